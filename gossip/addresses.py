@@ -1,0 +1,73 @@
+"""Addresses: the IP and port that a node listens on and by which everyone knows it.
+
+Pure values. On the wire and in files an address reads `127.0.0.1:5001` or `[::1]:5001`; in a
+peer list the port stands behind a `#`. Names of hosts are not addresses and are refused.
+"""
+
+import functools
+import ipaddress
+import re
+from typing import NamedTuple
+
+_PORT = re.compile(r"[1-9][0-9]{0,4}")
+
+
+class Address(NamedTuple):
+    """An address; addresses order by IP as a number, then by port."""
+
+    number: int
+    port: int
+    ip: str
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    @property
+    def host(self) -> str:
+        """The IP as it stands before a port: an IPv6 address in brackets."""
+        return f"[{self.ip}]" if ":" in self.ip else self.ip
+
+    @property
+    def listed(self) -> str:
+        """The form used inside peer lists: `IP#PORT`."""
+        return f"{self.host}#{self.port}"
+
+    @property
+    def file_part(self) -> str:
+        """`IP_PORT` for the name of an output file; colons of an IPv6 address become `-`."""
+        return f"{self.ip.replace(':', '-')}_{self.port}"
+
+    @property
+    def dial(self) -> tuple[str, int]:
+        """The pair that a socket connects or binds to."""
+        return self.ip, self.port
+
+
+def address_of(ip: str, port: int) -> Address:
+    """Return the address for an IP in any spelling; ValueError when it is not one."""
+    if "%" in ip:
+        raise ValueError(f"{ip!r} names an interface; give the plain IP")
+    value = ipaddress.ip_address(ip)
+    if not 1 <= port <= 65535:
+        raise ValueError(f"port {port} is not between 1 and 65535")
+    return Address(int(value), port, str(value))
+
+
+@functools.lru_cache(maxsize=4096)
+def parse_address(text: str, separator: str = ":") -> Address:
+    """Parse `IP:PORT` (or another separator); ValueError tells what is wrong."""
+    host, found, port = text.rpartition(separator)
+    if not found or not _PORT.fullmatch(port):
+        raise ValueError(f"{text!r} is not IP{separator}PORT")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if bracketed != (":" in host):
+        raise ValueError(f"{text!r}: an IPv6 address, and only that, stands in brackets")
+    try:
+        return address_of(host[1:-1] if bracketed else host, int(port))
+    except ValueError as error:
+        raise ValueError(f"{text!r}: {error}") from None
+
+
+def is_unspecified(address: Address) -> bool:
+    """True for 0.0.0.0 and ::, which nobody can dial."""
+    return address.number == 0

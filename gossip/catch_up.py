@@ -1,0 +1,119 @@
+"""Catching up: what each neighbour has that was missed, and from whom to fetch it next.
+
+The rules of anti-entropy (Demers et al. 1987, section 1.3) on the side that lacks something;
+no socket, no clock. Link readers call it when a vector, a portion or the end of a link comes.
+
+One neighbour is asked at a time, for one portion at a time, so that what six neighbours have
+is fetched once and a large catch-up never fills a backlog. What it has to say beyond that is
+an offer that waits for its turn.
+"""
+
+import threading
+
+from gossip.intervals import Intervals
+from gossip.message_list import MessageList
+
+OFFER_LIMIT = 20_000  # ranges kept per neighbour; a later comparison brings the rest
+WANT_LIMIT = 500  # ranges asked for at once
+
+
+class CatchUp:
+    """Offers by neighbours of what this peer lacks, fetched portion by portion."""
+
+    def __init__(self, messages: MessageList, patience: float):
+        self._messages = messages
+        self._patience = patience  # seconds without a word before another's turn comes
+        self._lock = threading.Lock()  # guards everything below
+        self._offers: dict[object, dict[bytes, Intervals]] = {}  # link -> run -> numbers
+        self._asked = None  # the link that was asked for a portion
+        self._asked_at = 0.0
+        self._want = []  # what it was asked for
+
+    def offered(self, link, entries, meeting: bool) -> None:
+        """A neighbour says what it has seen: note what of it is lacking here.
+
+        When two have just met, what others called gone is asked for once more: the new
+        neighbour may hold it.
+        """
+        lacking = self._messages.lacking(entries, although_gone=meeting)
+        with self._lock:
+            offer = self._offers.setdefault(link, {})
+            for run, ranges in lacking:
+                if sum(map(len, offer.values())) + len(ranges) <= OFFER_LIMIT:
+                    offer[run] = Intervals(ranges)
+
+    def next_want(self, now: float):
+        """Return (link to ask, what to ask it for), or None while nothing is to be asked."""
+        with self._lock:
+            if self._asked is not None and now - self._asked_at < self._patience:
+                return None
+            stalled, self._asked = self._asked, None
+            links = [link for link in self._offers if link is not stalled]
+            if stalled in self._offers:
+                links.append(stalled)
+        for link in links:
+            want = self._still_lacking(link)
+            if not want:
+                continue
+            with self._lock:
+                if self._asked is not None:
+                    return None
+                self._asked, self._asked_at, self._want = link, now, want
+            return link, want
+        return None
+
+    def _still_lacking(self, link):
+        """What of an offer has not come from elsewhere meanwhile; an empty offer is dropped."""
+        with self._lock:
+            offer = [(run, ranges.ranges()) for run, ranges in self._offers.get(link, {}).items()]
+        lacking = self._messages.lacking(offer, although_gone=True)
+        with self._lock:
+            if link in self._offers:
+                if lacking:
+                    self._offers[link] = {run: Intervals(ranges) for run, ranges in lacking}
+                else:
+                    del self._offers[link]
+        want, room = [], WANT_LIMIT
+        for run, ranges in lacking:
+            if room > 0:
+                want.append((run, ranges[:room]))
+                room -= len(ranges)
+        return want
+
+    def gone(self, link, entries):
+        """A neighbour no longer holds these; return those of them that it had offered."""
+        heard = []
+        with self._lock:
+            offer = self._offers.get(link, {})
+            for run, ranges in entries:
+                if run in offer:
+                    heard.append((run, _common(offer[run], ranges)))
+                    for first, last in ranges:
+                        offer[run].remove_range(first, last)
+                    if not len(offer[run]):
+                        del offer[run]
+        return heard
+
+    def portion_taken(self, link) -> None:
+        """The portion that was asked for has come; if it changed nothing, the offer was empty."""
+        with self._lock:
+            if self._asked is not link:
+                return
+            self._asked, want = None, self._want
+        if self._messages.lacking(want, although_gone=False) == want:
+            with self._lock:
+                self._offers.pop(link, None)
+
+    def forget(self, link) -> None:
+        """A link has ended."""
+        with self._lock:
+            self._offers.pop(link, None)
+            if self._asked is link:
+                self._asked = None
+
+
+def _common(own: Intervals, ranges):
+    """The part of the ranges that is in `own`."""
+    return [(max(low, first), min(high, last))
+            for first, last in ranges for low, high in own.ranges()
+            if max(low, first) <= min(high, last)]

@@ -1,0 +1,123 @@
+"""The flusher: one thread per node that writes the backlogs of neighbours that were slow.
+
+It waits until one of their sockets takes bytes again; links hand themselves over with `watch`
+when they begin to have a backlog. The origin of gossip waits here for room.
+"""
+
+import selectors
+import socket
+import threading
+import time
+
+from gossip.link import Selector
+
+
+class Flusher:
+    """Empties backlogs. `run` is the thread; `stop` ends it."""
+
+    def __init__(self):
+        self._wake_receiver, self._wake_sender = socket.socketpair()
+        self._wake_sender.setblocking(False)
+        self._wake_receiver.setblocking(False)
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()  # guards _links
+        self._links = set()  # those with a backlog
+        self._room = threading.Condition()  # notified when a backlog has shrunk or a link ended
+        self._changes = 0  # how often it was; guarded by _room
+
+    def watch(self, link) -> None:
+        """This link has a backlog (or overflowed, and has ended)."""
+        with self._lock:
+            if link in self._links:
+                return
+            self._links.add(link)
+        self._wake()
+
+    def forget(self, link) -> None:
+        """This link has ended."""
+        with self._lock:
+            self._links.discard(link)
+        self._notify_room()
+
+    def _notify_room(self) -> None:
+        with self._room:
+            self._changes += 1
+            self._room.notify_all()
+
+    def wait_for_room(self, links) -> None:
+        """Wait while one of these links has much waiting and still moves: be a kind origin."""
+        while not self._stopping.is_set():
+            with self._room:
+                before = self._changes
+            now = time.monotonic()
+            if not any(link.pauses_origin(now) for link in links):
+                return
+            with self._room:
+                if self._changes == before:
+                    self._room.wait(0.25)  # a link may cease to move without a notice
+
+    def wait_until_sent(self, links, seconds: float) -> None:
+        """Wait, that long at most, until nothing waits for these links any more."""
+        deadline = time.monotonic() + seconds
+        while any(link.waiting() for link in links) and time.monotonic() < deadline:
+            with self._room:
+                self._room.wait(0.05)
+
+    def run(self) -> None:
+        """Write backlogs until stopped."""
+        while not self._stopping.is_set():
+            with self._lock:
+                links = list(self._links)
+            for link in links:
+                self._leave_if_empty(link)
+            for link in self._writable([link for link in links if link.waiting()]):
+                link.flush()
+            self._notify_room()
+
+    def _leave_if_empty(self, link) -> None:
+        """Look after the discarding, not before: a send in between is not overlooked."""
+        with self._lock:
+            self._links.discard(link)
+        if link.waiting():
+            with self._lock:
+                self._links.add(link)
+
+    def _writable(self, links):
+        """Wait until some of the links take bytes, or others come; return the former."""
+        with Selector() as selector:
+            selector.register(self._wake_receiver, selectors.EVENT_READ)
+            for link in links:
+                try:
+                    selector.register(link, selectors.EVENT_WRITE)
+                except (ValueError, KeyError):
+                    self.forget(link)  # it has ended since
+            ready = [key.fileobj for key, _ in selector.select()]
+        if self._wake_receiver in ready:
+            ready.remove(self._wake_receiver)
+            self._drain_wakes()
+        return ready
+
+    def _wake(self) -> None:
+        try:
+            self._wake_sender.send(b"!")
+        except BlockingIOError:
+            pass  # wakes enough are waiting
+        except OSError:
+            if not self._stopping.is_set():
+                raise
+
+    def _drain_wakes(self) -> None:
+        try:
+            self._wake_receiver.recv(4096)
+        except BlockingIOError:
+            pass
+
+    def stop(self) -> None:
+        """End the thread; the owner joins it, then calls `close`."""
+        self._stopping.set()
+        self._wake()
+        self._notify_room()
+
+    def close(self) -> None:
+        self._wake_sender.close()
+        self._wake_receiver.close()

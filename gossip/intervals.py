@@ -1,0 +1,88 @@
+"""Sets of whole numbers kept as intervals: what a run's seen numbers look like in memory.
+
+Pure values, not locked: whoever holds one guards it.
+"""
+
+from bisect import bisect_left, bisect_right
+
+Range = tuple[int, int]  # first and last number, both included
+
+
+class Intervals:
+    """A set of whole numbers as sorted, disjoint, never touching ranges."""
+
+    __slots__ = ("_firsts", "_lasts")
+
+    def __init__(self, ranges=()):
+        self._firsts: list[int] = []
+        self._lasts: list[int] = []
+        for first, last in ranges:
+            self.add_range(first, last)
+
+    def __contains__(self, number: int) -> bool:
+        at = bisect_right(self._firsts, number) - 1
+        return at >= 0 and number <= self._lasts[at]
+
+    def __len__(self) -> int:
+        """How many intervals there are (not how many numbers)."""
+        return len(self._firsts)
+
+    def __eq__(self, other) -> bool:
+        return isinstance(other, Intervals) and self.ranges() == other.ranges()
+
+    def add(self, number: int) -> bool:
+        """Add one number; answer whether it was new."""
+        lasts = self._lasts
+        if lasts and number == lasts[-1] + 1:  # nearly always the next one of its run
+            lasts[-1] = number
+            return True
+        if number in self:
+            return False
+        self.add_range(number, number)
+        return True
+
+    def add_range(self, first: int, last: int) -> None:
+        """Add all numbers from first to last, joining what then touches."""
+        low = bisect_left(self._lasts, first - 1)
+        high = bisect_right(self._firsts, last + 1)
+        if low < high:
+            first = min(first, self._firsts[low])
+            last = max(last, self._lasts[high - 1])
+        self._firsts[low:high] = [first]
+        self._lasts[low:high] = [last]
+
+    def remove_range(self, first: int, last: int) -> None:
+        """Take all numbers from first to last out."""
+        kept = [part for low, high in self.ranges()
+                for part in ((low, min(high, first - 1)), (max(low, last + 1), high))
+                if part[0] <= part[1]]
+        self._firsts = [low for low, _ in kept]
+        self._lasts = [high for _, high in kept]
+
+    def close_lowest_gap(self) -> None:
+        """Join the two lowest intervals, so that the numbers between them count as added."""
+        del self._firsts[1]
+        del self._lasts[0]
+
+    def ranges(self) -> list[Range]:
+        """All ranges, lowest first."""
+        return list(zip(self._firsts, self._lasts))
+
+    def missing(self, first: int, last: int) -> list[Range]:
+        """The parts of first..last that are not in the set, lowest first."""
+        gaps = []
+        at = bisect_left(self._lasts, first)
+        while first <= last:
+            if at == len(self._firsts) or self._firsts[at] > last:
+                gaps.append((first, last))
+                break
+            if first < self._firsts[at]:
+                gaps.append((first, self._firsts[at] - 1))
+            first = self._lasts[at] + 1
+            at += 1
+        return gaps
+
+
+def format_ranges(ranges: list[Range]) -> str:
+    """`1-10,12,15-20`."""
+    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in ranges)

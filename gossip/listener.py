@@ -1,0 +1,65 @@
+"""The listener: one thread per node that accepts connections and hands them on.
+
+It survives what accepting can throw at it: connections that are gone already, and a process
+that is out of descriptors or memory, where it waits a moment while others give way.
+"""
+
+import errno
+import os
+import socket
+import threading
+
+from gossip.addresses import Address
+
+BACKLOG = 4096  # connections that the kernel may hold for us
+SHORT_REST = 0.1  # seconds to wait while descriptors are short
+_SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+
+class Listener:
+    """A listening socket; `run` is the thread."""
+
+    def __init__(self, address: Address, stopping: threading.Event):
+        """Bind and listen at once, so that a port in use shows here, as an OSError."""
+        self._address = address
+        self._stopping = stopping
+        family = socket.AF_INET6 if ":" in address.ip else socket.AF_INET
+        self._sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            if os.name == "posix":  # elsewhere it would let two processes share the port
+                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._sock.bind(address.dial)
+            self._sock.listen(BACKLOG)
+        except OSError:
+            self._sock.close()
+            raise
+
+    def run(self, handle, make_room) -> None:
+        """Call `handle(socket)` for each connection, `make_room(reason)` when short of them."""
+        while not self._stopping.is_set():
+            try:
+                sock, _ = self._sock.accept()
+            except OSError as error:
+                if self._stopping.is_set():
+                    return
+                if error.errno in _SHORT:
+                    make_room(error.strerror)
+                    self._stopping.wait(SHORT_REST)
+                continue
+            handle(sock)
+
+    def close(self) -> None:
+        """Stop listening and wake the thread; `stopping` is set before."""
+        try:
+            self._sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            self._wake()
+        self._sock.close()
+
+    def _wake(self) -> None:
+        """Where shutdown does not end an accept, a connection does."""
+        try:
+            with socket.create_connection(self._address.dial, 1):
+                pass
+        except OSError:
+            pass  # it was not accepting any more

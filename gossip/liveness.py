@@ -1,0 +1,114 @@
+"""Liveness: who has answered, who has missed how often, who is suspected dead.
+
+Rules only. The liveness thread calls `next_round`, link readers the rest. A neighbour whose
+link broke keeps its row and misses every round until it is linked again, forgotten, or dead.
+"""
+
+import threading
+from typing import NamedTuple
+
+from gossip.addresses import Address
+
+
+class Round(NamedTuple):
+    """What a liveness round has to do, in the order of addresses."""
+
+    ask: list[Address]  # send a request to these
+    missed: list[tuple[Address, int]]  # these have missed so many in a row
+    suspects: list[Address]  # these have just reached the limit: probe once more
+    lost: list[Address]  # these have no link: try to connect again
+
+
+class _Row:
+    __slots__ = ("link", "misses", "asked", "answered", "suspect")
+
+    def __init__(self, link, now: float):
+        self.link = link  # None once it broke
+        self.misses = 0  # in a row
+        self.asked: dict[str, float] = {}  # TIME of requests unanswered so far -> when sent
+        self.answered = now  # when it last proved to live
+        self.suspect = False
+
+
+class Liveness:
+    """Counts unanswered requests; `limit` in a row make a suspect."""
+
+    def __init__(self, limit: int):
+        self._limit = limit
+        self._lock = threading.Lock()  # guards everything below
+        self._rows: dict[Address, _Row] = {}
+
+    def linked(self, peer: Address, link, now: float) -> None:
+        """A link was made, which is a proof of life."""
+        with self._lock:
+            self._rows[peer] = _Row(link, now)
+
+    def lost(self, peer: Address, link) -> None:
+        """This link broke: from now on every round is a miss."""
+        with self._lock:
+            row = self._rows.get(peer)
+            if row is not None and row.link is link:
+                row.link = None
+                row.asked.clear()
+
+    def forget(self, peer: Address, link=None) -> bool:
+        """Count no more a peer linked by this link (None: whose link broke); answer whether
+        it was counted."""
+        with self._lock:
+            if peer not in self._rows or self._rows[peer].link is not link:
+                return False
+            del self._rows[peer]
+            return True
+
+    def next_round(self, time: str, now: float, late: bool) -> Round:
+        """Begin a round at `now`; `time` is the TIME of its requests.
+
+        A late round (this peer itself was asleep or overloaded) blames nobody.
+        """
+        ask, missed, suspects, lost = [], [], [], []
+        with self._lock:
+            for peer, row in sorted(self._rows.items()):
+                if row.suspect:
+                    continue
+                if not late and (row.asked or row.link is None):
+                    row.misses += 1
+                    missed.append((peer, row.misses))
+                if row.misses >= self._limit:
+                    row.suspect = True
+                    suspects.append(peer)
+                elif row.link is not None:
+                    row.asked[time] = now
+                    if len(row.asked) > self._limit:  # late rounds ask without counting
+                        del row.asked[next(iter(row.asked))]
+                    ask.append(peer)
+                else:
+                    lost.append(peer)
+        return Round(ask, missed, suspects, lost)
+
+    def reply_from(self, peer: Address, time: str, now: float) -> float | None:
+        """A reply has come: seconds since its request, or None when none was waiting."""
+        with self._lock:
+            row = self._rows.get(peer)
+            if row is None or time not in row.asked:
+                return None
+            sent = row.asked[time]
+            row.asked.clear()
+            row.misses = 0
+            row.suspect = False
+            row.answered = now
+            return now - sent
+
+    def verdict(self, peer: Address) -> bool:
+        """The last probe is over: count no more, and answer whether the peer was still suspect
+        (it may have answered, linked again or been forgotten meanwhile)."""
+        with self._lock:
+            if peer not in self._rows or not self._rows[peer].suspect:
+                return False
+            del self._rows[peer]
+            return True
+
+    def answered_within(self, peer: Address, seconds: float, now: float) -> bool:
+        """Whether the peer has a link and has proved to live that lately."""
+        with self._lock:
+            row = self._rows.get(peer)
+            return row is not None and row.link is not None and now - row.answered < seconds

@@ -1,0 +1,237 @@
+"""The message list: which gossip messages a peer has seen, and the texts that it still holds.
+
+Rules only: link readers, generator, console and anti-entropy call it from their threads.
+
+A message is known by its origin's run and its number. The texts are kept by the SHA-256 of
+their lines, the oldest arrival leaves first; the numbers are kept as intervals per run and
+outlive the texts, so that a replay of what was evicted is still old. Numbers that a neighbour
+declared gone are kept beside them: not seen, but not asked for again either.
+"""
+
+import collections
+import hashlib
+import threading
+from typing import NamedTuple
+
+from gossip import wire
+from gossip.intervals import Intervals, Range
+from gossip.settings import Settings
+
+sha256 = hashlib.sha256
+
+
+class _Run:
+    """What is known of one life of one peer."""
+
+    __slots__ = ("key", "seen", "gone", "held", "state")
+
+    def __init__(self, key: bytes):
+        self.key = key  # IP:PORT:START
+        self.seen = Intervals()
+        self.gone = Intervals()
+        self.held: dict[int, bytes] = {}  # number -> digest of its line
+        self.state = 0  # this run's share of the digest of everything
+
+    def known(self) -> Intervals:
+        """Seen or gone: what this peer does not ask for."""
+        if not len(self.gone):
+            return self.seen
+        return Intervals(self.seen.ranges() + self.gone.ranges())
+
+
+class Fresh(NamedTuple):
+    """The new ones of a batch, in their order, and the fault at which reading it ended."""
+
+    lines: list[bytes]
+    shown: list[str]
+    fault: wire.WireError | None
+
+
+class MessageList:
+    """What this peer has seen; `add` is the one place that tells new from old."""
+
+    def __init__(self, settings: Settings):
+        self._settings = settings
+        self._lock = threading.Lock()  # guards everything below
+        self._texts: dict[bytes, bytes] = {}  # digest -> line as received
+        self._lines: set[bytes] = set()  # the same lines: spares hashing an exact repetition
+        self._order = collections.deque()  # (digest, run, number), oldest arrival first
+        self._bytes = 0  # size of all texts
+        self._runs: collections.OrderedDict[bytes, _Run] = collections.OrderedDict()
+        self._changed: set[_Run] = set()  # runs whose share of the digest is out of date
+        self._digest = 0
+        self._dropped = collections.Counter()  # what was dropped -> how often
+
+    def add(self, lines: list[bytes]) -> Fresh:
+        """Take received gossip lines; return those that are new, each checked in full."""
+        fresh = Fresh([], [], None)
+        with self._lock:
+            received = len(lines)
+            for line in lines:
+                if line in self._lines:
+                    continue
+                digest = sha256(wire.gossip_part(line)).digest()
+                if digest in self._texts:
+                    continue
+                try:
+                    message = wire.parse_gossip(line)
+                    run = self._run(message.run)
+                except wire.WireError as error:
+                    fresh = fresh._replace(fault=error)
+                    break
+                if run.seen.add(message.number):
+                    self._remember(run, message.number, digest, line)
+                    fresh.lines.append(line)
+                    fresh.shown.append(message.shown)
+            self._evict()
+            self._dropped["messages that were old"] += received - len(fresh.lines)
+        return fresh
+
+    def has_seen(self, run: bytes, number: int) -> bool:
+        with self._lock:
+            return run in self._runs and number in self._runs[run].seen
+
+    def count(self) -> int:
+        """How many texts are held."""
+        with self._lock:
+            return len(self._texts)
+
+    def latest(self, most: int) -> list[bytes]:
+        """The texts that came last, in the order in which they came."""
+        with self._lock:
+            texts = []
+            for digest, run, number in reversed(self._order):
+                if len(texts) == most:
+                    break
+                if run.held.get(number) == digest:
+                    texts.append(wire.gossip_part(self._texts[digest]))
+            return texts[::-1]
+
+    def dropped(self) -> dict[str, int]:
+        """What was dropped since the start, and how often."""
+        with self._lock:
+            return dict(self._dropped)
+
+    def digest(self) -> str:
+        """A digest of all that is known: equal for two peers that have nothing to tell."""
+        with self._lock:
+            for run in self._changed:
+                self._digest ^= run.state
+                known = run.known().ranges()
+                run.state = int.from_bytes(
+                    sha256(run.key + repr(known).encode()).digest()[:16], "big")
+                self._digest ^= run.state
+            self._changed.clear()
+            return f"{self._digest:032x}"
+
+    def vector(self) -> list[tuple[bytes, list[Range]]]:
+        """All that is known, per run."""
+        with self._lock:
+            return [(run.key, run.known().ranges()) for run in self._runs.values()]
+
+    def lacking(self, entries, although_gone: bool) -> list[tuple[bytes, list[Range]]]:
+        """What of another's vector was not seen here (and, unless asked, is not gone)."""
+        lacking = []
+        with self._lock:
+            for key, ranges in entries:
+                run = self._runs.get(key)
+                if run is not None:
+                    known = run.seen if although_gone else run.known()
+                    ranges = [gap for low, high in ranges for gap in known.missing(low, high)]
+                if ranges:
+                    lacking.append((key, ranges))
+        return lacking
+
+    def texts(self, entries, limit: int):
+        """Return (lines held of what is wanted, in number order; what of it is not held).
+
+        Stops after about `limit` bytes; what comes later is in neither.
+        """
+        lines, gone, size = [], [], 0
+        with self._lock:
+            for key, ranges in entries:
+                run = self._runs.get(key)
+                held = run.held if run else {}
+                for first, last in ranges:
+                    for number in _held_within(held, first, last):
+                        if size >= limit:
+                            return lines, gone
+                        if first < number:
+                            gone.append((key, [(first, number - 1)]))
+                        lines.append(self._texts[held[number]])
+                        size += len(lines[-1]) + 1
+                        first = number + 1
+                    if first <= last:
+                        gone.append((key, [(first, last)]))
+        return lines, gone
+
+    def note_gone(self, entries) -> None:
+        """Remember that these can no longer be had: do not ask for them again."""
+        with self._lock:
+            for key, ranges in entries:
+                run = self._run(key)
+                for first, last in ranges:
+                    run.gone.add_range(first, last)
+                self._bound(run.gone)
+                self._changed.add(run)
+
+    def _run(self, key: bytes) -> _Run:
+        """The row of a run, now the one used last. Expects the lock."""
+        run = self._runs.get(key)
+        if run is None:
+            wire.parse_run(key)
+            run = self._runs[key] = _Run(key)
+            if len(self._runs) > self._settings.runs_kept:
+                self._forget_run(next(iter(self._runs.values())))
+        else:
+            self._runs.move_to_end(key)
+        return run
+
+    def _remember(self, run: _Run, number: int, digest: bytes, line: bytes) -> None:
+        """Keep a new text. Expects the lock."""
+        self._changed.add(run)
+        if len(run.seen) > self._settings.intervals_kept:
+            self._bound(run.seen)
+        run.held[number] = digest
+        self._texts[digest] = line
+        self._lines.add(line)
+        self._order.append((digest, run, number))
+        self._bytes += len(line)
+
+    def _bound(self, intervals: Intervals) -> None:
+        """Keep an interval set within its limit. Expects the lock."""
+        while len(intervals) > self._settings.intervals_kept:
+            intervals.close_lowest_gap()
+            self._dropped["gaps closed in the numbers of a run"] += 1
+
+    def _evict(self) -> None:
+        """Drop the oldest texts beyond the limits. Expects the lock."""
+        while (len(self._order) > self._settings.cache_size
+               or self._bytes > self._settings.cache_bytes):
+            digest, run, number = self._order.popleft()
+            if run.held.pop(number, None) is None:
+                continue  # its run was forgotten before
+            self._drop_text(digest)
+            self._dropped["texts evicted"] += 1
+
+    def _forget_run(self, run: _Run) -> None:
+        """Drop everything about a run. Expects the lock."""
+        del self._runs[run.key]
+        self._digest ^= run.state
+        self._changed.discard(run)
+        for digest in run.held.values():
+            self._drop_text(digest)
+        run.held.clear()
+        self._dropped["runs forgotten"] += 1
+
+    def _drop_text(self, digest: bytes) -> None:
+        line = self._texts.pop(digest)
+        self._lines.discard(line)
+        self._bytes -= len(line)
+
+
+def _held_within(held: dict[int, bytes], first: int, last: int):
+    """The numbers of `held` from first to last, in order, at the cost of the smaller side."""
+    if last - first <= 2 * len(held):
+        return [number for number in range(first, last + 1) if number in held]
+    return sorted(number for number in held if first <= number <= last)

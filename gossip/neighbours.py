@@ -1,0 +1,164 @@
+"""The table of neighbours: who is linked, by which link, who is being dialled.
+
+Rules only: link readers, membership and liveness call it; forwarding reads `links()`.
+
+It decides about every newcomer (one link per pair, room, the ring) in one step with entering
+it, and records each change as an event in `changes`, in order, so that `connected` and
+`disconnected` take turns in the output file whichever thread writes them.
+"""
+
+import collections
+import threading
+from typing import NamedTuple
+
+from gossip import overlay
+from gossip.addresses import Address
+from gossip.settings import Settings
+
+
+class Admission(NamedTuple):
+    """What became of a newcomer: accepted, or refused for a reason, or first `ask` the
+    standing link whether it still lives. `replaced` is a link that gave way, and why."""
+
+    accepted: bool
+    reason: str = ""
+    ask: object = None
+    replaced: object = None
+
+
+class _Row:
+    __slots__ = ("link", "dialler", "since", "ready")
+
+    def __init__(self, link, dialler: Address, since: float):
+        self.link = link
+        self.dialler = dialler  # which of the two made the link
+        self.since = since
+        self.ready = False  # the introduction is over: gossip may flow
+
+
+class Neighbours:
+    """Who is a neighbour of `own`, and by which link."""
+
+    def __init__(self, own: Address, settings: Settings):
+        self._own = own
+        self._settings = settings
+        self.places = overlay.capacity(own.port, settings.capacity)
+        self.changes = collections.deque()  # event texts, in order; taken by the output file
+        self._lock = threading.Lock()  # guards everything below
+        self._rows: dict[Address, _Row] = {}
+        self._dialling: dict[Address, bool] = {}  # address -> is it for the ring
+        self._links = ()  # the ready links, replaced as a whole
+
+    # Called by whoever dials.
+
+    def begin_dial(self, address: Address, for_ring: bool) -> bool:
+        """Note that a dial begins; answer False when linked or dialling already."""
+        with self._lock:
+            if address in self._rows or address in self._dialling or address == self._own:
+                return False
+            self._dialling[address] = for_ring
+            return True
+
+    def end_dial(self, address: Address) -> bool:
+        """Note that a dial has ended; answer whether it was for the ring."""
+        with self._lock:
+            return self._dialling.pop(address, False)
+
+    def dialling(self) -> set[Address]:
+        with self._lock:
+            return set(self._dialling)
+
+    # Called by the reader of a new link.
+
+    def admit(self, address: Address, link, dialler: Address, now: float,
+              silent=None) -> Admission:
+        """Decide about a new link and, if it is accepted, enter it (not yet ready).
+
+        `silent` is a standing link that was asked for a reply and gave none: it gives way.
+        """
+        with self._lock:
+            if address == self._own:
+                return Admission(False, "self")
+            standing = self._rows.get(address)
+            if standing is not None:
+                return self._second(address, link, dialler, now, standing, silent)
+            if dialler == address:
+                if address in self._dialling and self._own < address:
+                    return Admission(False, "duplicate")  # our own dial is the one that stays
+                if not overlay.accepts(self._own, address, self._rows, self.places):
+                    return Admission(False, "full")
+            self._enter(address, link, dialler, now)
+            self._note_degree()
+            return Admission(True)
+
+    def _second(self, address, link, dialler, now, standing, silent) -> Admission:
+        """Two links of one pair: which stays? Expects the lock."""
+        if standing.link is silent or standing.link.ended:
+            reason = "replaced"
+        elif now - standing.since > self._settings.young:
+            return Admission(False, "duplicate", ask=standing.link)
+        elif standing.dialler != dialler and dialler == min(self._own, address):
+            reason = "duplicate"
+        else:
+            return Admission(False, "duplicate")
+        self.changes.append(f"disconnected:{address}:{reason}")
+        self._enter(address, link, dialler, now)
+        return Admission(True, reason, replaced=standing.link)
+
+    def _enter(self, address, link, dialler, now) -> None:
+        self._rows[address] = _Row(link, dialler, now)
+        self.changes.append(f"connected:{address}")
+        self._renew_links()
+
+    def ready(self, address: Address, link) -> bool:
+        """The introduction is over; answer whether the link still stands."""
+        with self._lock:
+            row = self._rows.get(address)
+            if row is None or row.link is not link:
+                return False
+            row.ready = True
+            self._renew_links()
+            return True
+
+    def remove(self, address: Address, link, reason: str) -> bool:
+        """Take the row of exactly this link out; answer whether it was there."""
+        with self._lock:
+            row = self._rows.get(address)
+            if row is None or row.link is not link:
+                return False
+            del self._rows[address]
+            self.changes.append(f"disconnected:{address}:{reason}")
+            self._note_degree()
+            self._renew_links()
+            return True
+
+    def _note_degree(self) -> None:
+        self.changes.append(f"degree:{self._own}=>{len(self._rows)}")
+
+    def _renew_links(self) -> None:
+        self._links = tuple(row.link for row in self._rows.values() if row.ready)
+
+    # Called by everyone.
+
+    def links(self) -> tuple:
+        """The links over which gossip flows, as an unchanging tuple."""
+        return self._links
+
+    def link(self, address: Address):
+        """The ready link to a neighbour, or None."""
+        with self._lock:
+            row = self._rows.get(address)
+            return row.link if row is not None and row.ready else None
+
+    def addresses(self) -> list[Address]:
+        with self._lock:
+            return sorted(self._rows)
+
+    def surplus(self, now: float, settled: float, rng) -> list[Address]:
+        """Whom to give up: see `overlay.surplus`."""
+        with self._lock:
+            if len(self._rows) <= self.places:
+                return []
+            ages = {address: now - row.since for address, row in self._rows.items()}
+        return overlay.surplus(self._own, ages, self.places, self._settings.spare_links,
+                               settled, rng)

@@ -1,0 +1,287 @@
+"""What seed and peer share: threads with an owner, links that are served, start and stop.
+
+A node listens, gives each connection a thread that reads it (the link reader), and dials from
+the address that it announces. Subclasses say what lines mean: `on_<kind>` methods, and
+`ALLOWED`, which tells what may be said on a link of which role.
+"""
+
+import collections
+import os
+import socket
+import threading
+import time
+
+from gossip import wire
+from gossip.addresses import Address
+from gossip.flusher import Flusher
+from gossip.link import Link
+from gossip.listener import Listener
+from gossip.output_file import OutputFile
+from gossip.settings import Settings
+from gossip.waiting_room import WaitingRoom
+
+STACK_SIZE = 512 * 1024  # bytes per thread: nothing here recurses deeply
+JOIN_LIMIT = 5.0  # seconds that `stop` waits for threads; they take milliseconds
+REFUSALS_WRITTEN = 100  # lines of refusals per second in the output file; more are counted
+
+WAITING = "waiting"  # accepted, has not introduced itself
+PROBING = "probing"  # dialled by us for one Liveness Request
+
+
+class Counters:
+    """How often what was dropped or done, by name."""
+
+    def __init__(self):
+        self._lock = threading.Lock()  # guards _counts
+        self._counts = collections.Counter()
+
+    def add(self, name: str, by: int = 1) -> None:
+        with self._lock:
+            self._counts[name] += by
+
+    def all(self) -> dict[str, int]:
+        with self._lock:
+            return dict(self._counts)
+
+
+class Budget:
+    """Lets so many pass per second."""
+
+    def __init__(self, per_second: int):
+        self._per_second = per_second
+        self._lock = threading.Lock()  # guards everything below
+        self._second = 0
+        self._spent = 0
+
+    def spend(self, now: float) -> bool:
+        with self._lock:
+            if int(now) != self._second:
+                self._second, self._spent = int(now), 0
+            self._spent += 1
+            return self._spent <= self._per_second
+
+
+class Node:
+    """A listener, links, threads and an output file, from `start` to `stop`."""
+
+    kind = "node"
+    ALLOWED: dict[str, set[str]] = {}  # role of a link -> kinds of lines that it may carry
+
+    def __init__(self, address: Address, settings: Settings, output: OutputFile):
+        self.address = address
+        self.settings = settings
+        self.output = output
+        self.counters = Counters()
+        self.stopping = threading.Event()
+        self.flusher = Flusher()
+        self._waiting_room = WaitingRoom(settings.waiting_limit)
+        self._refusals = Budget(REFUSALS_WRITTEN)
+        self._listener: Listener | None = None
+        self._stop_lock = threading.Lock()  # held by the one who stops the node
+        self._stopped = False  # guarded by _stop_lock
+        self._lock = threading.Lock()  # guards everything below
+        self._threads: set[threading.Thread] = set()
+        self._links: set[Link] = set()
+
+    # Start and stop.
+
+    def start(self) -> None:
+        """Listen, then start the threads; OSError when the address is not to be had."""
+        self._listener = Listener(self.address, self.stopping)
+        self.output.write(f"started:{self.kind}:{self.address}",
+                          f"settings:{self.settings_shown()}")
+        self.start_thread("listener", self._listener.run, self._accept, self._make_room)
+        self.start_thread("link flusher", self.flusher.run)
+        self.start_threads()
+
+    def settings_shown(self) -> str:
+        return self.settings.words()
+
+    def start_threads(self) -> None:
+        """Start what a subclass has of its own."""
+
+    def wake(self) -> None:
+        """Wake what waits on something else than `stopping`; called by `stop`."""
+
+    def stop(self, reason: str = "interrupted") -> None:
+        """End all threads and connections abruptly; may be called twice."""
+        with self._stop_lock:
+            if self._stopped:
+                return
+            self._stopped = True
+            self.stopping.set()
+            if self._listener is not None:
+                self._listener.close()
+            with self._lock:
+                links = list(self._links)
+            for link in links:
+                link.close("stopped")
+            self.flusher.stop()
+            self.wake()
+            self._join()
+            self.flusher.close()
+            self.output.write(f"stopped:{reason}")
+            self.output.close()
+
+    def _join(self) -> None:
+        deadline = time.monotonic() + JOIN_LIMIT
+        with self._lock:
+            threads = list(self._threads)
+        for thread in threads:
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, deadline - time.monotonic()))
+
+    def start_thread(self, name: str, target, *args) -> bool:
+        """Start a thread that this node owns; False when the system has none left."""
+        thread = threading.Thread(
+            target=self._run_thread, name=f"{name} {self.address}", args=(name, target, args),
+            daemon=True)
+        with self._lock:
+            if self.stopping.is_set():
+                return False
+            self._threads.add(thread)
+        try:
+            thread.start()
+        except RuntimeError:
+            with self._lock:
+                self._threads.discard(thread)
+            self.counters.add("threads that could not be started")
+            return False
+        return True
+
+    def _run_thread(self, name: str, target, args) -> None:
+        try:
+            target(*args)
+        except Exception as error:
+            # The one place where what nobody expected ends up: it must show, not hide.
+            at = error.__traceback__
+            while at.tb_next is not None:
+                at = at.tb_next
+            where = os.path.basename(at.tb_frame.f_code.co_filename)
+            self.output.write(f"failed:{name}:{type(error).__name__}:{error} "
+                              f"({where}:{at.tb_lineno})")
+        finally:
+            with self._lock:
+                self._threads.discard(threading.current_thread())
+
+    # Connections.
+
+    def new_link(self, role: str, address: Address | None = None, sock=None) -> Link:
+        """Make a link, which `stop` will close; without a socket it is to be dialled."""
+        if sock is None:
+            family = socket.AF_INET6 if ":" in self.address.ip else socket.AF_INET
+            sock = socket.socket(family, socket.SOCK_STREAM)
+        link = Link(sock, self.flusher, self.settings, role)
+        link.peer = address
+        with self._lock:
+            self._links.add(link)
+        if self.stopping.is_set():
+            link.close("stopped")
+        return link
+
+    def _accept(self, sock: socket.socket) -> None:
+        """Called by the listener for every connection."""
+        link = self.new_link(WAITING, sock=sock)
+        self.await_introduction(link)
+        if not self.start_thread("link reader", self._serve_accepted, link):
+            self._drop_link(link)
+
+    def await_introduction(self, link: Link) -> None:
+        """Give a connection some seconds to say who it is; the oldest gives way if need be."""
+        link.deadline = time.monotonic() + self.settings.introduction_limit
+        oldest = self._waiting_room.enter(link)
+        if oldest is not None:
+            self.end_link(oldest, "gave way: too many are waiting")
+
+    def _make_room(self, reason: str) -> None:
+        """Called by the listener when descriptors are short."""
+        self.counters.add("times that descriptors were short")
+        oldest = self._waiting_room.pop_oldest()
+        if oldest is not None:
+            self.end_link(oldest, f"gave way: {reason}")
+
+    def _serve_accepted(self, link: Link) -> None:
+        try:
+            link.connected()
+        except OSError:
+            self._drop_link(link)  # it was gone before we looked
+            return
+        self.serve(link)
+
+    def serve(self, link: Link) -> None:
+        """Read a connected link to its end: the body of every link reader."""
+        try:
+            while (lines := link.read()) is not None and not link.ended:
+                self.on_lines(link, lines)
+        except wire.WireError as error:
+            self.end_link(link, str(error))
+        finally:
+            self._drop_link(link)
+            self.on_end(link)
+
+    def _drop_link(self, link: Link) -> None:
+        """Give a link's socket and its place in the tables back."""
+        link.finish()
+        self._waiting_room.leave(link)
+        with self._lock:
+            self._links.discard(link)
+
+    def introduced(self, link: Link, role: str, address: Address) -> None:
+        """The other end has said who it is, and stays."""
+        link.role = role
+        link.peer = address
+        link.deadline = None
+        self._waiting_room.leave(link)
+
+    def end_link(self, link: Link, reason: str, who: Address | None = None) -> None:
+        """Disconnect somebody for what they did, and write that down."""
+        self.write_refusal(who or link.peer or link.remote, reason)
+        link.close(reason)
+
+    def write_refusal(self, who, reason: str) -> None:
+        """Write a `refused:` line, or count it where there are too many."""
+        if self._refusals.spend(time.monotonic()):
+            self.output.write(f"refused:{who}:{reason[:200]}")
+        else:
+            self.counters.add("refusals not written")
+
+    def probe(self, address: Address) -> bool:
+        """Ask for a Liveness Reply over a fresh connection; True when it comes in time."""
+        link = self.new_link(PROBING, address)
+        link.deadline = time.monotonic() + self.settings.probe_limit
+        time_sent = wire.format_time(time.time())
+        try:
+            link.connect(self.address, address, self.settings.probe_limit)
+            link.send(wire.liveness_request(time_sent, self.address))
+            expected = wire.LivenessReply(time_sent, self.address, address)
+            while (lines := link.read()) is not None:
+                if any(wire.parse(line) == expected for line in lines):
+                    return True
+            return False
+        except (OSError, wire.WireError):
+            return False
+        finally:
+            self._drop_link(link)
+
+    # What lines mean.
+
+    def on_lines(self, link: Link, lines: list[bytes]) -> None:
+        """Handle what arrived together, in order; WireError ends the link."""
+        for line in lines:
+            self.on_line(link, line)
+
+    def on_line(self, link: Link, line: bytes) -> None:
+        """Hand one line to its `on_<kind>` method."""
+        message = wire.parse(line)
+        if message.kind not in self.ALLOWED.get(link.role, ()):
+            what = line.partition(b":")[0].decode()
+            raise wire.WireError(f"{what!r} is not expected from one who is {link.role}")
+        if link.role == WAITING:
+            link.deadline = time.monotonic() + self.settings.introduction_limit
+        getattr(self, "on_" + message.kind)(link, message)
+
+    def on_end(self, link: Link) -> None:
+        """A link has ended; `link.reason` tells why."""
+
+
+threading.stack_size(STACK_SIZE)

@@ -1,0 +1,92 @@
+"""The output file of a node: one line per event, in the file at once; and its lines' grammar.
+
+Every thread of the node writes through here. Control characters of what others sent are
+escaped, so that a line is always one line. What cannot be written (a full disk) is counted and
+said in the file as soon as it can be: it never stops the node.
+"""
+
+import os
+import re
+import threading
+import time
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def escape(text: str) -> str:
+    """Show control characters (C0, DEL, C1, U+2028/9) as `\\x1b` or `\\u2028`."""
+    if text.isprintable():
+        return text
+    return _CONTROL.sub(_escaped, text)
+
+
+def _escaped(match: re.Match) -> str:
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+class OutputFile:
+    """Appends `YYYY-MM-DD HH:MM:SS.ffffff:EVENT` lines (UTC) to one file."""
+
+    def __init__(self, path, screen=None):
+        self.path = path
+        self._screen = screen  # something with show(clock, events), or None
+        self._lock = threading.Lock()  # guards everything below, and the order in the file
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._second = -1  # the second whose date is formatted in _date
+        self._date = ""
+        self._lost = 0  # lines that could not be written since the last that could
+        self._torn = False  # the last line in the file is cut off
+
+    def write(self, *events: str) -> None:
+        """Write events, escaped, in one go."""
+        self.write_many([escape(event) for event in events])
+
+    def write_many(self, events: list[str]) -> None:
+        """Write events that hold no control characters, in one go, with one reading of time."""
+        with self._lock:
+            self._append(events)
+
+    def drain(self, changes) -> None:
+        """Write the events of a deque that a table fills, in its order, whoever comes first."""
+        with self._lock:
+            events = []
+            while changes:
+                events.append(changes.popleft())
+            if events:
+                self._append(events)
+
+    def _append(self, events: list[str]) -> None:
+        """Expects the lock."""
+        now = time.time_ns() // 1000
+        second, micros = divmod(now, 1_000_000)
+        if second != self._second:
+            self._second = second
+            self._date = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(second))
+        stamp = f"{self._date}.{micros:06d}:"
+        if self._lost:
+            events = [f"lost:{self._lost} lines could not be written here", *events]
+        text = stamp + f"\n{stamp}".join(events) + "\n"
+        self._put(("\n" + text if self._torn else text).encode(), len(events))
+        if self._screen is not None:
+            self._screen.show(stamp[11:-1], events)
+
+    def _put(self, data: bytes, lines: int) -> None:
+        """Expects the lock."""
+        if self._file is None:
+            return
+        try:
+            while data:
+                written = os.write(self._file, data)
+                self._torn = data[written - 1] != 10
+                data = data[written:]
+            self._lost = 0
+        except OSError:
+            self._lost += lines  # told by the next line that can be written
+
+    def close(self) -> None:
+        """Close the file; later events are dropped (the node has ended)."""
+        with self._lock:
+            if self._file is not None:
+                os.close(self._file)
+                self._file = None

@@ -1,0 +1,66 @@
+"""The shape of the network: how many neighbours a peer may have, the ring, who gives way.
+
+Pure functions on addresses. Every peer keeps a link to its successor on the ring of all listed
+addresses, so that the graph is connected; the other places are drawn with probability
+proportional to capacity, and since capacities follow a power law (port mod 100 is taken as
+uniform; density of k proportional to 1/k), so do degrees.
+"""
+
+import random
+
+from gossip.addresses import Address
+
+LARGEST, SMALLEST = 60, 3
+RING_PLACES = 2  # of the capacity, one on either side
+
+
+def capacity(port: int, fixed: int = 0) -> int:
+    """How many neighbours the peer with this port may have."""
+    if fixed:
+        return fixed
+    return max(SMALLEST, min(LARGEST, int(40 * 1.5 ** (-(port % 100) / 10))))
+
+
+def successors(own: Address, listed) -> list[Address]:
+    """The other addresses in ring order, starting behind one's own."""
+    others = sorted(address for address in listed if address != own)
+    behind = [address for address in others if address > own]
+    return behind + others[: len(others) - len(behind)]
+
+
+def between(low: Address, middle: Address, high: Address) -> bool:
+    """True when `middle` lies strictly inside the arc from low up to high on the ring."""
+    if low < high:
+        return low < middle < high
+    return middle > low or middle < high
+
+
+def ring_holders(own: Address, linked) -> set[Address]:
+    """The nearest linked peer on either side: these hold the ring places."""
+    order = successors(own, linked)
+    return {order[0], order[-1]} if order else set()
+
+
+def accepts(own: Address, asker: Address, linked, places: int) -> bool:
+    """Whether a peer with these links takes the asker: it has room, or nobody linked lies
+    between the asker and itself (then the asker may have no other way into the ring)."""
+    return len(linked) < places or not any(between(asker, peer, own) for peer in linked)
+
+
+def surplus(own: Address, ages: dict[Address, float], places: int, spare: int,
+            settled: float, rng: random.Random) -> list[Address]:
+    """Whom to give up: ordinary links, `settled` seconds old, while there are more than
+    `places`; and links of any age beyond `spare` above that."""
+    ordinary = sorted(set(ages) - ring_holders(own, ages))
+    rng.shuffle(ordinary)
+    ordinary.sort(key=lambda peer: ages[peer] < settled)
+    excess = len(ages) - places
+    old = [peer for peer in ordinary if ages[peer] >= settled]
+    return ordinary[: max(min(excess, len(old)), excess - spare, 0)]
+
+
+def draw(candidates, fixed: int, rng: random.Random) -> Address:
+    """One of the candidates, with probability proportional to capacity."""
+    candidates = sorted(candidates)
+    weights = [capacity(peer.port, fixed) for peer in candidates]
+    return rng.choices(candidates, weights)[0]

@@ -1,0 +1,55 @@
+"""The union of the seeds' peer lists: whom this peer knows.
+
+Rules only. It grows by lists and by nothing else, and shrinks by what was found dead, told
+dead, or left; an address that cannot be reached goes when no seed's latest list names it.
+"""
+
+import threading
+
+from gossip.addresses import Address
+
+
+class PeerList:
+    """Everyone that the seeds have named, without oneself."""
+
+    def __init__(self, own: Address):
+        self._own = own
+        self._lock = threading.Lock()  # guards everything below
+        self._union: set[Address] = set()
+        self._latest: dict[Address, frozenset] = {}  # seed -> its latest list
+
+    def add(self, seed: Address, addresses: frozenset) -> bool:
+        """Take a seed's list; answer whether it differs from that seed's last."""
+        addresses = addresses - {self._own}
+        with self._lock:
+            changed = self._latest.get(seed) != addresses
+            self._latest[seed] = addresses
+            self._union |= addresses
+            return changed
+
+    def discard(self, address: Address) -> None:
+        """The peer is dead or has left: only a newer list brings it back."""
+        with self._lock:
+            self._union.discard(address)
+            for seed, latest in self._latest.items():
+                self._latest[seed] = latest - {address}
+
+    def unreachable(self, address: Address) -> None:
+        """The peer could not be reached: forget it, unless a seed still names it."""
+        with self._lock:
+            if not any(address in latest for latest in self._latest.values()):
+                self._union.discard(address)
+
+    def seed_lost(self, seed: Address) -> None:
+        """A registration has ended: that seed's word is old."""
+        with self._lock:
+            self._latest.pop(seed, None)
+
+    def addresses(self) -> set[Address]:
+        """A copy of the union."""
+        with self._lock:
+            return set(self._union)
+
+    def __contains__(self, address: Address) -> bool:
+        with self._lock:
+            return address in self._union

@@ -1,0 +1,104 @@
+"""Places: whom a peer dials next, for the ring and for its ordinary places.
+
+Rules only; membership asks `next_dials`, the threads that dialled report what came of it.
+"""
+
+import random
+import threading
+
+from gossip import overlay
+from gossip.addresses import Address
+from gossip.settings import Settings
+
+
+class Places:
+    """Remembers who could not be reached, who was full, and how this round's tries went."""
+
+    def __init__(self, own: Address, places: int, settings: Settings, rng: random.Random):
+        self._own = own
+        self._ordinary = max(0, places - overlay.RING_PLACES)
+        self._settings = settings
+        self._rng = rng
+        self._lock = threading.Lock()  # guards everything below
+        self._round = 0
+        self._refusals = 0  # in this round
+        self._passed_over: dict[Address, float] = {}  # unreachable -> until when
+        self._full: dict[Address, int] = {}  # refused as full -> left alone until this round
+        self._ring_waits: dict[Address, tuple[float, float]] = {}  # refused -> (delay, until)
+
+    def next_round(self) -> None:
+        """A liveness round: free places are tried again."""
+        with self._lock:
+            self._round += 1
+            self._refusals = 0
+            self._full = {a: until for a, until in self._full.items() if until > self._round}
+
+    def link_broke(self) -> None:
+        """A place became free: it is tried at once."""
+        with self._lock:
+            self._refusals = 0
+
+    def linked(self, address: Address) -> None:
+        """The peer is a neighbour now; nothing stands against it."""
+        with self._lock:
+            self._passed_over.pop(address, None)
+            self._full.pop(address, None)
+            self._ring_waits.pop(address, None)
+
+    def leave_alone(self, address: Address) -> None:
+        """The peer is full, or gave its link up: not to be dialled for some rounds."""
+        with self._lock:
+            self._full[address] = self._round + self._settings.full_rounds
+
+    def refused(self, address: Address, for_ring: bool, now: float) -> None:
+        """The peer lives but does not take us: for the ring it is asked again later."""
+        with self._lock:
+            self._refusals += 1
+            if for_ring:
+                delay, _ = self._ring_waits.get(address, (self._settings.retry_first / 2, 0.0))
+                delay = min(self._settings.liveness_interval, delay * 2)
+                self._ring_waits[address] = (delay, now + delay)
+
+    def unreachable(self, address: Address, now: float) -> None:
+        """The peer does not answer: passed over for one interval."""
+        with self._lock:
+            self._passed_over[address] = now + self._settings.liveness_interval
+
+    def successor(self, listed, now: float) -> Address | None:
+        """The first listed address after one's own that is not passed over; None if alone."""
+        with self._lock:
+            self._passed_over = {a: t for a, t in self._passed_over.items() if t > now}
+            passed_over = set(self._passed_over)
+        for address in overlay.successors(self._own, listed):
+            if address not in passed_over:
+                return address
+        return None
+
+    def ring_dial(self, listed, linked, dialling, now: float) -> Address | None:
+        """Whom to dial so that the ring link stands, if it does not."""
+        successor = self.successor(listed, now)
+        if successor is None or successor in linked or successor in dialling:
+            return None
+        with self._lock:
+            return None if self._ring_waits.get(successor, (0, 0))[1] > now else successor
+
+    def ordinary_dial(self, listed, linked, dialling, now: float) -> Address | None:
+        """Whom to dial for a free ordinary place, one at a time."""
+        ring = overlay.ring_holders(self._own, listed)
+        taken = {address for address in (*linked, *dialling) if address not in ring}
+        if len(taken) >= self._ordinary or set(dialling) - ring:
+            return None
+        with self._lock:
+            if self._refusals >= self._settings.full_tries:
+                return None
+            candidates = set(listed) - set(linked) - set(dialling) - ring
+            candidates -= set(self._full) | {a for a, t in self._passed_over.items() if t > now}
+            if not candidates:
+                return None
+            return overlay.draw(candidates, self._settings.capacity, self._rng)
+
+    def next_at(self, now: float) -> float | None:
+        """When the next wait ends that keeps a dial from being made; None without one."""
+        with self._lock:
+            waits = [until for _, until in self._ring_waits.values()]
+            return min((t for t in (*waits, *self._passed_over.values()) if t > now), default=None)

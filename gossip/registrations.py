@@ -1,0 +1,113 @@
+"""A peer's registrations: with which seeds, over which links, and which seed to try next.
+
+Rules only. It always works towards ⌊n/2⌋+1 registrations with seeds picked at random. A seed
+that refuses, is down or says nothing rests for a while that doubles, with jitter; meanwhile
+another takes its place.
+"""
+
+import random
+import threading
+
+from gossip.addresses import Address
+from gossip.settings import Settings, majority
+
+
+class _Row:
+    __slots__ = ("link", "registered", "due", "failures", "rests_until", "unanswered")
+
+    def __init__(self):
+        self.link = None  # the connection, from dialling to its end
+        self.registered = False  # the seed has said so on this link
+        self.due = 0.0  # when a seed that was asked to register must have answered
+        self.failures = 0  # in a row
+        self.rests_until = 0.0
+        self.unanswered = 0  # rounds without an answer to `register:`
+
+
+class Registrations:
+    """One row per seed of config.txt."""
+
+    def __init__(self, seeds: list[Address], settings: Settings, rng: random.Random):
+        self._settings = settings
+        self._rng = rng
+        self._wanted = majority(len(seeds)) if seeds else 0
+        self._lock = threading.Lock()  # guards everything below
+        self._rows = {seed: _Row() for seed in seeds}
+        self._turn = 0  # whose turn it is to be asked for the list
+
+    def next_dials(self, link_for, now: float) -> list[tuple[Address, object]]:
+        """Pick seeds to register with and return them with new links from `link_for(seed)`."""
+        with self._lock:
+            missing = self._wanted - sum(row.link is not None for row in self._rows.values())
+            resting = [seed for seed, row in self._rows.items()
+                       if row.link is None and row.rests_until <= now]
+            picked = self._rng.sample(resting, max(0, min(missing, len(resting))))
+        dials = [(seed, link_for(seed)) for seed in picked]
+        with self._lock:
+            for seed, link in dials:
+                self._rows[seed].link = link
+                self._rows[seed].due = now + self._settings.register_limit
+        return dials
+
+    def answered(self, seed: Address, link) -> bool:
+        """The seed says that we are registered; answer whether that is news."""
+        with self._lock:
+            row = self._rows[seed]
+            if row.link is not link:
+                return False
+            news = not row.registered
+            row.registered, row.failures, row.unanswered = True, 0, 0
+            return news
+
+    def ended(self, seed: Address, link, now: float) -> bool:
+        """The link to a seed has ended; answer whether a registration ended with it."""
+        with self._lock:
+            row = self._rows[seed]
+            if row.link is not link:
+                return False
+            was_registered, row.registered, row.link = row.registered, False, None
+            row.unanswered = 0
+            delay = min(self._settings.retry_last, self._settings.retry_first * 2**row.failures)
+            row.failures = min(row.failures + 1, 16)
+            row.rests_until = now + delay * self._rng.uniform(0.5, 1.0)
+            return was_registered
+
+    def next_round(self) -> tuple[list, list]:
+        """A liveness round: (links on which to repeat `register:`, links to close as silent)."""
+        repeat, silent = [], []
+        with self._lock:
+            for row in self._rows.values():
+                if row.registered:
+                    row.unanswered += 1
+                    if row.unanswered > self._settings.register_misses:
+                        silent.append(row.link)
+                    else:
+                        repeat.append(row.link)
+        return repeat, silent
+
+    def overdue(self, now: float) -> list:
+        """Links to seeds that were asked to register us and have not answered in time."""
+        with self._lock:
+            return [row.link for row in self._rows.values()
+                    if row.link is not None and not row.registered and row.due <= now]
+
+    def in_turn(self):
+        """The link to the seed whose turn it is to be asked for its list, or None."""
+        with self._lock:
+            links = [row.link for row in self._rows.values() if row.registered]
+            self._turn += 1
+            return links[self._turn % len(links)] if links else None
+
+    def links(self) -> list[tuple[Address, object]]:
+        """The seeds that this peer is registered with, and the links to them."""
+        with self._lock:
+            return [(seed, row.link) for seed, row in self._rows.items() if row.registered]
+
+    def next_at(self) -> float | None:
+        """When the next rest or answer is due; None while nothing is missing."""
+        with self._lock:
+            times = [row.due for row in self._rows.values()
+                     if row.link is not None and not row.registered]
+            if sum(row.link is not None for row in self._rows.values()) < self._wanted:
+                times += [row.rests_until for row in self._rows.values() if row.link is None]
+            return min(times, default=None)

@@ -1,0 +1,143 @@
+"""The registry: whom a seed lists, over which connection, and whom it has lately removed.
+
+Rules only. A row stands for one verified registration; what was decided about a row (a probe
+takes time) never touches a newer row of the same address. Changes are recorded as events in
+`changes`, in order.
+"""
+
+import collections
+import threading
+
+from gossip.addresses import Address
+from gossip.settings import Settings
+
+REMEMBERED = 10_000  # removed or told addresses kept in mind
+
+
+class _Row:
+    __slots__ = ("link", "grace_until", "told")
+
+    def __init__(self, link):
+        self.link = link  # None: the connection is lost, the peer may come back
+        self.grace_until = 0.0  # by when it has to, if its connection is lost
+        self.told = -1  # how many were on the list that it was sent last
+
+
+class Registry:
+    """The peers that a seed has verified."""
+
+    def __init__(self, settings: Settings):
+        self._settings = settings
+        self.changes = collections.deque()  # event texts, in order; taken by the output file
+        self._lock = threading.Lock()  # guards everything below
+        self._rows: dict[Address, _Row] = {}
+        self._removed: collections.OrderedDict = collections.OrderedDict()  # -> [when, passed on]
+        self._told: collections.OrderedDict = collections.OrderedDict()  # address -> when
+
+    def register(self, address: Address, link):
+        """List a verified peer; return the link of an older registration, or None."""
+        with self._lock:
+            old = self._rows.get(address)
+            self._rows[address] = _Row(link)
+            self._removed.pop(address, None)
+            self._told.pop(address, None)
+            self.changes.append(f"registered:{address}")
+            return old.link if old is not None else None
+
+    def is_registered(self, address: Address, link) -> bool:
+        """Whether the address is listed over exactly this link."""
+        with self._lock:
+            row = self._rows.get(address)
+            return row is not None and row.link is link
+
+    def row(self, address: Address):
+        """The present registration of an address, to be handed to `remove`; None if unlisted."""
+        with self._lock:
+            return self._rows.get(address)
+
+    def lost(self, address: Address, link):
+        """The connection is gone; return the row it belonged to, or None."""
+        with self._lock:
+            row = self._rows.get(address)
+            if row is None or row.link is not link:
+                return None
+            row.link = None
+            row.grace_until = float("inf")  # until the probe's verdict
+            return row
+
+    def spare(self, address: Address, row, until: float) -> None:
+        """The peer answers although its connection is gone: it may register until then."""
+        with self._lock:
+            if self._rows.get(address) is row and row.link is None:
+                row.grace_until = until
+
+    def outstayed(self, now: float) -> list[tuple[Address, _Row]]:
+        """Registrations whose time to come back is over."""
+        with self._lock:
+            return [(address, row) for address, row in self._rows.items()
+                    if row.link is None and row.grace_until <= now]
+
+    def next_at(self) -> float | None:
+        """When the next of those times is over."""
+        with self._lock:
+            times = [row.grace_until for row in self._rows.values() if row.link is None]
+            return min((t for t in times if t != float("inf")), default=None)
+
+    def remove(self, address: Address, row, reason: str, now: float) -> bool:
+        """Take exactly this registration off the list; answer whether it was there."""
+        with self._lock:
+            if row is None or self._rows.get(address) is not row:
+                return False
+            del self._rows[address]
+            self._removed[address] = [now, False]
+            self._trim(self._removed)
+            self.changes.append(f"removed:{address}:{reason}")
+            return True
+
+    def lately_removed(self, address: Address, now: float) -> bool:
+        with self._lock:
+            entry = self._removed.get(address)
+            return entry is not None and now - entry[0] < self._settings.removed_memory
+
+    def pass_on(self, address: Address) -> bool:
+        """Answer, once per removal, whether its report is to be passed on."""
+        with self._lock:
+            entry = self._removed.get(address)
+            if entry is None or entry[1]:
+                return False
+            entry[1] = True
+            return True
+
+    def tell(self, address: Address, now: float) -> bool:
+        """Answer, once per address and minute, whether peers are to be told of a death."""
+        with self._lock:
+            if now - self._told.get(address, float("-inf")) < self._settings.tell_again:
+                return False
+            self._told[address] = now
+            self._told.move_to_end(address)
+            self._trim(self._told)
+            return True
+
+    @staticmethod
+    def _trim(memory: collections.OrderedDict) -> None:
+        while len(memory) > REMEMBERED:
+            memory.popitem(last=False)
+
+    def addresses(self) -> list[Address]:
+        """Everyone on the list, in order."""
+        with self._lock:
+            return sorted(self._rows)
+
+    def list_changed(self, address: Address, link, count: int) -> bool:
+        """Note how long a list this registered peer is sent; answer whether that is news."""
+        with self._lock:
+            row = self._rows.get(address)
+            if row is None or row.link is not link or row.told == count:
+                return False
+            row.told = count
+            return True
+
+    def links(self) -> list:
+        """The connections of all registered peers."""
+        with self._lock:
+            return [row.link for row in self._rows.values() if row.link is not None]

@@ -1,0 +1,86 @@
+"""The screen: shows events on the terminal, by a thread of its own with a bounded queue.
+
+A terminal that blocks, is closed, or cannot be written to stops nothing: what does not fit
+into the queue is counted, what cannot be written is given up.
+"""
+
+import os
+import queue
+import threading
+
+QUEUE_LIMIT = 1_000  # batches of events that may wait
+
+_COLOURS = {  # event -> ANSI colour; everything else stays plain
+    "started": "1", "stopped": "1", "registered": "32", "connected": "32", "degree": "2",
+    "generated": "36", "liveness request": "2", "liveness reply": "2",
+    "liveness missed": "33", "disconnected": "33", "refused": "33", "rejected": "33",
+    "dead": "31", "reported": "31", "told": "31", "removed": "31", "dead report": "31",
+}
+
+
+class Screen:
+    """Writes `HH:MM:SS.mmm event` lines to a descriptor."""
+
+    def __init__(self, descriptor: int = 1, label: str = ""):
+        self._descriptor = descriptor
+        self._label = f"[{label}] " if label else ""
+        self._colours = os.isatty(descriptor)
+        self._queue: queue.Queue = queue.Queue(QUEUE_LIMIT)
+        self._lock = threading.Lock()  # guards dropped
+        self.dropped = 0  # lines that were never shown
+        self._thread = threading.Thread(target=self._run, name="screen", daemon=True)
+        self._thread.start()
+
+    def labelled(self, label: str) -> "Labelled":
+        """A view of this screen whose lines begin with a label: several nodes share one."""
+        return Labelled(self, f"[{label}] ")
+
+    def show(self, clock: str, events: list[str], label: str = "") -> None:
+        """Show events with the time `HH:MM:SS.ffffff`; never blocks."""
+        clock = clock[:12]
+        self._offer("".join(f"{clock} {label}{self._coloured(event)}\n" for event in events),
+                    len(events))
+
+    def say(self, text: str) -> None:
+        """Show a plain answer to what was typed."""
+        self._offer(text + "\n", text.count("\n") + 1)
+
+    def _offer(self, text: str, lines: int) -> None:
+        try:
+            self._queue.put_nowait(text)
+        except queue.Full:
+            with self._lock:
+                self.dropped += lines
+
+    def _coloured(self, event: str) -> str:
+        colour = self._colours and _COLOURS.get(event.partition(":")[0])
+        return f"\x1b[{colour}m{event}\x1b[0m" if colour else event
+
+    def _run(self) -> None:
+        while (text := self._queue.get()) is not None:
+            data = text.encode(errors="replace")
+            try:
+                while data:
+                    data = data[os.write(self._descriptor, data):]
+            except OSError:
+                with self._lock:
+                    self.dropped += text.count("\n")
+
+    def close(self, patience: float = 1.0) -> None:
+        """Show what waits, if the terminal takes it in time, and end the thread."""
+        try:
+            self._queue.put(None, timeout=patience)
+        except queue.Full:
+            return  # the terminal blocks; the thread ends with the process
+        self._thread.join(patience)
+
+
+class Labelled:
+    """A part of a screen for one of several nodes."""
+
+    def __init__(self, screen: Screen, label: str):
+        self._screen = screen
+        self._label = label
+
+    def show(self, clock: str, events: list[str]) -> None:
+        self._screen.show(clock, events, self._label)

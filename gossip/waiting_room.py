@@ -1,0 +1,40 @@
+"""The waiting room: connections that have not introduced themselves yet, oldest first.
+
+Rules only. When it is full the oldest gives way to the newest, so that a thousand silent
+connections keep nobody out.
+"""
+
+import threading
+
+
+class WaitingRoom:
+    """Holds at most `limit` connections."""
+
+    def __init__(self, limit: int):
+        self._limit = limit
+        self._lock = threading.Lock()  # guards _waiting
+        self._waiting: dict[object, None] = {}  # in the order of arrival
+
+    def enter(self, link):
+        """Let a connection in; return the one that has to go for it, or None."""
+        with self._lock:
+            self._waiting[link] = None
+            if len(self._waiting) <= self._limit:
+                return None
+            oldest = next(iter(self._waiting))
+            del self._waiting[oldest]
+            return oldest
+
+    def leave(self, link) -> None:
+        """The connection has introduced itself, or has ended."""
+        with self._lock:
+            self._waiting.pop(link, None)
+
+    def pop_oldest(self):
+        """Take the oldest out (descriptors are short); None when nobody waits."""
+        with self._lock:
+            if not self._waiting:
+                return None
+            oldest = next(iter(self._waiting))
+            del self._waiting[oldest]
+            return oldest

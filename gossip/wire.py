@@ -1,0 +1,372 @@
+"""The grammar of the wire: one line in, one value out, or a WireError; and back.
+
+Pure. Lines are bytes without their `\n`. Every kind of line is a class here; its `kind` names
+the method `on_<kind>` that handles it. What a line may hold is checked in full by `parse`, so
+that whatever is passed on is accepted by the next.
+
+Gossip lines are special: they are forwarded byte for byte, may carry prefixes (fields in front
+of `gmessage:` that later systems define), and are parsed by `parse_gossip` only when new.
+"""
+
+import re
+from typing import NamedTuple
+
+from gossip.addresses import Address, parse_address
+from gossip.intervals import Intervals, Range, format_ranges
+
+LINE_LIMIT = 131_072  # bytes of a line
+GOSSIP_LIMIT = 65_536  # bytes of a line from `gmessage:` on
+NUMBER_LIMIT = 2**63 - 1  # the largest START and NUMBER
+STATUS_TARGET = 60_000  # bytes after which a list of status entries goes on in the next line
+
+GOSSIP = b"gmessage:"
+
+_IP = rb"(?:[0-9.]{7,15}|\[[0-9a-f:.]{2,45}\])"
+_ADDRESS = rb"(" + _IP + rb":[1-9][0-9]{0,4})"
+_LISTED = re.compile(_IP + rb"#[1-9][0-9]{0,4}")
+_TIME = rb"([0-9]{1,12}\.[0-9]{6})"
+_RUN = re.compile(_ADDRESS + rb":([1-9][0-9]{0,18})")
+_GOSSIP = re.compile(rb"gmessage:[0-9]{1,12}\.[0-9]{6}:(" + _IP +
+                     rb":[1-9][0-9]{0,4}:[1-9][0-9]{0,18}):([1-9][0-9]{0,18}):")
+_ENTRY = re.compile(rb"(" + _IP + rb":[1-9][0-9]{0,4}:[1-9][0-9]{0,18})=([0-9,-]+)")
+_RANGE = re.compile(rb"([1-9][0-9]{0,18})(?:-([1-9][0-9]{0,18}))?")
+
+
+class WireError(ValueError):
+    """The other end broke the grammar, or a rule about who may say what."""
+
+
+class Register(NamedTuple):
+    """A peer asks a seed to list it."""
+
+    address: Address
+    kind = "register"
+
+
+class Registered(NamedTuple):
+    """A seed has listed the asker."""
+
+    kind = "registered"
+
+
+class RegistrationRefused(NamedTuple):
+    """A seed has not listed the asker."""
+
+    reason: str
+    kind = "registration_refused"
+
+
+class AskPeerList(NamedTuple):
+    """Somebody asks a seed for its list."""
+
+    kind = "ask_peer_list"
+
+
+class PeerList(NamedTuple):
+    """A seed's list, without the asker."""
+
+    addresses: frozenset
+    kind = "peer_list"
+
+
+class DeadNode(NamedTuple):
+    """A death: who, when it was found (as written by the reporter), by whom."""
+
+    dead: Address
+    time: str
+    reporter: Address
+    kind = "dead_node"
+
+    @property
+    def line(self) -> str:
+        return f"Dead Node:{self.dead}:{self.time}:{self.reporter}"
+
+
+class Leave(NamedTuple):
+    """A peer ends gracefully."""
+
+    address: Address
+    kind = "leave"
+
+
+class Connect(NamedTuple):
+    """A peer asks another to become neighbours."""
+
+    address: Address
+    kind = "connect"
+
+
+class Accepted(NamedTuple):
+    """The peer that was asked takes the asker as a neighbour."""
+
+    address: Address
+    kind = "accepted"
+
+
+class Refused(NamedTuple):
+    """The peer that was asked does not; or, later, a neighbour gives the link up."""
+
+    address: Address
+    reason: str
+    kind = "refused"
+
+
+class LivenessRequest(NamedTuple):
+    """Are you there?"""
+
+    time: str
+    address: Address
+    kind = "liveness_request"
+
+
+class LivenessReply(NamedTuple):
+    """I am: time and address as asked, then the replier's."""
+
+    time: str
+    asker: Address
+    replier: Address
+    kind = "liveness_reply"
+
+
+class Status(NamedTuple):
+    """A line of anti-entropy: a verb and, for some, entries (run, ranges) or a digest."""
+
+    verb: str
+    digest: str
+    entries: list
+    kind = "status"
+
+
+class Gossip(NamedTuple):
+    """What a new gossip line says; `run` is its `IP:PORT:START`, `shown` its text from
+    `gmessage:` on."""
+
+    run: bytes
+    number: int
+    shown: str
+
+
+# What is said, in the words of the wire (with the `\n`).
+
+
+def register(own: Address) -> bytes:
+    return f"register:{own}\n".encode()
+
+
+REGISTERED = b"registered successfully\n"
+ASK_PEER_LIST = b"peer list\n"
+
+
+def registration_refused(reason: str) -> bytes:
+    return f"registration refused:{reason}\n".encode()
+
+
+def peer_list(addresses) -> bytes:
+    """The longest list that fits into a line; the caller shuffles when that is not all."""
+    line = "peer list:"
+    for count, address in enumerate(addresses):
+        part = (":" if count else "") + address.listed
+        if len(line) + len(part) >= LINE_LIMIT:
+            break
+        line += part
+    return f"{line}\n".encode()
+
+
+def dead_node(report: DeadNode) -> bytes:
+    return f"{report.line}\n".encode()
+
+
+def leave(own: Address) -> bytes:
+    return f"leave:{own}\n".encode()
+
+
+def connect(own: Address) -> bytes:
+    return f"Connection with Peer:{own}\n".encode()
+
+
+def accepted(own: Address) -> bytes:
+    return f"connection accepted:{own}\n".encode()
+
+
+def refused(own: Address, reason: str) -> bytes:
+    return f"connection refused:{own}:{reason}\n".encode()
+
+
+def format_time(seconds: float) -> str:
+    """TIME: Unix seconds with six decimals."""
+    return f"{seconds:.6f}"
+
+
+def liveness_request(time: str, own: Address) -> bytes:
+    return f"Liveness Request:{time}:{own}\n".encode()
+
+
+def liveness_reply(request: LivenessRequest, own: Address) -> bytes:
+    return f"Liveness Reply:{request.time}:{request.address}:{own}\n".encode()
+
+
+def gossip(time: str, own: Address, start: int, number: int, text: str) -> bytes:
+    """One gossip line, without its `\n`."""
+    return f"gmessage:{time}:{own}:{start}:{number}:{text}".encode()
+
+
+def status(verb: str, digest: str = "") -> bytes:
+    return f"status:{verb}{':' if digest else ''}{digest}\n".encode()
+
+
+def status_entries(verb: str, entries: list[tuple[bytes, list[Range]]]) -> list[bytes]:
+    """The entries as as many lines as they need."""
+    lines, line = [], []
+    size = 0
+    for run, ranges in entries:
+        entry = run + b"=" + format_ranges(ranges).encode()
+        if line and size + len(entry) > STATUS_TARGET:
+            lines.append(b"status:%b:%b\n" % (verb.encode(), b" ".join(line)))
+            line, size = [], 0
+        line.append(entry)
+        size += len(entry) + 1
+    if line:
+        lines.append(b"status:%b:%b\n" % (verb.encode(), b" ".join(line)))
+    return lines
+
+
+# What is heard.
+
+
+def _address(field: bytes, separator: str = ":") -> Address:
+    """An address in the one spelling that the wire knows."""
+    text = field.decode("ascii")
+    try:
+        address = parse_address(text, separator)
+    except ValueError as error:
+        raise WireError(str(error)) from None
+    if text != (str(address) if separator == ":" else address.listed):
+        raise WireError(f"{text} is a strange spelling of {address}")
+    return address
+
+
+def _text(field: bytes) -> str:
+    try:
+        return field.decode()
+    except UnicodeDecodeError:
+        raise WireError("not UTF-8") from None
+
+
+def _parse_peer_list(body: bytes) -> PeerList:
+    fields, at = [], 0
+    while at < len(body):
+        match = _LISTED.match(body, at)
+        if not match or body[match.end():match.end() + 1] not in (b"", b":"):
+            raise WireError("peer list with something else than IP#PORT in it")
+        fields.append(_address(match[0], "#"))
+        at = match.end() + 1
+    return PeerList(frozenset(fields))
+
+
+def parse_run(run: bytes) -> tuple[Address, int]:
+    """Check the `IP:PORT:START` of a message's origin; returns the address and START."""
+    match = _RUN.fullmatch(run)
+    if not match or int(match[2]) > NUMBER_LIMIT:
+        raise WireError("START is not between 1 and 2^63-1")
+    return _address(match[1]), int(match[2])
+
+
+def _parse_ranges(text: bytes) -> list[Range]:
+    ranges = []
+    for part in text.split(b","):
+        match = _RANGE.fullmatch(part)
+        if not match:
+            raise WireError("status with a bad range")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if not first <= last <= NUMBER_LIMIT:
+            raise WireError("status with a bad range")
+        ranges.append((first, last))
+    return Intervals(ranges).ranges()
+
+
+def _parse_status(body: bytes) -> Status:
+    verb, _, rest = body.partition(b":")
+    if verb in (b"show", b"sent") and not rest:
+        return Status(verb.decode(), "", [])
+    if verb == b"digest" and re.fullmatch(rb"[0-9a-f]{32}", rest):
+        return Status("digest", rest.decode(), [])
+    if verb not in (b"meet", b"seen", b"want", b"gone"):
+        raise WireError("unknown kind of status")
+    entries = []
+    for entry in rest.split(b" "):
+        match = _ENTRY.fullmatch(entry)
+        if not match:
+            raise WireError("status with a bad entry")
+        parse_run(match[1])
+        entries.append((match[1], _parse_ranges(match[2])))
+    return Status(verb.decode(), "", entries)
+
+
+_KINDS = {  # the word a line starts with: (pattern of the rest, what it means)
+    b"register": (re.compile(_ADDRESS), lambda m: Register(_address(m[1]))),
+    b"registration refused": (
+        re.compile(rb"(.*)", re.DOTALL), lambda m: RegistrationRefused(_text(m[1]))),
+    b"Dead Node": (
+        re.compile(_ADDRESS + b":" + _TIME + b":" + _ADDRESS),
+        lambda m: DeadNode(_address(m[1]), m[2].decode(), _address(m[3]))),
+    b"leave": (re.compile(_ADDRESS), lambda m: Leave(_address(m[1]))),
+    b"Connection with Peer": (re.compile(_ADDRESS), lambda m: Connect(_address(m[1]))),
+    b"connection accepted": (re.compile(_ADDRESS), lambda m: Accepted(_address(m[1]))),
+    b"connection refused": (
+        re.compile(_ADDRESS + rb":(.*)", re.DOTALL),
+        lambda m: Refused(_address(m[1]), _text(m[2]))),
+    b"Liveness Request": (
+        re.compile(_TIME + b":" + _ADDRESS),
+        lambda m: LivenessRequest(m[1].decode(), _address(m[2]))),
+    b"Liveness Reply": (
+        re.compile(_TIME + b":" + _ADDRESS + b":" + _ADDRESS),
+        lambda m: LivenessReply(m[1].decode(), _address(m[2]), _address(m[3]))),
+}
+
+
+def parse(line: bytes):
+    """Return the value of any line but a gossip line; WireError when it is none."""
+    if line == b"registered successfully":
+        return Registered()
+    if line == b"peer list":
+        return AskPeerList()
+    word, colon, body = line.partition(b":")
+    if colon and word == b"peer list":
+        return _parse_peer_list(body)
+    if colon and word == b"status":
+        return _parse_status(body)
+    pattern, make = _KINDS.get(word, (None, None))
+    if not colon or pattern is None:
+        raise WireError(f"unknown line {line[:40]!r}")
+    match = pattern.fullmatch(body)
+    if not match:
+        raise WireError(f"malformed {word.decode()} line")
+    return make(match)
+
+
+def is_gossip(line: bytes) -> bool:
+    """True when the line is gossip: it starts with `gmessage:`, or prefixes stand before."""
+    if line.startswith(GOSSIP):
+        return True
+    word = line.partition(b":")[0]
+    return b":gmessage:" in line and word not in _KINDS and word not in (b"peer list", b"status")
+
+
+def gossip_part(line: bytes) -> bytes:
+    """The line from `gmessage:` on: what is hashed, shown and kept apart by."""
+    return line[line.index(GOSSIP):]
+
+
+def parse_gossip(line: bytes) -> Gossip:
+    """Check a gossip line in full (its run aside: `parse_run`, once per run)."""
+    at = line.find(GOSSIP)
+    match = _GOSSIP.match(line, at) if at == 0 or line[at - 1:at] == b":" else None
+    if not match:
+        raise WireError("malformed gmessage line")
+    if len(line) - at > GOSSIP_LIMIT:
+        raise WireError(f"gmessage line longer than {GOSSIP_LIMIT} bytes")
+    number = int(match[2])
+    if number > NUMBER_LIMIT:
+        raise WireError("NUMBER is not between 1 and 2^63-1")
+    shown = _text(line)
+    return Gossip(match[1], number, shown[shown.index("gmessage:"):] if at else shown)

@@ -1,0 +1,558 @@
+"""A peer: joins through seeds, keeps neighbours, gossips, and notices who dies.
+
+Read top to bottom: what a peer may be told on which link, its threads (generator, liveness,
+membership, anti-entropy; the listener and the link readers are in gossip/node.py), how links
+begin and end, and one `on_<kind>` method for every kind of line of the wire (gossip/wire.py).
+
+What a peer knows is in tables that own their locks: the message list, the neighbours, the
+liveness counts, the peer list, the registrations, the places. This file is where they meet
+links: it asks a table what to do, and does it.
+"""
+
+import random
+import sys
+import threading
+import time
+
+from gossip import wire
+from gossip.addresses import Address
+from gossip.cadence import Cadence
+from gossip.catch_up import CatchUp
+from gossip.command_line import peer_main
+from gossip.link import Link
+from gossip.link_check import LinkCheck
+from gossip.liveness import Liveness
+from gossip.message_list import MessageList
+from gossip.neighbours import Admission, Neighbours
+from gossip.node import WAITING, Node
+from gossip.origin import Origin
+from gossip.output_file import OutputFile, escape
+from gossip.peer_list import PeerList
+from gossip.places import Places
+from gossip.registrations import Registrations
+from gossip.settings import Settings
+
+# Roles of a link, as this peer sees the other end.
+DIALLED = "a peer that has not answered yet"
+REFUSING = "a peer that refused"
+NEIGHBOUR = "a neighbour"
+SEED = "a seed"
+
+SAY_PORTION = 64 * 1024  # bytes of new messages handed on at once
+
+
+class Peer(Node):
+    """One peer, known by the address that it listens on and announces."""
+
+    kind = "peer"
+    ALLOWED = {
+        WAITING: {"connect", "liveness_request"},
+        DIALLED: {"accepted", "refused", "liveness_request"},
+        NEIGHBOUR: {"liveness_request", "liveness_reply", "status", "leave", "refused"},
+        SEED: {"registered", "registration_refused", "peer_list", "dead_node"},
+    }
+
+    def __init__(self, address: Address, seeds: list[Address], settings: Settings,
+                 output: OutputFile, rng: random.Random | None = None):
+        super().__init__(address, settings, output)
+        self.rng = rng or random.Random()
+        self.origin = Origin(address, time.time_ns() // 1_000_000)
+        self.messages = MessageList(settings)
+        self.catch_up = CatchUp(self.messages, settings.fetch_patience)
+        self.neighbours = Neighbours(address, settings)
+        self.liveness = Liveness(settings.liveness_misses)
+        self.link_check = LinkCheck(self.stopping)
+        self.peer_list = PeerList(address)
+        self.registrations = Registrations(seeds, settings, self.rng)
+        self.places = Places(address, self.neighbours.places, settings, self.rng)
+        self.list_cadence = Cadence(
+            settings.retry_first, settings.liveness_interval, time.monotonic())
+        self._membership_due = threading.Event()  # something changed: membership looks again
+
+    def settings_shown(self) -> str:
+        return f"{self.settings.words()}:start={self.origin.start}"
+
+    def start_threads(self) -> None:
+        self.start_thread("gossip generator", self._generate)
+        self.start_thread("liveness", self._keep_liveness)
+        self.start_thread("membership", self._keep_membership)
+        if self.settings.antientropy_interval:
+            self.start_thread("anti-entropy", self._keep_antientropy)
+
+    def wake(self) -> None:
+        self._membership_due.set()
+        self.link_check.wake()
+
+    # The gossip generator: its thread, and how messages enter the network.
+
+    def _generate(self) -> None:
+        """Gossip `message 1` to `message 10`, one per interval."""
+        for number in range(1, self.settings.gossip_count + 1):
+            if self.stopping.wait(self.settings.gossip_interval):
+                return
+            self.gossip([f"message {number}"])
+
+    def gossip(self, texts: list[str]) -> None:
+        """Originate messages. Waits while a neighbour that still moves has much waiting.
+
+        Called by the generator and the console, never by a link reader. TooLong when a text
+        does not fit.
+        """
+        lines = self.origin.lines(texts, time.time())
+        at = 0
+        while at < len(lines):
+            first, size = at, 0
+            while at < len(lines) and size < SAY_PORTION:
+                size += len(lines[at])
+                at += 1
+            self.flusher.wait_for_room(self.neighbours.links())
+            fresh = self.messages.add(lines[first:at])
+            self.output.write_many([f"generated:{escape(shown)}" for shown in fresh.shown])
+            self.forward(fresh.lines, None)
+
+    def forward(self, lines: list[bytes], source: Link | None) -> None:
+        """Send lines to every neighbour but the one they came from."""
+        data = b"\n".join(lines) + b"\n"
+        for link in self.neighbours.links():
+            if link is not source:
+                link.send(data)
+
+    # The liveness thread.
+
+    def _keep_liveness(self) -> None:
+        """Every interval one request to each neighbour; three in a row unanswered: dead."""
+        interval = self.settings.liveness_interval
+        due = time.monotonic() + interval * self.rng.uniform(0.5, 1.0)
+        while not self.stopping.wait(max(0.0, due - time.monotonic())):
+            now = time.monotonic()
+            late = now - due > max(0.5, interval / 2)
+            self._liveness_round(now, late)
+            self._registrations_round()
+            self.places.next_round()
+            self._give_up_surplus(interval)
+            self._membership_due.set()
+            due = now + interval
+
+    def _liveness_round(self, now: float, late: bool) -> None:
+        time_asked = wire.format_time(time.time())
+        turn = self.liveness.next_round(time_asked, now, late)
+        events = [f"liveness missed:{peer}:{misses}" for peer, misses in turn.missed]
+        events += [f"liveness request:{peer}" for peer in turn.ask]
+        if events:
+            self.output.write_many(events)
+        request = wire.liveness_request(time_asked, self.address)
+        for peer in turn.ask:
+            link = self.neighbours.link(peer)
+            if link is not None:
+                link.send(request, urgent=True)
+        for peer in turn.suspects:
+            if not self.start_thread("last probe", self._last_probe, peer):
+                self._last_probe(peer)
+        for peer in turn.lost:
+            self._dial(peer)
+
+    def _last_probe(self, peer: Address) -> None:
+        """The thread that asks once more, over a fresh connection, before calling it dead."""
+        alive = self.probe(peer)
+        if self.stopping.is_set() or not self.liveness.verdict(peer):
+            return
+        if alive:
+            self._part(peer, "silent, but alive")
+            return
+        self.output.write(f"dead:{peer}")
+        self.peer_list.discard(peer)
+        self._part(peer, "dead")
+        report = wire.DeadNode(peer, wire.format_time(time.time()), self.address)
+        for seed, link in self.registrations.links():
+            link.send(wire.dead_node(report))
+            self.output.write(f"reported:{seed}:{report.line}")
+
+    def _registrations_round(self) -> None:
+        repeat, silent = self.registrations.next_round()
+        for link in repeat:
+            link.send(wire.register(self.address))
+        for link in silent:
+            link.close("silent")
+
+    def _give_up_surplus(self, settled: float) -> None:
+        """Give up links beyond capacity: those `settled` seconds old, and far too many."""
+        for peer in self.neighbours.surplus(time.monotonic(), settled, self.rng):
+            link = self.neighbours.link(peer)
+            if link is not None:
+                link.send(wire.refused(self.address, "full"))
+                self.places.leave_alone(peer)
+                self._part(peer, "given up")
+
+    # The membership thread: seeds, the ring, the other places.
+
+    def _keep_membership(self) -> None:
+        """Register with a majority of the seeds, keep the ring link, fill the places."""
+        ring_stood = False
+        while not self.stopping.is_set():
+            now = time.monotonic()
+            self._keep_registrations(now)
+            ring_stands = self._keep_neighbours(now)
+            if ring_stood and not ring_stands:
+                self.list_cadence.hurry(now)
+            ring_stood = ring_stands
+            if self.list_cadence.due(now):
+                link = self.registrations.in_turn()
+                if link is not None:
+                    link.send(wire.ASK_PEER_LIST)
+            due = [self.registrations.next_at(), self.places.next_at(now),
+                   self.list_cadence.next_at]
+            next_at = min(moment for moment in due if moment is not None)
+            self._membership_due.wait(max(0.02, next_at - time.monotonic()))
+            self._membership_due.clear()
+
+    def _keep_registrations(self, now: float) -> None:
+        for link in self.registrations.overdue(now):
+            link.close("no answer to register")
+        for seed, link in self.registrations.next_dials(self._link_to_seed, now):
+            if not self.start_thread("link reader", self._dial_seed, link):
+                self._drop_link(link)
+                self.registrations.ended(seed, link, now)
+
+    def _keep_neighbours(self, now: float) -> bool:
+        """Dial for the ring, then for a free place; answer whether the ring link stands."""
+        listed = self.peer_list.addresses()
+        linked, dialling = self.neighbours.addresses(), self.neighbours.dialling()
+        successor = self.places.ring_dial(listed, linked, dialling, now)
+        if successor is not None:
+            self._dial(successor, for_ring=True)
+            dialling.add(successor)
+        other = self.places.ordinary_dial(listed, linked, dialling, now)
+        if other is not None:
+            self._dial(other)
+        successor = self.places.successor(listed, now)
+        return successor is None or successor in linked
+
+    def _link_to_seed(self, seed: Address) -> Link:
+        return self.new_link(SEED, seed)
+
+    def _dial_seed(self, link: Link) -> None:
+        """The thread that connects to a seed, asks to be registered, and reads the link."""
+        try:
+            link.connect(self.address, link.peer, self.settings.probe_limit)
+        except OSError as error:
+            link.close(error.strerror or str(error))
+            self._drop_link(link)
+            self.on_end(link)
+            return
+        link.send(wire.register(self.address))
+        self.serve(link)
+
+    # The anti-entropy thread.
+
+    def _keep_antientropy(self) -> None:
+        """Every interval, compare what was seen with one random neighbour."""
+        interval = self.settings.antientropy_interval
+        wait = interval * self.rng.uniform(0.5, 1.0)
+        while not self.stopping.wait(wait):
+            wait = interval
+            links = self.neighbours.links()
+            if links:
+                self.rng.choice(links).send(wire.status("digest", self.messages.digest()))
+            self._fetch()
+
+    def _show(self, link: Link, verb: str) -> None:
+        """Tell a neighbour all that was seen here, so that it fetches what it lacks."""
+        for line in wire.status_entries(verb, self.messages.vector()):
+            link.send(line)
+
+    def _fetch(self) -> None:
+        """Ask a neighbour for the next portion of what is lacking here, if it is time."""
+        turn = self.catch_up.next_want(time.monotonic())
+        if turn is not None:
+            link, want = turn
+            for line in wire.status_entries("want", want):
+                link.send(line)
+
+    # How links to peers begin.
+
+    def _dial(self, peer: Address, for_ring: bool = False) -> None:
+        """Ask a peer to become a neighbour, unless it is one or is being asked already."""
+        if not self.neighbours.begin_dial(peer, for_ring):
+            return
+        link = self.new_link(DIALLED, peer)
+        if not self.start_thread("link reader", self._dial_peer, link):
+            self._drop_link(link)
+            self.neighbours.end_dial(peer)
+
+    def _dial_peer(self, link: Link) -> None:
+        """The thread that connects to a peer, asks it, and reads the link."""
+        link.deadline = time.monotonic() + self.settings.introduction_limit
+        try:
+            link.connect(self.address, link.peer, self.settings.probe_limit)
+        except OSError:
+            self._drop_link(link)
+            self._dial_failed(link.peer)
+            return
+        link.send(wire.connect(self.address))
+        self.serve(link)
+
+    def _dial_failed(self, peer: Address) -> None:
+        self.places.unreachable(peer, time.monotonic())
+        self.peer_list.unreachable(peer)
+        self.neighbours.end_dial(peer)
+        self._membership_due.set()
+
+    def on_connect(self, link: Link, message: wire.Connect) -> None:
+        """Somebody wants to become a neighbour."""
+        asker = message.address
+        if asker.ip != link.remote_ip:
+            self._refuse(link, asker, "another IP")
+            return
+        admission = self.neighbours.admit(asker, link, asker, time.monotonic())
+        standing = admission.ask
+        if standing is not None and not self._still_answers(standing):
+            admission = self.neighbours.admit(asker, link, asker, time.monotonic(), standing)
+        if not admission.accepted:
+            self._refuse(link, asker, admission.reason)
+            return
+        self._make_room_for(link, asker, admission)
+        link.send(wire.accepted(self.address))
+        self._begin_gossip(link)
+
+    def on_accepted(self, link: Link, message: wire.Accepted) -> None:
+        """The peer that was dialled has taken us."""
+        peer = link.peer
+        if message.address not in (peer, self.address):
+            raise wire.WireError(f"{message.address} answered instead")
+        admission = self.neighbours.admit(peer, link, self.address, time.monotonic())
+        if not admission.accepted:
+            self._dial_over(link)
+            self._refuse(link, peer, admission.reason)
+            return
+        self._make_room_for(link, peer, admission)
+        self.neighbours.end_dial(peer)
+        self._begin_gossip(link)
+
+    def _still_answers(self, standing: Link) -> bool:
+        """Ask for a sign of life on the link that stands while another wants its place."""
+        request = wire.liveness_request(wire.format_time(time.time()), self.address)
+        return self.link_check.answers(
+            standing, lambda: standing.send(request, urgent=True), self.settings.young)
+
+    def _refuse(self, link: Link, peer: Address, reason: str) -> None:
+        link.send(wire.refused(self.address, reason))
+        self.end_link(link, reason, peer)
+
+    def _make_room_for(self, link: Link, peer: Address, admission: Admission) -> None:
+        """The tables have taken the link: end the one that it replaces, and write it down."""
+        self.introduced(link, NEIGHBOUR, peer)
+        replaced = admission.replaced
+        if replaced is not None:
+            self.catch_up.forget(replaced)
+            replaced.send(wire.refused(self.address, "duplicate"))
+            replaced.close(admission.reason)
+        self.liveness.linked(peer, link, time.monotonic())
+        self.places.linked(peer)
+        self.output.drain(self.neighbours.changes)
+
+    def _begin_gossip(self, link: Link) -> None:
+        """Both ends have agreed: let gossip flow and compare what was seen."""
+        if not self.neighbours.ready(link.peer, link):
+            self.liveness.forget(link.peer, link)  # somebody ended it meanwhile
+            return
+        if self.settings.antientropy_interval:
+            self._show(link, "meet")
+        if link.peer not in self.peer_list:
+            self.list_cadence.hurry(time.monotonic())  # the seeds know more than we do
+        self._give_up_surplus(float("inf"))
+        self._membership_due.set()
+
+    def on_refused(self, link: Link, message: wire.Refused) -> None:
+        """A peer that was dialled does not take us, or a neighbour gives the link up."""
+        peer, reason = link.peer, message.reason[:100]
+        if link.role == NEIGHBOUR:
+            if reason == "full":
+                self.places.leave_alone(peer)
+            self._part(peer, escape(reason), link)
+            return
+        self.counters.add("dials that were refused")
+        for_ring = self._dial_over(link)
+        self.places.refused(peer, for_ring, time.monotonic())
+        if reason == "full":
+            self.places.leave_alone(peer)
+        self.liveness.forget(peer)  # if it was lost to us: it lives
+        link.close("refused")
+        self._membership_due.set()
+
+    def _dial_over(self, link: Link) -> bool:
+        """A dial has had its answer; answer whether it was for the ring."""
+        link.role = REFUSING
+        return self.neighbours.end_dial(link.peer)
+
+    # How links end.
+
+    def end_link(self, link: Link, reason: str, who: Address | None = None) -> None:
+        """Disconnect somebody for what they did; a neighbour is then left alone for a while."""
+        if link.role == NEIGHBOUR:
+            self.places.leave_alone(link.peer)
+            self.places.refused(link.peer, True, time.monotonic())
+            self._part(link.peer, escape(reason[:100]), link)
+        super().end_link(link, escape(reason), who)
+
+    def _part(self, peer: Address, reason: str, link: Link | None = None) -> None:
+        """End the link to a neighbour for good: it is not counted as lost."""
+        link = link or self.neighbours.link(peer)
+        known = self.liveness.forget(peer, link)
+        if link is not None:
+            known = self.neighbours.remove(peer, link, reason) or known
+            self.output.drain(self.neighbours.changes)
+            link.close(reason)
+        if known:
+            self.places.link_broke()
+            self._membership_due.set()
+
+    def on_end(self, link: Link) -> None:
+        """The reader of a link is about to end."""
+        self.catch_up.forget(link)
+        self.link_check.wake()
+        if self.stopping.is_set():
+            return
+        if link.role == SEED:
+            self.peer_list.seed_lost(link.peer)
+            self.registrations.ended(link.peer, link, time.monotonic())
+            self._membership_due.set()
+        elif link.role == DIALLED:
+            self._dial_failed(link.peer)
+        elif link.role == NEIGHBOUR:
+            if self.neighbours.remove(link.peer, link, link.reason):
+                self._lost(link.peer, link)
+            self._fetch()
+
+    def _lost(self, peer: Address, link: Link) -> None:
+        """A link broke. That is not death: it counts as misses while we try again."""
+        self.liveness.lost(peer, link)
+        self.output.drain(self.neighbours.changes)
+        self.places.link_broke()
+        self._dial(peer)
+        self._membership_due.set()
+
+    def quit(self) -> None:
+        """Leave gracefully: tell neighbours and seeds, so that nobody reports a death."""
+        links = [*self.neighbours.links(), *(link for _, link in self.registrations.links())]
+        for link in links:
+            link.send(wire.leave(self.address), urgent=True)
+        self.flusher.wait_until_sent(links, self.settings.young)
+        self.stop("quit")
+
+    # What neighbours say.
+
+    def on_lines(self, link: Link, lines: list[bytes]) -> None:
+        """Handle what arrived together, in order; gossip that stands together as one batch."""
+        gossip = []
+        for line in lines:
+            if line.startswith(wire.GOSSIP) or wire.is_gossip(line):
+                gossip.append(line)
+                continue
+            if gossip:
+                self.on_gossip(link, gossip)
+                gossip = []
+            self.on_line(link, line)
+            if link.ended:
+                return
+        if gossip:
+            self.on_gossip(link, gossip)
+
+    def on_gossip(self, link: Link, lines: list[bytes]) -> None:
+        """What is new is remembered, written down and forwarded; what is old is dropped."""
+        if link.role != NEIGHBOUR:
+            raise wire.WireError("'gmessage' is expected from neighbours only")
+        fresh = self.messages.add(lines)
+        if fresh.lines:
+            head = f"received:{link.peer}:"
+            self.output.write_many([head + escape(shown) for shown in fresh.shown])
+            self.forward(fresh.lines, link)
+        if fresh.fault is not None:
+            raise fresh.fault
+
+    def on_liveness_request(self, link: Link, message: wire.LivenessRequest) -> None:
+        link.send(wire.liveness_reply(message, self.address), urgent=True)
+
+    def on_liveness_reply(self, link: Link, message: wire.LivenessReply) -> None:
+        if message.asker != self.address or message.replier != link.peer:
+            raise wire.WireError("Liveness Reply to somebody else, or by somebody else")
+        self.link_check.replied(link)
+        took = self.liveness.reply_from(link.peer, message.time, time.monotonic())
+        if took is not None:
+            self.output.write(f"liveness reply:{link.peer}:{took * 1000:.3f}")
+
+    def on_leave(self, link: Link, message: wire.Leave) -> None:
+        if message.address != link.peer:
+            self.counters.add("leaves in the name of others")
+            return
+        self.peer_list.discard(link.peer)
+        self._part(link.peer, "left", link)
+
+    def on_status(self, link: Link, message: wire.Status) -> None:
+        """Anti-entropy: see the README's wire table for the verbs."""
+        if message.verb == "digest":
+            if message.digest != self.messages.digest():
+                self._show(link, "seen")
+                link.send(wire.status("show"))
+        elif message.verb == "show":
+            self._show(link, "seen")
+        elif message.verb in ("meet", "seen"):
+            self.catch_up.offered(link, message.entries, message.verb == "meet")
+            self._fetch()
+        elif message.verb == "want":
+            self._send_portion(link, message.entries)
+        elif message.verb == "gone":
+            self.messages.note_gone(self.catch_up.gone(link, message.entries))
+        else:
+            self.catch_up.portion_taken(link)
+            self._fetch()
+
+    def _send_portion(self, link: Link, entries) -> None:
+        """Send the next of what a neighbour lacks; it asks again when it has taken that."""
+        lines, gone = self.messages.texts(entries, self.settings.portion)
+        link.send(b"".join([line + b"\n" for line in lines]
+                           + wire.status_entries("gone", gone) + [wire.status("sent")]))
+
+    # What seeds say.
+
+    def on_registered(self, link: Link, message: wire.Registered) -> None:
+        if self.registrations.answered(link.peer, link):
+            self.output.write(f"registered:{link.peer}")
+            link.send(wire.ASK_PEER_LIST)
+            self.list_cadence.hurry(time.monotonic())
+
+    def on_registration_refused(self, link: Link, message: wire.RegistrationRefused) -> None:
+        self.end_link(link, f"registration refused: {message.reason}")
+
+    def on_peer_list(self, link: Link, message: wire.PeerList) -> None:
+        if self.peer_list.add(link.peer, message.addresses):
+            listed = ":".join(address.listed for address in sorted(message.addresses))
+            self.output.write(f"peer list:{link.peer}:{listed}")
+            self._membership_due.set()
+
+    def on_dead_node(self, link: Link, message: wire.DeadNode) -> None:
+        """A seed tells of a death; who answered us within the last interval is kept."""
+        self.output.write(f"told:{link.peer}:{message.line}")
+        dead = message.dead
+        lately = self.settings.liveness_interval
+        if dead == self.address or self.liveness.answered_within(dead, lately, time.monotonic()):
+            return
+        self.peer_list.discard(dead)
+        self._part(dead, "told dead")
+
+    # For the console.
+
+    def status(self) -> dict[str, object]:
+        """Counts of what there is and of everything that was dropped."""
+        return {
+            "address": self.address,
+            "neighbours": f"{len(self.neighbours.addresses())} of {self.neighbours.places}",
+            "seeds": len(self.registrations.links()),
+            "known peers": len(self.peer_list.addresses()),
+            "messages held": self.messages.count(),
+            **self.messages.dropped(),
+            **self.counters.all(),
+        }
+
+
+if __name__ == "__main__":
+    sys.exit(peer_main(Peer))
