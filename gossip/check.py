@@ -1,0 +1,255 @@
+"""The check: proves from the output files alone that a network did what it should.
+
+Every row of the proof is a function from `Proof` to a `Row`. A run counts as dead from its last
+line on if that line is not `stopped:quit` and is older than two liveness intervals before the
+newest line of the folder. What a run that ended missed in its last second is not held against
+anyone: it may have been on its way.
+"""
+
+import bisect
+import pathlib
+from typing import NamedTuple
+
+from gossip.records import PeerRun, Records
+
+ON_ITS_WAY = 1.0  # seconds before its end in which a run may have missed a message
+SHOWN = 5  # failures of a kind that are shown in full
+PROBE_TIME = 2.0  # seconds that a last probe takes
+
+
+class Row(NamedTuple):
+    """One line of the proof: `holds` is None where there is nothing to hold."""
+
+    name: str
+    holds: bool | None
+    figures: str
+    failures: list[str]
+
+
+class Proof:
+    """What several rows need to know of the records."""
+
+    def __init__(self, records: Records):
+        self.peers = records.peers
+        self.seeds = records.seeds
+        self.newest = records.newest()
+        self.origin = {message: run for run in self.peers for message in run.generated}
+        self.times = sorted(run.generated[m] for m, run in self.origin.items())
+
+    def is_dead(self, run: PeerRun) -> bool:
+        return (run.ended != "quit"
+                and run.last < self.newest - 2 * run.interval("liveness-interval"))
+
+    def has_ended(self, run: PeerRun) -> bool:
+        return run.ended is not None or self.is_dead(run)
+
+    def deaths(self) -> list[PeerRun]:
+        """The last runs of the peers that are dead."""
+        last = {run.address: run for run in self.peers}
+        return [run for run in last.values() if self.is_dead(run)]
+
+
+def prove(records: Records) -> list[Row]:
+    """All rows of the proof."""
+    proof = Proof(records)
+    return [gossips(proof), broadcast(proof), once(proof), latency(proof), liveness(proof),
+            dead(proof), threads(proof)]
+
+
+def gossips(proof: Proof) -> Row:
+    """Every peer generated what its settings say, if it lived that long."""
+    failures, expected = [], 0
+    for run in proof.peers:
+        count = int(run.settings.get("gossip-count", "10"))
+        interval = float(run.settings.get("gossip-interval", "5"))
+        due = max(0, min(count, int((run.last - run.first - 1.0) / interval)))
+        expected += due
+        if run.by_generator < due:
+            failures.append(f"{run.address} generated {run.by_generator} messages of {due}")
+    made = sum(run.by_generator for run in proof.peers)
+    said = len(proof.origin) - made
+    return Row("gossips", not failures and bool(proof.peers),
+               f"{len(proof.peers)} runs generated {made} messages ({expected} were due)"
+               + (f", and said {said}" if said else ""), failures)
+
+
+def broadcast(proof: Proof) -> Row:
+    """Every message reached every run that was up when it was generated, or later."""
+    failures, lost = [], []
+    holders: dict[str, list[PeerRun]] = {message: [] for message in proof.origin}
+    for run in proof.peers:
+        for message in run.received:
+            holders.setdefault(message, []).append(run)
+    for message, runs in holders.items():
+        origin = proof.origin.get(message)
+        if origin is not None and proof.is_dead(origin) and all(map(proof.is_dead, runs)):
+            lost.append(f"{message} is lost with its dead origin")
+            continue
+        without = set(proof.peers) - set(runs) - {origin}
+        for run in sorted(without, key=lambda run: run.address):
+            if not _excused(proof, message, run):
+                failures.append(f"{message} did not reach {run.address}")
+    missing = len(failures)
+    delivered = sum(len(run.received) for run in proof.peers)
+    through = _through_others(proof)
+    if delivered and not through and not _complete(proof):
+        failures.append("no message travelled through a peer other than its origin")
+    return Row("broadcast", not failures,
+               f"{delivered} of {delivered + missing} deliveries, {through} of them through "
+               f"others than the origin" + (f"; lost {len(lost)}" if lost else ""),
+               failures + lost[:SHOWN] if failures else lost)
+
+
+def _excused(proof: Proof, message: str, run: PeerRun) -> bool:
+    """Whether a run may lack a message: it ended too soon, or came too late to get it."""
+    origin = proof.origin.get(message)
+    made = origin.generated[message] if origin is not None else run.first
+    if made < run.first:  # it joined later: only what is still kept can reach it
+        kept = int(run.settings.get("cache-size", "100000"))
+        newer = bisect.bisect(proof.times, run.first) - bisect.bisect(proof.times, made)
+        if newer >= kept or float(run.settings.get("antientropy-interval", "10")) == 0:
+            return True
+    if not proof.has_ended(run):
+        return False
+    return run.first_linked is None or run.last - max(made, run.first_linked) < ON_ITS_WAY
+
+
+def _through_others(proof: Proof) -> int:
+    return sum(not message.startswith(delivery.source + ":")
+               for run in proof.peers for message, delivery in run.received.items())
+
+
+def _complete(proof: Proof) -> bool:
+    """Whether every two peers that were up together were neighbours at some time."""
+    return all(one.address == other.address or other.address in one.ever_linked
+               or one.last <= other.first or other.last <= one.first
+               for one in proof.peers for other in proof.peers)
+
+
+def once(proof: Proof) -> Row:
+    """Nothing was received twice."""
+    failures = [f"{run.address} received {message} more than once"
+                for run in proof.peers for message in run.repeated]
+    return Row("once", not failures, f"{len(failures)} messages received twice", failures)
+
+
+def latency(proof: Proof) -> Row:
+    """From `generated` to `received`; deliveries to those who joined later apart."""
+    times, late = [], 0
+    for run in proof.peers:
+        for message, delivery in run.received.items():
+            origin = proof.origin.get(message)
+            if origin is None:
+                continue
+            if origin.generated[message] < run.first:
+                late += 1
+            else:
+                times.append(delivery.at - origin.generated[message])
+    figures = "nothing was delivered"
+    if times:
+        figures = (f"median {quantile(times, 0.5) * 1000:.2f} ms, 99 % "
+                   f"{quantile(times, 0.99) * 1000:.2f} ms, max {max(times) * 1000:.2f} ms")
+    return Row("latency", None, f"{figures}; {late} late deliveries, to who joined later", [])
+
+
+def quantile(values: list[float], share: float) -> float:
+    """The value below which that share of the values lies."""
+    values = sorted(values)
+    return values[min(len(values) - 1, int(share * len(values)))]
+
+
+def liveness(proof: Proof) -> Row:
+    requests = sum(run.requests for run in proof.peers)
+    replies = sum(len(run.replies) for run in proof.peers)
+    misses = sum(run.misses for run in proof.peers)
+    return Row("liveness", None, f"{requests} requests, {replies} replies, {misses} misses", [])
+
+
+def dead(proof: Proof) -> Row:
+    """Every peer that died was reported to and removed by its seeds, and nobody living was."""
+    failures, delays = [], []
+    deaths = proof.deaths()
+    for run in deaths:
+        faults, took = death(proof, run)
+        failures += faults
+        delays += took
+    failures += _living_removed(proof)
+    figures = f"{len(deaths)} died"
+    if delays:
+        figures += (f"; removed and reported after {quantile(delays, 0.5):.1f} s (median), "
+                    f"{max(delays):.1f} s (max)")
+    return Row("dead", not failures, figures, failures)
+
+
+def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
+    """What is missing after a death, and how long what is not missing took."""
+    failures, delays = [], []
+    found = found_dead(proof, run)
+    interval = run.interval("liveness-interval")
+    due = run.last + (int(run.settings.get("liveness-misses", "3")) + 1) * interval + PROBE_TIME
+    if not found and not any(other.had_link(run.address, run.last) and other.last >= due
+                             for other in proof.peers):
+        return [], []  # no neighbour lived long enough to find out
+    for seed in proof.seeds:
+        listed = [at for at, peer in seed.registered if peer == run.address and at <= run.last]
+        left = [at for at, peer, _ in seed.removed if peer == run.address and at < run.last]
+        if not listed or (left and max(left) > max(listed)) or seed.last < run.last:
+            continue
+        removed = [at for at, peer, _ in seed.removed
+                   if peer == run.address and at >= run.last]
+        reported = [at for at, peer in seed.reports if peer == run.address and at >= run.last]
+        if removed and (reported or not found):
+            delays.append(max(removed[0], reported[0] if reported else 0) - run.last)
+            continue
+        wanted = "removed it" if not removed else "heard of it"
+        failures.append(f"{run.address} died {proof.newest - run.last:.0f} s before the newest "
+                        f"line, and seed {seed.address} has not {wanted} (yet)")
+    return failures, delays
+
+
+def found_dead(proof: Proof, run: PeerRun) -> list[float]:
+    """When others found the peer dead after its last line."""
+    return [other.dead[run.address] for other in proof.peers
+            if other.dead.get(run.address, 0) >= run.last]
+
+
+def _living_removed(proof: Proof) -> list[str]:
+    """Peers that a seed removed as dead although they wrote lines before and after."""
+    failures = []
+    for seed in proof.seeds:
+        for at, peer, reason in seed.removed:
+            for run in proof.peers:
+                interval = run.interval("liveness-interval")
+                if (reason == "dead" and run.address == peer
+                        and run.first <= at - interval and run.last > at + interval
+                        and any(at - interval <= replied <= at for replied in run.replies)):
+                    failures.append(f"seed {seed.address} removed {peer}, which lived")
+    return failures
+
+
+def threads(proof: Proof) -> Row:
+    """No thread of any node died of an error."""
+    failures = [f"{run.address}: {text}" for run in [*proof.peers, *proof.seeds]
+                for text in run.failures]
+    return Row("threads", not failures, f"{len(failures)} threads failed", failures)
+
+
+def format_rows(rows: list[Row]) -> str:
+    """The proof as people read it."""
+    lines = []
+    for row in rows:
+        verdict = {True: "holds", False: "FAILS", None: ""}[row.holds]
+        lines.append(f"{row.name:<10} {verdict:<6} {row.figures}")
+        lines += [f"{'':<17} {failure}" for failure in row.failures[:SHOWN]]
+        if len(row.failures) > SHOWN:
+            lines.append(f"{'':<17} and {len(row.failures) - SHOWN} more")
+    return "\n".join(lines)
+
+
+def check_folder(folder: pathlib.Path) -> tuple[bool, str]:
+    """Check the output files of a folder; returns (whether the proof holds, its text)."""
+    records = Records(folder).refresh()
+    if not records.peers:
+        return False, f"no output file of a peer in {folder}"
+    rows = prove(records)
+    return all(row.holds is not False for row in rows), format_rows(rows)

@@ -1,0 +1,108 @@
+"""Progress: follows a network through its output files, for people and for `--once`.
+
+One line that updates itself on a terminal, a line every few seconds elsewhere.
+"""
+
+import os
+import time
+
+from gossip import check
+from gossip.command_line import show
+from gossip.records import PeerRun, Records
+from gossip.settings import Settings
+
+LOOK = 0.25  # seconds between two looks at the files
+SAY = 3.0  # seconds between two lines where the screen is no terminal
+
+
+class Progress:
+    """What the files of a network of `count` peers show so far."""
+
+    def __init__(self, records: Records, count: int, settings: Settings, quiet: bool = False):
+        self._records = records
+        self._count = count
+        self._settings = settings
+        self._quiet = quiet
+        self._terminal = os.isatty(1)
+        self._said_at = 0.0
+        self._began = time.monotonic()
+        self.killed: set[str] = set()  # addresses of peers that died on purpose
+
+    def look(self) -> None:
+        """Read what is new and say it."""
+        self._records.refresh()
+        now = time.monotonic()
+        if self._quiet or now - self._said_at < (0 if self._terminal else SAY):
+            return
+        self._said_at = now
+        if self._terminal:
+            os.write(1, f"\r{self._line()}\x1b[K".encode())
+        else:
+            show(self._line())
+
+    def finish(self) -> None:
+        """Leave the line that updated itself."""
+        if self._terminal and not self._quiet:
+            show("")
+
+    def _line(self) -> str:
+        runs = self.living()
+        linked = [len(run.linked) for run in runs]
+        made = sum(len(run.generated) for run in self._records.peers)
+        delivered = sum(len(run.received) for run in runs)
+        text = (f"{time.monotonic() - self._began:5.1f} s  {len(runs)} of {self._count} peers, "
+                f"{sum(linked) // 2} links (degree {min(linked, default=0)} to "
+                f"{max(linked, default=0)}), {made} messages, {delivered} deliveries")
+        if self.killed:
+            text += f", {len(self.killed)} killed, {len(self._found())} of them found dead"
+        return text
+
+    def living(self) -> list[PeerRun]:
+        """The runs of those that were not killed."""
+        return [run for run in self._records.peers if run.address not in self.killed]
+
+    def linked(self) -> bool:
+        """Whether all peers are up and have a neighbour."""
+        runs = self.living()
+        return (len(runs) + len(self.killed) == self._count
+                and (self._count == 1 or all(run.linked for run in runs)))
+
+    def delivered(self) -> bool:
+        """Whether all messages are generated, and have reached all who live."""
+        runs = self.living()
+        if len(runs) + len(self.killed) < self._count:
+            return False
+        if any(run.by_generator < self._settings.gossip_count for run in runs):
+            return False
+        made = sum(len(run.generated) for run in self._records.peers)
+        return all(len(run.received) + len(run.generated) >= made for run in runs)
+
+    def _found(self) -> set[str]:
+        """Who of the killed was found dead by a neighbour."""
+        return self.killed & {peer for run in self.living() for peer in run.dead}
+
+    def buried(self) -> bool:
+        """Whether every killed peer was found dead, if a neighbour lives that could, and its
+        seeds have heard of it and removed it."""
+        proof = check.Proof(self._records)
+        for run in self._records.peers:
+            if run.address not in self.killed:
+                continue
+            neighbours = any(other.had_link(run.address, run.last) for other in self.living())
+            if neighbours and not check.found_dead(proof, run) or check.death(proof, run)[0]:
+                return False
+        return True
+
+    def settle(self, done, limit: float, network) -> bool:
+        """Look until `done()`, for `limit` seconds at most; False when that was too short."""
+        end = time.monotonic() + limit
+        while time.monotonic() < end:
+            self.look()
+            if done():
+                return True
+            for peer in network.unexpected_ends():
+                self.finish()
+                show(f"peer {peer.address} has ended with exit code {peer.ended()}")
+                return False
+            time.sleep(LOOK)
+        return False

@@ -1,0 +1,227 @@
+"""Records: what the output files of a folder tell, run by run, read as they grow.
+
+`Records.refresh` reads what was added since; runner and bench follow a network with it, check
+reads a finished one. Only lines that the proof needs are looked at closely.
+"""
+
+import calendar
+import functools
+import pathlib
+import re
+import time
+from typing import NamedTuple
+
+_GOSSIP = re.compile(r"gmessage:[0-9.]+:((?:[0-9.]+|\[[^\]]*\]):[0-9]+:[0-9]+:[0-9]+):(.*)",
+                     re.DOTALL)
+_DEAD = re.compile(r"Dead Node:((?:[0-9.]+|\[[^\]]*\]):[0-9]+):")
+
+
+class Delivery(NamedTuple):
+    """A message that a run received: when, and from which neighbour."""
+
+    at: float
+    source: str
+
+
+class PeerRun:
+    """One life of a peer, as its output file tells it. Times are Unix seconds."""
+
+    def __init__(self, address: str, at: float):
+        self.address = address
+        self.settings: dict[str, str] = {}
+        self.first = self.last = at
+        self.ended: str | None = None  # the reason of its `stopped:` line
+        self.generated: dict[str, float] = {}  # message -> when
+        self.by_generator = 0  # how many of them the generator made
+        self.received: dict[str, Delivery] = {}
+        self.repeated: list[str] = []  # messages received more than once, or one's own
+        self.linked: set[str] = set()  # neighbours now
+        self.ever_linked: set[str] = set()
+        self.unlinked: dict[str, float] = {}  # earlier neighbour -> when its last link ended
+        self.first_linked: float | None = None
+        self.requests = self.misses = 0
+        self.replies: list[float] = []  # when neighbours answered
+        self.dead: dict[str, float] = {}  # neighbour -> when it was found dead
+        self.failures: list[str] = []  # threads that died
+
+    def interval(self, name: str) -> float:
+        """A setting in seconds, or as it is by default when the file does not tell."""
+        return float(self.settings.get(name, "13"))
+
+    def had_link(self, peer: str, at: float) -> bool:
+        """Whether it was linked to a peer at that time, or has been since."""
+        return peer in self.linked or self.unlinked.get(peer, 0) >= at
+
+    def take(self, at: float, event: str, rest: str) -> None:
+        """Take one event of this run's file."""
+        self.last = at
+        handler = self._HANDLERS.get(event)
+        if handler is not None:
+            handler(self, at, rest)
+
+    def _settings(self, at, rest):
+        self.settings = dict(part.split("=", 1) for part in rest.split(":") if "=" in part)
+
+    def _generated(self, at, rest):
+        match = _GOSSIP.match(rest)
+        if match:
+            self.generated[match[1]] = at
+            self.by_generator += match[2] == f"message {self.by_generator + 1}"
+
+    def _received(self, at, rest):
+        source, _, line = rest.partition(":gmessage:")
+        match = _GOSSIP.match("gmessage:" + line)
+        if not match:
+            return
+        message = match[1]
+        if message in self.received or message in self.generated:
+            self.repeated.append(message)
+        else:
+            self.received[message] = Delivery(at, source)
+
+    def _connected(self, at, rest):
+        self.linked.add(rest)
+        self.ever_linked.add(rest)
+        if self.first_linked is None:
+            self.first_linked = at
+
+    def _disconnected(self, at, rest):
+        for peer in self.linked:
+            if rest.startswith(peer + ":"):
+                self.linked.remove(peer)
+                self.unlinked[peer] = at
+                break
+
+    def _request(self, at, rest):
+        self.requests += 1
+
+    def _reply(self, at, rest):
+        self.replies.append(at)
+
+    def _missed(self, at, rest):
+        self.misses += 1
+
+    def _found_dead(self, at, rest):
+        self.dead[rest] = at
+
+    def _stopped(self, at, rest):
+        self.ended = rest
+
+    def _failed(self, at, rest):
+        self.failures.append(rest)
+
+    _HANDLERS = {
+        "settings": _settings, "generated": _generated, "received": _received,
+        "connected": _connected, "disconnected": _disconnected,
+        "liveness request": _request, "liveness reply": _reply, "liveness missed": _missed,
+        "dead": _found_dead, "stopped": _stopped, "failed": _failed,
+    }
+
+
+class SeedRun:
+    """One life of a seed, as its output file tells it."""
+
+    def __init__(self, address: str, at: float):
+        self.address = address
+        self.first = self.last = at
+        self.ended: str | None = None
+        self.registered: list[tuple[float, str]] = []  # when, whom
+        self.removed: list[tuple[float, str, str]] = []  # when, whom, why
+        self.reports: list[tuple[float, str]] = []  # when a death was reported, whose
+        self.failures: list[str] = []
+
+    def take(self, at: float, event: str, rest: str) -> None:
+        """Take one event of this run's file."""
+        self.last = at
+        if event == "registered":
+            self.registered.append((at, rest))
+        elif event == "removed":
+            peer, _, reason = rest.rpartition(":")
+            self.removed.append((at, peer, reason))
+        elif event == "dead report" and _DEAD.match(rest):
+            self.reports.append((at, _DEAD.match(rest)[1]))
+        elif event == "stopped":
+            self.ended = rest
+        elif event == "failed":
+            self.failures.append(rest)
+
+
+class _File:
+    """One output file, read so far up to some byte."""
+
+    def __init__(self, path: pathlib.Path, make_run):
+        self._path = path
+        self._make_run = make_run
+        self._read = 0
+        self._rest = b""
+        self.runs: list = []
+
+    def refresh(self) -> None:
+        with open(self._path, "rb") as file:
+            file.seek(self._read)
+            data = file.read()
+        self._read += len(data)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._take(line.decode(errors="replace"))
+
+    def _take(self, line: str) -> None:
+        at = parse_stamp(line[:26])
+        if at is None or line[26:27] != ":":
+            return
+        event, _, rest = line[27:].partition(":")
+        if event == "started":
+            self.runs.append(self._make_run(rest.partition(":")[2], at))
+        elif self.runs:
+            self.runs[-1].take(at, event, rest)
+
+
+@functools.lru_cache(maxsize=1024)
+def _second(text: str) -> int | None:
+    try:
+        return calendar.timegm(time.strptime(text, "%Y-%m-%d %H:%M:%S"))
+    except ValueError:
+        return None
+
+
+def parse_stamp(text: str) -> float | None:
+    """Unix seconds of a `YYYY-MM-DD HH:MM:SS.ffffff` in UTC; None when it is none."""
+    second = _second(text[:19])
+    if second is None or text[19:20] != "." or not text[20:].isdigit():
+        return None
+    return second + int(text[20:]) / 1e6
+
+
+class Records:
+    """All runs of all nodes whose output files are in a folder."""
+
+    def __init__(self, folder: pathlib.Path):
+        self._folder = folder
+        self._files: dict[str, _File] = {}
+
+    def refresh(self) -> "Records":
+        """Read what is new; OSError when the folder cannot be read."""
+        for path in sorted(self._folder.glob("*_*.txt")):
+            kind = {"peer": PeerRun, "seed": SeedRun}.get(path.name.partition("_")[0])
+            if kind is not None:
+                if path.name not in self._files:
+                    self._files[path.name] = _File(path, kind)
+                self._files[path.name].refresh()
+        return self
+
+    def _runs(self, kind) -> list:
+        return [run for file in self._files.values() for run in file.runs
+                if isinstance(run, kind)]
+
+    @property
+    def peers(self) -> list[PeerRun]:
+        """All runs of all peers, those of one peer in their order."""
+        return self._runs(PeerRun)
+
+    @property
+    def seeds(self) -> list[SeedRun]:
+        return self._runs(SeedRun)
+
+    def newest(self) -> float:
+        """The time of the newest line of the folder."""
+        return max((run.last for run in self.peers + self.seeds), default=0.0)

@@ -1,0 +1,173 @@
+"""The runner: starts seeds, whole networks and the demo; checks output files; measures.
+
+    python runner.py                 every local seed of config.txt, until Ctrl-C
+    python runner.py --peers 10      seeds and ten peers
+    python runner.py demo            ten peers, one is killed, and the proof
+    python runner.py check           the proof, from the output files alone
+    python runner.py bench           how fast, how large
+"""
+
+import random
+import sys
+import threading
+
+from gossip import bench, check
+from gossip.command_line import (
+    FAILED, ROOT, CommandError, Parser, add_common_flags, add_peer_flags, ignore_signals,
+    load_seeds, local_seeds, mind_signals, number, parse_port, peer_settings, run_command,
+    run_seeds, show)
+from gossip.network import Network, clear_outputs
+from gossip.progress import Progress
+from gossip.records import Records
+from gossip.settings import Settings
+from seed import Seed
+
+START_LIMIT = 60.0  # seconds until all peers are up and linked
+SPREAD_LIMIT = 60.0  # seconds beyond the generators' time until all is delivered
+BURY_LIMIT = 60.0  # seconds beyond the liveness misses until the dead are reported
+LINGER = 1.2  # seconds between the last delivery and the end: what a check holds against no one
+
+
+def main(arguments: list[str]) -> int:
+    """Choose the command by the first word."""
+    commands = {"demo": demo_command, "check": check_command, "bench": bench_command}
+    command = commands.get(arguments[0]) if arguments else None
+    if command is not None:
+        return run_command(f"runner.py {arguments[0]}", command, arguments[1:])
+    return run_command("runner.py", start_command, arguments)
+
+
+def whole_number(low: int):
+    return number(low, f"a whole number of {low} or more", whole=True)
+
+
+def start_command(arguments: list[str]) -> int | None:
+    """Seeds alone, or a whole network."""
+    parser = Parser(
+        prog="runner.py", epilog="Commands: runner.py demo | check [DIR] | bench",
+        description="Start the local seeds of config.txt, and peers if asked for.")
+    add_common_flags(parser)
+    add_peer_flags(parser)
+    parser.add_argument("--peers", type=whole_number(1), metavar="N", help="start N peers, too")
+    parser.add_argument("--base-port", type=parse_port, default=5000, metavar="PORT",
+                        help="the first peer's port (5000)")
+    parser.add_argument("--once", action="store_true",
+                        help="end when all is delivered (and the dead reported), and check")
+    parser.add_argument("--kill", type=whole_number(0), default=0, metavar="K",
+                        help="once gossip is delivered, K peers die abruptly")
+    args = parser.parse_args(arguments)
+    if args.peers is None:
+        if args.once or args.kill:
+            parser.error("--once and --kill need --peers")
+        return seeds_only(args)
+    if args.kill >= args.peers:
+        parser.error(f"--kill {args.kill} leaves nobody of {args.peers} peers")
+    if args.base_port + args.peers > 65536:
+        parser.error(f"{args.peers} peers from port {args.base_port} on pass port 65535")
+    return run_network(args, peer_settings(args))
+
+
+def seeds_only(args) -> None:
+    """Run the local seeds until Ctrl-C, their files begun anew."""
+    seeds = load_seeds(args.config)
+    local = local_seeds(seeds)
+    for seed in local:
+        (args.outputs / f"seed_{seed.file_part}.txt").unlink(missing_ok=True)
+    show(f"{len(local)} seeds; start peers with: python peer.py   (Ctrl-C stops the seeds)")
+    run_seeds(Seed, local, seeds, args)
+
+
+def demo_command(arguments: list[str]) -> int:
+    """Ten peers with four links each; one dies; all within seconds."""
+    parser = Parser(prog="runner.py demo", description="Ten peers gossip, one dies; the proof.")
+    add_common_flags(parser)
+    args = parser.parse_args(arguments)
+    args.peers, args.base_port, args.host, args.once, args.kill = 10, 5000, "127.0.0.1", True, 1
+    settings = Settings(capacity=4, gossip_interval=0.3, liveness_interval=1.0,
+                        antientropy_interval=2.0)
+    return run_network(args, settings)
+
+
+def run_network(args, settings: Settings) -> int:
+    """Start a network, follow it, kill some, and with --once prove and end it."""
+    seeds = load_seeds(args.config)
+    local = local_seeds(seeds)
+    mind_signals()
+    args.outputs.mkdir(parents=True, exist_ok=True)
+    with Network(Seed, seeds, args.config, args.outputs) as network:
+        try:
+            clear_outputs(args.outputs)
+            network.start_seeds(local)
+            network.start_peers(args.host, range(args.base_port, args.base_port + args.peers),
+                                settings)
+            progress = Progress(Records(args.outputs), args.peers, settings, args.quiet)
+            settled = follow(network, progress, settings, args.kill)
+            if not args.once:
+                progress.settle(lambda: False, float("inf"), network)
+                return FAILED  # a peer has ended by itself; it says why on standard error
+        except KeyboardInterrupt:
+            ignore_signals()
+            if args.once:
+                raise
+            return 0
+        progress.finish()
+        threading.Event().wait(LINGER)
+    if not settled:
+        show("not everything happened in time:")
+    holds, text = check.check_folder(args.outputs)
+    show(text)
+    return 0 if holds and settled else FAILED
+
+
+def follow(network: Network, progress: Progress, settings: Settings, kill: int) -> bool:
+    """Wait for the deliveries, kill peers, wait for their burial; False when too slow."""
+    gossip_time = settings.gossip_count * settings.gossip_interval
+    if not (progress.settle(progress.linked, START_LIMIT, network)
+            and progress.settle(progress.delivered, gossip_time + SPREAD_LIMIT, network)):
+        return False
+    if not kill:
+        return True
+    for peer in random.sample(network.peers, kill):
+        peer.kill()
+        progress.killed.add(str(peer.address))
+    rounds = (settings.liveness_misses + 2) * settings.liveness_interval
+    return progress.settle(progress.buried, rounds + BURY_LIMIT, network)
+
+
+def check_command(arguments: list[str]) -> int:
+    """Print the proof; 1 when it does not hold."""
+    parser = Parser(prog="runner.py check", description="Prove from output files what happened.")
+    parser.add_argument("folder", nargs="?", metavar="DIR", default=None,
+                        help="where the output files are (outputs)")
+    add_common_flags(parser)
+    args = parser.parse_args(arguments)
+    folder = args.outputs if args.folder is None else type(args.outputs)(args.folder)
+    if not folder.is_dir():
+        raise CommandError(f"no folder {folder}")
+    holds, text = check.check_folder(folder)
+    show(text)
+    return 0 if holds else FAILED
+
+
+def bench_command(arguments: list[str]) -> int:
+    """Measure a network of processes on this machine."""
+    parser = Parser(prog="runner.py bench", description="How fast and how large a network is.")
+    add_common_flags(parser)
+    add_peer_flags(parser)
+    parser.add_argument("--peers", type=whole_number(2), default=40, metavar="N",
+                        help="peers, each a process (40)")
+    parser.add_argument("--messages", type=whole_number(1), default=5000, metavar="N",
+                        help="messages said at once (5000)")
+    parser.add_argument("--size", type=whole_number(1), default=64, metavar="BYTES",
+                        help="bytes of each message's text (64)")
+    parser.add_argument("--base-port", type=parse_port, default=5000, metavar="PORT",
+                        help="the first peer's port (5000)")
+    args = parser.parse_args(arguments)
+    seeds = load_seeds(args.config)
+    mind_signals()
+    return bench.measure(args, Seed, seeds, local_seeds(seeds), peer_settings(args))
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    sys.exit(main(sys.argv[1:]))
