@@ -240,13 +240,31 @@ def ignore_signals() -> None:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
-def wait_for_end(stopping: threading.Event) -> None:
-    """Wait until a node ends by itself, or a signal comes."""
-    try:
-        stopping.wait()
-    except KeyboardInterrupt:
-        pass
-    ignore_signals()
+class End:
+    """What the main thread of a program waits for: a signal, or a word from another thread.
+
+    A signal may reach any thread of the process; only what it writes into a pipe wakes the
+    main thread for certain.
+    """
+
+    def __init__(self):
+        mind_signals()
+        self._receiver, self._sender = socket.socketpair()
+        self._sender.setblocking(False)
+        signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
+
+    def come(self) -> None:
+        """Say that it is time; called by the thread that ended the node."""
+        self._sender.send(b"!")
+
+    def wait(self, ended=lambda: False) -> None:
+        """Wait for a signal, or until `ended()` holds after a word."""
+        try:
+            while not ended():
+                self._receiver.recv(1)
+        except KeyboardInterrupt:
+            pass
+        ignore_signals()
 
 
 # seed.py
@@ -298,10 +316,10 @@ def start_seeds(seed_class, addresses, seeds, outputs: pathlib.Path, screen=None
 
 def run_seeds(seed_class, addresses, seeds, args) -> None:
     """Run seeds until a signal comes."""
-    mind_signals()
+    end = End()
     screen = None if args.quiet else Screen()
     running = start_seeds(seed_class, addresses, seeds, args.outputs, screen)
-    wait_for_end(threading.Event())
+    end.wait()
     for seed in running:
         seed.stop()
     if screen is not None:
@@ -327,24 +345,27 @@ def _peer_command(peer_class) -> None:
     seeds = load_seeds(args.config)
     keyboard = Keyboard()
     port = args.port or ask_for_port(keyboard)
-    mind_signals()
+    end = End()
     screen = Screen()
     address = address_of(args.host, port)
     peer = peer_class(address, seeds, peer_settings(args),
                       open_output(args.outputs, "peer", address, None if args.quiet else screen))
     start_node(peer)
-    console = threading.Thread(target=_run_console, name="console", daemon=True,
-                               args=(peer, Console(peer, keyboard, screen), args.end_with_input))
-    console.start()
-    wait_for_end(peer.stopping)
+    console = Console(peer, keyboard, screen)
+    threading.Thread(  # not the peer's own: nothing can wake it from its reading
+        target=peer.run_guarded, name="console", daemon=True,
+        args=("console", _run_console, (peer, console, args.end_with_input, end))).start()
+    end.wait(peer.stopping.is_set)
     peer.stop()
     screen.close()
 
 
-def _run_console(peer, console: Console, end_with_input: bool) -> None:
+def _run_console(peer, console: Console, end_with_input: bool, end: End) -> None:
     console.run()
     if end_with_input:
         peer.stop()
+    if peer.stopping.is_set():
+        end.come()
 
 
 def ask_for_port(keyboard: Keyboard) -> int:

@@ -80,6 +80,7 @@ class Node:
         self._stop_lock = threading.Lock()  # held by the one who stops the node
         self._stopped = False  # guarded by _stop_lock
         self._lock = threading.Lock()  # guards everything below
+        self._threads_ended = threading.Condition(self._lock)  # notified when _threads shrinks
         self._threads: set[threading.Thread] = set()
         self._links: set[Link] = set()
 
@@ -124,17 +125,20 @@ class Node:
             self.output.close()
 
     def _join(self) -> None:
+        """Wait for the threads; one that is just being started ends by itself."""
+        current = threading.current_thread()
         deadline = time.monotonic() + JOIN_LIMIT
-        with self._lock:
-            threads = list(self._threads)
+        with self._threads_ended:
+            threads = [thread for thread in self._threads if thread is not current]
+            self._threads_ended.wait_for(lambda: not self._threads - {current}, JOIN_LIMIT)
         for thread in threads:
-            if thread is not threading.current_thread():
+            if thread.is_alive():
                 thread.join(max(0.0, deadline - time.monotonic()))
 
     def start_thread(self, name: str, target, *args) -> bool:
         """Start a thread that this node owns; False when the system has none left."""
         thread = threading.Thread(
-            target=self._run_thread, name=f"{name} {self.address}", args=(name, target, args),
+            target=self.run_guarded, name=f"{name} {self.address}", args=(name, target, args),
             daemon=True)
         with self._lock:
             if self.stopping.is_set():
@@ -143,17 +147,18 @@ class Node:
         try:
             thread.start()
         except RuntimeError:
-            with self._lock:
+            with self._threads_ended:
                 self._threads.discard(thread)
+                self._threads_ended.notify_all()
             self.counters.add("threads that could not be started")
             return False
         return True
 
-    def _run_thread(self, name: str, target, args) -> None:
+    def run_guarded(self, name: str, target, args) -> None:
+        """The body of every thread: an error that nobody expected becomes a line."""
         try:
             target(*args)
         except Exception as error:
-            # The one place where what nobody expected ends up: it must show, not hide.
             at = error.__traceback__
             while at.tb_next is not None:
                 at = at.tb_next
@@ -161,8 +166,9 @@ class Node:
             self.output.write(f"failed:{name}:{type(error).__name__}:{error} "
                               f"({where}:{at.tb_lineno})")
         finally:
-            with self._lock:
+            with self._threads_ended:
                 self._threads.discard(threading.current_thread())
+                self._threads_ended.notify_all()
 
     # Connections.
 
