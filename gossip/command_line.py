@@ -12,7 +12,6 @@ import pathlib
 import re
 import signal
 import socket
-import sys
 import threading
 
 from gossip.addresses import Address, address_of, is_unspecified, parse_address

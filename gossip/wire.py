@@ -354,19 +354,22 @@ def is_gossip(line: bytes) -> bool:
 
 def gossip_part(line: bytes) -> bytes:
     """The line from `gmessage:` on: what is hashed, shown and kept apart by."""
-    return line[line.index(GOSSIP):]
+    return line if line.startswith(GOSSIP) else line[line.index(GOSSIP):]
 
 
 def parse_gossip(line: bytes) -> Gossip:
     """Check a gossip line in full (its run aside: `parse_run`, once per run)."""
-    at = line.find(GOSSIP)
-    match = _GOSSIP.match(line, at) if at == 0 or line[at - 1:at] == b":" else None
-    if not match:
-        raise WireError("malformed gmessage line")
-    if len(line) - at > GOSSIP_LIMIT:
+    match = _GOSSIP.match(line)
+    if match is None:
+        at = line.find(b":" + GOSSIP) + 1
+        match = _GOSSIP.match(line, at) if at and line.find(GOSSIP) == at else None
+        if match is None:
+            raise WireError("malformed gmessage line")
+        _text(line[:at])
+        line = line[at:]
+    if len(line) > GOSSIP_LIMIT:
         raise WireError(f"gmessage line longer than {GOSSIP_LIMIT} bytes")
     number = int(match[2])
     if number > NUMBER_LIMIT:
         raise WireError("NUMBER is not between 1 and 2^63-1")
-    shown = _text(line)
-    return Gossip(match[1], number, shown[shown.index("gmessage:"):] if at else shown)
+    return Gossip(match[1], number, _text(line))
