@@ -303,16 +303,18 @@ class Peer(Node):
         if asker.ip != link.remote_ip:
             self._refuse(link, asker, "another IP")
             return
+        link.hold()  # gossip flows once it is admitted, but the answer comes first
         admission = self.neighbours.admit(asker, link, asker, time.monotonic())
         standing = admission.ask
         if standing is not None and not self._still_answers(standing):
             admission = self.neighbours.admit(asker, link, asker, time.monotonic(), standing)
         if not admission.accepted:
-            self._refuse(link, asker, admission.reason)
+            link.release(wire.refused(self.address, admission.reason))
+            self.end_link(link, admission.reason, asker)
             return
-        self._make_room_for(link, asker, admission)
-        link.send(wire.accepted(self.address))
-        self._begin_gossip(link)
+        self._welcome(link, asker, admission)
+        link.release(wire.accepted(self.address))
+        self._meet(link)
 
     def on_accepted(self, link: Link, message: wire.Accepted) -> None:
         """The peer that was dialled has taken us."""
@@ -324,9 +326,9 @@ class Peer(Node):
             self._dial_over(link)
             self._refuse(link, peer, admission.reason)
             return
-        self._make_room_for(link, peer, admission)
+        self._welcome(link, peer, admission)
         self.neighbours.end_dial(peer)
-        self._begin_gossip(link)
+        self._meet(link)
 
     def _still_answers(self, standing: Link) -> bool:
         """Ask for a sign of life on the link that stands while another wants its place."""
@@ -338,8 +340,8 @@ class Peer(Node):
         link.send(wire.refused(self.address, reason))
         self.end_link(link, reason, peer)
 
-    def _make_room_for(self, link: Link, peer: Address, admission: Admission) -> None:
-        """The tables have taken the link: end the one that it replaces, and write it down."""
+    def _welcome(self, link: Link, peer: Address, admission: Admission) -> None:
+        """The table has taken the link: count it, and end the one that it replaces."""
         self.introduced(link, NEIGHBOUR, peer)
         replaced = admission.replaced
         if replaced is not None:
@@ -347,14 +349,13 @@ class Peer(Node):
             replaced.send(wire.refused(self.address, "duplicate"))
             replaced.close(admission.reason)
         self.liveness.linked(peer, link, time.monotonic())
+        if self.neighbours.link(peer) is not link:
+            self.liveness.forget(peer, link)  # somebody ended it meanwhile
         self.places.linked(peer)
         self.output.drain(self.neighbours.changes)
 
-    def _begin_gossip(self, link: Link) -> None:
-        """Both ends have agreed: let gossip flow and compare what was seen."""
-        if not self.neighbours.ready(link.peer, link):
-            self.liveness.forget(link.peer, link)  # somebody ended it meanwhile
-            return
+    def _meet(self, link: Link) -> None:
+        """Both ends have agreed: compare what was seen."""
         if self.settings.antientropy_interval:
             self._show(link, "meet")
         if link.peer not in self.peer_list:

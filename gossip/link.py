@@ -65,6 +65,7 @@ class Link:
         self._open = True  # the socket has not been given back
         self._backlog = collections.deque()  # chunks of whole lines, the first perhaps begun
         self._begun = False  # the first chunk is partly sent
+        self._held = False  # what is sent waits for `release`
         self._broken = False  # nothing can be sent any more
         self._waiting = 0  # bytes in the backlog
         self._taken = 0.0  # when the other end last took bytes from the backlog
@@ -144,7 +145,7 @@ class Link:
         with self._lock:
             if self.ended or self._broken:
                 return
-            if not self._backlog:
+            if not self._backlog and not self._held:
                 sent = self._send_now(data)
                 if sent == len(data):
                     return
@@ -158,24 +159,46 @@ class Link:
             self._waiting += len(data)
             if self._waiting > self._settings.backlog_limit:
                 self._end("backlog overflow")
-        self._flusher.watch(self)
+            held = self._held
+        if not held:
+            self._flusher.watch(self)
+
+    def hold(self) -> None:
+        """Let what is sent wait: the first word on this link has not been said yet."""
+        with self._lock:
+            self._held = True
+
+    def release(self, first: bytes) -> None:
+        """Send the first word, then what has waited for it."""
+        with self._lock:
+            self._held = False
+            self._backlog.appendleft(first)
+            self._waiting += len(first)
+            self._send_backlog()
+            waiting = self._waiting
+        if waiting:
+            self._flusher.watch(self)
 
     def flush(self) -> None:
         """Send what waits, as much as the other end takes. Called by the flusher."""
         with self._lock:
-            while self._backlog and not self.ended:
-                chunk = self._next_chunk()
-                sent = self._send_now(chunk)
-                if self._broken:
-                    return
-                self._waiting -= sent
-                if sent:
-                    self._taken = time.monotonic()
-                if sent < len(chunk):
-                    self._begun = self._begun or sent > 0
-                    self._backlog.appendleft(chunk[sent:])
-                    return
-                self._begun = False
+            self._send_backlog()
+
+    def _send_backlog(self) -> None:
+        """Expects the lock."""
+        while self._backlog and not self.ended and not self._held:
+            chunk = self._next_chunk()
+            sent = self._send_now(chunk)
+            if self._broken:
+                return
+            self._waiting -= sent
+            if sent:
+                self._taken = time.monotonic()
+            if sent < len(chunk):
+                self._begun = self._begun or sent > 0
+                self._backlog.appendleft(chunk[sent:])
+                return
+            self._begun = False
 
     def _next_chunk(self) -> bytes:
         """Take the next bytes to write, small chunks joined. Expects the lock."""

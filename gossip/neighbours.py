@@ -27,13 +27,12 @@ class Admission(NamedTuple):
 
 
 class _Row:
-    __slots__ = ("link", "dialler", "since", "ready")
+    __slots__ = ("link", "dialler", "since")
 
     def __init__(self, link, dialler: Address, since: float):
         self.link = link
         self.dialler = dialler  # which of the two made the link
         self.since = since
-        self.ready = False  # the introduction is over: gossip may flow
 
 
 class Neighbours:
@@ -47,7 +46,7 @@ class Neighbours:
         self._lock = threading.Lock()  # guards everything below
         self._rows: dict[Address, _Row] = {}
         self._dialling: dict[Address, bool] = {}  # address -> is it for the ring
-        self._links = ()  # the ready links, replaced as a whole
+        self._links = ()  # all links, replaced as a whole
 
     # Called by whoever dials.
 
@@ -72,7 +71,7 @@ class Neighbours:
 
     def admit(self, address: Address, link, dialler: Address, now: float,
               silent=None) -> Admission:
-        """Decide about a new link and, if it is accepted, enter it (not yet ready).
+        """Decide about a new link and, if it is accepted, enter it: gossip flows from now on.
 
         `silent` is a standing link that was asked for a reply and gave none: it gives way.
         """
@@ -110,16 +109,6 @@ class Neighbours:
         self.changes.append(f"connected:{address}")
         self._renew_links()
 
-    def ready(self, address: Address, link) -> bool:
-        """The introduction is over; answer whether the link still stands."""
-        with self._lock:
-            row = self._rows.get(address)
-            if row is None or row.link is not link:
-                return False
-            row.ready = True
-            self._renew_links()
-            return True
-
     def remove(self, address: Address, link, reason: str) -> bool:
         """Take the row of exactly this link out; answer whether it was there."""
         with self._lock:
@@ -136,7 +125,7 @@ class Neighbours:
         self.changes.append(f"degree:{self._own}=>{len(self._rows)}")
 
     def _renew_links(self) -> None:
-        self._links = tuple(row.link for row in self._rows.values() if row.ready)
+        self._links = tuple(row.link for row in self._rows.values())
 
     # Called by everyone.
 
@@ -145,10 +134,10 @@ class Neighbours:
         return self._links
 
     def link(self, address: Address):
-        """The ready link to a neighbour, or None."""
+        """The link to a neighbour, or None."""
         with self._lock:
             row = self._rows.get(address)
-            return row.link if row is not None and row.ready else None
+            return row.link if row is not None else None
 
     def addresses(self) -> list[Address]:
         with self._lock:

@@ -1,0 +1,160 @@
+"""Liveness over real sockets: who is dead, who is not, and who is told."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+from helpers import (
+    FAST, Program, connected, count, events, free_address, neighbours, ring_whole,
+    wait_event, wait_until, write_config)
+from gossip.records import Records
+
+
+def linked_net(net, number, **changes):
+    seeds = net.seeds(3)
+    peers = net.peers(number, **changes)
+    wait_until(lambda: connected(peers) and ring_whole(peers))
+    return seeds, peers
+
+
+def test_a_killed_peer_is_found_dead_reported_removed_and_forgotten(net):
+    seeds, peers = linked_net(net, 5)
+    dead = peers.pop(2)
+    hers = [seed for seed in seeds if dead.address in seed.registry.addresses()]
+    neighbour = next(peer for peer in peers if dead.address in neighbours(peer))
+    net.end(dead)
+    wait_event(neighbour, f"dead:{dead.address}")
+    misses = [event for event in events(neighbour) if event.startswith("liveness missed:")]
+    assert misses == [f"liveness missed:{dead.address}:{k}" for k in (1, 2, 3)]
+    for seed in hers:
+        wait_event(seed, f"removed:{dead.address}:")
+        wait_event(seed, f"dead report:Dead Node:{dead.address}:")
+    for peer in peers:
+        wait_event(peer, f"told:")
+        wait_until(lambda peer=peer: dead.address not in peer.peer_list)
+    wait_until(lambda: connected(peers) and ring_whole(peers))
+    assert sum(count(peer, "reported:") for peer in peers) >= 2
+
+
+def test_a_silent_peer_whose_connection_is_open_is_dead_after_three_misses(net):
+    peer, silent = net.peer(), net.fake(answers=False)
+    end = net.neighbour(peer, silent)
+    assert wait_event(peer, f"dead:{silent.address}")
+    assert end.hear_end()
+    assert f"disconnected:{silent.address}:dead" in events(peer)
+
+
+def test_one_who_answers_every_third_request_is_never_dead(net):
+    peer, slack = net.peer(liveness_interval=0.2), net.fake(answers=False)
+    end = net.neighbour(peer, slack)
+    for request in range(1, 16):
+        asked = end.hear_until("Liveness Request:")
+        if request % 3 == 0:
+            end.say(slack.reply(asked).strip())
+    assert count(peer, f"liveness missed:{slack.address}:2") >= 3
+    assert count(peer, "liveness missed:") >= 8
+    assert count(peer, "dead:") == count(peer, f"liveness missed:{slack.address}:3") == 0
+
+
+def test_one_who_is_silent_on_the_link_but_answers_a_probe_is_not_dead(net):
+    peer, fake = net.peer(), net.fake()
+    end = net.neighbour(peer, fake)
+    assert wait_event(peer, f"disconnected:{fake.address}:silent, but alive")
+    assert end.hear_end() and count(peer, "dead:") == 0
+
+
+def test_a_lost_neighbour_that_answers_with_a_refusal_is_forgotten(net):
+    peer, fake = net.peer(), net.fake()
+    end = net.neighbour(peer, fake)
+    end.close()
+    wait_until(lambda: fake._ends, what="the peer to dial again")
+    wait_event(peer, f"disconnected:{fake.address}:closed by the other end")
+    rounds = peer.places._round
+    wait_until(lambda: peer.places._round > rounds + 5)
+    assert count(peer, "liveness missed:") == count(peer, "dead:") == 0
+
+
+def test_a_removed_peer_that_lives_registers_and_connects_again(net):
+    seeds, peers = linked_net(net, 4)
+    victim = peers[1]
+    for seed in seeds:
+        seed._remove(victim.address, seed.registry.row(victim.address), "dead")
+    for peer in peers:
+        if peer is not victim:
+            peer.peer_list.discard(victim.address)
+            peer._part(victim.address, "told dead")
+    wait_until(lambda: len(victim.registrations.links()) == 2)
+    wait_until(lambda: connected(peers) and ring_whole(peers))
+
+
+def test_being_told_of_a_death_ends_the_counting_but_spares_who_just_answered(net):
+    seed, = net.seeds(1)
+    peer, fake = net.peer(), net.fake()
+    wait_event(peer, "registered:")
+    end = net.neighbour(peer, fake)
+    answering = threading.Event()
+
+    def answer():
+        while not answering.is_set():
+            asked = end.hear()
+            if asked and asked.startswith("Liveness Request:"):
+                end.say(fake.reply(asked).strip())
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    wait_event(peer, "liveness reply:")
+    told = f"Dead Node:{fake.address}:1.000000:127.0.0.1:9"
+    for link in seed.registry.links():
+        link.send(f"{told}\n".encode())
+    wait_event(peer, f"told:{seed.address}:{told}")
+    assert fake.address in neighbours(peer)
+    answering.set()
+    thread.join(10)
+    unheard = peer.settings.liveness_interval
+    wait_until(lambda: not peer.liveness.answered_within(
+        fake.address, unheard, __import__("time").monotonic()))
+    for link in seed.registry.links():
+        link.send(f"{told}\n".encode())
+    wait_event(peer, f"disconnected:{fake.address}:told dead")
+
+
+def test_under_full_load_nobody_is_found_dead(net):
+    _, peers = linked_net(net, 6)
+    burners = [subprocess.Popen([sys.executable, "-c", "while True: pass"])
+               for _ in range(2 * os.cpu_count())]
+    try:
+        rounds = peers[0].places._round
+        wait_until(lambda: peers[0].places._round > rounds + 8, 60)
+    finally:
+        for burner in burners:
+            burner.kill()
+            burner.wait()
+    assert all(count(peer, "dead:") == 0 for peer in peers)
+
+
+def test_a_frozen_peer_is_found_dead_and_comes_back_blaming_nobody(net):
+    seeds = net.seeds(3)
+    others = net.peers(3)
+    config = write_config(net.folder, net.seed_addresses)
+    address = free_address()
+    flags = ["--config", config, "--outputs", net.folder, "--quiet", "--gossip-count", 0,
+             "--liveness-interval", FAST.liveness_interval, "--antientropy-interval", 0.5]
+    with Program("peer.py", address.port, *flags) as frozen:
+        wait_until(lambda: all(address in neighbours(peer) for peer in others))
+        frozen.process.send_signal(signal.SIGSTOP)
+        for peer in others:
+            wait_until(lambda peer=peer: address not in neighbours(peer))
+        wait_until(lambda: any(count(peer, f"dead:{address}") for peer in others))
+        wait_until(lambda: all(address not in seed.registry.addresses() for seed in seeds))
+        others[0].gossip(["while it slept"])
+        wait_until(lambda: all(address not in peer.peer_list for peer in others))
+        frozen.process.send_signal(signal.SIGCONT)
+        wait_until(lambda: sum(address in seed.registry.addresses() for seed in seeds) >= 2)
+        wait_until(lambda: any(address in neighbours(peer) for peer in others))
+        run = wait_until(lambda: next((run for run in Records(net.folder).refresh().peers
+                                       if run.address == str(address) and run.received), None))
+        assert run.dead == {} and run.misses == 0
+        frozen.type("quit\n")
+        assert frozen.finish()[0] == 0

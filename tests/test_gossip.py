@@ -1,0 +1,216 @@
+"""Gossip over real sockets: exactly once, to everyone, whatever happens to links and peers."""
+
+import threading
+
+from gossip import wire
+from gossip.link import Link
+from helpers import (
+    FAST, connected, count, events, holds_all, neighbours, ring_whole, wait_event, wait_until)
+
+
+def line(origin, number, start=7, text="x"):
+    return wire.gossip("1.000000", origin.address, start, number, text).decode()
+
+
+def received(peer):
+    return [event.split(":gmessage:", 1)[1] for event in events(peer)
+            if event.startswith("received:")]
+
+
+def all_once(peers):
+    """Nobody received anything twice."""
+    return all(len(received(peer)) == len(set(received(peer))) for peer in peers)
+
+
+def linked_net(net, number, **changes):
+    net.seeds(1)
+    peers = net.peers(number, **changes)
+    wait_until(lambda: connected(peers) and ring_whole(peers))
+    return peers
+
+
+def test_every_message_reaches_everyone_once_through_others(net):
+    peers = linked_net(net, 8, capacity=3, gossip_count=10)
+    wait_until(lambda: holds_all(peers, 80))
+    assert all_once(peers)
+    assert all(count(peer, "generated:") == 10 for peer in peers)
+    through = [event for peer in peers for event in events(peer)
+               if event.startswith("received:") and
+               not event.split(":gmessage:")[1].split(":", 1)[1].startswith(
+                   event[len("received:"):].split(":gmessage")[0] + ":")]
+    assert through
+
+
+def test_a_line_is_forwarded_byte_for_byte_but_not_back(net):
+    peer, one, other = net.peer(antientropy_interval=0), net.fake(), net.fake()
+    source, sink = net.neighbour(peer, one), net.neighbour(peer, other)
+    lines = [line(one, 1, text="\u00e4:\x1b[31m\u2028 \x85 end"),
+             "signed:by:" + line(one, 2), line(other, 1, text="")]
+    source.say(*lines)
+    assert [sink.hear() for _ in lines] == lines
+    sink.say(line(one, 1, text="\u00e4:\x1b[31m\u2028 \x85 end"), line(other, 2))
+    assert source.hear() == line(other, 2)
+    written = events(peer)
+    assert any(event.endswith("\u00e4:\\x1b[31m\\u2028 \\x85 end") for event in written)
+    assert f"received:{one.address}:{line(one, 2)}" in written
+
+
+def test_the_same_number_with_another_text_is_old(net):
+    peer, one, other = net.peer(antientropy_interval=0), net.fake(), net.fake()
+    source, sink = net.neighbour(peer, one), net.neighbour(peer, other)
+    source.say(line(one, 1), line(one, 1, text="forged"), line(one, 1, start=8), line(one, 2))
+    assert [sink.hear() for _ in range(3)] == [line(one, 1), line(one, 1, start=8), line(one, 2)]
+
+
+def test_a_message_evicted_and_replayed_is_old(net):
+    peer, one, other = net.peer(cache_size=10, antientropy_interval=0), net.fake(), net.fake()
+    source, sink = net.neighbour(peer, one), net.neighbour(peer, other)
+    source.say(*(line(one, number) for number in range(1, 101)))
+    source.say(*(line(one, number) for number in range(1, 102)))
+    assert [sink.hear() for _ in range(101)] == [line(one, n) for n in range(1, 102)]
+    assert peer.messages.count() == 10
+    assert peer.status()["texts evicted"] == 91
+
+
+def test_a_late_joiner_gets_five_thousand_messages_in_number_order(net):
+    peers = linked_net(net, 3)
+    peers[0].gossip([f"text {number}" for number in range(5000)])
+    wait_until(lambda: holds_all(peers, 5000))
+    late = net.peer()
+    wait_until(lambda: late.messages.count() == 5000)
+    numbers = [int(text.split(":")[4]) for text in received(late)]
+    assert numbers == list(range(1, 5001))
+
+
+def test_what_was_evicted_everywhere_is_asked_for_once(net):
+    peers = linked_net(net, 2, cache_size=100)
+    peers[0].gossip([f"text {number}" for number in range(500)])
+    wait_until(lambda: all(peer.messages.digest() == peers[0].messages.digest()
+                           for peer in peers))
+    late = net.peer(cache_size=100)
+    wait_until(lambda: late.messages.digest() == peers[0].messages.digest())
+    assert late.messages.count() == 100
+    wait_until(lambda: len(neighbours(late)) == 2 and late.catch_up.next_want(0.0) is None)
+    wanted = []
+    for peer in peers:
+        peer._send_portion = lambda link, entries: wanted.append(entries)
+    threading.Event().wait(5 * FAST.antientropy_interval)
+    assert wanted == []
+
+
+def test_without_antientropy_a_late_joiner_gets_nothing_old(net):
+    peers = linked_net(net, 2, antientropy_interval=0)
+    peers[0].gossip(["before"])
+    wait_until(lambda: holds_all(peers, 1))
+    late = net.peer(antientropy_interval=0)
+    wait_until(lambda: neighbours(late) == {peer.address for peer in peers})
+    peers[0].gossip(["after"])
+    wait_until(lambda: late.messages.count() == 1)
+    assert received(late)[0].endswith(":after")
+
+
+def test_two_peers_that_say_ten_thousand_lines_at_once_do_not_deadlock(net):
+    one, other = linked_net(net, 2)
+    threads = [threading.Thread(target=peer.gossip, args=([f"{n} " + "x" * 1000
+                                                           for n in range(10_000)],))
+               for peer in (one, other)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    wait_until(lambda: holds_all([one, other], 20_000), 60)
+    assert all_once([one, other])
+    assert count(one, "disconnected:") + count(other, "disconnected:") == 0
+
+
+def test_a_neighbour_that_never_reads_delays_nobody_and_is_dropped(net):
+    peers = linked_net(net, 3, liveness_interval=60, backlog_limit=1 << 20,
+                       origin_limit=64 << 10)
+    lazy = net.fake()
+    net.neighbour(peers[1], lazy)
+    for start in range(0, 12_000, 100):
+        peers[0].gossip([f"{start + n} " + "x" * 1000 for n in range(100)])
+    wait_until(lambda: holds_all(peers, 12_000), 60)
+    assert wait_event(peers[1], f"disconnected:{lazy.address}:backlog overflow")
+    assert all_once(peers)
+
+
+def test_the_origin_pauses_for_a_healthy_neighbour_that_is_slower(net):
+    peer, slow = net.peer(liveness_interval=60, antientropy_interval=0), net.fake()
+    end = net.neighbour(peer, slow)
+    total = 20_000
+    origin = threading.Thread(target=peer.gossip, args=(["x" * 1000] * total,))
+    origin.start()
+    heard = 0
+    while heard < total:  # 20 MB: more than any backlog holds
+        assert end.hear() is not None, events(peer)[-1]
+        heard += 1
+        if heard % 2000 == 0:
+            threading.Event().wait(0.02)
+    origin.join(10)
+    assert count(peer, "disconnected:") == 0
+
+
+def test_liveness_overtakes_gossip_that_waits(net):
+    peer, slow = net.peer(liveness_interval=60, antientropy_interval=0), net.fake()
+    end = net.neighbour(peer, slow)
+    link = peer.neighbours.link(slow.address)
+    number = 0
+    while link.waiting() < 4 << 20:
+        number += 1
+        peer.forward([line(slow, number, text="x" * 60_000).encode()], None)
+    end.say(f"Liveness Request:1.000000:{slow.address}")
+    wait_until(lambda: b"Liveness Reply" in b"".join(list(link._backlog)[:2]))
+    heard = 0
+    while not end.hear().startswith("Liveness Reply:"):
+        heard += 1
+    assert heard < number
+
+
+def test_two_halves_that_were_cut_apart_find_each_other_again(net, monkeypatch):
+    """Each half is full when they meet, and both gossiped meanwhile."""
+    seeds = net.seeds(3)
+    peers = net.peers(10, capacity=3)
+    wait_until(lambda: connected(peers) and ring_whole(peers))
+    peers[0].gossip(["before"])
+    wait_until(lambda: holds_all(peers, 1))
+    halves = {node.address: at % 2 for at, node in enumerate([*peers, seeds[1]])}
+    halves[seeds[0].address] = 0
+    halves[seeds[2].address] = 1
+    connect = Link.connect
+
+    def connect_within(link, own, address, limit):
+        if halves.get(own) != halves.get(address):
+            raise TimeoutError("cut")
+        connect(link, own, address, limit)
+
+    monkeypatch.setattr(Link, "connect", connect_within)
+    for node in net.nodes:
+        for link in list(node._links):
+            if link.peer in halves and halves[link.peer] != halves[node.address]:
+                link.close("cut")
+    sides = [[peer for peer in peers if halves[peer.address] == side] for side in (0, 1)]
+    wait_until(lambda: all(ring_whole(side) for side in sides))
+    for side in sides:
+        assert not any(neighbours(a) & {b.address for b in peers if b not in side} for a in side)
+        side[0].gossip(["during the cut"])
+        wait_until(lambda side=side: holds_all(side, 2))
+    wait_until(lambda: all(any(count(peer, f"dead:{other.address}") for peer in sides[0])
+                           for other in sides[1]), what="the other half to be found dead")
+    monkeypatch.setattr(Link, "connect", connect)
+    wait_until(lambda: connected(peers) and ring_whole(peers), 60)
+    wait_until(lambda: holds_all(peers, 3))
+    assert all_once(peers)
+
+
+def test_links_closed_at_random_lose_nothing(net):
+    peers = linked_net(net, 6, capacity=3, gossip_count=20, liveness_misses=100)
+    for turn in range(40):
+        victim = peers[turn % 6]
+        for link in victim.neighbours.links()[:1]:
+            link.close("closed by the test")
+        threading.Event().wait(0.03)
+    wait_until(lambda: holds_all(peers, 120))
+    assert all_once(peers)
+    assert FAST.antientropy_interval > 0

@@ -1,0 +1,48 @@
+"""Imports point downwards only, and nothing outside the standard library is imported."""
+
+import ast
+import sys
+
+from helpers import ROOT
+
+LAYERS = [
+    {"addresses", "intervals"},
+    {"wire", "settings"},
+    {"message_list", "overlay", "liveness", "peer_list", "registrations", "registry",
+     "waiting_room", "cadence", "origin"},
+    {"catch_up", "neighbours", "places"},
+    {"link", "output_file", "screen", "keyboard", "listener"},
+    {"flusher"},
+    {"node", "link_check", "prober"},
+    {"console", "records"},
+    {"command_line", "check"},
+    {"network", "progress"},
+    {"bench"},
+]
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            names = [alias.name for alias in node.names]
+            yield from ([f"gossip.{name}" for name in names] if module == "gossip" else [module])
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def test_imports_point_downwards():
+    rank = {name: at for at, layer in enumerate(LAYERS) for name in layer}
+    for path in (ROOT / "gossip").glob("*.py"):
+        if path.stem == "__init__":
+            continue
+        for module in imports(path):
+            if module.startswith("gossip."):
+                assert rank[module.partition(".")[2]] < rank[path.stem], (path.stem, module)
+
+
+def test_only_the_standard_library_is_imported():
+    for path in [*ROOT.glob("*.py"), *(ROOT / "gossip").glob("*.py")]:
+        for module in imports(path):
+            top = module.partition(".")[0]
+            assert top in sys.stdlib_module_names | {"gossip", "seed", "peer"}, (path, module)

@@ -1,0 +1,181 @@
+"""The message list, its intervals, and catching up: rules without a socket."""
+
+import random
+import threading
+
+import pytest
+
+from gossip import wire
+from gossip.addresses import parse_address
+from gossip.catch_up import CatchUp
+from gossip.intervals import Intervals
+from gossip.message_list import MessageList
+from gossip.settings import Settings
+
+A, B = parse_address("127.0.0.1:5001"), parse_address("127.0.0.1:5002")
+
+
+def line(number, origin=A, start=7, text="x"):
+    return wire.gossip("1.000000", origin, start, number, text)
+
+
+def test_intervals_are_a_set_of_numbers():
+    rng = random.Random(5)
+    for _ in range(100):
+        numbers, intervals = set(), Intervals()
+        for _ in range(60):
+            first = rng.randint(1, 80)
+            last = first + rng.choice([0, 0, 0, 3, 9])
+            change = rng.choice(["add", "range", "remove"])
+            if change == "add":
+                assert intervals.add(first) == (first not in numbers)
+                numbers.add(first)
+            elif change == "range":
+                intervals.add_range(first, last)
+                numbers |= set(range(first, last + 1))
+            else:
+                intervals.remove_range(first, last)
+                numbers -= set(range(first, last + 1))
+        spelled = [n for low, high in intervals.ranges() for n in range(low, high + 1)]
+        assert spelled == sorted(numbers)
+        assert all(after[0] > before[1] + 1 for before, after in
+                   zip(intervals.ranges(), intervals.ranges()[1:]))
+        missing = {n for low, high in intervals.missing(10, 60) for n in range(low, high + 1)}
+        assert missing == set(range(10, 61)) - numbers
+
+
+def test_new_is_told_from_old():
+    messages = MessageList(Settings())
+    assert messages.add([line(1), line(2), line(1)]).lines == [line(1), line(2)]
+    assert messages.add([line(2), line(3)]).lines == [line(3)]
+    assert messages.add([line(3, text="another text")]).lines == []
+
+
+def test_two_origins_and_two_runs_have_messages_of_their_own():
+    messages = MessageList(Settings())
+    lines = [line(1), line(1, origin=B), line(1, start=8)]
+    assert messages.add(lines).lines == lines
+
+
+def test_prefixes_change_on_the_way():
+    messages = MessageList(Settings())
+    assert messages.add([b"signed:1:" + line(1)]).lines == [b"signed:1:" + line(1)]
+    assert messages.add([line(1), b"signed:2:" + line(1)]).lines == []
+
+
+def test_what_stands_before_a_fault_is_taken():
+    fresh = MessageList(Settings()).add([line(1), b"gmessage:nonsense", line(2)])
+    assert fresh.lines == [line(1)]
+    assert isinstance(fresh.fault, wire.WireError)
+
+
+@pytest.mark.parametrize("limit", [{"cache_size": 10}, {"cache_bytes": 10 * len(line(10))}])
+def test_eviction_drops_texts_never_numbers(limit):
+    messages = MessageList(Settings(**limit))
+    for number in range(1, 101):
+        messages.add([line(number)])
+    assert 8 <= messages.count() <= 11
+    assert messages.add([line(number) for number in range(1, 101)]).lines == []
+    assert messages.vector() == [(b"127.0.0.1:5001:7", [(1, 100)])]
+    assert messages.dropped()["texts evicted"] == 100 - messages.count()
+
+
+def test_gaps_and_runs_are_bounded():
+    messages = MessageList(Settings(intervals_kept=5, runs_kept=3))
+    messages.add([line(number) for number in range(2, 40, 2)])
+    assert len(messages.vector()[0][1]) == 5
+    assert messages.dropped()["gaps closed in the numbers of a run"] == 14
+    assert messages.add([line(3)]).lines == []  # its gap was closed
+    messages.add([line(1, start=start) for start in (8, 9)])
+    messages.add([line(41)])  # run 7 is used again: run 8 is the least recently used one
+    messages.add([line(1, start=10)])
+    assert [run for run, _ in messages.vector()] == [
+        b"127.0.0.1:5001:9", b"127.0.0.1:5001:7", b"127.0.0.1:5001:10"]
+    assert messages.add([line(1, start=8)]).lines == [line(1, start=8)]
+
+
+def test_digests_are_equal_when_and_only_when_the_same_is_known():
+    one, other = MessageList(Settings()), MessageList(Settings(cache_size=2))
+    lines = [line(n, origin) for n in (1, 2, 3, 7) for origin in (A, B)]
+    one.add(lines)
+    for text in random.sample(lines, len(lines)):
+        assert one.digest() != other.digest()
+        other.add([text])
+    assert one.digest() == other.digest()
+    one.note_gone([(b"127.0.0.1:5001:7", [(4, 6)])])
+    assert one.digest() != other.digest()
+    other.add([line(n) for n in (4, 5, 6)])
+    assert one.digest() == other.digest()
+
+
+def test_one_thread_of_many_is_told_that_a_message_is_new():
+    messages, new = MessageList(Settings()), []
+    lines = [line(number) for number in range(1, 2001)]
+
+    def add():
+        for at in range(0, 2000, 20):
+            new.extend(messages.add(lines[at:at + 20]).lines)
+
+    threads = [threading.Thread(target=add) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(new) == sorted(lines)
+
+
+def fetch(lacking: MessageList, sources: dict, catch_up: CatchUp, now=0.0):
+    """Carry out what catching up asks for; returns the portions taken, per source."""
+    asked = []
+    while (turn := catch_up.next_want(now)) is not None:
+        name, want = turn
+        asked.append(name)
+        lines, gone = sources[name].texts(want, 300)
+        lacking.add(lines)
+        lacking.note_gone(catch_up.gone(name, gone))
+        catch_up.portion_taken(name)
+    return asked
+
+
+def test_what_is_missing_is_fetched_once_in_number_order_in_portions():
+    full, lacking = MessageList(Settings()), MessageList(Settings())
+    full.add([line(number) for number in random.sample(range(1, 101), 100)])
+    lacking.add([line(number) for number in (2, 3, 50)])
+    catch_up = CatchUp(lacking, 2.0)
+    for name in "ab":
+        catch_up.offered(name, full.vector(), True)
+    asked = fetch(lacking, {"a": full, "b": full}, catch_up)
+    assert lacking.count() == 100 and set(asked) == {"a"} and len(asked) > 10
+    lines, gone = full.texts([(b"127.0.0.1:5001:7", [(1, 100)])], 200)
+    assert lines == [line(number) for number in range(1, len(lines) + 1)] and not gone
+
+
+def test_what_is_gone_is_asked_for_once_but_of_every_new_neighbour():
+    evicted, holding = MessageList(Settings(cache_size=3)), MessageList(Settings())
+    for messages in (evicted, holding):
+        messages.add([line(number) for number in range(1, 11)])
+    lacking = MessageList(Settings())
+    catch_up = CatchUp(lacking, 2.0)
+    catch_up.offered("evicted", evicted.vector(), True)
+    assert fetch(lacking, {"evicted": evicted}, catch_up)
+    assert lacking.count() == 3 and lacking.digest() == evicted.digest()
+    catch_up.offered("evicted", evicted.vector(), False)
+    assert fetch(lacking, {"evicted": evicted}, catch_up) == []
+    catch_up.offered("holding", holding.vector(), True)
+    assert fetch(lacking, {"holding": holding}, catch_up)
+    assert lacking.count() == 10
+
+
+def test_a_silent_neighbour_loses_its_turn_and_an_empty_promise_its_offer():
+    full, lacking = MessageList(Settings()), MessageList(Settings())
+    full.add([line(1)])
+    catch_up = CatchUp(lacking, 2.0)
+    catch_up.offered("silent", full.vector(), True)
+    catch_up.offered("other", full.vector(), True)
+    assert catch_up.next_want(0.0)[0] == "silent"
+    assert catch_up.next_want(1.9) is None
+    assert catch_up.next_want(2.1)[0] == "other"
+    catch_up.portion_taken("other")  # nothing came
+    assert catch_up.next_want(2.2)[0] == "silent"
+    catch_up.forget("silent")
+    assert catch_up.next_want(9.0) is None
