@@ -38,8 +38,10 @@ class CatchUp:
         lacking = self._messages.lacking(entries, although_gone=meeting)
         with self._lock:
             offer = self._offers.setdefault(link, {})
+            room = OFFER_LIMIT - sum(map(len, offer.values()))
             for run, ranges in lacking:
-                if sum(map(len, offer.values())) + len(ranges) <= OFFER_LIMIT:
+                room -= len(ranges)
+                if room >= 0:
                     offer[run] = Intervals(ranges)
 
     def next_want(self, now: float):

@@ -1,0 +1,37 @@
+"""Starting and stopping leaves nothing behind: no thread, no socket, no warning."""
+
+import subprocess
+import sys
+import textwrap
+
+from helpers import ROOT
+
+HUNDRED_PEERS = textwrap.dedent("""
+    import os, pathlib, sys, tempfile, threading
+    sys.path[:0] = [{root!r}, {root!r} + "/tests"]
+    from helpers import FAST, Net, connected, wait_until
+
+    def state():
+        return threading.active_count(), len(os.listdir("/proc/self/fd"))
+
+    before = state()
+    with tempfile.TemporaryDirectory() as folder:
+        net = Net(pathlib.Path(folder), FAST._replace(liveness_interval=2.0, capacity=3))
+        net.seeds(3)
+        for _ in range(5):
+            peers = net.peers(20)
+            wait_until(lambda: connected(peers), 60)
+            for peer in peers:
+                net.end(peer)
+        net.stop()
+        assert net.failures() == [], net.failures()
+    wait_until(lambda: state() == before, what=f"{{state()}} to become {{before}}")
+    print("clean")
+""")
+
+
+def test_a_hundred_peers_leave_no_thread_socket_or_warning():
+    script = HUNDRED_PEERS.format(root=str(ROOT))
+    done = subprocess.run([sys.executable, "-B", "-X", "dev", "-W", "error", "-c", script],
+                          capture_output=True, text=True, timeout=170)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "clean\n", "")
