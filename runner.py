@@ -25,7 +25,7 @@ from seed import Seed
 START_LIMIT = 60.0  # seconds until all peers are up and linked
 SPREAD_LIMIT = 60.0  # seconds beyond the generators' time until all is delivered
 BURY_LIMIT = 60.0  # seconds beyond the liveness misses until the dead are reported
-LINGER = 1.2  # seconds between the last delivery and the end: what a check holds against no one
+LINGER = 1.2  # seconds from the last delivery to kills and end: more than check.ON_ITS_WAY
 
 
 def main(arguments: list[str]) -> int:
@@ -111,7 +111,6 @@ def run_network(args, settings: Settings) -> int:
                 raise
             return 0
         progress.finish()
-        threading.Event().wait(LINGER)
     if not settled:
         show("not everything happened in time:")
     holds, text = check.check_folder(args.outputs)
@@ -125,6 +124,7 @@ def follow(network: Network, progress: Progress, settings: Settings, kill: int) 
     if not (progress.settle(progress.linked, START_LIMIT, network)
             and progress.settle(progress.delivered, gossip_time + SPREAD_LIMIT, network)):
         return False
+    threading.Event().wait(LINGER)
     if not kill:
         return True
     for peer in random.sample(network.peers, kill):

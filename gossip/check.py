@@ -82,7 +82,10 @@ def broadcast(proof: Proof) -> Row:
             holders.setdefault(message, []).append(run)
     for message, runs in holders.items():
         origin = proof.origin.get(message)
-        if origin is not None and proof.is_dead(origin) and all(map(proof.is_dead, runs)):
+        if origin is None:
+            failures.append(f"{message} was received, but no file tells who generated it")
+            continue
+        if proof.is_dead(origin) and all(map(proof.is_dead, runs)):
             lost.append(f"{message} is lost with its dead origin")
             continue
         without = set(proof.peers) - set(runs) - {origin}
@@ -102,8 +105,7 @@ def broadcast(proof: Proof) -> Row:
 
 def _excused(proof: Proof, message: str, run: PeerRun) -> bool:
     """Whether a run may lack a message: it ended too soon, or came too late to get it."""
-    origin = proof.origin.get(message)
-    made = origin.generated[message] if origin is not None else run.first
+    made = proof.origin[message].generated[message]
     if made < run.first:  # it joined later: only what is still kept can reach it
         kept = int(run.settings.get("cache-size", "100000"))
         newer = bisect.bisect(proof.times, run.first) - bisect.bisect(proof.times, made)

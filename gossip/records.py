@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 _GOSSIP = re.compile(r"gmessage:[0-9.]+:((?:[0-9.]+|\[[^\]]*\]):[0-9]+:[0-9]+:[0-9]+):(.*)",
                      re.DOTALL)
+_BY_GENERATOR = re.compile("message [0-9]+")
 _DEAD = re.compile(r"Dead Node:((?:[0-9.]+|\[[^\]]*\]):[0-9]+):")
 
 
@@ -66,7 +67,7 @@ class PeerRun:
         match = _GOSSIP.match(rest)
         if match:
             self.generated[match[1]] = at
-            self.by_generator += match[2] == f"message {self.by_generator + 1}"
+            self.by_generator += _BY_GENERATOR.fullmatch(match[2]) is not None
 
     def _received(self, at, rest):
         source, _, line = rest.partition(":gmessage:")
