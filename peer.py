@@ -18,7 +18,6 @@ from gossip import wire
 from gossip.addresses import Address
 from gossip.cadence import Cadence
 from gossip.catch_up import CatchUp
-from gossip.command_line import peer_main
 from gossip.link import Link
 from gossip.link_check import LinkCheck
 from gossip.liveness import Liveness
@@ -29,6 +28,7 @@ from gossip.origin import Origin
 from gossip.output_file import OutputFile, escape
 from gossip.peer_list import PeerList
 from gossip.places import Places
+from gossip.programs import peer_main
 from gossip.registrations import Registrations
 from gossip.settings import Settings
 
@@ -38,6 +38,8 @@ REFUSING = "a peer that refused"
 NEIGHBOUR = "a neighbour"
 SEED = "a seed"
 
+SHORTEST_WAIT = 0.02  # seconds between two looks of membership, whatever is due
+LATE = 0.5  # seconds by which a liveness round has to be late at least to blame nobody
 SAY_PORTION = 64 * 1024  # bytes of new messages handed on at once
 
 
@@ -64,15 +66,18 @@ class Peer(Node):
         self.link_check = LinkCheck(self.stopping)
         self.peer_list = PeerList(address)
         self.registrations = Registrations(seeds, settings, self.rng)
-        self.places = Places(address, self.neighbours.places, settings, self.rng)
+        self.places = Places(address, self.neighbours.capacity, settings, self.rng)
         self.list_cadence = Cadence(
             settings.retry_first, settings.liveness_interval, time.monotonic())
+        self.leaving = threading.Event()  # we have said `leave`, or are about to
         self._membership_due = threading.Event()  # something changed: membership looks again
 
     def settings_shown(self) -> str:
         return f"{self.settings.words()}:start={self.origin.start}"
 
     def start_threads(self) -> None:
+        self.start_thread("listener", self.listener.run, self.accept, self.make_room)
+        self.start_thread("link flusher", self.flusher.run)
         self.start_thread("gossip generator", self._generate)
         self.start_thread("liveness", self._keep_liveness)
         self.start_thread("membership", self._keep_membership)
@@ -107,7 +112,7 @@ class Peer(Node):
                 at += 1
             self.flusher.wait_for_room(self.neighbours.links())
             fresh = self.messages.add(lines[first:at])
-            self.output.write_many([f"generated:{escape(shown)}" for shown in fresh.shown])
+            self.output.write_escaped([f"generated:{escape(shown)}" for shown in fresh.shown])
             self.forward(fresh.lines, None)
 
     def forward(self, lines: list[bytes], source: Link | None) -> None:
@@ -125,11 +130,11 @@ class Peer(Node):
         due = time.monotonic() + interval * self.rng.uniform(0.5, 1.0)
         while not self.stopping.wait(max(0.0, due - time.monotonic())):
             now = time.monotonic()
-            late = now - due > max(0.5, interval / 2)
+            late = now - due > max(LATE, interval / 2)
             self._liveness_round(now, late)
             self._registrations_round()
             self.places.next_round()
-            self._give_up_surplus(interval)
+            self._give_up_surplus(settled=interval)
             self._membership_due.set()
             due = now + interval
 
@@ -139,7 +144,7 @@ class Peer(Node):
         events = [f"liveness missed:{peer}:{misses}" for peer, misses in turn.missed]
         events += [f"liveness request:{peer}" for peer in turn.ask]
         if events:
-            self.output.write_many(events)
+            self.output.write_escaped(events)
         request = wire.liveness_request(time_asked, self.address)
         for peer in turn.ask:
             link = self.neighbours.link(peer)
@@ -188,7 +193,7 @@ class Peer(Node):
     def _keep_membership(self) -> None:
         """Register with a majority of the seeds, keep the ring link, fill the places."""
         ring_stood = False
-        while not self.stopping.is_set():
+        while not self.stopping.is_set() and not self.leaving.is_set():
             now = time.monotonic()
             self._keep_registrations(now)
             ring_stands = self._keep_neighbours(now)
@@ -200,9 +205,9 @@ class Peer(Node):
                 if link is not None:
                     link.send(wire.ASK_PEER_LIST)
             due = [self.registrations.next_at(), self.places.next_at(now),
-                   self.list_cadence.next_at]
+                   self.list_cadence.next_at()]
             next_at = min(moment for moment in due if moment is not None)
-            self._membership_due.wait(max(0.02, next_at - time.monotonic()))
+            self._membership_due.wait(max(SHORTEST_WAIT, next_at - time.monotonic()))
             self._membership_due.clear()
 
     def _keep_registrations(self, now: float) -> None:
@@ -210,7 +215,7 @@ class Peer(Node):
             link.close("no answer to register")
         for seed, link in self.registrations.next_dials(self._link_to_seed, now):
             if not self.start_thread("link reader", self._dial_seed, link):
-                self._drop_link(link)
+                self._release(link)
                 self.registrations.ended(seed, link, now)
 
     def _keep_neighbours(self, now: float) -> bool:
@@ -236,7 +241,7 @@ class Peer(Node):
             link.connect(self.address, link.peer, self.settings.probe_limit)
         except OSError as error:
             link.close(error.strerror or str(error))
-            self._drop_link(link)
+            self._release(link)
             self.on_end(link)
             return
         link.send(wire.register(self.address))
@@ -255,7 +260,7 @@ class Peer(Node):
                 self.rng.choice(links).send(wire.status("digest", self.messages.digest()))
             self._fetch()
 
-    def _show(self, link: Link, verb: str) -> None:
+    def _tell_seen(self, link: Link, verb: str) -> None:
         """Tell a neighbour all that was seen here, so that it fetches what it lacks."""
         for line in wire.status_entries(verb, self.messages.vector()):
             link.send(line)
@@ -272,21 +277,21 @@ class Peer(Node):
 
     def _dial(self, peer: Address, for_ring: bool = False) -> None:
         """Ask a peer to become a neighbour, unless it is one or is being asked already."""
-        if not self.neighbours.begin_dial(peer, for_ring):
+        if self.leaving.is_set() or not self.neighbours.begin_dial(peer, for_ring):
             return
         link = self.new_link(DIALLED, peer)
         if not self.start_thread("link reader", self._dial_peer, link):
-            self._drop_link(link)
+            self._release(link)
             self.neighbours.end_dial(peer)
 
     def _dial_peer(self, link: Link) -> None:
         """The thread that connects to a peer, asks it, and reads the link."""
-        link.deadline = time.monotonic() + self.settings.introduction_limit
+        link.deadline = time.monotonic() + self.settings.answer_limit
         try:
             link.connect(self.address, link.peer, self.settings.probe_limit)
         except OSError:
-            self._drop_link(link)
-            self._dial_failed(link.peer)
+            self._release(link)
+            self.on_end(link)
             return
         link.send(wire.connect(self.address))
         self.serve(link)
@@ -301,7 +306,11 @@ class Peer(Node):
         """Somebody wants to become a neighbour."""
         asker = message.address
         if asker.ip != link.remote_ip:
-            self._refuse(link, asker, "another IP")
+            link.send(wire.refused(self.address, "another IP"))
+            self.disconnect(link, f"{asker} is not its IP")
+            return
+        if self.leaving.is_set():
+            link.close("leaving")
             return
         link.hold()  # gossip flows once it is admitted, but the answer comes first
         admission = self.neighbours.admit(asker, link, asker, time.monotonic())
@@ -310,7 +319,7 @@ class Peer(Node):
             admission = self.neighbours.admit(asker, link, asker, time.monotonic(), standing)
         if not admission.accepted:
             link.release(wire.refused(self.address, admission.reason))
-            self.end_link(link, admission.reason, asker)
+            self.disconnect(link, admission.reason, asker)
             return
         self._welcome(link, asker, admission)
         link.release(wire.accepted(self.address))
@@ -324,7 +333,8 @@ class Peer(Node):
         admission = self.neighbours.admit(peer, link, self.address, time.monotonic())
         if not admission.accepted:
             self._dial_over(link)
-            self._refuse(link, peer, admission.reason)
+            link.send(wire.refused(self.address, admission.reason))
+            self.disconnect(link, admission.reason)
             return
         self._welcome(link, peer, admission)
         self.neighbours.end_dial(peer)
@@ -334,11 +344,7 @@ class Peer(Node):
         """Ask for a sign of life on the link that stands while another wants its place."""
         request = wire.liveness_request(wire.format_time(time.time()), self.address)
         return self.link_check.answers(
-            standing, lambda: standing.send(request, urgent=True), self.settings.young)
-
-    def _refuse(self, link: Link, peer: Address, reason: str) -> None:
-        link.send(wire.refused(self.address, reason))
-        self.end_link(link, reason, peer)
+            standing, lambda: standing.send(request, urgent=True), self.settings.link_check_limit)
 
     def _welcome(self, link: Link, peer: Address, admission: Admission) -> None:
         """The table has taken the link: count it, and end the one that it replaces."""
@@ -357,10 +363,10 @@ class Peer(Node):
     def _meet(self, link: Link) -> None:
         """Both ends have agreed: compare what was seen."""
         if self.settings.antientropy_interval:
-            self._show(link, "meet")
+            self._tell_seen(link, "meet")
         if link.peer not in self.peer_list:
             self.list_cadence.hurry(time.monotonic())  # the seeds know more than we do
-        self._give_up_surplus(float("inf"))
+        self._give_up_surplus(settled=float("inf"))  # only if there are far too many
         self._membership_due.set()
 
     def on_refused(self, link: Link, message: wire.Refused) -> None:
@@ -387,13 +393,13 @@ class Peer(Node):
 
     # How links end.
 
-    def end_link(self, link: Link, reason: str, who: Address | None = None) -> None:
+    def disconnect(self, link: Link, reason: str, who: Address | None = None) -> None:
         """Disconnect somebody for what they did; a neighbour is then left alone for a while."""
         if link.role == NEIGHBOUR:
             self.places.leave_alone(link.peer)
-            self.places.refused(link.peer, True, time.monotonic())
+            self.places.refused(link.peer, for_ring=True, now=time.monotonic())
             self._part(link.peer, escape(reason[:100]), link)
-        super().end_link(link, escape(reason), who)
+        super().disconnect(link, escape(reason), who)
 
     def _part(self, peer: Address, reason: str, link: Link | None = None) -> None:
         """End the link to a neighbour for good: it is not counted as lost."""
@@ -415,7 +421,9 @@ class Peer(Node):
             return
         if link.role == SEED:
             self.peer_list.seed_lost(link.peer)
-            self.registrations.ended(link.peer, link, time.monotonic())
+            if (self.registrations.ended(link.peer, link, time.monotonic())
+                    and not self.leaving.is_set()):
+                self.output.write(f"unregistered:{link.peer}:{link.reason}")
             self._membership_due.set()
         elif link.role == DIALLED:
             self._dial_failed(link.peer)
@@ -433,11 +441,13 @@ class Peer(Node):
         self._membership_due.set()
 
     def quit(self) -> None:
-        """Leave gracefully: tell neighbours and seeds, so that nobody reports a death."""
+        """Leave gracefully: tell neighbours and seeds, behind the gossip that waits for them,
+        so that nothing is lost and nobody reports a death; they hang up when they have read it."""
+        self.leaving.set()
         links = [*self.neighbours.links(), *(link for _, link in self.registrations.links())]
         for link in links:
-            link.send(wire.leave(self.address), urgent=True)
-        self.flusher.wait_until_sent(links, self.settings.young)
+            link.send(wire.leave(self.address))
+        self.flusher.wait_until_ended(links, self.settings.leave_limit)
         self.stop("quit")
 
     # What neighbours say.
@@ -465,7 +475,7 @@ class Peer(Node):
         fresh = self.messages.add(lines)
         if fresh.lines:
             head = f"received:{link.peer}:"
-            self.output.write_many([head + escape(shown) for shown in fresh.shown])
+            self.output.write_escaped([head + escape(shown) for shown in fresh.shown])
             self.forward(fresh.lines, link)
         if fresh.fault is not None:
             raise fresh.fault
@@ -489,13 +499,13 @@ class Peer(Node):
         self._part(link.peer, "left", link)
 
     def on_status(self, link: Link, message: wire.Status) -> None:
-        """Anti-entropy: see the README's wire table for the verbs."""
+        """Anti-entropy: see wire.Status for the verbs."""
         if message.verb == "digest":
             if message.digest != self.messages.digest():
-                self._show(link, "seen")
+                self._tell_seen(link, "seen")
                 link.send(wire.status("show"))
         elif message.verb == "show":
-            self._show(link, "seen")
+            self._tell_seen(link, "seen")
         elif message.verb in ("meet", "seen"):
             self.catch_up.offered(link, message.entries, message.verb == "meet")
             self._fetch()
@@ -503,7 +513,7 @@ class Peer(Node):
             self._send_portion(link, message.entries)
         elif message.verb == "gone":
             self.messages.note_gone(self.catch_up.gone(link, message.entries))
-        else:
+        elif message.verb == "sent":
             self.catch_up.portion_taken(link)
             self._fetch()
 
@@ -522,7 +532,7 @@ class Peer(Node):
             self.list_cadence.hurry(time.monotonic())
 
     def on_registration_refused(self, link: Link, message: wire.RegistrationRefused) -> None:
-        self.end_link(link, f"registration refused: {message.reason}")
+        self.disconnect(link, f"registration refused: {message.reason}")
 
     def on_peer_list(self, link: Link, message: wire.PeerList) -> None:
         if self.peer_list.add(link.peer, message.addresses):
@@ -546,7 +556,7 @@ class Peer(Node):
         """Counts of what there is and of everything that was dropped."""
         return {
             "address": self.address,
-            "neighbours": f"{len(self.neighbours.addresses())} of {self.neighbours.places}",
+            "neighbours": f"{len(self.neighbours.addresses())} of {self.neighbours.capacity}",
             "seeds": len(self.registrations.links()),
             "known peers": len(self.peer_list.addresses()),
             "messages held": self.messages.count(),

@@ -7,19 +7,22 @@
     python runner.py bench           how fast, how large
 """
 
+import pathlib
 import random
 import sys
-import threading
+import time
 
 from gossip import bench, check
+from gossip.addresses import Address, address_of
 from gossip.command_line import (
-    FAILED, ROOT, CommandError, Parser, add_common_flags, add_peer_flags, ignore_signals,
-    load_seeds, local_seeds, mind_signals, number, parse_port, peer_settings, run_command,
-    run_seeds, show)
+    FAILED, CommandError, Parser, add_common_flags, add_peer_flags, check_free, load_seeds,
+    number, parse_port, peer_settings, run_command, show)
 from gossip.network import Network, clear_outputs
+from gossip.programs import local_seeds, run_seeds
 from gossip.progress import Progress
 from gossip.records import Records
 from gossip.settings import Settings
+from gossip.signals import ignore_signals, mind_signals
 from seed import Seed
 
 START_LIMIT = 60.0  # seconds until all peers are up and linked
@@ -49,8 +52,7 @@ def start_command(arguments: list[str]) -> int | None:
     add_common_flags(parser)
     add_peer_flags(parser)
     parser.add_argument("--peers", type=whole_number(1), metavar="N", help="start N peers, too")
-    parser.add_argument("--base-port", type=parse_port, default=5000, metavar="PORT",
-                        help="the first peer's port (5000)")
+    add_base_port(parser)
     parser.add_argument("--once", action="store_true",
                         help="end when all is delivered (and the dead reported), and check")
     parser.add_argument("--kill", type=whole_number(0), default=0, metavar="K",
@@ -62,15 +64,28 @@ def start_command(arguments: list[str]) -> int | None:
         return seeds_only(args)
     if args.kill >= args.peers:
         parser.error(f"--kill {args.kill} leaves nobody of {args.peers} peers")
+    return run_network(args, peer_addresses(parser, args), peer_settings(args),
+                       args.once, args.kill)
+
+
+def add_base_port(parser: Parser) -> None:
+    parser.add_argument("--base-port", type=parse_port, default=5000, metavar="PORT",
+                        help="the first peer's port (5000)")
+
+
+def peer_addresses(parser: Parser, args) -> list[Address]:
+    """The addresses of the peers that are asked for."""
     if args.base_port + args.peers > 65536:
         parser.error(f"{args.peers} peers from port {args.base_port} on pass port 65535")
-    return run_network(args, peer_settings(args))
+    return [address_of(args.host, args.base_port + n) for n in range(args.peers)]
 
 
 def seeds_only(args) -> None:
     """Run the local seeds until Ctrl-C, their files begun anew."""
     seeds = load_seeds(args.config)
     local = local_seeds(seeds)
+    for seed in local:
+        check_free(seed)
     for seed in local:
         (args.outputs / f"seed_{seed.file_part}.txt").unlink(missing_ok=True)
     show(f"{len(local)} seeds; start peers with: python peer.py   (Ctrl-C stops the seeds)")
@@ -81,38 +96,36 @@ def demo_command(arguments: list[str]) -> int:
     """Ten peers with four links each; one dies; all within seconds."""
     parser = Parser(prog="runner.py demo", description="Ten peers gossip, one dies; the proof.")
     add_common_flags(parser)
+    add_base_port(parser)
     args = parser.parse_args(arguments)
-    args.peers, args.base_port, args.host, args.once, args.kill = 10, 5000, "127.0.0.1", True, 1
     settings = Settings(capacity=4, gossip_interval=0.3, liveness_interval=1.0,
                         antientropy_interval=2.0)
-    return run_network(args, settings)
+    peers = [address_of("127.0.0.1", args.base_port + n) for n in range(10)]
+    return run_network(args, peers, settings, once=True, kill=1)
 
 
-def run_network(args, settings: Settings) -> int:
-    """Start a network, follow it, kill some, and with --once prove and end it."""
+def run_network(args, peers: list[Address], settings: Settings, once: bool, kill: int) -> int:
+    """Start a network, follow it, kill some, and with `once` prove and end it."""
     seeds = load_seeds(args.config)
     local = local_seeds(seeds)
     mind_signals()
-    args.outputs.mkdir(parents=True, exist_ok=True)
     with Network(Seed, seeds, args.config, args.outputs) as network:
         try:
+            network.check(local, peers)
             clear_outputs(args.outputs)
-            network.start_seeds(local)
-            network.start_peers(args.host, range(args.base_port, args.base_port + args.peers),
-                                settings)
-            progress = Progress(Records(args.outputs), args.peers, settings, args.quiet)
-            settled = follow(network, progress, settings, args.kill)
-            if not args.once:
+            network.start(local, peers, settings)
+            progress = Progress(Records(args.outputs), len(peers), settings, args.quiet)
+            settled = follow(network, progress, settings, kill)
+            while not once:  # until Ctrl-C; who dies meanwhile is part of the experiment
                 progress.settle(lambda: False, float("inf"), network)
-                return FAILED  # a peer has ended by itself; it says why on standard error
         except KeyboardInterrupt:
             ignore_signals()
-            if args.once:
+            if once:
                 raise
             return 0
         progress.finish()
     if not settled:
-        show("not everything happened in time:")
+        show("not everything happened as it should, or in time:")
     holds, text = check.check_folder(args.outputs)
     show(text)
     return 0 if holds and settled else FAILED
@@ -124,10 +137,8 @@ def follow(network: Network, progress: Progress, settings: Settings, kill: int) 
     if not (progress.settle(progress.linked, START_LIMIT, network)
             and progress.settle(progress.delivered, gossip_time + SPREAD_LIMIT, network)):
         return False
-    threading.Event().wait(LINGER)
-    if not kill:
-        return True
-    for peer in random.sample(network.peers, kill):
+    time.sleep(LINGER)
+    for peer in random.sample([peer for peer in network.peers if not peer.killed], kill):
         peer.kill()
         progress.killed.add(str(peer.address))
     rounds = (settings.liveness_misses + 2) * settings.liveness_interval
@@ -137,11 +148,11 @@ def follow(network: Network, progress: Progress, settings: Settings, kill: int) 
 def check_command(arguments: list[str]) -> int:
     """Print the proof; 1 when it does not hold."""
     parser = Parser(prog="runner.py check", description="Prove from output files what happened.")
-    parser.add_argument("folder", nargs="?", metavar="DIR", default=None,
+    parser.add_argument("folder", nargs="?", metavar="DIR", type=pathlib.Path,
                         help="where the output files are (outputs)")
     add_common_flags(parser)
     args = parser.parse_args(arguments)
-    folder = args.outputs if args.folder is None else type(args.outputs)(args.folder)
+    folder = args.folder or args.outputs
     if not folder.is_dir():
         raise CommandError(f"no folder {folder}")
     holds, text = check.check_folder(folder)
@@ -160,14 +171,13 @@ def bench_command(arguments: list[str]) -> int:
                         help="messages said at once (5000)")
     parser.add_argument("--size", type=whole_number(1), default=64, metavar="BYTES",
                         help="bytes of each message's text (64)")
-    parser.add_argument("--base-port", type=parse_port, default=5000, metavar="PORT",
-                        help="the first peer's port (5000)")
+    add_base_port(parser)
     args = parser.parse_args(arguments)
     seeds = load_seeds(args.config)
     mind_signals()
-    return bench.measure(args, Seed, seeds, local_seeds(seeds), peer_settings(args))
+    return bench.measure(peer_addresses(parser, args), args, Seed, seeds, local_seeds(seeds),
+                         peer_settings(args))
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
     sys.exit(main(sys.argv[1:]))

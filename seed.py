@@ -13,11 +13,12 @@ import time
 
 from gossip import wire
 from gossip.addresses import Address
-from gossip.command_line import seed_main
 from gossip.link import Link
 from gossip.node import WAITING, Node
 from gossip.output_file import OutputFile
+from gossip.pool import Pool
 from gossip.prober import Prober
+from gossip.programs import seed_main
 from gossip.registry import Registry
 from gossip.settings import Settings
 
@@ -43,6 +44,7 @@ class Seed(Node):
         self.seed_ips = {seed.ip for seed in seeds}
         self.registry = Registry(settings)
         self.prober = Prober(self, settings.probe_tries, settings.probes_at_once)
+        self.relays = Pool(self, "relay", settings.probes_at_once)
         self._grace_due = threading.Event()  # a registration's time to come back has begun
         self._verifying_lock = threading.Lock()  # guards _verifying
         self._verifying: dict[Link, Address] = {}  # connections that wait for their probe
@@ -51,6 +53,8 @@ class Seed(Node):
         return f"seeds={len(self.others) + 1}"
 
     def start_threads(self) -> None:
+        self.start_thread("listener", self.listener.run, self.accept, self.make_room)
+        self.start_thread("link flusher", self.flusher.run)
         self.start_thread("grace", self._keep_grace)
 
     def wake(self) -> None:
@@ -62,7 +66,8 @@ class Seed(Node):
         """Verify a newcomer; repeat the answer while its verification stands."""
         address = message.address
         if address.ip != link.remote_ip:
-            self._refuse(link, address, f"{address.ip} is not your IP")
+            self.write_refusal(link.remote, f"{address} is not its IP")
+            link.send(wire.registration_refused(f"{address.ip} is not your IP"))
         elif self.registry.is_registered(address, link):
             link.send(wire.REGISTERED)
         elif link.role == REGISTERED and link.peer != address:
@@ -172,14 +177,14 @@ class Seed(Node):
         self.registry.tell(report.dead, time.monotonic())
         self._tell_peers(report)
         for seed in self.others:
-            self.start_thread("relay", self._tell_seed, seed, report)
+            self.relays.run(self._tell_seed, seed, report)
 
     def _tell_peers(self, report: wire.DeadNode) -> None:
         for link in self.registry.links():
             link.send(wire.dead_node(report))
 
     def _tell_seed(self, seed: Address, report: wire.DeadNode) -> None:
-        """The thread that brings a report to another seed over a fresh connection."""
+        """Bring a report to another seed over a fresh connection; on a thread of the relays."""
         link = self.new_link(SEED, seed)
         try:
             link.connect(self.address, seed, self.settings.probe_limit)
@@ -187,25 +192,23 @@ class Seed(Node):
         except OSError:
             self.counters.add("reports that another seed could not be told")
         finally:
-            self._drop_link(link)
+            self._release(link)
 
     def _remove(self, address: Address, row, reason: str) -> bool:
         """Take a registration off the list and close its connection, so that the peer, if it
         lives, notices; answer whether it was on the list."""
-        if not self.registry.remove(address, row, reason, time.monotonic()):
-            return False
+        removed, link = self.registry.remove(address, row, reason, time.monotonic())
         self.output.drain(self.registry.changes)
-        if row.link is not None:
-            row.link.close("removed")
-        return True
+        if link is not None:
+            link.close("removed")
+        return removed
 
     def on_leave(self, link: Link, message: wire.Leave) -> None:
         """A peer ends gracefully; that counts on its own registration only."""
-        row = self.registry.row(message.address)
-        if row is None or row.link is not link:
+        if self.registry.is_registered(message.address, link):
+            self._remove(message.address, self.registry.row(message.address), "left")
+        else:
             self.counters.add("leaves in the name of others")
-            return
-        self._remove(message.address, row, "left")
 
     # Lost connections.
 

@@ -7,6 +7,7 @@ peer list the port stands behind a `#`. Names of hosts are not addresses and are
 import functools
 import ipaddress
 import re
+import socket
 from typing import NamedTuple
 
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
@@ -38,6 +39,11 @@ class Address(NamedTuple):
         return f"{self.ip.replace(':', '-')}_{self.port}"
 
     @property
+    def family(self) -> socket.AddressFamily:
+        """The family of sockets for it."""
+        return socket.AF_INET6 if ":" in self.ip else socket.AF_INET
+
+    @property
     def dial(self) -> tuple[str, int]:
         """The pair that a socket connects or binds to."""
         return self.ip, self.port
@@ -48,6 +54,8 @@ def address_of(ip: str, port: int) -> Address:
     if "%" in ip:
         raise ValueError(f"{ip!r} names an interface; give the plain IP")
     value = ipaddress.ip_address(ip)
+    if getattr(value, "ipv4_mapped", None):
+        raise ValueError(f"write {value.ipv4_mapped} instead of {ip}")
     if not 1 <= port <= 65535:
         raise ValueError(f"port {port} is not between 1 and 65535")
     return Address(int(value), port, str(value))
@@ -68,6 +76,7 @@ def parse_address(text: str, separator: str = ":") -> Address:
         raise ValueError(f"{text!r}: {error}") from None
 
 
-def is_unspecified(address: Address) -> bool:
-    """True for 0.0.0.0 and ::, which nobody can dial."""
-    return address.number == 0
+def can_be_dialled(address: Address) -> bool:
+    """False for 0.0.0.0, ::, multicast and broadcast."""
+    ip = ipaddress.ip_address(address.ip)
+    return not (ip.is_unspecified or ip.is_multicast or address.ip == "255.255.255.255")

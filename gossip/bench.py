@@ -24,15 +24,14 @@ REST = 15.0  # seconds of rest that are measured
 LIMIT = 120.0  # seconds for any phase
 
 
-def measure(args, seed_class, seeds, local, settings: Settings) -> int:
-    """Run the benchmark and print its table."""
+def measure(peers, args, seed_class, seeds, local, settings: Settings) -> int:
+    """Run the benchmark on a network of peers with these addresses and print its table."""
     settings = settings._replace(gossip_count=0)
     with tempfile.TemporaryDirectory(prefix="grapevine-") as folder:
         outputs = pathlib.Path(folder)
         with Network(seed_class, seeds, args.config, outputs) as network:
-            network.start_seeds(local)
-            network.start_peers(args.host, range(args.base_port, args.base_port + args.peers),
-                                settings)
+            network.check(local, peers)
+            network.start(local, peers, settings)
             return _Measurement(network, Records(outputs), settings, args).run()
 
 

@@ -1,6 +1,6 @@
 """A cadence: when something that hurries at first and then settles is due next.
 
-Pure values, owned by one thread but for `hurry`, which anyone may call.
+Pure values: membership asks when, anyone may hurry it.
 """
 
 import threading
@@ -14,20 +14,25 @@ class Cadence:
         self._rest = rest
         self._lock = threading.Lock()  # guards everything below
         self._delay = self._first
-        self.next_at = now + self._delay
+        self._next_at = now + self._delay
 
     def hurry(self, now: float) -> None:
         """Something changed: be due soon again, unless it is hurrying already."""
         with self._lock:
             if self._delay >= self._rest:
                 self._delay = self._first
-                self.next_at = min(self.next_at, now + self._delay)
+                self._next_at = min(self._next_at, now + self._delay)
 
     def due(self, now: float) -> bool:
         """Answer whether it is due, and if so schedule the next time."""
         with self._lock:
-            if now < self.next_at:
+            if now < self._next_at:
                 return False
             self._delay = min(self._rest, self._delay * 2)
-            self.next_at = now + self._delay
+            self._next_at = now + self._delay
             return True
+
+    def next_at(self) -> float:
+        """When it is due next."""
+        with self._lock:
+            return self._next_at

@@ -8,6 +8,7 @@ anyone: it may have been on its way.
 
 import bisect
 import pathlib
+import time
 from typing import NamedTuple
 
 from gossip.records import PeerRun, Records
@@ -38,10 +39,16 @@ class Proof:
 
     def is_dead(self, run: PeerRun) -> bool:
         return (run.ended != "quit"
-                and run.last < self.newest - 2 * run.interval("liveness-interval"))
+                and run.last < self.newest - 2 * run.setting("liveness-interval"))
 
     def has_ended(self, run: PeerRun) -> bool:
         return run.ended is not None or self.is_dead(run)
+
+    def name(self, run: PeerRun) -> str:
+        """A run's address, and when it began if the peer lived more than once."""
+        if sum(other.address == run.address for other in self.peers) == 1:
+            return run.address
+        return f"{run.address} (started {time.strftime('%F %T', time.gmtime(run.first))})"
 
     def deaths(self) -> list[PeerRun]:
         """The last runs of the peers that are dead."""
@@ -60,8 +67,8 @@ def gossips(proof: Proof) -> Row:
     """Every peer generated what its settings say, if it lived that long."""
     failures, expected = [], 0
     for run in proof.peers:
-        count = int(run.settings.get("gossip-count", "10"))
-        interval = float(run.settings.get("gossip-interval", "5"))
+        count = int(run.setting("gossip-count"))
+        interval = run.setting("gossip-interval") or 1.0
         due = max(0, min(count, int((run.last - run.first - 1.0) / interval)))
         expected += due
         if run.by_generator < due:
@@ -88,11 +95,12 @@ def broadcast(proof: Proof) -> Row:
         if proof.is_dead(origin) and all(map(proof.is_dead, runs)):
             lost.append(f"{message} is lost with its dead origin")
             continue
-        without = set(proof.peers) - set(runs) - {origin}
-        for run in sorted(without, key=lambda run: run.address):
-            if not _excused(proof, message, run):
-                failures.append(f"{message} did not reach {run.address}")
+        for run in proof.peers:
+            if run is not origin and message not in run.received:
+                if not _excused(proof, message, run, [origin, *runs]):
+                    failures.append(f"{message} did not reach {proof.name(run)}")
     missing = len(failures)
+    failures += _altered(proof)
     delivered = sum(len(run.received) for run in proof.peers)
     through = _through_others(proof)
     if delivered and not through and not _complete(proof):
@@ -103,17 +111,31 @@ def broadcast(proof: Proof) -> Row:
                failures + lost[:SHOWN] if failures else lost)
 
 
-def _excused(proof: Proof, message: str, run: PeerRun) -> bool:
+def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -> bool:
     """Whether a run may lack a message: it ended too soon, or came too late to get it."""
     made = proof.origin[message].generated[message]
     if made < run.first:  # it joined later: only what is still kept can reach it
-        kept = int(run.settings.get("cache-size", "100000"))
         newer = bisect.bisect(proof.times, run.first) - bisect.bisect(proof.times, made)
-        if newer >= kept or float(run.settings.get("antientropy-interval", "10")) == 0:
+        if (all(holder.last <= run.first for holder in holders)
+                or newer >= run.setting("cache-size") or not run.setting("antientropy-interval")):
             return True
     if not proof.has_ended(run):
         return False
     return run.first_linked is None or run.last - max(made, run.first_linked) < ON_ITS_WAY
+
+
+def _altered(proof: Proof) -> list[str]:
+    """Messages that did not arrive byte for byte, or not from a neighbour."""
+    failures = []
+    for run in proof.peers:
+        for message, delivery in run.received.items():
+            origin = proof.origin.get(message)
+            if origin is not None and origin.marks[message] != run.marks[message]:
+                failures.append(f"{message} reached {proof.name(run)} altered")
+            if delivery.source not in run.ever_linked:
+                failures.append(f"{message} came to {proof.name(run)} from {delivery.source}, "
+                                f"which was no neighbour")
+    return failures
 
 
 def _through_others(proof: Proof) -> int:
@@ -130,7 +152,7 @@ def _complete(proof: Proof) -> bool:
 
 def once(proof: Proof) -> Row:
     """Nothing was received twice."""
-    failures = [f"{run.address} received {message} more than once"
+    failures = [f"{proof.name(run)} received or generated {message} more than once"
                 for run in proof.peers for message in run.repeated]
     return Row("once", not failures, f"{len(failures)} messages received twice", failures)
 
@@ -187,11 +209,14 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
     """What is missing after a death, and how long what is not missing took."""
     failures, delays = [], []
     found = found_dead(proof, run)
-    interval = run.interval("liveness-interval")
-    due = run.last + (int(run.settings.get("liveness-misses", "3")) + 1) * interval + PROBE_TIME
+    interval = run.setting("liveness-interval")
+    due = run.last + (run.setting("liveness-misses") + 1) * interval + PROBE_TIME
     if not found and not any(other.had_link(run.address, run.last) and other.last >= due
                              for other in proof.peers):
         return [], []  # no neighbour lived long enough to find out
+    missing = run.registered - {seed.address for seed in proof.seeds}
+    failures += [f"{run.address} died, and there is no file of seed {seed} to tell more"
+                 for seed in sorted(missing)]
     for seed in proof.seeds:
         listed = [at for at, peer in seed.registered if peer == run.address and at <= run.last]
         left = [at for at, peer, _ in seed.removed if peer == run.address and at < run.last]
@@ -200,10 +225,14 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
         removed = [at for at, peer, _ in seed.removed
                    if peer == run.address and at >= run.last]
         reported = [at for at, peer in seed.reports if peer == run.address and at >= run.last]
-        if removed and (reported or not found):
+        if removed and bool(reported) == bool(found):
             delays.append(max(removed[0], reported[0] if reported else 0) - run.last)
             continue
         wanted = "removed it" if not removed else "heard of it"
+        if removed and not found:
+            failures.append(f"{run.address} was reported dead to seed {seed.address}, "
+                            f"but no peer found it dead")
+            continue
         failures.append(f"{run.address} died {proof.newest - run.last:.0f} s before the newest "
                         f"line, and seed {seed.address} has not {wanted} (yet)")
     return failures, delays
@@ -221,7 +250,7 @@ def _living_removed(proof: Proof) -> list[str]:
     for seed in proof.seeds:
         for at, peer, reason in seed.removed:
             for run in proof.peers:
-                interval = run.interval("liveness-interval")
+                interval = run.setting("liveness-interval")
                 if (reason == "dead" and run.address == peer
                         and run.first <= at - interval and run.last > at + interval
                         and any(at - interval <= replied <= at for replied in run.replies)):

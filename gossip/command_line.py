@@ -1,7 +1,7 @@
-"""The command lines of seed.py and peer.py: flags, prompts, exit codes, signals.
+"""Command lines: flags and their values, one-line errors and exit codes.
 
-Usage errors are one line and exit code 2; an address that cannot be had is one line and exit
-code 1. Nothing here ends in a traceback.
+Usage errors are one line and exit code 2; an address or a folder that cannot be had is one line
+and exit code 1.
 """
 
 import argparse
@@ -10,19 +10,13 @@ import math
 import os
 import pathlib
 import re
-import signal
 import socket
-import threading
 
-from gossip.addresses import Address, address_of, is_unspecified, parse_address
-from gossip.console import Console
-from gossip.keyboard import Keyboard
-from gossip.output_file import OutputFile
-from gossip.screen import Screen
+from gossip.addresses import Address, address_of, can_be_dialled
 from gossip.settings import Settings, read_config
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-FAILED, USAGE = 1, 2  # exit codes
+FAILED, USAGE, INTERRUPTED = 1, 2, 130  # exit codes
 
 
 class CommandError(Exception):
@@ -48,8 +42,11 @@ def run_command(name: str, command, *args) -> int:
     except CommandError as error:
         complain(f"{name}: {error}")
         return error.code
+    except OSError as error:
+        complain(f"{name}: {error.filename or 'system'}: {error.strerror or error}")
+        return FAILED
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
 
 
 def complain(text: str) -> None:
@@ -60,9 +57,9 @@ def complain(text: str) -> None:
         pass
 
 
-def show(text: str) -> None:
+def show(text: str, end: str = "\n") -> None:
     """Lines on standard output, if there is one that can be written to."""
-    data = f"{text}\n".encode(errors="replace")
+    data = f"{text}{end}".encode(errors="replace")
     try:
         while data:
             data = data[os.write(1, data):]
@@ -115,7 +112,7 @@ def parse_host(text: str) -> str:
         address = address_of(text.strip("[]"), 1)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
-    if is_unspecified(address):
+    if not can_be_dialled(address):
         raise argparse.ArgumentTypeError(
             f"{text} is no address that others can dial; give the one they shall use")
     return address.ip
@@ -182,202 +179,34 @@ def load_seeds(path: pathlib.Path) -> list[Address]:
         raise CommandError(f"{path}: {error}") from None
 
 
-def open_output(folder: pathlib.Path, kind: str, address: Address, screen=None) -> OutputFile:
-    """Open a node's output file, in a folder that is made if need be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return OutputFile(folder / f"{kind}_{address.file_part}.txt", screen)
-    except OSError as error:
-        raise CommandError(f"cannot write into {folder}: {error.strerror}", FAILED) from None
-
-
-def start_node(node) -> None:
-    """Start a node; CommandError says which address cannot be had, and why."""
-    try:
-        node.start()
-    except OSError as error:
-        node.output.close()
-        node.flusher.close()
-        if error.errno == errno.EADDRINUSE:
-            why = f"port {node.address.port} is in use"
-        elif error.errno == errno.EADDRNOTAVAIL:
-            why = f"{node.address.ip} is not an address of this machine"
-        else:
-            why = error.strerror or str(error)
-        raise CommandError(f"cannot listen on {node.address}: {why}", FAILED) from None
-
-
 def is_local(address: Address) -> bool:
     """Whether this machine can listen on that IP."""
-    family = socket.AF_INET6 if ":" in address.ip else socket.AF_INET
     try:
-        with socket.socket(family, socket.SOCK_STREAM) as sock:
+        with socket.socket(address.family, socket.SOCK_STREAM) as sock:
             sock.bind((address.ip, 0))
     except OSError:
         return False
     return True
 
 
-# Signals.
-
-
-def mind_signals() -> None:
-    """SIGTERM and a closed terminal end a node like Ctrl-C; a terminal in the background may
-    be written to and read from without being stopped for it."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, signal.default_int_handler)
-    for name in ("SIGTTIN", "SIGTTOU"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
-
-
-def ignore_signals() -> None:
-    """The end has begun: a second Ctrl-C does not disturb it."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
-
-
-class End:
-    """What the main thread of a program waits for: a signal, or a word from another thread.
-
-    A signal may reach any thread of the process; only what it writes into a pipe wakes the
-    main thread for certain.
-    """
-
-    def __init__(self):
-        mind_signals()
-        self._receiver, self._sender = socket.socketpair()
-        self._sender.setblocking(False)
-        signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
-
-    def come(self) -> None:
-        """Say that it is time; called by the thread that ended the node."""
-        self._sender.send(b"!")
-
-    def wait(self, ended=lambda: False) -> None:
-        """Wait for a signal, or until `ended()` holds after a word."""
-        try:
-            while not ended():
-                self._receiver.recv(1)
-        except KeyboardInterrupt:
-            pass
-        ignore_signals()
-
-
-# seed.py
-
-
-def seed_main(seed_class) -> int:
-    return run_command("seed.py", _seed_command, seed_class)
-
-
-def _seed_command(seed_class) -> None:
-    parser = Parser(prog="seed.py", description="One seed, or all local ones of config.txt.")
-    parser.add_argument("address", nargs="?", metavar="IP:PORT", help="the seed to run")
-    add_common_flags(parser)
-    args = parser.parse_args()
-    seeds = load_seeds(args.config)
-    if args.address is None:
-        run_seeds(seed_class, local_seeds(seeds), seeds, args)
-        return
+def check_free(address: Address) -> None:
+    """CommandError when a node could not listen there."""
     try:
-        address = parse_address(args.address)
-    except ValueError as error:
-        raise CommandError(str(error)) from None
-    run_seeds(seed_class, [address], seeds, args)
+        with socket.socket(address.family, socket.SOCK_STREAM) as sock:
+            if os.name == "posix":
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(address.dial)
+            sock.listen()
+    except OSError as error:
+        raise cannot_listen(address, error) from None
 
 
-def local_seeds(seeds: list[Address]) -> list[Address]:
-    local = [seed for seed in seeds if is_local(seed)]
-    if not local:
-        raise CommandError("no seed of the config is an address of this machine", FAILED)
-    return local
-
-
-def start_seeds(seed_class, addresses, seeds, outputs: pathlib.Path, screen=None) -> list:
-    """Start seeds in this process; all or none."""
-    started = []
-    try:
-        for address in addresses:
-            shown = screen.labelled(f"seed {address.port}") if screen is not None else None
-            seed = seed_class(address, seeds, Settings(),
-                              open_output(outputs, "seed", address, shown))
-            start_node(seed)
-            started.append(seed)
-    except CommandError:
-        for seed in started:
-            seed.stop()
-        raise
-    return started
-
-
-def run_seeds(seed_class, addresses, seeds, args) -> None:
-    """Run seeds until a signal comes."""
-    end = End()
-    screen = None if args.quiet else Screen()
-    running = start_seeds(seed_class, addresses, seeds, args.outputs, screen)
-    end.wait()
-    for seed in running:
-        seed.stop()
-    if screen is not None:
-        screen.close()
-
-
-# peer.py
-
-
-def peer_main(peer_class) -> int:
-    return run_command("peer.py", _peer_command, peer_class)
-
-
-def _peer_command(peer_class) -> None:
-    parser = Parser(prog="peer.py", description="One gossiping peer. Type help while it runs.")
-    parser.add_argument("port", nargs="?", type=parse_port, metavar="PORT",
-                        help="the port to listen on (asked for when missing)")
-    add_common_flags(parser)
-    add_peer_flags(parser)
-    parser.add_argument("--end-with-input", action="store_true",
-                        help="end with standard input (for programs that start peers)")
-    args = parser.parse_args()
-    seeds = load_seeds(args.config)
-    keyboard = Keyboard()
-    port = args.port or ask_for_port(keyboard)
-    end = End()
-    screen = Screen()
-    address = address_of(args.host, port)
-    peer = peer_class(address, seeds, peer_settings(args),
-                      open_output(args.outputs, "peer", address, None if args.quiet else screen))
-    start_node(peer)
-    console = Console(peer, keyboard, screen)
-    threading.Thread(  # not the peer's own: nothing can wake it from its reading
-        target=peer.run_guarded, name="console", daemon=True,
-        args=("console", _run_console, (peer, console, args.end_with_input, end))).start()
-    end.wait(peer.stopping.is_set)
-    peer.stop()
-    screen.close()
-
-
-def _run_console(peer, console: Console, end_with_input: bool, end: End) -> None:
-    console.run()
-    if end_with_input:
-        peer.stop()
-    if peer.stopping.is_set():
-        end.come()
-
-
-def ask_for_port(keyboard: Keyboard) -> int:
-    """Ask until a port is typed; CommandError at the end of input."""
-    while True:
-        try:
-            os.write(1, b"Port to listen on: ")
-        except OSError:
-            pass  # nobody sees the question; the answer may come all the same
-        line = keyboard.line()
-        if line is None:
-            raise CommandError("no port was typed")
-        try:
-            return parse_port(line.decode(errors="replace"))
-        except argparse.ArgumentTypeError as error:
-            show(f"{error}. Try again, for example 5001.")
+def cannot_listen(address: Address, error: OSError) -> CommandError:
+    """What to say when an address cannot be had."""
+    if error.errno == errno.EADDRINUSE:
+        why = f"port {address.port} is in use"
+    elif error.errno == errno.EADDRNOTAVAIL:
+        why = f"{address.ip} is not an address of this machine"
+    else:
+        why = error.strerror or str(error)
+    return CommandError(f"cannot listen on {address}: {why}", FAILED)

@@ -3,6 +3,8 @@
 One thread reads the keyboard; what was typed or pasted together is gossiped together.
 """
 
+import time
+
 from gossip.keyboard import Keyboard
 from gossip.origin import TooLong
 from gossip.output_file import escape
@@ -17,6 +19,14 @@ status     counts, also of everything dropped
 help       this
 quit       leave gracefully: nobody reports me dead
 (Ctrl-C ends me abruptly, so that others find me dead)"""
+
+
+def split_command(line: str) -> tuple[str, str]:
+    """Return (command, what follows the one blank behind it); only `say` takes a text."""
+    line = line.lstrip()
+    if line[:3] == "say" and line[3:4] in (" ", "\t"):
+        return "say", line[4:]
+    return line.rstrip(), ""
 
 
 class Console:
@@ -39,15 +49,17 @@ class Console:
         """Carry out lines in order; texts that stand together are gossiped together."""
         texts = []
         for line in lines:
+            if self._peer.stopping.is_set():
+                return
             try:
-                text = line.decode()
-                if text.startswith("say "):
-                    self._peer.origin.check(text[4:])
-                    texts.append(text[4:])
+                word, text = split_command(line.decode())
+                if word == "say" and text:
+                    self._peer.origin.check(text, time.time())
+                    texts.append(text)
                     continue
                 self._gossip(texts)
                 texts = []
-                self._command(text.strip())
+                self._command(word)
             except UnicodeDecodeError:
                 self._screen.say("not UTF-8; nothing was done")
             except TooLong as error:
@@ -55,8 +67,16 @@ class Console:
         self._gossip(texts)
 
     def _gossip(self, texts: list[str]) -> None:
-        if texts:
-            self._peer.gossip(texts)
+        """Gossip texts; one that has become too long (its number grew) takes no other along."""
+        try:
+            if texts:
+                self._peer.gossip(texts)
+        except TooLong as error:
+            if len(texts) == 1:
+                self._screen.say(str(error))
+            else:
+                for text in texts:
+                    self._gossip([text])
 
     def _command(self, command: str) -> None:
         if not command:
@@ -70,11 +90,12 @@ class Console:
         elif command == "messages":
             self._screen.say(self._messages())
         elif command == "status":
-            self._screen.say("\n".join(f"{k}: {v}" for k, v in self._peer.status().items()))
+            status = {**self._peer.status(), "lines not shown": self._screen.dropped}
+            self._screen.say("\n".join(f"{name}: {value}" for name, value in status.items()))
         elif command == "say":
             self._screen.say("say what? Type: say TEXT")
         else:
-            self._screen.say(f"unknown command {escape(command[:60])!r}; type help")
+            self._screen.say(f"unknown command '{escape(command[:60])}'; type help")
 
     def _peers(self) -> str:
         neighbours = self._peer.neighbours.addresses()

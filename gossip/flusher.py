@@ -56,12 +56,10 @@ class Flusher:
                 if self._changes == before:
                     self._room.wait(0.25)  # a link may cease to move without a notice
 
-    def wait_until_sent(self, links, seconds: float) -> None:
-        """Wait, that long at most, until nothing waits for these links any more."""
-        deadline = time.monotonic() + seconds
-        while any(link.waiting() for link in links) and time.monotonic() < deadline:
-            with self._room:
-                self._room.wait(0.05)
+    def wait_until_ended(self, links, seconds: float) -> None:
+        """Wait, that long at most, until all these links have ended."""
+        with self._room:
+            self._room.wait_for(lambda: all(link.ended for link in links), seconds)
 
     def run(self) -> None:
         """Write backlogs until stopped."""

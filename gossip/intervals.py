@@ -27,9 +27,6 @@ class Intervals:
         """How many intervals there are (not how many numbers)."""
         return len(self._firsts)
 
-    def __eq__(self, other) -> bool:
-        return isinstance(other, Intervals) and self.ranges() == other.ranges()
-
     def add(self, number: int) -> bool:
         """Add one number; answer whether it was new."""
         lasts = self._lasts

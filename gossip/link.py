@@ -19,6 +19,8 @@ from gossip.wire import LINE_LIMIT, WireError
 READ_SIZE = 65_536  # bytes asked of the kernel at once
 JOIN_SIZE = 262_144  # bytes of waiting chunks joined into one write
 
+DEADLINE_LOOK = 5.0  # seconds after which a reader looks whether its deadline was changed
+
 DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
 Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 _BIND_ADDRESS_NO_PORT = getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24)  # Linux: choose it later
@@ -54,14 +56,14 @@ class Link:
         self._flusher = flusher
         self._settings = settings
         self._framing = Lines()
-        self.role = role  # set by the reader's thread; see ALLOWED in peer.py and seed.py
+        self.role = role  # what it is for; see ALLOWED in peer.py and seed.py
         self.peer: Address | None = None  # the announced address at the other end, once known
         self.remote = ""  # IP:PORT of the connection itself
         self.remote_ip = ""
         self.deadline: float | None = None  # monotonic time by which a line is due
-        self.ended = False  # closed by either end; set once
-        self.reason = ""  # why it ended, in words for the output file
         self._lock = threading.Lock()  # orders the bytes; guards everything below
+        self.ended = False  # closed by either end; set once, read by everyone
+        self.reason = ""  # why it ended, in words for the output file; set before `ended`
         self._open = True  # the socket has not been given back
         self._backlog = collections.deque()  # chunks of whole lines, the first perhaps begun
         self._begun = False  # the first chunk is partly sent
@@ -119,7 +121,7 @@ class Link:
         deadline = self.deadline
         if deadline is None and DONT_WAIT:
             return True
-        wait = self._settings.introduction_limit
+        wait = DEADLINE_LOOK
         if deadline is not None:
             wait = min(wait, deadline - time.monotonic())
             if wait <= 0:

@@ -12,27 +12,34 @@ class LinkCheck:
 
     def __init__(self, stopping: threading.Event):
         self._stopping = stopping
-        self._signs = threading.Condition()  # guards _awaited; notified when it shrinks
-        self._awaited: set[object] = set()  # links whose reply is waited for
+        self._signs = threading.Condition()  # guards _askers; notified when it shrinks
+        self._askers: dict[object, set] = {}  # link -> those who wait for a reply on it
 
     def answers(self, link, ask, seconds: float) -> bool:
         """Call `ask()`, which sends a request on the link; True when a reply comes in time."""
+        asker = object()
         with self._signs:
-            self._awaited.add(link)
+            self._askers.setdefault(link, set()).add(asker)
         ask()
         with self._signs:
             self._signs.wait_for(
-                lambda: link not in self._awaited or link.ended or self._stopping.is_set(),
+                lambda: not self._waits(link, asker) or link.ended or self._stopping.is_set(),
                 seconds)
-            answered = link not in self._awaited
-            self._awaited.discard(link)
-        return answered and not link.ended
+            if not self._waits(link, asker):
+                return not link.ended
+            self._askers[link].discard(asker)
+            if not self._askers[link]:
+                del self._askers[link]
+            return False
+
+    def _waits(self, link, asker) -> bool:
+        """Expects the lock."""
+        return asker in self._askers.get(link, ())
 
     def replied(self, link) -> None:
         """A Liveness Reply has come on this link."""
         with self._signs:
-            if link in self._awaited:
-                self._awaited.discard(link)
+            if self._askers.pop(link, None):
                 self._signs.notify_all()
 
     def wake(self) -> None:

@@ -23,8 +23,7 @@ class Listener:
         """Bind and listen at once, so that a port in use shows here, as an OSError."""
         self._address = address
         self._stopping = stopping
-        family = socket.AF_INET6 if ":" in address.ip else socket.AF_INET
-        self._sock = socket.socket(family, socket.SOCK_STREAM)
+        self._sock = socket.socket(address.family, socket.SOCK_STREAM)
         try:
             if os.name == "posix":  # elsewhere it would let two processes share the port
                 self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

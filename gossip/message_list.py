@@ -23,14 +23,14 @@ sha256 = hashlib.sha256
 class _Run:
     """What is known of one life of one peer."""
 
-    __slots__ = ("key", "seen", "gone", "held", "state")
+    __slots__ = ("key", "seen", "gone", "held", "share")
 
     def __init__(self, key: bytes):
         self.key = key  # IP:PORT:START
         self.seen = Intervals()
         self.gone = Intervals()
         self.held: dict[int, bytes] = {}  # number -> digest of its line
-        self.state = 0  # this run's share of the digest of everything
+        self.share = 0  # its share of the digest of everything
 
     def known(self) -> Intervals:
         """Seen or gone: what this peer does not ask for."""
@@ -66,12 +66,14 @@ class MessageList:
         """Take received gossip lines; return those that are new, each checked in full."""
         fresh = Fresh([], [], None)
         with self._lock:
-            received = len(lines)
+            old = 0
             for line in lines:
                 if line in self._lines:
+                    old += 1
                     continue
                 digest = sha256(wire.gossip_part(line)).digest()
                 if digest in self._texts:
+                    old += 1
                     continue
                 try:
                     message = wire.parse_gossip(line)
@@ -83,13 +85,11 @@ class MessageList:
                     self._remember(run, message.number, digest, line)
                     fresh.lines.append(line)
                     fresh.shown.append(message.shown)
+                else:
+                    old += 1
             self._evict()
-            self._dropped["messages that were old"] += received - len(fresh.lines)
+            self._dropped["messages that were old"] += old
         return fresh
-
-    def has_seen(self, run: bytes, number: int) -> bool:
-        with self._lock:
-            return run in self._runs and number in self._runs[run].seen
 
     def count(self) -> int:
         """How many texts are held."""
@@ -116,11 +116,11 @@ class MessageList:
         """A digest of all that is known: equal for two peers that have nothing to tell."""
         with self._lock:
             for run in self._changed:
-                self._digest ^= run.state
+                self._digest ^= run.share
                 known = run.known().ranges()
-                run.state = int.from_bytes(
+                run.share = int.from_bytes(
                     sha256(run.key + repr(known).encode()).digest()[:16], "big")
-                self._digest ^= run.state
+                self._digest ^= run.share
             self._changed.clear()
             return f"{self._digest:032x}"
 
@@ -179,7 +179,7 @@ class MessageList:
         """The row of a run, now the one used last. Expects the lock."""
         run = self._runs.get(key)
         if run is None:
-            wire.parse_run(key)
+            wire.check_run(key)
             run = self._runs[key] = _Run(key)
             if len(self._runs) > self._settings.runs_kept:
                 self._forget_run(next(iter(self._runs.values())))
@@ -217,7 +217,7 @@ class MessageList:
     def _forget_run(self, run: _Run) -> None:
         """Drop everything about a run. Expects the lock."""
         del self._runs[run.key]
-        self._digest ^= run.state
+        self._digest ^= run.share
         self._changed.discard(run)
         for digest in run.held.values():
             self._drop_text(digest)

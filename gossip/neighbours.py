@@ -41,9 +41,9 @@ class Neighbours:
     def __init__(self, own: Address, settings: Settings):
         self._own = own
         self._settings = settings
-        self.places = overlay.capacity(own.port, settings.capacity)
-        self.changes = collections.deque()  # event texts, in order; taken by the output file
-        self._lock = threading.Lock()  # guards everything below
+        self.capacity = overlay.capacity(own.port, settings.capacity)
+        self._lock = threading.Lock()  # guards everything below, and the order of `changes`
+        self.changes = collections.deque()  # event texts; taken by the output file
         self._rows: dict[Address, _Row] = {}
         self._dialling: dict[Address, bool] = {}  # address -> is it for the ring
         self._links = ()  # all links, replaced as a whole
@@ -84,7 +84,7 @@ class Neighbours:
             if dialler == address:
                 if address in self._dialling and self._own < address:
                     return Admission(False, "duplicate")  # our own dial is the one that stays
-                if not overlay.accepts(self._own, address, self._rows, self.places):
+                if not overlay.accepts(self._own, address, self._rows, self.capacity):
                     return Admission(False, "full")
             self._enter(address, link, dialler, now)
             self._note_degree()
@@ -130,7 +130,7 @@ class Neighbours:
     # Called by everyone.
 
     def links(self) -> tuple:
-        """The links over which gossip flows, as an unchanging tuple."""
+        """The links over which gossip flows, as an unchanging tuple (hence without the lock)."""
         return self._links
 
     def link(self, address: Address):
@@ -146,8 +146,8 @@ class Neighbours:
     def surplus(self, now: float, settled: float, rng) -> list[Address]:
         """Whom to give up: see `overlay.surplus`."""
         with self._lock:
-            if len(self._rows) <= self.places:
+            if len(self._rows) <= self.capacity:
                 return []
             ages = {address: now - row.since for address, row in self._rows.items()}
-        return overlay.surplus(self._own, ages, self.places, self._settings.spare_links,
+        return overlay.surplus(self._own, ages, self.capacity, self._settings.spare_links,
                                settled, rng)

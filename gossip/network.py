@@ -4,12 +4,12 @@ Peers end when this process does, however it ended: their standard input is a pi
 """
 
 import pathlib
-import socket
 import subprocess
 import sys
 
-from gossip.addresses import Address, address_of
-from gossip.command_line import FAILED, ROOT, CommandError, peer_flags, start_seeds
+from gossip.addresses import Address
+from gossip.command_line import FAILED, ROOT, CommandError, check_free, peer_flags
+from gossip.programs import check_reachable, start_seeds
 from gossip.settings import Settings
 
 END_LIMIT = 5.0  # seconds in which a peer ends that is told to; then it is killed
@@ -61,12 +61,11 @@ class Network:
     """Seeds and peers, to be used in a `with`."""
 
     def __init__(self, seed_class, seeds: list[Address], config: pathlib.Path,
-                 outputs: pathlib.Path, screen=None):
+                 outputs: pathlib.Path):
         self._seed_class = seed_class
         self._seeds = seeds
         self._flags = ["--config", str(config), "--outputs", str(outputs)]
         self._outputs = outputs
-        self._screen = screen
         self.seeds: list = []
         self.peers: list[PeerProcess] = []
 
@@ -81,39 +80,35 @@ class Network:
         for seed in self.seeds:
             seed.stop()
 
-    def start_seeds(self, local: list[Address]) -> None:
-        self.seeds = start_seeds(self._seed_class, local, self._seeds, self._outputs,
-                                 self._screen)
-
-    def start_peers(self, host: str, ports: range, settings: Settings) -> None:
-        """Start peers; CommandError before the first when a port is in use."""
-        addresses = [address_of(host, port) for port in ports]
-        for address in addresses:
+    def check(self, local: list[Address], peers: list[Address]) -> None:
+        """CommandError, before anything is touched, when an address cannot be had."""
+        for address in peers:
             if address in self._seeds:
                 raise CommandError(f"port {address.port} is a seed's; choose another --base-port")
+        check_reachable(self._seeds, peers[0])
+        for address in [*local, *peers]:
             check_free(address)
-        for address in addresses:
-            self.peers.append(PeerProcess(address, [*self._flags, *peer_flags(settings)]))
 
-    def unexpected_ends(self) -> list[PeerProcess]:
-        """Peers that have ended although nobody asked them to."""
-        return [peer for peer in self.peers if not peer.killed and peer.ended() is not None]
+    def start(self, local: list[Address], peers: list[Address], settings: Settings) -> None:
+        """Start seeds, then peers."""
+        self.seeds = start_seeds(self._seed_class, local, self._seeds, self._outputs)
+        flags = [*self._flags, *peer_flags(settings)]
+        self.peers = [PeerProcess(address, flags) for address in peers]
 
-
-def check_free(address: Address) -> None:
-    """CommandError when a peer could not listen there."""
-    family = socket.AF_INET6 if ":" in address.ip else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as sock:
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind(address.dial)
-            sock.listen()
-        except OSError as error:
-            raise CommandError(f"cannot listen on {address}: {error.strerror}", FAILED) from None
+    def newly_ended(self) -> list[PeerProcess]:
+        """Peers that have ended since the last call although nobody here asked them to."""
+        ended = [peer for peer in self.peers if not peer.killed and peer.ended() is not None]
+        for peer in ended:
+            peer.killed = True
+        return ended
 
 
 def clear_outputs(folder: pathlib.Path) -> None:
-    """Delete what earlier networks wrote."""
-    for pattern in ("seed_*.txt", "peer_*.txt"):
-        for path in folder.glob(pattern):
-            path.unlink()
+    """Make the folder if need be, and delete what earlier networks wrote there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for pattern in ("seed_*.txt", "peer_*.txt"):
+            for path in folder.glob(pattern):
+                path.unlink()
+    except OSError as error:
+        raise CommandError(f"cannot clear {folder}: {error.strerror}", FAILED) from None

@@ -3,9 +3,12 @@
 A node listens, gives each connection a thread that reads it (the link reader), and dials from
 the address that it announces. Subclasses say what lines mean: `on_<kind>` methods, and
 `ALLOWED`, which tells what may be said on a link of which role.
+
+How a connection ends: somebody calls `link.close(reason)`, from whatever thread, mostly by
+`disconnect`, which also writes the reason down. That wakes its reader, which leaves `serve`,
+gives socket and table places back (`_release`), and calls `on_end`, once per link.
 """
 
-import collections
 import os
 import socket
 import threading
@@ -13,6 +16,7 @@ import time
 
 from gossip import wire
 from gossip.addresses import Address
+from gossip.counters import Budget, Counters
 from gossip.flusher import Flusher
 from gossip.link import Link
 from gossip.listener import Listener
@@ -26,39 +30,6 @@ REFUSALS_WRITTEN = 100  # lines of refusals per second in the output file; more 
 
 WAITING = "waiting"  # accepted, has not introduced itself
 PROBING = "probing"  # dialled by us for one Liveness Request
-
-
-class Counters:
-    """How often what was dropped or done, by name."""
-
-    def __init__(self):
-        self._lock = threading.Lock()  # guards _counts
-        self._counts = collections.Counter()
-
-    def add(self, name: str, by: int = 1) -> None:
-        with self._lock:
-            self._counts[name] += by
-
-    def all(self) -> dict[str, int]:
-        with self._lock:
-            return dict(self._counts)
-
-
-class Budget:
-    """Lets so many pass per second."""
-
-    def __init__(self, per_second: int):
-        self._per_second = per_second
-        self._lock = threading.Lock()  # guards everything below
-        self._second = 0
-        self._spent = 0
-
-    def spend(self, now: float) -> bool:
-        with self._lock:
-            if int(now) != self._second:
-                self._second, self._spent = int(now), 0
-            self._spent += 1
-            return self._spent <= self._per_second
 
 
 class Node:
@@ -76,8 +47,8 @@ class Node:
         self.flusher = Flusher()
         self._waiting_room = WaitingRoom(settings.waiting_limit)
         self._refusals = Budget(REFUSALS_WRITTEN)
-        self._listener: Listener | None = None
-        self._stop_lock = threading.Lock()  # held by the one who stops the node
+        self.listener: Listener | None = None
+        self._stop_lock = threading.Lock()  # held throughout by the one who stops the node
         self._stopped = False  # guarded by _stop_lock
         self._lock = threading.Lock()  # guards everything below
         self._threads_ended = threading.Condition(self._lock)  # notified when _threads shrinks
@@ -88,18 +59,18 @@ class Node:
 
     def start(self) -> None:
         """Listen, then start the threads; OSError when the address is not to be had."""
-        self._listener = Listener(self.address, self.stopping)
+        self.listener = Listener(self.address, self.stopping)
         self.output.write(f"started:{self.kind}:{self.address}",
                           f"settings:{self.settings_shown()}")
-        self.start_thread("listener", self._listener.run, self._accept, self._make_room)
-        self.start_thread("link flusher", self.flusher.run)
         self.start_threads()
 
     def settings_shown(self) -> str:
         return self.settings.words()
 
     def start_threads(self) -> None:
-        """Start what a subclass has of its own."""
+        """Start the threads; a subclass adds its own."""
+        self.start_thread("listener", self.listener.run, self.accept, self.make_room)
+        self.start_thread("link flusher", self.flusher.run)
 
     def wake(self) -> None:
         """Wake what waits on something else than `stopping`; called by `stop`."""
@@ -111,8 +82,8 @@ class Node:
                 return
             self._stopped = True
             self.stopping.set()
-            if self._listener is not None:
-                self._listener.close()
+            if self.listener is not None:
+                self.listener.close()
             with self._lock:
                 links = list(self._links)
             for link in links:
@@ -136,7 +107,8 @@ class Node:
                 thread.join(max(0.0, deadline - time.monotonic()))
 
     def start_thread(self, name: str, target, *args) -> bool:
-        """Start a thread that this node owns; False when the system has none left."""
+        """Start a thread that this node owns; False when the node stops or the system has
+        no thread left."""
         thread = threading.Thread(
             target=self.run_guarded, name=f"{name} {self.address}", args=(name, target, args),
             daemon=True)
@@ -175,8 +147,7 @@ class Node:
     def new_link(self, role: str, address: Address | None = None, sock=None) -> Link:
         """Make a link, which `stop` will close; without a socket it is to be dialled."""
         if sock is None:
-            family = socket.AF_INET6 if ":" in self.address.ip else socket.AF_INET
-            sock = socket.socket(family, socket.SOCK_STREAM)
+            sock = socket.socket(self.address.family, socket.SOCK_STREAM)
         link = Link(sock, self.flusher, self.settings, role)
         link.peer = address
         with self._lock:
@@ -185,32 +156,32 @@ class Node:
             link.close("stopped")
         return link
 
-    def _accept(self, sock: socket.socket) -> None:
+    def accept(self, sock: socket.socket) -> None:
         """Called by the listener for every connection."""
         link = self.new_link(WAITING, sock=sock)
         self.await_introduction(link)
         if not self.start_thread("link reader", self._serve_accepted, link):
-            self._drop_link(link)
+            self._release(link)
 
     def await_introduction(self, link: Link) -> None:
         """Give a connection some seconds to say who it is; the oldest gives way if need be."""
         link.deadline = time.monotonic() + self.settings.introduction_limit
         oldest = self._waiting_room.enter(link)
         if oldest is not None:
-            self.end_link(oldest, "gave way: too many are waiting")
+            self.disconnect(oldest, "gave way: too many are waiting")
 
-    def _make_room(self, reason: str) -> None:
+    def make_room(self, reason: str) -> None:
         """Called by the listener when descriptors are short."""
         self.counters.add("times that descriptors were short")
         oldest = self._waiting_room.pop_oldest()
         if oldest is not None:
-            self.end_link(oldest, f"gave way: {reason}")
+            self.disconnect(oldest, f"gave way: {reason}")
 
     def _serve_accepted(self, link: Link) -> None:
         try:
             link.connected()
         except OSError:
-            self._drop_link(link)  # it was gone before we looked
+            self._release(link)  # it was gone before we looked
             return
         self.serve(link)
 
@@ -220,12 +191,12 @@ class Node:
             while (lines := link.read()) is not None and not link.ended:
                 self.on_lines(link, lines)
         except wire.WireError as error:
-            self.end_link(link, str(error))
+            self.disconnect(link, str(error))
         finally:
-            self._drop_link(link)
+            self._release(link)
             self.on_end(link)
 
-    def _drop_link(self, link: Link) -> None:
+    def _release(self, link: Link) -> None:
         """Give a link's socket and its place in the tables back."""
         link.finish()
         self._waiting_room.leave(link)
@@ -239,7 +210,7 @@ class Node:
         link.deadline = None
         self._waiting_room.leave(link)
 
-    def end_link(self, link: Link, reason: str, who: Address | None = None) -> None:
+    def disconnect(self, link: Link, reason: str, who: Address | None = None) -> None:
         """Disconnect somebody for what they did, and write that down."""
         self.write_refusal(who or link.peer or link.remote, reason)
         link.close(reason)
@@ -267,7 +238,7 @@ class Node:
         except (OSError, wire.WireError):
             return False
         finally:
-            self._drop_link(link)
+            self._release(link)
 
     # What lines mean.
 

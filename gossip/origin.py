@@ -22,20 +22,23 @@ class Origin:
         self._lock = threading.Lock()  # guards _number
         self._number = 0  # of the last message made
 
-    def check(self, text: str) -> None:
-        """TooLong when a text has no room in a line, whatever number it gets."""
-        longest = wire.gossip("9" * 12 + ".999999", self._own, self.start, wire.NUMBER_LIMIT, text)
-        excess = len(longest) + 1 - wire.GOSSIP_LIMIT
+    def check(self, text: str, now: float) -> None:
+        """TooLong when a text has no room in the next message."""
+        with self._lock:
+            number = self._number + 1
+        self._line(text, number, now)
+
+    def _line(self, text: str, number: int, now: float) -> bytes:
+        line = wire.gossip(wire.format_time(now), self._own, self.start, number, text)
+        excess = len(line) + 1 - wire.GOSSIP_LIMIT
         if excess > 0:
             raise TooLong(f"too long by {excess} bytes; nothing was sent")
+        return line
 
     def lines(self, texts: list[str], now: float) -> list[bytes]:
         """The lines of new messages with these texts; TooLong (and none made) when one is."""
-        for text in texts:
-            self.check(text)
-        time = wire.format_time(now)
         with self._lock:
-            first = self._number + 1
-            self._number += len(texts)
-        return [wire.gossip(time, self._own, self.start, number, text)
-                for number, text in enumerate(texts, first)]
+            lines = [self._line(text, number, now)
+                     for number, text in enumerate(texts, self._number + 1)]
+            self._number += len(lines)
+            return lines

@@ -40,10 +40,10 @@ class OutputFile:
 
     def write(self, *events: str) -> None:
         """Write events, escaped, in one go."""
-        self.write_many([escape(event) for event in events])
+        self.write_escaped([escape(event) for event in events])
 
-    def write_many(self, events: list[str]) -> None:
-        """Write events that hold no control characters, in one go, with one reading of time."""
+    def write_escaped(self, events: list[str]) -> None:
+        """Write events that are escaped where need be, in one go, with one reading of time."""
         with self._lock:
             self._append(events)
 

@@ -1,6 +1,6 @@
 """Places: whom a peer dials next, for the ring and for its ordinary places.
 
-Rules only; membership asks `next_dials`, the threads that dialled report what came of it.
+Rules only; membership asks `ring_dial` and `ordinary_dial`, the threads that dialled report what came of it.
 """
 
 import random
@@ -46,7 +46,8 @@ class Places:
             self._ring_waits.pop(address, None)
 
     def leave_alone(self, address: Address) -> None:
-        """The peer is full, or gave its link up: not to be dialled for some rounds."""
+        """The peer is full, gave its link up, or broke the rules: not dialled for some rounds
+        (the ring link excepted)."""
         with self._lock:
             self._full[address] = self._round + self._settings.full_rounds
 

@@ -36,7 +36,7 @@ class Progress:
             return
         self._said_at = now
         if self._terminal:
-            os.write(1, f"\r{self._line()}\x1b[K".encode())
+            show(f"\r{self._line()}\x1b[K", end="")
         else:
             show(self._line())
 
@@ -100,9 +100,18 @@ class Progress:
             self.look()
             if done():
                 return True
-            for peer in network.unexpected_ends():
-                self.finish()
-                show(f"peer {peer.address} has ended with exit code {peer.ended()}")
+            if not self._all_well(network):
                 return False
             time.sleep(LOOK)
         return False
+
+    def _all_well(self, network) -> bool:
+        """Say who has ended by itself; one that was killed by hand is part of the experiment,
+        one that failed is not."""
+        well = True
+        for peer in network.newly_ended():
+            self.finish()
+            show(f"peer {peer.address} has ended (exit code {peer.ended()})")
+            self.killed.add(str(peer.address))
+            well = well and peer.ended() <= 0
+        return well

@@ -6,10 +6,13 @@ reads a finished one. Only lines that the proof needs are looked at closely.
 
 import calendar
 import functools
+import math
 import pathlib
 import re
 import time
 from typing import NamedTuple
+
+from gossip.settings import Settings
 
 _GOSSIP = re.compile(r"gmessage:[0-9.]+:((?:[0-9.]+|\[[^\]]*\]):[0-9]+:[0-9]+:[0-9]+):(.*)",
                      re.DOTALL)
@@ -35,6 +38,8 @@ class PeerRun:
         self.generated: dict[str, float] = {}  # message -> when
         self.by_generator = 0  # how many of them the generator made
         self.received: dict[str, Delivery] = {}
+        self.marks: dict[str, int] = {}  # message -> hash of its line, to be compared
+        self.registered: set[str] = set()  # seeds
         self.repeated: list[str] = []  # messages received more than once, or one's own
         self.linked: set[str] = set()  # neighbours now
         self.ever_linked: set[str] = set()
@@ -45,9 +50,14 @@ class PeerRun:
         self.dead: dict[str, float] = {}  # neighbour -> when it was found dead
         self.failures: list[str] = []  # threads that died
 
-    def interval(self, name: str) -> float:
-        """A setting in seconds, or as it is by default when the file does not tell."""
-        return float(self.settings.get(name, "13"))
+    def setting(self, name: str) -> float:
+        """A setting as a number, as it is by default when the file does not tell sense."""
+        usual = getattr(Settings(), name.replace("-", "_"))
+        try:
+            value = float(self.settings.get(name, usual))
+        except ValueError:
+            return usual
+        return value if 0 <= value < math.inf else usual
 
     def had_link(self, peer: str, at: float) -> bool:
         """Whether it was linked to a peer at that time, or has been since."""
@@ -65,13 +75,17 @@ class PeerRun:
 
     def _generated(self, at, rest):
         match = _GOSSIP.match(rest)
-        if match:
+        if match and match[1] in self.generated:
+            self.repeated.append(match[1])
+        elif match:
             self.generated[match[1]] = at
+            self.marks[match[1]] = hash(rest)
             self.by_generator += _BY_GENERATOR.fullmatch(match[2]) is not None
 
     def _received(self, at, rest):
         source, _, line = rest.partition(":gmessage:")
-        match = _GOSSIP.match("gmessage:" + line)
+        line = "gmessage:" + line
+        match = _GOSSIP.match(line)
         if not match:
             return
         message = match[1]
@@ -79,6 +93,10 @@ class PeerRun:
             self.repeated.append(message)
         else:
             self.received[message] = Delivery(at, source)
+            self.marks[message] = hash(line)
+
+    def _registered(self, at, rest):
+        self.registered.add(rest)
 
     def _connected(self, at, rest):
         self.linked.add(rest)
@@ -112,7 +130,7 @@ class PeerRun:
         self.failures.append(rest)
 
     _HANDLERS = {
-        "settings": _settings, "generated": _generated, "received": _received,
+        "settings": _settings, "registered": _registered, "generated": _generated, "received": _received,
         "connected": _connected, "disconnected": _disconnected,
         "liveness request": _request, "liveness reply": _reply, "liveness missed": _missed,
         "dead": _found_dead, "stopped": _stopped, "failed": _failed,
@@ -204,7 +222,7 @@ class Records:
         """Read what is new; OSError when the folder cannot be read."""
         for path in sorted(self._folder.glob("*_*.txt")):
             kind = {"peer": PeerRun, "seed": SeedRun}.get(path.name.partition("_")[0])
-            if kind is not None:
+            if kind is not None and path.is_file():
                 if path.name not in self._files:
                     self._files[path.name] = _File(path, kind)
                 self._files[path.name].refresh()

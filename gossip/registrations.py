@@ -60,17 +60,18 @@ class Registrations:
             return news
 
     def ended(self, seed: Address, link, now: float) -> bool:
-        """The link to a seed has ended; answer whether a registration ended with it."""
+        """The link to a seed has ended; answer whether that is news (not one more failure)."""
         with self._lock:
             row = self._rows[seed]
             if row.link is not link:
                 return False
-            was_registered, row.registered, row.link = row.registered, False, None
+            news = row.registered or not row.failures
+            row.registered, row.link = False, None
             row.unanswered = 0
             delay = min(self._settings.retry_last, self._settings.retry_first * 2**row.failures)
             row.failures = min(row.failures + 1, 16)
             row.rests_until = now + delay * self._rng.uniform(0.5, 1.0)
-            return was_registered
+            return news
 
     def next_round(self) -> tuple[list, list]:
         """A liveness round: (links on which to repeat `register:`, links to close as silent)."""

@@ -28,8 +28,8 @@ class Registry:
 
     def __init__(self, settings: Settings):
         self._settings = settings
-        self.changes = collections.deque()  # event texts, in order; taken by the output file
-        self._lock = threading.Lock()  # guards everything below
+        self._lock = threading.Lock()  # guards everything below, and the order of `changes`
+        self.changes = collections.deque()  # event texts; taken by the output file
         self._rows: dict[Address, _Row] = {}
         self._removed: collections.OrderedDict = collections.OrderedDict()  # -> [when, passed on]
         self._told: collections.OrderedDict = collections.OrderedDict()  # address -> when
@@ -83,16 +83,17 @@ class Registry:
             times = [row.grace_until for row in self._rows.values() if row.link is None]
             return min((t for t in times if t != float("inf")), default=None)
 
-    def remove(self, address: Address, row, reason: str, now: float) -> bool:
-        """Take exactly this registration off the list; answer whether it was there."""
+    def remove(self, address: Address, row, reason: str, now: float):
+        """Take exactly this registration off the list; answer (whether it was there, the link
+        that it was made over, if that stands)."""
         with self._lock:
             if row is None or self._rows.get(address) is not row:
-                return False
+                return False, None
             del self._rows[address]
             self._removed[address] = [now, False]
             self._trim(self._removed)
             self.changes.append(f"removed:{address}:{reason}")
-            return True
+            return True, row.link
 
     def lately_removed(self, address: Address, now: float) -> bool:
         with self._lock:

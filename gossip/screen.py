@@ -21,9 +21,8 @@ _COLOURS = {  # event -> ANSI colour; everything else stays plain
 class Screen:
     """Writes `HH:MM:SS.mmm event` lines to a descriptor."""
 
-    def __init__(self, descriptor: int = 1, label: str = ""):
+    def __init__(self, descriptor: int = 1):
         self._descriptor = descriptor
-        self._label = f"[{label}] " if label else ""
         self._colours = os.isatty(descriptor)
         self._queue: queue.Queue = queue.Queue(QUEUE_LIMIT)
         self._lock = threading.Lock()  # guards dropped

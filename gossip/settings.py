@@ -1,11 +1,12 @@
-"""Every number of the system, named once, with its unit; and the list of seeds in config.txt.
+"""The numbers that a node goes by, each with its unit; and the list of seeds in config.txt.
 
 Pure but for `read_config`, which reads one file.
 """
 
+import re
 from typing import NamedTuple
 
-from gossip.addresses import Address, is_unspecified, parse_address
+from gossip.addresses import Address, can_be_dialled, parse_address
 
 MIB = 1 << 20
 
@@ -35,7 +36,10 @@ class Settings(NamedTuple):
     register_misses: int = 3  # rounds unanswered before another seed is tried
     retry_first: float = 0.5  # seconds: first back-off, doubling
     retry_last: float = 15.0  # seconds: longest back-off to a seed
+    answer_limit: float = 5.0  # seconds that a dialled peer may take to accept or refuse
     young: float = 1.0  # seconds: a link up to this age may lose against a duplicate
+    link_check_limit: float = 1.0  # seconds that an older link has to prove that it lives
+    leave_limit: float = 3.0  # seconds that a leaver waits for the others to hang up
     full_rounds: int = 10  # liveness rounds for which who refused as full is left alone
     full_tries: int = 4  # refusals per round before free places stay free
     spare_links: int = 8  # links above capacity that are given up at once
@@ -62,19 +66,21 @@ def majority(seeds: int) -> int:
     return seeds // 2 + 1
 
 
-def parse_config(text: str) -> list[Address]:
+def parse_config(text: bytes) -> list[Address]:
     """Return the seeds named in a config text, each once; ValueError names the bad line."""
     seeds = []
-    for number, line in enumerate(text.split("\n"), 1):
-        line = line.partition("#")[0].strip()
-        if not line:
-            continue
+    for number, raw in enumerate(text.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         try:
-            seed = parse_address(line.replace(",", ":").replace(" ", ""))
+            line = raw.decode().partition("#")[0].strip()
+            if not line:
+                continue
+            seed = parse_address(re.sub(r"\s*,\s*", ":", line))
+            if not can_be_dialled(seed):
+                raise ValueError(f"{line!r} is no address that can be dialled")
+        except UnicodeDecodeError:
+            raise ValueError(f"line {number}: not UTF-8 text") from None
         except ValueError as error:
             raise ValueError(f"line {number}: {error}") from None
-        if is_unspecified(seed):
-            raise ValueError(f"line {number}: {line!r} is no address that can be dialled")
         if seed not in seeds:
             seeds.append(seed)
     if not seeds:
@@ -84,5 +90,5 @@ def parse_config(text: str) -> list[Address]:
 
 def read_config(path) -> list[Address]:
     """Read the seeds from a file; ValueError or OSError tells what is wrong with it."""
-    with open(path, encoding="utf-8-sig") as file:
+    with open(path, "rb") as file:
         return parse_config(file.read())

@@ -129,7 +129,15 @@ class LivenessReply(NamedTuple):
 
 
 class Status(NamedTuple):
-    """A line of anti-entropy: a verb and, for some, entries (run, ranges) or a digest."""
+    """A line of anti-entropy: a verb and, for some, entries (run, ranges) or a digest.
+
+    meet, seen   what the sender has seen: all of it at a new link, or later
+    digest       a digest of that; when it differs from one's own, `seen` and `show` go back
+    show         asks for `seen`
+    want         asks for texts, which come in number order, as many as make a portion; then
+    gone         names those of them that the sender no longer holds; then
+    sent         ends the portion: time to ask for the next
+    """
 
     verb: str
     digest: str
@@ -263,12 +271,12 @@ def _parse_peer_list(body: bytes) -> PeerList:
     return PeerList(frozenset(fields))
 
 
-def parse_run(run: bytes) -> tuple[Address, int]:
-    """Check the `IP:PORT:START` of a message's origin; returns the address and START."""
+def check_run(run: bytes) -> None:
+    """WireError unless this is the `IP:PORT:START` of an origin, spelled as it has to be."""
     match = _RUN.fullmatch(run)
     if not match or int(match[2]) > NUMBER_LIMIT:
         raise WireError("START is not between 1 and 2^63-1")
-    return _address(match[1]), int(match[2])
+    _address(match[1])
 
 
 def _parse_ranges(text: bytes) -> list[Range]:
@@ -297,7 +305,7 @@ def _parse_status(body: bytes) -> Status:
         match = _ENTRY.fullmatch(entry)
         if not match:
             raise WireError("status with a bad entry")
-        parse_run(match[1])
+        check_run(match[1])
         entries.append((match[1], _parse_ranges(match[2])))
     return Status(verb.decode(), "", entries)
 
@@ -358,7 +366,7 @@ def gossip_part(line: bytes) -> bytes:
 
 
 def parse_gossip(line: bytes) -> Gossip:
-    """Check a gossip line in full (its run aside: `parse_run`, once per run)."""
+    """Check a gossip line in full (its run aside: `check_run`, once per run)."""
     match = _GOSSIP.match(line)
     if match is None:
         at = line.find(b":" + GOSSIP) + 1

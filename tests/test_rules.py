@@ -1,12 +1,14 @@
 """Overlay, places, neighbours, liveness, lists and registrations: rules without a socket."""
 
 import random
+import threading
 
 import pytest
 
 from gossip import overlay
 from gossip.addresses import address_of
 from gossip.cadence import Cadence
+from gossip.link_check import LinkCheck
 from gossip.liveness import Liveness
 from gossip.neighbours import Neighbours
 from gossip.origin import Origin, TooLong
@@ -252,13 +254,14 @@ def test_the_registry_removes_a_registration_not_its_successor():
     assert registry.register(peer(1), first) is None
     row = registry.row(peer(1))
     assert registry.register(peer(1), second) is first
-    assert not registry.remove(peer(1), row, "dead", 0.0)
+    assert registry.remove(peer(1), row, "dead", 0.0) == (False, None)
     assert registry.lost(peer(1), first) is None
     row = registry.lost(peer(1), second)
     assert registry.next_at() is None and registry.outstayed(1e9) == []
     registry.spare(peer(1), row, 60.0)
     assert registry.next_at() == 60.0 and registry.outstayed(60.0) == [(peer(1), row)]
-    assert registry.remove(peer(1), row, "gone", 60.0) and registry.addresses() == []
+    assert registry.remove(peer(1), row, "gone", 60.0) == (True, None)
+    assert registry.addresses() == []
 
 
 def test_a_report_is_passed_on_once_per_removal_and_told_once_a_minute():
@@ -273,17 +276,29 @@ def test_a_report_is_passed_on_once_per_removal_and_told_once_a_minute():
     assert registry.tell(peer(2), 60.0) and not registry.lately_removed(peer(2), 0.0)
 
 
+def test_every_asker_of_a_link_check_waits_for_a_reply():
+    check, link, answers = LinkCheck(threading.Event()), FakeLink(), []
+    threads = [threading.Thread(target=lambda: answers.append(
+        check.answers(link, lambda: None, 0.2))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [False, False]
+    assert check.answers(link, lambda: check.replied(link), 5.0)
+
+
 def test_a_cadence_hurries_and_settles():
     cadence, times, now = Cadence(0.5, 4.0, 0.0), [], 0.0
     for _ in range(5):
-        now = cadence.next_at
+        now = cadence.next_at()
         assert cadence.due(now) and not cadence.due(now)
         times.append(now)
     assert times == [0.5, 1.5, 3.5, 7.5, 11.5]
     cadence.hurry(12.0)
-    assert cadence.next_at == 12.5
+    assert cadence.next_at() == 12.5
     cadence.hurry(12.1)
-    assert cadence.next_at == 12.5
+    assert cadence.next_at() == 12.5
 
 
 def test_the_oldest_gives_way_in_a_full_waiting_room():

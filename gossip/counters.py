@@ -1,0 +1,38 @@
+"""Counters: how often what was dropped, and a budget for lines that could become a flood."""
+
+import collections
+import threading
+
+
+class Counters:
+    """How often what happened that is not written down, by name."""
+
+    def __init__(self):
+        self._lock = threading.Lock()  # guards _counts
+        self._counts = collections.Counter()
+
+    def add(self, name: str) -> None:
+        with self._lock:
+            self._counts[name] += 1
+
+    def all(self) -> dict[str, int]:
+        with self._lock:
+            return dict(self._counts)
+
+
+class Budget:
+    """Lets so many pass per second."""
+
+    def __init__(self, per_second: int):
+        self._per_second = per_second
+        self._lock = threading.Lock()  # guards everything below
+        self._second = 0
+        self._spent = 0
+
+    def spend(self, now: float) -> bool:
+        """Answer whether one more may pass at this time."""
+        with self._lock:
+            if int(now) != self._second:
+                self._second, self._spent = int(now), 0
+            self._spent += 1
+            return self._spent <= self._per_second
