@@ -59,10 +59,11 @@ class Peer(Node):
         super().__init__(address, settings, output)
         self.rng = rng or random.Random()
         self.origin = Origin(address, time.time_ns() // 1_000_000)
-        self.messages = MessageList(settings)
+        self.messages = MessageList(settings, f"{address}:{self.origin.start}".encode())
         self.catch_up = CatchUp(self.messages, settings.fetch_patience)
         self.neighbours = Neighbours(address, settings)
-        self.liveness = Liveness(settings.liveness_misses)
+        self.liveness = Liveness(settings.liveness_misses,
+                                 self.neighbours.capacity + settings.spare_links)
         self.link_check = LinkCheck(self.stopping)
         self.peer_list = PeerList(address)
         self.registrations = Registrations(seeds, settings, self.rng)
@@ -111,7 +112,7 @@ class Peer(Node):
                 size += len(lines[at])
                 at += 1
             self.flusher.wait_for_room(self.neighbours.links())
-            fresh = self.messages.add(lines[first:at])
+            fresh = self.messages.add(lines[first:at], made_here=True)
             self.output.write_escaped([f"generated:{escape(shown)}" for shown in fresh.shown])
             self.forward(fresh.lines, None)
 
@@ -133,7 +134,7 @@ class Peer(Node):
             late = now - due > max(LATE, interval / 2)
             self._liveness_round(now, late)
             self._registrations_round()
-            self.places.next_round()
+            self.places.next_round(now)
             self._give_up_surplus(settled=interval)
             self._membership_due.set()
             due = now + interval
@@ -159,14 +160,17 @@ class Peer(Node):
     def _last_probe(self, peer: Address) -> None:
         """The thread that asks once more, over a fresh connection, before calling it dead."""
         alive = self.probe(peer)
-        if self.stopping.is_set() or not self.liveness.verdict(peer):
+        if self.stopping.is_set():
             return
-        if alive:
-            self._part(peer, "silent, but alive")
+        suspect, link = self.liveness.verdict(peer)
+        if not suspect:
+            return
+        if alive is not False:
+            self._part(peer, "silent, but alive", link)
             return
         self.output.write(f"dead:{peer}")
         self.peer_list.discard(peer)
-        self._part(peer, "dead")
+        self._part(peer, "dead", link)
         report = wire.DeadNode(peer, wire.format_time(time.time()), self.address)
         for seed, link in self.registrations.links():
             link.send(wire.dead_node(report))
@@ -181,12 +185,10 @@ class Peer(Node):
 
     def _give_up_surplus(self, settled: float) -> None:
         """Give up links beyond capacity: those `settled` seconds old, and far too many."""
-        for peer in self.neighbours.surplus(time.monotonic(), settled, self.rng):
-            link = self.neighbours.link(peer)
-            if link is not None:
-                link.send(wire.refused(self.address, "full"))
-                self.places.leave_alone(peer)
-                self._part(peer, "given up")
+        for peer, link in self.neighbours.surplus(time.monotonic(), settled, self.rng):
+            link.send(wire.refused(self.address, "full"), urgent=True)
+            self.places.leave_alone(peer)
+            self._part(peer, "given up", link)
 
     # The membership thread: seeds, the ring, the other places.
 
@@ -286,7 +288,7 @@ class Peer(Node):
 
     def _dial_peer(self, link: Link) -> None:
         """The thread that connects to a peer, asks it, and reads the link."""
-        link.deadline = time.monotonic() + self.settings.answer_limit
+        link.await_line(time.monotonic() + self.settings.answer_limit)
         try:
             link.connect(self.address, link.peer, self.settings.probe_limit)
         except OSError:
@@ -354,7 +356,7 @@ class Peer(Node):
             self.catch_up.forget(replaced)
             replaced.send(wire.refused(self.address, "duplicate"))
             replaced.close(admission.reason)
-        self.liveness.linked(peer, link, time.monotonic())
+        self.liveness.linked(peer, link, admission.serial, time.monotonic())
         if self.neighbours.link(peer) is not link:
             self.liveness.forget(peer, link)  # somebody ended it meanwhile
         self.places.linked(peer)
@@ -401,9 +403,8 @@ class Peer(Node):
             self._part(link.peer, escape(reason[:100]), link)
         super().disconnect(link, escape(reason), who)
 
-    def _part(self, peer: Address, reason: str, link: Link | None = None) -> None:
-        """End the link to a neighbour for good: it is not counted as lost."""
-        link = link or self.neighbours.link(peer)
+    def _part(self, peer: Address, reason: str, link: Link | None) -> None:
+        """End the link to a neighbour for good, or count one no more whose link broke."""
         known = self.liveness.forget(peer, link)
         if link is not None:
             known = self.neighbours.remove(peer, link, reason) or known
@@ -411,7 +412,7 @@ class Peer(Node):
             link.close(reason)
         if known:
             self.places.link_broke()
-            self._membership_due.set()
+        self._membership_due.set()
 
     def on_end(self, link: Link) -> None:
         """The reader of a link is about to end."""
@@ -548,7 +549,7 @@ class Peer(Node):
         if dead == self.address or self.liveness.answered_within(dead, lately, time.monotonic()):
             return
         self.peer_list.discard(dead)
-        self._part(dead, "told dead")
+        self._part(dead, "told dead", self.neighbours.link(dead))
 
     # For the console.
 
@@ -561,6 +562,7 @@ class Peer(Node):
             "known peers": len(self.peer_list.addresses()),
             "messages held": self.messages.count(),
             **self.messages.dropped(),
+            **self.catch_up.dropped(),
             **self.counters.all(),
         }
 

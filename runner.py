@@ -10,7 +10,6 @@
 import pathlib
 import random
 import sys
-import time
 
 from gossip import bench, check
 from gossip.addresses import Address, address_of
@@ -22,7 +21,7 @@ from gossip.programs import local_seeds, run_seeds
 from gossip.progress import Progress
 from gossip.records import Records
 from gossip.settings import Settings
-from gossip.signals import ignore_signals, mind_signals
+from gossip.signals import End
 from seed import Seed
 
 START_LIMIT = 60.0  # seconds until all peers are up and linked
@@ -108,18 +107,17 @@ def run_network(args, peers: list[Address], settings: Settings, once: bool, kill
     """Start a network, follow it, kill some, and with `once` prove and end it."""
     seeds = load_seeds(args.config)
     local = local_seeds(seeds)
-    mind_signals()
+    end = End()
     with Network(Seed, seeds, args.config, args.outputs) as network:
         try:
             network.check(local, peers)
             clear_outputs(args.outputs)
             network.start(local, peers, settings)
-            progress = Progress(Records(args.outputs), len(peers), settings, args.quiet)
-            settled = follow(network, progress, settings, kill)
+            progress = Progress(Records(args.outputs), len(peers), settings, end, args.quiet)
+            settled = follow(network, progress, settings, kill, end)
             while not once:  # until Ctrl-C; who dies meanwhile is part of the experiment
                 progress.settle(lambda: False, float("inf"), network)
         except KeyboardInterrupt:
-            ignore_signals()
             if once:
                 raise
             return 0
@@ -131,13 +129,14 @@ def run_network(args, peers: list[Address], settings: Settings, once: bool, kill
     return 0 if holds and settled else FAILED
 
 
-def follow(network: Network, progress: Progress, settings: Settings, kill: int) -> bool:
+def follow(network: Network, progress: Progress, settings: Settings, kill: int,
+           end: End) -> bool:
     """Wait for the deliveries, kill peers, wait for their burial; False when too slow."""
     gossip_time = settings.gossip_count * settings.gossip_interval
     if not (progress.settle(progress.linked, START_LIMIT, network)
             and progress.settle(progress.delivered, gossip_time + SPREAD_LIMIT, network)):
         return False
-    time.sleep(LINGER)
+    end.pause(LINGER)
     for peer in random.sample([peer for peer in network.peers if not peer.killed], kill):
         peer.kill()
         progress.killed.add(str(peer.address))
@@ -174,7 +173,6 @@ def bench_command(arguments: list[str]) -> int:
     add_base_port(parser)
     args = parser.parse_args(arguments)
     seeds = load_seeds(args.config)
-    mind_signals()
     return bench.measure(peer_addresses(parser, args), args, Seed, seeds, local_seeds(seeds),
                          peer_settings(args))
 

@@ -13,6 +13,7 @@ import time
 
 from gossip import wire
 from gossip.addresses import Address
+from gossip.counters import Budget
 from gossip.link import Link
 from gossip.node import WAITING, Node
 from gossip.output_file import OutputFile
@@ -25,6 +26,8 @@ from gossip.settings import Settings
 # Roles of a connection, as this seed sees the other end.
 REGISTERED = "a registered peer"
 SEED = "a seed that is told"
+
+REPORTS_READ = 1_000  # dead reports per second that are looked at; more are counted
 
 
 class Seed(Node):
@@ -45,6 +48,7 @@ class Seed(Node):
         self.registry = Registry(settings)
         self.prober = Prober(self, settings.probe_tries, settings.probes_at_once)
         self.relays = Pool(self, "relay", settings.probes_at_once)
+        self._reports = Budget(REPORTS_READ)
         self._grace_due = threading.Event()  # a registration's time to come back has begun
         self._verifying_lock = threading.Lock()  # guards _verifying
         self._verifying: dict[Link, Address] = {}  # connections that wait for their probe
@@ -90,18 +94,20 @@ class Seed(Node):
         if busy:
             self._refuse(link, address, "too many registrations at once, try again")
             return
-        link.deadline = float("inf")  # the next word is ours
+        link.await_line(float("inf"))  # the next word is ours
         self._waiting_room.leave(link)
-        self.prober.ask(address, lambda alive: self._verified(link, address, alive))
+        self.prober.ask(address, lambda alive: self._verified(link, address, alive),
+                        wanted=lambda: not link.ended, first=True)
 
-    def _verified(self, link: Link, address: Address, alive: bool) -> None:
+    def _verified(self, link: Link, address: Address, alive: bool | None) -> None:
         """The prober's verdict on an address that wants to be listed."""
         with self._verifying_lock:
             self._verifying.pop(link, None)
         if link.ended:
             return
         if not alive:
-            self._refuse(link, address, f"no Liveness Reply from {address}")
+            self._refuse(link, address, f"no Liveness Reply from {address}" if alive is False
+                         else "too busy to find out whether you answer, try again")
             if link.role == WAITING:
                 self.await_introduction(link)
             return
@@ -131,10 +137,15 @@ class Seed(Node):
 
     def on_dead_node(self, link: Link, message: wire.DeadNode) -> None:
         """A peer or another seed says that somebody is dead. Find out."""
+        if not self._reports.spend(time.monotonic()):
+            self.counters.add("dead reports not looked at")
+            return
         self.output.write(f"dead report:{message.line}")
         if link.role == REGISTERED:
             if message.reporter != link.peer or not self.registry.is_registered(link.peer, link):
                 self._reject(message, "not the reporter's own registration")
+            elif not self.registry.is_known(message.dead, time.monotonic()):
+                self._reject(message, "not registered here")
             else:
                 self._examine(message, self._judge_report)
         elif link.remote_ip in self.seed_ips:
@@ -149,11 +160,11 @@ class Seed(Node):
         row = self.registry.row(report.dead)
         self.prober.ask(report.dead, lambda alive: judge(report, row, alive))
 
-    def _judge_report(self, report: wire.DeadNode, row, alive: bool) -> None:
+    def _judge_report(self, report: wire.DeadNode, row, alive: bool | None) -> None:
         """A registered peer's report, after the probe."""
         now = time.monotonic()
-        if alive:
-            self._reject(report, "it answers")
+        if alive is not False:
+            self._reject(report, "it answers" if alive else "too busy to find out")
         elif self._remove(report.dead, row, "dead"):
             self._pass_on(report)
         elif self.registry.lately_removed(report.dead, now):
@@ -161,10 +172,10 @@ class Seed(Node):
         else:
             self._reject(report, "not registered here")
 
-    def _judge_relay(self, report: wire.DeadNode, row, alive: bool) -> None:
+    def _judge_relay(self, report: wire.DeadNode, row, alive: bool | None) -> None:
         """Another seed's report, after the probe: told to our peers, never to seeds again."""
-        if alive:
-            self._reject(report, "it answers")
+        if alive is not False:
+            self._reject(report, "it answers" if alive else "too busy to find out")
             return
         self._remove(report.dead, row, "dead")
         if self.registry.tell(report.dead, time.monotonic()):
@@ -225,8 +236,8 @@ class Seed(Node):
         if row is not None:
             self.prober.ask(address, lambda alive: self._judge_lost(address, row, alive))
 
-    def _judge_lost(self, address: Address, row, alive: bool) -> None:
-        if not alive:
+    def _judge_lost(self, address: Address, row, alive: bool | None) -> None:
+        if alive is False:
             self._remove(address, row, "gone")
             return
         self.registry.spare(address, row, time.monotonic() + self.settings.grace)

@@ -18,9 +18,11 @@ from gossip.network import Network
 from gossip.progress import Progress
 from gossip.records import Records
 from gossip.settings import Settings
+from gossip.signals import End
 
 RATE, STEADY_MESSAGES = 5, 100  # messages a second, and how many, in the first phase
 REST = 15.0  # seconds of rest that are measured
+QUIET = 15.0  # seconds without a change of links after which the network is at rest
 LIMIT = 120.0  # seconds for any phase
 
 
@@ -40,8 +42,9 @@ class _Measurement:
 
     def __init__(self, network: Network, records: Records, settings: Settings, args):
         self._network = network
+        self._end = End()
         self._records = records
-        self._progress = Progress(records, args.peers, settings, quiet=True)
+        self._progress = Progress(records, args.peers, settings, self._end, quiet=True)
         self._args = args
         self._said = 0
 
@@ -50,7 +53,7 @@ class _Measurement:
         if not self._progress.settle(self._progress.linked, LIMIT, self._network):
             show("the peers did not find each other")
             return FAILED
-        time.sleep(5)  # let the ring close and the places fill
+        self._settle()
         idle_memory = self._memory()
         show(f"{args.peers} peers, each a process, {self._degrees()}")
         if not (self._steady() and self._burst()):
@@ -61,6 +64,18 @@ class _Measurement:
             show(f"memory per peer      {idle_memory / 2**20:.1f} MiB idle, "
                  f"{self._memory() / 2**20:.1f} MiB after the burst")
         return 0
+
+    def _settle(self) -> None:
+        """Let the ring close, the places fill and the surplus be given up, which takes up to
+        two liveness rounds: wait until no link has come or gone for a while."""
+        seen, quiet_since = None, time.monotonic()
+        end = quiet_since + LIMIT
+        while time.monotonic() - quiet_since < QUIET and time.monotonic() < end:
+            self._end.pause(1)
+            self._records.refresh()
+            links = [(run.address, sorted(run.linked)) for run in self._records.peers]
+            if links != seen:
+                seen, quiet_since = links, time.monotonic()
 
     def _degrees(self) -> str:
         self._records.refresh()
@@ -81,7 +96,7 @@ class _Measurement:
         began = time.monotonic()
         for number in range(STEADY_MESSAGES):
             self._say(rng.choice(self._network.peers), 1, "x" * self._args.size)
-            time.sleep(max(0, began + (number + 1) / RATE - time.monotonic()))
+            self._end.pause(max(0, began + (number + 1) / RATE - time.monotonic()))
         if not self._progress.settle(self._all_delivered, LIMIT, self._network):
             return False
         last = [self._last(message) - at for run in self._records.peers
@@ -123,16 +138,16 @@ class _Measurement:
     def _wait_quietly(self) -> bool:
         """Wait until no process has used CPU for a second: looking at files would cost some."""
         used, end = self._cpu(), time.monotonic() + LIMIT
-        time.sleep(1)
+        self._end.pause(1)
         while self._cpu() - used > 0.05 and time.monotonic() < end:
             used = self._cpu()
-            time.sleep(1)
+            self._end.pause(1)
         return self._progress.settle(self._all_delivered, LIMIT, self._network)
 
     def _rest(self) -> None:
         """Nobody says anything."""
         cpu = self._cpu()
-        time.sleep(REST)
+        self._end.pause(REST)
         cpu = self._cpu() - cpu
         if self._memory():
             show(f"CPU at rest          {cpu / REST / self._args.peers * 100:.3f} % of a core "

@@ -28,6 +28,7 @@ class CatchUp:
         self._asked = None  # the link that was asked for a portion
         self._asked_at = 0.0
         self._want = []  # what it was asked for
+        self._ignored = 0  # offers of which the end was dropped
 
     def offered(self, link, entries, meeting: bool) -> None:
         """A neighbour says what it has seen: note what of it is lacking here.
@@ -41,8 +42,15 @@ class CatchUp:
             room = OFFER_LIMIT - sum(map(len, offer.values()))
             for run, ranges in lacking:
                 room -= len(ranges)
-                if room >= 0:
-                    offer[run] = Intervals(ranges)
+                if room < 0:
+                    self._ignored += 1
+                    break
+                offer[run] = Intervals(ranges)
+
+    def dropped(self) -> dict[str, int]:
+        """What was dropped since the start, and how often."""
+        with self._lock:
+            return {"offers too large to keep": self._ignored}
 
     def next_want(self, now: float):
         """Return (link to ask, what to ask it for), or None while nothing is to be asked."""
@@ -67,14 +75,19 @@ class CatchUp:
     def _still_lacking(self, link):
         """What of an offer has not come from elsewhere meanwhile; an empty offer is dropped."""
         with self._lock:
-            offer = [(run, ranges.ranges()) for run, ranges in self._offers.get(link, {}).items()]
-        lacking = self._messages.lacking(offer, although_gone=True)
+            offer = dict(self._offers.get(link, {}))
+        lacking = self._messages.lacking(
+            [(run, numbers.ranges()) for run, numbers in offer.items()], although_gone=True)
+        left = {run: Intervals(ranges) for run, ranges in lacking}
         with self._lock:
-            if link in self._offers:
-                if lacking:
-                    self._offers[link] = {run: Intervals(ranges) for run, ranges in lacking}
-                else:
-                    del self._offers[link]
+            standing = self._offers.get(link, {})
+            for run, numbers in offer.items():
+                if standing.get(run) is numbers:  # not offered anew meanwhile
+                    del standing[run]
+                    if run in left:
+                        standing[run] = left[run]
+            if not standing:
+                self._offers.pop(link, None)
         want, room = [], WANT_LIMIT
         for run, ranges in lacking:
             if room > 0:
@@ -84,16 +97,20 @@ class CatchUp:
 
     def gone(self, link, entries):
         """A neighbour no longer holds these; return those of them that it had offered."""
-        heard = []
         with self._lock:
-            offer = self._offers.get(link, {})
-            for run, ranges in entries:
-                if run in offer:
-                    heard.append((run, _common(offer[run], ranges)))
-                    for first, last in ranges:
-                        offer[run].remove_range(first, last)
-                    if not len(offer[run]):
-                        del offer[run]
+            offer = dict(self._offers.get(link, {}))
+        heard, left = [], {}
+        for run, ranges in entries:
+            if run in offer:
+                heard.append((run, offer[run].common(ranges)))
+                left[run] = offer[run].minus(ranges)
+        with self._lock:
+            standing = self._offers.get(link, {})
+            for run, numbers in left.items():
+                if standing.get(run) is offer[run]:
+                    del standing[run]
+                    if len(numbers):
+                        standing[run] = numbers
         return heard
 
     def portion_taken(self, link) -> None:
@@ -112,10 +129,3 @@ class CatchUp:
             self._offers.pop(link, None)
             if self._asked is link:
                 self._asked = None
-
-
-def _common(own: Intervals, ranges):
-    """The part of the ranges that is in `own`."""
-    return [(max(low, first), min(high, last))
-            for first, last in ranges for low, high in own.ranges()
-            if max(low, first) <= min(high, last)]

@@ -15,6 +15,11 @@ import socket
 from gossip.addresses import Address, address_of, can_be_dialled
 from gossip.settings import Settings, read_config
 
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FAILED, USAGE, INTERRUPTED = 1, 2, 130  # exit codes
 
@@ -37,6 +42,7 @@ class Parser(argparse.ArgumentParser):
 def run_command(name: str, command, *args) -> int:
     """Run a program's body; turn what a user can cause into one line and an exit code."""
     keep_standard_descriptors()
+    raise_descriptor_limit()
     try:
         return command(*args) or 0
     except CommandError as error:
@@ -74,6 +80,16 @@ def keep_standard_descriptors() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
+
+
+def raise_descriptor_limit() -> None:
+    """Let this process open as many files and sockets as the system allows."""
+    if resource is not None:
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (OSError, ValueError):
+            pass  # some systems allow less than they say
 
 
 # Values of flags.

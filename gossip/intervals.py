@@ -48,13 +48,24 @@ class Intervals:
         self._firsts[low:high] = [first]
         self._lasts[low:high] = [last]
 
-    def remove_range(self, first: int, last: int) -> None:
-        """Take all numbers from first to last out."""
-        kept = [part for low, high in self.ranges()
-                for part in ((low, min(high, first - 1)), (max(low, last + 1), high))
-                if part[0] <= part[1]]
-        self._firsts = [low for low, _ in kept]
-        self._lasts = [high for _, high in kept]
+    def minus(self, ranges: list[Range]) -> "Intervals":
+        """What is in the set and in none of the sorted ranges."""
+        others = Intervals(ranges)
+        return Intervals(gap for low, high in self.ranges() for gap in others.missing(low, high))
+
+    def common(self, ranges: list[Range]) -> list[Range]:
+        """What of the sorted ranges is in the set, lowest first."""
+        parts = []
+        for first, last in ranges:
+            at = bisect_left(self._lasts, first)
+            while at < len(self._firsts) and self._firsts[at] <= last:
+                parts.append((max(first, self._firsts[at]), min(last, self._lasts[at])))
+                at += 1
+        return parts
+
+    def highest(self) -> int:
+        """The largest number; 0 when there is none."""
+        return self._lasts[-1] if self._lasts else 0
 
     def close_lowest_gap(self) -> None:
         """Join the two lowest intervals, so that the numbers between them count as added."""

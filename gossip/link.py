@@ -51,8 +51,8 @@ class Lines:
 class Link:
     """One connection. `role` and `peer` say what it is for and whom it leads to."""
 
-    def __init__(self, sock: socket.socket, flusher, settings: Settings, role: str):
-        self._sock = sock
+    def __init__(self, sock: socket.socket | None, flusher, settings: Settings, role: str):
+        self._sock = sock  # None until `connect`
         self._flusher = flusher
         self._settings = settings
         self._framing = Lines()
@@ -71,13 +71,17 @@ class Link:
         self._broken = False  # nothing can be sent any more
         self._waiting = 0  # bytes in the backlog
         self._taken = 0.0  # when the other end last took bytes from the backlog
-        if not DONT_WAIT:
+        if sock is not None and not DONT_WAIT:
             sock.setblocking(False)
 
     # For the one thread that reads.
 
     def connect(self, own: Address, address: Address, limit: float) -> None:
         """Connect from one's own address, within `limit` seconds; OSError when not."""
+        with self._lock:
+            if self.ended:
+                raise ConnectionAbortedError(self.reason)
+            self._sock = socket.socket(own.family, socket.SOCK_STREAM)
         self._sock.settimeout(limit)
         if sys.platform == "linux":
             self._sock.setsockopt(socket.IPPROTO_IP, _BIND_ADDRESS_NO_PORT, 1)
@@ -136,7 +140,8 @@ class Link:
         self._flusher.forget(self)
         with self._lock:
             self._open = False
-            self._sock.close()
+            if self._sock is not None:
+                self._sock.close()
             self._backlog.clear()
             self._waiting = 0
 
@@ -234,11 +239,22 @@ class Link:
             return
         self.reason = reason
         self.ended = True
-        if self._open:
+        if self._open and self._sock is not None:
             try:
                 self._sock.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass  # it was not connected, or no longer
+
+    def await_line(self, deadline: float | None) -> None:
+        """Expect a line by then; None: no longer."""
+        with self._lock:
+            self.deadline = deadline
+
+    def prolong(self, deadline: float) -> None:
+        """Expect the next line by then, if one is expected at all and not for ever."""
+        with self._lock:
+            if self.deadline is not None and self.deadline != float("inf"):
+                self.deadline = deadline
 
     def waiting(self) -> int:
         """Bytes in the backlog; 0 for a link that has ended."""

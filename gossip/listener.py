@@ -13,7 +13,7 @@ from gossip.addresses import Address
 
 BACKLOG = 4096  # connections that the kernel may hold for us
 SHORT_REST = 0.1  # seconds to wait while descriptors are short
-_SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
 
 
 class Listener:
@@ -41,7 +41,7 @@ class Listener:
             except OSError as error:
                 if self._stopping.is_set():
                     return
-                if error.errno in _SHORT:
+                if error.errno in SHORT:
                     make_room(error.strerror)
                     self._stopping.wait(SHORT_REST)
                 continue

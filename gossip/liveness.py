@@ -20,10 +20,11 @@ class Round(NamedTuple):
 
 
 class _Row:
-    __slots__ = ("link", "misses", "asked", "answered", "suspect")
+    __slots__ = ("link", "serial", "misses", "asked", "answered", "suspect")
 
-    def __init__(self, link, now: float):
+    def __init__(self, link, serial: int, now: float):
         self.link = link  # None once it broke
+        self.serial = serial  # of the link's admission
         self.misses = 0  # in a row
         self.asked: dict[str, float] = {}  # TIME of requests unanswered so far -> when sent
         self.answered = now  # when it last proved to live
@@ -33,15 +34,17 @@ class _Row:
 class Liveness:
     """Counts unanswered requests; `limit` in a row make a suspect."""
 
-    def __init__(self, limit: int):
+    def __init__(self, limit: int, lost_limit: int):
         self._limit = limit
+        self._lost_limit = lost_limit  # peers counted without a link; the oldest is forgotten
         self._lock = threading.Lock()  # guards everything below
         self._rows: dict[Address, _Row] = {}
 
-    def linked(self, peer: Address, link, now: float) -> None:
-        """A link was made, which is a proof of life."""
+    def linked(self, peer: Address, link, serial: int, now: float) -> None:
+        """A link was made, which is a proof of life. Of two calls the later admission counts."""
         with self._lock:
-            self._rows[peer] = _Row(link, now)
+            row = self._rows.pop(peer, None)
+            self._rows[peer] = _Row(link, serial, now) if row is None or row.serial < serial else row
 
     def lost(self, peer: Address, link) -> None:
         """This link broke: from now on every round is a miss."""
@@ -50,6 +53,9 @@ class Liveness:
             if row is not None and row.link is link:
                 row.link = None
                 row.asked.clear()
+                lost = [other for other, row in self._rows.items() if row.link is None]
+                if len(lost) > self._lost_limit:
+                    del self._rows[lost[0]]
 
     def forget(self, peer: Address, link=None) -> bool:
         """Count no more a peer linked by this link (None: whose link broke); answer whether
@@ -98,14 +104,13 @@ class Liveness:
             row.answered = now
             return now - sent
 
-    def verdict(self, peer: Address) -> bool:
-        """The last probe is over: count no more, and answer whether the peer was still suspect
-        (it may have answered, linked again or been forgotten meanwhile)."""
+    def verdict(self, peer: Address):
+        """The last probe is over: count no more, and answer (whether the peer was still
+        suspect, its link if it has one). It may have answered or linked again meanwhile."""
         with self._lock:
             if peer not in self._rows or not self._rows[peer].suspect:
-                return False
-            del self._rows[peer]
-            return True
+                return False, None
+            return True, self._rows.pop(peer).link
 
     def answered_within(self, peer: Address, seconds: float, now: float) -> bool:
         """Whether the peer has a link and has proved to live that lately."""

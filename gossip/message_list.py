@@ -11,6 +11,7 @@ declared gone are kept beside them: not seen, but not asked for again either.
 import collections
 import hashlib
 import threading
+from bisect import bisect_left, bisect_right
 from typing import NamedTuple
 
 from gossip import wire
@@ -50,8 +51,9 @@ class Fresh(NamedTuple):
 class MessageList:
     """What this peer has seen; `add` is the one place that tells new from old."""
 
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: Settings, own_run: bytes = b""):
         self._settings = settings
+        self._own_run = own_run  # messages of this run are made here and nowhere else
         self._lock = threading.Lock()  # guards everything below
         self._texts: dict[bytes, bytes] = {}  # digest -> line as received
         self._lines: set[bytes] = set()  # the same lines: spares hashing an exact repetition
@@ -62,8 +64,9 @@ class MessageList:
         self._digest = 0
         self._dropped = collections.Counter()  # what was dropped -> how often
 
-    def add(self, lines: list[bytes]) -> Fresh:
-        """Take received gossip lines; return those that are new, each checked in full."""
+    def add(self, lines: list[bytes], made_here: bool = False) -> Fresh:
+        """Take gossip lines, received or made here; return those that are new, each checked in
+        full. What others made in the name of one's own run is dropped."""
         fresh = Fresh([], [], None)
         with self._lock:
             old = 0
@@ -81,7 +84,9 @@ class MessageList:
                 except wire.WireError as error:
                     fresh = fresh._replace(fault=error)
                     break
-                if run.seen.add(message.number):
+                if message.run == self._own_run and not made_here:
+                    self._dropped["messages that were old or forged in our name"] += 1
+                elif run.seen.add(message.number):
                     self._remember(run, message.number, digest, line)
                     fresh.lines.append(line)
                     fresh.shown.append(message.shown)
@@ -152,10 +157,11 @@ class MessageList:
             for key, ranges in entries:
                 run = self._runs.get(key)
                 held = run.held if run else {}
+                numbers = sorted(held)
                 for first, last in ranges:
-                    for number in _held_within(held, first, last):
+                    for number in numbers[bisect_left(numbers, first):bisect_right(numbers, last)]:
                         if size >= limit:
-                            return lines, gone
+                            return lines, _joined(gone)
                         if first < number:
                             gone.append((key, [(first, number - 1)]))
                         lines.append(self._texts[held[number]])
@@ -163,16 +169,21 @@ class MessageList:
                         first = number + 1
                     if first <= last:
                         gone.append((key, [(first, last)]))
-        return lines, gone
+        return lines, _joined(gone)
 
     def note_gone(self, entries) -> None:
-        """Remember that these can no longer be had: do not ask for them again."""
+        """Remember that these can no longer be had: do not ask for them again.
+
+        Nothing beyond the highest number seen of a run counts as gone: it may be yet to come.
+        """
         with self._lock:
             for key, ranges in entries:
                 run = self._run(key)
+                highest = run.seen.highest() or wire.NUMBER_LIMIT
                 for first, last in ranges:
-                    run.gone.add_range(first, last)
-                self._bound(run.gone)
+                    if first <= highest:
+                        run.gone.add_range(first, min(last, highest))
+                        self._bound(run.gone)
                 self._changed.add(run)
 
     def _run(self, key: bytes) -> _Run:
@@ -190,6 +201,8 @@ class MessageList:
     def _remember(self, run: _Run, number: int, digest: bytes, line: bytes) -> None:
         """Keep a new text. Expects the lock."""
         self._changed.add(run)
+        if len(run.gone) and number in run.gone:  # it was not gone, and so may others not be
+            run.gone = run.gone.minus([(number, wire.NUMBER_LIMIT)])
         if len(run.seen) > self._settings.intervals_kept:
             self._bound(run.seen)
         run.held[number] = digest
@@ -230,8 +243,9 @@ class MessageList:
         self._bytes -= len(line)
 
 
-def _held_within(held: dict[int, bytes], first: int, last: int):
-    """The numbers of `held` from first to last, in order, at the cost of the smaller side."""
-    if last - first <= 2 * len(held):
-        return [number for number in range(first, last + 1) if number in held]
-    return sorted(number for number in held if first <= number <= last)
+def _joined(entries):
+    """Entries of the same run joined into one."""
+    joined: dict[bytes, list[Range]] = {}
+    for key, ranges in entries:
+        joined.setdefault(key, []).extend(ranges)
+    return list(joined.items())

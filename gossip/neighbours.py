@@ -18,12 +18,14 @@ from gossip.settings import Settings
 
 class Admission(NamedTuple):
     """What became of a newcomer: accepted, or refused for a reason, or first `ask` the
-    standing link whether it still lives. `replaced` is a link that gave way, and why."""
+    standing link whether it still lives. `replaced` is a link that gave way, and why;
+    `serial` grows with every admission."""
 
     accepted: bool
     reason: str = ""
     ask: object = None
     replaced: object = None
+    serial: int = 0
 
 
 class _Row:
@@ -44,6 +46,7 @@ class Neighbours:
         self.capacity = overlay.capacity(own.port, settings.capacity)
         self._lock = threading.Lock()  # guards everything below, and the order of `changes`
         self.changes = collections.deque()  # event texts; taken by the output file
+        self._serial = 0  # of the last admission
         self._rows: dict[Address, _Row] = {}
         self._dialling: dict[Address, bool] = {}  # address -> is it for the ring
         self._links = ()  # all links, replaced as a whole
@@ -88,7 +91,7 @@ class Neighbours:
                     return Admission(False, "full")
             self._enter(address, link, dialler, now)
             self._note_degree()
-            return Admission(True)
+            return Admission(True, serial=self._serial)
 
     def _second(self, address, link, dialler, now, standing, silent) -> Admission:
         """Two links of one pair: which stays? Expects the lock."""
@@ -102,9 +105,10 @@ class Neighbours:
             return Admission(False, "duplicate")
         self.changes.append(f"disconnected:{address}:{reason}")
         self._enter(address, link, dialler, now)
-        return Admission(True, reason, replaced=standing.link)
+        return Admission(True, reason, replaced=standing.link, serial=self._serial)
 
     def _enter(self, address, link, dialler, now) -> None:
+        self._serial += 1
         self._rows[address] = _Row(link, dialler, now)
         self.changes.append(f"connected:{address}")
         self._renew_links()
@@ -143,11 +147,13 @@ class Neighbours:
         with self._lock:
             return sorted(self._rows)
 
-    def surplus(self, now: float, settled: float, rng) -> list[Address]:
-        """Whom to give up: see `overlay.surplus`."""
+    def surplus(self, now: float, settled: float, rng) -> list[tuple[Address, object]]:
+        """Whom to give up, and their links: see `overlay.surplus`."""
         with self._lock:
             if len(self._rows) <= self.capacity:
                 return []
             ages = {address: now - row.since for address, row in self._rows.items()}
-        return overlay.surplus(self._own, ages, self.capacity, self._settings.spare_links,
-                               settled, rng)
+            links = {address: row.link for address, row in self._rows.items()}
+        surplus = overlay.surplus(self._own, ages, self.capacity, self._settings.spare_links,
+                                  settled, rng)
+        return [(address, links[address]) for address in surplus]

@@ -19,7 +19,7 @@ from gossip.addresses import Address
 from gossip.counters import Budget, Counters
 from gossip.flusher import Flusher
 from gossip.link import Link
-from gossip.listener import Listener
+from gossip.listener import SHORT, Listener
 from gossip.output_file import OutputFile
 from gossip.settings import Settings
 from gossip.waiting_room import WaitingRoom
@@ -146,8 +146,6 @@ class Node:
 
     def new_link(self, role: str, address: Address | None = None, sock=None) -> Link:
         """Make a link, which `stop` will close; without a socket it is to be dialled."""
-        if sock is None:
-            sock = socket.socket(self.address.family, socket.SOCK_STREAM)
         link = Link(sock, self.flusher, self.settings, role)
         link.peer = address
         with self._lock:
@@ -165,10 +163,12 @@ class Node:
 
     def await_introduction(self, link: Link) -> None:
         """Give a connection some seconds to say who it is; the oldest gives way if need be."""
-        link.deadline = time.monotonic() + self.settings.introduction_limit
+        link.await_line(time.monotonic() + self.settings.introduction_limit)
         oldest = self._waiting_room.enter(link)
         if oldest is not None:
             self.disconnect(oldest, "gave way: too many are waiting")
+        if link.ended:
+            self._waiting_room.leave(link)
 
     def make_room(self, reason: str) -> None:
         """Called by the listener when descriptors are short."""
@@ -207,7 +207,7 @@ class Node:
         """The other end has said who it is, and stays."""
         link.role = role
         link.peer = address
-        link.deadline = None
+        link.await_line(None)
         self._waiting_room.leave(link)
 
     def disconnect(self, link: Link, reason: str, who: Address | None = None) -> None:
@@ -222,10 +222,11 @@ class Node:
         else:
             self.counters.add("refusals not written")
 
-    def probe(self, address: Address) -> bool:
-        """Ask for a Liveness Reply over a fresh connection; True when it comes in time."""
+    def probe(self, address: Address) -> bool | None:
+        """Ask for a Liveness Reply over a fresh connection; True when it comes in time, None
+        when this machine is too short of something to ask."""
         link = self.new_link(PROBING, address)
-        link.deadline = time.monotonic() + self.settings.probe_limit
+        link.await_line(time.monotonic() + self.settings.probe_limit)
         time_sent = wire.format_time(time.time())
         try:
             link.connect(self.address, address, self.settings.probe_limit)
@@ -235,7 +236,9 @@ class Node:
                 if any(wire.parse(line) == expected for line in lines):
                     return True
             return False
-        except (OSError, wire.WireError):
+        except OSError as error:
+            return None if error.errno in SHORT else False
+        except wire.WireError:
             return False
         finally:
             self._release(link)
@@ -246,6 +249,8 @@ class Node:
         """Handle what arrived together, in order; WireError ends the link."""
         for line in lines:
             self.on_line(link, line)
+            if link.ended:
+                return
 
     def on_line(self, link: Link, line: bytes) -> None:
         """Hand one line to its `on_<kind>` method."""
@@ -254,7 +259,7 @@ class Node:
             what = line.partition(b":")[0].decode()
             raise wire.WireError(f"{what!r} is not expected from one who is {link.role}")
         if link.role == WAITING:
-            link.deadline = time.monotonic() + self.settings.introduction_limit
+            link.prolong(time.monotonic() + self.settings.introduction_limit)
         getattr(self, "on_" + message.kind)(link, message)
 
     def on_end(self, link: Link) -> None:

@@ -64,9 +64,8 @@ class OutputFile:
             self._second = second
             self._date = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(second))
         stamp = f"{self._date}.{micros:06d}:"
-        if self._lost:
-            events = [f"lost:{self._lost} lines could not be written here", *events]
-        text = stamp + f"\n{stamp}".join(events) + "\n"
+        notice = [f"lost:{self._lost} lines could not be written here"] if self._lost else []
+        text = stamp + f"\n{stamp}".join(notice + events) + "\n"
         self._put(("\n" + text if self._torn else text).encode(), len(events))
         if self._screen is not None:
             self._screen.show(stamp[11:-1], events)

@@ -26,9 +26,12 @@ class Places:
         self._full: dict[Address, int] = {}  # refused as full -> left alone until this round
         self._ring_waits: dict[Address, tuple[float, float]] = {}  # refused -> (delay, until)
 
-    def next_round(self) -> None:
+    def next_round(self, now: float) -> None:
         """A liveness round: free places are tried again."""
         with self._lock:
+            settled = now - self._settings.liveness_interval
+            self._ring_waits = {a: (delay, until) for a, (delay, until)
+                                in self._ring_waits.items() if until > settled}
             self._round += 1
             self._refusals = 0
             self._full = {a: until for a, until in self._full.items() if until > self._round}

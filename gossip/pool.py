@@ -15,13 +15,14 @@ class Pool:
         self._name = name
         self._at_once = at_once
         self._lock = threading.Lock()  # guards everything below
+        self._first = collections.deque()  # jobs that go before others
         self._jobs = collections.deque()
         self._threads = 0
 
-    def run(self, job, *args) -> None:
-        """Have `job(*args)` called soon."""
+    def run(self, job, *args, first: bool = False) -> None:
+        """Have `job(*args)` called soon; `first`: before the others that wait."""
         with self._lock:
-            self._jobs.append((job, args))
+            (self._first if first else self._jobs).append((job, args))
             if self._threads == self._at_once:
                 return
             self._threads += 1
@@ -38,7 +39,8 @@ class Pool:
     def _next(self):
         """The next job, or None: the thread ends."""
         with self._lock:
-            if self._jobs and not self._node.stopping.is_set():
-                return self._jobs.popleft()
+            jobs = self._first or self._jobs
+            if jobs and not self._node.stopping.is_set():
+                return jobs.popleft()
             self._threads -= 1
             return None

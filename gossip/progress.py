@@ -10,6 +10,7 @@ from gossip import check
 from gossip.command_line import show
 from gossip.records import PeerRun, Records
 from gossip.settings import Settings
+from gossip.signals import End
 
 LOOK = 0.25  # seconds between two looks at the files
 SAY = 3.0  # seconds between two lines where the screen is no terminal
@@ -18,10 +19,12 @@ SAY = 3.0  # seconds between two lines where the screen is no terminal
 class Progress:
     """What the files of a network of `count` peers show so far."""
 
-    def __init__(self, records: Records, count: int, settings: Settings, quiet: bool = False):
+    def __init__(self, records: Records, count: int, settings: Settings, end: End,
+                 quiet: bool = False):
         self._records = records
         self._count = count
         self._settings = settings
+        self._end = end
         self._quiet = quiet
         self._terminal = os.isatty(1)
         self._said_at = 0.0
@@ -94,7 +97,8 @@ class Progress:
         return True
 
     def settle(self, done, limit: float, network) -> bool:
-        """Look until `done()`, for `limit` seconds at most; False when that was too short."""
+        """Look until `done()`, for `limit` seconds at most; False when that was too short, or a
+        peer failed. KeyboardInterrupt when a signal comes."""
         end = time.monotonic() + limit
         while time.monotonic() < end:
             self.look()
@@ -102,7 +106,7 @@ class Progress:
                 return True
             if not self._all_well(network):
                 return False
-            time.sleep(LOOK)
+            self._end.pause(LOOK)
         return False
 
     def _all_well(self, network) -> bool:

@@ -95,6 +95,10 @@ class Registry:
             self.changes.append(f"removed:{address}:{reason}")
             return True, row.link
 
+    def is_known(self, address: Address, now: float) -> bool:
+        """Whether a report about this address can matter: it is listed, or was lately."""
+        return self.row(address) is not None or self.lately_removed(address, now)
+
     def lately_removed(self, address: Address, now: float) -> bool:
         with self._lock:
             entry = self._removed.get(address)

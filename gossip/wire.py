@@ -17,6 +17,7 @@ from gossip.intervals import Intervals, Range, format_ranges
 LINE_LIMIT = 131_072  # bytes of a line
 GOSSIP_LIMIT = 65_536  # bytes of a line from `gmessage:` on
 NUMBER_LIMIT = 2**63 - 1  # the largest START and NUMBER
+RANGES_LIMIT = 8_000  # ranges in one status line
 STATUS_TARGET = 60_000  # bytes after which a list of status entries goes on in the next line
 
 GOSSIP = b"gmessage:"
@@ -300,14 +301,16 @@ def _parse_status(body: bytes) -> Status:
         return Status("digest", rest.decode(), [])
     if verb not in (b"meet", b"seen", b"want", b"gone"):
         raise WireError("unknown kind of status")
-    entries = []
+    if rest.count(b",") + rest.count(b" ") >= RANGES_LIMIT:
+        raise WireError(f"status with more than {RANGES_LIMIT} ranges")
+    entries = {}
     for entry in rest.split(b" "):
         match = _ENTRY.fullmatch(entry)
-        if not match:
+        if not match or match[1] in entries:
             raise WireError("status with a bad entry")
         check_run(match[1])
-        entries.append((match[1], _parse_ranges(match[2])))
-    return Status(verb.decode(), "", entries)
+        entries[match[1]] = _parse_ranges(match[2])
+    return Status(verb.decode(), "", list(entries.items()))
 
 
 _KINDS = {  # the word a line starts with: (pattern of the rest, what it means)

@@ -12,7 +12,7 @@ from gossip import check
 from gossip.addresses import parse_address
 from gossip.records import Records
 from helpers import (
-    ROOT, Program, environment, free_address, free_addresses, free_port, wait_until, write_config)
+    ROOT, Program, environment, free_addresses, free_port, wait_until, write_config)
 
 
 @pytest.fixture
@@ -66,8 +66,8 @@ def test_a_bad_config_line_is_named(tmp_path):
         assert code == 2 and "line 2" in err and len(err.splitlines()) == 1
 
 
-def test_a_port_in_use_is_named_and_exit_1(flags):
-    address = free_address()
+def test_a_port_in_use_is_named_and_exit_1(flags, config):
+    address = parse_address(config.read_text().split()[0])
     with socket.create_server(address.dial):
         code, _, err = run("peer.py", address.port, *flags)
         assert code == 1 and f"port {address.port} is in use" in err
@@ -299,17 +299,23 @@ def test_a_network_that_cannot_start_leaves_older_files_alone(tmp_path):
         assert code == 1 and len(err.splitlines()) == 1, err
 
 
+def messages_per_run(path):
+    runs = []
+    for event in lines_of(path):
+        if event.startswith("started:"):
+            runs.append(0)
+        elif event.startswith(("generated:", "received:")):
+            runs[-1] += 1
+    return runs
+
+
 def test_runs_of_an_earlier_day_in_the_same_files_do_not_disturb_the_check(flags, seeds):
     ports = [free_port(), free_port()]
-    for _ in range(2):
+    for session in (1, 2):
         with Program("peer.py", ports[0], *flags, "--gossip-interval", 0.05) as one, \
                 Program("peer.py", ports[1], *flags, "--gossip-interval", 0.05) as other:
-            wait_until(lambda: all(
-                sum(e.startswith("received:") for e in lines_of(peer_file(flags, port))) % 10 == 0
-                and lines_of(peer_file(flags, port))[-1].startswith(("received:", "generated:"))
-                and any(e.endswith(":message 10") and e.startswith("received")
-                        for e in lines_of(peer_file(flags, port))[-2:])
-                for port in ports))
+            wait_until(lambda: all(messages_per_run(peer_file(flags, port)) == [20] * session
+                                   for port in ports))
             for program in (one, other):
                 program.type("quit\n")
             assert one.finish()[0] == other.finish()[0] == 0

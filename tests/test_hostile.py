@@ -164,6 +164,71 @@ def test_forged_catch_up_offers_cost_little_and_end(net):
     assert fake.address in neighbours(peer)
 
 
+def test_hostile_status_lines_are_handled_in_no_time(net):
+    """What once took a peer seconds under a lock: its other neighbour is answered meanwhile."""
+    peer, fake, honest = net.peer(liveness_interval=60), net.fake(), net.fake()
+    run = f"{fake.address}:1"
+    end, witness = net.neighbour(peer, fake), net.neighbour(peer, honest)
+    end.say(*(wire.gossip("1.000000", fake.address, 1, number, "x").decode()
+              for number in range(1, 4000, 2)))
+    many = ",".join(str(number) for number in range(10_000, 10_000 + 2 * 7990, 2))
+    wide = ",".join(f"{n}-{n + 100_000}" for n in range(10**6, 10**6 + 200_000 * 3000, 200_000))
+    for text in (f"seen:{run}={many}", f"gone:{run}={many}", f"want:{run}={many}",
+                 f"want:{run}={wide}", f"meet:{run}={wide}", f"gone:{run}={wide}"):
+        for _ in range(5):
+            end.say(f"status:{text}")
+    end.say(f"Liveness Request:1.000000:{fake.address}")
+    witness.say(f"Liveness Request:1.000000:{honest.address}")
+    assert witness.hear_until("Liveness Reply:", 3) and end.hear_until("Liveness Reply:", 5)
+    repeated = " ".join([f"{run}=1"] * 2)
+    end.say(f"status:seen:{repeated}")
+    assert end.hear_end() and wait_event(peer, f"refused:{fake.address}:status with a bad entry")
+
+
+def test_descriptors_that_run_short_kill_no_thread(net):
+    seed, = net.seeds(1)
+    peers = net.peers(2)
+    wait_until(lambda: connected(peers))
+    lost = net.fake()
+    net.neighbour(peers[0], lost).close()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors() - 5, hard))
+    try:
+        round_now = peers[0].places._round
+        wait_until(lambda: peers[0].places._round > round_now + 5)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    late = net.peer()
+    wait_until(lambda: connected([*peers, late]))
+    assert late.address in seed.registry.addresses()
+
+
+def test_neighbours_that_vanish_in_hundreds_cost_no_threads(net):
+    peer = net.peer(capacity=3)
+    before = threading.active_count()
+    for _ in range(200):
+        address = free_address()
+        end = net.dial(peer)
+        end.say(f"Connection with Peer:{address}")
+        end.hear()
+        end.close()
+    wait_until(lambda: not neighbours(peer))
+    assert threading.active_count() < before + 60
+    assert len(peer.liveness._rows) <= 3 + FAST.spare_links
+
+
+def test_a_forged_message_in_ones_own_name_changes_nothing(net):
+    peer, forger, honest = net.peer(), net.fake(), net.fake()
+    end, witness = net.neighbour(peer, forger), net.neighbour(peer, honest)
+    start = peer.origin.start
+    end.say(*(wire.gossip("1.000000", peer.address, start, n, "forged").decode() for n in (1, 2)),
+            wire.gossip("1.000000", forger.address, 1, 1, "its own").decode())
+    assert witness.hear_until("gmessage:").endswith(":its own")
+    peer.gossip(["mine"])
+    assert witness.hear_until("gmessage:").endswith(":1:mine")
+    assert neighbours(peer) == {forger.address, honest.address}
+
+
 def test_gossip_of_made_up_runs_is_bounded(net):
     peer, fake = net.peer(runs_kept=50, antientropy_interval=0), net.fake()
     end = net.neighbour(peer, fake)

@@ -26,7 +26,7 @@ def test_intervals_are_a_set_of_numbers():
         for _ in range(60):
             first = rng.randint(1, 80)
             last = first + rng.choice([0, 0, 0, 3, 9])
-            change = rng.choice(["add", "range", "remove"])
+            change = rng.choice(["add", "range", "minus"])
             if change == "add":
                 assert intervals.add(first) == (first not in numbers)
                 numbers.add(first)
@@ -34,7 +34,7 @@ def test_intervals_are_a_set_of_numbers():
                 intervals.add_range(first, last)
                 numbers |= set(range(first, last + 1))
             else:
-                intervals.remove_range(first, last)
+                intervals = intervals.minus([(first, last)])
                 numbers -= set(range(first, last + 1))
         spelled = [n for low, high in intervals.ranges() for n in range(low, high + 1)]
         assert spelled == sorted(numbers)
@@ -42,6 +42,9 @@ def test_intervals_are_a_set_of_numbers():
                    zip(intervals.ranges(), intervals.ranges()[1:]))
         missing = {n for low, high in intervals.missing(10, 60) for n in range(low, high + 1)}
         assert missing == set(range(10, 61)) - numbers
+        common = {n for low, high in intervals.common([(10, 60)]) for n in range(low, high + 1)}
+        assert common == set(range(10, 61)) & numbers
+        assert intervals.highest() == max(numbers, default=0)
 
 
 def test_new_is_told_from_old():
@@ -179,3 +182,39 @@ def test_a_silent_neighbour_loses_its_turn_and_an_empty_promise_its_offer():
     assert catch_up.next_want(2.2)[0] == "silent"
     catch_up.forget("silent")
     assert catch_up.next_want(9.0) is None
+
+
+def test_what_others_make_in_ones_own_name_is_dropped():
+    messages = MessageList(Settings(), b"127.0.0.1:5001:7")
+    assert messages.add([line(1, text="forged"), line(1, origin=B)]).lines == [line(1, origin=B)]
+    assert messages.add([line(1)], made_here=True).lines == [line(1)]
+
+
+def test_nobody_can_declare_the_future_gone():
+    messages = MessageList(Settings())
+    run = b"127.0.0.1:5001:7"
+    messages.note_gone([(run, [(1, 2**63 - 1)])])
+    messages.add([line(5)])
+    assert messages.lacking([(run, [(1, 9)])], although_gone=False) == [(run, [(6, 9)])]
+    messages.note_gone([(run, [(1, 2**63 - 1)])])
+    assert messages.lacking([(run, [(1, 9)])], although_gone=False) == [(run, [(6, 9)])]
+
+
+def test_an_offer_that_comes_while_another_is_looked_at_is_kept():
+    full, lacking = MessageList(Settings()), MessageList(Settings())
+    full.add([line(1), line(1, start=8)])
+    catch_up = CatchUp(lacking, 2.0)
+    first, second = [entry[0] for entry in full.vector()]
+    catch_up.offered("link", [(first, [(1, 1)])], True)
+    look, lacking.lacking = lacking.lacking, None
+
+    def look_while_another_comes(entries, although_gone):
+        lacking.lacking = look
+        catch_up.offered("link", [(second, [(1, 1)])], True)
+        return look(entries, although_gone)
+
+    lacking.lacking = look_while_another_comes
+    assert catch_up.next_want(0.0) == ("link", [(first, [(1, 1)])])
+    lacking.add([line(1)])
+    catch_up.portion_taken("link")
+    assert catch_up.next_want(0.0) == ("link", [(second, [(1, 1)])])

@@ -160,6 +160,32 @@ def test_many_registrations_of_one_address_share_a_probe(net):
     assert len(silent._ends) <= 2 * seed.settings.probe_tries
 
 
+def test_a_flood_of_reports_and_of_vanished_registrations_keeps_nobody_out(net):
+    net.settings = FAST._replace(probe_limit=2.0)
+    seed, = net.seeds(1)
+    reporter, end = registered(net, seed)
+    silent = [net.fake(answers=False) for _ in range(100)]
+    for fake in silent:
+        net.dial(seed).say(f"register:{fake.address}")
+    for end_of in net.ends[-100:]:
+        end_of.close()
+    end.say(*(f"Dead Node:127.0.0.1:{port}:1.000000:{reporter.address}"
+              for port in range(1, 20_000)))
+    newcomer = register(net, seed, net.fake())
+    assert newcomer.hear() == "registered successfully"
+    wait_until(lambda: seed.counters.all().get("dead reports not looked at", 0) > 1000)
+
+
+def test_a_question_during_verification_does_not_end_it(net):
+    net.settings = FAST._replace(introduction_limit=0.3, probe_limit=1.5)
+    seed, = net.seeds(1)
+    fake = net.fake(answers=False)
+    end = register(net, seed, fake)
+    end.say("peer list")
+    assert end.hear() == "peer list:"
+    assert end.hear().startswith("registration refused:")
+
+
 def test_the_deadline_of_those_who_only_asked_runs_from_their_last_line(net):
     net.settings = FAST._replace(introduction_limit=0.5)
     seed, = net.seeds(1)
