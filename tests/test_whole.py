@@ -1,0 +1,149 @@
+"""Whole networks of processes, and endurance: minutes, so they run with --slow."""
+
+import signal
+import socket
+import time
+
+import pytest
+
+from gossip.records import Records
+from helpers import (
+    FAST, Net, Program, connected, count, free_addresses, holds_all, ring_whole, wait_until,
+    write_config)
+from test_commands import free_range, run
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("flags", [[], ["--capacity", "fixed:3"]])
+@pytest.mark.parametrize("time_of_ten", range(10))
+def test_forty_peers_thirteen_killed(tmp_path, flags, time_of_ten):
+    config = write_config(tmp_path, free_addresses(6))
+    code, out, err = run(
+        "runner.py", "--peers", 40, "--base-port", free_range(40), "--kill", 13, "--once",
+        "--gossip-interval", 0.5, "--liveness-interval", 1, *flags,
+        "--config", config, "--outputs", tmp_path)
+    assert (code, err) == (0, ""), out
+    assert "15600 of 15600 deliveries" in out and "13 died" in out
+
+
+def free_range_from_60():
+    """The first of forty free ports that end in 60 to 99: capacity 3 by the rule."""
+    while True:
+        first = free_range(40)
+        first += (60 - first) % 100
+        if all(is_free(port) for port in range(first, first + 40)):
+            return first
+
+
+def is_free(port):
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("find_base, flags", [
+    (lambda: free_range(40), ["--capacity", "fixed:3"]), (free_range_from_60, [])])
+def test_forty_peers_started_at_once_find_their_ring_and_then_rest(tmp_path, find_base, flags):
+    """With small capacities all round, and with the usual interval of 13 s."""
+    config, base = write_config(tmp_path, free_addresses(6)), find_base()
+    ports = range(base, base + 40)
+    with Program("runner.py", "--peers", 40, "--base-port", base, "--gossip-count", 0, "--quiet",
+                 "--config", config, "--outputs", tmp_path, *flags) as runner:
+        records = Records(tmp_path)
+
+        def whole():
+            links = {run.address: run.linked for run in records.refresh().peers}
+            return len(links) == 40 and all(
+                f"127.0.0.1:{after}" in links[f"127.0.0.1:{before}"]
+                for before, after in zip(ports, [*ports[1:], ports[0]]))
+
+        wait_until(whole, 60, "a whole ring")
+        wait_until(lambda: not changes_within(records, 30), 120, "30 s without a change")
+        assert whole()
+        assert all(len(run.linked) <= 3 for run in records.peers)
+        runner.process.send_signal(signal.SIGINT)
+        assert runner.finish()[0] == 0
+
+
+def changes_within(records, seconds):
+    """Whether a link came or went within so many seconds."""
+    def links():
+        return {run.address: sorted(run.linked) for run in records.refresh().peers}
+
+    before, end = links(), time.monotonic() + seconds
+    while time.monotonic() < end:
+        time.sleep(0.5)
+        if links() != before:
+            return True
+    return False
+
+
+def test_every_peer_restarted_one_after_the_other_loses_nothing(tmp_path):
+    net = Net(tmp_path, FAST)
+    try:
+        net.seeds(3)
+        peers = net.peers(8, capacity=3)
+        wait_until(lambda: connected(peers) and ring_whole(peers))
+        peers[0].gossip([f"text {n}" for n in range(1000)])
+        wait_until(lambda: holds_all(peers, 1000))
+        for at in range(8):
+            net.end(peers[at])
+            peers[at] = net.peer(peers[at].address, capacity=3)
+            wait_until(lambda: holds_all(peers, 1000), 30)
+    finally:
+        net.stop()
+    assert net.failures() == []
+
+
+def test_gossip_for_two_minutes_while_peers_die_and_join(tmp_path):
+    """Endurance: memory of the tables stays bounded, and all that live have everything."""
+    net = Net(tmp_path, FAST._replace(cache_size=2_000))
+    try:
+        seeds = net.seeds(3)
+        peers = net.peers(10, capacity=4)
+        wait_until(lambda: connected(peers))
+        end, turn = time.monotonic() + 120, 0
+        while time.monotonic() < end:
+            turn += 1
+            peers[turn % 10].gossip([f"{turn} {n}" for n in range(20)])
+            if turn % 20 == 0:
+                net.end(peers[turn % 7])
+                peers[turn % 7] = net.peer(peers[turn % 7].address, capacity=4)
+            time.sleep(0.1)
+        wait_until(lambda: connected(peers) and ring_whole(peers), 60)
+        wait_until(lambda: len({peer.messages.digest() for peer in peers}) == 1, 60)
+        assert all(peer.messages.count() <= 2_000 for peer in peers)
+        assert all(len(seed.registry.addresses()) <= 10 for seed in seeds)
+        assert all(len(peer.liveness._rows) <= 20 for peer in peers)
+    finally:
+        net.stop()
+    assert net.failures() == []
+
+
+def test_sixty_seeds_and_a_peer_of_each(tmp_path):
+    config = write_config(tmp_path, free_addresses(60))
+    code, out, err = run(
+        "runner.py", "--peers", 12, "--base-port", free_range(12), "--once", "--gossip-count", 3,
+        "--gossip-interval", 0.2, "--config", config, "--outputs", tmp_path)
+    assert (code, err) == (0, ""), out
+    assert "396 of 396 deliveries" in out
+
+
+def test_a_late_peer_has_everything(tmp_path):
+    net = Net(tmp_path, FAST)
+    try:
+        net.seeds(1)
+        peers = net.peers(3)
+        wait_until(lambda: connected(peers))
+        for start in range(0, 50_000, 5_000):
+            peers[start % 3].gossip([f"text {n}" for n in range(start, start + 5_000)])
+        wait_until(lambda: holds_all(peers, 50_000), 60)
+        late = net.peer()
+        wait_until(lambda: late.messages.count() == 50_000, 60)
+        assert count(late, "received:") == 50_000
+    finally:
+        net.stop()
+    assert net.failures() == []
