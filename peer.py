@@ -454,7 +454,12 @@ class Peer(Node):
     # What neighbours say.
 
     def on_lines(self, link: Link, lines: list[bytes]) -> None:
-        """Handle what arrived together, in order; gossip that stands together as one batch."""
+        """Handle what arrived together, in order; gossip that stands together as one batch.
+
+        In a flood most lines are repetitions: those are left out before anything else.
+        """
+        if link.role == NEIGHBOUR:
+            lines = self.messages.unknown(lines)
         gossip = []
         for line in lines:
             if line.startswith(wire.GOSSIP) or wire.is_gossip(line):

@@ -56,27 +56,34 @@ class MessageList:
         self._own_run = own_run  # messages of this run are made here and nowhere else
         self._lock = threading.Lock()  # guards everything below
         self._texts: dict[bytes, bytes] = {}  # digest -> line as received
-        self._lines: set[bytes] = set()  # the same lines: spares hashing an exact repetition
+        self._lines: set[bytes] = set()  # the same lines, to know a repetition without a hash
         self._order = collections.deque()  # (digest, run, number), oldest arrival first
         self._bytes = 0  # size of all texts
         self._runs: collections.OrderedDict[bytes, _Run] = collections.OrderedDict()
         self._changed: set[_Run] = set()  # runs whose share of the digest is out of date
         self._digest = 0
-        self._dropped = collections.Counter()  # what was dropped -> how often
+        self._old = 0  # messages dropped as old
+        self._forged = 0  # messages of our own run that we did not make, or made long ago
+        self._dropped = collections.Counter()  # what else was dropped -> how often
+
+    def unknown(self, lines: list[bytes]) -> list[bytes]:
+        """Leave out the lines, of whatever kind, that repeat a held gossip line exactly: most
+        of what arrives. No look further, no hash."""
+        with self._lock:
+            known = self._lines
+            unknown = [line for line in lines if line not in known]
+            self._old += len(lines) - len(unknown)
+            return unknown
 
     def add(self, lines: list[bytes], made_here: bool = False) -> Fresh:
         """Take gossip lines, received or made here; return those that are new, each checked in
         full. What others made in the name of one's own run is dropped."""
         fresh = Fresh([], [], None)
         with self._lock:
-            old = 0
             for line in lines:
-                if line in self._lines:
-                    old += 1
-                    continue
                 digest = sha256(wire.gossip_part(line)).digest()
                 if digest in self._texts:
-                    old += 1
+                    self._old += 1
                     continue
                 try:
                     message = wire.parse_gossip(line)
@@ -85,15 +92,14 @@ class MessageList:
                     fresh = fresh._replace(fault=error)
                     break
                 if message.run == self._own_run and not made_here:
-                    self._dropped["messages that were old or forged in our name"] += 1
+                    self._forged += 1
                 elif run.seen.add(message.number):
                     self._remember(run, message.number, digest, line)
                     fresh.lines.append(line)
                     fresh.shown.append(message.shown)
                 else:
-                    old += 1
+                    self._old += 1
             self._evict()
-            self._dropped["messages that were old"] += old
         return fresh
 
     def count(self) -> int:
@@ -115,7 +121,8 @@ class MessageList:
     def dropped(self) -> dict[str, int]:
         """What was dropped since the start, and how often."""
         with self._lock:
-            return dict(self._dropped)
+            return {"messages that were old": self._old,
+                    "messages in our name": self._forged, **self._dropped}
 
     def digest(self) -> str:
         """A digest of all that is known: equal for two peers that have nothing to tell."""
