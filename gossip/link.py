@@ -105,7 +105,7 @@ class Link:
             if self._framing.fault:
                 raise self._framing.fault
             try:
-                if not self._wait_readable():
+                if (self.deadline is not None or not DONT_WAIT) and not self._wait_readable():
                     continue
                 data = self._sock.recv(READ_SIZE)
             except BlockingIOError:
@@ -123,8 +123,6 @@ class Link:
     def _wait_readable(self) -> bool:
         """False when there is nothing to read yet; a deadline may be set by other threads."""
         deadline = self.deadline
-        if deadline is None and DONT_WAIT:
-            return True
         wait = DEADLINE_LOOK
         if deadline is not None:
             wait = min(wait, deadline - time.monotonic())
