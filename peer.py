@@ -94,7 +94,7 @@ class Peer(Node):
     def _generate(self) -> None:
         """Gossip `message 1` to `message 10`, one per interval."""
         for number in range(1, self.settings.gossip_count + 1):
-            if self.stopping.wait(self.settings.gossip_interval):
+            if self.stopping.wait(self.settings.gossip_interval) or self.leaving.is_set():
                 return
             self.gossip([f"message {number}"])
 
@@ -364,6 +364,9 @@ class Peer(Node):
 
     def _meet(self, link: Link) -> None:
         """Both ends have agreed: compare what was seen."""
+        if self.leaving.is_set():
+            link.send(wire.leave(self.address))
+            return
         if self.settings.antientropy_interval:
             self._tell_seen(link, "meet")
         if link.peer not in self.peer_list:
@@ -429,26 +432,36 @@ class Peer(Node):
         elif link.role == DIALLED:
             self._dial_failed(link.peer)
         elif link.role == NEIGHBOUR:
+            stood = self.neighbours.stood(link.peer, link, time.monotonic())
             if self.neighbours.remove(link.peer, link, link.reason):
-                self._lost(link.peer, link)
+                self._lost(link.peer, link, stood)
             self._fetch()
 
-    def _lost(self, peer: Address, link: Link) -> None:
-        """A link broke. That is not death: it counts as misses while we try again."""
+    def _lost(self, peer: Address, link: Link, stood: float) -> None:
+        """A link broke. That is not death: it counts as misses while we try again, at once if
+        the link had stood for a while, else at the next round."""
         self.liveness.lost(peer, link)
         self.output.drain(self.neighbours.changes)
         self.places.link_broke()
-        self._dial(peer)
+        if stood > self.settings.young:
+            self._dial(peer)
+        else:
+            self.places.leave_alone(peer)
+            self.places.refused(peer, for_ring=True, now=time.monotonic())
         self._membership_due.set()
 
     def quit(self) -> None:
         """Leave gracefully: tell neighbours and seeds, behind the gossip that waits for them,
-        so that nothing is lost and nobody reports a death; they hang up when they have read it."""
+        so that nothing is lost and nobody reports a death; they hang up when they have read it.
+        Who becomes a neighbour meanwhile is told in `_meet`."""
         self.leaving.set()
-        links = [*self.neighbours.links(), *(link for _, link in self.registrations.links())]
-        for link in links:
+        self.output.write(f"leaving:{self.address}")
+        seeds = [link for _, link in self.registrations.links()]
+        for link in [*self.neighbours.links(), *seeds]:
             link.send(wire.leave(self.address))
-        self.flusher.wait_until_ended(links, self.settings.leave_limit)
+        self.flusher.wait_until(
+            lambda: not self.neighbours.links() and not self.neighbours.dialling()
+            and all(link.ended for link in seeds), self.settings.leave_limit)
         self.stop("quit")
 
     # What neighbours say.

@@ -137,7 +137,8 @@ def follow(network: Network, progress: Progress, settings: Settings, kill: int,
             and progress.settle(progress.delivered, gossip_time + SPREAD_LIMIT, network)):
         return False
     end.pause(LINGER)
-    for peer in random.sample([peer for peer in network.peers if not peer.killed], kill):
+    living = [peer for peer in network.peers if not peer.killed]
+    for peer in random.sample(living, min(kill, len(living))):
         peer.kill()
         progress.killed.add(str(peer.address))
     rounds = (settings.liveness_misses + 2) * settings.liveness_interval

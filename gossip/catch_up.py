@@ -25,6 +25,7 @@ class CatchUp:
         self._patience = patience  # seconds without a word before another's turn comes
         self._lock = threading.Lock()  # guards everything below
         self._offers: dict[object, dict[bytes, Intervals]] = {}  # link -> run -> numbers
+        self._sizes: dict[object, int] = {}  # link -> ranges offered since it was last counted
         self._asked = None  # the link that was asked for a portion
         self._asked_at = 0.0
         self._want = []  # what it was asked for
@@ -39,12 +40,12 @@ class CatchUp:
         lacking = self._messages.lacking(entries, although_gone=meeting)
         with self._lock:
             offer = self._offers.setdefault(link, {})
-            room = OFFER_LIMIT - sum(map(len, offer.values()))
             for run, ranges in lacking:
-                room -= len(ranges)
-                if room < 0:
+                size = self._sizes.get(link, 0) + len(ranges)
+                if size > OFFER_LIMIT:
                     self._ignored += 1
                     break
+                self._sizes[link] = size
                 offer[run] = Intervals(ranges)
 
     def dropped(self) -> dict[str, int]:
@@ -86,8 +87,10 @@ class CatchUp:
                     del standing[run]
                     if run in left:
                         standing[run] = left[run]
-            if not standing:
-                self._offers.pop(link, None)
+            if standing:
+                self._sizes[link] = sum(map(len, standing.values()))
+            else:
+                self._drop(link)
         want, room = [], WANT_LIMIT
         for run, ranges in lacking:
             if room > 0:
@@ -121,11 +124,16 @@ class CatchUp:
             self._asked, want = None, self._want
         if self._messages.lacking(want, although_gone=False) == want:
             with self._lock:
-                self._offers.pop(link, None)
+                self._drop(link)
+
+    def _drop(self, link) -> None:
+        """Forget what a link offers. Expects the lock."""
+        self._offers.pop(link, None)
+        self._sizes.pop(link, None)
 
     def forget(self, link) -> None:
         """A link has ended."""
         with self._lock:
-            self._offers.pop(link, None)
+            self._drop(link)
             if self._asked is link:
                 self._asked = None

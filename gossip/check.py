@@ -14,6 +14,7 @@ from typing import NamedTuple
 from gossip.records import PeerRun, Records
 
 ON_ITS_WAY = 1.0  # seconds before its end in which a run may have missed a message
+ENDING = 5.0  # seconds that a node may take from closing its connections to its last line
 SHOWN = 5  # failures of a kind that are shown in full
 PROBE_TIME = 2.0  # seconds that a last probe takes
 
@@ -69,7 +70,8 @@ def gossips(proof: Proof) -> Row:
     for run in proof.peers:
         count = int(run.setting("gossip-count"))
         interval = run.setting("gossip-interval") or 1.0
-        due = max(0, min(count, int((run.last - run.first - 1.0) / interval)))
+        awake = (run.left or run.last) - run.first - run.asleep
+        due = max(0, min(count, int((0.9 * awake - 1.0) / interval)))
         expected += due
         if run.by_generator < due:
             failures.append(f"{run.address} generated {run.by_generator} messages of {due}")
@@ -121,7 +123,8 @@ def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -
             return True
     if not proof.has_ended(run):
         return False
-    return run.first_linked is None or run.last - max(made, run.first_linked) < ON_ITS_WAY
+    end = run.left or run.last
+    return run.first_linked is None or end - max(made, run.first_linked) < ON_ITS_WAY
 
 
 def _altered(proof: Proof) -> list[str]:
@@ -144,8 +147,8 @@ def _through_others(proof: Proof) -> int:
 
 
 def _complete(proof: Proof) -> bool:
-    """Whether every two peers that were up together were neighbours at some time."""
-    return all(one.address == other.address or other.address in one.ever_linked
+    """Whether every two peers that were up together, and joined, were neighbours some time."""
+    return all(one.first_linked is None or other.first_linked is None or one.address == other.address or other.address in one.ever_linked
                or one.last <= other.first or other.last <= one.first
                for one in proof.peers for other in proof.peers)
 
@@ -209,9 +212,11 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
     """What is missing after a death, and how long what is not missing took."""
     failures, delays = [], []
     found = found_dead(proof, run)
+    # Its last line came when all its connections had ended already, or before that.
+    died = run.last - (ENDING if run.ended else 0)
     interval = run.setting("liveness-interval")
     due = run.last + (run.setting("liveness-misses") + 1) * interval + PROBE_TIME
-    if not found and not any(other.had_link(run.address, run.last) and other.last >= due
+    if not found and not any(other.had_link(run.address, died) and other.last >= due
                              for other in proof.peers):
         return [], []  # no neighbour lived long enough to find out
     missing = run.registered - {seed.address for seed in proof.seeds}
@@ -219,12 +224,14 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
                  for seed in sorted(missing)]
     for seed in proof.seeds:
         listed = [at for at, peer in seed.registered if peer == run.address and at <= run.last]
-        left = [at for at, peer, _ in seed.removed if peer == run.address and at < run.last]
+        left = [at for at, peer, _ in seed.removed if peer == run.address and at < died]
         if not listed or (left and max(left) > max(listed)) or seed.last < run.last:
             continue
         removed = [at for at, peer, _ in seed.removed
-                   if peer == run.address and at >= run.last]
+                   if peer == run.address and at >= max(listed) and at >= died]
         reported = [at for at, peer in seed.reports if peer == run.address and at >= run.last]
+        if found and not reported and seed.last < min(found):
+            continue  # it had ended before anybody could tell it
         if removed and bool(reported) == bool(found):
             delays.append(max(removed[0], reported[0] if reported else 0) - run.last)
             continue

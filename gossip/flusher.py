@@ -56,10 +56,12 @@ class Flusher:
                 if self._changes == before:
                     self._room.wait(0.25)  # a link may cease to move without a notice
 
-    def wait_until_ended(self, links, seconds: float) -> None:
-        """Wait, that long at most, until all these links have ended."""
-        with self._room:
-            self._room.wait_for(lambda: all(link.ended for link in links), seconds)
+    def wait_until(self, predicate, seconds: float) -> None:
+        """Wait, that long at most, until links have ended so that the predicate holds."""
+        end = time.monotonic() + seconds
+        while not predicate() and time.monotonic() < end:
+            with self._room:
+                self._room.wait(0.05)  # a link leaves its tables shortly after its end
 
     def run(self) -> None:
         """Write backlogs until stopped."""

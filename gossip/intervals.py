@@ -63,10 +63,6 @@ class Intervals:
                 at += 1
         return parts
 
-    def highest(self) -> int:
-        """The largest number; 0 when there is none."""
-        return self._lasts[-1] if self._lasts else 0
-
     def close_lowest_gap(self) -> None:
         """Join the two lowest intervals, so that the numbers between them count as added."""
         del self._firsts[1]

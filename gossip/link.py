@@ -70,6 +70,7 @@ class Link:
         self._held = False  # what is sent waits for `release`
         self._broken = False  # nothing can be sent any more
         self._waiting = 0  # bytes in the backlog
+        self._limit = settings.waiting_backlog  # bytes that may wait
         self._taken = 0.0  # when the other end last took bytes from the backlog
         if sock is not None and not DONT_WAIT:
             sock.setblocking(False)
@@ -88,6 +89,8 @@ class Link:
         self._sock.bind((own.ip, 0))
         self._sock.connect(address.dial)
         self._sock.settimeout(None if DONT_WAIT else 0)
+        if self.ended:  # closed before there was a connection to shut down
+            raise ConnectionAbortedError(self.reason)
         if self._sock.getsockname() == self._sock.getpeername():
             raise ConnectionRefusedError("connected to itself: nobody listens there")
         self.connected()
@@ -162,7 +165,7 @@ class Link:
             else:
                 self._backlog.append(data)
             self._waiting += len(data)
-            if self._waiting > self._settings.backlog_limit:
+            if self._waiting > self._limit:
                 self._end("backlog overflow")
             held = self._held
         if not held:
@@ -177,7 +180,7 @@ class Link:
         """Send the first word, then what has waited for it."""
         with self._lock:
             self._held = False
-            self._backlog.appendleft(first)
+            self._backlog.insert(1 if self._begun else 0, first)
             self._waiting += len(first)
             self._send_backlog()
             waiting = self._waiting
@@ -243,8 +246,14 @@ class Link:
             except OSError:
                 pass  # it was not connected, or no longer
 
-    def await_line(self, deadline: float | None) -> None:
-        """Expect a line by then; None: no longer."""
+    def trust(self) -> None:
+        """The other end has introduced itself: no line is due, and more may wait for it."""
+        with self._lock:
+            self.deadline = None
+            self._limit = self._settings.backlog_limit
+
+    def await_line(self, deadline: float) -> None:
+        """Expect a line by then."""
         with self._lock:
             self.deadline = deadline
 
@@ -255,9 +264,9 @@ class Link:
                 self.deadline = deadline
 
     def waiting(self) -> int:
-        """Bytes in the backlog; 0 for a link that has ended."""
+        """Bytes in the backlog that may be sent; 0 for a link that has ended."""
         with self._lock:
-            return 0 if self.ended else self._waiting
+            return 0 if self.ended or self._held else self._waiting
 
     def pauses_origin(self, now: float) -> bool:
         """Whether much waits for an other end that still takes it."""

@@ -24,14 +24,32 @@ sha256 = hashlib.sha256
 class _Run:
     """What is known of one life of one peer."""
 
-    __slots__ = ("key", "seen", "gone", "held", "share")
+    __slots__ = ("key", "seen", "gone", "held", "share", "_sorted")
 
     def __init__(self, key: bytes):
         self.key = key  # IP:PORT:START
         self.seen = Intervals()
         self.gone = Intervals()
         self.held: dict[int, bytes] = {}  # number -> digest of its line
+        self._sorted: list[int] | None = None  # the numbers held, while they do not change
         self.share = 0  # its share of the digest of everything
+
+    def hold(self, number: int, digest: bytes) -> None:
+        self.held[number] = digest
+        self._sorted = None
+
+    def drop(self, number: int) -> bool:
+        """Hold a text no more; answer whether it was held."""
+        self._sorted = None
+        return self.held.pop(number, None) is not None
+
+    def numbers(self, first: int, last: int) -> list[int]:
+        """The numbers held from first to last, in order."""
+        if last - first < 100:
+            return [number for number in range(first, last + 1) if number in self.held]
+        if self._sorted is None:
+            self._sorted = sorted(self.held)
+        return self._sorted[bisect_left(self._sorted, first):bisect_right(self._sorted, last)]
 
     def known(self) -> Intervals:
         """Seen or gone: what this peer does not ask for."""
@@ -162,16 +180,14 @@ class MessageList:
         lines, gone, size = [], [], 0
         with self._lock:
             for key, ranges in entries:
-                run = self._runs.get(key)
-                held = run.held if run else {}
-                numbers = sorted(held)
+                run = self._runs.get(key) or _Run(key)
                 for first, last in ranges:
-                    for number in numbers[bisect_left(numbers, first):bisect_right(numbers, last)]:
+                    for number in run.numbers(first, last):
                         if size >= limit:
                             return lines, _joined(gone)
                         if first < number:
                             gone.append((key, [(first, number - 1)]))
-                        lines.append(self._texts[held[number]])
+                        lines.append(self._texts[run.held[number]])
                         size += len(lines[-1]) + 1
                         first = number + 1
                     if first <= last:
@@ -181,16 +197,15 @@ class MessageList:
     def note_gone(self, entries) -> None:
         """Remember that these can no longer be had: do not ask for them again.
 
-        Nothing beyond the highest number seen of a run counts as gone: it may be yet to come.
+        It is a neighbour's word only: when one of them comes all the same, none counts as gone
+        any longer.
         """
         with self._lock:
             for key, ranges in entries:
                 run = self._run(key)
-                highest = run.seen.highest() or wire.NUMBER_LIMIT
                 for first, last in ranges:
-                    if first <= highest:
-                        run.gone.add_range(first, min(last, highest))
-                        self._bound(run.gone)
+                    run.gone.add_range(first, last)
+                    self._bound(run.gone)
                 self._changed.add(run)
 
     def _run(self, key: bytes) -> _Run:
@@ -208,11 +223,11 @@ class MessageList:
     def _remember(self, run: _Run, number: int, digest: bytes, line: bytes) -> None:
         """Keep a new text. Expects the lock."""
         self._changed.add(run)
-        if len(run.gone) and number in run.gone:  # it was not gone, and so may others not be
-            run.gone = run.gone.minus([(number, wire.NUMBER_LIMIT)])
+        if len(run.gone) and number in run.gone:
+            run.gone = Intervals()  # it was not gone, and so may the others not be
         if len(run.seen) > self._settings.intervals_kept:
             self._bound(run.seen)
-        run.held[number] = digest
+        run.hold(number, digest)
         self._texts[digest] = line
         self._lines.add(line)
         self._order.append((digest, run, number))
@@ -229,7 +244,7 @@ class MessageList:
         while (len(self._order) > self._settings.cache_size
                or self._bytes > self._settings.cache_bytes):
             digest, run, number = self._order.popleft()
-            if run.held.pop(number, None) is None:
+            if not run.drop(number):
                 continue  # its run was forgotten before
             self._drop_text(digest)
             self._dropped["texts evicted"] += 1

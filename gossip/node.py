@@ -207,7 +207,7 @@ class Node:
         """The other end has said who it is, and stays."""
         link.role = role
         link.peer = address
-        link.await_line(None)
+        link.trust()
         self._waiting_room.leave(link)
 
     def disconnect(self, link: Link, reason: str, who: Address | None = None) -> None:

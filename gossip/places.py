@@ -42,11 +42,11 @@ class Places:
             self._refusals = 0
 
     def linked(self, address: Address) -> None:
-        """The peer is a neighbour now; nothing stands against it."""
+        """The peer is a neighbour now. (A wait for the ring runs out by itself: who accepts and
+        hangs up is not dialled in circles.)"""
         with self._lock:
             self._passed_over.pop(address, None)
             self._full.pop(address, None)
-            self._ring_waits.pop(address, None)
 
     def leave_alone(self, address: Address) -> None:
         """The peer is full, gave its link up, or broke the rules: not dialled for some rounds

@@ -35,6 +35,8 @@ class PeerRun:
         self.settings: dict[str, str] = {}
         self.first = self.last = at
         self.ended: str | None = None  # the reason of its `stopped:` line
+        self.left: float | None = None  # when it began to leave
+        self.asleep = 0.0  # seconds of gaps in its file: it was frozen, or had nothing to say
         self.generated: dict[str, float] = {}  # message -> when
         self.by_generator = 0  # how many of them the generator made
         self.received: dict[str, Delivery] = {}
@@ -65,6 +67,9 @@ class PeerRun:
 
     def take(self, at: float, event: str, rest: str) -> None:
         """Take one event of this run's file."""
+        if at - self.last > 2 * max(self.setting("gossip-interval"),
+                                    self.setting("liveness-interval")):
+            self.asleep += at - self.last
         self.last = at
         handler = self._HANDLERS.get(event)
         if handler is not None:
@@ -126,6 +131,9 @@ class PeerRun:
     def _stopped(self, at, rest):
         self.ended = rest
 
+    def _leaving(self, at, rest):
+        self.left = at
+
     def _failed(self, at, rest):
         self.failures.append(rest)
 
@@ -133,7 +141,7 @@ class PeerRun:
         "settings": _settings, "registered": _registered, "generated": _generated, "received": _received,
         "connected": _connected, "disconnected": _disconnected,
         "liveness request": _request, "liveness reply": _reply, "liveness missed": _missed,
-        "dead": _found_dead, "stopped": _stopped, "failed": _failed,
+        "leaving": _leaving, "dead": _found_dead, "stopped": _stopped, "failed": _failed,
     }
 
 

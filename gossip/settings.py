@@ -44,6 +44,7 @@ class Settings(NamedTuple):
     full_tries: int = 4  # refusals per round before free places stay free
     spare_links: int = 8  # links above capacity that are given up at once
     backlog_limit: int = 8 * MIB  # bytes that may wait for one neighbour
+    waiting_backlog: int = 256 * 1024  # the same for one who has not introduced itself
     origin_limit: int = 1 * MIB  # bytes waiting at which the origin pauses
     origin_patience: float = 1.0  # seconds without progress after which it does not
     portion: int = 256 * 1024  # bytes of catch-up sent before the next is asked for

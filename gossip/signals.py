@@ -10,6 +10,9 @@ import signal
 import socket
 
 
+_kept: list = []
+
+
 class End:
     """What the main thread of a program waits for: a signal, or a word from another thread."""
 
@@ -17,6 +20,7 @@ class End:
         self.signalled = False
         self._receiver, self._sender = socket.socketpair()
         self._sender.setblocking(False)
+        _kept.append(self)  # its descriptor stays known to the system
         signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             number = getattr(signal, name, None)

@@ -299,6 +299,24 @@ def test_a_network_that_cannot_start_leaves_older_files_alone(tmp_path):
         assert code == 1 and len(err.splitlines()) == 1, err
 
 
+def test_a_death_by_ctrl_c_that_nobody_reports_fails_the_check(flags, seeds, tmp_path):
+    ports = [free_port(), free_port(), free_port()]
+    fast = ["--gossip-count", 1, "--gossip-interval", 0.1, "--liveness-interval", 0.3]
+    with Program("peer.py", ports[0], *flags, *fast), \
+            Program("peer.py", ports[1], *flags, *fast), \
+            Program("peer.py", ports[2], *flags, *fast) as dying:
+        wait_until(lambda: all(messages_per_run(peer_file(flags, port)) == [3]
+                               for port in ports))
+        dying.process.send_signal(signal.SIGINT)
+        wait_until(lambda: check.check_folder(flags[3])[1].count("1 died; removed"), 30)
+        wait_until(lambda: check.check_folder(flags[3])[0])
+    for kind, start in (("peer", "dead:"), ("peer", "reported:"), ("seed", "dead report:"),
+                        ("seed", "removed:")):
+        edit(flags[3], kind, start, lambda line: [], first_only=False)
+    holds, text = check.check_folder(flags[3])
+    assert not holds and "has not removed it" in text
+
+
 def messages_per_run(path):
     runs = []
     for event in lines_of(path):

@@ -9,7 +9,9 @@ import threading
 import pytest
 
 from gossip import wire
-from helpers import FAST, connected, count, events, free_address, neighbours, wait_event, wait_until
+from helpers import (
+    FAST, FakePeer, connected, count, events, free_address, neighbours, wait_event,
+    wait_until)
 
 
 def descriptors() -> int:
@@ -215,6 +217,36 @@ def test_neighbours_that_vanish_in_hundreds_cost_no_threads(net):
     wait_until(lambda: not neighbours(peer))
     assert threading.active_count() < before + 60
     assert len(peer.liveness._rows) <= 3 + FAST.spare_links
+
+
+class HangsUp(FakePeer):
+    """Accepts every neighbour and hangs up at once."""
+
+    def _serve(self, sock):
+        with sock:
+            sock.recv(1000)
+            sock.sendall(f"connection accepted:{self.address}\n".encode())
+
+
+def test_one_who_accepts_and_hangs_up_is_not_dialled_in_circles(net):
+    seed, = net.seeds(1)
+    peer = net.peer(liveness_interval=1.0)
+    fake = HangsUp(free_address())
+    net.ends.append(fake)
+    seed.registry.register(fake.address, None)
+    wait_event(peer, f"connected:{fake.address}")
+    rounds = peer.places._round
+    wait_until(lambda: peer.places._round > rounds + 3)
+    assert count(peer, f"connected:{fake.address}") < 20
+
+
+def test_strangers_that_do_not_read_hold_little_memory(net):
+    peer = net.peer()
+    end = net.dial(peer)
+    with pytest.raises(OSError):
+        for _ in range(100_000):
+            end.say(*[f"Liveness Request:1.000000:{peer.address}"] * 500)
+    wait_until(lambda: not peer._links)
 
 
 def test_a_forged_message_in_ones_own_name_changes_nothing(net):
