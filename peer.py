@@ -432,22 +432,21 @@ class Peer(Node):
         elif link.role == DIALLED:
             self._dial_failed(link.peer)
         elif link.role == NEIGHBOUR:
-            stood = self.neighbours.stood(link.peer, link, time.monotonic())
             if self.neighbours.remove(link.peer, link, link.reason):
-                self._lost(link.peer, link, stood)
+                self._lost(link.peer, link)
             self._fetch()
 
-    def _lost(self, peer: Address, link: Link, stood: float) -> None:
-        """A link broke. That is not death: it counts as misses while we try again, at once if
-        the link had stood for a while, else at the next round."""
+    def _lost(self, peer: Address, link: Link) -> None:
+        """A link broke. That is not death: it counts as misses while we try again."""
         self.liveness.lost(peer, link)
         self.output.drain(self.neighbours.changes)
         self.places.link_broke()
-        if stood > self.settings.young:
+        now = time.monotonic()
+        if self.places.redial_at_once(peer, now):
             self._dial(peer)
         else:
             self.places.leave_alone(peer)
-            self.places.refused(peer, for_ring=True, now=time.monotonic())
+            self.places.refused(peer, for_ring=True, now=now)
         self._membership_due.set()
 
     def quit(self) -> None:

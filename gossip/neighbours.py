@@ -143,12 +143,6 @@ class Neighbours:
             row = self._rows.get(address)
             return row.link if row is not None else None
 
-    def stood(self, address: Address, link, now: float) -> float:
-        """For how many seconds this link has stood; 0 when it does not."""
-        with self._lock:
-            row = self._rows.get(address)
-            return now - row.since if row is not None and row.link is link else 0.0
-
     def addresses(self) -> list[Address]:
         with self._lock:
             return sorted(self._rows)

@@ -24,12 +24,14 @@ class Places:
         self._refusals = 0  # in this round
         self._passed_over: dict[Address, float] = {}  # unreachable -> until when
         self._full: dict[Address, int] = {}  # refused as full -> left alone until this round
+        self._redialled: dict[Address, float] = {}  # link broke, dialled at once -> when
         self._ring_waits: dict[Address, tuple[float, float]] = {}  # refused -> (delay, until)
 
     def next_round(self, now: float) -> None:
         """A liveness round: free places are tried again."""
         with self._lock:
             settled = now - self._settings.liveness_interval
+            self._redialled = {a: t for a, t in self._redialled.items() if t > settled}
             self._ring_waits = {a: (delay, until) for a, (delay, until)
                                 in self._ring_waits.items() if until > settled}
             self._round += 1
@@ -40,6 +42,15 @@ class Places:
         """A place became free: it is tried at once."""
         with self._lock:
             self._refusals = 0
+
+    def redial_at_once(self, address: Address, now: float) -> bool:
+        """Answer whether a peer whose link broke is to be dialled at once: once per interval.
+        Who accepts and hangs up again and again waits for the rounds."""
+        with self._lock:
+            if now - self._redialled.get(address, float("-inf")) < self._settings.liveness_interval:
+                return False
+            self._redialled[address] = now
+            return True
 
     def linked(self, address: Address) -> None:
         """The peer is a neighbour now. (A wait for the ring runs out by itself: who accepts and

@@ -46,12 +46,12 @@ def free_addresses(count: int) -> list[Address]:
     return sorted(free_address() for _ in range(count))
 
 
-def wait_until(predicate, timeout: float = 20.0, what: str = "something"):
+def wait_until(predicate, timeout: float = 20.0, what: str = "something", pause: float = 0.01):
     """Wait until the predicate holds and return its value; fail when it does not in time."""
     end = time.monotonic() + timeout
     while not (value := predicate()):
         assert time.monotonic() < end, f"waited {timeout} s in vain for {what}"
-        time.sleep(0.01)
+        time.sleep(pause)
     return value
 
 

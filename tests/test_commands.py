@@ -310,6 +310,9 @@ def test_a_death_by_ctrl_c_that_nobody_reports_fails_the_check(flags, seeds, tmp
         dying.process.send_signal(signal.SIGINT)
         wait_until(lambda: check.check_folder(flags[3])[1].count("1 died; removed"), 30)
         wait_until(lambda: check.check_folder(flags[3])[0])
+        died = [run.last for run in Records(flags[3]).refresh().peers
+                if run.address == f"127.0.0.1:{ports[2]}"][0]
+        wait_until(lambda: Records(flags[3]).refresh().newest() > died + 5)
     for kind, start in (("peer", "dead:"), ("peer", "reported:"), ("seed", "dead report:"),
                         ("seed", "removed:")):
         edit(flags[3], kind, start, lambda line: [], first_only=False)

@@ -186,14 +186,16 @@ def test_two_peers_dialling_each_other_at_once_end_with_one_link(net):
             thread.join()
         wait_until(lambda: one.neighbours.link(other.address)
                    and other.neighbours.link(one.address)
-                   and not one.neighbours.dialling() and not other.neighbours.dialling())
+                   and not one.neighbours.dialling() and not other.neighbours.dialling(),
+                   pause=0.001)
         ends = [peer.neighbours.link(to.address)._sock
                 for peer, to in ((one, other), (other, one))]
         assert ends[0].getsockname() == ends[1].getpeername()
         one.neighbours.link(other.address).send(wire.refused(one.address, "full"))
         one._part(other.address, "given up", one.neighbours.link(other.address))
         wait_until(lambda: not neighbours(one) and not neighbours(other)
-                   and not one.neighbours.dialling() and not other.neighbours.dialling())
+                   and not one.neighbours.dialling() and not other.neighbours.dialling(),
+                   pause=0.001)
     for peer in (one, other):
         words = [event.split(":")[0] for event in events(peer)
                  if event.startswith(("connected", "disconnected"))]
