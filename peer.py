@@ -130,6 +130,8 @@ class Peer(Node):
         interval = self.settings.liveness_interval
         due = time.monotonic() + interval * self.rng.uniform(0.5, 1.0)
         while not self.stopping.wait(max(0.0, due - time.monotonic())):
+            if self.leaving.is_set():
+                return
             now = time.monotonic()
             late = now - due > max(LATE, interval / 2)
             self._liveness_round(now, late)
@@ -432,7 +434,9 @@ class Peer(Node):
         elif link.role == DIALLED:
             self._dial_failed(link.peer)
         elif link.role == NEIGHBOUR:
-            if self.neighbours.remove(link.peer, link, link.reason):
+            if self.leaving.is_set():
+                self._part(link.peer, "left", link)
+            elif self.neighbours.remove(link.peer, link, link.reason):
                 self._lost(link.peer, link)
             self._fetch()
 
