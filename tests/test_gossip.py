@@ -2,10 +2,15 @@
 
 import threading
 
+import pytest
+
 from gossip import wire
+from gossip.addresses import address_of
+from gossip.command_line import is_local
 from gossip.link import Link
 from helpers import (
-    FAST, connected, count, events, holds_all, neighbours, ring_whole, wait_event, wait_until)
+    FAST, connected, count, events, free_address, holds_all, neighbours, ring_whole, wait_event,
+    wait_until)
 
 
 def line(origin, number, start=7, text="x"):
@@ -214,3 +219,18 @@ def test_links_closed_at_random_lose_nothing(net):
     wait_until(lambda: holds_all(peers, 120))
     assert all_once(peers)
     assert FAST.antientropy_interval > 0
+
+
+def test_it_all_works_over_ipv6(net):
+    if not is_local(address_of("::1", 1)):
+        pytest.skip("this machine has no IPv6 loopback")
+    net.seed_addresses = [free_address("::1")]
+    net.seed(net.seed_addresses[0])
+    peers = [net.peer(free_address("::1")) for _ in range(3)]
+    wait_until(lambda: connected(peers) and ring_whole(peers))
+    peers[0].gossip(["over six"])
+    wait_until(lambda: holds_all(peers, 1))
+    assert net.folder / f"peer_--1_{peers[1].address.port}.txt" in net.folder.iterdir()
+    assert count(peers[1], "received:[::1]:") == 1
+    net.end(peers.pop())
+    wait_until(lambda: all(count(peer, "told:[::1]:") for peer in peers))
