@@ -27,7 +27,8 @@ from seed import Seed
 START_LIMIT = 60.0  # seconds until all peers are up and linked
 SPREAD_LIMIT = 60.0  # seconds beyond the generators' time until all is delivered
 BURY_LIMIT = 60.0  # seconds beyond the liveness misses until the dead are reported
-LINGER = 1.2  # seconds from the last delivery to kills and end: more than check.ON_ITS_WAY
+LINGER = 1.2  # seconds from the last delivery to each peer's last line, or more: what was
+# delivered is then no longer on its way, and a check holds it against whoever lacks it
 
 
 def main(arguments: list[str]) -> int:
@@ -136,7 +137,7 @@ def follow(network: Network, progress: Progress, settings: Settings, kill: int,
     if not (progress.settle(progress.linked, START_LIMIT, network)
             and progress.settle(progress.delivered, gossip_time + SPREAD_LIMIT, network)):
         return False
-    end.pause(LINGER)
+    end.pause(LINGER + (settings.liveness_interval if kill else 0))
     living = [peer for peer in network.peers if not peer.killed]
     for peer in random.sample(living, min(kill, len(living))):
         peer.kill()

@@ -219,12 +219,14 @@ def edit(folder, kind, start, change, first_only):
     returns it."""
     changed = []
     for path in sorted(folder.glob(f"{kind}_*.txt")):
-        lines = path.read_text().splitlines()
-        for at, line in reversed(list(enumerate(lines))):
+        lines = []
+        for line in path.read_text().splitlines():
             if line[27:].startswith(start) and not (first_only and changed):
-                lines[at:at + 1] = change(line)
+                lines += change(line)
                 changed.append(line)
-        path.write_text("\n".join(lines) + "\n")
+            else:
+                lines.append(line)
+        path.write_text("".join(line + "\n" for line in lines))
     return changed[0]
 
 
