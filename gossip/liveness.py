@@ -44,7 +44,8 @@ class Liveness:
         """A link was made, which is a proof of life. Of two calls the later admission counts."""
         with self._lock:
             row = self._rows.pop(peer, None)
-            self._rows[peer] = _Row(link, serial, now) if row is None or row.serial < serial else row
+            later = row is None or row.serial < serial
+            self._rows[peer] = _Row(link, serial, now) if later else row
 
     def lost(self, peer: Address, link) -> None:
         """This link broke: from now on every round is a miss."""

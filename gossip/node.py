@@ -68,9 +68,8 @@ class Node:
         return self.settings.words()
 
     def start_threads(self) -> None:
-        """Start the threads; a subclass adds its own."""
-        self.start_thread("listener", self.listener.run, self.accept, self.make_room)
-        self.start_thread("link flusher", self.flusher.run)
+        """Start the listener, the link flusher and what else the node consists of."""
+        raise NotImplementedError
 
     def wake(self) -> None:
         """Wake what waits on something else than `stopping`; called by `stop`."""

@@ -1,6 +1,7 @@
 """Places: whom a peer dials next, for the ring and for its ordinary places.
 
-Rules only; membership asks `ring_dial` and `ordinary_dial`, the threads that dialled report what came of it.
+Rules only; membership asks `ring_dial` and `ordinary_dial`, the threads that dialled report
+what came of it.
 """
 
 import random

@@ -138,7 +138,8 @@ class PeerRun:
         self.failures.append(rest)
 
     _HANDLERS = {
-        "settings": _settings, "registered": _registered, "generated": _generated, "received": _received,
+        "settings": _settings, "registered": _registered,
+        "generated": _generated, "received": _received,
         "connected": _connected, "disconnected": _disconnected,
         "liveness request": _request, "liveness reply": _reply, "liveness missed": _missed,
         "leaving": _leaving, "dead": _found_dead, "stopped": _stopped, "failed": _failed,

@@ -38,11 +38,13 @@ def test_any_two_majorities_share_a_seed(seeds, needed):
 
 def test_config_takes_commas_comments_blank_lines_crlf_and_repetitions():
     text = "# seeds\r\n127.0.0.1:8080\r\n\r\n127.0.0.1,8081 # second\n127.0.0.1:8080\n[::1]:1\n"
-    assert [str(s) for s in parse_config(text.encode())] == ["127.0.0.1:8080", "127.0.0.1:8081", "[::1]:1"]
+    assert [str(seed) for seed in parse_config(text.encode())] == [
+        "127.0.0.1:8080", "127.0.0.1:8081", "[::1]:1"]
 
 
 @pytest.mark.parametrize("text, number", [
-    ("127.0.0.1:8080\nnonsense\n", 2), ("0.0.0.0:1", 1), ("1 27.0.0.1:80", 1), ("[::ffff:127.0.0.1]:1", 1)])
+    ("127.0.0.1:8080\nnonsense\n", 2), ("0.0.0.0:1", 1), ("1 27.0.0.1:80", 1),
+    ("[::ffff:127.0.0.1]:1", 1)])
 def test_a_bad_config_line_is_named_with_its_number(text, number):
     with pytest.raises(ValueError, match=f"line {number}:"):
         parse_config(text.encode())
