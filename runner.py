@@ -13,6 +13,7 @@ import sys
 
 from gossip import bench, check
 from gossip.addresses import Address, address_of
+from gossip.capacity import fixed
 from gossip.command_line import (
     FAILED, CommandError, Parser, add_common_flags, add_peer_flags, check_free, load_seeds,
     number, parse_port, peer_settings, run_command, show)
@@ -98,7 +99,7 @@ def demo_command(arguments: list[str]) -> int:
     add_common_flags(parser)
     add_base_port(parser)
     args = parser.parse_args(arguments)
-    settings = Settings(capacity=4, gossip_interval=0.3, liveness_interval=1.0,
+    settings = Settings(capacity=fixed(4), gossip_interval=0.3, liveness_interval=1.0,
                         antientropy_interval=2.0)
     peers = [address_of("127.0.0.1", args.base_port + n) for n in range(10)]
     return run_network(args, peers, settings, once=True, kill=1)

@@ -1,11 +1,11 @@
 """The parts that seed.py, peer.py and runner.py are made of. Imports point downwards only.
 
-faces     programs, command_line, signals, console, network, progress, check, records, bench
+faces     programs, command_line, signals, console, network, progress, bench, records, graph, check
 node      node (what seed and peer share), pool, prober, link_check
 outside   link, flusher, listener, output_file, screen, keyboard
 rules     message_list, catch_up, neighbours, overlay, places, liveness, peer_list, origin,
           registrations, registry, waiting_room, cadence, counters
-values    addresses, intervals, wire, settings
+values    addresses, capacity, powerlaw, intervals, pieces, wire, settings
 
 A rule is a class of values: no socket, no thread, no clock (time and randomness are handed
 in). `outside` moves bytes. `peer.py` and `seed.py` are the places where rules meet links.

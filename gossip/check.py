@@ -11,6 +11,8 @@ import pathlib
 import time
 from typing import NamedTuple
 
+from gossip import graph, powerlaw
+from gossip.addresses import parse_address
 from gossip.records import PeerRun, Records
 
 ON_ITS_WAY = 1.0  # seconds before its end in which a run may have missed a message
@@ -32,6 +34,7 @@ class Proof:
     """What several rows need to know of the records."""
 
     def __init__(self, records: Records):
+        self.records = records
         self.peers = records.peers
         self.seeds = records.seeds
         self.newest = records.newest()
@@ -39,11 +42,10 @@ class Proof:
         self.times = sorted(run.generated[m] for m, run in self.origin.items())
 
     def is_dead(self, run: PeerRun) -> bool:
-        return (run.ended != "quit"
-                and run.last < self.newest - 2 * run.setting("liveness-interval"))
+        return run.is_dead(self.newest)
 
     def has_ended(self, run: PeerRun) -> bool:
-        return run.ended is not None or self.is_dead(run)
+        return run.has_ended(self.newest)
 
     def name(self, run: PeerRun) -> str:
         """A run's address, and when it began if the peer lived more than once."""
@@ -61,7 +63,7 @@ def prove(records: Records) -> list[Row]:
     """All rows of the proof."""
     proof = Proof(records)
     return [gossips(proof), broadcast(proof), once(proof), latency(proof), liveness(proof),
-            dead(proof), threads(proof)]
+            dead(proof), degrees(proof), pieces(proof), threads(proof)]
 
 
 def gossips(proof: Proof) -> Row:
@@ -264,6 +266,66 @@ def _living_removed(proof: Proof) -> list[str]:
                         and any(at - interval <= replied <= at for replied in run.replies)):
                     failures.append(f"seed {seed.address} removed {peer}, which lived")
     return failures
+
+
+def degrees(proof: Proof) -> Row:
+    """Everyone's degree when most peers were up, and the power law that fits best."""
+    law = PowerLaw(proof.records)
+    if not law.degrees:
+        return Row("degrees", None, "no peer said what its degree is", [])
+    figures = (f"minimum {law.degrees[0]}, median {law.degrees[len(law.degrees) // 2]}, "
+               f"maximum {law.degrees[-1]}")
+    if law.fitted and law.predicted:
+        figures += (f"; P(k) ~ k^-a with a = {law.fitted} for k from {law.low} to {law.high}; "
+                    f"the capacities of these peers predict {law.predicted}")
+    return Row("degrees", None, figures, [])
+
+
+class PowerLaw:
+    """The degrees of a network beside what its capacities predict.
+
+    A peer's degree can reach its capacity, or the number of the other peers if that is less.
+    The exponents are fitted between the smallest and the largest such number: to the degrees
+    (`fitted`) and to these numbers themselves (`predicted`). With the usual rule a uniform id
+    gives a density proportional to 1/k (derived in capacity.py), so the latter is about 1, and
+    more where many ids have the smallest capacity.
+    """
+
+    def __init__(self, records: Records):
+        snapshot = graph.largest(records)
+        self.degrees = sorted(snapshot.degrees.values())
+        runs = {run.address: run for run in records.peers}
+        others = max(1, len(snapshot.degrees) - 1)
+        self.capacities = sorted(
+            min(others, graph.capacity_of(runs[address]).of(parse_address(address)))
+            for address in snapshot.degrees)
+        self.low, self.high = (self.capacities[0], self.capacities[-1]) if runs else (0, 0)
+        self.fitted = powerlaw.fit(self.degrees, self.low, self.high)
+        self.predicted = powerlaw.fit(self.capacities, self.low, self.high)
+
+
+def pieces(proof: Proof) -> Row:
+    """For how long the graph was in more than one piece; it may not stay so."""
+    end = graph.end_of(proof.records)
+    history = graph.history(proof.records)
+    if not history:
+        return Row("pieces", None, "no peer had a neighbour", [])
+    spans = graph.spans_apart(history, end)
+    figures = "the graph was never in more than one piece"
+    if spans:
+        figures = (f"in more than one piece for {sum(s.end - s.begin for s in spans):.2f} s in "
+                   f"all ({max(s.most for s in spans)} at most), "
+                   f"{max(s.end - s.begin for s in spans):.2f} s at a time")
+    if history[-1][1] == 1:
+        start = min(run.first for run in proof.peers)
+        figures += f"; in one since {history[-1][0] - start:.2f} s after the start"
+    failures = []
+    patience = max((run.setting("liveness-misses") + 3) * run.setting("liveness-interval")
+                   for run in proof.peers) + PROBE_TIME
+    if history[-1][1] > 1 and end - spans[-1].begin > patience:
+        failures = [f"the graph is in {history[-1][1]} pieces at the end, and has been in more "
+                    f"than one for {end - spans[-1].begin:.0f} s"]
+    return Row("pieces", not failures, figures, failures)
 
 
 def threads(proof: Proof) -> Row:

@@ -13,6 +13,7 @@ import re
 import socket
 
 from gossip.addresses import Address, address_of, can_be_dialled
+from gossip.capacity import Capacity, parse_capacity
 from gossip.settings import Settings, read_config
 
 try:
@@ -115,11 +116,12 @@ def parse_port(text: str) -> int:
     return int(text)
 
 
-def parse_capacity(text: str) -> int:
-    match = re.fullmatch(r"fixed:([0-9]{1,4})", text)
-    if not match or int(match[1]) < 2:
-        raise argparse.ArgumentTypeError(f"{text!r} is not fixed:K with a K of 2 or more")
-    return int(match[1])
+def capacity(text: str) -> Capacity:
+    """A capacity rule; ArgumentTypeError says what one looks like."""
+    try:
+        return parse_capacity(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def parse_host(text: str) -> str:
@@ -162,8 +164,8 @@ def add_peer_flags(parser: argparse.ArgumentParser) -> None:
         default = getattr(usual, name.replace("-", "_"))
         parser.add_argument(f"--{name}", type=kind, default=default, metavar="N",
                             help=f"{what} ({default:g})")
-    parser.add_argument("--capacity", type=parse_capacity, default=0, metavar="fixed:K",
-                        help="K neighbours, instead of the power-law rule")
+    parser.add_argument("--capacity", type=capacity, default=usual.capacity, metavar="RULE",
+                        help="neighbours: fixed:K or powerlaw:ALPHA, instead of the usual rule")
     parser.add_argument("--spread", choices=("flood",), default=usual.spread,
                         help="how new messages travel (flood)")
 
@@ -178,9 +180,7 @@ def peer_flags(settings: Settings) -> list[str]:
     """The command line that asks for these settings, for a peer that is started elsewhere."""
     flags = []
     for name, value in zip(Settings._fields, settings):
-        if name == "capacity":
-            flags += ["--capacity", f"fixed:{value}"] if value else []
-        elif value != Settings._field_defaults[name]:
+        if value != Settings._field_defaults[name]:
             flags += [f"--{name.replace('_', '-')}", str(value)]
     return flags
 

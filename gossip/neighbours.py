@@ -43,7 +43,7 @@ class Neighbours:
     def __init__(self, own: Address, settings: Settings):
         self._own = own
         self._settings = settings
-        self.capacity = overlay.capacity(own.port, settings.capacity)
+        self.capacity = settings.capacity.of(own)
         self._lock = threading.Lock()  # guards everything below, and the order of `changes`
         self.changes = collections.deque()  # event texts; taken by the output file
         self._serial = 0  # of the last admission

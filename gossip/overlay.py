@@ -1,24 +1,16 @@
-"""The shape of the network: how many neighbours a peer may have, the ring, who gives way.
+"""The shape of the network: the ring, whom to draw, who gives way.
 
 Pure functions on addresses. Every peer keeps a link to its successor on the ring of all listed
 addresses, so that the graph is connected; the other places are drawn with probability
-proportional to capacity, and since capacities follow a power law (port mod 100 is taken as
-uniform; density of k proportional to 1/k), so do degrees.
+proportional to capacity, and since capacities follow a power law (capacity.py), so do degrees.
 """
 
 import random
 
 from gossip.addresses import Address
+from gossip.capacity import Capacity
 
-LARGEST, SMALLEST = 60, 3
 RING_PLACES = 2  # of the capacity, one on either side
-
-
-def capacity(port: int, fixed: int = 0) -> int:
-    """How many neighbours the peer with this port may have."""
-    if fixed:
-        return fixed
-    return max(SMALLEST, min(LARGEST, int(40 * 1.5 ** (-(port % 100) / 10))))
 
 
 def successors(own: Address, listed) -> list[Address]:
@@ -59,8 +51,7 @@ def surplus(own: Address, ages: dict[Address, float], places: int, spare: int,
     return ordinary[: max(min(excess, len(old)), excess - spare, 0)]
 
 
-def draw(candidates, fixed: int, rng: random.Random) -> Address:
+def draw(candidates, capacity: Capacity, rng: random.Random) -> Address:
     """One of the candidates, with probability proportional to capacity."""
     candidates = sorted(candidates)
-    weights = [capacity(peer.port, fixed) for peer in candidates]
-    return rng.choices(candidates, weights)[0]
+    return rng.choices(candidates, [capacity.of(peer) for peer in candidates])[0]

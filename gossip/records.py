@@ -12,6 +12,7 @@ import re
 import time
 from typing import NamedTuple
 
+from gossip.addresses import parse_address
 from gossip.settings import Settings
 
 _GOSSIP = re.compile(r"gmessage:[0-9.]+:((?:[0-9.]+|\[[^\]]*\]):[0-9]+:[0-9]+:[0-9]+):(.*)",
@@ -44,6 +45,8 @@ class PeerRun:
         self.registered: set[str] = set()  # seeds
         self.repeated: list[str] = []  # messages received more than once, or one's own
         self.linked: set[str] = set()  # neighbours now
+        self.changes: list[tuple[float, str, bool]] = []  # links: when, to whom, came or went
+        self.degrees: list[tuple[float, int]] = []  # when, how many from then on
         self.ever_linked: set[str] = set()
         self.unlinked: dict[str, float] = {}  # earlier neighbour -> when its last link ended
         self.first_linked: float | None = None
@@ -60,6 +63,26 @@ class PeerRun:
         except ValueError:
             return usual
         return value if 0 <= value < math.inf else usual
+
+    def is_dead(self, newest: float) -> bool:
+        """Whether it died: it wrote no last word of leaving, and others wrote on for long."""
+        return (self.ended != "quit"
+                and self.last < newest - 2 * self.setting("liveness-interval"))
+
+    def has_ended(self, newest: float) -> bool:
+        return self.ended is not None or self.is_dead(newest)
+
+    def linked_at(self, at: float) -> set[str]:
+        """Its neighbours at that time."""
+        linked = set()
+        for moment, peer, up in self.changes:
+            if moment <= at:
+                (linked.add if up else linked.discard)(peer)
+        return linked
+
+    def degree_at(self, at: float) -> int:
+        """What its `degree:` lines say about that time."""
+        return next((degree for moment, degree in reversed(self.degrees) if moment <= at), 0)
 
     def had_link(self, peer: str, at: float) -> bool:
         """Whether it was linked to a peer at that time, or has been since."""
@@ -105,6 +128,7 @@ class PeerRun:
 
     def _connected(self, at, rest):
         self.linked.add(rest)
+        self.changes.append((at, rest, True))
         self.ever_linked.add(rest)
         if self.first_linked is None:
             self.first_linked = at
@@ -114,7 +138,13 @@ class PeerRun:
             if rest.startswith(peer + ":"):
                 self.linked.remove(peer)
                 self.unlinked[peer] = at
+                self.changes.append((at, peer, False))
                 break
+
+    def _degree(self, at, rest):
+        degree = rest.partition("=>")[2]
+        if degree.isdecimal():
+            self.degrees.append((at, int(degree)))
 
     def _request(self, at, rest):
         self.requests += 1
@@ -140,7 +170,7 @@ class PeerRun:
     _HANDLERS = {
         "settings": _settings, "registered": _registered,
         "generated": _generated, "received": _received,
-        "connected": _connected, "disconnected": _disconnected,
+        "connected": _connected, "disconnected": _disconnected, "degree": _degree,
         "liveness request": _request, "liveness reply": _reply, "liveness missed": _missed,
         "leaving": _leaving, "dead": _found_dead, "stopped": _stopped, "failed": _failed,
     }
@@ -199,9 +229,16 @@ class _File:
             return
         event, _, rest = line[27:].partition(":")
         if event == "started":
-            self.runs.append(self._make_run(rest.partition(":")[2], at))
+            self._start_run(rest.partition(":")[2], at)
         elif self.runs:
             self.runs[-1].take(at, event, rest)
+
+
+    def _start_run(self, address: str, at: float) -> None:
+        try:
+            self.runs.append(self._make_run(str(parse_address(address)), at))
+        except ValueError:
+            pass  # a damaged line: what follows belongs to nobody, or to the run before
 
 
 @functools.lru_cache(maxsize=1024)

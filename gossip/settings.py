@@ -7,6 +7,7 @@ import re
 from typing import NamedTuple
 
 from gossip.addresses import Address, can_be_dialled, parse_address
+from gossip.capacity import BY_RULE, Capacity
 
 MIB = 1 << 20
 
@@ -20,7 +21,7 @@ class Settings(NamedTuple):
     liveness_misses: int = 3  # unanswered rounds in a row that mean death
     antientropy_interval: float = 10.0  # seconds between comparisons; 0: never compare
     cache_size: int = 100_000  # texts kept for those who lack them
-    capacity: int = 0  # neighbours; 0: by the rule in overlay.py
+    capacity: Capacity = BY_RULE  # how many neighbours
     spread: str = "flood"  # how new messages travel
 
     cache_bytes: int = 64 * MIB  # size of all texts kept
@@ -55,7 +56,7 @@ class Settings(NamedTuple):
 
     def words(self) -> str:
         """The `NAME=VALUE:…` of a `settings:` line: what the command line can set."""
-        shown = self._asdict() | {"capacity": f"fixed {self.capacity}" if self.capacity else "rule"}
+        shown = self._asdict() | {"capacity": str(self.capacity).replace(":", " ")}
         return ":".join(f"{name.replace('_', '-')}={shown[name]}" for name in ON_COMMAND_LINE)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from gossip import wire
 from gossip.addresses import address_of
+from gossip.capacity import fixed
 from gossip.command_line import is_local
 from gossip.link import Link
 from helpers import (
@@ -35,7 +36,7 @@ def linked_net(net, number, **changes):
 
 
 def test_every_message_reaches_everyone_once_through_others(net):
-    peers = linked_net(net, 8, capacity=3, gossip_count=10)
+    peers = linked_net(net, 8, capacity=fixed(3), gossip_count=10)
     wait_until(lambda: holds_all(peers, 80))
     assert all_once(peers)
     assert all(count(peer, "generated:") == 10 for peer in peers)
@@ -176,7 +177,7 @@ def test_liveness_overtakes_gossip_that_waits(net):
 def test_two_halves_that_were_cut_apart_find_each_other_again(net, monkeypatch):
     """Each half is full when they meet, and both gossiped meanwhile."""
     seeds = net.seeds(3)
-    peers = net.peers(10, capacity=3)
+    peers = net.peers(10, capacity=fixed(3))
     wait_until(lambda: connected(peers) and ring_whole(peers))
     peers[0].gossip(["before"])
     wait_until(lambda: holds_all(peers, 1))
@@ -210,7 +211,7 @@ def test_two_halves_that_were_cut_apart_find_each_other_again(net, monkeypatch):
 
 
 def test_links_closed_at_random_lose_nothing(net):
-    peers = linked_net(net, 6, capacity=3, gossip_count=20, liveness_misses=100)
+    peers = linked_net(net, 6, capacity=fixed(3), gossip_count=20, liveness_misses=100)
     for turn in range(40):
         victim = peers[turn % 6]
         for link in victim.neighbours.links()[:1]:

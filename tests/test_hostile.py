@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from gossip import wire
+from gossip.capacity import fixed
 from helpers import (
     FAST, FakePeer, connected, count, events, free_address, neighbours, wait_event,
     wait_until)
@@ -206,7 +207,7 @@ def test_descriptors_that_run_short_kill_no_thread(net):
 
 
 def test_neighbours_that_vanish_in_hundreds_cost_no_threads(net):
-    peer = net.peer(capacity=3)
+    peer = net.peer(capacity=fixed(3))
     before = threading.active_count()
     for _ in range(200):
         address = free_address()

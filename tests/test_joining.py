@@ -4,6 +4,7 @@ import threading
 import time
 
 from gossip import wire
+from gossip.capacity import fixed
 from helpers import (
     connected, count, events, free_address, free_addresses, neighbours, ring_whole,
     wait_event, wait_until)
@@ -29,7 +30,7 @@ def test_a_peer_registers_with_a_majority_and_takes_the_union(net):
 
 def test_peers_started_at_once_become_one_graph_with_a_whole_ring_and_then_rest(net):
     net.seeds(3)
-    peers = net.peers(12, capacity=3)
+    peers = net.peers(12, capacity=fixed(3))
     wait_until(lambda: connected(peers) and ring_whole(peers))
     wait_until(lambda: all(len(neighbours(peer)) <= 3 for peer in peers))
 
@@ -75,7 +76,7 @@ def test_all_seeds_killed_and_restarted_know_everyone_again(net):
 
 def test_who_is_asked_accepts_however_full_unless_somebody_linked_lies_between(net):
     own, *others = free_addresses(6)
-    peer = net.peer(own, capacity=2)
+    peer = net.peer(own, capacity=fixed(2))
     fakes = {}
     for address in (others[0], others[4]):
         fakes[address] = net.dial(peer)
@@ -96,7 +97,7 @@ def test_who_is_asked_accepts_however_full_unless_somebody_linked_lies_between(n
 
 def test_a_peer_with_too_many_links_gives_up_ordinary_ones(net):
     own, *others = free_addresses(4)
-    peer = net.peer(own, capacity=2, liveness_interval=0.3, liveness_misses=100)
+    peer = net.peer(own, capacity=fixed(2), liveness_interval=0.3, liveness_misses=100)
     ends = {}
     for address in others:  # each nearer to its own predecessor's place than the last
         ends[address] = net.dial(peer)

@@ -6,8 +6,9 @@ import sys
 from helpers import ROOT
 
 LAYERS = [
-    {"addresses", "intervals"},
-    {"wire", "settings"},
+    {"addresses", "intervals", "pieces"},
+    {"wire", "capacity"},
+    {"settings", "powerlaw"},
     {"message_list", "overlay", "liveness", "peer_list", "registrations", "registry",
      "waiting_room", "cadence", "origin", "counters"},
     {"catch_up", "neighbours", "places"},
@@ -16,7 +17,8 @@ LAYERS = [
     {"node", "link_check", "pool"},
     {"prober"},
     {"console", "records", "signals", "command_line"},
-    {"programs", "check"},
+    {"programs", "graph"},
+    {"check"},
     {"network", "progress"},
     {"bench"},
 ]

@@ -9,6 +9,7 @@ from helpers import ROOT
 HUNDRED_PEERS = textwrap.dedent("""
     import os, pathlib, sys, tempfile, threading
     sys.path[:0] = [{root!r}, {root!r} + "/tests"]
+    from gossip.capacity import fixed
     from helpers import FAST, Net, connected, wait_until
 
     def state():
@@ -16,7 +17,7 @@ HUNDRED_PEERS = textwrap.dedent("""
 
     before = state()
     with tempfile.TemporaryDirectory() as folder:
-        net = Net(pathlib.Path(folder), FAST._replace(liveness_interval=2.0, capacity=3))
+        net = Net(pathlib.Path(folder), FAST._replace(liveness_interval=2.0, capacity=fixed(3)))
         net.seeds(3)
         for _ in range(5):
             peers = net.peers(20)

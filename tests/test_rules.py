@@ -8,6 +8,7 @@ import pytest
 from gossip import overlay
 from gossip.addresses import address_of
 from gossip.cadence import Cadence
+from gossip.capacity import BY_RULE
 from gossip.link_check import LinkCheck
 from gossip.liveness import Liveness
 from gossip.neighbours import Neighbours
@@ -31,7 +32,7 @@ class FakeLink:
 @pytest.mark.parametrize("identity", range(100))
 def test_capacity_follows_the_rule(identity):
     rule = int(40 * 1.5 ** (-identity / 10))
-    assert overlay.capacity(5000 + identity) == max(3, min(60, rule)) >= 3
+    assert BY_RULE.of(peer(5000 + identity)) == max(3, min(60, rule)) >= 3
 
 
 def test_any_subset_of_any_list_is_connected_by_its_ring():
@@ -75,9 +76,9 @@ def test_surplus_spares_the_ring_and_the_young_unless_there_are_far_too_many():
 
 def test_places_are_drawn_with_probability_proportional_to_capacity():
     rng = random.Random(1)
-    drawn = [overlay.draw([peer(5000), peer(5040)], 0, rng) for _ in range(4000)]
+    drawn = [overlay.draw([peer(5000), peer(5040)], BY_RULE, rng) for _ in range(4000)]
     share = drawn.count(peer(5000)) / 4000
-    assert abs(share - 40 / (40 + overlay.capacity(5040))) < 0.03
+    assert abs(share - 40 / (40 + BY_RULE.of(peer(5040)))) < 0.03
 
 
 def test_who_refused_as_full_or_cannot_be_reached_is_left_alone_for_a_while():

@@ -6,6 +6,7 @@ import pytest
 
 from gossip import wire
 from gossip.addresses import address_of, parse_address
+from gossip.capacity import Capacity, fixed
 from gossip.command_line import CommandError, Parser, add_peer_flags, peer_flags, peer_settings
 from gossip.link import Lines
 from gossip.settings import Settings, majority, parse_config
@@ -52,13 +53,16 @@ def test_a_bad_config_line_is_named_with_its_number(text, number):
         parse_config(b"# nothing\n")
 
 
-def test_flags_survive_being_passed_on():
-    settings = Settings(gossip_count=3, gossip_interval=0.5, capacity=6, cache_size=7)
+@pytest.mark.parametrize("capacity", [Capacity(), fixed(6), Capacity("powerlaw", 2.25)])
+def test_flags_survive_being_passed_on(capacity):
+    settings = Settings(gossip_count=3, gossip_interval=0.5, capacity=capacity, cache_size=7)
     parser = Parser()
     add_peer_flags(parser)
     assert peer_settings(parser.parse_args(peer_flags(settings))) == settings
     with pytest.raises(CommandError):
         parser.parse_args(["--capacity", "fixed:1"])
+    with pytest.raises(CommandError):
+        parser.parse_args(["--capacity", "powerlaw:0"])
 
 
 @pytest.mark.parametrize("line, value", [

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from gossip.capacity import fixed
 from gossip.records import Records
 from helpers import (
     FAST, Net, Program, connected, count, free_addresses, holds_all, ring_whole, wait_until,
@@ -85,13 +86,13 @@ def test_every_peer_restarted_one_after_the_other_loses_nothing(tmp_path):
     net = Net(tmp_path, FAST)
     try:
         net.seeds(3)
-        peers = net.peers(8, capacity=3)
+        peers = net.peers(8, capacity=fixed(3))
         wait_until(lambda: connected(peers) and ring_whole(peers))
         peers[0].gossip([f"text {n}" for n in range(1000)])
         wait_until(lambda: holds_all(peers, 1000))
         for at in range(8):
             net.end(peers[at])
-            peers[at] = net.peer(peers[at].address, capacity=3)
+            peers[at] = net.peer(peers[at].address, capacity=fixed(3))
             wait_until(lambda: holds_all(peers, 1000), 30)
     finally:
         net.stop()
@@ -103,7 +104,7 @@ def test_gossip_for_two_minutes_while_peers_die_and_join(tmp_path):
     net = Net(tmp_path, FAST._replace(cache_size=2_000))
     try:
         seeds = net.seeds(3)
-        peers = net.peers(10, capacity=4)
+        peers = net.peers(10, capacity=fixed(4))
         wait_until(lambda: connected(peers))
         end, turn = time.monotonic() + 120, 0
         while time.monotonic() < end:
@@ -111,7 +112,7 @@ def test_gossip_for_two_minutes_while_peers_die_and_join(tmp_path):
             peers[turn % 10].gossip([f"{turn} {n}" for n in range(20)])
             if turn % 20 == 0:
                 net.end(peers[turn % 7])
-                peers[turn % 7] = net.peer(peers[turn % 7].address, capacity=4)
+                peers[turn % 7] = net.peer(peers[turn % 7].address, capacity=fixed(4))
             time.sleep(0.1)
         wait_until(lambda: connected(peers) and ring_whole(peers), 60)
         wait_until(lambda: len({peer.messages.digest() for peer in peers}) == 1, 60)

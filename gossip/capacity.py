@@ -1,0 +1,102 @@
+"""Capacity: how many neighbours a peer may have, by a rule that everyone can compute for everyone.
+
+Pure values. Three rules:
+
+rule            int(40 · 1.5^(−id/10)) with id = port mod 100, never below 3, never above 60
+fixed:K         K for everyone
+powerlaw:ALPHA  from 3 to 60, P(k) proportional to k^−ALPHA; a hash of the address is the quantile
+
+Why the first one makes a power law: when x is uniform on [0, 100), k = 40 · 1.5^(−x/10) is
+smaller than c exactly when x > 10 · ln(40/c) / ln 1.5; so P(K < c) grows with ln c, and the
+density, its derivative, is proportional to 1/c: a power law with exponent 1 between the smallest
+and the largest capacity. Whole ports and int() round that a little, and all ids above 56, for
+which the formula gives less than 4, share the smallest capacity.
+"""
+
+import bisect
+import functools
+import hashlib
+import itertools
+import re
+from typing import NamedTuple
+
+from gossip.addresses import Address
+
+LARGEST, SMALLEST = 60, 3
+IDS = 100  # ids of peers, by which the first rule goes
+
+
+class Capacity(NamedTuple):
+    """One of the rules; `number` is K or ALPHA."""
+
+    kind: str = "rule"
+    number: float = 0
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.number:g}" if self.number else self.kind
+
+    def of(self, address: Address) -> int:
+        """How many neighbours the peer with this address may have."""
+        if self.kind == "fixed":
+            return int(self.number)
+        if self.kind == "powerlaw":
+            return _drawn(self.number, str(address))
+        return _by_id(address.port % IDS)
+
+    def expected(self) -> dict[int, float]:
+        """The probability of each capacity, for a port or a hash taken at random."""
+        if self.kind == "fixed":
+            return {int(self.number): 1.0}
+        if self.kind == "powerlaw":
+            return powerlaw(self.number, SMALLEST, LARGEST)
+        shares: dict[int, float] = {}
+        for identity in reversed(range(IDS)):
+            shares[_by_id(identity)] = shares.get(_by_id(identity), 0) + 1 / IDS
+        return shares
+
+
+BY_RULE = Capacity()
+
+
+def fixed(number: int) -> Capacity:
+    """The same capacity for everyone."""
+    return Capacity("fixed", number)
+
+
+def parse_capacity(text: str, separator: str = ":") -> Capacity:
+    """`rule`, `fixed:K` (K from 2 to 9999) or `powerlaw:ALPHA` (0 to 10); ValueError otherwise."""
+    match = re.fullmatch(rf"(fixed){separator}([0-9]{{1,4}})|"
+                         rf"(powerlaw){separator}([0-9]{{1,2}}(?:\.[0-9]{{1,3}})?)|(rule)", text)
+    if match and match[1] and int(match[2]) >= 2:
+        return fixed(int(match[2]))
+    if match and match[3] and 0 < float(match[4]) <= 10:
+        return Capacity("powerlaw", float(match[4]))
+    if match and match[5]:
+        return BY_RULE
+    raise ValueError(f"{text!r} is neither fixed:K with a K of 2 or more nor powerlaw:ALPHA "
+                     f"with an ALPHA above 0, up to 10")
+
+
+def powerlaw(alpha: float, low: int, high: int) -> dict[int, float]:
+    """P(k) proportional to k^−alpha for whole k from low to high."""
+    weights = {k: k ** -alpha for k in range(low, high + 1)}
+    total = sum(weights.values())
+    return {k: weight / total for k, weight in weights.items()}
+
+
+@functools.lru_cache(maxsize=None)
+def _by_id(identity: int) -> int:
+    return max(SMALLEST, min(LARGEST, int(40 * 1.5 ** (-identity / 10))))
+
+
+@functools.lru_cache(maxsize=16)
+def _cumulative(alpha: float) -> list[float]:
+    return list(itertools.accumulate(powerlaw(alpha, SMALLEST, LARGEST).values()))
+
+
+@functools.lru_cache(maxsize=16_384)
+def _drawn(alpha: float, address: str) -> int:
+    """The capacity at the quantile that the address's hash is taken for."""
+    quantile = int.from_bytes(hashlib.sha256(address.encode()).digest()[:6], "big") / 2**48
+    at = bisect.bisect_right(_cumulative(alpha), quantile)
+    return min(LARGEST, SMALLEST + at)

@@ -1,0 +1,124 @@
+"""The graph of a network and its history, as the output files of its peers tell them.
+
+A link is in the graph while both of its ends say `connected`, a peer from its first link until
+its run ended. So the files tell at every moment how many pieces the graph was in.
+"""
+
+import bisect
+from typing import NamedTuple
+
+from gossip.capacity import Capacity, parse_capacity
+from gossip.pieces import Pieces
+from gossip.records import PeerRun, Records
+
+CLOSING = 5.0  # seconds before the newest line in which a whole network ends together
+
+
+class Snapshot(NamedTuple):
+    """The network at one moment: who was up, everyone's degree, and who was linked to whom."""
+
+    at: float
+    degrees: dict[str, int]  # address -> degree
+    links: list[tuple[str, str]]  # each once, the smaller address first
+
+
+class Span(NamedTuple):
+    """A time (Unix seconds) in which the graph was in several pieces, `most` of them at once."""
+
+    begin: float
+    end: float
+    most: int
+
+
+def up_until(run: PeerRun, newest: float) -> float:
+    """When a run left, ended or died; the newest line's time while it is up."""
+    if run.left is not None:
+        return run.left
+    return run.last if run.has_ended(newest) else newest
+
+
+def largest(records: Records) -> Snapshot:
+    """The network at the last moment at which most peers were up (so before a massacre)."""
+    newest = records.newest()
+    ends = [(run, up_until(run, newest)) for run in records.peers]
+    if not ends:
+        return Snapshot(newest, {}, [])
+    begun = sorted(run.first for run, _ in ends)
+    ended = sorted(end for _, end in ends)
+    at = max((bisect.bisect_right(begun, end) - bisect.bisect_left(ended, end), end)
+             for _, end in ends)[1]
+    runs = {run.address: run for run, end in ends if run.first <= at <= end}
+    linked = {address: run.linked_at(at) for address, run in runs.items()}
+    links = sorted((one, other) for one in linked for other in linked[one]
+                   if one < other and one in linked.get(other, ()))
+    return Snapshot(at, {address: run.degree_at(at) for address, run in runs.items()}, links)
+
+
+def capacity_of(run: PeerRun) -> Capacity:
+    """The rule in a run's settings; the usual one when the file does not tell sense."""
+    try:
+        return parse_capacity(run.settings.get("capacity", "rule"), " ")
+    except ValueError:
+        return Capacity()
+
+
+def end_of(records: Records) -> float:
+    """When the network ended: the newest line, or before that the first of the last words, if
+    all peers said theirs within a few seconds (the experiment was over)."""
+    newest = records.newest()
+    if any(not run.has_ended(newest) for run in records.peers):
+        return newest
+    return min((run.last for run in records.peers
+                if run.ended is not None and run.last >= newest - CLOSING), default=newest)
+
+
+def history(records: Records) -> list[tuple[float, int]]:
+    """(time, number of pieces from then on), one for every change of that number."""
+    end, newest = end_of(records), records.newest()
+    events = []
+    for run in records.peers:
+        if run.first_linked is not None:
+            events.append((run.first_linked, run.address, None, True))
+        events += [(at, run.address, peer, up) for at, peer, up in run.changes]
+        if run.has_ended(newest) or run.left is not None:
+            events.append((up_until(run, newest), run.address, None, False))
+    events = sorted((event for event in events if event[0] <= end), key=lambda event: event[0])
+    pieces, counts = Pieces(), []
+    said: dict[str, set[str]] = {}  # peer -> whom it calls its neighbours
+    for at, peer, other, up in events:
+        _apply(pieces, said, peer, other, up)
+        if counts and counts[-1][0] == at:
+            counts.pop()
+        if not counts or counts[-1][1] != len(pieces):
+            counts.append((at, len(pieces)))
+    return counts
+
+
+def _apply(pieces: Pieces, said: dict[str, set[str]], peer: str, other: str | None,
+           up: bool) -> None:
+    """Take one event: a peer came or went (no `other`), or said so of a link."""
+    mine = said.setdefault(peer, set())
+    if other is None and up:
+        pieces.add(peer)
+    elif other is None:
+        mine.clear()
+        pieces.remove(peer)
+    elif up:
+        mine.add(other)
+        if peer in said.get(other, ()) and peer in pieces and other in pieces:
+            pieces.link(peer, other)
+    else:
+        mine.discard(other)
+        pieces.unlink(peer, other)
+
+
+def spans_apart(counts: list[tuple[float, int]], end: float) -> list[Span]:
+    """When the graph was in more than one piece, from a history that ends at `end`."""
+    spans, begin, most = [], None, 0
+    for at, count in [*counts, (end, 1)]:
+        if count > 1:
+            begin, most = at if begin is None else begin, max(most, count)
+        elif begin is not None:
+            spans.append(Span(begin, at, most))
+            begin, most = None, 0
+    return spans

@@ -1,0 +1,82 @@
+"""Pieces: how many connected components a graph has, while links come and go.
+
+Pure. A new link joins two pieces in the size of the smaller. When a link goes, two searches
+start at its ends and take turns: they meet soon where the graph is well connected, and where it
+fell apart the smaller part is known first.
+"""
+
+from collections.abc import Hashable
+
+
+class Pieces:
+    """A graph of nodes and links, and which piece each node belongs to."""
+
+    def __init__(self):
+        self._links: dict[Hashable, set] = {}
+        self._piece: dict[Hashable, int] = {}  # node -> number of its piece
+        self._members: dict[int, set] = {}  # number of a piece -> its nodes
+        self._last = 0
+
+    def __len__(self) -> int:
+        """How many pieces there are."""
+        return len(self._members)
+
+    def __contains__(self, node: Hashable) -> bool:
+        return node in self._links
+
+    def add(self, node: Hashable) -> None:
+        """A new node, a piece by itself."""
+        if node not in self._links:
+            self._links[node] = set()
+            self._settle({node})
+
+    def remove(self, node: Hashable) -> None:
+        """Take a node out, with its links."""
+        if node in self._links:
+            for other in list(self._links[node]):
+                self.unlink(node, other)
+            del self._links[node]
+            del self._members[self._piece.pop(node)]
+
+    def link(self, one: Hashable, other: Hashable) -> None:
+        """Link two nodes that are there."""
+        self._links[one].add(other)
+        self._links[other].add(one)
+        small, large = sorted((self._piece[one], self._piece[other]),
+                              key=lambda piece: len(self._members[piece]))
+        if small != large:
+            moved = self._members.pop(small)
+            self._members[large] |= moved
+            self._piece.update(dict.fromkeys(moved, large))
+
+    def unlink(self, one: Hashable, other: Hashable) -> None:
+        """Undo a link."""
+        if other not in self._links.get(one, ()):
+            return
+        self._links[one].discard(other)
+        self._links[other].discard(one)
+        part = self._separate(one, other)
+        if part is not None:
+            self._members[self._piece[one]] -= part
+            self._settle(part)
+
+    def _settle(self, nodes: set) -> None:
+        """These nodes are a piece of their own now."""
+        self._last += 1
+        self._members[self._last] = nodes
+        self._piece.update(dict.fromkeys(nodes, self._last))
+
+    def _separate(self, one: Hashable, other: Hashable) -> set | None:
+        """The part around one of two nodes, if no path leads from it to the other."""
+        mine, theirs = ({one}, [one]), ({other}, [other])
+        while True:
+            seen, todo = mine
+            if not todo:
+                return seen
+            for node in self._links[todo.pop()]:
+                if node in theirs[0]:
+                    return None
+                if node not in seen:
+                    seen.add(node)
+                    todo.append(node)
+            mine, theirs = theirs, mine

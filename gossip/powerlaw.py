@@ -1,0 +1,65 @@
+"""The exponent of a power law, fitted to degrees by maximum likelihood.
+
+Pure. After A. Clauset, C. R. Shalizi, M. E. J. Newman, "Power-law distributions in empirical
+data", SIAM Review 51 (2009), section 3, for whole numbers; their zeta function, a sum over all
+k from the smallest on, becomes a finite sum here, because capacities have a largest, too.
+
+For p(k) = k^−a / Z(a), Z(a) = Σ j^−a over j = low..high, the log-likelihood of n values is
+−a Σ ln k − n ln Z(a). Its derivative vanishes where the mean of ln k equals E_a[ln K], which
+falls as a grows; and its second derivative, −n Var_a[ln K], gives the standard error.
+"""
+
+import math
+from typing import NamedTuple
+
+from gossip.capacity import powerlaw
+
+STEEPEST = 25.0  # exponents beyond this are no longer told apart
+
+
+class Fit(NamedTuple):
+    """P(k) ~ k^−exponent for k from low to high, from `count` values in that range."""
+
+    exponent: float
+    error: float  # its standard error
+    low: int
+    high: int
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.exponent:.2f} ± {self.error:.2f}"
+
+
+def fit(values, low: int, high: int) -> Fit | None:
+    """The most likely exponent for the values from low to high; None when they tell none."""
+    logs = [math.log(k) for k in values if low <= k <= high]
+    if low >= high or not logs:
+        return None
+    mean = sum(logs) / len(logs)
+    flat, steep = -STEEPEST, STEEPEST
+    if not _moments(steep, low, high)[0] < mean < _moments(flat, low, high)[0]:
+        return None
+    while steep - flat > 1e-9:
+        middle = (flat + steep) / 2
+        if _moments(middle, low, high)[0] > mean:
+            flat = middle
+        else:
+            steep = middle
+    variance = _moments(flat, low, high)[1]
+    return Fit(flat, 1 / math.sqrt(len(logs) * variance), low, high, len(logs))
+
+
+def _moments(exponent: float, low: int, high: int) -> tuple[float, float]:
+    """E[ln K] and Var[ln K] under that exponent."""
+    shares = powerlaw(exponent, low, high)
+    mean = sum(share * math.log(k) for k, share in shares.items())
+    return mean, sum(share * (math.log(k) - mean) ** 2 for k, share in shares.items())
+
+
+def at_least(shares: dict[int, float]) -> list[tuple[int, float]]:
+    """(k, P(K >= k)) in rising order of k: the complementary cumulative distribution."""
+    tail, rest = [], 0.0
+    for k in sorted(shares, reverse=True):
+        rest += shares[k]
+        tail.append((k, rest))
+    return tail[::-1]
