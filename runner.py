@@ -17,12 +17,14 @@ from gossip.capacity import fixed
 from gossip.command_line import (
     FAILED, CommandError, Parser, add_common_flags, add_peer_flags, check_free, load_seeds,
     number, parse_port, peer_settings, run_command, show)
-from gossip.network import Network, clear_outputs
+from gossip.network import Network, clear_outputs, default_processes
 from gossip.programs import local_seeds, run_seeds
 from gossip.progress import Progress
 from gossip.records import Records
 from gossip.settings import Settings
 from gossip.signals import End
+from gossip.worker import Worker
+from peer import Peer
 from seed import Seed
 
 START_LIMIT = 60.0  # seconds until all peers are up and linked
@@ -34,7 +36,8 @@ LINGER = 1.2  # seconds from the last delivery to each peer's last line, or more
 
 def main(arguments: list[str]) -> int:
     """Choose the command by the first word."""
-    commands = {"demo": demo_command, "check": check_command, "bench": bench_command}
+    commands = {"demo": demo_command, "check": check_command, "bench": bench_command,
+                "worker": worker_command}
     command = commands.get(arguments[0]) if arguments else None
     if command is not None:
         return run_command(f"runner.py {arguments[0]}", command, arguments[1:])
@@ -56,6 +59,10 @@ def start_command(arguments: list[str]) -> int | None:
     add_base_port(parser)
     parser.add_argument("--once", action="store_true",
                         help="end when all is delivered (and the dead reported), and check")
+    parser.add_argument("--processes", type=whole_number(1), default=default_processes(),
+                        metavar="K", help="processes that the peers share (one per core)")
+    parser.add_argument("--process-per-peer", action="store_const", const=None, dest="processes",
+                        help="each peer in a process of its own")
     parser.add_argument("--kill", type=whole_number(0), default=0, metavar="K",
                         help="once gossip is delivered, K peers die abruptly")
     args = parser.parse_args(arguments)
@@ -65,7 +72,7 @@ def start_command(arguments: list[str]) -> int | None:
         return seeds_only(args)
     if args.kill >= args.peers:
         parser.error(f"--kill {args.kill} leaves nobody of {args.peers} peers")
-    return run_network(args, peer_addresses(parser, args), peer_settings(args),
+    return run_network(args, peer_addresses(parser, args), peer_settings(args), args.processes,
                        args.once, args.kill)
 
 
@@ -102,19 +109,20 @@ def demo_command(arguments: list[str]) -> int:
     settings = Settings(capacity=fixed(4), gossip_interval=0.3, liveness_interval=1.0,
                         antientropy_interval=2.0)
     peers = [address_of("127.0.0.1", args.base_port + n) for n in range(10)]
-    return run_network(args, peers, settings, once=True, kill=1)
+    return run_network(args, peers, settings, default_processes(), once=True, kill=1)
 
 
-def run_network(args, peers: list[Address], settings: Settings, once: bool, kill: int) -> int:
+def run_network(args, peers: list[Address], settings: Settings, processes: int | None,
+                once: bool, kill: int) -> int:
     """Start a network, follow it, kill some, and with `once` prove and end it."""
     seeds = load_seeds(args.config)
     local = local_seeds(seeds)
     end = End()
-    with Network(Seed, seeds, args.config, args.outputs) as network:
+    with Network(seeds, local, peers, settings, args.config, args.outputs) as network:
         try:
-            network.check(local, peers)
+            plan = network.plan(processes)
             clear_outputs(args.outputs)
-            network.start(local, peers, settings)
+            network.start(plan)
             progress = Progress(Records(args.outputs), len(peers), settings, end, args.quiet)
             settled = follow(network, progress, settings, kill, end)
             while not once:  # until Ctrl-C; who dies meanwhile is part of the experiment
@@ -139,12 +147,27 @@ def follow(network: Network, progress: Progress, settings: Settings, kill: int,
             and progress.settle(progress.delivered, gossip_time + SPREAD_LIMIT, network)):
         return False
     end.pause(LINGER + (settings.liveness_interval if kill else 0))
-    living = [peer for peer in network.peers if not peer.killed]
-    for peer in random.sample(living, min(kill, len(living))):
-        peer.kill()
-        progress.killed.add(str(peer.address))
+    living = [peer for peer in network.peers if str(peer) not in progress.killed]
+    victims = random.sample(living, min(kill, len(living)))
+    network.kill(victims)
+    progress.killed.update(map(str, victims))
     rounds = (settings.liveness_misses + 2) * settings.liveness_interval
     return progress.settle(progress.buried, rounds + BURY_LIMIT, network)
+
+
+def worker_command(arguments: list[str]) -> None:
+    """What --peers starts: a process with several nodes, told over its standard input."""
+    parser = Parser(prog="runner.py worker", description="Hosts nodes for the runner.")
+    parser.add_argument("kind", choices=("seed", "peer"))
+    add_common_flags(parser)
+    add_peer_flags(parser)
+    args = parser.parse_args(arguments)
+    seeds, settings = load_seeds(args.config), peer_settings(args)
+    if args.kind == "seed":
+        settings = Settings()
+    node_class = Seed if args.kind == "seed" else Peer
+    Worker(args.kind, args.outputs,
+           lambda address, output: node_class(address, seeds, settings, output)).run()
 
 
 def check_command(arguments: list[str]) -> int:

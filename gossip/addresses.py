@@ -31,7 +31,7 @@ class Address(NamedTuple):
     @property
     def listed(self) -> str:
         """The form used inside peer lists: `IP#PORT`."""
-        return f"{self.host}#{self.port}"
+        return _listed(self)
 
     @property
     def file_part(self) -> str:
@@ -47,6 +47,11 @@ class Address(NamedTuple):
     def dial(self) -> tuple[str, int]:
         """The pair that a socket connects or binds to."""
         return self.ip, self.port
+
+
+@functools.lru_cache(maxsize=16_384)
+def _listed(address: Address) -> str:
+    return f"{address.host}#{address.port}"
 
 
 def address_of(ip: str, port: int) -> Address:

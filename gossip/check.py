@@ -16,7 +16,6 @@ from gossip.addresses import parse_address
 from gossip.records import PeerRun, Records
 
 ON_ITS_WAY = 1.0  # seconds before its end in which a run may have missed a message
-ENDING = 5.0  # seconds that a node may take from closing its connections to its last line
 SHOWN = 5  # failures of a kind that are shown in full
 PROBE_TIME = 2.0  # seconds that a last probe takes
 
@@ -215,11 +214,9 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
     """What is missing after a death, and how long what is not missing took."""
     failures, delays = [], []
     found = found_dead(proof, run)
-    # Its last line came when all its connections had ended already, or before that.
-    died = run.last - (ENDING if run.ended else 0)
     interval = run.setting("liveness-interval")
     due = run.last + (run.setting("liveness-misses") + 1) * interval + PROBE_TIME
-    if not found and not any(other.had_link(run.address, died) and other.last >= due
+    if not found and not any(other.had_link(run.address, run.last) and other.last >= due
                              for other in proof.peers):
         return [], []  # no neighbour lived long enough to find out
     missing = run.registered - {seed.address for seed in proof.seeds}
@@ -227,11 +224,11 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
                  for seed in sorted(missing)]
     for seed in proof.seeds:
         listed = [at for at, peer in seed.registered if peer == run.address and at <= run.last]
-        left = [at for at, peer, _ in seed.removed if peer == run.address and at < died]
+        left = [at for at, peer, _ in seed.removed if peer == run.address and at < run.last]
         if not listed or (left and max(left) > max(listed)) or seed.last < run.last:
             continue
         removed = [at for at, peer, _ in seed.removed
-                   if peer == run.address and at >= max(listed) and at >= died]
+                   if peer == run.address and at >= max(listed) and at >= run.last]
         reported = [at for at, peer in seed.reports if peer == run.address and at >= run.last]
         if found and not reported and seed.last < min(found):
             continue  # it had ended before anybody could tell it

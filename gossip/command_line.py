@@ -14,12 +14,8 @@ import socket
 
 from gossip.addresses import Address, address_of, can_be_dialled
 from gossip.capacity import Capacity, parse_capacity
+from gossip.limits import raise_descriptor_limit
 from gossip.settings import Settings, read_config
-
-try:
-    import resource
-except ImportError:  # not on Windows
-    resource = None
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FAILED, USAGE, INTERRUPTED = 1, 2, 130  # exit codes
@@ -81,16 +77,6 @@ def keep_standard_descriptors() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
-
-
-def raise_descriptor_limit() -> None:
-    """Let this process open as many files and sockets as the system allows."""
-    if resource is not None:
-        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        except (OSError, ValueError):
-            pass  # some systems allow less than they say
 
 
 # Values of flags.

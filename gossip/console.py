@@ -99,7 +99,7 @@ class Console:
 
     def _peers(self) -> str:
         neighbours = self._peer.neighbours.addresses()
-        known = sorted(self._peer.peer_list.addresses())
+        known = self._peer.peer_list.addresses()
         return (f"neighbours ({len(neighbours)}): {' '.join(map(str, neighbours))}\n"
                 f"known peers ({len(known)}): {' '.join(map(str, known))}")
 

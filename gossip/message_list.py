@@ -24,7 +24,7 @@ sha256 = hashlib.sha256
 class _Run:
     """What is known of one life of one peer."""
 
-    __slots__ = ("key", "seen", "gone", "held", "share", "_sorted")
+    __slots__ = ("key", "seen", "gone", "held", "share", "_sorted", "_ranges")
 
     def __init__(self, key: bytes):
         self.key = key  # IP:PORT:START
@@ -33,6 +33,7 @@ class _Run:
         self.held: dict[int, bytes] = {}  # number -> digest of its line
         self._sorted: list[int] | None = None  # the numbers held, while they do not change
         self.share = 0  # its share of the digest of everything
+        self._ranges: list[Range] | None = []  # those of known(), while they do not change
 
     def hold(self, number: int, digest: bytes) -> None:
         self.held[number] = digest
@@ -56,6 +57,16 @@ class _Run:
         if not len(self.gone):
             return self.seen
         return Intervals(self.seen.ranges() + self.gone.ranges())
+
+    def changed(self) -> None:
+        """More is seen or gone."""
+        self._ranges = None
+
+    def ranges(self) -> list[Range]:
+        """What is known, as ranges (not to be changed)."""
+        if self._ranges is None:
+            self._ranges = self.known().ranges()
+        return self._ranges
 
 
 class Fresh(NamedTuple):
@@ -147,9 +158,8 @@ class MessageList:
         with self._lock:
             for run in self._changed:
                 self._digest ^= run.share
-                known = run.known().ranges()
                 run.share = int.from_bytes(
-                    sha256(run.key + repr(known).encode()).digest()[:16], "big")
+                    sha256(run.key + repr(run.ranges()).encode()).digest()[:16], "big")
                 self._digest ^= run.share
             self._changed.clear()
             return f"{self._digest:032x}"
@@ -157,7 +167,7 @@ class MessageList:
     def vector(self) -> list[tuple[bytes, list[Range]]]:
         """All that is known, per run."""
         with self._lock:
-            return [(run.key, run.known().ranges()) for run in self._runs.values()]
+            return [(run.key, run.ranges()) for run in self._runs.values()]
 
     def lacking(self, entries, although_gone: bool) -> list[tuple[bytes, list[Range]]]:
         """What of another's vector was not seen here (and, unless asked, is not gone)."""
@@ -165,6 +175,8 @@ class MessageList:
         with self._lock:
             for key, ranges in entries:
                 run = self._runs.get(key)
+                if run is not None and not although_gone and run.ranges() == ranges:
+                    continue
                 if run is not None:
                     known = run.seen if although_gone else run.known()
                     ranges = [gap for low, high in ranges for gap in known.missing(low, high)]
@@ -206,7 +218,7 @@ class MessageList:
                 for first, last in ranges:
                     run.gone.add_range(first, last)
                     self._bound(run.gone)
-                self._changed.add(run)
+                self._note_change(run)
 
     def _run(self, key: bytes) -> _Run:
         """The row of a run, now the one used last. Expects the lock."""
@@ -222,7 +234,7 @@ class MessageList:
 
     def _remember(self, run: _Run, number: int, digest: bytes, line: bytes) -> None:
         """Keep a new text. Expects the lock."""
-        self._changed.add(run)
+        self._note_change(run)
         if len(run.gone) and number in run.gone:
             run.gone = Intervals()  # it was not gone, and so may the others not be
         if len(run.seen) > self._settings.intervals_kept:
@@ -232,6 +244,11 @@ class MessageList:
         self._lines.add(line)
         self._order.append((digest, run, number))
         self._bytes += len(line)
+
+    def _note_change(self, run: _Run) -> None:
+        """Expects the lock."""
+        run.changed()
+        self._changed.add(run)
 
     def _bound(self, intervals: Intervals) -> None:
         """Keep an interval set within its limit. Expects the lock."""

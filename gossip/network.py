@@ -1,106 +1,207 @@
-"""A network on this machine: seeds in this process, every peer a process of its own.
+"""A network on this machine: seeds and peers, in worker processes or each peer in its own.
 
-Peers end when this process does, however it ended: their standard input is a pipe from here.
+All of these processes end when this one does, however it ended: their standard input is a pipe
+from here. Who shares a process with whom is decided before anything starts, by what the system
+allows (limits.py).
 """
 
+import os
 import pathlib
 import subprocess
 import sys
+import time
+from typing import NamedTuple
 
+from gossip import limits
 from gossip.addresses import Address
 from gossip.command_line import FAILED, ROOT, CommandError, check_free, peer_flags
-from gossip.programs import check_reachable, start_seeds
+from gossip.programs import check_reachable
 from gossip.settings import Settings
 
-END_LIMIT = 5.0  # seconds in which a peer ends that is told to; then it is killed
+END_LIMIT = 3.0  # seconds in which a process ends that is told to; then it is killed
 
 
-class PeerProcess:
-    """One peer.py."""
+class Host:
+    """A process that hosts nodes, and the pipe that keeps it alive."""
 
-    def __init__(self, address: Address, flags: list[str]):
-        self.address = address
-        self._process = subprocess.Popen(
-            [sys.executable, str(ROOT / "peer.py"), str(address.port), "--host", address.ip,
-             "--quiet", "--end-with-input", *flags],
-            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    def __init__(self, what: str, arguments: list[str], addresses: list[Address], stdout):
+        self.what = what
+        self.addresses = addresses
+        self._process = subprocess.Popen([sys.executable, *arguments], stdin=subprocess.PIPE,
+                                         stdout=stdout)
         self.id = self._process.pid
-        self.killed = False
 
-    def type(self, text: str) -> None:
-        """Type lines into the peer's console."""
-        self._process.stdin.write(text.encode())
-        self._process.stdin.flush()
+    def write(self, text: str) -> None:
+        """Write lines to the standard input of the process, if it still reads them."""
+        try:
+            self._process.stdin.write(text.encode())
+            self._process.stdin.flush()
+        except OSError:
+            pass  # it has ended: `ended` tells
+
+    def read_line(self) -> str:
+        """Wait for a line of the standard output; empty at its end."""
+        return self._process.stdout.readline().decode()
 
     def ended(self) -> int | None:
-        """The exit code of a peer that has ended, None while it runs."""
+        """The exit code of a process that has ended, None while it runs."""
         return self._process.poll()
 
-    def kill(self) -> None:
-        """End the peer without a word."""
-        self.killed = True
-        self._process.kill()
-        self._process.wait()
-
     def end(self) -> None:
-        """Let the peer end: its input has ended."""
+        """Let the process end: its input has ended."""
         try:
             self._process.stdin.close()
         except OSError:
             pass  # it has ended already
 
-    def wait(self) -> None:
-        """Wait for the end; a peer that does not come to it is killed."""
+    def wait(self, until: float) -> None:
+        """Wait for the end; a process that does not come to it in time is killed."""
         try:
-            self._process.wait(END_LIMIT)
+            self._process.wait(max(0.0, until - time.monotonic()))
         except subprocess.TimeoutExpired:
-            self.kill()
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+
+class PeerProcess(Host):
+    """One peer.py."""
+
+    def __init__(self, address: Address, flags: list[str], stdout=subprocess.DEVNULL):
+        super().__init__(f"peer {address}", [str(ROOT / "peer.py"), str(address.port),
+                                             "--quiet", "--end-with-input", *flags],
+                         [address], stdout)
+
+    def kill(self, addresses: list[Address]) -> None:
+        """End the peer without a word."""
+        self._process.kill()
+        self._process.wait()
+
+
+class Worker(Host):
+    """One worker (worker.py) with some nodes of one kind, `seed` or `peer`."""
+
+    def __init__(self, kind: str, addresses: list[Address], flags: list[str]):
+        super().__init__(f"worker of {len(addresses)} {kind}s",
+                         [str(ROOT / "runner.py"), "worker", kind, *flags],
+                         addresses, subprocess.PIPE)
+        self.write("".join(f"start {address}\n" for address in addresses))
+
+    def wait_ready(self) -> None:
+        """Wait until all nodes have started."""
+        self.write("ready\n")
+        if not self.read_line():
+            raise CommandError(f"a {self.what} could not start", FAILED)
+
+    def kill(self, addresses: list[Address]) -> None:
+        """End these peers at once, without a word."""
+        self.write(f"kill {' '.join(map(str, addresses))}\n")
+
+
+class Plan(NamedTuple):
+    """Which nodes share a process; `peers` is None where each peer has its own."""
+
+    seeds: list[list[Address]]
+    peers: list[list[Address]] | None
 
 
 class Network:
     """Seeds and peers, to be used in a `with`."""
 
-    def __init__(self, seed_class, seeds: list[Address], config: pathlib.Path,
-                 outputs: pathlib.Path):
-        self._seed_class = seed_class
-        self._seeds = seeds
-        self._flags = ["--config", str(config), "--outputs", str(outputs)]
-        self._outputs = outputs
-        self.seeds: list = []
-        self.peers: list[PeerProcess] = []
+    def __init__(self, seeds: list[Address], local: list[Address], peers: list[Address],
+                 settings: Settings, config: pathlib.Path, outputs: pathlib.Path):
+        self._seeds = seeds  # all of the config
+        self._local = local  # those that this network starts
+        self._settings = settings
+        self._folders = ["--config", str(config), "--outputs", str(outputs)]
+        self.peers = peers
+        self.hosts: list[Host] = []  # of peers
+        self._seed_hosts: list[Worker] = []
+        self._gone: set[Address] = set()  # nodes that died, or whose process did
 
     def __enter__(self) -> "Network":
         return self
 
     def __exit__(self, *error) -> None:
-        for peer in self.peers:
-            peer.end()
-        for peer in self.peers:
-            peer.wait()
-        for seed in self.seeds:
-            seed.stop()
+        hosts = [*self.hosts, *self._seed_hosts]
+        for host in hosts:
+            host.end()
+        until = time.monotonic() + END_LIMIT
+        for host in hosts:
+            host.wait(until)
 
-    def check(self, local: list[Address], peers: list[Address]) -> None:
-        """CommandError, before anything is touched, when an address cannot be had."""
-        for address in peers:
+    def plan(self, processes: int | None) -> Plan:
+        """Decide who shares a process; `processes` of them for peers (more where descriptors
+        are short), None for one each. CommandError, before anything is touched, when an
+        address cannot be had or the system does not allow so many nodes."""
+        for address in self.peers:
             if address in self._seeds:
                 raise CommandError(f"port {address.port} is a seed's; choose another --base-port")
-        check_reachable(self._seeds, peers[0])
-        for address in [*local, *peers]:
+        check_reachable(self._seeds, self.peers[0])
+        for address in [*self._local, *self.peers]:
             check_free(address)
+        needs = {address: limits.seed_needs(len(self.peers)) for address in self._local}
+        needs |= {address: limits.peer_needs(address, len(self.peers), len(self._seeds),
+                                             self._settings) for address in self.peers}
+        _check_threads(needs)
+        return Plan(_groups(self._local, 1, needs),
+                    processes and _groups(self.peers, processes, needs))
 
-    def start(self, local: list[Address], peers: list[Address], settings: Settings) -> None:
+    def start(self, plan: Plan, stdout=subprocess.DEVNULL) -> None:
         """Start seeds, then peers."""
-        self.seeds = start_seeds(self._seed_class, local, self._seeds, self._outputs)
-        flags = [*self._flags, *peer_flags(settings)]
-        self.peers = [PeerProcess(address, flags) for address in peers]
+        self._seed_hosts = [Worker("seed", group, self._folders) for group in plan.seeds]
+        for host in self._seed_hosts:
+            host.wait_ready()
+        flags = [*self._folders, "--host", self.peers[0].ip, *peer_flags(self._settings)]
+        for address in self.peers if plan.peers is None else ():
+            self.hosts.append(PeerProcess(address, flags, stdout))
+        for group in plan.peers or ():
+            self.hosts.append(Worker("peer", group, flags))
 
-    def newly_ended(self) -> list[PeerProcess]:
-        """Peers that have ended since the last call although nobody here asked them to."""
-        ended = [peer for peer in self.peers if not peer.killed and peer.ended() is not None]
-        for peer in ended:
-            peer.killed = True
+    def kill(self, addresses: list[Address]) -> None:
+        """These peers die at once, without a word."""
+        self._gone.update(addresses)
+        for host in self.hosts:
+            dying = [address for address in host.addresses if address in addresses]
+            if dying:
+                host.kill(dying)
+
+    def newly_ended(self) -> list[Host]:
+        """Processes that have ended since the last call although nobody here asked them to."""
+        ended = [host for host in [*self.hosts, *self._seed_hosts]
+                 if not self._gone.issuperset(host.addresses) and host.ended() is not None]
+        for host in ended:
+            self._gone.update(host.addresses)
         return ended
+
+
+def _check_threads(needs: dict[Address, limits.Need]) -> None:
+    threads, allowed = sum(need.threads for need in needs.values()), limits.threads_allowed()
+    if threads > allowed:
+        raise CommandError(f"{len(needs)} nodes take about {threads:,} threads, and the system "
+                           f"has room for {allowed:,.0f}: fewer --peers, or a smaller --capacity",
+                           FAILED)
+
+
+def _groups(addresses: list[Address], processes: int, needs) -> list[list[Address]]:
+    """Deal nodes out to so many processes, or to as many more as their descriptors take."""
+    allowed = limits.descriptors_allowed() - limits.PROCESS_DESCRIPTORS
+    while processes < len(addresses):
+        groups = [addresses[at::processes] for at in range(processes)]
+        if all(sum(needs[a].descriptors for a in group) <= allowed for group in groups):
+            return groups
+        processes += 1
+    most = max(needs[address].descriptors for address in addresses)
+    if most > allowed:
+        raise CommandError(f"a node of this network needs about {most:,} open files, and a "
+                           f"process may have {allowed:,.0f} (ulimit -n)", FAILED)
+    return [[address] for address in addresses]
+
+
+def default_processes() -> int:
+    """One per core."""
+    return os.cpu_count() or 1
 
 
 def clear_outputs(folder: pathlib.Path) -> None:

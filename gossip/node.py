@@ -80,19 +80,27 @@ class Node:
             if self._stopped:
                 return
             self._stopped = True
-            self.stopping.set()
-            if self.listener is not None:
-                self.listener.close()
-            with self._lock:
-                links = list(self._links)
-            for link in links:
-                link.close("stopped")
-            self.flusher.stop()
-            self.wake()
+            self.output.finish(f"stopped:{reason}")
+            self.hang_up()
             self._join()
             self.flusher.close()
-            self.output.write(f"stopped:{reason}")
             self.output.close()
+
+    def hang_up(self) -> None:
+        """The first half of `stop`: shut every socket and wake every thread, wait for none.
+
+        Whoever stops many nodes lets all of them say their last word, then all hang up, then
+        stops one after the other. Without a last word (`output.finish()`) it is a sudden death.
+        """
+        self.stopping.set()
+        if self.listener is not None:
+            self.listener.close()
+        with self._lock:
+            links = list(self._links)
+        for link in links:
+            link.close("stopped")
+        self.flusher.stop()
+        self.wake()
 
     def _join(self) -> None:
         """Wait for the threads; one that is just being started ends by itself."""
@@ -134,8 +142,8 @@ class Node:
             while at.tb_next is not None:
                 at = at.tb_next
             where = os.path.basename(at.tb_frame.f_code.co_filename)
-            self.output.write(f"failed:{name}:{type(error).__name__}:{error} "
-                              f"({where}:{at.tb_lineno})")
+            self.output.write_failure(f"failed:{name}:{type(error).__name__}:{error} "
+                                      f"({where}:{at.tb_lineno})")
         finally:
             with self._threads_ended:
                 self._threads.discard(threading.current_thread())

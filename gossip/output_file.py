@@ -37,6 +37,7 @@ class OutputFile:
         self._date = ""
         self._lost = 0  # lines that could not be written since the last that could
         self._torn = False  # the last line in the file is cut off
+        self._finished = False  # the last word has been written
 
     def write(self, *events: str) -> None:
         """Write events, escaped, in one go."""
@@ -45,7 +46,8 @@ class OutputFile:
     def write_escaped(self, events: list[str]) -> None:
         """Write events that are escaped where need be, in one go, with one reading of time."""
         with self._lock:
-            self._append(events)
+            if not self._finished:
+                self._append(events)
 
     def drain(self, changes) -> None:
         """Write the events of a deque that a table fills, in its order, whoever comes first."""
@@ -53,8 +55,20 @@ class OutputFile:
             events = []
             while changes:
                 events.append(changes.popleft())
-            if events:
+            if events and not self._finished:
                 self._append(events)
+
+    def finish(self, *last_word: str) -> None:
+        """Write the last word, if there is one; what happens from now on is not written down."""
+        with self._lock:
+            if last_word and not self._finished:
+                self._append([escape(event) for event in last_word])
+            self._finished = True
+
+    def write_failure(self, event: str) -> None:
+        """Write what a thread died of, even after the last word."""
+        with self._lock:
+            self._append([escape(event)])
 
     def _append(self, events: list[str]) -> None:
         """Expects the lock."""

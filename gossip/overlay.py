@@ -5,7 +5,10 @@ addresses, so that the graph is connected; the other places are drawn with proba
 proportional to capacity, and since capacities follow a power law (capacity.py), so do degrees.
 """
 
+import bisect
+import itertools
 import random
+from collections.abc import Iterator, Sequence
 
 from gossip.addresses import Address
 from gossip.capacity import Capacity
@@ -13,11 +16,11 @@ from gossip.capacity import Capacity
 RING_PLACES = 2  # of the capacity, one on either side
 
 
-def successors(own: Address, listed) -> list[Address]:
-    """The other addresses in ring order, starting behind one's own."""
-    others = sorted(address for address in listed if address != own)
-    behind = [address for address in others if address > own]
-    return behind + others[: len(others) - len(behind)]
+def successors(own: Address, ordered: Sequence[Address]) -> Iterator[Address]:
+    """The addresses of others, which come in order, in ring order: from behind one's own on."""
+    behind = bisect.bisect(ordered, own)
+    yield from itertools.islice(ordered, behind, None)
+    yield from itertools.islice(ordered, behind)
 
 
 def between(low: Address, middle: Address, high: Address) -> bool:
@@ -27,10 +30,12 @@ def between(low: Address, middle: Address, high: Address) -> bool:
     return middle > low or middle < high
 
 
-def ring_holders(own: Address, linked) -> set[Address]:
-    """The nearest linked peer on either side: these hold the ring places."""
-    order = successors(own, linked)
-    return {order[0], order[-1]} if order else set()
+def ring_holders(own: Address, ordered: Sequence[Address]) -> set[Address]:
+    """The nearest of these (they come in order) on either side: they hold the ring places."""
+    if not ordered:
+        return set()
+    behind = bisect.bisect(ordered, own)
+    return {ordered[behind % len(ordered)], ordered[behind - 1]}
 
 
 def accepts(own: Address, asker: Address, linked, places: int) -> bool:
@@ -43,7 +48,7 @@ def surplus(own: Address, ages: dict[Address, float], places: int, spare: int,
             settled: float, rng: random.Random) -> list[Address]:
     """Whom to give up: ordinary links, `settled` seconds old, while there are more than
     `places`; and links of any age beyond `spare` above that."""
-    ordinary = sorted(set(ages) - ring_holders(own, ages))
+    ordinary = sorted(set(ages) - ring_holders(own, sorted(ages)))
     rng.shuffle(ordinary)
     ordinary.sort(key=lambda peer: ages[peer] < settled)
     excess = len(ages) - places
@@ -51,7 +56,6 @@ def surplus(own: Address, ages: dict[Address, float], places: int, spare: int,
     return ordinary[: max(min(excess, len(old)), excess - spare, 0)]
 
 
-def draw(candidates, capacity: Capacity, rng: random.Random) -> Address:
+def draw(candidates: list[Address], capacity: Capacity, rng: random.Random) -> Address:
     """One of the candidates, with probability proportional to capacity."""
-    candidates = sorted(candidates)
     return rng.choices(candidates, [capacity.of(peer) for peer in candidates])[0]

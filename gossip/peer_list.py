@@ -16,6 +16,7 @@ class PeerList:
         self._own = own
         self._lock = threading.Lock()  # guards everything below
         self._union: set[Address] = set()
+        self._ordered: tuple[Address, ...] | None = ()  # the union; None when it has changed
         self._latest: dict[Address, frozenset] = {}  # seed -> its latest list
 
     def add(self, seed: Address, addresses: frozenset) -> bool:
@@ -24,13 +25,15 @@ class PeerList:
         with self._lock:
             changed = self._latest.get(seed) != addresses
             self._latest[seed] = addresses
-            self._union |= addresses
+            if not addresses <= self._union:
+                self._union |= addresses
+                self._ordered = None
             return changed
 
     def discard(self, address: Address) -> None:
         """The peer is dead or has left: only a newer list brings it back."""
         with self._lock:
-            self._union.discard(address)
+            self._forget(address)
             for seed, latest in self._latest.items():
                 self._latest[seed] = latest - {address}
 
@@ -38,17 +41,25 @@ class PeerList:
         """The peer could not be reached: forget it, unless a seed still names it."""
         with self._lock:
             if not any(address in latest for latest in self._latest.values()):
-                self._union.discard(address)
+                self._forget(address)
+
+    def _forget(self, address: Address) -> None:
+        """Expects the lock."""
+        if address in self._union:
+            self._union.remove(address)
+            self._ordered = None
 
     def seed_lost(self, seed: Address) -> None:
         """A registration has ended: that seed's word is old."""
         with self._lock:
             self._latest.pop(seed, None)
 
-    def addresses(self) -> set[Address]:
-        """A copy of the union."""
+    def addresses(self) -> tuple[Address, ...]:
+        """The union, in order."""
         with self._lock:
-            return set(self._union)
+            if self._ordered is None:
+                self._ordered = tuple(sorted(self._union))
+            return self._ordered
 
     def __contains__(self, address: Address) -> bool:
         with self._lock:

@@ -107,8 +107,9 @@ class Places:
         with self._lock:
             if self._refusals >= self._settings.full_tries:
                 return None
-            candidates = set(listed) - set(linked) - set(dialling) - ring
-            candidates -= set(self._full) | {a for a, t in self._passed_over.items() if t > now}
+            left_out = {*linked, *dialling, *ring, *self._full}
+            left_out.update(a for a, t in self._passed_over.items() if t > now)
+            candidates = [address for address in listed if address not in left_out]
             if not candidates:
                 return None
             return overlay.draw(candidates, self._settings.capacity, self._rng)

@@ -113,9 +113,9 @@ class Progress:
         """Say who has ended by itself; one that was killed by hand is part of the experiment,
         one that failed is not."""
         well = True
-        for peer in network.newly_ended():
+        for host in network.newly_ended():
             self.finish()
-            show(f"peer {peer.address} has ended (exit code {peer.ended()})")
-            self.killed.add(str(peer.address))
-            well = well and peer.ended() <= 0
+            show(f"{host.what} has ended (exit code {host.ended()})")
+            self.killed.update(map(str, host.addresses))
+            well = well and host.ended() <= 0
         return well

@@ -8,6 +8,7 @@ Gossip lines are special: they are forwarded byte for byte, may carry prefixes (
 of `gmessage:` that later systems define), and are parsed by `parse_gossip` only when new.
 """
 
+import functools
 import re
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ LINE_LIMIT = 131_072  # bytes of a line
 GOSSIP_LIMIT = 65_536  # bytes of a line from `gmessage:` on
 NUMBER_LIMIT = 2**63 - 1  # the largest START and NUMBER
 RANGES_LIMIT = 8_000  # ranges in one status line
+SHORT_ENTRY = 64  # bytes of an entry of a status line that is kept in mind once it is parsed
 STATUS_TARGET = 60_000  # bytes after which a list of status entries goes on in the next line
 
 GOSSIP = b"gmessage:"
@@ -25,6 +27,7 @@ GOSSIP = b"gmessage:"
 _IP = rb"(?:[0-9.]{7,15}|\[[0-9a-f:.]{2,45}\])"
 _ADDRESS = rb"(" + _IP + rb":[1-9][0-9]{0,4})"
 _LISTED = re.compile(_IP + rb"#[1-9][0-9]{0,4}")
+_LIST = re.compile(rb"%b(?::%b)*" % (_LISTED.pattern, _LISTED.pattern))
 _TIME = rb"([0-9]{1,12}\.[0-9]{6})"
 _RUN = re.compile(_ADDRESS + rb":([1-9][0-9]{0,18})")
 _GOSSIP = re.compile(rb"gmessage:[0-9]{1,12}\.[0-9]{6}:(" + _IP +
@@ -172,12 +175,10 @@ def registration_refused(reason: str) -> bytes:
 
 def peer_list(addresses) -> bytes:
     """The longest list that fits into a line; the caller shuffles when that is not all."""
-    line = "peer list:"
-    for count, address in enumerate(addresses):
-        part = (":" if count else "") + address.listed
-        if len(line) + len(part) >= LINE_LIMIT:
-            break
-        line += part
+    line = "peer list:" + ":".join([address.listed for address in addresses])
+    if len(line) >= LINE_LIMIT:
+        last = line.rindex("#", 0, LINE_LIMIT - len("#65535"))
+        line = line[:line.index(":", last)]  # an IPv6 address has colons, too
     return f"{line}\n".encode()
 
 
@@ -262,14 +263,14 @@ def _text(field: bytes) -> str:
 
 
 def _parse_peer_list(body: bytes) -> PeerList:
-    fields, at = [], 0
-    while at < len(body):
-        match = _LISTED.match(body, at)
-        if not match or body[match.end():match.end() + 1] not in (b"", b":"):
-            raise WireError("peer list with something else than IP#PORT in it")
-        fields.append(_address(match[0], "#"))
-        at = match.end() + 1
-    return PeerList(frozenset(fields))
+    if body and not _LIST.fullmatch(body):
+        raise WireError("peer list with something else than IP#PORT in it")
+    return PeerList(frozenset(map(_listed, _LISTED.findall(body))))
+
+
+@functools.lru_cache(maxsize=16_384)
+def _listed(field: bytes) -> Address:
+    return _address(field, "#")
 
 
 def check_run(run: bytes) -> None:
@@ -303,14 +304,22 @@ def _parse_status(body: bytes) -> Status:
         raise WireError("unknown kind of status")
     if rest.count(b",") + rest.count(b" ") >= RANGES_LIMIT:
         raise WireError(f"status with more than {RANGES_LIMIT} ranges")
-    entries = {}
-    for entry in rest.split(b" "):
-        match = _ENTRY.fullmatch(entry)
-        if not match or match[1] in entries:
-            raise WireError("status with a bad entry")
-        check_run(match[1])
-        entries[match[1]] = _parse_ranges(match[2])
-    return Status(verb.decode(), "", list(entries.items()))
+    entries = [_parse_short_entry(entry) if len(entry) <= SHORT_ENTRY else _parse_entry(entry)
+               for entry in rest.split(b" ")]
+    if len({run for run, _ in entries}) < len(entries):
+        raise WireError("status with a run named twice")
+    return Status(verb.decode(), "", entries)
+
+
+def _parse_entry(entry: bytes) -> tuple[bytes, list[Range]]:
+    match = _ENTRY.fullmatch(entry)
+    if not match:
+        raise WireError("status with a bad entry")
+    check_run(match[1])
+    return match[1], _parse_ranges(match[2])
+
+
+_parse_short_entry = functools.lru_cache(maxsize=16_384)(_parse_entry)  # neighbours agree mostly
 
 
 _KINDS = {  # the word a line starts with: (pattern of the rest, what it means)

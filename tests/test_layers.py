@@ -16,10 +16,11 @@ LAYERS = [
     {"flusher"},
     {"node", "link_check", "pool"},
     {"prober"},
+    {"limits"},
     {"console", "records", "signals", "command_line"},
     {"programs", "graph"},
     {"check"},
-    {"network", "progress"},
+    {"network", "progress", "worker"},
     {"bench"},
 ]
 

@@ -1,0 +1,117 @@
+"""What the system lets a network have: descriptors per process, threads in all; and who needs
+how many.
+
+Estimates are on the high side: better one clear line before anything starts than a network
+that limps. Where the system does not tell, nothing is held against it.
+"""
+
+import os
+import pathlib
+
+from gossip.addresses import Address
+from gossip.settings import Settings, majority
+
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None
+
+PROCESS_DESCRIPTORS = 16  # of a process, before it has a node: standard ones, wake-ups, files
+NODE_DESCRIPTORS = 4  # of a node: listener, wake-ups of the flusher, output file
+NODE_THREADS = 6  # of a node, beside those that read links
+COMING_AND_GOING = 4  # links of a peer that are being made, refused or probed
+PROBES = 32  # connections of a seed that are probes, or come to ask one thing
+
+
+class Need:
+    """What a node takes when the network stands: descriptors and threads."""
+
+    def __init__(self, links: int):
+        self.descriptors = NODE_DESCRIPTORS + links
+        self.threads = NODE_THREADS + links
+
+
+def peer_needs(address: Address, peers: int, seeds: int, settings: Settings) -> Need:
+    """The needs of one of so many peers."""
+    neighbours = min(settings.capacity.of(address), peers - 1)
+    return Need(neighbours + majority(seeds) + COMING_AND_GOING)
+
+
+def seed_needs(peers: int) -> Need:
+    """The needs of a seed with which all of so many peers may register."""
+    return Need(peers + PROBES)
+
+
+def raise_descriptor_limit() -> None:
+    """Let this process open as many files and sockets as the system allows."""
+    if resource is not None:
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (OSError, ValueError):
+            pass  # some systems allow less than they say
+
+
+def descriptors_allowed() -> float:
+    """How many files and sockets a process like this one may have open."""
+    if resource is None:
+        return float("inf")
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return float("inf") if soft == resource.RLIM_INFINITY else soft
+
+
+def threads_allowed() -> float:
+    """How many more threads, over all processes, the system lets us start."""
+    rooms = [_number("/proc/sys/kernel/threads-max") - _threads_of_all(),
+             _number("/proc/sys/kernel/pid_max") - _threads_of_all()]
+    for folder in _cgroups():
+        rooms.append(_number(f"{folder}/pids.max") - _number(f"{folder}/pids.current", 0))
+    if resource is not None and os.geteuid() != 0:  # the superuser is not limited
+        most, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+        if most != resource.RLIM_INFINITY:
+            rooms.append(most - _threads_of_user(os.getuid()))
+    return min(rooms)
+
+
+def _number(path: str, otherwise: float = float("inf")) -> float:
+    """The number in a file of the system; `otherwise` where there is none."""
+    try:
+        return int(pathlib.Path(path).read_text())
+    except (OSError, ValueError):
+        return otherwise
+
+
+def _threads_of_all() -> int:
+    try:
+        return int(pathlib.Path("/proc/loadavg").read_text().split()[3].partition("/")[2])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _threads_of_user(user: int) -> int:
+    total = 0
+    for status in pathlib.Path("/proc").glob("[0-9]*/status"):
+        try:
+            fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+            if int(fields["Uid"].split()[0]) == user:
+                total += int(fields["Threads"])
+        except (OSError, KeyError):
+            continue  # it has ended meanwhile
+    return total
+
+
+def _cgroups() -> list[str]:
+    """The folders of the control groups that this process is in, and those around them."""
+    folders = []
+    try:
+        lines = pathlib.Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers in ("", "pids"):
+            top = pathlib.Path("/sys/fs/cgroup" + ("/pids" if controllers else ""))
+            group = top / path.lstrip("/")
+            folders += [str(folder) for folder in (group, *group.parents)
+                        if folder == top or top in folder.parents]
+    return folders

@@ -1,0 +1,229 @@
+"""Plot: degrees.svg, network.svg and report.html from the output files of a folder.
+
+Takes the network at the moment when most peers were up, draws it (peers as circles whose area
+goes by their degree, the hubs in the middle), and leaves the other charts to charts.py, the
+places to layout.py and the page to report.py. The same files give the same bytes.
+"""
+
+import math
+import pathlib
+from collections import Counter
+from typing import NamedTuple
+
+from gossip import charts, check, graph, layout, powerlaw, report
+from gossip.addresses import parse_address
+from gossip.capacity import powerlaw as shares_of
+from gossip.charts import number, text
+from gossip.layout import Box, Point
+from gossip.records import Records
+
+OUTER = 440.0  # radius of the largest drawing
+ROOM = 130.0  # a small network's drawing has this radius times the root of its number of peers
+COVERED = 0.16  # share of the drawing's area that circles cover, at most
+LARGEST = 40.0  # radius of a circle
+ALL_NAMED = 60  # up to so many peers each has a label,
+HUBS_NAMED = 12  # of more only so many
+LABEL = 12  # size of a label's letters; in a circle they may be smaller:
+SMALLEST_LABEL = 8.5
+LETTER = 0.62  # width of a digit, of its size
+
+
+class Node(NamedTuple):
+    """A peer in the drawing."""
+
+    address: str
+    degree: int
+    capacity: int
+    up: bool  # at the moment that is drawn
+    died: bool
+
+    @property
+    def style(self) -> str:
+        if self.up:
+            return "gv-warm gv-halo" if self.died else "gv-main gv-halo"
+        return "gv-hollow gv-died" if self.died else "gv-hollow"
+
+    @property
+    def title(self) -> str:
+        return (f"{self.address}: degree {self.degree}, capacity {self.capacity}"
+                + ("" if self.up else ", not up at that moment") + (", died" if self.died else ""))
+
+
+def plot_folder(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Write the three files into the folder and return their paths; ValueError when no file of a
+    peer is in it."""
+    records = Records(folder).refresh()
+    if not records.peers:
+        raise ValueError(f"no output file of a peer in {folder}")
+    degrees, network = degrees_svg(records), network_svg(records)
+    texts = {"degrees.svg": degrees, "network.svg": network,
+             "report.html": report.page(records, folder, degrees, network)}
+    for name, content in texts.items():
+        (folder / name).write_bytes(content.encode("utf-8", "replace"))
+    return [folder / name for name in texts]
+
+
+def degrees_svg(records: Records) -> str:
+    """The chart of the degrees, with what was fitted to them and what the capacities predict."""
+    law = check.PowerLaw(records)
+    fitted, label = [], "no fit: the degrees tell no exponent"
+    if law.low >= law.high:
+        label = "no fit: all capacities are equal"
+    elif law.fitted:
+        fitted, label = _fit_curve(law), f"fit: P(k) ~ k^−a with a = {law.fitted}"
+    predicted = "predicted by the capacities" + (f": a = {law.predicted}" if law.predicted else "")
+    curves = charts.Curves(_cumulative(law.degrees), _cumulative(law.capacities), fitted,
+                           predicted, label)
+    return charts.degrees_chart(curves, dict(Counter(law.degrees)))
+
+
+def _cumulative(values: list[int]) -> charts.Points:
+    """(k, share of the values that are k or more)."""
+    return powerlaw.at_least({k: count / len(values) for k, count in Counter(values).items()})
+
+
+def _fit_curve(law: check.PowerLaw) -> charts.Points:
+    """The fit as a share of all peers, although it tells only of degrees from low to high."""
+    share = law.fitted.count / len(law.degrees)
+    above = sum(degree > law.high for degree in law.degrees) / len(law.degrees)
+    tail = powerlaw.at_least(shares_of(law.fitted.exponent, law.low, law.high))
+    return [(k, share * rest + above) for k, rest in tail]
+
+
+def network_svg(records: Records) -> str:
+    """The drawing of the network."""
+    snapshot = graph.largest(records)
+    newest = records.newest()
+    runs = {run.address: run for run in records.peers}
+    addresses = sorted(runs, key=parse_address)
+    nodes = [Node(address, snapshot.degrees.get(address, 0),
+                  graph.capacity_of(runs[address]).of(parse_address(address)),
+                  address in snapshot.degrees, runs[address].is_dead(newest))
+             for address in addresses]
+    index = {address: at for at, address in enumerate(addresses)}
+    return draw(nodes, [(index[one], index[other]) for one, other in snapshot.links])
+
+
+def draw(nodes: list[Node], links: list[tuple[int, int]]) -> str:
+    """The drawing of these nodes, linked by their numbers."""
+    bound = min(OUTER, ROOM * math.sqrt(len(nodes)))
+    radii = radii_of([node.degree for node in nodes], bound)
+    spots = _spots(nodes, links, radii, bound)
+    top = 84 - min(y - radius for (_, y), radius in zip(spots, radii))
+    spots = [(charts.WIDTH / 2 + x, top + y) for x, y in spots]
+    bottom = max(y + radius for (_, y), radius in zip(spots, radii))
+    parts = [*_legend(nodes, links), *_edges(spots, links),
+             *(_circle(node, spot, radius) for node, spot, radius in zip(nodes, spots, radii)),
+             *_labels(nodes, spots, radii)]
+    name = f"Network of {len(nodes)} peers and {len(links)} links, hubs in the middle"
+    return charts.document(bottom + 28, name, parts)
+
+
+def _edges(spots: list[Point], links: list[tuple[int, int]]) -> list[str]:
+    """The links: the more there are, the fainter and thinner; where many cross it gets darker."""
+    few = 12 / math.sqrt(len(links) or 1)
+    opacity, width = max(0.12, min(0.6, few)), max(0.9, min(1.8, few))
+    return [f'<g class="gv-edge" stroke-opacity="{opacity:.2f}" stroke-width="{width:.2f}">',
+            *(f'<path d="M{number(spots[one][0])} {number(spots[one][1])}'
+              f'L{number(spots[other][0])} {number(spots[other][1])}"/>'
+              for one, other in links), "</g>"]
+
+
+def radii_of(degrees: list[int], bound: float) -> list[float]:
+    """Radii of circles whose areas are proportional to the degrees; 0 is drawn as 1."""
+    sizes = [max(1, degree) for degree in degrees]
+    unit = min(COVERED * bound ** 2 / sum(sizes), LARGEST ** 2 / max(sizes))
+    return [math.sqrt(unit * size) for size in sizes]
+
+
+def _spots(nodes: list[Node], links: list[tuple[int, int]], radii: list[float],
+           bound: float) -> list[Point]:
+    """Places around (0, 0): who was up by its links, who was not on rings outside."""
+    up = [at for at, node in enumerate(nodes) if node.up]
+    away = [at for at, node in enumerate(nodes) if not node.up]
+    spots = dict(zip(away, _rings(len(away), 2 * min(radii) + 8, bound)))
+    inner = min((math.hypot(*spot) for spot in spots.values()), default=bound + min(radii) + 8)
+    inner -= min(radii) + 8
+    place_of = {node: place for place, node in enumerate(up)}
+    inner_links = [(place_of[one], place_of[other]) for one, other in links]
+    places = layout.place([nodes[at].degree for at in up], inner_links)
+    stretch = inner - max((radii[at] for at in up), default=0)
+    spots |= zip(up, layout.separate([(x * stretch, y * stretch) for x, y in places],
+                                     [radii[at] for at in up], inner, inner_links))
+    return [spots[at] for at in range(len(nodes))]
+
+
+def _rings(count: int, step: float, bound: float) -> list[Point]:
+    """So many places, a step apart, on rings from the bound inwards."""
+    spots: list[Point] = []
+    radius = bound - step / 2
+    while len(spots) < count:
+        on_ring = min(count - len(spots), max(1, int(2 * math.pi * radius / step)))
+        spots += [(radius * math.sin(2 * math.pi * turn / on_ring),
+                   -radius * math.cos(2 * math.pi * turn / on_ring)) for turn in range(on_ring)]
+        radius = max(step, radius - step)
+    return spots
+
+
+def _circle(node: Node, spot: Point, radius: float) -> str:
+    name = f"peer_{parse_address(node.address).file_part}"
+    return (f'<circle cx="{number(spot[0])}" cy="{number(spot[1])}" r="{radius:.2f}" '
+            f'class="{node.style}" stroke-width="1.5" data-node="{name}">'
+            f"<title>{node.title}</title></circle>")
+
+
+def _legend(nodes: list[Node], links: list[tuple[int, int]]) -> list[str]:
+    """A heading, and what the colours mean, as far as they occur."""
+    up = sum(node.up for node in nodes)
+    parts = [text(20, 30, f"{up} peer{'s' * (up != 1)} and {len(links)} "
+                          f"link{'s' * (len(links) != 1)} when most peers were up", "gv-text gv-title")]
+    x = 20.0
+    for style, words, shown in (
+            ("gv-main", "up", any(node.up for node in nodes)),
+            ("gv-warm", "died later", any(node.up and node.died for node in nodes)),
+            ("gv-hollow", "not up at that moment", up < len(nodes))):
+        if shown:
+            parts += [f'<rect x="{number(x)}" y="46" width="13" height="13" rx="3" '
+                      f'class="{style}"/>', text(x + 20, 57.5, words)]
+            x += 50 + 7.5 * len(words)
+    return parts + [text(x, 57.5, "area of a circle: number of neighbours", "gv-muted")]
+
+
+def _labels(nodes: list[Node], spots: list[Point], radii: list[float]) -> list[str]:
+    """Ports of all peers, or of the largest hubs: in the circle where they fit, else beside it;
+    none lies upon another."""
+    order = sorted(range(len(nodes)), key=lambda at: (-nodes[at].degree, at))
+    taken: list[Box] = []
+    labels = []
+    for at in order if len(nodes) <= ALL_NAMED else order[:HUBS_NAMED]:
+        words, (x, y) = nodes[at].address.rpartition(":")[2], spots[at]
+        size = min(LABEL, 1.75 * radii[at] / (LETTER * len(words)))
+        if nodes[at].up and size >= SMALLEST_LABEL:
+            labels.append(_label(x, y + 0.36 * size, words, "gv-on", size))
+            continue
+        box = _free_box(words, at, spots, radii, taken)
+        if box is not None:
+            taken.append(box)
+            labels.append(_label((box.left + box.right) / 2, box.bottom - 3, words,
+                                 'gv-text gv-halo" paint-order="stroke" stroke-width="3', LABEL))
+    return labels
+
+
+def _label(x: float, y: float, words: str, style: str, size: float) -> str:
+    return text(x, y, words, f"gv-number {style}", "middle",
+                f' font-size="{number(size)}" pointer-events="none"')
+
+
+def _free_box(words: str, at: int, spots: list[Point], radii: list[float],
+              taken: list[Box]) -> Box | None:
+    """Where a label can stand near its circle, and on no other circle or label."""
+    (x, y), radius = spots[at], radii[at]
+    half, high = LETTER * LABEL * len(words) / 2 + 1, LABEL + 2
+    up, beside = radius + 2 + high / 2, radius + 2 + half
+    for dx, dy in ((0, up), (0, -up), (beside, 0), (-beside, 0)):
+        box = Box(x + dx - half, y + dy - high / 2, x + dx + half, y + dy + high / 2)
+        if not any(map(box.meets, taken)) and not any(
+                box.meets_circle(*spots[other], radii[other])
+                for other in range(len(spots)) if other != at):
+            return box
+    return None

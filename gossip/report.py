@@ -1,0 +1,199 @@
+"""Report: one page that shows a network from its output files, and needs nothing but itself.
+
+The page holds the proof of check.py, charts, and every node's output file (its end, if it is
+long), deflated, which page.js inflates and lists when a node is chosen. Everything in the files
+may be hostile: here all text is escaped, and page.js sets nothing but text. Left out: anything
+that follows a network while it runs.
+"""
+
+import base64
+import html
+import json
+import pathlib
+import string
+import zlib
+from typing import NamedTuple
+
+from gossip import charts, check, graph
+from gossip.charts import Lane
+from gossip.records import Records
+
+TAIL = 2 * 1024 * 1024  # bytes of a node's file that go into the page, at most,
+WHOLE = 64 * 1024 * 1024  # and of all files together
+SHOWN = 20  # failures of a kind that are shown
+
+_HERE = pathlib.Path(__file__).parent
+_CLAIMS = {
+    "gossips": "Every peer generated what its settings say.",
+    "broadcast": "Every message reached every peer that was up, or came later.",
+    "once": "Nothing was received twice.",
+    "latency": "How long messages took.",
+    "liveness": "How often neighbours asked each other for a sign of life.",
+    "dead": "Who died was reported and removed; nobody who lived was.",
+    "degrees": "How many neighbours peers had when most of them were up.",
+    "pieces": "The network did not stay apart.",
+    "threads": "No thread died of an error.",
+}
+
+
+class NodeFile(NamedTuple):
+    """What the page holds of one node's output file."""
+
+    name: str  # of the file, without its suffix
+    data: bytes
+    left_out: int  # lines before
+
+
+def page(records: Records, folder: pathlib.Path, degrees: str, network: str) -> str:
+    """The text of report.html, around the two given charts."""
+    rows = check.prove(records)
+    files = node_files(folder)
+    times, late = latencies(records)
+    return string.Template(_part("page.html")).substitute(
+        style=_part("page.css"), script=_part("page.js"), verdict=_verdict(rows),
+        summary=_summary(records), proof=_proof(rows), degrees=degrees, network=network,
+        timeline=charts.timeline_chart(*timeline(records)), latency=_latency(times, late),
+        names=_json([[file.name, file.left_out] for file in files]),
+        files="\n".join(map(_embedded, range(len(files)), files)))
+
+
+def _part(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")
+
+
+def _json(value) -> str:
+    """JSON that cannot end the script element it stands in."""
+    return json.dumps(value).replace("<", "\\u003c")
+
+
+def _embedded(number: int, file: NodeFile) -> str:
+    data = base64.b64encode(zlib.compress(file.data)).decode()
+    return f'<script type="text/plain" id="file-{number}">{data}</script>'
+
+
+def node_files(folder: pathlib.Path) -> list[NodeFile]:
+    """The ends of all nodes' files, seeds first, in the order of their names' numbers."""
+    paths = [path for kind in ("seed", "peer") for path in
+             sorted(folder.glob(f"{kind}_*.txt"), key=lambda path: (len(path.name), path.name))
+             if path.is_file()]
+    limit = min(TAIL, WHOLE // max(1, len(paths)))
+    return [NodeFile(path.stem, *tail(path.read_bytes(), limit)) for path in paths]
+
+
+def tail(data: bytes, limit: int) -> tuple[bytes, int]:
+    """(the last whole lines of the data, up to limit bytes; the number of lines before)."""
+    if len(data) <= limit:
+        return data, 0
+    cut = data.find(b"\n", len(data) - limit - 1) + 1 or len(data) - limit
+    return data[cut:], data.count(b"\n", 0, cut)
+
+
+def _verdict(rows: list[check.Row]) -> str:
+    """One sentence: does the proof hold?"""
+    failing = [row.name for row in rows if row.holds is False]
+    claims = sum(row.holds is not None for row in rows)
+    if failing:
+        return (f'<p class="verdict fails"><strong>✗ The proof fails.</strong> '
+                f"{len(failing)} of {claims} claims do not hold: "
+                f"{html.escape(', '.join(failing))}.</p>")
+    return (f'<p class="verdict holds"><strong>✓ The proof holds.</strong> '
+            f"All {claims} claims are true of these files.</p>")
+
+
+def _summary(records: Records) -> str:
+    """The size of the network in numbers."""
+    runs, newest = records.peers, records.newest()
+    start = min(run.first for run in [*runs, *records.seeds])
+    figures = {
+        "peers": len({run.address for run in runs}), "runs of peers": len(runs),
+        "died": sum(run.is_dead(newest) for run in runs),
+        "seeds": len({run.address for run in records.seeds}),
+        "messages": len({message for run in runs for message in run.generated}),
+        "deliveries": sum(len(run.received) for run in runs),
+    }
+    items = {name: f"{count:,}" for name, count in figures.items()
+             if name != "runs of peers" or count != figures["peers"]}
+    items["seconds"] = f"{newest - start:,.1f}"
+    return "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in items.items())
+
+
+def _proof(rows: list[check.Row]) -> str:
+    """The rows of the table of the proof."""
+    return "\n".join(_proof_row(row) for row in rows)
+
+
+def _proof_row(row: check.Row) -> str:
+    style, verdict = {True: ("holds", "✓ holds"), False: ("fails", "✗ FAILS"),
+                      None: ("none", "figures")}[row.holds]
+    items = [f"<li>{html.escape(failure)}</li>" for failure in row.failures[:SHOWN]]
+    if len(row.failures) > SHOWN:
+        items.append(f"<li>and {len(row.failures) - SHOWN:,} more</li>")
+    return (f'<tr><th scope="row">{html.escape(row.name)}</th>'
+            f'<td><span class="mark {style}">{verdict}</span></td>'
+            f"<td>{html.escape(row.figures)}"
+            f'<div class="claim">{_CLAIMS.get(row.name, "")}</div>'
+            + (f"<ul>{''.join(items)}</ul>" if items else "") + "</td></tr>")
+
+
+def latencies(records: Records) -> tuple[list[float], int]:
+    """(seconds from generated to received, number of deliveries to who joined later)."""
+    made = {message: at for run in records.peers for message, at in run.generated.items()}
+    times, late = [], 0
+    for run in records.peers:
+        for message, delivery in run.received.items():
+            if made.get(message, run.first) < run.first:
+                late += 1
+            elif message in made:
+                times.append(delivery.at - made[message])
+    return times, late
+
+
+def _latency(times: list[float], late: int) -> str:
+    """The histogram, and what is not in it."""
+    note = (f"<p>{late:,} deliveries to peers that joined after the message was generated are "
+            f"left out.</p>")
+    if not times:
+        return "<p>Nothing was delivered.</p>" + note
+    marks = {"median": check.quantile(times, 0.5), "99 %": check.quantile(times, 0.99)}
+    return f'<div class="chart">{charts.latency_chart(times, marks)}</div>' + note
+
+
+def timeline(records: Records) -> tuple[list[Lane], float]:
+    """The lanes of the timeline, in seconds since the first line, and its length."""
+    runs, seeds, newest = records.peers, records.seeds, records.newest()
+    start = min(run.first for run in [*runs, *seeds])
+    ends = [graph.up_until(run, newest) for run in runs]
+    moments = {
+        "peers started": [run.first for run in runs],
+        "peers died": [run.last for run in runs if run.is_dead(newest)],
+        "found dead by a peer": [at for run in runs for at in run.dead.values()],
+        "reported to a seed": [at for seed in seeds for at, _ in seed.reports],
+        "removed by a seed": [at for seed in seeds for at, _, _ in seed.removed],
+        "peers left": [run.left for run in runs if run.left is not None],
+    }
+    steps = {
+        "peers up": _until(_population([run.first for run in runs],
+                                       [end for end in ends if end < newest]), newest),
+        "pieces of the graph": _until(graph.history(records), graph.end_of(records)),
+    }
+    lanes = [_step_lane(name, changes, start) for name, changes in steps.items()]
+    lanes += [Lane(name, [at - start for at in times]) for name, times in moments.items()]
+    return lanes, newest - start
+
+
+def _until(changes: list[tuple[float, int]], end: float) -> list[tuple[float, int]]:
+    """Changes of a number, and its last value once more at the end."""
+    return changes + [(max(end, at), count) for at, count in changes[-1:]]
+
+
+def _step_lane(name: str, changes: list[tuple[float, int]], start: float) -> Lane:
+    return Lane(name, [at - start for at, _ in changes], [count for _, count in changes])
+
+
+def _population(begun: list[float], ended: list[float]) -> list[tuple[float, int]]:
+    """(time, how many are up from then on)."""
+    changes, count = [], 0
+    for at, change in sorted([(at, 1) for at in begun] + [(at, -1) for at in ended]):
+        count += change
+        changes.append((at, count))
+    return changes

@@ -1,0 +1,70 @@
+"""A worker: a process that hosts many nodes for the runner, and ends when its input does.
+
+So it ends with the runner, however that ended. On its standard input it is told, line by line:
+
+    start IP:PORT               start a node with this address
+    ready                       say `ready` on standard output: all of the above have started
+    kill IP:PORT IP:PORT ...    these die at once: no line, no word, sockets shut
+
+The main thread reads; everything else is done by the nodes' own threads.
+"""
+
+import signal
+import sys
+
+from gossip.addresses import parse_address
+from gossip.command_line import CommandError, show
+from gossip.keyboard import Keyboard
+from gossip.programs import open_output, start_node
+
+SWITCH_INTERVAL = 0.5  # seconds a thread may hold the interpreter while others want it; each of
+# those wakes up that often to say so, and with the usual 5 ms hundreds of them do nothing else
+
+
+class Worker:
+    """Nodes in one process, made by `make_node(address, output)`."""
+
+    def __init__(self, kind: str, outputs, make_node):
+        self._kind = kind
+        self._outputs = outputs
+        self._make_node = make_node
+        self._nodes: dict[str, object] = {}  # address -> node
+
+    def run(self) -> None:
+        """Do what the input says until it ends; then end all nodes."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the runner, which ends us
+        sys.setswitchinterval(SWITCH_INTERVAL)
+        keyboard = Keyboard()
+        try:
+            while (lines := keyboard.lines()) is not None:
+                self._carry_out([line.decode(errors="replace") for line in lines])
+        finally:
+            self._end(list(self._nodes.values()), "stopped:interrupted")
+
+    def _carry_out(self, lines: list[str]) -> None:
+        for line in lines:
+            word, _, rest = line.partition(" ")
+            if word == "start":
+                self._start(rest)
+            elif word == "kill":
+                self._end([self._nodes.pop(address) for address in rest.split()])
+            elif word == "ready":
+                show("ready")
+            else:
+                raise CommandError(f"unknown word {word!r}")
+
+    def _start(self, text: str) -> None:
+        address = parse_address(text)
+        node = self._make_node(address, open_output(self._outputs, self._kind, address))
+        start_node(node)
+        self._nodes[text] = node
+
+    @staticmethod
+    def _end(nodes: list, *last_word: str) -> None:
+        """End nodes together: no one's file tells of the end of another."""
+        for node in nodes:
+            node.output.finish(*last_word)
+        for node in nodes:
+            node.hang_up()
+        for node in nodes:
+            node.stop()
