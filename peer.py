@@ -18,6 +18,7 @@ from gossip import wire
 from gossip.addresses import Address
 from gossip.cadence import Cadence
 from gossip.catch_up import CatchUp
+from gossip.flood import Flood
 from gossip.link import Link
 from gossip.link_check import LinkCheck
 from gossip.liveness import Liveness
@@ -62,6 +63,7 @@ class Peer(Node):
         self.messages = MessageList(settings, f"{address}:{self.origin.start}".encode())
         self.catch_up = CatchUp(self.messages, settings.fetch_patience)
         self.neighbours = Neighbours(address, settings)
+        self.flood = Flood(self.neighbours.links)
         self.liveness = Liveness(settings.liveness_misses,
                                  self.neighbours.capacity + settings.spare_links)
         self.link_check = LinkCheck(self.stopping)
@@ -114,14 +116,7 @@ class Peer(Node):
             self.flusher.wait_for_room(self.neighbours.links())
             fresh = self.messages.add(lines[first:at], made_here=True)
             self.output.write_escaped([f"generated:{escape(shown)}" for shown in fresh.shown])
-            self.forward(fresh.lines, None)
-
-    def forward(self, lines: list[bytes], source: Link | None) -> None:
-        """Send lines to every neighbour but the one they came from."""
-        data = b"\n".join(lines) + b"\n"
-        for link in self.neighbours.links():
-            if link is not source:
-                link.send(data)
+            self.flood.forward(fresh.lines, None)
 
     # The liveness thread.
 
@@ -266,8 +261,9 @@ class Peer(Node):
 
     def _tell_seen(self, link: Link, verb: str) -> None:
         """Tell a neighbour all that was seen here, so that it fetches what it lacks."""
-        for line in wire.status_entries(verb, self.messages.vector()):
-            link.send(line)
+        lines = wire.status_lines(verb, self.messages.vector())
+        if lines:
+            link.send(b"".join(lines))
 
     def _fetch(self) -> None:
         """Ask a neighbour for the next portion of what is lacking here, if it is time."""
@@ -498,7 +494,7 @@ class Peer(Node):
         if fresh.lines:
             head = f"received:{link.peer}:"
             self.output.write_escaped([head + escape(shown) for shown in fresh.shown])
-            self.forward(fresh.lines, link)
+            self.flood.forward(fresh.lines, link)
         if fresh.fault is not None:
             raise fresh.fault
 

@@ -4,14 +4,16 @@
     python runner.py --peers 10      seeds and ten peers
     python runner.py demo            ten peers, one is killed, and the proof
     python runner.py check           the proof, from the output files alone
+    python runner.py plot            pictures and a page about them
     python runner.py bench           how fast, how large
+    python runner.py worker          what --peers starts: a process with several nodes
 """
 
 import pathlib
 import random
 import sys
 
-from gossip import bench, check
+from gossip import bench, check, plot
 from gossip.addresses import Address, address_of
 from gossip.capacity import fixed
 from gossip.command_line import (
@@ -37,7 +39,7 @@ LINGER = 1.2  # seconds from the last delivery to each peer's last line, or more
 def main(arguments: list[str]) -> int:
     """Choose the command by the first word."""
     commands = {"demo": demo_command, "check": check_command, "bench": bench_command,
-                "worker": worker_command}
+                "plot": plot_command, "worker": worker_command}
     command = commands.get(arguments[0]) if arguments else None
     if command is not None:
         return run_command(f"runner.py {arguments[0]}", command, arguments[1:])
@@ -51,7 +53,7 @@ def whole_number(low: int):
 def start_command(arguments: list[str]) -> int | None:
     """Seeds alone, or a whole network."""
     parser = Parser(
-        prog="runner.py", epilog="Commands: runner.py demo | check [DIR] | bench",
+        prog="runner.py", epilog="Commands: runner.py demo | check [DIR] | plot [DIR] | bench",
         description="Start the local seeds of config.txt, and peers if asked for.")
     add_common_flags(parser)
     add_peer_flags(parser)
@@ -177,12 +179,31 @@ def check_command(arguments: list[str]) -> int:
                         help="where the output files are (outputs)")
     add_common_flags(parser)
     args = parser.parse_args(arguments)
-    folder = args.folder or args.outputs
-    if not folder.is_dir():
-        raise CommandError(f"no folder {folder}")
-    holds, text = check.check_folder(folder)
+    holds, text = check.check_folder(existing(args.folder or args.outputs))
     show(text)
     return 0 if holds else FAILED
+
+
+def plot_command(arguments: list[str]) -> None:
+    """Draw what the output files tell."""
+    parser = Parser(prog="runner.py plot",
+                    description="Draw degrees.svg, network.svg and report.html into the folder.")
+    parser.add_argument("folder", nargs="?", metavar="DIR", type=pathlib.Path,
+                        help="where the output files are (outputs)")
+    add_common_flags(parser)
+    args = parser.parse_args(arguments)
+    try:
+        for path in plot.plot_folder(existing(args.folder or args.outputs)):
+            show(str(path))
+    except ValueError as error:
+        raise CommandError(str(error), FAILED) from None
+
+
+def existing(folder: pathlib.Path) -> pathlib.Path:
+    """The folder, if it is one."""
+    if not folder.is_dir():
+        raise CommandError(f"no folder {folder}")
+    return folder
 
 
 def bench_command(arguments: list[str]) -> int:
@@ -196,11 +217,15 @@ def bench_command(arguments: list[str]) -> int:
                         help="messages said at once (5000)")
     parser.add_argument("--size", type=whole_number(1), default=64, metavar="BYTES",
                         help="bytes of each message's text (64)")
+    parser.add_argument("--runs", type=whole_number(1), default=3, metavar="N",
+                        help="networks measured one after the other (3)")
+    parser.add_argument("--json", type=pathlib.Path, metavar="FILE",
+                        help="write all figures into a file, too")
     add_base_port(parser)
     args = parser.parse_args(arguments)
     seeds = load_seeds(args.config)
-    return bench.measure(peer_addresses(parser, args), args, Seed, seeds, local_seeds(seeds),
-                         peer_settings(args))
+    return bench.measure(args, peer_addresses(parser, args), seeds, local_seeds(seeds),
+                         peer_settings(args)._replace(gossip_count=0))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """The parts that seed.py, peer.py and runner.py are made of. Imports point downwards only.
 
-faces     programs, command_line, signals, console, network, progress, bench, records, graph, check
+faces     programs, command_line, signals, console, network, progress, bench, records, graph, check, layout, charts,
+          report, plot, worker
 node      node (what seed and peer share), pool, prober, link_check
-outside   link, flusher, listener, output_file, screen, keyboard
+outside   link, flusher, flood, listener, output_file, screen, keyboard
 rules     message_list, catch_up, neighbours, overlay, places, liveness, peer_list, origin,
           registrations, registry, waiting_room, cadence, counters
 values    addresses, capacity, powerlaw, intervals, pieces, wire, settings

@@ -1,22 +1,28 @@
 """The benchmark: what a network of processes on this machine does per second, and costs.
 
-Three phases on one network: messages at a steady rate (how long until the last peer has
-each), a burst said by one peer (deliveries per second, CPU per delivery), and rest. Times come
-from the output files, CPU and memory from the system's own accounting (Linux; elsewhere they
-are left out).
+Every run is a network of its own, each peer a process, measured in three phases: messages at a
+steady rate (how long until each peer, and the last, has each), a burst said by one peer
+(deliveries per second, CPU and transmissions per delivery), and rest. Times come from the
+output files, transmissions from what peers say they received, CPU, memory and threads from the
+system's own accounting (Linux; elsewhere they are left out).
 """
 
+import json
 import os
 import pathlib
+import platform
 import random
+import statistics
+import subprocess
 import tempfile
 import time
+from typing import NamedTuple
 
 from gossip.check import quantile
-from gossip.command_line import FAILED, show
+from gossip.command_line import FAILED, CommandError, show
 from gossip.network import Network
 from gossip.progress import Progress
-from gossip.records import Records
+from gossip.records import PeerRun, Records
 from gossip.settings import Settings
 from gossip.signals import End
 
@@ -24,46 +30,103 @@ RATE, STEADY_MESSAGES = 5, 100  # messages a second, and how many, in the first 
 REST = 15.0  # seconds of rest that are measured
 QUIET = 15.0  # seconds without a change of links after which the network is at rest
 LIMIT = 120.0  # seconds for any phase
+COPIES = ("messages that were old", "messages in our name")  # counts of what came once more
 
 
-def measure(peers, args, seed_class, seeds, local, settings: Settings) -> int:
-    """Run the benchmark on a network of peers with these addresses and print its table."""
-    settings = settings._replace(gossip_count=0)
-    with tempfile.TemporaryDirectory(prefix="grapevine-") as folder:
-        outputs = pathlib.Path(folder)
-        with Network(seed_class, seeds, args.config, outputs) as network:
-            network.check(local, peers)
-            network.start(local, peers, settings)
-            return _Measurement(network, Records(outputs), settings, args).run()
+class Figure(NamedTuple):
+    """One row of the table."""
+
+    name: str
+    what: str  # the words before the number
+    form: str  # how the number is shown
+
+
+FIGURES = [
+    Figure("last_median", "to the last peer, median      ms", ".2f"),
+    Figure("last_p99", "to the last peer, 99 %        ms", ".2f"),
+    Figure("each_median", "to each peer, median          ms", ".2f"),
+    Figure("each_p99", "to each peer, 99 %            ms", ".2f"),
+    Figure("deliveries_per_second", "burst                         deliveries/s", ",.0f"),
+    Figure("cpu_per_delivery", "CPU per delivery              µs", ".2f"),
+    Figure("transmissions", "transmissions per delivery    copies", ".2f"),
+    Figure("memory_idle", "memory of a peer, idle        MiB", ".1f"),
+    Figure("memory_after", "memory of a peer, after burst MiB", ".1f"),
+    Figure("threads", "threads of a peer", ".1f"),
+    Figure("cpu_at_rest", "CPU at rest, of a peer        % of a core", ".3f"),
+]
+
+
+def measure(args, peers, seeds, local, settings: Settings) -> int:
+    """Measure `args.runs` networks of these peers; print the table, write the JSON file."""
+    end, results = End(), []
+    for number in range(args.runs):
+        with tempfile.TemporaryDirectory(prefix="grapevine-") as folder:
+            outputs = pathlib.Path(folder)
+            with Network(seeds, local, peers, settings, args.config, outputs) as network:
+                network.start(network.plan(None), subprocess.PIPE)
+                figures = _Measurement(network, Records(outputs), settings, args, end).run()
+        if figures is None:
+            return FAILED
+        if not results:
+            show(f"{args.peers} peers, each a process, mean degree {figures['degree']:.1f}; "
+                 f"burst of {args.messages} messages of {args.size} bytes")
+        show(f"run {number + 1} of {args.runs}: {figures['deliveries_per_second']:,.0f} "
+             f"deliveries/s")
+        results.append(figures)
+    show("\n".join(table(results)))
+    if args.json is not None:
+        _write_json(args, settings, results)
+    return 0
+
+
+def table(results: list[dict[str, float]]) -> list[str]:
+    """The rows: each figure's median over the runs, the least and the most."""
+    rows = [f"{'':<43}{'median':>10}{'least':>12}{'most':>12}"]
+    for name, what, form in FIGURES:
+        values = [result[name] for result in results if name in result]
+        if values:
+            shown = [statistics.median(values), min(values), max(values)]
+            rows.append(f"{what:<43}{shown[0]:>10{form}}{shown[1]:>12{form}}{shown[2]:>12{form}}")
+    return rows
+
+
+def _write_json(args, settings: Settings, results: list[dict[str, float]]) -> None:
+    medians = {name: statistics.median(result[name] for result in results if name in result)
+               for name in results[0]}
+    report = {"peers": args.peers, "messages": args.messages, "size": args.size,
+              "settings": settings.words(), "python": platform.python_version(),
+              "cores": os.cpu_count(), "median": medians, "runs": results}
+    try:
+        args.json.write_text(json.dumps(report, indent=2) + "\n")
+    except OSError as error:
+        raise CommandError(f"cannot write {args.json}: {error.strerror}", FAILED) from None
 
 
 class _Measurement:
     """One network under measurement."""
 
-    def __init__(self, network: Network, records: Records, settings: Settings, args):
+    def __init__(self, network: Network, records: Records, settings: Settings, args, end: End):
         self._network = network
-        self._end = End()
         self._records = records
-        self._progress = Progress(records, args.peers, settings, self._end, quiet=True)
+        self._end = end
+        self._progress = Progress(records, args.peers, settings, end, quiet=True)
         self._args = args
         self._said = 0
+        self._figures: dict[str, float] = {}
 
-    def run(self) -> int:
-        args = self._args
+    def run(self) -> dict[str, float] | None:
+        """The figures; None, and a line, when the network did not do its work."""
         if not self._progress.settle(self._progress.linked, LIMIT, self._network):
             show("the peers did not find each other")
-            return FAILED
+            return None
         self._settle()
-        idle_memory = self._memory()
-        show(f"{args.peers} peers, each a process, {self._degrees()}")
+        self._note_size("memory_idle")
         if not (self._steady() and self._burst()):
             show("not every message arrived")
-            return FAILED
+            return None
+        self._note_size("memory_after")
         self._rest()
-        if idle_memory:
-            show(f"memory per peer      {idle_memory / 2**20:.1f} MiB idle, "
-                 f"{self._memory() / 2**20:.1f} MiB after the burst")
-        return 0
+        return self._figures
 
     def _settle(self) -> None:
         """Let the ring close, the places fill and the surplus be given up, which takes up to
@@ -76,26 +139,24 @@ class _Measurement:
             links = [(run.address, sorted(run.linked)) for run in self._records.peers]
             if links != seen:
                 seen, quiet_since = links, time.monotonic()
-
-    def _degrees(self) -> str:
-        self._records.refresh()
-        linked = [len(run.linked) for run in self._records.peers]
-        return f"degree {min(linked)} to {max(linked)}, mean {sum(linked) / len(linked):.1f}"
+        degrees = [len(run.linked) for run in self._records.peers]
+        self._figures["degree"] = sum(degrees) / len(degrees)
 
     def _all_delivered(self) -> bool:
         return all(len(run.received) + len(run.generated) == self._said
                    for run in self._records.peers)
 
-    def _say(self, peer, count: int, text: str) -> None:
+    def _say(self, host, count: int) -> None:
+        """Have a peer say so many messages at once."""
         self._said += count
-        peer.type("".join(f"say {text}\n" for _ in range(count)))
+        host.write(f"say {'x' * self._args.size}\n" * count)
 
     def _steady(self) -> bool:
         """Messages one by one, each from a random peer."""
         rng = random.Random(1)
         began = time.monotonic()
         for number in range(STEADY_MESSAGES):
-            self._say(rng.choice(self._network.peers), 1, "x" * self._args.size)
+            self._say(rng.choice(self._network.hosts), 1)
             self._end.pause(max(0, began + (number + 1) / RATE - time.monotonic()))
         if not self._progress.settle(self._all_delivered, LIMIT, self._network):
             return False
@@ -104,10 +165,9 @@ class _Measurement:
         each = [delivery.at - origin.generated[message] for origin in self._records.peers
                 for run in self._records.peers
                 for message, delivery in run.received.items() if message in origin.generated]
-        show(f"to the last peer     median {quantile(last, 0.5) * 1e3:.2f} ms, "
-             f"99 % {quantile(last, 0.99) * 1e3:.2f} ms  ({RATE} messages a second)")
-        show(f"to each peer         median {quantile(each, 0.5) * 1e3:.2f} ms, "
-             f"99 % {quantile(each, 0.99) * 1e3:.2f} ms")
+        for name, times in (("last", last), ("each", each)):
+            self._figures[f"{name}_median"] = quantile(times, 0.5) * 1e3
+            self._figures[f"{name}_p99"] = quantile(times, 0.99) * 1e3
         return True
 
     def _last(self, message: str) -> float:
@@ -116,24 +176,26 @@ class _Measurement:
 
     def _burst(self) -> bool:
         """Many messages said by one peer at once."""
-        args = self._args
-        speaker = self._network.peers[0]
-        run = next(run for run in self._records.peers if run.address == str(speaker.address))
-        before = set(run.generated)
-        cpu = self._cpu()
-        self._say(speaker, args.messages, "x" * args.size)
+        args, speaker = self._args, self._network.hosts[0]
+        run = next(run for run in self._records.peers
+                   if run.address == str(speaker.addresses[0]))
+        before, copies, cpu = set(run.generated), self._copies(), self._cpu()
+        self._say(speaker, args.messages)
         if not self._wait_quietly():
             return False
-        cpu = self._cpu() - cpu
+        cpu, copies = self._cpu() - cpu, self._copies() - copies
         burst = [message for message in run.generated if message not in before]
+        self._note_burst(run, burst, len(burst) * (args.peers - 1), copies, cpu)
+        return True
+
+    def _note_burst(self, run: PeerRun, burst: list[str], deliveries: int, copies: int,
+                    cpu: float) -> None:
         began = min(run.generated[message] for message in burst)
         took = max(self._last(message) for message in burst) - began
-        deliveries = len(burst) * (args.peers - 1)
-        show(f"burst                {deliveries / took:,.0f} deliveries a second "
-             f"({args.messages} messages of {args.size} bytes in {took:.2f} s)")
+        self._figures["deliveries_per_second"] = deliveries / took
+        self._figures["transmissions"] = (copies + deliveries) / deliveries
         if cpu:
-            show(f"CPU per delivery     {cpu / deliveries * 1e6:.2f} µs")
-        return True
+            self._figures["cpu_per_delivery"] = cpu / deliveries * 1e6
 
     def _wait_quietly(self) -> bool:
         """Wait until no process has used CPU for a second: looking at files would cost some."""
@@ -148,27 +210,41 @@ class _Measurement:
         """Nobody says anything."""
         cpu = self._cpu()
         self._end.pause(REST)
-        cpu = self._cpu() - cpu
-        if self._memory():
-            show(f"CPU at rest          {cpu / REST / self._args.peers * 100:.3f} % of a core "
-                 f"per peer")
+        if cpu:
+            self._figures["cpu_at_rest"] = (self._cpu() - cpu) / REST / self._args.peers * 100
+
+    def _copies(self) -> int:
+        """How many messages came to peers that had them already, by their own count."""
+        total = 0
+        for host in self._network.hosts:
+            host.write("status\n")
+            while (line := host.read_line()) and not line.startswith("lines not shown:"):
+                name, _, value = line.partition(": ")
+                total += int(value) if name in COPIES else 0
+        return total
 
     def _cpu(self) -> float:
         """CPU seconds of all peers so far; 0 where the system does not tell."""
         total = 0
-        for peer in self._network.peers:
-            stat = _read(f"/proc/{peer.id}/stat")
+        for host in self._network.hosts:
+            stat = _read(f"/proc/{host.id}/stat")
             if stat:
                 fields = stat.rpartition(")")[2].split()
                 total += int(fields[11]) + int(fields[12])
         return total / os.sysconf("SC_CLK_TCK") if total else 0.0
 
-    def _memory(self) -> float:
-        """Mean resident bytes of a peer; 0 where the system does not tell."""
-        sizes = [int(line.split()[1]) * 1024 for peer in self._network.peers
-                 for line in _read(f"/proc/{peer.id}/status").splitlines()
-                 if line.startswith("VmRSS:")]
-        return sum(sizes) / len(sizes) if sizes else 0.0
+    def _note_size(self, name: str) -> None:
+        """Note mean resident memory (MiB) and threads of a peer, where the system tells."""
+        memory, threads = [], []
+        for host in self._network.hosts:
+            fields = dict(line.split(":", 1)
+                          for line in _read(f"/proc/{host.id}/status").splitlines())
+            if "VmRSS" in fields:
+                memory.append(int(fields["VmRSS"].split()[0]) / 1024)
+                threads.append(int(fields["Threads"]))
+        if memory:
+            self._figures[name] = sum(memory) / len(memory)
+            self._figures["threads"] = sum(threads) / len(threads)
 
 
 def _read(path: str) -> str:

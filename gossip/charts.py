@@ -8,6 +8,7 @@ drawing of the network is in plot.py.
 
 import html
 import math
+from collections import Counter
 from typing import NamedTuple
 
 WIDTH = 960  # of all charts, in units of their own
@@ -92,6 +93,7 @@ def path(points: Points, style: str) -> str:
 
 
 def rectangle(x: float, y: float, width: float, height: float, style: str, title: str) -> str:
+    """A rectangle that tells its title to whoever points at it."""
     return (f'<rect x="{number(x)}" y="{number(y)}" width="{number(width)}" '
             f'height="{number(height)}" class="{style}"><title>{html.escape(title)}</title></rect>')
 
@@ -158,31 +160,37 @@ def degrees_chart(curves: Curves, counts: dict[int, int]) -> str:
 
 
 def _distribution(curves: Curves, peers: int) -> list[str]:
-    """The left half: P(K >= k) on logarithmic axes."""
-    measured, predicted, fitted = (
-        [(k, share) for k, share in curve if k >= 1 and share > 0]
-        for curve in (curves.measured, curves.predicted, curves.fitted))
-    everything = measured + predicted + fitted or [(1, 1.0)]
-    low, high = _ends([k for k, _ in everything])
+    """The left half: P(K >= k) on logarithmic axes; degree 0 has no place on them."""
+    shown = [(k, share) for curve in curves[:3] for k, share in curve if k >= 1] or [(1, 1.0)]
+    low, high = _ends([k for k, _ in shown])
     least = min(0.5, max(log_ticks(1e-9, 1 / max(1, peers))))
     across = Axis(low / 1.08, high, 76, 540, True)
     upright = Axis(least / 1.15, 1.15, 400, 116, True)
-    parts = [text(20, 30, "How many peers have so many neighbours or more", "gv-text gv-title")]
-    parts += _across(across, log_ticks(low, high), 116, 400, "{:g}".format)
-    parts += _upright(upright, log_ticks(least, 1), 76, 540, "{:g}".format)
-    parts += [text(308, 448, "degree k (neighbours)", "gv-muted", "middle"),
-              _side_title(22, 258, "share of peers with degree ≥ k")]
-    stairs = _stairs(predicted, across.low, upright.low)
-    for curve, style in ((stairs, "gv-cool-line gv-dashed"),
-                         (fitted, "gv-warm-line")):
+    ticks = log_ticks(low, high) if high > 5 * low else list(range(int(low), int(high) + 1))
+    return [text(20, 30, "How many peers have so many neighbours or more", "gv-text gv-title"),
+            *_across(across, ticks, 116, 400, "{:g}".format),
+            *_upright(upright, log_ticks(least, 1), 76, 540, "{:g}".format),
+            text(308, 448, "degree k (neighbours)", "gv-muted", "middle"),
+            _side_title(22, 258, "share of peers with degree ≥ k"),
+            *_curves(curves, across, upright), *_legend(curves, peers)]
+
+
+def _curves(curves: Curves, across: Axis, upright: Axis) -> list[str]:
+    """The two lines, and the measured points upon them."""
+    def at(k: float, share: float) -> tuple[float, float]:
+        return across(k), upright(max(share, upright.low))
+
+    parts = []
+    stairs = _stairs(curves.predicted, across.low, upright.low)
+    for curve, style in ((stairs, "gv-cool-line gv-dashed"), (curves.fitted, "gv-warm-line")):
         if curve:
-            parts.append(path([(across(k), upright(max(share, upright.low)))
-                               for k, share in curve], "gv-line " + style))
-    for k, share in measured:
-        parts.append(f'<path class="gv-dots gv-main-line" d="M{number(across(k))} '
-                     f'{number(upright(share))}h0"><title>degree {k:g} or more: '
-                     f'{share:.3g} of the peers</title></path>')
-    return parts + _legend(curves, peers)
+            parts.append(path([at(*point) for point in curve], "gv-line " + style))
+    for k, share in curves.measured:
+        if k >= 1:
+            x, y = map(number, at(k, share))
+            parts.append(f'<path class="gv-dots gv-main-line" d="M{x} {y}h0"><title>'
+                         f"degree {k:g} or more: {share:.3g} of the peers</title></path>")
+    return parts
 
 
 def _legend(curves: Curves, peers: int) -> list[str]:
@@ -207,27 +215,31 @@ def _stairs(curve: Points, start: float, bottom: float) -> Points:
 
 def _histogram(counts: dict[int, int]) -> list[str]:
     """The right half: how many peers have which degree."""
-    high = max(counts, default=1) + 1
-    width = next(width for width in (1, 2, 5, 10, 20, 50, 100, 1000, 10**6) if high <= 46 * width)
-    bars: dict[int, int] = {}
+    most = max(counts, default=1) + 1
+    width = next(width for width in (1, 2, 5, 10, 20, 50, 100, 1000, 10**6) if most <= 46 * width)
+    bars: Counter[int] = Counter()
     for degree, count in counts.items():
-        bars[degree // width * width] = bars.get(degree // width * width, 0) + count
+        bars[degree // width * width] += count
     across = Axis(-0.5, max(bars, default=1) + width + 0.5, 640, 940)
     upright = Axis(0, max(bars.values(), default=1) * 1.08, 400, 116)
-    parts = [text(592, 30, "How many have which degree", "gv-text gv-title")]
-    parts += _upright(upright, linear_ticks(upright.high), 640, 940, "{:g}".format)
-    for first, count in sorted(bars.items()):
-        left, right = across(first - 0.5), across(first + width - 0.5)
-        gap = min(2.0, (right - left) * 0.1)
-        name = f"{first}" if width == 1 else f"{first} to {first + width - 1}"
-        parts.append(rectangle(left + gap / 2, upright(count), right - left - gap,
-                               400 - upright(count), "gv-main", f"degree {name}: {count} peers"))
-    parts += [text(across(k), 420, f"{k:g}", "gv-muted gv-number", "middle")
-              for k in linear_ticks(across.high)]
     per = "" if width == 1 else f", {width} degrees a bar"
-    return parts + [path([(640, 400), (940, 400)], "gv-thin gv-axis"),
-                    text(790, 448, f"degree (neighbours{per})", "gv-muted", "middle"),
-                    _side_title(592, 258, "peers")]
+    return [text(592, 30, "How many have which degree", "gv-text gv-title"),
+            *_upright(upright, linear_ticks(upright.high), 640, 940, "{:g}".format),
+            *(_degree_bar(first, width, bars[first], across, upright) for first in sorted(bars)),
+            *(text(across(k), 420, f"{k:g}", "gv-muted gv-number", "middle")
+              for k in linear_ticks(across.high)),
+            path([(640, 400), (940, 400)], "gv-thin gv-axis"),
+            text(790, 448, f"degree (neighbours{per})", "gv-muted", "middle"),
+            _side_title(592, 258, "peers")]
+
+
+def _degree_bar(first: int, width: int, count: int, across: Axis, upright: Axis) -> str:
+    """The bar of `width` degrees from the first one on."""
+    left, right = across(first - 0.5), across(first + width - 0.5)
+    gap = min(2.0, (right - left) * 0.1)
+    name = f"{first}" if width == 1 else f"{first} to {first + width - 1}"
+    return rectangle(left + gap / 2, upright(count), right - left - gap,
+                     upright.begin - upright(count), "gv-main", f"degree {name}: {count} peers")
 
 
 def duration(seconds: float) -> str:
@@ -240,29 +252,36 @@ def duration(seconds: float) -> str:
 
 def latency_chart(times: list[float], marks: dict[str, float]) -> str:
     """A histogram of times (seconds, at least one) on a logarithmic axis, some of them marked."""
-    times = [max(time, 1e-6) for time in times]  # clocks of two machines may differ
-    first = math.floor(math.log10(min(times)) * PER_DECADE)
-    last = max(math.floor(math.log10(max(times)) * PER_DECADE) + 1, first + 4)
-    bars: dict[int, int] = {}
-    for time in times:
-        bar = math.floor(math.log10(time) * PER_DECADE)
-        bars[bar] = bars.get(bar, 0) + 1
-    across = Axis(10 ** (first / PER_DECADE), 10 ** (last / PER_DECADE), 90, 930, True)
+    bars = Counter(math.floor(math.log10(max(time, 1e-6)) * PER_DECADE) for time in times)
+    first, last = min(bars), max(bars) + 1
+    spare = max(0, PER_DECADE + 1 - (last - first))  # at least a decade, so that ticks are in it
+    across = Axis(_edge(first - spare // 2), _edge(last + spare - spare // 2), 90, 930, True)
     upright = Axis(0, max(bars.values()) * 1.05, 260, 50)
     ticks = log_ticks(across.low, across.high)
     if len(ticks) > 12:
         ticks = [tick for tick in ticks if f"{tick:e}".startswith("1")]
-    parts = _across(across, ticks, 50, 260, duration)
-    parts += _upright(upright, linear_ticks(upright.high), 90, 930, "{:,g}".format)
+    return document(320, f"Histogram of the latency of {len(times)} deliveries", [
+        *_across(across, ticks, 50, 260, duration),
+        *_upright(upright, linear_ticks(upright.high), 90, 930, "{:,g}".format),
+        *_latency_bars(bars, across, upright), *_marks(across, marks),
+        text(510, 306, "time from generated to received", "gv-muted", "middle"),
+        _side_title(24, 155, "deliveries")])
+
+
+def _edge(bar: int) -> float:
+    """The least time that belongs to a bar."""
+    return 10 ** (bar / PER_DECADE)
+
+
+def _latency_bars(bars: dict[int, int], across: Axis, upright: Axis) -> list[str]:
+    """A bar for every range of times in which there was one."""
+    parts = []
     for bar, count in sorted(bars.items()):
-        ends = 10 ** (bar / PER_DECADE), 10 ** ((bar + 1) / PER_DECADE)
-        parts.append(rectangle(across(ends[0]) + 1, upright(count),
-                               across(ends[1]) - across(ends[0]) - 2, 260 - upright(count),
-                               "gv-main", f"{duration(ends[0])} to {duration(ends[1])}: {count}"))
-    parts += _marks(across, marks)
-    parts += [text(510, 306, "time from generated to received", "gv-muted", "middle"),
-              _side_title(24, 155, "deliveries")]
-    return document(320, f"Histogram of the latency of {len(times)} deliveries", parts)
+        left, right = across(_edge(bar)), across(_edge(bar + 1))
+        title = f"{duration(_edge(bar))} to {duration(_edge(bar + 1))}: {count}"
+        parts.append(rectangle(left + 1, upright(count), right - left - 2,
+                               upright.begin - upright(count), "gv-main", title))
+    return parts
 
 
 def _marks(across: Axis, marks: dict[str, float]) -> list[str]:

@@ -7,6 +7,7 @@ anyone: it may have been on its way.
 """
 
 import bisect
+import collections
 import pathlib
 import time
 from typing import NamedTuple
@@ -38,6 +39,7 @@ class Proof:
         self.seeds = records.seeds
         self.newest = records.newest()
         self.origin = {message: run for run in self.peers for message in run.generated}
+        self.lives = collections.Counter(run.address for run in self.peers)
         self.times = sorted(run.generated[m] for m, run in self.origin.items())
 
     def is_dead(self, run: PeerRun) -> bool:
@@ -48,7 +50,7 @@ class Proof:
 
     def name(self, run: PeerRun) -> str:
         """A run's address, and when it began if the peer lived more than once."""
-        if sum(other.address == run.address for other in self.peers) == 1:
+        if self.lives[run.address] == 1:
             return run.address
         return f"{run.address} (started {time.strftime('%F %T', time.gmtime(run.first))})"
 
@@ -296,7 +298,7 @@ class PowerLaw:
         self.capacities = sorted(
             min(others, graph.capacity_of(runs[address]).of(parse_address(address)))
             for address in snapshot.degrees)
-        self.low, self.high = (self.capacities[0], self.capacities[-1]) if runs else (0, 0)
+        self.low, self.high = min(self.capacities, default=0), max(self.capacities, default=0)
         self.fitted = powerlaw.fit(self.degrees, self.low, self.high)
         self.predicted = powerlaw.fit(self.capacities, self.low, self.high)
 

@@ -13,7 +13,7 @@ import math
 from typing import NamedTuple
 
 GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
-STEPS = 120  # of all nodes, up to 600 of them; fewer for more
+STEPS = 100  # of all nodes, up to 600 of them; fewer for more
 OPENING = 1.0  # a cell is one body for who is farther away than its width times this
 DEEPEST = 24  # levels of the tree; what is nearer together than that is one body
 PASSES = 60  # in which overlapping circles move apart
@@ -42,10 +42,12 @@ class Box(NamedTuple):
     bottom: float
 
     def meets(self, other: "Box") -> bool:
+        """Whether they overlap."""
         return (self.left < other.right and other.left < self.right
                 and self.top < other.bottom and other.top < self.bottom)
 
     def meets_circle(self, x: float, y: float, radius: float) -> bool:
+        """Whether it overlaps a circle around (x, y)."""
         near_x = min(max(x, self.left), self.right)
         near_y = min(max(y, self.top), self.bottom)
         return math.hypot(x - near_x, y - near_y) < radius
@@ -85,8 +87,7 @@ def _forces(places: list[Point], masses: list[float], links: list[tuple[int, int
     forces = []
     for mass, (x, y) in zip(masses, places):
         push_x, push_y = push(tree, x, y)
-        scale = area * mass
-        forces.append([scale * push_x - 0.4 * mass * x, scale * push_y - 0.4 * mass * y])
+        forces.append([mass * (area * push_x - 0.4 * x), mass * (area * push_y - 0.4 * y)])
     for one, other in links:
         dx, dy = places[other][0] - places[one][0], places[other][1] - places[one][1]
         pull = 2.0 * math.hypot(dx, dy) / mean
@@ -136,7 +137,7 @@ def push(tree: Cell, x: float, y: float) -> Point:
         mass, centre_x, centre_y, width, parts = todo.pop()
         dx, dy = x - centre_x, y - centre_y
         square = dx * dx + dy * dy
-        if parts and width * width * OPENING > square:
+        if parts and (width * OPENING) ** 2 > square:
             todo += parts
         else:
             share = mass / (square + 1e-6)  # not infinite at the body itself, where dx = dy = 0
@@ -181,10 +182,8 @@ def separate(places: list[Point], radii: list[float], bound: float,
     spots = [list(spot) for spot in places]
     for _ in range(PASSES):
         moved = False
-        for one, other in links if len(links) <= FEW_LINKS else ():
-            for node in range(len(spots)):
-                if node not in (one, other):
-                    moved |= _step_aside(spots[node], spots[one], spots[other], radii[node])
+        if len(links) <= FEW_LINKS:
+            moved |= _clear_links(spots, radii, links)
         for one, other in _near(spots, 2 * max(radii, default=0) + GAP):
             moved |= _part(spots[one], spots[other], radii[one], radii[other], one + other)
         for spot, radius in zip(spots, radii):
@@ -194,6 +193,17 @@ def separate(places: list[Point], radii: list[float], bound: float,
         if not moved:
             break
     return [(x, y) for x, y in spots]
+
+
+def _clear_links(spots: list[list[float]], radii: list[float],
+                 links: list[tuple[int, int]]) -> bool:
+    """Move all circles off the links of others; returns whether any moved."""
+    moved = False
+    for one, other in links:
+        for node, radius in enumerate(radii):
+            if node not in (one, other):
+                moved |= _step_aside(spots[node], spots[one], spots[other], radius)
+    return moved
 
 
 def _step_aside(spot: list[float], start: list[float], end: list[float], radius: float) -> bool:

@@ -24,7 +24,8 @@ sha256 = hashlib.sha256
 class _Run:
     """What is known of one life of one peer."""
 
-    __slots__ = ("key", "seen", "gone", "held", "share", "_sorted", "_ranges")
+    __slots__ = ("key", "seen", "gone", "held", "share", "_sorted", "_ranges",
+                 "_entry")
 
     def __init__(self, key: bytes):
         self.key = key  # IP:PORT:START
@@ -33,7 +34,8 @@ class _Run:
         self.held: dict[int, bytes] = {}  # number -> digest of its line
         self._sorted: list[int] | None = None  # the numbers held, while they do not change
         self.share = 0  # its share of the digest of everything
-        self._ranges: list[Range] | None = []  # those of known(), while they do not change
+        self._ranges: list[Range] | None = None  # those of known(), while they do not change
+        self._entry: bytes | None = None  # the same in the words of the wire
 
     def hold(self, number: int, digest: bytes) -> None:
         self.held[number] = digest
@@ -60,13 +62,19 @@ class _Run:
 
     def changed(self) -> None:
         """More is seen or gone."""
-        self._ranges = None
+        self._ranges = self._entry = None
 
     def ranges(self) -> list[Range]:
         """What is known, as ranges (not to be changed)."""
         if self._ranges is None:
             self._ranges = self.known().ranges()
         return self._ranges
+
+    def entry(self) -> bytes:
+        """What is known, in the words of the wire."""
+        if self._entry is None:
+            self._entry = wire.status_entry(self.key, self.ranges())
+        return self._entry
 
 
 class Fresh(NamedTuple):
@@ -164,10 +172,10 @@ class MessageList:
             self._changed.clear()
             return f"{self._digest:032x}"
 
-    def vector(self) -> list[tuple[bytes, list[Range]]]:
-        """All that is known, per run."""
+    def vector(self) -> list[bytes]:
+        """All that is known: the entries of a status line, one per run."""
         with self._lock:
-            return [(run.key, run.ranges()) for run in self._runs.values()]
+            return [run.entry() for run in self._runs.values()]
 
     def lacking(self, entries, although_gone: bool) -> list[tuple[bytes, list[Range]]]:
         """What of another's vector was not seen here (and, unless asked, is not gone)."""

@@ -44,6 +44,7 @@ class Node:
         self.output = output
         self.counters = Counters()
         self.stopping = threading.Event()
+        self._going = threading.Event()  # threads may do their work
         self.flusher = Flusher()
         self._waiting_room = WaitingRoom(settings.waiting_limit)
         self._refusals = Budget(REFUSALS_WRITTEN)
@@ -59,10 +60,20 @@ class Node:
 
     def start(self) -> None:
         """Listen, then start the threads; OSError when the address is not to be had."""
+        self.prepare()
+        self.go()
+
+    def prepare(self) -> None:
+        """The first half of `start`: listen, and start threads that do nothing yet. Whoever
+        starts many nodes prepares them all before the first makes work for the processor."""
         self.listener = Listener(self.address, self.stopping)
         self.output.write(f"started:{self.kind}:{self.address}",
                           f"settings:{self.settings_shown()}")
         self.start_threads()
+
+    def go(self) -> None:
+        """The second half of `start`: let the threads do their work."""
+        self._going.set()
 
     def settings_shown(self) -> str:
         return self.settings.words()
@@ -100,6 +111,7 @@ class Node:
         for link in links:
             link.close("stopped")
         self.flusher.stop()
+        self._going.set()
         self.wake()
 
     def _join(self) -> None:
@@ -135,6 +147,7 @@ class Node:
 
     def run_guarded(self, name: str, target, args) -> None:
         """The body of every thread: an error that nobody expected becomes a line."""
+        self._going.wait()
         try:
             target(*args)
         except Exception as error:

@@ -39,12 +39,14 @@ class Node(NamedTuple):
 
     @property
     def style(self) -> str:
+        """The classes of its circle."""
         if self.up:
             return "gv-warm gv-halo" if self.died else "gv-main gv-halo"
         return "gv-hollow gv-died" if self.died else "gv-hollow"
 
     @property
     def title(self) -> str:
+        """What is told to whoever points at it."""
         return (f"{self.address}: degree {self.degree}, capacity {self.capacity}"
                 + ("" if self.up else ", not up at that moment") + (", died" if self.died else ""))
 
@@ -175,13 +177,15 @@ def _circle(node: Node, spot: Point, radius: float) -> str:
 def _legend(nodes: list[Node], links: list[tuple[int, int]]) -> list[str]:
     """A heading, and what the colours mean, as far as they occur."""
     up = sum(node.up for node in nodes)
-    parts = [text(20, 30, f"{up} peer{'s' * (up != 1)} and {len(links)} "
-                          f"link{'s' * (len(links) != 1)} when most peers were up", "gv-text gv-title")]
+    heading = (f"{up} peer{'s' * (up != 1)} and {len(links)} link{'s' * (len(links) != 1)} "
+               f"when most peers were up")
+    parts = [text(20, 30, heading, "gv-text gv-title")]
     x = 20.0
     for style, words, shown in (
-            ("gv-main", "up", any(node.up for node in nodes)),
-            ("gv-warm", "died later", any(node.up and node.died for node in nodes)),
-            ("gv-hollow", "not up at that moment", up < len(nodes))):
+            ("gv-main", "up", any(n.up and not n.died for n in nodes)),
+            ("gv-warm", "died later", any(n.up and n.died for n in nodes)),
+            ("gv-hollow", "not up at that moment", any(not (n.up or n.died) for n in nodes)),
+            ("gv-hollow gv-died", "died before", any(n.died and not n.up for n in nodes))):
         if shown:
             parts += [f'<rect x="{number(x)}" y="46" width="13" height="13" rx="3" '
                       f'class="{style}"/>', text(x + 20, 57.5, words)]

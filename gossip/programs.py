@@ -28,8 +28,14 @@ def open_output(folder: pathlib.Path, kind: str, address: Address, screen=None) 
 
 def start_node(node) -> None:
     """Start a node; CommandError says which address cannot be had, and why."""
+    prepare_node(node)
+    node.go()
+
+
+def prepare_node(node) -> None:
+    """Start a node but for its `go`; CommandError says which address cannot be had, and why."""
     try:
-        node.start()
+        node.prepare()
     except OSError as error:
         node.output.close()
         node.flusher.close()

@@ -19,7 +19,7 @@ from gossip.charts import Lane
 from gossip.records import Records
 
 TAIL = 2 * 1024 * 1024  # bytes of a node's file that go into the page, at most,
-WHOLE = 64 * 1024 * 1024  # and of all files together
+WHOLE = 128 * 1024 * 1024  # and of all files together
 SHOWN = 20  # failures of a kind that are shown
 
 _HERE = pathlib.Path(__file__).parent

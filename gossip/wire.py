@@ -224,20 +224,26 @@ def status(verb: str, digest: str = "") -> bytes:
     return f"status:{verb}{':' if digest else ''}{digest}\n".encode()
 
 
+def status_entry(run: bytes, ranges: list[Range]) -> bytes:
+    """One entry in the words of the wire: `RUN=NUMBERS`."""
+    return run + b"=" + format_ranges(ranges).encode()
+
+
 def status_entries(verb: str, entries: list[tuple[bytes, list[Range]]]) -> list[bytes]:
-    """The entries as as many lines as they need."""
-    lines, line = [], []
-    size = 0
-    for run, ranges in entries:
-        entry = run + b"=" + format_ranges(ranges).encode()
-        if line and size + len(entry) > STATUS_TARGET:
-            lines.append(b"status:%b:%b\n" % (verb.encode(), b" ".join(line)))
-            line, size = [], 0
-        line.append(entry)
+    """These entries as as many lines as they need."""
+    return status_lines(verb, [status_entry(run, ranges) for run, ranges in entries])
+
+
+def status_lines(verb: str, entries: list[bytes]) -> list[bytes]:
+    """Entries that are in the words of the wire, as as many lines as they need."""
+    parts, first, size = [], 0, 0
+    for at, entry in enumerate(entries):
+        if size and size + len(entry) > STATUS_TARGET:
+            parts.append(entries[first:at])
+            first, size = at, 0
         size += len(entry) + 1
-    if line:
-        lines.append(b"status:%b:%b\n" % (verb.encode(), b" ".join(line)))
-    return lines
+    parts.append(entries[first:])
+    return [b"status:%b:%b\n" % (verb.encode(), b" ".join(part)) for part in parts if part]
 
 
 # What is heard.

@@ -9,16 +9,19 @@ So it ends with the runner, however that ended. On its standard input it is told
 The main thread reads; everything else is done by the nodes' own threads.
 """
 
+import gc
 import signal
 import sys
 
 from gossip.addresses import parse_address
 from gossip.command_line import CommandError, show
 from gossip.keyboard import Keyboard
-from gossip.programs import open_output, start_node
+from gossip.programs import open_output, prepare_node
 
 SWITCH_INTERVAL = 0.5  # seconds a thread may hold the interpreter while others want it; each of
 # those wakes up that often to say so, and with the usual 5 ms hundreds of them do nothing else
+GARBAGE_LOOK = 100_000  # new objects after which Python looks for garbage in circles (700 by
+# default): hundreds of nodes are millions of objects to look at, and leave next to no circles
 
 
 class Worker:
@@ -34,6 +37,7 @@ class Worker:
         """Do what the input says until it ends; then end all nodes."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the runner, which ends us
         sys.setswitchinterval(SWITCH_INTERVAL)
+        gc.set_threshold(GARBAGE_LOOK)
         keyboard = Keyboard()
         try:
             while (lines := keyboard.lines()) is not None:
@@ -42,22 +46,27 @@ class Worker:
             self._end(list(self._nodes.values()), "stopped:interrupted")
 
     def _carry_out(self, lines: list[str]) -> None:
+        started = []
         for line in lines:
             word, _, rest = line.partition(" ")
             if word == "start":
-                self._start(rest)
+                started.append(self._prepare(rest))
             elif word == "kill":
                 self._end([self._nodes.pop(address) for address in rest.split()])
             elif word == "ready":
                 show("ready")
             else:
                 raise CommandError(f"unknown word {word!r}")
+        for node in started:
+            node.go()
 
-    def _start(self, text: str) -> None:
+    def _prepare(self, text: str):
+        """Make a node and start its threads, which wait until all nodes are so far."""
         address = parse_address(text)
         node = self._make_node(address, open_output(self._outputs, self._kind, address))
-        start_node(node)
+        prepare_node(node)
         self._nodes[text] = node
+        return node
 
     @staticmethod
     def _end(nodes: list, *last_word: str) -> None:

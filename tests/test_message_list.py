@@ -78,20 +78,20 @@ def test_eviction_drops_texts_never_numbers(limit):
         messages.add([line(number)])
     assert 8 <= messages.count() <= 11
     assert messages.add([line(number) for number in range(1, 101)]).lines == []
-    assert messages.vector() == [(b"127.0.0.1:5001:7", [(1, 100)])]
+    assert messages.vector() == [b"127.0.0.1:5001:7=1-100"]
     assert messages.dropped()["texts evicted"] == 100 - messages.count()
 
 
 def test_gaps_and_runs_are_bounded():
     messages = MessageList(Settings(intervals_kept=5, runs_kept=3))
     messages.add([line(number) for number in range(2, 40, 2)])
-    assert len(messages.vector()[0][1]) == 5
+    assert len(messages.vector()[0].split(b",")) == 5
     assert messages.dropped()["gaps closed in the numbers of a run"] == 14
     assert messages.add([line(3)]).lines == []  # its gap was closed
     messages.add([line(1, start=start) for start in (8, 9)])
     messages.add([line(41)])  # run 7 is used again: run 8 is the least recently used one
     messages.add([line(1, start=10)])
-    assert [run for run, _ in messages.vector()] == [
+    assert [entry.partition(b"=")[0] for entry in messages.vector()] == [
         b"127.0.0.1:5001:9", b"127.0.0.1:5001:7", b"127.0.0.1:5001:10"]
     assert messages.add([line(1, start=8)]).lines == [line(1, start=8)]
 
@@ -126,6 +126,12 @@ def test_one_thread_of_many_is_told_that_a_message_is_new():
     assert sorted(new) == sorted(lines)
 
 
+def told(messages: MessageList):
+    """All that is known, as a neighbour hears it."""
+    return [entry for told_line in wire.status_lines("seen", messages.vector())
+            for entry in wire.parse(told_line[:-1]).entries]
+
+
 def fetch(lacking: MessageList, sources: dict, catch_up: CatchUp, now=0.0):
     """Carry out what catching up asks for; returns the portions taken, per source."""
     asked = []
@@ -145,7 +151,7 @@ def test_what_is_missing_is_fetched_once_in_number_order_in_portions():
     lacking.add([line(number) for number in (2, 3, 50)])
     catch_up = CatchUp(lacking, 2.0)
     for name in "ab":
-        catch_up.offered(name, full.vector(), True)
+        catch_up.offered(name, told(full), True)
     asked = fetch(lacking, {"a": full, "b": full}, catch_up)
     assert lacking.count() == 100 and set(asked) == {"a"} and len(asked) > 10
     lines, gone = full.texts([(b"127.0.0.1:5001:7", [(1, 100)])], 200)
@@ -158,12 +164,12 @@ def test_what_is_gone_is_asked_for_once_but_of_every_new_neighbour():
         messages.add([line(number) for number in range(1, 11)])
     lacking = MessageList(Settings())
     catch_up = CatchUp(lacking, 2.0)
-    catch_up.offered("evicted", evicted.vector(), True)
+    catch_up.offered("evicted", told(evicted), True)
     assert fetch(lacking, {"evicted": evicted}, catch_up)
     assert lacking.count() == 3 and lacking.digest() == evicted.digest()
-    catch_up.offered("evicted", evicted.vector(), False)
+    catch_up.offered("evicted", told(evicted), False)
     assert fetch(lacking, {"evicted": evicted}, catch_up) == []
-    catch_up.offered("holding", holding.vector(), True)
+    catch_up.offered("holding", told(holding), True)
     assert fetch(lacking, {"holding": holding}, catch_up)
     assert lacking.count() == 10
 
@@ -172,8 +178,8 @@ def test_a_silent_neighbour_loses_its_turn_and_an_empty_promise_its_offer():
     full, lacking = MessageList(Settings()), MessageList(Settings())
     full.add([line(1)])
     catch_up = CatchUp(lacking, 2.0)
-    catch_up.offered("silent", full.vector(), True)
-    catch_up.offered("other", full.vector(), True)
+    catch_up.offered("silent", told(full), True)
+    catch_up.offered("other", told(full), True)
     assert catch_up.next_want(0.0)[0] == "silent"
     assert catch_up.next_want(1.9) is None
     assert catch_up.next_want(2.1)[0] == "other"
@@ -203,7 +209,7 @@ def test_an_offer_that_comes_while_another_is_looked_at_is_kept():
     full, lacking = MessageList(Settings()), MessageList(Settings())
     full.add([line(1), line(1, start=8)])
     catch_up = CatchUp(lacking, 2.0)
-    first, second = [entry[0] for entry in full.vector()]
+    first, second = [run for run, _ in told(full)]
     catch_up.offered("link", [(first, [(1, 1)])], True)
     look, lacking.lacking = lacking.lacking, None
 
