@@ -18,6 +18,7 @@ from gossip import wire
 from gossip.addresses import Address
 from gossip.cadence import Cadence
 from gossip.catch_up import CatchUp
+from gossip.counters import Budget
 from gossip.flood import Flood
 from gossip.link import Link
 from gossip.link_check import LinkCheck
@@ -41,6 +42,7 @@ SEED = "a seed"
 
 SHORTEST_WAIT = 0.02  # seconds between two looks of membership, whatever is due
 LATE = 0.5  # seconds by which a liveness round has to be late at least to blame nobody
+ANSWERS = 20  # questions of neighbours for known peers that are answered per second
 SAY_PORTION = 64 * 1024  # bytes of new messages handed on at once
 
 
@@ -51,7 +53,8 @@ class Peer(Node):
     ALLOWED = {
         WAITING: {"connect", "liveness_request"},
         DIALLED: {"accepted", "refused", "liveness_request"},
-        NEIGHBOUR: {"liveness_request", "liveness_reply", "status", "leave", "refused"},
+        NEIGHBOUR: {"liveness_request", "liveness_reply", "status", "leave", "refused",
+                    "ask_known_peers", "known_peers"},
         SEED: {"registered", "registration_refused", "peer_list", "dead_node"},
     }
 
@@ -63,7 +66,7 @@ class Peer(Node):
         self.messages = MessageList(settings, f"{address}:{self.origin.start}".encode())
         self.catch_up = CatchUp(self.messages, settings.fetch_patience)
         self.neighbours = Neighbours(address, settings)
-        self.flood = Flood(self.neighbours.links)
+        self.flood = Flood(self.neighbours.links, self.flusher)
         self.liveness = Liveness(settings.liveness_misses,
                                  self.neighbours.capacity + settings.spare_links)
         self.link_check = LinkCheck(self.stopping)
@@ -72,6 +75,7 @@ class Peer(Node):
         self.places = Places(address, self.neighbours.capacity, settings, self.rng)
         self.list_cadence = Cadence(
             settings.retry_first, settings.liveness_interval, time.monotonic())
+        self._answers = Budget(ANSWERS)
         self.leaving = threading.Event()  # we have said `leave`, or are about to
         self._membership_due = threading.Event()  # something changed: membership looks again
 
@@ -90,6 +94,7 @@ class Peer(Node):
     def wake(self) -> None:
         self._membership_due.set()
         self.link_check.wake()
+        self.flood.stop()
 
     # The gossip generator: its thread, and how messages enter the network.
 
@@ -159,6 +164,9 @@ class Peer(Node):
         alive = self.probe(peer)
         if self.stopping.is_set():
             return
+        link = self.neighbours.link(peer)
+        if alive is not False and link is not None and self.liveness.spare(peer, link.heard):
+            return
         suspect, link = self.liveness.verdict(peer)
         if not suspect:
             return
@@ -200,14 +208,20 @@ class Peer(Node):
                 self.list_cadence.hurry(now)
             ring_stood = ring_stands
             if self.list_cadence.due(now):
-                link = self.registrations.in_turn()
-                if link is not None:
-                    link.send(wire.ASK_PEER_LIST)
+                self._ask_for_peers()
             due = [self.registrations.next_at(), self.places.next_at(now),
                    self.list_cadence.next_at()]
             next_at = min(moment for moment in due if moment is not None)
             self._membership_due.wait(max(SHORTEST_WAIT, next_at - time.monotonic()))
             self._membership_due.clear()
+
+    def _ask_for_peers(self) -> None:
+        """Ask a seed for its list; without a seed, a neighbour for the peers that it knows."""
+        seed, links = self.registrations.in_turn(), self.neighbours.links()
+        if seed is not None:
+            seed.send(wire.ASK_PEER_LIST)
+        elif links:
+            self.rng.choice(links).send(wire.ASK_KNOWN_PEERS)
 
     def _keep_registrations(self, now: float) -> None:
         for link in self.registrations.overdue(now):
@@ -442,6 +456,8 @@ class Peer(Node):
         self.output.drain(self.neighbours.changes)
         self.places.link_broke()
         now = time.monotonic()
+        if not self.registrations.links():
+            self.list_cadence.hurry(now)  # no seed will tell us of others; neighbours may
         if self.places.redial_at_once(peer, now):
             self._dial(peer)
         else:
@@ -455,6 +471,7 @@ class Peer(Node):
         Who becomes a neighbour meanwhile is told in `_meet`."""
         self.leaving.set()
         self.output.write(f"leaving:{self.address}")
+        self.flood.wait_until_sent(self.settings.leave_limit)
         seeds = [link for _, link in self.registrations.links()]
         for link in [*self.neighbours.links(), *seeds]:
             link.send(wire.leave(self.address))
@@ -515,6 +532,21 @@ class Peer(Node):
             return
         self.peer_list.discard(link.peer)
         self._part(link.peer, "left", link)
+
+    def on_ask_known_peers(self, link: Link, message: wire.AskKnownPeers) -> None:
+        """A neighbour has no seed to ask."""
+        if not self._answers.spend(time.monotonic()):
+            self.counters.add("questions for known peers not answered")
+            return
+        known = {*self.peer_list.addresses(), *self.neighbours.addresses()} - {link.peer}
+        link.send(wire.known_peers(self.rng.sample(sorted(known), len(known))))
+
+    def on_known_peers(self, link: Link, message: wire.KnownPeers) -> None:
+        """A neighbour's word counts only while no seed can be asked."""
+        if self.registrations.links():
+            self.counters.add("known peers told although there are seeds")
+        elif self.peer_list.hear(message.addresses):
+            self._membership_due.set()
 
     def on_status(self, link: Link, message: wire.Status) -> None:
         """Anti-entropy: see wire.Status for the verbs."""

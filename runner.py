@@ -125,7 +125,8 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
             plan = network.plan(processes)
             clear_outputs(args.outputs)
             network.start(plan)
-            progress = Progress(Records(args.outputs), len(peers), settings, end, args.quiet)
+            records = Records(args.outputs)
+            progress = Progress(records, len(peers), settings, end, args.quiet)
             settled = follow(network, progress, settings, kill, end)
             while not once:  # until Ctrl-C; who dies meanwhile is part of the experiment
                 progress.settle(lambda: False, float("inf"), network)
@@ -136,7 +137,7 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
         progress.finish()
     if not settled:
         show("not everything happened as it should, or in time:")
-    holds, text = check.check_folder(args.outputs)
+    holds, text = check.check_records(records.refresh())
     show(text)
     return 0 if holds and settled else FAILED
 

@@ -1,43 +1,68 @@
 """Flooding: hands new lines to every neighbour but the one that they came from.
 
-Called by link readers, generator and console. One of them forwards at a time; the lines of
-those that come meanwhile wait together and are sent together by the next. So a busy peer makes
-few large writes instead of many small ones, and the busier it is the fewer; alone, a line is
-sent at once. Sending never blocks, so nobody's turn lasts long.
+Called by link readers, generator and console. Whoever comes first sends at once. What others
+bring meanwhile waits together, and the flusher sends it together: a busy peer makes few large
+writes instead of many small ones, the fewer the busier it is, and its readers go on reading.
 """
 
 import threading
 
+CROWDED = 1 << 20  # bytes waiting at which those who bring more wait, too
+
 
 class Flood:
-    """Forwards to the links that `links()` names."""
+    """Forwards to the links that `links()` names; `flusher` takes over what comes meanwhile."""
 
-    def __init__(self, links):
+    def __init__(self, links, flusher):
         self._links = links
-        self._turn = threading.Lock()  # held by the one who forwards
-        self._lock = threading.Lock()  # guards _waiting
+        self._flusher = flusher
+        self._changed = threading.Condition()  # guards everything below; less waits, or stopped
         self._waiting: list[tuple[bytes, object]] = []  # lines with their ends, their source
+        self._size = 0  # bytes waiting
+        self._busy = False  # somebody sends, and will look for more
+        self._stopped = False
 
     def forward(self, lines: list[bytes], source) -> None:
-        """Send lines, without their `\\n`, to all but their source; return when that is done
-        (perhaps by another thread)."""
-        with self._lock:
-            self._waiting.append((b"\n".join(lines) + b"\n", source))
-        with self._turn:
-            with self._lock:
-                batch, self._waiting = self._waiting, []
-            if batch:
-                self._send(batch)
+        """Have lines, without their `\\n`, sent to all but their source."""
+        data = b"\n".join(lines) + b"\n"
+        with self._changed:
+            self._waiting.append((data, source))
+            self._size += len(data)
+            while self._busy and self._size > CROWDED and not self._stopped:
+                self._changed.wait()
+            if self._busy or not self._waiting:
+                return
+            self._busy = True
+        if self._send_waiting():
+            self._flusher.take_over(self._send_rest)
 
-    def _send(self, batch) -> None:
-        """Expects the turn."""
-        if len(batch) == 1:
-            data, source = batch[0]
-            for link in self._links():
-                if link is not source:
-                    link.send(data)
-            return
+    def _send_rest(self) -> None:
+        """Send until nothing waits: the flusher's part."""
+        while self._send_waiting():
+            pass
+
+    def _send_waiting(self) -> bool:
+        """Send what waits; answer whether more has come meanwhile."""
+        with self._changed:
+            batch, self._waiting, self._size = self._waiting, [], 0
+            self._changed.notify_all()
         for link in self._links():
             data = b"".join([data for data, source in batch if source is not link])
             if data:
                 link.send(data)
+        with self._changed:
+            self._busy = bool(self._waiting) and not self._stopped
+            if not self._busy:
+                self._changed.notify_all()
+            return self._busy
+
+    def wait_until_sent(self, seconds: float) -> None:
+        """Wait, that long at most, until nothing waits here any more."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._busy, seconds)
+
+    def stop(self) -> None:
+        """Nobody waits any longer."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()

@@ -1,7 +1,8 @@
-"""The flusher: one thread per node that writes the backlogs of neighbours that were slow.
+"""The flusher: one thread per node that writes what others could not write at once.
 
-It waits until one of their sockets takes bytes again; links hand themselves over with `watch`
-when they begin to have a backlog. The origin of gossip waits here for room.
+It waits until the socket of a neighbour that was slow takes bytes again; links hand themselves
+over with `watch` when they begin to have a backlog. Flooding hands over what came while it was
+busy. The origin of gossip waits here for room.
 """
 
 import selectors
@@ -20,8 +21,9 @@ class Flusher:
         self._wake_sender.setblocking(False)
         self._wake_receiver.setblocking(False)
         self._stopping = threading.Event()
-        self._lock = threading.Lock()  # guards _links
+        self._lock = threading.Lock()  # guards _links and _jobs
         self._links = set()  # those with a backlog
+        self._jobs: list = []  # what else is to be done here
         self._room = threading.Condition()  # notified when a backlog has shrunk or a link ended
         self._changes = 0  # how often it was; guarded by _room
 
@@ -31,6 +33,12 @@ class Flusher:
             if link in self._links:
                 return
             self._links.add(link)
+        self._wake()
+
+    def take_over(self, job) -> None:
+        """Have `job()` called by this thread."""
+        with self._lock:
+            self._jobs.append(job)
         self._wake()
 
     def forget(self, link) -> None:
@@ -68,6 +76,9 @@ class Flusher:
         while not self._stopping.is_set():
             with self._lock:
                 links = list(self._links)
+                jobs, self._jobs = self._jobs, []
+            for job in jobs:
+                job()
             for link in links:
                 self._leave_if_empty(link)
             for link in self._writable([link for link in links if link.waiting()]):

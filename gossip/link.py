@@ -61,6 +61,7 @@ class Link:
         self.remote = ""  # IP:PORT of the connection itself
         self.remote_ip = ""
         self.deadline: float | None = None  # monotonic time by which a line is due
+        self.heard = 0.0  # monotonic time at which something came last
         self._lock = threading.Lock()  # orders the bytes; guards everything below
         self.ended = False  # closed by either end; set once, read by everyone
         self.reason = ""  # why it ended, in words for the output file; set before `ended`
@@ -119,6 +120,7 @@ class Link:
             if not data:
                 self.close("closed by the other end")
                 return None
+            self.heard = time.monotonic()
             lines = self._framing.feed(data)
             if lines:
                 return lines

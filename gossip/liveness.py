@@ -105,6 +105,19 @@ class Liveness:
             row.answered = now
             return now - sent
 
+    def spare(self, peer: Address, heard: float) -> bool:
+        """A suspect has answered the last probe: if something came over its link since it was
+        first asked in vain, the link is slow, not dead, and counting begins anew; answer
+        whether that is so."""
+        with self._lock:
+            row = self._rows.get(peer)
+            if row is None or not row.suspect or heard <= min(row.asked.values(), default=heard):
+                return False
+            row.asked.clear()
+            row.misses = 0
+            row.suspect = False
+            return True
+
     def verdict(self, peer: Address):
         """The last probe is over: count no more, and answer (whether the peer was still
         suspect, its link if it has one). It may have answered or linked again meanwhile."""

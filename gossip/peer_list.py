@@ -2,11 +2,15 @@
 
 Rules only. It grows by lists and by nothing else, and shrinks by what was found dead, told
 dead, or left; an address that cannot be reached goes when no seed's latest list names it.
+Without a seed it also grows by what neighbours know: bounded, for their word proves nothing.
 """
 
 import threading
 
 from gossip.addresses import Address
+
+
+HEARD_LIMIT = 10_000  # addresses on the list up to which neighbours may add to it
 
 
 class PeerList:
@@ -29,6 +33,16 @@ class PeerList:
                 self._union |= addresses
                 self._ordered = None
             return changed
+
+    def hear(self, addresses: frozenset) -> bool:
+        """A neighbour tells whom it knows; answer whether somebody new was among them."""
+        with self._lock:
+            new = sorted(addresses - self._union - {self._own})
+            new = new[:max(0, HEARD_LIMIT - len(self._union))]
+            if new:
+                self._union.update(new)
+                self._ordered = None
+            return bool(new)
 
     def discard(self, address: Address) -> None:
         """The peer is dead or has left: only a newer list brings it back."""

@@ -73,6 +73,19 @@ class PeerList(NamedTuple):
     kind = "peer_list"
 
 
+class AskKnownPeers(NamedTuple):
+    """A peer without a seed asks a neighbour whom it knows."""
+
+    kind = "ask_known_peers"
+
+
+class KnownPeers(NamedTuple):
+    """Whom a peer knows: everyone on its list, and its neighbours."""
+
+    addresses: frozenset
+    kind = "known_peers"
+
+
 class DeadNode(NamedTuple):
     """A death: who, when it was found (as written by the reporter), by whom."""
 
@@ -167,19 +180,24 @@ def register(own: Address) -> bytes:
 
 REGISTERED = b"registered successfully\n"
 ASK_PEER_LIST = b"peer list\n"
+ASK_KNOWN_PEERS = b"known peers\n"
 
 
 def registration_refused(reason: str) -> bytes:
     return f"registration refused:{reason}\n".encode()
 
 
-def peer_list(addresses) -> bytes:
+def peer_list(addresses, word: str = "peer list") -> bytes:
     """The longest list that fits into a line; the caller shuffles when that is not all."""
-    line = "peer list:" + ":".join([address.listed for address in addresses])
+    line = word + ":" + ":".join([address.listed for address in addresses])
     if len(line) >= LINE_LIMIT:
         last = line.rindex("#", 0, LINE_LIMIT - len("#65535"))
         line = line[:line.index(":", last)]  # an IPv6 address has colons, too
     return f"{line}\n".encode()
+
+
+def known_peers(addresses) -> bytes:
+    return peer_list(addresses, "known peers")
 
 
 def dead_node(report: DeadNode) -> bytes:
@@ -236,6 +254,9 @@ def status_entries(verb: str, entries: list[tuple[bytes, list[Range]]]) -> list[
 
 def status_lines(verb: str, entries: list[bytes]) -> list[bytes]:
     """Entries that are in the words of the wire, as as many lines as they need."""
+    line = b" ".join(entries)
+    if len(line) <= STATUS_TARGET:
+        return [b"status:%b:%b\n" % (verb.encode(), line)] if line else []
     parts, first, size = [], 0, 0
     for at, entry in enumerate(entries):
         if size and size + len(entry) > STATUS_TARGET:
@@ -243,7 +264,7 @@ def status_lines(verb: str, entries: list[bytes]) -> list[bytes]:
             first, size = at, 0
         size += len(entry) + 1
     parts.append(entries[first:])
-    return [b"status:%b:%b\n" % (verb.encode(), b" ".join(part)) for part in parts if part]
+    return [b"status:%b:%b\n" % (verb.encode(), b" ".join(part)) for part in parts]
 
 
 # What is heard.
@@ -268,10 +289,10 @@ def _text(field: bytes) -> str:
         raise WireError("not UTF-8") from None
 
 
-def _parse_peer_list(body: bytes) -> PeerList:
+def _parse_list(word: bytes, body: bytes) -> frozenset:
     if body and not _LIST.fullmatch(body):
-        raise WireError("peer list with something else than IP#PORT in it")
-    return PeerList(frozenset(map(_listed, _LISTED.findall(body))))
+        raise WireError(f"{word.decode()} with something else than IP#PORT in it")
+    return frozenset(map(_listed, _LISTED.findall(body)))
 
 
 @functools.lru_cache(maxsize=16_384)
@@ -350,15 +371,20 @@ _KINDS = {  # the word a line starts with: (pattern of the rest, what it means)
 }
 
 
+_LISTS = {b"peer list": PeerList, b"known peers": KnownPeers}
+
+
 def parse(line: bytes):
     """Return the value of any line but a gossip line; WireError when it is none."""
     if line == b"registered successfully":
         return Registered()
     if line == b"peer list":
         return AskPeerList()
+    if line == b"known peers":
+        return AskKnownPeers()
     word, colon, body = line.partition(b":")
-    if colon and word == b"peer list":
-        return _parse_peer_list(body)
+    if colon and word in _LISTS:
+        return _LISTS[word](_parse_list(word, body))
     if colon and word == b"status":
         return _parse_status(body)
     pattern, make = _KINDS.get(word, (None, None))
@@ -375,7 +401,8 @@ def is_gossip(line: bytes) -> bool:
     if line.startswith(GOSSIP):
         return True
     word = line.partition(b":")[0]
-    return b":gmessage:" in line and word not in _KINDS and word not in (b"peer list", b"status")
+    return (b":gmessage:" in line and word not in _KINDS and word not in _LISTS
+            and word != b"status")
 
 
 def gossip_part(line: bytes) -> bytes:

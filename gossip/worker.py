@@ -10,6 +10,7 @@ The main thread reads; everything else is done by the nodes' own threads.
 """
 
 import gc
+import os
 import signal
 import sys
 
@@ -39,11 +40,9 @@ class Worker:
         sys.setswitchinterval(SWITCH_INTERVAL)
         gc.set_threshold(GARBAGE_LOOK)
         keyboard = Keyboard()
-        try:
-            while (lines := keyboard.lines()) is not None:
-                self._carry_out([line.decode(errors="replace") for line in lines])
-        finally:
-            self._end(list(self._nodes.values()), "stopped:interrupted")
+        while (lines := keyboard.lines()) is not None:
+            self._carry_out([line.decode(errors="replace") for line in lines])
+        self._end()
 
     def _carry_out(self, lines: list[str]) -> None:
         started = []
@@ -52,7 +51,7 @@ class Worker:
             if word == "start":
                 started.append(self._prepare(rest))
             elif word == "kill":
-                self._end([self._nodes.pop(address) for address in rest.split()])
+                self._kill(rest.split())
             elif word == "ready":
                 show("ready")
             else:
@@ -68,12 +67,21 @@ class Worker:
         self._nodes[text] = node
         return node
 
-    @staticmethod
-    def _end(nodes: list, *last_word: str) -> None:
-        """End nodes together: no one's file tells of the end of another."""
+    def _kill(self, addresses: list[str]) -> None:
+        """These die together, without a word: no one's file tells of the end of another."""
+        nodes = [self._nodes.pop(address) for address in addresses]
         for node in nodes:
-            node.output.finish(*last_word)
+            node.output.finish()
         for node in nodes:
             node.hang_up()
         for node in nodes:
             node.stop()
+
+    def _end(self) -> None:
+        """All say their last word, and the process is gone, with all sockets and threads. First
+        nobody begins anything new: thousands of threads that do keep the last words waiting."""
+        for node in self._nodes.values():
+            node.stopping.set()
+        for node in self._nodes.values():
+            node.output.finish("stopped:interrupted")
+        os._exit(0)

@@ -92,6 +92,15 @@ class Net:
         node.stop(reason)
         self.nodes.remove(node)
 
+    def kill(self, nodes) -> None:
+        """End nodes at once and without a word, as a worker does."""
+        for node in nodes:
+            node.output.finish()
+        for node in nodes:
+            node.hang_up()
+        for node in nodes:
+            self.end(node)
+
     def stop(self) -> None:
         for end in self.ends:
             end.close()

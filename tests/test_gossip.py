@@ -165,7 +165,7 @@ def test_liveness_overtakes_gossip_that_waits(net):
     number = 0
     while link.waiting() < 4 << 20:
         number += 1
-        peer.forward([line(slow, number, text="x" * 60_000).encode()], None)
+        peer.flood.forward([line(slow, number, text="x" * 60_000).encode()], None)
     end.say(f"Liveness Request:1.000000:{slow.address}")
     wait_until(lambda: b"Liveness Reply" in b"".join(list(link._backlog)[:2]))
     heard = 0
