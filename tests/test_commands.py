@@ -8,9 +8,12 @@ import sys
 
 import pytest
 
-from gossip import check
+from gossip import check, graph, limits
 from gossip.addresses import parse_address
+from gossip.command_line import CommandError
+from gossip.network import Network
 from gossip.records import Records
+from gossip.settings import Settings
 from helpers import (
     ROOT, Program, environment, free_addresses, free_port, wait_until, write_config)
 
@@ -257,17 +260,102 @@ def test_the_check_fails_when_a_line_is_missing_or_repeated(network, tmp_path, k
         assert message in text
 
 
-def test_peers_end_when_their_runner_is_killed(tmp_path):
+@pytest.mark.parametrize("mode", [["--processes", 2], ["--process-per-peer"]])
+def test_peers_end_when_their_runner_is_killed(tmp_path, mode):
     config = write_config(tmp_path, free_addresses(1))
     base = free_range(3)
     with Program("runner.py", "--peers", 3, "--base-port", base, "--config", config,
-                 "--outputs", tmp_path, "--quiet") as runner:
+                 "--outputs", tmp_path, "--quiet", *mode) as runner:
         wait_until(lambda: len(list(tmp_path.glob("peer_*.txt"))) == 3)
         wait_until(lambda: all(any(e.startswith("connected:") for e in lines_of(path))
                                for path in tmp_path.glob("peer_*.txt")))
         runner.process.kill()
         wait_until(lambda: all(lines_of(path)[-1] == "stopped:interrupted"
+                               for path in tmp_path.glob("*_*.txt")))
+    for address in Records(tmp_path).refresh().peers:
+        wait_until(lambda: is_free(int(address.address.rpartition(":")[2])))
+
+
+def is_free(port):
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def test_ctrl_c_ends_a_network_and_its_files_tell_of_no_death(tmp_path):
+    config = write_config(tmp_path, free_addresses(2))
+    with Program("runner.py", "--peers", 8, "--base-port", free_range(8), "--config", config,
+                 "--outputs", tmp_path, start_new_session=True) as runner:
+        wait_until(lambda: len(list(tmp_path.glob("peer_*.txt"))) == 8)
+        wait_until(lambda: all(any(e.startswith("connected:") for e in lines_of(path))
                                for path in tmp_path.glob("peer_*.txt")))
+        os.killpg(runner.process.pid, signal.SIGINT)  # as a terminal does: the workers, too
+        code, out, err = runner.finish()
+    assert (code, err) == (0, "")
+    assert all(lines_of(path)[-1] == "stopped:interrupted" for path in tmp_path.glob("*_*.txt"))
+    assert graph.history(Records(tmp_path).refresh())[-1][1] == 1
+
+
+def test_a_peer_killed_in_a_worker_dies_without_a_word(network):
+    folder, *_ = network
+    runs = Records(folder).refresh().peers
+    killed = [run for run in runs if run.ended is None]
+    assert len(killed) == 1
+    events = lines_of(folder / f"peer_{killed[0].address.replace(':', '_')}.txt")
+    assert not any(event.startswith(("stopped", "leaving")) for event in events)
+    assert killed[0].linked  # nor does it tell that its links ended
+
+
+def test_each_peer_can_have_a_process_of_its_own(tmp_path):
+    config = write_config(tmp_path, free_addresses(2))
+    code, out, err = run(
+        "runner.py", "--peers", 4, "--process-per-peer", "--base-port", free_range(4), "--once",
+        "--kill", 1, "--gossip-interval", 0.1, "--liveness-interval", 0.5, "--capacity",
+        "powerlaw:2.5", "--config", config, "--outputs", tmp_path)
+    assert (code, err) == (0, ""), out
+    assert "120 of 120 deliveries" in out and "1 died" in out
+
+
+def limited(descriptors, *arguments):
+    """Run a command that may have so many files open."""
+    line = f"ulimit -n {descriptors}; exec {sys.executable} -B " + " ".join(map(str, arguments))
+    with shell(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        out, err = process.communicate(timeout=60)
+    return process.returncode, out.decode(), err.decode()
+
+
+def test_peers_spread_over_more_processes_where_descriptors_are_short(tmp_path):
+    flags = ["--config", write_config(tmp_path, free_addresses(2)), "--outputs", tmp_path]
+    network = ["runner.py", "--peers", 6, "--base-port", free_range(6), "--once", "--processes", 1,
+               "--gossip-interval", 0.1, "--capacity", "fixed:3", *flags]
+    code, out, err = limited(70, *network)
+    assert (code, err) == (0, ""), out
+    assert "300 of 300 deliveries" in out
+    for path in tmp_path.glob("*_*.txt"):
+        path.unlink()
+    code, out, err = limited(30, *network)
+    assert code == 1 and "open files" in err and len(err.splitlines()) == 1
+    assert list(tmp_path.glob("*_*.txt")) == []
+
+
+def test_a_network_for_which_threads_do_not_suffice_is_not_started(tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "threads_allowed", lambda: 100)
+    seeds, peers = free_addresses(1), free_addresses(8)
+    network = Network(seeds, seeds, peers, Settings(), tmp_path / "config.txt", tmp_path)
+    with pytest.raises(CommandError, match="9 nodes take about [0-9]+ threads.* room for 100"):
+        network.plan(2)
+    monkeypatch.setattr(limits, "threads_allowed", lambda: 1000)
+    assert [len(group) for group in network.plan(3).peers] == [3, 3, 2]
+    assert network.plan(None).peers is None
+    monkeypatch.setattr(limits, "descriptors_allowed", lambda: limits.PROCESS_DESCRIPTORS + 50)
+    groups = network.plan(1).peers
+    assert len(groups) > 1 and sorted(sum(groups, [])) == peers
+    assert all(sum(limits.peer_needs(peer, 8, 1, Settings()).descriptors for peer in group) <= 50
+               for group in groups)
 
 
 def test_a_network_says_which_port_is_in_use_before_it_starts(tmp_path):
