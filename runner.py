@@ -29,9 +29,10 @@ from gossip.worker import Worker
 from peer import Peer
 from seed import Seed
 
-START_LIMIT = 60.0  # seconds until all peers are up and linked
-SPREAD_LIMIT = 60.0  # seconds beyond the generators' time until all is delivered
-BURY_LIMIT = 60.0  # seconds beyond the liveness misses until the dead are reported
+# Seconds without any progress after which the runner gives a network up:
+START_LIMIT = 60.0  # until all peers are up and linked
+SPREAD_LIMIT = 60.0  # beyond a generator's interval, until all is delivered
+BURY_LIMIT = 60.0  # beyond the liveness misses, until the dead are reported
 LINGER = 1.2  # seconds from the last delivery to each peer's last line, or more: what was
 # delivered is then no longer on its way, and a check holds it against whoever lacks it
 
@@ -145,9 +146,9 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
 def follow(network: Network, progress: Progress, settings: Settings, kill: int,
            end: End) -> bool:
     """Wait for the deliveries, kill peers, wait for their burial; False when too slow."""
-    gossip_time = settings.gossip_count * settings.gossip_interval
+    patience = settings.gossip_interval + SPREAD_LIMIT
     if not (progress.settle(progress.linked, START_LIMIT, network)
-            and progress.settle(progress.delivered, gossip_time + SPREAD_LIMIT, network)):
+            and progress.settle(progress.delivered, patience, network)):
         return False
     end.pause(LINGER + (settings.liveness_interval if kill else 0))
     living = [peer for peer in network.peers if str(peer) not in progress.killed]

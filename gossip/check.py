@@ -136,7 +136,7 @@ def _altered(proof: Proof) -> list[str]:
     for run in proof.peers:
         for message, delivery in run.received.items():
             origin = proof.origin.get(message)
-            if origin is not None and origin.marks[message] != run.marks[message]:
+            if origin is not None and origin.marks[message] != delivery.mark:
                 failures.append(f"{message} reached {proof.name(run)} altered")
             if delivery.source not in run.ever_linked:
                 failures.append(f"{message} came to {proof.name(run)} from {delivery.source}, "

@@ -96,18 +96,29 @@ class Progress:
                 return False
         return True
 
-    def settle(self, done, limit: float, network) -> bool:
-        """Look until `done()`, for `limit` seconds at most; False when that was too short, or a
+    def _state(self) -> tuple:
+        """What grows while a network does what is expected of it."""
+        peers = self._records.peers
+        return (len(peers), sum(run.first_linked is not None for run in peers),
+                sum(len(run.generated) + len(run.received) for run in peers),
+                sum(len(run.dead) for run in peers),
+                sum(len(run.removed) for run in self._records.seeds))
+
+    def settle(self, done, patience: float, network) -> bool:
+        """Look until `done()`; False when nothing has come of it for `patience` seconds, or a
         peer failed. KeyboardInterrupt when a signal comes."""
-        end = time.monotonic() + limit
-        while time.monotonic() < end:
+        state, end = None, 0.0
+        while True:
             self.look()
             if done():
                 return True
+            if self._state() != state:
+                state, end = self._state(), time.monotonic() + patience
+            if time.monotonic() > end:
+                return False
             if not self._all_well(network):
                 return False
             self._end.pause(LOOK)
-        return False
 
     def _all_well(self, network) -> bool:
         """Say who has ended by itself; one that was killed by hand is part of the experiment,

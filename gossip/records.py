@@ -9,6 +9,7 @@ import functools
 import math
 import pathlib
 import re
+import sys
 import time
 from typing import NamedTuple
 
@@ -22,10 +23,12 @@ _DEAD = re.compile(r"Dead Node:((?:[0-9.]+|\[[^\]]*\]):[0-9]+):")
 
 
 class Delivery(NamedTuple):
-    """A message that a run received: when, and from which neighbour."""
+    """A message that a run received: when, from which neighbour, and a hash of its line, to be
+    compared."""
 
     at: float
     source: str
+    mark: int
 
 
 class PeerRun:
@@ -41,7 +44,7 @@ class PeerRun:
         self.generated: dict[str, float] = {}  # message -> when
         self.by_generator = 0  # how many of them the generator made
         self.received: dict[str, Delivery] = {}
-        self.marks: dict[str, int] = {}  # message -> hash of its line, to be compared
+        self.marks: dict[str, int] = {}  # message generated -> hash of its line
         self.registered: set[str] = set()  # seeds
         self.repeated: list[str] = []  # messages received more than once, or one's own
         self.linked: set[str] = set()  # neighbours now
@@ -106,8 +109,9 @@ class PeerRun:
         if match and match[1] in self.generated:
             self.repeated.append(match[1])
         elif match:
-            self.generated[match[1]] = at
-            self.marks[match[1]] = hash(rest)
+            message = sys.intern(match[1])
+            self.generated[message] = at
+            self.marks[message] = hash(rest)
             self.by_generator += _BY_GENERATOR.fullmatch(match[2]) is not None
 
     def _received(self, at, rest):
@@ -116,12 +120,11 @@ class PeerRun:
         match = _GOSSIP.match(line)
         if not match:
             return
-        message = match[1]
+        message = sys.intern(match[1])
         if message in self.received or message in self.generated:
             self.repeated.append(message)
         else:
-            self.received[message] = Delivery(at, source)
-            self.marks[message] = hash(line)
+            self.received[message] = Delivery(at, sys.intern(source), hash(line))
 
     def _registered(self, at, rest):
         self.registered.add(rest)

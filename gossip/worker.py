@@ -13,12 +13,15 @@ import gc
 import os
 import signal
 import sys
+import time
 
 from gossip.addresses import parse_address
 from gossip.command_line import CommandError, show
 from gossip.keyboard import Keyboard
 from gossip.programs import open_output, prepare_node
 
+PACE, PACE_LIMIT = 0.05, 1.0  # seconds between two nodes that begin, and for all of them: nodes
+# that begin at once gossip in step for ever after
 SWITCH_INTERVAL = 0.5  # seconds a thread may hold the interpreter while others want it; each of
 # those wakes up that often to say so, and with the usual 5 ms hundreds of them do nothing else
 GARBAGE_LOOK = 100_000  # new objects after which Python looks for garbage in circles (700 by
@@ -58,6 +61,7 @@ class Worker:
                 raise CommandError(f"unknown word {word!r}")
         for node in started:
             node.go()
+            time.sleep(min(PACE, PACE_LIMIT / len(started)))
 
     def _prepare(self, text: str):
         """Make a node and start its threads, which wait until all nodes are so far."""
