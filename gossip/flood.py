@@ -1,13 +1,15 @@
 """Flooding: hands new lines to every neighbour but the one that they came from.
 
-Called by link readers, generator and console. Whoever comes first sends at once. What others
-bring meanwhile waits together, and the flusher sends it together: a busy peer makes few large
-writes instead of many small ones, the fewer the busier it is, and its readers go on reading.
+Called by link readers, generator and console. Whoever comes first sends at once, unless there
+are many to send to. What others bring meanwhile waits together, and the flusher sends it
+together: a busy peer makes few large writes instead of many small ones, the fewer the busier it
+is, and its readers go on reading.
 """
 
 import threading
 
 CROWDED = 1 << 20  # bytes waiting at which those who bring more wait, too
+MANY = 16  # links from which on the flusher does all the sending: a reader would be kept too long
 
 
 class Flood:
@@ -33,7 +35,7 @@ class Flood:
             if self._busy or not self._waiting:
                 return
             self._busy = True
-        if self._send_waiting():
+        if len(self._links()) >= MANY or self._send_waiting():
             self._flusher.take_over(self._send_rest)
 
     def _send_rest(self) -> None:

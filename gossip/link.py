@@ -94,12 +94,12 @@ class Link:
             raise ConnectionAbortedError(self.reason)
         if self._sock.getsockname() == self._sock.getpeername():
             raise ConnectionRefusedError("connected to itself: nobody listens there")
-        self.connected()
+        self.connected(address.dial)
 
-    def connected(self) -> None:
+    def connected(self, remote: tuple[str, int]) -> None:
         """Note who is at the other end of a connection that is up."""
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        ip, port = self._sock.getpeername()[:2]
+        ip, port = remote
         self.remote_ip = ip
         self.remote = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
 
@@ -109,10 +109,9 @@ class Link:
             if self._framing.fault:
                 raise self._framing.fault
             try:
-                if (self.deadline is not None or not DONT_WAIT) and not self._wait_readable():
-                    continue
-                data = self._sock.recv(READ_SIZE)
+                data = self._receive()
             except BlockingIOError:
+                self._wait_readable()
                 continue
             except OSError as error:
                 self.close(error.strerror or str(error))
@@ -125,8 +124,18 @@ class Link:
             if lines:
                 return lines
 
-    def _wait_readable(self) -> bool:
-        """False when there is nothing to read yet; a deadline may be set by other threads."""
+    def _receive(self) -> bytes:
+        """What has come; waits for it unless it is due by some time (BlockingIOError then). Mostly
+        it is there already, and looking before waiting costs less than waiting first."""
+        deadline = self.deadline  # other threads change it
+        if deadline is None:
+            return self._sock.recv(READ_SIZE)
+        if deadline <= time.monotonic():
+            raise WireError("no valid line in time")
+        return self._sock.recv(READ_SIZE, DONT_WAIT)
+
+    def _wait_readable(self) -> None:
+        """Wait for something to read, for a while; a deadline may be set by other threads."""
         deadline = self.deadline
         wait = DEADLINE_LOOK
         if deadline is not None:
@@ -135,7 +144,7 @@ class Link:
                 raise WireError("no valid line in time")
         with Selector() as selector:
             selector.register(self._sock, selectors.EVENT_READ)
-            return bool(selector.select(wait))
+            selector.select(wait)
 
     def finish(self) -> None:
         """Give the socket back: the last thing that the reading thread does."""

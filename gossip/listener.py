@@ -34,10 +34,11 @@ class Listener:
             raise
 
     def run(self, handle, make_room) -> None:
-        """Call `handle(socket)` for each connection, `make_room(reason)` when short of them."""
+        """Call `handle(socket, (IP, port))` for each connection, `make_room(reason)` when short
+        of them."""
         while not self._stopping.is_set():
             try:
-                sock, _ = self._sock.accept()
+                sock, remote = self._sock.accept()
             except OSError as error:
                 if self._stopping.is_set():
                     return
@@ -45,7 +46,7 @@ class Listener:
                     make_room(error.strerror)
                     self._stopping.wait(SHORT_REST)
                 continue
-            handle(sock)
+            handle(sock, remote[:2])
 
     def close(self) -> None:
         """Stop listening and wake the thread; `stopping` is set before."""

@@ -174,11 +174,11 @@ class Node:
             link.close("stopped")
         return link
 
-    def accept(self, sock: socket.socket) -> None:
+    def accept(self, sock: socket.socket, remote: tuple[str, int]) -> None:
         """Called by the listener for every connection."""
         link = self.new_link(WAITING, sock=sock)
         self.await_introduction(link)
-        if not self.start_thread("link reader", self._serve_accepted, link):
+        if not self.start_thread("link reader", self._serve_accepted, link, remote):
             self._release(link)
 
     def await_introduction(self, link: Link) -> None:
@@ -197,9 +197,9 @@ class Node:
         if oldest is not None:
             self.disconnect(oldest, f"gave way: {reason}")
 
-    def _serve_accepted(self, link: Link) -> None:
+    def _serve_accepted(self, link: Link, remote: tuple[str, int]) -> None:
         try:
-            link.connected()
+            link.connected(remote)
         except OSError:
             self._release(link)  # it was gone before we looked
             return

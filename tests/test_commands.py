@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import xml.etree.ElementTree as ElementTree
 
 import pytest
 
@@ -35,9 +36,9 @@ def seeds(flags):
         yield program
 
 
-def run(*arguments, text="", **popen):
+def run(*arguments, text="", timeout=60, **popen):
     with Program(*arguments, **popen) as program:
-        return program.finish(text)
+        return program.finish(text, timeout)
 
 
 def peer_file(flags, port):
@@ -326,6 +327,22 @@ def limited(descriptors, *arguments):
     with shell(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         out, err = process.communicate(timeout=60)
     return process.returncode, out.decode(), err.decode()
+
+
+def test_plot_draws_into_the_folder_and_says_what(network, tmp_path):
+    folder = copy(network, tmp_path)
+    code, out, err = run("runner.py", "plot", folder)
+    assert (code, err) == (0, "")
+    assert [line.rpartition("/")[2] for line in out.splitlines()] == [
+        "degrees.svg", "network.svg", "report.html"]
+    for name in ("degrees.svg", "network.svg"):
+        ElementTree.parse(folder / name)
+    assert (folder / "network.svg").read_text().count("<circle") == 6
+    assert check.check_folder(folder)[0]  # the pictures are no output files
+    (tmp_path / "empty").mkdir()
+    code, _, err = run("runner.py", "plot", tmp_path / "empty")
+    assert code == 1 and len(err.splitlines()) == 1
+    assert run("runner.py", "plot", tmp_path / "missing")[0] == 2
 
 
 def test_peers_spread_over_more_processes_where_descriptors_are_short(tmp_path):

@@ -1,11 +1,13 @@
 """Whole networks of processes, and endurance: minutes, so they run with --slow."""
 
+import json
 import signal
 import socket
 import time
 
 import pytest
 
+from gossip import bench, check
 from gossip.capacity import fixed
 from gossip.records import Records
 from helpers import (
@@ -122,6 +124,50 @@ def test_gossip_for_two_minutes_while_peers_die_and_join(tmp_path):
     finally:
         net.stop()
     assert net.failures() == []
+
+
+def test_five_hundred_peers_in_a_process_per_core(tmp_path):
+    config = write_config(tmp_path, free_addresses(6))
+    code, out, err = run(
+        "runner.py", "--peers", 500, "--base-port", free_range(500), "--once",
+        "--gossip-count", 2, "--config", config, "--outputs", tmp_path, timeout=300)
+    assert (code, err) == (0, ""), out
+    assert "499000 of 499000 deliveries" in out
+
+
+@pytest.mark.parametrize("time_of_five", range(5))
+def test_two_hundred_peers_a_third_of_which_is_killed(tmp_path, time_of_five):
+    config = write_config(tmp_path, free_addresses(6))
+    code, out, err = run(
+        "runner.py", "--peers", 200, "--base-port", free_range(200), "--kill", 66, "--once",
+        "--liveness-interval", 2, "--gossip-interval", 1, "--config", config,
+        "--outputs", tmp_path, timeout=300)
+    assert (code, err) == (0, ""), out
+    assert "398000 of 398000 deliveries" in out and "66 died" in out
+
+
+def test_degrees_follow_the_power_law_that_capacities_are_drawn_from(tmp_path):
+    config = write_config(tmp_path, free_addresses(6))
+    code, out, err = run(
+        "runner.py", "--peers", 400, "--base-port", free_range(400), "--once",
+        "--gossip-count", 1, "--gossip-interval", 40, "--capacity", "powerlaw:2.5",
+        "--config", config, "--outputs", tmp_path, timeout=300)
+    assert (code, err) == (0, ""), out
+    law = check.PowerLaw(Records(tmp_path).refresh())
+    assert abs(law.fitted.exponent - law.predicted.exponent) < 2 * law.predicted.error
+
+
+def test_bench_measures_every_figure(tmp_path):
+    config, file = write_config(tmp_path, free_addresses(3)), tmp_path / "bench.json"
+    code, out, err = run(
+        "runner.py", "bench", "--peers", 5, "--messages", 200, "--runs", 2, "--json", file,
+        "--base-port", free_range(5), "--config", config, timeout=300)
+    assert (code, err) == (0, "")
+    report = json.loads(file.read_text())
+    assert len(report["runs"]) == 2 and set(report["runs"][0]) == set(report["median"])
+    for name, what, _ in bench.FIGURES:
+        assert what in out and report["median"][name] > 0, name
+    assert 1 <= report["median"]["transmissions"] <= 4  # five peers: four links at most
 
 
 def test_sixty_seeds_and_a_peer_of_each(tmp_path):
