@@ -9,16 +9,16 @@ liveness counts, the peer list, the registrations, the places. This file is wher
 links: it asks a table what to do, and does it.
 """
 
+import itertools
 import random
 import sys
 import threading
 import time
 
-from gossip import wire
+from gossip import overlay, wire
 from gossip.addresses import Address
 from gossip.cadence import Cadence
 from gossip.catch_up import CatchUp
-from gossip.counters import Budget
 from gossip.flood import Flood
 from gossip.link import Link
 from gossip.link_check import LinkCheck
@@ -42,7 +42,8 @@ SEED = "a seed"
 
 SHORTEST_WAIT = 0.02  # seconds between two looks of membership, whatever is due
 LATE = 0.5  # seconds by which a liveness round has to be late at least to blame nobody
-ANSWERS = 20  # questions of neighbours for known peers that are answered per second
+TELL_AGAIN = 1.0  # seconds between two answers to a neighbour that asks for known peers
+TOLD, NEXT_TOLD = 200, 8  # known peers in one answer; and who follow the asker on the ring
 SAY_PORTION = 64 * 1024  # bytes of new messages handed on at once
 
 
@@ -75,7 +76,8 @@ class Peer(Node):
         self.places = Places(address, self.neighbours.capacity, settings, self.rng)
         self.list_cadence = Cadence(
             settings.retry_first, settings.liveness_interval, time.monotonic())
-        self._answers = Budget(ANSWERS)
+        self._asked: Link | None = None  # the neighbour that owes us the peers it knows
+        self._originating = threading.Lock()  # one at a time, and nobody once we leave
         self.leaving = threading.Event()  # we have said `leave`, or are about to
         self._membership_due = threading.Event()  # something changed: membership looks again
 
@@ -119,9 +121,19 @@ class Peer(Node):
                 size += len(lines[at])
                 at += 1
             self.flusher.wait_for_room(self.neighbours.links())
-            fresh = self.messages.add(lines[first:at], made_here=True)
-            self.output.write_escaped([f"generated:{escape(shown)}" for shown in fresh.shown])
-            self.flood.forward(fresh.lines, None)
+            with self._originating:
+                if not self._originate(lines[first:at]):
+                    return
+
+    def _originate(self, lines: list[bytes]) -> bool:
+        """Remember, write down and forward new messages; False when this peer leaves or ends."""
+        if self.leaving.is_set():
+            return False
+        fresh = self.messages.add(lines, made_here=True)
+        if not self.output.write_escaped([f"generated:{escape(text)}" for text in fresh.shown]):
+            return False  # what is in no file was never said
+        self.flood.forward(fresh.lines, None)
+        return True
 
     # The liveness thread.
 
@@ -221,7 +233,8 @@ class Peer(Node):
         if seed is not None:
             seed.send(wire.ASK_PEER_LIST)
         elif links:
-            self.rng.choice(links).send(wire.ASK_KNOWN_PEERS)
+            self._asked = self.rng.choice(links)
+            self._asked.send(wire.ASK_KNOWN_PEERS)
 
     def _keep_registrations(self, now: float) -> None:
         for link in self.registrations.overdue(now):
@@ -469,7 +482,8 @@ class Peer(Node):
         """Leave gracefully: tell neighbours and seeds, behind the gossip that waits for them,
         so that nothing is lost and nobody reports a death; they hang up when they have read it.
         Who becomes a neighbour meanwhile is told in `_meet`."""
-        self.leaving.set()
+        with self._originating:
+            self.leaving.set()
         self.output.write(f"leaving:{self.address}")
         self.flood.wait_until_sent(self.settings.leave_limit)
         seeds = [link for _, link in self.registrations.links()]
@@ -534,18 +548,26 @@ class Peer(Node):
         self._part(link.peer, "left", link)
 
     def on_ask_known_peers(self, link: Link, message: wire.AskKnownPeers) -> None:
-        """A neighbour has no seed to ask."""
-        if not self._answers.spend(time.monotonic()):
+        """A neighbour has no seed to ask. It is told whom seeds have named and who is linked
+        here; of hearsay only its next successors, for the ring. Once a second at most."""
+        now = time.monotonic()
+        if now - link.told < TELL_AGAIN:
             self.counters.add("questions for known peers not answered")
             return
-        known = {*self.peer_list.addresses(), *self.neighbours.addresses()} - {link.peer}
-        link.send(wire.known_peers(self.rng.sample(sorted(known), len(known))))
+        link.told = now
+        known = sorted({*self.peer_list.named(), *self.neighbours.addresses()} - {link.peer})
+        told = set(self.rng.sample(known, min(len(known), TOLD)))
+        everyone = overlay.successors(link.peer, self.peer_list.addresses())
+        told.update(itertools.islice(everyone, NEXT_TOLD))
+        link.send(wire.known_peers(sorted(told - {link.peer})))
 
     def on_known_peers(self, link: Link, message: wire.KnownPeers) -> None:
-        """A neighbour's word counts only while no seed can be asked."""
-        if self.registrations.links():
-            self.counters.add("known peers told although there are seeds")
-        elif self.peer_list.hear(message.addresses):
+        """A neighbour's word counts only as an answer, and only while no seed can be asked."""
+        if link is not self._asked or self.registrations.links():
+            self.counters.add("known peers told in vain")
+            return
+        self._asked = None
+        if self.peer_list.hear(message.addresses):
             self._membership_due.set()
 
     def on_status(self, link: Link, message: wire.Status) -> None:

@@ -127,7 +127,17 @@ def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -
     if not proof.has_ended(run):
         return False
     end = run.left or run.last
-    return run.first_linked is None or end - max(made, run.first_linked) < ON_ITS_WAY
+    if run.first_linked is None:
+        return not _had_company(proof, run, end)
+    return end - max(made, run.first_linked) < ON_ITS_WAY
+
+
+def _had_company(proof: Proof, run: PeerRun, end: float) -> bool:
+    """Whether somebody else was up with it for so long that they should have met."""
+    patience = 2 * run.setting("liveness-interval") + PROBE_TIME
+    return any(other.address != run.address
+               and min(end, other.last) - max(run.first, other.first) > patience
+               for other in proof.peers)
 
 
 def _altered(proof: Proof) -> list[str]:

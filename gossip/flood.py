@@ -39,9 +39,9 @@ class Flood:
             self._flusher.take_over(self._send_rest)
 
     def _send_rest(self) -> None:
-        """Send until nothing waits: the flusher's part."""
-        while self._send_waiting():
-            pass
+        """Send what waits: the flusher's part, again and again between its other work."""
+        if self._send_waiting():
+            self._flusher.take_over(self._send_rest)
 
     def _send_waiting(self) -> bool:
         """Send what waits; answer whether more has come meanwhile."""

@@ -20,6 +20,7 @@ PROCESS_DESCRIPTORS = 16  # of a process, before it has a node: standard ones, w
 NODE_DESCRIPTORS = 4  # of a node: listener, wake-ups of the flusher, output file
 NODE_THREADS = 6  # of a node, beside those that read links
 COMING_AND_GOING = 4  # links of a peer that are being made, refused or probed
+PROCESS_MAPS, THREAD_MAPS = 2_000, 3  # memory maps of a process, and of each of its threads
 PROBES = 32  # connections of a seed that are probes, or come to ask one thing
 
 
@@ -73,6 +74,11 @@ def threads_allowed() -> float:
     return min(rooms)
 
 
+def threads_per_process() -> float:
+    """How many threads one process may have: each maps its stack and two guards."""
+    return (_number("/proc/sys/vm/max_map_count") - PROCESS_MAPS) // THREAD_MAPS
+
+
 def _number(path: str, otherwise: float = float("inf")) -> float:
     """The number in a file of the system; `otherwise` where there is none."""
     try:
@@ -92,10 +98,11 @@ def _threads_of_user(user: int) -> int:
     total = 0
     for status in pathlib.Path("/proc").glob("[0-9]*/status"):
         try:
-            fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+            lines = status.read_text(errors="replace").splitlines()
+            fields = dict(line.partition(":")[::2] for line in lines)
             if int(fields["Uid"].split()[0]) == user:
                 total += int(fields["Threads"])
-        except (OSError, KeyError):
+        except (OSError, KeyError, ValueError):
             continue  # it has ended meanwhile
     return total
 

@@ -175,7 +175,7 @@ class MessageList:
     def vector(self) -> list[bytes]:
         """All that is known: the entries of a status line, one per run."""
         with self._lock:
-            return [run.entry() for run in self._runs.values()]
+            return [run.entry() for run in self._runs.values() if run.ranges()]
 
     def lacking(self, entries, although_gone: bool) -> list[tuple[bytes, list[Range]]]:
         """What of another's vector was not seen here (and, unless asked, is not gone)."""
@@ -222,6 +222,8 @@ class MessageList:
         """
         with self._lock:
             for key, ranges in entries:
+                if not ranges:
+                    continue
                 run = self._run(key)
                 for first, last in ranges:
                     run.gone.add_range(first, last)

@@ -7,6 +7,7 @@ allows (limits.py).
 
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from gossip.command_line import FAILED, ROOT, CommandError, check_free, peer_fla
 from gossip.programs import check_reachable
 from gossip.settings import Settings
 
-END_LIMIT = 2.5  # seconds in which processes end that are told to; then they are killed
+END_LIMIT = 2.0  # seconds in which peers, then seeds end that are told to; then they are killed
 
 
 class Host:
@@ -124,8 +125,8 @@ class Network:
         return self
 
     def __exit__(self, *error) -> None:
-        until = time.monotonic() + END_LIMIT
         for hosts in (self.hosts, self._seed_hosts):  # so that no peer loses its seeds
+            until = time.monotonic() + END_LIMIT
             for host in hosts:
                 host.end()
             for host in hosts:
@@ -149,7 +150,14 @@ class Network:
                     processes and _groups(self.peers, processes, needs))
 
     def start(self, plan: Plan, stdout=subprocess.DEVNULL) -> None:
-        """Start seeds, then peers."""
+        """Start seeds, then peers. Ctrl-C is for the runner: they are born ignoring it."""
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            self._start(plan, stdout)
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def _start(self, plan: Plan, stdout) -> None:
         self._seed_hosts = [Worker("seed", group, self._folders) for group in plan.seeds]
         for host in self._seed_hosts:
             host.wait_ready()
@@ -185,11 +193,13 @@ def _check_threads(needs: dict[Address, limits.Need]) -> None:
 
 
 def _groups(addresses: list[Address], processes: int, needs) -> list[list[Address]]:
-    """Deal nodes out to so many processes, or to as many more as their descriptors take."""
+    """Deal nodes out to so many processes, or to more if those could not hold them."""
     allowed = limits.descriptors_allowed() - limits.PROCESS_DESCRIPTORS
     while processes < len(addresses):
         groups = [addresses[at::processes] for at in range(processes)]
-        if all(sum(needs[a].descriptors for a in group) <= allowed for group in groups):
+        if all(sum(needs[a].descriptors for a in group) <= allowed
+               and sum(needs[a].threads for a in group) <= limits.threads_per_process()
+               for group in groups):
             return groups
         processes += 1
     most = max(needs[address].descriptors for address in addresses)

@@ -43,11 +43,13 @@ class OutputFile:
         """Write events, escaped, in one go."""
         self.write_escaped([escape(event) for event in events])
 
-    def write_escaped(self, events: list[str]) -> None:
-        """Write events that are escaped where need be, in one go, with one reading of time."""
+    def write_escaped(self, events: list[str]) -> bool:
+        """Write events that are escaped where need be, in one go, with one reading of time;
+        answer False when the last word has been written before."""
         with self._lock:
             if not self._finished:
                 self._append(events)
+            return not self._finished
 
     def drain(self, changes) -> None:
         """Write the events of a deque that a table fills, in its order, whoever comes first."""

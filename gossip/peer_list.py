@@ -2,15 +2,16 @@
 
 Rules only. It grows by lists and by nothing else, and shrinks by what was found dead, told
 dead, or left; an address that cannot be reached goes when no seed's latest list names it.
-Without a seed it also grows by what neighbours know: bounded, for their word proves nothing.
+Without a seed it also grows by hearsay, what neighbours know: bounded, hardly passed on, and
+forgotten as soon as a seed can be asked again, for a neighbour's word proves nothing.
 """
 
 import threading
 
-from gossip.addresses import Address
+from gossip.addresses import Address, can_be_dialled
 
 
-HEARD_LIMIT = 10_000  # addresses on the list up to which neighbours may add to it
+HEARD_LIMIT = 1_000  # addresses kept that only neighbours have named
 
 
 class PeerList:
@@ -20,7 +21,8 @@ class PeerList:
         self._own = own
         self._lock = threading.Lock()  # guards everything below
         self._union: set[Address] = set()
-        self._ordered: tuple[Address, ...] | None = ()  # the union; None when it has changed
+        self._heard: set[Address] = set()  # named by neighbours only
+        self._ordered: tuple[Address, ...] | None = ()  # all of them; None when that has changed
         self._latest: dict[Address, frozenset] = {}  # seed -> its latest list
 
     def add(self, seed: Address, addresses: frozenset) -> bool:
@@ -29,18 +31,20 @@ class PeerList:
         with self._lock:
             changed = self._latest.get(seed) != addresses
             self._latest[seed] = addresses
-            if not addresses <= self._union:
+            if self._heard or not addresses <= self._union:
                 self._union |= addresses
+                self._heard.clear()
                 self._ordered = None
             return changed
 
     def hear(self, addresses: frozenset) -> bool:
         """A neighbour tells whom it knows; answer whether somebody new was among them."""
         with self._lock:
-            new = sorted(addresses - self._union - {self._own})
-            new = new[:max(0, HEARD_LIMIT - len(self._union))]
+            new = [address for address in addresses - self._union - self._heard - {self._own}
+                   if address.family == self._own.family and can_be_dialled(address)]
+            new = new[:HEARD_LIMIT - len(self._heard)]
             if new:
-                self._union.update(new)
+                self._heard.update(new)
                 self._ordered = None
             return bool(new)
 
@@ -59,9 +63,15 @@ class PeerList:
 
     def _forget(self, address: Address) -> None:
         """Expects the lock."""
-        if address in self._union:
-            self._union.remove(address)
+        if address in self._union or address in self._heard:
+            self._union.discard(address)
+            self._heard.discard(address)
             self._ordered = None
+
+    def named(self) -> set[Address]:
+        """Whom seeds have named, without hearsay."""
+        with self._lock:
+            return set(self._union)
 
     def seed_lost(self, seed: Address) -> None:
         """A registration has ended: that seed's word is old."""
@@ -69,12 +79,12 @@ class PeerList:
             self._latest.pop(seed, None)
 
     def addresses(self) -> tuple[Address, ...]:
-        """The union, in order."""
+        """Everyone who is known, in order."""
         with self._lock:
             if self._ordered is None:
-                self._ordered = tuple(sorted(self._union))
+                self._ordered = tuple(sorted(self._union | self._heard))
             return self._ordered
 
     def __contains__(self, address: Address) -> bool:
         with self._lock:
-            return address in self._union
+            return address in self._union or address in self._heard

@@ -127,6 +127,6 @@ class Progress:
         for host in network.newly_ended():
             self.finish()
             show(f"{host.what} has ended (exit code {host.ended()})")
-            self.killed.update(map(str, host.addresses))
+            self.killed.update(map(str, set(host.addresses) & set(network.peers)))
             well = well and host.ended() <= 0
         return well

@@ -39,6 +39,7 @@ class PeerRun:
         self.settings: dict[str, str] = {}
         self.first = self.last = at
         self.ended: str | None = None  # the reason of its `stopped:` line
+        self.superseded = False  # the peer was started again
         self.left: float | None = None  # when it began to leave
         self.asleep = 0.0  # seconds of gaps in its file: it was frozen, or had nothing to say
         self.generated: dict[str, float] = {}  # message -> when
@@ -68,9 +69,10 @@ class PeerRun:
         return value if 0 <= value < math.inf else usual
 
     def is_dead(self, newest: float) -> bool:
-        """Whether it died: it wrote no last word of leaving, and others wrote on for long."""
-        return (self.ended != "quit"
-                and self.last < newest - 2 * self.setting("liveness-interval"))
+        """Whether it died: it wrote no last word of leaving, and others wrote on for long, or
+        its peer began another run."""
+        return self.ended != "quit" and (
+            self.superseded or self.last < newest - 2 * self.setting("liveness-interval"))
 
     def has_ended(self, newest: float) -> bool:
         return self.ended is not None or self.is_dead(newest)
@@ -146,7 +148,7 @@ class PeerRun:
 
     def _degree(self, at, rest):
         degree = rest.partition("=>")[2]
-        if degree.isdecimal():
+        if re.fullmatch("[0-9]{1,6}", degree):
             self.degrees.append((at, int(degree)))
 
     def _request(self, at, rest):
@@ -186,6 +188,7 @@ class SeedRun:
         self.address = address
         self.first = self.last = at
         self.ended: str | None = None
+        self.superseded = False
         self.registered: list[tuple[float, str]] = []  # when, whom
         self.removed: list[tuple[float, str, str]] = []  # when, whom, why
         self.reports: list[tuple[float, str]] = []  # when a death was reported, whose
@@ -239,9 +242,12 @@ class _File:
 
     def _start_run(self, address: str, at: float) -> None:
         try:
-            self.runs.append(self._make_run(str(parse_address(address)), at))
+            run = self._make_run(str(parse_address(address)), at)
         except ValueError:
-            pass  # a damaged line: what follows belongs to nobody, or to the run before
+            return  # a damaged line: what follows belongs to nobody, or to the run before
+        if self.runs:
+            self.runs[-1].superseded = True
+        self.runs.append(run)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -255,7 +261,7 @@ def _second(text: str) -> int | None:
 def parse_stamp(text: str) -> float | None:
     """Unix seconds of a `YYYY-MM-DD HH:MM:SS.ffffff` in UTC; None when it is none."""
     second = _second(text[:19])
-    if second is None or text[19:20] != "." or not text[20:].isdigit():
+    if second is None or not re.fullmatch(r"\.[0-9]{6}", text[19:]):
         return None
     return second + int(text[20:]) / 1e6
 

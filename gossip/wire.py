@@ -255,16 +255,22 @@ def status_entries(verb: str, entries: list[tuple[bytes, list[Range]]]) -> list[
 def status_lines(verb: str, entries: list[bytes]) -> list[bytes]:
     """Entries that are in the words of the wire, as as many lines as they need."""
     line = b" ".join(entries)
-    if len(line) <= STATUS_TARGET:
+    if len(line) <= STATUS_TARGET and _ranges_of(line) <= RANGES_LIMIT:
         return [b"status:%b:%b\n" % (verb.encode(), line)] if line else []
-    parts, first, size = [], 0, 0
+    parts, first, size, ranges = [], 0, 0, 0
     for at, entry in enumerate(entries):
-        if size and size + len(entry) > STATUS_TARGET:
-            parts.append(entries[first:at])
-            first, size = at, 0
         size += len(entry) + 1
+        ranges += _ranges_of(entry)
+        if at > first and (size > STATUS_TARGET or ranges > RANGES_LIMIT):
+            parts.append(entries[first:at])
+            first, size, ranges = at, len(entry) + 1, _ranges_of(entry)
     parts.append(entries[first:])
     return [b"status:%b:%b\n" % (verb.encode(), b" ".join(part)) for part in parts]
+
+
+def _ranges_of(entries: bytes) -> int:
+    """How many ranges a line with these entries has."""
+    return entries.count(b",") + entries.count(b" ") + 1
 
 
 # What is heard.
@@ -329,7 +335,7 @@ def _parse_status(body: bytes) -> Status:
         return Status("digest", rest.decode(), [])
     if verb not in (b"meet", b"seen", b"want", b"gone"):
         raise WireError("unknown kind of status")
-    if rest.count(b",") + rest.count(b" ") >= RANGES_LIMIT:
+    if _ranges_of(rest) > RANGES_LIMIT:
         raise WireError(f"status with more than {RANGES_LIMIT} ranges")
     entries = [_parse_short_entry(entry) if len(entry) <= SHORT_ENTRY else _parse_entry(entry)
                for entry in rest.split(b" ")]

@@ -42,9 +42,9 @@ def test_a_peer_that_lost_a_neighbour_and_has_no_seed_asks_another_whom_it_knows
         assert second.hear() == f"connection accepted:{peer.address}"
         wait_until(lambda: peer.list_cadence._delay >= 3)  # nothing hurries it any more
         first.close()
-        second.hear_until("known peers", 20)
-        second.say(f"known peers:{stranger.address.listed}")
-        wait_event(peer, f"connected:{stranger.address}")
+        while not count(peer, f"connected:{stranger.address}"):
+            second.hear_until("known peers", 20)
+            second.say(f"known peers:{stranger.address.listed}")
     finally:
         stranger.close()
         net.stop()
@@ -70,7 +70,7 @@ def test_a_neighbours_word_does_not_count_while_there_is_a_seed(net):
     end.say(f"known peers:{free_address().listed}", "Liveness Request:1.000000:" + str(fake.address))
     end.hear_until("Liveness Reply:")
     assert peer.peer_list.addresses() == ()
-    assert peer.status()["known peers told although there are seeds"] == 1
+    assert peer.status()["known peers told in vain"] == 1
 
 
 def test_a_flood_of_questions_is_not_answered_in_full(net):
@@ -81,8 +81,8 @@ def test_a_flood_of_questions_is_not_answered_in_full(net):
     answers = 0
     while not (heard := end.hear()).startswith("Liveness Reply:"):
         answers += heard.startswith("known peers:")
-    assert 1 <= answers <= 100
-    assert peer.status()["questions for known peers not answered"] >= 400
+    assert 1 <= answers <= 10
+    assert peer.status()["questions for known peers not answered"] >= 490
 
 
 def test_peers_that_know_one_neighbour_each_find_each_other_without_a_seed(tmp_path):
