@@ -235,3 +235,42 @@ def test_it_all_works_over_ipv6(net):
     assert count(peers[1], "received:[::1]:") == 1
     net.end(peers.pop())
     wait_until(lambda: all(count(peer, "told:[::1]:") for peer in peers))
+
+
+class SlowToWrite:
+    """An output file that takes its time over what was generated."""
+
+    def __init__(self, output, reached, go_on):
+        self._output, self._reached, self._go_on = output, reached, go_on
+
+    def write_escaped(self, texts):
+        if texts and texts[0].startswith("generated:"):
+            self._reached.set()
+            assert self._go_on.wait(20)
+        return self._output.write_escaped(texts)
+
+    def __getattr__(self, name):
+        return getattr(self._output, name)
+
+
+@pytest.mark.parametrize("end", ["quit", "stop"])
+def test_a_message_is_in_its_origins_file_or_nowhere(net, end):
+    """Also one that is made while its origin ends."""
+    one, other = linked_net(net, 2)
+    reached, go_on = threading.Event(), threading.Event()
+    one.output = SlowToWrite(one.output, reached, go_on)
+    origin = threading.Thread(target=one.gossip, args=(["in between"],))
+    origin.start()
+    assert reached.wait(20)
+    ender = threading.Thread(target=one.quit if end == "quit" else one.output.finish,
+                             args=() if end == "quit" else ("stopped:interrupted",))
+    ender.start()
+    if end == "stop":
+        ender.join(20)
+    go_on.set()
+    origin.join(20)
+    ender.join(20)
+    if end == "quit":
+        wait_event(other, f"disconnected:{one.address}")
+        one.gossip(["too late"])
+    assert count(one, "generated:") == count(other, "received:") == (end == "quit")

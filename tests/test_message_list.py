@@ -223,3 +223,15 @@ def test_an_offer_that_comes_while_another_is_looked_at_is_kept():
     lacking.add([line(1)])
     catch_up.portion_taken("link")
     assert catch_up.next_want(0.0) == ("link", [(second, [(1, 1)])])
+
+
+def test_a_vector_is_always_one_that_others_accept():
+    """Whatever was heard: many ranges, a run of which nothing is known."""
+    messages = MessageList(Settings(), b"127.0.0.1:5001:7")
+    for run in range(12):
+        messages.add([line(number, start=100 + run) for number in range(1, 2000, 2)])
+    messages.note_gone([(b"127.0.0.1:9:9", [])])
+    assert messages.add([line(1)]).lines == []  # in our own name, before we said anything
+    entries = told(messages)
+    assert len(entries) == 12 and sum(len(ranges) for _, ranges in entries) == 12_000
+    assert max(map(len, wire.status_lines("seen", messages.vector()))) < wire.LINE_LIMIT
