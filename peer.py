@@ -36,14 +36,14 @@ from gossip.settings import Settings
 
 # Roles of a link, as this peer sees the other end.
 DIALLED = "a peer that has not answered yet"
-REFUSING = "a peer that refused"
+OVER = "a peer whose dial is over"
 NEIGHBOUR = "a neighbour"
 SEED = "a seed"
 
 SHORTEST_WAIT = 0.02  # seconds between two looks of membership, whatever is due
 LATE = 0.5  # seconds by which a liveness round has to be late at least to blame nobody
-TELL_AGAIN = 1.0  # seconds between two answers to a neighbour that asks for known peers
-TOLD, NEXT_TOLD = 200, 8  # known peers in one answer; and who follow the asker on the ring
+KNOWN_PEERS_PAUSE = 1.0  # seconds between two answers to a neighbour that asks for known peers
+KNOWN_PEERS_SENT, SUCCESSORS_SENT = 200, 8  # in one answer; and those next to the asker on the ring
 SAY_PORTION = 64 * 1024  # bytes of new messages handed on at once
 
 
@@ -138,7 +138,7 @@ class Peer(Node):
     # The liveness thread.
 
     def _keep_liveness(self) -> None:
-        """Every interval one request to each neighbour; three in a row unanswered: dead."""
+        """Every interval: ask neighbours and seeds for a sign of life, give up surplus links."""
         interval = self.settings.liveness_interval
         due = time.monotonic() + interval * self.rng.uniform(0.5, 1.0)
         while not self.stopping.wait(max(0.0, due - time.monotonic())):
@@ -154,6 +154,7 @@ class Peer(Node):
             due = now + interval
 
     def _liveness_round(self, now: float, late: bool) -> None:
+        """Count misses, ask everyone once, have suspects probed, dial those whose link broke."""
         time_asked = wire.format_time(time.time())
         turn = self.liveness.next_round(time_asked, now, late)
         events = [f"liveness missed:{peer}:{misses}" for peer, misses in turn.missed]
@@ -167,7 +168,7 @@ class Peer(Node):
                 link.send(request, urgent=True)
         for peer in turn.suspects:
             if not self.start_thread("last probe", self._last_probe, peer):
-                self._last_probe(peer)
+                self._last_probe(peer)  # no thread is left: this one probes
         for peer in turn.lost:
             self._dial(peer)
 
@@ -418,7 +419,7 @@ class Peer(Node):
 
     def _dial_over(self, link: Link) -> bool:
         """A dial has had its answer; answer whether it was for the ring."""
-        link.role = REFUSING
+        link.role = OVER
         return self.neighbours.end_dial(link.peer)
 
     # How links end.
@@ -551,14 +552,14 @@ class Peer(Node):
         """A neighbour has no seed to ask. It is told whom seeds have named and who is linked
         here; of hearsay only its next successors, for the ring. Once a second at most."""
         now = time.monotonic()
-        if now - link.told < TELL_AGAIN:
+        if now - link.answered < KNOWN_PEERS_PAUSE:
             self.counters.add("questions for known peers not answered")
             return
-        link.told = now
+        link.answered = now
         known = sorted({*self.peer_list.named(), *self.neighbours.addresses()} - {link.peer})
-        told = set(self.rng.sample(known, min(len(known), TOLD)))
+        told = set(self.rng.sample(known, min(len(known), KNOWN_PEERS_SENT)))
         everyone = overlay.successors(link.peer, self.peer_list.addresses())
-        told.update(itertools.islice(everyone, NEXT_TOLD))
+        told.update(itertools.islice(everyone, SUCCESSORS_SENT))
         link.send(wire.known_peers(sorted(told - {link.peer})))
 
     def on_known_peers(self, link: Link, message: wire.KnownPeers) -> None:

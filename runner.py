@@ -33,8 +33,7 @@ from seed import Seed
 START_LIMIT = 60.0  # until all peers are up and linked
 SPREAD_LIMIT = 60.0  # beyond a generator's interval, until all is delivered
 BURY_LIMIT = 60.0  # beyond the liveness misses, until the dead are reported
-LINGER = 1.2  # seconds from the last delivery to each peer's last line, or more: what was
-# delivered is then no longer on its way, and a check holds it against whoever lacks it
+LINGER = check.ON_ITS_WAY + 0.2  # seconds without gossip at the end: the check excuses nobody
 
 
 def main(arguments: list[str]) -> int:
@@ -128,7 +127,7 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
             network.start(plan)
             records = Records(args.outputs)
             progress = Progress(records, len(peers), settings, end, args.quiet)
-            settled = follow(network, progress, settings, kill, end)
+            in_time = follow(network, progress, settings, kill, end)
             while not once:  # until Ctrl-C; who dies meanwhile is part of the experiment
                 progress.settle(lambda: False, float("inf"), network)
         except KeyboardInterrupt:
@@ -136,11 +135,11 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
                 raise
             return 0
         progress.finish()
-    if not settled:
+    if not in_time:
         show("not everything happened as it should, or in time:")
     holds, text = check.check_records(records.refresh())
     show(text)
-    return 0 if holds and settled else FAILED
+    return 0 if holds and in_time else FAILED
 
 
 def follow(network: Network, progress: Progress, settings: Settings, kill: int,
@@ -166,10 +165,9 @@ def worker_command(arguments: list[str]) -> None:
     add_common_flags(parser)
     add_peer_flags(parser)
     args = parser.parse_args(arguments)
-    seeds, settings = load_seeds(args.config), peer_settings(args)
+    seeds, node_class, settings = load_seeds(args.config), Peer, peer_settings(args)
     if args.kind == "seed":
-        settings = Settings()
-    node_class = Seed if args.kind == "seed" else Peer
+        node_class, settings = Seed, Settings()
     Worker(args.kind, args.outputs,
            lambda address, output: node_class(address, seeds, settings, output)).run()
 

@@ -1,7 +1,7 @@
 """The parts that seed.py, peer.py and runner.py are made of. Imports point downwards only.
 
-faces     programs, command_line, signals, console, network, progress, bench, records, graph, check, layout, charts,
-          report, plot, worker
+faces     programs, command_line, limits, signals, console, network, worker, progress, bench,
+          records, graph, degrees, check, layout, charts, plot, report (page.html, .css, .js)
 node      node (what seed and peer share), pool, prober, link_check
 outside   link, flusher, flood, listener, output_file, screen, keyboard
 rules     message_list, catch_up, neighbours, overlay, places, liveness, peer_list, origin,

@@ -43,17 +43,6 @@ class Capacity(NamedTuple):
             return _drawn(self.number, str(address))
         return _by_id(address.port % IDS)
 
-    def expected(self) -> dict[int, float]:
-        """The probability of each capacity, for a port or a hash taken at random."""
-        if self.kind == "fixed":
-            return {int(self.number): 1.0}
-        if self.kind == "powerlaw":
-            return powerlaw(self.number, SMALLEST, LARGEST)
-        shares: dict[int, float] = {}
-        for identity in reversed(range(IDS)):
-            shares[_by_id(identity)] = shares.get(_by_id(identity), 0) + 1 / IDS
-        return shares
-
 
 BY_RULE = Capacity()
 
@@ -64,7 +53,8 @@ def fixed(number: int) -> Capacity:
 
 
 def parse_capacity(text: str, separator: str = ":") -> Capacity:
-    """`rule`, `fixed:K` (K from 2 to 9999) or `powerlaw:ALPHA` (0 to 10); ValueError otherwise."""
+    """`rule`, `fixed:K` (K from 2 to 9999) or `powerlaw:ALPHA` (0 to 10); ValueError otherwise.
+    In output files, where colons part settings, the separator is a blank."""
     match = re.fullmatch(rf"(fixed){separator}([0-9]{{1,4}})|"
                          rf"(powerlaw){separator}([0-9]{{1,2}}(?:\.[0-9]{{1,3}})?)|(rule)", text)
     if match and match[1] and int(match[2]) >= 2:
@@ -77,7 +67,7 @@ def parse_capacity(text: str, separator: str = ":") -> Capacity:
                      f"with an ALPHA above 0, up to 10")
 
 
-def powerlaw(alpha: float, low: int, high: int) -> dict[int, float]:
+def shares(alpha: float, low: int, high: int) -> dict[int, float]:
     """P(k) proportional to k^−alpha for whole k from low to high."""
     weights = {k: k ** -alpha for k in range(low, high + 1)}
     total = sum(weights.values())
@@ -91,7 +81,7 @@ def _by_id(identity: int) -> int:
 
 @functools.lru_cache(maxsize=16)
 def _cumulative(alpha: float) -> list[float]:
-    return list(itertools.accumulate(powerlaw(alpha, SMALLEST, LARGEST).values()))
+    return list(itertools.accumulate(shares(alpha, SMALLEST, LARGEST).values()))
 
 
 @functools.lru_cache(maxsize=16_384)

@@ -12,8 +12,8 @@ import pathlib
 import time
 from typing import NamedTuple
 
-from gossip import graph, powerlaw
-from gossip.addresses import parse_address
+from gossip import graph
+from gossip.degrees import PowerLaw
 from gossip.records import PeerRun, Records
 
 ON_ITS_WAY = 1.0  # seconds before its end in which a run may have missed a message
@@ -22,12 +22,13 @@ PROBE_TIME = 2.0  # seconds that a last probe takes
 
 
 class Row(NamedTuple):
-    """One line of the proof: `holds` is None where there is nothing to hold."""
+    """One line of the proof: `holds` is None where there is nothing to hold; `details` are the
+    failures, then what else is worth knowing."""
 
     name: str
     holds: bool | None
     figures: str
-    failures: list[str]
+    details: list[str]
 
 
 class Proof:
@@ -113,7 +114,7 @@ def broadcast(proof: Proof) -> Row:
     return Row("broadcast", not failures,
                f"{delivered} of {delivered + missing} deliveries, {through} of them through "
                f"others than the origin" + (f"; lost {len(lost)}" if lost else ""),
-               failures + lost[:SHOWN] if failures else lost)
+               failures + lost)
 
 
 def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -> bool:
@@ -290,29 +291,6 @@ def degrees(proof: Proof) -> Row:
     return Row("degrees", None, figures, [])
 
 
-class PowerLaw:
-    """The degrees of a network beside what its capacities predict.
-
-    A peer's degree can reach its capacity, or the number of the other peers if that is less.
-    The exponents are fitted between the smallest and the largest such number: to the degrees
-    (`fitted`) and to these numbers themselves (`predicted`). With the usual rule a uniform id
-    gives a density proportional to 1/k (derived in capacity.py), so the latter is about 1, and
-    more where many ids have the smallest capacity.
-    """
-
-    def __init__(self, records: Records):
-        snapshot = graph.largest(records)
-        self.degrees = sorted(snapshot.degrees.values())
-        runs = {run.address: run for run in records.peers}
-        others = max(1, len(snapshot.degrees) - 1)
-        self.capacities = sorted(
-            min(others, graph.capacity_of(runs[address]).of(parse_address(address)))
-            for address in snapshot.degrees)
-        self.low, self.high = min(self.capacities, default=0), max(self.capacities, default=0)
-        self.fitted = powerlaw.fit(self.degrees, self.low, self.high)
-        self.predicted = powerlaw.fit(self.capacities, self.low, self.high)
-
-
 def pieces(proof: Proof) -> Row:
     """For how long the graph was in more than one piece; it may not stay so."""
     end = graph.end_of(proof.records)
@@ -323,8 +301,8 @@ def pieces(proof: Proof) -> Row:
     figures = "the graph was never in more than one piece"
     if spans:
         figures = (f"in more than one piece for {sum(s.end - s.begin for s in spans):.2f} s in "
-                   f"all ({max(s.most for s in spans)} at most), "
-                   f"{max(s.end - s.begin for s in spans):.2f} s at a time")
+                   f"all, {max(s.end - s.begin for s in spans):.2f} s at most at a time, "
+                   f"{max(s.most for s in spans)} pieces at most")
     if history[-1][1] == 1:
         start = min(run.first for run in proof.peers)
         figures += f"; in one since {history[-1][0] - start:.2f} s after the start"
@@ -350,9 +328,9 @@ def format_rows(rows: list[Row]) -> str:
     for row in rows:
         verdict = {True: "holds", False: "FAILS", None: ""}[row.holds]
         lines.append(f"{row.name:<10} {verdict:<6} {row.figures}")
-        lines += [f"{'':<17} {failure}" for failure in row.failures[:SHOWN]]
-        if len(row.failures) > SHOWN:
-            lines.append(f"{'':<17} and {len(row.failures) - SHOWN} more")
+        lines += [f"{'':<17} {failure}" for failure in row.details[:SHOWN]]
+        if len(row.details) > SHOWN:
+            lines.append(f"{'':<17} and {len(row.details) - SHOWN} more")
     return "\n".join(lines)
 
 

@@ -3,7 +3,7 @@
 Called by link readers, generator and console. Whoever comes first sends at once, unless there
 are many to send to. What others bring meanwhile waits together, and the flusher sends it
 together: a busy peer makes few large writes instead of many small ones, the fewer the busier it
-is, and its readers go on reading.
+is, and its readers go on reading until really much waits.
 """
 
 import threading
@@ -25,14 +25,15 @@ class Flood:
         self._stopped = False
 
     def forward(self, lines: list[bytes], source) -> None:
-        """Have lines, without their `\\n`, sent to all but their source."""
+        """Have lines, without their `\\n`, sent to all but their source; waits
+        while CROWDED bytes wait."""
         data = b"\n".join(lines) + b"\n"
         with self._changed:
             self._waiting.append((data, source))
             self._size += len(data)
             while self._busy and self._size > CROWDED and not self._stopped:
                 self._changed.wait()
-            if self._busy or not self._waiting:
+            if self._busy or not self._waiting:  # another sends it, or has while we waited
                 return
             self._busy = True
         if len(self._links()) >= MANY or self._send_waiting():

@@ -61,7 +61,7 @@ class Link:
         self.remote = ""  # IP:PORT of the connection itself
         self.remote_ip = ""
         self.deadline: float | None = None  # monotonic time by which a line is due
-        self.told = 0.0  # monotonic time of the last answer about known peers; for the reader
+        self.answered = 0.0  # monotonic time of the last answer to a question; for its reader
         self.heard = 0.0  # monotonic time at which something came last
         self._lock = threading.Lock()  # orders the bytes; guards everything below
         self.ended = False  # closed by either end; set once, read by everyone

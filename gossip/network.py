@@ -90,7 +90,7 @@ class Worker(Host):
         self.write("".join(f"start {address}\n" for address in addresses))
 
     def wait_ready(self) -> None:
-        """Wait until all nodes have started."""
+        """Wait until all nodes listen."""
         self.write("ready\n")
         if not self.read_line():
             raise CommandError(f"a {self.what} could not start", FAILED)
@@ -133,8 +133,8 @@ class Network:
                 host.wait(until)
 
     def plan(self, processes: int | None) -> Plan:
-        """Decide who shares a process; `processes` of them for peers (more where descriptors
-        are short), None for one each. CommandError, before anything is touched, when an
+        """Decide who shares a process; `processes` of them for peers (more where these could not
+        hold them), None for one each. CommandError, before anything is touched, when an
         address cannot be had or the system does not allow so many nodes."""
         for address in self.peers:
             if address in self._seeds:
@@ -147,10 +147,11 @@ class Network:
                                              self._settings) for address in self.peers}
         _check_threads(needs)
         return Plan(_groups(self._local, 1, needs),
-                    processes and _groups(self.peers, processes, needs))
+                    None if processes is None else _groups(self.peers, processes, needs))
 
     def start(self, plan: Plan, stdout=subprocess.DEVNULL) -> None:
-        """Start seeds, then peers. Ctrl-C is for the runner: they are born ignoring it."""
+        """Start seeds, then peers; `stdout` is for peers that have a process each. Ctrl-C is for
+        the runner: the processes are born ignoring it."""
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             self._start(plan, stdout)

@@ -32,9 +32,9 @@
     const wanted = find.value.trim().toLowerCase();
     node.replaceChildren();
     names.forEach(([name], number) => {
-      const shown = name.replace("_", " ").replace(/_(?=\d+$)/, ":");
-      if (shown.includes(wanted) || number === shownNode) {
-        node.append(new Option(shown, name, false, number === shownNode));
+      const label = name.replace("_", " ").replace(/_(?=\d+$)/, ":");
+      if (label.includes(wanted) || number === shownNode) {
+        node.append(new Option(label, name, false, number === shownNode));
       }
     });
   }
@@ -89,7 +89,8 @@
       if (lines[lines.length - 1] === "") lines.pop();
       events = lines.map(parse);
     } catch (error) {
-      events = [{date: "", clock: "", kind: "error", rest: "this browser cannot inflate: " + error}];
+      const why = "this browser cannot inflate: " + error;
+      events = [{date: "", clock: "", kind: "error", rest: why}];
     }
     listKinds();
     filter();

@@ -1,6 +1,6 @@
 """The union of the seeds' peer lists: whom this peer knows.
 
-Rules only. It grows by lists and by nothing else, and shrinks by what was found dead, told
+Rules only. It grows by seeds' lists, and shrinks by what was found dead, told
 dead, or left; an address that cannot be reached goes when no seed's latest list names it.
 Without a seed it also grows by hearsay, what neighbours know: bounded, hardly passed on, and
 forgotten as soon as a seed can be asked again, for a neighbour's word proves nothing.
@@ -15,7 +15,7 @@ HEARD_LIMIT = 1_000  # addresses kept that only neighbours have named
 
 
 class PeerList:
-    """Everyone that the seeds have named, without oneself."""
+    """Everyone that seeds, or in their absence neighbours, have named; without oneself."""
 
     def __init__(self, own: Address):
         self._own = own

@@ -10,10 +10,11 @@ import pathlib
 from collections import Counter
 from typing import NamedTuple
 
-from gossip import charts, check, graph, layout, powerlaw, report
+from gossip import charts, graph, layout, powerlaw, report
 from gossip.addresses import parse_address
-from gossip.capacity import powerlaw as shares_of
+from gossip.capacity import shares
 from gossip.charts import number, text
+from gossip.degrees import PowerLaw
 from gossip.layout import Box, Point
 from gossip.records import Records
 
@@ -67,7 +68,7 @@ def plot_folder(folder: pathlib.Path) -> list[pathlib.Path]:
 
 def degrees_svg(records: Records) -> str:
     """The chart of the degrees, with what was fitted to them and what the capacities predict."""
-    law = check.PowerLaw(records)
+    law = PowerLaw(records)
     fitted, label = [], "no fit: the degrees tell no exponent"
     if law.low >= law.high:
         label = "no fit: all capacities are equal"
@@ -84,11 +85,11 @@ def _cumulative(values: list[int]) -> charts.Points:
     return powerlaw.at_least({k: count / len(values) for k, count in Counter(values).items()})
 
 
-def _fit_curve(law: check.PowerLaw) -> charts.Points:
+def _fit_curve(law: PowerLaw) -> charts.Points:
     """The fit as a share of all peers, although it tells only of degrees from low to high."""
     share = law.fitted.count / len(law.degrees)
     above = sum(degree > law.high for degree in law.degrees) / len(law.degrees)
-    tail = powerlaw.at_least(shares_of(law.fitted.exponent, law.low, law.high))
+    tail = powerlaw.at_least(shares(law.fitted.exponent, law.low, law.high))
     return [(k, share * rest + above) for k, rest in tail]
 
 
@@ -209,13 +210,14 @@ def _labels(nodes: list[Node], spots: list[Point], radii: list[float]) -> list[s
         if box is not None:
             taken.append(box)
             labels.append(_label((box.left + box.right) / 2, box.bottom - 3, words,
-                                 'gv-text gv-halo" paint-order="stroke" stroke-width="3', LABEL))
+                                 "gv-text gv-halo", LABEL,
+                                 ' paint-order="stroke" stroke-width="3"'))
     return labels
 
 
-def _label(x: float, y: float, words: str, style: str, size: float) -> str:
+def _label(x: float, y: float, words: str, style: str, size: float, more: str = "") -> str:
     return text(x, y, words, f"gv-number {style}", "middle",
-                f' font-size="{number(size)}" pointer-events="none"')
+                f' font-size="{number(size)}" pointer-events="none"{more}')
 
 
 def _free_box(words: str, at: int, spots: list[Point], radii: list[float],

@@ -12,7 +12,7 @@ falls as a grows; and its second derivative, −n Var_a[ln K], gives the standar
 import math
 from typing import NamedTuple
 
-from gossip.capacity import powerlaw
+from gossip.capacity import shares
 
 STEEPEST = 25.0  # exponents beyond this are no longer told apart
 
@@ -31,7 +31,8 @@ class Fit(NamedTuple):
 
 
 def fit(values, low: int, high: int) -> Fit | None:
-    """The most likely exponent for the values from low to high; None when they tell none."""
+    """The most likely exponent for the values from low to high; None when no value is in that
+    range, or all lie at one end of it."""
     logs = [math.log(k) for k in values if low <= k <= high]
     if low >= high or not logs:
         return None
@@ -51,15 +52,15 @@ def fit(values, low: int, high: int) -> Fit | None:
 
 def _moments(exponent: float, low: int, high: int) -> tuple[float, float]:
     """E[ln K] and Var[ln K] under that exponent."""
-    shares = powerlaw(exponent, low, high)
-    mean = sum(share * math.log(k) for k, share in shares.items())
-    return mean, sum(share * (math.log(k) - mean) ** 2 for k, share in shares.items())
+    law = shares(exponent, low, high)
+    mean = sum(share * math.log(k) for k, share in law.items())
+    return mean, sum(share * (math.log(k) - mean) ** 2 for k, share in law.items())
 
 
-def at_least(shares: dict[int, float]) -> list[tuple[int, float]]:
+def at_least(law: dict[int, float]) -> list[tuple[int, float]]:
     """(k, P(K >= k)) in rising order of k: the complementary cumulative distribution."""
     tail, rest = [], 0.0
-    for k in sorted(shares, reverse=True):
-        rest += shares[k]
+    for k in sorted(law, reverse=True):
+        rest += law[k]
         tail.append((k, rest))
     return tail[::-1]

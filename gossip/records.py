@@ -187,8 +187,7 @@ class SeedRun:
     def __init__(self, address: str, at: float):
         self.address = address
         self.first = self.last = at
-        self.ended: str | None = None
-        self.superseded = False
+        self.superseded = False  # the seed was started again
         self.registered: list[tuple[float, str]] = []  # when, whom
         self.removed: list[tuple[float, str, str]] = []  # when, whom, why
         self.reports: list[tuple[float, str]] = []  # when a death was reported, whose
@@ -204,8 +203,6 @@ class SeedRun:
             self.removed.append((at, peer, reason))
         elif event == "dead report" and _DEAD.match(rest):
             self.reports.append((at, _DEAD.match(rest)[1]))
-        elif event == "stopped":
-            self.ended = rest
         elif event == "failed":
             self.failures.append(rest)
 

@@ -125,9 +125,9 @@ def _proof(rows: list[check.Row]) -> str:
 def _proof_row(row: check.Row) -> str:
     style, verdict = {True: ("holds", "✓ holds"), False: ("fails", "✗ FAILS"),
                       None: ("none", "figures")}[row.holds]
-    items = [f"<li>{html.escape(failure)}</li>" for failure in row.failures[:SHOWN]]
-    if len(row.failures) > SHOWN:
-        items.append(f"<li>and {len(row.failures) - SHOWN:,} more</li>")
+    items = [f"<li>{html.escape(failure)}</li>" for failure in row.details[:SHOWN]]
+    if len(row.details) > SHOWN:
+        items.append(f"<li>and {len(row.details) - SHOWN:,} more</li>")
     return (f'<tr><th scope="row">{html.escape(row.name)}</th>'
             f'<td><span class="mark {style}">{verdict}</span></td>'
             f"<td>{html.escape(row.figures)}"

@@ -80,7 +80,7 @@ class AskKnownPeers(NamedTuple):
 
 
 class KnownPeers(NamedTuple):
-    """Whom a peer knows: everyone on its list, and its neighbours."""
+    """Some of whom a peer knows, the asker's successors on the ring among them."""
 
     addresses: frozenset
     kind = "known_peers"

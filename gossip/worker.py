@@ -3,7 +3,7 @@
 So it ends with the runner, however that ended. On its standard input it is told, line by line:
 
     start IP:PORT               start a node with this address
-    ready                       say `ready` on standard output: all of the above have started
+    ready                       say `ready` on standard output: all of the above listen
     kill IP:PORT IP:PORT ...    these die at once: no line, no word, sockets shut
 
 The main thread reads; everything else is done by the nodes' own threads.
@@ -20,8 +20,8 @@ from gossip.command_line import CommandError, show
 from gossip.keyboard import Keyboard
 from gossip.programs import open_output, prepare_node
 
-PACE, PACE_LIMIT = 0.05, 1.0  # seconds between two nodes that begin, and for all of them: nodes
-# that begin at once gossip in step for ever after
+PACE, PACE_LIMIT = 0.05, 1.0  # seconds between two nodes that begin, and for all of them: their
+# generators would beat in step for ever after, and joining at once is the hardest way to join
 SWITCH_INTERVAL = 0.5  # seconds a thread may hold the interpreter while others want it; each of
 # those wakes up that often to say so, and with the usual 5 ms hundreds of them do nothing else
 GARBAGE_LOOK = 100_000  # new objects after which Python looks for garbage in circles (700 by

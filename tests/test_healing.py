@@ -67,7 +67,8 @@ def test_a_neighbours_word_does_not_count_while_there_is_a_seed(net):
     peer, fake = net.peer(), net.fake()
     wait_event(peer, "registered:")
     end = net.neighbour(peer, fake)
-    end.say(f"known peers:{free_address().listed}", "Liveness Request:1.000000:" + str(fake.address))
+    end.say(f"known peers:{free_address().listed}",
+            f"Liveness Request:1.000000:{fake.address}")
     end.hear_until("Liveness Reply:")
     assert peer.peer_list.addresses() == ()
     assert peer.status()["known peers told in vain"] == 1

@@ -185,7 +185,8 @@ def test_hostile_status_lines_are_handled_in_no_time(net):
     assert witness.hear_until("Liveness Reply:", 3) and end.hear_until("Liveness Reply:", 5)
     repeated = " ".join([f"{run}=1"] * 2)
     end.say(f"status:seen:{repeated}")
-    assert end.hear_end() and wait_event(peer, f"refused:{fake.address}:status with a run named twice")
+    assert end.hear_end()
+    wait_event(peer, f"refused:{fake.address}:status with a run named twice")
 
 
 def test_descriptors_that_run_short_kill_no_thread(net):

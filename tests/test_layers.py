@@ -19,6 +19,7 @@ LAYERS = [
     {"limits"},
     {"console", "records", "signals", "command_line"},
     {"programs", "graph"},
+    {"degrees"},
     {"check", "layout", "charts"},
     {"report"},
     {"plot"},

@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from gossip import bench, check
+from gossip import bench
 from gossip.capacity import fixed
+from gossip.degrees import PowerLaw
 from gossip.records import Records
 from helpers import (
     FAST, Net, Program, connected, count, free_addresses, holds_all, ring_whole, wait_until,
@@ -153,7 +154,7 @@ def test_degrees_follow_the_power_law_that_capacities_are_drawn_from(tmp_path):
         "--gossip-count", 1, "--gossip-interval", 40, "--capacity", "powerlaw:2.5",
         "--config", config, "--outputs", tmp_path, timeout=300)
     assert (code, err) == (0, ""), out
-    law = check.PowerLaw(Records(tmp_path).refresh())
+    law = PowerLaw(Records(tmp_path).refresh())
     assert abs(law.fitted.exponent - law.predicted.exponent) < 2 * law.predicted.error
 
 
