@@ -17,8 +17,8 @@ import time
 
 from gossip import overlay, wire
 from gossip.addresses import Address
+from gossip.anti_entropy import AntiEntropy
 from gossip.cadence import Cadence
-from gossip.catch_up import CatchUp
 from gossip.flood import Flood
 from gossip.link import Link
 from gossip.link_check import LinkCheck
@@ -65,7 +65,7 @@ class Peer(Node):
         self.rng = rng or random.Random()
         self.origin = Origin(address, time.time_ns() // 1_000_000)
         self.messages = MessageList(settings, f"{address}:{self.origin.start}".encode())
-        self.catch_up = CatchUp(self.messages, settings.fetch_patience)
+        self.anti_entropy = AntiEntropy(self.messages, settings)
         self.neighbours = Neighbours(address, settings)
         self.flood = Flood(self.neighbours.links, self.flusher)
         self.liveness = Liveness(settings.liveness_misses,
@@ -284,22 +284,8 @@ class Peer(Node):
             wait = interval
             links = self.neighbours.links()
             if links:
-                self.rng.choice(links).send(wire.status("digest", self.messages.digest()))
-            self._fetch()
-
-    def _tell_seen(self, link: Link, verb: str) -> None:
-        """Tell a neighbour all that was seen here, so that it fetches what it lacks."""
-        lines = wire.status_lines(verb, self.messages.vector())
-        if lines:
-            link.send(b"".join(lines))
-
-    def _fetch(self) -> None:
-        """Ask a neighbour for the next portion of what is lacking here, if it is time."""
-        turn = self.catch_up.next_want(time.monotonic())
-        if turn is not None:
-            link, want = turn
-            for line in wire.status_entries("want", want):
-                link.send(line)
+                self.anti_entropy.compare(self.rng.choice(links))
+            self.anti_entropy.fetch()
 
     # How links to peers begin.
 
@@ -379,7 +365,7 @@ class Peer(Node):
         self.introduced(link, NEIGHBOUR, peer)
         replaced = admission.replaced
         if replaced is not None:
-            self.catch_up.forget(replaced)
+            self.anti_entropy.forget(replaced)
             replaced.send(wire.refused(self.address, "duplicate"))
             replaced.close(admission.reason)
         self.liveness.linked(peer, link, admission.serial, time.monotonic())
@@ -394,7 +380,7 @@ class Peer(Node):
             link.send(wire.leave(self.address))
             return
         if self.settings.antientropy_interval:
-            self._tell_seen(link, "meet")
+            self.anti_entropy.meet(link)
         if link.peer not in self.peer_list:
             self.list_cadence.hurry(time.monotonic())  # the seeds know more than we do
         self._give_up_surplus(settled=float("inf"))  # only if there are far too many
@@ -445,7 +431,7 @@ class Peer(Node):
 
     def on_end(self, link: Link) -> None:
         """The reader of a link is about to end."""
-        self.catch_up.forget(link)
+        self.anti_entropy.forget(link)
         self.link_check.wake()
         if self.stopping.is_set():
             return
@@ -462,7 +448,7 @@ class Peer(Node):
                 self._part(link.peer, "left", link)
             elif self.neighbours.remove(link.peer, link, link.reason):
                 self._lost(link.peer, link)
-            self._fetch()
+            self.anti_entropy.fetch()
 
     def _lost(self, peer: Address, link: Link) -> None:
         """A link broke. That is not death: it counts as misses while we try again."""
@@ -572,29 +558,7 @@ class Peer(Node):
             self._membership_due.set()
 
     def on_status(self, link: Link, message: wire.Status) -> None:
-        """Anti-entropy: see wire.Status for the verbs."""
-        if message.verb == "digest":
-            if message.digest != self.messages.digest():
-                self._tell_seen(link, "seen")
-                link.send(wire.status("show"))
-        elif message.verb == "show":
-            self._tell_seen(link, "seen")
-        elif message.verb in ("meet", "seen"):
-            self.catch_up.offered(link, message.entries, message.verb == "meet")
-            self._fetch()
-        elif message.verb == "want":
-            self._send_portion(link, message.entries)
-        elif message.verb == "gone":
-            self.messages.note_gone(self.catch_up.gone(link, message.entries))
-        elif message.verb == "sent":
-            self.catch_up.portion_taken(link)
-            self._fetch()
-
-    def _send_portion(self, link: Link, entries) -> None:
-        """Send the next of what a neighbour lacks; it asks again when it has taken that."""
-        lines, gone = self.messages.texts(entries, self.settings.portion)
-        link.send(b"".join([line + b"\n" for line in lines]
-                           + wire.status_entries("gone", gone) + [wire.status("sent")]))
+        self.anti_entropy.on_status(link, message)
 
     # What seeds say.
 
@@ -634,7 +598,7 @@ class Peer(Node):
             "known peers": len(self.peer_list.addresses()),
             "messages held": self.messages.count(),
             **self.messages.dropped(),
-            **self.catch_up.dropped(),
+            **self.anti_entropy.catch_up.dropped(),
             **self.counters.all(),
         }
 

@@ -3,7 +3,7 @@
 faces     programs, command_line, limits, signals, console, network, worker, progress, bench,
           records, graph, degrees, check, layout, charts, plot, report (page.html, .css, .js)
 node      node (what seed and peer share), pool, prober, link_check
-outside   link, flusher, flood, listener, output_file, screen, keyboard
+outside   link, flusher, flood, anti_entropy, listener, output_file, screen, keyboard
 rules     message_list, catch_up, neighbours, overlay, places, liveness, peer_list, origin,
           registrations, registry, waiting_room, cadence, counters
 values    addresses, capacity, powerlaw, intervals, pieces, wire, settings

@@ -96,10 +96,10 @@ def test_what_was_evicted_everywhere_is_asked_for_once(net):
     late = net.peer(cache_size=100)
     wait_until(lambda: late.messages.digest() == peers[0].messages.digest())
     assert late.messages.count() == 100
-    wait_until(lambda: len(neighbours(late)) == 2 and not late.catch_up._offers)
+    wait_until(lambda: len(neighbours(late)) == 2 and not late.anti_entropy.catch_up._offers)
     wanted = []
     for peer in peers:
-        peer._send_portion = lambda link, entries: wanted.append(entries)
+        peer.anti_entropy._send_portion = lambda link, entries: wanted.append(entries)
     threading.Event().wait(5 * FAST.antientropy_interval)
     assert wanted == []
 

@@ -163,7 +163,7 @@ def test_forged_catch_up_offers_cost_little_and_end(net):
         end.say(f"status:gone:{run}=1-{2**63 - 1}", "status:sent")
     end.hear_until("status:want:")
     end.say("status:sent")  # nothing came: the offer was empty
-    wait_until(lambda: peer.catch_up.next_want(1e9) is None)
+    wait_until(lambda: peer.anti_entropy.catch_up.next_want(1e9) is None)
     assert fake.address in neighbours(peer)
 
 

@@ -13,7 +13,7 @@ LAYERS = [
      "waiting_room", "cadence", "origin", "counters"},
     {"catch_up", "neighbours", "places"},
     {"link", "output_file", "screen", "keyboard", "listener"},
-    {"flusher", "flood"},
+    {"flusher", "flood", "anti_entropy"},
     {"node", "link_check", "pool"},
     {"prober"},
     {"limits"},
