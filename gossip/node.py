@@ -9,6 +9,7 @@ How a connection ends: somebody calls `link.close(reason)`, from whatever thread
 gives socket and table places back (`_release`), and calls `on_end`, once per link.
 """
 
+import errno
 import os
 import socket
 import threading
@@ -26,6 +27,7 @@ from gossip.waiting_room import WaitingRoom
 
 STACK_SIZE = 512 * 1024  # bytes per thread: nothing here recurses deeply
 JOIN_LIMIT = 5.0  # seconds that `stop` waits for threads; they take milliseconds
+NO_THREAD = "threads that could not be started"  # counted
 REFUSALS_WRITTEN = 100  # lines of refusals per second in the output file; more are counted
 
 WAITING = "waiting"  # accepted, has not introduced itself
@@ -59,7 +61,8 @@ class Node:
     # Start and stop.
 
     def start(self) -> None:
-        """Listen, then start the threads; OSError when the address is not to be had."""
+        """Listen, then start the threads; OSError when the address or a thread is not to be
+        had (`stop` it then)."""
         self.prepare()
         self.go()
 
@@ -70,6 +73,8 @@ class Node:
         self.output.write(f"started:{self.kind}:{self.address}",
                           f"settings:{self.settings_shown()}")
         self.start_threads()
+        if NO_THREAD in self.counters.all():
+            raise OSError(errno.EAGAIN, "the system has no thread left for it")
 
     def go(self) -> None:
         """The second half of `start`: let the threads do their work."""
@@ -141,7 +146,7 @@ class Node:
             with self._threads_ended:
                 self._threads.discard(thread)
                 self._threads_ended.notify_all()
-            self.counters.add("threads that could not be started")
+            self.counters.add(NO_THREAD)
             return False
         return True
 

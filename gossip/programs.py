@@ -37,8 +37,8 @@ def prepare_node(node) -> None:
     try:
         node.prepare()
     except OSError as error:
-        node.output.close()
-        node.flusher.close()
+        node.output.finish()
+        node.stop()
         raise cannot_listen(node.address, error) from None
 
 

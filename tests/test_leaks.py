@@ -3,8 +3,15 @@
 import subprocess
 import sys
 import textwrap
+import threading
 
-from helpers import ROOT
+import pytest
+
+from gossip.command_line import CommandError
+from gossip.output_file import OutputFile
+from gossip.programs import start_node
+from helpers import FAST, ROOT, free_address, wait_until
+from peer import Peer
 
 HUNDRED_PEERS = textwrap.dedent("""
     import os, pathlib, sys, tempfile, threading
@@ -36,3 +43,20 @@ def test_a_hundred_peers_leave_no_thread_socket_or_warning():
     done = subprocess.run([sys.executable, "-B", "-X", "dev", "-W", "error", "-c", script],
                           capture_output=True, text=True, timeout=170)
     assert (done.returncode, done.stdout, done.stderr) == (0, "clean\n", "")
+
+
+def test_a_peer_for_which_threads_do_not_suffice_does_not_start(tmp_path, monkeypatch):
+    before = set(threading.enumerate())
+    start = threading.Thread.start
+
+    def start_or_not(thread):
+        if thread.name.startswith("liveness"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_or_not)
+    address = free_address()
+    peer = Peer(address, [free_address()], FAST, OutputFile(tmp_path / "peer.txt"))
+    with pytest.raises(CommandError, match=f"{address}: the system has no thread left"):
+        start_node(peer)
+    wait_until(lambda: set(threading.enumerate()) <= before, what="all threads to end")
