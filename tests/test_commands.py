@@ -317,6 +317,7 @@ def test_a_peer_killed_in_a_worker_dies_without_a_word(network):
     assert killed[0].linked  # nor does it tell that its links ended
 
 
+@pytest.mark.slow
 def test_each_peer_can_have_a_process_of_its_own(tmp_path):
     config = write_config(tmp_path, free_addresses(2))
     code, out, err = run(
