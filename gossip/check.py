@@ -177,21 +177,25 @@ def once(proof: Proof) -> Row:
 
 def latency(proof: Proof) -> Row:
     """From `generated` to `received`; deliveries to those who joined later apart."""
-    times, late = [], 0
-    for run in proof.peers:
-        for message, delivery in run.received.items():
-            origin = proof.origin.get(message)
-            if origin is None:
-                continue
-            if origin.generated[message] < run.first:
-                late += 1
-            else:
-                times.append(delivery.at - origin.generated[message])
+    times, late = latencies(proof.records)
     figures = "nothing was delivered"
     if times:
         figures = (f"median {quantile(times, 0.5) * 1000:.2f} ms, 99 % "
                    f"{quantile(times, 0.99) * 1000:.2f} ms, max {max(times) * 1000:.2f} ms")
     return Row("latency", None, f"{figures}; {late} late deliveries, to who joined later", [])
+
+
+def latencies(records: Records) -> tuple[list[float], int]:
+    """(seconds from generated to received, number of deliveries to who joined later)."""
+    made = {message: at for run in records.peers for message, at in run.generated.items()}
+    times, late = [], 0
+    for run in records.peers:
+        for message, delivery in run.received.items():
+            if made.get(message, run.first) < run.first:
+                late += 1
+            elif message in made:
+                times.append(delivery.at - made[message])
+    return times, late
 
 
 def quantile(values: list[float], share: float) -> float:

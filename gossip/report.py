@@ -48,7 +48,7 @@ def page(records: Records, folder: pathlib.Path, degrees: str, network: str) -> 
     """The text of report.html, around the two given charts."""
     rows = check.prove(records)
     files = node_files(folder)
-    times, late = latencies(records)
+    times, late = check.latencies(records)
     return string.Template(_part("page.html")).substitute(
         style=_part("page.css"), script=_part("page.js"), verdict=_verdict(rows),
         summary=_summary(records), proof=_proof(rows), degrees=degrees, network=network,
@@ -133,19 +133,6 @@ def _proof_row(row: check.Row) -> str:
             f"<td>{html.escape(row.figures)}"
             f'<div class="claim">{_CLAIMS.get(row.name, "")}</div>'
             + (f"<ul>{''.join(items)}</ul>" if items else "") + "</td></tr>")
-
-
-def latencies(records: Records) -> tuple[list[float], int]:
-    """(seconds from generated to received, number of deliveries to who joined later)."""
-    made = {message: at for run in records.peers for message, at in run.generated.items()}
-    times, late = [], 0
-    for run in records.peers:
-        for message, delivery in run.received.items():
-            if made.get(message, run.first) < run.first:
-                late += 1
-            elif message in made:
-                times.append(delivery.at - made[message])
-    return times, late
 
 
 def _latency(times: list[float], late: int) -> str:

@@ -14,7 +14,7 @@ import zlib
 
 import pytest
 
-from gossip import charts, layout, plot, report
+from gossip import charts, check, layout, plot, report
 from gossip.records import Records
 from helpers import ROOT, environment
 
@@ -286,7 +286,7 @@ def test_deliveries_to_who_joined_later_are_not_in_the_histogram(tmp_path):
     folder.lines[folder.peers[2]] = [
         (7, f"started:peer:{folder.peers[2]}"),
         *((8, event) for _, event in folder.lines[folder.peers[2]] if "received" in event)]
-    times, late = report.latencies(Records(folder.write()).refresh())
+    times, late = check.latencies(Records(folder.write()).refresh())
     assert late == 1 and times == [pytest.approx(0.01)]
 
 
