@@ -80,8 +80,8 @@ def history(records: Records) -> list[tuple[float, int]]:
         if run.first_linked is not None:
             events.append((run.first_linked, run.address, None, True))
         events += [(at, run.address, peer, up) for at, peer, up in run.changes]
-        if run.has_ended(newest) or run.left is not None:
-            events.append((up_until(run, newest), run.address, None, False))
+        if (gone := up_until(run, newest)) < end:  # the first last word changes nothing
+            events.append((gone, run.address, None, False))
     events = sorted((event for event in events if event[0] <= end), key=lambda event: event[0])
     pieces, counts = Pieces(), []
     said: dict[str, set[str]] = {}  # peer -> whom it calls its neighbours

@@ -151,6 +151,13 @@ def test_who_quits_or_ends_with_all_others_leaves_no_pieces(tmp_path):
     assert [count for at, count in graph.history(records) if at > AT + 2.5] == []
 
 
+def test_the_hub_whose_last_word_is_the_first_leaves_no_pieces(tmp_path):
+    folder = Folder(tmp_path, 3, [(0, 1), (1, 2)])
+    for at, peer in enumerate((1, 0, 2)):
+        folder.say(folder.peers[peer], 30 + at / 100, "stopped:interrupted")
+    assert graph.history(Records(folder.write()).refresh())[-1][1] == 1
+
+
 def test_the_degrees_row_shows_the_exponent_that_capacities_predict(tmp_path):
     rule = Capacity("powerlaw", 2.5)
     folder = Folder(tmp_path, 120, [], capacity="powerlaw 2.5")
