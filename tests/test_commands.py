@@ -426,6 +426,7 @@ def test_a_death_by_ctrl_c_that_nobody_reports_fails_the_check(flags, seeds, tmp
         wait_until(lambda: check.check_folder(flags[3])[0])
         died = [run.last for run in Records(flags[3]).refresh().peers
                 if run.address == f"127.0.0.1:{ports[2]}"][0]
+        run("peer.py", free_port(), *flags, *fast, text="quit\n")  # the seeds write on
         wait_until(lambda: Records(flags[3]).refresh().newest() > died + 5)
     for kind, start in (("peer", "dead:"), ("peer", "reported:"), ("seed", "dead report:"),
                         ("seed", "removed:")):
