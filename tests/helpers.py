@@ -20,13 +20,14 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 FAST = Settings(gossip_count=0, gossip_interval=0.05, liveness_interval=0.5,
                 antientropy_interval=0.5, probe_limit=1.0, grace=2.0)
 
-_ports = itertools.count(random.randrange(10_000, 28_000))  # below the ephemeral ones
+FIRST_PORT = 10_000 + 10_000 * int(os.environ.get("TEST_SLOT", 0))  # below the ephemeral ones
+_ports = itertools.count(random.randrange(10_000))
 
 
 def free_port() -> int:
     """A port that nobody listens on, another one at every call."""
     for number in _ports:
-        port = 10_000 + number % 20_000
+        port = FIRST_PORT + number % 10_000
         with socket.socket() as sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
