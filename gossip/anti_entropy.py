@@ -3,31 +3,37 @@
 The side of links and of lines (`status:…`, see wire.Status); what to fetch from whom is the rule
 in catch_up.py. Link readers and the anti-entropy thread call it. A. Demers et al., "Epidemic
 algorithms for replicated database maintenance", PODC 1987, section 1.3.
+
+First one digest of everything is compared, which at rest is all that is ever said; only where
+that differs, digests of 64 parts, and of the parts that differ the vectors: per run the numbers
+that are known.
 """
 
 import time
 
 from gossip import wire
 from gossip.catch_up import CatchUp
-from gossip.link import Link
-from gossip.message_list import MessageList
+from gossip.message_list import ALL_PARTS, MessageList
 from gossip.settings import Settings
+
+FEW = 16  # runs of which the vector is hardly longer than the parts of the digest: shown at once
 
 
 class AntiEntropy:
-    """Compares one peer's message list with those of its neighbours."""
+    """Compares one peer's message list with those of its neighbours, each known by the link
+    that leads there: whatever has `send(data)`."""
 
     def __init__(self, messages: MessageList, settings: Settings):
         self._messages = messages
         self._portion = settings.portion
         self.catch_up = CatchUp(messages, settings.fetch_patience)
 
-    def meet(self, link: Link) -> None:
-        """Two have become neighbours: tell all that was seen here."""
-        self._tell_seen(link, "meet")
+    def meet(self, link) -> None:
+        """Two have become neighbours: each finds out whether the other has seen the same."""
+        link.send(wire.status("meet digest", self._messages.digest(although_gone=True)))
 
-    def compare(self, link: Link) -> None:
-        """Find out whether a neighbour has seen the same."""
+    def compare(self, link) -> None:
+        """Find out whether a neighbour knows the same."""
         link.send(wire.status("digest", self._messages.digest()))
 
     def fetch(self) -> None:
@@ -38,20 +44,21 @@ class AntiEntropy:
             for line in wire.status_entries("want", want):
                 link.send(line)
 
-    def forget(self, link: Link) -> None:
+    def forget(self, link) -> None:
         """The link has ended: what it offered has to come from others."""
         self.catch_up.forget(link)
 
-    def on_status(self, link: Link, message: wire.Status) -> None:
+    def on_status(self, link, message: wire.Status) -> None:
         """A neighbour compares, asks, or answers."""
         if message.verb == "digest":
-            if message.digest != self._messages.digest():
-                self._tell_seen(link, "seen")
-                link.send(wire.status("show"))
+            if message.digest != self._messages.digest(message.meeting):
+                self._differ(link, message.meeting)
+        elif message.verb == "parts":
+            self._compare_parts(link, message.meeting, message.parts)
         elif message.verb == "show":
-            self._tell_seen(link, "seen")
-        elif message.verb in ("meet", "seen"):
-            self.catch_up.offered(link, message.entries, message.verb == "meet")
+            self._tell(link, False, message.parts[0])
+        elif message.verb == "seen":
+            self.catch_up.offered(link, message.entries, message.meeting)
             self.fetch()
         elif message.verb == "want":
             self._send_portion(link, message.entries)
@@ -61,13 +68,33 @@ class AntiEntropy:
             self.catch_up.portion_taken(link)
             self.fetch()
 
-    def _tell_seen(self, link: Link, verb: str) -> None:
-        """Tell a neighbour all that was seen here, so that it fetches what it lacks."""
-        lines = wire.status_lines(verb, self._messages.vector())
+    def _differ(self, link, meeting: bool) -> None:
+        """A neighbour's digest is another one: find out where."""
+        if self._messages.runs() > FEW:
+            verb = "meet parts" if meeting else "parts"
+            link.send(wire.status_parts(verb, self._messages.parts(meeting)))
+        else:
+            self._tell_and_ask(link, meeting, ALL_PARTS)
+
+    def _compare_parts(self, link, meeting: bool, theirs) -> None:
+        """A neighbour's parts of the digest: those that differ concern both."""
+        own = self._messages.parts(meeting)
+        self._tell_and_ask(link, meeting, sum(1 << at for at, part in enumerate(own)
+                                              if part != theirs[at]))
+
+    def _tell_and_ask(self, link, meeting: bool, parts: int) -> None:
+        """Tell what is known here, and ask for the same; when two meet, both tell unasked."""
+        self._tell(link, meeting, parts)
+        if not meeting:
+            link.send(wire.status_show("show", parts))
+
+    def _tell(self, link, meeting: bool, parts: int) -> None:
+        """Tell a neighbour what is known here, so that it fetches what it lacks."""
+        lines = wire.status_lines("meet seen" if meeting else "seen", self._messages.vector(parts))
         if lines:
             link.send(b"".join(lines))
 
-    def _send_portion(self, link: Link, entries) -> None:
+    def _send_portion(self, link, entries) -> None:
         """Send the next of what a neighbour lacks; it asks again when it has taken that."""
         lines, gone = self._messages.texts(entries, self._portion)
         link.send(b"".join([line + b"\n" for line in lines]

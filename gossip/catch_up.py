@@ -34,10 +34,11 @@ class CatchUp:
     def offered(self, link, entries, meeting: bool) -> None:
         """A neighbour says what it has seen: note what of it is lacking here.
 
-        When two have just met, what others called gone is asked for once more: the new
-        neighbour may hold it.
+        Older runs come first. When two have just met, what others called gone is asked for
+        once more: the new neighbour may hold it.
         """
         lacking = self._messages.lacking(entries, although_gone=meeting)
+        lacking.sort(key=_start)
         with self._lock:
             offer = self._offers.setdefault(link, {})
             for run, ranges in lacking:
@@ -137,3 +138,8 @@ class CatchUp:
             self._drop(link)
             if self._asked is link:
                 self._asked = None
+
+
+def _start(entry) -> int:
+    """When a run began, by its origin's clock."""
+    return int(entry[0].rpartition(b":")[2])

@@ -9,10 +9,13 @@ declared gone are kept beside them: not seen, but not asked for again either.
 """
 
 import collections
+import functools
 import hashlib
+import operator
 import threading
 from bisect import bisect_left, bisect_right
 from typing import NamedTuple
+from zlib import crc32
 
 from gossip import wire
 from gossip.intervals import Intervals, Range
@@ -20,20 +23,24 @@ from gossip.settings import Settings
 
 sha256 = hashlib.sha256
 
+PARTS = wire.PARTS  # of the digest: two peers that differ a little show only what differs
+ALL_PARTS = (1 << PARTS) - 1
+
 
 class _Run:
     """What is known of one life of one peer."""
 
-    __slots__ = ("key", "seen", "gone", "held", "share", "_sorted", "_ranges",
+    __slots__ = ("key", "part", "seen", "gone", "held", "shares", "_sorted", "_ranges",
                  "_entry")
 
     def __init__(self, key: bytes):
         self.key = key  # IP:PORT:START
+        self.part = crc32(key) % PARTS  # the part of the digest that it belongs to
         self.seen = Intervals()
         self.gone = Intervals()
         self.held: dict[int, bytes] = {}  # number -> digest of its line
         self._sorted: list[int] | None = None  # the numbers held, while they do not change
-        self.share = 0  # its share of the digest of everything
+        self.shares = (0, 0)  # of what is known of it, and of what was seen, in the digests
         self._ranges: list[Range] | None = None  # those of known(), while they do not change
         self._entry: bytes | None = None  # the same in the words of the wire
 
@@ -76,6 +83,14 @@ class _Run:
             self._entry = wire.status_entry(self.key, self.ranges())
         return self._entry
 
+    def digests(self) -> tuple[int, int]:
+        """Digests of what is known of the run, and of what was seen of it."""
+        known = self._digest_of(self.ranges())
+        return known, known if not len(self.gone) else self._digest_of(self.seen.ranges())
+
+    def _digest_of(self, ranges: list[Range]) -> int:
+        return int.from_bytes(sha256(self.key + repr(ranges).encode()).digest()[:16], "big")
+
 
 class Fresh(NamedTuple):
     """The new ones of a batch, in their order, and the fault at which reading it ended."""
@@ -98,7 +113,7 @@ class MessageList:
         self._bytes = 0  # size of all texts
         self._runs: collections.OrderedDict[bytes, _Run] = collections.OrderedDict()
         self._changed: set[_Run] = set()  # runs whose share of the digest is out of date
-        self._digest = 0
+        self._digests = [[0] * PARTS, [0] * PARTS]  # of what is known, of what was seen
         self._old = 0  # messages dropped as old
         self._forged = 0  # messages of our own run that we did not make, or made long ago
         self._dropped = collections.Counter()  # what else was dropped -> how often
@@ -161,21 +176,39 @@ class MessageList:
             return {"messages that were old": self._old,
                     "messages in our name": self._forged, **self._dropped}
 
-    def digest(self) -> str:
-        """A digest of all that is known: equal for two peers that have nothing to tell."""
+    def digest(self, although_gone: bool = False) -> str:
+        """A digest of all that is known: equal for two peers that have nothing to tell each
+        other (or, if asked, of what was seen: what others called gone does not count)."""
         with self._lock:
-            for run in self._changed:
-                self._digest ^= run.share
-                run.share = int.from_bytes(
-                    sha256(run.key + repr(run.ranges()).encode()).digest()[:16], "big")
-                self._digest ^= run.share
-            self._changed.clear()
-            return f"{self._digest:032x}"
+            self._renew_digests()
+            return f"{functools.reduce(operator.xor, self._digests[although_gone]):032x}"
 
-    def vector(self) -> list[bytes]:
-        """All that is known: the entries of a status line, one per run."""
+    def parts(self, although_gone: bool = False) -> list[int]:
+        """The same in PARTS parts, each 32 bits long."""
         with self._lock:
-            return [run.entry() for run in self._runs.values() if run.ranges()]
+            self._renew_digests()
+            return [part & 0xFFFF_FFFF for part in self._digests[although_gone]]
+
+    def _renew_digests(self) -> None:
+        """Expects the lock."""
+        for run in self._changed:
+            shares = run.digests()
+            for digests, old, new in zip(self._digests, run.shares, shares):
+                digests[run.part] ^= old ^ new
+            run.shares = shares
+        self._changed.clear()
+
+    def vector(self, parts: int = ALL_PARTS) -> list[bytes]:
+        """All that is known of runs in some parts of the digest (bits of `parts`): the entries
+        of a status line, one per run."""
+        with self._lock:
+            return [run.entry() for run in self._runs.values()
+                    if parts >> run.part & 1 and run.ranges()]
+
+    def runs(self) -> int:
+        """Of how many runs something is known."""
+        with self._lock:
+            return len(self._runs)
 
     def lacking(self, entries, although_gone: bool) -> list[tuple[bytes, list[Range]]]:
         """What of another's vector was not seen here (and, unless asked, is not gone)."""
@@ -193,7 +226,8 @@ class MessageList:
         return lacking
 
     def texts(self, entries, limit: int):
-        """Return (lines held of what is wanted, in number order; what of it is not held).
+        """Return (lines held of what is wanted, in number order; what of it was known here
+        once, and is not held).
 
         Stops after about `limit` bytes; what comes later is in neither.
         """
@@ -201,17 +235,18 @@ class MessageList:
         with self._lock:
             for key, ranges in entries:
                 run = self._runs.get(key) or _Run(key)
+                known = run.known()
                 for first, last in ranges:
                     for number in run.numbers(first, last):
                         if size >= limit:
                             return lines, _joined(gone)
                         if first < number:
-                            gone.append((key, [(first, number - 1)]))
+                            gone.append((key, known.common([(first, number - 1)])))
                         lines.append(self._texts[run.held[number]])
                         size += len(lines[-1]) + 1
                         first = number + 1
                     if first <= last:
-                        gone.append((key, [(first, last)]))
+                        gone.append((key, known.common([(first, last)])))
         return lines, _joined(gone)
 
     def note_gone(self, entries) -> None:
@@ -279,8 +314,9 @@ class MessageList:
     def _forget_run(self, run: _Run) -> None:
         """Drop everything about a run. Expects the lock."""
         del self._runs[run.key]
-        self._digest ^= run.share
         self._changed.discard(run)
+        for digests, share in zip(self._digests, run.shares):
+            digests[run.part] ^= share
         for digest in run.held.values():
             self._drop_text(digest)
         run.held.clear()
@@ -296,5 +332,6 @@ def _joined(entries):
     """Entries of the same run joined into one."""
     joined: dict[bytes, list[Range]] = {}
     for key, ranges in entries:
-        joined.setdefault(key, []).extend(ranges)
+        if ranges:
+            joined.setdefault(key, []).extend(ranges)
     return list(joined.items())

@@ -20,6 +20,7 @@ GOSSIP_LIMIT = 65_536  # bytes of a line from `gmessage:` on
 NUMBER_LIMIT = 2**63 - 1  # the largest START and NUMBER
 RANGES_LIMIT = 8_000  # ranges in one status line
 SHORT_ENTRY = 64  # bytes of an entry of a status line that is kept in mind once it is parsed
+PARTS = 64  # of a digest, each 32 bits long
 STATUS_TARGET = 60_000  # bytes after which a list of status entries goes on in the next line
 
 GOSSIP = b"gmessage:"
@@ -146,19 +147,28 @@ class LivenessReply(NamedTuple):
 
 
 class Status(NamedTuple):
-    """A line of anti-entropy: a verb and, for some, entries (run, ranges) or a digest.
+    """A line of anti-entropy: a verb, and a digest, parts (numbers) or entries (run, ranges).
 
-    meet, seen   what the sender has seen: all of it at a new link, or later
-    digest       a digest of that; when it differs from one's own, `seen` and `show` go back
-    show         asks for `seen`
-    want         asks for texts, which come in number order, as many as make a portion; then
-    gone         names those of them that the sender no longer holds; then
-    sent         ends the portion: time to ask for the next
+    digest   a digest of all that the sender knows; when one's own differs, `parts` goes back,
+             or, by who knows of few runs only, `seen` and `show` at once
+    parts    the same digest in 64 parts, by runs; `seen` and `show` for what differs go back
+    show     asks for `seen` (64 bits: of which parts); not when two meet: both ask anyway
+    seen     what the sender knows of these runs
+    want     asks for texts, which come in number order, as many as make a portion; then
+    gone     names those of them that the sender no longer holds; then
+    sent     ends the portion: time to ask for the next
+    took     answers a rumor: it was new here
+    knew     answers a rumor: it was not
+
+    `digest`, `parts` and `seen` begin with `meet ` when two have just become neighbours: then
+    what a peer only knows to be gone counts as not known, for the new neighbour may hold it.
     """
 
     verb: str
-    digest: str
-    entries: list
+    meeting: bool = False
+    digest: str = ""
+    parts: tuple = ()
+    entries: tuple | list = ()
     kind = "status"
 
 
@@ -238,8 +248,18 @@ def gossip(time: str, own: Address, start: int, number: int, text: str) -> bytes
     return f"gmessage:{time}:{own}:{start}:{number}:{text}".encode()
 
 
-def status(verb: str, digest: str = "") -> bytes:
-    return f"status:{verb}{':' if digest else ''}{digest}\n".encode()
+def status(verb: str, body: str = "") -> bytes:
+    return f"status:{verb}{':' if body else ''}{body}\n".encode()
+
+
+def status_parts(verb: str, parts: list[int]) -> bytes:
+    """The parts of a digest."""
+    return status(verb, "".join([f"{part:08x}" for part in parts]))
+
+
+def status_show(verb: str, parts: int) -> bytes:
+    """A question for what is seen in some parts of the digest, a bit each."""
+    return status(verb, f"{parts:016x}")
 
 
 def status_entry(run: bytes, ranges: list[Range]) -> bytes:
@@ -329,11 +349,14 @@ def _parse_ranges(text: bytes) -> list[Range]:
 
 def _parse_status(body: bytes) -> Status:
     verb, _, rest = body.partition(b":")
-    if verb in (b"show", b"sent") and not rest:
-        return Status(verb.decode(), "", [])
-    if verb == b"digest" and re.fullmatch(rb"[0-9a-f]{32}", rest):
-        return Status("digest", rest.decode(), [])
-    if verb not in (b"meet", b"seen", b"want", b"gone"):
+    meeting = verb.startswith(b"meet ")
+    if meeting:
+        verb = verb[len(b"meet "):]
+    if verb in _HEX_STATUS and not (meeting and verb == b"show"):
+        return _parse_hex_status(verb.decode(), meeting, rest)
+    if verb == b"sent" and not meeting and not rest:
+        return Status("sent")
+    if verb not in _ENTRY_STATUS or (meeting and verb != b"seen"):
         raise WireError("unknown kind of status")
     if _ranges_of(rest) > RANGES_LIMIT:
         raise WireError(f"status with more than {RANGES_LIMIT} ranges")
@@ -341,7 +364,22 @@ def _parse_status(body: bytes) -> Status:
                for entry in rest.split(b" ")]
     if len({run for run, _ in entries}) < len(entries):
         raise WireError("status with a run named twice")
-    return Status(verb.decode(), "", entries)
+    return Status(verb.decode(), meeting, entries=entries)
+
+
+_HEX_STATUS = {b"digest": 32, b"parts": 8 * PARTS, b"show": PARTS // 4}  # verb -> hex digits
+_ENTRY_STATUS = {b"seen", b"want", b"gone", b"took", b"knew"}
+_HEX = re.compile(rb"[0-9a-f]+")
+
+
+def _parse_hex_status(verb: str, meeting: bool, rest: bytes) -> Status:
+    if len(rest) != _HEX_STATUS[verb.encode()] or not _HEX.fullmatch(rest):
+        raise WireError(f"status with a bad {verb}")
+    if verb == "digest":
+        return Status(verb, meeting, digest=rest.decode())
+    size = 8 if verb == "parts" else len(rest)
+    return Status(verb, meeting, parts=tuple(int(rest[at:at + size], 16)
+                                             for at in range(0, len(rest), size)))
 
 
 def _parse_entry(entry: bytes) -> tuple[bytes, list[Range]]:

@@ -27,9 +27,10 @@ def valid_lines(own, other) -> list[bytes]:
         wire.liveness_request("1.000000", other),
         wire.liveness_reply(wire.LivenessRequest("1.000000", own), other),
         wire.dead_node(wire.DeadNode(own, "1.000000", other)),
-        wire.status("show"), wire.status("digest", "0" * 32),
+        wire.status_show("show", 1), wire.status("meet digest", "0" * 32),
+        wire.status_parts("parts", [7] * wire.PARTS),
         wire.status_entries("want", [(b"127.0.0.1:1:1", [(1, 2**63 - 1)])])[0],
-        wire.status_entries("meet", [(b"127.0.0.1:1:1", [(1, 2**63 - 1)])])[0],
+        wire.status_entries("meet seen", [(b"127.0.0.1:1:1", [(1, 2**63 - 1)])])[0],
         wire.status_entries("gone", [(b"127.0.0.1:1:1", [(1, 2**63 - 1)])])[0],
         wire.gossip("1.000000", other, 1, 1, "x") + b"\n")]
 
@@ -132,7 +133,7 @@ def test_who_says_nothing_valid_in_time_is_disconnected(net):
 
 
 @pytest.mark.parametrize("line", [
-    "gmessage:1.000000:127.0.0.1:5001:1:1:x", "status:show", "peer list", "leave:127.0.0.1:5001",
+    "gmessage:1.000000:127.0.0.1:5001:1:1:x", "status:sent", "peer list", "leave:127.0.0.1:5001",
     "Dead Node:127.0.0.1:1:1.000000:127.0.0.1:2", "connection accepted:127.0.0.1:5001"])
 def test_what_strangers_may_not_say_ends_the_connection(net, line):
     peer = net.peer()
@@ -153,7 +154,7 @@ def test_forged_catch_up_offers_cost_little_and_end(net):
     peer, fake = net.peer(liveness_interval=60), net.fake()
     end = net.neighbour(peer, fake)
     runs = [(f"127.0.0.1:{port}:1".encode(), [(1, 2**63 - 1)]) for port in range(1, 9000)]
-    for line in wire.status_entries("meet", runs):
+    for line in wire.status_entries("meet seen", runs):
         end.send(line)
     wants = 0
     while wants < 3:
@@ -177,7 +178,7 @@ def test_hostile_status_lines_are_handled_in_no_time(net):
     many = ",".join(str(number) for number in range(10_000, 10_000 + 2 * 7990, 2))
     wide = ",".join(f"{n}-{n + 100_000}" for n in range(10**6, 10**6 + 200_000 * 3000, 200_000))
     for text in (f"seen:{run}={many}", f"gone:{run}={many}", f"want:{run}={many}",
-                 f"want:{run}={wide}", f"meet:{run}={wide}", f"gone:{run}={wide}"):
+                 f"want:{run}={wide}", f"meet seen:{run}={wide}", f"gone:{run}={wide}"):
         for _ in range(5):
             end.say(f"status:{text}")
     end.say(f"Liveness Request:1.000000:{fake.address}")

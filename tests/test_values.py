@@ -80,10 +80,12 @@ def test_flags_survive_being_passed_on(capacity):
     (wire.liveness_reply(wire.LivenessRequest("12.000001", B), A),
      wire.LivenessReply("12.000001", B, A)),
     (wire.dead_node(wire.DeadNode(A, "1.000000", B)), wire.DeadNode(A, "1.000000", B)),
-    (wire.status("show"), wire.Status("show", "", [])),
-    (wire.status("digest", "0" * 32), wire.Status("digest", "0" * 32, [])),
+    (wire.status_show("show", 5), wire.Status("show", parts=(5,))),
+    (wire.status("meet digest", "0" * 32), wire.Status("digest", True, "0" * 32)),
+    (wire.status_parts("parts", list(range(64))), wire.Status("parts", parts=tuple(range(64)))),
+    (wire.status("sent"), wire.Status("sent")),
     (wire.status_entries("want", [(b"[::1]:1:7", [(1, 3), (5, 5)])])[0],
-     wire.Status("want", "", [(b"[::1]:1:7", [(1, 3), (5, 5)])])),
+     wire.Status("want", entries=[(b"[::1]:1:7", [(1, 3), (5, 5)])])),
 ])
 def test_every_line_is_read_as_it_was_written(line, value):
     assert line.endswith(b"\n")
@@ -102,7 +104,9 @@ def test_the_words_of_the_wire_are_as_designed():
     b"register:127.0.0.1:5001 ", b"peer list:127.0.0.1:5001", b"peer list:127.0.0.1#1x",
     b"peer list2", b"Liveness Request:1.0:127.0.0.1:5001", b"Liveness Request:127.0.0.1:5001",
     b"Dead Node:127.0.0.1:1:1.000000:127.0.0.1", b"connection refused:127.0.0.1:1",
-    b"registration refused:\xff", b"status:", b"status:want:x=1", b"status:digest:zz",
+    b"registration refused:\xff", b"status:", b"status:want:x=1", b"status:digest:zz", b"status:show",
+    b"status:meet want:127.0.0.1:1:7=3", b"status:meet show:" + b"0" * 16, b"status:sent:x",
+    b"status:parts:" + b"0" * 511, b"status:meet meet digest:" + b"0" * 32,
     b"status:want:127.0.0.1:1:7=3-1", b"status:want:127.0.0.1:1:7=1-99999999999999999999",
     b"registered successfully ", b"REGISTER:127.0.0.1:5001"])
 def test_what_breaks_the_grammar_is_refused(line):
