@@ -9,9 +9,17 @@ liveness counts, the peer list, the registrations, the places. This file is wher
 links: it asks a table what to do, and does it.
 """
 
+import sys
+
+from gossip import doorstep
+
+if __name__ == "__main__" and "--chat" in sys.argv:  # another program: gossip/chat.py
+    DOORS = doorstep.open_early(sys.argv)
+    from gossip.chat_program import chat_main
+    sys.exit(chat_main(DOORS))
+
 import itertools
 import random
-import sys
 import threading
 import time
 
@@ -24,6 +32,7 @@ from gossip.link import Link
 from gossip.link_check import LinkCheck
 from gossip.liveness import Liveness
 from gossip.message_list import MessageList
+from gossip.mongering import Mongering
 from gossip.neighbours import Admission, Neighbours
 from gossip.node import WAITING, Node
 from gossip.origin import Origin
@@ -32,7 +41,9 @@ from gossip.peer_list import PeerList
 from gossip.places import Places
 from gossip.programs import peer_main
 from gossip.registrations import Registrations
+from gossip.rumors import Telling
 from gossip.settings import Settings
+from gossip.spreading import ANSWERS, Spreading
 
 # Roles of a link, as this peer sees the other end.
 DIALLED = "a peer that has not answered yet"
@@ -67,7 +78,13 @@ class Peer(Node):
         self.messages = MessageList(settings, f"{address}:{self.origin.start}".encode())
         self.anti_entropy = AntiEntropy(self.messages, settings)
         self.neighbours = Neighbours(address, settings)
-        self.flood = Flood(self.neighbours.links, self.flusher)
+        self.spread = (
+            Flood(self.neighbours.links, self.flusher) if settings.spread == "flood" else
+            Mongering(self.neighbours.links, Telling(settings.rumor_stop, 1, settings.rumor_window,
+                                                     settings.rumor_patience, 1), self.rng))
+        self.spreading = Spreading(
+            self.messages, self.anti_entropy if settings.antientropy_interval else None,
+            self.spread, output)
         self.liveness = Liveness(settings.liveness_misses,
                                  self.neighbours.capacity + settings.spare_links)
         self.link_check = LinkCheck(self.stopping)
@@ -90,13 +107,15 @@ class Peer(Node):
         self.start_thread("gossip generator", self._generate)
         self.start_thread("liveness", self._keep_liveness)
         self.start_thread("membership", self._keep_membership)
+        if self.settings.spread == "rumor":
+            self.start_thread("rumors", self.spread.run)
         if self.settings.antientropy_interval:
             self.start_thread("anti-entropy", self._keep_antientropy)
 
     def wake(self) -> None:
         self._membership_due.set()
         self.link_check.wake()
-        self.flood.stop()
+        self.spread.stop()
 
     # The gossip generator: its thread, and how messages enter the network.
 
@@ -122,18 +141,8 @@ class Peer(Node):
                 at += 1
             self.flusher.wait_for_room(self.neighbours.links())
             with self._originating:
-                if not self._originate(lines[first:at]):
+                if self.leaving.is_set() or not self.spreading.originate(lines[first:at]):
                     return
-
-    def _originate(self, lines: list[bytes]) -> bool:
-        """Remember, write down and forward new messages; False when this peer leaves or ends."""
-        if self.leaving.is_set():
-            return False
-        fresh = self.messages.add(lines, made_here=True)
-        if not self.output.write_escaped([f"generated:{escape(text)}" for text in fresh.shown]):
-            return False  # what is in no file was never said
-        self.flood.forward(fresh.lines, None)
-        return True
 
     # The liveness thread.
 
@@ -432,6 +441,7 @@ class Peer(Node):
     def on_end(self, link: Link) -> None:
         """The reader of a link is about to end."""
         self.anti_entropy.forget(link)
+        self.spread.forget(link)
         self.link_check.wake()
         if self.stopping.is_set():
             return
@@ -472,7 +482,7 @@ class Peer(Node):
         with self._originating:
             self.leaving.set()
         self.output.write(f"leaving:{self.address}")
-        self.flood.wait_until_sent(self.settings.leave_limit)
+        self.spread.wait_until_sent(self.settings.leave_limit)
         seeds = [link for _, link in self.registrations.links()]
         for link in [*self.neighbours.links(), *seeds]:
             link.send(wire.leave(self.address))
@@ -508,13 +518,7 @@ class Peer(Node):
         """What is new is remembered, written down and forwarded; what is old is dropped."""
         if link.role != NEIGHBOUR:
             raise wire.WireError("'gmessage' is expected from neighbours only")
-        fresh = self.messages.add(lines)
-        if fresh.lines:
-            head = f"received:{link.peer}:"
-            self.output.write_escaped([head + escape(shown) for shown in fresh.shown])
-            self.flood.forward(fresh.lines, link)
-        if fresh.fault is not None:
-            raise fresh.fault
+        self.spreading.take(link, lines)
 
     def on_liveness_request(self, link: Link, message: wire.LivenessRequest) -> None:
         link.send(wire.liveness_reply(message, self.address), urgent=True)
@@ -558,7 +562,10 @@ class Peer(Node):
             self._membership_due.set()
 
     def on_status(self, link: Link, message: wire.Status) -> None:
-        self.anti_entropy.on_status(link, message)
+        if message.verb in ANSWERS:
+            self.spreading.answered(link, message)
+        else:
+            self.anti_entropy.on_status(link, message)
 
     # What seeds say.
 
@@ -599,6 +606,7 @@ class Peer(Node):
             "messages held": self.messages.count(),
             **self.messages.dropped(),
             **self.anti_entropy.catch_up.dropped(),
+            **self.spread.dropped(),
             **self.counters.all(),
         }
 

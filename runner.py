@@ -1,4 +1,4 @@
-"""The runner: starts seeds, whole networks and the demo; checks output files; measures.
+"""The runner: starts seeds, whole networks and the demo; checks output files; measures; chats.
 
     python runner.py                 every local seed of config.txt, until Ctrl-C
     python runner.py --peers 10      seeds and ten peers
@@ -6,6 +6,7 @@
     python runner.py check           the proof, from the output files alone
     python runner.py plot            pictures and a page about them
     python runner.py bench           how fast, how large
+    python runner.py console         the chat proxy: starts chat servers and talks to them
     python runner.py worker          what --peers starts: a process with several nodes
 """
 
@@ -16,8 +17,9 @@ import sys
 from gossip import bench, check, plot
 from gossip.addresses import Address, address_of
 from gossip.capacity import fixed
+from gossip.chat_console import FORMS, ChatConsole, read_lines
 from gossip.command_line import (
-    FAILED, CommandError, Parser, add_common_flags, add_peer_flags, check_free, load_seeds,
+    FAILED, ROOT, CommandError, Parser, add_common_flags, add_peer_flags, check_free, load_seeds,
     number, parse_port, peer_settings, run_command, show)
 from gossip.network import Network, clear_outputs, default_processes
 from gossip.programs import local_seeds, run_seeds
@@ -39,7 +41,7 @@ LINGER = check.ON_ITS_WAY + 0.2  # seconds without gossip at the end: the check 
 def main(arguments: list[str]) -> int:
     """Choose the command by the first word."""
     commands = {"demo": demo_command, "check": check_command, "bench": bench_command,
-                "plot": plot_command, "worker": worker_command}
+                "plot": plot_command, "console": console_command, "worker": worker_command}
     command = commands.get(arguments[0]) if arguments else None
     if command is not None:
         return run_command(f"runner.py {arguments[0]}", command, arguments[1:])
@@ -53,7 +55,8 @@ def whole_number(low: int):
 def start_command(arguments: list[str]) -> int | None:
     """Seeds alone, or a whole network."""
     parser = Parser(
-        prog="runner.py", epilog="Commands: runner.py demo | check [DIR] | plot [DIR] | bench",
+        prog="runner.py",
+        epilog="Commands: runner.py demo | check [DIR] | plot [DIR] | bench | console",
         description="Start the local seeds of config.txt, and peers if asked for.")
     add_common_flags(parser)
     add_peer_flags(parser)
@@ -222,10 +225,33 @@ def bench_command(arguments: list[str]) -> int:
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE",
                         help="write all figures into a file, too")
     add_base_port(parser)
+    parser.set_defaults(spread=None)
     args = parser.parse_args(arguments)
     seeds = load_seeds(args.config)
     return bench.measure(args, peer_addresses(parser, args), seeds, local_seeds(seeds),
-                         peer_settings(args)._replace(gossip_count=0))
+                         peer_settings(args)._replace(gossip_count=0),
+                         [args.spread] if args.spread else ["flood", "rumor"])
+
+
+def console_command(arguments: list[str]) -> None:
+    """Carry out the lines of standard input on chat servers."""
+    parser = Parser(prog="runner.py console", epilog=f"A line is {FORMS}.",
+                    description="Start chat servers and talk to them, as standard input says.")
+    parser.add_argument("--udp-base", type=parse_port, default=20000, metavar="PORT",
+                        help="the UDP port of server 0; the others' follow it (20000)")
+    parser.add_argument("--chat-key", type=pathlib.Path, metavar="FILE",
+                        help="the key with which servers sign what they send each other")
+    parser.add_argument("--outputs", metavar="DIR", type=pathlib.Path, default=ROOT / "outputs",
+                        help="where output files go (outputs)")
+    parser.add_argument("--settle", type=number(0, "a number of seconds of 0 or more"),
+                        default=1.0, metavar="SECONDS",
+                        help="quiet after the last msg and start before a get asks (1)")
+    args = parser.parse_args(arguments)
+    flags = ["--udp-base", str(args.udp_base), "--outputs", str(args.outputs)]
+    if args.chat_key is not None:
+        flags += ["--chat-key", str(args.chat_key)]
+    with ChatConsole(args.settle, flags) as console:
+        console.run(read_lines())
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ that differs, digests of 64 parts, and of the parts that differ the vectors: per
 that are known.
 """
 
+import threading
 import time
 
 from gossip import wire
@@ -16,6 +17,8 @@ from gossip.catch_up import CatchUp
 from gossip.message_list import ALL_PARTS, MessageList
 from gossip.settings import Settings
 
+PAUSE = 1.0  # seconds between two comparisons that come with answers to rumors: while much is
+# being told, the digests of any two differ
 FEW = 16  # runs of which the vector is hardly longer than the parts of the digest: shown at once
 
 
@@ -27,6 +30,8 @@ class AntiEntropy:
         self._messages = messages
         self._portion = settings.portion
         self.catch_up = CatchUp(messages, settings.fetch_patience)
+        self._lock = threading.Lock()  # guards _compared
+        self._compared: dict[object, float] = {}  # link -> when it was last told a digest
 
     def meet(self, link) -> None:
         """Two have become neighbours: each finds out whether the other has seen the same."""
@@ -34,7 +39,16 @@ class AntiEntropy:
 
     def compare(self, link) -> None:
         """Find out whether a neighbour knows the same."""
+        with self._lock:
+            self._compared[link] = time.monotonic()
         link.send(wire.status("digest", self._messages.digest()))
+
+    def compare_now_and_then(self, link) -> None:
+        """The same, unless it was done lately."""
+        with self._lock:
+            lately = self._compared.get(link, 0.0) + PAUSE > time.monotonic()
+        if not lately:
+            self.compare(link)
 
     def fetch(self) -> None:
         """Ask a neighbour for the next portion of what is lacking here, if it is time."""
@@ -47,6 +61,8 @@ class AntiEntropy:
     def forget(self, link) -> None:
         """The link has ended: what it offered has to come from others."""
         self.catch_up.forget(link)
+        with self._lock:
+            self._compared.pop(link, None)
 
     def on_status(self, link, message: wire.Status) -> None:
         """A neighbour compares, asks, or answers."""

@@ -2,7 +2,9 @@
 
 Every run is a network of its own, each peer a process, measured in three phases: messages at a
 steady rate (how long until each peer, and the last, has each), a burst said by one peer
-(deliveries per second, CPU and transmissions per delivery), and rest. Times come from the
+(deliveries per second, CPU and transmissions per delivery), and rest. Flooding and rumor
+mongering are measured in turn, and each once more without anti-entropy: how much of the steady
+messages is delivered by spreading alone. Times come from the
 output files, transmissions from what peers say they received, CPU, memory and threads from the
 system's own accounting (Linux; elsewhere they are left out).
 """
@@ -30,6 +32,7 @@ RATE, STEADY_MESSAGES = 5, 100  # messages a second, and how many, in the first 
 REST = 15.0  # seconds of rest that are measured
 QUIET = 15.0  # seconds without a change of links after which the network is at rest
 LIMIT = 120.0  # seconds for any phase
+STILL = 3.0  # seconds without a delivery after which no more will come
 COPIES = ("messages that were old", "messages in our name")  # counts of what came once more
 
 
@@ -49,6 +52,8 @@ FIGURES = [
     Figure("deliveries_per_second", "burst                         deliveries/s", ",.0f"),
     Figure("cpu_per_delivery", "CPU per delivery              µs", ".2f"),
     Figure("transmissions", "transmissions per delivery    copies", ".2f"),
+    Figure("share", "without anti-entropy          % delivered", ".2f"),
+    Figure("share_transmissions", "and its transmissions         copies", ".2f"),
     Figure("memory_idle", "memory of a peer, idle        MiB", ".1f"),
     Figure("memory_after", "memory of a peer, after burst MiB", ".1f"),
     Figure("threads", "threads of a peer", ".1f"),
@@ -56,43 +61,65 @@ FIGURES = [
 ]
 
 
-def measure(args, peers, seeds, local, settings: Settings) -> int:
-    """Measure `args.runs` networks of these peers; print the table, write the JSON file."""
-    end, results = End(), []
-    for number in range(args.runs):
-        with tempfile.TemporaryDirectory(prefix="grapevine-") as folder:
-            outputs = pathlib.Path(folder)
-            with Network(seeds, local, peers, settings, args.config, outputs) as network:
-                network.start(network.plan(None), subprocess.PIPE)
-                figures = _Measurement(network, Records(outputs), settings, args, end).run()
-        if figures is None:
-            return FAILED
-        if not results:
-            show(f"{args.peers} peers, each a process, mean degree {figures['degree']:.1f}; "
-                 f"burst of {args.messages} messages of {args.size} bytes")
-        show(f"run {number + 1} of {args.runs}: {figures['deliveries_per_second']:,.0f} "
-             f"deliveries/s")
-        results.append(figures)
+def measure(args, peers, seeds, local, settings: Settings, spreads: list[str]) -> int:
+    """Measure `args.runs` networks of these peers for every way of spreading; print the table,
+    write the JSON file."""
+    end, results = End(), {}
+    for spread in spreads:
+        for number in range(args.runs + 1):
+            alone = number == args.runs
+            chosen = settings._replace(
+                spread=spread,
+                antientropy_interval=0.0 if alone else settings.antientropy_interval)
+            figures = _one_network(args, peers, seeds, local, chosen, end, alone)
+            if figures is None:
+                return FAILED
+            if not results:
+                show(f"{args.peers} peers, each a process, mean degree {figures['degree']:.1f}; "
+                     f"burst of {args.messages} messages of {args.size} bytes")
+            if not alone:
+                show(f"{spread}, run {number + 1} of {args.runs}: "
+                     f"{figures['deliveries_per_second']:,.0f} deliveries/s")
+            results.setdefault(spread, []).append(figures)
     show("\n".join(table(results)))
     if args.json is not None:
         _write_json(args, settings, results)
     return 0
 
 
-def table(results: list[dict[str, float]]) -> list[str]:
-    """The rows: each figure's median over the runs, the least and the most."""
-    rows = [f"{'':<43}{'median':>10}{'least':>12}{'most':>12}"]
+def _one_network(args, peers, seeds, local, settings: Settings, end: End,
+                 alone: bool) -> dict[str, float] | None:
+    """The figures of one network, or (`alone`) those of spreading without anti-entropy."""
+    with tempfile.TemporaryDirectory(prefix="grapevine-") as folder:
+        outputs = pathlib.Path(folder)
+        with Network(seeds, local, peers, settings, args.config, outputs) as network:
+            network.start(network.plan(None), subprocess.PIPE)
+            measurement = _Measurement(network, Records(outputs), settings, args, end)
+            return measurement.run_alone() if alone else measurement.run()
+
+
+def table(results: dict[str, list[dict[str, float]]]) -> list[str]:
+    """The rows: each figure's median over the runs, and the least and the most if they differ,
+    in a column for every way of spreading."""
+    rows = ["".join([f"{'':<43}", *(f"{spread:>36}" for spread in results)]).rstrip(),
+            "".join([f"{'':<43}", *(f"{'median':>12}{'least':>12}{'most':>12}" for _ in results)])]
     for name, what, form in FIGURES:
-        values = [result[name] for result in results if name in result]
-        if values:
-            shown = [statistics.median(values), min(values), max(values)]
-            rows.append(f"{what:<43}{shown[0]:>10{form}}{shown[1]:>12{form}}{shown[2]:>12{form}}")
+        cells = [[run[name] for run in runs if name in run] for runs in results.values()]
+        if any(cells):
+            rows.append(f"{what:<43}" + "".join([_cell(values, form) for values in cells]))
     return rows
 
 
-def _write_json(args, settings: Settings, results: list[dict[str, float]]) -> None:
-    medians = {name: statistics.median(result[name] for result in results if name in result)
-               for name in results[0]}
+def _cell(values: list[float], form: str) -> str:
+    shown = [statistics.median(values), min(values), max(values)] if values else []
+    return "".join([f"{value:>12{form}}" for value in shown[:1 if len(values) == 1 else 3]]
+                   ).ljust(36)
+
+
+def _write_json(args, settings: Settings, results: dict[str, list[dict[str, float]]]) -> None:
+    medians = {spread: {name: statistics.median([run[name] for run in runs if name in run])
+                        for name in {name for run in runs for name in run}}
+               for spread, runs in results.items()}
     report = {"peers": args.peers, "messages": args.messages, "size": args.size,
               "settings": settings.words(), "python": platform.python_version(),
               "cores": os.cpu_count(), "median": medians, "runs": results}
@@ -128,6 +155,22 @@ class _Measurement:
         self._rest()
         return self._figures
 
+    def run_alone(self) -> dict[str, float] | None:
+        """The share of the steady messages that spreading alone delivers, in percent."""
+        if not self._progress.settle(self._progress.linked, LIMIT, self._network):
+            show("the peers did not find each other")
+            return None
+        self._settle()
+        copies = self._copies()
+        self._say_steadily()
+        self._progress.settle(self._all_delivered, STILL, self._network)
+        copies = self._copies() - copies
+        due = STEADY_MESSAGES * (self._args.peers - 1)
+        delivered = sum(len(run.received) for run in self._records.refresh().peers)
+        self._figures["share"] = delivered / due * 100
+        self._figures["share_transmissions"] = (copies + delivered) / delivered
+        return self._figures
+
     def _settle(self) -> None:
         """Let the ring close, the places fill and the surplus be given up, which takes up to
         two liveness rounds: wait until no link has come or gone for a while."""
@@ -152,12 +195,8 @@ class _Measurement:
         host.write(f"say {'x' * self._args.size}\n" * count)
 
     def _steady(self) -> bool:
-        """Messages one by one, each from a random peer."""
-        rng = random.Random(1)
-        began = time.monotonic()
-        for number in range(STEADY_MESSAGES):
-            self._say(rng.choice(self._network.hosts), 1)
-            self._end.pause(max(0, began + (number + 1) / RATE - time.monotonic()))
+        """Messages one by one, each from a random peer: how long each took."""
+        self._say_steadily()
         if not self._progress.settle(self._all_delivered, LIMIT, self._network):
             return False
         last = [self._last(message) - at for run in self._records.peers
@@ -169,6 +208,13 @@ class _Measurement:
             self._figures[f"{name}_median"] = quantile(times, 0.5) * 1e3
             self._figures[f"{name}_p99"] = quantile(times, 0.99) * 1e3
         return True
+
+    def _say_steadily(self) -> None:
+        rng = random.Random(1)
+        began = time.monotonic()
+        for number in range(STEADY_MESSAGES):
+            self._say(rng.choice(self._network.hosts), 1)
+            self._end.pause(max(0, began + (number + 1) / RATE - time.monotonic()))
 
     def _last(self, message: str) -> float:
         return max(run.received[message].at for run in self._records.peers

@@ -95,6 +95,17 @@ def number(low: float, what: str, whole: bool = False):
     return convert
 
 
+def probability(text: str) -> float:
+    """A number from above 0 to 1; ArgumentTypeError says what one looks like."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a probability above 0, up to 1")
+    return value
+
+
 def parse_port(text: str) -> int:
     """A port number; ArgumentTypeError says what one looks like."""
     if not re.fullmatch(r"[0-9]{1,5}", text.strip()) or not 1 <= int(text) <= 65535:
@@ -152,8 +163,11 @@ def add_peer_flags(parser: argparse.ArgumentParser) -> None:
                             help=f"{what} ({default:g})")
     parser.add_argument("--capacity", type=capacity, default=usual.capacity, metavar="RULE",
                         help="neighbours: fixed:K or powerlaw:ALPHA, instead of the usual rule")
-    parser.add_argument("--spread", choices=("flood",), default=usual.spread,
+    parser.add_argument("--spread", choices=("flood", "rumor"), default=usual.spread,
                         help="how new messages travel (flood)")
+    parser.add_argument("--rumor-stop", type=probability, default=usual.rumor_stop, metavar="P",
+                        help="probability that a rumor is told no more after a telling that was "
+                             f"of no use ({usual.rumor_stop:g})")
 
 
 def peer_settings(args: argparse.Namespace) -> Settings:

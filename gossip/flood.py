@@ -64,6 +64,13 @@ class Flood:
         with self._changed:
             self._changed.wait_for(lambda: not self._busy, seconds)
 
+    def forget(self, link) -> None:
+        """A link has ended: it is no longer among those to send to."""
+
+    def dropped(self) -> dict[str, int]:
+        """Nothing is."""
+        return {}
+
     def stop(self) -> None:
         """Nobody waits any longer."""
         with self._changed:

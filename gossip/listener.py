@@ -19,19 +19,25 @@ SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOT
 class Listener:
     """A listening socket; `run` is the thread."""
 
-    def __init__(self, address: Address, stopping: threading.Event):
-        """Bind and listen at once, so that a port in use shows here, as an OSError."""
+    def __init__(self, address: Address, stopping: threading.Event,
+                 sock: socket.socket | None = None):
+        """Bind and listen at once, so that a port in use shows here, as an OSError; or take a
+        socket that listens already."""
         self._address = address
         self._stopping = stopping
-        self._sock = socket.socket(address.family, socket.SOCK_STREAM)
+        self._sock = sock or self._open()
+
+    def _open(self) -> socket.socket:
+        sock = socket.socket(self._address.family, socket.SOCK_STREAM)
         try:
             if os.name == "posix":  # elsewhere it would let two processes share the port
-                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._sock.bind(address.dial)
-            self._sock.listen(BACKLOG)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(self._address.dial)
+            sock.listen(BACKLOG)
         except OSError:
-            self._sock.close()
+            sock.close()
             raise
+        return sock
 
     def run(self, handle, make_room) -> None:
         """Call `handle(socket, (IP, port))` for each connection, `make_room(reason)` when short

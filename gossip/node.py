@@ -69,7 +69,7 @@ class Node:
     def prepare(self) -> None:
         """The first half of `start`: listen, and start threads that do nothing yet. Whoever
         starts many nodes prepares them all before the first makes work for the processor."""
-        self.listener = Listener(self.address, self.stopping)
+        self.listener = self.listen()
         self.output.write(f"started:{self.kind}:{self.address}",
                           f"settings:{self.settings_shown()}")
         self.start_threads()
@@ -79,6 +79,9 @@ class Node:
     def go(self) -> None:
         """The second half of `start`: let the threads do their work."""
         self._going.set()
+
+    def listen(self) -> Listener:
+        return Listener(self.address, self.stopping)
 
     def settings_shown(self) -> str:
         return self.settings.words()
@@ -178,6 +181,11 @@ class Node:
         if self.stopping.is_set():
             link.close("stopped")
         return link
+
+    def link_count(self) -> int:
+        """How many connections there are."""
+        with self._lock:
+            return len(self._links)
 
     def accept(self, sock: socket.socket, remote: tuple[str, int]) -> None:
         """Called by the listener for every connection."""

@@ -22,7 +22,8 @@ class Settings(NamedTuple):
     antientropy_interval: float = 10.0  # seconds between comparisons; 0: never compare
     cache_size: int = 100_000  # texts kept for those who lack them
     capacity: Capacity = BY_RULE  # how many neighbours
-    spread: str = "flood"  # how new messages travel
+    spread: str = "flood"  # how new messages travel: flood or rumor
+    rumor_stop: float = 0.25  # probability that a useless telling is the last one of a rumor
 
     cache_bytes: int = 64 * MIB  # size of all texts kept
     runs_kept: int = 100_000  # runs whose numbers are remembered
@@ -50,6 +51,8 @@ class Settings(NamedTuple):
     origin_patience: float = 1.0  # seconds without progress after which it does not
     portion: int = 256 * 1024  # bytes of catch-up sent before the next is asked for
     fetch_patience: float = 2.0  # seconds until a silent neighbour's turn to be fetched from ends
+    rumor_window: int = 256 * 1024  # bytes of rumors that one neighbour has not answered
+    rumor_patience: float = 2.0  # seconds until an unanswered rumor is told to another
     removed_memory: float = 3600.0  # seconds for which a seed knows whom it removed
     grace: float = 60.0  # seconds to register again for a peer whose connection broke
     tell_again: float = 60.0  # seconds between two tellings of the same death by seeds
@@ -60,7 +63,7 @@ class Settings(NamedTuple):
         return ":".join(f"{name.replace('_', '-')}={shown[name]}" for name in ON_COMMAND_LINE)
 
 
-ON_COMMAND_LINE = Settings._fields[: Settings._fields.index("spread") + 1]
+ON_COMMAND_LINE = Settings._fields[: Settings._fields.index("rumor_stop") + 1]
 
 
 def majority(seeds: int) -> int:

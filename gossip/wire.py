@@ -21,9 +21,10 @@ NUMBER_LIMIT = 2**63 - 1  # the largest START and NUMBER
 RANGES_LIMIT = 8_000  # ranges in one status line
 SHORT_ENTRY = 64  # bytes of an entry of a status line that is kept in mind once it is parsed
 PARTS = 64  # of a digest, each 32 bits long
-STATUS_TARGET = 60_000  # bytes after which a list of status entries goes on in the next line
+STATUS_TARGET = 50_000  # bytes after which a list of status entries goes on in the next line
 
 GOSSIP = b"gmessage:"
+RUMOR = b"rumor:"  # the prefix of gossip that is to be answered with `took` or `knew`
 
 _IP = rb"(?:[0-9.]{7,15}|\[[0-9a-f:.]{2,45}\])"
 _ADDRESS = rb"(" + _IP + rb":[1-9][0-9]{0,4})"
@@ -157,7 +158,7 @@ class Status(NamedTuple):
     want     asks for texts, which come in number order, as many as make a portion; then
     gone     names those of them that the sender no longer holds; then
     sent     ends the portion: time to ask for the next
-    took     answers a rumor: it was new here
+    took     answers a rumor: it was new here (now and then with a `digest`)
     knew     answers a rumor: it was not
 
     `digest`, `parts` and `seen` begin with `meet ` when two have just become neighbours: then
@@ -286,6 +287,14 @@ def status_lines(verb: str, entries: list[bytes]) -> list[bytes]:
             first, size, ranges = at, len(entry) + 1, _ranges_of(entry)
     parts.append(entries[first:])
     return [b"status:%b:%b\n" % (verb.encode(), b" ".join(part)) for part in parts]
+
+
+def entries(keys: list[tuple[bytes, int]]) -> list[tuple[bytes, list[Range]]]:
+    """The entries of a status line that name these messages (run and number each)."""
+    runs: dict[bytes, Intervals] = {}
+    for run, number in keys:
+        runs.setdefault(run, Intervals()).add(number)
+    return [(run, numbers.ranges()) for run, numbers in runs.items()]
 
 
 def _ranges_of(entries: bytes) -> int:
@@ -452,6 +461,18 @@ def is_gossip(line: bytes) -> bool:
 def gossip_part(line: bytes) -> bytes:
     """The line from `gmessage:` on: what is hashed, shown and kept apart by."""
     return line if line.startswith(GOSSIP) else line[line.index(GOSSIP):]
+
+
+def gossip_key(line: bytes) -> tuple[bytes, int]:
+    """Run and number of a gossip line that was checked before."""
+    return gossip_fields(line)[:2]
+
+
+def gossip_fields(line: bytes) -> tuple[bytes, int, bytes]:
+    """Run, number and text of a gossip line that was checked before."""
+    line = gossip_part(line)
+    match = _GOSSIP.match(line)
+    return match[1], int(match[2]), line[match.end():]
 
 
 def parse_gossip(line: bytes) -> Gossip:

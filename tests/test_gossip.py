@@ -169,7 +169,7 @@ def test_liveness_overtakes_gossip_that_waits(net):
     number = 0
     while link.waiting() < 4 << 20:
         number += 1
-        peer.flood.forward([line(slow, number, text="x" * 60_000).encode()], None)
+        peer.spread.forward([line(slow, number, text="x" * 60_000).encode()], None)
     end.say(f"Liveness Request:1.000000:{slow.address}")
     wait_until(lambda: b"Liveness Reply" in b"".join(list(link._backlog)[:2]))
     heard = 0
@@ -262,7 +262,7 @@ def test_a_message_is_in_its_origins_file_or_nowhere(net, end):
     """Also one that is made while its origin ends."""
     one, other = linked_net(net, 2)
     reached, go_on = threading.Event(), threading.Event()
-    one.output = SlowToWrite(one.output, reached, go_on)
+    one.output = one.spreading._output = SlowToWrite(one.output, reached, go_on)
     origin = threading.Thread(target=one.gossip, args=(["in between"],))
     origin.start()
     assert reached.wait(20)

@@ -6,24 +6,26 @@ import sys
 from helpers import ROOT
 
 LAYERS = [
-    {"addresses", "intervals", "pieces"},
+    {"addresses", "intervals", "pieces", "doorstep"},
     {"wire", "capacity"},
     {"settings", "powerlaw"},
     {"message_list", "overlay", "liveness", "peer_list", "registrations", "registry",
-     "waiting_room", "cadence", "origin", "counters"},
+     "rumors", "waiting_room", "cadence", "origin", "counters", "chat_log"},
     {"catch_up", "neighbours", "places"},
-    {"link", "output_file", "screen", "keyboard", "listener"},
-    {"flusher", "flood", "anti_entropy"},
+    {"link", "output_file", "screen", "keyboard", "listener", "datagrams"},
+    {"flusher", "flood", "mongering", "anti_entropy"},
+    {"spreading"},
     {"node", "link_check", "pool"},
-    {"prober"},
+    {"prober", "chat"},
     {"limits"},
     {"console", "records", "signals", "command_line"},
     {"programs", "graph"},
+    {"chat_program"},
     {"degrees"},
     {"check", "layout", "charts"},
     {"report"},
     {"plot"},
-    {"network", "progress", "worker"},
+    {"network", "progress", "worker", "chat_console"},
     {"bench"},
 ]
 

@@ -104,8 +104,9 @@ def test_the_words_of_the_wire_are_as_designed():
     b"register:127.0.0.1:5001 ", b"peer list:127.0.0.1:5001", b"peer list:127.0.0.1#1x",
     b"peer list2", b"Liveness Request:1.0:127.0.0.1:5001", b"Liveness Request:127.0.0.1:5001",
     b"Dead Node:127.0.0.1:1:1.000000:127.0.0.1", b"connection refused:127.0.0.1:1",
-    b"registration refused:\xff", b"status:", b"status:want:x=1", b"status:digest:zz", b"status:show",
-    b"status:meet want:127.0.0.1:1:7=3", b"status:meet show:" + b"0" * 16, b"status:sent:x",
+    b"registration refused:\xff", b"status:", b"status:want:x=1", b"status:digest:zz",
+    b"status:show", b"status:meet want:127.0.0.1:1:7=3", b"status:meet show:" + b"0" * 16,
+    b"status:sent:x",
     b"status:parts:" + b"0" * 511, b"status:meet meet digest:" + b"0" * 32,
     b"status:want:127.0.0.1:1:7=3-1", b"status:want:127.0.0.1:1:7=1-99999999999999999999",
     b"registered successfully ", b"REGISTER:127.0.0.1:5001"])

@@ -1,0 +1,239 @@
+"""A chat server: a peer without seeds that stands in a line, and serves the chat proxy.
+
+Process ID of N gossips with ID-1 and ID+1 alone, by datagrams (rumors, and once a second
+anti-entropy): see gossip/datagrams.py. The proxy connects by TCP and says lines:
+
+    msg MESSAGEID TEXT   TEXT is gossiped
+    get chatLog          is answered with `chatLog TEXT,TEXT,…` or `chatLog <empty>`
+    crash                ends the process without a word
+"""
+
+import os
+import random
+import re
+import threading
+import time
+
+from gossip import wire
+from gossip.addresses import address_of
+from gossip.anti_entropy import AntiEntropy
+from gossip.chat_log import chat_log
+from gossip.datagrams import LONGEST, SIGNATURE, DatagramLink, Datagrams
+from gossip.doorstep import HOST, Doors
+from gossip.link import Link
+from gossip.listener import Listener
+from gossip.message_list import MessageList
+from gossip.mongering import Mongering
+from gossip.node import Node
+from gossip.origin import Origin
+from gossip.output_file import OutputFile
+from gossip.rumors import Telling
+from gossip.settings import Settings
+from gossip.spreading import ANSWERS, Spreading
+
+PROXY = "a chat proxy"  # the role of every TCP link
+PROXIES = 256  # that may be connected at once
+
+CHAT = Settings(  # what differs from other peers: neighbours are near, datagrams get lost
+    gossip_count=0, antientropy_interval=1.0, spread="rumor", portion=32 * 1024,
+    fetch_patience=0.2, backlog_limit=1 << 30, rumor_window=64 * 1024, rumor_patience=0.15)
+TRIES = 4  # a rumor is told once, and three times again
+HASTE = 0.2  # seconds between two comparisons while a neighbour is known to differ
+SILENCE = 3.5  # anti-entropy intervals without a datagram after which a neighbour is not there
+
+MSG = re.compile(rb"msg [0-9]+ (.+)", re.DOTALL)
+GET, CRASH = b"get chatLog", b"crash"
+ROOM = LONGEST - SIGNATURE - len(wire.RUMOR) - 1  # bytes of a gossip line in a datagram
+
+
+class Standing:
+    """What a chat server knows of one neighbour in the line. Guarded by the server's lock."""
+
+    __slots__ = ("heard", "there", "differs")
+
+    def __init__(self):
+        self.heard = 0.0  # monotonic time of the last datagram
+        self.there = False  # something came lately
+        self.differs = False  # it has shown that it knows something else
+
+
+class ChatServer(Node):
+    """Process `own_id` of `count` in the line, behind two open sockets."""
+
+    kind = "peer"
+    ALLOWED = {PROXY: set()}
+
+    def __init__(self, own_id: int, count: int, doors: Doors, settings: Settings,
+                 output: OutputFile, key: bytes | None = None, rng: random.Random | None = None):
+        host, port = doors.udp.getsockname()
+        super().__init__(address_of(host, port), settings, output)
+        self.rng = rng or random.Random()
+        self.place = f"{own_id} of {count}"
+        self._tcp = doors.tcp
+        self.origin = Origin(self.address, time.time_ns() // 1_000_000)
+        self.messages = MessageList(settings, f"{self.address}:{self.origin.start}".encode())
+        neighbours = [address_of(HOST, port + other - own_id)
+                      for other in (own_id - 1, own_id + 1) if 0 <= other < count]
+        self.datagrams = Datagrams(doors.udp, self.address, neighbours, key, self.counters)
+        self.anti_entropy = AntiEntropy(self.messages, settings)
+        self.spread = Mongering(
+            self.datagrams.links, Telling(settings.rumor_stop, 2, settings.rumor_window,
+                                          settings.rumor_patience, TRIES), self.rng)
+        self.spreading = Spreading(
+            self.messages, self.anti_entropy if settings.antientropy_interval else None,
+            self.spread, output)
+        self._hurry = threading.Event()  # a neighbour differs: compare again soon
+        self._line_lock = threading.Lock()  # guards the standings
+        self._line = {link: Standing() for link in self.datagrams.links()}
+
+    def settings_shown(self) -> str:
+        return (f"{self.settings.words()}:chat={self.place}:port={self._tcp.getsockname()[1]}"
+                f":start={self.origin.start}")
+
+    def listen(self) -> Listener:
+        return Listener(address_of(*self._tcp.getsockname()), self.stopping, self._tcp)
+
+    def start_threads(self) -> None:
+        self.start_thread("listener", self.listener.run, self.accept, self.make_room)
+        self.start_thread("link flusher", self.flusher.run)
+        self.start_thread("datagrams", self.datagrams.run, self.on_datagrams)
+        self.start_thread("rumors", self.spread.run)
+        if self.settings.antientropy_interval:
+            self.start_thread("anti-entropy", self._keep_antientropy)
+
+    def wake(self) -> None:
+        self._hurry.set()
+        self.spread.stop()
+        self.datagrams.stop()
+
+    def stop(self, reason: str = "interrupted") -> None:
+        super().stop(reason)
+        self.datagrams.close()
+
+    # Anti-entropy: at the start, every second, and soon again while a neighbour differs.
+
+    def _keep_antientropy(self) -> None:
+        interval = self.settings.antientropy_interval
+        while not self.stopping.is_set():
+            self._hurry.clear()
+            for link in self.datagrams.links():
+                self.anti_entropy.compare(link)
+            self.anti_entropy.fetch()
+            self._look_for_silence(interval * SILENCE)
+            if not self.stopping.wait(min(HASTE, interval)) and not self._in_haste():
+                self._hurry.wait(max(0.0, interval - HASTE))
+
+    def _in_haste(self) -> bool:
+        with self._line_lock:
+            return any(standing.there and standing.differs for standing in self._line.values())
+
+    def _look_for_silence(self, limit: float) -> None:
+        """Write down which neighbours are not there any more."""
+        now = time.monotonic()
+        with self._line_lock:
+            silent = [link for link, standing in self._line.items()
+                      if standing.there and now - standing.heard > limit]
+            for link in silent:
+                self._line[link].there = False
+        for link in silent:
+            self.output.write(f"disconnected:{link.peer}:silent", self._degree())
+
+    def _degree(self) -> str:
+        with self._line_lock:
+            there = sum(standing.there for standing in self._line.values())
+        return f"degree:{self.address}=>{there}"
+
+    # What neighbours say.
+
+    def on_datagrams(self, link: DatagramLink, lines: list[bytes]) -> None:
+        """Handle what came together from one neighbour."""
+        self._hear(link)
+        gossip = [line for line in lines if wire.is_gossip(line)]
+        try:
+            if gossip:
+                self.spreading.take(link, gossip)
+            for line in lines:
+                if not wire.is_gossip(line):
+                    self._on_status(link, wire.parse(line))
+        except wire.WireError as error:
+            self.write_refusal(link.peer, str(error))
+
+    def _hear(self, link: DatagramLink) -> None:
+        """Something has come: a neighbour that was not there, or silent, is asked at once."""
+        now = time.monotonic()
+        with self._line_lock:
+            standing = self._line[link]
+            standing.heard, was_there, standing.there = now, standing.there, True
+        was_silent = self.spread.rumors.heard(link, now)
+        if not was_there:
+            self.output.write(f"connected:{link.peer}", self._degree())
+        if (was_silent or not was_there) and self.settings.antientropy_interval:
+            self.anti_entropy.compare(link)
+
+    def _on_status(self, link: DatagramLink, message) -> None:
+        if message.kind != "status":
+            raise wire.WireError(f"{message.kind} is not expected from a chat server")
+        if message.verb in ANSWERS:
+            self.spreading.answered(link, message)
+            return
+        differs = message.verb != "digest" or message.digest != self.messages.digest()
+        with self._line_lock:
+            self._line[link].differs = differs
+        if differs:
+            self._hurry.set()
+        self.anti_entropy.on_status(link, message)
+
+    # What proxies say.
+
+    def accept(self, sock, remote: tuple[str, int]) -> None:
+        """Called by the listener: a proxy need not introduce itself, and may be quiet."""
+        link = self.new_link(PROXY, sock=sock)
+        link.trust()
+        if self.link_count() > PROXIES:
+            self.write_refusal(f"{remote[0]}:{remote[1]}", f"{PROXIES} proxies are connected")
+            self._release(link)
+        elif not self.start_thread("link reader", self._serve_accepted, link, remote):
+            self._release(link)
+
+    def on_lines(self, link: Link, lines: list[bytes]) -> None:
+        """Handle what a proxy said, in order; messages that stand together as one batch."""
+        texts = []
+        for line in lines:
+            line = line.removesuffix(b"\r")
+            match = MSG.fullmatch(line)
+            if match and self._fits(link, match[1]):
+                texts.append(match[1].decode())
+            if match:
+                continue
+            self._gossip(texts)
+            texts = []
+            if line == GET:
+                self._show_log(link)
+            elif line == CRASH:
+                self.spread.flush()
+                os._exit(1)
+            else:
+                self.write_refusal(link.remote, f"unknown line {line[:100]!r}")
+        self._gossip(texts)
+
+    def _show_log(self, link: Link) -> None:
+        """Answer with the log, of whatever length; read on when the proxy has taken it."""
+        log = chat_log(self.messages.latest(self.settings.cache_size))
+        link.send(b"chatLog " + log + b"\n")
+        self.flusher.wait_until(lambda: link.ended or not link.waiting(), float("inf"))
+
+    def _fits(self, link: Link, text: bytes) -> bool:
+        """Whether a text can be gossiped; if not, that is written down."""
+        try:
+            line = wire.gossip(wire.format_time(time.time()), self.address, self.origin.start,
+                               wire.NUMBER_LIMIT, text.decode())
+        except UnicodeDecodeError:
+            self.write_refusal(link.remote, "msg with a text that is not UTF-8")
+            return False
+        if len(line) > ROOM:
+            self.write_refusal(link.remote, f"msg too long by {len(line) - ROOM} bytes")
+        return len(line) <= ROOM
+
+    def _gossip(self, texts: list[str]) -> None:
+        if texts:
+            self.spreading.originate(self.origin.lines(texts, time.time()))

@@ -1,0 +1,124 @@
+"""Datagrams: lines to and from the few neighbours of a node, over one UDP socket.
+
+A datagram holds whole lines, each with its `\n`. Datagrams may be lost, doubled and reordered:
+that is dealt with above. Only those from neighbours count, and with a key only those that
+carry, in a line before the others, a valid HMAC-SHA256 over sender, receiver and content.
+"""
+
+import hmac
+import socket
+import threading
+
+from gossip.addresses import Address
+from gossip.counters import Counters
+
+LONGEST = 60_000  # bytes of a datagram
+SIGNATURE = 64 + 1  # bytes of the line that the HMAC takes
+READ_SIZE = 65_536
+TOGETHER = 64  # datagrams that are read before they are handled
+
+
+class DatagramLink:
+    """The way to one neighbour. `send` is for everyone and never blocks."""
+
+    def __init__(self, sock: socket.socket, own: Address, peer: Address, key: bytes | None,
+                 counters: Counters):
+        self._sock = sock
+        self._route = own, peer
+        self._key = key
+        self._counters = counters
+        self.peer = peer
+        self.ended = False
+
+    def send(self, data: bytes) -> None:
+        """Send whole lines, in as many datagrams as they need."""
+        room = LONGEST - (SIGNATURE if self._key is not None else 0)
+        for content in pack(data, room):
+            if len(content) > room:
+                self._counters.add("lines too long for a datagram")
+                continue
+            if self._key is not None:
+                content = signature(self._key, *self._route, content) + content
+            try:
+                self._sock.sendto(content, socket.MSG_DONTWAIT, self.peer.dial)
+            except OSError:
+                self._counters.add("datagrams that could not be sent")
+
+    def open(self, datagram: bytes) -> list[bytes] | None:
+        """The lines of a datagram that came from there; None when it does not count."""
+        if self._key is not None:
+            own, peer = self._route
+            signed, content = datagram[:SIGNATURE], datagram[SIGNATURE:]
+            if not hmac.compare_digest(signed, signature(self._key, peer, own, content)):
+                self._counters.add("datagrams with a wrong signature")
+                return None
+            datagram = content
+        if not datagram.endswith(b"\n"):
+            self._counters.add("datagrams without whole lines")
+            return None
+        return datagram[:-1].split(b"\n")
+
+
+def pack(data: bytes, room: int) -> list[bytes]:
+    """Cut whole lines into pieces of whole lines, each within `room` bytes if its lines are."""
+    pieces = []
+    while len(data) > room:
+        end = data.rfind(b"\n", 0, room) + 1 or data.index(b"\n") + 1
+        pieces.append(data[:end])
+        data = data[end:]
+    return [*pieces, data] if data else pieces
+
+
+def signature(key: bytes, sender: Address, receiver: Address, content: bytes) -> bytes:
+    """The line that says who sent this content to whom, as only one who has the key can."""
+    route = f"{sender}>{receiver}\n".encode()
+    return hmac.new(key, route + content, "sha256").hexdigest().encode() + b"\n"
+
+
+class Datagrams:
+    """The socket, and the links to the neighbours. `run` is the thread that reads."""
+
+    def __init__(self, sock: socket.socket, own: Address, neighbours: list[Address],
+                 key: bytes | None, counters: Counters):
+        self._sock = sock
+        self._counters = counters
+        self._stopping = threading.Event()
+        self._links = {peer.dial: DatagramLink(sock, own, peer, key, counters)
+                       for peer in neighbours}
+
+    def links(self) -> list[DatagramLink]:
+        return list(self._links.values())
+
+    def run(self, handle) -> None:
+        """Call `handle(link, lines)` with what came together from a neighbour."""
+        while not self._stopping.is_set():
+            arrived: dict[DatagramLink, list[bytes]] = {}
+            for datagram, source in self._receive():
+                link = self._links.get(source)
+                if link is None:
+                    self._counters.add("datagrams from strangers")
+                    continue
+                lines = link.open(datagram)
+                if lines is not None:
+                    arrived.setdefault(link, []).extend(lines)
+            for link, lines in arrived.items():
+                handle(link, lines)
+
+    def _receive(self) -> list[tuple[bytes, tuple[str, int]]]:
+        """Wait for datagrams; what else has come is taken at once."""
+        arrived, flags = [], 0
+        try:
+            while len(arrived) < TOGETHER:
+                arrived.append(self._sock.recvfrom(READ_SIZE, flags))
+                flags = socket.MSG_DONTWAIT
+        except OSError:
+            pass  # nothing more has come, or a neighbour that is gone refused what was sent
+        return arrived
+
+    def stop(self) -> None:
+        """End the thread: a datagram to oneself wakes it. The owner then calls `close`."""
+        self._stopping.set()
+        self._sock.sendto(b"", self._sock.getsockname())
+
+    def close(self) -> None:
+        self._sock.close()

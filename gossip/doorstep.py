@@ -1,0 +1,69 @@
+"""The doorstep: opens the two sockets of a chat server before anything else is imported.
+
+Whoever started the server dials it soon, and most of its starting is importing. So peer.py
+comes here first, and what is imported here is little.
+"""
+
+import errno
+import socket
+import time
+from typing import NamedTuple
+
+HOST = "127.0.0.1"
+UDP_BASE = 20_000  # process ID gossips on this port + ID
+PATIENCE, PAUSE = 1.0, 0.01  # seconds to try for a port that an earlier life may still hold
+RECEIVE_BUFFER = 4 << 20  # bytes of datagrams that may wait, if the system allows so many
+BACKLOG = 128  # connections that the kernel may hold for us
+
+
+class Doors(NamedTuple):
+    """Where a chat server is found: by its neighbours, and by the proxy."""
+
+    udp: socket.socket
+    tcp: socket.socket
+
+
+def open_doors(udp_port: int, tcp_port: int) -> Doors:
+    """Bind and listen; OSError, with the port as its `filename`, when one is not to be had."""
+    tcp = _open(socket.SOCK_STREAM, tcp_port)
+    try:
+        udp = _open(socket.SOCK_DGRAM, udp_port)
+    except OSError:
+        tcp.close()
+        raise
+    udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    return Doors(udp, tcp)
+
+
+def _open(kind: int, port: int) -> socket.socket:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        sock = socket.socket(socket.AF_INET, kind)
+        try:
+            if kind == socket.SOCK_STREAM:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((HOST, port))
+            if kind == socket.SOCK_STREAM:
+                sock.listen(BACKLOG)
+            return sock
+        except OSError as error:
+            sock.close()
+            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                error.filename = port
+                raise
+            time.sleep(PAUSE)
+
+
+def open_early(arguments: list[str]) -> Doors | None:
+    """The doors that a command line asks for; None where it has to be looked at closely, or a
+    port is not to be had: that is told later."""
+    words = [word for argument in arguments for word in argument.split("=", 1)]
+    try:
+        at = words.index("--chat")
+        own, count, port = map(int, words[at + 1:at + 4])
+        base = int(words[words.index("--udp-base") + 1]) if "--udp-base" in words else UDP_BASE
+        if 0 <= own < count and 0 < port < 65536 and 0 < base + own < 65536:
+            return open_doors(base + own, port)
+    except (ValueError, IndexError, OSError):
+        pass  # the parser says what is wrong, and who opens the doors again which port is
+    return None

@@ -1,0 +1,120 @@
+"""Rumor mongering: tells rumors to neighbours, and waits for their answers.
+
+The side of links and of time; whom to tell what is the rule in rumors.py. Link readers,
+generator and console call it; a thread of its own tells again what was not answered.
+"""
+
+import threading
+import time
+
+from gossip import wire
+from gossip.rumors import Rumors, Telling
+
+CROWDED = 2_000  # rumors that are told at which those who make more wait
+
+
+class Mongering:
+    """Tells rumors to the links that `links()` names."""
+
+    def __init__(self, links, telling: Telling, rng):
+        self.rumors = Rumors(telling, rng)
+        self._links = links
+        self._awake = threading.Event()  # the thread has something to do, or is to end
+        self._idle = False  # the thread waits for the first rumor
+        self._teller = threading.Lock()  # held by the one who tells
+        self._due = False  # somebody has come since the teller looked
+        self._calmer = threading.Condition()  # notified when fewer rumors are told, or stopped
+        self._changes = 0  # how often it was; guarded by _calmer
+        self._stopped = False
+
+    def forward(self, lines: list[bytes], source) -> None:
+        """Tell new gossip lines to others than their source. Who makes messages (no source)
+        waits while many rumors are being told and their number shrinks."""
+        if source is None:
+            self._wait_for(lambda: self.rumors.count() < CROWDED, progress=True)
+        self.rumors.add([(wire.gossip_key(line), line) for line in lines], source)
+        self.tell()
+
+    def tell(self) -> None:
+        """Tell whatever may be told now; what others bring meanwhile is left to the thread."""
+        self._due = True
+        if not self._teller.acquire(blocking=False):
+            return
+        try:
+            self._due = False
+            tellings = self.rumors.turn(self._links(), time.monotonic())
+            for link, lines in tellings:
+                link.send(told(lines))
+        finally:
+            self._teller.release()
+        if self._due or (self._idle and tellings):
+            self._awake.set()
+
+    def flush(self) -> None:
+        """Send what has not been sent once, whatever the windows say: the last word."""
+        with self._teller:
+            for link, lines in self.rumors.flush(self._links()):
+                link.send(told(lines))
+
+    def answered(self, link, message: wire.Status) -> None:
+        """A neighbour has answered what it was told."""
+        self.rumors.heard(link, time.monotonic())
+        self.rumors.answered(link, message.entries, message.verb == "knew")
+        self.tell()
+        self._notify_calmer()
+
+    def forget(self, link) -> None:
+        """A link has ended."""
+        self.rumors.forget(link)
+        self.tell()
+
+    def dropped(self) -> dict[str, int]:
+        """What was dropped since the start, and how often."""
+        return self.rumors.dropped()
+
+    def run(self) -> None:
+        """The thread: look when something unanswered is due."""
+        while not self._stopped:
+            due = self.rumors.next_at()
+            if due is None:
+                self._idle = True
+                due = self.rumors.next_at()  # whoever came in between saw no idle thread
+            self._awake.wait(None if due is None else max(0.0, due - time.monotonic()))
+            self._awake.clear()
+            self._idle = False
+            self.tell()
+
+    def wait_until_sent(self, seconds: float) -> None:
+        """Wait, that long at most, until no rumor is told any more."""
+        self._wait_for(lambda: not self.rumors.count(), seconds)
+
+    def _wait_for(self, predicate, seconds: float = 1.0, progress: bool = False) -> None:
+        """Wait for a predicate, that long at most, or that long after the last answer."""
+        end = time.monotonic() + seconds
+        while not self._stopped:
+            with self._calmer:
+                before = self._changes
+            if predicate():
+                return
+            with self._calmer:
+                if not self._calmer.wait_for(lambda: self._changes != before,
+                                             end - time.monotonic()):
+                    return
+            if progress:
+                end = time.monotonic() + seconds
+
+    def _notify_calmer(self) -> None:
+        with self._calmer:
+            self._changes += 1
+            self._calmer.notify_all()
+
+    def stop(self) -> None:
+        """End the thread; nobody waits any longer."""
+        self._stopped = True
+        self._awake.set()
+        self._notify_calmer()
+
+
+def told(lines: list[bytes]) -> bytes:
+    """These gossip lines as rumors, in the words of the wire."""
+    return b"".join([wire.RUMOR + wire.gossip_part(line) + b"\n" for line in lines])

@@ -1,0 +1,263 @@
+"""Rumors: which of them goes to which neighbour next, and when it is told no longer.
+
+Rules only: no socket, no clock. A. Demers et al., "Epidemic algorithms for replicated database
+maintenance", PODC 1987, section 1.4: rumor mongering with feedback and a coin. A rumor goes to
+a random neighbour among those not known to have it. When that neighbour did not have it,
+another one is told; when it had, a coin decides whether another one is told.
+
+What a neighbour has not answered is told again after a while, some times; then the neighbour
+is silent and told nothing until something is heard of it, and its rumors go to others. At most
+a window of bytes is unanswered by one neighbour: what is meant for it waits.
+"""
+
+import collections
+import threading
+from typing import NamedTuple
+
+from gossip.intervals import Intervals
+
+HOT_LIMIT = 20_000  # rumors told at a time; beyond that the oldest is told no longer
+SEND_CHARGE = 1_000  # bytes that one sending costs in the window beside its lines
+
+Key = tuple[bytes, int]  # run and number of a message
+
+
+class Telling(NamedTuple):
+    """How rumors are told; lengths in bytes, times in seconds."""
+
+    stop: float  # probability that a useless telling is the last one of a rumor
+    at_once: int  # neighbours that are told a rumor at the same time
+    window: int  # what may be unanswered by one neighbour
+    patience: float  # until an unanswered rumor is told again
+    tries: int  # tellings until the neighbour counts as silent
+
+
+class _Rumor:
+    """A message that is being told."""
+
+    __slots__ = ("key", "line", "known", "asked", "open", "stopped")
+
+    def __init__(self, key: Key, line: bytes, source):
+        self.key = key
+        self.line = line
+        self.known = {source}  # links that lead to those who have it
+        self.asked = set()  # links that lead to those who were told, or are to be
+        self.open = 0  # links that are being told it
+        self.stopped = False  # nobody else is told
+
+
+class _Told(NamedTuple):
+    """One telling that has not been answered."""
+
+    rumor: _Rumor
+    at: float  # when
+    tries: int  # how often so far
+    charge: int  # bytes of the window that it takes
+
+
+class _Channel:
+    """What is meant for one neighbour."""
+
+    __slots__ = ("queue", "told", "used", "heard", "silent")
+
+    def __init__(self):
+        self.queue: collections.deque[_Rumor] = collections.deque()  # waiting for the window
+        self.told: collections.OrderedDict[Key, _Told] = collections.OrderedDict()
+        self.used = 0  # bytes of the window that are unanswered
+        self.heard = 0.0  # when something came from there
+        self.silent = False
+
+
+class Rumors:
+    """The rumors that a peer tells, and what its neighbours have answered. A neighbour is
+    known by its link, whatever that is."""
+
+    def __init__(self, telling: Telling, rng):
+        self._telling = telling
+        self._rng = rng
+        self._lock = threading.Lock()  # guards everything below
+        self._hot: dict[Key, _Rumor] = {}
+        self._ready: list[_Rumor] = []  # hot, and somebody is to be found to tell
+        self._channels: dict[object, _Channel] = {}
+        self._dropped = collections.Counter()
+
+    def add(self, messages: list[tuple[Key, bytes]], source) -> None:
+        """These messages are new; the neighbour `source` has them."""
+        with self._lock:
+            for key, line in messages:
+                rumor = self._hot[key] = _Rumor(key, line, source)
+                self._ready.append(rumor)
+            while len(self._hot) > HOT_LIMIT:
+                self._stop(next(iter(self._hot.values())))
+                self._dropped["rumors told no longer: too many"] += 1
+
+    def has(self, link, keys) -> None:
+        """A neighbour has these: it has told them itself."""
+        with self._lock:
+            for key in keys:
+                if key in self._hot:
+                    self._hot[key].known.add(link)
+
+    def heard(self, link, now: float) -> bool:
+        """Something came from a neighbour; answer whether it had been silent."""
+        with self._lock:
+            channel = self._channels.setdefault(link, _Channel())
+            channel.heard = now
+            was_silent, channel.silent = channel.silent, False
+            return was_silent
+
+    def answered(self, link, entries, knew: bool) -> None:
+        """A neighbour has taken what it was told (run and ranges each), or knew it before."""
+        with self._lock:
+            channel = self._channels.get(link)
+            if channel is None:
+                return
+            for key in _named(channel.told, entries):
+                told = channel.told.pop(key)
+                channel.used -= told.charge
+                rumor = told.rumor
+                if knew and self._rng.random() < self._telling.stop:
+                    self._stop(rumor)
+                self._closed(rumor)
+
+    def turn(self, links, now: float) -> list[tuple[object, list[bytes]]]:
+        """What is to be told now: (link, lines) for some of the links."""
+        with self._lock:
+            if len(self._channels) > len(links):
+                self._forget_others(links)
+            tellings = self._repeat(now)
+            self._choose(links)
+            self._take(tellings, now)
+            while self._ready:  # some have come from those who were to be told
+                self._choose(links)
+                self._take(tellings, now)
+            return [(link, lines) for link, lines in tellings.items() if lines]
+
+    def next_at(self) -> float | None:
+        """When something unanswered is due; None while there is nothing."""
+        with self._lock:
+            first = [next(iter(channel.told.values())).at
+                     for channel in self._channels.values() if channel.told]
+            return min(first) + self._telling.patience if first else None
+
+    def forget(self, link) -> None:
+        """A link has ended: others are told what it was to be told."""
+        with self._lock:
+            if link in self._channels:
+                self._give_up(self._channels.pop(link))
+
+    def flush(self, links) -> list[tuple[object, list[bytes]]]:
+        """What has not been told once so far, whatever the windows say."""
+        with self._lock:
+            self._choose(links)
+            return [(link, [rumor.line for rumor in channel.queue])
+                    for link, channel in self._channels.items() if channel.queue]
+
+    def count(self) -> int:
+        """How many rumors are being told."""
+        with self._lock:
+            return len(self._hot)
+
+    def dropped(self) -> dict[str, int]:
+        """What was dropped since the start, and how often."""
+        with self._lock:
+            return dict(self._dropped)
+
+    # All of these expect the lock.
+
+    def _forget_others(self, links) -> None:
+        """Some link was told something while it ended."""
+        for link in set(self._channels) - set(links):
+            self._give_up(self._channels.pop(link))
+
+    def _choose(self, links) -> None:
+        """Find neighbours to tell for every rumor that needs some: the same for as many as
+        possible, so that they travel together."""
+        ready, self._ready = self._ready, []
+        links = [link for link in links
+                 if link not in self._channels or not self._channels[link].silent]
+        self._rng.shuffle(links)
+        for rumor in ready:
+            if rumor.stopped:
+                continue
+            for link in links:
+                if rumor.open == self._telling.at_once:
+                    break
+                if link not in rumor.asked and link not in rumor.known:
+                    rumor.asked.add(link)
+                    rumor.open += 1
+                    self._channels.setdefault(link, _Channel()).queue.append(rumor)
+            if not rumor.open:
+                self._stop(rumor)
+
+    def _take(self, tellings: dict, now: float) -> None:
+        """Move what the windows have room for from the queues to the tellings."""
+        for link, channel in self._channels.items():
+            batch = tellings.setdefault(link, [])
+            while channel.queue and channel.used < self._telling.window:
+                rumor = channel.queue.popleft()
+                if link in rumor.known:
+                    self._closed(rumor)
+                    continue
+                charge = len(rumor.line) + (0 if batch else SEND_CHARGE)
+                channel.used += charge
+                channel.told[rumor.key] = _Told(rumor, now, 1, charge)
+                batch.append(rumor.line)
+
+    def _repeat(self, now: float) -> dict[object, list[bytes]]:
+        """Tell again what was not answered in time, and give up what never was; who has said
+        nothing at all since then counts as silent."""
+        tellings = {}
+        for link, channel in self._channels.items():
+            batch = tellings[link] = []
+            while channel.told:
+                key, told = next(iter(channel.told.items()))
+                if told.at + self._telling.patience > now:
+                    break
+                if told.tries < self._telling.tries:
+                    channel.told[key] = told._replace(at=now, tries=told.tries + 1)
+                    channel.told.move_to_end(key)
+                    batch.append(told.rumor.line)
+                elif channel.heard >= told.at:  # it lives: only this has been lost
+                    del channel.told[key]
+                    channel.used -= told.charge
+                    self._closed(told.rumor)
+                else:
+                    channel.silent = True
+                    self._give_up(channel)
+                    batch.clear()
+        return tellings
+
+    def _give_up(self, channel: _Channel) -> None:
+        """Nobody answers there: others are told instead."""
+        rumors = [*(told.rumor for told in channel.told.values()), *channel.queue]
+        channel.told.clear()
+        channel.queue.clear()
+        channel.used = 0
+        for rumor in rumors:
+            self._closed(rumor)
+
+    def _closed(self, rumor: _Rumor) -> None:
+        """One telling of a rumor is over."""
+        rumor.open -= 1
+        if not rumor.stopped:
+            self._ready.append(rumor)
+
+    def _stop(self, rumor: _Rumor) -> None:
+        """Begin no other telling of a rumor."""
+        rumor.stopped = True
+        self._hot.pop(rumor.key, None)
+
+
+def _named(told, entries) -> list[Key]:
+    """Those of the keys that the entries name, without counting through what a stranger may
+    claim: 1-9223372036854775807 is one range, too."""
+    keys = []
+    for run, ranges in entries:
+        if sum(last - first for first, last in ranges) < len(told):
+            keys += [(run, number) for first, last in ranges
+                     for number in range(first, last + 1) if (run, number) in told]
+        else:
+            numbers = Intervals(ranges)
+            keys += [key for key in told if key[0] == run and key[1] in numbers]
+    return keys
