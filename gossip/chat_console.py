@@ -289,6 +289,10 @@ class Server:
             self._errors.close()
         return words
 
+    def failed(self) -> bool:
+        """Whether it came up and its process, which has ended, did not end well."""
+        return bool(self.up_at and self._process is not None and self._process.returncode)
+
     def _wait_for_process(self, until: float) -> None:
         for limit, next_step in ((max(0.0, until - time.monotonic()), self._process.terminate),
                                  (KILL_LIMIT, self._process.kill)):
@@ -334,7 +338,9 @@ class ChatConsole:
             server.let_go()
         until = time.monotonic() + END_LIMIT
         for server in servers:
-            server.end(until)
+            words = server.end(until)
+            if server.failed():
+                say(f"server {server.id} failed: {words}")
 
     def run(self, lines: Iterator[str]) -> None:
         """Carry out lines until `exit` or their end, and let them finish."""

@@ -1,5 +1,6 @@
 """The program peer.py --chat: from its command line to a running chat server, and its end."""
 
+import argparse
 import errno
 import os
 import pathlib
@@ -77,7 +78,7 @@ def _parse():
 def _port(parser: Parser, text: str) -> int:
     try:
         return parse_port(text)
-    except ValueError as error:
+    except argparse.ArgumentTypeError as error:
         parser.error(str(error))
 
 

@@ -23,20 +23,20 @@ class Doors(NamedTuple):
     tcp: socket.socket
 
 
-def open_doors(udp_port: int, tcp_port: int) -> Doors:
-    """Bind and listen; OSError, with the port as its `filename`, when one is not to be had."""
-    tcp = _open(socket.SOCK_STREAM, tcp_port)
-    try:
-        udp = _open(socket.SOCK_DGRAM, udp_port)
-    except OSError:
-        tcp.close()
-        raise
+def open_doors(udp_port: int, tcp_port: int, patience: float = PATIENCE) -> Doors:
+    """Bind and listen, the door for the proxy last: who finds it open finds a whole server.
+    OSError, with the port as its `filename`, when one is not to be had."""
+    udp = _open(socket.SOCK_DGRAM, udp_port, patience)
     udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-    return Doors(udp, tcp)
+    try:
+        return Doors(udp, _open(socket.SOCK_STREAM, tcp_port, patience))
+    except OSError:
+        udp.close()
+        raise
 
 
-def _open(kind: int, port: int) -> socket.socket:
-    deadline = time.monotonic() + PATIENCE
+def _open(kind: int, port: int, patience: float) -> socket.socket:
+    deadline = time.monotonic() + patience
     while True:
         sock = socket.socket(socket.AF_INET, kind)
         try:
@@ -56,14 +56,14 @@ def _open(kind: int, port: int) -> socket.socket:
 
 def open_early(arguments: list[str]) -> Doors | None:
     """The doors that a command line asks for; None where it has to be looked at closely, or a
-    port is not to be had: that is told later."""
+    port is not to be had at once: that is looked after later."""
     words = [word for argument in arguments for word in argument.split("=", 1)]
     try:
         at = words.index("--chat")
         own, count, port = map(int, words[at + 1:at + 4])
         base = int(words[words.index("--udp-base") + 1]) if "--udp-base" in words else UDP_BASE
         if 0 <= own < count and 0 < port < 65536 and 0 < base + own < 65536:
-            return open_doors(base + own, port)
+            return open_doors(base + own, port, 0.0)
     except (ValueError, IndexError, OSError):
         pass  # the parser says what is wrong, and who opens the doors again which port is
     return None

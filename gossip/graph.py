@@ -77,6 +77,8 @@ def history(records: Records) -> list[tuple[float, int]]:
     end, newest = end_of(records), records.newest()
     events = []
     for run in records.peers:
+        if run.chat:
+            continue  # a line is in pieces whenever one of it is missing
         if run.first_linked is not None:
             events.append((run.first_linked, run.address, None, True))
         events += [(at, run.address, peer, up) for at, peer, up in run.changes]

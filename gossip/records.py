@@ -68,6 +68,11 @@ class PeerRun:
             return usual
         return value if 0 <= value < math.inf else usual
 
+    @property
+    def chat(self) -> bool:
+        """Whether it was a chat server."""
+        return "chat" in self.settings
+
     def is_dead(self, newest: float) -> bool:
         """Whether it died: it wrote no last word of leaving, and others wrote on for long, or
         its peer began another run."""

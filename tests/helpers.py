@@ -38,6 +38,22 @@ def free_port() -> int:
     raise AssertionError("unreachable")
 
 
+def free_udp_range(size):
+    """The first of so many UDP ports in a row that nobody has."""
+    while True:
+        first = free_port()
+        socks = [socket.socket(type=socket.SOCK_DGRAM) for _ in range(size)]
+        try:
+            for port, sock in enumerate(socks, first):
+                sock.bind(("127.0.0.1", port))
+            return first
+        except OSError:
+            continue
+        finally:
+            for sock in socks:
+                sock.close()
+
+
 def free_address(ip: str = "127.0.0.1") -> Address:
     return address_of(ip, free_port())
 
@@ -45,6 +61,14 @@ def free_address(ip: str = "127.0.0.1") -> Address:
 def free_addresses(count: int) -> list[Address]:
     """Addresses in ascending order."""
     return sorted(free_address() for _ in range(count))
+
+
+def listens(port):
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def wait_until(predicate, timeout: float = 20.0, what: str = "something", pause: float = 0.01):
@@ -175,6 +199,15 @@ def ring_whole(peers) -> bool:
 
 def holds_all(peers, total: int) -> bool:
     return all(peer.messages.count() == total for peer in peers)
+
+
+def lines_of(path):
+    return [line[27:] for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def received(peer):
+    return [event.split(":gmessage:", 1)[1] for event in events(peer)
+            if event.startswith("received:")]
 
 
 class End:

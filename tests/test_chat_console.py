@@ -12,7 +12,7 @@ import pytest
 
 from gossip import chat_console
 from gossip.chat_console import ChatConsole, Command, parse_command
-from helpers import Program, environment, free_port, wait_until
+from helpers import Program, environment, free_port, free_udp_range, listens, wait_until
 
 
 class StandIn:
@@ -385,7 +385,15 @@ def test_a_process_that_does_not_end_is_killed(program, capfd, monkeypatch, body
     program(body)
     with ChatConsole(0.0, []) as console:
         console.run(iter([f"0 start 1 {free_port()}", "0 get chatLog"]))
-    assert is_gone(int(capfd.readouterr().out))
+    out, err = capfd.readouterr()
+    assert is_gone(int(out)) and "server 0 failed: its exit code is -" in err
+
+
+def test_a_process_that_dies_unnoticed_is_told_of_at_the_end(program, capfd):
+    program("listen(); listener.accept(); sys.exit('peer.py: no room')")
+    with ChatConsole(0.0, []) as console:
+        console.run(iter([f"0 start 1 {free_port()}"]))
+    assert errors(capfd) == ["runner.py console: server 0 failed: peer.py: no room"]
 
 
 def test_a_process_that_does_not_crash_is_killed(program, console, capfd, monkeypatch):
@@ -466,22 +474,6 @@ def test_no_thread_is_left_when_a_pending_start_is_interrupted(program, monkeypa
 # Whole sessions.
 
 
-def free_udp_range(size):
-    """The first of so many UDP ports in a row that nobody has."""
-    while True:
-        first = free_port()
-        socks = [socket.socket(type=socket.SOCK_DGRAM) for _ in range(size)]
-        try:
-            for port, sock in enumerate(socks, first):
-                sock.bind(("127.0.0.1", port))
-            return first
-        except OSError:
-            continue
-        finally:
-            for sock in socks:
-                sock.close()
-
-
 @pytest.fixture
 def flags(tmp_path):
     return ["--settle", 0.3, "--outputs", tmp_path / "out", "--udp-base", free_udp_range(4)]
@@ -529,14 +521,6 @@ def test_a_server_that_crashed_and_came_back_elsewhere_has_everything(flags):
     assert logs == [["a", "b", "c", "d", "e"]] * 3
 
 
-def listens(port):
-    try:
-        socket.create_connection(("127.0.0.1", port)).close()
-    except ConnectionRefusedError:
-        return False
-    return True
-
-
 @pytest.mark.parametrize("number, code", [
     (signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 130)])
 def test_servers_end_when_their_console_is_killed(flags, number, code):
@@ -566,4 +550,4 @@ def test_why_a_server_cannot_start_is_one_line(flags):
         sock.bind(("127.0.0.1", flags[-1]))
         code, out, err = run(*flags, text=session(f"0 start 1 {free_port()}"))
     assert (code, out) == (0, b"") and len(err.splitlines()) == 1
-    assert "server 0 did not start" in err and str(flags[-1]) in err
+    assert "server 0 " in err and f"port {flags[-1]} is in use" in err

@@ -16,7 +16,8 @@ from gossip.network import Network
 from gossip.records import Records
 from gossip.settings import Settings
 from helpers import (
-    ROOT, Program, environment, free_addresses, free_port, wait_until, write_config)
+    ROOT, Program, environment, free_addresses, free_port, lines_of, wait_until,
+    write_config)
 
 
 @pytest.fixture
@@ -43,10 +44,6 @@ def run(*arguments, text="", timeout=60, **popen):
 
 def peer_file(flags, port):
     return flags[3] / f"peer_127.0.0.1_{port}.txt"
-
-
-def lines_of(path):
-    return [line[27:] for line in path.read_text().splitlines()] if path.exists() else []
 
 
 @pytest.mark.parametrize("arguments", [

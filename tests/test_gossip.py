@@ -11,17 +11,12 @@ from gossip.capacity import fixed
 from gossip.command_line import is_local
 from gossip.link import Link
 from helpers import (
-    FAST, connected, count, events, free_address, holds_all, neighbours, ring_whole, wait_event,
-    wait_until)
+    FAST, connected, count, events, free_address, holds_all, neighbours, received, ring_whole,
+    wait_event, wait_until)
 
 
 def line(origin, number, start=7, text="x"):
     return wire.gossip("1.000000", origin.address, start, number, text).decode()
-
-
-def received(peer):
-    return [event.split(":gmessage:", 1)[1] for event in events(peer)
-            if event.startswith("received:")]
 
 
 def all_once(peers):

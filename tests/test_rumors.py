@@ -1,0 +1,254 @@
+"""Rumor mongering: whom to tell, when to stop, what to do about silence; then over real links."""
+
+import random
+
+import pytest
+
+from gossip import wire
+from gossip.addresses import address_of
+from gossip.capacity import BY_RULE
+from gossip.rumors import HOT_LIMIT, SEND_CHARGE, Rumors, Telling
+from helpers import FAST, connected, count, holds_all, received, wait_event, wait_until
+
+RUN = b"127.0.0.1:5001:7"
+ONE = Telling(stop=0.25, at_once=1, window=100_000, patience=1.0, tries=3)
+
+
+def messages(*numbers):
+    return [((RUN, number), b"line %d" % number) for number in numbers]
+
+
+def named(*numbers):
+    return wire.entries([(RUN, number) for number in numbers])
+
+
+class Coin(random.Random):
+    """A generator whose coin always falls the same way; whom it picks stays random."""
+
+    def __init__(self, toss):
+        super().__init__(1)
+        self.toss = toss
+
+    def random(self):
+        return self.toss
+
+
+
+def tell_all(rumors, links, now=0.0, knew=()):
+    """Answer every telling at once; return who was told what, in order."""
+    told = []
+    while turn := rumors.turn(links, now):
+        for link, lines in turn:
+            told.append((link, lines))
+            rumors.answered(link, named(*(int(line.split()[1]) for line in lines)),
+                            knew=link in knew)
+    return told
+
+
+def test_a_useful_rumor_is_told_to_one_after_the_other_but_never_to_its_source():
+    rumors = Rumors(ONE, Coin(0.0))  # the coin would always say: stop
+    rumors.add(messages(1, 2), "b")
+    told = tell_all(rumors, ["a", "b", "c", "d"])
+    assert sorted(link for link, _ in told) == ["a", "c", "d"]
+    assert all(lines == [b"line 1", b"line 2"] for _, lines in told)
+    assert rumors.count() == 0
+
+
+@pytest.mark.parametrize("toss, tellings", [(0.2, 1), (0.3, 5)])
+def test_after_a_useless_telling_a_coin_decides(toss, tellings):
+    rumors = Rumors(ONE, Coin(toss))
+    rumors.add(messages(1), None)
+    links = ["a", "b", "c", "d", "e"]
+    assert len(tell_all(rumors, links, knew=links)) == tellings
+    assert rumors.count() == 0
+
+
+def test_who_has_told_a_rumor_itself_is_not_told_it():
+    rumors = Rumors(ONE, Coin(0.9))
+    rumors.add(messages(1, 2), "a")
+    rumors.has("b", [(RUN, 1)])
+    assert sorted(tell_all(rumors, ["a", "b"])) == [("b", [b"line 2"])]
+
+
+def test_what_is_not_answered_is_told_again_then_its_neighbour_is_silent():
+    rumors = Rumors(ONE, Coin(0.9))
+    rumors.add(messages(1), None)
+    (first, _), = rumors.turn(["a", "b"], 0.0)
+    other = "b" if first == "a" else "a"
+    assert rumors.turn(["a", "b"], 0.9) == [] and rumors.next_at() == 1.0
+    assert rumors.turn(["a", "b"], 1.0) == [(first, [b"line 1"])]
+    assert rumors.turn(["a", "b"], 2.0) == [(first, [b"line 1"])]
+    assert rumors.turn(["a", "b"], 3.0) == [(other, [b"line 1"])]
+    rumors.add(messages(2), None)
+    assert rumors.turn(["a", "b"], 3.0) == [(other, [b"line 2"])]
+    assert rumors.heard(first, 3.5) and not rumors.heard(first, 3.6)
+    rumors.answered(other, named(2), knew=False)
+    assert rumors.turn(["a", "b"], 3.7) == [(first, [b"line 2"])]
+
+
+def test_a_neighbour_that_lost_one_rumor_but_answers_others_is_not_silent():
+    rumors = Rumors(ONE, Coin(0.9))
+    rumors.add(messages(1), None)
+    for now in (0.0, 1.0, 2.0):
+        assert rumors.turn(["a"], now)
+    rumors.heard("a", 2.5)
+    assert rumors.turn(["a"], 3.0) == [] and rumors.count() == 0  # given up: it was lost
+    rumors.add(messages(2), None)
+    assert rumors.turn(["a"], 3.1) == [("a", [b"line 2"])]
+
+
+def test_a_window_bounds_what_is_unanswered_and_the_rest_follows():
+    rumors = Rumors(ONE._replace(window=2 * SEND_CHARGE), Coin(0.9))
+    for number in range(1, 6):  # each sent alone
+        rumors.add(messages(number), None)
+        rumors.turn(["a"], 0.0)
+    assert rumors.turn(["a"], 0.0) == []
+    assert rumors.flush(["a"]) == [("a", [b"line 3", b"line 4", b"line 5"])]
+    rumors.answered("a", named(1), knew=False)
+    assert rumors.turn(["a"], 0.0) == [("a", [b"line 3"])]
+    rumors.answered("a", named(2, 3), knew=False)
+    assert rumors.turn(["a"], 0.0) == [("a", [b"line 4", b"line 5"])]
+
+
+def test_when_a_link_ends_others_are_told():
+    rumors = Rumors(ONE, Coin(0.9))
+    rumors.add(messages(1), None)
+    (first, _), = rumors.turn(["a", "b"], 0.0)
+    other = "b" if first == "a" else "a"
+    rumors.forget(first)
+    assert rumors.turn([other], 0.0) == [(other, [b"line 1"])]
+    assert rumors.turn([], 0.0) == [] and rumors.count() == 0 and rumors.next_at() is None
+
+
+def test_two_at_once_are_told_at_once_and_one_silent_does_not_hold_up_the_other():
+    rumors = Rumors(ONE._replace(at_once=2), Coin(0.9))
+    rumors.add(messages(1), None)
+    assert sorted(link for link, _ in rumors.turn(["a", "b"], 0.0)) == ["a", "b"]
+    rumors.answered("a", named(1), knew=False)
+    assert rumors.turn(["a", "b"], 1.0) == [("b", [b"line 1"])]
+    rumors.answered("b", named(1), knew=False)
+    assert rumors.turn(["a", "b"], 9.0) == [] and rumors.count() == 0
+
+
+def test_a_stranger_that_answers_everything_costs_nothing():
+    rumors = Rumors(ONE, Coin(0.9))
+    rumors.add(messages(*range(1, 1000)), None)
+    rumors.turn(["a"], 0.0)
+    rumors.answered("b", [(RUN, [(1, 2**63 - 1)])], knew=True)
+    assert rumors.count() == 999
+    rumors.answered("a", [(b"127.0.0.1:1:1", [(1, 2**63 - 1)]), (RUN, [(500, 2**63 - 1)])], False)
+    assert rumors.turn(["a"], 0.0) == [] and rumors.count() == 499
+
+
+def test_too_many_rumors_are_bounded_and_counted():
+    rumors = Rumors(ONE, Coin(0.9))
+    rumors.add(messages(*range(HOT_LIMIT + 10)), None)
+    assert rumors.count() == HOT_LIMIT
+    assert rumors.dropped() == {"rumors told no longer: too many": 10}
+
+
+def random_graph(count, rng):
+    """Links between peers whose degrees are what the usual rule says, and a ring."""
+    places = {peer: BY_RULE.of(address_of("127.0.0.1", 5000 + peer)) for peer in range(count)}
+    links = {peer: {(peer + 1) % count, (peer - 1) % count} for peer in range(count)}
+    peers = list(places)
+    for peer in peers:
+        for other in rng.sample(peers, count):
+            if (other != peer and len(links[peer]) < places[peer]
+                    and len(links[other]) < places[other]):
+                links[peer].add(other)
+                links[other].add(peer)
+    return links
+
+
+def spread(links, origin, rng):
+    """Who has a rumor in the end, and how often it was sent."""
+    peers = {peer: Rumors(ONE, rng) for peer in links}
+    peers[origin].add(messages(1), None)
+    has, sent, active = {origin}, 0, [origin]
+    while active:
+        peer = active.pop(rng.randrange(len(active)))
+        for other, lines in peers[peer].turn(sorted(links[peer]), 0.0):
+            sent += 1
+            knew = other in has
+            if knew:
+                peers[other].has(peer, [(RUN, 1)])
+            else:
+                has.add(other)
+                peers[other].add(messages(1), peer)
+                active.append(other)
+            peers[peer].answered(other, named(1), knew)
+            active.append(peer)
+    return has, sent
+
+
+def test_rumors_alone_reach_nearly_everyone_with_far_fewer_sendings_than_flooding():
+    rng = random.Random(5)
+    reached = sent = flooded = 0
+    for _ in range(60):
+        links = random_graph(40, rng)
+        has, sendings = spread(links, rng.randrange(40), rng)
+        reached += len(has) - 1
+        sent += sendings
+        flooded += sum(map(len, links.values())) - 39  # to all but the source
+    assert reached / (60 * 39) > 0.97
+    assert sent / reached < 6 < 10 < flooded / (60 * 39)
+
+
+# Over real links.
+
+
+def test_a_network_of_rumor_mongers_delivers_everything_once(net):
+    net.settings = FAST._replace(spread="rumor")
+    net.seeds(2)
+    peers = net.peers(10)
+    wait_until(lambda: connected(peers))
+    for peer in peers:
+        peer.gossip([f"text {number}" for number in range(50)])
+    wait_until(lambda: holds_all(peers, 500), 30)
+    wait_until(lambda: all(len(received(peer)) == 450 for peer in peers))
+    assert all(len(set(received(peer))) == 450 for peer in peers)
+    wait_until(lambda: all(peer.spread.rumors.count() == 0 for peer in peers))
+
+
+def test_a_rumor_is_told_to_one_neighbour_answered_and_then_told_to_the_next(net):
+    peer, one, other = net.peer(spread="rumor", antientropy_interval=0), net.fake(), net.fake()
+    end = net.neighbour(peer, one)
+    peer.gossip(["hello"])
+    rumor = end.hear_until("rumor:")
+    next_end = net.neighbour(peer, other)
+    next_end.say(f"Liveness Request:1.000000:{other.address}")
+    assert next_end.hear().startswith("Liveness Reply:")  # and no rumor before it
+    end.say(f"status:took:{peer.address}:{peer.origin.start}=1")
+    assert next_end.hear_until("rumor:") == rumor and rumor.endswith(":1:hello")
+
+
+@pytest.mark.parametrize("spread", ["flood", "rumor"])
+def test_rumors_are_answered_and_forwarded_without_their_prefix_by_who_floods(net, spread):
+    peer = net.peer(spread=spread)
+    one, other = net.fake(), net.fake()
+    end, witness = net.neighbour(peer, one), net.neighbour(peer, other)
+    line = wire.gossip("1.000000", one.address, 7, 1, "x").decode()
+    end.say(f"rumor:{line}")
+    assert end.hear_until("status:took:") == f"status:took:{one.address}:7=1"
+    assert witness.hear_until("gmessage" if spread == "flood" else "rumor:gmessage").endswith(line)
+    end.say(f"rumor:{line}")
+    assert end.hear_until("status:knew:") == f"status:knew:{one.address}:7=1"
+    wait_event(peer, f"received:{one.address}:{line}")
+    assert count(peer, "received:") == 1
+
+
+def test_an_answer_with_another_digest_brings_what_is_missing(net):
+    peer, fake = net.peer(spread="rumor", antientropy_interval=60), net.fake()
+    end = net.neighbour(peer, fake)
+    other = wire.gossip("1.000000", fake.address, 7, 1, "missing").decode()
+    end.say("status:digest:" + "0" * 32)
+    peer.gossip(["hello"])
+    assert end.hear_until("rumor:")
+    end.say(f"status:took:{peer.address}:{peer.origin.start}=1", "status:digest:" + "0" * 32)
+    assert end.hear_until("status:seen:") == f"status:seen:{peer.address}:{peer.origin.start}=1"
+    assert end.hear_until("status:show:")
+    end.say(f"status:seen:{fake.address}:7=1")
+    assert end.hear_until("status:want:") == f"status:want:{fake.address}:7=1"
+    end.say(other, "status:sent")
+    wait_event(peer, f"received:{fake.address}:{other}")
