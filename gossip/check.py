@@ -246,7 +246,8 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
             continue
         removed = [at for at, peer, _ in seed.removed
                    if peer == run.address and at >= max(listed) and at >= run.last]
-        reported = [at for at, peer in seed.reports if peer == run.address and at >= run.last]
+        reported = [at for at, peer, _ in seed.reports
+                    if peer == run.address and at >= run.last]
         if found and not reported and seed.last < min(found):
             continue  # it had ended before anybody could tell it
         if removed and bool(reported) == bool(found):
@@ -269,17 +270,38 @@ def found_dead(proof: Proof, run: PeerRun) -> list[float]:
 
 
 def _living_removed(proof: Proof) -> list[str]:
-    """Peers that a seed removed as dead although they wrote lines before and after."""
+    """Peers that a seed removed as dead although they wrote lines before and after, and were in
+    touch, through others, with who reported them (so nobody was cut off from anybody)."""
     failures = []
     for seed in proof.seeds:
         for at, peer, reason in seed.removed:
             for run in proof.peers:
                 interval = run.setting("liveness-interval")
                 if (reason == "dead" and run.address == peer
-                        and run.first <= at - interval and run.last > at + interval
-                        and any(at - interval <= replied <= at for replied in run.replies)):
-                    failures.append(f"seed {seed.address} removed {peer}, which lived")
+                        and run.first <= at - interval and run.last > at + interval):
+                    reporters = {who for when, whom, who in seed.reports
+                                 if whom == peer and when <= at}
+                    if reporters & _in_touch(proof, peer, at - interval, at):
+                        failures.append(f"seed {seed.address} removed {peer}, which lived")
     return failures
+
+
+def _in_touch(proof: Proof, peer: str, begin: float, end: float) -> set[str]:
+    """Who was in touch with a peer by liveness replies between two moments, through others,
+    too."""
+    heard: dict[str, set[str]] = {}
+    for run in proof.peers:
+        replies = run.replies
+        for at in range(bisect.bisect_left(replies, (begin, "")), len(replies)):
+            if replies[at][0] > end:
+                break
+            heard.setdefault(run.address, set()).add(replies[at][1])
+            heard.setdefault(replies[at][1], set()).add(run.address)
+    reached, todo = set(), [peer]
+    while todo:
+        reached.add(one := todo.pop())
+        todo += heard.get(one, set()) - reached
+    return reached - {peer}
 
 
 def degrees(proof: Proof) -> Row:
@@ -300,7 +322,8 @@ def pieces(proof: Proof) -> Row:
     end = graph.end_of(proof.records)
     history = graph.history(proof.records)
     if not history:
-        return Row("pieces", None, "no peer had a neighbour", [])
+        return Row("pieces", None, "chat servers in a line are not looked at"
+                   if any(run.chat for run in proof.peers) else "no peer had a neighbour", [])
     spans = graph.spans_apart(history, end)
     figures = "the graph was never in more than one piece"
     if spans:

@@ -19,7 +19,8 @@ from gossip.settings import Settings
 _GOSSIP = re.compile(r"gmessage:[0-9.]+:((?:[0-9.]+|\[[^\]]*\]):[0-9]+:[0-9]+:[0-9]+):(.*)",
                      re.DOTALL)
 _BY_GENERATOR = re.compile("message [0-9]+")
-_DEAD = re.compile(r"Dead Node:((?:[0-9.]+|\[[^\]]*\]):[0-9]+):")
+_ADDRESS = r"((?:[0-9.]+|\[[^\]]*\]):[0-9]+)"
+_DEAD = re.compile(rf"Dead Node:{_ADDRESS}:[0-9.]+:{_ADDRESS}")
 
 
 class Delivery(NamedTuple):
@@ -55,7 +56,7 @@ class PeerRun:
         self.unlinked: dict[str, float] = {}  # earlier neighbour -> when its last link ended
         self.first_linked: float | None = None
         self.requests = self.misses = 0
-        self.replies: list[float] = []  # when neighbours answered
+        self.replies: list[tuple[float, str]] = []  # when which neighbour answered
         self.dead: dict[str, float] = {}  # neighbour -> when it was found dead
         self.failures: list[str] = []  # threads that died
 
@@ -160,7 +161,7 @@ class PeerRun:
         self.requests += 1
 
     def _reply(self, at, rest):
-        self.replies.append(at)
+        self.replies.append((at, sys.intern(rest.rpartition(":")[0])))
 
     def _missed(self, at, rest):
         self.misses += 1
@@ -195,7 +196,7 @@ class SeedRun:
         self.superseded = False  # the seed was started again
         self.registered: list[tuple[float, str]] = []  # when, whom
         self.removed: list[tuple[float, str, str]] = []  # when, whom, why
-        self.reports: list[tuple[float, str]] = []  # when a death was reported, whose
+        self.reports: list[tuple[float, str, str]] = []  # when, whose death, reported by whom
         self.failures: list[str] = []
 
     def take(self, at: float, event: str, rest: str) -> None:
@@ -207,7 +208,7 @@ class SeedRun:
             peer, _, reason = rest.rpartition(":")
             self.removed.append((at, peer, reason))
         elif event == "dead report" and _DEAD.match(rest):
-            self.reports.append((at, _DEAD.match(rest)[1]))
+            self.reports.append((at, *_DEAD.match(rest).groups()))
         elif event == "failed":
             self.failures.append(rest)
 

@@ -154,7 +154,7 @@ def timeline(records: Records) -> tuple[list[Lane], float]:
         "peers started": [run.first for run in runs],
         "peers died": [run.last for run in runs if run.is_dead(newest)],
         "found dead by a peer": [at for run in runs for at in run.dead.values()],
-        "reported to a seed": [at for seed in seeds for at, _ in seed.reports],
+        "reported to a seed": [at for seed in seeds for at, *_ in seed.reports],
         "removed by a seed": [at for seed in seeds for at, _, _ in seed.removed],
         "peers left": [run.left for run in runs if run.left is not None],
     }

@@ -158,6 +158,19 @@ def test_the_hub_whose_last_word_is_the_first_leaves_no_pieces(tmp_path):
     assert graph.history(Records(folder.write()).refresh())[-1][1] == 1
 
 
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_living_peer_that_is_removed_fails_the_check_unless_it_was_cut_off(tmp_path, cut):
+    folder = Folder(tmp_path, 4, [(0, 1), (1, 2), (2, 3), (0, 3)])
+    a, b, c, d = folder.peers
+    for one, other in ((a, b), (c, d)) if cut else ((a, b), (b, c), (c, d)):
+        folder.say(one, 4.5, f"liveness reply:{other}:1.000")
+    for seed_says in (f"dead report:Dead Node:{d}:1.000000:{a}", f"removed:{d}:dead"):
+        folder.say(folder.seed, 5, seed_says)
+    row = check.dead(check.Proof(Records(folder.write()).refresh()))
+    assert row.holds is cut
+    assert cut or row.details == [f"seed {folder.seed} removed {d}, which lived"]
+
+
 def test_the_degrees_row_shows_the_exponent_that_capacities_predict(tmp_path):
     rule = Capacity("powerlaw", 2.5)
     folder = Folder(tmp_path, 120, [], capacity="powerlaw 2.5")
