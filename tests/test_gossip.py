@@ -10,6 +10,7 @@ from gossip.addresses import address_of
 from gossip.capacity import fixed
 from gossip.command_line import is_local
 from gossip.link import Link
+from gossip.message_list import MessageList
 from helpers import (
     FAST, connected, count, events, free_address, holds_all, neighbours, received, ring_whole,
     wait_event, wait_until)
@@ -209,16 +210,74 @@ def test_two_halves_that_were_cut_apart_find_each_other_again(net, monkeypatch):
     assert all_once(peers)
 
 
-def test_links_closed_at_random_lose_nothing(net):
-    peers = linked_net(net, 6, capacity=fixed(3), gossip_count=20, liveness_misses=100)
-    for turn in range(40):
+@pytest.mark.parametrize("spread", ["flood", "rumor"])
+@pytest.mark.parametrize("seconds", [1.2, pytest.param(30, marks=pytest.mark.slow)])
+def test_links_closed_at_random_lose_nothing(net, seconds, spread):
+    peers = linked_net(net, 6, capacity=fixed(3), liveness_misses=100, spread=spread,
+                       gossip_count=int(seconds / FAST.gossip_interval))
+    for turn in range(int(seconds / 0.03)):
         victim = peers[turn % 6]
         for link in victim.neighbours.links()[:1]:
             link.close("closed by the test")
         threading.Event().wait(0.03)
-    wait_until(lambda: holds_all(peers, 120))
+    wait_until(lambda: holds_all(peers, 6 * int(seconds / FAST.gossip_interval)))
     assert all_once(peers)
-    assert FAST.antientropy_interval > 0
+
+
+@pytest.mark.parametrize("interval", [FAST.antientropy_interval, 0])
+def test_what_was_said_while_a_link_was_down_comes_only_by_anti_entropy(net, interval):
+    one, other = linked_net(net, 2, antientropy_interval=interval, liveness_misses=100)
+    for peer in (one, other):
+        peer._dial = lambda *args, **kwargs: None
+    one.neighbours.links()[0].close("closed by the test")
+    wait_until(lambda: not neighbours(one) and not neighbours(other))
+    one.gossip(["said alone"])
+    for peer in (one, other):
+        del peer._dial
+    wait_until(lambda: neighbours(one) == {other.address})
+    one.gossip(["said together"])
+    wait_until(lambda: any(text.endswith(":said together") for text in received(other)))
+    if interval:
+        wait_until(lambda: other.messages.count() == 2)
+    assert other.messages.count() == (2 if interval else 1)
+
+
+@pytest.mark.parametrize("spread", ["flood", "rumor"])
+def test_peers_killed_and_restarted_one_after_the_other_lose_nothing(net, spread):
+    peers = linked_net(net, 5, capacity=fixed(3), spread=spread)
+    said = 0
+    for turn in range(5):
+        for peer in peers:
+            peer.gossip([f"turn {turn}"])
+        said += 5
+        wait_until(lambda: holds_all(peers, said))
+        victim = peers.pop(0)
+        net.kill([victim])
+        peers[0].gossip(["one is away"])
+        said += 1
+        peers.append(net.peer(victim.address, capacity=fixed(3), spread=spread))
+    wait_until(lambda: holds_all(peers, said))
+
+
+def test_of_many_runs_only_those_that_differ_are_shown(net):
+    peer, fake = net.peer(antientropy_interval=60), net.fake()
+    end = net.neighbour(peer, fake)
+    runs = [f"127.0.0.1:{port}:7" for port in range(1, 101)]
+    end.say(*(f"gmessage:1.000000:{run}:1:x" for run in runs))
+    wait_until(lambda: peer.messages.count() == 100)
+    other = MessageList(peer.settings)
+    other.add([f"gmessage:1.000000:{run}:1:x".encode() for run in runs[1:]])
+    end.send(wire.status("digest", other.digest()))
+    told = end.hear_until("status:parts:")
+    assert len(told) == len("status:parts:") + 8 * wire.PARTS
+    end.send(wire.status_parts("parts", other.parts()))
+    shown = end.hear_until("status:seen:")
+    assert f"{runs[0]}=1" in shown and 1 <= shown.count("=") < 12
+    asked = int(end.hear_until("status:show:").rpartition(":")[2], 16)
+    assert asked.bit_count() == 1
+    end.send(wire.status("digest", peer.messages.digest()))
+    end.say(f"Liveness Request:1.000000:{fake.address}")
+    assert end.hear().startswith("Liveness Reply:")  # and nothing before it: they agree
 
 
 def test_it_all_works_over_ipv6(net):

@@ -174,6 +174,38 @@ def test_what_is_gone_is_asked_for_once_but_of_every_new_neighbour():
     assert lacking.count() == 10
 
 
+def test_what_is_only_known_to_be_gone_counts_when_two_meet():
+    run = b"127.0.0.1:5001:7"
+    told_gone, holding = MessageList(Settings()), MessageList(Settings())
+    told_gone.add([line(1)])
+    told_gone.note_gone([(run, [(2, 2)])])
+    holding.add([line(1), line(2)])
+    assert told_gone.digest() == holding.digest() and told_gone.parts() == holding.parts()
+    assert told_gone.digest(although_gone=True) != holding.digest(although_gone=True)
+    differ = [at for at, (one, other) in enumerate(
+        zip(told_gone.parts(True), holding.parts(True))) if one != other]
+    assert len(differ) == 1
+    assert holding.vector(1 << differ[0]) == [run + b"=1-2"]
+    assert holding.vector(~(1 << differ[0])) == []
+
+
+def test_who_has_never_seen_a_message_does_not_call_it_gone():
+    run = b"127.0.0.1:5001:7"
+    evicted = MessageList(Settings(cache_size=1))
+    evicted.add([line(1), line(2)])
+    assert evicted.texts([(run, [(1, 9)])], 10**6) == ([line(2)], [(run, [(1, 1)])])
+    assert MessageList(Settings()).texts([(run, [(1, 9)])], 10**6) == ([], [])
+
+
+def test_older_runs_are_fetched_first():
+    full, lacking = MessageList(Settings()), MessageList(Settings())
+    full.add([line(number, start=start) for start in (30, 100, 9) for number in (1, 2)])
+    catch_up = CatchUp(lacking, 2.0)
+    catch_up.offered("full", told(full), False)
+    _, want = catch_up.next_want(0.0)
+    assert [run.rpartition(b":")[2] for run, _ in want] == [b"9", b"30", b"100"]
+
+
 def test_a_silent_neighbour_loses_its_turn_and_an_empty_promise_its_offer():
     full, lacking = MessageList(Settings()), MessageList(Settings())
     full.add([line(1)])
