@@ -274,6 +274,7 @@ def test_a_crash_that_does_not_come_is_given_up(server, console, capfd, monkeypa
 
 def test_a_server_that_went_away_is_one_line_and_may_be_started_again(server, console, capfd):
     console.carry_out(f"0 start 1 {server.port}")
+    wait_until(server.connections)
     server.hang_up()
     console.carry_out("0 msg 1 a")
     assert "server 0 has ended" in errors(capfd)[0]
