@@ -11,6 +11,7 @@ that are known.
 
 import threading
 import time
+import weakref
 
 from gossip import wire
 from gossip.catch_up import CatchUp
@@ -31,7 +32,7 @@ class AntiEntropy:
         self._portion = settings.portion
         self.catch_up = CatchUp(messages, settings.fetch_patience)
         self._lock = threading.Lock()  # guards _compared
-        self._compared: dict[object, float] = {}  # link -> when it was last told a digest
+        self._compared = weakref.WeakKeyDictionary()  # link -> when it was last told a digest
 
     def meet(self, link) -> None:
         """Two have become neighbours: each finds out whether the other has seen the same."""
@@ -61,8 +62,6 @@ class AntiEntropy:
     def forget(self, link) -> None:
         """The link has ended: what it offered has to come from others."""
         self.catch_up.forget(link)
-        with self._lock:
-            self._compared.pop(link, None)
 
     def on_status(self, link, message: wire.Status) -> None:
         """A neighbour compares, asks, or answers."""

@@ -45,19 +45,19 @@ class Figure(NamedTuple):
 
 
 FIGURES = [
-    Figure("last_median", "to the last peer, median      ms", ".2f"),
-    Figure("last_p99", "to the last peer, 99 %        ms", ".2f"),
-    Figure("each_median", "to each peer, median          ms", ".2f"),
-    Figure("each_p99", "to each peer, 99 %            ms", ".2f"),
-    Figure("deliveries_per_second", "burst                         deliveries/s", ",.0f"),
-    Figure("cpu_per_delivery", "CPU per delivery              µs", ".2f"),
-    Figure("transmissions", "transmissions per delivery    copies", ".2f"),
-    Figure("share", "without anti-entropy          % delivered", ".2f"),
-    Figure("share_transmissions", "and its transmissions         copies", ".2f"),
-    Figure("memory_idle", "memory of a peer, idle        MiB", ".1f"),
-    Figure("memory_after", "memory of a peer, after burst MiB", ".1f"),
+    Figure("last_median", "to the last peer, median, ms", ".2f"),
+    Figure("last_p99", "to the last peer, 99 %, ms", ".2f"),
+    Figure("each_median", "to each peer, median, ms", ".2f"),
+    Figure("each_p99", "to each peer, 99 %, ms", ".2f"),
+    Figure("deliveries_per_second", "burst, deliveries/s", ",.0f"),
+    Figure("cpu_per_delivery", "CPU per delivery, µs", ".2f"),
+    Figure("transmissions", "transmissions per delivery, copies", ".2f"),
+    Figure("share", "without anti-entropy, % delivered", ".2f"),
+    Figure("share_transmissions", "and its transmissions, copies", ".2f"),
+    Figure("memory_idle", "memory of a peer, idle, MiB", ".1f"),
+    Figure("memory_after", "memory of a peer, after burst, MiB", ".1f"),
     Figure("threads", "threads of a peer", ".1f"),
-    Figure("cpu_at_rest", "CPU at rest, of a peer        % of a core", ".3f"),
+    Figure("cpu_at_rest", "CPU at rest, of a peer, % of a core", ".3f"),
 ]
 
 
@@ -99,21 +99,21 @@ def _one_network(args, peers, seeds, local, settings: Settings, end: End,
 
 
 def table(results: dict[str, list[dict[str, float]]]) -> list[str]:
-    """The rows: each figure's median over the runs, and the least and the most if they differ,
-    in a column for every way of spreading."""
-    rows = ["".join([f"{'':<43}", *(f"{spread:>36}" for spread in results)]).rstrip(),
-            "".join([f"{'':<43}", *(f"{'median':>12}{'least':>12}{'most':>12}" for _ in results)])]
+    """The rows: each figure's median over the runs, the least and the most, in columns for
+    every way of spreading; what was measured once stands under the median."""
+    heads = ["median", "least", "most"]
+    rows = [f"{'':<36}" + "".join([f"{spread:>12}{'':24}" for spread in results]).rstrip(),
+            f"{'':<36}" + "".join([f"{head:>12}" for _ in results for head in heads])]
     for name, what, form in FIGURES:
-        cells = [[run[name] for run in runs if name in run] for runs in results.values()]
-        if any(cells):
-            rows.append(f"{what:<43}" + "".join([_cell(values, form) for values in cells]))
+        row = f"{what:<36}"
+        for runs in results.values():
+            values = [run[name] for run in runs if name in run]
+            shown = [statistics.median(values), min(values), max(values)] if values else []
+            cells = [f"{value:>12{form}}" for value in shown[:1 if len(values) == 1 else 3]]
+            row += "".join(cells).ljust(12 * len(heads))
+        if row.strip() != what:
+            rows.append(row.rstrip())
     return rows
-
-
-def _cell(values: list[float], form: str) -> str:
-    shown = [statistics.median(values), min(values), max(values)] if values else []
-    return "".join([f"{value:>12{form}}" for value in shown[:1 if len(values) == 1 else 3]]
-                   ).ljust(36)
 
 
 def _write_json(args, settings: Settings, results: dict[str, list[dict[str, float]]]) -> None:

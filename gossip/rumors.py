@@ -11,6 +11,7 @@ a window of bytes is unanswered by one neighbour: what is meant for it waits.
 """
 
 import collections
+import math
 import threading
 from typing import NamedTuple
 
@@ -79,6 +80,8 @@ class Rumors:
         self._hot: dict[Key, _Rumor] = {}
         self._ready: list[_Rumor] = []  # hot, and somebody is to be found to tell
         self._channels: dict[object, _Channel] = {}
+        self._queued: dict[object, _Channel] = {}  # those with a queue
+        self._repeat_at = math.inf  # nothing unanswered is due before
         self._dropped = collections.Counter()
 
     def add(self, messages: list[tuple[Key, bytes]], source) -> None:
@@ -125,7 +128,7 @@ class Rumors:
         with self._lock:
             if len(self._channels) > len(links):
                 self._forget_others(links)
-            tellings = self._repeat(now)
+            tellings = self._repeat(now) if now >= self._repeat_at else {}
             self._choose(links)
             self._take(tellings, now)
             while self._ready:  # some have come from those who were to be told
@@ -136,15 +139,15 @@ class Rumors:
     def next_at(self) -> float | None:
         """When something unanswered is due; None while there is nothing."""
         with self._lock:
-            first = [next(iter(channel.told.values())).at
-                     for channel in self._channels.values() if channel.told]
-            return min(first) + self._telling.patience if first else None
+            due = self._first_due()
+            return due if due < math.inf else None
 
     def forget(self, link) -> None:
         """A link has ended: others are told what it was to be told."""
         with self._lock:
             if link in self._channels:
-                self._give_up(self._channels.pop(link))
+                self._give_up(link)
+                del self._channels[link]
 
     def flush(self, links) -> list[tuple[object, list[bytes]]]:
         """What has not been told once so far, whatever the windows say."""
@@ -168,31 +171,40 @@ class Rumors:
     def _forget_others(self, links) -> None:
         """Some link was told something while it ended."""
         for link in set(self._channels) - set(links):
-            self._give_up(self._channels.pop(link))
+            self._give_up(link)
+            del self._channels[link]
 
     def _choose(self, links) -> None:
         """Find neighbours to tell for every rumor that needs some: the same for as many as
         possible, so that they travel together."""
-        ready, self._ready = self._ready, []
+        ready, self._ready = [rumor for rumor in self._ready if not rumor.stopped], []
+        if not ready:
+            return
         links = [link for link in links
                  if link not in self._channels or not self._channels[link].silent]
         self._rng.shuffle(links)
         for rumor in ready:
-            if rumor.stopped:
-                continue
             for link in links:
                 if rumor.open == self._telling.at_once:
                     break
                 if link not in rumor.asked and link not in rumor.known:
-                    rumor.asked.add(link)
-                    rumor.open += 1
-                    self._channels.setdefault(link, _Channel()).queue.append(rumor)
+                    self._assign(rumor, link)
             if not rumor.open:
                 self._stop(rumor)
 
+    def _assign(self, rumor: _Rumor, link) -> None:
+        """A rumor is to be told to a neighbour as soon as the window allows."""
+        rumor.asked.add(link)
+        rumor.open += 1
+        channel = self._channels.get(link)
+        if channel is None:
+            channel = self._channels[link] = _Channel()
+        channel.queue.append(rumor)
+        self._queued[link] = channel
+
     def _take(self, tellings: dict, now: float) -> None:
         """Move what the windows have room for from the queues to the tellings."""
-        for link, channel in self._channels.items():
+        for link, channel in list(self._queued.items()):
             batch = tellings.setdefault(link, [])
             while channel.queue and channel.used < self._telling.window:
                 rumor = channel.queue.popleft()
@@ -203,6 +215,10 @@ class Rumors:
                 channel.used += charge
                 channel.told[rumor.key] = _Told(rumor, now, 1, charge)
                 batch.append(rumor.line)
+            if batch:
+                self._repeat_at = min(self._repeat_at, now + self._telling.patience)
+            if not channel.queue:
+                del self._queued[link]
 
     def _repeat(self, now: float) -> dict[object, list[bytes]]:
         """Tell again what was not answered in time, and give up what never was; who has said
@@ -224,12 +240,21 @@ class Rumors:
                     self._closed(told.rumor)
                 else:
                     channel.silent = True
-                    self._give_up(channel)
+                    self._give_up(link)
                     batch.clear()
+        self._repeat_at = self._first_due()
         return tellings
 
-    def _give_up(self, channel: _Channel) -> None:
+    def _first_due(self) -> float:
+        """When the first of what is unanswered is due; infinity when nothing is."""
+        first = [next(iter(channel.told.values())).at
+                 for channel in self._channels.values() if channel.told]
+        return min(first, default=math.inf) + self._telling.patience
+
+    def _give_up(self, link) -> None:
         """Nobody answers there: others are told instead."""
+        channel = self._channels[link]
+        self._queued.pop(link, None)
         rumors = [*(told.rumor for told in channel.told.values()), *channel.queue]
         channel.told.clear()
         channel.queue.clear()

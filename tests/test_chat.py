@@ -377,14 +377,18 @@ def test_the_readme_scripts_run_servers_under_a_stock_proxy(line, tmp_path):
         scripts[name].chmod(0o755)
     ports = [free_port(), free_port()]
     flags = ["--udp-base", str(line.base), "--outputs", str(tmp_path)]
+    bystander = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE)
+    (tmp_path / "chat_pids").write_text(f"{bystander.pid}\n")  # its id was a server's once
     started = [subprocess.Popen([scripts["process"], str(own_id), "2", str(port), *flags],
                                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd=tmp_path)
                for own_id, port in enumerate(ports)]
     try:
         wait_until(lambda: all(map(listens, ports)))
         subprocess.run([scripts["stopall"]], check=True, cwd=tmp_path, timeout=10)
-        assert all(process.wait(10) != 0 for process in started)
+        assert [process.wait(10) for process in started] == [0, 0]
+        assert bystander.poll() is None
     finally:
-        for process in started:
+        for process in (*started, bystander):
             process.kill()
             process.wait()
+        bystander.stdin.close()
