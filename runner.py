@@ -21,6 +21,7 @@ from gossip.chat_console import FORMS, ChatConsole, read_lines
 from gossip.command_line import (
     FAILED, ROOT, CommandError, Parser, add_common_flags, add_peer_flags, check_free, load_seeds,
     number, parse_port, peer_settings, run_command, show)
+from gossip.module.experiment import run_experiment
 from gossip.network import Network, clear_outputs, default_processes
 from gossip.programs import local_seeds, run_seeds
 from gossip.progress import Progress
@@ -41,7 +42,8 @@ LINGER = check.ON_ITS_WAY + 0.2  # seconds without gossip at the end: the check 
 def main(arguments: list[str]) -> int:
     """Choose the command by the first word."""
     commands = {"demo": demo_command, "check": check_command, "bench": bench_command,
-                "plot": plot_command, "console": console_command, "worker": worker_command}
+                "plot": plot_command, "console": console_command, "module": module_command,
+                "worker": worker_command}
     command = commands.get(arguments[0]) if arguments else None
     if command is not None:
         return run_command(f"runner.py {arguments[0]}", command, arguments[1:])
@@ -200,6 +202,27 @@ def plot_command(arguments: list[str]) -> None:
             show(str(path))
     except ValueError as error:
         raise CommandError(str(error), FAILED) from None
+
+
+def module_command(arguments: list[str]) -> int:
+    """A network of gossip modules, and what their clients are told."""
+    parser = Parser(prog="runner.py module",
+                    description="Gossip modules join, announce, lose some, and announce again.")
+    parser.add_argument("--peers", type=whole_number(3), default=20, metavar="N",
+                        help="modules, each a process (20)")
+    parser.add_argument("--pow-bits", type=whole_number(0), default=12, metavar="BITS",
+                        help="proof of work (12)")
+    parser.add_argument("--degree", type=whole_number(2), default=6, metavar="K",
+                        help="places of each view (6)")
+    parser.add_argument("--once", action="store_true",
+                        help="as always here: end when it is proved")
+    parser.add_argument("--outputs", metavar="DIR", type=pathlib.Path, default=ROOT / "outputs",
+                        help="where output files go (outputs)")
+    add_base_port(parser)
+    args = parser.parse_args(arguments)
+    if args.base_port + 2 * args.peers > 65536:
+        parser.error(f"{args.peers} modules from port {args.base_port} on pass port 65535")
+    return run_experiment(args)
 
 
 def existing(folder: pathlib.Path) -> pathlib.Path:

@@ -29,6 +29,8 @@ _BIND_ADDRESS_NO_PORT = getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24)  # Linux:
 class Lines:
     """Framing: cuts a stream of bytes into the lines that it is made of."""
 
+    late = "no valid line in time"
+
     def __init__(self, limit: int = LINE_LIMIT):
         self._limit = limit
         self._rest = b""  # the beginning of a line that has not ended yet
@@ -47,20 +49,28 @@ class Lines:
         self._rest = lines.pop()
         return lines
 
+    def unfinished(self) -> bool:
+        """Whether a line has begun and not ended."""
+        return bool(self._rest)
+
 
 class Link:
     """One connection. `role` and `peer` say what it is for and whom it leads to."""
 
-    def __init__(self, sock: socket.socket | None, flusher, settings: Settings, role: str):
+    def __init__(self, sock: socket.socket | None, flusher, settings: Settings, role: str,
+                 framing=Lines):
         self._sock = sock  # None until `connect`
         self._flusher = flusher
         self._settings = settings
-        self._framing = Lines()
+        self._framing = framing()
         self.role = role  # what it is for; see ALLOWED in peer.py and seed.py
         self.peer: Address | None = None  # the announced address at the other end, once known
         self.remote = ""  # IP:PORT of the connection itself
         self.remote_ip = ""
         self.deadline: float | None = None  # monotonic time by which a line is due
+        self.unfinished_limit: float | None = None  # seconds in which one that has begun is due
+        self._unfinished: float | None = None  # monotonic time by which one that has begun is
+        self.cut_short = False  # the stream ended inside a line
         self.answered = 0.0  # monotonic time of the last answer to a question; for its reader
         self.heard = 0.0  # monotonic time at which something came last
         self._lock = threading.Lock()  # orders the bytes; guards everything below
@@ -118,31 +128,48 @@ class Link:
                 self.close(error.strerror or str(error))
                 return None
             if not data:
+                self.cut_short = self._framing.unfinished()
                 self.close("closed by the other end")
                 return None
             self.heard = time.monotonic()
             lines = self._framing.feed(data)
+            if self.unfinished_limit is not None:
+                self._limit_unfinished(bool(lines))
             if lines:
                 return lines
+
+    def _limit_unfinished(self, anew: bool) -> None:
+        """What has begun is due some time after it began."""
+        if not self._framing.unfinished():
+            self._unfinished = None
+        elif anew or self._unfinished is None:
+            self._unfinished = self.heard + self.unfinished_limit
+
+    def _due(self) -> float | None:
+        """When something is due; other threads change the deadline."""
+        deadline, unfinished = self.deadline, self._unfinished
+        if deadline is None or unfinished is None:
+            return deadline if unfinished is None else unfinished
+        return min(deadline, unfinished)
 
     def _receive(self) -> bytes:
         """What has come; waits for it unless it is due by some time (BlockingIOError then). Mostly
         it is there already, and looking before waiting costs less than waiting first."""
-        deadline = self.deadline  # other threads change it
+        deadline = self._due()
         if deadline is None:
             return self._sock.recv(READ_SIZE)
         if deadline <= time.monotonic():
-            raise WireError("no valid line in time")
+            raise WireError(self._framing.late)
         return self._sock.recv(READ_SIZE, DONT_WAIT)
 
     def _wait_readable(self) -> None:
         """Wait for something to read, for a while; a deadline may be set by other threads."""
-        deadline = self.deadline
+        deadline = self._due()
         wait = DEADLINE_LOOK
         if deadline is not None:
             wait = min(wait, deadline - time.monotonic())
             if wait <= 0:
-                raise WireError("no valid line in time")
+                raise WireError(self._framing.late)
         with Selector() as selector:
             selector.register(self._sock, selectors.EVENT_READ)
             selector.select(wait)

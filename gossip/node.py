@@ -38,6 +38,7 @@ class Node:
     """A listener, links, threads and an output file, from `start` to `stop`."""
 
     kind = "node"
+    link_class = Link
     ALLOWED: dict[str, set[str]] = {}  # role of a link -> kinds of lines that it may carry
 
     def __init__(self, address: Address, settings: Settings, output: OutputFile):
@@ -174,7 +175,7 @@ class Node:
 
     def new_link(self, role: str, address: Address | None = None, sock=None) -> Link:
         """Make a link, which `stop` will close; without a socket it is to be dialled."""
-        link = Link(sock, self.flusher, self.settings, role)
+        link = self.link_class(sock, self.flusher, self.settings, role)
         link.peer = address
         with self._lock:
             self._links.add(link)

@@ -1,0 +1,7 @@
+"""The VoidPhone gossip module: a binary API for modules of the same host, peers on others.
+
+messages   what is said, as bytes              view       neighbours and known addresses
+ini        the configuration                   news       what is new, waits, or is remembered
+work       proof of work, in workers           node       the module: links, threads, handshake
+program    peer.py -c                          experiment runner.py module
+"""

@@ -1,0 +1,45 @@
+"""A client of the API: subscribes, announces, and validates what it is told of."""
+
+import socket
+import threading
+
+from gossip.module import messages
+
+
+class Client:
+    """One connection to a gossip module; a thread takes what it is told, until `close`."""
+
+    def __init__(self, address: tuple[str, int], data_type: int, on_data):
+        """`on_data(data)` says whether the data is valid."""
+        self._on_data = on_data
+        self._sock = socket.create_connection(address, 5)
+        self._sock.settimeout(None)
+        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._sock.sendall(messages.Notify(data_type).pack())
+        self._type = data_type
+        self._thread = threading.Thread(target=self._read, name="API client", daemon=True)
+        self._thread.start()
+
+    def announce(self, data: bytes, ttl: int = 0) -> None:
+        self._sock.sendall(messages.Announce(ttl, self._type, data).pack())
+
+    def _read(self) -> None:
+        frames = messages.Frames()
+        try:
+            while received := self._sock.recv(65_536):
+                answers = []
+                for frame in frames.feed(received):
+                    message = messages.parse(frame)
+                    valid = self._on_data(message.data)
+                    answers.append(messages.Validation(message.id, valid).pack())
+                self._sock.sendall(b"".join(answers))
+        except OSError:
+            pass  # the module is gone
+
+    def close(self) -> None:
+        try:
+            self._sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # the module is gone
+        self._thread.join()
+        self._sock.close()

@@ -1,0 +1,117 @@
+"""The configuration of the gossip module: section [gossip] of an .ini file.
+
+Keys before the first section, and other sections, belong to other modules of the host.
+"""
+
+import configparser
+import socket
+from typing import NamedTuple
+
+from gossip.addresses import Address, address_of, can_be_dialled
+
+SECTION = "gossip"
+_PREAMBLE = "keys before the first section"
+
+
+class ConfigError(ValueError):
+    """Names the key that is missing or wrong, and what is expected."""
+
+
+class Config(NamedTuple):
+    """What the file says; addresses are resolved."""
+
+    cache_size: int  # addresses known beside the view
+    degree: int  # places of the view: we dial only while one is free
+    p2p_address: Address  # where other peers find us
+    api_address: tuple[Address, ...]  # where modules find us: the first that can be had
+    p2p_ttl: int = 5  # hops of a PUSH
+    bootstrapper: Address | None = None  # None: this is the bootstrapper
+    pow_bits: int = 24  # zero bits that proof of work begins with
+    max_connections: int = 0  # neighbours above which one is dropped
+    min_degree: int = 0  # neighbours below which more are asked for
+
+
+def read_ini(path) -> Config:
+    """Read a file; ConfigError or OSError tells what is wrong with it."""
+    with open(path, encoding="utf-8-sig") as file:
+        return parse_ini(file.read())
+
+
+def parse_ini(text: str) -> Config:
+    """Return what the text of a file says; ConfigError names what is wrong."""
+    parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
+    try:
+        parser.read_string(f"[{_PREAMBLE}]\n{text}")
+    except configparser.Error as error:
+        raise ConfigError(str(error).splitlines()[0]) from None
+    if not parser.has_section(SECTION):
+        raise ConfigError(f"no section [{SECTION}]")
+    section = parser[SECTION]
+    degree = _number(section, "degree", 1, 1000)
+    p2p_address = _peer_address(section, "p2p_address")
+    bootstrapper = None
+    if "bootstrapper" in section:
+        bootstrapper = _peer_address(section, "bootstrapper")
+    return Config(
+        cache_size=_number(section, "cache_size", 1, 10_000_000),
+        degree=degree,
+        p2p_address=p2p_address,
+        api_address=_api_address(section),
+        p2p_ttl=_number(section, "p2p_ttl", 1, 255, 5),
+        bootstrapper=None if bootstrapper == p2p_address else bootstrapper,
+        pow_bits=_number(section, "pow_bits", 0, 64, 24),
+        max_connections=_number(section, "max_connections", 1, 100_000, 2 * degree),
+        min_degree=_number(section, "min_degree", 1, degree, max(1, degree // 2)))
+
+
+def _value(section, key: str, expected: str) -> str:
+    value = section.get(key)
+    if value is None or not value.strip():
+        raise ConfigError(f"{key} is missing; expected is {expected}")
+    return value.strip().strip('"')
+
+
+def _number(section, key: str, low: int, high: int, usual: int | None = None) -> int:
+    if usual is not None and key not in section:
+        return usual
+    expected = f"a whole number from {low} to {high}"
+    value = _value(section, key, expected)
+    if not value.isascii() or not value.isdecimal() or not low <= int(value) <= high:
+        raise ConfigError(f"{key} = {value}: expected is {expected}")
+    return int(value)
+
+
+def _host_and_port(section, key: str, expected: str) -> tuple[str, int]:
+    value = _value(section, key, expected)
+    host, _, port = value.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if (not host or not port.isdecimal() or not 1 <= int(port) <= 65535
+            or bracketed != (":" in host)):
+        raise ConfigError(f"{key} = {value}: expected is {expected}")
+    return host[1:-1] if bracketed else host, int(port)
+
+
+def _peer_address(section, key: str) -> Address:
+    expected = "an IPv4 address, or a name that has one, and a port: 127.0.0.1:6001"
+    host, port = _host_and_port(section, key, expected)
+    try:
+        found = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)
+        address = address_of(found[0][4][0], port)
+    except (OSError, ValueError):
+        raise ConfigError(f"{key} = {host}: expected is {expected}") from None
+    if not can_be_dialled(address):
+        raise ConfigError(f"{key} = {address}: expected is an address that others can dial")
+    return address
+
+
+def _api_address(section) -> tuple[Address, ...]:
+    expected = "an address or a name and a port: 127.0.0.1:7001, [::1]:7001"
+    host, port = _host_and_port(section, "api_address", expected)
+    try:
+        found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+    except (OSError, ValueError):
+        raise ConfigError(f"api_address = {host}: expected is {expected}") from None
+    found.sort(key=lambda entry: entry[0] != socket.AF_INET)
+    addresses = [address_of(entry[4][0], port) for entry in found
+                 if entry[0] in (socket.AF_INET, socket.AF_INET6) and "%" not in entry[4][0]]
+    return tuple(dict.fromkeys(addresses))

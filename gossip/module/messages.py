@@ -1,0 +1,269 @@
+"""The binary messages of the gossip module: a message in, a value out, or a WireError; and back.
+
+Pure. Every message starts with its size (u16, the whole message) and its type (u16), all numbers
+big-endian. 500 to 503 are said between modules of a host and us (the VoidPhone API), 504 to 511
+between peers. Reserved fields are sent as 0 and ignored.
+"""
+
+import functools
+import struct
+from typing import NamedTuple
+
+from gossip.addresses import Address, address_of
+from gossip.wire import WireError
+
+HEADER = struct.Struct(">HH")
+LONGEST = 65_535  # bytes of a message
+_DATA = struct.Struct(">BBH")  # ANNOUNCE, before the data
+_NOTIFICATION = struct.Struct(">HH")
+_PEER_NOTIFICATION = struct.Struct(">BBHH")
+_ENDPOINT = struct.Struct(">4sH")
+_WORK = struct.Struct(">QQ4sH")
+_PUSH = struct.Struct(">H4sH")
+SPREADABLE = LONGEST - HEADER.size - _PEER_NOTIFICATION.size  # bytes of data that 511 has room for
+
+
+class Announce(NamedTuple):
+    """A module has data to spread; `ttl` hops far, 0 for everywhere."""
+
+    ttl: int
+    data_type: int
+    data: bytes
+    kind = "announce"
+
+    def pack(self) -> bytes:
+        return _message(500, _DATA.pack(self.ttl, 0, self.data_type) + self.data)
+
+
+class Notify(NamedTuple):
+    """A module wants to be told of data of a type."""
+
+    data_type: int
+    kind = "notify"
+
+    def pack(self) -> bytes:
+        return _message(501, struct.pack(">HH", 0, self.data_type))
+
+
+class Notification(NamedTuple):
+    """A module is told of data."""
+
+    id: int
+    data_type: int
+    data: bytes
+    kind = "notification"
+
+    def pack(self) -> bytes:
+        return _message(502, _NOTIFICATION.pack(self.id, self.data_type) + self.data)
+
+
+class Validation(NamedTuple):
+    """A module says whether what it was told of is well-formed, and is to be spread on."""
+
+    id: int
+    valid: bool
+    kind = "validation"
+
+    def pack(self) -> bytes:
+        return _message(503, struct.pack(">HH", self.id, self.valid))
+
+
+class PeerRequest(NamedTuple):
+    """Whom do you know?"""
+
+    kind = "peer_request"
+
+    def pack(self) -> bytes:
+        return _message(504, b"")
+
+
+class PeerResponse(NamedTuple):
+    """The sender's view."""
+
+    addresses: tuple
+    kind = "peer_response"
+
+    def pack(self) -> bytes:
+        return _message(505, b"".join(map(_endpoint, self.addresses)))
+
+
+class VerificationRequest(NamedTuple):
+    """Work for who wants to be a neighbour."""
+
+    nonce: int
+    kind = "verification_request"
+
+    def pack(self) -> bytes:
+        return _message(506, struct.pack(">Q", self.nonce))
+
+
+class VerificationResponse(NamedTuple):
+    """The work, done."""
+
+    nonce: int
+    challenge: int
+    address: Address
+    kind = "verification_response"
+
+    def pack(self) -> bytes:
+        return _message(507, struct.pack(">QQ", self.nonce, self.challenge)
+                        + _endpoint(self.address))
+
+
+class Hello(NamedTuple):
+    """The sender's listening address, as the first word to whom it has dialled."""
+
+    address: Address
+    kind = "hello"
+
+    def pack(self) -> bytes:
+        return _message(508, _endpoint(self.address))
+
+
+class Push(NamedTuple):
+    """Somebody has verified; pass it on."""
+
+    ttl: int
+    address: Address
+    kind = "push"
+
+    def pack(self) -> bytes:
+        return _message(509, struct.pack(">H", self.ttl) + _endpoint(self.address))
+
+
+class Ping(NamedTuple):
+    """The sender lives."""
+
+    kind = "ping"
+
+    def pack(self) -> bytes:
+        return _message(510, b"")
+
+
+class PeerNotification(NamedTuple):
+    """Data that spreads; `ttl` hops are left, 255 for any number."""
+
+    ttl: int
+    id: int
+    data_type: int
+    data: bytes
+    kind = "peer_notification"
+
+    def pack(self) -> bytes:
+        return _message(
+            511, _PEER_NOTIFICATION.pack(self.ttl, 0, self.id, self.data_type) + self.data)
+
+
+class Frames:
+    """Framing: cuts a stream of bytes into the messages that it is made of."""
+
+    late = "a message was not finished in time"
+
+    def __init__(self):
+        self._rest = b""  # the beginning of a message that has not ended yet
+        self.fault: WireError | None = None  # why nothing can follow what was returned
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Return the whole messages that end in `data`, up to the first with a wrong size."""
+        if self._rest:
+            data = self._rest + data
+        messages, at, end = [], 0, len(data)
+        while end - at >= 2:
+            size = data[at] << 8 | data[at + 1]
+            if size < HEADER.size:
+                self.fault = WireError(f"message of {size} bytes")
+                break
+            if end - at < size:
+                break
+            messages.append(data[at:at + size])
+            at += size
+        self._rest = data[at:]
+        return messages
+
+    def unfinished(self) -> bool:
+        """Whether a message has begun and not ended."""
+        return bool(self._rest)
+
+
+def parse(message: bytes):
+    """Return the value of a whole message; WireError when it is none."""
+    number = message[2] << 8 | message[3]
+    parser = _PARSERS.get(number)
+    if parser is None:
+        raise WireError(f"unknown type {number}")
+    try:
+        return parser(message[HEADER.size:])
+    except struct.error:
+        raise WireError(f"message {number} of {len(message)} bytes") from None
+
+
+def _message(number: int, body: bytes) -> bytes:
+    return HEADER.pack(HEADER.size + len(body), number) + body
+
+
+def _endpoint(address: Address) -> bytes:
+    return _ENDPOINT.pack(bytes(map(int, address.ip.split("."))), address.port)
+
+
+@functools.lru_cache(maxsize=16_384)
+def _address(ip: bytes, port: int) -> Address:
+    if port == 0:
+        raise WireError("address with port 0")
+    return address_of(".".join(map(str, ip)), port)
+
+
+def _parse_announce(body: bytes) -> Announce:
+    ttl, _, data_type = _DATA.unpack_from(body)
+    return Announce(ttl, data_type, body[_DATA.size:])
+
+
+def _parse_notification(body: bytes) -> Notification:
+    return Notification(*_NOTIFICATION.unpack_from(body), body[_NOTIFICATION.size:])
+
+
+def _parse_validation(body: bytes) -> Validation:
+    number, flags = struct.unpack(">HH", body)
+    return Validation(number, bool(flags & 1))
+
+
+def _parse_peer_response(body: bytes) -> PeerResponse:
+    return PeerResponse(tuple(_address(*pair) for pair in _ENDPOINT.iter_unpack(body)))
+
+
+def _parse_verification(body: bytes) -> VerificationResponse:
+    nonce, challenge, ip, port = _WORK.unpack(body)
+    return VerificationResponse(nonce, challenge, _address(ip, port))
+
+
+def _parse_push(body: bytes) -> Push:
+    ttl, ip, port = _PUSH.unpack(body)
+    return Push(ttl, _address(ip, port))
+
+
+def _parse_peer_notification(body: bytes) -> PeerNotification:
+    ttl, _, number, data_type = _PEER_NOTIFICATION.unpack_from(body)
+    return PeerNotification(ttl, number, data_type, body[_PEER_NOTIFICATION.size:])
+
+
+def _parse_empty(value):
+    def parser(body: bytes):
+        if body:
+            raise struct.error
+        return value
+    return parser
+
+
+_PARSERS = {
+    500: _parse_announce,
+    501: lambda body: Notify(struct.unpack(">HH", body)[1]),
+    502: _parse_notification,
+    503: _parse_validation,
+    504: _parse_empty(PeerRequest()),
+    505: _parse_peer_response,
+    506: lambda body: VerificationRequest(*struct.unpack(">Q", body)),
+    507: _parse_verification,
+    508: lambda body: Hello(_address(*_ENDPOINT.unpack(body))),
+    509: _parse_push,
+    510: _parse_empty(Ping()),
+    511: _parse_peer_notification,
+}

@@ -1,0 +1,199 @@
+"""News of the module: who wants which type of data, what waits for a word, what was seen.
+
+Rules only: no socket, no clock.
+"""
+
+import collections
+import threading
+from typing import NamedTuple
+
+from gossip.module.messages import PeerNotification
+
+UNLIMITED = 255  # TTL on the wire that is not counted down
+WAITING_BYTES = 64 << 20  # data that waits for its validation; beyond that the oldest goes
+REMEMBERED = 65_536  # messages remembered at least, if so many come in their time
+
+
+class Subscriptions:
+    """Which connections want to be told of which data types."""
+
+    def __init__(self):
+        self._lock = threading.Lock()  # guards everything below
+        self._links: dict[int, dict[object, None]] = {}  # type -> links, in their order
+        self._types: dict[object, set[int]] = {}  # link -> types
+
+    def add(self, link, data_type: int) -> None:
+        with self._lock:
+            self._links.setdefault(data_type, {})[link] = None
+            self._types.setdefault(link, set()).add(data_type)
+
+    def of(self, data_type: int, but=None) -> list:
+        """Who wants that type, but one."""
+        with self._lock:
+            return [link for link in self._links.get(data_type, ()) if link is not but]
+
+    def forget(self, link) -> None:
+        """The connection has ended: so have its subscriptions."""
+        with self._lock:
+            for data_type in self._types.pop(link, ()):
+                links = self._links[data_type]
+                del links[link]
+                if not links:
+                    del self._links[data_type]
+
+    def count(self) -> int:
+        with self._lock:
+            return sum(map(len, self._links.values()))
+
+
+class Memory:
+    """Messages that were seen, each for a while, by (id, type, SHA-256 of the data)."""
+
+    def __init__(self, seconds: float, most: int):
+        self._seconds = seconds
+        self._most = max(most, REMEMBERED)
+        self._lock = threading.Lock()  # guards everything below
+        self._until: dict[tuple, float] = {}  # message -> when it is forgotten, in this order
+        self._dropped = 0
+
+    def add(self, key: tuple, now: float) -> bool:
+        """Remember a message; answer whether it is new."""
+        with self._lock:
+            self._forget_old(now)
+            if key in self._until:
+                return False
+            self._until[key] = now + self._seconds
+            if len(self._until) > self._most:
+                del self._until[next(iter(self._until))]
+                self._dropped += 1
+            return True
+
+    def _forget_old(self, now: float) -> None:
+        """Expects the lock."""
+        while self._until and next(iter(self._until.values())) <= now:
+            del self._until[next(iter(self._until))]
+
+    def count(self) -> int:
+        with self._lock:
+            return len(self._until)
+
+    def dropped(self) -> int:
+        with self._lock:
+            return self._dropped
+
+
+class Waiting:
+    """A message that waits for a module's word."""
+
+    __slots__ = ("message", "key", "senders", "notified", "deadline")
+
+    def __init__(self, message: PeerNotification, key: tuple, senders: set, notified: set,
+                 deadline: float):
+        self.message = message  # as it will be spread; its TTL is the one that is left then
+        self.key = key
+        self.senders = senders  # links that it came over: they have it
+        self.notified = notified  # links of the modules that may validate it
+        self.deadline = deadline
+
+
+class Pending:
+    """Messages that wait for validation; each has an id of its own on the API."""
+
+    def __init__(self, rng, patience: float):
+        self._rng = rng
+        self._patience = patience
+        self._lock = threading.Lock()  # guards everything below
+        self._waiting: collections.OrderedDict[int, Waiting] = collections.OrderedDict()
+        self._ids: dict[tuple, int] = {}  # message -> its id here
+        self._bytes = 0
+        self._dropped = collections.Counter()
+
+    def add(self, message: PeerNotification, key: tuple, senders, notified,
+            now: float) -> tuple[int, bool]:
+        """Let a message wait; return the id under which modules are told of it, and whether it
+        is the only one that waits."""
+        with self._lock:
+            while len(self._waiting) >= 65_536 or (
+                    self._waiting and self._bytes + len(message.data) > WAITING_BYTES):
+                self._take(next(iter(self._waiting)))
+                self._dropped["messages dropped: too many wait for validation"] += 1
+            number = self._rng.getrandbits(16)
+            while number in self._waiting:
+                number = self._rng.getrandbits(16)
+            self._waiting[number] = Waiting(message, key, set(senders), set(notified),
+                                            now + self._patience)
+            self._ids[key] = number
+            self._bytes += len(message.data)
+            return number, len(self._waiting) == 1
+
+    def copy(self, key: tuple, sender, ttl: int) -> None:
+        """Another neighbour has sent a message that may be waiting; a higher TTL counts."""
+        with self._lock:
+            waiting = self._waiting.get(self._ids.get(key, -1))
+            if waiting is not None:
+                waiting.senders.add(sender)
+                if ttl > waiting.message.ttl:
+                    waiting.message = waiting.message._replace(ttl=ttl)
+
+    def validated(self, number: int, link) -> Waiting | None:
+        """A module's word on a message; None when it has no say, or another was first."""
+        with self._lock:
+            waiting = self._waiting.get(number)
+            if waiting is None or link not in waiting.notified:
+                self._dropped["validations of what does not wait"] += 1
+                return None
+            return self._take(number)
+
+    def expire(self, now: float) -> float | None:
+        """Drop what has waited too long; return when the next will have."""
+        with self._lock:
+            while self._waiting:
+                number, waiting = next(iter(self._waiting.items()))
+                if waiting.deadline > now:
+                    return waiting.deadline
+                self._take(number)
+                self._dropped["messages without a validation in time"] += 1
+            return None
+
+    def forget(self, link) -> None:
+        """A connection has ended: it has no say any more, and need not be spared."""
+        with self._lock:
+            for waiting in self._waiting.values():
+                waiting.notified.discard(link)
+                waiting.senders.discard(link)
+
+    def count(self) -> int:
+        with self._lock:
+            return len(self._waiting)
+
+    def dropped(self) -> dict[str, int]:
+        """What was dropped since the start, and how often."""
+        with self._lock:
+            return dict(self._dropped)
+
+    def _take(self, number: int) -> Waiting:
+        """Expects the lock."""
+        waiting = self._waiting.pop(number)
+        del self._ids[waiting.key]
+        self._bytes -= len(waiting.message.data)
+        return waiting
+
+
+def first_ttl(announced: int) -> int:
+    """The TTL on the wire of what a module announces: hops left after the first."""
+    return UNLIMITED if announced == 0 else announced - 1
+
+
+def next_ttl(ttl: int) -> int | None:
+    """The TTL with which what came with a TTL goes on; None when it does not."""
+    if ttl == UNLIMITED:
+        return UNLIMITED
+    return ttl - 1 if ttl > 0 else None
+
+
+class Item(NamedTuple):
+    """What identifies a message among peers."""
+
+    id: int
+    data_type: int
+    digest: bytes

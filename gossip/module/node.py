@@ -1,0 +1,524 @@
+"""The gossip module: a node that modules of this host talk to, and peers of other hosts.
+
+Two listeners: the API, where a connection is a module, and the peer-to-peer port, where whoever
+dials says HELLO, does the work that it is given, and becomes a neighbour. Read top to bottom:
+roles, threads, what modules say, what peers say, the handshake, how links begin and end.
+"""
+
+import collections
+import hashlib
+import hmac
+import itertools
+import os
+import queue
+import random
+import threading
+import time
+
+from gossip.addresses import Address
+from gossip.link import Link
+from gossip.listener import Listener
+from gossip.module import messages
+from gossip.module.ini import Config
+from gossip.module.messages import PeerNotification
+from gossip.module.news import (
+    Item, Memory, Pending, Subscriptions, Waiting, first_ttl, next_ttl)
+from gossip.module.view import View
+from gossip.module.work import Search, is_work
+from gossip.node import Node
+from gossip.output_file import OutputFile
+from gossip.settings import Settings
+from gossip.wire import WireError
+
+# Roles of a link, as this peer sees the other end.
+MODULE = "a module"
+STRANGER = "one who has not said HELLO"
+CHALLENGED = "one who has not done the work"
+DIALLED = "one who has not answered HELLO"
+WORKED_FOR = "one whose work we do"
+ANSWERED = "one who has not answered our work"
+NEIGHBOUR = "a neighbour"
+
+MESSAGE_LIMIT = 20.0  # seconds in which a message that has begun has to end
+HELLO_LIMIT = 10.0  # seconds for a stranger's HELLO, and for the answer to ours
+WORK_LIMIT = 300.0  # seconds for the work, from HELLO on
+SLOT, SLOTS = 60.0, 6  # seconds for which a nonce is given out, and slots for which it is good
+OUTSIDE_VIEW = 256  # connections beside the view
+RETRY_FIRST, RETRY_LAST = 0.5, 15.0  # seconds between two tries for a first neighbour
+ASK_AGAIN = 1.0  # seconds between two questions for addresses while there are few neighbours
+SILENT_ROUNDS = 3  # liveness intervals without a word after which a neighbour is gone
+
+
+class PeerLink(Link):
+    """A connection that carries binary messages, and what is kept of its handshake."""
+
+    _serials = itertools.count(1)
+
+    def __init__(self, sock, flusher, settings: Settings, role: str):
+        super().__init__(sock, flusher, settings, role, messages.Frames)
+        self.serial = next(PeerLink._serials)
+        self.hello: Address | None = None  # the address that a stranger's HELLO named
+        self.slot: int | None = None  # in which it was given work last
+        self.nonce = 0  # of the work that we were given
+        self.asked = False  # a neighbour owes us an answer to 504
+
+
+class GossipModule(Node):
+    """One module, known by the address where other peers find it."""
+
+    kind = "module"
+    link_class = PeerLink
+    ALLOWED = {
+        MODULE: {"announce", "notify", "validation"},
+        STRANGER: {"hello", "ping"},
+        CHALLENGED: {"hello", "ping", "verification_response"},
+        DIALLED: {"ping", "verification_request"},
+        WORKED_FOR: {"ping"},
+        ANSWERED: {"ping", "peer_response"},
+        NEIGHBOUR: {"ping", "peer_request", "peer_response", "push", "peer_notification"},
+    }
+
+    def __init__(self, config: Config, settings: Settings, output: OutputFile,
+                 patience: float = 5.0, memory: float = 60.0, rng: random.Random | None = None):
+        super().__init__(config.p2p_address, settings, output)
+        self.config = config
+        self.rng = rng or random.Random()
+        self.subscriptions = Subscriptions()
+        self.memory = Memory(memory, config.cache_size)
+        self.pending = Pending(self.rng, patience)
+        self.view = View(config.p2p_address, config.degree, config.min_degree,
+                         config.max_connections, config.cache_size, self.rng)
+        self.doorway = Doorway()
+        self.api_listener: Listener | None = None
+        self._secret = os.urandom(16)  # nonces are made of it
+        self._searches: queue.SimpleQueue[PeerLink | None] = queue.SimpleQueue()
+        self._search_lock = threading.Lock()  # guards the next two
+        self._search: Search | None = None
+        self._searched_for: PeerLink | None = None
+        self._waits = threading.Event()  # something waits for validation, or is to end
+        self._view_changed = threading.Event()
+
+    def settings_shown(self) -> str:
+        config = self.config
+        return (f"degree={config.degree}:min-degree={config.min_degree}:"
+                f"max-connections={config.max_connections}:cache-size={config.cache_size}:"
+                f"pow-bits={config.pow_bits}:p2p-ttl={config.p2p_ttl}:"
+                f"liveness-interval={self.settings.liveness_interval}")
+
+    def listen(self) -> Listener:
+        """Both listeners; OSError when one address is not to be had."""
+        *others, last = self.config.api_address
+        for address in others:
+            try:
+                self.api_listener = Listener(address, self.stopping)
+                break
+            except OSError:
+                continue
+        if self.api_listener is None:
+            self.api_listener = Listener(last, self.stopping)
+        return super().listen()
+
+    def start_threads(self) -> None:
+        self.start_thread("listener", self.listener.run, self.accept, self.make_room)
+        self.start_thread("API listener", self.api_listener.run, self.accept_module,
+                          self.make_room)
+        self.start_thread("link flusher", self.flusher.run)
+        self.start_thread("validations", self._keep_validations)
+        self.start_thread("liveness", self._keep_liveness)
+        self.start_thread("membership", self._keep_membership)
+        self.start_thread("work", self._keep_working)
+
+    def wake(self) -> None:
+        if self.api_listener is not None:
+            self.api_listener.close()
+        self._waits.set()
+        self._view_changed.set()
+        self._searches.put(None)
+        with self._search_lock:
+            if self._search is not None:
+                self._search.cancel()
+
+    # Threads.
+
+    def _keep_validations(self) -> None:
+        """Drop messages that nobody has validated in time."""
+        while not self.stopping.is_set():
+            due = self.pending.expire(time.monotonic())
+            self._waits.wait(None if due is None else max(0.0, due - time.monotonic()))
+            self._waits.clear()
+
+    def _keep_liveness(self) -> None:
+        """Every interval: PING to each neighbour; those that were silent for long leave."""
+        interval = self.settings.liveness_interval
+        while not self.stopping.wait(interval):
+            now = time.monotonic()
+            for peer in self.view.addresses():
+                link = self.view.link(peer)
+                if link is None:
+                    continue
+                if now - link.heard > SILENT_ROUNDS * interval:
+                    self._part(peer, link, "silent")
+                else:
+                    link.send(messages.Ping().pack(), urgent=True)
+
+    def _keep_membership(self) -> None:
+        """Find a first neighbour; ask for more while there are few."""
+        wait, candidates = RETRY_FIRST, collections.deque()
+        while not self.stopping.is_set():
+            self._view_changed.clear()
+            links = self.view.links()
+            if not links:
+                self._dial_next(candidates)
+                pause, wait = wait * self.rng.uniform(0.5, 1.0), min(2 * wait, RETRY_LAST)
+            elif self.view.lacks_neighbours():
+                self._ask(self.rng.choice(links))
+                pause, wait = ASK_AGAIN * self.rng.uniform(0.5, 1.0), RETRY_FIRST
+            else:
+                pause, wait = None, RETRY_FIRST
+            self._view_changed.wait(pause)
+
+    def _ask(self, link: PeerLink) -> None:
+        """Ask a neighbour whom it knows, unless it still owes us an answer."""
+        if not link.asked:
+            link.asked = True
+            link.send(messages.PeerRequest().pack())
+
+    def _dial_next(self, candidates: collections.deque) -> None:
+        """Try the bootstrapper and the known addresses in turn."""
+        if not candidates:
+            if self.config.bootstrapper is not None:
+                candidates.append(self.config.bootstrapper)
+            candidates.extend(self.view.known())
+        if candidates:
+            self._dial(candidates.popleft(), needed=True)
+
+    def _keep_working(self) -> None:
+        """Do the work that peers give us, one after the other."""
+        while (link := self._searches.get()) is not None:
+            if link.ended:
+                continue
+            with self._search_lock:
+                self._search = Search(link.nonce, self.config.pow_bits)
+                self._searched_for = link
+                search = self._search
+            if self.stopping.is_set() or link.ended:
+                search.cancel()
+            try:
+                challenge = search.run()
+            except OSError as error:
+                self.disconnect(link, f"no worker could be started: {error.strerror}")
+                continue
+            finally:
+                with self._search_lock:
+                    self._search = self._searched_for = None
+            if challenge is None:
+                continue
+            link.role = ANSWERED
+            link.await_line(time.monotonic() + HELLO_LIMIT)
+            link.send(messages.VerificationResponse(link.nonce, challenge, self.address).pack())
+
+    # What modules say.
+
+    def accept_module(self, sock, remote: tuple[str, int]) -> None:
+        """Called by the API's listener."""
+        link = self.new_link(MODULE, sock=sock)
+        link.trust()
+        link.unfinished_limit = MESSAGE_LIMIT
+        if not self.start_thread("link reader", self._serve_accepted, link, remote):
+            self._release(link)
+
+    def on_lines(self, link: PeerLink, frames: list[bytes]) -> None:
+        """Handle the messages that arrived together; what they cause is sent together."""
+        outbox = Outbox()
+        try:
+            for frame in frames:
+                message = messages.parse(frame)
+                if message.kind not in self.ALLOWED[link.role]:
+                    raise WireError(f"{message.kind.replace('_', ' ')} is not expected from "
+                                    f"{link.role}")
+                getattr(self, "on_" + message.kind)(link, message, outbox)
+                if link.ended:
+                    return
+        finally:
+            if outbox.events:
+                self.output.write_escaped(outbox.events)
+            outbox.send()
+
+    def on_notify(self, link: PeerLink, message: messages.Notify, outbox) -> None:
+        self.subscriptions.add(link, message.data_type)
+
+    def on_announce(self, link: PeerLink, message: messages.Announce, outbox) -> None:
+        """Tell local modules; spread it, at once or when one of them has validated it."""
+        told = self.subscriptions.of(message.data_type, link)
+        if message.data_type not in outbox.checked:  # once for all that arrived together
+            outbox.checked.add(message.data_type)
+            self.flusher.wait_for_room([*told, *self.view.links()])
+        fits = len(message.data) <= messages.SPREADABLE
+        if not fits:
+            outbox.events.append(f"too long:{len(message.data)} bytes of type "
+                                 f"{message.data_type}, which peers cannot be sent")
+        news = PeerNotification(first_ttl(message.ttl), self.rng.getrandbits(16),
+                                message.data_type, message.data)
+        item = _item(news)
+        while not self.memory.add(item, time.monotonic()):  # the same data, said again
+            news = news._replace(id=self.rng.getrandbits(16))
+            item = _item(news)
+        outbox.events.append(f"generated:{_shown(item)}")
+        if told:
+            self._notify(news if fits else news._replace(ttl=-1), item, (), told, outbox)
+        elif fits:
+            outbox.add(self.view.links(), news.pack())
+
+    def on_validation(self, link: PeerLink, message: messages.Validation, outbox) -> None:
+        waiting = self.pending.validated(message.id, link)
+        if waiting is not None and message.valid:
+            self._spread(waiting, outbox)
+
+    def _notify(self, news: PeerNotification, item: Item, senders, told, outbox) -> None:
+        """Tell modules, and wait for the first word of one. (A TTL of -1 spreads no further.)"""
+        number, alone = self.pending.add(news, item, senders, told, time.monotonic())
+        outbox.add(told, messages.Notification(number, news.data_type, news.data).pack())
+        if alone:  # the thread that drops what waits too long had nothing to wait for
+            self._waits.set()
+
+    def _spread(self, waiting: Waiting, outbox) -> None:
+        """Send on what was validated, to all that have not sent it."""
+        if waiting.message.ttl >= 0:
+            outbox.add([link for link in self.view.links() if link not in waiting.senders],
+                       waiting.message.pack())
+
+    # What neighbours say.
+
+    def on_peer_notification(self, link: PeerLink, message: PeerNotification, outbox) -> None:
+        """News: told to the modules that want it; without one it goes no further."""
+        told = self.subscriptions.of(message.data_type)
+        if not told:
+            self.counters.add("messages of a type that no module wants")
+            return
+        ttl = next_ttl(message.ttl)
+        ttl = -1 if ttl is None else ttl
+        item = _item(message)
+        if self.memory.add(item, time.monotonic()):
+            outbox.events.append(f"received:{link.peer}:{_shown(item)}")
+            self._notify(message._replace(ttl=ttl), item, (link,), told, outbox)
+        else:
+            self.counters.add("messages that were old")
+            self.pending.copy(item, link, ttl)
+
+    def on_ping(self, link: PeerLink, message, outbox) -> None:
+        """It lives: `link.heard` says so."""
+
+    def on_peer_request(self, link: PeerLink, message, outbox) -> None:
+        others = [address for address in self.view.addresses() if address != link.peer]
+        outbox.add([link], messages.PeerResponse(tuple(others)).pack())
+
+    def on_push(self, link: PeerLink, message: messages.Push, outbox) -> None:
+        """Somebody is new: dial if a place is free, and pass it on."""
+        address = message.address
+        ttl = min(message.ttl, self.config.p2p_ttl) - 1
+        first = self.view.pushed(address, time.monotonic())
+        self._dial(address)
+        if first and ttl > 0:
+            outbox.add([other for other in self.view.links() if other is not link],
+                       messages.Push(ttl, address).pack())
+
+    def on_peer_response(self, link: PeerLink, message: messages.PeerResponse, outbox) -> None:
+        """The first one on a link that we dialled makes a neighbour; later ones were asked for."""
+        if link.role == NEIGHBOUR and not link.asked:
+            raise WireError("peer response without a request")
+        if link.role != NEIGHBOUR and not self._welcome(link, link.peer, dialled=True):
+            return
+        link.asked = False
+        for address in self.view.heard_of(message.addresses):
+            self._dial(address)
+
+    # The handshake.
+
+    def accept(self, sock, remote: tuple[str, int]) -> None:
+        """Called by the listener: a stranger."""
+        link = self.new_link(STRANGER, sock=sock)
+        link.await_line(time.monotonic() + HELLO_LIMIT)
+        oldest = self.doorway.enter(link, remote[0])
+        if oldest is not None:
+            self.disconnect(oldest, "gave way: too many are not verified")
+        if not self.start_thread("link reader", self._serve_accepted, link, remote):
+            self._release(link)
+
+    def on_hello(self, link: PeerLink, message: messages.Hello, outbox) -> None:
+        """A stranger says where it listens: give it work."""
+        address = message.address
+        if address.ip != link.remote_ip:
+            raise WireError(f"HELLO from {link.remote_ip} for {address}")
+        if address == self.address:
+            raise WireError("HELLO with our own address")
+        if link.hello not in (None, address):
+            raise WireError(f"HELLO with another address, {address}")
+        slot = int(time.monotonic() // SLOT)
+        if link.slot == slot:
+            self.counters.add("HELLOs said again")
+            return
+        if link.hello is None:
+            link.await_line(time.monotonic() + WORK_LIMIT)
+        link.hello, link.slot = address, slot
+        link.role = CHALLENGED
+        outbox.add([link], messages.VerificationRequest(self._nonce(link, slot)).pack())
+
+    def _nonce(self, link: PeerLink, slot: int) -> int:
+        """Derived, not kept: of the secret, the connection, and the time."""
+        text = f"{link.serial}:{slot}".encode()
+        return int.from_bytes(hmac.digest(self._secret, text, "sha256")[:8], "big")
+
+    def on_verification_response(self, link: PeerLink, message, outbox) -> None:
+        """The work is done, or not."""
+        slot = int(time.monotonic() // SLOT)
+        if message.address != link.hello:
+            raise WireError(f"work for {message.address}, not for {link.hello}")
+        if message.nonce not in (self._nonce(link, slot - age) for age in range(SLOTS)):
+            raise WireError("work for a nonce that is not this connection's, or too old")
+        if not is_work(message.nonce, message.challenge, self.config.pow_bits):
+            raise WireError("the work is not done")
+        view = [peer for peer in self.view.addresses() if peer != message.address]
+        others = self.view.links()
+        link.hold()  # news flow once it is in the view, but the answer comes first
+        if self._welcome(link, message.address, dialled=False):
+            link.release(messages.PeerResponse(tuple(view)).pack())
+            outbox.add([other for other in others if other is not link],
+                       messages.Push(self.config.p2p_ttl, message.address).pack())
+
+    def on_verification_request(self, link: PeerLink, message, outbox) -> None:
+        """Whom we dialled gives us work: once per HELLO."""
+        link.role = WORKED_FOR
+        link.nonce = message.nonce
+        link.await_line(float("inf"))
+        self._searches.put(link)
+
+    # How links begin and end.
+
+    def _dial(self, peer: Address, needed: bool = False) -> None:
+        """Begin a handshake with somebody, if a place is free."""
+        if not self.view.begin_dial(peer, needed):
+            return
+        link = self.new_link(DIALLED, peer)
+        if not self.start_thread("link reader", self._dial_peer, link):
+            self._release(link)
+            self.view.end_dial(peer)
+
+    def _dial_peer(self, link: PeerLink) -> None:
+        """The thread that connects to a peer, says HELLO, and reads the link."""
+        link.await_line(time.monotonic() + HELLO_LIMIT)
+        try:
+            link.connect(self.address, link.peer, self.settings.probe_limit)
+        except OSError as error:
+            self.view.forget(link.peer)
+            link.close(error.strerror or str(error))
+            self._release(link)
+            self.on_end(link)
+            return
+        link.send(messages.Hello(self.address).pack())
+        self.serve(link)
+
+    def _welcome(self, link: PeerLink, peer: Address, dialled: bool) -> bool:
+        """A verified peer becomes a neighbour, unless a better link leads there."""
+        admitted = self.view.admit(peer, link, dialled)
+        self.doorway.leave(link)
+        if not admitted.accepted:
+            self.disconnect(link, "duplicate", peer)
+            return False
+        link.role, link.peer = NEIGHBOUR, peer
+        link.trust()
+        link.unfinished_limit = MESSAGE_LIMIT
+        for other, old, reason in admitted.parted:
+            self.output.write(f"disconnected:{other}:{reason}")
+            old.close(reason)
+        self.output.write(f"connected:{peer}", self._degree())
+        self._view_changed.set()
+        return True
+
+    def _part(self, peer: Address, link: PeerLink, reason: str) -> None:
+        """A neighbour leaves the view."""
+        if self.view.remove(peer, link):
+            self.output.write(f"disconnected:{peer}:{reason}", self._degree())
+            self._view_changed.set()
+        link.close(reason)
+
+    def _degree(self) -> str:
+        return f"degree:{self.address}=>{len(self.view.addresses())}"
+
+    def on_end(self, link: PeerLink) -> None:
+        """The reader of a link is about to end."""
+        self.doorway.leave(link)
+        with self._search_lock:
+            if self._searched_for is link and self._search is not None:
+                self._search.cancel()
+        if link.role == MODULE:
+            self.subscriptions.forget(link)
+        self.pending.forget(link)
+        if link.role == NEIGHBOUR:
+            self._part(link.peer, link, link.reason)
+        elif link.role in (DIALLED, WORKED_FOR, ANSWERED):
+            self.view.end_dial(link.peer)
+        if link.cut_short:
+            self.write_refusal(link.peer or link.remote, "the stream ended inside a message")
+
+    def status(self) -> dict[str, object]:
+        """Counts of what there is and of everything that was dropped."""
+        return {"address": self.address, "neighbours": len(self.view.addresses()),
+                "known addresses": len(self.view.known()),
+                "subscriptions": self.subscriptions.count(),
+                "messages that wait for validation": self.pending.count(),
+                "messages forgotten too early": self.memory.dropped(),
+                **self.pending.dropped(), **self.counters.all()}
+
+
+class Doorway:
+    """The connections that are not verified: at most so many; the oldest one of the IP that has
+    most of them gives way."""
+
+    def __init__(self, most: int = OUTSIDE_VIEW):
+        self._most = most
+        self._lock = threading.Lock()  # guards _links
+        self._links: dict[Link, str] = {}  # -> IP, the oldest first
+
+    def enter(self, link: PeerLink, ip: str) -> Link | None:
+        """Take one more; return the one that gives way, if there are too many."""
+        with self._lock:
+            self._links[link] = ip
+            if len(self._links) <= self._most:
+                return None
+            crowd = collections.Counter(self._links.values()).most_common(1)[0][0]
+            oldest = next(one for one, ip in self._links.items() if ip == crowd)
+            del self._links[oldest]
+            return oldest
+
+    def leave(self, link: PeerLink) -> None:
+        with self._lock:
+            self._links.pop(link, None)
+
+    def count(self) -> int:
+        with self._lock:
+            return len(self._links)
+
+
+class Outbox:
+    """What messages that arrived together cause: sent together, link by link."""
+
+    def __init__(self):
+        self.events: list[str] = []  # for the output file
+        self.checked: set[int] = set()  # data types for which there was room
+        self._links: dict[Link, list[bytes]] = {}
+
+    def add(self, links, data: bytes) -> None:
+        for link in links:
+            self._links.setdefault(link, []).append(data)
+
+    def send(self) -> None:
+        for link, chunks in self._links.items():
+            link.send(b"".join(chunks))
+
+
+def _item(message: PeerNotification) -> Item:
+    return Item(message.id, message.data_type, hashlib.sha256(message.data).digest())
+
+
+def _shown(item: Item) -> str:
+    return f"message:{item.id}:{item.data_type}:{item.digest.hex()[:16]}"

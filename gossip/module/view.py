@@ -1,0 +1,146 @@
+"""The view: the neighbours of a module's peer, whom else it knows, and whom to dial.
+
+Rules only: no socket, no clock. Whoever does its work may be a neighbour; we dial only while a
+place is free. A place is taken while an address is being dialled.
+"""
+
+import collections
+import threading
+from typing import NamedTuple
+
+from gossip.addresses import Address
+
+PUSH_MEMORY = 10.0  # seconds for which a PUSH of an address is passed on only once
+PUSHES = 10_000  # addresses remembered for that
+
+
+class Admitted(NamedTuple):
+    """What becomes of a link whose other end is verified."""
+
+    accepted: bool
+    parted: list  # (address, link, reason) of neighbours that are given up for it
+
+
+class View:
+    """Neighbours and known addresses of one peer."""
+
+    def __init__(self, own: Address, degree: int, min_degree: int, max_connections: int,
+                 cache_size: int, rng):
+        self._own = own
+        self._degree = degree
+        self._min_degree = min_degree
+        self._max_connections = max_connections
+        self._cache_size = cache_size
+        self._rng = rng
+        self._lock = threading.Lock()  # guards everything below
+        self._neighbours: dict[Address, tuple[object, bool]] = {}  # -> link, whether we dialled
+        self._dialling: set[Address] = set()
+        self._known: collections.OrderedDict[Address, None] = collections.OrderedDict()
+        self._pushed: collections.OrderedDict[Address, float] = collections.OrderedDict()
+
+    def admit(self, peer: Address, link, dialled: bool) -> Admitted:
+        """The other end of a link is verified: it becomes a neighbour, unless a better link
+        leads there; above the limit a random other one is dropped."""
+        with self._lock:
+            self._dialling.discard(peer)
+            parted = []
+            standing = self._neighbours.get(peer)
+            if standing is not None:
+                if standing[1] != dialled and standing[1] == (self._own < peer):
+                    return Admitted(False, [])
+                parted.append((peer, standing[0], "replaced"))
+            self._neighbours[peer] = link, dialled
+            self._known.pop(peer, None)
+            if len(self._neighbours) > self._max_connections:
+                other = self._rng.choice([one for one in self._neighbours if one != peer])
+                parted.append((other, self._neighbours.pop(other)[0], "one too many"))
+                self._note(other)
+            return Admitted(True, parted)
+
+    def remove(self, peer: Address, link) -> bool:
+        """The link has ended; answer whether it was the one to a neighbour."""
+        with self._lock:
+            if self._neighbours.get(peer, (None,))[0] is not link:
+                return False
+            del self._neighbours[peer]
+            self._note(peer)
+            return True
+
+    def begin_dial(self, peer: Address, needed: bool = False) -> bool:
+        """Take a free place for somebody who is about to be dialled; `needed`: also when
+        none is free, by one who has no neighbour."""
+        with self._lock:
+            if (peer == self._own or peer in self._neighbours or peer in self._dialling
+                    or not (needed or self._free() > 0)):
+                return False
+            self._dialling.add(peer)
+            return True
+
+    def end_dial(self, peer: Address) -> None:
+        """The dial has failed."""
+        with self._lock:
+            self._dialling.discard(peer)
+
+    def heard_of(self, addresses) -> list[Address]:
+        """A 505 names these: remember them; return whom to dial, half of the free places at
+        most, or one at least while there are too few neighbours."""
+        with self._lock:
+            few = len(self._neighbours) < self._min_degree
+            most = max(self._free() // 2, 1 if few and self._free() > 0 else 0)
+            strangers = [address for address in dict.fromkeys(addresses)
+                         if address != self._own and address not in self._neighbours
+                         and address not in self._dialling]
+            for address in strangers:
+                self._note(address)
+            return self._rng.sample(strangers, min(most, len(strangers)))
+
+    def pushed(self, address: Address, now: float) -> bool:
+        """A PUSH names an address; answer whether it is to be passed on."""
+        with self._lock:
+            while self._pushed and (len(self._pushed) > PUSHES or
+                                    next(iter(self._pushed.values())) + PUSH_MEMORY <= now):
+                self._pushed.popitem(last=False)
+            if address != self._own and address not in self._neighbours:
+                self._note(address)
+            if address in self._pushed:
+                return False
+            self._pushed[address] = now
+            return True
+
+    def links(self) -> list:
+        with self._lock:
+            return [link for link, _ in self._neighbours.values()]
+
+    def link(self, peer: Address):
+        """The link to a neighbour, or None."""
+        with self._lock:
+            return self._neighbours.get(peer, (None,))[0]
+
+    def addresses(self) -> list[Address]:
+        with self._lock:
+            return list(self._neighbours)
+
+    def known(self) -> list[Address]:
+        """Addresses beside the view, those heard of last first."""
+        with self._lock:
+            return list(reversed(self._known))
+
+    def lacks_neighbours(self) -> bool:
+        with self._lock:
+            return len(self._neighbours) < self._min_degree
+
+    def forget(self, address: Address) -> None:
+        """An address cannot be reached."""
+        with self._lock:
+            self._known.pop(address, None)
+
+    def _free(self) -> int:
+        """Expects the lock."""
+        return self._degree - len(self._neighbours) - len(self._dialling)
+
+    def _note(self, address: Address) -> None:
+        """Expects the lock."""
+        self._known[address] = None
+        self._known.move_to_end(address)
+        while len(self._known) > self._cache_size:
+            self._known.popitem(last=False)

@@ -1,0 +1,108 @@
+"""Proof of work: find a challenge such that SHA-256 of nonce and challenge begins with zero bits.
+
+What one pays who wants to be a neighbour. Up to EASY bits are searched for in the thread that
+asks; more in worker processes, one per core, which share the challenges among them, are nice to
+others, and end when their search does, or their parent: this file is what they run.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+import threading
+
+EASY = 16  # bits up to which a search takes milliseconds
+NICE = 5
+ROUND = 20_000  # tries between two looks whether the search is still wanted
+LAST = 2**64 - 1  # challenge
+
+
+def is_work(nonce: int, challenge: int, bits: int) -> bool:
+    """Whether a challenge does the work."""
+    return hashlib.sha256(nonce.to_bytes(8, "big") + challenge.to_bytes(8, "big")).digest() \
+        < bound(bits)
+
+
+def bound(bits: int) -> bytes:
+    """What digests that begin with so many zero bits are below, in the order of bytes."""
+    return ((1 << 256 - bits) - 1).to_bytes(32, "big") + b"\0"
+
+
+def search(nonce: int, bits: int, first: int, step: int, wanted) -> int | None:
+    """The first of first, first + step, ... that does the work; None when no longer wanted."""
+    sha256, prefix, below = hashlib.sha256, nonce.to_bytes(8, "big"), bound(bits)
+    while wanted():
+        for challenge in range(first, first + step * ROUND, step):
+            if sha256(prefix + challenge.to_bytes(8, "big")).digest() < below:
+                return challenge
+        first += step * ROUND
+    return None
+
+
+class Search:
+    """One search; `run` is for one thread, `cancel` for every other."""
+
+    def __init__(self, nonce: int, bits: int):
+        self._nonce = nonce
+        self._bits = bits
+        self._lock = threading.Lock()  # guards the next two
+        self._cancelled = False
+        self._workers: list[subprocess.Popen] = []
+
+    def run(self) -> int | None:
+        """The challenge; None when it was cancelled. OSError when no worker can be started."""
+        if self._bits <= EASY:
+            return search(self._nonce, self._bits, 0, 1, lambda: not self._cancelled)
+        try:
+            results, sender = os.pipe()
+            try:
+                self._start_workers(sender)
+            finally:
+                os.close(sender)
+            with os.fdopen(results, "rb") as lines:
+                line = lines.readline()
+            return int(line) if line else None
+        finally:
+            self.cancel()
+            for worker in self._workers:
+                worker.wait()
+
+    def _start_workers(self, sender: int) -> None:
+        cores = os.cpu_count() or 1
+        for core in range(cores):
+            with self._lock:
+                if self._cancelled:
+                    return
+                self._workers.append(subprocess.Popen(
+                    [sys.executable, "-S", "-E", __file__, str(self._nonce), str(self._bits),
+                     str(core), str(cores)], stdin=subprocess.PIPE, stdout=sender,
+                    stderr=subprocess.DEVNULL))
+
+    def cancel(self) -> None:
+        """End the search, and its workers."""
+        with self._lock:
+            self._cancelled = True
+            workers = list(self._workers)
+        for worker in workers:
+            worker.stdin.close()
+            worker.kill()
+
+
+def work(arguments: list[str]) -> None:
+    """A worker: write the challenge that is found; end when the parent is gone."""
+    nonce, bits, first, step = map(int, arguments)
+    if hasattr(os, "nice"):
+        os.nice(NICE)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    challenge = search(nonce, bits, first, step, lambda: True)
+    os.write(1, f"{challenge}\n".encode())
+
+
+def _end_with_parent() -> None:
+    """Nothing is ever sent; the pipe ends when the parent closes it, or is gone."""
+    os.read(0, 1)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    work(sys.argv[1:])
