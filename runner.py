@@ -21,6 +21,7 @@ from gossip.chat_console import FORMS, ChatConsole, read_lines
 from gossip.command_line import (
     FAILED, ROOT, CommandError, Parser, add_common_flags, add_peer_flags, check_free, load_seeds,
     number, parse_port, peer_settings, run_command, show)
+from gossip.module.bench import measure_modules
 from gossip.module.experiment import run_experiment
 from gossip.network import Network, clear_outputs, default_processes
 from gossip.programs import local_seeds, run_seeds
@@ -247,9 +248,12 @@ def bench_command(arguments: list[str]) -> int:
                         help="networks measured one after the other (3)")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE",
                         help="write all figures into a file, too")
+    parser.add_argument("--module", action="store_true", help="measure gossip modules instead")
     add_base_port(parser)
     parser.set_defaults(spread=None)
     args = parser.parse_args(arguments)
+    if args.module:
+        return measure_modules(args.base_port)
     seeds = load_seeds(args.config)
     return bench.measure(args, peer_addresses(parser, args), seeds, local_seeds(seeds),
                          peer_settings(args)._replace(gossip_count=0),

@@ -19,6 +19,8 @@ from gossip.wire import LINE_LIMIT, WireError
 READ_SIZE = 65_536  # bytes asked of the kernel at once
 JOIN_SIZE = 262_144  # bytes of waiting chunks joined into one write
 
+OVERFLOW = "backlog overflow"  # why a link ended whose other end does not read
+
 DEADLINE_LOOK = 5.0  # seconds after which a reader looks whether its deadline was changed
 
 DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
@@ -70,7 +72,7 @@ class Link:
         self.deadline: float | None = None  # monotonic time by which a line is due
         self.unfinished_limit: float | None = None  # seconds in which one that has begun is due
         self._unfinished: float | None = None  # monotonic time by which one that has begun is
-        self.cut_short = False  # the stream ended inside a line
+        self.cut_short = False  # the other end ended the stream inside a line
         self.answered = 0.0  # monotonic time of the last answer to a question; for its reader
         self.heard = 0.0  # monotonic time at which something came last
         self._lock = threading.Lock()  # orders the bytes; guards everything below
@@ -116,6 +118,8 @@ class Link:
 
     def read(self) -> list[bytes] | None:
         """Wait for whole lines; None at the end. WireError when too long or too late."""
+        if self._unfinished is not None:  # what took the time since was done here
+            self._unfinished = time.monotonic() + self.unfinished_limit
         while True:
             if self._framing.fault:
                 raise self._framing.fault
@@ -125,11 +129,10 @@ class Link:
                 self._wait_readable()
                 continue
             except OSError as error:
-                self.close(error.strerror or str(error))
+                self._end_of_stream(error.strerror or str(error))
                 return None
             if not data:
-                self.cut_short = self._framing.unfinished()
-                self.close("closed by the other end")
+                self._end_of_stream("closed by the other end")
                 return None
             self.heard = time.monotonic()
             lines = self._framing.feed(data)
@@ -137,6 +140,11 @@ class Link:
                 self._limit_unfinished(bool(lines))
             if lines:
                 return lines
+
+    def _end_of_stream(self, reason: str) -> None:
+        """The other end has ended it, or we have."""
+        self.cut_short = not self.ended and self._framing.unfinished()
+        self.close(reason)
 
     def _limit_unfinished(self, anew: bool) -> None:
         """What has begun is due some time after it began."""
@@ -205,7 +213,7 @@ class Link:
                 self._backlog.append(data)
             self._waiting += len(data)
             if self._waiting > self._limit:
-                self._end("backlog overflow")
+                self._end(OVERFLOW)
             held = self._held
         if not held:
             self._flusher.watch(self)

@@ -10,6 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from helpers import Net, wait_until  # noqa: E402
+from module_helpers import Modules  # noqa: E402
 
 
 def pytest_addoption(parser):
@@ -31,4 +32,15 @@ def net(tmp_path):
     yield network
     network.stop()
     assert network.failures() == []
+    wait_until(lambda: set(threading.enumerate()) <= before, what="all threads to end")
+
+
+@pytest.fixture
+def modules(tmp_path):
+    """Modules in this process; afterwards no thread is left and no thread has failed."""
+    before = set(threading.enumerate())
+    started = Modules(tmp_path)
+    yield started
+    started.stop()
+    assert started.failures() == []
     wait_until(lambda: set(threading.enumerate()) <= before, what="all threads to end")

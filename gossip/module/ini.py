@@ -4,6 +4,7 @@ Keys before the first section, and other sections, belong to other modules of th
 """
 
 import configparser
+import re
 import socket
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from gossip.addresses import Address, address_of, can_be_dialled
 
 SECTION = "gossip"
 _PREAMBLE = "keys before the first section"
+_DIGITS = re.compile("[0-9]{1,20}")
 
 
 class ConfigError(ValueError):
@@ -32,16 +34,18 @@ class Config(NamedTuple):
 
 
 def read_ini(path) -> Config:
-    """Read a file; ConfigError or OSError tells what is wrong with it."""
-    with open(path, encoding="utf-8-sig") as file:
+    """Read a file; ConfigError or OSError tells what is wrong with it. What is not UTF-8 in
+    it can only matter to others."""
+    with open(path, encoding="utf-8-sig", errors="replace") as file:
         return parse_ini(file.read())
 
 
 def parse_ini(text: str) -> Config:
     """Return what the text of a file says; ConfigError names what is wrong."""
-    parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
+    lines = [line.strip() for line in text.split("\n")]  # an indented key is a key
+    parser = configparser.RawConfigParser(strict=False, allow_no_value=True, default_section="")
     try:
-        parser.read_string(f"[{_PREAMBLE}]\n{text}")
+        parser.read_string("\n".join([f"[{_PREAMBLE}]", *lines]))
     except configparser.Error as error:
         raise ConfigError(str(error).splitlines()[0]) from None
     if not parser.has_section(SECTION):
@@ -76,7 +80,7 @@ def _number(section, key: str, low: int, high: int, usual: int | None = None) ->
         return usual
     expected = f"a whole number from {low} to {high}"
     value = _value(section, key, expected)
-    if not value.isascii() or not value.isdecimal() or not low <= int(value) <= high:
+    if not _DIGITS.fullmatch(value) or not low <= int(value) <= high:
         raise ConfigError(f"{key} = {value}: expected is {expected}")
     return int(value)
 
@@ -85,7 +89,7 @@ def _host_and_port(section, key: str, expected: str) -> tuple[str, int]:
     value = _value(section, key, expected)
     host, _, port = value.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
-    if (not host or not port.isdecimal() or not 1 <= int(port) <= 65535
+    if (not host or not _DIGITS.fullmatch(port) or not 1 <= int(port) <= 65535
             or bracketed != (":" in host)):
         raise ConfigError(f"{key} = {value}: expected is {expected}")
     return host[1:-1] if bracketed else host, int(port)
@@ -109,9 +113,8 @@ def _api_address(section) -> tuple[Address, ...]:
     host, port = _host_and_port(section, "api_address", expected)
     try:
         found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+        found.sort(key=lambda entry: entry[0] != socket.AF_INET)
+        addresses = [address_of(entry[4][0], port) for entry in found]
     except (OSError, ValueError):
         raise ConfigError(f"api_address = {host}: expected is {expected}") from None
-    found.sort(key=lambda entry: entry[0] != socket.AF_INET)
-    addresses = [address_of(entry[4][0], port) for entry in found
-                 if entry[0] in (socket.AF_INET, socket.AF_INET6) and "%" not in entry[4][0]]
     return tuple(dict.fromkeys(addresses))

@@ -164,7 +164,7 @@ class Frames:
         self.fault: WireError | None = None  # why nothing can follow what was returned
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Return the whole messages that end in `data`, up to the first with a wrong size."""
+        """Return the whole messages that end in `data`, up to the first whose header is wrong."""
         if self._rest:
             data = self._rest + data
         messages, at, end = [], 0, len(data)
@@ -174,6 +174,8 @@ class Frames:
                 self.fault = WireError(f"message of {size} bytes")
                 break
             if end - at < size:
+                if end - at >= HEADER.size:
+                    self.fault = _fault(size, data[at + 2] << 8 | data[at + 3])
                 break
             messages.append(data[at:at + size])
             at += size
@@ -195,6 +197,15 @@ def parse(message: bytes):
         return parser(message[HEADER.size:])
     except struct.error:
         raise WireError(f"message {number} of {len(message)} bytes") from None
+
+
+def _fault(size: int, number: int) -> WireError | None:
+    """What is wrong with a header, so that nobody waits for the rest of it."""
+    if number not in _PARSERS:
+        return WireError(f"unknown type {number}")
+    if _SIZES.get(number, size) != size:
+        return WireError(f"message {number} of {size} bytes")
+    return None
 
 
 def _message(number: int, body: bytes) -> bytes:
@@ -253,6 +264,7 @@ def _parse_empty(value):
     return parser
 
 
+_SIZES = {501: 8, 503: 8, 504: 4, 506: 12, 507: 26, 508: 10, 509: 12, 510: 4}
 _PARSERS = {
     500: _parse_announce,
     501: lambda body: Notify(struct.unpack(">HH", body)[1]),

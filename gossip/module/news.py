@@ -11,6 +11,7 @@ from gossip.module.messages import PeerNotification
 
 UNLIMITED = 255  # TTL on the wire that is not counted down
 WAITING_BYTES = 64 << 20  # data that waits for its validation; beyond that the oldest goes
+WAITING = 60_000  # messages that wait; of 65,536 ids enough are free to draw one quickly
 REMEMBERED = 65_536  # messages remembered at least, if so many come in their time
 
 
@@ -113,7 +114,7 @@ class Pending:
         """Let a message wait; return the id under which modules are told of it, and whether it
         is the only one that waits."""
         with self._lock:
-            while len(self._waiting) >= 65_536 or (
+            while len(self._waiting) >= WAITING or (
                     self._waiting and self._bytes + len(message.data) > WAITING_BYTES):
                 self._take(next(iter(self._waiting)))
                 self._dropped["messages dropped: too many wait for validation"] += 1
@@ -126,14 +127,17 @@ class Pending:
             self._bytes += len(message.data)
             return number, len(self._waiting) == 1
 
-    def copy(self, key: tuple, sender, ttl: int) -> None:
-        """Another neighbour has sent a message that may be waiting; a higher TTL counts."""
+    def copy(self, key: tuple, sender, ttl: int) -> bool:
+        """A neighbour has sent a message; answer whether that waits already, then a higher TTL
+        counts."""
         with self._lock:
             waiting = self._waiting.get(self._ids.get(key, -1))
-            if waiting is not None:
-                waiting.senders.add(sender)
-                if ttl > waiting.message.ttl:
-                    waiting.message = waiting.message._replace(ttl=ttl)
+            if waiting is None:
+                return False
+            waiting.senders.add(sender)
+            if ttl > waiting.message.ttl:
+                waiting.message = waiting.message._replace(ttl=ttl)
+            return True
 
     def validated(self, number: int, link) -> Waiting | None:
         """A module's word on a message; None when it has no say, or another was first."""
@@ -174,7 +178,8 @@ class Pending:
     def _take(self, number: int) -> Waiting:
         """Expects the lock."""
         waiting = self._waiting.pop(number)
-        del self._ids[waiting.key]
+        if self._ids.get(waiting.key) == number:  # else it was forgotten, and has come again
+            del self._ids[waiting.key]
         self._bytes -= len(waiting.message.data)
         return waiting
 

@@ -6,6 +6,7 @@ roles, threads, what modules say, what peers say, the handshake, how links begin
 """
 
 import collections
+import errno
 import hashlib
 import hmac
 import itertools
@@ -16,7 +17,7 @@ import threading
 import time
 
 from gossip.addresses import Address
-from gossip.link import Link
+from gossip.link import OVERFLOW, Link
 from gossip.listener import Listener
 from gossip.module import messages
 from gossip.module.ini import Config
@@ -44,6 +45,7 @@ HELLO_LIMIT = 10.0  # seconds for a stranger's HELLO, and for the answer to ours
 WORK_LIMIT = 300.0  # seconds for the work, from HELLO on
 SLOT, SLOTS = 60.0, 6  # seconds for which a nonce is given out, and slots for which it is good
 OUTSIDE_VIEW = 256  # connections beside the view
+DRAWS = 100  # of an id; when all are old, nearly all 65,536 of that message are in use
 RETRY_FIRST, RETRY_LAST = 0.5, 15.0  # seconds between two tries for a first neighbour
 ASK_AGAIN = 1.0  # seconds between two questions for addresses while there are few neighbours
 SILENT_ROUNDS = 3  # liveness intervals without a word after which a neighbour is gone
@@ -95,6 +97,7 @@ class GossipModule(Node):
         self._search_lock = threading.Lock()  # guards the next two
         self._search: Search | None = None
         self._searched_for: PeerLink | None = None
+        self._arriving = threading.Lock()  # a copy finds what is remembered waiting, too
         self._waits = threading.Event()  # something waits for validation, or is to end
         self._view_changed = threading.Event()
 
@@ -112,8 +115,9 @@ class GossipModule(Node):
             try:
                 self.api_listener = Listener(address, self.stopping)
                 break
-            except OSError:
-                continue
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    raise
         if self.api_listener is None:
             self.api_listener = Listener(last, self.stopping)
         return super().listen()
@@ -260,9 +264,13 @@ class GossipModule(Node):
         news = PeerNotification(first_ttl(message.ttl), self.rng.getrandbits(16),
                                 message.data_type, message.data)
         item = _item(news)
-        while not self.memory.add(item, time.monotonic()):  # the same data, said again
-            news = news._replace(id=self.rng.getrandbits(16))
-            item = _item(news)
+        for _ in range(DRAWS):
+            if self.memory.add(item, time.monotonic()):
+                break
+            item = item._replace(id=self.rng.getrandbits(16))  # the same data, said again
+        else:
+            self.counters.add("messages said so often that peers take them for old")
+        news = news._replace(id=item.id)
         outbox.events.append(f"generated:{_shown(item)}")
         if told:
             self._notify(news if fits else news._replace(ttl=-1), item, (), told, outbox)
@@ -298,12 +306,12 @@ class GossipModule(Node):
         ttl = next_ttl(message.ttl)
         ttl = -1 if ttl is None else ttl
         item = _item(message)
-        if self.memory.add(item, time.monotonic()):
-            outbox.events.append(f"received:{link.peer}:{_shown(item)}")
-            self._notify(message._replace(ttl=ttl), item, (link,), told, outbox)
-        else:
-            self.counters.add("messages that were old")
-            self.pending.copy(item, link, ttl)
+        with self._arriving:
+            if self.pending.copy(item, link, ttl) or not self.memory.add(item, time.monotonic()):
+                self.counters.add("messages that were old")
+            else:
+                outbox.events.append(f"received:{link.peer}:{_shown(item)}")
+                self._notify(message._replace(ttl=ttl), item, (link,), told, outbox)
 
     def on_ping(self, link: PeerLink, message, outbox) -> None:
         """It lives: `link.heard` says so."""
@@ -324,11 +332,13 @@ class GossipModule(Node):
 
     def on_peer_response(self, link: PeerLink, message: messages.PeerResponse, outbox) -> None:
         """The first one on a link that we dialled makes a neighbour; later ones were asked for."""
-        if link.role == NEIGHBOUR and not link.asked:
+        if link.role != NEIGHBOUR:
+            if not self._welcome(link, link.peer, dialled=True):
+                return
+        elif link.asked:
+            link.asked = False
+        else:
             raise WireError("peer response without a request")
-        if link.role != NEIGHBOUR and not self._welcome(link, link.peer, dialled=True):
-            return
-        link.asked = False
         for address in self.view.heard_of(message.addresses):
             self._dial(address)
 
@@ -344,6 +354,17 @@ class GossipModule(Node):
         if not self.start_thread("link reader", self._serve_accepted, link, remote):
             self._release(link)
 
+    def make_room(self, reason: str) -> None:
+        """Called by the listeners when descriptors are short."""
+        self.counters.add("times that descriptors were short")
+        oldest = self.doorway.give_way()
+        if oldest is not None:
+            self.disconnect(oldest, f"gave way: {reason}")
+
+    def _release(self, link: PeerLink) -> None:
+        super()._release(link)
+        self.doorway.leave(link)
+
     def on_hello(self, link: PeerLink, message: messages.Hello, outbox) -> None:
         """A stranger says where it listens: give it work."""
         address = message.address
@@ -353,7 +374,7 @@ class GossipModule(Node):
             raise WireError("HELLO with our own address")
         if link.hello not in (None, address):
             raise WireError(f"HELLO with another address, {address}")
-        slot = int(time.monotonic() // SLOT)
+        slot = present_slot()
         if link.slot == slot:
             self.counters.add("HELLOs said again")
             return
@@ -361,7 +382,7 @@ class GossipModule(Node):
             link.await_line(time.monotonic() + WORK_LIMIT)
         link.hello, link.slot = address, slot
         link.role = CHALLENGED
-        outbox.add([link], messages.VerificationRequest(self._nonce(link, slot)).pack())
+        link.send(messages.VerificationRequest(self._nonce(link, slot)).pack())
 
     def _nonce(self, link: PeerLink, slot: int) -> int:
         """Derived, not kept: of the secret, the connection, and the time."""
@@ -370,7 +391,7 @@ class GossipModule(Node):
 
     def on_verification_response(self, link: PeerLink, message, outbox) -> None:
         """The work is done, or not."""
-        slot = int(time.monotonic() // SLOT)
+        slot = present_slot()
         if message.address != link.hello:
             raise WireError(f"work for {message.address}, not for {link.hello}")
         if message.nonce not in (self._nonce(link, slot - age) for age in range(SLOTS)):
@@ -419,13 +440,13 @@ class GossipModule(Node):
 
     def _welcome(self, link: PeerLink, peer: Address, dialled: bool) -> bool:
         """A verified peer becomes a neighbour, unless a better link leads there."""
+        link.trust()  # before others send to it: their news may be more than a stranger may have
         admitted = self.view.admit(peer, link, dialled)
         self.doorway.leave(link)
         if not admitted.accepted:
             self.disconnect(link, "duplicate", peer)
             return False
         link.role, link.peer = NEIGHBOUR, peer
-        link.trust()
         link.unfinished_limit = MESSAGE_LIMIT
         for other, old, reason in admitted.parted:
             self.output.write(f"disconnected:{other}:{reason}")
@@ -446,13 +467,15 @@ class GossipModule(Node):
 
     def on_end(self, link: PeerLink) -> None:
         """The reader of a link is about to end."""
-        self.doorway.leave(link)
         with self._search_lock:
             if self._searched_for is link and self._search is not None:
                 self._search.cancel()
         if link.role == MODULE:
             self.subscriptions.forget(link)
-        self.pending.forget(link)
+            if link.reason == OVERFLOW:
+                self.write_refusal(link.remote, OVERFLOW)
+        if link.role in (MODULE, NEIGHBOUR):
+            self.pending.forget(link)
         if link.role == NEIGHBOUR:
             self._part(link.peer, link, link.reason)
         elif link.role in (DIALLED, WORKED_FOR, ANSWERED):
@@ -483,12 +506,19 @@ class Doorway:
         """Take one more; return the one that gives way, if there are too many."""
         with self._lock:
             self._links[link] = ip
-            if len(self._links) <= self._most:
-                return None
-            crowd = collections.Counter(self._links.values()).most_common(1)[0][0]
-            oldest = next(one for one, ip in self._links.items() if ip == crowd)
-            del self._links[oldest]
-            return oldest
+            return self._take_oldest() if len(self._links) > self._most else None
+
+    def give_way(self) -> Link | None:
+        """Take one out, if there is one: its place is needed."""
+        with self._lock:
+            return self._take_oldest() if self._links else None
+
+    def _take_oldest(self) -> Link:
+        """Expects the lock."""
+        crowd = collections.Counter(self._links.values()).most_common(1)[0][0]
+        oldest = next(one for one, ip in self._links.items() if ip == crowd)
+        del self._links[oldest]
+        return oldest
 
     def leave(self, link: PeerLink) -> None:
         with self._lock:
@@ -514,6 +544,11 @@ class Outbox:
     def send(self) -> None:
         for link, chunks in self._links.items():
             link.send(b"".join(chunks))
+
+
+def present_slot() -> int:
+    """The number of the time slot for which nonces are given out now."""
+    return int(time.monotonic() // SLOT)
 
 
 def _item(message: PeerNotification) -> Item:

@@ -62,7 +62,7 @@ def load_ini(path: pathlib.Path) -> Config:
         return read_ini(path)
     except OSError as error:
         raise CommandError(f"cannot read {path}: {error.strerror}") from None
-    except (ConfigError, UnicodeDecodeError) as error:
+    except ConfigError as error:
         raise CommandError(f"{path}: {error}") from None
 
 
@@ -74,7 +74,7 @@ def start_module(module: GossipModule) -> None:
         module.output.finish()
         module.stop()
         address = module.address if module.api_listener is not None \
-            else module.config.api_address[-1]
+            else module.config.api_address[0]
         raise cannot_listen(address, error) from None
 
 

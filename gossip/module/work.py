@@ -12,9 +12,8 @@ import sys
 import threading
 
 EASY = 16  # bits up to which a search takes milliseconds
-NICE = 5
+NICE = 5  # of workers, unless we are as nice ourselves
 ROUND = 20_000  # tries between two looks whether the search is still wanted
-LAST = 2**64 - 1  # challenge
 
 
 def is_work(nonce: int, challenge: int, bits: int) -> bool:
@@ -55,11 +54,11 @@ class Search:
             return search(self._nonce, self._bits, 0, 1, lambda: not self._cancelled)
         try:
             results, sender = os.pipe()
-            try:
-                self._start_workers(sender)
-            finally:
-                os.close(sender)
             with os.fdopen(results, "rb") as lines:
+                try:
+                    self._start_workers(sender)
+                finally:
+                    os.close(sender)
                 line = lines.readline()
             return int(line) if line else None
         finally:
@@ -92,7 +91,7 @@ def work(arguments: list[str]) -> None:
     """A worker: write the challenge that is found; end when the parent is gone."""
     nonce, bits, first, step = map(int, arguments)
     if hasattr(os, "nice"):
-        os.nice(NICE)
+        os.nice(max(0, NICE - os.nice(0)))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     challenge = search(nonce, bits, first, step, lambda: True)
     os.write(1, f"{challenge}\n".encode())

@@ -1,0 +1,163 @@
+"""The benchmark runner.py bench --module: how fast gossip modules are, and how large.
+
+Modules are processes; their clients are threads here, one per module, which validate everything.
+Latency is from the announcing client's send to what another client reads.
+"""
+
+import pathlib
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from gossip.addresses import address_of
+from gossip.check import quantile
+from gossip.command_line import FAILED, ROOT, CommandError, show
+from gossip.module import messages
+from gossip.module.client import Client
+
+DATA_TYPE = 1337
+STAMP = struct.Struct(">dQ")  # when, and the number of the message: what its data begins with
+ONE_BY_ONE = 500  # messages whose latency is measured
+PAUSE = 0.004  # seconds between them
+SETTLE = 3.0  # seconds for views to fill
+LIMIT = 120.0  # seconds for any part
+HANDSHAKES = 30_000  # that are begun and given up
+
+
+class Modules:
+    """So many modules in one view, each with a client."""
+
+    def __init__(self, count: int, base_port: int, folder: pathlib.Path):
+        self._count = count
+        self._base = base_port
+        self._processes: list[subprocess.Popen] = []
+        self.clients: list[Client] = []
+        self._changed = threading.Condition()  # guards the next two; notified when one came
+        self._came = 0
+        self._latencies: dict[int, list[float]] = {}  # number of a message -> of its deliveries
+        for number in range(count):
+            self._start(number, folder)
+        for number in range(count):
+            self.clients.append(self._connect(number))
+        time.sleep(SETTLE)
+
+    def _start(self, number: int, folder: pathlib.Path) -> None:
+        ini = folder / f"{number}.ini"
+        ini.write_text(f"[gossip]\ncache_size = 100\ndegree = 6\npow_bits = 8\n"
+                       f"bootstrapper = 127.0.0.1:{self._base}\n"
+                       f"p2p_address = 127.0.0.1:{self._base + 2 * number}\n"
+                       f"api_address = 127.0.0.1:{self._base + 2 * number + 1}\n")
+        self._processes.append(subprocess.Popen(
+            [sys.executable, str(ROOT / "peer.py"), "-c", str(ini), "--quiet", "--outputs",
+             str(folder), "--end-with-input"], stdin=subprocess.PIPE))
+
+    def _connect(self, number: int) -> Client:
+        deadline = time.monotonic() + LIMIT
+        while True:
+            try:
+                return Client(("127.0.0.1", self._base + 2 * number + 1), DATA_TYPE, self._take)
+            except OSError:
+                if self._processes[number].poll() is not None or time.monotonic() > deadline:
+                    raise CommandError(f"module {number} did not start", FAILED) from None
+                time.sleep(0.05)
+
+    def _take(self, data: bytes) -> bool:
+        said, number = STAMP.unpack_from(data)
+        took = time.perf_counter() - said
+        with self._changed:
+            self._latencies.setdefault(number, []).append(took)
+            self._came += 1
+            self._changed.notify()
+        return True
+
+    def run(self, count: int, size: int, pause: float) -> tuple[float, list[list[float]]] | None:
+        """Announce so many messages on the first module; (seconds until all were told of all,
+        latencies per message), or None when not all came."""
+        with self._changed:
+            self._came, self._latencies = 0, {}
+        begun, rest = time.perf_counter(), bytes(size - STAMP.size)
+        for number in range(count):
+            self.clients[0].announce(STAMP.pack(time.perf_counter(), number) + rest)
+            if pause:
+                time.sleep(pause)
+        due = count * (self._count - 1)
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._came >= due, LIMIT):
+                show(f"{self._came} of {due} came")
+                return None
+            return time.perf_counter() - begun, list(self._latencies.values())
+
+    def memory(self) -> float:
+        """Mean resident memory of a module, MiB; 0 where the system does not tell."""
+        sizes = [_resident(process.pid) for process in self._processes]
+        return sum(sizes) / len(sizes)
+
+    def begin_handshakes(self, count: int) -> None:
+        """Say HELLO to the first module, and go away, so many times."""
+        for number in range(count):
+            with socket.create_connection(("127.0.0.1", self._base)) as sock:
+                address = address_of("127.0.0.1", 1 + number % 60_000)
+                sock.sendall(messages.Hello(address).pack())
+
+    def close(self) -> None:
+        for client in self.clients:
+            client.close()
+        for process in self._processes:
+            process.stdin.close()
+        for process in self._processes:
+            process.wait(10)
+
+
+def _resident(pid: int) -> float:
+    try:
+        text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0.0
+    return int(text.partition("VmRSS:")[2].split()[0]) / 1024
+
+
+def measure_modules(base_port: int) -> int:
+    """Measure pairs and tens of modules; print the table."""
+    for count in (2, 10):
+        with tempfile.TemporaryDirectory(prefix="grapevine-") as folder:
+            modules = Modules(count, base_port, pathlib.Path(folder))
+            try:
+                if not _measure(modules, count):
+                    return FAILED
+            finally:
+                modules.close()
+    return 0
+
+
+def _measure(modules: Modules, count: int) -> bool:
+    show(f"{count} modules, every message validated by every client:")
+    idle = modules.memory()
+    slow = modules.run(ONE_BY_ONE, 64, PAUSE)
+    fast = modules.run(60_000 if count == 2 else 10_000, 64, 0.0)
+    if slow is None or fast is None:
+        return False
+    last = [max(latencies) for latencies in slow[1]]
+    _row("to the last client, median", f"{quantile(last, 0.5) * 1e3:.2f} ms")
+    _row("to the last client, 99 %", f"{quantile(last, 0.99) * 1e3:.2f} ms")
+    _row("announces of 64 bytes", f"{len(fast[1]) / fast[0]:,.0f} a second")
+    if count == 2:
+        large = modules.run(5_000, 60_000, 0.0)
+        if large is None:
+            return False
+        _row("announces of 60,000 bytes", f"{len(large[1]) / large[0]:,.0f} a second")
+    _row("memory of a module, idle", f"{idle:.1f} MiB")
+    _row("and afterwards", f"{modules.memory():.1f} MiB")
+    if count == 2:
+        before = modules.memory()
+        modules.begin_handshakes(HANDSHAKES)
+        _row(f"and after {HANDSHAKES:,} handshakes given up",
+             f"{modules.memory():.1f} MiB ({modules.memory() - before:+.1f})")
+    return True
+
+
+def _row(what: str, figure: str) -> None:
+    show(f"  {what:<42}{figure:>20}")
