@@ -83,8 +83,9 @@ class Peer(Node):
         self.neighbours = Neighbours(address, settings)
         self.spread = (
             Flood(self.neighbours.links, self.flusher) if settings.spread == "flood" else
-            Mongering(self.neighbours.links, Telling(settings.rumor_stop, 1, settings.rumor_window,
-                                                     settings.rumor_patience, 1), self.rng))
+            Mongering(self.neighbours.links, Telling(
+                stop=settings.rumor_stop, at_once=1, window=settings.rumor_window,
+                patience=settings.rumor_patience, tries=1), self.rng))  # TCP loses nothing
         self.spreading = Spreading(
             self.messages, self.anti_entropy if settings.antientropy_interval else None,
             self.spread, output)
@@ -119,6 +120,7 @@ class Peer(Node):
         self._membership_due.set()
         self.link_check.wake()
         self.spread.stop()
+        self.anti_entropy.asked.set()
 
     # The gossip generator: its thread, and how messages enter the network.
 
@@ -289,14 +291,19 @@ class Peer(Node):
     # The anti-entropy thread.
 
     def _keep_antientropy(self) -> None:
-        """Every interval, compare what was seen with one random neighbour."""
-        interval = self.settings.antientropy_interval
-        wait = interval * self.rng.uniform(0.5, 1.0)
-        while not self.stopping.wait(wait):
-            wait = interval
+        """Every interval, compare what was seen with one random neighbour; sooner, ask another
+        one for what the one that was asked does not send."""
+        interval, patience = self.settings.antientropy_interval, self.settings.fetch_patience
+        due = time.monotonic() + interval * self.rng.uniform(0.5, 1.0)
+        while not self.stopping.is_set():
+            if self.anti_entropy.asked.wait(max(0.0, due - time.monotonic())):
+                self.anti_entropy.asked.clear()
+                self.stopping.wait(min(patience, max(0.0, due - time.monotonic())))
             links = self.neighbours.links()
-            if links:
-                self.anti_entropy.compare(self.rng.choice(links))
+            if time.monotonic() >= due:
+                due = time.monotonic() + interval
+                if links:
+                    self.anti_entropy.compare(self.rng.choice(links))
             self.anti_entropy.fetch()
 
     # How links to peers begin.
@@ -443,11 +450,14 @@ class Peer(Node):
 
     def on_end(self, link: Link) -> None:
         """The reader of a link is about to end."""
+        self.link_check.wake()
+        if not self.stopping.is_set():
+            self._leave_tables(link)
         self.anti_entropy.forget(link)
         self.spread.forget(link)
-        self.link_check.wake()
-        if self.stopping.is_set():
-            return
+        self.anti_entropy.fetch()
+
+    def _leave_tables(self, link: Link) -> None:
         if link.role == SEED:
             self.peer_list.seed_lost(link.peer)
             if (self.registrations.ended(link.peer, link, time.monotonic())
@@ -461,7 +471,6 @@ class Peer(Node):
                 self._part(link.peer, "left", link)
             elif self.neighbours.remove(link.peer, link, link.reason):
                 self._lost(link.peer, link)
-            self.anti_entropy.fetch()
 
     def _lost(self, peer: Address, link: Link) -> None:
         """A link broke. That is not death: it counts as misses while we try again."""

@@ -31,6 +31,7 @@ class AntiEntropy:
         self._messages = messages
         self._portion = settings.portion
         self.catch_up = CatchUp(messages, settings.fetch_patience)
+        self.asked = threading.Event()  # somebody was asked for a portion, and may be silent
         self._lock = threading.Lock()  # guards _compared
         self._compared = weakref.WeakKeyDictionary()  # link -> when it was last told a digest
 
@@ -58,6 +59,7 @@ class AntiEntropy:
             link, want = turn
             for line in wire.status_entries("want", want):
                 link.send(line)
+            self.asked.set()
 
     def forget(self, link) -> None:
         """The link has ended: what it offered has to come from others."""
@@ -85,7 +87,7 @@ class AntiEntropy:
 
     def _differ(self, link, meeting: bool) -> None:
         """A neighbour's digest is another one: find out where."""
-        if self._messages.runs() > FEW:
+        if meeting or self._messages.runs() > FEW:
             verb = "meet parts" if meeting else "parts"
             link.send(wire.status_parts(verb, self._messages.parts(meeting)))
         else:

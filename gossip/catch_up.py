@@ -60,9 +60,9 @@ class CatchUp:
             if self._asked is not None and now - self._asked_at < self._patience:
                 return None
             stalled, self._asked = self._asked, None
-            links = [link for link in self._offers if link is not stalled]
-            if stalled in self._offers:
-                links.append(stalled)
+            if stalled in self._offers:  # its next turn comes after all others
+                self._offers[stalled] = self._offers.pop(stalled)
+            links = list(self._offers)
         for link in links:
             want = self._still_lacking(link)
             if not want:
@@ -118,14 +118,14 @@ class CatchUp:
         return heard
 
     def portion_taken(self, link) -> None:
-        """The portion that was asked for has come; if it changed nothing, the offer was empty."""
+        """The portion that was asked for has come; if it changed nothing, so much of the offer
+        was empty."""
         with self._lock:
             if self._asked is not link:
                 return
             self._asked, want = None, self._want
         if self._messages.lacking(want, although_gone=False) == want:
-            with self._lock:
-                self._drop(link)
+            self.gone(link, want)
 
     def _drop(self, link) -> None:
         """Forget what a link offers. Expects the lock."""

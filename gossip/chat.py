@@ -5,7 +5,7 @@ anti-entropy): see gossip/datagrams.py. The proxy connects by TCP and says lines
 
     msg MESSAGEID TEXT   TEXT is gossiped
     get chatLog          is answered with `chatLog TEXT,TEXT,…` or `chatLog <empty>`
-    crash                ends the process without a word
+    crash                ends the process: what was said before is sent once, no last word is said
 """
 
 import os
@@ -36,9 +36,13 @@ PROXIES = 256  # that may be connected at once
 
 CHAT = Settings(  # what differs from other peers: neighbours are near, datagrams get lost
     gossip_count=0, antientropy_interval=1.0, spread="rumor", portion=32 * 1024,
-    fetch_patience=0.2, backlog_limit=1 << 30, rumor_window=64 * 1024, rumor_patience=0.15)
+    fetch_patience=0.2,
+    backlog_limit=1 << 30,  # a log is answered in one piece, whatever its length
+    rumor_window=64 * 1024, rumor_patience=0.15)
 TRIES = 4  # a rumor is told once, and three times again
 HASTE = 0.2  # seconds between two comparisons while a neighbour is known to differ
+LAST_WORDS, QUIET = 4.0, 0.3  # seconds at the end in which neighbours may take what was said
+# last, and without news after which they have
 SILENCE = 3.5  # anti-entropy intervals without a datagram after which a neighbour is not there
 
 MSG = re.compile(rb"msg [0-9]+ (.+)", re.DOTALL)
@@ -46,7 +50,7 @@ GET, CRASH = b"get chatLog", b"crash"
 ROOM = LONGEST - SIGNATURE - len(wire.RUMOR) - 1  # bytes of a gossip line in a datagram
 
 
-class Standing:
+class Presence:
     """What a chat server knows of one neighbour in the line. Guarded by the server's lock."""
 
     __slots__ = ("heard", "there", "differs")
@@ -64,10 +68,9 @@ class ChatServer(Node):
     ALLOWED = {PROXY: set()}
 
     def __init__(self, own_id: int, count: int, doors: Doors, settings: Settings,
-                 output: OutputFile, key: bytes | None = None, rng: random.Random | None = None):
+                 output: OutputFile, key: bytes | None = None):
         host, port = doors.udp.getsockname()
         super().__init__(address_of(host, port), settings, output)
-        self.rng = rng or random.Random()
         self.place = f"{own_id} of {count}"
         self._tcp = doors.tcp
         self.origin = Origin(self.address, time.time_ns() // 1_000_000)
@@ -77,14 +80,16 @@ class ChatServer(Node):
         self.datagrams = Datagrams(doors.udp, self.address, neighbours, key, self.counters)
         self.anti_entropy = AntiEntropy(self.messages, settings)
         self.spread = Mongering(
-            self.datagrams.links, Telling(settings.rumor_stop, 2, settings.rumor_window,
-                                          settings.rumor_patience, TRIES), self.rng)
+            self.datagrams.links, Telling(
+                stop=settings.rumor_stop, at_once=2, window=settings.rumor_window,
+                patience=settings.rumor_patience, tries=TRIES), random.Random())
         self.spreading = Spreading(
             self.messages, self.anti_entropy if settings.antientropy_interval else None,
             self.spread, output)
+        self._news_at = 0.0  # monotonic time at which gossip came last
         self._hurry = threading.Event()  # a neighbour differs: compare again soon
-        self._line_lock = threading.Lock()  # guards the standings
-        self._line = {link: Standing() for link in self.datagrams.links()}
+        self._line_lock = threading.Lock()  # guards the presences
+        self._line = {link: Presence() for link in self.datagrams.links()}
 
     def settings_shown(self) -> str:
         return (f"{self.settings.words()}:chat={self.place}:port={self._tcp.getsockname()[1]}"
@@ -113,6 +118,7 @@ class ChatServer(Node):
     # Anti-entropy: at the start, every second, and soon again while a neighbour differs.
 
     def _keep_antientropy(self) -> None:
+        """Compare with both neighbours; then wait for the interval, or, in haste, for less."""
         interval = self.settings.antientropy_interval
         while not self.stopping.is_set():
             self._hurry.clear()
@@ -125,14 +131,14 @@ class ChatServer(Node):
 
     def _in_haste(self) -> bool:
         with self._line_lock:
-            return any(standing.there and standing.differs for standing in self._line.values())
+            return any(presence.there and presence.differs for presence in self._line.values())
 
     def _look_for_silence(self, limit: float) -> None:
         """Write down which neighbours are not there any more."""
         now = time.monotonic()
         with self._line_lock:
-            silent = [link for link, standing in self._line.items()
-                      if standing.there and now - standing.heard > limit]
+            silent = [link for link, presence in self._line.items()
+                      if presence.there and now - presence.heard > limit]
             for link in silent:
                 self._line[link].there = False
         for link in silent:
@@ -140,7 +146,7 @@ class ChatServer(Node):
 
     def _degree(self) -> str:
         with self._line_lock:
-            there = sum(standing.there for standing in self._line.values())
+            there = sum(presence.there for presence in self._line.values())
         return f"degree:{self.address}=>{there}"
 
     # What neighbours say.
@@ -151,6 +157,7 @@ class ChatServer(Node):
         gossip = [line for line in lines if wire.is_gossip(line)]
         try:
             if gossip:
+                self._news_at = time.monotonic()
                 self.spreading.take(link, gossip)
             for line in lines:
                 if not wire.is_gossip(line):
@@ -162,13 +169,24 @@ class ChatServer(Node):
         """Something has come: a neighbour that was not there, or silent, is asked at once."""
         now = time.monotonic()
         with self._line_lock:
-            standing = self._line[link]
-            standing.heard, was_there, standing.there = now, standing.there, True
+            presence = self._line[link]
+            presence.heard, was_there, presence.there = now, presence.there, True
         was_silent = self.spread.rumors.heard(link, now)
         if not was_there:
             self.output.write(f"connected:{link.peer}", self._degree())
         if (was_silent or not was_there) and self.settings.antientropy_interval:
             self.anti_entropy.compare(link)
+
+    def finish_talking(self) -> None:
+        """Wait, for LAST_WORDS at most, until no rumor is told here and none has come for a
+        moment: so all of a line that end together have heard what was said last."""
+        deadline = time.monotonic() + LAST_WORDS
+        while time.monotonic() < deadline and not self.stopping.is_set():
+            self.spread.wait_until_sent(deadline - time.monotonic())
+            if self.stopping.wait(max(0.0, self._news_at + QUIET - time.monotonic())):
+                return
+            if self._news_at + QUIET <= time.monotonic() and not self.spread.rumors.count():
+                return
 
     def _on_status(self, link: DatagramLink, message) -> None:
         if message.kind != "status":
@@ -197,7 +215,7 @@ class ChatServer(Node):
 
     def on_lines(self, link: Link, lines: list[bytes]) -> None:
         """Handle what a proxy said, in order; messages that stand together as one batch."""
-        texts = []
+        texts, said = [], []
         for line in lines:
             line = line.removesuffix(b"\r")
             match = MSG.fullmatch(line)
@@ -205,12 +223,12 @@ class ChatServer(Node):
                 texts.append(match[1].decode())
             if match:
                 continue
-            self._gossip(texts)
+            said += self._gossip(texts)
             texts = []
             if line == GET:
                 self._show_log(link)
             elif line == CRASH:
-                self.spread.flush()
+                self.spread.flush(said)
                 os._exit(1)
             else:
                 self.write_refusal(link.remote, f"unknown line {line[:100]!r}")
@@ -224,7 +242,7 @@ class ChatServer(Node):
 
     def _fits(self, link: Link, text: bytes) -> bool:
         """Whether a text can be gossiped; if not, that is written down."""
-        try:
+        try:  # with the longest number that it may get
             line = wire.gossip(wire.format_time(time.time()), self.address, self.origin.start,
                                wire.NUMBER_LIMIT, text.decode())
         except UnicodeDecodeError:
@@ -234,6 +252,9 @@ class ChatServer(Node):
             self.write_refusal(link.remote, f"msg too long by {len(line) - ROOM} bytes")
         return len(line) <= ROOM
 
-    def _gossip(self, texts: list[str]) -> None:
-        if texts:
-            self.spreading.originate(self.origin.lines(texts, time.time()))
+    def _gossip(self, texts: list[str]) -> list[bytes]:
+        """Gossip texts; return their lines."""
+        lines = self.origin.lines(texts, time.time())
+        if lines:
+            self.spreading.originate(lines)
+        return lines

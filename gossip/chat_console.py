@@ -27,17 +27,19 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from gossip.command_line import ROOT, complain, parse_port, show
+from gossip.doorstep import HOST
 from gossip.keyboard import Keyboard
 from gossip.output_file import escape
+from gossip.wire import LINE_LIMIT
 
 START_LIMIT = 10.0  # seconds until a server that was started must listen
 DIAL_LIMIT = 1.0  # seconds until a server must take a connection
 ANSWER_LIMIT = 5.0  # seconds of silence after which a server does not answer
 CRASH_LIMIT = 5.0  # seconds in which a server must have crashed
-FINISH_LIMIT = 2.0  # seconds in which servers must have read what they were told
-END_LIMIT, KILL_LIMIT = 2.0, 1.0  # seconds to end in: when the pipe is closed, when terminated
+FINISH_LIMIT = 15.0  # seconds in which servers must have read what they were told
+END_LIMIT, KILL_LIMIT = 6.0, 1.0  # seconds to end in: when the pipe is closed, when terminated
 LOOK = 0.005  # seconds between two looks whether a server listens
-LONGEST_LINE = 131_072  # bytes
+LONGEST_LINE = LINE_LIMIT  # bytes
 READ_SIZE = 1 << 20
 
 FORMS = "ID start N PORT, ID msg MESSAGEID TEXT, ID get chatLog, ID crash, or exit"
@@ -82,7 +84,7 @@ def parse_command(line: str) -> Command:
     if word == "start":
         return _parse_start(number, rest)
     if word == "msg":
-        if not re.fullmatch(r"[0-9]+[ \t].+", rest, re.DOTALL):
+        if not re.fullmatch(r"[0-9]+ .+", rest, re.DOTALL):
             raise ValueError("a number and a text follow msg, for example: 0 msg 1 Hello, all")
     elif rest.strip(" \t") != ("chatLog" if word == "get" else ""):
         raise ValueError(f"it is: {number} {word}{' chatLog' * (word == 'get')}")
@@ -169,7 +171,7 @@ class Server:
     def _dial(self) -> bool:
         """Connect; answer whether somebody listens."""
         try:
-            sock = socket.create_connection(("127.0.0.1", self.port), DIAL_LIMIT)
+            sock = socket.create_connection((HOST, self.port), DIAL_LIMIT)
         except OSError:
             return False
         if sock.getsockname() == sock.getpeername():  # to itself: its own port was this one

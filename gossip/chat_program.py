@@ -30,6 +30,9 @@ def _chat_command(doors: Doors | None) -> None:
                          screen)
     settings = CHAT._replace(antientropy_interval=args.antientropy_interval,
                              cache_size=args.cache_size, rumor_stop=args.rumor_stop)
+    if doors is not None and not doors.are(args.udp_base + args.own_id, args.port):
+        doors.close()
+        doors = None
     server = ChatServer(args.own_id, args.count, doors or _open_doors(args), settings, output, key)
     start_node(server)
     if args.end_with_pipe is not None:
@@ -42,8 +45,9 @@ def _chat_command(doors: Doors | None) -> None:
 
 
 def _parse():
-    parser = Parser(prog="peer.py", description="One chat server, process ID of a line of N; the "
-                                                "proxy connects to TCP port PORT.")
+    parser = Parser(prog="peer.py", allow_abbrev=False,
+                    description="One chat server, process ID of a line of N; the proxy connects "
+                                "to TCP port PORT.")
     parser.add_argument("--chat", nargs=3, metavar=("ID", "N", "PORT"), required=True)
     parser.add_argument("--udp-base", type=parse_port, default=UDP_BASE, metavar="PORT",
                         help=f"process ID gossips on UDP port PORT + ID ({UDP_BASE})")
@@ -97,8 +101,8 @@ def _open_doors(args) -> Doors:
     try:
         return open_doors(args.udp_base + args.own_id, args.port)
     except OSError as error:
-        why = "is in use" if error.errno == errno.EADDRINUSE else f": {error.strerror}"
-        raise CommandError(f"cannot listen: port {error.filename} {why}", FAILED) from None
+        why = " is in use" if error.errno == errno.EADDRINUSE else f": {error.strerror}"
+        raise CommandError(f"cannot listen: port {error.filename}{why}", FAILED) from None
 
 
 def _await_end(descriptor: int, server: ChatServer, end: End) -> None:
@@ -108,5 +112,6 @@ def _await_end(descriptor: int, server: ChatServer, end: End) -> None:
             pass
     except OSError:
         pass  # there is no such pipe: whoever held it is gone
+    server.finish_talking()
     server.stop("quit")
     end.come()

@@ -11,6 +11,7 @@ import threading
 
 from gossip.addresses import Address
 from gossip.counters import Counters
+from gossip.link import DONT_WAIT
 
 LONGEST = 60_000  # bytes of a datagram
 SIGNATURE = 64 + 1  # bytes of the line that the HMAC takes
@@ -28,7 +29,6 @@ class DatagramLink:
         self._key = key
         self._counters = counters
         self.peer = peer
-        self.ended = False
 
     def send(self, data: bytes) -> None:
         """Send whole lines, in as many datagrams as they need."""
@@ -40,7 +40,7 @@ class DatagramLink:
             if self._key is not None:
                 content = signature(self._key, *self._route, content) + content
             try:
-                self._sock.sendto(content, socket.MSG_DONTWAIT, self.peer.dial)
+                self._sock.sendto(content, DONT_WAIT, self.peer.dial)
             except OSError:
                 self._counters.add("datagrams that could not be sent")
 
@@ -108,9 +108,9 @@ class Datagrams:
         """Wait for datagrams; what else has come is taken at once."""
         arrived, flags = [], 0
         try:
-            while len(arrived) < TOGETHER:
+            while len(arrived) < (TOGETHER if DONT_WAIT else 1):
                 arrived.append(self._sock.recvfrom(READ_SIZE, flags))
-                flags = socket.MSG_DONTWAIT
+                flags = DONT_WAIT
         except OSError:
             pass  # nothing more has come, or a neighbour that is gone refused what was sent
         return arrived

@@ -22,6 +22,14 @@ class Doors(NamedTuple):
     udp: socket.socket
     tcp: socket.socket
 
+    def are(self, udp_port: int, tcp_port: int) -> bool:
+        """Whether these are the ports."""
+        return (self.udp.getsockname()[1], self.tcp.getsockname()[1]) == (udp_port, tcp_port)
+
+    def close(self) -> None:
+        self.udp.close()
+        self.tcp.close()
+
 
 def open_doors(udp_port: int, tcp_port: int, patience: float = PATIENCE) -> Doors:
     """Bind and listen, the door for the proxy last: who finds it open finds a whole server.

@@ -64,6 +64,12 @@ class Flood:
         with self._changed:
             self._changed.wait_for(lambda: not self._busy, seconds)
 
+    def answered(self, link, message) -> None:
+        """Answers to rumors: none were told here."""
+
+    def note_known(self, link, keys) -> None:
+        """Who has what is of no account: everything goes to everyone."""
+
     def forget(self, link) -> None:
         """A link has ended: it is no longer among those to send to."""
 

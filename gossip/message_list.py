@@ -215,6 +215,8 @@ class MessageList:
         lacking = []
         with self._lock:
             for key, ranges in entries:
+                if key == self._own_run:
+                    continue  # what others have of it beyond ours is forged
                 run = self._runs.get(key)
                 if run is not None and not although_gone and run.ranges() == ranges:
                     continue

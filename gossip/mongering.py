@@ -1,16 +1,18 @@
 """Rumor mongering: tells rumors to neighbours, and waits for their answers.
 
-The side of links and of time; whom to tell what is the rule in rumors.py. Link readers,
-generator and console call it; a thread of its own tells again what was not answered.
+The side of links and of time; whom to tell what is the rule in rumors.py. Link readers (or
+the reader of datagrams), generator and console call it; a thread of its own tells again what was
+not answered.
 """
 
+import math
 import threading
 import time
 
 from gossip import wire
 from gossip.rumors import Rumors, Telling
 
-CROWDED = 2_000  # rumors that are told at which those who make more wait
+CROWDED = 2_000  # rumors being told from which on those who make more wait
 
 
 class Mongering:
@@ -31,12 +33,16 @@ class Mongering:
         """Tell new gossip lines to others than their source. Who makes messages (no source)
         waits while many rumors are being told and their number shrinks."""
         if source is None:
-            self._wait_for(lambda: self.rumors.count() < CROWDED, progress=True)
+            self._wait_for_less(CROWDED, 1.0, shrinking=True)
         self.rumors.add([(wire.gossip_key(line), line) for line in lines], source)
         self.tell()
 
     def tell(self) -> None:
-        """Tell whatever may be told now; what others bring meanwhile is left to the thread."""
+        """Tell whatever may be told now; what others bring meanwhile is left to the thread.
+
+        Nothing is overlooked: who comes sets `_due` and then tries the lock; who holds it clears
+        `_due`, takes its turn, and looks at `_due` after it has let go.
+        """
         self._due = True
         if not self._teller.acquire(blocking=False):
             return
@@ -44,24 +50,31 @@ class Mongering:
             self._due = False
             tellings = self.rumors.turn(self._links(), time.monotonic())
             for link, lines in tellings:
-                link.send(told(lines))
+                link.send(wire.rumors(lines))
         finally:
             self._teller.release()
         if self._due or (self._idle and tellings):
             self._awake.set()
+        with self._calmer:
+            self._changes += 1
+            self._calmer.notify_all()
 
-    def flush(self) -> None:
-        """Send what has not been sent once, whatever the windows say: the last word."""
+    def flush(self, last: list[bytes]) -> None:
+        """Send what has not been sent once, whatever the windows say; `last` are the lines
+        that were forwarded last."""
         with self._teller:
-            for link, lines in self.rumors.flush(self._links()):
-                link.send(told(lines))
+            for link, lines in self.rumors.flush(self._links(), last):
+                link.send(wire.rumors(lines))
+
+    def note_known(self, link, keys) -> None:
+        """A neighbour has these messages (run and number each): it has told them itself."""
+        self.rumors.note_known(link, keys)
 
     def answered(self, link, message: wire.Status) -> None:
         """A neighbour has answered what it was told."""
         self.rumors.heard(link, time.monotonic())
         self.rumors.answered(link, message.entries, message.verb == "knew")
         self.tell()
-        self._notify_calmer()
 
     def forget(self, link) -> None:
         """A link has ended."""
@@ -86,35 +99,30 @@ class Mongering:
 
     def wait_until_sent(self, seconds: float) -> None:
         """Wait, that long at most, until no rumor is told any more."""
-        self._wait_for(lambda: not self.rumors.count(), seconds)
+        self._wait_for_less(1, seconds)
 
-    def _wait_for(self, predicate, seconds: float = 1.0, progress: bool = False) -> None:
-        """Wait for a predicate, that long at most, or that long after the last answer."""
-        end = time.monotonic() + seconds
+    def _wait_for_less(self, limit: int, seconds: float, shrinking: bool = False) -> None:
+        """Wait until fewer rumors are told, that long at most, or that long after their number
+        has shrunk last."""
+        end, least = time.monotonic() + seconds, math.inf
         while not self._stopped:
             with self._calmer:
                 before = self._changes
-            if predicate():
+            count = self.rumors.count()
+            if count < limit:
                 return
+            if shrinking and count < least:
+                end, least = time.monotonic() + seconds, count
             with self._calmer:
                 if not self._calmer.wait_for(lambda: self._changes != before,
                                              end - time.monotonic()):
                     return
-            if progress:
-                end = time.monotonic() + seconds
-
-    def _notify_calmer(self) -> None:
-        with self._calmer:
-            self._changes += 1
-            self._calmer.notify_all()
 
     def stop(self) -> None:
         """End the thread; nobody waits any longer."""
         self._stopped = True
         self._awake.set()
-        self._notify_calmer()
+        with self._calmer:
+            self._changes += 1
+            self._calmer.notify_all()
 
-
-def told(lines: list[bytes]) -> bytes:
-    """These gossip lines as rumors, in the words of the wire."""
-    return b"".join([wire.RUMOR + wire.gossip_part(line) + b"\n" for line in lines])

@@ -19,6 +19,8 @@ from gossip.settings import Settings
 _GOSSIP = re.compile(r"gmessage:[0-9.]+:((?:[0-9.]+|\[[^\]]*\]):[0-9]+:[0-9]+:[0-9]+):(.*)",
                      re.DOTALL)
 _BY_GENERATOR = re.compile("message [0-9]+")
+CHAT_SILENCE = 3.0  # seconds after which a chat server that wrote nothing, as others did, is dead
+
 _ADDRESS = r"((?:[0-9.]+|\[[^\]]*\]):[0-9]+)"
 _DEAD = re.compile(rf"Dead Node:{_ADDRESS}:[0-9.]+:{_ADDRESS}")
 
@@ -77,8 +79,8 @@ class PeerRun:
     def is_dead(self, newest: float) -> bool:
         """Whether it died: it wrote no last word of leaving, and others wrote on for long, or
         its peer began another run."""
-        return self.ended != "quit" and (
-            self.superseded or self.last < newest - 2 * self.setting("liveness-interval"))
+        silence = CHAT_SILENCE if self.chat else 2 * self.setting("liveness-interval")
+        return self.ended != "quit" and (self.superseded or self.last < newest - silence)
 
     def has_ended(self, newest: float) -> bool:
         return self.ended is not None or self.is_dead(newest)

@@ -7,7 +7,8 @@ another one is told; when it had, a coin decides whether another one is told.
 
 What a neighbour has not answered is told again after a while, some times; then the neighbour
 is silent and told nothing until something is heard of it, and its rumors go to others. At most
-a window of bytes is unanswered by one neighbour: what is meant for it waits.
+a window of bytes is unanswered by one neighbour: what is meant for it waits. By TCP, "heard"
+is an answer; by datagrams, which may get lost, it is anything at all.
 """
 
 import collections
@@ -17,7 +18,9 @@ from typing import NamedTuple
 
 from gossip.intervals import Intervals
 
-HOT_LIMIT = 20_000  # rumors told at a time; beyond that the oldest is told no longer
+HOT_LIMIT = 20_000  # rumors told at a time; beyond that the oldest is told to nobody else
+HOT_BYTES = 16 << 20  # bytes of their lines; the same
+QUEUE_BYTES = 256 << 10  # that may wait for one neighbour's window; beyond that it is passed over
 SEND_CHARGE = 1_000  # bytes that one sending costs in the window beside its lines
 
 Key = tuple[bytes, int]  # run and number of a message
@@ -47,7 +50,7 @@ class _Rumor:
         self.stopped = False  # nobody else is told
 
 
-class _Told(NamedTuple):
+class _Unanswered(NamedTuple):
     """One telling that has not been answered."""
 
     rumor: _Rumor
@@ -59,11 +62,12 @@ class _Told(NamedTuple):
 class _Channel:
     """What is meant for one neighbour."""
 
-    __slots__ = ("queue", "told", "used", "heard", "silent")
+    __slots__ = ("queue", "queued", "unanswered", "used", "heard", "silent")
 
     def __init__(self):
         self.queue: collections.deque[_Rumor] = collections.deque()  # waiting for the window
-        self.told: collections.OrderedDict[Key, _Told] = collections.OrderedDict()
+        self.queued = 0  # bytes of them
+        self.unanswered: collections.OrderedDict[Key, _Unanswered] = collections.OrderedDict()
         self.used = 0  # bytes of the window that are unanswered
         self.heard = 0.0  # when something came from there
         self.silent = False
@@ -78,6 +82,7 @@ class Rumors:
         self._rng = rng
         self._lock = threading.Lock()  # guards everything below
         self._hot: dict[Key, _Rumor] = {}
+        self._bytes = 0  # of their lines
         self._ready: list[_Rumor] = []  # hot, and somebody is to be found to tell
         self._channels: dict[object, _Channel] = {}
         self._queued: dict[object, _Channel] = {}  # those with a queue
@@ -89,12 +94,13 @@ class Rumors:
         with self._lock:
             for key, line in messages:
                 rumor = self._hot[key] = _Rumor(key, line, source)
+                self._bytes += len(line)
                 self._ready.append(rumor)
-            while len(self._hot) > HOT_LIMIT:
+            while len(self._hot) > HOT_LIMIT or self._bytes > HOT_BYTES:
                 self._stop(next(iter(self._hot.values())))
                 self._dropped["rumors told no longer: too many"] += 1
 
-    def has(self, link, keys) -> None:
+    def note_known(self, link, keys) -> None:
         """A neighbour has these: it has told them itself."""
         with self._lock:
             for key in keys:
@@ -104,7 +110,7 @@ class Rumors:
     def heard(self, link, now: float) -> bool:
         """Something came from a neighbour; answer whether it had been silent."""
         with self._lock:
-            channel = self._channels.setdefault(link, _Channel())
+            channel = self._channel(link)
             channel.heard = now
             was_silent, channel.silent = channel.silent, False
             return was_silent
@@ -115,8 +121,8 @@ class Rumors:
             channel = self._channels.get(link)
             if channel is None:
                 return
-            for key in _named(channel.told, entries):
-                told = channel.told.pop(key)
+            for key in _named(channel.unanswered, entries):
+                told = channel.unanswered.pop(key)
                 channel.used -= told.charge
                 rumor = told.rumor
                 if knew and self._rng.random() < self._telling.stop:
@@ -126,8 +132,7 @@ class Rumors:
     def turn(self, links, now: float) -> list[tuple[object, list[bytes]]]:
         """What is to be told now: (link, lines) for some of the links."""
         with self._lock:
-            if len(self._channels) > len(links):
-                self._forget_others(links)
+            self._forget_others(links)
             tellings = self._repeat(now) if now >= self._repeat_at else {}
             self._choose(links)
             self._take(tellings, now)
@@ -149,12 +154,16 @@ class Rumors:
                 self._give_up(link)
                 del self._channels[link]
 
-    def flush(self, links) -> list[tuple[object, list[bytes]]]:
-        """What has not been told once so far, whatever the windows say."""
+    def flush(self, links, last: list[bytes]) -> list[tuple[object, list[bytes]]]:
+        """What has not been told once so far, whatever the windows say; to those who are silent
+        the last lines, in case they listen again. For a process that is about to end: what is
+        flushed stays in the queues."""
         with self._lock:
             self._choose(links)
-            return [(link, [rumor.line for rumor in channel.queue])
-                    for link, channel in self._channels.items() if channel.queue]
+            flushed = [(link, [rumor.line for rumor in channel.queue])
+                       for link, channel in self._channels.items() if channel.queue]
+            return flushed + [(link, last) for link in links
+                              if link in self._channels and self._channels[link].silent]
 
     def count(self) -> int:
         """How many rumors are being told."""
@@ -169,8 +178,8 @@ class Rumors:
     # All of these expect the lock.
 
     def _forget_others(self, links) -> None:
-        """Some link was told something while it ended."""
-        for link in set(self._channels) - set(links):
+        """A turn that had begun with older links has made the channel of one that ended anew."""
+        for link in self._channels.keys() - set(links):
             self._give_up(link)
             del self._channels[link]
 
@@ -180,26 +189,32 @@ class Rumors:
         ready, self._ready = [rumor for rumor in self._ready if not rumor.stopped], []
         if not ready:
             return
-        links = [link for link in links
-                 if link not in self._channels or not self._channels[link].silent]
-        self._rng.shuffle(links)
+        channels = [(link, self._channels.get(link) or self._channel(link)) for link in links]
+        self._rng.shuffle(channels)
+        channels.sort(key=self._occupied)
         for rumor in ready:
-            for link in links:
+            for link, channel in channels:
                 if rumor.open == self._telling.at_once:
                     break
-                if link not in rumor.asked and link not in rumor.known:
-                    self._assign(rumor, link)
+                if (link not in rumor.asked and link not in rumor.known and not channel.silent
+                        and channel.queued < QUEUE_BYTES):
+                    self._assign(rumor, link, channel)
             if not rumor.open:
                 self._stop(rumor)
 
-    def _assign(self, rumor: _Rumor, link) -> None:
+    def _occupied(self, entry: tuple[object, _Channel]) -> bool:
+        """Whether a neighbour's window is full: others come first."""
+        return bool(entry[1].queue) or entry[1].used >= self._telling.window
+
+    def _channel(self, link) -> _Channel:
+        return self._channels.setdefault(link, _Channel())
+
+    def _assign(self, rumor: _Rumor, link, channel: _Channel) -> None:
         """A rumor is to be told to a neighbour as soon as the window allows."""
         rumor.asked.add(link)
         rumor.open += 1
-        channel = self._channels.get(link)
-        if channel is None:
-            channel = self._channels[link] = _Channel()
         channel.queue.append(rumor)
+        channel.queued += len(rumor.line)
         self._queued[link] = channel
 
     def _take(self, tellings: dict, now: float) -> None:
@@ -208,12 +223,13 @@ class Rumors:
             batch = tellings.setdefault(link, [])
             while channel.queue and channel.used < self._telling.window:
                 rumor = channel.queue.popleft()
+                channel.queued -= len(rumor.line)
                 if link in rumor.known:
                     self._closed(rumor)
                     continue
                 charge = len(rumor.line) + (0 if batch else SEND_CHARGE)
                 channel.used += charge
-                channel.told[rumor.key] = _Told(rumor, now, 1, charge)
+                channel.unanswered[rumor.key] = _Unanswered(rumor, now, 1, charge)
                 batch.append(rumor.line)
             if batch:
                 self._repeat_at = min(self._repeat_at, now + self._telling.patience)
@@ -226,16 +242,16 @@ class Rumors:
         tellings = {}
         for link, channel in self._channels.items():
             batch = tellings[link] = []
-            while channel.told:
-                key, told = next(iter(channel.told.items()))
+            while channel.unanswered:
+                key, told = next(iter(channel.unanswered.items()))
                 if told.at + self._telling.patience > now:
                     break
                 if told.tries < self._telling.tries:
-                    channel.told[key] = told._replace(at=now, tries=told.tries + 1)
-                    channel.told.move_to_end(key)
+                    channel.unanswered[key] = told._replace(at=now, tries=told.tries + 1)
+                    channel.unanswered.move_to_end(key)
                     batch.append(told.rumor.line)
                 elif channel.heard >= told.at:  # it lives: only this has been lost
-                    del channel.told[key]
+                    del channel.unanswered[key]
                     channel.used -= told.charge
                     self._closed(told.rumor)
                 else:
@@ -247,18 +263,18 @@ class Rumors:
 
     def _first_due(self) -> float:
         """When the first of what is unanswered is due; infinity when nothing is."""
-        first = [next(iter(channel.told.values())).at
-                 for channel in self._channels.values() if channel.told]
+        first = [next(iter(channel.unanswered.values())).at
+                 for channel in self._channels.values() if channel.unanswered]
         return min(first, default=math.inf) + self._telling.patience
 
     def _give_up(self, link) -> None:
         """Nobody answers there: others are told instead."""
         channel = self._channels[link]
         self._queued.pop(link, None)
-        rumors = [*(told.rumor for told in channel.told.values()), *channel.queue]
-        channel.told.clear()
+        rumors = [*(told.rumor for told in channel.unanswered.values()), *channel.queue]
+        channel.unanswered.clear()
         channel.queue.clear()
-        channel.used = 0
+        channel.queued = channel.used = 0
         for rumor in rumors:
             self._closed(rumor)
 
@@ -271,18 +287,15 @@ class Rumors:
     def _stop(self, rumor: _Rumor) -> None:
         """Begin no other telling of a rumor."""
         rumor.stopped = True
-        self._hot.pop(rumor.key, None)
+        if self._hot.pop(rumor.key, None) is not None:
+            self._bytes -= len(rumor.line)
 
 
-def _named(told, entries) -> list[Key]:
+def _named(unanswered, entries) -> list[Key]:
     """Those of the keys that the entries name, without counting through what a stranger may
     claim: 1-9223372036854775807 is one range, too."""
-    keys = []
-    for run, ranges in entries:
-        if sum(last - first for first, last in ranges) < len(told):
-            keys += [(run, number) for first, last in ranges
-                     for number in range(first, last + 1) if (run, number) in told]
-        else:
-            numbers = Intervals(ranges)
-            keys += [key for key in told if key[0] == run and key[1] in numbers]
-    return keys
+    if sum(last - first + 1 for _, ranges in entries for first, last in ranges) <= len(unanswered):
+        return [(run, number) for run, ranges in entries for first, last in ranges
+                for number in range(first, last + 1) if (run, number) in unanswered]
+    named = {run: Intervals(ranges) for run, ranges in entries}
+    return [key for key in unanswered if key[0] in named and key[1] in named[key[0]]]

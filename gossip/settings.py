@@ -52,7 +52,7 @@ class Settings(NamedTuple):
     portion: int = 256 * 1024  # bytes of catch-up sent before the next is asked for
     fetch_patience: float = 2.0  # seconds until a silent neighbour's turn to be fetched from ends
     rumor_window: int = 256 * 1024  # bytes of rumors that one neighbour has not answered
-    rumor_patience: float = 2.0  # seconds until an unanswered rumor is told to another
+    rumor_patience: float = 2.0  # seconds until an unanswered rumor is told again, or given up
     removed_memory: float = 3600.0  # seconds for which a seed knows whom it removed
     grace: float = 60.0  # seconds to register again for a peer whose connection broke
     tell_again: float = 60.0  # seconds between two tellings of the same death by seeds

@@ -8,7 +8,6 @@ and console call it.
 from gossip import wire
 from gossip.anti_entropy import AntiEntropy
 from gossip.message_list import MessageList
-from gossip.mongering import Mongering
 from gossip.output_file import OutputFile, escape
 
 ANSWERS = {"took", "knew"}  # verbs of status lines that answer rumors
@@ -55,12 +54,10 @@ class Spreading:
         knew = [wire.gossip_key(line) for line in rumors if line not in fresh]
         link.send(b"".join(wire.status_entries("took", wire.entries(took))
                            + wire.status_entries("knew", wire.entries(knew))))
-        if isinstance(self._spread, Mongering):
-            self._spread.rumors.has(link, knew)
+        self._spread.note_known(link, knew)
         if self._anti_entropy is not None:
             self._anti_entropy.compare_now_and_then(link)
 
     def answered(self, link, message: wire.Status) -> None:
-        """A neighbour answers rumors. (Who floods tells none.)"""
-        if isinstance(self._spread, Mongering):
-            self._spread.answered(link, message)
+        """A neighbour answers rumors."""
+        self._spread.answered(link, message)

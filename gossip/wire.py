@@ -153,7 +153,7 @@ class Status(NamedTuple):
     digest   a digest of all that the sender knows; when one's own differs, `parts` goes back,
              or, by who knows of few runs only, `seen` and `show` at once
     parts    the same digest in 64 parts, by runs; `seen` and `show` for what differs go back
-    show     asks for `seen` (64 bits: of which parts); not when two meet: both ask anyway
+    show     asks for `seen` (64 bits: of which parts); not when two meet: both tell unasked
     seen     what the sender knows of these runs
     want     asks for texts, which come in number order, as many as make a portion; then
     gone     names those of them that the sender no longer holds; then
@@ -461,6 +461,11 @@ def is_gossip(line: bytes) -> bool:
 def gossip_part(line: bytes) -> bytes:
     """The line from `gmessage:` on: what is hashed, shown and kept apart by."""
     return line if line.startswith(GOSSIP) else line[line.index(GOSSIP):]
+
+
+def rumors(lines: list[bytes]) -> bytes:
+    """These gossip lines as rumors (with their `\n`), without any other prefix."""
+    return b"".join([RUMOR + gossip_part(line) + b"\n" for line in lines])
 
 
 def gossip_key(line: bytes) -> tuple[bytes, int]:

@@ -213,9 +213,14 @@ def test_a_late_answer_is_not_taken_for_the_next(server, console, capfd, monkeyp
     assert err == "runner.py console: server 0 did not answer for 0.2 s\n"
 
 
-def test_the_limits_are_those_that_are_promised():
-    assert (chat_console.START_LIMIT, chat_console.ANSWER_LIMIT, chat_console.CRASH_LIMIT,
-            chat_console.END_LIMIT) == (10, 5, 5, 2)
+def test_what_was_said_last_arrives_before_the_servers_end(flags, tmp_path):
+    ports = [free_port(), free_port()]
+    code, out, err = run(*flags, text=session(
+        *starts(ports), *(f"0 msg {number} text {number}" for number in range(5000)), "exit"))
+    assert (code, out, err) == (0, b"", "")
+    for number, word in enumerate(("generated:", "received:")):
+        path = tmp_path / "out" / f"peer_127.0.0.1_{flags[-1] + number}.txt"
+        assert path.read_text().count(word) == 5000
 
 
 @pytest.mark.parametrize("answer, hint", [

@@ -259,6 +259,18 @@ def test_peers_killed_and_restarted_one_after_the_other_lose_nothing(net, spread
     wait_until(lambda: holds_all(peers, said))
 
 
+@pytest.mark.parametrize("runs", [1, 16, 17, 100])
+def test_who_has_nothing_gets_all_runs_when_it_is_linked_and_not_later(net, runs):
+    net.seeds(1)
+    peer, fake = net.peer(antientropy_interval=60, liveness_interval=30), net.fake()
+    wait_event(peer, "registered:")
+    end = net.neighbour(peer, fake)
+    end.say(*(f"gmessage:1.000000:127.0.0.1:{port}:7:1:x" for port in range(1, runs + 1)))
+    wait_until(lambda: peer.messages.count() == runs)
+    late = net.peer(antientropy_interval=60)
+    wait_until(lambda: late.messages.count() == runs)
+
+
 def test_of_many_runs_only_those_that_differ_are_shown(net):
     peer, fake = net.peer(antientropy_interval=60), net.fake()
     end = net.neighbour(peer, fake)

@@ -33,7 +33,7 @@ def without_seeds(folder, **changes):
 
 
 def test_a_peer_that_lost_a_neighbour_and_has_no_seed_asks_another_whom_it_knows(tmp_path):
-    net = without_seeds(tmp_path, liveness_interval=3)
+    net = without_seeds(tmp_path, liveness_interval=3, liveness_misses=1000)
     stranger, friend = Acquaintance(free_address()), free_address()
     try:
         peer = net.peer()

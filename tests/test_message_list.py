@@ -197,6 +197,29 @@ def test_who_has_never_seen_a_message_does_not_call_it_gone():
     assert MessageList(Settings()).texts([(run, [(1, 9)])], 10**6) == ([], [])
 
 
+def test_who_stalls_is_asked_again_after_all_others():
+    full, lacking = MessageList(Settings()), MessageList(Settings())
+    full.add([line(number) for number in range(1, 101)])
+    catch_up = CatchUp(lacking, 2.0)
+    for name in ("stalls", "answers"):
+        catch_up.offered(name, told(full), True)
+    assert catch_up.next_want(0.0)[0] == "stalls"
+    now = 3.0
+    for _ in range(3):
+        link, want = catch_up.next_want(now)
+        assert link == "answers"
+        lacking.add(full.texts(want, 300)[0])
+        catch_up.portion_taken(link)
+
+
+def test_forged_messages_of_ones_own_run_are_not_asked_for():
+    other, own = MessageList(Settings()), MessageList(Settings(), b"127.0.0.1:5001:7")
+    other.add([line(number) for number in range(1, 50)] + [line(1, origin=B)])
+    catch_up = CatchUp(own, 2.0)
+    catch_up.offered("other", told(other), True)
+    assert catch_up.next_want(0.0)[1] == [(b"127.0.0.1:5002:7", [(1, 1)])]
+
+
 def test_older_runs_are_fetched_first():
     full, lacking = MessageList(Settings()), MessageList(Settings())
     full.add([line(number, start=start) for start in (30, 100, 9) for number in (1, 2)])

@@ -7,7 +7,8 @@ import pytest
 from gossip import wire
 from gossip.addresses import address_of
 from gossip.capacity import BY_RULE
-from gossip.rumors import HOT_LIMIT, SEND_CHARGE, Rumors, Telling
+from gossip.rumors import (
+    HOT_BYTES, HOT_LIMIT, QUEUE_BYTES, SEND_CHARGE, Rumors, Telling)
 from helpers import FAST, connected, count, holds_all, received, wait_event, wait_until
 
 RUN = b"127.0.0.1:5001:7"
@@ -66,7 +67,7 @@ def test_after_a_useless_telling_a_coin_decides(toss, tellings):
 def test_who_has_told_a_rumor_itself_is_not_told_it():
     rumors = Rumors(ONE, Coin(0.9))
     rumors.add(messages(1, 2), "a")
-    rumors.has("b", [(RUN, 1)])
+    rumors.note_known("b", [(RUN, 1)])
     assert sorted(tell_all(rumors, ["a", "b"])) == [("b", [b"line 2"])]
 
 
@@ -103,11 +104,56 @@ def test_a_window_bounds_what_is_unanswered_and_the_rest_follows():
         rumors.add(messages(number), None)
         rumors.turn(["a"], 0.0)
     assert rumors.turn(["a"], 0.0) == []
-    assert rumors.flush(["a"]) == [("a", [b"line 3", b"line 4", b"line 5"])]
+    assert rumors.flush(["a"], [b"last"]) == [("a", [b"line 3", b"line 4", b"line 5"])]
     rumors.answered("a", named(1), knew=False)
     assert rumors.turn(["a"], 0.0) == [("a", [b"line 3"])]
     rumors.answered("a", named(2, 3), knew=False)
     assert rumors.turn(["a"], 0.0) == [("a", [b"line 4", b"line 5"])]
+
+
+def test_a_flush_gives_the_last_lines_to_who_was_silent():
+    rumors = Rumors(ONE._replace(tries=1), Coin(0.9))
+    rumors.add(messages(1), None)
+    rumors.turn(["a"], 1.0)
+    assert rumors.turn(["a"], 2.0) == []
+    assert rumors.flush(["a"], [b"last"]) == [("a", [b"last"])]
+
+
+def test_a_neighbour_that_answers_slowly_keeps_little_waiting_and_holds_up_nobody():
+    rumors = Rumors(ONE._replace(window=1), Coin(0.9))
+    big = b"x" * 10_000
+    told = {"slow": 0, "a": 0}
+    for number in range(200):
+        rumors.add([((RUN, number), big)], None)
+        for link, lines in rumors.turn(["slow", "a"], number / 1000):
+            told[link] += len(lines)
+            if link == "a":
+                rumors.answered(link, named(number), knew=False)
+    assert told["slow"] == 1 and told["a"] == 200 - 1
+    assert rumors._channels["slow"].queued <= QUEUE_BYTES + len(big)
+    assert rumors.count() <= QUEUE_BYTES // len(big) + 5
+
+
+def test_many_bytes_of_rumors_are_bounded_too():
+    rumors = Rumors(ONE, Coin(0.9))
+    rumors.add([((RUN, number), b"x" * 60_000) for number in range(1000)], None)
+    assert rumors.count() == HOT_BYTES // 60_000
+
+
+def test_an_answer_that_names_thousands_of_runs_is_taken_in_no_time():
+    rumors = Rumors(ONE, Coin(0.9))
+    rumors.add(messages(*range(1, 2000)), None)
+    rumors.turn(["a"], 0.0)
+    counted = []
+
+    class Key(bytes):
+        def __hash__(self):
+            counted.append(1)
+            return super().__hash__()
+
+    entries = [(Key(b"1.1.1.1:1:%d" % number), [(1, 9999)]) for number in range(3000)]
+    rumors.answered("a", entries, knew=True)
+    assert len(counted) < 10 * len(entries) and rumors.count() == 1999
 
 
 def test_when_a_link_ends_others_are_told():
@@ -172,7 +218,7 @@ def spread(links, origin, rng):
             sent += 1
             knew = other in has
             if knew:
-                peers[other].has(peer, [(RUN, 1)])
+                peers[other].note_known(peer, [(RUN, 1)])
             else:
                 has.add(other)
                 peers[other].add(messages(1), peer)
@@ -199,7 +245,7 @@ def test_rumors_alone_reach_nearly_everyone_with_far_fewer_sendings_than_floodin
 
 
 def test_a_network_of_rumor_mongers_delivers_everything_once(net):
-    net.settings = FAST._replace(spread="rumor")
+    net.settings = FAST._replace(spread="rumor", rumor_stop=0.0, antientropy_interval=0)
     net.seeds(2)
     peers = net.peers(10)
     wait_until(lambda: connected(peers))
@@ -212,19 +258,22 @@ def test_a_network_of_rumor_mongers_delivers_everything_once(net):
 
 
 def test_a_rumor_is_told_to_one_neighbour_answered_and_then_told_to_the_next(net):
-    peer, one, other = net.peer(spread="rumor", antientropy_interval=0), net.fake(), net.fake()
-    end = net.neighbour(peer, one)
+    peer = net.peer(spread="rumor", antientropy_interval=0, liveness_interval=60)
+    fakes = [net.fake(), net.fake()]
+    ends = [net.neighbour(peer, fake) for fake in fakes]
     peer.gossip(["hello"])
-    rumor = end.hear_until("rumor:")
-    next_end = net.neighbour(peer, other)
-    next_end.say(f"Liveness Request:1.000000:{other.address}")
-    assert next_end.hear().startswith("Liveness Reply:")  # and no rumor before it
-    end.say(f"status:took:{peer.address}:{peer.origin.start}=1")
-    assert next_end.hear_until("rumor:") == rumor and rumor.endswith(":1:hello")
+    first_words = []
+    for end, fake in zip(ends, fakes):
+        end.say(f"Liveness Request:1.000000:{fake.address}")
+        first_words.append(end.hear())
+    told = [word.startswith("rumor:") for word in first_words]
+    assert sorted(told) == [False, True]  # one has a rumor before the answer, the other none
+    ends[told.index(True)].say(f"status:took:{peer.address}:{peer.origin.start}=1")
+    assert ends[told.index(False)].hear_until("rumor:") == first_words[told.index(True)]
 
 
 @pytest.mark.parametrize("spread", ["flood", "rumor"])
-def test_rumors_are_answered_and_forwarded_without_their_prefix_by_who_floods(net, spread):
+def test_rumors_are_answered_and_go_on_as_the_peer_spreads(net, spread):
     peer = net.peer(spread=spread)
     one, other = net.fake(), net.fake()
     end, witness = net.neighbour(peer, one), net.neighbour(peer, other)
