@@ -10,6 +10,8 @@ rules     message_list, catch_up, neighbours, overlay, places, liveness, peer_li
           registrations, registry, rumors, waiting_room, cadence, counters, chat_log
 values    addresses, capacity, powerlaw, intervals, pieces, wire, settings, doorstep
 
+The folder `module` is the gossip module of the VoidPhone project, on the same links and nodes.
+
 A rule is a class of values: no socket, no thread, no clock (time and randomness are handed
 in). `outside` moves bytes. `peer.py` and `seed.py` are the places where rules meet links.
 """

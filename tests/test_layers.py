@@ -8,25 +8,25 @@ from helpers import ROOT
 LAYERS = [
     {"addresses", "intervals", "pieces", "doorstep"},
     {"wire", "capacity"},
-    {"settings", "powerlaw"},
+    {"settings", "powerlaw", "module.messages", "module.ini", "module.work", "module.view"},
     {"message_list", "overlay", "liveness", "peer_list", "registrations", "registry",
      "rumors", "waiting_room", "cadence", "origin", "counters", "chat_log"},
-    {"catch_up", "neighbours", "places"},
+    {"catch_up", "neighbours", "places", "module.news", "module.client"},
     {"link", "output_file", "screen", "keyboard", "listener"},
     {"flusher", "flood", "mongering", "anti_entropy", "datagrams"},
     {"spreading"},
     {"node", "link_check", "pool"},
-    {"prober", "chat"},
+    {"prober", "chat", "module.node"},
     {"limits"},
     {"console", "records", "signals", "command_line"},
     {"programs", "graph"},
-    {"chat_program"},
+    {"chat_program", "module.program"},
     {"degrees"},
     {"check", "layout", "charts"},
     {"report"},
     {"plot"},
     {"network", "progress", "worker", "chat_console"},
-    {"bench"},
+    {"bench", "module.experiment", "module.bench"},
 ]
 
 
@@ -35,23 +35,25 @@ def imports(path):
         if isinstance(node, ast.ImportFrom):
             module = node.module or ""
             names = [alias.name for alias in node.names]
-            yield from ([f"gossip.{name}" for name in names] if module == "gossip" else [module])
+            package = module in ("gossip", "gossip.module")
+            yield from ([f"{module}.{name}" for name in names] if package else [module])
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
 
 
 def test_imports_point_downwards():
     rank = {name: at for at, layer in enumerate(LAYERS) for name in layer}
-    for path in (ROOT / "gossip").glob("*.py"):
+    for path in (ROOT / "gossip").rglob("*.py"):
         if path.stem == "__init__":
             continue
+        name = ".".join(path.relative_to(ROOT / "gossip").with_suffix("").parts)
         for module in imports(path):
             if module.startswith("gossip."):
-                assert rank[module.partition(".")[2]] < rank[path.stem], (path.stem, module)
+                assert rank[module.partition(".")[2]] < rank[name], (name, module)
 
 
 def test_only_the_standard_library_is_imported():
-    for path in [*ROOT.glob("*.py"), *(ROOT / "gossip").glob("*.py")]:
+    for path in [*ROOT.glob("*.py"), *(ROOT / "gossip").rglob("*.py")]:
         for module in imports(path):
             top = module.partition(".")[0]
             assert top in sys.stdlib_module_names | {"gossip", "seed", "peer"}, (path, module)

@@ -19,6 +19,7 @@ from gossip.module import messages, node
 from gossip.module import view as module_view
 from gossip.module import work as module_work
 from gossip.module.client import Client
+from gossip.module.ini import MOST_NEIGHBOURS
 from gossip.module.work import Search, is_work
 from gossip.settings import Settings
 from helpers import Program, count, events, free_address, free_addresses, wait_event, wait_until
@@ -837,6 +838,11 @@ def test_above_max_connections_another_one_than_the_newcomer_is_dropped(modules)
         else:
             assert end.hear_end()
             assert f"disconnected:{end.address}:one too many" in events(module)
+
+
+def test_the_largest_view_fits_into_a_505():
+    addresses = tuple(address_of(LOCAL, port) for port in range(1, MOST_NEIGHBOURS + 1))
+    assert messages.parse(messages.PeerResponse(addresses).pack()).addresses == addresses
 
 
 # Liveness.

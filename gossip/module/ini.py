@@ -11,6 +11,7 @@ from typing import NamedTuple
 from gossip.addresses import Address, address_of, can_be_dialled
 
 SECTION = "gossip"
+MOST_NEIGHBOURS = 10_000  # a 505 has room for no more than 10,921
 _PREAMBLE = "keys before the first section"
 _DIGITS = re.compile("[0-9]{1,20}")
 
@@ -64,7 +65,7 @@ def parse_ini(text: str) -> Config:
         p2p_ttl=_number(section, "p2p_ttl", 1, 255, 5),
         bootstrapper=None if bootstrapper == p2p_address else bootstrapper,
         pow_bits=_number(section, "pow_bits", 0, 64, 24),
-        max_connections=_number(section, "max_connections", 1, 100_000, 2 * degree),
+        max_connections=_number(section, "max_connections", 1, MOST_NEIGHBOURS, 2 * degree),
         min_degree=_number(section, "min_degree", 1, degree, max(1, degree // 2)))
 
 
