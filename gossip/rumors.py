@@ -81,7 +81,7 @@ class Rumors:
         self._telling = telling
         self._rng = rng
         self._lock = threading.Lock()  # guards everything below
-        self._hot: dict[Key, _Rumor] = {}
+        self._hot: collections.OrderedDict[Key, _Rumor] = collections.OrderedDict()
         self._bytes = 0  # of their lines
         self._ready: list[_Rumor] = []  # hot, and somebody is to be found to tell
         self._channels: dict[object, _Channel] = {}

@@ -108,9 +108,9 @@ def test_what_is_typed_arrives_byte_for_byte(flags, seeds):
                                for e in lines_of(peer_file(flags, ports[1]))))
         assert any(e.startswith("received:") and e.endswith(f":1:{shown}")
                    for e in lines_of(peer_file(flags, ports[1])))
-        for program in (one, other):
-            program.type("messages\npeers\nhelp\nquit\n")
+        one.type("messages\npeers\nhelp\nquit\n")
         code, out, err = one.finish()
+        other.type("quit\n")
         assert (code, err) == (0, "")
         assert "not UTF-8" in out and "too long" in out and "unknown command" in out
         assert f":1:{shown}" in out and f"neighbours (1): 127.0.0.1:{ports[1]}" in out

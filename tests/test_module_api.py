@@ -4,6 +4,7 @@ Most tests have their modules inside this process; modules and peers around them
 That somebody was not told of something is seen by what they are told next.
 """
 
+import itertools
 import contextlib
 import hashlib
 import queue
@@ -351,7 +352,9 @@ def test_a_copy_is_a_copy_also_when_waiting_is_longer_than_memory(modules):
     one, other, third = (modules.neighbour(module) for _ in range(3))
     news_from(one)
     notified = told(subscriber)
-    wait_until(lambda: module.memory.add(object(), time.monotonic()) and module.memory.count() == 1)
+    unlike = map(lambda number: node.Item(number, 0, b""), itertools.count())
+    wait_until(lambda: module.memory.add(next(unlike), time.monotonic())
+               and module.memory.count() == 1)
     news_from(other, ttl=9)
     counted(module, OLD)
     validate(subscriber, notified)

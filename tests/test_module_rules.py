@@ -374,9 +374,9 @@ def test_a_message_is_new_once_in_its_time():
 def test_the_memory_is_bounded_and_counts_what_goes_early(most, bound):
     memory = Memory(60.0, most)
     for number in range(bound + 10):
-        assert memory.add(number, 0.0)
+        assert memory.add(item(number), 0.0)
     assert memory.count() == bound and memory.dropped() == 10
-    assert not memory.add(10, 1.0) and memory.add(0, 1.0)
+    assert not memory.add(item(10), 1.0) and memory.add(item(0), 1.0)
     assert REMEMBERED == 65_536
 
 

@@ -10,6 +10,8 @@ import socket
 import subprocess
 import time
 
+import pytest
+
 from gossip import check, graph
 from gossip.addresses import address_of
 from gossip.records import Records
@@ -127,6 +129,7 @@ def test_eight_chat_servers_in_a_line_over_a_bad_network(tmp_path):
     assert min(relay.counts[what] for what in ("lost", "doubled", "delayed", "silenced")) > 50
 
 
+@pytest.mark.slow
 def test_without_anti_entropy_chat_servers_miss_what_was_said_in_a_silence(tmp_path):
     relay = Relay(random.Random(1))
     with relay, line_of_servers(tmp_path, relay, ["--antientropy-interval", 0]) as ends:
@@ -238,6 +241,7 @@ def test_a_network_of_twelve_cut_in_two_heals(tmp_path):
     assert holds, text
 
 
+@pytest.mark.slow
 def test_without_anti_entropy_a_network_that_heals_lacks_what_the_other_half_said(tmp_path):
     with halves(tmp_path, ["--antientropy-interval", 0]) as net:
         net.part()

@@ -54,29 +54,35 @@ class Memory:
         self._seconds = seconds
         self._most = max(most, REMEMBERED)
         self._lock = threading.Lock()  # guards everything below
-        self._until: dict[tuple, float] = {}  # message -> when it is forgotten, in this order
+        self._seen: set[bytes] = set()  # messages, in as few bytes as possible
+        self._order: collections.deque[bytes] = collections.deque()  # the same, oldest first
+        self._until: collections.deque[float] = collections.deque()  # when they are forgotten
         self._dropped = 0
 
-    def add(self, key: tuple, now: float) -> bool:
+    def add(self, item: "Item", now: float) -> bool:
         """Remember a message; answer whether it is new."""
+        key = b"%d.%d." % item[:2] + item.digest
         with self._lock:
-            self._forget_old(now)
-            if key in self._until:
+            while self._until and self._until[0] <= now:
+                self._forget_oldest()
+            if key in self._seen:
                 return False
-            self._until[key] = now + self._seconds
-            if len(self._until) > self._most:
-                del self._until[next(iter(self._until))]
+            self._seen.add(key)
+            self._order.append(key)
+            self._until.append(now + self._seconds)
+            if len(self._seen) > self._most:
+                self._forget_oldest()
                 self._dropped += 1
             return True
 
-    def _forget_old(self, now: float) -> None:
+    def _forget_oldest(self) -> None:
         """Expects the lock."""
-        while self._until and next(iter(self._until.values())) <= now:
-            del self._until[next(iter(self._until))]
+        self._until.popleft()
+        self._seen.remove(self._order.popleft())
 
     def count(self) -> int:
         with self._lock:
-            return len(self._until)
+            return len(self._seen)
 
     def dropped(self) -> int:
         with self._lock:

@@ -27,7 +27,7 @@ from gossip.module.news import (
 from gossip.module.view import View
 from gossip.module.work import Search, is_work
 from gossip.node import Node
-from gossip.output_file import OutputFile
+from gossip.output_file import OutputFile, escape
 from gossip.settings import Settings
 from gossip.wire import WireError
 
@@ -216,6 +216,7 @@ class GossipModule(Node):
                 with self._search_lock:
                     self._search = self._searched_for = None
             if challenge is None:
+                link.close("the search for its work was ended")  # by `on_end`, or from outside
                 continue
             link.role = ANSWERED
             link.await_line(time.monotonic() + HELLO_LIMIT)
@@ -448,22 +449,18 @@ class GossipModule(Node):
             return False
         link.role, link.peer = NEIGHBOUR, peer
         link.unfinished_limit = MESSAGE_LIMIT
-        for other, old, reason in admitted.parted:
-            self.output.write(f"disconnected:{other}:{reason}")
+        self.output.drain(self.view.changes)
+        for _, old, reason in admitted.parted:
             old.close(reason)
-        self.output.write(f"connected:{peer}", self._degree())
         self._view_changed.set()
         return True
 
     def _part(self, peer: Address, link: PeerLink, reason: str) -> None:
         """A neighbour leaves the view."""
-        if self.view.remove(peer, link):
-            self.output.write(f"disconnected:{peer}:{reason}", self._degree())
+        if self.view.remove(peer, link, escape(reason)):
+            self.output.drain(self.view.changes)
             self._view_changed.set()
         link.close(reason)
-
-    def _degree(self) -> str:
-        return f"degree:{self.address}=>{len(self.view.addresses())}"
 
     def on_end(self, link: PeerLink) -> None:
         """The reader of a link is about to end."""

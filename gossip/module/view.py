@@ -32,7 +32,8 @@ class View:
         self._max_connections = max_connections
         self._cache_size = cache_size
         self._rng = rng
-        self._lock = threading.Lock()  # guards everything below
+        self.changes = collections.deque()  # what is to be written down, in its order
+        self._lock = threading.Lock()  # guards everything below, and adding to the changes
         self._neighbours: dict[Address, tuple[object, bool]] = {}  # -> link, whether we dialled
         self._dialling: set[Address] = set()
         self._known: collections.OrderedDict[Address, None] = collections.OrderedDict()
@@ -49,20 +50,26 @@ class View:
                 if standing[1] != dialled and standing[1] == (self._own < peer):
                     return Admitted(False, [])
                 parted.append((peer, standing[0], "replaced"))
+                self.changes.append(f"disconnected:{peer}:replaced")
             self._neighbours[peer] = link, dialled
+            self.changes.append(f"connected:{peer}")
             self._known.pop(peer, None)
             if len(self._neighbours) > self._max_connections:
                 other = self._rng.choice([one for one in self._neighbours if one != peer])
                 parted.append((other, self._neighbours.pop(other)[0], "one too many"))
+                self.changes.append(f"disconnected:{other}:one too many")
                 self._note(other)
+            self._note_degree()
             return Admitted(True, parted)
 
-    def remove(self, peer: Address, link) -> bool:
+    def remove(self, peer: Address, link, reason: str = "") -> bool:
         """The link has ended; answer whether it was the one to a neighbour."""
         with self._lock:
             if self._neighbours.get(peer, (None,))[0] is not link:
                 return False
             del self._neighbours[peer]
+            self.changes.append(f"disconnected:{peer}:{reason}")
+            self._note_degree()
             self._note(peer)
             return True
 
@@ -133,6 +140,10 @@ class View:
         """An address cannot be reached."""
         with self._lock:
             self._known.pop(address, None)
+
+    def _note_degree(self) -> None:
+        """Expects the lock."""
+        self.changes.append(f"degree:{self._own}=>{len(self._neighbours)}")
 
     def _free(self) -> int:
         """Expects the lock."""
