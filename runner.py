@@ -59,7 +59,7 @@ def start_command(arguments: list[str]) -> int | None:
     """Seeds alone, or a whole network."""
     parser = Parser(
         prog="runner.py",
-        epilog="Commands: runner.py demo | check [DIR] | plot [DIR] | bench | console",
+        epilog="Commands: runner.py demo | check [DIR] | plot [DIR] | bench | console | module",
         description="Start the local seeds of config.txt, and peers if asked for.")
     add_common_flags(parser)
     add_peer_flags(parser)

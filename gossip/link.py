@@ -31,7 +31,7 @@ _BIND_ADDRESS_NO_PORT = getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24)  # Linux:
 class Lines:
     """Framing: cuts a stream of bytes into the lines that it is made of."""
 
-    late = "no valid line in time"
+    late = "no valid line in time"  # what to say when nothing came by its deadline
 
     def __init__(self, limit: int = LINE_LIMIT):
         self._limit = limit
@@ -153,6 +153,12 @@ class Link:
         elif anew or self._unfinished is None:
             self._unfinished = self.heard + self.unfinished_limit
 
+    def _lateness(self) -> str:
+        """What has not come in time."""
+        if self._unfinished is not None and self._unfinished <= time.monotonic():
+            return "a message was not finished in time"
+        return self._framing.late
+
     def _due(self) -> float | None:
         """When something is due; other threads change the deadline."""
         deadline, unfinished = self.deadline, self._unfinished
@@ -167,7 +173,7 @@ class Link:
         if deadline is None:
             return self._sock.recv(READ_SIZE)
         if deadline <= time.monotonic():
-            raise WireError(self._framing.late)
+            raise WireError(self._lateness())
         return self._sock.recv(READ_SIZE, DONT_WAIT)
 
     def _wait_readable(self) -> None:
@@ -177,7 +183,7 @@ class Link:
         if deadline is not None:
             wait = min(wait, deadline - time.monotonic())
             if wait <= 0:
-                raise WireError(self._framing.late)
+                raise WireError(self._lateness())
         with Selector() as selector:
             selector.register(self._sock, selectors.EVENT_READ)
             selector.select(wait)

@@ -116,7 +116,7 @@ def peer_main(peer_class) -> int:
 def _peer_command(peer_class) -> None:
     parser = Parser(prog="peer.py", description="One gossiping peer. Type help while it runs.",
                     epilog="peer.py --chat ID N PORT runs a chat server (peer.py --chat 0 1 "
-                           "10000 --help tells more).")
+                           "10000 --help tells more); peer.py -c FILE.ini runs a gossip module.")
     parser.add_argument("port", nargs="?", type=parse_port, metavar="PORT",
                         help="the port to listen on (asked for when missing)")
     add_common_flags(parser)

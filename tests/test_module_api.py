@@ -4,9 +4,9 @@ Most tests have their modules inside this process; modules and peers around them
 That somebody was not told of something is seen by what they are told next.
 """
 
-import itertools
 import contextlib
 import hashlib
+import itertools
 import queue
 import socket
 import struct

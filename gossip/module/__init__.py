@@ -3,5 +3,6 @@
 messages   what is said, as bytes              view       neighbours and known addresses
 ini        the configuration                   news       what is new, waits, or is remembered
 work       proof of work, in workers           node       the module: links, threads, handshake
-program    peer.py -c                          experiment runner.py module
+program    peer.py -c                          client     who uses the API, for the next two
+bench      runner.py bench --module            experiment runner.py module
 """

@@ -23,7 +23,7 @@ class ConfigError(ValueError):
 class Config(NamedTuple):
     """What the file says; addresses are resolved."""
 
-    cache_size: int  # addresses known beside the view
+    cache_size: int  # addresses known beside the view; and messages remembered, if over 65,536
     degree: int  # places of the view: we dial only while one is free
     p2p_address: Address  # where other peers find us
     api_address: tuple[Address, ...]  # where modules find us: the first that can be had

@@ -157,7 +157,7 @@ class PeerNotification(NamedTuple):
 class Frames:
     """Framing: cuts a stream of bytes into the messages that it is made of."""
 
-    late = "a message was not finished in time"
+    late = "nothing valid came in time"  # what to say when nothing came by its deadline
 
     def __init__(self):
         self._rest = b""  # the beginning of a message that has not ended yet

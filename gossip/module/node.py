@@ -476,9 +476,18 @@ class GossipModule(Node):
         if link.role == NEIGHBOUR:
             self._part(link.peer, link, link.reason)
         elif link.role in (DIALLED, WORKED_FOR, ANSWERED):
+            if link.role == ANSWERED and not self.stopping.is_set():
+                self.write_refusal(link.peer, "it did not take our work: has it more pow_bits?")
             self.view.end_dial(link.peer)
         if link.cut_short:
             self.write_refusal(link.peer or link.remote, "the stream ended inside a message")
+
+    def stop(self, reason: str = "interrupted") -> None:
+        """End; what was dropped is written down before the last word."""
+        self.output.write("counts:" + ":".join(
+            f"{name.replace(':', '')}={value}" for name, value in self.status().items()
+            if value and name != "address"))
+        super().stop(reason)
 
     def status(self) -> dict[str, object]:
         """Counts of what there is and of everything that was dropped."""
