@@ -26,6 +26,7 @@ LAYERS = [
     {"report"},
     {"plot"},
     {"network", "progress", "worker", "chat_console"},
+    {"module.processes"},
     {"bench", "module.experiment", "module.bench"},
 ]
 

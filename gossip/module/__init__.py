@@ -4,5 +4,6 @@ messages   what is said, as bytes              view       neighbours and known a
 ini        the configuration                   news       what is new, waits, or is remembered
 work       proof of work, in workers           node       the module: links, threads, handshake
 program    peer.py -c                          client     who uses the API, for the next two
-bench      runner.py bench --module            experiment runner.py module
+processes  modules as processes, with clients  experiment runner.py module
+bench      runner.py bench --module
 """

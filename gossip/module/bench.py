@@ -7,63 +7,46 @@ Latency is from the announcing client's send to what another client reads.
 import pathlib
 import socket
 import struct
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 
 from gossip.addresses import address_of
 from gossip.check import quantile
-from gossip.command_line import FAILED, ROOT, CommandError, show
+from gossip.command_line import FAILED, CommandError, show
 from gossip.module import messages
-from gossip.module.client import Client
+from gossip.module.processes import LOOK, Processes
 
-DATA_TYPE = 1337
 STAMP = struct.Struct(">dQ")  # when, and the number of the message: what its data begins with
 ONE_BY_ONE = 500  # messages whose latency is measured
 PAUSE = 0.004  # seconds between them
-SETTLE = 3.0  # seconds for views to fill
+DEGREE, POW_BITS = 6, 8
 LIMIT = 120.0  # seconds for any part
 HANDSHAKES = 30_000  # that are begun and given up
 
 
-class Modules:
+class Measurement:
     """So many modules in one view, each with a client."""
 
     def __init__(self, count: int, base_port: int, folder: pathlib.Path):
         self._count = count
         self._base = base_port
-        self._processes: list[subprocess.Popen] = []
-        self.clients: list[Client] = []
+        self._processes = Processes(base_port, folder, folder)
         self._changed = threading.Condition()  # guards the next two; notified when one came
         self._came = 0
         self._latencies: dict[int, list[float]] = {}  # number of a message -> of its deliveries
-        for number in range(count):
-            self._start(number, folder)
-        for number in range(count):
-            self.clients.append(self._connect(number))
-        time.sleep(SETTLE)
 
-    def _start(self, number: int, folder: pathlib.Path) -> None:
-        ini = folder / f"{number}.ini"
-        ini.write_text(f"[gossip]\ncache_size = 100\ndegree = 6\npow_bits = 8\n"
-                       f"bootstrapper = 127.0.0.1:{self._base}\n"
-                       f"p2p_address = 127.0.0.1:{self._base + 2 * number}\n"
-                       f"api_address = 127.0.0.1:{self._base + 2 * number + 1}\n")
-        self._processes.append(subprocess.Popen(
-            [sys.executable, str(ROOT / "peer.py"), "-c", str(ini), "--quiet", "--outputs",
-             str(folder), "--end-with-input"], stdin=subprocess.PIPE))
-
-    def _connect(self, number: int) -> Client:
-        deadline = time.monotonic() + LIMIT
-        while True:
-            try:
-                return Client(("127.0.0.1", self._base + 2 * number + 1), DATA_TYPE, self._take)
-            except OSError:
-                if self._processes[number].poll() is not None or time.monotonic() > deadline:
-                    raise CommandError(f"module {number} did not start", FAILED) from None
-                time.sleep(0.05)
+    def start(self) -> None:
+        """Start the modules and wait until each has as many neighbours as it dials."""
+        for number in range(self._count):
+            self._processes.start(number, DEGREE, POW_BITS)
+        for number in range(self._count):
+            self._processes.connect(number, self._take)
+        enough, deadline = min(DEGREE, self._count - 1) // 2, time.monotonic() + LIMIT
+        while min(map(len, self._processes.links().values())) < max(1, enough):
+            if time.monotonic() > deadline:
+                raise CommandError("the modules did not find each other", FAILED)
+            time.sleep(LOOK)
 
     def _take(self, data: bytes) -> bool:
         said, number = STAMP.unpack_from(data)
@@ -81,7 +64,7 @@ class Modules:
             self._came, self._latencies = 0, {}
         begun, rest = time.perf_counter(), bytes(size - STAMP.size)
         for number in range(count):
-            self.clients[0].announce(STAMP.pack(time.perf_counter(), number) + rest)
+            self._processes.clients[0].announce(STAMP.pack(time.perf_counter(), number) + rest)
             if pause:
                 time.sleep(pause)
         due = count * (self._count - 1)
@@ -93,7 +76,7 @@ class Modules:
 
     def memory(self) -> float:
         """Mean resident memory of a module, MiB; 0 where the system does not tell."""
-        sizes = [_resident(process.pid) for process in self._processes]
+        sizes = [_resident(process.pid) for process in self._processes.running.values()]
         return sum(sizes) / len(sizes)
 
     def begin_handshakes(self, count: int) -> None:
@@ -104,12 +87,7 @@ class Modules:
                 sock.sendall(messages.Hello(address).pack())
 
     def close(self) -> None:
-        for client in self.clients:
-            client.close()
-        for process in self._processes:
-            process.stdin.close()
-        for process in self._processes:
-            process.wait(10)
+        self._processes.close()
 
 
 def _resident(pid: int) -> float:
@@ -124,8 +102,9 @@ def measure_modules(base_port: int) -> int:
     """Measure pairs and tens of modules; print the table."""
     for count in (2, 10):
         with tempfile.TemporaryDirectory(prefix="grapevine-") as folder:
-            modules = Modules(count, base_port, pathlib.Path(folder))
+            modules = Measurement(count, base_port, pathlib.Path(folder))
             try:
+                modules.start()
                 if not _measure(modules, count):
                     return FAILED
             finally:
@@ -133,7 +112,7 @@ def measure_modules(base_port: int) -> int:
     return 0
 
 
-def _measure(modules: Modules, count: int) -> bool:
+def _measure(modules: Measurement, count: int) -> bool:
     show(f"{count} modules, every message validated by every client:")
     idle = modules.memory()
     slow = modules.run(ONE_BY_ONE, 64, PAUSE)

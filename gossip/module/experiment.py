@@ -8,20 +8,15 @@ again, everyone announces again. Who is whose neighbour is read from the output 
 import collections
 import pathlib
 import random
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 
-from gossip.command_line import FAILED, ROOT, CommandError, show
-from gossip.module.client import Client
+from gossip.command_line import FAILED, show
+from gossip.module.processes import LOOK, Processes
 from gossip.pieces import Pieces
 from gossip.signals import End
 
-DATA_TYPE = 1337
-LOOK = 0.05  # seconds between two looks at the output files
-UP_LIMIT = 30.0  # seconds until all listen
 JOIN_LIMIT = 60.0  # seconds until the view is one piece
 DELIVER_LIMIT = 30.0  # seconds until all is delivered
 STILL = 1.0  # seconds in which nothing may come twice at the end
@@ -32,98 +27,56 @@ class Experiment:
 
     def __init__(self, args, folder: pathlib.Path, end: End):
         self._args = args
-        self._folder = folder
         self._end = end
         self._rng = random.Random()
-        self._processes: dict[int, subprocess.Popen] = {}
-        self._clients: dict[int, Client] = {}
+        self._processes = Processes(args.base_port, folder, args.outputs)
         self._lock = threading.Lock()  # guards _told
         self._told: dict[int, collections.Counter] = {}  # number -> data it was told of
-        self._rows: list[tuple[str, bool, str]] = []
+        self._rows: list[bool] = []  # what held so far
 
     def run(self) -> bool:
         """The whole story; answer whether everything held."""
         try:
+            since = time.monotonic()
             self._start()
-            self._show_view("view", time.monotonic())
-            self._announce("broadcast")
+            self._show_view(since)
+            self._announce()
             self._kill()
-            self._announce("broadcast")
-            return all(holds for _, holds, _ in self._rows)
+            self._announce()
+            return all(self._rows)
         finally:
-            for client in self._clients.values():
-                client.close()
-            for process in self._processes.values():
-                process.stdin.close()
-            for process in self._processes.values():
-                process.wait(10)
-
-    def _port(self, number: int, api: bool = False) -> int:
-        return self._args.base_port + 2 * number + api
+            self._processes.close()
 
     def _start(self) -> None:
-        args, bootstrapper = self._args, f"127.0.0.1:{self._port(0)}"
+        args = self._args
         for number in range(args.peers):
-            ini = self._folder / f"{number}.ini"
-            ini.write_text(
-                f"[gossip]\ncache_size = 100\ndegree = {args.degree}\n"
-                f"bootstrapper = {bootstrapper}\npow_bits = {args.pow_bits}\n"
-                f"p2p_address = 127.0.0.1:{self._port(number)}\n"
-                f"api_address = 127.0.0.1:{self._port(number, api=True)}\n")
-            self._processes[number] = subprocess.Popen(
-                [sys.executable, str(ROOT / "peer.py"), "-c", str(ini), "--quiet",
-                 "--outputs", str(args.outputs), "--end-with-input"], stdin=subprocess.PIPE)
+            self._processes.start(number, args.degree, args.pow_bits)
         for number in range(args.peers):
-            self._connect(number)
-        show(f"{args.peers} modules are up; the bootstrapper is {bootstrapper}")
+            self._processes.connect(number, self._taker(number))
+        show(f"{args.peers} modules are up; the bootstrapper is {self._processes.address(0)}")
 
-    def _connect(self, number: int) -> None:
-        """Connect a client as soon as its module listens."""
+    def _taker(self, number: int):
+        """What a client does with data: count it, and call it valid."""
         told = self._told[number] = collections.Counter()
 
         def on_data(data: bytes) -> bool:
             with self._lock:
                 told[data] += 1
             return True
+        return on_data
 
-        deadline = time.monotonic() + UP_LIMIT
-        while True:
-            try:
-                address = "127.0.0.1", self._port(number, api=True)
-                self._clients[number] = Client(address, DATA_TYPE, on_data)
-                return
-            except OSError:
-                if self._processes[number].poll() is not None or time.monotonic() > deadline:
-                    raise CommandError(f"module {number} did not start", FAILED) from None
-                self._end.pause(LOOK)
-
-    def _show_view(self, name: str, since: float) -> None:
+    def _show_view(self, since: float) -> None:
         """Wait until the view is one piece, and say how long that took."""
         deadline = time.monotonic() + JOIN_LIMIT
         while (pieces := self._pieces()) > 1 and time.monotonic() < deadline:
             self._end.pause(LOOK)
-        degrees = sorted(map(len, self._links().values()))
-        self._note(name, pieces == 1,
+        degrees = sorted(map(len, self._processes.links().values()))
+        self._note("view", pieces == 1,
                    f"{pieces} pieces after {time.monotonic() - since:.1f} s; neighbours: minimum "
                    f"{degrees[0]}, median {degrees[len(degrees) // 2]}, maximum {degrees[-1]}")
 
-    def _links(self) -> dict[str, set[str]]:
-        """Whom each living module calls its neighbours, by its output file."""
-        links = {}
-        for number in self._processes:
-            own = f"127.0.0.1:{self._port(number)}"
-            path = self._args.outputs / f"module_{own.replace(':', '_')}.txt"
-            linked = links[own] = set()
-            for line in path.read_text().splitlines() if path.exists() else ():
-                event, _, rest = line[27:].partition(":")
-                if event == "connected":
-                    linked.add(rest)
-                elif event == "disconnected":
-                    linked.discard(":".join(rest.split(":")[:2]))
-        return links
-
     def _pieces(self) -> int:
-        links, pieces = self._links(), Pieces()
+        links, pieces = self._processes.links(), Pieces()
         for own in links:
             pieces.add(own)
         for own, linked in links.items():
@@ -132,12 +85,12 @@ class Experiment:
                     pieces.link(own, other)
         return len(pieces)
 
-    def _announce(self, name: str) -> None:
+    def _announce(self) -> None:
         """Everyone announces; every other one has to be told of it, once."""
         said = {number: f"from {number} {self._rng.getrandbits(64):016x}".encode()
-                for number in self._clients}
+                for number in self._processes.clients}
         for number, data in said.items():
-            self._clients[number].announce(data)
+            self._processes.clients[number].announce(data)
         due = [(number, data) for number in said for other, data in said.items()
                if number != other]
         deadline = time.monotonic() + DELIVER_LIMIT
@@ -146,7 +99,7 @@ class Experiment:
         self._end.pause(STILL)
         counts = [self._count(*one) for one in due]
         own = sum(self._count(*one) for one in said.items())
-        self._note(name, counts.count(1) == len(due) and not own,
+        self._note("broadcast", counts.count(1) == len(due) and not own,
                    f"{counts.count(1)} of {len(due)} told once, {counts.count(0)} not, "
                    f"{sum(count > 1 for count in counts)} more than once, {own} of one's own")
 
@@ -156,19 +109,15 @@ class Experiment:
 
     def _kill(self) -> None:
         """The bootstrapper and a third of the others die, without a word."""
-        others = [number for number in self._processes if number != 0]
+        others = [number for number in self._processes.running if number != 0]
         victims = [0, *self._rng.sample(others, len(others) // 3)]
-        for number in victims:
-            self._processes[number].kill()
         since = time.monotonic()
-        for number in victims:
-            self._processes.pop(number).wait()
-            self._clients.pop(number).close()
+        self._processes.kill(victims)
         show(f"killed: the bootstrapper and {len(victims) - 1} others")
-        self._show_view("view", since)
+        self._show_view(since)
 
     def _note(self, name: str, holds: bool, figures: str) -> None:
-        self._rows.append((name, holds, figures))
+        self._rows.append(holds)
         show(f"{name:<10} {'holds' if holds else 'FAILS':<6} {figures}")
 
 
