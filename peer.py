@@ -17,7 +17,7 @@ if __name__ == "__main__" and "--chat" in sys.argv:  # another program: gossip/c
     DOORS = doorstep.open_early(sys.argv)
     from gossip.chat_program import chat_main
     sys.exit(chat_main(DOORS))
-if __name__ == "__main__" and "-c" in sys.argv:  # another one: gossip/module/
+if __name__ == "__main__" and any(word[:2] == "-c" for word in sys.argv):  # gossip/module/
     from gossip.module.program import module_main
     sys.exit(module_main())
 

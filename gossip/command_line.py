@@ -89,7 +89,7 @@ def number(low: float, what: str, whole: bool = False):
             value = int(text) if whole else float(text)
         except ValueError:
             value = math.nan
-        if not low <= value < 1e12:
+        if not low <= value <= 1e9:
             raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
         return value
     return convert

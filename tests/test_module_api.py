@@ -796,6 +796,36 @@ def test_a_paused_announcer_is_not_blamed_for_its_unfinished_message(modules, mo
     assert seen == list(range(total)) and count(module, "refused:") == 0
 
 
+def test_much_that_is_validated_at_once_reaches_a_neighbour_that_reads(modules):
+    module, total = start(modules), 250
+    announcer, subscriber, peer = (
+        modules.api(module), modules.api(module, TYPE), modules.neighbour(module))
+    thread = in_background(lambda: [announcer.say(Announce(0, TYPE, b"x" * 60_000))
+                                    for _ in range(total)])
+    notified = [told(subscriber) for _ in range(total)]
+    thread.join()
+    subscriber.say(*(Validation(notification.id, True) for notification in notified))
+    assert all(len(heard(peer).data) == 60_000 for _ in range(total))
+    assert view_is(module, peer)
+
+
+def view_is(module, *peers):
+    return set(module.view.addresses()) == {peer.address for peer in peers}
+
+
+def test_an_announcer_waits_for_modules_that_validate_but_are_far_behind(modules, monkeypatch):
+    monkeypatch.setattr(news, "WAITING", 200)
+    module, total = start(modules), 2000
+    announcer, subscriber, peer = (
+        modules.api(module), modules.api(module, TYPE), modules.neighbour(module))
+    thread = in_background(lambda: [announcer.say(Announce(0, TYPE, b"%d" % number))
+                                    for number in range(total)])
+    for _ in range(total):  # one by one: slower than they are announced
+        validate(subscriber, told(subscriber))
+    thread.join()
+    assert [int(heard(peer).data) for _ in range(total)] == list(range(total))
+
+
 # The client that comes with it.
 
 

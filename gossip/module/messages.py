@@ -9,7 +9,7 @@ import functools
 import struct
 from typing import NamedTuple
 
-from gossip.addresses import Address, address_of
+from gossip.addresses import Address, address_of, can_be_dialled
 from gossip.wire import WireError
 
 HEADER = struct.Struct(">HH")
@@ -220,7 +220,10 @@ def _endpoint(address: Address) -> bytes:
 def _address(ip: bytes, port: int) -> Address:
     if port == 0:
         raise WireError("address with port 0")
-    return address_of(".".join(map(str, ip)), port)
+    address = address_of(".".join(map(str, ip)), port)
+    if not can_be_dialled(address):
+        raise WireError(f"{address} is no address that others can dial")
+    return address
 
 
 def _parse_announce(body: bytes) -> Announce:

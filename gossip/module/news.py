@@ -108,7 +108,7 @@ class Pending:
 
     def __init__(self, rng, patience: float):
         self._rng = rng
-        self._patience = patience
+        self.patience = patience  # seconds
         self._lock = threading.Lock()  # guards everything below
         self._waiting: collections.OrderedDict[int, Waiting] = collections.OrderedDict()
         self._ids: dict[tuple, int] = {}  # message -> its id here
@@ -128,7 +128,7 @@ class Pending:
             while number in self._waiting:
                 number = self._rng.getrandbits(16)
             self._waiting[number] = Waiting(message, key, set(senders), set(notified),
-                                            now + self._patience)
+                                            now + self.patience)
             self._ids[key] = number
             self._bytes += len(message.data)
             return number, len(self._waiting) == 1
@@ -164,6 +164,16 @@ class Pending:
                 self._take(number)
                 self._dropped["messages without a validation in time"] += 1
             return None
+
+    def lags(self, now: float) -> bool:
+        """Whether modules are so far behind that what comes now may wait too long: half of the
+        patience, or of the room, is used up."""
+        with self._lock:
+            if not self._waiting:
+                return False
+            oldest = next(iter(self._waiting.values()))
+            return (oldest.deadline - now < self.patience / 2
+                    or len(self._waiting) > WAITING // 2 or self._bytes > WAITING_BYTES // 2)
 
     def forget(self, link) -> None:
         """A connection has ended: it has no say any more, and need not be spared."""

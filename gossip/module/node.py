@@ -47,6 +47,9 @@ SLOT, SLOTS = 60.0, 6  # seconds for which a nonce is given out, and slots for w
 OUTSIDE_VIEW = 256  # connections beside the view
 DRAWS = 100  # of an id; when all are old, nearly all 65,536 of that message are in use
 RETRY_FIRST, RETRY_LAST = 0.5, 15.0  # seconds between two tries for a first neighbour
+LOOK_EVERY = 64  # announces of a type between two looks whether there is room for more
+STILL_VALIDATING = 1.0  # seconds since the last validation after which announcers do not wait
+FLUSH = 256 << 10  # bytes that validations cause, sent before more are looked at
 ASK_AGAIN = 1.0  # seconds between two questions for addresses while there are few neighbours
 SILENT_ROUNDS = 3  # liveness intervals without a word after which a neighbour is gone
 
@@ -98,6 +101,8 @@ class GossipModule(Node):
         self._search: Search | None = None
         self._searched_for: PeerLink | None = None
         self._arriving = threading.Lock()  # a copy finds what is remembered waiting, too
+        self._validations = threading.Condition()  # notified when modules have validated
+        self._validated_at = 0.0  # when one did last
         self._waits = threading.Event()  # something waits for validation, or is to end
         self._view_changed = threading.Event()
 
@@ -136,6 +141,8 @@ class GossipModule(Node):
         if self.api_listener is not None:
             self.api_listener.close()
         self._waits.set()
+        with self._validations:
+            self._validations.notify_all()
         self._view_changed.set()
         self._searches.put(None)
         with self._search_lock:
@@ -172,29 +179,32 @@ class GossipModule(Node):
             self._view_changed.clear()
             links = self.view.links()
             if not links:
-                self._dial_next(candidates)
+                self._dial_next(candidates, needed=True)
                 pause, wait = wait * self.rng.uniform(0.5, 1.0), min(2 * wait, RETRY_LAST)
             elif self.view.lacks_neighbours():
-                self._ask(self.rng.choice(links))
+                self._ask(links)
+                self._dial_next(candidates, needed=False)
                 pause, wait = ASK_AGAIN * self.rng.uniform(0.5, 1.0), RETRY_FIRST
             else:
                 pause, wait = None, RETRY_FIRST
             self._view_changed.wait(pause)
 
-    def _ask(self, link: PeerLink) -> None:
-        """Ask a neighbour whom it knows, unless it still owes us an answer."""
-        if not link.asked:
+    def _ask(self, links: list[PeerLink]) -> None:
+        """Ask a neighbour whom it knows, one that does not owe us an answer already."""
+        links = [link for link in links if not link.asked]
+        if links:
+            link = self.rng.choice(links)
             link.asked = True
             link.send(messages.PeerRequest().pack())
 
-    def _dial_next(self, candidates: collections.deque) -> None:
+    def _dial_next(self, candidates: collections.deque, needed: bool) -> None:
         """Try the bootstrapper and the known addresses in turn."""
         if not candidates:
             if self.config.bootstrapper is not None:
                 candidates.append(self.config.bootstrapper)
             candidates.extend(self.view.known())
         if candidates:
-            self._dial(candidates.popleft(), needed=True)
+            self._dial(candidates.popleft(), needed)
 
     def _keep_working(self) -> None:
         """Do the work that peers give us, one after the other."""
@@ -216,7 +226,8 @@ class GossipModule(Node):
                 with self._search_lock:
                     self._search = self._searched_for = None
             if challenge is None:
-                link.close("the search for its work was ended")  # by `on_end`, or from outside
+                if not link.ended:  # not by us: somebody has ended the workers
+                    self.disconnect(link, "the search for its work ended without a result")
                 continue
             link.role = ANSWERED
             link.await_line(time.monotonic() + HELLO_LIMIT)
@@ -234,7 +245,7 @@ class GossipModule(Node):
 
     def on_lines(self, link: PeerLink, frames: list[bytes]) -> None:
         """Handle the messages that arrived together; what they cause is sent together."""
-        outbox = Outbox()
+        outbox = Outbox(self.output)
         try:
             for frame in frames:
                 message = messages.parse(frame)
@@ -245,19 +256,18 @@ class GossipModule(Node):
                 if link.ended:
                     return
         finally:
-            if outbox.events:
-                self.output.write_escaped(outbox.events)
             outbox.send()
+            if outbox.validated:
+                with self._validations:
+                    self._validations.notify_all()
 
     def on_notify(self, link: PeerLink, message: messages.Notify, outbox) -> None:
         self.subscriptions.add(link, message.data_type)
 
     def on_announce(self, link: PeerLink, message: messages.Announce, outbox) -> None:
         """Tell local modules; spread it, at once or when one of them has validated it."""
+        self._hold_back(link, message.data_type, outbox)
         told = self.subscriptions.of(message.data_type, link)
-        if message.data_type not in outbox.checked:  # once for all that arrived together
-            outbox.checked.add(message.data_type)
-            self.flusher.wait_for_room([*told, *self.view.links()])
         fits = len(message.data) <= messages.SPREADABLE
         if not fits:
             outbox.events.append(f"too long:{len(message.data)} bytes of type "
@@ -278,10 +288,34 @@ class GossipModule(Node):
         elif fits:
             outbox.add(self.view.links(), news.pack())
 
+    def _hold_back(self, announcer: PeerLink, data_type: int, outbox) -> None:
+        """Wait in the announcer's own thread, so that it is slowed down and nobody is dropped,
+        while one who is to be told has much waiting and still moves, or modules validate and
+        are far behind. Looks at some of those of a type that arrived together."""
+        outbox.announced[data_type] += 1
+        if outbox.announced[data_type] % LOOK_EVERY != 1:
+            return
+        outbox.send()  # what came before does not wait
+        told = self.subscriptions.of(data_type, announcer)
+        self.flusher.wait_for_room([*told, *self.view.links()])
+        while told and not self.stopping.is_set():
+            now = time.monotonic()
+            if now - self._validated_at > STILL_VALIDATING or not self.pending.lags(now):
+                return
+            with self._validations:
+                self._validations.wait(STILL_VALIDATING / 4)  # they may cease without a notice
+
     def on_validation(self, link: PeerLink, message: messages.Validation, outbox) -> None:
+        """Spread what is valid. Much that was validated at once leaves bit by bit, lest it fill
+        the backlog of a neighbour that reads."""
         waiting = self.pending.validated(message.id, link)
         if waiting is not None and message.valid:
             self._spread(waiting, outbox)
+        if outbox.size > FLUSH:
+            outbox.send()
+            self.flusher.wait_for_room(self.view.links())
+        self._validated_at = time.monotonic()
+        outbox.validated = True
 
     def _notify(self, news: PeerNotification, item: Item, senders, told, outbox) -> None:
         """Tell modules, and wait for the first word of one. (A TTL of -1 spreads no further.)"""
@@ -404,6 +438,7 @@ class GossipModule(Node):
         link.hold()  # news flow once it is in the view, but the answer comes first
         if self._welcome(link, message.address, dialled=False):
             link.release(messages.PeerResponse(tuple(view)).pack())
+            self.view.pushed(message.address, time.monotonic())  # it may come back: no news then
             outbox.add([other for other in others if other is not link],
                        messages.Push(self.config.p2p_ttl, message.address).pack())
 
@@ -538,18 +573,28 @@ class Doorway:
 class Outbox:
     """What messages that arrived together cause: sent together, link by link."""
 
-    def __init__(self):
+    def __init__(self, output: OutputFile):
+        self._output = output
         self.events: list[str] = []  # for the output file
-        self.checked: set[int] = set()  # data types for which there was room
+        self.size = 0  # bytes to be sent
+        self.validated = False  # a module has said a word
+        self.announced = collections.Counter()  # data type -> announces that arrived together
         self._links: dict[Link, list[bytes]] = {}
 
     def add(self, links, data: bytes) -> None:
         for link in links:
             self._links.setdefault(link, []).append(data)
+            self.size += len(data)
 
     def send(self) -> None:
+        """Write down what happened, and send what it causes."""
+        if self.events:
+            self._output.write_escaped(self.events)
+            self.events = []
         for link, chunks in self._links.items():
             link.send(b"".join(chunks))
+        self._links.clear()
+        self.size = 0
 
 
 def present_slot() -> int:

@@ -82,7 +82,11 @@ class Processes:
 
     def _forget(self, number: int) -> None:
         process = self.running.pop(number)
-        process.wait(10)
         process.stdin.close()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
         if number in self.clients:
             self.clients.pop(number).close()
