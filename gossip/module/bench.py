@@ -116,7 +116,7 @@ def _measure(modules: Measurement, count: int) -> bool:
     show(f"{count} modules, every message validated by every client:")
     idle = modules.memory()
     slow = modules.run(ONE_BY_ONE, 64, PAUSE)
-    fast = modules.run(60_000 if count == 2 else 10_000, 64, 0.0)
+    fast = modules.run(200_000 if count == 2 else 20_000, 64, 0.0)
     if slow is None or fast is None:
         return False
     last = [max(latencies) for latencies in slow[1]]

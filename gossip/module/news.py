@@ -165,15 +165,16 @@ class Pending:
                 self._dropped["messages without a validation in time"] += 1
             return None
 
-    def lags(self, now: float) -> bool:
-        """Whether modules are so far behind that what comes now may wait too long: half of the
-        patience, or of the room, is used up."""
+    def lag(self, now: float) -> float | None:
+        """For how many seconds the oldest message has waited, if modules are so far behind that
+        what comes now may wait too long (half of the patience, or of the room, is used up)."""
         with self._lock:
             if not self._waiting:
-                return False
-            oldest = next(iter(self._waiting.values()))
-            return (oldest.deadline - now < self.patience / 2
-                    or len(self._waiting) > WAITING // 2 or self._bytes > WAITING_BYTES // 2)
+                return None
+            age = now + self.patience - next(iter(self._waiting.values())).deadline
+            behind = (age > self.patience / 2 or len(self._waiting) > WAITING // 2
+                      or self._bytes > WAITING_BYTES // 2)
+            return age if behind else None
 
     def forget(self, link) -> None:
         """A connection has ended: it has no say any more, and need not be spared."""

@@ -300,8 +300,9 @@ class GossipModule(Node):
         self.flusher.wait_for_room([*told, *self.view.links()])
         while told and not self.stopping.is_set():
             now = time.monotonic()
-            if now - self._validated_at > STILL_VALIDATING or not self.pending.lags(now):
-                return
+            lag = self.pending.lag(now)
+            if lag is None or min(lag, now - self._validated_at) > STILL_VALIDATING:
+                return  # nobody is far behind, or they have had their time and say nothing
             with self._validations:
                 self._validations.wait(STILL_VALIDATING / 4)  # they may cease without a notice
 
