@@ -1,8 +1,9 @@
 """A peer: joins through seeds, keeps neighbours, gossips, and notices who dies.
 
 Read top to bottom: what a peer may be told on which link, its threads (generator, liveness,
-membership, anti-entropy; the listener and the link readers are in gossip/node.py), how links
-begin and end, and one `on_<kind>` method for every kind of line of the wire (gossip/wire.py).
+membership; the listener and the link readers are in gossip/node.py, anti-entropy and the teller of
+rumors in files of their own), how links begin and end, and one `on_<kind>` method for every kind of
+line of the wire (gossip/wire.py).
 
 What a peer knows is in tables that own their locks: the message list, the neighbours, the
 liveness counts, the peer list, the registrations, the places. This file is where they meet
@@ -114,13 +115,14 @@ class Peer(Node):
         if self.settings.spread == "rumor":
             self.start_thread("rumors", self.spread.run)
         if self.settings.antientropy_interval:
-            self.start_thread("anti-entropy", self._keep_antientropy)
+            self.start_thread("anti-entropy", self.anti_entropy.run, self.neighbours.links,
+                              self.stopping, self.rng)
 
     def wake(self) -> None:
         self._membership_due.set()
         self.link_check.wake()
         self.spread.stop()
-        self.anti_entropy.asked.set()
+        self.anti_entropy.wake()
 
     # The gossip generator: its thread, and how messages enter the network.
 
@@ -287,24 +289,6 @@ class Peer(Node):
             return
         link.send(wire.register(self.address))
         self.serve(link)
-
-    # The anti-entropy thread.
-
-    def _keep_antientropy(self) -> None:
-        """Every interval, compare what was seen with one random neighbour; sooner, ask another
-        one for what the one that was asked does not send."""
-        interval, patience = self.settings.antientropy_interval, self.settings.fetch_patience
-        due = time.monotonic() + interval * self.rng.uniform(0.5, 1.0)
-        while not self.stopping.is_set():
-            if self.anti_entropy.asked.wait(max(0.0, due - time.monotonic())):
-                self.anti_entropy.asked.clear()
-                self.stopping.wait(min(patience, max(0.0, due - time.monotonic())))
-            links = self.neighbours.links()
-            if time.monotonic() >= due:
-                due = time.monotonic() + interval
-                if links:
-                    self.anti_entropy.compare(self.rng.choice(links))
-            self.anti_entropy.fetch()
 
     # How links to peers begin.
 

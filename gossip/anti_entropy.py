@@ -30,10 +30,31 @@ class AntiEntropy:
     def __init__(self, messages: MessageList, settings: Settings):
         self._messages = messages
         self._portion = settings.portion
+        self._interval = settings.antientropy_interval
+        self._patience = settings.fetch_patience
         self.catch_up = CatchUp(messages, settings.fetch_patience)
-        self.asked = threading.Event()  # somebody was asked for a portion, and may be silent
+        self._asked = threading.Event()  # somebody was asked for a portion, and may be silent
         self._lock = threading.Lock()  # guards _compared
         self._compared = weakref.WeakKeyDictionary()  # link -> when it was last told a digest
+
+    def run(self, links, stopping: threading.Event, rng) -> None:
+        """The thread: every interval, compare what was seen with one random of `links()`;
+        sooner, ask another one for what the one that was asked does not send."""
+        due = time.monotonic() + self._interval * rng.uniform(0.5, 1.0)
+        while not stopping.is_set():
+            if self._asked.wait(max(0.0, due - time.monotonic())):
+                self._asked.clear()
+                stopping.wait(min(self._patience, max(0.0, due - time.monotonic())))
+            neighbours = links()
+            if time.monotonic() >= due:
+                due = time.monotonic() + self._interval
+                if neighbours:
+                    self.compare(rng.choice(neighbours))
+            self.fetch()
+
+    def wake(self) -> None:
+        """Called when the thread is to end, after `stopping` is set."""
+        self._asked.set()
 
     def meet(self, link) -> None:
         """Two have become neighbours: each finds out whether the other has seen the same."""
@@ -59,7 +80,7 @@ class AntiEntropy:
             link, want = turn
             for line in wire.status_entries("want", want):
                 link.send(line)
-            self.asked.set()
+            self._asked.set()
 
     def forget(self, link) -> None:
         """The link has ended: what it offered has to come from others."""

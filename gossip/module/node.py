@@ -9,7 +9,6 @@ import collections
 import errno
 import hashlib
 import hmac
-import itertools
 import os
 import queue
 import random
@@ -17,13 +16,15 @@ import threading
 import time
 
 from gossip.addresses import Address
-from gossip.link import OVERFLOW, Link
+from gossip.link import OVERFLOW
 from gossip.listener import Listener
 from gossip.module import messages
+from gossip.module.doorway import Doorway, PeerLink
 from gossip.module.ini import Config
 from gossip.module.messages import PeerNotification
 from gossip.module.news import (
     Item, Memory, Pending, Subscriptions, Waiting, first_ttl, next_ttl)
+from gossip.module.outbox import Outbox
 from gossip.module.view import View
 from gossip.module.work import Search, is_work
 from gossip.node import Node
@@ -54,20 +55,6 @@ ASK_AGAIN = 1.0  # seconds between two questions for addresses while there are f
 SILENT_ROUNDS = 3  # liveness intervals without a word after which a neighbour is gone
 
 
-class PeerLink(Link):
-    """A connection that carries binary messages, and what is kept of its handshake."""
-
-    _serials = itertools.count(1)
-
-    def __init__(self, sock, flusher, settings: Settings, role: str):
-        super().__init__(sock, flusher, settings, role, messages.Frames)
-        self.serial = next(PeerLink._serials)
-        self.hello: Address | None = None  # the address that a stranger's HELLO named
-        self.slot: int | None = None  # in which it was given work last
-        self.nonce = 0  # of the work that we were given
-        self.asked = False  # a neighbour owes us an answer to 504
-
-
 class GossipModule(Node):
     """One module, known by the address where other peers find it."""
 
@@ -93,7 +80,7 @@ class GossipModule(Node):
         self.pending = Pending(self.rng, patience)
         self.view = View(config.p2p_address, config.degree, config.min_degree,
                          config.max_connections, config.cache_size, self.rng)
-        self.doorway = Doorway()
+        self.doorway = Doorway(OUTSIDE_VIEW)
         self.api_listener: Listener | None = None
         self._secret = os.urandom(16)  # nonces are made of it
         self._searches: queue.SimpleQueue[PeerLink | None] = queue.SimpleQueue()
@@ -533,69 +520,6 @@ class GossipModule(Node):
                 "messages that wait for validation": self.pending.count(),
                 "messages forgotten too early": self.memory.dropped(),
                 **self.pending.dropped(), **self.counters.all()}
-
-
-class Doorway:
-    """The connections that are not verified: at most so many; the oldest one of the IP that has
-    most of them gives way."""
-
-    def __init__(self, most: int = OUTSIDE_VIEW):
-        self._most = most
-        self._lock = threading.Lock()  # guards _links
-        self._links: dict[Link, str] = {}  # -> IP, the oldest first
-
-    def enter(self, link: PeerLink, ip: str) -> Link | None:
-        """Take one more; return the one that gives way, if there are too many."""
-        with self._lock:
-            self._links[link] = ip
-            return self._take_oldest() if len(self._links) > self._most else None
-
-    def give_way(self) -> Link | None:
-        """Take one out, if there is one: its place is needed."""
-        with self._lock:
-            return self._take_oldest() if self._links else None
-
-    def _take_oldest(self) -> Link:
-        """Expects the lock."""
-        crowd = collections.Counter(self._links.values()).most_common(1)[0][0]
-        oldest = next(one for one, ip in self._links.items() if ip == crowd)
-        del self._links[oldest]
-        return oldest
-
-    def leave(self, link: PeerLink) -> None:
-        with self._lock:
-            self._links.pop(link, None)
-
-    def count(self) -> int:
-        with self._lock:
-            return len(self._links)
-
-
-class Outbox:
-    """What messages that arrived together cause: sent together, link by link."""
-
-    def __init__(self, output: OutputFile):
-        self._output = output
-        self.events: list[str] = []  # for the output file
-        self.size = 0  # bytes to be sent
-        self.validated = False  # a module has said a word
-        self.announced = collections.Counter()  # data type -> announces that arrived together
-        self._links: dict[Link, list[bytes]] = {}
-
-    def add(self, links, data: bytes) -> None:
-        for link in links:
-            self._links.setdefault(link, []).append(data)
-            self.size += len(data)
-
-    def send(self) -> None:
-        """Write down what happened, and send what it causes."""
-        if self.events:
-            self._output.write_escaped(self.events)
-            self.events = []
-        for link, chunks in self._links.items():
-            link.send(b"".join(chunks))
-        self._links.clear()
-        self.size = 0
 
 
 def present_slot() -> int:
