@@ -283,14 +283,18 @@ class _Measurement:
         """Note mean resident memory (MiB) and threads of a peer, where the system tells."""
         memory, threads = [], []
         for host in self._network.hosts:
-            fields = dict(line.split(":", 1)
-                          for line in _read(f"/proc/{host.id}/status").splitlines())
+            fields = process_status(host.id)
             if "VmRSS" in fields:
                 memory.append(int(fields["VmRSS"].split()[0]) / 1024)
                 threads.append(int(fields["Threads"]))
         if memory:
             self._figures[name] = sum(memory) / len(memory)
             self._figures["threads"] = sum(threads) / len(threads)
+
+
+def process_status(pid: int) -> dict[str, str]:
+    """What the system tells of a process, by name; nothing where it does not tell."""
+    return dict(line.split(":", 1) for line in _read(f"/proc/{pid}/status").splitlines())
 
 
 def _read(path: str) -> str:

@@ -28,7 +28,8 @@ LAYERS = [
     {"plot"},
     {"network", "progress", "worker", "chat_console"},
     {"module.processes"},
-    {"bench", "module.experiment", "module.bench"},
+    {"bench", "module.experiment"},
+    {"module.bench"},
 ]
 
 

@@ -210,6 +210,7 @@ def test_the_same_data_can_be_announced_more_often_than_there_are_ids(modules):
     for _ in range(400):  # two of them have the same id among peers, most likely
         announce(announcer, b"again")
     notified = [told(subscriber) for _ in range(400)]
+    assert all(one.data == b"again" for one in notified)
     for one in notified:
         validate(subscriber, one)
     nothing_waits(module)

@@ -290,8 +290,11 @@ BEFORE = [messages.PeerRequest(), messages.PeerResponse(()), messages.Verificati
           messages.Push(5, address_of(LOCAL, 6001)), NEWS]
 
 
-@pytest.mark.parametrize("role", ["stranger", "challenged", "dialled", "worked for"])
-@pytest.mark.parametrize("message", BEFORE, ids=lambda message: message.kind)
+@pytest.mark.parametrize("role, message", [
+    (role, message) for role in ("stranger", "challenged", "dialled", "worked for")
+    for message in BEFORE
+    if (role, message.kind) != ("dialled", "verification_request")  # this one is expected
+], ids=lambda value: value if isinstance(value, str) else value.kind)
 def test_what_comes_before_the_handshake_is_over_ends_the_connection(modules, role, message):
     if role in ("dialled", "worked for"):
         acceptor = modules.acceptor()
@@ -300,8 +303,6 @@ def test_what_comes_before_the_handshake_is_over_ends_the_connection(modules, ro
         end.hear_kind("hello")
         if role == "worked for":
             end.say(messages.VerificationRequest(1))
-        elif message.kind == "verification_request":
-            return  # the one that is expected
     else:
         module = modules.module()
         end = modules.dial(module) if role == "stranger" else modules.challenged(module)[0]

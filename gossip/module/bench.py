@@ -12,6 +12,7 @@ import threading
 import time
 
 from gossip.addresses import address_of
+from gossip.bench import process_status
 from gossip.check import quantile
 from gossip.command_line import FAILED, CommandError, show
 from gossip.module import messages
@@ -91,11 +92,7 @@ class Measurement:
 
 
 def _resident(pid: int) -> float:
-    try:
-        text = pathlib.Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0.0
-    return int(text.partition("VmRSS:")[2].split()[0]) / 1024
+    return int(process_status(pid).get("VmRSS", "0 kB").split()[0]) / 1024
 
 
 def measure_modules(base_port: int) -> int:
