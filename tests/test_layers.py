@@ -38,7 +38,7 @@ def imports(path):
         if isinstance(node, ast.ImportFrom):
             module = node.module or ""
             names = [alias.name for alias in node.names]
-            package = module in ("gossip", "gossip.module")
+            package = (ROOT / module.replace(".", "/")).is_dir()
             yield from ([f"{module}.{name}" for name in names] if package else [module])
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
