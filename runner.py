@@ -14,7 +14,7 @@ import pathlib
 import random
 import sys
 
-from gossip import bench, check, plot
+from gossip import bench, plot
 from gossip.addresses import Address, address_of
 from gossip.capacity import fixed
 from gossip.chat_console import FORMS, ChatConsole, read_lines
@@ -26,7 +26,8 @@ from gossip.module.experiment import run_experiment
 from gossip.network import Network, clear_outputs, default_processes
 from gossip.programs import local_seeds, run_seeds
 from gossip.progress import Progress
-from gossip.records import Records
+from gossip.proof import check
+from gossip.proof.records import Records
 from gossip.settings import Settings
 from gossip.signals import End
 from gossip.worker import Worker

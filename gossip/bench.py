@@ -20,11 +20,11 @@ import tempfile
 import time
 from typing import NamedTuple
 
-from gossip.check import quantile
 from gossip.command_line import FAILED, CommandError, show
 from gossip.network import Network
 from gossip.progress import Progress
-from gossip.records import PeerRun, Records
+from gossip.proof.check import quantile
+from gossip.proof.records import PeerRun, Records
 from gossip.settings import Settings
 from gossip.signals import End
 

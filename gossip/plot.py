@@ -10,13 +10,14 @@ import pathlib
 from collections import Counter
 from typing import NamedTuple
 
-from gossip import charts, graph, layout, powerlaw, report
+from gossip import charts, layout, report
 from gossip.addresses import parse_address
 from gossip.capacity import shares
 from gossip.charts import number, text
-from gossip.degrees import PowerLaw
 from gossip.layout import Box, Point
-from gossip.records import Records
+from gossip.proof import graph, powerlaw
+from gossip.proof.degrees import PowerLaw
+from gossip.proof.records import Records
 
 OUTER = 440.0  # radius of the largest drawing
 ROOM = 130.0  # a small network's drawing has this radius times the root of its number of peers

@@ -6,9 +6,9 @@ One line that updates itself on a terminal, a line every few seconds elsewhere.
 import os
 import time
 
-from gossip import check
 from gossip.command_line import show
-from gossip.records import PeerRun, Records
+from gossip.proof import check
+from gossip.proof.records import PeerRun, Records
 from gossip.settings import Settings
 from gossip.signals import End
 

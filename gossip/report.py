@@ -14,9 +14,10 @@ import string
 import zlib
 from typing import NamedTuple
 
-from gossip import charts, check, graph
+from gossip import charts
 from gossip.charts import Lane
-from gossip.records import Records
+from gossip.proof import check, graph
+from gossip.proof.records import Records
 
 TAIL = 2 * 1024 * 1024  # bytes of a node's file that go into the page, at most,
 WHOLE = 128 * 1024 * 1024  # and of all files together

@@ -10,13 +10,14 @@ import threading
 
 import pytest
 
-from gossip import check, wire
+from gossip import wire
 from gossip.addresses import address_of
 from gossip.chat import CHAT, ChatServer
 from gossip.chat_log import chat_log
 from gossip.datagrams import pack, signature
 from gossip.doorstep import open_doors, open_early
 from gossip.output_file import OutputFile
+from gossip.proof import check
 from helpers import (
     ROOT, End, Program, count, events, free_port, free_udp_range, lines_of, listens, received,
     wait_event, wait_until)

@@ -10,7 +10,7 @@ import time
 from helpers import (
     FAST, Program, connected, count, events, free_address, neighbours, ring_whole,
     wait_event, wait_until, write_config)
-from gossip.records import Records
+from gossip.proof.records import Records
 
 
 def linked_net(net, number, **changes):

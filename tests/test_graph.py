@@ -7,12 +7,12 @@ import random
 
 import pytest
 
-from gossip import check, graph, powerlaw
 from gossip.addresses import address_of
 from gossip.capacity import BY_RULE, Capacity, fixed, parse_capacity, shares
-from gossip.degrees import PowerLaw
-from gossip.pieces import Pieces
-from gossip.records import Records
+from gossip.proof import check, graph, powerlaw
+from gossip.proof.degrees import PowerLaw
+from gossip.proof.pieces import Pieces
+from gossip.proof.records import Records
 from test_plot import START, Folder
 
 AT = START.replace(tzinfo=datetime.timezone.utc).timestamp()

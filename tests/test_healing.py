@@ -1,8 +1,8 @@
 """The graph closes again by itself after many died, also when no seed is left to ask."""
 
-from gossip import graph
 from gossip.capacity import fixed
-from gossip.records import Records
+from gossip.proof import graph
+from gossip.proof.records import Records
 from helpers import (
     FAST, FakePeer, Net, connected, count, events, free_address, ring_whole, wait_event,
     wait_until)

@@ -6,9 +6,9 @@ import sys
 from helpers import ROOT
 
 LAYERS = [
-    {"addresses", "intervals", "pieces", "doorstep"},
+    {"addresses", "intervals", "proof.pieces", "doorstep"},
     {"wire", "capacity"},
-    {"settings", "powerlaw", "module.messages", "module.ini", "module.work", "module.view"},
+    {"settings", "proof.powerlaw", "module.messages", "module.ini", "module.work", "module.view"},
     {"message_list", "overlay", "liveness", "peer_list", "registrations", "registry",
      "rumors", "waiting_room", "cadence", "origin", "counters", "chat_log"},
     {"catch_up", "neighbours", "places", "module.news", "module.client"},
@@ -19,11 +19,11 @@ LAYERS = [
     {"node", "link_check", "pool"},
     {"prober", "chat", "module.node"},
     {"limits"},
-    {"console", "records", "signals", "command_line"},
-    {"programs", "graph"},
+    {"console", "proof.records", "signals", "command_line"},
+    {"programs", "proof.graph"},
     {"chat_program", "module.program"},
-    {"degrees"},
-    {"check", "layout", "charts"},
+    {"proof.degrees"},
+    {"proof.check", "layout", "charts"},
     {"report"},
     {"plot"},
     {"network", "progress", "worker", "chat_console"},

@@ -12,9 +12,9 @@ import time
 
 import pytest
 
-from gossip import check, graph
 from gossip.addresses import address_of
-from gossip.records import Records
+from gossip.proof import check, graph
+from gossip.proof.records import Records
 from helpers import End, Program, wait_until, write_config
 from namespaces import Cable, Namespace, Relay
 from test_commands import one_piece

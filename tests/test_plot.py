@@ -14,8 +14,9 @@ import zlib
 
 import pytest
 
-from gossip import charts, check, layout, plot, report
-from gossip.records import Records
+from gossip import charts, layout, plot, report
+from gossip.proof import check
+from gossip.proof.records import Records
 from helpers import ROOT, environment
 
 START = datetime.datetime(2026, 1, 2, 3, 4, 5)

@@ -9,8 +9,8 @@ import pytest
 
 from gossip import bench
 from gossip.capacity import fixed
-from gossip.degrees import PowerLaw
-from gossip.records import Records
+from gossip.proof.degrees import PowerLaw
+from gossip.proof.records import Records
 from helpers import (
     FAST, Net, Program, connected, count, free_addresses, holds_all, ring_whole, wait_until,
     write_config)

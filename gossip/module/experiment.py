@@ -14,7 +14,7 @@ import time
 
 from gossip.command_line import FAILED, show
 from gossip.module.processes import LOOK, Processes
-from gossip.pieces import Pieces
+from gossip.proof.pieces import Pieces
 from gossip.signals import End
 
 JOIN_LIMIT = 60.0  # seconds until the view is one piece

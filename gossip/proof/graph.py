@@ -8,8 +8,8 @@ import bisect
 from typing import NamedTuple
 
 from gossip.capacity import Capacity, parse_capacity
-from gossip.pieces import Pieces
-from gossip.records import PeerRun, Records
+from gossip.proof.pieces import Pieces
+from gossip.proof.records import PeerRun, Records
 
 CLOSING = 5.0  # seconds before the newest line in which a whole network ends together
 

@@ -1,8 +1,8 @@
 """The degrees of a network, as its output files tell them, beside what its capacities predict."""
 
-from gossip import graph, powerlaw
 from gossip.addresses import parse_address
-from gossip.records import Records
+from gossip.proof import graph, powerlaw
+from gossip.proof.records import Records
 
 
 class PowerLaw:

@@ -12,9 +12,9 @@ import pathlib
 import time
 from typing import NamedTuple
 
-from gossip import graph
-from gossip.degrees import PowerLaw
-from gossip.records import PeerRun, Records
+from gossip.proof import graph
+from gossip.proof.degrees import PowerLaw
+from gossip.proof.records import PeerRun, Records
 
 ON_ITS_WAY = 1.0  # seconds before its end in which a run may have missed a message
 SHOWN = 5  # failures of a kind that are shown in full
