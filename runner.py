@@ -14,7 +14,7 @@ import pathlib
 import random
 import sys
 
-from gossip import bench, plot
+from gossip import bench
 from gossip.addresses import Address, address_of
 from gossip.capacity import fixed
 from gossip.chat_console import FORMS, ChatConsole, read_lines
@@ -24,6 +24,7 @@ from gossip.command_line import (
 from gossip.module.bench import measure_modules
 from gossip.module.experiment import run_experiment
 from gossip.network import Network, clear_outputs, default_processes
+from gossip.pictures import plot
 from gossip.programs import local_seeds, run_seeds
 from gossip.progress import Progress
 from gossip.proof import check

@@ -14,7 +14,7 @@ import zlib
 
 import pytest
 
-from gossip import charts, layout, plot, report
+from gossip.pictures import charts, layout, plot, report
 from gossip.proof import check
 from gossip.proof.records import Records
 from helpers import ROOT, environment
@@ -204,7 +204,7 @@ def test_small_drawings_label_every_peer_and_large_ones_the_hubs(tmp_path, forty
 
 def test_the_same_files_give_the_same_bytes_whatever_the_hashes(forty):
     def plotted(seed):
-        program = ("import pathlib, sys\nfrom gossip import plot\n"
+        program = ("import pathlib, sys\nfrom gossip.pictures import plot\n"
                    "for path in plot.plot_folder(pathlib.Path(sys.argv[1])):\n"
                    "    sys.stdout.buffer.write(path.read_bytes())\n")
         return subprocess.run([sys.executable, "-B", "-c", program, forty.path], cwd=ROOT,

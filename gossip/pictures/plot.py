@@ -10,11 +10,11 @@ import pathlib
 from collections import Counter
 from typing import NamedTuple
 
-from gossip import charts, layout, report
 from gossip.addresses import parse_address
 from gossip.capacity import shares
-from gossip.charts import number, text
-from gossip.layout import Box, Point
+from gossip.pictures import charts, layout, report
+from gossip.pictures.charts import number, text
+from gossip.pictures.layout import Box, Point
 from gossip.proof import graph, powerlaw
 from gossip.proof.degrees import PowerLaw
 from gossip.proof.records import Records

@@ -14,8 +14,8 @@ import string
 import zlib
 from typing import NamedTuple
 
-from gossip import charts
-from gossip.charts import Lane
+from gossip.pictures import charts
+from gossip.pictures.charts import Lane
 from gossip.proof import check, graph
 from gossip.proof.records import Records
 
