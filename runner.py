@@ -18,9 +18,6 @@ from gossip import bench
 from gossip.addresses import Address, address_of
 from gossip.capacity import fixed
 from gossip.chat_console import FORMS, ChatConsole, read_lines
-from gossip.command_line import (
-    FAILED, ROOT, CommandError, Parser, add_common_flags, add_peer_flags, check_free, load_seeds,
-    number, parse_port, peer_settings, run_command, show)
 from gossip.module.bench import measure_modules
 from gossip.module.experiment import run_experiment
 from gossip.network import Network, clear_outputs, default_processes
@@ -30,7 +27,10 @@ from gossip.progress import Progress
 from gossip.proof import check
 from gossip.proof.records import Records
 from gossip.settings import Settings
-from gossip.signals import End
+from gossip.terminal.command_line import (
+    FAILED, ROOT, CommandError, Parser, add_common_flags, add_peer_flags, check_free, load_seeds,
+    number, parse_port, peer_settings, run_command, show)
+from gossip.terminal.signals import End
 from gossip.worker import Worker
 from peer import Peer
 from seed import Seed

@@ -20,13 +20,13 @@ import tempfile
 import time
 from typing import NamedTuple
 
-from gossip.command_line import FAILED, CommandError, show
 from gossip.network import Network
 from gossip.progress import Progress
 from gossip.proof.check import quantile
 from gossip.proof.records import PeerRun, Records
 from gossip.settings import Settings
-from gossip.signals import End
+from gossip.terminal.command_line import FAILED, CommandError, show
+from gossip.terminal.signals import End
 
 RATE, STEADY_MESSAGES = 5, 100  # messages a second, and how many, in the first phase
 REST = 15.0  # seconds of rest that are measured

@@ -26,10 +26,10 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from gossip.command_line import ROOT, complain, parse_port, show
 from gossip.doorstep import HOST
-from gossip.keyboard import Keyboard
 from gossip.output_file import escape
+from gossip.terminal.command_line import ROOT, complain, parse_port, show
+from gossip.terminal.keyboard import Keyboard
 from gossip.wire import LINE_LIMIT
 
 START_LIMIT = 10.0  # seconds until a server that was started must listen

@@ -5,10 +5,10 @@ One thread reads the keyboard; what was typed or pasted together is gossiped tog
 
 import time
 
-from gossip.keyboard import Keyboard
 from gossip.origin import TooLong
 from gossip.output_file import escape
-from gossip.screen import Screen
+from gossip.terminal.keyboard import Keyboard
+from gossip.terminal.screen import Screen
 
 SHOWN = 100  # messages that `messages` shows
 

@@ -13,11 +13,11 @@ import sys
 import time
 from typing import NamedTuple
 
-from gossip import limits
 from gossip.addresses import Address
-from gossip.command_line import FAILED, ROOT, CommandError, check_free, peer_flags
 from gossip.programs import check_reachable
 from gossip.settings import Settings
+from gossip.terminal import limits
+from gossip.terminal.command_line import FAILED, ROOT, CommandError, check_free, peer_flags
 
 END_LIMIT = 2.0  # seconds in which peers, then seeds end that are told to; then they are killed
 

@@ -6,15 +6,15 @@ import pathlib
 import threading
 
 from gossip.addresses import Address, address_of, can_be_dialled, parse_address
-from gossip.command_line import (
+from gossip.console import Console
+from gossip.output_file import OutputFile
+from gossip.settings import Settings
+from gossip.terminal.command_line import (
     FAILED, CommandError, Parser, add_common_flags, add_peer_flags, cannot_listen, check_free,
     complain, is_local, load_seeds, parse_port, peer_settings, run_command, show)
-from gossip.console import Console
-from gossip.keyboard import Keyboard
-from gossip.output_file import OutputFile
-from gossip.screen import Screen
-from gossip.settings import Settings
-from gossip.signals import End
+from gossip.terminal.keyboard import Keyboard
+from gossip.terminal.screen import Screen
+from gossip.terminal.signals import End
 
 
 def open_output(folder: pathlib.Path, kind: str, address: Address, screen=None) -> OutputFile:

@@ -6,11 +6,11 @@ One line that updates itself on a terminal, a line every few seconds elsewhere.
 import os
 import time
 
-from gossip.command_line import show
 from gossip.proof import check
 from gossip.proof.records import PeerRun, Records
 from gossip.settings import Settings
-from gossip.signals import End
+from gossip.terminal.command_line import show
+from gossip.terminal.signals import End
 
 LOOK = 0.25  # seconds between two looks at the files
 SAY = 3.0  # seconds between two lines where the screen is no terminal

@@ -16,9 +16,9 @@ import sys
 import time
 
 from gossip.addresses import parse_address
-from gossip.command_line import CommandError, show
-from gossip.keyboard import Keyboard
 from gossip.programs import open_output, prepare_node
+from gossip.terminal.command_line import CommandError, show
+from gossip.terminal.keyboard import Keyboard
 
 PACE, PACE_LIMIT = 0.05, 1.0  # seconds between two nodes that begin, and for all of them: their
 # generators would beat in step for ever after, and joining at once is the hardest way to join

@@ -9,13 +9,13 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from gossip import limits
 from gossip.addresses import parse_address
-from gossip.command_line import CommandError
 from gossip.network import Network
 from gossip.proof import check, graph
 from gossip.proof.records import Records
 from gossip.settings import Settings
+from gossip.terminal import limits
+from gossip.terminal.command_line import CommandError
 from helpers import (
     ROOT, Program, environment, free_addresses, free_port, lines_of, wait_until,
     write_config)

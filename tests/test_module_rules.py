@@ -13,7 +13,6 @@ import time
 import pytest
 
 from gossip.addresses import address_of, parse_address
-from gossip.command_line import CommandError
 from gossip.module import ini, messages, news
 from gossip.module.ini import ConfigError, parse_ini, read_ini
 from gossip.module.messages import (
@@ -28,6 +27,7 @@ from gossip.module.view import PUSH_MEMORY, PUSHES, View
 from gossip.module.work import EASY, NICE, Search, is_work, search
 from gossip.output_file import OutputFile
 from gossip.settings import Settings
+from gossip.terminal.command_line import CommandError
 from gossip.wire import WireError
 from helpers import Program, free_address, free_port, wait_until
 from module_helpers import work_for, write_ini

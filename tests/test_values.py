@@ -7,9 +7,10 @@ import pytest
 from gossip import wire
 from gossip.addresses import address_of, parse_address
 from gossip.capacity import Capacity, fixed
-from gossip.command_line import CommandError, Parser, add_peer_flags, peer_flags, peer_settings
 from gossip.link import Lines
 from gossip.settings import Settings, majority, parse_config
+from gossip.terminal.command_line import (
+    CommandError, Parser, add_peer_flags, peer_flags, peer_settings)
 
 A, B = parse_address("127.0.0.1:5001"), parse_address("[::1]:5002")
 

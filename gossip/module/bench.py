@@ -13,10 +13,10 @@ import time
 
 from gossip.addresses import address_of
 from gossip.bench import process_status
-from gossip.command_line import FAILED, CommandError, show
 from gossip.module import messages
 from gossip.module.processes import LOOK, Processes
 from gossip.proof.check import quantile
+from gossip.terminal.command_line import FAILED, CommandError, show
 
 STAMP = struct.Struct(">dQ")  # when, and the number of the message: what its data begins with
 ONE_BY_ONE = 500  # messages whose latency is measured

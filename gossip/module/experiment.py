@@ -12,10 +12,10 @@ import tempfile
 import threading
 import time
 
-from gossip.command_line import FAILED, show
 from gossip.module.processes import LOOK, Processes
 from gossip.proof.pieces import Pieces
-from gossip.signals import End
+from gossip.terminal.command_line import FAILED, show
+from gossip.terminal.signals import End
 
 JOIN_LIMIT = 60.0  # seconds until the view is one piece
 DELIVER_LIMIT = 30.0  # seconds until all is delivered

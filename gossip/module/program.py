@@ -3,15 +3,15 @@
 import pathlib
 import threading
 
-from gossip.command_line import (
-    ROOT, CommandError, Parser, cannot_listen, number, run_command)
-from gossip.keyboard import Keyboard
 from gossip.module.ini import Config, ConfigError, read_ini
 from gossip.module.node import GossipModule
 from gossip.programs import open_output
-from gossip.screen import Screen
 from gossip.settings import Settings
-from gossip.signals import End
+from gossip.terminal.command_line import (
+    ROOT, CommandError, Parser, cannot_listen, number, run_command)
+from gossip.terminal.keyboard import Keyboard
+from gossip.terminal.screen import Screen
+from gossip.terminal.signals import End
 
 
 def module_main() -> int:

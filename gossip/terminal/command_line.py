@@ -14,10 +14,10 @@ import socket
 
 from gossip.addresses import Address, address_of, can_be_dialled
 from gossip.capacity import Capacity, parse_capacity
-from gossip.limits import raise_descriptor_limit
 from gossip.settings import Settings, read_config
+from gossip.terminal.limits import raise_descriptor_limit
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 FAILED, USAGE, INTERRUPTED = 1, 2, 130  # exit codes
 
 
