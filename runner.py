@@ -14,16 +14,17 @@ import pathlib
 import random
 import sys
 
-from gossip import bench
 from gossip.addresses import Address, address_of
 from gossip.capacity import fixed
 from gossip.chat_console import FORMS, ChatConsole, read_lines
-from gossip.module.bench import measure_modules
-from gossip.module.experiment import run_experiment
-from gossip.network import Network, clear_outputs, default_processes
+from gossip.experiments import bench
+from gossip.experiments.network import Network, clear_outputs, default_processes
+from gossip.experiments.progress import Progress
+from gossip.experiments.voidphone_bench import measure_modules
+from gossip.experiments.voidphone_experiment import run_experiment
+from gossip.experiments.worker import Worker
 from gossip.pictures import plot
 from gossip.programs import local_seeds, run_seeds
-from gossip.progress import Progress
 from gossip.proof import check
 from gossip.proof.records import Records
 from gossip.settings import Settings
@@ -31,7 +32,6 @@ from gossip.terminal.command_line import (
     FAILED, ROOT, CommandError, Parser, add_common_flags, add_peer_flags, check_free, load_seeds,
     number, parse_port, peer_settings, run_command, show)
 from gossip.terminal.signals import End
-from gossip.worker import Worker
 from peer import Peer
 from seed import Seed
 

@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from gossip.addresses import parse_address
-from gossip.network import Network
+from gossip.experiments.network import Network
 from gossip.proof import check, graph
 from gossip.proof.records import Records
 from gossip.settings import Settings

@@ -26,10 +26,10 @@ LAYERS = [
     {"proof.check", "pictures.layout", "pictures.charts"},
     {"pictures.report"},
     {"pictures.plot"},
-    {"network", "progress", "worker", "chat_console"},
-    {"module.processes"},
-    {"bench", "module.experiment"},
-    {"module.bench"},
+    {"experiments.network", "experiments.progress", "experiments.worker", "chat_console"},
+    {"experiments.voidphone_processes"},
+    {"experiments.bench", "experiments.voidphone_experiment"},
+    {"experiments.voidphone_bench"},
 ]
 
 

@@ -16,7 +16,8 @@ import types
 import pytest
 
 from gossip.addresses import address_of
-from gossip.module import experiment, messages, node
+from gossip.experiments import voidphone_experiment
+from gossip.module import messages, node
 from gossip.module import view as module_view
 from gossip.module import work as module_work
 from gossip.module.client import Client
@@ -992,13 +993,13 @@ def test_the_experiment_of_one_command(tmp_path):
 
 
 def test_the_experiment_fails_when_something_is_not_told(tmp_path, monkeypatch, capfd):
-    monkeypatch.setattr(experiment, "DELIVER_LIMIT", 0.3)
-    monkeypatch.setattr(experiment, "STILL", 0.1)
-    monkeypatch.setattr(experiment, "End", lambda: types.SimpleNamespace(pause=time.sleep))
-    monkeypatch.setattr(experiment.Experiment, "_count", lambda self, number, data: 0)
+    monkeypatch.setattr(voidphone_experiment, "DELIVER_LIMIT", 0.3)
+    monkeypatch.setattr(voidphone_experiment, "STILL", 0.1)
+    monkeypatch.setattr(voidphone_experiment, "End", lambda: types.SimpleNamespace(pause=time.sleep))
+    monkeypatch.setattr(voidphone_experiment.Experiment, "_count", lambda self, number, data: 0)
     args = types.SimpleNamespace(outputs=tmp_path, base_port=free_range(6), peers=3, degree=3,
                                  pow_bits=4)
-    assert experiment.run_experiment(args) == 1
+    assert voidphone_experiment.run_experiment(args) == 1
     assert "broadcast  FAILS  0 of 6 told once, 6 not" in capfd.readouterr().out
 
 

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from gossip import bench
 from gossip.capacity import fixed
+from gossip.experiments import bench
 from gossip.proof.degrees import PowerLaw
 from gossip.proof.records import Records
 from helpers import (

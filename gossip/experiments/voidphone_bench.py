@@ -12,9 +12,9 @@ import threading
 import time
 
 from gossip.addresses import address_of
-from gossip.bench import process_status
+from gossip.experiments.bench import process_status
+from gossip.experiments.voidphone_processes import LOOK, Processes
 from gossip.module import messages
-from gossip.module.processes import LOOK, Processes
 from gossip.proof.check import quantile
 from gossip.terminal.command_line import FAILED, CommandError, show
 

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 
-from gossip.module.processes import LOOK, Processes
+from gossip.experiments.voidphone_processes import LOOK, Processes
 from gossip.proof.pieces import Pieces
 from gossip.terminal.command_line import FAILED, show
 from gossip.terminal.signals import End

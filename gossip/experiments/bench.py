@@ -20,8 +20,8 @@ import tempfile
 import time
 from typing import NamedTuple
 
-from gossip.network import Network
-from gossip.progress import Progress
+from gossip.experiments.network import Network
+from gossip.experiments.progress import Progress
 from gossip.proof.check import quantile
 from gossip.proof.records import PeerRun, Records
 from gossip.settings import Settings
