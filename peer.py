@@ -16,10 +16,10 @@ from gossip import doorstep
 
 if __name__ == "__main__" and "--chat" in sys.argv:  # another program: gossip/chat.py
     DOORS = doorstep.open_early(sys.argv)
-    from gossip.chat_program import chat_main
+    from gossip.programs.chat_program import chat_main
     sys.exit(chat_main(DOORS))
 if __name__ == "__main__" and any(word[:2] == "-c" for word in sys.argv):  # gossip/module/
-    from gossip.module.program import module_main
+    from gossip.programs.voidphone_program import module_main
     sys.exit(module_main())
 
 import itertools
@@ -43,7 +43,7 @@ from gossip.origin import Origin
 from gossip.output_file import OutputFile, escape
 from gossip.peer_list import PeerList
 from gossip.places import Places
-from gossip.programs import peer_main
+from gossip.programs.starting import peer_main
 from gossip.registrations import Registrations
 from gossip.rumors import Telling
 from gossip.settings import Settings

@@ -19,7 +19,7 @@ from gossip.node import WAITING, Node
 from gossip.output_file import OutputFile
 from gossip.pool import Pool
 from gossip.prober import Prober
-from gossip.programs import seed_main
+from gossip.programs.starting import seed_main
 from gossip.registry import Registry
 from gossip.settings import Settings
 

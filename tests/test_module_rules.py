@@ -22,10 +22,10 @@ from gossip.module.news import (
     REMEMBERED, UNLIMITED, WAITING, WAITING_BYTES, Memory, Pending, Subscriptions, first_ttl,
     next_ttl)
 from gossip.module.node import GossipModule
-from gossip.module.program import start_module
 from gossip.module.view import PUSH_MEMORY, PUSHES, View
 from gossip.module.work import EASY, NICE, Search, is_work, search
 from gossip.output_file import OutputFile
+from gossip.programs.voidphone_program import start_module
 from gossip.settings import Settings
 from gossip.terminal.command_line import CommandError
 from gossip.wire import WireError

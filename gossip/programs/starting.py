@@ -6,8 +6,8 @@ import pathlib
 import threading
 
 from gossip.addresses import Address, address_of, can_be_dialled, parse_address
-from gossip.console import Console
 from gossip.output_file import OutputFile
+from gossip.programs.console import Console
 from gossip.settings import Settings
 from gossip.terminal.command_line import (
     FAILED, CommandError, Parser, add_common_flags, add_peer_flags, cannot_listen, check_free,

@@ -5,7 +5,7 @@ import threading
 
 from gossip.module.ini import Config, ConfigError, read_ini
 from gossip.module.node import GossipModule
-from gossip.programs import open_output
+from gossip.programs.starting import open_output
 from gossip.settings import Settings
 from gossip.terminal.command_line import (
     ROOT, CommandError, Parser, cannot_listen, number, run_command)
