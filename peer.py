@@ -12,9 +12,9 @@ links: it asks a table what to do, and does it.
 
 import sys
 
-from gossip import doorstep
+from gossip.chat import doorstep
 
-if __name__ == "__main__" and "--chat" in sys.argv:  # another program: gossip/chat.py
+if __name__ == "__main__" and "--chat" in sys.argv:  # another program: gossip/chat/server.py
     DOORS = doorstep.open_early(sys.argv)
     from gossip.programs.chat_program import chat_main
     sys.exit(chat_main(DOORS))

@@ -12,10 +12,10 @@ import pytest
 
 from gossip import wire
 from gossip.addresses import address_of
-from gossip.chat import CHAT, ChatServer
-from gossip.chat_log import chat_log
+from gossip.chat.doorstep import open_doors, open_early
+from gossip.chat.log import chat_log
+from gossip.chat.server import CHAT, ChatServer
 from gossip.datagrams import pack, signature
-from gossip.doorstep import open_doors, open_early
 from gossip.output_file import OutputFile
 from gossip.proof import check
 from helpers import (

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from gossip import chat_console
-from gossip.chat_console import ChatConsole, Command, parse_command
+from gossip.chat import console as chat_console
+from gossip.chat.console import ChatConsole, Command, parse_command
 from helpers import Program, environment, free_port, free_udp_range, listens, wait_until
 
 

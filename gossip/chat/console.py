@@ -26,7 +26,7 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from gossip.doorstep import HOST
+from gossip.chat.doorstep import HOST
 from gossip.output_file import escape
 from gossip.terminal.command_line import ROOT, complain, parse_port, show
 from gossip.terminal.keyboard import Keyboard

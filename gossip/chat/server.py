@@ -17,9 +17,9 @@ import time
 from gossip import wire
 from gossip.addresses import address_of
 from gossip.anti_entropy import AntiEntropy
-from gossip.chat_log import chat_log
+from gossip.chat.doorstep import HOST, Doors
+from gossip.chat.log import chat_log
 from gossip.datagrams import LONGEST, SIGNATURE, DatagramLink, Datagrams
-from gossip.doorstep import HOST, Doors
 from gossip.link import Link
 from gossip.listener import Listener
 from gossip.message_list import MessageList
