@@ -18,7 +18,7 @@ if __name__ == "__main__" and "--chat" in sys.argv:  # another program: gossip/c
     DOORS = doorstep.open_early(sys.argv)
     from gossip.programs.chat_program import chat_main
     sys.exit(chat_main(DOORS))
-if __name__ == "__main__" and any(word[:2] == "-c" for word in sys.argv):  # gossip/module/
+if __name__ == "__main__" and any(word[:2] == "-c" for word in sys.argv):  # gossip/voidphone/
     from gossip.programs.voidphone_program import module_main
     sys.exit(module_main())
 

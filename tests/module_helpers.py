@@ -11,11 +11,11 @@ import socket
 import time
 
 from gossip.addresses import Address
-from gossip.module import messages
-from gossip.module.ini import read_ini
-from gossip.module.node import GossipModule
 from gossip.output_file import OutputFile
 from gossip.settings import Settings
+from gossip.voidphone import messages
+from gossip.voidphone.gossip_module import GossipModule
+from gossip.voidphone.ini import read_ini
 from helpers import free_address, wait_until
 
 QUIET = Settings(liveness_interval=60.0, probe_limit=1.0)  # no PING while a test looks

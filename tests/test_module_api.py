@@ -16,10 +16,9 @@ import types
 
 import pytest
 
-from gossip.module import messages, news, node
-from gossip.module.client import Client
-from gossip.module.messages import (
-    Announce, Notification, Notify, PeerNotification, Validation)
+from gossip.voidphone import messages, news, gossip_module as node
+from gossip.voidphone.client import Client
+from gossip.voidphone.messages import Announce, Notification, Notify, PeerNotification, Validation
 from helpers import (
     Program, count, events, free_address, lines_of, listens, wait_event, wait_until)
 from module_helpers import EASY_BITS, ByteEnd, write_ini

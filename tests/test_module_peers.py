@@ -17,13 +17,13 @@ import pytest
 
 from gossip.addresses import address_of
 from gossip.experiments import voidphone_experiment
-from gossip.module import messages, node
-from gossip.module import view as module_view
-from gossip.module import work as module_work
-from gossip.module.client import Client
-from gossip.module.ini import MOST_NEIGHBOURS
-from gossip.module.work import Search, is_work
 from gossip.settings import Settings
+from gossip.voidphone import messages, gossip_module as node
+from gossip.voidphone import view as module_view
+from gossip.voidphone import work as module_work
+from gossip.voidphone.client import Client
+from gossip.voidphone.ini import MOST_NEIGHBOURS
+from gossip.voidphone.work import Search, is_work
 from helpers import Program, count, events, free_address, free_addresses, wait_event, wait_until
 from module_helpers import EASY_BITS, QUIET, ByteEnd, work_for, write_ini
 from test_commands import free_range

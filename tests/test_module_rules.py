@@ -13,21 +13,21 @@ import time
 import pytest
 
 from gossip.addresses import address_of, parse_address
-from gossip.module import ini, messages, news
-from gossip.module.ini import ConfigError, parse_ini, read_ini
-from gossip.module.messages import (
-    Announce, Frames, Hello, Notification, Notify, PeerNotification, PeerRequest, PeerResponse,
-    Ping, Push, Validation, VerificationRequest, VerificationResponse, parse)
-from gossip.module.news import (
-    REMEMBERED, UNLIMITED, WAITING, WAITING_BYTES, Memory, Pending, Subscriptions, first_ttl,
-    next_ttl)
-from gossip.module.node import GossipModule
-from gossip.module.view import PUSH_MEMORY, PUSHES, View
-from gossip.module.work import EASY, NICE, Search, is_work, search
 from gossip.output_file import OutputFile
 from gossip.programs.voidphone_program import start_module
 from gossip.settings import Settings
 from gossip.terminal.command_line import CommandError
+from gossip.voidphone import ini, messages, news
+from gossip.voidphone.gossip_module import GossipModule
+from gossip.voidphone.ini import ConfigError, parse_ini, read_ini
+from gossip.voidphone.messages import (
+    Announce, Frames, Hello, Notification, Notify, PeerNotification, PeerRequest, PeerResponse,
+    Ping, Push, Validation, VerificationRequest, VerificationResponse, parse)
+from gossip.voidphone.news import (
+    REMEMBERED, UNLIMITED, WAITING, WAITING_BYTES, Memory, Pending, Subscriptions, first_ttl,
+    next_ttl)
+from gossip.voidphone.view import PUSH_MEMORY, PUSHES, View
+from gossip.voidphone.work import EASY, NICE, Search, is_work, search
 from gossip.wire import WireError
 from helpers import Program, free_address, free_port, wait_until
 from module_helpers import work_for, write_ini
@@ -702,14 +702,14 @@ def test_a_search_that_was_cancelled_before_starts_no_worker(bits):
 
 def test_a_worker_that_cannot_be_started_leaves_no_descriptor(monkeypatch):
     before = descriptors()
-    monkeypatch.setattr("gossip.module.work.sys.executable", "/no/such/python")
+    monkeypatch.setattr("gossip.voidphone.work.sys.executable", "/no/such/python")
     with pytest.raises(OSError):
         Search(1, 64).run()
     assert descriptors() == before
 
 
 def test_workers_end_when_their_parent_is_killed():
-    script = "from gossip.module.work import Search; Search(1, 64).run()"
+    script = "from gossip.voidphone.work import Search; Search(1, 64).run()"
     with Program("-c", script, preexec_fn=lambda: os.nice(3)) as program:
         wait_until(lambda: len(children(program.process.pid)) == os.cpu_count())
         workers = children(program.process.pid)

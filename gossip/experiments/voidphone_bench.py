@@ -14,9 +14,9 @@ import time
 from gossip.addresses import address_of
 from gossip.experiments.bench import process_status
 from gossip.experiments.voidphone_processes import LOOK, Processes
-from gossip.module import messages
 from gossip.proof.check import quantile
 from gossip.terminal.command_line import FAILED, CommandError, show
+from gossip.voidphone import messages
 
 STAMP = struct.Struct(">dQ")  # when, and the number of the message: what its data begins with
 ONE_BY_ONE = 500  # messages whose latency is measured

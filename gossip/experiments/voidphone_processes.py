@@ -5,8 +5,8 @@ import subprocess
 import sys
 import time
 
-from gossip.module.client import Client
 from gossip.terminal.command_line import FAILED, ROOT, CommandError
+from gossip.voidphone.client import Client
 
 DATA_TYPE = 1337  # of everything that clients say
 UP_LIMIT = 60.0  # seconds until a module listens

@@ -3,8 +3,6 @@
 import pathlib
 import threading
 
-from gossip.module.ini import Config, ConfigError, read_ini
-from gossip.module.node import GossipModule
 from gossip.programs.starting import open_output
 from gossip.settings import Settings
 from gossip.terminal.command_line import (
@@ -12,6 +10,8 @@ from gossip.terminal.command_line import (
 from gossip.terminal.keyboard import Keyboard
 from gossip.terminal.screen import Screen
 from gossip.terminal.signals import End
+from gossip.voidphone.gossip_module import GossipModule
+from gossip.voidphone.ini import Config, ConfigError, read_ini
 
 
 def module_main() -> int:

@@ -7,7 +7,7 @@ import collections
 import threading
 from typing import NamedTuple
 
-from gossip.module.messages import PeerNotification
+from gossip.voidphone.messages import PeerNotification
 
 UNLIMITED = 255  # TTL on the wire that is not counted down
 WAITING_BYTES = 64 << 20  # data that waits for its validation; beyond that the oldest goes

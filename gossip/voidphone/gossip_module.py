@@ -18,18 +18,17 @@ import time
 from gossip.addresses import Address
 from gossip.link import OVERFLOW
 from gossip.listener import Listener
-from gossip.module import messages
-from gossip.module.doorway import Doorway, PeerLink
-from gossip.module.ini import Config
-from gossip.module.messages import PeerNotification
-from gossip.module.news import (
-    Item, Memory, Pending, Subscriptions, Waiting, first_ttl, next_ttl)
-from gossip.module.outbox import Outbox
-from gossip.module.view import View
-from gossip.module.work import Search, is_work
 from gossip.node import Node
 from gossip.output_file import OutputFile, escape
 from gossip.settings import Settings
+from gossip.voidphone import messages
+from gossip.voidphone.doorway import Doorway, PeerLink
+from gossip.voidphone.ini import Config
+from gossip.voidphone.messages import PeerNotification
+from gossip.voidphone.news import Item, Memory, Pending, Subscriptions, Waiting, first_ttl, next_ttl
+from gossip.voidphone.outbox import Outbox
+from gossip.voidphone.view import View
+from gossip.voidphone.work import Search, is_work
 from gossip.wire import WireError
 
 # Roles of a link, as this peer sees the other end.

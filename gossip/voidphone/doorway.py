@@ -9,8 +9,8 @@ import threading
 
 from gossip.addresses import Address
 from gossip.link import Link
-from gossip.module import messages
 from gossip.settings import Settings
+from gossip.voidphone import messages
 
 
 class PeerLink(Link):

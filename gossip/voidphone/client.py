@@ -3,7 +3,7 @@
 import socket
 import threading
 
-from gossip.module import messages
+from gossip.voidphone import messages
 
 
 class Client:
