@@ -7,7 +7,8 @@ from helpers import ROOT
 
 LAYERS = [
     {"addresses", "intervals", "proof.pieces", "chat.doorstep"},
-    {"wire", "capacity"},
+    {"wire.lines", "capacity"},
+    {"wire"},
     {"settings", "proof.powerlaw", "voidphone.messages", "voidphone.ini", "voidphone.work",
      "voidphone.view"},
     {"message_list", "overlay", "liveness", "peer_list", "registrations", "registry",
@@ -37,12 +38,16 @@ LAYERS = [
 def imports(path):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):
-            module = node.module or ""
-            names = [alias.name for alias in node.names]
-            package = (ROOT / module.replace(".", "/")).is_dir()
-            yield from ([f"{module}.{name}" for name in names] if package else [module])
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if is_module(full) else node.module
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
+
+
+def is_module(name):
+    path = ROOT / name.replace(".", "/")
+    return path.is_dir() or path.with_suffix(".py").exists()
 
 
 def test_imports_point_downwards():
