@@ -30,7 +30,6 @@ import time
 from gossip import overlay, wire
 from gossip.addresses import Address
 from gossip.anti_entropy import AntiEntropy
-from gossip.cadence import Cadence
 from gossip.flood import Flood
 from gossip.link import Link
 from gossip.link_check import LinkCheck
@@ -44,8 +43,9 @@ from gossip.output_file import OutputFile, escape
 from gossip.peer_list import PeerList
 from gossip.places import Places
 from gossip.programs.starting import peer_main
-from gossip.registrations import Registrations
 from gossip.rumors import Telling
+from gossip.seeds.cadence import Cadence
+from gossip.seeds.registrations import Registrations
 from gossip.settings import Settings
 from gossip.spreading import ANSWERS, Spreading
 

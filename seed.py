@@ -2,7 +2,7 @@
 
 Read top to bottom: what may be said on which connection, registration, the peer list, deaths.
 A seed never believes: before it lists or removes an address it probes it (gossip/prober.py),
-on a thread of its own, so that no reader waits. Whom it lists is in gossip/registry.py.
+on a thread of its own, so that no reader waits. Whom it lists is in gossip/seeds/registry.py.
 The listener and the readers of connections are in gossip/node.py.
 """
 
@@ -20,7 +20,7 @@ from gossip.output_file import OutputFile
 from gossip.pool import Pool
 from gossip.prober import Prober
 from gossip.programs.starting import seed_main
-from gossip.registry import Registry
+from gossip.seeds.registry import Registry
 from gossip.settings import Settings
 
 # Roles of a connection, as this seed sees the other end.

@@ -7,7 +7,6 @@ import pytest
 
 from gossip import overlay
 from gossip.addresses import address_of
-from gossip.cadence import Cadence
 from gossip.capacity import BY_RULE
 from gossip.link_check import LinkCheck
 from gossip.liveness import Liveness
@@ -15,8 +14,9 @@ from gossip.neighbours import Neighbours
 from gossip.origin import Origin, TooLong
 from gossip.peer_list import PeerList
 from gossip.places import Places
-from gossip.registrations import Registrations
-from gossip.registry import Registry
+from gossip.seeds.cadence import Cadence
+from gossip.seeds.registrations import Registrations
+from gossip.seeds.registry import Registry
 from gossip.settings import Settings, majority
 from gossip.waiting_room import WaitingRoom
 
