@@ -27,21 +27,22 @@ import random
 import threading
 import time
 
-from gossip import overlay, wire
+from gossip import wire
 from gossip.addresses import Address
 from gossip.anti_entropy import AntiEntropy
 from gossip.flood import Flood
 from gossip.link import Link
-from gossip.link_check import LinkCheck
 from gossip.liveness import Liveness
 from gossip.message_list import MessageList
 from gossip.mongering import Mongering
-from gossip.neighbours import Admission, Neighbours
 from gossip.node import WAITING, Node
 from gossip.origin import Origin
 from gossip.output_file import OutputFile, escape
-from gossip.peer_list import PeerList
-from gossip.places import Places
+from gossip.overlay import ring
+from gossip.overlay.link_check import LinkCheck
+from gossip.overlay.neighbours import Admission, Neighbours
+from gossip.overlay.peer_list import PeerList
+from gossip.overlay.places import Places
 from gossip.programs.starting import peer_main
 from gossip.rumors import Telling
 from gossip.seeds.cadence import Cadence
@@ -544,7 +545,7 @@ class Peer(Node):
         link.answered = now
         known = sorted({*self.peer_list.named(), *self.neighbours.addresses()} - {link.peer})
         told = set(self.rng.sample(known, min(len(known), KNOWN_PEERS_SENT)))
-        everyone = overlay.successors(link.peer, self.peer_list.addresses())
+        everyone = ring.successors(link.peer, self.peer_list.addresses())
         told.update(itertools.islice(everyone, SUCCESSORS_SENT))
         link.send(wire.known_peers(sorted(told - {link.peer})))
 

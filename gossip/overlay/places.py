@@ -7,8 +7,8 @@ what came of it.
 import random
 import threading
 
-from gossip import overlay
 from gossip.addresses import Address
+from gossip.overlay import ring
 from gossip.settings import Settings
 
 
@@ -17,7 +17,7 @@ class Places:
 
     def __init__(self, own: Address, places: int, settings: Settings, rng: random.Random):
         self._own = own
-        self._ordinary = max(0, places - overlay.RING_PLACES)
+        self._ordinary = max(0, places - ring.RING_PLACES)
         self._settings = settings
         self._rng = rng
         self._lock = threading.Lock()  # guards everything below
@@ -85,7 +85,7 @@ class Places:
         with self._lock:
             self._passed_over = {a: t for a, t in self._passed_over.items() if t > now}
             passed_over = set(self._passed_over)
-        for address in overlay.successors(self._own, listed):
+        for address in ring.successors(self._own, listed):
             if address not in passed_over:
                 return address
         return None
@@ -100,19 +100,19 @@ class Places:
 
     def ordinary_dial(self, listed, linked, dialling, now: float) -> Address | None:
         """Whom to dial for a free ordinary place, one at a time."""
-        ring = overlay.ring_holders(self._own, listed)
-        taken = {address for address in (*linked, *dialling) if address not in ring}
-        if len(taken) >= self._ordinary or set(dialling) - ring:
+        holders = ring.ring_holders(self._own, listed)
+        taken = {address for address in (*linked, *dialling) if address not in holders}
+        if len(taken) >= self._ordinary or set(dialling) - holders:
             return None
         with self._lock:
             if self._refusals >= self._settings.full_tries:
                 return None
-            left_out = {*linked, *dialling, *ring, *self._full}
+            left_out = {*linked, *dialling, *holders, *self._full}
             left_out.update(a for a, t in self._passed_over.items() if t > now)
             candidates = [address for address in listed if address not in left_out]
             if not candidates:
                 return None
-            return overlay.draw(candidates, self._settings.capacity, self._rng)
+            return ring.draw(candidates, self._settings.capacity, self._rng)
 
     def next_at(self, now: float) -> float | None:
         """When the next wait ends that keeps a dial from being made; None without one."""

@@ -11,8 +11,8 @@ import collections
 import threading
 from typing import NamedTuple
 
-from gossip import overlay
 from gossip.addresses import Address
+from gossip.overlay import ring
 from gossip.settings import Settings
 
 
@@ -87,7 +87,7 @@ class Neighbours:
             if dialler == address:
                 if address in self._dialling and self._own < address:
                     return Admission(False, "duplicate")  # our own dial is the one that stays
-                if not overlay.accepts(self._own, address, self._rows, self.capacity):
+                if not ring.accepts(self._own, address, self._rows, self.capacity):
                     return Admission(False, "full")
             self._enter(address, link, dialler, now)
             self._note_degree()
@@ -148,12 +148,12 @@ class Neighbours:
             return sorted(self._rows)
 
     def surplus(self, now: float, settled: float, rng) -> list[tuple[Address, object]]:
-        """Whom to give up, and their links: see `overlay.surplus`."""
+        """Whom to give up, and their links: see `ring.surplus`."""
         with self._lock:
             if len(self._rows) <= self.capacity:
                 return []
             ages = {address: now - row.since for address, row in self._rows.items()}
             links = {address: row.link for address, row in self._rows.items()}
-        surplus = overlay.surplus(self._own, ages, self.capacity, self._settings.spare_links,
+        surplus = ring.surplus(self._own, ages, self.capacity, self._settings.spare_links,
                                   settled, rng)
         return [(address, links[address]) for address in surplus]
