@@ -29,14 +29,9 @@ import time
 
 from gossip import wire
 from gossip.addresses import Address
-from gossip.anti_entropy import AntiEntropy
-from gossip.flood import Flood
 from gossip.link import Link
 from gossip.liveness import Liveness
-from gossip.message_list import MessageList
-from gossip.mongering import Mongering
 from gossip.node import WAITING, Node
-from gossip.origin import Origin
 from gossip.output_file import OutputFile, escape
 from gossip.overlay import ring
 from gossip.overlay.link_check import LinkCheck
@@ -44,11 +39,16 @@ from gossip.overlay.neighbours import Admission, Neighbours
 from gossip.overlay.peer_list import PeerList
 from gossip.overlay.places import Places
 from gossip.programs.starting import peer_main
-from gossip.rumors import Telling
 from gossip.seeds.cadence import Cadence
 from gossip.seeds.registrations import Registrations
 from gossip.settings import Settings
-from gossip.spreading import ANSWERS, Spreading
+from gossip.spread.anti_entropy import AntiEntropy
+from gossip.spread.flood import Flood
+from gossip.spread.message_list import MessageList
+from gossip.spread.mongering import Mongering
+from gossip.spread.origin import Origin
+from gossip.spread.rumors import Telling
+from gossip.spread.spreading import ANSWERS, Spreading
 
 # Roles of a link, as this peer sees the other end.
 DIALLED = "a peer that has not answered yet"

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from gossip import flood
-from gossip.flood import Flood
+from gossip.spread import flood
+from gossip.spread.flood import Flood
 from helpers import wait_until
 
 

@@ -9,7 +9,7 @@ from gossip import wire
 from gossip.addresses import address_of
 from gossip.capacity import fixed
 from gossip.link import Link
-from gossip.message_list import MessageList
+from gossip.spread.message_list import MessageList
 from gossip.terminal.command_line import is_local
 from helpers import (
     FAST, connected, count, events, free_address, holds_all, neighbours, received, ring_whole,

@@ -7,10 +7,10 @@ import pytest
 
 from gossip import wire
 from gossip.addresses import parse_address
-from gossip.catch_up import CatchUp
 from gossip.intervals import Intervals
-from gossip.message_list import MessageList
 from gossip.settings import Settings
+from gossip.spread.catch_up import CatchUp
+from gossip.spread.message_list import MessageList
 
 A, B = parse_address("127.0.0.1:5001"), parse_address("127.0.0.1:5002")
 

@@ -8,7 +8,6 @@ import pytest
 from gossip.addresses import address_of
 from gossip.capacity import BY_RULE
 from gossip.liveness import Liveness
-from gossip.origin import Origin, TooLong
 from gossip.overlay import ring
 from gossip.overlay.link_check import LinkCheck
 from gossip.overlay.neighbours import Neighbours
@@ -18,6 +17,7 @@ from gossip.seeds.cadence import Cadence
 from gossip.seeds.registrations import Registrations
 from gossip.seeds.registry import Registry
 from gossip.settings import Settings, majority
+from gossip.spread.origin import Origin, TooLong
 from gossip.waiting_room import WaitingRoom
 
 

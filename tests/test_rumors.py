@@ -7,8 +7,7 @@ import pytest
 from gossip import wire
 from gossip.addresses import address_of
 from gossip.capacity import BY_RULE
-from gossip.rumors import (
-    HOT_BYTES, HOT_LIMIT, QUEUE_BYTES, SEND_CHARGE, Rumors, Telling)
+from gossip.spread.rumors import HOT_BYTES, HOT_LIMIT, QUEUE_BYTES, SEND_CHARGE, Rumors, Telling
 from helpers import FAST, connected, count, holds_all, received, wait_event, wait_until
 
 RUN = b"127.0.0.1:5001:7"

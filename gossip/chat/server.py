@@ -16,20 +16,20 @@ import time
 
 from gossip import wire
 from gossip.addresses import address_of
-from gossip.anti_entropy import AntiEntropy
 from gossip.chat.doorstep import HOST, Doors
 from gossip.chat.log import chat_log
 from gossip.datagrams import LONGEST, SIGNATURE, DatagramLink, Datagrams
 from gossip.link import Link
 from gossip.listener import Listener
-from gossip.message_list import MessageList
-from gossip.mongering import Mongering
 from gossip.node import Node
-from gossip.origin import Origin
 from gossip.output_file import OutputFile
-from gossip.rumors import Telling
 from gossip.settings import Settings
-from gossip.spreading import ANSWERS, Spreading
+from gossip.spread.anti_entropy import AntiEntropy
+from gossip.spread.message_list import MessageList
+from gossip.spread.mongering import Mongering
+from gossip.spread.origin import Origin
+from gossip.spread.rumors import Telling
+from gossip.spread.spreading import ANSWERS, Spreading
 
 PROXY = "a chat proxy"  # the role of every TCP link
 PROXIES = 256  # that may be connected at once

@@ -5,8 +5,8 @@ One thread reads the keyboard; what was typed or pasted together is gossiped tog
 
 import time
 
-from gossip.origin import TooLong
 from gossip.output_file import escape
+from gossip.spread.origin import TooLong
 from gossip.terminal.keyboard import Keyboard
 from gossip.terminal.screen import Screen
 

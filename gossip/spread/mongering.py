@@ -10,7 +10,7 @@ import threading
 import time
 
 from gossip import wire
-from gossip.rumors import Rumors, Telling
+from gossip.spread.rumors import Rumors, Telling
 
 CROWDED = 2_000  # rumors being told from which on those who make more wait
 

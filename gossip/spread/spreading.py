@@ -6,9 +6,9 @@ and console call it.
 """
 
 from gossip import wire
-from gossip.anti_entropy import AntiEntropy
-from gossip.message_list import MessageList
 from gossip.output_file import OutputFile, escape
+from gossip.spread.anti_entropy import AntiEntropy
+from gossip.spread.message_list import MessageList
 
 ANSWERS = {"took", "knew"}  # verbs of status lines that answer rumors
 

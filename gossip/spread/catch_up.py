@@ -11,7 +11,7 @@ an offer that waits for its turn.
 import threading
 
 from gossip.intervals import Intervals
-from gossip.message_list import MessageList
+from gossip.spread.message_list import MessageList
 
 OFFER_LIMIT = 20_000  # ranges kept per neighbour; a later comparison brings the rest
 WANT_LIMIT = 500  # ranges asked for at once

@@ -14,9 +14,9 @@ import time
 import weakref
 
 from gossip import wire
-from gossip.catch_up import CatchUp
-from gossip.message_list import ALL_PARTS, MessageList
 from gossip.settings import Settings
+from gossip.spread.catch_up import CatchUp
+from gossip.spread.message_list import ALL_PARTS, MessageList
 
 PAUSE = 1.0  # seconds between two comparisons that come with answers to rumors: while much is
 # being told, the digests of any two differ
