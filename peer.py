@@ -30,7 +30,7 @@ import time
 from gossip import wire
 from gossip.addresses import Address
 from gossip.link import Link
-from gossip.liveness import Liveness
+from gossip.liveness.rounds import Liveness
 from gossip.node import WAITING, Node
 from gossip.output_file import OutputFile, escape
 from gossip.overlay import ring

@@ -7,7 +7,7 @@ import pytest
 
 from gossip.addresses import address_of
 from gossip.capacity import BY_RULE
-from gossip.liveness import Liveness
+from gossip.liveness.rounds import Liveness
 from gossip.overlay import ring
 from gossip.overlay.link_check import LinkCheck
 from gossip.overlay.neighbours import Neighbours

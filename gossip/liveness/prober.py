@@ -8,7 +8,7 @@ None when it could not be found out. What waits is bounded: beyond that the verd
 import threading
 
 from gossip.addresses import Address
-from gossip.pool import Pool
+from gossip.liveness.pool import Pool
 
 QUEUE_LIMIT = 2_000  # addresses that wait for a probe
 ASKERS_LIMIT = 100  # who waits for the same probe
