@@ -1,7 +1,7 @@
 """A peer: joins through seeds, keeps neighbours, gossips, and notices who dies.
 
 Read top to bottom: what a peer may be told on which link, its threads (generator, liveness,
-membership; the listener and the link readers are in gossip/node.py, anti-entropy and the teller of
+membership; the listener and the link readers are in gossip/node/node.py, anti-entropy and the teller of
 rumors in files of their own), how links begin and end, and one `on_<kind>` method for every kind of
 line of the wire (gossip/wire.py).
 
@@ -31,8 +31,8 @@ from gossip import wire
 from gossip.addresses import Address
 from gossip.link import Link
 from gossip.liveness.rounds import Liveness
-from gossip.node import WAITING, Node
-from gossip.output_file import OutputFile, escape
+from gossip.node.node import WAITING, Node
+from gossip.node.output_file import OutputFile, escape
 from gossip.overlay import ring
 from gossip.overlay.link_check import LinkCheck
 from gossip.overlay.neighbours import Admission, Neighbours

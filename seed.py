@@ -3,7 +3,7 @@
 Read top to bottom: what may be said on which connection, registration, the peer list, deaths.
 A seed never believes: before it lists or removes an address it probes it (gossip/liveness/prober.py),
 on a thread of its own, so that no reader waits. Whom it lists is in gossip/seeds/registry.py.
-The listener and the readers of connections are in gossip/node.py.
+The listener and the readers of connections are in gossip/node/node.py.
 """
 
 import random
@@ -13,12 +13,12 @@ import time
 
 from gossip import wire
 from gossip.addresses import Address
-from gossip.counters import Budget
 from gossip.link import Link
 from gossip.liveness.pool import Pool
 from gossip.liveness.prober import Prober
-from gossip.node import WAITING, Node
-from gossip.output_file import OutputFile
+from gossip.node.counters import Budget
+from gossip.node.node import WAITING, Node
+from gossip.node.output_file import OutputFile
 from gossip.programs.starting import seed_main
 from gossip.seeds.registry import Registry
 from gossip.settings import Settings

@@ -10,8 +10,8 @@ import socket
 import threading
 
 from gossip.addresses import Address
-from gossip.counters import Counters
 from gossip.link import DONT_WAIT
+from gossip.node.counters import Counters
 
 LONGEST = 60_000  # bytes of a datagram
 SIGNATURE = 64 + 1  # bytes of the line that the HMAC takes

@@ -11,7 +11,7 @@ import threading
 import time
 
 from gossip.addresses import Address, address_of
-from gossip.output_file import OutputFile
+from gossip.node.output_file import OutputFile
 from gossip.settings import Settings
 from peer import Peer
 from seed import Seed

@@ -11,7 +11,7 @@ import socket
 import time
 
 from gossip.addresses import Address
-from gossip.output_file import OutputFile
+from gossip.node.output_file import OutputFile
 from gossip.settings import Settings
 from gossip.voidphone import messages
 from gossip.voidphone.gossip_module import GossipModule

@@ -16,7 +16,7 @@ from gossip.chat.doorstep import open_doors, open_early
 from gossip.chat.log import chat_log
 from gossip.chat.server import CHAT, ChatServer
 from gossip.datagrams import pack, signature
-from gossip.output_file import OutputFile
+from gossip.node.output_file import OutputFile
 from gossip.proof import check
 from helpers import (
     ROOT, End, Program, count, events, free_port, free_udp_range, lines_of, listens, received,

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from gossip.output_file import OutputFile
+from gossip.node.output_file import OutputFile
 from gossip.programs.starting import start_node
 from gossip.terminal.command_line import CommandError
 from helpers import FAST, ROOT, free_address, wait_until

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from gossip.addresses import address_of, parse_address
-from gossip.output_file import OutputFile
+from gossip.node.output_file import OutputFile
 from gossip.programs.voidphone_program import start_module
 from gossip.settings import Settings
 from gossip.terminal.command_line import CommandError

@@ -8,6 +8,7 @@ import pytest
 from gossip.addresses import address_of
 from gossip.capacity import BY_RULE
 from gossip.liveness.rounds import Liveness
+from gossip.node.waiting_room import WaitingRoom
 from gossip.overlay import ring
 from gossip.overlay.link_check import LinkCheck
 from gossip.overlay.neighbours import Neighbours
@@ -18,7 +19,6 @@ from gossip.seeds.registrations import Registrations
 from gossip.seeds.registry import Registry
 from gossip.settings import Settings, majority
 from gossip.spread.origin import Origin, TooLong
-from gossip.waiting_room import WaitingRoom
 
 
 def peer(port):

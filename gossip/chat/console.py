@@ -27,7 +27,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from gossip.chat.doorstep import HOST
-from gossip.output_file import escape
+from gossip.node.output_file import escape
 from gossip.terminal.command_line import ROOT, complain, parse_port, show
 from gossip.terminal.keyboard import Keyboard
 from gossip.wire import LINE_LIMIT

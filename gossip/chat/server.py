@@ -21,8 +21,8 @@ from gossip.chat.log import chat_log
 from gossip.datagrams import LONGEST, SIGNATURE, DatagramLink, Datagrams
 from gossip.link import Link
 from gossip.listener import Listener
-from gossip.node import Node
-from gossip.output_file import OutputFile
+from gossip.node.node import Node
+from gossip.node.output_file import OutputFile
 from gossip.settings import Settings
 from gossip.spread.anti_entropy import AntiEntropy
 from gossip.spread.message_list import MessageList

@@ -5,7 +5,7 @@ One thread reads the keyboard; what was typed or pasted together is gossiped tog
 
 import time
 
-from gossip.output_file import escape
+from gossip.node.output_file import escape
 from gossip.spread.origin import TooLong
 from gossip.terminal.keyboard import Keyboard
 from gossip.terminal.screen import Screen

@@ -6,7 +6,7 @@ import pathlib
 import threading
 
 from gossip.addresses import Address, address_of, can_be_dialled, parse_address
-from gossip.output_file import OutputFile
+from gossip.node.output_file import OutputFile
 from gossip.programs.console import Console
 from gossip.settings import Settings
 from gossip.terminal.command_line import (

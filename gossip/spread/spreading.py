@@ -6,7 +6,7 @@ and console call it.
 """
 
 from gossip import wire
-from gossip.output_file import OutputFile, escape
+from gossip.node.output_file import OutputFile, escape
 from gossip.spread.anti_entropy import AntiEntropy
 from gossip.spread.message_list import MessageList
 

@@ -18,8 +18,8 @@ import time
 from gossip.addresses import Address
 from gossip.link import OVERFLOW
 from gossip.listener import Listener
-from gossip.node import Node
-from gossip.output_file import OutputFile, escape
+from gossip.node.node import Node
+from gossip.node.output_file import OutputFile, escape
 from gossip.settings import Settings
 from gossip.voidphone import messages
 from gossip.voidphone.doorway import Doorway, PeerLink

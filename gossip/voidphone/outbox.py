@@ -3,7 +3,7 @@
 import collections
 
 from gossip.link import Link
-from gossip.output_file import OutputFile
+from gossip.node.output_file import OutputFile
 
 
 class Outbox:

@@ -17,13 +17,13 @@ import time
 
 from gossip import wire
 from gossip.addresses import Address
-from gossip.counters import Budget, Counters
 from gossip.flusher import Flusher
 from gossip.link import Link
 from gossip.listener import SHORT, Listener
-from gossip.output_file import OutputFile
+from gossip.node.counters import Budget, Counters
+from gossip.node.output_file import OutputFile
+from gossip.node.waiting_room import WaitingRoom
 from gossip.settings import Settings
-from gossip.waiting_room import WaitingRoom
 
 STACK_SIZE = 512 * 1024  # bytes per thread: nothing here recurses deeply
 JOIN_LIMIT = 5.0  # seconds that `stop` waits for threads; they take milliseconds

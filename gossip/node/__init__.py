@@ -1,0 +1,4 @@
+"""What seed and peer share: links with roles, dispatch of lines, the output file, counts.
+
+What lines mean is in seed.py and peer.py.
+"""
