@@ -15,7 +15,7 @@ from gossip.addresses import address_of
 from gossip.chat.doorstep import open_doors, open_early
 from gossip.chat.log import chat_log
 from gossip.chat.server import CHAT, ChatServer
-from gossip.datagrams import pack, signature
+from gossip.net.datagrams import pack, signature
 from gossip.node.output_file import OutputFile
 from gossip.proof import check
 from helpers import (

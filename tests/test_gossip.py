@@ -8,7 +8,7 @@ import pytest
 from gossip import wire
 from gossip.addresses import address_of
 from gossip.capacity import fixed
-from gossip.link import Link
+from gossip.net.link import Link
 from gossip.spread.message_list import MessageList
 from gossip.terminal.command_line import is_local
 from helpers import (

@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from gossip.flusher import Flusher
-from gossip.link import Link
+from gossip.net.flusher import Flusher
+from gossip.net.link import Link
 from gossip.settings import Settings
 
 

@@ -7,7 +7,7 @@ import pytest
 from gossip import wire
 from gossip.addresses import address_of, parse_address
 from gossip.capacity import Capacity, fixed
-from gossip.link import Lines
+from gossip.net.link import Lines
 from gossip.settings import Settings, majority, parse_config
 from gossip.terminal.command_line import (
     CommandError, Parser, add_peer_flags, peer_flags, peer_settings)

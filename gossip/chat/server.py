@@ -1,7 +1,7 @@
 """A chat server: a peer without seeds that stands in a line, and serves the chat proxy.
 
 Process ID of N gossips with ID-1 and ID+1 alone, by datagrams (rumors, and once a second
-anti-entropy): see gossip/datagrams.py. The proxy connects by TCP and says lines:
+anti-entropy): see gossip/net/datagrams.py. The proxy connects by TCP and says lines:
 
     msg MESSAGEID TEXT   TEXT is gossiped
     get chatLog          is answered with `chatLog TEXT,TEXT,…` or `chatLog <empty>`
@@ -18,9 +18,9 @@ from gossip import wire
 from gossip.addresses import address_of
 from gossip.chat.doorstep import HOST, Doors
 from gossip.chat.log import chat_log
-from gossip.datagrams import LONGEST, SIGNATURE, DatagramLink, Datagrams
-from gossip.link import Link
-from gossip.listener import Listener
+from gossip.net.datagrams import LONGEST, SIGNATURE, DatagramLink, Datagrams
+from gossip.net.link import Link
+from gossip.net.listener import Listener
 from gossip.node.node import Node
 from gossip.node.output_file import OutputFile
 from gossip.settings import Settings

@@ -17,9 +17,9 @@ import time
 
 from gossip import wire
 from gossip.addresses import Address
-from gossip.flusher import Flusher
-from gossip.link import Link
-from gossip.listener import SHORT, Listener
+from gossip.net.flusher import Flusher
+from gossip.net.link import Link
+from gossip.net.listener import SHORT, Listener
 from gossip.node.counters import Budget, Counters
 from gossip.node.output_file import OutputFile
 from gossip.node.waiting_room import WaitingRoom

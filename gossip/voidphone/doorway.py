@@ -8,7 +8,7 @@ import itertools
 import threading
 
 from gossip.addresses import Address
-from gossip.link import Link
+from gossip.net.link import Link
 from gossip.settings import Settings
 from gossip.voidphone import messages
 

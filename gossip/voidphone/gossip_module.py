@@ -16,8 +16,8 @@ import threading
 import time
 
 from gossip.addresses import Address
-from gossip.link import OVERFLOW
-from gossip.listener import Listener
+from gossip.net.link import OVERFLOW
+from gossip.net.listener import Listener
 from gossip.node.node import Node
 from gossip.node.output_file import OutputFile, escape
 from gossip.settings import Settings

@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 
-from gossip.link import Selector
+from gossip.net.link import Selector
 
 
 class Flusher:
