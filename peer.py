@@ -1,9 +1,9 @@
 """A peer: joins through seeds, keeps neighbours, gossips, and notices who dies.
 
 Read top to bottom: what a peer may be told on which link, its threads (generator, liveness,
-membership; the listener and the link readers are in gossip/node/node.py, anti-entropy and the teller of
-rumors in files of their own), how links begin and end, and one `on_<kind>` method for every kind of
-line of the wire (gossip/wire.py).
+membership; the listener and the link readers are in gossip/node/node.py, anti-entropy and the
+teller of rumors in files of their own), how links begin and end, and one `on_<kind>` method for
+every kind of line of the wire (gossip/wire/).
 
 What a peer knows is in tables that own their locks: the message list, the neighbours, the
 liveness counts, the peer list, the registrations, the places. This file is where they meet

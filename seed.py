@@ -1,9 +1,9 @@
 """A seed: a registry of peers. It lists whom it has verified, and removes whom it finds dead.
 
 Read top to bottom: what may be said on which connection, registration, the peer list, deaths.
-A seed never believes: before it lists or removes an address it probes it (gossip/liveness/prober.py),
-on a thread of its own, so that no reader waits. Whom it lists is in gossip/seeds/registry.py.
-The listener and the readers of connections are in gossip/node/node.py.
+A seed never believes: before it lists or removes an address it probes it
+(gossip/liveness/prober.py), on a thread of its own, so that no reader waits. Whom it lists is in
+gossip/seeds/registry.py. The listener and the readers of connections are in gossip/node/node.py.
 """
 
 import random
