@@ -1,7 +1,8 @@
 """`python tests [pytest arguments]`: runs the tests, in a .venv with pytest if pytest is missing.
 
-Without the name of a file among the arguments, all files are run, two at a time: most tests wait
-for something. `python tests --slow` adds the long tests of whole networks, one file at a time.
+Without the name of a file among the arguments, all files are run, two at a time, because most
+tests wait for something; small files of one folder share a pytest. `python tests --slow` adds the
+long tests of whole networks, one file at a time.
 """
 
 import collections
@@ -20,6 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 COUNT = re.compile(r"(\d+) (failed|passed|skipped|error)")
 NOTHING_RUN = 5  # pytest's exit code where a selection like -k leaves nothing of a file
+TOGETHER = 20_000  # bytes of test files that one pytest runs, unless a single file has more
 
 
 def python_with_pytest() -> str:
@@ -39,30 +41,48 @@ def pytest_command(python: str, arguments: list[str]) -> list[str]:
             "-c", str(ROOT / "tests" / "pytest.ini"), *arguments]
 
 
+def batches() -> list[list[pathlib.Path]]:
+    """All files of tests, the largest first; small files of one folder stand together."""
+    together: list[list[pathlib.Path]] = []
+    for path in sorted((ROOT / "tests").rglob("test_*.py"),
+                       key=lambda path: (path.parent, path.stat().st_size)):
+        last = together[-1] if together else []
+        if last and last[0].parent == path.parent and size([*last, path]) <= TOGETHER:
+            last.append(path)
+        else:
+            together.append([path])
+    return sorted(together, key=size, reverse=True)
+
+
+def size(paths: list[pathlib.Path]) -> int:
+    return sum(path.stat().st_size for path in paths)
+
+
 def run_all(python: str, arguments: list[str], at_once: int) -> int:
-    """Run every file in a pytest of its own, the largest first; print each when it ends."""
+    """Run each batch of files in a pytest of its own; print its result when it ends."""
     begun, total, failed = time.monotonic(), collections.Counter(), False
     slots = queue.SimpleQueue()  # each has ports of its own
     for slot in range(at_once):
         slots.put(slot)
 
-    def run(path: pathlib.Path) -> subprocess.CompletedProcess:
+    def run(paths: list[pathlib.Path]) -> subprocess.CompletedProcess:
         slot = slots.get()
         try:
-            return subprocess.run(pytest_command(python, [*arguments, str(path)]), text=True,
+            return subprocess.run(pytest_command(python, [*arguments, *map(str, paths)]), text=True,
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT,
                                   env={**os.environ, "TEST_SLOT": str(slot)})
         finally:
             slots.put(slot)
 
-    files = sorted((ROOT / "tests").glob("test_*.py"), key=lambda path: -path.stat().st_size)
     pool = concurrent.futures.ThreadPoolExecutor(at_once)
     try:
-        for done in concurrent.futures.as_completed([pool.submit(run, path) for path in files]):
+        running = {pool.submit(run, paths): paths for paths in batches()}
+        for done in concurrent.futures.as_completed(running):
             result = done.result()
+            names = " ".join(str(path.relative_to(ROOT / "tests")) for path in running[done])
             failed |= result.returncode not in (0, NOTHING_RUN)
-            print(f"{pathlib.Path(result.args[-1]).name}:\n{result.stdout}", end="", flush=True)
+            print(f"{names}:\n{result.stdout}", end="", flush=True)
             for count, word in COUNT.findall(result.stdout.splitlines()[-1]):
                 total[word] += int(count)
     finally:

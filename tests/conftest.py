@@ -9,8 +9,9 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from helpers import Net, wait_until  # noqa: E402
-from module_helpers import Modules  # noqa: E402
+from tools.modules import Modules  # noqa: E402
+from tools.nets import Net  # noqa: E402
+from tools.waiting import wait_until  # noqa: E402
 
 
 def pytest_addoption(parser):

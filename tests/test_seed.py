@@ -1,6 +1,9 @@
 """A seed over real sockets: registration is verified, deaths are probed, words are checked."""
 
-from helpers import FAST, count, free_address, wait_event, wait_until
+from tools.files import count, wait_event
+from tools.nets import FAST
+from tools.ports import free_address
+from tools.waiting import wait_until
 
 
 def register(net, seed, fake, ip="127.0.0.1"):

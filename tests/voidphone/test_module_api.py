@@ -19,9 +19,11 @@ import pytest
 from gossip.voidphone import messages, news, gossip_module as node
 from gossip.voidphone.client import Client
 from gossip.voidphone.messages import Announce, Notification, Notify, PeerNotification, Validation
-from helpers import (
-    Program, count, events, free_address, lines_of, listens, wait_event, wait_until)
-from module_helpers import EASY_BITS, ByteEnd, write_ini
+from tools.files import count, events, lines_of, wait_event
+from tools.modules import EASY_BITS, ByteEnd, write_ini
+from tools.ports import free_address, listens
+from tools.programs import Program
+from tools.waiting import wait_until
 
 TYPE, FENCE, PROBE = 1337, 9999, 9998
 LONGEST_ANNOUNCED, LONGEST_SPREAD = 65_527, 65_525  # bytes of data

@@ -29,8 +29,10 @@ from gossip.voidphone.news import (
 from gossip.voidphone.view import PUSH_MEMORY, PUSHES, View
 from gossip.voidphone.work import EASY, NICE, Search, is_work, search
 from gossip.wire import WireError
-from helpers import Program, free_address, free_port, wait_until
-from module_helpers import work_for, write_ini
+from tools.modules import work_for, write_ini
+from tools.ports import free_address, free_port
+from tools.programs import Program
+from tools.waiting import wait_until
 
 # Messages.
 

@@ -7,10 +7,12 @@ import sys
 import threading
 import time
 
-from helpers import (
-    FAST, Program, connected, count, events, free_address, neighbours, ring_whole,
-    wait_event, wait_until, write_config)
 from gossip.proof.records import Records
+from tools.files import count, events, wait_event
+from tools.nets import FAST, connected, neighbours, ring_whole
+from tools.ports import free_address
+from tools.programs import Program, write_config
+from tools.waiting import wait_until
 
 
 def linked_net(net, number, **changes):

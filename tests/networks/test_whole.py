@@ -11,10 +11,11 @@ from gossip.capacity import fixed
 from gossip.experiments import bench
 from gossip.proof.degrees import PowerLaw
 from gossip.proof.records import Records
-from helpers import (
-    FAST, Net, Program, connected, count, free_addresses, holds_all, ring_whole, wait_until,
-    write_config)
-from test_commands import free_range, run
+from tools.files import count
+from tools.nets import FAST, Net, connected, holds_all, ring_whole
+from tools.ports import free_addresses, free_range
+from tools.programs import Program, run, write_config
+from tools.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

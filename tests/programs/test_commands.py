@@ -16,9 +16,10 @@ from gossip.proof.records import Records
 from gossip.settings import Settings
 from gossip.terminal import limits
 from gossip.terminal.command_line import CommandError
-from helpers import (
-    ROOT, Program, environment, free_addresses, free_port, lines_of, wait_until,
-    write_config)
+from tools.files import lines_of, one_piece
+from tools.ports import free_addresses, free_port, free_range
+from tools.programs import ROOT, Program, environment, run, write_config
+from tools.waiting import wait_until
 
 
 @pytest.fixture
@@ -36,11 +37,6 @@ def seeds(flags):
     with Program("seed.py", *flags, "--quiet") as program:
         wait_until(lambda: len(list((flags[3]).glob("seed_*.txt"))) == 2)
         yield program
-
-
-def run(*arguments, text="", timeout=60, **popen):
-    with Program(*arguments, **popen) as program:
-        return program.finish(text, timeout)
 
 
 def peer_file(flags, port):
@@ -176,18 +172,6 @@ def test_seeds_of_the_config_are_started_by_the_runner(tmp_path):
                for a in addresses)
 
 
-def free_range(size):
-    """The first of so many ports in a row that nobody listens on."""
-    while True:
-        first = free_port()
-        try:
-            for port in range(first, first + size):
-                socket.create_server(("127.0.0.1", port)).close()
-            return first
-        except OSError:
-            continue
-
-
 @pytest.fixture(scope="module")
 def network(tmp_path_factory):
     """The files of a small network that was run once, and what the runner printed."""
@@ -283,13 +267,6 @@ def is_free(port):
         except OSError:
             return False
     return True
-
-
-def one_piece(folder, peers):
-    """Whether so many peers have a neighbour and are one graph, by their files."""
-    records = Records(folder).refresh()
-    return (sum(bool(run.linked) for run in records.peers) == peers
-            and graph.history(records)[-1][1] == 1)
 
 
 def test_ctrl_c_ends_a_network_and_its_files_tell_of_no_death(tmp_path):

@@ -5,9 +5,10 @@ import time
 
 from gossip import wire
 from gossip.capacity import fixed
-from helpers import (
-    connected, count, events, free_address, free_addresses, neighbours, ring_whole,
-    wait_event, wait_until)
+from tools.files import count, events, wait_event
+from tools.nets import connected, neighbours, ring_whole
+from tools.ports import free_address, free_addresses
+from tools.waiting import wait_until
 
 
 def test_a_peer_alone_starts_alone_and_is_found_by_later_ones(net):

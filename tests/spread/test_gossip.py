@@ -11,9 +11,10 @@ from gossip.capacity import fixed
 from gossip.net.link import Link
 from gossip.spread.message_list import MessageList
 from gossip.terminal.command_line import is_local
-from helpers import (
-    FAST, connected, count, events, free_address, holds_all, neighbours, received, ring_whole,
-    wait_event, wait_until)
+from tools.files import count, events, received, wait_event
+from tools.nets import FAST, connected, holds_all, neighbours, ring_whole
+from tools.ports import free_address
+from tools.waiting import wait_until
 
 
 def line(origin, number, start=7, text="x"):

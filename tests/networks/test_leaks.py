@@ -10,14 +10,18 @@ import pytest
 from gossip.node.output_file import OutputFile
 from gossip.programs.starting import start_node
 from gossip.terminal.command_line import CommandError
-from helpers import FAST, ROOT, free_address, wait_until
 from peer import Peer
+from tools.nets import FAST
+from tools.ports import free_address
+from tools.programs import ROOT
+from tools.waiting import wait_until
 
 HUNDRED_PEERS = textwrap.dedent("""
     import os, pathlib, sys, tempfile, threading
     sys.path[:0] = [{root!r}, {root!r} + "/tests"]
     from gossip.capacity import fixed
-    from helpers import FAST, Net, connected, wait_until
+    from tools.nets import FAST, Net, connected
+    from tools.waiting import wait_until
 
     def state():
         return threading.active_count(), len(os.listdir("/proc/self/fd"))

@@ -15,9 +15,11 @@ import pytest
 from gossip.addresses import address_of
 from gossip.proof import check, graph
 from gossip.proof.records import Records
-from helpers import End, Program, wait_until, write_config
-from namespaces import Cable, Namespace, Relay
-from test_commands import one_piece
+from tools.files import one_piece
+from tools.hands import End
+from tools.namespaces import Cable, Namespace, Relay
+from tools.programs import Program, write_config
+from tools.waiting import wait_until
 
 SERVERS, PROXY_PORT, UDP_BASE = 8, 10_000, 20_000
 MESSAGES, RATE = 500, 80  # in all; said per second

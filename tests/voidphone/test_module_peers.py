@@ -24,9 +24,11 @@ from gossip.voidphone import work as module_work
 from gossip.voidphone.client import Client
 from gossip.voidphone.ini import MOST_NEIGHBOURS
 from gossip.voidphone.work import Search, is_work
-from helpers import Program, count, events, free_address, free_addresses, wait_event, wait_until
-from module_helpers import EASY_BITS, QUIET, ByteEnd, work_for, write_ini
-from test_commands import free_range
+from tools.files import count, events, wait_event
+from tools.modules import EASY_BITS, QUIET, ByteEnd, work_for, write_ini
+from tools.ports import free_address, free_addresses, free_range
+from tools.programs import Program
+from tools.waiting import wait_until
 
 NEWS = messages.PeerNotification(255, 1, 7, b"news")
 LOCAL = "127.0.0.1"
@@ -995,7 +997,8 @@ def test_the_experiment_of_one_command(tmp_path):
 def test_the_experiment_fails_when_something_is_not_told(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(voidphone_experiment, "DELIVER_LIMIT", 0.3)
     monkeypatch.setattr(voidphone_experiment, "STILL", 0.1)
-    monkeypatch.setattr(voidphone_experiment, "End", lambda: types.SimpleNamespace(pause=time.sleep))
+    monkeypatch.setattr(voidphone_experiment, "End",
+                        lambda: types.SimpleNamespace(pause=time.sleep))
     monkeypatch.setattr(voidphone_experiment.Experiment, "_count", lambda self, number, data: 0)
     args = types.SimpleNamespace(outputs=tmp_path, base_port=free_range(6), peers=3, degree=3,
                                  pow_bits=4)

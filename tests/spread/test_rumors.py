@@ -8,7 +8,9 @@ from gossip import wire
 from gossip.addresses import address_of
 from gossip.capacity import BY_RULE
 from gossip.spread.rumors import HOT_BYTES, HOT_LIMIT, QUEUE_BYTES, SEND_CHARGE, Rumors, Telling
-from helpers import FAST, connected, count, holds_all, received, wait_event, wait_until
+from tools.files import count, received, wait_event
+from tools.nets import FAST, connected, holds_all
+from tools.waiting import wait_until
 
 RUN = b"127.0.0.1:5001:7"
 ONE = Telling(stop=0.25, at_once=1, window=100_000, patience=1.0, tries=3)

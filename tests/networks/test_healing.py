@@ -3,9 +3,11 @@
 from gossip.capacity import fixed
 from gossip.proof import graph
 from gossip.proof.records import Records
-from helpers import (
-    FAST, FakePeer, Net, connected, count, events, free_address, ring_whole, wait_event,
-    wait_until)
+from tools.files import count, events, wait_event
+from tools.hands import FakePeer
+from tools.nets import FAST, Net, connected, ring_whole
+from tools.ports import free_address
+from tools.waiting import wait_until
 
 
 class Acquaintance(FakePeer):

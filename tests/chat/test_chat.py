@@ -18,9 +18,11 @@ from gossip.chat.server import CHAT, ChatServer
 from gossip.net.datagrams import pack, signature
 from gossip.node.output_file import OutputFile
 from gossip.proof import check
-from helpers import (
-    ROOT, End, Program, count, events, free_port, free_udp_range, lines_of, listens, received,
-    wait_event, wait_until)
+from tools.files import count, events, lines_of, received, wait_event
+from tools.hands import End
+from tools.ports import free_port, free_udp_range, listens
+from tools.programs import ROOT, Program
+from tools.waiting import wait_until
 
 A, B = address_of("127.0.0.1", 5001), address_of("127.0.0.1", 5002)
 

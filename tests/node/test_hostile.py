@@ -10,9 +10,11 @@ import pytest
 
 from gossip import wire
 from gossip.capacity import fixed
-from helpers import (
-    FAST, FakePeer, connected, count, events, free_address, neighbours, wait_event,
-    wait_until)
+from tools.files import count, events, wait_event
+from tools.hands import FakePeer
+from tools.nets import FAST, connected, neighbours
+from tools.ports import free_address
+from tools.waiting import wait_until
 
 
 def descriptors() -> int:

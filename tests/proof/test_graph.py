@@ -13,7 +13,7 @@ from gossip.proof import check, graph, powerlaw
 from gossip.proof.degrees import PowerLaw
 from gossip.proof.pieces import Pieces
 from gossip.proof.records import Records
-from test_plot import START, Folder
+from tools.folders import START, Folder
 
 AT = START.replace(tzinfo=datetime.timezone.utc).timestamp()
 

@@ -12,7 +12,9 @@ import pytest
 
 from gossip.chat import console as chat_console
 from gossip.chat.console import ChatConsole, Command, parse_command
-from helpers import Program, environment, free_port, free_udp_range, listens, wait_until
+from tools.ports import free_port, free_udp_range, listens
+from tools.programs import Program, environment
+from tools.waiting import wait_until
 
 
 class StandIn:

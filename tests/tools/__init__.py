@@ -1,0 +1,1 @@
+"""What tests are made with: ports, programs, networks, ends of links, namespaces, modules."""

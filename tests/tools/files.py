@@ -1,0 +1,40 @@
+"""What nodes have written into their output files."""
+
+import pathlib
+
+from gossip.proof import graph
+from gossip.proof.records import Records
+from tools.waiting import wait_until
+
+
+def events(node) -> list[str]:
+    """The events in a node's output file, without their times."""
+    return [line[27:] for line in
+            pathlib.Path(node.output.path).read_text().splitlines()]
+
+
+def count(node, start: str) -> int:
+    """How many events of a node begin like that."""
+    return sum(event.startswith(start) for event in events(node))
+
+
+def wait_event(node, start: str, timeout: float = 20.0) -> str:
+    """Wait for an event that begins like that and return it."""
+    wait_until(lambda: count(node, start), timeout, f"{start!r} in {node.output.path}")
+    return next(event for event in events(node) if event.startswith(start))
+
+
+def lines_of(path):
+    return [line[27:] for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def received(peer):
+    return [event.split(":gmessage:", 1)[1] for event in events(peer)
+            if event.startswith("received:")]
+
+
+def one_piece(folder, peers):
+    """Whether so many peers have a neighbour and are one graph, by their files."""
+    records = Records(folder).refresh()
+    return (sum(bool(run.linked) for run in records.peers) == peers
+            and graph.history(records)[-1][1] == 1)

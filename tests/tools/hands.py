@@ -1,0 +1,97 @@
+"""Ends of connections in the hands of a test: they say and hear lines."""
+
+import socket
+import threading
+
+from gossip.addresses import Address
+
+
+class End:
+    """One end of a connection, in the hands of a test: says lines and hears lines."""
+
+    def __init__(self, sock: socket.socket):
+        self.sock = sock
+        self._file = sock.makefile("rb")
+
+    def say(self, *lines: str) -> None:
+        self.send("".join(line + "\n" for line in lines).encode())
+
+    def send(self, data: bytes) -> None:
+        self.sock.sendall(data)
+
+    def hear(self, timeout: float = 10.0) -> str | None:
+        """The next line; None at the end of the stream or when it was reset."""
+        self.sock.settimeout(timeout)
+        try:
+            line = self._file.readline()
+        except ConnectionResetError:
+            return None
+        return line.decode().rstrip("\n") if line else None
+
+    def hear_until(self, start: str, timeout: float = 10.0) -> str:
+        """Skip lines until one begins like that."""
+        while (line := self.hear(timeout)) is not None:
+            if line.startswith(start):
+                return line
+        raise AssertionError(f"the connection ended without {start!r}")
+
+    def hear_end(self, timeout: float = 10.0) -> bool:
+        """Skip lines until the end of the stream."""
+        while self.hear(timeout) is not None:
+            pass
+        return True
+
+    def close(self) -> None:
+        self._file.close()
+        self.sock.close()
+
+
+class FakePeer:
+    """An address that accepts connections and answers Liveness Requests as it is told to."""
+
+    def __init__(self, address: Address, answers: bool = True):
+        self.address = address
+        self.answers = answers
+        self._listener = socket.create_server(address.dial)
+        self._ends: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            self._ends.append(sock)
+            thread = threading.Thread(target=self._serve, args=(sock,))
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, sock: socket.socket) -> None:
+        try:
+            with sock, sock.makefile("rb") as lines:
+                for line in lines:
+                    reply = self.reply(line.decode().rstrip("\n"))
+                    if reply and self.answers:
+                        sock.sendall(reply.encode())
+        except OSError:
+            pass  # the other end is gone
+
+    def reply(self, line: str) -> str:
+        """The answer to a line, with its end; empty for none."""
+        if line.startswith("Liveness Request:"):
+            return f"Liveness Reply:{line[len('Liveness Request:'):]}:{self.address}\n"
+        if line.startswith("Connection with Peer:"):
+            return f"connection refused:{self.address}:full\n"
+        return ""
+
+    def close(self) -> None:
+        for sock in (self._listener, *self._ends):
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # it has ended already
+        self._listener.close()
+        for thread in list(self._threads):
+            thread.join(5)

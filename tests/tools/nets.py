@@ -1,0 +1,119 @@
+"""Networks of seeds and peers inside this process, and what their tables say."""
+
+import pathlib
+import socket
+
+from gossip.addresses import Address
+from gossip.node.output_file import OutputFile
+from gossip.settings import Settings
+from peer import Peer
+from seed import Seed
+from tools.hands import End, FakePeer
+from tools.ports import free_address, free_addresses
+
+FAST = Settings(gossip_count=0, gossip_interval=0.05, liveness_interval=0.5,
+                antientropy_interval=0.5, probe_limit=1.0, grace=2.0)
+
+
+class Net:
+    """Seeds and peers inside this process, on free ports, their files in a folder."""
+
+    def __init__(self, folder: pathlib.Path, settings: Settings = FAST):
+        self.folder = folder
+        self.settings = settings
+        self.nodes: list = []
+        self.ends: list = []  # hand-made ends, closed with the rest
+        self.seed_addresses: list[Address] = []
+
+    def seeds(self, count: int) -> list[Seed]:
+        """Start seeds that know each other."""
+        self.seed_addresses = free_addresses(count)
+        return [self.seed(address) for address in self.seed_addresses]
+
+    def seed(self, address: Address) -> Seed:
+        return self._start(Seed, address, {})
+
+    def peer(self, address: Address | None = None, **changes) -> Peer:
+        """Start a peer; changes are to the fast settings."""
+        return self._start(Peer, address or free_address(), changes)
+
+    def peers(self, count: int, **changes) -> list[Peer]:
+        return [self.peer(address, **changes) for address in free_addresses(count)]
+
+    def _start(self, kind, address, changes):
+        node = kind(address, self.seed_addresses, self.settings._replace(**changes),
+                    OutputFile(self.folder / f"{kind.kind}_{address.file_part}.txt"))
+        node.start()
+        self.nodes.append(node)
+        return node
+
+    def end(self, node, reason: str = "interrupted") -> None:
+        """Stop one node abruptly."""
+        node.stop(reason)
+        self.nodes.remove(node)
+
+    def kill(self, nodes) -> None:
+        """End nodes at once and without a word, as a worker does."""
+        for node in nodes:
+            node.output.finish()
+        for node in nodes:
+            node.hang_up()
+        for node in nodes:
+            self.end(node)
+
+    def stop(self) -> None:
+        for end in self.ends:
+            end.close()
+        for node in self.nodes:
+            node.stop()
+
+    def failures(self) -> list[str]:
+        """What threads died of, in any node's file."""
+        return [line for path in self.folder.glob("*.txt") for line in
+                path.read_text().splitlines() if ":failed:" in line[26:40]]
+
+    def dial(self, node, ip: str = "127.0.0.1") -> "End":
+        """A hand-made connection to a node."""
+        end = End(socket.create_connection(node.address.dial, 5, source_address=(ip, 0)))
+        self.ends.append(end)
+        return end
+
+    def neighbour(self, node, fake: "FakePeer") -> "End":
+        """A hand-made neighbour: dial and be accepted."""
+        end = self.dial(node)
+        end.say(f"Connection with Peer:{fake.address}")
+        assert end.hear() == f"connection accepted:{node.address}"
+        return end
+
+    def fake(self, **behaviour) -> "FakePeer":
+        fake = FakePeer(free_address(), **behaviour)
+        self.ends.append(fake)
+        return fake
+
+
+def neighbours(node) -> set[Address]:
+    return set(node.neighbours.addresses())
+
+
+def connected(peers) -> bool:
+    """Whether the peers form one graph by what their tables say."""
+    links = {peer.address: neighbours(peer) for peer in peers}
+    reached, todo = set(), [peers[0].address]
+    while todo:
+        address = todo.pop()
+        if address in links and address not in reached:
+            reached.add(address)
+            todo += links[address]
+    return len(reached) == len(peers)
+
+
+def ring_whole(peers) -> bool:
+    """Whether everyone is linked to the next address among them."""
+    ordered = sorted(peers, key=lambda peer: peer.address)
+    return len(ordered) == 1 or all(
+        after.address in neighbours(before)
+        for before, after in zip(ordered, ordered[1:] + ordered[:1]))
+
+
+def holds_all(peers, total: int) -> bool:
+    return all(peer.messages.count() == total for peer in peers)
