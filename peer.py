@@ -12,15 +12,10 @@ links: it asks a table what to do, and does it.
 
 import sys
 
-from gossip.chat import doorstep
+from gossip.programs.switch import run_other_program
 
-if __name__ == "__main__" and "--chat" in sys.argv:  # another program: gossip/chat/server.py
-    DOORS = doorstep.open_early(sys.argv)
-    from gossip.programs.chat_program import chat_main
-    sys.exit(chat_main(DOORS))
-if __name__ == "__main__" and any(word[:2] == "-c" for word in sys.argv):  # gossip/voidphone/
-    from gossip.programs.voidphone_program import module_main
-    sys.exit(module_main())
+if __name__ == "__main__":  # before the imports: a chat server is dialled as soon as it starts
+    run_other_program(sys.argv)
 
 import itertools
 import random

@@ -26,7 +26,7 @@ LAYERS = [
     {"programs.console", "proof.records", "terminal.command_line", "terminal.signals"},
     {"programs.starting", "proof.graph"},
     {"programs.chat_program", "programs.voidphone_program"},
-    {"proof.degrees"},
+    {"programs.switch", "proof.degrees"},
     {"pictures.charts", "pictures.layout", "proof.check"},
     {"pictures.report"},
     {"pictures.plot"},
