@@ -33,7 +33,7 @@ from gossip.overlay.link_check import LinkCheck
 from gossip.overlay.neighbours import Admission, Neighbours
 from gossip.overlay.peer_list import PeerList
 from gossip.overlay.places import Places
-from gossip.programs.starting import peer_main
+from gossip.programs.peer_program import peer_main
 from gossip.seeds.cadence import Cadence
 from gossip.seeds.registrations import Registrations
 from gossip.settings import Settings

@@ -24,7 +24,7 @@ LAYERS = [
     {"chat.server", "liveness.prober", "voidphone.gossip_module"},
     {"terminal.limits"},
     {"programs.console", "proof.records", "terminal.command_line", "terminal.signals"},
-    {"programs.starting", "proof.graph"},
+    {"programs.peer_program", "proof.graph"},
     {"programs.chat_program", "programs.voidphone_program"},
     {"programs.switch", "proof.degrees"},
     {"pictures.charts", "pictures.layout", "proof.check"},
