@@ -24,7 +24,7 @@ from gossip.experiments.voidphone_bench import measure_modules
 from gossip.experiments.voidphone_experiment import run_experiment
 from gossip.experiments.worker import Worker
 from gossip.pictures import plot
-from gossip.programs.peer_program import local_seeds, run_seeds
+from gossip.programs.seed_program import local_seeds, run_seeds
 from gossip.proof import check
 from gossip.proof.records import Records
 from gossip.settings import Settings

@@ -19,7 +19,7 @@ from gossip.net.link import Link
 from gossip.node.counters import Budget
 from gossip.node.node import WAITING, Node
 from gossip.node.output_file import OutputFile
-from gossip.programs.peer_program import seed_main
+from gossip.programs.seed_program import seed_main
 from gossip.seeds.registry import Registry
 from gossip.settings import Settings
 

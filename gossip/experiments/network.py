@@ -14,7 +14,7 @@ import time
 from typing import NamedTuple
 
 from gossip.addresses import Address
-from gossip.programs.peer_program import check_reachable
+from gossip.programs.starting import check_reachable
 from gossip.settings import Settings
 from gossip.terminal import limits
 from gossip.terminal.command_line import FAILED, ROOT, CommandError, check_free, peer_flags

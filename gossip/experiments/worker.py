@@ -16,7 +16,7 @@ import sys
 import time
 
 from gossip.addresses import parse_address
-from gossip.programs.peer_program import open_output, prepare_node
+from gossip.programs.starting import open_output, prepare_node
 from gossip.terminal.command_line import CommandError, show
 from gossip.terminal.keyboard import Keyboard
 

@@ -9,7 +9,7 @@ import threading
 from gossip.addresses import address_of
 from gossip.chat.doorstep import HOST, UDP_BASE, Doors, open_doors
 from gossip.chat.server import CHAT, ChatServer
-from gossip.programs.peer_program import open_output, start_node
+from gossip.programs.starting import open_output, start_node
 from gossip.terminal.command_line import (
     FAILED, ROOT, USAGE, CommandError, Parser, number, parse_port, probability, run_command)
 from gossip.terminal.screen import Screen

@@ -3,7 +3,7 @@
 import pathlib
 import threading
 
-from gossip.programs.peer_program import open_output
+from gossip.programs.starting import open_output
 from gossip.settings import Settings
 from gossip.terminal.command_line import (
     ROOT, CommandError, Parser, cannot_listen, number, run_command)

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from gossip.node.output_file import OutputFile
-from gossip.programs.peer_program import start_node
+from gossip.programs.starting import start_node
 from gossip.terminal.command_line import CommandError
 from peer import Peer
 from tools.nets import FAST

@@ -1,0 +1,73 @@
+"""The program seed.py: from its command line to running seeds, and their end."""
+
+import pathlib
+
+from gossip.addresses import Address, can_be_dialled, parse_address
+from gossip.programs.starting import open_output, start_node
+from gossip.settings import Settings
+from gossip.terminal.command_line import (
+    FAILED, CommandError, Parser, add_common_flags, check_free, complain, is_local, load_seeds,
+    run_command)
+from gossip.terminal.screen import Screen
+from gossip.terminal.signals import End
+
+
+def seed_main(seed_class) -> int:
+    return run_command("seed.py", _seed_command, seed_class)
+
+
+def _seed_command(seed_class) -> None:
+    parser = Parser(prog="seed.py", description="One seed, or all local ones of config.txt.")
+    parser.add_argument("address", nargs="?", metavar="IP:PORT", help="the seed to run")
+    add_common_flags(parser)
+    args = parser.parse_args()
+    seeds = load_seeds(args.config)
+    if args.address is None:
+        run_seeds(seed_class, local_seeds(seeds), seeds, args)
+        return
+    try:
+        address = parse_address(args.address.replace(",", ":"))
+    except ValueError as error:
+        raise CommandError(str(error)) from None
+    if not can_be_dialled(address):
+        raise CommandError(f"{address} is no address that others can dial")
+    if address not in seeds:
+        complain(f"seed.py: {address} is not in {args.config.name}: peers will not find it")
+    run_seeds(seed_class, [address], seeds, args)
+
+
+def local_seeds(seeds: list[Address]) -> list[Address]:
+    local = [seed for seed in seeds if is_local(seed)]
+    if not local:
+        raise CommandError("no seed of the config is an address of this machine", FAILED)
+    return local
+
+
+def start_seeds(seed_class, addresses, seeds, outputs: pathlib.Path, screen=None) -> list:
+    """Start seeds in this process; all or none."""
+    started = []
+    try:
+        for address in addresses:
+            check_free(address)
+            shown = screen.labelled(f"seed {address.port}") if screen is not None else None
+            seed = seed_class(address, seeds, Settings(),
+                              open_output(outputs, "seed", address, shown))
+            start_node(seed)
+            started.append(seed)
+    except CommandError:
+        for seed in started:
+            seed.stop()
+        raise
+    return started
+
+
+def run_seeds(seed_class, addresses, seeds, args) -> None:
+    """Run seeds until a signal comes."""
+    end = End()
+    screen = None if args.quiet else Screen()
+    running = start_seeds(seed_class, addresses, seeds, args.outputs, screen)
+    end.wait()
+    for seed in running:
+        seed.stop()
+    if screen is not None:
+        screen.close()

@@ -1,0 +1,39 @@
+"""What the programs share: output files are opened, nodes started, addresses checked."""
+
+import pathlib
+
+from gossip.addresses import Address
+from gossip.node.output_file import OutputFile
+from gossip.terminal.command_line import FAILED, CommandError, cannot_listen
+
+
+def open_output(folder: pathlib.Path, kind: str, address: Address, screen=None) -> OutputFile:
+    """Open a node's output file, in a folder that is made if need be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return OutputFile(folder / f"{kind}_{address.file_part}.txt", screen)
+    except OSError as error:
+        raise CommandError(f"cannot write into {folder}: {error.strerror}", FAILED) from None
+
+
+def start_node(node) -> None:
+    """Start a node; CommandError says which address cannot be had, and why."""
+    prepare_node(node)
+    node.go()
+
+
+def prepare_node(node) -> None:
+    """Start a node but for its `go`; CommandError says which address cannot be had, and why."""
+    try:
+        node.prepare()
+    except OSError as error:
+        node.output.finish()
+        node.stop()
+        raise cannot_listen(node.address, error) from None
+
+
+def check_reachable(seeds: list[Address], own: Address) -> None:
+    """CommandError when no seed can be dialled from this kind of address."""
+    if all(seed.family != own.family for seed in seeds):
+        raise CommandError(f"no seed of the config has an address like {own.host}; "
+                           f"give an IPv{4 if ':' in own.ip else 6} address with --host")
