@@ -16,7 +16,8 @@ import sys
 
 from gossip.addresses import Address, address_of
 from gossip.capacity import fixed
-from gossip.chat.console import FORMS, ChatConsole, read_lines
+from gossip.chat.commands import FORMS
+from gossip.chat.console import ChatConsole, read_lines
 from gossip.experiments import bench
 from gossip.experiments.network import Network, clear_outputs, default_processes
 from gossip.experiments.progress import Progress

@@ -31,6 +31,8 @@ LAYERS = [
     {"pictures.charts", "pictures.layout", "proof.check"},
     {"pictures.report"},
     {"pictures.plot"},
+    {"chat.commands"},
+    {"chat.server_process"},
     {"chat.console", "experiments.network", "experiments.progress", "experiments.worker"},
     {"experiments.voidphone_processes"},
     {"experiments.bench", "experiments.voidphone_experiment"},

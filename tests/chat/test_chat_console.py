@@ -11,7 +11,9 @@ import time
 import pytest
 
 from gossip.chat import console as chat_console
-from gossip.chat.console import ChatConsole, Command, parse_command
+from gossip.chat import server_process
+from gossip.chat.commands import Command, parse_command
+from gossip.chat.console import ChatConsole
 from tools.ports import free_port, free_udp_range, listens
 from tools.programs import Program, environment
 from tools.waiting import wait_until
@@ -194,7 +196,7 @@ def test_a_get_waits_for_quiet_after_the_last_message_and_the_last_start(server)
 
 
 def test_a_late_answer_is_not_taken_for_the_next(server, console, capfd, monkeypatch):
-    monkeypatch.setattr(chat_console, "ANSWER_LIMIT", 0.2)
+    monkeypatch.setattr(server_process, "ANSWER_LIMIT", 0.2)
     asked_again, late = threading.Event(), threading.Event()
 
     def answer():
@@ -229,7 +231,7 @@ def test_what_was_said_last_arrives_before_the_servers_end(flags, tmp_path):
     (b"chatLog half", "did not answer for"), (b"", "did not answer for"),
     (b"HTTP/1.1 400\n", "no chatLog"), (b"chatLog\n", "no chatLog")])
 def test_no_answer_or_a_wrong_one_is_one_line(server, console, capfd, monkeypatch, answer, hint):
-    monkeypatch.setattr(chat_console, "ANSWER_LIMIT", 0.1)
+    monkeypatch.setattr(server_process, "ANSWER_LIMIT", 0.1)
     server.answer = answer
     console.carry_out(f"0 start 1 {server.port}")
     console.carry_out("0 get chatLog")
@@ -270,7 +272,7 @@ def test_a_crash_is_waited_for_and_frees_the_id(server, console, capfd):
 
 
 def test_a_crash_that_does_not_come_is_given_up(server, console, capfd, monkeypatch):
-    monkeypatch.setattr(chat_console, "CRASH_LIMIT", 0.2)
+    monkeypatch.setattr(server_process, "CRASH_LIMIT", 0.2)
     server.crashes = False
     console.carry_out(f"0 start 1 {server.port}")
     console.carry_out("0 crash")
@@ -346,7 +348,7 @@ def program(tmp_path, monkeypatch):
     """Let the console start a program with this body."""
     def write(body):
         (tmp_path / "peer.py").write_text(STAND_IN + body)
-        monkeypatch.setattr(chat_console, "ROOT", tmp_path)
+        monkeypatch.setattr(server_process, "ROOT", tmp_path)
     return write
 
 
@@ -389,7 +391,7 @@ if not select.select([pipe], [], [], 0)[0]:
     "time.sleep(60)"])
 def test_a_process_that_does_not_end_is_killed(program, capfd, monkeypatch, body):
     monkeypatch.setattr(chat_console, "END_LIMIT", 0.2)
-    monkeypatch.setattr(chat_console, "KILL_LIMIT", 0.2)
+    monkeypatch.setattr(server_process, "KILL_LIMIT", 0.2)
     program(body)
     with ChatConsole(0.0, []) as console:
         console.run(iter([f"0 start 1 {free_port()}", "0 get chatLog"]))
@@ -405,7 +407,7 @@ def test_a_process_that_dies_unnoticed_is_told_of_at_the_end(program, capfd):
 
 
 def test_a_process_that_does_not_crash_is_killed(program, console, capfd, monkeypatch):
-    monkeypatch.setattr(chat_console, "CRASH_LIMIT", 0.2)
+    monkeypatch.setattr(server_process, "CRASH_LIMIT", 0.2)
     monkeypatch.setattr(chat_console, "END_LIMIT", 20)
     program("os._exit = lambda code: time.sleep(60)\nlisten(); serve()")
     console.carry_out(f"0 start 1 {free_port()}")
@@ -428,7 +430,7 @@ def test_why_a_process_did_not_start_is_said(program, console, capfd):
 
 
 def test_a_process_that_never_listens_is_given_up(program, console, capfd, monkeypatch):
-    monkeypatch.setattr(chat_console, "START_LIMIT", 0.2)
+    monkeypatch.setattr(server_process, "START_LIMIT", 0.2)
     program("time.sleep(60)")
     port = free_port()
     console.run(iter([f"0 start 1 {port}"]))
