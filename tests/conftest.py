@@ -1,4 +1,5 @@
-"""What all tests share: the --slow flag, networks inside this process, a watch on threads."""
+"""What all tests share: the --slow flag, networks inside this process and of processes, a watch
+on threads."""
 
 import pathlib
 import sys
@@ -9,8 +10,12 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+from tools.chat import Line  # noqa: E402
+from tools.files import lines_of  # noqa: E402
 from tools.modules import Modules  # noqa: E402
 from tools.nets import Net  # noqa: E402
+from tools.ports import free_addresses, free_range  # noqa: E402
+from tools.programs import Program, run, write_config  # noqa: E402
 from tools.waiting import wait_until  # noqa: E402
 
 
@@ -44,4 +49,46 @@ def modules(tmp_path):
     yield started
     started.stop()
     assert started.failures() == []
+    wait_until(lambda: set(threading.enumerate()) <= before, what="all threads to end")
+
+
+@pytest.fixture
+def config(tmp_path):
+    return write_config(tmp_path, free_addresses(2))
+
+
+@pytest.fixture
+def flags(tmp_path, config):
+    return ["--config", config, "--outputs", tmp_path / "out"]
+
+
+@pytest.fixture
+def seeds(flags):
+    with Program("seed.py", *flags, "--quiet") as program:
+        wait_until(lambda: len(list((flags[3]).glob("seed_*.txt"))) == 2)
+        yield program
+
+
+@pytest.fixture(scope="session")
+def network(tmp_path_factory):
+    """The files of a small network that was run once, and what the runner printed."""
+    folder = tmp_path_factory.mktemp("network")
+    config = write_config(folder, free_addresses(3))
+    code, out, err = run(
+        "runner.py", "--peers", 6, "--base-port", free_range(6), "--kill", 1, "--once",
+        "--capacity", "fixed:3", "--gossip-interval", 0.1, "--liveness-interval", 0.5,
+        "--config", config, "--outputs", folder)
+    return folder, code, out, err
+
+
+@pytest.fixture
+def line(tmp_path, request):
+    """A line of chat servers in this process; afterwards no thread is left or has failed."""
+    before = set(threading.enumerate())
+    line = Line(tmp_path, getattr(request, "param", 3))
+    yield line
+    line.close()
+    failed = [event for path in tmp_path.glob("peer_*.txt") for event in lines_of(path)
+              if event.startswith("failed:")]
+    assert failed == []
     wait_until(lambda: set(threading.enumerate()) <= before, what="all threads to end")

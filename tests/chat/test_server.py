@@ -1,139 +1,17 @@
-"""Chat servers: the line, the proxy's protocol, crashes, restarts, and datagrams that lie."""
+"""Chat servers: the line, the proxy's protocol, crashes, restarts."""
 
-import os
-import random
-import signal
 import socket
-import subprocess
-import sys
 import threading
 
 import pytest
 
-from gossip import wire
-from gossip.addresses import address_of
-from gossip.chat.doorstep import open_doors, open_early
-from gossip.chat.log import chat_log
-from gossip.chat.server import CHAT, ChatServer
-from gossip.net.datagrams import pack, signature
-from gossip.node.output_file import OutputFile
 from gossip.proof import check
+from tools.chat import log, texts
 from tools.files import count, events, lines_of, received, wait_event
 from tools.hands import End
-from tools.ports import free_port, free_udp_range, listens
-from tools.programs import ROOT, Program
+from tools.ports import free_port, listens
+from tools.programs import Program
 from tools.waiting import wait_until
-
-A, B = address_of("127.0.0.1", 5001), address_of("127.0.0.1", 5002)
-
-
-def gossip_line(origin, start, number, text):
-    return wire.gossip("1.000000", origin, start, number, text)
-
-
-def test_the_log_has_the_order_of_arrival_and_each_runs_messages_in_number_order():
-    lines = [gossip_line(A, 7, 2, "a2"), gossip_line(B, 9, 1, "b1"), gossip_line(A, 8, 1, "c1"),
-             b"signed:x:" + gossip_line(A, 7, 1, "a1")]
-    assert chat_log(lines) == b"a1,b1,c1,a2"
-    assert chat_log([]) == b"<empty>"
-
-
-def test_lines_are_packed_into_datagrams_whole():
-    rng = random.Random(1)
-    for _ in range(200):
-        data = b"".join(b"x" * rng.randrange(40) + b"\n" for _ in range(rng.randrange(30)))
-        pieces = pack(data, 40)
-        assert b"".join(pieces) == data
-        assert all(piece.endswith(b"\n") and len(piece) <= 40 for piece in pieces)
-    assert pack(b"x" * 50 + b"\ny\n", 40) == [b"x" * 50 + b"\n", b"y\n"]  # too long for any
-
-
-@pytest.mark.parametrize("arguments", [
-    [], ["--chat"], ["--chat", "0", "1"], ["--chat", "1", "1", "5000"], ["--chat", "x", "1", "2"],
-    ["--chat", "0", "1", "0"], ["--chat", "0", "1", "5000", "--udp-base", "x"]])
-def test_the_doorstep_opens_nothing_for_a_strange_command_line(arguments):
-    assert open_early(arguments) is None
-
-
-def test_the_doorstep_opens_both_doors_or_none():
-    udp, tcp = free_udp_range(1), free_port()
-    arguments = ["peer.py", "--chat", "0", "1", str(tcp), f"--udp-base={udp}"]
-    doors = open_early(arguments)
-    assert doors.are(udp, tcp) and listens(tcp)
-    assert open_early(arguments) is None
-    doors.udp.close()
-    assert open_early(arguments) is None  # TCP is taken: UDP is given back
-    doors.close()
-    open_early(arguments).close()
-
-
-class Line:
-    """Chat servers in this process, and neighbours in the hands of a test."""
-
-    def __init__(self, folder, size):
-        self.folder = folder
-        self.size = size
-        self.base = free_udp_range(size)
-        self.servers = {}
-        self.socks = []
-
-    def start(self, own_id, key=None, **changes):
-        doors = open_doors(self.base + own_id, free_port())
-        path = self.folder / f"peer_127.0.0.1_{self.base + own_id}.txt"
-        server = ChatServer(own_id, self.size, doors, CHAT._replace(**changes), OutputFile(path),
-                            key)
-        server.start()
-        self.servers[own_id] = server
-        return server
-
-    def start_all(self, **changes):
-        return [self.start(own_id, **changes) for own_id in range(self.size)]
-
-    def kill(self, own_id):
-        """It is gone, without a word."""
-        server = self.servers.pop(own_id)
-        server.output.finish()
-        server.stop()
-
-    def proxy(self, server):
-        end = End(socket.create_connection(("127.0.0.1", server._tcp.getsockname()[1]), 5))
-        self.socks.append(end)
-        return end
-
-    def neighbour(self, own_id):
-        """A bare socket in place of a server."""
-        sock = socket.socket(type=socket.SOCK_DGRAM)
-        sock.bind(("127.0.0.1", self.base + own_id))
-        sock.settimeout(10)
-        self.socks.append(sock)
-        return sock
-
-    def close(self):
-        for sock in self.socks:
-            sock.close()
-        for server in self.servers.values():
-            server.stop()
-
-
-@pytest.fixture
-def line(tmp_path, request):
-    before = set(threading.enumerate())
-    line = Line(tmp_path, getattr(request, "param", 3))
-    yield line
-    line.close()
-    failed = [event for path in tmp_path.glob("peer_*.txt") for event in lines_of(path)
-              if event.startswith("failed:")]
-    assert failed == []
-    wait_until(lambda: set(threading.enumerate()) <= before, what="all threads to end")
-
-
-def log(proxy):
-    proxy.say("get chatLog")
-    return proxy.hear().removeprefix("chatLog ")
-
-
-def texts(proxy):
-    return sorted(log(proxy).split(","))
 
 
 @pytest.mark.parametrize("line", [8], indirect=True)
@@ -269,56 +147,6 @@ def collect(sock, got, wanted):
                 got.append(told.split(b":", 7)[7].decode())
 
 
-def test_only_the_neighbours_ports_count(line):
-    server = line.start(0)
-    stranger = socket.socket(type=socket.SOCK_DGRAM)
-    line.socks.append(stranger)
-    lie = b"rumor:" + gossip_line(A, 7, 1, "lie") + b"\n"
-    stranger.sendto(lie, server.address.dial)
-    wait_until(lambda: server.counters.all().get("datagrams from strangers"))
-    line.neighbour(2).sendto(lie, server.address.dial)  # in the line, but no neighbour
-    wait_until(lambda: server.counters.all()["datagrams from strangers"] == 2)
-    assert server.messages.count() == 0
-
-
-def test_a_key_keeps_out_who_has_none(line):
-    key, told = b"secret", b"rumor:" + gossip_line(A, 7, 1, "true") + b"\n"
-    server, sock = line.start(0, key=key), line.neighbour(1)
-    own, other = address_of("127.0.0.1", line.base + 1), server.address
-    for signed in (b"", signature(b"wrong", own, other, told), signature(key, other, own, told),
-                   signature(key, own, other, told + b"x\n")):
-        sock.sendto(signed + told, other.dial)
-    wait_until(lambda: server.counters.all().get("datagrams with a wrong signature") == 4)
-    assert server.messages.count() == 0 and count(server, "connected:") == 0
-    sock.sendto(signature(key, own, other, told) + told, other.dial)
-    wait_until(lambda: server.messages.count() == 1)
-    while b"status:took" not in (answer := sock.recv(65_536)):
-        pass
-    signed, content = answer.split(b"\n", 1)
-    assert signed + b"\n" == signature(key, other, own, content)
-
-
-def test_garbage_datagrams_change_nothing(line):
-    rng = random.Random(3)
-    server, sock = line.start(0), line.neighbour(1)
-    good = [b"rumor:" + gossip_line(A, 7, 1, "x"), b"status:digest:" + b"0" * 32,
-            b"status:seen:127.0.0.1:1:1=1-9223372036854775807", b"status:sent",
-            b"status:want:127.0.0.1:1:1=1-9223372036854775807", b"register:127.0.0.1:1"]
-    for _ in range(3000):
-        data = bytearray(rng.choice(good) + b"\n")
-        for _ in range(rng.randrange(4)):
-            data[rng.randrange(len(data))] = rng.randrange(256)
-        sock.sendto(data[:rng.randrange(len(data) + 1)] if rng.random() < 0.3 else data,
-                    server.address.dial)
-    sock.sendto(b"", server.address.dial)
-    last = b"rumor:" + gossip_line(A, 8, 1, "the last") + b"\n"
-    wait_until(lambda: sock.sendto(last, server.address.dial) and any(
-        text.endswith(":the last") for text in received(server)))  # some datagrams are lost
-    proxy = line.proxy(server)
-    proxy.say("msg 1 alive")
-    assert "alive" in log(proxy).split(",")
-
-
 def test_who_is_silent_is_written_down_and_who_comes_back(line):
     one, other = line.start(0, antientropy_interval=0.1), line.start(1, antientropy_interval=0.1)
     wait_event(one, f"connected:{other.address}")
@@ -329,81 +157,8 @@ def test_who_is_silent_is_written_down_and_who_comes_back(line):
     wait_until(lambda: count(one, f"connected:{other.address}") == 2)
 
 
-def test_a_port_that_is_held_for_a_moment_is_waited_for_and_one_in_use_is_named(line, tmp_path):
-    flags = ["--udp-base", line.base, "--outputs", tmp_path, "--quiet"]
-    held, port = line.neighbour(0), free_port()
-    with Program("peer.py", "--chat", 0, 3, port, *flags) as server:
-        code, _, err = server.finish()
-        assert code == 1 and f"port {line.base}" in err and len(err.splitlines()) == 1
-    release = threading.Timer(0.5, held.close)
-    with Program("peer.py", "--chat", 0, 3, port, *flags) as server:
-        release.start()
-        wait_until(lambda: listens(port))
-        server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(10) == 0
-    release.join()
-
-
-@pytest.mark.parametrize("arguments, hint", [
-    (["--chat", 0, 0, 5000], "ID is from 0 to N-1"), (["--chat", 0, 1, 70_000], "not a port"),
-    (["--chat", 0, 1], "expected 3"),
-    (["--chat", 0, 1, 5000, "--chat-key", "/nonexistent"], "read"),
-    (["--chat", 0, 1, 5000, "--liveness-interval", 3], "unrecognized")])
-def test_a_wrong_command_line_is_one_line_and_exit_2(arguments, hint):
-    with Program("peer.py", *arguments) as program:
-        code, _, err = program.finish()
-    assert code == 2 and hint in err and len(err.splitlines()) == 1
-
-
-def test_a_server_reads_no_standard_input_and_needs_no_standard_output(line, tmp_path):
-    port = free_port()
-    script = tmp_path / "script"
-    script.write_text("0 msg 0 text\nexit\n")
-    with open(script, "rb") as typed, open("/dev/full", "wb") as full, \
-            Program("peer.py", "--chat", 0, 1, port, "--udp-base", line.base, "--outputs",
-                    tmp_path, stdin=typed, stdout=full, stderr=full) as server:
-        wait_until(lambda: listens(port))
-        proxy = End(socket.create_connection(("127.0.0.1", port), 5))
-        line.socks.append(proxy)
-        for number in range(100):
-            proxy.say(f"msg {number} text", "unknown")
-        assert len(log(proxy).split(",")) == 100
-        assert server.process.poll() is None and os.lseek(typed.fileno(), 0, os.SEEK_CUR) == 0
-
-
 def test_messages_are_pushed_along_the_line_without_anti_entropy(line):
     servers = line.start_all(antientropy_interval=0)
     line.proxy(servers[0]).say("msg 1 quick")
     wait_event(servers[2], "received:")
     assert [text.rpartition(":")[2] for text in received(servers[2])] == ["quick"]
-
-
-def test_the_readme_scripts_run_servers_under_a_stock_proxy(line, tmp_path):
-    """`process` starts a server, `stopall` ends those it started and nothing else."""
-    readme = (ROOT / "README.md").read_text()
-    scripts = {}
-    for name in ("process", "stopall"):
-        at = readme.index(f"# {name}:")
-        block = readme[readme.rindex("```sh\n", 0, at) + 6:readme.index("```", at)]
-        scripts[name] = tmp_path / name
-        scripts[name].write_text(block.replace("python3 -S", f"{sys.executable} -S")
-                                 .replace("/path/to/grapevine", str(ROOT)))
-        scripts[name].chmod(0o755)
-    ports = [free_port(), free_port()]
-    flags = ["--udp-base", str(line.base), "--outputs", str(tmp_path)]
-    bystander = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE)
-    (tmp_path / "chat_pids").write_text(f"{bystander.pid}\n")  # its id was a server's once
-    started = [subprocess.Popen([scripts["process"], str(own_id), "2", str(port), *flags],
-                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd=tmp_path)
-               for own_id, port in enumerate(ports)]
-    try:
-        files = [tmp_path / f"peer_127.0.0.1_{line.base + own_id}.txt" for own_id in (0, 1)]
-        wait_until(lambda: all(map(lines_of, files)))
-        subprocess.run([scripts["stopall"]], check=True, cwd=tmp_path, timeout=10)
-        assert [process.wait(10) for process in started] == [0, 0]
-        assert bystander.poll() is None
-    finally:
-        for process in (*started, bystander):
-            process.kill()
-            process.wait()
-        bystander.stdin.close()

@@ -55,3 +55,11 @@ def write_config(folder: pathlib.Path, addresses) -> pathlib.Path:
 
 def environment(**changes) -> dict[str, str]:
     return {**os.environ, **changes}
+
+
+def shell(command, **popen):
+    return subprocess.Popen(["bash", "-c", command], cwd=ROOT, **popen)
+
+
+def peer_file(flags, port):
+    return flags[3] / f"peer_127.0.0.1_{port}.txt"

@@ -1,0 +1,63 @@
+"""How the peers of a network end: with their runner, by Ctrl-C, and killed in a worker."""
+
+import os
+import signal
+import socket
+
+import pytest
+
+from gossip.proof import graph
+from gossip.proof.records import Records
+from tools.files import lines_of, one_piece
+from tools.ports import free_addresses, free_range
+from tools.programs import Program, write_config
+from tools.waiting import wait_until
+
+
+@pytest.mark.parametrize("mode", [["--processes", 2], ["--process-per-peer"]])
+def test_peers_end_when_their_runner_is_killed(tmp_path, mode):
+    config = write_config(tmp_path, free_addresses(1))
+    base = free_range(3)
+    with Program("runner.py", "--peers", 3, "--base-port", base, "--config", config,
+                 "--outputs", tmp_path, "--quiet", *mode) as runner:
+        wait_until(lambda: len(list(tmp_path.glob("peer_*.txt"))) == 3)
+        wait_until(lambda: all(any(e.startswith("connected:") for e in lines_of(path))
+                               for path in tmp_path.glob("peer_*.txt")))
+        runner.process.kill()
+        wait_until(lambda: all(lines_of(path)[-1] == "stopped:interrupted"
+                               for path in tmp_path.glob("*_*.txt")))
+    for address in Records(tmp_path).refresh().peers:
+        wait_until(lambda: is_free(int(address.address.rpartition(":")[2])))
+
+
+def is_free(port):
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def test_ctrl_c_ends_a_network_and_its_files_tell_of_no_death(tmp_path):
+    config = write_config(tmp_path, free_addresses(2))
+    with Program("runner.py", "--peers", 8, "--base-port", free_range(8), "--config", config,
+                 "--outputs", tmp_path, start_new_session=True) as runner:
+        wait_until(lambda: len(list(tmp_path.glob("peer_*.txt"))) == 8)
+        wait_until(lambda: one_piece(tmp_path, 8))
+        os.killpg(runner.process.pid, signal.SIGINT)  # as a terminal does: the workers, too
+        code, out, err = runner.finish()
+    assert (code, err) == (0, "")
+    assert all(lines_of(path)[-1] == "stopped:interrupted" for path in tmp_path.glob("*_*.txt"))
+    assert graph.history(Records(tmp_path).refresh())[-1][1] == 1
+
+
+def test_a_peer_killed_in_a_worker_dies_without_a_word(network):
+    folder, *_ = network
+    runs = Records(folder).refresh().peers
+    killed = [run for run in runs if run.ended is None]
+    assert len(killed) == 1
+    events = lines_of(folder / f"peer_{killed[0].address.replace(':', '_')}.txt")
+    assert not any(event.startswith(("stopped", "leaving")) for event in events)
+    assert killed[0].linked  # nor does it tell that its links ended

@@ -1,0 +1,26 @@
+"""Command lines that are wrong: one line says why, the exit code is 2."""
+
+import pytest
+
+from tools.programs import run
+
+
+@pytest.mark.parametrize("arguments", [
+    ["peer.py", "0"], ["peer.py", "x"], ["peer.py", "70000"], ["peer.py", "--host", "0.0.0.0", "1"],
+    ["peer.py", "--host", "nowhere", "1"], ["peer.py", "--gossip-interval", "no", "5001"],
+    ["peer.py", "--capacity", "fixed:1", "5001"], ["peer.py", "--config", "missing.txt", "5001"],
+    ["peer.py", "--wrong"], ["seed.py", "127.0.0.1"], ["runner.py", "--peers", "0"],
+    ["runner.py", "--once"], ["runner.py", "nonsense"], ["runner.py", "check", "no such folder"],
+    ["runner.py", "--peers", "3", "--kill", "3"], ["runner.py", "--peers", "9", "--base-port",
+                                                    "65530"]])
+def test_usage_errors_are_one_line_and_exit_2(arguments):
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1 and err.startswith(arguments[0].split()[0])
+
+
+def test_a_bad_config_line_is_named(tmp_path):
+    (tmp_path / "bad.txt").write_text("127.0.0.1:8080\nwhat is this\n")
+    for program in (["peer.py", "5001"], ["seed.py"], ["runner.py"]):
+        code, _, err = run(*program, "--config", tmp_path / "bad.txt")
+        assert code == 2 and "line 2" in err and len(err.splitlines()) == 1
