@@ -1,6 +1,6 @@
-"""The lines that the chat console understands: their grammar, and what is wrong with the others.
+"""The lines of the chat console: their grammar, and a sentence on what is wrong with a line.
 
-Pure. Bytes that are no UTF-8 pass through a line unchanged.
+Pure. A text may hold bytes that are not UTF-8: `encode` gives back the bytes that were typed.
 """
 
 import argparse
@@ -17,7 +17,7 @@ _LINE = re.compile(r"[ \t]*([0-9]{1,5})[ \t]+(start|msg|get|crash)(?:[ \t]+(.*))
 
 
 class ChatError(Exception):
-    """A line could not be carried out; says why in one sentence."""
+    """A line could not be carried out; the error says why in one sentence."""
 
 
 class Command(NamedTuple):
@@ -27,7 +27,7 @@ class Command(NamedTuple):
     id: int = 0
     size: int = 0  # start: how many servers stand in the line
     port: int = 0  # start
-    line: str = ""  # the others: what the server is told
+    line: str = ""  # msg, get, crash: what the server is told
 
 
 def encode(text: str) -> bytes:
@@ -36,7 +36,7 @@ def encode(text: str) -> bytes:
 
 
 def decode(data: bytes) -> str:
-    """Any bytes as a text."""
+    """Any bytes as a text; bytes that are not UTF-8 become surrogates."""
     return data.decode(errors="surrogateescape")
 
 

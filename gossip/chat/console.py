@@ -1,4 +1,4 @@
-"""The chat proxy: carries out the lines of people and scripts on chat servers (peer.py --chat).
+"""The chat console: carries out the lines of people and scripts on chat servers (peer.py --chat).
 
     ID start N PORT          start server ID of N; attach to it if it listens on PORT already
     ID msg MESSAGEID TEXT    let it gossip TEXT
@@ -6,8 +6,8 @@
     ID crash                 let it die without a word
     exit                     end the servers that were started here, as the end of input does
 
-The main thread reads the lines and carries them out one after the other. Started servers end
-with this process, however it ended: each holds the read end of a pipe from here.
+The main thread reads the lines and carries them out one after the other. The chat servers know
+the console as their proxy.
 """
 
 import contextlib
@@ -23,13 +23,13 @@ from gossip.node.output_file import escape
 from gossip.terminal.command_line import show
 from gossip.terminal.keyboard import Keyboard
 
-FINISH_LIMIT = 15.0  # seconds in which servers must have read what they were told
-END_LIMIT = 6.0  # seconds to end in when the pipe is closed
+FINISH_LIMIT = 15.0  # seconds in which the servers must have read everything that they were told
+END_LIMIT = 6.0  # seconds in which a server must end once its pipe is closed
 
 
 class ChatConsole:
-    """Carries out lines in their order, to be used in a `with`; servers that it has started get
-    `flags` and end with it."""
+    """Carries out lines in order; at the end of its `with`, the servers that it has started end.
+    Each of them is started with `flags`."""
 
     def __init__(self, settle: float, flags: list[str]):
         self._settle = settle  # seconds of quiet before a `get` asks
@@ -51,7 +51,7 @@ class ChatConsole:
                 say(f"server {server.id} failed: {words}")
 
     def run(self, lines: Iterator[str]) -> None:
-        """Carry out lines until `exit` or their end, and let them finish."""
+        """Carry out lines until `exit` or their end; wait until the servers have read theirs."""
         for line in lines:
             if not self.carry_out(line):
                 break
@@ -119,7 +119,7 @@ class ChatConsole:
             self._forget(server)
 
     def _server(self, number: int) -> Server:
-        """The server of that ID, when its start has come to an end; ChatError if it is not up."""
+        """The server with that ID, after its start has ended; ChatError if it is not up."""
         server = self._servers.get(number)
         if server is None:
             raise ChatError(f"server {number} is not started; start it: {number} start N PORT")
@@ -130,14 +130,14 @@ class ChatConsole:
         return server
 
     def _forget(self, server: Server) -> str:
-        """The ID may be started again; return the server's last words."""
+        """End a server, so that its ID may be started again; return its last words."""
         del self._servers[server.id]
         return server.end(time.monotonic() + END_LIMIT)
 
 
 def print_answer(answer: bytes) -> None:
-    """Write an answer to standard output, if there is one that can be written to; as it is,
-    but not what a terminal would obey."""
+    """Write an answer to standard output: byte for byte, but escaped on a terminal, which would
+    obey its control characters. A standard output that takes nothing is no error."""
     if os.isatty(1):
         answer = encode(escape(decode(answer)))
     left = memoryview(answer + b"\n")

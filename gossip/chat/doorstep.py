@@ -1,7 +1,7 @@
 """The doorstep: opens the two sockets of a chat server before anything else is imported.
 
-Whoever started the server dials it soon, and most of its starting is importing. So peer.py
-comes here first, and what is imported here is little.
+The program that starts a server dials it at once, and most of a server's start is importing. So
+peer.py comes here first (through gossip/programs/switch.py), and this file imports little.
 """
 
 import errno
@@ -11,19 +11,20 @@ from typing import NamedTuple
 
 HOST = "127.0.0.1"
 UDP_BASE = 20_000  # process ID gossips on this port + ID
-PATIENCE, PAUSE = 1.0, 0.01  # seconds to try for a port that an earlier life may still hold
-RECEIVE_BUFFER = 4 << 20  # bytes of datagrams that may wait, if the system allows so many
-BACKLOG = 128  # connections that the kernel may hold for us
+PATIENCE = 1.0  # seconds to try for a port that an earlier server may still hold
+PAUSE = 0.01  # seconds between two tries
+RECEIVE_BUFFER = 4 << 20  # bytes of datagrams that may wait, if the system allows it
+BACKLOG = 128  # connections that may wait to be accepted
 
 
 class Doors(NamedTuple):
-    """Where a chat server is found: by its neighbours, and by the proxy."""
+    """The sockets of a chat server: UDP for its neighbours, TCP for the proxy."""
 
     udp: socket.socket
     tcp: socket.socket
 
     def are(self, udp_port: int, tcp_port: int) -> bool:
-        """Whether these are the ports."""
+        """Whether the sockets have these ports."""
         return (self.udp.getsockname()[1], self.tcp.getsockname()[1]) == (udp_port, tcp_port)
 
     def close(self) -> None:
@@ -32,8 +33,8 @@ class Doors(NamedTuple):
 
 
 def open_doors(udp_port: int, tcp_port: int, patience: float = PATIENCE) -> Doors:
-    """Bind and listen, the door for the proxy last: who finds it open finds a whole server.
-    OSError, with the port as its `filename`, when one is not to be had."""
+    """Bind both sockets; TCP comes last, so that a proxy that connects finds a whole server.
+    OSError, with the port as its `filename`, when a port cannot be had."""
     udp = _open(socket.SOCK_DGRAM, udp_port, patience)
     udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
     try:
@@ -63,8 +64,8 @@ def _open(kind: int, port: int, patience: float) -> socket.socket:
 
 
 def open_early(arguments: list[str]) -> Doors | None:
-    """The doors that a command line asks for; None where it has to be looked at closely, or a
-    port is not to be had at once: that is looked after later."""
+    """The doors that a command line asks for. None when it is not as simple as expected here, or
+    when a port is in use: gossip/programs/chat_program.py then parses it and tries again."""
     words = [word for argument in arguments for word in argument.split("=", 1)]
     try:
         at = words.index("--chat")
@@ -73,5 +74,5 @@ def open_early(arguments: list[str]) -> Doors | None:
         if 0 <= own < count and 0 < port < 65536 and 0 < base + own < 65536:
             return open_doors(base + own, port, 0.0)
     except (ValueError, IndexError, OSError):
-        pass  # the parser says what is wrong, and who opens the doors again which port is
+        pass  # chat_program will say what is wrong
     return None

@@ -1,6 +1,7 @@
 """The chat log: the texts of gossip lines, in the order in which a chat server got them.
 
-Pure. What one run said is put in number order, on the places that its messages have.
+Pure. The messages of one run are sorted by their numbers, within the places that they have in the
+log: of run a and run b, `a2,b1,a1` becomes `a1,b1,a2`.
 """
 
 from gossip import wire

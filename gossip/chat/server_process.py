@@ -1,7 +1,8 @@
 """One chat server as the console holds it: its connection, its process, and the pipe between.
 
-The main thread of the console calls it; a process that was started is waited for by a thread of
-its own, so that several start at once.
+The main thread of the console calls it. Each start has a thread of its own, which waits until the
+process listens, so that several servers start at once. A started server ends with the console,
+even one that is killed: the server holds the read end of a pipe, and the console the write end.
 """
 
 import contextlib
@@ -23,30 +24,27 @@ START_LIMIT = 10.0  # seconds until a server that was started must listen
 DIAL_LIMIT = 1.0  # seconds until a server must take a connection
 ANSWER_LIMIT = 5.0  # seconds of silence after which a server does not answer
 CRASH_LIMIT = 5.0  # seconds in which a server must have crashed
-KILL_LIMIT = 1.0  # seconds to end in when terminated
+KILL_LIMIT = 1.0  # seconds in which a terminated process must end; then it is killed
 LOOK = 0.005  # seconds between two looks whether a server listens
-READ_SIZE = 1 << 20
+READ_SIZE = 1 << 20  # bytes
 
 ANSWER = b"chatLog "
 
 
 class Server:
-    """One chat server as the console sees it: the connection to it and, if it was started here,
-    its process and the pipe that keeps it alive.
-
-    For the main thread; while a start is pending, its thread alone uses the connection.
-    """
+    """One chat server: the connection to it and, if it was started here, its process and the pipe
+    that keeps it alive. While a start is pending, its thread alone uses the connection."""
 
     def __init__(self, number: int, port: int):
         self.id = number
         self.port = port
-        self.up_at = 0.0  # when it came up; 0 before
-        self._process: subprocess.Popen | None = None  # None: it was attached to
+        self.up_at = 0.0  # monotonic time of its first connection; 0 before
+        self._process: subprocess.Popen | None = None  # None: it was not started here
         self._pipe = -1  # the write end
         self._errors = None  # the standard error of the process, a file
         self._socket: socket.socket | None = None  # None: to be dialled again
-        self._thread: threading.Thread | None = None  # that waits until the process listens
-        self._given_up = threading.Event()  # nobody wants it to come up any more
+        self._thread: threading.Thread | None = None  # waits until the process listens
+        self._given_up = threading.Event()  # set: the start need not succeed any more
 
     # How it begins.
 
@@ -99,7 +97,7 @@ class Server:
             sock = socket.create_connection((HOST, self.port), DIAL_LIMIT)
         except OSError:
             return False
-        if sock.getsockname() == sock.getpeername():  # to itself: its own port was this one
+        if sock.getsockname() == sock.getpeername():  # to itself: the system chose this port
             sock.close()
             return False
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -109,13 +107,13 @@ class Server:
     # How it is spoken to.
 
     def lives(self) -> bool:
-        """Whether it is up or may yet come up; a connection that broke is made anew."""
+        """Whether it is up or may still come up. A broken connection is made again."""
         if self._thread is not None and self._thread.is_alive():
             return True
         if not self.up_at or (self._process is not None and self._process.poll() is not None):
             return False
         if self._socket is not None and not select.select([self._socket], [], [], 0)[0]:
-            return True  # nothing is to be read, not even the end: nothing was asked
+            return True  # nothing to read: the connection has not ended
         self._hang_up()
         return self._dial()
 
@@ -129,8 +127,8 @@ class Server:
             raise ChatError(f"server {self.id} cannot be told: {reason(error)}") from None
 
     def ask(self, line: str) -> bytes:
-        """Send a line and return what follows `chatLog` in the answer. When none comes, the
-        connection is given up, lest the answer be taken for that of a later question."""
+        """Send a line and return what follows `chatLog` in the answer. Without an answer the
+        connection is closed: a late one would be taken for the answer to the next question."""
         self.tell(line)
         try:
             answer = self._read_line()
@@ -196,7 +194,7 @@ class Server:
             self._read_to_end(until)
 
     def let_go(self) -> None:
-        """Hang up; a process that was started here ends upon it. May be called twice."""
+        """Hang up and close the pipe, which ends a process started here. May be called twice."""
         self._given_up.set()
         self.wait()
         self._hang_up()
@@ -217,7 +215,7 @@ class Server:
         return words
 
     def failed(self) -> bool:
-        """Whether it came up and its process, which has ended, did not end well."""
+        """Whether it came up, and its process has ended with an exit code other than 0."""
         return bool(self.up_at and self._process is not None and self._process.returncode)
 
     def _wait_for_process(self, until: float) -> None:
@@ -247,5 +245,5 @@ def reason(error: OSError) -> str:
 
 
 def say(text: str) -> None:
-    """Tell people something."""
+    """Show a line on standard error."""
     complain(f"runner.py console: {text}")
