@@ -7,6 +7,7 @@
     python runner.py plot            pictures and a page about them
     python runner.py bench           how fast, how large
     python runner.py console         the chat proxy: starts chat servers and talks to them
+    python runner.py module          gossip modules of the VoidPhone project, and the proof
     python runner.py worker          what --peers starts: a process with several nodes
 """
 
@@ -37,10 +38,11 @@ from peer import Peer
 from seed import Seed
 
 # Seconds without any progress after which the runner gives a network up:
-START_LIMIT = 60.0  # until all peers are up and linked
+START_LIMIT = 60.0  # until all peers run and are linked
 SPREAD_LIMIT = 60.0  # beyond a generator's interval, until all is delivered
 BURY_LIMIT = 60.0  # beyond the liveness misses, until the dead are reported
-LINGER = check.ON_ITS_WAY + 0.2  # seconds without gossip at the end: the check excuses nobody
+LINGER = check.ON_ITS_WAY + 0.2  # seconds without gossip before a kill or the end, after which
+# the check excuses no missing message as one that was on its way
 
 
 def main(arguments: list[str]) -> int:
@@ -93,14 +95,14 @@ def add_base_port(parser: Parser) -> None:
 
 
 def peer_addresses(parser: Parser, args) -> list[Address]:
-    """The addresses of the peers that are asked for."""
+    """The addresses of the peers: --host, and ports from --base-port on."""
     if args.base_port + args.peers > 65536:
         parser.error(f"{args.peers} peers from port {args.base_port} on pass port 65535")
     return [address_of(args.host, args.base_port + n) for n in range(args.peers)]
 
 
 def seeds_only(args) -> None:
-    """Run the local seeds until Ctrl-C, their files begun anew."""
+    """Run the local seeds until Ctrl-C; their output files begin anew."""
     seeds = load_seeds(args.config)
     local = local_seeds(seeds)
     for seed in local:
@@ -125,7 +127,7 @@ def demo_command(arguments: list[str]) -> int:
 
 def run_network(args, peers: list[Address], settings: Settings, processes: int | None,
                 once: bool, kill: int) -> int:
-    """Start a network, follow it, kill some, and with `once` prove and end it."""
+    """Start a network, follow it, kill `kill` peers; with `once` end it and print the proof."""
     seeds = load_seeds(args.config)
     local = local_seeds(seeds)
     end = End()
@@ -137,7 +139,7 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
             records = Records(args.outputs)
             progress = Progress(records, len(peers), settings, end, args.quiet)
             in_time = follow(network, progress, settings, kill, end)
-            while not once:  # until Ctrl-C; who dies meanwhile is part of the experiment
+            while not once:  # until Ctrl-C; deaths meanwhile are part of the experiment
                 progress.settle(lambda: False, float("inf"), network)
         except KeyboardInterrupt:
             if once:
@@ -153,7 +155,8 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
 
 def follow(network: Network, progress: Progress, settings: Settings, kill: int,
            end: End) -> bool:
-    """Wait for the deliveries, kill peers, wait for their burial; False when too slow."""
+    """Wait for the deliveries, kill peers, wait until the deaths are reported; False when it
+    takes too long."""
     patience = settings.gossip_interval + SPREAD_LIMIT
     if not (progress.settle(progress.linked, START_LIMIT, network)
             and progress.settle(progress.delivered, patience, network)):
@@ -194,7 +197,7 @@ def check_command(arguments: list[str]) -> int:
 
 
 def plot_command(arguments: list[str]) -> None:
-    """Draw what the output files tell."""
+    """Draw pictures of what the output files say."""
     parser = Parser(prog="runner.py plot",
                     description="Draw degrees.svg, network.svg and report.html into the folder.")
     parser.add_argument("folder", nargs="?", metavar="DIR", type=pathlib.Path,
@@ -209,7 +212,7 @@ def plot_command(arguments: list[str]) -> None:
 
 
 def module_command(arguments: list[str]) -> int:
-    """A network of gossip modules, and what their clients are told."""
+    """Run a network of gossip modules and prove it by what their clients hear."""
     parser = Parser(prog="runner.py module",
                     description="Gossip modules join, announce, lose some, and announce again.")
     parser.add_argument("--peers", type=whole_number(3), default=20, metavar="N",
@@ -230,7 +233,7 @@ def module_command(arguments: list[str]) -> int:
 
 
 def existing(folder: pathlib.Path) -> pathlib.Path:
-    """The folder, if it is one."""
+    """The folder; CommandError when there is none."""
     if not folder.is_dir():
         raise CommandError(f"no folder {folder}")
     return folder
@@ -264,7 +267,7 @@ def bench_command(arguments: list[str]) -> int:
 
 
 def console_command(arguments: list[str]) -> None:
-    """Carry out the lines of standard input on chat servers."""
+    """Start chat servers and talk to them, as the lines of standard input say."""
     parser = Parser(prog="runner.py console", epilog=f"A line is {FORMS}.",
                     description="Start chat servers and talk to them, as standard input says.")
     parser.add_argument("--udp-base", type=parse_port, default=20000, metavar="PORT",

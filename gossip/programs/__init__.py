@@ -1,4 +1,5 @@
-"""From a command line to running nodes: one file per program, and what they share.
+"""From a command line to running nodes: one file per program.
 
-The classes Seed and Peer are handed in by seed.py and peer.py.
+starting.py is what the programs share; switch.py chooses between those of peer.py; console.py is
+what a person types at a peer. seed.py and peer.py hand in their classes: nothing here imports them.
 """

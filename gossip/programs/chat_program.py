@@ -17,7 +17,7 @@ from gossip.terminal.signals import End
 
 
 def chat_main(doors: Doors | None) -> int:
-    """Run a chat server; `doors` are those that its command line asks for, if they are open."""
+    """Run a chat server; `doors` are its sockets if they are open already, else None."""
     return run_command("peer.py", _chat_command, doors)
 
 
@@ -87,7 +87,7 @@ def _port(parser: Parser, text: str) -> int:
 
 
 def read_key(path: pathlib.Path) -> bytes:
-    """The secret in a file, without white space around it; CommandError when there is none."""
+    """The secret in a file, without white space around it; CommandError if there is none."""
     try:
         key = path.read_bytes().strip()
     except OSError as error:
@@ -106,12 +106,12 @@ def _open_doors(args) -> Doors:
 
 
 def _await_end(descriptor: int, server: ChatServer, end: End) -> None:
-    """Wait until who started the server closes its end of a pipe, or is gone."""
+    """Stop once the program that started the server closes its end of the pipe, or ends."""
     try:
         while os.read(descriptor, 4096):
             pass
     except OSError:
-        pass  # there is no such pipe: whoever held it is gone
+        pass  # no such pipe: the program that held it is gone
     server.finish_talking()
     server.stop("quit")
     end.come()

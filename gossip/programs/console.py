@@ -1,6 +1,7 @@
 """The console: what a person types at a running peer.
 
-One thread reads the keyboard; what was typed or pasted together is gossiped together.
+One thread reads the keyboard and carries out what it reads. Lines that were pasted together are
+gossiped together.
 """
 
 import time
@@ -22,7 +23,7 @@ quit       leave gracefully: nobody reports me dead
 
 
 def split_command(line: str) -> tuple[str, str]:
-    """Return (command, what follows the one blank behind it); only `say` takes a text."""
+    """Return (command, text); only `say` has a text: all that follows one blank behind it."""
     line = line.lstrip()
     if line[:3] == "say" and line[3:4] in (" ", "\t"):
         return "say", line[4:]
@@ -67,7 +68,7 @@ class Console:
         self._gossip(texts)
 
     def _gossip(self, texts: list[str]) -> None:
-        """Gossip texts; one that has become too long (its number grew) takes no other along."""
+        """Gossip texts together; if one has become too long (numbers grow), one after the other."""
         try:
             if texts:
                 self._peer.gossip(texts)

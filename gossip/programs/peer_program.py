@@ -41,7 +41,7 @@ def _peer_command(peer_class) -> None:
                       open_output(args.outputs, "peer", address, None if args.quiet else screen))
     start_node(peer)
     console = Console(peer, keyboard, screen)
-    threading.Thread(  # not the peer's own: nothing can wake it from its reading
+    threading.Thread(  # not the peer's own: nothing can wake it while it reads
         target=peer.run_guarded, name="console", daemon=True,
         args=("console", _run_console, (peer, console, args.end_with_input, end))).start()
     end.wait(peer.stopping.is_set)
@@ -63,7 +63,7 @@ def ask_for_port(keyboard: Keyboard) -> int:
         try:
             os.write(1, b"Port to listen on: ")
         except OSError:
-            pass  # nobody sees the question; the answer may come all the same
+            pass  # nobody sees the question; a port may be typed all the same
         line = keyboard.line()
         if line is None:
             show("")

@@ -44,7 +44,7 @@ def local_seeds(seeds: list[Address]) -> list[Address]:
 
 
 def start_seeds(seed_class, addresses, seeds, outputs: pathlib.Path, screen=None) -> list:
-    """Start seeds in this process; all or none."""
+    """Start seeds in this process. When one cannot start, those before it stop again."""
     started = []
     try:
         for address in addresses:

@@ -1,4 +1,4 @@
-"""What the programs share: output files are opened, nodes started, addresses checked."""
+"""What the programs share: opening output files, starting nodes, checking addresses."""
 
 import pathlib
 
@@ -8,7 +8,7 @@ from gossip.terminal.command_line import FAILED, CommandError, cannot_listen
 
 
 def open_output(folder: pathlib.Path, kind: str, address: Address, screen=None) -> OutputFile:
-    """Open a node's output file, in a folder that is made if need be."""
+    """Open a node's output file; its folder is made if it is missing."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return OutputFile(folder / f"{kind}_{address.file_part}.txt", screen)
@@ -33,7 +33,7 @@ def prepare_node(node) -> None:
 
 
 def check_reachable(seeds: list[Address], own: Address) -> None:
-    """CommandError when no seed can be dialled from this kind of address."""
+    """CommandError when no seed has the kind of the peer's address: IPv4 or IPv6."""
     if all(seed.family != own.family for seed in seeds):
         raise CommandError(f"no seed of the config has an address like {own.host}; "
                            f"give an IPv{4 if ':' in own.ip else 6} address with --host")

@@ -1,7 +1,7 @@
 """The switch: `peer.py --chat` and `peer.py -c` are programs of their own, chosen by their flags.
 
-A chat server opens its sockets here, before anything else is imported (gossip/chat/doorstep.py):
-this file imports nothing but the doorstep until it knows which program is meant.
+A chat server opens its sockets here, before anything else is imported (gossip/chat/doorstep.py).
+So this file imports the doorstep alone, and a program only when it is asked for.
 """
 
 import sys
