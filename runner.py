@@ -284,7 +284,7 @@ def console_command(arguments: list[str]) -> None:
     if args.chat_key is not None:
         flags += ["--chat-key", str(args.chat_key)]
     with ChatConsole(args.settle, flags) as console:
-        console.run(read_lines())
+        console.carry_out_all(read_lines())
 
 
 if __name__ == "__main__":

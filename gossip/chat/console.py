@@ -50,7 +50,7 @@ class ChatConsole:
             if server.failed():
                 say(f"server {server.id} failed: {words}")
 
-    def run(self, lines: Iterator[str]) -> None:
+    def carry_out_all(self, lines: Iterator[str]) -> None:
         """Carry out lines until `exit` or their end; wait until the servers have read theirs."""
         for line in lines:
             if not self.carry_out(line):

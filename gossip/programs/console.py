@@ -38,7 +38,7 @@ class Console:
         self._keyboard = keyboard
         self._screen = screen
 
-    def run(self) -> None:
+    def read_lines(self) -> None:
         """Read lines until the end of input or `quit`."""
         while not self._peer.stopping.is_set():
             lines = self._keyboard.lines()

@@ -50,7 +50,7 @@ def _peer_command(peer_class) -> None:
 
 
 def _run_console(peer, console: Console, end_with_input: bool, end: End) -> None:
-    console.run()
+    console.read_lines()
     if end_with_input:
         peer.stop()
     if peer.stopping.is_set():

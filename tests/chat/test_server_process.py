@@ -52,7 +52,8 @@ def is_gone(pid):
 def test_a_process_ends_with_its_pipe(program, tmp_path, capfd):
     program("listen(); serve(); os.read(pipe, 1); open(sys.argv[0] + '.ended', 'w')")
     with ChatConsole(0.0, ["--udp-base", "7"]) as console:
-        console.run(iter([f"0 start 1 {free_port()}", "0 get chatLog", "exit", "0 crash"]))
+        console.carry_out_all(
+            iter([f"0 start 1 {free_port()}", "0 get chatLog", "exit", "0 crash"]))
         assert not (tmp_path / "peer.py.ended").exists()
     assert (tmp_path / "peer.py.ended").exists()
     out, err = capfd.readouterr()
@@ -70,7 +71,7 @@ if not select.select([pipe], [], [], 0)[0]:
     open(sys.argv[0] + ".told", "wb").write(lines)
 """)
     with ChatConsole(0.0, []) as console:
-        console.run(iter([f"0 start 1 {free_port()}", "0 msg 1 a", "0 msg 2 b"]))
+        console.carry_out_all(iter([f"0 start 1 {free_port()}", "0 msg 1 a", "0 msg 2 b"]))
     assert (tmp_path / "peer.py.told").read_bytes() == b"msg 1 a\nmsg 2 b\n"
 
 
@@ -83,7 +84,7 @@ def test_a_process_that_does_not_end_is_killed(program, capfd, monkeypatch, body
     monkeypatch.setattr(server_process, "KILL_LIMIT", 0.2)
     program(body)
     with ChatConsole(0.0, []) as console:
-        console.run(iter([f"0 start 1 {free_port()}", "0 get chatLog"]))
+        console.carry_out_all(iter([f"0 start 1 {free_port()}", "0 get chatLog"]))
     out, err = capfd.readouterr()
     assert is_gone(int(out)) and "server 0 failed: its exit code is -" in err
 
@@ -91,7 +92,7 @@ def test_a_process_that_does_not_end_is_killed(program, capfd, monkeypatch, body
 def test_a_process_that_dies_unnoticed_is_told_of_at_the_end(program, capfd):
     program("listen(); listener.accept(); sys.exit('peer.py: no room')")
     with ChatConsole(0.0, []) as console:
-        console.run(iter([f"0 start 1 {free_port()}"]))
+        console.carry_out_all(iter([f"0 start 1 {free_port()}"]))
     assert errors(capfd) == ["runner.py console: server 0 failed: peer.py: no room"]
 
 
@@ -110,8 +111,8 @@ def test_a_process_that_does_not_crash_is_killed(program, console, capfd, monkey
 
 def test_why_a_process_did_not_start_is_said(program, console, capfd):
     program("sys.exit('' if size == 1 else 'peer.py: no room')")
-    console.run(iter([f"1 start 2 {free_port()}", "1 msg 1 a", f"0 start 1 {free_port()}",
-                      "0 msg 1 a", "0 msg 1 a"]))
+    console.carry_out_all(iter([f"1 start 2 {free_port()}", "1 msg 1 a",
+                                f"0 start 1 {free_port()}", "0 msg 1 a", "0 msg 1 a"]))
     assert [line.removeprefix("runner.py console: ") for line in errors(capfd)] == [
         "server 1 did not start: peer.py: no room", "server 1 did not start: peer.py: no room",
         "server 0 did not start: its exit code is 1", "server 0 did not start: its exit code is 1",
@@ -122,11 +123,11 @@ def test_a_process_that_never_listens_is_given_up(program, console, capfd, monke
     monkeypatch.setattr(server_process, "START_LIMIT", 0.2)
     program("time.sleep(60)")
     port = free_port()
-    console.run(iter([f"0 start 1 {port}"]))
+    console.carry_out_all(iter([f"0 start 1 {port}"]))
     assert errors(capfd) == [f"runner.py console: server 0 did not start: it does not listen on "
                              f"port {port} after 0.2 s"]
     program("listen(); serve()")
-    console.run(iter([f"0 start 1 {port}", "0 get chatLog"]))
+    console.carry_out_all(iter([f"0 start 1 {port}", "0 get chatLog"]))
     out, err = capfd.readouterr()
     assert int(out) and err == ""
 
@@ -135,10 +136,11 @@ def test_a_process_that_ended_by_itself_is_one_line_and_may_be_started_again(
         program, console, capfd):
     program("listen(); serve()")
     port = free_port()
-    console.run(iter([f"0 start 1 {port}", "0 get chatLog"]))  # and then no more lines: it ends
+    console.carry_out_all(iter([f"0 start 1 {port}", "0 get chatLog"]))
+    # no more lines: the server ends
     wait_until(lambda: not console._servers[0].lives())
     capfd.readouterr()
-    console.run(iter(["0 msg 1 a", f"0 start 1 {port}", "0 get chatLog"]))
+    console.carry_out_all(iter(["0 msg 1 a", f"0 start 1 {port}", "0 get chatLog"]))
     out, err = capfd.readouterr()
     assert int(out) and len(err.splitlines()) == 1 and "server 0 has ended" in err
 
