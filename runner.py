@@ -60,6 +60,12 @@ def whole_number(low: int):
     return number(low, f"a whole number of {low} or more", whole=True)
 
 
+def add_count(parser: Parser, flag: str, low: int, default: int, what: str, unit="N") -> None:
+    """A flag that takes a whole number of `low` or more; its help is `what` and the default."""
+    parser.add_argument(flag, type=whole_number(low), default=default, metavar=unit,
+                        help=f"{what} ({default})")
+
+
 def start_command(arguments: list[str]) -> int | None:
     """Seeds alone, or a whole network."""
     parser = Parser(
@@ -187,11 +193,7 @@ def worker_command(arguments: list[str]) -> None:
 def check_command(arguments: list[str]) -> int:
     """Print the proof; 1 when it does not hold."""
     parser = Parser(prog="runner.py check", description="Prove from output files what happened.")
-    parser.add_argument("folder", nargs="?", metavar="DIR", type=pathlib.Path,
-                        help="where the output files are (outputs)")
-    add_common_flags(parser)
-    args = parser.parse_args(arguments)
-    holds, text = check.check_folder(existing(args.folder or args.outputs))
+    holds, text = check.check_folder(parse_folder(parser, arguments))
     show(text)
     return 0 if holds else FAILED
 
@@ -200,27 +202,33 @@ def plot_command(arguments: list[str]) -> None:
     """Draw pictures of what the output files say."""
     parser = Parser(prog="runner.py plot",
                     description="Draw degrees.svg, network.svg and report.html into the folder.")
+    folder = parse_folder(parser, arguments)
+    try:
+        for path in plot.plot_folder(folder):
+            show(str(path))
+    except ValueError as error:
+        raise CommandError(str(error), FAILED) from None
+
+
+def parse_folder(parser: Parser, arguments: list[str]) -> pathlib.Path:
+    """The folder of output files that a command line names; CommandError when there is none."""
     parser.add_argument("folder", nargs="?", metavar="DIR", type=pathlib.Path,
                         help="where the output files are (outputs)")
     add_common_flags(parser)
     args = parser.parse_args(arguments)
-    try:
-        for path in plot.plot_folder(existing(args.folder or args.outputs)):
-            show(str(path))
-    except ValueError as error:
-        raise CommandError(str(error), FAILED) from None
+    folder = args.folder or args.outputs
+    if not folder.is_dir():
+        raise CommandError(f"no folder {folder}")
+    return folder
 
 
 def module_command(arguments: list[str]) -> int:
     """Run a network of gossip modules and prove it by what their clients hear."""
     parser = Parser(prog="runner.py module",
                     description="Gossip modules join, announce, lose some, and announce again.")
-    parser.add_argument("--peers", type=whole_number(3), default=20, metavar="N",
-                        help="modules, each a process (20)")
-    parser.add_argument("--pow-bits", type=whole_number(0), default=12, metavar="BITS",
-                        help="proof of work (12)")
-    parser.add_argument("--degree", type=whole_number(2), default=6, metavar="K",
-                        help="places of each view (6)")
+    add_count(parser, "--peers", 3, 20, "modules, each a process")
+    add_count(parser, "--pow-bits", 0, 12, "proof of work", "BITS")
+    add_count(parser, "--degree", 2, 6, "places of each view", "K")
     parser.add_argument("--once", action="store_true",
                         help="as always here: end when it is proved")
     parser.add_argument("--outputs", metavar="DIR", type=pathlib.Path, default=ROOT / "outputs",
@@ -232,26 +240,15 @@ def module_command(arguments: list[str]) -> int:
     return run_experiment(args)
 
 
-def existing(folder: pathlib.Path) -> pathlib.Path:
-    """The folder; CommandError when there is none."""
-    if not folder.is_dir():
-        raise CommandError(f"no folder {folder}")
-    return folder
-
-
 def bench_command(arguments: list[str]) -> int:
     """Measure a network of processes on this machine."""
     parser = Parser(prog="runner.py bench", description="How fast and how large a network is.")
     add_common_flags(parser)
     add_peer_flags(parser)
-    parser.add_argument("--peers", type=whole_number(2), default=40, metavar="N",
-                        help="peers, each a process (40)")
-    parser.add_argument("--messages", type=whole_number(1), default=5000, metavar="N",
-                        help="messages said at once (5000)")
-    parser.add_argument("--size", type=whole_number(1), default=64, metavar="BYTES",
-                        help="bytes of each message's text (64)")
-    parser.add_argument("--runs", type=whole_number(1), default=3, metavar="N",
-                        help="networks measured one after the other (3)")
+    add_count(parser, "--peers", 2, 40, "peers, each a process")
+    add_count(parser, "--messages", 1, 5000, "messages said at once")
+    add_count(parser, "--size", 1, 64, "bytes of each message's text", "BYTES")
+    add_count(parser, "--runs", 1, 3, "networks measured one after the other")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE",
                         help="write all figures into a file, too")
     parser.add_argument("--module", action="store_true", help="measure gossip modules instead")
