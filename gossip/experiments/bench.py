@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from gossip.experiments.network import Network
 from gossip.experiments.progress import Progress
-from gossip.proof.check import quantile
+from gossip.proof.evidence import quantile
 from gossip.proof.records import PeerRun, Records
 from gossip.settings import Settings
 from gossip.terminal.command_line import FAILED, CommandError, show

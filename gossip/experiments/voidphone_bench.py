@@ -14,7 +14,7 @@ import time
 from gossip.addresses import address_of
 from gossip.experiments.bench import process_status
 from gossip.experiments.voidphone_processes import LOOK, Processes
-from gossip.proof.check import quantile
+from gossip.proof.evidence import quantile
 from gossip.terminal.command_line import FAILED, CommandError, show
 from gossip.voidphone import messages
 
