@@ -23,7 +23,8 @@ from typing import NamedTuple
 from gossip.experiments.network import Network
 from gossip.experiments.progress import Progress
 from gossip.proof.evidence import quantile
-from gossip.proof.records import PeerRun, Records
+from gossip.proof.records import Records
+from gossip.proof.runs import PeerRun
 from gossip.settings import Settings
 from gossip.terminal.command_line import FAILED, CommandError, show
 from gossip.terminal.signals import End

@@ -8,7 +8,8 @@ import time
 
 from gossip.proof import deaths
 from gossip.proof.evidence import Proof
-from gossip.proof.records import PeerRun, Records
+from gossip.proof.records import Records
+from gossip.proof.runs import PeerRun
 from gossip.settings import Settings
 from gossip.terminal.command_line import show
 from gossip.terminal.signals import End

@@ -3,7 +3,7 @@
 import bisect
 
 from gossip.proof.evidence import PROBE_TIME, Proof, Row, quantile
-from gossip.proof.records import PeerRun
+from gossip.proof.runs import PeerRun
 
 
 def liveness(proof: Proof) -> Row:

@@ -3,7 +3,8 @@
 import bisect
 
 from gossip.proof.evidence import PROBE_TIME, Proof, Row, quantile
-from gossip.proof.records import PeerRun, Records
+from gossip.proof.records import Records
+from gossip.proof.runs import PeerRun
 
 ON_ITS_WAY = 1.0  # seconds before its end in which a run may have missed a message
 

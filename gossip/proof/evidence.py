@@ -4,7 +4,8 @@ import collections
 import time
 from typing import NamedTuple
 
-from gossip.proof.records import PeerRun, Records
+from gossip.proof.records import Records
+from gossip.proof.runs import PeerRun
 
 PROBE_TIME = 2.0  # seconds that a last probe takes
 
