@@ -14,7 +14,7 @@ import socket
 
 from gossip.addresses import Address, address_of, can_be_dialled
 from gossip.capacity import Capacity, parse_capacity
-from gossip.settings import Settings, read_config
+from gossip.settings import Settings, parse_config
 from gossip.terminal.limits import raise_descriptor_limit
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -183,6 +183,12 @@ def peer_flags(settings: Settings) -> list[str]:
         if value != Settings._field_defaults[name]:
             flags += [f"--{name.replace('_', '-')}", str(value)]
     return flags
+
+
+def read_config(path) -> list[Address]:
+    """Read the seeds from a file; ValueError or OSError tells what is wrong with it."""
+    with open(path, "rb") as file:
+        return parse_config(file.read())
 
 
 def load_seeds(path: pathlib.Path) -> list[Address]:
