@@ -43,7 +43,6 @@ class _File:
         elif self.runs:
             self.runs[-1].take(at, event, rest)
 
-
     def _start_run(self, address: str, at: float) -> None:
         try:
             run = self._make_run(str(parse_address(address)), at)

@@ -185,16 +185,10 @@ def peer_flags(settings: Settings) -> list[str]:
     return flags
 
 
-def read_config(path) -> list[Address]:
-    """Read the seeds from a file; ValueError or OSError tells what is wrong with it."""
-    with open(path, "rb") as file:
-        return parse_config(file.read())
-
-
 def load_seeds(path: pathlib.Path) -> list[Address]:
     """Read config.txt; CommandError says which line is wrong."""
     try:
-        return read_config(path)
+        return parse_config(path.read_bytes())
     except OSError as error:
         raise CommandError(f"cannot read {path}: {error.strerror}") from None
     except ValueError as error:
