@@ -51,15 +51,15 @@ def page(records: Records, folder: pathlib.Path, degrees: str, network: str) -> 
     rows = check.prove(records)
     files = node_files(folder)
     times, late = delivery.latencies(records)
-    return string.Template(_part("page.html")).substitute(
-        style=_part("page.css"), script=_part("page.js"), verdict=_verdict(rows),
+    return string.Template(_page_file("page.html")).substitute(
+        style=_page_file("page.css"), script=_page_file("page.js"), verdict=_verdict(rows),
         summary=_summary(records), proof=_proof(rows), degrees=degrees, network=network,
         timeline=charts.timeline_chart(*timeline(records)), latency=_latency(times, late),
         names=_json([[file.name, file.left_out] for file in files]),
         files="\n".join(map(_embedded, range(len(files)), files)))
 
 
-def _part(name: str) -> str:
+def _page_file(name: str) -> str:
     return (_HERE / name).read_text(encoding="utf-8")
 
 
