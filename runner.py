@@ -27,7 +27,7 @@ from gossip.experiments.voidphone_experiment import run_experiment
 from gossip.experiments.worker import Worker
 from gossip.pictures import plot
 from gossip.programs.seed_program import local_seeds, run_seeds
-from gossip.proof import check
+from gossip.proof import check, delivery
 from gossip.proof.records import Records
 from gossip.settings import Settings
 from gossip.terminal.command_line import (
@@ -41,7 +41,7 @@ from seed import Seed
 START_LIMIT = 60.0  # until all peers run and are linked
 SPREAD_LIMIT = 60.0  # beyond a generator's interval, until all is delivered
 BURY_LIMIT = 60.0  # beyond the liveness misses, until the dead are reported
-LINGER = check.ON_ITS_WAY + 0.2  # seconds without gossip before a kill or the end, after which
+LINGER = delivery.ON_ITS_WAY + 0.2  # seconds without gossip before a kill or the end, after which
 # the check excuses no missing message as one that was on its way
 
 

@@ -1,6 +1,6 @@
 """The numbers that a node goes by, each with its unit; and the list of seeds in config.txt.
 
-Pure but for `read_config`, which reads one file.
+Pure: the file is read by terminal/command_line.py.
 """
 
 import re
@@ -91,9 +91,3 @@ def parse_config(text: bytes) -> list[Address]:
     if not seeds:
         raise ValueError("no seed in it; write one IP:PORT a line")
     return seeds
-
-
-def read_config(path) -> list[Address]:
-    """Read the seeds from a file; ValueError or OSError tells what is wrong with it."""
-    with open(path, "rb") as file:
-        return parse_config(file.read())

@@ -22,8 +22,9 @@ from typing import NamedTuple
 
 from gossip.experiments.network import Network
 from gossip.experiments.progress import Progress
-from gossip.proof.check import quantile
-from gossip.proof.records import PeerRun, Records
+from gossip.proof.evidence import quantile
+from gossip.proof.records import Records
+from gossip.proof.runs import PeerRun
 from gossip.settings import Settings
 from gossip.terminal.command_line import FAILED, CommandError, show
 from gossip.terminal.signals import End
@@ -94,8 +95,8 @@ def _one_network(args, peers, seeds, local, settings: Settings, end: End,
         outputs = pathlib.Path(folder)
         with Network(seeds, local, peers, settings, args.config, outputs) as network:
             network.start(network.plan(None), subprocess.PIPE)
-            measurement = _Measurement(network, Records(outputs), settings, args, end)
-            return measurement.run_alone() if alone else measurement.run()
+            measured = _MeasuredNetwork(network, Records(outputs), settings, args, end)
+            return measured.measure_alone() if alone else measured.measure()
 
 
 def table(results: dict[str, list[dict[str, float]]]) -> list[str]:
@@ -106,8 +107,8 @@ def table(results: dict[str, list[dict[str, float]]]) -> list[str]:
             f"{'':<36}" + "".join([f"{head:>12}" for _ in results for head in heads])]
     for name, what, form in FIGURES:
         row = f"{what:<36}"
-        for runs in results.values():
-            values = [run[name] for run in runs if name in run]
+        for networks in results.values():
+            values = [figures[name] for figures in networks if name in figures]
             shown = [statistics.median(values), min(values), max(values)] if values else []
             cells = [f"{value:>12{form}}" for value in shown[:1 if len(values) == 1 else 3]]
             row += "".join(cells).ljust(12 * len(heads))
@@ -117,9 +118,7 @@ def table(results: dict[str, list[dict[str, float]]]) -> list[str]:
 
 
 def _write_json(args, settings: Settings, results: dict[str, list[dict[str, float]]]) -> None:
-    medians = {spread: {name: statistics.median([run[name] for run in runs if name in run])
-                        for name in {name for run in runs for name in run}}
-               for spread, runs in results.items()}
+    medians = {spread: _medians(networks) for spread, networks in results.items()}
     report = {"peers": args.peers, "messages": args.messages, "size": args.size,
               "settings": settings.words(), "python": platform.python_version(),
               "cores": os.cpu_count(), "median": medians, "runs": results}
@@ -129,7 +128,13 @@ def _write_json(args, settings: Settings, results: dict[str, list[dict[str, floa
         raise CommandError(f"cannot write {args.json}: {error.strerror}", FAILED) from None
 
 
-class _Measurement:
+def _medians(networks: list[dict[str, float]]) -> dict[str, float]:
+    names = {name for figures in networks for name in figures}
+    return {name: statistics.median([figures[name] for figures in networks if name in figures])
+            for name in names}
+
+
+class _MeasuredNetwork:
     """One network under measurement."""
 
     def __init__(self, network: Network, records: Records, settings: Settings, args, end: End):
@@ -141,7 +146,7 @@ class _Measurement:
         self._said = 0
         self._figures: dict[str, float] = {}
 
-    def run(self) -> dict[str, float] | None:
+    def measure(self) -> dict[str, float] | None:
         """The figures; None, and a line, when the network did not do its work."""
         if not self._progress.settle(self._progress.linked, LIMIT, self._network):
             show("the peers did not find each other")
@@ -155,7 +160,7 @@ class _Measurement:
         self._rest()
         return self._figures
 
-    def run_alone(self) -> dict[str, float] | None:
+    def measure_alone(self) -> dict[str, float] | None:
         """The share of the steady messages that spreading alone delivers, in percent."""
         if not self._progress.settle(self._progress.linked, LIMIT, self._network):
             show("the peers did not find each other")

@@ -80,7 +80,7 @@ class PeerProcess(Host):
         self._process.wait()
 
 
-class Worker(Host):
+class WorkerProcess(Host):
     """One worker (worker.py) with some nodes of one kind, `seed` or `peer`."""
 
     def __init__(self, kind: str, addresses: list[Address], flags: list[str]):
@@ -118,7 +118,7 @@ class Network:
         self._folders = ["--config", str(config), "--outputs", str(outputs)]
         self.peers = peers
         self.hosts: list[Host] = []  # of peers
-        self._seed_hosts: list[Worker] = []
+        self._seed_hosts: list[WorkerProcess] = []
         self._gone: set[Address] = set()  # nodes that died, or whose process did
 
     def __enter__(self) -> "Network":
@@ -159,14 +159,14 @@ class Network:
             signal.signal(signal.SIGINT, before)
 
     def _start(self, plan: Plan, stdout) -> None:
-        self._seed_hosts = [Worker("seed", group, self._folders) for group in plan.seeds]
+        self._seed_hosts = [WorkerProcess("seed", group, self._folders) for group in plan.seeds]
         for host in self._seed_hosts:
             host.wait_ready()
         flags = [*self._folders, "--host", self.peers[0].ip, *peer_flags(self._settings)]
         for address in self.peers if plan.peers is None else ():
             self.hosts.append(PeerProcess(address, flags, stdout))
         for group in plan.peers or ():
-            self.hosts.append(Worker("peer", group, flags))
+            self.hosts.append(WorkerProcess("peer", group, flags))
 
     def kill(self, addresses: list[Address]) -> None:
         """These peers die at once, without a word."""

@@ -6,8 +6,10 @@ One line that updates itself on a terminal, a line every few seconds elsewhere.
 import os
 import time
 
-from gossip.proof import check
-from gossip.proof.records import PeerRun, Records
+from gossip.proof import deaths
+from gossip.proof.evidence import Proof
+from gossip.proof.records import Records
+from gossip.proof.runs import PeerRun
 from gossip.settings import Settings
 from gossip.terminal.command_line import show
 from gossip.terminal.signals import End
@@ -87,12 +89,12 @@ class Progress:
     def buried(self) -> bool:
         """Whether every killed peer was found dead, if a neighbour lives that could, and its
         seeds have heard of it and removed it."""
-        proof = check.Proof(self._records)
+        proof = Proof(self._records)
         for run in self._records.peers:
             if run.address not in self.killed:
                 continue
             neighbours = any(other.had_link(run.address, run.last) for other in self.living())
-            if neighbours and not check.found_dead(proof, run) or check.death(proof, run)[0]:
+            if neighbours and not deaths.found_dead(proof, run) or deaths.death(proof, run)[0]:
                 return False
         return True
 

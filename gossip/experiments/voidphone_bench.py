@@ -14,7 +14,7 @@ import time
 from gossip.addresses import address_of
 from gossip.experiments.bench import process_status
 from gossip.experiments.voidphone_processes import LOOK, Processes
-from gossip.proof.check import quantile
+from gossip.proof.evidence import quantile
 from gossip.terminal.command_line import FAILED, CommandError, show
 from gossip.voidphone import messages
 
@@ -26,7 +26,7 @@ LIMIT = 120.0  # seconds for any part
 HANDSHAKES = 30_000  # that are begun and given up
 
 
-class Measurement:
+class MeasuredModules:
     """So many modules in one view, each with a client."""
 
     def __init__(self, count: int, base_port: int, folder: pathlib.Path):
@@ -58,7 +58,8 @@ class Measurement:
             self._changed.notify()
         return True
 
-    def run(self, count: int, size: int, pause: float) -> tuple[float, list[list[float]]] | None:
+    def announce(self, count: int, size: int,
+                 pause: float) -> tuple[float, list[list[float]]] | None:
         """Announce so many messages on the first module; (seconds until all were told of all,
         latencies per message), or None when not all came."""
         with self._changed:
@@ -99,7 +100,7 @@ def measure_modules(base_port: int) -> int:
     """Measure pairs and tens of modules; print the table."""
     for count in (2, 10):
         with tempfile.TemporaryDirectory(prefix="grapevine-") as folder:
-            modules = Measurement(count, base_port, pathlib.Path(folder))
+            modules = MeasuredModules(count, base_port, pathlib.Path(folder))
             try:
                 modules.start()
                 if not _measure(modules, count):
@@ -109,11 +110,11 @@ def measure_modules(base_port: int) -> int:
     return 0
 
 
-def _measure(modules: Measurement, count: int) -> bool:
+def _measure(modules: MeasuredModules, count: int) -> bool:
     show(f"{count} modules, every message validated by every client:")
     idle = modules.memory()
-    slow = modules.run(ONE_BY_ONE, 64, PAUSE)
-    fast = modules.run(200_000 if count == 2 else 20_000, 64, 0.0)
+    slow = modules.announce(ONE_BY_ONE, 64, PAUSE)
+    fast = modules.announce(200_000 if count == 2 else 20_000, 64, 0.0)
     if slow is None or fast is None:
         return False
     last = [max(latencies) for latencies in slow[1]]
@@ -121,7 +122,7 @@ def _measure(modules: Measurement, count: int) -> bool:
     _row("to the last client, 99 %", f"{quantile(last, 0.99) * 1e3:.2f} ms")
     _row("announces of 64 bytes", f"{len(fast[1]) / fast[0]:,.0f} a second")
     if count == 2:
-        large = modules.run(5_000, 60_000, 0.0)
+        large = modules.announce(5_000, 60_000, 0.0)
         if large is None:
             return False
         _row("announces of 60,000 bytes", f"{len(large[1]) / large[0]:,.0f} a second")

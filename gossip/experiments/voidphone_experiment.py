@@ -34,7 +34,7 @@ class Experiment:
         self._told: dict[int, collections.Counter] = {}  # number -> data it was told of
         self._rows: list[bool] = []  # what held so far
 
-    def run(self) -> bool:
+    def carry_out(self) -> bool:
         """The whole story; answer whether everything held."""
         try:
             since = time.monotonic()
@@ -127,4 +127,4 @@ def run_experiment(args) -> int:
     for path in args.outputs.glob("module_*.txt"):
         path.unlink()
     with tempfile.TemporaryDirectory(prefix="grapevine-") as folder:
-        return 0 if Experiment(args, pathlib.Path(folder), End()).run() else FAILED
+        return 0 if Experiment(args, pathlib.Path(folder), End()).carry_out() else FAILED

@@ -185,7 +185,7 @@ def separate(places: list[Point], radii: list[float], bound: float,
         if len(links) <= FEW_LINKS:
             moved |= _clear_links(spots, radii, links)
         for one, other in _near(spots, 2 * max(radii, default=0) + GAP):
-            moved |= _part(spots[one], spots[other], radii[one], radii[other], one + other)
+            moved |= _push_apart(spots[one], spots[other], radii[one], radii[other], one + other)
         for spot, radius in zip(spots, radii):
             distance = math.hypot(*spot)
             if distance + radius > bound:
@@ -234,7 +234,7 @@ def _near(spots: list[list[float]], reach: float) -> list[tuple[int, int]]:
             for other in grid.get((column + dx, row + dy), ()) if node < other]
 
 
-def _part(one: list[float], other: list[float], radius: float, other_radius: float,
+def _push_apart(one: list[float], other: list[float], radius: float, other_radius: float,
           turn: int) -> bool:
     """Move two circles apart, the smaller one farther; returns whether they were too close."""
     dx, dy = other[0] - one[0], other[1] - one[1]

@@ -30,7 +30,7 @@ SMALLEST_LABEL = 8.5
 LETTER = 0.62  # width of a digit, of its size
 
 
-class Node(NamedTuple):
+class DrawnPeer(NamedTuple):
     """A peer in the drawing."""
 
     address: str
@@ -100,26 +100,26 @@ def network_svg(records: Records) -> str:
     newest = records.newest()
     runs = {run.address: run for run in records.peers}
     addresses = sorted(runs, key=parse_address)
-    nodes = [Node(address, snapshot.degrees.get(address, 0),
-                  graph.capacity_of(runs[address]).of(parse_address(address)),
-                  address in snapshot.degrees, runs[address].is_dead(newest))
+    peers = [DrawnPeer(address, snapshot.degrees.get(address, 0),
+                       graph.capacity_of(runs[address]).of(parse_address(address)),
+                       address in snapshot.degrees, runs[address].is_dead(newest))
              for address in addresses]
     index = {address: at for at, address in enumerate(addresses)}
-    return draw(nodes, [(index[one], index[other]) for one, other in snapshot.links])
+    return draw(peers, [(index[one], index[other]) for one, other in snapshot.links])
 
 
-def draw(nodes: list[Node], links: list[tuple[int, int]]) -> str:
-    """The drawing of these nodes, linked by their numbers."""
-    bound = min(OUTER, ROOM * math.sqrt(len(nodes)))
-    radii = radii_of([node.degree for node in nodes], bound)
-    spots = _spots(nodes, links, radii, bound)
+def draw(peers: list[DrawnPeer], links: list[tuple[int, int]]) -> str:
+    """The drawing of these peers, linked by their numbers."""
+    bound = min(OUTER, ROOM * math.sqrt(len(peers)))
+    radii = radii_of([peer.degree for peer in peers], bound)
+    spots = _spots(peers, links, radii, bound)
     top = 84 - min(y - radius for (_, y), radius in zip(spots, radii))
     spots = [(charts.WIDTH / 2 + x, top + y) for x, y in spots]
     bottom = max(y + radius for (_, y), radius in zip(spots, radii))
-    parts = [*_legend(nodes, links), *_edges(spots, links),
-             *(_circle(node, spot, radius) for node, spot, radius in zip(nodes, spots, radii)),
-             *_labels(nodes, spots, radii)]
-    name = f"Network of {len(nodes)} peers and {len(links)} links, hubs in the middle"
+    parts = [*_legend(peers, links), *_edges(spots, links),
+             *(_circle(peer, spot, radius) for peer, spot, radius in zip(peers, spots, radii)),
+             *_labels(peers, spots, radii)]
+    name = f"Network of {len(peers)} peers and {len(links)} links, hubs in the middle"
     return charts.document(bottom + 28, name, parts)
 
 
@@ -140,21 +140,21 @@ def radii_of(degrees: list[int], bound: float) -> list[float]:
     return [math.sqrt(unit * size) for size in sizes]
 
 
-def _spots(nodes: list[Node], links: list[tuple[int, int]], radii: list[float],
+def _spots(peers: list[DrawnPeer], links: list[tuple[int, int]], radii: list[float],
            bound: float) -> list[Point]:
     """Places around (0, 0): who was up by its links, who was not on rings outside."""
-    up = [at for at, node in enumerate(nodes) if node.up]
-    away = [at for at, node in enumerate(nodes) if not node.up]
+    up = [at for at, peer in enumerate(peers) if peer.up]
+    away = [at for at, peer in enumerate(peers) if not peer.up]
     spots = dict(zip(away, _rings(len(away), 2 * min(radii) + 8, bound)))
     inner = min((math.hypot(*spot) for spot in spots.values()), default=bound + min(radii) + 8)
     inner -= min(radii) + 8
-    place_of = {node: place for place, node in enumerate(up)}
+    place_of = {at: place for place, at in enumerate(up)}
     inner_links = [(place_of[one], place_of[other]) for one, other in links]
-    places = layout.place([nodes[at].degree for at in up], inner_links)
+    places = layout.place([peers[at].degree for at in up], inner_links)
     stretch = inner - max((radii[at] for at in up), default=0)
     spots |= zip(up, layout.separate([(x * stretch, y * stretch) for x, y in places],
                                      [radii[at] for at in up], inner, inner_links))
-    return [spots[at] for at in range(len(nodes))]
+    return [spots[at] for at in range(len(peers))]
 
 
 def _rings(count: int, step: float, bound: float) -> list[Point]:
@@ -169,25 +169,25 @@ def _rings(count: int, step: float, bound: float) -> list[Point]:
     return spots
 
 
-def _circle(node: Node, spot: Point, radius: float) -> str:
-    name = f"peer_{parse_address(node.address).file_part}"
+def _circle(peer: DrawnPeer, spot: Point, radius: float) -> str:
+    name = f"peer_{parse_address(peer.address).file_part}"
     return (f'<circle cx="{number(spot[0])}" cy="{number(spot[1])}" r="{radius:.2f}" '
-            f'class="{node.style}" stroke-width="1.5" data-node="{name}">'
-            f"<title>{node.title}</title></circle>")
+            f'class="{peer.style}" stroke-width="1.5" data-node="{name}">'
+            f"<title>{peer.title}</title></circle>")
 
 
-def _legend(nodes: list[Node], links: list[tuple[int, int]]) -> list[str]:
+def _legend(peers: list[DrawnPeer], links: list[tuple[int, int]]) -> list[str]:
     """A heading, and what the colours mean, as far as they occur."""
-    up = sum(node.up for node in nodes)
+    up = sum(peer.up for peer in peers)
     heading = (f"{up} peer{'s' * (up != 1)} and {len(links)} link{'s' * (len(links) != 1)} "
                f"when most peers were up")
     parts = [text(20, 30, heading, "gv-text gv-title")]
     x = 20.0
     for style, words, shown in (
-            ("gv-main", "up", any(n.up and not n.died for n in nodes)),
-            ("gv-warm", "died later", any(n.up and n.died for n in nodes)),
-            ("gv-hollow", "not up at that moment", any(not (n.up or n.died) for n in nodes)),
-            ("gv-hollow gv-died", "died before", any(n.died and not n.up for n in nodes))):
+            ("gv-main", "up", any(p.up and not p.died for p in peers)),
+            ("gv-warm", "died later", any(p.up and p.died for p in peers)),
+            ("gv-hollow", "not up at that moment", any(not (p.up or p.died) for p in peers)),
+            ("gv-hollow gv-died", "died before", any(p.died and not p.up for p in peers))):
         if shown:
             parts += [f'<rect x="{number(x)}" y="46" width="13" height="13" rx="3" '
                       f'class="{style}"/>', text(x + 20, 57.5, words)]
@@ -195,16 +195,16 @@ def _legend(nodes: list[Node], links: list[tuple[int, int]]) -> list[str]:
     return parts + [text(x, 57.5, "area of a circle: number of neighbours", "gv-muted")]
 
 
-def _labels(nodes: list[Node], spots: list[Point], radii: list[float]) -> list[str]:
+def _labels(peers: list[DrawnPeer], spots: list[Point], radii: list[float]) -> list[str]:
     """Ports of all peers, or of the largest hubs: in the circle where they fit, else beside it;
     none lies upon another."""
-    order = sorted(range(len(nodes)), key=lambda at: (-nodes[at].degree, at))
+    order = sorted(range(len(peers)), key=lambda at: (-peers[at].degree, at))
     taken: list[Box] = []
     labels = []
-    for at in order if len(nodes) <= ALL_NAMED else order[:HUBS_NAMED]:
-        words, (x, y) = nodes[at].address.rpartition(":")[2], spots[at]
+    for at in order if len(peers) <= ALL_NAMED else order[:HUBS_NAMED]:
+        words, (x, y) = peers[at].address.rpartition(":")[2], spots[at]
         size = min(LABEL, 1.75 * radii[at] / (LETTER * len(words)))
-        if nodes[at].up and size >= SMALLEST_LABEL:
+        if peers[at].up and size >= SMALLEST_LABEL:
             labels.append(_label(x, y + 0.36 * size, words, "gv-on", size))
             continue
         box = _free_box(words, at, spots, radii, taken)

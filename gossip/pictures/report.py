@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 from gossip.pictures import charts
 from gossip.pictures.charts import Lane
-from gossip.proof import check, graph
+from gossip.proof import check, delivery, graph
+from gossip.proof.evidence import Row, quantile
 from gossip.proof.records import Records
 
 TAIL = 2 * 1024 * 1024  # bytes of a node's file that go into the page, at most,
@@ -49,16 +50,16 @@ def page(records: Records, folder: pathlib.Path, degrees: str, network: str) -> 
     """The text of report.html, around the two given charts."""
     rows = check.prove(records)
     files = node_files(folder)
-    times, late = check.latencies(records)
-    return string.Template(_part("page.html")).substitute(
-        style=_part("page.css"), script=_part("page.js"), verdict=_verdict(rows),
+    times, late = delivery.latencies(records)
+    return string.Template(_page_file("page.html")).substitute(
+        style=_page_file("page.css"), script=_page_file("page.js"), verdict=_verdict(rows),
         summary=_summary(records), proof=_proof(rows), degrees=degrees, network=network,
         timeline=charts.timeline_chart(*timeline(records)), latency=_latency(times, late),
         names=_json([[file.name, file.left_out] for file in files]),
         files="\n".join(map(_embedded, range(len(files)), files)))
 
 
-def _part(name: str) -> str:
+def _page_file(name: str) -> str:
     return (_HERE / name).read_text(encoding="utf-8")
 
 
@@ -89,7 +90,7 @@ def tail(data: bytes, limit: int) -> tuple[bytes, int]:
     return data[cut:], data.count(b"\n", 0, cut)
 
 
-def _verdict(rows: list[check.Row]) -> str:
+def _verdict(rows: list[Row]) -> str:
     """One sentence: does the proof hold?"""
     failing = [row.name for row in rows if row.holds is False]
     claims = sum(row.holds is not None for row in rows)
@@ -118,12 +119,12 @@ def _summary(records: Records) -> str:
     return "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in items.items())
 
 
-def _proof(rows: list[check.Row]) -> str:
+def _proof(rows: list[Row]) -> str:
     """The rows of the table of the proof."""
     return "\n".join(_proof_row(row) for row in rows)
 
 
-def _proof_row(row: check.Row) -> str:
+def _proof_row(row: Row) -> str:
     style, verdict = {True: ("holds", "✓ holds"), False: ("fails", "✗ FAILS"),
                       None: ("none", "figures")}[row.holds]
     items = [f"<li>{html.escape(failure)}</li>" for failure in row.details[:SHOWN]]
@@ -142,7 +143,7 @@ def _latency(times: list[float], late: int) -> str:
             f"left out.</p>")
     if not times:
         return "<p>Nothing was delivered.</p>" + note
-    marks = {"median": check.quantile(times, 0.5), "99 %": check.quantile(times, 0.99)}
+    marks = {"median": quantile(times, 0.5), "99 %": quantile(times, 0.99)}
     return f'<div class="chart">{charts.latency_chart(times, marks)}</div>' + note
 
 

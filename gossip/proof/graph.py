@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from gossip.capacity import Capacity, parse_capacity
 from gossip.proof.pieces import Pieces
-from gossip.proof.records import PeerRun, Records
+from gossip.proof.records import Records
+from gossip.proof.runs import PeerRun
 
 CLOSING = 5.0  # seconds before the newest line in which a whole network ends together
 

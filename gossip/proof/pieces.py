@@ -55,10 +55,10 @@ class Pieces:
             return
         self._links[one].discard(other)
         self._links[other].discard(one)
-        part = self._separate(one, other)
-        if part is not None:
-            self._members[self._piece[one]] -= part
-            self._settle(part)
+        cut_off = self._separate(one, other)
+        if cut_off is not None:
+            self._members[self._piece[one]] -= cut_off
+            self._settle(cut_off)
 
     def _settle(self, nodes: set) -> None:
         """These nodes are a piece of their own now."""

@@ -14,7 +14,7 @@ import socket
 
 from gossip.addresses import Address, address_of, can_be_dialled
 from gossip.capacity import Capacity, parse_capacity
-from gossip.settings import Settings, read_config
+from gossip.settings import Settings, parse_config
 from gossip.terminal.limits import raise_descriptor_limit
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -188,7 +188,7 @@ def peer_flags(settings: Settings) -> list[str]:
 def load_seeds(path: pathlib.Path) -> list[Address]:
     """Read config.txt; CommandError says which line is wrong."""
     try:
-        return read_config(path)
+        return parse_config(path.read_bytes())
     except OSError as error:
         raise CommandError(f"cannot read {path}: {error.strerror}") from None
     except ValueError as error:

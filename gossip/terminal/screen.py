@@ -27,7 +27,7 @@ class Screen:
         self._queue: queue.Queue = queue.Queue(QUEUE_LIMIT)
         self._lock = threading.Lock()  # guards dropped
         self.dropped = 0  # lines that were never shown
-        self._thread = threading.Thread(target=self._run, name="screen", daemon=True)
+        self._thread = threading.Thread(target=self._write_waiting, name="screen", daemon=True)
         self._thread.start()
 
     def labelled(self, label: str) -> "Labelled":
@@ -55,7 +55,7 @@ class Screen:
         colour = self._colours and _COLOURS.get(event.partition(":")[0])
         return f"\x1b[{colour}m{event}\x1b[0m" if colour else event
 
-    def _run(self) -> None:
+    def _write_waiting(self) -> None:
         while (text := self._queue.get()) is not None:
             data = text.encode(errors="replace")
             try:

@@ -14,7 +14,7 @@ import zlib
 import pytest
 
 from gossip.pictures import charts, layout, plot, report
-from gossip.proof import check
+from gossip.proof import delivery
 from gossip.proof.records import Records
 from tools.folders import Folder
 from tools.programs import ROOT, environment
@@ -232,7 +232,7 @@ def test_deliveries_to_who_joined_later_are_not_in_the_histogram(tmp_path):
     folder.lines[folder.peers[2]] = [
         (7, f"started:peer:{folder.peers[2]}"),
         *((8, event) for _, event in folder.lines[folder.peers[2]] if "received" in event)]
-    times, late = check.latencies(Records(folder.write()).refresh())
+    times, late = delivery.latencies(Records(folder.write()).refresh())
     assert late == 1 and times == [pytest.approx(0.01)]
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from gossip.addresses import address_of
 from gossip.capacity import BY_RULE, Capacity, fixed, parse_capacity, shares
-from gossip.proof import check, graph, powerlaw
+from gossip.proof import check, deaths, graph, powerlaw
 from gossip.proof.degrees import PowerLaw
+from gossip.proof.evidence import Proof
 from gossip.proof.pieces import Pieces
 from gossip.proof.records import Records
 from tools.folders import START, Folder
@@ -132,7 +133,7 @@ def test_a_death_that_cuts_the_graph_is_seen_and_its_links_are_gone(tmp_path):
     snapshot = graph.largest(records)
     assert snapshot.at == AT + 4 and snapshot.links == [(a, b), (b, c)]
     assert snapshot.degrees == {a: 1, b: 2, c: 1}
-    row = check.pieces(check.Proof(records))
+    row = check.pieces(Proof(records))
     assert row.holds is False and "2 pieces at the end" in row.details[0]
 
 
@@ -166,7 +167,7 @@ def test_a_living_peer_that_is_removed_fails_the_check_unless_it_was_cut_off(tmp
         folder.say(one, 4.5, f"liveness reply:{other}:1.000")
     for seed_says in (f"dead report:Dead Node:{d}:1.000000:{a}", f"removed:{d}:dead"):
         folder.say(folder.seed, 5, seed_says)
-    row = check.dead(check.Proof(Records(folder.write()).refresh()))
+    row = deaths.dead(Proof(Records(folder.write()).refresh()))
     assert row.holds is cut
     assert cut or row.details == [f"seed {folder.seed} removed {d}, which lived"]
 
@@ -180,5 +181,5 @@ def test_the_degrees_row_shows_the_exponent_that_capacities_predict(tmp_path):
     law = PowerLaw(Records(folder.write()).refresh())
     assert law.fitted == law.predicted and law.degrees == law.capacities
     assert abs(law.fitted.exponent - 2.5) < 3 * law.fitted.error
-    row = check.degrees(check.Proof(Records(tmp_path).refresh()))
+    row = check.degrees(Proof(Records(tmp_path).refresh()))
     assert f"a = {law.fitted} for k from 3 to" in row.figures and "minimum 3" in row.figures

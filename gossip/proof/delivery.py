@@ -1,0 +1,139 @@
+"""The rows about messages: whether each was generated, reached everybody, and came once."""
+
+import bisect
+
+from gossip.proof.evidence import PROBE_TIME, Proof, Row, quantile
+from gossip.proof.records import Records
+from gossip.proof.runs import PeerRun
+
+ON_ITS_WAY = 1.0  # seconds before its end in which a run may have missed a message
+
+
+def gossips(proof: Proof) -> Row:
+    """Every peer generated what its settings say, if it lived that long."""
+    failures, expected = [], 0
+    for run in proof.peers:
+        count = int(run.setting("gossip-count"))
+        interval = run.setting("gossip-interval") or 1.0
+        awake = (run.left or run.last) - run.first - run.asleep
+        due = max(0, min(count, int((0.9 * awake - 1.0) / interval)))
+        expected += due
+        if run.by_generator < due:
+            failures.append(f"{run.address} generated {run.by_generator} messages of {due}")
+    made = sum(run.by_generator for run in proof.peers)
+    said = len(proof.origin) - made
+    return Row("gossips", not failures and bool(proof.peers),
+               f"{len(proof.peers)} runs generated {made} messages ({expected} were due)"
+               + (f", and said {said}" if said else ""), failures)
+
+
+def broadcast(proof: Proof) -> Row:
+    """Every message reached every run that was up when it was generated, or later."""
+    failures, lost = [], []
+    holders: dict[str, list[PeerRun]] = {message: [] for message in proof.origin}
+    for run in proof.peers:
+        for message in run.received:
+            holders.setdefault(message, []).append(run)
+    for message, runs in holders.items():
+        origin = proof.origin.get(message)
+        if origin is None:
+            failures.append(f"{message} was received, but no file tells who generated it")
+            continue
+        if proof.is_dead(origin) and all(map(proof.is_dead, runs)):
+            lost.append(f"{message} is lost with its dead origin")
+            continue
+        for run in proof.peers:
+            if run is not origin and message not in run.received:
+                if not _excused(proof, message, run, [origin, *runs]):
+                    failures.append(f"{message} did not reach {proof.name(run)}")
+    missing = len(failures)
+    failures += _altered(proof)
+    delivered = sum(len(run.received) for run in proof.peers)
+    through = _through_others(proof)
+    if delivered and not through and not _complete(proof):
+        failures.append("no message travelled through a peer other than its origin")
+    return Row("broadcast", not failures,
+               f"{delivered} of {delivered + missing} deliveries, {through} of them through "
+               f"others than the origin" + (f"; lost {len(lost)}" if lost else ""),
+               failures + lost)
+
+
+def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -> bool:
+    """Whether a run may lack a message: it ended too soon, or came too late to get it."""
+    made = proof.origin[message].generated[message]
+    if made < run.first:  # it joined later: only what is still kept can reach it
+        newer = bisect.bisect(proof.times, run.first) - bisect.bisect(proof.times, made)
+        if (all(holder.last <= run.first for holder in holders)
+                or newer >= run.setting("cache-size") or not run.setting("antientropy-interval")):
+            return True
+    if not proof.has_ended(run):
+        return False
+    end = run.left or run.last
+    if run.first_linked is None:
+        return not _had_company(proof, run, end)
+    return end - max(made, run.first_linked) < ON_ITS_WAY
+
+
+def _had_company(proof: Proof, run: PeerRun, end: float) -> bool:
+    """Whether somebody else was up with it for so long that they should have met."""
+    patience = 2 * run.setting("liveness-interval") + PROBE_TIME
+    return any(other.address != run.address
+               and min(end, other.last) - max(run.first, other.first) > patience
+               for other in proof.peers)
+
+
+def _altered(proof: Proof) -> list[str]:
+    """Messages that did not arrive byte for byte, or not from a neighbour."""
+    failures = []
+    for run in proof.peers:
+        for message, delivery in run.received.items():
+            origin = proof.origin.get(message)
+            if origin is not None and origin.marks[message] != delivery.mark:
+                failures.append(f"{message} reached {proof.name(run)} altered")
+            if delivery.source not in run.ever_linked:
+                failures.append(f"{message} came to {proof.name(run)} from {delivery.source}, "
+                                f"which was no neighbour")
+    return failures
+
+
+def _through_others(proof: Proof) -> int:
+    return sum(not message.startswith(delivery.source + ":")
+               for run in proof.peers for message, delivery in run.received.items())
+
+
+def _complete(proof: Proof) -> bool:
+    """Whether every two peers that were up together, and joined, were neighbours some time."""
+    joined = [run for run in proof.peers if run.first_linked is not None]
+    return all(one.address == other.address or other.address in one.ever_linked
+               or one.last <= other.first or other.last <= one.first
+               for one in joined for other in joined)
+
+
+def once(proof: Proof) -> Row:
+    """Nothing was received twice."""
+    failures = [f"{proof.name(run)} received or generated {message} more than once"
+                for run in proof.peers for message in run.repeated]
+    return Row("once", not failures, f"{len(failures)} messages received twice", failures)
+
+
+def latency(proof: Proof) -> Row:
+    """From `generated` to `received`; deliveries to those who joined later apart."""
+    times, late = latencies(proof.records)
+    figures = "nothing was delivered"
+    if times:
+        figures = (f"median {quantile(times, 0.5) * 1000:.2f} ms, 99 % "
+                   f"{quantile(times, 0.99) * 1000:.2f} ms, max {max(times) * 1000:.2f} ms")
+    return Row("latency", None, f"{figures}; {late} late deliveries, to who joined later", [])
+
+
+def latencies(records: Records) -> tuple[list[float], int]:
+    """(seconds from generated to received, number of deliveries to who joined later)."""
+    made = {message: at for run in records.peers for message, at in run.generated.items()}
+    times, late = [], 0
+    for run in records.peers:
+        for message, delivery in run.received.items():
+            if made.get(message, run.first) < run.first:
+                late += 1
+            elif message in made:
+                times.append(delivery.at - made[message])
+    return times, late

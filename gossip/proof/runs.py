@@ -1,0 +1,209 @@
+"""The runs: one life of a peer, and one life of a seed, as its output file tells it.
+
+A run takes one event after the other. Only events that the proof needs are looked at closely.
+"""
+
+import math
+import re
+import sys
+from typing import NamedTuple
+
+from gossip.settings import Settings
+
+_GOSSIP = re.compile(r"gmessage:[0-9.]+:((?:[0-9.]+|\[[^\]]*\]):[0-9]+:[0-9]+:[0-9]+):(.*)",
+                     re.DOTALL)
+_BY_GENERATOR = re.compile("message [0-9]+")
+CHAT_SILENCE = 3.0  # seconds after which a chat server that wrote nothing, as others did, is dead
+
+_ADDRESS = r"((?:[0-9.]+|\[[^\]]*\]):[0-9]+)"
+_DEAD = re.compile(rf"Dead Node:{_ADDRESS}:[0-9.]+:{_ADDRESS}")
+
+
+class Delivery(NamedTuple):
+    """A message that a run received: when, from which neighbour, and a hash of its line, to be
+    compared."""
+
+    at: float
+    source: str
+    mark: int
+
+
+class PeerRun:
+    """One life of a peer, as its output file tells it. Times are Unix seconds."""
+
+    def __init__(self, address: str, at: float):
+        self.address = address
+        self.settings: dict[str, str] = {}
+        self.first = self.last = at
+        self.ended: str | None = None  # the reason of its `stopped:` line
+        self.superseded = False  # the peer was started again
+        self.left: float | None = None  # when it began to leave
+        self.asleep = 0.0  # seconds of gaps in its file: it was frozen, or had nothing to say
+        self.generated: dict[str, float] = {}  # message -> when
+        self.by_generator = 0  # how many of them the generator made
+        self.received: dict[str, Delivery] = {}
+        self.marks: dict[str, int] = {}  # message generated -> hash of its line
+        self.registered: set[str] = set()  # seeds
+        self.repeated: list[str] = []  # messages received more than once, or one's own
+        self.linked: set[str] = set()  # neighbours now
+        self.changes: list[tuple[float, str, bool]] = []  # links: when, to whom, came or went
+        self.degrees: list[tuple[float, int]] = []  # when, how many from then on
+        self.ever_linked: set[str] = set()
+        self.unlinked: dict[str, float] = {}  # earlier neighbour -> when its last link ended
+        self.first_linked: float | None = None
+        self.requests = self.misses = 0
+        self.replies: list[tuple[float, str]] = []  # when which neighbour answered
+        self.dead: dict[str, float] = {}  # neighbour -> when it was found dead
+        self.failures: list[str] = []  # threads that died
+
+    def setting(self, name: str) -> float:
+        """A setting as a number, as it is by default when the file does not tell sense."""
+        usual = getattr(Settings(), name.replace("-", "_"))
+        try:
+            value = float(self.settings.get(name, usual))
+        except ValueError:
+            return usual
+        return value if 0 <= value < math.inf else usual
+
+    @property
+    def chat(self) -> bool:
+        """Whether it was a chat server."""
+        return "chat" in self.settings
+
+    def is_dead(self, newest: float) -> bool:
+        """Whether it died: it wrote no last word of leaving, and others wrote on for long, or
+        its peer began another run."""
+        silence = CHAT_SILENCE if self.chat else 2 * self.setting("liveness-interval")
+        return self.ended != "quit" and (self.superseded or self.last < newest - silence)
+
+    def has_ended(self, newest: float) -> bool:
+        return self.ended is not None or self.is_dead(newest)
+
+    def linked_at(self, at: float) -> set[str]:
+        """Its neighbours at that time."""
+        linked = set()
+        for moment, peer, up in self.changes:
+            if moment <= at:
+                (linked.add if up else linked.discard)(peer)
+        return linked
+
+    def degree_at(self, at: float) -> int:
+        """What its `degree:` lines say about that time."""
+        return next((degree for moment, degree in reversed(self.degrees) if moment <= at), 0)
+
+    def had_link(self, peer: str, at: float) -> bool:
+        """Whether it was linked to a peer at that time, or has been since."""
+        return peer in self.linked or self.unlinked.get(peer, 0) >= at
+
+    def take(self, at: float, event: str, rest: str) -> None:
+        """Take one event of this run's file."""
+        if at - self.last > 2 * max(self.setting("gossip-interval"),
+                                    self.setting("liveness-interval")):
+            self.asleep += at - self.last
+        self.last = at
+        handler = self._HANDLERS.get(event)
+        if handler is not None:
+            handler(self, at, rest)
+
+    def _settings(self, at, rest):
+        self.settings = dict(part.split("=", 1) for part in rest.split(":") if "=" in part)
+
+    def _generated(self, at, rest):
+        match = _GOSSIP.match(rest)
+        if match and match[1] in self.generated:
+            self.repeated.append(match[1])
+        elif match:
+            message = sys.intern(match[1])
+            self.generated[message] = at
+            self.marks[message] = hash(rest)
+            self.by_generator += _BY_GENERATOR.fullmatch(match[2]) is not None
+
+    def _received(self, at, rest):
+        source, _, line = rest.partition(":gmessage:")
+        line = "gmessage:" + line
+        match = _GOSSIP.match(line)
+        if not match:
+            return
+        message = sys.intern(match[1])
+        if message in self.received or message in self.generated:
+            self.repeated.append(message)
+        else:
+            self.received[message] = Delivery(at, sys.intern(source), hash(line))
+
+    def _registered(self, at, rest):
+        self.registered.add(rest)
+
+    def _connected(self, at, rest):
+        self.linked.add(rest)
+        self.changes.append((at, rest, True))
+        self.ever_linked.add(rest)
+        if self.first_linked is None:
+            self.first_linked = at
+
+    def _disconnected(self, at, rest):
+        for peer in self.linked:
+            if rest.startswith(peer + ":"):
+                self.linked.remove(peer)
+                self.unlinked[peer] = at
+                self.changes.append((at, peer, False))
+                break
+
+    def _degree(self, at, rest):
+        degree = rest.partition("=>")[2]
+        if re.fullmatch("[0-9]{1,6}", degree):
+            self.degrees.append((at, int(degree)))
+
+    def _request(self, at, rest):
+        self.requests += 1
+
+    def _reply(self, at, rest):
+        self.replies.append((at, sys.intern(rest.rpartition(":")[0])))
+
+    def _missed(self, at, rest):
+        self.misses += 1
+
+    def _found_dead(self, at, rest):
+        self.dead[rest] = at
+
+    def _stopped(self, at, rest):
+        self.ended = rest
+
+    def _leaving(self, at, rest):
+        self.left = at
+
+    def _failed(self, at, rest):
+        self.failures.append(rest)
+
+    _HANDLERS = {
+        "settings": _settings, "registered": _registered,
+        "generated": _generated, "received": _received,
+        "connected": _connected, "disconnected": _disconnected, "degree": _degree,
+        "liveness request": _request, "liveness reply": _reply, "liveness missed": _missed,
+        "leaving": _leaving, "dead": _found_dead, "stopped": _stopped, "failed": _failed,
+    }
+
+
+class SeedRun:
+    """One life of a seed, as its output file tells it."""
+
+    def __init__(self, address: str, at: float):
+        self.address = address
+        self.first = self.last = at
+        self.superseded = False  # the seed was started again
+        self.registered: list[tuple[float, str]] = []  # when, whom
+        self.removed: list[tuple[float, str, str]] = []  # when, whom, why
+        self.reports: list[tuple[float, str, str]] = []  # when, whose death, reported by whom
+        self.failures: list[str] = []
+
+    def take(self, at: float, event: str, rest: str) -> None:
+        """Take one event of this run's file."""
+        self.last = at
+        if event == "registered":
+            self.registered.append((at, rest))
+        elif event == "removed":
+            peer, _, reason = rest.rpartition(":")
+            self.removed.append((at, peer, reason))
+        elif event == "dead report" and _DEAD.match(rest):
+            self.reports.append((at, *_DEAD.match(rest).groups()))
+        elif event == "failed":
+            self.failures.append(rest)
