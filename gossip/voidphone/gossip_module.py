@@ -40,7 +40,6 @@ WORKED_FOR = "one whose work we do"
 ANSWERED = "one who has not answered our work"
 NEIGHBOUR = "a neighbour"
 
-MESSAGE_LIMIT = 20.0  # seconds in which a message that has begun has to end
 HELLO_LIMIT = 10.0  # seconds for a stranger's HELLO, and for the answer to ours
 WORK_LIMIT = 300.0  # seconds for the work, from HELLO on
 SLOT, SLOTS = 60.0, 6  # seconds for which a nonce is given out, and slots for which it is good
@@ -225,7 +224,6 @@ class GossipModule(Node):
         """Called by the API's listener."""
         link = self.new_link(MODULE, sock=sock)
         link.trust()
-        link.unfinished_limit = MESSAGE_LIMIT
         if not self.start_thread("link reader", self._serve_accepted, link, remote):
             self._release(link)
 
@@ -470,7 +468,6 @@ class GossipModule(Node):
             self.disconnect(link, "duplicate", peer)
             return False
         link.role, link.peer = NEIGHBOUR, peer
-        link.unfinished_limit = MESSAGE_LIMIT
         self.output.drain(self.view.changes)
         for _, old, reason in admitted.parted:
             old.close(reason)

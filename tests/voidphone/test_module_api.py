@@ -16,7 +16,7 @@ import types
 
 import pytest
 
-from gossip.voidphone import messages, news, gossip_module as node
+from gossip.voidphone import doorway, messages, news, gossip_module as node
 from gossip.voidphone.client import Client
 from gossip.voidphone.messages import Announce, Notification, Notify, PeerNotification, Validation
 from tools.files import count, events, lines_of, wait_event
@@ -693,7 +693,7 @@ def test_a_module_that_we_disconnect_has_not_ended_inside_a_message(modules):
 
 
 def test_a_message_that_has_begun_has_to_end(modules, monkeypatch):
-    monkeypatch.setattr(node, "MESSAGE_LIMIT", 0.3)
+    monkeypatch.setattr(doorway, "MESSAGE_LIMIT", 0.3)
     module = start(modules)
     idle, stuck, drip = modules.api(module, TYPE), modules.api(module), modules.api(module)
     stuck.say(Announce(0, TYPE, b"whole"))
@@ -785,7 +785,7 @@ def test_nothing_is_lost_at_full_speed(modules, who):
 
 
 def test_a_paused_announcer_is_not_blamed_for_its_unfinished_message(modules, monkeypatch):
-    monkeypatch.setattr(node, "MESSAGE_LIMIT", 0.4)
+    monkeypatch.setattr(doorway, "MESSAGE_LIMIT", 0.4)
     module = start(modules)
     announcer, slow = modules.api(module), modules.api(module, TYPE)
     narrow(slow)

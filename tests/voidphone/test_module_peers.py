@@ -18,7 +18,7 @@ import pytest
 from gossip.addresses import address_of
 from gossip.experiments import voidphone_experiment
 from gossip.settings import Settings
-from gossip.voidphone import messages, gossip_module as node
+from gossip.voidphone import doorway, messages, gossip_module as node
 from gossip.voidphone import view as module_view
 from gossip.voidphone import work as module_work
 from gossip.voidphone.client import Client
@@ -543,7 +543,7 @@ def test_who_does_not_work_in_time_is_disconnected(modules, monkeypatch):
 
 def test_limits_are_those_of_the_specification():
     assert (node.HELLO_LIMIT, node.WORK_LIMIT, node.OUTSIDE_VIEW) == (10.0, 300.0, 256)
-    assert node.MESSAGE_LIMIT == 20.0 and node.RETRY_LAST == 15.0
+    assert doorway.MESSAGE_LIMIT == 20.0 and node.RETRY_LAST == 15.0
 
 
 def test_one_who_gives_no_work_in_time_is_given_up(modules, monkeypatch):
