@@ -12,7 +12,17 @@ from gossip.net.link import Link
 from gossip.settings import Settings
 from gossip.voidphone import messages
 
+# Roles of a link, as this peer sees the other end.
+MODULE = "a module"
+STRANGER = "one who has not said HELLO"
+CHALLENGED = "one who has not done the work"
+DIALLED = "one who has not answered HELLO"
+WORKED_FOR = "one whose work we do"
+ANSWERED = "one who has not answered our work"
+NEIGHBOUR = "a neighbour"
+
 MESSAGE_LIMIT = 20.0  # seconds in which a message that has begun has to end
+OUTSIDE_VIEW = 256  # connections beside the view
 
 
 class PeerLink(Link):

@@ -22,7 +22,9 @@ from gossip.node.node import Node
 from gossip.node.output_file import OutputFile, escape
 from gossip.settings import Settings
 from gossip.voidphone import messages
-from gossip.voidphone.doorway import Doorway, PeerLink
+from gossip.voidphone.doorway import (
+    ANSWERED, CHALLENGED, DIALLED, MODULE, NEIGHBOUR, OUTSIDE_VIEW, STRANGER, WORKED_FOR, Doorway,
+    PeerLink)
 from gossip.voidphone.ini import Config
 from gossip.voidphone.messages import PeerNotification
 from gossip.voidphone.news import Item, Memory, Pending, Subscriptions, Waiting, first_ttl, next_ttl
@@ -31,19 +33,9 @@ from gossip.voidphone.view import View
 from gossip.voidphone.work import Search, is_work
 from gossip.wire import WireError
 
-# Roles of a link, as this peer sees the other end.
-MODULE = "a module"
-STRANGER = "one who has not said HELLO"
-CHALLENGED = "one who has not done the work"
-DIALLED = "one who has not answered HELLO"
-WORKED_FOR = "one whose work we do"
-ANSWERED = "one who has not answered our work"
-NEIGHBOUR = "a neighbour"
-
 HELLO_LIMIT = 10.0  # seconds for a stranger's HELLO, and for the answer to ours
 WORK_LIMIT = 300.0  # seconds for the work, from HELLO on
 SLOT, SLOTS = 60.0, 6  # seconds for which a nonce is given out, and slots for which it is good
-OUTSIDE_VIEW = 256  # connections beside the view
 DRAWS = 100  # of an id; when all are old, nearly all 65,536 of that message are in use
 RETRY_FIRST, RETRY_LAST = 0.5, 15.0  # seconds between two tries for a first neighbour
 LOOK_EVERY = 64  # announces of a type between two looks whether there is room for more

@@ -393,8 +393,8 @@ def test_a_thousand_half_open_handshakes_keep_nobody_out(modules):
                 end.say(messages.Hello(address_of(LOCAL, 1000 + number)))
             if number % 250 == 249:
                 still_there(modules.neighbour(module))
-        wait_until(lambda: module.link_count() <= node.OUTSIDE_VIEW + 4)
-        assert module.doorway.count() <= node.OUTSIDE_VIEW
+        wait_until(lambda: module.link_count() <= doorway.OUTSIDE_VIEW + 4)
+        assert module.doorway.count() <= doorway.OUTSIDE_VIEW
         for ip in (LOCAL, "127.0.0.2"):
             still_there(modules.neighbour(module, free_address(ip)))
         wait_until(lambda: len(view(module)) == 6)
@@ -542,7 +542,7 @@ def test_who_does_not_work_in_time_is_disconnected(modules, monkeypatch):
 
 
 def test_limits_are_those_of_the_specification():
-    assert (node.HELLO_LIMIT, node.WORK_LIMIT, node.OUTSIDE_VIEW) == (10.0, 300.0, 256)
+    assert (node.HELLO_LIMIT, node.WORK_LIMIT, doorway.OUTSIDE_VIEW) == (10.0, 300.0, 256)
     assert doorway.MESSAGE_LIMIT == 20.0 and node.RETRY_LAST == 15.0
 
 
