@@ -12,6 +12,18 @@ from gossip.net.link import Link
 from gossip.settings import Settings
 from gossip.voidphone import messages
 
+# Roles of a link, as this peer sees the other end.
+MODULE = "a module"
+STRANGER = "one who has not said HELLO"
+CHALLENGED = "one who has not done the work"
+DIALLED = "one who has not answered HELLO"
+WORKED_FOR = "one whose work we do"
+ANSWERED = "one who has not answered our work"
+NEIGHBOUR = "a neighbour"
+
+MESSAGE_LIMIT = 20.0  # seconds in which a message that has begun has to end
+OUTSIDE_VIEW = 256  # connections beside the view
+
 
 class PeerLink(Link):
     """A connection that carries binary messages, and what is kept of its handshake."""
@@ -25,6 +37,11 @@ class PeerLink(Link):
         self.slot: int | None = None  # in which it was given work last
         self.nonce = 0  # of the work that we were given
         self.asked = False  # a neighbour owes us an answer to 504
+
+    def trust(self) -> None:
+        """A module, or a neighbour: only what it has begun is due."""
+        super().trust()
+        self.unfinished_limit = MESSAGE_LIMIT
 
 
 class Doorway:

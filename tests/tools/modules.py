@@ -179,7 +179,7 @@ class Modules:
         own = end.sock.getsockname()[1]
         end.say(*map(messages.Notify, types))
         wait_until(lambda: all(
-            any(link.remote.endswith(f":{own}") for link in module.subscriptions.of(data_type))
+            any(link.remote.endswith(f":{own}") for link in module.relay.subscriptions.of(data_type))
             for data_type in types), what="the subscriptions")
         return end
 

@@ -16,7 +16,7 @@ import types
 
 import pytest
 
-from gossip.voidphone import messages, news, gossip_module as node
+from gossip.voidphone import doorway, messages, news
 from gossip.voidphone.client import Client
 from gossip.voidphone.messages import Announce, Notification, Notify, PeerNotification, Validation
 from tools.files import count, events, lines_of, wait_event
@@ -69,7 +69,7 @@ def counted(module, what, number=1):
 
 
 def nothing_waits(module):
-    wait_until(lambda: module.pending.count() == 0, what="every message to be decided")
+    wait_until(lambda: module.relay.pending.count() == 0, what="every message to be decided")
 
 
 def link_of(module, end):
@@ -137,7 +137,7 @@ def test_unwanted_types_are_dropped_unremembered(modules):
     peer = modules.neighbour(module)
     news_from(peer)
     counted(module, UNWANTED)
-    assert module.memory.count() == 0
+    assert module.relay.memory.count() == 0
     subscriber = modules.api(module, TYPE)
     news_from(peer)
     assert told(subscriber)[1:] == (TYPE, b"news")
@@ -206,7 +206,7 @@ def test_the_same_data_can_be_announced_more_often_than_there_are_ids(modules):
     module = start(modules)
     digest = hashlib.sha256(b"again").digest()
     for number in range(65_536):
-        module.memory.add(node.Item(number, TYPE, digest), time.monotonic())
+        module.relay.memory.add(news.Item(number, TYPE, digest), time.monotonic())
     announcer, subscriber = modules.api(module), modules.api(module, TYPE)
     for _ in range(400):  # two of them have the same id among peers, most likely
         announce(announcer, b"again")
@@ -226,7 +226,7 @@ def test_spread_at_once_when_no_other_local_module_subscribes(modules):
     announce(announcer, b"alone", 4)
     spread = [heard(peer) for peer in peers]
     assert spread[0] == spread[1] == PeerNotification(3, spread[0].id, TYPE, b"alone")
-    assert module.pending.count() == 0
+    assert module.relay.pending.count() == 0
 
 
 def test_with_another_subscriber_only_after_its_validation(modules):
@@ -237,7 +237,7 @@ def test_with_another_subscriber_only_after_its_validation(modules):
     notified = told(subscriber)
     assert hears_next(peers, announcer)
     subscriber.send(bytes.fromhex("0008 01f7") + notified.id.to_bytes(2, "big") + b"\xff\xff")
-    assert [(heard(peer).ttl, module.pending.count()) for peer in peers] == [(3, 0)] * 2
+    assert [(heard(peer).ttl, module.relay.pending.count()) for peer in peers] == [(3, 0)] * 2
 
 
 @pytest.mark.parametrize("flags", [0, 0xfffe])
@@ -281,7 +281,7 @@ def test_without_an_answer_in_time_it_is_dropped(modules):
     for one in notified:
         validate(subscriber, one)
     counted(module, IGNORED, 2)
-    assert module.pending.count() == 0 and hears_next([peer, other], announcer)
+    assert module.relay.pending.count() == 0 and hears_next([peer, other], announcer)
 
 
 def test_only_who_was_notified_may_validate(modules):
@@ -308,7 +308,7 @@ def test_who_has_gone_has_no_say_in_its_next_life(modules):
     announce(announcer)
     notified = told(subscriber)
     subscriber.close()
-    wait_until(lambda: module.subscriptions.count() == 0)
+    wait_until(lambda: module.relay.subscriptions.count() == 0)
     again = modules.api(module, TYPE)
     validate(again, notified)
     counted(module, IGNORED)
@@ -354,9 +354,9 @@ def test_a_copy_is_a_copy_also_when_waiting_is_longer_than_memory(modules):
     one, other, third = (modules.neighbour(module) for _ in range(3))
     news_from(one)
     notified = told(subscriber)
-    unlike = map(lambda number: node.Item(number, 0, b""), itertools.count())
-    wait_until(lambda: module.memory.add(next(unlike), time.monotonic())
-               and module.memory.count() == 1)
+    unlike = map(lambda number: news.Item(number, 0, b""), itertools.count())
+    wait_until(lambda: module.relay.memory.add(next(unlike), time.monotonic())
+               and module.relay.memory.count() == 1)
     news_from(other, ttl=9)
     counted(module, OLD)
     validate(subscriber, notified)
@@ -368,7 +368,7 @@ def test_a_copy_that_comes_at_the_same_moment_is_noticed(modules, monkeypatch):
     module = start(modules)
     announcer, subscriber = modules.api(module), modules.api(module, TYPE)
     one, other, third = (modules.neighbour(module) for _ in range(3))
-    add, copied = module.memory.add, threading.Event()
+    add, copied = module.relay.memory.add, threading.Event()
 
     def slow_add(item, now):
         new = add(item, now)
@@ -378,7 +378,7 @@ def test_a_copy_that_comes_at_the_same_moment_is_noticed(modules, monkeypatch):
             news_from(other, ttl=9)
             copied.wait(0.5)  # as long as the copy would take to be looked at
         return new
-    monkeypatch.setattr(module.memory, "add", slow_add)
+    monkeypatch.setattr(module.relay.memory, "add", slow_add)
     news_from(one)
     notified = told(subscriber)
     counted(module, OLD)
@@ -394,7 +394,7 @@ def test_of_what_waits_the_oldest_goes_when_it_is_too_much(modules, monkeypatch)
     for number in range(5):
         announce(announcer, bytes([number]) * 60_000)
     notified = [told(subscriber) for _ in range(5)]
-    assert module.pending.count() == 3
+    assert module.relay.pending.count() == 3
     counted(module, "messages dropped: too many wait for validation", 2)
     for one in notified:
         validate(subscriber, one)
@@ -501,11 +501,11 @@ def test_closed_subscriptions_leave_nothing_behind(modules):
         assert {told(end) for end in ends} == {told(witness)}
         for end in ends:
             end.close()
-        wait_until(lambda: module.subscriptions.count() == 1)
+        wait_until(lambda: module.relay.subscriptions.count() == 1)
     witness.close()
-    wait_until(lambda: module.subscriptions.count() == 0 and module.link_count() == 1)
-    assert not module.subscriptions._links and not module.subscriptions._types
-    assert not any(waiting.notified for waiting in module.pending._waiting.values())
+    wait_until(lambda: module.relay.subscriptions.count() == 0 and module.link_count() == 1)
+    assert not module.relay.subscriptions._links and not module.relay.subscriptions._types
+    assert not any(waiting.notified for waiting in module.relay.pending._waiting.values())
     again = modules.api(module, TYPE)
     announce(announcer, b"again")
     announce(announcer, b"and again")
@@ -524,7 +524,7 @@ def test_messages_may_come_byte_by_byte(modules):
         for byte in message.pack():
             end.send(bytes([byte]))
     dribble(subscriber, Notify(TYPE))
-    wait_until(lambda: module.subscriptions.count() == 1)
+    wait_until(lambda: module.relay.subscriptions.count() == 1)
     dribble(announcer, Announce(9, TYPE, b"drop by drop"))
     dribble(subscriber, Validation(told(subscriber).id, True))
     assert heard(peer).ttl == 8
@@ -647,7 +647,7 @@ def test_who_breaks_the_rules_is_disconnected_with_a_line(modules, data):
     subscriber.send(Announce(0, TYPE, b"still counts").pack() + bad + Notify(TYPE).pack())
     assert subscriber.hear_end() and told(witness).data == b"still counts"
     wait_event(module, f"refused:127.0.0.1:{port}:")
-    wait_until(lambda: module.subscriptions.count() == 1)
+    wait_until(lambda: module.relay.subscriptions.count() == 1)
 
 
 @pytest.mark.parametrize("header", ["0003", "0009 01f5", "0009 01f7", "ffff 270f"])
@@ -693,7 +693,7 @@ def test_a_module_that_we_disconnect_has_not_ended_inside_a_message(modules):
 
 
 def test_a_message_that_has_begun_has_to_end(modules, monkeypatch):
-    monkeypatch.setattr(node, "MESSAGE_LIMIT", 0.3)
+    monkeypatch.setattr(doorway, "MESSAGE_LIMIT", 0.3)
     module = start(modules)
     idle, stuck, drip = modules.api(module, TYPE), modules.api(module), modules.api(module)
     stuck.say(Announce(0, TYPE, b"whole"))
@@ -758,7 +758,7 @@ def test_a_subscriber_that_never_reads_delays_nobody_and_is_dropped(modules):
     wait_until(all_seen, 60, pause=0)
     thread.join()
     assert seen == said and link.ended and len(said) * 1024 > 8 * MIB
-    wait_until(lambda: module.subscriptions.count() == 1)
+    wait_until(lambda: module.relay.subscriptions.count() == 1)
     assert wait_event(module, f"refused:{link.remote}:backlog overflow")
 
 
@@ -785,7 +785,7 @@ def test_nothing_is_lost_at_full_speed(modules, who):
 
 
 def test_a_paused_announcer_is_not_blamed_for_its_unfinished_message(modules, monkeypatch):
-    monkeypatch.setattr(node, "MESSAGE_LIMIT", 0.4)
+    monkeypatch.setattr(doorway, "MESSAGE_LIMIT", 0.4)
     module = start(modules)
     announcer, slow = modules.api(module), modules.api(module, TYPE)
     narrow(slow)
@@ -845,7 +845,7 @@ def test_the_client_tells_what_it_is_told_of_and_validates(modules):
         return data != b"bad"
     client = Client(module.config.api_address[0].dial, TYPE, on_data)
     try:
-        wait_until(lambda: module.subscriptions.count() == 1)
+        wait_until(lambda: module.relay.subscriptions.count() == 1)
         announcer, peer = modules.api(module, TYPE), modules.neighbour(module)
         for data in (b"good", b"bad", b"better"):
             announce(announcer, data)
@@ -855,7 +855,7 @@ def test_the_client_tells_what_it_is_told_of_and_validates(modules):
         assert told(announcer).data == b"its own"
     finally:
         client.close()
-    wait_until(lambda: module.subscriptions.count() == 1)
+    wait_until(lambda: module.relay.subscriptions.count() == 1)
     assert heard_of.empty() and count(module, "refused:") == 0
 
 

@@ -18,7 +18,7 @@ import pytest
 from gossip.addresses import address_of
 from gossip.experiments import voidphone_experiment
 from gossip.settings import Settings
-from gossip.voidphone import messages, gossip_module as node
+from gossip.voidphone import doorway, gossip_module, handshake, messages
 from gossip.voidphone import view as module_view
 from gossip.voidphone import work as module_work
 from gossip.voidphone.client import Client
@@ -160,14 +160,14 @@ def test_news_that_come_as_one_enters_the_view_wait_for_the_505(modules):
 def test_the_answer_to_a_question_at_once_after_the_handshake_counts(modules, monkeypatch):
     """A view with few neighbours asks the newcomer before its own reader has gone on."""
     acceptor = modules.acceptor()
-    welcome = node.GossipModule._welcome
+    welcome = handshake.Handshake.welcome
 
-    def slow_welcome(module, link, *args, **kwargs):
-        welcomed = welcome(module, link, *args, **kwargs)
+    def slow_welcome(part, link, *args, **kwargs):
+        welcomed = welcome(part, link, *args, **kwargs)
         wait_until(lambda: link.asked)
         return welcomed
 
-    monkeypatch.setattr(node.GossipModule, "_welcome", slow_welcome)
+    monkeypatch.setattr(handshake.Handshake, "welcome", slow_welcome)
     module = modules.module(bootstrapper=acceptor.address, degree=6)
     end = acceptor.welcome()
     end.hear_kind("peer_request")
@@ -225,7 +225,7 @@ def test_the_same_work_twice_ends_the_connection(modules):
 @pytest.mark.parametrize("age, good", [(0, True), (5, True), (6, False)])
 def test_a_nonce_is_good_in_its_slot_and_the_five_that_follow(modules, monkeypatch, age, good):
     slots = [1000]
-    monkeypatch.setattr(node, "present_slot", lambda: slots[0])
+    monkeypatch.setattr(handshake, "present_slot", lambda: slots[0])
     module = modules.module()
     end, nonce = modules.challenged(module)
     slots[0] += age
@@ -237,13 +237,13 @@ def test_a_nonce_is_good_in_its_slot_and_the_five_that_follow(modules, monkeypat
 
 
 def test_slots_last_sixty_seconds():
-    assert (node.SLOT, node.SLOTS) == (60.0, 6)
-    assert node.present_slot() in {int(time.monotonic() // 60) - age for age in (0, 1)}
+    assert (handshake.SLOT, handshake.SLOTS) == (60.0, 6)
+    assert handshake.present_slot() in {int(time.monotonic() // 60) - age for age in (0, 1)}
 
 
 def test_hello_said_again_is_answered_in_the_next_slot_only(modules, monkeypatch):
     slots = [1000]
-    monkeypatch.setattr(node, "present_slot", lambda: slots[0])
+    monkeypatch.setattr(handshake, "present_slot", lambda: slots[0])
     module = modules.module()
     end, nonce = modules.challenged(module)
     end.say(messages.Hello(end.address), messages.Hello(end.address))
@@ -259,7 +259,7 @@ def test_hello_said_again_is_answered_in_the_next_slot_only(modules, monkeypatch
 def test_a_second_nonce_comes_before_the_view(modules, monkeypatch):
     """HELLO again and the work for the first nonce, in one segment."""
     slots = [1000]
-    monkeypatch.setattr(node, "present_slot", lambda: slots[0])
+    monkeypatch.setattr(handshake, "present_slot", lambda: slots[0])
     module = modules.module()
     end, nonce = modules.challenged(module)
     slots[0] += 1
@@ -369,7 +369,7 @@ def test_a_505_without_a_question_ends_the_connection(modules, dialled):
 
 
 def test_a_second_answer_to_one_504_ends_the_connection(modules, monkeypatch):
-    monkeypatch.setattr(node, "ASK_AGAIN", 60.0)
+    monkeypatch.setattr(gossip_module, "ASK_AGAIN", 60.0)
     module = modules.module(min_degree=2)
     end = modules.neighbour(module)
     assert end.hear_bytes() == bytes.fromhex("000401f8")
@@ -393,8 +393,8 @@ def test_a_thousand_half_open_handshakes_keep_nobody_out(modules):
                 end.say(messages.Hello(address_of(LOCAL, 1000 + number)))
             if number % 250 == 249:
                 still_there(modules.neighbour(module))
-        wait_until(lambda: module.link_count() <= node.OUTSIDE_VIEW + 4)
-        assert module.doorway.count() <= node.OUTSIDE_VIEW
+        wait_until(lambda: module.link_count() <= doorway.OUTSIDE_VIEW + 4)
+        assert module.doorway.count() <= doorway.OUTSIDE_VIEW
         for ip in (LOCAL, "127.0.0.2"):
             still_there(modules.neighbour(module, free_address(ip)))
         wait_until(lambda: len(view(module)) == 6)
@@ -517,7 +517,7 @@ def test_handshakes_given_up_cost_nothing(modules, total):
 
 
 def test_who_does_not_say_hello_in_time_is_disconnected(modules, monkeypatch):
-    monkeypatch.setattr(node, "HELLO_LIMIT", 0.3)
+    monkeypatch.setattr(handshake, "HELLO_LIMIT", 0.3)
     module = modules.module()
     silent, talker = modules.dial(module), modules.dial(module)
     talker.say(messages.Ping())
@@ -527,9 +527,9 @@ def test_who_does_not_say_hello_in_time_is_disconnected(modules, monkeypatch):
 
 def test_who_does_not_work_in_time_is_disconnected(modules, monkeypatch):
     """Another HELLO, in another slot, does not give more time."""
-    monkeypatch.setattr(node, "WORK_LIMIT", 1.0)
+    monkeypatch.setattr(handshake, "WORK_LIMIT", 1.0)
     slots = [1000]
-    monkeypatch.setattr(node, "present_slot", lambda: slots[0])
+    monkeypatch.setattr(handshake, "present_slot", lambda: slots[0])
     module = modules.module()
     end, _ = modules.challenged(module)
     with pytest.raises((AssertionError, ConnectionError)):
@@ -542,12 +542,13 @@ def test_who_does_not_work_in_time_is_disconnected(modules, monkeypatch):
 
 
 def test_limits_are_those_of_the_specification():
-    assert (node.HELLO_LIMIT, node.WORK_LIMIT, node.OUTSIDE_VIEW) == (10.0, 300.0, 256)
-    assert node.MESSAGE_LIMIT == 20.0 and node.RETRY_LAST == 15.0
+    assert (handshake.HELLO_LIMIT, handshake.WORK_LIMIT) == (10.0, 300.0)
+    assert (doorway.MESSAGE_LIMIT, doorway.OUTSIDE_VIEW) == (20.0, 256)
+    assert gossip_module.RETRY_LAST == 15.0
 
 
 def test_one_who_gives_no_work_in_time_is_given_up(modules, monkeypatch):
-    monkeypatch.setattr(node, "HELLO_LIMIT", 0.3)
+    monkeypatch.setattr(handshake, "HELLO_LIMIT", 0.3)
     acceptor = modules.acceptor()
     module = modules.module(bootstrapper=acceptor.address)
     end = acceptor.accept()
@@ -627,7 +628,7 @@ def test_a_search_ends_with_its_connection_and_the_next_one_begins(modules):
     """One search at a time, whoever gives the work."""
     module = modules.module()
     neighbour, acceptors = modules.neighbour(module), [modules.acceptor() for _ in range(2)]
-    module.config = module.config._replace(pow_bits=64)
+    module.handshake._config = module.config._replace(pow_bits=64)
     neighbour.say(*(messages.Push(1, acceptor.address) for acceptor in acceptors))
     ends = [acceptor.accept() for acceptor in acceptors]
     before = set()
@@ -742,7 +743,7 @@ def test_a_view_fills_half_of_the_free_places(modules, degree, min_degree, diall
 
 
 def test_a_view_with_few_neighbours_asks_for_more(modules, monkeypatch):
-    monkeypatch.setattr(node, "ASK_AGAIN", 0.05)
+    monkeypatch.setattr(gossip_module, "ASK_AGAIN", 0.05)
     module = modules.module(degree=6, min_degree=2)
     neighbour, acceptor = modules.neighbour(module), modules.acceptor()
     for answer in ((), (), (acceptor.address,)):
@@ -753,7 +754,7 @@ def test_a_view_with_few_neighbours_asks_for_more(modules, monkeypatch):
 
 
 def test_nobody_is_asked_twice_without_an_answer(modules, monkeypatch):
-    monkeypatch.setattr(node, "ASK_AGAIN", 0.01)
+    monkeypatch.setattr(gossip_module, "ASK_AGAIN", 0.01)
     module = modules.module(degree=6, min_degree=3)
     first = modules.neighbour(module)
     assert first.hear() == messages.PeerRequest()
@@ -768,7 +769,7 @@ def test_nobody_is_asked_twice_without_an_answer(modules, monkeypatch):
 
 
 def test_an_empty_view_tries_the_bootstrapper_again_with_back_off(modules, monkeypatch):
-    monkeypatch.setattr(node, "RETRY_FIRST", 0.05)
+    monkeypatch.setattr(gossip_module, "RETRY_FIRST", 0.05)
     acceptor, dialled = modules.acceptor(), []
     module = modules.module(bootstrapper=acceptor.address)
     for _ in range(6):
@@ -781,7 +782,7 @@ def test_an_empty_view_tries_the_bootstrapper_again_with_back_off(modules, monke
 
 
 def test_who_loses_everyone_tries_whom_it_knows(modules, monkeypatch):
-    monkeypatch.setattr(node, "RETRY_FIRST", 0.05)
+    monkeypatch.setattr(gossip_module, "RETRY_FIRST", 0.05)
     bootstrapper, known = modules.acceptor(), modules.acceptor()
     module = modules.module(bootstrapper=bootstrapper.address, degree=2, min_degree=1)
     end = bootstrapper.welcome(view=[known.address])
@@ -972,7 +973,7 @@ def test_twenty_modules_join_and_survive_the_loss_of_seven(modules):
     wait_until(lambda: one_piece(network), 5, "a connected view")
     audience = Audience(network)
     modules.ends.append(audience)
-    wait_until(lambda: all(module.subscriptions.count() == 1 for module in network))
+    wait_until(lambda: all(module.relay.subscriptions.count() == 1 for module in network))
     audience.announce(network, "first")
     victims, rest = network[:7], network[7:]
     for module in victims:

@@ -730,7 +730,7 @@ def test_a_copy_that_comes_at_the_same_moment_counts(modules):
     module = modules.module()
     first, second, third = (modules.neighbour(module) for _ in range(3))
     client = modules.api(module, 1)
-    remember, count, counted = module.memory.add, module.counters.add, threading.Event()
+    remember, count, counted = module.relay.memory.add, module.counters.add, threading.Event()
 
     def remember_slowly(item, now):
         new = remember(item, now)
@@ -744,7 +744,7 @@ def test_a_copy_that_comes_at_the_same_moment_counts(modules):
         if what == "messages that were old":
             counted.set()
 
-    module.memory.add, module.counters.add = remember_slowly, count_and_tell
+    module.relay.memory.add, module.counters.add = remember_slowly, count_and_tell
     first.say(push(ttl=3))
     notification = client.hear()
     assert counted.wait(20)
@@ -759,7 +759,7 @@ def test_data_whose_ids_are_all_in_use_stops_nobody(modules):
     module, data = modules.module(), b"said very often"
     digest = hashlib.sha256(data).digest()
     for number in range(65_536):
-        module.memory.add(news.Item(number, 1, digest), time.monotonic())
+        module.relay.memory.add(news.Item(number, 1, digest), time.monotonic())
     client, announcer = modules.api(module, 1), modules.api(module)
     announcer.say(Announce(0, 1, data), Announce(0, 1, b"other"))
     assert [client.hear().data, client.hear().data] == [data, b"other"]
@@ -818,8 +818,8 @@ def pour(end, data: bytes) -> None:
 def state(module) -> tuple:
     """What must be as it was when all is over."""
     return (threading.active_count(), descriptors(), module.link_count(),
-            module.subscriptions.count(), module.pending.count(), module.doorway.count(),
-            module.view.addresses())
+            module.relay.subscriptions.count(), module.relay.pending.count(),
+            module.doorway.count(), module.view.addresses())
 
 
 SAID_BY = {
