@@ -7,7 +7,10 @@ from tools.programs import ROOT
 
 LAYERS = [
     {"addresses", "chat.doorstep", "intervals", "proof.pieces"},
-    {"capacity", "wire.lines"},
+    {"capacity", "wire.fields"},
+    {"wire.gossip_line"},
+    {"wire.status"},
+    {"wire.lines"},
     {"wire"},
     {"proof.powerlaw", "settings", "voidphone.ini", "voidphone.messages", "voidphone.view",
      "voidphone.work"},

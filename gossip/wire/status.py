@@ -1,0 +1,158 @@
+"""The lines of anti-entropy, `status:…`: in which verbs, entries and digests they come.
+
+Pure.
+"""
+
+import functools
+import re
+from typing import NamedTuple
+
+from gossip.intervals import Intervals, Range, format_ranges
+from gossip.wire.fields import IP, WireError
+from gossip.wire.gossip_line import NUMBER_LIMIT, check_run
+
+RANGES_LIMIT = 8_000  # ranges in one status line
+SHORT_ENTRY = 64  # bytes of an entry of a status line that is kept in mind once it is parsed
+PARTS = 64  # of a digest, each 32 bits long
+STATUS_TARGET = 50_000  # bytes after which a list of status entries goes on in the next line
+
+_ENTRY = re.compile(rb"(" + IP + rb":[1-9][0-9]{0,4}:[1-9][0-9]{0,18})=([0-9,-]+)")
+_RANGE = re.compile(rb"([1-9][0-9]{0,18})(?:-([1-9][0-9]{0,18}))?")
+
+
+class Status(NamedTuple):
+    """A line of anti-entropy: a verb, and a digest, parts (numbers) or entries (run, ranges).
+
+    digest   a digest of all that the sender knows; when one's own differs, `parts` goes back,
+             or, by who knows of few runs only, `seen` and `show` at once
+    parts    the same digest in 64 parts, by runs; `seen` and `show` for what differs go back
+    show     asks for `seen` (64 bits: of which parts); not when two meet: both tell unasked
+    seen     what the sender knows of these runs
+    want     asks for texts, which come in number order, as many as make a portion; then
+    gone     names those of them that the sender no longer holds; then
+    sent     ends the portion: time to ask for the next
+    took     answers a rumor: it was new here (now and then with a `digest`)
+    knew     answers a rumor: it was not
+
+    `digest`, `parts` and `seen` begin with `meet ` when two have just become neighbours: then
+    what a peer only knows to be gone counts as not known, for the new neighbour may hold it.
+    """
+
+    verb: str
+    meeting: bool = False
+    digest: str = ""
+    parts: tuple = ()
+    entries: tuple | list = ()
+    kind = "status"
+
+
+def status(verb: str, body: str = "") -> bytes:
+    return f"status:{verb}{':' if body else ''}{body}\n".encode()
+
+
+def status_parts(verb: str, parts: list[int]) -> bytes:
+    """The parts of a digest."""
+    return status(verb, "".join([f"{part:08x}" for part in parts]))
+
+
+def status_show(verb: str, parts: int) -> bytes:
+    """A question for what is seen in some parts of the digest, a bit each."""
+    return status(verb, f"{parts:016x}")
+
+
+def status_entry(run: bytes, ranges: list[Range]) -> bytes:
+    """One entry in the words of the wire: `RUN=NUMBERS`."""
+    return run + b"=" + format_ranges(ranges).encode()
+
+
+def status_entries(verb: str, entries: list[tuple[bytes, list[Range]]]) -> list[bytes]:
+    """These entries as as many lines as they need."""
+    return status_lines(verb, [status_entry(run, ranges) for run, ranges in entries])
+
+
+def status_lines(verb: str, entries: list[bytes]) -> list[bytes]:
+    """Entries that are in the words of the wire, as as many lines as they need."""
+    line = b" ".join(entries)
+    if len(line) <= STATUS_TARGET and _ranges_of(line) <= RANGES_LIMIT:
+        return [b"status:%b:%b\n" % (verb.encode(), line)] if line else []
+    parts, first, size, ranges = [], 0, 0, 0
+    for at, entry in enumerate(entries):
+        size += len(entry) + 1
+        ranges += _ranges_of(entry)
+        if at > first and (size > STATUS_TARGET or ranges > RANGES_LIMIT):
+            parts.append(entries[first:at])
+            first, size, ranges = at, len(entry) + 1, _ranges_of(entry)
+    parts.append(entries[first:])
+    return [b"status:%b:%b\n" % (verb.encode(), b" ".join(part)) for part in parts]
+
+
+def entries(keys: list[tuple[bytes, int]]) -> list[tuple[bytes, list[Range]]]:
+    """The entries of a status line that name these messages (run and number each)."""
+    runs: dict[bytes, Intervals] = {}
+    for run, number in keys:
+        runs.setdefault(run, Intervals()).add(number)
+    return [(run, numbers.ranges()) for run, numbers in runs.items()]
+
+
+def _ranges_of(entries: bytes) -> int:
+    """How many ranges a line with these entries has."""
+    return entries.count(b",") + entries.count(b" ") + 1
+
+
+def _parse_ranges(text: bytes) -> list[Range]:
+    ranges = []
+    for part in text.split(b","):
+        match = _RANGE.fullmatch(part)
+        if not match:
+            raise WireError("status with a bad range")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if not first <= last <= NUMBER_LIMIT:
+            raise WireError("status with a bad range")
+        ranges.append((first, last))
+    return Intervals(ranges).ranges()
+
+
+def parse_status(body: bytes) -> Status:
+    verb, _, rest = body.partition(b":")
+    meeting = verb.startswith(b"meet ")
+    if meeting:
+        verb = verb[len(b"meet "):]
+    if verb in _HEX_STATUS and not (meeting and verb == b"show"):
+        return _parse_hex_status(verb.decode(), meeting, rest)
+    if verb == b"sent" and not meeting and not rest:
+        return Status("sent")
+    if verb not in _ENTRY_STATUS or (meeting and verb != b"seen"):
+        raise WireError("unknown kind of status")
+    if _ranges_of(rest) > RANGES_LIMIT:
+        raise WireError(f"status with more than {RANGES_LIMIT} ranges")
+    entries = [_parse_short_entry(entry) if len(entry) <= SHORT_ENTRY else _parse_entry(entry)
+               for entry in rest.split(b" ")]
+    if len({run for run, _ in entries}) < len(entries):
+        raise WireError("status with a run named twice")
+    return Status(verb.decode(), meeting, entries=entries)
+
+
+_HEX_STATUS = {b"digest": 32, b"parts": 8 * PARTS, b"show": PARTS // 4}  # verb -> hex digits
+_ENTRY_STATUS = {b"seen", b"want", b"gone", b"took", b"knew"}
+_HEX = re.compile(rb"[0-9a-f]+")
+
+
+def _parse_hex_status(verb: str, meeting: bool, rest: bytes) -> Status:
+    if len(rest) != _HEX_STATUS[verb.encode()] or not _HEX.fullmatch(rest):
+        raise WireError(f"status with a bad {verb}")
+    if verb == "digest":
+        return Status(verb, meeting, digest=rest.decode())
+    size = 8 if verb == "parts" else len(rest)
+    return Status(verb, meeting, parts=tuple(int(rest[at:at + size], 16)
+                                             for at in range(0, len(rest), size)))
+
+
+def _parse_entry(entry: bytes) -> tuple[bytes, list[Range]]:
+    match = _ENTRY.fullmatch(entry)
+    if not match:
+        raise WireError("status with a bad entry")
+    check_run(match[1])
+    return match[1], _parse_ranges(match[2])
+
+
+_parse_short_entry = functools.lru_cache(maxsize=16_384)(_parse_entry)  # neighbours agree mostly
