@@ -19,7 +19,7 @@ SAY = 3.0  # seconds between two lines where the screen is no terminal
 
 
 class Progress:
-    """What the files of a network of `count` peers show so far."""
+    """The state of a network of `count` peers, as its files show it so far."""
 
     def __init__(self, records: Records, count: int, settings: Settings, end: End,
                  quiet: bool = False):

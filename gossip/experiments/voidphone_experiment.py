@@ -56,7 +56,7 @@ class Experiment:
         show(f"{args.peers} modules are up; the bootstrapper is {self._processes.address(0)}")
 
     def _taker(self, number: int):
-        """What a client does with data: count it, and call it valid."""
+        """Return what a client calls with data: it counts the data and calls it valid."""
         told = self._told[number] = collections.Counter()
 
         def on_data(data: bytes) -> bool:

@@ -194,7 +194,7 @@ def _curves(curves: Curves, across: Axis, upright: Axis) -> list[str]:
 
 
 def _legend(curves: Curves, peers: int) -> list[str]:
-    """What the points and lines are, above the left half."""
+    """The meaning of points and lines, above the left half."""
     parts = ['<path class="gv-dots gv-main-line" d="M40 51h0"/>',
              text(62, 56, f"measured, {peers} peer{'s' * (peers != 1)}")]
     parts += [path([(26, 73), (54, 73)], "gv-line gv-warm-line")] if curves.fitted else []

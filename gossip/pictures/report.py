@@ -39,7 +39,7 @@ _CLAIMS = {
 
 
 class NodeFile(NamedTuple):
-    """What the page holds of one node's output file."""
+    """The lines of one node's output file that the page holds."""
 
     name: str  # of the file, without its suffix
     data: bytes

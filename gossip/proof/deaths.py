@@ -76,7 +76,7 @@ def found_dead(proof: Proof, run: PeerRun) -> list[float]:
 def _living_removed(proof: Proof) -> list[str]:
     """Failures: a seed removed a peer as dead, although the peer wrote lines before and after.
 
-    It is no failure if the peer was cut off from the reporter, who then could not know better.
+    It is no failure if the peer was cut off from the reporter, which then could not know better.
     """
     failures = []
     for seed in proof.seeds:

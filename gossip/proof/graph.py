@@ -16,7 +16,7 @@ CLOSING = 5.0  # seconds: peers that all end within this time were stopped toget
 
 
 class Snapshot(NamedTuple):
-    """The network at one moment: who was up, everyone's degree, and who was linked to whom."""
+    """The network at one moment: the degree of every peer that was up, and the links."""
 
     at: float
     degrees: dict[str, int]  # address -> degree
