@@ -6,11 +6,8 @@ import pytest
 
 from gossip import wire
 from gossip.addresses import address_of, parse_address
-from gossip.capacity import Capacity, fixed
 from gossip.net.link import Lines
-from gossip.settings import Settings, majority, parse_config
-from gossip.terminal.command_line import (
-    CommandError, Parser, add_peer_flags, peer_flags, peer_settings)
+from gossip.settings import majority, parse_config
 
 A, B = parse_address("127.0.0.1:5001"), parse_address("[::1]:5002")
 
@@ -52,18 +49,6 @@ def test_a_bad_config_line_is_named_with_its_number(text, number):
         parse_config(text.encode())
     with pytest.raises(ValueError, match="no seed"):
         parse_config(b"# nothing\n")
-
-
-@pytest.mark.parametrize("capacity", [Capacity(), fixed(6), Capacity("powerlaw", 2.25)])
-def test_flags_survive_being_passed_on(capacity):
-    settings = Settings(gossip_count=3, gossip_interval=0.5, capacity=capacity, cache_size=7)
-    parser = Parser()
-    add_peer_flags(parser)
-    assert peer_settings(parser.parse_args(peer_flags(settings))) == settings
-    with pytest.raises(CommandError):
-        parser.parse_args(["--capacity", "fixed:1"])
-    with pytest.raises(CommandError):
-        parser.parse_args(["--capacity", "powerlaw:0"])
 
 
 @pytest.mark.parametrize("line, value", [

@@ -1,4 +1,4 @@
 """Whole networks: nodes in several processes, their progress, and benchmarks of them.
 
-The commands of runner.py use it. What a network proves is read from its files by proof/.
+The commands of runner.py use this folder. What a network proves, proof/ reads from its files.
 """

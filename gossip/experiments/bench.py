@@ -1,12 +1,12 @@
 """The benchmark: what a network of processes on this machine does per second, and costs.
 
-Every run is a network of its own, each peer a process, measured in three phases: messages at a
-steady rate (how long until each peer, and the last, has each), a burst said by one peer
-(deliveries per second, CPU and transmissions per delivery), and rest. Flooding and rumor
-mongering are measured in turn, and each once more without anti-entropy: how much of the steady
-messages is delivered by spreading alone. Times come from the
-output files, transmissions from what peers say they received, CPU, memory and threads from the
-system's own accounting (Linux; elsewhere they are left out).
+Every measurement is of a new network, in which each peer is a process, and has three phases:
+messages at a steady rate (how long until each peer, and the last one, has a message), a burst said
+by one peer (deliveries per second; CPU and transmissions per delivery), and rest. Flooding and
+rumor mongering are measured in turn, and each once more without anti-entropy, which shows how much
+of the steady messages spreading delivers alone. Times come from the output files, transmissions
+from what peers say they received; CPU, memory and threads come from the accounting of the system
+(on Linux; elsewhere they are left out).
 """
 
 import json
@@ -32,9 +32,9 @@ from gossip.terminal.signals import End
 RATE, STEADY_MESSAGES = 5, 100  # messages a second, and how many, in the first phase
 REST = 15.0  # seconds of rest that are measured
 QUIET = 15.0  # seconds without a change of links after which the network is at rest
-LIMIT = 120.0  # seconds for any phase
+LIMIT = 120.0  # seconds that a phase may take
 STILL = 3.0  # seconds without a delivery after which no more will come
-COPIES = ("messages that were old", "messages in our name")  # counts of what came once more
+COPIES = ("messages that were old", "messages in our name")  # of messages that came once more
 
 
 class Figure(NamedTuple):
@@ -100,8 +100,8 @@ def _one_network(args, peers, seeds, local, settings: Settings, end: End,
 
 
 def table(results: dict[str, list[dict[str, float]]]) -> list[str]:
-    """The rows: each figure's median over the runs, the least and the most, in columns for
-    every way of spreading; what was measured once stands under the median."""
+    """The lines of the table: of each figure the median, the least and the most, in columns for
+    every way of spreading. A figure that was measured once stands under the median."""
     heads = ["median", "least", "most"]
     rows = [f"{'':<36}" + "".join([f"{spread:>12}{'':24}" for spread in results]).rstrip(),
             f"{'':<36}" + "".join([f"{head:>12}" for _ in results for head in heads])]
@@ -147,7 +147,7 @@ class _MeasuredNetwork:
         self._figures: dict[str, float] = {}
 
     def measure(self) -> dict[str, float] | None:
-        """The figures; None, and a line, when the network did not do its work."""
+        """The figures; None, after a line that says why, if the network did not do its work."""
         if not self._progress.settle(self._progress.linked, LIMIT, self._network):
             show("the peers did not find each other")
             return None
@@ -177,8 +177,8 @@ class _MeasuredNetwork:
         return self._figures
 
     def _settle(self) -> None:
-        """Let the ring close, the places fill and the surplus be given up, which takes up to
-        two liveness rounds: wait until no link has come or gone for a while."""
+        """Wait until no link has come or gone for 15 seconds: then the ring is closed, places are
+        filled and surplus links given up. This takes up to two liveness rounds."""
         seen, quiet_since = None, time.monotonic()
         end = quiet_since + LIMIT
         while time.monotonic() - quiet_since < QUIET and time.monotonic() < end:
@@ -200,7 +200,7 @@ class _MeasuredNetwork:
         host.write(f"say {'x' * self._args.size}\n" * count)
 
     def _steady(self) -> bool:
-        """Messages one by one, each from a random peer: how long each took."""
+        """Say messages one by one, each at a random peer; note how long they took."""
         self._say_steadily()
         if not self._progress.settle(self._all_delivered, LIMIT, self._network):
             return False
@@ -226,7 +226,7 @@ class _MeasuredNetwork:
                    if message in run.received)
 
     def _burst(self) -> bool:
-        """Many messages said by one peer at once."""
+        """Have one peer say many messages at once; note what they cost."""
         args, speaker = self._args, self._network.hosts[0]
         run = next(run for run in self._records.peers
                    if run.address == str(speaker.addresses[0]))
@@ -249,7 +249,8 @@ class _MeasuredNetwork:
             self._figures["cpu_per_delivery"] = cpu / deliveries * 1e6
 
     def _wait_quietly(self) -> bool:
-        """Wait until no process has used CPU for a second: looking at files would cost some."""
+        """Wait until the peers have used no CPU for a second, then for the files: looking at them
+        earlier would take CPU from the peers."""
         used, end = self._cpu(), time.monotonic() + LIMIT
         self._end.pause(1)
         while self._cpu() - used > 0.05 and time.monotonic() < end:
@@ -258,14 +259,14 @@ class _MeasuredNetwork:
         return self._progress.settle(self._all_delivered, LIMIT, self._network)
 
     def _rest(self) -> None:
-        """Nobody says anything."""
+        """Note the CPU of a peer while nothing is said."""
         cpu = self._cpu()
         self._end.pause(REST)
         if cpu:
             self._figures["cpu_at_rest"] = (self._cpu() - cpu) / REST / self._args.peers * 100
 
     def _copies(self) -> int:
-        """How many messages came to peers that had them already, by their own count."""
+        """How many messages came to peers that had them already, by the peers' own count."""
         total = 0
         for host in self._network.hosts:
             host.write("status\n")
@@ -298,7 +299,7 @@ class _MeasuredNetwork:
 
 
 def process_status(pid: int) -> dict[str, str]:
-    """What the system tells of a process, by name; nothing where it does not tell."""
+    """The fields that the system tells of a process, by name; empty where it tells none."""
     return dict(line.split(":", 1) for line in _read(f"/proc/{pid}/status").splitlines())
 
 

@@ -1,8 +1,8 @@
-"""A network on this machine: seeds and peers, in worker processes or each peer in its own.
+"""A network on this machine: seeds and peers, many in a worker process or each peer in its own.
 
-All of these processes end when this one does, however it ended: their standard input is a pipe
-from here. Who shares a process with whom is decided before anything starts, by what the system
-allows (limits.py).
+The standard input of each process is a pipe from here, and each ends when its input ends: so all
+end with this process, however it ends. Which nodes share a process is decided before anything
+starts, by what the system allows (limits.py).
 """
 
 import os
@@ -19,7 +19,7 @@ from gossip.settings import Settings
 from gossip.terminal import limits
 from gossip.terminal.command_line import FAILED, ROOT, CommandError, check_free, peer_flags
 
-END_LIMIT = 2.0  # seconds in which peers, then seeds end that are told to; then they are killed
+END_LIMIT = 2.0  # seconds that peers, and then seeds, have to end before they are killed
 
 
 class Host:
@@ -49,14 +49,14 @@ class Host:
         return self._process.poll()
 
     def end(self) -> None:
-        """Let the process end: its input has ended."""
+        """End the input of the process, so that it ends."""
         try:
             self._process.stdin.close()
         except OSError:
             pass  # it has ended already
 
     def wait(self, until: float) -> None:
-        """Wait for the end; a process that does not come to it in time is killed."""
+        """Wait for the end of the process until that monotonic time, then kill it."""
         try:
             self._process.wait(max(0.0, until - time.monotonic()))
         except subprocess.TimeoutExpired:
@@ -67,7 +67,7 @@ class Host:
 
 
 class PeerProcess(Host):
-    """One peer.py."""
+    """A process of one peer: peer.py."""
 
     def __init__(self, address: Address, flags: list[str], stdout=subprocess.DEVNULL):
         super().__init__(f"peer {address}", [str(ROOT / "peer.py"), str(address.port),
@@ -81,7 +81,7 @@ class PeerProcess(Host):
 
 
 class WorkerProcess(Host):
-    """One worker (worker.py) with some nodes of one kind, `seed` or `peer`."""
+    """A process of several nodes of one kind, `seed` or `peer`: a worker (worker.py)."""
 
     def __init__(self, kind: str, addresses: list[Address], flags: list[str]):
         super().__init__(f"worker of {len(addresses)} {kind}s",
@@ -125,7 +125,7 @@ class Network:
         return self
 
     def __exit__(self, *error) -> None:
-        for hosts in (self.hosts, self._seed_hosts):  # so that no peer loses its seeds
+        for hosts in (self.hosts, self._seed_hosts):  # seeds last: no peer loses its seeds
             until = time.monotonic() + END_LIMIT
             for host in hosts:
                 host.end()
@@ -133,9 +133,9 @@ class Network:
                 host.wait(until)
 
     def plan(self, processes: int | None) -> Plan:
-        """Decide who shares a process; `processes` of them for peers (more where these could not
-        hold them), None for one each. CommandError, before anything is touched, when an
-        address cannot be had or the system does not allow so many nodes."""
+        """Decide which nodes share a process. The peers share `processes`, or more if so few
+        cannot hold them; None means a process for each. CommandError, before anything is touched,
+        if an address cannot be used or the system does not allow so many nodes."""
         for address in self.peers:
             if address in self._seeds:
                 raise CommandError(f"port {address.port} is a seed's; choose another --base-port")
@@ -150,8 +150,8 @@ class Network:
                     None if processes is None else _groups(self.peers, processes, needs))
 
     def start(self, plan: Plan, stdout=subprocess.DEVNULL) -> None:
-        """Start seeds, then peers; `stdout` is for peers that have a process each. Ctrl-C is for
-        the runner: the processes are born ignoring it."""
+        """Start seeds, then peers; `stdout` is where a peer with a process of its own writes.
+        Ctrl-C is for the runner alone: the processes ignore it from the start."""
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             self._start(plan, stdout)
@@ -177,7 +177,7 @@ class Network:
                 host.kill(dying)
 
     def newly_ended(self) -> list[Host]:
-        """Processes that have ended since the last call although nobody here asked them to."""
+        """Processes that have ended since the last call, although nothing here ended them."""
         ended = [host for host in [*self.hosts, *self._seed_hosts]
                  if not self._gone.issuperset(host.addresses) and host.ended() is not None]
         for host in ended:
@@ -194,7 +194,7 @@ def _check_threads(needs: dict[Address, limits.Need]) -> None:
 
 
 def _groups(addresses: list[Address], processes: int, needs) -> list[list[Address]]:
-    """Deal nodes out to so many processes, or to more if those could not hold them."""
+    """Deal the nodes out to so many processes, or to more if so few cannot hold them."""
     allowed = limits.descriptors_allowed() - limits.PROCESS_DESCRIPTORS
     while processes < len(addresses):
         groups = [addresses[at::processes] for at in range(processes)]

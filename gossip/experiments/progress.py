@@ -1,6 +1,6 @@
 """Progress: follows a network through its output files, for people and for `--once`.
 
-One line that updates itself on a terminal, a line every few seconds elsewhere.
+It shows one line that updates itself on a terminal, and a line every 3 seconds elsewhere.
 """
 
 import os
@@ -19,7 +19,7 @@ SAY = 3.0  # seconds between two lines where the screen is no terminal
 
 
 class Progress:
-    """What the files of a network of `count` peers show so far."""
+    """The state of a network of `count` peers, as its files show it so far."""
 
     def __init__(self, records: Records, count: int, settings: Settings, end: End,
                  quiet: bool = False):
@@ -31,10 +31,10 @@ class Progress:
         self._terminal = os.isatty(1)
         self._said_at = 0.0
         self._began = time.monotonic()
-        self.killed: set[str] = set()  # addresses of peers that died on purpose
+        self.killed: set[str] = set()  # addresses of peers that were killed
 
     def look(self) -> None:
-        """Read what is new and say it."""
+        """Read what is new in the files, and show it."""
         self._records.refresh()
         now = time.monotonic()
         if self._quiet or now - self._said_at < (0 if self._terminal else SAY):
@@ -46,7 +46,7 @@ class Progress:
             show(self._line())
 
     def finish(self) -> None:
-        """Leave the line that updated itself."""
+        """End the line that updates itself."""
         if self._terminal and not self._quiet:
             show("")
 
@@ -63,7 +63,7 @@ class Progress:
         return text
 
     def living(self) -> list[PeerRun]:
-        """The runs of those that were not killed."""
+        """The runs of the peers that were not killed."""
         return [run for run in self._records.peers if run.address not in self.killed]
 
     def linked(self) -> bool:
@@ -73,7 +73,7 @@ class Progress:
                 and (self._count == 1 or all(run.linked for run in runs)))
 
     def delivered(self) -> bool:
-        """Whether all messages are generated, and have reached all who live."""
+        """Whether all messages are generated, and have reached all peers that live."""
         runs = self.living()
         if len(runs) + len(self.killed) < self._count:
             return False
@@ -83,12 +83,12 @@ class Progress:
         return all(len(run.received) + len(run.generated) >= made for run in runs)
 
     def _found(self) -> set[str]:
-        """Who of the killed was found dead by a neighbour."""
+        """The killed peers that a neighbour has found dead."""
         return self.killed & {peer for run in self.living() for peer in run.dead}
 
     def buried(self) -> bool:
-        """Whether every killed peer was found dead, if a neighbour lives that could, and its
-        seeds have heard of it and removed it."""
+        """Whether every killed peer was found dead (if a neighbour of it lives), and its seeds
+        have heard of the death and removed the peer."""
         proof = Proof(self._records)
         for run in self._records.peers:
             if run.address not in self.killed:
@@ -99,7 +99,7 @@ class Progress:
         return True
 
     def _state(self) -> tuple:
-        """What grows while a network does what is expected of it."""
+        """Numbers that grow as long as the network makes progress."""
         peers = self._records.peers
         return (len(peers), sum(run.first_linked is not None for run in peers),
                 sum(len(run.generated) + len(run.received) for run in peers),
@@ -107,7 +107,7 @@ class Progress:
                 sum(len(run.removed) for run in self._records.seeds))
 
     def settle(self, done, patience: float, network) -> bool:
-        """Look until `done()`; False when nothing has come of it for `patience` seconds, or a
+        """Look until `done()` holds; False if there is no progress for `patience` seconds, or a
         peer failed. KeyboardInterrupt when a signal comes."""
         state, end = None, 0.0
         while True:
@@ -123,8 +123,8 @@ class Progress:
             self._end.pause(LOOK)
 
     def _all_well(self, network) -> bool:
-        """Say who has ended by itself; one that was killed by hand is part of the experiment,
-        one that failed is not."""
+        """Show which processes have ended; False if one has failed. A process that was killed by
+        hand has not failed: it is part of the experiment."""
         well = True
         for host in network.newly_ended():
             self.finish()

@@ -1,7 +1,7 @@
-"""The benchmark runner.py bench --module: how fast gossip modules are, and how large.
+"""The benchmark `runner.py bench --module`: how fast gossip modules are, and how large.
 
 Modules are processes; their clients are threads here, one per module, which validate everything.
-Latency is from the announcing client's send to what another client reads.
+A latency is the time from the send of one client to the reading of another.
 """
 
 import pathlib
@@ -18,16 +18,16 @@ from gossip.proof.evidence import quantile
 from gossip.terminal.command_line import FAILED, CommandError, show
 from gossip.voidphone import messages
 
-STAMP = struct.Struct(">dQ")  # when, and the number of the message: what its data begins with
+STAMP = struct.Struct(">dQ")  # time and number: the data of every message begins with these
 ONE_BY_ONE = 500  # messages whose latency is measured
 PAUSE = 0.004  # seconds between them
 DEGREE, POW_BITS = 6, 8
-LIMIT = 120.0  # seconds for any part
-HANDSHAKES = 30_000  # that are begun and given up
+LIMIT = 120.0  # seconds that a part may take
+HANDSHAKES = 30_000  # handshakes that are begun and given up
 
 
 class MeasuredModules:
-    """So many modules in one view, each with a client."""
+    """`count` modules in one view, each with a client."""
 
     def __init__(self, count: int, base_port: int, folder: pathlib.Path):
         self._count = count
@@ -60,8 +60,8 @@ class MeasuredModules:
 
     def announce(self, count: int, size: int,
                  pause: float) -> tuple[float, list[list[float]]] | None:
-        """Announce so many messages on the first module; (seconds until all were told of all,
-        latencies per message), or None when not all came."""
+        """Announce so many messages on the first module; (seconds until every client was told of
+        every message, latencies per message), or None if not all came."""
         with self._changed:
             self._came, self._latencies = 0, {}
         begun, rest = time.perf_counter(), bytes(size - STAMP.size)
@@ -82,7 +82,7 @@ class MeasuredModules:
         return sum(sizes) / len(sizes)
 
     def begin_handshakes(self, count: int) -> None:
-        """Say HELLO to the first module, and go away, so many times."""
+        """Say HELLO to the first module and hang up, so many times."""
         for number in range(count):
             with socket.create_connection(("127.0.0.1", self._base)) as sock:
                 address = address_of("127.0.0.1", 1 + number % 60_000)
@@ -97,7 +97,7 @@ def _resident(pid: int) -> float:
 
 
 def measure_modules(base_port: int) -> int:
-    """Measure pairs and tens of modules; print the table."""
+    """Measure two modules, then ten; print the table."""
     for count in (2, 10):
         with tempfile.TemporaryDirectory(prefix="grapevine-") as folder:
             modules = MeasuredModules(count, base_port, pathlib.Path(folder))

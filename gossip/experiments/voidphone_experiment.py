@@ -1,8 +1,8 @@
-"""The experiment runner.py module: a network of gossip modules, proved by what clients are told.
+"""The experiment `runner.py module`: a network of gossip modules, proved by what clients are told.
 
-Every module is a process with one client, which subscribes and validates. Everyone announces;
-the bootstrapper and a third of the others are killed; when the view of the others is one piece
-again, everyone announces again. Who is whose neighbour is read from the output files.
+Every module is a process with one client, which subscribes and validates. Every client announces;
+the bootstrapper and a third of the others are killed; when the living modules are one piece again,
+every client announces again. The neighbours of a module are read from its output file.
 """
 
 import collections
@@ -17,13 +17,13 @@ from gossip.proof.pieces import Pieces
 from gossip.terminal.command_line import FAILED, show
 from gossip.terminal.signals import End
 
-JOIN_LIMIT = 60.0  # seconds until the view is one piece
-DELIVER_LIMIT = 30.0  # seconds until all is delivered
-STILL = 1.0  # seconds in which nothing may come twice at the end
+JOIN_LIMIT = 60.0  # seconds that modules have to become one piece
+DELIVER_LIMIT = 30.0  # seconds that announcements have to reach all clients
+STILL = 1.0  # seconds at the end in which nothing may come twice
 
 
 class Experiment:
-    """Modules, their clients, and what those were told."""
+    """Modules, their clients, and the data that clients were told of."""
 
     def __init__(self, args, folder: pathlib.Path, end: End):
         self._args = args
@@ -35,7 +35,7 @@ class Experiment:
         self._rows: list[bool] = []  # what held so far
 
     def carry_out(self) -> bool:
-        """The whole story; answer whether everything held."""
+        """Carry out all steps; answer whether all of them held."""
         try:
             since = time.monotonic()
             self._start()
@@ -56,7 +56,7 @@ class Experiment:
         show(f"{args.peers} modules are up; the bootstrapper is {self._processes.address(0)}")
 
     def _taker(self, number: int):
-        """What a client does with data: count it, and call it valid."""
+        """Return what a client calls with data: it counts the data and calls it valid."""
         told = self._told[number] = collections.Counter()
 
         def on_data(data: bytes) -> bool:
@@ -66,7 +66,7 @@ class Experiment:
         return on_data
 
     def _show_view(self, since: float) -> None:
-        """Wait until the view is one piece, and say how long that took."""
+        """Wait until the modules are one piece, and show how long that took."""
         deadline = time.monotonic() + JOIN_LIMIT
         while (pieces := self._pieces()) > 1 and time.monotonic() < deadline:
             self._end.pause(LOOK)
@@ -86,7 +86,7 @@ class Experiment:
         return len(pieces)
 
     def _announce(self) -> None:
-        """Everyone announces; every other one has to be told of it, once."""
+        """Every client announces; every other client has to be told of it, once."""
         said = {number: f"from {number} {self._rng.getrandbits(64):016x}".encode()
                 for number in self._processes.clients}
         for number, data in said.items():
@@ -108,7 +108,7 @@ class Experiment:
             return self._told[number][data]
 
     def _kill(self) -> None:
-        """The bootstrapper and a third of the others die, without a word."""
+        """Kill the bootstrapper and a third of the others, without a word to anyone."""
         others = [number for number in self._processes.running if number != 0]
         victims = [0, *self._rng.sample(others, len(others) // 3)]
         since = time.monotonic()
@@ -122,7 +122,7 @@ class Experiment:
 
 
 def run_experiment(args) -> int:
-    """Run it; 1 when something did not hold."""
+    """Run the experiment; exit code 1 if something did not hold."""
     args.outputs.mkdir(parents=True, exist_ok=True)
     for path in args.outputs.glob("module_*.txt"):
         path.unlink()

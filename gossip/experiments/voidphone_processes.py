@@ -8,14 +8,14 @@ import time
 from gossip.terminal.command_line import FAILED, ROOT, CommandError
 from gossip.voidphone.client import Client
 
-DATA_TYPE = 1337  # of everything that clients say
-UP_LIMIT = 60.0  # seconds until a module listens
-LOOK = 0.05  # seconds between two looks whether it does
+DATA_TYPE = 1337  # of all data that clients announce
+UP_LIMIT = 60.0  # seconds that a module has until it listens
+LOOK = 0.05  # seconds between two looks at whether it listens
 
 
 class Processes:
-    """Modules by number, from 0, the bootstrapper; module N has the ports base+2N (for peers)
-    and base+2N+1 (API). To be closed: those that live end with it."""
+    """Modules by number; module 0 is the bootstrapper. Module N has the ports base+2N (for peers)
+    and base+2N+1 (for clients). `close` ends the modules that live."""
 
     def __init__(self, base_port: int, inis: pathlib.Path, outputs: pathlib.Path):
         self._base = base_port
@@ -54,7 +54,7 @@ class Processes:
                 time.sleep(LOOK)
 
     def links(self) -> dict[str, set[str]]:
-        """Whom each living module calls its neighbours, by its output file."""
+        """The neighbours of each living module, by its output file."""
         links = {}
         for number in self.running:
             path, linked = self.output_file(number), set()
@@ -68,7 +68,7 @@ class Processes:
         return links
 
     def kill(self, numbers: list[int]) -> None:
-        """These die at once, without a word."""
+        """Kill these modules, without a word to anyone."""
         for number in numbers:
             self.running[number].kill()
         for number in numbers:

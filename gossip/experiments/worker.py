@@ -1,10 +1,10 @@
-"""A worker: a process that hosts many nodes for the runner, and ends when its input does.
+"""A worker: a process that hosts many nodes for the runner, and ends when its input ends.
 
-So it ends with the runner, however that ended. On its standard input it is told, line by line:
+So it ends with the runner, however the runner ends. The lines of its standard input are:
 
     start IP:PORT               start a node with this address
     ready                       say `ready` on standard output: all of the above listen
-    kill IP:PORT IP:PORT ...    these die at once: no line, no word, sockets shut
+    kill IP:PORT IP:PORT ...    these nodes die: no last line in a file, sockets shut
 
 The main thread reads; everything else is done by the nodes' own threads.
 """
@@ -20,12 +20,12 @@ from gossip.programs.starting import open_output, prepare_node
 from gossip.terminal.command_line import CommandError, show
 from gossip.terminal.keyboard import Keyboard
 
-PACE, PACE_LIMIT = 0.05, 1.0  # seconds between two nodes that begin, and for all of them: their
-# generators would beat in step for ever after, and joining at once is the hardest way to join
-SWITCH_INTERVAL = 0.5  # seconds a thread may hold the interpreter while others want it; each of
-# those wakes up that often to say so, and with the usual 5 ms hundreds of them do nothing else
-GARBAGE_LOOK = 100_000  # new objects after which Python looks for garbage in circles (700 by
-# default): hundreds of nodes are millions of objects to look at, and leave next to no circles
+PACE, PACE_LIMIT = 0.05, 1.0  # seconds between two starts, and for all starts together: nodes
+# that start at once join at once, which is hardest, and their generators stay in step for ever
+SWITCH_INTERVAL = 0.5  # seconds that a thread may hold the interpreter while others wait for it.
+# Each of these wakes up once in this time; with the usual 5 ms, hundreds of them do nothing else
+GARBAGE_LOOK = 100_000  # new objects after which Python looks for reference cycles (700 by
+# default): hundreds of nodes are millions of objects to look at, and leave next to no cycles
 
 
 class Worker:
@@ -39,7 +39,7 @@ class Worker:
 
     def run(self) -> None:
         """Do what the input says until it ends; then end all nodes."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the runner, which ends us
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the runner, which ends us
         sys.setswitchinterval(SWITCH_INTERVAL)
         gc.set_threshold(GARBAGE_LOOK)
         keyboard = Keyboard()
@@ -64,7 +64,7 @@ class Worker:
             time.sleep(min(PACE, PACE_LIMIT / len(started)))
 
     def _prepare(self, text: str):
-        """Make a node and start its threads, which wait until all nodes are so far."""
+        """Make a node and start its threads, which wait until `go` is called."""
         address = parse_address(text)
         node = self._make_node(address, open_output(self._outputs, self._kind, address))
         prepare_node(node)
@@ -72,7 +72,7 @@ class Worker:
         return node
 
     def _kill(self, addresses: list[str]) -> None:
-        """These die together, without a word: no one's file tells of the end of another."""
+        """Let these nodes die together, so that the file of none tells of the end of another."""
         nodes = [self._nodes.pop(address) for address in addresses]
         for node in nodes:
             node.output.finish()
@@ -82,8 +82,8 @@ class Worker:
             node.stop()
 
     def _end(self) -> None:
-        """All say their last word, and the process is gone, with all sockets and threads. First
-        nobody begins anything new: thousands of threads that do keep the last words waiting."""
+        """Write the last line of all nodes, and end the process with its sockets and threads.
+        Before that all nodes stop to begin anything: thousands of threads would delay the lines."""
         for node in self._nodes.values():
             node.stopping.set()
         for node in self._nodes.values():

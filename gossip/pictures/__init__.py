@@ -1,4 +1,4 @@
-"""What can be looked at: charts, the network, and a page about a run, made of proof/'s records.
+"""What can be looked at: charts, the network, and a page about it, made of the records of proof/.
 
-Values in, SVG or HTML out. What is true about a run is decided in proof/, not here.
+Values in, SVG or HTML out. What the files prove about a network is decided in proof/, not here.
 """

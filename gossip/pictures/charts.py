@@ -1,9 +1,9 @@
 """Charts: values in, SVG text out.
 
-Pure. Every chart is a document of its own with its background and its colours for light and for
-dark, and its classes begin with `gv-`, so that it can stand in a page as well. Texts are escaped
-here. Left out on purpose: ids, scripts, fonts, anything that a viewer would have to fetch. The
-drawing of the network is in plot.py.
+Pure. Every chart is an SVG document with a background, and with colours for light and dark
+screens. Its classes begin with `gv-`, so that it can stand in a page as well. Texts are escaped
+here. Left out on purpose: ids, scripts, fonts, and anything that a viewer would have to fetch.
+The drawing of the network is in plot.py.
 """
 
 import html
@@ -11,8 +11,8 @@ import math
 from collections import Counter
 from typing import NamedTuple
 
-WIDTH = 960  # of all charts, in units of their own
-PER_DECADE = 8  # bars of the latency histogram
+WIDTH = 960  # of all charts, in SVG units
+PER_DECADE = 8  # bars of the latency histogram from one power of ten to the next
 
 _LIGHT = {"bg": "#ffffff", "ink": "#1c2733", "muted": "#556270", "grid": "#e2e7ed",
           "edge": "#5d7894", "main": "#1c6cb0", "warm": "#bf4408", "cool": "#0f766e",
@@ -41,7 +41,7 @@ Points = list[tuple[float, float]]
 
 
 class Curves(NamedTuple):
-    """What the chart of degrees shows, each as (k, share of peers with that degree or more)."""
+    """The curves of the chart of degrees; a point is (k, share of peers with degree k or more)."""
 
     measured: Points
     predicted: Points
@@ -51,7 +51,7 @@ class Curves(NamedTuple):
 
 
 class Lane(NamedTuple):
-    """One lane of the timeline: a number that changes, or (without values) moments."""
+    """One lane of the timeline: moments, or a number that changes at these moments."""
 
     name: str
     moments: list[float]
@@ -75,7 +75,7 @@ class Axis(NamedTuple):
 
 
 def number(value: float) -> str:
-    """A coordinate, as short as it may be."""
+    """A coordinate with one decimal, or none if it is 0."""
     return f"{value:.1f}".removesuffix(".0")
 
 
@@ -93,7 +93,7 @@ def path(points: Points, style: str) -> str:
 
 
 def rectangle(x: float, y: float, width: float, height: float, style: str, title: str) -> str:
-    """A rectangle that tells its title to whoever points at it."""
+    """A rectangle; its title is shown when the mouse points at it."""
     return (f'<rect x="{number(x)}" y="{number(y)}" width="{number(width)}" '
             f'height="{number(height)}" class="{style}"><title>{html.escape(title)}</title></rect>')
 
@@ -122,7 +122,7 @@ def linear_ticks(high: float, most: int = 6) -> list[float]:
 
 
 def _ends(values: list[float]) -> tuple[float, float]:
-    """The 1-2-5 numbers around values that are to stand on a logarithmic axis."""
+    """The ends of a logarithmic axis for these values: each a 1, 2 or 5 times a power of ten."""
     low, high = min(values) * 0.999, max(values) * 1.1
     return (max(tick for tick in log_ticks(low / 10, low * 1.002)),
             min(tick for tick in log_ticks(high, high * 10)))
@@ -194,7 +194,7 @@ def _curves(curves: Curves, across: Axis, upright: Axis) -> list[str]:
 
 
 def _legend(curves: Curves, peers: int) -> list[str]:
-    """What the points and lines are, above the left half."""
+    """The meaning of points and lines, above the left half."""
     parts = ['<path class="gv-dots gv-main-line" d="M40 51h0"/>',
              text(62, 56, f"measured, {peers} peer{'s' * (peers != 1)}")]
     parts += [path([(26, 73), (54, 73)], "gv-line gv-warm-line")] if curves.fitted else []
@@ -205,7 +205,7 @@ def _legend(curves: Curves, peers: int) -> list[str]:
 
 
 def _stairs(curve: Points, start: float, bottom: float) -> Points:
-    """P(K >= k) as it is between whole k, too: level up to each k, then down."""
+    """P(K >= k) as stairs: level up to each whole k, then down."""
     stairs, before = [], start
     for k, share in curve:
         stairs += [(before, share), (k, share)]
@@ -243,7 +243,7 @@ def _degree_bar(first: int, width: int, count: int, across: Axis, upright: Axis)
 
 
 def duration(seconds: float) -> str:
-    """A short time with its unit."""
+    """A short time with its unit, like 2.5 ms."""
     for unit, size in (("s", 1.0), ("ms", 1e-3)):
         if seconds >= size * 0.9995:
             return f"{seconds / size:.3g} {unit}"
@@ -251,10 +251,11 @@ def duration(seconds: float) -> str:
 
 
 def latency_chart(times: list[float], marks: dict[str, float]) -> str:
-    """A histogram of times (seconds, at least one) on a logarithmic axis, some of them marked."""
+    """A histogram of times (in seconds; not empty) on a logarithmic axis; `marks` are named times
+    that get a line, like the median."""
     bars = Counter(math.floor(math.log10(max(time, 1e-6)) * PER_DECADE) for time in times)
     first, last = min(bars), max(bars) + 1
-    spare = max(0, PER_DECADE + 1 - (last - first))  # at least a decade, so that ticks are in it
+    spare = max(0, PER_DECADE + 1 - (last - first))  # an axis of one power of ten has ticks
     across = Axis(_edge(first - spare // 2), _edge(last + spare - spare // 2), 90, 930, True)
     upright = Axis(0, max(bars.values()) * 1.05, 260, 50)
     ticks = log_ticks(across.low, across.high)
@@ -269,12 +270,12 @@ def latency_chart(times: list[float], marks: dict[str, float]) -> str:
 
 
 def _edge(bar: int) -> float:
-    """The least time that belongs to a bar."""
+    """The shortest time, in seconds, that a bar counts."""
     return 10 ** (bar / PER_DECADE)
 
 
 def _latency_bars(bars: dict[int, int], across: Axis, upright: Axis) -> list[str]:
-    """A bar for every range of times in which there was one."""
+    """A bar for every range of times in which a delivery falls."""
     parts = []
     for bar, count in sorted(bars.items()):
         left, right = across(_edge(bar)), across(_edge(bar + 1))
@@ -285,7 +286,7 @@ def _latency_bars(bars: dict[int, int], across: Axis, upright: Axis) -> list[str
 
 
 def _marks(across: Axis, marks: dict[str, float]) -> list[str]:
-    """Dashed upright lines; the first's words stand to its left, the last's to its right."""
+    """Dashed upright lines, each with its name beside it, on the side that has room."""
     parts = []
     for at, (name, time) in enumerate(sorted(marks.items(), key=lambda mark: mark[1])):
         x = across(max(time, across.low))
@@ -312,7 +313,7 @@ def timeline_chart(lanes: list[Lane], length: float) -> str:
 
 
 def _tick_lane(lane: Lane, across: Axis, y: float) -> list[str]:
-    """A stroke for every moment; those on the same spot are one stroke."""
+    """A stroke for every moment; moments on the same spot share one."""
     spots = sorted({number(across(moment)) for moment in lane.moments}, key=float)
     strokes = "".join(f"M{spot} {number(y + 7)}v20" for spot in spots)
     return [text(14, y + 22, lane.name),
@@ -322,7 +323,7 @@ def _tick_lane(lane: Lane, across: Axis, y: float) -> list[str]:
 
 
 def _step_lane(lane: Lane, across: Axis, y: float) -> list[str]:
-    """A line that is level between the moments at which its number changes, up to the last."""
+    """A line that is level between the moments at which the number changes."""
     most = max(lane.values or [1]) or 1
     upright = Axis(0, most, y + 78, y + 14)
     points = []

@@ -2,10 +2,11 @@
 
 Pure: nodes are numbers from 0 on, and nothing is random, so the same graph gives the same places.
 Forces after T. Fruchterman, E. Reingold, "Graph Drawing by Force-directed Placement", Software:
-Practice and Experience 21 (1991): links pull, nodes push each other, steps grow smaller; and as
-in M. Jacomy et al., "ForceAtlas2", PLoS ONE 9 (2014), who has more links pushes more and is drawn
-to the centre. The push of far nodes is summed up in the tree of J. Barnes, P. Hut, "A hierarchical
-O(N log N) force-calculation algorithm", Nature 324 (1986). Left out: edges are not kept off nodes.
+Practice and Experience 21 (1991): links pull, nodes push each other, steps grow smaller. As in
+M. Jacomy et al., "ForceAtlas2", PLoS ONE 9 (2014), a node with more links pushes more, and is
+drawn to the centre. The push of far nodes is summed up in the tree of J. Barnes, P. Hut, "A
+hierarchical O(N log N) force-calculation algorithm", Nature 324 (1986). Left out: in graphs of
+many links, a link may cross nodes that are not its ends.
 """
 
 import cmath
@@ -13,12 +14,12 @@ import math
 from typing import NamedTuple
 
 GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
-STEPS = 100  # of all nodes, up to 600 of them; fewer for more
-OPENING = 1.0  # a cell is one body for who is farther away than its width times this
-DEEPEST = 24  # levels of the tree; what is nearer together than that is one body
-PASSES = 60  # in which overlapping circles move apart
-GAP = 2.5  # between two circles
-FEW_LINKS = 60  # so few that circles can stand off all of them
+STEPS = 100  # in which all nodes move; fewer if there are more than 600 nodes
+OPENING = 1.0  # a cell counts as one body for nodes farther away than its width times this
+DEEPEST = 24  # levels of the tree; nodes in the same cell of the last level are one body
+PASSES = 60  # rounds, at most, in which overlapping circles move apart
+GAP = 2.5  # distance between two circles
+FEW_LINKS = 60  # with up to so many links, circles are moved off the links of others
 
 Point = tuple[float, float]
 
@@ -130,7 +131,7 @@ def _cell(bodies: list, x: float, y: float, width: float, depth: int) -> Cell:
 
 
 def push(tree: Cell, x: float, y: float) -> Point:
-    """The push that all bodies of the tree give who stands at (x, y): mass / distance each."""
+    """The push of all bodies of the tree on a node at (x, y): mass / distance each."""
     push_x = push_y = 0.0
     todo = [tree]
     while todo:
@@ -147,8 +148,8 @@ def push(tree: Cell, x: float, y: float) -> Point:
 
 
 def _fill_disc(places: list[Point]) -> list[Point]:
-    """Stretch the places so that they fill the unit disc more evenly: halfway to the distances
-    from the centre at which each ring would hold its share of the nodes."""
+    """Stretch the places so that they fill the unit disc more evenly: each node moves halfway to
+    the distance from the centre that it would have in a disc filled evenly."""
     centred = _centred(places)
     order = sorted(range(len(places)), key=lambda n: (math.hypot(*centred[n]), n))
     farthest = math.hypot(*centred[order[-1]]) or 1.0
@@ -162,9 +163,9 @@ def _fill_disc(places: list[Point]) -> list[Point]:
 
 
 def _centred(places: list[Point]) -> list[Point]:
-    """Move the middle of the smallest circle around all to (0, 0), by steps that get shorter
-    towards whoever is farthest (M. Badoiu, K. L. Clarkson, "Smaller core-sets for balls", SODA
-    2003), and turn the longer way of the whole into the horizontal."""
+    """Move the centre of the smallest circle around all places to (0, 0), and turn the places so
+    that they are wider than high. The centre is found by ever shorter steps towards the farthest
+    place (M. Badoiu, K. L. Clarkson, "Smaller core-sets for balls", SODA 2003)."""
     x, y = places[0]
     for step in range(2, 300):
         far = max(places, key=lambda spot: (spot[0] - x) ** 2 + (spot[1] - y) ** 2)
@@ -177,8 +178,8 @@ def _centred(places: list[Point]) -> list[Point]:
 
 def separate(places: list[Point], radii: list[float], bound: float,
              links: list[tuple[int, int]]) -> list[Point]:
-    """Move circles apart until none overlap, or nearly so, inside a disc of radius `bound`; where
-    links are few, circles move off those that pass under them."""
+    """Move circles apart until none overlap, or nearly so, inside a disc of radius `bound`. If
+    links are few, circles also move off the links of others that pass under them."""
     spots = [list(spot) for spot in places]
     for _ in range(PASSES):
         moved = False
@@ -207,7 +208,8 @@ def _clear_links(spots: list[list[float]], radii: list[float],
 
 
 def _step_aside(spot: list[float], start: list[float], end: list[float], radius: float) -> bool:
-    """Move a circle half of the way off the line between two others; was it on that line?"""
+    """Move a circle half of the way off the line between two others; returns whether it lay
+    on that line."""
     along_x, along_y = end[0] - start[0], end[1] - start[1]
     length = math.hypot(along_x, along_y)
     if not length:
@@ -225,7 +227,8 @@ def _step_aside(spot: list[float], start: list[float], end: list[float], radius:
 
 
 def _near(spots: list[list[float]], reach: float) -> list[tuple[int, int]]:
-    """All pairs that may be nearer than `reach`: of the same or of adjacent squares of a grid."""
+    """All pairs that may be nearer than `reach`: pairs in the same square of a grid of that width,
+    or in adjacent squares."""
     grid: dict[tuple[int, int], list[int]] = {}
     for node, (x, y) in enumerate(spots):
         grid.setdefault((int(x // reach), int(y // reach)), []).append(node)

@@ -1,8 +1,9 @@
 """Plot: degrees.svg, network.svg and report.html from the output files of a folder.
 
-Takes the network at the moment when most peers were up, draws it (peers as circles whose area
-goes by their degree, the hubs in the middle), and leaves the other charts to charts.py, the
-places to layout.py and the page to report.py. The same files give the same bytes.
+The drawing shows the network at the moment when most peers were up. A peer is a circle whose
+area is proportional to its degree; the hubs (peers with many links) stand in the middle. The
+other charts are in charts.py, the places of circles in layout.py, the page in report.py. The
+same files give the same bytes.
 """
 
 import math
@@ -19,15 +20,15 @@ from gossip.proof import graph, powerlaw
 from gossip.proof.degrees import PowerLaw
 from gossip.proof.records import Records
 
-OUTER = 440.0  # radius of the largest drawing
+OUTER = 440.0  # radius of the largest drawing, in SVG units
 ROOM = 130.0  # a small network's drawing has this radius times the root of its number of peers
 COVERED = 0.16  # share of the drawing's area that circles cover, at most
-LARGEST = 40.0  # radius of a circle
-ALL_NAMED = 60  # up to so many peers each has a label,
-HUBS_NAMED = 12  # of more only so many
-LABEL = 12  # size of a label's letters; in a circle they may be smaller:
-SMALLEST_LABEL = 8.5
-LETTER = 0.62  # width of a digit, of its size
+LARGEST = 40.0  # radius of a circle, at most
+ALL_NAMED = 60  # with up to so many peers each has a label;
+HUBS_NAMED = 12  # with more, only so many have
+LABEL = 12  # size of a label's letters
+SMALLEST_LABEL = 8.5  # their smallest size inside a circle
+LETTER = 0.62  # width of a digit, as a share of its size
 
 
 class DrawnPeer(NamedTuple):
@@ -48,7 +49,7 @@ class DrawnPeer(NamedTuple):
 
     @property
     def title(self) -> str:
-        """What is told to whoever points at it."""
+        """The text that is shown when the mouse points at the circle."""
         return (f"{self.address}: degree {self.degree}, capacity {self.capacity}"
                 + ("" if self.up else ", not up at that moment") + (", died" if self.died else ""))
 
@@ -87,7 +88,7 @@ def _cumulative(values: list[int]) -> charts.Points:
 
 
 def _fit_curve(law: PowerLaw) -> charts.Points:
-    """The fit as a share of all peers, although it tells only of degrees from low to high."""
+    """The fit as a share of all peers, although it covers only degrees from low to high."""
     share = law.fitted.count / len(law.degrees)
     above = sum(degree > law.high for degree in law.degrees) / len(law.degrees)
     tail = powerlaw.at_least(shares(law.fitted.exponent, law.low, law.high))
@@ -109,7 +110,7 @@ def network_svg(records: Records) -> str:
 
 
 def draw(peers: list[DrawnPeer], links: list[tuple[int, int]]) -> str:
-    """The drawing of these peers, linked by their numbers."""
+    """The drawing of these peers; a link is a pair of positions in their list."""
     bound = min(OUTER, ROOM * math.sqrt(len(peers)))
     radii = radii_of([peer.degree for peer in peers], bound)
     spots = _spots(peers, links, radii, bound)
@@ -124,7 +125,7 @@ def draw(peers: list[DrawnPeer], links: list[tuple[int, int]]) -> str:
 
 
 def _edges(spots: list[Point], links: list[tuple[int, int]]) -> list[str]:
-    """The links: the more there are, the fainter and thinner; where many cross it gets darker."""
+    """The links. The more there are, the fainter and thinner each is; crossings are darker."""
     few = 12 / math.sqrt(len(links) or 1)
     opacity, width = max(0.12, min(0.6, few)), max(0.9, min(1.8, few))
     return [f'<g class="gv-edge" stroke-opacity="{opacity:.2f}" stroke-width="{width:.2f}">',
@@ -134,7 +135,7 @@ def _edges(spots: list[Point], links: list[tuple[int, int]]) -> list[str]:
 
 
 def radii_of(degrees: list[int], bound: float) -> list[float]:
-    """Radii of circles whose areas are proportional to the degrees; 0 is drawn as 1."""
+    """Radii of circles whose areas are proportional to the degrees; degree 0 is drawn like 1."""
     sizes = [max(1, degree) for degree in degrees]
     unit = min(COVERED * bound ** 2 / sum(sizes), LARGEST ** 2 / max(sizes))
     return [math.sqrt(unit * size) for size in sizes]
@@ -142,7 +143,7 @@ def radii_of(degrees: list[int], bound: float) -> list[float]:
 
 def _spots(peers: list[DrawnPeer], links: list[tuple[int, int]], radii: list[float],
            bound: float) -> list[Point]:
-    """Places around (0, 0): who was up by its links, who was not on rings outside."""
+    """Places around (0, 0): peers that were up by their links, the others on rings outside."""
     up = [at for at, peer in enumerate(peers) if peer.up]
     away = [at for at, peer in enumerate(peers) if not peer.up]
     spots = dict(zip(away, _rings(len(away), 2 * min(radii) + 8, bound)))
@@ -158,7 +159,7 @@ def _spots(peers: list[DrawnPeer], links: list[tuple[int, int]], radii: list[flo
 
 
 def _rings(count: int, step: float, bound: float) -> list[Point]:
-    """So many places, a step apart, on rings from the bound inwards."""
+    """`count` places, `step` apart, on rings from the bound inwards."""
     spots: list[Point] = []
     radius = bound - step / 2
     while len(spots) < count:
@@ -177,7 +178,7 @@ def _circle(peer: DrawnPeer, spot: Point, radius: float) -> str:
 
 
 def _legend(peers: list[DrawnPeer], links: list[tuple[int, int]]) -> list[str]:
-    """A heading, and what the colours mean, as far as they occur."""
+    """A heading, and the meaning of each colour that occurs."""
     up = sum(peer.up for peer in peers)
     heading = (f"{up} peer{'s' * (up != 1)} and {len(links)} link{'s' * (len(links) != 1)} "
                f"when most peers were up")
@@ -196,8 +197,8 @@ def _legend(peers: list[DrawnPeer], links: list[tuple[int, int]]) -> list[str]:
 
 
 def _labels(peers: list[DrawnPeer], spots: list[Point], radii: list[float]) -> list[str]:
-    """Ports of all peers, or of the largest hubs: in the circle where they fit, else beside it;
-    none lies upon another."""
+    """Ports of all peers, or of the largest hubs. A port stands in its circle if it fits, else
+    beside it; no label covers another."""
     order = sorted(range(len(peers)), key=lambda at: (-peers[at].degree, at))
     taken: list[Box] = []
     labels = []
@@ -223,7 +224,7 @@ def _label(x: float, y: float, words: str, style: str, size: float, more: str = 
 
 def _free_box(words: str, at: int, spots: list[Point], radii: list[float],
               taken: list[Box]) -> Box | None:
-    """Where a label can stand near its circle, and on no other circle or label."""
+    """A place for a label beside its circle, on no other circle or label; None if none is free."""
     (x, y), radius = spots[at], radii[at]
     half, high = LETTER * LABEL * len(words) / 2 + 1, LABEL + 2
     up, beside = radius + 2 + high / 2, radius + 2 + half

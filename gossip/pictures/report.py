@@ -1,9 +1,9 @@
 """Report: one page that shows a network from its output files, and needs nothing but itself.
 
-The page holds the proof of check.py, charts, and every node's output file (its end, if it is
-long), deflated, which page.js inflates and lists when a node is chosen. Everything in the files
-may be hostile: here all text is escaped, and page.js sets nothing but text. Left out: anything
-that follows a network while it runs.
+The page holds the proof of check.py, charts, and the output file of every node, compressed (of a
+long file only the end). When a reader chooses a node, page.js unpacks its file and lists the
+events. The files may hold hostile text: all text is escaped here, and page.js sets text only,
+never markup. Left out: following a network while it runs.
 """
 
 import base64
@@ -20,9 +20,9 @@ from gossip.proof import check, delivery, graph
 from gossip.proof.evidence import Row, quantile
 from gossip.proof.records import Records
 
-TAIL = 2 * 1024 * 1024  # bytes of a node's file that go into the page, at most,
-WHOLE = 128 * 1024 * 1024  # and of all files together
-SHOWN = 20  # failures of a kind that are shown
+TAIL = 2 * 1024 * 1024  # bytes of one node's file in the page, at most
+WHOLE = 128 * 1024 * 1024  # bytes of all files together in the page, at most
+SHOWN = 20  # failures of one row that are shown
 
 _HERE = pathlib.Path(__file__).parent
 _CLAIMS = {
@@ -39,11 +39,11 @@ _CLAIMS = {
 
 
 class NodeFile(NamedTuple):
-    """What the page holds of one node's output file."""
+    """The lines of one node's output file that the page holds."""
 
     name: str  # of the file, without its suffix
     data: bytes
-    left_out: int  # lines before
+    left_out: int  # lines of the file before these
 
 
 def page(records: Records, folder: pathlib.Path, degrees: str, network: str) -> str:
@@ -83,7 +83,7 @@ def node_files(folder: pathlib.Path) -> list[NodeFile]:
 
 
 def tail(data: bytes, limit: int) -> tuple[bytes, int]:
-    """(the last whole lines of the data, up to limit bytes; the number of lines before)."""
+    """(the last whole lines of the data, up to `limit` bytes; the number of lines before)."""
     if len(data) <= limit:
         return data, 0
     cut = data.find(b"\n", len(data) - limit - 1) + 1 or len(data) - limit
@@ -91,7 +91,7 @@ def tail(data: bytes, limit: int) -> tuple[bytes, int]:
 
 
 def _verdict(rows: list[Row]) -> str:
-    """One sentence: does the proof hold?"""
+    """One sentence that says whether the proof holds."""
     failing = [row.name for row in rows if row.holds is False]
     claims = sum(row.holds is not None for row in rows)
     if failing:
@@ -138,7 +138,7 @@ def _proof_row(row: Row) -> str:
 
 
 def _latency(times: list[float], late: int) -> str:
-    """The histogram, and what is not in it."""
+    """The histogram, and a note about the deliveries that are not in it."""
     note = (f"<p>{late:,} deliveries to peers that joined after the message was generated are "
             f"left out.</p>")
     if not times:
@@ -180,7 +180,7 @@ def _step_lane(name: str, changes: list[tuple[float, int]], start: float) -> Lan
 
 
 def _population(begun: list[float], ended: list[float]) -> list[tuple[float, int]]:
-    """(time, how many are up from then on)."""
+    """(time, number of peers that are up from then on)."""
     changes, count = [], 0
     for at, change in sorted([(at, 1) for at in begun] + [(at, -1) for at in ended]):
         count += change

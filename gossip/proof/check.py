@@ -1,9 +1,7 @@
 """The check: proves from the output files alone that a network did what it should.
 
-Every row of the proof is a function from `Proof` to a `Row`. A run counts as dead from its last
-line on if that line is not `stopped:quit` and is older than two liveness intervals before the
-newest line of the folder. What a run that ended missed in its last second is not held against
-anyone: it may have been on its way.
+Every row of the proof is a function from `Proof` to a `Row`. The rows about messages are in
+delivery.py, the rows about deaths in deaths.py, the others here.
 """
 
 import pathlib
@@ -13,7 +11,7 @@ from gossip.proof.degrees import PowerLaw
 from gossip.proof.evidence import PROBE_TIME, Proof, Row
 from gossip.proof.records import Records
 
-SHOWN = 5  # failures of a kind that are shown in full
+SHOWN = 5  # failures of one row that are shown
 
 
 def prove(records: Records) -> list[Row]:
@@ -25,7 +23,7 @@ def prove(records: Records) -> list[Row]:
 
 
 def degrees(proof: Proof) -> Row:
-    """Everyone's degree when most peers were up, and the power law that fits best."""
+    """The degrees when most peers were up, and the power law that fits them best."""
     law = PowerLaw(proof.records)
     if not law.degrees:
         return Row("degrees", None, "no peer said what its degree is", [])
@@ -38,7 +36,7 @@ def degrees(proof: Proof) -> Row:
 
 
 def pieces(proof: Proof) -> Row:
-    """For how long the graph was in more than one piece; it may not stay so."""
+    """How long the graph was in several pieces; it fails if the graph stays so for too long."""
     end = graph.end_of(proof.records)
     history = graph.history(proof.records)
     if not history:
@@ -70,7 +68,7 @@ def threads(proof: Proof) -> Row:
 
 
 def format_rows(rows: list[Row]) -> str:
-    """The proof as people read it."""
+    """The proof as text: one line a row, and the details of the row below it."""
     lines = []
     for row in rows:
         verdict = {True: "holds", False: "FAILS", None: ""}[row.holds]
@@ -90,6 +88,6 @@ def check_folder(folder: pathlib.Path) -> tuple[bool, str]:
 
 
 def check_records(records: Records) -> tuple[bool, str]:
-    """The same for files that are read already."""
+    """The same for records that have been read already."""
     rows = prove(records)
     return all(row.holds is not False for row in rows), format_rows(rows)

@@ -1,4 +1,4 @@
-"""The rows about who lives and who died: whether the dead were found, and nobody else."""
+"""The rows about life and death: signs of life, and whether just the dead were removed."""
 
 import bisect
 
@@ -7,6 +7,7 @@ from gossip.proof.runs import PeerRun
 
 
 def liveness(proof: Proof) -> Row:
+    """How many liveness requests, replies and misses there were."""
     requests = sum(run.requests for run in proof.peers)
     replies = sum(len(run.replies) for run in proof.peers)
     misses = sum(run.misses for run in proof.peers)
@@ -14,7 +15,7 @@ def liveness(proof: Proof) -> Row:
 
 
 def dead(proof: Proof) -> Row:
-    """Every peer that died was reported to and removed by its seeds, and nobody living was."""
+    """Every peer that died was reported to its seeds and removed by them; no living peer was."""
     failures, delays = [], []
     deaths = proof.deaths()
     for run in deaths:
@@ -30,7 +31,8 @@ def dead(proof: Proof) -> Row:
 
 
 def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
-    """What is missing after a death, and how long what is not missing took."""
+    """The failures after a death; and for each seed that did what it should, the seconds from the
+    last line of the dead peer until the seed had heard of the death and removed the peer."""
     failures, delays = [], []
     found = found_dead(proof, run)
     interval = run.setting("liveness-interval")
@@ -51,7 +53,7 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
         reported = [at for at, peer, _ in seed.reports
                     if peer == run.address and at >= run.last]
         if found and not reported and seed.last < min(found):
-            continue  # it had ended before anybody could tell it
+            continue  # the seed had ended before anybody could report to it
         if removed and bool(reported) == bool(found):
             delays.append(max(removed[0], reported[0] if reported else 0) - run.last)
             continue
@@ -66,14 +68,16 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
 
 
 def found_dead(proof: Proof, run: PeerRun) -> list[float]:
-    """When others found the peer dead after its last line."""
+    """The times at which other peers found this one dead, after its last line."""
     return [other.dead[run.address] for other in proof.peers
             if other.dead.get(run.address, 0) >= run.last]
 
 
 def _living_removed(proof: Proof) -> list[str]:
-    """Peers that a seed removed as dead although they wrote lines before and after, and were in
-    touch, through others, with who reported them (so nobody was cut off from anybody)."""
+    """Failures: a seed removed a peer as dead, although the peer wrote lines before and after.
+
+    It is no failure if the peer was cut off from the reporter, which then could not know better.
+    """
     failures = []
     for seed in proof.seeds:
         for at, peer, reason in seed.removed:
@@ -89,8 +93,8 @@ def _living_removed(proof: Proof) -> list[str]:
 
 
 def _in_touch(proof: Proof, peer: str, begin: float, end: float) -> set[str]:
-    """Who was in touch with a peer by liveness replies between two moments, through others,
-    too."""
+    """The peers in touch with a peer between two moments: liveness replies lead from one to the
+    other, directly or through other peers."""
     heard: dict[str, set[str]] = {}
     for run in proof.peers:
         replies = run.replies

@@ -8,11 +8,12 @@ from gossip.proof.records import Records
 class PowerLaw:
     """Degrees and capacities of the peers when most of them were up, and fitted exponents.
 
-    A peer's degree can reach its capacity, or the number of the other peers if that is less.
-    The exponents are fitted between the smallest and the largest such number: to the degrees
-    (`fitted`) and to these numbers themselves (`predicted`); None where there is nothing to fit.
-    With the usual rule a uniform id gives a density proportional to 1/k (derived in
-    capacity.py), so the latter is about 1, and more where many ids have the smallest capacity.
+    `capacities` holds for each peer its capacity, or the number of the other peers if that is
+    less: no degree can be larger. An exponent is fitted to the degrees (`fitted`) and to the
+    capacities (`predicted`), for values from the smallest capacity to the largest. It is None
+    where there is nothing to fit. With the usual rule the capacity k has a density proportional
+    to 1/k (derived in capacity.py): `predicted` is then about 1, and larger if many peers have
+    the smallest capacity.
     """
 
     def __init__(self, records: Records):

@@ -1,4 +1,8 @@
-"""The rows about messages: whether each was generated, reached everybody, and came once."""
+"""The rows about messages: whether each was generated, reached everybody, and came once.
+
+A message that a run misses in the last second before its end is no failure: the message may
+have been on its way.
+"""
 
 import bisect
 
@@ -6,11 +10,11 @@ from gossip.proof.evidence import PROBE_TIME, Proof, Row, quantile
 from gossip.proof.records import Records
 from gossip.proof.runs import PeerRun
 
-ON_ITS_WAY = 1.0  # seconds before its end in which a run may have missed a message
+ON_ITS_WAY = 1.0  # seconds before the end of a run in which it may miss a message
 
 
 def gossips(proof: Proof) -> Row:
-    """Every peer generated what its settings say, if it lived that long."""
+    """Every run generated as many messages as its settings ask for in the time that it had."""
     failures, expected = [], 0
     for run in proof.peers:
         count = int(run.setting("gossip-count"))
@@ -28,7 +32,7 @@ def gossips(proof: Proof) -> Row:
 
 
 def broadcast(proof: Proof) -> Row:
-    """Every message reached every run that was up when it was generated, or later."""
+    """Every message reached every run that was up when the message was generated, or later."""
     failures, lost = [], []
     holders: dict[str, list[PeerRun]] = {message: [] for message in proof.origin}
     for run in proof.peers:
@@ -59,9 +63,9 @@ def broadcast(proof: Proof) -> Row:
 
 
 def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -> bool:
-    """Whether a run may lack a message: it ended too soon, or came too late to get it."""
+    """Whether the run may lack the message: the run ended too soon, or began too late."""
     made = proof.origin[message].generated[message]
-    if made < run.first:  # it joined later: only what is still kept can reach it
+    if made < run.first:  # the run began later, and can get only what others still keep
         newer = bisect.bisect(proof.times, run.first) - bisect.bisect(proof.times, made)
         if (all(holder.last <= run.first for holder in holders)
                 or newer >= run.setting("cache-size") or not run.setting("antientropy-interval")):
@@ -75,7 +79,7 @@ def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -
 
 
 def _had_company(proof: Proof, run: PeerRun, end: float) -> bool:
-    """Whether somebody else was up with it for so long that they should have met."""
+    """Whether another peer was up beside the run for long enough that they should have met."""
     patience = 2 * run.setting("liveness-interval") + PROBE_TIME
     return any(other.address != run.address
                and min(end, other.last) - max(run.first, other.first) > patience
@@ -83,7 +87,7 @@ def _had_company(proof: Proof, run: PeerRun, end: float) -> bool:
 
 
 def _altered(proof: Proof) -> list[str]:
-    """Messages that did not arrive byte for byte, or not from a neighbour."""
+    """Failures: messages that arrived altered, or from an address that was no neighbour."""
     failures = []
     for run in proof.peers:
         for message, delivery in run.received.items():
@@ -102,7 +106,7 @@ def _through_others(proof: Proof) -> int:
 
 
 def _complete(proof: Proof) -> bool:
-    """Whether every two peers that were up together, and joined, were neighbours some time."""
+    """Whether any two peers that joined, and were up at the same time, have been neighbours."""
     joined = [run for run in proof.peers if run.first_linked is not None]
     return all(one.address == other.address or other.address in one.ever_linked
                or one.last <= other.first or other.last <= one.first
@@ -110,14 +114,15 @@ def _complete(proof: Proof) -> bool:
 
 
 def once(proof: Proof) -> Row:
-    """Nothing was received twice."""
+    """No run received a message twice."""
     failures = [f"{proof.name(run)} received or generated {message} more than once"
                 for run in proof.peers for message in run.repeated]
     return Row("once", not failures, f"{len(failures)} messages received twice", failures)
 
 
 def latency(proof: Proof) -> Row:
-    """From `generated` to `received`; deliveries to those who joined later apart."""
+    """The time from `generated` to `received`; deliveries to runs that began after the message was
+    generated are only counted."""
     times, late = latencies(proof.records)
     figures = "nothing was delivered"
     if times:
@@ -127,7 +132,7 @@ def latency(proof: Proof) -> Row:
 
 
 def latencies(records: Records) -> tuple[list[float], int]:
-    """(seconds from generated to received, number of deliveries to who joined later)."""
+    """(seconds from generated to received, number of deliveries to runs that began later)."""
     made = {message: at for run in records.peers for message, at in run.generated.items()}
     times, late = [], 0
     for run in records.peers:

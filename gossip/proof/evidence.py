@@ -1,4 +1,8 @@
-"""What several rows of the proof need, and what a row is."""
+"""Evidence: what a row of the proof is, and what several rows need to know of the records.
+
+A run is dead if it did not end with `stopped:quit` and its last line is more than two liveness
+intervals older than the newest line of the folder. It counts as dead from its last line on.
+"""
 
 import collections
 import time
@@ -7,12 +11,12 @@ from typing import NamedTuple
 from gossip.proof.records import Records
 from gossip.proof.runs import PeerRun
 
-PROBE_TIME = 2.0  # seconds that a last probe takes
+PROBE_TIME = 2.0  # seconds that the last probe of a silent neighbour may take
 
 
 class Row(NamedTuple):
-    """One line of the proof: `holds` is None where there is nothing to hold; `details` are the
-    failures, then what else is worth knowing."""
+    """One line of the proof. `holds` is None in a row that only shows figures; `details` lists
+    the failures, then other facts worth knowing."""
 
     name: str
     holds: bool | None
@@ -21,7 +25,7 @@ class Row(NamedTuple):
 
 
 class Proof:
-    """What several rows need to know of the records."""
+    """The records, and what several rows need to know of them."""
 
     def __init__(self, records: Records):
         self.records = records
@@ -39,18 +43,18 @@ class Proof:
         return run.has_ended(self.newest)
 
     def name(self, run: PeerRun) -> str:
-        """A run's address, and when it began if the peer lived more than once."""
+        """The address of a run, and its start if the peer was started more than once."""
         if self.lives[run.address] == 1:
             return run.address
         return f"{run.address} (started {time.strftime('%F %T', time.gmtime(run.first))})"
 
     def deaths(self) -> list[PeerRun]:
-        """The last runs of the peers that are dead; nobody looks after chat servers."""
+        """The last run of each dead peer; chat servers are left out, as nobody reports them."""
         last = {run.address: run for run in self.peers if not run.chat}
         return [run for run in last.values() if self.is_dead(run)]
 
 
 def quantile(values: list[float], share: float) -> float:
-    """The value below which that share of the values lies."""
+    """The value below which that share of the values lies; a share of 0.5 gives the median."""
     values = sorted(values)
     return values[min(len(values) - 1, int(share * len(values)))]

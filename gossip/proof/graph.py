@@ -1,7 +1,7 @@
 """The graph of a network and its history, as the output files of its peers tell them.
 
-A link is in the graph while both of its ends say `connected`, a peer from its first link until
-its run ended. So the files tell at every moment how many pieces the graph was in.
+A link is in the graph while both of its ends call it `connected`. A peer is in the graph from its
+first link until its run ends. So the files tell for every moment how many pieces the graph had.
 """
 
 import bisect
@@ -12,11 +12,11 @@ from gossip.proof.pieces import Pieces
 from gossip.proof.records import Records
 from gossip.proof.runs import PeerRun
 
-CLOSING = 5.0  # seconds before the newest line in which a whole network ends together
+CLOSING = 5.0  # seconds: peers that all end within this time were stopped together
 
 
 class Snapshot(NamedTuple):
-    """The network at one moment: who was up, everyone's degree, and who was linked to whom."""
+    """The network at one moment: the degree of every peer that was up, and the links."""
 
     at: float
     degrees: dict[str, int]  # address -> degree
@@ -24,7 +24,7 @@ class Snapshot(NamedTuple):
 
 
 class Span(NamedTuple):
-    """A time (Unix seconds) in which the graph was in several pieces, `most` of them at once."""
+    """A time (in Unix seconds) in which the graph had several pieces, at most `most` at once."""
 
     begin: float
     end: float
@@ -32,14 +32,14 @@ class Span(NamedTuple):
 
 
 def up_until(run: PeerRun, newest: float) -> float:
-    """When a run left, ended or died; the newest line's time while it is up."""
+    """When a run left, ended or died; the time of the newest line for a run that is up."""
     if run.left is not None:
         return run.left
     return run.last if run.has_ended(newest) else newest
 
 
 def largest(records: Records) -> Snapshot:
-    """The network at the last moment at which most peers were up (so before a massacre)."""
+    """The network at the last moment at which most peers were up, so before any were killed."""
     newest = records.newest()
     ends = [(run, up_until(run, newest)) for run in records.peers]
     if not ends:
@@ -56,7 +56,7 @@ def largest(records: Records) -> Snapshot:
 
 
 def capacity_of(run: PeerRun) -> Capacity:
-    """The rule in a run's settings; the usual one when the file does not tell sense."""
+    """The capacity rule in the settings of a run; the usual rule if the file has no valid one."""
     try:
         return parse_capacity(run.settings.get("capacity", "rule"), " ")
     except ValueError:
@@ -64,8 +64,8 @@ def capacity_of(run: PeerRun) -> Capacity:
 
 
 def end_of(records: Records) -> float:
-    """When the network ended: the newest line, or before that the first of the last words, if
-    all peers said theirs within a few seconds (the experiment was over)."""
+    """When the network ended: the time of the newest line while a peer is up; after that, the
+    first `stopped:` line of the last 5 seconds, as all peers were stopped together."""
     newest = records.newest()
     if any(not run.has_ended(newest) for run in records.peers):
         return newest
@@ -79,15 +79,15 @@ def history(records: Records) -> list[tuple[float, int]]:
     events = []
     for run in records.peers:
         if run.chat:
-            continue  # a line is in pieces whenever one of it is missing
+            continue  # chat servers form a line: any that is missing cuts it
         if run.first_linked is not None:
             events.append((run.first_linked, run.address, None, True))
         events += [(at, run.address, peer, up) for at, peer, up in run.changes]
-        if (gone := up_until(run, newest)) < end:  # the first last word changes nothing
+        if (gone := up_until(run, newest)) < end:  # the stop of the whole network is no change
             events.append((gone, run.address, None, False))
     events = sorted((event for event in events if event[0] <= end), key=lambda event: event[0])
     pieces, counts = Pieces(), []
-    said: dict[str, set[str]] = {}  # peer -> whom it calls its neighbours
+    said: dict[str, set[str]] = {}  # peer -> the neighbours that it says it has
     for at, peer, other, up in events:
         _apply(pieces, said, peer, other, up)
         if counts and counts[-1][0] == at:
@@ -99,7 +99,7 @@ def history(records: Records) -> list[tuple[float, int]]:
 
 def _apply(pieces: Pieces, said: dict[str, set[str]], peer: str, other: str | None,
            up: bool) -> None:
-    """Take one event: a peer came or went (no `other`), or said so of a link."""
+    """Take one event: the peer came or went (`other` is None), or its link to `other` did."""
     mine = said.setdefault(peer, set())
     if other is None and up:
         pieces.add(peer)
@@ -116,7 +116,7 @@ def _apply(pieces: Pieces, said: dict[str, set[str]], peer: str, other: str | No
 
 
 def spans_apart(counts: list[tuple[float, int]], end: float) -> list[Span]:
-    """When the graph was in more than one piece, from a history that ends at `end`."""
+    """The times in which the graph had several pieces, from a history that ends at `end`."""
     spans, begin, most = [], None, 0
     for at, count in [*counts, (end, 1)]:
         if count > 1:

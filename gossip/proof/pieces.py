@@ -1,8 +1,8 @@
 """Pieces: how many connected components a graph has, while links come and go.
 
-Pure. A new link joins two pieces in the size of the smaller. When a link goes, two searches
-start at its ends and take turns: they meet soon where the graph is well connected, and where it
-fell apart the smaller part is known first.
+Pure. A new link joins two pieces; the work is proportional to the smaller one. When a link goes,
+two searches start at its ends and take turns. In a well connected graph they meet soon; in a
+graph that fell apart the search of the smaller piece ends first.
 """
 
 from collections.abc import Hashable
@@ -18,14 +18,14 @@ class Pieces:
         self._last = 0
 
     def __len__(self) -> int:
-        """How many pieces there are."""
+        """The number of pieces."""
         return len(self._members)
 
     def __contains__(self, node: Hashable) -> bool:
         return node in self._links
 
     def add(self, node: Hashable) -> None:
-        """A new node, a piece by itself."""
+        """Put in a node, a piece by itself."""
         if node not in self._links:
             self._links[node] = set()
             self._settle({node})
@@ -39,7 +39,7 @@ class Pieces:
             del self._members[self._piece.pop(node)]
 
     def link(self, one: Hashable, other: Hashable) -> None:
-        """Link two nodes that are there."""
+        """Link two nodes of the graph."""
         self._links[one].add(other)
         self._links[other].add(one)
         small, large = sorted((self._piece[one], self._piece[other]),
@@ -50,7 +50,7 @@ class Pieces:
             self._piece.update(dict.fromkeys(moved, large))
 
     def unlink(self, one: Hashable, other: Hashable) -> None:
-        """Undo a link."""
+        """Take out a link."""
         if other not in self._links.get(one, ()):
             return
         self._links[one].discard(other)
@@ -61,13 +61,13 @@ class Pieces:
             self._settle(cut_off)
 
     def _settle(self, nodes: set) -> None:
-        """These nodes are a piece of their own now."""
+        """Make these nodes a piece of their own."""
         self._last += 1
         self._members[self._last] = nodes
         self._piece.update(dict.fromkeys(nodes, self._last))
 
     def _separate(self, one: Hashable, other: Hashable) -> set | None:
-        """The part around one of two nodes, if no path leads from it to the other."""
+        """The nodes around one of the two, if no path joins them; None if one does."""
         mine, theirs = ({one}, [one]), ({other}, [other])
         while True:
             seen, todo = mine

@@ -1,8 +1,8 @@
 """The exponent of a power law, fitted to degrees by maximum likelihood.
 
 Pure. After A. Clauset, C. R. Shalizi, M. E. J. Newman, "Power-law distributions in empirical
-data", SIAM Review 51 (2009), section 3, for whole numbers; their zeta function, a sum over all
-k from the smallest on, becomes a finite sum here, because capacities have a largest, too.
+data", SIAM Review 51 (2009), section 3, for whole numbers. Their zeta function is a sum over all
+k from the smallest on; here the sum is finite, because there is a largest capacity.
 
 For p(k) = k^−a / Z(a), Z(a) = Σ j^−a over j = low..high, the log-likelihood of n values is
 −a Σ ln k − n ln Z(a). Its derivative vanishes where the mean of ln k equals E_a[ln K], which
@@ -32,7 +32,7 @@ class Fit(NamedTuple):
 
 def fit(values, low: int, high: int) -> Fit | None:
     """The most likely exponent for the values from low to high; None when no value is in that
-    range, or all lie at one end of it."""
+    range, or all values in it lie at one end of it."""
     logs = [math.log(k) for k in values if low <= k <= high]
     if low >= high or not logs:
         return None

@@ -1,7 +1,7 @@
-"""Records: what the output files of a folder tell, run by run, read as they grow.
+"""Records: what the output files of a folder tell, run by run, read as the files grow.
 
-`Records.refresh` reads what was added since; runner and bench follow a network with it, check
-reads a finished one. Only lines that the proof needs are looked at closely.
+`Records.refresh` reads what has been added since the last call. The runner and the benchmark
+follow a network with it; the check reads the files of a finished network once.
 """
 
 import calendar
@@ -15,7 +15,7 @@ from gossip.proof.runs import PeerRun, SeedRun
 
 
 class _File:
-    """One output file, read so far up to some byte."""
+    """One output file, and the runs in it; `refresh` reads on where it stopped."""
 
     def __init__(self, path: pathlib.Path, make_run):
         self._path = path
@@ -47,7 +47,7 @@ class _File:
         try:
             run = self._make_run(str(parse_address(address)), at)
         except ValueError:
-            return  # a damaged line: what follows belongs to nobody, or to the run before
+            return  # a damaged line: the lines after it count for the run before, if any
         if self.runs:
             self.runs[-1].superseded = True
         self.runs.append(run)
@@ -62,7 +62,7 @@ def _second(text: str) -> int | None:
 
 
 def parse_stamp(text: str) -> float | None:
-    """Unix seconds of a `YYYY-MM-DD HH:MM:SS.ffffff` in UTC; None when it is none."""
+    """Unix seconds of a time in UTC like `2026-01-02 03:04:05.000000`; None for other texts."""
     second = _second(text[:19])
     if second is None or not re.fullmatch(r"\.[0-9]{6}", text[19:]):
         return None
@@ -92,7 +92,7 @@ class Records:
 
     @property
     def peers(self) -> list[PeerRun]:
-        """All runs of all peers, those of one peer in their order."""
+        """All runs of all peers; the runs of one peer in their order."""
         return self._runs(PeerRun)
 
     @property

@@ -13,15 +13,15 @@ from gossip.settings import Settings
 _GOSSIP = re.compile(r"gmessage:[0-9.]+:((?:[0-9.]+|\[[^\]]*\]):[0-9]+:[0-9]+:[0-9]+):(.*)",
                      re.DOTALL)
 _BY_GENERATOR = re.compile("message [0-9]+")
-CHAT_SILENCE = 3.0  # seconds after which a chat server that wrote nothing, as others did, is dead
+CHAT_SILENCE = 3.0  # seconds of silence, while others write, that mean a chat server is dead
 
 _ADDRESS = r"((?:[0-9.]+|\[[^\]]*\]):[0-9]+)"
 _DEAD = re.compile(rf"Dead Node:{_ADDRESS}:[0-9.]+:{_ADDRESS}")
 
 
 class Delivery(NamedTuple):
-    """A message that a run received: when, from which neighbour, and a hash of its line, to be
-    compared."""
+    """A message that a run received: when, from which neighbour, and a hash of its line, which
+    is compared with the hash at the origin."""
 
     at: float
     source: str
@@ -35,19 +35,19 @@ class PeerRun:
         self.address = address
         self.settings: dict[str, str] = {}
         self.first = self.last = at
-        self.ended: str | None = None  # the reason of its `stopped:` line
+        self.ended: str | None = None  # the reason in its `stopped:` line, like quit
         self.superseded = False  # the peer was started again
         self.left: float | None = None  # when it began to leave
-        self.asleep = 0.0  # seconds of gaps in its file: it was frozen, or had nothing to say
-        self.generated: dict[str, float] = {}  # message -> when
+        self.asleep = 0.0  # seconds of long gaps in its file: it was frozen, or silent
+        self.generated: dict[str, float] = {}  # message (IP:PORT:RUN:NUMBER) -> when
         self.by_generator = 0  # how many of them the generator made
         self.received: dict[str, Delivery] = {}
         self.marks: dict[str, int] = {}  # message generated -> hash of its line
         self.registered: set[str] = set()  # seeds
-        self.repeated: list[str] = []  # messages received more than once, or one's own
+        self.repeated: list[str] = []  # messages generated or received once more
         self.linked: set[str] = set()  # neighbours now
-        self.changes: list[tuple[float, str, bool]] = []  # links: when, to whom, came or went
-        self.degrees: list[tuple[float, int]] = []  # when, how many from then on
+        self.changes: list[tuple[float, str, bool]] = []  # when a link to whom came (True) or went
+        self.degrees: list[tuple[float, int]] = []  # when, number of neighbours from then on
         self.ever_linked: set[str] = set()
         self.unlinked: dict[str, float] = {}  # earlier neighbour -> when its last link ended
         self.first_linked: float | None = None
@@ -57,7 +57,7 @@ class PeerRun:
         self.failures: list[str] = []  # threads that died
 
     def setting(self, name: str) -> float:
-        """A setting as a number, as it is by default when the file does not tell sense."""
+        """A setting as a number; its default if the file has no valid value."""
         usual = getattr(Settings(), name.replace("-", "_"))
         try:
             value = float(self.settings.get(name, usual))
@@ -67,12 +67,12 @@ class PeerRun:
 
     @property
     def chat(self) -> bool:
-        """Whether it was a chat server."""
+        """Whether this is a run of a chat server."""
         return "chat" in self.settings
 
     def is_dead(self, newest: float) -> bool:
-        """Whether it died: it wrote no last word of leaving, and others wrote on for long, or
-        its peer began another run."""
+        """Whether the peer died: the run did not end with `stopped:quit`, and either the peer was
+        started again, or the file was silent for long when the newest line was written."""
         silence = CHAT_SILENCE if self.chat else 2 * self.setting("liveness-interval")
         return self.ended != "quit" and (self.superseded or self.last < newest - silence)
 
@@ -80,7 +80,7 @@ class PeerRun:
         return self.ended is not None or self.is_dead(newest)
 
     def linked_at(self, at: float) -> set[str]:
-        """Its neighbours at that time."""
+        """The neighbours at that time."""
         linked = set()
         for moment, peer, up in self.changes:
             if moment <= at:
@@ -88,11 +88,11 @@ class PeerRun:
         return linked
 
     def degree_at(self, at: float) -> int:
-        """What its `degree:` lines say about that time."""
+        """The degree at that time, by the `degree:` lines; 0 before the first of them."""
         return next((degree for moment, degree in reversed(self.degrees) if moment <= at), 0)
 
     def had_link(self, peer: str, at: float) -> bool:
-        """Whether it was linked to a peer at that time, or has been since."""
+        """Whether it was linked to the peer at that time or later."""
         return peer in self.linked or self.unlinked.get(peer, 0) >= at
 
     def take(self, at: float, event: str, rest: str) -> None:

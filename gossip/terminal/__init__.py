@@ -1,4 +1,4 @@
 """A program and its terminal: flags, one-line errors, the screen, the keyboard, signals, limits.
 
-Which programs there are: programs/.
+The programs themselves are in programs/.
 """

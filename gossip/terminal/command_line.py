@@ -1,6 +1,6 @@
 """Command lines: flags and their values, one-line errors and exit codes.
 
-Usage errors are one line and exit code 2; an address or a folder that cannot be had is one line
+A usage error is one line and exit code 2. An address or a folder that cannot be used is one line
 and exit code 1.
 """
 
@@ -30,14 +30,14 @@ class CommandError(Exception):
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+    """A parser of arguments that says in one line what is wrong."""
 
     def error(self, message: str):
         raise CommandError(f"{message} (see {self.prog} --help)")
 
 
 def run_command(name: str, command, *args) -> int:
-    """Run a program's body; turn what a user can cause into one line and an exit code."""
+    """Run a program's body; an error that a user can cause becomes one line and an exit code."""
     keep_standard_descriptors()
     raise_descriptor_limit()
     try:
@@ -53,7 +53,7 @@ def run_command(name: str, command, *args) -> int:
 
 
 def complain(text: str) -> None:
-    """One line on standard error, if there is one that can be written to."""
+    """Write one line to standard error; nothing happens if that is closed."""
     try:
         os.write(2, f"{text}\n".encode(errors="replace"))
     except OSError:
@@ -61,7 +61,7 @@ def complain(text: str) -> None:
 
 
 def show(text: str, end: str = "\n") -> None:
-    """Lines on standard output, if there is one that can be written to."""
+    """Write lines to standard output; nothing happens if that is closed."""
     data = f"{text}{end}".encode(errors="replace")
     try:
         while data:
@@ -71,7 +71,7 @@ def show(text: str, end: str = "\n") -> None:
 
 
 def keep_standard_descriptors() -> None:
-    """Fill closed descriptors 0 to 2, lest a socket become somebody's standard input."""
+    """Open descriptors 0 to 2 where they are closed, so that no socket gets such a number."""
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
@@ -83,7 +83,7 @@ def keep_standard_descriptors() -> None:
 
 
 def number(low: float, what: str, whole: bool = False):
-    """A converter for numbers of at least `low`."""
+    """A converter for numbers of at least `low`; `what` names such numbers in its errors."""
     def convert(text: str):
         try:
             value = int(text) if whole else float(text)
@@ -134,6 +134,7 @@ def parse_host(text: str) -> str:
 
 
 def add_common_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of all programs that start nodes or read their output files."""
     parser.add_argument("--config", metavar="FILE", type=pathlib.Path,
                         default=ROOT / "config.txt", help="the list of seeds (config.txt)")
     parser.add_argument("--outputs", metavar="DIR", type=pathlib.Path,
@@ -218,7 +219,7 @@ def check_free(address: Address) -> None:
 
 
 def cannot_listen(address: Address, error: OSError) -> CommandError:
-    """What to say when an address cannot be had."""
+    """The error for an address at which a node cannot listen."""
     if error.errno == errno.EADDRINUSE:
         why = f"port {address.port} is in use"
     elif error.errno == errno.EADDRNOTAVAIL:

@@ -1,18 +1,18 @@
 """The keyboard: the one reader of standard input, for the port prompt and for the console.
 
-Reads the descriptor itself, so that nothing is lost between two readers of it and a thread
-that waits here does not hold up the end of the process.
+It reads the descriptor, not `sys.stdin`: the prompt and the console share one buffer and lose
+nothing, and a thread that waits here does not delay the end of the process.
 """
 
 import collections
 import os
 
 READ_SIZE = 65_536
-LONGEST = 131_073  # bytes kept of a line; more is too long for whatever it may be
+LONGEST = 131_073  # bytes kept of a line without an end; no use of a line takes more
 
 
 class Keyboard:
-    """Cuts what is typed, piped or pasted into lines. For one thread at a time."""
+    """Cuts the input (typed, piped or pasted) into lines. For one thread at a time."""
 
     def __init__(self, descriptor: int = 0):
         self._descriptor = descriptor
@@ -37,7 +37,7 @@ class Keyboard:
             try:
                 data = os.read(self._descriptor, READ_SIZE)
             except OSError:
-                data = b""  # closed, missing, or a terminal that is not ours to read
+                data = b""  # closed, missing, or a terminal that another program reads
             if not data:
                 self._ended = True
                 data = b"\n" if self._rest else b""

@@ -1,8 +1,7 @@
-"""What the system lets a network have: descriptors per process, threads in all; and who needs
-how many.
+"""Limits: how many descriptors and threads the system allows, and how many a network needs.
 
-Estimates are on the high side: better one clear line before anything starts than a network
-that limps. Where the system does not tell, nothing is held against it.
+The needs are estimates on the high side: one clear line before anything starts is better than a
+network that fails halfway. A limit that the system does not tell counts as infinite.
 """
 
 import os
@@ -16,16 +15,16 @@ try:
 except ImportError:  # not on Windows
     resource = None
 
-PROCESS_DESCRIPTORS = 16  # of a process, before it has a node: standard ones, wake-ups, files
+PROCESS_DESCRIPTORS = 16  # of a process without a node: standard ones, wake-ups, files
 NODE_DESCRIPTORS = 4  # of a node: listener, wake-ups of the flusher, output file
-NODE_THREADS = 6  # of a node, beside those that read links
+NODE_THREADS = 6  # of a node, beside one for each link
 COMING_AND_GOING = 4  # links of a peer that are being made, refused or probed
 PROCESS_MAPS, THREAD_MAPS = 2_000, 3  # memory maps of a process, and of each of its threads
-PROBES = 32  # connections of a seed that are probes, or come to ask one thing
+PROBES = 32  # connections of a seed that are probes, or end after one question
 
 
 class Need:
-    """What a node takes when the network stands: descriptors and threads."""
+    """The descriptors and threads that a node takes once it has all its links."""
 
     def __init__(self, links: int):
         self.descriptors = NODE_DESCRIPTORS + links
@@ -33,7 +32,7 @@ class Need:
 
 
 def peer_needs(address: Address, peers: int, seeds: int, settings: Settings) -> Need:
-    """The needs of one of so many peers."""
+    """The needs of one peer in a network of so many peers and seeds."""
     neighbours = min(settings.capacity.of(address), peers - 1)
     return Need(neighbours + majority(seeds) + COMING_AND_GOING)
 
@@ -62,7 +61,7 @@ def descriptors_allowed() -> float:
 
 
 def threads_allowed() -> float:
-    """How many more threads, over all processes, the system lets us start."""
+    """How many more threads, in all processes together, the system allows."""
     rooms = [_number("/proc/sys/kernel/threads-max") - _threads_of_all(),
              _number("/proc/sys/kernel/pid_max") - _threads_of_all()]
     for folder in _cgroups():
@@ -103,7 +102,7 @@ def _threads_of_user(user: int) -> int:
             if int(fields["Uid"].split()[0]) == user:
                 total += int(fields["Threads"])
         except (OSError, KeyError, ValueError):
-            continue  # it has ended meanwhile
+            continue  # the process has ended meanwhile
     return total
 
 

@@ -1,7 +1,7 @@
 """The screen: shows events on the terminal, by a thread of its own with a bounded queue.
 
-A terminal that blocks, is closed, or cannot be written to stops nothing: what does not fit
-into the queue is counted, what cannot be written is given up.
+A terminal that blocks or is closed stops nothing: lines that do not fit into the queue, or cannot
+be written, are counted and forgotten.
 """
 
 import os
@@ -10,7 +10,7 @@ import threading
 
 QUEUE_LIMIT = 1_000  # batches of events that may wait
 
-_COLOURS = {  # event -> ANSI colour; everything else stays plain
+_COLOURS = {  # event -> ANSI colour; all other events stay plain
     "started": "1", "stopped": "1", "registered": "32", "connected": "32", "degree": "2",
     "generated": "36", "liveness request": "2", "liveness reply": "2",
     "liveness missed": "33", "disconnected": "33", "refused": "33", "rejected": "33",
@@ -41,7 +41,7 @@ class Screen:
                     len(events))
 
     def say(self, text: str) -> None:
-        """Show a plain answer to what was typed."""
+        """Show an answer to a typed command, without a time; never blocks."""
         self._offer(text + "\n", text.count("\n") + 1)
 
     def _offer(self, text: str, lines: int) -> None:
@@ -66,7 +66,7 @@ class Screen:
                     self.dropped += text.count("\n")
 
     def close(self, patience: float = 1.0) -> None:
-        """Show what waits, if the terminal takes it in time, and end the thread."""
+        """Show the lines that wait, if the terminal takes them in time, and end the thread."""
         try:
             self._queue.put(None, timeout=patience)
         except queue.Full:
@@ -75,7 +75,7 @@ class Screen:
 
 
 class Labelled:
-    """A part of a screen for one of several nodes."""
+    """The screen as one of several nodes has it: a label stands before each of its lines."""
 
     def __init__(self, screen: Screen, label: str):
         self._screen = screen

@@ -1,7 +1,11 @@
-"""Command lines that are wrong: one line says why, the exit code is 2."""
+"""Command lines: flags and the settings they stand for; one line says what is wrong."""
 
 import pytest
 
+from gossip.capacity import Capacity, fixed
+from gossip.settings import Settings
+from gossip.terminal.command_line import (
+    CommandError, Parser, add_peer_flags, peer_flags, peer_settings)
 from tools.programs import run
 
 
@@ -24,3 +28,15 @@ def test_a_bad_config_line_is_named(tmp_path):
     for program in (["peer.py", "5001"], ["seed.py"], ["runner.py"]):
         code, _, err = run(*program, "--config", tmp_path / "bad.txt")
         assert code == 2 and "line 2" in err and len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("capacity", [Capacity(), fixed(6), Capacity("powerlaw", 2.25)])
+def test_flags_survive_being_passed_on(capacity):
+    settings = Settings(gossip_count=3, gossip_interval=0.5, capacity=capacity, cache_size=7)
+    parser = Parser()
+    add_peer_flags(parser)
+    assert peer_settings(parser.parse_args(peer_flags(settings))) == settings
+    with pytest.raises(CommandError):
+        parser.parse_args(["--capacity", "fixed:1"])
+    with pytest.raises(CommandError):
+        parser.parse_args(["--capacity", "powerlaw:0"])

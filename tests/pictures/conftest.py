@@ -1,0 +1,21 @@
+"""A network of forty peers, plotted once for each file of tests."""
+
+import pytest
+
+from gossip.pictures import plot
+from tools.folders import Folder
+from tools.pictures import HOSTILE, power_law_links
+
+
+@pytest.fixture(scope="module")
+def forty(tmp_path_factory):
+    """A network of 40 peers in which two died, with its plots; and what wrote it."""
+    folder = Folder(tmp_path_factory.mktemp("forty"), 40, power_law_links(40, 120))
+    for at in range(5):
+        folder.gossip(folder.peers[at], 3 + at, HOSTILE if at == 0 else f"message {at}")
+    for peer in folder.peers[5:7]:
+        folder.die(peer, 4)
+    folder.say(folder.peers[7], 5, f"refused:{HOSTILE}:full")
+    folder.say(folder.seed, 8, f"failed:{HOSTILE}")
+    plot.plot_folder(folder.write(30))
+    return folder
