@@ -33,7 +33,7 @@ class Subscriptions:
         with self._lock:
             return [link for link in self._links.get(data_type, ()) if link is not but]
 
-    def forget(self, link) -> None:
+    def on_end(self, link) -> None:
         """The connection has ended: so have its subscriptions."""
         with self._lock:
             for data_type in self._types.pop(link, ()):
@@ -176,7 +176,7 @@ class Pending:
                       or self._bytes > WAITING_BYTES // 2)
             return age if behind else None
 
-    def forget(self, link) -> None:
+    def on_end(self, link) -> None:
         """A connection has ended: it has no say any more, and need not be spared."""
         with self._lock:
             for waiting in self._waiting.values():

@@ -140,9 +140,9 @@ class Relay:
     def on_end(self, link: PeerLink) -> None:
         """A link has ended: nobody is told over it, and it has no say any more."""
         if link.role == MODULE:
-            self.subscriptions.forget(link)
+            self.subscriptions.on_end(link)
         if link.role in (MODULE, NEIGHBOUR):
-            self.pending.forget(link)
+            self.pending.on_end(link)
 
     def wake(self) -> None:
         """The node stops: end what waits."""

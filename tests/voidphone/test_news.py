@@ -21,13 +21,13 @@ def test_subscriptions_end_with_their_connection():
         table.add(link, data_type)
     assert table.count() == 4
     assert table.of(1) == ["a", "b"] and table.of(1, but="a") == ["b"] and table.of(9) == []
-    table.forget("a")
-    table.forget("a")
-    table.forget("nobody")
+    table.on_end("a")
+    table.on_end("a")
+    table.on_end("nobody")
     assert table.of(1) == ["b"] and table.of(2) == [] and table.count() == 2
     table.add("a", 2)
     for link in "abc":
-        table.forget(link)
+        table.on_end(link)
     assert table.count() == 0 and not table._links and not table._types
 
 
@@ -84,8 +84,8 @@ def test_the_first_validation_by_one_who_was_notified_counts():
 def test_one_who_has_gone_has_no_say():
     pending = Pending(random.Random(1), 5.0)
     number, _ = pending.add(push(), item(1), ["sender"], ["a", "b"], 0.0)
-    pending.forget("a")
-    pending.forget("sender")
+    pending.on_end("a")
+    pending.on_end("sender")
     assert pending.validated(number, "a") is None
     assert pending.validated(number, "b").senders == set()
 
