@@ -109,7 +109,7 @@ class Handshake:
             if self._node.stopping.is_set() or link.ended:
                 search.cancel()
             try:
-                challenge = search.run()
+                challenge = search.find()
             except OSError as error:
                 self._node.disconnect(link, f"no worker could be started: {error.strerror}")
                 continue

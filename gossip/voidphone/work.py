@@ -39,7 +39,7 @@ def search(nonce: int, bits: int, first: int, step: int, wanted) -> int | None:
 
 
 class Search:
-    """One search; `run` is for one thread, `cancel` for every other."""
+    """One search; `find` is for one thread, `cancel` for every other."""
 
     def __init__(self, nonce: int, bits: int):
         self._nonce = nonce
@@ -48,7 +48,7 @@ class Search:
         self._cancelled = False
         self._workers: list[subprocess.Popen] = []
 
-    def run(self) -> int | None:
+    def find(self) -> int | None:
         """The challenge; None when it was cancelled. OSError when no worker can be started."""
         if self._bits <= EASY:
             return search(self._nonce, self._bits, 0, 1, lambda: not self._cancelled)

@@ -38,13 +38,13 @@ def test_a_search_ends_just_before_the_test_vector():
 
 @pytest.mark.parametrize("nonce, bits", [(0, 0), (0, 1), (5, 8), (NONCE, 12), (2**64 - 1, 12)])
 def test_the_first_challenge_that_does_the_work_is_found(nonce, bits):
-    assert Search(nonce, bits).run() == work_for(nonce, bits)
+    assert Search(nonce, bits).find() == work_for(nonce, bits)
 
 
 def test_more_bits_are_searched_for_in_workers_that_end_with_the_search():
     before, descriptors_before = children(os.getpid()), descriptors()
     for nonce, bits in ((0, EASY + 1), (NONCE, 18)):
-        assert is_work(nonce, Search(nonce, bits).run(), bits)
+        assert is_work(nonce, Search(nonce, bits).find(), bits)
         assert children(os.getpid()) == before
     assert descriptors() == descriptors_before
 
@@ -55,7 +55,7 @@ class Searching:
     def __init__(self):
         self.search = Search(1, 64)
         self.found: list[int | None] = []
-        self._thread = threading.Thread(target=lambda: self.found.append(self.search.run()))
+        self._thread = threading.Thread(target=lambda: self.found.append(self.search.find()))
 
     def __enter__(self):
         self._thread.start()
@@ -81,19 +81,19 @@ def test_workers_are_one_per_core_and_nice_and_end_when_cancelled():
 def test_a_search_that_was_cancelled_before_starts_no_worker(bits):
     cancelled = Search(1, bits)
     cancelled.cancel()
-    assert cancelled.run() is None
+    assert cancelled.find() is None
 
 
 def test_a_worker_that_cannot_be_started_leaves_no_descriptor(monkeypatch):
     before = descriptors()
     monkeypatch.setattr("gossip.voidphone.work.sys.executable", "/no/such/python")
     with pytest.raises(OSError):
-        Search(1, 64).run()
+        Search(1, 64).find()
     assert descriptors() == before
 
 
 def test_workers_end_when_their_parent_is_killed():
-    script = "from gossip.voidphone.work import Search; Search(1, 64).run()"
+    script = "from gossip.voidphone.work import Search; Search(1, 64).find()"
     with Program("-c", script, preexec_fn=lambda: os.nice(3)) as program:
         wait_until(lambda: len(children(program.process.pid)) == os.cpu_count())
         workers = children(program.process.pid)
@@ -106,12 +106,12 @@ def test_workers_end_when_their_parent_is_killed():
 
 
 def test_easy_work_is_done_in_a_thread_and_hard_work_in_processes(monkeypatch):
-    challenge = Search(5, 18).run()
+    challenge = Search(5, 18).find()
     assert is_work(5, challenge, 18)
     monkeypatch.delattr(module_work.subprocess, "Popen")
-    assert is_work(5, Search(5, 16).run(), 16)
+    assert is_work(5, Search(5, 16).find(), 16)
     with pytest.raises(AttributeError):
-        Search(5, 17).run()
+        Search(5, 17).find()
 
 
 # In a module.
@@ -204,7 +204,7 @@ def test_twenty_four_bits(modules):
 
 
 def test_when_a_search_ends_without_a_result_its_place_is_free_again(modules, monkeypatch):
-    monkeypatch.setattr(module_work.Search, "run", lambda self: None)
+    monkeypatch.setattr(module_work.Search, "find", lambda self: None)
     acceptor = modules.acceptor()
     module = modules.module(bootstrapper=acceptor.address)
     end = acceptor.accept()
