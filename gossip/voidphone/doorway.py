@@ -1,6 +1,8 @@
-"""The doorway: connections of peers, and those among them that are not verified yet.
+"""The doorway: the connection of a peer, its roles, and the room of those not yet verified.
 
-Rules only, but for the links that are kept here.
+Rules only, but for the links that are kept here. (The room differs from node/waiting_room.py:
+the oldest connection of the IP address that has most of them gives way, not the oldest of all.
+Proof of work takes minutes, so one host could otherwise push out everybody who works.)
 """
 
 import collections
