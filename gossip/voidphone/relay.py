@@ -18,7 +18,7 @@ from gossip.voidphone.news import Item, Memory, Pending, Subscriptions, Waiting,
 from gossip.voidphone.outbox import Outbox
 from gossip.voidphone.view import View
 
-DRAWS = 100  # random ids tried for a text said before; if all are in use, nearly all 65,536 are
+DRAWS = 100  # random ids tried for data announced before; all in use: nearly all 65,536 are
 LOOK_EVERY = 64  # announces of one type between two looks whether receivers keep up
 STILL_VALIDATING = 1.0  # seconds without a validation after which announcers no longer wait
 FLUSH = 256 << 10  # bytes: more than that in the outbox is sent before the next validation
