@@ -1,7 +1,8 @@
 """The waiting room: connections that have not introduced themselves yet, oldest first.
 
 Rules only. When it is full the oldest gives way to the newest, so that a thousand silent
-connections keep nobody out.
+connections keep nobody out. (voidphone/doorway.py counts by IP address as well: there one
+host could fill the room by working slowly; here nobody has to work.)
 """
 
 import threading

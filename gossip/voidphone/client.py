@@ -1,4 +1,4 @@
-"""A client of the API: subscribes, announces, and validates what it is told of."""
+"""A client of the API: subscribes, announces, and validates notifications."""
 
 import socket
 import threading
@@ -7,10 +7,10 @@ from gossip.voidphone import messages
 
 
 class Client:
-    """One connection to a gossip module; a thread takes what it is told, until `close`."""
+    """One connection to a gossip module; a thread reads it until `close`."""
 
     def __init__(self, address: tuple[str, int], data_type: int, on_data):
-        """`on_data(data)` says whether the data is valid."""
+        """`on_data(data)` is called for each notification; it answers whether the data is valid."""
         self._on_data = on_data
         self._sock = socket.create_connection(address, 5)
         self._sock.settimeout(None)

@@ -1,6 +1,8 @@
-"""The doorway: connections of peers, and those among them that are not verified yet.
+"""The doorway: the connection of a peer, its roles, and the room of those not yet verified.
 
-Rules only, but for the links that are kept here.
+Rules only, but for the links that are kept here. (The room differs from node/waiting_room.py:
+the oldest connection of the IP address that has most of them gives way, not the oldest of all.
+Proof of work takes minutes, so one host could otherwise push out everybody who works.)
 """
 
 import collections
@@ -12,7 +14,7 @@ from gossip.net.link import Link
 from gossip.settings import Settings
 from gossip.voidphone import messages
 
-# Roles of a link, as this peer sees the other end.
+# Roles of a link: what the other end is to us. They stand in `refused:` lines.
 MODULE = "a module"
 STRANGER = "one who has not said HELLO"
 CHALLENGED = "one who has not done the work"
@@ -21,46 +23,48 @@ WORKED_FOR = "one whose work we do"
 ANSWERED = "one who has not answered our work"
 NEIGHBOUR = "a neighbour"
 
-MESSAGE_LIMIT = 20.0  # seconds in which a message that has begun has to end
-OUTSIDE_VIEW = 256  # connections beside the view
+MESSAGE_LIMIT = 20.0  # seconds from the first byte of a message to its last
+OUTSIDE_VIEW = 256  # connections that may be without verification at once
 
 
 class PeerLink(Link):
-    """A connection that carries binary messages, and what is kept of its handshake."""
+    """A connection that carries binary messages, and the state of its handshake."""
 
     _serials = itertools.count(1)
 
     def __init__(self, sock, flusher, settings: Settings, role: str):
         super().__init__(sock, flusher, settings, role, messages.Frames)
         self.serial = next(PeerLink._serials)
-        self.hello: Address | None = None  # the address that a stranger's HELLO named
-        self.slot: int | None = None  # in which it was given work last
-        self.nonce = 0  # of the work that we were given
-        self.asked = False  # a neighbour owes us an answer to 504
+        self.hello: Address | None = None  # the address that the other end's HELLO named
+        self.slot: int | None = None  # time slot in which it was last given work
+        self.nonce = 0  # of the work that the other end gave us
+        self.asked = False  # we sent a 504 (peer request); the 505 has not come yet
 
     def trust(self) -> None:
-        """A module, or a neighbour: only what it has begun is due."""
+        """A module or a neighbour may be silent, but has to end a message that it began."""
         super().trust()
         self.unfinished_limit = MESSAGE_LIMIT
 
 
 class Doorway:
-    """The connections that are not verified: at most so many; the oldest one of the IP that has
-    most of them gives way."""
+    """The connections that are not verified yet, at most `most`.
+
+    Above that, one gives way: the oldest of the IP address that has most of them.
+    """
 
     def __init__(self, most: int):
         self._most = most
         self._lock = threading.Lock()  # guards _links
-        self._links: dict[Link, str] = {}  # -> IP, the oldest first
+        self._links: dict[Link, str] = {}  # connection -> IP address, the oldest first
 
     def enter(self, link: PeerLink, ip: str) -> Link | None:
-        """Take one more; return the one that gives way, if there are too many."""
+        """Let a connection in; return the one that gives way for it, or None."""
         with self._lock:
             self._links[link] = ip
             return self._take_oldest() if len(self._links) > self._most else None
 
     def give_way(self) -> Link | None:
-        """Take one out, if there is one: its place is needed."""
+        """Take one connection out and return it; None if there is none."""
         with self._lock:
             return self._take_oldest() if self._links else None
 
@@ -72,6 +76,7 @@ class Doorway:
         return oldest
 
     def leave(self, link: PeerLink) -> None:
+        """The other end is verified, or the connection has ended."""
         with self._lock:
             self._links.pop(link, None)
 

@@ -1,9 +1,9 @@
 """The gossip module: a node that modules of this host talk to, and peers of other hosts.
 
-Two listeners: the API, where a connection is a module, and the peer-to-peer port, where whoever
-dials says HELLO, does the work that it is given, and becomes a neighbour. Read top to bottom:
-threads, membership, what modules say, what peers say, how links begin and end. The handshake and
-the relay of news are parts of it, which never know one another: the module connects them.
+It has two listeners. A connection to the API is a module. A connection to the peer-to-peer port
+is another peer, which says HELLO, does the proof of work, and becomes a neighbour. Read top to
+bottom: roles, threads, membership, what modules say, what peers say, how links begin and end.
+The handshake and the relay of news are parts that do not know each other: this file joins them.
 """
 
 import collections
@@ -30,13 +30,13 @@ from gossip.voidphone.relay import Relay
 from gossip.voidphone.view import View
 from gossip.wire import WireError
 
-RETRY_FIRST, RETRY_LAST = 0.5, 15.0  # seconds between two tries for a first neighbour
-ASK_AGAIN = 1.0  # seconds between two questions for addresses while there are few neighbours
-SILENT_ROUNDS = 3  # liveness intervals without a word after which a neighbour is gone
+RETRY_FIRST, RETRY_LAST = 0.5, 15.0  # seconds between two dials while there is no neighbour
+ASK_AGAIN = 1.0  # seconds between two requests for addresses while neighbours are few
+SILENT_ROUNDS = 3  # liveness intervals without a message after which a neighbour is gone
 
 
 class GossipModule(Node):
-    """One module, known by the address where other peers find it."""
+    """A gossip module, known by its peer-to-peer address."""
 
     kind = "module"
     link_class = PeerLink
@@ -72,7 +72,7 @@ class GossipModule(Node):
                 f"liveness-interval={self.settings.liveness_interval}")
 
     def listen(self) -> Listener:
-        """Both listeners; OSError when one address is not to be had."""
+        """Open both listeners; OSError if an address is in use or not of this machine."""
         *others, last = self.config.api_address
         for address in others:
             try:
@@ -105,7 +105,7 @@ class GossipModule(Node):
     # Threads.
 
     def _keep_liveness(self) -> None:
-        """Every interval: PING to each neighbour; those that were silent for long leave."""
+        """Every interval: send PING to each neighbour, and drop those that are silent."""
         interval = self.settings.liveness_interval
         while not self.stopping.wait(interval):
             now = time.monotonic()
@@ -119,7 +119,7 @@ class GossipModule(Node):
                     link.send(messages.Ping().pack(), urgent=True)
 
     def _keep_membership(self) -> None:
-        """Find a first neighbour; ask for more while there are few."""
+        """Dial until there is a neighbour; ask for more addresses while neighbours are few."""
         wait, candidates = RETRY_FIRST, collections.deque()
         while not self.stopping.is_set():
             self._view_changed.clear()
@@ -136,7 +136,7 @@ class GossipModule(Node):
             self._view_changed.wait(pause)
 
     def _ask(self, links: list[PeerLink]) -> None:
-        """Ask a neighbour whom it knows, one that does not owe us an answer already."""
+        """Ask a neighbour for addresses, but none that still owes an answer."""
         links = [link for link in links if not link.asked]
         if links:
             link = self.rng.choice(links)
@@ -144,7 +144,7 @@ class GossipModule(Node):
             link.send(messages.PeerRequest().pack())
 
     def _dial_next(self, candidates: collections.deque, needed: bool) -> None:
-        """Try the bootstrapper and the known addresses in turn."""
+        """Dial the next candidate: the bootstrapper, then the known addresses, then again."""
         if not candidates:
             if self.config.bootstrapper is not None:
                 candidates.append(self.config.bootstrapper)
@@ -153,7 +153,7 @@ class GossipModule(Node):
             self._dial(candidates.popleft(), needed)
 
     def on_lines(self, link: PeerLink, frames: list[bytes]) -> None:
-        """Handle the messages that arrived together; what they cause is sent together."""
+        """Handle the messages that arrived together, and send their effects together."""
         outbox = Outbox(self.output)
         try:
             for frame in frames:
@@ -198,7 +198,7 @@ class GossipModule(Node):
         self.relay.take(link, message, outbox)
 
     def on_ping(self, link: PeerLink, message: messages.Ping, outbox: Outbox) -> None:
-        """It lives: `link.heard` says so."""
+        """Nothing to do: the link has noted the time of arrival in `link.heard`."""
 
     def on_peer_request(self, link: PeerLink, message: messages.PeerRequest,
                         outbox: Outbox) -> None:
@@ -206,7 +206,7 @@ class GossipModule(Node):
         outbox.add([link], messages.PeerResponse(tuple(others)).pack())
 
     def on_push(self, link: PeerLink, message: messages.Push, outbox: Outbox) -> None:
-        """Somebody is new: dial if a place is free, and pass it on."""
+        """A peer is new: dial it if a place is free, and tell the neighbours once."""
         address = message.address
         ttl = min(message.ttl, self.config.p2p_ttl) - 1
         first = self.view.pushed(address, time.monotonic())
@@ -217,7 +217,7 @@ class GossipModule(Node):
 
     def on_peer_response(self, link: PeerLink, message: messages.PeerResponse,
                          outbox: Outbox) -> None:
-        """The first one on a link that we dialled makes a neighbour; later ones were asked for."""
+        """On a link that we dialled, the first one ends the handshake; later ones are answers."""
         if link.role != NEIGHBOUR:
             if not self.handshake.welcome(link, link.peer, dialled=True):
                 return
@@ -231,14 +231,14 @@ class GossipModule(Node):
     # How links begin and end.
 
     def accept_module(self, sock, remote: tuple[str, int]) -> None:
-        """Called by the API's listener."""
+        """Called by the API's listener, for each connection."""
         link = self.new_link(MODULE, sock=sock)
         link.trust()
         if not self.start_thread("link reader", self._serve_accepted, link, remote):
             self._release(link)
 
     def accept(self, sock, remote: tuple[str, int]) -> None:
-        """Called by the listener: a stranger."""
+        """Called by the peer-to-peer listener, for each connection."""
         link = self.new_link(STRANGER, sock=sock)
         self.handshake.await_hello(link)
         oldest = self.doorway.enter(link, remote[0])
@@ -248,7 +248,7 @@ class GossipModule(Node):
             self._release(link)
 
     def make_room(self, reason: str) -> None:
-        """Called by the listeners when descriptors are short."""
+        """Called by both listeners when the process has no descriptor left."""
         self.counters.add("times that descriptors were short")
         oldest = self.doorway.give_way()
         if oldest is not None:
@@ -259,7 +259,7 @@ class GossipModule(Node):
         self.doorway.leave(link)
 
     def _dial(self, peer: Address, needed: bool = False) -> None:
-        """Begin a handshake with somebody, if a place is free."""
+        """Begin a handshake with a peer, if a place in the view is free (or it is `needed`)."""
         if not self.view.begin_dial(peer, needed):
             return
         link = self.new_link(DIALLED, peer)
@@ -268,7 +268,7 @@ class GossipModule(Node):
             self.view.end_dial(peer)
 
     def _dial_peer(self, link: PeerLink) -> None:
-        """The thread that connects to a peer, says HELLO, and reads the link."""
+        """The body of a dialling thread: connect, say HELLO, then read the link."""
         self.handshake.await_hello(link)
         try:
             link.connect(self.address, link.peer, self.settings.probe_limit)
@@ -289,7 +289,7 @@ class GossipModule(Node):
         link.close(reason)
 
     def on_end(self, link: PeerLink) -> None:
-        """The reader of a link is about to end."""
+        """A link has ended; called once, by its reader."""
         self.handshake.on_end(link)
         self.relay.on_end(link)
         if link.role == MODULE and link.reason == OVERFLOW:
@@ -300,14 +300,14 @@ class GossipModule(Node):
             self.write_refusal(link.peer or link.remote, "the stream ended inside a message")
 
     def stop(self, reason: str = "interrupted") -> None:
-        """End; what was dropped is written down before the last word."""
+        """End the module; the counts of dropped messages are the last event but one."""
         self.output.write("counts:" + ":".join(
             f"{name.replace(':', '')}={value}" for name, value in self.status().items()
             if value and name != "address"))
         super().stop(reason)
 
     def status(self) -> dict[str, object]:
-        """Counts of what there is and of everything that was dropped."""
+        """Count what the module holds, and what it has dropped."""
         return {"address": self.address, "neighbours": len(self.view.addresses()),
                 "known addresses": len(self.view.known()),
                 "subscriptions": self.relay.subscriptions.count(),

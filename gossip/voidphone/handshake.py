@@ -1,7 +1,7 @@
-"""The handshake: HELLO, the work that is given and done, and the welcome of a neighbour.
+"""The handshake: a peer that dials says HELLO, does a proof of work, and is welcomed.
 
-Link readers call it; the thread "work" does what peers ask of us. How links are accepted and
-dialled, and what becomes of them later, is the module's.
+Both sides are here: giving work and checking it, and doing the work that other peers give.
+Link readers call it; the thread "work" searches. Accepting and dialling are in gossip_module.py.
 """
 
 import hmac
@@ -22,13 +22,13 @@ from gossip.voidphone.view import View
 from gossip.voidphone.work import Search, is_work
 from gossip.wire import WireError
 
-HELLO_LIMIT = 10.0  # seconds for a stranger's HELLO, and for the answer to ours
-WORK_LIMIT = 300.0  # seconds for the work, from HELLO on
-SLOT, SLOTS = 60.0, 6  # seconds for which a nonce is given out, and slots for which it is good
+HELLO_LIMIT = 10.0  # seconds to wait for HELLO, for the reply to ours, and to our work
+WORK_LIMIT = 300.0  # seconds that a peer may take for its work, counted from its HELLO
+SLOT, SLOTS = 60.0, 6  # seconds of a slot; a nonce counts in its own slot and the 5 after it
 
 
 class Handshake:
-    """What is said until the other end of a link is a neighbour, in both directions."""
+    """Makes neighbours of strangers: everything between the connection and the view."""
 
     def __init__(self, node: Node, config: Config, view: View, doorway: Doorway,
                  met: Callable[[], None]):
@@ -36,19 +36,19 @@ class Handshake:
         self._config = config
         self._view = view
         self._doorway = doorway
-        self._met = met  # called when there is one more neighbour
-        self._secret = os.urandom(16)  # nonces are made of it
+        self._met = met  # called after each welcome
+        self._secret = os.urandom(16)  # of it, nonces are derived
         self._searches: queue.SimpleQueue[PeerLink | None] = queue.SimpleQueue()
         self._search_lock = threading.Lock()  # guards the next two
         self._search: Search | None = None
         self._searched_for: PeerLink | None = None
 
     def await_hello(self, link: PeerLink) -> None:
-        """Give the other end of a link some seconds for its HELLO, or for the answer to ours."""
+        """Give the other end HELLO_LIMIT seconds for its HELLO, or for the reply to ours."""
         link.await_line(time.monotonic() + HELLO_LIMIT)
 
     def challenge(self, link: PeerLink, message: messages.Hello) -> None:
-        """A stranger says where it listens: give it work."""
+        """A peer says HELLO with its listening address: give it work."""
         address = message.address
         if address.ip != link.remote_ip:
             raise WireError(f"HELLO from {link.remote_ip} for {address}")
@@ -67,13 +67,13 @@ class Handshake:
         link.send(messages.VerificationRequest(self._nonce(link, slot)).pack())
 
     def _nonce(self, link: PeerLink, slot: int) -> int:
-        """Derived, not kept: of the secret, the connection, and the time."""
+        """The nonce of a connection in a slot. It is derived, so that nothing has to be kept."""
         text = f"{link.serial}:{slot}".encode()
         return int.from_bytes(hmac.digest(self._secret, text, "sha256")[:8], "big")
 
     def check_work(self, link: PeerLink, message: messages.VerificationResponse,
                    outbox: Outbox) -> None:
-        """The work is done, or not."""
+        """A peer sends its work: welcome it, or raise WireError if the work does not count."""
         slot = present_slot()
         if message.address != link.hello:
             raise WireError(f"work for {message.address}, not for {link.hello}")
@@ -83,22 +83,22 @@ class Handshake:
             raise WireError("the work is not done")
         view = [peer for peer in self._view.addresses() if peer != message.address]
         others = self._view.links()
-        link.hold()  # news flow once it is in the view, but the answer comes first
+        link.hold()  # in the view, it is sent news at once; the 505 has to come first
         if self.welcome(link, message.address, dialled=False):
             link.release(messages.PeerResponse(tuple(view)).pack())
-            self._view.pushed(message.address, time.monotonic())  # it may come back: no news then
+            self._view.pushed(message.address, time.monotonic())  # its echo is not new
             outbox.add([other for other in others if other is not link],
                        messages.Push(self._config.p2p_ttl, message.address).pack())
 
     def take_work(self, link: PeerLink, message: messages.VerificationRequest) -> None:
-        """Whom we dialled gives us work: once per HELLO."""
+        """The peer that we dialled gives us work: queue it for the thread "work"."""
         link.role = WORKED_FOR
         link.nonce = message.nonce
         link.await_line(float("inf"))
         self._searches.put(link)
 
     def keep_working(self) -> None:
-        """Do the work that peers give us, one after the other."""
+        """The body of the thread "work": one search after the other."""
         while (link := self._searches.get()) is not None:
             if link.ended:
                 continue
@@ -109,7 +109,7 @@ class Handshake:
             if self._node.stopping.is_set() or link.ended:
                 search.cancel()
             try:
-                challenge = search.run()
+                challenge = search.find()
             except OSError as error:
                 self._node.disconnect(link, f"no worker could be started: {error.strerror}")
                 continue
@@ -117,7 +117,7 @@ class Handshake:
                 with self._search_lock:
                     self._search = self._searched_for = None
             if challenge is None:
-                if not link.ended:  # not by us: somebody has ended the workers
+                if not link.ended:  # the workers were killed from outside
                     self._node.disconnect(link, "the search for its work ended without a result")
                 continue
             link.role = ANSWERED
@@ -126,8 +126,8 @@ class Handshake:
             link.send(answer.pack())
 
     def welcome(self, link: PeerLink, peer: Address, dialled: bool) -> bool:
-        """A verified peer becomes a neighbour, unless a better link leads there."""
-        link.trust()  # before others send to it: their news may be more than a stranger may have
+        """Make a verified peer a neighbour; False if a better link to it exists already."""
+        link.trust()  # first: a neighbour may have more news waiting than a stranger
         admitted = self._view.admit(peer, link, dialled)
         self._doorway.leave(link)
         if not admitted.accepted:
@@ -141,7 +141,7 @@ class Handshake:
         return True
 
     def on_end(self, link: PeerLink) -> None:
-        """A link has ended: so does the search for its work, and its dial."""
+        """A link has ended: cancel the search for it, and free its place among the dials."""
         with self._search_lock:
             if self._searched_for is link and self._search is not None:
                 self._search.cancel()
@@ -152,7 +152,7 @@ class Handshake:
             self._view.end_dial(link.peer)
 
     def wake(self) -> None:
-        """The node stops: end the thread that works."""
+        """End the thread "work"; called when the node stops."""
         self._searches.put(None)
         with self._search_lock:
             if self._search is not None:
@@ -160,5 +160,5 @@ class Handshake:
 
 
 def present_slot() -> int:
-    """The number of the time slot for which nonces are given out now."""
+    """The number of the current time slot."""
     return int(time.monotonic() // SLOT)

@@ -1,6 +1,6 @@
 """The configuration of the gossip module: section [gossip] of an .ini file.
 
-Keys before the first section, and other sections, belong to other modules of the host.
+Keys before the first section and other sections are ignored: other modules of the host use them.
 """
 
 import configparser
@@ -11,38 +11,38 @@ from typing import NamedTuple
 from gossip.addresses import Address, address_of, can_be_dialled
 
 SECTION = "gossip"
-MOST_NEIGHBOURS = 10_000  # a 505 has room for no more than 10,921
+MOST_NEIGHBOURS = 10_000  # a 505 (peer response) has room for 10,921 addresses
 _PREAMBLE = "keys before the first section"
 _DIGITS = re.compile("[0-9]{1,20}")
 
 
 class ConfigError(ValueError):
-    """Names the key that is missing or wrong, and what is expected."""
+    """A key is missing or wrong; the text names the key and the value expected."""
 
 
 class Config(NamedTuple):
-    """What the file says; addresses are resolved."""
+    """The values of the file, names resolved to addresses."""
 
-    cache_size: int  # addresses known beside the view; and messages remembered, if over 65,536
-    degree: int  # places of the view: we dial only while one is free
-    p2p_address: Address  # where other peers find us
-    api_address: tuple[Address, ...]  # where modules find us: the first that can be had
-    p2p_ttl: int = 5  # hops of a PUSH
+    cache_size: int  # known addresses beside the neighbours; messages remembered, if over 65,536
+    degree: int  # places of the view: the module dials only while one is free
+    p2p_address: Address  # where other peers find this module
+    api_address: tuple[Address, ...]  # where modules find it: the first that can be had
+    p2p_ttl: int = 5  # hops that a PUSH travels
     bootstrapper: Address | None = None  # None: this is the bootstrapper
-    pow_bits: int = 24  # zero bits that proof of work begins with
-    max_connections: int = 0  # neighbours above which one is dropped
-    min_degree: int = 0  # neighbours below which more are asked for
+    pow_bits: int = 24  # zero bits that a proof of work begins with
+    max_connections: int = 0  # most neighbours; above that, a random one is dropped
+    min_degree: int = 0  # fewest neighbours; below that, the module asks for more
 
 
 def read_ini(path) -> Config:
-    """Read a file; ConfigError or OSError tells what is wrong with it. What is not UTF-8 in
-    it can only matter to others."""
+    """Read a file; ConfigError or OSError if that fails. Bytes that are not UTF-8 are no error:
+    they can only belong to other modules."""
     with open(path, encoding="utf-8-sig", errors="replace") as file:
         return parse_ini(file.read())
 
 
 def parse_ini(text: str) -> Config:
-    """Return what the text of a file says; ConfigError names what is wrong."""
+    """Return the configuration in a text; ConfigError names the key that is wrong."""
     lines = [line.strip() for line in text.split("\n")]  # an indented key is a key
     parser = configparser.RawConfigParser(strict=False, allow_no_value=True, default_section="")
     try:

@@ -1,8 +1,8 @@
-"""The binary messages of the gossip module: a message in, a value out, or a WireError; and back.
+"""The binary messages of the gossip module: `parse` makes a value of bytes, `pack` makes bytes.
 
-Pure. Every message starts with its size (u16, the whole message) and its type (u16), all numbers
-big-endian. 500 to 503 are said between modules of a host and us (the VoidPhone API), 504 to 511
-between peers. Reserved fields are sent as 0 and ignored.
+Pure. Every message begins with its size in bytes (u16, the header included) and its type (u16);
+all numbers are big-endian. Types 500 to 503 are the VoidPhone API, between modules of a host and
+the gossip module; 504 to 511 are said between peers. Reserved fields are sent as 0 and ignored.
 """
 
 import functools
@@ -20,11 +20,11 @@ _PEER_NOTIFICATION = struct.Struct(">BBHH")
 _ENDPOINT = struct.Struct(">4sH")
 _WORK = struct.Struct(">QQ4sH")
 _PUSH = struct.Struct(">H4sH")
-SPREADABLE = LONGEST - HEADER.size - _PEER_NOTIFICATION.size  # bytes of data that 511 has room for
+SPREADABLE = LONGEST - HEADER.size - _PEER_NOTIFICATION.size  # bytes of data in a 511
 
 
 class Announce(NamedTuple):
-    """A module has data to spread; `ttl` hops far, 0 for everywhere."""
+    """A module has data to spread, `ttl` hops far; 0 is everywhere."""
 
     ttl: int
     data_type: int
@@ -36,7 +36,7 @@ class Announce(NamedTuple):
 
 
 class Notify(NamedTuple):
-    """A module wants to be told of data of a type."""
+    """A module subscribes to a type of data."""
 
     data_type: int
     kind = "notify"
@@ -46,7 +46,7 @@ class Notify(NamedTuple):
 
 
 class Notification(NamedTuple):
-    """A module is told of data."""
+    """A module is told of data of a type that it subscribed to."""
 
     id: int
     data_type: int
@@ -58,7 +58,7 @@ class Notification(NamedTuple):
 
 
 class Validation(NamedTuple):
-    """A module says whether what it was told of is well-formed, and is to be spread on."""
+    """A module says whether the data of a notification is valid, that is, to be spread on."""
 
     id: int
     valid: bool
@@ -69,7 +69,7 @@ class Validation(NamedTuple):
 
 
 class PeerRequest(NamedTuple):
-    """Whom do you know?"""
+    """A neighbour asks for addresses."""
 
     kind = "peer_request"
 
@@ -78,7 +78,7 @@ class PeerRequest(NamedTuple):
 
 
 class PeerResponse(NamedTuple):
-    """The sender's view."""
+    """The addresses of the sender's neighbours."""
 
     addresses: tuple
     kind = "peer_response"
@@ -88,7 +88,7 @@ class PeerResponse(NamedTuple):
 
 
 class VerificationRequest(NamedTuple):
-    """Work for who wants to be a neighbour."""
+    """Work for a peer that wants to be a neighbour: the nonce of a proof of work."""
 
     nonce: int
     kind = "verification_request"
@@ -98,7 +98,7 @@ class VerificationRequest(NamedTuple):
 
 
 class VerificationResponse(NamedTuple):
-    """The work, done."""
+    """The work is done: the challenge that belongs to the nonce."""
 
     nonce: int
     challenge: int
@@ -111,7 +111,7 @@ class VerificationResponse(NamedTuple):
 
 
 class Hello(NamedTuple):
-    """The sender's listening address, as the first word to whom it has dialled."""
+    """The first message of a peer that dials: its own listening address."""
 
     address: Address
     kind = "hello"
@@ -121,7 +121,7 @@ class Hello(NamedTuple):
 
 
 class Push(NamedTuple):
-    """Somebody has verified; pass it on."""
+    """A peer has become somebody's neighbour; `ttl` hops are left for telling others."""
 
     ttl: int
     address: Address
@@ -141,7 +141,7 @@ class Ping(NamedTuple):
 
 
 class PeerNotification(NamedTuple):
-    """Data that spreads; `ttl` hops are left, 255 for any number."""
+    """Data that spreads; `ttl` hops are left, 255 is any number."""
 
     ttl: int
     id: int
@@ -155,16 +155,16 @@ class PeerNotification(NamedTuple):
 
 
 class Frames:
-    """Framing: cuts a stream of bytes into the messages that it is made of."""
+    """Framing: cuts a stream of bytes into messages."""
 
-    late = "nothing valid came in time"  # what to say when nothing came by its deadline
+    late = "nothing valid came in time"  # the reason when a deadline passes
 
     def __init__(self):
-        self._rest = b""  # the beginning of a message that has not ended yet
-        self.fault: WireError | None = None  # why nothing can follow what was returned
+        self._rest = b""  # the beginning of an unfinished message
+        self.fault: WireError | None = None  # why the rest of the stream cannot be read
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Return the whole messages that end in `data`, up to the first whose header is wrong."""
+        """Return the messages that `data` completes, up to the first with a wrong header."""
         if self._rest:
             data = self._rest + data
         messages, at, end = [], 0, len(data)
@@ -188,7 +188,7 @@ class Frames:
 
 
 def parse(message: bytes):
-    """Return the value of a whole message; WireError when it is none."""
+    """Return the value of a whole message; WireError if it is malformed."""
     number = message[2] << 8 | message[3]
     parser = _PARSERS.get(number)
     if parser is None:
@@ -200,7 +200,7 @@ def parse(message: bytes):
 
 
 def _fault(size: int, number: int) -> WireError | None:
-    """What is wrong with a header, so that nobody waits for the rest of it."""
+    """The error of a wrong header: found early, nobody waits for the rest of the message."""
     if number not in _PARSERS:
         return WireError(f"unknown type {number}")
     if _SIZES.get(number, size) != size:

@@ -1,4 +1,4 @@
-"""News of the module: who wants which type of data, what waits for a word, what was seen.
+"""News: which module wants which type, which messages were seen, which wait for validation.
 
 Rules only: no socket, no clock.
 """
@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 from gossip.voidphone.messages import PeerNotification
 
-UNLIMITED = 255  # TTL on the wire that is not counted down
-WAITING_BYTES = 64 << 20  # data that waits for its validation; beyond that the oldest goes
-WAITING = 60_000  # messages that wait; of 65,536 ids enough are free to draw one quickly
-REMEMBERED = 65_536  # messages remembered at least, if so many come in their time
+UNLIMITED = 255  # on the wire: a TTL that is never counted down
+WAITING_BYTES = 64 << 20  # bytes of data that may wait; above, the oldest message is dropped
+WAITING = 60_000  # messages that may wait: 5,536 ids stay free, so that one is drawn quickly
+REMEMBERED = 65_536  # messages that the memory has room for, even if cache_size is smaller
 
 
 class Subscriptions:
-    """Which connections want to be told of which data types."""
+    """Which connections have subscribed to which data types."""
 
     def __init__(self):
         self._lock = threading.Lock()  # guards everything below
@@ -29,12 +29,12 @@ class Subscriptions:
             self._types.setdefault(link, set()).add(data_type)
 
     def of(self, data_type: int, but=None) -> list:
-        """Who wants that type, but one."""
+        """The connections that subscribed to a type, without the one named."""
         with self._lock:
             return [link for link in self._links.get(data_type, ()) if link is not but]
 
-    def forget(self, link) -> None:
-        """The connection has ended: so have its subscriptions."""
+    def on_end(self, link) -> None:
+        """A connection has ended: its subscriptions end, too."""
         with self._lock:
             for data_type in self._types.pop(link, ()):
                 links = self._links[data_type]
@@ -48,13 +48,13 @@ class Subscriptions:
 
 
 class Memory:
-    """Messages that were seen, each for a while, by (id, type, SHA-256 of the data)."""
+    """Messages seen in the last `seconds`, by id, type and SHA-256 of the data."""
 
     def __init__(self, seconds: float, most: int):
         self._seconds = seconds
         self._most = max(most, REMEMBERED)
         self._lock = threading.Lock()  # guards everything below
-        self._seen: set[bytes] = set()  # messages, in as few bytes as possible
+        self._seen: set[bytes] = set()  # one key per message, short on purpose
         self._order: collections.deque[bytes] = collections.deque()  # the same, oldest first
         self._until: collections.deque[float] = collections.deque()  # when they are forgotten
         self._dropped = 0
@@ -90,21 +90,21 @@ class Memory:
 
 
 class Waiting:
-    """A message that waits for a module's word."""
+    """A message that waits for its first validation."""
 
     __slots__ = ("message", "key", "senders", "notified", "deadline")
 
     def __init__(self, message: PeerNotification, key: tuple, senders: set, notified: set,
                  deadline: float):
-        self.message = message  # as it will be spread; its TTL is the one that is left then
+        self.message = message  # as it will be spread, its TTL counted down already
         self.key = key
-        self.senders = senders  # links that it came over: they have it
-        self.notified = notified  # links of the modules that may validate it
+        self.senders = senders  # links that it came over: these neighbours have it
+        self.notified = notified  # links of the modules told of it: only they may validate it
         self.deadline = deadline
 
 
 class Pending:
-    """Messages that wait for validation; each has an id of its own on the API."""
+    """Messages that wait for validation; on the API each has an id of its own."""
 
     def __init__(self, rng, patience: float):
         self._rng = rng
@@ -117,8 +117,7 @@ class Pending:
 
     def add(self, message: PeerNotification, key: tuple, senders, notified,
             now: float) -> tuple[int, bool]:
-        """Let a message wait; return the id under which modules are told of it, and whether it
-        is the only one that waits."""
+        """Let a message wait; return the id that modules are told, and whether no other waits."""
         with self._lock:
             while len(self._waiting) >= WAITING or (
                     self._waiting and self._bytes + len(message.data) > WAITING_BYTES):
@@ -134,8 +133,8 @@ class Pending:
             return number, len(self._waiting) == 1
 
     def copy(self, key: tuple, sender, ttl: int) -> bool:
-        """A neighbour has sent a message; answer whether that waits already, then a higher TTL
-        counts."""
+        """A neighbour has sent a message; answer whether the same message waits already. If so,
+        the higher of both TTLs counts."""
         with self._lock:
             waiting = self._waiting.get(self._ids.get(key, -1))
             if waiting is None:
@@ -146,7 +145,8 @@ class Pending:
             return True
 
     def validated(self, number: int, link) -> Waiting | None:
-        """A module's word on a message; None when it has no say, or another was first."""
+        """A module validates a message: take and return it. None if the module was not told of it,
+        or another module was first."""
         with self._lock:
             waiting = self._waiting.get(number)
             if waiting is None or link not in waiting.notified:
@@ -155,7 +155,7 @@ class Pending:
             return self._take(number)
 
     def expire(self, now: float) -> float | None:
-        """Drop what has waited too long; return when the next will have."""
+        """Drop messages past their deadline; return the next deadline, or None."""
         with self._lock:
             while self._waiting:
                 number, waiting = next(iter(self._waiting.items()))
@@ -166,8 +166,8 @@ class Pending:
             return None
 
     def lag(self, now: float) -> float | None:
-        """For how many seconds the oldest message has waited, if modules are so far behind that
-        what comes now may wait too long (half of the patience, or of the room, is used up)."""
+        """The age of the oldest message in seconds, if modules are far behind; else None. Far
+        behind: half of the patience is used up, or half of the room (messages or bytes)."""
         with self._lock:
             if not self._waiting:
                 return None
@@ -176,8 +176,8 @@ class Pending:
                       or self._bytes > WAITING_BYTES // 2)
             return age if behind else None
 
-    def forget(self, link) -> None:
-        """A connection has ended: it has no say any more, and need not be spared."""
+    def on_end(self, link) -> None:
+        """A connection has ended: its validation does not count, and it is no sender to skip."""
         with self._lock:
             for waiting in self._waiting.values():
                 waiting.notified.discard(link)
@@ -188,33 +188,33 @@ class Pending:
             return len(self._waiting)
 
     def dropped(self) -> dict[str, int]:
-        """What was dropped since the start, and how often."""
+        """How many messages were dropped since the start, by reason."""
         with self._lock:
             return dict(self._dropped)
 
     def _take(self, number: int) -> Waiting:
         """Expects the lock."""
         waiting = self._waiting.pop(number)
-        if self._ids.get(waiting.key) == number:  # else it was forgotten, and has come again
+        if self._ids.get(waiting.key) == number:  # else the memory forgot it, and it came again
             del self._ids[waiting.key]
         self._bytes -= len(waiting.message.data)
         return waiting
 
 
 def first_ttl(announced: int) -> int:
-    """The TTL on the wire of what a module announces: hops left after the first."""
+    """The TTL on the wire of an announced message: the hops left after the first one."""
     return UNLIMITED if announced == 0 else announced - 1
 
 
 def next_ttl(ttl: int) -> int | None:
-    """The TTL with which what came with a TTL goes on; None when it does not."""
+    """The TTL with which a received message is sent on; None if it goes no further."""
     if ttl == UNLIMITED:
         return UNLIMITED
     return ttl - 1 if ttl > 0 else None
 
 
 class Item(NamedTuple):
-    """What identifies a message among peers."""
+    """Id, type and SHA-256 of the data: they identify a message among peers."""
 
     id: int
     data_type: int

@@ -1,4 +1,4 @@
-"""The outbox: what messages that arrived together cause, sent together."""
+"""The outbox: the effects of messages that arrived together, sent together."""
 
 import collections
 
@@ -7,14 +7,14 @@ from gossip.node.output_file import OutputFile
 
 
 class Outbox:
-    """Lines for the output file and bytes for links, until they are sent; for one thread."""
+    """Events for the output file and bytes for links, kept until `send`; for one thread."""
 
     def __init__(self, output: OutputFile):
         self._output = output
         self.events: list[str] = []  # for the output file
         self.size = 0  # bytes to be sent
-        self.validated = False  # a module has said a word
-        self.announced = collections.Counter()  # data type -> announces that arrived together
+        self.validated = False  # a module has validated a message
+        self.announced = collections.Counter()  # data type -> announces in this batch
         self._links: dict[Link, list[bytes]] = {}
 
     def add(self, links, data: bytes) -> None:
@@ -23,7 +23,7 @@ class Outbox:
             self.size += len(data)
 
     def send(self) -> None:
-        """Write down what happened, and send what it causes."""
+        """Write the events down, then send the bytes."""
         if self.events:
             self._output.write_escaped(self.events)
             self.events = []

@@ -1,6 +1,8 @@
-"""The relay: news from announcers and neighbours, on to modules, and with their word to neighbours.
+"""The relay: takes news from modules and neighbours, and hands them on.
 
-Link readers call it; the thread "validations" drops what waits too long.
+News go to the modules of this host that subscribed to their type. When one of them has called
+the news valid, they go to the neighbours. Link readers call it; the thread "validations" drops
+news that nobody validates in time.
 """
 
 import hashlib
@@ -16,33 +18,33 @@ from gossip.voidphone.news import Item, Memory, Pending, Subscriptions, Waiting,
 from gossip.voidphone.outbox import Outbox
 from gossip.voidphone.view import View
 
-DRAWS = 100  # of an id; when all are old, nearly all 65,536 of that message are in use
-LOOK_EVERY = 64  # announces of a type between two looks whether there is room for more
-STILL_VALIDATING = 1.0  # seconds since the last validation after which announcers do not wait
-FLUSH = 256 << 10  # bytes that validations cause, sent before more are looked at
+DRAWS = 100  # random ids tried for data announced before; all in use: nearly all 65,536 are
+LOOK_EVERY = 64  # announces of one type between two looks whether receivers keep up
+STILL_VALIDATING = 1.0  # seconds without a validation after which announcers no longer wait
+FLUSH = 256 << 10  # bytes: more than that in the outbox is sent before the next validation
 
 
 class Relay:
-    """Where announced and received messages meet subscriptions, memory and validations."""
+    """Decides for each message: is it new, which modules hear it, when is it spread."""
 
     def __init__(self, node: Node, view: View, memory: Memory, pending: Pending,
                  rng: random.Random):
         self._node = node
-        self._view = view  # whose links news are sent on
+        self._view = view  # its links lead to the neighbours
         self._rng = rng
         self.subscriptions = Subscriptions()
         self.memory = memory
         self.pending = pending
-        self._arriving = threading.Lock()  # a copy finds what is remembered waiting, too
-        self._validations = threading.Condition()  # notified when modules have validated
-        self._validated_at = 0.0  # when one did last
-        self._waits = threading.Event()  # something waits for validation, or is to end
+        self._arriving = threading.Lock()  # joins memory and pending: a copy finds both or none
+        self._validations = threading.Condition()  # notified after validations
+        self._validated_at = 0.0  # monotonic time of the last validation
+        self._waits = threading.Event()  # set when a message begins to wait, and at the end
 
     def subscribe(self, link: PeerLink, message: messages.Notify) -> None:
         self.subscriptions.add(link, message.data_type)
 
     def announce(self, link: PeerLink, message: messages.Announce, outbox: Outbox) -> None:
-        """Tell local modules; spread it, at once or when one of them has validated it."""
+        """A module announces: tell the other modules; without any, spread the news at once."""
         self._hold_back(link, message.data_type, outbox)
         told = self.subscriptions.of(message.data_type, link)
         fits = len(message.data) <= messages.SPREADABLE
@@ -55,7 +57,7 @@ class Relay:
         for _ in range(DRAWS):
             if self.memory.add(item, time.monotonic()):
                 break
-            item = item._replace(id=self._rng.getrandbits(16))  # the same data, said again
+            item = item._replace(id=self._rng.getrandbits(16))  # the same data was announced before
         else:
             self._node.counters.add("messages said so often that peers take them for old")
         news = news._replace(id=item.id)
@@ -66,26 +68,32 @@ class Relay:
             outbox.add(self._view.links(), news.pack())
 
     def _hold_back(self, announcer: PeerLink, data_type: int, outbox: Outbox) -> None:
-        """Wait in the announcer's own thread, so that it is slowed down and nobody is dropped,
-        while one who is to be told has much waiting and still moves, or modules validate and
-        are far behind. Looks at some of those of a type that arrived together."""
+        """Slow a fast announcer down, so that no receiver falls so far behind that it is dropped.
+
+        Called in the announcer's own reader. Waits while a receiver has a long backlog that
+        still shrinks, and while modules validate but are far behind. Of the announces of a
+        type that arrived together, it looks at every 64th.
+        """
         outbox.announced[data_type] += 1
         if outbox.announced[data_type] % LOOK_EVERY != 1:
             return
-        outbox.send()  # what came before does not wait
+        outbox.send()  # the announces before this one need not wait
         told = self.subscriptions.of(data_type, announcer)
         self._node.flusher.wait_for_room([*told, *self._view.links()])
         while told and not self._node.stopping.is_set():
             now = time.monotonic()
             lag = self.pending.lag(now)
             if lag is None or min(lag, now - self._validated_at) > STILL_VALIDATING:
-                return  # nobody is far behind, or they have had their time and say nothing
+                return  # nobody is far behind, or the modules have stopped validating
             with self._validations:
-                self._validations.wait(STILL_VALIDATING / 4)  # they may cease without a notice
+                self._validations.wait(STILL_VALIDATING / 4)  # they may stop without a notice
 
     def validate(self, link: PeerLink, message: messages.Validation, outbox: Outbox) -> None:
-        """Spread what is valid. Much that was validated at once leaves bit by bit, lest it fill
-        the backlog of a neighbour that reads."""
+        """A module validates a message: spread it if it is valid.
+
+        A thousand validations at once are sent in pieces of FLUSH bytes; otherwise they would
+        overflow the backlog even of a neighbour that reads.
+        """
         waiting = self.pending.validated(message.id, link)
         if waiting is not None and message.valid:
             self._spread(waiting, outbox)
@@ -96,26 +104,26 @@ class Relay:
         outbox.validated = True
 
     def handled(self, outbox: Outbox) -> None:
-        """What arrived together is handled: announcers that wait may look again."""
+        """A batch of messages is handled: announcers that wait may look again."""
         if outbox.validated:
             with self._validations:
                 self._validations.notify_all()
 
     def _notify(self, news: PeerNotification, item: Item, senders, told, outbox: Outbox) -> None:
-        """Tell modules, and wait for the first word of one. (A TTL of -1 spreads no further.)"""
+        """Tell modules; the message waits for their validation. TTL -1: it is not spread on."""
         number, alone = self.pending.add(news, item, senders, told, time.monotonic())
         outbox.add(told, messages.Notification(number, news.data_type, news.data).pack())
-        if alone:  # the thread that drops what waits too long had nothing to wait for
+        if alone:  # the thread "validations" slept without a deadline
             self._waits.set()
 
     def _spread(self, waiting: Waiting, outbox: Outbox) -> None:
-        """Send on what was validated, to all that have not sent it."""
+        """Send a validated message to the neighbours that have not sent it themselves."""
         if waiting.message.ttl >= 0:
             outbox.add([link for link in self._view.links() if link not in waiting.senders],
                        waiting.message.pack())
 
     def take(self, link: PeerLink, message: PeerNotification, outbox: Outbox) -> None:
-        """News: told to the modules that want it; without one it goes no further."""
+        """A neighbour sends news: tell the modules of their type; without one, drop them."""
         told = self.subscriptions.of(message.data_type)
         if not told:
             self._node.counters.add("messages of a type that no module wants")
@@ -131,21 +139,21 @@ class Relay:
                 self._notify(message._replace(ttl=ttl), item, (link,), told, outbox)
 
     def keep_validations(self) -> None:
-        """Drop messages that nobody has validated in time."""
+        """The body of the thread "validations": drop messages not validated in time."""
         while not self._node.stopping.is_set():
             due = self.pending.expire(time.monotonic())
             self._waits.wait(None if due is None else max(0.0, due - time.monotonic()))
             self._waits.clear()
 
     def on_end(self, link: PeerLink) -> None:
-        """A link has ended: nobody is told over it, and it has no say any more."""
+        """A link has ended: it hears nothing more, and its validations do not count."""
         if link.role == MODULE:
-            self.subscriptions.forget(link)
+            self.subscriptions.on_end(link)
         if link.role in (MODULE, NEIGHBOUR):
-            self.pending.forget(link)
+            self.pending.on_end(link)
 
     def wake(self) -> None:
-        """The node stops: end what waits."""
+        """Wake everything that waits; called when the node stops."""
         self._waits.set()
         with self._validations:
             self._validations.notify_all()

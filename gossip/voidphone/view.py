@@ -1,7 +1,7 @@
-"""The view: the neighbours of a module's peer, whom else it knows, and whom to dial.
+"""The view: the neighbours of a gossip module, the other addresses it knows, and whom to dial.
 
-Rules only: no socket, no clock. Whoever does its work may be a neighbour; we dial only while a
-place is free. A place is taken while an address is being dialled.
+Rules only: no socket, no clock. A peer that dials us and does its work is always taken; we dial
+others only while one of `degree` places is free. A dial under way takes a place as well.
 """
 
 import collections
@@ -10,19 +10,19 @@ from typing import NamedTuple
 
 from gossip.addresses import Address
 
-PUSH_MEMORY = 10.0  # seconds for which a PUSH of an address is passed on only once
-PUSHES = 10_000  # addresses remembered for that
+PUSH_MEMORY = 10.0  # seconds in which only the first PUSH of an address is passed on
+PUSHES = 10_000  # addresses remembered for PUSH_MEMORY
 
 
 class Admitted(NamedTuple):
-    """What becomes of a link whose other end is verified."""
+    """The verdict on a link whose other end is verified."""
 
     accepted: bool
-    parted: list  # (address, link, reason) of neighbours that are given up for it
+    parted: list  # (address, link, reason) of each neighbour given up for it
 
 
 class View:
-    """Neighbours and known addresses of one peer."""
+    """Neighbours and known addresses of one module."""
 
     def __init__(self, own: Address, degree: int, min_degree: int, max_connections: int,
                  cache_size: int, rng):
@@ -32,16 +32,19 @@ class View:
         self._max_connections = max_connections
         self._cache_size = cache_size
         self._rng = rng
-        self.changes = collections.deque()  # what is to be written down, in its order
-        self._lock = threading.Lock()  # guards everything below, and adding to the changes
+        self.changes = collections.deque()  # events for the output file, in order
+        self._lock = threading.Lock()  # guards everything below, and appending to `changes`
         self._neighbours: dict[Address, tuple[object, bool]] = {}  # -> link, whether we dialled
         self._dialling: set[Address] = set()
         self._known: collections.OrderedDict[Address, None] = collections.OrderedDict()
         self._pushed: collections.OrderedDict[Address, float] = collections.OrderedDict()
 
     def admit(self, peer: Address, link, dialled: bool) -> Admitted:
-        """The other end of a link is verified: it becomes a neighbour, unless a better link
-        leads there; above the limit a random other one is dropped."""
+        """Make a verified peer a neighbour, unless a better link to it stands already.
+
+        Of two links in opposite directions the one dialled by the smaller address stays; of
+        two in one direction the newer. Above `max_connections` a random other neighbour goes.
+        """
         with self._lock:
             self._dialling.discard(peer)
             parted = []
@@ -63,7 +66,7 @@ class View:
             return Admitted(True, parted)
 
     def remove(self, peer: Address, link, reason: str = "") -> bool:
-        """The link has ended; answer whether it was the one to a neighbour."""
+        """A link has ended; answer whether it was the one to that neighbour."""
         with self._lock:
             if self._neighbours.get(peer, (None,))[0] is not link:
                 return False
@@ -74,8 +77,8 @@ class View:
             return True
 
     def begin_dial(self, peer: Address, needed: bool = False) -> bool:
-        """Take a free place for somebody who is about to be dialled; `needed`: also when
-        none is free, by one who has no neighbour."""
+        """Take a place for an address that is about to be dialled; answer whether there is one.
+        `needed`: dial even without a free place, because there is no neighbour at all."""
         with self._lock:
             if (peer == self._own or peer in self._neighbours or peer in self._dialling
                     or not (needed or self._free() > 0)):
@@ -84,13 +87,13 @@ class View:
             return True
 
     def end_dial(self, peer: Address) -> None:
-        """The dial has failed."""
+        """A dial has failed: its place is free again."""
         with self._lock:
             self._dialling.discard(peer)
 
     def heard_of(self, addresses) -> list[Address]:
-        """A 505 names these: remember them; return whom to dial, half of the free places at
-        most, or one at least while there are too few neighbours."""
+        """Remember the addresses of a 505 (peer response); return some of them to dial: at most
+        half of the free places, but at least one while neighbours are too few."""
         with self._lock:
             few = len(self._neighbours) < self._min_degree
             most = max(self._free() // 2, 1 if few and self._free() > 0 else 0)
@@ -102,7 +105,7 @@ class View:
             return self._rng.sample(strangers, min(most, len(strangers)))
 
     def pushed(self, address: Address, now: float) -> bool:
-        """A PUSH names an address; answer whether it is to be passed on."""
+        """Remember the address of a PUSH; answer whether to pass it on."""
         with self._lock:
             while self._pushed and (len(self._pushed) > PUSHES or
                                     next(iter(self._pushed.values())) + PUSH_MEMORY <= now):
@@ -128,7 +131,7 @@ class View:
             return list(self._neighbours)
 
     def known(self) -> list[Address]:
-        """Addresses beside the view, those heard of last first."""
+        """Known addresses that are no neighbours, the latest first."""
         with self._lock:
             return list(reversed(self._known))
 
@@ -137,7 +140,7 @@ class View:
             return len(self._neighbours) < self._min_degree
 
     def forget(self, address: Address) -> None:
-        """An address cannot be reached."""
+        """Drop an address that cannot be reached."""
         with self._lock:
             self._known.pop(address, None)
 

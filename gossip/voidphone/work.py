@@ -1,8 +1,8 @@
 """Proof of work: find a challenge such that SHA-256 of nonce and challenge begins with zero bits.
 
-What one pays who wants to be a neighbour. Up to EASY bits are searched for in the thread that
-asks; more in worker processes, one per core, which share the challenges among them, are nice to
-others, and end when their search does, or their parent: this file is what they run.
+A peer pays it to become a neighbour. A search for up to EASY bits is done in the calling thread.
+A harder one is done by worker processes, one per core, with lowered priority. They share the
+challenges among them, and end with their search, or with their parent. They run this file.
 """
 
 import hashlib
@@ -11,24 +11,24 @@ import subprocess
 import sys
 import threading
 
-EASY = 16  # bits up to which a search takes milliseconds
-NICE = 5  # of workers, unless we are as nice ourselves
-ROUND = 20_000  # tries between two looks whether the search is still wanted
+EASY = 16  # zero bits: a search for so many takes milliseconds
+NICE = 5  # niceness of workers, or more if this process has more
+ROUND = 20_000  # challenges tried between two looks whether the search is still wanted
 
 
 def is_work(nonce: int, challenge: int, bits: int) -> bool:
-    """Whether a challenge does the work."""
+    """Whether the hash of nonce and challenge begins with so many zero bits."""
     return hashlib.sha256(nonce.to_bytes(8, "big") + challenge.to_bytes(8, "big")).digest() \
         < bound(bits)
 
 
 def bound(bits: int) -> bytes:
-    """What digests that begin with so many zero bits are below, in the order of bytes."""
+    """The smallest bytes above all digests that begin with so many zero bits."""
     return ((1 << 256 - bits) - 1).to_bytes(32, "big") + b"\0"
 
 
 def search(nonce: int, bits: int, first: int, step: int, wanted) -> int | None:
-    """The first of first, first + step, ... that does the work; None when no longer wanted."""
+    """The first of first, first + step, ... that does the work; None if no longer wanted."""
     sha256, prefix, below = hashlib.sha256, nonce.to_bytes(8, "big"), bound(bits)
     while wanted():
         for challenge in range(first, first + step * ROUND, step):
@@ -39,7 +39,7 @@ def search(nonce: int, bits: int, first: int, step: int, wanted) -> int | None:
 
 
 class Search:
-    """One search; `run` is for one thread, `cancel` for every other."""
+    """One search; `find` is for one thread, `cancel` for every other."""
 
     def __init__(self, nonce: int, bits: int):
         self._nonce = nonce
@@ -48,8 +48,8 @@ class Search:
         self._cancelled = False
         self._workers: list[subprocess.Popen] = []
 
-    def run(self) -> int | None:
-        """The challenge; None when it was cancelled. OSError when no worker can be started."""
+    def find(self) -> int | None:
+        """Return the challenge, or None if cancelled; OSError if no worker can be started."""
         if self._bits <= EASY:
             return search(self._nonce, self._bits, 0, 1, lambda: not self._cancelled)
         try:
@@ -78,7 +78,7 @@ class Search:
                     stderr=subprocess.DEVNULL))
 
     def cancel(self) -> None:
-        """End the search, and its workers."""
+        """End the search and its workers."""
         with self._lock:
             self._cancelled = True
             workers = list(self._workers)
@@ -88,7 +88,7 @@ class Search:
 
 
 def work(arguments: list[str]) -> None:
-    """A worker: write the challenge that is found; end when the parent is gone."""
+    """A worker process: write the challenge found; end when the parent has ended."""
     nonce, bits, first, step = map(int, arguments)
     if hasattr(os, "nice"):
         os.nice(max(0, NICE - os.nice(0)))
@@ -98,7 +98,7 @@ def work(arguments: list[str]) -> None:
 
 
 def _end_with_parent() -> None:
-    """Nothing is ever sent; the pipe ends when the parent closes it, or is gone."""
+    """Wait for the end of standard input: the parent has closed it, or has ended."""
     os.read(0, 1)
     os._exit(0)
 

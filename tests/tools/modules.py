@@ -179,8 +179,8 @@ class Modules:
         own = end.sock.getsockname()[1]
         end.say(*map(messages.Notify, types))
         wait_until(lambda: all(
-            any(link.remote.endswith(f":{own}") for link in module.relay.subscriptions.of(data_type))
-            for data_type in types), what="the subscriptions")
+            any(link.remote.endswith(f":{own}") for link in module.relay.subscriptions.of(one))
+            for one in types), what="the subscriptions")
         return end
 
     def dial(self, module: GossipModule, ip: str = "127.0.0.1") -> ByteEnd:

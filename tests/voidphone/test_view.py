@@ -1,0 +1,135 @@
+"""The view without sockets: neighbours, places, known addresses."""
+
+import random
+
+import pytest
+
+from gossip.addresses import address_of
+from gossip.voidphone.view import PUSHES, PUSH_MEMORY, View
+
+OWN = address_of("127.0.0.1", 5000)
+
+
+def peer(number: int):
+    return address_of("127.0.0.1", 5000 + number)
+
+
+def view_of(degree=4, min_degree=2, max_connections=8, cache_size=10, own=OWN, seed=1) -> View:
+    return View(own, degree, min_degree, max_connections, cache_size, random.Random(seed))
+
+
+def fill(view, count: int) -> None:
+    for number in range(1, count + 1):
+        assert view.admit(peer(number), number, dialled=False).accepted
+
+
+def test_a_place_is_taken_while_an_address_is_dialled():
+    view = view_of(degree=2)
+    assert not view.begin_dial(OWN) and not view.begin_dial(OWN, needed=True)
+    assert view.begin_dial(peer(1)) and not view.begin_dial(peer(1))
+    assert view.begin_dial(peer(2)) and not view.begin_dial(peer(3))
+    assert view.begin_dial(peer(3), needed=True)
+    view.end_dial(peer(1))
+    view.end_dial(peer(3))
+    assert view.admit(peer(2), "two", dialled=True).accepted
+    assert not view.begin_dial(peer(2), needed=True)  # is a neighbour
+    assert view.begin_dial(peer(3)) and not view.begin_dial(peer(4))
+    assert view.remove(peer(2), "two") and view.begin_dial(peer(4))
+
+
+@pytest.mark.parametrize("own, dialled_first, dialled_second, stays", [
+    (1, True, False, "first"), (1, False, True, "second"), (1, True, True, "second"),
+    (1, False, False, "second"), (3, True, False, "second"), (3, False, True, "first"),
+    (3, True, True, "second"), (3, False, False, "second")])
+def test_of_two_links_of_a_pair(own, dialled_first, dialled_second, stays):
+    """The one dialled by the smaller address stays; of two in one direction the newer."""
+    view = view_of(own=peer(own))
+    assert view.admit(peer(2), "first", dialled_first) == (True, [])
+    accepted, parted = view.admit(peer(2), "second", dialled_second)
+    assert accepted == (stays == "second")
+    assert parted == ([(peer(2), "first", "replaced")] if accepted else [])
+    assert view.links() == [stays] and view.link(peer(2)) == stays
+    assert not view.remove(peer(2), "second" if stays == "first" else "first")
+    assert view.remove(peer(2), stays) and view.links() == []
+
+
+def test_above_max_connections_a_random_neighbour_but_the_newcomer_is_dropped():
+    dropped = set()
+    for seed in range(40):
+        view = view_of(max_connections=3, seed=seed)
+        fill(view, 3)
+        accepted, parted = view.admit(peer(9), "new", dialled=False)
+        (other, link, reason), = parted
+        assert accepted and link == other.port - 5000 and reason == "one too many"
+        assert peer(9) in view.addresses() and other not in view.addresses()
+        assert len(view.addresses()) == 3 and view.known() == [other]
+        assert not view.remove(other, link)
+        assert view.admit(peer(9), "newer", dialled=False).parted == [
+            (peer(9), "new", "replaced")]  # no more of them than before
+        dropped.add(other)
+    assert dropped == {peer(1), peer(2), peer(3)}
+
+
+@pytest.mark.parametrize("degree, neighbours, min_degree, dialled", [
+    (8, 0, 1, 4), (8, 1, 1, 3), (8, 3, 1, 2), (8, 6, 1, 1), (8, 7, 1, 0), (8, 7, 8, 1),
+    (8, 8, 8, 0), (8, 9, 8, 0), (1, 0, 1, 1), (2, 1, 1, 0), (3, 1, 1, 1)])
+def test_a_505_fills_half_of_the_free_places(degree, neighbours, min_degree, dialled):
+    view = view_of(degree=degree, min_degree=min_degree, max_connections=20, cache_size=100)
+    fill(view, neighbours)
+    told = [peer(number) for number in range(20, 60)]
+    chosen = view.heard_of([OWN, *told, *told, *view.addresses()])
+    assert len(chosen) == dialled == len(set(chosen)) and set(chosen) <= set(told)
+    assert set(view.known()) == set(told)
+    assert len(view.heard_of([peer(99)])) == min(1, dialled)
+
+
+def test_places_of_dials_under_way_are_not_free_for_a_505():
+    view = view_of(degree=4, min_degree=4)
+    for number in (1, 2, 3):
+        view.begin_dial(peer(number))
+    assert len(view.heard_of([peer(1), peer(7), peer(8)])) == 1
+    assert peer(1) not in view.known()
+    view.begin_dial(peer(7))
+    assert view.heard_of([peer(8)]) == []
+
+
+def test_a_505_is_drawn_from_at_random():
+    told = [peer(number) for number in range(20, 40)]
+    assert len({view_of(degree=2, seed=seed).heard_of(told)[0] for seed in range(100)}) > 10
+
+
+def test_the_cache_keeps_what_was_heard_of_last():
+    view = view_of(cache_size=3)
+    view.heard_of([peer(number) for number in (1, 2, 3, 4)])
+    assert view.known() == [peer(4), peer(3), peer(2)]
+    view.pushed(peer(2), 0.0)
+    view.pushed(peer(9), 0.0)
+    view.pushed(OWN, 0.0)
+    assert view.known() == [peer(9), peer(2), peer(4)]
+    view.admit(peer(2), "two", dialled=True)
+    view.pushed(peer(2), 0.0)
+    view.heard_of([peer(2)])
+    assert view.known() == [peer(9), peer(4)]  # neighbours are not known besides
+    view.forget(peer(9))
+    view.remove(peer(2), "two")
+    assert view.known() == [peer(2), peer(4)]
+
+
+def test_below_min_degree_neighbours_are_lacking():
+    view = view_of(min_degree=2)
+    assert view.lacks_neighbours()
+    fill(view, 1)
+    assert view.lacks_neighbours()
+    fill(view, 2)
+    assert not view.lacks_neighbours()
+
+
+def test_a_push_is_passed_on_once_per_address_and_10_seconds():
+    view = view_of()
+    assert view.pushed(peer(1), 0.0) and not view.pushed(peer(1), 9.9)
+    assert view.pushed(peer(2), 5.0) and PUSH_MEMORY == 10.0
+    assert view.pushed(peer(1), 10.0) and not view.pushed(peer(2), 10.0)
+    assert not view.pushed(peer(1), 19.9) and view.pushed(peer(1), 20.0)
+    for number in range(PUSHES + 100):
+        view.pushed(address_of("127.0.0.9", 1 + number), 21.0)
+    assert len(view._pushed) <= PUSHES + 1
