@@ -25,7 +25,7 @@ import time
 from gossip import wire
 from gossip.addresses import Address
 from gossip.liveness.rounds import Liveness
-from gossip.net.link import Link
+from gossip.node.link import Link
 from gossip.node.node import WAITING, Node
 from gossip.node.output_file import OutputFile, escape
 from gossip.overlay import ring

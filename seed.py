@@ -15,7 +15,7 @@ from gossip import wire
 from gossip.addresses import Address
 from gossip.liveness.pool import Pool
 from gossip.liveness.prober import Prober
-from gossip.net.link import Link
+from gossip.node.link import Link
 from gossip.node.counters import Budget
 from gossip.node.node import WAITING, Node
 from gossip.node.output_file import OutputFile

@@ -19,7 +19,7 @@ LAYERS = [
      "spread.message_list", "spread.origin", "spread.rumors"},
     {"overlay.neighbours", "overlay.places", "spread.catch_up", "voidphone.client",
      "voidphone.news"},
-    {"net.link", "net.listener", "node.output_file", "proof.runs",
+    {"node.link", "net.listener", "node.output_file", "proof.runs",
      "terminal.keyboard", "terminal.screen"},
     {"net.datagrams", "net.flusher", "spread.anti_entropy", "spread.flood", "spread.mongering",
      "voidphone.doorway", "voidphone.outbox"},

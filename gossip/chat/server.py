@@ -19,7 +19,7 @@ from gossip.addresses import address_of
 from gossip.chat.doorstep import HOST, Doors
 from gossip.chat.log import chat_log
 from gossip.net.datagrams import LONGEST, SIGNATURE, DatagramLink, Datagrams
-from gossip.net.link import Link
+from gossip.node.link import Link
 from gossip.net.listener import Listener
 from gossip.node.node import Node
 from gossip.node.output_file import OutputFile

@@ -10,7 +10,7 @@ import socket
 import threading
 
 from gossip.addresses import Address
-from gossip.net.link import DONT_WAIT
+from gossip.node.link import DONT_WAIT
 from gossip.node.counters import Counters
 
 LONGEST = 60_000  # bytes of a datagram

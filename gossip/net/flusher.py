@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 
-from gossip.net.link import Selector
+from gossip.node.link import Selector
 
 
 class Flusher:

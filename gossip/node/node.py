@@ -18,7 +18,7 @@ import time
 from gossip import wire
 from gossip.addresses import Address
 from gossip.net.flusher import Flusher
-from gossip.net.link import Link
+from gossip.node.link import Link
 from gossip.net.listener import SHORT, Listener
 from gossip.node.counters import Budget, Counters
 from gossip.node.output_file import OutputFile

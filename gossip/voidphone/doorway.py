@@ -10,7 +10,7 @@ import itertools
 import threading
 
 from gossip.addresses import Address
-from gossip.net.link import Link
+from gossip.node.link import Link
 from gossip.settings import Settings
 from gossip.voidphone import messages
 

@@ -13,7 +13,7 @@ import threading
 import time
 
 from gossip.addresses import Address
-from gossip.net.link import OVERFLOW
+from gossip.node.link import OVERFLOW
 from gossip.net.listener import Listener
 from gossip.node.node import Node
 from gossip.node.output_file import OutputFile, escape

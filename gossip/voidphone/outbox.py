@@ -2,7 +2,7 @@
 
 import collections
 
-from gossip.net.link import Link
+from gossip.node.link import Link
 from gossip.node.output_file import OutputFile
 
 

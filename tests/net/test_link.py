@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from gossip.net.flusher import Flusher
-from gossip.net.link import Link
+from gossip.node.link import Link
 from gossip.settings import Settings
 
 

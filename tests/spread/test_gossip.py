@@ -8,7 +8,7 @@ import pytest
 from gossip import wire
 from gossip.addresses import address_of
 from gossip.capacity import fixed
-from gossip.net.link import Link
+from gossip.node.link import Link
 from gossip.spread.message_list import MessageList
 from gossip.terminal.command_line import is_local
 from tools.files import count, events, received, wait_event
