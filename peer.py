@@ -17,17 +17,18 @@ from gossip.programs.switch import run_other_program
 if __name__ == "__main__":  # before the imports: a chat server is dialled as soon as it starts
     run_other_program(sys.argv)
 
+import functools
 import itertools
 import random
 import threading
-import time
 
 from gossip import wire
 from gossip.addresses import Address
 from gossip.liveness.rounds import Liveness
 from gossip.node.link import Link
 from gossip.node.node import WAITING, Node
-from gossip.node.output_file import OutputFile, escape
+from gossip.node.output_file import OutputFile
+from gossip.node.world import NEVER
 from gossip.overlay import ring
 from gossip.overlay.link_check import LinkCheck
 from gossip.overlay.neighbours import Admission, Neighbours
@@ -48,6 +49,7 @@ from gossip.spread.spreading import ANSWERS, Spreading
 # Roles of a link, as this peer sees the other end.
 DIALLED = "a peer that has not answered yet"
 OVER = "a peer whose dial is over"
+CHECKED = "a peer whose older link is being checked"
 NEIGHBOUR = "a neighbour"
 SEED = "a seed"
 
@@ -56,6 +58,8 @@ LATE = 0.5  # seconds by which a liveness round has to be late at least to blame
 KNOWN_PEERS_PAUSE = 1.0  # seconds between two answers to a neighbour that asks for known peers
 KNOWN_PEERS_SENT, SUCCESSORS_SENT = 200, 8  # in one answer; and those next to the asker on the ring
 SAY_PORTION = 64 * 1024  # bytes of new messages handed on at once
+ROOM_LOOK = 0.25  # seconds between two looks of the generator whether neighbours have room
+LEAVE_LOOK = 0.05  # seconds between two looks of a leaving peer whether all have hung up
 
 
 class Peer(Node):
@@ -65,77 +69,87 @@ class Peer(Node):
     ALLOWED = {
         WAITING: {"connect", "liveness_request"},
         DIALLED: {"accepted", "refused", "liveness_request"},
+        CHECKED: {"liveness_request"},
         NEIGHBOUR: {"liveness_request", "liveness_reply", "status", "leave", "refused",
                     "ask_known_peers", "known_peers"},
         SEED: {"registered", "registration_refused", "peer_list", "dead_node"},
     }
 
     def __init__(self, address: Address, seeds: list[Address], settings: Settings,
-                 output: OutputFile, rng: random.Random | None = None):
-        super().__init__(address, settings, output)
+                 output: OutputFile, world, rng: random.Random | None = None):
+        super().__init__(address, settings, output, world)
         self.rng = rng or random.Random()
-        self.origin = Origin(address, time.time_ns() // 1_000_000)
+        self.origin = Origin(address, int(self.time() * 1000))
         self.messages = MessageList(settings, f"{address}:{self.origin.start}".encode())
-        self.anti_entropy = AntiEntropy(self.messages, settings)
+        self.anti_entropy = AntiEntropy(self.messages, settings, self.now, self.rng)
         self.neighbours = Neighbours(address, settings)
         self.spread = (
             Flood(self.neighbours.links, self.flusher) if settings.spread == "flood" else
             Mongering(self.neighbours.links, Telling(
                 stop=settings.rumor_stop, at_once=1, window=settings.rumor_window,
-                patience=settings.rumor_patience, tries=1), self.rng))  # TCP loses nothing
+                patience=settings.rumor_patience, tries=1),  # TCP loses nothing
+                self.now, self.rng))
         self.spreading = Spreading(
             self.messages, self.anti_entropy if settings.antientropy_interval else None,
             self.spread, output)
         self.liveness = Liveness(settings.liveness_misses,
                                  self.neighbours.capacity + settings.spare_links)
-        self.link_check = LinkCheck(self.stopping)
+        self.link_check = LinkCheck()
         self.peer_list = PeerList(address)
         self.registrations = Registrations(seeds, settings, self.rng)
         self.places = Places(address, self.neighbours.capacity, settings, self.rng)
         self.list_cadence = Cadence(
-            settings.retry_first, settings.liveness_interval, time.monotonic())
+            settings.retry_first, settings.liveness_interval, self.now())
         self._asked: Link | None = None  # the neighbour that owes us the peers it knows
+        self._generated = 0  # messages of the generator; its turn's own
+        self._round_due = float("inf")  # when the next liveness round is; its turn's own
+        self._ring_stood = False  # at the last look of membership; its turn's own
         self._originating = threading.Lock()  # one at a time, and nobody once we leave
-        self.leaving = threading.Event()  # we have said `leave`, or are about to
-        self._membership_due = threading.Event()  # something changed: membership looks again
+        self.leaving = False  # we have said `leave`, or are about to; set once, under that lock
+        self._told: list[Link] | None = None  # seeds that were told `leave`; membership's own
+        self._leave_until = float("inf")  # when a leaving peer waits no longer; membership's own
 
     def settings_shown(self) -> str:
         return f"{self.settings.words()}:start={self.origin.start}"
 
     def start_threads(self) -> None:
-        self.start_thread("listener", self.listener.run, self.accept, self.make_room)
-        self.start_thread("link flusher", self.flusher.run)
-        self.start_thread("gossip generator", self._generate)
-        self.start_thread("liveness", self._keep_liveness)
-        self.start_thread("membership", self._keep_membership)
-        if self.settings.spread == "rumor":
-            self.start_thread("rumors", self.spread.run)
-        if self.settings.antientropy_interval:
-            self.start_thread("anti-entropy", self.anti_entropy.run, self.neighbours.links,
-                              self.stopping, self.rng)
+        """All threads of a peer, but for the link readers, which come and go with their links."""
+        settings = self.settings
+        self.world.begin()  # the listener, which hands connections to `accept`; the link flusher
+        if settings.gossip_count:
+            self.keep("gossip generator", self.generate, after=settings.gossip_interval)
+        self.keep("liveness", self.check_liveness,
+                  after=settings.liveness_interval * self.rng.uniform(0.5, 1.0))
+        self.membership = self.keep("membership", self.look_after_links)
+        if settings.spread == "rumor":
+            self.spread.duty = self.keep("rumors", self.spread.turn)
+        if settings.antientropy_interval:
+            self.anti_entropy.duty = self.keep(
+                "anti-entropy", lambda now: self.anti_entropy.turn(now, self.neighbours.links()))
 
     def wake(self) -> None:
-        self._membership_due.set()
-        self.link_check.wake()
         self.spread.stop()
-        self.anti_entropy.wake()
 
     # The gossip generator: its thread, and how messages enter the network.
 
-    def _generate(self) -> None:
-        """Gossip `message 1` to `message 10`, one per interval."""
-        for number in range(1, self.settings.gossip_count + 1):
-            if self.stopping.wait(self.settings.gossip_interval) or self.leaving.is_set():
-                return
-            self.gossip([f"message {number}"])
+    def generate(self, now: float) -> float:
+        """Gossip the next of `message 1` to `message 10`; answer when the one after it is due."""
+        if self.leaving:
+            return NEVER
+        if not self.flusher.has_room(self.neighbours.links()):
+            return now + ROOM_LOOK
+        self._generated += 1
+        self._originate(self.origin.lines([f"message {self._generated}"], self.time()))
+        if self._generated == self.settings.gossip_count:
+            return NEVER
+        return now + self.settings.gossip_interval
 
     def gossip(self, texts: list[str]) -> None:
         """Originate messages. Waits while a neighbour that still moves has much waiting.
 
-        Called by the generator and the console, never by a link reader. TooLong when a text
-        does not fit.
+        Called by the console, never by a link reader. TooLong when a text does not fit.
         """
-        lines = self.origin.lines(texts, time.time())
+        lines = self.origin.lines(texts, self.time())
         at = 0
         while at < len(lines):
             first, size = at, 0
@@ -143,52 +157,49 @@ class Peer(Node):
                 size += len(lines[at])
                 at += 1
             self.flusher.wait_for_room(self.neighbours.links())
-            with self._originating:
-                if self.leaving.is_set() or not self.spreading.originate(lines[first:at]):
-                    return
+            if not self._originate(lines[first:at]):
+                return
+
+    def _originate(self, lines: list[bytes]) -> bool:
+        """Hand on lines that were made here; False when this peer says nothing more."""
+        with self._originating:
+            return not self.leaving and self.spreading.originate(lines)
 
     # The liveness thread.
 
-    def _keep_liveness(self) -> None:
+    def check_liveness(self, now: float) -> float:
         """Every interval: ask neighbours and seeds for a sign of life, give up surplus links."""
+        if self.leaving:
+            return NEVER
         interval = self.settings.liveness_interval
-        due = time.monotonic() + interval * self.rng.uniform(0.5, 1.0)
-        while not self.stopping.wait(max(0.0, due - time.monotonic())):
-            if self.leaving.is_set():
-                return
-            now = time.monotonic()
-            late = now - due > max(LATE, interval / 2)
-            self._liveness_round(now, late)
-            self._registrations_round()
-            self.places.next_round(now)
-            self._give_up_surplus(settled=interval)
-            self._membership_due.set()
-            due = now + interval
+        self._liveness_round(now, now - self._round_due > max(LATE, interval / 2))
+        self._registrations_round()
+        self.places.next_round(now)
+        self._give_up_surplus(settled=interval)
+        self.membership.hurry()
+        self._round_due = now + interval
+        return self._round_due
 
     def _liveness_round(self, now: float, late: bool) -> None:
         """Count misses, ask everyone once, have suspects probed, dial those whose link broke."""
-        time_asked = wire.format_time(time.time())
+        time_asked = wire.format_time(self.time())
         turn = self.liveness.next_round(time_asked, now, late)
         events = [f"liveness missed:{peer}:{misses}" for peer, misses in turn.missed]
         events += [f"liveness request:{peer}" for peer in turn.ask]
         if events:
-            self.output.write_escaped(events)
+            self.output.write(*events)
         request = wire.liveness_request(time_asked, self.address)
         for peer in turn.ask:
             link = self.neighbours.link(peer)
             if link is not None:
                 link.send(request, urgent=True)
         for peer in turn.suspects:
-            if not self.start_thread("last probe", self._last_probe, peer):
-                self._last_probe(peer)  # no thread is left: this one probes
+            self.probe(peer, functools.partial(self._judge, peer), "last probe")
         for peer in turn.lost:
             self._dial(peer)
 
-    def _last_probe(self, peer: Address) -> None:
-        """The thread that asks once more, over a fresh connection, before calling it dead."""
-        alive = self.probe(peer)
-        if self.stopping.is_set():
-            return
+    def _judge(self, peer: Address, alive: bool | None) -> None:
+        """The last probe of a suspect, over a fresh connection, has ended: is the peer dead?"""
         link = self.neighbours.link(peer)
         if alive is not False and link is not None and self.liveness.spare(peer, link.heard):
             return
@@ -201,7 +212,7 @@ class Peer(Node):
         self.output.write(f"dead:{peer}")
         self.peer_list.discard(peer)
         self._part(peer, "dead", link)
-        report = wire.DeadNode(peer, wire.format_time(time.time()), self.address)
+        report = wire.DeadNode(peer, wire.format_time(self.time()), self.address)
         for seed, link in self.registrations.links():
             link.send(wire.dead_node(report))
             self.output.write(f"reported:{seed}:{report.line}")
@@ -215,30 +226,29 @@ class Peer(Node):
 
     def _give_up_surplus(self, settled: float) -> None:
         """Give up links beyond capacity: those `settled` seconds old, and far too many."""
-        for peer, link in self.neighbours.surplus(time.monotonic(), settled, self.rng):
+        for peer, link in self.neighbours.surplus(self.now(), settled, self.rng):
             link.send(wire.refused(self.address, "full"), urgent=True)
             self.places.leave_alone(peer)
             self._part(peer, "given up", link)
 
     # The membership thread: seeds, the ring, the other places.
 
-    def _keep_membership(self) -> None:
+    def look_after_links(self, now: float) -> float:
         """Register with a majority of the seeds, keep the ring link, fill the places."""
-        ring_stood = False
-        while not self.stopping.is_set() and not self.leaving.is_set():
-            now = time.monotonic()
-            self._keep_registrations(now)
-            ring_stands = self._keep_neighbours(now)
-            if ring_stood and not ring_stands:
-                self.list_cadence.hurry(now)
-            ring_stood = ring_stands
-            if self.list_cadence.due(now):
-                self._ask_for_peers()
-            due = [self.registrations.next_at(), self.places.next_at(now),
-                   self.list_cadence.next_at()]
-            next_at = min(moment for moment in due if moment is not None)
-            self._membership_due.wait(max(SHORTEST_WAIT, next_at - time.monotonic()))
-            self._membership_due.clear()
+        if self.leaving:
+            return self._leave(now)
+        for check in self.link_check.overdue(now):
+            self._admit(check.newcomer, check.standing)
+        self._keep_registrations(now)
+        ring_stands = self._keep_neighbours(now)
+        if self._ring_stood and not ring_stands:
+            self.list_cadence.hurry(now)
+        self._ring_stood = ring_stands
+        if self.list_cadence.due(now):
+            self._ask_for_peers()
+        due = [self.registrations.next_at(), self.places.next_at(now),
+               self.list_cadence.next_at(), self.link_check.next_at()]
+        return max(now + SHORTEST_WAIT, min(moment for moment in due if moment is not None))
 
     def _ask_for_peers(self) -> None:
         """Ask a seed for its list; without a seed, a neighbour for the peers that it knows."""
@@ -252,10 +262,8 @@ class Peer(Node):
     def _keep_registrations(self, now: float) -> None:
         for link in self.registrations.overdue(now):
             link.close("no answer to register")
-        for seed, link in self.registrations.next_dials(self._link_to_seed, now):
-            if not self.start_thread("link reader", self._dial_seed, link):
-                self._release(link)
-                self.registrations.ended(seed, link, now)
+        for _, link in self.registrations.next_dials(self._link_to_seed, now):
+            self.dial(link)
 
     def _keep_neighbours(self, now: float) -> bool:
         """Dial for the ring, then for a free place; answer whether the ring link stands."""
@@ -274,46 +282,26 @@ class Peer(Node):
     def _link_to_seed(self, seed: Address) -> Link:
         return self.new_link(SEED, seed)
 
-    def _dial_seed(self, link: Link) -> None:
-        """The thread that connects to a seed, asks to be registered, and reads the link."""
-        try:
-            link.connect(self.address, link.peer, self.settings.probe_limit)
-        except OSError as error:
-            link.close(error.strerror or str(error))
-            self._release(link)
-            self.on_end(link)
-            return
-        link.send(wire.register(self.address))
-        self.serve(link)
-
     # How links to peers begin.
 
     def _dial(self, peer: Address, for_ring: bool = False) -> None:
         """Ask a peer to become a neighbour, unless it is one or is being asked already."""
-        if self.leaving.is_set() or not self.neighbours.begin_dial(peer, for_ring):
+        if self.leaving or not self.neighbours.begin_dial(peer, for_ring):
             return
         link = self.new_link(DIALLED, peer)
-        if not self.start_thread("link reader", self._dial_peer, link):
-            self._release(link)
-            self.neighbours.end_dial(peer)
+        link.await_line(self.now() + self.settings.answer_limit)
+        self.dial(link)
 
-    def _dial_peer(self, link: Link) -> None:
-        """The thread that connects to a peer, asks it, and reads the link."""
-        link.await_line(time.monotonic() + self.settings.answer_limit)
-        try:
-            link.connect(self.address, link.peer, self.settings.probe_limit)
-        except OSError:
-            self._release(link)
-            self.on_end(link)
-            return
-        link.send(wire.connect(self.address))
-        self.serve(link)
+    def on_up(self, link: Link) -> None:
+        """A peer or a seed that was dialled is connected: say what for."""
+        link.send(wire.register(self.address) if link.role == SEED else
+                  wire.connect(self.address))
 
     def _dial_failed(self, peer: Address) -> None:
-        self.places.unreachable(peer, time.monotonic())
+        self.places.unreachable(peer, self.now())
         self.peer_list.unreachable(peer)
         self.neighbours.end_dial(peer)
-        self._membership_due.set()
+        self.membership.hurry()
 
     def on_connect(self, link: Link, message: wire.Connect) -> None:
         """Somebody wants to become a neighbour."""
@@ -322,28 +310,49 @@ class Peer(Node):
             link.send(wire.refused(self.address, "another IP"))
             self.disconnect(link, f"{asker} is not its IP")
             return
-        if self.leaving.is_set():
+        if self.leaving:
             link.close("leaving")
             return
         link.hold()  # gossip flows once it is admitted, but the answer comes first
-        admission = self.neighbours.admit(asker, link, asker, time.monotonic())
-        standing = admission.ask
-        if standing is not None and not self._still_answers(standing):
-            admission = self.neighbours.admit(asker, link, asker, time.monotonic(), standing)
-        if not admission.accepted:
-            link.release(wire.refused(self.address, admission.reason))
-            self.disconnect(link, admission.reason, asker)
+        link.peer = asker
+        self._admit(link)
+
+    def _admit(self, link: Link, silent: Link | None = None) -> None:
+        """Decide about a newcomer; `silent` is the link to the same peer that did not answer."""
+        if link.ended:
             return
-        self._welcome(link, asker, admission)
-        link.release(wire.accepted(self.address))
-        self._meet(link)
+        asker = link.peer
+        admission = self.neighbours.admit(asker, link, asker, self.now(), silent)
+        if admission.ask is not None and silent is None:
+            self._check(admission.ask, link)
+        elif admission.accepted:
+            self._welcome(link, asker, admission)
+            link.release(wire.accepted(self.address))
+            self._meet(link)
+            if link.ended:  # its reader has ended without knowing it as a neighbour
+                self._leave_tables(link)
+        else:
+            self._turn_away(link, admission.reason)
+
+    def _check(self, standing: Link, newcomer: Link) -> None:
+        """Ask for a sign of life on the link that stands while a newcomer wants its place."""
+        newcomer.role = CHECKED
+        self.link_check.ask(newcomer, standing, self.now() + self.settings.link_check_limit)
+        standing.send(wire.liveness_request(wire.format_time(self.time()), self.address),
+                      urgent=True)
+        self.membership.hurry()
+
+    def _turn_away(self, link: Link, reason: str) -> None:
+        """A newcomer is not taken."""
+        link.release(wire.refused(self.address, reason))
+        self.disconnect(link, reason)
 
     def on_accepted(self, link: Link, message: wire.Accepted) -> None:
         """The peer that was dialled has taken us."""
         peer = link.peer
         if message.address not in (peer, self.address):
             raise wire.WireError(f"{message.address} answered instead")
-        admission = self.neighbours.admit(peer, link, self.address, time.monotonic())
+        admission = self.neighbours.admit(peer, link, self.address, self.now())
         if not admission.accepted:
             self._dial_over(link)
             link.send(wire.refused(self.address, admission.reason))
@@ -353,21 +362,15 @@ class Peer(Node):
         self.neighbours.end_dial(peer)
         self._meet(link)
 
-    def _still_answers(self, standing: Link) -> bool:
-        """Ask for a sign of life on the link that stands while another wants its place."""
-        request = wire.liveness_request(wire.format_time(time.time()), self.address)
-        return self.link_check.answers(
-            standing, lambda: standing.send(request, urgent=True), self.settings.link_check_limit)
-
     def _welcome(self, link: Link, peer: Address, admission: Admission) -> None:
         """The table has taken the link: count it, and end the one that it replaces."""
         self.introduced(link, NEIGHBOUR, peer)
         replaced = admission.replaced
         if replaced is not None:
-            self.anti_entropy.forget(replaced)
+            self.anti_entropy.on_end(replaced)
             replaced.send(wire.refused(self.address, "duplicate"))
             replaced.close(admission.reason)
-        self.liveness.linked(peer, link, admission.serial, time.monotonic())
+        self.liveness.linked(peer, link, admission.serial, self.now())
         if self.neighbours.link(peer) is not link:
             self.liveness.forget(peer, link)  # somebody ended it meanwhile
         self.places.linked(peer)
@@ -375,15 +378,15 @@ class Peer(Node):
 
     def _meet(self, link: Link) -> None:
         """Both ends have agreed: compare what was seen."""
-        if self.leaving.is_set():
+        if self.leaving:
             link.send(wire.leave(self.address))
             return
         if self.settings.antientropy_interval:
             self.anti_entropy.meet(link)
         if link.peer not in self.peer_list:
-            self.list_cadence.hurry(time.monotonic())  # the seeds know more than we do
+            self.list_cadence.hurry(self.now())  # the seeds know more than we do
         self._give_up_surplus(settled=float("inf"))  # only if there are far too many
-        self._membership_due.set()
+        self.membership.hurry()
 
     def on_refused(self, link: Link, message: wire.Refused) -> None:
         """A peer that was dialled does not take us, or a neighbour gives the link up."""
@@ -391,16 +394,16 @@ class Peer(Node):
         if link.role == NEIGHBOUR:
             if reason == "full":
                 self.places.leave_alone(peer)
-            self._part(peer, escape(reason), link)
+            self._part(peer, reason, link)
             return
         self.counters.add("dials that were refused")
         for_ring = self._dial_over(link)
-        self.places.refused(peer, for_ring, time.monotonic())
+        self.places.refused(peer, for_ring, self.now())
         if reason == "full":
             self.places.leave_alone(peer)
         self.liveness.forget(peer)  # if it was lost to us: it lives
         link.close("refused")
-        self._membership_due.set()
+        self.membership.hurry()
 
     def _dial_over(self, link: Link) -> bool:
         """A dial has had its answer; answer whether it was for the ring."""
@@ -413,9 +416,9 @@ class Peer(Node):
         """Disconnect somebody for what they did; a neighbour is then left alone for a while."""
         if link.role == NEIGHBOUR:
             self.places.leave_alone(link.peer)
-            self.places.refused(link.peer, for_ring=True, now=time.monotonic())
-            self._part(link.peer, escape(reason[:100]), link)
-        super().disconnect(link, escape(reason), who)
+            self.places.refused(link.peer, for_ring=True, now=self.now())
+            self._part(link.peer, reason[:100], link)
+        super().disconnect(link, reason, who)
 
     def _part(self, peer: Address, reason: str, link: Link | None) -> None:
         """End the link to a neighbour for good, or count one no more whose link broke."""
@@ -426,28 +429,28 @@ class Peer(Node):
             link.close(reason)
         if known:
             self.places.link_broke()
-        self._membership_due.set()
+        self.membership.hurry()
 
     def on_end(self, link: Link) -> None:
         """The reader of a link is about to end."""
-        self.link_check.wake()
-        if not self.stopping.is_set():
+        if not self.stopping:
+            for check in self.link_check.on_end(link):
+                self._admit(check.newcomer, link)
             self._leave_tables(link)
-        self.anti_entropy.forget(link)
-        self.spread.forget(link)
-        self.anti_entropy.fetch()
+        self.anti_entropy.on_end(link)
+        self.spread.on_end(link)
 
     def _leave_tables(self, link: Link) -> None:
         if link.role == SEED:
             self.peer_list.seed_lost(link.peer)
-            if (self.registrations.ended(link.peer, link, time.monotonic())
-                    and not self.leaving.is_set()):
+            if (self.registrations.ended(link.peer, link, self.now())
+                    and not self.leaving):
                 self.output.write(f"unregistered:{link.peer}:{link.reason}")
-            self._membership_due.set()
+            self.membership.hurry()
         elif link.role == DIALLED:
             self._dial_failed(link.peer)
         elif link.role == NEIGHBOUR:
-            if self.leaving.is_set():
+            if self.leaving:
                 self._part(link.peer, "left", link)
             elif self.neighbours.remove(link.peer, link, link.reason):
                 self._lost(link.peer, link)
@@ -457,7 +460,7 @@ class Peer(Node):
         self.liveness.lost(peer, link)
         self.output.drain(self.neighbours.changes)
         self.places.link_broke()
-        now = time.monotonic()
+        now = self.now()
         if not self.registrations.links():
             self.list_cadence.hurry(now)  # no seed will tell us of others; neighbours may
         if self.places.redial_at_once(peer, now):
@@ -465,23 +468,35 @@ class Peer(Node):
         else:
             self.places.leave_alone(peer)
             self.places.refused(peer, for_ring=True, now=now)
-        self._membership_due.set()
+        self.membership.hurry()
 
     def quit(self) -> None:
         """Leave gracefully: tell neighbours and seeds, behind the gossip that waits for them,
         so that nothing is lost and nobody reports a death; they hang up when they have read it.
-        Who becomes a neighbour meanwhile is told in `_meet`."""
+        Membership does that, turn by turn, and stops the node."""
         with self._originating:
-            self.leaving.set()
-        self.output.write(f"leaving:{self.address}")
-        self.spread.wait_until_sent(self.settings.leave_limit)
-        seeds = [link for _, link in self.registrations.links()]
-        for link in [*self.neighbours.links(), *seeds]:
-            link.send(wire.leave(self.address))
-        self.flusher.wait_until(
-            lambda: not self.neighbours.links() and not self.neighbours.dialling()
-            and all(link.ended for link in seeds), self.settings.leave_limit)
+            first, self.leaving = not self.leaving, True
+        if first:
+            self.output.write(f"leaving:{self.address}")
+            self.membership.hurry()
+
+    def _leave(self, now: float) -> float:
+        """The turn of a membership that leaves. A peer that becomes a neighbour meanwhile is
+        told in `_meet`."""
+        if self._told is None:
+            self._leave_until = min(self._leave_until, now + self.settings.leave_limit)
+            if not self.spread.all_sent() and now < self._leave_until:
+                return now + LEAVE_LOOK
+            self._told = [link for _, link in self.registrations.links()]
+            for link in [*self.neighbours.links(), *self._told]:
+                link.send(wire.leave(self.address))
+            self._leave_until = now + self.settings.leave_limit
+        if now < self._leave_until and (
+                self.neighbours.links() or self.neighbours.dialling()
+                or not all(link.ended for link in self._told)):
+            return now + LEAVE_LOOK
         self.stop("quit")
+        return NEVER
 
     # What neighbours say.
 
@@ -518,8 +533,9 @@ class Peer(Node):
     def on_liveness_reply(self, link: Link, message: wire.LivenessReply) -> None:
         if message.asker != self.address or message.replier != link.peer:
             raise wire.WireError("Liveness Reply to somebody else, or by somebody else")
-        self.link_check.replied(link)
-        took = self.liveness.reply_from(link.peer, message.time, time.monotonic())
+        for check in self.link_check.replied(link):
+            self._turn_away(check.newcomer, "duplicate")
+        took = self.liveness.reply_from(link.peer, message.time, self.now())
         if took is not None:
             self.output.write(f"liveness reply:{link.peer}:{took * 1000:.3f}")
 
@@ -533,7 +549,7 @@ class Peer(Node):
     def on_ask_known_peers(self, link: Link, message: wire.AskKnownPeers) -> None:
         """A neighbour has no seed to ask. It is told whom seeds have named and who is linked
         here; of hearsay only its next successors, for the ring. Once a second at most."""
-        now = time.monotonic()
+        now = self.now()
         if now - link.answered < KNOWN_PEERS_PAUSE:
             self.counters.add("questions for known peers not answered")
             return
@@ -551,7 +567,7 @@ class Peer(Node):
             return
         self._asked = None
         if self.peer_list.hear(message.addresses):
-            self._membership_due.set()
+            self.membership.hurry()
 
     def on_status(self, link: Link, message: wire.Status) -> None:
         if message.verb in ANSWERS:
@@ -565,7 +581,7 @@ class Peer(Node):
         if self.registrations.answered(link.peer, link):
             self.output.write(f"registered:{link.peer}")
             link.send(wire.ASK_PEER_LIST)
-            self.list_cadence.hurry(time.monotonic())
+            self.list_cadence.hurry(self.now())
 
     def on_registration_refused(self, link: Link, message: wire.RegistrationRefused) -> None:
         self.disconnect(link, f"registration refused: {message.reason}")
@@ -574,14 +590,14 @@ class Peer(Node):
         if self.peer_list.add(link.peer, message.addresses):
             listed = ":".join(address.listed for address in sorted(message.addresses))
             self.output.write(f"peer list:{link.peer}:{listed}")
-            self._membership_due.set()
+            self.membership.hurry()
 
     def on_dead_node(self, link: Link, message: wire.DeadNode) -> None:
         """A seed tells of a death; who answered us within the last interval is kept."""
         self.output.write(f"told:{link.peer}:{message.line}")
         dead = message.dead
         lately = self.settings.liveness_interval
-        if dead == self.address or self.liveness.answered_within(dead, lately, time.monotonic()):
+        if dead == self.address or self.liveness.answered_within(dead, lately, self.now()):
             return
         self.peer_list.discard(dead)
         self._part(dead, "told dead", self.neighbours.link(dead))

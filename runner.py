@@ -25,6 +25,7 @@ from gossip.experiments.progress import Progress
 from gossip.experiments.voidphone_bench import measure_modules
 from gossip.experiments.voidphone_experiment import run_experiment
 from gossip.experiments.worker import Worker
+from gossip.net.live_world import LiveWorld
 from gossip.pictures import plot
 from gossip.programs.seed_program import local_seeds, run_seeds
 from gossip.proof import check, delivery
@@ -187,7 +188,7 @@ def worker_command(arguments: list[str]) -> None:
     if args.kind == "seed":
         node_class, settings = Seed, Settings()
     Worker(args.kind, args.outputs,
-           lambda address, output: node_class(address, seeds, settings, output)).run()
+           lambda address, output: node_class(address, seeds, settings, output, LiveWorld)).run()
 
 
 def check_command(arguments: list[str]) -> int:

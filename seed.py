@@ -1,26 +1,31 @@
 """A seed: a registry of peers. It lists whom it has verified, and removes whom it finds dead.
 
-Read top to bottom: what may be said on which connection, registration, the peer list, deaths.
-A seed never believes: before it lists or removes an address it probes it
-(gossip/liveness/prober.py), on a thread of its own, so that no reader waits. Whom it lists is in
-gossip/seeds/registry.py. The listener and the readers of connections are in gossip/node/node.py.
+Read top to bottom: what may be said on which connection, its threads, registration, the peer
+list, deaths. A seed never believes: before it lists or removes an address it probes it, over a
+connection of its own (gossip/liveness/prober.py), and the verdict comes by a call. The list is
+in gossip/seeds/registry.py. What seed and peer share is in gossip/node/.
+
+Its threads: the listener accepts; a link reader per connection reads it, those of probes are
+called "prober" and those of reports to other seeds "relay"; the link flusher sends what was not
+taken at once; "grace" removes peers that lost their connection and did not come back.
+
+Left out on purpose: a seed keeps nothing on disk but its output file, and does not gossip.
 """
 
 import random
 import sys
 import threading
-import time
 
 from gossip import wire
 from gossip.addresses import Address
-from gossip.liveness.pool import Pool
 from gossip.liveness.prober import Prober
-from gossip.node.link import Link
 from gossip.node.counters import Budget
+from gossip.node.link import Link
 from gossip.node.node import WAITING, Node
 from gossip.node.output_file import OutputFile
 from gossip.programs.seed_program import seed_main
 from gossip.seeds.registry import Registry
+from gossip.seeds.relays import Relays
 from gossip.settings import Settings
 
 # Roles of a connection, as this seed sees the other end.
@@ -40,16 +45,15 @@ class Seed(Node):
     }
 
     def __init__(self, address: Address, seeds: list[Address], settings: Settings,
-                 output: OutputFile, rng: random.Random | None = None):
-        super().__init__(address, settings, output)
+                 output: OutputFile, world, rng: random.Random | None = None):
+        super().__init__(address, settings, output, world)
         self.rng = rng or random.Random()
         self.others = [seed for seed in seeds if seed != address]
         self.seed_ips = {seed.ip for seed in seeds}
         self.registry = Registry(settings)
-        self.prober = Prober(self, settings.probe_tries, settings.probes_at_once)
-        self.relays = Pool(self, "relay", settings.probes_at_once)
+        self.prober = Prober(self.probe, settings.probe_tries, settings.probes_at_once)
+        self.relays = Relays(self.others)
         self._reports = Budget(REPORTS_READ)
-        self._grace_due = threading.Event()  # a registration's time to come back has begun
         self._verifying_lock = threading.Lock()  # guards _verifying
         self._verifying: dict[Link, Address] = {}  # connections that wait for their probe
 
@@ -57,12 +61,8 @@ class Seed(Node):
         return f"seeds={len(self.others) + 1}"
 
     def start_threads(self) -> None:
-        self.start_thread("listener", self.listener.run, self.accept, self.make_room)
-        self.start_thread("link flusher", self.flusher.run)
-        self.start_thread("grace", self._keep_grace)
-
-    def wake(self) -> None:
-        self._grace_due.set()
+        self.world.begin()  # the listener and the link flusher
+        self.grace = self.keep("grace", self.end_grace)
 
     # Registration.
 
@@ -137,14 +137,14 @@ class Seed(Node):
 
     def on_dead_node(self, link: Link, message: wire.DeadNode) -> None:
         """A peer or another seed says that somebody is dead. Find out."""
-        if not self._reports.spend(time.monotonic()):
+        if not self._reports.spend(self.now()):
             self.counters.add("dead reports not looked at")
             return
         self.output.write(f"dead report:{message.line}")
         if link.role == REGISTERED:
             if message.reporter != link.peer or not self.registry.is_registered(link.peer, link):
                 self._reject(message, "not the reporter's own registration")
-            elif not self.registry.is_known(message.dead, time.monotonic()):
+            elif not self.registry.is_known(message.dead, self.now()):
                 self._reject(message, "not registered here")
             else:
                 self._examine(message, self._judge_report)
@@ -162,7 +162,7 @@ class Seed(Node):
 
     def _judge_report(self, report: wire.DeadNode, row, alive: bool | None) -> None:
         """A registered peer's report, after the probe."""
-        now = time.monotonic()
+        now = self.now()
         if alive is not False:
             self._reject(report, "it answers" if alive else "too busy to find out")
         elif self._remove(report.dead, row, "dead"):
@@ -178,37 +178,43 @@ class Seed(Node):
             self._reject(report, "it answers" if alive else "too busy to find out")
             return
         self._remove(report.dead, row, "dead")
-        if self.registry.tell(report.dead, time.monotonic()):
+        if self.registry.tell(report.dead, self.now()):
             self._tell_peers(report)
 
     def _pass_on(self, report: wire.DeadNode) -> None:
         """Tell every other seed and all registered peers of a death, once per removal."""
         if not self.registry.pass_on(report.dead):
             return
-        self.registry.tell(report.dead, time.monotonic())
+        self.registry.tell(report.dead, self.now())
         self._tell_peers(report)
         for seed in self.others:
-            self.relays.run(self._tell_seed, seed, report)
+            if self.relays.add(seed, wire.dead_node(report)):
+                self._dial_seed(seed)
 
     def _tell_peers(self, report: wire.DeadNode) -> None:
         for link in self.registry.links():
             link.send(wire.dead_node(report))
 
-    def _tell_seed(self, seed: Address, report: wire.DeadNode) -> None:
-        """Bring a report to another seed over a fresh connection; on a thread of the relays."""
-        link = self.new_link(SEED, seed)
-        try:
-            link.connect(self.address, seed, self.settings.probe_limit)
-            link.send(wire.dead_node(report))
-        except OSError:
+    def _dial_seed(self, seed: Address) -> None:
+        """Make a connection over which another seed is told of deaths."""
+        self.dial(self.new_link(SEED, seed), "relay")
+
+    def on_up(self, link: Link) -> None:
+        """Another seed listens: say what it is to be told, and hang up."""
+        link.send(self.relays.take(link.peer))
+        link.close("told")
+
+    def _relay_ended(self, seed: Address) -> None:
+        lost, more = self.relays.ended(seed)
+        for _ in range(lost):
             self.counters.add("reports that another seed could not be told")
-        finally:
-            self._release(link)
+        if more:
+            self._dial_seed(seed)
 
     def _remove(self, address: Address, row, reason: str) -> bool:
         """Take a registration off the list and close its connection, so that the peer, if it
         lives, notices; answer whether it was on the list."""
-        removed, link = self.registry.remove(address, row, reason, time.monotonic())
+        removed, link = self.registry.remove(address, row, reason, self.now())
         self.output.drain(self.registry.changes)
         if link is not None:
             link.close("removed")
@@ -226,7 +232,11 @@ class Seed(Node):
     def on_end(self, link: Link) -> None:
         with self._verifying_lock:
             self._verifying.pop(link, None)
-        if link.role == REGISTERED and not self.stopping.is_set():
+        if self.stopping:
+            return
+        if link.role == SEED:
+            self._relay_ended(link.peer)
+        elif link.role == REGISTERED:
             self._connection_lost(link)
 
     def _connection_lost(self, link: Link) -> None:
@@ -240,17 +250,14 @@ class Seed(Node):
         if alive is False:
             self._remove(address, row, "gone")
             return
-        self.registry.spare(address, row, time.monotonic() + self.settings.grace)
-        self._grace_due.set()
+        self.registry.spare(address, row, self.now() + self.settings.grace)
+        self.grace.hurry()
 
-    def _keep_grace(self) -> None:
-        """The thread that removes peers which lost their connection and did not come back."""
-        while not self.stopping.is_set():
-            for address, row in self.registry.outstayed(time.monotonic()):
-                self._remove(address, row, "gone")
-            next_at = self.registry.next_at()
-            self._grace_due.wait(None if next_at is None else next_at - time.monotonic())
-            self._grace_due.clear()
+    def end_grace(self, now: float) -> float | None:
+        """A turn: remove peers that lost their connection and did not come back in time."""
+        for address, row in self.registry.outstayed(now):
+            self._remove(address, row, "gone")
+        return self.registry.next_at()
 
     def status(self) -> dict[str, object]:
         """Counts of what there is and of everything that was dropped."""

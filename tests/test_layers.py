@@ -1,77 +1,149 @@
-"""Imports point downwards only, and nothing outside the standard library is imported."""
+"""Who may import whom: a table of folders, and three sentences about time, threads and sets."""
 
 import ast
 import sys
 
+import pytest
+
 from tools.programs import ROOT
 
-LAYERS = [
-    {"addresses", "chat.doorstep", "intervals", "proof.pieces"},
-    {"capacity", "wire.fields"},
-    {"wire.gossip_line"},
-    {"wire.status"},
-    {"wire.lines"},
-    {"wire"},
-    {"proof.powerlaw", "settings", "voidphone.ini", "voidphone.messages", "voidphone.view",
-     "voidphone.work"},
-    {"chat.log", "liveness.rounds", "node.counters", "node.waiting_room", "overlay.peer_list",
-     "overlay.ring", "seeds.cadence", "seeds.registrations", "seeds.registry",
-     "spread.message_list", "spread.origin", "spread.rumors"},
-    {"overlay.neighbours", "overlay.places", "spread.catch_up", "voidphone.client",
-     "voidphone.news"},
-    {"node.link", "net.listener", "node.output_file", "proof.runs",
-     "terminal.keyboard", "terminal.screen"},
-    {"net.datagrams", "net.flusher", "spread.anti_entropy", "spread.flood", "spread.mongering",
-     "voidphone.doorway", "voidphone.outbox"},
-    {"spread.spreading"},
-    {"liveness.pool", "node.node", "overlay.link_check"},
-    {"chat.server", "liveness.prober", "voidphone.handshake", "voidphone.relay"},
-    {"terminal.limits", "voidphone.gossip_module"},
-    {"programs.console", "proof.records", "terminal.command_line", "terminal.signals"},
-    {"programs.starting", "proof.evidence", "proof.graph"},
-    {"programs.chat_program", "programs.peer_program", "programs.seed_program",
-     "programs.voidphone_program"},
-    {"programs.switch", "proof.deaths", "proof.degrees", "proof.delivery"},
-    {"pictures.charts", "pictures.layout", "proof.check"},
-    {"pictures.report"},
-    {"pictures.plot"},
-    {"chat.commands"},
-    {"chat.server_process"},
-    {"chat.console", "experiments.network", "experiments.progress", "experiments.worker"},
-    {"experiments.voidphone_processes"},
-    {"experiments.bench", "experiments.voidphone_experiment"},
-    {"experiments.voidphone_bench"},
-]
+HALL = {"addresses", "intervals", "capacity", "settings"}  # values that everyone may name
+CONCEPTS = {"seeds", "overlay", "spread", "liveness"}  # each is told of the others by peer.py
+MAY_IMPORT = {  # folder -> what else than itself and the hall
+    "wire": set(),
+    **{concept: {"wire"} for concept in CONCEPTS},
+    "node": {"wire"},
+    "net": {"wire"},
+    "proof": set(),
+    "pictures": {"proof"},
+    "terminal": set(),
+    "chat": {"wire", "spread", "node", "net", "terminal"},
+    "voidphone": {"wire", "spread", "node", "net", "terminal"},
+    "programs": {"node", "net", "chat", "voidphone", "terminal", "spread"},
+    "experiments": {"programs", "node", "terminal", "proof", "voidphone"},
+    "seed.py": {*CONCEPTS, "wire", "node", "programs"},
+    "peer.py": {*CONCEPTS, "wire", "node", "programs"},
+    "runner.py": {"chat", "experiments", "net", "pictures", "programs", "proof", "terminal",
+                  "seed.py", "peer.py"},
+}
+ASKS_THE_SYSTEM = {"net", "chat", "voidphone", "terminal", "programs", "experiments", "proof",
+                   "runner.py"}  # here alone are clocks, sockets and threads
+OF_THE_SYSTEM = {"time", "socket", "select", "selectors"}
+LOCKS = {"Lock"}
+CONDITIONS = {"spread"}  # where the origin of gossip waits for room
+FAMILIES = ROOT / "gossip" / "addresses.py"  # names the families of addresses, opens no socket
 
 
-def imports(path):
-    for node in ast.walk(ast.parse(path.read_text())):
+def place_of(path):
+    """The folder of gossip/ that a file stands in, `hall`, or the file's own name at the top."""
+    parts = path.relative_to(ROOT).parts
+    return parts[0] if len(parts) == 1 else parts[1] if len(parts) > 2 else "hall"
+
+
+def sources():
+    return [*ROOT.glob("*.py"), *(ROOT / "gossip").rglob("*.py")]
+
+
+def imports(tree):
+    """The names of all modules that are imported, with what is taken out of them."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                full = f"{node.module}.{alias.name}"
-                yield full if is_module(full) else node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
 
 
-def is_module(name):
-    path = ROOT / name.replace(".", "/")
-    return path.is_dir() or path.with_suffix(".py").exists()
-
-
-def test_imports_point_downwards():
-    rank = {name: at for at, layer in enumerate(LAYERS) for name in layer}
-    for path in (ROOT / "gossip").rglob("*.py"):
-        if path.stem == "__init__":
+def wrong_imports(place, tree):
+    """What a file that stands there must not import."""
+    for name in imports(tree):
+        top, *rest = name.split(".")
+        if top in ("seed", "peer"):
+            target = f"{top}.py"
+        elif top == "gossip":
+            target = rest[0]
+        elif top not in sys.stdlib_module_names:
+            yield name
             continue
-        name = ".".join(path.relative_to(ROOT / "gossip").with_suffix("").parts)
-        for module in imports(path):
-            if module.startswith("gossip."):
-                assert rank[module.partition(".")[2]] < rank[name], (name, module)
+        else:
+            continue
+        if target not in HALL | {place} | MAY_IMPORT.get(place, set()):
+            yield name
 
 
-def test_only_the_standard_library_is_imported():
-    for path in [*ROOT.glob("*.py"), *(ROOT / "gossip").rglob("*.py")]:
-        for module in imports(path):
-            top = module.partition(".")[0]
-            assert top in sys.stdlib_module_names | {"gossip", "seed", "peer"}, (path, module)
+def system_words(place, tree):
+    """What of the system's clocks, sockets and threads is used where it must not be."""
+    if place in ASKS_THE_SYSTEM:
+        return
+    allowed = LOCKS | ({"Condition"} if place in CONDITIONS else set())
+    for name in imports(tree):
+        top = name.partition(".")[0]
+        if top in OF_THE_SYSTEM:
+            yield name
+        elif top == "threading" and name != "threading" and name.partition(".")[2] not in allowed:
+            yield name
+    for node in ast.walk(tree):
+        if (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+                and node.value.id == "threading" and node.attr not in allowed):
+            yield f"threading.{node.attr}"
+
+
+def loops_over_sets(tree):
+    """Loops and comprehensions over what is visibly a set: its order differs between runs."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.For, ast.comprehension)):
+            if is_set(node.iter):
+                yield ast.unparse(node.iter)
+
+
+def is_set(node):
+    """Whether an expression is a set by its looks: a display, a comprehension, a call, or
+    arithmetic with one or with the keys of a dictionary."""
+    if isinstance(node, (ast.Set, ast.SetComp)):
+        return True
+    if isinstance(node, ast.Call):
+        name = getattr(node.func, "id", "")
+        return name in ("set", "frozenset")
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Sub, ast.BitAnd, ast.BitOr)):
+        return any(is_set(side) or is_keys(side) for side in (node.left, node.right))
+    return False
+
+
+def is_keys(node):
+    return isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "keys"
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_import_only_what_their_folder_may(path):
+    tree, place = ast.parse(path.read_text()), place_of(path)
+    assert list(wrong_imports(place, tree)) == []
+    assert path == FAMILIES or list(system_words(place, tree)) == []
+    if place in CONCEPTS | {"node", "seed.py", "peer.py"}:
+        assert list(loops_over_sets(tree)) == []
+
+
+@pytest.mark.parametrize("place, line", [
+    ("wire", "from gossip.spread.flood import Flood"), ("spread", "from gossip.overlay import ring"),
+    ("node", "from gossip.net.link import Link"), ("net", "from gossip.node.node import Node"),
+    ("proof", "from gossip import wire"), ("pictures", "import gossip.terminal.screen"),
+    ("chat", "from gossip.voidphone.news import Item"), ("programs", "from peer import Peer"),
+    ("peer.py", "from gossip.net.live_world import LiveWorld"), ("hall", "from gossip import wire"),
+    ("seeds", "import numpy")])
+def test_a_wrong_import_is_found(place, line):
+    assert list(wrong_imports(place, ast.parse(line)))
+
+
+@pytest.mark.parametrize("place, line", [
+    ("overlay", "import time"), ("node", "from socket import socket"), ("peer.py", "import select"),
+    ("seeds", "from threading import Event"), ("spread", "threading.Thread(target=print)"),
+    ("liveness", "threading.Condition()")])
+def test_a_word_of_the_system_is_found_where_it_is_not_allowed(place, line):
+    assert list(system_words(place, ast.parse(line)))
+    assert not list(system_words("net", ast.parse(line)))
+
+
+@pytest.mark.parametrize("line", [
+    "for a in {1, 2}: pass", "[a for a in set(b)]", "for a in b.keys() - c: pass",
+    "for a in set(b) | c: pass"])
+def test_a_loop_over_a_set_is_found(line):
+    assert list(loops_over_sets(ast.parse(line)))
+    assert not list(loops_over_sets(ast.parse("for a in sorted({1, 2}): pass")))

@@ -1,7 +1,6 @@
 """Overlay, places, neighbours, liveness, lists and registrations: rules without a socket."""
 
 import random
-import threading
 
 import pytest
 
@@ -292,16 +291,21 @@ def test_a_report_is_passed_on_once_per_removal_and_told_once_a_minute():
     assert registry.tell(peer(2), 60.0) and not registry.lately_removed(peer(2), 0.0)
 
 
-def test_every_asker_of_a_link_check_waits_for_a_reply():
-    check, link, answers = LinkCheck(threading.Event()), FakeLink(), []
-    threads = [threading.Thread(target=lambda: answers.append(
-        check.answers(link, lambda: None, 0.2))) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert answers == [False, False]
-    assert check.answers(link, lambda: check.replied(link), 5.0)
+def test_newcomers_wait_for_a_reply_or_the_end_of_the_standing_link_or_their_time():
+    check, standing, other = LinkCheck(), FakeLink(), FakeLink()
+    assert check.next_at() is None and check.overdue(99.0) == []
+    check.ask("first", standing, 2.0)
+    check.ask("second", standing, 1.0)
+    check.ask("third", other, 3.0)
+    assert check.next_at() == 1.0
+    assert [late.newcomer for late in check.overdue(1.0)] == ["second"]
+    assert check.replied(FakeLink()) == []
+    assert [asker.newcomer for asker in check.replied(standing)] == ["first"]
+    assert check.replied(standing) == [] and check.next_at() == 3.0
+    check.ask("fourth", other, 4.0)
+    assert check.on_end("third") == []
+    assert [asker.newcomer for asker in check.on_end(other)] == ["fourth"]
+    assert check.next_at() is None
 
 
 def test_a_cadence_hurries_and_settles():

@@ -6,7 +6,7 @@ import pytest
 
 from gossip import wire
 from gossip.addresses import address_of, parse_address
-from gossip.node.link import Lines
+from gossip.node.framing import Lines
 from gossip.settings import majority, parse_config
 
 A, B = parse_address("127.0.0.1:5001"), parse_address("[::1]:5002")

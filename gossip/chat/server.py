@@ -8,11 +8,11 @@ anti-entropy): see gossip/net/datagrams.py. The proxy connects by TCP and says l
     crash                ends the process: what was said before is sent once, no last word is said
 """
 
+import math
 import os
 import random
 import re
 import threading
-import time
 
 from gossip import wire
 from gossip.addresses import address_of
@@ -20,7 +20,6 @@ from gossip.chat.doorstep import HOST, Doors
 from gossip.chat.log import chat_log
 from gossip.net.datagrams import LONGEST, SIGNATURE, DatagramLink, Datagrams
 from gossip.node.link import Link
-from gossip.net.listener import Listener
 from gossip.node.node import Node
 from gossip.node.output_file import OutputFile
 from gossip.settings import Settings
@@ -68,26 +67,28 @@ class ChatServer(Node):
     ALLOWED = {PROXY: set()}
 
     def __init__(self, own_id: int, count: int, doors: Doors, settings: Settings,
-                 output: OutputFile, key: bytes | None = None):
+                 output: OutputFile, world, key: bytes | None = None):
         host, port = doors.udp.getsockname()
-        super().__init__(address_of(host, port), settings, output)
+        super().__init__(address_of(host, port), settings, output, world)
         self.place = f"{own_id} of {count}"
         self._tcp = doors.tcp
-        self.origin = Origin(self.address, time.time_ns() // 1_000_000)
+        self.origin = Origin(self.address, int(self.time() * 1000))
         self.messages = MessageList(settings, f"{self.address}:{self.origin.start}".encode())
         neighbours = [address_of(HOST, port + other - own_id)
                       for other in (own_id - 1, own_id + 1) if 0 <= other < count]
         self.datagrams = Datagrams(doors.udp, self.address, neighbours, key, self.counters)
-        self.anti_entropy = AntiEntropy(self.messages, settings)
+        rng = random.Random()
+        self.anti_entropy = AntiEntropy(self.messages, settings, self.now, rng)
         self.spread = Mongering(
             self.datagrams.links, Telling(
                 stop=settings.rumor_stop, at_once=2, window=settings.rumor_window,
-                patience=settings.rumor_patience, tries=TRIES), random.Random())
+                patience=settings.rumor_patience, tries=TRIES), self.now, rng)
         self.spreading = Spreading(
             self.messages, self.anti_entropy if settings.antientropy_interval else None,
             self.spread, output)
         self._news_at = 0.0  # monotonic time at which gossip came last
-        self._hurry = threading.Event()  # a neighbour differs: compare again soon
+        self._compared_at = -math.inf  # when both neighbours were told a digest last
+        self._ended = threading.Event()  # the server stops
         self._line_lock = threading.Lock()  # guards the presences
         self._line = {link: Presence() for link in self.datagrams.links()}
 
@@ -95,19 +96,18 @@ class ChatServer(Node):
         return (f"{self.settings.words()}:chat={self.place}:port={self._tcp.getsockname()[1]}"
                 f":start={self.origin.start}")
 
-    def listen(self) -> Listener:
-        return Listener(address_of(*self._tcp.getsockname()), self.stopping, self._tcp)
+    def listen(self) -> None:
+        self.world.listen(address_of(*self._tcp.getsockname()), self._tcp)
 
     def start_threads(self) -> None:
-        self.start_thread("listener", self.listener.run, self.accept, self.make_room)
-        self.start_thread("link flusher", self.flusher.run)
-        self.start_thread("datagrams", self.datagrams.run, self.on_datagrams)
-        self.start_thread("rumors", self.spread.run)
+        self.world.begin()  # the listener and the link flusher
+        self.world.threads.need("datagrams", self.datagrams.run, self.on_datagrams)
+        self.spread.duty = self.keep("rumors", self.spread.turn)
         if self.settings.antientropy_interval:
-            self.start_thread("anti-entropy", self._keep_antientropy)
+            self.anti_entropy.duty = self.keep("anti-entropy", self.compare)
 
     def wake(self) -> None:
-        self._hurry.set()
+        self._ended.set()
         self.spread.stop()
         self.datagrams.stop()
 
@@ -117,17 +117,20 @@ class ChatServer(Node):
 
     # Anti-entropy: at the start, every second, and soon again while a neighbour differs.
 
-    def _keep_antientropy(self) -> None:
-        """Compare with both neighbours; then wait for the interval, or, in haste, for less."""
+    def compare(self, now: float) -> float:
+        """A turn: compare with both neighbours if it is time, and answer when it is next."""
         interval = self.settings.antientropy_interval
-        while not self.stopping.is_set():
-            self._hurry.clear()
-            for link in self.datagrams.links():
-                self.anti_entropy.compare(link)
-            self.anti_entropy.fetch()
-            self._look_for_silence(interval * SILENCE)
-            if not self.stopping.wait(min(HASTE, interval)) and not self._in_haste():
-                self._hurry.wait(max(0.0, interval - HASTE))
+        soon = self._compared_at + min(HASTE, interval)
+        if now < soon:
+            return soon
+        if now < self._compared_at + interval and not self._in_haste():
+            return self._compared_at + interval
+        self._compared_at = now
+        for link in self.datagrams.links():
+            self.anti_entropy.compare(link)
+        self.anti_entropy.fetch()
+        self._look_for_silence(interval * SILENCE)
+        return now + min(HASTE, interval)
 
     def _in_haste(self) -> bool:
         with self._line_lock:
@@ -135,7 +138,7 @@ class ChatServer(Node):
 
     def _look_for_silence(self, limit: float) -> None:
         """Write down which neighbours are not there any more."""
-        now = time.monotonic()
+        now = self.now()
         with self._line_lock:
             silent = [link for link, presence in self._line.items()
                       if presence.there and now - presence.heard > limit]
@@ -157,7 +160,7 @@ class ChatServer(Node):
         gossip = [line for line in lines if wire.is_gossip(line)]
         try:
             if gossip:
-                self._news_at = time.monotonic()
+                self._news_at = self.now()
                 self.spreading.take(link, gossip)
             for line in lines:
                 if not wire.is_gossip(line):
@@ -167,7 +170,7 @@ class ChatServer(Node):
 
     def _hear(self, link: DatagramLink) -> None:
         """Something has come: a neighbour that was not there, or silent, is asked at once."""
-        now = time.monotonic()
+        now = self.now()
         with self._line_lock:
             presence = self._line[link]
             presence.heard, was_there, presence.there = now, presence.there, True
@@ -180,12 +183,12 @@ class ChatServer(Node):
     def finish_talking(self) -> None:
         """Wait, for LAST_WORDS at most, until no rumor is told here and none has come for a
         moment: so all of a line that end together have heard what was said last."""
-        deadline = time.monotonic() + LAST_WORDS
-        while time.monotonic() < deadline and not self.stopping.is_set():
-            self.spread.wait_until_sent(deadline - time.monotonic())
-            if self.stopping.wait(max(0.0, self._news_at + QUIET - time.monotonic())):
+        deadline = self.now() + LAST_WORDS
+        while self.now() < deadline and not self.stopping:
+            self.spread.wait_until_sent(deadline - self.now())
+            if self._ended.wait(max(0.0, self._news_at + QUIET - self.now())):
                 return
-            if self._news_at + QUIET <= time.monotonic() and not self.spread.rumors.count():
+            if self._news_at + QUIET <= self.now() and not self.spread.rumors.count():
                 return
 
     def _on_status(self, link: DatagramLink, message) -> None:
@@ -197,21 +200,22 @@ class ChatServer(Node):
         differs = message.verb != "digest" or message.digest != self.messages.digest()
         with self._line_lock:
             self._line[link].differs = differs
-        if differs:
-            self._hurry.set()
+        if differs and self.anti_entropy.duty is not None:
+            self.anti_entropy.duty.hurry()
         self.anti_entropy.on_status(link, message)
 
     # What proxies say.
 
-    def accept(self, sock, remote: tuple[str, int]) -> None:
-        """Called by the listener: a proxy need not introduce itself, and may be quiet."""
-        link = self.new_link(PROXY, sock=sock)
+    def accept(self, connection, remote: tuple[str, int]) -> Link | None:
+        """A proxy has connected: it need not introduce itself, and may be quiet."""
+        link = self.new_link(PROXY, connection=connection)
+        link.connected(*remote)
         link.trust()
-        if self.link_count() > PROXIES:
-            self.write_refusal(f"{remote[0]}:{remote[1]}", f"{PROXIES} proxies are connected")
-            self._release(link)
-        elif not self.start_thread("link reader", self._serve_accepted, link, remote):
-            self._release(link)
+        if self.link_count() <= PROXIES:
+            return link
+        self.write_refusal(link.remote, f"{PROXIES} proxies are connected")
+        self.release(link)
+        return None
 
     def on_lines(self, link: Link, lines: list[bytes]) -> None:
         """Handle what a proxy said, in order; messages that stand together as one batch."""
@@ -243,7 +247,7 @@ class ChatServer(Node):
     def _fits(self, link: Link, text: bytes) -> bool:
         """Whether a text can be gossiped; if not, that is written down."""
         try:  # with the longest number that it may get
-            line = wire.gossip(wire.format_time(time.time()), self.address, self.origin.start,
+            line = wire.gossip(wire.format_time(self.time()), self.address, self.origin.start,
                                wire.NUMBER_LIMIT, text.decode())
         except UnicodeDecodeError:
             self.write_refusal(link.remote, "msg with a text that is not UTF-8")
@@ -254,7 +258,7 @@ class ChatServer(Node):
 
     def _gossip(self, texts: list[str]) -> list[bytes]:
         """Gossip texts; return their lines."""
-        lines = self.origin.lines(texts, time.time())
+        lines = self.origin.lines(texts, self.time())
         if lines:
             self.spreading.originate(lines)
         return lines

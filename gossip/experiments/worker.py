@@ -16,6 +16,7 @@ import sys
 import time
 
 from gossip.addresses import parse_address
+from gossip.node.node import die_together
 from gossip.programs.starting import open_output, prepare_node
 from gossip.terminal.command_line import CommandError, show
 from gossip.terminal.keyboard import Keyboard
@@ -73,19 +74,13 @@ class Worker:
 
     def _kill(self, addresses: list[str]) -> None:
         """Let these nodes die together, so that the file of none tells of the end of another."""
-        nodes = [self._nodes.pop(address) for address in addresses]
-        for node in nodes:
-            node.output.finish()
-        for node in nodes:
-            node.hang_up()
-        for node in nodes:
-            node.stop()
+        die_together([self._nodes.pop(address) for address in addresses])
 
     def _end(self) -> None:
         """Write the last line of all nodes, and end the process with its sockets and threads.
         Before that all nodes stop to begin anything: thousands of threads would delay the lines."""
         for node in self._nodes.values():
-            node.stopping.set()
+            node.stopping = True
         for node in self._nodes.values():
             node.output.finish("stopped:interrupted")
         os._exit(0)

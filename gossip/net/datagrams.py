@@ -10,8 +10,7 @@ import socket
 import threading
 
 from gossip.addresses import Address
-from gossip.node.link import DONT_WAIT
-from gossip.node.counters import Counters
+from gossip.net.connection import DONT_WAIT
 
 LONGEST = 60_000  # bytes of a datagram
 SIGNATURE = 64 + 1  # bytes of the line that the HMAC takes
@@ -23,7 +22,7 @@ class DatagramLink:
     """The way to one neighbour. `send` is for everyone and never blocks."""
 
     def __init__(self, sock: socket.socket, own: Address, peer: Address, key: bytes | None,
-                 counters: Counters):
+                 counters):
         self._sock = sock
         self._route = own, peer
         self._key = key
@@ -79,7 +78,7 @@ class Datagrams:
     """The socket, and the links to the neighbours. `run` is the thread that reads."""
 
     def __init__(self, sock: socket.socket, own: Address, neighbours: list[Address],
-                 key: bytes | None, counters: Counters):
+                 key: bytes | None, counters):
         self._sock = sock
         self._counters = counters
         self._stopping = threading.Event()

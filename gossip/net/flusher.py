@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 
-from gossip.node.link import Selector
+from gossip.net.connection import Selector
 
 
 class Flusher:
@@ -52,13 +52,17 @@ class Flusher:
             self._changes += 1
             self._room.notify_all()
 
+    def has_room(self, links) -> bool:
+        """Whether none of these links has much waiting while it still moves."""
+        now = time.monotonic()
+        return not any(link.pauses_origin(now) for link in links)
+
     def wait_for_room(self, links) -> None:
         """Wait while one of these links has much waiting and still moves: be a kind origin."""
         while not self._stopping.is_set():
             with self._room:
                 before = self._changes
-            now = time.monotonic()
-            if not any(link.pauses_origin(now) for link in links):
+            if self.has_room(links):
                 return
             with self._room:
                 if self._changes == before:

@@ -13,7 +13,8 @@ from gossip.addresses import Address
 
 BACKLOG = 4096  # connections that the kernel may hold for us
 SHORT_REST = 0.1  # seconds to wait while descriptors are short
-SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
+SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL,
+         errno.EAGAIN}  # errors of a machine that is short of descriptors, memory, ports or threads
 
 
 class Listener:

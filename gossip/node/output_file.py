@@ -5,10 +5,10 @@ escaped, so that a line is always one line. What cannot be written (a full disk)
 said in the file as soon as it can be: it never stops the node.
 """
 
+import datetime
 import os
 import re
 import threading
-import time
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -26,10 +26,12 @@ def _escaped(match: re.Match) -> str:
 
 
 class OutputFile:
-    """Appends `YYYY-MM-DD HH:MM:SS.ffffff:EVENT` lines (UTC) to one file."""
+    """Appends `YYYY-MM-DD HH:MM:SS.ffffff:EVENT` lines (UTC) to one file. `clock()` answers Unix
+    nanoseconds, as `time.time_ns` does."""
 
-    def __init__(self, path, screen=None):
+    def __init__(self, path, clock, screen=None):
         self.path = path
+        self._clock = clock
         self._screen = screen  # something with show(clock, events), or None
         self._lock = threading.Lock()  # guards everything below, and the order in the file
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
@@ -39,24 +41,22 @@ class OutputFile:
         self._torn = False  # the last line in the file is cut off
         self._finished = False  # the last word has been written
 
-    def write(self, *events: str) -> None:
-        """Write events, escaped, in one go."""
-        self.write_escaped([escape(event) for event in events])
-
-    def write_escaped(self, events: list[str]) -> bool:
-        """Write events that are escaped where need be, in one go, with one reading of time;
-        answer False when the last word has been written before."""
+    def write(self, *events: str) -> bool:
+        """Write events, escaped, in one go, with one reading of time; answer False when the last
+        word has been written before."""
+        events = [escape(event) for event in events]
         with self._lock:
             if not self._finished:
                 self._append(events)
             return not self._finished
 
     def drain(self, changes) -> None:
-        """Write the events of a deque that a table fills, in its order, whoever comes first."""
+        """Write the events of a deque that a table fills, escaped, in the table's order, whichever
+        thread comes first."""
         with self._lock:
             events = []
             while changes:
-                events.append(changes.popleft())
+                events.append(escape(changes.popleft()))
             if events and not self._finished:
                 self._append(events)
 
@@ -74,11 +74,11 @@ class OutputFile:
 
     def _append(self, events: list[str]) -> None:
         """Expects the lock."""
-        now = time.time_ns() // 1000
-        second, micros = divmod(now, 1_000_000)
+        second, micros = divmod(self._clock() // 1000, 1_000_000)
         if second != self._second:
             self._second = second
-            self._date = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(second))
+            date = datetime.datetime.fromtimestamp(second, datetime.timezone.utc)
+            self._date = date.strftime("%Y-%m-%d %H:%M:%S")
         stamp = f"{self._date}.{micros:06d}:"
         notice = [f"lost:{self._lost} lines could not be written here"] if self._lost else []
         text = stamp + f"\n{stamp}".join(notice + events) + "\n"

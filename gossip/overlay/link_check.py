@@ -1,48 +1,56 @@
-"""Link checks: whether a standing link still answers, asked for by the reader of a newcomer.
+"""Link checks: newcomers that wait until it is known whether another link still answers.
 
-Only the newcomer's own thread waits here; the standing link's reader tells of replies and of
-the end of the link.
+Rules only. A peer that is linked already may connect anew, because it was restarted. Then the
+standing link is asked for a Liveness Reply: when one comes, the newcomer is a duplicate; when
+none comes in time, or the standing link ends, the newcomer takes its place.
 """
 
 import threading
+from typing import NamedTuple
+
+
+class Check(NamedTuple):
+    """One newcomer, the link that stands in its way, and when that has to have answered."""
+
+    newcomer: object
+    standing: object
+    until: float
 
 
 class LinkCheck:
-    """Waits for a sign of life on a link."""
+    """The newcomers that wait."""
 
-    def __init__(self, stopping: threading.Event):
-        self._stopping = stopping
-        self._signs = threading.Condition()  # guards _askers; notified when it shrinks
-        self._askers: dict[object, set] = {}  # link -> those who wait for a reply on it
+    def __init__(self):
+        self._lock = threading.Lock()  # guards _checks
+        self._checks: list[Check] = []
 
-    def answers(self, link, ask, seconds: float) -> bool:
-        """Call `ask()`, which sends a request on the link; True when a reply comes in time."""
-        asker = object()
-        with self._signs:
-            self._askers.setdefault(link, set()).add(asker)
-        ask()
-        with self._signs:
-            self._signs.wait_for(
-                lambda: not self._waits(link, asker) or link.ended or self._stopping.is_set(),
-                seconds)
-            if not self._waits(link, asker):
-                return not link.ended
-            self._askers[link].discard(asker)
-            if not self._askers[link]:
-                del self._askers[link]
-            return False
+    def ask(self, newcomer, standing, until: float) -> None:
+        """Let a newcomer wait for a reply on the standing link."""
+        with self._lock:
+            self._checks.append(Check(newcomer, standing, until))
 
-    def _waits(self, link, asker) -> bool:
-        """Expects the lock."""
-        return asker in self._askers.get(link, ())
+    def replied(self, link) -> list[Check]:
+        """A reply has come on this link: take out who waited for it."""
+        return self._take(lambda check: check.standing is link)
 
-    def replied(self, link) -> None:
-        """A Liveness Reply has come on this link."""
-        with self._signs:
-            if self._askers.pop(link, None):
-                self._signs.notify_all()
+    def on_end(self, link) -> list[Check]:
+        """A link has ended: it waits no more; take out who waited for it."""
+        self._take(lambda check: check.newcomer is link)
+        return self._take(lambda check: check.standing is link)
 
-    def wake(self) -> None:
-        """A link has ended, or the node stops."""
-        with self._signs:
-            self._signs.notify_all()
+    def overdue(self, now: float) -> list[Check]:
+        """Take out who has waited long enough."""
+        return self._take(lambda check: check.until <= now)
+
+    def _take(self, chosen) -> list[Check]:
+        if not self._checks:  # nearly always; a look without the lock is enough
+            return []
+        with self._lock:
+            taken = [check for check in self._checks if chosen(check)]
+            self._checks = [check for check in self._checks if not chosen(check)]
+            return taken
+
+    def next_at(self) -> float | None:
+        """When the next of them has waited long enough; None while nobody waits."""
+        with self._lock:
+            return min((check.until for check in self._checks), default=None)

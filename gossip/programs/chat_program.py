@@ -9,6 +9,7 @@ import threading
 from gossip.addresses import address_of
 from gossip.chat.doorstep import HOST, UDP_BASE, Doors, open_doors
 from gossip.chat.server import CHAT, ChatServer
+from gossip.net.live_world import LiveWorld
 from gossip.programs.starting import open_output, start_node
 from gossip.terminal.command_line import (
     FAILED, ROOT, USAGE, CommandError, Parser, number, parse_port, probability, run_command)
@@ -33,12 +34,13 @@ def _chat_command(doors: Doors | None) -> None:
     if doors is not None and not doors.are(args.udp_base + args.own_id, args.port):
         doors.close()
         doors = None
-    server = ChatServer(args.own_id, args.count, doors or _open_doors(args), settings, output, key)
+    server = ChatServer(args.own_id, args.count, doors or _open_doors(args), settings, output,
+                        LiveWorld, key)
     start_node(server)
     if args.end_with_pipe is not None:
         threading.Thread(target=_await_end, name="life line", daemon=True,
                          args=(args.end_with_pipe, server, end)).start()
-    end.wait(server.stopping.is_set)
+    end.wait(lambda: server.stopping)
     server.stop()
     if screen is not None:
         screen.close()

@@ -40,7 +40,7 @@ class Console:
 
     def read_lines(self) -> None:
         """Read lines until the end of input or `quit`."""
-        while not self._peer.stopping.is_set():
+        while not self._over():
             lines = self._keyboard.lines()
             if lines is None:
                 return
@@ -50,7 +50,7 @@ class Console:
         """Carry out lines in order; texts that stand together are gossiped together."""
         texts = []
         for line in lines:
-            if self._peer.stopping.is_set():
+            if self._over():
                 return
             try:
                 word, text = split_command(line.decode())
@@ -66,6 +66,10 @@ class Console:
             except TooLong as error:
                 self._screen.say(str(error))
         self._gossip(texts)
+
+    def _over(self) -> bool:
+        """Whether the peer has ended, or is about to."""
+        return self._peer.stopping or self._peer.leaving
 
     def _gossip(self, texts: list[str]) -> None:
         """Gossip texts together; if one has become too long (numbers grow), one after the other."""

@@ -5,6 +5,7 @@ import os
 import threading
 
 from gossip.addresses import address_of
+from gossip.net.live_world import LiveWorld
 from gossip.programs.console import Console
 from gossip.programs.starting import check_reachable, open_output, start_node
 from gossip.terminal.command_line import (
@@ -38,13 +39,14 @@ def _peer_command(peer_class) -> None:
     end = End()
     screen = Screen()
     peer = peer_class(address, seeds, peer_settings(args),
-                      open_output(args.outputs, "peer", address, None if args.quiet else screen))
+                      open_output(args.outputs, "peer", address, None if args.quiet else screen),
+                      LiveWorld)
     start_node(peer)
     console = Console(peer, keyboard, screen)
     threading.Thread(  # not the peer's own: nothing can wake it while it reads
-        target=peer.run_guarded, name="console", daemon=True,
+        target=peer.world.threads.guard, name="console", daemon=True,
         args=("console", _run_console, (peer, console, args.end_with_input, end))).start()
-    end.wait(peer.stopping.is_set)
+    end.wait(lambda: peer.stopping)
     peer.stop()
     screen.close()
 
@@ -53,7 +55,9 @@ def _run_console(peer, console: Console, end_with_input: bool, end: End) -> None
     console.read_lines()
     if end_with_input:
         peer.stop()
-    if peer.stopping.is_set():
+    if peer.leaving:
+        peer.world.await_end()
+    if peer.stopping:
         end.come()
 
 

@@ -3,6 +3,7 @@
 import pathlib
 
 from gossip.addresses import Address, can_be_dialled, parse_address
+from gossip.net.live_world import LiveWorld
 from gossip.programs.starting import open_output, start_node
 from gossip.settings import Settings
 from gossip.terminal.command_line import (
@@ -51,7 +52,7 @@ def start_seeds(seed_class, addresses, seeds, outputs: pathlib.Path, screen=None
             check_free(address)
             shown = screen.labelled(f"seed {address.port}") if screen is not None else None
             seed = seed_class(address, seeds, Settings(),
-                              open_output(outputs, "seed", address, shown))
+                              open_output(outputs, "seed", address, shown), LiveWorld)
             start_node(seed)
             started.append(seed)
     except CommandError:

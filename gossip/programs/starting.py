@@ -1,6 +1,7 @@
 """What the programs share: opening output files, starting nodes, checking addresses."""
 
 import pathlib
+import time
 
 from gossip.addresses import Address
 from gossip.node.output_file import OutputFile
@@ -11,7 +12,7 @@ def open_output(folder: pathlib.Path, kind: str, address: Address, screen=None) 
     """Open a node's output file; its folder is made if it is missing."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return OutputFile(folder / f"{kind}_{address.file_part}.txt", screen)
+        return OutputFile(folder / f"{kind}_{address.file_part}.txt", time.time_ns, screen)
     except OSError as error:
         raise CommandError(f"cannot write into {folder}: {error.strerror}", FAILED) from None
 

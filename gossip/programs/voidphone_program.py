@@ -3,6 +3,7 @@
 import pathlib
 import threading
 
+from gossip.net.live_world import LiveWorld
 from gossip.programs.starting import open_output
 from gossip.settings import Settings
 from gossip.terminal.command_line import (
@@ -25,12 +26,12 @@ def _module_command() -> None:
     screen = None if args.quiet else Screen()
     output = open_output(args.outputs, "module", config.p2p_address, screen)
     module = GossipModule(config, Settings(liveness_interval=args.liveness_interval), output,
-                          args.v, args.s)
+                          LiveWorld, args.v, args.s)
     start_module(module)
     if args.end_with_input:
         threading.Thread(target=_await_end, name="life line", daemon=True,
                          args=(module, end)).start()
-    end.wait(module.stopping.is_set)
+    end.wait(lambda: module.stopping)
     module.stop()
     if screen is not None:
         screen.close()
@@ -73,8 +74,7 @@ def start_module(module: GossipModule) -> None:
     except OSError as error:
         module.output.finish()
         module.stop()
-        address = module.address if module.api_listener is not None \
-            else module.config.api_address[0]
+        address = module.config.api_address[0] if module.api_address is None else module.address
         raise cannot_listen(address, error) from None
 
 

@@ -10,7 +10,6 @@ that are known.
 """
 
 import threading
-import time
 import weakref
 
 from gossip import wire
@@ -27,34 +26,33 @@ class AntiEntropy:
     """Compares one peer's message list with those of its neighbours, each known by the link
     that leads there: whatever has `send(data)`."""
 
-    def __init__(self, messages: MessageList, settings: Settings):
+    def __init__(self, messages: MessageList, settings: Settings, now, rng):
         self._messages = messages
+        self._now = now  # the clock
+        self._rng = rng
+        self.duty = None  # takes `turn`; None: nobody does
         self._portion = settings.portion
         self._interval = settings.antientropy_interval
-        self._patience = settings.fetch_patience
+        self._due = now() + self._interval * rng.uniform(0.5, 1.0)  # the next comparison
         self.catch_up = CatchUp(messages, settings.fetch_patience)
-        self._asked = threading.Event()  # somebody was asked for a portion, and may be silent
+        self._watched = False  # a turn will look whether somebody who was asked is silent
         self._lock = threading.Lock()  # guards _compared
         self._compared = weakref.WeakKeyDictionary()  # link -> when it was last told a digest
 
-    def run(self, links, stopping: threading.Event, rng) -> None:
-        """The thread: every interval, compare what was seen with one random of `links()`;
-        sooner, ask another one for what the one that was asked does not send."""
-        due = time.monotonic() + self._interval * rng.uniform(0.5, 1.0)
-        while not stopping.is_set():
-            if self._asked.wait(max(0.0, due - time.monotonic())):
-                self._asked.clear()
-                stopping.wait(min(self._patience, max(0.0, due - time.monotonic())))
-            neighbours = links()
-            if time.monotonic() >= due:
-                due = time.monotonic() + self._interval
-                if neighbours:
-                    self.compare(rng.choice(neighbours))
-            self.fetch()
-
-    def wake(self) -> None:
-        """Called when the thread is to end, after `stopping` is set."""
-        self._asked.set()
+    def turn(self, now: float, links) -> float:
+        """Every interval, compare what was seen with one random of the links; sooner, ask another
+        one for what the one that was asked does not send."""
+        if now >= self._due:
+            self._due = now + self._interval
+            if links:
+                self.compare(self._rng.choice(links))
+        self.fetch()
+        self._watched = True  # before looking: whoever asks later need not hurry this turn
+        silent_at = self.catch_up.silent_at()
+        if silent_at is None:
+            self._watched = False
+            silent_at = self.catch_up.silent_at()  # somebody may have asked in between
+        return self._due if silent_at is None else min(self._due, silent_at)
 
     def meet(self, link) -> None:
         """Two have become neighbours: each finds out whether the other has seen the same."""
@@ -63,28 +61,30 @@ class AntiEntropy:
     def compare(self, link) -> None:
         """Find out whether a neighbour knows the same."""
         with self._lock:
-            self._compared[link] = time.monotonic()
+            self._compared[link] = self._now()
         link.send(wire.status("digest", self._messages.digest()))
 
     def compare_now_and_then(self, link) -> None:
         """The same, unless it was done lately."""
         with self._lock:
-            lately = self._compared.get(link, 0.0) + PAUSE > time.monotonic()
+            lately = self._compared.get(link, 0.0) + PAUSE > self._now()
         if not lately:
             self.compare(link)
 
     def fetch(self) -> None:
         """Ask a neighbour for the next portion of what is lacking here, if it is time."""
-        turn = self.catch_up.next_want(time.monotonic())
+        turn = self.catch_up.next_want(self._now())
         if turn is not None:
             link, want = turn
             for line in wire.status_entries("want", want):
                 link.send(line)
-            self._asked.set()
+            if self.duty is not None and not self._watched:
+                self.duty.hurry()
 
-    def forget(self, link) -> None:
+    def on_end(self, link) -> None:
         """The link has ended: what it offered has to come from others."""
         self.catch_up.forget(link)
+        self.fetch()
 
     def on_status(self, link, message: wire.Status) -> None:
         """A neighbour compares, asks, or answers."""

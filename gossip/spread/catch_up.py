@@ -27,7 +27,7 @@ class CatchUp:
         self._offers: dict[object, dict[bytes, Intervals]] = {}  # link -> run -> numbers
         self._sizes: dict[object, int] = {}  # link -> ranges offered since it was last counted
         self._asked = None  # the link that was asked for a portion
-        self._asked_at = 0.0
+        self._silent_at = 0.0  # when it counts as silent, unless its portion has come
         self._want = []  # what it was asked for
         self._ignored = 0  # offers of which the end was dropped
 
@@ -57,7 +57,7 @@ class CatchUp:
     def next_want(self, now: float):
         """Return (link to ask, what to ask it for), or None while nothing is to be asked."""
         with self._lock:
-            if self._asked is not None and now - self._asked_at < self._patience:
+            if self._asked is not None and now < self._silent_at:
                 return None
             stalled, self._asked = self._asked, None
             if stalled in self._offers:  # its next turn comes after all others
@@ -70,9 +70,15 @@ class CatchUp:
             with self._lock:
                 if self._asked is not None:
                     return None
-                self._asked, self._asked_at, self._want = link, now, want
+                self._asked, self._silent_at, self._want = link, now + self._patience, want
             return link, want
         return None
+
+    def silent_at(self) -> float | None:
+        """When another neighbour's turn comes, unless a portion comes first; None when no portion
+        is awaited."""
+        with self._lock:
+            return None if self._asked is None else self._silent_at
 
     def _still_lacking(self, link):
         """What of an offer has not come from elsewhere meanwhile; an empty offer is dropped."""

@@ -59,10 +59,9 @@ class Flood:
                 self._changed.notify_all()
             return self._busy
 
-    def wait_until_sent(self, seconds: float) -> None:
-        """Wait, that long at most, until nothing waits here any more."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._busy, seconds)
+    def all_sent(self) -> bool:
+        """Whether nothing waits here any more."""
+        return not self._busy
 
     def answered(self, link, message) -> None:
         """Answers to rumors: none were told here."""
@@ -70,7 +69,7 @@ class Flood:
     def note_known(self, link, keys) -> None:
         """Who has what is of no account: everything goes to everyone."""
 
-    def forget(self, link) -> None:
+    def on_end(self, link) -> None:
         """A link has ended: it is no longer among those to send to."""
 
     def dropped(self) -> dict[str, int]:

@@ -1,13 +1,12 @@
 """Rumor mongering: tells rumors to neighbours, and waits for their answers.
 
 The side of links and of time; whom to tell what is the rule in rumors.py. Link readers (or
-the reader of datagrams), generator and console call it; a thread of its own tells again what was
-not answered.
+the reader of datagrams), generator and console call it; a duty, `turn`, tells again what was not
+answered.
 """
 
 import math
 import threading
-import time
 
 from gossip import wire
 from gossip.spread.rumors import Rumors, Telling
@@ -18,11 +17,12 @@ CROWDED = 2_000  # rumors being told from which on those who make more wait
 class Mongering:
     """Tells rumors to the links that `links()` names."""
 
-    def __init__(self, links, telling: Telling, rng):
+    def __init__(self, links, telling: Telling, now, rng):
         self.rumors = Rumors(telling, rng)
+        self._now = now  # the clock
+        self.duty = None  # takes `turn`, once it is kept
         self._links = links
-        self._awake = threading.Event()  # the thread has something to do, or is to end
-        self._idle = False  # the thread waits for the first rumor
+        self._idle = False  # the turn waits for the first rumor
         self._teller = threading.Lock()  # held by the one who tells
         self._due = False  # somebody has come since the teller looked
         self._calmer = threading.Condition()  # notified when fewer rumors are told, or stopped
@@ -38,7 +38,7 @@ class Mongering:
         self.tell()
 
     def tell(self) -> None:
-        """Tell whatever may be told now; what others bring meanwhile is left to the thread.
+        """Tell whatever may be told now; what others bring meanwhile is left to the duty.
 
         Nothing is overlooked: who comes sets `_due` and then tries the lock; who holds it clears
         `_due`, takes its turn, and looks at `_due` after it has let go.
@@ -48,13 +48,13 @@ class Mongering:
             return
         try:
             self._due = False
-            tellings = self.rumors.turn(self._links(), time.monotonic())
+            tellings = self.rumors.turn(self._links(), self._now())
             for link, lines in tellings:
                 link.send(wire.rumors(lines))
         finally:
             self._teller.release()
         if self._due or (self._idle and tellings):
-            self._awake.set()
+            self.duty.hurry()
         with self._calmer:
             self._changes += 1
             self._calmer.notify_all()
@@ -72,11 +72,11 @@ class Mongering:
 
     def answered(self, link, message: wire.Status) -> None:
         """A neighbour has answered what it was told."""
-        self.rumors.heard(link, time.monotonic())
+        self.rumors.heard(link, self._now())
         self.rumors.answered(link, message.entries, message.verb == "knew")
         self.tell()
 
-    def forget(self, link) -> None:
+    def on_end(self, link) -> None:
         """A link has ended."""
         self.rumors.forget(link)
         self.tell()
@@ -85,17 +85,19 @@ class Mongering:
         """What was dropped since the start, and how often."""
         return self.rumors.dropped()
 
-    def run(self) -> None:
-        """The thread: look when something unanswered is due."""
-        while not self._stopped:
-            due = self.rumors.next_at()
-            if due is None:
-                self._idle = True
-                due = self.rumors.next_at()  # whoever came in between saw no idle thread
-            self._awake.wait(None if due is None else max(0.0, due - time.monotonic()))
-            self._awake.clear()
-            self._idle = False
-            self.tell()
+    def turn(self, now: float) -> float | None:
+        """Tell, and answer when something unanswered is due; None when there is nothing."""
+        self._idle = False
+        self.tell()
+        due = self.rumors.next_at()
+        if due is None:
+            self._idle = True
+            due = self.rumors.next_at()  # whoever came in between saw no idle turn
+        return due
+
+    def all_sent(self) -> bool:
+        """Whether no rumor is told any more."""
+        return self.rumors.count() == 0
 
     def wait_until_sent(self, seconds: float) -> None:
         """Wait, that long at most, until no rumor is told any more."""
@@ -104,7 +106,7 @@ class Mongering:
     def _wait_for_less(self, limit: int, seconds: float, shrinking: bool = False) -> None:
         """Wait until fewer rumors are told, that long at most, or that long after their number
         has shrunk last."""
-        end, least = time.monotonic() + seconds, math.inf
+        end, least = self._now() + seconds, math.inf
         while not self._stopped:
             with self._calmer:
                 before = self._changes
@@ -112,16 +114,15 @@ class Mongering:
             if count < limit:
                 return
             if shrinking and count < least:
-                end, least = time.monotonic() + seconds, count
+                end, least = self._now() + seconds, count
             with self._calmer:
                 if not self._calmer.wait_for(lambda: self._changes != before,
-                                             end - time.monotonic()):
+                                             end - self._now()):
                     return
 
     def stop(self) -> None:
-        """End the thread; nobody waits any longer."""
+        """Nobody waits any longer."""
         self._stopped = True
-        self._awake.set()
         with self._calmer:
             self._changes += 1
             self._calmer.notify_all()

@@ -6,7 +6,6 @@ and console call it.
 """
 
 from gossip import wire
-from gossip.node.output_file import OutputFile, escape
 from gossip.spread.anti_entropy import AntiEntropy
 from gossip.spread.message_list import MessageList
 
@@ -16,8 +15,7 @@ ANSWERS = {"took", "knew"}  # verbs of status lines that answer rumors
 class Spreading:
     """Where the message list, the output file and the way of spreading meet."""
 
-    def __init__(self, messages: MessageList, anti_entropy: AntiEntropy | None, spread,
-                 output: OutputFile):
+    def __init__(self, messages: MessageList, anti_entropy: AntiEntropy | None, spread, output):
         self._messages = messages
         self._anti_entropy = anti_entropy  # None: nothing is ever compared
         self._spread = spread  # a Flood or a Mongering
@@ -26,7 +24,7 @@ class Spreading:
     def originate(self, lines: list[bytes]) -> bool:
         """Take lines that were made here; False when the node has said its last word."""
         fresh = self._messages.add(lines, made_here=True)
-        if not self._output.write_escaped([f"generated:{escape(text)}" for text in fresh.shown]):
+        if not self._output.write(*[f"generated:{text}" for text in fresh.shown]):
             return False  # what is in no file was never said
         self._spread.forward(fresh.lines, None)
         return True
@@ -42,7 +40,7 @@ class Spreading:
             self._answer(link, rumors, fresh.lines)
         if fresh.lines:
             head = f"received:{link.peer}:"
-            self._output.write_escaped([head + escape(shown) for shown in fresh.shown])
+            self._output.write(*[head + shown for shown in fresh.shown])
             self._spread.forward(fresh.lines, link)
         if fresh.fault is not None:
             raise fresh.fault

@@ -32,8 +32,8 @@ class PeerLink(Link):
 
     _serials = itertools.count(1)
 
-    def __init__(self, sock, flusher, settings: Settings, role: str):
-        super().__init__(sock, flusher, settings, role, messages.Frames)
+    def __init__(self, role: str, settings: Settings, flusher, now, connection=None):
+        super().__init__(role, settings, flusher, now, connection, messages.Frames)
         self.serial = next(PeerLink._serials)
         self.hello: Address | None = None  # the address that the other end's HELLO named
         self.slot: int | None = None  # time slot in which it was last given work

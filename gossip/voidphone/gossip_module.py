@@ -9,14 +9,11 @@ The handshake and the relay of news are parts that do not know each other: this 
 import collections
 import errno
 import random
-import threading
-import time
 
 from gossip.addresses import Address
 from gossip.node.link import OVERFLOW
-from gossip.net.listener import Listener
 from gossip.node.node import Node
-from gossip.node.output_file import OutputFile, escape
+from gossip.node.output_file import OutputFile
 from gossip.settings import Settings
 from gossip.voidphone import messages
 from gossip.voidphone.doorway import (
@@ -51,16 +48,19 @@ class GossipModule(Node):
     }
 
     def __init__(self, config: Config, settings: Settings, output: OutputFile,
-                 patience: float = 5.0, memory: float = 60.0, rng: random.Random | None = None):
-        super().__init__(config.p2p_address, settings, output)
+                 world, patience: float = 5.0, memory: float = 60.0,
+                 rng: random.Random | None = None):
+        super().__init__(config.p2p_address, settings, output, world)
         self.config = config
         self.rng = rng or random.Random()
         self.view = View(config.p2p_address, config.degree, config.min_degree,
                          config.max_connections, config.cache_size, self.rng)
         self.doorway = Doorway(OUTSIDE_VIEW)
-        self.api_listener: Listener | None = None
-        self._view_changed = threading.Event()
-        self.handshake = Handshake(self, config, self.view, self.doorway, self._view_changed.set)
+        self.api_address: Address | None = None  # where modules connect, once that is open
+        self._retry = RETRY_FIRST  # seconds to the next try for a first neighbour
+        self._candidates: collections.deque[Address] = collections.deque()  # to be dialled in turn
+        self.handshake = Handshake(self, config, self.view, self.doorway,
+                                   lambda: self.membership.hurry())
         self.relay = Relay(self, self.view, Memory(memory, config.cache_size),
                            Pending(self.rng, patience), self.rng)
 
@@ -71,69 +71,63 @@ class GossipModule(Node):
                 f"pow-bits={config.pow_bits}:p2p-ttl={config.p2p_ttl}:"
                 f"liveness-interval={self.settings.liveness_interval}")
 
-    def listen(self) -> Listener:
+    def listen(self) -> None:
         """Open both listeners; OSError if an address is in use or not of this machine."""
         *others, last = self.config.api_address
         for address in others:
             try:
-                self.api_listener = Listener(address, self.stopping)
+                self._listen_for_modules(address)
                 break
             except OSError as error:
                 if error.errno == errno.EADDRINUSE:
                     raise
-        if self.api_listener is None:
-            self.api_listener = Listener(last, self.stopping)
-        return super().listen()
+        if self.api_address is None:
+            self._listen_for_modules(last)
+        super().listen()
+
+    def _listen_for_modules(self, address: Address) -> None:
+        self.world.listen(address, accept=self.accept_module, name="API listener")
+        self.api_address = address
 
     def start_threads(self) -> None:
-        self.start_thread("listener", self.listener.run, self.accept, self.make_room)
-        self.start_thread("API listener", self.api_listener.run, self.accept_module,
-                          self.make_room)
-        self.start_thread("link flusher", self.flusher.run)
-        self.start_thread("validations", self.relay.keep_validations)
-        self.start_thread("liveness", self._keep_liveness)
-        self.start_thread("membership", self._keep_membership)
-        self.start_thread("work", self.handshake.keep_working)
+        self.world.begin()  # both listeners and the link flusher
+        self.relay.duty = self.keep("validations", self.relay.expire)
+        self.keep("liveness", self.check_liveness, after=self.settings.liveness_interval)
+        self.membership = self.keep("membership", self.look_for_neighbours)
+        self.handshake.duty = self.keep("work", self.handshake.work)
 
     def wake(self) -> None:
-        if self.api_listener is not None:
-            self.api_listener.close()
         self.relay.wake()
-        self._view_changed.set()
         self.handshake.wake()
 
-    # Threads.
+    # Turns.
 
-    def _keep_liveness(self) -> None:
+    def check_liveness(self, now: float) -> float:
         """Every interval: send PING to each neighbour, and drop those that are silent."""
         interval = self.settings.liveness_interval
-        while not self.stopping.wait(interval):
-            now = time.monotonic()
-            for peer in self.view.addresses():
-                link = self.view.link(peer)
-                if link is None:
-                    continue
-                if now - link.heard > SILENT_ROUNDS * interval:
-                    self._part(peer, link, "silent")
-                else:
-                    link.send(messages.Ping().pack(), urgent=True)
-
-    def _keep_membership(self) -> None:
-        """Dial until there is a neighbour; ask for more addresses while neighbours are few."""
-        wait, candidates = RETRY_FIRST, collections.deque()
-        while not self.stopping.is_set():
-            self._view_changed.clear()
-            links = self.view.links()
-            if not links:
-                self._dial_next(candidates, needed=True)
-                pause, wait = wait * self.rng.uniform(0.5, 1.0), min(2 * wait, RETRY_LAST)
-            elif self.view.lacks_neighbours():
-                self._ask(links)
-                self._dial_next(candidates, needed=False)
-                pause, wait = ASK_AGAIN * self.rng.uniform(0.5, 1.0), RETRY_FIRST
+        for peer in self.view.addresses():
+            link = self.view.link(peer)
+            if link is None:
+                continue
+            if now - link.heard > SILENT_ROUNDS * interval:
+                self._part(peer, link, "silent")
             else:
-                pause, wait = None, RETRY_FIRST
-            self._view_changed.wait(pause)
+                link.send(messages.Ping().pack(), urgent=True)
+        return now + interval
+
+    def look_for_neighbours(self, now: float) -> float | None:
+        """Dial until there is a neighbour; ask for more addresses while neighbours are few."""
+        links = self.view.links()
+        if not links:
+            self._dial_next(needed=True)
+            pause, self._retry = self._retry, min(2 * self._retry, RETRY_LAST)
+            return now + pause * self.rng.uniform(0.5, 1.0)
+        self._retry = RETRY_FIRST
+        if not self.view.lacks_neighbours():
+            return None
+        self._ask(links)
+        self._dial_next(needed=False)
+        return now + ASK_AGAIN * self.rng.uniform(0.5, 1.0)
 
     def _ask(self, links: list[PeerLink]) -> None:
         """Ask a neighbour for addresses, but none that still owes an answer."""
@@ -143,14 +137,14 @@ class GossipModule(Node):
             link.asked = True
             link.send(messages.PeerRequest().pack())
 
-    def _dial_next(self, candidates: collections.deque, needed: bool) -> None:
+    def _dial_next(self, needed: bool) -> None:
         """Dial the next candidate: the bootstrapper, then the known addresses, then again."""
-        if not candidates:
+        if not self._candidates:
             if self.config.bootstrapper is not None:
-                candidates.append(self.config.bootstrapper)
-            candidates.extend(self.view.known())
-        if candidates:
-            self._dial(candidates.popleft(), needed)
+                self._candidates.append(self.config.bootstrapper)
+            self._candidates.extend(self.view.known())
+        if self._candidates:
+            self._dial(self._candidates.popleft(), needed)
 
     def on_lines(self, link: PeerLink, frames: list[bytes]) -> None:
         """Handle the messages that arrived together, and send their effects together."""
@@ -209,7 +203,7 @@ class GossipModule(Node):
         """A peer is new: dial it if a place is free, and tell the neighbours once."""
         address = message.address
         ttl = min(message.ttl, self.config.p2p_ttl) - 1
-        first = self.view.pushed(address, time.monotonic())
+        first = self.view.pushed(address, self.now())
         self._dial(address)
         if first and ttl > 0:
             outbox.add([other for other in self.view.links() if other is not link],
@@ -230,32 +224,32 @@ class GossipModule(Node):
 
     # How links begin and end.
 
-    def accept_module(self, sock, remote: tuple[str, int]) -> None:
-        """Called by the API's listener, for each connection."""
-        link = self.new_link(MODULE, sock=sock)
+    def accept_module(self, connection, remote: tuple[str, int]) -> PeerLink:
+        """A program of this host has connected to the API."""
+        link = self.new_link(MODULE, connection=connection)
+        link.connected(*remote)
         link.trust()
-        if not self.start_thread("link reader", self._serve_accepted, link, remote):
-            self._release(link)
+        return link
 
-    def accept(self, sock, remote: tuple[str, int]) -> None:
-        """Called by the peer-to-peer listener, for each connection."""
-        link = self.new_link(STRANGER, sock=sock)
+    def accept(self, connection, remote: tuple[str, int]) -> PeerLink:
+        """A stranger has connected."""
+        link = self.new_link(STRANGER, connection=connection)
+        link.connected(*remote)
         self.handshake.await_hello(link)
         oldest = self.doorway.enter(link, remote[0])
         if oldest is not None:
             self.disconnect(oldest, "gave way: too many are not verified")
-        if not self.start_thread("link reader", self._serve_accepted, link, remote):
-            self._release(link)
+        return link
 
     def make_room(self, reason: str) -> None:
-        """Called by both listeners when the process has no descriptor left."""
+        """The process has no descriptor left: a link that is not verified gives way."""
         self.counters.add("times that descriptors were short")
         oldest = self.doorway.give_way()
         if oldest is not None:
             self.disconnect(oldest, f"gave way: {reason}")
 
-    def _release(self, link: PeerLink) -> None:
-        super()._release(link)
+    def release(self, link: PeerLink) -> None:
+        super().release(link)
         self.doorway.leave(link)
 
     def _dial(self, peer: Address, needed: bool = False) -> None:
@@ -263,29 +257,24 @@ class GossipModule(Node):
         if not self.view.begin_dial(peer, needed):
             return
         link = self.new_link(DIALLED, peer)
-        if not self.start_thread("link reader", self._dial_peer, link):
-            self._release(link)
-            self.view.end_dial(peer)
-
-    def _dial_peer(self, link: PeerLink) -> None:
-        """The body of a dialling thread: connect, say HELLO, then read the link."""
         self.handshake.await_hello(link)
-        try:
-            link.connect(self.address, link.peer, self.settings.probe_limit)
-        except OSError as error:
-            self.view.forget(link.peer)
-            link.close(error.strerror or str(error))
-            self._release(link)
-            self.on_end(link)
-            return
+        self.dial(link)
+
+    def on_up(self, link: PeerLink) -> None:
+        """A peer that was dialled is connected: say HELLO."""
         link.send(messages.Hello(self.address).pack())
-        self.serve(link)
+
+    def fault(self, link: PeerLink, error: Exception) -> None:
+        """A peer that cannot be reached is forgotten, until somebody names it again."""
+        if isinstance(error, OSError) and not self.world.lacks(error):
+            self.view.forget(link.peer)
+        super().fault(link, error)
 
     def _part(self, peer: Address, link: PeerLink, reason: str) -> None:
         """A neighbour leaves the view."""
-        if self.view.remove(peer, link, escape(reason)):
+        if self.view.remove(peer, link, reason):
             self.output.drain(self.view.changes)
-            self._view_changed.set()
+            self.membership.hurry()
         link.close(reason)
 
     def on_end(self, link: PeerLink) -> None:

@@ -1,7 +1,7 @@
 """The handshake: a peer that dials says HELLO, does a proof of work, and is welcomed.
 
 Both sides are here: giving work and checking it, and doing the work that other peers give.
-Link readers call it; the thread "work" searches. Accepting and dialling are in gossip_module.py.
+Link readers call it; the duty "work" searches. Accepting and dialling are in gossip_module.py.
 """
 
 import hmac
@@ -38,7 +38,8 @@ class Handshake:
         self._doorway = doorway
         self._met = met  # called after each welcome
         self._secret = os.urandom(16)  # of it, nonces are derived
-        self._searches: queue.SimpleQueue[PeerLink | None] = queue.SimpleQueue()
+        self.duty = None  # takes `work`, once it is kept
+        self._searches: queue.SimpleQueue[PeerLink] = queue.SimpleQueue()
         self._search_lock = threading.Lock()  # guards the next two
         self._search: Search | None = None
         self._searched_for: PeerLink | None = None
@@ -96,34 +97,38 @@ class Handshake:
         link.nonce = message.nonce
         link.await_line(float("inf"))
         self._searches.put(link)
+        self.duty.hurry()
 
-    def keep_working(self) -> None:
-        """The body of the thread "work": one search after the other."""
-        while (link := self._searches.get()) is not None:
-            if link.ended:
-                continue
+    def work(self, now: float) -> float | None:
+        """A turn: do the next work that a peer has given; answer None when there is none."""
+        if self._searches.empty():
+            return None
+        link = self._searches.get()
+        if not link.ended:
+            self._work_for(link)
+        return now
+
+    def _work_for(self, link: PeerLink) -> None:
+        with self._search_lock:
+            self._search = search = Search(link.nonce, self._config.pow_bits)
+            self._searched_for = link
+        if self._node.stopping or link.ended:
+            search.cancel()
+        try:
+            challenge = search.find()
+        except OSError as error:
+            self._node.disconnect(link, f"no worker could be started: {error.strerror}")
+            return
+        finally:
             with self._search_lock:
-                self._search = Search(link.nonce, self._config.pow_bits)
-                self._searched_for = link
-                search = self._search
-            if self._node.stopping.is_set() or link.ended:
-                search.cancel()
-            try:
-                challenge = search.find()
-            except OSError as error:
-                self._node.disconnect(link, f"no worker could be started: {error.strerror}")
-                continue
-            finally:
-                with self._search_lock:
-                    self._search = self._searched_for = None
-            if challenge is None:
-                if not link.ended:  # the workers were killed from outside
-                    self._node.disconnect(link, "the search for its work ended without a result")
-                continue
+                self._search = self._searched_for = None
+        if challenge is not None:
             link.role = ANSWERED
             link.await_line(time.monotonic() + HELLO_LIMIT)
             answer = messages.VerificationResponse(link.nonce, challenge, self._node.address)
             link.send(answer.pack())
+        elif not link.ended:  # the workers were killed from outside
+            self._node.disconnect(link, "the search for its work ended without a result")
 
     def welcome(self, link: PeerLink, peer: Address, dialled: bool) -> bool:
         """Make a verified peer a neighbour; False if a better link to it exists already."""
@@ -146,14 +151,13 @@ class Handshake:
             if self._searched_for is link and self._search is not None:
                 self._search.cancel()
         if link.role in (DIALLED, WORKED_FOR, ANSWERED):
-            if link.role == ANSWERED and not self._node.stopping.is_set():
+            if link.role == ANSWERED and not self._node.stopping:
                 self._node.write_refusal(link.peer,
                                          "it did not take our work: has it more pow_bits?")
             self._view.end_dial(link.peer)
 
     def wake(self) -> None:
-        """End the thread "work"; called when the node stops."""
-        self._searches.put(None)
+        """End the search; called when the node stops."""
         with self._search_lock:
             if self._search is not None:
                 self._search.cancel()

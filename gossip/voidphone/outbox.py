@@ -25,7 +25,7 @@ class Outbox:
     def send(self) -> None:
         """Write the events down, then send the bytes."""
         if self.events:
-            self._output.write_escaped(self.events)
+            self._output.write(*self.events)
             self.events = []
         for link, chunks in self._links.items():
             link.send(b"".join(chunks))

@@ -1,7 +1,7 @@
 """The relay: takes news from modules and neighbours, and hands them on.
 
 News go to the modules of this host that subscribed to their type. When one of them has called
-the news valid, they go to the neighbours. Link readers call it; the thread "validations" drops
+the news valid, they go to the neighbours. Link readers call it; the duty "validations" drops
 news that nobody validates in time.
 """
 
@@ -38,7 +38,7 @@ class Relay:
         self._arriving = threading.Lock()  # joins memory and pending: a copy finds both or none
         self._validations = threading.Condition()  # notified after validations
         self._validated_at = 0.0  # monotonic time of the last validation
-        self._waits = threading.Event()  # set when a message begins to wait, and at the end
+        self.duty = None  # takes `expire`, once it is kept
 
     def subscribe(self, link: PeerLink, message: messages.Notify) -> None:
         self.subscriptions.add(link, message.data_type)
@@ -80,7 +80,7 @@ class Relay:
         outbox.send()  # the announces before this one need not wait
         told = self.subscriptions.of(data_type, announcer)
         self._node.flusher.wait_for_room([*told, *self._view.links()])
-        while told and not self._node.stopping.is_set():
+        while told and not self._node.stopping:
             now = time.monotonic()
             lag = self.pending.lag(now)
             if lag is None or min(lag, now - self._validated_at) > STILL_VALIDATING:
@@ -113,8 +113,8 @@ class Relay:
         """Tell modules; the message waits for their validation. TTL -1: it is not spread on."""
         number, alone = self.pending.add(news, item, senders, told, time.monotonic())
         outbox.add(told, messages.Notification(number, news.data_type, news.data).pack())
-        if alone:  # the thread "validations" slept without a deadline
-            self._waits.set()
+        if alone:  # the duty "validations" slept without a deadline
+            self.duty.hurry()
 
     def _spread(self, waiting: Waiting, outbox: Outbox) -> None:
         """Send a validated message to the neighbours that have not sent it themselves."""
@@ -138,12 +138,9 @@ class Relay:
                 outbox.events.append(f"received:{link.peer}:{_shown(item)}")
                 self._notify(message._replace(ttl=ttl), item, (link,), told, outbox)
 
-    def keep_validations(self) -> None:
-        """The body of the thread "validations": drop messages not validated in time."""
-        while not self._node.stopping.is_set():
-            due = self.pending.expire(time.monotonic())
-            self._waits.wait(None if due is None else max(0.0, due - time.monotonic()))
-            self._waits.clear()
+    def expire(self, now: float) -> float | None:
+        """A turn: drop messages that nobody has validated in time."""
+        return self.pending.expire(now)
 
     def on_end(self, link: PeerLink) -> None:
         """A link has ended: it hears nothing more, and its validations do not count."""
@@ -153,8 +150,7 @@ class Relay:
             self.pending.on_end(link)
 
     def wake(self) -> None:
-        """Wake everything that waits; called when the node stops."""
-        self._waits.set()
+        """The node stops: announcers wait no longer."""
         with self._validations:
             self._validations.notify_all()
 

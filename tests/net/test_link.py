@@ -1,10 +1,13 @@
 """A link over a pair of sockets: order, backlog, the first word, the end."""
 
 import socket
+import time
 
 import pytest
 
+from gossip.net.connection import Connection
 from gossip.net.flusher import Flusher
+from gossip.net.reading import next_lines
 from gossip.node.link import Link
 from gossip.settings import Settings
 
@@ -15,7 +18,8 @@ def pair():
     flusher = Flusher()
     here, there = socket.socketpair()
     here.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    link = Link(here, flusher, Settings(backlog_limit=1 << 20), "waiting")
+    link = Link("waiting", Settings(backlog_limit=1 << 20), flusher, time.monotonic,
+                Connection(here))
     link.trust()
     yield link, there
     link.finish()
@@ -69,9 +73,9 @@ def test_a_backlog_that_overflows_ends_the_link(pair):
 def test_what_was_said_before_the_end_is_read(pair):
     link, there = pair
     there.sendall(b"one\ntwo\nrest")
-    assert link.read() == [b"one", b"two"]
+    assert next_lines(link, time.monotonic) == [b"one", b"two"]
     there.close()
-    assert link.read() is None and link.reason == "closed by the other end"
+    assert next_lines(link, time.monotonic) is None and link.reason == "closed by the other end"
 
 
 def test_the_first_reason_counts_and_nothing_is_sent_after_the_end(pair):

@@ -7,10 +7,11 @@ import threading
 
 import pytest
 
-from gossip.node.output_file import OutputFile
+from gossip.net.live_world import LiveWorld
 from gossip.programs.starting import start_node
 from gossip.terminal.command_line import CommandError
 from peer import Peer
+from tools.files import open_file
 from tools.nets import FAST
 from tools.ports import free_address
 from tools.programs import ROOT
@@ -60,7 +61,8 @@ def test_a_peer_for_which_threads_do_not_suffice_does_not_start(tmp_path, monkey
 
     monkeypatch.setattr(threading.Thread, "start", start_or_not)
     address = free_address()
-    peer = Peer(address, [free_address()], FAST, OutputFile(tmp_path / "peer.txt"))
+    peer = Peer(address, [free_address()], FAST, open_file(tmp_path / "peer.txt"),
+                LiveWorld)
     with pytest.raises(CommandError, match=f"{address}: the system has no thread left"):
         start_node(peer)
     wait_until(lambda: set(threading.enumerate()) <= before, what="all threads to end")

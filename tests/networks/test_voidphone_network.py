@@ -2,6 +2,7 @@
 
 import collections
 
+from gossip.node.node import die_together
 from gossip.voidphone.client import Client
 from tools.module_words import view
 from tools.ports import free_address, free_addresses
@@ -64,9 +65,7 @@ def test_twenty_modules_join_and_survive_the_loss_of_seven(modules):
     wait_until(lambda: all(module.relay.subscriptions.count() == 1 for module in network))
     audience.announce(network, "first")
     victims, rest = network[:7], network[7:]
-    for module in victims:
-        module.output.finish()
-        module.hang_up()
+    die_together(victims)
     for module in victims:
         modules.end(module)
     wait_until(lambda: one_piece(rest), 30, "the rest to be connected")

@@ -8,7 +8,7 @@ import types
 import pytest
 
 from gossip.addresses import address_of
-from gossip.node.output_file import OutputFile
+from gossip.net.live_world import LiveWorld
 from gossip.programs.voidphone_program import start_module
 from gossip.settings import Settings
 from gossip.terminal.command_line import CommandError
@@ -16,7 +16,7 @@ from gossip.voidphone.gossip_module import GossipModule
 from gossip.voidphone.ini import read_ini
 from gossip.voidphone.messages import Notify
 from tools.carriers import Carrier, passed_on
-from tools.files import lines_of
+from tools.files import lines_of, open_file
 from tools.module_words import FENCE, PROBE, TYPE, announce, heard, news_from, told, validate
 from tools.modules import EASY_BITS, ByteEnd, write_ini
 from tools.ports import free_address, free_port, listens
@@ -195,4 +195,5 @@ def test_the_first_api_address_of_this_machine_counts_and_none_behind_one_in_use
 
 
 def unstarted(config, folder) -> GossipModule:
-    return GossipModule(config, Settings(), OutputFile(folder / "module.txt"))
+    return GossipModule(config, Settings(), open_file(folder / "module.txt"),
+                        LiveWorld)

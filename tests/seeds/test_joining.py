@@ -190,7 +190,7 @@ def test_two_peers_dialling_each_other_at_once_end_with_one_link(net):
                    and other.neighbours.link(one.address)
                    and not one.neighbours.dialling() and not other.neighbours.dialling(),
                    pause=0.001)
-        ends = [peer.neighbours.link(to.address)._sock
+        ends = [peer.neighbours.link(to.address).connection._sock
                 for peer, to in ((one, other), (other, one))]
         assert ends[0].getsockname() == ends[1].getpeername()
         one.neighbours.link(other.address).send(wire.refused(one.address, "full"))

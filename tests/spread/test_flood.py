@@ -106,10 +106,6 @@ def test_who_brings_very_much_waits_until_it_is_sent_or_all_ends(busy, relief):
 
 def test_who_leaves_waits_until_all_is_sent(busy):
     flooding, links, jobs = busy
-    leaver = threading.Thread(target=flooding.wait_until_sent, args=(20,))
-    leaver.start()
-    leaver.join(0.1)
-    assert leaver.is_alive()
+    assert not flooding.all_sent()
     links[1].let_go.set()
-    leaver.join(20)
-    assert not leaver.is_alive()
+    wait_until(flooding.all_sent)

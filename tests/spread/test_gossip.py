@@ -8,7 +8,7 @@ import pytest
 from gossip import wire
 from gossip.addresses import address_of
 from gossip.capacity import fixed
-from gossip.node.link import Link
+from gossip.net.connection import Connection
 from gossip.spread.message_list import MessageList
 from gossip.terminal.command_line import is_local
 from tools.files import count, events, received, wait_event
@@ -168,7 +168,7 @@ def test_liveness_overtakes_gossip_that_waits(net):
         number += 1
         peer.spread.forward([line(slow, number, text="x" * 60_000).encode()], None)
     end.say(f"Liveness Request:1.000000:{slow.address}")
-    wait_until(lambda: b"Liveness Reply" in b"".join(list(link._backlog)[:2]))
+    wait_until(lambda: b"Liveness Reply" in b"".join(list(link._backlog._chunks)[:2]))
     heard = 0
     while not end.hear().startswith("Liveness Reply:"):
         heard += 1
@@ -185,14 +185,14 @@ def test_two_halves_that_were_cut_apart_find_each_other_again(net, monkeypatch):
     halves = {node.address: at % 2 for at, node in enumerate([*peers, seeds[1]])}
     halves[seeds[0].address] = 0
     halves[seeds[2].address] = 1
-    connect = Link.connect
+    connect = Connection.connect
 
-    def connect_within(link, own, address, limit):
+    def connect_within(connection, own, address, limit):
         if halves.get(own) != halves.get(address):
             raise TimeoutError("cut")
-        connect(link, own, address, limit)
+        connect(connection, own, address, limit)
 
-    monkeypatch.setattr(Link, "connect", connect_within)
+    monkeypatch.setattr(Connection, "connect", connect_within)
     for node in net.nodes:
         for link in list(node._links):
             if link.peer in halves and halves[link.peer] != halves[node.address]:
@@ -205,7 +205,7 @@ def test_two_halves_that_were_cut_apart_find_each_other_again(net, monkeypatch):
         wait_until(lambda side=side: holds_all(side, 2))
     wait_until(lambda: all(any(count(peer, f"dead:{other.address}") for peer in sides[0])
                            for other in sides[1]), what="the other half to be found dead")
-    monkeypatch.setattr(Link, "connect", connect)
+    monkeypatch.setattr(Connection, "connect", connect)
     wait_until(lambda: connected(peers) and ring_whole(peers), 60)
     wait_until(lambda: holds_all(peers, 3))
     assert all_once(peers)
@@ -314,11 +314,11 @@ class SlowToWrite:
     def __init__(self, output, reached, go_on):
         self._output, self._reached, self._go_on = output, reached, go_on
 
-    def write_escaped(self, texts):
+    def write(self, *texts):
         if texts and texts[0].startswith("generated:"):
             self._reached.set()
             assert self._go_on.wait(20)
-        return self._output.write_escaped(texts)
+        return self._output.write(*texts)
 
     def __getattr__(self, name):
         return getattr(self._output, name)

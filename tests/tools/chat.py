@@ -8,7 +8,8 @@ from gossip import wire
 from gossip.addresses import address_of
 from gossip.chat.doorstep import open_doors
 from gossip.chat.server import CHAT, ChatServer
-from gossip.node.output_file import OutputFile
+from gossip.net.live_world import LiveWorld
+from tools.files import open_file
 from tools.hands import End
 from tools.ports import free_port, free_udp_range
 from tools.programs import Program
@@ -33,8 +34,8 @@ class Line:
     def start(self, own_id, key=None, **changes):
         doors = open_doors(self.base + own_id, free_port())
         path = self.folder / f"peer_127.0.0.1_{self.base + own_id}.txt"
-        server = ChatServer(own_id, self.size, doors, CHAT._replace(**changes), OutputFile(path),
-                            key)
+        server = ChatServer(own_id, self.size, doors, CHAT._replace(**changes), open_file(path),
+                            LiveWorld, key)
         server.start()
         self.servers[own_id] = server
         return server

@@ -1,10 +1,17 @@
 """What nodes have written into their output files."""
 
 import pathlib
+import time
 
+from gossip.node.output_file import OutputFile
 from gossip.proof import graph
 from gossip.proof.records import Records
 from tools.waiting import wait_until
+
+
+def open_file(path: pathlib.Path) -> OutputFile:
+    """An output file with the time of this machine."""
+    return OutputFile(path, time.time_ns)
 
 
 def events(node) -> list[str]:

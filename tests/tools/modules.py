@@ -11,11 +11,12 @@ import socket
 import time
 
 from gossip.addresses import Address
-from gossip.node.output_file import OutputFile
+from gossip.net.live_world import LiveWorld
 from gossip.settings import Settings
 from gossip.voidphone import messages
 from gossip.voidphone.gossip_module import GossipModule
 from gossip.voidphone.ini import read_ini
+from tools.files import open_file
 from tools.ports import free_address
 from tools.waiting import wait_until
 
@@ -167,8 +168,8 @@ class Modules:
                **keys) -> GossipModule:
         """Start a module; the keys are those of its configuration."""
         config = read_ini(write_ini(self.folder, **keys))
-        output = OutputFile(self.folder / f"module_{config.p2p_address.file_part}.txt")
-        module = GossipModule(config, settings, output, patience, memory)
+        output = open_file(self.folder / f"module_{config.p2p_address.file_part}.txt")
+        module = GossipModule(config, settings, output, LiveWorld, patience, memory)
         self.modules.append(module)
         module.start()
         return module

@@ -4,10 +4,12 @@ import pathlib
 import socket
 
 from gossip.addresses import Address
-from gossip.node.output_file import OutputFile
+from gossip.net.live_world import LiveWorld
+from gossip.node.node import die_together
 from gossip.settings import Settings
 from peer import Peer
 from seed import Seed
+from tools.files import open_file
 from tools.hands import End, FakePeer
 from tools.ports import free_address, free_addresses
 
@@ -42,7 +44,7 @@ class Net:
 
     def _start(self, kind, address, changes):
         node = kind(address, self.seed_addresses, self.settings._replace(**changes),
-                    OutputFile(self.folder / f"{kind.kind}_{address.file_part}.txt"))
+                    open_file(self.folder / f"{kind.kind}_{address.file_part}.txt"), LiveWorld)
         node.start()
         self.nodes.append(node)
         return node
@@ -54,12 +56,8 @@ class Net:
 
     def kill(self, nodes) -> None:
         """End nodes at once and without a word, as a worker does."""
-        for node in nodes:
-            node.output.finish()
-        for node in nodes:
-            node.hang_up()
-        for node in nodes:
-            self.end(node)
+        die_together(nodes)
+        self.nodes = [node for node in self.nodes if node not in nodes]
 
     def stop(self) -> None:
         for end in self.ends:

@@ -54,18 +54,18 @@ def test_a_segment_may_end_anywhere(modules):
 
 
 class Recording:
-    """A socket that notes what is sent in one go."""
+    """A connection that notes what is sent in one go."""
 
-    def __init__(self, sock):
-        self._sock = sock
+    def __init__(self, connection):
+        self._connection = connection
         self.sent = []
 
-    def send(self, data, *flags):
+    def send(self, data):
         self.sent.append(data)
-        return self._sock.send(data, *flags)
+        return self._connection.send(data)
 
     def __getattr__(self, name):
-        return getattr(self._sock, name)
+        return getattr(self._connection, name)
 
 
 def test_a_message_is_written_in_one_send(modules):
@@ -73,7 +73,7 @@ def test_a_message_is_written_in_one_send(modules):
     module = start(modules)
     announcer, subscriber = modules.api(module), modules.api(module, TYPE)
     link = link_of(module, subscriber)
-    link._sock = recording = Recording(link._sock)
+    link.connection = recording = Recording(link.connection)
     for number in range(300):
         announce(announcer, b"x" * (1 + number * 40))
         size, kind = struct.unpack(">HH", subscriber.sock.recv(4))

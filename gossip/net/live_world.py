@@ -1,0 +1,183 @@
+"""The live world of a node: the clocks of this machine, a thread per duty and link, TCP sockets.
+
+What a node may ask of it is told by `World` in gossip/node/world.py. Threads of a node:
+
+    listener       accepts connections
+    link flusher   writes the backlogs of links that were slow
+    link reader    one per connection: connects it if need be, then reads it to its end
+    NAME           one per duty, with the name that the node gave it
+
+It leaves out what lines mean: whatever comes is handed to the node.
+"""
+
+import math
+import socket
+import threading
+import time
+
+from gossip.addresses import Address
+from gossip.net.connection import Connection
+from gossip.net.flusher import Flusher
+from gossip.net.listener import SHORT, Listener
+from gossip.net.reading import next_lines
+from gossip.net.threads import Threads
+from gossip.wire import WireError
+
+
+class Duty:
+    """A turn of a node, taken again and again by a thread of its own."""
+
+    def __init__(self):
+        self._hurried = threading.Event()
+
+    def hurry(self) -> None:
+        """Have the turn taken soon, whatever it said when it would be due."""
+        self._hurried.set()
+
+    def wait(self, seconds: float | None) -> None:
+        """Wait until the turn is due or hurried."""
+        self._hurried.wait(seconds)
+        self._hurried.clear()
+
+
+class LiveWorld:
+    """Time, threads and sockets of one node."""
+
+    def __init__(self, node):
+        self._node = node
+        self.now, self.time = time.monotonic, time.time
+        self.threads = Threads(node)
+        self.flusher = Flusher()
+        self._woken = threading.Event()  # the node stops
+        self._closing = threading.Lock()  # taken by the first who closes, and never given back
+        self._closed = threading.Event()
+        self._listeners: list[tuple] = []  # (name of the thread, listener, what it calls)
+        self._duties: list[Duty] = []
+
+    # What a node asks for.
+
+    def listen(self, address: Address | None = None, sock: socket.socket | None = None,
+               accept=None, name: str = "listener") -> None:
+        """Listen on the node's address, or on another one, or take a socket that listens. Its
+        connections go to `node.accept(connection, remote)`, or to another `accept`. OSError
+        when the address is not to be had."""
+        listener = Listener(address or self._node.address, self._woken, sock)
+        self._listeners.append((name, listener, accept or self._node.accept))
+
+    def begin(self) -> None:
+        """Start to accept and to flush; OSError when the system has no thread left."""
+        for name, listener, accept in self._listeners:
+            self.threads.need(name, listener.run, self._hand_on(accept), self._node.make_room)
+        self.threads.need("link flusher", self.flusher.run)
+
+    def go(self) -> None:
+        """Let everything that has begun do its work."""
+        self.threads.go()
+
+    def keep(self, name: str, turn, after: float = 0.0) -> Duty:
+        """Have a thread call `turn(now)` in so many seconds, and from then on whenever the time
+        has come that it answered; OSError when the system has no thread left."""
+        duty = Duty()
+        self._duties.append(duty)
+        self.threads.need(name, self._keep, duty, turn, after)
+        return duty
+
+    def dial(self, link, thread: str = "link reader") -> bool:
+        """Connect a link to its peer, then read it, on a thread of that name; False when the
+        system has no thread left."""
+        return self.threads.start(thread, self._connect_and_read, link)
+
+    def lacks(self, error: OSError) -> bool:
+        """Whether an error means that this machine is short of something."""
+        return error.errno in SHORT
+
+    def wake(self) -> None:
+        """The node stops: accept nothing more, and end the duties."""
+        self._woken.set()
+        for _, listener, _ in self._listeners:
+            listener.close()
+        self.flusher.stop()
+        self.threads.go()
+        for duty in self._duties:
+            duty.hurry()
+
+    def close(self) -> None:
+        """Wait until every thread has ended, the one that calls aside, and give everything back.
+        A second caller waits for the first, unless it is one of the threads waited for."""
+        if self._closing.acquire(blocking=False):
+            self.threads.join()
+            self.flusher.close()
+            self._closed.set()
+        elif not self.threads.own_this():
+            self.await_end()
+
+    def await_end(self) -> None:
+        """Wait until the node has stopped."""
+        self._closed.wait()
+
+    # What the threads do.
+
+    def _keep(self, duty: Duty, turn, after: float) -> None:
+        """The thread of a duty."""
+        due = self.now() + after
+        while due != math.inf:
+            duty.wait(None if due is None else max(0.0, due - self.now()))
+            if self._node.stopping:
+                return
+            due = turn(self.now())
+
+    def _hand_on(self, accept):
+        """What the listener's thread does with a connection: it gets a thread that reads it."""
+        def handle(sock: socket.socket, remote: tuple[str, int]) -> None:
+            connection = Connection(sock)
+            link = accept(connection, remote)
+            if link is None:
+                connection.close()
+            elif not self.threads.start("link reader", self._read_accepted, link):
+                self._node.ended(link)
+        return handle
+
+    def _read_accepted(self, link) -> None:
+        """The thread of a connection that was accepted."""
+        try:
+            link.connection.send_at_once()
+        except OSError:
+            self._node.ended(link)  # it was gone before anybody looked
+            return
+        self._read(link)
+
+    def _connect_and_read(self, link) -> None:
+        """The thread of a connection that this node makes."""
+        try:
+            self._connect(link)
+        except OSError as error:
+            self._node.fault(link, error)
+            self._node.ended(link)
+            return
+        self._read(link, self._node.up)
+
+    def _connect(self, link) -> None:
+        own, limit = self._node.address, self._node.settings.probe_limit
+        connection = Connection(family=own.family)
+        try:
+            link.attach(connection)
+        except OSError:
+            connection.close()
+            raise
+        connection.connect(own, link.peer, limit)
+        if link.ended:  # closed before there was a connection to shut down
+            raise ConnectionAbortedError(link.reason)
+        connection.send_at_once()
+        link.connected(*link.peer.dial)
+
+    def _read(self, link, begin=lambda link: None) -> None:
+        """Read a link that is up to its end, and hand on what comes."""
+        node = self._node
+        try:
+            begin(link)
+            while (lines := next_lines(link, self.now)) is not None and not link.ended:
+                node.lines(link, lines)
+        except WireError as error:
+            node.fault(link, error)
+        finally:
+            node.ended(link)

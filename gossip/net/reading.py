@@ -1,0 +1,52 @@
+"""Reading a link: waits for the lines that come over its connection, and for its deadlines.
+
+Called by the one thread that reads the link.
+"""
+
+from gossip.net.connection import DONT_WAIT, READ_SIZE
+from gossip.wire import WireError
+
+DEADLINE_LOOK = 5.0  # seconds after which a reader looks whether its deadline was changed
+
+
+def next_lines(link, now) -> list[bytes] | None:
+    """Wait for whole lines and return those that came together; None at the end of the stream.
+    WireError when a line is too long or too late. `now()` is the clock of deadlines."""
+    link.read_on()
+    while True:
+        try:
+            data = _receive(link, now)
+        except BlockingIOError:
+            _wait_readable(link, now)
+            continue
+        except OSError as error:
+            link.end_of_stream(error.strerror or str(error))
+            return None
+        if not data:
+            link.end_of_stream("closed by the other end")
+            return None
+        lines = link.take(data)
+        if lines:
+            return lines
+
+
+def _receive(link, now) -> bytes:
+    """Return what has come. Without a deadline it waits; with one, nothing is BlockingIOError:
+    mostly something is there already, and to look first costs less than to wait first."""
+    due = link.due()
+    if due is None:
+        return link.connection.receive(READ_SIZE)
+    if due <= now():
+        raise WireError(link.lateness())
+    return link.connection.receive(READ_SIZE, DONT_WAIT)
+
+
+def _wait_readable(link, now) -> None:
+    """Wait for something to read, for a while; another thread may change the deadline."""
+    due = link.due()
+    wait = DEADLINE_LOOK
+    if due is not None:
+        wait = min(wait, due - now())
+        if wait <= 0:
+            raise WireError(link.lateness())
+    link.connection.wait_readable(wait)

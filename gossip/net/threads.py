@@ -1,0 +1,91 @@
+"""Threads with an owner: those of one node, started by name and ended together.
+
+Every thread is daemonic, carries its name and the node's address, and an error that ends it
+becomes a line in the node's output file. Threads wait for `go` before they do anything.
+"""
+
+import errno
+import os
+import threading
+import time
+
+STACK_SIZE = 512 * 1024  # bytes per thread: nothing here recurses deeply
+JOIN_LIMIT = 5.0  # seconds that `join` waits for threads; they take milliseconds
+NO_THREAD = "threads that could not be started"  # counted
+
+
+class Threads:
+    """The threads of a node: whatever has `address`, `stopping`, `counters` and `output`."""
+
+    def __init__(self, node):
+        self._node = node
+        self._going = threading.Event()  # threads may do their work
+        self._lock = threading.Lock()  # guards _running
+        self._ended = threading.Condition(self._lock)  # notified when _running shrinks
+        self._running: set[threading.Thread] = set()
+
+    def start(self, name: str, target, *args) -> bool:
+        """Start a thread; False when the node stops or the system has no thread left."""
+        thread = threading.Thread(
+            target=self.guard, name=f"{name} {self._node.address}", args=(name, target, args),
+            daemon=True)
+        with self._lock:
+            if self._node.stopping:
+                return False
+            self._running.add(thread)
+        try:
+            thread.start()
+        except RuntimeError:
+            self._forget(thread)
+            self._node.counters.add(NO_THREAD)
+            return False
+        return True
+
+    def need(self, name: str, target, *args) -> None:
+        """Start a thread without which the node is none; OSError when that fails."""
+        if not self.start(name, target, *args) and not self._node.stopping:
+            raise OSError(errno.EAGAIN, "the system has no thread left for it")
+
+    def go(self) -> None:
+        """Let the threads do their work."""
+        self._going.set()
+
+    def guard(self, name: str, target, args) -> None:
+        """The body of every thread: an error that nobody expected becomes a line."""
+        self._going.wait()
+        try:
+            target(*args)
+        except Exception as error:
+            at = error.__traceback__
+            while at.tb_next is not None:
+                at = at.tb_next
+            where = os.path.basename(at.tb_frame.f_code.co_filename)
+            self._node.output.write_failure(f"failed:{name}:{type(error).__name__}:{error} "
+                                            f"({where}:{at.tb_lineno})")
+        finally:
+            self._forget(threading.current_thread())
+
+    def _forget(self, thread: threading.Thread) -> None:
+        with self._ended:
+            self._running.discard(thread)
+            self._ended.notify_all()
+
+    def own_this(self) -> bool:
+        """Whether the thread that asks is one of them."""
+        with self._lock:
+            return threading.current_thread() in self._running
+
+    def join(self) -> None:
+        """Wait for all threads but the one that calls; one that is just being started ends by
+        itself."""
+        current = threading.current_thread()
+        deadline = time.monotonic() + JOIN_LIMIT
+        with self._ended:
+            threads = [thread for thread in self._running if thread is not current]
+            self._ended.wait_for(lambda: not self._running - {current}, JOIN_LIMIT)
+        for thread in threads:
+            if thread.is_alive():
+                thread.join(max(0.0, deadline - time.monotonic()))
+
+
+threading.stack_size(STACK_SIZE)

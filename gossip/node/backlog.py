@@ -1,0 +1,55 @@
+"""The backlog of a link: bytes that the other end has not taken yet. Pure, not locked.
+
+It holds chunks of whole lines in the order in which they leave. Only the first chunk may have
+begun to leave; an urgent one overtakes all others.
+"""
+
+import collections
+
+JOIN_SIZE = 262_144  # bytes: small chunks are joined into one write up to this size
+
+
+class Backlog:
+    """Chunks that wait to be sent; `size` is the number of their bytes."""
+
+    __slots__ = ("_chunks", "_begun", "size")
+
+    def __init__(self):
+        self._chunks: collections.deque[bytes] = collections.deque()
+        self._begun = False  # the first chunk is the rest of one that has begun to leave
+        self.size = 0
+
+    def append(self, data: bytes) -> None:
+        """Let these bytes leave after all others."""
+        self._chunks.append(data)
+        self.size += len(data)
+
+    def overtake(self, data: bytes) -> None:
+        """Let these bytes leave before all that have not begun to."""
+        self._chunks.insert(1 if self._begun else 0, data)
+        self.size += len(data)
+
+    def take(self) -> bytes:
+        """Take the next bytes to write out, small chunks joined; `sent` says what left of them."""
+        chunks = [self._chunks.popleft()]
+        size = len(chunks[0])
+        while self._chunks and not self._begun and size < JOIN_SIZE:
+            chunks.append(self._chunks.popleft())
+            size += len(chunks[-1])
+        self.size -= size
+        return b"".join(chunks)
+
+    def sent(self, data: bytes, count: int) -> None:
+        """Note that the first `count` bytes of these have left; the rest leaves next."""
+        if count == len(data):
+            self._begun = False
+            return
+        self._chunks.appendleft(data[count:])
+        self._begun = self._begun or count > 0
+        self.size += len(data) - count
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._chunks.clear()
+        self._begun = False
+        self.size = 0

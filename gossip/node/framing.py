@@ -1,0 +1,31 @@
+"""Framing: cuts a stream of bytes into the lines that it is made of. Pure."""
+
+from gossip.wire import LINE_LIMIT, WireError
+
+
+class Lines:
+    """Lines that end in `\\n`, each at most `limit` bytes long."""
+
+    late = "no valid line in time"  # what is said when nothing came by the deadline
+
+    def __init__(self, limit: int = LINE_LIMIT):
+        self._limit = limit
+        self._rest = b""  # the beginning of a line that has not ended yet
+        self.fault: WireError | None = None  # why nothing can follow the lines returned last
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Return the lines that end in `data`, up to the first that is too long."""
+        if self._rest:
+            data = self._rest + data
+        lines = data.split(b"\n")
+        if len(data) > self._limit:
+            for at, line in enumerate(lines):
+                if len(line) > self._limit:
+                    self.fault = WireError(f"line longer than {self._limit} bytes")
+                    return lines[:at]
+        self._rest = lines.pop()
+        return lines
+
+    def unfinished(self) -> bool:
+        """Whether a line has begun and not ended."""
+        return bool(self._rest)

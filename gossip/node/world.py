@@ -1,0 +1,75 @@
+"""What a node asks of the world: time, turns, connections, and a place to listen.
+
+A node is rules, tables and an output file. Whatever takes time or moves bytes goes through its
+world. The live one (gossip/net/live_world.py) has clocks, threads and sockets; another one may
+have a heap of events instead, as the node never waits and never asks the time elsewhere.
+
+The world in its turn calls the node: `accept(connection, remote)` for a newcomer, `up(link)`
+when a dialled link stands, `lines(link, lines)` with what came, `fault(link, error)` when a link
+broke a rule or could not be dialled, and last, once per link, `ended(link)`.
+"""
+
+from typing import Protocol
+
+NEVER = float("inf")  # what a turn answers that has nothing more to do
+
+
+class Duty(Protocol):
+    """What a node does again and again: a method `turn(now)`, which does what is due by `now` and
+    answers when it is due next (None: only when hurried; NEVER: no more)."""
+
+    def hurry(self) -> None:
+        """Have the turn taken soon, whatever it has answered. A turn must bear extra calls."""
+
+
+class Flusher(Protocol):
+    """Who sends what other ends did not take at once."""
+
+    def watch(self, link) -> None:
+        """This link has a backlog."""
+
+    def forget(self, link) -> None:
+        """This link has ended."""
+
+    def take_over(self, job) -> None:
+        """Have `job()` called soon, on no link reader's time."""
+
+    def has_room(self, links) -> bool:
+        """Whether none of these links has much waiting while it still moves."""
+
+
+class World(Protocol):
+    """Made with the node that it serves: `world(node)`."""
+
+    flusher: Flusher
+
+    def now(self) -> float:
+        """Seconds that only grow."""
+
+    def time(self) -> float:
+        """Unix seconds, by this node's own clock."""
+
+    def listen(self) -> None:
+        """Listen on the node's address; OSError when it is not to be had."""
+
+    def begin(self) -> None:
+        """Start to accept connections and to flush backlogs."""
+
+    def go(self) -> None:
+        """Let everything that has begun do its work."""
+
+    def keep(self, name: str, turn, after: float = 0.0) -> Duty:
+        """Have `turn(now)` called in so many seconds, and then whenever it says."""
+
+    def dial(self, link, thread: str = "link reader") -> bool:
+        """Connect a link to its peer, then read it; False when there is no means to."""
+
+    def lacks(self, error: OSError) -> bool:
+        """Whether an error means that this machine is short of something, and says nothing of
+        the other end."""
+
+    def wake(self) -> None:
+        """The node stops: accept nothing more, and end the duties."""
+
+    def close(self) -> None:
+        """Wait for the end of everything, and give it back."""

@@ -1,0 +1,56 @@
+"""Relays: what a seed has to tell other seeds, and over which connections.
+
+Rules only. Per other seed there is one connection at a time, made when there is something to
+tell. What comes while it is being made goes along; what comes later waits for the next one.
+"""
+
+import threading
+
+from gossip.addresses import Address
+
+AT_ONCE = 256  # lines told over one connection, some 28 KiB
+
+
+class _Relay:
+    __slots__ = ("lines", "under_way", "told")
+
+    def __init__(self):
+        self.lines: list[bytes] = []  # that wait
+        self.under_way = False  # a connection is being made, or stands
+        self.told = False  # it stands, and something was said over it
+
+
+class Relays:
+    """Lines on their way to other seeds."""
+
+    def __init__(self, seeds: list[Address]):
+        self._lock = threading.Lock()  # guards _rows
+        self._rows = {seed: _Relay() for seed in seeds}
+
+    def add(self, seed: Address, line: bytes) -> bool:
+        """Take a line for a seed; answer whether a connection is to be made."""
+        with self._lock:
+            relay = self._rows[seed]
+            relay.lines.append(line)
+            new, relay.under_way = not relay.under_way, True
+            return new
+
+    def take(self, seed: Address) -> bytes:
+        """The connection to a seed stands: what is to be said over it."""
+        with self._lock:
+            relay = self._rows[seed]
+            relay.told = True
+            lines, relay.lines = relay.lines[:AT_ONCE], relay.lines[AT_ONCE:]
+            return b"".join(lines)
+
+    def ended(self, seed: Address) -> tuple[int, bool]:
+        """The connection has ended; return (how many lines are lost, because the seed could not
+        be reached; whether another connection is to be made)."""
+        with self._lock:
+            relay = self._rows[seed]
+            lost = 0
+            if not relay.told:
+                lost, relay.lines = len(relay.lines), []
+            relay.told = False
+            relay.under_way = bool(relay.lines)
+            return lost, relay.under_way
