@@ -1,13 +1,19 @@
 """A peer: joins through seeds, keeps neighbours, gossips, and notices who dies.
 
-Read top to bottom: what a peer may be told on which link, its threads (generator, liveness,
-membership; the listener and the link readers are in gossip/node/node.py, anti-entropy and the
-teller of rumors in files of their own), how links begin and end, and one `on_<kind>` method for
-every kind of line of the wire (gossip/wire/).
+Read top to bottom: what may be said on which link and who answers it, the threads of a peer, the
+gossip generator, the liveness round and the dead report, membership, leaving, and an `on_<kind>`
+method for every kind of line (gossip/wire/) that no part answers alone. There are three parts,
+which never know one another; this file is where they meet:
 
-What a peer knows is in tables that own their locks: the message list, the neighbours, the
-liveness counts, the peer list, the registrations, the places. This file is where they meet
-links: it asks a table what to do, and does it.
+    linking     how links to neighbours begin and end         gossip/overlay/linking.py
+    joining     registering with seeds, asking for lists      gossip/seeds/joining.py
+    spreading   how a message reaches everyone, once          gossip/spread/spreading.py
+
+Threads: "listener" accepts connections and a "link reader" per connection reads its lines (both in
+gossip/net/live_world.py); all others stand in `start_threads`, each with the method that it calls.
+
+Left out on purpose: nothing is signed, encrypted, or kept on disk but the output file; seeds are
+trusted; a peer has to be reachable at the address that it announces.
 """
 
 import sys
@@ -18,9 +24,7 @@ if __name__ == "__main__":  # before the imports: a chat server is dialled as so
     run_other_program(sys.argv)
 
 import functools
-import itertools
 import random
-import threading
 
 from gossip import wire
 from gossip.addresses import Address
@@ -29,37 +33,17 @@ from gossip.node.link import Link
 from gossip.node.node import WAITING, Node
 from gossip.node.output_file import OutputFile
 from gossip.node.world import NEVER
-from gossip.overlay import ring
-from gossip.overlay.link_check import LinkCheck
-from gossip.overlay.neighbours import Admission, Neighbours
-from gossip.overlay.peer_list import PeerList
-from gossip.overlay.places import Places
+from gossip.overlay.farewell import Farewell
+from gossip.overlay.linking import CHECKED, DIALLED, NEIGHBOUR, Linking
 from gossip.programs.peer_program import peer_main
-from gossip.seeds.cadence import Cadence
-from gossip.seeds.registrations import Registrations
+from gossip.seeds.joining import SEED, Joining
 from gossip.settings import Settings
-from gossip.spread.anti_entropy import AntiEntropy
-from gossip.spread.flood import Flood
-from gossip.spread.message_list import MessageList
-from gossip.spread.mongering import Mongering
-from gossip.spread.origin import Origin
-from gossip.spread.rumors import Telling
-from gossip.spread.spreading import ANSWERS, Spreading
-
-# Roles of a link, as this peer sees the other end.
-DIALLED = "a peer that has not answered yet"
-OVER = "a peer whose dial is over"
-CHECKED = "a peer whose older link is being checked"
-NEIGHBOUR = "a neighbour"
-SEED = "a seed"
+from gossip.spread.origin import portions
+from gossip.spread.spreading import Spreading, in_batches
 
 SHORTEST_WAIT = 0.02  # seconds between two looks of membership, whatever is due
 LATE = 0.5  # seconds by which a liveness round has to be late at least to blame nobody
-KNOWN_PEERS_PAUSE = 1.0  # seconds between two answers to a neighbour that asks for known peers
-KNOWN_PEERS_SENT, SUCCESSORS_SENT = 200, 8  # in one answer; and those next to the asker on the ring
-SAY_PORTION = 64 * 1024  # bytes of new messages handed on at once
 ROOM_LOOK = 0.25  # seconds between two looks of the generator whether neighbours have room
-LEAVE_LOOK = 0.05  # seconds between two looks of a leaving peer whether all have hung up
 
 
 class Peer(Node):
@@ -74,63 +58,46 @@ class Peer(Node):
                     "ask_known_peers", "known_peers"},
         SEED: {"registered", "registration_refused", "peer_list", "dead_node"},
     }
+    ANSWERED_BY = {
+        "connect": "linking", "accepted": "linking", "refused": "linking", "leave": "linking",
+        "ask_known_peers": "linking", "known_peers": "linking", "peer_list": "linking",
+        "registered": "joining", "registration_refused": "joining", "status": "spreading",
+    }
 
     def __init__(self, address: Address, seeds: list[Address], settings: Settings,
                  output: OutputFile, world, rng: random.Random | None = None):
         super().__init__(address, settings, output, world)
         self.rng = rng or random.Random()
-        self.origin = Origin(address, int(self.time() * 1000))
-        self.messages = MessageList(settings, f"{address}:{self.origin.start}".encode())
-        self.anti_entropy = AntiEntropy(self.messages, settings, self.now, self.rng)
-        self.neighbours = Neighbours(address, settings)
-        self.spread = (
-            Flood(self.neighbours.links, self.flusher) if settings.spread == "flood" else
-            Mongering(self.neighbours.links, Telling(
-                stop=settings.rumor_stop, at_once=1, window=settings.rumor_window,
-                patience=settings.rumor_patience, tries=1),  # TCP loses nothing
-                self.now, self.rng))
-        self.spreading = Spreading(
-            self.messages, self.anti_entropy if settings.antientropy_interval else None,
-            self.spread, output)
+        self.leaving: Farewell | None = None  # set once
+        self.linking = Linking(self)
+        self.neighbours, self.peer_list = self.linking.neighbours, self.linking.peer_list
+        self.joining = Joining(self, seeds)
+        self.spreading = Spreading(self, self.neighbours.links)
+        self.messages = self.spreading.messages
         self.liveness = Liveness(settings.liveness_misses,
                                  self.neighbours.capacity + settings.spare_links)
-        self.link_check = LinkCheck()
-        self.peer_list = PeerList(address)
-        self.registrations = Registrations(seeds, settings, self.rng)
-        self.places = Places(address, self.neighbours.capacity, settings, self.rng)
-        self.list_cadence = Cadence(
-            settings.retry_first, settings.liveness_interval, self.now())
-        self._asked: Link | None = None  # the neighbour that owes us the peers it knows
-        self._generated = 0  # messages of the generator; its turn's own
-        self._round_due = float("inf")  # when the next liveness round is; its turn's own
-        self._ring_stood = False  # at the last look of membership; its turn's own
-        self._originating = threading.Lock()  # one at a time, and nobody once we leave
-        self.leaving = False  # we have said `leave`, or are about to; set once, under that lock
-        self._told: list[Link] | None = None  # seeds that were told `leave`; membership's own
-        self._leave_until = float("inf")  # when a leaving peer waits no longer; membership's own
+        self.parted = self.liveness.forget  # linking calls it when a link has ended for good
+        self._generated = 0  # messages so far; the generator's own
+        self._round_due = float("inf")  # when the next liveness round is due; that thread's own
 
     def settings_shown(self) -> str:
-        return f"{self.settings.words()}:start={self.origin.start}"
+        return f"{self.settings.words()}:start={self.spreading.origin.start}"
 
     def start_threads(self) -> None:
-        """All threads of a peer, but for the link readers, which come and go with their links."""
+        """Start every thread of a peer but the link readers, which come with their links."""
         settings = self.settings
-        self.world.begin()  # the listener, which hands connections to `accept`; the link flusher
+        self.world.begin()  # "listener", which hands connections to `accept`; "link flusher"
         if settings.gossip_count:
             self.keep("gossip generator", self.generate, after=settings.gossip_interval)
         self.keep("liveness", self.check_liveness,
                   after=settings.liveness_interval * self.rng.uniform(0.5, 1.0))
         self.membership = self.keep("membership", self.look_after_links)
-        if settings.spread == "rumor":
-            self.spread.duty = self.keep("rumors", self.spread.turn)
-        if settings.antientropy_interval:
-            self.anti_entropy.duty = self.keep(
-                "anti-entropy", lambda now: self.anti_entropy.turn(now, self.neighbours.links()))
+        self.spreading.keep_duties(self.keep)  # "anti-entropy", and "rumors" where they are told
 
     def wake(self) -> None:
-        self.spread.stop()
+        self.spreading.way.stop()
 
-    # The gossip generator: its thread, and how messages enter the network.
+    # The gossip generator, and how messages enter the network.
 
     def generate(self, now: float) -> float:
         """Gossip the next of `message 1` to `message 10`; answer when the one after it is due."""
@@ -139,55 +106,41 @@ class Peer(Node):
         if not self.flusher.has_room(self.neighbours.links()):
             return now + ROOM_LOOK
         self._generated += 1
-        self._originate(self.origin.lines([f"message {self._generated}"], self.time()))
+        origin = self.spreading.origin
+        self.spreading.originate(origin.lines([f"message {self._generated}"], self.time()))
         if self._generated == self.settings.gossip_count:
             return NEVER
         return now + self.settings.gossip_interval
 
     def gossip(self, texts: list[str]) -> None:
-        """Originate messages. Waits while a neighbour that still moves has much waiting.
-
-        Called by the console, never by a link reader. TooLong when a text does not fit.
-        """
-        lines = self.origin.lines(texts, self.time())
-        at = 0
-        while at < len(lines):
-            first, size = at, 0
-            while at < len(lines) and size < SAY_PORTION:
-                size += len(lines[at])
-                at += 1
+        """Originate messages, for the console; TooLong when a text does not fit. Waits while a
+        neighbour that still moves has much waiting, so no link reader may call it."""
+        for lines in portions(self.spreading.origin.lines(texts, self.time())):
             self.flusher.wait_for_room(self.neighbours.links())
-            if not self._originate(lines[first:at]):
+            if not self.spreading.originate(lines):
                 return
 
-    def _originate(self, lines: list[bytes]) -> bool:
-        """Hand on lines that were made here; False when this peer says nothing more."""
-        with self._originating:
-            return not self.leaving and self.spreading.originate(lines)
-
-    # The liveness thread.
+    # Liveness, and the dead report.
 
     def check_liveness(self, now: float) -> float:
         """Every interval: ask neighbours and seeds for a sign of life, give up surplus links."""
         if self.leaving:
             return NEVER
         interval = self.settings.liveness_interval
-        self._liveness_round(now, now - self._round_due > max(LATE, interval / 2))
-        self._registrations_round()
-        self.places.next_round(now)
-        self._give_up_surplus(settled=interval)
+        self._ask_neighbours(now, late=now - self._round_due > max(LATE, interval / 2))
+        self.joining.next_round()
+        self.linking.places.next_round(now)
+        self.linking.give_up_surplus(settled=interval)
         self.membership.hurry()
         self._round_due = now + interval
         return self._round_due
 
-    def _liveness_round(self, now: float, late: bool) -> None:
-        """Count misses, ask everyone once, have suspects probed, dial those whose link broke."""
+    def _ask_neighbours(self, now: float, late: bool) -> None:
+        """Count misses, ask everyone once, have suspects probed, dial those whose link broke. A
+        late round counts no miss: this peer itself was asleep or overloaded."""
         time_asked = wire.format_time(self.time())
         turn = self.liveness.next_round(time_asked, now, late)
-        events = [f"liveness missed:{peer}:{misses}" for peer, misses in turn.missed]
-        events += [f"liveness request:{peer}" for peer in turn.ask]
-        if events:
-            self.output.write(*events)
+        self.output.write(*turn.events())
         request = wire.liveness_request(time_asked, self.address)
         for peer in turn.ask:
             link = self.neighbours.link(peer)
@@ -196,10 +149,11 @@ class Peer(Node):
         for peer in turn.suspects:
             self.probe(peer, functools.partial(self._judge, peer), "last probe")
         for peer in turn.lost:
-            self._dial(peer)
+            self.linking.dial(peer)
 
     def _judge(self, peer: Address, alive: bool | None) -> None:
-        """The last probe of a suspect, over a fresh connection, has ended: is the peer dead?"""
+        """The last probe of a suspect has ended. Did it answer (True), not (False), or could it
+        not be asked (None)? Silence is death."""
         link = self.neighbours.link(peer)
         if alive is not False and link is not None and self.liveness.spare(peer, link.heard):
             return
@@ -207,322 +161,103 @@ class Peer(Node):
         if not suspect:
             return
         if alive is not False:
-            self._part(peer, "silent, but alive", link)
+            self.linking.part(peer, "silent, but alive", link)
             return
         self.output.write(f"dead:{peer}")
         self.peer_list.discard(peer)
-        self._part(peer, "dead", link)
-        report = wire.DeadNode(peer, wire.format_time(self.time()), self.address)
-        for seed, link in self.registrations.links():
-            link.send(wire.dead_node(report))
-            self.output.write(f"reported:{seed}:{report.line}")
+        self.linking.part(peer, "dead", link)
+        self.joining.report(wire.DeadNode(peer, wire.format_time(self.time()), self.address))
 
-    def _registrations_round(self) -> None:
-        repeat, silent = self.registrations.next_round()
-        for link in repeat:
-            link.send(wire.register(self.address))
-        for link in silent:
-            link.close("silent")
-
-    def _give_up_surplus(self, settled: float) -> None:
-        """Give up links beyond capacity: those `settled` seconds old, and far too many."""
-        for peer, link in self.neighbours.surplus(self.now(), settled, self.rng):
-            link.send(wire.refused(self.address, "full"), urgent=True)
-            self.places.leave_alone(peer)
-            self._part(peer, "given up", link)
-
-    # The membership thread: seeds, the ring, the other places.
+    # Membership, anti-entropy, and leaving.
 
     def look_after_links(self, now: float) -> float:
         """Register with a majority of the seeds, keep the ring link, fill the places."""
         if self.leaving:
             return self._leave(now)
-        for check in self.link_check.overdue(now):
-            self._admit(check.newcomer, check.standing)
-        self._keep_registrations(now)
-        ring_stands = self._keep_neighbours(now)
-        if self._ring_stood and not ring_stands:
-            self.list_cadence.hurry(now)
-        self._ring_stood = ring_stands
-        if self.list_cadence.due(now):
-            self._ask_for_peers()
-        due = [self.registrations.next_at(), self.places.next_at(now),
-               self.list_cadence.next_at(), self.link_check.next_at()]
+        self.joining.keep_registrations(now)
+        if self.linking.keep_links(now):
+            self.joining.hurry()
+        if not self.joining.ask_for_list(now):
+            self.linking.ask_known_peers()
+        due = [self.joining.next_at(), self.linking.next_at(now)]
         return max(now + SHORTEST_WAIT, min(moment for moment in due if moment is not None))
 
-    def _ask_for_peers(self) -> None:
-        """Ask a seed for its list; without a seed, a neighbour for the peers that it knows."""
-        seed, links = self.registrations.in_turn(), self.neighbours.links()
-        if seed is not None:
-            seed.send(wire.ASK_PEER_LIST)
-        elif links:
-            self._asked = self.rng.choice(links)
-            self._asked.send(wire.ASK_KNOWN_PEERS)
-
-    def _keep_registrations(self, now: float) -> None:
-        for link in self.registrations.overdue(now):
-            link.close("no answer to register")
-        for _, link in self.registrations.next_dials(self._link_to_seed, now):
-            self.dial(link)
-
-    def _keep_neighbours(self, now: float) -> bool:
-        """Dial for the ring, then for a free place; answer whether the ring link stands."""
-        listed = self.peer_list.addresses()
-        linked, dialling = self.neighbours.addresses(), self.neighbours.dialling()
-        successor = self.places.ring_dial(listed, linked, dialling, now)
-        if successor is not None:
-            self._dial(successor, for_ring=True)
-            dialling.add(successor)
-        other = self.places.ordinary_dial(listed, linked, dialling, now)
-        if other is not None:
-            self._dial(other)
-        successor = self.places.successor(listed, now)
-        return successor is None or successor in linked
-
-    def _link_to_seed(self, seed: Address) -> Link:
-        return self.new_link(SEED, seed)
-
-    # How links to peers begin.
-
-    def _dial(self, peer: Address, for_ring: bool = False) -> None:
-        """Ask a peer to become a neighbour, unless it is one or is being asked already."""
-        if self.leaving or not self.neighbours.begin_dial(peer, for_ring):
-            return
-        link = self.new_link(DIALLED, peer)
-        link.await_line(self.now() + self.settings.answer_limit)
-        self.dial(link)
-
-    def on_up(self, link: Link) -> None:
-        """A peer or a seed that was dialled is connected: say what for."""
-        link.send(wire.register(self.address) if link.role == SEED else
-                  wire.connect(self.address))
-
-    def _dial_failed(self, peer: Address) -> None:
-        self.places.unreachable(peer, self.now())
-        self.peer_list.unreachable(peer)
-        self.neighbours.end_dial(peer)
-        self.membership.hurry()
-
-    def on_connect(self, link: Link, message: wire.Connect) -> None:
-        """Somebody wants to become a neighbour."""
-        asker = message.address
-        if asker.ip != link.remote_ip:
-            link.send(wire.refused(self.address, "another IP"))
-            self.disconnect(link, f"{asker} is not its IP")
-            return
-        if self.leaving:
-            link.close("leaving")
-            return
-        link.hold()  # gossip flows once it is admitted, but the answer comes first
-        link.peer = asker
-        self._admit(link)
-
-    def _admit(self, link: Link, silent: Link | None = None) -> None:
-        """Decide about a newcomer; `silent` is the link to the same peer that did not answer."""
-        if link.ended:
-            return
-        asker = link.peer
-        admission = self.neighbours.admit(asker, link, asker, self.now(), silent)
-        if admission.ask is not None and silent is None:
-            self._check(admission.ask, link)
-        elif admission.accepted:
-            self._welcome(link, asker, admission)
-            link.release(wire.accepted(self.address))
-            self._meet(link)
-            if link.ended:  # its reader has ended without knowing it as a neighbour
-                self._leave_tables(link)
-        else:
-            self._turn_away(link, admission.reason)
-
-    def _check(self, standing: Link, newcomer: Link) -> None:
-        """Ask for a sign of life on the link that stands while a newcomer wants its place."""
-        newcomer.role = CHECKED
-        self.link_check.ask(newcomer, standing, self.now() + self.settings.link_check_limit)
-        standing.send(wire.liveness_request(wire.format_time(self.time()), self.address),
-                      urgent=True)
-        self.membership.hurry()
-
-    def _turn_away(self, link: Link, reason: str) -> None:
-        """A newcomer is not taken."""
-        link.release(wire.refused(self.address, reason))
-        self.disconnect(link, reason)
-
-    def on_accepted(self, link: Link, message: wire.Accepted) -> None:
-        """The peer that was dialled has taken us."""
-        peer = link.peer
-        if message.address not in (peer, self.address):
-            raise wire.WireError(f"{message.address} answered instead")
-        admission = self.neighbours.admit(peer, link, self.address, self.now())
-        if not admission.accepted:
-            self._dial_over(link)
-            link.send(wire.refused(self.address, admission.reason))
-            self.disconnect(link, admission.reason)
-            return
-        self._welcome(link, peer, admission)
-        self.neighbours.end_dial(peer)
-        self._meet(link)
-
-    def _welcome(self, link: Link, peer: Address, admission: Admission) -> None:
-        """The table has taken the link: count it, and end the one that it replaces."""
-        self.introduced(link, NEIGHBOUR, peer)
-        replaced = admission.replaced
-        if replaced is not None:
-            self.anti_entropy.on_end(replaced)
-            replaced.send(wire.refused(self.address, "duplicate"))
-            replaced.close(admission.reason)
-        self.liveness.linked(peer, link, admission.serial, self.now())
-        if self.neighbours.link(peer) is not link:
-            self.liveness.forget(peer, link)  # somebody ended it meanwhile
-        self.places.linked(peer)
-        self.output.drain(self.neighbours.changes)
-
-    def _meet(self, link: Link) -> None:
-        """Both ends have agreed: compare what was seen."""
-        if self.leaving:
-            link.send(wire.leave(self.address))
-            return
-        if self.settings.antientropy_interval:
-            self.anti_entropy.meet(link)
-        if link.peer not in self.peer_list:
-            self.list_cadence.hurry(self.now())  # the seeds know more than we do
-        self._give_up_surplus(settled=float("inf"))  # only if there are far too many
-        self.membership.hurry()
-
-    def on_refused(self, link: Link, message: wire.Refused) -> None:
-        """A peer that was dialled does not take us, or a neighbour gives the link up."""
-        peer, reason = link.peer, message.reason[:100]
-        if link.role == NEIGHBOUR:
-            if reason == "full":
-                self.places.leave_alone(peer)
-            self._part(peer, reason, link)
-            return
-        self.counters.add("dials that were refused")
-        for_ring = self._dial_over(link)
-        self.places.refused(peer, for_ring, self.now())
-        if reason == "full":
-            self.places.leave_alone(peer)
-        self.liveness.forget(peer)  # if it was lost to us: it lives
-        link.close("refused")
-        self.membership.hurry()
-
-    def _dial_over(self, link: Link) -> bool:
-        """A dial has had its answer; answer whether it was for the ring."""
-        link.role = OVER
-        return self.neighbours.end_dial(link.peer)
-
-    # How links end.
-
-    def disconnect(self, link: Link, reason: str, who: Address | None = None) -> None:
-        """Disconnect somebody for what they did; a neighbour is then left alone for a while."""
-        if link.role == NEIGHBOUR:
-            self.places.leave_alone(link.peer)
-            self.places.refused(link.peer, for_ring=True, now=self.now())
-            self._part(link.peer, reason[:100], link)
-        super().disconnect(link, reason, who)
-
-    def _part(self, peer: Address, reason: str, link: Link | None) -> None:
-        """End the link to a neighbour for good, or count one no more whose link broke."""
-        known = self.liveness.forget(peer, link)
-        if link is not None:
-            known = self.neighbours.remove(peer, link, reason) or known
-            self.output.drain(self.neighbours.changes)
-            link.close(reason)
-        if known:
-            self.places.link_broke()
-        self.membership.hurry()
-
-    def on_end(self, link: Link) -> None:
-        """The reader of a link is about to end."""
-        if not self.stopping:
-            for check in self.link_check.on_end(link):
-                self._admit(check.newcomer, link)
-            self._leave_tables(link)
-        self.anti_entropy.on_end(link)
-        self.spread.on_end(link)
-
-    def _leave_tables(self, link: Link) -> None:
-        if link.role == SEED:
-            self.peer_list.seed_lost(link.peer)
-            if (self.registrations.ended(link.peer, link, self.now())
-                    and not self.leaving):
-                self.output.write(f"unregistered:{link.peer}:{link.reason}")
-            self.membership.hurry()
-        elif link.role == DIALLED:
-            self._dial_failed(link.peer)
-        elif link.role == NEIGHBOUR:
-            if self.leaving:
-                self._part(link.peer, "left", link)
-            elif self.neighbours.remove(link.peer, link, link.reason):
-                self._lost(link.peer, link)
-
-    def _lost(self, peer: Address, link: Link) -> None:
-        """A link broke. That is not death: it counts as misses while we try again."""
-        self.liveness.lost(peer, link)
-        self.output.drain(self.neighbours.changes)
-        self.places.link_broke()
-        now = self.now()
-        if not self.registrations.links():
-            self.list_cadence.hurry(now)  # no seed will tell us of others; neighbours may
-        if self.places.redial_at_once(peer, now):
-            self._dial(peer)
-        else:
-            self.places.leave_alone(peer)
-            self.places.refused(peer, for_ring=True, now=now)
-        self.membership.hurry()
-
     def quit(self) -> None:
-        """Leave gracefully: tell neighbours and seeds, behind the gossip that waits for them,
-        so that nothing is lost and nobody reports a death; they hang up when they have read it.
-        Membership does that, turn by turn, and stops the node."""
-        with self._originating:
-            first, self.leaving = not self.leaving, True
-        if first:
+        """Leave gracefully. Membership does that, turn by turn, and stops the node."""
+        if self.spreading.fall_silent():
+            self.leaving = Farewell(self, self.neighbours)
             self.output.write(f"leaving:{self.address}")
             self.membership.hurry()
 
     def _leave(self, now: float) -> float:
-        """The turn of a membership that leaves. A peer that becomes a neighbour meanwhile is
-        told in `_meet`."""
-        if self._told is None:
-            self._leave_until = min(self._leave_until, now + self.settings.leave_limit)
-            if not self.spread.all_sent() and now < self._leave_until:
-                return now + LEAVE_LOOK
-            self._told = [link for _, link in self.registrations.links()]
-            for link in [*self.neighbours.links(), *self._told]:
-                link.send(wire.leave(self.address))
-            self._leave_until = now + self.settings.leave_limit
-        if now < self._leave_until and (
-                self.neighbours.links() or self.neighbours.dialling()
-                or not all(link.ended for link in self._told)):
-            return now + LEAVE_LOOK
-        self.stop("quit")
-        return NEVER
+        seeds = [link for _, link in self.joining.registrations.links()]
+        due = self.leaving.turn(now, self.spreading.way.all_sent(), seeds)
+        if due == NEVER:
+            self.stop("quit")
+        return due
 
-    # What neighbours say.
+    # Links, as the world and linking tell of them.
+
+    def on_up(self, link: Link) -> None:
+        """A peer or a seed that was dialled is connected: say what for."""
+        introduction = wire.register if link.role == SEED else wire.connect
+        link.send(introduction(self.address))
+
+    def met(self, link: Link, serial: int) -> None:
+        """A newcomer and this peer are neighbours; `serial` grows with every such event."""
+        self.liveness.linked(link.peer, link, serial, self.now())
+        if self.neighbours.link(link.peer) is not link:
+            self.liveness.forget(link.peer, link)  # somebody ended it meanwhile
+        if self.leaving:
+            link.send(wire.leave(self.address))
+            return
+        self.spreading.meet(link)
+        if link.peer not in self.peer_list:
+            self.joining.hurry()  # the seeds know more than this peer does
+        self.linking.give_up_surplus(settled=float("inf"))  # only when there are far too many
+        self.membership.hurry()
+
+    def lost(self, peer: Address, link: Link) -> None:
+        """A link broke: from now on every liveness round is a miss."""
+        self.liveness.lost(peer, link)
+        if not self.has_seed():
+            self.joining.hurry()  # no seed will tell of others; neighbours may
+
+    def has_seed(self) -> bool:
+        """Whether this peer is registered somewhere."""
+        return bool(self.joining.registrations.links())
+
+    def disconnect(self, link: Link, reason: str, who: Address | None = None) -> None:
+        self.linking.broke_rules(link, reason)
+        super().disconnect(link, reason, who)
+
+    def on_end(self, link: Link) -> None:
+        """A link has ended; every part hears of it."""
+        if not self.stopping:
+            if link.role == SEED:
+                self.peer_list.seed_lost(link.peer)
+                self.joining.on_end(link)
+            else:
+                self.linking.on_end(link)
+        self.spreading.on_end(link)
+
+    # What others say.
 
     def on_lines(self, link: Link, lines: list[bytes]) -> None:
-        """Handle what arrived together, in order; gossip that stands together as one batch.
-
-        In a flood most lines are repetitions: those are left out before anything else.
-        """
+        """Handle what arrived together, in order. In a flood most lines are repetitions: those are
+        left out before anything else. Gossip that stands together is one batch."""
         if link.role == NEIGHBOUR:
             lines = self.messages.unknown(lines)
-        gossip = []
-        for line in lines:
-            if line.startswith(wire.GOSSIP) or wire.is_gossip(line):
-                gossip.append(line)
+        for batch, is_gossip in in_batches(lines):
+            if is_gossip:
+                self.on_gossip(link, batch)
                 continue
-            if gossip:
-                self.on_gossip(link, gossip)
-                gossip = []
-            self.on_line(link, line)
+            self.on_line(link, batch[0])
             if link.ended:
                 return
-        if gossip:
-            self.on_gossip(link, gossip)
 
     def on_gossip(self, link: Link, lines: list[bytes]) -> None:
-        """What is new is remembered, written down and forwarded; what is old is dropped."""
+        """Remember what is new, write it down and forward it; drop what is old."""
         if link.role != NEIGHBOUR:
             raise wire.WireError("'gmessage' is expected from neighbours only")
         self.spreading.take(link, lines)
@@ -533,88 +268,29 @@ class Peer(Node):
     def on_liveness_reply(self, link: Link, message: wire.LivenessReply) -> None:
         if message.asker != self.address or message.replier != link.peer:
             raise wire.WireError("Liveness Reply to somebody else, or by somebody else")
-        for check in self.link_check.replied(link):
-            self._turn_away(check.newcomer, "duplicate")
+        self.linking.replied(link)
         took = self.liveness.reply_from(link.peer, message.time, self.now())
         if took is not None:
             self.output.write(f"liveness reply:{link.peer}:{took * 1000:.3f}")
 
-    def on_leave(self, link: Link, message: wire.Leave) -> None:
-        if message.address != link.peer:
-            self.counters.add("leaves in the name of others")
-            return
-        self.peer_list.discard(link.peer)
-        self._part(link.peer, "left", link)
-
-    def on_ask_known_peers(self, link: Link, message: wire.AskKnownPeers) -> None:
-        """A neighbour has no seed to ask. It is told whom seeds have named and who is linked
-        here; of hearsay only its next successors, for the ring. Once a second at most."""
-        now = self.now()
-        if now - link.answered < KNOWN_PEERS_PAUSE:
-            self.counters.add("questions for known peers not answered")
-            return
-        link.answered = now
-        known = sorted({*self.peer_list.named(), *self.neighbours.addresses()} - {link.peer})
-        told = set(self.rng.sample(known, min(len(known), KNOWN_PEERS_SENT)))
-        everyone = ring.successors(link.peer, self.peer_list.addresses())
-        told.update(itertools.islice(everyone, SUCCESSORS_SENT))
-        link.send(wire.known_peers(sorted(told - {link.peer})))
-
-    def on_known_peers(self, link: Link, message: wire.KnownPeers) -> None:
-        """A neighbour's word counts only as an answer, and only while no seed can be asked."""
-        if link is not self._asked or self.registrations.links():
-            self.counters.add("known peers told in vain")
-            return
-        self._asked = None
-        if self.peer_list.hear(message.addresses):
-            self.membership.hurry()
-
-    def on_status(self, link: Link, message: wire.Status) -> None:
-        if message.verb in ANSWERS:
-            self.spreading.answered(link, message)
-        else:
-            self.anti_entropy.on_status(link, message)
-
-    # What seeds say.
-
-    def on_registered(self, link: Link, message: wire.Registered) -> None:
-        if self.registrations.answered(link.peer, link):
-            self.output.write(f"registered:{link.peer}")
-            link.send(wire.ASK_PEER_LIST)
-            self.list_cadence.hurry(self.now())
-
-    def on_registration_refused(self, link: Link, message: wire.RegistrationRefused) -> None:
-        self.disconnect(link, f"registration refused: {message.reason}")
-
-    def on_peer_list(self, link: Link, message: wire.PeerList) -> None:
-        if self.peer_list.add(link.peer, message.addresses):
-            listed = ":".join(address.listed for address in sorted(message.addresses))
-            self.output.write(f"peer list:{link.peer}:{listed}")
-            self.membership.hurry()
-
     def on_dead_node(self, link: Link, message: wire.DeadNode) -> None:
-        """A seed tells of a death; who answered us within the last interval is kept."""
+        """A seed tells of a death. A neighbour that answered within the last interval is kept."""
         self.output.write(f"told:{link.peer}:{message.line}")
-        dead = message.dead
-        lately = self.settings.liveness_interval
+        dead, lately = message.dead, self.settings.liveness_interval
         if dead == self.address or self.liveness.answered_within(dead, lately, self.now()):
             return
         self.peer_list.discard(dead)
-        self._part(dead, "told dead", self.neighbours.link(dead))
-
-    # For the console.
+        self.linking.part(dead, "told dead", self.neighbours.link(dead))
 
     def status(self) -> dict[str, object]:
         """Counts of what there is and of everything that was dropped."""
         return {
             "address": self.address,
             "neighbours": f"{len(self.neighbours.addresses())} of {self.neighbours.capacity}",
-            "seeds": len(self.registrations.links()),
+            "seeds": len(self.joining.registrations.links()),
             "known peers": len(self.peer_list.addresses()),
             "messages held": self.messages.count(),
-            **self.messages.dropped(),
-            **self.anti_entropy.catch_up.dropped(),
-            **self.spread.dropped(),
+            **self.spreading.dropped(),
             **self.counters.all(),
         }
 

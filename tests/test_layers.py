@@ -122,7 +122,8 @@ def test_files_import_only_what_their_folder_may(path):
 
 
 @pytest.mark.parametrize("place, line", [
-    ("wire", "from gossip.spread.flood import Flood"), ("spread", "from gossip.overlay import ring"),
+    ("wire", "from gossip.spread.flood import Flood"),
+    ("spread", "from gossip.overlay import ring"),
     ("node", "from gossip.net.link import Link"), ("net", "from gossip.node.node import Node"),
     ("proof", "from gossip import wire"), ("pictures", "import gossip.terminal.screen"),
     ("chat", "from gossip.voidphone.news import Item"), ("programs", "from peer import Peer"),

@@ -23,11 +23,7 @@ from gossip.node.link import Link
 from gossip.node.node import Node
 from gossip.node.output_file import OutputFile
 from gossip.settings import Settings
-from gossip.spread.anti_entropy import AntiEntropy
-from gossip.spread.message_list import MessageList
 from gossip.spread.mongering import Mongering
-from gossip.spread.origin import Origin
-from gossip.spread.rumors import Telling
 from gossip.spread.spreading import ANSWERS, Spreading
 
 PROXY = "a chat proxy"  # the role of every TCP link
@@ -72,20 +68,13 @@ class ChatServer(Node):
         super().__init__(address_of(host, port), settings, output, world)
         self.place = f"{own_id} of {count}"
         self._tcp = doors.tcp
-        self.origin = Origin(self.address, int(self.time() * 1000))
-        self.messages = MessageList(settings, f"{self.address}:{self.origin.start}".encode())
         neighbours = [address_of(HOST, port + other - own_id)
                       for other in (own_id - 1, own_id + 1) if 0 <= other < count]
         self.datagrams = Datagrams(doors.udp, self.address, neighbours, key, self.counters)
-        rng = random.Random()
-        self.anti_entropy = AntiEntropy(self.messages, settings, self.now, rng)
-        self.spread = Mongering(
-            self.datagrams.links, Telling(
-                stop=settings.rumor_stop, at_once=2, window=settings.rumor_window,
-                patience=settings.rumor_patience, tries=TRIES), self.now, rng)
-        self.spreading = Spreading(
-            self.messages, self.anti_entropy if settings.antientropy_interval else None,
-            self.spread, output)
+        self.rng = random.Random()
+        self.spreading = Spreading(self, self.datagrams.links, at_once=2, tries=TRIES)
+        self.messages, self.anti_entropy = self.spreading.messages, self.spreading.anti_entropy
+        self.mongering: Mongering = self.spreading.way
         self._news_at = 0.0  # monotonic time at which gossip came last
         self._compared_at = -math.inf  # when both neighbours were told a digest last
         self._ended = threading.Event()  # the server stops
@@ -94,7 +83,7 @@ class ChatServer(Node):
 
     def settings_shown(self) -> str:
         return (f"{self.settings.words()}:chat={self.place}:port={self._tcp.getsockname()[1]}"
-                f":start={self.origin.start}")
+                f":start={self.spreading.origin.start}")
 
     def listen(self) -> None:
         self.world.listen(address_of(*self._tcp.getsockname()), self._tcp)
@@ -102,13 +91,13 @@ class ChatServer(Node):
     def start_threads(self) -> None:
         self.world.begin()  # the listener and the link flusher
         self.world.threads.need("datagrams", self.datagrams.run, self.on_datagrams)
-        self.spread.duty = self.keep("rumors", self.spread.turn)
+        self.mongering.duty = self.keep("rumors", self.mongering.turn)
         if self.settings.antientropy_interval:
             self.anti_entropy.duty = self.keep("anti-entropy", self.compare)
 
     def wake(self) -> None:
         self._ended.set()
-        self.spread.stop()
+        self.mongering.stop()
         self.datagrams.stop()
 
     def stop(self, reason: str = "interrupted") -> None:
@@ -174,7 +163,7 @@ class ChatServer(Node):
         with self._line_lock:
             presence = self._line[link]
             presence.heard, was_there, presence.there = now, presence.there, True
-        was_silent = self.spread.rumors.heard(link, now)
+        was_silent = self.mongering.rumors.heard(link, now)
         if not was_there:
             self.output.write(f"connected:{link.peer}", self._degree())
         if (was_silent or not was_there) and self.settings.antientropy_interval:
@@ -185,24 +174,22 @@ class ChatServer(Node):
         moment: so all of a line that end together have heard what was said last."""
         deadline = self.now() + LAST_WORDS
         while self.now() < deadline and not self.stopping:
-            self.spread.wait_until_sent(deadline - self.now())
+            self.mongering.wait_until_sent(deadline - self.now())
             if self._ended.wait(max(0.0, self._news_at + QUIET - self.now())):
                 return
-            if self._news_at + QUIET <= self.now() and not self.spread.rumors.count():
+            if self._news_at + QUIET <= self.now() and not self.mongering.rumors.count():
                 return
 
     def _on_status(self, link: DatagramLink, message) -> None:
         if message.kind != "status":
             raise wire.WireError(f"{message.kind} is not expected from a chat server")
-        if message.verb in ANSWERS:
-            self.spreading.answered(link, message)
-            return
-        differs = message.verb != "digest" or message.digest != self.messages.digest()
-        with self._line_lock:
-            self._line[link].differs = differs
-        if differs and self.anti_entropy.duty is not None:
-            self.anti_entropy.duty.hurry()
-        self.anti_entropy.on_status(link, message)
+        if message.verb not in ANSWERS:
+            differs = message.verb != "digest" or message.digest != self.messages.digest()
+            with self._line_lock:
+                self._line[link].differs = differs
+            if differs and self.anti_entropy.duty is not None:
+                self.anti_entropy.duty.hurry()
+        self.spreading.on_status(link, message)
 
     # What proxies say.
 
@@ -232,7 +219,7 @@ class ChatServer(Node):
             if line == GET:
                 self._show_log(link)
             elif line == CRASH:
-                self.spread.flush(said)
+                self.mongering.flush(said)
                 os._exit(1)
             else:
                 self.write_refusal(link.remote, f"unknown line {line[:100]!r}")
@@ -247,8 +234,8 @@ class ChatServer(Node):
     def _fits(self, link: Link, text: bytes) -> bool:
         """Whether a text can be gossiped; if not, that is written down."""
         try:  # with the longest number that it may get
-            line = wire.gossip(wire.format_time(self.time()), self.address, self.origin.start,
-                               wire.NUMBER_LIMIT, text.decode())
+            line = wire.gossip(wire.format_time(self.time()), self.address,
+                               self.spreading.origin.start, wire.NUMBER_LIMIT, text.decode())
         except UnicodeDecodeError:
             self.write_refusal(link.remote, "msg with a text that is not UTF-8")
             return False
@@ -258,7 +245,7 @@ class ChatServer(Node):
 
     def _gossip(self, texts: list[str]) -> list[bytes]:
         """Gossip texts; return their lines."""
-        lines = self.origin.lines(texts, self.time())
+        lines = self.spreading.origin.lines(texts, self.time())
         if lines:
             self.spreading.originate(lines)
         return lines

@@ -18,6 +18,11 @@ class Round(NamedTuple):
     suspects: list[Address]  # these have just reached the limit: probe once more
     lost: list[Address]  # these have no link: try to connect again
 
+    def events(self) -> list[str]:
+        """The round in the words of the output file."""
+        return [*(f"liveness missed:{peer}:{misses}" for peer, misses in self.missed),
+                *(f"liveness request:{peer}" for peer in self.ask)]
+
 
 class _Row:
     __slots__ = ("link", "serial", "misses", "asked", "answered", "suspect")

@@ -35,6 +35,7 @@ class Node:
     kind = "node"
     link_class = Link
     ALLOWED: dict[str, set[str]] = {}  # role of a link -> kinds of lines that it may carry
+    ANSWERED_BY: dict[str, str] = {}  # kind of a line -> name of the part that answers it alone
 
     def __init__(self, address: Address, settings: Settings, output: OutputFile, world):
         self.address = address
@@ -240,14 +241,16 @@ class Node:
                 return
 
     def on_line(self, link: Link, line: bytes) -> None:
-        """Hand one line to its `on_<kind>` method."""
+        """Hand one line to its `on_<kind>` method, here or at a part."""
         message = wire.parse(line)
         if message.kind not in self.ALLOWED.get(link.role, ()):
             what = line.partition(b":")[0].decode()
             raise wire.WireError(f"{what!r} is not expected from one who is {link.role}")
         if link.role == WAITING:
             link.prolong(self.now() + self.settings.introduction_limit)
-        getattr(self, "on_" + message.kind)(link, message)
+        part = self.ANSWERED_BY.get(message.kind)
+        answers = self if part is None else getattr(self, part)
+        getattr(answers, "on_" + message.kind)(link, message)
 
     def on_end(self, link: Link) -> None:
         """A link has ended; `link.reason` tells why."""

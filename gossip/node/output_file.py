@@ -46,7 +46,7 @@ class OutputFile:
         word has been written before."""
         events = [escape(event) for event in events]
         with self._lock:
-            if not self._finished:
+            if events and not self._finished:
                 self._append(events)
             return not self._finished
 

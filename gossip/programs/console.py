@@ -55,7 +55,7 @@ class Console:
             try:
                 word, text = split_command(line.decode())
                 if word == "say" and text:
-                    self._peer.origin.check(text, time.time())
+                    self._peer.spreading.origin.check(text, time.time())
                     texts.append(text)
                     continue
                 self._gossip(texts)

@@ -26,8 +26,9 @@ class AntiEntropy:
     """Compares one peer's message list with those of its neighbours, each known by the link
     that leads there: whatever has `send(data)`."""
 
-    def __init__(self, messages: MessageList, settings: Settings, now, rng):
+    def __init__(self, messages: MessageList, settings: Settings, links, now, rng):
         self._messages = messages
+        self._links = links  # names the links to all neighbours
         self._now = now  # the clock
         self._rng = rng
         self.duty = None  # takes `turn`; None: nobody does
@@ -39,11 +40,12 @@ class AntiEntropy:
         self._lock = threading.Lock()  # guards _compared
         self._compared = weakref.WeakKeyDictionary()  # link -> when it was last told a digest
 
-    def turn(self, now: float, links) -> float:
-        """Every interval, compare what was seen with one random of the links; sooner, ask another
+    def turn(self, now: float) -> float:
+        """Every interval, compare what was seen with one random neighbour; sooner, ask another
         one for what the one that was asked does not send."""
         if now >= self._due:
             self._due = now + self._interval
+            links = self._links()
             if links:
                 self.compare(self._rng.choice(links))
         self.fetch()

@@ -15,6 +15,8 @@ MANY = 16  # links from which on the flusher does all the sending: a reader woul
 class Flood:
     """Forwards to the links that `links()` names; `flusher` takes over what comes meanwhile."""
 
+    duty_name = None  # it needs none
+
     def __init__(self, links, flusher):
         self._links = links
         self._flusher = flusher

@@ -17,6 +17,8 @@ CROWDED = 2_000  # rumors being told from which on those who make more wait
 class Mongering:
     """Tells rumors to the links that `links()` names."""
 
+    duty_name = "rumors"  # of the duty that takes `turn`
+
     def __init__(self, links, telling: Telling, now, rng):
         self.rumors = Rumors(telling, rng)
         self._now = now  # the clock

@@ -4,9 +4,13 @@ Rules only; generator and console call it.
 """
 
 import threading
+from collections.abc import Iterator
 
 from gossip import wire
 from gossip.addresses import Address
+
+
+PORTION = 64 * 1024  # bytes of new messages handed on at once
 
 
 class TooLong(ValueError):
@@ -42,3 +46,16 @@ class Origin:
                      for number, text in enumerate(texts, self._number + 1)]
             self._number += len(lines)
             return lines
+
+
+def portions(lines: list[bytes]) -> Iterator[list[bytes]]:
+    """Cut lines into portions that are handed on at once, each just above PORTION bytes."""
+    portion, size = [], 0
+    for line in lines:
+        portion.append(line)
+        size += len(line)
+        if size >= PORTION:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion

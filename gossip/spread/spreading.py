@@ -1,61 +1,145 @@
-"""Spreading: what happens to gossip lines at a node, made there or come from a neighbour.
+"""Spreading: how a message reaches everyone, once. A part of a node, and where its own parts meet.
 
-What is new is remembered, written down and handed on, by flooding or by rumor mongering; what
-is old is dropped. Rumors are answered: which of them were new here. Link readers, generator
-and console call it.
+New lines are remembered (message_list), written down, and handed on, by the way of spreading that
+`--spread` names (flood, or mongering with rumors); old ones are dropped. Anti-entropy brings what
+that missed. Link readers, generator and console call it.
+
+A third way of spreading is a class like `Flood` and a word in `way_of_spreading`.
 """
 
+import itertools
+import threading
+from collections.abc import Iterator
+
 from gossip import wire
+from gossip.settings import Settings
 from gossip.spread.anti_entropy import AntiEntropy
+from gossip.spread.flood import Flood
 from gossip.spread.message_list import MessageList
+from gossip.spread.mongering import Mongering
+from gossip.spread.origin import Origin
+from gossip.spread.rumors import Telling
 
 ANSWERS = {"took", "knew"}  # verbs of status lines that answer rumors
 
 
-class Spreading:
-    """Where the message list, the output file and the way of spreading meet."""
+def way_of_spreading(settings: Settings, links, flusher, now, rng, at_once: int, tries: int):
+    """Make the way of spreading that `--spread` names; for `at_once` and `tries` see Telling.
 
-    def __init__(self, messages: MessageList, anti_entropy: AntiEntropy | None, spread, output):
-        self._messages = messages
-        self._anti_entropy = anti_entropy  # None: nothing is ever compared
-        self._spread = spread  # a Flood or a Mongering
-        self._output = output
+    Every way has `forward(lines, source)`, `answered(link, message)`, `note_known(link, keys)`,
+    `on_end(link)`, `all_sent()`, `stop()`, `dropped()`, and `duty_name`: None, or the name of the
+    duty that has to take its `turn(now)` and is set as its `duty`.
+    """
+    if settings.spread == "rumor":
+        return Mongering(links, Telling(
+            stop=settings.rumor_stop, at_once=at_once, window=settings.rumor_window,
+            patience=settings.rumor_patience, tries=tries), now, rng)
+    return Flood(links, flusher)
+
+
+def in_batches(lines: list[bytes]) -> Iterator[tuple[list[bytes], bool]]:
+    """Cut lines that arrived together, in their order: (gossip lines that stand together, True),
+    (any other line by itself, False)."""
+    for is_gossip, together in itertools.groupby(lines, wire.is_gossip):
+        if is_gossip:
+            yield list(together), True
+        else:
+            for line in together:
+                yield [line], False
+
+
+class Spreading:
+    """The messages of one node, which has `address`, `settings`, `output` and a world's means;
+    `links()` names those over which they spread."""
+
+    def __init__(self, node, links, at_once: int = 1, tries: int = 1):
+        settings = node.settings
+        self.origin = Origin(node.address, int(node.time() * 1000))
+        own_run = f"{node.address}:{self.origin.start}".encode()
+        self.messages = MessageList(settings, own_run)
+        self.anti_entropy = AntiEntropy(self.messages, settings, links, node.now, node.rng)
+        self.way = way_of_spreading(settings, links, node.flusher, node.now, node.rng,
+                                    at_once, tries)
+        self._compares = settings.antientropy_interval > 0  # else nothing is ever compared
+        self._output = node.output
+        self._originating = threading.Lock()  # one at a time; guards _silent
+        self._silent = False  # nothing more is originated here
+
+    def keep_duties(self, keep) -> None:
+        """Have the turns taken that spreading needs, by `keep(name, turn)`."""
+        if self._compares:
+            self.anti_entropy.duty = keep("anti-entropy", self.anti_entropy.turn)
+        if self.way.duty_name is not None:
+            self.way.duty = keep(self.way.duty_name, self.way.turn)
+
+    # What is made here.
 
     def originate(self, lines: list[bytes]) -> bool:
         """Take lines that were made here; False when the node has said its last word."""
-        fresh = self._messages.add(lines, made_here=True)
-        if not self._output.write(*[f"generated:{text}" for text in fresh.shown]):
-            return False  # what is in no file was never said
-        self._spread.forward(fresh.lines, None)
-        return True
+        with self._originating:
+            if self._silent:
+                return False
+            fresh = self.messages.add(lines, made_here=True)
+            if not self._output.write(*[f"generated:{text}" for text in fresh.shown]):
+                return False  # what is in no file was never said
+            self.way.forward(fresh.lines, None)
+            return True
+
+    def fall_silent(self) -> bool:
+        """Originate nothing from now on; False when that was said before."""
+        with self._originating:
+            spoke, self._silent = not self._silent, True
+            return spoke
+
+    # What comes from neighbours.
 
     def take(self, link, lines: list[bytes]) -> None:
-        """Take lines that a neighbour has sent; WireError for the first that is none."""
+        """Take gossip lines that a neighbour has sent; WireError for the first that is none."""
         rumors = [wire.gossip_part(line) for line in lines if line.startswith(wire.RUMOR)]
         if rumors:
             lines = [wire.gossip_part(line) if line.startswith(wire.RUMOR) else line
                      for line in lines]
-        fresh = self._messages.add(lines)
+        fresh = self.messages.add(lines)
         if rumors and fresh.fault is None:
             self._answer(link, rumors, fresh.lines)
         if fresh.lines:
             head = f"received:{link.peer}:"
             self._output.write(*[head + shown for shown in fresh.shown])
-            self._spread.forward(fresh.lines, link)
+            self.way.forward(fresh.lines, link)
         if fresh.fault is not None:
             raise fresh.fault
 
     def _answer(self, link, rumors: list[bytes], fresh: list[bytes]) -> None:
-        """Tell who told rumors which of them were new."""
+        """Tell a neighbour which of its rumors were new here."""
         fresh = set(fresh)
         took = [wire.gossip_key(line) for line in rumors if line in fresh]
         knew = [wire.gossip_key(line) for line in rumors if line not in fresh]
         link.send(b"".join(wire.status_entries("took", wire.entries(took))
                            + wire.status_entries("knew", wire.entries(knew))))
-        self._spread.note_known(link, knew)
-        if self._anti_entropy is not None:
-            self._anti_entropy.compare_now_and_then(link)
+        self.way.note_known(link, knew)
+        if self._compares:
+            self.anti_entropy.compare_now_and_then(link)
 
-    def answered(self, link, message: wire.Status) -> None:
-        """A neighbour answers rumors."""
-        self._spread.answered(link, message)
+    def on_status(self, link, message: wire.Status) -> None:
+        """A neighbour answers rumors, or compares."""
+        if message.verb in ANSWERS:
+            self.way.answered(link, message)
+        else:
+            self.anti_entropy.on_status(link, message)
+
+    # Links.
+
+    def meet(self, link) -> None:
+        """Two have become neighbours: compare what was seen, if anything is ever compared."""
+        if self._compares:
+            self.anti_entropy.meet(link)
+
+    def on_end(self, link) -> None:
+        """A link has ended: what it offered, and what it was to be told, goes elsewhere."""
+        self.anti_entropy.on_end(link)
+        self.way.on_end(link)
+
+    def dropped(self) -> dict[str, int]:
+        """What was dropped since the start, and how often."""
+        return {**self.messages.dropped(), **self.anti_entropy.catch_up.dropped(),
+                **self.way.dropped()}

@@ -73,8 +73,8 @@ def test_a_lost_neighbour_that_answers_with_a_refusal_is_forgotten(net):
     net.neighbour(peer, fake).close()
     wait_until(lambda: fake._ends, what="the peer to dial again")
     wait_event(peer, f"disconnected:{fake.address}:")
-    rounds = peer.places._round
-    wait_until(lambda: peer.places._round > rounds + 5)
+    rounds = peer.linking.places._round
+    wait_until(lambda: peer.linking.places._round > rounds + 5)
     assert count(peer, "liveness missed:") == count(peer, "dead:") == 0
 
 
@@ -86,8 +86,8 @@ def test_a_removed_peer_that_lives_registers_and_connects_again(net):
     for peer in peers:
         if peer is not victim:
             peer.peer_list.discard(victim.address)
-            peer._part(victim.address, "told dead", peer.neighbours.link(victim.address))
-    wait_until(lambda: len(victim.registrations.links()) == 2)
+            peer.linking.part(victim.address, "told dead", peer.neighbours.link(victim.address))
+    wait_until(lambda: len(victim.joining.registrations.links()) == 2)
     wait_until(lambda: connected(peers) and ring_whole(peers))
 
 
@@ -127,8 +127,8 @@ def test_under_full_load_nobody_is_found_dead(net):
     burners = [subprocess.Popen([sys.executable, "-c", "while True: pass"])
                for _ in range(2 * os.cpu_count())]
     try:
-        rounds = peers[0].places._round
-        wait_until(lambda: peers[0].places._round > rounds + 8, 60)
+        rounds = peers[0].linking.places._round
+        wait_until(lambda: peers[0].linking.places._round > rounds + 8, 60)
     finally:
         for burner in burners:
             burner.kill()

@@ -42,7 +42,7 @@ def test_a_peer_that_lost_a_neighbour_and_has_no_seed_asks_another_whom_it_knows
         first, second = net.neighbour(peer, net.fake()), net.dial(peer)
         second.say(f"Connection with Peer:{friend}")
         assert second.hear() == f"connection accepted:{peer.address}"
-        wait_until(lambda: peer.list_cadence._delay >= 3)  # nothing hurries it any more
+        wait_until(lambda: peer.joining._list_cadence._delay >= 3)  # nothing hurries it any more
         first.close()
         while not count(peer, f"connected:{stranger.address}"):
             second.hear_until("known peers", 20)

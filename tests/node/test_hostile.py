@@ -166,7 +166,7 @@ def test_forged_catch_up_offers_cost_little_and_end(net):
         end.say(f"status:gone:{run}=1-{2**63 - 1}", "status:sent")
     end.hear_until("status:want:")
     end.say("status:sent")  # nothing came: the offer was empty
-    wait_until(lambda: peer.anti_entropy.catch_up.next_want(1e9) is None)
+    wait_until(lambda: peer.spreading.anti_entropy.catch_up.next_want(1e9) is None)
     assert fake.address in neighbours(peer)
 
 
@@ -201,8 +201,8 @@ def test_descriptors_that_run_short_kill_no_thread(net):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors() - 5, hard))
     try:
-        round_now = peers[0].places._round
-        wait_until(lambda: peers[0].places._round > round_now + 5)
+        round_now = peers[0].linking.places._round
+        wait_until(lambda: peers[0].linking.places._round > round_now + 5)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     late = net.peer()
@@ -243,8 +243,8 @@ def test_one_who_accepts_and_hangs_up_is_not_dialled_in_circles(net):
     net.ends.append(fake)
     seed.registry.register(fake.address, None)
     wait_event(peer, f"connected:{fake.address}")
-    rounds = peer.places._round
-    wait_until(lambda: peer.places._round > rounds + 3)
+    rounds = peer.linking.places._round
+    wait_until(lambda: peer.linking.places._round > rounds + 3)
     assert count(peer, f"connected:{fake.address}") < 20
 
 
@@ -260,7 +260,7 @@ def test_strangers_that_do_not_read_hold_little_memory(net):
 def test_a_forged_message_in_ones_own_name_changes_nothing(net):
     peer, forger, honest = net.peer(), net.fake(), net.fake()
     end, witness = net.neighbour(peer, forger), net.neighbour(peer, honest)
-    start = peer.origin.start
+    start = peer.spreading.origin.start
     end.say(*(wire.gossip("1.000000", peer.address, start, n, "forged").decode() for n in (1, 2)),
             wire.gossip("1.000000", forger.address, 1, 1, "its own").decode())
     assert witness.hear_until("gmessage:").endswith(":its own")

@@ -24,7 +24,7 @@ def test_a_peer_registers_with_a_majority_and_takes_the_union(net):
     seeds = net.seeds(6)
     peers = net.peers(5)
     for peer in peers:
-        wait_until(lambda peer=peer: len(peer.registrations.links()) == 4)
+        wait_until(lambda peer=peer: len(peer.joining.registrations.links()) == 4)
     wait_until(lambda: all(len(p.peer_list.addresses()) == 4 for p in peers))
     assert sum(len(seed.registry.addresses()) for seed in seeds) == 4 * len(peers)
 
@@ -49,7 +49,7 @@ def test_peers_started_at_once_become_one_graph_with_a_whole_ring_and_then_rest(
 def test_there_may_be_sixty_seeds(net):
     net.seeds(60)
     one, other = net.peer(), net.peer()
-    wait_until(lambda: len(one.registrations.links()) == 31, what="31 registrations")
+    wait_until(lambda: len(one.joining.registrations.links()) == 31, what="31 registrations")
     wait_until(lambda: neighbours(one) == {other.address})
 
 
@@ -57,14 +57,14 @@ def test_a_seed_that_is_down_is_made_up_for_by_another(net):
     seeds = net.seeds(4)
     net.end(seeds[0])
     peer = net.peer()
-    wait_until(lambda: {seed for seed, _ in peer.registrations.links()}
+    wait_until(lambda: {seed for seed, _ in peer.joining.registrations.links()}
                == {seed.address for seed in seeds[1:]})
 
 
 def test_all_seeds_killed_and_restarted_know_everyone_again(net):
     seeds = net.seeds(3)
     peers = net.peers(4, gossip_count=30)
-    wait_until(lambda: all(len(p.registrations.links()) == 2 for p in peers))
+    wait_until(lambda: all(len(p.joining.registrations.links()) == 2 for p in peers))
     for seed in seeds:
         net.end(seed)
     wait_until(lambda: not any(p.registrations.links() for p in peers))
@@ -114,7 +114,7 @@ def test_a_given_up_link_counts_no_miss_and_is_not_dialled_again_at_once(net):
     end = net.neighbour(peer, fake)
     end.say(f"connection refused:{fake.address}:full")
     assert wait_event(peer, f"disconnected:{fake.address}:full")
-    wait_until(lambda: peer.places._round > 4)
+    wait_until(lambda: peer.linking.places._round > 4)
     assert count(peer, "liveness missed:") == 0 and fake._ends == []
 
 
@@ -178,7 +178,7 @@ def test_two_peers_dialling_each_other_at_once_end_with_one_link(net):
 
         def dial(own, peer):
             start.wait()
-            own._dial(peer.address)
+            own.linking.dial(peer.address)
 
         threads = [threading.Thread(target=dial, args=pair)
                    for pair in ((one, other), (other, one))]
@@ -194,7 +194,7 @@ def test_two_peers_dialling_each_other_at_once_end_with_one_link(net):
                 for peer, to in ((one, other), (other, one))]
         assert ends[0].getsockname() == ends[1].getpeername()
         one.neighbours.link(other.address).send(wire.refused(one.address, "full"))
-        one._part(other.address, "given up", one.neighbours.link(other.address))
+        one.linking.part(other.address, "given up", one.neighbours.link(other.address))
         wait_until(lambda: not neighbours(one) and not neighbours(other)
                    and not one.neighbours.dialling() and not other.neighbours.dialling(),
                    pause=0.001)
@@ -214,6 +214,6 @@ def test_leaving_tells_neighbours_and_seeds(net):
     for peer in peers[1:]:
         wait_event(peer, f"disconnected:{leaver.address}:left")
     wait_event(seed, f"removed:{leaver.address}:left")
-    wait_until(lambda: peers[1].places._round > 5)
+    wait_until(lambda: peers[1].linking.places._round > 5)
     assert all(count(peer, "liveness missed:") == 0 for peer in peers[1:])
     assert events(leaver)[-1] == "stopped:quit"

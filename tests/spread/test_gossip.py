@@ -93,8 +93,8 @@ def test_what_was_evicted_everywhere_is_asked_for_once(net):
                            for peer in peers))
     wanted = []
     for peer in peers:
-        send = peer.anti_entropy._send_portion
-        peer.anti_entropy._send_portion = lambda link, entries, send=send: (
+        send = peer.spreading.anti_entropy._send_portion
+        peer.spreading.anti_entropy._send_portion = lambda link, entries, send=send: (
             wanted.append((link, entries)), send(link, entries))
     late = net.peer(cache_size=100)
     wait_until(lambda: late.messages.digest() == peers[0].messages.digest())
@@ -166,7 +166,7 @@ def test_liveness_overtakes_gossip_that_waits(net):
     number = 0
     while link.waiting() < 4 << 20:
         number += 1
-        peer.spread.forward([line(slow, number, text="x" * 60_000).encode()], None)
+        peer.spreading.way.forward([line(slow, number, text="x" * 60_000).encode()], None)
     end.say(f"Liveness Request:1.000000:{slow.address}")
     wait_until(lambda: b"Liveness Reply" in b"".join(list(link._backlog._chunks)[:2]))
     heard = 0
@@ -229,12 +229,12 @@ def test_links_closed_at_random_lose_nothing(net, seconds, spread):
 def test_what_was_said_while_a_link_was_down_comes_only_by_anti_entropy(net, interval):
     one, other = linked_net(net, 2, antientropy_interval=interval, liveness_misses=100)
     for peer in (one, other):
-        peer._dial = lambda *args, **kwargs: None
+        peer.linking.dial = lambda *args, **kwargs: None
     one.neighbours.links()[0].close("closed by the test")
     wait_until(lambda: not neighbours(one) and not neighbours(other))
     one.gossip(["said alone"])
     for peer in (one, other):
-        del peer._dial
+        del peer.linking.dial
     wait_until(lambda: neighbours(one) == {other.address})
     one.gossip(["said together"])
     wait_until(lambda: any(text.endswith(":said together") for text in received(other)))

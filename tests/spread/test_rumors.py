@@ -255,7 +255,7 @@ def test_a_network_of_rumor_mongers_delivers_everything_once(net):
     wait_until(lambda: holds_all(peers, 500), 30)
     wait_until(lambda: all(len(received(peer)) == 450 for peer in peers))
     assert all(len(set(received(peer))) == 450 for peer in peers)
-    wait_until(lambda: all(peer.spread.rumors.count() == 0 for peer in peers))
+    wait_until(lambda: all(peer.spreading.way.rumors.count() == 0 for peer in peers))
 
 
 def test_a_rumor_is_told_to_one_neighbour_answered_and_then_told_to_the_next(net):
@@ -269,7 +269,7 @@ def test_a_rumor_is_told_to_one_neighbour_answered_and_then_told_to_the_next(net
         first_words.append(end.hear())
     told = [word.startswith("rumor:") for word in first_words]
     assert sorted(told) == [False, True]  # one has a rumor before the answer, the other none
-    ends[told.index(True)].say(f"status:took:{peer.address}:{peer.origin.start}=1")
+    ends[told.index(True)].say(f"status:took:{peer.address}:{peer.spreading.origin.start}=1")
     assert ends[told.index(False)].hear_until("rumor:") == first_words[told.index(True)]
 
 
@@ -295,8 +295,9 @@ def test_an_answer_with_another_digest_brings_what_is_missing(net):
     end.say("status:digest:" + "0" * 32)
     peer.gossip(["hello"])
     assert end.hear_until("rumor:")
-    end.say(f"status:took:{peer.address}:{peer.origin.start}=1", "status:digest:" + "0" * 32)
-    assert end.hear_until("status:seen:") == f"status:seen:{peer.address}:{peer.origin.start}=1"
+    said = f"{peer.address}:{peer.spreading.origin.start}=1"
+    end.say(f"status:took:{said}", "status:digest:" + "0" * 32)
+    assert end.hear_until("status:seen:") == f"status:seen:{said}"
     assert end.hear_until("status:show:")
     end.say(f"status:seen:{fake.address}:7=1")
     assert end.hear_until("status:want:") == f"status:want:{fake.address}:7=1"

@@ -1,0 +1,280 @@
+"""Linking: how links to neighbours begin and end. A part of a peer, beside seeds/joining.py.
+
+A peer dials others for the ring and for its free places, and decides about newcomers. The rules
+are in tables beside this file: `neighbours` (one link per pair, room), `places` (the next to
+dial), `peer_list` (all that are known), `link_check` (does the older of two links still answer).
+Link readers and the peer's duties call it.
+
+It tells the node what others have to know: `met(link, serial)` when two have become neighbours,
+`lost(peer, link)` when a link broke, `parted(peer, link)` when one ended for good; and asks it
+`has_seed()`. It leaves out what is said on a link that stands.
+"""
+
+import itertools
+
+from gossip import wire
+from gossip.addresses import Address
+from gossip.overlay import ring
+from gossip.overlay.link_check import LinkCheck
+from gossip.overlay.neighbours import Admission, Neighbours
+from gossip.overlay.peer_list import PeerList
+from gossip.overlay.places import Places
+
+# Roles of a link, as this peer sees the other end.
+DIALLED = "a peer that has not answered yet"
+OVER = "a peer whose dial is over"
+CHECKED = "a peer whose older link is being checked"
+NEIGHBOUR = "a neighbour"
+
+KNOWN_PEERS_PAUSE = 1.0  # seconds between two answers to a neighbour that asks for known peers
+KNOWN_PEERS_SENT, SUCCESSORS_SENT = 200, 8  # in one answer; and those next to the asker on the ring
+REASON_SHOWN = 100  # characters of another's reason in the output file
+
+
+class Linking:
+    """The links of one peer to its neighbours."""
+
+    def __init__(self, node):
+        self._node = node
+        address, settings = node.address, node.settings
+        self.neighbours = Neighbours(address, settings)
+        self.places = Places(address, self.neighbours.capacity, settings, node.rng)
+        self.peer_list = PeerList(address)
+        self._link_check = LinkCheck()
+        self._ring_stood = False  # at the last look; membership's own
+        self._asked = None  # the neighbour that owes us the peers it knows
+
+    # Called by membership.
+
+    def keep_links(self, now: float) -> bool:
+        """Dial for the ring, then for a free place; answer whether the ring link has just gone."""
+        for check in self._link_check.overdue(now):
+            self._admit(check.newcomer, silent=check.standing)
+        listed = self.peer_list.addresses()
+        linked, dialling = self.neighbours.addresses(), self.neighbours.dialling()
+        successor = self.places.ring_dial(listed, linked, dialling, now)
+        if successor is not None:
+            self.dial(successor, for_ring=True)
+            dialling.add(successor)
+        other = self.places.ordinary_dial(listed, linked, dialling, now)
+        if other is not None:
+            self.dial(other)
+        successor = self.places.successor(listed, now)
+        stood, self._ring_stood = self._ring_stood, successor is None or successor in linked
+        return stood and not self._ring_stood
+
+    def next_at(self, now: float) -> float | None:
+        """When `keep_links` has something to do next, if nothing happens before."""
+        due = [self.places.next_at(now), self._link_check.next_at()]
+        return min((moment for moment in due if moment is not None), default=None)
+
+    def give_up_surplus(self, settled: float) -> None:
+        """Give up links beyond capacity: those `settled` seconds old, and far too many."""
+        for peer, link in self.neighbours.surplus(self._node.now(), settled, self._node.rng):
+            link.send(wire.refused(self._node.address, "full"), urgent=True)
+            self.places.leave_alone(peer)
+            self.part(peer, "given up", link)
+
+    # How links begin.
+
+    def dial(self, peer: Address, for_ring: bool = False) -> None:
+        """Ask a peer to become a neighbour, unless it is one or is being asked already."""
+        if self._node.leaving or not self.neighbours.begin_dial(peer, for_ring):
+            return
+        link = self._node.new_link(DIALLED, peer)
+        link.await_line(self._node.now() + self._node.settings.answer_limit)
+        self._node.dial(link)
+
+    def on_connect(self, link, message: wire.Connect) -> None:
+        """A newcomer wants to become a neighbour."""
+        asker = message.address
+        if asker.ip != link.remote_ip:
+            link.send(wire.refused(self._node.address, "another IP"))
+            self._node.disconnect(link, f"{asker} is not its IP")
+        elif self._node.leaving:
+            link.close("leaving")
+        else:
+            link.hold()  # gossip flows once it is admitted, but the answer comes first
+            link.peer = asker
+            self._admit(link)
+
+    def _admit(self, link, silent=None) -> None:
+        """Decide about a newcomer. `silent` is the link to the same peer that did not answer."""
+        if link.ended:
+            return
+        asker = link.peer
+        admission = self.neighbours.admit(asker, link, asker, self._node.now(), silent)
+        if admission.ask is not None and silent is None:
+            self._check(admission.ask, link)
+        elif not admission.accepted:
+            self._turn_away(link, admission.reason)
+        else:
+            self._welcome(link, asker, admission)
+            link.release(wire.accepted(self._node.address))
+            self._node.met(link, admission.serial)
+            if link.ended:  # its reader ended before it was a neighbour, and told nobody
+                self._left_table(link)
+
+    def _check(self, standing, newcomer) -> None:
+        """Ask for a sign of life on the link that stands while a newcomer wants its place."""
+        node = self._node
+        newcomer.role = CHECKED
+        self._link_check.ask(newcomer, standing, node.now() + node.settings.link_check_limit)
+        standing.send(wire.liveness_request(wire.format_time(node.time()), node.address),
+                      urgent=True)
+        node.membership.hurry()
+
+    def replied(self, link) -> None:
+        """A Liveness Reply has come: newcomers that waited for it are duplicates."""
+        for check in self._link_check.replied(link):
+            self._turn_away(check.newcomer, "duplicate")
+
+    def _turn_away(self, link, reason: str) -> None:
+        """Refuse a newcomer."""
+        link.release(wire.refused(self._node.address, reason))
+        self._node.disconnect(link, reason)
+
+    def on_accepted(self, link, message: wire.Accepted) -> None:
+        """A peer that was dialled has taken us."""
+        peer = link.peer
+        if message.address not in (peer, self._node.address):
+            raise wire.WireError(f"{message.address} answered instead")
+        admission = self.neighbours.admit(peer, link, self._node.address, self._node.now())
+        if not admission.accepted:
+            self._dial_over(link)
+            link.send(wire.refused(self._node.address, admission.reason))
+            self._node.disconnect(link, admission.reason)
+            return
+        self._welcome(link, peer, admission)
+        self.neighbours.end_dial(peer)
+        self._node.met(link, admission.serial)
+
+    def _welcome(self, link, peer: Address, admission: Admission) -> None:
+        """The table has taken a link: say so, and end the one that it replaces."""
+        self._node.introduced(link, NEIGHBOUR, peer)
+        replaced = admission.replaced
+        if replaced is not None:
+            replaced.send(wire.refused(self._node.address, "duplicate"))
+            replaced.close(admission.reason)
+        self.places.linked(peer)
+        self._node.output.drain(self.neighbours.changes)
+
+    def on_refused(self, link, message: wire.Refused) -> None:
+        """A peer that was dialled does not take us, or a neighbour gives the link up."""
+        peer, reason = link.peer, message.reason[:REASON_SHOWN]
+        if reason == "full":
+            self.places.leave_alone(peer)
+        if link.role == NEIGHBOUR:
+            self.part(peer, reason, link)
+            return
+        self._node.counters.add("dials that were refused")
+        for_ring = self._dial_over(link)
+        self.places.refused(peer, for_ring, self._node.now())
+        self._node.parted(peer, None)  # if its link broke before: it lives
+        link.close("refused")
+        self._node.membership.hurry()
+
+    def _dial_over(self, link) -> bool:
+        """A dial has had its answer; answer whether it was for the ring."""
+        link.role = OVER
+        return self.neighbours.end_dial(link.peer)
+
+    # How links end.
+
+    def part(self, peer: Address, reason: str, link) -> None:
+        """End the link to a neighbour for good, or (None) count no more one whose link broke."""
+        known = self._node.parted(peer, link)
+        if link is not None:
+            known = self.neighbours.remove(peer, link, reason) or known
+            self._node.output.drain(self.neighbours.changes)
+            link.close(reason)
+        if known:
+            self.places.link_broke()
+        self._node.membership.hurry()
+
+    def on_leave(self, link, message: wire.Leave) -> None:
+        """A neighbour ends gracefully; that counts only in its own name."""
+        if message.address != link.peer:
+            self._node.counters.add("leaves in the name of others")
+            return
+        self.peer_list.discard(link.peer)
+        self.part(link.peer, "left", link)
+
+    def broke_rules(self, link, reason: str) -> None:
+        """A neighbour is disconnected for what it did, and then left alone for a while."""
+        if link.role == NEIGHBOUR:
+            self.places.leave_alone(link.peer)
+            self.places.refused(link.peer, for_ring=True, now=self._node.now())
+            self.part(link.peer, reason[:REASON_SHOWN], link)
+
+    def on_end(self, link) -> None:
+        """A link has ended: newcomers that waited for it are admitted, its place is free."""
+        for check in self._link_check.on_end(link):
+            self._admit(check.newcomer, silent=link)
+        self._left_table(link)
+
+    def _left_table(self, link) -> None:
+        if link.role == DIALLED:
+            self.places.unreachable(link.peer, self._node.now())
+            self.peer_list.unreachable(link.peer)
+            self.neighbours.end_dial(link.peer)
+            self._node.membership.hurry()
+        elif link.role == NEIGHBOUR:
+            if self._node.leaving:
+                self.part(link.peer, "left", link)
+            elif self.neighbours.remove(link.peer, link, link.reason):
+                self._lost(link.peer, link)
+
+    def _lost(self, peer: Address, link) -> None:
+        """A link broke. That is not death: the peer is dialled anew, while rounds count misses."""
+        self._node.lost(peer, link)
+        self._node.output.drain(self.neighbours.changes)
+        self.places.link_broke()
+        now = self._node.now()
+        if self.places.redial_at_once(peer, now):
+            self.dial(peer)
+        else:
+            self.places.leave_alone(peer)
+            self.places.refused(peer, for_ring=True, now=now)
+        self._node.membership.hurry()
+
+    # Other peers: the lists of seeds, and, for a peer that has no seed to ask, of neighbours.
+
+    def on_peer_list(self, link, message: wire.PeerList) -> None:
+        """A seed names all that it lists."""
+        if self.peer_list.add(link.peer, message.addresses):
+            listed = ":".join(address.listed for address in sorted(message.addresses))
+            self._node.output.write(f"peer list:{link.peer}:{listed}")
+            self._node.membership.hurry()
+
+    def ask_known_peers(self) -> None:
+        """Ask a neighbour, if there is one, for the peers that it knows."""
+        links = self.neighbours.links()
+        if links:
+            self._asked = self._node.rng.choice(links)
+            self._asked.send(wire.ASK_KNOWN_PEERS)
+
+    def on_ask_known_peers(self, link, message: wire.AskKnownPeers) -> None:
+        """A neighbour has no seed to ask. The answer names peers that seeds have named here, and
+        neighbours; of hearsay only the asker's next successors, for the ring. Once a second at
+        most."""
+        now = self._node.now()
+        if now - link.answered < KNOWN_PEERS_PAUSE:
+            self._node.counters.add("questions for known peers not answered")
+            return
+        link.answered = now
+        known = sorted({*self.peer_list.named(), *self.neighbours.addresses()} - {link.peer})
+        told = set(self._node.rng.sample(known, min(len(known), KNOWN_PEERS_SENT)))
+        everyone = ring.successors(link.peer, self.peer_list.addresses())
+        told.update(itertools.islice(everyone, SUCCESSORS_SENT))
+        link.send(wire.known_peers(sorted(told - {link.peer})))
+
+    def on_known_peers(self, link, message: wire.KnownPeers) -> None:
+        """A neighbour tells whom it knows. Its word counts only as an answer, and only while no
+        seed can be asked."""
+        if link is not self._asked or self._node.has_seed():
+            self._node.counters.add("known peers told in vain")
+            return
+        self._asked = None
+        if self.peer_list.hear(message.addresses):
+            self._node.membership.hurry()

@@ -1,0 +1,89 @@
+"""Joining: how a peer registers with seeds, and asks them for lists. A part of a peer.
+
+A peer works towards ⌊n/2⌋+1 registrations; the rules are in `registrations` (which seed is tried
+next) and `cadence` (when a list is due). The peer's duties and link readers call it. It leaves
+out what is done with the lists.
+"""
+
+from gossip import wire
+from gossip.addresses import Address
+from gossip.seeds.cadence import Cadence
+from gossip.seeds.registrations import Registrations
+
+SEED = "a seed"  # the role of a link to one
+
+
+class Joining:
+    """The registrations of one peer."""
+
+    def __init__(self, node, seeds: list[Address]):
+        self._node = node
+        settings = node.settings
+        self.registrations = Registrations(seeds, settings, node.rng)
+        self._list_cadence = Cadence(settings.retry_first, settings.liveness_interval, node.now())
+
+    # Called by membership.
+
+    def keep_registrations(self, now: float) -> None:
+        """Give up seeds that do not answer in time, and dial those that are missing."""
+        for link in self.registrations.overdue(now):
+            link.close("no answer to register")
+        for _, link in self.registrations.next_dials(self._link_to, now):
+            self._node.dial(link)
+
+    def _link_to(self, seed: Address):
+        return self._node.new_link(SEED, seed)
+
+    def ask_for_list(self, now: float) -> bool:
+        """When a list is due, ask the seed whose turn it is; answer False when there is none."""
+        if not self._list_cadence.due(now):
+            return True
+        seed = self.registrations.in_turn()
+        if seed is not None:
+            seed.send(wire.ASK_PEER_LIST)
+        return seed is not None
+
+    def hurry(self) -> None:
+        """Something changed that seeds may know more about: ask for a list soon."""
+        self._list_cadence.hurry(self._node.now())
+
+    def next_at(self) -> float:
+        """When one of the above has something to do next."""
+        due = [self.registrations.next_at(), self._list_cadence.next_at()]
+        return min(moment for moment in due if moment is not None)
+
+    # Called by the liveness round.
+
+    def next_round(self) -> None:
+        """Repeat `register:` on each registration; a seed that is silent is given up."""
+        repeat, silent = self.registrations.next_round()
+        for link in repeat:
+            link.send(wire.register(self._node.address))
+        for link in silent:
+            link.close("silent")
+
+    def report(self, report: wire.DeadNode) -> None:
+        """Report a death to every seed that this peer is registered with."""
+        for seed, link in self.registrations.links():
+            link.send(wire.dead_node(report))
+            self._node.output.write(f"reported:{seed}:{report.line}")
+
+    # Called by the readers of links to seeds.
+
+    def on_registered(self, link, message: wire.Registered) -> None:
+        """A seed has listed this peer: ask for its list now, and soon again."""
+        if self.registrations.answered(link.peer, link):
+            self._node.output.write(f"registered:{link.peer}")
+            link.send(wire.ASK_PEER_LIST)
+            self.hurry()
+
+    def on_registration_refused(self, link, message: wire.RegistrationRefused) -> None:
+        """A seed has not listed this peer: it is tried again later."""
+        self._node.disconnect(link, f"registration refused: {message.reason}")
+
+    def on_end(self, link) -> None:
+        """The link to a seed has ended: another seed, or later the same, takes its place."""
+        if (self.registrations.ended(link.peer, link, self._node.now())
+                and not self._node.leaving):
+            self._node.output.write(f"unregistered:{link.peer}:{link.reason}")
+        self._node.membership.hurry()
