@@ -16,7 +16,8 @@ import weakref
 from gossip import wire
 from gossip.settings import Settings
 from gossip.spread.catch_up import CatchUp
-from gossip.spread.message_list import ALL_PARTS, MessageList
+from gossip.spread.message_list import MessageList
+from gossip.spread.run import ALL_PARTS
 
 PAUSE = 1.0  # seconds between two comparisons that come with answers to rumors: while much is
 # being told, the digests of any two differ
