@@ -17,7 +17,7 @@ from typing import NamedTuple
 from gossip import wire
 from gossip.intervals import Intervals, Range
 from gossip.settings import Settings
-from gossip.spread.run import ALL_PARTS, PARTS, Run, sha256
+from gossip.spread.run import ALL_SLICES, SLICES, Run, sha256
 
 
 class Fresh(NamedTuple):
@@ -41,7 +41,7 @@ class MessageList:
         self._bytes = 0  # size of all texts
         self._runs: collections.OrderedDict[bytes, Run] = collections.OrderedDict()
         self._changed: set[Run] = set()  # runs whose share of the digest is out of date
-        self._digests = [[0] * PARTS, [0] * PARTS]  # of what is known, of what was seen
+        self._digests = [[0] * SLICES, [0] * SLICES]  # of what is known, of what was seen
         self._old = 0  # messages dropped as old
         self._forged = 0  # messages of our own run that we did not make, or made long ago
         self._dropped = collections.Counter()  # what else was dropped -> how often
@@ -104,41 +104,41 @@ class MessageList:
             return {"messages that were old": self._old,
                     "messages in our name": self._forged, **self._dropped}
 
-    def digest(self, although_gone: bool = False) -> str:
+    def digest(self, seen_only: bool = False) -> str:
         """A digest of all that is known: equal for two peers that have nothing to tell each
         other (or, if asked, of what was seen: what others called gone does not count)."""
         with self._lock:
             self._renew_digests()
-            return f"{functools.reduce(operator.xor, self._digests[although_gone]):032x}"
+            return f"{functools.reduce(operator.xor, self._digests[seen_only]):032x}"
 
-    def parts(self, although_gone: bool = False) -> list[int]:
-        """The same in PARTS parts, each 32 bits long."""
+    def slices(self, seen_only: bool = False) -> list[int]:
+        """The same in SLICES slices, each 32 bits long."""
         with self._lock:
             self._renew_digests()
-            return [part & 0xFFFF_FFFF for part in self._digests[although_gone]]
+            return [one & 0xFFFF_FFFF for one in self._digests[seen_only]]
 
     def _renew_digests(self) -> None:
         """Expects the lock."""
         for run in self._changed:
             shares = run.digests()
             for digests, old, new in zip(self._digests, run.shares, shares):
-                digests[run.part] ^= old ^ new
+                digests[run.slice] ^= old ^ new
             run.shares = shares
         self._changed.clear()
 
-    def vector(self, parts: int = ALL_PARTS) -> list[bytes]:
-        """All that is known of runs in some parts of the digest (bits of `parts`): the entries
+    def vector(self, slices: int = ALL_SLICES) -> list[bytes]:
+        """All that is known of runs in some slices of the digest (bits of `slices`): the entries
         of a status line, one per run."""
         with self._lock:
             return [run.entry() for run in self._runs.values()
-                    if parts >> run.part & 1 and run.ranges()]
+                    if slices >> run.slice & 1 and run.ranges()]
 
     def runs(self) -> int:
         """Of how many runs something is known."""
         with self._lock:
             return len(self._runs)
 
-    def lacking(self, entries, although_gone: bool) -> list[tuple[bytes, list[Range]]]:
+    def lacking(self, entries, ask_again: bool) -> list[tuple[bytes, list[Range]]]:
         """What of another's vector was not seen here (and, unless asked, is not gone)."""
         lacking = []
         with self._lock:
@@ -146,10 +146,10 @@ class MessageList:
                 if key == self._own_run:
                     continue  # what others have of it beyond ours is forged
                 run = self._runs.get(key)
-                if run is not None and not although_gone and run.ranges() == ranges:
+                if run is not None and not ask_again and run.ranges() == ranges:
                     continue
                 if run is not None:
-                    known = run.seen if although_gone else run.known()
+                    known = run.seen if ask_again else run.known()
                     ranges = [gap for low, high in ranges for gap in known.missing(low, high)]
                 if ranges:
                     lacking.append((key, ranges))
@@ -246,7 +246,7 @@ class MessageList:
         del self._runs[run.key]
         self._changed.discard(run)
         for digests, share in zip(self._digests, run.shares):
-            digests[run.part] ^= share
+            digests[run.slice] ^= share
         for digest in run.held.values():
             self._drop_text(digest)
         run.held.clear()

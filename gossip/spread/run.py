@@ -12,19 +12,19 @@ from gossip.intervals import Intervals, Range
 
 sha256 = hashlib.sha256
 
-PARTS = wire.PARTS  # of the digest: two peers that differ a little show only what differs
-ALL_PARTS = (1 << PARTS) - 1
+SLICES = wire.SLICES  # of the digest: two peers that differ a little show only what differs
+ALL_SLICES = (1 << SLICES) - 1
 
 
 class Run:
     """What is known of one life of one peer."""
 
-    __slots__ = ("key", "part", "seen", "gone", "held", "shares", "_sorted", "_ranges",
+    __slots__ = ("key", "slice", "seen", "gone", "held", "shares", "_sorted", "_ranges",
                  "_entry")
 
     def __init__(self, key: bytes):
         self.key = key  # IP:PORT:START
-        self.part = crc32(key) % PARTS  # the part of the digest that it belongs to
+        self.slice = crc32(key) % SLICES  # the slice of the digest that it belongs to
         self.seen = Intervals()
         self.gone = Intervals()
         self.held: dict[int, bytes] = {}  # number -> digest of its line

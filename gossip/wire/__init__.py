@@ -18,5 +18,5 @@ from gossip.wire.lines import (
     Registered, RegistrationRefused, accepted, connect, dead_node, is_gossip, known_peers, leave,
     liveness_reply, liveness_request, parse, peer_list, refused, register, registration_refused)
 from gossip.wire.status import (
-    PARTS, RANGES_LIMIT, SHORT_ENTRY, STATUS_TARGET, Status, entries, status, status_entries,
-    status_entry, status_lines, status_parts, status_show)
+    RANGES_LIMIT, SHORT_ENTRY, SLICES, STATUS_TARGET, Status, entries, status, status_entries,
+    status_entry, status_lines, status_show, status_slices)

@@ -13,7 +13,7 @@ from gossip.wire.gossip_line import NUMBER_LIMIT, check_run
 
 RANGES_LIMIT = 8_000  # ranges in one status line
 SHORT_ENTRY = 64  # bytes of an entry of a status line that is kept in mind once it is parsed
-PARTS = 64  # of a digest, each 32 bits long
+SLICES = 64  # of a digest, each 32 bits long
 STATUS_TARGET = 50_000  # bytes after which a list of status entries goes on in the next line
 
 _ENTRY = re.compile(rb"(" + IP + rb":[1-9][0-9]{0,4}:[1-9][0-9]{0,18})=([0-9,-]+)")
@@ -21,12 +21,12 @@ _RANGE = re.compile(rb"([1-9][0-9]{0,18})(?:-([1-9][0-9]{0,18}))?")
 
 
 class Status(NamedTuple):
-    """A line of anti-entropy: a verb, and a digest, parts (numbers) or entries (run, ranges).
+    """A line of anti-entropy: a verb, and a digest, slices (numbers) or entries (run, ranges).
 
     digest   a digest of all that the sender knows; when one's own differs, `parts` goes back,
              or, by who knows of few runs only, `seen` and `show` at once
-    parts    the same digest in 64 parts, by runs; `seen` and `show` for what differs go back
-    show     asks for `seen` (64 bits: of which parts); not when two meet: both tell unasked
+    parts    the same digest in 64 slices, by runs; `seen` and `show` for what differs go back
+    show     asks for `seen` (64 bits: of which slices); not when two meet: both tell unasked
     seen     what the sender knows of these runs
     want     asks for texts, which come in number order, as many as make a portion; then
     gone     names those of them that the sender no longer holds; then
@@ -41,7 +41,7 @@ class Status(NamedTuple):
     verb: str
     meeting: bool = False
     digest: str = ""
-    parts: tuple = ()
+    slices: tuple = ()
     entries: tuple | list = ()
     kind = "status"
 
@@ -50,14 +50,14 @@ def status(verb: str, body: str = "") -> bytes:
     return f"status:{verb}{':' if body else ''}{body}\n".encode()
 
 
-def status_parts(verb: str, parts: list[int]) -> bytes:
-    """The parts of a digest."""
-    return status(verb, "".join([f"{part:08x}" for part in parts]))
+def status_slices(verb: str, slices: list[int]) -> bytes:
+    """The slices of a digest."""
+    return status(verb, "".join([f"{one:08x}" for one in slices]))
 
 
-def status_show(verb: str, parts: int) -> bytes:
-    """A question for what is seen in some parts of the digest, a bit each."""
-    return status(verb, f"{parts:016x}")
+def status_show(verb: str, slices: int) -> bytes:
+    """A question for what is seen in some slices of the digest, a bit each."""
+    return status(verb, f"{slices:016x}")
 
 
 def status_entry(run: bytes, ranges: list[Range]) -> bytes:
@@ -75,15 +75,15 @@ def status_lines(verb: str, entries: list[bytes]) -> list[bytes]:
     line = b" ".join(entries)
     if len(line) <= STATUS_TARGET and _ranges_of(line) <= RANGES_LIMIT:
         return [b"status:%b:%b\n" % (verb.encode(), line)] if line else []
-    parts, first, size, ranges = [], 0, 0, 0
+    lines, first, size, ranges = [], 0, 0, 0
     for at, entry in enumerate(entries):
         size += len(entry) + 1
         ranges += _ranges_of(entry)
         if at > first and (size > STATUS_TARGET or ranges > RANGES_LIMIT):
-            parts.append(entries[first:at])
+            lines.append(entries[first:at])
             first, size, ranges = at, len(entry) + 1, _ranges_of(entry)
-    parts.append(entries[first:])
-    return [b"status:%b:%b\n" % (verb.encode(), b" ".join(part)) for part in parts]
+    lines.append(entries[first:])
+    return [b"status:%b:%b\n" % (verb.encode(), b" ".join(line)) for line in lines]
 
 
 def entries(keys: list[tuple[bytes, int]]) -> list[tuple[bytes, list[Range]]]:
@@ -101,8 +101,8 @@ def _ranges_of(entries: bytes) -> int:
 
 def _parse_ranges(text: bytes) -> list[Range]:
     ranges = []
-    for part in text.split(b","):
-        match = _RANGE.fullmatch(part)
+    for field in text.split(b","):
+        match = _RANGE.fullmatch(field)
         if not match:
             raise WireError("status with a bad range")
         first, last = int(match[1]), int(match[2] or match[1])
@@ -132,7 +132,7 @@ def parse_status(body: bytes) -> Status:
     return Status(verb.decode(), meeting, entries=entries)
 
 
-_HEX_STATUS = {b"digest": 32, b"parts": 8 * PARTS, b"show": PARTS // 4}  # verb -> hex digits
+_HEX_STATUS = {b"digest": 32, b"parts": 8 * SLICES, b"show": SLICES // 4}  # verb -> hex digits
 _ENTRY_STATUS = {b"seen", b"want", b"gone", b"took", b"knew"}
 _HEX = re.compile(rb"[0-9a-f]+")
 
@@ -143,8 +143,8 @@ def _parse_hex_status(verb: str, meeting: bool, rest: bytes) -> Status:
     if verb == "digest":
         return Status(verb, meeting, digest=rest.decode())
     size = 8 if verb == "parts" else len(rest)
-    return Status(verb, meeting, parts=tuple(int(rest[at:at + size], 16)
-                                             for at in range(0, len(rest), size)))
+    return Status(verb, meeting, slices=tuple(int(rest[at:at + size], 16)
+                                              for at in range(0, len(rest), size)))
 
 
 def _parse_entry(entry: bytes) -> tuple[bytes, list[Range]]:

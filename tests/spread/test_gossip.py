@@ -282,8 +282,8 @@ def test_of_many_runs_only_those_that_differ_are_shown(net):
     other.add([f"gmessage:1.000000:{run}:1:x".encode() for run in runs[1:]])
     end.send(wire.status("digest", other.digest()))
     told = end.hear_until("status:parts:")
-    assert len(told) == len("status:parts:") + 8 * wire.PARTS
-    end.send(wire.status_parts("parts", other.parts()))
+    assert len(told) == len("status:parts:") + 8 * wire.SLICES
+    end.send(wire.status_slices("parts", other.slices()))
     shown = end.hear_until("status:seen:")
     assert f"{runs[0]}=1" in shown and 1 <= shown.count("=") < 12
     asked = int(end.hear_until("status:show:").rpartition(":")[2], 16)

@@ -180,10 +180,10 @@ def test_what_is_only_known_to_be_gone_counts_when_two_meet():
     told_gone.add([line(1)])
     told_gone.note_gone([(run, [(2, 2)])])
     holding.add([line(1), line(2)])
-    assert told_gone.digest() == holding.digest() and told_gone.parts() == holding.parts()
-    assert told_gone.digest(although_gone=True) != holding.digest(although_gone=True)
+    assert told_gone.digest() == holding.digest() and told_gone.slices() == holding.slices()
+    assert told_gone.digest(seen_only=True) != holding.digest(seen_only=True)
     differ = [at for at, (one, other) in enumerate(
-        zip(told_gone.parts(True), holding.parts(True))) if one != other]
+        zip(told_gone.slices(True), holding.slices(True))) if one != other]
     assert len(differ) == 1
     assert holding.vector(1 << differ[0]) == [run + b"=1-2"]
     assert holding.vector(~(1 << differ[0])) == []
@@ -254,10 +254,10 @@ def test_who_declares_the_future_gone_is_believed_until_it_comes():
     messages = MessageList(Settings())
     run = b"127.0.0.1:5001:7"
     messages.note_gone([(run, [(1, 2**63 - 1)])])
-    assert messages.lacking([(run, [(1, 9)])], although_gone=False) == []
-    assert messages.lacking([(run, [(1, 9)])], although_gone=True) == [(run, [(1, 9)])]
+    assert messages.lacking([(run, [(1, 9)])], ask_again=False) == []
+    assert messages.lacking([(run, [(1, 9)])], ask_again=True) == [(run, [(1, 9)])]
     assert messages.add([line(5)]).lines == [line(5)]
-    assert messages.lacking([(run, [(1, 9)])], although_gone=False) == [(run, [(1, 4), (6, 9)])]
+    assert messages.lacking([(run, [(1, 9)])], ask_again=False) == [(run, [(1, 4), (6, 9)])]
 
 
 def test_an_offer_that_comes_while_another_is_looked_at_is_kept():
@@ -268,10 +268,10 @@ def test_an_offer_that_comes_while_another_is_looked_at_is_kept():
     catch_up.offered("link", [(first, [(1, 1)])], True)
     look, lacking.lacking = lacking.lacking, None
 
-    def look_while_another_comes(entries, although_gone):
+    def look_while_another_comes(entries, ask_again):
         lacking.lacking = look
         catch_up.offered("link", [(second, [(1, 1)])], True)
-        return look(entries, although_gone)
+        return look(entries, ask_again)
 
     lacking.lacking = look_while_another_comes
     assert catch_up.next_want(0.0) == ("link", [(first, [(1, 1)])])
