@@ -36,7 +36,7 @@ from gossip.node.output_file import OutputFile, escape
 from gossip.overlay import ring
 from gossip.overlay.link_check import LinkCheck
 from gossip.overlay.neighbours import Admission, Neighbours
-from gossip.overlay.peer_list import PeerList
+from gossip.overlay.peer_list import PeerUnion
 from gossip.overlay.places import Places
 from gossip.programs.starting import peer_main
 from gossip.seeds.cadence import Cadence
@@ -94,7 +94,7 @@ class Peer(Node):
         self.liveness = Liveness(settings.liveness_misses,
                                  self.neighbours.capacity + settings.spare_links)
         self.link_check = LinkCheck(self.stopping)
-        self.peer_list = PeerList(address)
+        self.peer_list = PeerUnion(address)
         self.registrations = Registrations(seeds, settings, self.rng)
         self.places = Places(address, self.neighbours.capacity, settings, self.rng)
         self.list_cadence = Cadence(

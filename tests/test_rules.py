@@ -12,7 +12,7 @@ from gossip.node.waiting_room import WaitingRoom
 from gossip.overlay import ring
 from gossip.overlay.link_check import LinkCheck
 from gossip.overlay.neighbours import Neighbours
-from gossip.overlay.peer_list import PeerList
+from gossip.overlay.peer_list import PeerUnion
 from gossip.overlay.places import Places
 from gossip.seeds.cadence import Cadence
 from gossip.seeds.registrations import Registrations
@@ -211,7 +211,7 @@ def test_a_late_round_blames_nobody():
 
 
 def test_the_union_grows_by_lists_and_shrinks_by_deaths():
-    known = PeerList(peer(1))
+    known = PeerUnion(peer(1))
     assert known.add(peer(80), frozenset([peer(1), peer(2), peer(3)]))
     assert not known.add(peer(80), frozenset([peer(2), peer(3)]))
     assert known.add(peer(81), frozenset([peer(4)]))

@@ -14,7 +14,7 @@ from gossip.addresses import Address, can_be_dialled
 HEARD_LIMIT = 1_000  # addresses kept that only neighbours have named
 
 
-class PeerList:
+class PeerUnion:
     """Everyone that seeds, or in their absence neighbours, have named; without oneself."""
 
     def __init__(self, own: Address):
