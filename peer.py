@@ -369,7 +369,7 @@ class Peer(Node):
         self.introduced(link, NEIGHBOUR, peer)
         replaced = admission.replaced
         if replaced is not None:
-            self.anti_entropy.forget(replaced)
+            self.anti_entropy.on_end(replaced)
             replaced.send(wire.refused(self.address, "duplicate"))
             replaced.close(admission.reason)
         self.liveness.linked(peer, link, admission.serial, time.monotonic())
@@ -438,8 +438,8 @@ class Peer(Node):
         self.link_check.wake()
         if not self.stopping.is_set():
             self._leave_tables(link)
-        self.anti_entropy.forget(link)
-        self.spread.forget(link)
+        self.anti_entropy.on_end(link)
+        self.spread.on_end(link)
         self.anti_entropy.fetch()
 
     def _leave_tables(self, link: Link) -> None:

@@ -83,9 +83,9 @@ class AntiEntropy:
                 link.send(line)
             self._asked.set()
 
-    def forget(self, link) -> None:
+    def on_end(self, link) -> None:
         """The link has ended: what it offered has to come from others."""
-        self.catch_up.forget(link)
+        self.catch_up.on_end(link)
 
     def on_status(self, link, message: wire.Status) -> None:
         """A neighbour compares, asks, or answers."""

@@ -132,7 +132,7 @@ class CatchUp:
         self._offers.pop(link, None)
         self._sizes.pop(link, None)
 
-    def forget(self, link) -> None:
+    def on_end(self, link) -> None:
         """A link has ended."""
         with self._lock:
             self._drop(link)

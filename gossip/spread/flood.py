@@ -70,7 +70,7 @@ class Flood:
     def note_known(self, link, keys) -> None:
         """Who has what is of no account: everything goes to everyone."""
 
-    def forget(self, link) -> None:
+    def on_end(self, link) -> None:
         """A link has ended: it is no longer among those to send to."""
 
     def dropped(self) -> dict[str, int]:

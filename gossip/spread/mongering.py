@@ -76,9 +76,9 @@ class Mongering:
         self.rumors.answered(link, message.entries, message.verb == "knew")
         self.tell()
 
-    def forget(self, link) -> None:
+    def on_end(self, link) -> None:
         """A link has ended."""
-        self.rumors.forget(link)
+        self.rumors.on_end(link)
         self.tell()
 
     def dropped(self) -> dict[str, int]:

@@ -147,7 +147,7 @@ class Rumors:
             due = self._first_due()
             return due if due < math.inf else None
 
-    def forget(self, link) -> None:
+    def on_end(self, link) -> None:
         """A link has ended: others are told what it was to be told."""
         with self._lock:
             if link in self._channels:

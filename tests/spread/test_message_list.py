@@ -240,7 +240,7 @@ def test_a_silent_neighbour_loses_its_turn_and_an_empty_promise_its_offer():
     assert catch_up.next_want(2.1)[0] == "other"
     catch_up.portion_taken("other")  # nothing came
     assert catch_up.next_want(2.2)[0] == "silent"
-    catch_up.forget("silent")
+    catch_up.on_end("silent")
     assert catch_up.next_want(9.0) is None
 
 
