@@ -179,7 +179,8 @@ class Rumors:
 
     def _forget_others(self, links) -> None:
         """A turn that had begun with older links has made the channel of one that ended anew."""
-        for link in self._channels.keys() - set(links):
+        standing = set(links)
+        for link in [link for link in self._channels if link not in standing]:
             self._give_up(link)
             del self._channels[link]
 
