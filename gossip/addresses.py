@@ -1,7 +1,7 @@
-"""Addresses: the IP and port that a node listens on and by which everyone knows it.
+"""Addresses: a node is known by the IP and the port that it listens on.
 
 Pure values. On the wire and in files an address reads `127.0.0.1:5001` or `[::1]:5001`; in a
-peer list the port stands behind a `#`. Names of hosts are not addresses and are refused.
+peer list `127.0.0.1#5001` or `[::1]#5001`. A host name is not an address and is refused.
 """
 
 import functools
@@ -14,7 +14,7 @@ _PORT = re.compile(r"[1-9][0-9]{0,4}")
 
 
 class Address(NamedTuple):
-    """An address; addresses order by IP as a number, then by port."""
+    """An address. Addresses are ordered by IP as a number, then by port."""
 
     number: int
     port: int
@@ -30,22 +30,22 @@ class Address(NamedTuple):
 
     @property
     def listed(self) -> str:
-        """The form used inside peer lists: `IP#PORT`."""
+        """The form in peer lists: `IP#PORT`."""
         return _listed(self)
 
     @property
     def file_part(self) -> str:
-        """`IP_PORT` for the name of an output file; colons of an IPv6 address become `-`."""
+        """`IP_PORT`, for the name of an output file; the colons of an IPv6 address become `-`."""
         return f"{self.ip.replace(':', '-')}_{self.port}"
 
     @property
     def family(self) -> socket.AddressFamily:
-        """The family of sockets for it."""
+        """The family of its sockets: IPv4 or IPv6."""
         return socket.AF_INET6 if ":" in self.ip else socket.AF_INET
 
     @property
     def dial(self) -> tuple[str, int]:
-        """The pair that a socket connects or binds to."""
+        """The pair that a socket connects to, or is bound to."""
         return self.ip, self.port
 
 
@@ -55,7 +55,7 @@ def _listed(address: Address) -> str:
 
 
 def address_of(ip: str, port: int) -> Address:
-    """Return the address for an IP in any spelling; ValueError when it is not one."""
+    """Return the address with an IP in any spelling; ValueError when it is no IP."""
     if "%" in ip:
         raise ValueError(f"{ip!r} names an interface; give the plain IP")
     value = ipaddress.ip_address(ip)
@@ -68,7 +68,7 @@ def address_of(ip: str, port: int) -> Address:
 
 @functools.lru_cache(maxsize=4096)
 def parse_address(text: str, separator: str = ":") -> Address:
-    """Parse `IP:PORT` (or another separator); ValueError tells what is wrong."""
+    """Parse `IP:PORT`, or the same with another separator; ValueError says what is wrong."""
     host, found, port = text.rpartition(separator)
     if not found or not _PORT.fullmatch(port):
         raise ValueError(f"{text!r} is not IP{separator}PORT")

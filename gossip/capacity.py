@@ -1,10 +1,10 @@
-"""Capacity: how many neighbours a peer may have, by a rule that everyone can compute for everyone.
+"""Capacity: how many neighbours a peer may have. Every peer can compute it for any other.
 
 Pure values. Three rules:
 
 rule            int(40 · 1.5^(−id/10)) with id = port mod 100, never below 3, never above 60
 fixed:K         K for everyone
-powerlaw:ALPHA  from 3 to 60, P(k) proportional to k^−ALPHA; a hash of the address is the quantile
+powerlaw:ALPHA  from 3 to 60, P(k) proportional to k^−ALPHA, drawn by a hash of the address
 
 Why the first one makes a power law: when x is uniform on [0, 100), k = 40 · 1.5^(−x/10) is
 smaller than c exactly when x > 10 · ln(40/c) / ln 1.5; so P(K < c) grows with ln c, and the
@@ -23,7 +23,7 @@ from typing import NamedTuple
 from gossip.addresses import Address
 
 LARGEST, SMALLEST = 60, 3
-IDS = 100  # ids of peers, by which the first rule goes
+IDS = 100  # the id of a peer is its port modulo this; the first rule goes by it
 
 
 class Capacity(NamedTuple):
@@ -54,7 +54,7 @@ def fixed(number: int) -> Capacity:
 
 def parse_capacity(text: str, separator: str = ":") -> Capacity:
     """`rule`, `fixed:K` (K from 2 to 9999) or `powerlaw:ALPHA` (0 to 10); ValueError otherwise.
-    In output files, where colons part settings, the separator is a blank."""
+    Output files separate settings by colons: there the separator is a blank."""
     match = re.fullmatch(rf"(fixed){separator}([0-9]{{1,4}})|"
                          rf"(powerlaw){separator}([0-9]{{1,2}}(?:\.[0-9]{{1,3}})?)|(rule)", text)
     if match and match[1] and int(match[2]) >= 2:
@@ -86,7 +86,7 @@ def _cumulative(alpha: float) -> list[float]:
 
 @functools.lru_cache(maxsize=16_384)
 def _drawn(alpha: float, address: str) -> int:
-    """The capacity at the quantile that the address's hash is taken for."""
+    """The capacity that the hash of an address draws: as a fraction of 1 it is the quantile."""
     quantile = int.from_bytes(hashlib.sha256(address.encode()).digest()[:6], "big") / 2**48
     at = bisect.bisect_right(_cumulative(alpha), quantile)
     return min(LARGEST, SMALLEST + at)

@@ -1,6 +1,6 @@
-"""Sets of whole numbers kept as intervals: what a run's seen numbers look like in memory.
+"""Sets of whole numbers, kept as intervals: the numbers that a peer has seen of a run.
 
-Pure values, not locked: whoever holds one guards it.
+Pure values without a lock: the owner of a set guards it.
 """
 
 from bisect import bisect_left, bisect_right
@@ -9,7 +9,7 @@ Range = tuple[int, int]  # first and last number, both included
 
 
 class Intervals:
-    """A set of whole numbers as sorted, disjoint, never touching ranges."""
+    """A set of whole numbers as sorted ranges with gaps between them, e.g. 1-10 and 12-15."""
 
     __slots__ = ("_firsts", "_lasts")
 
@@ -28,9 +28,9 @@ class Intervals:
         return len(self._firsts)
 
     def add(self, number: int) -> bool:
-        """Add one number; answer whether it was new."""
+        """Add one number; return whether it was new."""
         lasts = self._lasts
-        if lasts and number == lasts[-1] + 1:  # nearly always the next one of its run
+        if lasts and number == lasts[-1] + 1:  # the usual case: the next number of a run
             lasts[-1] = number
             return True
         if number in self:
@@ -39,7 +39,7 @@ class Intervals:
         return True
 
     def add_range(self, first: int, last: int) -> None:
-        """Add all numbers from first to last, joining what then touches."""
+        """Add all numbers from first to last; ranges that then touch become one."""
         low = bisect_left(self._lasts, first - 1)
         high = bisect_right(self._firsts, last + 1)
         if low < high:
@@ -49,12 +49,12 @@ class Intervals:
         self._lasts[low:high] = [last]
 
     def minus(self, ranges: list[Range]) -> "Intervals":
-        """What is in the set and in none of the sorted ranges."""
+        """The numbers that are in the set and in none of the sorted ranges."""
         others = Intervals(ranges)
         return Intervals(gap for low, high in self.ranges() for gap in others.missing(low, high))
 
     def common(self, ranges: list[Range]) -> list[Range]:
-        """What of the sorted ranges is in the set, lowest first."""
+        """The parts of the sorted ranges that are in the set, lowest first."""
         parts = []
         for first, last in ranges:
             at = bisect_left(self._lasts, first)
@@ -64,7 +64,7 @@ class Intervals:
         return parts
 
     def close_lowest_gap(self) -> None:
-        """Join the two lowest intervals, so that the numbers between them count as added."""
+        """Join the two lowest intervals: the numbers between them count as added."""
         del self._firsts[1]
         del self._lasts[0]
 
@@ -88,5 +88,5 @@ class Intervals:
 
 
 def format_ranges(ranges: list[Range]) -> str:
-    """`1-10,12,15-20`."""
+    """The ranges as on the wire: `1-10,12,15-20`."""
     return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in ranges)

@@ -1,4 +1,4 @@
-"""The numbers that a node goes by, each with its unit; and the list of seeds in config.txt.
+"""The settings of a node, each with its unit; and the list of seeds in config.txt.
 
 Pure: the file is read by terminal/command_line.py.
 """
@@ -13,52 +13,52 @@ MIB = 1 << 20
 
 
 class Settings(NamedTuple):
-    """What a node goes by. The first block can be set on the command line."""
+    """The settings of a node. The command line can set the first block."""
 
     gossip_count: int = 10  # messages that the generator makes
     gossip_interval: float = 5.0  # seconds between them
     liveness_interval: float = 13.0  # seconds between liveness rounds
     liveness_misses: int = 3  # unanswered rounds in a row that mean death
     antientropy_interval: float = 10.0  # seconds between comparisons; 0: never compare
-    cache_size: int = 100_000  # texts kept for those who lack them
-    capacity: Capacity = BY_RULE  # how many neighbours
-    spread: str = "flood"  # how new messages travel: flood or rumor
-    rumor_stop: float = 0.25  # probability that a useless telling is the last one of a rumor
+    cache_size: int = 100_000  # texts held for peers that lack them
+    capacity: Capacity = BY_RULE  # how many neighbours a peer may have
+    spread: str = "flood"  # the way of spreading: flood or rumor
+    rumor_stop: float = 0.25  # probability that a rumor stops when it was told in vain
 
-    cache_bytes: int = 64 * MIB  # size of all texts kept
-    runs_kept: int = 100_000  # runs whose numbers are remembered
+    cache_bytes: int = 64 * MIB  # bytes of all texts held
+    runs_kept: int = 100_000  # runs whose seen numbers are remembered; a run is one life of a peer
     intervals_kept: int = 1_000  # intervals of seen numbers per run
-    introduction_limit: float = 5.0  # seconds to send the first whole valid line
+    introduction_limit: float = 5.0  # seconds that a newcomer has for its first valid line
     waiting_limit: int = 256  # connections that have not introduced themselves
     verifying_limit: int = 1_024  # registrations that wait for their probe at one seed
     probe_limit: float = 2.0  # seconds for one probe, connecting included
-    probe_tries: int = 2  # probes before a seed holds silence against anyone
+    probe_tries: int = 2  # probes that have to fail before a seed refuses or removes a peer
     probes_at_once: int = 64  # probes under way at one seed
     register_limit: float = 10.0  # seconds that a seed may take to answer `register:`
-    register_misses: int = 3  # rounds unanswered before another seed is tried
-    retry_first: float = 0.5  # seconds: first back-off, doubling
-    retry_last: float = 15.0  # seconds: longest back-off to a seed
+    register_misses: int = 3  # unanswered rounds before another seed is tried
+    retry_first: float = 0.5  # seconds: the first pause after a failure; it doubles
+    retry_last: float = 15.0  # seconds: the longest pause before a seed is tried again
     answer_limit: float = 5.0  # seconds that a dialled peer may take to accept or refuse
-    young: float = 1.0  # seconds: a link up to this age may lose against a duplicate
-    link_check_limit: float = 1.0  # seconds that an older link has to prove that it lives
+    young: float = 1.0  # seconds: a younger link may give way to a duplicate unasked
+    link_check_limit: float = 1.0  # seconds that an older link has to answer before it gives way
     leave_limit: float = 3.0  # seconds that a leaver waits for the others to hang up
-    full_rounds: int = 10  # liveness rounds for which who refused as full is left alone
-    full_tries: int = 4  # refusals per round before free places stay free
-    spare_links: int = 8  # links above capacity that are given up at once
+    full_rounds: int = 10  # liveness rounds for which a peer that is full is not dialled
+    full_tries: int = 4  # refusals in a round after which places stay free
+    spare_links: int = 8  # links above capacity that may settle; more are given up at once
     backlog_limit: int = 8 * MIB  # bytes that may wait for one neighbour
-    waiting_backlog: int = 256 * 1024  # the same for one who has not introduced itself
-    origin_limit: int = 1 * MIB  # bytes waiting at which the origin pauses
-    origin_patience: float = 1.0  # seconds without progress after which it does not
+    waiting_backlog: int = 256 * 1024  # the same for a connection that has not introduced itself
+    origin_limit: int = 1 * MIB  # bytes waiting for a neighbour at which no new messages are made
+    origin_patience: float = 1.0  # seconds without progress after which it goes on all the same
     portion: int = 256 * 1024  # bytes of catch-up sent before the next is asked for
-    fetch_patience: float = 2.0  # seconds until a silent neighbour's turn to be fetched from ends
-    rumor_window: int = 256 * 1024  # bytes of rumors that one neighbour has not answered
+    fetch_patience: float = 2.0  # seconds without a word until another neighbour is asked
+    rumor_window: int = 256 * 1024  # bytes of unanswered rumors at one neighbour
     rumor_patience: float = 2.0  # seconds until an unanswered rumor is told again, or given up
-    removed_memory: float = 3600.0  # seconds for which a seed knows whom it removed
-    grace: float = 60.0  # seconds to register again for a peer whose connection broke
+    removed_memory: float = 3600.0  # seconds for which a seed remembers a removal
+    grace: float = 60.0  # seconds that a peer has to register again when its connection broke
     tell_again: float = 60.0  # seconds between two tellings of the same death by seeds
 
     def words(self) -> str:
-        """The `NAME=VALUE:…` of a `settings:` line: what the command line can set."""
+        """`NAME=VALUE:…` as in a `settings:` line: the settings that the command line can set."""
         shown = self._asdict() | {"capacity": str(self.capacity).replace(":", " ")}
         return ":".join(f"{name.replace('_', '-')}={shown[name]}" for name in ON_COMMAND_LINE)
 
@@ -67,12 +67,12 @@ ON_COMMAND_LINE = Settings._fields[: Settings._fields.index("rumor_stop") + 1]
 
 
 def majority(seeds: int) -> int:
-    """Return how many of n seeds a peer registers with: ⌊n/2⌋+1, so that any two share one."""
+    """With how many of n seeds a peer registers: ⌊n/2⌋+1, so that any two peers share one."""
     return seeds // 2 + 1
 
 
 def parse_config(text: bytes) -> list[Address]:
-    """Return the seeds named in a config text, each once; ValueError names the bad line."""
+    """Return the seeds named in a config.txt, each once; ValueError names the bad line."""
     seeds = []
     for number, raw in enumerate(text.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         try:

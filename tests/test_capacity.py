@@ -7,6 +7,7 @@ import pytest
 
 from gossip.addresses import address_of
 from gossip.capacity import BY_RULE, Capacity, fixed, parse_capacity, shares
+from tools.fakes import peer
 
 
 @pytest.mark.parametrize("text, capacity", [
@@ -39,3 +40,9 @@ def test_everyone_computes_the_same_drawn_capacity_and_addresses_differ():
     assert drawn == [Capacity("powerlaw", 2.5).of(address_of("127.0.0.1", port))
                      for port in range(5000, 5400)]
     assert min(drawn) == 3 and 20 < max(drawn) <= 60
+
+
+@pytest.mark.parametrize("identity", range(100))
+def test_capacity_follows_the_rule(identity):
+    rule = int(40 * 1.5 ** (-identity / 10))
+    assert BY_RULE.of(peer(5000 + identity)) == max(3, min(60, rule)) >= 3

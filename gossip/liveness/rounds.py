@@ -24,7 +24,7 @@ class Round(NamedTuple):
                 *(f"liveness request:{peer}" for peer in self.ask)]
 
 
-class _Row:
+class _Count:
     __slots__ = ("link", "serial", "misses", "asked", "answered", "suspect")
 
     def __init__(self, link, serial: int, now: float):
@@ -43,14 +43,14 @@ class Liveness:
         self._limit = limit
         self._lost_limit = lost_limit  # peers counted without a link; the oldest is forgotten
         self._lock = threading.Lock()  # guards everything below
-        self._rows: dict[Address, _Row] = {}
+        self._rows: dict[Address, _Count] = {}
 
     def linked(self, peer: Address, link, serial: int, now: float) -> None:
         """A link was made, which is a proof of life. Of two calls the later admission counts."""
         with self._lock:
             row = self._rows.pop(peer, None)
             later = row is None or row.serial < serial
-            self._rows[peer] = _Row(link, serial, now) if later else row
+            self._rows[peer] = _Count(link, serial, now) if later else row
 
     def lost(self, peer: Address, link) -> None:
         """This link broke: from now on every round is a miss."""

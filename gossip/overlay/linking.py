@@ -17,7 +17,7 @@ from gossip.addresses import Address
 from gossip.overlay import ring
 from gossip.overlay.link_check import LinkCheck
 from gossip.overlay.neighbours import Admission, Neighbours
-from gossip.overlay.peer_list import PeerList
+from gossip.overlay.peer_list import PeerUnion
 from gossip.overlay.places import Places
 
 # Roles of a link, as this peer sees the other end.
@@ -39,7 +39,7 @@ class Linking:
         address, settings = node.address, node.settings
         self.neighbours = Neighbours(address, settings)
         self.places = Places(address, self.neighbours.capacity, settings, node.rng)
-        self.peer_list = PeerList(address)
+        self.peer_list = PeerUnion(address)
         self._link_check = LinkCheck()
         self._ring_stood = False  # at the last look; membership's own
         self._asked = None  # the neighbour that owes us the peers it knows

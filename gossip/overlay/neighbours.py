@@ -28,7 +28,7 @@ class Admission(NamedTuple):
     serial: int = 0
 
 
-class _Row:
+class _Neighbour:
     __slots__ = ("link", "dialler", "since")
 
     def __init__(self, link, dialler: Address, since: float):
@@ -47,7 +47,7 @@ class Neighbours:
         self._lock = threading.Lock()  # guards everything below, and the order of `changes`
         self.changes = collections.deque()  # event texts; taken by the output file
         self._serial = 0  # of the last admission
-        self._rows: dict[Address, _Row] = {}
+        self._rows: dict[Address, _Neighbour] = {}
         self._dialling: dict[Address, bool] = {}  # address -> is it for the ring
         self._links = ()  # all links, replaced as a whole
 
@@ -109,7 +109,7 @@ class Neighbours:
 
     def _enter(self, address, link, dialler, now) -> None:
         self._serial += 1
-        self._rows[address] = _Row(link, dialler, now)
+        self._rows[address] = _Neighbour(link, dialler, now)
         self.changes.append(f"connected:{address}")
         self._renew_links()
 

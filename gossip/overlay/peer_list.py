@@ -14,7 +14,7 @@ from gossip.addresses import Address, can_be_dialled
 HEARD_LIMIT = 1_000  # addresses kept that only neighbours have named
 
 
-class PeerList:
+class PeerUnion:
     """Everyone that seeds, or in their absence neighbours, have named; without oneself."""
 
     def __init__(self, own: Address):
@@ -40,7 +40,8 @@ class PeerList:
     def hear(self, addresses: frozenset) -> bool:
         """A neighbour tells whom it knows; answer whether somebody new was among them."""
         with self._lock:
-            new = [address for address in addresses - self._union - self._heard - {self._own}
+            unknown = sorted(addresses - self._union - self._heard - {self._own})
+            new = [address for address in unknown
                    if address.family == self._own.family and can_be_dialled(address)]
             new = new[:HEARD_LIMIT - len(self._heard)]
             if new:

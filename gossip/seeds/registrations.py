@@ -12,7 +12,7 @@ from gossip.addresses import Address
 from gossip.settings import Settings, majority
 
 
-class _Row:
+class _Registration:
     __slots__ = ("link", "registered", "due", "failures", "rests_until", "unanswered")
 
     def __init__(self):
@@ -32,7 +32,7 @@ class Registrations:
         self._rng = rng
         self._wanted = majority(len(seeds)) if seeds else 0
         self._lock = threading.Lock()  # guards everything below
-        self._rows = {seed: _Row() for seed in seeds}
+        self._rows = {seed: _Registration() for seed in seeds}
         self._turn = 0  # whose turn it is to be asked for the list
 
     def next_dials(self, link_for, now: float) -> list[tuple[Address, object]]:

@@ -14,7 +14,7 @@ from gossip.settings import Settings
 REMEMBERED = 10_000  # removed or told addresses kept in mind
 
 
-class _Row:
+class _Listing:
     __slots__ = ("link", "grace_until", "told")
 
     def __init__(self, link):
@@ -30,7 +30,7 @@ class Registry:
         self._settings = settings
         self._lock = threading.Lock()  # guards everything below, and the order of `changes`
         self.changes = collections.deque()  # event texts; taken by the output file
-        self._rows: dict[Address, _Row] = {}
+        self._rows: dict[Address, _Listing] = {}
         self._removed: collections.OrderedDict = collections.OrderedDict()  # -> [when, passed on]
         self._told: collections.OrderedDict = collections.OrderedDict()  # address -> when
 
@@ -38,7 +38,7 @@ class Registry:
         """List a verified peer; return the link of an older registration, or None."""
         with self._lock:
             old = self._rows.get(address)
-            self._rows[address] = _Row(link)
+            self._rows[address] = _Listing(link)
             self._removed.pop(address, None)
             self._told.pop(address, None)
             self.changes.append(f"registered:{address}")
@@ -71,7 +71,7 @@ class Registry:
             if self._rows.get(address) is row and row.link is None:
                 row.grace_until = until
 
-    def outstayed(self, now: float) -> list[tuple[Address, _Row]]:
+    def outstayed(self, now: float) -> list[tuple[Address, _Listing]]:
         """Registrations whose time to come back is over."""
         with self._lock:
             return [(address, row) for address, row in self._rows.items()

@@ -5,7 +5,7 @@ in catch_up.py. Link readers and the anti-entropy thread call it. A. Demers et a
 algorithms for replicated database maintenance", PODC 1987, section 1.3.
 
 First one digest of everything is compared, which at rest is all that is ever said; only where
-that differs, digests of 64 parts, and of the parts that differ the vectors: per run the numbers
+that differs, digests of 64 slices, and of the slices that differ the vectors: per run the numbers
 that are known.
 """
 
@@ -15,11 +15,12 @@ import weakref
 from gossip import wire
 from gossip.settings import Settings
 from gossip.spread.catch_up import CatchUp
-from gossip.spread.message_list import ALL_PARTS, MessageList
+from gossip.spread.message_list import MessageList
+from gossip.spread.run import ALL_SLICES
 
 PAUSE = 1.0  # seconds between two comparisons that come with answers to rumors: while much is
 # being told, the digests of any two differ
-FEW = 16  # runs of which the vector is hardly longer than the parts of the digest: shown at once
+FEW = 16  # runs of which the vector is hardly longer than the slices of the digest: shown at once
 
 
 class AntiEntropy:
@@ -58,7 +59,7 @@ class AntiEntropy:
 
     def meet(self, link) -> None:
         """Two have become neighbours: each finds out whether the other has seen the same."""
-        link.send(wire.status("meet digest", self._messages.digest(although_gone=True)))
+        link.send(wire.status("meet digest", self._messages.digest(seen_only=True)))
 
     def compare(self, link) -> None:
         """Find out whether a neighbour knows the same."""
@@ -85,7 +86,7 @@ class AntiEntropy:
 
     def on_end(self, link) -> None:
         """The link has ended: what it offered has to come from others."""
-        self.catch_up.forget(link)
+        self.catch_up.on_end(link)
         self.fetch()
 
     def on_status(self, link, message: wire.Status) -> None:
@@ -94,9 +95,9 @@ class AntiEntropy:
             if message.digest != self._messages.digest(message.meeting):
                 self._differ(link, message.meeting)
         elif message.verb == "parts":
-            self._compare_parts(link, message.meeting, message.parts)
+            self._compare_slices(link, message.meeting, message.slices)
         elif message.verb == "show":
-            self._tell(link, False, message.parts[0])
+            self._tell(link, False, message.slices[0])
         elif message.verb == "seen":
             self.catch_up.offered(link, message.entries, message.meeting)
             self.fetch()
@@ -112,25 +113,25 @@ class AntiEntropy:
         """A neighbour's digest is another one: find out where."""
         if meeting or self._messages.runs() > FEW:
             verb = "meet parts" if meeting else "parts"
-            link.send(wire.status_parts(verb, self._messages.parts(meeting)))
+            link.send(wire.status_slices(verb, self._messages.slices(meeting)))
         else:
-            self._tell_and_ask(link, meeting, ALL_PARTS)
+            self._tell_and_ask(link, meeting, ALL_SLICES)
 
-    def _compare_parts(self, link, meeting: bool, theirs) -> None:
-        """A neighbour's parts of the digest: those that differ concern both."""
-        own = self._messages.parts(meeting)
-        self._tell_and_ask(link, meeting, sum(1 << at for at, part in enumerate(own)
-                                              if part != theirs[at]))
+    def _compare_slices(self, link, meeting: bool, theirs) -> None:
+        """A neighbour's slices of the digest: those that differ concern both."""
+        own = self._messages.slices(meeting)
+        self._tell_and_ask(link, meeting, sum(1 << at for at, one in enumerate(own)
+                                              if one != theirs[at]))
 
-    def _tell_and_ask(self, link, meeting: bool, parts: int) -> None:
+    def _tell_and_ask(self, link, meeting: bool, slices: int) -> None:
         """Tell what is known here, and ask for the same; when two meet, both tell unasked."""
-        self._tell(link, meeting, parts)
+        self._tell(link, meeting, slices)
         if not meeting:
-            link.send(wire.status_show("show", parts))
+            link.send(wire.status_show("show", slices))
 
-    def _tell(self, link, meeting: bool, parts: int) -> None:
+    def _tell(self, link, meeting: bool, slices: int) -> None:
         """Tell a neighbour what is known here, so that it fetches what it lacks."""
-        lines = wire.status_lines("meet seen" if meeting else "seen", self._messages.vector(parts))
+        lines = wire.status_lines("meet seen" if meeting else "seen", self._messages.vector(slices))
         if lines:
             link.send(b"".join(lines))
 

@@ -37,7 +37,7 @@ class CatchUp:
         Older runs come first. When two have just met, what others called gone is asked for
         once more: the new neighbour may hold it.
         """
-        lacking = self._messages.lacking(entries, although_gone=meeting)
+        lacking = self._messages.lacking(entries, ask_again=meeting)
         lacking.sort(key=_start)
         with self._lock:
             offer = self._offers.setdefault(link, {})
@@ -85,7 +85,7 @@ class CatchUp:
         with self._lock:
             offer = dict(self._offers.get(link, {}))
         lacking = self._messages.lacking(
-            [(run, numbers.ranges()) for run, numbers in offer.items()], although_gone=True)
+            [(run, numbers.ranges()) for run, numbers in offer.items()], ask_again=True)
         left = {run: Intervals(ranges) for run, ranges in lacking}
         with self._lock:
             standing = self._offers.get(link, {})
@@ -130,7 +130,7 @@ class CatchUp:
             if self._asked is not link:
                 return
             self._asked, want = None, self._want
-        if self._messages.lacking(want, although_gone=False) == want:
+        if self._messages.lacking(want, ask_again=False) == want:
             self.gone(link, want)
 
     def _drop(self, link) -> None:
@@ -138,7 +138,7 @@ class CatchUp:
         self._offers.pop(link, None)
         self._sizes.pop(link, None)
 
-    def forget(self, link) -> None:
+    def on_end(self, link) -> None:
         """A link has ended."""
         with self._lock:
             self._drop(link)

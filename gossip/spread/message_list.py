@@ -10,86 +10,14 @@ declared gone are kept beside them: not seen, but not asked for again either.
 
 import collections
 import functools
-import hashlib
 import operator
 import threading
-from bisect import bisect_left, bisect_right
 from typing import NamedTuple
-from zlib import crc32
 
 from gossip import wire
 from gossip.intervals import Intervals, Range
 from gossip.settings import Settings
-
-sha256 = hashlib.sha256
-
-PARTS = wire.PARTS  # of the digest: two peers that differ a little show only what differs
-ALL_PARTS = (1 << PARTS) - 1
-
-
-class _Run:
-    """What is known of one life of one peer."""
-
-    __slots__ = ("key", "part", "seen", "gone", "held", "shares", "_sorted", "_ranges",
-                 "_entry")
-
-    def __init__(self, key: bytes):
-        self.key = key  # IP:PORT:START
-        self.part = crc32(key) % PARTS  # the part of the digest that it belongs to
-        self.seen = Intervals()
-        self.gone = Intervals()
-        self.held: dict[int, bytes] = {}  # number -> digest of its line
-        self._sorted: list[int] | None = None  # the numbers held, while they do not change
-        self.shares = (0, 0)  # of what is known of it, and of what was seen, in the digests
-        self._ranges: list[Range] | None = None  # those of known(), while they do not change
-        self._entry: bytes | None = None  # the same in the words of the wire
-
-    def hold(self, number: int, digest: bytes) -> None:
-        self.held[number] = digest
-        self._sorted = None
-
-    def drop(self, number: int) -> bool:
-        """Hold a text no more; answer whether it was held."""
-        self._sorted = None
-        return self.held.pop(number, None) is not None
-
-    def numbers(self, first: int, last: int) -> list[int]:
-        """The numbers held from first to last, in order."""
-        if last - first < 100:
-            return [number for number in range(first, last + 1) if number in self.held]
-        if self._sorted is None:
-            self._sorted = sorted(self.held)
-        return self._sorted[bisect_left(self._sorted, first):bisect_right(self._sorted, last)]
-
-    def known(self) -> Intervals:
-        """Seen or gone: what this peer does not ask for."""
-        if not len(self.gone):
-            return self.seen
-        return Intervals(self.seen.ranges() + self.gone.ranges())
-
-    def changed(self) -> None:
-        """More is seen or gone."""
-        self._ranges = self._entry = None
-
-    def ranges(self) -> list[Range]:
-        """What is known, as ranges (not to be changed)."""
-        if self._ranges is None:
-            self._ranges = self.known().ranges()
-        return self._ranges
-
-    def entry(self) -> bytes:
-        """What is known, in the words of the wire."""
-        if self._entry is None:
-            self._entry = wire.status_entry(self.key, self.ranges())
-        return self._entry
-
-    def digests(self) -> tuple[int, int]:
-        """Digests of what is known of the run, and of what was seen of it."""
-        known = self._digest_of(self.ranges())
-        return known, known if not len(self.gone) else self._digest_of(self.seen.ranges())
-
-    def _digest_of(self, ranges: list[Range]) -> int:
-        return int.from_bytes(sha256(self.key + repr(ranges).encode()).digest()[:16], "big")
+from gossip.spread.run import ALL_SLICES, SLICES, Run, sha256
 
 
 class Fresh(NamedTuple):
@@ -111,9 +39,9 @@ class MessageList:
         self._lines: set[bytes] = set()  # the same lines, to know a repetition without a hash
         self._order = collections.deque()  # (digest, run, number), oldest arrival first
         self._bytes = 0  # size of all texts
-        self._runs: collections.OrderedDict[bytes, _Run] = collections.OrderedDict()
-        self._changed: set[_Run] = set()  # runs whose share of the digest is out of date
-        self._digests = [[0] * PARTS, [0] * PARTS]  # of what is known, of what was seen
+        self._runs: collections.OrderedDict[bytes, Run] = collections.OrderedDict()
+        self._changed: set[Run] = set()  # runs whose share of the digest is out of date
+        self._digests = [[0] * SLICES, [0] * SLICES]  # of what is known, of what was seen
         self._old = 0  # messages dropped as old
         self._forged = 0  # messages of our own run that we did not make, or made long ago
         self._dropped = collections.Counter()  # what else was dropped -> how often
@@ -176,41 +104,41 @@ class MessageList:
             return {"messages that were old": self._old,
                     "messages in our name": self._forged, **self._dropped}
 
-    def digest(self, although_gone: bool = False) -> str:
+    def digest(self, seen_only: bool = False) -> str:
         """A digest of all that is known: equal for two peers that have nothing to tell each
         other (or, if asked, of what was seen: what others called gone does not count)."""
         with self._lock:
             self._renew_digests()
-            return f"{functools.reduce(operator.xor, self._digests[although_gone]):032x}"
+            return f"{functools.reduce(operator.xor, self._digests[seen_only]):032x}"
 
-    def parts(self, although_gone: bool = False) -> list[int]:
-        """The same in PARTS parts, each 32 bits long."""
+    def slices(self, seen_only: bool = False) -> list[int]:
+        """The same in SLICES slices, each 32 bits long."""
         with self._lock:
             self._renew_digests()
-            return [part & 0xFFFF_FFFF for part in self._digests[although_gone]]
+            return [one & 0xFFFF_FFFF for one in self._digests[seen_only]]
 
     def _renew_digests(self) -> None:
         """Expects the lock."""
         for run in self._changed:
             shares = run.digests()
             for digests, old, new in zip(self._digests, run.shares, shares):
-                digests[run.part] ^= old ^ new
+                digests[run.slice] ^= old ^ new
             run.shares = shares
         self._changed.clear()
 
-    def vector(self, parts: int = ALL_PARTS) -> list[bytes]:
-        """All that is known of runs in some parts of the digest (bits of `parts`): the entries
+    def vector(self, slices: int = ALL_SLICES) -> list[bytes]:
+        """All that is known of runs in some slices of the digest (bits of `slices`): the entries
         of a status line, one per run."""
         with self._lock:
             return [run.entry() for run in self._runs.values()
-                    if parts >> run.part & 1 and run.ranges()]
+                    if slices >> run.slice & 1 and run.ranges()]
 
     def runs(self) -> int:
         """Of how many runs something is known."""
         with self._lock:
             return len(self._runs)
 
-    def lacking(self, entries, although_gone: bool) -> list[tuple[bytes, list[Range]]]:
+    def lacking(self, entries, ask_again: bool) -> list[tuple[bytes, list[Range]]]:
         """What of another's vector was not seen here (and, unless asked, is not gone)."""
         lacking = []
         with self._lock:
@@ -218,10 +146,10 @@ class MessageList:
                 if key == self._own_run:
                     continue  # what others have of it beyond ours is forged
                 run = self._runs.get(key)
-                if run is not None and not although_gone and run.ranges() == ranges:
+                if run is not None and not ask_again and run.ranges() == ranges:
                     continue
                 if run is not None:
-                    known = run.seen if although_gone else run.known()
+                    known = run.seen if ask_again else run.known()
                     ranges = [gap for low, high in ranges for gap in known.missing(low, high)]
                 if ranges:
                     lacking.append((key, ranges))
@@ -236,7 +164,7 @@ class MessageList:
         lines, gone, size = [], [], 0
         with self._lock:
             for key, ranges in entries:
-                run = self._runs.get(key) or _Run(key)
+                run = self._runs.get(key) or Run(key)
                 known = run.known()
                 for first, last in ranges:
                     for number in run.numbers(first, last):
@@ -267,19 +195,19 @@ class MessageList:
                     self._bound(run.gone)
                 self._note_change(run)
 
-    def _run(self, key: bytes) -> _Run:
+    def _run(self, key: bytes) -> Run:
         """The row of a run, now the one used last. Expects the lock."""
         run = self._runs.get(key)
         if run is None:
             wire.check_run(key)
-            run = self._runs[key] = _Run(key)
+            run = self._runs[key] = Run(key)
             if len(self._runs) > self._settings.runs_kept:
                 self._forget_run(next(iter(self._runs.values())))
         else:
             self._runs.move_to_end(key)
         return run
 
-    def _remember(self, run: _Run, number: int, digest: bytes, line: bytes) -> None:
+    def _remember(self, run: Run, number: int, digest: bytes, line: bytes) -> None:
         """Keep a new text. Expects the lock."""
         self._note_change(run)
         if len(run.gone) and number in run.gone:
@@ -292,7 +220,7 @@ class MessageList:
         self._order.append((digest, run, number))
         self._bytes += len(line)
 
-    def _note_change(self, run: _Run) -> None:
+    def _note_change(self, run: Run) -> None:
         """Expects the lock."""
         run.changed()
         self._changed.add(run)
@@ -313,12 +241,12 @@ class MessageList:
             self._drop_text(digest)
             self._dropped["texts evicted"] += 1
 
-    def _forget_run(self, run: _Run) -> None:
+    def _forget_run(self, run: Run) -> None:
         """Drop everything about a run. Expects the lock."""
         del self._runs[run.key]
         self._changed.discard(run)
         for digests, share in zip(self._digests, run.shares):
-            digests[run.part] ^= share
+            digests[run.slice] ^= share
         for digest in run.held.values():
             self._drop_text(digest)
         run.held.clear()

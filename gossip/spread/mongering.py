@@ -80,7 +80,7 @@ class Mongering:
 
     def on_end(self, link) -> None:
         """A link has ended."""
-        self.rumors.forget(link)
+        self.rumors.on_end(link)
         self.tell()
 
     def dropped(self) -> dict[str, int]:

@@ -147,7 +147,7 @@ class Rumors:
             due = self._first_due()
             return due if due < math.inf else None
 
-    def forget(self, link) -> None:
+    def on_end(self, link) -> None:
         """A link has ended: others are told what it was to be told."""
         with self._lock:
             if link in self._channels:
@@ -179,7 +179,8 @@ class Rumors:
 
     def _forget_others(self, links) -> None:
         """A turn that had begun with older links has made the channel of one that ended anew."""
-        for link in self._channels.keys() - set(links):
+        standing = set(links)
+        for link in [link for link in self._channels if link not in standing]:
             self._give_up(link)
             del self._channels[link]
 

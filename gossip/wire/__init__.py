@@ -1,11 +1,11 @@
-"""What is said: the grammar of the wire, one line in, one value out; and back.
+"""What is said: the grammar of the wire; one line in, one value out, and back.
 
-lines        the lines of the assignment, both directions; `parse`
+lines        the lines of the assignment, written and read
 gossip_line  the gossip line: its fields, its prefixes, its key
 status       the lines of anti-entropy
 fields       address, time, text; WireError
 
-Pure. Who may say what, and what follows, is in peer.py and seed.py.
+Pure. Which node may say what, and what follows, is in peer.py and seed.py.
 """
 
 from gossip.wire.fields import LINE_LIMIT, WireError, format_time
@@ -18,5 +18,5 @@ from gossip.wire.lines import (
     Registered, RegistrationRefused, accepted, connect, dead_node, is_gossip, known_peers, leave,
     liveness_reply, liveness_request, parse, peer_list, refused, register, registration_refused)
 from gossip.wire.status import (
-    PARTS, RANGES_LIMIT, SHORT_ENTRY, STATUS_TARGET, Status, entries, status, status_entries,
-    status_entry, status_lines, status_parts, status_show)
+    RANGES_LIMIT, SHORT_ENTRY, SLICES, STATUS_TARGET, Status, entries, status, status_entries,
+    status_entry, status_lines, status_show, status_slices)

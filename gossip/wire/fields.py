@@ -1,6 +1,6 @@
-"""The fields that lines are made of: an address, a time, a text; and the limit of a line.
+"""The fields of a line: address, time, text; and how long a line may be.
 
-Pure. A field that is wrong is a WireError.
+Pure. A wrong field raises WireError.
 """
 
 import functools
@@ -22,12 +22,12 @@ class WireError(ValueError):
 
 
 def format_time(seconds: float) -> str:
-    """TIME: Unix seconds with six decimals."""
+    """TIME: Unix seconds with six decimals, e.g. `1700000000.123456`."""
     return f"{seconds:.6f}"
 
 
 def address_in(field: bytes, separator: str = ":") -> Address:
-    """An address in the one spelling that the wire knows."""
+    """The address in a field; each has one spelling: `[::1]:5001`, but not `[0::1]:5001`."""
     text = field.decode("ascii")
     try:
         address = parse_address(text, separator)
@@ -39,6 +39,7 @@ def address_in(field: bytes, separator: str = ":") -> Address:
 
 
 def text_in(field: bytes) -> str:
+    """The text of a field; WireError unless it is UTF-8."""
     try:
         return field.decode()
     except UnicodeDecodeError:
@@ -46,6 +47,7 @@ def text_in(field: bytes) -> str:
 
 
 def parse_list(word: bytes, body: bytes) -> frozenset:
+    """The addresses of a list `IP#PORT:IP#PORT:…`, which may be empty."""
     if body and not _LIST.fullmatch(body):
         raise WireError(f"{word.decode()} with something else than IP#PORT in it")
     return frozenset(map(_listed, _LISTED.findall(body)))

@@ -1,7 +1,9 @@
-"""The gossip line, its fields, its prefixes and its key.
+"""The gossip line: `gmessage:TIME:IP:PORT:START:NUMBER:TEXT`.
 
-Pure. Gossip lines are forwarded byte for byte, may carry prefixes (fields in front of `gmessage:`
-that later systems define), and are parsed by `parse_gossip` only when new.
+Pure. `IP:PORT:START` is the run, one life of a peer; run and number are the key of a message.
+Prefixes are fields in front of `gmessage:`, e.g. `rumor:`; they belong to one way of spreading
+or to a later system, not to the message. A peer forwards a line byte for byte, and reads its
+fields (`parse_gossip`) only when it is new.
 """
 
 import re
@@ -14,7 +16,7 @@ GOSSIP_LIMIT = 65_536  # bytes of a line from `gmessage:` on
 NUMBER_LIMIT = 2**63 - 1  # the largest START and NUMBER
 
 GOSSIP = b"gmessage:"
-RUMOR = b"rumor:"  # the prefix of gossip that is to be answered with `took` or `knew`
+RUMOR = b"rumor:"  # a prefix: the receiver answers `took` or `knew`
 
 _RUN = re.compile(ADDRESS + rb":([1-9][0-9]{0,18})")
 _GOSSIP = re.compile(rb"gmessage:[0-9]{1,12}\.[0-9]{6}:(" + IP +
@@ -22,8 +24,8 @@ _GOSSIP = re.compile(rb"gmessage:[0-9]{1,12}\.[0-9]{6}:(" + IP +
 
 
 class Gossip(NamedTuple):
-    """What a new gossip line says; `run` is its `IP:PORT:START`, `shown` its text from
-    `gmessage:` on."""
+    """The content of a gossip line: its run (`IP:PORT:START`), its number, and the line from
+    `gmessage:` on as it is shown in output files."""
 
     run: bytes
     number: int
@@ -36,7 +38,7 @@ def gossip(time: str, own: Address, start: int, number: int, text: str) -> bytes
 
 
 def check_run(run: bytes) -> None:
-    """WireError unless this is the `IP:PORT:START` of an origin, spelled as it has to be."""
+    """Raise WireError unless this is a run, e.g. `127.0.0.1:5001:1700000000000`."""
     match = _RUN.fullmatch(run)
     if not match or int(match[2]) > NUMBER_LIMIT:
         raise WireError("START is not between 1 and 2^63-1")
@@ -44,7 +46,7 @@ def check_run(run: bytes) -> None:
 
 
 def gossip_part(line: bytes) -> bytes:
-    """The line from `gmessage:` on: what is hashed, shown and kept apart by."""
+    """The line from `gmessage:` on, without its prefixes: the hash of a message covers this."""
     return line if line.startswith(GOSSIP) else line[line.index(GOSSIP):]
 
 
@@ -54,19 +56,19 @@ def rumors(lines: list[bytes]) -> bytes:
 
 
 def gossip_key(line: bytes) -> tuple[bytes, int]:
-    """Run and number of a gossip line that was checked before."""
+    """Run and number of a gossip line that was checked already."""
     return gossip_fields(line)[:2]
 
 
 def gossip_fields(line: bytes) -> tuple[bytes, int, bytes]:
-    """Run, number and text of a gossip line that was checked before."""
+    """Run, number and text of a gossip line that was checked already."""
     line = gossip_part(line)
     match = _GOSSIP.match(line)
     return match[1], int(match[2]), line[match.end():]
 
 
 def parse_gossip(line: bytes) -> Gossip:
-    """Check a gossip line in full (its run aside: `check_run`, once per run)."""
+    """Check and read a gossip line; `check_run` checks the run, once for all its messages."""
     match = _GOSSIP.match(line)
     if match is None:
         at = line.find(b":" + GOSSIP) + 1

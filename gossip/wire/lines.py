@@ -1,8 +1,8 @@
-"""The grammar of the wire: one line in, one value out, or a WireError; and back.
+"""The lines of the assignment: one line in, one value out, or a WireError; and back.
 
-Pure. Lines are bytes without their `\n`. Every kind of line is a class here; its `kind` names
-the method `on_<kind>` that handles it. What a line may hold is checked in full by `parse`, so
-that whatever is passed on is accepted by the next.
+Pure. Every kind of line is a class here, and its `kind` names the method `on_<kind>` of peer.py
+or seed.py that handles it. `parse` checks a line in full: what a node passes on is valid for
+whoever receives it.
 """
 
 import re
@@ -49,20 +49,20 @@ class PeerList(NamedTuple):
 
 
 class AskKnownPeers(NamedTuple):
-    """A peer without a seed asks a neighbour whom it knows."""
+    """A peer that no seed answers asks a neighbour which peers it knows."""
 
     kind = "ask_known_peers"
 
 
 class KnownPeers(NamedTuple):
-    """Some of whom a peer knows, the asker's successors on the ring among them."""
+    """Some of the peers that a peer knows; the asker's successors on the ring are among them."""
 
     addresses: frozenset
     kind = "known_peers"
 
 
 class DeadNode(NamedTuple):
-    """A death: who, when it was found (as written by the reporter), by whom."""
+    """A death: the dead peer, the time of the report as its reporter wrote it, the reporter."""
 
     dead: Address
     time: str
@@ -82,7 +82,7 @@ class Leave(NamedTuple):
 
 
 class Connect(NamedTuple):
-    """A peer asks another to become neighbours."""
+    """A peer asks another to become its neighbour."""
 
     address: Address
     kind = "connect"
@@ -96,7 +96,7 @@ class Accepted(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """The peer that was asked does not; or, later, a neighbour gives the link up."""
+    """The peer that was asked does not take the asker; or, later, a neighbour ends the link."""
 
     address: Address
     reason: str
@@ -112,7 +112,7 @@ class LivenessRequest(NamedTuple):
 
 
 class LivenessReply(NamedTuple):
-    """I am: time and address as asked, then the replier's."""
+    """I am: time and address of the request, then the address of the replier."""
 
     time: str
     asker: Address
@@ -120,7 +120,7 @@ class LivenessReply(NamedTuple):
     kind = "liveness_reply"
 
 
-# What is said, in the words of the wire (with the `\n`).
+# Writing: each of these makes a line, with its `\n`.
 
 
 def register(own: Address) -> bytes:
@@ -137,7 +137,7 @@ def registration_refused(reason: str) -> bytes:
 
 
 def peer_list(addresses, word: str = "peer list") -> bytes:
-    """The longest list that fits into a line; the caller shuffles when that is not all."""
+    """A list of addresses, cut off where the line is full; the caller shuffles what may be cut."""
     line = word + ":" + ":".join([address.listed for address in addresses])
     if len(line) >= LINE_LIMIT:
         last = line.rindex("#", 0, LINE_LIMIT - len("#65535"))
@@ -177,10 +177,10 @@ def liveness_reply(request: LivenessRequest, own: Address) -> bytes:
     return f"Liveness Reply:{request.time}:{request.address}:{own}\n".encode()
 
 
-# What is heard.
+# Reading: a line comes without its `\n`.
 
 
-_KINDS = {  # the word a line starts with: (pattern of the rest, what it means)
+_KINDS = {  # first word of a line: (pattern of the rest, its match to a value)
     b"register": (re.compile(ADDRESS), lambda m: Register(address_in(m[1]))),
     b"registration refused": (
         re.compile(rb"(.*)", re.DOTALL), lambda m: RegistrationRefused(text_in(m[1]))),
@@ -206,7 +206,7 @@ _LISTS = {b"peer list": PeerList, b"known peers": KnownPeers}
 
 
 def parse(line: bytes):
-    """Return the value of any line but a gossip line; WireError when it is none."""
+    """Return the value of a line that is not gossip; WireError when the line is not valid."""
     if line == b"registered successfully":
         return Registered()
     if line == b"peer list":
@@ -228,7 +228,7 @@ def parse(line: bytes):
 
 
 def is_gossip(line: bytes) -> bool:
-    """True when the line is gossip: it starts with `gmessage:`, or prefixes stand before."""
+    """Whether the line is gossip: it starts with `gmessage:`, or with prefixes before that."""
     if line.startswith(GOSSIP):
         return True
     word = line.partition(b":")[0]

@@ -1,6 +1,6 @@
-"""The lines of anti-entropy, `status:…`: in which verbs, entries and digests they come.
+"""The lines of anti-entropy, `status:VERB:…`: two neighbours compare what they have seen.
 
-Pure.
+Pure. Which line follows which is in spread/anti_entropy.py.
 """
 
 import functools
@@ -12,36 +12,38 @@ from gossip.wire.fields import IP, WireError
 from gossip.wire.gossip_line import NUMBER_LIMIT, check_run
 
 RANGES_LIMIT = 8_000  # ranges in one status line
-SHORT_ENTRY = 64  # bytes of an entry of a status line that is kept in mind once it is parsed
-PARTS = 64  # of a digest, each 32 bits long
-STATUS_TARGET = 50_000  # bytes after which a list of status entries goes on in the next line
+SHORT_ENTRY = 64  # bytes: entries up to this length are kept in a cache when parsed
+SLICES = 64  # slices of a digest, each 32 bits long
+STATUS_TARGET = 50_000  # bytes after which a list of entries goes on in another line
 
 _ENTRY = re.compile(rb"(" + IP + rb":[1-9][0-9]{0,4}:[1-9][0-9]{0,18})=([0-9,-]+)")
 _RANGE = re.compile(rb"([1-9][0-9]{0,18})(?:-([1-9][0-9]{0,18}))?")
 
 
 class Status(NamedTuple):
-    """A line of anti-entropy: a verb, and a digest, parts (numbers) or entries (run, ranges).
+    """A line of anti-entropy: a verb with a digest, slices (numbers) or entries (run, ranges).
 
-    digest   a digest of all that the sender knows; when one's own differs, `parts` goes back,
-             or, by who knows of few runs only, `seen` and `show` at once
-    parts    the same digest in 64 parts, by runs; `seen` and `show` for what differs go back
-    show     asks for `seen` (64 bits: of which parts); not when two meet: both tell unasked
-    seen     what the sender knows of these runs
-    want     asks for texts, which come in number order, as many as make a portion; then
-    gone     names those of them that the sender no longer holds; then
-    sent     ends the portion: time to ask for the next
-    took     answers a rumor: it was new here (now and then with a `digest`)
-    knew     answers a rumor: it was not
+    digest   sums up all that the sender knows; a receiver whose own digest differs answers
+             with `parts`, or, if it knows of few runs only, with `seen` and `show` at once
+    parts    the same digest in 64 slices, each of which sums up some of the runs; the receiver
+             answers with `seen` and `show` for the slices that differ
+    show     asks for `seen` of some slices (64 bits, one per slice)
+    seen     what the sender knows of some runs
+    want     asks for texts; the receiver sends them in number order, as many as make a portion
+    gone     then names those that it no longer holds
+    sent     then ends the portion: the next may be asked for
+    took     answers a rumor: it was new here (now and then a `digest` follows)
+    knew     answers a rumor: it was known here
 
-    `digest`, `parts` and `seen` begin with `meet ` when two have just become neighbours: then
-    what a peer only knows to be gone counts as not known, for the new neighbour may hold it.
+    `digest`, `parts` and `seen` begin with `meet ` when two have just become neighbours. Then a
+    message that a peer only knows to be gone counts as unknown, for the new neighbour may hold
+    it; and there is no `show`, for both tell unasked.
     """
 
     verb: str
     meeting: bool = False
     digest: str = ""
-    parts: tuple = ()
+    slices: tuple = ()
     entries: tuple | list = ()
     kind = "status"
 
@@ -50,44 +52,44 @@ def status(verb: str, body: str = "") -> bytes:
     return f"status:{verb}{':' if body else ''}{body}\n".encode()
 
 
-def status_parts(verb: str, parts: list[int]) -> bytes:
-    """The parts of a digest."""
-    return status(verb, "".join([f"{part:08x}" for part in parts]))
+def status_slices(verb: str, slices: list[int]) -> bytes:
+    """The slices of a digest."""
+    return status(verb, "".join([f"{one:08x}" for one in slices]))
 
 
-def status_show(verb: str, parts: int) -> bytes:
-    """A question for what is seen in some parts of the digest, a bit each."""
-    return status(verb, f"{parts:016x}")
+def status_show(verb: str, slices: int) -> bytes:
+    """A question for `seen` of some slices: bit n stands for slice n."""
+    return status(verb, f"{slices:016x}")
 
 
 def status_entry(run: bytes, ranges: list[Range]) -> bytes:
-    """One entry in the words of the wire: `RUN=NUMBERS`."""
+    """One entry, `RUN=NUMBERS`, e.g. `127.0.0.1:5001:7=1-10,12`."""
     return run + b"=" + format_ranges(ranges).encode()
 
 
 def status_entries(verb: str, entries: list[tuple[bytes, list[Range]]]) -> list[bytes]:
-    """These entries as as many lines as they need."""
+    """Status lines with these entries; one line unless it would get too long."""
     return status_lines(verb, [status_entry(run, ranges) for run, ranges in entries])
 
 
 def status_lines(verb: str, entries: list[bytes]) -> list[bytes]:
-    """Entries that are in the words of the wire, as as many lines as they need."""
+    """The same for entries that `status_entry` has made already."""
     line = b" ".join(entries)
     if len(line) <= STATUS_TARGET and _ranges_of(line) <= RANGES_LIMIT:
         return [b"status:%b:%b\n" % (verb.encode(), line)] if line else []
-    parts, first, size, ranges = [], 0, 0, 0
+    lines, first, size, ranges = [], 0, 0, 0
     for at, entry in enumerate(entries):
         size += len(entry) + 1
         ranges += _ranges_of(entry)
         if at > first and (size > STATUS_TARGET or ranges > RANGES_LIMIT):
-            parts.append(entries[first:at])
+            lines.append(entries[first:at])
             first, size, ranges = at, len(entry) + 1, _ranges_of(entry)
-    parts.append(entries[first:])
-    return [b"status:%b:%b\n" % (verb.encode(), b" ".join(part)) for part in parts]
+    lines.append(entries[first:])
+    return [b"status:%b:%b\n" % (verb.encode(), b" ".join(line)) for line in lines]
 
 
 def entries(keys: list[tuple[bytes, int]]) -> list[tuple[bytes, list[Range]]]:
-    """The entries of a status line that name these messages (run and number each)."""
+    """The entries that name these messages (run and number each)."""
     runs: dict[bytes, Intervals] = {}
     for run, number in keys:
         runs.setdefault(run, Intervals()).add(number)
@@ -95,14 +97,14 @@ def entries(keys: list[tuple[bytes, int]]) -> list[tuple[bytes, list[Range]]]:
 
 
 def _ranges_of(entries: bytes) -> int:
-    """How many ranges a line with these entries has."""
+    """How many ranges these entries have together."""
     return entries.count(b",") + entries.count(b" ") + 1
 
 
 def _parse_ranges(text: bytes) -> list[Range]:
     ranges = []
-    for part in text.split(b","):
-        match = _RANGE.fullmatch(part)
+    for field in text.split(b","):
+        match = _RANGE.fullmatch(field)
         if not match:
             raise WireError("status with a bad range")
         first, last = int(match[1]), int(match[2] or match[1])
@@ -132,7 +134,7 @@ def parse_status(body: bytes) -> Status:
     return Status(verb.decode(), meeting, entries=entries)
 
 
-_HEX_STATUS = {b"digest": 32, b"parts": 8 * PARTS, b"show": PARTS // 4}  # verb -> hex digits
+_HEX_STATUS = {b"digest": 32, b"parts": 8 * SLICES, b"show": SLICES // 4}  # verb -> hex digits
 _ENTRY_STATUS = {b"seen", b"want", b"gone", b"took", b"knew"}
 _HEX = re.compile(rb"[0-9a-f]+")
 
@@ -143,8 +145,8 @@ def _parse_hex_status(verb: str, meeting: bool, rest: bytes) -> Status:
     if verb == "digest":
         return Status(verb, meeting, digest=rest.decode())
     size = 8 if verb == "parts" else len(rest)
-    return Status(verb, meeting, parts=tuple(int(rest[at:at + size], 16)
-                                             for at in range(0, len(rest), size)))
+    return Status(verb, meeting, slices=tuple(int(rest[at:at + size], 16)
+                                              for at in range(0, len(rest), size)))
 
 
 def _parse_entry(entry: bytes) -> tuple[bytes, list[Range]]:
@@ -155,4 +157,4 @@ def _parse_entry(entry: bytes) -> tuple[bytes, list[Range]]:
     return match[1], _parse_ranges(match[2])
 
 
-_parse_short_entry = functools.lru_cache(maxsize=16_384)(_parse_entry)  # neighbours agree mostly
+_parse_short_entry = functools.lru_cache(maxsize=16_384)(_parse_entry)  # mostly repetitions

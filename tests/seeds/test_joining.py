@@ -1,13 +1,10 @@
-"""Joining and keeping neighbours: seeds, ring, places, duplicates; in one process."""
+"""Joining and leaving: seeds, lists, the first links; in one process."""
 
 import threading
-import time
 
-from gossip import wire
 from gossip.capacity import fixed
 from tools.files import count, events, wait_event
 from tools.nets import connected, neighbours, ring_whole
-from tools.ports import free_address, free_addresses
 from tools.waiting import wait_until
 
 
@@ -67,141 +64,12 @@ def test_all_seeds_killed_and_restarted_know_everyone_again(net):
     wait_until(lambda: all(len(p.joining.registrations.links()) == 2 for p in peers))
     for seed in seeds:
         net.end(seed)
-    wait_until(lambda: not any(p.registrations.links() for p in peers))
+    wait_until(lambda: not any(p.joining.registrations.links() for p in peers))
     seeds = [net.seed(seed.address) for seed in seeds]
     wait_until(lambda: {a for seed in seeds for a in seed.registry.addresses()}
                == {peer.address for peer in peers}, 30)
     wait_until(lambda: all(peer.messages.count() == 120 for peer in peers))
     assert all(count(peer, "dead:") == 0 for peer in peers)
-
-
-def test_who_is_asked_accepts_however_full_unless_somebody_linked_lies_between(net):
-    own, *others = free_addresses(6)
-    peer = net.peer(own, capacity=fixed(2))
-    fakes = {}
-    for address in (others[0], others[4]):
-        fakes[address] = net.dial(peer)
-        fakes[address].say(f"Connection with Peer:{address}")
-        assert fakes[address].hear().startswith("connection accepted:")
-    between = net.dial(peer)
-    between.say(f"Connection with Peer:{others[2]}")
-    assert between.hear() == f"connection refused:{own}:full"
-    assert between.hear_end()
-    assert wait_event(peer, f"refused:{others[2]}:full")
-    nobody_between = net.dial(peer)
-    nearest = free_address()
-    while not others[4] < nearest:
-        nearest = free_address()
-    nobody_between.say(f"Connection with Peer:{nearest}")
-    assert nobody_between.hear() == f"connection accepted:{own}"
-
-
-def test_a_peer_with_too_many_links_gives_up_ordinary_ones(net):
-    own, *others = free_addresses(4)
-    peer = net.peer(own, capacity=fixed(2), liveness_interval=0.3, liveness_misses=100)
-    ends = {}
-    for address in others:  # each nearer to its own predecessor's place than the last
-        ends[address] = net.dial(peer)
-        ends[address].say(f"Connection with Peer:{address}")
-        assert ends[address].hear() == f"connection accepted:{own}"
-    assert ends[others[1]].hear_until("connection refused:") == f"connection refused:{own}:full"
-    wait_until(lambda: neighbours(peer) == {others[0], others[2]})
-    assert f"disconnected:{others[1]}:given up" in events(peer)
-
-
-def test_a_given_up_link_counts_no_miss_and_is_not_dialled_again_at_once(net):
-    peer, fake = net.peer(), net.fake()
-    end = net.neighbour(peer, fake)
-    end.say(f"connection refused:{fake.address}:full")
-    assert wait_event(peer, f"disconnected:{fake.address}:full")
-    wait_until(lambda: peer.linking.places._round > 4)
-    assert count(peer, "liveness missed:") == 0 and fake._ends == []
-
-
-def test_who_dials_is_accepted_although_no_list_names_it(net):
-    net.seeds(1)
-    peer, fake = net.peer(), net.fake()
-    net.neighbour(peer, fake)
-    assert neighbours(peer) == {fake.address}
-
-
-def test_connecting_in_the_name_of_another_ip_is_refused(net):
-    peer = net.peer()
-    end = net.dial(peer, "127.0.0.9")
-    end.say(f"Connection with Peer:{free_address()}")
-    assert end.hear().startswith("connection refused:") and end.hear_end()
-    assert neighbours(peer) == set()
-
-
-def test_a_restarted_peer_whose_old_link_is_half_open_replaces_it(net):
-    peer, fake = net.peer(liveness_interval=60), net.fake()
-    net.neighbour(peer, fake)
-    wait_until(lambda: time.monotonic() - peer.neighbours._rows[fake.address].since
-               > peer.settings.young)
-    new = net.dial(peer)  # the old connection stays open and silent
-    new.say(f"Connection with Peer:{fake.address}")
-    assert new.hear() == f"connection accepted:{peer.address}"
-    tail = events(peer)[-2:]
-    assert tail == [f"disconnected:{fake.address}:replaced", f"connected:{fake.address}"]
-
-
-def test_an_older_link_that_answers_stays(net):
-    peer, fake = net.peer(liveness_interval=60), net.fake()
-    old = net.neighbour(peer, fake)
-    wait_until(lambda: time.monotonic() - peer.neighbours._rows[fake.address].since
-               > peer.settings.young)
-    new = net.dial(peer)
-    new.say(f"Connection with Peer:{fake.address}")
-    old.say(fake.reply(old.hear_until("Liveness Request:")).strip())
-    assert new.hear() == f"connection refused:{peer.address}:duplicate"
-    assert count(peer, "disconnected:") == 0
-
-
-def test_a_peer_killed_and_restarted_on_its_port_at_once_is_linked_again(net):
-    net.seeds(1)
-    peers = net.peers(4)
-    wait_until(lambda: connected(peers) and ring_whole(peers))
-    for _ in range(3):
-        net.end(peers[1])
-        peers[1] = net.peer(peers[1].address)
-        wait_until(lambda: connected(peers) and ring_whole(peers))
-    peers[1].gossip(["a new life"])
-    wait_until(lambda: all(peer.messages.count() == 1 for peer in peers))
-    assert all(count(peer, "dead:") == 0 for peer in peers)
-
-
-def test_two_peers_dialling_each_other_at_once_end_with_one_link(net):
-    """A thousand times; the tables of both agree on one link, and no event is out of turn."""
-    one, other = net.peer(liveness_interval=60), net.peer(liveness_interval=60)
-    for _ in range(1000):
-        start = threading.Barrier(2)
-
-        def dial(own, peer):
-            start.wait()
-            own.linking.dial(peer.address)
-
-        threads = [threading.Thread(target=dial, args=pair)
-                   for pair in ((one, other), (other, one))]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        wait_until(lambda: one.neighbours.link(other.address)
-                   and other.neighbours.link(one.address)
-                   and not one.neighbours.dialling() and not other.neighbours.dialling(),
-                   pause=0.001)
-        ends = [peer.neighbours.link(to.address).connection._sock
-                for peer, to in ((one, other), (other, one))]
-        assert ends[0].getsockname() == ends[1].getpeername()
-        one.neighbours.link(other.address).send(wire.refused(one.address, "full"))
-        one.linking.part(other.address, "given up", one.neighbours.link(other.address))
-        wait_until(lambda: not neighbours(one) and not neighbours(other)
-                   and not one.neighbours.dialling() and not other.neighbours.dialling(),
-                   pause=0.001)
-    for peer in (one, other):
-        words = [event.split(":")[0] for event in events(peer)
-                 if event.startswith(("connected", "disconnected"))]
-        assert words == ["connected", "disconnected"] * (len(words) // 2)
 
 
 def test_leaving_tells_neighbours_and_seeds(net):

@@ -1,4 +1,4 @@
-"""Rumor mongering: whom to tell, when to stop, what to do about silence; then over real links."""
+"""The rules of rumors: whom to tell, when to stop, what to do about silence."""
 
 import random
 
@@ -8,9 +8,6 @@ from gossip import wire
 from gossip.addresses import address_of
 from gossip.capacity import BY_RULE
 from gossip.spread.rumors import HOT_BYTES, HOT_LIMIT, QUEUE_BYTES, SEND_CHARGE, Rumors, Telling
-from tools.files import count, received, wait_event
-from tools.nets import FAST, connected, holds_all
-from tools.waiting import wait_until
 
 RUN = b"127.0.0.1:5001:7"
 ONE = Telling(stop=0.25, at_once=1, window=100_000, patience=1.0, tries=3)
@@ -33,7 +30,6 @@ class Coin(random.Random):
 
     def random(self):
         return self.toss
-
 
 
 def tell_all(rumors, links, now=0.0, knew=()):
@@ -162,7 +158,7 @@ def test_when_a_link_ends_others_are_told():
     rumors.add(messages(1), None)
     (first, _), = rumors.turn(["a", "b"], 0.0)
     other = "b" if first == "a" else "a"
-    rumors.forget(first)
+    rumors.on_end(first)
     assert rumors.turn([other], 0.0) == [(other, [b"line 1"])]
     assert rumors.turn([], 0.0) == [] and rumors.count() == 0 and rumors.next_at() is None
 
@@ -240,66 +236,3 @@ def test_rumors_alone_reach_nearly_everyone_with_far_fewer_sendings_than_floodin
         flooded += sum(map(len, links.values())) - 39  # to all but the source
     assert reached / (60 * 39) > 0.97
     assert sent / reached < 6 < 10 < flooded / (60 * 39)
-
-
-# Over real links.
-
-
-def test_a_network_of_rumor_mongers_delivers_everything_once(net):
-    net.settings = FAST._replace(spread="rumor", rumor_stop=0.0, antientropy_interval=0)
-    net.seeds(2)
-    peers = net.peers(10)
-    wait_until(lambda: connected(peers))
-    for peer in peers:
-        peer.gossip([f"text {number}" for number in range(50)])
-    wait_until(lambda: holds_all(peers, 500), 30)
-    wait_until(lambda: all(len(received(peer)) == 450 for peer in peers))
-    assert all(len(set(received(peer))) == 450 for peer in peers)
-    wait_until(lambda: all(peer.spreading.way.rumors.count() == 0 for peer in peers))
-
-
-def test_a_rumor_is_told_to_one_neighbour_answered_and_then_told_to_the_next(net):
-    peer = net.peer(spread="rumor", antientropy_interval=0, liveness_interval=60)
-    fakes = [net.fake(), net.fake()]
-    ends = [net.neighbour(peer, fake) for fake in fakes]
-    peer.gossip(["hello"])
-    first_words = []
-    for end, fake in zip(ends, fakes):
-        end.say(f"Liveness Request:1.000000:{fake.address}")
-        first_words.append(end.hear())
-    told = [word.startswith("rumor:") for word in first_words]
-    assert sorted(told) == [False, True]  # one has a rumor before the answer, the other none
-    ends[told.index(True)].say(f"status:took:{peer.address}:{peer.spreading.origin.start}=1")
-    assert ends[told.index(False)].hear_until("rumor:") == first_words[told.index(True)]
-
-
-@pytest.mark.parametrize("spread", ["flood", "rumor"])
-def test_rumors_are_answered_and_go_on_as_the_peer_spreads(net, spread):
-    peer = net.peer(spread=spread)
-    one, other = net.fake(), net.fake()
-    end, witness = net.neighbour(peer, one), net.neighbour(peer, other)
-    line = wire.gossip("1.000000", one.address, 7, 1, "x").decode()
-    end.say(f"rumor:{line}")
-    assert end.hear_until("status:took:") == f"status:took:{one.address}:7=1"
-    assert witness.hear_until("gmessage" if spread == "flood" else "rumor:gmessage").endswith(line)
-    end.say(f"rumor:{line}")
-    assert end.hear_until("status:knew:") == f"status:knew:{one.address}:7=1"
-    wait_event(peer, f"received:{one.address}:{line}")
-    assert count(peer, "received:") == 1
-
-
-def test_an_answer_with_another_digest_brings_what_is_missing(net):
-    peer, fake = net.peer(spread="rumor", antientropy_interval=60), net.fake()
-    end = net.neighbour(peer, fake)
-    other = wire.gossip("1.000000", fake.address, 7, 1, "missing").decode()
-    end.say("status:digest:" + "0" * 32)
-    peer.gossip(["hello"])
-    assert end.hear_until("rumor:")
-    said = f"{peer.address}:{peer.spreading.origin.start}=1"
-    end.say(f"status:took:{said}", "status:digest:" + "0" * 32)
-    assert end.hear_until("status:seen:") == f"status:seen:{said}"
-    assert end.hear_until("status:show:")
-    end.say(f"status:seen:{fake.address}:7=1")
-    assert end.hear_until("status:want:") == f"status:want:{fake.address}:7=1"
-    end.say(other, "status:sent")
-    wait_event(peer, f"received:{fake.address}:{other}")

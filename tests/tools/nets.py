@@ -9,9 +9,10 @@ from gossip.node.node import die_together
 from gossip.settings import Settings
 from peer import Peer
 from seed import Seed
-from tools.files import open_file
+from tools.files import open_file, received
 from tools.hands import End, FakePeer
 from tools.ports import free_address, free_addresses
+from tools.waiting import wait_until
 
 FAST = Settings(gossip_count=0, gossip_interval=0.05, liveness_interval=0.5,
                 antientropy_interval=0.5, probe_limit=1.0, grace=2.0)
@@ -115,3 +116,16 @@ def ring_whole(peers) -> bool:
 
 def holds_all(peers, total: int) -> bool:
     return all(peer.messages.count() == total for peer in peers)
+
+
+def all_once(peers) -> bool:
+    """Whether nobody received anything twice, by their files."""
+    return all(len(received(peer)) == len(set(received(peer))) for peer in peers)
+
+
+def linked_net(net: Net, number: int, **changes) -> list[Peer]:
+    """So many peers that have found each other."""
+    net.seeds(1)
+    peers = net.peers(number, **changes)
+    wait_until(lambda: connected(peers) and ring_whole(peers))
+    return peers

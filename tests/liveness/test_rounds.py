@@ -1,0 +1,56 @@
+"""Liveness rounds: misses, suspects, and rounds that blame nobody."""
+
+from gossip.liveness.rounds import Liveness
+from tools.fakes import FakeLink, peer
+
+
+def test_three_misses_in_a_row_make_a_suspect_and_one_reply_does_not():
+    liveness, link = Liveness(3, 2), FakeLink()
+    liveness.linked(peer(1), link, 1, 0.0)
+    for number in range(10):
+        turn = liveness.next_round(str(number), number, late=False)
+        assert turn.suspects == []
+        if number % 3 == 2:
+            assert liveness.reply_from(peer(1), str(number), number + 0.5) == 0.5
+    assert liveness.reply_from(peer(1), "unknown", 10) is None
+    assert liveness.next_round("10", 10, late=False).missed == [(peer(1), 1)]
+    assert liveness.next_round("11", 11, late=False).missed == [(peer(1), 2)]
+    turn = liveness.next_round("12", 12, late=False)
+    assert turn.missed == [(peer(1), 3)] and turn.suspects == [peer(1)] and turn.ask == []
+    assert liveness.next_round("13", 13, late=False).suspects == []
+    assert liveness.verdict(peer(1)) == (True, link)
+    assert liveness.verdict(peer(1)) == (False, None)
+
+
+def test_a_broken_link_misses_every_round_until_it_is_linked_again():
+    liveness, link = Liveness(3, 2), FakeLink()
+    liveness.linked(peer(1), link, 1, 0.0)
+    liveness.lost(peer(1), FakeLink())
+    assert liveness.next_round("1", 1, late=False).ask == [peer(1)]
+    liveness.lost(peer(1), link)
+    turn = liveness.next_round("2", 2, late=False)
+    assert turn.missed == [(peer(1), 1)] and turn.lost == [peer(1)] and turn.ask == []
+    liveness.linked(peer(1), link, 2, 2.0)
+    assert liveness.next_round("3", 3, late=False).missed == []
+    assert not liveness.forget(peer(1)) and liveness.forget(peer(1), link)
+
+
+def test_the_later_admission_counts_and_the_lost_are_bounded():
+    liveness, links = Liveness(3, 2), [FakeLink() for _ in range(4)]
+    liveness.linked(peer(1), links[1], 2, 0.0)
+    liveness.linked(peer(1), links[0], 1, 0.0)
+    assert not liveness.forget(peer(1), links[0]) and liveness.forget(peer(1), links[1])
+    for number, link in enumerate(links, 1):
+        liveness.linked(peer(number), link, number, 0.0)
+    for number in (3, 1, 2):
+        liveness.lost(peer(number), links[number - 1])
+    turn = liveness.next_round("1", 1, late=False)
+    assert turn.ask == [peer(4)] and len(turn.lost) == 2
+
+
+def test_a_late_round_blames_nobody():
+    liveness = Liveness(3, 2)
+    liveness.linked(peer(1), FakeLink(), 1, 0.0)
+    for number in range(20):
+        turn = liveness.next_round(str(number), number, late=True)
+        assert turn.missed == [] and turn.suspects == [] and turn.ask == [peer(1)]

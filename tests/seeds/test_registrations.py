@@ -1,0 +1,48 @@
+"""A peer's registrations: a majority of the seeds, whatever fails."""
+
+import random
+
+import pytest
+
+from gossip.seeds.registrations import Registrations
+from gossip.settings import Settings, majority
+from tools.fakes import FakeLink, peer
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 3, 6, 60])
+def test_registrations_work_towards_a_majority_whatever_fails(seeds):
+    addresses = [peer(8000 + n) for n in range(seeds)]
+    table = Registrations(addresses, Settings(), random.Random(2))
+    dials = dict(table.next_dials(lambda seed: FakeLink(), 0.0))
+    assert len(dials) == majority(seeds) and table.next_dials(lambda s: FakeLink(), 0.0) == []
+    for seed, link in dials.items():
+        assert table.answered(seed, link) and not table.answered(seed, link)
+    assert len(table.links()) == majority(seeds) and table.next_at() is None
+    lost = list(dials)[0]
+    assert table.ended(lost, dials[lost], 1.0) and not table.ended(lost, dials[lost], 1.0)
+    assert 0 <= table.next_at() <= 1.5
+    again = table.next_dials(lambda seed: FakeLink(), 1.5)
+    assert len(again) == 1
+    assert len(table.overdue(12.0)) == 1
+
+
+def test_back_off_doubles_up_to_its_limit():
+    table = Registrations([peer(8000)], Settings(), random.Random(2))
+    now, rests = 0.0, []
+    for _ in range(9):
+        (seed, link), = table.next_dials(lambda s: FakeLink(), now)
+        table.ended(seed, link, now)
+        rests.append(table.next_at() - now)
+        now = table.next_at()
+    assert 0.25 <= rests[0] <= 0.5 and 7.5 <= rests[-1] <= 15.0
+    assert max(rests) <= 15.0
+
+
+def test_a_silent_seed_is_given_up_after_three_rounds():
+    table = Registrations([peer(8000)], Settings(), random.Random(2))
+    (seed, link), = table.next_dials(lambda s: FakeLink(), 0.0)
+    table.answered(seed, link)
+    assert [table.next_round() for _ in range(3)] == [([link], [])] * 3
+    assert table.next_round() == ([], [link])
+    table.answered(seed, link)
+    assert table.next_round() == ([link], [])

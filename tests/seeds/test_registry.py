@@ -1,0 +1,32 @@
+"""The registry of a seed: what is removed, passed on and told, and how often."""
+
+from gossip.seeds.registry import Registry
+from gossip.settings import Settings
+from tools.fakes import FakeLink, peer
+
+
+def test_the_registry_removes_a_registration_not_its_successor():
+    registry, first, second = Registry(Settings()), FakeLink(), FakeLink()
+    assert registry.register(peer(1), first) is None
+    row = registry.row(peer(1))
+    assert registry.register(peer(1), second) is first
+    assert registry.remove(peer(1), row, "dead", 0.0) == (False, None)
+    assert registry.lost(peer(1), first) is None
+    row = registry.lost(peer(1), second)
+    assert registry.next_at() is None and registry.outstayed(1e9) == []
+    registry.spare(peer(1), row, 60.0)
+    assert registry.next_at() == 60.0 and registry.outstayed(60.0) == [(peer(1), row)]
+    assert registry.remove(peer(1), row, "gone", 60.0) == (True, None)
+    assert registry.addresses() == []
+
+
+def test_a_report_is_passed_on_once_per_removal_and_told_once_a_minute():
+    registry = Registry(Settings())
+    for _ in range(2):
+        registry.register(peer(1), FakeLink())
+        assert not registry.pass_on(peer(1))
+        registry.remove(peer(1), registry.row(peer(1)), "gone", 0.0)
+        assert registry.lately_removed(peer(1), 10.0)
+        assert registry.pass_on(peer(1)) and not registry.pass_on(peer(1))
+    assert registry.tell(peer(2), 0.0) and not registry.tell(peer(2), 59.0)
+    assert registry.tell(peer(2), 60.0) and not registry.lately_removed(peer(2), 0.0)

@@ -1,0 +1,103 @@
+"""Anti-entropy over real links: who lacks something gets it, and it is asked for once."""
+
+import collections
+import threading
+
+import pytest
+
+from gossip import wire
+from gossip.spread.message_list import MessageList
+from tools.files import received, wait_event
+from tools.nets import FAST, holds_all, linked_net, neighbours
+from tools.waiting import wait_until
+
+
+def test_a_late_joiner_gets_five_thousand_messages_in_number_order(net):
+    peers = linked_net(net, 3, antientropy_interval=60)
+    peers[0].gossip([f"text {number}" for number in range(5000)])
+    wait_until(lambda: holds_all(peers, 5000))
+    late = net.peer(antientropy_interval=60)
+    wait_until(lambda: len(received(late)) == 5000)
+    numbers = [int(text.split(":")[4]) for text in received(late)]
+    assert numbers == list(range(1, 5001))
+
+
+def test_what_was_evicted_everywhere_is_asked_for_once(net):
+    peers = linked_net(net, 2, cache_size=100)
+    peers[0].gossip([f"text {number}" for number in range(500)])
+    wait_until(lambda: all(peer.messages.digest() == peers[0].messages.digest()
+                           for peer in peers))
+    wanted = []
+    for peer in peers:
+        send = peer.spreading.anti_entropy._send_portion
+        peer.spreading.anti_entropy._send_portion = lambda link, entries, send=send: (
+            wanted.append((link, entries)), send(link, entries))
+    late = net.peer(cache_size=100)
+    wait_until(lambda: late.messages.digest() == peers[0].messages.digest())
+    assert late.messages.count() == 100
+    wait_until(lambda: len(neighbours(late)) == 2)
+    threading.Event().wait(5 * FAST.antientropy_interval)
+    askings = collections.Counter(link for link, entries in wanted if entries[0][1][0][0] == 1)
+    assert askings and set(askings.values()) == {1}
+
+
+def test_without_antientropy_a_late_joiner_gets_nothing_old(net):
+    peers = linked_net(net, 2, antientropy_interval=0)
+    peers[0].gossip(["before"])
+    wait_until(lambda: holds_all(peers, 1))
+    late = net.peer(antientropy_interval=0)
+    wait_until(lambda: neighbours(late) == {peer.address for peer in peers})
+    peers[0].gossip(["after"])
+    wait_until(lambda: late.messages.count() == 1)
+    assert received(late)[0].endswith(":after")
+
+
+@pytest.mark.parametrize("interval", [FAST.antientropy_interval, 0])
+def test_what_was_said_while_a_link_was_down_comes_only_by_anti_entropy(net, interval):
+    one, other = linked_net(net, 2, antientropy_interval=interval, liveness_misses=100)
+    for peer in (one, other):
+        peer.linking.dial = lambda *args, **kwargs: None
+    one.neighbours.links()[0].close("closed by the test")
+    wait_until(lambda: not neighbours(one) and not neighbours(other))
+    one.gossip(["said alone"])
+    for peer in (one, other):
+        del peer.linking.dial
+    wait_until(lambda: neighbours(one) == {other.address})
+    one.gossip(["said together"])
+    wait_until(lambda: any(text.endswith(":said together") for text in received(other)))
+    if interval:
+        wait_until(lambda: other.messages.count() == 2)
+    assert other.messages.count() == (2 if interval else 1)
+
+
+@pytest.mark.parametrize("runs", [1, 16, 17, 100])
+def test_who_has_nothing_gets_all_runs_when_it_is_linked_and_not_later(net, runs):
+    net.seeds(1)
+    peer, fake = net.peer(antientropy_interval=60, liveness_interval=30), net.fake()
+    wait_event(peer, "registered:")
+    end = net.neighbour(peer, fake)
+    end.say(*(f"gmessage:1.000000:127.0.0.1:{port}:7:1:x" for port in range(1, runs + 1)))
+    wait_until(lambda: peer.messages.count() == runs)
+    late = net.peer(antientropy_interval=60)
+    wait_until(lambda: late.messages.count() == runs)
+
+
+def test_of_many_runs_only_those_that_differ_are_shown(net):
+    peer, fake = net.peer(antientropy_interval=60), net.fake()
+    end = net.neighbour(peer, fake)
+    runs = [f"127.0.0.1:{port}:7" for port in range(1, 101)]
+    end.say(*(f"gmessage:1.000000:{run}:1:x" for run in runs))
+    wait_until(lambda: peer.messages.count() == 100)
+    other = MessageList(peer.settings)
+    other.add([f"gmessage:1.000000:{run}:1:x".encode() for run in runs[1:]])
+    end.send(wire.status("digest", other.digest()))
+    told = end.hear_until("status:parts:")
+    assert len(told) == len("status:parts:") + 8 * wire.SLICES
+    end.send(wire.status_slices("parts", other.slices()))
+    shown = end.hear_until("status:seen:")
+    assert f"{runs[0]}=1" in shown and 1 <= shown.count("=") < 12
+    asked = int(end.hear_until("status:show:").rpartition(":")[2], 16)
+    assert asked.bit_count() == 1
+    end.send(wire.status("digest", peer.messages.digest()))
+    end.say(f"Liveness Request:1.000000:{fake.address}")
+    assert end.hear().startswith("Liveness Reply:")  # and nothing before it: they agree

@@ -1,0 +1,29 @@
+"""The lines of anti-entropy: read as written, refused when they break the grammar."""
+
+import pytest
+
+from gossip import wire
+
+
+@pytest.mark.parametrize("line, value", [
+    (wire.status_show("show", 5), wire.Status("show", slices=(5,))),
+    (wire.status("meet digest", "0" * 32), wire.Status("digest", True, "0" * 32)),
+    (wire.status_slices("parts", list(range(64))), wire.Status("parts", slices=tuple(range(64)))),
+    (wire.status("sent"), wire.Status("sent")),
+    (wire.status_entries("want", [(b"[::1]:1:7", [(1, 3), (5, 5)])])[0],
+     wire.Status("want", entries=[(b"[::1]:1:7", [(1, 3), (5, 5)])])),
+])
+def test_every_status_line_is_read_as_it_was_written(line, value):
+    assert line.endswith(b"\n")
+    assert wire.parse(line[:-1]) == value
+
+
+@pytest.mark.parametrize("line", [
+    b"status:", b"status:want:x=1", b"status:digest:zz",
+    b"status:show", b"status:meet want:127.0.0.1:1:7=3", b"status:meet show:" + b"0" * 16,
+    b"status:sent:x",
+    b"status:parts:" + b"0" * 511, b"status:meet meet digest:" + b"0" * 32,
+    b"status:want:127.0.0.1:1:7=3-1", b"status:want:127.0.0.1:1:7=1-99999999999999999999"])
+def test_a_status_line_that_breaks_the_grammar_is_refused(line):
+    with pytest.raises(wire.WireError):
+        wire.parse(line)
