@@ -715,8 +715,9 @@ def test_workers_end_when_their_parent_is_killed():
     with Program("-c", script, preexec_fn=lambda: os.nice(3)) as program:
         wait_until(lambda: len(children(program.process.pid)) == os.cpu_count())
         workers = children(program.process.pid)
+        parents = min(19, os.getpriority(os.PRIO_PROCESS, 0) + 3)
         wait_until(lambda: all(  # no nicer than that, though their parent was nice already
-            os.getpriority(os.PRIO_PROCESS, pid) == NICE for pid in workers))
+            os.getpriority(os.PRIO_PROCESS, pid) == max(parents, NICE) for pid in workers))
         program.process.send_signal(signal.SIGKILL)
         program.process.wait(10)
         wait_until(lambda: not living(workers), what="the workers to end")
