@@ -97,10 +97,10 @@ def test_being_told_of_a_death_ends_the_counting_but_spares_who_just_answered(ne
     end = net.neighbour(peer, fake)
 
     def tell(dead):
-        told = f"Dead Node:{dead}:1.000000:127.0.0.1:9"
-        for link in seed.registry.links():
-            link.send(f"{told}\n".encode())
-        wait_event(peer, f"told:{seed.address}:{told}")
+        told, before = f"Dead Node:{dead}:1.000000:127.0.0.1:9", count(peer, "told:")
+        link, = wait_until(seed.registry.links, what="the peer to be registered")
+        link.send(f"{told}\n".encode())
+        wait_until(lambda: count(peer, "told:") > before)
 
     end.say(fake.reply(end.hear_until("Liveness Request:")).strip())
     wait_event(peer, "liveness reply:")  # the last one: nothing that comes later can spare it
