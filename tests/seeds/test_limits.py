@@ -58,13 +58,19 @@ def test_a_registration_beyond_the_limit_of_verifying_is_refused_until_a_place_i
     wait_until(is_taken, what="the place of the one that hung up")
 
 
-def test_one_connection_takes_one_place_however_often_it_asks(net):
+def test_a_connection_that_asks_often_takes_one_place_and_is_answered_once(net):
     net.settings = FAST._replace(verifying_limit=2, probe_limit=30.0)
     seed, = net.seeds(1)
-    (fake, end), = silent_ones(net, seed, 1)
-    end.say(*[f"register:{fake.address}"] * 10, "peer list")
+    slow = SlowToAnswer(free_address())
+    net.ends.append(slow)
+    end = net.dial(seed)
+    end.say(*[f"register:{slow.address}"] * 10, "peer list")
     assert end.hear() == "peer list:"  # and no refusal before it
     assert register(net, seed, net.fake()).hear() == "registered successfully"
+    slow.may_answer.set()
+    assert end.hear() == "registered successfully"
+    end.say("peer list")
+    assert end.hear().startswith("peer list:")
 
 
 def test_beyond_the_limit_of_its_queue_a_prober_finds_out_nothing(net, monkeypatch):
