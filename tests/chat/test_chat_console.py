@@ -69,7 +69,7 @@ class StandIn:
     def close(self):
         self.hang_up()
         for thread in list(self._threads):
-            thread.join(5)
+            thread.join(30)
             assert not thread.is_alive()
 
 
@@ -86,7 +86,7 @@ def console(tmp_path):
         yield console
 
 
-def run(*arguments, text=b"", timeout=30):
+def run(*arguments, text=b"", timeout=90):
     """Run the console with these lines; return (exit code, output, errors)."""
     with Program("runner.py", "console", *arguments) as program:
         out, err = program.process.communicate(text, timeout)
@@ -178,32 +178,32 @@ def test_wrong_flags_are_one_line_and_exit_2(arguments):
 
 
 def test_a_get_waits_for_quiet_after_the_last_message_and_the_last_start(server):
-    with ChatConsole(0.3, []) as console:
+    with ChatConsole(1.0, []) as console:
         began = time.monotonic()
         console.carry_out(f"0 start 1 {server.port}")
         console.carry_out("0 get chatLog")
-        assert 0.3 <= server.asked_at[0] - began < 2
+        assert 1.0 <= server.asked_at[0] - began < 20
         console.carry_out("0 get chatLog")
-        assert server.asked_at[1] - server.asked_at[0] < 0.25  # it was quiet already
+        assert server.asked_at[1] - server.asked_at[0] < 1.0  # it was quiet already
         said = time.monotonic()
         console.carry_out("0 msg 1 a")
-        assert time.monotonic() - said < 0.25
+        assert time.monotonic() - said < 1.0
         console.carry_out("0 get chatLog")
-        assert 0.3 <= server.asked_at[2] - said < 2
+        assert 1.0 <= server.asked_at[2] - said < 20
     assert server.lines == [b"get chatLog", b"get chatLog", b"msg 1 a", b"get chatLog"]
 
 
 def test_a_late_answer_is_not_taken_for_the_next(server, console, capfd, monkeypatch):
-    monkeypatch.setattr(chat_console, "ANSWER_LIMIT", 0.2)
+    monkeypatch.setattr(chat_console, "ANSWER_LIMIT", 1.5)
     asked_again, late = threading.Event(), threading.Event()
 
     def answer():
         if len(server.asked_at) == 1:
-            assert asked_again.wait(5)
+            assert asked_again.wait(30)
             late.set()
             return b"chatLog late\n"
         asked_again.set()
-        assert late.wait(5)
+        assert late.wait(30)
         return b"chatLog new\n"
 
     server.answer = answer
@@ -212,7 +212,7 @@ def test_a_late_answer_is_not_taken_for_the_next(server, console, capfd, monkeyp
         console.carry_out("0 get chatLog")
     out, err = capfd.readouterr()
     assert out == "new\n" and server.connections() == 2
-    assert err == "runner.py console: server 0 did not answer for 0.2 s\n"
+    assert err == "runner.py console: server 0 did not answer for 1.5 s\n"
 
 
 def test_what_was_said_last_arrives_before_the_servers_end(flags, tmp_path):
@@ -229,7 +229,7 @@ def test_what_was_said_last_arrives_before_the_servers_end(flags, tmp_path):
     (b"chatLog half", "did not answer for"), (b"", "did not answer for"),
     (b"HTTP/1.1 400\n", "no chatLog"), (b"chatLog\n", "no chatLog")])
 def test_no_answer_or_a_wrong_one_is_one_line(server, console, capfd, monkeypatch, answer, hint):
-    monkeypatch.setattr(chat_console, "ANSWER_LIMIT", 0.1)
+    monkeypatch.setattr(chat_console, "ANSWER_LIMIT", 0.5)
     server.answer = answer
     console.carry_out(f"0 start 1 {server.port}")
     console.carry_out("0 get chatLog")
@@ -246,14 +246,14 @@ def test_an_answer_may_be_huge(server):
     script = b"0 start 1 %d\n0 get chatLog\n0 get chatLog\n" % server.port
     code, out, err = run("--settle", 0, text=script)
     assert (code, err) == (0, "") and out == (huge + b"\n") * 2
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
 
 
 def test_an_output_that_cannot_be_written_does_not_end_the_console(server):
     with open("/dev/full", "wb") as full, Program("runner.py", "console", "--settle", 0,
                                                   stdout=full) as program:
         script = b"0 start 1 %d\n0 get chatLog\n0 msg 1 on\n" % server.port
-        _, err = program.process.communicate(script, 20)
+        _, err = program.process.communicate(script, 60)
         assert (program.process.returncode, err) == (0, b"")
     assert server.lines == [b"get chatLog", b"msg 1 on"]
 
@@ -296,7 +296,7 @@ def read_until(terminal, end):
     """Read from a terminal until what was read ends like that; return it."""
     data = b""
     while not data.endswith(end):
-        assert select.select([terminal], [], [], 10)[0], data
+        assert select.select([terminal], [], [], 30)[0], data
         data += os.read(terminal, 4096)
     return data
 
@@ -315,7 +315,7 @@ def test_a_terminal_has_a_prompt_and_a_history_and_obeys_no_message(server):
         shown = read_until(terminal, b"\\x1b[31m\xff\r\n> ")
         assert b"\x1b[31m" not in shown
         os.write(terminal, b"\x04")
-        assert program.process.wait(10) == 0
+        assert program.process.wait(30) == 0
         assert server.lines == [b"msg 1 \xff", b"msg 1 \xff", b"get chatLog"]
         assert program.process.stderr.read().count(b"\n") == 1
     os.close(terminal)
@@ -406,13 +406,13 @@ def test_a_process_that_dies_unnoticed_is_told_of_at_the_end(program, capfd):
 
 def test_a_process_that_does_not_crash_is_killed(program, console, capfd, monkeypatch):
     monkeypatch.setattr(chat_console, "CRASH_LIMIT", 0.2)
-    monkeypatch.setattr(chat_console, "END_LIMIT", 20)
+    monkeypatch.setattr(chat_console, "END_LIMIT", 60)
     program("os._exit = lambda code: time.sleep(60)\nlisten(); serve()")
     console.carry_out(f"0 start 1 {free_port()}")
     console.carry_out("0 get chatLog")
     began = time.monotonic()
     console.carry_out("0 crash")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     out, err = capfd.readouterr()
     assert is_gone(int(out)) and "was killed" in err and len(err.splitlines()) == 1
 
@@ -434,6 +434,7 @@ def test_a_process_that_never_listens_is_given_up(program, console, capfd, monke
     console.run(iter([f"0 start 1 {port}"]))
     assert errors(capfd) == [f"runner.py console: server 0 did not start: it does not listen on "
                              f"port {port} after 0.2 s"]
+    monkeypatch.setattr(chat_console, "START_LIMIT", 20)
     program("listen(); serve()")
     console.run(iter([f"0 start 1 {port}", "0 get chatLog"]))
     out, err = capfd.readouterr()
@@ -458,7 +459,7 @@ def test_only_lines_for_the_same_server_wait_for_a_start(program, console, serve
     for number in (1, 2):
         console.carry_out(f"{number} start 3 {free_port()}")
     console.carry_out("0 msg 1 a")
-    wait_until(lambda: server.lines == [b"msg 1 a"], 5)
+    wait_until(lambda: server.lines == [b"msg 1 a"])
     timer = threading.Timer(0.2, (tmp_path / "peer.py.go").touch)
     timer.start()
     console.carry_out("0 get chatLog")  # after the starts before it, whosever they are
@@ -476,7 +477,7 @@ def test_no_thread_is_left_when_a_pending_start_is_interrupted(program, monkeypa
     with pytest.raises(KeyboardInterrupt), ChatConsole(0.0, []) as console:
         console.carry_out(f"0 start 1 {free_port()}")
         raise KeyboardInterrupt
-    assert set(threading.enumerate()) <= before and time.monotonic() - began < 5
+    assert set(threading.enumerate()) <= before and time.monotonic() - began < 30
 
 
 # Whole sessions.
@@ -535,12 +536,12 @@ def test_servers_end_when_their_console_is_killed(flags, number, code):
     ports = [free_port(), free_port()]
     with Program("runner.py", "console", *flags) as program:
         program.type("".join(line + "\n" for line in [*starts(ports), *gets(2)]))
-        assert select.select([program.process.stdout], [], [], 10)[0]
+        assert select.select([program.process.stdout], [], [], 60)[0]
         assert program.process.stdout.readline() == b"<empty>\n"
         assert all(map(listens, ports))
         program.process.send_signal(number)
-        assert program.process.wait(10) == code
-        wait_until(lambda: not any(map(listens, ports)), 10)
+        assert program.process.wait(30) == code
+        wait_until(lambda: not any(map(listens, ports)))
 
 
 def test_a_server_that_was_started_by_hand_lives_on(flags):
