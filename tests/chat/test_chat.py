@@ -96,7 +96,7 @@ class Line:
         server.stop()
 
     def proxy(self, server):
-        end = End(socket.create_connection(("127.0.0.1", server._tcp.getsockname()[1]), 5))
+        end = End(socket.create_connection(("127.0.0.1", server._tcp.getsockname()[1]), 30))
         self.socks.append(end)
         return end
 
@@ -104,7 +104,7 @@ class Line:
         """A bare socket in place of a server."""
         sock = socket.socket(type=socket.SOCK_DGRAM)
         sock.bind(("127.0.0.1", self.base + own_id))
-        sock.settimeout(10)
+        sock.settimeout(30)
         self.socks.append(sock)
         return sock
 
@@ -244,7 +244,7 @@ def test_a_crash_sends_what_stood_before_it_whatever_window_is_full(line, tmp_pa
     with Program("peer.py", "--chat", 1, 3, port, "--udp-base", line.base, "--outputs", tmp_path,
                  "--quiet") as server:
         wait_until(lambda: listens(port))
-        proxy = End(socket.create_connection(("127.0.0.1", port), 5))
+        proxy = End(socket.create_connection(("127.0.0.1", port), 30))
         line.socks.append(proxy)
         said = [f"text {number} " + "x" * 200 for number in range(500)]
         got = {sock: [] for sock in (left, right)}
@@ -253,7 +253,7 @@ def test_a_crash_sends_what_stood_before_it_whatever_window_is_full(line, tmp_pa
         for reader in readers:
             reader.start()
         proxy.send("".join(f"msg 1 {text}\n" for text in said).encode() + b"crash\nmsg 1 no\n")
-        assert server.process.wait(10) == 1
+        assert server.process.wait(30) == 1
         for reader in readers:
             reader.join(20)
     assert got[left] == got[right] == said
@@ -340,7 +340,7 @@ def test_a_port_that_is_held_for_a_moment_is_waited_for_and_one_in_use_is_named(
         release.start()
         wait_until(lambda: listens(port))
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(10) == 0
+        assert server.process.wait(30) == 0
     release.join()
 
 
@@ -363,7 +363,7 @@ def test_a_server_reads_no_standard_input_and_needs_no_standard_output(line, tmp
             Program("peer.py", "--chat", 0, 1, port, "--udp-base", line.base, "--outputs",
                     tmp_path, stdin=typed, stdout=full, stderr=full) as server:
         wait_until(lambda: listens(port))
-        proxy = End(socket.create_connection(("127.0.0.1", port), 5))
+        proxy = End(socket.create_connection(("127.0.0.1", port), 30))
         line.socks.append(proxy)
         for number in range(100):
             proxy.say(f"msg {number} text", "unknown")
@@ -399,8 +399,8 @@ def test_the_readme_scripts_run_servers_under_a_stock_proxy(line, tmp_path):
     try:
         files = [tmp_path / f"peer_127.0.0.1_{line.base + own_id}.txt" for own_id in (0, 1)]
         wait_until(lambda: all(map(lines_of, files)))
-        subprocess.run([scripts["stopall"]], check=True, cwd=tmp_path, timeout=10)
-        assert [process.wait(10) for process in started] == [0, 0]
+        subprocess.run([scripts["stopall"]], check=True, cwd=tmp_path, timeout=30)
+        assert [process.wait(30) for process in started] == [0, 0]
         assert bystander.poll() is None
     finally:
         for process in (*started, bystander):
