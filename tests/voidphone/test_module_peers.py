@@ -615,7 +615,7 @@ def test_the_api_answers_while_hard_work_is_done_and_no_worker_is_left(modules):
                            for pid in workers))
     for number in range(500):
         sender.say(messages.Announce(1, 7, b"%d" % number))
-        heard = receiver.hear(5)
+        heard = receiver.hear()
         assert heard.data == b"%d" % number
         receiver.say(messages.Validation(heard.id, True))
     assert children() == workers
@@ -772,8 +772,9 @@ def test_an_empty_view_tries_the_bootstrapper_again_with_back_off(modules, monke
     acceptor, dialled = modules.acceptor(), []
     module = modules.module(bootstrapper=acceptor.address)
     for _ in range(6):
-        acceptor.accept().close()
-        dialled.append(time.monotonic())
+        end = acceptor.accept()
+        dialled.append(time.monotonic())  # the rest begins later, when it is closed
+        end.close()
     for number, (one, other) in enumerate(zip(dialled, dialled[1:])):
         assert other - one > 0.05 * 2**number / 2 - 0.02
     acceptor.welcome()
@@ -911,7 +912,7 @@ def test_a_broken_neighbour_leaves_at_once(modules):
     module = modules.module()
     end = modules.neighbour(module)
     end.close()
-    wait_until(lambda: view(module) == set(), 5)
+    wait_until(lambda: view(module) == set(), 30)
     assert QUIET.liveness_interval == 60
     wait_event(module, f"disconnected:{end.address}:")
 
@@ -969,7 +970,7 @@ def test_twenty_modules_join_and_survive_the_loss_of_seven(modules):
     network = [modules.module(p2p_address=address, bootstrapper=bootstrapper, degree=6,
                               pow_bits=12)
                for address in (bootstrapper, *free_addresses(19))]
-    wait_until(lambda: one_piece(network), 5, "a connected view")
+    wait_until(lambda: one_piece(network), 60, "a connected view")
     audience = Audience(network)
     modules.ends.append(audience)
     wait_until(lambda: all(module.subscriptions.count() == 1 for module in network))
@@ -980,7 +981,7 @@ def test_twenty_modules_join_and_survive_the_loss_of_seven(modules):
         module.hang_up()
     for module in victims:
         modules.end(module)
-    wait_until(lambda: one_piece(rest), 30, "the rest to be connected")
+    wait_until(lambda: one_piece(rest), 60, "the rest to be connected")
     audience.announce(rest, "second")
     audience.announce(rest, "third")
     assert audience.told_once(network, "first") and audience.told_once(rest, "second")
@@ -989,7 +990,7 @@ def test_twenty_modules_join_and_survive_the_loss_of_seven(modules):
 def test_the_experiment_of_one_command(tmp_path):
     with Program("runner.py", "module", "--peers", 8, "--pow-bits", 10, "--once", "--outputs",
                  tmp_path, "--base-port", free_range(16)) as program:
-        code, out, err = program.finish(timeout=90)
+        code, out, err = program.finish(timeout=180)
     rows = [line.split()[:2] for line in out.splitlines() if " holds " in line]
     assert (code, err, [name for name, _ in rows]) == (0, "", ["view", "broadcast"] * 2), out
 
