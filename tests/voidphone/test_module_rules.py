@@ -680,7 +680,7 @@ class Searching:
 
     def __exit__(self, *error):
         self.search.cancel()
-        self._thread.join(20)
+        self._thread.join(60)
         assert not self._thread.is_alive()
 
 
@@ -748,7 +748,7 @@ def test_a_copy_that_comes_at_the_same_moment_counts(modules):
     module.memory.add, module.counters.add = remember_slowly, count_and_tell
     first.say(push(ttl=3))
     notification = client.hear()
-    assert counted.wait(20)
+    assert counted.wait(60)
     client.say(Validation(notification.id, True))
     assert third.hear_kind("peer_notification") == push(ttl=8)
     second.say(PeerRequest())
@@ -805,7 +805,7 @@ def mutated(data: bytes, rng: random.Random) -> bytes:
 
 def pour(end, data: bytes) -> None:
     """Say that much and no more, and wait until the module has done with it."""
-    end.sock.settimeout(20)
+    end.sock.settimeout(60)
     try:
         end.sock.sendall(data)
         end.sock.shutdown(socket.SHUT_WR)
