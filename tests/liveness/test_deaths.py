@@ -49,7 +49,7 @@ def test_a_silent_peer_whose_connection_is_open_is_dead_after_three_misses(net):
 
 
 def test_one_who_answers_every_third_request_is_never_dead(net):
-    peer, slack = net.peer(liveness_interval=0.2), net.fake(answers=False)
+    peer, slack = net.peer(liveness_interval=0.4), net.fake(answers=False)
     end = net.neighbour(peer, slack)
     for request in range(1, 16):
         asked = end.hear_until("Liveness Request:")
