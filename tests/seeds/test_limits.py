@@ -22,7 +22,7 @@ class SlowToAnswer(FakePeer):
         super().__init__(address)
 
     def reply(self, line: str) -> str:
-        return super().reply(line) if self.may_answer.wait(20) else ""
+        return super().reply(line) if self.may_answer.wait(60) else ""
 
 
 def register(net, seed, fake):
