@@ -50,32 +50,32 @@ def test_wrong_flags_are_one_line_and_exit_2(arguments):
 
 
 def test_a_get_waits_for_quiet_after_the_last_message_and_the_last_start(server):
-    with ChatConsole(0.3, []) as console:
+    with ChatConsole(1.0, []) as console:
         began = time.monotonic()
         console.carry_out(f"0 start 1 {server.port}")
         console.carry_out("0 get chatLog")
-        assert 0.3 <= server.asked_at[0] - began < 2
+        assert 1.0 <= server.asked_at[0] - began < 20
         console.carry_out("0 get chatLog")
-        assert server.asked_at[1] - server.asked_at[0] < 0.25  # it was quiet already
+        assert server.asked_at[1] - server.asked_at[0] < 1.0  # it was quiet already
         said = time.monotonic()
         console.carry_out("0 msg 1 a")
-        assert time.monotonic() - said < 0.25
+        assert time.monotonic() - said < 1.0
         console.carry_out("0 get chatLog")
-        assert 0.3 <= server.asked_at[2] - said < 2
+        assert 1.0 <= server.asked_at[2] - said < 20
     assert server.lines == [b"get chatLog", b"get chatLog", b"msg 1 a", b"get chatLog"]
 
 
 def test_a_late_answer_is_not_taken_for_the_next(server, console, capfd, monkeypatch):
-    monkeypatch.setattr(server_process, "ANSWER_LIMIT", 0.2)
+    monkeypatch.setattr(server_process, "ANSWER_LIMIT", 1.5)
     asked_again, late = threading.Event(), threading.Event()
 
     def answer():
         if len(server.asked_at) == 1:
-            assert asked_again.wait(5)
+            assert asked_again.wait(30)
             late.set()
             return b"chatLog late\n"
         asked_again.set()
-        assert late.wait(5)
+        assert late.wait(30)
         return b"chatLog new\n"
 
     server.answer = answer
@@ -84,14 +84,14 @@ def test_a_late_answer_is_not_taken_for_the_next(server, console, capfd, monkeyp
         console.carry_out("0 get chatLog")
     out, err = capfd.readouterr()
     assert out == "new\n" and server.connections() == 2
-    assert err == "runner.py console: server 0 did not answer for 0.2 s\n"
+    assert err == "runner.py console: server 0 did not answer for 1.5 s\n"
 
 
 @pytest.mark.parametrize("answer, hint", [
     (b"chatLog half", "did not answer for"), (b"", "did not answer for"),
     (b"HTTP/1.1 400\n", "no chatLog"), (b"chatLog\n", "no chatLog")])
 def test_no_answer_or_a_wrong_one_is_one_line(server, console, capfd, monkeypatch, answer, hint):
-    monkeypatch.setattr(server_process, "ANSWER_LIMIT", 0.1)
+    monkeypatch.setattr(server_process, "ANSWER_LIMIT", 0.5)
     server.answer = answer
     console.carry_out(f"0 start 1 {server.port}")
     console.carry_out("0 get chatLog")
@@ -108,14 +108,14 @@ def test_an_answer_may_be_huge(server):
     script = b"0 start 1 %d\n0 get chatLog\n0 get chatLog\n" % server.port
     code, out, err = run_console("--settle", 0, text=script)
     assert (code, err) == (0, "") and out == (huge + b"\n") * 2
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
 
 
 def test_an_output_that_cannot_be_written_does_not_end_the_console(server):
     with open("/dev/full", "wb") as full, Program("runner.py", "console", "--settle", 0,
                                                   stdout=full) as program:
         script = b"0 start 1 %d\n0 get chatLog\n0 msg 1 on\n" % server.port
-        _, err = program.process.communicate(script, 20)
+        _, err = program.process.communicate(script, 60)
         assert (program.process.returncode, err) == (0, b"")
     assert server.lines == [b"get chatLog", b"msg 1 on"]
 
@@ -158,7 +158,7 @@ def read_until(terminal, end):
     """Read from a terminal until what was read ends like that; return it."""
     data = b""
     while not data.endswith(end):
-        assert select.select([terminal], [], [], 10)[0], data
+        assert select.select([terminal], [], [], 30)[0], data
         data += os.read(terminal, 4096)
     return data
 
@@ -177,7 +177,7 @@ def test_a_terminal_has_a_prompt_and_a_history_and_obeys_no_message(server):
         shown = read_until(terminal, b"\\x1b[31m\xff\r\n> ")
         assert b"\x1b[31m" not in shown
         os.write(terminal, b"\x04")
-        assert program.process.wait(10) == 0
+        assert program.process.wait(30) == 0
         assert server.lines == [b"msg 1 \xff", b"msg 1 \xff", b"get chatLog"]
         assert program.process.stderr.read().count(b"\n") == 1
     os.close(terminal)

@@ -122,7 +122,7 @@ def test_a_crash_sends_what_stood_before_it_whatever_window_is_full(line, tmp_pa
     with Program("peer.py", "--chat", 1, 3, port, "--udp-base", line.base, "--outputs", tmp_path,
                  "--quiet") as server:
         wait_until(lambda: listens(port))
-        proxy = End(socket.create_connection(("127.0.0.1", port), 5))
+        proxy = End(socket.create_connection(("127.0.0.1", port), 30))
         line.socks.append(proxy)
         said = [f"text {number} " + "x" * 200 for number in range(500)]
         got = {sock: [] for sock in (left, right)}
@@ -131,7 +131,7 @@ def test_a_crash_sends_what_stood_before_it_whatever_window_is_full(line, tmp_pa
         for reader in readers:
             reader.start()
         proxy.send("".join(f"msg 1 {text}\n" for text in said).encode() + b"crash\nmsg 1 no\n")
-        assert server.process.wait(10) == 1
+        assert server.process.wait(30) == 1
         for reader in readers:
             reader.join(20)
     assert got[left] == got[right] == said

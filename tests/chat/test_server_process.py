@@ -98,13 +98,13 @@ def test_a_process_that_dies_unnoticed_is_told_of_at_the_end(program, capfd):
 
 def test_a_process_that_does_not_crash_is_killed(program, console, capfd, monkeypatch):
     monkeypatch.setattr(server_process, "CRASH_LIMIT", 0.2)
-    monkeypatch.setattr(chat_console, "END_LIMIT", 20)
+    monkeypatch.setattr(chat_console, "END_LIMIT", 60)
     program("os._exit = lambda code: time.sleep(60)\nlisten(); serve()")
     console.carry_out(f"0 start 1 {free_port()}")
     console.carry_out("0 get chatLog")
     began = time.monotonic()
     console.carry_out("0 crash")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     out, err = capfd.readouterr()
     assert is_gone(int(out)) and "was killed" in err and len(err.splitlines()) == 1
 
@@ -126,6 +126,7 @@ def test_a_process_that_never_listens_is_given_up(program, console, capfd, monke
     console.carry_out_all(iter([f"0 start 1 {port}"]))
     assert errors(capfd) == [f"runner.py console: server 0 did not start: it does not listen on "
                              f"port {port} after 0.2 s"]
+    monkeypatch.setattr(server_process, "START_LIMIT", 20)
     program("listen(); serve()")
     console.carry_out_all(iter([f"0 start 1 {port}", "0 get chatLog"]))
     out, err = capfd.readouterr()
@@ -151,7 +152,7 @@ def test_only_lines_for_the_same_server_wait_for_a_start(program, console, serve
     for number in (1, 2):
         console.carry_out(f"{number} start 3 {free_port()}")
     console.carry_out("0 msg 1 a")
-    wait_until(lambda: server.lines == [b"msg 1 a"], 5)
+    wait_until(lambda: server.lines == [b"msg 1 a"])
     timer = threading.Timer(0.2, (tmp_path / "peer.py.go").touch)
     timer.start()
     console.carry_out("0 get chatLog")  # after the starts before it, whosever they are
@@ -169,4 +170,4 @@ def test_no_thread_is_left_when_a_pending_start_is_interrupted(program, monkeypa
     with pytest.raises(KeyboardInterrupt), ChatConsole(0.0, []) as console:
         console.carry_out(f"0 start 1 {free_port()}")
         raise KeyboardInterrupt
-    assert set(threading.enumerate()) <= before and time.monotonic() - began < 5
+    assert set(threading.enumerate()) <= before and time.monotonic() - began < 30

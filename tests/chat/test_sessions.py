@@ -65,12 +65,12 @@ def test_servers_end_when_their_console_is_killed(flags, number, code):
     ports = [free_port(), free_port()]
     with Program("runner.py", "console", *flags) as program:
         program.type("".join(line + "\n" for line in [*starts(ports), *gets(2)]))
-        assert select.select([program.process.stdout], [], [], 10)[0]
+        assert select.select([program.process.stdout], [], [], 60)[0]
         assert program.process.stdout.readline() == b"<empty>\n"
         assert all(map(listens, ports))
         program.process.send_signal(number)
-        assert program.process.wait(10) == code
-        wait_until(lambda: not any(map(listens, ports)), 10)
+        assert program.process.wait(30) == code
+        wait_until(lambda: not any(map(listens, ports)))
 
 
 def test_a_server_that_was_started_by_hand_lives_on(flags):

@@ -13,7 +13,7 @@ from tools.programs import Program
 def test_the_experiment_of_one_command(tmp_path):
     with Program("runner.py", "module", "--peers", 8, "--pow-bits", 10, "--once", "--outputs",
                  tmp_path, "--base-port", free_range(16)) as program:
-        code, out, err = program.finish(timeout=90)
+        code, out, err = program.finish(timeout=180)
     rows = [line.split()[:2] for line in out.splitlines() if " holds " in line]
     assert (code, err, [name for name, _ in rows]) == (0, "", ["view", "broadcast"] * 2), out
 

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 from gossip.proof.records import Records
@@ -50,7 +49,7 @@ def test_a_silent_peer_whose_connection_is_open_is_dead_after_three_misses(net):
 
 
 def test_one_who_answers_every_third_request_is_never_dead(net):
-    peer, slack = net.peer(liveness_interval=0.2), net.fake(answers=False)
+    peer, slack = net.peer(liveness_interval=0.4), net.fake(answers=False)
     end = net.neighbour(peer, slack)
     for request in range(1, 16):
         asked = end.hear_until("Liveness Request:")
@@ -93,32 +92,24 @@ def test_a_removed_peer_that_lives_registers_and_connects_again(net):
 
 def test_being_told_of_a_death_ends_the_counting_but_spares_who_just_answered(net):
     seed, = net.seeds(1)
-    peer, fake = net.peer(), net.fake()
+    peer, fake = net.peer(liveness_interval=2.0, liveness_misses=100), net.fake()
     wait_event(peer, "registered:")
     end = net.neighbour(peer, fake)
-    answering = threading.Event()
 
-    def answer():
-        while not answering.is_set():
-            asked = end.hear()
-            if asked and asked.startswith("Liveness Request:"):
-                end.say(fake.reply(asked).strip())
-
-    thread = threading.Thread(target=answer)
-    thread.start()
-    wait_event(peer, "liveness reply:")
-    told = f"Dead Node:{fake.address}:1.000000:127.0.0.1:9"
-    for link in seed.registry.links():
+    def tell(dead):
+        told, before = f"Dead Node:{dead}:1.000000:127.0.0.1:9", count(peer, "told:")
+        link, = wait_until(seed.registry.links, what="the peer to be registered")
         link.send(f"{told}\n".encode())
-    wait_event(peer, f"told:{seed.address}:{told}")
+        wait_until(lambda: count(peer, "told:") > before)
+
+    end.say(fake.reply(end.hear_until("Liveness Request:")).strip())
+    wait_event(peer, "liveness reply:")  # the last one: nothing that comes later can spare it
+    tell(fake.address)
+    tell(free_address())  # by then the peer has decided about the first
     assert fake.address in neighbours(peer)
-    answering.set()
-    thread.join(10)
-    unheard = peer.settings.liveness_interval
     wait_until(lambda: not peer.liveness.answered_within(
-        fake.address, unheard, time.monotonic()))
-    for link in seed.registry.links():
-        link.send(f"{told}\n".encode())
+        fake.address, peer.settings.liveness_interval, time.monotonic()))
+    tell(fake.address)
     wait_event(peer, f"disconnected:{fake.address}:told dead")
 
 

@@ -57,7 +57,7 @@ def test_two_halves_that_were_cut_apart_find_each_other_again(net, monkeypatch):
     wait_until(lambda: all(any(count(peer, f"dead:{other.address}") for peer in sides[0])
                            for other in sides[1]), what="the other half to be found dead")
     monkeypatch.setattr(Connection, "connect", connect)
-    wait_until(lambda: connected(peers) and ring_whole(peers), 60)
+    wait_until(lambda: connected(peers) and ring_whole(peers), 180)
     wait_until(lambda: holds_all(peers, 3))
     assert all_once(peers)
 

@@ -45,7 +45,7 @@ def test_a_peer_that_lost_a_neighbour_and_has_no_seed_asks_another_whom_it_knows
         wait_until(lambda: peer.joining._list_cadence._delay >= 3)  # nothing hurries it any more
         first.close()
         while not count(peer, f"connected:{stranger.address}"):
-            second.hear_until("known peers", 20)
+            second.hear_until("known peers", 60)
             second.say(f"known peers:{stranger.address.listed}")
     finally:
         stranger.close()
@@ -103,7 +103,7 @@ def test_peers_that_know_one_neighbour_each_find_each_other_without_a_seed(tmp_p
 
 
 def test_without_seeds_the_survivors_of_a_third_are_one_piece_within_two_rounds(tmp_path):
-    net = Net(tmp_path, FAST._replace(liveness_interval=1.0, capacity=fixed(3)))
+    net = Net(tmp_path, FAST._replace(liveness_interval=2.0, capacity=fixed(3)))
     try:
         seeds, peers = net.seeds(3), net.peers(18)
         wait_until(lambda: connected(peers) and ring_whole(peers), 60)
@@ -118,7 +118,7 @@ def test_without_seeds_the_survivors_of_a_third_are_one_piece_within_two_rounds(
         known = max(at for run in records.peers for at in run.dead.values())
         spans = graph.spans_apart(graph.history(records), records.newest())
         assert graph.history(records)[-1][1] == 1
-        assert all(span.end <= known + 2.0 for span in spans)
+        assert all(span.end <= known + 4.0 for span in spans)
         assert all(count(peer, "registered:") for peer in survivors)
         assert any(event.startswith("unregistered:") for event in events(survivors[0]))
     finally:

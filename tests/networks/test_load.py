@@ -16,9 +16,9 @@ def test_two_peers_that_say_ten_thousand_lines_at_once_do_not_deadlock(net):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(180)
         assert not thread.is_alive()
-    wait_until(lambda: holds_all([one, other], 20_000), 60)
+    wait_until(lambda: holds_all([one, other], 20_000), 180)
     assert all_once([one, other])
     assert count(one, "disconnected:") + count(other, "disconnected:") == 0
 
@@ -30,7 +30,7 @@ def test_a_neighbour_that_never_reads_delays_nobody_and_is_dropped(net):
     net.neighbour(peers[1], lazy)
     for start in range(0, 12_000, 100):
         peers[0].gossip([f"{start + n} " + "x" * 1000 for n in range(100)])
-    wait_until(lambda: holds_all(peers, 12_000), 60)
+    wait_until(lambda: holds_all(peers, 12_000), 180)
     assert wait_event(peers[1], f"disconnected:{lazy.address}:backlog overflow")
     assert all_once(peers)
 
@@ -47,7 +47,7 @@ def test_the_origin_pauses_for_a_healthy_neighbour_that_is_slower(net):
         heard += 1
         if heard % 2000 == 0:
             threading.Event().wait(0.02)
-    origin.join(10)
+    origin.join(60)
     assert count(peer, "disconnected:") == 0
 
 

@@ -59,7 +59,7 @@ def test_twenty_modules_join_and_survive_the_loss_of_seven(modules):
     network = [modules.module(p2p_address=address, bootstrapper=bootstrapper, degree=6,
                               pow_bits=12)
                for address in (bootstrapper, *free_addresses(19))]
-    wait_until(lambda: one_piece(network), 5, "a connected view")
+    wait_until(lambda: one_piece(network), 60, "a connected view")
     audience = Audience(network)
     modules.ends.append(audience)
     wait_until(lambda: all(module.relay.subscriptions.count() == 1 for module in network))
@@ -68,7 +68,7 @@ def test_twenty_modules_join_and_survive_the_loss_of_seven(modules):
     die_together(victims)
     for module in victims:
         modules.end(module)
-    wait_until(lambda: one_piece(rest), 30, "the rest to be connected")
+    wait_until(lambda: one_piece(rest), 60, "the rest to be connected")
     audience.announce(rest, "second")
     audience.announce(rest, "third")
     assert audience.told_once(network, "first") and audience.told_once(rest, "second")

@@ -5,6 +5,7 @@ import random
 import resource
 import socket
 import threading
+import time
 
 import pytest
 
@@ -179,13 +180,15 @@ def test_hostile_status_lines_are_handled_in_no_time(net):
               for number in range(1, 4000, 2)))
     many = ",".join(str(number) for number in range(10_000, 10_000 + 2 * 7990, 2))
     wide = ",".join(f"{n}-{n + 100_000}" for n in range(10**6, 10**6 + 200_000 * 3000, 200_000))
+    begun = time.process_time()  # whatever else the machine does
     for text in (f"seen:{run}={many}", f"gone:{run}={many}", f"want:{run}={many}",
                  f"want:{run}={wide}", f"meet seen:{run}={wide}", f"gone:{run}={wide}"):
         for _ in range(5):
             end.say(f"status:{text}")
     end.say(f"Liveness Request:1.000000:{fake.address}")
     witness.say(f"Liveness Request:1.000000:{honest.address}")
-    assert witness.hear_until("Liveness Reply:", 3) and end.hear_until("Liveness Reply:", 5)
+    assert witness.hear_until("Liveness Reply:") and end.hear_until("Liveness Reply:")
+    assert time.process_time() - begun < 3
     repeated = " ".join([f"{run}=1"] * 2)
     end.say(f"status:seen:{repeated}")
     assert end.hear_end()

@@ -13,7 +13,7 @@ from tools.waiting import wait_until
 
 def test_who_is_asked_accepts_however_full_unless_somebody_linked_lies_between(net):
     own, *others = free_addresses(6)
-    peer = net.peer(own, capacity=fixed(2))
+    peer = net.peer(own, capacity=fixed(2), liveness_interval=60)
     fakes = {}
     for address in (others[0], others[4]):
         fakes[address] = net.dial(peer)
@@ -70,7 +70,7 @@ def test_connecting_in_the_name_of_another_ip_is_refused(net):
 
 
 def test_a_restarted_peer_whose_old_link_is_half_open_replaces_it(net):
-    peer, fake = net.peer(liveness_interval=60), net.fake()
+    peer, fake = net.peer(liveness_interval=60, link_check_limit=10.0), net.fake()
     net.neighbour(peer, fake)
     wait_until(lambda: time.monotonic() - peer.neighbours._rows[fake.address].since
                > peer.settings.young)

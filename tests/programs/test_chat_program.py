@@ -28,7 +28,7 @@ def test_a_port_that_is_held_for_a_moment_is_waited_for_and_one_in_use_is_named(
         release.start()
         wait_until(lambda: listens(port))
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(10) == 0
+        assert server.process.wait(30) == 0
     release.join()
 
 
@@ -51,7 +51,7 @@ def test_a_server_reads_no_standard_input_and_needs_no_standard_output(line, tmp
             Program("peer.py", "--chat", 0, 1, port, "--udp-base", line.base, "--outputs",
                     tmp_path, stdin=typed, stdout=full, stderr=full) as server:
         wait_until(lambda: listens(port))
-        proxy = End(socket.create_connection(("127.0.0.1", port), 5))
+        proxy = End(socket.create_connection(("127.0.0.1", port), 30))
         line.socks.append(proxy)
         for number in range(100):
             proxy.say(f"msg {number} text", "unknown")
@@ -80,8 +80,8 @@ def test_the_readme_scripts_run_servers_under_a_stock_proxy(line, tmp_path):
     try:
         files = [tmp_path / f"peer_127.0.0.1_{line.base + own_id}.txt" for own_id in (0, 1)]
         wait_until(lambda: all(map(lines_of, files)))
-        subprocess.run([scripts["stopall"]], check=True, cwd=tmp_path, timeout=10)
-        assert [process.wait(10) for process in started] == [0, 0]
+        subprocess.run([scripts["stopall"]], check=True, cwd=tmp_path, timeout=30)
+        assert [process.wait(30) for process in started] == [0, 0]
         assert bystander.poll() is None
     finally:
         for process in (*started, bystander):

@@ -67,7 +67,7 @@ def test_a_peer_runs_on_without_a_keyboard_or_a_screen(flags, seeds, redirection
                                for e in lines_of(peer_file(flags, port))))
     finally:
         os.killpg(process.pid, signal.SIGTERM)
-        err = process.communicate(timeout=10)[1]
+        err = process.communicate(timeout=60)[1]
     assert err == b""
     wait_until(lambda: lines_of(peer_file(flags, port))[-1] == "stopped:interrupted")
 

@@ -64,7 +64,7 @@ def test_a_death_by_ctrl_c_that_nobody_reports_fails_the_check(flags, seeds, tmp
         wait_until(lambda: all(messages_per_run(peer_file(flags, port)) == [3]
                                for port in ports))
         dying.process.send_signal(signal.SIGINT)
-        wait_until(lambda: check.check_folder(flags[3])[1].count("1 died; removed"), 30)
+        wait_until(lambda: check.check_folder(flags[3])[1].count("1 died; removed"))
         wait_until(lambda: check.check_folder(flags[3])[0])
         died = [run.last for run in Records(flags[3]).refresh().peers
                 if run.address == f"127.0.0.1:{ports[2]}"][0]

@@ -67,7 +67,7 @@ def test_all_seeds_killed_and_restarted_know_everyone_again(net):
     wait_until(lambda: not any(p.joining.registrations.links() for p in peers))
     seeds = [net.seed(seed.address) for seed in seeds]
     wait_until(lambda: {a for seed in seeds for a in seed.registry.addresses()}
-               == {peer.address for peer in peers}, 30)
+               == {peer.address for peer in peers}, 60)
     wait_until(lambda: all(peer.messages.count() == 120 for peer in peers))
     assert all(count(peer, "dead:") == 0 for peer in peers)
 

@@ -20,7 +20,7 @@ class Link:
 
     def send(self, data):
         self.entered.set()
-        assert self.let_go.wait(20)
+        assert self.let_go.wait(60)
         self.sent.append(data)
 
 
@@ -42,10 +42,10 @@ def busy():
     links[1].let_go.clear()
     sender = threading.Thread(target=flooding.forward, args=([b"one"], links[0]))
     sender.start()
-    assert links[1].entered.wait(20)
+    assert links[1].entered.wait(60)
     yield flooding, links, jobs
     links[1].let_go.set()
-    sender.join(20)
+    sender.join(60)
 
 
 def test_alone_a_line_goes_at_once_to_all_but_its_source():
@@ -100,7 +100,7 @@ def test_who_brings_very_much_waits_until_it_is_sent_or_all_ends(busy, relief):
         assert len(links[2].sent) == 2
     else:
         flooding.stop()
-    bringer.join(20)
+    bringer.join(60)
     assert not bringer.is_alive()
 
 

@@ -15,14 +15,15 @@ def test_a_network_of_rumor_mongers_delivers_everything_once(net):
     wait_until(lambda: connected(peers))
     for peer in peers:
         peer.gossip([f"text {number}" for number in range(50)])
-    wait_until(lambda: holds_all(peers, 500), 30)
+    wait_until(lambda: holds_all(peers, 500), 60)
     wait_until(lambda: all(len(received(peer)) == 450 for peer in peers))
     assert all(len(set(received(peer))) == 450 for peer in peers)
     wait_until(lambda: all(peer.spreading.way.rumors.count() == 0 for peer in peers))
 
 
 def test_a_rumor_is_told_to_one_neighbour_answered_and_then_told_to_the_next(net):
-    peer = net.peer(spread="rumor", antientropy_interval=0, liveness_interval=60)
+    peer = net.peer(spread="rumor", antientropy_interval=0, liveness_interval=60,
+                    rumor_patience=60.0)
     fakes = [net.fake(), net.fake()]
     ends = [net.neighbour(peer, fake) for fake in fakes]
     peer.gossip(["hello"])

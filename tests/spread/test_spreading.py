@@ -53,7 +53,7 @@ class SlowToWrite:
     def write(self, *texts):
         if texts and texts[0].startswith("generated:"):
             self._reached.set()
-            assert self._go_on.wait(20)
+            assert self._go_on.wait(60)
         return self._output.write(*texts)
 
     def __getattr__(self, name):
@@ -68,15 +68,15 @@ def test_a_message_is_in_its_origins_file_or_nowhere(net, end):
     one.output = one.spreading._output = SlowToWrite(one.output, reached, go_on)
     origin = threading.Thread(target=one.gossip, args=(["in between"],))
     origin.start()
-    assert reached.wait(20)
+    assert reached.wait(60)
     ender = threading.Thread(target=one.quit if end == "quit" else one.output.finish,
                              args=() if end == "quit" else ("stopped:interrupted",))
     ender.start()
     if end == "stop":
-        ender.join(20)
+        ender.join(60)
     go_on.set()
-    origin.join(20)
-    ender.join(20)
+    origin.join(60)
+    ender.join(60)
     if end == "quit":
         wait_event(other, f"disconnected:{one.address}")
         one.gossip(["too late"])

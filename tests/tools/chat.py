@@ -50,7 +50,7 @@ class Line:
         server.stop()
 
     def proxy(self, server):
-        end = End(socket.create_connection(("127.0.0.1", server._tcp.getsockname()[1]), 5))
+        end = End(socket.create_connection(("127.0.0.1", server._tcp.getsockname()[1]), 30))
         self.socks.append(end)
         return end
 
@@ -58,7 +58,7 @@ class Line:
         """A bare socket in place of a server."""
         sock = socket.socket(type=socket.SOCK_DGRAM)
         sock.bind(("127.0.0.1", self.base + own_id))
-        sock.settimeout(10)
+        sock.settimeout(30)
         self.socks.append(sock)
         return sock
 
@@ -130,11 +130,11 @@ class StandIn:
     def close(self):
         self.hang_up()
         for thread in list(self._threads):
-            thread.join(5)
+            thread.join(30)
             assert not thread.is_alive()
 
 
-def run_console(*arguments, text=b"", timeout=30):
+def run_console(*arguments, text=b"", timeout=90):
     """Run the console with these lines; return (exit code, output, errors)."""
     with Program("runner.py", "console", *arguments) as program:
         out, err = program.process.communicate(text, timeout)

@@ -25,7 +25,7 @@ def count(node, start: str) -> int:
     return sum(event.startswith(start) for event in events(node))
 
 
-def wait_event(node, start: str, timeout: float = 20.0) -> str:
+def wait_event(node, start: str, timeout: float = 60.0) -> str:
     """Wait for an event that begins like that and return it."""
     wait_until(lambda: count(node, start), timeout, f"{start!r} in {node.output.path}")
     return next(event for event in events(node) if event.startswith(start))

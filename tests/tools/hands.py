@@ -19,7 +19,7 @@ class End:
     def send(self, data: bytes) -> None:
         self.sock.sendall(data)
 
-    def hear(self, timeout: float = 10.0) -> str | None:
+    def hear(self, timeout: float = 30.0) -> str | None:
         """The next line; None at the end of the stream or when it was reset."""
         self.sock.settimeout(timeout)
         try:
@@ -28,14 +28,14 @@ class End:
             return None
         return line.decode().rstrip("\n") if line else None
 
-    def hear_until(self, start: str, timeout: float = 10.0) -> str:
+    def hear_until(self, start: str, timeout: float = 30.0) -> str:
         """Skip lines until one begins like that."""
         while (line := self.hear(timeout)) is not None:
             if line.startswith(start):
                 return line
         raise AssertionError(f"the connection ended without {start!r}")
 
-    def hear_end(self, timeout: float = 10.0) -> bool:
+    def hear_end(self, timeout: float = 30.0) -> bool:
         """Skip lines until the end of the stream."""
         while self.hear(timeout) is not None:
             pass

@@ -31,7 +31,7 @@ def announce(end, data=b"news", ttl=0, data_type=TYPE):
 
 def told(end) -> Notification:
     """The next thing that a module hears, which is a notification."""
-    message = end.hear(20)
+    message = end.hear()
     assert isinstance(message, Notification), message
     return message
 
@@ -42,7 +42,7 @@ def validate(end, notification, valid=True):
 
 def heard(end) -> PeerNotification:
     """The next news that a neighbour hears."""
-    return end.hear_kind("peer_notification", 20)
+    return end.hear_kind("peer_notification")
 
 
 def hears_next(ends, announcer, data=b"fence"):

@@ -52,7 +52,7 @@ class ByteEnd:
 
     def __init__(self, address: tuple[str, int] | None, ip: str | None = None, sock=None):
         self.sock = sock or socket.create_connection(
-            address, 5, source_address=None if ip is None else (ip, 0))
+            address, 30, source_address=None if ip is None else (ip, 0))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._frames = messages.Frames()
         self._heard: list[bytes] = []
@@ -60,13 +60,13 @@ class ByteEnd:
         self.view: tuple = ()  # addresses that it was told of when it was taken
 
     def send(self, data: bytes) -> None:
-        self.sock.settimeout(10)
+        self.sock.settimeout(30)
         self.sock.sendall(data)
 
     def say(self, *values) -> None:
         self.send(b"".join(value.pack() for value in values))
 
-    def hear_bytes(self, timeout: float = 10.0) -> bytes | None:
+    def hear_bytes(self, timeout: float = 30.0) -> bytes | None:
         """The next whole message; None at the end of the stream, TimeoutError when none comes."""
         end = time.monotonic() + timeout
         while not self._heard:
@@ -80,12 +80,12 @@ class ByteEnd:
             self._heard = self._frames.feed(data)
         return self._heard.pop(0)
 
-    def hear(self, timeout: float = 10.0):
+    def hear(self, timeout: float = 30.0):
         """The next message; None at the end of the stream."""
         message = self.hear_bytes(timeout)
         return None if message is None else messages.parse(message)
 
-    def hear_kind(self, kind: str, timeout: float = 10.0):
+    def hear_kind(self, kind: str, timeout: float = 30.0):
         """Skip messages until one of a kind."""
         while (message := self.hear(timeout)) is not None:
             if message.kind == kind:
@@ -102,7 +102,7 @@ class ByteEnd:
         except BlockingIOError:
             pass
 
-    def hear_end(self, timeout: float = 10.0) -> bool:
+    def hear_end(self, timeout: float = 30.0) -> bool:
         """Skip messages until the end of the stream."""
         while self.hear_bytes(timeout) is not None:
             pass
@@ -128,7 +128,7 @@ class Acceptor:
         self._listener = socket.create_server(address.dial, backlog=128)
         self._ends: list[ByteEnd] = []
 
-    def accept(self, timeout: float = 20.0) -> ByteEnd:
+    def accept(self, timeout: float = 60.0) -> ByteEnd:
         """The next connection; TimeoutError when nobody dials."""
         self._listener.settimeout(timeout)
         end = ByteEnd(None, sock=self._listener.accept()[0])

@@ -73,7 +73,7 @@ class Net:
 
     def dial(self, node, ip: str = "127.0.0.1") -> "End":
         """A hand-made connection to a node."""
-        end = End(socket.create_connection(node.address.dial, 5, source_address=(ip, 0)))
+        end = End(socket.create_connection(node.address.dial, 30, source_address=(ip, 0)))
         self.ends.append(end)
         return end
 

@@ -22,7 +22,7 @@ class Program:
         self.process.stdin.write(text.encode())
         self.process.stdin.flush()
 
-    def finish(self, text: str = "", timeout: float = 30.0) -> tuple[int, str, str]:
+    def finish(self, text: str = "", timeout: float = 90.0) -> tuple[int, str, str]:
         """End its input and return (exit code, output, errors)."""
         out, err = self.process.communicate(text.encode() or None, timeout)
         return self.process.returncode, out.decode(), err.decode()
@@ -42,7 +42,7 @@ class Program:
         self.process.wait(10)
 
 
-def run(*arguments, text="", timeout=60, **popen):
+def run(*arguments, text="", timeout=180, **popen):
     with Program(*arguments, **popen) as program:
         return program.finish(text, timeout)
 

@@ -31,7 +31,7 @@ def resident() -> int:
 
 def pour(end, data: bytes) -> None:
     """Say that much and no more, and wait until the module has done with it."""
-    end.sock.settimeout(20)
+    end.sock.settimeout(60)
     try:
         end.sock.sendall(data)
         end.sock.shutdown(socket.SHUT_WR)

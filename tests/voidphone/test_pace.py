@@ -70,7 +70,7 @@ def test_nothing_is_lost_at_full_speed(modules, who):
     announcer.sock.settimeout(100)
     thread = in_background(lambda: announcer.sock.sendall(stream))
     seen, frames = [], messages.Frames()
-    slow.sock.settimeout(20)
+    slow.sock.settimeout(60)
     while len(seen) < total and (data := slow.sock.recv(131_072)):
         seen += numbered(frames.feed(data), 502 if who == "subscriber" else 511)
         most = max(most, link.waiting())
@@ -81,7 +81,7 @@ def test_nothing_is_lost_at_full_speed(modules, who):
 
 
 def test_a_paused_announcer_is_not_blamed_for_its_unfinished_message(modules, monkeypatch):
-    monkeypatch.setattr(doorway, "MESSAGE_LIMIT", 0.4)
+    monkeypatch.setattr(doorway, "MESSAGE_LIMIT", 1.5)
     module = start(modules)
     announcer, slow = modules.api(module), modules.api(module, TYPE)
     narrow(slow)
@@ -91,9 +91,9 @@ def test_a_paused_announcer_is_not_blamed_for_its_unfinished_message(modules, mo
     announcer.sock.settimeout(100)
     thread = in_background(lambda: announcer.sock.sendall(stream))
     seen, frames = [], messages.Frames()
-    slow.sock.settimeout(20)
+    slow.sock.settimeout(60)
     wait_until(lambda: link.waiting() > MIB)
-    time.sleep(0.7)  # it does not read for longer than a message may take
+    time.sleep(2.0)  # it does not read for longer than a message may take
     while len(seen) < total and (data := slow.sock.recv(131_072)):
         seen += numbered(frames.feed(data), 502)
     thread.join()

@@ -219,7 +219,7 @@ def test_a_copy_that_comes_at_the_same_moment_counts(modules):
     module.relay.memory.add, module.counters.add = remember_slowly, count_and_tell
     first.say(push(ttl=3))
     notification = client.hear()
-    assert counted.wait(20)
+    assert counted.wait(60)
     client.say(Validation(notification.id, True))
     assert third.hear_kind("peer_notification") == push(ttl=8)
     second.say(PeerRequest())

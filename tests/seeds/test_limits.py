@@ -1,0 +1,123 @@
+"""What a seed takes on at once: registrations that wait for their probe, addresses to be probed,
+and askers about one address."""
+
+import threading
+
+from gossip.liveness import prober
+from tools.files import count, wait_event
+from tools.hands import FakePeer
+from tools.nets import FAST
+from tools.ports import free_address
+from tools.waiting import wait_until
+
+TOO_MANY = "registration refused:too many registrations at once"
+TOO_BUSY = "registration refused:too busy to find out"
+
+
+class SlowToAnswer(FakePeer):
+    """Answers when it may."""
+
+    def __init__(self, address):
+        self.may_answer = threading.Event()
+        super().__init__(address)
+
+    def reply(self, line: str) -> str:
+        return super().reply(line) if self.may_answer.wait(60) else ""
+
+
+def register(net, seed, fake):
+    end = net.dial(seed)
+    end.say(f"register:{fake.address}")
+    return end
+
+
+def silent_ones(net, seed, number):
+    """So many who register and answer no probe: (each, its connection)."""
+    fakes = [net.fake(answers=False) for _ in range(number)]
+    return [(fake, register(net, seed, fake)) for fake in fakes]
+
+
+def test_a_registration_beyond_the_limit_of_verifying_is_refused_until_a_place_is_free(net):
+    net.settings = FAST._replace(verifying_limit=3, probe_limit=30.0)
+    seed, = net.seeds(1)
+    silent = silent_ones(net, seed, 3)
+    wait_until(lambda: all(fake._ends for fake, _ in silent), what="the probes")
+    newcomer = net.fake()
+    end = register(net, seed, newcomer)
+    assert end.hear().startswith(TOO_MANY)
+    assert wait_event(seed, f"refused:{newcomer.address}:too many registrations at once")
+    assert newcomer._ends == []  # it was not even probed
+    silent[0][1].close()
+
+    def is_taken():
+        end.say(f"register:{newcomer.address}")
+        answer = end.hear()
+        assert answer == "registered successfully" or answer.startswith(TOO_MANY)
+        return answer == "registered successfully"
+
+    wait_until(is_taken, what="the place of the one that hung up")
+
+
+def test_a_connection_that_asks_often_takes_one_place_and_is_answered_once(net):
+    net.settings = FAST._replace(verifying_limit=2, probe_limit=30.0)
+    seed, = net.seeds(1)
+    slow = SlowToAnswer(free_address())
+    net.ends.append(slow)
+    end = net.dial(seed)
+    end.say(*[f"register:{slow.address}"] * 10, "peer list")
+    assert end.hear() == "peer list:"  # and no refusal before it
+    assert register(net, seed, net.fake()).hear() == "registered successfully"
+    slow.may_answer.set()
+    assert end.hear() == "registered successfully"
+    end.say("peer list")
+    assert end.hear().startswith("peer list:")
+
+
+def test_beyond_the_limit_of_its_queue_a_prober_finds_out_nothing(net, monkeypatch):
+    """Then nobody new is listed, and nobody is held dead."""
+    monkeypatch.setattr(prober, "QUEUE_LIMIT", 3)
+    net.settings = FAST._replace(probes_at_once=1, probe_limit=30.0)
+    seed, = net.seeds(1)
+    accused, reporter = net.fake(), net.fake()
+    assert register(net, seed, accused).hear() == "registered successfully"
+    end = register(net, seed, reporter)
+    assert end.hear() == "registered successfully"
+    accused.answers = False
+    waiting = []
+    for fake, its_end in silent_ones(net, seed, 3):
+        its_end.say("peer list")  # answered behind its registration, which waits by then
+        assert its_end.hear().startswith("peer list:")
+        waiting.append(fake)
+    wait_until(lambda: any(fake._ends for fake in waiting), what="the first probe")
+    assert register(net, seed, net.fake()).hear().startswith(TOO_BUSY)
+    report = f"Dead Node:{accused.address}:1.000000:{reporter.address}"
+    end.say(report)
+    assert wait_event(seed, f"rejected:{report}:too busy to find out")
+    assert seed.registry.addresses() == sorted([accused.address, reporter.address])
+    assert sum(bool(fake._ends) for fake in waiting) == 1  # the others wait for their turn
+
+
+def test_a_prober_that_was_full_goes_on_when_its_probes_are_over(net, monkeypatch):
+    monkeypatch.setattr(prober, "QUEUE_LIMIT", 1)
+    net.settings = FAST._replace(probe_limit=0.5)
+    seed, = net.seeds(1)
+    (silent, its_end), = silent_ones(net, seed, 1)
+    wait_until(lambda: silent._ends, what="the probe")
+    newcomer = net.fake()
+    wait_until(lambda: register(net, seed, newcomer).hear() == "registered successfully")
+    assert count(seed, f"refused:{silent.address}:no Liveness Reply") == 1
+    assert its_end.hear().startswith("registration refused:no Liveness Reply")
+
+
+def test_beyond_the_limit_of_askers_about_one_address_the_verdict_is_unknown(net, monkeypatch):
+    monkeypatch.setattr(prober, "ASKERS_LIMIT", 2)
+    net.settings = FAST._replace(probe_limit=30.0)
+    seed, = net.seeds(1)
+    slow = SlowToAnswer(free_address())
+    net.ends.append(slow)
+    ends = [register(net, seed, slow) for _ in range(5)]
+    wait_until(lambda: count(seed, f"refused:{slow.address}:too busy to find out") == 3)
+    slow.may_answer.set()
+    answers = sorted(end.hear() for end in ends)
+    assert answers[:2] == ["registered successfully"] * 2
+    assert all(answer.startswith(TOO_BUSY) for answer in answers[2:])
