@@ -70,7 +70,7 @@ def test_connecting_in_the_name_of_another_ip_is_refused(net):
 
 
 def test_a_restarted_peer_whose_old_link_is_half_open_replaces_it(net):
-    peer, fake = net.peer(liveness_interval=60, link_check_limit=10.0), net.fake()
+    peer, fake = net.peer(liveness_interval=60), net.fake()
     net.neighbour(peer, fake)
     wait_until(lambda: time.monotonic() - peer.neighbours._rows[fake.address].since
                > peer.settings.young)
@@ -82,7 +82,7 @@ def test_a_restarted_peer_whose_old_link_is_half_open_replaces_it(net):
 
 
 def test_an_older_link_that_answers_stays(net):
-    peer, fake = net.peer(liveness_interval=60), net.fake()
+    peer, fake = net.peer(liveness_interval=60, link_check_limit=10.0), net.fake()
     old = net.neighbour(peer, fake)
     wait_until(lambda: time.monotonic() - peer.neighbours._rows[fake.address].since
                > peer.settings.young)
