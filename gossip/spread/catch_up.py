@@ -27,7 +27,7 @@ class CatchUp:
         self._sizes: dict[object, int] = {}  # link -> ranges in its offer, at most
         self._asked = None  # the link that was asked for a portion
         self._asked_at = 0.0
-        self._want = []  # what it was asked for
+        self._want = []  # the entries it was asked for
         self._ignored = 0  # offers that were cut off
 
     def offered(self, link, entries, meeting: bool) -> None:

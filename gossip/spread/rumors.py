@@ -137,7 +137,7 @@ class Rumors:
             tellings = self._repeat(now) if now >= self._repeat_at else {}
             self._choose(links)
             self._take(tellings, now)
-            while self._ready:  # some have come from those who were to be told
+            while self._ready:  # a neighbour in whose queue they were has told them itself
                 self._choose(links)
                 self._take(tellings, now)
             return [(link, lines) for link, lines in tellings.items() if lines]
