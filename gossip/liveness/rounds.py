@@ -1,7 +1,7 @@
-"""Liveness: who has answered, who has missed how often, who is suspected dead.
+"""Liveness: which neighbours answer, how often others have not, and which are suspects.
 
-Rules only. The liveness thread calls `next_round`, link readers the rest. A neighbour whose
-link broke keeps its row and misses every round until it is linked again, forgotten, or dead.
+Rules only. The liveness thread calls `next_round`, link readers call the rest. A neighbour whose
+link broke is still counted, and misses every round until it is linked again, forgotten, or dead.
 """
 
 import threading
@@ -11,12 +11,12 @@ from gossip.addresses import Address
 
 
 class Round(NamedTuple):
-    """What a liveness round has to do, in the order of addresses."""
+    """What is to be done in a liveness round, in the order of addresses."""
 
-    ask: list[Address]  # send a request to these
-    missed: list[tuple[Address, int]]  # these have missed so many in a row
-    suspects: list[Address]  # these have just reached the limit: probe once more
-    lost: list[Address]  # these have no link: try to connect again
+    ask: list[Address]  # these are sent a request
+    missed: list[tuple[Address, int]]  # these have missed so many rounds in a row
+    suspects: list[Address]  # these have just reached the limit: one more probe
+    lost: list[Address]  # these have no link: they are dialled again
 
     def events(self) -> list[str]:
         """The round in the words of the output file."""
@@ -29,24 +29,25 @@ class _Count:
 
     def __init__(self, link, serial: int, now: float):
         self.link = link  # None once it broke
-        self.serial = serial  # of the link's admission
-        self.misses = 0  # in a row
-        self.asked: dict[str, float] = {}  # TIME of requests unanswered so far -> when sent
-        self.answered = now  # when it last proved to live
+        self.serial = serial  # the serial of the link's admission
+        self.misses = 0  # rounds missed in a row
+        self.asked: dict[str, float] = {}  # TIME of each unanswered request -> when it was sent
+        self.answered = now  # when it last proved that it lives
         self.suspect = False
 
 
 class Liveness:
-    """Counts unanswered requests; `limit` in a row make a suspect."""
+    """Counts missed rounds: `limit` in a row, e.g. 3, make a suspect."""
 
     def __init__(self, limit: int, lost_limit: int):
         self._limit = limit
-        self._lost_limit = lost_limit  # peers counted without a link; the oldest is forgotten
+        self._lost_limit = lost_limit  # peers counted without a link; then the first is forgotten
         self._lock = threading.Lock()  # guards everything below
         self._rows: dict[Address, _Count] = {}
 
     def linked(self, peer: Address, link, serial: int, now: float) -> None:
-        """A link was made, which is a proof of life. Of two calls the later admission counts."""
+        """A link was made, which is a proof of life. Of two calls, the one with the later admission
+        counts."""
         with self._lock:
             row = self._rows.pop(peer, None)
             later = row is None or row.serial < serial
@@ -64,7 +65,7 @@ class Liveness:
                     del self._rows[lost[0]]
 
     def forget(self, peer: Address, link=None) -> bool:
-        """Count no more a peer linked by this link (None: whose link broke); answer whether
+        """Stop counting a peer that has this link (None: that has lost its link); return whether
         it was counted."""
         with self._lock:
             if peer not in self._rows or self._rows[peer].link is not link:
@@ -75,7 +76,7 @@ class Liveness:
     def next_round(self, time: str, now: float, late: bool) -> Round:
         """Begin a round at `now`; `time` is the TIME of its requests.
 
-        A late round (this peer itself was asleep or overloaded) blames nobody.
+        A late round adds no misses: this peer itself was asleep or overloaded.
         """
         ask, missed, suspects, lost = [], [], [], []
         with self._lock:
@@ -90,7 +91,7 @@ class Liveness:
                     suspects.append(peer)
                 elif row.link is not None:
                     row.asked[time] = now
-                    if len(row.asked) > self._limit:  # late rounds ask without counting
+                    if len(row.asked) > self._limit:  # late rounds add requests, but no misses
                         del row.asked[next(iter(row.asked))]
                     ask.append(peer)
                 else:
@@ -98,7 +99,7 @@ class Liveness:
         return Round(ask, missed, suspects, lost)
 
     def reply_from(self, peer: Address, time: str, now: float) -> float | None:
-        """A reply has come: seconds since its request, or None when none was waiting."""
+        """A reply has come; return the seconds since its request, or None if none was waiting."""
         with self._lock:
             row = self._rows.get(peer)
             if row is None or time not in row.asked:
@@ -111,9 +112,9 @@ class Liveness:
             return now - sent
 
     def spare(self, peer: Address, heard: float) -> bool:
-        """A suspect has answered the last probe: if something came over its link since it was
-        first asked in vain, the link is slow, not dead, and counting begins anew; answer
-        whether that is so."""
+        """A suspect has answered the last probe. If something has come over its link (at `heard`)
+        since the first unanswered request, the link is slow, not dead, and counting begins
+        anew; return whether that is so."""
         with self._lock:
             row = self._rows.get(peer)
             if row is None or not row.suspect or heard <= min(row.asked.values(), default=heard):
@@ -124,15 +125,15 @@ class Liveness:
             return True
 
     def verdict(self, peer: Address):
-        """The last probe is over: count no more, and answer (whether the peer was still
-        suspect, its link if it has one). It may have answered or linked again meanwhile."""
+        """The last probe is over: stop counting, and return (whether the peer is still a suspect,
+        its link if it has one). It may have answered or linked again meanwhile."""
         with self._lock:
             if peer not in self._rows or not self._rows[peer].suspect:
                 return False, None
             return True, self._rows.pop(peer).link
 
     def answered_within(self, peer: Address, seconds: float, now: float) -> bool:
-        """Whether the peer has a link and has proved to live that lately."""
+        """Whether the peer has a link and proved that it lives within so many seconds."""
         with self._lock:
             row = self._rows.get(peer)
             return row is not None and row.link is not None and now - row.answered < seconds

@@ -1,11 +1,11 @@
-"""Counters: how often what was dropped, and a budget for lines that could become a flood."""
+"""Counters of what was dropped, and a budget for lines that could become a flood."""
 
 import collections
 import threading
 
 
 class Counters:
-    """How often what happened that is not written down, by name."""
+    """How often each thing happened that is not written down, by its name."""
 
     def __init__(self):
         self._lock = threading.Lock()  # guards _counts
@@ -21,7 +21,7 @@ class Counters:
 
 
 class Budget:
-    """Lets so many pass per second."""
+    """Lets so many lines pass per second."""
 
     def __init__(self, per_second: int):
         self._per_second = per_second
@@ -30,7 +30,7 @@ class Budget:
         self._spent = 0
 
     def spend(self, now: float) -> bool:
-        """Answer whether one more may pass at this time."""
+        """Return whether one more may pass now."""
         with self._lock:
             if int(now) != self._second:
                 self._second, self._spent = int(now), 0

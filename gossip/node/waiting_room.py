@@ -1,6 +1,6 @@
 """The waiting room: connections that have not introduced themselves yet, oldest first.
 
-Rules only. When it is full the oldest gives way to the newest, so that a thousand silent
+Rules only. When the room is full, the oldest gives way to the newest: a thousand silent
 connections keep nobody out. (voidphone/doorway.py counts by IP address as well: there one
 host could fill the room by working slowly; here nobody has to work.)
 """
@@ -17,7 +17,7 @@ class WaitingRoom:
         self._waiting: dict[object, None] = {}  # in the order of arrival
 
     def enter(self, link):
-        """Let a connection in; return the one that has to go for it, or None."""
+        """Let a connection in; return the connection that has to go for it, or None."""
         with self._lock:
             self._waiting[link] = None
             if len(self._waiting) <= self._limit:
@@ -32,7 +32,7 @@ class WaitingRoom:
             self._waiting.pop(link, None)
 
     def pop_oldest(self):
-        """Take the oldest out (descriptors are short); None when nobody waits."""
+        """Take the oldest out, as descriptors are short; None when the room is empty."""
         with self._lock:
             if not self._waiting:
                 return None

@@ -1,10 +1,10 @@
-"""The table of neighbours: who is linked, by which link, who is being dialled.
+"""The table of neighbours: which peers are linked, by which links, and which are being dialled.
 
 Rules only: link readers, membership and liveness call it; forwarding reads `links()`.
 
-It decides about every newcomer (one link per pair, room, the ring) in one step with entering
-it, and records each change as an event in `changes`, in order, so that `connected` and
-`disconnected` take turns in the output file whichever thread writes them.
+A newcomer is judged (one link per pair, room, the ring) and entered in one step. Every change is
+an event in `changes`, in order: `connected` and `disconnected` of a peer take turns in the output
+file, whichever thread writes them.
 """
 
 import collections
@@ -17,9 +17,9 @@ from gossip.settings import Settings
 
 
 class Admission(NamedTuple):
-    """What became of a newcomer: accepted, or refused for a reason, or first `ask` the
-    standing link whether it still lives. `replaced` is a link that gave way, and why;
-    `serial` grows with every admission."""
+    """What becomes of a newcomer: it is accepted, or refused for a reason, or the link `ask` has
+    to be asked first whether it still lives. `replaced` is an older link that gave way for this
+    reason. `serial` grows with every admission."""
 
     accepted: bool
     reason: str = ""
@@ -38,7 +38,7 @@ class _Neighbour:
 
 
 class Neighbours:
-    """Who is a neighbour of `own`, and by which link."""
+    """The neighbours of `own`, a link each."""
 
     def __init__(self, own: Address, settings: Settings):
         self._own = own
@@ -54,7 +54,7 @@ class Neighbours:
     # Called by whoever dials.
 
     def begin_dial(self, address: Address, for_ring: bool) -> bool:
-        """Note that a dial begins; answer False when linked or dialling already."""
+        """Note that a dial begins; return False if the peer is linked or being dialled already."""
         with self._lock:
             if address in self._rows or address in self._dialling or address == self._own:
                 return False
@@ -62,7 +62,7 @@ class Neighbours:
             return True
 
     def end_dial(self, address: Address) -> bool:
-        """Note that a dial has ended; answer whether it was for the ring."""
+        """Note that a dial has ended; return whether it was for the ring."""
         with self._lock:
             return self._dialling.pop(address, False)
 
@@ -74,9 +74,9 @@ class Neighbours:
 
     def admit(self, address: Address, link, dialler: Address, now: float,
               silent=None) -> Admission:
-        """Decide about a new link and, if it is accepted, enter it: gossip flows from now on.
+        """Judge a new link and, if it is accepted, enter it: gossip flows over it from now on.
 
-        `silent` is a standing link that was asked for a reply and gave none: it gives way.
+        `silent` is an older link that was asked for a reply and gave none: it gives way.
         """
         with self._lock:
             if address == self._own:
@@ -86,7 +86,7 @@ class Neighbours:
                 return self._second(address, link, dialler, now, standing, silent)
             if dialler == address:
                 if address in self._dialling and self._own < address:
-                    return Admission(False, "duplicate")  # our own dial is the one that stays
+                    return Admission(False, "duplicate")  # our own dial stays
                 if not ring.accepts(self._own, address, self._rows, self.capacity):
                     return Admission(False, "full")
             self._enter(address, link, dialler, now)
@@ -94,7 +94,7 @@ class Neighbours:
             return Admission(True, serial=self._serial)
 
     def _second(self, address, link, dialler, now, standing, silent) -> Admission:
-        """Two links of one pair: which stays? Expects the lock."""
+        """Two links of one pair: one of them stays. Expects the lock."""
         if standing.link is silent or standing.link.ended:
             reason = "replaced"
         elif now - standing.since > self._settings.young:
@@ -114,7 +114,7 @@ class Neighbours:
         self._renew_links()
 
     def remove(self, address: Address, link, reason: str) -> bool:
-        """Take the row of exactly this link out; answer whether it was there."""
+        """Take out the row of exactly this link; return whether it was there."""
         with self._lock:
             row = self._rows.get(address)
             if row is None or row.link is not link:
@@ -134,7 +134,7 @@ class Neighbours:
     # Called by everyone.
 
     def links(self) -> tuple:
-        """The links over which gossip flows, as an unchanging tuple (hence without the lock)."""
+        """The links over which gossip flows: a tuple, replaced as a whole, so no lock is needed."""
         return self._links
 
     def link(self, address: Address):
@@ -148,7 +148,7 @@ class Neighbours:
             return sorted(self._rows)
 
     def surplus(self, now: float, settled: float, rng) -> list[tuple[Address, object]]:
-        """Whom to give up, and their links: see `ring.surplus`."""
+        """The neighbours to give up, and their links: see `ring.surplus`."""
         with self._lock:
             if len(self._rows) <= self.capacity:
                 return []

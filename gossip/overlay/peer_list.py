@@ -1,9 +1,9 @@
-"""The union of the seeds' peer lists: whom this peer knows.
+"""The union of the seeds' peer lists: the peers that this peer knows.
 
-Rules only. It grows by seeds' lists, and shrinks by what was found dead, told
-dead, or left; an address that cannot be reached goes when no seed's latest list names it.
-Without a seed it also grows by hearsay, what neighbours know: bounded, hardly passed on, and
-forgotten as soon as a seed can be asked again, for a neighbour's word proves nothing.
+Rules only. Seeds' lists add to it. A peer that was found dead, told dead, or has left is taken
+out; so is one that cannot be reached, when no seed's latest list names it. Without a seed, the
+word of neighbours adds to it, too. That is hearsay and proves nothing: it is bounded, hardly
+passed on, and forgotten as soon as a seed answers again.
 """
 
 import threading
@@ -11,22 +11,22 @@ import threading
 from gossip.addresses import Address, can_be_dialled
 
 
-HEARD_LIMIT = 1_000  # addresses kept that only neighbours have named
+HEARD_LIMIT = 1_000  # addresses kept that neighbours have named, but no seed
 
 
 class PeerUnion:
-    """Everyone that seeds, or in their absence neighbours, have named; without oneself."""
+    """All peers but oneself that seeds have named, or, without a seed, neighbours."""
 
     def __init__(self, own: Address):
         self._own = own
         self._lock = threading.Lock()  # guards everything below
         self._union: set[Address] = set()
-        self._heard: set[Address] = set()  # named by neighbours only
+        self._heard: set[Address] = set()  # named by neighbours, but by no seed
         self._ordered: tuple[Address, ...] | None = ()  # all of them; None when that has changed
         self._latest: dict[Address, frozenset] = {}  # seed -> its latest list
 
     def add(self, seed: Address, addresses: frozenset) -> bool:
-        """Take a seed's list; answer whether it differs from that seed's last."""
+        """Take a seed's list; return whether it differs from the last list of that seed."""
         addresses = addresses - {self._own}
         with self._lock:
             changed = self._latest.get(seed) != addresses
@@ -38,7 +38,7 @@ class PeerUnion:
             return changed
 
     def hear(self, addresses: frozenset) -> bool:
-        """A neighbour tells whom it knows; answer whether somebody new was among them."""
+        """A neighbour tells which peers it knows; return whether a new one was among them."""
         with self._lock:
             unknown = sorted(addresses - self._union - self._heard - {self._own})
             new = [address for address in unknown
@@ -70,17 +70,17 @@ class PeerUnion:
             self._ordered = None
 
     def named(self) -> set[Address]:
-        """Whom seeds have named, without hearsay."""
+        """The peers that seeds have named, without hearsay."""
         with self._lock:
             return set(self._union)
 
     def seed_lost(self, seed: Address) -> None:
-        """A registration has ended: that seed's word is old."""
+        """A registration has ended: the latest list of that seed no longer counts."""
         with self._lock:
             self._latest.pop(seed, None)
 
     def addresses(self) -> tuple[Address, ...]:
-        """Everyone who is known, in order."""
+        """All known peers, in order."""
         with self._lock:
             if self._ordered is None:
                 self._ordered = tuple(sorted(self._union | self._heard))

@@ -1,7 +1,7 @@
-"""Places: whom a peer dials next, for the ring and for its ordinary places.
+"""Places: which peer is dialled next, for the ring and for the ordinary places.
 
-Rules only; membership asks `ring_dial` and `ordinary_dial`, the threads that dialled report
-what came of it.
+Rules only. Membership asks `ring_dial` and `ordinary_dial`; the threads that dial report how it
+ended.
 """
 
 import random
@@ -13,7 +13,7 @@ from gossip.settings import Settings
 
 
 class Places:
-    """Remembers who could not be reached, who was full, and how this round's tries went."""
+    """Remembers which peers could not be reached or were full, and how often this round failed."""
 
     def __init__(self, own: Address, places: int, settings: Settings, rng: random.Random):
         self._own = own
@@ -23,9 +23,9 @@ class Places:
         self._lock = threading.Lock()  # guards everything below
         self._round = 0
         self._refusals = 0  # in this round
-        self._passed_over: dict[Address, float] = {}  # unreachable -> until when
-        self._full: dict[Address, int] = {}  # refused as full -> left alone until this round
-        self._redialled: dict[Address, float] = {}  # link broke, dialled at once -> when
+        self._passed_over: dict[Address, float] = {}  # unreachable peer -> until when
+        self._full: dict[Address, int] = {}  # full peer -> round until which it is left alone
+        self._redialled: dict[Address, float] = {}  # peer dialled again at once -> when
         self._ring_waits: dict[Address, tuple[float, float]] = {}  # refused -> (delay, until)
 
     def next_round(self, now: float) -> None:
@@ -40,13 +40,13 @@ class Places:
             self._full = {a: until for a, until in self._full.items() if until > self._round}
 
     def link_broke(self) -> None:
-        """A place became free: it is tried at once."""
+        """A place became free: it may be filled at once."""
         with self._lock:
             self._refusals = 0
 
     def redial_at_once(self, address: Address, now: float) -> bool:
-        """Answer whether a peer whose link broke is to be dialled at once: once per interval.
-        Who accepts and hangs up again and again waits for the rounds."""
+        """Return whether to dial a peer at once whose link broke: True once per liveness interval.
+        A peer that accepts and hangs up again and again is left to the rounds."""
         with self._lock:
             if now - self._redialled.get(address, float("-inf")) < self._settings.liveness_interval:
                 return False
@@ -54,20 +54,20 @@ class Places:
             return True
 
     def linked(self, address: Address) -> None:
-        """The peer is a neighbour now. (A wait for the ring runs out by itself: who accepts and
-        hangs up is not dialled in circles.)"""
+        """The peer is a neighbour now. Its wait for the ring goes on, so that a peer that accepts
+        and hangs up is not dialled in circles."""
         with self._lock:
             self._passed_over.pop(address, None)
             self._full.pop(address, None)
 
     def leave_alone(self, address: Address) -> None:
-        """The peer is full, gave its link up, or broke the rules: not dialled for some rounds
-        (the ring link excepted)."""
+        """The peer is full, gave the link up, or broke the rules: for some rounds it is dialled
+        for the ring only."""
         with self._lock:
             self._full[address] = self._round + self._settings.full_rounds
 
     def refused(self, address: Address, for_ring: bool, now: float) -> None:
-        """The peer lives but does not take us: for the ring it is asked again later."""
+        """The peer refused: for the ring it is dialled again after a delay, which doubles."""
         with self._lock:
             self._refusals += 1
             if for_ring:
@@ -76,12 +76,12 @@ class Places:
                 self._ring_waits[address] = (delay, now + delay)
 
     def unreachable(self, address: Address, now: float) -> None:
-        """The peer does not answer: passed over for one interval."""
+        """The peer does not answer: it is passed over for one liveness interval."""
         with self._lock:
             self._passed_over[address] = now + self._settings.liveness_interval
 
     def successor(self, listed, now: float) -> Address | None:
-        """The first listed address after one's own that is not passed over; None if alone."""
+        """The first listed address after one's own that is not passed over; None without one."""
         with self._lock:
             self._passed_over = {a: t for a, t in self._passed_over.items() if t > now}
             passed_over = set(self._passed_over)
@@ -91,7 +91,7 @@ class Places:
         return None
 
     def ring_dial(self, listed, linked, dialling, now: float) -> Address | None:
-        """Whom to dial so that the ring link stands, if it does not."""
+        """The successor, if it is to be dialled: neither linked, nor dialling, nor in a wait."""
         successor = self.successor(listed, now)
         if successor is None or successor in linked or successor in dialling:
             return None
@@ -99,7 +99,7 @@ class Places:
             return None if self._ring_waits.get(successor, (0, 0))[1] > now else successor
 
     def ordinary_dial(self, listed, linked, dialling, now: float) -> Address | None:
-        """Whom to dial for a free ordinary place, one at a time."""
+        """A peer to dial for a free ordinary place; one dial at a time."""
         holders = ring.ring_holders(self._own, listed)
         taken = {address for address in (*linked, *dialling) if address not in holders}
         if len(taken) >= self._ordinary or set(dialling) - holders:
@@ -115,7 +115,7 @@ class Places:
             return ring.draw(candidates, self._settings.capacity, self._rng)
 
     def next_at(self, now: float) -> float | None:
-        """When the next wait ends that keeps a dial from being made; None without one."""
+        """When the next wait ends after which a dial may be made; None without one."""
         with self._lock:
             waits = [until for _, until in self._ring_waits.values()]
             return min((t for t in (*waits, *self._passed_over.values()) if t > now), default=None)

@@ -1,8 +1,9 @@
-"""The shape of the network: the ring, whom to draw, who gives way.
+"""The shape of the network: the ring, the draw of other neighbours, and who gives way.
 
-Pure functions on addresses. Every peer keeps a link to its successor on the ring of all listed
-addresses, so that the graph is connected; the other places are drawn with probability
-proportional to capacity, and since capacities follow a power law (capacity.py), so do degrees.
+Pure functions on addresses. All listed addresses in order, the first one after the last, are the
+ring. Every peer keeps a link to its successor there, so that the graph is connected. Its other
+neighbours are drawn with probability proportional to their capacity; as capacities follow a
+power law (capacity.py), degrees do so, too.
 """
 
 import bisect
@@ -13,25 +14,25 @@ from collections.abc import Iterator, Sequence
 from gossip.addresses import Address
 from gossip.capacity import Capacity
 
-RING_PLACES = 2  # of the capacity, one on either side
+RING_PLACES = 2  # links of the ring among those of a peer: successor and predecessor
 
 
 def successors(own: Address, ordered: Sequence[Address]) -> Iterator[Address]:
-    """The addresses of others, which come in order, in ring order: from behind one's own on."""
+    """Sorted addresses in the order of the ring, beginning with one's own successor."""
     behind = bisect.bisect(ordered, own)
     yield from itertools.islice(ordered, behind, None)
     yield from itertools.islice(ordered, behind)
 
 
 def between(low: Address, middle: Address, high: Address) -> bool:
-    """True when `middle` lies strictly inside the arc from low up to high on the ring."""
+    """Whether `middle` comes after `low` and before `high` on the way round the ring."""
     if low < high:
         return low < middle < high
     return middle > low or middle < high
 
 
 def ring_holders(own: Address, ordered: Sequence[Address]) -> set[Address]:
-    """The nearest of these (they come in order) on either side: they hold the ring places."""
+    """One's own successor and predecessor among sorted addresses: they have the ring places."""
     if not ordered:
         return set()
     behind = bisect.bisect(ordered, own)
@@ -39,15 +40,17 @@ def ring_holders(own: Address, ordered: Sequence[Address]) -> set[Address]:
 
 
 def accepts(own: Address, asker: Address, linked, places: int) -> bool:
-    """Whether a peer with these links takes the asker: it has room, or nobody linked lies
-    between the asker and itself (then the asker may have no other way into the ring)."""
+    """Whether a peer takes the asker as a neighbour. A peer with room does; a full one does if
+    none of its neighbours lies between the asker and itself on the ring, for then it
+    may be the asker's successor."""
     return len(linked) < places or not any(between(asker, peer, own) for peer in linked)
 
 
 def surplus(own: Address, ages: dict[Address, float], places: int, spare: int,
             settled: float, rng: random.Random) -> list[Address]:
-    """Whom to give up: ordinary links, `settled` seconds old, while there are more than
-    `places`; and links of any age beyond `spare` above that."""
+    """The neighbours to give up: as many as there are above `places`, from those linked for
+    `settled` seconds or longer. Younger ones go only when there are more than `spare` above
+    `places`. The successor and the predecessor always stay."""
     ordinary = sorted(set(ages) - ring_holders(own, sorted(ages)))
     rng.shuffle(ordinary)
     ordinary.sort(key=lambda peer: ages[peer] < settled)
@@ -57,5 +60,5 @@ def surplus(own: Address, ages: dict[Address, float], places: int, spare: int,
 
 
 def draw(candidates: list[Address], capacity: Capacity, rng: random.Random) -> Address:
-    """One of the candidates, with probability proportional to capacity."""
+    """One of the candidates, drawn with probability proportional to its capacity."""
     return rng.choices(candidates, [capacity.of(peer) for peer in candidates])[0]

@@ -1,13 +1,14 @@
-"""A cadence: when something that hurries at first and then settles is due next.
+"""A cadence: when something that is repeated is due next, often at first and then more rarely.
 
-Pure values: membership asks when, anyone may hurry it.
+Rules only: membership asks it, every thread may hurry it.
 """
 
 import threading
 
 
 class Cadence:
-    """Due after `first` seconds, then doubling up to `rest`; `hurry` begins again."""
+    """Due after `first` seconds, then after pauses that double up to `rest`, e.g. 0.5, 1, 2, 4, 4;
+    `hurry` begins again with `first`."""
 
     def __init__(self, first: float, rest: float, now: float):
         self._first = min(first, rest)
@@ -17,14 +18,14 @@ class Cadence:
         self._next_at = now + self._delay
 
     def hurry(self, now: float) -> None:
-        """Something changed: be due soon again, unless it is hurrying already."""
+        """Something changed: be due soon, unless the pauses are short anyway."""
         with self._lock:
             if self._delay >= self._rest:
                 self._delay = self._first
                 self._next_at = min(self._next_at, now + self._delay)
 
     def due(self, now: float) -> bool:
-        """Answer whether it is due, and if so schedule the next time."""
+        """Return whether it is due; if so, the next pause begins."""
         with self._lock:
             if now < self._next_at:
                 return False

@@ -1,8 +1,8 @@
 """A peer's registrations: with which seeds, over which links, and which seed to try next.
 
-Rules only. It always works towards ⌊n/2⌋+1 registrations with seeds picked at random. A seed
-that refuses, is down or says nothing rests for a while that doubles, with jitter; meanwhile
-another takes its place.
+Rules only. The aim is always ⌊n/2⌋+1 registrations, with seeds picked at random. A seed that
+refuses, is down or says nothing rests, and another takes its place. Its rest doubles with every
+failure, up to a limit, and has a random part.
 """
 
 import random
@@ -16,16 +16,16 @@ class _Registration:
     __slots__ = ("link", "registered", "due", "failures", "rests_until", "unanswered")
 
     def __init__(self):
-        self.link = None  # the connection, from dialling to its end
-        self.registered = False  # the seed has said so on this link
-        self.due = 0.0  # when a seed that was asked to register must have answered
+        self.link = None  # the connection, from its dial to its end
+        self.registered = False  # the seed has confirmed it on this link
+        self.due = 0.0  # by when the seed has to answer `register:`
         self.failures = 0  # in a row
         self.rests_until = 0.0
-        self.unanswered = 0  # rounds without an answer to `register:`
+        self.unanswered = 0  # rounds in a row without an answer to `register:`
 
 
 class Registrations:
-    """One row per seed of config.txt."""
+    """The seeds of config.txt, a row each."""
 
     def __init__(self, seeds: list[Address], settings: Settings, rng: random.Random):
         self._settings = settings
@@ -33,10 +33,10 @@ class Registrations:
         self._wanted = majority(len(seeds)) if seeds else 0
         self._lock = threading.Lock()  # guards everything below
         self._rows = {seed: _Registration() for seed in seeds}
-        self._turn = 0  # whose turn it is to be asked for the list
+        self._turn = 0  # counts questions for the list: seeds are asked in turn
 
     def next_dials(self, link_for, now: float) -> list[tuple[Address, object]]:
-        """Pick seeds to register with and return them with new links from `link_for(seed)`."""
+        """Pick seeds to register with; return each with a new link, made by `link_for(seed)`."""
         with self._lock:
             missing = self._wanted - sum(row.link is not None for row in self._rows.values())
             resting = [seed for seed, row in self._rows.items()
@@ -50,7 +50,7 @@ class Registrations:
         return dials
 
     def answered(self, seed: Address, link) -> bool:
-        """The seed says that we are registered; answer whether that is news."""
+        """The seed has confirmed the registration; return whether that is news."""
         with self._lock:
             row = self._rows[seed]
             if row.link is not link:
@@ -60,7 +60,7 @@ class Registrations:
             return news
 
     def ended(self, seed: Address, link, now: float) -> bool:
-        """The link to a seed has ended; answer whether that is news (not one more failure)."""
+        """The link to a seed has ended; return whether that is news: a further failure is none."""
         with self._lock:
             row = self._rows[seed]
             if row.link is not link:
@@ -74,7 +74,7 @@ class Registrations:
             return news
 
     def next_round(self) -> tuple[list, list]:
-        """A liveness round: (links on which to repeat `register:`, links to close as silent)."""
+        """A liveness round: return (links to repeat `register:` on, links that are silent)."""
         repeat, silent = [], []
         with self._lock:
             for row in self._rows.values():
@@ -87,7 +87,7 @@ class Registrations:
         return repeat, silent
 
     def overdue(self, now: float) -> list:
-        """Links to seeds that were asked to register us and have not answered in time."""
+        """Links to seeds that have not answered `register:` in time."""
         with self._lock:
             return [row.link for row in self._rows.values()
                     if row.link is not None and not row.registered and row.due <= now]
@@ -105,7 +105,7 @@ class Registrations:
             return [(seed, row.link) for seed, row in self._rows.items() if row.registered]
 
     def next_at(self) -> float | None:
-        """When the next rest or answer is due; None while nothing is missing."""
+        """When the next rest ends or the next answer is due; None while nothing is missing."""
         with self._lock:
             times = [row.due for row in self._rows.values()
                      if row.link is not None and not row.registered]

@@ -1,8 +1,8 @@
-"""The registry: whom a seed lists, over which connection, and whom it has lately removed.
+"""The registry: which peers a seed lists, over which connections, and which it lately removed.
 
-Rules only. A row stands for one verified registration; what was decided about a row (a probe
-takes time) never touches a newer row of the same address. Changes are recorded as events in
-`changes`, in order.
+Rules only. A row stands for one verified registration. A probe takes time, and its verdict is
+about the row that it was made for: a newer row of the same address stays. Every change is an
+event in `changes`, in order.
 """
 
 import collections
@@ -11,16 +11,16 @@ import threading
 from gossip.addresses import Address
 from gossip.settings import Settings
 
-REMEMBERED = 10_000  # removed or told addresses kept in mind
+REMEMBERED = 10_000  # addresses that were removed, or whose death was told, kept in memory
 
 
 class _Listing:
     __slots__ = ("link", "grace_until", "told")
 
     def __init__(self, link):
-        self.link = link  # None: the connection is lost, the peer may come back
-        self.grace_until = 0.0  # by when it has to, if its connection is lost
-        self.told = -1  # how many were on the list that it was sent last
+        self.link = link  # None: the connection is lost, but the peer may come back
+        self.grace_until = 0.0  # until when it may, if its connection is lost
+        self.told = -1  # how many addresses the list had that it was sent last
 
 
 class Registry:
@@ -45,18 +45,18 @@ class Registry:
             return old.link if old is not None else None
 
     def is_registered(self, address: Address, link) -> bool:
-        """Whether the address is listed over exactly this link."""
+        """Whether the address is listed, and over exactly this link."""
         with self._lock:
             row = self._rows.get(address)
             return row is not None and row.link is link
 
     def row(self, address: Address):
-        """The present registration of an address, to be handed to `remove`; None if unlisted."""
+        """The present row of an address, for `remove`; None when it is not listed."""
         with self._lock:
             return self._rows.get(address)
 
     def lost(self, address: Address, link):
-        """The connection is gone; return the row it belonged to, or None."""
+        """The connection is gone; return the row that it belonged to, or None."""
         with self._lock:
             row = self._rows.get(address)
             if row is None or row.link is not link:
@@ -66,26 +66,26 @@ class Registry:
             return row
 
     def spare(self, address: Address, row, until: float) -> None:
-        """The peer answers although its connection is gone: it may register until then."""
+        """The peer answers, but its connection is gone: it may register again until then."""
         with self._lock:
             if self._rows.get(address) is row and row.link is None:
                 row.grace_until = until
 
     def outstayed(self, now: float) -> list[tuple[Address, _Listing]]:
-        """Registrations whose time to come back is over."""
+        """The registrations whose time to come back is over, e.g. 60 seconds after the probe."""
         with self._lock:
             return [(address, row) for address, row in self._rows.items()
                     if row.link is None and row.grace_until <= now]
 
     def next_at(self) -> float | None:
-        """When the next of those times is over."""
+        """When the next registration's time to come back is over; None without one."""
         with self._lock:
             times = [row.grace_until for row in self._rows.values() if row.link is None]
             return min((t for t in times if t != float("inf")), default=None)
 
     def remove(self, address: Address, row, reason: str, now: float):
-        """Take exactly this registration off the list; answer (whether it was there, the link
-        that it was made over, if that stands)."""
+        """Take exactly this registration off the list; return (whether it was there, its link if
+        that stands)."""
         with self._lock:
             if row is None or self._rows.get(address) is not row:
                 return False, None
@@ -96,7 +96,7 @@ class Registry:
             return True, row.link
 
     def is_known(self, address: Address, now: float) -> bool:
-        """Whether a report about this address can matter: it is listed, or was lately."""
+        """Whether a report about this address can matter: it is listed, or was until lately."""
         return self.row(address) is not None or self.lately_removed(address, now)
 
     def lately_removed(self, address: Address, now: float) -> bool:
@@ -105,7 +105,7 @@ class Registry:
             return entry is not None and now - entry[0] < self._settings.removed_memory
 
     def pass_on(self, address: Address) -> bool:
-        """Answer, once per removal, whether its report is to be passed on."""
+        """Return whether to pass a report on: True once per removal."""
         with self._lock:
             entry = self._removed.get(address)
             if entry is None or entry[1]:
@@ -114,7 +114,7 @@ class Registry:
             return True
 
     def tell(self, address: Address, now: float) -> bool:
-        """Answer, once per address and minute, whether peers are to be told of a death."""
+        """Return whether to tell peers of a death: True once per address and minute."""
         with self._lock:
             if now - self._told.get(address, float("-inf")) < self._settings.tell_again:
                 return False
@@ -134,7 +134,7 @@ class Registry:
             return sorted(self._rows)
 
     def list_changed(self, address: Address, link, count: int) -> bool:
-        """Note how long a list this registered peer is sent; answer whether that is news."""
+        """Note how many addresses this peer is sent; return whether it is another number."""
         with self._lock:
             row = self._rows.get(address)
             if row is None or row.link is not link or row.told == count:

@@ -1,11 +1,10 @@
-"""Catching up: what each neighbour has that was missed, and from whom to fetch it next.
+"""Catching up: which messages are lacking here, which neighbour offers them, which is asked next.
 
-The rules of anti-entropy (Demers et al. 1987, section 1.3) on the side that lacks something;
+The rules of anti-entropy (Demers et al. 1987, section 1.3) for the side that lacks something;
 no socket, no clock. Link readers call it when a vector, a portion or the end of a link comes.
 
-One neighbour is asked at a time, for one portion at a time, so that what six neighbours have
-is fetched once and a large catch-up never fills a backlog. What it has to say beyond that is
-an offer that waits for its turn.
+One neighbour is asked at a time, for one portion at a time: messages that six neighbours offer
+are fetched once, and a large catch-up never fills a backlog. All other offers wait.
 """
 
 import threading
@@ -13,29 +12,29 @@ import threading
 from gossip.intervals import Intervals
 from gossip.spread.message_list import MessageList
 
-OFFER_LIMIT = 20_000  # ranges kept per neighbour; a later comparison brings the rest
+OFFER_LIMIT = 20_000  # ranges that an offer may have; a later comparison brings the rest
 WANT_LIMIT = 500  # ranges asked for at once
 
 
 class CatchUp:
-    """Offers by neighbours of what this peer lacks, fetched portion by portion."""
+    """The offers of neighbours: messages that are lacking here, fetched portion by portion."""
 
     def __init__(self, messages: MessageList, patience: float):
         self._messages = messages
-        self._patience = patience  # seconds without a word before another's turn comes
+        self._patience = patience  # seconds without a word before another neighbour is asked
         self._lock = threading.Lock()  # guards everything below
         self._offers: dict[object, dict[bytes, Intervals]] = {}  # link -> run -> numbers
-        self._sizes: dict[object, int] = {}  # link -> ranges offered since it was last counted
+        self._sizes: dict[object, int] = {}  # link -> ranges in its offer, at most
         self._asked = None  # the link that was asked for a portion
         self._silent_at = 0.0  # when it counts as silent, unless its portion has come
-        self._want = []  # what it was asked for
-        self._ignored = 0  # offers of which the end was dropped
+        self._want = []  # the entries it was asked for
+        self._ignored = 0  # offers that were cut off
 
     def offered(self, link, entries, meeting: bool) -> None:
-        """A neighbour says what it has seen: note what of it is lacking here.
+        """A neighbour tells what it has seen: the part that is lacking here is its offer.
 
-        Older runs come first. When two have just met, what others called gone is asked for
-        once more: the new neighbour may hold it.
+        Older runs come first. When two have just met, numbers that are gone are asked for once
+        more, for the new neighbour may hold the texts.
         """
         lacking = self._messages.lacking(entries, ask_again=meeting)
         lacking.sort(key=_start)
@@ -50,17 +49,17 @@ class CatchUp:
                 offer[run] = Intervals(ranges)
 
     def dropped(self) -> dict[str, int]:
-        """What was dropped since the start, and how often."""
+        """How often an offer was cut off since the start."""
         with self._lock:
             return {"offers too large to keep": self._ignored}
 
     def next_want(self, now: float):
-        """Return (link to ask, what to ask it for), or None while nothing is to be asked."""
+        """Return (link to ask, entries to ask for), or None while there is nothing to ask."""
         with self._lock:
             if self._asked is not None and now < self._silent_at:
                 return None
             stalled, self._asked = self._asked, None
-            if stalled in self._offers:  # its next turn comes after all others
+            if stalled in self._offers:  # it is asked again after all others
                 self._offers[stalled] = self._offers.pop(stalled)
             links = list(self._offers)
         for link in links:
@@ -75,13 +74,14 @@ class CatchUp:
         return None
 
     def silent_at(self) -> float | None:
-        """When another neighbour's turn comes, unless a portion comes first; None when no portion
+        """When another neighbour is asked, unless the portion comes first; None while no portion
         is awaited."""
         with self._lock:
             return None if self._asked is None else self._silent_at
 
     def _still_lacking(self, link):
-        """What of an offer has not come from elsewhere meanwhile; an empty offer is dropped."""
+        """The part of an offer that is still lacking, at most so much as is asked for at once;
+        an offer of which nothing is left is dropped."""
         with self._lock:
             offer = dict(self._offers.get(link, {}))
         lacking = self._messages.lacking(
@@ -90,7 +90,7 @@ class CatchUp:
         with self._lock:
             standing = self._offers.get(link, {})
             for run, numbers in offer.items():
-                if standing.get(run) is numbers:  # not offered anew meanwhile
+                if standing.get(run) is numbers:  # no newer offer has come meanwhile
                     del standing[run]
                     if run in left:
                         standing[run] = left[run]
@@ -106,7 +106,7 @@ class CatchUp:
         return want
 
     def gone(self, link, entries):
-        """A neighbour no longer holds these; return those of them that it had offered."""
+        """A neighbour no longer holds these; return the part of them that it had offered."""
         with self._lock:
             offer = dict(self._offers.get(link, {}))
         heard, left = [], {}
@@ -124,8 +124,8 @@ class CatchUp:
         return heard
 
     def portion_taken(self, link) -> None:
-        """The portion that was asked for has come; if it changed nothing, so much of the offer
-        was empty."""
+        """The portion that was asked for has come. If nothing of it was in it, that part of the
+        offer is dropped."""
         with self._lock:
             if self._asked is not link:
                 return
@@ -134,7 +134,7 @@ class CatchUp:
             self.gone(link, want)
 
     def _drop(self, link) -> None:
-        """Forget what a link offers. Expects the lock."""
+        """Drop the offer of a link. Expects the lock."""
         self._offers.pop(link, None)
         self._sizes.pop(link, None)
 
@@ -147,5 +147,5 @@ class CatchUp:
 
 
 def _start(entry) -> int:
-    """When a run began, by its origin's clock."""
+    """When the run of an entry began, by its origin's clock."""
     return int(entry[0].rpartition(b":")[2])

@@ -1,11 +1,12 @@
-"""The message list: which gossip messages a peer has seen, and the texts that it still holds.
+"""The message list: which gossip messages a peer has seen, and which texts it still holds.
 
 Rules only: link readers, generator, console and anti-entropy call it from their threads.
 
-A message is known by its origin's run and its number. The texts are kept by the SHA-256 of
-their lines, the oldest arrival leaves first; the numbers are kept as intervals per run and
-outlive the texts, so that a replay of what was evicted is still old. Numbers that a neighbour
-declared gone are kept beside them: not seen, but not asked for again either.
+A message is known by its run (one life of its origin) and its number. A text is kept under the
+SHA-256 of its line, until more have come than may be held: then the oldest arrival is evicted.
+The numbers of a run are kept as intervals and outlive the texts, so that an evicted message that
+is sent again is still old. A number is gone when a neighbour says that it no longer holds the
+text: it was not seen here, but is not asked for again either.
 """
 
 import collections
@@ -21,7 +22,7 @@ from gossip.spread.run import ALL_SLICES, SLICES, Run, sha256
 
 
 class Fresh(NamedTuple):
-    """The new ones of a batch, in their order, and the fault at which reading it ended."""
+    """The new lines of a batch, in order, and the fault at which reading it ended, if any."""
 
     lines: list[bytes]
     shown: list[str]
@@ -29,26 +30,26 @@ class Fresh(NamedTuple):
 
 
 class MessageList:
-    """What this peer has seen; `add` is the one place that tells new from old."""
+    """The messages that this peer has seen; `add` is the one place that tells new from old."""
 
     def __init__(self, settings: Settings, own_run: bytes = b""):
         self._settings = settings
-        self._own_run = own_run  # messages of this run are made here and nowhere else
+        self._own_run = own_run  # only this peer makes messages of this run
         self._lock = threading.Lock()  # guards everything below
         self._texts: dict[bytes, bytes] = {}  # digest -> line as received
-        self._lines: set[bytes] = set()  # the same lines, to know a repetition without a hash
+        self._lines: set[bytes] = set()  # the same lines: a repetition is found without a hash
         self._order = collections.deque()  # (digest, run, number), oldest arrival first
         self._bytes = 0  # size of all texts
         self._runs: collections.OrderedDict[bytes, Run] = collections.OrderedDict()
-        self._changed: set[Run] = set()  # runs whose share of the digest is out of date
-        self._digests = [[0] * SLICES, [0] * SLICES]  # of what is known, of what was seen
+        self._changed: set[Run] = set()  # runs whose shares of the digests are out of date
+        self._digests = [[0] * SLICES, [0] * SLICES]  # slices of what is known, of what was seen
         self._old = 0  # messages dropped as old
-        self._forged = 0  # messages of our own run that we did not make, or made long ago
-        self._dropped = collections.Counter()  # what else was dropped -> how often
+        self._forged = 0  # messages of our own run that came from others
+        self._dropped = collections.Counter()  # the name of what else was dropped -> how often
 
     def unknown(self, lines: list[bytes]) -> list[bytes]:
-        """Leave out the lines, of whatever kind, that repeat a held gossip line exactly: most
-        of what arrives. No look further, no hash."""
+        """Return the lines, of whatever kind, without exact repetitions of a held gossip line.
+        Most lines that arrive are repetitions, and here they cost no parsing and no hash."""
         with self._lock:
             known = self._lines
             unknown = [line for line in lines if line not in known]
@@ -56,8 +57,8 @@ class MessageList:
             return unknown
 
     def add(self, lines: list[bytes], made_here: bool = False) -> Fresh:
-        """Take gossip lines, received or made here; return those that are new, each checked in
-        full. What others made in the name of one's own run is dropped."""
+        """Take gossip lines, received or made here; return the new ones, each checked in full.
+        A message of one's own run that came from others is forged, and dropped."""
         fresh = Fresh([], [], None)
         with self._lock:
             for line in lines:
@@ -88,7 +89,7 @@ class MessageList:
             return len(self._texts)
 
     def latest(self, most: int) -> list[bytes]:
-        """The texts that came last, in the order in which they came."""
+        """The last texts, `most` of them, in the order in which they came."""
         with self._lock:
             texts = []
             for digest, run, number in reversed(self._order):
@@ -99,26 +100,26 @@ class MessageList:
             return texts[::-1]
 
     def dropped(self) -> dict[str, int]:
-        """What was dropped since the start, and how often."""
+        """How often each kind of thing was dropped since the start."""
         with self._lock:
             return {"messages that were old": self._old,
                     "messages in our name": self._forged, **self._dropped}
 
     def digest(self, seen_only: bool = False) -> str:
-        """A digest of all that is known: equal for two peers that have nothing to tell each
-        other (or, if asked, of what was seen: what others called gone does not count)."""
+        """A digest of all that is known, as 32 hex digits: equal for two peers that have nothing
+        to tell each other. With `seen_only`, what is gone does not count as known."""
         with self._lock:
             self._renew_digests()
             return f"{functools.reduce(operator.xor, self._digests[seen_only]):032x}"
 
     def slices(self, seen_only: bool = False) -> list[int]:
-        """The same in SLICES slices, each 32 bits long."""
+        """The same digest in 64 slices, each a number of 32 bits."""
         with self._lock:
             self._renew_digests()
             return [one & 0xFFFF_FFFF for one in self._digests[seen_only]]
 
     def _renew_digests(self) -> None:
-        """Expects the lock."""
+        """Bring the digests up to date. Expects the lock."""
         for run in self._changed:
             shares = run.digests()
             for digests, old, new in zip(self._digests, run.shares, shares):
@@ -127,24 +128,25 @@ class MessageList:
         self._changed.clear()
 
     def vector(self, slices: int = ALL_SLICES) -> list[bytes]:
-        """All that is known of runs in some slices of the digest (bits of `slices`): the entries
-        of a status line, one per run."""
+        """All that is known of the runs in some slices of the digest, as entries of a status
+        line, one per run. Bit n of `slices` stands for slice n."""
         with self._lock:
             return [run.entry() for run in self._runs.values()
                     if slices >> run.slice & 1 and run.ranges()]
 
     def runs(self) -> int:
-        """Of how many runs something is known."""
+        """How many runs are known."""
         with self._lock:
             return len(self._runs)
 
     def lacking(self, entries, ask_again: bool) -> list[tuple[bytes, list[Range]]]:
-        """What of another's vector was not seen here (and, unless asked, is not gone)."""
+        """The part of another peer's vector that is not known here; with `ask_again`, the part
+        that was not seen here, although it may be gone."""
         lacking = []
         with self._lock:
             for key, ranges in entries:
                 if key == self._own_run:
-                    continue  # what others have of it beyond ours is forged
+                    continue  # messages of our own run that only others have are forged
                 run = self._runs.get(key)
                 if run is not None and not ask_again and run.ranges() == ranges:
                     continue
@@ -156,10 +158,10 @@ class MessageList:
         return lacking
 
     def texts(self, entries, limit: int):
-        """Return (lines held of what is wanted, in number order; what of it was known here
-        once, and is not held).
+        """Return (the wanted lines that are held, in number order; the wanted numbers that are
+        known, but no longer held).
 
-        Stops after about `limit` bytes; what comes later is in neither.
+        Stops after about `limit` bytes; later numbers are in neither.
         """
         lines, gone, size = [], [], 0
         with self._lock:
@@ -180,10 +182,10 @@ class MessageList:
         return lines, _joined(gone)
 
     def note_gone(self, entries) -> None:
-        """Remember that these can no longer be had: do not ask for them again.
+        """A neighbour says that these are gone: do not ask for them again.
 
-        It is a neighbour's word only: when one of them comes all the same, none counts as gone
-        any longer.
+        When one of them comes all the same, its word was wrong, and no number of the run counts
+        as gone any longer.
         """
         with self._lock:
             for key, ranges in entries:
@@ -196,7 +198,7 @@ class MessageList:
                 self._note_change(run)
 
     def _run(self, key: bytes) -> Run:
-        """The row of a run, now the one used last. Expects the lock."""
+        """The row of a run, which is now the one used last. Expects the lock."""
         run = self._runs.get(key)
         if run is None:
             wire.check_run(key)
@@ -211,7 +213,7 @@ class MessageList:
         """Keep a new text. Expects the lock."""
         self._note_change(run)
         if len(run.gone) and number in run.gone:
-            run.gone = Intervals()  # it was not gone, and so may the others not be
+            run.gone = Intervals()  # this one was not gone, so the others may not be either
         if len(run.seen) > self._settings.intervals_kept:
             self._bound(run.seen)
         run.hold(number, digest)
@@ -221,12 +223,12 @@ class MessageList:
         self._bytes += len(line)
 
     def _note_change(self, run: Run) -> None:
-        """Expects the lock."""
+        """More is known of a run. Expects the lock."""
         run.changed()
         self._changed.add(run)
 
     def _bound(self, intervals: Intervals) -> None:
-        """Keep an interval set within its limit. Expects the lock."""
+        """Close the lowest gaps of a set that has too many intervals. Expects the lock."""
         while len(intervals) > self._settings.intervals_kept:
             intervals.close_lowest_gap()
             self._dropped["gaps closed in the numbers of a run"] += 1

@@ -1,4 +1,4 @@
-"""The origin of gossip: numbers the messages of this run and makes their lines.
+"""The origin of gossip: numbers the messages that this peer makes, and writes their lines.
 
 Rules only; generator and console call it.
 """
@@ -18,16 +18,16 @@ class TooLong(ValueError):
 
 
 class Origin:
-    """Makes the gossip lines of one run."""
+    """Makes the gossip lines of one run, that is one life of this peer."""
 
     def __init__(self, own: Address, start: int):
         self._own = own
         self.start = start  # Unix milliseconds
         self._lock = threading.Lock()  # guards _number
-        self._number = 0  # of the last message made
+        self._number = 0  # the number of the last message made
 
     def check(self, text: str, now: float) -> None:
-        """TooLong when a text has no room in the next message."""
+        """Raise TooLong when a text does not fit into the next message."""
         with self._lock:
             number = self._number + 1
         self._line(text, number, now)
@@ -40,7 +40,8 @@ class Origin:
         return line
 
     def lines(self, texts: list[str], now: float) -> list[bytes]:
-        """The lines of new messages with these texts; TooLong (and none made) when one is."""
+        """Make messages with these texts and return their lines; TooLong, and none made, when one
+        text does not fit."""
         with self._lock:
             lines = [self._line(text, number, now)
                      for number, text in enumerate(texts, self._number + 1)]

@@ -1,14 +1,15 @@
-"""Rumors: which of them goes to which neighbour next, and when it is told no longer.
+"""Rumors: which of them is told to which neighbour next, and when telling it ends.
 
 Rules only: no socket, no clock. A. Demers et al., "Epidemic algorithms for replicated database
-maintenance", PODC 1987, section 1.4: rumor mongering with feedback and a coin. A rumor goes to
-a random neighbour among those not known to have it. When that neighbour did not have it,
-another one is told; when it had, a coin decides whether another one is told.
+maintenance", PODC 1987, section 1.4: rumor mongering with feedback and a coin. A rumor is told to
+a random neighbour among those not known to have it. When the neighbour did not have it, another
+one is told; when it had it, a coin decides whether another one is told.
 
-What a neighbour has not answered is told again after a while, some times; then the neighbour
-is silent and told nothing until something is heard of it, and its rumors go to others. At most
-a window of bytes is unanswered by one neighbour: what is meant for it waits. By TCP, "heard"
-is an answer; by datagrams, which may get lost, it is anything at all.
+A rumor that a neighbour does not answer is told to it again, up to `tries` times in all. Then the
+neighbour is silent: its rumors go to others, and it is told nothing until something is heard
+from it. The window is the number of bytes that one neighbour may leave unanswered; further
+rumors wait in its queue. Over TCP, only an answer is heard; over datagrams, which may get lost,
+everything that comes is.
 """
 
 import collections
@@ -18,21 +19,21 @@ from typing import NamedTuple
 
 from gossip.intervals import Intervals
 
-HOT_LIMIT = 20_000  # rumors told at a time; beyond that the oldest is told to nobody else
-HOT_BYTES = 16 << 20  # bytes of their lines; the same
-QUEUE_BYTES = 256 << 10  # that may wait for one neighbour's window; beyond that it is passed over
-SEND_CHARGE = 1_000  # bytes that one sending costs in the window beside its lines
+HOT_LIMIT = 20_000  # rumors told at the same time; of more, the oldest is told no longer
+HOT_BYTES = 16 << 20  # the same in bytes of their lines
+QUEUE_BYTES = 256 << 10  # bytes in one queue; a neighbour with more is passed over
+SEND_CHARGE = 1_000  # bytes of the window that one sending takes beside its lines
 
 Key = tuple[bytes, int]  # run and number of a message
 
 
 class Telling(NamedTuple):
-    """How rumors are told; lengths in bytes, times in seconds."""
+    """How rumors are told."""
 
-    stop: float  # probability that a useless telling is the last one of a rumor
-    at_once: int  # neighbours that are told a rumor at the same time
-    window: int  # what may be unanswered by one neighbour
-    patience: float  # until an unanswered rumor is told again
+    stop: float  # probability that a rumor stops when it was told in vain
+    at_once: int  # neighbours to which one rumor is told at the same time
+    window: int  # bytes that one neighbour may leave unanswered
+    patience: float  # seconds until an unanswered rumor is told again
     tries: int  # tellings until the neighbour counts as silent
 
 
@@ -44,23 +45,23 @@ class _Rumor:
     def __init__(self, key: Key, line: bytes, source):
         self.key = key
         self.line = line
-        self.known = {source}  # links that lead to those who have it
-        self.asked = set()  # links that lead to those who were told, or are to be
-        self.open = 0  # links that are being told it
-        self.stopped = False  # nobody else is told
+        self.known = {source}  # links to neighbours that have it
+        self.asked = set()  # links to neighbours that were told it, or are to be
+        self.open = 0  # to how many links it is being told
+        self.stopped = False  # no further link is told it
 
 
 class _Unanswered(NamedTuple):
     """One telling that has not been answered."""
 
     rumor: _Rumor
-    at: float  # when
-    tries: int  # how often so far
+    at: float  # when it was told
+    tries: int  # how often it was told so far
     charge: int  # bytes of the window that it takes
 
 
 class _Channel:
-    """What is meant for one neighbour."""
+    """The rumors for one neighbour: waiting, and unanswered."""
 
     __slots__ = ("queue", "queued", "unanswered", "used", "heard", "silent")
 
@@ -69,13 +70,13 @@ class _Channel:
         self.queued = 0  # bytes of them
         self.unanswered: collections.OrderedDict[Key, _Unanswered] = collections.OrderedDict()
         self.used = 0  # bytes of the window that are unanswered
-        self.heard = 0.0  # when something came from there
+        self.heard = 0.0  # when something was last heard from the neighbour
         self.silent = False
 
 
 class Rumors:
-    """The rumors that a peer tells, and what its neighbours have answered. A neighbour is
-    known by its link, whatever that is."""
+    """The rumors that a peer tells, and the answers of its neighbours. Links stand for
+    neighbours; a link may be any object."""
 
     def __init__(self, telling: Telling, rng):
         self._telling = telling
@@ -83,14 +84,14 @@ class Rumors:
         self._lock = threading.Lock()  # guards everything below
         self._hot: collections.OrderedDict[Key, _Rumor] = collections.OrderedDict()
         self._bytes = 0  # of their lines
-        self._ready: list[_Rumor] = []  # hot, and somebody is to be found to tell
+        self._ready: list[_Rumor] = []  # a neighbour to tell is to be found for these
         self._channels: dict[object, _Channel] = {}
-        self._queued: dict[object, _Channel] = {}  # those with a queue
-        self._repeat_at = math.inf  # nothing unanswered is due before
+        self._queued: dict[object, _Channel] = {}  # the channels whose queue is not empty
+        self._repeat_at = math.inf  # nothing unanswered is due earlier
         self._dropped = collections.Counter()
 
     def add(self, messages: list[tuple[Key, bytes]], source) -> None:
-        """These messages are new; the neighbour `source` has them."""
+        """Begin to tell new messages; the neighbour `source` has them."""
         with self._lock:
             for key, line in messages:
                 rumor = self._hot[key] = _Rumor(key, line, source)
@@ -101,14 +102,14 @@ class Rumors:
                 self._dropped["rumors told no longer: too many"] += 1
 
     def note_known(self, link, keys) -> None:
-        """A neighbour has these: it has told them itself."""
+        """A neighbour has these messages, for it has told them."""
         with self._lock:
             for key in keys:
                 if key in self._hot:
                     self._hot[key].known.add(link)
 
     def heard(self, link, now: float) -> bool:
-        """Something came from a neighbour; answer whether it had been silent."""
+        """Something came from a neighbour; return whether it had been silent."""
         with self._lock:
             channel = self._channel(link)
             channel.heard = now
@@ -116,7 +117,7 @@ class Rumors:
             return was_silent
 
     def answered(self, link, entries, knew: bool) -> None:
-        """A neighbour has taken what it was told (run and ranges each), or knew it before."""
+        """A neighbour answers rumors (run and ranges each): it took them as new, or knew them."""
         with self._lock:
             channel = self._channels.get(link)
             if channel is None:
@@ -130,34 +131,34 @@ class Rumors:
                 self._closed(rumor)
 
     def turn(self, links, now: float) -> list[tuple[object, list[bytes]]]:
-        """What is to be told now: (link, lines) for some of the links."""
+        """The rumors to tell now: (link, lines) for some of the links."""
         with self._lock:
             self._forget_others(links)
             tellings = self._repeat(now) if now >= self._repeat_at else {}
             self._choose(links)
             self._take(tellings, now)
-            while self._ready:  # some have come from those who were to be told
+            while self._ready:  # a neighbour in whose queue they were has told them itself
                 self._choose(links)
                 self._take(tellings, now)
             return [(link, lines) for link, lines in tellings.items() if lines]
 
     def next_at(self) -> float | None:
-        """When something unanswered is due; None while there is nothing."""
+        """When an unanswered rumor is due to be told again; None while there is none."""
         with self._lock:
             due = self._first_due()
             return due if due < math.inf else None
 
     def on_end(self, link) -> None:
-        """A link has ended: others are told what it was to be told."""
+        """A link has ended: its rumors are told to others."""
         with self._lock:
             if link in self._channels:
                 self._give_up(link)
                 del self._channels[link]
 
     def flush(self, links, last: list[bytes]) -> list[tuple[object, list[bytes]]]:
-        """What has not been told once so far, whatever the windows say; to those who are silent
-        the last lines, in case they listen again. For a process that is about to end: what is
-        flushed stays in the queues."""
+        """All rumors in the queues, whatever the windows say; and for silent neighbours the last
+        lines, in case they listen again. For a process that is about to end: the queues stay
+        as they are."""
         with self._lock:
             self._choose(links)
             flushed = [(link, [rumor.line for rumor in channel.queue])
@@ -171,22 +172,23 @@ class Rumors:
             return len(self._hot)
 
     def dropped(self) -> dict[str, int]:
-        """What was dropped since the start, and how often."""
+        """How often each kind of thing was dropped since the start."""
         with self._lock:
             return dict(self._dropped)
 
     # All of these expect the lock.
 
     def _forget_others(self, links) -> None:
-        """A turn that had begun with older links has made the channel of one that ended anew."""
+        """Remove the channels of ended links: a turn on another thread that still had such a link
+        may have made its channel again."""
         standing = set(links)
         for link in [link for link in self._channels if link not in standing]:
             self._give_up(link)
             del self._channels[link]
 
     def _choose(self, links) -> None:
-        """Find neighbours to tell for every rumor that needs some: the same for as many as
-        possible, so that they travel together."""
+        """Find neighbours to tell for every rumor that needs some; the same for many rumors, so
+        that these are sent together."""
         ready, self._ready = [rumor for rumor in self._ready if not rumor.stopped], []
         if not ready:
             return
@@ -204,14 +206,14 @@ class Rumors:
                 self._stop(rumor)
 
     def _occupied(self, entry: tuple[object, _Channel]) -> bool:
-        """Whether a neighbour's window is full: others come first."""
+        """Whether a neighbour's window is full: others are chosen first."""
         return bool(entry[1].queue) or entry[1].used >= self._telling.window
 
     def _channel(self, link) -> _Channel:
         return self._channels.setdefault(link, _Channel())
 
     def _assign(self, rumor: _Rumor, link, channel: _Channel) -> None:
-        """A rumor is to be told to a neighbour as soon as the window allows."""
+        """Put a rumor into a neighbour's queue, to be told as soon as the window allows."""
         rumor.asked.add(link)
         rumor.open += 1
         channel.queue.append(rumor)
@@ -219,7 +221,7 @@ class Rumors:
         self._queued[link] = channel
 
     def _take(self, tellings: dict, now: float) -> None:
-        """Move what the windows have room for from the queues to the tellings."""
+        """Move rumors from the queues to the tellings, as far as the windows have room."""
         for link, channel in list(self._queued.items()):
             batch = tellings.setdefault(link, [])
             while channel.queue and channel.used < self._telling.window:
@@ -238,8 +240,8 @@ class Rumors:
                 del self._queued[link]
 
     def _repeat(self, now: float) -> dict[object, list[bytes]]:
-        """Tell again what was not answered in time, and give up what never was; who has said
-        nothing at all since then counts as silent."""
+        """Tell again the rumors that were not answered in time. A rumor that was told often
+        enough is given up; a neighbour from which nothing was heard since then is silent."""
         tellings = {}
         for link, channel in self._channels.items():
             batch = tellings[link] = []
@@ -251,7 +253,7 @@ class Rumors:
                     channel.unanswered[key] = told._replace(at=now, tries=told.tries + 1)
                     channel.unanswered.move_to_end(key)
                     batch.append(told.rumor.line)
-                elif channel.heard >= told.at:  # it lives: only this has been lost
+                elif channel.heard >= told.at:  # the neighbour lives: only this rumor was lost
                     del channel.unanswered[key]
                     channel.used -= told.charge
                     self._closed(told.rumor)
@@ -263,13 +265,13 @@ class Rumors:
         return tellings
 
     def _first_due(self) -> float:
-        """When the first of what is unanswered is due; infinity when nothing is."""
+        """When the first unanswered rumor is due; infinity without one."""
         first = [next(iter(channel.unanswered.values())).at
                  for channel in self._channels.values() if channel.unanswered]
         return min(first, default=math.inf) + self._telling.patience
 
     def _give_up(self, link) -> None:
-        """Nobody answers there: others are told instead."""
+        """Take all rumors from a link: they are told to others instead."""
         channel = self._channels[link]
         self._queued.pop(link, None)
         rumors = [*(told.rumor for told in channel.unanswered.values()), *channel.queue]
@@ -286,15 +288,15 @@ class Rumors:
             self._ready.append(rumor)
 
     def _stop(self, rumor: _Rumor) -> None:
-        """Begin no other telling of a rumor."""
+        """Tell a rumor to no further link."""
         rumor.stopped = True
         if self._hot.pop(rumor.key, None) is not None:
             self._bytes -= len(rumor.line)
 
 
 def _named(unanswered, entries) -> list[Key]:
-    """Those of the keys that the entries name, without counting through what a stranger may
-    claim: 1-9223372036854775807 is one range, too."""
+    """The unanswered keys that the entries name. A hostile answer costs no more than others,
+    although 1-9223372036854775807 is one range, too."""
     if sum(last - first + 1 for _, ranges in entries for first, last in ranges) <= len(unanswered):
         return [(run, number) for run, ranges in entries for first, last in ranges
                 for number in range(first, last + 1) if (run, number) in unanswered]

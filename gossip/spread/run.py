@@ -1,6 +1,6 @@
-"""What is known of one run: which of its messages were seen, which texts are held.
+"""One run, that is one life of one peer: which of its messages were seen, which texts are held.
 
-Pure values, not locked: the message list guards them. A run is one life of one peer.
+Pure values without a lock: the message list guards them.
 """
 
 import hashlib
@@ -12,12 +12,12 @@ from gossip.intervals import Intervals, Range
 
 sha256 = hashlib.sha256
 
-SLICES = wire.SLICES  # of the digest: two peers that differ a little show only what differs
+SLICES = wire.SLICES  # of a digest: two peers that differ a little show only slices that differ
 ALL_SLICES = (1 << SLICES) - 1
 
 
 class Run:
-    """What is known of one life of one peer."""
+    """What this peer knows of one run."""
 
     __slots__ = ("key", "slice", "seen", "gone", "held", "shares", "_sorted", "_ranges",
                  "_entry")
@@ -29,16 +29,16 @@ class Run:
         self.gone = Intervals()
         self.held: dict[int, bytes] = {}  # number -> digest of its line
         self._sorted: list[int] | None = None  # the numbers held, while they do not change
-        self.shares = (0, 0)  # of what is known of it, and of what was seen, in the digests
-        self._ranges: list[Range] | None = None  # those of known(), while they do not change
-        self._entry: bytes | None = None  # the same in the words of the wire
+        self.shares = (0, 0)  # its digests of what is known and of what was seen, when last counted
+        self._ranges: list[Range] | None = None  # the ranges of known(), while they do not change
+        self._entry: bytes | None = None  # the same as an entry of a status line
 
     def hold(self, number: int, digest: bytes) -> None:
         self.held[number] = digest
         self._sorted = None
 
     def drop(self, number: int) -> bool:
-        """Hold a text no more; answer whether it was held."""
+        """Stop holding a text; return whether it was held."""
         self._sorted = None
         return self.held.pop(number, None) is not None
 
@@ -51,29 +51,29 @@ class Run:
         return self._sorted[bisect_left(self._sorted, first):bisect_right(self._sorted, last)]
 
     def known(self) -> Intervals:
-        """Seen or gone: what this peer does not ask for."""
+        """The numbers seen or gone: this peer does not ask for them."""
         if not len(self.gone):
             return self.seen
         return Intervals(self.seen.ranges() + self.gone.ranges())
 
     def changed(self) -> None:
-        """More is seen or gone."""
+        """Call this when more is seen or gone."""
         self._ranges = self._entry = None
 
     def ranges(self) -> list[Range]:
-        """What is known, as ranges (not to be changed)."""
+        """The numbers known, as ranges. The caller must not change the list."""
         if self._ranges is None:
             self._ranges = self.known().ranges()
         return self._ranges
 
     def entry(self) -> bytes:
-        """What is known, in the words of the wire."""
+        """The numbers known, as an entry of a status line."""
         if self._entry is None:
             self._entry = wire.status_entry(self.key, self.ranges())
         return self._entry
 
     def digests(self) -> tuple[int, int]:
-        """Digests of what is known of the run, and of what was seen of it."""
+        """Two digests: of the numbers known, and of the numbers seen."""
         known = self._digest_of(self.ranges())
         return known, known if not len(self.gone) else self._digest_of(self.seen.ranges())
 
