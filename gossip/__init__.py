@@ -1,17 +1,22 @@
-"""The parts that seed.py, peer.py and runner.py are made of. Imports point downwards only.
+"""The parts that seed.py, peer.py and runner.py are made of: the map.
 
-faces     programs, chat_program, command_line, limits, signals, console, chat_console,
-          network, worker, progress, bench, records, graph, degrees, check, layout, charts,
-          plot, report (page.html, .css, .js)
-node      node (what seed and peer share), chat, pool, prober, link_check
-outside   link, flusher, flood, mongering, spreading, anti_entropy, datagrams, listener,
-          output_file, screen, keyboard
-rules     message_list, catch_up, neighbours, overlay, places, liveness, peer_list, origin,
-          registrations, registry, rumors, waiting_room, cadence, counters, chat_log
-values    addresses, capacity, powerlaw, intervals, pieces, wire, settings, doorstep
+    wire/          what is said: every line, written and read
+    seeds/         registering: a seed's list, a peer's side of it, reports between seeds
+    overlay/       who is whose neighbour: the ring, places, links that begin and end
+    spread/        how a message reaches everyone, once
+    liveness/      who lives: rounds of questions, and the prober
+    node/          what seed and peer share: links, roles, dispatch, the output file, the world
+    net/           the real world: threads, sockets and clocks that a node meets
+    chat/          the chat servers and their console
+    voidphone/     the gossip module of the VoidPhone project
+    proof/         what the output files prove
+    pictures/      what can be looked at
+    terminal/      a program and its terminal
+    programs/      from a command line to running nodes, one file per program
+    experiments/   whole networks, and benchmarks of them
+    addresses, intervals, capacity, settings     values that every folder may name
 
-The folder `module` is the gossip module of the VoidPhone project, on the same links and nodes.
-
-A rule is a class of values: no socket, no thread, no clock (time and randomness are handed
-in). `outside` moves bytes. `peer.py` and `seed.py` are the places where rules meet links.
+wire, seeds, overlay, spread and liveness are the words of the assignment: rules without a thread,
+a socket or a clock, which are handed the time. They never know one another; peer.py and seed.py are
+where they meet. Which folder may import which: tests/test_layers.py.
 """

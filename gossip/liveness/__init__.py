@@ -1,4 +1,7 @@
-"""Who lives: unanswered requests counted in rounds, and one more probe before a verdict.
+"""Who lives: unanswered requests counted in rounds, and probes before a verdict.
 
-What follows from a death is in peer.py and seed.py.
+rounds   a peer's neighbours: requests unanswered in a row
+prober   a seed's probes, so many at once
+
+What follows from a death is in peer.py and seed.py; the lines of a probe are in node/probe.py.
 """

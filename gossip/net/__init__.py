@@ -1,4 +1,9 @@
-"""The real world: sockets, and the threads that wait on them.
+"""The real world of a node: the only place where it meets threads, sockets and clocks.
 
-It moves bytes and lines, and does not know what they mean.
+live_world   what a node may ask for, live      threads      threads with an owner
+listener     accepts connections                connection   one TCP socket
+reading      waits for the lines of a link      flusher      sends what was not taken at once
+datagrams    lines over UDP, for the chat
+
+It moves bytes, and does not know what lines mean. Nothing here imports node/.
 """

@@ -1,4 +1,11 @@
-"""What seed and peer share: links with roles, dispatch of lines, the output file, counts.
+"""What seed and peer share.
+
+node         address, links with roles, who handles which line, start and stop
+world        what a node asks of the world (live: net/; a heap of events: tests)
+link         one connection and who is at its end     framing    bytes into lines
+backlog      what waits to be sent                    probe      one question: do you answer?
+waiting_room links that have not introduced themselves
+output_file  one line per event                       counters   what is counted, budgets
 
 What lines mean is in seed.py and peer.py.
 """

@@ -1,4 +1,10 @@
-"""Who is whose neighbour: the ring, capacities in use, one link per pair, whom to dial next.
+"""Who is whose neighbour.
 
-Rules only; how messages travel over the links is in spread/.
+ring         successors, who must be accepted, who is surplus
+places       which peer to dial next        neighbours   the table, one link per pair
+peer_list    all peers that are known       link_check   does an older link still answer
+linking      how links to neighbours begin and end: the part of a peer that uses all these
+farewell     how a peer leaves
+
+How messages travel over the links is in spread/.
 """

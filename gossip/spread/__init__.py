@@ -1,4 +1,10 @@
-"""How a message reaches everyone, once: the message list, flooding, rumors, anti-entropy.
+"""How a message reaches everyone, once.
+
+spreading      the part of a node that uses all these: takes lines in, hands them on
+origin         numbers the messages made here
+message_list   new or old, and the texts held     run            what is known of one life of a peer
+flood          to all neighbours                  rumors, mongering   to one after the other
+catch_up, anti_entropy   compare what was seen, and fetch what is lacking
 
 Which links there are is decided in overlay/.
 """
