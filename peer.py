@@ -76,7 +76,7 @@ class Peer(Node):
         self.messages = self.spreading.messages
         self.liveness = Liveness(settings.liveness_misses,
                                  self.neighbours.capacity + settings.spare_links)
-        self.parted = self.liveness.forget  # linking calls it when a link has ended for good
+        self.unlinked = self.liveness.forget  # linking calls it when a link has ended for good
         self._generated = 0  # messages so far; the generator's own
         self._round_due = float("inf")  # when the next liveness round is due; that thread's own
 
@@ -161,11 +161,11 @@ class Peer(Node):
         if not suspect:
             return
         if alive is not False:
-            self.linking.part(peer, "silent, but alive", link)
+            self.linking.unlink(peer, "silent, but alive", link)
             return
         self.output.write(f"dead:{peer}")
         self.peer_list.discard(peer)
-        self.linking.part(peer, "dead", link)
+        self.linking.unlink(peer, "dead", link)
         self.joining.report(wire.DeadNode(peer, wire.format_time(self.time()), self.address))
 
     # Membership, anti-entropy, and leaving.
@@ -280,7 +280,7 @@ class Peer(Node):
         if dead == self.address or self.liveness.answered_within(dead, lately, self.now()):
             return
         self.peer_list.discard(dead)
-        self.linking.part(dead, "told dead", self.neighbours.link(dead))
+        self.linking.unlink(dead, "told dead", self.neighbours.link(dead))
 
     def status(self) -> dict[str, object]:
         """Counts of what there is and of everything that was dropped."""

@@ -188,7 +188,7 @@ def worker_command(arguments: list[str]) -> None:
     if args.kind == "seed":
         node_class, settings = Seed, Settings()
     Worker(args.kind, args.outputs,
-           lambda address, output: node_class(address, seeds, settings, output, LiveWorld)).run()
+           lambda address, output: node_class(address, seeds, settings, output, LiveWorld)).host()
 
 
 def check_command(arguments: list[str]) -> int:

@@ -90,7 +90,7 @@ class ChatServer(Node):
 
     def start_threads(self) -> None:
         self.world.begin()  # the listener and the link flusher
-        self.world.threads.need("datagrams", self.datagrams.run, self.on_datagrams)
+        self.world.threads.need("datagrams", self.datagrams.read_all, self.on_datagrams)
         self.mongering.duty = self.keep("rumors", self.mongering.turn)
         if self.settings.antientropy_interval:
             self.anti_entropy.duty = self.keep("anti-entropy", self.compare)

@@ -38,7 +38,7 @@ class Worker:
         self._make_node = make_node
         self._nodes: dict[str, object] = {}  # address -> node
 
-    def run(self) -> None:
+    def host(self) -> None:
         """Do what the input says until it ends; then end all nodes."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the runner, which ends us
         sys.setswitchinterval(SWITCH_INTERVAL)

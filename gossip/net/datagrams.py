@@ -75,7 +75,7 @@ def signature(key: bytes, sender: Address, receiver: Address, content: bytes) ->
 
 
 class Datagrams:
-    """The socket, and the links to the neighbours. `run` is the thread that reads."""
+    """The socket, and the links to the neighbours. `read_all` is the thread that reads."""
 
     def __init__(self, sock: socket.socket, own: Address, neighbours: list[Address],
                  key: bytes | None, counters):
@@ -88,7 +88,7 @@ class Datagrams:
     def links(self) -> list[DatagramLink]:
         return list(self._links.values())
 
-    def run(self, handle) -> None:
+    def read_all(self, handle) -> None:
         """Call `handle(link, lines)` with what came together from a neighbour."""
         while not self._stopping.is_set():
             arrived: dict[DatagramLink, list[bytes]] = {}

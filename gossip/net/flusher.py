@@ -14,7 +14,7 @@ from gossip.net.connection import Selector
 
 
 class Flusher:
-    """Empties backlogs. `run` is the thread; `stop` ends it."""
+    """Empties backlogs. `flush_all` is the thread; `stop` ends it."""
 
     def __init__(self):
         self._wake_receiver, self._wake_sender = socket.socketpair()
@@ -75,7 +75,7 @@ class Flusher:
             with self._room:
                 self._room.wait(0.05)  # a link leaves its tables shortly after its end
 
-    def run(self) -> None:
+    def flush_all(self) -> None:
         """Write backlogs until stopped."""
         while not self._stopping.is_set():
             with self._lock:

@@ -18,7 +18,7 @@ SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOT
 
 
 class Listener:
-    """A listening socket; `run` is the thread."""
+    """A listening socket; `accept_all` is the thread."""
 
     def __init__(self, address: Address, stopping: threading.Event,
                  sock: socket.socket | None = None):
@@ -40,7 +40,7 @@ class Listener:
             raise
         return sock
 
-    def run(self, handle, make_room) -> None:
+    def accept_all(self, handle, make_room) -> None:
         """Call `handle(socket, (IP, port))` for each connection, `make_room(reason)` when short
         of them."""
         while not self._stopping.is_set():

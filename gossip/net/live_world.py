@@ -24,7 +24,7 @@ from gossip.net.threads import Threads
 from gossip.wire import WireError
 
 
-class Duty:
+class DutyThread:
     """A turn of a node, taken again and again by a thread of its own."""
 
     def __init__(self):
@@ -52,7 +52,7 @@ class LiveWorld:
         self._closing = threading.Lock()  # taken by the first who closes, and never given back
         self._closed = threading.Event()
         self._listeners: list[tuple] = []  # (name of the thread, listener, what it calls)
-        self._duties: list[Duty] = []
+        self._duties: list[DutyThread] = []
 
     # What a node asks for.
 
@@ -67,17 +67,17 @@ class LiveWorld:
     def begin(self) -> None:
         """Start to accept and to flush; OSError when the system has no thread left."""
         for name, listener, accept in self._listeners:
-            self.threads.need(name, listener.run, self._hand_on(accept), self._node.make_room)
-        self.threads.need("link flusher", self.flusher.run)
+            self.threads.need(name, listener.accept_all, self._hand_on(accept), self._node.make_room)
+        self.threads.need("link flusher", self.flusher.flush_all)
 
     def go(self) -> None:
         """Let everything that has begun do its work."""
         self.threads.go()
 
-    def keep(self, name: str, turn, after: float = 0.0) -> Duty:
+    def keep(self, name: str, turn, after: float = 0.0) -> DutyThread:
         """Have a thread call `turn(now)` in so many seconds, and from then on whenever the time
         has come that it answered; OSError when the system has no thread left."""
-        duty = Duty()
+        duty = DutyThread()
         self._duties.append(duty)
         self.threads.need(name, self._keep, duty, turn, after)
         return duty
@@ -117,7 +117,7 @@ class LiveWorld:
 
     # What the threads do.
 
-    def _keep(self, duty: Duty, turn, after: float) -> None:
+    def _keep(self, duty: DutyThread, turn, after: float) -> None:
         """The thread of a duty."""
         due = self.now() + after
         while due != math.inf:

@@ -22,7 +22,7 @@ class Duty(Protocol):
         """Have the turn taken soon, whatever it has answered. A turn must bear extra calls."""
 
 
-class Flusher(Protocol):
+class Flushing(Protocol):
     """Who sends what other ends did not take at once."""
 
     def watch(self, link) -> None:
@@ -41,7 +41,7 @@ class Flusher(Protocol):
 class World(Protocol):
     """Made with the node that it serves: `world(node)`."""
 
-    flusher: Flusher
+    flusher: Flushing
 
     def now(self) -> float:
         """Seconds that only grow."""

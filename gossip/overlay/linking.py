@@ -6,7 +6,7 @@ dial), `peer_list` (all that are known), `link_check` (does the older of two lin
 Link readers and the peer's duties call it.
 
 It tells the node what others have to know: `met(link, serial)` when two have become neighbours,
-`lost(peer, link)` when a link broke, `parted(peer, link)` when one ended for good; and asks it
+`lost(peer, link)` when a link broke, `unlinked(peer, link)` when one ended for good; and asks it
 `has_seed()`. It leaves out what is said on a link that stands.
 """
 
@@ -73,7 +73,7 @@ class Linking:
         for peer, link in self.neighbours.surplus(self._node.now(), settled, self._node.rng):
             link.send(wire.refused(self._node.address, "full"), urgent=True)
             self.places.leave_alone(peer)
-            self.part(peer, "given up", link)
+            self.unlink(peer, "given up", link)
 
     # How links begin.
 
@@ -165,12 +165,12 @@ class Linking:
         if reason == "full":
             self.places.leave_alone(peer)
         if link.role == NEIGHBOUR:
-            self.part(peer, reason, link)
+            self.unlink(peer, reason, link)
             return
         self._node.counters.add("dials that were refused")
         for_ring = self._dial_over(link)
         self.places.refused(peer, for_ring, self._node.now())
-        self._node.parted(peer, None)  # if its link broke before: it lives
+        self._node.unlinked(peer, None)  # if its link broke before: it lives
         link.close("refused")
         self._node.membership.hurry()
 
@@ -181,9 +181,9 @@ class Linking:
 
     # How links end.
 
-    def part(self, peer: Address, reason: str, link) -> None:
+    def unlink(self, peer: Address, reason: str, link) -> None:
         """End the link to a neighbour for good, or (None) count no more one whose link broke."""
-        known = self._node.parted(peer, link)
+        known = self._node.unlinked(peer, link)
         if link is not None:
             known = self.neighbours.remove(peer, link, reason) or known
             self._node.output.drain(self.neighbours.changes)
@@ -198,14 +198,14 @@ class Linking:
             self._node.counters.add("leaves in the name of others")
             return
         self.peer_list.discard(link.peer)
-        self.part(link.peer, "left", link)
+        self.unlink(link.peer, "left", link)
 
     def broke_rules(self, link, reason: str) -> None:
         """A neighbour is disconnected for what it did, and then left alone for a while."""
         if link.role == NEIGHBOUR:
             self.places.leave_alone(link.peer)
             self.places.refused(link.peer, for_ring=True, now=self._node.now())
-            self.part(link.peer, reason[:REASON_SHOWN], link)
+            self.unlink(link.peer, reason[:REASON_SHOWN], link)
 
     def on_end(self, link) -> None:
         """A link has ended: newcomers that waited for it are admitted, its place is free."""
@@ -221,7 +221,7 @@ class Linking:
             self._node.membership.hurry()
         elif link.role == NEIGHBOUR:
             if self._node.leaving:
-                self.part(link.peer, "left", link)
+                self.unlink(link.peer, "left", link)
             elif self.neighbours.remove(link.peer, link, link.reason):
                 self._lost(link.peer, link)
 

@@ -110,7 +110,7 @@ class GossipModule(Node):
             if link is None:
                 continue
             if now - link.heard > SILENT_ROUNDS * interval:
-                self._part(peer, link, "silent")
+                self._unlink(peer, link, "silent")
             else:
                 link.send(messages.Ping().pack(), urgent=True)
         return now + interval
@@ -270,7 +270,7 @@ class GossipModule(Node):
             self.view.forget(link.peer)
         super().fault(link, error)
 
-    def _part(self, peer: Address, link: PeerLink, reason: str) -> None:
+    def _unlink(self, peer: Address, link: PeerLink, reason: str) -> None:
         """A neighbour leaves the view."""
         if self.view.remove(peer, link, reason):
             self.output.drain(self.view.changes)
@@ -284,7 +284,7 @@ class GossipModule(Node):
         if link.role == MODULE and link.reason == OVERFLOW:
             self.write_refusal(link.remote, OVERFLOW)
         if link.role == NEIGHBOUR:
-            self._part(link.peer, link, link.reason)
+            self._unlink(link.peer, link, link.reason)
         if link.cut_short:
             self.write_refusal(link.peer or link.remote, "the stream ended inside a message")
 

@@ -85,7 +85,7 @@ def test_a_removed_peer_that_lives_registers_and_connects_again(net):
     for peer in peers:
         if peer is not victim:
             peer.peer_list.discard(victim.address)
-            peer.linking.part(victim.address, "told dead", peer.neighbours.link(victim.address))
+            peer.linking.unlink(victim.address, "told dead", peer.neighbours.link(victim.address))
     wait_until(lambda: len(victim.joining.registrations.links()) == 2)
     wait_until(lambda: connected(peers) and ring_whole(peers))
 

@@ -5,7 +5,8 @@ import time
 import pytest
 
 from tools.carriers import Carrier, passed_on
-from tools.module_words import OLD, TYPE, announce, counted, start, told
+from tools.module_words import OLD, TYPE, announce, start, told
+from tools.waiting import wait_until
 
 
 @pytest.mark.parametrize("length", [3, 5])
@@ -36,7 +37,8 @@ def test_in_a_ring_everyone_is_told_once(modules):
         data = f"{ttl} {time.monotonic()}".encode()
         announce(announcer, data, ttl)
         assert passed_on([local, left, right, opposite][:reach]) == [data] * reach
-    counted(ring[2], OLD, 3)  # the copies that came the other way round
+    wait_until(lambda: sum(module.status().get(OLD, 0) for module in ring[1:]) >= 3,
+               what="the copies that came the other way round")
     announce(left, b"back")
     assert passed_on([announcer]) == [b"back"] and told(local).data == b"back"
 
