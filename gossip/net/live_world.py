@@ -67,7 +67,8 @@ class LiveWorld:
     def begin(self) -> None:
         """Start to accept and to flush; OSError when the system has no thread left."""
         for name, listener, accept in self._listeners:
-            self.threads.need(name, listener.accept_all, self._hand_on(accept), self._node.make_room)
+            self.threads.need(name, listener.accept_all, self._hand_on(accept),
+                              self._node.make_room)
         self.threads.need("link flusher", self.flusher.flush_all)
 
     def go(self) -> None:

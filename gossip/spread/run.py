@@ -78,4 +78,6 @@ class Run:
         return known, known if not len(self.gone) else self._digest_of(self.seen.ranges())
 
     def _digest_of(self, ranges: list[Range]) -> int:
+        if not ranges:
+            return 0  # as for a run that was never heard of
         return int.from_bytes(sha256(self.key + repr(ranges).encode()).digest()[:16], "big")

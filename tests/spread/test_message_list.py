@@ -106,6 +106,12 @@ def test_what_is_only_known_to_be_gone_counts_when_two_meet():
     assert holding.vector(~(1 << differ[0])) == []
 
 
+def test_a_run_that_is_only_known_to_be_gone_has_no_share_in_what_was_seen():
+    told_gone, empty = MessageList(Settings()), MessageList(Settings())
+    told_gone.note_gone([(b"127.0.0.1:5001:7", [(1, 2)])])
+    assert told_gone.digest(seen_only=True) == empty.digest() != told_gone.digest()
+
+
 def test_who_has_never_seen_a_message_does_not_call_it_gone():
     run = b"127.0.0.1:5001:7"
     evicted = MessageList(Settings(cache_size=1))
