@@ -8,15 +8,14 @@ import threading
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from tools.chat import Line  # noqa: E402
-from tools.files import lines_of  # noqa: E402
-from tools.modules import Modules  # noqa: E402
-from tools.nets import Net  # noqa: E402
-from tools.ports import free_addresses, free_range  # noqa: E402
-from tools.programs import Program, run, write_config  # noqa: E402
-from tools.waiting import wait_until  # noqa: E402
+from tests.tools.chat import Line  # noqa: E402
+from tests.tools.files import lines_of  # noqa: E402
+from tests.tools.modules import Modules  # noqa: E402
+from tests.tools.nets import Net  # noqa: E402
+from tests.tools.ports import free_addresses, free_range  # noqa: E402
+from tests.tools.programs import Program, run, write_config  # noqa: E402
+from tests.tools.waiting import wait_until  # noqa: E402
 
 
 def pytest_addoption(parser):

@@ -7,7 +7,7 @@ import pytest
 
 from gossip.addresses import address_of
 from gossip.capacity import BY_RULE, Capacity, fixed, parse_capacity, shares
-from tools.fakes import peer
+from tests.tools.fakes import peer
 
 
 @pytest.mark.parametrize("text, capacity", [

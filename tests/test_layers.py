@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tools.programs import ROOT
+from tests.tools.programs import ROOT
 
 HALL = {"addresses", "intervals", "capacity", "settings"}  # values that everyone may name
 CONCEPTS = {"seeds", "overlay", "spread", "liveness"}  # each is told of the others by peer.py

@@ -1,9 +1,9 @@
 """A seed over real sockets: registration is verified, deaths are probed, words are checked."""
 
-from tools.files import count, wait_event
-from tools.nets import FAST
-from tools.ports import free_address
-from tools.waiting import wait_until
+from tests.tools.files import count, wait_event
+from tests.tools.nets import FAST
+from tests.tools.ports import free_address
+from tests.tools.waiting import wait_until
 
 
 def register(net, seed, fake, ip="127.0.0.1"):

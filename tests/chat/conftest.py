@@ -3,7 +3,7 @@
 import pytest
 
 from gossip.chat.console import ChatConsole
-from tools.chat import StandIn
+from tests.tools.chat import StandIn
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import pytest
 
 from gossip.chat import server_process
 from gossip.chat.console import ChatConsole
-from tools.chat import StandIn, errors, run_console
-from tools.ports import free_port
-from tools.programs import Program, environment
-from tools.waiting import wait_until
+from tests.tools.chat import StandIn, errors, run_console
+from tests.tools.ports import free_port
+from tests.tools.programs import Program, environment
+from tests.tools.waiting import wait_until
 
 
 def test_bytes_pass_as_they_are_and_the_server_lives_on(server):

@@ -3,7 +3,7 @@
 import pytest
 
 from gossip.chat.doorstep import open_early
-from tools.ports import free_port, free_udp_range, listens
+from tests.tools.ports import free_port, free_udp_range, listens
 
 
 @pytest.mark.parametrize("arguments", [

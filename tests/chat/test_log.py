@@ -1,7 +1,7 @@
 """The chat log: texts in the order of their arrival."""
 
 from gossip.chat.log import chat_log
-from tools.chat import A, B, gossip_line
+from tests.tools.chat import A, B, gossip_line
 
 
 def test_the_log_has_the_order_of_arrival_and_each_runs_messages_in_number_order():

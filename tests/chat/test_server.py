@@ -6,12 +6,12 @@ import threading
 import pytest
 
 from gossip.proof import check
-from tools.chat import log, texts
-from tools.files import count, events, lines_of, received, wait_event
-from tools.hands import End
-from tools.ports import free_port, listens
-from tools.programs import Program
-from tools.waiting import wait_until
+from tests.tools.chat import log, texts
+from tests.tools.files import count, events, lines_of, received, wait_event
+from tests.tools.hands import End
+from tests.tools.ports import free_port, listens
+from tests.tools.programs import Program
+from tests.tools.waiting import wait_until
 
 
 @pytest.mark.parametrize("line", [8], indirect=True)

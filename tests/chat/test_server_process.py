@@ -9,9 +9,9 @@ import pytest
 from gossip.chat import console as chat_console
 from gossip.chat import server_process
 from gossip.chat.console import ChatConsole
-from tools.chat import errors
-from tools.ports import free_port
-from tools.waiting import wait_until
+from tests.tools.chat import errors
+from tests.tools.ports import free_port
+from tests.tools.waiting import wait_until
 
 
 STAND_IN = """

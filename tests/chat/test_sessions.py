@@ -6,10 +6,10 @@ import socket
 
 import pytest
 
-from tools.chat import run_console
-from tools.ports import free_port, free_udp_range, listens
-from tools.programs import Program
-from tools.waiting import wait_until
+from tests.tools.chat import run_console
+from tests.tools.ports import free_port, free_udp_range, listens
+from tests.tools.programs import Program
+from tests.tools.waiting import wait_until
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from gossip.proof.records import Records
 from gossip.settings import Settings
 from gossip.terminal import limits
 from gossip.terminal.command_line import CommandError
-from tools.ports import free_addresses, free_range
-from tools.programs import run, shell, write_config
+from tests.tools.ports import free_addresses, free_range
+from tests.tools.programs import run, shell, write_config
 
 
 def test_a_network_runs_once_and_proves_itself(network):

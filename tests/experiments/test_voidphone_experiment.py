@@ -5,9 +5,9 @@ import time
 import types
 
 from gossip.experiments import voidphone_experiment
-from tools.module_words import LOCAL
-from tools.ports import free_range
-from tools.programs import Program
+from tests.tools.module_words import LOCAL
+from tests.tools.ports import free_range
+from tests.tools.programs import Program
 
 
 def test_the_experiment_of_one_command(tmp_path):

@@ -8,10 +8,10 @@ import pytest
 
 from gossip.proof import graph
 from gossip.proof.records import Records
-from tools.files import lines_of, one_piece
-from tools.ports import free_addresses, free_range
-from tools.programs import Program, write_config
-from tools.waiting import wait_until
+from tests.tools.files import lines_of, one_piece
+from tests.tools.ports import free_addresses, free_range
+from tests.tools.programs import Program, write_config
+from tests.tools.waiting import wait_until
 
 
 @pytest.mark.parametrize("mode", [["--processes", 2], ["--process-per-peer"]])

@@ -7,11 +7,11 @@ import sys
 import time
 
 from gossip.proof.records import Records
-from tools.files import count, events, wait_event
-from tools.nets import FAST, connected, neighbours, ring_whole
-from tools.ports import free_address
-from tools.programs import Program, write_config
-from tools.waiting import wait_until
+from tests.tools.files import count, events, wait_event
+from tests.tools.nets import FAST, connected, neighbours, ring_whole
+from tests.tools.ports import free_address
+from tests.tools.programs import Program, write_config
+from tests.tools.waiting import wait_until
 
 
 def linked_net(net, number, **changes):

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tools.files import count, wait_event
-from tools.hands import FakePeer
-from tools.nets import FAST
-from tools.ports import free_address
+from tests.tools.files import count, wait_event
+from tests.tools.hands import FakePeer
+from tests.tools.nets import FAST
+from tests.tools.ports import free_address
 
 # The fields of a reply to the request `Liveness Request:TIME:ASKER`, by who answers.
 FALSE_REPLIES = {

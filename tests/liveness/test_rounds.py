@@ -1,7 +1,7 @@
 """Liveness rounds: misses, suspects, and rounds that blame nobody."""
 
 from gossip.liveness.rounds import Liveness
-from tools.fakes import FakeLink, peer
+from tests.tools.fakes import FakeLink, peer
 
 
 def test_three_misses_in_a_row_make_a_suspect_and_one_reply_does_not():

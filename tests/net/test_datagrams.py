@@ -5,9 +5,9 @@ import socket
 
 from gossip.addresses import address_of
 from gossip.net.datagrams import pack, signature
-from tools.chat import A, gossip_line, log
-from tools.files import count, received
-from tools.waiting import wait_until
+from tests.tools.chat import A, gossip_line, log
+from tests.tools.files import count, received
+from tests.tools.waiting import wait_until
 
 
 def test_lines_are_packed_into_datagrams_whole():

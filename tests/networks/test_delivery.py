@@ -8,10 +8,11 @@ from gossip.addresses import address_of
 from gossip.capacity import fixed
 from gossip.net.connection import Connection
 from gossip.terminal.command_line import is_local
-from tools.files import count, events
-from tools.nets import FAST, all_once, connected, holds_all, linked_net, neighbours, ring_whole
-from tools.ports import free_address
-from tools.waiting import wait_until
+from tests.tools.files import count, events
+from tests.tools.nets import (
+    FAST, all_once, connected, holds_all, linked_net, neighbours, ring_whole)
+from tests.tools.ports import free_address
+from tests.tools.waiting import wait_until
 
 
 def test_every_message_reaches_everyone_once_through_others(net):

@@ -3,11 +3,11 @@
 from gossip.capacity import fixed
 from gossip.proof import graph
 from gossip.proof.records import Records
-from tools.files import count, events, wait_event
-from tools.hands import FakePeer
-from tools.nets import FAST, Net, connected, ring_whole
-from tools.ports import free_address
-from tools.waiting import wait_until
+from tests.tools.files import count, events, wait_event
+from tests.tools.hands import FakePeer
+from tests.tools.nets import FAST, Net, connected, ring_whole
+from tests.tools.ports import free_address
+from tests.tools.waiting import wait_until
 
 
 class Acquaintance(FakePeer):

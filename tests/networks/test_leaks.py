@@ -11,18 +11,18 @@ from gossip.net.live_world import LiveWorld
 from gossip.programs.starting import start_node
 from gossip.terminal.command_line import CommandError
 from peer import Peer
-from tools.files import open_file
-from tools.nets import FAST
-from tools.ports import free_address
-from tools.programs import ROOT
-from tools.waiting import wait_until
+from tests.tools.files import open_file
+from tests.tools.nets import FAST
+from tests.tools.ports import free_address
+from tests.tools.programs import ROOT
+from tests.tools.waiting import wait_until
 
 HUNDRED_PEERS = textwrap.dedent("""
     import os, pathlib, sys, tempfile, threading
-    sys.path[:0] = [{root!r}, {root!r} + "/tests"]
+    sys.path.insert(0, {root!r})
     from gossip.capacity import fixed
-    from tools.nets import FAST, Net, connected
-    from tools.waiting import wait_until
+    from tests.tools.nets import FAST, Net, connected
+    from tests.tools.waiting import wait_until
 
     def state():
         return threading.active_count(), len(os.listdir("/proc/self/fd"))

@@ -3,9 +3,9 @@
 import threading
 
 from gossip import wire
-from tools.files import count, events, wait_event
-from tools.nets import all_once, holds_all, linked_net
-from tools.waiting import wait_until
+from tests.tools.files import count, events, wait_event
+from tests.tools.nets import all_once, holds_all, linked_net
+from tests.tools.waiting import wait_until
 
 
 def test_two_peers_that_say_ten_thousand_lines_at_once_do_not_deadlock(net):

@@ -15,11 +15,11 @@ import pytest
 from gossip.addresses import address_of
 from gossip.proof import check, graph
 from gossip.proof.records import Records
-from tools.files import one_piece
-from tools.hands import End
-from tools.namespaces import Cable, Namespace, Relay
-from tools.programs import Program, write_config
-from tools.waiting import wait_until
+from tests.tools.files import one_piece
+from tests.tools.hands import End
+from tests.tools.namespaces import Cable, Namespace, Relay
+from tests.tools.programs import Program, write_config
+from tests.tools.waiting import wait_until
 
 SERVERS, PROXY_PORT, UDP_BASE = 8, 10_000, 20_000
 MESSAGES, RATE = 500, 80  # in all; said per second

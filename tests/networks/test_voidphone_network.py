@@ -4,9 +4,9 @@ import collections
 
 from gossip.node.node import die_together
 from gossip.voidphone.client import Client
-from tools.module_words import view
-from tools.ports import free_address, free_addresses
-from tools.waiting import wait_until
+from tests.tools.module_words import view
+from tests.tools.ports import free_address, free_addresses
+from tests.tools.waiting import wait_until
 
 
 def one_piece(network) -> bool:

@@ -11,11 +11,11 @@ from gossip.capacity import fixed
 from gossip.experiments import bench
 from gossip.proof.degrees import PowerLaw
 from gossip.proof.records import Records
-from tools.files import count
-from tools.nets import FAST, Net, connected, holds_all, ring_whole
-from tools.ports import free_addresses, free_range
-from tools.programs import Program, run, write_config
-from tools.waiting import wait_until
+from tests.tools.files import count
+from tests.tools.nets import FAST, Net, connected, holds_all, ring_whole
+from tests.tools.ports import free_addresses, free_range
+from tests.tools.programs import Program, run, write_config
+from tests.tools.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -11,11 +11,11 @@ import pytest
 
 from gossip import wire
 from gossip.capacity import fixed
-from tools.files import count, events, wait_event
-from tools.hands import FakePeer
-from tools.nets import FAST, connected, neighbours
-from tools.ports import free_address
-from tools.waiting import wait_until
+from tests.tools.files import count, events, wait_event
+from tests.tools.hands import FakePeer
+from tests.tools.nets import FAST, connected, neighbours
+from tests.tools.ports import free_address
+from tests.tools.waiting import wait_until
 
 
 def descriptors() -> int:

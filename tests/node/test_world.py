@@ -11,10 +11,10 @@ from gossip.node.output_file import OutputFile
 from gossip.settings import Settings
 from peer import Peer
 from seed import Seed
-from tools.files import count, events, received
-from tools.heap_world import Heap, HeapWorld
-from tools.nets import neighbours
-from tools.ports import free_addresses
+from tests.tools.files import count, events, received
+from tests.tools.heap_world import Heap, HeapWorld
+from tests.tools.nets import neighbours
+from tests.tools.ports import free_addresses
 
 
 @pytest.fixture

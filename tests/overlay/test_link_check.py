@@ -1,7 +1,7 @@
 """The check of a standing link: newcomers wait for a reply, for its end, or for their time."""
 
 from gossip.overlay.link_check import LinkCheck
-from tools.fakes import FakeLink
+from tests.tools.fakes import FakeLink
 
 
 def test_newcomers_wait_for_a_reply_or_the_end_of_the_standing_link_or_their_time():

@@ -5,10 +5,10 @@ import time
 
 from gossip import wire
 from gossip.capacity import fixed
-from tools.files import count, events, wait_event
-from tools.nets import connected, neighbours, ring_whole
-from tools.ports import free_address, free_addresses
-from tools.waiting import wait_until
+from tests.tools.files import count, events, wait_event
+from tests.tools.nets import connected, neighbours, ring_whole
+from tests.tools.ports import free_address, free_addresses
+from tests.tools.waiting import wait_until
 
 
 def test_who_is_asked_accepts_however_full_unless_somebody_linked_lies_between(net):

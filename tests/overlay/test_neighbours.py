@@ -2,7 +2,7 @@
 
 from gossip.overlay.neighbours import Neighbours
 from gossip.settings import Settings
-from tools.fakes import FakeLink, peer
+from tests.tools.fakes import FakeLink, peer
 
 
 def admit(table, address, dialler, now, link=None, silent=None):

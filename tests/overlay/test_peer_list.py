@@ -1,7 +1,7 @@
 """The union of the seeds' lists: how it grows and shrinks."""
 
 from gossip.overlay.peer_list import PeerUnion
-from tools.fakes import peer
+from tests.tools.fakes import peer
 
 
 def test_the_union_grows_by_lists_and_shrinks_by_deaths():

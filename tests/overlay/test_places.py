@@ -6,7 +6,7 @@ import pytest
 
 from gossip.overlay.places import Places
 from gossip.settings import Settings
-from tools.fakes import peer
+from tests.tools.fakes import peer
 
 
 def test_who_refused_as_full_or_cannot_be_reached_is_left_alone_for_a_while():

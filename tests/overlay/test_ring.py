@@ -5,7 +5,7 @@ import random
 from gossip.addresses import address_of
 from gossip.capacity import BY_RULE
 from gossip.overlay import ring
-from tools.fakes import peer
+from tests.tools.fakes import peer
 
 
 def test_any_subset_of_any_list_is_connected_by_its_ring():

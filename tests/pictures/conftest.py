@@ -3,8 +3,8 @@
 import pytest
 
 from gossip.pictures import plot
-from tools.folders import Folder
-from tools.pictures import HOSTILE, power_law_links
+from tests.tools.folders import Folder
+from tests.tools.pictures import HOSTILE, power_law_links
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import xml.etree.ElementTree as ElementTree
 
 from gossip.pictures import charts
-from tools.pictures import HOSTILE
+from tests.tools.pictures import HOSTILE
 
 
 def test_ticks_are_1_2_5_10():

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from gossip.pictures import layout
-from tools.pictures import power_law_links
+from tests.tools.pictures import power_law_links
 
 
 def test_the_tree_pushes_like_all_bodies_one_by_one():

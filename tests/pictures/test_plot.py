@@ -9,9 +9,9 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from gossip.pictures import charts, plot
-from tools.folders import Folder
-from tools.pictures import SVG, circles, power_law_links
-from tools.programs import ROOT, environment
+from tests.tools.folders import Folder
+from tests.tools.pictures import SVG, circles, power_law_links
+from tests.tools.programs import ROOT, environment
 
 
 def degree_of(folder, node):

@@ -3,8 +3,8 @@
 import xml.etree.ElementTree as ElementTree
 
 from gossip.proof import check
-from tools.files import copy
-from tools.programs import run
+from tests.tools.files import copy
+from tests.tools.programs import run
 
 
 def test_plot_draws_into_the_folder_and_says_what(network, tmp_path):

@@ -11,8 +11,8 @@ import pytest
 
 from gossip.pictures import plot, report
 from gossip.proof.records import Records
-from tools.folders import Folder
-from tools.pictures import HOSTILE, circles, power_law_links
+from tests.tools.folders import Folder
+from tests.tools.pictures import HOSTILE, circles, power_law_links
 
 
 class Page(html.parser.HTMLParser):

@@ -9,12 +9,12 @@ import threading
 
 import pytest
 
-from tools.chat import log
-from tools.files import lines_of
-from tools.hands import End
-from tools.ports import free_port, listens
-from tools.programs import ROOT, Program
-from tools.waiting import wait_until
+from tests.tools.chat import log
+from tests.tools.files import lines_of
+from tests.tools.hands import End
+from tests.tools.ports import free_port, listens
+from tests.tools.programs import ROOT, Program
+from tests.tools.waiting import wait_until
 
 
 def test_a_port_that_is_held_for_a_moment_is_waited_for_and_one_in_use_is_named(line, tmp_path):

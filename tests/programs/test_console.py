@@ -1,9 +1,9 @@
 """The console of a peer: what is typed, and what is shown."""
 
-from tools.files import lines_of
-from tools.ports import free_port
-from tools.programs import Program, peer_file
-from tools.waiting import wait_until
+from tests.tools.files import lines_of
+from tests.tools.ports import free_port
+from tests.tools.programs import Program, peer_file
+from tests.tools.waiting import wait_until
 
 
 def test_what_is_typed_arrives_byte_for_byte(flags, seeds):

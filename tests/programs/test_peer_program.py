@@ -9,10 +9,10 @@ import sys
 import pytest
 
 from gossip.addresses import parse_address
-from tools.files import lines_of
-from tools.ports import free_port
-from tools.programs import ROOT, Program, environment, peer_file, run, shell
-from tools.waiting import wait_until
+from tests.tools.files import lines_of
+from tests.tools.ports import free_port
+from tests.tools.programs import ROOT, Program, environment, peer_file, run, shell
+from tests.tools.waiting import wait_until
 
 
 def test_a_port_in_use_is_named_and_exit_1(flags, config):

@@ -3,10 +3,10 @@
 import signal
 
 from gossip.addresses import parse_address
-from tools.files import lines_of
-from tools.ports import free_addresses
-from tools.programs import Program, write_config
-from tools.waiting import wait_until
+from tests.tools.files import lines_of
+from tests.tools.ports import free_addresses
+from tests.tools.programs import Program, write_config
+from tests.tools.waiting import wait_until
 
 
 def test_seeds_of_the_config_are_started_by_the_runner(tmp_path):

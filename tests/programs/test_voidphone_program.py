@@ -15,13 +15,13 @@ from gossip.terminal.command_line import CommandError
 from gossip.voidphone.gossip_module import GossipModule
 from gossip.voidphone.ini import read_ini
 from gossip.voidphone.messages import Notify
-from tools.carriers import Carrier, passed_on
-from tools.files import lines_of, open_file
-from tools.module_words import FENCE, PROBE, TYPE, announce, heard, news_from, told, validate
-from tools.modules import EASY_BITS, ByteEnd, write_ini
-from tools.ports import free_address, free_port, listens
-from tools.programs import Program
-from tools.waiting import wait_until
+from tests.tools.carriers import Carrier, passed_on
+from tests.tools.files import lines_of, open_file
+from tests.tools.module_words import FENCE, PROBE, TYPE, announce, heard, news_from, told, validate
+from tests.tools.modules import EASY_BITS, ByteEnd, write_ini
+from tests.tools.ports import free_address, free_port, listens
+from tests.tools.programs import Program
+from tests.tools.waiting import wait_until
 
 
 class Running:

@@ -6,10 +6,10 @@ import pytest
 
 from gossip.proof import check
 from gossip.proof.records import Records
-from tools.files import copy, lines_of
-from tools.ports import free_port
-from tools.programs import Program, peer_file, run
-from tools.waiting import wait_until
+from tests.tools.files import copy, lines_of
+from tests.tools.ports import free_port
+from tests.tools.programs import Program, peer_file, run
+from tests.tools.waiting import wait_until
 
 
 def edit(folder, kind, start, change, first_only):

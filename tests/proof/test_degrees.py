@@ -6,7 +6,7 @@ from gossip.proof import check
 from gossip.proof.degrees import PowerLaw
 from gossip.proof.evidence import Proof
 from gossip.proof.records import Records
-from tools.folders import Folder
+from tests.tools.folders import Folder
 
 
 def test_the_degrees_row_shows_the_exponent_that_capacities_predict(tmp_path):

@@ -5,7 +5,7 @@ import datetime
 from gossip.proof import check, graph
 from gossip.proof.evidence import Proof
 from gossip.proof.records import Records
-from tools.folders import START, Folder
+from tests.tools.folders import START, Folder
 
 AT = START.replace(tzinfo=datetime.timezone.utc).timestamp()
 

@@ -5,7 +5,7 @@ import pytest
 from gossip.proof import deaths
 from gossip.proof.evidence import Proof
 from gossip.proof.records import Records
-from tools.folders import Folder
+from tests.tools.folders import Folder
 
 
 @pytest.mark.parametrize("cut", [False, True])

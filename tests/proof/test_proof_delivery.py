@@ -4,7 +4,7 @@ import pytest
 
 from gossip.proof import delivery
 from gossip.proof.records import Records
-from tools.folders import Folder
+from tests.tools.folders import Folder
 
 
 def test_deliveries_to_who_joined_later_are_not_in_the_histogram(tmp_path):

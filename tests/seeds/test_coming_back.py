@@ -2,9 +2,9 @@
 
 import time
 
-from tools.files import count, wait_event
-from tools.nets import FAST
-from tools.waiting import wait_until
+from tests.tools.files import count, wait_event
+from tests.tools.nets import FAST
+from tests.tools.waiting import wait_until
 
 
 def registered(net, seed, fake):

@@ -3,9 +3,9 @@
 import threading
 
 from gossip.capacity import fixed
-from tools.files import count, events, wait_event
-from tools.nets import connected, neighbours, ring_whole
-from tools.waiting import wait_until
+from tests.tools.files import count, events, wait_event
+from tests.tools.nets import connected, neighbours, ring_whole
+from tests.tools.waiting import wait_until
 
 
 def test_a_peer_alone_starts_alone_and_is_found_by_later_ones(net):

@@ -4,11 +4,11 @@ and askers about one address."""
 import threading
 
 from gossip.liveness import prober
-from tools.files import count, wait_event
-from tools.hands import FakePeer
-from tools.nets import FAST
-from tools.ports import free_address
-from tools.waiting import wait_until
+from tests.tools.files import count, wait_event
+from tests.tools.hands import FakePeer
+from tests.tools.nets import FAST
+from tests.tools.ports import free_address
+from tests.tools.waiting import wait_until
 
 TOO_MANY = "registration refused:too many registrations at once"
 TOO_BUSY = "registration refused:too busy to find out"

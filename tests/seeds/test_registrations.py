@@ -6,7 +6,7 @@ import pytest
 
 from gossip.seeds.registrations import Registrations
 from gossip.settings import Settings, majority
-from tools.fakes import FakeLink, peer
+from tests.tools.fakes import FakeLink, peer
 
 
 @pytest.mark.parametrize("seeds", [1, 2, 3, 6, 60])

@@ -2,7 +2,7 @@
 
 from gossip.seeds.registry import Registry
 from gossip.settings import Settings
-from tools.fakes import FakeLink, peer
+from tests.tools.fakes import FakeLink, peer
 
 
 def test_the_registry_removes_a_registration_not_its_successor():

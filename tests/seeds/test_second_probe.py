@@ -1,10 +1,10 @@
 """A seed asks twice before it holds silence against anyone, and no third time."""
 
-from tools.files import wait_event
-from tools.hands import FakePeer
-from tools.nets import FAST
-from tools.ports import free_address
-from tools.waiting import wait_until
+from tests.tools.files import wait_event
+from tests.tools.hands import FakePeer
+from tests.tools.nets import FAST
+from tests.tools.ports import free_address
+from tests.tools.waiting import wait_until
 
 
 class Dropper(FakePeer):

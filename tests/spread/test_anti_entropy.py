@@ -7,9 +7,9 @@ import pytest
 
 from gossip import wire
 from gossip.spread.message_list import MessageList
-from tools.files import received, wait_event
-from tools.nets import FAST, holds_all, linked_net, neighbours
-from tools.waiting import wait_until
+from tests.tools.files import received, wait_event
+from tests.tools.nets import FAST, holds_all, linked_net, neighbours
+from tests.tools.waiting import wait_until
 
 
 def test_a_late_joiner_gets_five_thousand_messages_in_number_order(net):

@@ -5,7 +5,7 @@ import random
 from gossip.settings import Settings
 from gossip.spread.catch_up import CatchUp
 from gossip.spread.message_list import MessageList
-from tools.texts import B, line, told
+from tests.tools.texts import B, line, told
 
 
 def fetch(lacking: MessageList, sources: dict, catch_up: CatchUp, now=0.0):

@@ -6,7 +6,7 @@ import pytest
 
 from gossip.spread import flood
 from gossip.spread.flood import Flood
-from tools.waiting import wait_until
+from tests.tools.waiting import wait_until
 
 
 class Link:

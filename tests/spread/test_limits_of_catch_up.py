@@ -2,7 +2,7 @@
 
 from gossip import wire
 from gossip.spread import catch_up
-from tools.waiting import wait_until
+from tests.tools.waiting import wait_until
 
 FIRST, SECOND, THIRD = b"127.0.0.1:9:7", b"127.0.0.1:9:8", b"127.0.0.1:9:9"
 

@@ -8,7 +8,7 @@ import pytest
 from gossip import wire
 from gossip.settings import Settings
 from gossip.spread.message_list import MessageList
-from tools.texts import A, B, line, told
+from tests.tools.texts import A, B, line, told
 
 
 def test_new_is_told_from_old():

@@ -3,9 +3,9 @@
 import pytest
 
 from gossip import wire
-from tools.files import count, received, wait_event
-from tools.nets import FAST, connected, holds_all
-from tools.waiting import wait_until
+from tests.tools.files import count, received, wait_event
+from tests.tools.nets import FAST, connected, holds_all
+from tests.tools.waiting import wait_until
 
 
 def test_a_network_of_rumor_mongers_delivers_everything_once(net):

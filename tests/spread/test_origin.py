@@ -3,7 +3,7 @@
 import pytest
 
 from gossip.spread.origin import Origin, TooLong
-from tools.fakes import peer
+from tests.tools.fakes import peer
 
 
 def test_the_origin_numbers_its_messages_and_refuses_what_is_too_long():

@@ -1,9 +1,9 @@
 """The periodic comparison: what nothing else would bring arrives by it, from any neighbour."""
 
 from gossip.intervals import format_ranges
-from tools.files import count
-from tools.nets import connected, holds_all, neighbours, ring_whole
-from tools.waiting import wait_until
+from tests.tools.files import count
+from tests.tools.nets import connected, holds_all, neighbours, ring_whole
+from tests.tools.waiting import wait_until
 
 RUN = "127.0.0.1:9:7"
 

@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from gossip import wire
-from tools.files import count, events, wait_event
-from tools.nets import linked_net
+from tests.tools.files import count, events, wait_event
+from tests.tools.nets import linked_net
 
 
 def line(origin, number, start=7, text="x"):

@@ -6,7 +6,7 @@ from gossip.capacity import Capacity, fixed
 from gossip.settings import Settings
 from gossip.terminal.command_line import (
     CommandError, Parser, add_peer_flags, peer_flags, peer_settings)
-from tools.programs import run
+from tests.tools.programs import run
 
 
 @pytest.mark.parametrize("arguments", [

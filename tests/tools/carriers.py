@@ -3,7 +3,7 @@
 import socket
 import threading
 
-from tools.module_words import told, validate
+from tests.tools.module_words import told, validate
 
 
 class Carrier:

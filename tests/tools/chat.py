@@ -9,10 +9,10 @@ from gossip.addresses import address_of
 from gossip.chat.doorstep import open_doors
 from gossip.chat.server import CHAT, ChatServer
 from gossip.net.live_world import LiveWorld
-from tools.files import open_file
-from tools.hands import End
-from tools.ports import free_port, free_udp_range
-from tools.programs import Program
+from tests.tools.files import open_file
+from tests.tools.hands import End
+from tests.tools.ports import free_port, free_udp_range
+from tests.tools.programs import Program
 
 A, B = address_of("127.0.0.1", 5001), address_of("127.0.0.1", 5002)
 

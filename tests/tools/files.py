@@ -6,7 +6,7 @@ import time
 from gossip.node.output_file import OutputFile
 from gossip.proof import graph
 from gossip.proof.records import Records
-from tools.waiting import wait_until
+from tests.tools.waiting import wait_until
 
 
 def open_file(path: pathlib.Path) -> OutputFile:

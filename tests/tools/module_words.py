@@ -8,9 +8,9 @@ import struct
 
 from gossip.voidphone import messages
 from gossip.voidphone.messages import Announce, Notification, PeerNotification, Validation
-from tools.files import events
-from tools.modules import EASY_BITS, work_for
-from tools.waiting import wait_until
+from tests.tools.files import events
+from tests.tools.modules import EASY_BITS, work_for
+from tests.tools.waiting import wait_until
 
 TYPE, FENCE, PROBE = 1337, 9999, 9998
 LONGEST_ANNOUNCED, LONGEST_SPREAD = 65_527, 65_525  # bytes of data

@@ -16,9 +16,9 @@ from gossip.settings import Settings
 from gossip.voidphone import messages
 from gossip.voidphone.gossip_module import GossipModule
 from gossip.voidphone.ini import read_ini
-from tools.files import open_file
-from tools.ports import free_address
-from tools.waiting import wait_until
+from tests.tools.files import open_file
+from tests.tools.ports import free_address
+from tests.tools.waiting import wait_until
 
 QUIET = Settings(liveness_interval=60.0, probe_limit=1.0)  # no PING while a test looks
 EASY_BITS = 4  # of proof of work, which costs nothing

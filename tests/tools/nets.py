@@ -9,10 +9,10 @@ from gossip.node.node import die_together
 from gossip.settings import Settings
 from peer import Peer
 from seed import Seed
-from tools.files import open_file, received
-from tools.hands import End, FakePeer
-from tools.ports import free_address, free_addresses
-from tools.waiting import wait_until
+from tests.tools.files import open_file, received
+from tests.tools.hands import End, FakePeer
+from tests.tools.ports import free_address, free_addresses
+from tests.tools.waiting import wait_until
 
 FAST = Settings(gossip_count=0, gossip_interval=0.05, liveness_interval=0.5,
                 antientropy_interval=0.5, probe_limit=1.0, grace=2.0)

@@ -4,10 +4,10 @@ import contextlib
 import os
 import pathlib
 
-from tools.modules import ByteEnd, write_ini
-from tools.ports import free_address
-from tools.programs import Program
-from tools.waiting import wait_until
+from tests.tools.modules import ByteEnd, write_ini
+from tests.tools.ports import free_address
+from tests.tools.programs import Program
+from tests.tools.waiting import wait_until
 
 
 def figures(process) -> dict[str, int]:

@@ -3,9 +3,9 @@
 import queue
 
 from gossip.voidphone.client import Client
-from tools.files import count
-from tools.module_words import TYPE, announce, heard, start, told
-from tools.waiting import wait_until
+from tests.tools.files import count
+from tests.tools.module_words import TYPE, announce, heard, start, told
+from tests.tools.waiting import wait_until
 
 
 def test_the_client_tells_what_it_is_told_of_and_validates(modules):

@@ -7,9 +7,9 @@ import pytest
 
 from gossip.voidphone import doorway
 from gossip.voidphone.messages import Announce, Notify
-from tools.files import count, events, wait_event
-from tools.module_words import TYPE, announce, link_of, start, told
-from tools.waiting import wait_until
+from tests.tools.files import count, events, wait_event
+from tests.tools.module_words import TYPE, announce, link_of, start, told
+from tests.tools.waiting import wait_until
 
 
 @pytest.mark.parametrize("data", [

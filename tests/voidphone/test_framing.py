@@ -6,12 +6,12 @@ import pytest
 
 from gossip.voidphone import messages
 from gossip.voidphone.messages import Announce, Notify, Validation
-from tools.carriers import Carrier
-from tools.files import count
-from tools.module_words import (
+from tests.tools.carriers import Carrier
+from tests.tools.files import count
+from tests.tools.module_words import (
     LONGEST_ANNOUNCED, LONGEST_SPREAD, TYPE, announce, heard, hears_next, link_of,
     nothing_waits, start, told, validate)
-from tools.waiting import wait_until
+from tests.tools.waiting import wait_until
 
 
 def test_messages_may_come_byte_by_byte(modules):

@@ -14,10 +14,10 @@ from gossip.voidphone import messages
 from gossip.voidphone.messages import (
     Announce, Hello, PeerNotification, PeerRequest, Ping, Push, Validation,
     VerificationResponse)
-from tools.module_examples import CHALLENGE, EXACT, NONCE, mutated
-from tools.ports import free_address
-from tools.processes import descriptors
-from tools.waiting import wait_until
+from tests.tools.module_examples import CHALLENGE, EXACT, NONCE, mutated
+from tests.tools.ports import free_address
+from tests.tools.processes import descriptors
+from tests.tools.waiting import wait_until
 
 FUZZ_TYPE = 0x0203  # of the data in EXACT
 

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from tools.carriers import Carrier, passed_on
-from tools.module_words import OLD, TYPE, announce, start, told
-from tools.waiting import wait_until
+from tests.tools.carriers import Carrier, passed_on
+from tests.tools.module_words import OLD, TYPE, announce, start, told
+from tests.tools.waiting import wait_until
 
 
 @pytest.mark.parametrize("length", [3, 5])

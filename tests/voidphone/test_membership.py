@@ -11,11 +11,11 @@ from gossip.addresses import address_of
 from gossip.settings import Settings
 from gossip.voidphone import gossip_module, messages, view as module_view
 from gossip.voidphone.ini import MOST_NEIGHBOURS
-from tools.files import events, wait_event
-from tools.module_words import LOCAL, endpoint, refused, still_there, view, work
-from tools.modules import QUIET
-from tools.ports import free_addresses
-from tools.waiting import wait_until
+from tests.tools.files import events, wait_event
+from tests.tools.module_words import LOCAL, endpoint, refused, still_there, view, work
+from tests.tools.modules import QUIET
+from tests.tools.ports import free_addresses
+from tests.tools.waiting import wait_until
 
 # Views.
 

@@ -8,7 +8,7 @@ from gossip.voidphone import messages
 from gossip.voidphone.messages import (
     Announce, Frames, Notification, Notify, PeerNotification, Validation, parse)
 from gossip.wire import WireError
-from tools.module_examples import EXACT, mutated
+from tests.tools.module_examples import EXACT, mutated
 
 FIXED_SIZES = {501: 8, 503: 8, 504: 4, 506: 12, 507: 26, 508: 10, 509: 12, 510: 4}
 LEAST_SIZES = {500: 8, 502: 8, 511: 10}

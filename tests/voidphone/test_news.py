@@ -8,7 +8,7 @@ from gossip.voidphone import news
 from gossip.voidphone.news import (
     REMEMBERED, UNLIMITED, WAITING, WAITING_BYTES, Memory, Pending, Subscriptions, first_ttl,
     next_ttl)
-from tools.module_examples import push
+from tests.tools.module_examples import push
 
 
 def item(number: int, data_type: int = 1) -> news.Item:

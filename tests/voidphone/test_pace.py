@@ -8,9 +8,9 @@ import pytest
 
 from gossip.voidphone import doorway, messages, news
 from gossip.voidphone.messages import Announce, Validation
-from tools.files import count, wait_event
-from tools.module_words import MIB, TYPE, announce, heard, link_of, start, told, validate
-from tools.waiting import wait_until
+from tests.tools.files import count, wait_event
+from tests.tools.module_words import MIB, TYPE, announce, heard, link_of, start, told, validate
+from tests.tools.waiting import wait_until
 
 
 def in_background(target):

@@ -4,9 +4,9 @@ import pytest
 
 from gossip.addresses import address_of
 from gossip.voidphone import gossip_module, messages
-from tools.module_words import LOCAL, NEWS, refused, still_there, view, work
-from tools.ports import free_address
-from tools.waiting import wait_until
+from tests.tools.module_words import LOCAL, NEWS, refused, still_there, view, work
+from tests.tools.ports import free_address
+from tests.tools.waiting import wait_until
 
 BEFORE = [messages.PeerRequest(), messages.PeerResponse(()), messages.VerificationRequest(1),
           messages.Push(5, address_of(LOCAL, 6001)), NEWS]

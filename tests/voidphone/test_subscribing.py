@@ -5,10 +5,10 @@ import time
 
 from gossip.voidphone import news
 from gossip.voidphone.messages import Announce, Notification, Notify
-from tools.module_words import (
+from tests.tools.module_words import (
     OLD, TYPE, UNWANTED, announce, counted, heard, news_from, nothing_waits, start, told,
     validate)
-from tools.waiting import wait_until
+from tests.tools.waiting import wait_until
 
 # Who is told.
 

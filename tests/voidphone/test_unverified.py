@@ -7,12 +7,12 @@ import pytest
 
 from gossip.addresses import address_of
 from gossip.voidphone import doorway, gossip_module, handshake, messages
-from tools.files import count
-from tools.module_words import LOCAL, NEWS, refused, still_there, view, work
-from tools.modules import ByteEnd
-from tools.ports import free_address
-from tools.processes import figures, module_process
-from tools.waiting import wait_until
+from tests.tools.files import count
+from tests.tools.module_words import LOCAL, NEWS, refused, still_there, view, work
+from tests.tools.modules import ByteEnd
+from tests.tools.ports import free_address
+from tests.tools.processes import figures, module_process
+from tests.tools.waiting import wait_until
 
 
 def test_a_thousand_half_open_handshakes_keep_nobody_out(modules):

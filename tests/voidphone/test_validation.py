@@ -9,11 +9,11 @@ import pytest
 
 from gossip.voidphone import news
 from gossip.voidphone.messages import PeerNotification, PeerRequest, Validation
-from tools.module_examples import push
-from tools.module_words import (
+from tests.tools.module_examples import push
+from tests.tools.module_words import (
     IGNORED, LATE, OLD, TYPE, announce, counted, heard, hears_next, news_from, nothing_waits,
     start, told, validate)
-from tools.waiting import wait_until
+from tests.tools.waiting import wait_until
 
 
 def test_spread_at_once_when_no_other_local_module_subscribes(modules):

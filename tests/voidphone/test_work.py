@@ -9,14 +9,14 @@ import pytest
 
 from gossip.voidphone import messages, work as module_work
 from gossip.voidphone.work import EASY, NICE, Search, is_work, search
-from tools.files import wait_event
-from tools.module_examples import NONCE
-from tools.module_words import still_there, view
-from tools.modules import ByteEnd, work_for
-from tools.processes import (
+from tests.tools.files import wait_event
+from tests.tools.module_examples import NONCE
+from tests.tools.module_words import still_there, view
+from tests.tools.modules import ByteEnd, work_for
+from tests.tools.processes import (
     children, descriptors, figures, living, module_process, own_niceness, seconds)
-from tools.programs import Program
-from tools.waiting import wait_until
+from tests.tools.programs import Program
+from tests.tools.waiting import wait_until
 
 # The search.
 
