@@ -7,9 +7,7 @@ that missed. Link readers, generator and console call it.
 A third way of spreading is a class like `Flood` and a word in `way_of_spreading`.
 """
 
-import itertools
 import threading
-from collections.abc import Iterator
 
 from gossip import wire
 from gossip.settings import Settings
@@ -37,15 +35,21 @@ def way_of_spreading(settings: Settings, links, flusher, now, rng, at_once: int,
     return Flood(links, flusher)
 
 
-def in_batches(lines: list[bytes]) -> Iterator[tuple[list[bytes], bool]]:
+def in_batches(lines: list[bytes]) -> list[tuple[list[bytes], bool]]:
     """Cut lines that arrived together, in their order: (gossip lines that stand together, True),
     (any other line by itself, False)."""
-    for is_gossip, together in itertools.groupby(lines, wire.is_gossip):
-        if is_gossip:
-            yield list(together), True
+    batches: list[tuple[list[bytes], bool]] = []
+    gossip: list[bytes] | None = None  # the batch that the next gossip line belongs to
+    for line in lines:
+        if not wire.is_gossip(line):
+            gossip = None
+            batches.append(([line], False))
+        elif gossip is None:
+            gossip = [line]
+            batches.append((gossip, True))
         else:
-            for line in together:
-                yield [line], False
+            gossip.append(line)
+    return batches
 
 
 class Spreading:
