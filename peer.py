@@ -2,8 +2,8 @@
 
 Read top to bottom: what may be said on which link and who answers it, the threads of a peer, the
 gossip generator, the liveness round and the dead report, membership, leaving, and an `on_<kind>`
-method for every kind of line (gossip/wire/) that no part answers alone. There are three parts,
-which never know one another; this file is where they meet:
+method for every kind of line (gossip/wire/) that is answered here and not by a part. The three
+parts never know one another; this file is where they meet:
 
     linking     how links to neighbours begin and end         gossip/overlay/linking.py
     joining     registering with seeds, asking for lists      gossip/seeds/joining.py
@@ -20,7 +20,7 @@ import sys
 
 from gossip.programs.switch import run_other_program
 
-if __name__ == "__main__":  # before the imports: a chat server is dialled as soon as it starts
+if __name__ == "__main__":  # before the slow imports: a chat server has to listen at once
     run_other_program(sys.argv)
 
 import functools
@@ -41,9 +41,9 @@ from gossip.settings import Settings
 from gossip.spread.origin import portions
 from gossip.spread.spreading import Spreading, in_batches
 
-SHORTEST_WAIT = 0.02  # seconds between two looks of membership, whatever is due
-LATE = 0.5  # seconds by which a liveness round has to be late at least to blame nobody
-ROOM_LOOK = 0.25  # seconds between two looks of the generator whether neighbours have room
+SHORTEST_WAIT = 0.02  # seconds at least between two turns of membership
+LATE = 0.5  # seconds; a liveness round later than this, and than half an interval, blames nobody
+ROOM_LOOK = 0.25  # seconds until the generator tries again when a neighbour has too much to read
 
 
 class Peer(Node):
@@ -68,7 +68,7 @@ class Peer(Node):
                  output: OutputFile, world, rng: random.Random | None = None):
         super().__init__(address, settings, output, world)
         self.rng = rng or random.Random()
-        self.leaving: Farewell | None = None  # set once
+        self.leaving: Farewell | None = None  # set once, by `quit`
         self.linking = Linking(self)
         self.neighbours, self.peer_list = self.linking.neighbours, self.linking.peer_list
         self.joining = Joining(self, seeds)
@@ -77,8 +77,8 @@ class Peer(Node):
         self.liveness = Liveness(settings.liveness_misses,
                                  self.neighbours.capacity + settings.spare_links)
         self.unlinked = self.liveness.forget  # linking calls it when a link has ended for good
-        self._generated = 0  # messages so far; the generator's own
-        self._round_due = float("inf")  # when the next liveness round is due; that thread's own
+        self._generated = 0  # messages so far; only the generator's thread uses it
+        self._round_due = float("inf")  # when the next round is due; only the rounds use it
 
     def settings_shown(self) -> str:
         return f"{self.settings.words()}:start={self.spreading.origin.start}"
@@ -113,8 +113,8 @@ class Peer(Node):
         return now + self.settings.gossip_interval
 
     def gossip(self, texts: list[str]) -> None:
-        """Originate messages, for the console; TooLong when a text does not fit. Waits while a
-        neighbour that still moves has much waiting, so no link reader may call it."""
+        """Originate messages, for the console; TooLong when a text does not fit into a line.
+        Waits while a neighbour reads slowly, so no link reader may call it."""
         for lines in portions(self.spreading.origin.lines(texts, self.time())):
             self.flusher.wait_for_room(self.neighbours.links())
             if not self.spreading.originate(lines):
@@ -152,8 +152,8 @@ class Peer(Node):
             self.linking.dial(peer)
 
     def _judge(self, peer: Address, alive: bool | None) -> None:
-        """The last probe of a suspect has ended. Did it answer (True), not (False), or could it
-        not be asked (None)? Silence is death."""
+        """The last probe of a suspect has ended. `alive`: True when it answered, False when not,
+        None when it could not be asked. Only False means death."""
         link = self.neighbours.link(peer)
         if alive is not False and link is not None and self.liveness.spare(peer, link.heard):
             return
@@ -171,7 +171,7 @@ class Peer(Node):
     # Membership, anti-entropy, and leaving.
 
     def look_after_links(self, now: float) -> float:
-        """Register with a majority of the seeds, keep the ring link, fill the places."""
+        """Register with a majority of the seeds, link to the next peer on the ring, then others."""
         if self.leaving:
             return self._leave(now)
         self.joining.keep_registrations(now)
@@ -183,7 +183,7 @@ class Peer(Node):
         return max(now + SHORTEST_WAIT, min(moment for moment in due if moment is not None))
 
     def quit(self) -> None:
-        """Leave gracefully. Membership does that, turn by turn, and stops the node."""
+        """Leave gracefully: the turns of membership say goodbye, and the last stops the node."""
         if self.spreading.fall_silent():
             self.leaving = Farewell(self, self.neighbours)
             self.output.write(f"leaving:{self.address}")
@@ -196,18 +196,18 @@ class Peer(Node):
             self.stop("quit")
         return due
 
-    # Links, as the world and linking tell of them.
+    # What the world and linking tell of links.
 
     def on_up(self, link: Link) -> None:
-        """A peer or a seed that was dialled is connected: say what for."""
+        """A peer or a seed that was dialled is connected: introduce this peer."""
         introduction = wire.register if link.role == SEED else wire.connect
         link.send(introduction(self.address))
 
     def met(self, link: Link, serial: int) -> None:
-        """A newcomer and this peer are neighbours; `serial` grows with every such event."""
+        """Another peer and this one are neighbours now; `serial` grows with every new link."""
         self.liveness.linked(link.peer, link, serial, self.now())
         if self.neighbours.link(link.peer) is not link:
-            self.liveness.forget(link.peer, link)  # somebody ended it meanwhile
+            self.liveness.forget(link.peer, link)  # the link was ended meanwhile
         if self.leaving:
             link.send(wire.leave(self.address))
             return
@@ -218,13 +218,13 @@ class Peer(Node):
         self.membership.hurry()
 
     def lost(self, peer: Address, link: Link) -> None:
-        """A link broke: from now on every liveness round is a miss."""
+        """A neighbour's link broke: until it is linked again, every liveness round is a miss."""
         self.liveness.lost(peer, link)
         if not self.has_seed():
             self.joining.hurry()  # no seed will tell of others; neighbours may
 
     def has_seed(self) -> bool:
-        """Whether this peer is registered somewhere."""
+        """Whether this peer is registered with a seed."""
         return bool(self.joining.registrations.links())
 
     def disconnect(self, link: Link, reason: str, who: Address | None = None) -> None:
@@ -244,8 +244,8 @@ class Peer(Node):
     # What others say.
 
     def on_lines(self, link: Link, lines: list[bytes]) -> None:
-        """Handle what arrived together, in order. In a flood most lines are repetitions: those are
-        left out before anything else. Gossip that stands together is one batch."""
+        """Handle lines that arrived together, in order. In a flood most are repetitions: they are
+        dropped first. Gossip lines that follow one another are handled as one batch."""
         if link.role == NEIGHBOUR:
             lines = self.messages.unknown(lines)
         for batch, is_gossip in in_batches(lines):

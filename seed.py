@@ -1,12 +1,12 @@
-"""A seed: a registry of peers. It lists whom it has verified, and removes whom it finds dead.
+"""A seed: a registry of peers. It lists peers that it has verified, and removes dead ones.
 
 Read top to bottom: what may be said on which connection, its threads, registration, the peer
-list, deaths. A seed never believes: before it lists or removes an address it probes it, over a
-connection of its own (gossip/liveness/prober.py), and the verdict comes by a call. The list is
+list, deaths. A seed believes nobody: before it lists an address or calls it dead, it probes it over
+a connection of its own (gossip/liveness/prober.py), and the verdict comes by a call. The list is
 in gossip/seeds/registry.py. What seed and peer share is in gossip/node/.
 
-Its threads: the listener accepts; a link reader per connection reads it, those of probes are
-called "prober" and those of reports to other seeds "relay"; the link flusher sends what was not
+Its threads: "listener" accepts connections; a "link reader" per connection reads its lines (it is
+called "prober" for a probe, "relay" for reports to another seed); "link flusher" sends what was not
 taken at once; "grace" removes peers that lost their connection and did not come back.
 
 Left out on purpose: a seed keeps nothing on disk but its output file, and does not gossip.
@@ -32,7 +32,7 @@ from gossip.settings import Settings
 REGISTERED = "a registered peer"
 SEED = "a seed that is told"
 
-REPORTS_READ = 1_000  # dead reports per second that are looked at; more are counted
+REPORTS_READ = 1_000  # dead reports per second that are looked at; more are only counted
 
 
 class Seed(Node):
@@ -55,7 +55,7 @@ class Seed(Node):
         self.relays = Relays(self.others)
         self._reports = Budget(REPORTS_READ)
         self._verifying_lock = threading.Lock()  # guards _verifying
-        self._verifying: dict[Link, Address] = {}  # connections that wait for their probe
+        self._verifying: dict[Link, Address] = {}  # newcomers that wait for the verdict
 
     def settings_shown(self) -> str:
         return f"seeds={len(self.others) + 1}"
@@ -67,7 +67,7 @@ class Seed(Node):
     # Registration.
 
     def on_register(self, link: Link, message: wire.Register) -> None:
-        """Verify a newcomer; repeat the answer while its verification stands."""
+        """Verify a newcomer; repeat `registered` for a peer that is on the list."""
         address = message.address
         if address.ip != link.remote_ip:
             self.write_refusal(link.remote, f"{address} is not its IP")
@@ -84,7 +84,7 @@ class Seed(Node):
         link.send(wire.registration_refused(reason))
 
     def _verify(self, link: Link, address: Address) -> None:
-        """Have the address probed, once per connection at a time."""
+        """Have the address probed, unless a probe for this connection is under way."""
         with self._verifying_lock:
             if link in self._verifying:
                 return
@@ -94,7 +94,7 @@ class Seed(Node):
         if busy:
             self._refuse(link, address, "too many registrations at once, try again")
             return
-        link.await_line(float("inf"))  # the next word is ours
+        link.await_line(float("inf"))  # no line is due: the newcomer waits for our answer
         self._waiting_room.leave(link)
         self.prober.ask(address, lambda alive: self._verified(link, address, alive),
                         wanted=lambda: not link.ended, first=True)
@@ -173,7 +173,7 @@ class Seed(Node):
             self._reject(report, "not registered here")
 
     def _judge_relay(self, report: wire.DeadNode, row, alive: bool | None) -> None:
-        """Another seed's report, after the probe: told to our peers, never to seeds again."""
+        """Another seed's report, after the probe: our peers are told, other seeds are not."""
         if alive is not False:
             self._reject(report, "it answers" if alive else "too busy to find out")
             return
@@ -200,7 +200,7 @@ class Seed(Node):
         self.dial(self.new_link(SEED, seed), "relay")
 
     def on_up(self, link: Link) -> None:
-        """Another seed listens: say what it is to be told, and hang up."""
+        """Another seed is connected: send it the reports that wait for it, and hang up."""
         link.send(self.relays.take(link.peer))
         link.close("told")
 
@@ -212,8 +212,8 @@ class Seed(Node):
             self._dial_seed(seed)
 
     def _remove(self, address: Address, row, reason: str) -> bool:
-        """Take a registration off the list and close its connection, so that the peer, if it
-        lives, notices; answer whether it was on the list."""
+        """Take a registration off the list and close its connection, which a peer that lives
+        notices; answer whether it was on the list."""
         removed, link = self.registry.remove(address, row, reason, self.now())
         self.output.drain(self.registry.changes)
         if link is not None:
@@ -221,7 +221,7 @@ class Seed(Node):
         return removed
 
     def on_leave(self, link: Link, message: wire.Leave) -> None:
-        """A peer ends gracefully; that counts on its own registration only."""
+        """A peer leaves gracefully; only its own registered connection can say so."""
         if self.registry.is_registered(message.address, link):
             self._remove(message.address, self.registry.row(message.address), "left")
         else:
@@ -240,7 +240,7 @@ class Seed(Node):
             self._connection_lost(link)
 
     def _connection_lost(self, link: Link) -> None:
-        """A registered peer's connection is gone: gone, or given a minute to come back."""
+        """A registered peer's connection broke: a probe tells whether it is gone or may return."""
         address = link.peer
         row = self.registry.lost(address, link)
         if row is not None:

@@ -5,7 +5,7 @@ anti-entropy): see gossip/net/datagrams.py. The proxy connects by TCP and says l
 
     msg MESSAGEID TEXT   TEXT is gossiped
     get chatLog          is answered with `chatLog TEXT,TEXT,…` or `chatLog <empty>`
-    crash                ends the process: what was said before is sent once, no last word is said
+    crash                ends the process without a last word; messages before it are sent once
 """
 
 import math
@@ -27,7 +27,7 @@ from gossip.spread.mongering import Mongering
 from gossip.spread.spreading import ANSWERS, Spreading
 
 PROXY = "a chat proxy"  # the role of every TCP link
-PROXIES = 256  # that may be connected at once
+PROXIES = 256  # proxies that may be connected at once
 
 CHAT = Settings(  # what differs from other peers: neighbours are near, datagrams get lost
     gossip_count=0, antientropy_interval=1.0, spread="rumor", portion=32 * 1024,
@@ -35,14 +35,14 @@ CHAT = Settings(  # what differs from other peers: neighbours are near, datagram
     backlog_limit=1 << 30,  # a log is answered in one piece, whatever its length
     rumor_window=64 * 1024, rumor_patience=0.15)
 TRIES = 4  # a rumor is told once, and three times again
-HASTE = 0.2  # seconds between two comparisons while a neighbour is known to differ
-LAST_WORDS, QUIET = 4.0, 0.3  # seconds at the end in which neighbours may take what was said
-# last, and without news after which they have
-SILENCE = 3.5  # anti-entropy intervals without a datagram after which a neighbour is not there
+HASTE = 0.2  # seconds between two comparisons while a neighbour knows other messages
+LAST_WORDS, QUIET = 4.0, 0.3  # seconds that a server waits at its end for the last messages to
+# spread: at most, and after the last news
+SILENCE = 3.5  # anti-entropy intervals: a neighbour that says nothing for so long counts as gone
 
 MSG = re.compile(rb"msg [0-9]+ (.+)", re.DOTALL)
 GET, CRASH = b"get chatLog", b"crash"
-ROOM = LONGEST - SIGNATURE - len(wire.RUMOR) - 1  # bytes of a gossip line in a datagram
+ROOM = LONGEST - SIGNATURE - len(wire.RUMOR) - 1  # bytes of a gossip line that fits a datagram
 
 
 class Presence:
@@ -53,7 +53,7 @@ class Presence:
     def __init__(self):
         self.heard = 0.0  # monotonic time of the last datagram
         self.there = False  # something came lately
-        self.differs = False  # it has shown that it knows something else
+        self.differs = False  # what it said last shows that it knows other messages
 
 
 class ChatServer(Node):
@@ -158,7 +158,7 @@ class ChatServer(Node):
             self.write_refusal(link.peer, str(error))
 
     def _hear(self, link: DatagramLink) -> None:
-        """Something has come: a neighbour that was not there, or silent, is asked at once."""
+        """A datagram has come. With a neighbour that was gone or silent, compare at once."""
         now = self.now()
         with self._line_lock:
             presence = self._line[link]
@@ -170,8 +170,8 @@ class ChatServer(Node):
             self.anti_entropy.compare(link)
 
     def finish_talking(self) -> None:
-        """Wait, for LAST_WORDS at most, until no rumor is told here and none has come for a
-        moment: so all of a line that end together have heard what was said last."""
+        """Wait, LAST_WORDS seconds at most, until no rumor is being told here and no gossip has
+        come for QUIET seconds. Servers that end together then all have the last messages."""
         deadline = self.now() + LAST_WORDS
         while self.now() < deadline and not self.stopping:
             self.mongering.wait_until_sent(deadline - self.now())
@@ -205,7 +205,7 @@ class ChatServer(Node):
         return None
 
     def on_lines(self, link: Link, lines: list[bytes]) -> None:
-        """Handle what a proxy said, in order; messages that stand together as one batch."""
+        """Handle a proxy's lines in order; `msg` lines that follow one another are one batch."""
         texts, said = [], []
         for line in lines:
             line = line.removesuffix(b"\r")
@@ -233,7 +233,7 @@ class ChatServer(Node):
 
     def _fits(self, link: Link, text: bytes) -> bool:
         """Whether a text can be gossiped; if not, that is written down."""
-        try:  # with the longest number that it may get
+        try:  # as long as the line may get: with the longest number
             line = wire.gossip(wire.format_time(self.time()), self.address,
                                self.spreading.origin.start, wire.NUMBER_LIMIT, text.decode())
         except UnicodeDecodeError:

@@ -1,8 +1,8 @@
-"""The prober: finds out for a seed whether addresses answer, so many at once, the rest in a queue.
+"""The prober: finds out for a seed whether addresses answer, 64 at once, the rest in a queue.
 
-Rules only: a probe itself is `probe(address, verdict)` of a node. Whoever asks about an address
-that is being probed joins; the verdict comes as a call: True, False, or None when it could not be
-found out. The queue is bounded: beyond its limit the verdict is None at once.
+Rules only: a probe itself is `probe(address, verdict)` of a node. Two who ask about one address
+share its probe. The verdict comes as a call: True, False, or None when it could not be found
+out. The queue is bounded: beyond its limit the verdict is None at once.
 """
 
 import collections
@@ -11,26 +11,26 @@ import threading
 from gossip.addresses import Address
 
 QUEUE_LIMIT = 2_000  # addresses that wait for a probe, or are being probed
-ASKERS_LIMIT = 100  # who waits for the same probe
+ASKERS_LIMIT = 100  # calls of `ask` that share one probe
 
 
 class Prober:
     """Probes addresses, at most `at_once` of them at a time, each up to `tries` times."""
 
     def __init__(self, probe, tries: int, at_once: int):
-        self._probe = probe  # probe(address, verdict) calls `verdict(alive)` once, or, when the
-        self._tries = tries  # node stops, never
+        self._probe = probe  # probe(address, verdict) calls `verdict(alive)` once
+        self._tries = tries  # probes that have to fail until the verdict is False
         self._lock = threading.Lock()  # guards everything below
-        self._free = at_once  # probes that may begin
-        self._beginning = False  # somebody begins probes, and will look for more
+        self._free = at_once  # how many more probes may begin now
+        self._beginning = False  # a thread is in the loop of `_begin`
         self._first: collections.deque[Address] = collections.deque()  # go before the others
         self._queue: collections.deque[Address] = collections.deque()
-        self._askers: dict[Address, list] = {}  # queued or under way -> (whom to tell, wanted)
+        self._askers: dict[Address, list] = {}  # queued or probed now -> (verdict, wanted)
 
     def ask(self, address: Address, verdict, wanted=lambda: True, first: bool = False) -> None:
-        """Have `verdict(alive)` called once it is known whether the address answers. When its
-        turn comes and `wanted()` holds for no asker any more, it is not probed (None). `first`:
-        before others that wait."""
+        """Have `verdict(alive)` called once it is known whether the address answers. An
+        address that nobody wants any more (`wanted()`) when its turn comes is not probed; its
+        verdict is None. `first` puts it before the others."""
         with self._lock:
             askers = self._askers.get(address)
             full = (len(self._askers) >= QUEUE_LIMIT if askers is None
@@ -45,8 +45,8 @@ class Prober:
             self._begin()
 
     def _begin(self) -> None:
-        """Begin probes while there are any to begin. One thread at a time does it, in a loop: a
-        probe that fails at once would otherwise begin the next one from within itself."""
+        """Begin as many probes as may begin. One thread does so, in a loop, and a call meanwhile
+        returns: else a probe that fails at once would begin the next one from within itself."""
         with self._lock:
             if self._beginning:
                 return
@@ -58,7 +58,7 @@ class Prober:
                 else:
                     self._known(address, None)
         except BaseException:
-            self._beginning = False  # this thread dies of it, others go on beginning
+            self._beginning = False  # this thread dies; others have to go on
             raise
 
     def _next(self) -> Address | None:
@@ -77,7 +77,7 @@ class Prober:
         return any(wanted() for _, wanted in askers)
 
     def _try(self, address: Address, tries: int) -> None:
-        """Probe once; while there is no answer, and tries are left, once more."""
+        """Probe; without an answer, probe again while tries are left."""
         def answered(alive: bool | None) -> None:
             if alive or tries == 1:
                 self._known(address, alive)

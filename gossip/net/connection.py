@@ -1,7 +1,7 @@
-"""A connection: one TCP socket, as a link and the thread that reads it want it.
+"""A connection: one TCP socket, with the methods that a link and its reader call.
 
-`send` and `shutdown` never block. `connect` and `receive` block, the latter until the socket has
-bytes, has ended, or a while has passed: only the thread that reads a link calls them.
+`send` and `shutdown` never block. `connect`, `receive` and `wait_readable` may block: only the
+thread that reads a link calls them.
 """
 
 import selectors
@@ -11,13 +11,13 @@ import sys
 from gossip.addresses import Address
 
 READ_SIZE = 65_536  # bytes asked of the kernel at once
-DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)  # 0: not known here, so sockets never block
+DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)  # 0: not known here, so sockets are non-blocking
 Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
-_BIND_ADDRESS_NO_PORT = getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24)  # Linux: choose it later
+_BIND_ADDRESS_NO_PORT = getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24)  # no port before connect
 
 
 class Connection:
-    """A TCP socket; without one, it is to be connected."""
+    """A TCP socket: one that is connected, or a new one, which `connect` connects."""
 
     __slots__ = ("_sock", "receive")
 
@@ -28,7 +28,7 @@ class Connection:
             sock.setblocking(False)
 
     def connect(self, own: Address, address: Address, limit: float) -> None:
-        """Connect from one's own address, within `limit` seconds; OSError when not."""
+        """Connect from this node's own IP, within `limit` seconds; OSError when that fails."""
         self._sock.settimeout(limit)
         if sys.platform == "linux":
             self._sock.setsockopt(socket.IPPROTO_IP, _BIND_ADDRESS_NO_PORT, 1)
@@ -44,7 +44,7 @@ class Connection:
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def wait_readable(self, seconds: float) -> None:
-        """Wait that long at most for bytes, or for the end."""
+        """Wait so many seconds at most for bytes, or for the end of the stream."""
         with Selector() as selector:
             selector.register(self._sock, selectors.EVENT_READ)
             selector.select(seconds)

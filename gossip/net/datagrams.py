@@ -1,8 +1,8 @@
 """Datagrams: lines to and from the few neighbours of a node, over one UDP socket.
 
-A datagram holds whole lines, each with its `\n`. Datagrams may be lost, doubled and reordered:
-that is dealt with above. Only those from neighbours count, and with a key only those that
-carry, in a line before the others, a valid HMAC-SHA256 over sender, receiver and content.
+A datagram holds whole lines, each with its `\\n`. Datagrams may be lost, doubled and reordered:
+gossip/spread/ copes with that. Only datagrams from neighbours count; with a key, only those whose
+first line is a valid HMAC-SHA256 over sender, receiver and content.
 """
 
 import hmac
@@ -13,7 +13,7 @@ from gossip.addresses import Address
 from gossip.net.connection import DONT_WAIT
 
 LONGEST = 60_000  # bytes of a datagram
-SIGNATURE = 64 + 1  # bytes of the line that the HMAC takes
+SIGNATURE = 64 + 1  # bytes of the line that holds the HMAC
 READ_SIZE = 65_536
 TOGETHER = 64  # datagrams that are read before they are handled
 
@@ -44,7 +44,7 @@ class DatagramLink:
                 self._counters.add("datagrams that could not be sent")
 
     def open(self, datagram: bytes) -> list[bytes] | None:
-        """The lines of a datagram that came from there; None when it does not count."""
+        """Return the lines of a datagram that this neighbour sent; None when it does not count."""
         if self._key is not None:
             own, peer = self._route
             signed, content = datagram[:SIGNATURE], datagram[SIGNATURE:]
@@ -59,7 +59,7 @@ class DatagramLink:
 
 
 def pack(data: bytes, room: int) -> list[bytes]:
-    """Cut whole lines into pieces of whole lines, each within `room` bytes if its lines are."""
+    """Cut `data` into pieces of whole lines, each at most `room` bytes unless a line is longer."""
     pieces = []
     while len(data) > room:
         end = data.rfind(b"\n", 0, room) + 1 or data.index(b"\n") + 1
@@ -69,7 +69,7 @@ def pack(data: bytes, room: int) -> list[bytes]:
 
 
 def signature(key: bytes, sender: Address, receiver: Address, content: bytes) -> bytes:
-    """The line that says who sent this content to whom, as only one who has the key can."""
+    """The line that proves who sent this content to whom: making it takes the key."""
     route = f"{sender}>{receiver}\n".encode()
     return hmac.new(key, route + content, "sha256").hexdigest().encode() + b"\n"
 
@@ -89,7 +89,7 @@ class Datagrams:
         return list(self._links.values())
 
     def read_all(self, handle) -> None:
-        """Call `handle(link, lines)` with what came together from a neighbour."""
+        """Call `handle(link, lines)` with lines that came together from a neighbour."""
         while not self._stopping.is_set():
             arrived: dict[DatagramLink, list[bytes]] = {}
             for datagram, source in self._receive():
@@ -104,7 +104,7 @@ class Datagrams:
                 handle(link, lines)
 
     def _receive(self) -> list[tuple[bytes, tuple[str, int]]]:
-        """Wait for datagrams; what else has come is taken at once."""
+        """Wait for a datagram; return it with the others that have come by then."""
         arrived, flags = [], 0
         try:
             while len(arrived) < (TOGETHER if DONT_WAIT else 1):

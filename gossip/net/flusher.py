@@ -1,8 +1,8 @@
-"""The flusher: one thread per node that writes what others could not write at once.
+"""The flusher: one thread per node that sends what could not be sent at once.
 
-It waits until the socket of a neighbour that was slow takes bytes again; links hand themselves
-over with `watch` when they begin to have a backlog. Flooding hands over what came while it was
-busy. The origin of gossip waits here for room.
+A link whose backlog begins to fill calls `watch`; the flusher waits until its socket takes bytes
+again. Flooding hands over, by `take_over`, what came while it was busy. Whoever makes messages
+waits here until slow neighbours have caught up.
 """
 
 import selectors
@@ -23,9 +23,9 @@ class Flusher:
         self._stopping = threading.Event()
         self._lock = threading.Lock()  # guards _links and _jobs
         self._links = set()  # those with a backlog
-        self._jobs: list = []  # what else is to be done here
+        self._jobs: list = []  # calls that `take_over` has left for this thread
         self._room = threading.Condition()  # notified when a backlog has shrunk or a link ended
-        self._changes = 0  # how often it was; guarded by _room
+        self._changes = 0  # how often _room was notified; guarded by _room
 
     def watch(self, link) -> None:
         """This link has a backlog (or overflowed, and has ended)."""
@@ -53,12 +53,12 @@ class Flusher:
             self._room.notify_all()
 
     def has_room(self, links) -> bool:
-        """Whether none of these links has much waiting while it still moves."""
+        """Whether no link has a long backlog whose other end still reads; see `pauses_origin`."""
         now = time.monotonic()
         return not any(link.pauses_origin(now) for link in links)
 
     def wait_for_room(self, links) -> None:
-        """Wait while one of these links has much waiting and still moves: be a kind origin."""
+        """Wait until `has_room(links)`, so that new messages do not outrun slow neighbours."""
         while not self._stopping.is_set():
             with self._room:
                 before = self._changes
@@ -66,14 +66,14 @@ class Flusher:
                 return
             with self._room:
                 if self._changes == before:
-                    self._room.wait(0.25)  # a link may cease to move without a notice
+                    self._room.wait(0.25)  # the other end may stop reading without a notice
 
     def wait_until(self, predicate, seconds: float) -> None:
-        """Wait, that long at most, until links have ended so that the predicate holds."""
+        """Wait, so many seconds at most, until the predicate holds."""
         end = time.monotonic() + seconds
         while not predicate() and time.monotonic() < end:
             with self._room:
-                self._room.wait(0.05)  # a link leaves its tables shortly after its end
+                self._room.wait(0.05)  # the predicate may come true without a notice
 
     def flush_all(self) -> None:
         """Write backlogs until stopped."""
@@ -90,7 +90,7 @@ class Flusher:
             self._notify_room()
 
     def _leave_if_empty(self, link) -> None:
-        """Look after the discarding, not before: a send in between is not overlooked."""
+        """Discard a link, then look at its backlog, so that a send in between is not overlooked."""
         with self._lock:
             self._links.discard(link)
         if link.waiting():
@@ -98,7 +98,7 @@ class Flusher:
                 self._links.add(link)
 
     def _writable(self, links):
-        """Wait until some of the links take bytes, or others come; return the former."""
+        """Wait until links take bytes, or `_wake` is called; return the links that take bytes."""
         with Selector() as selector:
             selector.register(self._wake_receiver, selectors.EVENT_READ)
             for link in links:
@@ -116,7 +116,7 @@ class Flusher:
         try:
             self._wake_sender.send(b"!")
         except BlockingIOError:
-            pass  # wakes enough are waiting
+            pass  # it is about to wake anyway
         except OSError:
             if not self._stopping.is_set():
                 raise

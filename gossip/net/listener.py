@@ -1,7 +1,7 @@
 """The listener: one thread per node that accepts connections and hands them on.
 
-It survives what accepting can throw at it: connections that are gone already, and a process
-that is out of descriptors or memory, where it waits a moment while others give way.
+It survives the errors of accepting: a connection that is gone already, and a process that is out
+of descriptors or memory. Then it waits a moment, while other connections are ended.
 """
 
 import errno
@@ -11,7 +11,7 @@ import threading
 
 from gossip.addresses import Address
 
-BACKLOG = 4096  # connections that the kernel may hold for us
+BACKLOG = 4096  # connections that may wait in the kernel
 SHORT_REST = 0.1  # seconds to wait while descriptors are short
 SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL,
          errno.EAGAIN}  # errors of a machine that is short of descriptors, memory, ports or threads
@@ -41,8 +41,8 @@ class Listener:
         return sock
 
     def accept_all(self, handle, make_room) -> None:
-        """Call `handle(socket, (IP, port))` for each connection, `make_room(reason)` when short
-        of them."""
+        """Call `handle(socket, (IP, port))` for each connection, `make_room(reason)` when
+        descriptors or memory are short."""
         while not self._stopping.is_set():
             try:
                 sock, remote = self._sock.accept()
@@ -56,7 +56,7 @@ class Listener:
             handle(sock, remote[:2])
 
     def close(self) -> None:
-        """Stop listening and wake the thread; `stopping` is set before."""
+        """Stop listening and wake the thread; the caller has set `stopping`."""
         try:
             self._sock.shutdown(socket.SHUT_RDWR)
         except OSError:
@@ -64,7 +64,7 @@ class Listener:
         self._sock.close()
 
     def _wake(self) -> None:
-        """Where shutdown does not end an accept, a connection does."""
+        """End `accept` by a connection, on systems where `shutdown` does not end it."""
         try:
             with socket.create_connection(self._address.dial, 1):
                 pass

@@ -1,13 +1,13 @@
 """The live world of a node: the clocks of this machine, a thread per duty and link, TCP sockets.
 
-What a node may ask of it is told by `World` in gossip/node/world.py. Threads of a node:
+`World` in gossip/node/world.py says what a node may ask of it. Threads of a node:
 
     listener       accepts connections
     link flusher   writes the backlogs of links that were slow
     link reader    one per connection: connects it if need be, then reads it to its end
     NAME           one per duty, with the name that the node gave it
 
-It leaves out what lines mean: whatever comes is handed to the node.
+It does not know what lines mean: it hands them to the node.
 """
 
 import math
@@ -25,13 +25,13 @@ from gossip.wire import WireError
 
 
 class DutyThread:
-    """A turn of a node, taken again and again by a thread of its own."""
+    """A duty of a node: a thread of its own calls a turn again and again."""
 
     def __init__(self):
         self._hurried = threading.Event()
 
     def hurry(self) -> None:
-        """Have the turn taken soon, whatever it said when it would be due."""
+        """Have the turn called soon, before the time that it answered."""
         self._hurried.set()
 
     def wait(self, seconds: float | None) -> None:
@@ -49,7 +49,7 @@ class LiveWorld:
         self.threads = Threads(node)
         self.flusher = Flusher()
         self._woken = threading.Event()  # the node stops
-        self._closing = threading.Lock()  # taken by the first who closes, and never given back
+        self._closing = threading.Lock()  # taken by the first `close`, and never released
         self._closed = threading.Event()
         self._listeners: list[tuple] = []  # (name of the thread, listener, what it calls)
         self._duties: list[DutyThread] = []
@@ -60,7 +60,7 @@ class LiveWorld:
                accept=None, name: str = "listener") -> None:
         """Listen on the node's address, or on another one, or take a socket that listens. Its
         connections go to `node.accept(connection, remote)`, or to another `accept`. OSError
-        when the address is not to be had."""
+        when the address is not available."""
         listener = Listener(address or self._node.address, self._woken, sock)
         self._listeners.append((name, listener, accept or self._node.accept))
 
@@ -76,8 +76,8 @@ class LiveWorld:
         self.threads.go()
 
     def keep(self, name: str, turn, after: float = 0.0) -> DutyThread:
-        """Have a thread call `turn(now)` in so many seconds, and from then on whenever the time
-        has come that it answered; OSError when the system has no thread left."""
+        """Have a thread call `turn(now)` after so many seconds, then at each time that it
+        answers; OSError when the system has no thread left."""
         duty = DutyThread()
         self._duties.append(duty)
         self.threads.need(name, self._keep, duty, turn, after)
@@ -89,7 +89,7 @@ class LiveWorld:
         return self.threads.start(thread, self._connect_and_read, link)
 
     def lacks(self, error: OSError) -> bool:
-        """Whether an error means that this machine is short of something."""
+        """Whether an error means that this machine is short of descriptors, memory or ports."""
         return error.errno in SHORT
 
     def wake(self) -> None:
@@ -103,8 +103,8 @@ class LiveWorld:
             duty.hurry()
 
     def close(self) -> None:
-        """Wait until every thread has ended, the one that calls aside, and give everything back.
-        A second caller waits for the first, unless it is one of the threads waited for."""
+        """Wait until every thread but the calling one has ended, and free everything. A second
+        caller waits for the first, unless the first waits for its thread."""
         if self._closing.acquire(blocking=False):
             self.threads.join()
             self.flusher.close()
@@ -128,7 +128,7 @@ class LiveWorld:
             due = turn(self.now())
 
     def _hand_on(self, accept):
-        """What the listener's thread does with a connection: it gets a thread that reads it."""
+        """Make what the listener calls with a connection: it starts a thread that reads it."""
         def handle(sock: socket.socket, remote: tuple[str, int]) -> None:
             connection = Connection(sock)
             link = accept(connection, remote)
@@ -172,7 +172,7 @@ class LiveWorld:
         link.connected(*link.peer.dial)
 
     def _read(self, link, begin=lambda link: None) -> None:
-        """Read a link that is up to its end, and hand on what comes."""
+        """Read a connected link to its end, and hand its lines to the node."""
         node = self._node
         try:
             begin(link)

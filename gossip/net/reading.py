@@ -31,8 +31,8 @@ def next_lines(link, now) -> list[bytes] | None:
 
 
 def _receive(link, now) -> bytes:
-    """Return what has come. Without a deadline it waits; with one, nothing is BlockingIOError:
-    mostly something is there already, and to look first costs less than to wait first."""
+    """Return bytes that have come. Without a deadline, wait for them; with one, BlockingIOError
+    when there are none. Mostly there are some, and asking the kernel first saves a wait."""
     due = link.due()
     if due is None:
         return link.connection.receive(READ_SIZE)
@@ -42,7 +42,7 @@ def _receive(link, now) -> bytes:
 
 
 def _wait_readable(link, now) -> None:
-    """Wait for something to read, for a while; another thread may change the deadline."""
+    """Wait for bytes until the deadline, but not for long: another thread may change it."""
     due = link.due()
     wait = DEADLINE_LOOK
     if due is not None:

@@ -10,12 +10,12 @@ import threading
 import time
 
 STACK_SIZE = 512 * 1024  # bytes per thread: nothing here recurses deeply
-JOIN_LIMIT = 5.0  # seconds that `join` waits for threads; they take milliseconds
-NO_THREAD = "threads that could not be started"  # counted
+JOIN_LIMIT = 5.0  # seconds that `join` waits for threads; they mostly need milliseconds
+NO_THREAD = "threads that could not be started"  # the name of a counter
 
 
 class Threads:
-    """The threads of a node: whatever has `address`, `stopping`, `counters` and `output`."""
+    """The threads of a node: any object with `address`, `stopping`, `counters` and `output`."""
 
     def __init__(self, node):
         self._node = node
@@ -42,7 +42,7 @@ class Threads:
         return True
 
     def need(self, name: str, target, *args) -> None:
-        """Start a thread without which the node is none; OSError when that fails."""
+        """Start a thread that the node cannot do without; OSError when that fails."""
         if not self.start(name, target, *args) and not self._node.stopping:
             raise OSError(errno.EAGAIN, "the system has no thread left for it")
 
@@ -51,7 +51,7 @@ class Threads:
         self._going.set()
 
     def guard(self, name: str, target, args) -> None:
-        """The body of every thread: an error that nobody expected becomes a line."""
+        """The body of every thread: an unexpected error becomes a line in the output file."""
         self._going.wait()
         try:
             target(*args)
@@ -71,12 +71,12 @@ class Threads:
             self._ended.notify_all()
 
     def own_this(self) -> bool:
-        """Whether the thread that asks is one of them."""
+        """Whether the calling thread is one of these."""
         with self._lock:
             return threading.current_thread() in self._running
 
     def join(self) -> None:
-        """Wait for all threads but the one that calls; one that is just being started ends by
+        """Wait for all threads but the calling one; a thread that is just being started ends by
         itself."""
         current = threading.current_thread()
         deadline = time.monotonic() + JOIN_LIMIT

@@ -1,7 +1,7 @@
 """The backlog of a link: bytes that the other end has not taken yet. Pure, not locked.
 
-It holds chunks of whole lines in the order in which they leave. Only the first chunk may have
-begun to leave; an urgent one overtakes all others.
+It holds chunks of whole lines in the order in which they leave. The first
+chunk may be half sent already; an urgent chunk overtakes all but a half-sent one.
 """
 
 import collections
@@ -16,7 +16,7 @@ class Backlog:
 
     def __init__(self):
         self._chunks: collections.deque[bytes] = collections.deque()
-        self._begun = False  # the first chunk is the rest of one that has begun to leave
+        self._begun = False  # the first chunk is the rest of one that is half sent
         self.size = 0
 
     def append(self, data: bytes) -> None:
@@ -25,12 +25,12 @@ class Backlog:
         self.size += len(data)
 
     def overtake(self, data: bytes) -> None:
-        """Let these bytes leave before all that have not begun to."""
+        """Let these bytes leave next, but after the rest of a chunk that is half sent."""
         self._chunks.insert(1 if self._begun else 0, data)
         self.size += len(data)
 
     def take(self) -> bytes:
-        """Take the next bytes to write out, small chunks joined; `sent` says what left of them."""
+        """Take the next bytes to send, small chunks joined; the caller then calls `sent`."""
         chunks = [self._chunks.popleft()]
         size = len(chunks[0])
         while self._chunks and not self._begun and size < JOIN_SIZE:
@@ -40,7 +40,7 @@ class Backlog:
         return b"".join(chunks)
 
     def sent(self, data: bytes, count: int) -> None:
-        """Note that the first `count` bytes of these have left; the rest leaves next."""
+        """The first `count` bytes of `data` have been sent; the rest leaves next."""
         if count == len(data):
             self._begun = False
             return

@@ -1,11 +1,11 @@
-"""Counters of what was dropped, and a budget for lines that could become a flood."""
+"""Counters of what was dropped, and a budget: so many lines per second, and no more."""
 
 import collections
 import threading
 
 
 class Counters:
-    """How often each thing happened that is not written down, by its name."""
+    """Counts, by name, what the output file leaves out, such as "dials that were refused"."""
 
     def __init__(self):
         self._lock = threading.Lock()  # guards _counts
@@ -21,7 +21,7 @@ class Counters:
 
 
 class Budget:
-    """Lets so many lines pass per second."""
+    """Lets `per_second` lines pass in every second."""
 
     def __init__(self, per_second: int):
         self._per_second = per_second

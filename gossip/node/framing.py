@@ -6,12 +6,12 @@ from gossip.wire import LINE_LIMIT, WireError
 class Lines:
     """Lines that end in `\\n`, each at most `limit` bytes long."""
 
-    late = "no valid line in time"  # what is said when nothing came by the deadline
+    late = "no valid line in time"  # the reason when no line came by the deadline
 
     def __init__(self, limit: int = LINE_LIMIT):
         self._limit = limit
         self._rest = b""  # the beginning of a line that has not ended yet
-        self.fault: WireError | None = None  # why nothing can follow the lines returned last
+        self.fault: WireError | None = None  # why the stream ends after the lines returned last
 
     def feed(self, data: bytes) -> list[bytes]:
         """Return the lines that end in `data`, up to the first that is too long."""

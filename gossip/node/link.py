@@ -1,10 +1,10 @@
 """A link: one connection that carries lines, and who is at its other end.
 
-`take` and what stands beside it are for the one thread that reads the connection; `send` and
-`close` are for everyone and never block. What the other end does not take at once waits in a
-bounded backlog, which the flusher empties. A link knows bytes and lines. It does not know what
-lines mean, and no socket: its connection is whatever has `send(data)`, which answers how many
-bytes were taken or raises BlockingIOError, `shutdown()` and `close()`.
+One thread reads the connection: it alone calls the methods of the first section. Every thread may
+call `send` and `close`, which never block. Bytes that the other end does not take at once wait in
+a bounded backlog, which the flusher empties. A link does not know what lines mean, and it has no
+socket: its connection is any object with `send(data)`, which answers how many bytes were taken or
+raises BlockingIOError, `shutdown()` and `close()`.
 """
 
 import threading
@@ -14,7 +14,7 @@ from gossip.node.backlog import Backlog
 from gossip.node.framing import Lines
 from gossip.settings import Settings
 
-OVERFLOW = "backlog overflow"  # why a link ended whose other end does not read
+OVERFLOW = "backlog overflow"  # the reason when the other end does not read
 
 
 class Link:
@@ -26,32 +26,32 @@ class Link:
         self.peer: Address | None = None  # the announced address at the other end, once known
         self.remote = ""  # IP:PORT of the connection itself
         self.remote_ip = ""
-        self.probe = None  # what is asked on this link, if it was made to ask once
-        self.answered = 0.0  # when a question was answered last; for the reader alone
-        self.heard = 0.0  # when something came last
+        self.probe = None  # the Probe that this link was made for, if it was
+        self.answered = 0.0  # when `ask_known_peers` was answered last; for the reader alone
+        self.heard = 0.0  # when bytes came last
         self.cut_short = False  # the other end ended the stream inside a line
         self.deadline: float | None = None  # when the next line is due
-        self.unfinished_limit: float | None = None  # seconds from a line's beginning to its end
-        self._unfinished: float | None = None  # when the line that has begun is due
+        self.unfinished_limit: float | None = None  # seconds from a line's first byte to its last
+        self._unfinished: float | None = None  # when a half-read line has to be complete
         self._framing = framing()
         self._settings = settings
         self._flusher = flusher
-        self._now = now  # the clock that `deadline`, `heard` and all others go by
+        self._now = now  # the clock of `deadline`, `heard` and all other times
         self._lock = threading.Lock()  # orders the bytes; guards everything below
         self.connection = connection  # None until `attach`
         self.ended = False  # closed by either end; set once, read by everyone
         self.reason = ""  # why it ended, in words for the output file; set before `ended`
-        self._open = True  # the connection has not been given back
+        self._open = True  # the connection is not closed yet
         self._backlog = Backlog()
         self._limit = settings.waiting_backlog  # bytes that may wait
-        self._held = False  # what is sent waits for `release`
+        self._held = False  # `send` only fills the backlog, until `release`
         self._broken = False  # nothing can be sent any more
         self._taken = 0.0  # when the other end last took bytes from the backlog
 
     # For the one thread that connects and reads.
 
     def attach(self, connection) -> None:
-        """Give a link that is dialled its connection; ConnectionAbortedError when it has ended."""
+        """Give a link that is dialled its connection; ConnectionAbortedError after its end."""
         with self._lock:
             if self.ended:
                 raise ConnectionAbortedError(self.reason)
@@ -63,8 +63,8 @@ class Link:
         self.remote = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
 
     def take(self, data: bytes) -> list[bytes]:
-        """Take bytes that have come and return the lines that they complete. WireError when the
-        first of those is too long; for a later one `read_on` raises it."""
+        """Take bytes that have come; return the lines that are complete now. WireError when the
+        first line is too long; when a later one is, `read_on` raises it."""
         self.heard = self._now()
         lines = self._framing.feed(data)
         if self.unfinished_limit is not None:
@@ -74,29 +74,29 @@ class Link:
         return lines
 
     def _limit_unfinished(self, anew: bool) -> None:
-        """A line is due some seconds after its first byte has come."""
+        """Set the time by which a half-read line has to be complete."""
         if not self._framing.unfinished():
             self._unfinished = None
         elif anew or self._unfinished is None:
             self._unfinished = self.heard + self.unfinished_limit
 
     def read_on(self) -> None:
-        """The lines taken before have been handled: the time that this took is not the other
-        end's. WireError when a line behind them was too long."""
+        """The lines taken last have been handled. A half-read line gets its full time again, as the
+        handling was no delay of the other end. WireError when a line after them is too long."""
         if self._unfinished is not None:
             self._unfinished = self._now() + self.unfinished_limit
         if self._framing.fault:
             raise self._framing.fault
 
     def due(self) -> float | None:
-        """When something is due to come, None for never; other threads change it."""
+        """When a line, or the rest of one, is due; None: never. Other threads may change it."""
         deadline, unfinished = self.deadline, self._unfinished
         if deadline is None or unfinished is None:
             return deadline if unfinished is None else unfinished
         return min(deadline, unfinished)
 
     def lateness(self) -> str:
-        """What has not come by the time when it was due."""
+        """Say what is overdue, in words for the output file."""
         if self._unfinished is not None and self._unfinished <= self._now():
             return "a message was not finished in time"
         return self._framing.late
@@ -107,7 +107,7 @@ class Link:
         self.close(reason)
 
     def finish(self) -> None:
-        """Give the connection back: the last thing that happens to a link."""
+        """Close the connection: the last thing that happens to a link."""
         self.close("closed")
         self._flusher.forget(self)
         with self._lock:
@@ -140,12 +140,12 @@ class Link:
             self._flusher.watch(self)
 
     def hold(self) -> None:
-        """Let what is sent wait: the first word on this link has not been said yet."""
+        """Let `send` only fill the backlog, until `release` sends the first line."""
         with self._lock:
             self._held = True
 
     def release(self, first: bytes) -> None:
-        """Send the first word, then what has waited for it."""
+        """Send the first line, then what has waited behind it."""
         with self._lock:
             self._held = False
             self._backlog.overtake(first)
@@ -155,7 +155,7 @@ class Link:
             self._flusher.watch(self)
 
     def flush(self) -> None:
-        """Send of the backlog as much as the other end takes. Called by the flusher."""
+        """Send as much of the backlog as the other end takes. Called by the flusher."""
         with self._lock:
             self._send_backlog()
 
@@ -173,18 +173,18 @@ class Link:
                 return
 
     def _send_now(self, data: bytes) -> int:
-        """Hand the connection what it takes; returns the number of bytes. Expects the lock."""
+        """Send what the connection takes at once; return how many bytes. Expects the lock."""
         try:
             return self.connection.send(data)
         except BlockingIOError:
             return 0
         except OSError:
-            self._broken = True  # the reader will find out why, after what came before it
+            self._broken = True  # the reader finds out why, once it has read the rest
             self._backlog.clear()
             return len(data)
 
     def close(self, reason: str) -> None:
-        """End the link, what was sent so far still arrives; the first reason counts."""
+        """End the link; what was sent before still arrives. Only the first reason counts."""
         with self._lock:
             self._end(reason)
 
@@ -198,29 +198,29 @@ class Link:
             self.connection.shutdown()
 
     def trust(self) -> None:
-        """The other end has introduced itself: no line is due, and more may wait for it."""
+        """The other end has introduced itself: no line is due, and its backlog may be longer."""
         with self._lock:
             self.deadline = None
             self._limit = self._settings.backlog_limit
 
     def await_line(self, deadline: float) -> None:
-        """Expect a line by then."""
+        """Expect a line by the deadline."""
         with self._lock:
             self.deadline = deadline
 
     def prolong(self, deadline: float) -> None:
-        """Expect the next line by then, if one is expected at all and not for ever."""
+        """Move the deadline, unless there is none (None) or it is infinite."""
         with self._lock:
             if self.deadline is not None and self.deadline != float("inf"):
                 self.deadline = deadline
 
     def waiting(self) -> int:
-        """Bytes of the backlog that may be sent; 0 for a link that has ended."""
+        """How many bytes of the backlog may be sent now; 0 for a link that has ended."""
         with self._lock:
             return 0 if self.ended or self._held else self._backlog.size
 
     def pauses_origin(self, now: float) -> bool:
-        """Whether the backlog is long, and the other end still takes from it."""
+        """Whether new messages have to wait: the backlog is long, and the other end still reads."""
         with self._lock:
             return (not self.ended and self._backlog.size > self._settings.origin_limit
                     and now - self._taken < self._settings.origin_patience)

@@ -1,12 +1,12 @@
 """What seed and peer share: an address, links with roles, the output file, start and stop.
 
-A node is told by its world (gossip/node/world.py) what happens to its links. What that means is
-said by subclasses: an `on_<kind>` method for every kind of line, and `ALLOWED`, the kinds that a
-link of some role may carry. A probe ends here: it is a link of its own that asks one question.
+The world of a node (gossip/node/world.py) tells it what happens to its links. Subclasses say what
+follows from that: an `on_<kind>` method for every kind of line, and `ALLOWED`, the kinds that a
+link may carry in each role. Probes are handled here: each is a link that asks one question.
 
-How a link ends: somebody calls `close(reason)` on it, from whatever thread, mostly through
-`disconnect`, which also writes the reason down. Its reader notices, and `ended` is called, once:
-it gives the connection and the places in tables back, and calls `on_end`.
+How a link ends: any thread calls its `close(reason)`, mostly through `disconnect`, which also
+writes the reason down. The world notices and calls `ended`, once. `ended` closes the connection,
+takes the link out of the tables, and calls `on_end`.
 """
 
 import errno
@@ -22,10 +22,10 @@ from gossip.node.waiting_room import WaitingRoom
 from gossip.node.world import Duty
 from gossip.settings import Settings
 
-REFUSALS_WRITTEN = 100  # lines of refusals per second in the output file; more are counted
+REFUSALS_WRITTEN = 100  # `refused:` lines per second in the output file; more are only counted
 
 # Roles of a link that every node knows; seed.py and peer.py have more.
-WAITING = "waiting"  # accepted, has not introduced itself
+WAITING = "waiting"  # accepted; the other end has not introduced itself
 PROBING = "probing"  # dialled for one Liveness Request
 
 
@@ -50,19 +50,19 @@ class Node:
         self._refusals = Budget(REFUSALS_WRITTEN)
         self._lock = threading.Lock()  # guards everything below
         self._stopped = False  # somebody has called `stop`
-        self._links: dict[Link, None] = {}  # all that have not ended, in the order of their making
+        self._links: dict[Link, None] = {}  # all that have not ended, the oldest first
 
     # Start and stop.
 
     def start(self) -> None:
-        """Listen, then do what there is to do; OSError when the address or a thread is not to be
-        had (`stop` it then)."""
+        """Listen, then begin to work; OSError when the address or a thread is not available (call
+        `stop` then)."""
         self.prepare()
         self.go()
 
     def prepare(self) -> None:
         """The first half of `start`: listen, and start threads that do nothing yet. A process of
-        many nodes prepares them all before the first makes work for the processor."""
+        many nodes prepares all of them before the first begins to work."""
         self.listen()
         self.output.write(f"started:{self.kind}:{self.address}",
                           f"settings:{self.settings_shown()}")
@@ -73,7 +73,7 @@ class Node:
         self.world.go()
 
     def listen(self) -> None:
-        """Listen on the address; OSError when it is not to be had."""
+        """Listen on the address; OSError when it is not available."""
         self.world.listen()
 
     def settings_shown(self) -> str:
@@ -81,16 +81,16 @@ class Node:
         return self.settings.words()
 
     def start_threads(self) -> None:
-        """Have the world begin, and keep the duties that the node consists of."""
+        """Let the world begin, and `keep` every duty of this node."""
         raise NotImplementedError
 
     def keep(self, name: str, turn, after: float = 0.0) -> Duty:
-        """Have `turn(now)` called in so many seconds, and then whenever it says; see Duty."""
+        """Have `turn(now)` called after so many seconds, then at each time it answers; see Duty."""
         return self.world.keep(name, turn, after)
 
     def hang_up(self) -> None:
-        """The first half of `stop`: shut every connection and wake every thread, wait for none.
-        Without a last word before it (`output.finish()`) it is a sudden death."""
+        """The first half of `stop`: shut every connection, wake every thread, wait for none. When
+        the output file was finished before without a last line, this is a sudden death."""
         self.stopping = True
         self.world.wake()
         with self._lock:
@@ -100,7 +100,7 @@ class Node:
         self.wake()
 
     def wake(self) -> None:
-        """Wake what waits for something else than the world; called by `hang_up`."""
+        """Wake threads that wait for something of a subclass; called by `hang_up`."""
 
     def stop(self, reason: str = "interrupted") -> None:
         """End all threads and connections abruptly; may be called twice, also by a turn."""
@@ -122,7 +122,7 @@ class Node:
         return link
 
     def make_room(self, reason: str) -> None:
-        """This machine is short of something: one that has not introduced itself has to go."""
+        """Descriptors or memory are short: end the oldest link that has not introduced itself."""
         self.counters.add("times that descriptors were short")
         oldest = self._waiting_room.pop_oldest()
         if oldest is not None:
@@ -136,7 +136,7 @@ class Node:
             self.on_up(link)
 
     def lines(self, link: Link, lines: list[bytes]) -> None:
-        """These lines have come together."""
+        """These lines of a link have come together."""
         if link.probe is None:
             self.on_lines(link, lines)
         elif link.probe.heard(lines):
@@ -154,7 +154,7 @@ class Node:
             self.disconnect(link, str(error))
 
     def ended(self, link: Link) -> None:
-        """The last word about a link: nothing more comes from it, and nothing goes there."""
+        """A link has ended: the last call about it, made once."""
         self.release(link)
         if link.probe is None:
             self.on_end(link)
@@ -179,22 +179,22 @@ class Node:
             return len(self._links)
 
     def dial(self, link: Link, thread: str = "link reader") -> None:
-        """Have a new link connected and read; it ends at once when there is no means to."""
+        """Have a new link connected and read; it ends at once when no thread is left for it."""
         if not self.world.dial(link, thread):
             self.fault(link, OSError(errno.EAGAIN, "this machine has no thread left"))
             self.ended(link)
 
     def probe(self, address: Address, verdict, thread: str = "prober") -> None:
         """Ask for a Liveness Reply over a fresh connection. `verdict(alive)` is called once: True
-        when it came within `probe_limit` seconds, False when not, None when this machine is too
-        short of something to ask; never when the node stops meanwhile."""
+        when it came within `probe_limit` seconds, False when not, None when this machine had no
+        descriptor or port left to ask. When the node stops meanwhile, it is not called."""
         link = self.new_link(PROBING, address)
         link.probe = Probe(self.address, address, wire.format_time(self.time()), verdict)
         link.await_line(self.now() + self.settings.probe_limit)
         self.dial(link, thread)
 
     def await_introduction(self, link: Link) -> None:
-        """Give a connection some seconds to say who it is; the oldest gives way if need be."""
+        """Give a connection some seconds to say who it is; if too many wait, the oldest goes."""
         link.await_line(self.now() + self.settings.introduction_limit)
         oldest = self._waiting_room.enter(link)
         if oldest is not None:
@@ -210,19 +210,19 @@ class Node:
         self._waiting_room.leave(link)
 
     def release(self, link: Link) -> None:
-        """Give a link's connection and its place in the tables back."""
+        """Close a link's connection and take the link out of the tables."""
         link.finish()
         self._waiting_room.leave(link)
         with self._lock:
             self._links.pop(link, None)
 
     def disconnect(self, link: Link, reason: str, who: Address | None = None) -> None:
-        """Disconnect somebody for what they did, and write that down."""
+        """End a link for what its other end did, and write the reason down."""
         self.write_refusal(who or link.peer or link.remote, reason)
         link.close(reason)
 
     def write_refusal(self, who, reason: str) -> None:
-        """Write a `refused:` line, or count it where there are too many."""
+        """Write a `refused:` line, or only count it when this second has had too many."""
         if self._refusals.spend(self.now()):
             self.output.write(f"refused:{who}:{reason[:200]}")
         else:
@@ -257,7 +257,7 @@ class Node:
 
 
 def die_together(nodes: list[Node]) -> None:
-    """End nodes at once and without a word: no one's file tells of the end of another."""
+    """End nodes at once and without a word: no node's file tells that another ended."""
     for node in nodes:
         node.output.finish()
     for node in nodes:

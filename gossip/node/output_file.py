@@ -1,8 +1,8 @@
-"""The output file of a node: one line per event, in the file at once; and its lines' grammar.
+"""The output file of a node: one line per event, written at once; and the form of a line.
 
 Every thread of the node writes through here. Control characters of what others sent are
-escaped, so that a line is always one line. What cannot be written (a full disk) is counted and
-said in the file as soon as it can be: it never stops the node.
+escaped, so that a line is always one line. Lines that cannot be written (a full disk) are
+counted, and the file tells how many as soon as it can be written: they never stop the node.
 """
 
 import datetime
@@ -37,13 +37,13 @@ class OutputFile:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         self._second = -1  # the second whose date is formatted in _date
         self._date = ""
-        self._lost = 0  # lines that could not be written since the last that could
+        self._lost = 0  # lines that could not be written since one last could
         self._torn = False  # the last line in the file is cut off
         self._finished = False  # the last word has been written
 
     def write(self, *events: str) -> bool:
-        """Write events, escaped, in one go, with one reading of time; answer False when the last
-        word has been written before."""
+        """Write events, escaped, in one go and with the same time; answer False when the last word
+        has been written before."""
         events = [escape(event) for event in events]
         with self._lock:
             if events and not self._finished:
@@ -51,8 +51,8 @@ class OutputFile:
             return not self._finished
 
     def drain(self, changes) -> None:
-        """Write the events of a deque that a table fills, escaped, in the table's order, whichever
-        thread comes first."""
+        """Write, escaped, the events that a table has put into a deque, in the table's order,
+        whichever thread comes first."""
         with self._lock:
             events = []
             while changes:

@@ -1,6 +1,6 @@
-"""A probe: a fresh connection with one Liveness Request on it, and what came of it.
+"""A probe: a fresh connection with one Liveness Request on it, and whether the reply came.
 
-Pure values; the node (gossip/node/node.py) moves the lines.
+Values only: the node (gossip/node/node.py) sends and receives the lines.
 """
 
 from gossip import wire
@@ -8,8 +8,8 @@ from gossip.addresses import Address
 
 
 class Probe:
-    """One question whether `address` answers. `verdict(alive)` is called when that is known:
-    True, False, or None when this machine is too short of something to ask."""
+    """One question: does `address` answer? `verdict(alive)` is called when that is known: True,
+    False, or None when this machine had no descriptor or port left to ask."""
 
     __slots__ = ("request", "verdict", "alive", "_reply")
 
@@ -21,6 +21,6 @@ class Probe:
 
     def heard(self, lines: list[bytes]) -> bool:
         """Look for the reply to exactly this request; answer whether it was among the lines.
-        WireError when one of those before it is none."""
+        WireError when a line before the reply is not valid."""
         self.alive = any(wire.parse(line) == self._reply for line in lines)
         return self.alive

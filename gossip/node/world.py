@@ -11,7 +11,7 @@ broke a rule or could not be dialled, and last, once per link, `ended(link)`.
 
 from typing import Protocol
 
-NEVER = float("inf")  # what a turn answers that has nothing more to do
+NEVER = float("inf")  # the answer of a turn that is not to be called again
 
 
 class Duty(Protocol):
@@ -19,11 +19,11 @@ class Duty(Protocol):
     answers when it is due next (None: only when hurried; NEVER: no more)."""
 
     def hurry(self) -> None:
-        """Have the turn taken soon, whatever it has answered. A turn must bear extra calls."""
+        """Have `turn` called soon, before the time that it answered. It must bear extra calls."""
 
 
 class Flushing(Protocol):
-    """Who sends what other ends did not take at once."""
+    """The flusher: sends what the other ends of links did not take at once."""
 
     def watch(self, link) -> None:
         """This link has a backlog."""
@@ -32,10 +32,10 @@ class Flushing(Protocol):
         """This link has ended."""
 
     def take_over(self, job) -> None:
-        """Have `job()` called soon, on no link reader's time."""
+        """Have `job()` called soon, while the caller goes on."""
 
     def has_room(self, links) -> bool:
-        """Whether none of these links has much waiting while it still moves."""
+        """Whether no link has a long backlog whose other end still reads; see `pauses_origin`."""
 
 
 class World(Protocol):
@@ -44,13 +44,13 @@ class World(Protocol):
     flusher: Flushing
 
     def now(self) -> float:
-        """Seconds that only grow."""
+        """Seconds of a clock that never goes back."""
 
     def time(self) -> float:
         """Unix seconds, by this node's own clock."""
 
     def listen(self) -> None:
-        """Listen on the node's address; OSError when it is not to be had."""
+        """Listen on the node's address; OSError when it is not available."""
 
     def begin(self) -> None:
         """Start to accept connections and to flush backlogs."""
@@ -59,17 +59,17 @@ class World(Protocol):
         """Let everything that has begun do its work."""
 
     def keep(self, name: str, turn, after: float = 0.0) -> Duty:
-        """Have `turn(now)` called in so many seconds, and then whenever it says."""
+        """Have `turn(now)` called after so many seconds, then at each time that it answers."""
 
     def dial(self, link, thread: str = "link reader") -> bool:
-        """Connect a link to its peer, then read it; False when there is no means to."""
+        """Connect a link to its peer, then read it; False when no thread is left for it."""
 
     def lacks(self, error: OSError) -> bool:
-        """Whether an error means that this machine is short of something, and says nothing of
-        the other end."""
+        """Whether an error means that this machine is short of descriptors, memory or ports, and
+        so says nothing of the other end."""
 
     def wake(self) -> None:
         """The node stops: accept nothing more, and end the duties."""
 
     def close(self) -> None:
-        """Wait for the end of everything, and give it back."""
+        """Wait until everything has ended, and free it."""

@@ -18,12 +18,12 @@ class Farewell:
     def __init__(self, node, neighbours):
         self._node = node
         self._neighbours = neighbours
-        self._until = node.now() + node.settings.leave_limit  # when it waits no longer
-        self._seeds: list | None = None  # links to the seeds that were told
+        self._until = node.now() + node.settings.leave_limit  # the end of the present wait
+        self._seeds: list | None = None  # links to the seeds that were told `leave`, then
 
     def turn(self, now: float, all_sent: bool, seeds: list) -> float:
-        """Answer when to look again; infinity when all is said. `seeds` are the links to the seeds
-        that list this peer."""
+        """Take the next step and answer when to look again, infinity when the peer may stop.
+        `seeds` are the links to the seeds that list this peer."""
         if self._waits(all_sent) and now < self._until:
             return now + LOOK
         if self._seeds is not None:

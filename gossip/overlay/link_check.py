@@ -1,4 +1,4 @@
-"""Link checks: newcomers that wait until it is known whether another link still answers.
+"""Link checks: newcomers that wait until it is known whether an older link still answers.
 
 Rules only. A peer that is linked already may connect anew, because it was restarted. Then the
 standing link is asked for a Liveness Reply: when one comes, the newcomer is a duplicate; when
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Check(NamedTuple):
-    """One newcomer, the link that stands in its way, and when that has to have answered."""
+    """A newcomer, the standing link to the same peer, and the time by which it has to answer."""
 
     newcomer: object
     standing: object
@@ -30,16 +30,16 @@ class LinkCheck:
             self._checks.append(Check(newcomer, standing, until))
 
     def replied(self, link) -> list[Check]:
-        """A reply has come on this link: take out who waited for it."""
+        """A reply has come on this link: take out the checks that waited for it."""
         return self._take(lambda check: check.standing is link)
 
     def on_end(self, link) -> list[Check]:
-        """A link has ended: it waits no more; take out who waited for it."""
+        """A link has ended: drop its own check; take out the checks that waited for it."""
         self._take(lambda check: check.newcomer is link)
         return self._take(lambda check: check.standing is link)
 
     def overdue(self, now: float) -> list[Check]:
-        """Take out who has waited long enough."""
+        """Take out the checks whose time is over."""
         return self._take(lambda check: check.until <= now)
 
     def _take(self, chosen) -> list[Check]:
@@ -51,6 +51,6 @@ class LinkCheck:
             return taken
 
     def next_at(self) -> float | None:
-        """When the next of them has waited long enough; None while nobody waits."""
+        """When the time of the next check is over; None while nobody waits."""
         with self._lock:
             return min((check.until for check in self._checks), default=None)

@@ -1,13 +1,13 @@
 """Linking: how links to neighbours begin and end. A part of a peer, beside seeds/joining.py.
 
 A peer dials others for the ring and for its free places, and decides about newcomers. The rules
-are in tables beside this file: `neighbours` (one link per pair, room), `places` (the next to
-dial), `peer_list` (all that are known), `link_check` (does the older of two links still answer).
+are in files beside this one: `neighbours` (one link per pair, and how many), `places` (the next
+to dial), `peer_list` (all known peers), `link_check` (does the older of two links still answer).
 Link readers and the peer's duties call it.
 
-It tells the node what others have to know: `met(link, serial)` when two have become neighbours,
-`lost(peer, link)` when a link broke, `unlinked(peer, link)` when one ended for good; and asks it
-`has_seed()`. It leaves out what is said on a link that stands.
+It calls the node: `met(link, serial)` when two have become neighbours, `lost(peer, link)` when a
+link broke, `unlinked(peer, link)` when one ended for good, and `has_seed()` to ask whether a seed
+can name peers. Gossip and liveness on links between neighbours are not handled here.
 """
 
 import itertools
@@ -27,7 +27,7 @@ CHECKED = "a peer whose older link is being checked"
 NEIGHBOUR = "a neighbour"
 
 KNOWN_PEERS_PAUSE = 1.0  # seconds between two answers to a neighbour that asks for known peers
-KNOWN_PEERS_SENT, SUCCESSORS_SENT = 200, 8  # in one answer; and those next to the asker on the ring
+KNOWN_PEERS_SENT, SUCCESSORS_SENT = 200, 8  # peers in one answer: at random, and next on the ring
 REASON_SHOWN = 100  # characters of another's reason in the output file
 
 
@@ -41,8 +41,8 @@ class Linking:
         self.places = Places(address, self.neighbours.capacity, settings, node.rng)
         self.peer_list = PeerUnion(address)
         self._link_check = LinkCheck()
-        self._ring_stood = False  # at the last look; membership's own
-        self._asked = None  # the neighbour that owes us the peers it knows
+        self._ring_stood = False  # the ring link did, at the last look; only membership uses it
+        self._asked = None  # the link on which known peers were asked for last
 
     # Called by membership.
 
@@ -69,7 +69,7 @@ class Linking:
         return min((moment for moment in due if moment is not None), default=None)
 
     def give_up_surplus(self, settled: float) -> None:
-        """Give up links beyond capacity: those `settled` seconds old, and far too many."""
+        """Give up links beyond capacity that are `settled` seconds old; if far too many, any."""
         for peer, link in self.neighbours.surplus(self._node.now(), settled, self._node.rng):
             link.send(wire.refused(self._node.address, "full"), urgent=True)
             self.places.leave_alone(peer)
@@ -94,12 +94,12 @@ class Linking:
         elif self._node.leaving:
             link.close("leaving")
         else:
-            link.hold()  # gossip flows once it is admitted, but the answer comes first
+            link.hold()  # gossip may be sent once it is admitted, but after the answer
             link.peer = asker
             self._admit(link)
 
     def _admit(self, link, silent=None) -> None:
-        """Decide about a newcomer. `silent` is the link to the same peer that did not answer."""
+        """Decide about a newcomer. `silent` is an older link to it that did not answer."""
         if link.ended:
             return
         asker = link.peer
@@ -112,11 +112,11 @@ class Linking:
             self._welcome(link, asker, admission)
             link.release(wire.accepted(self._node.address))
             self._node.met(link, admission.serial)
-            if link.ended:  # its reader ended before it was a neighbour, and told nobody
+            if link.ended:  # it ended before it was a neighbour, so nobody was told
                 self._left_table(link)
 
     def _check(self, standing, newcomer) -> None:
-        """Ask for a sign of life on the link that stands while a newcomer wants its place."""
+        """Ask for a sign of life on the standing link, whose place a newcomer wants."""
         node = self._node
         newcomer.role = CHECKED
         self._link_check.ask(newcomer, standing, node.now() + node.settings.link_check_limit)
@@ -135,7 +135,7 @@ class Linking:
         self._node.disconnect(link, reason)
 
     def on_accepted(self, link, message: wire.Accepted) -> None:
-        """A peer that was dialled has taken us."""
+        """A peer that was dialled has accepted this one."""
         peer = link.peer
         if message.address not in (peer, self._node.address):
             raise wire.WireError(f"{message.address} answered instead")
@@ -150,7 +150,7 @@ class Linking:
         self._node.met(link, admission.serial)
 
     def _welcome(self, link, peer: Address, admission: Admission) -> None:
-        """The table has taken a link: say so, and end the one that it replaces."""
+        """A link is in the table of neighbours: note that, and end the link that it replaces."""
         self._node.introduced(link, NEIGHBOUR, peer)
         replaced = admission.replaced
         if replaced is not None:
@@ -160,7 +160,7 @@ class Linking:
         self._node.output.drain(self.neighbours.changes)
 
     def on_refused(self, link, message: wire.Refused) -> None:
-        """A peer that was dialled does not take us, or a neighbour gives the link up."""
+        """A peer that was dialled refuses this one, or a neighbour gives the link up."""
         peer, reason = link.peer, message.reason[:REASON_SHOWN]
         if reason == "full":
             self.places.leave_alone(peer)
@@ -170,19 +170,19 @@ class Linking:
         self._node.counters.add("dials that were refused")
         for_ring = self._dial_over(link)
         self.places.refused(peer, for_ring, self._node.now())
-        self._node.unlinked(peer, None)  # if its link broke before: it lives
+        self._node.unlinked(peer, None)  # it lives, so a link that broke before is no sign of death
         link.close("refused")
         self._node.membership.hurry()
 
     def _dial_over(self, link) -> bool:
-        """A dial has had its answer; answer whether it was for the ring."""
+        """A dial is over; answer whether it was for the ring."""
         link.role = OVER
         return self.neighbours.end_dial(link.peer)
 
     # How links end.
 
     def unlink(self, peer: Address, reason: str, link) -> None:
-        """End the link to a neighbour for good, or (None) count no more one whose link broke."""
+        """End the link to a neighbour for good; without a link, forget a peer whose link broke."""
         known = self._node.unlinked(peer, link)
         if link is not None:
             known = self.neighbours.remove(peer, link, reason) or known
@@ -193,7 +193,7 @@ class Linking:
         self._node.membership.hurry()
 
     def on_leave(self, link, message: wire.Leave) -> None:
-        """A neighbour ends gracefully; that counts only in its own name."""
+        """A neighbour leaves gracefully; it can say so only of itself."""
         if message.address != link.peer:
             self._node.counters.add("leaves in the name of others")
             return
@@ -238,10 +238,10 @@ class Linking:
             self.places.refused(peer, for_ring=True, now=now)
         self._node.membership.hurry()
 
-    # Other peers: the lists of seeds, and, for a peer that has no seed to ask, of neighbours.
+    # Other peers: named by seeds or, while there is no seed to ask, by neighbours.
 
     def on_peer_list(self, link, message: wire.PeerList) -> None:
-        """A seed names all that it lists."""
+        """A seed names all peers on its list."""
         if self.peer_list.add(link.peer, message.addresses):
             listed = ":".join(address.listed for address in sorted(message.addresses))
             self._node.output.write(f"peer list:{link.peer}:{listed}")
@@ -255,9 +255,9 @@ class Linking:
             self._asked.send(wire.ASK_KNOWN_PEERS)
 
     def on_ask_known_peers(self, link, message: wire.AskKnownPeers) -> None:
-        """A neighbour has no seed to ask. The answer names peers that seeds have named here, and
-        neighbours; of hearsay only the asker's next successors, for the ring. Once a second at
-        most."""
+        """A neighbour has no seed to ask. The answer names peers that seeds have named, and
+        neighbours; of peers that only neighbours have named, no more than those next to the asker
+        on the ring. One answer per second at most."""
         now = self._node.now()
         if now - link.answered < KNOWN_PEERS_PAUSE:
             self._node.counters.add("questions for known peers not answered")
@@ -270,8 +270,8 @@ class Linking:
         link.send(wire.known_peers(sorted(told - {link.peer})))
 
     def on_known_peers(self, link, message: wire.KnownPeers) -> None:
-        """A neighbour tells whom it knows. Its word counts only as an answer, and only while no
-        seed can be asked."""
+        """A neighbour names the peers that it knows. That counts only when it was asked, and only
+        while there is no seed to ask."""
         if link is not self._asked or self._node.has_seed():
             self._node.counters.add("known peers told in vain")
             return

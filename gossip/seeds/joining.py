@@ -1,8 +1,8 @@
 """Joining: how a peer registers with seeds, and asks them for lists. A part of a peer.
 
 A peer works towards ⌊n/2⌋+1 registrations; the rules are in `registrations` (which seed is tried
-next) and `cadence` (when a list is due). The peer's duties and link readers call it. It leaves
-out what is done with the lists.
+next) and `cadence` (when a list is due). The peer's duties and link readers call it. What is
+done with the lists is not handled here.
 """
 
 from gossip import wire
@@ -25,7 +25,7 @@ class Joining:
     # Called by membership.
 
     def keep_registrations(self, now: float) -> None:
-        """Give up seeds that do not answer in time, and dial those that are missing."""
+        """Give up seeds that do not answer in time, and dial as many as are missing."""
         for link in self.registrations.overdue(now):
             link.close("no answer to register")
         for _, link in self.registrations.next_dials(self._link_to, now):
@@ -48,7 +48,7 @@ class Joining:
         self._list_cadence.hurry(self._node.now())
 
     def next_at(self) -> float:
-        """When one of the above has something to do next."""
+        """When a registration or a list is due next."""
         due = [self.registrations.next_at(), self._list_cadence.next_at()]
         return min(moment for moment in due if moment is not None)
 

@@ -1,7 +1,7 @@
 """Relays: what a seed has to tell other seeds, and over which connections.
 
-Rules only. Per other seed there is one connection at a time, made when there is something to
-tell. What comes while it is being made goes along; what comes later waits for the next one.
+Rules only. To each other seed there is one connection at a time, made when there is something
+to tell. A report that comes while it is being made goes along; a later one waits for the next.
 """
 
 import threading
@@ -15,8 +15,8 @@ class _Relay:
     __slots__ = ("lines", "under_way", "told")
 
     def __init__(self):
-        self.lines: list[bytes] = []  # that wait
-        self.under_way = False  # a connection is being made, or stands
+        self.lines: list[bytes] = []  # reports that wait
+        self.under_way = False  # a connection to the seed is being made, or stands
         self.told = False  # it stands, and something was said over it
 
 
@@ -36,7 +36,7 @@ class Relays:
             return new
 
     def take(self, seed: Address) -> bytes:
-        """The connection to a seed stands: what is to be said over it."""
+        """The connection to a seed stands: take the lines to send over it."""
         with self._lock:
             relay = self._rows[seed]
             relay.told = True

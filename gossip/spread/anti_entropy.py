@@ -1,12 +1,12 @@
 """Anti-entropy: two neighbours compare what they have seen, and each fetches what it lacks.
 
-The side of links and of lines (`status:…`, see wire.Status); what to fetch from whom is the rule
-in catch_up.py. Link readers and the anti-entropy thread call it. A. Demers et al., "Epidemic
+This file sends and answers the lines (`status:…`, see wire.Status); catch_up.py decides what to
+fetch from whom. Link readers and the anti-entropy thread call it. A. Demers et al., "Epidemic
 algorithms for replicated database maintenance", PODC 1987, section 1.3.
 
-First one digest of everything is compared, which at rest is all that is ever said; only where
-that differs, digests of 64 slices, and of the slices that differ the vectors: per run the numbers
-that are known.
+First the two compare one digest of all that they have seen; while both have seen the same, they say
+no more. When it differs, they compare digests of 64 slices. For slices that differ they tell their
+vectors: for each run, the numbers of its messages that are known.
 """
 
 import threading
@@ -18,43 +18,43 @@ from gossip.spread.catch_up import CatchUp
 from gossip.spread.message_list import MessageList
 from gossip.spread.run import ALL_SLICES
 
-PAUSE = 1.0  # seconds between two comparisons that come with answers to rumors: while much is
-# being told, the digests of any two differ
-FEW = 16  # runs of which the vector is hardly longer than the slices of the digest: shown at once
+PAUSE = 1.0  # seconds at least between two comparisons that go along with answers to rumors: while
+# messages are on their way, the digests of any two differ
+FEW = 16  # runs: the vector of so few is hardly longer than 64 digests, so it is told at once
 
 
 class AntiEntropy:
-    """Compares one peer's message list with those of its neighbours, each known by the link
-    that leads there: whatever has `send(data)`."""
+    """Compares one peer's message list with those of its neighbours. A neighbour is known by
+    its link: any object with `send(data)`."""
 
     def __init__(self, messages: MessageList, settings: Settings, links, now, rng):
         self._messages = messages
         self._links = links  # names the links to all neighbours
         self._now = now  # the clock
         self._rng = rng
-        self.duty = None  # takes `turn`; None: nobody does
+        self.duty = None  # the duty that calls `turn`, if there is one
         self._portion = settings.portion
         self._interval = settings.antientropy_interval
         self._due = now() + self._interval * rng.uniform(0.5, 1.0)  # the next comparison
         self.catch_up = CatchUp(messages, settings.fetch_patience)
-        self._watched = False  # a turn will look whether somebody who was asked is silent
+        self._watched = False  # a turn is due when a neighbour that was asked stays silent
         self._lock = threading.Lock()  # guards _compared
         self._compared = weakref.WeakKeyDictionary()  # link -> when it was last told a digest
 
     def turn(self, now: float) -> float:
-        """Every interval, compare what was seen with one random neighbour; sooner, ask another
-        one for what the one that was asked does not send."""
+        """Every interval, compare what was seen with one random neighbour. Sooner, when a neighbour
+        that was asked does not send, ask another one."""
         if now >= self._due:
             self._due = now + self._interval
             links = self._links()
             if links:
                 self.compare(self._rng.choice(links))
         self.fetch()
-        self._watched = True  # before looking: whoever asks later need not hurry this turn
+        self._watched = True  # before looking: a thread that asks later need not hurry this turn
         silent_at = self.catch_up.silent_at()
         if silent_at is None:
             self._watched = False
-            silent_at = self.catch_up.silent_at()  # somebody may have asked in between
+            silent_at = self.catch_up.silent_at()  # a thread may have asked in between
         return self._due if silent_at is None else min(self._due, silent_at)
 
     def meet(self, link) -> None:
@@ -68,7 +68,7 @@ class AntiEntropy:
         link.send(wire.status("digest", self._messages.digest()))
 
     def compare_now_and_then(self, link) -> None:
-        """The same, unless it was done lately."""
+        """Compare, unless this was done less than PAUSE seconds ago."""
         with self._lock:
             lately = self._compared.get(link, 0.0) + PAUSE > self._now()
         if not lately:
@@ -110,7 +110,7 @@ class AntiEntropy:
             self.fetch()
 
     def _differ(self, link, meeting: bool) -> None:
-        """A neighbour's digest is another one: find out where."""
+        """A neighbour's digest differs: find out where."""
         if meeting or self._messages.runs() > FEW:
             verb = "meet parts" if meeting else "parts"
             link.send(wire.status_slices(verb, self._messages.slices(meeting)))
@@ -118,7 +118,7 @@ class AntiEntropy:
             self._tell_and_ask(link, meeting, ALL_SLICES)
 
     def _compare_slices(self, link, meeting: bool, theirs) -> None:
-        """A neighbour's slices of the digest: those that differ concern both."""
+        """A neighbour has sent its slices of the digest: go on with those that differ."""
         own = self._messages.slices(meeting)
         self._tell_and_ask(link, meeting, sum(1 << at for at, one in enumerate(own)
                                               if one != theirs[at]))
@@ -136,7 +136,7 @@ class AntiEntropy:
             link.send(b"".join(lines))
 
     def _send_portion(self, link, entries) -> None:
-        """Send the next of what a neighbour lacks; it asks again when it has taken that."""
+        """Send the next portion of what a neighbour lacks; it asks again when it has taken that."""
         lines, gone = self._messages.texts(entries, self._portion)
         link.send(b"".join([line + b"\n" for line in lines]
                            + wire.status_entries("gone", gone) + [wire.status("sent")]))

@@ -1,15 +1,15 @@
 """Flooding: hands new lines to every neighbour but the one that they came from.
 
-Called by link readers, generator and console. Whoever comes first sends at once, unless there
-are many to send to. What others bring meanwhile waits together, and the flusher sends it
-together: a busy peer makes few large writes instead of many small ones, the fewer the busier it
-is, and its readers go on reading until really much waits.
+Called by link readers, generator and console. The first thread to come sends at once, unless
+there are many links. Lines that other threads bring meanwhile wait, and the flusher sends them
+together: a busy peer makes few large writes instead of many small ones, and its readers go on
+reading until 1 MiB waits.
 """
 
 import threading
 
-CROWDED = 1 << 20  # bytes waiting at which those who bring more wait, too
-MANY = 16  # links from which on the flusher does all the sending: a reader would be kept too long
+CROWDED = 1 << 20  # bytes: while more than these wait, threads that bring more wait, too
+MANY = 16  # links from which on the flusher does all the sending: it would keep a reader too long
 
 
 class Flood:
@@ -20,10 +20,10 @@ class Flood:
     def __init__(self, links, flusher):
         self._links = links
         self._flusher = flusher
-        self._changed = threading.Condition()  # guards everything below; less waits, or stopped
-        self._waiting: list[tuple[bytes, object]] = []  # lines with their ends, their source
+        self._changed = threading.Condition()  # guards all below; notified when less waits
+        self._waiting: list[tuple[bytes, object]] = []  # lines with `\n`, their source
         self._size = 0  # bytes waiting
-        self._busy = False  # somebody sends, and will look for more
+        self._busy = False  # a thread sends, and will look for more
         self._stopped = False
 
     def forward(self, lines: list[bytes], source) -> None:
@@ -35,14 +35,14 @@ class Flood:
             self._size += len(data)
             while self._busy and self._size > CROWDED and not self._stopped:
                 self._changed.wait()
-            if self._busy or not self._waiting:  # another sends it, or has while we waited
+            if self._busy or not self._waiting:  # another thread sends it, or has sent it
                 return
             self._busy = True
         if len(self._links()) >= MANY or self._send_waiting():
             self._flusher.take_over(self._send_rest)
 
     def _send_rest(self) -> None:
-        """Send what waits: the flusher's part, again and again between its other work."""
+        """Send what waits. The flusher calls this, again and again while more has come."""
         if self._send_waiting():
             self._flusher.take_over(self._send_rest)
 
@@ -69,17 +69,17 @@ class Flood:
         """Answers to rumors: none were told here."""
 
     def note_known(self, link, keys) -> None:
-        """Who has what is of no account: everything goes to everyone."""
+        """Flooding does not need to know: everything goes to everyone."""
 
     def on_end(self, link) -> None:
         """A link has ended: it is no longer among those to send to."""
 
     def dropped(self) -> dict[str, int]:
-        """Nothing is."""
+        """Flooding drops nothing."""
         return {}
 
     def stop(self) -> None:
-        """Nobody waits any longer."""
+        """End all waiting, for good."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()

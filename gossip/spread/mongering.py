@@ -1,6 +1,6 @@
 """Rumor mongering: tells rumors to neighbours, and waits for their answers.
 
-The side of links and of time; whom to tell what is the rule in rumors.py. Link readers (or
+This file sends the lines and keeps the time; rumors.py decides whom to tell what. Link readers (or
 the reader of datagrams), generator and console call it; a duty, `turn`, tells again what was not
 answered.
 """
@@ -11,7 +11,7 @@ import threading
 from gossip import wire
 from gossip.spread.rumors import Rumors, Telling
 
-CROWDED = 2_000  # rumors being told from which on those who make more wait
+CROWDED = 2_000  # rumors being told; from this number on, whoever makes messages waits
 
 
 class Mongering:
@@ -25,15 +25,15 @@ class Mongering:
         self.duty = None  # takes `turn`, once it is kept
         self._links = links
         self._idle = False  # the turn waits for the first rumor
-        self._teller = threading.Lock()  # held by the one who tells
-        self._due = False  # somebody has come since the teller looked
+        self._teller = threading.Lock()  # held by the thread that tells
+        self._due = False  # another thread has called `tell` since that one looked
         self._calmer = threading.Condition()  # notified when fewer rumors are told, or stopped
-        self._changes = 0  # how often it was; guarded by _calmer
+        self._changes = 0  # how often _calmer was notified; guarded by _calmer
         self._stopped = False
 
     def forward(self, lines: list[bytes], source) -> None:
-        """Tell new gossip lines to others than their source. Who makes messages (no source)
-        waits while many rumors are being told and their number shrinks."""
+        """Tell new gossip lines to others than their source. Without a source they were made
+        here: then wait while many rumors are being told and their number shrinks."""
         if source is None:
             self._wait_for_less(CROWDED, 1.0, shrinking=True)
         self.rumors.add([(wire.gossip_key(line), line) for line in lines], source)
@@ -42,8 +42,8 @@ class Mongering:
     def tell(self) -> None:
         """Tell whatever may be told now; what others bring meanwhile is left to the duty.
 
-        Nothing is overlooked: who comes sets `_due` and then tries the lock; who holds it clears
-        `_due`, takes its turn, and looks at `_due` after it has let go.
+        Nothing is overlooked: a thread sets `_due` and then tries the lock. The thread that holds
+        it clears `_due`, tells, lets go, and then looks at `_due` again.
         """
         self._due = True
         if not self._teller.acquire(blocking=False):
@@ -62,14 +62,14 @@ class Mongering:
             self._calmer.notify_all()
 
     def flush(self, last: list[bytes]) -> None:
-        """Send what has not been sent once, whatever the windows say; `last` are the lines
+        """Send what has not been sent even once, also beyond the windows; `last` are the lines
         that were forwarded last."""
         with self._teller:
             for link, lines in self.rumors.flush(self._links(), last):
                 link.send(wire.rumors(lines))
 
     def note_known(self, link, keys) -> None:
-        """A neighbour has these messages (run and number each): it has told them itself."""
+        """A neighbour has told these messages (run and number each), so it has them."""
         self.rumors.note_known(link, keys)
 
     def answered(self, link, message: wire.Status) -> None:
@@ -88,26 +88,26 @@ class Mongering:
         return self.rumors.dropped()
 
     def turn(self, now: float) -> float | None:
-        """Tell, and answer when something unanswered is due; None when there is nothing."""
+        """Tell; answer when an unanswered rumor is to be told again, None when there is none."""
         self._idle = False
         self.tell()
         due = self.rumors.next_at()
         if due is None:
             self._idle = True
-            due = self.rumors.next_at()  # whoever came in between saw no idle turn
+            due = self.rumors.next_at()  # a thread that came in between has not hurried this turn
         return due
 
     def all_sent(self) -> bool:
-        """Whether no rumor is told any more."""
+        """Whether no rumor is being told any more."""
         return self.rumors.count() == 0
 
     def wait_until_sent(self, seconds: float) -> None:
-        """Wait, that long at most, until no rumor is told any more."""
+        """Wait, so many seconds at most, until no rumor is being told any more."""
         self._wait_for_less(1, seconds)
 
     def _wait_for_less(self, limit: int, seconds: float, shrinking: bool = False) -> None:
-        """Wait until fewer rumors are told, that long at most, or that long after their number
-        has shrunk last."""
+        """Wait until fewer than `limit` rumors are being told, so many seconds at most; the seconds
+        begin anew, if `shrinking`, whenever the number is smaller than ever before."""
         end, least = self._now() + seconds, math.inf
         while not self._stopped:
             with self._calmer:
@@ -123,7 +123,7 @@ class Mongering:
                     return
 
     def stop(self) -> None:
-        """Nobody waits any longer."""
+        """End all waiting, for good."""
         self._stopped = True
         with self._calmer:
             self._changes += 1

@@ -1,8 +1,8 @@
-"""Spreading: how a message reaches everyone, once. A part of a node, and where its own parts meet.
+"""Spreading: how a message reaches everyone, once. A part of a node; this folder's files meet here.
 
-New lines are remembered (message_list), written down, and handed on, by the way of spreading that
-`--spread` names (flood, or mongering with rumors); old ones are dropped. Anti-entropy brings what
-that missed. Link readers, generator and console call it.
+New lines are remembered (message_list), written down, and handed on by the way of spreading that
+`--spread` names (flood, or mongering with rumors); old ones are dropped. Anti-entropy fetches what
+did not arrive that way. Link readers, generator and console call it.
 
 A third way of spreading is a class like `Flood` and a word in `way_of_spreading`.
 """
@@ -25,8 +25,8 @@ def way_of_spreading(settings: Settings, links, flusher, now, rng, at_once: int,
     """Make the way of spreading that `--spread` names; for `at_once` and `tries` see Telling.
 
     Every way has `forward(lines, source)`, `answered(link, message)`, `note_known(link, keys)`,
-    `on_end(link)`, `all_sent()`, `stop()`, `dropped()`, and `duty_name`: None, or the name of the
-    duty that has to take its `turn(now)` and is set as its `duty`.
+    `on_end(link)`, `all_sent()`, `stop()`, `dropped()`, and `duty_name`: None, or the name of a
+    duty. Then it has a `turn(now)` as well, and the duty that calls it is set as its `duty`.
     """
     if settings.spread == "rumor":
         return Mongering(links, Telling(
@@ -53,8 +53,8 @@ def in_batches(lines: list[bytes]) -> list[tuple[list[bytes], bool]]:
 
 
 class Spreading:
-    """The messages of one node, which has `address`, `settings`, `output` and a world's means;
-    `links()` names those over which they spread."""
+    """The messages of one node, which has an `rng` besides what every Node has; they spread over
+    the links that `links()` returns."""
 
     def __init__(self, node, links, at_once: int = 1, tries: int = 1):
         settings = node.settings
@@ -66,11 +66,11 @@ class Spreading:
                                     at_once, tries)
         self._compares = settings.antientropy_interval > 0  # else nothing is ever compared
         self._output = node.output
-        self._originating = threading.Lock()  # one at a time; guards _silent
+        self._originating = threading.Lock()  # held by the thread that originates; guards _silent
         self._silent = False  # nothing more is originated here
 
     def keep_duties(self, keep) -> None:
-        """Have the turns taken that spreading needs, by `keep(name, turn)`."""
+        """Begin the duties that spreading needs, by `keep(name, turn)`."""
         if self._compares:
             self.anti_entropy.duty = keep("anti-entropy", self.anti_entropy.turn)
         if self.way.duty_name is not None:
@@ -85,12 +85,12 @@ class Spreading:
                 return False
             fresh = self.messages.add(lines, made_here=True)
             if not self._output.write(*[f"generated:{text}" for text in fresh.shown]):
-                return False  # what is in no file was never said
+                return False  # what is not in the file is not sent either
             self.way.forward(fresh.lines, None)
             return True
 
     def fall_silent(self) -> bool:
-        """Originate nothing from now on; False when that was said before."""
+        """Originate nothing from now on; False when this was called before."""
         with self._originating:
             spoke, self._silent = not self._silent, True
             return spoke
@@ -98,7 +98,7 @@ class Spreading:
     # What comes from neighbours.
 
     def take(self, link, lines: list[bytes]) -> None:
-        """Take gossip lines that a neighbour has sent; WireError for the first that is none."""
+        """Take gossip lines that a neighbour has sent; WireError for the first invalid one."""
         rumors = [wire.gossip_part(line) for line in lines if line.startswith(wire.RUMOR)]
         if rumors:
             lines = [wire.gossip_part(line) if line.startswith(wire.RUMOR) else line
@@ -125,7 +125,7 @@ class Spreading:
             self.anti_entropy.compare_now_and_then(link)
 
     def on_status(self, link, message: wire.Status) -> None:
-        """A neighbour answers rumors, or compares."""
+        """A neighbour answers rumors, or compares what it has seen."""
         if message.verb in ANSWERS:
             self.way.answered(link, message)
         else:
@@ -139,7 +139,7 @@ class Spreading:
             self.anti_entropy.meet(link)
 
     def on_end(self, link) -> None:
-        """A link has ended: what it offered, and what it was to be told, goes elsewhere."""
+        """A link has ended: ask others for what it offered, tell others what it was to be told."""
         self.anti_entropy.on_end(link)
         self.way.on_end(link)
 

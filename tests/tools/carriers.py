@@ -7,7 +7,7 @@ from tests.tools.module_words import told, validate
 
 
 class Carrier:
-    """A verified peer of two modules that carries 511s from each to the other, as they are."""
+    """A verified peer of two modules that carries 511s, which are news, from each to the other."""
 
     def __init__(self, modules, one, other):
         self.carried: list[tuple[int, bytes]] = []  # (TTL, data)
@@ -38,7 +38,7 @@ class Carrier:
 
 
 def passed_on(subscribers):
-    """Let modules validate what they are told, one after the other, and return it."""
+    """Let each subscriber in turn hear a notification and validate it; return all their data."""
     data = []
     for end in subscribers:
         notified = told(end)

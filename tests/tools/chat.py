@@ -44,7 +44,7 @@ class Line:
         return [self.start(own_id, **changes) for own_id in range(self.size)]
 
     def kill(self, own_id):
-        """It is gone, without a word."""
+        """End a server without a last word in its file."""
         server = self.servers.pop(own_id)
         server.output.finish()
         server.stop()
@@ -84,7 +84,7 @@ class StandIn:
     def __init__(self, answer=b"chatLog <empty>\n"):
         self.answer = answer  # bytes, or what makes them when it is asked
         self.crashes = True
-        self.lines: list[bytes] = []  # what it was told, without the ends
+        self.lines: list[bytes] = []  # the lines that it was told, without `\n`
         self.asked_at: list[float] = []
         self._listener = socket.create_server(("127.0.0.1", free_port()))
         self.port = self._listener.getsockname()[1]

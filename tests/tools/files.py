@@ -21,12 +21,12 @@ def events(node) -> list[str]:
 
 
 def count(node, start: str) -> int:
-    """How many events of a node begin like that."""
+    """How many events of a node begin with `start`."""
     return sum(event.startswith(start) for event in events(node))
 
 
 def wait_event(node, start: str, timeout: float = 60.0) -> str:
-    """Wait for an event that begins like that and return it."""
+    """Wait for an event that begins with `start`, and return it."""
     wait_until(lambda: count(node, start), timeout, f"{start!r} in {node.output.path}")
     return next(event for event in events(node) if event.startswith(start))
 
@@ -41,7 +41,7 @@ def received(peer):
 
 
 def one_piece(folder, peers):
-    """Whether so many peers have a neighbour and are one graph, by their files."""
+    """Whether, by their files, so many peers have neighbours and all peers form one graph."""
     records = Records(folder).refresh()
     return (sum(bool(run.linked) for run in records.peers) == peers
             and graph.history(records)[-1][1] == 1)

@@ -43,13 +43,13 @@ class Folder:
             self.say(peer, second + (at + 1) / 100, f"received:{origin}:{line}")
 
     def die(self, peer, second):
-        """It writes nothing after that second."""
+        """Let a peer write nothing after that second."""
         self.dead.add(peer)
         self.lines[peer] = [line for line in self.lines[peer] if line[0] < second]
         self.say(peer, second, f"peer list:{self.seed}:")
 
     def write(self, second=10):
-        """Write the files; a peer that did not stop says a last word in that second."""
+        """Write the files; a node that neither stopped nor died has a last line at that second."""
         for node, lines in self.lines.items():
             if node not in self.dead and not lines[-1][1].startswith("stopped"):
                 self.say(node, second, "peer list:x:0")

@@ -29,7 +29,7 @@ class End:
         return line.decode().rstrip("\n") if line else None
 
     def hear_until(self, start: str, timeout: float = 30.0) -> str:
-        """Skip lines until one begins like that."""
+        """Skip lines until one begins with `start`, and return it."""
         while (line := self.hear(timeout)) is not None:
             if line.startswith(start):
                 return line

@@ -1,4 +1,4 @@
-"""Messages of every type, and the bytes that they are."""
+"""Messages of every type, and their bytes."""
 
 import random
 
@@ -40,8 +40,8 @@ def push(number: int = 1, data: bytes = b"x", ttl: int = 3) -> PeerNotification:
 
 
 def mutated(data: bytes, rng: random.Random) -> bytes:
-    """A message with some bytes behind its header changed; now and then also its header, or
-    with bytes added or gone, its size mostly right again."""
+    """A message with some bytes after its header changed. One in ten has its header changed as
+    well, or bytes added or removed; then its size is mostly made right again."""
     data = bytearray(data)
     for _ in range(rng.randint(0, 3) if len(data) > 4 else 0):
         data[rng.randrange(4, len(data))] = rng.choice([0, 1, 127, 255, rng.randrange(256)])

@@ -1,6 +1,6 @@
 """What tests of modules say, and hear, and wait for, in few words.
 
-That somebody was not told of something is seen by what they are told next.
+What somebody hears next shows that nothing was told to them before.
 """
 
 import socket
@@ -30,7 +30,7 @@ def announce(end, data=b"news", ttl=0, data_type=TYPE):
 
 
 def told(end) -> Notification:
-    """The next thing that a module hears, which is a notification."""
+    """The next message to a client of the API, which has to be a notification."""
     message = end.hear()
     assert isinstance(message, Notification), message
     return message

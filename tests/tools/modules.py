@@ -57,7 +57,7 @@ class ByteEnd:
         self._frames = messages.Frames()
         self._heard: list[bytes] = []
         self.address: Address | None = None  # by which it introduced itself
-        self.view: tuple = ()  # addresses that it was told of when it was taken
+        self.view: tuple = ()  # addresses that it was told of when it was verified
 
     def send(self, data: bytes) -> None:
         self.sock.settimeout(30)
@@ -86,7 +86,7 @@ class ByteEnd:
         return None if message is None else messages.parse(message)
 
     def hear_kind(self, kind: str, timeout: float = 30.0):
-        """Skip messages until one of a kind."""
+        """Skip messages until one of this kind, and return it."""
         while (message := self.hear(timeout)) is not None:
             if message.kind == kind:
                 return message

@@ -79,8 +79,8 @@ def _bring_loopback_up() -> None:
 class Cable:
     """An Ethernet cable between two namespaces, which can be cut and mended.
 
-    Addresses outlast a cut, so those who share an end go on talking. While it lasts, whoever
-    dials across from `one` is told that there is no way, and from `other` hears nothing.
+    Addresses outlast a cut, so programs at the same end go on talking. While it lasts, a dial
+    from `one` fails at once, as there is no way across; a dial from `other` has no answer.
     """
 
     def __init__(self, one: Namespace, one_ip: str, other: Namespace, other_ip: str):
@@ -130,8 +130,8 @@ class Relay:
 
     def join(self, one: socket.socket, one_end: tuple[str, int],
              other: socket.socket, other_end: tuple[str, int]) -> None:
-        """What comes to a socket goes out of the other one, to the address at that end; before
-        `start`. From now on the relay owns the sockets."""
+        """What comes to a socket goes out of the other one, to the address at that end. Called
+        before `start`. From now on the relay owns the sockets."""
         for sock in (one, other):
             sock.setblocking(False)
         self._ways[one] = (other, other_end)

@@ -124,7 +124,7 @@ def all_once(peers) -> bool:
 
 
 def linked_net(net: Net, number: int, **changes) -> list[Peer]:
-    """So many peers that have found each other."""
+    """Start so many peers; return them when they have found each other."""
     net.seeds(1)
     peers = net.peers(number, **changes)
     wait_until(lambda: connected(peers) and ring_whole(peers))

@@ -27,7 +27,7 @@ def seconds(ticks: int) -> float:
 
 @contextlib.contextmanager
 def module_process(folder, **keys):
-    """A module as a process that listens; and its address."""
+    """A module as a process: gives the process, its address and a client of its API."""
     address, api = free_address(), free_address()
     ini = write_ini(folder, p2p_address=address, api_address=api, **keys)
     with Program("peer.py", "-c", ini, "--outputs", folder, "--quiet",
