@@ -53,10 +53,10 @@ def _peer_command(peer_class) -> None:
 
 def _run_console(peer, console: Console, end_with_input: bool, end: End) -> None:
     console.read_lines()
-    if end_with_input:
-        peer.stop()
     if peer.leaving:
         peer.world.await_end()
+    elif end_with_input:
+        peer.stop()
     if peer.stopping:
         end.come()
 

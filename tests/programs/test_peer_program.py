@@ -41,6 +41,16 @@ def test_no_input_at_the_prompt_is_one_line_and_exit_2(flags):
         assert code == 2 and len(err.splitlines()) == 1
 
 
+def test_quit_leaves_gracefully_also_where_the_end_of_input_would_be_abrupt(flags, seeds):
+    port = free_port()
+    with Program("peer.py", port, *flags, "--end-with-input") as peer:
+        wait_until(lambda: any(e.startswith("registered:")
+                               for e in lines_of(peer_file(flags, port))))
+        peer.type("quit\n")
+        assert peer.finish()[0] == 0
+    assert lines_of(peer_file(flags, port))[-1] == "stopped:quit"
+
+
 @pytest.mark.parametrize("number, reason", [(signal.SIGINT, "interrupted"),
                                             (signal.SIGTERM, "interrupted")])
 def test_signals_end_a_peer_abruptly(flags, seeds, number, reason):
