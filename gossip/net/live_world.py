@@ -63,6 +63,8 @@ class LiveWorld:
         when the address is not to be had."""
         listener = Listener(address or self._node.address, self._woken, sock)
         self._listeners.append((name, listener, accept or self._node.accept))
+        if self._woken.is_set():
+            listener.close()  # another thread has stopped the node, and has not seen this one
 
     def begin(self) -> None:
         """Start to accept and to flush; OSError when the system has no thread left."""
