@@ -152,15 +152,18 @@ class Peer(Node):
             self.linking.dial(peer)
 
     def _judge(self, peer: Address, alive: bool | None) -> None:
-        """The last probe of a suspect has ended. Did it answer (True), not (False), or could it
-        not be asked (None)? Silence is death."""
+        """The last probe of a suspect has ended. Did it answer (True), not (False: silence is
+        death), or could it not be asked (None: the next round has it asked again)?"""
+        if alive is None:
+            self.liveness.postpone(peer)
+            return
         link = self.neighbours.link(peer)
-        if alive is not False and link is not None and self.liveness.spare(peer, link.heard):
+        if alive and link is not None and self.liveness.spare(peer, link.heard):
             return
         suspect, link = self.liveness.verdict(peer)
         if not suspect:
             return
-        if alive is not False:
+        if alive:
             self.linking.part(peer, "silent, but alive", link)
             return
         self.output.write(f"dead:{peer}")
