@@ -29,6 +29,7 @@ class Link:
         self.probe = None  # what is asked on this link, if it was made to ask once
         self.answered = 0.0  # when a question was answered last; for the reader alone
         self.heard = 0.0  # when something came last
+        self.lacked = False  # it was not connected, for this machine is short of something
         self.cut_short = False  # the other end ended the stream inside a line
         self.deadline: float | None = None  # when the next line is due
         self.unfinished_limit: float | None = None  # seconds from a line's beginning to its end
