@@ -113,9 +113,9 @@ class LiveWorld:
         elif not self.threads.own_this():
             self.await_end()
 
-    def await_end(self) -> None:
-        """Wait until the node has stopped."""
-        self._closed.wait()
+    def await_end(self, seconds: float | None = None) -> None:
+        """Wait until the node has stopped, that long at most."""
+        self._closed.wait(seconds)
 
     # What the threads do.
 
