@@ -78,7 +78,7 @@ class Peer(Node):
                                  self.neighbours.capacity + settings.spare_links)
         self.parted = self.liveness.forget  # linking calls it when a link has ended for good
         self._generated = 0  # messages so far; the generator's own
-        self._round_due = float("inf")  # when the next liveness round is due; that thread's own
+        self._round_due: float | None = None  # when the next liveness round is; its thread's own
 
     def settings_shown(self) -> str:
         return f"{self.settings.words()}:start={self.spreading.origin.start}"
@@ -89,8 +89,7 @@ class Peer(Node):
         self.world.begin()  # "listener", which hands connections to `accept`; "link flusher"
         if settings.gossip_count:
             self.keep("gossip generator", self.generate, after=settings.gossip_interval)
-        self.keep("liveness", self.check_liveness,
-                  after=settings.liveness_interval * self.rng.uniform(0.5, 1.0))
+        self.keep("liveness", self.check_liveness)
         self.membership = self.keep("membership", self.look_after_links)
         self.spreading.keep_duties(self.keep)  # "anti-entropy", and "rumors" where they are told
 
@@ -127,6 +126,9 @@ class Peer(Node):
         if self.leaving:
             return NEVER
         interval = self.settings.liveness_interval
+        if self._round_due is None:  # the first round: not at once, and not all peers together
+            self._round_due = now + interval * self.rng.uniform(0.5, 1.0)
+            return self._round_due
         self._ask_neighbours(now, late=now - self._round_due > max(LATE, interval / 2))
         self.joining.next_round()
         self.linking.places.next_round(now)

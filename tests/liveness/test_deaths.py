@@ -41,6 +41,17 @@ def test_a_killed_peer_is_found_dead_reported_removed_and_forgotten(net):
     assert sum(count(peer, "reported:") for peer in peers) >= 2
 
 
+def test_a_first_round_that_comes_late_blames_nobody_either(net):
+    peer, fake = net.peer(liveness_interval=60), net.fake(answers=False)
+    net.neighbour(peer, fake).close()  # dialled again at once, in vain: it answers nothing
+    wait_event(peer, f"disconnected:{fake.address}:")
+    first = wait_until(lambda: peer._round_due)
+    peer.check_liveness(first + 40)  # as after a sleep
+    assert count(peer, "liveness missed:") == 0
+    peer.check_liveness(first + 100)
+    assert count(peer, f"liveness missed:{fake.address}:1") == 1
+
+
 def test_a_death_is_found_as_soon_as_the_last_probe_can_be_made(net, monkeypatch):
     seed, = net.seeds(1)
     peer, dead = net.peers(2)
