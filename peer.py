@@ -78,19 +78,17 @@ class Peer(Node):
                                  self.neighbours.capacity + settings.spare_links)
         self.unlinked = self.liveness.forget  # linking calls it when a link has ended for good
         self._generated = 0  # messages so far; only the generator's thread uses it
-        self._round_due = float("inf")  # when the next round is due; only the rounds use it
+        self._round_due: float | None = None  # when the next round is due; only the rounds use it
 
     def settings_shown(self) -> str:
         return f"{self.settings.words()}:start={self.spreading.origin.start}"
 
     def start_threads(self) -> None:
         """Start every thread of a peer but the link readers, which come with their links."""
-        settings = self.settings
         self.world.begin()  # "listener", which hands connections to `accept`; "link flusher"
-        if settings.gossip_count:
-            self.keep("gossip generator", self.generate, after=settings.gossip_interval)
-        self.keep("liveness", self.check_liveness,
-                  after=settings.liveness_interval * self.rng.uniform(0.5, 1.0))
+        if self.settings.gossip_count:
+            self.keep("gossip generator", self.generate, after=self.settings.gossip_interval)
+        self.keep("liveness", self.check_liveness)
         self.membership = self.keep("membership", self.look_after_links)
         self.spreading.keep_duties(self.keep)  # "anti-entropy", and "rumors" where they are told
 
@@ -106,8 +104,7 @@ class Peer(Node):
         if not self.flusher.has_room(self.neighbours.links()):
             return now + ROOM_LOOK
         self._generated += 1
-        origin = self.spreading.origin
-        self.spreading.originate(origin.lines([f"message {self._generated}"], self.time()))
+        self.spreading.originate(self.spreading.make([f"message {self._generated}"]))
         if self._generated == self.settings.gossip_count:
             return NEVER
         return now + self.settings.gossip_interval
@@ -115,7 +112,7 @@ class Peer(Node):
     def gossip(self, texts: list[str]) -> None:
         """Originate messages, for the console; TooLong when a text does not fit into a line.
         Waits while a neighbour reads slowly, so no link reader may call it."""
-        for lines in portions(self.spreading.origin.lines(texts, self.time())):
+        for lines in portions(self.spreading.make(texts)):
             self.flusher.wait_for_room(self.neighbours.links())
             if not self.spreading.originate(lines):
                 return
@@ -127,6 +124,9 @@ class Peer(Node):
         if self.leaving:
             return NEVER
         interval = self.settings.liveness_interval
+        if self._round_due is None:  # the first round: not at once, and not all peers together
+            self._round_due = now + interval * self.rng.uniform(0.5, 1.0)
+            return self._round_due
         self._ask_neighbours(now, late=now - self._round_due > max(LATE, interval / 2))
         self.joining.next_round()
         self.linking.places.next_round(now)
@@ -152,15 +152,18 @@ class Peer(Node):
             self.linking.dial(peer)
 
     def _judge(self, peer: Address, alive: bool | None) -> None:
-        """The last probe of a suspect has ended. `alive`: True when it answered, False when not,
-        None when it could not be asked. Only False means death."""
+        """The last probe of a suspect has ended. `alive`: True when it answered, False when not
+        (that is death), None when it could not be asked (then the next round asks again)."""
+        if alive is None:
+            self.liveness.postpone(peer)
+            return
         link = self.neighbours.link(peer)
-        if alive is not False and link is not None and self.liveness.spare(peer, link.heard):
+        if alive and link is not None and self.liveness.spare(peer, link.heard):
             return
         suspect, link = self.liveness.verdict(peer)
         if not suspect:
             return
-        if alive is not False:
+        if alive:
             self.linking.unlink(peer, "silent, but alive", link)
             return
         self.output.write(f"dead:{peer}")
@@ -190,8 +193,7 @@ class Peer(Node):
             self.membership.hurry()
 
     def _leave(self, now: float) -> float:
-        seeds = [link for _, link in self.joining.registrations.links()]
-        due = self.leaving.turn(now, self.spreading.way.all_sent(), seeds)
+        due = self.leaving.turn(now, self.spreading.way.all_sent(), self.joining.links())
         if due == NEVER:
             self.stop("quit")
         return due
@@ -200,8 +202,7 @@ class Peer(Node):
 
     def on_up(self, link: Link) -> None:
         """A peer or a seed that was dialled is connected: introduce this peer."""
-        introduction = wire.register if link.role == SEED else wire.connect
-        link.send(introduction(self.address))
+        link.send((wire.register if link.role == SEED else wire.connect)(self.address))
 
     def met(self, link: Link, serial: int) -> None:
         """Another peer and this one are neighbours now; `serial` grows with every new link."""
@@ -225,7 +226,7 @@ class Peer(Node):
 
     def has_seed(self) -> bool:
         """Whether this peer is registered with a seed."""
-        return bool(self.joining.registrations.links())
+        return bool(self.joining.links())
 
     def disconnect(self, link: Link, reason: str, who: Address | None = None) -> None:
         self.linking.broke_rules(link, reason)
@@ -287,7 +288,7 @@ class Peer(Node):
         return {
             "address": self.address,
             "neighbours": f"{len(self.neighbours.addresses())} of {self.neighbours.capacity}",
-            "seeds": len(self.joining.registrations.links()),
+            "seeds": len(self.joining.links()),
             "known peers": len(self.peer_list.addresses()),
             "messages held": self.messages.count(),
             **self.spreading.dropped(),

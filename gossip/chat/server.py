@@ -245,7 +245,7 @@ class ChatServer(Node):
 
     def _gossip(self, texts: list[str]) -> list[bytes]:
         """Gossip texts; return their lines."""
-        lines = self.spreading.origin.lines(texts, self.time())
+        lines = self.spreading.make(texts)
         if lines:
             self.spreading.originate(lines)
         return lines

@@ -124,6 +124,15 @@ class Liveness:
             row.suspect = False
             return True
 
+    def postpone(self, peer: Address) -> None:
+        """The last probe of a suspect could not be made: one miss less, so that the next round
+        has it probed again."""
+        with self._lock:
+            row = self._rows.get(peer)
+            if row is not None and row.suspect:
+                row.misses -= 1
+                row.suspect = False
+
     def verdict(self, peer: Address):
         """The last probe is over: stop counting, and return (whether the peer is still a suspect,
         its link if it has one). It may have answered or linked again meanwhile."""

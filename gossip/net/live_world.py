@@ -63,6 +63,8 @@ class LiveWorld:
         when the address is not available."""
         listener = Listener(address or self._node.address, self._woken, sock)
         self._listeners.append((name, listener, accept or self._node.accept))
+        if self._woken.is_set():
+            listener.close()  # another thread has stopped the node, and has not seen this one
 
     def begin(self) -> None:
         """Start to accept and to flush; OSError when the system has no thread left."""
@@ -112,9 +114,9 @@ class LiveWorld:
         elif not self.threads.own_this():
             self.await_end()
 
-    def await_end(self) -> None:
-        """Wait until the node has stopped."""
-        self._closed.wait()
+    def await_end(self, seconds: float | None = None) -> None:
+        """Wait until the node has stopped, that long at most."""
+        self._closed.wait(seconds)
 
     # What the threads do.
 

@@ -29,6 +29,7 @@ class Link:
         self.probe = None  # the Probe that this link was made for, if it was
         self.answered = 0.0  # when `ask_known_peers` was answered last; for the reader alone
         self.heard = 0.0  # when bytes came last
+        self.lacked = False  # it was not connected, because this machine is short of something
         self.cut_short = False  # the other end ended the stream inside a line
         self.deadline: float | None = None  # when the next line is due
         self.unfinished_limit: float | None = None  # seconds from a line's first byte to its last

@@ -145,7 +145,8 @@ class Node:
     def fault(self, link: Link, error: Exception) -> None:
         """The other end broke a rule (WireError), or a dial has failed (OSError)."""
         if isinstance(error, OSError):
-            if link.probe is not None and self.world.lacks(error):
+            link.lacked = self.world.lacks(error)
+            if link.probe is not None and link.lacked:
                 link.probe.alive = None
             link.close(error.strerror or str(error))
         elif link.probe is not None:

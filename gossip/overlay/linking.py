@@ -214,7 +214,9 @@ class Linking:
         self._left_table(link)
 
     def _left_table(self, link) -> None:
-        if link.role == DIALLED:
+        if link.role == DIALLED and link.lacked:
+            self.neighbours.end_dial(link.peer)  # that says nothing of the peer
+        elif link.role == DIALLED:
             self.places.unreachable(link.peer, self._node.now())
             self.peer_list.unreachable(link.peer)
             self.neighbours.end_dial(link.peer)

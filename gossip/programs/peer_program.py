@@ -15,6 +15,8 @@ from gossip.terminal.keyboard import Keyboard
 from gossip.terminal.screen import Screen
 from gossip.terminal.signals import End
 
+QUIT_LIMIT = 20.0  # seconds that leaving may take; with all who do not answer it takes six
+
 
 def peer_main(peer_class) -> int:
     return run_command("peer.py", _peer_command, peer_class)
@@ -53,10 +55,10 @@ def _peer_command(peer_class) -> None:
 
 def _run_console(peer, console: Console, end_with_input: bool, end: End) -> None:
     console.read_lines()
-    if end_with_input:
-        peer.stop()
     if peer.leaving:
-        peer.world.await_end()
+        peer.world.await_end(QUIT_LIMIT)
+    if peer.leaving or end_with_input:
+        peer.stop()  # if it has not stopped
     if peer.stopping:
         end.come()
 

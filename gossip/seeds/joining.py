@@ -52,6 +52,10 @@ class Joining:
         due = [self.registrations.next_at(), self._list_cadence.next_at()]
         return min(moment for moment in due if moment is not None)
 
+    def links(self) -> list:
+        """The links to the seeds that list this peer."""
+        return [link for _, link in self.registrations.links()]
+
     # Called by the liveness round.
 
     def next_round(self) -> None:

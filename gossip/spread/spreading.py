@@ -66,6 +66,7 @@ class Spreading:
                                     at_once, tries)
         self._compares = settings.antientropy_interval > 0  # else nothing is ever compared
         self._output = node.output
+        self._time = node.time
         self._originating = threading.Lock()  # held by the thread that originates; guards _silent
         self._silent = False  # nothing more is originated here
 
@@ -77,6 +78,10 @@ class Spreading:
             self.way.duty = keep(self.way.duty_name, self.way.turn)
 
     # What is made here.
+
+    def make(self, texts: list[str]) -> list[bytes]:
+        """The lines of new messages with these texts; TooLong (and none made) when one is."""
+        return self.origin.lines(texts, self._time())
 
     def originate(self, lines: list[bytes]) -> bool:
         """Take lines that were made here; False when the node has said its last word."""

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 from gossip.proof.records import Records
@@ -38,6 +39,36 @@ def test_a_killed_peer_is_found_dead_reported_removed_and_forgotten(net):
         wait_until(lambda peer=peer: dead.address not in peer.peer_list)
     wait_until(lambda: connected(peers) and ring_whole(peers))
     assert sum(count(peer, "reported:") for peer in peers) >= 2
+
+
+def test_a_first_round_that_comes_late_blames_nobody_either(net):
+    peer, fake = net.peer(liveness_interval=60), net.fake(answers=False)
+    net.neighbour(peer, fake).close()  # dialled again at once, in vain: it answers nothing
+    wait_event(peer, f"disconnected:{fake.address}:")
+    first = wait_until(lambda: peer._round_due)
+    peer.check_liveness(first + 40)  # as after a sleep
+    assert count(peer, "liveness missed:") == 0
+    peer.check_liveness(first + 100)
+    assert count(peer, f"liveness missed:{fake.address}:1") == 1
+
+
+def test_a_death_is_found_as_soon_as_the_last_probe_can_be_made(net, monkeypatch):
+    seed, = net.seeds(1)
+    peer, dead = net.peers(2)
+    wait_until(lambda: dead.address in neighbours(peer))
+    probes, start = [], threading.Thread.start
+
+    def start_or_not(thread):
+        if thread.name.startswith("last probe"):
+            probes.append(thread)
+            if len(probes) < 3:
+                raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_or_not)
+    net.kill([dead])
+    assert wait_event(peer, f"reported:{seed.address}:Dead Node:{dead.address}:")
+    assert len(probes) == 3 and count(peer, f"liveness missed:{dead.address}:3") == 3
 
 
 def test_a_silent_peer_whose_connection_is_open_is_dead_after_three_misses(net):

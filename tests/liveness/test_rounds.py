@@ -22,6 +22,20 @@ def test_three_misses_in_a_row_make_a_suspect_and_one_reply_does_not():
     assert liveness.verdict(peer(1)) == (False, None)
 
 
+def test_a_suspect_that_could_not_be_probed_is_one_again_in_the_next_round():
+    liveness, link = Liveness(2, 2), FakeLink()
+    liveness.linked(peer(1), link, 1, 0.0)
+    for number in range(3):
+        turn = liveness.next_round(str(number), number, late=False)
+    assert turn.suspects == [peer(1)]
+    liveness.postpone(peer(1))
+    assert liveness.verdict(peer(1)) == (False, None)
+    turn = liveness.next_round("3", 3, late=False)
+    assert turn.missed == [(peer(1), 2)] and turn.suspects == [peer(1)]
+    liveness.postpone(peer(2))
+    assert liveness.verdict(peer(1)) == (True, link)
+
+
 def test_a_broken_link_misses_every_round_until_it_is_linked_again():
     liveness, link = Liveness(3, 2), FakeLink()
     liveness.linked(peer(1), link, 1, 0.0)

@@ -13,7 +13,7 @@ from gossip.terminal.command_line import CommandError
 from peer import Peer
 from tests.tools.files import open_file
 from tests.tools.nets import FAST
-from tests.tools.ports import free_address
+from tests.tools.ports import free_address, listens
 from tests.tools.programs import ROOT
 from tests.tools.waiting import wait_until
 
@@ -65,4 +65,14 @@ def test_a_peer_for_which_threads_do_not_suffice_does_not_start(tmp_path, monkey
                 LiveWorld)
     with pytest.raises(CommandError, match=f"{address}: the system has no thread left"):
         start_node(peer)
+    wait_until(lambda: set(threading.enumerate()) <= before, what="all threads to end")
+
+
+def test_a_peer_that_is_stopped_before_it_listens_does_not_listen(tmp_path):
+    before = set(threading.enumerate())
+    address = free_address()
+    peer = Peer(address, [free_address()], FAST, open_file(tmp_path / "peer.txt"), LiveWorld)
+    peer.stop()
+    peer.start()
+    assert not listens(address.port)
     wait_until(lambda: set(threading.enumerate()) <= before, what="all threads to end")

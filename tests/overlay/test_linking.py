@@ -138,3 +138,22 @@ def test_two_peers_dialling_each_other_at_once_end_with_one_link(net):
         words = [event.split(":")[0] for event in events(peer)
                  if event.startswith(("connected", "disconnected"))]
         assert words == ["connected", "disconnected"] * (len(words) // 2)
+
+
+def test_who_could_not_be_dialled_for_want_of_a_thread_is_not_taken_for_unreachable(
+        net, monkeypatch):
+    peer, fake = net.peer(liveness_interval=60), net.fake()
+    start = threading.Thread.start
+
+    def start_or_not(thread):
+        if thread.name == f"link reader {peer.address}":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_or_not)
+    peer.peer_list.hear(frozenset([fake.address]))
+    peer.linking.dial(fake.address)
+    assert fake.address in peer.peer_list and peer.neighbours.dialling() == set()
+    monkeypatch.undo()
+    peer.membership.hurry()
+    wait_until(lambda: fake._ends, 10, "the peer to dial again")

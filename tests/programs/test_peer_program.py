@@ -5,12 +5,17 @@ import signal
 import socket
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import pytest
 
 from gossip.addresses import parse_address
-from tests.tools.files import lines_of
-from tests.tools.ports import free_port
+from gossip.node.world import NEVER
+from gossip.programs import peer_program
+from gossip.programs.console import Console
+from peer import Peer
+from tests.tools.files import events, lines_of
+from tests.tools.ports import free_address, free_port
 from tests.tools.programs import ROOT, Program, environment, peer_file, run, shell
 from tests.tools.waiting import wait_until
 
@@ -39,6 +44,29 @@ def test_no_input_at_the_prompt_is_one_line_and_exit_2(flags):
     for text in ("", "nonsense\n"):
         code, _, err = run("peer.py", *flags, text=text)
         assert code == 2 and len(err.splitlines()) == 1
+
+
+def test_quit_ends_a_peer_also_when_nothing_carries_the_leaving_out(net, monkeypatch):
+    class Idle(Peer):
+        def look_after_links(self, now):
+            return NEVER  # as if the thread had died
+
+    monkeypatch.setattr(peer_program, "QUIT_LIMIT", 0.2)
+    peer = net._start(Idle, free_address(), {})
+    keyboard, end = Mock(lines=lambda: [b"quit"]), Mock()
+    peer_program._run_console(peer, Console(peer, keyboard, Mock()), False, end)
+    end.come.assert_called_once()
+    assert events(peer)[-2:] == [f"leaving:{peer.address}", "stopped:interrupted"]
+
+
+def test_quit_leaves_gracefully_also_where_the_end_of_input_would_be_abrupt(flags, seeds):
+    port = free_port()
+    with Program("peer.py", port, *flags, "--end-with-input") as peer:
+        wait_until(lambda: any(e.startswith("registered:")
+                               for e in lines_of(peer_file(flags, port))))
+        peer.type("quit\n")
+        assert peer.finish()[0] == 0
+    assert lines_of(peer_file(flags, port))[-1] == "stopped:quit"
 
 
 @pytest.mark.parametrize("number, reason", [(signal.SIGINT, "interrupted"),
