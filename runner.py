@@ -30,7 +30,7 @@ from gossip.pictures import plot
 from gossip.programs.seed_program import local_seeds, run_seeds
 from gossip.proof import check, delivery
 from gossip.proof.records import Records
-from gossip.settings import Settings
+from gossip.settings import WAYS, Settings
 from gossip.terminal.command_line import (
     FAILED, ROOT, CommandError, Parser, add_common_flags, add_peer_flags, check_free, load_seeds,
     number, parse_port, peer_settings, run_command, show)
@@ -261,7 +261,7 @@ def bench_command(arguments: list[str]) -> int:
     seeds = load_seeds(args.config)
     return bench.measure(args, peer_addresses(parser, args), seeds, local_seeds(seeds),
                          peer_settings(args)._replace(gossip_count=0),
-                         [args.spread] if args.spread else ["flood", "rumor"])
+                         [args.spread] if args.spread else list(WAYS))
 
 
 def console_command(arguments: list[str]) -> None:

@@ -94,7 +94,7 @@ class Seed(Node):
         if busy:
             self._refuse(link, address, "too many registrations at once, try again")
             return
-        link.await_line(float("inf"))  # no line is due: the newcomer waits for our answer
+        link.await_no_line()  # the next word is this seed's
         self._waiting_room.leave(link)
         self.prober.ask(address, lambda alive: self._verified(link, address, alive),
                         wanted=lambda: not link.ended, first=True)
@@ -117,13 +117,13 @@ class Seed(Node):
         if older is not None and older is not link:
             older.close("registered again")
         link.send(wire.REGISTERED)
-        if link.ended:
+        if link.ended:  # before it had its role, so that `on_end` did not know it
             self._connection_lost(link)
 
     # The peer list.
 
     def on_ask_peer_list(self, link: Link, message: wire.AskPeerList) -> None:
-        """Send everyone on the list but the asker; shuffled where not all fit into a line."""
+        """Send everyone on the list but the asker; shuffled when the line is so long that some may not fit."""
         addresses = [a for a in self.registry.addresses() if a != link.peer]
         line = wire.peer_list(addresses)
         if len(line) > wire.LINE_LIMIT // 2:
@@ -178,14 +178,14 @@ class Seed(Node):
             self._reject(report, "it answers" if alive else "too busy to find out")
             return
         self._remove(report.dead, row, "dead")
-        if self.registry.tell(report.dead, self.now()):
+        if self.registry.may_tell(report.dead, self.now()):
             self._tell_peers(report)
 
     def _pass_on(self, report: wire.DeadNode) -> None:
         """Tell every other seed and all registered peers of a death, once per removal."""
-        if not self.registry.pass_on(report.dead):
+        if not self.registry.may_pass_on(report.dead):
             return
-        self.registry.tell(report.dead, self.now())
+        self.registry.may_tell(report.dead, self.now())
         self._tell_peers(report)
         for seed in self.others:
             if self.relays.add(seed, wire.dead_node(report)):

@@ -12,6 +12,9 @@ from gossip.capacity import BY_RULE, Capacity
 MIB = 1 << 20
 
 
+WAYS = ("flood", "rumor")  # ways of spreading; gossip/spread/spreading.py makes them
+
+
 class Settings(NamedTuple):
     """The settings of a node. The command line can set the first block."""
 
@@ -22,7 +25,7 @@ class Settings(NamedTuple):
     antientropy_interval: float = 10.0  # seconds between comparisons; 0: never compare
     cache_size: int = 100_000  # texts held for peers that lack them
     capacity: Capacity = BY_RULE  # how many neighbours a peer may have
-    spread: str = "flood"  # the way of spreading: flood or rumor
+    spread: str = "flood"  # the way of spreading, one of WAYS
     rumor_stop: float = 0.25  # probability that a rumor stops when it was told in vain
 
     cache_bytes: int = 64 * MIB  # bytes of all texts held

@@ -201,7 +201,7 @@ class ChatServer(Node):
         if self.link_count() <= PROXIES:
             return link
         self.write_refusal(link.remote, f"{PROXIES} proxies are connected")
-        self.release(link)
+        self.forget(link)
         return None
 
     def on_lines(self, link: Link, lines: list[bytes]) -> None:

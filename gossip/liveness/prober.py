@@ -19,7 +19,7 @@ class Prober:
 
     def __init__(self, probe, tries: int, at_once: int):
         self._probe = probe  # probe(address, verdict) calls `verdict(alive)` once
-        self._tries = tries  # probes that have to fail until the verdict is False
+        self._tries = tries  # probes at most; the verdict is that of the last one
         self._lock = threading.Lock()  # guards everything below
         self._free = at_once  # how many more probes may begin now
         self._beginning = False  # a thread is in the loop of `_begin`
@@ -58,7 +58,8 @@ class Prober:
                 else:
                     self._known(address, None)
         except BaseException:
-            self._beginning = False  # this thread dies; others have to go on
+            with self._lock:
+                self._beginning = False  # this thread dies; others have to go on
             raise
 
     def _next(self) -> Address | None:

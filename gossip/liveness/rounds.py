@@ -1,6 +1,6 @@
 """Liveness: which neighbours answer, how often others have not, and which are suspects.
 
-Rules only. The liveness thread calls `next_round`, link readers call the rest. A neighbour whose
+Rules only. `next_round` is for the liveness thread, the rest for any thread. A neighbour whose
 link broke is still counted, and misses every round until it is linked again, forgotten, or dead.
 """
 
@@ -46,7 +46,7 @@ class Liveness:
         self._rows: dict[Address, _Count] = {}
 
     def linked(self, peer: Address, link, serial: int, now: float) -> None:
-        """A link was made, which is a proof of life. Of two calls, the one with the later admission
+        """A link was made, which is a proof of life. Of two calls, the one with the higher serial
         counts."""
         with self._lock:
             row = self._rows.pop(peer, None)
@@ -65,8 +65,8 @@ class Liveness:
                     del self._rows[lost[0]]
 
     def forget(self, peer: Address, link=None) -> bool:
-        """Stop counting a peer that has this link (None: that has lost its link); return whether
-        it was counted."""
+        """Stop counting a peer whose link this is (None: whose link broke); return whether it was
+        counted."""
         with self._lock:
             if peer not in self._rows or self._rows[peer].link is not link:
                 return False

@@ -38,7 +38,7 @@ class Connection:
         if self._sock.getsockname() == self._sock.getpeername():
             raise ConnectionRefusedError("connected to itself: nobody listens there")
 
-    def send_at_once(self) -> None:
+    def no_delay(self) -> None:
         """Let the kernel send every line when it is written; OSError when the other end is
         gone."""
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,8 +1,8 @@
 """The flusher: one thread per node that sends what could not be sent at once.
 
 A link whose backlog begins to fill calls `watch`; the flusher waits until its socket takes bytes
-again. Flooding hands over, by `take_over`, what came while it was busy. Whoever makes messages
-waits here until slow neighbours have caught up.
+again. Flooding hands over, by `take_over`, what came while it was busy. The console waits here
+while neighbours are slow; the generator only asks whether they are.
 """
 
 import selectors
@@ -36,7 +36,7 @@ class Flusher:
         self._wake()
 
     def take_over(self, job) -> None:
-        """Have `job()` called by this thread."""
+        """Have the flusher's thread call `job()`."""
         with self._lock:
             self._jobs.append(job)
         self._wake()
@@ -53,7 +53,7 @@ class Flusher:
             self._room.notify_all()
 
     def has_room(self, links) -> bool:
-        """Whether no link has a long backlog whose other end still reads; see `pauses_origin`."""
+        """Whether new messages may be made: no link has a long backlog that still moves."""
         now = time.monotonic()
         return not any(link.pauses_origin(now) for link in links)
 

@@ -4,7 +4,8 @@
 
     listener       accepts connections
     link flusher   writes the backlogs of links that were slow
-    link reader    one per connection: connects it if need be, then reads it to its end
+    link reader    one per connection: connects it if need be, then reads it to its end; those
+                   of probes and relays have the names that `dial` is given
     NAME           one per duty, with the name that the node gave it
 
 It does not know what lines mean: it hands them to the node.
@@ -24,7 +25,7 @@ from gossip.net.threads import Threads
 from gossip.wire import WireError
 
 
-class DutyThread:
+class LiveDuty:
     """A duty of a node: a thread of its own calls a turn again and again."""
 
     def __init__(self):
@@ -48,11 +49,11 @@ class LiveWorld:
         self.now, self.time = time.monotonic, time.time
         self.threads = Threads(node)
         self.flusher = Flusher()
-        self._woken = threading.Event()  # the node stops
+        self._stopping = threading.Event()  # the node stops
         self._closing = threading.Lock()  # taken by the first `close`, and never released
         self._closed = threading.Event()
         self._listeners: list[tuple] = []  # (name of the thread, listener, what it calls)
-        self._duties: list[DutyThread] = []
+        self._duties: list[LiveDuty] = []
 
     # What a node asks for.
 
@@ -61,9 +62,9 @@ class LiveWorld:
         """Listen on the node's address, or on another one, or take a socket that listens. Its
         connections go to `node.accept(connection, remote)`, or to another `accept`. OSError
         when the address is not available."""
-        listener = Listener(address or self._node.address, self._woken, sock)
+        listener = Listener(address or self._node.address, self._stopping, sock)
         self._listeners.append((name, listener, accept or self._node.accept))
-        if self._woken.is_set():
+        if self._stopping.is_set():
             listener.close()  # another thread has stopped the node, and has not seen this one
 
     def begin(self) -> None:
@@ -77,17 +78,17 @@ class LiveWorld:
         """Let everything that has begun do its work."""
         self.threads.go()
 
-    def keep(self, name: str, turn, after: float = 0.0) -> DutyThread:
+    def keep(self, name: str, turn, after: float = 0.0) -> LiveDuty:
         """Have a thread call `turn(now)` after so many seconds, then at each time that it
         answers; OSError when the system has no thread left."""
-        duty = DutyThread()
+        duty = LiveDuty()
         self._duties.append(duty)
         self.threads.need(name, self._keep, duty, turn, after)
         return duty
 
     def dial(self, link, thread: str = "link reader") -> bool:
-        """Connect a link to its peer, then read it, on a thread of that name; False when the
-        system has no thread left."""
+        """Connect a link to its peer, then read it, on a thread of that name; False when no thread
+        can be started."""
         return self.threads.start(thread, self._connect_and_read, link)
 
     def lacks(self, error: OSError) -> bool:
@@ -96,7 +97,7 @@ class LiveWorld:
 
     def wake(self) -> None:
         """The node stops: accept nothing more, and end the duties."""
-        self._woken.set()
+        self._stopping.set()
         for _, listener, _ in self._listeners:
             listener.close()
         self.flusher.stop()
@@ -105,8 +106,8 @@ class LiveWorld:
             duty.hurry()
 
     def close(self) -> None:
-        """Wait until every thread but the calling one has ended, and free everything. A second
-        caller waits for the first, unless the first waits for its thread."""
+        """Wait for every thread but the caller's, some seconds at most, then free everything. A
+        second caller waits for the first; one of these threads does not: it is waited for."""
         if self._closing.acquire(blocking=False):
             self.threads.join()
             self.flusher.close()
@@ -120,7 +121,7 @@ class LiveWorld:
 
     # What the threads do.
 
-    def _keep(self, duty: DutyThread, turn, after: float) -> None:
+    def _keep(self, duty: LiveDuty, turn, after: float) -> None:
         """The thread of a duty."""
         due = self.now() + after
         while due != math.inf:
@@ -143,7 +144,7 @@ class LiveWorld:
     def _read_accepted(self, link) -> None:
         """The thread of a connection that was accepted."""
         try:
-            link.connection.send_at_once()
+            link.connection.no_delay()
         except OSError:
             self._node.ended(link)  # it was gone before anybody looked
             return
@@ -170,7 +171,7 @@ class LiveWorld:
         connection.connect(own, link.peer, limit)
         if link.ended:  # closed before there was a connection to shut down
             raise ConnectionAbortedError(link.reason)
-        connection.send_at_once()
+        connection.no_delay()
         link.connected(*link.peer.dial)
 
     def _read(self, link, begin=lambda link: None) -> None:

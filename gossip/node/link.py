@@ -1,10 +1,10 @@
 """A link: one connection that carries lines, and who is at its other end.
 
-One thread reads the connection: it alone calls the methods of the first section. Every thread may
-call `send` and `close`, which never block. Bytes that the other end does not take at once wait in
-a bounded backlog, which the flusher empties. A link does not know what lines mean, and it has no
-socket: its connection is any object with `send(data)`, which answers how many bytes were taken or
-raises BlockingIOError, `shutdown()` and `close()`.
+One thread reads the connection: it alone calls `take` and `read_on`. Every thread may call `send`
+and `close`, which never block. Bytes that the other end does not take at once wait in a bounded
+backlog, which the flusher empties. A link does not know what lines mean, and it has no socket: its
+connection is any object with `send(data)`, which answers how many bytes were taken or raises
+BlockingIOError, `shutdown()`, `close()` and, where a flusher waits for it, `fileno()`.
 """
 
 import threading
@@ -185,7 +185,8 @@ class Link:
             return len(data)
 
     def close(self, reason: str) -> None:
-        """End the link; what was sent before still arrives. Only the first reason counts."""
+        """End the link and drop its backlog; bytes that the connection took still arrive. Only the
+        first reason counts."""
         with self._lock:
             self._end(reason)
 
@@ -208,6 +209,10 @@ class Link:
         """Expect a line by the deadline."""
         with self._lock:
             self.deadline = deadline
+
+    def await_no_line(self) -> None:
+        """Expect nothing for now; a deadline may follow."""
+        self.await_line(float("inf"))
 
     def prolong(self, deadline: float) -> None:
         """Move the deadline, unless there is none (None) or it is infinite."""

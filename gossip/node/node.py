@@ -4,8 +4,8 @@ The world of a node (gossip/node/world.py) tells it what happens to its links. S
 follows from that: an `on_<kind>` method for every kind of line, and `ALLOWED`, the kinds that a
 link may carry in each role. Probes are handled here: each is a link that asks one question.
 
-How a link ends: any thread calls its `close(reason)`, mostly through `disconnect`, which also
-writes the reason down. The world notices and calls `ended`, once. `ended` closes the connection,
+How a link ends: any thread calls its `close(reason)`; `disconnect` does so, and also writes the
+reason down. The world notices and calls `ended`, once. `ended` closes the connection,
 takes the link out of the tables, and calls `on_end`.
 """
 
@@ -156,7 +156,7 @@ class Node:
 
     def ended(self, link: Link) -> None:
         """A link has ended: the last call about it, made once."""
-        self.release(link)
+        self.forget(link)
         if link.probe is None:
             self.on_end(link)
         elif not self.stopping:
@@ -210,7 +210,7 @@ class Node:
         link.trust()
         self._waiting_room.leave(link)
 
-    def release(self, link: Link) -> None:
+    def forget(self, link: Link) -> None:
         """Close a link's connection and take the link out of the tables."""
         link.finish()
         self._waiting_room.leave(link)

@@ -13,7 +13,7 @@ from gossip.settings import Settings
 
 
 class Places:
-    """Remembers which peers could not be reached or were full, and how often this round failed."""
+    """Remembers which peers could not be reached or were full, and how many refused in this round."""
 
     def __init__(self, own: Address, places: int, settings: Settings, rng: random.Random):
         self._own = own

@@ -1,8 +1,8 @@
 """The registry: which peers a seed lists, over which connections, and which it lately removed.
 
 Rules only. A row stands for one verified registration. A probe takes time, and its verdict is
-about the row that it was made for: a newer row of the same address stays. Every change is an
-event in `changes`, in order.
+about the row that it was made for: a newer row of the same address stays. Every change of the
+list is an event in `changes`, in order.
 """
 
 import collections
@@ -11,7 +11,7 @@ import threading
 from gossip.addresses import Address
 from gossip.settings import Settings
 
-REMEMBERED = 10_000  # addresses that were removed, or whose death was told, kept in memory
+REMEMBERED = 10_000  # addresses kept of those that were removed, and of those told as dead
 
 
 class _Listing:
@@ -104,7 +104,7 @@ class Registry:
             entry = self._removed.get(address)
             return entry is not None and now - entry[0] < self._settings.removed_memory
 
-    def pass_on(self, address: Address) -> bool:
+    def may_pass_on(self, address: Address) -> bool:
         """Return whether to pass a report on: True once per removal."""
         with self._lock:
             entry = self._removed.get(address)
@@ -113,7 +113,7 @@ class Registry:
             entry[1] = True
             return True
 
-    def tell(self, address: Address, now: float) -> bool:
+    def may_tell(self, address: Address, now: float) -> bool:
         """Return whether to tell peers of a death: True once per address and minute."""
         with self._lock:
             if now - self._told.get(address, float("-inf")) < self._settings.tell_again:

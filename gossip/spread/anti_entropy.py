@@ -1,10 +1,11 @@
-"""Anti-entropy: two neighbours compare what they have seen, and each fetches what it lacks.
+"""Anti-entropy: two neighbours compare what they know, and each fetches what it lacks.
 
 This file sends and answers the lines (`status:…`, see wire.Status); catch_up.py decides what to
 fetch from whom. Link readers and the anti-entropy thread call it. A. Demers et al., "Epidemic
 algorithms for replicated database maintenance", PODC 1987, section 1.3.
 
-First the two compare one digest of all that they have seen; while both have seen the same, they say
+A peer knows a message that it has seen, or that a neighbour called gone. First the two compare one
+digest of all that they know (when they meet: of all that they have seen); if it is equal, they say
 no more. When it differs, they compare digests of 64 slices. For slices that differ they tell their
 vectors: for each run, the numbers of its messages that are known.
 """
@@ -37,7 +38,7 @@ class AntiEntropy:
         self._interval = settings.antientropy_interval
         self._due = now() + self._interval * rng.uniform(0.5, 1.0)  # the next comparison
         self.catch_up = CatchUp(messages, settings.fetch_patience)
-        self._watched = False  # a turn is due when a neighbour that was asked stays silent
+        self._turn_is_set = False  # for when the neighbour that was asked counts as silent
         self._lock = threading.Lock()  # guards _compared
         self._compared = weakref.WeakKeyDictionary()  # link -> when it was last told a digest
 
@@ -50,19 +51,19 @@ class AntiEntropy:
             if links:
                 self.compare(self._rng.choice(links))
         self.fetch()
-        self._watched = True  # before looking: a thread that asks later need not hurry this turn
+        self._turn_is_set = True  # set before silent_at is read, so that no question is missed
         silent_at = self.catch_up.silent_at()
         if silent_at is None:
-            self._watched = False
+            self._turn_is_set = False
             silent_at = self.catch_up.silent_at()  # a thread may have asked in between
         return self._due if silent_at is None else min(self._due, silent_at)
 
     def meet(self, link) -> None:
-        """Two have become neighbours: each finds out whether the other has seen the same."""
+        """Two have become neighbours: tell the other a digest of all that was seen here."""
         link.send(wire.status("meet digest", self._messages.digest(seen_only=True)))
 
     def compare(self, link) -> None:
-        """Find out whether a neighbour knows the same."""
+        """Tell a neighbour the digest; it answers when its own differs."""
         with self._lock:
             self._compared[link] = self._now()
         link.send(wire.status("digest", self._messages.digest()))
@@ -81,7 +82,7 @@ class AntiEntropy:
             link, want = turn
             for line in wire.status_entries("want", want):
                 link.send(line)
-            if self.duty is not None and not self._watched:
+            if self.duty is not None and not self._turn_is_set:
                 self.duty.hurry()
 
     def on_end(self, link) -> None:

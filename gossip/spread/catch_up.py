@@ -21,7 +21,7 @@ class CatchUp:
 
     def __init__(self, messages: MessageList, patience: float):
         self._messages = messages
-        self._patience = patience  # seconds without a word before another neighbour is asked
+        self._patience = patience  # seconds for a portion, before another neighbour is asked
         self._lock = threading.Lock()  # guards everything below
         self._offers: dict[object, dict[bytes, Intervals]] = {}  # link -> run -> numbers
         self._sizes: dict[object, int] = {}  # link -> ranges in its offer, at most
@@ -31,7 +31,7 @@ class CatchUp:
         self._ignored = 0  # offers that were cut off
 
     def offered(self, link, entries, meeting: bool) -> None:
-        """A neighbour tells what it has seen: the part that is lacking here is its offer.
+        """A neighbour tells what it knows: the part that is lacking here is its offer.
 
         Older runs come first. When two have just met, numbers that are gone are asked for once
         more, for the new neighbour may hold the texts.
@@ -124,8 +124,8 @@ class CatchUp:
         return heard
 
     def portion_taken(self, link) -> None:
-        """The portion that was asked for has come. If nothing of it was in it, that part of the
-        offer is dropped."""
+        """The portion that was asked for has come. If it brought nothing, what was asked for leaves
+        the offer."""
         with self._lock:
             if self._asked is not link:
                 return

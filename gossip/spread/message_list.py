@@ -30,7 +30,7 @@ class Fresh(NamedTuple):
 
 
 class MessageList:
-    """The messages that this peer has seen; `add` is the one place that tells new from old."""
+    """The messages that this peer has seen. `unknown` drops exact repetitions, `add` all others."""
 
     def __init__(self, settings: Settings, own_run: bytes = b""):
         self._settings = settings

@@ -4,7 +4,8 @@ New lines are remembered (message_list), written down, and handed on by the way 
 `--spread` names (flood, or mongering with rumors); old ones are dropped. Anti-entropy fetches what
 did not arrive that way. Link readers, generator and console call it.
 
-A third way of spreading is a class like `Flood` and a word in `way_of_spreading`.
+A third way of spreading is a class like `Flood`, a line in `way_of_spreading`, and a word in WAYS
+of gossip/settings.py.
 """
 
 import threading

@@ -14,7 +14,7 @@ import socket
 
 from gossip.addresses import Address, address_of, can_be_dialled
 from gossip.capacity import Capacity, parse_capacity
-from gossip.settings import Settings, parse_config
+from gossip.settings import WAYS, Settings, parse_config
 from gossip.terminal.limits import raise_descriptor_limit
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -164,7 +164,7 @@ def add_peer_flags(parser: argparse.ArgumentParser) -> None:
                             help=f"{what} ({default:g})")
     parser.add_argument("--capacity", type=capacity, default=usual.capacity, metavar="RULE",
                         help="neighbours: fixed:K or powerlaw:ALPHA, instead of the usual rule")
-    parser.add_argument("--spread", choices=("flood", "rumor"), default=usual.spread,
+    parser.add_argument("--spread", choices=WAYS, default=usual.spread,
                         help="how new messages travel (flood)")
     parser.add_argument("--rumor-stop", type=probability, default=usual.rumor_stop, metavar="P",
                         help="probability that a rumor is told no more after a telling that was "

@@ -248,8 +248,8 @@ class GossipModule(Node):
         if oldest is not None:
             self.disconnect(oldest, f"gave way: {reason}")
 
-    def release(self, link: PeerLink) -> None:
-        super().release(link)
+    def forget(self, link: PeerLink) -> None:
+        super().forget(link)
         self.doorway.leave(link)
 
     def _dial(self, peer: Address, needed: bool = False) -> None:

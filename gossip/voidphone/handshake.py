@@ -95,7 +95,7 @@ class Handshake:
         """The peer that we dialled gives us work: queue it for the thread "work"."""
         link.role = WORKED_FOR
         link.nonce = message.nonce
-        link.await_line(float("inf"))
+        link.await_no_line()
         self._searches.put(link)
         self.duty.hurry()
 

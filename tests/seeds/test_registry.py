@@ -24,9 +24,9 @@ def test_a_report_is_passed_on_once_per_removal_and_told_once_a_minute():
     registry = Registry(Settings())
     for _ in range(2):
         registry.register(peer(1), FakeLink())
-        assert not registry.pass_on(peer(1))
+        assert not registry.may_pass_on(peer(1))
         registry.remove(peer(1), registry.row(peer(1)), "gone", 0.0)
         assert registry.lately_removed(peer(1), 10.0)
-        assert registry.pass_on(peer(1)) and not registry.pass_on(peer(1))
-    assert registry.tell(peer(2), 0.0) and not registry.tell(peer(2), 59.0)
-    assert registry.tell(peer(2), 60.0) and not registry.lately_removed(peer(2), 0.0)
+        assert registry.may_pass_on(peer(1)) and not registry.may_pass_on(peer(1))
+    assert registry.may_tell(peer(2), 0.0) and not registry.may_tell(peer(2), 59.0)
+    assert registry.may_tell(peer(2), 60.0) and not registry.lately_removed(peer(2), 0.0)
