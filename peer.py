@@ -10,7 +10,7 @@ parts never know one another; this file is where they meet:
     spreading   how a message reaches everyone, once          gossip/spread/spreading.py
 
 Threads: "listener" accepts connections and a "link reader" per connection reads its lines (both in
-gossip/net/live_world.py); all others stand in `start_threads`, each with the method that it calls.
+gossip/net/live_world.py); all others but probes stand in `start_threads`, with what they call.
 
 Left out on purpose: nothing is signed, encrypted, or kept on disk but the output file; seeds are
 trusted; a peer has to be reachable at the address that it announces.
@@ -42,7 +42,7 @@ from gossip.spread.origin import portions
 from gossip.spread.spreading import Spreading, in_batches
 
 SHORTEST_WAIT = 0.02  # seconds at least between two turns of membership
-LATE = 0.5  # seconds; a liveness round later than this, and than half an interval, blames nobody
+LATE = 0.5  # seconds; a round that is later than this, and than half an interval, counts no miss
 ROOM_LOOK = 0.25  # seconds until the generator tries again when a neighbour has too much to read
 
 
@@ -76,7 +76,6 @@ class Peer(Node):
         self.messages = self.spreading.messages
         self.liveness = Liveness(settings.liveness_misses,
                                  self.neighbours.capacity + settings.spare_links)
-        self.unlinked = self.liveness.forget  # linking calls it when a link has ended for good
         self._generated = 0  # messages so far; only the generator's thread uses it
         self._round_due: float | None = None  # when the next round is due; only the rounds use it
 
@@ -105,9 +104,8 @@ class Peer(Node):
             return now + ROOM_LOOK
         self._generated += 1
         self.spreading.originate(self.spreading.make([f"message {self._generated}"]))
-        if self._generated == self.settings.gossip_count:
-            return NEVER
-        return now + self.settings.gossip_interval
+        last = self._generated == self.settings.gossip_count
+        return NEVER if last else now + self.settings.gossip_interval
 
     def gossip(self, texts: list[str]) -> None:
         """Originate messages, for the console; TooLong when a text does not fit into a line.
@@ -139,16 +137,14 @@ class Peer(Node):
         """Count misses, ask everyone once, have suspects probed, dial those whose link broke. A
         late round counts no miss: this peer itself was asleep or overloaded."""
         time_asked = wire.format_time(self.time())
-        turn = self.liveness.next_round(time_asked, now, late)
-        self.output.write(*turn.events())
+        found = self.liveness.next_round(time_asked, now, late)
+        self.output.write(*found.events())
         request = wire.liveness_request(time_asked, self.address)
-        for peer in turn.ask:
-            link = self.neighbours.link(peer)
-            if link is not None:
-                link.send(request, urgent=True)
-        for peer in turn.suspects:
+        for link in self.neighbours.links_to(found.ask):
+            link.send(request, urgent=True)
+        for peer in found.suspects:
             self.probe(peer, functools.partial(self._judge, peer), "last probe")
-        for peer in turn.lost:
+        for peer in found.lost:
             self.linking.dial(peer)
 
     def _judge(self, peer: Address, alive: bool | None) -> None:
@@ -171,7 +167,7 @@ class Peer(Node):
         self.linking.unlink(peer, "dead", link)
         self.joining.report(wire.DeadNode(peer, wire.format_time(self.time()), self.address))
 
-    # Membership, anti-entropy, and leaving.
+    # Membership, and leaving.
 
     def look_after_links(self, now: float) -> float:
         """Register with a majority of the seeds, link to the next peer on the ring, then others."""
@@ -224,6 +220,10 @@ class Peer(Node):
         if not self.has_seed():
             self.joining.hurry()  # no seed will tell of others; neighbours may
 
+    def unlinked(self, peer: Address, link: Link | None) -> bool:
+        """A link (None: one that broke before) has ended for good; was the peer counted?"""
+        return self.liveness.forget(peer, link)
+
     def has_seed(self) -> bool:
         """Whether this peer is registered with a seed."""
         return bool(self.joining.links())
@@ -233,7 +233,7 @@ class Peer(Node):
         super().disconnect(link, reason, who)
 
     def on_end(self, link: Link) -> None:
-        """A link has ended; every part hears of it."""
+        """A link has ended; the parts that it concerns hear of it."""
         if not self.stopping:
             if link.role == SEED:
                 self.peer_list.seed_lost(link.peer)

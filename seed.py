@@ -123,7 +123,7 @@ class Seed(Node):
     # The peer list.
 
     def on_ask_peer_list(self, link: Link, message: wire.AskPeerList) -> None:
-        """Send everyone on the list but the asker; shuffled when the line is so long that some may not fit."""
+        """Send everyone on the list but the asker; shuffled when so long that some may not fit."""
         addresses = [a for a in self.registry.addresses() if a != link.peer]
         line = wire.peer_list(addresses)
         if len(line) > wire.LINE_LIMIT // 2:

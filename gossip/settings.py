@@ -21,7 +21,7 @@ class Settings(NamedTuple):
     gossip_count: int = 10  # messages that the generator makes
     gossip_interval: float = 5.0  # seconds between them
     liveness_interval: float = 13.0  # seconds between liveness rounds
-    liveness_misses: int = 3  # unanswered rounds in a row that mean death
+    liveness_misses: int = 3  # unanswered rounds in a row, after which one more probe decides
     antientropy_interval: float = 10.0  # seconds between comparisons; 0: never compare
     cache_size: int = 100_000  # texts held for peers that lack them
     capacity: Capacity = BY_RULE  # how many neighbours a peer may have

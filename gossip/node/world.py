@@ -2,11 +2,12 @@
 
 A node is rules, tables and an output file. Whatever takes time or moves bytes goes through its
 world. The live one (gossip/net/live_world.py) has clocks, threads and sockets; another one may
-have a heap of events instead, as the node never waits and never asks the time elsewhere.
+have a heap of events instead, as the node asks the time nowhere else.
 
 The world in its turn calls the node: `accept(connection, remote)` for a newcomer, `up(link)`
 when a dialled link stands, `lines(link, lines)` with what came, `fault(link, error)` when a link
-broke a rule or could not be dialled, and last, once per link, `ended(link)`.
+broke a rule or could not be dialled, `make_room(reason)` when descriptors are short, and last, once
+per link, `ended(link)`.
 """
 
 from typing import Protocol
@@ -15,8 +16,8 @@ NEVER = float("inf")  # the answer of a turn that is not to be called again
 
 
 class Duty(Protocol):
-    """What a node does again and again: a method `turn(now)`, which does what is due by `now` and
-    answers when it is due next (None: only when hurried; NEVER: no more)."""
+    """The handle of a method `turn(now)` that the world calls again and again. The method does
+    what is due by `now` and returns when it is due next (None: only if hurried; NEVER: no more)."""
 
     def hurry(self) -> None:
         """Have `turn` called soon, before the time that it answered. It must bear extra calls."""
@@ -35,7 +36,10 @@ class Flushing(Protocol):
         """Have `job()` called soon, while the caller goes on."""
 
     def has_room(self, links) -> bool:
-        """Whether no link has a long backlog whose other end still reads; see `pauses_origin`."""
+        """Whether new messages may be made: no link `pauses_origin` (gossip/node/link.py)."""
+
+    def wait_for_room(self, links) -> None:
+        """Wait until they may; only the console calls it."""
 
 
 class World(Protocol):
@@ -53,7 +57,7 @@ class World(Protocol):
         """Listen on the node's address; OSError when it is not available."""
 
     def begin(self) -> None:
-        """Start to accept connections and to flush backlogs."""
+        """Make what accepts connections and what flushes backlogs; they wait for `go`."""
 
     def go(self) -> None:
         """Let everything that has begun do its work."""

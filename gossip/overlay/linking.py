@@ -7,7 +7,7 @@ Link readers and the peer's duties call it.
 
 It calls the node: `met(link, serial)` when two have become neighbours, `lost(peer, link)` when a
 link broke, `unlinked(peer, link)` when one ended for good, and `has_seed()` to ask whether a seed
-can name peers. Gossip and liveness on links between neighbours are not handled here.
+can name peers. Gossip is not handled here, and of liveness only the check of a standing link.
 """
 
 import itertools
@@ -41,7 +41,7 @@ class Linking:
         self.places = Places(address, self.neighbours.capacity, settings, node.rng)
         self.peer_list = PeerUnion(address)
         self._link_check = LinkCheck()
-        self._ring_stood = False  # the ring link did, at the last look; only membership uses it
+        self._ring_stood = False  # whether the ring link did at the last turn; membership's own
         self._asked = None  # the link on which known peers were asked for last
 
     # Called by membership.
@@ -69,7 +69,7 @@ class Linking:
         return min((moment for moment in due if moment is not None), default=None)
 
     def give_up_surplus(self, settled: float) -> None:
-        """Give up links beyond capacity that are `settled` seconds old; if far too many, any."""
+        """Give up links beyond capacity that are `settled` seconds old; far beyond it, any."""
         for peer, link in self.neighbours.surplus(self._node.now(), settled, self._node.rng):
             link.send(wire.refused(self._node.address, "full"), urgent=True)
             self.places.leave_alone(peer)
@@ -94,12 +94,12 @@ class Linking:
         elif self._node.leaving:
             link.close("leaving")
         else:
-            link.hold()  # gossip may be sent once it is admitted, but after the answer
+            link.hold()  # gossip begins when it is admitted, but has to follow the answer
             link.peer = asker
             self._admit(link)
 
     def _admit(self, link, silent=None) -> None:
-        """Decide about a newcomer. `silent` is an older link to it that did not answer."""
+        """Decide about a newcomer. `silent` is an older link to it, found mute or ended."""
         if link.ended:
             return
         asker = link.peer
@@ -112,8 +112,8 @@ class Linking:
             self._welcome(link, asker, admission)
             link.release(wire.accepted(self._node.address))
             self._node.met(link, admission.serial)
-            if link.ended:  # it ended before it was a neighbour, so nobody was told
-                self._left_table(link)
+            if link.ended:  # before its role was NEIGHBOUR, so that `on_end` left it in the table
+                self._take_out(link)
 
     def _check(self, standing, newcomer) -> None:
         """Ask for a sign of life on the standing link, whose place a newcomer wants."""
@@ -169,7 +169,7 @@ class Linking:
             return
         self._node.counters.add("dials that were refused")
         for_ring = self._dial_over(link)
-        self.places.refused(peer, for_ring, self._node.now())
+        self.places.put_off(peer, for_ring, self._node.now())
         self._node.unlinked(peer, None)  # it lives, so a link that broke before is no sign of death
         link.close("refused")
         self._node.membership.hurry()
@@ -204,16 +204,16 @@ class Linking:
         """A neighbour is disconnected for what it did, and then left alone for a while."""
         if link.role == NEIGHBOUR:
             self.places.leave_alone(link.peer)
-            self.places.refused(link.peer, for_ring=True, now=self._node.now())
+            self.places.put_off(link.peer, for_ring=True, now=self._node.now())
             self.unlink(link.peer, reason[:REASON_SHOWN], link)
 
     def on_end(self, link) -> None:
         """A link has ended: newcomers that waited for it are admitted, its place is free."""
         for check in self._link_check.on_end(link):
             self._admit(check.newcomer, silent=link)
-        self._left_table(link)
+        self._take_out(link)
 
-    def _left_table(self, link) -> None:
+    def _take_out(self, link) -> None:
         if link.role == DIALLED and link.lacked:
             self.neighbours.end_dial(link.peer)  # that says nothing of the peer
         elif link.role == DIALLED:
@@ -237,7 +237,7 @@ class Linking:
             self.dial(peer)
         else:
             self.places.leave_alone(peer)
-            self.places.refused(peer, for_ring=True, now=now)
+            self.places.put_off(peer, for_ring=True, now=now)
         self._node.membership.hurry()
 
     # Other peers: named by seeds or, while there is no seed to ask, by neighbours.
@@ -257,9 +257,9 @@ class Linking:
             self._asked.send(wire.ASK_KNOWN_PEERS)
 
     def on_ask_known_peers(self, link, message: wire.AskKnownPeers) -> None:
-        """A neighbour has no seed to ask. The answer names peers that seeds have named, and
-        neighbours; of peers that only neighbours have named, no more than those next to the asker
-        on the ring. One answer per second at most."""
+        """A neighbour has no seed to ask. The answer names peers that seeds have named, this
+        peer's neighbours, and, even if only hearsay, the next after the asker on the ring. One
+        answer per second at most."""
         now = self._node.now()
         if now - link.answered < KNOWN_PEERS_PAUSE:
             self._node.counters.add("questions for known peers not answered")

@@ -143,6 +143,11 @@ class Neighbours:
             row = self._rows.get(address)
             return row.link if row is not None else None
 
+    def links_to(self, addresses: list[Address]) -> list:
+        """The links to those of these peers that are neighbours."""
+        with self._lock:
+            return [self._rows[address].link for address in addresses if address in self._rows]
+
     def addresses(self) -> list[Address]:
         with self._lock:
             return sorted(self._rows)

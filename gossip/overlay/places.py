@@ -13,7 +13,7 @@ from gossip.settings import Settings
 
 
 class Places:
-    """Remembers which peers could not be reached or were full, and how many refused in this round."""
+    """Remembers which peers could not be reached or were full, and how many refused this round."""
 
     def __init__(self, own: Address, places: int, settings: Settings, rng: random.Random):
         self._own = own
@@ -66,8 +66,9 @@ class Places:
         with self._lock:
             self._full[address] = self._round + self._settings.full_rounds
 
-    def refused(self, address: Address, for_ring: bool, now: float) -> None:
-        """The peer refused: for the ring it is dialled again after a delay, which doubles."""
+    def put_off(self, address: Address, for_ring: bool, now: float) -> None:
+        """The peer refused, or its link broke too often: for the ring it is dialled again after a
+        delay, which doubles."""
         with self._lock:
             self._refusals += 1
             if for_ring:

@@ -22,7 +22,7 @@ class Joining:
         self.registrations = Registrations(seeds, settings, node.rng)
         self._list_cadence = Cadence(settings.retry_first, settings.liveness_interval, node.now())
 
-    # Called by membership.
+    # Called by the peer.
 
     def keep_registrations(self, now: float) -> None:
         """Give up seeds that do not answer in time, and dial as many as are missing."""
@@ -35,7 +35,8 @@ class Joining:
         return self._node.new_link(SEED, seed)
 
     def ask_for_list(self, now: float) -> bool:
-        """When a list is due, ask the seed whose turn it is; answer False when there is none."""
+        """When a list is due, ask the seed whose turn it is; False only when it is due and there is
+        no seed to ask."""
         if not self._list_cadence.due(now):
             return True
         seed = self.registrations.in_turn()
@@ -44,7 +45,7 @@ class Joining:
         return seed is not None
 
     def hurry(self) -> None:
-        """Something changed that seeds may know more about: ask for a list soon."""
+        """Have a list asked for soon: of a seed, or without one of a neighbour."""
         self._list_cadence.hurry(self._node.now())
 
     def next_at(self) -> float:
@@ -55,8 +56,6 @@ class Joining:
     def links(self) -> list:
         """The links to the seeds that list this peer."""
         return [link for _, link in self.registrations.links()]
-
-    # Called by the liveness round.
 
     def next_round(self) -> None:
         """Repeat `register:` on each registration; a seed that is silent is given up."""

@@ -11,7 +11,7 @@ of gossip/settings.py.
 import threading
 
 from gossip import wire
-from gossip.settings import Settings
+from gossip.settings import WAYS, Settings
 from gossip.spread.anti_entropy import AntiEntropy
 from gossip.spread.flood import Flood
 from gossip.spread.message_list import MessageList
@@ -26,14 +26,17 @@ def way_of_spreading(settings: Settings, links, flusher, now, rng, at_once: int,
     """Make the way of spreading that `--spread` names; for `at_once` and `tries` see Telling.
 
     Every way has `forward(lines, source)`, `answered(link, message)`, `note_known(link, keys)`,
-    `on_end(link)`, `all_sent()`, `stop()`, `dropped()`, and `duty_name`: None, or the name of a
-    duty. Then it has a `turn(now)` as well, and the duty that calls it is set as its `duty`.
+    `on_end(link)`, `all_sent()`, `stop()`, `dropped()`, and `duty_name`: None, or a name. With a
+    name it has a `turn(now)` as well, and is given the `duty` that calls it. ValueError for a way
+    that is not known.
     """
+    if settings.spread == "flood":
+        return Flood(links, flusher)
     if settings.spread == "rumor":
         return Mongering(links, Telling(
             stop=settings.rumor_stop, at_once=at_once, window=settings.rumor_window,
             patience=settings.rumor_patience, tries=tries), now, rng)
-    return Flood(links, flusher)
+    raise ValueError(f"{settings.spread!r} is no way of spreading: {', '.join(WAYS)}")
 
 
 def in_batches(lines: list[bytes]) -> list[tuple[list[bytes], bool]]:
@@ -54,8 +57,8 @@ def in_batches(lines: list[bytes]) -> list[tuple[list[bytes], bool]]:
 
 
 class Spreading:
-    """The messages of one node, which has an `rng` besides what every Node has; they spread over
-    the links that `links()` returns."""
+    """The messages of one node (which needs an `rng` besides what every Node has). They spread
+    over the links that `links()` returns."""
 
     def __init__(self, node, links, at_once: int = 1, tries: int = 1):
         settings = node.settings
@@ -91,7 +94,7 @@ class Spreading:
                 return False
             fresh = self.messages.add(lines, made_here=True)
             if not self._output.write(*[f"generated:{text}" for text in fresh.shown]):
-                return False  # what is not in the file is not sent either
+                return False  # the last word is in the file: nothing more is said
             self.way.forward(fresh.lines, None)
             return True
 
@@ -145,7 +148,7 @@ class Spreading:
             self.anti_entropy.meet(link)
 
     def on_end(self, link) -> None:
-        """A link has ended: ask others for what it offered, tell others what it was to be told."""
+        """A link has ended: what it offered is asked of others, what it lacked is told others."""
         self.anti_entropy.on_end(link)
         self.way.on_end(link)
 

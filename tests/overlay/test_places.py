@@ -17,7 +17,7 @@ def test_who_refused_as_full_or_cannot_be_reached_is_left_alone_for_a_while():
     places.unreachable(peer(60), 0.0)
     assert places.ring_dial(listed, [], [], 1.0) == peer(10)
     assert places.ring_dial(listed, [], [], 10.1) == peer(60)
-    places.refused(peer(60), True, 10.1)
+    places.put_off(peer(60), True, 10.1)
     assert places.ring_dial(listed, [], [], 10.2) is None
     assert places.next_at(10.2) == pytest.approx(10.6)
     assert places.ring_dial(listed, [], [], 10.7) == peer(60)
@@ -29,5 +29,5 @@ def test_who_refused_as_full_or_cannot_be_reached_is_left_alone_for_a_while():
     places.next_round(10.7)
     assert places.ordinary_dial(listed, [peer(60), peer(30)], [], 10.7) in {peer(10), peer(20)}
     for _ in range(2):
-        places.refused(peer(10), False, 10.7)
+        places.put_off(peer(10), False, 10.7)
     assert places.ordinary_dial(listed, [peer(60), peer(30)], [], 10.7) is None
