@@ -45,14 +45,14 @@ def in_batches(lines: list[bytes]) -> list[tuple[list[bytes], bool]]:
     batches: list[tuple[list[bytes], bool]] = []
     gossip: list[bytes] | None = None  # the batch that the next gossip line belongs to
     for line in lines:
-        if not wire.is_gossip(line):
+        if line.startswith(wire.GOSSIP) or wire.is_gossip(line):  # nearly always the former
+            if gossip is None:
+                gossip = []
+                batches.append((gossip, True))
+            gossip.append(line)
+        else:
             gossip = None
             batches.append(([line], False))
-        elif gossip is None:
-            gossip = [line]
-            batches.append((gossip, True))
-        else:
-            gossip.append(line)
     return batches
 
 
