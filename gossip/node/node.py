@@ -122,11 +122,15 @@ class Node:
         return link
 
     def make_room(self, reason: str) -> None:
-        """Descriptors or memory are short: end the oldest link that has not introduced itself."""
+        """Descriptors or memory are short: end one link that nobody knows yet."""
         self.counters.add("times that descriptors were short")
-        oldest = self._waiting_room.pop_oldest()
-        if oldest is not None:
-            self.disconnect(oldest, f"gave way: {reason}")
+        link = self.next_to_go()
+        if link is not None:
+            self.disconnect(link, f"gave way: {reason}")
+
+    def next_to_go(self) -> Link | None:
+        """Take out the oldest link that has not introduced itself; None when there is none."""
+        return self._waiting_room.pop_oldest()
 
     def up(self, link: Link) -> None:
         """A link that was dialled is connected."""

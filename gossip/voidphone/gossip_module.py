@@ -241,12 +241,9 @@ class GossipModule(Node):
             self.disconnect(oldest, "gave way: too many are not verified")
         return link
 
-    def make_room(self, reason: str) -> None:
-        """The process has no descriptor left: a link that is not verified gives way."""
-        self.counters.add("times that descriptors were short")
-        oldest = self.doorway.give_way()
-        if oldest is not None:
-            self.disconnect(oldest, f"gave way: {reason}")
+    def next_to_go(self) -> PeerLink | None:
+        """Take out a link that is not verified; None when there is none."""
+        return self.doorway.give_way()
 
     def forget(self, link: PeerLink) -> None:
         super().forget(link)
