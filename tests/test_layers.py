@@ -20,7 +20,8 @@ MAY_IMPORT = {  # folder -> what else than itself and the hall
     "chat": {"wire", "spread", "node", "net", "terminal"},
     "voidphone": {"wire", "spread", "node", "net", "terminal"},
     "programs": {"node", "net", "chat", "voidphone", "terminal", "spread"},
-    "experiments": {"programs", "node", "terminal", "proof", "voidphone"},
+    "simulation": {"wire", "node"},
+    "experiments": {"programs", "node", "terminal", "proof", "voidphone", "simulation"},
     "seed.py": {*CONCEPTS, "wire", "node", "programs"},
     "peer.py": {*CONCEPTS, "wire", "node", "programs"},
     "runner.py": {"chat", "experiments", "net", "pictures", "programs", "proof", "terminal",
@@ -30,7 +31,6 @@ ASKS_THE_SYSTEM = {"net", "chat", "voidphone", "terminal", "programs", "experime
                    "runner.py"}  # here alone are clocks, sockets and threads
 OF_THE_SYSTEM = {"time", "socket", "select", "selectors"}
 LOCKS = {"Lock"}
-CONDITIONS = {"spread"}  # where the origin of gossip waits for room
 FAMILIES = ROOT / "gossip" / "addresses.py"  # names the families of addresses, opens no socket
 
 
@@ -74,16 +74,15 @@ def system_words(place, tree):
     """What of the system's clocks, sockets and threads is used where it must not be."""
     if place in ASKS_THE_SYSTEM:
         return
-    allowed = LOCKS | ({"Condition"} if place in CONDITIONS else set())
     for name in imports(tree):
         top = name.partition(".")[0]
         if top in OF_THE_SYSTEM:
             yield name
-        elif top == "threading" and name != "threading" and name.partition(".")[2] not in allowed:
+        elif top == "threading" and name != "threading" and name.partition(".")[2] not in LOCKS:
             yield name
     for node in ast.walk(tree):
         if (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
-                and node.value.id == "threading" and node.attr not in allowed):
+                and node.value.id == "threading" and node.attr not in LOCKS):
             yield f"threading.{node.attr}"
 
 

@@ -41,6 +41,10 @@ class Flusher:
             self._jobs.append(job)
         self._wake()
 
+    def condition(self) -> threading.Condition:
+        """Something for other threads to wait on, which bring more than this one sends."""
+        return threading.Condition()
+
     def forget(self, link) -> None:
         """This link has ended."""
         with self._lock:

@@ -6,7 +6,6 @@ counted, and the file tells how many as soon as it can be written: they never st
 """
 
 import datetime
-import os
 import re
 import threading
 
@@ -27,14 +26,15 @@ def _escaped(match: re.Match) -> str:
 
 class OutputFile:
     """Appends `YYYY-MM-DD HH:MM:SS.ffffff:EVENT` lines (UTC) to one file. `clock()` answers Unix
-    nanoseconds, as `time.time_ns` does."""
+    nanoseconds, as `time.time_ns` does. `file` takes the bytes, as an unbuffered file does; without
+    one, the file at `path` is opened."""
 
-    def __init__(self, path, clock, screen=None):
+    def __init__(self, path, clock, screen=None, file=None):
         self.path = path
         self._clock = clock
         self._screen = screen  # something with show(clock, events), or None
         self._lock = threading.Lock()  # guards everything below, and the order in the file
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._file = open(path, "ab", buffering=0) if file is None else file
         self._second = -1  # the second whose date is formatted in _date
         self._date = ""
         self._lost = 0  # lines that could not be written since one last could
@@ -92,7 +92,7 @@ class OutputFile:
             return
         try:
             while data:
-                written = os.write(self._file, data)
+                written = self._file.write(data)
                 self._torn = data[written - 1] != 10
                 data = data[written:]
             self._lost = 0
@@ -103,5 +103,5 @@ class OutputFile:
         """Close the file; later events are dropped (the node has ended)."""
         with self._lock:
             if self._file is not None:
-                os.close(self._file)
+                self._file.close()
                 self._file = None

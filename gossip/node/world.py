@@ -35,6 +35,10 @@ class Flushing(Protocol):
     def take_over(self, job) -> None:
         """Have `job()` called soon, while the caller goes on."""
 
+    def condition(self):
+        """Something to wait on as on a threading.Condition, for threads that bring more messages
+        than are sent. Where a node has no threads, whoever waits on it fails."""
+
     def has_room(self, links) -> bool:
         """Whether new messages may be made: no link `pauses_origin` (gossip/node/link.py)."""
 

@@ -6,8 +6,6 @@ together: a busy peer makes few large writes instead of many small ones, and its
 reading until 1 MiB waits.
 """
 
-import threading
-
 CROWDED = 1 << 20  # bytes: while more than these wait, threads that bring more wait, too
 MANY = 16  # links from which on the flusher does all the sending: it would keep a reader too long
 
@@ -20,7 +18,7 @@ class Flood:
     def __init__(self, links, flusher):
         self._links = links
         self._flusher = flusher
-        self._changed = threading.Condition()  # guards all below; notified when less waits
+        self._changed = flusher.condition()  # guards all below; notified when less waits
         self._waiting: list[tuple[bytes, object]] = []  # lines with `\n`, their source
         self._size = 0  # bytes waiting
         self._busy = False  # a thread sends, and will look for more

@@ -19,7 +19,7 @@ class Mongering:
 
     duty_name = "rumors"  # of the duty that takes `turn`
 
-    def __init__(self, links, telling: Telling, now, rng):
+    def __init__(self, links, telling: Telling, now, rng, condition):
         self.rumors = Rumors(telling, rng)
         self._now = now  # the clock
         self.duty = None  # takes `turn`, once it is kept
@@ -27,7 +27,7 @@ class Mongering:
         self._idle = False  # the turn waits for the first rumor
         self._teller = threading.Lock()  # held by the thread that tells
         self._due = False  # another thread has called `tell` since that one looked
-        self._calmer = threading.Condition()  # notified when fewer rumors are told, or stopped
+        self._calmer = condition  # notified when fewer rumors are told, or stopped
         self._changes = 0  # how often _calmer was notified; guarded by _calmer
         self._stopped = False
 

@@ -35,7 +35,7 @@ def way_of_spreading(settings: Settings, links, flusher, now, rng, at_once: int,
     if settings.spread == "rumor":
         return Mongering(links, Telling(
             stop=settings.rumor_stop, at_once=at_once, window=settings.rumor_window,
-            patience=settings.rumor_patience, tries=tries), now, rng)
+            patience=settings.rumor_patience, tries=tries), now, rng, flusher.condition())
     raise ValueError(f"{settings.spread!r} is no way of spreading: {', '.join(WAYS)}")
 
 

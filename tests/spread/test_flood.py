@@ -28,6 +28,7 @@ class Jobs(list):
     """A flusher that does what it took over when it is told to."""
 
     take_over = list.append
+    condition = threading.Condition
 
     def do(self):
         while self:

@@ -8,6 +8,7 @@ does not ask for: losses, slow links and cuts.
 import errno
 import heapq
 import itertools
+import threading
 
 from gossip.wire import WireError
 
@@ -101,6 +102,7 @@ class Flusher:
 
     def __init__(self, heap):
         self.take_over = heap.soon
+        self.condition = threading.Condition
 
     def watch(self, link):
         raise AssertionError("a connection that takes everything left a backlog")
