@@ -1,0 +1,192 @@
+"""A virtual network: seeds and peers of the real classes in virtual time, and what befalls them.
+
+It starts lives of nodes, ends them in every way, and knows the truth, which no node knows: who
+lives, and since when one could reach another.
+"""
+
+import random
+
+from gossip.addresses import Address
+from gossip.node.node import die_together
+from gossip.node.output_file import OutputFile
+from gossip.settings import Settings
+from gossip.simulation.virtual_files import VirtualFolder
+from gossip.simulation.virtual_links import Cables, End, Network, Slowness
+from gossip.simulation.virtual_time import VirtualTime
+from gossip.simulation.virtual_world import START, VirtualWorld
+
+LOOK = 0.25  # seconds between two looks whether a node that leaves has ended
+
+
+class VirtualNetwork:
+    """Nodes by address. `classes` has the class of a "seed" and of a "peer"; `judge` is told of
+    every event that a node writes, by `judge.heard(node, event)`."""
+
+    def __init__(self, number: int, classes: dict, seeds: list[Address], settings: Settings,
+                 cables: Cables, lag: float, judge):
+        self.time = VirtualTime()
+        self.folder = VirtualFolder()
+        self.nodes: dict[Address, object] = {}  # those that live, or leave
+        self.settings = settings
+        self.seeds = seeds
+        self.network = Network(self.time, cables, random.Random(f"{number}:cables"))
+        self.mended = 0.0  # when the last cut ended
+        self._number = number
+        self._classes = classes
+        self._lag = lag  # seconds at most until a thread runs whose time has come
+        self._judge = judge
+        self._clocks: dict[Address, float] = {}  # seconds by which a node's clock is ahead
+        self._lives: dict[Address, int] = {}  # how many lives an address has had
+        self._troubled: dict[Address, float] = {}  # until when a node was frozen, slow, or not up
+
+    # Lives.
+
+    def start(self, address: Address, clock: float = 0.0) -> None:
+        """A node begins to live; nothing when it does already."""
+        if address in self.nodes:
+            return
+        kind = "seed" if address in self.seeds else "peer"
+        self._clocks.setdefault(address, clock)
+        self._lives[address] = life = self._lives.get(address, 0) + 1
+        chance = f"{self._number}:{address}:{life}"
+        node = self._classes[kind](
+            address, self.seeds, self.settings, self._output(kind, address),
+            lambda node: VirtualWorld(self.network, node, random.Random(chance + ":world"),
+                                      self._clocks[address], self._lag),
+            random.Random(chance))
+        self.nodes[address] = node
+        self.trouble(address)
+        node.start()
+
+    def _output(self, kind: str, address: Address) -> OutputFile:
+        name = f"{kind}_{address.file_part}.txt"
+        return OutputFile(name, self._clock, _Ear(self, address), self.folder.file(name))
+
+    def _clock(self) -> int:
+        """The true time, as files have it: Unix nanoseconds."""
+        return START * 10**9 + round(self.time.now * 1e9)
+
+    def heard(self, address: Address, event: str) -> None:
+        """A node has written an event."""
+        self._judge.heard(address, event)
+        if event.startswith("stopped:") and address in self.nodes:
+            self.trouble(address)
+            del self.nodes[address]
+
+    def kill(self, address: Address) -> None:
+        """A process dies; the kernel ends its connections."""
+        node = self._gone(address)
+        if node is not None:
+            die_together([node])
+
+    def lose_power(self, address: Address) -> None:
+        """A machine is off, and nobody is told."""
+        node = self._gone(address)
+        if node is not None:
+            node.output.finish()
+            node.world.lose_power()
+
+    def _gone(self, address: Address):
+        node = self.nodes.pop(address, None)
+        if node is not None:
+            self.trouble(address)
+        return node
+
+    def leave(self, address: Address) -> None:
+        """A peer leaves gracefully."""
+        node = self.nodes.get(address)
+        if node is not None and not node.world.is_frozen():
+            node.quit()
+
+    def return_again(self, address: Address) -> None:
+        """A node that has ended is started again; one that still leaves, when it has ended."""
+        if address in self.nodes:
+            if getattr(self.nodes[address], "leaving", None):
+                self.time.at(self.time.now + LOOK, self.return_again, address)
+            return
+        self.start(address)
+
+    # Accidents that end.
+
+    def freeze(self, address: Address) -> None:
+        """A process stands still."""
+        if address in self.nodes:
+            self.nodes[address].world.freeze()
+
+    def thaw(self, address: Address) -> None:
+        """It goes on."""
+        node = self.nodes.get(address)
+        if node is not None and node.world.is_frozen():
+            self.trouble(address)
+            node.world.thaw()
+
+    def cut(self, side: list[Address]) -> None:
+        """Cut these machines off from all others."""
+        self.network.cut(set(side))
+
+    def mend(self) -> None:
+        """End the cut."""
+        self.network.mend()
+        self.mended = self.time.now
+
+    def slow(self, address: Address, slowness: Slowness) -> None:
+        """A machine's connections become slow."""
+        self.network.slow[address] = slowness
+
+    def fast(self, address: Address) -> None:
+        """They are as they were."""
+        if self.network.slow.pop(address, None) is not None:
+            self.trouble(address)
+
+    def reset(self, address: Address, chosen: int, both: bool) -> None:
+        """One of a node's connections breaks, here or at both ends."""
+        node = self.nodes.get(address)
+        ends: list[End] = node.world.ends() if node is not None else []
+        if ends:
+            end = ends[chosen % len(ends)]
+            end.reset()
+            if both and end.other is not None:
+                end.other.reset()
+
+    def say(self, address: Address, texts: list[str]) -> None:
+        """A peer says something, as its console would."""
+        node = self.nodes.get(address)
+        if node is not None and not node.leaving and not node.world.is_frozen():
+            node.gossip(texts)
+
+    # The truth.
+
+    def trouble(self, address: Address) -> None:
+        """A node is not as others may expect, up to this moment."""
+        self._troubled[address] = self.time.now
+
+    def peers(self) -> list:
+        """The peers that live and do not leave, in the order of their addresses."""
+        return [node for address, node in sorted(self.nodes.items())
+                if address not in self.seeds and not node.leaving]
+
+    def living_seeds(self) -> list:
+        """The seeds that live, in the order of their addresses."""
+        return [node for address, node in sorted(self.nodes.items()) if address in self.seeds]
+
+    def in_reach_since(self, one: Address, other: Address) -> float | None:
+        """Since when the two could reach each other without any trouble; None when they cannot."""
+        for address in (one, other):
+            node = self.nodes.get(address)
+            if node is None or node.world.is_frozen() or address in self.network.slow:
+                return None
+        if self.network.parted(one, other):
+            return None
+        return max(self._troubled[one], self._troubled[other], self.mended)
+
+
+class _Ear:
+    """Hears what a node writes, in place of a screen."""
+
+    def __init__(self, network: VirtualNetwork, address: Address):
+        self._network = network
+        self._address = address
+
+    def show(self, clock: str, events: list[str]) -> None:
+        for event in events:
+            self._network.heard(self._address, event)

@@ -1,0 +1,10 @@
+"""The same nodes in virtual time: a peer or a seed without a thread, a socket or a clock.
+
+virtual_time    what is going to happen, in order
+virtual_links   connections made of numbers, cuts, machines without power
+virtual_world   what a node may ask for, in virtual time
+virtual_files   output files in memory
+
+It knows of a node only what every world knows (gossip/node/world.py). Which nodes there are, and
+what happens to them, is in gossip/experiments/schedules.py.
+"""

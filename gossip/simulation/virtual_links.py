@@ -1,0 +1,279 @@
+"""Virtual links: TCP connections made of numbers, and the cables between virtual machines.
+
+Bytes take time: latency, a random part of it (jitter), and their number by the bandwidth. A
+kernel's buffer takes so many that are not read yet, then no more. What is on its way through a cut
+waits for the end of the cut, as TCP sends again. A machine without power answers nothing; one that
+is up answers what it does not know with a reset. An `End` is the connection of a link
+(gossip/node/link.py), so `send` takes bytes or raises what a socket would.
+"""
+
+import collections
+import errno
+import random
+from typing import NamedTuple
+
+from gossip.addresses import Address
+from gossip.simulation.virtual_time import VirtualTime
+
+FIN = None  # on a cable, behind the last bytes: the stream ends here
+RETRY = 3.0  # seconds at most until TCP has sent again what a machine did not get
+FIRST_PORT, PORTS = 32_768, 28_000  # of the ends that dial
+
+
+class Cables(NamedTuple):
+    """What a network's connections are like."""
+
+    latency: tuple[float, float] = (0.001, 0.002)  # seconds; each connection has one from this range
+    jitter: float = 0.0  # seconds at most that bytes take longer
+    bandwidth: float = 100e6  # bytes a second, of each connection
+    buffer: int = 256 * 1024  # bytes that one end may have sent and the other not read
+
+
+class Slowness(NamedTuple):
+    """What a slow machine adds to the latency of its connections, and their bandwidth then."""
+
+    latency: float  # seconds
+    bandwidth: float  # bytes a second
+
+
+class Network:
+    """The machines by address, and what the way between them is like at the moment."""
+
+    def __init__(self, time: VirtualTime, cables: Cables, rng: random.Random):
+        self.time = time
+        self.cables = cables
+        self.rng = rng
+        self.slow: dict[Address, Slowness] = {}  # machines whose connections are slow
+        self._listening: dict[Address, object] = {}  # address -> the world that listens there
+        self._sides: dict[Address, int] = {}  # during a cut: its side; who is not in it has 0
+        self._stuck: dict["End", None] = {}  # ends to which something is on its way through a cut
+        self._unpowered: dict[Address, list["End"]] = {}  # ends of machines without power
+        self._port = 0
+
+    # Machines.
+
+    def listen(self, address: Address, world) -> None:
+        """A world listens from now on; OSError when another one does. If the machine was without
+        power, it resets what its earlier life has not ended."""
+        if address in self._listening:
+            raise OSError(errno.EADDRINUSE, "Address already in use")
+        self._listening[address] = world
+        for end in self._unpowered.pop(address, ()):
+            end.machine_is_back()
+
+    def hush(self, address: Address, world) -> None:
+        """A world listens no more."""
+        if self._listening.get(address) is world:
+            del self._listening[address]
+
+    def lose_power(self, address: Address, ends: list["End"]) -> None:
+        """A machine is off: nobody is told, and nobody answers there."""
+        self._listening.pop(address, None)
+        self._unpowered[address] = ends
+
+    def listener(self, address: Address):
+        """The world that listens at an address, or None."""
+        return self._listening.get(address)
+
+    def is_off(self, address: Address) -> bool:
+        """Whether the machine has no power."""
+        return address in self._unpowered
+
+    # Ways.
+
+    def cut(self, side: set[Address]) -> None:
+        """Let nothing pass between these machines and all others, until `mend`."""
+        self._sides = dict.fromkeys(sorted(side), 1)
+
+    def mend(self) -> None:
+        """End the cut: what waited goes on."""
+        self._sides = {}
+        stuck, self._stuck = self._stuck, {}
+        for end in stuck:
+            end.send_again()
+
+    def parted(self, one: Address, other: Address) -> bool:
+        """Whether a cut is between two machines."""
+        return bool(self._sides) and self._sides.get(one, 0) != self._sides.get(other, 0)
+
+    def wait_for_mend(self, end: "End") -> None:
+        """Something for this end waits for the end of the cut."""
+        self._stuck[end] = None
+
+    def new_latency(self) -> float:
+        """The latency of a new connection, in seconds."""
+        return self.rng.uniform(*self.cables.latency)
+
+    def delay(self, latency: float, one: Address, other: Address) -> float:
+        """How long a byte takes from one machine to another now."""
+        delay = latency + self.rng.random() * self.cables.jitter
+        if self.slow:
+            delay += sum(self.slow[machine].latency for machine in (one, other)
+                         if machine in self.slow)
+        return delay
+
+    def bandwidth(self, one: Address, other: Address) -> float:
+        """Bytes a second between two machines now."""
+        if not self.slow:
+            return self.cables.bandwidth
+        return min([self.cables.bandwidth, *(self.slow[machine].bandwidth
+                                             for machine in (one, other) if machine in self.slow)])
+
+    def next_port(self) -> int:
+        """A port for an end that dials."""
+        self._port = (self._port + 1) % PORTS
+        return FIRST_PORT + self._port
+
+
+class End:
+    """One end of a connection. Its world is told `readable(end)`, `writable(end)` and
+    `over(end, reason)`; `link` is the link that it belongs to, once there is one."""
+
+    __slots__ = ("address", "world", "link", "other", "look_at", "_network", "latency",
+                 "_coming", "_sent_at", "_arrives", "_free_at", "_arrived", "_in_buffer",
+                 "_blocked", "_closed", "_broken", "_stuck")
+
+    def __init__(self, network: Network, address: Address, world, latency: float):
+        self.address = address  # of the machine
+        self.world = world
+        self.link = None
+        self.other: End | None = None
+        self.look_at: float | None = None  # when its world looks at its link's deadline; the world's
+        self._network = network
+        self.latency = latency  # seconds, of this connection
+        self._coming: collections.deque = collections.deque()  # bytes or FIN, on the way to here
+        self._sent_at = -1.0  # when the last of these was sent
+        self._arrives = 0.0  # when the last of these arrives
+        self._free_at = 0.0  # when the cable to here is free again
+        self._stuck = 0  # how many of these would have arrived, but for a cut
+        self._arrived: list[bytes] = []  # here, and not read yet
+        self._in_buffer = 0  # bytes on the way to here, or not read yet
+        self._blocked = False  # `send` has not taken everything; `writable` is due
+        self._closed = False  # this end was closed by its own process
+        self._broken = False  # it was reset
+
+    def join(self, dialler: "End", answered: float) -> None:
+        """Make these two the ends of one connection; nothing reaches the dialler before it has
+        been answered."""
+        self.other, dialler.other = dialler, self
+        dialler._arrives = answered
+
+    # What a link and its world call.
+
+    @property
+    def label(self) -> str:
+        """How it is named to a reader."""
+        return f"a connection of {self.address}"
+
+    def send(self, data: bytes) -> int:
+        """Hand bytes to the kernel, and return how many it took; BlockingIOError when none,
+        BrokenPipeError when the connection is over here."""
+        if self._closed or self._broken:
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+        room = self._network.cables.buffer - self.other._in_buffer
+        if room < len(data):
+            self._blocked = True
+            if room <= 0:
+                raise BlockingIOError
+            data = data[:room]
+        self.other._expect(data, len(data))
+        return len(data)
+
+    def shutdown(self) -> None:
+        """End the stream: the other end reads what is on its way, then the end."""
+        if not self._closed:
+            self.close()
+            self.world.over(self, "closed")
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._arrived.clear()
+            if not self._broken and self.other is not None:
+                self.other._expect(FIN, 0)
+
+    def read(self) -> bytes:
+        """The bytes that have arrived; the other end has room for as many again."""
+        data = b"".join(self._arrived)
+        self._arrived.clear()
+        self._in_buffer -= len(data)
+        other = self.other
+        if other._blocked and not other._closed:
+            other._blocked = False
+            self._network.time.at(self._network.time.now + self.latency, other._has_room)
+        return data
+
+    def is_closed(self) -> bool:
+        """Whether this end was closed by its own process."""
+        return self._closed
+
+    def leads_to(self, end: "End") -> bool:
+        """Whether these are the two ends of one connection, and neither is over."""
+        return (self.other is end and not (self._closed or self._broken)
+                and not (end._closed or end._broken))
+
+    # On the cable.
+
+    def _expect(self, item: bytes | None, size: int) -> None:
+        """The other end has sent something to here."""
+        network, time = self._network, self._network.time
+        self._in_buffer += size
+        if self._sent_at == time.now and self._coming and item and self._coming[-1]:
+            self._coming[-1] += item  # it leaves together with what was sent just before
+            return
+        self._sent_at = time.now
+        self._coming.append(item)
+        pair = self.other.address, self.address
+        self._free_at = max(self._free_at, time.now) + size / network.bandwidth(*pair)
+        self._arrives = max(self._arrives, self._free_at + network.delay(self.latency, *pair))
+        time.at(self._arrives, self._arrive)
+
+    def _arrive(self) -> None:
+        """The next thing on the way is here, unless a cut is between."""
+        network = self._network
+        if network.parted(self.address, self.other.address):
+            self._stuck += 1
+            network.wait_for_mend(self)
+        elif self._coming:
+            self._take_in(self._coming.popleft())
+
+    def _take_in(self, item: bytes | None) -> None:
+        if self.world.is_off():
+            if not self._network.is_off(self.address):
+                self.other._reset_soon()  # it has power again, and does not know this connection
+        elif self._closed or self._broken:
+            if item is not FIN:
+                self.other._reset_soon()
+        elif item is FIN:
+            self.world.over(self, "closed by the other end")
+        else:
+            self._arrived.append(item)
+            if len(self._arrived) == 1:
+                self.world.readable(self)
+
+    def send_again(self) -> None:
+        """The cut has ended: what waited comes after a while, in its order."""
+        time = self._network.time
+        self._arrives = max(self._arrives, time.now + self._network.rng.uniform(0.0, RETRY))
+        for _ in range(self._stuck):
+            time.at(self._arrives, self._arrive)
+        self._stuck = 0
+
+    def machine_is_back(self) -> None:
+        """This end's machine has power again, and knows nothing of this connection: if the other
+        end has sent something since, that is sent again now, and answered by a reset."""
+        if self._in_buffer:
+            self.other._reset_soon()
+
+    def _reset_soon(self) -> None:
+        self._network.time.at(self._network.time.now + self.latency, self.reset)
+
+    def reset(self) -> None:
+        """Break the connection at this end; the other end is not told."""
+        if not (self._broken or self._closed or self.world.is_off()):
+            self._broken = True
+            self.world.over(self, "Connection reset by peer")
+
+    def _has_room(self) -> None:
+        if not (self._closed or self._broken or self.world.is_off()):
+            self.world.writable(self)

@@ -1,0 +1,359 @@
+"""The virtual world of a node: virtual time, duties without threads, connections without sockets.
+
+`World` in gossip/node/world.py says what a node may ask of it. Here nothing waits: every call of
+the node returns, and then the next event of the network is due. While a node is frozen its turns
+and bytes wait; afterwards they come mixed as the system likes, but those of one connection in
+their order. When it has no power, nothing comes any more.
+"""
+
+import collections
+import errno
+import os
+import random
+
+from gossip.node.world import NEVER
+from gossip.simulation.virtual_links import End, Network
+from gossip.wire import WireError
+
+START = 1_700_000_000  # Unix seconds of the moment 0
+DEADLINE_LOOK = 5.0  # seconds after which a world looks whether a link's deadline was changed
+
+
+class NodeFailed(Exception):
+    """A call of a node raised what no node may raise; live, a thread would have died of it."""
+
+
+class WouldWait(Exception):
+    """A node has to wait for what only another event can bring: in virtual time, for ever."""
+
+
+class VirtualDuty:
+    """A method of a node that is called again and again."""
+
+    def __init__(self, world: "VirtualWorld", name: str, turn, after: float):
+        self.label = f"{name!r} of {world.node.address}"
+        self.turns = 0  # how often it was called
+        self._world = world
+        self._turn = turn
+        self._due = NEVER  # when the next turn is due
+        self._over = False  # it has answered that it is not to be called again
+        self._set(world.now() + after)
+
+    def hurry(self) -> None:
+        """Have the turn called soon, before the time that it answered."""
+        self._set(self._world.now())
+
+    def _set(self, due: float) -> None:
+        """Be due at this moment, unless sooner anyway."""
+        if not self._over and due < self._due:
+            self._due = due
+            self._world.later(due, self, self._take, due)
+
+    def _take(self, due: float) -> None:
+        if due != self._due:
+            return  # it was hurried since, and has been called
+        self._due = NEVER
+        self.turns += 1
+        answer = self._turn(self._world.now())
+        if answer == NEVER:
+            self._over = True
+        elif answer is not None:
+            self._set(answer)
+
+
+class VirtualFlusher:
+    """Sends what connections did not take, when they have room again."""
+
+    def __init__(self, world: "VirtualWorld"):
+        self._world = world
+
+    def watch(self, link) -> None:
+        """This link has a backlog: its connection tells when it has room."""
+
+    def forget(self, link) -> None:
+        """This link has ended."""
+
+    def take_over(self, job) -> None:
+        """Have `job()` called soon."""
+        self._world.later(self._world.now(), self, job)
+
+    def condition(self) -> "NoWaiting":
+        return NoWaiting()
+
+    def has_room(self, links) -> bool:
+        """Whether new messages may be made: no link has a long backlog that still moves."""
+        return not any(link.pauses_origin(self._world.now()) for link in links)
+
+    def wait_for_room(self, links) -> None:
+        """WouldWait when there is none."""
+        if not self.has_room(links):
+            raise WouldWait("for room in the backlog of a neighbour")
+
+
+class NoWaiting:
+    """Stands for a condition where nobody may wait on one."""
+
+    def __enter__(self) -> None:
+        """There are no other threads to keep out."""
+
+    def __exit__(self, *error) -> None:
+        """As above."""
+
+    def notify_all(self) -> None:
+        """Nobody waits."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        raise WouldWait("until another thread has sent what was brought before")
+
+    def wait_for(self, predicate, timeout: float | None = None) -> bool:
+        if predicate():
+            return True
+        return self.wait(timeout)
+
+
+class VirtualWorld:
+    """The world of one life of a node, made with it as `lambda node: VirtualWorld(…, node)`."""
+
+    def __init__(self, network: Network, node, rng: random.Random, clock: float = 0.0,
+                 lag: float = 0.0):
+        self.network = network
+        self.node = node
+        self.flusher = VirtualFlusher(self)
+        self.duties: list[VirtualDuty] = []
+        self._time = network.time
+        self._rng = rng
+        self._clock = clock  # seconds by which the node's own clock is ahead
+        self._lag = lag  # seconds at most until a thread runs whose time has come
+        self._ends: dict[End, None] = {}  # of all connections that are not over
+        self._over = False  # the node has ended
+        self._off = False  # its machine lost power
+        self._frozen = False
+        self._waiting: dict[object, collections.deque] = {}  # while frozen: whom -> calls
+
+    # What a node asks for.
+
+    def now(self) -> float:
+        return self._time.now
+
+    def time(self) -> float:
+        return START + self._clock + self._time.now
+
+    def listen(self) -> None:
+        self.network.listen(self.node.address, self)
+
+    def begin(self) -> None:
+        """There are no threads to make."""
+
+    def go(self) -> None:
+        """What has begun works already."""
+
+    def keep(self, name: str, turn, after: float = 0.0) -> VirtualDuty:
+        duty = VirtualDuty(self, name, turn, after)
+        self.duties.append(duty)
+        return duty
+
+    def dial(self, link, thread: str = "link reader") -> bool:
+        self.later(self.now(), link, self._connect, link)
+        return True
+
+    def lacks(self, error: OSError) -> bool:
+        """Nothing is ever short."""
+        return False
+
+    def wake(self) -> None:
+        self.network.hush(self.node.address, self)
+
+    def close(self) -> None:
+        """The node has ended: what its connections have not read or sent goes with it."""
+        self._over = True
+        ends, self._ends = self._ends, {}
+        for end in ends:
+            end.close()
+
+    # Accidents.
+
+    def lose_power(self) -> None:
+        """The machine is off. Nobody is told; the node is not called again."""
+        self._over = self._off = True
+        self.network.lose_power(self.node.address, list(self._ends))
+
+    def freeze(self) -> None:
+        """The process stands still, its connections do not."""
+        self._frozen = True
+
+    def thaw(self) -> None:
+        """The process goes on with what has waited, in an order that nobody can foresee."""
+        self._frozen = False
+        waiting, self._waiting = self._waiting, {}
+        while waiting:
+            whom = self._rng.choice(list(waiting))
+            call, arguments = waiting[whom].popleft()
+            self._time.at(self.now(), self._do, whom, call, *arguments)
+            if not waiting[whom]:
+                del waiting[whom]
+
+    def is_frozen(self) -> bool:
+        return self._frozen
+
+    def is_off(self) -> bool:
+        return self._off
+
+    def ends(self) -> list[End]:
+        """The ends of all its connections that are not over."""
+        return list(self._ends)
+
+    # Calls of the node.
+
+    def later(self, when: float, whom, call, *arguments) -> None:
+        """Have the node called at this moment, or a little later."""
+        self._time.at(when + self._rng.random() * self._lag, self._do, whom, call, *arguments)
+
+    def _do(self, whom, call, *arguments) -> None:
+        """Call the node; `whom` names the duty or connection that the call belongs to."""
+        if self._over:
+            return
+        if self._frozen:
+            self._waiting.setdefault(whom, collections.deque()).append((call, arguments))
+            return
+        try:
+            call(*arguments)
+        except Exception as error:
+            label = getattr(whom, "label", type(whom).__name__)
+            raise NodeFailed(f"{self.node.address}, {label}: {error!r}") from error
+
+    # Dialling and accepting.
+
+    def _connect(self, link) -> None:
+        """Send the first packet of a connection."""
+        network, target = self.network, link.peer
+        latency = network.new_latency()
+        here = End(network, self.node.address, self, latency)
+        try:
+            link.attach(here)
+        except ConnectionAbortedError as error:
+            self._undialled(link, error)
+            return
+        here.link = link
+        there = network.delay(latency, self.node.address, target)
+        limit = self.now() + self.node.settings.probe_limit
+        self._time.at(self.now() + there, self._arrive, link, here, limit, there)
+
+    def _arrive(self, link, here: End, limit: float, way: float) -> None:
+        """The first packet arrives: the kernel there answers, even for a frozen process."""
+        target, answered = link.peer, self.now() + way
+        world = self.network.listener(target)
+        if here.is_closed():
+            self._give_up(self.now(), link, errno.ECONNABORTED)
+        elif (self.network.parted(self.node.address, target) or self.network.is_off(target)
+                or answered >= limit):
+            self._give_up(limit, link, errno.ETIMEDOUT)
+        elif world is None:
+            self._give_up(answered, link, errno.ECONNREFUSED)
+        else:
+            world.welcome(here, answered)
+            self._time.at(answered, self._do, here, self._connected, link, here)
+
+    def _give_up(self, when: float, link, error: int) -> None:
+        """A dial fails at this moment."""
+        self._time.at(when, self._do, link, self._undialled, link,
+                      OSError(error, os.strerror(error)))
+
+    def welcome(self, dialler: End, answered: float) -> None:
+        """Somebody dials this node, and hears at that moment that the kernel has accepted."""
+        end = End(self.network, self.node.address, self, dialler.latency)
+        end.join(dialler, answered)
+        self._ends[end] = None
+        remote = dialler.address.ip, self.network.next_port()
+        self._time.at(self.now(), self._do, end, self._accept, end, remote)
+
+    def _accept(self, end: End, remote: tuple[str, int]) -> None:
+        link = self.node.accept(end, remote)
+        if link is None:
+            end.close()
+            return
+        end.link = link
+        self._watch(end)
+
+    def _connected(self, link, end: End) -> None:
+        if link.ended:  # closed before there was a connection to shut down
+            self._undialled(link, ConnectionAbortedError(errno.ECONNABORTED, link.reason))
+            return
+        self._ends[end] = None
+        link.connected(*link.peer.dial)
+        self.node.up(link)
+        self._watch(end)
+
+    def _undialled(self, link, error: OSError) -> None:
+        self.node.fault(link, error)
+        self.node.ended(link)
+
+    # What connections tell.
+
+    def readable(self, end: End) -> None:
+        """Bytes have arrived."""
+        self._do(end, self._read, end)
+
+    def writable(self, end: End) -> None:
+        """There is room in the buffer again."""
+        self._do(end, self._flush, end)
+
+    def over(self, end: End, reason: str) -> None:
+        """Nothing more will come: it was closed, here or there, or broken."""
+        self._time.at(self.now(), self._do, end, self._end, end, reason)
+
+    def _read(self, end: End) -> None:
+        link = end.link
+        if link is None or link.ended:
+            return  # it was refused, or nobody wants to know any more
+        try:
+            due = link.due()
+            if due is not None and due <= self.now():
+                raise WireError(link.lateness())
+            lines = link.take(end.read())
+            if lines:
+                self.node.lines(link, lines)
+                if not link.ended:
+                    link.read_on()
+        except WireError as error:
+            self.node.fault(link, error)
+        if not link.ended:
+            self._watch(end)
+
+    def _flush(self, end: End) -> None:
+        if end.link is not None:
+            end.link.flush()
+
+    def _end(self, end: End, reason: str) -> None:
+        if end in self._ends:
+            del self._ends[end]
+            if end.link is not None:
+                end.link.end_of_stream(reason)
+                self.node.ended(end.link)
+            else:
+                end.close()
+
+    # Deadlines.
+
+    def _watch(self, end: End) -> None:
+        """Look at a link when a line is due; without a deadline there is nothing to look at, but
+        an infinite one may be moved by other calls of the node."""
+        due = end.link.due()
+        if due is None:
+            return
+        due = min(due, self.now() + DEADLINE_LOOK)
+        if end.look_at is None or due < end.look_at:
+            end.look_at = due
+            self._time.at(due, self._do, end, self._look, end, due)
+
+    def _look(self, end: End, at: float) -> None:
+        if at != end.look_at:
+            return
+        end.look_at = None
+        link = end.link
+        if link.ended:
+            return
+        due = link.due()
+        if due is not None and due <= self.now():
+            self.node.fault(link, WireError(link.lateness()))
+        else:
+            self._watch(end)
