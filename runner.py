@@ -6,6 +6,7 @@
     python runner.py check           the proof, from the output files alone
     python runner.py plot            pictures and a page about them
     python runner.py bench           how fast, how large
+    python runner.py simulate        the same nodes in virtual time, and accidents by chance
     python runner.py console         the chat proxy: starts chat servers and talks to them
     python runner.py module          gossip modules of the VoidPhone project, and the proof
     python runner.py worker          what --peers starts: a process with several nodes
@@ -22,6 +23,7 @@ from gossip.chat.console import ChatConsole, read_lines
 from gossip.experiments import bench
 from gossip.experiments.network import Network, clear_outputs, default_processes
 from gossip.experiments.progress import Progress
+from gossip.experiments.simulate import simulate
 from gossip.experiments.voidphone_bench import measure_modules
 from gossip.experiments.voidphone_experiment import run_experiment
 from gossip.experiments.worker import Worker
@@ -49,8 +51,8 @@ LINGER = delivery.ON_ITS_WAY + 0.2  # seconds without gossip before a kill or th
 def main(arguments: list[str]) -> int:
     """Choose the command by the first word."""
     commands = {"demo": demo_command, "check": check_command, "bench": bench_command,
-                "plot": plot_command, "console": console_command, "module": module_command,
-                "worker": worker_command}
+                "plot": plot_command, "simulate": simulate_command, "console": console_command,
+                "module": module_command, "worker": worker_command}
     command = commands.get(arguments[0]) if arguments else None
     if command is not None:
         return run_command(f"runner.py {arguments[0]}", command, arguments[1:])
@@ -71,7 +73,8 @@ def start_command(arguments: list[str]) -> int | None:
     """Seeds alone, or a whole network."""
     parser = Parser(
         prog="runner.py",
-        epilog="Commands: runner.py demo | check [DIR] | plot [DIR] | bench | console | module",
+        epilog="Commands: runner.py demo | check [DIR] | plot [DIR] | bench | simulate | console "
+               "| module",
         description="Start the local seeds of config.txt, and peers if asked for.")
     add_common_flags(parser)
     add_peer_flags(parser)
@@ -262,6 +265,29 @@ def bench_command(arguments: list[str]) -> int:
     return bench.measure(args, peer_addresses(parser, args), seeds, local_seeds(seeds),
                          peer_settings(args)._replace(gossip_count=0),
                          [args.spread] if args.spread else list(WAYS))
+
+
+def simulate_command(arguments: list[str]) -> int:
+    """Let accidents befall a network in virtual time, and judge whether it healed."""
+    parser = Parser(prog="runner.py simulate",
+                    description="The same seeds and peers in virtual time, and accidents by chance.")
+    parser.add_argument("--schedule", type=whole_number(0), default=1, metavar="SEED",
+                        help="which accidents: the same number, the same bytes in all files (1)")
+    parser.add_argument("--peers", type=whole_number(1), metavar="N", help="peers (by chance)")
+    parser.add_argument("--seeds", type=whole_number(1), metavar="K", help="seeds (by chance)")
+    parser.add_argument("--until", type=number(0, "a number of seconds of 0 or more"),
+                        metavar="SECONDS", help="end after so many simulated seconds")
+    parser.add_argument("--outputs", type=pathlib.Path, metavar="DIR",
+                        help="write the output files into this folder (nowhere)")
+    parser.add_argument("--shrink", action="store_true",
+                        help="when it fails, look for the smallest schedule that does")
+    parser.add_argument("--schedules", type=whole_number(1), metavar="COUNT",
+                        help="play so many schedules, and show those that fail")
+    parser.add_argument("--from", type=whole_number(0), default=1, metavar="SEED", dest="first",
+                        help="the number of the first of them (1)")
+    parser.add_argument("--gentle", action="store_true",
+                        help="no power failure, freeze, partition or slowness")
+    return simulate(parser.parse_args(arguments), {"seed": Seed, "peer": Peer})
 
 
 def console_command(arguments: list[str]) -> None:

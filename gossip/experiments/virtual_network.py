@@ -19,11 +19,11 @@ LOOK = 0.25  # seconds between two looks whether a node that leaves has ended
 
 
 class VirtualNetwork:
-    """Nodes by address. `classes` has the class of a "seed" and of a "peer"; `judge` is told of
-    every event that a node writes, by `judge.heard(node, event)`."""
+    """Nodes by address. `classes` has the class of a "seed" and of a "peer"; what chance brings
+    follows from `number`. Whoever wants to know what nodes write sets `hear(address, event)`."""
 
     def __init__(self, number: int, classes: dict, seeds: list[Address], settings: Settings,
-                 cables: Cables, lag: float, judge):
+                 cables: Cables, lag: float = 0.0, clocks: float = 0.0):
         self.time = VirtualTime()
         self.folder = VirtualFolder()
         self.nodes: dict[Address, object] = {}  # those that live, or leave
@@ -34,25 +34,25 @@ class VirtualNetwork:
         self._number = number
         self._classes = classes
         self._lag = lag  # seconds at most until a thread runs whose time has come
-        self._judge = judge
-        self._clocks: dict[Address, float] = {}  # seconds by which a node's clock is ahead
+        self._clocks = clocks  # seconds by which a node's clock is ahead, at most
+        self.hear = lambda address, event: None
         self._lives: dict[Address, int] = {}  # how many lives an address has had
         self._troubled: dict[Address, float] = {}  # until when a node was frozen, slow, or not up
 
     # Lives.
 
-    def start(self, address: Address, clock: float = 0.0) -> None:
+    def start(self, address: Address) -> None:
         """A node begins to live; nothing when it does already."""
         if address in self.nodes:
             return
         kind = "seed" if address in self.seeds else "peer"
-        self._clocks.setdefault(address, clock)
+        ahead = self._clocks * random.Random(f"{self._number}:{address}").random()
         self._lives[address] = life = self._lives.get(address, 0) + 1
         chance = f"{self._number}:{address}:{life}"
         node = self._classes[kind](
             address, self.seeds, self.settings, self._output(kind, address),
             lambda node: VirtualWorld(self.network, node, random.Random(chance + ":world"),
-                                      self._clocks[address], self._lag),
+                                      ahead, self._lag),
             random.Random(chance))
         self.nodes[address] = node
         self.trouble(address)
@@ -68,7 +68,7 @@ class VirtualNetwork:
 
     def heard(self, address: Address, event: str) -> None:
         """A node has written an event."""
-        self._judge.heard(address, event)
+        self.hear(address, event)
         if event.startswith("stopped:") and address in self.nodes:
             self.trouble(address)
             del self.nodes[address]
@@ -164,6 +164,10 @@ class VirtualNetwork:
         """The peers that live and do not leave, in the order of their addresses."""
         return [node for address, node in sorted(self.nodes.items())
                 if address not in self.seeds and not node.leaving]
+
+    def life(self, address: Address) -> tuple[Address, int]:
+        """An address and the number of its latest life."""
+        return address, self._lives.get(address, 0)
 
     def living_seeds(self) -> list:
         """The seeds that live, in the order of their addresses."""

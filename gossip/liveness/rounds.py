@@ -73,6 +73,11 @@ class Liveness:
             del self._rows[peer]
             return True
 
+    def counted(self) -> dict[Address, object]:
+        """Who is counted, and the link of each; None for one whose link broke."""
+        with self._lock:
+            return {peer: row.link for peer, row in self._rows.items()}
+
     def next_round(self, time: str, now: float, late: bool) -> Round:
         """Begin a round at `now`; `time` is the TIME of its requests.
 

@@ -93,9 +93,7 @@ class Node:
         the output file was finished before without a last line, this is a sudden death."""
         self.stopping = True
         self.world.wake()
-        with self._lock:
-            links = list(self._links)
-        for link in links:
+        for link in self.links():
             link.close("stopped")
         self.wake()
 
@@ -177,6 +175,11 @@ class Node:
         if self.stopping:
             link.close("stopped")
         return link
+
+    def links(self) -> list[Link]:
+        """All links that have not ended, the oldest first."""
+        with self._lock:
+            return list(self._links)
 
     def link_count(self) -> int:
         """How many connections there are."""

@@ -129,6 +129,10 @@ class Linking:
         for check in self._link_check.replied(link):
             self._turn_away(check.newcomer, "duplicate")
 
+    def checks(self) -> bool:
+        """Whether a newcomer waits until it is known if an older link still answers."""
+        return self._link_check.next_at() is not None
+
     def _turn_away(self, link, reason: str) -> None:
         """Refuse a newcomer."""
         link.release(wire.refused(self._node.address, reason))

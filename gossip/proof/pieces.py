@@ -24,6 +24,10 @@ class Pieces:
     def __contains__(self, node: Hashable) -> bool:
         return node in self._links
 
+    def piece_of(self, node: Hashable) -> int:
+        """The number of the piece that a node belongs to."""
+        return self._piece[node]
+
     def add(self, node: Hashable) -> None:
         """Put in a node, a piece by itself."""
         if node not in self._links:

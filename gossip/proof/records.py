@@ -25,7 +25,7 @@ class _File:
         self.runs: list = []
 
     def refresh(self) -> None:
-        with open(self._path, "rb") as file:
+        with self._path.open("rb") as file:
             file.seek(self._read)
             data = file.read()
         self._read += len(data)

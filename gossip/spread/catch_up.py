@@ -53,6 +53,11 @@ class CatchUp:
         with self._lock:
             return {"offers too large to keep": self._ignored}
 
+    def offering(self) -> list:
+        """The links whose offers are kept, and the one that was asked for a portion."""
+        with self._lock:
+            return [*self._offers, *([] if self._asked is None else [self._asked])]
+
     def next_want(self, now: float):
         """Return (link to ask, entries to ask for), or None while there is nothing to ask."""
         with self._lock:

@@ -1,0 +1,224 @@
+"""Schedules: lets accidents befall a virtual network, and tells whether it healed.
+
+One schedule is played until its unrest is over, then through nine rounds and 80 seconds of rest;
+then the judge looks (verdict.py). Many are played by several processes. One that fails can be made
+smaller, line by line, until it is understood.
+"""
+
+import concurrent.futures
+import itertools
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from gossip.experiments.accidents import Accident, Conditions, Schedule, draw_schedule
+from gossip.experiments.verdict import Judge
+from gossip.experiments.virtual_network import VirtualNetwork
+from gossip.simulation.virtual_files import VirtualFolder
+from gossip.simulation.virtual_links import Slowness
+from gossip.simulation.virtual_time import Spinning
+from gossip.simulation.virtual_world import NodeFailed
+
+REST_ROUNDS, REST = 9, 80.0  # liveness rounds and seconds between the unrest and the verdict
+MEND_ROUNDS, MEND = 10, 6.0  # the same until a network without seeds has to be one piece again
+LOOKS = 5.0  # seconds between the two looks at what should not last
+SPEAKERS = 3  # peers that say something after the rest
+HOPS = 12  # a message has to be everywhere after as many of the longest ways
+SLOW_BANDWIDTH = 20_000.0  # bytes a second, of a slow machine's connections
+ROOM_LOOK = 0.25  # seconds until a peer without room tries again to say something
+TEXT = "said {} of {}"
+
+
+class Fault(NamedTuple):
+    """Something that is wrong: which of the verdict's questions found it, and in words."""
+
+    question: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.question}: {self.text}"
+
+
+class Outcome(NamedTuple):
+    """What became of a schedule."""
+
+    faults: list[Fault]
+    proof: str  # the rows of the check
+    simulated: float  # seconds
+    calls: int  # made by the events of its virtual time
+    folder: VirtualFolder  # the output files
+
+
+def play(schedule: Schedule, classes: dict, until: float | None = None) -> Outcome:
+    """Play a schedule to its verdict, or until a simulated second: then the judge says only what
+    went wrong up to there. `classes` has the class of a "seed" and of a "peer"."""
+    staged = _Play(schedule, classes)
+    try:
+        if until is None:
+            staged.to_the_end()
+        else:
+            staged.network.time.run(until)
+    except Spinning as error:
+        staged.faults.append(Fault("spins", str(error)))
+    except NodeFailed as error:
+        staged.faults.append(Fault("failed", str(error)))
+    return staged.outcome()
+
+
+class _Play:
+    """One schedule while it is played."""
+
+    def __init__(self, schedule: Schedule, classes: dict):
+        conditions = schedule.conditions
+        self._conditions = conditions
+        self.network = VirtualNetwork(schedule.number, classes, schedule.seeds(),
+                                      conditions.settings(), conditions.cables(),
+                                      conditions.lag, conditions.clocks)
+        self._judge = Judge(self.network)
+        self.faults: list[Fault] = []
+        self._time = self.network.time
+        for accident in schedule.accidents:
+            self._time.at(accident.at, self._befall, accident)
+
+    # What happens.
+
+    def _befall(self, accident: Accident) -> None:
+        """Let an accident happen, and be over later."""
+        begin, end = self._both_halves(accident)
+        for address in accident.who:
+            begin(address)
+        if accident.seconds is not None:
+            for address in accident.who:
+                self._time.at(self._time.now + accident.seconds, end, address)
+
+    def _both_halves(self, accident: Accident) -> tuple[Callable, Callable]:
+        """What begins at a node, and what ends there."""
+        network, number = self.network, accident.number or 0
+        return {
+            "start": (network.start, None),
+            "say": (lambda peer: self._say(peer, number), None),
+            "kill": (network.kill, network.return_again),
+            "power": (network.lose_power, network.return_again),
+            "leave": (network.leave, network.return_again),
+            "freeze": (network.freeze, network.thaw),
+            "cut": (lambda node: network.cut(list(accident.who)), lambda node: network.mend()),
+            "slow": (lambda node: network.slow(node, Slowness(number / 1000, SLOW_BANDWIDTH)),
+                     network.fast),
+            "reset": (lambda node: network.reset(node, number, both=True), None),
+            "break": (lambda node: network.reset(node, number, both=False), None),
+        }[accident.kind]
+
+    def _say(self, peer, count: int, said: int = 0) -> None:
+        """A peer says so many messages, one after the other while it has room."""
+        node = self.network.nodes.get(peer)
+        while said < count and node is not None:
+            if not node.flusher.has_room(node.neighbours.links()):
+                self._time.at(self._time.now + ROOM_LOOK, self._say, peer, count, said)
+                return
+            said += 1
+            self.network.say(peer, [TEXT.format(said, count)])
+
+    # The rest, and the verdict.
+
+    def to_the_end(self) -> None:
+        """Play it, let it rest, and ask every question."""
+        judge, time = self._judge, self._time
+        round_ = self._conditions.liveness_interval
+        end = self._conditions.unrest
+        time.run(end)
+        judge.begin_rest()
+        if not self.network.living_seeds():
+            time.run(end + MEND_ROUNDS * round_ + MEND)
+            self._ask("pieces", judge.pieces())
+        time.run(end + REST_ROUNDS * round_ + REST)
+        first = judge.look()
+        time.run(time.now + LOOKS)
+        second = judge.look()
+        self._ask("left over", [words for what, words in second.items() if what in first])
+        for question in (judge.pieces, judge.links, judge.registrations, judge.lists,
+                         judge.quiet, judge.messages):
+            self._ask(question.__name__, question())
+        self._speak()
+
+    def _ask(self, question: str, wrong: list[str]) -> None:
+        self.faults += [Fault(question, words) for words in wrong]
+
+    def _speak(self) -> None:
+        """What is said after the rest arrives everywhere, by flood within the longest ways."""
+        conditions, time = self._conditions, self._time
+        expected = []  # (peer, messages that it has to have then)
+        for peers in self._judge.in_pieces():
+            speakers = peers[:SPEAKERS]
+            expected += [(peer, peer.messages.count() + len(speakers)) for peer in peers]
+            for peer in speakers:
+                self.network.say(peer.address, ["after the rest"])
+        way = 2 * conditions.latency + conditions.jitter + 2 * conditions.lag
+        wait = 1.0 + HOPS * way
+        if conditions.spread == "rumor":  # a rumor may die; comparing brings it
+            wait += 4 * conditions.antientropy_interval
+        time.run(time.now + wait)
+        self._ask("after the rest", [
+            f"{peer.address} has {peer.messages.count()} messages, not {count}"
+            for peer, count in expected if peer.messages.count() != count])
+
+    def outcome(self) -> Outcome:
+        """What became of it, with the proof."""
+        self._ask("while it happened", self._judge.faults)
+        wrong, proof = self._judge.proof()
+        self._ask("check", wrong)
+        return Outcome(self.faults, proof, self._time.now, self._time.calls, self.network.folder)
+
+
+# Many.
+
+class Result(NamedTuple):
+    """What became of one of many schedules."""
+
+    number: int
+    fault: str  # the first one; empty when it held
+    simulated: float  # seconds
+
+
+def play_many(numbers: range, classes: dict, gentle: bool, processes: int) -> Iterator[Result]:
+    """Play the schedules of these numbers, so many at a time; the results in their order."""
+    with concurrent.futures.ProcessPoolExecutor(processes) as pool:
+        yield from pool.map(play_number, numbers, itertools.repeat(classes),
+                            itertools.repeat(gentle), chunksize=4)
+
+
+def play_number(number: int, classes: dict, gentle: bool = False) -> Result:
+    """Play the schedule of a number."""
+    outcome = play(draw_schedule(number, gentle=gentle), classes)
+    return Result(number, str(outcome.faults[0]) if outcome.faults else "", outcome.simulated)
+
+
+# Smaller.
+
+def shrink(schedule: Schedule, question: str, classes: dict) -> Schedule:
+    """The smallest schedule found that fails the same question: first lines are taken out, many at
+    once and then one by one (A. Zeller, R. Hildebrandt, "Simplifying and isolating
+    failure-inducing input", 2002), then conditions become the usual ones."""
+    def fails(smaller: Schedule) -> bool:
+        return any(fault.question == question for fault in play(smaller, classes).faults)
+
+    size = len(schedule.accidents) // 2
+    while size:
+        schedule, less = _without_some(schedule, size, fails)
+        size = size // 2 if size > 1 else int(less)
+    for name, usual in Conditions._field_defaults.items():
+        smaller = schedule._replace(conditions=schedule.conditions._replace(**{name: usual}))
+        if smaller != schedule and fails(smaller):
+            schedule = smaller
+    return schedule
+
+
+def _without_some(schedule: Schedule, size: int, fails) -> tuple[Schedule, bool]:
+    """Take out every run of so many lines that is not needed; answer whether there was one."""
+    at, less = 0, False
+    while at < len(schedule.accidents):
+        accidents = schedule.accidents[:at] + schedule.accidents[at + size:]
+        smaller = schedule._replace(accidents=accidents)
+        if fails(smaller):
+            schedule, less = smaller, True
+        else:
+            at += size
+    return schedule, less

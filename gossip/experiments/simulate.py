@@ -1,0 +1,64 @@
+"""`runner.py simulate`: plays schedules of accidents in virtual time, and shows what became of them."""
+
+import gc
+import os
+import time
+
+from gossip.experiments.accidents import Schedule, draw_schedule
+from gossip.experiments.network import clear_outputs
+from gossip.experiments.schedules import Outcome, Result, play, play_many, shrink
+from gossip.terminal.command_line import FAILED, show
+
+GARBAGE_LOOK = 100_000  # new objects after which Python looks for reference cycles: whole networks
+# are millions of objects to look at, and leave few cycles
+
+
+def simulate(args, classes: dict) -> int:
+    """Carry out the command; 0 when all that was played held. `classes` has the class of a "seed"
+    and of a "peer"."""
+    gc.set_threshold(GARBAGE_LOOK)
+    if args.schedules is not None:
+        return _simulate_many(args, classes)
+    schedule = draw_schedule(args.schedule, args.peers, args.seeds, args.gentle)
+    outcome = _show_one(schedule, args.until, classes)
+    if args.outputs is not None:
+        clear_outputs(args.outputs)
+        outcome.folder.save(args.outputs)
+    if args.shrink and outcome.faults:
+        show("\nthe smallest schedule found that fails the same question:\n")
+        _show_one(shrink(schedule, outcome.faults[0].question, classes), None, classes)
+    return FAILED if outcome.faults else 0
+
+
+def _show_one(schedule: Schedule, until: float | None, classes: dict) -> Outcome:
+    """Play a schedule; show its accidents, the proof and the verdict."""
+    accidents = [accident for accident in schedule.accidents if until is None or accident.at <= until]
+    show(f"{schedule._replace(accidents=tuple(accidents))}\n")
+    begun = time.process_time()
+    outcome = play(schedule, classes, until)
+    took = time.process_time() - begun
+    show(outcome.proof)
+    holds = "FAILS" if outcome.faults else "holds"
+    note = "" if until is None else "; ended before the rest: what should heal was not looked at"
+    show(f"{'verdict':<10} {holds:<6} {outcome.simulated:.0f} simulated seconds, {outcome.calls} "
+         f"calls in {took:.2f} s of the processor{note}")
+    for fault in outcome.faults:
+        show(f"{'':<17} {fault}")
+    return outcome
+
+
+def _simulate_many(args, classes: dict) -> int:
+    """Play many schedules; show those that fail, and how many held."""
+    begun = time.monotonic()
+    results: list[Result] = []
+    for result in play_many(range(args.first, args.first + args.schedules), classes, args.gentle,
+                            os.cpu_count() or 1):
+        results.append(result)
+        if result.fault:
+            show(f"schedule {result.number} FAILS: {result.fault}")
+    took = time.monotonic() - begun
+    failed = sum(bool(result.fault) for result in results)
+    simulated = sum(result.simulated for result in results)
+    show(f"{len(results) - failed} of {len(results)} schedules held; {simulated:.0f} simulated "
+         f"seconds in {took:.1f} s, {simulated / took:.0f} a second")
+    return FAILED if failed else 0

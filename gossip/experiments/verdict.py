@@ -1,0 +1,211 @@
+"""The verdict on a virtual network: whether it healed, by what its nodes know of one another.
+
+The proof (gossip/proof/) reads files and knows no more than they say. This judge knows the truth: it
+hears every event when it is written, and looks into the tables of all nodes when they have had a
+rest. Every method answers what is wrong, in words; nothing when all is well.
+"""
+
+from gossip.addresses import Address, parse_address
+from gossip.experiments.virtual_network import VirtualNetwork
+from gossip.proof import check
+from gossip.proof.pieces import Pieces
+from gossip.proof.records import Records
+from gossip.settings import majority
+
+QUIET_ROUNDS = 8  # rounds before the verdict in which nothing may change
+SPIN = 20.0  # turns of a duty per second: above this it spins, for all of a rest
+STIRS = {"connected", "disconnected", "liveness missed", "unregistered"}  # events of unrest
+STANDING = {"a neighbour", "a seed", "a registered peer"}  # roles of links that may stay
+
+
+class Judge:
+    """Hears what happens in one network, and says what is wrong."""
+
+    def __init__(self, network: VirtualNetwork):
+        self.network = network
+        self.faults: list[str] = []  # what was wrong while it happened
+        self._stirred: tuple[float, str] = (0.0, "nothing")  # the last event of unrest
+        self._met: dict[tuple, None] = {}  # pairs of lives that were neighbours
+        self._rest_began = 0.0
+        self._turns: dict = {}  # duty -> turns when the rest began
+        network.hear = self.heard
+
+    # While it happens.
+
+    def heard(self, address: Address, event: str) -> None:
+        """A node has written an event."""
+        kind, _, rest = event.partition(":")
+        if kind in STIRS:
+            self._stirred = self.network.time.now, f"{address} wrote {event}"
+            if kind == "connected":
+                life = self.network.life
+                self._met[life(address), life(parse_address(rest))] = None
+        elif kind == "dead":
+            self._blamed(address, parse_address(rest), event)
+        elif kind == "removed":
+            self._removed(address, *rest.rsplit(":", 1), event)
+        elif kind == "failed":
+            self.faults.append(f"{address} wrote {event}")
+
+    def _blamed(self, finder: Address, accused: Address, event: str) -> None:
+        """A node calls another dead: it must have had a reason."""
+        since = self.network.in_reach_since(finder, accused)
+        if since is not None and self.network.time.now - since > self._patience():
+            self.faults.append(f"at {self.network.time.now:.3f} {finder} wrote {event}, which "
+                               f"lives and could be reached since {since:.3f}")
+
+    def _removed(self, seed: Address, peer: str, reason: str, event: str) -> None:
+        """A seed removes a peer: if it lives, it must have been out of reach, or gone elsewhere."""
+        accused = parse_address(peer)
+        node = self.network.nodes.get(accused)
+        if reason == "left" or node is None:
+            return
+        registered = any(link.peer == seed and not link.ended for link in node.joining.links())
+        if reason == "dead" or registered:
+            self._blamed(seed, accused, event)
+
+    def _patience(self) -> float:
+        """Seconds for which one must have been in reach, so that nobody may call it dead."""
+        settings = self.network.settings
+        return ((settings.liveness_misses + 2) * settings.liveness_interval
+                + settings.probe_tries * settings.probe_limit)
+
+    # After the rest.
+
+    def begin_rest(self) -> None:
+        """The unrest is over."""
+        self._rest_began = self.network.time.now
+        self._turns = {duty: duty.turns for node in self.network.nodes.values()
+                       for duty in node.world.duties}
+
+    def look(self) -> dict[tuple, str]:
+        """What should not last: (kind, object) -> in words. What two looks some seconds apart both
+        find was left over."""
+        found = {}
+        for address, node in sorted(self.network.nodes.items()):
+            for link in node.links():
+                if link.ended or link.role not in STANDING:
+                    state = "ended" if link.ended else link.role
+                    found["link", link] = f"{address} keeps a link to {link.peer}: {state}"
+        for node in self.network.peers():
+            peer = node.address
+            for link in node.spreading.anti_entropy.catch_up.offering():
+                if link not in node.neighbours.links():
+                    found["offer", link] = f"{peer} keeps an offer of {link.peer}, no neighbour"
+            for other in node.neighbours.dialling():
+                if not any(link.peer == other for link in node.links()):
+                    found["dial", peer, other] = f"{peer} dials {other} without a link"
+            if node.linking.checks():
+                found["check", node] = f"{peer} checks a standing link"
+            if not node.spreading.way.all_sent():
+                found["rumor", node] = f"{peer} still tells rumors"
+            counted = {other: link for other, link in node.liveness.counted().items()}
+            if set(counted) != set(node.neighbours.addresses()) or any(
+                    node.neighbours.link(other) is not link for other, link in counted.items()):
+                found["counted", node] = f"liveness of {peer} counts others than its neighbours"
+        return found
+
+    def pieces(self) -> list[str]:
+        """The graph of the living is one piece. While no seed lives, newcomers can find nobody:
+        then those who were neighbours once in their present lives have to be in one piece."""
+        graph = self._graph()
+        peers = self.network.peers()
+        if self.network.living_seeds():
+            return [f"the peers are in {len(graph)} pieces"] if len(graph) > 1 else []
+        lives = {self.network.life(peer.address): peer.address for peer in peers}
+        return [f"{lives[one]} and {lives[other]} were neighbours, and are in different pieces"
+                for one, other in self._met if one in lives and other in lives
+                and graph.piece_of(lives[one]) != graph.piece_of(lives[other])]
+
+    def _graph(self) -> Pieces:
+        """The living peers and their links."""
+        graph, peers = Pieces(), self.network.peers()
+        for peer in peers:
+            graph.add(peer.address)
+        for peer in peers:
+            for other in peer.neighbours.addresses():
+                if other in graph:
+                    graph.link(peer.address, other)
+        return graph
+
+    def in_pieces(self) -> list[list]:
+        """The living peers, piece by piece."""
+        graph, pieces = self._graph(), {}
+        for peer in self.network.peers():
+            pieces.setdefault(graph.piece_of(peer.address), []).append(peer)
+        return list(pieces.values())
+
+    def links(self) -> list[str]:
+        """Every link of neighbours stands at both ends and is the same."""
+        wrong = []
+        for node in self.network.peers():
+            for address in node.neighbours.addresses():
+                link = node.neighbours.link(address)
+                other = self.network.nodes.get(address)
+                back = None if other is None or other in self.network.living_seeds() else (
+                    other.neighbours.link(node.address))
+                if back is None or not link.connection.leads_to(back.connection):
+                    wrong.append(f"{node.address} has a link to {address}, which has not")
+        return wrong
+
+    def messages(self) -> list[str]:
+        """Everybody living has seen the same messages, as far as links lead."""
+        return [f"messages differ: {', '.join(f'{p.address} {p.messages.count()}' for p in peers)}"
+                for peers in self.in_pieces()
+                if len({peer.messages.digest(seen_only=True) for peer in peers}) > 1]
+
+    def registrations(self) -> list[str]:
+        """Everybody is registered with a majority, or with all seeds there are."""
+        seeds = {node.address: node for node in self.network.living_seeds()}
+        wanted = min(majority(len(self.network.seeds)), len(seeds))
+        wrong = []
+        for node in self.network.peers():
+            links = [link for link in node.joining.links() if not link.ended]
+            if len(links) != wanted:
+                wrong.append(f"{node.address} is registered with {len(links)} seeds of {wanted}")
+            for link in links:
+                row = seeds[link.peer].registry.row(node.address) if link.peer in seeds else None
+                if row is None or row.link is None or not link.connection.leads_to(
+                        row.link.connection):
+                    wrong.append(f"{node.address} is registered with {link.peer}, "
+                                 f"which does not list it over this connection")
+        return wrong
+
+    def lists(self) -> list[str]:
+        """Every seed lists only the living, over standing connections; with a seed up, every peer
+        knows exactly the living."""
+        wrong = []
+        living = {node.address for node in self.network.peers()}
+        seeds = self.network.living_seeds()
+        for seed in seeds:
+            listed = set(seed.registry.addresses())
+            wrong += [f"seed {seed.address} lists {address}, which does not live"
+                      for address in sorted(listed - living)]
+            wrong += [f"seed {seed.address} lists {address} without a connection"
+                      for address in sorted(listed & living)
+                      if seed.registry.row(address).link is None]
+        for node in self.network.peers() if seeds else ():
+            known = set(node.peer_list.addresses())
+            for what, others in (("knows", known - living),
+                                 ("does not know", living - known - {node.address})):
+                if others:
+                    wrong.append(f"{node.address} {what} {', '.join(map(str, sorted(others)))}")
+        return wrong
+
+    def quiet(self) -> list[str]:
+        """The last eight rounds were quiet, and nobody spins."""
+        now, (at, event) = self.network.time.now, self._stirred
+        wrong = []
+        if now - at < QUIET_ROUNDS * self.network.settings.liveness_interval:
+            wrong.append(f"no rest: at {at:.3f} {event}")
+        for duty, before in self._turns.items():
+            if duty.turns - before > SPIN * (now - self._rest_began):
+                wrong.append(f"{duty.label} took {duty.turns - before} turns in the rest")
+        return wrong
+
+    def proof(self) -> tuple[list[str], str]:
+        """The rows of the check that fail, and the whole proof as text."""
+        rows = check.prove(Records(self.network.folder).refresh())
+        wrong = [f"{row.name} FAILS: {'; '.join(row.details[:2])}"
+                 for row in rows if row.holds is False]
+        return wrong, check.format_rows(rows)
