@@ -13,6 +13,7 @@ from typing import NamedTuple
 from gossip.experiments.accidents import Accident, Conditions, Schedule, draw_schedule
 from gossip.experiments.verdict import Judge
 from gossip.experiments.virtual_network import VirtualNetwork
+from gossip.proof import check
 from gossip.simulation.virtual_files import VirtualFolder
 from gossip.simulation.virtual_links import Slowness
 from gossip.simulation.virtual_time import Spinning
@@ -49,14 +50,11 @@ class Outcome(NamedTuple):
 
 
 def play(schedule: Schedule, classes: dict, until: float | None = None) -> Outcome:
-    """Play a schedule to its verdict, or until a simulated second: then the judge says only what
-    went wrong up to there. `classes` has the class of a "seed" and of a "peer"."""
+    """Play a schedule to its verdict, or until a simulated second: then the verdict is only about
+    what went wrong up to there. `classes` has the class of a "seed" and of a "peer"."""
     staged = _Play(schedule, classes)
     try:
-        if until is None:
-            staged.to_the_end()
-        else:
-            staged.network.time.run(until)
+        staged.play(until)
     except Spinning as error:
         staged.faults.append(Fault("spins", str(error)))
     except NodeFailed as error:
@@ -83,16 +81,16 @@ class _Play:
 
     def _befall(self, accident: Accident) -> None:
         """Let an accident happen, and be over later."""
-        begin, end = self._both_halves(accident)
-        for address in accident.who:
-            begin(address)
-        if accident.seconds is not None:
-            for address in accident.who:
-                self._time.at(self._time.now + accident.seconds, end, address)
+        concerned = [frozenset(accident.who)] if accident.kind == "cut" else accident.who
+        begin, end = self._both_halves(accident.kind, accident.number or 0)
+        for whom in concerned:
+            begin(whom)
+            if accident.seconds is not None:
+                self._time.at(self._time.now + accident.seconds, end, whom)
 
-    def _both_halves(self, accident: Accident) -> tuple[Callable, Callable]:
-        """What begins at a node, and what ends there."""
-        network, number = self.network, accident.number or 0
+    def _both_halves(self, kind: str, number: int) -> tuple[Callable, Callable | None]:
+        """What begins with a node (or with one side of a cut), and what ends it."""
+        network = self.network
         return {
             "start": (network.start, None),
             "say": (lambda peer: self._say(peer, number), None),
@@ -100,12 +98,12 @@ class _Play:
             "power": (network.lose_power, network.return_again),
             "leave": (network.leave, network.return_again),
             "freeze": (network.freeze, network.thaw),
-            "cut": (lambda node: network.cut(list(accident.who)), lambda node: network.mend()),
+            "cut": (network.cut, network.mend),
             "slow": (lambda node: network.slow(node, Slowness(number / 1000, SLOW_BANDWIDTH)),
                      network.fast),
             "reset": (lambda node: network.reset(node, number, both=True), None),
             "break": (lambda node: network.reset(node, number, both=False), None),
-        }[accident.kind]
+        }[kind]
 
     def _say(self, peer, count: int, said: int = 0) -> None:
         """A peer says so many messages, one after the other while it has room."""
@@ -119,8 +117,15 @@ class _Play:
 
     # The rest, and the verdict.
 
-    def to_the_end(self) -> None:
-        """Play it, let it rest, and ask every question."""
+    def play(self, until: float | None) -> None:
+        """Play it, let it rest, and ask every question; or play it until a simulated second."""
+        if until is None:
+            self._to_the_end()
+        else:
+            self._time.run(until)
+            self._ask("while it happened", self._judge.faults)
+
+    def _to_the_end(self) -> None:
         judge, time = self._judge, self._time
         round_ = self._conditions.liveness_interval
         end = self._conditions.unrest
@@ -133,11 +138,15 @@ class _Play:
         first = judge.look()
         time.run(time.now + LOOKS)
         second = judge.look()
+        self._ask("while it happened", judge.faults)
         self._ask("left over", [words for what, words in second.items() if what in first])
         for question in (judge.pieces, judge.links, judge.registrations, judge.lists,
                          judge.quiet, judge.messages):
             self._ask(question.__name__, question())
         self._speak()
+        for row in judge.proof():
+            if row.holds is False:
+                self._ask(f"check of {row.name}", ["; ".join(row.details[:2])])
 
     def _ask(self, question: str, wrong: list[str]) -> None:
         self.faults += [Fault(question, words) for words in wrong]
@@ -162,10 +171,7 @@ class _Play:
 
     def outcome(self) -> Outcome:
         """What became of it, with the proof."""
-        self._ask("while it happened", self._judge.faults)
-        wrong, proof = self._judge.proof()
-        self._ask("check", wrong)
-        return Outcome(self.faults, proof, self._time.now, self._time.calls, self.network.folder)
+        return Outcome(self.faults, check.format_rows(self._judge.proof()), self._time.now, self._time.calls, self.network.folder)
 
 
 # Many.

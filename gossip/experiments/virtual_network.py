@@ -120,13 +120,13 @@ class VirtualNetwork:
             self.trouble(address)
             node.world.thaw()
 
-    def cut(self, side: list[Address]) -> None:
+    def cut(self, side: frozenset[Address]) -> None:
         """Cut these machines off from all others."""
-        self.network.cut(set(side))
+        self.network.cut(side)
 
-    def mend(self) -> None:
-        """End the cut."""
-        self.network.mend()
+    def mend(self, side: frozenset[Address]) -> None:
+        """End that cut."""
+        self.network.mend(side)
         self.mended = self.time.now
 
     def slow(self, address: Address, slowness: Slowness) -> None:

@@ -45,7 +45,7 @@ class Network:
         self.rng = rng
         self.slow: dict[Address, Slowness] = {}  # machines whose connections are slow
         self._listening: dict[Address, object] = {}  # address -> the world that listens there
-        self._sides: dict[Address, int] = {}  # during a cut: its side; who is not in it has 0
+        self._cuts: list[frozenset[Address]] = []  # the machines on one side of each cut
         self._stuck: dict["End", None] = {}  # ends to which something is on its way through a cut
         self._unpowered: dict[Address, list["End"]] = {}  # ends of machines without power
         self._port = 0
@@ -81,20 +81,20 @@ class Network:
 
     # Ways.
 
-    def cut(self, side: set[Address]) -> None:
+    def cut(self, side: frozenset[Address]) -> None:
         """Let nothing pass between these machines and all others, until `mend`."""
-        self._sides = dict.fromkeys(sorted(side), 1)
+        self._cuts.append(side)
 
-    def mend(self) -> None:
-        """End the cut: what waited goes on."""
-        self._sides = {}
+    def mend(self, side: frozenset[Address]) -> None:
+        """End this cut: what waited goes on."""
+        self._cuts.remove(side)
         stuck, self._stuck = self._stuck, {}
         for end in stuck:
             end.send_again()
 
     def parted(self, one: Address, other: Address) -> bool:
         """Whether a cut is between two machines."""
-        return bool(self._sides) and self._sides.get(one, 0) != self._sides.get(other, 0)
+        return bool(self._cuts) and any((one in side) != (other in side) for side in self._cuts)
 
     def wait_for_mend(self, end: "End") -> None:
         """Something for this end waits for the end of the cut."""
