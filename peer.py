@@ -127,9 +127,7 @@ class Peer(Node):
             return self._round_due
         self._ask_neighbours(now, late=now - self._round_due > max(LATE, interval / 2))
         self.joining.next_round()
-        self.linking.places.next_round(now)
-        self.linking.give_up_surplus(settled=interval)
-        self.membership.hurry()
+        self.linking.next_round(now)
         self._round_due = now + interval
         return self._round_due
 
@@ -163,8 +161,7 @@ class Peer(Node):
             self.linking.unlink(peer, "silent, but alive", link)
             return
         self.output.write(f"dead:{peer}")
-        self.peer_list.discard(peer)
-        self.linking.unlink(peer, "dead", link)
+        self.linking.bury(peer, "dead", link)
         self.joining.report(wire.DeadNode(peer, wire.format_time(self.time()), self.address))
 
     # Membership, and leaving.
@@ -280,8 +277,7 @@ class Peer(Node):
         dead, lately = message.dead, self.settings.liveness_interval
         if dead == self.address or self.liveness.answered_within(dead, lately, self.now()):
             return
-        self.peer_list.discard(dead)
-        self.linking.unlink(dead, "told dead", self.neighbours.link(dead))
+        self.linking.bury(dead, "told dead", self.neighbours.link(dead))
 
     def status(self) -> dict[str, object]:
         """Counts of what there is and of everything that was dropped."""

@@ -2,7 +2,8 @@
 
 A peer dials others for the ring and for its free places, and decides about newcomers. The rules
 are in files beside this one: `neighbours` (one link per pair, and how many), `places` (the next
-to dial), `peer_list` (all known peers), `link_check` (does the older of two links still answer).
+to dial), `peer_list` (all known peers), `link_check` (does the older of two links still answer),
+`found_dead` (whom to dial when no seed can tell who lives).
 Link readers and the peer's duties call it.
 
 It calls the node: `met(link, serial)` when two have become neighbours, `lost(peer, link)` when a
@@ -15,6 +16,7 @@ import itertools
 from gossip import wire
 from gossip.addresses import Address
 from gossip.overlay import ring
+from gossip.overlay.found_dead import FoundDead
 from gossip.overlay.link_check import LinkCheck
 from gossip.overlay.neighbours import Admission, Neighbours
 from gossip.overlay.peer_list import PeerUnion
@@ -40,9 +42,23 @@ class Linking:
         self.neighbours = Neighbours(address, settings)
         self.places = Places(address, self.neighbours.capacity, settings, node.rng)
         self.peer_list = PeerUnion(address)
+        self.found_dead = FoundDead()
         self._link_check = LinkCheck()
         self._ring_stood = False  # whether the ring link did at the last turn; membership's own
         self._asked = None  # the link on which known peers were asked for last
+
+    # Called by liveness, every interval.
+
+    def next_round(self, now: float) -> None:
+        """Try free places again, and give up surplus links. While no seed can tell who lives, dial
+        one of those that were found dead: they may only have been cut off."""
+        self.places.next_round(now)
+        self.give_up_surplus(settled=self._node.settings.liveness_interval)
+        if not self._node.has_seed():
+            peer = self.found_dead.in_turn(now, frozenset(self.peer_list.addresses()))
+            if peer is not None:
+                self.dial(peer)
+        self._node.membership.hurry()
 
     # Called by membership.
 
@@ -56,6 +72,7 @@ class Linking:
         if successor is not None:
             self.dial(successor, for_ring=True)
             dialling.add(successor)
+        dialling.intersection_update(listed)  # the dead, dialled every round, hinder nobody
         other = self.places.ordinary_dial(listed, linked, dialling, now)
         if other is not None:
             self.dial(other)
@@ -162,6 +179,8 @@ class Linking:
             replaced.close(admission.reason)
         self.places.linked(peer)
         self._node.output.drain(self.neighbours.changes)
+        if self.found_dead.discard(peer) and not self._node.has_seed():
+            self._ask_known_peers(link)  # it knows those who were cut off together with it
 
     def on_refused(self, link, message: wire.Refused) -> None:
         """A peer that was dialled refuses this one, or a neighbour gives the link up."""
@@ -196,12 +215,19 @@ class Linking:
             self.places.link_broke()
         self._node.membership.hurry()
 
+    def bury(self, peer: Address, reason: str, link) -> None:
+        """A peer was found or told dead: it is known no longer, but remembered."""
+        self.peer_list.discard(peer)
+        self.found_dead.add(peer, self._node.now())
+        self.unlink(peer, reason, link)
+
     def on_leave(self, link, message: wire.Leave) -> None:
         """A neighbour leaves gracefully; it can say so only of itself."""
         if message.address != link.peer:
             self._node.counters.add("leaves in the name of others")
             return
         self.peer_list.discard(link.peer)
+        self.found_dead.discard(link.peer)
         self.unlink(link.peer, "left", link)
 
     def broke_rules(self, link, reason: str) -> None:
@@ -257,8 +283,11 @@ class Linking:
         """Ask a neighbour, if there is one, for the peers that it knows."""
         links = self.neighbours.links()
         if links:
-            self._asked = self._node.rng.choice(links)
-            self._asked.send(wire.ASK_KNOWN_PEERS)
+            self._ask_known_peers(self._node.rng.choice(links))
+
+    def _ask_known_peers(self, link) -> None:
+        self._asked = link
+        link.send(wire.ASK_KNOWN_PEERS)
 
     def on_ask_known_peers(self, link, message: wire.AskKnownPeers) -> None:
         """A neighbour has no seed to ask. The answer names peers that seeds have named, this

@@ -1,5 +1,7 @@
 """Networks of seeds and peers inside this process, and what their tables say."""
 
+import contextlib
+import errno
 import pathlib
 import socket
 
@@ -88,6 +90,35 @@ class Net:
         fake = FakePeer(free_address(), **behaviour)
         self.ends.append(fake)
         return fake
+
+
+@contextlib.contextmanager
+def cut(one, other):
+    """No connection leads from one half of a network to the other while this lasts."""
+    for half, others in ((one, other), (other, one)):
+        across = {node.address for node in others}
+        for node in half:
+            node.world.dial = _dial_within(node, across)
+            for link in list(node._links):
+                if link.peer in across:
+                    link.close("cut")
+    yield
+    for node in (*one, *other):
+        del node.world.dial
+
+
+def _dial_within(node, across):
+    """What dials for a node while it is cut off from others."""
+    whole = node.world.dial
+
+    def dial(link, thread="link reader"):
+        if link.peer not in across:
+            return whole(link, thread)
+        node.fault(link, OSError(errno.EHOSTUNREACH, "cut off"))
+        node.ended(link)
+        return True
+
+    return dial
 
 
 def neighbours(node) -> set[Address]:

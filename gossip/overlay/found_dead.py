@@ -1,0 +1,57 @@
+"""Found dead: whom to dial now and then while no seed is there to say that they live.
+
+Rules only. Who seems dead may only have been cut off, and thinks the same of this peer. A seed
+would list it again; without one, this memory alone leads from one half of a network to the other.
+It holds who was found dead or told dead, not who has left, for an hour.
+"""
+
+import threading
+
+from gossip.addresses import Address
+
+REMEMBERED = 100  # peers kept
+MEMORY = 3600.0  # seconds for which a peer is remembered
+
+
+class FoundDead:
+    """The peers that died lately, as far as this peer knows."""
+
+    def __init__(self):
+        self._lock = threading.Lock()  # guards everything below
+        self._until: dict[Address, float] = {}  # until when each is remembered, the oldest first
+        self._turns: list[Address] = []  # the same peers, whose turn comes next last
+
+    def add(self, peer: Address, now: float) -> None:
+        """A peer was found dead: remember it, and let its turn be the next."""
+        with self._lock:
+            self._forget(peer)
+            self._until[peer] = now + MEMORY
+            self._turns.append(peer)
+            if len(self._until) > REMEMBERED:
+                self._forget(next(iter(self._until)))
+
+    def discard(self, peer: Address) -> bool:
+        """The peer lives, or has left: forget it; return whether it was remembered."""
+        with self._lock:
+            return self._forget(peer)
+
+    def in_turn(self, now: float, known: frozenset[Address]) -> Address | None:
+        """The peer whose turn it is to be dialled, the newest first; None without one. Those that
+        are known again, by a list or by hearsay, have no turn: they are dialled like others."""
+        with self._lock:
+            for peer in [peer for peer, until in self._until.items() if until <= now]:
+                self._forget(peer)
+            for at in reversed(range(len(self._turns))):
+                if self._turns[at] not in known:
+                    peer = self._turns.pop(at)
+                    self._turns.insert(0, peer)
+                    return peer
+            return None
+
+    def _forget(self, peer: Address) -> bool:
+        """Expects the lock."""
+        if peer not in self._until:
+            return False
+        del self._until[peer]
+        self._turns.remove(peer)
+        return True

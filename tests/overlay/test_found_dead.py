@@ -1,0 +1,119 @@
+"""Who was found dead is dialled now and then while no seed is up: halves find each other."""
+
+from gossip.capacity import fixed
+from gossip.overlay.found_dead import MEMORY, REMEMBERED, FoundDead
+from tests.tools.fakes import peer
+from tests.tools.files import count, events, wait_event
+from tests.tools.nets import connected, cut, linked_net, neighbours, ring_whole
+from tests.tools.waiting import wait_until
+
+
+def turns(memory, number, now=0.0, known=()):
+    return [memory.in_turn(now, frozenset(known)) for _ in range(number)]
+
+
+def test_the_newest_has_the_first_turn_then_all_take_turns():
+    memory = FoundDead()
+    for port in (1, 2, 3):
+        memory.add(peer(port), 0.0)
+    assert turns(memory, 4) == [peer(3), peer(2), peer(1), peer(3)]
+    memory.add(peer(1), 0.0)
+    assert turns(memory, 4) == [peer(1), peer(2), peer(3), peer(1)]
+
+
+def test_who_is_known_again_has_no_turn_while_that_lasts():
+    memory = FoundDead()
+    memory.add(peer(1), 0.0)
+    memory.add(peer(2), 0.0)
+    assert turns(memory, 2, known=[peer(2)]) == [peer(1)] * 2
+    assert turns(memory, 1, known=[peer(1), peer(2)]) == [None]
+    assert turns(memory, 2) == [peer(2), peer(1)]
+
+
+def test_a_peer_is_remembered_for_an_hour_and_not_after_it_lives_or_leaves():
+    memory = FoundDead()
+    memory.add(peer(1), 0.0)
+    memory.add(peer(2), 10.0)
+    assert turns(memory, 1, MEMORY) == [peer(2)]
+    assert memory.discard(peer(2)) and not memory.discard(peer(1))
+    assert turns(memory, 1, MEMORY) == [None]
+
+
+def test_of_too_many_the_oldest_are_forgotten():
+    memory = FoundDead()
+    for port in range(1, REMEMBERED + 3):
+        memory.add(peer(port), 0.0)
+    memory.add(peer(3), 0.0)  # found dead again: not one more
+    assert not memory.discard(peer(2))
+    assert set(turns(memory, REMEMBERED)) == {peer(port) for port in range(3, REMEMBERED + 3)}
+
+
+def strangers(one, other):
+    """Whether nobody counts on anyone in the other half any more."""
+    return not any({node.address for node in others} & {*neighbours(node), *node.liveness._rows}
+                   for half, others in ((one, other), (other, one)) for node in half)
+
+
+def rounds_of(node):
+    return node.linking.places._round
+
+
+def test_two_who_were_cut_apart_while_no_seed_lives_are_one_piece_within_ten_rounds(net):
+    one, other = linked_net(net, 2)
+    net.kill([net.nodes[0]])
+    wait_until(lambda: not one.has_seed() and not other.has_seed())
+    with cut([one], [other]):
+        for node, lost in ((one, other), (other, one)):
+            wait_event(node, f"dead:{lost.address}")
+        before = rounds_of(one)
+        wait_until(lambda: rounds_of(one) > before + 2)
+    before = rounds_of(one)
+    wait_until(lambda: connected([one, other]))
+    assert rounds_of(one) <= before + 10
+    one.gossip(["together again"])
+    wait_until(lambda: other.messages.count() == 1)
+
+
+def test_halves_in_which_nobody_knows_anyone_of_the_other_become_one_without_a_seed(net):
+    peers = linked_net(net, 12, capacity=fixed(20))
+    one, other = peers[:6], peers[6:]
+    wait_until(lambda: all(len(neighbours(node)) == 11 for node in peers))
+    net.kill([net.nodes[0]])
+    with cut(one, other):
+        wait_until(lambda: strangers(one, other))
+        assert all(len(node.peer_list.addresses()) == 5 for node in peers)
+    wait_until(lambda: connected(peers) and ring_whole(peers))
+    wait_until(lambda: all(len(node.peer_list.addresses()) == 11 for node in peers))
+
+
+def test_one_who_was_found_dead_and_connects_is_asked_at_once_whom_it_knows(net):
+    own = net.peer(liveness_interval=60, capacity=fixed(8))
+    fake, others = net.fake(), [net.neighbour(own, net.fake()) for _ in range(3)]
+    own.linking.found_dead.add(fake.address, own.now())
+    assert net.neighbour(own, fake).hear() == "known peers"
+    assert all(end.hear().startswith("status:") for end in others)
+
+
+def test_while_a_seed_is_registered_nobody_who_was_found_dead_is_dialled(net):
+    one, other = linked_net(net, 2)
+    net.kill([other])
+    wait_event(one, f"dead:{other.address}")
+    fake = net.fake()
+    one.linking.found_dead.add(fake.address, one.now())
+    before = rounds_of(one)
+    wait_until(lambda: rounds_of(one) > before + 3)
+    assert fake._ends == []
+    net.kill([net.nodes[0]])
+    wait_until(lambda: fake._ends, what="a dial without a seed")
+
+
+def test_a_neighbour_that_leaves_is_not_remembered(net):
+    own, fake = net.peer(), net.fake()
+    end = net.neighbour(own, fake)
+    own.linking.found_dead.add(fake.address, own.now())
+    end.say(f"leave:{fake.address}")
+    wait_event(own, f"disconnected:{fake.address}:left")
+    before = rounds_of(own)
+    wait_until(lambda: rounds_of(own) > before + 2)
+    assert fake._ends == [] and count(own, "dead:") == 0
+    assert f"connected:{fake.address}" in events(own)
