@@ -21,7 +21,7 @@ MAY_IMPORT = {  # folder -> what else than itself and the hall
     "voidphone": {"wire", "spread", "node", "net", "terminal"},
     "programs": {"node", "net", "chat", "voidphone", "terminal", "spread"},
     "simulation": {"wire", "node"},
-    "experiments": {"programs", "node", "terminal", "proof", "voidphone", "simulation"},
+    "experiments": {"wire", "node", "simulation", "programs", "terminal", "proof", "voidphone"},
     "seed.py": {*CONCEPTS, "wire", "node", "programs"},
     "peer.py": {*CONCEPTS, "wire", "node", "programs"},
     "runner.py": {"chat", "experiments", "net", "pictures", "programs", "proof", "terminal",

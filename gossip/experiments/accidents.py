@@ -205,6 +205,8 @@ class _Draw:
         rng, few = self._rng, len(self._peers) <= FEW
         latency = rng.choice([0.0002, 0.001, 0.01] if self._gentle else
                              [0.0002, 0.001, 0.01, 0.05, 0.2])
+        lag = rng.choice([0.0, 0.001, 0.02] if self._gentle else [0.0, 0.001, 0.02, 0.3])
+        slow = latency > 0.01 or lag > 0.02  # then an answer may take longer than a second
         return Conditions(
             seeds=len(self._seeds),
             capacity=parse_capacity(rng.choice(["fixed:2", "fixed:3", "fixed:4", "rule",
@@ -212,13 +214,13 @@ class _Draw:
             spread=rng.choice(["flood", "flood", "rumor"]),
             gossip_count=rng.randint(0, 6) if few else 0,
             gossip_interval=rng.choice([1.0, 3.0, 5.0]),
-            liveness_interval=rng.choice([1.0, 2.0, 3.0]) if few else 13.0,
+            liveness_interval=rng.choice([2.0, 3.0] if slow else [1.0, 2.0]) if few else 13.0,
             antientropy_interval=rng.choice([2.0, 5.0, 10.0]),
             latency=latency,
             jitter=rng.choice([0.0, latency / 2, latency]),
             bandwidth=1e8 if self._gentle else rng.choice([1e5, 1e6, 1e8]),
             buffer=rng.choice([16_384, 262_144, 4_194_304]),
-            lag=rng.choice([0.0, 0.001, 0.02] if self._gentle else [0.0, 0.001, 0.02, 0.3]),
+            lag=lag,
             clocks=rng.choice([0.0, 1.0, 1000.0]),
             unrest=self._unrest)
 

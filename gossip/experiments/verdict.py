@@ -11,10 +11,13 @@ from gossip.proof import check
 from gossip.proof.pieces import Pieces
 from gossip.proof.records import Records
 from gossip.settings import majority
+from gossip.wire import parse as parse_line
 
 QUIET_ROUNDS = 8  # rounds before the verdict in which nothing may change
 SPIN = 20.0  # turns of a duty per second: above this it spins, for all of a rest
 STIRS = {"connected", "disconnected", "liveness missed", "unregistered"}  # events of unrest
+PASSED_ON = 6.0  # seconds until a seed has told others of a death
+LATELY = 30.0  # seconds: a report that another seed has had before is news of the same death
 STANDING = {"a neighbour", "a seed", "a registered peer"}  # roles of links that may stay
 
 
@@ -25,6 +28,9 @@ class Judge:
         self.network = network
         self.faults: list[str] = []  # what was wrong while it happened
         self._stirred: tuple[float, str] = (0.0, "nothing")  # the last event of unrest
+        self._misses: dict[tuple, int] = {}  # (peer, neighbour) -> misses in a row
+        self._reports: dict[tuple, float] = {}  # (seed, dead) -> when it heard of the death last
+        self._own_reports: dict[tuple, float] = {}  # the same from peers that the seed lists
         self._met: dict[tuple, None] = {}  # pairs of lives that were neighbours
         self._rest_began = 0.0
         self._turns: dict = {}  # duty -> turns when the rest began
@@ -37,38 +43,95 @@ class Judge:
         kind, _, rest = event.partition(":")
         if kind in STIRS:
             self._stirred = self.network.time.now, f"{address} wrote {event}"
-            if kind == "connected":
-                life = self.network.life
-                self._met[life(address), life(parse_address(rest))] = None
-        elif kind == "dead":
-            self._blamed(address, parse_address(rest), event)
-        elif kind == "removed":
-            self._removed(address, *rest.rsplit(":", 1), event)
-        elif kind == "failed":
-            self.faults.append(f"{address} wrote {event}")
+        judged = self._JUDGED.get(kind)
+        if judged is not None:
+            judged(self, address, rest, event)
+
+    def _wrong(self, address: Address, event: str, why: str) -> None:
+        self.faults.append(f"at {self.network.time.now:.3f} {address} wrote {event}: {why}")
+
+    def _failed(self, address: Address, rest: str, event: str) -> None:
+        self._wrong(address, event, "no thread may fail")
+
+    def _refused(self, address: Address, rest: str, event: str) -> None:
+        if "expected" in rest:
+            self._wrong(address, event, "nobody here breaks the rules")
+
+    def _connected(self, address: Address, rest: str, event: str) -> None:
+        life = self.network.life
+        self._met[life(address), life(parse_address(rest))] = None
+
+    def _disconnected(self, address: Address, rest: str, event: str) -> None:
+        """Of two links of a pair the one that the smaller address has dialled stays."""
+        peer, _, reason = rest.partition(":duplicate")
+        if peer == rest:
+            return
+        other = parse_address(peer)
+        dialler = self.network.nodes[address].neighbours.dialler(other)
+        if dialler not in (None, min(address, other)):
+            self._wrong(address, event, "the link that the larger address dialled stays")
+
+    def _replied(self, address: Address, rest: str, event: str) -> None:
+        self._misses[address, rest.rpartition(":")[0]] = 0
+
+    def _missed(self, address: Address, rest: str, event: str) -> None:
+        """Misses are counted in a row: one more than before, or from 1 on."""
+        peer, _, count = rest.rpartition(":")
+        if int(count) not in (1, self._misses.get((address, peer), 0) + 1):
+            self._wrong(address, event, "it has answered since")
+        self._misses[address, peer] = int(count)
+
+    def _called_dead(self, address: Address, rest: str, event: str) -> None:
+        self._blamed(address, parse_address(rest), event)
+
+    def _heard_of_death(self, address: Address, rest: str, event: str) -> None:
+        """A seed has got a dead report; from a peer that it lists, or passed on by a seed."""
+        report = parse_line(rest.encode())
+        self._reports[address, report.dead] = self.network.time.now
+        if self.network.nodes[address].registry.row(report.reporter) is not None:
+            self._own_reports[address, report.dead] = self.network.time.now
+
+    def _removed(self, address: Address, rest: str, event: str) -> None:
+        """If it lives, it must have been out of reach, or have gone elsewhere."""
+        peer, _, reason = rest.rpartition(":")
+        accused = parse_address(peer)
+        node = self.network.nodes.get(accused)
+        if node is not None and reason != "left":
+            registered = any(link.peer == address and not link.ended
+                             for link in node.joining.links())
+            if reason == "dead" or registered:
+                self._blamed(address, accused, event)
+        reported = self._own_reports.pop((address, accused), None)
+        if reason == "dead" and reported is not None:
+            self.network.time.at(self.network.time.now + PASSED_ON, self._has_passed_on, address,
+                                 accused, self.network.time.now)
+
+    def _has_passed_on(self, seed: Address, dead: Address, removed: float) -> None:
+        """A seed that believed its own peer's report has told every seed that it could reach."""
+        for other in self.network.seeds:
+            since = self.network.in_reach_since(seed, other) if other != seed else None
+            broke = max(self.network.broke(seed), self.network.broke(other))
+            if (since is not None and max(since, broke) < removed
+                    and self._reports.get((other, dead), 0.0) < removed - LATELY):
+                self.faults.append(f"{seed} removed {dead} at {removed:.3f}, and has not told "
+                                   f"{other} of the death")
 
     def _blamed(self, finder: Address, accused: Address, event: str) -> None:
         """A node calls another dead: it must have had a reason."""
         since = self.network.in_reach_since(finder, accused)
         if since is not None and self.network.time.now - since > self._patience():
-            self.faults.append(f"at {self.network.time.now:.3f} {finder} wrote {event}, which "
-                               f"lives and could be reached since {since:.3f}")
-
-    def _removed(self, seed: Address, peer: str, reason: str, event: str) -> None:
-        """A seed removes a peer: if it lives, it must have been out of reach, or gone elsewhere."""
-        accused = parse_address(peer)
-        node = self.network.nodes.get(accused)
-        if reason == "left" or node is None:
-            return
-        registered = any(link.peer == seed and not link.ended for link in node.joining.links())
-        if reason == "dead" or registered:
-            self._blamed(seed, accused, event)
+            self._wrong(finder, event, f"it lives, and could be reached since {since:.3f}")
 
     def _patience(self) -> float:
         """Seconds for which one must have been in reach, so that nobody may call it dead."""
         settings = self.network.settings
         return ((settings.liveness_misses + 2) * settings.liveness_interval
                 + settings.probe_tries * settings.probe_limit)
+
+    _JUDGED = {"failed": _failed, "refused": _refused, "connected": _connected,
+               "disconnected": _disconnected, "liveness reply": _replied,
+               "liveness missed": _missed, "dead": _called_dead, "removed": _removed,
+               "dead report": _heard_of_death}
 
     # After the rest.
 

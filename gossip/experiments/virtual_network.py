@@ -37,6 +37,7 @@ class VirtualNetwork:
         self._clocks = clocks  # seconds by which a node's clock is ahead, at most
         self.hear = lambda address, event: None
         self._lives: dict[Address, int] = {}  # how many lives an address has had
+        self._broke: dict[Address, float] = {}  # when a connection of a node was broken last
         self._troubled: dict[Address, float] = {}  # until when a node was frozen, slow, or not up
 
     # Lives.
@@ -144,8 +145,9 @@ class VirtualNetwork:
         ends: list[End] = node.world.ends() if node is not None else []
         if ends:
             end = ends[chosen % len(ends)]
+            self._broke[address] = self._broke[end.other.address] = self.time.now
             end.reset()
-            if both and end.other is not None:
+            if both:
                 end.other.reset()
 
     def say(self, address: Address, texts: list[str]) -> None:
@@ -172,6 +174,10 @@ class VirtualNetwork:
     def living_seeds(self) -> list:
         """The seeds that live, in the order of their addresses."""
         return [node for address, node in sorted(self.nodes.items()) if address in self.seeds]
+
+    def broke(self, address: Address) -> float:
+        """When a connection of a node was broken last."""
+        return self._broke.get(address, 0.0)
 
     def in_reach_since(self, one: Address, other: Address) -> float | None:
         """Since when the two could reach each other without any trouble; None when they cannot."""

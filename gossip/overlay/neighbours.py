@@ -143,6 +143,12 @@ class Neighbours:
             row = self._rows.get(address)
             return row.link if row is not None else None
 
+    def dialler(self, address: Address) -> Address | None:
+        """Which of the two made the link to a neighbour; None when there is no link."""
+        with self._lock:
+            row = self._rows.get(address)
+            return row.dialler if row is not None else None
+
     def links_to(self, addresses: list[Address]) -> list:
         """The links to those of these peers that are neighbours."""
         with self._lock:
