@@ -1,7 +1,8 @@
 """The graph of a network and its history, as the output files of its peers tell them.
 
 A link is in the graph while both of its ends call it `connected`. A peer is in the graph from its
-first link until its run ends. So the files tell for every moment how many pieces the graph had.
+first link until its run ends, or it begins to leave. So the files tell for every moment how many
+pieces the graph had.
 """
 
 import bisect
@@ -80,10 +81,12 @@ def history(records: Records) -> list[tuple[float, int]]:
     for run in records.peers:
         if run.chat:
             continue  # chat servers form a line: any that is missing cuts it
-        if run.first_linked is not None:
-            events.append((run.first_linked, run.address, None, True))
-        events += [(at, run.address, peer, up) for at, peer, up in run.changes]
-        if (gone := up_until(run, newest)) < end:  # the stop of the whole network is no change
+        gone = up_until(run, newest)
+        if run.first_linked is None or run.first_linked > gone:
+            continue  # a first link that was under way when it left
+        events.append((run.first_linked, run.address, None, True))
+        events += [(at, run.address, peer, up) for at, peer, up in run.changes if at <= gone]
+        if gone < end:  # the stop of the whole network is no change
             events.append((gone, run.address, None, False))
     events = sorted((event for event in events if event[0] <= end), key=lambda event: event[0])
     pieces, counts = Pieces(), []

@@ -70,7 +70,9 @@ def parse_stamp(text: str) -> float | None:
 
 
 class Records:
-    """All runs of all nodes whose output files are in a folder."""
+    """All runs of all nodes whose output files are in a folder. That is a `pathlib.Path`, or
+    anything else with `glob(pattern)`, whose files have an order, `name`, `is_file()` and
+    `open(mode)`, like a folder that is kept in memory."""
 
     def __init__(self, folder: pathlib.Path):
         self._folder = folder

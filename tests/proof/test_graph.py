@@ -60,3 +60,21 @@ def test_the_hub_whose_last_word_is_the_first_leaves_no_pieces(tmp_path):
     for at, peer in enumerate((1, 0, 2)):
         folder.say(folder.peers[peer], 30 + at / 100, "stopped:interrupted")
     assert graph.history(Records(folder.write()).refresh())[-1][1] == 1
+
+
+def test_who_gets_a_first_link_after_it_began_to_leave_is_no_piece(tmp_path):
+    folder = Folder(tmp_path, 4, [(0, 1), (1, 2), (0, 2)])
+    late = folder.peers[3]
+    folder.say(late, 4, f"leaving:{late}")
+    folder.say(late, 4.2, f"connected:{folder.peers[0]}")
+    folder.say(late, 4.4, f"disconnected:{folder.peers[0]}:left")
+    folder.say(late, 4.5, "stopped:quit")
+    records = Records(folder.write(60)).refresh()
+    assert graph.history(records)[-1] == (AT + 2, 1)
+    assert check.pieces(Proof(records)).holds
+
+
+def test_who_gets_a_first_link_to_nobody_else_and_stays_is_a_piece(tmp_path):
+    folder = Folder(tmp_path, 4, [(0, 1), (1, 2), (0, 2)])
+    folder.say(folder.peers[3], 4.2, f"connected:{folder.peers[0]}")
+    assert graph.history(Records(folder.write(60)).refresh())[-1] == (AT + 4.2, 2)
