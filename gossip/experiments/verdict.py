@@ -75,11 +75,14 @@ class Judge:
         self._misses[address, rest.rpartition(":")[0]] = 0
 
     def _missed(self, address: Address, rest: str, event: str) -> None:
-        """Misses are counted in a row: one more than before, or from 1 on."""
+        """Misses are counted in a row: one more than before, or from 1 on. Who can be reached is
+        not missed until it becomes a suspect."""
         peer, _, count = rest.rpartition(":")
         if int(count) not in (1, self._misses.get((address, peer), 0) + 1):
             self._wrong(address, event, "it has answered since")
         self._misses[address, peer] = int(count)
+        if int(count) == self.network.settings.liveness_misses:
+            self._blamed(address, parse_address(peer), event)
 
     def _called_dead(self, address: Address, rest: str, event: str) -> None:
         self._blamed(address, parse_address(rest), event)

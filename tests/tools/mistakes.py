@@ -1,0 +1,97 @@
+"""Mistakes that can be planted into peers and seeds, to see whether a test finds them.
+
+Each is a function that is given pytest's `monkeypatch`, and undone by it.
+"""
+
+import functools
+import math
+
+from gossip.liveness.rounds import Liveness
+from gossip.node.link import Link
+from gossip.overlay import ring
+from gossip.overlay.linking import Linking
+from gossip.overlay.neighbours import Admission, Neighbours
+from gossip.seeds.registrations import Registrations
+from gossip.spread.catch_up import CatchUp
+from seed import Seed
+
+
+def around(monkeypatch, owner, name: str):
+    """Replace a method by what is decorated, which gets the method first."""
+    original = getattr(owner, name)
+
+    def plant(changed):
+        monkeypatch.setattr(owner, name, functools.wraps(original)(
+            lambda *arguments, **words: changed(original, *arguments, **words)))
+    return plant
+
+
+def a_seed_that_failed_is_not_tried_again(monkeypatch):
+    @around(monkeypatch, Registrations, "ended")
+    def ended(original, self, seed, link, now):
+        news = original(self, seed, link, now)
+        self._rows[seed].rests_until = math.inf
+        return news
+
+
+def an_offer_is_kept_after_its_link(monkeypatch):
+    monkeypatch.setattr(CatchUp, "on_end", lambda self, link: None)
+
+
+def a_lost_registration_is_not_probed(monkeypatch):
+    monkeypatch.setattr(Seed, "_connection_lost",
+                        lambda self, link: self.registry.lost(link.peer, link))
+
+
+def a_dial_never_ends(monkeypatch):
+    monkeypatch.setattr(Neighbours, "end_dial",
+                        lambda self, address: self._dialling.get(address, False))
+
+
+def the_ring_link_leads_to_the_first_address(monkeypatch):
+    monkeypatch.setattr(ring, "successors", lambda own, ordered: iter(ordered))
+
+
+def a_row_is_removed_by_an_older_links_end(monkeypatch):
+    @around(monkeypatch, Neighbours, "remove")
+    def remove(original, self, address, link, reason):
+        return original(self, address, self.link(address) or link, reason)
+
+
+def misses_are_not_forgotten_after_a_reply(monkeypatch):
+    @around(monkeypatch, Liveness, "reply_from")
+    def reply_from(original, self, peer, time, now):
+        row = self._rows.get(peer)
+        misses = row.misses if row is not None else 0
+        took = original(self, peer, time, now)
+        if row is not None:
+            row.misses = misses
+        return took
+
+
+def a_report_is_not_passed_on_to_seeds(monkeypatch):
+    monkeypatch.setattr(Seed, "_pass_on", Seed._tell_peers)
+
+
+def gossip_is_sent_before_accepted(monkeypatch):
+    monkeypatch.setattr(Link, "hold", lambda self: None)
+
+    @around(monkeypatch, Linking, "_welcome")
+    def welcome(original, self, link, peer, admission):
+        self._node.spreading.meet(link)
+        original(self, link, peer, admission)
+
+
+def a_second_link_always_wins(monkeypatch):
+    def second(self, address, link, dialler, now, standing, silent):
+        self.changes.append(f"disconnected:{address}:duplicate")
+        self._enter(address, link, dialler, now)
+        return Admission(True, "duplicate", replaced=standing.link, serial=self._serial)
+    monkeypatch.setattr(Neighbours, "_second", second)
+
+
+BY_CHANCE = [a_seed_that_failed_is_not_tried_again, an_offer_is_kept_after_its_link,
+             a_lost_registration_is_not_probed, a_dial_never_ends,
+             the_ring_link_leads_to_the_first_address, a_row_is_removed_by_an_older_links_end]
+BY_KEPT = [misses_are_not_forgotten_after_a_reply, a_report_is_not_passed_on_to_seeds,
+           gossip_is_sent_before_accepted, a_second_link_always_wins]
