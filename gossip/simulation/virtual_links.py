@@ -15,7 +15,9 @@ from typing import NamedTuple
 from gossip.addresses import Address
 from gossip.simulation.virtual_time import VirtualTime
 
-FIN = None  # on a cable, behind the last bytes: the stream ends here
+FIN = b""  # on a cable, behind the last bytes: the stream ends here
+RESET = None  # on a cable: the machine there knows nothing of this connection
+TOGETHER = 0.001  # seconds at most that the cable needs for what is sent at one moment and joined
 RETRY = 3.0  # seconds at most until TCP has sent again what a machine did not get
 FIRST_PORT, PORTS = 32_768, 28_000  # of the ends that dial
 
@@ -141,7 +143,7 @@ class End:
         self.look_at: float | None = None  # when its world looks at its link's deadline; the world's
         self._network = network
         self.latency = latency  # seconds, of this connection
-        self._coming: collections.deque = collections.deque()  # bytes or FIN, on the way to here
+        self._coming: collections.deque = collections.deque()  # bytes, FIN or RESET, on the way
         self._sent_at = -1.0  # when the last of these was sent
         self._arrives = 0.0  # when the last of these arrives
         self._free_at = 0.0  # when the cable to here is free again
@@ -176,7 +178,7 @@ class End:
             if room <= 0:
                 raise BlockingIOError
             data = data[:room]
-        self.other._expect(data, len(data))
+        self.other._expect(data)
         return len(data)
 
     def shutdown(self) -> None:
@@ -190,7 +192,7 @@ class End:
             self._closed = True
             self._arrived.clear()
             if not self._broken and self.other is not None:
-                self.other._expect(FIN, 0)
+                self.other._expect(FIN)
 
     def read(self) -> bytes:
         """The bytes that have arrived; the other end has room for as many again."""
@@ -203,28 +205,29 @@ class End:
             self._network.time.at(self._network.time.now + self.latency, other._has_room)
         return data
 
-    def is_closed(self) -> bool:
-        """Whether this end was closed by its own process."""
-        return self._closed
+    def is_over(self) -> bool:
+        """Whether this end was closed by its own process, or reset."""
+        return self._closed or self._broken
 
     def leads_to(self, end: "End") -> bool:
         """Whether these are the two ends of one connection, and neither is over."""
-        return (self.other is end and not (self._closed or self._broken)
-                and not (end._closed or end._broken))
+        return self.other is end and not self.is_over() and not end.is_over()
 
     # On the cable.
 
-    def _expect(self, item: bytes | None, size: int) -> None:
+    def _expect(self, item: bytes | None) -> None:
         """The other end has sent something to here."""
         network, time = self._network, self._network.time
+        size = len(item) if item else 0
         self._in_buffer += size
-        if self._sent_at == time.now and self._coming and item and self._coming[-1]:
-            self._coming[-1] += item  # it leaves together with what was sent just before
+        pair, now = (self.other.address, self.address), time.now
+        self._free_at = max(self._free_at, now) + size / network.bandwidth(*pair)
+        if (self._sent_at == now and item and self._free_at - now < TOGETHER
+                and self._coming and self._coming[-1]):
+            self._coming[-1] += item
             return
-        self._sent_at = time.now
+        self._sent_at = now
         self._coming.append(item)
-        pair = self.other.address, self.address
-        self._free_at = max(self._free_at, time.now) + size / network.bandwidth(*pair)
         self._arrives = max(self._arrives, self._free_at + network.delay(self.latency, *pair))
         time.at(self._arrives, self._arrive)
 
@@ -234,17 +237,19 @@ class End:
         if network.parted(self.address, self.other.address):
             self._stuck += 1
             network.wait_for_mend(self)
-        elif self._coming:
+        elif self._coming:  # nothing is, when its sender lost power during a cut
             self._take_in(self._coming.popleft())
 
     def _take_in(self, item: bytes | None) -> None:
         if self.world.is_off():
-            if not self._network.is_off(self.address):
-                self.other._reset_soon()  # it has power again, and does not know this connection
+            if item and not self._network.is_off(self.address):
+                self.other._expect(RESET)  # it has power again, and does not know this connection
         elif self._closed or self._broken:
-            if item is not FIN:
-                self.other._reset_soon()
-        elif item is FIN:
+            if item:
+                self.other._expect(RESET)
+        elif item is RESET:
+            self.reset()
+        elif item == FIN:
             self.world.over(self, "closed by the other end")
         else:
             self._arrived.append(item)
@@ -252,8 +257,13 @@ class End:
                 self.world.readable(self)
 
     def send_again(self) -> None:
-        """The cut has ended: what waited comes after a while, in its order."""
+        """The cut has ended: what waited comes after a while, in its order; but nobody sends it
+        again for a machine that has lost power since."""
         time = self._network.time
+        if self.other.world.is_off():
+            self._stuck = 0
+            self._coming.clear()
+            return
         self._arrives = max(self._arrives, time.now + self._network.rng.uniform(0.0, RETRY))
         for _ in range(self._stuck):
             time.at(self._arrives, self._arrive)
@@ -262,11 +272,8 @@ class End:
     def machine_is_back(self) -> None:
         """This end's machine has power again, and knows nothing of this connection: if the other
         end has sent something since, that is sent again now, and answered by a reset."""
-        if self._in_buffer:
-            self.other._reset_soon()
-
-    def _reset_soon(self) -> None:
-        self._network.time.at(self._network.time.now + self.latency, self.reset)
+        if self._in_buffer > sum(map(len, self._arrived)):
+            self.other._expect(RESET)
 
     def reset(self) -> None:
         """Break the connection at this end; the other end is not told."""

@@ -29,7 +29,8 @@ class VirtualTime:
     def at(self, when: float, call, *arguments) -> None:
         """Have `call(*arguments)` made at this moment, or now if it has passed."""
         self._number += 1
-        heapq.heappush(self._heap, (max(when, self.now), self._number, call, arguments))
+        heapq.heappush(self._heap, (when if when > self.now else self.now, self._number,
+                                    call, arguments))
 
     def run(self, until: float) -> None:
         """Make all calls up to this moment. Spinning after 20,000 calls at one moment; the
@@ -43,22 +44,27 @@ class VirtualTime:
                 self._count_still(call, arguments)
             self.calls += 1
             call(*arguments)
-        self.now = max(self.now, until)
+        if until > self.now:
+            self.now, self._still = until, 0
 
     def _count_still(self, call, arguments) -> None:
         self._still += 1
         if self._still <= STILL_LIMIT - TALLIED:
+            return
+        if self._still == STILL_LIMIT - TALLIED + 1:
             self._tally.clear()
-        else:
-            self._tally[" ".join([name_of(call), *map(name_of, arguments)])] += 1
-        if self._still > STILL_LIMIT:
+        self._tally[name_of(call, arguments)] += 1
+        if self._still == STILL_LIMIT:
             [(name, times)] = self._tally.most_common(1)
             raise Spinning(f"{STILL_LIMIT} calls in a row while no time passed; {times} of the last "
                            f"{TALLIED} were {name}")
 
 
-def name_of(thing) -> str:
-    """How a call, or what it is about, is named to a reader: by its `label` if it has one."""
-    owner = getattr(thing, "__self__", thing)
-    label = getattr(owner, "label", None)
-    return label if label is not None else getattr(thing, "__qualname__", type(thing).__name__)
+def name_of(call, arguments: tuple) -> str:
+    """How a call is named to a reader: by the first `label` of what it is about or of whose method
+    it is, or else by the method."""
+    for thing in (*arguments, call):
+        label = getattr(getattr(thing, "__self__", thing), "label", None)
+        if label is not None:
+            return label
+    return call.__qualname__

@@ -56,7 +56,7 @@ class VirtualDuty:
         self.turns += 1
         answer = self._turn(self._world.now())
         if answer == NEVER:
-            self._over = True
+            self._over, self._due = True, NEVER
         elif answer is not None:
             self._set(answer)
 
@@ -124,11 +124,16 @@ class VirtualWorld:
         self._rng = rng
         self._clock = clock  # seconds by which the node's own clock is ahead
         self._lag = lag  # seconds at most until a thread runs whose time has come
-        self._ends: dict[End, None] = {}  # of all connections that are not over
+        self._ends: dict[End, None] = {}  # of all connections and dials that are not over
         self._over = False  # the node has ended
         self._off = False  # its machine lost power
         self._frozen = False
         self._waiting: dict[object, collections.deque] = {}  # while frozen: whom -> calls
+
+    @property
+    def label(self) -> str:
+        """How it is named to a reader."""
+        return f"the node {self.node.address}"
 
     # What a node asks for.
 
@@ -182,13 +187,14 @@ class VirtualWorld:
         self._frozen = True
 
     def thaw(self) -> None:
-        """The process goes on with what has waited, in an order that nobody can foresee."""
+        """The process goes on with what has waited, in an order that nobody can foresee, before
+        anything else happens to it."""
         self._frozen = False
         waiting, self._waiting = self._waiting, {}
         while waiting:
             whom = self._rng.choice(list(waiting))
             call, arguments = waiting[whom].popleft()
-            self._time.at(self.now(), self._do, whom, call, *arguments)
+            self._do(whom, call, *arguments)
             if not waiting[whom]:
                 del waiting[whom]
 
@@ -199,8 +205,8 @@ class VirtualWorld:
         return self._off
 
     def ends(self) -> list[End]:
-        """The ends of all its connections that are not over."""
-        return list(self._ends)
+        """The ends of all its connections that are not over; what is still dialled has none."""
+        return [end for end in self._ends if end.other is not None]
 
     # Calls of the node.
 
@@ -227,35 +233,36 @@ class VirtualWorld:
         """Send the first packet of a connection."""
         network, target = self.network, link.peer
         latency = network.new_latency()
-        here = End(network, self.node.address, self, latency)
+        end = End(network, self.node.address, self, latency)
+        end.link = link
+        self._ends[end] = None
         try:
-            link.attach(here)
+            link.attach(end)
         except ConnectionAbortedError as error:
-            self._undialled(link, error)
+            self._undialled(end, error)
             return
-        here.link = link
         there = network.delay(latency, self.node.address, target)
         limit = self.now() + self.node.settings.probe_limit
-        self._time.at(self.now() + there, self._arrive, link, here, limit, there)
+        self._time.at(self.now() + there, self._arrive, end, target, limit, there)
 
-    def _arrive(self, link, here: End, limit: float, way: float) -> None:
+    def _arrive(self, end: End, target, limit: float, way: float) -> None:
         """The first packet arrives: the kernel there answers, even for a frozen process."""
-        target, answered = link.peer, self.now() + way
+        answered = self.now() + way
         world = self.network.listener(target)
-        if here.is_closed():
-            self._give_up(self.now(), link, errno.ECONNABORTED)
-        elif (self.network.parted(self.node.address, target) or self.network.is_off(target)
+        if end.is_over():
+            return  # whoever dialled has given up
+        if (self.network.parted(self.node.address, target) or self.network.is_off(target)
                 or answered >= limit):
-            self._give_up(limit, link, errno.ETIMEDOUT)
+            self._give_up(limit, end, errno.ETIMEDOUT)
         elif world is None:
-            self._give_up(answered, link, errno.ECONNREFUSED)
+            self._give_up(answered, end, errno.ECONNREFUSED)
         else:
-            world.welcome(here, answered)
-            self._time.at(answered, self._do, here, self._connected, link, here)
+            world.welcome(end, answered)
+            self._time.at(answered, self._do, end, self._connected, end)
 
-    def _give_up(self, when: float, link, error: int) -> None:
+    def _give_up(self, when: float, end: End, error: int) -> None:
         """A dial fails at this moment."""
-        self._time.at(when, self._do, link, self._undialled, link,
+        self._time.at(when, self._do, end, self._undialled, end,
                       OSError(error, os.strerror(error)))
 
     def welcome(self, dialler: End, answered: float) -> None:
@@ -269,23 +276,25 @@ class VirtualWorld:
     def _accept(self, end: End, remote: tuple[str, int]) -> None:
         link = self.node.accept(end, remote)
         if link is None:
+            del self._ends[end]
             end.close()
             return
         end.link = link
         self._watch(end)
 
-    def _connected(self, link, end: End) -> None:
-        if link.ended:  # closed before there was a connection to shut down
-            self._undialled(link, ConnectionAbortedError(errno.ECONNABORTED, link.reason))
-            return
-        self._ends[end] = None
+    def _connected(self, end: End) -> None:
+        if end not in self._ends:
+            return  # it was closed or reset before anybody noticed that it was connected
+        link = end.link
         link.connected(*link.peer.dial)
         self.node.up(link)
         self._watch(end)
 
-    def _undialled(self, link, error: OSError) -> None:
-        self.node.fault(link, error)
-        self.node.ended(link)
+    def _undialled(self, end: End, error: OSError) -> None:
+        if end in self._ends:
+            del self._ends[end]
+            self.node.fault(end.link, error)
+            self.node.ended(end.link)
 
     # What connections tell.
 
@@ -303,36 +312,42 @@ class VirtualWorld:
 
     def _read(self, end: End) -> None:
         link = end.link
-        if link is None or link.ended:
-            return  # it was refused, or nobody wants to know any more
+        if link.ended:
+            return  # nobody wants to know any more
         try:
-            due = link.due()
-            if due is not None and due <= self.now():
-                raise WireError(link.lateness())
+            self._look_at_deadline(link)
             lines = link.take(end.read())
             if lines:
                 self.node.lines(link, lines)
-                if not link.ended:
-                    link.read_on()
+                link.read_on()
         except WireError as error:
             self.node.fault(link, error)
         if not link.ended:
             self._watch(end)
 
     def _flush(self, end: End) -> None:
-        if end.link is not None:
-            end.link.flush()
+        end.link.flush()
 
     def _end(self, end: End, reason: str) -> None:
-        if end in self._ends:
-            del self._ends[end]
-            if end.link is not None:
-                end.link.end_of_stream(reason)
-                self.node.ended(end.link)
-            else:
-                end.close()
+        if end not in self._ends:
+            return
+        del self._ends[end]
+        link = end.link
+        if not link.ended:
+            try:
+                self._look_at_deadline(link)
+            except WireError as error:
+                self.node.fault(link, error)
+        link.end_of_stream(reason)
+        self.node.ended(link)
 
     # Deadlines.
+
+    def _look_at_deadline(self, link) -> None:
+        """WireError when a line is overdue, also when it waits here: the reader comes too late."""
+        due = link.due()
+        if due is not None and due <= self.now():
+            raise WireError(link.lateness())
 
     def _watch(self, end: End) -> None:
         """Look at a link when a line is due; without a deadline there is nothing to look at, but
@@ -352,8 +367,9 @@ class VirtualWorld:
         link = end.link
         if link.ended:
             return
-        due = link.due()
-        if due is not None and due <= self.now():
-            self.node.fault(link, WireError(link.lateness()))
+        try:
+            self._look_at_deadline(link)
+        except WireError as error:
+            self.node.fault(link, error)
         else:
             self._watch(end)
