@@ -80,8 +80,10 @@ class _Play:
     # What happens.
 
     def _befall(self, accident: Accident) -> None:
-        """Let an accident happen, and be over later."""
+        """Let an accident happen, and be over later. Nothing befalls who does not live."""
         concerned = [frozenset(accident.who)] if accident.kind == "cut" else accident.who
+        if accident.kind not in ("start", "cut"):
+            concerned = [address for address in concerned if address in self.network.nodes]
         begin, end = self._both_halves(accident.kind, accident.number or 0)
         for whom in concerned:
             begin(whom)
