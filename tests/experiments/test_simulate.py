@@ -1,0 +1,66 @@
+"""`runner.py simulate`, as a user runs it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from gossip.proof import check
+from tests.tools.programs import ROOT
+
+
+def simulate(*arguments, hash_seed="0"):
+    return subprocess.run(
+        [sys.executable, "runner.py", "simulate", *map(str, arguments)], cwd=ROOT, text=True,
+        capture_output=True, stdin=subprocess.DEVNULL, timeout=300,
+        env={**os.environ, "PYTHONHASHSEED": hash_seed})
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_one_schedule_shows_its_accidents_the_proof_and_the_verdict(tmp_path):
+    shown = simulate("--schedule", 4, "--outputs", tmp_path)
+    lines = shown.stdout.splitlines()
+    assert shown.returncode == 0 and shown.stderr == ""
+    assert lines[0].startswith("schedule 4 seeds=") and "0.000 start 127.0.0.1:4000" in lines
+    assert [line.split()[0] for line in lines if line[:10].strip() in (
+        "broadcast", "once", "dead", "pieces", "threads", "verdict")] == [
+        "broadcast", "once", "dead", "pieces", "threads", "verdict"]
+    holds, proof = check.check_folder(tmp_path)  # the files are those of a live network
+    assert holds and proof in shown.stdout
+
+
+@pytest.mark.parametrize("number", [4, 8])
+def test_a_schedule_gives_the_same_bytes_whatever_the_hashes_are(number, tmp_path):
+    for folder, seed in ("one", "0"), ("other", "424"):
+        assert simulate("--schedule", number, "--outputs", tmp_path / folder,
+                        hash_seed=seed).returncode == 0
+    assert files(tmp_path / "one") == files(tmp_path / "other") != {}
+    simulate("--schedule", number + 1, "--outputs", tmp_path / "next")
+    assert files(tmp_path / "one") != files(tmp_path / "next")
+
+
+def test_peers_and_seeds_are_as_many_as_asked_for_and_only_accidents_before_the_end_are_shown(
+        tmp_path):
+    shown = simulate("--peers", 15, "--seeds", 2, "--schedule", 9, "--until", 12,
+                     "--outputs", tmp_path)
+    assert shown.returncode == 0 and "verdict    holds  12 simulated seconds" in shown.stdout
+    times = [float(line.split()[0]) for line in shown.stdout.splitlines()
+             if line[:1].isdigit()]
+    assert times == sorted(times) and times[-1] <= 12
+    assert len(list(tmp_path.glob("peer_*"))) == 15 and len(list(tmp_path.glob("seed_*"))) == 2
+
+
+def test_many_schedules_tell_how_many_held_and_how_fast():
+    shown = simulate("--schedules", 3, "--from", 20, "--gentle")
+    assert shown.returncode == 0 and shown.stdout.startswith("3 of 3 schedules held; ")
+
+
+@pytest.mark.parametrize("arguments", [["--schedule", "x"], ["--peers", 0], ["--until", -1],
+                                       ["--schedules", 0]])
+def test_a_wrong_flag_is_one_line_and_exit_code_two(arguments):
+    shown = simulate(*arguments)
+    assert shown.returncode == 2 and shown.stdout == "" and len(shown.stderr.splitlines()) <= 2
