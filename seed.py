@@ -7,11 +7,13 @@ in gossip/seeds/registry.py. What seed and peer share is in gossip/node/.
 
 Its threads: "listener" accepts connections; a "link reader" per connection reads its lines (it is
 called "prober" for a probe, "relay" for reports to another seed); "link flusher" sends what was not
-taken at once; "grace" removes peers that lost their connection and did not come back.
+taken at once; "lookout" removes peers that lost their connection and did not come back, and has
+those probed that have fallen silent.
 
 Left out on purpose: a seed keeps nothing on disk but its output file, and does not gossip.
 """
 
+import functools
 import random
 import sys
 import threading
@@ -32,6 +34,7 @@ from gossip.settings import Settings
 REGISTERED = "a registered peer"
 SEED = "a seed that is told"
 
+SILENT_ROUNDS = 3  # rounds without `register:` after which a registered peer is probed
 REPORTS_READ = 1_000  # dead reports per second that are looked at; more are only counted
 
 
@@ -56,13 +59,14 @@ class Seed(Node):
         self._reports = Budget(REPORTS_READ)
         self._verifying_lock = threading.Lock()  # guards _verifying
         self._verifying: dict[Link, Address] = {}  # newcomers that wait for the verdict
+        self._look_at = 0.0  # when to look for silent peers again; only the lookout uses it
 
     def settings_shown(self) -> str:
         return f"seeds={len(self.others) + 1}"
 
     def start_threads(self) -> None:
         self.world.begin()  # the listener and the link flusher
-        self.grace = self.keep("grace", self.end_grace)
+        self.lookout = self.keep("lookout", self.look_after_registrations)
 
     # Registration.
 
@@ -72,7 +76,7 @@ class Seed(Node):
         if address.ip != link.remote_ip:
             self.write_refusal(link.remote, f"{address} is not its IP")
             link.send(wire.registration_refused(f"{address.ip} is not your IP"))
-        elif self.registry.is_registered(address, link):
+        elif self.registry.heard(address, link, self.now()):
             link.send(wire.REGISTERED)
         elif link.role == REGISTERED and link.peer != address:
             self._refuse(link, address, f"this connection is {link.peer}'s")
@@ -112,7 +116,7 @@ class Seed(Node):
                 self.await_introduction(link)
             return
         self.introduced(link, REGISTERED, address)
-        older = self.registry.register(address, link)
+        older = self.registry.register(address, link, self.now())
         self.output.drain(self.registry.changes)
         if older is not None and older is not link:
             older.close("registered again")
@@ -227,7 +231,7 @@ class Seed(Node):
         else:
             self.counters.add("leaves in the name of others")
 
-    # Lost connections.
+    # Lost connections, and silent ones.
 
     def on_end(self, link: Link) -> None:
         with self._verifying_lock:
@@ -251,13 +255,29 @@ class Seed(Node):
             self._remove(address, row, "gone")
             return
         self.registry.spare(address, row, self.now() + self.settings.grace)
-        self.grace.hurry()
+        self.lookout.hurry()
 
-    def end_grace(self, now: float) -> float | None:
-        """A turn: remove peers that lost their connection and did not come back in time."""
+    def look_after_registrations(self, now: float) -> float:
+        """A turn: remove peers that lost their connection and did not come back in time; once a
+        round, have those probed that have said nothing for three."""
         for address, row in self.registry.outstayed(now):
             self._remove(address, row, "gone")
-        return self.registry.next_at()
+        if self._look_at <= now:
+            interval = self.settings.liveness_interval
+            self._look_at = now + interval
+            for address, row, link in self.registry.silent(now - SILENT_ROUNDS * interval, now):
+                self.prober.ask(address, functools.partial(self._judge_silent, address, row, link))
+        back_by = self.registry.next_at()
+        return self._look_at if back_by is None else min(back_by, self._look_at)
+
+    def _judge_silent(self, address: Address, row, link: Link, alive: bool | None) -> None:
+        """A silent peer was probed. One that lives hears from this seed: if its end of the
+        connection is dead, the connection breaks, and `on_end` follows."""
+        silent = self.registry.probed(row)
+        if alive is False and silent:
+            self._remove(address, row, "gone")
+        elif alive and self.registry.heard(address, link, self.now()):
+            link.send(wire.REGISTERED)
 
     def status(self) -> dict[str, object]:
         """Counts of what there is and of everything that was dropped."""

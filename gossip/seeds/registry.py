@@ -1,8 +1,9 @@
 """The registry: which peers a seed lists, over which connections, and which it lately removed.
 
 Rules only. A row stands for one verified registration. A probe takes time, and its verdict is
-about the row that it was made for: a newer row of the same address stays. Every change of the
-list is an event in `changes`, in order.
+about the row that it was made for: a newer row of the same address stays. A peer repeats
+`register:` every round, so a row also says when that was last. Every change of the list is an event
+in `changes`, in order.
 """
 
 import collections
@@ -15,12 +16,14 @@ REMEMBERED = 10_000  # addresses kept of those that were removed, and of those t
 
 
 class _Listing:
-    __slots__ = ("link", "grace_until", "told")
+    __slots__ = ("link", "grace_until", "told", "heard", "probed_at")
 
-    def __init__(self, link):
+    def __init__(self, link, now: float):
         self.link = link  # None: the connection is lost, but the peer may come back
         self.grace_until = 0.0  # until when it may, if its connection is lost
         self.told = -1  # how many addresses the list had that it was sent last
+        self.heard = now  # when it last said `register:`, or answered a probe
+        self.probed_at: float | None = None  # since when it is probed because it was silent
 
 
 class Registry:
@@ -34,11 +37,11 @@ class Registry:
         self._removed: collections.OrderedDict = collections.OrderedDict()  # -> [when, passed on]
         self._told: collections.OrderedDict = collections.OrderedDict()  # address -> when
 
-    def register(self, address: Address, link):
+    def register(self, address: Address, link, now: float):
         """List a verified peer; return the link of an older registration, or None."""
         with self._lock:
             old = self._rows.get(address)
-            self._rows[address] = _Listing(link)
+            self._rows[address] = _Listing(link, now)
             self._removed.pop(address, None)
             self._told.pop(address, None)
             self.changes.append(f"registered:{address}")
@@ -49,6 +52,33 @@ class Registry:
         with self._lock:
             row = self._rows.get(address)
             return row is not None and row.link is link
+
+    def heard(self, address: Address, link, now: float) -> bool:
+        """A peer has said `register:` again, or has answered a probe: note that; return whether
+        it is listed over exactly this link."""
+        with self._lock:
+            row = self._rows.get(address)
+            if row is None or row.link is not link:
+                return False
+            row.heard = now
+            return True
+
+    def silent(self, since: float, now: float) -> list[tuple[Address, _Listing, object]]:
+        """The registrations, with their links, from which nothing was heard after `since`. They
+        are to be probed: until `probed` is called with its row, none is named again."""
+        with self._lock:
+            found = [(address, row, row.link) for address, row in self._rows.items()
+                     if row.link is not None and row.probed_at is None and row.heard <= since]
+            for _, row, _ in found:
+                row.probed_at = now
+            return found
+
+    def probed(self, row) -> bool:
+        """The probe of a silent registration is over; return whether it was silent meanwhile."""
+        with self._lock:
+            silent = row.heard < row.probed_at
+            row.probed_at = None
+            return silent
 
     def row(self, address: Address):
         """The present row of an address, for `remove`; None when it is not listed."""

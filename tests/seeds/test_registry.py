@@ -7,9 +7,9 @@ from tests.tools.fakes import FakeLink, peer
 
 def test_the_registry_removes_a_registration_not_its_successor():
     registry, first, second = Registry(Settings()), FakeLink(), FakeLink()
-    assert registry.register(peer(1), first) is None
+    assert registry.register(peer(1), first, 0.0) is None
     row = registry.row(peer(1))
-    assert registry.register(peer(1), second) is first
+    assert registry.register(peer(1), second, 0.0) is first
     assert registry.remove(peer(1), row, "dead", 0.0) == (False, None)
     assert registry.lost(peer(1), first) is None
     row = registry.lost(peer(1), second)
@@ -23,10 +23,35 @@ def test_the_registry_removes_a_registration_not_its_successor():
 def test_a_report_is_passed_on_once_per_removal_and_told_once_a_minute():
     registry = Registry(Settings())
     for _ in range(2):
-        registry.register(peer(1), FakeLink())
+        registry.register(peer(1), FakeLink(), 0.0)
         assert not registry.may_pass_on(peer(1))
         registry.remove(peer(1), registry.row(peer(1)), "gone", 0.0)
         assert registry.lately_removed(peer(1), 10.0)
         assert registry.may_pass_on(peer(1)) and not registry.may_pass_on(peer(1))
     assert registry.may_tell(peer(2), 0.0) and not registry.may_tell(peer(2), 59.0)
     assert registry.may_tell(peer(2), 60.0) and not registry.lately_removed(peer(2), 0.0)
+
+
+def test_a_silent_registration_is_named_once_until_its_probe_is_over():
+    registry, link = Registry(Settings()), FakeLink()
+    registry.register(peer(1), link, 0.0)
+    registry.register(peer(2), FakeLink(), 5.0)
+    row = registry.row(peer(1))
+    assert registry.silent(-1.0, 9.0) == []
+    assert registry.silent(4.0, 10.0) == [(peer(1), row, link)]
+    assert registry.silent(4.0, 20.0) == []
+    assert registry.probed(row)
+    assert registry.silent(4.0, 20.0) == [(peer(1), row, link)]
+    assert registry.heard(peer(1), link, 20.0)
+    assert not registry.probed(row)  # it said something meanwhile
+    assert [address for address, _, _ in registry.silent(19.0, 30.0)] == [peer(2)]
+    assert not registry.heard(peer(1), FakeLink(), 40.0) and not registry.heard(peer(3), link, 40.0)
+    assert registry.silent(20.0, 40.0) == [(peer(1), row, link)]
+
+
+def test_a_registration_whose_connection_broke_is_not_silent_as_well():
+    registry, link = Registry(Settings()), FakeLink()
+    registry.register(peer(1), link, 0.0)
+    registry.lost(peer(1), link)
+    assert registry.silent(100.0, 100.0) == []
+    assert not registry.heard(peer(1), link, 100.0)

@@ -30,13 +30,15 @@ class Net:
         self.ends: list = []  # hand-made ends, closed with the rest
         self.seed_addresses: list[Address] = []
 
-    def seeds(self, count: int) -> list[Seed]:
+    def seeds(self, count: int, **changes) -> list[Seed]:
         """Start seeds that know each other."""
         self.seed_addresses = free_addresses(count)
-        return [self.seed(address) for address in self.seed_addresses]
+        return [self.seed(address, **changes) for address in self.seed_addresses]
 
-    def seed(self, address: Address) -> Seed:
-        return self._start(Seed, address, {})
+    def seed(self, address: Address, **changes) -> Seed:
+        """Start a seed. Its rounds are those of the program, as ends in the hands of a test do not
+        repeat `register:`."""
+        return self._start(Seed, address, {"liveness_interval": 13.0, **changes})
 
     def peer(self, address: Address | None = None, **changes) -> Peer:
         """Start a peer; changes are to the fast settings."""

@@ -1,0 +1,127 @@
+"""A registration that falls silent although its connection stands: its peer is probed."""
+
+import signal
+
+from gossip.liveness.prober import Prober
+from tests.tools.files import count, events, wait_event
+from tests.tools.hands import FakePeer
+from tests.tools.ports import free_address
+from tests.tools.programs import Program, write_config
+from tests.tools.waiting import wait_until
+
+ROUND = 0.3  # seconds
+
+
+class Counting(FakePeer):
+    """Counts the connections on which it was asked for a sign of life."""
+
+    requests = 0
+
+    def reply(self, line):
+        self.requests += line.startswith("Liveness Request:")
+        return super().reply(line)
+
+
+def registered(net, seed, fake):
+    end = net.dial(seed)
+    end.say(f"register:{fake.address}")
+    assert end.hear() == "registered successfully"
+    return end
+
+
+def counting(net):
+    fake = Counting(free_address())
+    net.ends.append(fake)
+    return fake
+
+
+def test_who_is_silent_and_does_not_answer_is_gone(net):
+    seed, = net.seeds(1, liveness_interval=ROUND)
+    silent, other = net.fake(), net.peer()
+    end = registered(net, seed, silent)
+    wait_event(other, "registered:")
+    silent.answers = False
+    assert wait_event(seed, f"removed:{silent.address}:gone")
+    assert end.hear_end()
+    assert seed.registry.addresses() == [other.address] and count(seed, "removed:") == 1
+
+
+def test_who_is_silent_and_answers_stays_and_is_told_so_on_its_connection(net):
+    seed, = net.seeds(1, liveness_interval=ROUND)
+    fake = counting(net)
+    end = registered(net, seed, fake)
+    for _ in range(2):
+        before = fake.requests
+        assert end.hear() == "registered successfully"
+        assert fake.requests == before + 1
+    assert count(seed, "removed:") == 0 and count(seed, "registered:") == 1
+
+
+def test_who_repeats_register_is_not_probed_again(net):
+    seed, = net.seeds(1, liveness_interval=3600.0)
+    fake = counting(net)
+    end = registered(net, seed, fake)
+    end.say(f"register:{fake.address}")
+    assert end.hear() == "registered successfully"
+    heard = seed.registry.row(fake.address).heard
+    seed._look_at = 0.0
+    seed.look_after_registrations(heard + 3 * 3600.0 - 1)
+    assert fake.requests == 1
+    seed._look_at = 0.0
+    seed.look_after_registrations(heard + 3 * 3600.0 + 1)
+    assert end.hear() == "registered successfully" and fake.requests == 2
+
+
+def test_a_seed_looks_for_silence_once_a_round(net):
+    seed, = net.seeds(1, liveness_interval=3600.0)
+    later = seed.now() + 10_000.0
+    assert seed.look_after_registrations(later) == later + 3600.0
+    assert seed.look_after_registrations(later + 3599.0) == later + 3600.0
+    assert seed.look_after_registrations(later + 3600.0) == later + 7200.0
+
+
+def test_who_could_not_be_probed_is_probed_in_a_later_round(net):
+    seed, = net.seeds(1, liveness_interval=ROUND)
+    silent = net.fake()
+    registered(net, seed, silent)
+    silent.answers = False
+    in_vain = []
+
+    def probe(address, verdict):
+        if len(in_vain) == 3:
+            seed.probe(address, verdict)
+        else:
+            in_vain.append(address)
+            verdict(None)
+
+    seed.prober = Prober(probe, 1, 1)
+    assert wait_event(seed, f"removed:{silent.address}:gone")
+    assert in_vain == [silent.address] * 3
+
+
+def test_a_peer_that_speaks_while_it_is_probed_stays(net):
+    seed, = net.seeds(1, liveness_interval=1.0, probe_limit=1.0, probe_tries=1)
+    fake = counting(net)
+    end = registered(net, seed, fake)
+    fake.answers = False
+    wait_until(lambda: fake.requests == 2, what="the probe of a silent peer")
+    end.say(f"register:{fake.address}")
+    assert end.hear() == "registered successfully"
+    row = seed.registry.row(fake.address)
+    wait_until(lambda: row.probed_at is None, what="the end of the probe")
+    assert seed.registry.row(fake.address) is row and count(seed, "removed:") == 0
+
+
+def test_a_frozen_peer_without_neighbours_is_gone_and_comes_back(net):
+    seed, = net.seeds(1, liveness_interval=ROUND)
+    config, address = write_config(net.folder, net.seed_addresses), free_address()
+    with Program("peer.py", address.port, "--config", config, "--outputs", net.folder, "--quiet",
+                 "--gossip-count", 0, "--liveness-interval", ROUND) as frozen:
+        wait_event(seed, f"registered:{address}")
+        frozen.process.send_signal(signal.SIGSTOP)
+        assert wait_event(seed, f"removed:{address}:gone")
+        frozen.process.send_signal(signal.SIGCONT)
+        wait_until(lambda: count(seed, f"registered:{address}") == 2)
+        frozen.type("quit\n")
+        assert frozen.finish()[0] == 0
+    assert events(seed)[-1] == f"removed:{address}:left"
