@@ -181,7 +181,7 @@ class Judge:
         lives = {self.network.life(peer.address): peer.address for peer in peers}
         return [f"{lives[one]} and {lives[other]} were neighbours, and are in different pieces"
                 for one, other in self._met if one in lives and other in lives
-                and graph.piece_of(lives[one]) != graph.piece_of(lives[other])]
+                and not graph.joined(lives[one], lives[other])]
 
     def _graph(self) -> Pieces:
         """The living peers and their links."""
@@ -196,10 +196,9 @@ class Judge:
 
     def in_pieces(self) -> list[list]:
         """The living peers, piece by piece."""
-        graph, pieces = self._graph(), {}
-        for peer in self.network.peers():
-            pieces.setdefault(graph.piece_of(peer.address), []).append(peer)
-        return list(pieces.values())
+        peers = {peer.address: peer for peer in self.network.peers()}
+        return [[peers[address] for address in sorted(piece)]
+                for piece in sorted(self._graph().all(), key=min)]
 
     def links(self) -> list[str]:
         """Every link of neighbours stands at both ends and is the same."""

@@ -4,12 +4,14 @@ Every row of the proof is a function from `Proof` to a `Row`. The rows about mes
 delivery.py, the rows about deaths in deaths.py, the others here.
 """
 
+import itertools
 import pathlib
 
 from gossip.proof import deaths, delivery, graph
 from gossip.proof.degrees import PowerLaw
-from gossip.proof.evidence import PROBE_TIME, Proof, Row
+from gossip.proof.evidence import Proof, Row
 from gossip.proof.records import Records
+from gossip.proof.runs import PROBE_TIME
 
 SHOWN = 5  # failures of one row that are shown
 
@@ -36,7 +38,8 @@ def degrees(proof: Proof) -> Row:
 
 
 def pieces(proof: Proof) -> Row:
-    """How long the graph was in several pieces; it fails if the graph stays so for too long."""
+    """How long the graph was in several pieces; it fails if the graph stays so for too long, unless
+    no two of different pieces ever had to meet, as no seed was up (company.py)."""
     end = graph.end_of(proof.records)
     history = graph.history(proof.records)
     if not history:
@@ -54,10 +57,19 @@ def pieces(proof: Proof) -> Row:
     failures = []
     patience = max((run.setting("liveness-misses") + 3) * run.setting("liveness-interval")
                    for run in proof.peers) + PROBE_TIME
-    if history[-1][1] > 1 and end - spans[-1].begin > patience:
+    if (history[-1][1] > 1 and end - spans[-1].begin > patience
+            and _had_to_meet(proof, graph.pieces_at_end(proof.records))):
         failures = [f"the graph is in {history[-1][1]} pieces at the end, and has been in more "
                     f"than one for {end - spans[-1].begin:.0f} s"]
     return Row("pieces", not failures, figures, failures)
+
+
+def _had_to_meet(proof: Proof, apart: list[set[str]]) -> bool:
+    """Whether two peers of different pieces had to be in one."""
+    runs = {run.address: run for run in proof.peers}
+    return any(proof.company.had_to_meet(runs[one], runs[other])
+               for first, second in itertools.combinations(apart, 2)
+               for one in first for other in second)
 
 
 def threads(proof: Proof) -> Row:

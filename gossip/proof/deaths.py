@@ -2,8 +2,15 @@
 
 import bisect
 
-from gossip.proof.evidence import PROBE_TIME, Proof, Row, quantile
-from gossip.proof.runs import PeerRun
+from gossip.proof.company import ON_ITS_WAY
+from gossip.proof.evidence import Proof, Row, quantile
+from gossip.proof.runs import PROBE_TIME, PeerRun, SeedRun
+from gossip.settings import Settings
+
+SEED_PROBES = Settings().probe_tries * PROBE_TIME  # seconds that a seed may probe whom it removes
+
+# Reasons for which a neighbour is parted with, and its rounds are not counted any more.
+PARTED = {"left", "full", "given up", "told dead", "silent, but alive"}
 
 
 def liveness(proof: Proof) -> Row:
@@ -32,13 +39,17 @@ def dead(proof: Proof) -> Row:
 
 def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
     """The failures after a death; and for each seed that did what it should, the seconds from the
-    last line of the dead peer until the seed had heard of the death and removed the peer."""
+    last line of the dead peer until the seed had heard of the death and removed the peer.
+
+    A seed that listed the peer has to remove it, unless the seed ended before it could know, or
+    while it probed; if it told others of the death it knew. It has to hear of the death if a
+    finder was registered with it, or if another seed heard and had the time to tell it; but not
+    across a cut (reach.py).
+    """
     failures, delays = [], []
     found = found_dead(proof, run)
-    interval = run.setting("liveness-interval")
-    due = run.last + (run.setting("liveness-misses") + 1) * interval + PROBE_TIME
-    if not found and not any(other.had_link(run.address, run.last) and other.last >= due
-                             for other in proof.peers):
+    known = min(found) if found else _due(run, run.last)
+    if not found and not any(_had_to_find(other, run) for other in proof.peers):
         return [], []  # no neighbour lived long enough to find out
     missing = run.registered - {seed.address for seed in proof.seeds}
     failures += [f"{run.address} died, and there is no file of seed {seed} to tell more"
@@ -46,24 +57,26 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
     for seed in proof.seeds:
         listed = [at for at, peer in seed.registered if peer == run.address and at <= run.last]
         left = [at for at, peer, _ in seed.removed if peer == run.address and at < run.last]
-        if not listed or (left and max(left) > max(listed)) or seed.last < run.last:
+        end = proof.company.reach.end_of(seed)
+        if not listed or (left and max(left) > max(listed)) or end < run.last:
             continue
         removed = [at for at, peer, _ in seed.removed
                    if peer == run.address and at >= max(listed) and at >= run.last]
-        reported = [at for at, peer, _ in seed.reports
-                    if peer == run.address and at >= run.last]
-        if found and not reported and seed.last < min(found):
-            continue  # the seed had ended before anybody could report to it
-        if removed and bool(reported) == bool(found):
-            delays.append(max(removed[0], reported[0] if reported else 0) - run.last)
-            continue
-        wanted = "removed it" if not removed else "heard of it"
-        if removed and not found:
+        reported = _reported(seed, run)
+        told = any(max(seed.first, run.last) <= at <= end + ON_ITS_WAY
+                   for at in proof.told.get((seed.address, run.address), ()))
+        if not removed:
+            if told or end >= max([known, *reported[:1]]) + SEED_PROBES:
+                failures.append(f"{run.address} died {proof.newest - run.last:.0f} s before the "
+                                f"newest line, and seed {seed.address} has not removed it (yet)")
+        elif reported and not any(run.address in other.dead for other in proof.peers):
             failures.append(f"{run.address} was reported dead to seed {seed.address}, "
                             f"but no peer found it dead")
-            continue
-        failures.append(f"{run.address} died {proof.newest - run.last:.0f} s before the newest "
-                        f"line, and seed {seed.address} has not {wanted} (yet)")
+        elif not reported and (told or _had_to_hear(proof, seed, run)):
+            failures.append(f"{run.address} died {proof.newest - run.last:.0f} s before the "
+                            f"newest line, and seed {seed.address} has not heard of it (yet)")
+        else:
+            delays.append(max(removed[0], *reported[:1], 0.0) - run.last)
     return failures, delays
 
 
@@ -73,10 +86,47 @@ def found_dead(proof: Proof, run: PeerRun) -> list[float]:
             if other.dead.get(run.address, 0) >= run.last]
 
 
+def _due(run: PeerRun, since: float) -> float:
+    """When a neighbour has to have found a peer dead that has been silent since a time."""
+    rounds = run.setting("liveness-misses") + 1
+    return since + rounds * run.setting("liveness-interval") + PROBE_TIME
+
+
+def _had_to_find(other: PeerRun, run: PeerRun) -> bool:
+    """Whether a peer was the dead one's neighbour, and awake for long enough to find it dead."""
+    if not other.had_link(run.address, run.last):
+        return False
+    return (other.links[run.address][-1].reason not in PARTED
+            and other.last >= _due(run, max(run.last, other.woke or 0.0)))
+
+
+def _reported(seed: SeedRun, run: PeerRun) -> list[float]:
+    return [at for at, peer, _ in seed.reports if peer == run.address and at >= run.last]
+
+
+def _had_to_hear(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
+    """Whether a report of a death had to come to a seed, from a peer that found it or from another
+    seed."""
+    reach = proof.company.reach
+    finders = [(other, other.dead[run.address]) for other in proof.peers
+               if other.dead.get(run.address, 0) >= run.last]
+    finders = [(other, at) for other, at in finders if reach.end_of(seed) > at + ON_ITS_WAY
+               and any(begin <= at < end for begin, end in reach.of(other)[seed.address])]
+    if any(other.is_registered(seed.address, at) for other, at in finders):
+        return True
+    tellers = [(teller, heard[0]) for teller in proof.seeds if (heard := _reported(teller, run))]
+    return bool(finders) and any(
+        min(map(reach.end_of, (teller, seed))) > heard + SEED_PROBES + ON_ITS_WAY
+        for teller, heard in tellers)
+
+
 def _living_removed(proof: Proof) -> list[str]:
     """Failures: a seed removed a peer as dead, although the peer wrote lines before and after.
 
-    It is no failure if the peer was cut off from the reporter, which then could not know better.
+    It is no failure if the peer was cut off from the reporter, which then could not know better:
+    no sign of life led from one to the other in the interval before the reporter's last probe
+    began. Whether a cut was mended during that probe, or during the seed's, does not count. A
+    peer that is removed as `gone` is not looked at: its connection to the seed had ended.
     """
     failures = []
     for seed in proof.seeds:
@@ -84,12 +134,24 @@ def _living_removed(proof: Proof) -> list[str]:
             for run in proof.peers:
                 interval = run.setting("liveness-interval")
                 if (reason == "dead" and run.address == peer
-                        and run.first <= at - interval and run.last > at + interval):
-                    reporters = {who for when, whom, who in seed.reports
-                                 if whom == peer and when <= at}
-                    if reporters & _in_touch(proof, peer, at - interval, at):
-                        failures.append(f"seed {seed.address} removed {peer}, which lived")
+                        and run.first <= at - interval and run.last > at + interval
+                        and any(who in _in_touch(proof, peer, probed - interval, probed)
+                                for who, probed in _probes(proof, seed, peer, at))):
+                    failures.append(f"seed {seed.address} removed {peer}, which lived")
     return failures
+
+
+def _probes(proof: Proof, seed: SeedRun, peer: str, removed: float) -> list[tuple[str, float]]:
+    """Who reported a peer that was then removed, and when the reporter's last probe began."""
+    listed = max((at for at, who in seed.registered if who == peer and at <= removed), default=0.0)
+    probes = []
+    for heard, whom, who in seed.reports:
+        if whom == peer and listed <= heard <= removed:
+            found = max((at for run in proof.peers if run.address == who
+                         for at, dead in run.found_dead if dead == peer and at <= heard),
+                        default=heard)  # a report that another seed passed on comes later
+            probes.append((who, found - PROBE_TIME))
+    return probes
 
 
 def _in_touch(proof: Proof, peer: str, begin: float, end: float) -> set[str]:

@@ -6,11 +6,10 @@ have been on its way.
 
 import bisect
 
-from gossip.proof.evidence import PROBE_TIME, Proof, Row, quantile
+from gossip.proof.company import ON_ITS_WAY
+from gossip.proof.evidence import Proof, Row, quantile
 from gossip.proof.records import Records
-from gossip.proof.runs import PeerRun
-
-ON_ITS_WAY = 1.0  # seconds before the end of a run in which it may miss a message
+from gossip.proof.runs import PROBE_TIME, PeerRun
 
 
 def gossips(proof: Proof) -> Row:
@@ -32,7 +31,21 @@ def gossips(proof: Proof) -> Row:
 
 
 def broadcast(proof: Proof) -> Row:
-    """Every message reached every run that was up when the message was generated, or later."""
+    """Every message reached every run that was up when the message was generated, or later.
+
+    Where runs lack a message, it is looked for a place where the message had to go on and did not.
+    It had to go from a run that has it to one that lacks it
+
+    - if both are up, and are, or had to be, in one piece of the graph;
+    - if one of them has ended, and the two were neighbours in contact for more than a second after
+      the first had the message: whoever leaves says goodbye after its messages, on the same links,
+      and a connection that is closed tells that it was not cut;
+    - if one of them has ended without a neighbour in all that time, although both could reach a
+      seed for long enough to meet.
+
+    Without such a place the message is lost: all that had it died with it, left before they met
+    anybody, were cut off, or no seed was up that could have brought the others together.
+    """
     failures, lost = [], []
     holders: dict[str, list[PeerRun]] = {message: [] for message in proof.origin}
     for run in proof.peers:
@@ -46,10 +59,14 @@ def broadcast(proof: Proof) -> Row:
         if proof.is_dead(origin) and all(map(proof.is_dead, runs)):
             lost.append(f"{message} is lost with its dead origin")
             continue
-        for run in proof.peers:
-            if run is not origin and message not in run.received:
-                if not _excused(proof, message, run, [origin, *runs]):
-                    failures.append(f"{message} did not reach {proof.name(run)}")
+        lacking = [run for run in proof.peers
+                   if run is not origin and message not in run.received
+                   and not _excused(proof, message, run, [origin, *runs])]
+        if _stuck(proof, message, [origin, *runs], lacking):
+            failures += [f"{message} did not reach {proof.name(run)}" for run in lacking]
+        elif lacking:
+            lost.append(f"{message} had no way to {proof.name(lacking[0])}"
+                        + (f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""))
     missing = len(failures)
     failures += _altered(proof)
     delivered = sum(len(run.received) for run in proof.peers)
@@ -63,7 +80,8 @@ def broadcast(proof: Proof) -> Row:
 
 
 def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -> bool:
-    """Whether the run may lack the message: the run ended too soon, or began too late."""
+    """Whether the run may lack the message, whoever has it: the run ended too soon, or began too
+    late, or was frozen until shortly before its end."""
     made = proof.origin[message].generated[message]
     if made < run.first:  # the run began later, and can get only what others still keep
         newer = bisect.bisect(proof.times, run.first) - bisect.bisect(proof.times, made)
@@ -72,18 +90,35 @@ def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -
             return True
     if not proof.has_ended(run):
         return False
-    end = run.left or run.last
-    if run.first_linked is None:
-        return not _had_company(proof, run, end)
-    return end - max(made, run.first_linked) < ON_ITS_WAY
+    end = proof.company.end_of(run)
+    if run.woke is not None and made < run.woke and end - run.woke < _rejoining(run):
+        return True
+    return end - max(made, run.first_linked or 0.0) < ON_ITS_WAY
 
 
-def _had_company(proof: Proof, run: PeerRun, end: float) -> bool:
-    """Whether another peer was up beside the run for long enough that they should have met."""
-    patience = 2 * run.setting("liveness-interval") + PROBE_TIME
-    return any(other.address != run.address
-               and min(end, other.last) - max(run.first, other.first) > patience
-               for other in proof.peers)
+def _rejoining(run: PeerRun) -> float:
+    """Seconds that a peer which was called dead while it was frozen may need to join again."""
+    return 2 * run.setting("liveness-interval") + PROBE_TIME
+
+
+def _stuck(proof: Proof, message: str, holders: list[PeerRun], lacking: list[PeerRun]) -> bool:
+    """Whether there is a place where the message had to go on and did not."""
+    return any(_had_to_go(proof, holder, holder.has_since(message), run)
+               for run in lacking for holder in holders)
+
+
+def _had_to_go(proof: Proof, holder: PeerRun, had: float, run: PeerRun) -> bool:
+    """Whether a message had to go from a run that had it at a time to another run; the rule is
+    told in `broadcast`."""
+    company = proof.company
+    if not proof.has_ended(holder) and not proof.has_ended(run):
+        return company.had_to_meet(holder, run)
+    if any(end - max(had, begin) >= ON_ITS_WAY for begin, end in company.contacts(holder, run)):
+        return True
+    alone = [since for one in (holder, run)
+             if (since := company.alone_since(one, had)) is not None]
+    return (bool(alone) and company.had_time_to_meet(holder, run, min(alone))
+            and min(map(company.end_of, (holder, run))) - had >= ON_ITS_WAY)
 
 
 def _altered(proof: Proof) -> list[str]:

@@ -8,10 +8,9 @@ import collections
 import time
 from typing import NamedTuple
 
+from gossip.proof.company import Company
 from gossip.proof.records import Records
 from gossip.proof.runs import PeerRun
-
-PROBE_TIME = 2.0  # seconds that the last probe of a silent neighbour may take
 
 
 class Row(NamedTuple):
@@ -32,8 +31,13 @@ class Proof:
         self.peers = records.peers
         self.seeds = records.seeds
         self.newest = records.newest()
+        self.company = Company(records)
         self.origin = {message: run for run in self.peers for message in run.generated}
         self.lives = collections.Counter(run.address for run in self.peers)
+        self.told = collections.defaultdict(list)  # (seed, dead peer) -> when the seed told a peer
+        for run in self.peers:
+            for at, seed, dead in run.told:
+                self.told[seed, dead].append(at)
         self.times = sorted(run.generated[m] for m, run in self.origin.items())
 
     def is_dead(self, run: PeerRun) -> bool:

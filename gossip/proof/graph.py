@@ -76,6 +76,15 @@ def end_of(records: Records) -> float:
 
 def history(records: Records) -> list[tuple[float, int]]:
     """(time, number of pieces from then on), one for every change of that number."""
+    return _replay(records)[0]
+
+
+def pieces_at_end(records: Records) -> list[set[str]]:
+    """The peers of each piece when the network ended."""
+    return _replay(records)[1].all()
+
+
+def _replay(records: Records) -> tuple[list[tuple[float, int]], Pieces]:
     end, newest = end_of(records), records.newest()
     events = []
     for run in records.peers:
@@ -97,7 +106,7 @@ def history(records: Records) -> list[tuple[float, int]]:
             counts.pop()
         if not counts or counts[-1][1] != len(pieces):
             counts.append((at, len(pieces)))
-    return counts
+    return counts, pieces
 
 
 def _apply(pieces: Pieces, said: dict[str, set[str]], peer: str, other: str | None,

@@ -24,9 +24,13 @@ class Pieces:
     def __contains__(self, node: Hashable) -> bool:
         return node in self._links
 
-    def piece_of(self, node: Hashable) -> int:
-        """The number of the piece that a node belongs to."""
-        return self._piece[node]
+    def joined(self, one: Hashable, other: Hashable) -> bool:
+        """Whether two nodes are in one piece."""
+        return self._piece[one] == self._piece[other]
+
+    def all(self) -> list[set]:
+        """The nodes of each piece."""
+        return [set(nodes) for nodes in self._members.values()]
 
     def add(self, node: Hashable) -> None:
         """Put in a node, a piece by itself."""

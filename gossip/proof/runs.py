@@ -14,9 +14,12 @@ _GOSSIP = re.compile(r"gmessage:[0-9.]+:((?:[0-9.]+|\[[^\]]*\]):[0-9]+:[0-9]+:[0
                      re.DOTALL)
 _BY_GENERATOR = re.compile("message [0-9]+")
 CHAT_SILENCE = 3.0  # seconds of silence, while others write, that mean a chat server is dead
+PROBE_TIME = Settings().probe_limit  # seconds that the last probe of a silent neighbour may take
+ASLEEP = 0.5  # seconds by which a duty has to be late to tell that its peer was frozen
 
 _ADDRESS = r"((?:[0-9.]+|\[[^\]]*\]):[0-9]+)"
 _DEAD = re.compile(rf"Dead Node:{_ADDRESS}:[0-9.]+:{_ADDRESS}")
+_BY_SEED = re.compile(rf"{_ADDRESS}:(.*)", re.DOTALL)
 
 
 class Delivery(NamedTuple):
@@ -26,6 +29,21 @@ class Delivery(NamedTuple):
     at: float
     source: str
     mark: int
+
+
+class Linked(NamedTuple):
+    """A time in which a run called another peer its neighbour, and why that ended."""
+
+    begin: float
+    end: float  # infinity when the file does not tell an end
+    reason: str = ""
+
+
+class Registered(NamedTuple):
+    """What a run says of a seed: that it is registered there, or why it is not (any more)."""
+
+    at: float
+    lost: str | None  # None: registered
 
 
 class PeerRun:
@@ -38,22 +56,28 @@ class PeerRun:
         self.ended: str | None = None  # the reason in its `stopped:` line, like quit
         self.superseded = False  # the peer was started again
         self.left: float | None = None  # when it began to leave
-        self.asleep = 0.0  # seconds of long gaps in its file: it was frozen, or silent
+        self.asleep = 0.0  # seconds in which it was frozen, or silent, by gaps in its file
+        self.woke: float | None = None  # when it last woke, with neighbours that it had not asked
+        self._gap = (at, at)  # the last gap in its file that `asleep` does not contain
+        self._spoke = at  # when the generator made its last message
         self.generated: dict[str, float] = {}  # message (IP:PORT:RUN:NUMBER) -> when
         self.by_generator = 0  # how many of them the generator made
         self.received: dict[str, Delivery] = {}
         self.marks: dict[str, int] = {}  # message generated -> hash of its line
         self.registered: set[str] = set()  # seeds
+        self.registrations: dict[str, list[Registered]] = {}  # seed -> what it says of it, in order
         self.repeated: list[str] = []  # messages generated or received once more
         self.linked: set[str] = set()  # neighbours now
         self.changes: list[tuple[float, str, bool]] = []  # when a link to whom came (True) or went
         self.degrees: list[tuple[float, int]] = []  # when, number of neighbours from then on
         self.ever_linked: set[str] = set()
-        self.unlinked: dict[str, float] = {}  # earlier neighbour -> when its last link ended
+        self.links: dict[str, list[Linked]] = {}  # neighbour, also an earlier one -> its links
         self.first_linked: float | None = None
         self.requests = self.misses = 0
         self.replies: list[tuple[float, str]] = []  # when which neighbour answered
-        self.dead: dict[str, float] = {}  # neighbour -> when it was found dead
+        self.dead: dict[str, float] = {}  # neighbour -> when it was found dead, the last time
+        self.found_dead: list[tuple[float, str]] = []  # when, whom: each time
+        self.told: list[tuple[float, str, str]] = []  # when, by which seed, of whose death
         self.failures: list[str] = []  # threads that died
 
     def setting(self, name: str) -> float:
@@ -79,6 +103,12 @@ class PeerRun:
     def has_ended(self, newest: float) -> bool:
         return self.ended is not None or self.is_dead(newest)
 
+    def has_since(self, message: str) -> float:
+        """When it generated or received a message that it has."""
+        if message in self.generated:
+            return self.generated[message]
+        return self.received[message].at
+
     def linked_at(self, at: float) -> set[str]:
         """The neighbours at that time."""
         linked = set()
@@ -93,17 +123,42 @@ class PeerRun:
 
     def had_link(self, peer: str, at: float) -> bool:
         """Whether it was linked to the peer at that time or later."""
-        return peer in self.linked or self.unlinked.get(peer, 0) >= at
+        return peer in self.links and self.links[peer][-1].end >= at
+
+    def is_registered(self, seed: str, at: float) -> bool:
+        """Whether it was registered with the seed at that time, by its own word."""
+        said = [word for word in self.registrations.get(seed, ()) if word.at <= at]
+        return bool(said) and said[-1].lost is None
 
     def take(self, at: float, event: str, rest: str) -> None:
         """Take one event of this run's file."""
-        if at - self.last > 2 * max(self.setting("gossip-interval"),
-                                    self.setting("liveness-interval")):
-            self.asleep += at - self.last
+        if at - self.last > ASLEEP:
+            self._look_at_gap(at)
         self.last = at
         handler = self._HANDLERS.get(event)
         if handler is not None:
             handler(self, at, rest)
+
+    def _look_at_gap(self, at: float) -> None:
+        """A peer that is awake and has neighbours writes in every liveness round."""
+        usual = max(self.setting("gossip-interval"), self.setting("liveness-interval"))
+        if at - self.last > usual + max(ASLEEP, usual / 2):
+            self.asleep += at - self.last
+            self._gap = (at, at)
+            if self.linked:
+                self.woke = at
+        else:
+            self._gap = (self.last, at)
+
+    def _generator_spoke(self, at: float) -> None:
+        """A message that was overdue while nothing was written, and came at once when the file went
+        on, tells of a shorter sleep."""
+        begin, end = self._gap
+        due = self._spoke + self.setting("gossip-interval")
+        if at - end < ASLEEP:
+            self.asleep += max(0.0, end - max(begin, due))
+            self._gap = (at, at)
+        self._spoke = at
 
     def _settings(self, at, rest):
         self.settings = dict(part.split("=", 1) for part in rest.split(":") if "=" in part)
@@ -116,7 +171,9 @@ class PeerRun:
             message = sys.intern(match[1])
             self.generated[message] = at
             self.marks[message] = hash(rest)
-            self.by_generator += _BY_GENERATOR.fullmatch(match[2]) is not None
+            if _BY_GENERATOR.fullmatch(match[2]):
+                self.by_generator += 1
+                self._generator_spoke(at)
 
     def _received(self, at, rest):
         source, _, line = rest.partition(":gmessage:")
@@ -132,8 +189,16 @@ class PeerRun:
 
     def _registered(self, at, rest):
         self.registered.add(rest)
+        self.registrations.setdefault(rest, []).append(Registered(at, None))
+
+    def _unregistered(self, at, rest):
+        match = _BY_SEED.match(rest)
+        if match:
+            self.registrations.setdefault(match[1], []).append(Registered(at, match[2]))
 
     def _connected(self, at, rest):
+        if rest not in self.linked:
+            self.links.setdefault(rest, []).append(Linked(at, math.inf))
         self.linked.add(rest)
         self.changes.append((at, rest, True))
         self.ever_linked.add(rest)
@@ -144,7 +209,8 @@ class PeerRun:
         for peer in self.linked:
             if rest.startswith(peer + ":"):
                 self.linked.remove(peer)
-                self.unlinked[peer] = at
+                link = self.links[peer].pop()
+                self.links[peer].append(Linked(link.begin, at, rest[len(peer) + 1:]))
                 self.changes.append((at, peer, False))
                 break
 
@@ -164,6 +230,13 @@ class PeerRun:
 
     def _found_dead(self, at, rest):
         self.dead[rest] = at
+        self.found_dead.append((at, rest))
+
+    def _told(self, at, rest):
+        match = _BY_SEED.match(rest)
+        dead = match and _DEAD.match(match[2])
+        if dead:
+            self.told.append((at, match[1], dead[1]))
 
     def _stopped(self, at, rest):
         self.ended = rest
@@ -175,11 +248,11 @@ class PeerRun:
         self.failures.append(rest)
 
     _HANDLERS = {
-        "settings": _settings, "registered": _registered,
+        "settings": _settings, "registered": _registered, "unregistered": _unregistered,
         "generated": _generated, "received": _received,
         "connected": _connected, "disconnected": _disconnected, "degree": _degree,
         "liveness request": _request, "liveness reply": _reply, "liveness missed": _missed,
-        "leaving": _leaving, "dead": _found_dead, "stopped": _stopped, "failed": _failed,
+        "leaving": _leaving, "dead": _found_dead, "told": _told, "stopped": _stopped, "failed": _failed,
     }
 
 
@@ -190,6 +263,8 @@ class SeedRun:
         self.address = address
         self.first = self.last = at
         self.superseded = False  # the seed was started again
+        self.stopped = False  # by its own word; a seed that is killed writes none
+        self.times = [at]  # when it wrote a line
         self.registered: list[tuple[float, str]] = []  # when, whom
         self.removed: list[tuple[float, str, str]] = []  # when, whom, why
         self.reports: list[tuple[float, str, str]] = []  # when, whose death, reported by whom
@@ -198,6 +273,7 @@ class SeedRun:
     def take(self, at: float, event: str, rest: str) -> None:
         """Take one event of this run's file."""
         self.last = at
+        self.times.append(at)
         if event == "registered":
             self.registered.append((at, rest))
         elif event == "removed":
@@ -205,5 +281,7 @@ class SeedRun:
             self.removed.append((at, peer, reason))
         elif event == "dead report" and _DEAD.match(rest):
             self.reports.append((at, *_DEAD.match(rest).groups()))
+        elif event == "stopped":
+            self.stopped = True
         elif event == "failed":
             self.failures.append(rest)

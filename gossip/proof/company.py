@@ -1,0 +1,121 @@
+"""Company: which runs had to meet, and until when they heard of one another.
+
+Files do not show a cable that is pulled, or a machine without power. They show how a link ended:
+by a word of the other end, or because there was none. In the second case the two were last in
+contact when one of them had a Liveness Reply from the other.
+"""
+
+import collections
+import functools
+
+from gossip.proof import graph
+from gossip.proof.pieces import Pieces
+from gossip.proof.reach import CLOSED, Reach, together
+from gossip.proof.records import Records
+from gossip.proof.runs import PROBE_TIME, Linked, PeerRun
+from gossip.settings import Settings
+
+ON_ITS_WAY = 1.0  # seconds that a message, or the end of a connection, may take
+
+# Reasons for which a link ends while its ends hear from one another.
+HEARD = {*CLOSED, "left", "full", "duplicate", "given up"}
+
+
+class Company:
+    """The runs of a folder, in pairs."""
+
+    def __init__(self, records: Records):
+        self._records = records
+        self._newest = records.newest()
+        self._contacts: dict[tuple[PeerRun, PeerRun], list[tuple[float, float]]] = {}
+
+    @functools.cached_property
+    def reach(self) -> Reach:
+        return Reach(self._records)
+
+    def end_of(self, run: PeerRun) -> float:
+        """When a run left, ended or died; the time of the newest line for a run that is up."""
+        return graph.up_until(run, self._newest)
+
+    def had_to_meet(self, one: PeerRun, other: PeerRun) -> bool:
+        """Whether two runs had to be joined by links, directly or through others: because they were
+        before, or because a seed that both can reach is up now, or was up for long enough."""
+        return (self._joined.joined(one, other)
+                or self._have_seed_now(one, other) or self.had_time_to_meet(one, other))
+
+    @functools.cached_property
+    def _joined(self) -> Pieces:
+        """All runs, linked if they have ever been neighbours."""
+        joined, runs = Pieces(), collections.defaultdict(list)
+        for run in self._records.peers:
+            joined.add(run)
+            runs[run.address].append(run)
+        for run in self._records.peers:
+            for address in run.ever_linked:
+                for other in runs.get(address, ()):
+                    if self.contacts(run, other):
+                        joined.link(run, other)
+        return joined
+
+    def _have_seed_now(self, one: PeerRun, other: PeerRun) -> bool:
+        return min(self.end_of(one), self.end_of(other)) >= self._newest and any(
+            end >= self._newest for _, end in self._seeds(one, other))
+
+    def _seeds(self, one: PeerRun, other: PeerRun) -> list[tuple[float, float]]:
+        """The times in which both could reach one and the same seed; chat servers need none."""
+        if one.chat:
+            return [(one.first, self._newest)]
+        mine, theirs = self.reach.of(one), self.reach.of(other)
+        return [time for seed in mine for time in together(mine[seed], theirs[seed])]
+
+    def had_time_to_meet(self, one: PeerRun, other: PeerRun, since: float = 0.0) -> bool:
+        """Whether both were up, and a seed in reach of both, from `since` on for so long that they
+        had to be joined: two rounds, and some more if they have lost neighbours meanwhile. A
+        seed that comes back is tried again after a pause."""
+        rounds = 2.0
+        if one.first_linked is not None and other.first_linked is not None:
+            rounds = 3 + max(one.setting("liveness-misses"), other.setting("liveness-misses"))
+        patience = PROBE_TIME + rounds * max(one.setting("liveness-interval"),
+                                             other.setting("liveness-interval"))
+        first = min(one.first, other.first)
+        begin = max(one.first, other.first, since)
+        end = min(self.end_of(one), self.end_of(other))
+        for up, down in self._seeds(one, other):
+            pause = min(Settings().retry_last, up - first + Settings().retry_first)
+            if min(end, down) - max(begin, up + max(0.0, pause)) > patience:
+                return True
+        return False
+
+    def contacts(self, one: PeerRun, other: PeerRun) -> list[tuple[float, float]]:
+        """From when until when two runs were neighbours, by the word of both, and in contact."""
+        if (one, other) not in self._contacts:
+            self._contacts[one, other] = [
+                time for mine in one.links.get(other.address, ())
+                for theirs in other.links.get(one.address, ())
+                for time in self._contact(one, mine, other, theirs)]
+        return self._contacts[one, other]
+
+    def _contact(self, one: PeerRun, mine: Linked, other: PeerRun,
+                 theirs: Linked) -> list[tuple[float, float]]:
+        begin = max(mine.begin, theirs.begin)
+        end = min(mine.end, theirs.end, self.end_of(one), self.end_of(other))
+        if self._fell_silent(one, mine, other) or self._fell_silent(other, theirs, one):
+            end = max((at for run, peer in ((one, other), (other, one))
+                       for at, who in run.replies if who == peer.address and at <= end),
+                      default=begin)
+        return [(begin, end)] if begin <= end else []
+
+    def _fell_silent(self, run: PeerRun, link: Linked, other: PeerRun) -> bool:
+        """Whether a run saw the link to another end without a word of it at that time."""
+        if run.chat:
+            return False  # chat servers have no connections
+        if link.end > self._newest:  # it has not seen the end
+            return self.end_of(run) >= self._newest > self.end_of(other)
+        return link.reason not in HEARD or link.end > other.last + ON_ITS_WAY
+
+    def alone_since(self, run: PeerRun, at: float) -> float | None:
+        """Since when a run had no neighbour, if it had none from a time on until its end."""
+        links = [link for links in run.links.values() for link in links
+                 if link.begin <= self.end_of(run)]
+        last = max((link.end for link in links), default=run.first)
+        return last if last < at or not links else None

@@ -1,0 +1,112 @@
+"""Reach: until when seeds were up, and when a peer could reach them, as far as files tell.
+
+A seed that is killed writes nothing, and one that has nothing to do writes nothing either. But a
+peer writes `unregistered:SEED:REASON` when it has lost a seed, or when it tried one in vain. From
+then until its next `registered:SEED` the seed is out of its reach. There is one limit to that: where
+the connection was closed or refused, the seed did not run; but lines of the seed's own afterwards
+tell that it ran again, and that the peer had to try again. Any other reason tells of a seed that was
+frozen or cut off, and may have been so for four rounds. A seed that refuses is up.
+"""
+
+import bisect
+import collections
+import math
+
+from gossip.proof.records import Records
+from gossip.proof.runs import PeerRun, Registered, SeedRun
+from gossip.settings import Settings
+
+# Reasons for which a link ends at once when the other end does not run any more.
+CLOSED = {"closed by the other end", "Connection reset by peer", "Broken pipe"}
+NOT_RUNNING = {*CLOSED, "Connection refused"}
+
+Times = list[tuple[float, float]]  # (begin, end) of times that do not overlap
+
+
+class Reach:
+    """The seeds of a folder, as they and the peers tell of them. A seed without a file is up from
+    the first time that a peer registers with it."""
+
+    def __init__(self, records: Records):
+        self._lives: dict[str, Times] = {}
+        self._wrote: dict[str, list[float]] = collections.defaultdict(list)  # seed -> when
+        self._lost: dict[str, list[float]] = collections.defaultdict(list)  # seed -> when by a peer
+        self._begins: dict[str, list[float]] = collections.defaultdict(list)  # seed -> its starts
+        self._of: dict[PeerRun, dict[str, Times]] = {}
+        for run in records.seeds:
+            end = run.last if run.stopped else math.inf
+            lives = self._lives.setdefault(run.address, [])
+            if lives and lives[-1][1] > run.first:
+                lives[-1] = (lives[-1][0], run.first)
+            lives.append((run.first, end))
+            self._wrote[run.address] += run.times
+            self._begins[run.address].append(run.first)
+        elsewhere = collections.defaultdict(list)
+        for run in records.peers:
+            for seed, words in run.registrations.items():
+                self._lost[seed] += [word.at for word in words if _out_of_reach(word)]
+                elsewhere[seed] += [word.at for word in words if word.lost is None]
+        for seed, times in elsewhere.items():
+            if times and seed not in self._lives:
+                self._lives[seed] = [(min(times), math.inf)]
+                self._wrote[seed] = times
+        for times in [*self._lost.values(), *self._wrote.values()]:
+            times.sort()
+
+    def end_of(self, seed: SeedRun) -> float:
+        """When a seed ended or was lost for good: at its last line, or when a peer lost it after
+        that. Infinity: nothing tells that it is not up."""
+        if seed.stopped:
+            return seed.last
+        begins, lost = self._begins[seed.address], self._lost[seed.address]
+        following = bisect.bisect_right(begins, seed.first)
+        again = begins[following] if following < len(begins) else math.inf
+        at = bisect.bisect_right(lost, seed.last)
+        if at < len(lost) and lost[at] < again:
+            return lost[at]
+        return seed.last if seed.superseded else math.inf
+
+    def of(self, run: PeerRun) -> dict[str, Times]:
+        """For every seed, when it was up and in reach of a peer."""
+        if run not in self._of:
+            self._of[run] = {seed: self._in_reach(run, seed) for seed in self._lives}
+        return self._of[run]
+
+    def _in_reach(self, run: PeerRun, seed: str) -> Times:
+        times, words = self._lives[seed], run.registrations.get(seed, [])
+        for number, word in enumerate(words):
+            if not _out_of_reach(word):
+                continue
+            until = next((later.at for later in words[number:] if later.lost is None), math.inf)
+            if word.lost in NOT_RUNNING:
+                times = _without(times, word.at, until) + self._ran_again(seed, word.at, until)
+            else:
+                since = max([word.at - _patience(run), *(earlier.at for earlier in words[:number])])
+                times = _without(times, since, until)
+        return times
+
+    def _ran_again(self, seed: str, begin: float, end: float) -> Times:
+        wrote = self._wrote[seed]
+        first, after = bisect.bisect_right(wrote, begin), bisect.bisect_left(wrote, end)
+        return [(wrote[first], wrote[after - 1])] if after - first > 1 else []
+
+
+def _out_of_reach(word: Registered) -> bool:
+    return word.lost is not None and not word.lost.startswith("registration refused")
+
+
+def _patience(run: PeerRun) -> float:
+    """Seconds for which a seed may be silent until a peer gives it up."""
+    usual = Settings()
+    return max((usual.register_misses + 1) * run.setting("liveness-interval"), usual.register_limit)
+
+
+def _without(times: Times, begin: float, end: float) -> Times:
+    """What is left of the times when another is taken out of them."""
+    return [part for one, other in times
+            for part in ((one, min(other, begin)), (max(one, end), other)) if part[0] < part[1]]
+
+
+def together(one: Times, other: Times) -> Times:
+    """The times that are in both."""
+    return [(max(a, c), min(b, d)) for a, b in one for c, d in other if max(a, c) < min(b, d)]

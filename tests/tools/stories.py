@@ -1,0 +1,65 @@
+"""Stories: output files of networks that never ran, written by hand, one event after the other.
+
+A line of a story is a second, a node (by its port; seeds have ports from 8000 on) and an event:
+
+    0.5 5001 starts                       its `started:` line, and its settings
+    2.0 5001 links 5002                   both ends are `connected:`
+    9.0 5001 parts 5002 left              5001 writes `disconnected:`
+    3.0 5001 says 7                       its message 7 is generated
+    3.1 5002 hears 5001/7 from 5003       and received
+    4.0 5001 asks 5002                    a liveness reply of 5002
+    8.0 5001 reports 5002 to 8080         a dead report, in the seed's file
+
+Anything else is written as it stands, with `@5002` for an address.
+"""
+
+import datetime
+import re
+
+from gossip.proof.evidence import Proof
+from gossip.proof.records import Records
+
+START = datetime.datetime(2026, 1, 2, 3, 4, 5)
+SETTINGS = "settings:gossip-count=0:gossip-interval=1:liveness-interval=1:liveness-misses=3"
+FORMS = {  # an event -> what is written, by the node itself or by the one that is named first
+    r"links (\d+)": [("{me}", "connected:@{0}"), ("{0}", "connected:@{me}")],
+    r"parts (\d+) (.*)": [("{me}", "disconnected:@{0}:{1}")],
+    r"says (\d+)": [("{me}", "generated:gmessage:1.000000:@{me}:1:{0}:x")],
+    r"hears (\d+)/(\d+) from (\d+)": [("{me}",
+                                      "received:@{2}:gmessage:1.000000:@{0}:1:{1}:x")],
+    r"asks (\d+)": [("{me}", "liveness reply:@{0}:1.000")],
+    r"reports (\d+) to (\d+)": [("{1}", "dead report:Dead Node:@{0}:1.000000:@{me}")],
+}
+
+
+def tell(folder, *stories: str, **settings) -> Proof:
+    """Write the files of a story, and read them."""
+    shown = SETTINGS + "".join(f":{name.replace('_', '-')}={value}"
+                               for name, value in settings.items())
+    lines: dict[str, list] = {}
+    for story in stories:
+        for line in filter(None, map(str.strip, story.splitlines())):
+            second, node, event = line.split(" ", 2)
+            for who, text in _written(node, event, shown):
+                text = re.sub(r"@(\d+)", r"127.0.0.1:\1", text)
+                lines.setdefault(who, []).append((float(second), text))
+    for node, events in lines.items():
+        text = "".join(f"{START + datetime.timedelta(seconds=at):%Y-%m-%d %H:%M:%S.%f}:{event}\n"
+                       for at, event in sorted(events, key=lambda event: event[0]))
+        (folder / f"{_kind(node)}_127.0.0.1_{node}.txt").write_text(text)
+    return Proof(Records(folder).refresh())
+
+
+def _kind(node: str) -> str:
+    return "seed" if int(node) >= 8000 else "peer"
+
+
+def _written(node: str, event: str, settings: str) -> list[tuple[str, str]]:
+    if event == "starts":
+        return [(node, f"started:{_kind(node)}:@{node}"), (node, settings)]
+    for form, parts in FORMS.items():
+        match = re.fullmatch(form, event)
+        if match:
+            return [(who.format(*match.groups(), me=node), text.format(*match.groups(), me=node))
+                    for who, text in parts]
+    return [(node, event)]
