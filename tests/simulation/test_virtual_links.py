@@ -10,6 +10,7 @@ from gossip.simulation.virtual_time import VirtualTime
 
 A, B, C = (address_of("127.0.0.1", 5000 + n) for n in range(3))
 LATENCY = 0.1
+OFF_A, OFF_B = frozenset([A]), frozenset([B])  # sides of cuts
 
 
 class Machine:
@@ -227,12 +228,12 @@ def test_what_is_under_way_in_a_cut_comes_late_and_in_order():
     wire = Wire()
     wire.time.at(0.0, wire.here.send, b"before ")
     wire.time.run(0.05)
-    wire.network.cut({A})
+    wire.network.cut(OFF_A)
     wire.time.at(1.0, wire.here.send, b"within ")
     wire.time.at(9.95, wire.here.send, b"until after ")
     wire.time.run(10.0)
     assert wire.other.told == []
-    wire.network.mend()
+    wire.network.mend(OFF_A)
     wire.here.send(b"then")
     wire.here.close()
     wire.run()
@@ -243,30 +244,34 @@ def test_what_is_under_way_in_a_cut_comes_late_and_in_order():
 
 def test_who_is_on_the_same_side_of_a_cut_notices_nothing():
     wire = Wire()
-    wire.network.cut({A, B})
+    wire.network.cut(frozenset([A, B]))
     wire.here.send(b"hello")
     assert wire.network.parted(A, C) and not wire.network.parted(A, B)
     wire.run()
     assert wire.other.told == [(LATENCY, b"hello")]
 
 
-def test_a_second_cut_takes_the_place_of_the_first():
+def test_where_two_cuts_overlap_bytes_come_when_both_have_ended():
     wire = Wire()
-    wire.network.cut({A})
+    wire.network.cut(OFF_A)
+    wire.network.cut(OFF_B)
     wire.here.send(b"hello")
     wire.run()
-    wire.network.cut({C})
+    wire.network.mend(OFF_A)
     wire.run()
-    assert wire.other.bytes() == b"hello"
+    assert wire.network.parted(A, B) and wire.other.told == []
+    wire.network.mend(OFF_B)
+    wire.run()
+    assert not wire.network.parted(A, B) and wire.other.bytes() == b"hello"
 
 
 def test_bytes_caught_by_one_cut_after_the_other_come_once_and_in_order():
     wire = Wire()
     for number in range(5):
-        wire.network.cut({A})
+        wire.network.cut(OFF_A)
         wire.here.send(b"%d" % number)
         wire.run(1.0)
-        wire.network.mend()
+        wire.network.mend(OFF_A)
         wire.run(0.01)
     wire.run()
     assert wire.other.bytes() == b"01234"
@@ -277,10 +282,10 @@ def test_a_reset_does_not_pass_a_cut():
     wire.here.close()
     wire.there.send(b"too late")
     wire.time.run(0.15)  # the answer is on its way
-    wire.network.cut({A})
+    wire.network.cut(OFF_A)
     wire.run()
     assert "Connection reset by peer" not in wire.other.what()
-    wire.network.mend()
+    wire.network.mend(OFF_A)
     wire.run()
     assert wire.other.what()[-1] == "Connection reset by peer"
 
@@ -314,12 +319,12 @@ def test_without_a_word_since_the_new_life_resets_only_what_is_sent_later():
 
 def test_what_a_cut_held_up_is_lost_with_the_power_of_its_sender():
     wire = Wire()
-    wire.network.cut({A})
+    wire.network.cut(OFF_A)
     wire.there.send(b"first")
     wire.run()
     wire.there.send(b"second")
     wire.power_off()
-    wire.network.mend()
+    wire.network.mend(OFF_A)
     wire.run()
     assert wire.one.told == []
 

@@ -121,7 +121,7 @@ def test_where_nobody_listens_a_dial_is_refused_at_once(pair):
 @pytest.mark.parametrize("silence", ["cut", "power", "far"])
 def test_where_no_answer_comes_a_dial_takes_its_whole_time(pair, silence):
     if silence == "cut":
-        pair.network.cut({pair.one.address})
+        pair.network.cut(frozenset([pair.one.address]))
     elif silence == "power":
         pair.other.world.lose_power()
     else:
@@ -147,7 +147,7 @@ def test_a_dial_is_over_as_soon_as_its_link_is_closed(pair, moment):
 
 
 def test_a_dial_across_a_cut_is_over_as_soon_as_its_link_is_closed(pair):
-    pair.network.cut({pair.one.address})
+    pair.network.cut(frozenset([pair.one.address]))
     link = pair.one.dial(pair.other)
     pair.time.run(0.5)
     link.close("no longer wanted")
