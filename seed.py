@@ -14,6 +14,7 @@ Left out on purpose: a seed keeps nothing on disk but its output file, and does 
 """
 
 import functools
+import itertools
 import random
 import sys
 import threading
@@ -25,6 +26,7 @@ from gossip.node.counters import Budget
 from gossip.node.link import Link
 from gossip.node.node import WAITING, Node
 from gossip.node.output_file import OutputFile
+from gossip.overlay import ring
 from gossip.programs.seed_program import seed_main
 from gossip.seeds.registry import Registry
 from gossip.seeds.relays import Relays
@@ -35,6 +37,8 @@ REGISTERED = "a registered peer"
 SEED = "a seed that is told"
 
 SILENT_ROUNDS = 3  # rounds without `register:` after which a registered peer is probed
+LONG_LIST = 500  # peers on the list beyond which an asker is sent a sample of them:
+SUCCESSORS_SENT, OTHERS_SENT = 8, 200  # the next after it on the ring, and others at random
 REPORTS_READ = 1_000  # dead reports per second that are looked at; more are only counted
 
 
@@ -127,15 +131,20 @@ class Seed(Node):
     # The peer list.
 
     def on_ask_peer_list(self, link: Link, message: wire.AskPeerList) -> None:
-        """Send everyone on the list but the asker; shuffled when so long that some may not fit."""
-        addresses = [a for a in self.registry.addresses() if a != link.peer]
-        line = wire.peer_list(addresses)
-        if len(line) > wire.LINE_LIMIT // 2:
-            self.rng.shuffle(addresses)
-            line = wire.peer_list(addresses)
-        link.send(line)
-        if link.peer is not None and self.registry.list_changed(link.peer, link, len(addresses)):
-            self.output.write(f"peer list:{link.peer}:{len(addresses)}")
+        """Send everyone on the list but the asker; of a long list a sample."""
+        listed, asker = self.registry.addresses(), link.peer
+        told = listed if len(listed) <= LONG_LIST else self._sample(listed, asker)
+        link.send(wire.peer_list([address for address in told if address != asker]))
+        others = len(listed) - 1
+        if asker is not None and self.registry.list_changed(asker, link, others):
+            self.output.write(f"peer list:{asker}:{others}")
+
+    def _sample(self, listed: tuple[Address, ...], asker: Address | None) -> list[Address]:
+        """Some of a long list: what a peer needs for its ring link, and enough to draw from."""
+        told = set(self.rng.sample(listed, OTHERS_SENT))
+        if asker is not None:
+            told.update(itertools.islice(ring.successors(asker, listed), SUCCESSORS_SENT))
+        return sorted(told)
 
     # Deaths.
 

@@ -10,6 +10,8 @@ import re
 import socket
 from typing import NamedTuple
 
+KEPT = 32_768  # addresses whose parts, texts and spellings are kept; a peer knows far fewer
+
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 
 
@@ -49,13 +51,15 @@ class Address(NamedTuple):
         return self.ip, self.port
 
 
-@functools.lru_cache(maxsize=16_384)
+@functools.lru_cache(maxsize=KEPT)
 def _listed(address: Address) -> str:
     return f"{address.host}#{address.port}"
 
 
+@functools.lru_cache(maxsize=KEPT)
 def address_of(ip: str, port: int) -> Address:
-    """Return the address with an IP in any spelling; ValueError when it is no IP."""
+    """Return the address with an IP in any spelling; ValueError when it is no IP. Whoever asks for
+    it again is given the same object, so that a long list held by many takes little memory."""
     if "%" in ip:
         raise ValueError(f"{ip!r} names an interface; give the plain IP")
     value = ipaddress.ip_address(ip)
@@ -66,7 +70,7 @@ def address_of(ip: str, port: int) -> Address:
     return Address(int(value), port, str(value))
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=KEPT)
 def parse_address(text: str, separator: str = ":") -> Address:
     """Parse `IP:PORT`, or the same with another separator; ValueError says what is wrong."""
     host, found, port = text.rpartition(separator)

@@ -60,7 +60,7 @@ def test_an_address_with_another_ip_is_refused_without_a_probe(net):
     fake = net.fake()
     end = register(net, seed, fake, ip="127.0.0.9")
     assert end.hear().startswith("registration refused:")
-    assert seed.registry.addresses() == []
+    assert seed.registry.addresses() == ()
 
 
 def test_a_false_report_by_a_registered_peer_is_rejected(net):
@@ -129,7 +129,7 @@ def test_a_peer_that_registers_anew_replaces_its_old_connection(net):
     assert new.hear() == "registered successfully"
     assert old.hear_end()
     new.say("peer list")
-    assert new.hear() == "peer list:" and seed.registry.addresses() == [fake.address]
+    assert new.hear() == "peer list:" and seed.registry.addresses() == (fake.address,)
     assert count(seed, "removed:") == 0
 
 
@@ -140,7 +140,7 @@ def test_leaving_counts_on_ones_own_registration_only(net):
     assert end.hear() == f"peer list:{other.address.listed}"
     other_end.say(f"leave:{other.address}")
     assert wait_event(seed, f"removed:{other.address}:left")
-    assert other_end.hear_end() and seed.registry.addresses() == [one.address]
+    assert other_end.hear_end() and seed.registry.addresses() == (one.address,)
 
 
 def test_many_registrations_of_one_address_share_a_probe(net):
@@ -196,4 +196,4 @@ def test_a_seed_whose_peers_are_frozen_lists_whom_it_can_reach(net):
     unknown = free_address()
     end.say(f"Dead Node:{unknown}:1.000000:{reporter.address}")
     assert wait_event(seed, f"rejected:Dead Node:{unknown}").endswith("not registered here")
-    assert seed.registry.addresses() == sorted([accused.address, reporter.address])
+    assert seed.registry.addresses() == tuple(sorted([accused.address, reporter.address]))

@@ -50,11 +50,13 @@ class Linking:
     # Called by liveness, every interval.
 
     def next_round(self, now: float) -> None:
-        """Try free places again, and give up surplus links. While no seed can tell who lives, dial
-        one of those that were found dead: they may only have been cut off."""
+        """Try free places again, give up surplus links, forget whom no list names any more. While
+        no seed can tell who lives, dial one who was found dead: it may only have been cut off."""
         self.places.next_round(now)
         self.give_up_surplus(settled=self._node.settings.liveness_interval)
-        if not self._node.has_seed():
+        has_seed = self._node.has_seed()
+        self.peer_list.next_round(self.neighbours.addresses(), has_seed)
+        if not has_seed:
             peer = self.found_dead.in_turn(now, frozenset(self.peer_list.addresses()))
             if peer is not None:
                 self.dial(peer)

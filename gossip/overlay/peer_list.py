@@ -1,17 +1,20 @@
 """The union of the seeds' peer lists: the peers that this peer knows.
 
 Rules only. Seeds' lists add to it. A peer that was found dead, told dead, or has left is taken
-out; so is one that cannot be reached, when no seed's latest list names it. Without a seed, the
-word of neighbours adds to it, too. That is hearsay and proves nothing: it is bounded, hardly
-passed on, and forgotten as soon as a seed answers again.
+out; so is one that no seed's latest list names, when it cannot be reached, or when that has been so
+for ten rounds (it has left, and only its neighbours were told). Without a seed, the word of
+neighbours adds to it, too. That is hearsay and proves nothing: it is bounded, hardly passed on, and
+forgotten as soon as a seed answers again.
 """
 
 import threading
 
 from gossip.addresses import Address, can_be_dialled
-
+from gossip.overlay import ring
 
 HEARD_LIMIT = 1_000  # addresses kept that neighbours have named, but no seed
+UNNAMED_LIMIT = 1_000  # addresses kept that no seed's latest list names, besides neighbours
+UNNAMED_ROUNDS = 10  # rounds with a seed for which they are kept
 
 
 class PeerUnion:
@@ -24,18 +27,56 @@ class PeerUnion:
         self._heard: set[Address] = set()  # named by neighbours, but by no seed
         self._ordered: tuple[Address, ...] | None = ()  # all of them; None when that has changed
         self._latest: dict[Address, frozenset] = {}  # seed -> its latest list
+        self._round = 0  # counts rounds with a seed
+        self._unnamed: dict[Address, int] = {}  # of the union, in no latest list -> since when
 
     def add(self, seed: Address, addresses: frozenset) -> bool:
         """Take a seed's list; return whether it differs from the last list of that seed."""
         addresses = addresses - {self._own}
         with self._lock:
-            changed = self._latest.get(seed) != addresses
+            before = self._latest.get(seed)
             self._latest[seed] = addresses
+            if before == addresses and not self._heard:
+                return False
             if self._heard or not addresses <= self._union:
                 self._union |= addresses
                 self._heard.clear()
                 self._ordered = None
-            return changed
+            for address in [address for address in self._unnamed if address in addresses]:
+                del self._unnamed[address]
+            self._no_longer_named((before or frozenset()) - addresses)
+            return before != addresses
+
+    def seed_lost(self, seed: Address) -> None:
+        """A registration has ended: the latest list of that seed no longer counts."""
+        with self._lock:
+            self._no_longer_named(self._latest.pop(seed, frozenset()))
+
+    def _no_longer_named(self, addresses: frozenset) -> None:
+        """A latest list is without these now. Of those that no other list names, the next on the
+        ring are kept longest. Expects the lock."""
+        gone = sorted(address for address in addresses if not self._is_named(address))
+        for address in reversed(list(ring.successors(self._own, gone))):
+            self._unnamed[address] = self._round
+
+    def _is_named(self, address: Address) -> bool:
+        """Whether a seed's latest list names it. Expects the lock."""
+        return any(address in latest for latest in self._latest.values())
+
+    def next_round(self, linked: list[Address], has_seed: bool) -> None:
+        """A liveness round: forget those that no latest list has named for ten rounds, or that are
+        too many, unless they are linked. Rounds without a seed do not count."""
+        with self._lock:
+            self._round += has_seed
+            kept = [address for address in linked if address in self._unnamed]
+            for address in kept:
+                del self._unnamed[address]
+                self._unnamed[address] = self._round
+            too_many = len(self._unnamed) - len(kept) - UNNAMED_LIMIT
+            for at, (address, since) in enumerate(list(self._unnamed.items())):
+                if at >= too_many and since + UNNAMED_ROUNDS > self._round:
+                    return
+                self._forget(address)
 
     def hear(self, addresses: frozenset) -> bool:
         """A neighbour tells which peers it knows; return whether a new one was among them."""
@@ -59,7 +100,7 @@ class PeerUnion:
     def unreachable(self, address: Address) -> None:
         """The peer could not be reached: forget it, unless a seed still names it."""
         with self._lock:
-            if not any(address in latest for latest in self._latest.values()):
+            if not self._is_named(address):
                 self._forget(address)
 
     def _forget(self, address: Address) -> None:
@@ -67,17 +108,13 @@ class PeerUnion:
         if address in self._union or address in self._heard:
             self._union.discard(address)
             self._heard.discard(address)
+            self._unnamed.pop(address, None)
             self._ordered = None
 
     def named(self) -> set[Address]:
         """The peers that seeds have named, without hearsay."""
         with self._lock:
             return set(self._union)
-
-    def seed_lost(self, seed: Address) -> None:
-        """A registration has ended: the latest list of that seed no longer counts."""
-        with self._lock:
-            self._latest.pop(seed, None)
 
     def addresses(self) -> tuple[Address, ...]:
         """All known peers, in order."""

@@ -6,6 +6,7 @@ about the row that it was made for: a newer row of the same address stays. A pee
 in `changes`, in order.
 """
 
+import bisect
 import collections
 import threading
 
@@ -21,7 +22,7 @@ class _Listing:
     def __init__(self, link, now: float):
         self.link = link  # None: the connection is lost, but the peer may come back
         self.grace_until = 0.0  # until when it may, if its connection is lost
-        self.told = -1  # how many addresses the list had that it was sent last
+        self.told = -1  # how many others were on the list when it last asked
         self.heard = now  # when it last said `register:`, or answered a probe
         self.probed_at: float | None = None  # since when it is probed because it was silent
 
@@ -34,6 +35,7 @@ class Registry:
         self._lock = threading.Lock()  # guards everything below, and the order of `changes`
         self.changes = collections.deque()  # event texts; taken by the output file
         self._rows: dict[Address, _Listing] = {}
+        self._ordered: tuple[Address, ...] = ()  # their addresses, in order
         self._removed: collections.OrderedDict = collections.OrderedDict()  # -> [when, passed on]
         self._told: collections.OrderedDict = collections.OrderedDict()  # address -> when
 
@@ -41,6 +43,9 @@ class Registry:
         """List a verified peer; return the link of an older registration, or None."""
         with self._lock:
             old = self._rows.get(address)
+            if old is None:
+                at = bisect.bisect(self._ordered, address)
+                self._ordered = (*self._ordered[:at], address, *self._ordered[at:])
             self._rows[address] = _Listing(link, now)
             self._removed.pop(address, None)
             self._told.pop(address, None)
@@ -120,6 +125,8 @@ class Registry:
             if row is None or self._rows.get(address) is not row:
                 return False, None
             del self._rows[address]
+            at = bisect.bisect_left(self._ordered, address)
+            self._ordered = self._ordered[:at] + self._ordered[at + 1:]
             self._removed[address] = [now, False]
             self._trim(self._removed)
             self.changes.append(f"removed:{address}:{reason}")
@@ -158,13 +165,12 @@ class Registry:
         while len(memory) > REMEMBERED:
             memory.popitem(last=False)
 
-    def addresses(self) -> list[Address]:
-        """Everyone on the list, in order."""
-        with self._lock:
-            return sorted(self._rows)
+    def addresses(self) -> tuple[Address, ...]:
+        """Everyone on the list, in order: a tuple, replaced as a whole, so no lock is needed."""
+        return self._ordered
 
     def list_changed(self, address: Address, link, count: int) -> bool:
-        """Note how many addresses this peer is sent; return whether it is another number."""
+        """Note how long the list is that this peer asks for; return whether that has changed."""
         with self._lock:
             row = self._rows.get(address)
             if row is None or row.link is not link or row.told == count:

@@ -6,7 +6,7 @@ Pure. A wrong field raises WireError.
 import functools
 import re
 
-from gossip.addresses import Address, parse_address
+from gossip.addresses import KEPT, Address, parse_address
 
 LINE_LIMIT = 131_072  # bytes of a line
 
@@ -53,6 +53,6 @@ def parse_list(word: bytes, body: bytes) -> frozenset:
     return frozenset(map(_listed, _LISTED.findall(body)))
 
 
-@functools.lru_cache(maxsize=16_384)
+@functools.lru_cache(maxsize=KEPT)
 def _listed(field: bytes) -> Address:
     return address_in(field, "#")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from gossip.addresses import Address
 from gossip.wire.fields import (
-    ADDRESS, LINE_LIMIT, TIME, WireError, address_in, parse_list, text_in)
+    ADDRESS, TIME, WireError, address_in, parse_list, text_in)
 from gossip.wire.gossip_line import GOSSIP
 from gossip.wire.status import parse_status
 
@@ -137,12 +137,8 @@ def registration_refused(reason: str) -> bytes:
 
 
 def peer_list(addresses, word: str = "peer list") -> bytes:
-    """A list of addresses, cut off where the line is full; the caller shuffles what may be cut."""
-    line = word + ":" + ":".join([address.listed for address in addresses])
-    if len(line) >= LINE_LIMIT:
-        last = line.rindex("#", 0, LINE_LIMIT - len("#65535"))
-        line = line[:line.index(":", last)]  # an IPv6 address has colons, too
-    return f"{line}\n".encode()
+    """A list of addresses; a line has room for 2,500 of the longest."""
+    return f"{word}:{':'.join([address.listed for address in addresses])}\n".encode()
 
 
 def known_peers(addresses) -> bytes:

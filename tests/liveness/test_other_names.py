@@ -72,7 +72,7 @@ def test_a_seeds_probe_answered_in_anothers_name_registers_nobody(net, fields):
     end = net.dial(seed)
     end.say(f"register:{fake.address}")
     assert end.hear().startswith("registration refused:no Liveness Reply")
-    assert seed.registry.addresses() == []
+    assert seed.registry.addresses() == ()
 
 
 @pytest.mark.parametrize("fields", LIES.values(), ids=LIES)

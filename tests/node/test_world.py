@@ -56,7 +56,7 @@ def test_a_seed_and_two_peers_register_link_gossip_and_find_a_death(world):
     heap.run(lambda: count(one, f"reported:{seed.address}:Dead Node:{other.address}:"), 1)
     heap.run(lambda: count(seed, f"dead report:Dead Node:{other.address}:"), 1)
     assert f"removed:{other.address}:gone" in events(seed)
-    assert seed.registry.addresses() == [one.address] and neighbours(one) == set()
+    assert seed.registry.addresses() == (one.address,) and neighbours(one) == set()
 
 
 def test_one_who_leaves_in_another_world_is_reported_by_nobody(world):

@@ -1,7 +1,9 @@
 """The union of the seeds' lists: how it grows and shrinks."""
 
-from gossip.overlay.peer_list import PeerUnion
+from gossip.capacity import fixed
+from gossip.overlay.peer_list import UNNAMED_LIMIT, PeerUnion
 from tests.tools.fakes import peer
+from tests.tools.waiting import wait_until
 
 
 def test_the_union_grows_by_lists_and_shrinks_by_deaths():
@@ -18,3 +20,86 @@ def test_the_union_grows_by_lists_and_shrinks_by_deaths():
     known.seed_lost(peer(80))
     known.unreachable(peer(2))
     assert set(known.addresses()) == set()
+
+
+def rounds(known, number, linked=(), has_seed=True):
+    for _ in range(number):
+        known.next_round(list(linked), has_seed)
+
+
+def test_whom_no_latest_list_names_is_forgotten_after_ten_rounds():
+    known = PeerUnion(peer(1))
+    known.add(peer(80), frozenset([peer(2), peer(3)]))
+    known.add(peer(81), frozenset([peer(3), peer(4)]))
+    rounds(known, 20)
+    known.add(peer(80), frozenset([peer(4)]))
+    rounds(known, 9)
+    assert known.addresses() == (peer(2), peer(3), peer(4))
+    rounds(known, 1)
+    assert known.addresses() == (peer(3), peer(4))
+    known.seed_lost(peer(81))
+    rounds(known, 9)
+    known.add(peer(80), frozenset([peer(3), peer(4)]))  # named again in time
+    rounds(known, 20)
+    assert known.addresses() == (peer(3), peer(4))
+
+
+def test_neighbours_are_kept_though_no_list_names_them_and_then_ten_rounds_longer():
+    known = PeerUnion(peer(1))
+    known.add(peer(80), frozenset([peer(2), peer(3)]))
+    known.add(peer(80), frozenset())
+    rounds(known, 50, linked=[peer(2)])
+    assert known.addresses() == (peer(2),)
+    rounds(known, 9)
+    assert known.addresses() == (peer(2),)
+    rounds(known, 1)
+    assert known.addresses() == ()
+
+
+def test_without_a_seed_nobody_is_forgotten_for_not_being_named():
+    known = PeerUnion(peer(1))
+    known.add(peer(80), frozenset([peer(2)]))
+    known.seed_lost(peer(80))
+    rounds(known, 100, has_seed=False)
+    assert known.addresses() == (peer(2),)
+    known.add(peer(80), frozenset([peer(3)]))  # it has just come back, and does not know everyone
+    rounds(known, 9)
+    assert known.addresses() == (peer(2), peer(3))
+
+
+def test_beyond_its_limit_the_least_recently_named_are_forgotten():
+    known = PeerUnion(peer(1))
+    known.add(peer(80), frozenset(map(peer, range(2, 102))))
+    known.add(peer(80), frozenset(map(peer, range(1_000, 2_000))))
+    known.add(peer(80), frozenset([peer(9_000)]))
+    rounds(known, 1, linked=[peer(50), peer(7_000)])
+    left = {peer(50), *map(peer, range(1_000, 2_000)), peer(9_000)}
+    assert set(known.addresses()) == left and UNNAMED_LIMIT == 1_000
+
+
+def test_when_seeds_end_the_next_on_the_ring_are_kept_of_a_list_that_is_too_long():
+    known = PeerUnion(peer(3_000))
+    known.add(peer(80), frozenset(map(peer, range(1_000, 5_000))))
+    known.seed_lost(peer(80))
+    rounds(known, 1, has_seed=False)
+    assert known.addresses() == tuple(map(peer, range(3_001, 4_001)))
+
+
+def test_one_that_died_does_not_take_the_place_of_another():
+    known = PeerUnion(peer(1))
+    known.add(peer(80), frozenset(map(peer, range(2, 1_003))))
+    known.add(peer(80), frozenset())
+    known.discard(peer(2))
+    rounds(known, 1)
+    assert known.addresses() == tuple(map(peer, range(3, 1_003)))
+
+
+def test_who_leaves_is_forgotten_by_those_who_were_not_its_neighbours(net):
+    seed, = net.seeds(1)
+    first, goes = net.peers(4, capacity=fixed(2)), net.peers(8, capacity=fixed(2))
+    wait_until(lambda: all(len(node.peer_list.addresses()) == 11 for node in first))
+    for node in goes:
+        node.quit()
+    wait_until(lambda: all(node.stopping for node in goes))
+    wait_until(lambda: len(seed.registry.addresses()) == 4)
+    wait_until(lambda: all(len(node.peer_list.addresses()) == 3 for node in first))

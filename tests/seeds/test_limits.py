@@ -93,7 +93,7 @@ def test_beyond_the_limit_of_its_queue_a_prober_finds_out_nothing(net, monkeypat
     report = f"Dead Node:{accused.address}:1.000000:{reporter.address}"
     end.say(report)
     assert wait_event(seed, f"rejected:{report}:too busy to find out")
-    assert seed.registry.addresses() == sorted([accused.address, reporter.address])
+    assert seed.registry.addresses() == tuple(sorted([accused.address, reporter.address]))
     assert sum(bool(fake._ends) for fake in waiting) == 1  # the others wait for their turn
 
 

@@ -1,5 +1,7 @@
 """The registry of a seed: what is removed, passed on and told, and how often."""
 
+import random
+
 from gossip.seeds.registry import Registry
 from gossip.settings import Settings
 from tests.tools.fakes import FakeLink, peer
@@ -17,7 +19,7 @@ def test_the_registry_removes_a_registration_not_its_successor():
     registry.spare(peer(1), row, 60.0)
     assert registry.next_at() == 60.0 and registry.outstayed(60.0) == [(peer(1), row)]
     assert registry.remove(peer(1), row, "gone", 60.0) == (True, None)
-    assert registry.addresses() == []
+    assert registry.addresses() == ()
 
 
 def test_a_report_is_passed_on_once_per_removal_and_told_once_a_minute():
@@ -55,3 +57,16 @@ def test_a_registration_whose_connection_broke_is_not_silent_as_well():
     registry.lost(peer(1), link)
     assert registry.silent(100.0, 100.0) == []
     assert not registry.heard(peer(1), link, 100.0)
+
+
+def test_the_list_is_in_order_whatever_comes_and_goes():
+    registry, listed, rng = Registry(Settings()), set(), random.Random(1)
+    for _ in range(500):
+        one = peer(rng.randrange(1, 60))
+        if one in listed and rng.random() < 0.7:
+            registry.remove(one, registry.row(one), "gone", 0.0)
+            listed.discard(one)
+        else:
+            registry.register(one, FakeLink(), 0.0)
+            listed.add(one)
+        assert registry.addresses() == tuple(sorted(listed))

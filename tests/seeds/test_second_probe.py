@@ -73,4 +73,4 @@ def test_who_answers_the_second_probe_may_come_back_when_its_connection_broke(ne
     fake.drops = 1
     end.close()
     wait_until(seed.registry.next_at, what="the time to come back to begin")
-    assert seed.registry.addresses() == [fake.address]
+    assert seed.registry.addresses() == (fake.address,)

@@ -3,7 +3,7 @@
 import pytest
 
 from gossip import wire
-from gossip.addresses import address_of, parse_address
+from gossip.addresses import parse_address
 
 A, B = parse_address("127.0.0.1:5001"), parse_address("[::1]:5002")
 
@@ -46,10 +46,3 @@ def test_the_words_of_the_wire_are_as_designed():
 def test_what_breaks_the_grammar_is_refused(line):
     with pytest.raises(wire.WireError):
         wire.parse(line)
-
-
-def test_a_peer_list_is_cut_where_a_line_is_full():
-    many = [address_of(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}", 5000) for n in range(12_000)]
-    line = wire.peer_list(many)
-    assert len(line) <= wire.LINE_LIMIT
-    assert len(wire.parse(line[:-1]).addresses) > 5000
