@@ -200,9 +200,10 @@ class End:
         self._arrived.clear()
         self._in_buffer -= len(data)
         other = self.other
-        if other._blocked and not other._closed:
+        if other._blocked:
             other._blocked = False
-            self._network.time.at(self._network.time.now + self.latency, other._has_room)
+            time = self._network.time
+            time.at(time.now + self.latency, other.world.writable, other)
         return data
 
     def is_over(self) -> bool:
@@ -280,7 +281,3 @@ class End:
         if not (self._broken or self._closed or self.world.is_off()):
             self._broken = True
             self.world.over(self, "Connection reset by peer")
-
-    def _has_room(self) -> None:
-        if not (self._closed or self._broken or self.world.is_off()):
-            self.world.writable(self)
