@@ -25,7 +25,7 @@ FIRST_PORT, PORTS = 32_768, 28_000  # of the ends that dial
 class Cables(NamedTuple):
     """What a network's connections are like."""
 
-    latency: tuple[float, float] = (0.001, 0.002)  # seconds; each connection has one from this range
+    latency: tuple[float, float] = (0.001, 0.002)  # seconds; a connection has one of this range
     jitter: float = 0.0  # seconds at most that bytes take longer
     bandwidth: float = 100e6  # bytes a second, of each connection
     buffer: int = 256 * 1024  # bytes that one end may have sent and the other not read
@@ -140,7 +140,7 @@ class End:
         self.world = world
         self.link = None
         self.other: End | None = None
-        self.look_at: float | None = None  # when its world looks at its link's deadline; the world's
+        self.look_at: float | None = None  # when its world looks at its link's deadline
         self._network = network
         self.latency = latency  # seconds, of this connection
         self._coming: collections.deque = collections.deque()  # bytes, FIN or RESET, on the way
