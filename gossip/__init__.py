@@ -7,6 +7,7 @@
     liveness/      who lives: rounds of questions, and the prober
     node/          what seed and peer share: links, roles, dispatch, the output file, the world
     net/           the real world: threads, sockets and clocks that a node meets
+    simulation/    the same nodes in virtual time, without any of these
     chat/          the chat servers and their console
     voidphone/     the gossip module of the VoidPhone project
     proof/         what the output files prove

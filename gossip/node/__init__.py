@@ -1,7 +1,7 @@
 """What seed and peer share.
 
 node         address, links with roles, who handles which line, start and stop
-world        what a node asks of the world (live: net/; a heap of events: tests)
+world        what a node asks of the world (live: net/; in virtual time: simulation/)
 link         one connection and who is at its end     framing    bytes into lines
 backlog      what waits to be sent                    probe      one question: do you answer?
 waiting_room links that have not introduced themselves

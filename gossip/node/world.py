@@ -1,8 +1,9 @@
 """What a node asks of the world: time, turns, connections, and a place to listen.
 
 A node is rules, tables and an output file. Whatever takes time or moves bytes goes through its
-world. The live one (gossip/net/live_world.py) has clocks, threads and sockets; another one may
-have a heap of events instead, as the node asks the time nowhere else.
+world. The live one (gossip/net/live_world.py) has clocks, threads and sockets; the virtual one
+(gossip/simulation/virtual_world.py) has a heap of calls instead, as the node asks the time nowhere
+else.
 
 The world in its turn calls the node: `accept(connection, remote)` for a newcomer, `up(link)`
 when a dialled link stands, `lines(link, lines)` with what came, `fault(link, error)` when a link

@@ -74,7 +74,8 @@ class Linking:
         if successor is not None:
             self.dial(successor, for_ring=True)
             dialling.add(successor)
-        dialling.intersection_update(listed)  # the dead, dialled every round, hinder nobody
+        # the dead, dialled every round, hinder nobody
+        dialling = {peer for peer in dialling if peer in self.peer_list}
         other = self.places.ordinary_dial(listed, linked, dialling, now)
         if other is not None:
             self.dial(other)

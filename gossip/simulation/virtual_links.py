@@ -25,7 +25,7 @@ FIRST_PORT, PORTS = 32_768, 28_000  # of the ends that dial
 class Cables(NamedTuple):
     """What a network's connections are like."""
 
-    latency: tuple[float, float] = (0.001, 0.002)  # seconds; each connection has one from this range
+    latency: tuple[float, float] = (0.001, 0.002)  # seconds; a connection has one of this range
     jitter: float = 0.0  # seconds at most that bytes take longer
     bandwidth: float = 100e6  # bytes a second, of each connection
     buffer: int = 256 * 1024  # bytes that one end may have sent and the other not read
@@ -140,7 +140,7 @@ class End:
         self.world = world
         self.link = None
         self.other: End | None = None
-        self.look_at: float | None = None  # when its world looks at its link's deadline; the world's
+        self.look_at: float | None = None  # when its world looks at its link's deadline
         self._network = network
         self.latency = latency  # seconds, of this connection
         self._coming: collections.deque = collections.deque()  # bytes, FIN or RESET, on the way
@@ -200,9 +200,10 @@ class End:
         self._arrived.clear()
         self._in_buffer -= len(data)
         other = self.other
-        if other._blocked and not other._closed:
+        if other._blocked:
             other._blocked = False
-            self._network.time.at(self._network.time.now + self.latency, other._has_room)
+            time = self._network.time
+            time.at(time.now + self.latency, other.world.writable, other)
         return data
 
     def is_over(self) -> bool:
@@ -280,7 +281,3 @@ class End:
         if not (self._broken or self._closed or self.world.is_off()):
             self._broken = True
             self.world.over(self, "Connection reset by peer")
-
-    def _has_room(self) -> None:
-        if not (self._closed or self._broken or self.world.is_off()):
-            self.world.writable(self)

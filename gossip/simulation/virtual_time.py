@@ -56,8 +56,8 @@ class VirtualTime:
         self._tally[name_of(call, arguments)] += 1
         if self._still == STILL_LIMIT:
             [(name, times)] = self._tally.most_common(1)
-            raise Spinning(f"{STILL_LIMIT} calls in a row while no time passed; {times} of the last "
-                           f"{TALLIED} were {name}")
+            raise Spinning(f"{STILL_LIMIT} calls in a row while no time passed; {times} of the "
+                           f"last {TALLIED} were {name}")
 
 
 def name_of(call, arguments: tuple) -> str:

@@ -1,72 +1,84 @@
 """A node can live in another world: a peer and a seed without a thread, a socket or a clock."""
 
-import random
 import socket
 import threading
+import time
 
 import pytest
 
-from gossip.node.node import die_together
-from gossip.node.output_file import OutputFile
+from gossip.addresses import address_of
+from gossip.experiments.virtual_network import VirtualNetwork
 from gossip.settings import Settings
+from gossip.simulation.virtual_links import Cables
 from peer import Peer
 from seed import Seed
-from tests.tools.files import count, events, received
-from tests.tools.heap_world import Heap, HeapWorld
 from tests.tools.nets import neighbours
-from tests.tools.ports import free_addresses
+
+SEED, ONE, OTHER = (address_of("127.0.0.1", 5000 + n) for n in range(3))
+STEP = 0.01  # seconds between two looks at what has happened
 
 
-@pytest.fixture
-def world(tmp_path, monkeypatch):
-    """Makes nodes on a heap; a thread or a socket of theirs fails the test."""
+class Nodes:
+    """A seed and two peers in virtual time."""
+
+    def __init__(self, **settings):
+        self.network = VirtualNetwork(1, {"seed": Seed, "peer": Peer}, [SEED],
+                                      Settings(**settings), Cables())
+        for address in (SEED, ONE, OTHER):
+            self.network.start(address)
+        self.seed, self.one, self.other = self.network.nodes.values()
+        self.until(lambda: neighbours(self.one) == {OTHER} and neighbours(self.other) == {ONE}, 5)
+
+    def until(self, predicate, limit):
+        """Let things happen until the predicate holds, for so many seconds at most."""
+        time, end = self.network.time, self.network.time.now + limit
+        while not predicate():
+            assert time.now < end, f"not within {limit} s"
+            time.run(time.now + STEP)
+
+    def events(self, node):
+        data = self.network.folder.file(node.output.path).data
+        return [line[27:] for line in data.decode().splitlines()]
+
+    def count(self, node, start):
+        return sum(event.startswith(start) for event in self.events(node))
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_the_system(monkeypatch):
+    """A thread, a socket, a wait or a look at the clock fails the test."""
     def none(*arguments, **words):
-        raise AssertionError("no thread and no socket is to be had in this world")
+        raise AssertionError("this is not to be had in this world")
 
-    addresses = free_addresses(3)
-    monkeypatch.setattr(threading.Thread, "start", none)
-    monkeypatch.setattr(socket, "socket", none)
-    heap, nodes = Heap(), []
-
-    def start(kind, at, **settings):
-        output = OutputFile(tmp_path / f"{kind.kind}_{at}.txt", heap.clock)
-        node = kind(addresses[at], [addresses[0]], Settings(**settings), output,
-                    lambda node: HeapWorld(heap, node), random.Random(at))
-        node.start()
-        nodes.append(node)
-        return node
-
-    yield heap, start
-    for node in nodes:
-        node.stop()
+    for owner, names in ((threading.Thread, ["start"]), (threading.Condition, ["wait"]),
+                         (socket, ["socket", "socketpair"]),
+                         (time, ["time", "time_ns", "monotonic", "sleep"])):
+        for name in names:
+            monkeypatch.setattr(owner, name, none)
 
 
-def test_a_seed_and_two_peers_register_link_gossip_and_find_a_death(world):
-    heap, start = world
-    seed = start(Seed, 0)
-    one, other = start(Peer, 1), start(Peer, 2)
-    heap.run(lambda: neighbours(one) == {other.address} and neighbours(other) == {one.address}, 5)
-    assert set(seed.registry.addresses()) == {one.address, other.address}
-    heap.run(lambda: len(received(one)) == len(received(other)) == 10, 60)
-    assert count(one, "generated:") == 10 and len(set(received(one))) == 10
-    heap.run(lambda: count(one, "liveness reply:") >= 3, 60)
-    assert count(one, "liveness missed:") == 0
-    die_together([other])
-    heap.run(lambda: count(one, f"dead:{other.address}"), 60)
-    heap.run(lambda: count(one, f"reported:{seed.address}:Dead Node:{other.address}:"), 1)
-    heap.run(lambda: count(seed, f"dead report:Dead Node:{other.address}:"), 1)
-    assert f"removed:{other.address}:gone" in events(seed)
-    assert seed.registry.addresses() == (one.address,) and neighbours(one) == set()
+def test_a_seed_and_two_peers_register_link_gossip_and_find_a_death():
+    nodes = Nodes()
+    seed, one, other = nodes.seed, nodes.one, nodes.other
+    assert set(seed.registry.addresses()) == {ONE, OTHER}
+    nodes.until(lambda: nodes.count(one, "received:") == nodes.count(other, "received:") == 10, 60)
+    assert nodes.count(one, "generated:") == 10
+    assert len({event for event in nodes.events(one) if event.startswith("received:")}) == 10
+    nodes.until(lambda: nodes.count(one, "liveness reply:") >= 3, 60)
+    assert nodes.count(one, "liveness missed:") == 0
+    nodes.network.kill(OTHER)
+    nodes.until(lambda: nodes.count(one, f"dead:{OTHER}"), 60)
+    nodes.until(lambda: nodes.count(one, f"reported:{SEED}:Dead Node:{OTHER}:"), 1)
+    nodes.until(lambda: nodes.count(seed, f"dead report:Dead Node:{OTHER}:"), 1)
+    assert f"removed:{OTHER}:gone" in nodes.events(seed)
+    assert seed.registry.addresses() == (ONE,) and neighbours(one) == set()
 
 
-def test_one_who_leaves_in_another_world_is_reported_by_nobody(world):
-    heap, start = world
-    seed = start(Seed, 0)
-    one, other = start(Peer, 1, gossip_count=0), start(Peer, 2, spread="rumor", gossip_count=0)
-    heap.run(lambda: neighbours(one) == {other.address}, 5)
-    other.quit()
-    heap.run(lambda: other.stopping, 5)
-    assert events(other)[-1] == "stopped:quit"
-    heap.run(lambda: f"removed:{other.address}:left" in events(seed), 1)
-    assert f"disconnected:{other.address}:left" in events(one)
-    assert count(one, "liveness missed:") == count(one, "dead:") == 0
+def test_one_who_leaves_in_another_world_is_reported_by_nobody():
+    nodes = Nodes(gossip_count=0, spread="rumor")
+    nodes.network.leave(OTHER)
+    nodes.until(lambda: nodes.other.stopping, 5)
+    assert nodes.events(nodes.other)[-1] == "stopped:quit"
+    nodes.until(lambda: f"removed:{OTHER}:left" in nodes.events(nodes.seed), 1)
+    assert f"disconnected:{OTHER}:left" in nodes.events(nodes.one)
+    assert nodes.count(nodes.one, "liveness missed:") == nodes.count(nodes.one, "dead:") == 0

@@ -14,7 +14,7 @@ OFF_A, OFF_B = frozenset([A]), frozenset([B])  # sides of cuts
 
 
 class Machine:
-    """A world that writes down what its ends tell; while it is `deaf` it reads nothing."""
+    """A world that writes down what its ends tell; while it is `deaf` it does not read."""
 
     def __init__(self, time):
         self._time = time
@@ -25,8 +25,7 @@ class Machine:
         return self.off
 
     def readable(self, end):
-        if not self.deaf:
-            self.told.append((round(self._time.now, 3), end.read()))
+        self.told.append((round(self._time.now, 3), "bytes" if self.deaf else end.read()))
 
     def writable(self, end):
         self.told.append((round(self._time.now, 3), "room"))
@@ -140,8 +139,22 @@ def test_a_full_buffer_takes_no_more_until_the_other_end_has_read():
     assert wire.there.read() == b"1234567890"
     wire.run()
     assert wire.one.what() == ["room"]
+    wire.other.deaf = False
     assert wire.here.send(b"ab") == 2
+    wire.run()
     assert wire.one.what() == ["room"]  # told once for each time that it did not take everything
+
+
+def test_a_world_is_told_once_of_bytes_that_it_does_not_read():
+    wire = Wire()
+    wire.other.deaf = True
+    for number in range(3):
+        wire.here.send(b"%d" % number)
+        wire.run()
+    assert wire.other.what() == ["bytes"] and wire.there.read() == b"012"
+    wire.here.send(b"3")
+    wire.run()
+    assert wire.other.what() == ["bytes", "bytes"]
 
 
 def test_whoever_was_not_held_up_is_not_told_of_room():
@@ -171,6 +184,8 @@ def test_nothing_can_be_sent_over_an_end_that_is_closed_or_reset():
     wire = Wire()
     wire.here.close()
     wire.there.reset()
+    wire.here.reset()
+    assert wire.one.told == []
     for end in (wire.here, wire.there):
         assert end.is_over()
         with pytest.raises(BrokenPipeError):
