@@ -204,7 +204,7 @@ class _Draw:
     def _conditions(self) -> Conditions:
         rng, few = self._rng, len(self._peers) <= FEW
         latency = rng.choice([0.0002, 0.001, 0.01] if self._gentle else
-                             [0.0002, 0.001, 0.01, 0.05, 0.2])
+                             [0.0002, 0.001, 0.01, 0.05, 0.1])
         lag = rng.choice([0.0, 0.001, 0.02] if self._gentle else [0.0, 0.001, 0.02, 0.3])
         slow = latency > 0.01 or lag > 0.02  # then an answer may take longer than a second
         return Conditions(
@@ -217,7 +217,7 @@ class _Draw:
             liveness_interval=rng.choice([2.0, 3.0] if slow else [1.0, 2.0]) if few else 13.0,
             antientropy_interval=rng.choice([2.0, 5.0, 10.0]),
             latency=latency,
-            jitter=rng.choice([0.0, latency / 2, latency]),
+            jitter=rng.choice([0.0, latency / 4, latency / 2]),
             bandwidth=1e8 if self._gentle else rng.choice([1e5, 1e6, 1e8]),
             buffer=rng.choice([16_384, 262_144, 4_194_304]),
             lag=lag,

@@ -16,7 +16,7 @@ from gossip.wire import parse as parse_line
 QUIET_ROUNDS = 8  # rounds before the verdict in which nothing may change
 SPIN = 20.0  # turns of a duty per second: above this it spins, for all of a rest
 STIRS = {"connected", "disconnected", "liveness missed", "unregistered"}  # events of unrest
-PASSED_ON = 6.0  # seconds until a seed has told others of a death
+PASSED_ON = 12.0  # seconds from a report until the seed has probed, and told others of the death
 LATELY = 30.0  # seconds: a report that another seed has had before is news of the same death
 STANDING = {"a neighbour", "a seed", "a registered peer"}  # roles of links that may stay
 
@@ -30,7 +30,7 @@ class Judge:
         self._stirred: tuple[float, str] = (0.0, "nothing")  # the last event of unrest
         self._misses: dict[tuple, int] = {}  # (peer, neighbour) -> misses in a row
         self._reports: dict[tuple, float] = {}  # (seed, dead) -> when it heard of the death last
-        self._own_reports: dict[tuple, float] = {}  # the same from peers that the seed lists
+        self._rejected: dict[tuple, None] = {}  # (seed, dead): it did not believe the last report
         self._met: dict[tuple, None] = {}  # pairs of lives that were neighbours
         self._rest_began = 0.0
         self._turns: dict = {}  # duty -> turns when the rest began
@@ -89,10 +89,31 @@ class Judge:
 
     def _heard_of_death(self, address: Address, rest: str, event: str) -> None:
         """A seed has got a dead report; from a peer that it lists, or passed on by a seed."""
-        report = parse_line(rest.encode())
-        self._reports[address, report.dead] = self.network.time.now
+        report, now = parse_line(rest.encode()), self.network.time.now
+        self._reports[address, report.dead] = now
         if self.network.nodes[address].registry.row(report.reporter) is not None:
-            self._own_reports[address, report.dead] = self.network.time.now
+            self._rejected.pop((address, report.dead), None)
+            self.network.time.at(now + PASSED_ON, self._has_passed_on, address, report.dead, now)
+
+    def _rejects(self, address: Address, rest: str, event: str) -> None:
+        dead = parse_line(":".join(rest.split(":")[:6]).encode()).dead
+        self._rejected[address, dead] = None
+
+    def _has_passed_on(self, seed: Address, dead: Address, reported: float) -> None:
+        """A seed that believed the report of a peer on its list has told every other seed that it
+        could reach."""
+        node = self.network.nodes.get(seed)
+        if (node is None or node.registry.row(dead) is not None
+                or (seed, dead) in self._rejected):
+            return
+        lately = min(reported - LATELY, self.network.troubled(dead))
+        for other in self.network.seeds:
+            since = self.network.in_reach_since(seed, other) if other != seed else None
+            broke = max(self.network.broke(seed), self.network.broke(other))
+            if (since is not None and max(since, broke) < reported
+                    and self._reports.get((other, dead), -1.0) < lately):
+                self.faults.append(f"{seed} heard at {reported:.3f} that {dead} is dead, removed "
+                                   f"it, and has not told {other}")
 
     def _removed(self, address: Address, rest: str, event: str) -> None:
         """If it lives, it must have been out of reach, or have gone elsewhere."""
@@ -104,20 +125,6 @@ class Judge:
                              for link in node.joining.links())
             if reason == "dead" or registered:
                 self._blamed(address, accused, event)
-        reported = self._own_reports.pop((address, accused), None)
-        if reason == "dead" and reported is not None:
-            self.network.time.at(self.network.time.now + PASSED_ON, self._has_passed_on, address,
-                                 accused, self.network.time.now)
-
-    def _has_passed_on(self, seed: Address, dead: Address, removed: float) -> None:
-        """A seed that believed its own peer's report has told every seed that it could reach."""
-        for other in self.network.seeds:
-            since = self.network.in_reach_since(seed, other) if other != seed else None
-            broke = max(self.network.broke(seed), self.network.broke(other))
-            if (since is not None and max(since, broke) < removed
-                    and self._reports.get((other, dead), 0.0) < removed - LATELY):
-                self.faults.append(f"{seed} removed {dead} at {removed:.3f}, and has not told "
-                                   f"{other} of the death")
 
     def _blamed(self, finder: Address, accused: Address, event: str) -> None:
         """A node calls another dead: it must have had a reason."""
@@ -134,7 +141,7 @@ class Judge:
     _JUDGED = {"failed": _failed, "refused": _refused, "connected": _connected,
                "disconnected": _disconnected, "liveness reply": _replied,
                "liveness missed": _missed, "dead": _called_dead, "removed": _removed,
-               "dead report": _heard_of_death}
+               "dead report": _heard_of_death, "rejected": _rejects}
 
     # After the rest.
 

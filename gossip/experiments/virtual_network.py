@@ -175,6 +175,10 @@ class VirtualNetwork:
         """The seeds that live, in the order of their addresses."""
         return [node for address, node in sorted(self.nodes.items()) if address in self.seeds]
 
+    def troubled(self, address: Address) -> float:
+        """Until when a node was frozen, slow, or not up."""
+        return self._troubled[address]
+
     def broke(self, address: Address) -> float:
         """When a connection of a node was broken last."""
         return self._broke.get(address, 0.0)
