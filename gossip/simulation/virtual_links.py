@@ -285,6 +285,6 @@ class End:
 
     def reset(self) -> None:
         """Break the connection at this end; the other end is not told."""
-        if not (self._broken or self._closed or self.world.off):
+        if not self.is_over():
             self._broken = True
             self.world.over(self, "Connection reset by peer")
