@@ -47,7 +47,7 @@ class Network:
         self.rng = rng
         self.slow: dict[Address, Slowness] = {}  # machines whose connections are slow
         self._listening: dict[Address, object] = {}  # address -> the world that listens there
-        self._cuts: list[frozenset[Address]] = []  # the machines on one side of each cut
+        self.cuts: list[frozenset[Address]] = []  # the machines on one side of each cut
         self._stuck: dict["End", None] = {}  # ends to which something is on its way through a cut
         self._unpowered: dict[Address, list["End"]] = {}  # ends of machines without power
         self._port = 0
@@ -85,18 +85,18 @@ class Network:
 
     def cut(self, side: frozenset[Address]) -> None:
         """Let nothing pass between these machines and all others, until `mend`."""
-        self._cuts.append(side)
+        self.cuts.append(side)
 
     def mend(self, side: frozenset[Address]) -> None:
         """End this cut: what waited goes on."""
-        self._cuts.remove(side)
+        self.cuts.remove(side)
         stuck, self._stuck = self._stuck, {}
         for end in stuck:
             end.send_again()
 
     def parted(self, one: Address, other: Address) -> bool:
         """Whether a cut is between two machines."""
-        return bool(self._cuts) and any((one in side) != (other in side) for side in self._cuts)
+        return any((one in side) != (other in side) for side in self.cuts)
 
     def wait_for_mend(self, end: "End") -> None:
         """Something for this end waits for the end of the cut."""
@@ -108,7 +108,9 @@ class Network:
 
     def delay(self, latency: float, one: Address, other: Address) -> float:
         """How long a byte takes from one machine to another now."""
-        delay = latency + self.rng.random() * self.cables.jitter
+        delay = latency
+        if self.cables.jitter:
+            delay += self.rng.random() * self.cables.jitter
         if self.slow:
             delay += sum(self.slow[machine].latency for machine in (one, other)
                          if machine in self.slow)
@@ -129,7 +131,8 @@ class Network:
 
 class End:
     """One end of a connection. Its world is told `readable(end)`, `writable(end)` and
-    `over(end, reason)`; `link` is the link that it belongs to, once there is one."""
+    `over(end, reason)`, and says by `off` whether its machine has lost power since; `link` is the
+    link that the end belongs to, once there is one."""
 
     __slots__ = ("address", "world", "link", "other", "look_at", "_network", "latency",
                  "_coming", "_sent_at", "_arrives", "_free_at", "_arrived", "_in_buffer",
@@ -218,50 +221,54 @@ class End:
 
     def _expect(self, item: bytes | None) -> None:
         """The other end has sent something to here."""
-        network, time = self._network, self._network.time
-        size = len(item) if item else 0
+        network, size = self._network, len(item) if item else 0
+        now = network.time.now
         self._in_buffer += size
-        pair, now = (self.other.address, self.address), time.now
-        self._free_at = max(self._free_at, now) + size / network.bandwidth(*pair)
+        if self._free_at < now:
+            self._free_at = now
+        sender = self.other.address
+        self._free_at += size / network.bandwidth(sender, self.address)
         if (self._sent_at == now and item and self._free_at - now < TOGETHER
                 and self._coming and self._coming[-1]):
             self._coming[-1] += item
             return
         self._sent_at = now
         self._coming.append(item)
-        self._arrives = max(self._arrives, self._free_at + network.delay(self.latency, *pair))
-        time.at(self._arrives, self._arrive)
+        arrives = self._free_at + network.delay(self.latency, sender, self.address)
+        if arrives > self._arrives:
+            self._arrives = arrives
+        network.time.at(self._arrives, self._arrive)
 
     def _arrive(self) -> None:
         """The next thing on the way is here, unless a cut is between."""
         network = self._network
-        if network.parted(self.address, self.other.address):
+        if network.cuts and network.parted(self.address, self.other.address):
             self._stuck += 1
             network.wait_for_mend(self)
         elif self._coming:  # nothing is, when its sender lost power during a cut
             self._take_in(self._coming.popleft())
 
     def _take_in(self, item: bytes | None) -> None:
-        if self.world.is_off():
+        if self.world.off:
             if item and not self._network.is_off(self.address):
                 self.other._expect(RESET)  # it has power again, and does not know this connection
         elif self._closed or self._broken:
             if item:
                 self.other._expect(RESET)
-        elif item is RESET:
-            self.reset()
-        elif item == FIN:
-            self.world.over(self, "closed by the other end")
-        else:
+        elif item:
             self._arrived.append(item)
             if len(self._arrived) == 1:
                 self.world.readable(self)
+        elif item == FIN:
+            self.world.over(self, "closed by the other end")
+        else:
+            self.reset()
 
     def send_again(self) -> None:
         """The cut has ended: what waited comes after a while, in its order; but nobody sends it
         again for a machine that has lost power since."""
         time = self._network.time
-        if self.other.world.is_off():
+        if self.other.world.off:
             self._stuck = 0
             self._coming.clear()
             return
@@ -278,6 +285,6 @@ class End:
 
     def reset(self) -> None:
         """Break the connection at this end; the other end is not told."""
-        if not (self._broken or self._closed or self.world.is_off()):
+        if not self.is_over():
             self._broken = True
             self.world.over(self, "Connection reset by peer")

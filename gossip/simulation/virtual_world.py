@@ -126,7 +126,7 @@ class VirtualWorld:
         self._lag = lag  # seconds at most until a thread runs whose time has come
         self._ends: dict[End, None] = {}  # of all connections and dials that are not over
         self._over = False  # the node has ended
-        self._off = False  # its machine lost power
+        self.off = False  # its machine lost power
         self._frozen = False
         self._waiting: dict[object, collections.deque] = {}  # while frozen: whom -> calls
 
@@ -179,7 +179,7 @@ class VirtualWorld:
 
     def lose_power(self) -> None:
         """The machine is off. Nobody is told; the node is not called again."""
-        self._over = self._off = True
+        self._over = self.off = True
         self.network.lose_power(self.node.address, list(self._ends))
 
     def freeze(self) -> None:
@@ -200,9 +200,6 @@ class VirtualWorld:
 
     def is_frozen(self) -> bool:
         return self._frozen
-
-    def is_off(self) -> bool:
-        return self._off
 
     def ends(self) -> list[End]:
         """The ends of all its connections that are not over; what is still dialled has none."""
@@ -312,10 +309,9 @@ class VirtualWorld:
 
     def _read(self, end: End) -> None:
         link = end.link
-        if link.ended:
+        if link.ended or self._fault_if_late(link):
             return  # nobody wants to know any more
         try:
-            self._look_at_deadline(link)
             lines = link.take(end.read())
             if lines:
                 self.node.lines(link, lines)
@@ -334,20 +330,20 @@ class VirtualWorld:
         del self._ends[end]
         link = end.link
         if not link.ended:
-            try:
-                self._look_at_deadline(link)
-            except WireError as error:
-                self.node.fault(link, error)
+            self._fault_if_late(link)
         link.end_of_stream(reason)
         self.node.ended(link)
 
     # Deadlines.
 
-    def _look_at_deadline(self, link) -> None:
-        """WireError when a line is overdue, also when it waits here: the reader comes too late."""
+    def _fault_if_late(self, link) -> bool:
+        """Tell the node if a line is overdue, even one that waits here: it is read too late. Answer
+        whether it is."""
         due = link.due()
-        if due is not None and due <= self.now():
-            raise WireError(link.lateness())
+        late = due is not None and due <= self._time.now
+        if late:
+            self.node.fault(link, WireError(link.lateness()))
+        return late
 
     def _watch(self, end: End) -> None:
         """Look at a link when a line is due; without a deadline there is nothing to look at, but
@@ -367,9 +363,5 @@ class VirtualWorld:
         link = end.link
         if link.ended:
             return
-        try:
-            self._look_at_deadline(link)
-        except WireError as error:
-            self.node.fault(link, error)
-        else:
+        if not self._fault_if_late(link):
             self._watch(end)

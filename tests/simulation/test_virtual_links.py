@@ -21,9 +21,6 @@ class Machine:
         self.told = []  # (moment, what)
         self.deaf = self.off = False
 
-    def is_off(self):
-        return self.off
-
     def readable(self, end):
         self.told.append((round(self._time.now, 3), "bytes" if self.deaf else end.read()))
 
