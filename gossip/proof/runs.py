@@ -151,12 +151,12 @@ class PeerRun:
             self._gap = (self.last, at)
 
     def _generator_spoke(self, at: float) -> None:
-        """A message that was overdue while nothing was written, and came at once when the file went
-        on, tells of a shorter sleep."""
+        """A message that was overdue while nothing was written for longer than an interval, and came
+        at once when the file went on, tells of a shorter sleep."""
         begin, end = self._gap
-        due = self._spoke + self.setting("gossip-interval")
-        if at - end < ASLEEP:
-            self.asleep += max(0.0, end - max(begin, due))
+        interval = self.setting("gossip-interval")
+        if at - end < ASLEEP and end - begin > interval:
+            self.asleep += max(0.0, end - max(begin, self._spoke + interval))
             self._gap = (at, at)
         self._spoke = at
 
