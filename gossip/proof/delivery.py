@@ -117,8 +117,7 @@ def _had_to_go(proof: Proof, holder: PeerRun, had: float, run: PeerRun) -> bool:
         return True
     alone = [since for one in (holder, run)
              if (since := company.alone_since(one, had)) is not None]
-    return (bool(alone) and company.had_time_to_meet(holder, run, min(alone))
-            and min(map(company.end_of, (holder, run))) - had >= ON_ITS_WAY)
+    return bool(alone) and company.had_time_to_meet(holder, run, min(alone))
 
 
 def _altered(proof: Proof) -> list[str]:

@@ -1,11 +1,11 @@
 """Reach: until when seeds were up, and when a peer could reach them, as far as files tell.
 
 A seed that is killed writes nothing, and one that has nothing to do writes nothing either. But a
-peer writes `unregistered:SEED:REASON` when it has lost a seed, or when it tried one in vain. From
-then until its next `registered:SEED` the seed is out of its reach. There is one limit to that: where
-the connection was closed or refused, the seed did not run; but lines of the seed's own afterwards
-tell that it ran again, and that the peer had to try again. Any other reason tells of a seed that was
-frozen or cut off, and may have been so for four rounds. A seed that refuses is up.
+peer writes `unregistered:SEED:REASON` when it has lost a seed, or has tried one in vain. From then
+until its next `registered:SEED` the seed is out of its reach. That has a limit where the connection
+was closed or refused: then the seed did not run, but lines of its own afterwards tell that it ran
+again, and that the peer had to try again. Any other reason tells of a seed that was frozen or cut
+off, and may have been so for four rounds. A seed that refuses a peer is up.
 """
 
 import bisect

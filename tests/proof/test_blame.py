@@ -59,11 +59,15 @@ def holds(folder, *stories):
     (FOUND + HEARD + "\n 25 8080 stopped:interrupted", True),
     (FOUND + HEARD + "\n 28 8080 stopped:interrupted", False),
     (FOUND + HEARD + LOST.format(25) + "\n 40 8080 starts" + "\n 60 8080 registered:@5001", True),
+    (FOUND + HEARD + "\n 40 8080 starts" + "\n 60 8080 registered:@5001", True),
     (FOUND + LOST.format(21), True),  # before it could know
     (FOUND + LOST.format(23.5), True),
     (LOST.format(21), True),
     (FOUND + HEARD + LOST.format(25) + "\n 24.9 5002 told:@8080:Dead Node:@5003:1.000000:@5001",
      False),  # it told of the death, so it knew
+    (FOUND + "\n 23.3 8080 removed:@5003:gone" + LOST.format(23.5), True),
+    (FOUND + "\n 23.3 8080 removed:@5003:gone" + LOST.format(23.5)
+     + "\n 23.4 5002 told:@8080:Dead Node:@5003:1.000000:@5001", False),
     # A seed that was cut off or frozen while the death was found:
     (FOUND + "\n 60 8080 removed:@5003:gone" + "\n 24 5001 unregistered:@8080:silent", True),
     (FOUND + "\n 60 8080 removed:@5003:gone" + "\n 40 5001 unregistered:@8080:silent", False),

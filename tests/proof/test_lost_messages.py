@@ -128,6 +128,27 @@ def test_two_that_never_met_are_a_failure_only_if_both_could_reach_a_seed(tmp_pa
     assert holds(tmp_path, STRANGERS, story, end) is healthy
 
 
+@pytest.mark.parametrize("up, healthy", [(60, True), (30, False)])
+def test_a_seed_that_comes_back_is_tried_again_after_a_pause(tmp_path, up, healthy):
+    assert holds(tmp_path, STRANGERS, BOTH_WITHOUT, ENDED, f"""
+        {up} 8080 starts
+        66 8080 refused:@5009:no Liveness Reply
+    """) is healthy
+    assert not holds(tmp_path, STRANGERS, f"{up} 8080 starts")  # it is still up, and so are they
+
+
+def test_two_that_were_neighbours_once_have_to_find_each_other_without_a_seed(tmp_path):
+    assert not holds(tmp_path, STRANGERS, BOTH_WITHOUT, """
+        1.0 5001 links 5002
+        1.5 5001 parts 5002 dead
+        1.5 5002 parts 5001 dead
+    """)
+
+
+def test_chat_servers_need_no_seed_to_meet(tmp_path):
+    assert not holds(tmp_path, STRANGERS, ENDED, chat="0 of 2")
+
+
 def test_messages_that_no_seed_let_travel_are_shown(tmp_path):
     row = delivery.broadcast(tell(tmp_path, STRANGERS, BOTH_WITHOUT))
     assert "lost 4" in row.figures
@@ -210,7 +231,7 @@ def test_who_lives_has_to_get_what_was_said_while_it_was_cut_off(tmp_path):
     assert holds(tmp_path, SEED, PAIR, story + mended + "\n 50.2 5003 hears 5001/1 from 5001")
 
 
-@pytest.mark.parametrize("end, healthy", [(51, True), (60, False)])
+@pytest.mark.parametrize("end, healthy", [(53, True), (60, False)])
 def test_a_frozen_peer_that_ends_when_it_has_just_woken_may_lack_messages(tmp_path, end, healthy):
     assert holds(tmp_path, SEED, PAIR, f"""
         0.5 5003 starts
@@ -230,8 +251,9 @@ def test_a_frozen_peer_that_ends_when_it_has_just_woken_may_lack_messages(tmp_pa
     """) is healthy
 
 
-@pytest.mark.parametrize("end, healthy", [(36, True), (66, False)])
-def test_who_has_lost_all_neighbours_had_to_find_others(tmp_path, end, healthy):
+@pytest.mark.parametrize("said, end, healthy", [(33, 36, True), (33, 66, False), (65.5, 66, True)])
+def test_who_has_lost_all_neighbours_had_to_find_others(tmp_path, said, end,
+                                                              healthy):
     assert holds(tmp_path, SEED, PAIR, f"""
         0.5 5003 starts
         0.5 5004 starts
@@ -247,8 +269,8 @@ def test_who_has_lost_all_neighbours_had_to_find_others(tmp_path, end, healthy):
         2.0 5003 asks 5004 until 30
         2.0 5004 lives until 30
         30.1 5003 parts 5004 closed by the other end
-        33 5001 says 1
-        33.1 5002 hears 5001/1 from 5001
+        {said} 5001 says 1
+        {said + 0.1} 5002 hears 5001/1 from 5001
         {end} 5003 leaving:@5003
         {end} 5003 stopped:quit
     """) is healthy
@@ -283,15 +305,18 @@ def generating(port, *times):
 
 @pytest.mark.parametrize("times, awake, healthy", [
     ((1.5, 2.5, 42, 43), "1.7 5001 asks 5002", True),  # frozen for long
-    ((1.5, 2.5, 5.9, 6.9, 7.9, 8.9), "1.7 5001 asks 5002", True),  # for 2.4 s
+    ((1.5, 2.5, 7.5, 8.5), "1.7 5001 asks 5002", True),  # for 4 s
     ((1.5, 2.5, 3.5, 4.5), "1.7 5001 asks 5002 until 9", False),  # it fell silent
     ((1.5, 2.5, 3.5, 7.5, 8.5), "1.7 5001 asks 5002 until 9", False),  # for a while
     ((1.5, 4.0, 6.5, 9.0), "1.7 5001 asks 5002 until 9", False),  # it is slow
 ])
+@pytest.mark.parametrize("liveness_interval", [1, 10])
 def test_a_frozen_peer_need_not_generate_and_one_that_is_awake_has_to(tmp_path, times, awake,
-                                                                      healthy):
+                                                                      healthy,
+                                                                      liveness_interval):
     proof = tell(tmp_path, SEED, "0.5 5001 starts \n 1 5001 connected:@5002", awake,
-                 generating(5001, *times), gossip_count=10)
+                 generating(5001, *times), gossip_count=10,
+                 liveness_interval=liveness_interval)
     assert delivery.gossips(proof).holds is healthy
 
 
