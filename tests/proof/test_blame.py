@@ -71,6 +71,8 @@ def holds(folder, *stories):
     # A seed that was cut off or frozen while the death was found:
     (FOUND + "\n 60 8080 removed:@5003:gone" + "\n 24 5001 unregistered:@8080:silent", True),
     (FOUND + "\n 60 8080 removed:@5003:gone" + "\n 40 5001 unregistered:@8080:silent", False),
+    (FOUND + "\n 28.5 5001 unregistered:@8080:silent", True),  # without power for up to four rounds
+    (FOUND + "\n 32.5 5001 unregistered:@8080:silent", False),
     # A finder that had no seed to tell:
     (LOST.format(10) + FOUND + "\n 60 8080 removed:@5003:gone", True),
 ])
