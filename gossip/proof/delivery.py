@@ -91,13 +91,13 @@ def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -
     if not proof.has_ended(run):
         return False
     end = proof.company.end_of(run)
-    if run.woke is not None and made < run.woke and end - run.woke < _rejoining(run):
+    if run.woke is not None and made < run.woke and end - run.woke < _two_rounds(run):
         return True
     return end - max(made, run.first_linked or 0.0) < ON_ITS_WAY
 
 
-def _rejoining(run: PeerRun) -> float:
-    """Seconds that a peer which was called dead while it was frozen may need to join again."""
+def _two_rounds(run: PeerRun) -> float:
+    """Seconds that a peer may need to join again, e.g. when it was frozen and called dead."""
     return 2 * run.setting("liveness-interval") + PROBE_TIME
 
 
@@ -117,8 +117,7 @@ def _had_to_go(proof: Proof, holder: PeerRun, had: float, run: PeerRun) -> bool:
         return True
     alone = [since for one in (holder, run)
              if (since := company.alone_since(one, had)) is not None]
-    return (bool(alone) and company.had_time_to_meet(holder, run, min(alone))
-            and min(map(company.end_of, (holder, run))) - had >= ON_ITS_WAY)
+    return bool(alone) and company.had_time_to_meet(holder, run, min(alone))
 
 
 def _altered(proof: Proof) -> list[str]:
@@ -141,10 +140,12 @@ def _through_others(proof: Proof) -> int:
 
 
 def _complete(proof: Proof) -> bool:
-    """Whether any two peers that joined, and were up at the same time, have been neighbours."""
+    """Whether any two peers that joined, had to meet, and were up at the same time for two rounds,
+    have been neighbours."""
     joined = [run for run in proof.peers if run.first_linked is not None]
     return all(one.address == other.address or other.address in one.ever_linked
-               or one.last <= other.first or other.last <= one.first
+               or min(one.last, other.last) - max(one.first, other.first) <= _two_rounds(one)
+               or not proof.company.had_to_meet(one, other)
                for one in joined for other in joined)
 
 

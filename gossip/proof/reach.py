@@ -1,11 +1,11 @@
 """Reach: until when seeds were up, and when a peer could reach them, as far as files tell.
 
 A seed that is killed writes nothing, and one that has nothing to do writes nothing either. But a
-peer writes `unregistered:SEED:REASON` when it has lost a seed, or when it tried one in vain. From
-then until its next `registered:SEED` the seed is out of its reach. There is one limit to that: where
-the connection was closed or refused, the seed did not run; but lines of the seed's own afterwards
-tell that it ran again, and that the peer had to try again. Any other reason tells of a seed that was
-frozen or cut off, and may have been so for four rounds. A seed that refuses is up.
+peer writes `unregistered:SEED:REASON` when it has lost a seed, or has tried one in vain. From then
+until its next `registered:SEED` the seed is out of its reach. That has a limit where the connection
+was closed or refused: then the seed did not run, but lines of its own afterwards tell that it ran
+again, and that the peer had to try again. Any other reason tells of a seed that was frozen or cut
+off, and may have been so for four rounds. A seed that refuses a peer is up.
 """
 
 import bisect
@@ -30,7 +30,8 @@ class Reach:
     def __init__(self, records: Records):
         self._lives: dict[str, Times] = {}
         self._wrote: dict[str, list[float]] = collections.defaultdict(list)  # seed -> when
-        self._lost: dict[str, list[float]] = collections.defaultdict(list)  # seed -> when by a peer
+        # seed -> (when a peer wrote that it was out of reach, since when that may have been so)
+        self._lost: dict[str, Times] = collections.defaultdict(list)
         self._begins: dict[str, list[float]] = collections.defaultdict(list)  # seed -> its starts
         self._of: dict[PeerRun, dict[str, Times]] = {}
         for run in records.seeds:
@@ -44,7 +45,8 @@ class Reach:
         elsewhere = collections.defaultdict(list)
         for run in records.peers:
             for seed, words in run.registrations.items():
-                self._lost[seed] += [word.at for word in words if _out_of_reach(word)]
+                self._lost[seed] += [(word.at, _since(run, word)) for word in words
+                                     if _out_of_reach(word)]
                 elsewhere[seed] += [word.at for word in words if word.lost is None]
         for seed, times in elsewhere.items():
             if times and seed not in self._lives:
@@ -54,16 +56,16 @@ class Reach:
             times.sort()
 
     def end_of(self, seed: SeedRun) -> float:
-        """When a seed ended or was lost for good: at its last line, or when a peer lost it after
-        that. Infinity: nothing tells that it is not up."""
+        """When a seed ended, or may have: at its last line, or when a peer lost it after that.
+        Infinity: nothing tells that it is not up."""
         if seed.stopped:
             return seed.last
         begins, lost = self._begins[seed.address], self._lost[seed.address]
         following = bisect.bisect_right(begins, seed.first)
         again = begins[following] if following < len(begins) else math.inf
-        at = bisect.bisect_right(lost, seed.last)
-        if at < len(lost) and lost[at] < again:
-            return lost[at]
+        at = bisect.bisect_right(lost, (seed.last, math.inf))
+        if at < len(lost) and lost[at][0] < again:
+            return max(seed.last, lost[at][1])
         return seed.last if seed.superseded else math.inf
 
     def of(self, run: PeerRun) -> dict[str, Times]:
@@ -81,7 +83,7 @@ class Reach:
             if word.lost in NOT_RUNNING:
                 times = _without(times, word.at, until) + self._ran_again(seed, word.at, until)
             else:
-                since = max([word.at - _patience(run), *(earlier.at for earlier in words[:number])])
+                since = max([_since(run, word), *(earlier.at for earlier in words[:number])])
                 times = _without(times, since, until)
         return times
 
@@ -95,10 +97,14 @@ def _out_of_reach(word: Registered) -> bool:
     return word.lost is not None and not word.lost.startswith("registration refused")
 
 
-def _patience(run: PeerRun) -> float:
-    """Seconds for which a seed may be silent until a peer gives it up."""
+def _since(run: PeerRun, word: Registered) -> float:
+    """Since when a seed may have been out of reach, of which a peer says so."""
     usual = Settings()
-    return max((usual.register_misses + 1) * run.setting("liveness-interval"), usual.register_limit)
+    if word.lost in NOT_RUNNING:
+        return word.at
+    if word.lost == "silent":
+        return word.at - (usual.register_misses + 1) * run.setting("liveness-interval")
+    return word.at - usual.register_limit
 
 
 def _without(times: Times, begin: float, end: float) -> Times:

@@ -151,12 +151,12 @@ class PeerRun:
             self._gap = (self.last, at)
 
     def _generator_spoke(self, at: float) -> None:
-        """A message that was overdue while nothing was written, and came at once when the file went
-        on, tells of a shorter sleep."""
+        """A message that was overdue while nothing was written for more than an interval, and that
+        came at once when the file went on, tells of a shorter sleep."""
         begin, end = self._gap
-        due = self._spoke + self.setting("gossip-interval")
-        if at - end < ASLEEP:
-            self.asleep += max(0.0, end - max(begin, due))
+        interval = self.setting("gossip-interval")
+        if at - end < ASLEEP and end - begin > interval:
+            self.asleep += max(0.0, end - max(begin, self._spoke + interval))
             self._gap = (at, at)
         self._spoke = at
 
@@ -252,7 +252,8 @@ class PeerRun:
         "generated": _generated, "received": _received,
         "connected": _connected, "disconnected": _disconnected, "degree": _degree,
         "liveness request": _request, "liveness reply": _reply, "liveness missed": _missed,
-        "leaving": _leaving, "dead": _found_dead, "told": _told, "stopped": _stopped, "failed": _failed,
+        "leaving": _leaving, "dead": _found_dead, "told": _told,
+        "stopped": _stopped, "failed": _failed,
     }
 
 

@@ -8,6 +8,8 @@ A line of a story is a second, a node (by its port; seeds have ports from 8000 o
     3.0 5001 says 7                       its message 7 is generated
     3.1 5002 hears 5001/7 from 5003       and received
     4.0 5001 asks 5002                    a liveness reply of 5002
+    4.0 5001 asks 5002 until 9            the same every second
+    4.0 5001 lives until 9                it writes a line every second
     8.0 5001 reports 5002 to 8080         a dead report, in the seed's file
 
 Anything else is written as it stands, with `@5002` for an address.
@@ -27,6 +29,7 @@ FORMS = {  # an event -> what is written, by the node itself or by the one that 
     r"says (\d+)": [("{me}", "generated:gmessage:1.000000:@{me}:1:{0}:x")],
     r"hears (\d+)/(\d+) from (\d+)": [("{me}",
                                       "received:@{2}:gmessage:1.000000:@{0}:1:{1}:x")],
+    r"lives": [("{me}", "peer list:@8080:")],
     r"asks (\d+)": [("{me}", "liveness reply:@{0}:1.000")],
     r"reports (\d+) to (\d+)": [("{1}", "dead report:Dead Node:@{0}:1.000000:@{me}")],
 }
@@ -40,9 +43,11 @@ def tell(folder, *stories: str, **settings) -> Proof:
     for story in stories:
         for line in filter(None, map(str.strip, story.splitlines())):
             second, node, event = line.split(" ", 2)
-            for who, text in _written(node, event, shown):
-                text = re.sub(r"@(\d+)", r"127.0.0.1:\1", text)
-                lines.setdefault(who, []).append((float(second), text))
+            event, _, until = event.partition(" until ")
+            for at in range(int(float(until or second) - float(second)) + 1):
+                for who, text in _written(node, event, shown):
+                    text = re.sub(r"@(\d+)", r"127.0.0.1:\1", text)
+                    lines.setdefault(who, []).append((float(second) + at, text))
     for node, events in lines.items():
         text = "".join(f"{START + datetime.timedelta(seconds=at):%Y-%m-%d %H:%M:%S.%f}:{event}\n"
                        for at, event in sorted(events, key=lambda event: event[0]))

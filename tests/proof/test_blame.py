@@ -1,0 +1,209 @@
+"""Whom the check blames for deaths: broken seeds and peers, and not those that could not know."""
+
+import pytest
+
+from gossip.proof import deaths
+from tests.tools.stories import tell
+
+UP = """
+    0.0 8080 starts
+    0.0 8081 starts
+    0.5 5001 starts
+    0.5 5002 starts
+    0.5 5003 starts
+    1.0 5001 links 5002
+    1.0 5001 links 5003
+    1.0 5002 links 5003
+    1.1 8080 registered:@5001
+    1.1 8080 registered:@5002
+    1.1 8080 registered:@5003
+    1.1 5001 registered:@8080
+    1.1 5002 registered:@8080
+    1.1 5003 registered:@8080
+    2.0 5001 asks 5002 until 60
+    2.0 5002 asks 5001 until 60
+"""
+DEAD = """
+    2.0 5003 asks 5002 until 20
+    20.0 5001 parts 5003 closed by the other end
+    20.0 5002 parts 5003 closed by the other end
+"""
+FOUND = """
+    23.0 5001 dead:@5003
+    23.0 5001 reported:@8080:Dead Node:@5003:1.000000:@5001
+"""
+HEARD = "\n 23.1 5001 reports 5003 to 8080"
+REMOVED = "\n 24.0 8080 removed:@5003:gone"
+STAYS = "\n 60 8080 peer list:@5001:1"
+LOST = "\n {0} 5001 unregistered:@8080:closed by the other end"
+
+
+def holds(folder, *stories):
+    row = deaths.dead(tell(folder, *stories))
+    assert row.holds or row.details
+    return row.holds
+
+
+@pytest.mark.parametrize("story, healthy", [
+    (FOUND + HEARD + REMOVED + STAYS, True),
+    (FOUND + HEARD + STAYS, False),
+    (FOUND + HEARD, False),  # a seed that says nothing more is up
+    (FOUND + REMOVED + STAYS, False),
+    (FOUND + STAYS, False),
+    (HEARD + REMOVED + STAYS, False),  # a report about whom nobody found dead
+    (REMOVED + STAYS, True),
+    (STAYS, False),  # its neighbours had to find it dead
+    # A seed that ended:
+    (FOUND + HEARD + LOST.format(25), True),  # while it probed
+    (FOUND + HEARD + LOST.format(28), False),
+    (FOUND + HEARD + "\n 25 8080 stopped:interrupted", True),
+    (FOUND + HEARD + "\n 28 8080 stopped:interrupted", False),
+    (FOUND + HEARD + LOST.format(25) + "\n 40 8080 starts" + "\n 60 8080 registered:@5001", True),
+    (FOUND + HEARD + "\n 40 8080 starts" + "\n 60 8080 registered:@5001", True),
+    (FOUND + LOST.format(21), True),  # before it could know
+    (FOUND + LOST.format(23.5), True),
+    (LOST.format(21), True),
+    (FOUND + HEARD + LOST.format(25) + "\n 24.9 5002 told:@8080:Dead Node:@5003:1.000000:@5001",
+     False),  # it told of the death, so it knew
+    (FOUND + "\n 23.3 8080 removed:@5003:gone" + LOST.format(23.5), True),
+    (FOUND + "\n 23.3 8080 removed:@5003:gone" + LOST.format(23.5)
+     + "\n 23.4 5002 told:@8080:Dead Node:@5003:1.000000:@5001", False),
+    # A seed that was cut off or frozen while the death was found:
+    (FOUND + "\n 60 8080 removed:@5003:gone" + "\n 24 5001 unregistered:@8080:silent", True),
+    (FOUND + "\n 60 8080 removed:@5003:gone" + "\n 40 5001 unregistered:@8080:silent", False),
+    (FOUND + "\n 28.5 5001 unregistered:@8080:silent", True),  # without power for up to four rounds
+    (FOUND + "\n 32.5 5001 unregistered:@8080:silent", False),
+    # A finder that had no seed to tell:
+    (LOST.format(10) + FOUND + "\n 60 8080 removed:@5003:gone", True),
+])
+def test_a_seed_is_blamed_for_a_death_only_if_it_could_know(tmp_path, story, healthy):
+    assert holds(tmp_path, UP, DEAD, story) is healthy
+
+
+@pytest.mark.parametrize("story, healthy", [
+    ("", False),
+    ("\n 25 8081 dead report:Dead Node:@5003:1.000000:@5001", True),
+    ("\n 24.5 8080 stopped:interrupted", True),  # it ended before it could tell the other
+    (" \n 24.5 8081 stopped:interrupted", True),
+    ("\n 24 5001 unregistered:@8081:no answer to register", True),  # a cut, as far as it knows
+])
+def test_a_seed_has_to_tell_other_seeds_of_a_death(tmp_path, story, healthy):
+    other = "\n 1.1 8081 registered:@5003 \n 24.1 8081 removed:@5003:gone \n 60 8081 refused:x"
+    if "8081 stopped" in story:
+        other = other.replace("\n 60 8081 refused:x", "")
+    stays = "" if "8080 stopped" in story else STAYS
+    assert holds(tmp_path, UP, DEAD, FOUND + HEARD + REMOVED, other, stays, story) is healthy
+
+
+SILENT = """
+    2.0 5003 asks 5002 until 20
+    {0}
+    60 8080 peer list:@5001:1
+"""
+
+
+@pytest.mark.parametrize("story, healthy", [
+    ("26 5001 parts 5003 dead \n 26 5002 parts 5003 dead", False),  # nobody said so
+    ("20.1 5001 parts 5003 given up \n 20.1 5002 parts 5003 full", True),  # no neighbours any more
+    ("21 5001 parts 5003 told dead \n 21 5002 parts 5003 left", True),
+])
+def test_neighbours_have_to_find_a_dead_peer(tmp_path, story, healthy):
+    assert holds(tmp_path, UP, SILENT.format(story)) is healthy
+
+
+@pytest.mark.parametrize("end, healthy", [(52, True), (59, False)])
+def test_a_neighbour_that_was_frozen_until_shortly_before_its_end_finds_nobody_dead(
+        tmp_path, end, healthy):
+    """5003 and 5004 have only each other; 5004 is frozen from 15 to 50."""
+    assert holds(tmp_path, UP, f"""
+        1.0 5003 parts 5001 given up
+        1.0 5003 parts 5002 given up
+        1.0 5001 parts 5003 full
+        1.0 5002 parts 5003 full
+        0.5 5004 starts
+        1.0 5004 links 5003
+        2.0 5003 asks 5004 until 20
+        2.0 5004 asks 5003 until 15
+        50.0 5004 lives until {end}
+        {end} 5004 stopped:interrupted
+        60 8080 peer list:@5001:1
+    """) is healthy
+
+
+# Living peers that are removed.
+
+LIVES = """
+    {0}
+    2.0 5003 asks 5002 until {1}
+    2.0 5002 asks 5003 until {1}
+    2.0 5003 lives until 60
+    32.5 5003 asks 5002 until 60
+    {2} 5003 asks 5002
+    32.0 5001 dead:@5003
+    {3} 5001 reports 5003 to 8080
+    {4} 8080 removed:@5003:{5}
+    60 8080 peer list:@5001:1
+"""
+
+
+@pytest.mark.parametrize("cut, mended, heard, removed, reason, healthy", [
+    (20, 33, 32, 36, "dead", True),
+    (20, 30.5, 32, 36, "dead", True),  # mended while the reporter probed
+    (20, 29.5, 32, 36, "dead", False),  # before that, so it had to answer
+    (60, 33, 32, 36, "dead", False),  # never cut off
+    (20, 33, 35, 39, "dead", True),  # the report came from another seed
+    (20, 29.5, 35, 39, "dead", False),
+    (60, 33, 32, 36, "gone", True),  # not looked at: its connection to the seed had ended
+])
+def test_a_removal_is_blamed_by_what_could_be_known_when_the_probe_began(
+        tmp_path, cut, mended, heard, removed, reason, healthy):
+    assert holds(tmp_path, UP, LIVES.format("", cut, mended, heard, removed, reason)) is healthy
+
+
+def test_an_earlier_report_is_not_blamed_for_a_later_removal(tmp_path):
+    """5002 was in touch with 5003 when it had reported it, before 5003 registered again."""
+    assert holds(tmp_path, UP, LIVES.format("""
+        10 5002 reports 5003 to 8080
+        10.5 5002 dead:@5003
+        15 8080 registered:@5003
+    """, 20, 33, 32, 36, "dead"))
+
+
+@pytest.mark.parametrize("story, healthy", [
+    ("", True),
+    ("23 5002 dead:@5003 \n 23 5002 reports 5003 to 8080 \n 25 8080 removed:@5003:dead", False),
+])
+def test_a_peer_that_was_killed_and_returned_at_once_is_not_dead(tmp_path, story, healthy):
+    assert holds(tmp_path, UP, DEAD, """
+        20.5 5003 starts
+        20.1 8080 removed:@5003:gone
+        20.6 8080 registered:@5003
+        20.7 5003 links 5002
+        20.8 5003 asks 5002 until 60
+        20.8 5002 asks 5003 until 60
+        60 8080 peer list:@5001:1
+    """, story) is healthy
+
+
+def test_a_cut_between_halves_that_find_each_other_dead_is_no_failure(tmp_path):
+    """Each half has a seed, which removes the peer of the other half; later it is mended."""
+    assert holds(tmp_path, UP, """
+        1.1 8081 registered:@5003
+        2.0 5003 asks 5002 until 20
+        2.0 5002 asks 5003 until 20
+        2.0 5003 lives until 60
+        24 5001 dead:@5003
+        24 5002 dead:@5003
+        24 5003 dead:@5001
+        24 5003 dead:@5002
+        24.1 5001 reports 5003 to 8080
+        24.1 5002 reports 5003 to 8080
+        24.1 5003 reports 5001 to 8081
+        28 8080 removed:@5003:dead
+        24 5003 unregistered:@8080:silent
+        40 8080 registered:@5003
+        40 5003 registered:@8080
+        41 5003 links 5002
+        41 5003 asks 5002 until 60
+        60 8080 peer list:@5001:2
+    """)

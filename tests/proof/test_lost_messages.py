@@ -1,0 +1,339 @@
+"""Messages that a healthy network does not deliver, and those that a broken one does not."""
+
+import pytest
+
+from gossip.proof import check, delivery
+from tests.tools.stories import tell
+
+SEED = """
+    0.0 8080 starts
+    70.0 8080 peer list:@5001:1
+"""
+PAIR = """
+    0.5 5001 starts
+    0.5 5002 starts
+    1.0 5001 links 5002
+    2.0 5001 asks 5002 until 70
+    2.5 5002 asks 5001 until 70
+"""
+NO_SEED = """
+    0.6 {0} unregistered:@8080:Connection refused
+"""
+
+
+def holds(folder, *stories, row=delivery.broadcast, **settings):
+    """Whether a row holds; the shown failures if it does not."""
+    found = row(tell(folder, *stories, **settings))
+    assert found.holds or found.details
+    return found.holds
+
+
+# Whoever leaves.
+
+@pytest.mark.parametrize("linked, left, healthy", [
+    (20.2, 20.0, True),  # its first link came after it began to leave
+    (19.5, 20.0, True),  # or shortly before
+    (18.6, 20.0, False),  # it says goodbye after its messages
+])
+def test_what_one_said_that_met_nobody_before_it_left_is_lost(tmp_path, linked, left, healthy):
+    assert holds(tmp_path, SEED, PAIR, f"""
+        18.0 5003 starts
+        {min(18.5, left)} 5003 says 1
+        {linked} 5003 links 5001
+        {left} 5003 leaving:@5003
+        20.4 5001 parts 5003 left
+        20.4 5003 parts 5001 left
+        20.5 5003 stopped:quit
+    """) is healthy
+
+
+@pytest.mark.parametrize("left, healthy", [(21, True), (50, False)])
+def test_one_that_met_nobody_although_a_seed_was_up_for_long_is_a_failure(tmp_path, left,
+                                                                          healthy):
+    assert holds(tmp_path, SEED, PAIR, f"""
+        18.0 5003 starts
+        18.5 5003 says 1
+        {left} 5003 leaving:@5003
+        {left + 0.1} 5003 stopped:quit
+    """) is healthy
+
+
+@pytest.mark.parametrize("heard, healthy", [(29.5, True), (25, False)])
+def test_a_message_is_lost_when_all_that_had_it_ended_before_they_could_tell_it(tmp_path, heard,
+                                                                                healthy):
+    """5003 has a message from 5004, which quits at once, and then 5003 quits as well."""
+    assert holds(tmp_path, SEED, PAIR, f"""
+        18 5003 starts
+        18 5004 starts
+        20 5003 links 5004
+        20 5003 links 5001
+        20 5003 asks 5001 until 30
+        20 5004 lives until 29
+        22 5001 says 9
+        22.1 5002 hears 5001/9 from 5001
+        22.1 5003 hears 5001/9 from 5001
+        22.2 5004 hears 5001/9 from 5003
+        {heard - 0.1} 5004 says 1
+        {heard} 5003 hears 5004/1 from 5004
+        {heard} 5004 leaving:@5004
+        {heard + 0.1} 5003 parts 5004 left
+        {heard + 0.1} 5004 parts 5003 left
+        {heard + 0.1} 5004 stopped:quit
+        30 5003 leaving:@5003
+        30.1 5003 parts 5001 left
+        30.1 5001 parts 5003 left
+        30.1 5003 stopped:quit
+    """) is healthy
+
+
+# No seed.
+
+STRANGERS = """
+    0.5 5001 starts
+    2.0 5001 says 1
+    0.5 5002 starts
+    2.0 5002 says 1
+    70.0 5001 says 2
+    70.0 5002 says 2
+"""
+ENDED = """
+    70.2 5001 stopped:quit
+    70.2 5002 stopped:quit
+"""
+BOTH_WITHOUT = NO_SEED.format(5001) + NO_SEED.format(5002)
+ONE_LINE = "0.0 8080 starts"
+AGAIN = """
+    5 8080 starts
+    60 8080 refused:@5009:no Liveness Reply
+"""
+
+
+@pytest.mark.parametrize("end", ["", ENDED])
+@pytest.mark.parametrize("story, healthy", [
+    ("", True),  # no seed, as far as files tell
+    (BOTH_WITHOUT, True),  # the same, by the peers' own word
+    (ONE_LINE, False),  # a seed that has nothing to do is up
+    (ONE_LINE + BOTH_WITHOUT, True),  # it is not: it was killed
+    (ONE_LINE + "\n 0.3 8080 stopped:interrupted", True),
+    (ONE_LINE + "\n 5 8080 starts", False),
+    (ONE_LINE + BOTH_WITHOUT + "\n 5 8080 starts \n 6 8080 stopped:interrupted", True),  # soon
+    (ONE_LINE + BOTH_WITHOUT + AGAIN, False),  # they had to try again
+    (ONE_LINE + NO_SEED.format(5001).replace("refused", "timed out"), True),  # cut off from it
+    (ONE_LINE + "\n 0.7 5001 unregistered:@8080:registration refused: busy", False),
+    ("0.7 5001 registered:@8080 \n 0.8 5002 registered:@8080", False),  # a seed elsewhere
+    ("0.7 5001 registered:@8080 \n 0.8 5002 unregistered:@8080:Connection refused", True),
+])
+def test_two_that_never_met_are_a_failure_only_if_both_could_reach_a_seed(tmp_path, story, healthy,
+                                                                          end):
+    assert holds(tmp_path, STRANGERS, story, end) is healthy
+
+
+@pytest.mark.parametrize("up, healthy", [(60, True), (30, False)])
+def test_a_seed_that_comes_back_is_tried_again_after_a_pause(tmp_path, up, healthy):
+    assert holds(tmp_path, STRANGERS, BOTH_WITHOUT, ENDED, f"""
+        {up} 8080 starts
+        66 8080 refused:@5009:no Liveness Reply
+    """) is healthy
+    assert not holds(tmp_path, STRANGERS, f"{up} 8080 starts")  # it is still up, and so are they
+
+
+def test_two_that_were_neighbours_once_have_to_find_each_other_without_a_seed(tmp_path):
+    assert not holds(tmp_path, STRANGERS, BOTH_WITHOUT, """
+        1.0 5001 links 5002
+        1.5 5001 parts 5002 dead
+        1.5 5002 parts 5001 dead
+    """)
+
+
+def test_chat_servers_need_no_seed_to_meet(tmp_path):
+    assert not holds(tmp_path, STRANGERS, ENDED, chat="0 of 2")
+
+
+def test_messages_that_no_seed_let_travel_are_shown(tmp_path):
+    row = delivery.broadcast(tell(tmp_path, STRANGERS, BOTH_WITHOUT))
+    assert "lost 4" in row.figures
+    assert row.details[0] == "127.0.0.1:5001:1:1 had no way to 127.0.0.1:5002"
+
+
+@pytest.mark.parametrize("seed_lost, healthy", [(35, True), (80, False)])
+def test_pieces_that_no_seed_could_join_are_no_failure(tmp_path, seed_lost, healthy):
+    """A seed that was started anew knew 5003 and 5004 only, and was killed at once."""
+    lost = "".join(f"\n {seed_lost} {port} unregistered:@8080:closed by the other end"
+                   for port in (5003, 5004))
+    proof = tell(tmp_path, PAIR, """
+        0.0 8080 starts
+        9.0 5001 unregistered:@8080:closed by the other end
+        9.0 5002 unregistered:@8080:closed by the other end
+        32.0 8080 starts
+        32.5 5003 starts
+        32.5 5004 starts
+        33.0 5003 registered:@8080
+        33.0 5004 registered:@8080
+        33.0 5003 links 5004
+        34.0 5003 says 1
+        34.1 5004 hears 5003/1 from 5003
+        90 5001 asks 5002
+        90 5003 asks 5004
+        90 5002 asks 5001
+        90 5004 asks 5003
+    """, lost, "" if healthy else "75 8080 peer list:@5003:1")
+    for row in (delivery.broadcast(proof), check.pieces(proof)):
+        assert row.holds is healthy, row
+
+
+# Cuts, power, frozen peers.
+
+CUT_OFF = """
+    0.5 5003 starts
+    1.0 5003 links 5001
+    1.0 5003 links 5002
+    2.0 5003 asks 5001 until {contact}
+    30 5001 says 1
+    30.1 5002 hears 5001/1 from 5001
+    30.0 5003 lives until 34
+"""
+END_OF_THREE = """
+    {second} 5001 parts 5003 {reason}
+    {second} 5002 parts 5003 {reason}
+"""
+
+
+@pytest.mark.parametrize("contact, second, reason, healthy", [
+    (29.0, 36, "dead", True),  # cut off, or without power
+    (32.0, 36, "dead", False),  # it has heard of 5001 later than the message
+    (29.0, 34.1, "closed by the other end", False),  # so there was no cut
+    (29.0, 60, "Connection reset by peer", True),  # the cut was mended when it had long been dead
+])
+def test_who_ended_while_cut_off_may_lack_what_the_others_said_meanwhile(tmp_path, contact, second,
+                                                                         reason, healthy):
+    assert holds(tmp_path, SEED, PAIR, CUT_OFF.format(contact=contact),
+                 END_OF_THREE.format(second=second, reason=reason)) is healthy
+
+
+def test_what_one_said_while_it_was_cut_off_until_it_left_is_lost(tmp_path):
+    story = """
+        0.5 5003 starts
+        1.0 5003 links 5001
+        2.0 5003 asks 5001 until 29
+        30.0 5003 lives until 35
+        32 5003 says 1
+        35 5003 leaving:@5003
+        38 5003 stopped:quit
+    """
+    assert holds(tmp_path, SEED, PAIR, story, "36 5001 parts 5003 dead")
+    assert not holds(tmp_path, SEED, PAIR, story, "35.1 5001 parts 5003 left")
+
+
+def test_who_lives_has_to_get_what_was_said_while_it_was_cut_off(tmp_path):
+    story = CUT_OFF.format(contact=25) + "32 5003 parts 5001 dead \n 32 5001 parts 5003 dead"
+    mended = "\n 50 5003 links 5001 \n 70 5003 asks 5001"
+    assert not holds(tmp_path, SEED, PAIR, story + mended)
+    assert holds(tmp_path, SEED, PAIR, story + mended + "\n 50.2 5003 hears 5001/1 from 5001")
+
+
+@pytest.mark.parametrize("end, healthy", [(53, True), (60, False)])
+def test_a_frozen_peer_that_ends_when_it_has_just_woken_may_lack_messages(tmp_path, end, healthy):
+    assert holds(tmp_path, SEED, PAIR, f"""
+        0.5 5003 starts
+        1.0 5003 links 5001
+        2.0 5003 asks 5001 until 28
+        30 5001 says 1
+        30.1 5002 hears 5001/1 from 5001
+        31 5001 parts 5003 dead
+        50 5003 liveness missed:@5001:1
+        50 5003 parts 5001 closed by the other end
+        50.6 5003 links 5002
+        50.7 5003 asks 5002 until {end}
+        {end} 5003 leaving:@5003
+        {end + 0.1} 5003 parts 5002 left
+        {end + 0.1} 5002 parts 5003 left
+        {end + 0.1} 5003 stopped:quit
+    """) is healthy
+
+
+@pytest.mark.parametrize("said, end, healthy", [(33, 36, True), (33, 66, False), (65.5, 66, True)])
+def test_who_has_lost_all_neighbours_had_to_find_others(tmp_path, said, end,
+                                                              healthy):
+    assert holds(tmp_path, SEED, PAIR, f"""
+        0.5 5003 starts
+        0.5 5004 starts
+        1.0 5003 links 5004
+        1.0 5003 links 5001
+        1.0 5003 links 5002
+        1.0 5004 links 5001
+        1.0 5004 links 5002
+        9.0 5003 parts 5001 given up
+        9.0 5003 parts 5002 given up
+        9.0 5001 parts 5003 full
+        9.0 5002 parts 5003 full
+        2.0 5003 asks 5004 until 30
+        2.0 5004 lives until 30
+        30.1 5003 parts 5004 closed by the other end
+        {said} 5001 says 1
+        {said + 0.1} 5002 hears 5001/1 from 5001
+        {end} 5003 leaving:@5003
+        {end} 5003 stopped:quit
+    """) is healthy
+
+
+def test_a_peer_that_was_killed_and_returned_at_once_needs_all_messages_in_its_second_life(
+        tmp_path):
+    story = """
+        0.5 5003 starts
+        1.0 5003 links 5001
+        2.5 5003 asks 5001 until 29.5
+        29 5001 says 1
+        29.1 5002 hears 5001/1 from 5001
+        29.6 5001 parts 5003 closed by the other end
+        30 5003 starts
+        1.0 5003 links 5002
+        29.6 5002 parts 5003 closed by the other end
+        30.3 5003 links 5001
+        30.3 5003 links 5002
+        30.5 5003 asks 5001 until 70
+    """
+    assert not holds(tmp_path, SEED, PAIR, story)
+    assert holds(tmp_path, SEED, PAIR, story + "\n 30.5 5003 hears 5001/1 from 5001")
+
+
+# The generator.
+
+def generating(port, *times):
+    return "".join(f"\n {at} {port} generated:gmessage:1.000000:@{port}:1:{number}:message {number}"
+                   for number, at in enumerate(times, 1))
+
+
+@pytest.mark.parametrize("times, awake, healthy", [
+    ((1.5, 2.5, 42, 43), "1.7 5001 asks 5002", True),  # frozen for long
+    ((1.5, 2.5, 7.5, 8.5), "1.7 5001 asks 5002", True),  # for 4 s
+    ((1.5, 2.5, 3.5, 4.5), "1.7 5001 asks 5002 until 9", False),  # it fell silent
+    ((1.5, 2.5, 3.5, 7.5, 8.5), "1.7 5001 asks 5002 until 9", False),  # for a while
+    ((1.5, 4.0, 6.5, 9.0), "1.7 5001 asks 5002 until 9", False),  # it is slow
+])
+@pytest.mark.parametrize("liveness_interval", [1, 10])
+def test_a_frozen_peer_need_not_generate_and_one_that_is_awake_has_to(tmp_path, times, awake,
+                                                                      healthy,
+                                                                      liveness_interval):
+    proof = tell(tmp_path, SEED, "0.5 5001 starts \n 1 5001 connected:@5002", awake,
+                 generating(5001, *times), gossip_count=10,
+                 liveness_interval=liveness_interval)
+    assert delivery.gossips(proof).holds is healthy
+
+
+# Through others.
+
+@pytest.mark.parametrize("other_left, healthy", [(3, True), (60, False)])
+def test_messages_have_to_travel_where_not_all_are_neighbours(tmp_path, other_left, healthy):
+    assert holds(tmp_path, SEED, f"""
+        0.5 5001 starts
+        0.5 5002 starts
+        1 5001 links 5002
+        2.5 5003 starts
+        2.6 5003 links 5002
+        {other_left} 5001 leaving:@5001
+        {other_left + 0.1} 5001 stopped:quit
+        {other_left + 0.1} 5002 parts 5001 left
+        65 5002 says 1
+        65.1 5003 hears 5002/1 from 5002
+        70 5003 asks 5002
+    """) is healthy
