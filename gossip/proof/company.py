@@ -27,6 +27,7 @@ class Company:
     def __init__(self, records: Records):
         self._records = records
         self._newest = records.newest()
+        self._had_to_meet: dict[tuple[PeerRun, PeerRun], bool] = {}
         self._contacts: dict[tuple[PeerRun, PeerRun], list[tuple[float, float]]] = {}
 
     @functools.cached_property
@@ -40,8 +41,11 @@ class Company:
     def had_to_meet(self, one: PeerRun, other: PeerRun) -> bool:
         """Whether two runs had to be joined by links, directly or through others: because they were
         before, or because a seed that both can reach is up now, or was up for long enough."""
-        return (self._joined.joined(one, other)
+        if (one, other) not in self._had_to_meet:
+            self._had_to_meet[one, other] = (
+                self._joined.joined(one, other)
                 or self._have_seed_now(one, other) or self.had_time_to_meet(one, other))
+        return self._had_to_meet[one, other]
 
     @functools.cached_property
     def _joined(self) -> Pieces:
