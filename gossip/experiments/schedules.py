@@ -86,7 +86,10 @@ class _Play:
             concerned = [address for address in concerned if address in self.network.nodes]
         begin, end = self._both_halves(accident.kind, accident.number or 0)
         for whom in concerned:
-            begin(whom)
+            try:
+                begin(whom)
+            except Exception as error:
+                raise NodeFailed(f"{accident}: {error!r}") from error
             if accident.seconds is not None:
                 self._time.at(self._time.now + accident.seconds, end, whom)
 

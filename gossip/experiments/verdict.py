@@ -17,7 +17,6 @@ QUIET_ROUNDS = 8  # rounds before the verdict in which nothing may change
 SPIN = 20.0  # turns of a duty per second: above this it spins, for all of a rest
 STIRS = {"connected", "disconnected", "liveness missed", "unregistered"}  # events of unrest
 PASSED_ON = 12.0  # seconds from a report until the seed has probed, and told others of the death
-LATELY = 30.0  # seconds: a report that another seed has had before is news of the same death
 STANDING = {"a neighbour", "a seed", "a registered peer"}  # roles of links that may stay
 
 
@@ -30,6 +29,7 @@ class Judge:
         self._stirred: tuple[float, str] = (0.0, "nothing")  # the last event of unrest
         self._misses: dict[tuple, int] = {}  # (peer, neighbour) -> misses in a row
         self._reports: dict[tuple, float] = {}  # (seed, dead) -> when it heard of the death last
+        self._removals: dict[tuple, float] = {}  # (seed, peer) -> when it was removed last
         self._rejected: dict[tuple, None] = {}  # (seed, dead): it did not believe the last report
         self._met: dict[tuple, None] = {}  # pairs of lives that were neighbours
         self._rest_began = 0.0
@@ -102,16 +102,15 @@ class Judge:
     def _has_passed_on(self, seed: Address, dead: Address, reported: float) -> None:
         """A seed that believed the report of a peer on its list has told every other seed that it
         could reach."""
-        node = self.network.nodes.get(seed)
-        if (node is None or node.registry.row(dead) is not None
-                or (seed, dead) in self._rejected):
-            return
-        lately = min(reported - LATELY, self.network.troubled(dead))
+        died = self.network.troubled(dead)
+        if (dead in self.network.nodes or (seed, dead) in self._rejected
+                or self._removals.get((seed, dead), -1.0) < died):
+            return  # it was only cut off; or it was removed and passed on before it died
         for other in self.network.seeds:
             since = self.network.in_reach_since(seed, other) if other != seed else None
             broke = max(self.network.broke(seed), self.network.broke(other))
             if (since is not None and max(since, broke) < reported
-                    and self._reports.get((other, dead), -1.0) < lately):
+                    and self._reports.get((other, dead), -1.0) < died):
                 self.faults.append(f"{seed} heard at {reported:.3f} that {dead} is dead, removed "
                                    f"it, and has not told {other}")
 
@@ -119,6 +118,7 @@ class Judge:
         """If it lives, it must have been out of reach, or have gone elsewhere."""
         peer, _, reason = rest.rpartition(":")
         accused = parse_address(peer)
+        self._removals[address, accused] = self.network.time.now
         node = self.network.nodes.get(accused)
         if node is not None and reason != "left":
             registered = any(link.peer == address and not link.ended
