@@ -7,6 +7,7 @@ smaller, line by line, until it is understood.
 
 import concurrent.futures
 import itertools
+import signal
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -191,9 +192,17 @@ class Result(NamedTuple):
 
 def play_many(numbers: range, classes: dict, gentle: bool, processes: int) -> Iterator[Result]:
     """Play the schedules of these numbers, so many at a time; the results in their order."""
-    with concurrent.futures.ProcessPoolExecutor(processes) as pool:
+    pool = concurrent.futures.ProcessPoolExecutor(processes, initializer=_begin_process)
+    try:
         yield from pool.map(play_number, numbers, itertools.repeat(classes),
-                            itertools.repeat(gentle), chunksize=4)
+                            itertools.repeat(gentle))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin_process() -> None:
+    """Ctrl-C is for the process that has started this one, which then ends it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def play_number(number: int, classes: dict, gentle: bool = False) -> Result:
