@@ -137,6 +137,38 @@ def test_a_seed_that_comes_back_is_tried_again_after_a_pause(tmp_path, up, healt
     assert not holds(tmp_path, STRANGERS, f"{up} 8080 starts")  # it is still up, and so are they
 
 
+@pytest.mark.parametrize("end, healthy", [(10, True), (25, False)])
+def test_who_ends_before_a_seed_had_to_answer_it_may_have_met_nobody(tmp_path, end, healthy):
+    assert holds(tmp_path, STRANGERS, ONE_LINE, f"""
+        {end} 5003 stopped:quit
+        0.5 5003 starts
+        2.0 5003 says 1
+        3.0 5001 hears 5002/1 from 5002
+        3.0 5002 hears 5001/1 from 5001
+        0.8 5001 links 5002
+        70.1 5001 hears 5002/2 from 5002
+        70.1 5002 hears 5001/2 from 5001
+    """) is healthy
+
+
+@pytest.mark.parametrize("broke, story, healthy", [
+    (12, "", True),
+    (20, "", False),  # after ten seconds it had to give up the seed
+    (12, "3 8080 refused:@5009:no Liveness Reply \n 11 8080 refused:@5009:no Liveness Reply", False),
+])
+def test_a_seed_that_has_not_answered_when_its_connection_breaks_may_be_frozen(tmp_path, broke,
+                                                                               story, healthy):
+    assert holds(tmp_path, ONE_LINE, story, f"""
+        0.5 5001 starts
+        0.7 5001 registered:@8080
+        0.5 5002 starts
+        2.0 5001 says 1
+        {broke} 5002 unregistered:@8080:Connection reset by peer
+        {broke} 5001 stopped:quit
+        70.0 5002 lives
+    """) is healthy
+
+
 def test_two_that_were_neighbours_once_have_to_find_each_other_without_a_seed(tmp_path):
     assert not holds(tmp_path, STRANGERS, BOTH_WITHOUT, """
         1.0 5001 links 5002
