@@ -257,7 +257,9 @@ def test_what_one_said_while_it_was_cut_off_until_it_left_is_lost(tmp_path):
 
 
 def test_who_lives_has_to_get_what_was_said_while_it_was_cut_off(tmp_path):
-    story = CUT_OFF.format(contact=25) + "32 5003 parts 5001 dead \n 32 5001 parts 5003 dead"
+    story = CUT_OFF.format(contact=25) + "".join(
+        f"\n 32 {one} parts {other} dead"
+        for one, other in ((5003, 5001), (5001, 5003), (5003, 5002), (5002, 5003)))
     mended = "\n 50 5003 links 5001 \n 70 5003 asks 5001"
     assert not holds(tmp_path, SEED, PAIR, story + mended)
     assert holds(tmp_path, SEED, PAIR, story + mended + "\n 50.2 5003 hears 5001/1 from 5001")
@@ -354,18 +356,29 @@ def test_a_frozen_peer_need_not_generate_and_one_that_is_awake_has_to(tmp_path, 
 
 # Through others.
 
-@pytest.mark.parametrize("other_left, healthy", [(3, True), (60, False)])
-def test_messages_have_to_travel_where_not_all_are_neighbours(tmp_path, other_left, healthy):
+@pytest.mark.parametrize("linked, story, healthy", [
+    (50, "", False),
+    (10, "", True),  # they were neighbours
+    (50, "21 5002 leaving:@5002", True),  # the neighbour in common may not have got it
+    (50, "15 5003 parts 5002 dead", True),
+    (50, """
+        65 5003 says 1
+        65.1 5002 hears 5003/1 from 5003
+        65.2 5001 hears 5003/1 from 5002
+    """, True),  # another message did travel
+])
+def test_messages_have_to_travel_where_not_all_are_neighbours(tmp_path, linked, story, healthy):
     assert holds(tmp_path, SEED, f"""
         0.5 5001 starts
         0.5 5002 starts
+        0.5 5003 starts
         1 5001 links 5002
-        2.5 5003 starts
-        2.6 5003 links 5002
-        {other_left} 5001 leaving:@5001
-        {other_left + 0.1} 5001 stopped:quit
-        {other_left + 0.1} 5002 parts 5001 left
-        65 5002 says 1
-        65.1 5003 hears 5002/1 from 5002
+        1 5002 links 5003
+        20 5001 says 1
+        20.1 5002 hears 5001/1 from 5001
+        {linked} 5001 links 5003
+        {linked + 15} 5003 hears 5001/1 from 5001
         70 5003 asks 5002
-    """) is healthy
+        70 5001 asks 5002
+        70 5002 asks 5001
+    """, story) is healthy
