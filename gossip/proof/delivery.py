@@ -71,7 +71,7 @@ def broadcast(proof: Proof) -> Row:
     failures += _altered(proof)
     delivered = sum(len(run.received) for run in proof.peers)
     through = _through_others(proof)
-    if delivered and not through and not _complete(proof):
+    if not through and _had_to_travel(proof):
         failures.append("no message travelled through a peer other than its origin")
     return Row("broadcast", not failures,
                f"{delivered} of {delivered + missing} deliveries, {through} of them through "
@@ -139,14 +139,23 @@ def _through_others(proof: Proof) -> int:
                for run in proof.peers for message, delivery in run.received.items())
 
 
-def _complete(proof: Proof) -> bool:
-    """Whether any two peers that joined, had to meet, and were up at the same time for two rounds,
-    have been neighbours."""
-    joined = [run for run in proof.peers if run.first_linked is not None]
-    return all(one.address == other.address or other.address in one.ever_linked
-               or min(one.last, other.last) - max(one.first, other.first) <= _two_rounds(one)
-               or not proof.company.had_to_meet(one, other)
-               for one in joined for other in joined)
+def _had_to_travel(proof: Proof) -> bool:
+    """Whether a run received a message of which it had to hear through another: when the message
+    was generated, the run and its origin had a neighbour in common that was in contact with both
+    for long enough, and were no neighbours themselves."""
+    contacts = proof.company.contacts
+    for run in proof.peers:
+        for message in run.received.keys() & proof.origin.keys():
+            origin = proof.origin[message]
+            made = origin.generated[message]
+            arrived = made + 2 * ON_ITS_WAY
+            if any(begin < arrived and end > made for begin, end in contacts(origin, run)):
+                continue
+            for other in proof.peers:
+                if all(any(begin <= made and end >= arrived for begin, end in contacts(other, one))
+                       for one in (origin, run)):
+                    return True
+    return False
 
 
 def once(proof: Proof) -> Row:

@@ -4,8 +4,11 @@ A seed that is killed writes nothing, and one that has nothing to do writes noth
 peer writes `unregistered:SEED:REASON` when it has lost a seed, or has tried one in vain. From then
 until its next `registered:SEED` the seed is out of its reach. That has a limit where the connection
 was closed or refused: then the seed did not run, but lines of its own afterwards tell that it ran
-again, and that the peer had to try again. Any other reason tells of a seed that was frozen or cut
-off, and may have been so for four rounds. A seed that refuses a peer is up.
+again, and that the peer had to try again. A seed that refuses a peer is up.
+
+Before a peer writes that word the seed may have been frozen or cut off: for four rounds if the peer
+was registered there; else for the ten seconds that a seed has to answer, and during which a peer
+that ends writes nothing. Lines of a seed whose connection was closed tell that it was not frozen.
 """
 
 import bisect
@@ -28,8 +31,10 @@ class Reach:
     the first time that a peer registers with it."""
 
     def __init__(self, records: Records):
+        self._newest = records.newest()
         self._lives: dict[str, Times] = {}
-        self._wrote: dict[str, list[float]] = collections.defaultdict(list)  # seed -> when
+        # seed -> when it wrote a line, or told a peer of a death
+        self._spoke: dict[str, list[float]] = collections.defaultdict(list)
         # seed -> (when a peer wrote that it was out of reach, since when that may have been so)
         self._lost: dict[str, Times] = collections.defaultdict(list)
         self._begins: dict[str, list[float]] = collections.defaultdict(list)  # seed -> its starts
@@ -40,19 +45,21 @@ class Reach:
             if lives and lives[-1][1] > run.first:
                 lives[-1] = (lives[-1][0], run.first)
             lives.append((run.first, end))
-            self._wrote[run.address] += run.times
+            self._spoke[run.address] += run.times
             self._begins[run.address].append(run.first)
         elsewhere = collections.defaultdict(list)
         for run in records.peers:
+            for at, seed, _ in run.told:
+                self._spoke[seed].append(at)
             for seed, words in run.registrations.items():
-                self._lost[seed] += [(word.at, _since(run, word)) for word in words
-                                     if _out_of_reach(word)]
+                self._lost[seed] += [(word.at, _since(run, words, number))
+                                     for number, word in enumerate(words) if _out_of_reach(word)]
                 elsewhere[seed] += [word.at for word in words if word.lost is None]
         for seed, times in elsewhere.items():
             if times and seed not in self._lives:
                 self._lives[seed] = [(min(times), math.inf)]
-                self._wrote[seed] = times
-        for times in [*self._lost.values(), *self._wrote.values()]:
+                self._spoke[seed] += times
+        for times in [*self._lost.values(), *self._spoke.values()]:
             times.sort()
 
     def end_of(self, seed: SeedRun) -> float:
@@ -65,7 +72,8 @@ class Reach:
         again = begins[following] if following < len(begins) else math.inf
         at = bisect.bisect_right(lost, (seed.last, math.inf))
         if at < len(lost) and lost[at][0] < again:
-            return max(seed.last, lost[at][1])
+            spoke = self._spoke[seed.address]
+            return max(spoke[bisect.bisect_right(spoke, lost[at][0]) - 1], lost[at][1])
         return seed.last if seed.superseded else math.inf
 
     def of(self, run: PeerRun) -> dict[str, Times]:
@@ -76,35 +84,41 @@ class Reach:
 
     def _in_reach(self, run: PeerRun, seed: str) -> Times:
         times, words = self._lives[seed], run.registrations.get(seed, [])
+        if not run.registered and not words and run.has_ended(self._newest):
+            end = run.last if run.left is None else run.left
+            return _without(times, end - Settings().register_limit, math.inf)
         for number, word in enumerate(words):
             if not _out_of_reach(word):
                 continue
             until = next((later.at for later in words[number:] if later.lost is None), math.inf)
+            since = _since(run, words, number)
+            times = _without(times, since, until)
             if word.lost in NOT_RUNNING:
-                times = _without(times, word.at, until) + self._ran_again(seed, word.at, until)
-            else:
-                since = max([_since(run, word), *(earlier.at for earlier in words[:number])])
-                times = _without(times, since, until)
+                times += (self._ran_again(seed, since, word.at)
+                          + self._ran_again(seed, word.at, until))
         return times
 
     def _ran_again(self, seed: str, begin: float, end: float) -> Times:
-        wrote = self._wrote[seed]
-        first, after = bisect.bisect_right(wrote, begin), bisect.bisect_left(wrote, end)
-        return [(wrote[first], wrote[after - 1])] if after - first > 1 else []
+        spoke = self._spoke[seed]
+        first, after = bisect.bisect_right(spoke, begin), bisect.bisect_left(spoke, end)
+        return [(spoke[first], spoke[after - 1])] if after - first > 1 else []
 
 
 def _out_of_reach(word: Registered) -> bool:
     return word.lost is not None and not word.lost.startswith("registration refused")
 
 
-def _since(run: PeerRun, word: Registered) -> float:
-    """Since when a seed may have been out of reach, of which a peer says so."""
-    usual = Settings()
-    if word.lost in NOT_RUNNING:
-        return word.at
-    if word.lost == "silent":
-        return word.at - (usual.register_misses + 1) * run.setting("liveness-interval")
-    return word.at - usual.register_limit
+def _since(run: PeerRun, words: list[Registered], number: int) -> float:
+    """Since when a seed may have been out of reach, of which a peer says so with this word."""
+    usual, at = Settings(), words[number].at
+    before = words[number - 1] if number else None
+    if words[number].lost == "Connection refused":
+        limit = 0.0
+    elif before is not None and before.lost is None:
+        limit = (usual.register_misses + 1) * run.setting("liveness-interval")
+    else:
+        limit = usual.register_limit
+    return max(at - limit, before.at if before is not None else run.first)
 
 
 def _without(times: Times, begin: float, end: float) -> Times:

@@ -137,6 +137,38 @@ def test_a_seed_that_comes_back_is_tried_again_after_a_pause(tmp_path, up, healt
     assert not holds(tmp_path, STRANGERS, f"{up} 8080 starts")  # it is still up, and so are they
 
 
+@pytest.mark.parametrize("end, healthy", [(10, True), (25, False)])
+def test_who_ends_before_a_seed_had_to_answer_it_may_have_met_nobody(tmp_path, end, healthy):
+    assert holds(tmp_path, STRANGERS, ONE_LINE, f"""
+        {end} 5003 stopped:quit
+        0.5 5003 starts
+        2.0 5003 says 1
+        3.0 5001 hears 5002/1 from 5002
+        3.0 5002 hears 5001/1 from 5001
+        0.8 5001 links 5002
+        70.1 5001 hears 5002/2 from 5002
+        70.1 5002 hears 5001/2 from 5001
+    """) is healthy
+
+
+@pytest.mark.parametrize("broke, story, healthy", [
+    (12, "", True),
+    (20, "", False),  # after ten seconds it had to give up the seed
+    (12, "3 8080 refused:@5009:no Liveness Reply \n 11 8080 refused:@5009:no Liveness Reply", False),
+])
+def test_a_seed_that_has_not_answered_when_its_connection_breaks_may_be_frozen(tmp_path, broke,
+                                                                               story, healthy):
+    assert holds(tmp_path, ONE_LINE, story, f"""
+        0.5 5001 starts
+        0.7 5001 registered:@8080
+        0.5 5002 starts
+        2.0 5001 says 1
+        {broke} 5002 unregistered:@8080:Connection reset by peer
+        {broke} 5001 stopped:quit
+        70.0 5002 lives
+    """) is healthy
+
+
 def test_two_that_were_neighbours_once_have_to_find_each_other_without_a_seed(tmp_path):
     assert not holds(tmp_path, STRANGERS, BOTH_WITHOUT, """
         1.0 5001 links 5002
@@ -225,7 +257,9 @@ def test_what_one_said_while_it_was_cut_off_until_it_left_is_lost(tmp_path):
 
 
 def test_who_lives_has_to_get_what_was_said_while_it_was_cut_off(tmp_path):
-    story = CUT_OFF.format(contact=25) + "32 5003 parts 5001 dead \n 32 5001 parts 5003 dead"
+    story = CUT_OFF.format(contact=25) + "".join(
+        f"\n 32 {one} parts {other} dead"
+        for one, other in ((5003, 5001), (5001, 5003), (5003, 5002), (5002, 5003)))
     mended = "\n 50 5003 links 5001 \n 70 5003 asks 5001"
     assert not holds(tmp_path, SEED, PAIR, story + mended)
     assert holds(tmp_path, SEED, PAIR, story + mended + "\n 50.2 5003 hears 5001/1 from 5001")
@@ -322,18 +356,29 @@ def test_a_frozen_peer_need_not_generate_and_one_that_is_awake_has_to(tmp_path, 
 
 # Through others.
 
-@pytest.mark.parametrize("other_left, healthy", [(3, True), (60, False)])
-def test_messages_have_to_travel_where_not_all_are_neighbours(tmp_path, other_left, healthy):
+@pytest.mark.parametrize("linked, story, healthy", [
+    (50, "", False),
+    (10, "", True),  # they were neighbours
+    (50, "21 5002 leaving:@5002", True),  # the neighbour in common may not have got it
+    (50, "15 5003 parts 5002 dead", True),
+    (50, """
+        65 5003 says 1
+        65.1 5002 hears 5003/1 from 5003
+        65.2 5001 hears 5003/1 from 5002
+    """, True),  # another message did travel
+])
+def test_messages_have_to_travel_where_not_all_are_neighbours(tmp_path, linked, story, healthy):
     assert holds(tmp_path, SEED, f"""
         0.5 5001 starts
         0.5 5002 starts
+        0.5 5003 starts
         1 5001 links 5002
-        2.5 5003 starts
-        2.6 5003 links 5002
-        {other_left} 5001 leaving:@5001
-        {other_left + 0.1} 5001 stopped:quit
-        {other_left + 0.1} 5002 parts 5001 left
-        65 5002 says 1
-        65.1 5003 hears 5002/1 from 5002
+        1 5002 links 5003
+        20 5001 says 1
+        20.1 5002 hears 5001/1 from 5001
+        {linked} 5001 links 5003
+        {linked + 15} 5003 hears 5001/1 from 5001
         70 5003 asks 5002
-    """) is healthy
+        70 5001 asks 5002
+        70 5002 asks 5001
+    """, story) is healthy
