@@ -38,7 +38,7 @@ SEED = "a seed that is told"
 
 SILENT_ROUNDS = 3  # rounds without `register:` after which a registered peer is probed
 LONG_LIST = 500  # peers on the list beyond which an asker is sent a sample of them:
-SUCCESSORS_SENT, OTHERS_SENT = 8, 200  # the next after it on the ring, and others at random
+SUCCESSORS_SENT, OTHERS_SENT = 8, 100  # the next after it on the ring, and others at random
 REPORTS_READ = 1_000  # dead reports per second that are looked at; more are only counted
 
 

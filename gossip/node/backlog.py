@@ -15,18 +15,19 @@ class Backlog:
     __slots__ = ("_chunks", "_begun", "size")
 
     def __init__(self):
-        self._chunks: collections.deque[bytes] = collections.deque()
+        self._chunks: collections.deque[bytes] | tuple = ()  # a deque once there is one: most links
+        # never have a backlog, and an empty deque takes 760 bytes
         self._begun = False  # the first chunk is the rest of one that is half sent
         self.size = 0
 
     def append(self, data: bytes) -> None:
         """Let these bytes leave after all others."""
-        self._chunks.append(data)
+        self._filled().append(data)
         self.size += len(data)
 
     def overtake(self, data: bytes) -> None:
         """Let these bytes leave next, but after the rest of a chunk that is half sent."""
-        self._chunks.insert(1 if self._begun else 0, data)
+        self._filled().insert(1 if self._begun else 0, data)
         self.size += len(data)
 
     def take(self) -> bytes:
@@ -44,12 +45,18 @@ class Backlog:
         if count == len(data):
             self._begun = False
             return
-        self._chunks.appendleft(data[count:])
+        self._filled().appendleft(data[count:])
         self._begun = self._begun or count > 0
         self.size += len(data) - count
 
     def clear(self) -> None:
         """Drop everything."""
-        self._chunks.clear()
+        self._chunks = ()
         self._begun = False
         self.size = 0
+
+    def _filled(self) -> collections.deque[bytes]:
+        """The chunks, as a deque that can be filled."""
+        if not self._chunks:
+            self._chunks = collections.deque()
+        return self._chunks

@@ -13,7 +13,7 @@ from gossip.addresses import Address, can_be_dialled
 from gossip.overlay import ring
 
 HEARD_LIMIT = 1_000  # addresses kept that neighbours have named, but no seed
-UNNAMED_LIMIT = 1_000  # addresses kept that no seed's latest list names, besides neighbours
+UNNAMED_LIMIT = 500  # addresses kept that no seed's latest list names, besides neighbours
 UNNAMED_ROUNDS = 10  # rounds with a seed for which they are kept
 
 
@@ -23,28 +23,24 @@ class PeerUnion:
     def __init__(self, own: Address):
         self._own = own
         self._lock = threading.Lock()  # guards everything below
-        self._union: set[Address] = set()
+        self._latest: dict[Address, frozenset] = {}  # seed -> its latest list
+        self._unnamed: dict[Address, int] = {}  # in none of these any more -> since which round
         self._heard: set[Address] = set()  # named by neighbours, but by no seed
         self._ordered: tuple[Address, ...] | None = ()  # all of them; None when that has changed
-        self._latest: dict[Address, frozenset] = {}  # seed -> its latest list
         self._round = 0  # counts rounds with a seed
-        self._unnamed: dict[Address, int] = {}  # of the union, in no latest list -> since when
 
     def add(self, seed: Address, addresses: frozenset) -> bool:
         """Take a seed's list; return whether it differs from the last list of that seed."""
         addresses = addresses - {self._own}
         with self._lock:
             before = self._latest.get(seed)
-            self._latest[seed] = addresses
             if before == addresses and not self._heard:
                 return False
-            if self._heard or not addresses <= self._union:
-                self._union |= addresses
-                self._heard.clear()
-                self._ordered = None
+            self._latest[seed] = addresses
+            self._heard.clear()
             for address in [address for address in self._unnamed if address in addresses]:
                 del self._unnamed[address]
-            self._no_longer_named((before or frozenset()) - addresses)
+            self._no_longer_named(before or frozenset())
             return before != addresses
 
     def seed_lost(self, seed: Address) -> None:
@@ -52,16 +48,21 @@ class PeerUnion:
         with self._lock:
             self._no_longer_named(self._latest.pop(seed, frozenset()))
 
-    def _no_longer_named(self, addresses: frozenset) -> None:
-        """A latest list is without these now. Of those that no other list names, the next on the
-        ring are kept longest. Expects the lock."""
-        gone = sorted(address for address in addresses if not self._is_named(address))
+    def _no_longer_named(self, before: frozenset) -> None:
+        """A list was the latest, and is not any more. Of those that are in no latest list now, the
+        next on the ring are kept longest. Expects the lock."""
+        gone = sorted(before.difference(*self._latest.values()))
         for address in reversed(list(ring.successors(self._own, gone))):
             self._unnamed[address] = self._round
+        self._ordered = None
 
     def _is_named(self, address: Address) -> bool:
         """Whether a seed's latest list names it. Expects the lock."""
         return any(address in latest for latest in self._latest.values())
+
+    def _named(self) -> set[Address]:
+        """All that seeds have named. Expects the lock."""
+        return set(self._unnamed).union(*self._latest.values())
 
     def next_round(self, linked: list[Address], has_seed: bool) -> None:
         """A liveness round: forget those that no latest list has named for ten rounds, or that are
@@ -81,7 +82,7 @@ class PeerUnion:
     def hear(self, addresses: frozenset) -> bool:
         """A neighbour tells which peers it knows; return whether a new one was among them."""
         with self._lock:
-            unknown = sorted(addresses - self._union - self._heard - {self._own})
+            unknown = sorted(addresses - self._named() - self._heard - {self._own})
             new = [address for address in unknown
                    if address.family == self._own.family and can_be_dialled(address)]
             new = new[:HEARD_LIMIT - len(self._heard)]
@@ -95,7 +96,8 @@ class PeerUnion:
         with self._lock:
             self._forget(address)
             for seed, latest in self._latest.items():
-                self._latest[seed] = latest - {address}
+                if address in latest:
+                    self._latest[seed] = latest - {address}
 
     def unreachable(self, address: Address) -> None:
         """The peer could not be reached: forget it, unless a seed still names it."""
@@ -105,24 +107,23 @@ class PeerUnion:
 
     def _forget(self, address: Address) -> None:
         """Expects the lock."""
-        if address in self._union or address in self._heard:
-            self._union.discard(address)
-            self._heard.discard(address)
-            self._unnamed.pop(address, None)
-            self._ordered = None
+        self._unnamed.pop(address, None)
+        self._heard.discard(address)
+        self._ordered = None
 
     def named(self) -> set[Address]:
         """The peers that seeds have named, without hearsay."""
         with self._lock:
-            return set(self._union)
+            return self._named()
 
     def addresses(self) -> tuple[Address, ...]:
         """All known peers, in order."""
         with self._lock:
             if self._ordered is None:
-                self._ordered = tuple(sorted(self._union | self._heard))
+                self._ordered = tuple(sorted(self._named() | self._heard))
             return self._ordered
 
     def __contains__(self, address: Address) -> bool:
         with self._lock:
-            return address in self._union or address in self._heard
+            return (address in self._unnamed or address in self._heard
+                    or self._is_named(address))

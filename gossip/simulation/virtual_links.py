@@ -7,7 +7,6 @@ is up answers what it does not know with a reset. An `End` is the connection of 
 (gossip/node/link.py), so `send` takes bytes or raises what a socket would.
 """
 
-import collections
 import errno
 import random
 from typing import NamedTuple
@@ -146,7 +145,7 @@ class End:
         self.look_at: float | None = None  # when its world looks at its link's deadline
         self._network = network
         self.latency = latency  # seconds, of this connection
-        self._coming: collections.deque = collections.deque()  # bytes, FIN or RESET, on the way
+        self._coming: list = []  # bytes, FIN or RESET, on the way
         self._sent_at = -1.0  # when the last of these was sent
         self._arrives = 0.0  # when the last of these arrives
         self._free_at = 0.0  # when the cable to here is free again
@@ -246,7 +245,7 @@ class End:
             self._stuck += 1
             network.wait_for_mend(self)
         elif self._coming:  # nothing is, when its sender lost power during a cut
-            self._take_in(self._coming.popleft())
+            self._take_in(self._coming.pop(0))
 
     def _take_in(self, item: bytes | None) -> None:
         if self.world.off:
