@@ -7,7 +7,10 @@ smaller, line by line, until it is understood.
 
 import concurrent.futures
 import itertools
+import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -201,8 +204,15 @@ def play_many(numbers: range, classes: dict, gentle: bool, processes: int) -> It
 
 
 def _begin_process() -> None:
-    """Ctrl-C is for the process that has started this one, which then ends it."""
+    """Ctrl-C is for the process that has started this one, which then ends it. If that was killed
+    and could not, this one ends, too: nobody else would ever give it work."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def play_number(number: int, classes: dict, gentle: bool = False) -> Result:

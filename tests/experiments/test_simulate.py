@@ -7,7 +7,9 @@ import sys
 import pytest
 
 from gossip.proof import check
+from tests.tools.processes import children, living
 from tests.tools.programs import ROOT
+from tests.tools.waiting import wait_until
 
 
 def simulate(*arguments, hash_seed="0"):
@@ -57,6 +59,18 @@ def test_peers_and_seeds_are_as_many_as_asked_for_and_only_accidents_before_the_
 def test_many_schedules_tell_how_many_held_and_how_fast():
     shown = simulate("--schedules", 3, "--from", 20, "--gentle")
     assert shown.returncode == 0 and shown.stdout.startswith("3 of 3 schedules held; ")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are read from /proc")
+def test_when_the_command_is_killed_its_processes_end_too():
+    program = subprocess.Popen(
+        [sys.executable, "runner.py", "simulate", "--schedules", "100000"], cwd=ROOT,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    wait_until(lambda: len(children(program.pid)) == os.cpu_count())
+    workers = children(program.pid)
+    program.kill()
+    program.wait()
+    wait_until(lambda: not living(workers))
 
 
 @pytest.mark.parametrize("arguments", [["--schedule", "x"], ["--peers", 0], ["--until", -1],
