@@ -21,7 +21,7 @@ import threading
 
 from gossip import wire
 from gossip.addresses import Address
-from gossip.liveness.prober import Prober
+from gossip.liveness.prober import FIRST, LAST, Prober
 from gossip.node.counters import Budget
 from gossip.node.link import Link
 from gossip.node.node import WAITING, Node
@@ -105,7 +105,7 @@ class Seed(Node):
         link.await_no_line()  # the next word is this seed's
         self._waiting_room.leave(link)
         self.prober.ask(address, lambda alive: self._verified(link, address, alive),
-                        wanted=lambda: not link.ended, first=True)
+                        wanted=lambda: not link.ended, lane=FIRST)
 
     def _verified(self, link: Link, address: Address, alive: bool | None) -> None:
         """The prober's verdict on an address that wants to be listed."""
@@ -275,7 +275,8 @@ class Seed(Node):
             interval = self.settings.liveness_interval
             self._look_at = now + interval
             for address, row, link in self.registry.silent(now - SILENT_ROUNDS * interval, now):
-                self.prober.ask(address, functools.partial(self._judge_silent, address, row, link))
+                self.prober.ask(address, functools.partial(self._judge_silent, address, row, link),
+                                lane=LAST)
         back_by = self.registry.next_at()
         return self._look_at if back_by is None else min(back_by, self._look_at)
 

@@ -69,14 +69,15 @@ class Registry:
             return True
 
     def silent(self, since: float, now: float) -> list[tuple[Address, _Listing, object]]:
-        """The registrations, with their links, from which nothing was heard after `since`. They
-        are to be probed: until `probed` is called with its row, none is named again."""
+        """The registrations, with their links, from which nothing was heard after `since`, the
+        longest silent first, as not all may find room in the prober's queue. They are to be probed:
+        until `probed` is called with its row, none is named again."""
         with self._lock:
             found = [(address, row, row.link) for address, row in self._rows.items()
                      if row.link is not None and row.probed_at is None and row.heard <= since]
             for _, row, _ in found:
                 row.probed_at = now
-            return found
+            return sorted(found, key=lambda silent: silent[1].heard)
 
     def probed(self, row) -> bool:
         """The probe of a silent registration is over; return whether it was silent meanwhile."""
