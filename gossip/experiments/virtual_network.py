@@ -11,7 +11,7 @@ from gossip.node.node import die_together
 from gossip.node.output_file import OutputFile
 from gossip.settings import Settings
 from gossip.simulation.virtual_files import VirtualFolder
-from gossip.simulation.virtual_links import Cables, End, Network, Slowness
+from gossip.simulation.virtual_links import Cables, Cabling, End, Slowness
 from gossip.simulation.virtual_time import VirtualTime
 from gossip.simulation.virtual_world import START, VirtualWorld
 
@@ -29,7 +29,7 @@ class VirtualNetwork:
         self.nodes: dict[Address, object] = {}  # those that live, or leave
         self.settings = settings
         self.seeds = seeds
-        self.network = Network(self.time, cables, random.Random(f"{number}:cables"))
+        self.cabling = Cabling(self.time, cables, random.Random(f"{number}:cables"))
         self.mended = 0.0  # when the last cut ended
         self._number = number
         self._classes = classes
@@ -52,7 +52,7 @@ class VirtualNetwork:
         chance = f"{self._number}:{address}:{life}"
         node = self._classes[kind](
             address, self.seeds, self.settings, self._output(kind, address),
-            lambda node: VirtualWorld(self.network, node, random.Random(chance + ":world"),
+            lambda node: VirtualWorld(self.cabling, node, random.Random(chance + ":world"),
                                       ahead, self._lag),
             random.Random(chance))
         self.nodes[address] = node
@@ -123,20 +123,20 @@ class VirtualNetwork:
 
     def cut(self, side: frozenset[Address]) -> None:
         """Cut these machines off from all others."""
-        self.network.cut(side)
+        self.cabling.cut(side)
 
     def mend(self, side: frozenset[Address]) -> None:
         """End that cut."""
-        self.network.mend(side)
+        self.cabling.mend(side)
         self.mended = self.time.now
 
     def slow(self, address: Address, slowness: Slowness) -> None:
         """A machine's connections become slow."""
-        self.network.slow[address] = slowness
+        self.cabling.slow[address] = slowness
 
     def fast(self, address: Address) -> None:
         """They are as they were."""
-        if self.network.slow.pop(address, None) is not None:
+        if self.cabling.slow.pop(address, None) is not None:
             self.trouble(address)
 
     def reset(self, address: Address, chosen: int, both: bool) -> None:
@@ -187,9 +187,9 @@ class VirtualNetwork:
         """Since when the two could reach each other without any trouble; None when they cannot."""
         for address in (one, other):
             node = self.nodes.get(address)
-            if node is None or node.world.is_frozen() or address in self.network.slow:
+            if node is None or node.world.is_frozen() or address in self.cabling.slow:
                 return None
-        if self.network.parted(one, other):
+        if self.cabling.parted(one, other):
             return None
         return max(self._troubled[one], self._troubled[other], self.mended)
 

@@ -2,6 +2,7 @@
 
 virtual_time    what is going to happen, in order
 virtual_links   connections made of numbers, cuts, machines without power
+virtual_duties  what threads do live: turns, and sending
 virtual_world   what a node may ask for, in virtual time
 virtual_files   output files in memory
 
