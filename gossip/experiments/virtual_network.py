@@ -20,7 +20,7 @@ LOOK = 0.25  # seconds between two looks whether a node that leaves has ended
 
 class VirtualNetwork:
     """Nodes by address. `classes` has the class of a "seed" and of a "peer"; what chance brings
-    follows from `number`. Whoever wants to know what nodes write sets `hear(address, event)`."""
+    follows from `number`. `hear(address, event)` is told what nodes write, and may be replaced."""
 
     def __init__(self, number: int, classes: dict, seeds: list[Address], settings: Settings,
                  cables: Cables, lag: float = 0.0, clocks: float = 0.0):
@@ -29,13 +29,13 @@ class VirtualNetwork:
         self.nodes: dict[Address, object] = {}  # those that live, or leave
         self.settings = settings
         self.seeds = seeds
+        self.hear = lambda address, event: None
         self.cabling = Cabling(self.time, cables, random.Random(f"{number}:cables"))
         self.mended = 0.0  # when the last cut ended
         self._number = number
         self._classes = classes
         self._lag = lag  # seconds at most until a thread runs whose time has come
         self._clocks = clocks  # seconds by which a node's clock is ahead, at most
-        self.hear = lambda address, event: None
         self._lives: dict[Address, int] = {}  # how many lives an address has had
         self._broke: dict[Address, float] = {}  # when a connection of a node was broken last
         self._troubled: dict[Address, float] = {}  # until when a node was frozen, slow, or not up
@@ -88,6 +88,7 @@ class VirtualNetwork:
             node.world.lose_power()
 
     def _gone(self, address: Address):
+        """A node lives no more; return it, or None if it did not live."""
         node = self.nodes.pop(address, None)
         if node is not None:
             self.trouble(address)
@@ -99,11 +100,12 @@ class VirtualNetwork:
         if node is not None and not node.world.is_frozen():
             node.quit()
 
-    def return_again(self, address: Address) -> None:
-        """A node that has ended is started again; one that still leaves, when it has ended."""
+    def start_again(self, address: Address) -> None:
+        """A node that has ended is started again; one that still leaves, as soon as it has ended.
+        Nothing happens to one that lives."""
         if address in self.nodes:
             if getattr(self.nodes[address], "leaving", None):
-                self.time.at(self.time.now + LOOK, self.return_again, address)
+                self.time.at(self.time.now + LOOK, self.start_again, address)
             return
         self.start(address)
 
@@ -159,7 +161,7 @@ class VirtualNetwork:
     # The truth.
 
     def trouble(self, address: Address) -> None:
-        """A node is not as others may expect, up to this moment."""
+        """A node was frozen, slow, or not up until this moment."""
         self._troubled[address] = self.time.now
 
     def peers(self) -> list:

@@ -1,10 +1,14 @@
 """The union of the seeds' peer lists: the peers that this peer knows.
 
-Rules only. Seeds' lists add to it. A peer that was found dead, told dead, or has left is taken
-out; so is one that no seed's latest list names, when it cannot be reached, or when that has been so
-for ten rounds (it has left, and only its neighbours were told). Without a seed, the word of
-neighbours adds to it, too. That is hearsay and proves nothing: it is bounded, hardly passed on, and
-forgotten as soon as a seed answers again.
+Rules only. Seeds' lists add to it. A peer is taken out
+
+- when it was found dead or told dead, or has left;
+- when no seed's latest list names it and it cannot be reached;
+- when no seed's latest list has named it for ten rounds: a peer that leaves tells only its seeds
+  and its neighbours.
+
+Without a seed, the word of neighbours adds to it, too. That is hearsay and proves nothing: it is
+bounded, hardly passed on, and forgotten as soon as a seed answers again.
 """
 
 import threading
@@ -28,7 +32,9 @@ class PeerUnion:
         self._ordered: tuple[Address, ...] | None = ()  # all of them; None when that has changed
         self._latest: dict[Address, frozenset] = {}  # seed -> its latest list
         self._round = 0  # counts rounds with a seed
-        self._unnamed: dict[Address, int] = {}  # of the union, in no latest list -> since when
+        # of the union, but in no latest list -> since which round; those to be forgotten first
+        # stand first
+        self._unnamed: dict[Address, int] = {}
 
     def add(self, seed: Address, addresses: frozenset) -> bool:
         """Take a seed's list; return whether it differs from the last list of that seed."""
@@ -54,7 +60,7 @@ class PeerUnion:
 
     def _no_longer_named(self, addresses: frozenset) -> None:
         """A latest list is without these now. Of those that no other list names, the next on the
-        ring are kept longest. Expects the lock."""
+        ring are kept longest: the ring link needs them. Expects the lock."""
         gone = sorted(address for address in addresses if not self._is_named(address))
         for address in reversed(list(ring.successors(self._own, gone))):
             self._unnamed[address] = self._round
@@ -104,7 +110,7 @@ class PeerUnion:
                 self._forget(address)
 
     def _forget(self, address: Address) -> None:
-        """Expects the lock."""
+        """Know this peer no longer. Expects the lock."""
         if address in self._union or address in self._heard:
             self._union.discard(address)
             self._heard.discard(address)
