@@ -37,7 +37,7 @@ REGISTERED = "a registered peer"
 SEED = "a seed that is told"
 
 SILENT_ROUNDS = 3  # rounds without `register:` after which a registered peer is probed
-LONG_LIST = 500  # peers on the list beyond which an asker is sent a sample of them:
+LONG_LIST = 500  # peers; of a longer list an asker is sent a sample:
 SUCCESSORS_SENT, OTHERS_SENT = 8, 100  # the next after it on the ring, and others at random
 REPORTS_READ = 1_000  # dead reports per second that are looked at; more are only counted
 
@@ -268,7 +268,7 @@ class Seed(Node):
 
     def look_after_registrations(self, now: float) -> float:
         """A turn: remove peers that lost their connection and did not come back in time; once a
-        round, have those probed that have said nothing for three."""
+        round, have those probed that have said nothing for three rounds."""
         for address, row in self.registry.outstayed(now):
             self._remove(address, row, "gone")
         if self._look_at <= now:

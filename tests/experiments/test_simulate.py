@@ -56,6 +56,12 @@ def test_peers_and_seeds_are_as_many_as_asked_for_and_only_accidents_before_the_
     assert len(list(tmp_path.glob("peer_*"))) == 15 and len(list(tmp_path.glob("seed_*"))) == 2
 
 
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_played(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    shown = simulate("--outputs", tmp_path / "file")
+    assert shown.returncode == 1 and shown.stdout == "" and "cannot clear" in shown.stderr
+
+
 def test_many_schedules_tell_how_many_held_and_how_fast():
     shown = simulate("--schedules", 3, "--from", 20, "--gentle")
     assert shown.returncode == 0 and shown.stdout.startswith("3 of 3 schedules held; ")
@@ -74,7 +80,9 @@ def test_when_the_command_is_killed_its_processes_end_too():
 
 
 @pytest.mark.parametrize("arguments", [["--schedule", "x"], ["--peers", 0], ["--until", -1],
-                                       ["--schedules", 0]])
+                                       ["--schedules", 0], ["--from", 3],
+                                       ["--schedules", 2, "--until", 0],
+                                       ["--schedules", 2, "--shrink"]])
 def test_a_wrong_flag_is_one_line_and_exit_code_two(arguments):
     shown = simulate(*arguments)
     assert shown.returncode == 2 and shown.stdout == "" and len(shown.stderr.splitlines()) <= 2
