@@ -2,9 +2,11 @@
 
 Rules only. Who seems dead may only have been cut off, and thinks the same of this peer. A seed
 would list it again; without one, this memory alone leads from one half of a network to the other.
-It holds who was found dead or told dead, not who has left, for an hour.
+It holds who was found dead or told dead, not who has left, for an hour. When it is full, the IP
+that has the most places loses one: a machine that plays many peers does not push out others.
 """
 
+import collections
 import threading
 
 from gossip.addresses import Address
@@ -28,7 +30,7 @@ class FoundDead:
             self._until[peer] = now + MEMORY
             self._turns.append(peer)
             if len(self._until) > REMEMBERED:
-                self._forget(next(iter(self._until)))
+                self._forget(self._one_too_many())
 
     def discard(self, peer: Address) -> bool:
         """The peer lives, or has left: forget it; return whether it was remembered."""
@@ -47,6 +49,12 @@ class FoundDead:
                     self._turns.insert(0, peer)
                     return peer
             return None
+
+    def _one_too_many(self) -> Address:
+        """The oldest of the IP that has the most places. Expects the lock."""
+        places = collections.Counter(peer.ip for peer in self._until)
+        most = max(places.values())
+        return next(peer for peer in self._until if places[peer.ip] == most)
 
     def _forget(self, peer: Address) -> bool:
         """Expects the lock."""
