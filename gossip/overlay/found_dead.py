@@ -3,9 +3,11 @@
 Rules only. A peer that seems dead may only have been cut off, and thinks the same of this one. A
 seed would list it again; without one, this memory alone leads from one half of a network to the
 other. It keeps a peer that was found dead or told dead for an hour; a peer that has left is not
-kept.
+kept. When the memory is full, the IP that has the most places loses one: a machine that plays many
+peers does not push out others.
 """
 
+import collections
 import threading
 
 from gossip.addresses import Address
@@ -29,7 +31,7 @@ class FoundDead:
             self._until[peer] = now + MEMORY
             self._turns.append(peer)
             if len(self._until) > REMEMBERED:
-                self._forget(next(iter(self._until)))
+                self._forget(self._one_too_many())
 
     def discard(self, peer: Address) -> bool:
         """The peer lives, or has left: forget it; return whether it was remembered."""
@@ -49,6 +51,12 @@ class FoundDead:
                     self._turns.insert(0, peer)
                     return peer
             return None
+
+    def _one_too_many(self) -> Address:
+        """The oldest of the IP that has the most places. Expects the lock."""
+        places = collections.Counter(peer.ip for peer in self._until)
+        most = max(places.values())
+        return next(peer for peer in self._until if places[peer.ip] == most)
 
     def _forget(self, peer: Address) -> bool:
         """Forget a peer; return whether it was remembered. Expects the lock."""
