@@ -5,6 +5,7 @@ have been on its way.
 """
 
 import bisect
+import collections
 
 from gossip.proof.company import ON_ITS_WAY
 from gossip.proof.evidence import Proof, Row, quantile
@@ -62,7 +63,7 @@ def broadcast(proof: Proof) -> Row:
         lacking = [run for run in proof.peers
                    if run is not origin and message not in run.received
                    and not _excused(proof, message, run, [origin, *runs])]
-        if _stuck(proof, message, [origin, *runs], lacking):
+        if lacking and _stuck(proof, message, [origin, *runs], lacking):
             failures += [f"{message} did not reach {proof.name(run)}" for run in lacking]
         elif lacking:
             lost.append(f"{message} had no way to {proof.name(lacking[0])}"
@@ -102,9 +103,25 @@ def _two_rounds(run: PeerRun) -> float:
 
 
 def _stuck(proof: Proof, message: str, holders: list[PeerRun], lacking: list[PeerRun]) -> bool:
-    """Whether there is a place where the message had to go on and did not."""
-    return any(_had_to_go(proof, holder, holder.has_since(message), run)
-               for run in lacking for holder in holders)
+    """Whether there is a place where the message had to go on and did not. There are many pairs of
+    runs, so only those are looked at of which the rule speaks: both are up and had to meet, or have
+    been neighbours, or one was alone."""
+    company = proof.company
+    had = {holder: holder.has_since(message) for holder in holders}
+    alone = [holder for holder in holders if company.alone_since(holder, had[holder]) is not None]
+    by_address = collections.defaultdict(list)
+    for holder in holders:
+        by_address[holder.address].append(holder)
+    for run in lacking:
+        if not company.had_to_be_joined(run).isdisjoint(holders):
+            return True
+        pairs = holders
+        if company.alone_since(run, max(had.values())) is None:
+            pairs = [*alone, *(holder for address in run.ever_linked & by_address.keys()
+                               for holder in by_address[address])]
+        if any(_had_to_go(proof, holder, had[holder], run) for holder in pairs):
+            return True
+    return False
 
 
 def _had_to_go(proof: Proof, holder: PeerRun, had: float, run: PeerRun) -> bool:
