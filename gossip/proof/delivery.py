@@ -41,6 +41,8 @@ def broadcast(proof: Proof) -> Row:
     - if one of them has ended, and the two were neighbours in contact for more than a second after
       the first had the message: whoever leaves says goodbye after its messages, on the same links,
       and a connection that is closed tells that it was not cut;
+    - if the first is its origin and has left, the second heard that goodbye, and they were
+      neighbours when the message was made;
     - if one of them has ended without a neighbour in all that time, although both could reach a
       seed for long enough to meet.
 
@@ -119,9 +121,23 @@ def _stuck(proof: Proof, message: str, holders: list[PeerRun], lacking: list[Pee
         if company.alone_since(run, max(had.values())) is None:
             pairs = [*alone, *(holder for address in run.ever_linked & by_address.keys()
                                for holder in by_address[address])]
-        if any(_had_to_go(proof, holder, had[holder], run) for holder in pairs):
+        if (any(_had_to_go(proof, holder, had[holder], run) for holder in pairs)
+                or _came_before_goodbye(proof.origin[message], message, run)):
             return True
     return False
+
+
+def _came_before_goodbye(origin: PeerRun, message: str, run: PeerRun) -> bool:
+    """Whether a run heard the goodbye of the origin over a link that stood when the message was
+    made. What is flooded goes out at once, so it was on that link before the goodbye."""
+    said, left = origin.generated[message], origin.left
+    if left is None or origin.settings.get("spread") == "rumor":
+        return False
+    return any(mine.reason == "left" and max(mine.begin, theirs.begin) + ON_ITS_WAY <= said
+               and said <= left <= min(mine.end, theirs.end)
+               and (run.left is None or run.left > mine.end)
+               for mine in run.links.get(origin.address, ())
+               for theirs in origin.links.get(run.address, ()))
 
 
 def _had_to_go(proof: Proof, holder: PeerRun, had: float, run: PeerRun) -> bool:
