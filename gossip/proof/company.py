@@ -28,6 +28,8 @@ class Company:
         self._records = records
         self._newest = records.newest()
         self._had_to_meet: dict[tuple[PeerRun, PeerRun], bool] = {}
+        self._partners: dict[PeerRun, frozenset[PeerRun]] = {}
+        self._alone: dict[PeerRun, float | None] = {}  # when each lost its last neighbour
         self._contacts: dict[tuple[PeerRun, PeerRun], list[tuple[float, float]]] = {}
 
     @functools.cached_property
@@ -46,6 +48,17 @@ class Company:
                 self._joined.joined(one, other)
                 or self._have_seed_now(one, other) or self.had_time_to_meet(one, other))
         return self._had_to_meet[one, other]
+
+    def had_to_be_joined(self, run: PeerRun) -> frozenset[PeerRun]:
+        """The runs that had to meet this one; only those that are up, and none if it is not."""
+        if run not in self._partners:
+            up = () if run.has_ended(self._newest) else self._up
+            self._partners[run] = frozenset(one for one in up if self.had_to_meet(one, run))
+        return self._partners[run]
+
+    @functools.cached_property
+    def _up(self) -> list[PeerRun]:
+        return [run for run in self._records.peers if not run.has_ended(self._newest)]
 
     @functools.cached_property
     def _joined(self) -> Pieces:
@@ -119,7 +132,11 @@ class Company:
 
     def alone_since(self, run: PeerRun, at: float) -> float | None:
         """Since when a run had no neighbour, if it had none from a time on until its end."""
-        links = [link for links in run.links.values() for link in links
-                 if link.begin <= self.end_of(run)]
-        last = max((link.end for link in links), default=run.first)
-        return last if last < at or not links else None
+        if run not in self._alone:
+            ends = [link.end for links in run.links.values() for link in links
+                    if link.begin <= self.end_of(run)]
+            self._alone[run] = max(ends, default=None)
+        last = self._alone[run]
+        if last is None:
+            return run.first
+        return last if last < at else None
