@@ -177,6 +177,11 @@ class Judge:
             if set(counted) != set(node.neighbours.addresses()) or any(
                     node.neighbours.link(other) is not link for other, link in counted.items()):
                 found["counted", node] = f"liveness of {peer} counts others than its neighbours"
+        for seed in self.network.living_seeds():
+            for address in seed.registry.addresses():
+                row = seed.registry.row(address)
+                if row.probed_at is not None:
+                    found["probe", row, row.probed_at] = f"{seed.address} still probes {address}"
         return found
 
     def pieces(self) -> list[str]:
