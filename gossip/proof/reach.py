@@ -75,6 +75,7 @@ class Reach:
         return self._of[run]
 
     def _in_reach(self, run: PeerRun, seed: str) -> Times:
+        """When a seed was up, without the times in which the peer says that it was out of reach."""
         times, words = self._lives[seed], run.registrations.get(seed, [])
         for number, word in enumerate(words):
             if not _out_of_reach(word):
@@ -88,12 +89,14 @@ class Reach:
         return times
 
     def _ran_again(self, seed: str, begin: float, end: float) -> Times:
+        """The time between the first and the last line that a seed wrote within a time."""
         wrote = self._wrote[seed]
         first, after = bisect.bisect_right(wrote, begin), bisect.bisect_left(wrote, end)
         return [(wrote[first], wrote[after - 1])] if after - first > 1 else []
 
 
 def _out_of_reach(word: Registered) -> bool:
+    """Whether a peer says that a seed is out of reach; a seed that refuses it is not."""
     return word.lost is not None and not word.lost.startswith("registration refused")
 
 
