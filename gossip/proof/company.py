@@ -34,6 +34,7 @@ class Company:
 
     @functools.cached_property
     def reach(self) -> Reach:
+        """When seeds were up, and in reach of each peer."""
         return Reach(self._records)
 
     def end_of(self, run: PeerRun) -> float:
@@ -75,6 +76,7 @@ class Company:
         return joined
 
     def _have_seed_now(self, one: PeerRun, other: PeerRun) -> bool:
+        """Whether both are up at the newest line, and a seed in reach of both."""
         return min(self.end_of(one), self.end_of(other)) >= self._newest and any(
             end >= self._newest for _, end in self._seeds(one, other))
 
@@ -114,6 +116,8 @@ class Company:
 
     def _contact(self, one: PeerRun, mine: Linked, other: PeerRun,
                  theirs: Linked) -> list[tuple[float, float]]:
+        """The time in which they were in contact over one link, which each has told of; none if
+        these are two links."""
         begin = max(mine.begin, theirs.begin)
         end = min(mine.end, theirs.end, self.end_of(one), self.end_of(other))
         if self._fell_silent(one, mine, other) or self._fell_silent(other, theirs, one):

@@ -83,6 +83,7 @@ class Reach:
         return self._of[run]
 
     def _in_reach(self, run: PeerRun, seed: str) -> Times:
+        """When a seed was up, without the times in which the peer says that it was out of reach."""
         times, words = self._lives[seed], run.registrations.get(seed, [])
         if not run.registered and not words and run.has_ended(self._newest):
             end = run.last if run.left is None else run.left
@@ -99,12 +100,14 @@ class Reach:
         return times
 
     def _ran_again(self, seed: str, begin: float, end: float) -> Times:
+        """The time between the first and the last line that a seed wrote within a time."""
         spoke = self._spoke[seed]
         first, after = bisect.bisect_right(spoke, begin), bisect.bisect_left(spoke, end)
         return [(spoke[first], spoke[after - 1])] if after - first > 1 else []
 
 
 def _out_of_reach(word: Registered) -> bool:
+    """Whether a peer says that a seed is out of reach; a seed that refuses it is not."""
     return word.lost is not None and not word.lost.startswith("registration refused")
 
 
