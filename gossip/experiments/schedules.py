@@ -6,6 +6,7 @@ smaller, line by line, until it is understood.
 """
 
 import concurrent.futures
+import functools
 import itertools
 import multiprocessing
 import os
@@ -154,7 +155,7 @@ class _Played:
                          judge.quiet, judge.messages):
             self._ask(question.__name__, question())
         self._speak()
-        for row in judge.proof():
+        for row in self._proof:
             if row.holds is False:
                 self._ask(f"check of {row.name}", ["; ".join(row.details[:2])])
 
@@ -179,9 +180,14 @@ class _Played:
             f"{peer.address} has {peer.messages.count()} messages, not {count}"
             for peer, count in expected if peer.messages.count() != count])
 
+    @functools.cached_property
+    def _proof(self) -> list[check.Row]:
+        """The rows of the check; made once, when nothing happens any more."""
+        return self._judge.proof()
+
     def outcome(self) -> Outcome:
         """What became of it, with the proof."""
-        return Outcome(self.faults, check.format_rows(self._judge.proof()), self._time.now,
+        return Outcome(self.faults, check.format_rows(self._proof), self._time.now,
                        self._time.calls, self.network.folder)
 
 
