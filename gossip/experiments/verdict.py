@@ -32,6 +32,7 @@ class Judge:
         self._reports: dict[tuple, float] = {}  # (seed, dead) -> when it heard of the death last
         self._removals: dict[tuple, float] = {}  # (seed, peer) -> when it was removed last
         self._rejected: dict[tuple, None] = {}  # (seed, dead): it did not believe the last report
+        self._to_pass_on: dict[tuple, float] = {}  # (seed, dead) -> when a peer reported it first
         self._met: dict[tuple, None] = {}  # pairs of lives that were neighbours
         self._rest_began = 0.0
         self._turns: dict = {}  # duty -> turns when the rest began
@@ -50,6 +51,12 @@ class Judge:
 
     def _wrong(self, address: Address, event: str, why: str) -> None:
         self.faults.append(f"at {self.network.time.now:.3f} {address} wrote {event}: {why}")
+
+    def _started(self, address: Address, rest: str, event: str) -> None:
+        """A seed that is started again knows nothing of its earlier life."""
+        for known in self._removals, self._to_pass_on:
+            for key in [key for key in known if key[0] == address]:
+                del known[key]
 
     def _failed(self, address: Address, rest: str, event: str) -> None:
         self._wrong(address, event, "no thread may fail")
@@ -94,6 +101,10 @@ class Judge:
         self._reports[address, report.dead] = now
         if self.network.nodes[address].registry.row(report.reporter) is not None:
             self._rejected.pop((address, report.dead), None)
+            died = self.network.troubled(report.dead)
+            if self._to_pass_on.get((address, report.dead), -1.0) >= died:
+                return  # it passes the death on once
+            self._to_pass_on[address, report.dead] = now
             self.network.time.at(now + PASSED_ON, self._has_passed_on, address, report.dead, now)
 
     def _rejects(self, address: Address, rest: str, event: str) -> None:
@@ -139,7 +150,7 @@ class Judge:
         return ((settings.liveness_misses + 2) * settings.liveness_interval
                 + settings.probe_tries * settings.probe_limit)
 
-    _JUDGED = {"failed": _failed, "refused": _refused, "connected": _connected,
+    _JUDGED = {"started": _started, "failed": _failed, "refused": _refused, "connected": _connected,
                "disconnected": _disconnected, "liveness reply": _replied,
                "liveness missed": _missed, "dead": _called_dead, "removed": _removed,
                "dead report": _heard_of_death, "rejected": _rejects}

@@ -146,7 +146,8 @@ def _had_to_go(proof: Proof, holder: PeerRun, had: float, run: PeerRun) -> bool:
     company = proof.company
     if not proof.has_ended(holder) and not proof.has_ended(run):
         return company.had_to_meet(holder, run)
-    if any(end - max(had, begin) >= ON_ITS_WAY for begin, end in company.contacts(holder, run)):
+    way = ON_ITS_WAY + company.goodbye(run, holder)  # what it is told was as slow as its goodbye
+    if any(end - max(had, begin) >= way for begin, end in company.contacts(holder, run)):
         return True
     alone = [since for one in (holder, run)
              if (since := company.alone_since(one, had)) is not None]
