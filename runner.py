@@ -20,7 +20,7 @@ from gossip.addresses import Address, address_of
 from gossip.capacity import fixed
 from gossip.chat.commands import FORMS
 from gossip.chat.console import ChatConsole, read_lines
-from gossip.experiments import bench
+from gossip.experiments import accidents, bench
 from gossip.experiments.network import Network, clear_outputs, default_processes
 from gossip.experiments.progress import Progress
 from gossip.experiments.simulate import simulate
@@ -283,6 +283,8 @@ def simulate_command(arguments: list[str]) -> int:
                         help="keep the output files in this folder, instead of earlier ones")
     parser.add_argument("--shrink", action="store_true", default=None,
                         help="when it fails, look for the smallest schedule that does")
+    parser.add_argument("--file", type=pathlib.Path, metavar="FILE",
+                        help="play the schedule in this file, as --shrink has shown it")
     parser.add_argument("--schedules", type=whole_number(1), metavar="COUNT",
                         help="play so many schedules, and show those that fail")
     parser.add_argument("--from", type=whole_number(0), metavar="NUMBER", dest="first",
@@ -290,12 +292,17 @@ def simulate_command(arguments: list[str]) -> int:
     parser.add_argument("--gentle", action="store_true",
                         help="no power failure, freeze, cut or slow machine")
     args = parser.parse_args(arguments)
-    of_one = [name for name in ("schedule", "peers", "seeds", "until", "outputs", "shrink")
+    of_one = [name for name in ("schedule", "file", "peers", "seeds", "until", "outputs",
+                                 "shrink")
               if getattr(args, name) is not None]
     if args.schedules is not None and of_one:
         parser.error(f"--{of_one[0]} is for one schedule, --schedules for many")
     if args.schedules is None and args.first is not None:
         parser.error("--from needs --schedules")
+    if args.file is not None and (args.schedule, args.peers, args.seeds) != (None, None, None):
+        parser.error("--file names a whole schedule")
+    if args.seeds is not None and args.seeds > accidents.SEEDS_LIMIT:
+        parser.error(f"--seeds: {accidents.SEEDS_LIMIT} at most")
     return simulate(args, {"seed": Seed, "peer": Peer})
 
 

@@ -15,6 +15,7 @@ which accidents happen: those that end do so before it is over.
 
 import math
 import random
+from collections.abc import Callable
 from typing import NamedTuple
 
 from gossip.addresses import Address, address_of, parse_address
@@ -39,6 +40,7 @@ UNREST = 60.0  # seconds at least, from the first start to the end of all accide
 JOINING = 10.0  # seconds of it, in which all peers start; more when there are many:
 PACE = 170  # peers that start in a second then
 FEW = 20  # peers; when there are more, generators are silent, as everyone hears everything
+SEEDS_LIMIT = 1_000  # seeds, so that their ports are not those of peers
 SEED_PORT, PEER_PORT, PORTS = 4000, 5000, 50_000  # first ports, and peers on one IP
 
 
@@ -122,19 +124,23 @@ def seed_addresses(count: int) -> list[Address]:
 
 def parse_schedule(text: str) -> Schedule:
     """A schedule from its text; ValueError names the bad line."""
-    lines = [line.strip() for line in text.strip().splitlines()]
-    for at, line in enumerate(lines):
-        try:
-            if at == 0:
-                head, number, *words = line.split()
-                if head != "schedule":
-                    raise ValueError("the first line is: schedule NUMBER NAME=VALUE …")
-                conditions = _parse_conditions(words)
-            else:
-                lines[at] = _parse_accident(line.split())
-        except (ValueError, IndexError) as error:
-            raise ValueError(f"{line!r}: {error}") from None
-    return Schedule(int(number), conditions, tuple(lines[1:]))
+    head, *lines = text.strip().splitlines() or [""]
+    number, conditions = _parsed(head, _parse_head)
+    return Schedule(number, conditions, tuple(_parsed(line, _parse_accident) for line in lines))
+
+
+def _parsed(line: str, parse: Callable):
+    """What a line says, by this function of its words."""
+    try:
+        return parse(line.split())
+    except ValueError as error:
+        raise ValueError(f"{line!r}: {error}") from None
+
+
+def _parse_head(words: list[str]) -> tuple[int, Conditions]:
+    if words[:1] != ["schedule"] or not words[1:]:
+        raise ValueError("the first line is: schedule NUMBER NAME=VALUE …")
+    return int(words[1]), _parse_conditions(words[2:])
 
 
 def _parse_conditions(words: list[str]) -> Conditions:
@@ -150,6 +156,8 @@ def _parse_conditions(words: list[str]) -> Conditions:
 
 
 def _parse_accident(words: list[str]) -> Accident:
+    if len(words) < 3:
+        raise ValueError("a line is: SECOND ACCIDENT IP:PORT …")
     at, kind, *words = words
     if kind not in KINDS:
         raise ValueError(f"{kind!r} is none of {', '.join(KINDS)}")

@@ -4,10 +4,10 @@ import gc
 import os
 import time
 
-from gossip.experiments.accidents import Schedule, draw_schedule
+from gossip.experiments.accidents import Schedule, draw_schedule, parse_schedule
 from gossip.experiments.network import clear_outputs
 from gossip.experiments.schedules import Outcome, Result, play, play_many, shrink
-from gossip.terminal.command_line import FAILED, show
+from gossip.terminal.command_line import FAILED, CommandError, show
 
 FIRST = 1  # the number of the schedule that is played when none is asked for
 GARBAGE_LOOK = 100_000  # new objects after which Python looks for reference cycles: whole networks
@@ -20,10 +20,9 @@ def simulate(args, classes: dict) -> int:
     gc.set_threshold(GARBAGE_LOOK)
     if args.schedules is not None:
         return _simulate_many(args, classes)
+    schedule = _schedule(args)
     if args.outputs is not None:
         clear_outputs(args.outputs)
-    number = FIRST if args.schedule is None else args.schedule
-    schedule = draw_schedule(number, args.peers, args.seeds, args.gentle)
     outcome = _show_one(schedule, args.until, classes)
     if args.outputs is not None:
         outcome.folder.save(args.outputs)
@@ -31,6 +30,17 @@ def simulate(args, classes: dict) -> int:
         show("\nthe smallest schedule found that fails the same question:\n")
         _show_one(shrink(schedule, outcome.faults[0].question, classes), None, classes)
     return FAILED if outcome.faults else 0
+
+
+def _schedule(args) -> Schedule:
+    """The schedule that is asked for; CommandError when it cannot be read."""
+    if args.file is None:
+        number = FIRST if args.schedule is None else args.schedule
+        return draw_schedule(number, args.peers, args.seeds, args.gentle)
+    try:
+        return parse_schedule(args.file.read_text())
+    except (OSError, ValueError) as error:
+        raise CommandError(f"{args.file}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _show_one(schedule: Schedule, until: float | None, classes: dict) -> Outcome:

@@ -62,6 +62,22 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_is_played(tmp_p
     assert shown.returncode == 1 and shown.stdout == "" and "cannot clear" in shown.stderr
 
 
+def test_a_schedule_that_was_shown_can_be_played_from_a_file(tmp_path):
+    shown = simulate("--schedule", 4, "--outputs", tmp_path / "one")
+    (tmp_path / "schedule.txt").write_text(shown.stdout.partition("\n\n")[0])
+    again = simulate("--file", tmp_path / "schedule.txt", "--outputs", tmp_path / "other")
+    assert again.returncode == 0 and files(tmp_path / "one") == files(tmp_path / "other") != {}
+
+
+@pytest.mark.parametrize("text", [None, "plan 1", "schedule 1\n1.0 burn 127.0.0.1:5000"])
+def test_a_file_that_is_no_schedule_is_told_in_one_line(text, tmp_path):
+    if text is not None:
+        (tmp_path / "schedule.txt").write_text(text)
+    shown = simulate("--file", tmp_path / "schedule.txt")
+    assert shown.returncode == 2 and len(shown.stderr.splitlines()) == 1
+    assert "schedule.txt: " in shown.stderr
+
+
 def test_many_schedules_tell_how_many_held_and_how_fast():
     shown = simulate("--schedules", 3, "--from", 20, "--gentle")
     assert shown.returncode == 0 and shown.stdout.startswith("3 of 3 schedules held; ")
