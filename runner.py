@@ -20,7 +20,7 @@ from gossip.addresses import Address, address_of
 from gossip.capacity import fixed
 from gossip.chat.commands import FORMS
 from gossip.chat.console import ChatConsole, read_lines
-from gossip.experiments import bench
+from gossip.experiments import accidents, bench
 from gossip.experiments.network import Network, clear_outputs, default_processes
 from gossip.experiments.progress import Progress
 from gossip.experiments.simulate import simulate
@@ -270,24 +270,40 @@ def bench_command(arguments: list[str]) -> int:
 def simulate_command(arguments: list[str]) -> int:
     """Let accidents befall a network in virtual time, and judge whether it healed."""
     parser = Parser(prog="runner.py simulate",
-                    description="The same seeds and peers in virtual time, and accidents by chance.")
-    parser.add_argument("--schedule", type=whole_number(0), default=1, metavar="SEED",
+                    description="Seeds and peers in virtual time, and accidents by chance.")
+    parser.add_argument("--schedule", type=whole_number(0), metavar="NUMBER",
                         help="which accidents: the same number, the same bytes in all files (1)")
-    parser.add_argument("--peers", type=whole_number(1), metavar="N", help="peers (by chance)")
-    parser.add_argument("--seeds", type=whole_number(1), metavar="K", help="seeds (by chance)")
+    parser.add_argument("--peers", type=whole_number(1), metavar="N",
+                        help="peers (by chance 2 to 12)")
+    parser.add_argument("--seeds", type=whole_number(1), metavar="K",
+                        help="seeds (by chance 1 to 5)")
     parser.add_argument("--until", type=number(0, "a number of seconds of 0 or more"),
                         metavar="SECONDS", help="end after so many simulated seconds")
     parser.add_argument("--outputs", type=pathlib.Path, metavar="DIR",
-                        help="write the output files into this folder (nowhere)")
-    parser.add_argument("--shrink", action="store_true",
+                        help="keep the output files in this folder, instead of earlier ones")
+    parser.add_argument("--shrink", action="store_true", default=None,
                         help="when it fails, look for the smallest schedule that does")
+    parser.add_argument("--file", type=pathlib.Path, metavar="FILE",
+                        help="play the schedule in this file, as --shrink has shown it")
     parser.add_argument("--schedules", type=whole_number(1), metavar="COUNT",
                         help="play so many schedules, and show those that fail")
-    parser.add_argument("--from", type=whole_number(0), default=1, metavar="SEED", dest="first",
+    parser.add_argument("--from", type=whole_number(0), metavar="NUMBER", dest="first",
                         help="the number of the first of them (1)")
     parser.add_argument("--gentle", action="store_true",
-                        help="no power failure, freeze, partition or slowness")
-    return simulate(parser.parse_args(arguments), {"seed": Seed, "peer": Peer})
+                        help="no power failure, freeze, cut or slow machine")
+    args = parser.parse_args(arguments)
+    of_one = [name for name in ("schedule", "file", "peers", "seeds", "until", "outputs",
+                                 "shrink")
+              if getattr(args, name) is not None]
+    if args.schedules is not None and of_one:
+        parser.error(f"--{of_one[0]} is for one schedule, --schedules for many")
+    if args.schedules is None and args.first is not None:
+        parser.error("--from needs --schedules")
+    if args.file is not None and (args.schedule, args.peers, args.seeds) != (None, None, None):
+        parser.error("--file names a whole schedule")
+    if args.seeds is not None and args.seeds > accidents.SEEDS_LIMIT:
+        parser.error(f"--seeds: {accidents.SEEDS_LIMIT} at most")
+    return simulate(args, {"seed": Seed, "peer": Peer})
 
 
 def console_command(arguments: list[str]) -> None:

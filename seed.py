@@ -21,7 +21,7 @@ import threading
 
 from gossip import wire
 from gossip.addresses import Address
-from gossip.liveness.prober import Prober
+from gossip.liveness.prober import FIRST, LAST, Prober
 from gossip.node.counters import Budget
 from gossip.node.link import Link
 from gossip.node.node import WAITING, Node
@@ -37,7 +37,7 @@ REGISTERED = "a registered peer"
 SEED = "a seed that is told"
 
 SILENT_ROUNDS = 3  # rounds without `register:` after which a registered peer is probed
-LONG_LIST = 500  # peers on the list beyond which an asker is sent a sample of them:
+LONG_LIST = 500  # peers; of a longer list an asker is sent a sample:
 SUCCESSORS_SENT, OTHERS_SENT = 8, 100  # the next after it on the ring, and others at random
 REPORTS_READ = 1_000  # dead reports per second that are looked at; more are only counted
 
@@ -105,7 +105,7 @@ class Seed(Node):
         link.await_no_line()  # the next word is this seed's
         self._waiting_room.leave(link)
         self.prober.ask(address, lambda alive: self._verified(link, address, alive),
-                        wanted=lambda: not link.ended, first=True)
+                        wanted=lambda: not link.ended, lane=FIRST)
 
     def _verified(self, link: Link, address: Address, alive: bool | None) -> None:
         """The prober's verdict on an address that wants to be listed."""
@@ -268,14 +268,15 @@ class Seed(Node):
 
     def look_after_registrations(self, now: float) -> float:
         """A turn: remove peers that lost their connection and did not come back in time; once a
-        round, have those probed that have said nothing for three."""
+        round, have those probed that have said nothing for three rounds."""
         for address, row in self.registry.outstayed(now):
             self._remove(address, row, "gone")
         if self._look_at <= now:
             interval = self.settings.liveness_interval
             self._look_at = now + interval
             for address, row, link in self.registry.silent(now - SILENT_ROUNDS * interval, now):
-                self.prober.ask(address, functools.partial(self._judge_silent, address, row, link))
+                self.prober.ask(address, functools.partial(self._judge_silent, address, row, link),
+                                lane=LAST)
         back_by = self.registry.next_at()
         return self._look_at if back_by is None else min(back_by, self._look_at)
 

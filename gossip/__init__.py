@@ -14,7 +14,7 @@
     pictures/      what can be looked at
     terminal/      a program and its terminal
     programs/      from a command line to running nodes, one file per program
-    experiments/   whole networks, and benchmarks of them
+    experiments/   whole networks, live or with accidents in virtual time, and benchmarks
     addresses, intervals, capacity, settings     values that every folder may name
 
 wire, seeds, overlay, spread and liveness are the words of the assignment: rules without a thread,

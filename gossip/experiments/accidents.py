@@ -7,13 +7,15 @@ A `Schedule` is a list of `Accident`s and the `Conditions` under which they happ
     1.200 start 127.0.0.1:5000
     48.300 power 127.0.0.1:5000
 
-The first line has the conditions. Another line has the second at which it happens, a word of KINDS,
-the nodes that it concerns and, where these matter, `for SECONDS` until it is over and `xN`, a
-number. All that is to be over is over at the end of the unrest (`unrest=60`, in seconds).
+The first line has the number and the conditions. Every other line is an accident: the second at
+which it happens, a word of KINDS, and the nodes that it concerns; then, where they matter, `for
+SECONDS` until it is over, and `xN`, a number. The unrest (`unrest=60`, in seconds) is the time in
+which accidents happen: those that end do so before it is over.
 """
 
 import math
 import random
+from collections.abc import Callable
 from typing import NamedTuple
 
 from gossip.addresses import Address, address_of, parse_address
@@ -33,10 +35,12 @@ KINDS = {  # word -> what happens
     "reset": "the node's Nth connection breaks, at both ends",
     "break": "the node's Nth connection breaks, at its own end only",
 }
-GENTLE = {"start", "say", "kill", "leave", "reset", "break"}
+GENTLE = {"start", "say", "kill", "leave", "reset", "break"}  # the kinds of a gentle schedule
 UNREST = 60.0  # seconds at least, from the first start to the end of all accidents
-PACE = 170  # peers that start in a second, when there are many
+JOINING = 10.0  # seconds of it, in which all peers start; more when there are many:
+PACE = 170  # peers that start in a second then
 FEW = 20  # peers; when there are more, generators are silent, as everyone hears everything
+SEEDS_LIMIT = 1_000  # seeds, so that their ports are not those of peers
 SEED_PORT, PEER_PORT, PORTS = 4000, 5000, 50_000  # first ports, and peers on one IP
 
 
@@ -104,30 +108,39 @@ class Schedule(NamedTuple):
 
     def seeds(self) -> list[Address]:
         """The seeds that every node is told of."""
-        return [address_of("127.0.0.1", SEED_PORT + n) for n in range(self.conditions.seeds)]
+        return seed_addresses(self.conditions.seeds)
 
     def __str__(self) -> str:
         return "\n".join([f"schedule {self.number} {self.conditions.words()}",
                           *map(str, self.accidents)])
 
 
+def seed_addresses(count: int) -> list[Address]:
+    """The addresses of so many seeds."""
+    return [address_of("127.0.0.1", SEED_PORT + n) for n in range(count)]
+
+
 # From text.
 
 def parse_schedule(text: str) -> Schedule:
     """A schedule from its text; ValueError names the bad line."""
-    lines = [line.strip() for line in text.strip().splitlines()]
-    for at, line in enumerate(lines):
-        try:
-            if at == 0:
-                head, number, *words = line.split()
-                if head != "schedule":
-                    raise ValueError("the first line is: schedule NUMBER NAME=VALUE …")
-                conditions = _parse_conditions(words)
-            else:
-                lines[at] = _parse_accident(line.split())
-        except (ValueError, IndexError) as error:
-            raise ValueError(f"{line!r}: {error}") from None
-    return Schedule(int(number), conditions, tuple(lines[1:]))
+    head, *lines = text.strip().splitlines() or [""]
+    number, conditions = _parsed(head, _parse_head)
+    return Schedule(number, conditions, tuple(_parsed(line, _parse_accident) for line in lines))
+
+
+def _parsed(line: str, parse: Callable):
+    """What a line says, by this function of its words."""
+    try:
+        return parse(line.split())
+    except ValueError as error:
+        raise ValueError(f"{line!r}: {error}") from None
+
+
+def _parse_head(words: list[str]) -> tuple[int, Conditions]:
+    if words[:1] != ["schedule"] or not words[1:]:
+        raise ValueError("the first line is: schedule NUMBER NAME=VALUE …")
+    return int(words[1]), _parse_conditions(words[2:])
 
 
 def _parse_conditions(words: list[str]) -> Conditions:
@@ -143,6 +156,8 @@ def _parse_conditions(words: list[str]) -> Conditions:
 
 
 def _parse_accident(words: list[str]) -> Accident:
+    if len(words) < 3:
+        raise ValueError("a line is: SECOND ACCIDENT IP:PORT …")
     at, kind, *words = words
     if kind not in KINDS:
         raise ValueError(f"{kind!r} is none of {', '.join(KINDS)}")
@@ -168,30 +183,32 @@ def draw_schedule(number: int, peers: int | None = None, seeds: int | None = Non
 
 
 class _Draw:
-    """Chance, and what it has brought so far."""
+    """A schedule while it is drawn: chance, and what it has brought so far."""
 
     def __init__(self, rng: random.Random, number: int, peers: int, seeds: int, gentle: bool):
         self._rng = rng
         self._number = number
         self._gentle = gentle
-        self._seeds = [address_of("127.0.0.1", SEED_PORT + n) for n in range(seeds)]
+        self._seeds = seed_addresses(seeds)
         self._peers = [address_of(f"127.0.0.{1 + n // PORTS}", PEER_PORT + n % PORTS)
                        for n in range(peers)]
-        self._joining = max(10.0, peers / PACE)  # seconds in which all peers start
-        self._unrest = self._joining + UNREST - 10.0
+        self._few = peers <= FEW
+        self._joining = max(JOINING, peers / PACE)  # seconds in which all peers start
+        self._unrest = self._joining + UNREST - JOINING  # seconds until all is over
         self._accidents: list[Accident] = []
 
     def schedule(self) -> Schedule:
+        """Draw everything: conditions, starts, what is said, and 1 to 14 accidents."""
         rng = self._rng
         conditions = self._conditions()
         for seed in self._seeds:
-            late = rng.random() < 0.1 and len(self._peers) <= FEW
+            late = rng.random() < 0.1 and self._few
             self._add(rng.uniform(0, 10) if late else 0.0, "start", [seed])
         for peer in self._peers:
             self._add(rng.uniform(0, self._joining), "start", [peer])
         for _ in range(rng.randint(1, 4)):
             self._say(self._moment())
-        if len(self._peers) > FEW:
+        if not self._few:
             self._say(self._joining + 5.0)
         kinds = [self._death] * 3 + [self._break] * 2 + [self._seed] * 2 + [self._break_together]
         if not self._gentle:
@@ -202,7 +219,7 @@ class _Draw:
                         tuple(sorted(self._accidents, key=lambda accident: accident.at)))
 
     def _conditions(self) -> Conditions:
-        rng, few = self._rng, len(self._peers) <= FEW
+        rng, few = self._rng, self._few
         latency = rng.choice([0.0002, 0.001, 0.01] if self._gentle else
                              [0.0002, 0.001, 0.01, 0.05, 0.1])
         lag = rng.choice([0.0, 0.001, 0.02] if self._gentle else [0.0, 0.001, 0.02, 0.3])
@@ -235,6 +252,7 @@ class _Draw:
         self._accidents.append(Accident(at, kind, tuple(who), seconds, number))
 
     def _moment(self) -> float:
+        """When an accident happens."""
         return self._rng.uniform(1.0, self._unrest - 2.0)
 
     def _say(self, at: float) -> None:
@@ -242,13 +260,14 @@ class _Draw:
                   number=self._rng.choice([1, 3, 30]))
 
     def _death(self) -> None:
-        """A peer dies or leaves; half of them come back, some at once."""
+        """A peer dies or leaves; most come back, some at once."""
         rng = self._rng
         back = rng.choice([None, None, 0.0, rng.uniform(0.0, 3.0), rng.uniform(3.0, 30.0)])
         self._add(self._moment(), rng.choice(["kill", "kill", "leave"]), [rng.choice(self._peers)],
                   back)
 
     def _power(self) -> None:
+        """A machine loses power; a third of them for a while."""
         rng = self._rng
         back = rng.choice([None, None, rng.uniform(1.0, 30.0)])
         self._add(self._moment(), "power", [rng.choice(self._peers + self._seeds)], back)
@@ -275,21 +294,25 @@ class _Draw:
                       number=rng.randrange(20))
 
     def _freeze(self) -> None:
+        """A peer stands still for a while."""
         rng = self._rng
         self._add(self._moment(), "freeze", [rng.choice(self._peers)], rng.uniform(0.5, 30.0))
 
     def _seed_freeze(self) -> None:
+        """A seed does."""
         rng = self._rng
         self._add(self._moment(), "freeze", [rng.choice(self._seeds)], rng.uniform(0.5, 30.0))
 
     def _cut(self) -> None:
-        """Some nodes are cut off; often seeds are on one side only."""
+        """Some nodes are cut off, at most half of them; seeds are among these half of the time at
+        most."""
         rng = self._rng
         everyone = self._peers + (self._seeds if rng.random() < 0.5 else [])
         side = rng.sample(everyone, rng.randint(1, max(1, len(everyone) // 2)))
         self._add(self._moment(), "cut", sorted(side), rng.uniform(1.0, 40.0))
 
     def _slow(self) -> None:
+        """A machine is slow for a while."""
         rng = self._rng
         self._add(self._moment(), "slow", [rng.choice(self._peers + self._seeds)],
                   rng.uniform(1.0, 30.0), number=rng.choice([100, 500, 2000]))

@@ -6,8 +6,12 @@ smaller, line by line, until it is understood.
 """
 
 import concurrent.futures
+import functools
 import itertools
+import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -22,12 +26,12 @@ from gossip.simulation.virtual_world import NodeFailed
 
 REST_ROUNDS, REST = 9, 80.0  # liveness rounds and seconds between the unrest and the verdict
 MEND_ROUNDS, MEND = 10, 6.0  # the same until a network without seeds has to be one piece again
-LOOKS = 5.0  # seconds between the two looks at what should not last
+LOOKS = 5.0  # seconds between the two looks at what should not last (see Judge.look)
 SPEAKERS = 3  # peers that say something after the rest
-HOPS = 12  # a message has to be everywhere after as many of the longest ways
+HOPS = 12  # links on the way of a message to the last peer, at most
 SLOW_BANDWIDTH = 20_000.0  # bytes a second, of a slow machine's connections
 ROOM_LOOK = 0.25  # seconds until a peer without room tries again to say something
-TEXT = "said {} of {}"
+TEXT = "said {} of {}"  # what peers say; not `message N`, which the generator says
 
 
 class Fault(NamedTuple):
@@ -53,17 +57,17 @@ class Outcome(NamedTuple):
 def play(schedule: Schedule, classes: dict, until: float | None = None) -> Outcome:
     """Play a schedule to its verdict, or until a simulated second: then the verdict is only about
     what went wrong up to there. `classes` has the class of a "seed" and of a "peer"."""
-    staged = _Play(schedule, classes)
+    played = _Played(schedule, classes)
     try:
-        staged.play(until)
+        played.run(until)
     except Spinning as error:
-        staged.faults.append(Fault("spins", str(error)))
+        played.faults.append(Fault("spins", str(error)))
     except NodeFailed as error:
-        staged.faults.append(Fault("failed", str(error)))
-    return staged.outcome()
+        played.faults.append(Fault("failed", str(error)))
+    return played.outcome()
 
 
-class _Play:
+class _Played:
     """One schedule while it is played."""
 
     def __init__(self, schedule: Schedule, classes: dict):
@@ -95,14 +99,15 @@ class _Play:
                 self._time.at(self._time.now + accident.seconds, end, whom)
 
     def _both_halves(self, kind: str, number: int) -> tuple[Callable, Callable | None]:
-        """What begins with a node (or with one side of a cut), and what ends it."""
+        """What to call with a node (for `cut` with the machines of one side) when an accident
+        begins, and when it ends."""
         network = self.network
         return {
             "start": (network.start, None),
             "say": (lambda peer: self._say(peer, number), None),
-            "kill": (network.kill, network.return_again),
-            "power": (network.lose_power, network.return_again),
-            "leave": (network.leave, network.return_again),
+            "kill": (network.kill, network.start_again),
+            "power": (network.lose_power, network.start_again),
+            "leave": (network.leave, network.start_again),
             "freeze": (network.freeze, network.thaw),
             "cut": (network.cut, network.mend),
             "slow": (lambda node: network.slow(node, Slowness(number / 1000, SLOW_BANDWIDTH)),
@@ -123,7 +128,7 @@ class _Play:
 
     # The rest, and the verdict.
 
-    def play(self, until: float | None) -> None:
+    def run(self, until: float | None) -> None:
         """Play it, let it rest, and ask every question; or play it until a simulated second."""
         if until is None:
             self._to_the_end()
@@ -150,7 +155,7 @@ class _Play:
                          judge.quiet, judge.messages):
             self._ask(question.__name__, question())
         self._speak()
-        for row in judge.proof():
+        for row in self._proof:
             if row.holds is False:
                 self._ask(f"check of {row.name}", ["; ".join(row.details[:2])])
 
@@ -175,9 +180,15 @@ class _Play:
             f"{peer.address} has {peer.messages.count()} messages, not {count}"
             for peer, count in expected if peer.messages.count() != count])
 
+    @functools.cached_property
+    def _proof(self) -> list[check.Row]:
+        """The rows of the check; made once, when nothing happens any more."""
+        return self._judge.proof()
+
     def outcome(self) -> Outcome:
         """What became of it, with the proof."""
-        return Outcome(self.faults, check.format_rows(self._judge.proof()), self._time.now, self._time.calls, self.network.folder)
+        return Outcome(self.faults, check.format_rows(self._proof), self._time.now,
+                       self._time.calls, self.network.folder)
 
 
 # Many.
@@ -191,7 +202,7 @@ class Result(NamedTuple):
 
 
 def play_many(numbers: range, classes: dict, gentle: bool, processes: int) -> Iterator[Result]:
-    """Play the schedules of these numbers, so many at a time; the results in their order."""
+    """Play the schedules of these numbers in so many processes; the results in their order."""
     pool = concurrent.futures.ProcessPoolExecutor(processes, initializer=_begin_process)
     try:
         yield from pool.map(play_number, numbers, itertools.repeat(classes),
@@ -201,8 +212,15 @@ def play_many(numbers: range, classes: dict, gentle: bool, processes: int) -> It
 
 
 def _begin_process() -> None:
-    """Ctrl-C is for the process that has started this one, which then ends it."""
+    """Ctrl-C is for the process that has started this one, which then ends it. If that was killed
+    and could not, this one ends, too: nobody else would ever give it work."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def play_number(number: int, classes: dict, gentle: bool = False) -> Result:

@@ -1,14 +1,15 @@
-"""`runner.py simulate`: plays schedules of accidents in virtual time, and shows what became of them."""
+"""`runner.py simulate`: plays schedules of accidents in virtual time, and shows their verdicts."""
 
 import gc
 import os
 import time
 
-from gossip.experiments.accidents import Schedule, draw_schedule
+from gossip.experiments.accidents import Schedule, draw_schedule, parse_schedule
 from gossip.experiments.network import clear_outputs
 from gossip.experiments.schedules import Outcome, Result, play, play_many, shrink
-from gossip.terminal.command_line import FAILED, show
+from gossip.terminal.command_line import FAILED, CommandError, show
 
+FIRST = 1  # the number of the schedule that is played when none is asked for
 GARBAGE_LOOK = 100_000  # new objects after which Python looks for reference cycles: whole networks
 # are millions of objects to look at, and leave few cycles
 
@@ -19,10 +20,11 @@ def simulate(args, classes: dict) -> int:
     gc.set_threshold(GARBAGE_LOOK)
     if args.schedules is not None:
         return _simulate_many(args, classes)
-    schedule = draw_schedule(args.schedule, args.peers, args.seeds, args.gentle)
-    outcome = _show_one(schedule, args.until, classes)
+    schedule = _schedule(args)
     if args.outputs is not None:
         clear_outputs(args.outputs)
+    outcome = _show_one(schedule, args.until, classes)
+    if args.outputs is not None:
         outcome.folder.save(args.outputs)
     if args.shrink and outcome.faults:
         show("\nthe smallest schedule found that fails the same question:\n")
@@ -30,17 +32,30 @@ def simulate(args, classes: dict) -> int:
     return FAILED if outcome.faults else 0
 
 
+def _schedule(args) -> Schedule:
+    """The schedule that is asked for; CommandError when it cannot be read."""
+    if args.file is None:
+        number = FIRST if args.schedule is None else args.schedule
+        return draw_schedule(number, args.peers, args.seeds, args.gentle)
+    try:
+        return parse_schedule(args.file.read_text())
+    except (OSError, ValueError) as error:
+        raise CommandError(f"{args.file}: {getattr(error, 'strerror', None) or error}") from None
+
+
 def _show_one(schedule: Schedule, until: float | None, classes: dict) -> Outcome:
     """Play a schedule; show its accidents, the proof and the verdict."""
-    accidents = [accident for accident in schedule.accidents if until is None or accident.at <= until]
-    show(f"{schedule._replace(accidents=tuple(accidents))}\n")
+    accidents = tuple(accident for accident in schedule.accidents
+                      if until is None or accident.at <= until)
+    show(f"{schedule._replace(accidents=accidents)}\n")
     begun = time.process_time()
     outcome = play(schedule, classes, until)
     took = time.process_time() - begun
     show(outcome.proof)
-    holds = "FAILS" if outcome.faults else "holds"
-    note = "" if until is None else "; ended before the rest: what should heal was not looked at"
-    show(f"{'verdict':<10} {holds:<6} {outcome.simulated:.0f} simulated seconds, {outcome.calls} "
+    verdict = "FAILS" if outcome.faults else "holds"
+    note = "" if until is None else ("; ended before the rest: only what may never happen was "
+                                     "judged, neither what should heal nor the rows above")
+    show(f"{'verdict':<10} {verdict:<6} {outcome.simulated:.0f} simulated seconds, {outcome.calls} "
          f"calls in {took:.2f} s of the processor{note}")
     for fault in outcome.faults:
         show(f"{'':<17} {fault}")
@@ -50,8 +65,9 @@ def _show_one(schedule: Schedule, until: float | None, classes: dict) -> Outcome
 def _simulate_many(args, classes: dict) -> int:
     """Play many schedules; show those that fail, and how many held."""
     begun = time.monotonic()
+    first = FIRST if args.first is None else args.first
     results: list[Result] = []
-    for result in play_many(range(args.first, args.first + args.schedules), classes, args.gentle,
+    for result in play_many(range(first, first + args.schedules), classes, args.gentle,
                             os.cpu_count() or 1):
         results.append(result)
         if result.fault:

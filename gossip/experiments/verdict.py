@@ -1,8 +1,9 @@
 """The verdict on a virtual network: whether it healed, by what its nodes know of one another.
 
-The proof (gossip/proof/) reads files and knows no more than they say. This judge knows the truth: it
-hears every event when it is written, and looks into the tables of all nodes when they have had a
-rest. Every method answers what is wrong, in words; nothing when all is well.
+The proof (gossip/proof/) reads files and knows no more than they say. This judge knows the truth:
+it hears every event when it is written, and looks into the tables of all nodes when they have had
+a rest. What is wrong while it happens is noted in `faults`; the methods that look into tables
+answer what is wrong, in words, and nothing when all is well.
 """
 
 from gossip.addresses import Address, parse_address
@@ -31,6 +32,7 @@ class Judge:
         self._reports: dict[tuple, float] = {}  # (seed, dead) -> when it heard of the death last
         self._removals: dict[tuple, float] = {}  # (seed, peer) -> when it was removed last
         self._rejected: dict[tuple, None] = {}  # (seed, dead): it did not believe the last report
+        self._to_pass_on: dict[tuple, float] = {}  # (seed, dead) -> when a peer reported it first
         self._met: dict[tuple, None] = {}  # pairs of lives that were neighbours
         self._rest_began = 0.0
         self._turns: dict = {}  # duty -> turns when the rest began
@@ -49,6 +51,12 @@ class Judge:
 
     def _wrong(self, address: Address, event: str, why: str) -> None:
         self.faults.append(f"at {self.network.time.now:.3f} {address} wrote {event}: {why}")
+
+    def _started(self, address: Address, rest: str, event: str) -> None:
+        """A seed that is started again knows nothing of its earlier life."""
+        for known in self._removals, self._to_pass_on:
+            for key in [key for key in known if key[0] == address]:
+                del known[key]
 
     def _failed(self, address: Address, rest: str, event: str) -> None:
         self._wrong(address, event, "no thread may fail")
@@ -93,6 +101,10 @@ class Judge:
         self._reports[address, report.dead] = now
         if self.network.nodes[address].registry.row(report.reporter) is not None:
             self._rejected.pop((address, report.dead), None)
+            died = self.network.troubled(report.dead)
+            if self._to_pass_on.get((address, report.dead), -1.0) >= died:
+                return  # it passes the death on once
+            self._to_pass_on[address, report.dead] = now
             self.network.time.at(now + PASSED_ON, self._has_passed_on, address, report.dead, now)
 
     def _rejects(self, address: Address, rest: str, event: str) -> None:
@@ -138,7 +150,7 @@ class Judge:
         return ((settings.liveness_misses + 2) * settings.liveness_interval
                 + settings.probe_tries * settings.probe_limit)
 
-    _JUDGED = {"failed": _failed, "refused": _refused, "connected": _connected,
+    _JUDGED = {"started": _started, "failed": _failed, "refused": _refused, "connected": _connected,
                "disconnected": _disconnected, "liveness reply": _replied,
                "liveness missed": _missed, "dead": _called_dead, "removed": _removed,
                "dead report": _heard_of_death, "rejected": _rejects}
@@ -176,6 +188,11 @@ class Judge:
             if set(counted) != set(node.neighbours.addresses()) or any(
                     node.neighbours.link(other) is not link for other, link in counted.items()):
                 found["counted", node] = f"liveness of {peer} counts others than its neighbours"
+        for seed in self.network.living_seeds():
+            for address in seed.registry.addresses():
+                row = seed.registry.row(address)
+                if row.probed_at is not None:
+                    found["probe", row, row.probed_at] = f"{seed.address} still probes {address}"
         return found
 
     def pieces(self) -> list[str]:

@@ -11,7 +11,7 @@ from gossip.node.node import die_together
 from gossip.node.output_file import OutputFile
 from gossip.settings import Settings
 from gossip.simulation.virtual_files import VirtualFolder
-from gossip.simulation.virtual_links import Cables, End, Network, Slowness
+from gossip.simulation.virtual_links import Cables, Cabling, End, Slowness
 from gossip.simulation.virtual_time import VirtualTime
 from gossip.simulation.virtual_world import START, VirtualWorld
 
@@ -20,7 +20,7 @@ LOOK = 0.25  # seconds between two looks whether a node that leaves has ended
 
 class VirtualNetwork:
     """Nodes by address. `classes` has the class of a "seed" and of a "peer"; what chance brings
-    follows from `number`. Whoever wants to know what nodes write sets `hear(address, event)`."""
+    follows from `number`. `hear(address, event)` is told what nodes write, and may be replaced."""
 
     def __init__(self, number: int, classes: dict, seeds: list[Address], settings: Settings,
                  cables: Cables, lag: float = 0.0, clocks: float = 0.0):
@@ -29,13 +29,13 @@ class VirtualNetwork:
         self.nodes: dict[Address, object] = {}  # those that live, or leave
         self.settings = settings
         self.seeds = seeds
-        self.network = Network(self.time, cables, random.Random(f"{number}:cables"))
+        self.hear = lambda address, event: None
+        self.cabling = Cabling(self.time, cables, random.Random(f"{number}:cables"))
         self.mended = 0.0  # when the last cut ended
         self._number = number
         self._classes = classes
         self._lag = lag  # seconds at most until a thread runs whose time has come
         self._clocks = clocks  # seconds by which a node's clock is ahead, at most
-        self.hear = lambda address, event: None
         self._lives: dict[Address, int] = {}  # how many lives an address has had
         self._broke: dict[Address, float] = {}  # when a connection of a node was broken last
         self._troubled: dict[Address, float] = {}  # until when a node was frozen, slow, or not up
@@ -52,7 +52,7 @@ class VirtualNetwork:
         chance = f"{self._number}:{address}:{life}"
         node = self._classes[kind](
             address, self.seeds, self.settings, self._output(kind, address),
-            lambda node: VirtualWorld(self.network, node, random.Random(chance + ":world"),
+            lambda node: VirtualWorld(self.cabling, node, random.Random(chance + ":world"),
                                       ahead, self._lag),
             random.Random(chance))
         self.nodes[address] = node
@@ -88,6 +88,7 @@ class VirtualNetwork:
             node.world.lose_power()
 
     def _gone(self, address: Address):
+        """A node lives no more; return it, or None if it did not live."""
         node = self.nodes.pop(address, None)
         if node is not None:
             self.trouble(address)
@@ -99,11 +100,12 @@ class VirtualNetwork:
         if node is not None and not node.world.is_frozen():
             node.quit()
 
-    def return_again(self, address: Address) -> None:
-        """A node that has ended is started again; one that still leaves, when it has ended."""
+    def start_again(self, address: Address) -> None:
+        """A node that has ended is started again; one that still leaves, as soon as it has ended.
+        Nothing happens to one that lives."""
         if address in self.nodes:
             if getattr(self.nodes[address], "leaving", None):
-                self.time.at(self.time.now + LOOK, self.return_again, address)
+                self.time.at(self.time.now + LOOK, self.start_again, address)
             return
         self.start(address)
 
@@ -123,20 +125,20 @@ class VirtualNetwork:
 
     def cut(self, side: frozenset[Address]) -> None:
         """Cut these machines off from all others."""
-        self.network.cut(side)
+        self.cabling.cut(side)
 
     def mend(self, side: frozenset[Address]) -> None:
         """End that cut."""
-        self.network.mend(side)
+        self.cabling.mend(side)
         self.mended = self.time.now
 
     def slow(self, address: Address, slowness: Slowness) -> None:
         """A machine's connections become slow."""
-        self.network.slow[address] = slowness
+        self.cabling.slow[address] = slowness
 
     def fast(self, address: Address) -> None:
         """They are as they were."""
-        if self.network.slow.pop(address, None) is not None:
+        if self.cabling.slow.pop(address, None) is not None:
             self.trouble(address)
 
     def reset(self, address: Address, chosen: int, both: bool) -> None:
@@ -159,7 +161,7 @@ class VirtualNetwork:
     # The truth.
 
     def trouble(self, address: Address) -> None:
-        """A node is not as others may expect, up to this moment."""
+        """A node was frozen, slow, or not up until this moment."""
         self._troubled[address] = self.time.now
 
     def peers(self) -> list:
@@ -187,9 +189,9 @@ class VirtualNetwork:
         """Since when the two could reach each other without any trouble; None when they cannot."""
         for address in (one, other):
             node = self.nodes.get(address)
-            if node is None or node.world.is_frozen() or address in self.network.slow:
+            if node is None or node.world.is_frozen() or address in self.cabling.slow:
                 return None
-        if self.network.parted(one, other):
+        if self.cabling.parted(one, other):
             return None
         return max(self._troubled[one], self._troubled[other], self.mended)
 

@@ -2,7 +2,8 @@
 
 Rules only: a probe itself is `probe(address, verdict)` of a node. Two who ask about one address
 share its probe. The verdict comes as a call: True, False, or None when it could not be found
-out. The queue is bounded: beyond its limit the verdict is None at once.
+out. The queue has three lanes: whoever waits in one goes before everybody in the next. It is
+bounded: beyond its limit the verdict is None at once.
 """
 
 import collections
@@ -10,7 +11,9 @@ import threading
 
 from gossip.addresses import Address
 
+FIRST, USUAL, LAST = range(3)  # lanes of the queue
 QUEUE_LIMIT = 2_000  # addresses that wait for a probe, or are being probed
+LAST_LIMIT = 500  # the same, for one that asks for the last lane: the others keep their room
 ASKERS_LIMIT = 100  # calls of `ask` that share one probe
 
 
@@ -23,22 +26,24 @@ class Prober:
         self._lock = threading.Lock()  # guards everything below
         self._free = at_once  # how many more probes may begin now
         self._beginning = False  # a thread is in the loop of `_begin`
-        self._first: collections.deque[Address] = collections.deque()  # go before the others
-        self._queue: collections.deque[Address] = collections.deque()
+        self._lanes = [collections.OrderedDict() for _ in (FIRST, USUAL, LAST)]  # address -> None
         self._askers: dict[Address, list] = {}  # queued or probed now -> (verdict, wanted)
 
-    def ask(self, address: Address, verdict, wanted=lambda: True, first: bool = False) -> None:
+    def ask(self, address: Address, verdict, wanted=lambda: True, lane: int = USUAL) -> None:
         """Have `verdict(alive)` called once it is known whether the address answers. An
         address that nobody wants any more (`wanted()`) when its turn comes is not probed; its
-        verdict is None. `first` puts it before the others."""
+        verdict is None. One that waits in a later lane moves to this one."""
         with self._lock:
             askers = self._askers.get(address)
-            full = (len(self._askers) >= QUEUE_LIMIT if askers is None
-                    else len(askers) >= ASKERS_LIMIT)
+            full = (len(self._askers) >= (LAST_LIMIT if lane == LAST else QUEUE_LIMIT)
+                    if askers is None else len(askers) >= ASKERS_LIMIT)
             if not full:
                 self._askers.setdefault(address, []).append((verdict, wanted))
-                if askers is None:
-                    (self._first if first else self._queue).append(address)
+                later = [other for other in self._lanes[lane + 1:] if address in other]
+                for other in later:
+                    del other[address]
+                if askers is None or later:
+                    self._lanes[lane][address] = None
         if full:
             verdict(None)
         else:
@@ -65,10 +70,10 @@ class Prober:
     def _next(self) -> Address | None:
         """The next address to probe; None: there is none, or no probe may begin."""
         with self._lock:
-            queue = self._first or self._queue
-            if queue and self._free:
+            lane = next(filter(None, self._lanes), None)
+            if lane and self._free:
                 self._free -= 1
-                return queue.popleft()
+                return lane.popitem(last=False)[0]
             self._beginning = False
             return None
 

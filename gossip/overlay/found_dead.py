@@ -1,10 +1,13 @@
-"""Found dead: whom to dial now and then while no seed is there to say that they live.
+"""Found dead: the peers that a peer dials now and then while it has no seed to ask who lives.
 
-Rules only. Who seems dead may only have been cut off, and thinks the same of this peer. A seed
-would list it again; without one, this memory alone leads from one half of a network to the other.
-It holds who was found dead or told dead, not who has left, for an hour.
+Rules only. A peer that seems dead may only have been cut off, and thinks the same of this one. A
+seed would list it again; without one, this memory alone leads from one half of a network to the
+other. It keeps a peer that was found dead or told dead for an hour; a peer that has left is not
+kept. When the memory is full, the IP that has the most places loses one: a machine that plays many
+peers does not push out others.
 """
 
+import collections
 import threading
 
 from gossip.addresses import Address
@@ -19,7 +22,7 @@ class FoundDead:
     def __init__(self):
         self._lock = threading.Lock()  # guards everything below
         self._until: dict[Address, float] = {}  # until when each is remembered, the oldest first
-        self._turns: list[Address] = []  # the same peers, whose turn comes next last
+        self._turns: list[Address] = []  # the same peers; the turn of the last one comes next
 
     def add(self, peer: Address, now: float) -> None:
         """A peer was found dead: remember it, and let its turn be the next."""
@@ -28,7 +31,7 @@ class FoundDead:
             self._until[peer] = now + MEMORY
             self._turns.append(peer)
             if len(self._until) > REMEMBERED:
-                self._forget(next(iter(self._until)))
+                self._forget(self._one_too_many())
 
     def discard(self, peer: Address) -> bool:
         """The peer lives, or has left: forget it; return whether it was remembered."""
@@ -36,8 +39,9 @@ class FoundDead:
             return self._forget(peer)
 
     def in_turn(self, now: float, known: frozenset[Address]) -> Address | None:
-        """The peer whose turn it is to be dialled, the newest first; None without one. Those that
-        are known again, by a list or by hearsay, have no turn: they are dialled like others."""
+        """The peer whose turn it is to be dialled, the newest first; None without one. `known` are
+        those that a list or hearsay names again: they have no turn, as they are dialled like
+        others."""
         with self._lock:
             for peer in [peer for peer, until in self._until.items() if until <= now]:
                 self._forget(peer)
@@ -48,8 +52,14 @@ class FoundDead:
                     return peer
             return None
 
+    def _one_too_many(self) -> Address:
+        """The oldest of the IP that has the most places. Expects the lock."""
+        places = collections.Counter(peer.ip for peer in self._until)
+        most = max(places.values())
+        return next(peer for peer in self._until if places[peer.ip] == most)
+
     def _forget(self, peer: Address) -> bool:
-        """Expects the lock."""
+        """Forget a peer; return whether it was remembered. Expects the lock."""
         if peer not in self._until:
             return False
         del self._until[peer]

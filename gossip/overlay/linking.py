@@ -74,7 +74,7 @@ class Linking:
         if successor is not None:
             self.dial(successor, for_ring=True)
             dialling.add(successor)
-        # the dead, dialled every round, hinder nobody
+        # those found dead are dialled, too (`next_round`), and take no place from others
         dialling = {peer for peer in dialling if peer in self.peer_list}
         other = self.places.ordinary_dial(listed, linked, dialling, now)
         if other is not None:

@@ -1,10 +1,14 @@
 """The union of the seeds' peer lists: the peers that this peer knows.
 
-Rules only. Seeds' lists add to it. A peer that was found dead, told dead, or has left is taken
-out; so is one that no seed's latest list names, when it cannot be reached, or when that has been so
-for ten rounds (it has left, and only its neighbours were told). Without a seed, the word of
-neighbours adds to it, too. That is hearsay and proves nothing: it is bounded, hardly passed on, and
-forgotten as soon as a seed answers again.
+Rules only. Seeds' lists add to it. A peer is taken out
+
+- when it was found dead or told dead, or has left;
+- when no seed's latest list names it and it cannot be reached;
+- when no seed's latest list has named it for ten rounds: a peer that leaves tells only its seeds
+  and its neighbours.
+
+Without a seed, the word of neighbours adds to it, too. That is hearsay and proves nothing: it is
+bounded, hardly passed on, and forgotten as soon as a seed answers again.
 """
 
 import threading
@@ -24,7 +28,9 @@ class PeerUnion:
         self._own = own
         self._lock = threading.Lock()  # guards everything below
         self._latest: dict[Address, frozenset] = {}  # seed -> its latest list
-        self._unnamed: dict[Address, int] = {}  # in none of these any more -> since which round
+        # named before, but in no latest list -> since which round; those to be forgotten first stand
+        # first
+        self._unnamed: dict[Address, int] = {}
         self._heard: set[Address] = set()  # named by neighbours, but by no seed
         self._ordered: tuple[Address, ...] | None = ()  # all of them; None when that has changed
         self._round = 0  # counts rounds with a seed
@@ -50,7 +56,7 @@ class PeerUnion:
 
     def _no_longer_named(self, before: frozenset) -> None:
         """A list was the latest, and is not any more. Of those that are in no latest list now, the
-        next on the ring are kept longest. Expects the lock."""
+        next on the ring are kept longest: the ring link needs them. Expects the lock."""
         gone = sorted(before.difference(*self._latest.values()))
         for address in reversed(list(ring.successors(self._own, gone))):
             self._unnamed[address] = self._round
@@ -106,7 +112,7 @@ class PeerUnion:
                 self._forget(address)
 
     def _forget(self, address: Address) -> None:
-        """Expects the lock."""
+        """Know this peer no longer. Expects the lock."""
         self._unnamed.pop(address, None)
         self._heard.discard(address)
         self._ordered = None

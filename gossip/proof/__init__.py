@@ -1,4 +1,12 @@
 """What the output files prove: records read from files, and rows of the check made of them.
 
+check      all rows, and how they are shown    evidence   a row, and what several rows need
+delivery   the rows about messages             deaths     the rows about life and death
+company    which runs had to meet, and until when they heard of one another
+reach      when seeds were up, and when a peer could reach them
+graph      who was linked when                 pieces     connected components, as links come and go
+degrees    measured and predicted              powerlaw   the exponent that fits them
+records    files, read as they grow            runs       one life of a peer, or of a seed
+
 Nothing here knows a node, a socket or a thread. Pictures of the same files: pictures/.
 """

@@ -2,7 +2,8 @@
 
 Files do not show a cable that is pulled, or a machine without power. They show how a link ended:
 by a word of the other end, or because there was none. In the second case the two were last in
-contact when one of them had a Liveness Reply from the other.
+contact when one of them had a Liveness Reply from the other; and so they were when one of them has
+missed a reply since, as a cut may be mended, or a frozen peer end, without a word getting through.
 """
 
 import collections
@@ -17,8 +18,8 @@ from gossip.settings import Settings
 
 ON_ITS_WAY = 1.0  # seconds that a message, or the end of a connection, may take
 
-# Reasons for which a link ends while its ends hear from one another.
-HEARD = {*CLOSED, "left", "full", "duplicate", "given up"}
+# Reasons for which a link ends by a word of the other end.
+HEARD = {*CLOSED, "left", "full", "duplicate"}
 
 
 class Company:
@@ -28,10 +29,13 @@ class Company:
         self._records = records
         self._newest = records.newest()
         self._had_to_meet: dict[tuple[PeerRun, PeerRun], bool] = {}
+        self._partners: dict[PeerRun, frozenset[PeerRun]] = {}
+        self._alone: dict[PeerRun, float | None] = {}  # when each lost its last neighbour
         self._contacts: dict[tuple[PeerRun, PeerRun], list[tuple[float, float]]] = {}
 
     @functools.cached_property
     def reach(self) -> Reach:
+        """When seeds were up, and in reach of each peer."""
         return Reach(self._records)
 
     def end_of(self, run: PeerRun) -> float:
@@ -46,6 +50,17 @@ class Company:
                 self._joined.joined(one, other)
                 or self._have_seed_now(one, other) or self.had_time_to_meet(one, other))
         return self._had_to_meet[one, other]
+
+    def had_to_be_joined(self, run: PeerRun) -> frozenset[PeerRun]:
+        """The runs that had to meet this one; only those that are up, and none if it is not."""
+        if run not in self._partners:
+            up = () if run.has_ended(self._newest) else self._up
+            self._partners[run] = frozenset(one for one in up if self.had_to_meet(one, run))
+        return self._partners[run]
+
+    @functools.cached_property
+    def _up(self) -> list[PeerRun]:
+        return [run for run in self._records.peers if not run.has_ended(self._newest)]
 
     @functools.cached_property
     def _joined(self) -> Pieces:
@@ -62,6 +77,7 @@ class Company:
         return joined
 
     def _have_seed_now(self, one: PeerRun, other: PeerRun) -> bool:
+        """Whether both are up at the newest line, and a seed in reach of both."""
         return min(self.end_of(one), self.end_of(other)) >= self._newest and any(
             end >= self._newest for _, end in self._seeds(one, other))
 
@@ -101,25 +117,51 @@ class Company:
 
     def _contact(self, one: PeerRun, mine: Linked, other: PeerRun,
                  theirs: Linked) -> list[tuple[float, float]]:
+        """The time in which they were in contact over one link, which each has told of; none if
+        these are two links."""
         begin = max(mine.begin, theirs.begin)
         end = min(mine.end, theirs.end, self.end_of(one), self.end_of(other))
-        if self._fell_silent(one, mine, other) or self._fell_silent(other, theirs, one):
-            end = max((at for run, peer in ((one, other), (other, one))
-                       for at, who in run.replies if who == peer.address and at <= end),
-                      default=begin)
+        replied = max(_last(one.replies, other, end), _last(other.replies, one, end), begin)
+        if (self._fell_silent(one, mine, other, theirs)
+                or self._fell_silent(other, theirs, one, mine)
+                or max(_last(one.missed, other, end), _last(other.missed, one, end)) > replied):
+            end = replied
         return [(begin, end)] if begin <= end else []
 
-    def _fell_silent(self, run: PeerRun, link: Linked, other: PeerRun) -> bool:
+    def _fell_silent(self, run: PeerRun, mine: Linked, other: PeerRun, theirs: Linked) -> bool:
         """Whether a run saw the link to another end without a word of it at that time."""
         if run.chat:
             return False  # chat servers have no connections
-        if link.end > self._newest:  # it has not seen the end
+        if mine.end > self._newest:  # it has not seen the end
+            if theirs.end > self._newest and self.end_of(run) < self._newest:
+                return other.ended is None or run.ended is None  # nobody tells of the end
             return self.end_of(run) >= self._newest > self.end_of(other)
-        return link.reason not in HEARD or link.end > other.last + ON_ITS_WAY
+        if mine.reason == "given up":
+            return theirs.reason != "full"  # then the other end has heard of it
+        if mine.reason in CLOSED and (theirs.reason in CLOSED or min(
+                theirs.end, self.end_of(other)) > mine.end + ON_ITS_WAY):
+            return True  # it was not closed there, but broke somewhere between
+        return mine.reason not in HEARD or mine.end > other.last + ON_ITS_WAY
+
+    def goodbye(self, leaver: PeerRun, other: PeerRun) -> float:
+        """How many seconds the goodbye of a run was on its way to another; 0 when none arrived."""
+        if leaver.left is None:
+            return 0.0
+        return min((link.end - leaver.left for link in other.links.get(leaver.address, ())
+                    if link.reason == "left" and link.end > leaver.left), default=0.0)
 
     def alone_since(self, run: PeerRun, at: float) -> float | None:
         """Since when a run had no neighbour, if it had none from a time on until its end."""
-        links = [link for links in run.links.values() for link in links
-                 if link.begin <= self.end_of(run)]
-        last = max((link.end for link in links), default=run.first)
-        return last if last < at or not links else None
+        if run not in self._alone:
+            ends = [link.end for links in run.links.values() for link in links
+                    if link.begin <= self.end_of(run)]
+            self._alone[run] = max(ends, default=None)
+        last = self._alone[run]
+        if last is None:
+            return run.first
+        return last if last < at else None
+
+
+def _last(times: list[tuple], peer: PeerRun, until: float) -> float:
+    """The last of the times, until a moment, that belong to a peer; 0 when there is none."""
+    return next((at for at, who, *_ in reversed(times) if who == peer.address and at <= until), 0.0)

@@ -17,7 +17,7 @@ def liveness(proof: Proof) -> Row:
     """How many liveness requests, replies and misses there were."""
     requests = sum(run.requests for run in proof.peers)
     replies = sum(len(run.replies) for run in proof.peers)
-    misses = sum(run.misses for run in proof.peers)
+    misses = sum(len(run.missed) for run in proof.peers)
     return Row("liveness", None, f"{requests} requests, {replies} replies, {misses} misses", [])
 
 
@@ -104,6 +104,12 @@ def _reported(seed: SeedRun, run: PeerRun) -> list[float]:
     return [at for at, peer, _ in seed.reports if peer == run.address and at >= run.last]
 
 
+def _believed(seed: SeedRun, run: PeerRun, heard: float) -> bool:
+    """Whether a seed that heard of a death had listed the dead; else it believes nobody."""
+    return any(peer == run.address and run.last <= at <= heard + SEED_PROBES + ON_ITS_WAY
+               for at, peer, _ in seed.removed)
+
+
 def _had_to_hear(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
     """Whether a report of a death had to come to a seed, from a peer that found it or from another
     seed."""
@@ -114,10 +120,19 @@ def _had_to_hear(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
                and any(begin <= at < end for begin, end in reach.of(other)[seed.address])]
     if any(other.is_registered(seed.address, at) for other, at in finders):
         return True
-    tellers = [(teller, heard[0]) for teller in proof.seeds if (heard := _reported(teller, run))]
+    tellers = [(teller, heard[0]) for teller in proof.seeds
+               if (heard := _reported(teller, run)) and _believed(teller, run, heard[0])]
     return bool(finders) and any(
         min(map(reach.end_of, (teller, seed))) > heard + SEED_PROBES + ON_ITS_WAY
-        for teller, heard in tellers)
+        and not _apart(proof, teller, seed, heard) for teller, heard in tellers)
+
+
+def _apart(proof: Proof, one: SeedRun, other: SeedRun, at: float) -> bool:
+    """Whether a peer could reach only one of two seeds: then they may have been cut apart."""
+    reached = ([any(begin <= at < end for begin, end in proof.company.reach.of(run)[seed.address])
+                for seed in (one, other)]
+               for run in proof.peers if run.first <= at <= proof.company.end_of(run))
+    return any(one != other for one, other in reached)
 
 
 def _living_removed(proof: Proof) -> list[str]:
@@ -125,8 +140,9 @@ def _living_removed(proof: Proof) -> list[str]:
 
     It is no failure if the peer was cut off from the reporter, which then could not know better:
     no sign of life led from one to the other in the interval before the reporter's last probe
-    began. Whether a cut was mended during that probe, or during the seed's, does not count. A
-    peer that is removed as `gone` is not looked at: its connection to the seed had ended.
+    began, or only such as were slower than the answer to a probe may be. Whether a cut was mended
+    during that probe, or during the seed's, does not count. A peer that is removed as `gone` is not
+    looked at: its connection to the seed had ended.
     """
     failures = []
     for seed in proof.seeds:
@@ -156,15 +172,16 @@ def _probes(proof: Proof, seed: SeedRun, peer: str, removed: float) -> list[tupl
 
 def _in_touch(proof: Proof, peer: str, begin: float, end: float) -> set[str]:
     """The peers in touch with a peer between two moments: liveness replies lead from one to the
-    other, directly or through other peers."""
+    other, directly or through other peers. A probe goes to and fro twice: once to connect."""
     heard: dict[str, set[str]] = {}
     for run in proof.peers:
         replies = run.replies
         for at in range(bisect.bisect_left(replies, (begin, "")), len(replies)):
-            if replies[at][0] > end:
+            if replies[at].at > end:
                 break
-            heard.setdefault(run.address, set()).add(replies[at][1])
-            heard.setdefault(replies[at][1], set()).add(run.address)
+            if replies[at].took < PROBE_TIME / 2:
+                heard.setdefault(run.address, set()).add(replies[at].peer)
+                heard.setdefault(replies[at].peer, set()).add(run.address)
     reached, todo = set(), [peer]
     while todo:
         reached.add(one := todo.pop())

@@ -5,6 +5,7 @@ have been on its way.
 """
 
 import bisect
+import collections
 
 from gossip.proof.company import ON_ITS_WAY
 from gossip.proof.evidence import Proof, Row, quantile
@@ -40,6 +41,8 @@ def broadcast(proof: Proof) -> Row:
     - if one of them has ended, and the two were neighbours in contact for more than a second after
       the first had the message: whoever leaves says goodbye after its messages, on the same links,
       and a connection that is closed tells that it was not cut;
+    - if the first is its origin and has left, the second heard that goodbye, and they were
+      neighbours when the message was made;
     - if one of them has ended without a neighbour in all that time, although both could reach a
       seed for long enough to meet.
 
@@ -62,7 +65,7 @@ def broadcast(proof: Proof) -> Row:
         lacking = [run for run in proof.peers
                    if run is not origin and message not in run.received
                    and not _excused(proof, message, run, [origin, *runs])]
-        if _stuck(proof, message, [origin, *runs], lacking):
+        if lacking and _stuck(proof, message, [origin, *runs], lacking):
             failures += [f"{message} did not reach {proof.name(run)}" for run in lacking]
         elif lacking:
             lost.append(f"{message} had no way to {proof.name(lacking[0])}"
@@ -102,9 +105,39 @@ def _two_rounds(run: PeerRun) -> float:
 
 
 def _stuck(proof: Proof, message: str, holders: list[PeerRun], lacking: list[PeerRun]) -> bool:
-    """Whether there is a place where the message had to go on and did not."""
-    return any(_had_to_go(proof, holder, holder.has_since(message), run)
-               for run in lacking for holder in holders)
+    """Whether there is a place where the message had to go on and did not. There are many pairs of
+    runs, so only those are looked at of which the rule speaks: both are up and had to meet, or have
+    been neighbours, or one was alone."""
+    company = proof.company
+    had = {holder: holder.has_since(message) for holder in holders}
+    alone = [holder for holder in holders if company.alone_since(holder, had[holder]) is not None]
+    by_address = collections.defaultdict(list)
+    for holder in holders:
+        by_address[holder.address].append(holder)
+    for run in lacking:
+        if not company.had_to_be_joined(run).isdisjoint(holders):
+            return True
+        pairs = holders
+        if company.alone_since(run, max(had.values())) is None:
+            pairs = [*alone, *(holder for address in run.ever_linked & by_address.keys()
+                               for holder in by_address[address])]
+        if (any(_had_to_go(proof, holder, had[holder], run) for holder in pairs)
+                or _came_before_goodbye(proof.origin[message], message, run)):
+            return True
+    return False
+
+
+def _came_before_goodbye(origin: PeerRun, message: str, run: PeerRun) -> bool:
+    """Whether a run heard the goodbye of the origin over a link that stood when the message was
+    made. What is flooded goes out at once, so it was on that link before the goodbye."""
+    said, left = origin.generated[message], origin.left
+    if left is None or origin.settings.get("spread") == "rumor":
+        return False
+    return any(mine.reason == "left" and max(mine.begin, theirs.begin) + ON_ITS_WAY <= said
+               and said <= left <= min(mine.end, theirs.end)
+               and (run.left is None or run.left > mine.end)
+               for mine in run.links.get(origin.address, ())
+               for theirs in origin.links.get(run.address, ()))
 
 
 def _had_to_go(proof: Proof, holder: PeerRun, had: float, run: PeerRun) -> bool:
@@ -113,7 +146,8 @@ def _had_to_go(proof: Proof, holder: PeerRun, had: float, run: PeerRun) -> bool:
     company = proof.company
     if not proof.has_ended(holder) and not proof.has_ended(run):
         return company.had_to_meet(holder, run)
-    if any(end - max(had, begin) >= ON_ITS_WAY for begin, end in company.contacts(holder, run)):
+    way = ON_ITS_WAY + company.goodbye(run, holder)  # what it is told was as slow as its goodbye
+    if any(end - max(had, begin) >= way for begin, end in company.contacts(holder, run)):
         return True
     alone = [since for one in (holder, run)
              if (since := company.alone_since(one, had)) is not None]

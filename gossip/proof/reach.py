@@ -4,11 +4,14 @@ A seed that is killed writes nothing, and one that has nothing to do writes noth
 peer writes `unregistered:SEED:REASON` when it has lost a seed, or has tried one in vain. From then
 until its next `registered:SEED` the seed is out of its reach. That has a limit where the connection
 was closed or refused: then the seed did not run, but lines of its own afterwards tell that it ran
-again, and that the peer had to try again. A seed that refuses a peer is up.
+again, and that the peer had to try again. A seed that refuses a peer is up; if it refuses because
+it cannot reach the peer, and has registered others, the two are too far apart meanwhile.
 
 Before a peer writes that word the seed may have been frozen or cut off: for four rounds if the peer
-was registered there; else for the ten seconds that a seed has to answer, and during which a peer
-that ends writes nothing. Lines of a seed whose connection was closed tell that it was not frozen.
+was registered there. If it was not, the seed may have been frozen for the ten seconds that a seed
+has to answer, and during which a peer that ends writes nothing; or cut off since the peer began, as
+it tries a seed only when it needs one. Lines of a seed whose connection was closed tell that it was
+not frozen.
 """
 
 import bisect
@@ -16,7 +19,7 @@ import collections
 import math
 
 from gossip.proof.records import Records
-from gossip.proof.runs import PeerRun, Registered, SeedRun
+from gossip.proof.runs import NOT_REACHED, PeerRun, Registered, SeedRun
 from gossip.settings import Settings
 
 # Reasons for which a link ends at once when the other end does not run any more.
@@ -53,8 +56,9 @@ class Reach:
                 self._spoke[seed].append(at)
             for seed, words in run.registrations.items():
                 self._lost[seed] += [(word.at, _since(run, words, number))
-                                     for number, word in enumerate(words) if _out_of_reach(word)]
+                                     for number, word in enumerate(words) if _is_down(word)]
                 elsewhere[seed] += [word.at for word in words if word.lost is None]
+        self._registering = {seed for seed, times in elsewhere.items() if times}
         for seed, times in elsewhere.items():
             if times and seed not in self._lives:
                 self._lives[seed] = [(min(times), math.inf)]
@@ -83,12 +87,13 @@ class Reach:
         return self._of[run]
 
     def _in_reach(self, run: PeerRun, seed: str) -> Times:
+        """When a seed was up, without the times in which the peer says that it was out of reach."""
         times, words = self._lives[seed], run.registrations.get(seed, [])
         if not run.registered and not words and run.has_ended(self._newest):
             end = run.last if run.left is None else run.left
             return _without(times, end - Settings().register_limit, math.inf)
         for number, word in enumerate(words):
-            if not _out_of_reach(word):
+            if not (_is_down(word) or seed in self._registering and _is_too_far(word)):
                 continue
             until = next((later.at for later in words[number:] if later.lost is None), math.inf)
             since = _since(run, words, number)
@@ -99,13 +104,19 @@ class Reach:
         return times
 
     def _ran_again(self, seed: str, begin: float, end: float) -> Times:
+        """The time between the first and the last line that a seed wrote within a time."""
         spoke = self._spoke[seed]
         first, after = bisect.bisect_right(spoke, begin), bisect.bisect_left(spoke, end)
         return [(spoke[first], spoke[after - 1])] if after - first > 1 else []
 
 
-def _out_of_reach(word: Registered) -> bool:
+def _is_down(word: Registered) -> bool:
+    """Whether a peer says that a seed is out of reach; a seed that refuses it is not."""
     return word.lost is not None and not word.lost.startswith("registration refused")
+
+
+def _is_too_far(word: Registered) -> bool:
+    return word.lost is not None and word.lost.startswith(NOT_REACHED)
 
 
 def _since(run: PeerRun, words: list[Registered], number: int) -> float:
@@ -116,8 +127,10 @@ def _since(run: PeerRun, words: list[Registered], number: int) -> float:
         limit = 0.0
     elif before is not None and before.lost is None:
         limit = (usual.register_misses + 1) * run.setting("liveness-interval")
-    else:
+    elif words[number].lost in CLOSED:
         limit = usual.register_limit
+    else:
+        limit = math.inf
     return max(at - limit, before.at if before is not None else run.first)
 
 

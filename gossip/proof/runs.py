@@ -15,6 +15,7 @@ _GOSSIP = re.compile(r"gmessage:[0-9.]+:((?:[0-9.]+|\[[^\]]*\]):[0-9]+:[0-9]+:[0
 _BY_GENERATOR = re.compile("message [0-9]+")
 CHAT_SILENCE = 3.0  # seconds of silence, while others write, that mean a chat server is dead
 PROBE_TIME = Settings().probe_limit  # seconds that the last probe of a silent neighbour may take
+NOT_REACHED = "registration refused: no Liveness Reply"  # by a seed that could not reach the peer
 ASLEEP = 0.5  # seconds by which a duty has to be late to tell that its peer was frozen
 
 _ADDRESS = r"((?:[0-9.]+|\[[^\]]*\]):[0-9]+)"
@@ -46,6 +47,14 @@ class Registered(NamedTuple):
     lost: str | None  # None: registered
 
 
+class Reply(NamedTuple):
+    """A neighbour has answered a liveness request, after so many seconds."""
+
+    at: float
+    peer: str
+    took: float
+
+
 class PeerRun:
     """One life of a peer, as its output file tells it. Times are Unix seconds."""
 
@@ -73,8 +82,9 @@ class PeerRun:
         self.ever_linked: set[str] = set()
         self.links: dict[str, list[Linked]] = {}  # neighbour, also an earlier one -> its links
         self.first_linked: float | None = None
-        self.requests = self.misses = 0
-        self.replies: list[tuple[float, str]] = []  # when which neighbour answered
+        self.requests = 0
+        self.replies: list[Reply] = []
+        self.missed: list[tuple[float, str]] = []  # when which neighbour had not answered
         self.dead: dict[str, float] = {}  # neighbour -> when it was found dead, the last time
         self.found_dead: list[tuple[float, str]] = []  # when, whom: each time
         self.told: list[tuple[float, str, str]] = []  # when, by which seed, of whose death
@@ -132,7 +142,7 @@ class PeerRun:
 
     def take(self, at: float, event: str, rest: str) -> None:
         """Take one event of this run's file."""
-        if at - self.last > ASLEEP:
+        if at - self.last > ASLEEP and self.left is None:  # a leaver has nothing to write
             self._look_at_gap(at)
         self.last = at
         handler = self._HANDLERS.get(event)
@@ -196,6 +206,11 @@ class PeerRun:
         if match:
             self.registrations.setdefault(match[1], []).append(Registered(at, match[2]))
 
+    def _refused(self, at, rest):
+        match = _BY_SEED.match(rest)
+        if match and match[2].startswith(NOT_REACHED):
+            self.registrations.setdefault(match[1], []).append(Registered(at, match[2]))
+
     def _connected(self, at, rest):
         if rest not in self.linked:
             self.links.setdefault(rest, []).append(Linked(at, math.inf))
@@ -223,10 +238,15 @@ class PeerRun:
         self.requests += 1
 
     def _reply(self, at, rest):
-        self.replies.append((at, sys.intern(rest.rpartition(":")[0])))
+        peer, _, milliseconds = rest.rpartition(":")
+        try:
+            took = float(milliseconds) / 1000
+        except ValueError:
+            took = 0.0
+        self.replies.append(Reply(at, sys.intern(peer), took))
 
     def _missed(self, at, rest):
-        self.misses += 1
+        self.missed.append((at, sys.intern(rest.rpartition(":")[0])))
 
     def _found_dead(self, at, rest):
         self.dead[rest] = at
@@ -249,6 +269,7 @@ class PeerRun:
 
     _HANDLERS = {
         "settings": _settings, "registered": _registered, "unregistered": _unregistered,
+        "refused": _refused,
         "generated": _generated, "received": _received,
         "connected": _connected, "disconnected": _disconnected, "degree": _degree,
         "liveness request": _request, "liveness reply": _reply, "liveness missed": _missed,

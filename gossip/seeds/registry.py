@@ -17,12 +17,14 @@ REMEMBERED = 10_000  # addresses kept of those that were removed, and of those t
 
 
 class _Listing:
-    __slots__ = ("link", "grace_until", "told", "heard", "probed_at")
+    """A row of the registry: one verified registration."""
+
+    __slots__ = ("link", "grace_until", "others", "heard", "probed_at")
 
     def __init__(self, link, now: float):
         self.link = link  # None: the connection is lost, but the peer may come back
         self.grace_until = 0.0  # until when it may, if its connection is lost
-        self.told = -1  # how many others were on the list when it last asked
+        self.others = -1  # how many were on the list besides it when it last asked
         self.heard = now  # when it last said `register:`, or answered a probe
         self.probed_at: float | None = None  # since when it is probed because it was silent
 
@@ -37,7 +39,7 @@ class Registry:
         self._rows: dict[Address, _Listing] = {}
         self._ordered: tuple[Address, ...] = ()  # their addresses, in order
         self._removed: collections.OrderedDict = collections.OrderedDict()  # -> [when, passed on]
-        self._told: collections.OrderedDict = collections.OrderedDict()  # address -> when
+        self._told: collections.OrderedDict = collections.OrderedDict()  # of whose death -> when
 
     def register(self, address: Address, link, now: float):
         """List a verified peer; return the link of an older registration, or None."""
@@ -69,14 +71,15 @@ class Registry:
             return True
 
     def silent(self, since: float, now: float) -> list[tuple[Address, _Listing, object]]:
-        """The registrations, with their links, from which nothing was heard after `since`. They
-        are to be probed: until `probed` is called with its row, none is named again."""
+        """(address, row, link) of the registrations from which nothing was heard after `since`, the
+        longest silent first, as not all may find room in the prober's queue. They are to be probed:
+        until `probed` is called with its row, none is named again."""
         with self._lock:
             found = [(address, row, row.link) for address, row in self._rows.items()
                      if row.link is not None and row.probed_at is None and row.heard <= since]
             for _, row, _ in found:
                 row.probed_at = now
-            return found
+            return sorted(found, key=lambda silent: silent[1].heard)
 
     def probed(self, row) -> bool:
         """The probe of a silent registration is over; return whether it was silent meanwhile."""
@@ -173,9 +176,9 @@ class Registry:
         """Note how long the list is that this peer asks for; return whether that has changed."""
         with self._lock:
             row = self._rows.get(address)
-            if row is None or row.link is not link or row.told == count:
+            if row is None or row.link is not link or row.others == count:
                 return False
-            row.told = count
+            row.others = count
             return True
 
     def links(self) -> list:

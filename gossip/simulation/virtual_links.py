@@ -1,10 +1,10 @@
 """Virtual links: TCP connections made of numbers, and the cables between virtual machines.
 
-Bytes take time: latency, a random part of it (jitter), and their number by the bandwidth. A
-kernel's buffer takes so many that are not read yet, then no more. What is on its way through a cut
-waits for the end of the cut, as TCP sends again. A machine without power answers nothing; one that
-is up answers what it does not know with a reset. An `End` is the connection of a link
-(gossip/node/link.py), so `send` takes bytes or raises what a socket would.
+Bytes take time: a latency, a random part more (jitter), and their number divided by the bandwidth.
+The buffers of a connection hold so many bytes that are not read yet, and take no more then. What is
+on its way when a cut comes waits for the end of the cut, as TCP sends it again. A machine without
+power answers nothing; one that is up answers with a reset what it does not know. An `End` is the
+connection of a link (gossip/node/link.py): `send` takes bytes, or raises what a socket would.
 """
 
 import errno
@@ -16,9 +16,9 @@ from gossip.simulation.virtual_time import VirtualTime
 
 FIN = b""  # on a cable, behind the last bytes: the stream ends here
 RESET = None  # on a cable: the machine there knows nothing of this connection
-TOGETHER = 0.001  # seconds at most that the cable needs for what is sent at one moment and joined
-RETRY = 3.0  # seconds at most until TCP has sent again what a machine did not get
-FIRST_PORT, PORTS = 32_768, 28_000  # of the ends that dial
+TOGETHER = 0.001  # seconds: what is sent at one moment arrives as one, if the cable takes less
+RETRY = 3.0  # seconds at most from the end of a cut until TCP has sent again what waited
+FIRST_PORT, PORTS = 32_768, 28_000  # the ports of the ends that dial: the first, and how many
 
 
 class Cables(NamedTuple):
@@ -37,8 +37,8 @@ class Slowness(NamedTuple):
     bandwidth: float  # bytes a second
 
 
-class Network:
-    """The machines by address, and what the way between them is like at the moment."""
+class Cabling:
+    """The machines by address, and what the ways between them are like at the moment."""
 
     def __init__(self, time: VirtualTime, cables: Cables, rng: random.Random):
         self.time = time
@@ -63,7 +63,7 @@ class Network:
             end.machine_is_back()
 
     def hush(self, address: Address, world) -> None:
-        """A world listens no more."""
+        """A world no longer listens; nothing when another one does."""
         if self._listening.get(address) is world:
             del self._listening[address]
 
@@ -133,17 +133,17 @@ class End:
     `over(end, reason)`, and says by `off` whether its machine has lost power since; `link` is the
     link that the end belongs to, once there is one."""
 
-    __slots__ = ("address", "world", "link", "other", "look_at", "_network", "latency",
+    __slots__ = ("address", "world", "link", "other", "look_at", "_cabling", "latency",
                  "_coming", "_sent_at", "_arrives", "_free_at", "_arrived", "_in_buffer",
                  "_blocked", "_closed", "_broken", "_stuck")
 
-    def __init__(self, network: Network, address: Address, world, latency: float):
+    def __init__(self, cabling: Cabling, address: Address, world, latency: float):
         self.address = address  # of the machine
         self.world = world
         self.link = None
         self.other: End | None = None
         self.look_at: float | None = None  # when its world looks at its link's deadline
-        self._network = network
+        self._cabling = cabling
         self.latency = latency  # seconds, of this connection
         self._coming: list = []  # bytes, FIN or RESET, on the way
         self._sent_at = -1.0  # when the last of these was sent
@@ -174,7 +174,7 @@ class End:
         BrokenPipeError when the connection is over here."""
         if self._closed or self._broken:
             raise BrokenPipeError(errno.EPIPE, "Broken pipe")
-        room = self._network.cables.buffer - self.other._in_buffer
+        room = self._cabling.cables.buffer - self.other._in_buffer
         if room < len(data):
             self._blocked = True
             if room <= 0:
@@ -190,6 +190,7 @@ class End:
             self.world.over(self, "closed")
 
     def close(self) -> None:
+        """The process has closed it: what has arrived is not read, what was sent still goes."""
         if not self._closed:
             self._closed = True
             self._arrived.clear()
@@ -204,7 +205,7 @@ class End:
         other = self.other
         if other._blocked:
             other._blocked = False
-            time = self._network.time
+            time = self._cabling.time
             time.at(time.now + self.latency, other.world.writable, other)
         return data
 
@@ -220,36 +221,37 @@ class End:
 
     def _expect(self, item: bytes | None) -> None:
         """The other end has sent something to here."""
-        network, size = self._network, len(item) if item else 0
-        now = network.time.now
+        cabling, size = self._cabling, len(item) if item else 0
+        now = cabling.time.now
         self._in_buffer += size
         if self._free_at < now:
             self._free_at = now
         sender = self.other.address
-        self._free_at += size / network.bandwidth(sender, self.address)
+        self._free_at += size / cabling.bandwidth(sender, self.address)
         if (self._sent_at == now and item and self._free_at - now < TOGETHER
                 and self._coming and self._coming[-1]):
             self._coming[-1] += item
             return
         self._sent_at = now
         self._coming.append(item)
-        arrives = self._free_at + network.delay(self.latency, sender, self.address)
+        arrives = self._free_at + cabling.delay(self.latency, sender, self.address)
         if arrives > self._arrives:
             self._arrives = arrives
-        network.time.at(self._arrives, self._arrive)
+        cabling.time.at(self._arrives, self._arrive)
 
     def _arrive(self) -> None:
         """The next thing on the way is here, unless a cut is between."""
-        network = self._network
-        if network.cuts and network.parted(self.address, self.other.address):
+        cabling = self._cabling
+        if cabling.cuts and cabling.parted(self.address, self.other.address):
             self._stuck += 1
-            network.wait_for_mend(self)
+            cabling.wait_for_mend(self)
         elif self._coming:  # nothing is, when its sender lost power during a cut
             self._take_in(self._coming.pop(0))
 
     def _take_in(self, item: bytes | None) -> None:
+        """Something is here: bytes, or the end of the stream, or a reset."""
         if self.world.off:
-            if item and not self._network.is_off(self.address):
+            if item and not self._cabling.is_off(self.address):
                 self.other._expect(RESET)  # it has power again, and does not know this connection
         elif self._closed or self._broken:
             if item:
@@ -266,12 +268,12 @@ class End:
     def send_again(self) -> None:
         """The cut has ended: what waited comes after a while, in its order; but nobody sends it
         again for a machine that has lost power since."""
-        time = self._network.time
+        time = self._cabling.time
         if self.other.world.off:
             self._stuck = 0
             self._coming.clear()
             return
-        self._arrives = max(self._arrives, time.now + self._network.rng.uniform(0.0, RETRY))
+        self._arrives = max(self._arrives, time.now + self._cabling.rng.uniform(0.0, RETRY))
         for _ in range(self._stuck):
             time.at(self._arrives, self._arrive)
         self._stuck = 0

@@ -1,9 +1,11 @@
-"""The virtual world of a node: virtual time, duties without threads, connections without sockets.
+"""The virtual world of a node: what it may ask for, and what calls it, in virtual time.
 
 `World` in gossip/node/world.py says what a node may ask of it. Here nothing waits: every call of
-the node returns, and then the next event of the network is due. While a node is frozen its turns
-and bytes wait; afterwards they come mixed as the system likes, but those of one connection in
-their order. When it has no power, nothing comes any more.
+the node returns, and then the next event of the network is due. Duties are in virtual_duties.py,
+connections in virtual_links.py; this file dials and accepts, and tells the node what comes.
+
+While a node is frozen its turns and bytes wait. Afterwards they come in any order, but those of
+one connection in theirs. When it has no power, nothing comes any more.
 """
 
 import collections
@@ -11,8 +13,8 @@ import errno
 import os
 import random
 
-from gossip.node.world import NEVER
-from gossip.simulation.virtual_links import End, Network
+from gossip.simulation.virtual_duties import VirtualDuty, VirtualFlusher
+from gossip.simulation.virtual_links import Cabling, End
 from gossip.wire import WireError
 
 START = 1_700_000_000  # Unix seconds of the moment 0
@@ -23,109 +25,21 @@ class NodeFailed(Exception):
     """A call of a node raised what no node may raise; live, a thread would have died of it."""
 
 
-class WouldWait(Exception):
-    """A node has to wait for what only another event can bring: in virtual time, for ever."""
-
-
-class VirtualDuty:
-    """A method of a node that is called again and again."""
-
-    def __init__(self, world: "VirtualWorld", name: str, turn, after: float):
-        self.label = f"{name!r} of {world.node.address}"
-        self.turns = 0  # how often it was called
-        self._world = world
-        self._turn = turn
-        self._due = NEVER  # when the next turn is due
-        self._over = False  # it has answered that it is not to be called again
-        self._set(world.now() + after)
-
-    def hurry(self) -> None:
-        """Have the turn called soon, before the time that it answered."""
-        self._set(self._world.now())
-
-    def _set(self, due: float) -> None:
-        """Be due at this moment, unless sooner anyway."""
-        if not self._over and due < self._due:
-            self._due = due
-            self._world.later(due, self, self._take, due)
-
-    def _take(self, due: float) -> None:
-        if due != self._due:
-            return  # it was hurried since, and has been called
-        self._due = NEVER
-        self.turns += 1
-        answer = self._turn(self._world.now())
-        if answer == NEVER:
-            self._over, self._due = True, NEVER
-        elif answer is not None:
-            self._set(answer)
-
-
-class VirtualFlusher:
-    """Sends what connections did not take, when they have room again."""
-
-    def __init__(self, world: "VirtualWorld"):
-        self._world = world
-
-    def watch(self, link) -> None:
-        """This link has a backlog: its connection tells when it has room."""
-
-    def forget(self, link) -> None:
-        """This link has ended."""
-
-    def take_over(self, job) -> None:
-        """Have `job()` called soon."""
-        self._world.later(self._world.now(), self, job)
-
-    def condition(self) -> "NoWaiting":
-        return NoWaiting()
-
-    def has_room(self, links) -> bool:
-        """Whether new messages may be made: no link has a long backlog that still moves."""
-        return not any(link.pauses_origin(self._world.now()) for link in links)
-
-    def wait_for_room(self, links) -> None:
-        """WouldWait when there is none."""
-        if not self.has_room(links):
-            raise WouldWait("for room in the backlog of a neighbour")
-
-
-class NoWaiting:
-    """Stands for a condition where nobody may wait on one."""
-
-    def __enter__(self) -> None:
-        """There are no other threads to keep out."""
-
-    def __exit__(self, *error) -> None:
-        """As above."""
-
-    def notify_all(self) -> None:
-        """Nobody waits."""
-
-    def wait(self, timeout: float | None = None) -> bool:
-        raise WouldWait("until another thread has sent what was brought before")
-
-    def wait_for(self, predicate, timeout: float | None = None) -> bool:
-        if predicate():
-            return True
-        return self.wait(timeout)
-
-
 class VirtualWorld:
     """The world of one life of a node, made with it as `lambda node: VirtualWorld(…, node)`."""
 
-    def __init__(self, network: Network, node, rng: random.Random, clock: float = 0.0,
+    def __init__(self, cabling: Cabling, node, rng: random.Random, clock: float = 0.0,
                  lag: float = 0.0):
-        self.network = network
+        self.cabling = cabling
         self.node = node
         self.flusher = VirtualFlusher(self)
         self.duties: list[VirtualDuty] = []
-        self._time = network.time
+        self._time = cabling.time
         self._rng = rng
         self._clock = clock  # seconds by which the node's own clock is ahead
         self._lag = lag  # seconds at most until a thread runs whose time has come
         self._ends: dict[End, None] = {}  # of all connections and dials that are not over
-        self._over = False  # the node has ended
+        self._gone = False  # the node has ended, or its machine lost power
         self.off = False  # its machine lost power
         self._frozen = False
         self._waiting: dict[object, collections.deque] = {}  # while frozen: whom -> calls
@@ -144,7 +58,7 @@ class VirtualWorld:
         return START + self._clock + self._time.now
 
     def listen(self) -> None:
-        self.network.listen(self.node.address, self)
+        self.cabling.listen(self.node.address, self)
 
     def begin(self) -> None:
         """There are no threads to make."""
@@ -166,11 +80,11 @@ class VirtualWorld:
         return False
 
     def wake(self) -> None:
-        self.network.hush(self.node.address, self)
+        self.cabling.hush(self.node.address, self)
 
     def close(self) -> None:
         """The node has ended: what its connections have not read or sent goes with it."""
-        self._over = True
+        self._gone = True
         ends, self._ends = self._ends, {}
         for end in ends:
             end.close()
@@ -179,8 +93,8 @@ class VirtualWorld:
 
     def lose_power(self) -> None:
         """The machine is off. Nobody is told; the node is not called again."""
-        self._over = self.off = True
-        self.network.lose_power(self.node.address, list(self._ends))
+        self._gone = self.off = True
+        self.cabling.lose_power(self.node.address, list(self._ends))
 
     def freeze(self) -> None:
         """The process stands still, its connections do not."""
@@ -213,7 +127,7 @@ class VirtualWorld:
 
     def _do(self, whom, call, *arguments) -> None:
         """Call the node; `whom` names the duty or connection that the call belongs to."""
-        if self._over:
+        if self._gone:
             return
         if self._frozen:
             self._waiting.setdefault(whom, collections.deque()).append((call, arguments))
@@ -228,27 +142,27 @@ class VirtualWorld:
 
     def _connect(self, link) -> None:
         """Send the first packet of a connection."""
-        network, target = self.network, link.peer
-        latency = network.new_latency()
-        end = End(network, self.node.address, self, latency)
+        cabling, target = self.cabling, link.peer
+        latency = cabling.new_latency()
+        end = End(cabling, self.node.address, self, latency)
         end.link = link
         self._ends[end] = None
         try:
             link.attach(end)
         except ConnectionAbortedError as error:
-            self._undialled(end, error)
+            self._dial_failed(end, error)
             return
-        there = network.delay(latency, self.node.address, target)
+        there = cabling.delay(latency, self.node.address, target)
         limit = self.now() + self.node.settings.probe_limit
-        self._time.at(self.now() + there, self._arrive, end, target, limit, there)
+        self._time.at(self.now() + there, self._knock, end, target, limit, there)
 
-    def _arrive(self, end: End, target, limit: float, way: float) -> None:
+    def _knock(self, end: End, target, limit: float, way: float) -> None:
         """The first packet arrives: the kernel there answers, even for a frozen process."""
         answered = self.now() + way
-        world = self.network.listener(target)
+        world = self.cabling.listener(target)
         if end.is_over():
             return  # whoever dialled has given up
-        if (self.network.parted(self.node.address, target) or self.network.is_off(target)
+        if (self.cabling.parted(self.node.address, target) or self.cabling.is_off(target)
                 or answered >= limit):
             self._give_up(limit, end, errno.ETIMEDOUT)
         elif world is None:
@@ -258,19 +172,20 @@ class VirtualWorld:
             self._time.at(answered, self._do, end, self._connected, end)
 
     def _give_up(self, when: float, end: End, error: int) -> None:
-        """A dial fails at this moment."""
-        self._time.at(when, self._do, end, self._undialled, end,
+        """Have a dial fail at this moment."""
+        self._time.at(when, self._do, end, self._dial_failed, end,
                       OSError(error, os.strerror(error)))
 
     def welcome(self, dialler: End, answered: float) -> None:
         """Somebody dials this node, and hears at that moment that the kernel has accepted."""
-        end = End(self.network, self.node.address, self, dialler.latency)
+        end = End(self.cabling, self.node.address, self, dialler.latency)
         end.join(dialler, answered)
         self._ends[end] = None
-        remote = dialler.address.ip, self.network.next_port()
+        remote = dialler.address.ip, self.cabling.next_port()
         self._time.at(self.now(), self._do, end, self._accept, end, remote)
 
     def _accept(self, end: End, remote: tuple[str, int]) -> None:
+        """Hand a newcomer to the node, which may not want it."""
         link = self.node.accept(end, remote)
         if link is None:
             del self._ends[end]
@@ -280,6 +195,7 @@ class VirtualWorld:
         self._watch(end)
 
     def _connected(self, end: End) -> None:
+        """A dial has been accepted."""
         if end not in self._ends:
             return  # it was closed or reset before anybody noticed that it was connected
         link = end.link
@@ -287,7 +203,8 @@ class VirtualWorld:
         self.node.up(link)
         self._watch(end)
 
-    def _undialled(self, end: End, error: OSError) -> None:
+    def _dial_failed(self, end: End, error: OSError) -> None:
+        """A dial has failed."""
         if end in self._ends:
             del self._ends[end]
             self.node.fault(end.link, error)

@@ -37,6 +37,8 @@ def test_as_many_peers_and_seeds_start_as_are_asked_for():
 
 @pytest.mark.parametrize("text, complaint", [
     ("plan 1", "'plan 1': the first line is"),
+    ("", "'': the first line is"), ("schedule x", "'schedule x': invalid literal"),
+    ("schedule 1\n1.0 kill", "'1.0 kill': a line is"),
     ("schedule 1 colour=red", "no condition is called colour"),
     ("schedule 1\n1.0 burn 127.0.0.1:5000", "'burn' is none of start, say"),
     ("schedule 1\n1.0 kill 127.0.0.1", "'127.0.0.1' is not IP:PORT"),

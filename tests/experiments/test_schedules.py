@@ -1,4 +1,4 @@
-"""Schedules in virtual time: real seeds and peers heal from accidents, and the judge finds mistakes."""
+"""Schedules in virtual time: real nodes heal from accidents, and the judge finds mistakes."""
 
 import pathlib
 import socket
@@ -14,8 +14,9 @@ from seed import Seed
 from tests.tools import mistakes
 from tests.tools.simulated import CLASSES, faults_of, outcome_of
 
+KEPT_FILE = pathlib.Path(__file__).parent / "kept_schedules.txt"
 KEPT = {text.splitlines()[0].removeprefix("# "): parse_schedule(text.partition("\n")[2])
-        for text in (pathlib.Path(__file__).parent / "kept_schedules.txt").read_text().split("\n\n")}
+        for text in KEPT_FILE.read_text().split("\n\n")}
 PEER = "127.0.0.1:5000"
 
 

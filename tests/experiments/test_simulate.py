@@ -7,7 +7,9 @@ import sys
 import pytest
 
 from gossip.proof import check
+from tests.tools.processes import children, living
 from tests.tools.programs import ROOT
+from tests.tools.waiting import wait_until
 
 
 def simulate(*arguments, hash_seed="0"):
@@ -54,13 +56,49 @@ def test_peers_and_seeds_are_as_many_as_asked_for_and_only_accidents_before_the_
     assert len(list(tmp_path.glob("peer_*"))) == 15 and len(list(tmp_path.glob("seed_*"))) == 2
 
 
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_played(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    shown = simulate("--outputs", tmp_path / "file")
+    assert shown.returncode == 1 and shown.stdout == "" and "cannot clear" in shown.stderr
+
+
+def test_a_schedule_that_was_shown_can_be_played_from_a_file(tmp_path):
+    shown = simulate("--schedule", 4, "--outputs", tmp_path / "one")
+    (tmp_path / "schedule.txt").write_text(shown.stdout.partition("\n\n")[0])
+    again = simulate("--file", tmp_path / "schedule.txt", "--outputs", tmp_path / "other")
+    assert again.returncode == 0 and files(tmp_path / "one") == files(tmp_path / "other") != {}
+
+
+@pytest.mark.parametrize("text", [None, "plan 1", "schedule 1\n1.0 burn 127.0.0.1:5000"])
+def test_a_file_that_is_no_schedule_is_told_in_one_line(text, tmp_path):
+    if text is not None:
+        (tmp_path / "schedule.txt").write_text(text)
+    shown = simulate("--file", tmp_path / "schedule.txt")
+    assert shown.returncode == 2 and len(shown.stderr.splitlines()) == 1
+    assert "schedule.txt: " in shown.stderr
+
+
 def test_many_schedules_tell_how_many_held_and_how_fast():
     shown = simulate("--schedules", 3, "--from", 20, "--gentle")
     assert shown.returncode == 0 and shown.stdout.startswith("3 of 3 schedules held; ")
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are read from /proc")
+def test_when_the_command_is_killed_its_processes_end_too():
+    program = subprocess.Popen(
+        [sys.executable, "runner.py", "simulate", "--schedules", "100000"], cwd=ROOT,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    wait_until(lambda: len(children(program.pid)) == os.cpu_count())
+    workers = children(program.pid)
+    program.kill()
+    program.wait()
+    wait_until(lambda: not living(workers))
+
+
 @pytest.mark.parametrize("arguments", [["--schedule", "x"], ["--peers", 0], ["--until", -1],
-                                       ["--schedules", 0]])
+                                       ["--schedules", 0], ["--from", 3],
+                                       ["--schedules", 2, "--until", 0],
+                                       ["--schedules", 2, "--shrink"]])
 def test_a_wrong_flag_is_one_line_and_exit_code_two(arguments):
     shown = simulate(*arguments)
     assert shown.returncode == 2 and shown.stdout == "" and len(shown.stderr.splitlines()) <= 2

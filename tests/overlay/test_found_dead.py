@@ -1,5 +1,6 @@
 """Who was found dead is dialled now and then while no seed is up: halves find each other."""
 
+from gossip.addresses import address_of
 from gossip.capacity import fixed
 from gossip.overlay.found_dead import MEMORY, REMEMBERED, FoundDead
 from tests.tools.fakes import peer
@@ -46,6 +47,17 @@ def test_of_too_many_the_oldest_are_forgotten():
     memory.add(peer(3), 0.0)  # found dead again: not one more
     assert not memory.discard(peer(2))
     assert set(turns(memory, REMEMBERED)) == {peer(port) for port in range(3, REMEMBERED + 3)}
+
+
+def test_one_machine_that_plays_many_peers_does_not_push_out_others():
+    memory = FoundDead()
+    others = [address_of(f"127.0.1.{number}", 5000) for number in range(1, 4)]
+    for other in others:
+        memory.add(other, 0.0)
+    for port in range(1, 3 * REMEMBERED):
+        memory.add(peer(port), 1.0)
+    left = set(turns(memory, REMEMBERED))
+    assert len(left) == REMEMBERED and left > set(others) and peer(3 * REMEMBERED - 1) in left
 
 
 def strangers(one, other):

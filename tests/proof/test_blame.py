@@ -87,6 +87,10 @@ def test_a_seed_is_blamed_for_a_death_only_if_it_could_know(tmp_path, story, hea
     ("\n 24.5 8080 stopped:interrupted", True),  # it ended before it could tell the other
     (" \n 24.5 8081 stopped:interrupted", True),
     ("\n 24 5001 unregistered:@8081:no answer to register", True),  # a cut, as far as it knows
+    ("\n 40 5001 unregistered:@8081:Connection timed out", True),  # which it did not try earlier
+    ("\n 40 5001 unregistered:@8081:Connection reset by peer", False),
+    ("\n 1.2 5002 registered:@8081 \n 26 5002 unregistered:@8081:silent", True),  # a cut
+    ("\n 1.2 5002 registered:@8081 \n 40 5002 unregistered:@8081:silent", False),
 ])
 def test_a_seed_has_to_tell_other_seeds_of_a_death(tmp_path, story, healthy):
     other = "\n 1.1 8081 registered:@5003 \n 24.1 8081 removed:@5003:gone \n 60 8081 refused:x"
@@ -94,6 +98,16 @@ def test_a_seed_has_to_tell_other_seeds_of_a_death(tmp_path, story, healthy):
         other = other.replace("\n 60 8081 refused:x", "")
     stays = "" if "8080 stopped" in story else STAYS
     assert holds(tmp_path, UP, DEAD, FOUND + HEARD + REMOVED, other, stays, story) is healthy
+
+
+@pytest.mark.parametrize("listed, healthy", [(True, False), (False, True)])
+def test_a_seed_tells_nobody_of_the_death_of_one_that_it_did_not_list(tmp_path, listed, healthy):
+    up = UP if listed else UP.replace("1.1 8080 registered:@5003\n", "1.1 8080 refused:x\n")
+    assert holds(tmp_path, up, DEAD, FOUND + HEARD + (REMOVED if listed else ""), STAYS, """
+        1.1 8081 registered:@5003
+        24.1 8081 removed:@5003:gone
+        60 8081 refused:x
+    """) is healthy
 
 
 SILENT = """
@@ -159,6 +173,14 @@ LIVES = """
 def test_a_removal_is_blamed_by_what_could_be_known_when_the_probe_began(
         tmp_path, cut, mended, heard, removed, reason, healthy):
     assert holds(tmp_path, UP, LIVES.format("", cut, mended, heard, removed, reason)) is healthy
+
+
+@pytest.mark.parametrize("milliseconds, healthy", [(1500, True), (500, False)])
+def test_a_peer_that_is_too_slow_to_answer_a_probe_may_be_removed(tmp_path, milliseconds, healthy):
+    slow = LIVES.format("", 60, 33, 32, 36, "dead")
+    for other in (5002, 5003):
+        slow = slow.replace(f"asks {other}", f"liveness reply:@{other}:{milliseconds}.000")
+    assert holds(tmp_path, UP, slow) is healthy
 
 
 def test_an_earlier_report_is_not_blamed_for_a_later_removal(tmp_path):

@@ -154,7 +154,7 @@ def test_who_ends_before_a_seed_had_to_answer_it_may_have_met_nobody(tmp_path, e
 @pytest.mark.parametrize("broke, story, healthy", [
     (12, "", True),
     (20, "", False),  # after ten seconds it had to give up the seed
-    (12, "3 8080 refused:@5009:no Liveness Reply \n 11 8080 refused:@5009:no Liveness Reply", False),
+    (12, "3 8080 refused:@5009:not its IP \n 11 8080 refused:@5009:not its IP", False),
 ])
 def test_a_seed_that_has_not_answered_when_its_connection_breaks_may_be_frozen(tmp_path, broke,
                                                                                story, healthy):
@@ -166,6 +166,20 @@ def test_a_seed_that_has_not_answered_when_its_connection_breaks_may_be_frozen(t
         {broke} 5002 unregistered:@8080:Connection reset by peer
         {broke} 5001 stopped:quit
         70.0 5002 lives
+    """) is healthy
+
+
+@pytest.mark.parametrize("story, healthy", [
+    ("0.7 5001 registered:@8080", True),  # a seed that works, but is too far away
+    ("", False),
+    ("0.7 5001 registered:@8080 \n 20 5002 registered:@8080", False),
+])
+def test_a_seed_may_refuse_whom_it_cannot_reach_if_it_registers_others(tmp_path, story, healthy):
+    assert holds(tmp_path, STRANGERS, ENDED, ONE_LINE, story, """
+        0.6 5002 unregistered:@8080:Connection refused
+        9 5002 refused:@8080:registration refused: no Liveness Reply from @5002
+        8 8080 refused:@5002:no Liveness Reply from @5002
+        60 8080 refused:@5009:no Liveness Reply from @5009
     """) is healthy
 
 
@@ -240,6 +254,57 @@ def test_who_ended_while_cut_off_may_lack_what_the_others_said_meanwhile(tmp_pat
                                                                          reason, healthy):
     assert holds(tmp_path, SEED, PAIR, CUT_OFF.format(contact=contact),
                  END_OF_THREE.format(second=second, reason=reason)) is healthy
+
+
+BOTH_MISSED = "\n 33 5001 liveness missed:@5003:1 \n 33 5002 liveness missed:@5003:1"
+RESET_HERE = END_OF_THREE.format(second=31.5, reason="Connection reset by peer")
+RESET_THERE = "".join(f"\n 31.5 5003 parts {port} Connection reset by peer"
+                      for port in (5001, 5002))
+
+
+@pytest.mark.parametrize("story, healthy", [
+    (END_OF_THREE.format(second=34.1, reason="closed by the other end") + BOTH_MISSED, True),
+    (END_OF_THREE.format(second=31.5, reason="given up"), True),
+    (END_OF_THREE.format(second=31.5, reason="given up")
+     + "\n 31.5 5003 parts 5001 full \n 31.5 5003 parts 5002 full", False),  # it has heard of that
+    (RESET_HERE, True),  # its end still stood
+    (RESET_HERE.replace("31.5", "33.5"), False),  # its end did not, for all that one can tell
+    (RESET_HERE + RESET_THERE, True),
+])
+def test_an_end_of_a_link_tells_of_contact_only_by_a_word_of_the_other_end(tmp_path, story,
+                                                                           healthy):
+    assert holds(tmp_path, SEED, PAIR, CUT_OFF.format(contact=29), story) is healthy
+
+
+@pytest.mark.parametrize("stopped, healthy", [("", True),
+                                              ("\n {0} {1} stopped:interrupted", False)])
+def test_two_that_ended_without_a_word_were_in_contact_until_their_last_reply(tmp_path, stopped,
+                                                                              healthy):
+    """5003 is cut off; of the others 5004 is killed before it can notice."""
+    ends = stopped.format(32, 5004) + stopped.format(34, 5003)
+    assert holds(tmp_path, SEED, PAIR, CUT_OFF.format(contact=29), """
+        0.5 5004 starts
+        1.0 5004 links 5001
+        1.0 5004 links 5003
+        2.0 5004 asks 5003 until 29
+        30.1 5004 hears 5001/1 from 5001
+        30.0 5004 lives until 32
+        32.0 5001 parts 5004 closed by the other end
+    """, END_OF_THREE.format(second=36, reason="dead"), ends) is healthy
+
+
+@pytest.mark.parametrize("heard, healthy", [(33.5, True), (31.6, False)])
+def test_what_is_told_to_a_leaver_may_be_as_slow_as_its_goodbye(tmp_path, heard, healthy):
+    assert holds(tmp_path, SEED, PAIR, f"""
+        0.5 5003 starts
+        1.0 5003 links 5001
+        2.0 5003 asks 5001 until 31
+        30 5001 says 1
+        30.1 5002 hears 5001/1 from 5001
+        31.5 5003 leaving:@5003
+        {heard} 5001 parts 5003 left
+        34.5 5003 stopped:quit
+    """) is healthy
 
 
 def test_what_one_said_while_it_was_cut_off_until_it_left_is_lost(tmp_path):

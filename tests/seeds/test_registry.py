@@ -70,3 +70,12 @@ def test_the_list_is_in_order_whatever_comes_and_goes():
             registry.register(one, FakeLink(), 0.0)
             listed.add(one)
         assert registry.addresses() == tuple(sorted(listed))
+
+
+def test_of_many_that_are_silent_the_longest_silent_is_named_first():
+    registry, links = Registry(Settings()), {port: FakeLink() for port in (1, 2, 3)}
+    for port, link in links.items():
+        registry.register(peer(port), link, 0.0)
+    for port, now in ((2, 5.0), (1, 6.0), (3, 7.0)):
+        registry.heard(peer(port), links[port], now)
+    assert [address for address, _, _ in registry.silent(9.0, 9.0)] == [peer(2), peer(1), peer(3)]

@@ -2,6 +2,7 @@
 
 import signal
 
+from gossip.liveness import prober
 from gossip.liveness.prober import Prober
 from tests.tools.files import count, events, wait_event
 from tests.tools.hands import FakePeer
@@ -110,6 +111,20 @@ def test_a_peer_that_speaks_while_it_is_probed_stays(net):
     row = seed.registry.row(fake.address)
     wait_until(lambda: row.probed_at is None, what="the end of the probe")
     assert seed.registry.row(fake.address) is row and count(seed, "removed:") == 0
+
+
+def test_a_newcomer_is_registered_while_more_are_silent_than_can_be_probed(net, monkeypatch):
+    monkeypatch.setattr(prober, "QUEUE_LIMIT", 4)
+    monkeypatch.setattr(prober, "LAST_LIMIT", 2)
+    seed, = net.seeds(1, liveness_interval=ROUND, probes_at_once=1)
+    silent = [counting(net) for _ in range(4)]
+    for fake in silent:
+        registered(net, seed, fake)
+    for fake in silent:
+        fake.answers = False
+    wait_until(lambda: any(fake.requests > 1 for fake in silent), what="the probe of a silent peer")
+    registered(net, seed, net.fake())
+    wait_until(lambda: count(seed, "removed:") == 4, what="the end of all that are silent")
 
 
 def test_a_frozen_peer_without_neighbours_is_gone_and_comes_back(net):

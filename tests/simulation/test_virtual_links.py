@@ -5,7 +5,7 @@ import random
 import pytest
 
 from gossip.addresses import address_of
-from gossip.simulation.virtual_links import RETRY, Cables, End, Network, Slowness
+from gossip.simulation.virtual_links import RETRY, Cables, Cabling, End, Slowness
 from gossip.simulation.virtual_time import VirtualTime
 
 A, B, C = (address_of("127.0.0.1", 5000 + n) for n in range(3))
@@ -42,16 +42,16 @@ class Wire:
 
     def __init__(self, **cables):
         self.time = VirtualTime()
-        self.network = Network(self.time, Cables(**{"latency": (LATENCY, LATENCY), **cables}),
+        self.cabling = Cabling(self.time, Cables(**{"latency": (LATENCY, LATENCY), **cables}),
                                random.Random(1))
         self.one, self.other = Machine(self.time), Machine(self.time)
-        self.network.listen(A, self.one)
-        self.network.listen(B, self.other)
+        self.cabling.listen(A, self.one)
+        self.cabling.listen(B, self.other)
         self.here, self.there = self.connect()
 
     def connect(self):
-        here = End(self.network, A, self.one, self.network.new_latency())
-        there = End(self.network, B, self.other, here.latency)
+        here = End(self.cabling, A, self.one, self.cabling.new_latency())
+        there = End(self.cabling, B, self.other, here.latency)
         there.join(here, 0.0)
         return here, there
 
@@ -61,11 +61,11 @@ class Wire:
     def power_off(self):
         """B loses power."""
         self.other.off = True
-        self.network.lose_power(B, [self.there])
+        self.cabling.lose_power(B, [self.there])
 
     def power_on(self):
         """B has another life."""
-        self.network.listen(B, Machine(self.time))
+        self.cabling.listen(B, Machine(self.time))
 
 
 # Bytes.
@@ -114,9 +114,9 @@ def test_bytes_keep_their_order_however_different_their_delays():
 def test_a_slow_machine_makes_its_connections_slow_and_no_other():
     wire = Wire()
     third = Machine(wire.time)
-    end = End(wire.network, C, third, LATENCY)
-    end.join(End(wire.network, A, wire.one, LATENCY), 0.0)
-    wire.network.slow[B] = Slowness(2.0, 100.0)
+    end = End(wire.cabling, C, third, LATENCY)
+    end.join(End(wire.cabling, A, wire.one, LATENCY), 0.0)
+    wire.cabling.slow[B] = Slowness(2.0, 100.0)
     wire.here.send(bytes(50))
     end.other.send(bytes(50))
     wire.run()
@@ -226,8 +226,8 @@ def test_both_ends_can_be_reset():
 
 def test_an_end_that_the_dialler_has_not_heard_of_waits_with_its_bytes():
     wire = Wire()
-    here = End(wire.network, A, wire.one, LATENCY)
-    there = End(wire.network, B, wire.other, LATENCY)
+    here = End(wire.cabling, A, wire.one, LATENCY)
+    there = End(wire.cabling, B, wire.other, LATENCY)
     there.join(here, answered=3.0)
     there.send(b"welcome")
     wire.run()
@@ -240,12 +240,12 @@ def test_what_is_under_way_in_a_cut_comes_late_and_in_order():
     wire = Wire()
     wire.time.at(0.0, wire.here.send, b"before ")
     wire.time.run(0.05)
-    wire.network.cut(OFF_A)
+    wire.cabling.cut(OFF_A)
     wire.time.at(1.0, wire.here.send, b"within ")
     wire.time.at(9.95, wire.here.send, b"until after ")
     wire.time.run(10.0)
     assert wire.other.told == []
-    wire.network.mend(OFF_A)
+    wire.cabling.mend(OFF_A)
     wire.here.send(b"then")
     wire.here.close()
     wire.run()
@@ -256,34 +256,34 @@ def test_what_is_under_way_in_a_cut_comes_late_and_in_order():
 
 def test_who_is_on_the_same_side_of_a_cut_notices_nothing():
     wire = Wire()
-    wire.network.cut(frozenset([A, B]))
+    wire.cabling.cut(frozenset([A, B]))
     wire.here.send(b"hello")
-    assert wire.network.parted(A, C) and not wire.network.parted(A, B)
+    assert wire.cabling.parted(A, C) and not wire.cabling.parted(A, B)
     wire.run()
     assert wire.other.told == [(LATENCY, b"hello")]
 
 
 def test_where_two_cuts_overlap_bytes_come_when_both_have_ended():
     wire = Wire()
-    wire.network.cut(OFF_A)
-    wire.network.cut(OFF_B)
+    wire.cabling.cut(OFF_A)
+    wire.cabling.cut(OFF_B)
     wire.here.send(b"hello")
     wire.run()
-    wire.network.mend(OFF_A)
+    wire.cabling.mend(OFF_A)
     wire.run()
-    assert wire.network.parted(A, B) and wire.other.told == []
-    wire.network.mend(OFF_B)
+    assert wire.cabling.parted(A, B) and wire.other.told == []
+    wire.cabling.mend(OFF_B)
     wire.run()
-    assert not wire.network.parted(A, B) and wire.other.bytes() == b"hello"
+    assert not wire.cabling.parted(A, B) and wire.other.bytes() == b"hello"
 
 
 def test_bytes_caught_by_one_cut_after_the_other_come_once_and_in_order():
     wire = Wire()
     for number in range(5):
-        wire.network.cut(OFF_A)
+        wire.cabling.cut(OFF_A)
         wire.here.send(b"%d" % number)
         wire.run(1.0)
-        wire.network.mend(OFF_A)
+        wire.cabling.mend(OFF_A)
         wire.run(0.01)
     wire.run()
     assert wire.other.bytes() == b"01234"
@@ -294,10 +294,10 @@ def test_a_reset_does_not_pass_a_cut():
     wire.here.close()
     wire.there.send(b"too late")
     wire.time.run(0.15)  # the answer is on its way
-    wire.network.cut(OFF_A)
+    wire.cabling.cut(OFF_A)
     wire.run()
     assert "Connection reset by peer" not in wire.other.what()
-    wire.network.mend(OFF_A)
+    wire.cabling.mend(OFF_A)
     wire.run()
     assert wire.other.what()[-1] == "Connection reset by peer"
 
@@ -309,7 +309,7 @@ def test_a_machine_without_power_says_nothing_and_a_new_life_resets_what_was_sen
     wire.power_off()
     wire.here.send(b"are you there?")
     wire.run()
-    assert wire.one.told == wire.other.told == [] and wire.network.is_off(B)
+    assert wire.one.told == wire.other.told == [] and wire.cabling.is_off(B)
     wire.power_on()
     wire.run()
     assert wire.one.what() == ["Connection reset by peer"] and wire.other.told == []
@@ -331,12 +331,12 @@ def test_without_a_word_since_the_new_life_resets_only_what_is_sent_later():
 
 def test_what_a_cut_held_up_is_lost_with_the_power_of_its_sender():
     wire = Wire()
-    wire.network.cut(OFF_A)
+    wire.cabling.cut(OFF_A)
     wire.there.send(b"first")
     wire.run()
     wire.there.send(b"second")
     wire.power_off()
-    wire.network.mend(OFF_A)
+    wire.cabling.mend(OFF_A)
     wire.run()
     assert wire.one.told == []
 
@@ -344,8 +344,8 @@ def test_what_a_cut_held_up_is_lost_with_the_power_of_its_sender():
 def test_only_one_world_listens_at_an_address():
     wire = Wire()
     with pytest.raises(OSError, match="in use"):
-        wire.network.listen(B, Machine(wire.time))
-    wire.network.hush(B, wire.one)  # not its own
-    assert wire.network.listener(B) is wire.other
-    wire.network.hush(B, wire.other)
-    assert wire.network.listener(B) is None and not wire.network.is_off(B)
+        wire.cabling.listen(B, Machine(wire.time))
+    wire.cabling.hush(B, wire.one)  # not its own
+    assert wire.cabling.listener(B) is wire.other
+    wire.cabling.hush(B, wire.other)
+    assert wire.cabling.listener(B) is None and not wire.cabling.is_off(B)

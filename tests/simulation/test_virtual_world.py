@@ -9,10 +9,10 @@ from gossip.addresses import address_of
 from gossip.node.link import Link
 from gossip.node.world import NEVER
 from gossip.settings import Settings
-from gossip.simulation.virtual_links import Cables, Network
+from gossip.simulation.virtual_duties import WouldWait
+from gossip.simulation.virtual_links import Cables, Cabling
 from gossip.simulation.virtual_time import VirtualTime
-from gossip.simulation.virtual_world import (DEADLINE_LOOK, START, NodeFailed, VirtualWorld,
-                                             WouldWait)
+from gossip.simulation.virtual_world import DEADLINE_LOOK, START, NodeFailed, VirtualWorld
 from gossip.spread.flood import CROWDED, MANY, Flood
 from gossip.wire import LINE_LIMIT, WireError
 
@@ -23,14 +23,14 @@ LATENCY = 0.1
 class Node:
     """Writes down what its world tells it, and does as little as a node may."""
 
-    def __init__(self, network, port, clock=0.0, lag=0.0):
+    def __init__(self, cabling, port, clock=0.0, lag=0.0):
         self.address = address_of("127.0.0.1", port)
         self.settings = SETTINGS
         self.told = []  # words, with what they are about
         self.links = []
         self.words = []  # what this node says when a dialled link stands
         self.limit = None  # seconds until whoever is accepted has to say something
-        self.world = VirtualWorld(network, self, random.Random(port), clock, lag)
+        self.world = VirtualWorld(cabling, self, random.Random(port), clock, lag)
 
     def new_link(self, connection=None):
         link = Link("a role", SETTINGS, self.world.flusher, self.world.now, connection)
@@ -75,9 +75,9 @@ class Pair:
 
     def __init__(self, **cables):
         self.time = VirtualTime()
-        self.network = Network(self.time, Cables(**{"latency": (LATENCY, LATENCY), **cables}),
+        self.cabling = Cabling(self.time, Cables(**{"latency": (LATENCY, LATENCY), **cables}),
                                random.Random(1))
-        self.one, self.other = Node(self.network, 5000), Node(self.network, 5001)
+        self.one, self.other = Node(self.cabling, 5000), Node(self.cabling, 5001)
         for node in (self.one, self.other):
             node.world.listen()
 
@@ -125,7 +125,7 @@ def test_where_nobody_listens_a_dial_is_refused_at_once(pair):
 @pytest.mark.parametrize("silence", ["cut", "power", "far"])
 def test_where_no_answer_comes_a_dial_takes_its_whole_time(pair, silence):
     if silence == "cut":
-        pair.network.cut(frozenset([pair.one.address]))
+        pair.cabling.cut(frozenset([pair.one.address]))
     elif silence == "power":
         pair.other.world.lose_power()
     else:
@@ -151,7 +151,7 @@ def test_a_dial_is_over_as_soon_as_its_link_is_closed(pair, moment):
 
 
 def test_a_dial_across_a_cut_is_over_as_soon_as_its_link_is_closed(pair):
-    pair.network.cut(frozenset([pair.one.address]))
+    pair.cabling.cut(frozenset([pair.one.address]))
     link = pair.one.dial(pair.other)
     pair.time.run(0.5)
     link.close("no longer wanted")
@@ -202,7 +202,7 @@ def test_a_node_that_ends_closes_its_connections_and_is_not_called_again(pair):
     pair.one.world.close()
     pair.run()
     assert pair.one.told == [] and pair.other.told == ["ended"]
-    assert pair.network.listener(pair.one.address) is None
+    assert pair.cabling.listener(pair.one.address) is None
 
 
 def test_a_node_without_power_is_not_called_and_its_neighbour_hears_of_its_return(pair):
@@ -212,7 +212,7 @@ def test_a_node_without_power_is_not_called_and_its_neighbour_hears_of_its_retur
     there.send(b"are you there?\n")
     pair.run()
     assert pair.one.told == [] and pair.other.told == []
-    Node(pair.network, 5000).world.listen()
+    Node(pair.cabling, 5000).world.listen()
     pair.run()
     assert pair.other.told == ["ended"] and there.reason == "Connection reset by peer"
 
@@ -428,7 +428,7 @@ def test_a_duty_hurried_during_its_turn_is_called_again_unless_it_is_over(pair, 
 
 
 def test_a_threads_delay_makes_duties_late_but_not_much(pair):
-    late = Node(pair.network, 5002, lag=0.5)
+    late = Node(pair.cabling, 5002, lag=0.5)
     for _ in range(20):
         late.world.keep("a duty", late.turn, after=1.0)
     pair.run()
@@ -436,7 +436,7 @@ def test_a_threads_delay_makes_duties_late_but_not_much(pair):
 
 
 def test_a_nodes_clock_may_be_ahead_but_seconds_are_the_same_for_all(pair):
-    ahead = Node(pair.network, 5002, clock=100.0)
+    ahead = Node(pair.cabling, 5002, clock=100.0)
     pair.run()
     assert ahead.world.now() == pair.one.world.now() == 10.0
     assert pair.one.world.time() == START + 10.0 and ahead.world.time() == START + 110.0

@@ -12,6 +12,7 @@ from gossip.overlay import ring
 from gossip.overlay.linking import Linking
 from gossip.overlay.neighbours import Admission, Neighbours
 from gossip.seeds.registrations import Registrations
+from gossip.seeds.registry import Registry
 from gossip.spread.catch_up import CatchUp
 from seed import Seed
 
@@ -90,8 +91,13 @@ def a_second_link_always_wins(monkeypatch):
     monkeypatch.setattr(Neighbours, "_second", second)
 
 
+def a_probe_of_a_silent_registration_never_ends(monkeypatch):
+    monkeypatch.setattr(Registry, "probed", lambda self, row: row.heard < row.probed_at)
+
+
 BY_CHANCE = [a_seed_that_failed_is_not_tried_again, an_offer_is_kept_after_its_link,
              a_lost_registration_is_not_probed, a_dial_never_ends,
-             the_ring_link_leads_to_the_first_address, a_row_is_removed_by_an_older_links_end]
+             the_ring_link_leads_to_the_first_address, a_row_is_removed_by_an_older_links_end,
+             a_probe_of_a_silent_registration_never_ends]
 BY_KEPT = [misses_are_not_forgotten_after_a_reply, a_report_is_not_passed_on_to_seeds,
            gossip_is_sent_before_accepted, a_second_link_always_wins]
