@@ -38,10 +38,13 @@ from gossip.overlay.linking import CHECKED, DIALLED, NEIGHBOUR, Linking
 from gossip.programs.peer_program import peer_main
 from gossip.seeds.joining import SEED, Joining
 from gossip.settings import Settings
+from gossip.signing.corruption import Corruption
+from gossip.signing.signed_lines import Signer
 from gossip.spread.origin import portions
 from gossip.spread.spreading import Spreading, in_batches
 
 SHORTEST_WAIT = 0.02  # seconds at least between two turns of membership
+CORRUPT_SHOWN = 500  # characters of a corrupt line in the output file
 LATE = 0.5  # seconds; a round that is later than this, and than half an interval, counts no miss
 ROOM_LOOK = 0.25  # seconds until the generator tries again when a neighbour has too much to read
 
@@ -72,10 +75,13 @@ class Peer(Node):
         self.linking = Linking(self)
         self.neighbours, self.peer_list = self.linking.neighbours, self.linking.peer_list
         self.joining = Joining(self, seeds)
-        self.spreading = Spreading(self, self.neighbours.links)
+        chance = rng or random.SystemRandom()  # keys are no place for the usual one
+        signer = Signer(address, chance.randbytes(32)) if settings.sign else None
+        self.spreading = Spreading(self, self.neighbours.links, signer=signer)
         self.messages = self.spreading.messages
         self.liveness = Liveness(settings.liveness_misses,
                                  self.neighbours.capacity + settings.spare_links)
+        self._corruption = Corruption(settings.corrupt_limit, settings.corrupt_memory)
         self._generated = 0  # messages so far; only the generator's thread uses it
         self._round_due: float | None = None  # when the next round is due; only the rounds use it
 
@@ -246,7 +252,7 @@ class Peer(Node):
         dropped first. Gossip lines that follow one another are handled as one batch."""
         if link.role == NEIGHBOUR:
             lines = self.messages.unknown(lines)
-        for batch, is_gossip in in_batches(lines):
+        for batch, is_gossip in in_batches(lines, self.settings.sign):
             if is_gossip:
                 self.on_gossip(link, batch)
                 continue
@@ -259,6 +265,13 @@ class Peer(Node):
         if link.role != NEIGHBOUR:
             raise wire.WireError("'gmessage' is expected from neighbours only")
         self.spreading.take(link, lines)
+
+    def on_corrupt(self, link: Link, lines: list[bytes]) -> None:
+        """Lines of a neighbour that no key has signed: who sends several is refused for a while."""
+        shown = [line.decode(errors="replace")[:CORRUPT_SHOWN] for line in lines]
+        self.output.write(*[f"corrupt:{link.peer}:{text}" for text in shown])
+        if self._corruption.note(link.peer, len(lines), self.now()):
+            self.linking.shut_out(link, self.settings.corrupt_memory)
 
     def on_liveness_request(self, link: Link, message: wire.LivenessRequest) -> None:
         link.send(wire.liveness_reply(message, self.address), urgent=True)

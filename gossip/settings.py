@@ -27,7 +27,10 @@ class Settings(NamedTuple):
     capacity: Capacity = BY_RULE  # how many neighbours a peer may have
     spread: str = "flood"  # the way of spreading, one of WAYS
     rumor_stop: float = 0.25  # probability that a rumor stops when it was told in vain
+    sign: bool = False  # whether gossip is signed; all peers of a network sign, or none does
 
+    corrupt_limit: int = 3  # corrupt lines within `corrupt_memory` that end a link; 0: never
+    corrupt_memory: float = 60.0  # seconds, also those for which the neighbour is then refused
     cache_bytes: int = 64 * MIB  # bytes of all texts held
     runs_kept: int = 100_000  # runs whose seen numbers are remembered; a run is one life of a peer
     intervals_kept: int = 1_000  # intervals of seen numbers per run
@@ -66,7 +69,7 @@ class Settings(NamedTuple):
         return ":".join(f"{name.replace('_', '-')}={shown[name]}" for name in ON_COMMAND_LINE)
 
 
-ON_COMMAND_LINE = Settings._fields[: Settings._fields.index("rumor_stop") + 1]
+ON_COMMAND_LINE = Settings._fields[: Settings._fields.index("sign") + 1]
 
 
 def majority(seeds: int) -> int:

@@ -3,7 +3,7 @@
 A peer dials others for the ring and for its free places, and decides about newcomers. The rules
 are in files beside this one: `neighbours` (one link per pair, and how many), `places` (the next
 to dial), `peer_list` (all known peers), `link_check` (does the older of two links still answer),
-`found_dead` (whom to dial when no seed can tell who lives).
+`shut_out` (whom to refuse for what it sent), `found_dead` (whom to dial when no seed can tell who lives).
 Link readers and the peer's duties call it.
 
 It calls the node: `met(link, serial)` when two have become neighbours, `lost(peer, link)` when a
@@ -21,6 +21,7 @@ from gossip.overlay.link_check import LinkCheck
 from gossip.overlay.neighbours import Admission, Neighbours
 from gossip.overlay.peer_list import PeerUnion
 from gossip.overlay.places import Places
+from gossip.overlay.shut_out import ShutOut
 
 # Roles of a link, as this peer sees the other end.
 DIALLED = "a peer that has not answered yet"
@@ -28,6 +29,7 @@ OVER = "a peer whose dial is over"
 CHECKED = "a peer whose older link is being checked"
 NEIGHBOUR = "a neighbour"
 
+CORRUPT = "corrupt"  # the reason for which a neighbour is refused that sends what nobody signed
 KNOWN_PEERS_PAUSE = 1.0  # seconds between two answers to a neighbour that asks for known peers
 KNOWN_PEERS_SENT, SUCCESSORS_SENT = 200, 8  # peers in one answer: at random, and next on the ring
 REASON_SHOWN = 100  # characters of another's reason in the output file
@@ -43,6 +45,7 @@ class Linking:
         self.places = Places(address, self.neighbours.capacity, settings, node.rng)
         self.peer_list = PeerUnion(address)
         self.found_dead = FoundDead()
+        self._shut_out = ShutOut()
         self._link_check = LinkCheck()
         self._ring_stood = False  # whether the ring link did at the last turn; membership's own
         self._asked = None  # the link on which known peers were asked for last
@@ -99,7 +102,8 @@ class Linking:
 
     def dial(self, peer: Address, for_ring: bool = False) -> None:
         """Ask a peer to become a neighbour, unless it is one or is being asked already."""
-        if self._node.leaving or not self.neighbours.begin_dial(peer, for_ring):
+        if (self._node.leaving or self._shut_out.has(peer, self._node.now())
+                or not self.neighbours.begin_dial(peer, for_ring)):
             return
         link = self._node.new_link(DIALLED, peer)
         link.await_line(self._node.now() + self._node.settings.answer_limit)
@@ -113,6 +117,9 @@ class Linking:
             self._node.disconnect(link, f"{asker} is not its IP")
         elif self._node.leaving:
             link.close("leaving")
+        elif self._shut_out.has(asker, self._node.now()):
+            link.send(wire.refused(self._node.address, CORRUPT))
+            self._node.disconnect(link, CORRUPT, asker)
         else:
             link.hold()  # gossip begins when it is admitted, but has to follow the answer
             link.peer = asker
@@ -239,6 +246,15 @@ class Linking:
             self.places.leave_alone(link.peer)
             self.places.put_off(link.peer, for_ring=True, now=self._node.now())
             self.unlink(link.peer, reason[:REASON_SHOWN], link)
+
+    def shut_out(self, link, seconds: float) -> None:
+        """End the link to a neighbour that sends what is corrupt, and refuse it for a while."""
+        until = self._node.now() + seconds
+        self._shut_out.add(link.peer, until)
+        self.places.pass_over(link.peer, until)
+        link.send(wire.refused(self._node.address, CORRUPT), urgent=True)
+        self._node.write_refusal(link.peer, CORRUPT)
+        self.unlink(link.peer, CORRUPT, link)
 
     def on_end(self, link) -> None:
         """A link has ended: newcomers that waited for it are admitted, its place is free."""

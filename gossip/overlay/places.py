@@ -78,8 +78,12 @@ class Places:
 
     def unreachable(self, address: Address, now: float) -> None:
         """The peer does not answer: it is passed over for one liveness interval."""
+        self.pass_over(address, now + self._settings.liveness_interval)
+
+    def pass_over(self, address: Address, until: float) -> None:
+        """Dial the peer for no place before then; the ring goes on behind it."""
         with self._lock:
-            self._passed_over[address] = now + self._settings.liveness_interval
+            self._passed_over[address] = until
 
     def successor(self, listed, now: float) -> Address | None:
         """The first listed address after one's own that is not passed over; None without one."""

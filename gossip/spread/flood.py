@@ -6,6 +6,8 @@ together: a busy peer makes few large writes instead of many small ones, and its
 reading until 1 MiB waits.
 """
 
+from gossip.spread.covers import covered
+
 CROWDED = 1 << 20  # bytes: while more than these wait, threads that bring more wait, too
 MANY = 16  # links from which on the flusher does all the sending: it would keep a reader too long
 
@@ -24,10 +26,10 @@ class Flood:
         self._busy = False  # a thread sends, and will look for more
         self._stopped = False
 
-    def forward(self, lines: list[bytes], source) -> None:
-        """Have lines, without their `\\n`, sent to all but their source; waits
-        while CROWDED bytes wait."""
-        data = b"\n".join(lines) + b"\n"
+    def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
+        """Have lines, without their `\\n`, sent to all but their source, behind the signed lines
+        that cover them; waits while CROWDED bytes wait."""
+        data = b"\n".join(covered(lines, covers)) + b"\n"
         with self._changed:
             self._waiting.append((data, source))
             self._size += len(data)

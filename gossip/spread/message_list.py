@@ -7,6 +7,9 @@ SHA-256 of its line, until more have come than may be held: then the oldest arri
 The numbers of a run are kept as intervals and outlive the texts, so that an evicted message that
 is sent again is still old. A number is gone when a neighbour says that it no longer holds the
 text: it was not seen here, but is not asked for again either.
+
+In a network that signs, a message is taken only when a cover speaks of it (covers.py); otherwise
+its line is corrupt, and nothing of it is remembered.
 """
 
 import collections
@@ -18,26 +21,32 @@ from typing import NamedTuple
 from gossip import wire
 from gossip.intervals import Intervals, Range
 from gossip.settings import Settings
+from gossip.spread.covers import Cover, Covers, covered
 from gossip.spread.run import ALL_SLICES, SLICES, Run, sha256
 
 
 class Fresh(NamedTuple):
-    """The new lines of a batch, in order, and the fault at which reading it ended, if any."""
+    """The new lines of a batch, in order; the fault at which reading it ended, if any; the signed
+    line that covers each of the new lines, and what is corrupt, where gossip is signed."""
 
     lines: list[bytes]
     shown: list[str]
     fault: wire.WireError | None
+    covers: list[bytes]
+    corrupt: list[bytes]
 
 
 class MessageList:
     """The messages that this peer has seen. `unknown` drops exact repetitions, `add` all others."""
 
-    def __init__(self, settings: Settings, own_run: bytes = b""):
+    def __init__(self, settings: Settings, own_run: bytes = b"", covers: Covers | None = None):
         self._settings = settings
+        self._covers = covers  # None: nothing is signed
         self._own_run = own_run  # only this peer makes messages of this run
         self._lock = threading.Lock()  # guards everything below
         self._texts: dict[bytes, bytes] = {}  # digest -> line as received
-        self._lines: set[bytes] = set()  # the same lines: a repetition is found without a hash
+        self._lines: dict[bytes, Cover | None] = {}  # the same lines, by which a repetition is found
+        # without a hash, and the cover of each
         self._order = collections.deque()  # (digest, run, number), oldest arrival first
         self._bytes = 0  # size of all texts
         self._runs: collections.OrderedDict[bytes, Run] = collections.OrderedDict()
@@ -54,20 +63,26 @@ class MessageList:
             known = self._lines
             unknown = [line for line in lines if line not in known]
             self._old += len(lines) - len(unknown)
-            return unknown
+            return unknown if self._covers is None else self._covers.unknown(unknown)
 
     def add(self, lines: list[bytes], made_here: bool = False) -> Fresh:
         """Take gossip lines, received or made here; return the new ones, each checked in full.
         A message of one's own run that came from others is forged, and dropped."""
-        fresh = Fresh([], [], None)
+        fresh, signs = Fresh([], [], None, [], []), self._covers is not None
         with self._lock:
             for line in lines:
+                if signs and line.startswith(wire.SIGNED):
+                    self._take_cover(line, made_here, fresh)
+                    continue
                 digest = sha256(wire.gossip_part(line)).digest()
                 if digest in self._texts:
                     self._old += 1
                     continue
                 try:
                     message = wire.parse_gossip(line)
+                    cover = self._cover_of(message, digest, line, fresh) if signs else None
+                    if signs and cover is None:
+                        continue
                     run = self._run(message.run)
                 except wire.WireError as error:
                     fresh = fresh._replace(fault=error)
@@ -75,13 +90,40 @@ class MessageList:
                 if message.run == self._own_run and not made_here:
                     self._forged += 1
                 elif run.seen.add(message.number):
-                    self._remember(run, message.number, digest, line)
+                    self._remember(run, message.number, digest, line, cover)
                     fresh.lines.append(line)
                     fresh.shown.append(message.shown)
+                    if signs:
+                        fresh.covers.append(cover.line)
                 else:
                     self._old += 1
             self._evict()
         return fresh
+
+    def _take_cover(self, line: bytes, made_here: bool, fresh: Fresh) -> None:
+        """Take a signed line. Expects the lock."""
+        try:
+            self._covers.take(line, self._seen_of, trusted=made_here)
+        except wire.WireError:
+            fresh.corrupt.append(line)
+
+    def _seen_of(self, key: bytes) -> Intervals:
+        """The numbers seen of a run. Expects the lock."""
+        run = self._runs.get(key)
+        return Intervals() if run is None else run.seen
+
+    def _cover_of(self, message: wire.Gossip, digest: bytes, line: bytes,
+                  fresh: Fresh) -> Cover | None:
+        """The cover of a message whose line is not held. None when the line is corrupt, because no
+        cover speaks of it, or one names another hash; or when it is old. Expects the lock."""
+        cover = self._covers.cover_of(message.run, message.number)
+        if cover is not None and cover.hash_of(message.number) == digest[:wire.HASH_SIZE]:
+            return cover
+        if cover is None and message.number in self._seen_of(message.run):
+            self._old += 1
+        else:
+            fresh.corrupt.append(line)
+        return None
 
     def count(self) -> int:
         """How many texts are held."""
@@ -158,8 +200,8 @@ class MessageList:
         return lacking
 
     def texts(self, entries, limit: int):
-        """Return (the wanted lines that are held, in number order; the wanted numbers that are
-        known, but no longer held).
+        """Return (the wanted lines that are held, in number order, behind the signed lines that
+        cover them; the wanted numbers that are known, but no longer held).
 
         Stops after about `limit` bytes; later numbers are in neither.
         """
@@ -171,7 +213,7 @@ class MessageList:
                 for first, last in ranges:
                     for number in run.numbers(first, last):
                         if size >= limit:
-                            return lines, _joined(gone)
+                            return self._with_covers(lines), _joined(gone)
                         if first < number:
                             gone.append((key, known.common([(first, number - 1)])))
                         lines.append(self._texts[run.held[number]])
@@ -179,7 +221,13 @@ class MessageList:
                         first = number + 1
                     if first <= last:
                         gone.append((key, known.common([(first, last)])))
-        return lines, _joined(gone)
+            return self._with_covers(lines), _joined(gone)
+
+    def _with_covers(self, lines: list[bytes]) -> list[bytes]:
+        """Lines that are held, behind the signed lines that cover them. Expects the lock."""
+        if self._covers is None:
+            return lines
+        return covered(lines, [self._lines[line].line for line in lines])
 
     def note_gone(self, entries) -> None:
         """A neighbour says that these are gone: do not ask for them again.
@@ -209,7 +257,8 @@ class MessageList:
             self._runs.move_to_end(key)
         return run
 
-    def _remember(self, run: Run, number: int, digest: bytes, line: bytes) -> None:
+    def _remember(self, run: Run, number: int, digest: bytes, line: bytes,
+                  cover: Cover | None) -> None:
         """Keep a new text. Expects the lock."""
         self._note_change(run)
         if len(run.gone) and number in run.gone:
@@ -218,7 +267,9 @@ class MessageList:
             self._bound(run.seen)
         run.hold(number, digest)
         self._texts[digest] = line
-        self._lines.add(line)
+        self._lines[line] = cover
+        if cover is not None and self._covers.held(cover):
+            self._bytes += len(cover.line)
         self._order.append((digest, run, number))
         self._bytes += len(line)
 
@@ -256,8 +307,10 @@ class MessageList:
 
     def _drop_text(self, digest: bytes) -> None:
         line = self._texts.pop(digest)
-        self._lines.discard(line)
+        cover = self._lines.pop(line, None)
         self._bytes -= len(line)
+        if cover is not None and self._covers.dropped(cover):
+            self._bytes -= len(cover.line)
 
 
 def _joined(entries):

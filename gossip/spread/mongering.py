@@ -31,12 +31,12 @@ class Mongering:
         self._changes = 0  # how often _calmer was notified; guarded by _calmer
         self._stopped = False
 
-    def forward(self, lines: list[bytes], source) -> None:
+    def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
         """Tell new gossip lines to others than their source. Without a source they were made
         here: then wait while many rumors are being told and their number shrinks."""
         if source is None:
             self._wait_for_less(CROWDED, 1.0, shrinking=True)
-        self.rumors.add([(wire.gossip_key(line), line) for line in lines], source)
+        self.rumors.add([(wire.gossip_key(line), line) for line in lines], source, covers)
         self.tell()
 
     def tell(self) -> None:

@@ -13,11 +13,13 @@ everything that comes is.
 """
 
 import collections
+import itertools
 import math
 import threading
 from typing import NamedTuple
 
 from gossip.intervals import Intervals
+from gossip.spread.covers import covered
 
 HOT_LIMIT = 20_000  # rumors told at the same time; of more, the oldest is told no longer
 HOT_BYTES = 16 << 20  # the same in bytes of their lines
@@ -40,11 +42,12 @@ class Telling(NamedTuple):
 class _Rumor:
     """A message that is being told."""
 
-    __slots__ = ("key", "line", "known", "asked", "open", "stopped")
+    __slots__ = ("key", "line", "cover", "known", "asked", "open", "stopped")
 
-    def __init__(self, key: Key, line: bytes, source):
+    def __init__(self, key: Key, line: bytes, source, cover: bytes | None):
         self.key = key
         self.line = line
+        self.cover = cover  # the signed line that covers it, where gossip is signed
         self.known = {source}  # links to neighbours that have it
         self.asked = set()  # links to neighbours that were told it, or are to be
         self.open = 0  # to how many links it is being told
@@ -90,11 +93,12 @@ class Rumors:
         self._repeat_at = math.inf  # nothing unanswered is due earlier
         self._dropped = collections.Counter()
 
-    def add(self, messages: list[tuple[Key, bytes]], source) -> None:
-        """Begin to tell new messages; the neighbour `source` has them."""
+    def add(self, messages: list[tuple[Key, bytes]], source, covers: list[bytes] = ()) -> None:
+        """Begin to tell new messages; the neighbour `source` has them. `covers` are the signed
+        lines that cover each of them, where gossip is signed."""
         with self._lock:
-            for key, line in messages:
-                rumor = self._hot[key] = _Rumor(key, line, source)
+            for (key, line), cover in itertools.zip_longest(messages, covers):
+                rumor = self._hot[key] = _Rumor(key, line, source, cover)
                 self._bytes += len(line)
                 self._ready.append(rumor)
             while len(self._hot) > HOT_LIMIT or self._bytes > HOT_BYTES:
@@ -131,7 +135,8 @@ class Rumors:
                 self._closed(rumor)
 
     def turn(self, links, now: float) -> list[tuple[object, list[bytes]]]:
-        """The rumors to tell now: (link, lines) for some of the links."""
+        """The rumors to tell now: (link, lines) for some of the links. Signed lines stand before
+        those that they cover."""
         with self._lock:
             self._forget_others(links)
             tellings = self._repeat(now) if now >= self._repeat_at else {}
@@ -140,7 +145,7 @@ class Rumors:
             while self._ready:  # a neighbour in whose queue they were has told them itself
                 self._choose(links)
                 self._take(tellings, now)
-            return [(link, lines) for link, lines in tellings.items() if lines]
+            return [(link, _lines_of(told)) for link, told in tellings.items() if told]
 
     def next_at(self) -> float | None:
         """When an unanswered rumor is due to be told again; None while there is none."""
@@ -161,7 +166,7 @@ class Rumors:
         as they are."""
         with self._lock:
             self._choose(links)
-            flushed = [(link, [rumor.line for rumor in channel.queue])
+            flushed = [(link, _lines_of(channel.queue))
                        for link, channel in self._channels.items() if channel.queue]
             return flushed + [(link, last) for link in links
                               if link in self._channels and self._channels[link].silent]
@@ -233,13 +238,13 @@ class Rumors:
                 charge = len(rumor.line) + (0 if batch else SEND_CHARGE)
                 channel.used += charge
                 channel.unanswered[rumor.key] = _Unanswered(rumor, now, 1, charge)
-                batch.append(rumor.line)
+                batch.append(rumor)
             if batch:
                 self._repeat_at = min(self._repeat_at, now + self._telling.patience)
             if not channel.queue:
                 del self._queued[link]
 
-    def _repeat(self, now: float) -> dict[object, list[bytes]]:
+    def _repeat(self, now: float) -> dict[object, list[_Rumor]]:
         """Tell again the rumors that were not answered in time. A rumor that was told often
         enough is given up; a neighbour from which nothing was heard since then is silent."""
         tellings = {}
@@ -252,7 +257,7 @@ class Rumors:
                 if told.tries < self._telling.tries:
                     channel.unanswered[key] = told._replace(at=now, tries=told.tries + 1)
                     channel.unanswered.move_to_end(key)
-                    batch.append(told.rumor.line)
+                    batch.append(told.rumor)
                 elif channel.heard >= told.at:  # the neighbour lives: only this rumor was lost
                     del channel.unanswered[key]
                     channel.used -= told.charge
@@ -292,6 +297,12 @@ class Rumors:
         rumor.stopped = True
         if self._hot.pop(rumor.key, None) is not None:
             self._bytes -= len(rumor.line)
+
+
+def _lines_of(rumors) -> list[bytes]:
+    """The lines of rumors, behind the signed lines that cover them."""
+    return covered([rumor.line for rumor in rumors],
+                   [rumor.cover for rumor in rumors if rumor.cover is not None])
 
 
 def _named(unanswered, entries) -> list[Key]:

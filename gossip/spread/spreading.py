@@ -13,11 +13,13 @@ import threading
 from gossip import wire
 from gossip.settings import WAYS, Settings
 from gossip.spread.anti_entropy import AntiEntropy
+from gossip.spread.covers import Covers
 from gossip.spread.flood import Flood
 from gossip.spread.message_list import MessageList
 from gossip.spread.mongering import Mongering
 from gossip.spread.origin import Origin
 from gossip.spread.rumors import Telling
+from gossip.spread.run import sha256
 
 ANSWERS = {"took", "knew"}  # verbs of status lines that answer rumors
 
@@ -39,13 +41,14 @@ def way_of_spreading(settings: Settings, links, flusher, now, rng, at_once: int,
     raise ValueError(f"{settings.spread!r} is no way of spreading: {', '.join(WAYS)}")
 
 
-def in_batches(lines: list[bytes]) -> list[tuple[list[bytes], bool]]:
+def in_batches(lines: list[bytes], signs: bool) -> list[tuple[list[bytes], bool]]:
     """Cut lines that arrived together, in their order: (gossip lines that stand together, True),
-    (any other line by itself, False)."""
+    (any other line by itself, False). Where gossip is signed, signed lines go with it."""
     batches: list[tuple[list[bytes], bool]] = []
     gossip: list[bytes] | None = None  # the batch that the next gossip line belongs to
     for line in lines:
-        if line.startswith(wire.GOSSIP) or wire.is_gossip(line):  # nearly always the former
+        if (line.startswith(wire.GOSSIP) or wire.is_gossip(line)  # nearly always the former
+                or signs and line.startswith(wire.SIGNED)):
             if gossip is None:
                 gossip = []
                 batches.append((gossip, True))
@@ -60,11 +63,17 @@ class Spreading:
     """The messages of one node (which needs an `rng` besides what every Node has). They spread
     over the links that `links()` returns."""
 
-    def __init__(self, node, links, at_once: int = 1, tries: int = 1):
+    def __init__(self, node, links, at_once: int = 1, tries: int = 1, signer=None):
+        """`signer` (gossip/signing/signed_lines.py), where gossip is signed, has the `start` of
+        this run, `cover(first, digests)` and `is_genuine(signed)`."""
         settings = node.settings
-        self.origin = Origin(node.address, int(node.time() * 1000))
-        own_run = f"{node.address}:{self.origin.start}".encode()
-        self.messages = MessageList(settings, own_run)
+        self._node = node
+        self._signer = signer
+        start = int(node.time() * 1000) if signer is None else signer.start
+        self.origin = Origin(node.address, start)
+        own_run = f"{node.address}:{start}".encode()
+        covers = None if signer is None else Covers(signer.is_genuine)
+        self.messages = MessageList(settings, own_run, covers)
         self.anti_entropy = AntiEntropy(self.messages, settings, links, node.now, node.rng)
         self.way = way_of_spreading(settings, links, node.flusher, node.now, node.rng,
                                     at_once, tries)
@@ -92,11 +101,18 @@ class Spreading:
         with self._originating:
             if self._silent:
                 return False
-            fresh = self.messages.add(lines, made_here=True)
+            fresh = self.messages.add([*self._signed(lines), *lines], made_here=True)
             if not self._output.write(*[f"generated:{text}" for text in fresh.shown]):
                 return False  # the last word is in the file: nothing more is said
-            self.way.forward(fresh.lines, None)
+            self.way.forward(fresh.lines, None, fresh.covers)
             return True
+
+    def _signed(self, lines: list[bytes]) -> list[bytes]:
+        """The signed lines that cover lines made here, where gossip is signed."""
+        if self._signer is None or not lines:
+            return []
+        first = wire.gossip_key(lines[0])[1]
+        return self._signer.cover(first, [sha256(line).digest() for line in lines])
 
     def fall_silent(self) -> bool:
         """Originate nothing from now on; False when this was called before."""
@@ -113,12 +129,15 @@ class Spreading:
             lines = [wire.gossip_part(line) if line.startswith(wire.RUMOR) else line
                      for line in lines]
         fresh = self.messages.add(lines)
+        if fresh.corrupt:
+            self._node.on_corrupt(link, fresh.corrupt)
+            rumors = [line for line in rumors if line not in fresh.corrupt]
         if rumors and fresh.fault is None:
             self._answer(link, rumors, fresh.lines)
         if fresh.lines:
             head = f"received:{link.peer}:"
             self._output.write(*[head + shown for shown in fresh.shown])
-            self.way.forward(fresh.lines, link)
+            self.way.forward(fresh.lines, link, fresh.covers)
         if fresh.fault is not None:
             raise fresh.fault
 

@@ -169,6 +169,8 @@ def add_peer_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rumor-stop", type=probability, default=usual.rumor_stop, metavar="P",
                         help="probability that a rumor is told no more after a telling that was "
                              f"of no use ({usual.rumor_stop:g})")
+    parser.add_argument("--sign", action="store_true",
+                        help="sign gossip, and take only what is signed; all peers do, or none")
 
 
 def peer_settings(args: argparse.Namespace) -> Settings:
@@ -182,7 +184,8 @@ def peer_flags(settings: Settings) -> list[str]:
     flags = []
     for name, value in zip(Settings._fields, settings):
         if value != Settings._field_defaults[name]:
-            flags += [f"--{name.replace('_', '-')}", str(value)]
+            flags.append(f"--{name.replace('_', '-')}")
+            flags += [] if value is True else [str(value)]
     return flags
 
 

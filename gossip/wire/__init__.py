@@ -2,6 +2,7 @@
 
 lines        the lines of the assignment, written and read
 gossip_line  the gossip line: its fields, its prefixes, its key
+signed_line  the line that a run's key has signed, before the gossip lines that it covers
 status       the lines of anti-entropy
 fields       address, time, text; WireError
 
@@ -10,13 +11,16 @@ Pure. Which node may say what, and what follows, is in peer.py and seed.py.
 
 from gossip.wire.fields import LINE_LIMIT, WireError, format_time
 from gossip.wire.gossip_line import (
-    GOSSIP, GOSSIP_LIMIT, NUMBER_LIMIT, RUMOR, Gossip, check_run, gossip, gossip_fields,
+    GOSSIP, GOSSIP_LIMIT, NUMBER_LIMIT, RUMOR, SIGNED, Gossip, check_run, gossip, gossip_fields,
     gossip_key, gossip_part, parse_gossip, rumors)
 from gossip.wire.lines import (
     ASK_KNOWN_PEERS, ASK_PEER_LIST, REGISTERED, Accepted, AskKnownPeers, AskPeerList, Connect,
     DeadNode, KnownPeers, Leave, LivenessReply, LivenessRequest, PeerList, Refused, Register,
     Registered, RegistrationRefused, accepted, connect, dead_node, is_gossip, known_peers, leave,
     liveness_reply, liveness_request, parse, peer_list, refused, register, registration_refused)
+from gossip.wire.signed_line import (
+    HASH_SIZE, HASHES_LIMIT, KEY_SIZE, SIGNATURE_SIZE, Signed, parse_signed, signed,
+    signed_head)
 from gossip.wire.status import (
     RANGES_LIMIT, SHORT_ENTRY, SLICES, STATUS_TARGET, Status, entries, status, status_entries,
     status_entry, status_lines, status_show, status_slices)

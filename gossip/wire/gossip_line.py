@@ -16,11 +16,13 @@ GOSSIP_LIMIT = 65_536  # bytes of a line from `gmessage:` on
 NUMBER_LIMIT = 2**63 - 1  # the largest START and NUMBER
 
 GOSSIP = b"gmessage:"
+SIGNED = b"signed:"  # begins a line that covers gossip lines, see signed_line.py
 RUMOR = b"rumor:"  # a prefix: the receiver answers `took` or `knew`
 
+RUN = IP + rb":[1-9][0-9]{0,4}:[1-9][0-9]{0,18}"  # a pattern without groups
+
 _RUN = re.compile(ADDRESS + rb":([1-9][0-9]{0,18})")
-_GOSSIP = re.compile(rb"gmessage:[0-9]{1,12}\.[0-9]{6}:(" + IP +
-                     rb":[1-9][0-9]{0,4}:[1-9][0-9]{0,18}):([1-9][0-9]{0,18}):")
+_GOSSIP = re.compile(rb"gmessage:[0-9]{1,12}\.[0-9]{6}:(" + RUN + rb"):([1-9][0-9]{0,18}):")
 
 
 class Gossip(NamedTuple):
@@ -51,8 +53,10 @@ def gossip_part(line: bytes) -> bytes:
 
 
 def rumors(lines: list[bytes]) -> bytes:
-    """These gossip lines as rumors (with their `\n`), without any other prefix."""
-    return b"".join([RUMOR + gossip_part(line) + b"\n" for line in lines])
+    """These gossip lines as rumors (with their `\n`), without any other prefix; signed lines among
+    them as they are."""
+    return b"".join([(line if line.startswith(SIGNED) else RUMOR + gossip_part(line)) + b"\n"
+                     for line in lines])
 
 
 def gossip_key(line: bytes) -> tuple[bytes, int]:

@@ -1,0 +1,47 @@
+"""Signed lines, made and judged: a run speaks by the key that its START names.
+
+In a network that signs, START is no time but a hash of the address and the key. So whoever has not
+the key cannot speak for the run, and nobody has to be asked about that. Whether a key belongs to
+who listens at the address is another question.
+"""
+
+import hashlib
+
+from gossip import wire
+from gossip.addresses import Address
+from gossip.signing.ed25519 import SigningKey, check
+
+
+def start_of(address: str, key: bytes) -> int:
+    """The START of the run that this public key makes at an address `IP:PORT`: 63 bits of a hash,
+    at least 1."""
+    digest = hashlib.sha256(address.encode() + b" " + key).digest()
+    return int.from_bytes(digest[:8], "big") >> 1 or 1
+
+
+class Signer:
+    """The key of one run, and what it signs."""
+
+    def __init__(self, address: Address, secret: bytes):
+        """`secret` is 32 random bytes."""
+        self._key = SigningKey(secret)
+        self.start = start_of(str(address), self._key.public)
+        self._run = f"{address}:{self.start}".encode()
+
+    def cover(self, first: int, digests: list[bytes]) -> list[bytes]:
+        """The signed lines for messages of this run, from the number `first` on; `digests` are the
+        SHA-256 of their lines."""
+        lines = []
+        for at in range(0, len(digests), wire.HASHES_LIMIT):
+            hashes = b"".join(digest[:wire.HASH_SIZE]
+                              for digest in digests[at:at + wire.HASHES_LIMIT])
+            head = wire.signed_head(self._run, first + at, self._key.public, hashes)
+            lines.append(wire.signed(head, self._key.sign(head)))
+        return lines
+
+    @staticmethod
+    def is_genuine(signed: wire.Signed) -> bool:
+        """Whether the key of a signed line is the one that its START names, and has signed it."""
+        address, _, start = signed.run.decode().rpartition(":")
+        return (int(start) == start_of(address, signed.key)
+                and check(signed.key, signed.covered, signed.signature))
