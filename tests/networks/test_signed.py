@@ -1,0 +1,137 @@
+"""Networks that sign: real peers, and a neighbour that forges, changes, replays and contradicts."""
+
+import hashlib
+
+import pytest
+
+from gossip import wire
+from gossip.signing.signed_lines import Signer
+from tests.tools.files import count, events, received, wait_event
+from tests.tools.nets import holds_all, linked_net
+from tests.tools.ports import free_address
+from tests.tools.waiting import wait_until
+
+SPREADS = ["flood", "rumor"]
+
+
+def said(signer, address, numbers, text="hello"):
+    """The signed lines and the gossip lines of messages that an origin says at once."""
+    lines = [wire.gossip("1700000000.000000", address, signer.start, number, f"{text} {number}")
+             for number in numbers]
+    covers = signer.cover(numbers[0], [hashlib.sha256(line).digest() for line in lines])
+    return [line.decode() for line in covers], [line.decode() for line in lines]
+
+
+@pytest.mark.parametrize("spread", SPREADS)
+def test_signed_gossip_reaches_everyone_once_and_nothing_is_corrupt(net, spread):
+    peers = linked_net(net, 6, sign=True, spread=spread)
+    for peer in peers:
+        peer.gossip([f"{peer.address} says {number}" for number in range(50)])
+    wait_until(lambda: all(len(set(received(peer))) == 250 for peer in peers))
+    assert all(len(received(peer)) == 250 for peer in peers)
+    assert not any(count(peer, "corrupt:") for peer in peers)
+
+
+@pytest.mark.parametrize("spread", SPREADS)
+def test_a_late_joiner_gets_the_messages_of_the_dead_from_neighbours_alone(net, spread):
+    peers = linked_net(net, 4, sign=True, spread=spread)
+    peers[0].gossip([f"message {number}" for number in range(700)])
+    wait_until(lambda: holds_all(peers, 700))
+    net.kill(peers[:1])
+    late = net.peer(sign=True, spread=spread)
+    wait_until(lambda: holds_all([*peers[1:], late], 700))
+    assert count(late, "corrupt:") == 0
+
+
+def test_texts_that_were_evicted_make_nobody_look_guilty(net):
+    peers = linked_net(net, 5, sign=True, cache_size=10)
+    for peer in peers:
+        peer.gossip([f"message {number}" for number in range(40)])
+    wait_until(lambda: all(len(received(peer)) == 160 for peer in peers))
+    assert not any(count(peer, "corrupt:") for peer in peers)
+
+
+@pytest.fixture
+def attacked(net):
+    """Two peers that sign, a hand-made neighbour of the first, and a key of its own."""
+    peers = linked_net(net, 2, sign=True, corrupt_memory=2.0)
+    fake = net.fake()
+    end = net.neighbour(peers[0], fake)
+    return net, peers, fake, end, Signer(fake.address, bytes(32))
+
+
+def test_what_a_neighbour_signs_in_its_own_name_is_taken(attacked):
+    _, peers, fake, end, signer = attacked
+    covers, lines = said(signer, fake.address, [1, 2, 3])
+    end.say(*covers, *lines)
+    wait_until(lambda: all(len(received(peer)) == 3 for peer in peers))
+
+
+def forgeries(signer, address, victim):
+    """Lines of each kind that nobody may take."""
+    covers, lines = said(signer, address, [1, 2])
+    run = f"{victim.address}:{victim.spreading.origin.start}"
+    return {
+        "unsigned": [lines[0]],
+        "changed": [*covers, lines[0].replace("hello", "HELLO")],
+        "in another's name": [f"gmessage:1700000000.000000:{run}:9:forged"],
+        "with a run of one's own": [covers[0].replace(str(address), str(victim.address)),
+                                    lines[0].replace(str(address), str(victim.address))],
+        "cut": [covers[0][:-5], lines[0]],
+        "as a rumor": ["rumor:" + lines[0]],
+        "behind a prefix": ["tree:" + lines[0]],
+        "before its cover": [lines[1], "gmessage:1700000000.000000:" + run + ":10:x"],
+    }
+
+
+@pytest.mark.parametrize("kind", ["unsigned", "changed", "in another's name",
+                                  "with a run of one's own", "cut", "as a rumor",
+                                  "behind a prefix", "before its cover"])
+def test_no_forgery_is_taken_and_the_true_message_still_comes(attacked, kind):
+    _, peers, fake, end, signer = attacked
+    end.say(*forgeries(signer, fake.address, peers[1])[kind])
+    wait_event(peers[0], f"corrupt:{fake.address}:")
+    assert all(received(peer) == [] for peer in peers)
+    peers[1].gossip(["the truth"])
+    wait_until(lambda: len(received(peers[0])) == 1)
+    assert not count(peers[0], f"corrupt:{peers[1].address}")
+    assert count(peers[1], "corrupt:") == 0
+
+
+def test_a_replay_is_old_and_blames_nobody(attacked):
+    _, peers, fake, end, signer = attacked
+    covers, lines = said(signer, fake.address, [1, 2])
+    end.say(*covers, *lines, *covers, *lines, *lines[::-1])
+    wait_until(lambda: all(len(received(peer)) == 2 for peer in peers))
+    end.say("Liveness Request:1700000000.000000:" + str(fake.address))
+    end.hear_until("Liveness Reply:")
+    assert count(peers[0], "corrupt:") == 0 and len(received(peers[0])) == 2
+
+
+def test_the_third_corrupt_line_ends_the_link_and_the_address_is_refused_for_a_while(attacked):
+    net, peers, fake, end, signer = attacked
+    _, lines = said(signer, fake.address, [1, 2, 3])
+    end.say(*lines[:2])
+    wait_until(lambda: count(peers[0], "corrupt:") == 2)
+    assert fake.address in peers[0].neighbours.addresses()
+    end.say(lines[2])
+    assert end.hear_until("connection refused:") == f"connection refused:{peers[0].address}:corrupt"
+    assert end.hear_end() and f"disconnected:{fake.address}:corrupt" in events(peers[0])
+    again = net.dial(peers[0])
+    again.say(f"Connection with Peer:{fake.address}")
+    assert again.hear_until("connection") == f"connection refused:{peers[0].address}:corrupt"
+
+    def taken():
+        once_more = net.dial(peers[0])
+        once_more.say(f"Connection with Peer:{fake.address}")
+        return once_more.hear() == f"connection accepted:{peers[0].address}"
+    wait_until(taken)
+
+
+def test_an_unsigned_peer_hangs_up_on_one_who_signs(net):
+    net.seeds(1)
+    unsigned = net.peer()
+    end = net.neighbour(unsigned, net.fake())
+    signer = Signer(free_address(), bytes(32))
+    end.say(said(signer, free_address(), [1])[0][0])
+    assert end.hear_end() and count(unsigned, "refused:")
