@@ -1,8 +1,8 @@
 """The verdict on a virtual network: whether it healed, by what its nodes know of one another.
 
-The proof (gossip/proof/) reads files and knows no more than they say. This judge knows the truth: it
-hears every event when it is written, and looks into the tables of all nodes when they have had a
-rest. Every method answers what is wrong, in words; nothing when all is well.
+The proof (gossip/proof/) reads files and knows no more than they say. This judge knows the truth:
+it hears every event when it is written, and looks into the tables of all nodes when they have had
+a rest. Every method answers what is wrong, in words; nothing when all is well.
 """
 
 from gossip.addresses import Address, parse_address
