@@ -100,6 +100,17 @@ def test_a_seed_has_to_tell_other_seeds_of_a_death(tmp_path, story, healthy):
     assert holds(tmp_path, UP, DEAD, FOUND + HEARD + REMOVED, other, stays, story) is healthy
 
 
+@pytest.mark.parametrize("story, healthy", [
+    ("", True),  # it may have been killed, without a trace
+    ("1.2 5002 registered:@8081", False),  # then this peer would have lost it
+    ("60 8081 refused:x", False),
+])
+def test_a_seed_with_which_nobody_living_is_registered_may_have_ended(tmp_path, story, healthy):
+    assert holds(tmp_path, UP, DEAD, FOUND + HEARD + REMOVED, STAYS, """
+        1.1 8081 registered:@5003
+    """, story) is healthy
+
+
 @pytest.mark.parametrize("listed, healthy", [(True, False), (False, True)])
 def test_a_seed_tells_nobody_of_the_death_of_one_that_it_did_not_list(tmp_path, listed, healthy):
     up = UP if listed else UP.replace("1.1 8080 registered:@5003\n", "1.1 8080 refused:x\n")
