@@ -119,19 +119,20 @@ class Judge:
             if self._to_pass_on.get((address, report.dead), -1.0) >= died:
                 return  # it passes the death on once
             self._to_pass_on[address, report.dead] = now
-            self.network.time.at(now + PASSED_ON, self._has_passed_on, address, report.dead, now)
+            self.network.time.at(now + PASSED_ON, self._has_passed_on, address, report.dead, died,
+                                 now)
 
     def _rejects(self, address: Address, rest: str, event: str) -> None:
         dead = parse_line(":".join(rest.split(":")[:6]).encode()).dead
         self._rejected[address, dead] = None
 
-    def _has_passed_on(self, seed: Address, dead: Address, reported: float) -> None:
+    def _has_passed_on(self, seed: Address, dead: Address, died: float, reported: float) -> None:
         """A seed that believed the report of a peer on its list has told every other seed that it
         could reach."""
-        died = self.network.troubled(dead)
-        if (dead in self.network.nodes or (seed, dead) in self._rejected
+        if (dead in self.network.nodes or self.network.troubled(dead) > died
+                or (seed, dead) in self._rejected
                 or self._removals.get((seed, dead), -1.0) < died):
-            return  # it was only cut off; or it was removed and passed on before it died
+            return  # it was only cut off, or lived on; or it was removed and passed on before
         for other in self.network.seeds:
             since = self.network.in_reach_since(seed, other) if other != seed else None
             broke = max(self.network.broke(seed), self.network.broke(other))

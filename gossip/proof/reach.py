@@ -38,7 +38,7 @@ class Reach:
         self._lives: dict[str, Times] = {}
         # seed -> when it wrote a line, or told a peer of a death
         self._spoke: dict[str, list[float]] = collections.defaultdict(list)
-        # seed -> until when peers were registered there, by their own word, at the end of their files
+        # seed -> until when peers were registered there, by the last word of each
         self._registered_until: dict[str, float] = collections.defaultdict(float)
         # seed -> (when a peer wrote that it was out of reach, since when that may have been so)
         self._lost: dict[str, Times] = collections.defaultdict(list)
@@ -57,8 +57,9 @@ class Reach:
             for at, seed, _ in run.told:
                 self._spoke[seed].append(at)
             for seed, words in run.registrations.items():
-                self._lost[seed] += [(word.at, _since(run, words, number))
-                                     for number, word in enumerate(words) if _is_down(word)]
+                self._lost[seed] += [
+                    (word.at, max(_since(run, words, number), word.at - _patience(run)))
+                    for number, word in enumerate(words) if _is_down(word)]
                 if words[-1].lost is None:
                     end = run.last if run.has_ended(self._newest) else math.inf
                     self._registered_until[seed] = max(self._registered_until[seed], end)
@@ -79,10 +80,11 @@ class Reach:
         begins, lost = self._begins[seed.address], self._lost[seed.address]
         following = bisect.bisect_right(begins, seed.first)
         again = begins[following] if following < len(begins) else math.inf
-        at = bisect.bisect_right(lost, (seed.last, math.inf))
-        if at < len(lost) and lost[at][0] < again:
+        since = [since for at, since in lost if seed.last < at < again]
+        if since:
             spoke = self._spoke[seed.address]
-            return max(spoke[bisect.bisect_right(spoke, lost[at][0]) - 1], lost[at][1])
+            at = bisect.bisect_right(lost, (seed.last, math.inf))
+            return max(spoke[bisect.bisect_right(spoke, lost[at][0]) - 1], min(since))
         if seed.superseded:
             return seed.last
         return max(seed.last, self._registered_until[seed.address])
@@ -124,6 +126,13 @@ def _is_down(word: Registered) -> bool:
 
 def _is_too_far(word: Registered) -> bool:
     return word.lost is not None and word.lost.startswith(NOT_REACHED)
+
+
+def _patience(run: PeerRun) -> float:
+    """Seconds after which a peer notices at the latest that a seed does not answer."""
+    usual = Settings()
+    return max(usual.register_limit,
+               (usual.register_misses + 1) * run.setting("liveness-interval"))
 
 
 def _since(run: PeerRun, words: list[Registered], number: int) -> float:
