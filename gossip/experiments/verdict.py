@@ -17,6 +17,7 @@ from gossip.wire import parse as parse_line
 QUIET_ROUNDS = 8  # rounds before the verdict in which nothing may change
 SPIN = 20.0  # turns of a duty per second: above this it spins, for all of a rest
 STIRS = {"connected", "disconnected", "liveness missed", "unregistered"}  # events of unrest
+FORGOTTEN = 1.0  # seconds from the end of a link until what belonged to it is gone
 PASSED_ON = 12.0  # seconds from a report until the seed has probed, and told others of the death
 STANDING = {"a neighbour", "a seed", "a registered peer"}  # roles of links that may stay
 
@@ -70,7 +71,10 @@ class Judge:
         self._met[life(address), life(parse_address(rest))] = None
 
     def _disconnected(self, address: Address, rest: str, event: str) -> None:
-        """Of two links of a pair the one that the smaller address has dialled stays."""
+        """What its link has offered goes with it. Of two links of a pair the one that the smaller
+        address has dialled stays."""
+        now = self.network.time.now
+        self.network.time.at(now + FORGOTTEN, self._has_dropped_offers, address, now)
         peer, _, reason = rest.partition(":duplicate")
         if peer == rest:
             return
@@ -78,6 +82,16 @@ class Judge:
         dialler = self.network.nodes[address].neighbours.dialler(other)
         if dialler not in (None, min(address, other)):
             self._wrong(address, event, "the link that the larger address dialled stays")
+
+    def _has_dropped_offers(self, address: Address, ended: float) -> None:
+        """A peer that was up and not frozen since a link has ended keeps no offer of such."""
+        node = self.network.nodes.get(address)
+        if node is None or node.world.is_frozen() or self.network.troubled(address) >= ended:
+            return
+        for link in node.spreading.anti_entropy.catch_up.offering():
+            if link.ended:
+                self.faults.append(f"{address} keeps an offer of {link.peer} {FORGOTTEN:.0f} s "
+                                   f"after the end of that link, at {ended:.3f}")
 
     def _replied(self, address: Address, rest: str, event: str) -> None:
         self._misses[address, rest.rpartition(":")[0]] = 0
@@ -105,19 +119,20 @@ class Judge:
             if self._to_pass_on.get((address, report.dead), -1.0) >= died:
                 return  # it passes the death on once
             self._to_pass_on[address, report.dead] = now
-            self.network.time.at(now + PASSED_ON, self._has_passed_on, address, report.dead, now)
+            self.network.time.at(now + PASSED_ON, self._has_passed_on, address, report.dead, died,
+                                 now)
 
     def _rejects(self, address: Address, rest: str, event: str) -> None:
         dead = parse_line(":".join(rest.split(":")[:6]).encode()).dead
         self._rejected[address, dead] = None
 
-    def _has_passed_on(self, seed: Address, dead: Address, reported: float) -> None:
+    def _has_passed_on(self, seed: Address, dead: Address, died: float, reported: float) -> None:
         """A seed that believed the report of a peer on its list has told every other seed that it
         could reach."""
-        died = self.network.troubled(dead)
-        if (dead in self.network.nodes or (seed, dead) in self._rejected
+        if (dead in self.network.nodes or self.network.troubled(dead) > died
+                or (seed, dead) in self._rejected
                 or self._removals.get((seed, dead), -1.0) < died):
-            return  # it was only cut off; or it was removed and passed on before it died
+            return  # it was only cut off, or lived on; or it was removed and passed on before
         for other in self.network.seeds:
             since = self.network.in_reach_since(seed, other) if other != seed else None
             broke = max(self.network.broke(seed), self.network.broke(other))

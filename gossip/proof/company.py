@@ -143,6 +143,12 @@ class Company:
             return True  # it was not closed there, but broke somewhere between
         return mine.reason not in HEARD or mine.end > other.last + ON_ITS_WAY
 
+    def slowness(self, one: PeerRun, other: PeerRun, since: float) -> float:
+        """Seconds that bytes took at most from one run to another, by the replies since a time."""
+        return max((reply.took / 2 for run, peer in ((one, other), (other, one))
+                    for reply in run.replies if reply.at >= since and reply.peer == peer.address),
+                   default=0.0)
+
     def goodbye(self, leaver: PeerRun, other: PeerRun) -> float:
         """How many seconds the goodbye of a run was on its way to another; 0 when none arrived."""
         if leaver.left is None:

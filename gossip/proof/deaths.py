@@ -1,6 +1,7 @@
 """The rows about life and death: signs of life, and whether just the dead were removed."""
 
 import bisect
+import math
 
 from gossip.proof.company import ON_ITS_WAY
 from gossip.proof.evidence import Proof, Row, quantile
@@ -63,6 +64,7 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
         removed = [at for at, peer, _ in seed.removed
                    if peer == run.address and at >= max(listed) and at >= run.last]
         reported = _reported(seed, run)
+        heard = any(peer == run.address and at >= max(listed) for at, peer, _ in seed.reports)
         told = any(max(seed.first, run.last) <= at <= end + ON_ITS_WAY
                    for at in proof.told.get((seed.address, run.address), ()))
         if not removed:
@@ -72,7 +74,7 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
         elif reported and not any(run.address in other.dead for other in proof.peers):
             failures.append(f"{run.address} was reported dead to seed {seed.address}, "
                             f"but no peer found it dead")
-        elif not reported and (told or _had_to_hear(proof, seed, run)):
+        elif not reported and (told and not heard or _had_to_hear(proof, seed, run)):
             failures.append(f"{run.address} died {proof.newest - run.last:.0f} s before the "
                             f"newest line, and seed {seed.address} has not heard of it (yet)")
         else:
@@ -117,7 +119,8 @@ def _had_to_hear(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
     finders = [(other, other.dead[run.address]) for other in proof.peers
                if other.dead.get(run.address, 0) >= run.last]
     finders = [(other, at) for other, at in finders if reach.end_of(seed) > at + ON_ITS_WAY
-               and any(begin <= at < end for begin, end in reach.of(other)[seed.address])]
+               and any(begin <= at < end for begin, end in reach.of(other)[seed.address])
+               and not other.has_lost(seed.address, at)]
     if any(other.is_registered(seed.address, at) for other, at in finders):
         return True
     tellers = [(teller, heard[0]) for teller in proof.seeds
@@ -172,18 +175,21 @@ def _probes(proof: Proof, seed: SeedRun, peer: str, removed: float) -> list[tupl
 
 def _in_touch(proof: Proof, peer: str, begin: float, end: float) -> set[str]:
     """The peers in touch with a peer between two moments: liveness replies lead from one to the
-    other, directly or through other peers. A probe goes to and fro twice: once to connect."""
-    heard: dict[str, set[str]] = {}
+    other, directly or, one after the other, through other peers. Replies that were slower than
+    the answer to a probe do not count; a probe goes to and fro twice, once to connect."""
+    meetings = []
     for run in proof.peers:
         replies = run.replies
         for at in range(bisect.bisect_left(replies, (begin, "")), len(replies)):
             if replies[at].at > end:
                 break
             if replies[at].took < PROBE_TIME / 2:
-                heard.setdefault(run.address, set()).add(replies[at].peer)
-                heard.setdefault(replies[at].peer, set()).add(run.address)
-    reached, todo = set(), [peer]
-    while todo:
-        reached.add(one := todo.pop())
-        todo += heard.get(one, set()) - reached
-    return reached - {peer}
+                meetings.append((replies[at].at, run.address, replies[at].peer))
+    reached, before = {peer: begin}, 0  # who has heard of the peer, and since when
+    while len(reached) > before:
+        before = len(reached)
+        for at, one, other in sorted(meetings):
+            for who, whom in ((one, other), (other, one)):
+                if reached.get(who, math.inf) <= at:
+                    reached.setdefault(whom, at)
+    return reached.keys() - {peer}

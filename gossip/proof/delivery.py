@@ -13,6 +13,9 @@ from gossip.proof.records import Records
 from gossip.proof.runs import PROBE_TIME, PeerRun
 
 
+RUMOR_ROUNDS = 4  # comparisons with random neighbours that bring a message whose rumor has died
+
+
 def gossips(proof: Proof) -> Row:
     """Every run generated as many messages as its settings ask for in the time that it had."""
     failures, expected = [], 0
@@ -39,8 +42,9 @@ def broadcast(proof: Proof) -> Row:
 
     - if both are up, and are, or had to be, in one piece of the graph;
     - if one of them has ended, and the two were neighbours in contact for more than a second after
-      the first had the message: whoever leaves says goodbye after its messages, on the same links,
-      and a connection that is closed tells that it was not cut;
+      the first had the message, or longer on a slow link or if it was a rumor, which may die:
+      whoever leaves says goodbye after its messages, on the same links, and a connection that is
+      closed tells that it was not cut;
     - if the first is its origin and has left, the second heard that goodbye, and they were
       neighbours when the message was made;
     - if one of them has ended without a neighbour in all that time, although both could reach a
@@ -146,7 +150,10 @@ def _had_to_go(proof: Proof, holder: PeerRun, had: float, run: PeerRun) -> bool:
     company = proof.company
     if not proof.has_ended(holder) and not proof.has_ended(run):
         return company.had_to_meet(holder, run)
-    way = ON_ITS_WAY + company.goodbye(run, holder)  # what it is told was as slow as its goodbye
+    way = ON_ITS_WAY + max(company.goodbye(run, holder),  # what it is told was as slow
+                           company.slowness(run, holder, had - _two_rounds(run)))
+    if holder.settings.get("spread") == "rumor":
+        way += RUMOR_ROUNDS * holder.setting("antientropy-interval")
     if any(end - max(had, begin) >= way for begin, end in company.contacts(holder, run)):
         return True
     alone = [since for one in (holder, run)

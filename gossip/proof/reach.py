@@ -38,6 +38,8 @@ class Reach:
         self._lives: dict[str, Times] = {}
         # seed -> when it wrote a line, or told a peer of a death
         self._spoke: dict[str, list[float]] = collections.defaultdict(list)
+        # seed -> until when peers were registered there, by the last word of each
+        self._registered_until: dict[str, float] = collections.defaultdict(float)
         # seed -> (when a peer wrote that it was out of reach, since when that may have been so)
         self._lost: dict[str, Times] = collections.defaultdict(list)
         self._begins: dict[str, list[float]] = collections.defaultdict(list)  # seed -> its starts
@@ -55,8 +57,12 @@ class Reach:
             for at, seed, _ in run.told:
                 self._spoke[seed].append(at)
             for seed, words in run.registrations.items():
-                self._lost[seed] += [(word.at, _since(run, words, number))
-                                     for number, word in enumerate(words) if _is_down(word)]
+                self._lost[seed] += [
+                    (word.at, max(_since(run, words, number), word.at - _patience(run)))
+                    for number, word in enumerate(words) if _is_down(word)]
+                if words[-1].lost is None:
+                    end = run.last if run.has_ended(self._newest) else math.inf
+                    self._registered_until[seed] = max(self._registered_until[seed], end)
                 elsewhere[seed] += [word.at for word in words if word.lost is None]
         self._registering = {seed for seed, times in elsewhere.items() if times}
         for seed, times in elsewhere.items():
@@ -67,18 +73,21 @@ class Reach:
             times.sort()
 
     def end_of(self, seed: SeedRun) -> float:
-        """When a seed ended, or may have: at its last line, or when a peer lost it after that.
-        Infinity: nothing tells that it is not up."""
+        """When a seed ended, or may have: at its last line, or when a peer lost it after that, or
+        when the last peer that was registered there ended. Infinity: one still is."""
         if seed.stopped:
             return seed.last
         begins, lost = self._begins[seed.address], self._lost[seed.address]
         following = bisect.bisect_right(begins, seed.first)
         again = begins[following] if following < len(begins) else math.inf
-        at = bisect.bisect_right(lost, (seed.last, math.inf))
-        if at < len(lost) and lost[at][0] < again:
+        since = [since for at, since in lost if seed.last < at < again]
+        if since:
             spoke = self._spoke[seed.address]
-            return max(spoke[bisect.bisect_right(spoke, lost[at][0]) - 1], lost[at][1])
-        return seed.last if seed.superseded else math.inf
+            at = bisect.bisect_right(lost, (seed.last, math.inf))
+            return max(spoke[bisect.bisect_right(spoke, lost[at][0]) - 1], min(since))
+        if seed.superseded:
+            return seed.last
+        return max(seed.last, self._registered_until[seed.address])
 
     def of(self, run: PeerRun) -> dict[str, Times]:
         """For every seed, when it was up and in reach of a peer."""
@@ -117,6 +126,13 @@ def _is_down(word: Registered) -> bool:
 
 def _is_too_far(word: Registered) -> bool:
     return word.lost is not None and word.lost.startswith(NOT_REACHED)
+
+
+def _patience(run: PeerRun) -> float:
+    """Seconds after which a peer notices at the latest that a seed does not answer."""
+    usual = Settings()
+    return max(usual.register_limit,
+               (usual.register_misses + 1) * run.setting("liveness-interval"))
 
 
 def _since(run: PeerRun, words: list[Registered], number: int) -> float:

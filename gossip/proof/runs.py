@@ -136,9 +136,17 @@ class PeerRun:
         return peer in self.links and self.links[peer][-1].end >= at
 
     def is_registered(self, seed: str, at: float) -> bool:
-        """Whether it was registered with the seed at that time, by its own word."""
+        """Whether it was registered with the seed at that time, by its own word; a leaver is with
+        none."""
+        if self.left is not None and self.left <= at:
+            return False
         said = [word for word in self.registrations.get(seed, ()) if word.at <= at]
         return bool(said) and said[-1].lost is None
+
+    def has_lost(self, seed: str, at: float) -> bool:
+        """Whether it was not registered with the seed at that time, and has said why."""
+        said = [word for word in self.registrations.get(seed, ()) if word.at <= at]
+        return bool(said) and said[-1].lost is not None
 
     def take(self, at: float, event: str, rest: str) -> None:
         """Take one event of this run's file."""

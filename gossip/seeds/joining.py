@@ -86,7 +86,7 @@ class Joining:
 
     def on_end(self, link) -> None:
         """The link to a seed has ended: another seed, or later the same, takes its place."""
-        if (self.registrations.ended(link.peer, link, self._node.now())
+        if (self.registrations.ended(link.peer, link, link.reason, self._node.now())
                 and not self._node.leaving):
             self._node.output.write(f"unregistered:{link.peer}:{link.reason}")
         self._node.membership.hurry()

@@ -13,13 +13,14 @@ from gossip.settings import Settings, majority
 
 
 class _Registration:
-    __slots__ = ("link", "registered", "due", "failures", "rests_until", "unanswered")
+    __slots__ = ("link", "registered", "due", "failures", "reason", "rests_until", "unanswered")
 
     def __init__(self):
         self.link = None  # the connection, from its dial to its end
         self.registered = False  # the seed has confirmed it on this link
         self.due = 0.0  # by when the seed has to answer `register:`
         self.failures = 0  # in a row
+        self.reason = ""  # of the last of them
         self.rests_until = 0.0
         self.unanswered = 0  # rounds in a row without an answer to `register:`
 
@@ -56,17 +57,18 @@ class Registrations:
             if row.link is not link:
                 return False
             news = not row.registered
-            row.registered, row.failures, row.unanswered = True, 0, 0
+            row.registered, row.failures, row.reason, row.unanswered = True, 0, "", 0
             return news
 
-    def ended(self, seed: Address, link, now: float) -> bool:
-        """The link to a seed has ended; return whether that is news: a further failure is none."""
+    def ended(self, seed: Address, link, reason: str, now: float) -> bool:
+        """The link to a seed has ended; return whether that is news: a further failure for the same
+        reason is none."""
         with self._lock:
             row = self._rows[seed]
             if row.link is not link:
                 return False
-            news = row.registered or not row.failures
-            row.registered, row.link = False, None
+            news = row.registered or reason != row.reason
+            row.registered, row.link, row.reason = False, None, reason
             row.unanswered = 0
             delay = min(self._settings.retry_last, self._settings.retry_first * 2**row.failures)
             row.failures = min(row.failures + 1, 16)

@@ -74,8 +74,16 @@ def holds(folder, *stories):
     (FOUND + "\n 60 8080 removed:@5003:gone" + "\n 40 5001 unregistered:@8080:silent", False),
     (FOUND + "\n 28.5 5001 unregistered:@8080:silent", True),  # without power for up to four rounds
     (FOUND + "\n 32.5 5001 unregistered:@8080:silent", False),
+    (FOUND + HEARD + "\n 33 5001 unregistered:@8080:silent", False),  # for four rounds at most
+    (FOUND + HEARD + "\n 33 5001 unregistered:@8080:silent \n 0.5 5004 starts"
+     + "\n 34 5004 unregistered:@8080:no answer to register", True),  # ten seconds at most
     # A finder that had no seed to tell:
     (LOST.format(10) + FOUND + "\n 60 8080 removed:@5003:gone", True),
+    ("22.9 5001 leaving:@5001 \n 23 5001 dead:@5003 \n 60 8080 removed:@5003:gone", True),
+    # A seed that tells of a death without having heard of it, or having heard before the last line:
+    (REMOVED + STAYS + "\n 24.1 5002 told:@8080:Dead Node:@5003:1.000000:@5002", False),
+    ("19 5002 reports 5003 to 8080 \n 19 5002 dead:@5003" + REMOVED + LOST.format(10)
+     + "\n 24.1 5002 told:@8080:Dead Node:@5003:1.000000:@5002 \n 60 8080 refused:x", True),
 ])
 def test_a_seed_is_blamed_for_a_death_only_if_it_could_know(tmp_path, story, healthy):
     assert holds(tmp_path, UP, DEAD, story) is healthy
@@ -89,6 +97,8 @@ def test_a_seed_is_blamed_for_a_death_only_if_it_could_know(tmp_path, story, hea
     ("\n 24 5001 unregistered:@8081:no answer to register", True),  # a cut, as far as it knows
     ("\n 40 5001 unregistered:@8081:Connection timed out", True),  # which it did not try earlier
     ("\n 40 5001 unregistered:@8081:Connection reset by peer", False),
+    ("\n 1.2 5001 registered:@8081 \n 15 5001 unregistered:@8081:closed by the other end"
+     + "\n 20 8081 refused:x", True),  # the finder had not found it again
     ("\n 1.2 5002 registered:@8081 \n 26 5002 unregistered:@8081:silent", True),  # a cut
     ("\n 1.2 5002 registered:@8081 \n 40 5002 unregistered:@8081:silent", False),
 ])
@@ -98,6 +108,17 @@ def test_a_seed_has_to_tell_other_seeds_of_a_death(tmp_path, story, healthy):
         other = other.replace("\n 60 8081 refused:x", "")
     stays = "" if "8080 stopped" in story else STAYS
     assert holds(tmp_path, UP, DEAD, FOUND + HEARD + REMOVED, other, stays, story) is healthy
+
+
+@pytest.mark.parametrize("story, healthy", [
+    ("", True),  # it may have been killed, without a trace
+    ("1.2 5002 registered:@8081", False),  # then this peer would have lost it
+    ("60 8081 refused:x", False),
+])
+def test_a_seed_with_which_nobody_living_is_registered_may_have_ended(tmp_path, story, healthy):
+    assert holds(tmp_path, UP, DEAD, FOUND + HEARD + REMOVED, STAYS, """
+        1.1 8081 registered:@5003
+    """, story) is healthy
 
 
 @pytest.mark.parametrize("listed, healthy", [(True, False), (False, True)])

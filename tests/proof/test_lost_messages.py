@@ -307,6 +307,37 @@ def test_what_is_told_to_a_leaver_may_be_as_slow_as_its_goodbye(tmp_path, heard,
     """) is healthy
 
 
+@pytest.mark.parametrize("milliseconds, healthy", [(3000, True), (1000, False)])
+def test_what_is_told_to_one_that_is_killed_may_be_as_slow_as_its_replies(tmp_path, milliseconds,
+                                                                          healthy):
+    assert holds(tmp_path, SEED, PAIR, f"""
+        0.5 5003 starts
+        1.0 5003 links 5001
+        2.0 5003 asks 5001 until 28
+        29.5 5003 liveness reply:@5001:{milliseconds}.000
+        30 5001 says 1
+        30.1 5002 hears 5001/1 from 5001
+        30.8 5003 lives until 31.8
+        31.9 5001 parts 5003 closed by the other end
+    """) is healthy
+
+
+@pytest.mark.parametrize("spread, left, healthy", [
+    ("rumor", 40, True), ("rumor", 60, False), ("flood", 40, False)])
+def test_a_rumor_that_has_died_is_brought_by_comparing_some_time_later(tmp_path, spread, left,
+                                                                       healthy):
+    assert holds(tmp_path, SEED, PAIR, f"""
+        0.5 5003 starts
+        1.0 5003 links 5001
+        2.0 5003 asks 5001 until {left}
+        30 5001 says 1
+        30.1 5002 hears 5001/1 from 5001
+        {left} 5003 leaving:@5003
+        {left} 5001 parts 5003 left
+        {left} 5003 stopped:quit
+    """, spread=spread, antientropy_interval=4) is healthy
+
+
 def test_what_one_said_while_it_was_cut_off_until_it_left_is_lost(tmp_path):
     story = """
         0.5 5003 starts

@@ -8,12 +8,18 @@ from gossip.proof.records import Records
 from tests.tools.folders import Folder
 
 
-@pytest.mark.parametrize("cut", [False, True])
-def test_a_living_peer_that_is_removed_fails_the_check_unless_it_was_cut_off(tmp_path, cut):
+@pytest.mark.parametrize("times, cut", [
+    ((2.5, 2.5, 2.5), False),
+    ((2.5, None, 2.5), True),
+    ((2.5, 2.45, 2.4), False),
+    ((2.4, 2.45, 2.5), True),  # cut off from c, when c was already cut off from the others
+])
+def test_a_living_peer_that_is_removed_fails_the_check_unless_it_was_cut_off(tmp_path, times, cut):
     folder = Folder(tmp_path, 4, [(0, 1), (1, 2), (2, 3), (0, 3)])
     a, b, c, d = folder.peers
-    for one, other in ((a, b), (c, d)) if cut else ((a, b), (b, c), (c, d)):
-        folder.say(one, 2.5, f"liveness reply:{other}:1.000")
+    for at, one, other in zip(times, (a, b, c), (b, c, d)):
+        if at is not None:
+            folder.say(one, at, f"liveness reply:{other}:1.000")
     for seed_says in (f"dead report:Dead Node:{d}:1.000000:{a}", f"removed:{d}:dead"):
         folder.say(folder.seed, 5, seed_says)
     row = deaths.dead(Proof(Records(folder.write()).refresh()))

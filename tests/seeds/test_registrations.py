@@ -19,7 +19,7 @@ def test_registrations_work_towards_a_majority_whatever_fails(seeds):
         assert table.answered(seed, link) and not table.answered(seed, link)
     assert len(table.links()) == majority(seeds) and table.next_at() is None
     lost = list(dials)[0]
-    assert table.ended(lost, dials[lost], 1.0) and not table.ended(lost, dials[lost], 1.0)
+    assert table.ended(lost, dials[lost], "x", 1.0) and not table.ended(lost, dials[lost], "x", 1.0)
     assert 0 <= table.next_at() <= 1.5
     again = table.next_dials(lambda seed: FakeLink(), 1.5)
     assert len(again) == 1
@@ -31,11 +31,23 @@ def test_back_off_doubles_up_to_its_limit():
     now, rests = 0.0, []
     for _ in range(9):
         (seed, link), = table.next_dials(lambda s: FakeLink(), now)
-        table.ended(seed, link, now)
+        table.ended(seed, link, "refused", now)
         rests.append(table.next_at() - now)
         now = table.next_at()
     assert 0.25 <= rests[0] <= 0.5 and 7.5 <= rests[-1] <= 15.0
     assert max(rests) <= 15.0
+
+
+def test_a_failure_is_news_when_its_reason_is():
+    table = Registrations([peer(8000)], Settings(), random.Random(2))
+    now, news = 0.0, []
+    for reason in ("refused", "refused", "timed out", "timed out", "", "timed out", "timed out"):
+        (seed, link), = table.next_dials(lambda s: FakeLink(), now)
+        if not reason:
+            table.answered(seed, link)
+        news.append(table.ended(seed, link, reason or "closed", now))
+        now = table.next_at()
+    assert news == [True, False, True, False, True, True, False]
 
 
 def test_a_silent_seed_is_given_up_after_three_rounds():

@@ -29,8 +29,8 @@ def around(monkeypatch, owner, name: str):
 
 def a_seed_that_failed_is_not_tried_again(monkeypatch):
     @around(monkeypatch, Registrations, "ended")
-    def ended(original, self, seed, link, now):
-        news = original(self, seed, link, now)
+    def ended(original, self, seed, link, reason, now):
+        news = original(self, seed, link, reason, now)
         self._rows[seed].rests_until = math.inf
         return news
 
