@@ -12,6 +12,7 @@
     python runner.py worker          what --peers starts: a process with several nodes
 """
 
+import argparse
 import pathlib
 import random
 import sys
@@ -128,9 +129,11 @@ def demo_command(arguments: list[str]) -> int:
     parser = Parser(prog="runner.py demo", description="Ten peers gossip, one dies; the proof.")
     add_common_flags(parser)
     add_base_port(parser)
+    parser.add_argument("--sign", action=argparse.BooleanOptionalAction, default=True,
+                        help="sign gossip, and take only what is signed (yes)")
     args = parser.parse_args(arguments)
     settings = Settings(capacity=fixed(4), gossip_interval=0.3, liveness_interval=1.0,
-                        antientropy_interval=2.0)
+                        antientropy_interval=2.0, sign=args.sign)
     peers = [address_of("127.0.0.1", args.base_port + n) for n in range(10)]
     return run_network(args, peers, settings, default_processes(), once=True, kill=1)
 
@@ -289,6 +292,7 @@ def simulate_command(arguments: list[str]) -> int:
                         help="play so many schedules, and show those that fail")
     parser.add_argument("--from", type=whole_number(0), metavar="NUMBER", dest="first",
                         help="the number of the first of them (1)")
+    parser.add_argument("--sign", action="store_true", help="peers sign their gossip")
     parser.add_argument("--gentle", action="store_true",
                         help="no power failure, freeze, cut or slow machine")
     args = parser.parse_args(arguments)

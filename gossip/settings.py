@@ -65,7 +65,8 @@ class Settings(NamedTuple):
 
     def words(self) -> str:
         """`NAME=VALUE:…` as in a `settings:` line: the settings that the command line can set."""
-        shown = self._asdict() | {"capacity": str(self.capacity).replace(":", " ")}
+        shown = self._asdict() | {"capacity": str(self.capacity).replace(":", " "),
+                                  "sign": "yes" if self.sign else "no"}
         return ":".join(f"{name.replace('_', '-')}={shown[name]}" for name in ON_COMMAND_LINE)
 
 

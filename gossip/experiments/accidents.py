@@ -60,12 +60,13 @@ class Conditions(NamedTuple):
     buffer: int = 262_144  # bytes
     lag: float = 0.0  # at most, until a thread runs whose time has come
     clocks: float = 0.0  # by which clocks are ahead, at most
+    sign: int = 0  # 1: gossip is signed
     unrest: float = UNREST
 
     def settings(self) -> Settings:
         """The settings of its nodes."""
-        return Settings(**{name: value for name, value in self._asdict().items()
-                           if name in Settings._fields})
+        named = {name: value for name, value in self._asdict().items() if name in Settings._fields}
+        return Settings(**named)._replace(sign=bool(self.sign))
 
     def cables(self) -> Cables:
         """What the connections between them are like."""
@@ -173,13 +174,14 @@ def _parse_accident(words: list[str]) -> Accident:
 # By chance.
 
 def draw_schedule(number: int, peers: int | None = None, seeds: int | None = None,
-                  gentle: bool = False) -> Schedule:
+                  gentle: bool = False, sign: bool = False) -> Schedule:
     """The schedule of this number: of so many peers (2 to 12 by default) and seeds (1 to 5)."""
     rng = random.Random(f"schedule {number}")
     some_peers, some_seeds = rng.randint(2, 12), rng.randint(1, 5)
     peers = some_peers if peers is None else peers
     seeds = some_seeds if seeds is None else seeds
-    return _Draw(rng, number, peers, seeds, gentle).schedule()
+    schedule = _Draw(rng, number, peers, seeds, gentle).schedule()
+    return schedule._replace(conditions=schedule.conditions._replace(sign=int(sign)))
 
 
 class _Draw:

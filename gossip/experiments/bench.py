@@ -143,7 +143,9 @@ class _MeasuredNetwork:
         self._end = end
         self._progress = Progress(records, args.peers, settings, end, quiet=True)
         self._args = args
+        self._signs = settings.sign
         self._said = 0
+        self._greetings: set[str] = set()  # messages that are not measured
         self._figures: dict[str, float] = {}
 
     def measure(self) -> dict[str, float] | None:
@@ -166,12 +168,12 @@ class _MeasuredNetwork:
             show("the peers did not find each other")
             return None
         self._settle()
-        copies = self._copies()
+        copies, before = self._copies(), self._delivered()
         self._say_steadily()
         self._progress.settle(self._all_delivered, STILL, self._network)
         copies = self._copies() - copies
         due = STEADY_MESSAGES * (self._args.peers - 1)
-        delivered = sum(len(run.received) for run in self._records.refresh().peers)
+        delivered = self._delivered() - before
         self._figures["share"] = delivered / due * 100
         self._figures["share_transmissions"] = (copies + delivered) / delivered
         return self._figures
@@ -189,10 +191,22 @@ class _MeasuredNetwork:
                 seen, quiet_since = links, time.monotonic()
         degrees = [len(run.linked) for run in self._records.peers]
         self._figures["degree"] = sum(degrees) / len(degrees)
+        if self._signs:
+            self._greet()
+
+    def _greet(self) -> None:
+        """Have every peer say one message, so that all keys are known when the measuring begins."""
+        for host in self._network.hosts:
+            self._say(host, 1)
+        self._progress.settle(self._all_delivered, LIMIT, self._network)
+        self._greetings = {message for run in self._records.peers for message in run.generated}
 
     def _all_delivered(self) -> bool:
         return all(len(run.received) + len(run.generated) == self._said
                    for run in self._records.peers)
+
+    def _delivered(self) -> int:
+        return sum(len(run.received) for run in self._records.refresh().peers)
 
     def _say(self, host, count: int) -> None:
         """Have a peer say so many messages at once."""
@@ -205,10 +219,11 @@ class _MeasuredNetwork:
         if not self._progress.settle(self._all_delivered, LIMIT, self._network):
             return False
         last = [self._last(message) - at for run in self._records.peers
-                for message, at in run.generated.items()]
+                for message, at in run.generated.items() if message not in self._greetings]
         each = [delivery.at - origin.generated[message] for origin in self._records.peers
                 for run in self._records.peers
-                for message, delivery in run.received.items() if message in origin.generated]
+                for message, delivery in run.received.items()
+                if message in origin.generated and message not in self._greetings]
         for name, times in (("last", last), ("each", each)):
             self._figures[f"{name}_median"] = quantile(times, 0.5) * 1e3
             self._figures[f"{name}_p99"] = quantile(times, 0.99) * 1e3

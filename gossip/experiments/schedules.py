@@ -201,12 +201,13 @@ class Result(NamedTuple):
     simulated: float  # seconds
 
 
-def play_many(numbers: range, classes: dict, gentle: bool, processes: int) -> Iterator[Result]:
+def play_many(numbers: range, classes: dict, gentle: bool, sign: bool,
+              processes: int) -> Iterator[Result]:
     """Play the schedules of these numbers in so many processes; the results in their order."""
     pool = concurrent.futures.ProcessPoolExecutor(processes, initializer=_begin_process)
     try:
         yield from pool.map(play_number, numbers, itertools.repeat(classes),
-                            itertools.repeat(gentle))
+                            itertools.repeat(gentle), itertools.repeat(sign))
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -223,9 +224,9 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def play_number(number: int, classes: dict, gentle: bool = False) -> Result:
+def play_number(number: int, classes: dict, gentle: bool = False, sign: bool = False) -> Result:
     """Play the schedule of a number."""
-    outcome = play(draw_schedule(number, gentle=gentle), classes)
+    outcome = play(draw_schedule(number, gentle=gentle, sign=sign), classes)
     return Result(number, str(outcome.faults[0]) if outcome.faults else "", outcome.simulated)
 
 

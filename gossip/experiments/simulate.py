@@ -36,7 +36,7 @@ def _schedule(args) -> Schedule:
     """The schedule that is asked for; CommandError when it cannot be read."""
     if args.file is None:
         number = FIRST if args.schedule is None else args.schedule
-        return draw_schedule(number, args.peers, args.seeds, args.gentle)
+        return draw_schedule(number, args.peers, args.seeds, args.gentle, args.sign)
     try:
         return parse_schedule(args.file.read_text())
     except (OSError, ValueError) as error:
@@ -68,7 +68,7 @@ def _simulate_many(args, classes: dict) -> int:
     first = FIRST if args.first is None else args.first
     results: list[Result] = []
     for result in play_many(range(first, first + args.schedules), classes, args.gentle,
-                            os.cpu_count() or 1):
+                            args.sign, os.cpu_count() or 1):
         results.append(result)
         if result.fault:
             show(f"schedule {result.number} FAILS: {result.fault}")
