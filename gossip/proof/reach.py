@@ -24,7 +24,8 @@ from gossip.settings import Settings
 
 # Reasons for which a link ends at once when the other end does not run any more.
 CLOSED = {"closed by the other end", "Connection reset by peer", "Broken pipe"}
-NOT_RUNNING = {*CLOSED, "Connection refused"}
+# The same, said by the other end itself: a reset may come from a machine between the two.
+NOT_RUNNING = {"closed by the other end", "Connection refused"}
 
 Times = list[tuple[float, float]]  # (begin, end) of times that do not overlap
 

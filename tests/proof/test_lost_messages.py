@@ -163,7 +163,7 @@ def test_a_seed_that_has_not_answered_when_its_connection_breaks_may_be_frozen(t
         0.7 5001 registered:@8080
         0.5 5002 starts
         2.0 5001 says 1
-        {broke} 5002 unregistered:@8080:Connection reset by peer
+        {broke} 5002 unregistered:@8080:closed by the other end
         {broke} 5001 stopped:quit
         70.0 5002 lives
     """) is healthy
