@@ -12,8 +12,8 @@ parts never know one another; this file is where they meet:
 Threads: "listener" accepts connections and a "link reader" per connection reads its lines (both in
 gossip/net/live_world.py); all others but probes stand in `start_threads`, with what they call.
 
-Left out on purpose: nothing is signed, encrypted, or kept on disk but the output file; seeds are
-trusted; a peer has to be reachable at the address that it announces.
+Left out on purpose: nothing is encrypted, or kept on disk but the output file; seeds are trusted; a
+peer has to be reachable at the address that it announces. Gossip is signed only with `--sign`.
 """
 
 import sys
@@ -38,13 +38,11 @@ from gossip.overlay.linking import CHECKED, DIALLED, NEIGHBOUR, Linking
 from gossip.programs.peer_program import peer_main
 from gossip.seeds.joining import SEED, Joining
 from gossip.settings import Settings
-from gossip.signing.corruption import Corruption
-from gossip.signing.signed_lines import Signer
+from gossip.signing.signed_lines import new_signer
 from gossip.spread.origin import portions
 from gossip.spread.spreading import Spreading, in_batches
 
 SHORTEST_WAIT = 0.02  # seconds at least between two turns of membership
-CORRUPT_SHOWN = 500  # characters of a corrupt line in the output file
 LATE = 0.5  # seconds; a round that is later than this, and than half an interval, counts no miss
 ROOM_LOOK = 0.25  # seconds until the generator tries again when a neighbour has too much to read
 
@@ -75,13 +73,11 @@ class Peer(Node):
         self.linking = Linking(self)
         self.neighbours, self.peer_list = self.linking.neighbours, self.linking.peer_list
         self.joining = Joining(self, seeds)
-        chance = rng or random.SystemRandom()  # keys are no place for the usual one
-        signer = Signer(address, chance.randbytes(32)) if settings.sign else None
+        signer = new_signer(address, rng) if settings.sign else None
         self.spreading = Spreading(self, self.neighbours.links, signer=signer)
         self.messages = self.spreading.messages
         self.liveness = Liveness(settings.liveness_misses,
                                  self.neighbours.capacity + settings.spare_links)
-        self._corruption = Corruption(settings.corrupt_limit, settings.corrupt_memory)
         self._generated = 0  # messages so far; only the generator's thread uses it
         self._round_due: float | None = None  # when the next round is due; only the rounds use it
 
@@ -266,12 +262,9 @@ class Peer(Node):
             raise wire.WireError("'gmessage' is expected from neighbours only")
         self.spreading.take(link, lines)
 
-    def on_corrupt(self, link: Link, lines: list[bytes]) -> None:
-        """Lines of a neighbour that no key has signed: who sends several is refused for a while."""
-        shown = [line.decode(errors="replace")[:CORRUPT_SHOWN] for line in lines]
-        self.output.write(*[f"corrupt:{link.peer}:{text}" for text in shown])
-        if self._corruption.note(link.peer, len(lines), self.now()):
-            self.linking.shut_out(link, self.settings.corrupt_memory)
+    def on_corrupt(self, link: Link, count: int) -> None:
+        """So many lines of a neighbour were corrupt, where gossip is signed."""
+        self.linking.corrupt(link, count)
 
     def on_liveness_request(self, link: Link, message: wire.LivenessRequest) -> None:
         link.send(wire.liveness_reply(message, self.address), urgent=True)

@@ -3,6 +3,7 @@
 ring         successors, who must be accepted, who is surplus
 places       which peer to dial next        neighbours   the table, one link per pair
 peer_list    all peers that are known       link_check   does an older link still answer
+shut_out     whom to refuse for what it sent
 found_dead   whom to dial now and then while no seed is up
 linking      how links to neighbours begin and end: the part of a peer that uses all these
 farewell     how a peer leaves

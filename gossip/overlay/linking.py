@@ -45,7 +45,7 @@ class Linking:
         self.places = Places(address, self.neighbours.capacity, settings, node.rng)
         self.peer_list = PeerUnion(address)
         self.found_dead = FoundDead()
-        self._shut_out = ShutOut()
+        self._shut_out = ShutOut(settings.corrupt_limit, settings.corrupt_memory)
         self._link_check = LinkCheck()
         self._ring_stood = False  # whether the ring link did at the last turn; membership's own
         self._asked = None  # the link on which known peers were asked for last
@@ -247,14 +247,15 @@ class Linking:
             self.places.put_off(link.peer, for_ring=True, now=self._node.now())
             self.unlink(link.peer, reason[:REASON_SHOWN], link)
 
-    def shut_out(self, link, seconds: float) -> None:
-        """End the link to a neighbour that sends what is corrupt, and refuse it for a while."""
-        until = self._node.now() + seconds
-        self._shut_out.add(link.peer, until)
-        self.places.pass_over(link.peer, until)
-        link.send(wire.refused(self._node.address, CORRUPT), urgent=True)
-        self._node.write_refusal(link.peer, CORRUPT)
-        self.unlink(link.peer, CORRUPT, link)
+    def corrupt(self, link, count: int) -> None:
+        """A neighbour has sent so many corrupt lines. When these are too many, its link ends, and
+        it is refused for a while."""
+        until = self._shut_out.note(link.peer, count, self._node.now())
+        if until is not None:
+            self.places.pass_over(link.peer, until)
+            link.send(wire.refused(self._node.address, CORRUPT), urgent=True)
+            self._node.write_refusal(link.peer, CORRUPT)
+            self.unlink(link.peer, CORRUPT, link)
 
     def on_end(self, link) -> None:
         """A link has ended: newcomers that waited for it are admitted, its place is free."""

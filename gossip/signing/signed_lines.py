@@ -6,6 +6,7 @@ who listens at the address is another question.
 """
 
 import hashlib
+import random
 
 from gossip import wire
 from gossip.addresses import Address
@@ -17,6 +18,12 @@ def start_of(address: str, key: bytes) -> int:
     at least 1."""
     digest = hashlib.sha256(address.encode() + b" " + key).digest()
     return int.from_bytes(digest[:8], "big") >> 1 or 1
+
+
+def new_signer(address: Address, rng: random.Random | None) -> "Signer":
+    """A signer with a new key: drawn from `rng` so that a run can be repeated, or else from the
+    system, which nobody can foresee."""
+    return Signer(address, (rng or random.SystemRandom()).randbytes(32))
 
 
 class Signer:

@@ -21,6 +21,7 @@ from gossip.spread.origin import Origin
 from gossip.spread.rumors import Telling
 from gossip.spread.run import sha256
 
+CORRUPT_SHOWN = 500  # characters of a corrupt line in the output file
 ANSWERS = {"took", "knew"}  # verbs of status lines that answer rumors
 
 
@@ -130,7 +131,7 @@ class Spreading:
                      for line in lines]
         fresh = self.messages.add(lines)
         if fresh.corrupt:
-            self._node.on_corrupt(link, fresh.corrupt)
+            self._write_corrupt(link, fresh.corrupt)
             rumors = [line for line in rumors if line not in fresh.corrupt]
         if rumors and fresh.fault is None:
             self._answer(link, rumors, fresh.lines)
@@ -140,6 +141,11 @@ class Spreading:
             self.way.forward(fresh.lines, link, fresh.covers)
         if fresh.fault is not None:
             raise fresh.fault
+
+    def _write_corrupt(self, link, lines: list[bytes]) -> None:
+        shown = [line.decode(errors="replace")[:CORRUPT_SHOWN] for line in lines]
+        self._output.write(*[f"corrupt:{link.peer}:{text}" for text in shown])
+        self._node.on_corrupt(link, len(lines))
 
     def _answer(self, link, rumors: list[bytes], fresh: list[bytes]) -> None:
         """Tell a neighbour which of its rumors were new here."""
