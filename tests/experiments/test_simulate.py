@@ -35,10 +35,10 @@ def test_one_schedule_shows_its_accidents_the_proof_and_the_verdict(tmp_path):
     assert holds and proof in shown.stdout
 
 
-@pytest.mark.parametrize("number", [4, 8])
-def test_a_schedule_gives_the_same_bytes_whatever_the_hashes_are(number, tmp_path):
+@pytest.mark.parametrize("number, flags", [(4, []), (8, []), (4, ["--sign"])])
+def test_a_schedule_gives_the_same_bytes_whatever_the_hashes_are(number, flags, tmp_path):
     for folder, seed in ("one", "0"), ("other", "424"):
-        assert simulate("--schedule", number, "--outputs", tmp_path / folder,
+        assert simulate("--schedule", number, *flags, "--outputs", tmp_path / folder,
                         hash_seed=seed).returncode == 0
     assert files(tmp_path / "one") == files(tmp_path / "other") != {}
     simulate("--schedule", number + 1, "--outputs", tmp_path / "next")
@@ -78,8 +78,9 @@ def test_a_file_that_is_no_schedule_is_told_in_one_line(text, tmp_path):
     assert "schedule.txt: " in shown.stderr
 
 
-def test_many_schedules_tell_how_many_held_and_how_fast():
-    shown = simulate("--schedules", 3, "--from", 20, "--gentle")
+@pytest.mark.parametrize("flags", [["--gentle"], ["--sign"]])
+def test_many_schedules_tell_how_many_held_and_how_fast(flags):
+    shown = simulate("--schedules", 3, "--from", 20, *flags)
     assert shown.returncode == 0 and shown.stdout.startswith("3 of 3 schedules held; ")
 
 

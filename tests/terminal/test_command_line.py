@@ -30,9 +30,11 @@ def test_a_bad_config_line_is_named(tmp_path):
         assert code == 2 and "line 2" in err and len(err.splitlines()) == 1
 
 
-@pytest.mark.parametrize("capacity", [Capacity(), fixed(6), Capacity("powerlaw", 2.25)])
-def test_flags_survive_being_passed_on(capacity):
-    settings = Settings(gossip_count=3, gossip_interval=0.5, capacity=capacity, cache_size=7)
+@pytest.mark.parametrize("capacity, sign", [
+    (Capacity(), False), (fixed(6), True), (Capacity("powerlaw", 2.25), True)])
+def test_flags_survive_being_passed_on(capacity, sign):
+    settings = Settings(gossip_count=3, gossip_interval=0.5, capacity=capacity, cache_size=7,
+                        sign=sign)
     parser = Parser()
     add_peer_flags(parser)
     assert peer_settings(parser.parse_args(peer_flags(settings))) == settings
