@@ -45,8 +45,8 @@ class MessageList:
         self._own_run = own_run  # only this peer makes messages of this run
         self._lock = threading.Lock()  # guards everything below
         self._texts: dict[bytes, bytes] = {}  # digest -> line as received
-        self._lines: dict[bytes, Cover | None] = {}  # the same lines, by which a repetition is found
-        # without a hash, and the cover of each
+        self._lines: dict[bytes, Cover | None] = {}  # the same lines, by which a repetition is
+        # found without a hash, and the cover of each
         self._order = collections.deque()  # (digest, run, number), oldest arrival first
         self._bytes = 0  # size of all texts
         self._runs: collections.OrderedDict[bytes, Run] = collections.OrderedDict()
