@@ -33,7 +33,7 @@ def covered(lines: list[bytes], covers: list[bytes]) -> list[bytes]:
 class Cover:
     """One signed line."""
 
-    __slots__ = ("line", "run", "first", "texts", "good", "_hashes")
+    __slots__ = ("line", "run", "first", "texts", "good", "rival", "_hashes")
 
     def __init__(self, line: bytes, signed: wire.Signed):
         self.line = line
@@ -41,6 +41,7 @@ class Cover:
         self.first = signed.first  # the number of the first message that it speaks of
         self.texts = 0  # how many of these are held
         self.good = False  # its signature was checked, and it contradicts none that is kept
+        self.rival = False  # its signature is good, but it contradicts one that is kept
         self._hashes = signed.hashes
 
     def last(self) -> int:
@@ -102,9 +103,8 @@ class Covers:
         """Take a cover that is good or old, and speaks for what comes next on this link. None when
         it contradicts another by the fault of who has sent it: of its origin. Any other neighbour
         may have met the two in another order."""
-        was_good = cover.good
         kept = self.keep(cover)
-        if kept is None and was_good and (link is None or _is_origin(link.peer, cover)):
+        if kept is None and cover.rival and (link is None or _is_origin(link.peer, cover)):
             return None
         return kept or cover
 
@@ -114,7 +114,7 @@ class Covers:
         if kept is not None or not cover.good:
             return kept
         if self._contradicted(cover):
-            cover.good = False
+            cover.good, cover.rival = False, True
             return None
         bisect.insort(self._runs.setdefault(cover.run, []), cover, key=_first)
         self._lines[cover.line] = cover

@@ -43,6 +43,7 @@ class MessageList:
         self._settings = settings
         self._covers = covers  # None: nothing is signed
         self._own_run = own_run  # only this peer makes messages of this run
+        self._checking = threading.Lock()  # held by the reader that checks a signature
         self._lock = threading.Lock()  # guards everything below
         self._texts: dict[bytes, bytes] = {}  # digest -> line as received
         self._lines: dict[bytes, Cover | None] = {}  # the same lines, by which a repetition is
@@ -126,11 +127,23 @@ class MessageList:
         except wire.WireError:
             return None
         cover = Cover(line, signed)
-        with self._lock:
-            old = self._covers.is_old(cover, self._seen_of(cover.run))
-        if not old:
-            cover.good = made_here or self._covers.is_genuine(signed)
-        return cover if old or cover.good else None
+        cover.good = made_here
+        return cover if made_here else self._checked(cover, signed)
+
+    def _checked(self, cover: Cover, signed: wire.Signed) -> Cover | None:
+        """A cover whose signature is good, or does not matter; None when it is bad. Of several
+        readers to which the same line comes together, one checks it."""
+        with self._checking:
+            with self._lock:
+                kept = self._covers.kept(cover.line)
+                old = kept is None and self._covers.is_old(cover, self._seen_of(cover.run))
+            if kept is not None or old:
+                return kept or cover
+            cover.good = self._covers.is_genuine(signed)
+            if not cover.good:
+                return None
+            with self._lock:
+                return self._covers.keep(cover) or cover
 
     def _take_cover(self, line: bytes, cover: Cover | None, link, corrupt: list[bytes]
                     ) -> Cover | None:

@@ -1,6 +1,7 @@
 """Covers: what a peer takes where gossip is signed, and what it calls corrupt."""
 
 import hashlib
+import threading
 
 import pytest
 
@@ -212,6 +213,23 @@ def test_signatures_are_checked_while_others_can_use_the_list(signer):
     covers, lines = said(signer, 1, 1)
     messages.add([*covers, *lines])
     assert seen == [False]
+
+
+def test_of_readers_to_which_the_same_line_comes_together_one_checks_it(signer):
+    covers, lines = said(signer, 1, 1)
+    checks = []
+
+    def is_genuine(signed):
+        checks.append(signed)
+        if len(checks) == 1:
+            other.start()
+            other.join(0.2)  # it cannot end meanwhile; if it could, it would have checked, too
+        return True
+    messages = MessageList(Settings(), b"", Covers(is_genuine))
+    other = threading.Thread(target=messages.add, args=([*covers, *lines],))
+    messages.add([*covers, *lines])
+    other.join(10)
+    assert len(checks) == 1 and messages.count() == 1
 
 
 @pytest.mark.parametrize("size,times", [(1, 1_500), (512, 60)])
