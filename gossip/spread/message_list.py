@@ -24,6 +24,8 @@ from gossip.settings import Settings
 from gossip.spread.covers import Cover, Covers, covered
 from gossip.spread.run import ALL_SLICES, SLICES, Run, sha256
 
+CHECKED_KEPT = 16  # covers that were checked last: other readers may be about to take the same
+
 
 class Fresh(NamedTuple):
     """The new lines of a batch, in order; the fault at which reading it ended, if any; the signed
@@ -43,7 +45,8 @@ class MessageList:
         self._settings = settings
         self._covers = covers  # None: nothing is signed
         self._own_run = own_run  # only this peer makes messages of this run
-        self._checking = threading.Lock()  # held by the reader that checks a signature
+        self._checking = threading.Lock()  # held by the reader that checks a signature; guards:
+        self._checked_last: collections.deque[Cover] = collections.deque(maxlen=CHECKED_KEPT)
         self._lock = threading.Lock()  # guards everything below
         self._texts: dict[bytes, bytes] = {}  # digest -> line as received
         self._lines: dict[bytes, Cover | None] = {}  # the same lines, by which a repetition is
@@ -134,16 +137,17 @@ class MessageList:
         """A cover whose signature is good, or does not matter; None when it is bad. Of several
         readers to which the same line comes together, one checks it."""
         with self._checking:
+            for other in self._checked_last:
+                if other.line == cover.line:
+                    return other
             with self._lock:
-                kept = self._covers.kept(cover.line)
-                old = kept is None and self._covers.is_old(cover, self._seen_of(cover.run))
-            if kept is not None or old:
-                return kept or cover
+                if self._covers.is_old(cover, self._seen_of(cover.run)):
+                    return cover
             cover.good = self._covers.is_genuine(signed)
             if not cover.good:
                 return None
-            with self._lock:
-                return self._covers.keep(cover) or cover
+            self._checked_last.append(cover)
+            return cover
 
     def _take_cover(self, line: bytes, cover: Cover | None, link, corrupt: list[bytes]
                     ) -> Cover | None:
