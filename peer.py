@@ -247,12 +247,12 @@ class Peer(Node):
         """Handle lines that arrived together, in order. In a flood most are repetitions: they are
         dropped first. Gossip lines that follow one another are handled as one batch."""
         if link.role == NEIGHBOUR:
-            lines = self.messages.unknown(lines)
+            lines = self.messages.unknown(lines, link)
         for batch, is_gossip in in_batches(lines, self.settings.sign):
             if is_gossip:
                 self.on_gossip(link, batch)
-                continue
-            self.on_line(link, batch[0])
+            else:
+                self.on_line(link, batch[0])
             if link.ended:
                 return
 

@@ -3,8 +3,8 @@
 A peer dials others for the ring and for its free places, and decides about newcomers. The rules
 are in files beside this one: `neighbours` (one link per pair, and how many), `places` (the next
 to dial), `peer_list` (all known peers), `link_check` (does the older of two links still answer),
-`shut_out` (whom to refuse for what it sent), `found_dead` (whom to dial when no seed can tell who lives).
-Link readers and the peer's duties call it.
+`shut_out` (whom to refuse for what it sent), `found_dead` (whom to dial when no seed can tell who
+lives). Link readers and the peer's duties call it.
 
 It calls the node: `met(link, serial)` when two have become neighbours, `lost(peer, link)` when a
 link broke, `unlinked(peer, link)` when one ended for good, and `has_seed()` to ask whether a seed

@@ -2,10 +2,16 @@
 
 Rules only, and no lock: the message list guards it. A cover is kept as long as a text is held of
 which it speaks. One that speaks of none yet waits for them; of those only the latest are kept.
+
+Others may push out what waits. So the cover that came last on a link is remembered with the link,
+kept or not, and speaks for the lines behind it. Honest peers send every line behind its own cover,
+those of one cover together (`covered`): whatever others send, none of them ever looks guilty.
 """
 
 import bisect
 import collections
+import itertools
+import weakref
 
 from gossip import wire
 from gossip.intervals import Intervals
@@ -14,20 +20,28 @@ WAITING_LIMIT = 1_000  # covers kept that speak of no text that is held
 
 
 def covered(lines: list[bytes], covers: list[bytes]) -> list[bytes]:
-    """Gossip lines behind the signed lines that cover them; as they are when nothing is signed."""
-    return [*dict.fromkeys(covers), *lines] if covers else lines
+    """Gossip lines, those of one cover together behind it; `covers` has the cover of each line. As
+    they are when nothing is signed."""
+    if not covers:
+        return lines
+    groups: dict[bytes, list[bytes]] = {}
+    for cover, line in zip(covers, lines):
+        groups.setdefault(cover, [cover]).append(line)
+    return list(itertools.chain.from_iterable(groups.values()))
 
 
 class Cover:
     """One signed line."""
 
-    __slots__ = ("line", "run", "first", "texts", "_hashes")
+    __slots__ = ("line", "run", "first", "texts", "good", "rival", "_hashes")
 
     def __init__(self, line: bytes, signed: wire.Signed):
         self.line = line
         self.run = signed.run
         self.first = signed.first  # the number of the first message that it speaks of
         self.texts = 0  # how many of these are held
+        self.good = False  # its signature was checked, and it contradicts none that is kept
+        self.rival = False  # its signature is good, but it contradicts one that is kept
         self._hashes = signed.hashes
 
     def last(self) -> int:
@@ -48,39 +62,79 @@ class Cover:
 
 
 class Covers:
-    """The covers that a peer knows. `is_genuine(signed)` tells whether a signature is good."""
+    """The covers that a peer knows. `is_genuine(signed)` tells whether a signature is good; that
+    takes long, so whoever asks it holds no lock."""
 
     def __init__(self, is_genuine):
-        self._is_genuine = is_genuine
-        self._lines: set[bytes] = set()  # of all covers: a repetition is found without a look
+        self.is_genuine = is_genuine
+        self._lines: dict[bytes, Cover] = {}  # all covers that are kept
         self._runs: dict[bytes, list[Cover]] = {}  # run -> its covers, in order of their `first`
         self._waiting: collections.OrderedDict[Cover, None] = collections.OrderedDict()
+        self._last = weakref.WeakKeyDictionary()  # link -> the cover that came last on it
 
-    def unknown(self, lines: list[bytes]) -> list[bytes]:
-        """The lines without exact repetitions of a cover."""
-        return [line for line in lines if line not in self._lines]
+    def unknown(self, lines: list[bytes], link=None) -> list[bytes]:
+        """The lines without repetitions of a cover behind which nothing else came."""
+        unknown, repeated = [], None
+        for line in lines:
+            if line in self._lines:
+                repeated = line
+                continue
+            if repeated is not None:
+                unknown.append(repeated)
+                repeated = None
+            unknown.append(line)
+        if repeated is not None:  # what it covers may come with the next bytes
+            if unknown:
+                unknown.append(repeated)
+            else:
+                self.came(self._lines[repeated], link)
+        return unknown
 
-    def take(self, line: bytes, seen_of, trusted: bool = False) -> None:
-        """Take a signed line; a trusted one was made here. `seen_of(run)` are the numbers seen of a
-        run: when all that the line speaks of was seen, it is old, and is not looked at. WireError
-        when it is malformed, not genuine, or contradicts one that came before."""
-        if line in self._lines:
-            return
-        signed = wire.parse_signed(line)
-        cover = Cover(line, signed)
-        seen: Intervals = seen_of(signed.run)
-        if not seen.missing(cover.first, cover.last()):
-            return
-        if any(cover.contradicts(other)
-               for other in self._near(signed.run, cover.first, cover.last())):
-            raise wire.WireError("it names another hash for a message than a line before")
-        if not trusted and not self._is_genuine(signed):
-            raise wire.WireError("its key or its signature is wrong")
-        bisect.insort(self._runs.setdefault(signed.run, []), cover, key=_first)
-        self._lines.add(line)
+    def kept(self, line: bytes) -> Cover | None:
+        """The cover of this line, if it is kept."""
+        return self._lines.get(line)
+
+    def is_old(self, cover: Cover, seen: Intervals) -> bool:
+        """Whether all that it speaks of was seen, with no other hash as far as is known: then its
+        signature does not matter."""
+        return not seen.missing(cover.first, cover.last()) and not self._contradicted(cover)
+
+    def take(self, cover: Cover, link=None) -> Cover | None:
+        """Take a cover that is good or old, and speaks for what comes next on this link. None when
+        it contradicts another by the fault of who has sent it: of its origin. Any other neighbour
+        may have met the two in another order."""
+        kept = self.keep(cover)
+        if kept is None and cover.rival and (link is None or _is_origin(link.peer, cover)):
+            return None
+        return kept or cover
+
+    def keep(self, cover: Cover) -> Cover | None:
+        """The cover as it is kept, from now on if it was not. None when it is not good."""
+        kept = self._lines.get(cover.line)
+        if kept is not None or not cover.good:
+            return kept
+        if self._contradicted(cover):
+            cover.good, cover.rival = False, True
+            return None
+        bisect.insort(self._runs.setdefault(cover.run, []), cover, key=_first)
+        self._lines[cover.line] = cover
         self._waiting[cover] = None
         if len(self._waiting) > WAITING_LIMIT:
             self._drop(next(iter(self._waiting)))
+        return cover
+
+    def _contradicted(self, cover: Cover) -> bool:
+        return any(cover.contradicts(other)
+                   for other in self._near(cover.run, cover.first, cover.last()))
+
+    def last(self, link) -> Cover | None:
+        """The cover that came last on this link."""
+        return None if link is None else self._last.get(link)
+
+    def came(self, cover: Cover, link) -> None:
+        """A cover has come on this link."""
+        if link is not None:
+            self._last[link] = cover
 
     def cover_of(self, run: bytes, number: int) -> Cover | None:
         """A cover that speaks of this message; they all name the same hash for it."""
@@ -109,7 +163,7 @@ class Covers:
 
     def _drop(self, cover: Cover) -> None:
         self._waiting.pop(cover, None)
-        self._lines.discard(cover.line)
+        del self._lines[cover.line]
         covers = self._runs[cover.run]
         at = bisect.bisect_left(covers, cover.first, key=_first)
         while covers[at] is not cover:
@@ -121,3 +175,7 @@ class Covers:
 
 def _first(cover: Cover) -> int:
     return cover.first
+
+
+def _is_origin(peer, cover: Cover) -> bool:
+    return cover.run.rpartition(b":")[0] == str(peer).encode()

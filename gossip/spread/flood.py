@@ -28,7 +28,7 @@ class Flood:
 
     def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
         """Have lines, without their `\\n`, sent to all but their source, behind the signed lines
-        that cover them; waits while CROWDED bytes wait."""
+        that cover each of them; waits while CROWDED bytes wait."""
         data = b"\n".join(covered(lines, covers)) + b"\n"
         with self._changed:
             self._waiting.append((data, source))

@@ -24,6 +24,8 @@ from gossip.settings import Settings
 from gossip.spread.covers import Cover, Covers, covered
 from gossip.spread.run import ALL_SLICES, SLICES, Run, sha256
 
+CHECKED_KEPT = 16  # covers that were checked last: other readers may be about to take the same
+
 
 class Fresh(NamedTuple):
     """The new lines of a batch, in order; the fault at which reading it ended, if any; the signed
@@ -43,10 +45,12 @@ class MessageList:
         self._settings = settings
         self._covers = covers  # None: nothing is signed
         self._own_run = own_run  # only this peer makes messages of this run
+        self._checking = threading.Lock()  # held by the reader that checks a signature; guards:
+        self._checked_last: collections.deque[Cover] = collections.deque(maxlen=CHECKED_KEPT)
         self._lock = threading.Lock()  # guards everything below
         self._texts: dict[bytes, bytes] = {}  # digest -> line as received
-        self._lines: dict[bytes, Cover | None] = {}  # the same lines, by which a repetition is found
-        # without a hash, and the cover of each
+        self._lines: dict[bytes, Cover | None] = {}  # the same lines, by which a repetition is
+        # found without a hash, and the cover of each
         self._order = collections.deque()  # (digest, run, number), oldest arrival first
         self._bytes = 0  # size of all texts
         self._runs: collections.OrderedDict[bytes, Run] = collections.OrderedDict()
@@ -56,23 +60,28 @@ class MessageList:
         self._forged = 0  # messages of our own run that came from others
         self._dropped = collections.Counter()  # the name of what else was dropped -> how often
 
-    def unknown(self, lines: list[bytes]) -> list[bytes]:
+    def unknown(self, lines: list[bytes], link=None) -> list[bytes]:
         """Return the lines, of whatever kind, without exact repetitions of a held gossip line.
         Most lines that arrive are repetitions, and here they cost no parsing and no hash."""
         with self._lock:
             known = self._lines
             unknown = [line for line in lines if line not in known]
             self._old += len(lines) - len(unknown)
-            return unknown if self._covers is None else self._covers.unknown(unknown)
+            return unknown if self._covers is None else self._covers.unknown(unknown, link)
 
-    def add(self, lines: list[bytes], made_here: bool = False) -> Fresh:
-        """Take gossip lines, received or made here; return the new ones, each checked in full.
-        A message of one's own run that came from others is forged, and dropped."""
+    def add(self, lines: list[bytes], made_here: bool = False, link=None) -> Fresh:
+        """Take gossip lines, received on a link or made here; return the new ones, each checked in
+        full. A message of one's own run that came from others is forged, and dropped. After so
+        many corrupt lines as end the link, the rest is not looked at."""
         fresh, signs = Fresh([], [], None, [], []), self._covers is not None
+        judged = self._judge(lines, made_here) if signs else {}
         with self._lock:
+            last = self._covers.last(link) if signs else None
             for line in lines:
+                if signs and len(fresh.corrupt) == self._settings.corrupt_limit > 0:
+                    break
                 if signs and line.startswith(wire.SIGNED):
-                    self._take_cover(line, made_here, fresh)
+                    last = self._take_cover(line, judged[line], link, fresh.corrupt) or last
                     continue
                 digest = sha256(wire.gossip_part(line)).digest()
                 if digest in self._texts:
@@ -80,7 +89,7 @@ class MessageList:
                     continue
                 try:
                     message = wire.parse_gossip(line)
-                    cover = self._cover_of(message, digest, line, fresh) if signs else None
+                    cover = self._cover_of(message, digest, line, last, fresh) if signs else None
                     if signs and cover is None:
                         continue
                     run = self._run(message.run)
@@ -99,31 +108,80 @@ class MessageList:
                     self._old += 1
             self._evict()
         return fresh
+    def _judge(self, lines: list[bytes], made_here: bool) -> dict[bytes, Cover | None]:
+        """The signed lines among these, up to as many corrupt ones as end the link, as covers; None
+        for a corrupt one. To check a signature takes long: others get at the list meanwhile."""
+        judged, corrupt = {}, 0
+        for line in lines:
+            if line.startswith(wire.SIGNED) and line not in judged:
+                judged[line] = self._judge_one(line, made_here)
+                corrupt += judged[line] is None
+                if corrupt == self._settings.corrupt_limit > 0:
+                    break
+        return judged
 
-    def _take_cover(self, line: bytes, made_here: bool, fresh: Fresh) -> None:
-        """Take a signed line. Expects the lock."""
+    def _judge_one(self, line: bytes, made_here: bool) -> Cover | None:
+        with self._lock:
+            cover = self._covers.kept(line)
+        if cover is not None:
+            return cover
         try:
-            self._covers.take(line, self._seen_of, trusted=made_here)
+            signed = wire.parse_signed(line)
         except wire.WireError:
-            fresh.corrupt.append(line)
+            return None
+        cover = Cover(line, signed)
+        cover.good = made_here
+        return cover if made_here else self._checked(cover, signed)
+
+    def _checked(self, cover: Cover, signed: wire.Signed) -> Cover | None:
+        """A cover whose signature is good, or does not matter; None when it is bad. Of several
+        readers to which the same line comes together, one checks it."""
+        with self._checking:
+            for other in self._checked_last:
+                if other.line == cover.line:
+                    return other
+            with self._lock:
+                if self._covers.is_old(cover, self._seen_of(cover.run)):
+                    return cover
+            cover.good = self._covers.is_genuine(signed)
+            if not cover.good:
+                return None
+            self._checked_last.append(cover)
+            return cover
+
+    def _take_cover(self, line: bytes, cover: Cover | None, link, corrupt: list[bytes]
+                    ) -> Cover | None:
+        """Take a signed line that was judged; None when it is corrupt. Expects the lock."""
+        cover = None if cover is None else self._covers.take(cover, link)
+        if cover is None:
+            corrupt.append(line)
+        else:
+            self._covers.came(cover, link)
+        return cover
 
     def _seen_of(self, key: bytes) -> Intervals:
         """The numbers seen of a run. Expects the lock."""
         run = self._runs.get(key)
         return Intervals() if run is None else run.seen
 
-    def _cover_of(self, message: wire.Gossip, digest: bytes, line: bytes,
+    def _cover_of(self, message: wire.Gossip, digest: bytes, line: bytes, last: Cover | None,
                   fresh: Fresh) -> Cover | None:
-        """The cover of a message whose line is not held. None when the line is corrupt, because no
-        cover speaks of it, or one names another hash; or when it is old. Expects the lock."""
-        cover = self._covers.cover_of(message.run, message.number)
-        if cover is not None and cover.hash_of(message.number) == digest[:wire.HASH_SIZE]:
-            return cover
-        if cover is None and message.number in self._seen_of(message.run):
-            self._old += 1
+        """The cover of a message whose line is not held: the last that came on its link, or any
+        that is kept. None when the line is corrupt, because no cover speaks of it, or one names
+        another hash; or when it is old. Expects the lock."""
+        named, run, number = digest[:wire.HASH_SIZE], message.run, message.number
+        if last is not None and last.run == run and last.hash_of(number) == named:
+            cover = self._covers.keep(last)
         else:
-            fresh.corrupt.append(line)
-        return None
+            cover = self._covers.cover_of(run, number)
+            if cover is not None and cover.hash_of(number) != named:
+                fresh.corrupt.append(line)
+                return None
+            if cover is None and number not in self._seen_of(run):
+                fresh.corrupt.append(line)
+        if cover is None:
+            self._old += 1
+        return cover
 
     def count(self) -> int:
         """How many texts are held."""
@@ -200,12 +258,12 @@ class MessageList:
         return lacking
 
     def texts(self, entries, limit: int):
-        """Return (the wanted lines that are held, in number order, behind the signed lines that
-        cover them; the wanted numbers that are known, but no longer held).
+        """Return (the wanted lines that are held, in number order but for those of one cover, which
+        stand together behind it; the wanted numbers that are known, but no longer held).
 
         Stops after about `limit` bytes; later numbers are in neither.
         """
-        lines, gone, size = [], [], 0
+        lines, gone, size, covers = [], [], 0, set()
         with self._lock:
             for key, ranges in entries:
                 run = self._runs.get(key) or Run(key)
@@ -218,6 +276,10 @@ class MessageList:
                             gone.append((key, known.common([(first, number - 1)])))
                         lines.append(self._texts[run.held[number]])
                         size += len(lines[-1]) + 1
+                        cover = self._lines[lines[-1]]
+                        if cover is not None and cover not in covers:
+                            covers.add(cover)
+                            size += len(cover.line) + 1
                         first = number + 1
                     if first <= last:
                         gone.append((key, known.common([(first, last)])))

@@ -42,12 +42,13 @@ class Telling(NamedTuple):
 class _Rumor:
     """A message that is being told."""
 
-    __slots__ = ("key", "line", "cover", "known", "asked", "open", "stopped")
+    __slots__ = ("key", "line", "cover", "size", "known", "asked", "open", "stopped")
 
-    def __init__(self, key: Key, line: bytes, source, cover: bytes | None):
+    def __init__(self, key: Key, line: bytes, source, cover: bytes | None, size: int):
         self.key = key
         self.line = line
         self.cover = cover  # the signed line that covers it, where gossip is signed
+        self.size = size  # bytes that it takes
         self.known = {source}  # links to neighbours that have it
         self.asked = set()  # links to neighbours that were told it, or are to be
         self.open = 0  # to how many links it is being told
@@ -60,7 +61,7 @@ class _Unanswered(NamedTuple):
     rumor: _Rumor
     at: float  # when it was told
     tries: int  # how often it was told so far
-    charge: int  # bytes of the window that it takes
+    charge: int  # bytes of the window that it takes, with the signed line that it brought
 
 
 class _Channel:
@@ -86,7 +87,7 @@ class Rumors:
         self._rng = rng
         self._lock = threading.Lock()  # guards everything below
         self._hot: collections.OrderedDict[Key, _Rumor] = collections.OrderedDict()
-        self._bytes = 0  # of their lines
+        self._bytes = 0  # that they take
         self._ready: list[_Rumor] = []  # a neighbour to tell is to be found for these
         self._channels: dict[object, _Channel] = {}
         self._queued: dict[object, _Channel] = {}  # the channels whose queue is not empty
@@ -97,9 +98,13 @@ class Rumors:
         """Begin to tell new messages; the neighbour `source` has them. `covers` are the signed
         lines that cover each of them, where gossip is signed."""
         with self._lock:
+            before = None
             for (key, line), cover in itertools.zip_longest(messages, covers):
-                rumor = self._hot[key] = _Rumor(key, line, source, cover)
-                self._bytes += len(line)
+                size = len(line)
+                if cover is not None and cover is not before:  # one cover serves those behind it
+                    size, before = size + len(cover), cover
+                rumor = self._hot[key] = _Rumor(key, line, source, cover, size)
+                self._bytes += size
                 self._ready.append(rumor)
             while len(self._hot) > HOT_LIMIT or self._bytes > HOT_BYTES:
                 self._stop(next(iter(self._hot.values())))
@@ -222,20 +227,23 @@ class Rumors:
         rumor.asked.add(link)
         rumor.open += 1
         channel.queue.append(rumor)
-        channel.queued += len(rumor.line)
+        channel.queued += rumor.size
         self._queued[link] = channel
 
     def _take(self, tellings: dict, now: float) -> None:
         """Move rumors from the queues to the tellings, as far as the windows have room."""
         for link, channel in list(self._queued.items()):
-            batch = tellings.setdefault(link, [])
+            batch, covers = tellings.setdefault(link, []), {None}
             while channel.queue and channel.used < self._telling.window:
                 rumor = channel.queue.popleft()
-                channel.queued -= len(rumor.line)
+                channel.queued -= rumor.size
                 if link in rumor.known:
                     self._closed(rumor)
                     continue
                 charge = len(rumor.line) + (0 if batch else SEND_CHARGE)
+                if rumor.cover not in covers:
+                    covers.add(rumor.cover)
+                    charge += len(rumor.cover)
                 channel.used += charge
                 channel.unanswered[rumor.key] = _Unanswered(rumor, now, 1, charge)
                 batch.append(rumor)
@@ -296,11 +304,11 @@ class Rumors:
         """Tell a rumor to no further link."""
         rumor.stopped = True
         if self._hot.pop(rumor.key, None) is not None:
-            self._bytes -= len(rumor.line)
+            self._bytes -= rumor.size
 
 
 def _lines_of(rumors) -> list[bytes]:
-    """The lines of rumors, behind the signed lines that cover them."""
+    """The lines of rumors, those of one cover together behind it."""
     return covered([rumor.line for rumor in rumors],
                    [rumor.cover for rumor in rumors if rumor.cover is not None])
 

@@ -124,16 +124,16 @@ class Spreading:
     # What comes from neighbours.
 
     def take(self, link, lines: list[bytes]) -> None:
-        """Take gossip lines that a neighbour has sent; WireError for the first invalid one."""
+        """Take gossip lines that a neighbour has sent; WireError for the first invalid one. Among
+        corrupt lines no rumor is answered: not all were read."""
         rumors = [wire.gossip_part(line) for line in lines if line.startswith(wire.RUMOR)]
         if rumors:
             lines = [wire.gossip_part(line) if line.startswith(wire.RUMOR) else line
                      for line in lines]
-        fresh = self.messages.add(lines)
+        fresh = self.messages.add(lines, link=link)
         if fresh.corrupt:
             self._write_corrupt(link, fresh.corrupt)
-            rumors = [line for line in rumors if line not in fresh.corrupt]
-        if rumors and fresh.fault is None:
+        elif rumors and fresh.fault is None:
             self._answer(link, rumors, fresh.lines)
         if fresh.lines:
             head = f"received:{link.peer}:"

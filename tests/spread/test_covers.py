@@ -1,6 +1,7 @@
 """Covers: what a peer takes where gossip is signed, and what it calls corrupt."""
 
 import hashlib
+import threading
 
 import pytest
 
@@ -9,7 +10,7 @@ from gossip.settings import Settings
 from gossip.signing.signed_lines import Signer
 from gossip.spread.covers import WAITING_LIMIT, Covers
 from gossip.spread.message_list import MessageList
-from tests.tools.fakes import peer
+from tests.tools.fakes import FakeLink, peer
 
 ORIGIN = peer(5001)
 
@@ -93,13 +94,13 @@ def test_a_message_whose_text_and_cover_are_gone_is_old_and_not_corrupt(signer):
         assert fresh.lines == [] and fresh.corrupt == []
 
 
-def test_an_answer_has_the_covers_of_its_lines_before_them(signer):
+def test_an_answer_has_the_lines_of_each_cover_behind_it(signer):
     messages = message_list()
     (first, early), (second, late) = said(signer, 1, 2), said(signer, 3, 2)
     messages.add([*first, *early, *second, *late])
     run = f"{ORIGIN}:{signer.start}".encode()
     lines, _ = messages.texts([(run, [(2, 4)])], 1 << 20)
-    assert lines == [*first, *second, early[1], *late]
+    assert lines == [*first, early[1], *second, *late]
 
 
 def test_covers_count_in_the_bytes_that_are_held_and_go_with_their_texts(signer):
@@ -110,15 +111,138 @@ def test_covers_count_in_the_bytes_that_are_held_and_go_with_their_texts(signer)
     assert messages.count() == 1
 
 
-def test_only_so_many_covers_wait_for_their_messages(signer):
-    covers = Covers(lambda signed: True)
-    run = f"{ORIGIN}:{signer.start}".encode()
+class Neighbour(FakeLink):
+    """A link to the peer with this port."""
 
-    def line(number):
-        head = wire.signed_head(run, number, bytes(32), bytes(16))
-        return wire.signed(head, bytes(64))
-    nothing = MessageList(Settings())._seen_of
-    for number in range(1, WAITING_LIMIT + 11):
-        covers.take(line(number), nothing)
-    assert covers.cover_of(run, 10) is None and covers.cover_of(run, 11) is not None
-    assert covers.unknown([line(10), line(11)]) == [line(10)]
+    def __init__(self, port):
+        self.peer = peer(port)
+
+
+def test_only_so_many_covers_wait_for_their_messages(signer):
+    messages = message_list()
+    said_alone = [said(signer, number, 1) for number in range(1, WAITING_LIMIT + 3)]
+    covers, lines = [cover for [cover], _ in said_alone], [line for _, [line] in said_alone]
+    assert messages.add([*covers, *lines]).corrupt == lines[:2]
+    assert messages.unknown(covers[2:3]) == [] and messages.unknown(covers[:1]) == covers[:1]
+
+
+def test_others_cannot_push_out_the_cover_that_came_last_on_a_link(signer):
+    messages, honest, hostile = message_list(), Neighbour(5002), Neighbour(5003)
+    covers, lines = said(signer, 1, 2)
+    messages.add([*covers, lines[0]], link=honest)
+    covers, lines = said(signer, 3, 2)
+    messages.add(covers, link=honest)
+    for number in range(10, WAITING_LIMIT + 10):
+        messages.add(said(signer, number, 1)[0], link=hostile)
+    fresh = messages.add(lines, link=honest)
+    assert fresh.lines == lines and fresh.corrupt == []
+
+
+def test_a_cover_whose_texts_were_evicted_speaks_for_the_rest_of_its_lines(signer):
+    messages, one, other = message_list(cache_size=2), Neighbour(5002), Neighbour(5003)
+    (covers, lines), (others, other_lines) = said(signer, 1, 4), said(signer, 5, 2)
+    messages.add([*covers, *lines[:2]], link=one)
+    assert messages.unknown(covers, link=other) == []  # held, so it is not looked at
+    messages.add([*others, *other_lines], link=Neighbour(5004))
+    for link in one, other:
+        fresh = messages.add(messages.unknown(lines[2:], link), link=link)
+        assert fresh.corrupt == []
+    assert messages.count() == 2
+
+
+def test_a_cover_that_is_dropped_between_two_looks_still_speaks_for_its_lines(signer):
+    messages, link = message_list(cache_size=1), Neighbour(5002)
+    (covers, lines), (others, other_lines) = said(signer, 1, 2), said(signer, 3, 1)
+    messages.add([*covers, lines[0]])
+    unknown = messages.unknown([*covers, *lines], link)
+    messages.add([*others, *other_lines])
+    fresh = messages.add(unknown, link=link)
+    assert fresh.lines == lines[1:] and fresh.corrupt == []
+
+
+def test_a_cover_that_was_old_unchecked_lets_nothing_in_when_its_run_is_forgotten(signer):
+    messages, link = message_list(runs_kept=2, cache_size=1), Neighbour(5002)
+    forged = gossip(signer, 1, "forged")
+    head = wire.signed_head(f"{ORIGIN}:{signer.start}".encode(), 1, bytes(32),
+                            hashlib.sha256(forged).digest()[:16])
+    covers, lines = said(signer, 1, 1)
+    messages.add([*covers, *lines])
+    for port in 5008, 5009:  # the first has the text evicted, the second the run forgotten
+        other = Signer(peer(port), bytes(32))
+        line = wire.gossip("1700000000.000000", peer(port), other.start, 1, "x")
+        cover = other.cover(1, [hashlib.sha256(line).digest()])
+        assert messages.add([*cover, line]).lines == [line]
+        messages.add([wire.signed(head, bytes(64))] if port == 5008 else [forged], link=link)
+        assert messages.latest(9) == [line]
+
+
+def test_who_relays_what_contradicts_is_not_blamed_but_its_origin_is(signer):
+    first, lines = said(signer, 1, 2)
+    other, other_lines = said(signer, 2, 2, text="other")
+    for port, blamed in (5002, []), (ORIGIN.port, [*other, *other_lines]):
+        messages = message_list()
+        messages.add([*first, *lines])
+        fresh = messages.add([*other, *other_lines], link=Neighbour(port))
+        assert fresh.lines == [] and fresh.corrupt == blamed
+
+
+def test_a_relayed_contradiction_needs_a_good_signature(signer):
+    messages = message_list()
+    first, lines = said(signer, 1, 1)
+    other, other_lines = said(signer, 1, 1, text="other")
+    forged = other[0][:-4] + b"AAAA"
+    messages.add([*first, *lines])
+    fresh = messages.add([forged, *other_lines], link=Neighbour(5002))
+    assert fresh.corrupt == [forged, *other_lines]
+
+
+def test_after_as_many_corrupt_lines_as_end_the_link_nothing_more_is_looked_at(signer):
+    checks = []
+    messages = MessageList(Settings(corrupt_limit=3), b"", Covers(
+        lambda signed: checks.append(signed) or Signer.is_genuine(signed)))
+    covers, lines = said(signer, 1, 1)
+    bad = [said(signer, number, 1)[0][0][:-4] + b"AAAA" for number in range(2, 9)]
+    fresh = messages.add([*covers, *bad, *lines])
+    assert fresh.corrupt == bad[:3] and fresh.lines == [] and len(checks) == 4
+
+
+def test_signatures_are_checked_while_others_can_use_the_list(signer):
+    seen = []
+    messages = MessageList(Settings(), b"", Covers(
+        lambda signed: seen.append(messages._lock.locked()) or True))
+    covers, lines = said(signer, 1, 1)
+    messages.add([*covers, *lines])
+    assert seen == [False]
+
+
+def test_of_readers_to_which_the_same_line_comes_together_one_checks_it(signer):
+    covers, lines = said(signer, 1, 1)
+    checks = []
+
+    def is_genuine(signed):
+        checks.append(signed)
+        if len(checks) == 1:
+            other.start()
+            other.join(0.2)  # it cannot end meanwhile; if it could, it would have checked, too
+        return True
+    messages = MessageList(Settings(), b"", Covers(is_genuine))
+    other = threading.Thread(target=messages.add, args=([*covers, *lines],))
+    messages.add([*covers, *lines])
+    other.join(10)
+    assert len(checks) == 1 and messages.count() == 1
+
+
+@pytest.mark.parametrize("size,times", [(1, 1_500), (512, 60)])
+def test_a_portion_is_read_without_blame_however_it_was_said_and_stays_small(size, times, signer):
+    full, lacking, link = message_list(), message_list(), Neighbour(5002)
+    run, last = f"{ORIGIN}:{signer.start}".encode(), size * times
+    for first in range(1, last, size):
+        covers, lines = said(signer, first, size)
+        full.add([*covers, lines[0]], made_here=True)
+    while lacking.count() < full.count():
+        want = lacking.lacking([(run, [(1, last)])], ask_again=True)
+        portion, _ = full.texts(want, 256 << 10)
+        assert sum(map(len, portion)) < (256 << 10) + 12_000
+        for at in range(0, len(portion), 100):
+            part = lacking.unknown(portion[at:at + 100], link)
+            assert lacking.add(part, link=link).corrupt == []

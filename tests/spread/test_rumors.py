@@ -236,3 +236,14 @@ def test_rumors_alone_reach_nearly_everyone_with_far_fewer_sendings_than_floodin
         flooded += sum(map(len, links.values())) - 39  # to all but the source
     assert reached / (60 * 39) > 0.97
     assert sent / reached < 6 < 10 < flooded / (60 * 39)
+
+
+def test_signed_lines_take_room_in_the_window_and_stand_before_what_they_cover():
+    rumors = Rumors(ONE._replace(window=5_000), random.Random(1))
+    covers = [b"signed:%d:" % number + bytes(3_000) for number in (1, 2, 3)]
+    rumors.add(messages(1, 2, 3, 4), None, [covers[0], covers[1], covers[0], covers[2]])
+    [(_, lines)] = rumors.turn(["a"], 0.0)
+    assert lines == [covers[0], b"line 1", covers[1], b"line 2"]
+    rumors.answered("a", named(1, 2), knew=False)
+    [(_, lines)] = rumors.turn(["a"], 0.0)
+    assert lines == [covers[0], b"line 3", covers[2], b"line 4"]
