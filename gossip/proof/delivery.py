@@ -95,8 +95,8 @@ def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -
         if (all(holder.last <= run.first for holder in holders)
                 or newer >= run.setting("cache-size") or not run.setting("antientropy-interval")):
             return True
-    if not proof.has_ended(run):
-        return False
+    if not proof.has_ended(run):  # a neighbour that wrote no line since may have ended before
+        return run.first_linked is not None and run.last < made
     end = proof.company.end_of(run)
     if run.woke is not None and made < run.woke and end - run.woke < _two_rounds(run):
         return True

@@ -44,6 +44,7 @@ def test_a_schedule_that_once_found_something_holds(name):
     assert faults_of(KEPT[name]) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mistake", mistakes.BY_CHANCE, ids=lambda mistake: mistake.__name__)
 def test_a_planted_mistake_is_found_within_a_hundred_schedules(mistake, monkeypatch):
     mistake(monkeypatch)

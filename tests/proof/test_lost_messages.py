@@ -478,3 +478,17 @@ def test_messages_have_to_travel_where_not_all_are_neighbours(tmp_path, linked, 
         70 5001 asks 5002
         70 5002 asks 5001
     """, story) is healthy
+
+
+@pytest.mark.parametrize("last, healthy", [(8, True), (10, False)])
+def test_who_wrote_nothing_since_a_message_may_have_ended_before_it(tmp_path, last, healthy):
+    assert holds(tmp_path, f"""
+        0.5 8080 starts
+        0.5 5001 starts
+        0.5 5002 starts
+        1.0 5001 links 5002
+        2.0 5001 asks 5002 until 8
+        2.0 5002 asks 5001 until {last}
+        8.5 5001 says 1
+        9.5 5001 asks 5002
+    """) is healthy

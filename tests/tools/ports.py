@@ -7,14 +7,15 @@ import socket
 
 from gossip.addresses import Address, address_of
 
-FIRST_PORT = 10_000 + 10_000 * int(os.environ.get("TEST_SLOT", 0))  # below the ephemeral ones
-_ports = itertools.count(random.randrange(10_000))
+PORTS = 7_000  # of each of the pytests that run at the same time, all below the ephemeral ones
+FIRST_PORT = 10_000 + PORTS * int(os.environ.get("TEST_SLOT", 0))
+_ports = itertools.count(random.randrange(PORTS))
 
 
 def free_port() -> int:
     """A port that nobody listens on, another one at every call."""
     for number in _ports:
-        port = FIRST_PORT + number % 10_000
+        port = FIRST_PORT + number % PORTS
         with socket.socket() as sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
