@@ -2,12 +2,13 @@
 
 Read top to bottom: what may be said on which link and who answers it, the threads of a peer, the
 gossip generator, the liveness round and the dead report, membership, leaving, and an `on_<kind>`
-method for every kind of line (gossip/wire/) that is answered here and not by a part. The three
+method for every kind of line (gossip/wire/) that is answered here and not by a part. The four
 parts never know one another; this file is where they meet:
 
     linking     how links to neighbours begin and end         gossip/overlay/linking.py
     joining     registering with seeds, asking for lists      gossip/seeds/joining.py
     spreading   how a message reaches everyone, once          gossip/spread/spreading.py
+    confirming  which runs are genuine, if gossip is signed   gossip/signing/confirming.py
 
 Threads: "listener" accepts connections and a "link reader" per connection reads its lines (both in
 gossip/net/live_world.py); all others but probes stand in `start_threads`, with what they call.
@@ -29,21 +30,27 @@ import random
 from gossip import wire
 from gossip.addresses import Address
 from gossip.liveness.rounds import Liveness
+from gossip.node.counters import Budget
 from gossip.node.link import Link
 from gossip.node.node import WAITING, Node
 from gossip.node.output_file import OutputFile
+from gossip.node.probe import Probe
 from gossip.node.world import NEVER
 from gossip.overlay.farewell import Farewell
 from gossip.overlay.linking import CHECKED, DIALLED, NEIGHBOUR, Linking
+from gossip.overlay.shut_out import ShutOut
 from gossip.programs.peer_program import peer_main
 from gossip.seeds.joining import SEED, Joining
 from gossip.settings import Settings
+from gossip.signing.confirming import ASKED, Confirming
 from gossip.signing.signed_lines import new_signer
 from gossip.spread.origin import portions
 from gossip.spread.spreading import Spreading, in_batches
 
 SHORTEST_WAIT = 0.02  # seconds at least between two turns of membership
 LATE = 0.5  # seconds; a round that is later than this, and than half an interval, counts no miss
+PROOFS = 50  # in a second that are made for those who ask for a sign of life
+DENIED = 16, 60.0  # false runs, within seconds, after which a neighbour's new ones do not count
 ROOM_LOOK = 0.25  # seconds until the generator tries again when a neighbour has too much to read
 
 
@@ -58,11 +65,13 @@ class Peer(Node):
         NEIGHBOUR: {"liveness_request", "liveness_reply", "status", "leave", "refused",
                     "ask_known_peers", "known_peers"},
         SEED: {"registered", "registration_refused", "peer_list", "dead_node"},
+        ASKED: {"runs"},
     }
     ANSWERED_BY = {
         "connect": "linking", "accepted": "linking", "refused": "linking", "leave": "linking",
         "ask_known_peers": "linking", "known_peers": "linking", "peer_list": "linking",
         "registered": "joining", "registration_refused": "joining", "status": "spreading",
+        "runs": "confirming",
     }
 
     def __init__(self, address: Address, seeds: list[Address], settings: Settings,
@@ -72,12 +81,17 @@ class Peer(Node):
         self.leaving: Farewell | None = None  # set once, by `quit`
         self.linking = Linking(self)
         self.neighbours, self.peer_list = self.linking.neighbours, self.linking.peer_list
-        self.joining = Joining(self, seeds)
         signer = new_signer(address, rng) if settings.sign else None
-        self.spreading = Spreading(self, self.neighbours.links, signer=signer)
+        self.confirming = Confirming(self, seeds, signer, ShutOut(*DENIED), Budget(PROOFS))
+        self.joining = Joining(self, seeds, self.confirming.registration)
+        self.spreading = Spreading(self, self.neighbours.links, signer=signer, runs=self.confirming,
+                                   on_corrupt=self.linking.corrupt)
         self.messages = self.spreading.messages
         self.liveness = Liveness(settings.liveness_misses,
                                  self.neighbours.capacity + settings.spare_links)
+        # One part or the world tells this node, another part hears it.
+        self.listed, self.on_probed = self.confirming.ask_ahead, self.confirming.on_probed
+        self.settled, self.unlinked = self.spreading.settled, self.liveness.forget
         self._generated = 0  # messages so far; only the generator's thread uses it
         self._round_due: float | None = None  # when the next round is due; only the rounds use it
 
@@ -196,8 +210,11 @@ class Peer(Node):
     # What the world and linking tell of links.
 
     def on_up(self, link: Link) -> None:
-        """A peer or a seed that was dialled is connected: introduce this peer."""
-        link.send((wire.register if link.role == SEED else wire.connect)(self.address))
+        """A peer or a seed that was dialled is connected."""
+        self._part(link).on_up(link)
+
+    def _part(self, link: Link):
+        return getattr(self, {SEED: "joining", ASKED: "confirming"}.get(link.role, "linking"))
 
     def met(self, link: Link, serial: int) -> None:
         """Another peer and this one are neighbours now; `serial` grows with every new link."""
@@ -219,10 +236,6 @@ class Peer(Node):
         if not self.has_seed():
             self.joining.hurry()  # no seed will tell of others; neighbours may
 
-    def unlinked(self, peer: Address, link: Link | None) -> bool:
-        """A link (None: one that broke before) has ended for good; was the peer counted?"""
-        return self.liveness.forget(peer, link)
-
     def has_seed(self) -> bool:
         """Whether this peer is registered with a seed."""
         return bool(self.joining.links())
@@ -236,9 +249,7 @@ class Peer(Node):
         if not self.stopping:
             if link.role == SEED:
                 self.peer_list.seed_lost(link.peer)
-                self.joining.on_end(link)
-            else:
-                self.linking.on_end(link)
+            self._part(link).on_end(link)
         self.spreading.on_end(link)
 
     # What others say.
@@ -262,12 +273,11 @@ class Peer(Node):
             raise wire.WireError("'gmessage' is expected from neighbours only")
         self.spreading.take(link, lines)
 
-    def on_corrupt(self, link: Link, count: int) -> None:
-        """So many lines of a neighbour were corrupt, where gossip is signed."""
-        self.linking.corrupt(link, count)
-
     def on_liveness_request(self, link: Link, message: wire.LivenessRequest) -> None:
-        link.send(wire.liveness_reply(message, self.address), urgent=True)
+        reply = wire.liveness_reply(message, self.address)
+        if link.role == WAITING:
+            reply = self.confirming.proof_of_life(reply) + reply
+        link.send(reply, urgent=True)
 
     def on_liveness_reply(self, link: Link, message: wire.LivenessReply) -> None:
         if message.asker != self.address or message.replier != link.peer:

@@ -31,6 +31,7 @@ from gossip.programs.seed_program import seed_main
 from gossip.seeds.registry import Registry
 from gossip.seeds.relays import Relays
 from gossip.settings import Settings
+from gossip.signing.vouching import PROBES, Vouching
 
 # Roles of a connection, as this seed sees the other end.
 REGISTERED = "a registered peer"
@@ -47,9 +48,10 @@ class Seed(Node):
 
     kind = "seed"
     ALLOWED = {
-        WAITING: {"register", "ask_peer_list", "dead_node", "leave"},
-        REGISTERED: {"register", "ask_peer_list", "dead_node", "leave"},
+        WAITING: {"register", "ask_peer_list", "dead_node", "leave", "proof", "runs"},
+        REGISTERED: {"register", "ask_peer_list", "dead_node", "leave", "proof", "runs"},
     }
+    ANSWERED_BY = {"proof": "vouching", "runs": "vouching"}
 
     def __init__(self, address: Address, seeds: list[Address], settings: Settings,
                  output: OutputFile, world, rng: random.Random | None = None):
@@ -60,6 +62,9 @@ class Seed(Node):
         self.registry = Registry(settings)
         self.prober = Prober(self.probe, settings.probe_tries, settings.probes_at_once)
         self.relays = Relays(self.others)
+        self.vouching = Vouching(self, functools.partial(self.prober.ask, lane=LAST),
+                                 Budget(PROBES))
+        self.on_probed = self.vouching.on_probed
         self._reports = Budget(REPORTS_READ)
         self._verifying_lock = threading.Lock()  # guards _verifying
         self._verifying: dict[Link, Address] = {}  # newcomers that wait for the verdict
@@ -113,9 +118,9 @@ class Seed(Node):
             self._verifying.pop(link, None)
         if link.ended:
             return
-        if not alive:
-            self._refuse(link, address, f"no Liveness Reply from {address}" if alive is False
-                         else "too busy to find out whether you answer, try again")
+        fault = self._fault_of(link, address, alive)
+        if fault is not None:
+            self._refuse(link, address, fault)
             if link.role == WAITING:
                 self.await_introduction(link)
             return
@@ -127,6 +132,14 @@ class Seed(Node):
         link.send(wire.REGISTERED)
         if link.ended:  # before it had its role, so that `on_end` did not know it
             self._connection_lost(link)
+
+    def _fault_of(self, link: Link, address: Address, alive: bool | None) -> str | None:
+        """Why an address that was probed is not registered on this link; None: it is."""
+        if alive:
+            return self.vouching.fault_of(link, address)
+        if alive is False:
+            return f"no Liveness Reply from {address}"
+        return "too busy to find out whether you answer, try again"
 
     # The peer list.
 

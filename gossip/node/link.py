@@ -27,6 +27,7 @@ class Link:
         self.remote = ""  # IP:PORT of the connection itself
         self.remote_ip = ""
         self.probe = None  # the Probe that this link was made for, if it was
+        self.proof = None  # the Proof that came last, for the line behind it; for the reader alone
         self.answered = 0.0  # when `ask_known_peers` was answered last; for the reader alone
         self.heard = 0.0  # when bytes came last
         self.lacked = False  # it was not connected, because this machine is short of something

@@ -162,6 +162,7 @@ class Node:
         if link.probe is None:
             self.on_end(link)
         elif not self.stopping:
+            self.on_probed(link.probe)
             link.probe.verdict(link.probe.alive)
 
     # Links.
@@ -259,6 +260,9 @@ class Node:
         part = self.ANSWERED_BY.get(message.kind)
         answers = self if part is None else getattr(self, part)
         getattr(answers, "on_" + message.kind)(link, message)
+
+    def on_probed(self, probe: Probe) -> None:
+        """A probe is over; its verdict is called next."""
 
     def on_end(self, link: Link) -> None:
         """A link has ended; `link.reason` tells why."""

@@ -9,18 +9,29 @@ from gossip.addresses import Address
 
 class Probe:
     """One question: does `address` answer? `verdict(alive)` is called when that is known: True,
-    False, or None when this machine had no descriptor or port left to ask."""
+    False, or None when this machine had no descriptor or port left to ask. `proof` is the proof
+    that stood before the reply, if one did, of the text `proved`."""
 
-    __slots__ = ("request", "verdict", "alive", "_reply")
+    __slots__ = ("address", "request", "proved", "verdict", "alive", "proof", "_reply")
 
     def __init__(self, own: Address, address: Address, time: str, verdict):
+        request = wire.LivenessRequest(time, own)
+        self.address = address
         self.request = wire.liveness_request(time, own)
+        self.proved = wire.liveness_reply(request, address).decode().rstrip("\n")
         self.verdict = verdict
         self.alive: bool | None = False
+        self.proof: wire.Proof | None = None
         self._reply = wire.LivenessReply(time, own, address)
 
     def heard(self, lines: list[bytes]) -> bool:
         """Look for the reply to exactly this request; answer whether it was among the lines.
         WireError when a line before the reply is not valid."""
-        self.alive = any(wire.parse(line) == self._reply for line in lines)
+        for line in lines:
+            message = wire.parse(line)
+            if message.kind == "proof":
+                self.proof = message
+            elif message == self._reply:
+                self.alive = True
+                break
         return self.alive

@@ -7,8 +7,9 @@ to dial), `peer_list` (all known peers), `link_check` (does the older of two lin
 lives). Link readers and the peer's duties call it.
 
 It calls the node: `met(link, serial)` when two have become neighbours, `lost(peer, link)` when a
-link broke, `unlinked(peer, link)` when one ended for good, and `has_seed()` to ask whether a seed
-can name peers. Gossip is not handled here, and of liveness only the check of a standing link.
+link broke, `unlinked(peer, link)` when one ended for good, `listed(addresses)` when a seed names
+peers, and `has_seed()` to ask whether a seed can. Gossip is not handled here, and of liveness only
+the check of a standing link.
 """
 
 import itertools
@@ -108,6 +109,10 @@ class Linking:
         link = self._node.new_link(DIALLED, peer)
         link.await_line(self._node.now() + self._node.settings.answer_limit)
         self._node.dial(link)
+
+    def on_up(self, link) -> None:
+        """A peer that was dialled is connected: introduce this one."""
+        link.send(wire.connect(self._node.address))
 
     def on_connect(self, link, message: wire.Connect) -> None:
         """A newcomer wants to become a neighbour."""
@@ -298,6 +303,7 @@ class Linking:
             listed = ":".join(address.listed for address in sorted(message.addresses))
             self._node.output.write(f"peer list:{link.peer}:{listed}")
             self._node.membership.hurry()
+            self._node.listed(message.addresses)
 
     def ask_known_peers(self) -> None:
         """Ask a neighbour, if there is one, for the peers that it knows."""

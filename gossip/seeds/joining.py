@@ -16,8 +16,10 @@ SEED = "a seed"  # the role of a link to one
 class Joining:
     """The registrations of one peer."""
 
-    def __init__(self, node, seeds: list[Address]):
+    def __init__(self, node, seeds: list[Address], registration):
+        """`registration(seed)` is what a peer says to be listed by that seed."""
         self._node = node
+        self._registration = registration
         settings = node.settings
         self.registrations = Registrations(seeds, settings, node.rng)
         self._list_cadence = Cadence(settings.retry_first, settings.liveness_interval, node.now())
@@ -61,7 +63,7 @@ class Joining:
         """Repeat `register:` on each registration; a seed that is silent is given up."""
         repeat, silent = self.registrations.next_round()
         for link in repeat:
-            link.send(wire.register(self._node.address))
+            self.on_up(link)
         for link in silent:
             link.close("silent")
 
@@ -72,6 +74,10 @@ class Joining:
             self._node.output.write(f"reported:{seed}:{report.line}")
 
     # Called by the readers of links to seeds.
+
+    def on_up(self, link) -> None:
+        """A seed is connected: ask it to list this peer."""
+        link.send(self._registration(link.peer))
 
     def on_registered(self, link, message: wire.Registered) -> None:
         """A seed has listed this peer: ask for its list now, and soon again."""

@@ -1,8 +1,11 @@
-"""Signed lines, made and judged: a run speaks by the key that its START names.
+"""Signed lines and proofs, made and judged: a run speaks by the key that its START names.
 
 In a network that signs, START is no time but a hash of the address and the key. So whoever has not
 the key cannot speak for the run, and nobody has to be asked about that. Whether a key belongs to
-who listens at the address is another question.
+who listens at the address is another question. A proof answers it: it stands before a line of
+which it is the signature, in answer to a Liveness Request (`Liveness Reply:…`, which repeats the
+time and the asker of the request, so nobody can have heard it before), or when a peer registers
+(`register:IP:PORT to SEEDIP:PORT`, so that no seed can use it at another).
 """
 
 import hashlib
@@ -46,9 +49,25 @@ class Signer:
             lines.append(wire.signed(head, self._key.sign(head)))
         return lines
 
+    def proof(self, text: str) -> bytes:
+        """The line of a proof: this key has signed the text."""
+        return wire.proof(self._key.public, self._key.sign(text.encode()))
+
     @staticmethod
     def is_genuine(signed: wire.Signed) -> bool:
         """Whether the key of a signed line is the one that its START names, and has signed it."""
         address, _, start = signed.run.decode().rpartition(":")
         return (int(start) == start_of(address, signed.key)
                 and check(signed.key, signed.covered, signed.signature))
+
+
+def proven_start(address: Address, proof: wire.Proof, text: str) -> int | None:
+    """The START of the run at this address whose key has signed the text; None without one."""
+    if not check(proof.key, text.encode(), proof.signature):
+        return None
+    return start_of(str(address), proof.key)
+
+
+def registering(address: Address, seed: Address) -> str:
+    """What a peer signs that registers with a seed."""
+    return f"register:{address} to {seed}"

@@ -28,8 +28,10 @@ class AntiEntropy:
     """Compares one peer's message list with those of its neighbours. A neighbour is known by
     its link: any object with `send(data)`."""
 
-    def __init__(self, messages: MessageList, settings: Settings, links, now, rng):
+    def __init__(self, messages: MessageList, settings: Settings, links, now, rng, runs):
+        """`runs` tells which runs are genuine, see Spreading."""
         self._messages = messages
+        self._runs = runs
         self._links = links  # names the links to all neighbours
         self._now = now  # the clock
         self._rng = rng
@@ -37,7 +39,7 @@ class AntiEntropy:
         self._portion = settings.portion
         self._interval = settings.antientropy_interval
         self._due = now() + self._interval * rng.uniform(0.5, 1.0)  # the next comparison
-        self.catch_up = CatchUp(messages, settings.fetch_patience)
+        self.catch_up = CatchUp(messages, settings.fetch_patience, runs.is_known)
         self._turn_is_set = False  # for when the neighbour that was asked counts as silent
         self._lock = threading.Lock()  # guards _compared
         self._compared = weakref.WeakKeyDictionary()  # link -> when it was last told a digest
@@ -100,7 +102,8 @@ class AntiEntropy:
         elif message.verb == "show":
             self._tell(link, False, message.slices[0])
         elif message.verb == "seen":
-            self.catch_up.offered(link, message.entries, message.meeting)
+            for run in self.catch_up.offered(link, message.entries, message.meeting):
+                self._runs.meet(run, link)
             self.fetch()
         elif message.verb == "want":
             self._send_portion(link, message.entries)

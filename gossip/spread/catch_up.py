@@ -19,8 +19,10 @@ WANT_LIMIT = 500  # ranges asked for at once
 class CatchUp:
     """The offers of neighbours: messages that are lacking here, fetched portion by portion."""
 
-    def __init__(self, messages: MessageList, patience: float):
+    def __init__(self, messages: MessageList, patience: float, is_known=lambda run: True):
+        """`is_known(run)` tells whether the messages of a run would be taken."""
         self._messages = messages
+        self._is_known = is_known
         self._patience = patience  # seconds for a portion, before another neighbour is asked
         self._lock = threading.Lock()  # guards everything below
         self._offers: dict[object, dict[bytes, Intervals]] = {}  # link -> run -> numbers
@@ -30,11 +32,14 @@ class CatchUp:
         self._want = []  # the entries it was asked for
         self._ignored = 0  # offers that were cut off
 
-    def offered(self, link, entries, meeting: bool) -> None:
-        """A neighbour tells what it knows: the part that is lacking here is its offer.
+    def offered(self, link, entries, meeting: bool) -> list[bytes]:
+        """A neighbour tells what it knows: the part that is lacking here is its offer. Return the
+        runs in it that are not known to be genuine; their messages are not asked for until they
+        are.
 
-        Older runs come first. When two have just met, numbers that are gone are asked for once
-        more, for the new neighbour may hold the texts.
+        Runs come in the order of their STARTs: the older ones first, or where START is the hash of
+        a key, in any order that two neighbours agree about. When two have just met, numbers that
+        are gone are asked for once more, for the new neighbour may hold the texts.
         """
         lacking = self._messages.lacking(entries, ask_again=meeting)
         lacking.sort(key=_start)
@@ -47,6 +52,14 @@ class CatchUp:
                     break
                 self._sizes[link] = size
                 offer[run] = Intervals(ranges)
+        return [run for run, _ in lacking if not self._is_known(run)]
+
+    def denied(self, run: bytes) -> None:
+        """A run is not genuine: it leaves all offers."""
+        with self._lock:
+            for link, offer in list(self._offers.items()):
+                if offer.pop(run, None) is not None and not offer:
+                    self._drop(link)
 
     def dropped(self) -> dict[str, int]:
         """How often an offer was cut off since the start."""
@@ -105,7 +118,7 @@ class CatchUp:
                 self._drop(link)
         want, room = [], WANT_LIMIT
         for run, ranges in lacking:
-            if room > 0:
+            if room > 0 and self._is_known(run):
                 want.append((run, ranges[:room]))
                 room -= len(ranges)
         return want
@@ -152,5 +165,5 @@ class CatchUp:
 
 
 def _start(entry) -> int:
-    """When the run of an entry began, by its origin's clock."""
+    """The START of the run of an entry."""
     return int(entry[0].rpartition(b":")[2])

@@ -29,20 +29,25 @@ CHECKED_KEPT = 16  # covers that were checked last: other readers may be about t
 
 class Fresh(NamedTuple):
     """The new lines of a batch, in order; the fault at which reading it ended, if any; the signed
-    line that covers each of the new lines, and what is corrupt, where gossip is signed."""
+    line that covers each of the new lines, what is corrupt, and what is good, but of a run that is
+    not known to be genuine: (run, line, the signed line that covers it), where gossip is signed."""
 
     lines: list[bytes]
     shown: list[str]
     fault: wire.WireError | None
     covers: list[bytes]
     corrupt: list[bytes]
+    unknown: list[tuple[bytes, bytes, bytes]]
 
 
 class MessageList:
     """The messages that this peer has seen. `unknown` drops exact repetitions, `add` all others."""
 
-    def __init__(self, settings: Settings, own_run: bytes = b"", covers: Covers | None = None):
+    def __init__(self, settings: Settings, own_run: bytes = b"", covers: Covers | None = None,
+                 is_known=lambda run: True):
+        """`is_known(run)` tells whether a run is genuine, so that its messages are taken."""
         self._settings = settings
+        self._is_known = is_known
         self._covers = covers  # None: nothing is signed
         self._own_run = own_run  # only this peer makes messages of this run
         self._checking = threading.Lock()  # held by the reader that checks a signature; guards:
@@ -73,7 +78,7 @@ class MessageList:
         """Take gossip lines, received on a link or made here; return the new ones, each checked in
         full. A message of one's own run that came from others is forged, and dropped. After so
         many corrupt lines as end the link, the rest is not looked at."""
-        fresh, signs = Fresh([], [], None, [], []), self._covers is not None
+        fresh, signs = Fresh([], [], None, [], [], []), self._covers is not None
         judged = self._judge(lines, made_here) if signs else {}
         with self._lock:
             last = self._covers.last(link) if signs else None
@@ -92,13 +97,17 @@ class MessageList:
                     cover = self._cover_of(message, digest, line, last, fresh) if signs else None
                     if signs and cover is None:
                         continue
+                    if message.run == self._own_run and not made_here:
+                        self._forged += 1
+                        continue
+                    if signs and not made_here and not self._is_known(message.run):
+                        fresh.unknown.append((message.run, line, cover.line))
+                        continue
                     run = self._run(message.run)
                 except wire.WireError as error:
                     fresh = fresh._replace(fault=error)
                     break
-                if message.run == self._own_run and not made_here:
-                    self._forged += 1
-                elif run.seen.add(message.number):
+                if run.seen.add(message.number):
                     self._remember(run, message.number, digest, line, cover)
                     fresh.lines.append(line)
                     fresh.shown.append(message.shown)

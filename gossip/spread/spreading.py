@@ -15,11 +15,12 @@ from gossip.settings import WAYS, Settings
 from gossip.spread.anti_entropy import AntiEntropy
 from gossip.spread.covers import Covers
 from gossip.spread.flood import Flood
-from gossip.spread.message_list import MessageList
+from gossip.spread.message_list import Fresh, MessageList
 from gossip.spread.mongering import Mongering
 from gossip.spread.origin import Origin
 from gossip.spread.rumors import Telling
 from gossip.spread.run import sha256
+from gossip.spread.waiting_lines import WaitingLines
 
 CORRUPT_SHOWN = 500  # characters of a corrupt line in the output file
 ANSWERS = {"took", "knew"}  # verbs of status lines that answer rumors
@@ -60,22 +61,36 @@ def in_batches(lines: list[bytes], signs: bool) -> list[tuple[list[bytes], bool]
     return batches
 
 
+class Trusting:
+    """Where nothing is signed, every run is taken as genuine."""
+
+    def is_known(self, run: bytes) -> bool:
+        return True
+
+
 class Spreading:
     """The messages of one node (which needs an `rng` besides what every Node has). They spread
     over the links that `links()` returns."""
 
-    def __init__(self, node, links, at_once: int = 1, tries: int = 1, signer=None):
-        """`signer` (gossip/signing/signed_lines.py), where gossip is signed, has the `start` of
-        this run, `cover(first, digests)` and `is_genuine(signed)`."""
+    def __init__(self, node, links, at_once: int = 1, tries: int = 1, signer=None, runs=None,
+                 on_corrupt=None):
+        """Where gossip is signed, `signer` (gossip/signing/signed_lines.py) has the `start` of
+        this run, `cover(first, digests)` and `is_genuine(signed)`; `runs` (signing/confirming.py)
+        tells by `is_known(run)` whether a run is genuine, by `meet(run, link)` has that found out,
+        and tells by `is_open(run)` whether it is being found out. Then `settled(run)` is called.
+        `on_corrupt(link, count)` is told of corrupt lines."""
         settings = node.settings
-        self._node = node
+        self._on_corrupt = on_corrupt
         self._signer = signer
+        self._runs = runs or Trusting()
+        self._waiting = WaitingLines()
         start = int(node.time() * 1000) if signer is None else signer.start
         self.origin = Origin(node.address, start)
         own_run = f"{node.address}:{start}".encode()
         covers = None if signer is None else Covers(signer.is_genuine)
-        self.messages = MessageList(settings, own_run, covers)
-        self.anti_entropy = AntiEntropy(self.messages, settings, links, node.now, node.rng)
+        self.messages = MessageList(settings, own_run, covers, self._runs.is_known)
+        self.anti_entropy = AntiEntropy(self.messages, settings, links, node.now, node.rng,
+                                        self._runs)
         self.way = way_of_spreading(settings, links, node.flusher, node.now, node.rng,
                                     at_once, tries)
         self._compares = settings.antientropy_interval > 0  # else nothing is ever compared
@@ -134,18 +149,45 @@ class Spreading:
         if fresh.corrupt:
             self._write_corrupt(link, fresh.corrupt)
         elif rumors and fresh.fault is None:
-            self._answer(link, rumors, fresh.lines)
+            self._answer(link, rumors, [*fresh.lines, *[line for _, line, _ in fresh.unknown]])
+        self._hand_on(link, fresh)
+        if fresh.unknown:
+            self._keep_waiting(link, fresh.unknown)
+        if fresh.fault is not None:
+            raise fresh.fault
+
+    def _hand_on(self, link, fresh: Fresh) -> None:
+        """Write down new lines that a neighbour has brought, and forward them."""
         if fresh.lines:
             head = f"received:{link.peer}:"
             self._output.write(*[head + shown for shown in fresh.shown])
             self.way.forward(fresh.lines, link, fresh.covers)
-        if fresh.fault is not None:
-            raise fresh.fault
+
+    def _keep_waiting(self, link, unknown: list[tuple[bytes, bytes, bytes]]) -> None:
+        """Lines have come of runs that are not known: keep them until it is known whether these are
+        genuine."""
+        met = {run: self._runs.meet(run, link) for run, _, _ in unknown}
+        for run, line, cover in unknown:
+            if met[run]:
+                self._waiting.add(run, line, cover, link)
+        for run in met:
+            if not self._runs.is_open(run):  # it was settled meanwhile
+                self.settled(run)
+
+    def settled(self, run: bytes) -> None:
+        """A run was found to be genuine, then its lines go on as if they came now; or not."""
+        waiting, genuine = self._waiting.take(run), self._runs.is_known(run)
+        if not genuine:
+            self.anti_entropy.catch_up.denied(run)
+            return
+        for link, lines in waiting:
+            self._hand_on(link, self.messages.add(lines))
+        self.anti_entropy.fetch()
 
     def _write_corrupt(self, link, lines: list[bytes]) -> None:
         shown = [line.decode(errors="replace")[:CORRUPT_SHOWN] for line in lines]
         self._output.write(*[f"corrupt:{link.peer}:{text}" for text in shown])
-        self._node.on_corrupt(link, len(lines))
+        self._on_corrupt(link, len(lines))
 
     def _answer(self, link, rumors: list[bytes], fresh: list[bytes]) -> None:
         """Tell a neighbour which of its rumors were new here."""
@@ -179,5 +221,5 @@ class Spreading:
 
     def dropped(self) -> dict[str, int]:
         """What was dropped since the start, and how often."""
-        return {**self.messages.dropped(), **self.anti_entropy.catch_up.dropped(),
-                **self.way.dropped()}
+        return {**self.messages.dropped(), **self._waiting.dropped(),
+                **self.anti_entropy.catch_up.dropped(), **self.way.dropped()}

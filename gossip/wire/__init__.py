@@ -3,8 +3,9 @@
 lines        the lines of the assignment, written and read
 gossip_line  the gossip line: its fields, its prefixes, its key
 signed_line  the line that a run's key has signed, before the gossip lines that it covers
+runs         which runs an address has had: asked, answered, proved
 status       the lines of anti-entropy
-fields       address, time, text; WireError
+fields       address, time, text, bytes; WireError
 
 Pure. Which node may say what, and what follows, is in peer.py and seed.py.
 """
@@ -18,6 +19,7 @@ from gossip.wire.lines import (
     DeadNode, KnownPeers, Leave, LivenessReply, LivenessRequest, PeerList, Refused, Register,
     Registered, RegistrationRefused, accepted, connect, dead_node, is_gossip, known_peers, leave,
     liveness_reply, liveness_request, parse, peer_list, refused, register, registration_refused)
+from gossip.wire.runs import STARTS_LIMIT, Proof, Runs, proof, runs
 from gossip.wire.signed_line import (
     HASH_SIZE, HASHES_LIMIT, KEY_SIZE, SIGNATURE_SIZE, Signed, parse_signed, signed,
     signed_head)

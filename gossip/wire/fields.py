@@ -1,8 +1,9 @@
-"""The fields of a line: address, time, text; and how long a line may be.
+"""The fields of a line: address, time, text, bytes; and how long a line may be.
 
 Pure. A wrong field raises WireError.
 """
 
+import base64
 import functools
 import re
 
@@ -15,6 +16,7 @@ ADDRESS = rb"(" + IP + rb":[1-9][0-9]{0,4})"
 _LISTED = re.compile(IP + rb"#[1-9][0-9]{0,4}")
 _LIST = re.compile(rb"%b(?::%b)*" % (_LISTED.pattern, _LISTED.pattern))
 TIME = rb"([0-9]{1,12}\.[0-9]{6})"
+BASE64 = rb"[A-Za-z0-9_-]"  # a character of it
 
 
 class WireError(ValueError):
@@ -56,3 +58,19 @@ def parse_list(word: bytes, body: bytes) -> frozenset:
 @functools.lru_cache(maxsize=KEPT)
 def _listed(field: bytes) -> Address:
     return address_in(field, "#")
+
+
+def to_base64(data: bytes) -> bytes:
+    """Bytes as a field: base64url without padding."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
+def from_base64(field: bytes) -> bytes:
+    """The bytes of a field; WireError unless it is the canonical spelling of them."""
+    try:
+        data = base64.urlsafe_b64decode(field + b"=" * (-len(field) % 4))
+    except ValueError:
+        raise WireError("not base64url") from None
+    if to_base64(data) != field:
+        raise WireError("base64url in a strange spelling")
+    return data

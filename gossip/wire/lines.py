@@ -12,6 +12,7 @@ from gossip.addresses import Address
 from gossip.wire.fields import (
     ADDRESS, TIME, WireError, address_in, parse_list, text_in)
 from gossip.wire.gossip_line import GOSSIP
+from gossip.wire.runs import parse_proof, parse_runs
 from gossip.wire.status import parse_status
 
 
@@ -199,6 +200,7 @@ _KINDS = {  # first word of a line: (pattern of the rest, its match to a value)
 
 
 _LISTS = {b"peer list": PeerList, b"known peers": KnownPeers}
+_ELSEWHERE = {b"status": parse_status, b"runs": parse_runs, b"proof": parse_proof}
 
 
 def parse(line: bytes):
@@ -212,8 +214,8 @@ def parse(line: bytes):
     word, colon, body = line.partition(b":")
     if colon and word in _LISTS:
         return _LISTS[word](parse_list(word, body))
-    if colon and word == b"status":
-        return parse_status(body)
+    if colon and word in _ELSEWHERE:
+        return _ELSEWHERE[word](body)
     pattern, make = _KINDS.get(word, (None, None))
     if not colon or pattern is None:
         raise WireError(f"unknown line {line[:40]!r}")
@@ -229,4 +231,4 @@ def is_gossip(line: bytes) -> bool:
         return True
     word = line.partition(b":")[0]
     return (b":gmessage:" in line and word not in _KINDS and word not in _LISTS
-            and word != b"status")
+            and word not in _ELSEWHERE)

@@ -8,11 +8,10 @@ base64url without padding, in the one canonical spelling. Pure: whether a signat
 decided here.
 """
 
-import base64
 import re
 from typing import NamedTuple
 
-from gossip.wire.fields import WireError
+from gossip.wire.fields import BASE64, WireError, from_base64, to_base64
 from gossip.wire.gossip_line import NUMBER_LIMIT, RUN, SIGNED, check_run
 
 HASH_SIZE = 16  # bytes of a SHA-256 that name a gossip line
@@ -20,7 +19,7 @@ HASHES_LIMIT = 512  # lines that one signed line speaks of
 KEY_SIZE, SIGNATURE_SIZE = 32, 64  # bytes
 
 _SIGNED = re.compile(SIGNED + rb"(" + RUN + rb"):([1-9][0-9]{0,18}):"
-                     rb"([A-Za-z0-9_-]{43}):([A-Za-z0-9_-]+):([A-Za-z0-9_-]{86})")
+                     rb"(" + BASE64 + rb"{43}):(" + BASE64 + rb"+):(" + BASE64 + rb"{86})")
 
 
 class Signed(NamedTuple):
@@ -41,12 +40,12 @@ class Signed(NamedTuple):
 
 def signed_head(run: bytes, first: int, key: bytes, hashes: bytes) -> bytes:
     """The part of a signed line that the signature covers."""
-    return b":".join([b"signed", run, str(first).encode(), _encode(key), _encode(hashes)])
+    return b":".join([b"signed", run, str(first).encode(), to_base64(key), to_base64(hashes)])
 
 
 def signed(head: bytes, signature: bytes) -> bytes:
     """A signed line, without its `\n`."""
-    return head + b":" + _encode(signature)
+    return head + b":" + to_base64(signature)
 
 
 def parse_signed(line: bytes) -> Signed:
@@ -56,24 +55,9 @@ def parse_signed(line: bytes) -> Signed:
         raise WireError("malformed signed line")
     run, first = match[1], int(match[2])
     check_run(run)
-    found = Signed(run, first, *map(_decode, match.group(3, 4, 5)), line[:match.start(5) - 1])
+    found = Signed(run, first, *map(from_base64, match.group(3, 4, 5)), line[:match.start(5) - 1])
     if len(found.hashes) % HASH_SIZE or found.count() > HASHES_LIMIT:
         raise WireError(f"HASHES are not 1 to {HASHES_LIMIT} hashes of {HASH_SIZE} bytes")
     if first + found.count() - 1 > NUMBER_LIMIT:
         raise WireError("NUMBER is not between 1 and 2^63-1")
     return found
-
-
-def _encode(data: bytes) -> bytes:
-    return base64.urlsafe_b64encode(data).rstrip(b"=")
-
-
-def _decode(field: bytes) -> bytes:
-    """The bytes of a field; WireError unless it is the canonical spelling of them."""
-    try:
-        data = base64.urlsafe_b64decode(field + b"=" * (-len(field) % 4))
-    except ValueError:
-        raise WireError("not base64url") from None
-    if _encode(data) != field:
-        raise WireError("base64url in a strange spelling")
-    return data

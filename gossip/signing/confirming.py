@@ -1,0 +1,215 @@
+"""Confirming: how a peer finds out which runs are genuine, and proves its own. A part of a peer.
+
+The rules are in `known_runs`. A peer asks every configured seed over fresh short connections, many
+questions over each: ahead for every address that a list names, and again for a run that it meets
+and does not know. When too few seeds answer, it dials the address itself and takes the proof.
+Link readers call it.
+
+It calls the node: `settled(run)` when a run is genuine, or was denied.
+"""
+
+import collections
+import functools
+import threading
+
+from gossip import wire
+from gossip.addresses import Address, can_be_dialled, parse_address
+from gossip.signing.known_runs import Key, KnownRuns, Outcome, run_of
+from gossip.signing.signed_lines import Signer, proven_start, registering
+
+ASKED = "a seed that is asked about runs"  # the role of a link to one
+
+ANSWER_LIMIT = 2.0  # seconds for the answers over one connection, connecting included
+QUESTIONS = 500  # that one connection carries
+AHEAD_LIMIT = 10_000  # addresses kept that were asked about ahead
+
+
+class Confirming:
+    """The questions of one peer, and its own proofs. Without a `signer` nothing is signed, asked,
+    or proved."""
+
+    def __init__(self, node, seeds: list[Address], signer: Signer | None, denied, proofs):
+        """`denied` counts the runs that each neighbour brought and nobody confirmed; for its `note`
+        and `has` see ShutOut. Who is in there is not listened to about unknown runs. `proofs` is
+        the Budget of proofs for those who ask for a sign of life."""
+        self._node = node
+        self._seeds = seeds
+        self._signer = signer
+        self._denied = denied
+        self._runs = KnownRuns(seeds)
+        self._proofs = proofs
+        self._registering: dict[Address, bytes] = {}  # seed -> the proof for it
+        self._lock = threading.Lock()  # guards everything below
+        self._ahead: collections.OrderedDict[Address, None] = collections.OrderedDict()
+        # seed -> the questions that wait for the next connection to it
+        self._waiting: dict[Address, dict[Key, None]] = {seed: {} for seed in seeds}
+        # seed -> the questions that its connection carries, by address; None until it is up
+        self._asked: dict[Address, dict[Address, Key] | None] = {}
+
+    # Proofs.
+
+    def proof_of_life(self, reply: bytes) -> bytes:
+        """What stands before a Liveness Reply to somebody who has not introduced himself."""
+        if self._signer is None:
+            return b""
+        if not self._proofs.spend(self._node.now()):
+            self._node.counters.add("proofs of life not made")
+            return b""
+        return self._signer.proof(reply.decode().rstrip("\n"))
+
+    def registration(self, seed: Address) -> bytes:
+        """What a peer says to be listed by a seed."""
+        register = wire.register(self._node.address)
+        if self._signer is None:
+            return register
+        if seed not in self._registering:
+            self._registering[seed] = self._signer.proof(registering(self._node.address, seed))
+        return self._registering[seed] + register
+
+    # What the peer asks.
+
+    def is_known(self, run: bytes) -> bool:
+        """Whether a run is genuine; every run is where nothing is signed."""
+        return self._signer is None or self._runs.is_known(run)
+
+    def is_open(self, run: bytes) -> bool:
+        """Whether it is being found out whether a run is genuine."""
+        return self._runs.is_open(_key(run))
+
+    def meet(self, run: bytes, link) -> bool:
+        """A neighbour has brought a run that is not known. Have it found out whether it is genuine;
+        return whether that is under way. Then `settled` follows."""
+        now = self._node.now()
+        if self._denied.has(link.peer, now):
+            self._node.counters.add("unknown runs of neighbours that brought false ones")
+            return False
+        key = _key(run)
+        opened = self._runs.open(key, link.peer, now)
+        if opened:
+            self._ask([key])
+        elif opened is not None:
+            self._node.counters.add("unknown runs not asked about")
+        return opened is not False
+
+    def ask_ahead(self, addresses) -> None:
+        """Seeds name these peers: ask which runs they have had."""
+        if self._signer is None:
+            return
+        with self._lock:
+            new = sorted(address for address in addresses if address not in self._ahead)
+            keys = [(address, 0) for address in new
+                    if self._runs.open((address, 0), None, self._node.now())]
+            for address, _ in keys:
+                self._ahead[address] = None
+            while len(self._ahead) > AHEAD_LIMIT:
+                self._ahead.popitem(last=False)
+        self._ask(keys)
+
+    def _ask(self, keys: list[Key]) -> None:
+        """Ask every seed."""
+        if not self._seeds:
+            for key in keys:
+                self._act(self._runs.undecided(key))
+            return
+        with self._lock:
+            for waiting in self._waiting.values():
+                waiting.update(dict.fromkeys(keys))
+        for seed in self._seeds:
+            self._connect(seed)
+
+    # Connections to seeds.
+
+    def _connect(self, seed: Address) -> None:
+        """Begin to ask a seed, unless that has begun or there is nothing to ask."""
+        with self._lock:
+            if seed in self._asked or not self._waiting[seed]:
+                return
+            self._asked[seed] = None
+        link = self._node.new_link(ASKED, seed)
+        link.await_line(self._node.now() + ANSWER_LIMIT)
+        self._node.dial(link)
+
+    def on_up(self, link) -> None:
+        """A seed is connected: ask."""
+        questions = self._take(link.peer)
+        link.send(b"".join([wire.runs(address, [start]) for address, start in questions]))
+
+    def _take(self, seed: Address) -> list[Key]:
+        """Have the connection to a seed carry the questions that wait, one of each address."""
+        with self._lock:
+            waiting = self._waiting[seed]
+            asked = self._asked[seed] = {}
+            for key in list(waiting):
+                if len(asked) < QUESTIONS and key[0] not in asked:
+                    asked[key[0]] = key
+                    del waiting[key]
+            return list(asked.values())
+
+    def on_runs(self, link, message: wire.Runs) -> None:
+        """A seed names the runs of an address."""
+        with self._lock:
+            asked = self._asked[link.peer]
+            key = asked.pop(message.address, None)
+            over = not asked
+        if key is None:
+            raise wire.WireError(f"runs of {message.address}, which was not asked")
+        if over:
+            link.close("answered")
+        self._act(self._runs.answer(link.peer, key, message.starts))
+
+    def on_end(self, link) -> None:
+        """The connection to a seed is over: what it has not answered stays unanswered."""
+        seed = link.peer
+        if self._asked[seed] is None:  # it was never up
+            self._take(seed)
+        with self._lock:
+            unanswered = list(self._asked.pop(seed).values())
+        for key in unanswered:
+            self._act(self._runs.answer(seed, key, None))
+        self._connect(seed)
+
+    # What follows.
+
+    def _act(self, outcome: Outcome) -> None:
+        for run in outcome.genuine:
+            self._node.settled(run)
+        if outcome.denied is not None:
+            self._deny(outcome.denied)
+        elif outcome.dial is not None:
+            self._dial(outcome.dial)
+
+    def _dial(self, key: Key) -> None:
+        """Too few seeds have answered: take the word of who listens there."""
+        address = key[0]
+        if address.family == self._node.address.family and can_be_dialled(address):
+            self._node.probe(address, functools.partial(self._dialled, key))
+        else:
+            self._deny(key)
+
+    def on_probed(self, probe) -> None:
+        """A probe is over. A proof that came with the answer tells of a run."""
+        if self._signer is None or not probe.alive or probe.proof is None:
+            return
+        start = proven_start(probe.address, probe.proof, probe.proved)
+        if start is not None:
+            self._act(self._runs.prove((probe.address, start)))
+
+    def _dialled(self, key: Key, alive: bool | None) -> None:
+        """The address was dialled itself."""
+        if self._runs.is_open(key):  # it has not proved this run
+            self._deny(key)
+
+    def _deny(self, key: Key) -> None:
+        """Nobody confirms a run."""
+        now, run = self._node.now(), run_of(key)
+        brought_by = self._runs.deny(key, now)
+        if brought_by is not None:
+            self._denied.note(brought_by, 1, now)
+        self._node.output.write(f"unconfirmed:{run.decode()}")
+        self._node.settled(run)
+
+
+def _key(run: bytes) -> Key:
+    """The question that asks about a run."""
+    address, _, start = run.decode().rpartition(":")
+    return parse_address(address), int(start)

@@ -1,0 +1,154 @@
+"""Known runs: what seeds say about the runs that a peer meets, and which of them it believes.
+
+Rules only; confirming.py carries them out. A signature proves that the key of a run has spoken.
+Whether the key belongs to who listens at the address, seeds have found out by a dial. A seed may
+lie or be silent: a run is genuine when more than half of the configured seeds name it. If no more
+than half have answered, the peer dials the address itself.
+"""
+
+import collections
+import threading
+from typing import NamedTuple
+
+from gossip.addresses import Address
+
+KNOWN_LIMIT = 100_000  # genuine runs kept; of more, the first goes
+OPEN_LIMIT = 1_000  # runs asked about at the same time
+OPEN_OF_ONE = 500  # the same, for runs that one neighbour has brought
+UNCONFIRMED_LIMIT = 10_000  # runs kept that were not confirmed; of more, the first goes
+REST = 15.0  # seconds until such a run is asked about again
+
+Key = tuple[Address, int]  # a question: address and START; START 0 asks for all runs of the address
+
+
+def run_of(key: Key) -> bytes:
+    """The run `IP:PORT:START` that a question is about."""
+    return b"%b:%d" % (str(key[0]).encode(), key[1])
+
+
+class Outcome(NamedTuple):
+    """What follows from an answer: runs that are genuine now, a question that is settled with no,
+    a question for which the address itself is to be dialled."""
+
+    genuine: list[bytes]
+    denied: Key | None = None
+    dial: Key | None = None
+
+
+class _Question:
+    """A question that is open."""
+
+    __slots__ = ("left", "answered", "naming", "brought_by")
+
+    def __init__(self, seeds, brought_by):
+        self.left = set(seeds)  # the seeds that have not answered
+        self.answered = 0  # how many have
+        self.naming = collections.Counter()  # START -> how many of them have named it
+        self.brought_by = brought_by  # the neighbour that named the run first; None without one
+
+
+class KnownRuns:
+    """The runs that are genuine, and the questions that are open, of one peer."""
+
+    def __init__(self, seeds: list[Address]):
+        self._seeds = seeds
+        self._lock = threading.Lock()  # guards everything below
+        self._known: dict[bytes, None] = {}  # in the order in which they were learnt
+        self._open: dict[Key, _Question] = {}
+        self._of_one = collections.Counter()  # neighbour -> open questions that it has brought
+        # run -> from when on it is asked about again
+        self._unconfirmed: collections.OrderedDict[bytes, float] = collections.OrderedDict()
+
+    def is_known(self, run: bytes) -> bool:
+        """Whether a run is genuine. Asked for every new message, so without the lock: a dictionary
+        answers in one step."""
+        return run in self._known
+
+    def is_open(self, key: Key) -> bool:
+        """Whether an answer is awaited."""
+        with self._lock:
+            return key in self._open
+
+    def open(self, key: Key, brought_by: Address | None, now: float) -> bool | None:
+        """Open a question. True: ask the seeds. None: they are being asked. False: not now, as the
+        run was denied lately, or too much is asked."""
+        with self._lock:
+            if key in self._open:
+                return None
+            if (self._unconfirmed.get(run_of(key), now) > now or len(self._open) >= OPEN_LIMIT
+                    or brought_by is not None and self._of_one[brought_by] >= OPEN_OF_ONE):
+                return False
+            self._open[key] = _Question(self._seeds, brought_by)
+            if brought_by is not None:
+                self._of_one[brought_by] += 1
+            return True
+
+    def answer(self, seed: Address, key: Key, starts) -> Outcome:
+        """A seed has answered with the runs that it knows; None: it has not answered in time."""
+        with self._lock:
+            question = self._open.get(key)
+            if question is None or seed not in question.left:
+                return Outcome([])
+            question.left.discard(seed)
+            if starts is not None:
+                question.answered += 1
+                question.naming.update(set(starts))
+            genuine = [run_of((key[0], start)) for start, naming in question.naming.items()
+                       if start and naming > len(self._seeds) // 2]
+            new = [run for run in genuine if self._learn(run)]
+            if run_of(key) in self._known:
+                self._close(key)
+            elif not question.left:
+                return self._decide(key, question, new)
+            return Outcome(new)
+
+    def undecided(self, key: Key) -> Outcome:
+        """There is no seed to ask: decide about a question that was opened."""
+        with self._lock:
+            return self._decide(key, self._open[key], [])
+
+    def _decide(self, key: Key, question: _Question, new: list[bytes]) -> Outcome:
+        """All that can answer have done so. Expects the lock."""
+        if not key[1]:
+            self._close(key)
+            return Outcome(new)
+        if question.answered > len(self._seeds) // 2:
+            return Outcome(new, denied=key)
+        return Outcome(new, dial=key)
+
+    def prove(self, key: Key) -> Outcome:
+        """The run has proved itself at its address."""
+        with self._lock:
+            new = self._learn(run_of(key))
+            self._close(key)
+            return Outcome([run_of(key)] if new else [])
+
+    def deny(self, key: Key, now: float) -> Address | None:
+        """The run is not confirmed. Return the neighbour that has brought it, if it is the first to
+        bring it; an honest one may know more than seeds do, and bring it again and again."""
+        with self._lock:
+            question, run = self._close(key), run_of(key)
+            first = run not in self._unconfirmed
+            self._unconfirmed[run] = now + REST
+            if len(self._unconfirmed) > UNCONFIRMED_LIMIT:
+                self._unconfirmed.popitem(last=False)
+            return question.brought_by if first and question is not None else None
+
+    def _learn(self, run: bytes) -> bool:
+        """A run is genuine; answer whether that is new. Expects the lock."""
+        if run in self._known:
+            return False
+        self._known[run] = None
+        self._unconfirmed.pop(run, None)
+        if len(self._known) > KNOWN_LIMIT:
+            del self._known[next(iter(self._known))]
+        return True
+
+    def _close(self, key: Key) -> _Question | None:
+        """A question is open no longer. Expects the lock."""
+        question = self._open.pop(key, None)
+        if question is not None and question.brought_by is not None:
+            self._of_one[question.brought_by] -= 1
+            if not self._of_one[question.brought_by]:
+                del self._of_one[question.brought_by]
+        return question

@@ -1,0 +1,73 @@
+"""Vouching: how a seed learns which runs an address has had, and tells who asks. A part of a seed.
+
+Every probe of the seed may bring a proof; what was proved is kept in `proven_runs`. A registration
+belongs to a run: only who has the key of the run that listens at an address can register it. So no
+other program on the same host can take a registration over, or say `leave` for it.
+
+Link readers and probes call it.
+"""
+
+from gossip import wire
+from gossip.addresses import Address, can_be_dialled
+from gossip.signing.proven_runs import ProvenRuns
+from gossip.signing.signed_lines import proven_start, registering
+
+PROBES = 100  # in a second, for those who ask about runs
+
+
+class Vouching:
+    """What one seed knows of runs. `ask_prober(address, verdict)` has an address probed; `probes`
+    is the Budget of PROBES for those who ask."""
+
+    def __init__(self, node, ask_prober, probes):
+        self._node = node
+        self._ask_prober = ask_prober
+        self._probes = probes
+        self._proven = ProvenRuns()
+
+    def on_probed(self, probe) -> None:
+        """A probe is over."""
+        if probe.alive:
+            start = (None if probe.proof is None
+                     else proven_start(probe.address, probe.proof, probe.proved))
+            self._proven.probed(probe.address, start)
+
+    # Who registers.
+
+    def on_proof(self, link, message: wire.Proof) -> None:
+        """A proof for the line that comes next."""
+        link.proof = message
+
+    def fault_of(self, link, address: Address) -> str | None:
+        """The reason for which an address that was just probed must not be registered on this link;
+        None without one."""
+        start = self._proven.latest(address)
+        if link.proof is None:
+            return None if start is None else f"{address} signs, and this is not signed with its key"
+        if start is None:
+            return f"{address} has not proved its key, try again"
+        text = registering(address, self._node.address)
+        if proven_start(address, link.proof, text) != start:
+            return f"not signed with the key of {address}"
+        return None
+
+    # Who asks.
+
+    def on_runs(self, link, message: wire.Runs) -> None:
+        """Somebody asks for the runs of an address. One that is not known may be running now: find
+        out first."""
+        if len(message.starts) != 1:
+            raise wire.WireError("one START is expected from who asks about runs")
+        address, start = message.address, message.starts[0]
+        known = self._proven.starts(address)
+        if (start in known or known and not start or not can_be_dialled(address)
+                or address.family != self._node.address.family):
+            self._tell(link, address)
+        elif self._probes.spend(self._node.now()):
+            self._ask_prober(address, lambda alive: self._tell(link, address))
+        else:
+            self._node.counters.add("questions about runs without a probe")
+            self._tell(link, address)
+
+    def _tell(self, link, address: Address) -> None:
+        link.send(wire.runs(address, self._proven.starts(address)))
