@@ -65,8 +65,8 @@ def attacked(net):
     """Two peers that sign, a hand-made neighbour of the first, and a key of its own."""
     peers = linked_net(net, 2, sign=True, corrupt_memory=2.0)
     fake = net.fake()
-    end = net.neighbour(peers[0], fake)
-    return net, peers, fake, end, Signer(fake.address, bytes(32))
+    fake.signer = Signer(fake.address, bytes(32))
+    return net, peers, fake, net.neighbour(peers[0], fake), fake.signer
 
 
 def test_what_a_neighbour_signs_in_its_own_name_is_taken(attacked):

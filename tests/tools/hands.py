@@ -4,6 +4,7 @@ import socket
 import threading
 
 from gossip.addresses import Address
+from gossip.signing.signed_lines import Signer
 
 
 class End:
@@ -52,6 +53,7 @@ class FakePeer:
     def __init__(self, address: Address, answers: bool = True):
         self.address = address
         self.answers = answers
+        self.signer: Signer | None = None  # proves its run, once it is set
         self._listener = socket.create_server(address.dial)
         self._ends: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept)]
@@ -81,7 +83,9 @@ class FakePeer:
     def reply(self, line: str) -> str:
         """The answer to a line, with its end; empty for none."""
         if line.startswith("Liveness Request:"):
-            return f"Liveness Reply:{line[len('Liveness Request:'):]}:{self.address}\n"
+            reply = f"Liveness Reply:{line[len('Liveness Request:'):]}:{self.address}"
+            proof = self.signer.proof(reply).decode() if self.signer else ""
+            return f"{proof}{reply}\n"
         if line.startswith("Connection with Peer:"):
             return f"connection refused:{self.address}:full\n"
         return ""
