@@ -136,7 +136,8 @@ class Seed(Node):
     def _fault_of(self, link: Link, address: Address, alive: bool | None) -> str | None:
         """Why an address that was probed is not registered on this link; None: it is."""
         if alive:
-            return self.vouching.fault_of(link, address)
+            row = self.registry.row(address)
+            return self.vouching.fault_of(link, address, None if row is None else row.link)
         if alive is False:
             return f"no Liveness Reply from {address}"
         return "too busy to find out whether you answer, try again"

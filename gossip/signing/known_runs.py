@@ -92,7 +92,7 @@ class KnownRuns:
             question.left.discard(seed)
             if starts is not None:
                 question.answered += 1
-                question.naming.update(set(starts))
+                question.naming.update(dict.fromkeys(starts, 1))
             genuine = [run_of((key[0], start)) for start, naming in question.naming.items()
                        if start and naming > len(self._seeds) // 2]
             new = [run for run in genuine if self._learn(run)]

@@ -16,8 +16,8 @@ PROBES = 100  # in a second, for those who ask about runs
 
 
 class Vouching:
-    """What one seed knows of runs. `ask_prober(address, verdict)` has an address probed; `probes`
-    is the Budget of PROBES for those who ask."""
+    """What one seed knows of runs. `ask_prober(address, verdict, wanted)` is a Prober's
+    `ask`; `probes` is the Budget of PROBES for those who ask."""
 
     def __init__(self, node, ask_prober, probes):
         self._node = node
@@ -38,12 +38,15 @@ class Vouching:
         """A proof for the line that comes next."""
         link.proof = message
 
-    def fault_of(self, link, address: Address) -> str | None:
+    def fault_of(self, link, address: Address, standing) -> str | None:
         """The reason for which an address that was just probed must not be registered on this link;
-        None without one."""
+        None without one. `standing` is the link of an older registration that stands, if any: one
+        that was proved goes to nobody without a proof, although the address is asked by so many
+        that it has not proved itself now."""
         start = self._proven.latest(address)
         if link.proof is None:
-            return None if start is None else f"{address} signs, and this is not signed with its key"
+            proved = start is not None or standing is not None and standing.proof is not None
+            return f"{address} signs, and this is not signed with its key" if proved else None
         if start is None:
             return f"{address} has not proved its key, try again"
         text = registering(address, self._node.address)
@@ -64,7 +67,8 @@ class Vouching:
                 or address.family != self._node.address.family):
             self._tell(link, address)
         elif self._probes.spend(self._node.now()):
-            self._ask_prober(address, lambda alive: self._tell(link, address))
+            self._ask_prober(address, lambda alive: self._tell(link, address),
+                             wanted=lambda: not link.ended)
         else:
             self._node.counters.add("questions about runs without a probe")
             self._tell(link, address)

@@ -1,0 +1,103 @@
+"""The rules by which a peer believes seeds about runs."""
+
+import pytest
+
+from gossip.signing import known_runs
+from gossip.signing.known_runs import REST, KnownRuns, Outcome, run_of
+from tests.tools.fakes import peer
+
+SEEDS = [peer(1), peer(2), peer(3)]
+ORIGIN, NEIGHBOUR = peer(10), peer(20)
+KEY = ORIGIN, 77
+NOTHING = Outcome([])
+
+
+@pytest.fixture
+def runs():
+    return KnownRuns(SEEDS)
+
+
+def test_a_run_that_more_than_half_of_the_seeds_name_is_genuine(runs):
+    assert runs.open(KEY, NEIGHBOUR, 0.0) is True and runs.is_open(KEY)
+    assert runs.answer(SEEDS[0], KEY, [5, 77]) == NOTHING
+    assert not runs.is_known(run_of(KEY))
+    assert runs.answer(SEEDS[2], KEY, [77]) == Outcome([run_of(KEY)])
+    assert runs.is_known(run_of(KEY)) and not runs.is_open(KEY)
+
+
+def test_one_seed_that_repeats_itself_is_one_seed(runs):
+    runs.open(KEY, NEIGHBOUR, 0.0)
+    for _ in range(3):
+        assert runs.answer(SEEDS[0], KEY, [77, 77]) == NOTHING
+    assert not runs.is_known(run_of(KEY))
+
+
+@pytest.mark.parametrize("lies", [[77], [], None])
+def test_what_one_seed_of_three_says_changes_nothing(runs, lies):
+    runs.open(KEY, NEIGHBOUR, 0.0)
+    assert runs.answer(SEEDS[0], KEY, lies) == NOTHING
+    assert runs.answer(SEEDS[1], KEY, []) == NOTHING
+    assert runs.answer(SEEDS[2], KEY, []) == Outcome([], denied=KEY)
+    runs.deny(KEY, 0.0)
+    genuine = ORIGIN, 78
+    runs.open(genuine, NEIGHBOUR, 0.0)
+    runs.answer(SEEDS[1], genuine, [78])
+    assert runs.answer(SEEDS[0], genuine, lies) == NOTHING
+    assert runs.answer(SEEDS[2], genuine, [78]) == Outcome([run_of(genuine)])
+
+
+def test_when_too_few_answer_the_address_itself_is_dialled(runs):
+    runs.open(KEY, NEIGHBOUR, 0.0)
+    assert runs.answer(SEEDS[0], KEY, None) == NOTHING
+    assert runs.answer(SEEDS[1], KEY, [77]) == NOTHING
+    assert runs.answer(SEEDS[2], KEY, None) == Outcome([], dial=KEY)
+    assert runs.is_open(KEY)
+    assert runs.prove((ORIGIN, 78)) == Outcome([b"%b:78" % str(ORIGIN).encode()])
+    assert runs.is_open(KEY)  # the address has proved another run
+    assert runs.prove(KEY) == Outcome([run_of(KEY)]) and not runs.is_open(KEY)
+
+
+def test_a_question_ahead_tells_of_all_runs_and_dials_nobody(runs):
+    ahead = ORIGIN, 0
+    runs.open(ahead, None, 0.0)
+    assert runs.answer(SEEDS[0], ahead, [1, 2, 3]) == NOTHING
+    assert runs.answer(SEEDS[1], ahead, [3, 1]).genuine == [run_of((ORIGIN, 1)), run_of((ORIGIN, 3))]
+    assert not runs.is_known(run_of((ORIGIN, 2)))
+    assert runs.answer(SEEDS[2], ahead, None) == NOTHING and not runs.is_open(ahead)
+
+
+def test_without_seeds_the_address_itself_is_dialled():
+    runs = KnownRuns([])
+    runs.open(KEY, NEIGHBOUR, 0.0)
+    assert runs.undecided(KEY) == Outcome([], dial=KEY)
+
+
+def test_a_denied_run_rests_and_blames_who_brought_it_first_once(runs):
+    runs.open(KEY, NEIGHBOUR, 0.0)
+    assert runs.open(KEY, peer(21), 0.0) is None  # it is being asked about
+    assert runs.deny(KEY, 5.0) == NEIGHBOUR
+    assert runs.open(KEY, peer(21), 5.0 + REST - 1) is False
+    assert runs.open(KEY, peer(21), 5.0 + REST) is True
+    assert runs.deny(KEY, 25.0) is None  # who is honest may bring it again and again
+
+
+def test_no_neighbour_and_no_number_of_questions_take_all_places(runs, monkeypatch):
+    monkeypatch.setattr(known_runs, "OPEN_LIMIT", 5)
+    monkeypatch.setattr(known_runs, "OPEN_OF_ONE", 3)
+    assert [runs.open((ORIGIN, n), NEIGHBOUR, 0.0) for n in range(1, 6)] == [True] * 3 + [False] * 2
+    assert [runs.open((ORIGIN, n), None, 0.0) for n in range(11, 15)] == [True] * 2 + [False] * 2
+    runs.deny((ORIGIN, 1), 0.0)
+    assert runs.open((ORIGIN, 9), NEIGHBOUR, 0.0) is True
+
+
+def test_what_is_remembered_is_bounded(runs, monkeypatch):
+    monkeypatch.setattr(known_runs, "KNOWN_LIMIT", 3)
+    monkeypatch.setattr(known_runs, "UNCONFIRMED_LIMIT", 3)
+    for start in range(1, 6):
+        runs.prove((ORIGIN, start))
+        runs.open((NEIGHBOUR, start), None, 0.0)
+        runs.deny((NEIGHBOUR, start), 0.0)
+    assert [runs.is_known(run_of((ORIGIN, start))) for start in range(1, 6)] == (
+        [False] * 2 + [True] * 3)
+    assert [runs.open((NEIGHBOUR, start), None, 1.0) for start in range(1, 6)] == (
+        [True] * 2 + [False] * 3)
