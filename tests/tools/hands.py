@@ -99,3 +99,30 @@ class FakePeer:
         self._listener.close()
         for thread in list(self._threads):
             thread.join(5)
+
+
+class FakeSeed(FakePeer):
+    """A seed that registers nobody, and lies about runs: it names the STARTs that `lie(address,
+    start)` returns, after `late` seconds; None: it does not answer."""
+
+    def __init__(self, address: Address, lie, late: float = 0.0):
+        self._lie, self._late = lie, late
+        self.asked = 0  # questions about runs
+        self._closed = threading.Event()
+        super().__init__(address)
+
+    def reply(self, line: str) -> str:
+        kind, _, rest = line.partition(":")
+        if kind == "register":
+            return "registration refused:full\n"
+        if kind != "runs":
+            return ""
+        self.asked += 1
+        address, _, start = rest.rpartition(":")
+        starts = self._lie(address, int(start))
+        self._closed.wait(self._late)
+        return "" if starts is None else f"runs:{address}:{','.join(map(str, starts))}\n"
+
+    def close(self) -> None:
+        self._closed.set()
+        super().close()
