@@ -13,8 +13,9 @@ parts never know one another; this file is where they meet:
 Threads: "listener" accepts connections and a "link reader" per connection reads its lines (both in
 gossip/net/live_world.py); all others but probes stand in `start_threads`, with what they call.
 
-Left out on purpose: nothing is encrypted, or kept on disk but the output file; seeds are trusted; a
-peer has to be reachable at the address that it announces. Gossip is signed only with `--sign`.
+Left out on purpose: nothing is encrypted, or kept on disk but the output file; a peer has to be
+reachable at the address that it announces. Gossip is signed only with `--sign`; most seeds are
+trusted.
 """
 
 import sys

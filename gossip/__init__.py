@@ -4,7 +4,7 @@
     seeds/         registering: a seed's list, a peer's side of it, reports between seeds
     overlay/       who is whose neighbour: the ring, places, links that begin and end
     spread/        how a message reaches everyone, once
-    signing/       who said it: keys, signatures, signed lines
+    signing/       who said it: keys, signatures, whose run it is
     liveness/      who lives: rounds of questions, and the prober
     node/          what seed and peer share: links, roles, dispatch, the output file, the world
     net/           the real world: threads, sockets and clocks that a node meets
