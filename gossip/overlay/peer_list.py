@@ -28,8 +28,8 @@ class PeerUnion:
         self._own = own
         self._lock = threading.Lock()  # guards everything below
         self._latest: dict[Address, frozenset] = {}  # seed -> its latest list
-        # named before, but in no latest list -> since which round; those to be forgotten first stand
-        # first
+        # named before, but in no latest list -> since which round; those to be forgotten first
+        # stand first
         self._unnamed: dict[Address, int] = {}
         self._heard: set[Address] = set()  # named by neighbours, but by no seed
         self._ordered: tuple[Address, ...] | None = ()  # all of them; None when that has changed

@@ -13,7 +13,7 @@ class WouldWait(Exception):
 
 
 class VirtualDuty:
-    """A method of a node that is called again and again. Its world has `now`, `later` and `node`."""
+    """A method of a node that is called again and again. Its world has `now`, `later`, `node`."""
 
     def __init__(self, world, name: str, turn, after: float):
         self.label = f"{name!r} of {world.node.address}"

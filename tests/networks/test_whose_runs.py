@@ -1,4 +1,4 @@
-"""Whose run is it: seeds that know, seeds that lie, no seeds; and registrations that belong to it."""
+"""Whose run is it: seeds that know or lie, or none; registrations belong to it."""
 
 import pytest
 

@@ -61,7 +61,8 @@ def test_a_question_ahead_tells_of_all_runs_and_dials_nobody(runs):
     ahead = ORIGIN, 0
     runs.open(ahead, None, 0.0)
     assert runs.answer(SEEDS[0], ahead, [1, 2, 3]) == NOTHING
-    assert runs.answer(SEEDS[1], ahead, [3, 1]).genuine == [run_of((ORIGIN, 1)), run_of((ORIGIN, 3))]
+    genuine = [run_of((ORIGIN, start)) for start in (1, 3)]
+    assert runs.answer(SEEDS[1], ahead, [3, 1]) == Outcome(genuine)
     assert not runs.is_known(run_of((ORIGIN, 2)))
     assert runs.answer(SEEDS[2], ahead, None) == NOTHING and not runs.is_open(ahead)
 

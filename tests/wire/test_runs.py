@@ -26,8 +26,8 @@ def test_a_proof_reads_as_it_was_written():
     "runs:127.0.0.1:5001:1,0", "runs:127.0.0.1:5001:1,2,3,4,5,6,7,8,9",
     f"runs:127.0.0.1:5001:{2**63}", "runs:127.0.0.1:5001:-1", "runs:127.0.0.1:99999:1",
     "runs:127.0.0.1:5001:1 ", "runs", "proof:", "proof", f"proof:{'A' * 43}:{'A' * 85}",
-    f"proof:{'A' * 42}B:{'A' * 86}", f"proof:{'A' * 43}:{'A' * 85}B", f"proof:{'+' * 43}:{'A' * 86}",
-    f"proof:{'A' * 43}=:{'A' * 86}"])
+    f"proof:{'A' * 42}B:{'A' * 86}", f"proof:{'A' * 43}:{'A' * 85}B",
+    f"proof:{'+' * 43}:{'A' * 86}", f"proof:{'A' * 43}=:{'A' * 86}"])
 def test_another_spelling_is_refused(line):
     with pytest.raises(wire.WireError):
         wire.parse(line.encode())
