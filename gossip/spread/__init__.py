@@ -4,6 +4,7 @@ spreading      the part of a node that uses all these: takes lines in, hands the
 origin         numbers the messages made here
 covers         which signed line speaks of which message, where gossip is signed
 waiting_lines  gossip of runs of which it is not known yet whether they are genuine
+judge          whether a signed line is good
 message_list   new or old, and the texts held     run            what is known of one life of a peer
 flood          to all neighbours                  rumors, mongering   to one after the other
 catch_up, anti_entropy   compare what was seen, and fetch what is lacking

@@ -30,6 +30,10 @@ def covered(lines: list[bytes], covers: list[bytes]) -> list[bytes]:
     return list(itertools.chain.from_iterable(groups.values()))
 
 
+class Corrupt(Exception):
+    """A line was changed, or said by another than its origin."""
+
+
 class Cover:
     """One signed line."""
 
@@ -62,11 +66,9 @@ class Cover:
 
 
 class Covers:
-    """The covers that a peer knows. `is_genuine(signed)` tells whether a signature is good; that
-    takes long, so whoever asks it holds no lock."""
+    """The covers that a peer knows."""
 
-    def __init__(self, is_genuine):
-        self.is_genuine = is_genuine
+    def __init__(self):
         self._lines: dict[bytes, Cover] = {}  # all covers that are kept
         self._runs: dict[bytes, list[Cover]] = {}  # run -> its covers, in order of their `first`
         self._waiting: collections.OrderedDict[Cover, None] = collections.OrderedDict()
@@ -87,7 +89,7 @@ class Covers:
             if unknown:
                 unknown.append(repeated)
             else:
-                self.came(self._lines[repeated], link)
+                self._came(self._lines[repeated], link)
         return unknown
 
     def kept(self, line: bytes) -> Cover | None:
@@ -99,14 +101,18 @@ class Covers:
         signature does not matter."""
         return not seen.missing(cover.first, cover.last()) and not self._contradicted(cover)
 
-    def take(self, cover: Cover, link=None) -> Cover | None:
-        """Take a cover that is good or old, and speaks for what comes next on this link. None when
-        it contradicts another by the fault of who has sent it: of its origin. Any other neighbour
-        may have met the two in another order."""
+    def take(self, cover: Cover | None, link=None) -> Cover:
+        """Take a signed line as the judge has read it: it speaks for what comes next on this link.
+        Corrupt when it is bad, or contradicts another by the fault of who has sent it: of its
+        origin. Any other neighbour may have met the two in another order."""
+        if cover is None:
+            raise Corrupt
         kept = self.keep(cover)
         if kept is None and cover.rival and (link is None or _is_origin(link.peer, cover)):
-            return None
-        return kept or cover
+            raise Corrupt
+        cover = kept or cover
+        self._came(cover, link)
+        return cover
 
     def keep(self, cover: Cover) -> Cover | None:
         """The cover as it is kept, from now on if it was not. None when it is not good."""
@@ -131,15 +137,25 @@ class Covers:
         """The cover that came last on this link."""
         return None if link is None else self._last.get(link)
 
-    def came(self, cover: Cover, link) -> None:
-        """A cover has come on this link."""
+    def _came(self, cover: Cover, link) -> None:
         if link is not None:
             self._last[link] = cover
 
-    def cover_of(self, run: bytes, number: int) -> Cover | None:
-        """A cover that speaks of this message; they all name the same hash for it."""
-        return next((cover for cover in self._near(run, number, number)
-                     if cover.hash_of(number)), None)
+    def speaking(self, message: wire.Gossip, digest: bytes, last: Cover | None,
+                 seen: Intervals) -> Cover | None:
+        """The cover that lets in a message that is not held: the last that came on its link, or any
+        that is kept. None when it is old; Corrupt when a cover names another hash for it, or none
+        speaks of it and its number was not seen."""
+        run, number, named = message.run, message.number, digest[:wire.HASH_SIZE]
+        if last is not None and last.run == run and last.hash_of(number) == named:
+            return self.keep(last)
+        cover = next((cover for cover in self._near(run, number, number)
+                      if cover.hash_of(number)), None)  # they all name the same hash for it
+        if cover is None and number in seen:
+            return None
+        if cover is None or cover.hash_of(number) != named:
+            raise Corrupt
+        return cover
 
     def _near(self, run: bytes, first: int, last: int) -> list[Cover]:
         """The covers that may speak of these numbers: a cover speaks of 512 at most."""

@@ -8,8 +8,8 @@ The numbers of a run are kept as intervals and outlive the texts, so that an evi
 is sent again is still old. A number is gone when a neighbour says that it no longer holds the
 text: it was not seen here, but is not asked for again either.
 
-In a network that signs, a message is taken only when a cover speaks of it (covers.py); otherwise
-its line is corrupt, and nothing of it is remembered.
+In a network that signs, a message is taken only when a cover speaks of it (covers.py, judge.py);
+otherwise its line is corrupt, and nothing of it is remembered.
 """
 
 import collections
@@ -21,10 +21,9 @@ from typing import NamedTuple
 from gossip import wire
 from gossip.intervals import Intervals, Range
 from gossip.settings import Settings
-from gossip.spread.covers import Cover, Covers, covered
+from gossip.spread.covers import Corrupt, Cover, Covers, covered
+from gossip.spread.judge import Judge
 from gossip.spread.run import ALL_SLICES, SLICES, Run, sha256
-
-CHECKED_KEPT = 16  # covers that were checked last: other readers may be about to take the same
 
 
 class Fresh(NamedTuple):
@@ -43,16 +42,17 @@ class Fresh(NamedTuple):
 class MessageList:
     """The messages that this peer has seen. `unknown` drops exact repetitions, `add` all others."""
 
-    def __init__(self, settings: Settings, own_run: bytes = b"", covers: Covers | None = None,
+    def __init__(self, settings: Settings, own_run: bytes = b"", is_genuine=None,
                  is_known=lambda run: True):
-        """`is_known(run)` tells whether a run is genuine, so that its messages are taken."""
+        """`is_genuine(signed)` tells whether a signature is good, where gossip is signed;
+        `is_known(run)`, whether the run is genuine, so that its messages are taken."""
         self._settings = settings
         self._is_known = is_known
-        self._covers = covers  # None: nothing is signed
         self._own_run = own_run  # only this peer makes messages of this run
-        self._checking = threading.Lock()  # held by the reader that checks a signature; guards:
-        self._checked_last: collections.deque[Cover] = collections.deque(maxlen=CHECKED_KEPT)
+        self._judge = None if is_genuine is None else Judge(
+            is_genuine, self._kept, self._is_old, settings.corrupt_limit)
         self._lock = threading.Lock()  # guards everything below
+        self._covers = None if is_genuine is None else Covers()  # None: nothing is signed
         self._texts: dict[bytes, bytes] = {}  # digest -> line as received
         self._lines: dict[bytes, Cover | None] = {}  # the same lines, by which a repetition is
         # found without a hash, and the cover of each
@@ -76,121 +76,70 @@ class MessageList:
 
     def add(self, lines: list[bytes], made_here: bool = False, link=None) -> Fresh:
         """Take gossip lines, received on a link or made here; return the new ones, each checked in
-        full. A message of one's own run that came from others is forged, and dropped. After so
-        many corrupt lines as end the link, the rest is not looked at."""
-        fresh, signs = Fresh([], [], None, [], [], []), self._covers is not None
-        judged = self._judge(lines, made_here) if signs else {}
+        full. After so many corrupt lines as end the link, the rest is not looked at."""
+        signed = {} if self._judge is None else self._judge.read(lines, made_here)
+        fresh, fault = Fresh([], [], None, [], [], []), None
         with self._lock:
-            last = self._covers.last(link) if signs else None
+            last = None if self._covers is None else self._covers.last(link)
             for line in lines:
-                if signs and len(fresh.corrupt) == self._settings.corrupt_limit > 0:
-                    break
-                if signs and line.startswith(wire.SIGNED):
-                    last = self._take_cover(line, judged[line], link, fresh.corrupt) or last
-                    continue
-                digest = sha256(wire.gossip_part(line)).digest()
-                if digest in self._texts:
-                    self._old += 1
-                    continue
                 try:
-                    message = wire.parse_gossip(line)
-                    cover = self._cover_of(message, digest, line, last, fresh) if signs else None
-                    if signs and cover is None:
-                        continue
-                    if message.run == self._own_run and not made_here:
-                        self._forged += 1
-                        continue
-                    if signs and not made_here and not self._is_known(message.run):
-                        fresh.unknown.append((message.run, line, cover.line))
-                        continue
-                    run = self._run(message.run)
+                    if line in signed:
+                        last = self._covers.take(signed[line], link)
+                    else:
+                        self._take(line, made_here, last, fresh)
+                except Corrupt:
+                    fresh.corrupt.append(line)
+                    if len(fresh.corrupt) == self._settings.corrupt_limit:
+                        break
                 except wire.WireError as error:
-                    fresh = fresh._replace(fault=error)
+                    fault = error
                     break
-                if run.seen.add(message.number):
-                    self._remember(run, message.number, digest, line, cover)
-                    fresh.lines.append(line)
-                    fresh.shown.append(message.shown)
-                    if signs:
-                        fresh.covers.append(cover.line)
-                else:
-                    self._old += 1
             self._evict()
-        return fresh
-    def _judge(self, lines: list[bytes], made_here: bool) -> dict[bytes, Cover | None]:
-        """The signed lines among these, up to as many corrupt ones as end the link, as covers; None
-        for a corrupt one. To check a signature takes long: others get at the list meanwhile."""
-        judged, corrupt = {}, 0
-        for line in lines:
-            if line.startswith(wire.SIGNED) and line not in judged:
-                judged[line] = self._judge_one(line, made_here)
-                corrupt += judged[line] is None
-                if corrupt == self._settings.corrupt_limit > 0:
-                    break
-        return judged
+        return fresh._replace(fault=fault)
 
-    def _judge_one(self, line: bytes, made_here: bool) -> Cover | None:
-        with self._lock:
-            cover = self._covers.kept(line)
-        if cover is not None:
-            return cover
-        try:
-            signed = wire.parse_signed(line)
-        except wire.WireError:
-            return None
-        cover = Cover(line, signed)
-        cover.good = made_here
-        return cover if made_here else self._checked(cover, signed)
-
-    def _checked(self, cover: Cover, signed: wire.Signed) -> Cover | None:
-        """A cover whose signature is good, or does not matter; None when it is bad. Of several
-        readers to which the same line comes together, one checks it."""
-        with self._checking:
-            for other in self._checked_last:
-                if other.line == cover.line:
-                    return other
-            with self._lock:
-                if self._covers.is_old(cover, self._seen_of(cover.run)):
-                    return cover
-            cover.good = self._covers.is_genuine(signed)
-            if not cover.good:
-                return None
-            self._checked_last.append(cover)
-            return cover
-
-    def _take_cover(self, line: bytes, cover: Cover | None, link, corrupt: list[bytes]
-                    ) -> Cover | None:
-        """Take a signed line that was judged; None when it is corrupt. Expects the lock."""
-        cover = None if cover is None else self._covers.take(cover, link)
-        if cover is None:
-            corrupt.append(line)
+    def _take(self, line: bytes, made_here: bool, last: Cover | None, fresh: Fresh) -> None:
+        """Take a gossip line, `last` being the cover that came last on its link. A message of one's
+        own run that came from others is forged, and dropped. Expects the lock."""
+        digest = sha256(wire.gossip_part(line)).digest()
+        if digest in self._texts:
+            self._old += 1
+            return
+        message, cover = wire.parse_gossip(line), None
+        if self._covers is not None:
+            cover = self._covers.speaking(message, digest, last, self._seen_of(message.run))
+            if cover is None:
+                self._old += 1
+                return
+        if message.run == self._own_run and not made_here:
+            self._forged += 1
+            return
+        if cover is not None and not made_here and not self._is_known(message.run):
+            fresh.unknown.append((message.run, line, cover.line))
+            return
+        run = self._run(message.run)
+        if run.seen.add(message.number):
+            self._remember(run, message.number, digest, line, cover)
+            fresh.lines.append(line)
+            fresh.shown.append(message.shown)
+            if cover is not None:
+                fresh.covers.append(cover.line)
         else:
-            self._covers.came(cover, link)
-        return cover
+            self._old += 1
 
     def _seen_of(self, key: bytes) -> Intervals:
         """The numbers seen of a run. Expects the lock."""
         run = self._runs.get(key)
         return Intervals() if run is None else run.seen
 
-    def _cover_of(self, message: wire.Gossip, digest: bytes, line: bytes, last: Cover | None,
-                  fresh: Fresh) -> Cover | None:
-        """The cover of a message whose line is not held: the last that came on its link, or any
-        that is kept. None when the line is corrupt, because no cover speaks of it, or one names
-        another hash; or when it is old. Expects the lock."""
-        named, run, number = digest[:wire.HASH_SIZE], message.run, message.number
-        if last is not None and last.run == run and last.hash_of(number) == named:
-            cover = self._covers.keep(last)
-        else:
-            cover = self._covers.cover_of(run, number)
-            if cover is not None and cover.hash_of(number) != named:
-                fresh.corrupt.append(line)
-                return None
-            if cover is None and number not in self._seen_of(run):
-                fresh.corrupt.append(line)
-        if cover is None:
-            self._old += 1
-        return cover
+    # What the judge asks.
+
+    def _kept(self, line: bytes) -> Cover | None:
+        with self._lock:
+            return self._covers.kept(line)
+
+    def _is_old(self, cover: Cover) -> bool:
+        with self._lock:
+            return self._covers.is_old(cover, self._seen_of(cover.run))
 
     def count(self) -> int:
         """How many texts are held."""

@@ -13,7 +13,6 @@ import threading
 from gossip import wire
 from gossip.settings import WAYS, Settings
 from gossip.spread.anti_entropy import AntiEntropy
-from gossip.spread.covers import Covers
 from gossip.spread.flood import Flood
 from gossip.spread.message_list import Fresh, MessageList
 from gossip.spread.mongering import Mongering
@@ -87,8 +86,8 @@ class Spreading:
         start = int(node.time() * 1000) if signer is None else signer.start
         self.origin = Origin(node.address, start)
         own_run = f"{node.address}:{start}".encode()
-        covers = None if signer is None else Covers(signer.is_genuine)
-        self.messages = MessageList(settings, own_run, covers, self._runs.is_known)
+        self.messages = MessageList(settings, own_run, signer and signer.is_genuine,
+                                    self._runs.is_known)
         self.anti_entropy = AntiEntropy(self.messages, settings, links, node.now, node.rng,
                                         self._runs)
         self.way = way_of_spreading(settings, links, node.flusher, node.now, node.rng,

@@ -8,7 +8,7 @@ import pytest
 from gossip import wire
 from gossip.settings import Settings
 from gossip.signing.signed_lines import Signer
-from gossip.spread.covers import WAITING_LIMIT, Covers
+from gossip.spread.covers import WAITING_LIMIT
 from gossip.spread.message_list import MessageList
 from tests.tools.fakes import FakeLink, peer
 
@@ -21,7 +21,7 @@ def signer():
 
 
 def message_list(**settings):
-    return MessageList(Settings(**settings), b"", Covers(Signer.is_genuine))
+    return MessageList(Settings(**settings), b"", Signer.is_genuine)
 
 
 def gossip(signer, number, text="hello"):
@@ -198,8 +198,8 @@ def test_a_relayed_contradiction_needs_a_good_signature(signer):
 
 def test_after_as_many_corrupt_lines_as_end_the_link_nothing_more_is_looked_at(signer):
     checks = []
-    messages = MessageList(Settings(corrupt_limit=3), b"", Covers(
-        lambda signed: checks.append(signed) or Signer.is_genuine(signed)))
+    messages = MessageList(Settings(corrupt_limit=3), b"",
+                           lambda signed: checks.append(signed) or Signer.is_genuine(signed))
     covers, lines = said(signer, 1, 1)
     bad = [said(signer, number, 1)[0][0][:-4] + b"AAAA" for number in range(2, 9)]
     fresh = messages.add([*covers, *bad, *lines])
@@ -208,8 +208,8 @@ def test_after_as_many_corrupt_lines_as_end_the_link_nothing_more_is_looked_at(s
 
 def test_signatures_are_checked_while_others_can_use_the_list(signer):
     seen = []
-    messages = MessageList(Settings(), b"", Covers(
-        lambda signed: seen.append(messages._lock.locked()) or True))
+    messages = MessageList(Settings(), b"",
+                           lambda signed: seen.append(messages._lock.locked()) or True)
     covers, lines = said(signer, 1, 1)
     messages.add([*covers, *lines])
     assert seen == [False]
@@ -225,7 +225,7 @@ def test_of_readers_to_which_the_same_line_comes_together_one_checks_it(signer):
             other.start()
             other.join(0.2)  # it cannot end meanwhile; if it could, it would have checked, too
         return True
-    messages = MessageList(Settings(), b"", Covers(is_genuine))
+    messages = MessageList(Settings(), b"", is_genuine)
     other = threading.Thread(target=messages.add, args=([*covers, *lines],))
     messages.add([*covers, *lines])
     other.join(10)
