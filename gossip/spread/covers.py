@@ -37,7 +37,7 @@ class Corrupt(Exception):
 class Cover:
     """One signed line."""
 
-    __slots__ = ("line", "run", "first", "texts", "good", "rival", "_hashes")
+    __slots__ = ("line", "run", "first", "texts", "good", "told", "liar", "_hashes")
 
     def __init__(self, line: bytes, signed: wire.Signed):
         self.line = line
@@ -45,7 +45,8 @@ class Cover:
         self.first = signed.first  # the number of the first message that it speaks of
         self.texts = 0  # how many of these are held
         self.good = False  # its signature was checked, and it contradicts none that is kept
-        self.rival = False  # its signature is good, but it contradicts one that is kept
+        self.told: weakref.ref | None = None  # the link on which a peer at its address told it
+        self.liar: weakref.ref | None = None  # the same of a kept one that it contradicts
         self._hashes = signed.hashes
 
     def last(self) -> int:
@@ -57,9 +58,9 @@ class Cover:
         at = (number - self.first) * wire.HASH_SIZE
         return self._hashes[at:at + wire.HASH_SIZE] if at >= 0 else b""
 
-    def contradicts(self, other: "Cover") -> bool:
-        """Whether the two name different hashes for a number."""
-        first, last = max(self.first, other.first), min(self.last(), other.last())
+    def contradicts(self, other: "Cover", first: int) -> bool:
+        """Whether the two name different hashes for a number, from `first` on."""
+        first, last = max(first, other.first), min(self.last(), other.last())
         size = max(0, last - first + 1) * wire.HASH_SIZE
         mine, theirs = ((first - cover.first) * wire.HASH_SIZE for cover in (self, other))
         return self._hashes[mine:mine + size] != other._hashes[theirs:theirs + size]
@@ -99,16 +100,17 @@ class Covers:
     def is_old(self, cover: Cover, seen: Intervals) -> bool:
         """Whether all that it speaks of was seen, with no other hash as far as is known: then its
         signature does not matter."""
-        return not seen.missing(cover.first, cover.last()) and not self._contradicted(cover)
+        return not seen.missing(cover.first, cover.last()) and self._rival_of(cover) is None
 
     def take(self, cover: Cover | None, link=None) -> Cover:
         """Take a signed line as the judge has read it: it speaks for what comes next on this link.
         Corrupt when it is bad, or contradicts another by the fault of who has sent it: of its
-        origin. Any other neighbour may have met the two in another order."""
+        origin, which has told both here. Any other neighbour may have met the two in another order;
+        so may an honest peer that listens now where their origin has listened before."""
         if cover is None:
             raise Corrupt
         kept = self.keep(cover)
-        if kept is None and cover.rival and (link is None or _is_origin(link.peer, cover)):
+        if kept is None and cover.liar is not None and cover.liar() is link:
             raise Corrupt
         cover = kept or cover
         self._came(cover, link)
@@ -119,8 +121,9 @@ class Covers:
         kept = self._lines.get(cover.line)
         if kept is not None or not cover.good:
             return kept
-        if self._contradicted(cover):
-            cover.good, cover.rival = False, True
+        rival = self._rival_of(cover)
+        if rival is not None:
+            cover.good, cover.liar = False, rival.told
             return None
         bisect.insort(self._runs.setdefault(cover.run, []), cover, key=_first)
         self._lines[cover.line] = cover
@@ -129,9 +132,17 @@ class Covers:
             self._drop(next(iter(self._waiting)))
         return cover
 
-    def _contradicted(self, cover: Cover) -> bool:
-        return any(cover.contradicts(other)
-                   for other in self._near(cover.run, cover.first, cover.last()))
+    def _rival_of(self, cover: Cover) -> Cover | None:
+        """A kept cover that contradicts this one. The kept ones agree, so each has to be compared
+        only beyond the numbers of which those before it speak: a signer may make many."""
+        compared = cover.first  # all below was compared
+        for other in self._near(cover.run, cover.first, cover.last()):
+            last = other.last()
+            if last >= compared:
+                if cover.contradicts(other, compared):
+                    return other
+                compared = last + 1
+        return None
 
     def last(self, link) -> Cover | None:
         """The cover that came last on this link."""
@@ -140,6 +151,8 @@ class Covers:
     def _came(self, cover: Cover, link) -> None:
         if link is not None:
             self._last[link] = cover
+            if cover.run.rpartition(b":")[0] == str(link.peer).encode():
+                cover.told = weakref.ref(link)
 
     def speaking(self, message: wire.Gossip, digest: bytes, last: Cover | None,
                  seen: Intervals) -> Cover | None:
@@ -191,7 +204,3 @@ class Covers:
 
 def _first(cover: Cover) -> int:
     return cover.first
-
-
-def _is_origin(peer, cover: Cover) -> bool:
-    return cover.run.rpartition(b":")[0] == str(peer).encode()

@@ -1,7 +1,6 @@
 """Ed25519: the vectors of RFC 8032, section 7.1, and everything that is no signature."""
 
 import hashlib
-import random
 
 import pytest
 
@@ -44,31 +43,68 @@ def test_the_vectors_of_the_rfc(vector):
 
 
 def test_every_changed_bit_is_refused(signed):
-    chance = random.Random(1)
-    for _ in range(300):
-        parts = [bytearray(part) for part in signed]
-        part = chance.choice(parts)
-        part[chance.randrange(len(part))] ^= 1 << chance.randrange(8)
-        assert not check(*map(bytes, parts))
+    for which, part in enumerate(signed):
+        for bit in range(8 * len(part)):
+            changed = list(signed)
+            number = int.from_bytes(part, "little") ^ 1 << bit
+            changed[which] = number.to_bytes(len(part), "little")
+            assert not check(*changed), f"bit {bit} of part {which}"
 
 
 def test_a_signature_has_one_spelling(signed):
     public, message, signature = signed
     scalar = int.from_bytes(signature[32:], "little")
-    assert not check(public, message, signature[:32] + (scalar + L).to_bytes(32, "little"))
-    assert not check(public, message, signature + b"\0") and not check(public, message, b"")
+    for times in range(1, (2**256 - scalar) // L):
+        assert not check(public, message,
+                         signature[:32] + (scalar + times * L).to_bytes(32, "little"))
+
+
+@pytest.mark.parametrize("scalar", [0, 1, L - 1, L, L + 1, 2**252, 2**253, 2**255, 2**256 - 1])
+def test_another_scalar_is_refused(scalar, signed):
+    public, message, signature = signed
+    assert not check(public, message, signature[:32] + scalar.to_bytes(32, "little"))
+
+
+@pytest.mark.parametrize("size", [0, 1, 31, 32, 33, 63, 65, 128])
+def test_a_key_and_a_signature_have_one_length(size, signed):
+    public, message, signature = signed
+    assert not check(public, message, (signature * 2)[:size])
+    assert not check((public * 4)[:size] if size != 32 else b"", message, signature)
+
+
+@pytest.mark.parametrize("point, fits", [
+    (1, True), (P + 1, False), (1 | 1 << 255, False), (P + 1 | 1 << 255, False)])
+def test_the_point_of_a_signature_has_one_spelling(point, fits):
+    """Who has the key can sign with the neutral point, and would be free to spell it otherwise."""
+    key, point = SigningKey(bytes(32)), point.to_bytes(32, "little")
+    secret = int.from_bytes(hashlib.sha512(bytes(32)).digest()[:32], "little")
+    secret = secret & (2**254 - 8) | 2**254
+    challenge = int.from_bytes(hashlib.sha512(point + key.public + b"message").digest(), "little")
+    scalar = (challenge * secret % L).to_bytes(32, "little")
+    assert check(key.public, b"message", point + scalar) == fits
 
 
 @pytest.mark.parametrize("y, what", [
     (2, "no point of the curve has this y"), (P + 3, "a y that is not below the field's size"),
-    (1 | 1 << 255, "x is 0, and called odd"), (1, "the neutral point"), (P - 1, "order 2"),
-    (0, "order 4"),
+    (1 | 1 << 255, "x is 0, and called odd"), (P - 1 | 1 << 255, "x is 0, and called odd"),
+    (P, "0 that is not below the field's size"), (P + 1, "1 that is not below the field's size"),
+    (2**255 - 1, "the largest y"), (2**256 - 1, "the largest number"),
+    (1, "the neutral point"), (P - 1, "order 2"), (0, "order 4"), (1 << 255, "order 4"),
+    (0x26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05, "order 8"),
     (0x7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd83d3d706a17c7, "order 8")])
 def test_what_is_no_key_fits_no_message(y, what):
     key = y.to_bytes(32, "little")
     neutral = (1).to_bytes(32, "little") + bytes(32)  # fits every message of a key of small order
     assert not check(key, b"message", neutral)
     assert not check(key[:31], b"message", neutral)
+
+
+def test_a_point_has_one_spelling():
+    """Nobody knows the secret of such a key, so that no signature could show this."""
+    spelled = [(ed25519._decode(y.to_bytes(32, "little")), ed25519._decode(
+        (y + P).to_bytes(32, "little"))) for y in range(19)]
+    assert [again for _, again in spelled] == [None] * 19
+    assert sum(point is not None for point, _ in spelled) > 5
 
 
 def test_two_keys_differ_and_a_key_checks_only_its_own(signed):

@@ -1,7 +1,6 @@
 """Signed lines: made, read, and everything that is none."""
 
 import hashlib
-import random
 
 import pytest
 
@@ -52,30 +51,6 @@ def test_nobody_speaks_for_a_run_with_another_key_or_from_another_address(signer
     elsewhere = f"127.0.0.1:5009:{signer.start}".encode()
     head = wire.signed_head(elsewhere, 1, read.key, read.hashes)
     assert not signer.is_genuine(wire.parse_signed(wire.signed(head, signer._key.sign(head))))
-
-
-def test_ten_thousand_mutations_are_refused(signer):
-    chance = random.Random(1)
-    line = signer.cover(3, digests(2))[0]
-    refused = 0
-    for _ in range(10_000):
-        changed = bytearray(line)
-        at = chance.randrange(len(changed))
-        how = chance.randrange(3)
-        if how == 0:
-            changed[at] = chance.choice(b"0123456789:abcXYZ-_=.\xff")
-        elif how == 1:
-            del changed[at:at + chance.randint(1, 20)]
-        else:
-            changed[at:at] = bytes(chance.choices(b"0123456789:AZaz-_", k=chance.randint(1, 9)))
-        if bytes(changed) == line:
-            refused += 1
-            continue
-        try:
-            refused += not signer.is_genuine(wire.parse_signed(bytes(changed)))
-        except wire.WireError:
-            refused += 1
-    assert refused == 10_000
 
 
 @pytest.mark.parametrize("change", [

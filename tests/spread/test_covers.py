@@ -73,7 +73,7 @@ def test_of_two_signed_lines_that_contradict_each_other_the_first_counts(signer)
     messages = message_list()
     covers, lines = said(signer, 1, 3)
     others, other_lines = said(signer, 3, 2, text="other")
-    fresh = messages.add([*covers, *others, *lines, *other_lines])
+    fresh = messages.add([*covers, *others, *lines, *other_lines], link=Neighbour(ORIGIN.port))
     assert fresh.lines == lines and fresh.corrupt == [*others, *other_lines]
 
 
@@ -180,10 +180,18 @@ def test_who_relays_what_contradicts_is_not_blamed_but_its_origin_is(signer):
     first, lines = said(signer, 1, 2)
     other, other_lines = said(signer, 2, 2, text="other")
     for port, blamed in (5002, []), (ORIGIN.port, [*other, *other_lines]):
-        messages = message_list()
-        messages.add([*first, *lines])
-        fresh = messages.add([*other, *other_lines], link=Neighbour(port))
+        messages, link = message_list(), Neighbour(port)
+        messages.add([*first, *lines], link=link)
+        fresh = messages.add([*other, *other_lines], link=link)
         assert fresh.lines == [] and fresh.corrupt == blamed
+
+
+def test_who_listens_where_a_liar_has_listened_may_relay_what_contradicts(signer):
+    messages = message_list()
+    (first, lines), (other, other_lines) = said(signer, 1, 1), said(signer, 1, 1, text="other")
+    messages.add([*first, *lines], link=Neighbour(5002))
+    fresh = messages.add([*other, *other_lines], link=Neighbour(ORIGIN.port))
+    assert fresh.lines == fresh.corrupt == []
 
 
 def test_a_relayed_contradiction_needs_a_good_signature(signer):
