@@ -68,6 +68,7 @@ class Covers:
 
     def __init__(self, is_genuine):
         self.is_genuine = is_genuine
+        self.size = 0  # bytes of all that are kept
         self._lines: dict[bytes, Cover] = {}  # all covers that are kept
         self._runs: dict[bytes, list[Cover]] = {}  # run -> its covers, in order of their `first`
         self._waiting: collections.OrderedDict[Cover, None] = collections.OrderedDict()
@@ -121,6 +122,7 @@ class Covers:
             return None
         bisect.insort(self._runs.setdefault(cover.run, []), cover, key=_first)
         self._lines[cover.line] = cover
+        self.size += len(cover.line)
         self._waiting[cover] = None
         if len(self._waiting) > WAITING_LIMIT:
             self._drop(next(iter(self._waiting)))
@@ -160,23 +162,21 @@ class Covers:
         return covers[bisect.bisect_right(covers, first - wire.HASHES_LIMIT, key=_first):
                       bisect.bisect_right(covers, last, key=_first)]
 
-    def held(self, cover: Cover) -> bool:
-        """A text of which it speaks is held; answer whether it is the first."""
+    def held(self, cover: Cover) -> None:
+        """A text of which it speaks is held."""
         cover.texts += 1
         self._waiting.pop(cover, None)
-        return cover.texts == 1
 
-    def dropped(self, cover: Cover) -> bool:
-        """A text of which it speaks is held no longer; answer whether it was the last, and the
-        cover is forgotten with it."""
+    def dropped(self, cover: Cover) -> None:
+        """A text of which it speaks is held no longer; the cover is forgotten with the last."""
         cover.texts -= 1
         if not cover.texts:
             self._drop(cover)
-        return not cover.texts
 
     def _drop(self, cover: Cover) -> None:
         self._waiting.pop(cover, None)
         del self._lines[cover.line]
+        self.size -= len(cover.line)
         covers = self._runs[cover.run]
         at = bisect.bisect_left(covers, cover.first, key=_first)
         while covers[at] is not cover:
