@@ -41,7 +41,7 @@ class Cover:
         self.first = signed.first  # the number of the first message that it speaks of
         self.texts = 0  # how many of these are held
         self.good = False  # its signature was checked, and it contradicts none that is kept
-        self.told: weakref.ref | None = None  # the link on which a peer at its address told it
+        self.told: weakref.ref | None = None  # where a peer at its origin's address said it
         self.liar: weakref.ref | None = None  # the same of a kept one that it contradicts
         self._hashes = signed.hashes
 
@@ -103,9 +103,9 @@ class Covers:
 
     def take(self, cover: Cover, link=None) -> Cover | None:
         """Take a cover that is good or old, and speaks for what comes next on this link. None when
-        it contradicts another by the fault of who has sent it: of its origin, which has told both
-        here. Any other neighbour may have met the two in another order; so may an honest peer that
-        listens now where their origin has listened before."""
+        it contradicts another by the fault of who has sent it: of its origin, which has said both on
+        this link. Any other neighbour may have met the two in another order; so may an honest peer
+        that listens now where their origin has listened before."""
         kept = self.keep(cover)
         if kept is None and cover.liar is not None and cover.liar() is link:
             return None

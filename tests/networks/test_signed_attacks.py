@@ -8,7 +8,6 @@ registered peers with a key of their own. They say the same by flood, as rumors,
 import contextlib
 import hashlib
 import random
-import socket
 
 import pytest
 
