@@ -1,4 +1,4 @@
-"""Message lists that tell each other what they take, among attackers, in an order that chance picks.
+"""Message lists that tell each other what they take, among attackers, in an order left to chance.
 
 Links cut what is said into pieces; texts, covers and runs are forgotten early. No line of an honest
 neighbour may ever look corrupt, and nobody takes what the run's key has not signed.
