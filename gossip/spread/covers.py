@@ -45,7 +45,7 @@ class Cover:
         self.first = signed.first  # the number of the first message that it speaks of
         self.texts = 0  # how many of these are held
         self.good = False  # its signature was checked, and it contradicts none that is kept
-        self.told: weakref.ref | None = None  # the link on which a peer at its address told it
+        self.told: weakref.ref | None = None  # where a peer at its origin's address said it
         self.liar: weakref.ref | None = None  # the same of a kept one that it contradicts
         self._hashes = signed.hashes
 
@@ -70,6 +70,7 @@ class Covers:
     """The covers that a peer knows."""
 
     def __init__(self):
+        self.size = 0  # bytes of all that are kept
         self._lines: dict[bytes, Cover] = {}  # all covers that are kept
         self._runs: dict[bytes, list[Cover]] = {}  # run -> its covers, in order of their `first`
         self._waiting: collections.OrderedDict[Cover, None] = collections.OrderedDict()
@@ -105,8 +106,8 @@ class Covers:
     def take(self, cover: Cover | None, link=None) -> Cover:
         """Take a signed line as the judge has read it: it speaks for what comes next on this link.
         Corrupt when it is bad, or contradicts another by the fault of who has sent it: of its
-        origin, which has told both here. Any other neighbour may have met the two in another order;
-        so may an honest peer that listens now where their origin has listened before."""
+        origin, which has said both on this link. Any other neighbour may have met the two in another
+        order; so may an honest peer that listens now where their origin has listened before."""
         if cover is None:
             raise Corrupt
         kept = self.keep(cover)
@@ -127,6 +128,7 @@ class Covers:
             return None
         bisect.insort(self._runs.setdefault(cover.run, []), cover, key=_first)
         self._lines[cover.line] = cover
+        self.size += len(cover.line)
         self._waiting[cover] = None
         if len(self._waiting) > WAITING_LIMIT:
             self._drop(next(iter(self._waiting)))
@@ -176,23 +178,21 @@ class Covers:
         return covers[bisect.bisect_right(covers, first - wire.HASHES_LIMIT, key=_first):
                       bisect.bisect_right(covers, last, key=_first)]
 
-    def held(self, cover: Cover) -> bool:
-        """A text of which it speaks is held; answer whether it is the first."""
+    def held(self, cover: Cover) -> None:
+        """A text of which it speaks is held."""
         cover.texts += 1
         self._waiting.pop(cover, None)
-        return cover.texts == 1
 
-    def dropped(self, cover: Cover) -> bool:
-        """A text of which it speaks is held no longer; answer whether it was the last, and the
-        cover is forgotten with it."""
+    def dropped(self, cover: Cover) -> None:
+        """A text of which it speaks is held no longer; the cover is forgotten with the last."""
         cover.texts -= 1
         if not cover.texts:
             self._drop(cover)
-        return not cover.texts
 
     def _drop(self, cover: Cover) -> None:
         self._waiting.pop(cover, None)
         del self._lines[cover.line]
+        self.size -= len(cover.line)
         covers = self._runs[cover.run]
         at = bisect.bisect_left(covers, cover.first, key=_first)
         while covers[at] is not cover:

@@ -288,8 +288,8 @@ class MessageList:
         run.hold(number, digest)
         self._texts[digest] = line
         self._lines[line] = cover
-        if cover is not None and self._covers.held(cover):
-            self._bytes += len(cover.line)
+        if cover is not None:
+            self._covers.held(cover)
         self._order.append((digest, run, number))
         self._bytes += len(line)
 
@@ -304,10 +304,14 @@ class MessageList:
             intervals.close_lowest_gap()
             self._dropped["gaps closed in the numbers of a run"] += 1
 
+    def _size(self) -> int:
+        """The bytes of all texts and covers that are held. Expects the lock."""
+        return self._bytes if self._covers is None else self._bytes + self._covers.size
+
     def _evict(self) -> None:
         """Drop the oldest texts beyond the limits. Expects the lock."""
-        while (len(self._order) > self._settings.cache_size
-               or self._bytes > self._settings.cache_bytes):
+        while self._order and (len(self._order) > self._settings.cache_size
+                               or self._size() > self._settings.cache_bytes):
             digest, run, number = self._order.popleft()
             if not run.drop(number):
                 continue  # its run was forgotten before
@@ -329,8 +333,8 @@ class MessageList:
         line = self._texts.pop(digest)
         cover = self._lines.pop(line, None)
         self._bytes -= len(line)
-        if cover is not None and self._covers.dropped(cover):
-            self._bytes -= len(cover.line)
+        if cover is not None:
+            self._covers.dropped(cover)
 
 
 def _joined(entries):

@@ -21,6 +21,7 @@ from gossip.spread.rumors import Telling
 from gossip.spread.run import sha256
 from gossip.spread.waiting_lines import WaitingLines
 
+BARE = (wire.GOSSIP, wire.SIGNED)  # beginnings of lines without a prefix
 CORRUPT_SHOWN = 500  # characters of a corrupt line in the output file
 ANSWERS = {"took", "knew"}  # verbs of status lines that answer rumors
 
@@ -141,7 +142,9 @@ class Spreading:
         """Take gossip lines that a neighbour has sent; WireError for the first invalid one. Among
         corrupt lines no rumor is answered: not all were read."""
         rumors = [wire.gossip_part(line) for line in lines if line.startswith(wire.RUMOR)]
-        if rumors:
+        if self._signer is not None:  # nobody has signed a prefix
+            lines = [line if line.startswith(BARE) else wire.gossip_part(line) for line in lines]
+        elif rumors:
             lines = [wire.gossip_part(line) if line.startswith(wire.RUMOR) else line
                      for line in lines]
         fresh = self.messages.add(lines, link=link)

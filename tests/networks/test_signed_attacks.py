@@ -8,7 +8,6 @@ registered peers with a key of their own. They say the same by flood, as rumors,
 import contextlib
 import hashlib
 import random
-import socket
 
 import pytest
 
@@ -256,6 +255,18 @@ def test_who_has_a_key_speaks_in_its_own_name_alone(net, honest, liar, carrier):
         wait_event(network.peers[0], f"corrupt:{attacker.address}:")
         attacker.close()
     network.check()
+
+
+@pytest.mark.parametrize("carrier", ["flood", "want"])
+def test_a_prefix_that_nobody_signed_is_not_passed_on(net, honest, liar, carrier):
+    network = honest(2)
+    one, other = network.peers
+    fake, signer = liar()
+    cover, lines = said(signer, fake.address, range(1, 7))
+    Attacker(net, one, carrier, fake).say(cover, *["x" * 40_000 + ":" + line for line in lines])
+    network.check(*texts_of(lines))
+    assert other.messages.texts([(run_of_signer(signer, fake).encode(), [(1, 6)])], 1 << 20)[0] == [
+        line.encode() for line in (cover, *lines)]
 
 
 def run_of_signer(signer, fake):
