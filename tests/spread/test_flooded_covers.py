@@ -9,7 +9,7 @@ import pytest
 from gossip import wire
 from gossip.settings import Settings
 from gossip.spread import covers
-from gossip.spread.covers import WAITING_LIMIT, Cover, Covers
+from gossip.spread.covers import WAITING_LIMIT, Cover
 from gossip.spread.message_list import MessageList
 from tests.tools.fakes import FakeLink, peer
 
@@ -19,8 +19,7 @@ MIB = 1 << 20
 
 def message_list(**settings):
     """A message list to which every signature is good, but one of ones."""
-    return MessageList(Settings(**settings), b"", Covers(
-        lambda signed: signed.signature != b"\1" * 64))
+    return MessageList(Settings(**settings), b"", lambda signed: signed.signature != b"\1" * 64)
 
 
 def gossip(number):

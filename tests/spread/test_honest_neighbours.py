@@ -13,7 +13,7 @@ import pytest
 from gossip import wire
 from gossip.settings import Settings
 from gossip.spread import covers
-from gossip.spread.covers import Covers, covered
+from gossip.spread.covers import covered
 from gossip.spread.message_list import MessageList
 from gossip.spread.spreading import in_batches
 from tests.tools.fakes import FakeLink, peer
@@ -59,7 +59,7 @@ class Honest(Origin):
         super().__init__(number)
         self.messages = MessageList(Settings(
             cache_size=rng.choice([2, 5, 20, 1_000]), corrupt_limit=rng.choice([0, 3]),
-            runs_kept=rng.choice([3, 1_000])), self.run, Covers(is_genuine))
+            runs_kept=rng.choice([3, 1_000])), self.run, is_genuine)
         self.others = []
         self._rng, self._made = rng, 0
         self._links = {}
