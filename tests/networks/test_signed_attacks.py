@@ -17,7 +17,6 @@ from gossip.signing.signed_lines import Signer
 from gossip.spread.covers import WAITING_LIMIT
 from tests.tools.files import count, events, received, wait_event
 from tests.tools.nets import linked_net
-from tests.tools.ports import free_address
 from tests.tools.waiting import wait_until
 
 TIME = "1700000000.000000"
@@ -82,6 +81,8 @@ class Attacker:
     def __init__(self, net, peer, carrier, fake=None):
         self.fake = fake or net.fake()
         self.address = self.fake.address
+        if self.fake.signer is None:
+            self.fake.signer = Signer(self.address, bytes(32))
         self._peer = peer
         self._end = net.neighbour(peer, self.fake)
         self._carrier = carrier
@@ -98,10 +99,11 @@ class Attacker:
 
     def _answer_want(self, lines):
         """Offer so much that the peer asks, and answer with these lines."""
-        run = f"{self.address}:{random.randrange(1, 2**62)}"
-        self._end.say(f"status:meet seen:{run}=1-9")
+        first = random.randrange(10**6, 2**62)
+        entry = f"{run_of_signer(self.fake.signer, self.fake)}={first}-{first + 9}"
+        self._end.say(f"status:meet seen:{entry}")
         self._end.hear_until("status:want:")
-        self._send([*lines, f"status:gone:{run}=1-9", "status:sent"])
+        self._send([*lines, f"status:gone:{entry}", "status:sent"])
 
     def _send(self, lines):
         data = "".join(line + "\n" for line in lines).encode()
@@ -201,8 +203,9 @@ def honest(net):
 @pytest.mark.parametrize("carrier", CARRIERS)
 def test_who_has_no_key_puts_no_word_into_anothers_mouth(net, honest, carrier):
     network = honest(spread="rumor" if carrier == "rumor" else "flood")
-    origin = free_address()  # nobody here has heard of it
-    cover, lines = said(Signer(origin, bytes(32)), origin, range(1, 7))
+    origin = net.fake()  # nobody here has heard of it
+    origin.signer = Signer(origin.address, bytes(32))
+    cover, lines = said(origin.signer, origin.address, range(1, 7))
     for trick, altered in alterations(cover, lines, run_of(network.peers[1])).items():
         attacker = Attacker(net, network.peers[0], carrier)
         attacker.say(*altered)
@@ -233,7 +236,8 @@ def liar(net):
         end = net.dial(net.nodes[0])
         end.say(f"register:{fake.address}")
         assert end.hear() == "registered successfully"
-        return fake, Signer(fake.address, bytes(32))
+        fake.signer = Signer(fake.address, bytes(32))
+        return fake, fake.signer
     return make
 
 
@@ -332,7 +336,7 @@ def test_chance_says_everything_to_everyone(net, honest, liar):
     attackers = []
     for _ in range(3):
         fake, signer = liar()
-        signer = Signer(fake.address, rng.randbytes(32))
+        fake.signer = signer = Signer(fake.address, rng.randbytes(32))
         attackers += [(Attacker(net, peer, "flood", fake if not at else None), signer, fake.address)
                       for at, peer in enumerate(rng.sample(network.peers, 2))]
     soup = []
