@@ -262,9 +262,9 @@ class Peer(Node):
             raise wire.WireError("'gmessage' is expected from neighbours only")
         self.spreading.take(link, lines)
 
-    def on_corrupt(self, link: Link, count: int) -> None:
-        """So many lines of a neighbour were corrupt, where gossip is signed."""
-        self.linking.corrupt(link, count)
+    def on_offence(self, link: Link, reason: str, count: int) -> None:
+        """A neighbour has sent what is `corrupt`, so many times, or a `flood`."""
+        self.linking.offended(link, reason, count)
 
     def on_liveness_request(self, link: Link, message: wire.LivenessRequest) -> None:
         link.send(wire.liveness_reply(message, self.address), urgent=True)

@@ -181,7 +181,14 @@ class LiveWorld:
             begin(link)
             while (lines := next_lines(link, self.now)) is not None and not link.ended:
                 node.lines(link, lines)
+                if link.rest_until:
+                    self._rest(link)
         except WireError as error:
             node.fault(link, error)
         finally:
             node.ended(link)
+
+    def _rest(self, link) -> None:
+        """Read no more of a link for as long as the node has asked for, or until the link ends."""
+        self.flusher.wait_until(lambda: link.ended, link.rest_until - self.now())
+        link.rest_until = 0.0

@@ -2,7 +2,8 @@
 
 New lines are remembered (message_list), written down, and handed on by the way of spreading that
 `--spread` names (flood, or mongering with rumors); old ones are dropped. Anti-entropy fetches what
-did not arrive that way. Link readers, generator and console call it.
+did not arrive that way. A neighbour that says too much in its own name is read more slowly
+(allowance). Link readers, generator and console call it.
 
 A third way of spreading is a class like `Flood`, a line in `way_of_spreading`, and a word in WAYS
 of gossip/settings.py.
@@ -12,6 +13,7 @@ import threading
 
 from gossip import wire
 from gossip.settings import WAYS, Settings
+from gossip.spread.allowance import Allowance
 from gossip.spread.anti_entropy import AntiEntropy
 from gossip.spread.covers import Covers
 from gossip.spread.flood import Flood
@@ -78,6 +80,7 @@ class Spreading:
         self.anti_entropy = AntiEntropy(self.messages, settings, links, node.now, node.rng)
         self.way = way_of_spreading(settings, links, node.flusher, node.now, node.rng,
                                     at_once, tries)
+        self._allowance = Allowance(settings.rate, settings.burst)
         self._compares = settings.antientropy_interval > 0  # else nothing is ever compared
         self._output = node.output
         self._time = node.time
@@ -139,13 +142,30 @@ class Spreading:
             head = f"received:{link.peer}:"
             self._output.write(*[head + shown for shown in fresh.shown])
             self.way.forward(fresh.lines, link, fresh.covers)
+        self._charge(link, lines, fresh.lines)
         if fresh.fault is not None:
             raise fresh.fault
 
     def _write_corrupt(self, link, lines: list[bytes]) -> None:
         shown = [line.decode(errors="replace")[:CORRUPT_SHOWN] for line in lines]
         self._output.write(*[f"corrupt:{link.peer}:{text}" for text in shown])
-        self._node.on_corrupt(link, len(lines))
+        self._node.on_offence(link, "corrupt", len(lines))
+
+    def _charge(self, link, lines: list[bytes], new: list[bytes]) -> None:
+        """Have a neighbour pay for what it says in its own name, but for what it was asked for:
+        beyond its allowance its link rests, and a flood ends it."""
+        signed = [] if self._signer is None else lines
+        cost = self._allowance.cost(link.peer, new, signed)
+        if not cost or self.anti_entropy.catch_up.awaits(link):
+            return
+        now = self._node.now()
+        excess = self._allowance.spend(link.peer, cost, now)
+        if excess is None:
+            return
+        link.rest_until = now + excess.rest
+        if excess.is_flood:
+            self._output.write(f"flood:{link.peer}")
+            self._node.on_offence(link, "flood", 1)
 
     def _answer(self, link, rumors: list[bytes], fresh: list[bytes]) -> None:
         """Tell a neighbour which of its rumors were new here."""
