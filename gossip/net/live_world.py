@@ -190,5 +190,8 @@ class LiveWorld:
 
     def _rest(self, link) -> None:
         """Read no more of a link for as long as the node has asked for, or until the link ends."""
-        self.flusher.wait_until(lambda: link.ended, link.rest_until - self.now())
-        link.rest_until = 0.0
+        seconds = link.rest_until - self.now()
+        if seconds > 0:
+            self.flusher.wait_until(lambda: link.ended, seconds)
+        else:
+            link.rest_until = 0.0  # that was before the lines that have just been handled

@@ -29,7 +29,7 @@ class Link:
         self.probe = None  # the Probe that this link was made for, if it was
         self.answered = 0.0  # when `ask_known_peers` was answered last; for the reader alone
         self.heard = 0.0  # when bytes came last
-        self.rest_until = 0.0  # no more is read before then; set while its lines are handled
+        self.rest_until = 0.0  # no more is read before then; set while lines are handled
         self.lacked = False  # it was not connected, because this machine is short of something
         self.cut_short = False  # the other end ended the stream inside a line
         self.deadline: float | None = None  # when the next line is due
