@@ -86,7 +86,7 @@ class Peer(Node):
         self.confirming = Confirming(self, seeds, signer, ShutOut(*DENIED), Budget(PROOFS))
         self.joining = Joining(self, seeds, self.confirming.registration)
         self.spreading = Spreading(self, self.neighbours.links, signer=signer, runs=self.confirming,
-                                   on_corrupt=self.linking.corrupt)
+                                   on_offence=self.linking.offended)
         self.messages = self.spreading.messages
         self.liveness = Liveness(settings.liveness_misses,
                                  self.neighbours.capacity + settings.spare_links)

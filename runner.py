@@ -265,8 +265,10 @@ def bench_command(arguments: list[str]) -> int:
     if args.module:
         return measure_modules(args.base_port)
     seeds = load_seeds(args.config)
-    return bench.measure(args, peer_addresses(parser, args), seeds, local_seeds(seeds),
-                         peer_settings(args)._replace(gossip_count=0),
+    settings = peer_settings(args)._replace(gossip_count=0)
+    if args.messages > settings.burst:  # said at once, by one peer: this would measure the rate
+        settings = settings._replace(rate=0)
+    return bench.measure(args, peer_addresses(parser, args), seeds, local_seeds(seeds), settings,
                          [args.spread] if args.spread else list(WAYS))
 
 

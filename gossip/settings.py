@@ -28,9 +28,11 @@ class Settings(NamedTuple):
     spread: str = "flood"  # the way of spreading, one of WAYS
     rumor_stop: float = 0.25  # probability that a rumor stops when it was told in vain
     sign: bool = False  # whether gossip is signed; all peers of a network sign, or none does
+    rate: int = 1_000  # lines a second that a neighbour may say in its own name; 0: any number
+    burst: int = 10_000  # lines that it may say beyond that at once
 
     corrupt_limit: int = 3  # corrupt lines within `corrupt_memory` that end a link; 0: never
-    corrupt_memory: float = 60.0  # seconds, also those for which the neighbour is then refused
+    corrupt_memory: float = 60.0  # seconds, also those for which a neighbour is shut out
     cache_bytes: int = 64 * MIB  # bytes of all texts held
     runs_kept: int = 100_000  # runs whose seen numbers are remembered; a run is one life of a peer
     intervals_kept: int = 1_000  # intervals of seen numbers per run
@@ -70,7 +72,7 @@ class Settings(NamedTuple):
         return ":".join(f"{name.replace('_', '-')}={shown[name]}" for name in ON_COMMAND_LINE)
 
 
-ON_COMMAND_LINE = Settings._fields[: Settings._fields.index("sign") + 1]
+ON_COMMAND_LINE = Settings._fields[: Settings._fields.index("burst") + 1]
 
 
 def majority(seeds: int) -> int:

@@ -33,7 +33,8 @@ CHAT = Settings(  # what differs from other peers: neighbours are near, datagram
     gossip_count=0, antientropy_interval=1.0, spread="rumor", portion=32 * 1024,
     fetch_patience=0.2,
     backlog_limit=1 << 30,  # a log is answered in one piece, whatever its length
-    rumor_window=64 * 1024, rumor_patience=0.15)
+    rumor_window=64 * 1024, rumor_patience=0.15,
+    rate=0)  # a datagram that is not read is lost
 TRIES = 4  # a rumor is told once, and three times again
 HASTE = 0.2  # seconds between two comparisons while a neighbour knows other messages
 LAST_WORDS, QUIET = 4.0, 0.3  # seconds that a server waits at its end for the last messages to

@@ -181,7 +181,17 @@ class LiveWorld:
             begin(link)
             while (lines := next_lines(link, self.now)) is not None and not link.ended:
                 node.lines(link, lines)
+                if link.rest_until:
+                    self._rest(link)
         except WireError as error:
             node.fault(link, error)
         finally:
             node.ended(link)
+
+    def _rest(self, link) -> None:
+        """Read no more of a link for as long as the node has asked for, or until the link ends."""
+        seconds = link.rest_until - self.now()
+        if seconds > 0:
+            self.flusher.wait_until(lambda: link.ended, seconds)
+        else:
+            link.rest_until = 0.0  # that was before the lines that have just been handled

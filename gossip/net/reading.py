@@ -6,6 +6,7 @@ Called by the one thread that reads the link.
 from gossip.net.connection import DONT_WAIT, READ_SIZE
 from gossip.wire import WireError
 
+SIP = 8_192  # bytes asked for after a rest: many short rests disturb others less than few long ones
 DEADLINE_LOOK = 5.0  # seconds after which a reader looks whether its deadline was changed
 
 
@@ -33,12 +34,12 @@ def next_lines(link, now) -> list[bytes] | None:
 def _receive(link, now) -> bytes:
     """Return bytes that have come. Without a deadline, wait for them; with one, BlockingIOError
     when there are none. Mostly there are some, and asking the kernel first saves a wait."""
-    due = link.due()
+    due, size = link.due(), SIP if link.rest_until else READ_SIZE
     if due is None:
-        return link.connection.receive(READ_SIZE)
+        return link.connection.receive(size)
     if due <= now():
         raise WireError(link.lateness())
-    return link.connection.receive(READ_SIZE, DONT_WAIT)
+    return link.connection.receive(size, DONT_WAIT)
 
 
 def _wait_readable(link, now) -> None:

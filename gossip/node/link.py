@@ -30,6 +30,7 @@ class Link:
         self.proof = None  # the Proof that came last, for the line behind it; for the reader alone
         self.answered = 0.0  # when `ask_known_peers` was answered last; for the reader alone
         self.heard = 0.0  # when bytes came last
+        self.rest_until = 0.0  # no more is read before then; set while lines are handled
         self.lacked = False  # it was not connected, because this machine is short of something
         self.cut_short = False  # the other end ended the stream inside a line
         self.deadline: float | None = None  # when the next line is due

@@ -8,7 +8,7 @@ else.
 The world in its turn calls the node: `accept(connection, remote)` for a newcomer, `up(link)`
 when a dialled link stands, `lines(link, lines)` with what came, `fault(link, error)` when a link
 broke a rule or could not be dialled, `make_room(reason)` when descriptors are short, and last, once
-per link, `ended(link)`.
+per link, `ended(link)`. A link whose `rest_until` the node has set in `lines` is not read before.
 """
 
 from typing import Protocol

@@ -3,7 +3,7 @@
 A peer dials others for the ring and for its free places, and decides about newcomers. The rules
 are in files beside this one: `neighbours` (one link per pair, and how many), `places` (the next
 to dial), `peer_list` (all known peers), `link_check` (does the older of two links still answer),
-`shut_out` (whom to refuse for what it sent), `found_dead` (whom to dial when no seed can tell who
+`shut_out` (whom to refuse for what it did), `found_dead` (whom to dial when no seed can tell who
 lives). Link readers and the peer's duties call it.
 
 It calls the node: `met(link, serial)` when two have become neighbours, `lost(peer, link)` when a
@@ -30,7 +30,6 @@ OVER = "a peer whose dial is over"
 CHECKED = "a peer whose older link is being checked"
 NEIGHBOUR = "a neighbour"
 
-CORRUPT = "corrupt"  # the reason for which a neighbour is refused that sends what nobody signed
 KNOWN_PEERS_PAUSE = 1.0  # seconds between two answers to a neighbour that asks for known peers
 KNOWN_PEERS_SENT, SUCCESSORS_SENT = 200, 8  # peers in one answer: at random, and next on the ring
 REASON_SHOWN = 100  # characters of another's reason in the output file
@@ -46,7 +45,8 @@ class Linking:
         self.places = Places(address, self.neighbours.capacity, settings, node.rng)
         self.peer_list = PeerUnion(address)
         self.found_dead = FoundDead()
-        self._shut_out = ShutOut(settings.corrupt_limit, settings.corrupt_memory)
+        self._shut_out = ShutOut({"corrupt": settings.corrupt_limit, "flood": 1},
+                                 settings.corrupt_memory)
         self._link_check = LinkCheck()
         self._ring_stood = False  # whether the ring link did at the last turn; membership's own
         self._asked = None  # the link on which known peers were asked for last
@@ -103,7 +103,7 @@ class Linking:
 
     def dial(self, peer: Address, for_ring: bool = False) -> None:
         """Ask a peer to become a neighbour, unless it is one or is being asked already."""
-        if (self._node.leaving or self._shut_out.has(peer, self._node.now())
+        if (self._node.leaving or self._shut_out.reason(peer, self._node.now())
                 or not self.neighbours.begin_dial(peer, for_ring)):
             return
         link = self._node.new_link(DIALLED, peer)
@@ -117,14 +117,15 @@ class Linking:
     def on_connect(self, link, message: wire.Connect) -> None:
         """A newcomer wants to become a neighbour."""
         asker = message.address
+        offence = self._shut_out.reason(asker, self._node.now())
         if asker.ip != link.remote_ip:
             link.send(wire.refused(self._node.address, "another IP"))
             self._node.disconnect(link, f"{asker} is not its IP")
         elif self._node.leaving:
             link.close("leaving")
-        elif self._shut_out.has(asker, self._node.now()):
-            link.send(wire.refused(self._node.address, CORRUPT))
-            self._node.disconnect(link, CORRUPT, asker)
+        elif offence is not None:
+            link.send(wire.refused(self._node.address, offence))
+            self._node.disconnect(link, offence, asker)
         else:
             link.hold()  # gossip begins when it is admitted, but has to follow the answer
             link.peer = asker
@@ -252,15 +253,15 @@ class Linking:
             self.places.put_off(link.peer, for_ring=True, now=self._node.now())
             self.unlink(link.peer, reason[:REASON_SHOWN], link)
 
-    def corrupt(self, link, count: int) -> None:
-        """A neighbour has sent so many corrupt lines. When these are too many, its link ends, and
-        it is refused for a while."""
-        until = self._shut_out.note(link.peer, count, self._node.now())
+    def offended(self, link, offence: str, count: int) -> None:
+        """A neighbour has done so many times what nobody may do. When it is too often, its link
+        ends, and it is refused for a while."""
+        until = self._shut_out.note(link.peer, offence, count, self._node.now())
         if until is not None:
             self.places.pass_over(link.peer, until)
-            link.send(wire.refused(self._node.address, CORRUPT), urgent=True)
-            self._node.write_refusal(link.peer, CORRUPT)
-            self.unlink(link.peer, CORRUPT, link)
+            link.send(wire.refused(self._node.address, offence), urgent=True)
+            self._node.write_refusal(link.peer, offence)
+            self.unlink(link.peer, offence, link)
 
     def on_end(self, link) -> None:
         """A link has ended: newcomers that waited for it are admitted, its place is free."""

@@ -1,4 +1,4 @@
-"""Shut out: neighbours that sent what is corrupt too often, and until when they are refused.
+"""Shut out: neighbours that did too often what nobody may do, and until when they are refused.
 
 Rules only. Called by the readers of links, and by whoever dials.
 """
@@ -12,35 +12,39 @@ REMEMBERED = 1_000  # peers kept in each of the two memories; of more, the first
 
 
 class ShutOut:
-    """The corrupt lines of neighbours, by their times, and who is refused."""
+    """The offences of neighbours, by their times, and who is refused for which of them."""
 
-    def __init__(self, limit: int, seconds: float):
-        self._limit = limit  # corrupt lines within `seconds` that are too many; 0: never
+    def __init__(self, limits: dict[str, int], seconds: float):
+        self._limits = limits  # offence -> how many within `seconds` are too many; 0: never
         self._seconds = seconds  # also those for which the peer is refused then
         self._lock = threading.Lock()  # guards everything below
-        self._times: collections.OrderedDict[Address, list[float]] = collections.OrderedDict()
-        self._until: collections.OrderedDict[Address, float] = collections.OrderedDict()
+        self._times: collections.OrderedDict[tuple[Address, str], list[float]] = (
+            collections.OrderedDict())
+        self._refused: collections.OrderedDict[Address, tuple[float, str]] = (
+            collections.OrderedDict())  # until when, for which offence
 
-    def note(self, peer: Address, count: int, now: float) -> float | None:
-        """So many corrupt lines have come from a neighbour. When these are too many, it is refused
-        from now on; return until when, else None."""
+    def note(self, peer: Address, offence: str, count: int, now: float) -> float | None:
+        """A neighbour has done this so many times. When it is too often, it is refused from now on;
+        return until when, else None."""
+        limit, key = self._limits[offence], (peer, offence)
         with self._lock:
-            times = [at for at in self._times.pop(peer, []) if now - at < self._seconds]
-            times += [now] * min(count, self._limit - len(times))
-            if not self._limit or len(times) < self._limit:
-                self._remember(self._times, peer, times)
+            times = [at for at in self._times.pop(key, []) if now - at < self._seconds]
+            times += [now] * min(count, limit - len(times))
+            if not limit or len(times) < limit:
+                self._remember(self._times, key, times)
                 return None
-            self._remember(self._until, peer, now + self._seconds)
+            self._remember(self._refused, peer, (now + self._seconds, offence))
             return now + self._seconds
 
-    def has(self, peer: Address, now: float) -> bool:
-        """Whether the peer is refused now."""
+    def reason(self, peer: Address, now: float) -> str | None:
+        """The offence for which the peer is refused now; None when it is not."""
         with self._lock:
-            return self._until.get(peer, now) > now
+            until, offence = self._refused.get(peer, (now, ""))
+            return offence if until > now else None
 
     @staticmethod
-    def _remember(memory: collections.OrderedDict, peer: Address, value) -> None:
-        memory[peer] = value
-        memory.move_to_end(peer)
+    def _remember(memory: collections.OrderedDict, key, value) -> None:
+        memory[key] = value
+        memory.move_to_end(key)
         if len(memory) > REMEMBERED:
             memory.popitem(last=False)

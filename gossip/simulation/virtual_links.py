@@ -209,6 +209,10 @@ class End:
             time.at(time.now + self.latency, other.world.writable, other)
         return data
 
+    def has_unread(self) -> bool:
+        """Whether bytes have arrived that were not read yet."""
+        return bool(self._arrived)
+
     def is_over(self) -> bool:
         """Whether this end was closed by its own process, or reset."""
         return self._closed or self._broken

@@ -228,6 +228,9 @@ class VirtualWorld:
         link = end.link
         if link.ended or self._fault_if_late(link):
             return  # nobody wants to know any more
+        if link.rest_until > self.now():
+            self.later(link.rest_until, end, self._read, end)
+            return
         try:
             lines = link.take(end.read())
             if lines:
@@ -244,8 +247,13 @@ class VirtualWorld:
     def _end(self, end: End, reason: str) -> None:
         if end not in self._ends:
             return
-        del self._ends[end]
         link = end.link
+        if end.has_unread():  # the link rests: what came before the end is read first
+            if link.rest_until <= self.now():
+                self._read(end)
+            self.later(link.rest_until, end, self._end, end, reason)
+            return
+        del self._ends[end]
         if not link.ended:
             self._fault_if_late(link)
         link.end_of_stream(reason)

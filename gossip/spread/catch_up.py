@@ -91,6 +91,11 @@ class CatchUp:
             return link, want
         return None
 
+    def awaits(self, link) -> bool:
+        """Whether a portion is awaited from this link."""
+        with self._lock:
+            return self._asked is link
+
     def silent_at(self) -> float | None:
         """When another neighbour is asked, unless the portion comes first; None while no portion
         is awaited."""

@@ -2,7 +2,8 @@
 
 New lines are remembered (message_list), written down, and handed on by the way of spreading that
 `--spread` names (flood, or mongering with rumors); old ones are dropped. Anti-entropy fetches what
-did not arrive that way. Link readers, generator and console call it.
+did not arrive that way. A neighbour that says too much in its own name is read more slowly
+(allowance). Link readers, generator and console call it.
 
 A third way of spreading is a class like `Flood`, a line in `way_of_spreading`, and a word in WAYS
 of gossip/settings.py.
@@ -12,6 +13,7 @@ import threading
 
 from gossip import wire
 from gossip.settings import WAYS, Settings
+from gossip.spread.allowance import Allowance
 from gossip.spread.anti_entropy import AntiEntropy
 from gossip.spread.flood import Flood
 from gossip.spread.message_list import Fresh, MessageList
@@ -73,14 +75,15 @@ class Spreading:
     over the links that `links()` returns."""
 
     def __init__(self, node, links, at_once: int = 1, tries: int = 1, signer=None, runs=None,
-                 on_corrupt=None):
+                 on_offence=None):
         """Where gossip is signed, `signer` (gossip/signing/signed_lines.py) has the `start` of
         this run, `cover(first, digests)` and `is_genuine(signed)`; `runs` (signing/confirming.py)
         tells by `is_known(run)` whether a run is genuine, by `meet(run, link)` has that found out,
         and tells by `is_open(run)` whether it is being found out. Then `settled(run)` is called.
-        `on_corrupt(link, count)` is told of corrupt lines."""
+        `on_offence(link, reason, count)` is told of what a neighbour does wrong: `corrupt` lines, or
+        a `flood`."""
         settings = node.settings
-        self._on_corrupt = on_corrupt
+        self._on_offence = on_offence
         self._signer = signer
         self._runs = runs or Trusting()
         self._waiting = WaitingLines()
@@ -93,9 +96,10 @@ class Spreading:
                                         self._runs)
         self.way = way_of_spreading(settings, links, node.flusher, node.now, node.rng,
                                     at_once, tries)
+        self._allowance = Allowance(settings.rate, settings.burst)
         self._compares = settings.antientropy_interval > 0  # else nothing is ever compared
         self._output = node.output
-        self._time = node.time
+        self._now, self._time = node.now, node.time
         self._originating = threading.Lock()  # held by the thread that originates; guards _silent
         self._silent = False  # nothing more is originated here
 
@@ -155,6 +159,7 @@ class Spreading:
         self._hand_on(link, fresh)
         if fresh.unknown:
             self._keep_waiting(link, fresh.unknown)
+        self._charge(link, lines, fresh)
         if fresh.fault is not None:
             raise fresh.fault
 
@@ -189,7 +194,25 @@ class Spreading:
     def _write_corrupt(self, link, lines: list[bytes]) -> None:
         shown = [line.decode(errors="replace")[:CORRUPT_SHOWN] for line in lines]
         self._output.write(*[f"corrupt:{link.peer}:{text}" for text in shown])
-        self._on_corrupt(link, len(lines))
+        self._on_offence(link, "corrupt", len(lines))
+
+    def _charge(self, link, lines: list[bytes], fresh: Fresh) -> None:
+        """Have a neighbour pay for what it says in its own name, but for what it was asked for:
+        beyond its allowance its link rests, and a flood ends it."""
+        signed = [] if self._signer is None else [line for line in lines
+                                                  if line.startswith(wire.SIGNED)]
+        new = [*fresh.lines, *[line for _, line, _ in fresh.unknown]]
+        cost = self._allowance.cost(link.peer, new, signed, fresh.covers)
+        if not cost or self.anti_entropy.catch_up.awaits(link):
+            return
+        now = self._now()
+        excess = self._allowance.spend(link.peer, cost, now)
+        if excess is None:
+            return
+        link.rest_until = now + excess.rest
+        if excess.is_flood:
+            self._output.write(f"flood:{link.peer}")
+            self._on_offence(link, "flood", 1)
 
     def _answer(self, link, rumors: list[bytes], fresh: list[bytes]) -> None:
         """Tell a neighbour which of its rumors were new here."""

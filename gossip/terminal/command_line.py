@@ -171,6 +171,11 @@ def add_peer_flags(parser: argparse.ArgumentParser) -> None:
                              f"of no use ({usual.rumor_stop:g})")
     parser.add_argument("--sign", action="store_true",
                         help="sign gossip, and take only what is signed; all peers do, or none")
+    parser.add_argument("--rate", type=count, default=usual.rate, metavar="N",
+                        help="lines a second that a neighbour may say in its own name, before it "
+                             f"is read more slowly ({usual.rate}); 0: any number")
+    parser.add_argument("--burst", type=count, default=usual.burst, metavar="N",
+                        help=f"lines that it may say beyond that at once ({usual.burst})")
 
 
 def peer_settings(args: argparse.Namespace) -> Settings:

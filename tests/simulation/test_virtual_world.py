@@ -244,6 +244,43 @@ def test_a_frozen_node_holds_up_its_neighbour_and_reads_everything_later():
 
 # Deadlines.
 
+def test_a_link_that_rests_is_read_again_at_its_time(pair):
+    here, there = pair.linked()
+    there.rest_until = pair.time.now + 1.0
+    here.send(b"first\n")
+    pair.run(0.5)
+    here.send(b"second\n")
+    pair.run(0.49)
+    assert pair.other.told == []
+    pair.run(0.02)
+    assert pair.other.told == [b"first", b"second"]
+
+
+@pytest.mark.parametrize("lag", [0.0, 0.3])
+def test_what_came_before_the_end_of_a_link_that_rests_is_read_first(lag):
+    pair = Pair()
+    pair.other = Node(pair.cabling, 5002, lag=lag)
+    pair.other.world.listen()
+    here, there = pair.linked()
+    there.rest_until = pair.time.now + 1.0
+    here.send(b"last words\n")
+    here.close("done")
+    pair.run(0.9)
+    assert pair.other.told == []
+    pair.run()
+    assert pair.other.told == [b"last words", "ended"]
+
+
+def test_a_link_that_is_closed_while_it_rests_ends_at_once(pair):
+    here, there = pair.linked()
+    there.rest_until = pair.time.now + 1.0
+    here.send(b"never read\n")
+    pair.run(0.5)
+    there.close("no longer wanted")
+    pair.run(0.01)
+    assert pair.other.told == ["ended"]
+
+
 def test_a_line_that_is_due_and_does_not_come_is_missed_at_its_time(pair):
     here, _ = pair.linked()
     here.await_line(pair.time.now + 30.0)

@@ -34,7 +34,7 @@ def test_a_bad_config_line_is_named(tmp_path):
     (Capacity(), False), (fixed(6), True), (Capacity("powerlaw", 2.25), True)])
 def test_flags_survive_being_passed_on(capacity, sign):
     settings = Settings(gossip_count=3, gossip_interval=0.5, capacity=capacity, cache_size=7,
-                        sign=sign)
+                        sign=sign, rate=0, burst=5)
     parser = Parser()
     add_peer_flags(parser)
     assert peer_settings(parser.parse_args(peer_flags(settings))) == settings
