@@ -43,7 +43,7 @@ from gossip.overlay.shut_out import ShutOut
 from gossip.programs.peer_program import peer_main
 from gossip.seeds.joining import SEED, Joining
 from gossip.settings import Settings
-from gossip.signing.confirming import ASKED, Confirming
+from gossip.signing.confirming import ASKED, FALSE_RUN, Confirming
 from gossip.signing.signed_lines import new_signer
 from gossip.spread.origin import portions
 from gossip.spread.spreading import Spreading, in_batches
@@ -51,7 +51,7 @@ from gossip.spread.spreading import Spreading, in_batches
 SHORTEST_WAIT = 0.02  # seconds at least between two turns of membership
 LATE = 0.5  # seconds; a round that is later than this, and than half an interval, counts no miss
 PROOFS = 50  # in a second that are made for those who ask for a sign of life
-DENIED = 16, 60.0  # false runs, within seconds, after which a neighbour's new ones do not count
+DENIED = {FALSE_RUN: 16}, 60.0  # so many within seconds, and a neighbour's unknown runs do not count
 ROOM_LOOK = 0.25  # seconds until the generator tries again when a neighbour has too much to read
 
 

@@ -18,6 +18,7 @@ from gossip.signing.known_runs import Key, KnownRuns, Outcome, run_of
 from gossip.signing.signed_lines import Signer, proven_start, registering
 
 ASKED = "a seed that is asked about runs"  # the role of a link to one
+FALSE_RUN = "a run that nobody confirms"  # what a neighbour has brought
 
 ANSWER_LIMIT = 2.0  # seconds for the answers over one connection, connecting included
 QUESTIONS = 500  # that one connection carries
@@ -30,7 +31,7 @@ class Confirming:
 
     def __init__(self, node, seeds: list[Address], signer: Signer | None, denied, proofs):
         """`denied` counts the runs that each neighbour brought and nobody confirmed; for its `note`
-        and `has` see ShutOut. Who is in there is not listened to about unknown runs. `proofs` is
+        and `reason` see ShutOut. Who is in there is not listened to about unknown runs. `proofs` is
         the Budget of proofs for those who ask for a sign of life."""
         self._node = node
         self._seeds = seeds
@@ -80,7 +81,7 @@ class Confirming:
         """A neighbour has brought a run that is not known. Have it found out whether it is genuine;
         return whether that is under way. Then `settled` follows."""
         now = self._node.now()
-        if self._denied.has(link.peer, now):
+        if self._denied.reason(link.peer, now):
             self._node.counters.add("unknown runs of neighbours that brought false ones")
             return False
         key = _key(run)
@@ -204,7 +205,7 @@ class Confirming:
         now, run = self._node.now(), run_of(key)
         brought_by = self._runs.deny(key, now)
         if brought_by is not None:
-            self._denied.note(brought_by, 1, now)
+            self._denied.note(brought_by, FALSE_RUN, 1, now)
         self._node.output.write(f"unconfirmed:{run.decode()}")
         self._node.settled(run)
 
