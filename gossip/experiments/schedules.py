@@ -15,7 +15,9 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from gossip.addresses import Address
 from gossip.experiments.accidents import Accident, Conditions, Schedule, draw_schedule
+from gossip.experiments.attackers import lying
 from gossip.experiments.verdict import Judge
 from gossip.experiments.virtual_network import VirtualNetwork
 from gossip.proof import check
@@ -67,6 +69,12 @@ def play(schedule: Schedule, classes: dict, until: float | None = None) -> Outco
     return played.outcome()
 
 
+def _hostile(schedule: Schedule, classes: dict) -> dict[Address, type]:
+    """The nodes of a schedule that are not honest, by address."""
+    lie = schedule.conditions.liar
+    return {schedule.seeds()[-1]: lying(classes["seed"], lie)} if lie else {}
+
+
 class _Played:
     """One schedule while it is played."""
 
@@ -75,7 +83,8 @@ class _Played:
         self._conditions = conditions
         self.network = VirtualNetwork(schedule.number, classes, schedule.seeds(),
                                       conditions.settings(), conditions.cables(),
-                                      conditions.lag, conditions.clocks)
+                                      conditions.lag, conditions.clocks,
+                                      _hostile(schedule, classes))
         self._judge = Judge(self.network)
         self.faults: list[Fault] = []
         self._time = self.network.time
