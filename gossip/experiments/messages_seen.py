@@ -7,6 +7,7 @@ and others need not have them.
 """
 
 from gossip.addresses import parse_address
+from gossip.settings import majority
 
 
 def runs_that_differ(network, peers: list) -> list[str]:
@@ -33,9 +34,8 @@ def _is_vouched_for(network, run: bytes) -> bool:
     node = network.nodes.get(address)
     if node is not None and node.spreading.origin.start == start:
         return True
-    knowing = [seed for seed in network.living_seeds()
-               if seed.address not in network.hostile and seed.vouching.knows(address, start)]
-    return len(knowing) > len(network.seeds) // 2
+    knowing = [seed for seed in network.honest_seeds() if seed.vouching.knows(address, start)]
+    return len(knowing) >= majority(len(network.seeds))
 
 
 def _was_not_told(peer, run: bytes, seen: dict) -> bool:

@@ -180,6 +180,10 @@ class VirtualNetwork:
         """The seeds that live, in the order of their addresses."""
         return [node for address, node in sorted(self.nodes.items()) if address in self.seeds]
 
+    def honest_seeds(self) -> list:
+        """The seeds that live and do not lie."""
+        return [seed for seed in self.living_seeds() if seed.address not in self.hostile]
+
     def troubled(self, address: Address) -> float:
         """Until when a node was frozen, slow, or not up."""
         return self._troubled[address]
