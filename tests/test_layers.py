@@ -121,6 +121,12 @@ def test_files_import_only_what_their_folder_may(path):
         assert list(loops_over_sets(tree)) == []
 
 
+def test_attackers_are_started_by_schedules_alone():
+    name = "gossip.experiments.attackers"
+    assert [path.name for path in sources() if any(
+        one.startswith(name) for one in imports(ast.parse(path.read_text())))] == ["schedules.py"]
+
+
 @pytest.mark.parametrize("place, line", [
     ("wire", "from gossip.spread.flood import Flood"),
     ("spread", "from gossip.overlay import ring"),

@@ -81,7 +81,7 @@ class Conditions(NamedTuple):
         return Cables((self.latency, 2 * self.latency), self.jitter, self.bandwidth, self.buffer)
 
     def words(self) -> str:
-        """`NAME=VALUE NAME=VALUE …`, as in the first line of a schedule; nothing of an empty one."""
+        """`NAME=VALUE NAME=VALUE …`, as in the first line of a schedule, without empty values."""
         return " ".join(f"{name.replace('_', '-')}={_shown(value)}"
                         for name, value in self._asdict().items() if value != "")
 
