@@ -21,7 +21,8 @@ MAY_IMPORT = {  # folder -> what else than itself and the hall
     "voidphone": {"wire", "spread", "node", "net", "terminal"},
     "programs": {"node", "net", "chat", "voidphone", "terminal", "spread"},
     "simulation": {"wire", "node"},
-    "experiments": {"wire", "node", "simulation", "programs", "terminal", "proof", "voidphone"},
+    "experiments": {"wire", "signing", "node", "simulation", "programs", "terminal", "proof",
+                    "voidphone"},
     "seed.py": {*CONCEPTS, "wire", "node", "programs"},
     "peer.py": {*CONCEPTS, "wire", "node", "programs"},
     "runner.py": {"chat", "experiments", "net", "pictures", "programs", "proof", "terminal",
@@ -118,6 +119,12 @@ def test_files_import_only_what_their_folder_may(path):
     assert path == FAMILIES or list(system_words(place, tree)) == []
     if place in CONCEPTS | {"node", "seed.py", "peer.py"}:
         assert list(loops_over_sets(tree)) == []
+
+
+def test_attackers_are_started_by_schedules_alone():
+    name = "gossip.experiments.attackers"
+    assert [path.name for path in sources() if any(
+        one.startswith(name) for one in imports(ast.parse(path.read_text())))] == ["schedules.py"]
 
 
 @pytest.mark.parametrize("place, line", [

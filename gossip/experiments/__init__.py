@@ -8,7 +8,8 @@ In virtual time:
 
 simulate   the command                         accidents        what befalls a network: schedules
 schedules  plays them, many or one smaller     virtual_network  nodes that start and end; the truth
-verdict    whether the network healed
+verdict    whether the network healed            messages_seen    which messages somebody lacks
+attackers  seeds and peers that lie, here alone
 
 The commands of runner.py use this folder. What a network proves, proof/ reads from its files.
 """

@@ -35,6 +35,13 @@ KINDS = {  # word -> what happens
     "reset": "the node's Nth connection breaks, at both ends",
     "break": "the node's Nth connection breaks, at its own end only",
 }
+LIES = {  # word -> how a seed lies that is asked about runs
+    "false": "it names every run that it is asked for, and invented ones",
+    "late": "it answers too late",
+    "never": "it does not answer",
+    "none": "it names no run",
+}
+LIED_TO = 3  # seeds of a schedule in which the last one lies, and one schedule of how many it is
 GENTLE = {"start", "say", "kill", "leave", "reset", "break"}  # the kinds of a gentle schedule
 UNREST = 60.0  # seconds at least, from the first start to the end of all accidents
 JOINING = 10.0  # seconds of it, in which all peers start; more when there are many:
@@ -61,6 +68,7 @@ class Conditions(NamedTuple):
     lag: float = 0.0  # at most, until a thread runs whose time has come
     clocks: float = 0.0  # by which clocks are ahead, at most
     sign: int = 0  # 1: gossip is signed
+    liar: str = ""  # one of LIES: how the last seed lies; empty: no seed does
     unrest: float = UNREST
 
     def settings(self) -> Settings:
@@ -73,9 +81,9 @@ class Conditions(NamedTuple):
         return Cables((self.latency, 2 * self.latency), self.jitter, self.bandwidth, self.buffer)
 
     def words(self) -> str:
-        """`NAME=VALUE NAME=VALUE …`, as in the first line of a schedule."""
+        """`NAME=VALUE NAME=VALUE …`, as in the first line of a schedule, without empty values."""
         return " ".join(f"{name.replace('_', '-')}={_shown(value)}"
-                        for name, value in self._asdict().items())
+                        for name, value in self._asdict().items() if value != "")
 
 
 def _shown(value) -> str:
@@ -153,6 +161,8 @@ def _parse_conditions(words: list[str]) -> Conditions:
         if usual is None:
             raise ValueError(f"no condition is called {name}")
         values[name] = parse_capacity(value) if name == "capacity" else type(usual)(value)
+    if values.get("liar", "") not in ("", *LIES):
+        raise ValueError(f"{values['liar']!r} is none of {', '.join(LIES)}")
     return Conditions(**values)
 
 
@@ -175,13 +185,17 @@ def _parse_accident(words: list[str]) -> Accident:
 
 def draw_schedule(number: int, peers: int | None = None, seeds: int | None = None,
                   gentle: bool = False, sign: bool = False) -> Schedule:
-    """The schedule of this number: of so many peers (2 to 12 by default) and seeds (1 to 5)."""
+    """The schedule of this number: of so many peers (2 to 12 by default) and seeds (1 to 5). With
+    `sign`, every third number has three seeds by default, and if there are so many, one lies."""
     rng = random.Random(f"schedule {number}")
     some_peers, some_seeds = rng.randint(2, 12), rng.randint(1, 5)
+    lied_to = sign and number % LIED_TO == 0
+    if seeds is None:
+        seeds = LIED_TO if lied_to else some_seeds
     peers = some_peers if peers is None else peers
-    seeds = some_seeds if seeds is None else seeds
     schedule = _Draw(rng, number, peers, seeds, gentle).schedule()
-    return schedule._replace(conditions=schedule.conditions._replace(sign=int(sign)))
+    lie = random.Random(f"lie {number}").choice([*LIES]) if lied_to and seeds >= LIED_TO else ""
+    return schedule._replace(conditions=schedule.conditions._replace(sign=int(sign), liar=lie))
 
 
 class _Draw:

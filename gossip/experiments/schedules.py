@@ -15,10 +15,14 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from gossip.addresses import Address
 from gossip.experiments.accidents import Accident, Conditions, Schedule, draw_schedule
+from gossip.experiments.attackers import lying
 from gossip.experiments.verdict import Judge
 from gossip.experiments.virtual_network import VirtualNetwork
 from gossip.proof import check
+from gossip.settings import majority
+from gossip.signing.confirming import ANSWER_LIMIT
 from gossip.simulation.virtual_files import VirtualFolder
 from gossip.simulation.virtual_links import Slowness
 from gossip.simulation.virtual_time import Spinning
@@ -67,6 +71,12 @@ def play(schedule: Schedule, classes: dict, until: float | None = None) -> Outco
     return played.outcome()
 
 
+def _hostile(schedule: Schedule, classes: dict) -> dict[Address, type]:
+    """The nodes of a schedule that are not honest, by address."""
+    lie = schedule.conditions.liar
+    return {schedule.seeds()[-1]: lying(classes["seed"], lie)} if lie else {}
+
+
 class _Played:
     """One schedule while it is played."""
 
@@ -75,7 +85,8 @@ class _Played:
         self._conditions = conditions
         self.network = VirtualNetwork(schedule.number, classes, schedule.seeds(),
                                       conditions.settings(), conditions.cables(),
-                                      conditions.lag, conditions.clocks)
+                                      conditions.lag, conditions.clocks,
+                                      _hostile(schedule, classes))
         self._judge = Judge(self.network)
         self.faults: list[Fault] = []
         self._time = self.network.time
@@ -163,7 +174,8 @@ class _Played:
         self.faults += [Fault(question, words) for words in wrong]
 
     def _speak(self) -> None:
-        """What is said after the rest arrives everywhere, by flood within the longest ways."""
+        """What is said after the rest arrives everywhere, by flood within the longest ways. On each
+        of them a peer may wait in vain for what seeds say of a run that has said nothing before."""
         conditions, time = self._conditions, self._time
         expected = []  # (peer, messages that it has to have then)
         for peers in self._judge.in_pieces():
@@ -172,6 +184,8 @@ class _Played:
             for peer in speakers:
                 self.network.say(peer.address, ["after the rest"])
         way = 2 * conditions.latency + conditions.jitter + 2 * conditions.lag
+        if conditions.sign and len(self.network.honest_seeds()) < majority(conditions.seeds):
+            way += ANSWER_LIMIT + self.network.settings.probe_limit  # runs have to prove themselves
         wait = 1.0 + HOPS * way
         if conditions.spread == "rumor":  # a rumor may die; comparing brings it
             wait += 4 * conditions.antientropy_interval

@@ -7,6 +7,7 @@ answer what is wrong, in words, and nothing when all is well.
 """
 
 from gossip.addresses import Address, parse_address
+from gossip.experiments.messages_seen import runs_that_differ
 from gossip.experiments.virtual_network import VirtualNetwork
 from gossip.proof import check
 from gossip.proof.pieces import Pieces
@@ -253,10 +254,11 @@ class Judge:
         return wrong
 
     def messages(self) -> list[str]:
-        """Everybody living has seen the same messages, as far as links lead."""
+        """Everybody living has seen the same messages, as far as links lead; but not all need those
+        of runs that have ended and are forgotten (messages_seen.py)."""
         return [f"messages differ: {', '.join(f'{p.address} {p.messages.count()}' for p in peers)}"
-                for peers in self.in_pieces()
-                if len({peer.messages.digest(seen_only=True) for peer in peers}) > 1]
+                f"; of {', '.join(runs)}" for peers in self.in_pieces()
+                if (runs := runs_that_differ(self.network, peers))]
 
     def registrations(self) -> list[str]:
         """Everybody is registered with a majority, or with all seeds there are."""

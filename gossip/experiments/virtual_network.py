@@ -19,16 +19,19 @@ LOOK = 0.25  # seconds between two looks whether a node that leaves has ended
 
 
 class VirtualNetwork:
-    """Nodes by address. `classes` has the class of a "seed" and of a "peer"; what chance brings
-    follows from `number`. `hear(address, event)` is told what nodes write, and may be replaced."""
+    """Nodes by address. `classes` has the class of a "seed" and of a "peer", `hostile` the classes
+    of those at some addresses that are not honest; what chance brings follows from `number`.
+    `hear(address, event)` is told what nodes write, and may be replaced."""
 
     def __init__(self, number: int, classes: dict, seeds: list[Address], settings: Settings,
-                 cables: Cables, lag: float = 0.0, clocks: float = 0.0):
+                 cables: Cables, lag: float = 0.0, clocks: float = 0.0,
+                 hostile: dict[Address, type] | None = None):
         self.time = VirtualTime()
         self.folder = VirtualFolder()
         self.nodes: dict[Address, object] = {}  # those that live, or leave
         self.settings = settings
         self.seeds = seeds
+        self.hostile = hostile or {}
         self.hear = lambda address, event: None
         self.cabling = Cabling(self.time, cables, random.Random(f"{number}:cables"))
         self.mended = 0.0  # when the last cut ended
@@ -50,7 +53,7 @@ class VirtualNetwork:
         ahead = self._clocks * random.Random(f"{self._number}:{address}").random()
         self._lives[address] = life = self._lives.get(address, 0) + 1
         chance = f"{self._number}:{address}:{life}"
-        node = self._classes[kind](
+        node = self.hostile.get(address, self._classes[kind])(
             address, self.seeds, self.settings, self._output(kind, address),
             lambda node: VirtualWorld(self.cabling, node, random.Random(chance + ":world"),
                                       ahead, self._lag),
@@ -176,6 +179,10 @@ class VirtualNetwork:
     def living_seeds(self) -> list:
         """The seeds that live, in the order of their addresses."""
         return [node for address, node in sorted(self.nodes.items()) if address in self.seeds]
+
+    def honest_seeds(self) -> list:
+        """The seeds that live and do not lie."""
+        return [seed for seed in self.living_seeds() if seed.address not in self.hostile]
 
     def troubled(self, address: Address) -> float:
         """Until when a node was frozen, slow, or not up."""

@@ -51,9 +51,10 @@ def broadcast(proof: Proof) -> Row:
       seed for long enough to meet.
 
     Without such a place the message is lost: all that had it died with it, left before they met
-    anybody, were cut off, or no seed was up that could have brought the others together.
+    anybody, were cut off, or no seed was up that could have brought the others together. What
+    nobody confirmed is told in denials.py.
     """
-    failures, lost = [], []
+    failures, lost, denied = [], [], 0
     holders: dict[str, list[PeerRun]] = {message: [] for message in proof.origin}
     for run in proof.peers:
         for message in run.received:
@@ -69,6 +70,10 @@ def broadcast(proof: Proof) -> Row:
         lacking = [run for run in proof.peers
                    if run is not origin and message not in run.received
                    and not _excused(proof, message, run, [origin, *runs])]
+        all_lacking = len(lacking)
+        lacking = [run for run in lacking
+                   if not proof.denials.excuse(message, origin, run, [origin, *runs])]
+        denied += all_lacking - len(lacking)
         if lacking and _stuck(proof, message, [origin, *runs], lacking):
             failures += [f"{message} did not reach {proof.name(run)}" for run in lacking]
         elif lacking:
@@ -82,7 +87,8 @@ def broadcast(proof: Proof) -> Row:
         failures.append("no message travelled through a peer other than its origin")
     return Row("broadcast", not failures,
                f"{delivered} of {delivered + missing} deliveries, {through} of them through "
-               f"others than the origin" + (f"; lost {len(lost)}" if lost else ""),
+               f"others than the origin" + (f"; {denied} not confirmed" if denied else "")
+               + (f"; lost {len(lost)}" if lost else ""),
                failures + lost)
 
 
@@ -125,7 +131,7 @@ def _stuck(proof: Proof, message: str, holders: list[PeerRun], lacking: list[Pee
         if company.alone_since(run, max(had.values())) is None:
             pairs = [*alone, *(holder for address in run.ever_linked & by_address.keys()
                                for holder in by_address[address])]
-        if (any(_had_to_go(proof, holder, had[holder], run) for holder in pairs)
+        if (any(_had_to_go(proof, message, holder, had[holder], run) for holder in pairs)
                 or _came_before_goodbye(proof.origin[message], message, run)):
             return True
     return False
@@ -144,7 +150,7 @@ def _came_before_goodbye(origin: PeerRun, message: str, run: PeerRun) -> bool:
                for theirs in origin.links.get(run.address, ()))
 
 
-def _had_to_go(proof: Proof, holder: PeerRun, had: float, run: PeerRun) -> bool:
+def _had_to_go(proof: Proof, message: str, holder: PeerRun, had: float, run: PeerRun) -> bool:
     """Whether a message had to go from a run that had it at a time to another run; the rule is
     told in `broadcast`."""
     company = proof.company
@@ -152,6 +158,7 @@ def _had_to_go(proof: Proof, holder: PeerRun, had: float, run: PeerRun) -> bool:
         return company.had_to_meet(holder, run)
     way = ON_ITS_WAY + max(company.goodbye(run, holder),  # what it is told was as slow
                            company.slowness(run, holder, had - _two_rounds(run)))
+    way += proof.denials.time_to_confirm(message, run, had)
     if holder.settings.get("spread") == "rumor":
         way += RUMOR_ROUNDS * holder.setting("antientropy-interval")
     if any(end - max(had, begin) >= way for begin, end in company.contacts(holder, run)):

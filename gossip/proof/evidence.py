@@ -9,6 +9,7 @@ import time
 from typing import NamedTuple
 
 from gossip.proof.company import Company
+from gossip.proof.denials import Denials
 from gossip.proof.records import Records
 from gossip.proof.runs import PeerRun
 
@@ -32,6 +33,7 @@ class Proof:
         self.seeds = records.seeds
         self.newest = records.newest()
         self.company = Company(records)
+        self.denials = Denials(records, self.company)
         self.origin = {message: run for run in self.peers for message in run.generated}
         self.lives = collections.Counter(run.address for run in self.peers)
         self.told = collections.defaultdict(list)  # (seed, dead peer) -> when the seed told a peer

@@ -88,6 +88,7 @@ class PeerRun:
         self.dead: dict[str, float] = {}  # neighbour -> when it was found dead, the last time
         self.found_dead: list[tuple[float, str]] = []  # when, whom: each time
         self.told: list[tuple[float, str, str]] = []  # when, by which seed, of whose death
+        self.denied: set[str] = set()  # runs that nobody confirmed to it
         self.failures: list[str] = []  # threads that died
 
     def setting(self, name: str) -> float:
@@ -266,6 +267,9 @@ class PeerRun:
         if dead:
             self.told.append((at, match[1], dead[1]))
 
+    def _unconfirmed(self, at, rest):
+        self.denied.add(rest)
+
     def _stopped(self, at, rest):
         self.ended = rest
 
@@ -281,7 +285,7 @@ class PeerRun:
         "generated": _generated, "received": _received,
         "connected": _connected, "disconnected": _disconnected, "degree": _degree,
         "liveness request": _request, "liveness reply": _reply, "liveness missed": _missed,
-        "leaving": _leaving, "dead": _found_dead, "told": _told,
+        "unconfirmed": _unconfirmed, "leaving": _leaving, "dead": _found_dead, "told": _told,
         "stopped": _stopped, "failed": _failed,
     }
 

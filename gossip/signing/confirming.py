@@ -2,7 +2,7 @@
 
 The rules are in `known_runs`. A peer asks every configured seed over fresh short connections, many
 questions over each: ahead for every address that a list names, and again for a run that it meets
-and does not know. When too few seeds answer, it dials the address itself and takes the proof.
+and does not know. When seeds do not decide, it dials the address itself and takes the proof.
 Link readers call it.
 
 It calls the node: `settled(run)` when a run is genuine, or was denied.
@@ -180,7 +180,7 @@ class Confirming:
             self._dial(outcome.dial)
 
     def _dial(self, key: Key) -> None:
-        """Too few seeds have answered: take the word of who listens there."""
+        """Seeds have not decided: take the word of who listens there."""
         address = key[0]
         if address.family == self._node.address.family and can_be_dialled(address):
             self._node.probe(address, functools.partial(self._dialled, key))

@@ -2,8 +2,8 @@
 
 Rules only; confirming.py carries them out. A signature proves that the key of a run has spoken.
 Whether the key belongs to who listens at the address, seeds have found out by a dial. A seed may
-lie or be silent: a run is genuine when more than half of the configured seeds name it. If no more
-than half have answered, the peer dials the address itself.
+lie or be silent: a run is genuine when more than half of the configured seeds name it, and denied
+when more than half answer and do not. Between these, the peer dials the address itself.
 """
 
 import collections
@@ -112,7 +112,7 @@ class KnownRuns:
         if not key[1]:
             self._close(key)
             return Outcome(new)
-        if question.answered > len(self._seeds) // 2:
+        if question.answered - question.naming[key[1]] > len(self._seeds) // 2:
             return Outcome(new, denied=key)
         return Outcome(new, dial=key)
 

@@ -50,6 +50,11 @@ class ProvenRuns:
             self._starts.move_to_end(address)
             return list(self._starts[address])
 
+    def has(self, address: Address, start: int) -> bool:
+        """Whether an address has proved this run; nobody has asked for it."""
+        with self._lock:
+            return start in self._starts.get(address, ())
+
     def latest(self, address: Address) -> int | None:
         """The run that the address proved in its last probe; None when it proved none."""
         with self._lock:

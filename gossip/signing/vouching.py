@@ -32,6 +32,10 @@ class Vouching:
                      else proven_start(probe.address, probe.proof, probe.proved))
             self._proven.probed(probe.address, start)
 
+    def knows(self, address: Address, start: int) -> bool:
+        """Whether the seed would name this run of an address now, without a probe."""
+        return self._proven.has(address, start)
+
     # Who registers.
 
     def on_proof(self, link, message: wire.Proof) -> None:

@@ -192,6 +192,11 @@ class MessageList:
             return [run.entry() for run in self._runs.values()
                     if slices >> run.slice & 1 and run.ranges()]
 
+    def seen(self) -> dict[bytes, list[Range]]:
+        """The numbers seen of each run of which some were."""
+        with self._lock:
+            return {key: run.seen.ranges() for key, run in self._runs.items() if len(run.seen)}
+
     def runs(self) -> int:
         """How many runs are known."""
         with self._lock:

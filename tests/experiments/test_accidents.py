@@ -2,7 +2,7 @@
 
 import pytest
 
-from gossip.experiments.accidents import GENTLE, KINDS, draw_schedule, parse_schedule
+from gossip.experiments.accidents import GENTLE, KINDS, LIES, draw_schedule, parse_schedule
 
 
 def test_a_number_stands_for_one_schedule_and_another_number_for_another():
@@ -35,7 +35,21 @@ def test_as_many_peers_and_seeds_start_as_are_asked_for():
     assert len(started) == 34 and {(seed,) for seed in schedule.seeds()} < started
 
 
+def test_in_every_third_network_that_signs_the_last_of_three_seeds_lies():
+    drawn = {number: draw_schedule(number, sign=True) for number in range(60)}
+    for number, schedule in drawn.items():
+        assert bool(schedule.conditions.liar) is (number % 3 == 0)
+        assert not schedule.conditions.liar or schedule.conditions.seeds == 3
+        assert parse_schedule(str(schedule)) == schedule
+        assert ("liar=" in str(schedule)) is (number % 3 == 0)
+    assert {schedule.conditions.liar for schedule in drawn.values()} == {"", *LIES}
+    assert draw_schedule(3, seeds=5, sign=True).conditions.liar
+    assert not draw_schedule(3, seeds=2, sign=True).conditions.liar
+    assert not draw_schedule(3).conditions.liar
+
+
 @pytest.mark.parametrize("text, complaint", [
+    ("schedule 1 liar=always", "'always' is none of false, late"),
     ("plan 1", "'plan 1': the first line is"),
     ("", "'': the first line is"), ("schedule x", "'schedule x': invalid literal"),
     ("schedule 1\n1.0 kill", "'1.0 kill': a line is"),

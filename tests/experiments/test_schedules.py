@@ -25,6 +25,18 @@ def test_a_network_heals_from_the_accidents_of_fifty_schedules(number):
     assert faults_of(number) == []
 
 
+@pytest.mark.parametrize("number", range(15, 19))  # in two of them a seed lies about runs
+def test_a_network_that_signs_heals_from_accidents(number):
+    assert faults_of(number, sign=True) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hundred", range(10))
+def test_a_network_that_signs_heals_from_the_accidents_of_a_thousand_schedules(hundred):
+    numbers = range(1_000 + 100 * hundred, 1_100 + 100 * hundred)
+    assert {number: faults for number in numbers if (faults := faults_of(number, sign=True))} == {}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("hundred", range(10))
 def test_a_network_heals_from_the_accidents_of_a_thousand_schedules(hundred):
@@ -58,6 +70,24 @@ def test_a_planted_mistake_is_found_within_a_hundred_schedules(mistake, monkeypa
 def test_a_planted_mistake_is_found_by_the_schedule_that_is_kept_for_it(mistake, monkeypatch):
     mistake(monkeypatch)
     assert any(fault.startswith("while it happened") for fault in faults_of(KEPT[mistake.__name__]))
+
+
+@pytest.mark.parametrize("mistake", mistakes.BY_SIGNED, ids=lambda mistake: mistake.__name__)
+def test_a_planted_mistake_about_runs_is_found_by_the_schedule_that_is_kept_for_it(mistake,
+                                                                                   monkeypatch):
+    mistake(monkeypatch)
+    assert faults_of(KEPT[mistake.__name__])[0].startswith("messages: ")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mistake", mistakes.BY_SIGNED, ids=lambda mistake: mistake.__name__)
+def test_a_planted_mistake_about_runs_is_found_within_thirty_signed_schedules(mistake,
+                                                                              monkeypatch):
+    mistake(monkeypatch)
+    found = next((number for number in range(1, 31) if faults_of(number, sign=True)), None)
+    assert found is not None
+    monkeypatch.undo()
+    assert faults_of(found, sign=True) == []
 
 
 def test_no_thread_and_no_socket_is_needed(monkeypatch):

@@ -13,6 +13,7 @@ from gossip.overlay.linking import Linking
 from gossip.overlay.neighbours import Admission, Neighbours
 from gossip.seeds.registrations import Registrations
 from gossip.seeds.registry import Registry
+from gossip.signing.known_runs import KnownRuns, Outcome, run_of
 from gossip.spread.catch_up import CatchUp
 from seed import Seed
 
@@ -95,9 +96,33 @@ def a_probe_of_a_silent_registration_never_ends(monkeypatch):
     monkeypatch.setattr(Registry, "probed", lambda self, row: row.heard < row.probed_at)
 
 
+def one_seed_that_names_a_run_is_believed(monkeypatch):
+    @around(monkeypatch, KnownRuns, "answer")
+    def answer(original, self, seed, key, starts):
+        outcome = original(self, seed, key, starts)
+        named = [run for run in (run_of((key[0], start)) for start in starts or ())
+                 if self._learn(run)]
+        return outcome._replace(genuine=[*outcome.genuine, *named])
+
+
+def one_seed_that_denies_a_run_is_believed(monkeypatch):
+    @around(monkeypatch, KnownRuns, "answer")
+    def answer(original, self, seed, key, starts):
+        if key[1] and starts is not None and key[1] not in starts and key in self._open:
+            return Outcome([], denied=key)
+        return original(self, seed, key, starts)
+
+
+def a_seed_that_does_not_answer_is_waited_for(monkeypatch):
+    @around(monkeypatch, KnownRuns, "answer")
+    def answer(original, self, seed, key, starts):
+        return Outcome([]) if starts is None else original(self, seed, key, starts)
+
+
 BY_CHANCE = [a_seed_that_failed_is_not_tried_again, an_offer_is_kept_after_its_link,
              a_lost_registration_is_not_probed, a_dial_never_ends,
              the_ring_link_leads_to_the_first_address, a_row_is_removed_by_an_older_links_end,
              a_probe_of_a_silent_registration_never_ends]
 BY_KEPT = [misses_are_not_forgotten_after_a_reply, a_report_is_not_passed_on_to_seeds,
            gossip_is_sent_before_accepted, a_second_link_always_wins]
+BY_SIGNED = [one_seed_that_denies_a_run_is_believed, a_seed_that_does_not_answer_is_waited_for]

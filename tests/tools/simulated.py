@@ -13,5 +13,8 @@ def outcome_of(schedule: Schedule | int) -> Outcome:
     return play(draw_schedule(schedule) if isinstance(schedule, int) else schedule, CLASSES)
 
 
-def faults_of(schedule: Schedule | int) -> list[str]:
+def faults_of(schedule: Schedule | int, sign: bool = False) -> list[str]:
+    """What went wrong in a schedule, or in the one of a number, in a network that signs or not."""
+    if isinstance(schedule, int):
+        schedule = draw_schedule(schedule, sign=sign)
     return [str(fault) for fault in outcome_of(schedule).faults]
