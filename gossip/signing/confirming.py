@@ -77,8 +77,9 @@ class Confirming:
         return self._runs.is_open(_key(run))
 
     def meet(self, run: bytes, link) -> bool:
-        """A neighbour has brought a run that is not known. Have it found out whether it is genuine;
-        return whether that is under way. Then `settled` follows."""
+        """A neighbour has brought a run that was not known. Have it found out whether it is genuine;
+        return whether that is under way, or has just been found out. Then `settled` follows, unless
+        it came before."""
         now = self._node.now()
         if self._denied.has(link.peer, now):
             self._node.counters.add("unknown runs of neighbours that brought false ones")
@@ -196,13 +197,14 @@ class Confirming:
 
     def _dialled(self, key: Key, alive: bool | None) -> None:
         """The address was dialled itself."""
-        if self._runs.is_open(key):  # it has not proved this run
-            self._deny(key)
+        self._deny(key)  # unless it has proved this run
 
     def _deny(self, key: Key) -> None:
         """Nobody confirms a run."""
         now, run = self._node.now(), run_of(key)
-        brought_by = self._runs.deny(key, now)
+        denied, brought_by = self._runs.deny(key, now)
+        if not denied:
+            return
         if brought_by is not None:
             self._denied.note(brought_by, 1, now)
         self._node.output.write(f"unconfirmed:{run.decode()}")

@@ -70,10 +70,10 @@ class KnownRuns:
             return key in self._open
 
     def open(self, key: Key, brought_by: Address | None, now: float) -> bool | None:
-        """Open a question. True: ask the seeds. None: they are being asked. False: not now, as the
-        run was denied lately, or too much is asked."""
+        """Open a question. True: ask the seeds. None: they are being asked, or the run is genuine
+        by now. False: not now, as the run was denied lately, or too much is asked."""
         with self._lock:
-            if key in self._open:
+            if key in self._open or run_of(key) in self._known:
                 return None
             if (self._unconfirmed.get(run_of(key), now) > now or len(self._open) >= OPEN_LIMIT
                     or brought_by is not None and self._of_one[brought_by] >= OPEN_OF_ONE):
@@ -93,19 +93,18 @@ class KnownRuns:
             if starts is not None:
                 question.answered += 1
                 question.naming.update(dict.fromkeys(starts, 1))
-            genuine = [run_of((key[0], start)) for start, naming in question.naming.items()
-                       if start and naming > len(self._seeds) // 2]
-            new = [run for run in genuine if self._learn(run)]
-            if run_of(key) in self._known:
-                self._close(key)
-            elif not question.left:
+            new = [(key[0], start) for start, naming in question.naming.items()
+                   if start and naming > len(self._seeds) // 2]
+            new = [run_of(one) for one in new if self._learn(one)]
+            if not question.left and key in self._open:
                 return self._decide(key, question, new)
             return Outcome(new)
 
     def undecided(self, key: Key) -> Outcome:
         """There is no seed to ask: decide about a question that was opened."""
         with self._lock:
-            return self._decide(key, self._open[key], [])
+            question = self._open.get(key)
+            return Outcome([]) if question is None else self._decide(key, question, [])
 
     def _decide(self, key: Key, question: _Question, new: list[bytes]) -> Outcome:
         """All that can answer have done so. Expects the lock."""
@@ -119,23 +118,27 @@ class KnownRuns:
     def prove(self, key: Key) -> Outcome:
         """The run has proved itself at its address."""
         with self._lock:
-            new = self._learn(run_of(key))
-            self._close(key)
-            return Outcome([run_of(key)] if new else [])
+            return Outcome([run_of(key)] if self._learn(key) else [])
 
-    def deny(self, key: Key, now: float) -> Address | None:
-        """The run is not confirmed. Return the neighbour that has brought it, if it is the first to
-        bring it; an honest one may know more than seeds do, and bring it again and again."""
+    def deny(self, key: Key, now: float) -> tuple[bool, Address | None]:
+        """The run is not confirmed. Return whether that was still the question; and the neighbour
+        that has brought the run, if it is the first to bring it. An honest one may know more than
+        seeds do, and bring it again and again."""
         with self._lock:
             question, run = self._close(key), run_of(key)
+            if question is None:
+                return False, None  # it was found genuine, or denied, meanwhile
             first = run not in self._unconfirmed
             self._unconfirmed[run] = now + REST
             if len(self._unconfirmed) > UNCONFIRMED_LIMIT:
                 self._unconfirmed.popitem(last=False)
-            return question.brought_by if first and question is not None else None
+            return True, question.brought_by if first else None
 
-    def _learn(self, run: bytes) -> bool:
-        """A run is genuine; answer whether that is new. Expects the lock."""
+    def _learn(self, key: Key) -> bool:
+        """A run is genuine, and nobody needs to ask about it any longer; answer whether that is
+        new. Expects the lock."""
+        self._close(key)
+        run = run_of(key)
         if run in self._known:
             return False
         self._known[run] = None

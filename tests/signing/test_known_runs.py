@@ -75,10 +75,10 @@ def test_without_seeds_the_address_itself_is_dialled():
 def test_a_denied_run_rests_and_blames_who_brought_it_first_once(runs):
     runs.open(KEY, NEIGHBOUR, 0.0)
     assert runs.open(KEY, peer(21), 0.0) is None  # it is being asked about
-    assert runs.deny(KEY, 5.0) == NEIGHBOUR
+    assert runs.deny(KEY, 5.0) == (True, NEIGHBOUR)
     assert runs.open(KEY, peer(21), 5.0 + REST - 1) is False
     assert runs.open(KEY, peer(21), 5.0 + REST) is True
-    assert runs.deny(KEY, 25.0) is None  # who is honest may bring it again and again
+    assert runs.deny(KEY, 25.0) == (True, None)  # who is honest may bring it again and again
 
 
 def test_no_neighbour_and_no_number_of_questions_take_all_places(runs, monkeypatch):
@@ -101,3 +101,14 @@ def test_what_is_remembered_is_bounded(runs, monkeypatch):
         [False] * 2 + [True] * 3)
     assert [runs.open((NEIGHBOUR, start), None, 1.0) for start in range(1, 6)] == (
         [True] * 2 + [False] * 3)
+
+
+def test_a_run_that_became_known_meanwhile_is_asked_about_no_longer(runs):
+    runs.open(KEY, NEIGHBOUR, 0.0)
+    runs.open((ORIGIN, 0), None, 0.0)
+    runs.answer(SEEDS[0], (ORIGIN, 0), [77])
+    assert runs.answer(SEEDS[1], (ORIGIN, 0), [77]) == Outcome([run_of(KEY)])
+    assert not runs.is_open(KEY)
+    assert runs.open(KEY, NEIGHBOUR, 0.0) is None and not runs.is_open(KEY)
+    assert runs.deny(KEY, 0.0) == (False, None)
+    assert runs.is_known(run_of(KEY))
