@@ -2,8 +2,9 @@
 
 Rules only; confirming.py carries them out. A signature proves that the key of a run has spoken.
 Whether the key belongs to who listens at the address, seeds have found out by a dial. A seed may
-lie or be silent: a run is genuine when more than half of the configured seeds name it. If no more
-than half have answered, the peer dials the address itself.
+lie or be silent: a run is genuine when more than half of the configured seeds name it. It is denied
+as soon as more than half have answered and those that are left cannot change that. If no more than
+half have answered, the peer dials the address itself.
 """
 
 import collections
@@ -13,8 +14,8 @@ from typing import NamedTuple
 from gossip.addresses import Address
 
 KNOWN_LIMIT = 100_000  # genuine runs kept; of more, the first goes
-OPEN_LIMIT = 1_000  # runs asked about at the same time
-OPEN_OF_ONE = 500  # the same, for runs that one neighbour has brought
+OPEN_LIMIT = 1_000  # runs asked about at the same time: one neighbour may have brought as many as
+# there is room left for others, so half of these alone, and several together never all
 UNCONFIRMED_LIMIT = 10_000  # runs kept that were not confirmed; of more, the first goes
 REST = 15.0  # seconds until such a run is asked about again
 
@@ -44,7 +45,7 @@ class _Question:
         self.left = set(seeds)  # the seeds that have not answered
         self.answered = 0  # how many have
         self.naming = collections.Counter()  # START -> how many of them have named it
-        self.brought_by = brought_by  # the neighbour that named the run first; None without one
+        self.brought_by = brought_by  # the neighbour that named the run first; None: a seed did
 
 
 class KnownRuns:
@@ -55,7 +56,8 @@ class KnownRuns:
         self._lock = threading.Lock()  # guards everything below
         self._known: dict[bytes, None] = {}  # in the order in which they were learnt
         self._open: dict[Key, _Question] = {}
-        self._of_one = collections.Counter()  # neighbour -> open questions that it has brought
+        # neighbour, or None for seeds -> open questions that it has brought
+        self._of_one: collections.Counter[Address | None] = collections.Counter()
         # run -> from when on it is asked about again
         self._unconfirmed: collections.OrderedDict[bytes, float] = collections.OrderedDict()
 
@@ -75,12 +77,11 @@ class KnownRuns:
         with self._lock:
             if key in self._open or run_of(key) in self._known:
                 return None
-            if (self._unconfirmed.get(run_of(key), now) > now or len(self._open) >= OPEN_LIMIT
-                    or brought_by is not None and self._of_one[brought_by] >= OPEN_OF_ONE):
+            if (self._unconfirmed.get(run_of(key), now) > now
+                    or self._of_one[brought_by] >= OPEN_LIMIT - len(self._open)):
                 return False
             self._open[key] = _Question(self._seeds, brought_by)
-            if brought_by is not None:
-                self._of_one[brought_by] += 1
+            self._of_one[brought_by] += 1
             return True
 
     def answer(self, seed: Address, key: Key, starts) -> Outcome:
@@ -96,9 +97,16 @@ class KnownRuns:
             new = [(key[0], start) for start, naming in question.naming.items()
                    if start and naming > len(self._seeds) // 2]
             new = [run_of(one) for one in new if self._learn(one)]
-            if not question.left and key in self._open:
+            if key in self._open and self._is_decided(key, question):
                 return self._decide(key, question, new)
             return Outcome(new)
+
+    def _is_decided(self, key: Key, question: _Question) -> bool:
+        """Whether no seed that is left can change what follows. Expects the lock."""
+        majority = len(self._seeds) // 2 + 1
+        can_be_named = question.naming[key[1]] + len(question.left) >= majority
+        return not question.left or (
+            bool(key[1]) and question.answered >= majority and not can_be_named)
 
     def undecided(self, key: Key) -> Outcome:
         """There is no seed to ask: decide about a question that was opened."""
@@ -107,7 +115,7 @@ class KnownRuns:
             return Outcome([]) if question is None else self._decide(key, question, [])
 
     def _decide(self, key: Key, question: _Question, new: list[bytes]) -> Outcome:
-        """All that can answer have done so. Expects the lock."""
+        """All have answered that can make a difference. Expects the lock."""
         if not key[1]:
             self._close(key)
             return Outcome(new)
@@ -150,7 +158,7 @@ class KnownRuns:
     def _close(self, key: Key) -> _Question | None:
         """A question is open no longer. Expects the lock."""
         question = self._open.pop(key, None)
-        if question is not None and question.brought_by is not None:
+        if question is not None:
             self._of_one[question.brought_by] -= 1
             if not self._of_one[question.brought_by]:
                 del self._of_one[question.brought_by]
