@@ -44,7 +44,7 @@ from gossip.overlay.shut_out import ShutOut
 from gossip.programs.peer_program import peer_main
 from gossip.seeds.joining import SEED, Joining
 from gossip.settings import Settings
-from gossip.signing.confirming import ASKED, DENIED, PROOFS, Confirming
+from gossip.signing.confirming import ASKED, DENIED, Confirming
 from gossip.signing.signed_lines import new_signer
 from gossip.spread.origin import portions
 from gossip.spread.spreading import Spreading, in_batches
@@ -83,7 +83,7 @@ class Peer(Node):
         self.neighbours, self.peer_list = self.linking.neighbours, self.linking.peer_list
         signer = new_signer(address, rng) if settings.sign else None
         dial = Prober(self.probe, 1, settings.probes_at_once).ask
-        self.confirming = Confirming(self, seeds, signer, dial, ShutOut(*DENIED), Budget(PROOFS))
+        self.confirming = Confirming(self, seeds, signer, dial, ShutOut(*DENIED), Budget)
         self.joining = Joining(self, seeds, self.confirming.registration)
         self.spreading = Spreading(self, self.neighbours.links, signer=signer, runs=self.confirming,
                                    on_corrupt=self.linking.corrupt)
@@ -277,7 +277,7 @@ class Peer(Node):
     def on_liveness_request(self, link: Link, message: wire.LivenessRequest) -> None:
         reply = wire.liveness_reply(message, self.address)
         if link.role == WAITING:
-            reply = self.confirming.proof_of_life(reply) + reply
+            reply = self.confirming.proof_of_life(link, reply) + reply
         link.send(reply, urgent=True)
 
     def on_liveness_reply(self, link: Link, message: wire.LivenessReply) -> None:

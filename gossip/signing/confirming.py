@@ -19,7 +19,8 @@ from gossip.signing.signed_lines import Signer, proven_start, registering
 
 ASKED = "a seed that is asked about runs"  # the role of a link to one
 
-PROOFS = 50  # in a second that are made for those who ask for a sign of life
+PROOFS = 50  # in a second that are made for those who ask for a sign of life,
+PROOFS_FOR_OTHERS = 40  # and for those who are not at the IP of a seed: they leave some for seeds
 DENIED = 16, 60.0  # false runs, within seconds, after which a neighbour's new ones do not count
 ANSWER_LIMIT = 2.0  # seconds for the answers over one connection, connecting included
 QUESTIONS = 500  # that one connection carries
@@ -42,18 +43,19 @@ class Confirming:
     or proved."""
 
     def __init__(self, node, seeds: list[Address], signer: Signer | None, ask_prober, denied,
-                 proofs):
+                 new_budget):
         """`ask_prober(address, verdict, wanted)` is a Prober's `ask`. `denied` counts the runs that
         each neighbour brought and nobody confirmed; for its `note` and `has` see ShutOut. Who is in
-        there is not listened to about unknown runs. `proofs` is the Budget of proofs for those who
-        ask for a sign of life."""
+        there is not listened to about unknown runs. `new_budget(per_second)` makes a
+        Budget."""
         self._node = node
         self._seeds = seeds
         self._signer = signer
         self._ask_prober = ask_prober
         self._denied = denied
         self._runs = KnownRuns(seeds)
-        self._proofs = proofs
+        self._proofs, self._proofs_for_others = new_budget(PROOFS), new_budget(PROOFS_FOR_OTHERS)
+        self._seed_ips = {seed.ip for seed in seeds}
         self._registering: dict[Address, bytes] = {}  # seed -> the proof for it
         self._lock = threading.Lock()  # guards everything below
         self._ahead: collections.OrderedDict[Address, None] = collections.OrderedDict()
@@ -64,11 +66,12 @@ class Confirming:
 
     # Proofs.
 
-    def proof_of_life(self, reply: bytes) -> bytes:
+    def proof_of_life(self, link, reply: bytes) -> bytes:
         """What stands before a Liveness Reply to somebody who has not introduced himself."""
         if self._signer is None:
             return b""
-        if not self._proofs.spend(self._node.now()):
+        now, is_seed = self._node.now(), link.remote_ip in self._seed_ips
+        if not (is_seed or self._proofs_for_others.spend(now)) or not self._proofs.spend(now):
             self._node.counters.add("proofs of life not made")
             return b""
         return self._signer.proof(reply.decode().rstrip("\n"))

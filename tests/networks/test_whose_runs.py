@@ -313,6 +313,31 @@ def test_every_sign_of_life_is_given_although_not_every_one_is_proved(net):
         line = end.hear()
         proofs += line.startswith("proof:")
         replies += line.startswith("Liveness Reply:")
-    assert 50 <= proofs < 200
+    assert 40 <= proofs < 200
     assert peer.status()["proofs of life not made"] == 200 - proofs
     assert not any("failed" in event for event in events(peer))
+
+
+def test_strangers_that_ask_for_signs_of_life_leave_proofs_for_seeds(net):
+    seed, = net.seeds(1)
+    peer = net.peer(sign=True)
+    wait_event(seed, f"registered:{peer.address}")
+    of_seeds = peer.confirming._proofs = Many()
+    stranger = net.dial(peer, ip="127.0.0.2")
+    stranger.say(*[f"Liveness Request:{number}.000000:127.0.0.1:9" for number in range(1, 201)])
+    for number in range(1, 201):
+        stranger.hear_until(f"Liveness Reply:{number}.")
+    spent = of_seeds.spent
+    assert 40 <= spent < 200 and peer.status()["proofs of life not made"] == 200 - spent
+    ask(net, seed, peer.address, 5)  # it is probed, from the IP of a seed
+    assert of_seeds.spent == spent + 1
+
+
+class Many:
+    """A budget that counts what is spent."""
+
+    spent = 0
+
+    def spend(self, now):
+        self.spent += 1
+        return True

@@ -8,7 +8,7 @@ from gossip import wire
 from gossip.liveness.prober import Prober
 from gossip.node.counters import Budget, Counters
 from gossip.overlay.shut_out import ShutOut
-from gossip.signing.confirming import DENIED, PROOFS, Confirming
+from gossip.signing.confirming import DENIED, Confirming
 from gossip.signing.known_runs import run_of
 from gossip.signing.signed_lines import Signer
 from tests.tools.fakes import peer
@@ -49,7 +49,7 @@ class Node:
         self.confirming = Confirming(
             self, SEEDS, Signer(OWN, bytes(32)),
             Prober(lambda address, verdict: self.probes.append((address, verdict)), 1, 4).ask,
-            self.denied, Budget(PROOFS))
+            self.denied, Budget)
 
     def now(self):
         return 0.0
