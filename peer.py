@@ -30,6 +30,7 @@ import random
 
 from gossip import wire
 from gossip.addresses import Address
+from gossip.liveness.prober import Prober
 from gossip.liveness.rounds import Liveness
 from gossip.node.counters import Budget
 from gossip.node.link import Link
@@ -43,15 +44,13 @@ from gossip.overlay.shut_out import ShutOut
 from gossip.programs.peer_program import peer_main
 from gossip.seeds.joining import SEED, Joining
 from gossip.settings import Settings
-from gossip.signing.confirming import ASKED, FALSE_RUN, Confirming
+from gossip.signing.confirming import ASKED, DENIED, Confirming
 from gossip.signing.signed_lines import new_signer
 from gossip.spread.origin import portions
 from gossip.spread.spreading import Spreading, in_batches
 
 SHORTEST_WAIT = 0.02  # seconds at least between two turns of membership
 LATE = 0.5  # seconds; a round that is later than this, and than half an interval, counts no miss
-PROOFS = 50  # in a second that are made for those who ask for a sign of life
-DENIED = {FALSE_RUN: 16}, 60.0  # so many within seconds, and a neighbour's unknown runs do not count
 ROOM_LOOK = 0.25  # seconds until the generator tries again when a neighbour has too much to read
 
 
@@ -83,7 +82,8 @@ class Peer(Node):
         self.linking = Linking(self)
         self.neighbours, self.peer_list = self.linking.neighbours, self.linking.peer_list
         signer = new_signer(address, rng) if settings.sign else None
-        self.confirming = Confirming(self, seeds, signer, ShutOut(*DENIED), Budget(PROOFS))
+        dial = Prober(self.probe, 1, settings.probes_at_once).ask
+        self.confirming = Confirming(self, seeds, signer, dial, ShutOut(*DENIED), Budget)
         self.joining = Joining(self, seeds, self.confirming.registration)
         self.spreading = Spreading(self, self.neighbours.links, signer=signer, runs=self.confirming,
                                    on_offence=self.linking.offended)
@@ -277,7 +277,7 @@ class Peer(Node):
     def on_liveness_request(self, link: Link, message: wire.LivenessRequest) -> None:
         reply = wire.liveness_reply(message, self.address)
         if link.role == WAITING:
-            reply = self.confirming.proof_of_life(reply) + reply
+            reply = self.confirming.proof_of_life(link, reply) + reply
         link.send(reply, urgent=True)
 
     def on_liveness_reply(self, link: Link, message: wire.LivenessReply) -> None:

@@ -31,7 +31,7 @@ from gossip.programs.seed_program import seed_main
 from gossip.seeds.registry import Registry
 from gossip.seeds.relays import Relays
 from gossip.settings import Settings
-from gossip.signing.vouching import PROBES, Vouching
+from gossip.signing.vouching import Vouching
 
 # Roles of a connection, as this seed sees the other end.
 REGISTERED = "a registered peer"
@@ -62,8 +62,7 @@ class Seed(Node):
         self.registry = Registry(settings)
         self.prober = Prober(self.probe, settings.probe_tries, settings.probes_at_once)
         self.relays = Relays(self.others)
-        self.vouching = Vouching(self, functools.partial(self.prober.ask, lane=LAST),
-                                 Budget(PROBES))
+        self.vouching = Vouching(self, functools.partial(self.prober.ask, lane=LAST))
         self.on_probed = self.vouching.on_probed
         self._reports = Budget(REPORTS_READ)
         self._verifying_lock = threading.Lock()  # guards _verifying

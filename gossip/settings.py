@@ -41,7 +41,7 @@ class Settings(NamedTuple):
     verifying_limit: int = 1_024  # registrations that wait for their probe at one seed
     probe_limit: float = 2.0  # seconds for one probe, connecting included
     probe_tries: int = 2  # probes that have to fail before a seed refuses or removes a peer
-    probes_at_once: int = 64  # probes under way at one seed
+    probes_at_once: int = 64  # probes under way at one seed, or at one peer that asks about runs
     register_limit: float = 10.0  # seconds that a seed may take to answer `register:`
     register_misses: int = 3  # unanswered rounds before another seed is tried
     retry_first: float = 0.5  # seconds: the first pause after a failure; it doubles

@@ -20,40 +20,59 @@ from gossip.signing.signed_lines import Signer, proven_start, registering
 ASKED = "a seed that is asked about runs"  # the role of a link to one
 FALSE_RUN = "a run that nobody confirms"  # what a neighbour has brought
 
+PROOFS = 50  # in a second that are made for those who ask for a sign of life,
+PROOFS_FOR_OTHERS = 40  # and for those who are not at the IP of a seed: they leave some for seeds
+DENIED = {FALSE_RUN: 16}, 60.0  # so many within seconds, and a neighbour's new ones do not count
 ANSWER_LIMIT = 2.0  # seconds for the answers over one connection, connecting included
 QUESTIONS = 500  # that one connection carries
 AHEAD_LIMIT = 10_000  # addresses kept that were asked about ahead
+
+
+class _About:
+    """The questions about one address that a connection carries. An answer does not say which of
+    them it answers: a seed that has to find out first answers others before."""
+
+    __slots__ = ("keys", "awaited")
+
+    def __init__(self):
+        self.keys: list[Key] = []
+        self.awaited = 0  # answers
 
 
 class Confirming:
     """The questions of one peer, and its own proofs. Without a `signer` nothing is signed, asked,
     or proved."""
 
-    def __init__(self, node, seeds: list[Address], signer: Signer | None, denied, proofs):
-        """`denied` counts the runs that each neighbour brought and nobody confirmed; for its `note`
-        and `reason` see ShutOut. Who is in there is not listened to about unknown runs. `proofs` is
-        the Budget of proofs for those who ask for a sign of life."""
+    def __init__(self, node, seeds: list[Address], signer: Signer | None, ask_prober, denied,
+                 new_budget):
+        """`ask_prober(address, verdict, wanted)` is a Prober's `ask`. `denied` counts the runs that
+        each neighbour brought and nobody confirmed; for its `note` and `reason` see ShutOut. Who is in
+        there is not listened to about unknown runs. `new_budget(per_second)` makes a
+        Budget."""
         self._node = node
         self._seeds = seeds
         self._signer = signer
+        self._ask_prober = ask_prober
         self._denied = denied
         self._runs = KnownRuns(seeds)
-        self._proofs = proofs
+        self._proofs, self._proofs_for_others = new_budget(PROOFS), new_budget(PROOFS_FOR_OTHERS)
+        self._seed_ips = {seed.ip for seed in seeds}
         self._registering: dict[Address, bytes] = {}  # seed -> the proof for it
         self._lock = threading.Lock()  # guards everything below
         self._ahead: collections.OrderedDict[Address, None] = collections.OrderedDict()
         # seed -> the questions that wait for the next connection to it
         self._waiting: dict[Address, dict[Key, None]] = {seed: {} for seed in seeds}
         # seed -> the questions that its connection carries, by address; None until it is up
-        self._asked: dict[Address, dict[Address, Key] | None] = {}
+        self._asked: dict[Address, dict[Address, _About] | None] = {}
 
     # Proofs.
 
-    def proof_of_life(self, reply: bytes) -> bytes:
+    def proof_of_life(self, link, reply: bytes) -> bytes:
         """What stands before a Liveness Reply to somebody who has not introduced himself."""
         if self._signer is None:
             return b""
-        if not self._proofs.spend(self._node.now()):
+        now, is_seed = self._node.now(), link.remote_ip in self._seed_ips
+        if not (is_seed or self._proofs_for_others.spend(now)) or not self._proofs.spend(now):
             self._node.counters.add("proofs of life not made")
             return b""
         return self._signer.proof(reply.decode().rstrip("\n"))
@@ -78,8 +97,9 @@ class Confirming:
         return self._runs.is_open(_key(run))
 
     def meet(self, run: bytes, link) -> bool:
-        """A neighbour has brought a run that is not known. Have it found out whether it is genuine;
-        return whether that is under way. Then `settled` follows."""
+        """A neighbour has brought a run that was not known. Have found out whether it is genuine;
+        return whether that is under way, or has just been found out. Then `settled` follows, unless
+        it came before."""
         now = self._node.now()
         if self._denied.reason(link.peer, now):
             self._node.counters.add("unknown runs of neighbours that brought false ones")
@@ -98,8 +118,9 @@ class Confirming:
             return
         with self._lock:
             new = sorted(address for address in addresses if address not in self._ahead)
-            keys = [(address, 0) for address in new
-                    if self._runs.open((address, 0), None, self._node.now())]
+        keys = [(address, 0) for address in new
+                if self._runs.open((address, 0), None, self._node.now())]
+        with self._lock:
             for address, _ in keys:
                 self._ahead[address] = None
             while len(self._ahead) > AHEAD_LIMIT:
@@ -134,29 +155,41 @@ class Confirming:
         """A seed is connected: ask."""
         questions = self._take(link.peer)
         link.send(b"".join([wire.runs(address, [start]) for address, start in questions]))
+        if not questions:
+            link.close("nothing to ask any longer")
 
     def _take(self, seed: Address) -> list[Key]:
-        """Have the connection to a seed carry the questions that wait, one of each address."""
+        """Have the connection to a seed carry the questions that wait and are still open."""
         with self._lock:
-            waiting = self._waiting[seed]
+            waiting, self._waiting[seed] = self._waiting[seed], {}
+        keys = [key for key in waiting if self._runs.is_open(key)]
+        with self._lock:
+            self._waiting[seed] = dict.fromkeys(keys[QUESTIONS:]) | self._waiting[seed]
             asked = self._asked[seed] = {}
-            for key in list(waiting):
-                if len(asked) < QUESTIONS and key[0] not in asked:
-                    asked[key[0]] = key
-                    del waiting[key]
-            return list(asked.values())
+            for key in keys[:QUESTIONS]:
+                about = asked.setdefault(key[0], _About())
+                about.keys.append(key)
+                about.awaited += 1
+        return keys[:QUESTIONS]
 
     def on_runs(self, link, message: wire.Runs) -> None:
-        """A seed names the runs of an address."""
+        """A seed names the runs of an address. Which it does not name is known from its last answer
+        about that address."""
         with self._lock:
             asked = self._asked[link.peer]
-            key = asked.pop(message.address, None)
+            about = asked.get(message.address)
+            if about is None:
+                raise wire.WireError(f"runs of {message.address}, which was not asked")
+            about.awaited -= 1
+            if about.awaited:
+                answered = [key for key in about.keys if key[1] in message.starts]
+            else:
+                answered = asked.pop(message.address).keys
             over = not asked
-        if key is None:
-            raise wire.WireError(f"runs of {message.address}, which was not asked")
         if over:
             link.close("answered")
-        self._act(self._runs.answer(link.peer, key, message.starts))
+        for key in answered:
+            self._act(self._runs.answer(link.peer, key, message.starts))
 
     def on_end(self, link) -> None:
         """The connection to a seed is over: what it has not answered stays unanswered."""
@@ -164,7 +197,7 @@ class Confirming:
         if self._asked[seed] is None:  # it was never up
             self._take(seed)
         with self._lock:
-            unanswered = list(self._asked.pop(seed).values())
+            unanswered = [key for about in self._asked.pop(seed).values() for key in about.keys]
         for key in unanswered:
             self._act(self._runs.answer(seed, key, None))
         self._connect(seed)
@@ -183,7 +216,8 @@ class Confirming:
         """Seeds have not decided: take the word of who listens there."""
         address = key[0]
         if address.family == self._node.address.family and can_be_dialled(address):
-            self._node.probe(address, functools.partial(self._dialled, key))
+            self._ask_prober(address, functools.partial(self._dialled, key),
+                             wanted=functools.partial(self._runs.is_open, key))
         else:
             self._deny(key)
 
@@ -196,15 +230,17 @@ class Confirming:
             self._act(self._runs.prove((probe.address, start)))
 
     def _dialled(self, key: Key, alive: bool | None) -> None:
-        """The address was dialled itself."""
-        if self._runs.is_open(key):  # it has not proved this run
-            self._deny(key)
+        """The address was dialled itself, or could not be (None), which is nobody's fault. What it
+        has proved is known already."""
+        self._deny(key, blame=alive is not None)
 
-    def _deny(self, key: Key) -> None:
-        """Nobody confirms a run."""
+    def _deny(self, key: Key, blame: bool = True) -> None:
+        """Nobody confirms a run, if it is still asked about."""
         now, run = self._node.now(), run_of(key)
-        brought_by = self._runs.deny(key, now)
-        if brought_by is not None:
+        denied, brought_by = self._runs.deny(key, now)
+        if not denied:
+            return
+        if blame and brought_by is not None:
             self._denied.note(brought_by, FALSE_RUN, 1, now)
         self._node.output.write(f"unconfirmed:{run.decode()}")
         self._node.settled(run)

@@ -3,7 +3,7 @@
 Rules only; confirming.py carries them out. A signature proves that the key of a run has spoken.
 Whether the key belongs to who listens at the address, seeds have found out by a dial. A seed may
 lie or be silent: a run is genuine when more than half of the configured seeds name it, and denied
-when more than half answer and do not. Between these, the peer dials the address itself.
+as soon as more than half have answered and do not. Between these, the peer dials the address itself.
 """
 
 import collections
@@ -13,8 +13,8 @@ from typing import NamedTuple
 from gossip.addresses import Address
 
 KNOWN_LIMIT = 100_000  # genuine runs kept; of more, the first goes
-OPEN_LIMIT = 1_000  # runs asked about at the same time
-OPEN_OF_ONE = 500  # the same, for runs that one neighbour has brought
+OPEN_LIMIT = 1_000  # runs asked about at the same time: one neighbour may have brought as many as
+# there is room left for others, so half of these alone, and several together never all
 UNCONFIRMED_LIMIT = 10_000  # runs kept that were not confirmed; of more, the first goes
 REST = 15.0  # seconds until such a run is asked about again
 
@@ -44,7 +44,7 @@ class _Question:
         self.left = set(seeds)  # the seeds that have not answered
         self.answered = 0  # how many have
         self.naming = collections.Counter()  # START -> how many of them have named it
-        self.brought_by = brought_by  # the neighbour that named the run first; None without one
+        self.brought_by = brought_by  # the neighbour that named the run first; None: a seed did
 
 
 class KnownRuns:
@@ -55,7 +55,8 @@ class KnownRuns:
         self._lock = threading.Lock()  # guards everything below
         self._known: dict[bytes, None] = {}  # in the order in which they were learnt
         self._open: dict[Key, _Question] = {}
-        self._of_one = collections.Counter()  # neighbour -> open questions that it has brought
+        # neighbour, or None for seeds -> open questions that it has brought
+        self._of_one: collections.Counter[Address | None] = collections.Counter()
         # run -> from when on it is asked about again
         self._unconfirmed: collections.OrderedDict[bytes, float] = collections.OrderedDict()
 
@@ -70,17 +71,16 @@ class KnownRuns:
             return key in self._open
 
     def open(self, key: Key, brought_by: Address | None, now: float) -> bool | None:
-        """Open a question. True: ask the seeds. None: they are being asked. False: not now, as the
-        run was denied lately, or too much is asked."""
+        """Open a question. True: ask the seeds. None: they are being asked, or the run is genuine
+        by now. False: not now, as the run was denied lately, or too much is asked."""
         with self._lock:
-            if key in self._open:
+            if key in self._open or run_of(key) in self._known:
                 return None
-            if (self._unconfirmed.get(run_of(key), now) > now or len(self._open) >= OPEN_LIMIT
-                    or brought_by is not None and self._of_one[brought_by] >= OPEN_OF_ONE):
+            if (self._unconfirmed.get(run_of(key), now) > now
+                    or self._of_one[brought_by] >= OPEN_LIMIT - len(self._open)):
                 return False
             self._open[key] = _Question(self._seeds, brought_by)
-            if brought_by is not None:
-                self._of_one[brought_by] += 1
+            self._of_one[brought_by] += 1
             return True
 
     def answer(self, seed: Address, key: Key, starts) -> Outcome:
@@ -93,22 +93,28 @@ class KnownRuns:
             if starts is not None:
                 question.answered += 1
                 question.naming.update(dict.fromkeys(starts, 1))
-            genuine = [run_of((key[0], start)) for start, naming in question.naming.items()
-                       if start and naming > len(self._seeds) // 2]
-            new = [run for run in genuine if self._learn(run)]
-            if run_of(key) in self._known:
-                self._close(key)
-            elif not question.left:
+            new = [(key[0], start) for start, naming in question.naming.items()
+                   if start and naming > len(self._seeds) // 2]
+            new = [run_of(one) for one in new if self._learn(one)]
+            if key in self._open and self._is_decided(key, question):
                 return self._decide(key, question, new)
             return Outcome(new)
+
+    def _is_decided(self, key: Key, question: _Question) -> bool:
+        """Whether no seed that is left can change what follows. Expects the lock."""
+        majority = len(self._seeds) // 2 + 1
+        can_be_named = question.naming[key[1]] + len(question.left) >= majority
+        return not question.left or (
+            bool(key[1]) and question.answered >= majority and not can_be_named)
 
     def undecided(self, key: Key) -> Outcome:
         """There is no seed to ask: decide about a question that was opened."""
         with self._lock:
-            return self._decide(key, self._open[key], [])
+            question = self._open.get(key)
+            return Outcome([]) if question is None else self._decide(key, question, [])
 
     def _decide(self, key: Key, question: _Question, new: list[bytes]) -> Outcome:
-        """All that can answer have done so. Expects the lock."""
+        """All have answered that can make a difference. Expects the lock."""
         if not key[1]:
             self._close(key)
             return Outcome(new)
@@ -119,23 +125,27 @@ class KnownRuns:
     def prove(self, key: Key) -> Outcome:
         """The run has proved itself at its address."""
         with self._lock:
-            new = self._learn(run_of(key))
-            self._close(key)
-            return Outcome([run_of(key)] if new else [])
+            return Outcome([run_of(key)] if self._learn(key) else [])
 
-    def deny(self, key: Key, now: float) -> Address | None:
-        """The run is not confirmed. Return the neighbour that has brought it, if it is the first to
-        bring it; an honest one may know more than seeds do, and bring it again and again."""
+    def deny(self, key: Key, now: float) -> tuple[bool, Address | None]:
+        """The run is not confirmed. Return whether that was still the question; and the neighbour
+        that has brought the run, if it is the first to bring it. An honest one may know more than
+        seeds do, and bring it again and again."""
         with self._lock:
             question, run = self._close(key), run_of(key)
+            if question is None:
+                return False, None  # it was found genuine, or denied, meanwhile
             first = run not in self._unconfirmed
             self._unconfirmed[run] = now + REST
             if len(self._unconfirmed) > UNCONFIRMED_LIMIT:
                 self._unconfirmed.popitem(last=False)
-            return question.brought_by if first and question is not None else None
+            return True, question.brought_by if first else None
 
-    def _learn(self, run: bytes) -> bool:
-        """A run is genuine; answer whether that is new. Expects the lock."""
+    def _learn(self, key: Key) -> bool:
+        """A run is genuine, and nobody needs to ask about it any longer; answer whether that is
+        new. Expects the lock."""
+        self._close(key)
+        run = run_of(key)
         if run in self._known:
             return False
         self._known[run] = None
@@ -147,7 +157,7 @@ class KnownRuns:
     def _close(self, key: Key) -> _Question | None:
         """A question is open no longer. Expects the lock."""
         question = self._open.pop(key, None)
-        if question is not None and question.brought_by is not None:
+        if question is not None:
             self._of_one[question.brought_by] -= 1
             if not self._of_one[question.brought_by]:
                 del self._of_one[question.brought_by]

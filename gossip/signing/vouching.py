@@ -7,23 +7,32 @@ other program on the same host can take a registration over, or say `leave` for 
 Link readers and probes call it.
 """
 
+import collections
+import functools
+import threading
+
 from gossip import wire
 from gossip.addresses import Address, can_be_dialled
 from gossip.signing.proven_runs import ProvenRuns
 from gossip.signing.signed_lines import proven_start, registering
 
 PROBES = 100  # in a second, for those who ask about runs
+PROBES_OF_ONE = 3  # the same, of one address: it makes only so many proofs, and others need some
+ASKERS_LIMIT = 2_000  # questions that wait for one probe
 
 
 class Vouching:
-    """What one seed knows of runs. `ask_prober(address, verdict, wanted)` is a Prober's
-    `ask`; `probes` is the Budget of PROBES for those who ask."""
+    """What one seed knows of runs. `ask_prober(address, verdict, wanted)` is a Prober's `ask`."""
 
-    def __init__(self, node, ask_prober, probes):
+    def __init__(self, node, ask_prober):
         self._node = node
         self._ask_prober = ask_prober
-        self._probes = probes
         self._proven = ProvenRuns()
+        self._lock = threading.Lock()  # guards everything below
+        self._second = 0
+        self._probed = collections.Counter()  # address -> probes in this second for who asks
+        # address that is probed for who asks -> the links of the questions that wait for it
+        self._asking: dict[Address, list] = {}
 
     def on_probed(self, probe) -> None:
         """A probe is over."""
@@ -70,11 +79,44 @@ class Vouching:
         if (start in known or known and not start or not can_be_dialled(address)
                 or address.family != self._node.address.family):
             self._tell(link, address)
-        elif self._probes.spend(self._node.now()):
-            self._ask_prober(address, lambda alive: self._tell(link, address),
-                             wanted=lambda: not link.ended)
-        else:
+            return
+        begins = self._wait(link, address)
+        if begins:
+            self._ask_prober(address, lambda alive: self._found_out(address),
+                             wanted=functools.partial(self._is_wanted, address))
+        elif begins is not None:
             self._node.counters.add("questions about runs without a probe")
+            self._tell(link, address)
+
+    def _wait(self, link, address: Address) -> bool | None:
+        """Have a question wait for a probe of the address. True: this is to begin now. None: it is
+        under way. False: there is no room for it."""
+        second = int(self._node.now())
+        with self._lock:
+            links = self._asking.get(address)
+            if links is not None and len(links) < ASKERS_LIMIT:
+                links.append(link)
+                return None
+            if second != self._second:
+                self._second = second
+                self._probed.clear()
+            if (links is not None or self._probed[address] == PROBES_OF_ONE
+                    or sum(self._probed.values()) == PROBES):
+                return False
+            self._probed[address] += 1
+            self._asking[address] = [link]
+            return True
+
+    def _is_wanted(self, address: Address) -> bool:
+        """Whether somebody still waits for the probe of an address."""
+        with self._lock:
+            return not all(link.ended for link in self._asking[address])
+
+    def _found_out(self, address: Address) -> None:
+        """The probe is over, or could not be made: tell all who wait for it."""
+        with self._lock:
+            links = self._asking.pop(address)
+        for link in links:
             self._tell(link, address)
 
     def _tell(self, link, address: Address) -> None:

@@ -104,9 +104,10 @@ class CatchUp:
 
     def _still_lacking(self, link):
         """The part of an offer that is still lacking, at most so much as is asked for at once;
-        an offer of which nothing is left is dropped."""
+        an offer of which nothing is left is dropped. Runs that are not known wait in it."""
         with self._lock:
             offer = dict(self._offers.get(link, {}))
+        offer = {run: numbers for run, numbers in offer.items() if self._is_known(run)}
         lacking = self._messages.lacking(
             [(run, numbers.ranges()) for run, numbers in offer.items()], ask_again=True)
         left = {run: Intervals(ranges) for run, ranges in lacking}
@@ -123,7 +124,7 @@ class CatchUp:
                 self._drop(link)
         want, room = [], WANT_LIMIT
         for run, ranges in lacking:
-            if room > 0 and self._is_known(run):
+            if room > 0:
                 want.append((run, ranges[:room]))
                 room -= len(ranges)
         return want

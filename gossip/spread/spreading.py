@@ -177,8 +177,8 @@ class Spreading:
         for run, line, cover in unknown:
             if met[run]:
                 self._waiting.add(run, line, cover, link)
-        for run in met:
-            if not self._runs.is_open(run):  # it was settled meanwhile
+        for run, under_way in met.items():
+            if under_way and not self._runs.is_open(run):  # it was settled meanwhile
                 self.settled(run)
 
     def settled(self, run: bytes) -> None:

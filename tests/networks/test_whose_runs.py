@@ -3,7 +3,7 @@
 import pytest
 
 from gossip import wire
-from gossip.addresses import Address
+from gossip.addresses import Address, parse_address
 from gossip.signing.signed_lines import Signer, registering
 from tests.networks.test_signed import said
 from tests.tools.files import count, events, received, wait_event
@@ -147,6 +147,40 @@ def test_who_brings_sixteen_false_runs_is_not_listened_to_about_unknown_ones(net
     wait_until(lambda: holds_all(peers, 1))
 
 
+def brought(net, peer, meet):
+    """Have a neighbour bring a line of a run that the peer does not know, and that is met so."""
+    peer.confirming.meet = meet
+    origin = net.fake()
+    origin.signer = Signer(origin.address, bytes(32))
+    covers, lines = said(origin.signer, origin.address, [1])
+    end = net.neighbour(peer, net.fake())
+    end.say(*covers, *lines, f"Liveness Request:1.000000:{origin.address}")
+    end.hear_until("Liveness Reply:")
+
+
+def test_a_line_does_not_wait_whose_run_is_found_genuine_just_before_it_is_asked_about(net):
+    net.seeds(3)
+    peer = net.peer(sign=True, antientropy_interval=0)
+    confirming, meet = peer.confirming, peer.confirming.meet
+
+    def found_genuine(run, link):
+        address, _, start = run.decode().rpartition(":")
+        confirming._act(confirming._runs.prove((parse_address(address), int(start))))
+        return meet(run, link)
+
+    brought(net, peer, found_genuine)
+    assert holds_all([peer], 1)
+
+
+def test_a_run_that_is_not_asked_about_now_is_not_denied(net):
+    """It stays in what neighbours offer, and is fetched once it is known."""
+    net.seeds(1)
+    peer, denied = net.peer(sign=True, antientropy_interval=0), []
+    peer.spreading.anti_entropy.catch_up.denied = denied.append
+    brought(net, peer, lambda run, link: False)
+    assert denied == []
+
+
 # What seeds answer.
 
 
@@ -279,6 +313,31 @@ def test_every_sign_of_life_is_given_although_not_every_one_is_proved(net):
         line = end.hear()
         proofs += line.startswith("proof:")
         replies += line.startswith("Liveness Reply:")
-    assert 50 <= proofs < 200
+    assert 40 <= proofs < 200
     assert peer.status()["proofs of life not made"] == 200 - proofs
     assert not any("failed" in event for event in events(peer))
+
+
+def test_strangers_that_ask_for_signs_of_life_leave_proofs_for_seeds(net):
+    seed, = net.seeds(1)
+    peer = net.peer(sign=True)
+    wait_event(seed, f"registered:{peer.address}")
+    of_seeds = peer.confirming._proofs = Many()
+    stranger = net.dial(peer, ip="127.0.0.2")
+    stranger.say(*[f"Liveness Request:{number}.000000:127.0.0.1:9" for number in range(1, 201)])
+    for number in range(1, 201):
+        stranger.hear_until(f"Liveness Reply:{number}.")
+    spent = of_seeds.spent
+    assert 40 <= spent < 200 and peer.status()["proofs of life not made"] == 200 - spent
+    ask(net, seed, peer.address, 5)  # it is probed, from the IP of a seed
+    assert of_seeds.spent == spent + 1
+
+
+class Many:
+    """A budget that counts what is spent."""
+
+    spent = 0
+
+    def spend(self, now):
+        self.spent += 1
+        return True

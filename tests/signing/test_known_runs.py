@@ -35,9 +35,10 @@ def test_one_seed_that_repeats_itself_is_one_seed(runs):
 @pytest.mark.parametrize("lies", [[77], [], None])
 def test_what_one_seed_of_three_says_changes_nothing(runs, lies):
     runs.open(KEY, NEIGHBOUR, 0.0)
-    assert runs.answer(SEEDS[0], KEY, lies) == NOTHING
     assert runs.answer(SEEDS[1], KEY, []) == NOTHING
-    assert runs.answer(SEEDS[2], KEY, []) == Outcome([], denied=KEY)
+    assert runs.answer(SEEDS[0], KEY, lies) == (Outcome([], denied=KEY) if lies == [] else NOTHING)
+    if lies != []:
+        assert runs.answer(SEEDS[2], KEY, []) == Outcome([], denied=KEY)
     runs.deny(KEY, 0.0)
     genuine = ORIGIN, 78
     runs.open(genuine, NEIGHBOUR, 0.0)
@@ -76,19 +77,33 @@ def test_without_seeds_the_address_itself_is_dialled():
 def test_a_denied_run_rests_and_blames_who_brought_it_first_once(runs):
     runs.open(KEY, NEIGHBOUR, 0.0)
     assert runs.open(KEY, peer(21), 0.0) is None  # it is being asked about
-    assert runs.deny(KEY, 5.0) == NEIGHBOUR
+    assert runs.deny(KEY, 5.0) == (True, NEIGHBOUR)
     assert runs.open(KEY, peer(21), 5.0 + REST - 1) is False
     assert runs.open(KEY, peer(21), 5.0 + REST) is True
-    assert runs.deny(KEY, 25.0) is None  # who is honest may bring it again and again
+    assert runs.deny(KEY, 25.0) == (True, None)  # who is honest may bring it again and again
 
 
-def test_no_neighbour_and_no_number_of_questions_take_all_places(runs, monkeypatch):
-    monkeypatch.setattr(known_runs, "OPEN_LIMIT", 5)
-    monkeypatch.setattr(known_runs, "OPEN_OF_ONE", 3)
-    assert [runs.open((ORIGIN, n), NEIGHBOUR, 0.0) for n in range(1, 6)] == [True] * 3 + [False] * 2
-    assert [runs.open((ORIGIN, n), None, 0.0) for n in range(11, 15)] == [True] * 2 + [False] * 2
-    runs.deny((ORIGIN, 1), 0.0)
-    assert runs.open((ORIGIN, 9), NEIGHBOUR, 0.0) is True
+def test_a_run_is_denied_without_seeds_that_cannot_change_it(runs):
+    runs.open(KEY, NEIGHBOUR, 0.0)
+    assert runs.answer(SEEDS[0], KEY, [5]) == NOTHING
+    assert runs.answer(SEEDS[1], KEY, []) == Outcome([], denied=KEY)  # the third is slow
+    runs.deny(KEY, 0.0)
+    assert runs.answer(SEEDS[2], KEY, [77]) == NOTHING and not runs.is_known(run_of(KEY))
+
+
+def test_neighbours_that_ask_about_ever_more_runs_leave_places_for_others(runs, monkeypatch):
+    monkeypatch.setattr(known_runs, "OPEN_LIMIT", 16)
+
+    def opened(brought_by, port):
+        return sum(runs.open((ORIGIN, port * 100 + n), brought_by, 0.0) is True for n in range(16))
+
+    assert opened(NEIGHBOUR, 1) == 8
+    assert opened(peer(21), 2) == 4
+    assert opened(None, 3) == 2  # a seed that names ever more peers
+    assert opened(peer(22), 4) == 1
+    assert opened(NEIGHBOUR, 5) == 0
+    runs.deny((ORIGIN, 100), 0.0)
+    assert opened(peer(23), 6) == 1
 
 
 def test_what_is_remembered_is_bounded(runs, monkeypatch):
@@ -102,3 +117,14 @@ def test_what_is_remembered_is_bounded(runs, monkeypatch):
         [False] * 2 + [True] * 3)
     assert [runs.open((NEIGHBOUR, start), None, 1.0) for start in range(1, 6)] == (
         [True] * 2 + [False] * 3)
+
+
+def test_a_run_that_became_known_meanwhile_is_asked_about_no_longer(runs):
+    runs.open(KEY, NEIGHBOUR, 0.0)
+    runs.open((ORIGIN, 0), None, 0.0)
+    runs.answer(SEEDS[0], (ORIGIN, 0), [77])
+    assert runs.answer(SEEDS[1], (ORIGIN, 0), [77]) == Outcome([run_of(KEY)])
+    assert not runs.is_open(KEY)
+    assert runs.open(KEY, NEIGHBOUR, 0.0) is None and not runs.is_open(KEY)
+    assert runs.deny(KEY, 0.0) == (False, None)
+    assert runs.is_known(run_of(KEY))

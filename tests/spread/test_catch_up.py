@@ -115,3 +115,29 @@ def test_an_offer_that_comes_while_another_is_looked_at_is_kept():
     lacking.add([line(1)])
     catch_up.portion_taken("link")
     assert catch_up.next_want(0.0) == ("link", [(second, [(1, 1)])])
+
+
+def test_what_is_offered_of_an_unknown_run_waits_until_it_is_known_and_costs_nothing_till_then():
+    full, lacking, known, looked_at = MessageList(Settings()), MessageList(Settings()), set(), []
+    full.add([line(number) for number in range(1, 4)])
+    catch_up = CatchUp(lacking, 2.0, known.__contains__)
+    run = b"127.0.0.1:5001:7"
+    assert catch_up.offered("full", told(full), True) == [run]
+    find = lacking.lacking
+    lacking.lacking = lambda entries, ask_again: looked_at.extend(entries) or find(
+        entries, ask_again)
+    assert fetch(lacking, {"full": full}, catch_up) == [] and looked_at == []
+    known.add(run)
+    assert fetch(lacking, {"full": full}, catch_up) and lacking.count() == 3
+
+
+def test_what_is_offered_of_a_run_that_is_denied_is_dropped_and_may_be_offered_again():
+    full, lacking, known = MessageList(Settings()), MessageList(Settings()), set()
+    full.add([line(1), line(1, B)])
+    catch_up = CatchUp(lacking, 2.0, known.__contains__)
+    runs = catch_up.offered("full", told(full), True)
+    catch_up.denied(runs[0])
+    known.update(runs)
+    assert fetch(lacking, {"full": full}, catch_up) and lacking.count() == 1
+    assert catch_up.offered("full", told(full), False) == []
+    assert fetch(lacking, {"full": full}, catch_up) and lacking.count() == 2

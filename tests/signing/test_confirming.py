@@ -1,0 +1,154 @@
+"""How a peer asks seeds about runs: which connections, which questions, and what follows."""
+
+import types
+
+import pytest
+
+from gossip import wire
+from gossip.liveness.prober import Prober
+from gossip.node.counters import Budget, Counters
+from gossip.overlay.shut_out import ShutOut
+from gossip.signing.confirming import DENIED, Confirming
+from gossip.signing.known_runs import run_of
+from gossip.signing.signed_lines import Signer
+from tests.tools.fakes import peer
+
+SEEDS = [peer(1), peer(2), peer(3)]
+OWN, ORIGIN, OTHER, NEIGHBOUR = peer(4), peer(10), peer(11), peer(20)
+KEYS = [(ORIGIN, start) for start in range(1, 601)]
+
+
+class Link:
+    """A connection to a seed, or to a neighbour, on which lines only pile up."""
+
+    def __init__(self, address):
+        self.peer = address
+        self.sent = b""
+        self.reason = None
+
+    def await_line(self, deadline):
+        pass
+
+    def send(self, data):
+        self.sent += data
+
+    def close(self, reason):
+        self.reason = reason
+
+
+class Node:
+    """A node that dials when it is told to, and remembers what it was told."""
+
+    def __init__(self):
+        self.address = OWN
+        self.counters = Counters()
+        self.links, self.probes, self.written, self.runs_settled = [], [], [], []
+        self.output = types.SimpleNamespace(write=self.written.append)
+        self.settled = self.runs_settled.append
+        self.denied = ShutOut(*DENIED)
+        self.confirming = Confirming(
+            self, SEEDS, Signer(OWN, bytes(32)),
+            Prober(lambda address, verdict: self.probes.append((address, verdict)), 1, 4).ask,
+            self.denied, Budget)
+
+    def now(self):
+        return 0.0
+
+    def new_link(self, role, address):
+        return Link(address)
+
+    def dial(self, link):
+        self.links.append(link)
+
+    def meet(self, keys, neighbour=NEIGHBOUR):
+        return [self.confirming.meet(run_of(key), Link(neighbour)) for key in keys]
+
+    def answer(self, link, address, starts):
+        self.confirming.on_runs(link, wire.Runs(address, starts))
+
+    def end(self, links):
+        for link in links:
+            self.confirming.on_end(link)
+
+
+@pytest.fixture
+def node():
+    return Node()
+
+
+def test_one_connection_to_each_seed_carries_all_questions(node):
+    node.meet([*KEYS[:3], (OTHER, 9)])
+    assert [link.peer for link in node.links] == SEEDS
+    for link in node.links:
+        node.confirming.on_up(link)
+        assert link.sent == b"".join(wire.runs(address, [start])
+                                     for address, start in [*KEYS[:3], (OTHER, 9)])
+
+
+def test_which_runs_a_seed_does_not_name_is_known_from_its_last_answer_about_the_address(node):
+    """It answers at once about the second run, and about the others when it has dialled."""
+    node.meet(KEYS[:3])
+    for link in node.links[:2]:
+        node.confirming.on_up(link)
+        node.answer(link, ORIGIN, (2,))
+    assert node.runs_settled == [run_of(KEYS[1])] and node.written == []
+    for link in node.links[:2]:
+        node.answer(link, ORIGIN, (2, 3))
+        node.answer(link, ORIGIN, (2, 3))
+        assert link.reason == "answered"
+    assert node.runs_settled == [run_of(KEYS[number]) for number in (1, 2, 0)]
+    assert node.written == [f"unconfirmed:{run_of(KEYS[0]).decode()}"]
+
+
+def test_answers_that_nobody_asked_for_are_refused(node):
+    node.meet(KEYS[:1])
+    node.confirming.on_up(node.links[0])
+    with pytest.raises(wire.WireError):
+        node.answer(node.links[0], OTHER, (9,))
+    node.answer(node.links[0], ORIGIN, ())
+    with pytest.raises(wire.WireError):
+        node.answer(node.links[0], ORIGIN, ())
+
+
+def test_a_seed_that_was_slow_is_not_asked_what_was_settled_meanwhile(node):
+    node.meet(KEYS[:1])
+    slow, *others = node.links
+    node.confirming.on_up(slow)
+    node.meet(KEYS[1:2])
+    for link in others:
+        node.confirming.on_up(link)
+        for _ in range(2):
+            node.answer(link, ORIGIN, ())
+    assert len(node.written) == 2
+    node.end([slow])
+    again = node.links[-1]
+    assert again.peer == slow.peer
+    node.confirming.on_up(again)
+    assert again.sent == b"" and again.reason is not None
+    node.end([again])
+    assert node.links[-1] is again
+
+
+def test_an_address_is_dialled_once_for_all_its_runs_and_few_are_at_once(node):
+    many = [(peer(100 + number), 5) for number in range(10)]
+    node.meet([*KEYS[:20], *many])
+    node.end(node.links[:3])  # no seed can be reached
+    assert len(node.probes) == 4 and node.probes[0][0] == ORIGIN
+    node.probes[0][1](False)
+    assert len(node.written) == 20 and len(node.probes) == 5
+    assert node.denied.has(NEIGHBOUR, 0.0)
+
+
+def test_a_machine_that_can_dial_nobody_blames_nobody(node):
+    node.dial = lambda link: node.confirming.on_end(link)
+    node.confirming._ask_prober = lambda address, verdict, wanted: verdict(None)
+    node.meet(KEYS)
+    assert len(node.written) == len(KEYS) and node.runs_settled == list(map(run_of, KEYS))
+    assert not node.denied.has(NEIGHBOUR, 0.0)
+
+
+def test_many_runs_of_one_address_end_no_thread_of_a_machine_that_can_dial_nobody(node):
+    node.meet(KEYS)
+    node.dial = lambda link: node.confirming.on_end(link)
+    node.end(node.links[:3])
+    assert len(node.written) + len(node.probes) > 0 and node.confirming._asked == {}
