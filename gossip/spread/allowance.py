@@ -61,7 +61,7 @@ class Allowance:
             return 0  # nearly always
         said = sum([wire.gossip_key(line)[0].rpartition(b":")[0] == own
                     for line in new if mark in line])
-        sent_on = sum([len(cover) for cover in set(covers) if cover.startswith(head)])
+        sent_on = sum([len(cover) for cover in dict.fromkeys(covers) if cover.startswith(head)])
         return (said + SIGNED_COST * sum([line.startswith(head) for line in signed])
                 + sent_on // COVER_BYTES)
 

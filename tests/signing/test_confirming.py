@@ -136,7 +136,7 @@ def test_an_address_is_dialled_once_for_all_its_runs_and_few_are_at_once(node):
     assert len(node.probes) == 4 and node.probes[0][0] == ORIGIN
     node.probes[0][1](False)
     assert len(node.written) == 20 and len(node.probes) == 5
-    assert node.denied.has(NEIGHBOUR, 0.0)
+    assert node.denied.reason(NEIGHBOUR, 0.0)
 
 
 def test_a_machine_that_can_dial_nobody_blames_nobody(node):
@@ -144,7 +144,7 @@ def test_a_machine_that_can_dial_nobody_blames_nobody(node):
     node.confirming._ask_prober = lambda address, verdict, wanted: verdict(None)
     node.meet(KEYS)
     assert len(node.written) == len(KEYS) and node.runs_settled == list(map(run_of, KEYS))
-    assert not node.denied.has(NEIGHBOUR, 0.0)
+    assert not node.denied.reason(NEIGHBOUR, 0.0)
 
 
 def test_many_runs_of_one_address_end_no_thread_of_a_machine_that_can_dial_nobody(node):
