@@ -76,6 +76,8 @@ class Covers:
 
     def unknown(self, lines: list[bytes], link=None) -> list[bytes]:
         """The lines without repetitions of a cover behind which nothing else came."""
+        if not any(map(self._lines.__contains__, lines)):
+            return lines
         unknown, repeated = [], None
         for line in lines:
             if line in self._lines:
@@ -142,16 +144,16 @@ class Covers:
             self._last[link] = cover
 
     def speaking(self, message: wire.Gossip, digest: bytes, last: Cover | None,
-                 seen: Intervals) -> Cover | None:
+                 seen_of) -> Cover | None:
         """The cover that lets in a message that is not held: the last that came on its link, or any
         that is kept. None when it is old; Corrupt when a cover names another hash for it, or none
-        speaks of it and its number was not seen."""
+        speaks of it and its number was not seen: `seen_of(run)` has those that were."""
         run, number, named = message.run, message.number, digest[:wire.HASH_SIZE]
         if last is not None and last.run == run and last.hash_of(number) == named:
-            return self.keep(last)
+            return last if last.texts else self.keep(last)
         cover = next((cover for cover in self._near(run, number, number)
                       if cover.hash_of(number)), None)  # they all name the same hash for it
-        if cover is None and number in seen:
+        if cover is None and number in seen_of(run):
             return None
         if cover is None or cover.hash_of(number) != named:
             raise Corrupt
@@ -166,8 +168,10 @@ class Covers:
     def held(self, cover: Cover) -> bool:
         """A text of which it speaks is held; answer whether it is the first."""
         cover.texts += 1
+        if cover.texts > 1:
+            return False
         self._waiting.pop(cover, None)
-        return cover.texts == 1
+        return True
 
     def dropped(self, cover: Cover) -> bool:
         """A text of which it speaks is held no longer; answer whether it was the last, and the

@@ -20,7 +20,7 @@ HASHES_LIMIT = 512  # lines that one signed line speaks of
 KEY_SIZE, SIGNATURE_SIZE = 32, 64  # bytes
 
 _SIGNED = re.compile(SIGNED + rb"(" + RUN + rb"):([1-9][0-9]{0,18}):"
-                     rb"([A-Za-z0-9_-]{43}):([A-Za-z0-9_-]+):([A-Za-z0-9_-]{86})")
+                     rb"([^:]{43}):([^:]+):([^:]{86})")  # in base64url, see _decode
 
 
 class Signed(NamedTuple):
