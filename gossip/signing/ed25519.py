@@ -17,11 +17,11 @@ import hashlib
 P = 2**255 - 19  # the field
 L = 2**252 + 27742317777372353535851937790883648493  # the order of the base point B
 D = -121665 * pow(121666, -1, P) % P  # of the curve -x² + y² = 1 + D·x²·y²
-D2 = 2 * D % P
+D2 = 2 * D % P  # as formulas need it
 ROOT = pow(2, (P - 1) // 4, P)  # a square root of -1
 
 TEETH, SPAN = 6, 43  # 6 · 43 = 258 bits
-KEYS_KEPT = 1_024  # tables of keys that were used last, some 15 KiB each
+KEYS_KEPT = 1_024  # tables of keys that were used last, some 12 KiB each
 
 # A point is (X, Y, Z, T) with x = X/Z, y = Y/Z, x·y = T/Z. In a table it is (y + x, y - x, 2·D·x·y).
 NEUTRAL = (0, 1, 1, 0)
@@ -120,7 +120,7 @@ def _decode(data: bytes):
     y, odd = number & (2**255 - 1), number >> 255
     if len(data) != 32 or y >= P:
         return None
-    u, v = y * y - 1, D * y * y + 1
+    u, v = (y * y - 1) % P, (D * y * y + 1) % P
     x = u * v**3 * pow(u * v**7, (P - 5) // 8, P) % P
     if (v * x * x - u) % P:
         x = x * ROOT % P
