@@ -23,7 +23,7 @@ ROOT = pow(2, (P - 1) // 4, P)  # a square root of -1
 TEETH, SPAN = 6, 43  # 6 · 43 = 258 bits
 KEYS_KEPT = 1_024  # tables of keys that were used last, some 12 KiB each
 
-# A point is (X, Y, Z, T) with x = X/Z, y = Y/Z, x·y = T/Z. In a table it is (y + x, y - x, 2·D·x·y).
+# A point is (X, Y, Z, T): x = X/Z, y = Y/Z, x·y = T/Z. In a table it is (y + x, y - x, 2·D·x·y).
 NEUTRAL = (0, 1, 1, 0)
 
 
@@ -48,7 +48,7 @@ class SigningKey:
 
 def check(public: bytes, message: bytes, signature: bytes) -> bool:
     """Whether the owner of a public key has signed this message. Only the one canonical spelling of
-    a key, and of a signature, is accepted; a key of small order fits every message, so it is none."""
+    a key, and of a signature, is accepted. A key of small order fits every message: it is none."""
     table = _table_of_key(public)
     if table is None or len(signature) != 64:
         return False
