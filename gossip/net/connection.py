@@ -10,7 +10,7 @@ import sys
 
 from gossip.addresses import Address
 
-READ_SIZE = 65_536  # bytes asked of the kernel at once
+READ_SIZE = 96 << 10  # bytes asked of the kernel at once: a portion of new gossip with its cover
 DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)  # 0: not known here, so sockets are non-blocking
 Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 _BIND_ADDRESS_NO_PORT = getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24)  # no port before connect

@@ -1,10 +1,11 @@
 """Ed25519 signatures (RFC 8032): make a key, sign, check. Pure; it knows nothing of gossip.
 
 A point of the curve is multiplied by a comb (C. Lim, P. Lee, "More flexible exponentiation with
-precomputation", 1994): the 258 bits of a scalar are cut into TEETH runs of SPAN bits. A table has
-the sum of every choice among the point times 2^0, 2^SPAN, 2^(2·SPAN), …; then every column of
-bits costs one doubling and one addition. A check adds from two tables, B's and the key's, while it
-doubles once. The table of a key takes three times as long as a check with it, so keys are kept.
+precomputation", 1994): the 258 bits of a scalar are cut into TEETH runs of SPAN bits, and each bit
+stands for +1 or -1. A table has every sum of the point times 1, 2^SPAN, 2^(2·SPAN), …, each plus or
+minus; then every column of bits costs one doubling and one addition. A check adds from two tables,
+B's and the key's, while it doubles once. The table of a key takes twice as long as a check with it,
+so keys are kept.
 
 Python's numbers take time that depends on their values. Whoever can measure a signer to a
 microsecond might learn its key. A key here lives as long as its peer, and signs what is said.
@@ -16,12 +17,13 @@ import hashlib
 P = 2**255 - 19  # the field
 L = 2**252 + 27742317777372353535851937790883648493  # the order of the base point B
 D = -121665 * pow(121666, -1, P) % P  # of the curve -x² + y² = 1 + D·x²·y²
+D2 = 2 * D % P  # as formulas need it
 ROOT = pow(2, (P - 1) // 4, P)  # a square root of -1
 
 TEETH, SPAN = 6, 43  # 6 · 43 = 258 bits
-KEYS_KEPT = 1_024  # tables of keys that were used last, some 15 KiB each
+KEYS_KEPT = 1_024  # tables of keys that were used last, some 12 KiB each
 
-# A point is (X, Y, Z, T) with x = X/Z, y = Y/Z, x·y = T/Z; in a table (y + x, y - x, 2·D·x·y).
+# A point is (X, Y, Z, T): x = X/Z, y = Y/Z, x·y = T/Z. In a table it is (y + x, y - x, 2·D·x·y).
 NEUTRAL = (0, 1, 1, 0)
 
 
@@ -46,7 +48,7 @@ class SigningKey:
 
 def check(public: bytes, message: bytes, signature: bytes) -> bool:
     """Whether the owner of a public key has signed this message. Only the one canonical spelling of
-    a key, and of a signature, is accepted; a key of small order fits every message: it is none."""
+    a key, and of a signature, is accepted. A key of small order fits every message: it is none."""
     table = _table_of_key(public)
     if table is None or len(signature) != 64:
         return False
@@ -63,25 +65,32 @@ def _number(*parts: bytes) -> int:
     return int.from_bytes(hashlib.sha512(b"".join(parts)).digest(), "little") % L
 
 
-# Points.
+# Points. A sum is first had as four factors: X = E·F, Y = G·H, Z = F·G, T = E·H. As a doubling
+# needs no T, loops keep the factors until they know.
 
-def _double(point):
+def _doubled(point, times: int):
+    """A point times 2^times."""
     x, y, z, _ = point
-    a, b = x * x % P, y * y % P
-    c = 2 * z * z
-    e, g = (x + y) * (x + y) - a - b, b - a
-    f, h = g - c, -a - b
-    return e * f % P, g * h % P, f * g % P, e * h % P
+    for _ in range(times):
+        a, b = x * x % P, y * y % P
+        e, g, h = 2 * x * y % P, b - a, -a - b
+        f = (g - 2 * z * z) % P
+        x, y, z = e * f % P, g * h % P, f * g % P
+    return x, y, z, e * h % P
 
 
 def _add(point, entry):
     """The sum of a point and an entry of a table."""
     x, y, z, t = point
     plus, minus, product = entry
-    a, b, c = (y - x) * minus % P, (y + x) * plus % P, t * product % P
-    d = 2 * z
+    a, b, c, d = (y - x) * minus % P, (y + x) * plus % P, t * product % P, 2 * z
     e, f, g, h = b - a, d - c, d + c, b + a
     return e * f % P, g * h % P, f * g % P, e * h % P
+
+
+def _negative(entry):
+    plus, minus, product = entry
+    return minus, plus, -product
 
 
 def _entries(points) -> list[tuple[int, int, int]]:
@@ -95,7 +104,7 @@ def _entries(points) -> list[tuple[int, int, int]]:
         one = inverse * products[at] % P
         inverse = inverse * z % P
         x, y = x * one % P, y * one % P
-        entries.append(((y + x) % P, (y - x) % P, 2 * D * x * y % P))
+        entries.append(((y + x) % P, (y - x) % P, x * y % P * D2 % P))
     return entries[::-1]
 
 
@@ -111,7 +120,7 @@ def _decode(data: bytes):
     y, odd = number & (2**255 - 1), number >> 255
     if len(data) != 32 or y >= P:
         return None
-    u, v = y * y - 1, D * y * y + 1
+    u, v = (y * y - 1) % P, (D * y * y + 1) % P
     x = u * v**3 * pow(u * v**7, (P - 5) // 8, P) % P
     if (v * x * x - u) % P:
         x = x * ROOT % P
@@ -127,16 +136,19 @@ def _decode(data: bytes):
 # Tables.
 
 def _table(point) -> list[tuple[int, int, int]]:
-    """For each number from 0 to 63: the sum of the point times 2^(SPAN·i), for its bits i."""
+    """For each number from 0 to 63: the sum of the points times 2^(SPAN·i), each positive where bit
+    i of the number is 1, and negative where it is 0."""
     teeth = [point]
     for _ in range(TEETH - 1):
-        for _ in range(SPAN):
-            point = _double(point)
-        teeth.append(point)
-    sums = [NEUTRAL]
-    for entry in _entries(teeth):
-        sums += [_add(one, entry) for one in sums]
-    return _entries(sums)
+        teeth.append(_doubled(teeth[-1], SPAN))
+    lower = _entries(teeth[:-1] + [_doubled(tooth, 1) for tooth in teeth[:-1]])
+    sums = [teeth[-1]]
+    for entry in lower[:TEETH - 1]:
+        sums[0] = _add(sums[0], _negative(entry))
+    for twice in lower[TEETH - 1:]:
+        sums += [_add(one, twice) for one in sums]
+    upper = _entries(sums)
+    return [_negative(entry) for entry in reversed(upper)] + upper
 
 
 @functools.cache
@@ -149,7 +161,7 @@ def _base_table() -> list[tuple[int, int, int]]:
 def _table_of_key(public: bytes):
     """The table of a key; None when the bytes are no key."""
     point = _decode(public)
-    if point is None or _double(_double(_double(point)))[0] == 0:
+    if point is None or _doubled(point, 3)[0] == 0:
         return None
     return _table(point)
 
@@ -159,20 +171,27 @@ def _times_base(scalar: int):
 
 
 def _comb(products):
-    """The sum of scalars times the points of their tables."""
-    point = NEUTRAL
-    columns = [_columns(scalar) for scalar, _ in products]
-    tables = [table for _, table in products]
-    for choices in zip(*columns):
-        point = _double(point)
-        for table, choice in zip(tables, choices):
-            if choice:
-                point = _add(point, table[choice])
-    return point
+    """The sum of scalars times the points of their tables. The loop is `_doubled` and `_add`,
+    without their calls."""
+    x, y, z, _ = NEUTRAL
+    chosen = [[table[column] for column in _columns(scalar)] for scalar, table in products]
+    for entries in zip(*chosen):
+        a, b = x * x % P, y * y % P
+        e, g, h = 2 * x * y % P, b - a, -a - b
+        f = (g - 2 * z * z) % P
+        for plus, minus, product in entries:
+            x, y, z, t = e * f % P, g * h % P, f * g % P, e * h % P
+            a, b, c, d = (y - x) * minus % P, (y + x) * plus % P, t * product % P, 2 * z
+            e, f, g, h = b - a, d - c, d + c, b + a
+        x, y, z = e * f % P, g * h % P, f * g % P
+    return x, y, z, e * h % P
 
 
 def _columns(scalar: int) -> list[int]:
-    """For each bit of a run, the highest first: the number that this bit of all runs makes."""
-    bits = f"{scalar:0{TEETH * SPAN}b}"
+    """For each bit of a run, the highest first: the number that this bit of all runs makes. A bit
+    stands for +1 or -1, not for 1 or 0, and so for an odd scalar."""
+    if not scalar & 1:
+        scalar += L
+    bits = f"{(scalar + 2**(TEETH * SPAN) - 1) // 2:0{TEETH * SPAN}b}"
     runs = [bits[at:at + SPAN] for at in range(0, TEETH * SPAN, SPAN)]
     return [int("".join(column), 2) for column in zip(*runs)]

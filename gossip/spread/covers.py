@@ -78,6 +78,8 @@ class Covers:
 
     def unknown(self, lines: list[bytes], link=None) -> list[bytes]:
         """The lines without repetitions of a cover behind which nothing else came."""
+        if not any(map(self._lines.__contains__, lines)):
+            return lines
         unknown, repeated = [], None
         for line in lines:
             if line in self._lines:
@@ -157,16 +159,16 @@ class Covers:
                 cover.told = weakref.ref(link)
 
     def speaking(self, message: wire.Gossip, digest: bytes, last: Cover | None,
-                 seen: Intervals) -> Cover | None:
+                 seen_of) -> Cover | None:
         """The cover that lets in a message that is not held: the last that came on its link, or any
         that is kept. None when it is old; Corrupt when a cover names another hash for it, or none
-        speaks of it and its number was not seen."""
+        speaks of it and its number was not seen: `seen_of(run)` has those that were."""
         run, number, named = message.run, message.number, digest[:wire.HASH_SIZE]
         if last is not None and last.run == run and last.hash_of(number) == named:
-            return self.keep(last)
+            return last if last.texts else self.keep(last)
         cover = next((cover for cover in self._near(run, number, number)
                       if cover.hash_of(number)), None)  # they all name the same hash for it
-        if cover is None and number in seen:
+        if cover is None and number in seen_of(run):
             return None
         if cover is None or cover.hash_of(number) != named:
             raise Corrupt
@@ -181,7 +183,8 @@ class Covers:
     def held(self, cover: Cover) -> None:
         """A text of which it speaks is held."""
         cover.texts += 1
-        self._waiting.pop(cover, None)
+        if cover.texts == 1:
+            self._waiting.pop(cover, None)
 
     def dropped(self, cover: Cover) -> None:
         """A text of which it speaks is held no longer; the cover is forgotten with the last."""

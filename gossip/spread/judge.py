@@ -39,9 +39,9 @@ class Judge:
         return covers
 
     def _cover(self, line: bytes, made_here: bool) -> Cover | None:
-        kept = self._kept(line)
-        if kept is not None:
-            return kept
+        cover = self._kept(line) or self._checked_lately(line)
+        if cover is not None:
+            return cover
         try:
             signed = wire.parse_signed(line)
         except wire.WireError:
@@ -50,15 +50,25 @@ class Judge:
         cover.good = made_here
         return cover if made_here or self._is_old(cover) else self._check(cover, signed)
 
+    def _checked_lately(self, line: bytes) -> Cover | None:
+        """The cover of a line that was checked a moment ago. While another reader checks one, this
+        waits: it may be the same."""
+        with self._lock:
+            return self._found(line)
+
     def _check(self, cover: Cover, signed: wire.Signed) -> Cover | None:
         """The cover, if its signature is good. Of several readers to which the same line comes
         together, one checks it."""
         with self._lock:
-            for other in self._checked:
-                if other.line == cover.line:
-                    return other
+            found = self._found(cover.line)
+            if found is not None:
+                return found
             cover.good = self._is_genuine(signed)
             if not cover.good:
                 return None
             self._checked.append(cover)
             return cover
+
+    def _found(self, line: bytes) -> Cover | None:
+        """Expects the lock."""
+        return next((cover for cover in self._checked if cover.line == line), None)

@@ -106,7 +106,7 @@ class MessageList:
             return
         message, cover = wire.parse_gossip(line), None
         if self._covers is not None:
-            cover = self._covers.speaking(message, digest, last, self._seen_of(message.run))
+            cover = self._covers.speaking(message, digest, last, self._seen_of)
             if cover is None:
                 self._old += 1
                 return

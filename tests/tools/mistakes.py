@@ -100,8 +100,8 @@ def one_seed_that_names_a_run_is_believed(monkeypatch):
     @around(monkeypatch, KnownRuns, "answer")
     def answer(original, self, seed, key, starts):
         outcome = original(self, seed, key, starts)
-        named = [run for run in (run_of((key[0], start)) for start in starts or ())
-                 if self._learn(run)]
+        named = [run_of((key[0], start)) for start in starts or ()
+                 if start and self._learn((key[0], start))]
         return outcome._replace(genuine=[*outcome.genuine, *named])
 
 
