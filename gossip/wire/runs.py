@@ -3,7 +3,7 @@
     runs:IP:PORT:START          asks a seed; START is the run in question, or 0
     runs:IP:PORT:START,START,…  answers: all that the seed has verified, nothing when there are none
     proof:KEY:SIGNATURE         stands before the line that it proves, `Liveness Reply:` or
-                                `register:`; what is signed is said in signing/proofs.py
+                                `register:`; what is signed is said in signing/signed_lines.py
 
 Pure.
 """

@@ -341,3 +341,47 @@ class Many:
     def spend(self, now):
         self.spent += 1
         return True
+
+
+STRANGE = {"garbage": "what?",
+           "another address": "runs:127.0.0.1:1:5",
+           "two answers": "runs:{0}:5\nruns:{0}:6",
+           "no end of answers": "\n".join(["runs:{0}:5"] * 1_000),
+           "gossip": "gmessage:1.000000:127.0.0.1:1:5:1:x",
+           "no address": "runs:"}
+
+
+@pytest.mark.parametrize("answer", STRANGE)
+def test_a_seed_that_answers_strangely_ends_no_thread_and_changes_nothing(net, answer):
+    net.seed_addresses = free_addresses(3)
+    for address in net.seed_addresses[:2]:
+        net.seed(address)
+    strange = FakeSeed(net.seed_addresses[2], None)
+    others = strange.reply
+    strange.reply = lambda line: (STRANGE[answer].format(line[5:].rpartition(":")[0]) + "\n"
+                                  if line.startswith("runs:") else others(line))
+    net.ends.append(strange)
+    peers = signed_peers(net, 3)
+    for _ in range(2):
+        for peer in peers:
+            peer.gossip(["the truth"])
+        peers.append(net.peer(sign=True))
+    wait_until(lambda: holds_all(peers, 7))
+    assert not any(count(peer, "unconfirmed:") for peer in peers)
+
+
+def test_neighbours_with_ever_more_runs_of_addresses_that_are_silent_keep_no_newcomer_out(net):
+    """Every seed waits in vain for the addresses, and so does the peer itself."""
+    net.seeds(3)
+    peer = net.peer(sign=True)
+    silent = net.fake(answers=False)
+    for _ in range(2):
+        end = net.neighbour(peer, net.fake())
+        end.send(b"".join(wire.status_entries("seen", [
+            (f"{silent.address}:{start}".encode(), [(1, 1)]) for start in range(1, 1_000)])))
+    wait_until(lambda: peer.status().get("unknown runs not asked about", 0) > 500)
+    origin = net.fake()
+    origin.signer = Signer(origin.address, bytes(32))
+    covers, lines = said(origin.signer, origin.address, [1])
+    net.neighbour(peer, net.fake()).say(*covers, *lines)
+    wait_until(lambda: holds_all([peer], 1), timeout=10.0)
