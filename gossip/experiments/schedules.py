@@ -258,6 +258,8 @@ def shrink(schedule: Schedule, question: str, classes: dict) -> Schedule:
         schedule, less = _without_some(schedule, size, fails)
         size = size // 2 if size > 1 else int(less)
     for name, usual in Conditions._field_defaults.items():
+        if name == "seeds" and schedule.conditions.liar:
+            continue  # among fewer seeds a liar would be no minority
         smaller = schedule._replace(conditions=schedule.conditions._replace(**{name: usual}))
         if smaller != schedule and fails(smaller):
             schedule = smaller

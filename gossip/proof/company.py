@@ -99,12 +99,20 @@ class Company:
                                              other.setting("liveness-interval"))
         first = min(one.first, other.first)
         begin = max(one.first, other.first, since)
-        end = min(self.end_of(one), self.end_of(other))
+        end = min(self._in_touch_until(one), self._in_touch_until(other))
         for up, down in self._seeds(one, other):
             pause = min(Settings().retry_last, up - first + Settings().retry_first)
             if min(end, down) - max(begin, up + max(0.0, pause)) > patience:
                 return True
         return False
+
+    def _in_touch_until(self, run: PeerRun) -> float:
+        """When a run ended; if it never had a neighbour and ended without a word, the last moment
+        before that at which it must have noticed that it was cut off from its seeds."""
+        end = self.end_of(run)
+        if run.first_linked is None and run.left is run.ended is None and end < self._newest:
+            end -= (Settings().register_misses + 1) * run.setting("liveness-interval")
+        return end
 
     def contacts(self, one: PeerRun, other: PeerRun) -> list[tuple[float, float]]:
         """From when until when two runs were neighbours, by the word of both, and in contact."""

@@ -183,6 +183,21 @@ def test_a_seed_may_refuse_whom_it_cannot_reach_if_it_registers_others(tmp_path,
     """) is healthy
 
 
+@pytest.mark.parametrize("end, word, healthy", [
+    (26, "", True),  # it may have been cut off from its seed, and not noticed it yet
+    (28, "", False),
+    (26, "26 5003 stopped:interrupted", False),
+])
+def test_who_was_killed_before_it_met_anybody_may_have_been_cut_off(tmp_path, end, word, healthy):
+    assert holds(tmp_path, SEED, PAIR, f"""
+        18 5003 starts
+        18.5 5003 registered:@8080
+        19 5001 says 1
+        19.1 5002 hears 5001/1 from 5001
+        19 5003 lives until {end}
+    """, word) is healthy
+
+
 def test_two_that_were_neighbours_once_have_to_find_each_other_without_a_seed(tmp_path):
     assert not holds(tmp_path, STRANGERS, BOTH_WITHOUT, """
         1.0 5001 links 5002
