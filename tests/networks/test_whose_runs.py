@@ -384,4 +384,4 @@ def test_neighbours_with_ever_more_runs_of_addresses_that_are_silent_keep_no_new
     origin.signer = Signer(origin.address, bytes(32))
     covers, lines = said(origin.signer, origin.address, [1])
     net.neighbour(peer, net.fake()).say(*covers, *lines)
-    wait_until(lambda: holds_all([peer], 1), timeout=10.0)
+    wait_until(lambda: holds_all([peer], 1))
