@@ -242,6 +242,9 @@ class Peer(Node):
         return bool(self.joining.links())
 
     def disconnect(self, link: Link, reason: str, who: Address | None = None) -> None:
+        if link.role == ASKED:  # a seed that is slow to answer breaks no rule
+            link.close(reason)
+            return
         self.linking.broke_rules(link, reason)
         super().disconnect(link, reason, who)
 

@@ -161,15 +161,19 @@ def _living_removed(proof: Proof) -> list[str]:
 
 
 def _probes(proof: Proof, seed: SeedRun, peer: str, removed: float) -> list[tuple[str, float]]:
-    """Who reported a peer that was then removed, and when the reporter's last probe began."""
+    """Who reported a peer that was then removed, and when the reporter's last probe began: with the
+    last miss, or, if that is longer ago, as long before its end as a probe may take."""
     listed = max((at for at, who in seed.registered if who == peer and at <= removed), default=0.0)
     probes = []
     for heard, whom, who in seed.reports:
         if whom == peer and listed <= heard <= removed:
-            found = max((at for run in proof.peers if run.address == who
-                         for at, dead in run.found_dead if dead == peer and at <= heard),
+            reporters = [run for run in proof.peers if run.address == who]
+            found = max((at for run in reporters for at, dead in run.found_dead
+                         if dead == peer and at <= heard),
                         default=heard)  # a report that another seed passed on comes later
-            probes.append((who, found - PROBE_TIME))
+            began = max((at for run in reporters for at, missed in run.missed
+                         if missed == peer and at <= found), default=0.0)
+            probes.append((who, max(began, found - PROBE_TIME)))
     return probes
 
 

@@ -251,3 +251,18 @@ def test_a_cut_between_halves_that_find_each_other_dead_is_no_failure(tmp_path):
         41 5003 asks 5002 until 60
         60 8080 peer list:@5001:2
     """)
+
+
+@pytest.mark.parametrize("missed, healthy", [
+    ("", False), ("\n 23.9 5002 liveness missed:@5003:3", True)])
+def test_a_last_probe_that_fails_at_once_began_with_the_last_miss(tmp_path, missed, healthy):
+    """A machine that knows of a cut refuses to dial at once, and the probe takes no time."""
+    assert holds(tmp_path, UP, """
+        2.0 5003 asks 5002 until 22
+        2.0 5002 asks 5003 until 22
+        2.0 5003 lives until 60
+        24 5002 dead:@5003
+        24 5002 reports 5003 to 8080
+        24 8080 removed:@5003:dead
+        60 8080 peer list:@5001:1
+    """, missed) is healthy
