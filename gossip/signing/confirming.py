@@ -46,9 +46,8 @@ class Confirming:
     def __init__(self, node, seeds: list[Address], signer: Signer | None, ask_prober, denied,
                  new_budget):
         """`ask_prober(address, verdict, wanted)` is a Prober's `ask`. `denied` counts the runs that
-        each neighbour brought and nobody confirmed; for its `note` and `reason` see ShutOut. Who is in
-        there is not listened to about unknown runs. `new_budget(per_second)` makes a
-        Budget."""
+        each neighbour brought and nobody confirmed; for `note` and `reason` see ShutOut. Who is in
+        there is not listened to about unknown runs. `new_budget(per_second)` makes a Budget."""
         self._node = node
         self._seeds = seeds
         self._signer = signer

@@ -3,7 +3,7 @@
 Rules only; confirming.py carries them out. A signature proves that the key of a run has spoken.
 Whether the key belongs to who listens at the address, seeds have found out by a dial. A seed may
 lie or be silent: a run is genuine when more than half of the configured seeds name it, and denied
-as soon as more than half have answered and do not. Between these, the peer dials the address itself.
+as soon as more than half have answered and do not. Between these, the peer dials the address.
 """
 
 import collections

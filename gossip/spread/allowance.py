@@ -18,7 +18,7 @@ PATIENCE = 60.0  # seconds of excess after which a neighbour floods
 PAUSE = 1.0  # seconds within its allowance after which an excess is over
 SIGNED_COST = 5  # lines that a signed line costs, as to check one takes every peer some 0.4 ms; a
 # generator that makes 100 messages a second, and signs each, stays within the usual rate
-COVER_BYTES = 300  # bytes of signed lines, sent on with what they cover, that cost as much as a line
+COVER_BYTES = 300  # bytes of signed lines, sent on with what they cover, that cost as one line
 REMEMBERED = 1_000  # neighbours whose accounts are kept; of more, the longest silent goes
 
 

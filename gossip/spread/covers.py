@@ -108,7 +108,7 @@ class Covers:
     def take(self, cover: Cover | None, link=None) -> Cover:
         """Take a signed line as the judge has read it: it speaks for what comes next on this link.
         Corrupt when it is bad, or contradicts another by the fault of who has sent it: of its
-        origin, which has said both on this link. Any other neighbour may have met the two in another
+        origin, which has said both on this link. Any other neighbour may have met them in another
         order; so may an honest peer that listens now where their origin has listened before."""
         if cover is None:
             raise Corrupt

@@ -80,8 +80,8 @@ class Spreading:
         this run, `cover(first, digests)` and `is_genuine(signed)`; `runs` (signing/confirming.py)
         tells by `is_known(run)` whether a run is genuine, by `meet(run, link)` has that found out,
         and tells by `is_open(run)` whether it is being found out. Then `settled(run)` is called.
-        `on_offence(link, reason, count)` is told of what a neighbour does wrong: `corrupt` lines, or
-        a `flood`."""
+        `on_offence(link, reason, count)` is told of what a neighbour did wrong: `corrupt` lines,
+        or a `flood`."""
         settings = node.settings
         self._on_offence = on_offence
         self._signer = signer

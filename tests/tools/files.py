@@ -15,9 +15,10 @@ def open_file(path: pathlib.Path) -> OutputFile:
 
 
 def events(node) -> list[str]:
-    """The events in a node's output file, without their times."""
-    return [line[27:] for line in
-            pathlib.Path(node.output.path).read_text().splitlines()]
+    """The events in a node's output file, without their times; a line that is being written is not
+    counted."""
+    whole, _, _ = pathlib.Path(node.output.path).read_text().rpartition("\n")
+    return [line[27:] for line in whole.splitlines()]
 
 
 def count(node, start: str) -> int:
