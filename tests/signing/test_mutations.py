@@ -8,7 +8,7 @@ import pytest
 
 from gossip import wire
 from gossip.settings import Settings
-from gossip.signing.signed_lines import Signer
+from gossip.signing.signed_lines import Signer, proven_start, registering
 from gossip.spread.message_list import MessageList
 from gossip.spread.spreading import in_batches
 from tests.tools.fakes import peer
@@ -145,6 +145,18 @@ def genuine(line):
         return False
 
 
+def proven(line):
+    """The START that a proof and the text behind it prove; None when they prove nothing."""
+    proof, text = b":".join(line.split(b":")[:3]), b":".join(line.split(b":")[3:])
+    try:
+        message = wire.parse(proof)
+    except wire.WireError:
+        return None
+    if message.kind != "proof":
+        return None
+    return proven_start(peer(5001), message, text.decode(errors="replace"))
+
+
 def fresh_lines(messages, lines):
     """What a peer that signs takes of lines: as its link reader does, up to a fault."""
     taken = []
@@ -192,3 +204,17 @@ def test_behind_their_true_signed_lines_no_changed_message_is_taken(valid):
         assert fresh_lines(messages, [*covers, changed]) == [], changed
     assert messages.runs() == messages.count() == 0
     assert fresh_lines(messages, covers + lines) == lines
+
+
+@pytest.mark.parametrize("texts", [
+    ["Liveness Reply:1700000000.000000:127.0.0.1:8080:127.0.0.1:5001",
+     "Liveness Reply:1700000000.000001:127.0.0.1:8081:127.0.0.1:5001"],
+    [registering(peer(5001), peer(8080)), registering(peer(5001), peer(8081))]])
+def test_no_changed_proof_proves_anything(texts):
+    """Neither another proof of the text, nor the same proof of another one."""
+    signers = [Signer(peer(5001), bytes([key]) * 32) for key in (1, 2)]
+    valid = {signer.proof(text)[:-1] + b":" + text.encode(): signer.start
+             for signer in signers for text in texts}
+    mutated = Mutator(list(valid), random.Random(4))
+    assert {line: proven(line) for line in valid} == valid
+    assert [line for line in (mutated() for _ in range(TIMES)) if proven(line) is not None] == []
