@@ -36,7 +36,6 @@ from gossip.node.counters import Budget
 from gossip.node.link import Link
 from gossip.node.node import WAITING, Node
 from gossip.node.output_file import OutputFile
-from gossip.node.probe import Probe
 from gossip.node.world import NEVER
 from gossip.overlay.farewell import Farewell
 from gossip.overlay.linking import CHECKED, DIALLED, NEIGHBOUR, Linking

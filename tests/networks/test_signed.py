@@ -6,7 +6,7 @@ import pytest
 
 from gossip import wire
 from gossip.signing.signed_lines import Signer
-from tests.tools.files import count, events, received, wait_event
+from tests.tools.files import count, received, wait_event
 from tests.tools.nets import holds_all, linked_net
 from tests.tools.ports import free_address
 from tests.tools.waiting import wait_until
