@@ -68,7 +68,7 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
         told = any(max(seed.first, run.last) <= at <= end + ON_ITS_WAY
                    for at in proof.told.get((seed.address, run.address), ()))
         if not removed:
-            if told or end >= max([known, *reported[:1]]) + SEED_PROBES:
+            if told or end >= max([known, *reported[:1]]) + SEED_PROBES + ON_ITS_WAY:
                 failures.append(f"{run.address} died {proof.newest - run.last:.0f} s before the "
                                 f"newest line, and seed {seed.address} has not removed it (yet)")
         elif reported and not any(run.address in other.dead for other in proof.peers):

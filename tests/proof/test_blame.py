@@ -56,9 +56,9 @@ def holds(folder, *stories):
     # A seed that ended:
     (FOUND + HEARD + LOST.format(25), True),  # while it probed
     (FOUND + HEARD + LOST.format(31), True),  # or was frozen then, for four rounds at most
-    (FOUND + HEARD + LOST.format(32), False),
+    (FOUND + HEARD + LOST.format(33), False),
     (FOUND + HEARD + "\n 25 8080 stopped:interrupted", True),
-    (FOUND + HEARD + "\n 28 8080 stopped:interrupted", False),
+    (FOUND + HEARD + "\n 29 8080 stopped:interrupted", False),
     (FOUND + HEARD + LOST.format(25) + "\n 40 8080 starts" + "\n 60 8080 registered:@5001", True),
     (FOUND + HEARD + "\n 40 8080 starts" + "\n 60 8080 registered:@5001", True),
     (FOUND + LOST.format(21), True),  # before it could know
