@@ -190,9 +190,8 @@ def worker_command(arguments: list[str]) -> None:
     add_common_flags(parser)
     add_peer_flags(parser)
     args = parser.parse_args(arguments)
-    seeds, node_class, settings = load_seeds(args.config), Peer, peer_settings(args)
-    if args.kind == "seed":
-        node_class, settings = Seed, Settings()
+    seeds, settings = load_seeds(args.config), peer_settings(args)
+    node_class = Seed if args.kind == "seed" else Peer
     Worker(args.kind, args.outputs,
            lambda address, output: node_class(address, seeds, settings, output, LiveWorld)).host()
 

@@ -5,6 +5,7 @@
     overlay/       who is whose neighbour: the ring, places, links that begin and end
     spread/        how a message reaches everyone, once
     signing/       who said it: keys, signatures, whose run it is
+    monitoring/    who cheats: what peers report, the tree of seeds that keeps it, the verdicts
     liveness/      who lives: rounds of questions, and the prober
     node/          what seed and peer share: links, roles, dispatch, the output file, the world
     net/           the real world: threads, sockets and clocks that a node meets

@@ -1,6 +1,6 @@
-"""The settings of a node, each with its unit; and the list of seeds in config.txt.
+"""The settings of a node, each with its unit; the list of seeds in config.txt; the word filter.
 
-Pure: the file is read by terminal/command_line.py.
+Pure: the files are read by terminal/command_line.py.
 """
 
 import re
@@ -13,6 +13,31 @@ MIB = 1 << 20
 
 
 WAYS = ("flood", "rumor")  # ways of spreading; gossip/spread/spreading.py makes them
+
+
+class Filter(NamedTuple):
+    """The words that no message of a network may have, and the file that names them."""
+
+    file: str = ""
+    words: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.file
+
+    def search(self):
+        """A function that tells whether a text has one of the words, as a whole word, in small or
+        capital letters; None when there are none."""
+        if not self.words:
+            return None
+        whole = "|".join(_whole(word) for word in self.words)
+        return re.compile(whole, re.IGNORECASE).search
+
+
+def _whole(word: str) -> str:
+    """A pattern for a whole word: `virus` is none in `antivirus`, and `#!@` is none in `x#!@`."""
+    before = r"(?<!\w)" if word[0].isalnum() else r"(?<!\S)"
+    after = r"(?!\w)" if word[-1].isalnum() else r"(?!\S)"
+    return before + re.escape(word) + after
 
 
 class Settings(NamedTuple):
@@ -30,6 +55,11 @@ class Settings(NamedTuple):
     sign: bool = False  # whether gossip is signed; all peers of a network sign, or none does
     rate: int = 1_000  # lines a second that a neighbour may say in its own name; 0: any number
     burst: int = 10_000  # lines that it may say beyond that at once
+    monitor: bool = False  # whether neighbours are watched, and seeds decide who is malicious
+    report_interval: float = 10.0  # seconds of a period: a report in each
+    settle: float = 2.0  # seconds that a message is known before it is missed
+    filter: Filter = Filter()  # words that no message may have
+    ban: float = 600.0  # seconds for which a malicious peer is refused
 
     corrupt_limit: int = 3  # corrupt lines within `corrupt_memory` that end a link; 0: never
     corrupt_memory: float = 60.0  # seconds, also those for which a neighbour is shut out
@@ -68,11 +98,28 @@ class Settings(NamedTuple):
     def words(self) -> str:
         """`NAME=VALUE:…` as in a `settings:` line: the settings that the command line can set."""
         shown = self._asdict() | {"capacity": str(self.capacity).replace(":", " "),
-                                  "sign": "yes" if self.sign else "no"}
+                                  "sign": "yes" if self.sign else "no",
+                                  "monitor": "yes" if self.monitor else "no",
+                                  "filter": len(self.filter.words)}
         return ":".join(f"{name.replace('_', '-')}={shown[name]}" for name in ON_COMMAND_LINE)
 
 
-ON_COMMAND_LINE = Settings._fields[: Settings._fields.index("burst") + 1]
+ON_COMMAND_LINE = Settings._fields[: Settings._fields.index("ban") + 1]
+
+
+def parse_filter(text: bytes) -> tuple[str, ...]:
+    """The words of a filter file, one a line; ValueError names the bad line."""
+    words = []
+    for number, raw in enumerate(text.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+        try:
+            word = raw.decode().strip()
+        except UnicodeDecodeError:
+            raise ValueError(f"line {number}: not UTF-8 text") from None
+        if word and word not in words:
+            words.append(word)
+    if not words:
+        raise ValueError("no word in it; write one a line")
+    return tuple(words)
 
 
 def majority(seeds: int) -> int:

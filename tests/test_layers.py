@@ -8,7 +8,8 @@ import pytest
 from tests.tools.programs import ROOT
 
 HALL = {"addresses", "intervals", "capacity", "settings"}  # values that everyone may name
-CONCEPTS = {"seeds", "overlay", "spread", "liveness", "signing"}  # peer.py tells each of the others
+CONCEPTS = {"seeds", "overlay", "spread", "liveness", "signing",
+            "monitoring"}  # peer.py tells each of the others
 MAY_IMPORT = {  # folder -> what else than itself and the hall
     "wire": set(),
     **{concept: {"wire"} for concept in CONCEPTS},

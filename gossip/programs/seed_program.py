@@ -7,8 +7,8 @@ from gossip.net.live_world import LiveWorld
 from gossip.programs.starting import open_output, start_node
 from gossip.settings import Settings
 from gossip.terminal.command_line import (
-    FAILED, CommandError, Parser, add_common_flags, check_free, complain, is_local, load_seeds,
-    run_command)
+    FAILED, CommandError, Parser, add_common_flags, add_monitor_flags, check_free, complain,
+    is_local, load_seeds, peer_settings, run_command)
 from gossip.terminal.screen import Screen
 from gossip.terminal.signals import End
 
@@ -21,6 +21,7 @@ def _seed_command(seed_class) -> None:
     parser = Parser(prog="seed.py", description="One seed, or all local ones of config.txt.")
     parser.add_argument("address", nargs="?", metavar="IP:PORT", help="the seed to run")
     add_common_flags(parser)
+    add_monitor_flags(parser)
     args = parser.parse_args()
     seeds = load_seeds(args.config)
     if args.address is None:
@@ -44,14 +45,15 @@ def local_seeds(seeds: list[Address]) -> list[Address]:
     return local
 
 
-def start_seeds(seed_class, addresses, seeds, outputs: pathlib.Path, screen=None) -> list:
+def start_seeds(seed_class, addresses, seeds, outputs: pathlib.Path, settings: Settings,
+                screen=None) -> list:
     """Start seeds in this process. When one cannot start, those before it stop again."""
     started = []
     try:
         for address in addresses:
             check_free(address)
             shown = screen.labelled(f"seed {address.port}") if screen is not None else None
-            seed = seed_class(address, seeds, Settings(),
+            seed = seed_class(address, seeds, settings,
                               open_output(outputs, "seed", address, shown), LiveWorld)
             start_node(seed)
             started.append(seed)
@@ -66,7 +68,7 @@ def run_seeds(seed_class, addresses, seeds, args) -> None:
     """Run seeds until a signal comes."""
     end = End()
     screen = None if args.quiet else Screen()
-    running = start_seeds(seed_class, addresses, seeds, args.outputs, screen)
+    running = start_seeds(seed_class, addresses, seeds, args.outputs, peer_settings(args), screen)
     end.wait()
     for seed in running:
         seed.stop()

@@ -14,11 +14,12 @@ import socket
 
 from gossip.addresses import Address, address_of, can_be_dialled
 from gossip.capacity import Capacity, parse_capacity
-from gossip.settings import WAYS, Settings, parse_config
+from gossip.settings import WAYS, Filter, Settings, parse_config, parse_filter
 from gossip.terminal.limits import raise_descriptor_limit
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FAILED, USAGE, INTERRUPTED = 1, 2, 130  # exit codes
+OF_SEEDS = ("monitor", "report_interval", "ban")  # settings that seeds share with peers
 
 
 class CommandError(Exception):
@@ -121,6 +122,17 @@ def capacity(text: str) -> Capacity:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def word_filter(text: str) -> Filter:
+    """The words in a file; ArgumentTypeError says what is wrong with it."""
+    path = pathlib.Path(text).resolve()
+    try:
+        return Filter(str(path), parse_filter(path.read_bytes()))
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"cannot read {text}: {error.strerror}") from None
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error}") from None
+
+
 def parse_host(text: str) -> str:
     """An IP to listen on and to announce."""
     try:
@@ -144,6 +156,7 @@ def add_common_flags(parser: argparse.ArgumentParser) -> None:
 
 def add_peer_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of a peer that runner.py passes on."""
+    add_monitor_flags(parser)
     usual = Settings()
     interval = number(0.01, "a number of seconds of 0.01 or more")
     count = number(0, "a whole number of 0 or more", whole=True)
@@ -176,12 +189,37 @@ def add_peer_flags(parser: argparse.ArgumentParser) -> None:
                              f"is read more slowly ({usual.rate}); 0: any number")
     parser.add_argument("--burst", type=count, default=usual.burst, metavar="N",
                         help=f"lines that it may say beyond that at once ({usual.burst})")
+    parser.add_argument("--settle", type=interval, default=usual.settle, metavar="N",
+                        help="seconds that a message is known before a neighbour that has not "
+                             f"forwarded it counts as having missed it ({usual.settle:g})")
+    parser.add_argument("--filter", type=word_filter, default=usual.filter, metavar="FILE",
+                        help="words that no message may have, one a line; with --monitor")
+
+
+def add_monitor_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags about malicious peers that seeds and peers share."""
+    usual = Settings()
+    interval = number(0.01, "a number of seconds of 0.01 or more")
+    parser.add_argument("--monitor", action="store_true",
+                        help="watch neighbours, report to seeds, shut malicious peers out; implies "
+                             "--sign; all seeds and peers do, or none")
+    parser.add_argument("--report-interval", type=interval, default=usual.report_interval,
+                        metavar="N", help=f"seconds between reports ({usual.report_interval:g})")
+    parser.add_argument("--ban", type=interval, default=usual.ban, metavar="N",
+                        help=f"seconds for which a malicious peer is refused ({usual.ban:g})")
+
+
+def monitor_flags(settings: Settings) -> list[str]:
+    """The command line that asks for these settings, for a seed that is started elsewhere."""
+    seeds = {name: getattr(settings, name) for name in OF_SEEDS}
+    return peer_flags(Settings(**seeds))
 
 
 def peer_settings(args: argparse.Namespace) -> Settings:
-    """The settings that peer flags ask for."""
+    """The settings that the flags of a peer, or those of a seed, ask for."""
     named = {name: getattr(args, name) for name in Settings._fields if hasattr(args, name)}
-    return Settings(**named)
+    settings = Settings(**named)
+    return settings._replace(sign=settings.sign or settings.monitor)
 
 
 def peer_flags(settings: Settings) -> list[str]:

@@ -5,6 +5,7 @@ gossip_line  the gossip line: its fields, its prefixes, its key
 signed_line  the line that a run's key has signed, before the gossip lines that it covers
 runs         which runs an address has had: asked, answered, proved
 status       the lines of anti-entropy
+monitoring   what peers report of one another, what seeds do with it
 fields       address, time, text, bytes; WireError
 
 Pure. Which node may say what, and what follows, is in peer.py and seed.py.
@@ -19,6 +20,11 @@ from gossip.wire.lines import (
     DeadNode, KnownPeers, Leave, LivenessReply, LivenessRequest, PeerList, Refused, Register,
     Registered, RegistrationRefused, accepted, connect, dead_node, is_gossip, known_peers, leave,
     liveness_reply, liveness_request, parse, peer_list, refused, register, registration_refused)
+from gossip.wire.monitoring import (
+    ABOUT, ASK_TREE, BY, ENTRIES_LIMIT, JUDGED_LIMIT, QUANTILES, AskTree, Entry, Kick, Load, Loads,
+    Part, RejectedDeath, Report, Rows, SeedCheck, SeedChecked, SeedHello, Tree, Unconfirmed,
+    Verdicts, kick, load, loads, part, rejected_death, report, rows, seed_check, seed_checked,
+    seed_hello, tree, unconfirmed, verdicts)
 from gossip.wire.runs import STARTS_LIMIT, Proof, Runs, proof, runs
 from gossip.wire.signed_line import (
     HASH_SIZE, HASHES_LIMIT, KEY_SIZE, SIGNATURE_SIZE, Signed, parse_signed, signed,

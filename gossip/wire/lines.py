@@ -12,6 +12,7 @@ from gossip.addresses import Address
 from gossip.wire.fields import (
     ADDRESS, TIME, WireError, address_in, parse_list, text_in)
 from gossip.wire.gossip_line import GOSSIP
+from gossip.wire.monitoring import MONITORING, AskTree
 from gossip.wire.runs import parse_proof, parse_runs
 from gossip.wire.status import parse_status
 
@@ -196,6 +197,7 @@ _KINDS = {  # first word of a line: (pattern of the rest, its match to a value)
     b"Liveness Reply": (
         re.compile(TIME + b":" + ADDRESS + b":" + ADDRESS),
         lambda m: LivenessReply(m[1].decode(), address_in(m[2]), address_in(m[3]))),
+    **MONITORING,
 }
 
 
@@ -211,6 +213,8 @@ def parse(line: bytes):
         return AskPeerList()
     if line == b"known peers":
         return AskKnownPeers()
+    if line == b"ask tree":
+        return AskTree()
     word, colon, body = line.partition(b":")
     if colon and word in _LISTS:
         return _LISTS[word](parse_list(word, body))

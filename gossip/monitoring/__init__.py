@@ -1,0 +1,18 @@
+"""Who cheats: peers watch their neighbours, and seeds decide who is malicious.
+
+After Jin and Chan, "Detecting malicious nodes in peer-to-peer streaming by peer-based monitoring"
+(ACM TOMCCAP 6(2), 2010): reports about neighbours, kept by trusted nodes in a threaded binary tree.
+Only the abstract of that paper was used; the rest is this project's own design.
+
+At a peer:
+watch          what a peer saw of its neighbours, counted
+reporting      a report once a period; who is kicked, who never names this peer
+
+At a seed:
+rows           the entries of reports, each filed under two keys
+threaded_tree  which seed holds which keys, and the way from one seed to another
+seed_links     connections between seeds that have proved who they are
+keeping        rows in, rows handed on; the tree kept and its load shared out
+verdicts       rows in, badness and charges out; pure
+deciding       once a period: who is malicious, and who is to be kicked out
+"""
