@@ -147,6 +147,7 @@ def test_missing_children_are_threads():
     assert tree.links(b) == (d, a, False, c, False)
     assert tree.links(e) == (f, d, True, f, True)
     assert tree.links(f) == (d, e, False, None, True)
+    assert tree.path(c, tree.interval(d)[0]) == [d]  # by the thread, not by way of b
 
 
 def test_a_seed_outside_the_tree_hands_its_rows_to_the_root():
@@ -230,8 +231,11 @@ def test_loads_that_were_told_before_the_cut_do_not_undo_it():
     assert unevenness(cut, keys) <= 1.5
 
 
-def test_rows_that_share_one_key_leave_an_interval_to_every_seed():
-    hot, tree = key(SEEDS[1], SEEDS[2]), tree_of(8)
+@pytest.mark.parametrize("hot", [0, key(SEEDS[1], SEEDS[2]), SPACE // 8 - 1, SPACE - 1])
+def test_rows_that_share_one_key_leave_an_interval_to_every_seed(hot):
+    tree = tree_of(8)
+    joined = tree.joined(KEEPER, SEEDS[9], loads(tree, [hot]))
+    assert joined.predecessor(SEEDS[9]) == tree.owner(hot)
     tree = tree.recut(KEEPER, loads(tree, [hot] * 1_000))
     assert_tiles(tree)
     assert loads(tree, [hot] * 1_000)[tree.owner(hot)].rows == 1_000
