@@ -284,8 +284,8 @@ def test_the_first_and_the_last_seed_can_be_lost_too(end):
 
 def test_without_known_rows_keys_are_shared_out_evenly():
     cut = tree_of(3).recut(KEEPER, {})
-    widths = [last - first for first, last in map(cut.interval, cut.seeds())]
-    assert max(widths) - min(widths) <= 1
+    for first, last in map(cut.interval, cut.seeds()):
+        assert last - first == pytest.approx(SPACE / 3)
 
 
 @pytest.mark.parametrize("rows, uneven", [
