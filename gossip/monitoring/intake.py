@@ -10,7 +10,8 @@ import threading
 from gossip.addresses import Address
 
 KEPT = 6  # periods for which a peer keeps a report, to say it again to another seed
-CREDIT = 2  # new reports that may come together
+CREDIT = 2  # new reports that may come together at first
+MOST_CREDIT = 12  # the same after so many periods of silence: this seed may have stood still
 HASTE = 0.9  # of a period: in this time a peer has credit for one more
 REPORTERS_LIMIT = 10_000  # peers that are remembered; of more, the first goes
 
@@ -58,7 +59,7 @@ class Intake:
     def _begin(self, reporter: _Reporter, start: int, period: int, now: float) -> bool:
         """Let a newer report count, unless it comes too soon. Expects the lock."""
         earned = (now - reporter.credited) / (HASTE * self._period)
-        reporter.credit, reporter.credited = min(CREDIT, reporter.credit + earned), now
+        reporter.credit, reporter.credited = min(MOST_CREDIT, reporter.credit + earned), now
         if reporter.credit < 1:
             return False
         reporter.credit -= 1

@@ -97,17 +97,13 @@ class Keeping:
     def _take_in(self, rows: list[Row | Rejection], now: float) -> None:
         """Keep what was found or reported here, and hand it on."""
         rows = self._wanted(rows, now)
-        self._count_hops(rows)
+        tree = self.tree
+        hops = sum(len(tree.path(self._own, row.key)) for row in rows)
+        with self._lock:
+            self._hops = [self._hops[0] + len(rows), self._hops[1] + hops]
         for row in rows:
             self._taken_in.file(row, now)
         self._hand_on(rows, now)
-
-    def _count_hops(self, rows: list[Row | Rejection]) -> None:
-        tree = self.tree
-        if self._own in tree:
-            hops = sum(len(tree.path(self._own, row.key)) - 1 for row in rows)
-            with self._lock:
-                self._hops = [self._hops[0] + len(rows), self._hops[1] + hops]
 
     def _wanted(self, rows: list[Row | Rejection], now: float) -> list[Row | Rejection]:
         """The rows that have nothing to do with a peer that is banned."""
@@ -138,19 +134,14 @@ class Keeping:
             self._hand_on_by(done, handed, rows, now)
 
     def _hand_on_by(self, tree: ThreadedTree, handed: dict[Address, Rows], rows, now) -> None:
-        by_hop: dict[Address, list] = {}
+        by_hop: dict[Address | None, list] = {}  # None: it is here that they belong
         for row in rows:
-            by_hop.setdefault(self._next_hop(tree, row.key), []).append(row)
-        for row in by_hop.pop(self._own, ()):
+            by_hop.setdefault(tree.next_hop(self._own, row.key), []).append(row)
+        for row in by_hop.pop(None, ()):
             self._held.file(row, now)
         for seed, some in by_hop.items():
-            for row in some:
-                handed[seed].file(row, now)
-            self.links.send(seed, lines_of(some, now))
-
-    def _next_hop(self, tree: ThreadedTree, key: int) -> Address:
-        """Where a row goes; a seed that the tree leaves out says it to the owner itself."""
-        return tree.next_hop(self._own, key) if self._own in tree else tree.owner(key)
+            news = [row for row in some if handed[seed].file(row, now)]
+            self.links.send(seed, lines_of(news, now))
 
     def _hand_on_foreign(self, now: float, others: tuple = ()) -> None:
         """Hand on the rows that are no longer this seed's own, and others."""

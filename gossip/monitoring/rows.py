@@ -16,6 +16,7 @@ from gossip import wire
 from gossip.addresses import Address
 from gossip.monitoring.threaded_tree import first_key, key
 
+AGAIN = 0.5  # seconds between two rejections that are not the same
 ROWS_LIMIT = 500_000  # rows in one table; a peer brings 400 a period at most
 
 
@@ -82,19 +83,19 @@ class Rows:
         self._of: dict[Address, dict[tuple, Row | Rejection]] = {}  # by subject, then by identity
 
     def file(self, row: Row | Rejection, now: float) -> bool:
-        """Hold a row; answer whether it is new. One that is too old, or finds no room, is not
-        held. A rejection that is held takes the later time."""
+        """Hold a row; answer whether it is news. One that is too old, or finds no room, is not
+        held. A rejection that is held already is news when it has happened again since."""
         identity = row.identity
         with self._lock:
             held = self._held.get(identity)
             if held is None:
                 if row.at <= now - self._window or len(self._held) >= ROWS_LIMIT:
                     return False
-            elif isinstance(row, Row) or row.at <= held.at:
+            elif isinstance(row, Row) or row.at < held.at + AGAIN:
                 return False
             self._held[identity] = row
             self._of.setdefault(row.subject, {})[identity] = row
-            return held is None
+            return True
 
     def all(self) -> list[Row | Rejection]:
         """All that is held, in the order in which it came."""

@@ -89,6 +89,7 @@ class SeedLinks:
                 _, nonce = self._checks[link]
             link.send(wire.seed_check(nonce))
             return
+        link.await_line(self._node.now() + self._node.settings.introduction_limit)
         with self._lock:
             nonce = self._ways[link.peer].nonce
         link.send(wire.seed_hello(self._node.address, nonce))

@@ -17,7 +17,7 @@ PERIOD = 1.0
 SETTINGS = Settings(monitor=True, report_interval=PERIOD, liveness_interval=1e6)
 KEPT = 6  # reports that a peer keeps
 WINDOW = 12  # periods for which seeds keep rows
-QUIET = 8 * PERIOD  # after this much time without a change, everything is in its place
+QUIET = 10 * PERIOD  # after this much time without a change, everything is in its place
 ACCIDENTS = ("kill", "lose_power", "freeze", "cut", "reset", "start")
 
 
@@ -69,15 +69,19 @@ class ReportingPeer:
             self.keepers.time.at(self.keepers.time.now + 0.5, self.find_seed)
             return
         link = self.link = Registration(self.address)
-        self.seed.world.later(self.keepers.time.now, link, self.seed.registry.register,
-                              self.address, link, self.keepers.time.now)
+        self.call(self.seed.registry.register, self.address, link, self.keepers.time.now)
         for _, report in reversed(self.kept):
             self.say(report)
 
     def say(self, report):
         self.given.setdefault(report.period, []).append(self.seed)
-        self.seed.world.later(self.keepers.time.now, self.link, self.seed.keeping.on_report,
-                              self.link, report)
+        self.call(self.seed.keeping.on_report, self.link, report)
+
+    def call(self, call, *arguments):
+        """Call the seed, as bytes of this peer's connection would: one that is frozen later, one
+        without power never."""
+        self.keepers.time.at(self.keepers.time.now, self.seed.world._do, self.link, call,
+                             *arguments)
 
 
 class Keepers:
