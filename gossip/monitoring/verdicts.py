@@ -10,7 +10,8 @@ itself, as rows (see rows.py), summed in four windows that end 0, 1, 2 and 3 per
     badness   the lower median of the rates; none with fewer than three reporters
     void      a reporter that differs from the outcome on more than half of its neighbours: it is
               not counted
-    charged   in one window: bad, or a slanderer, or one who called three living peers dead
+    charged   in one window: bad, or a slanderer; or, in all of them, one who has called three
+              living peers dead in the last eight periods
     guilty    charged in all four windows
 
 Pure, and without memory: whoever holds the same rows decides the same. `evaluate` is one seed's
@@ -77,22 +78,19 @@ class Found(NamedTuple):
 class Case:
     """A subject, with what is said about it and by it; what is about or by somebody who is banned
     is left out, and so is what it says of itself. `rejections` are its reports of deaths that were
-    made in vain: (when, accused, seed)."""
+    made in vain; each has `accused` and `at`."""
 
     def __init__(self, subject: Address, rows, rejections, now: float, period: float, banned=()):
         self.subject = subject
         about, by = collections.defaultdict(list), collections.defaultdict(list)
         for row in rows:
-            own = row.side == BY
-            other = row.entry.peer if own else row.reporter
-            if other != subject and other not in banned:
-                (by if own else about)[other].append(row)
+            if row.other != subject and row.other not in banned:
+                (by if row.side == BY else about)[row.other].append(row)
         ends = [now - k * period for k in range(WINDOWS)]
         self._about = [_summed(about, end, period) for end in ends]
         self._by = [_summed(by, end, period) for end in ends]
-        self._in_vain = [len({accused for at, accused, _ in rejections
-                              if end - OWN_FROM * period <= at < end - OWN_TO * period})
-                         for end in ends]
+        self.accused = {rejection.accused for rejection in rejections
+                        if rejection.at >= now - OWN_FROM * period}  # living, and called dead
         self.unconfirmed = [(subject, other) for other in sorted(by)
                             if _is_unconfirmed(by[other], about.get(other, ()), now, period)]
 
@@ -112,10 +110,6 @@ class Case:
     def views(self, k: int) -> dict[Address, View]:
         """What the subject makes of its neighbours in window k, all their claims believed."""
         return _views(self._by[k], self._about[k], 1.0)
-
-    def accused_in_vain(self, k: int) -> int:
-        """How many living peers the subject called dead in window k."""
-        return self._in_vain[k]
 
 
 def _summed(rows_of, end: float, period: float) -> dict[Address, Said]:
@@ -234,7 +228,7 @@ def _charge(case: Case, k: int, known: int | None, judged, void) -> float:
     badness = badness_of(case.rates(k, known, void).values())
     if badness is not None and is_bad(badness):
         return badness
-    if case.accused_in_vain(k) >= ACCUSED:
+    if len(case.accused) >= ACCUSED:
         return 1.0
     if case.subject in void and slanders(views := case.views(k), judged):
         return max(THRESHOLD, false_share(views, judged))

@@ -17,6 +17,15 @@ class Row(NamedTuple):
     at: float
     entry: Entry
 
+    @property
+    def other(self):
+        return self.reporter if self.side == ABOUT else self.entry.peer
+
+
+class Rejection(NamedTuple):
+    accused: Address
+    at: float
+
 
 def said(reporter, other, age, expected=0, missing=0, first=0, corrupt=0, forbidden=0):
     """What a peer said of another so many periods ago."""
