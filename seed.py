@@ -24,6 +24,7 @@ from gossip import wire
 from gossip.addresses import Address
 from gossip.liveness.prober import FIRST, LAST, Prober
 from gossip.monitoring import seed_links
+from gossip.monitoring.deciding import Deciding
 from gossip.monitoring.keeping import Keeping
 from gossip.node.counters import Budget
 from gossip.node.link import Link
@@ -56,13 +57,15 @@ class Seed(Node):
         REGISTERED: {*SAID_TO_SEEDS, "report"},
         seed_links.ASKED: {"seed_checked"},
         seed_links.LISTENER: {"seed_checked"},
-        seed_links.SPEAKER: {"tree", "load", "rows", "part", "rejected_death"},
+        seed_links.SPEAKER: {"tree", "load", "rows", "part", "rejected_death", "verdicts",
+                             "kick"},
     }
     ANSWERED_BY = {
         "proof": "vouching", "runs": "vouching",
         "seed_hello": "seed_links", "seed_check": "seed_links", "seed_checked": "seed_links",
         "report": "keeping", "ask_tree": "keeping", "tree": "keeping", "load": "keeping",
         "rows": "keeping", "part": "keeping", "rejected_death": "keeping",
+        "verdicts": "deciding", "kick": "deciding",
     }
 
     def __init__(self, address: Address, seeds: list[Address], settings: Settings,
@@ -78,6 +81,7 @@ class Seed(Node):
         self.on_probed = self.vouching.on_probed
         self.keeping = Keeping(self, seeds)
         self.seed_links = self.keeping.links
+        self.deciding = Deciding(self, self.keeping)
         self._reports = Budget(REPORTS_READ)
         self._verifying_lock = threading.Lock()  # guards _verifying
         self._verifying: dict[Link, Address] = {}  # newcomers that wait for the verdict
@@ -105,6 +109,8 @@ class Seed(Node):
             link.send(wire.REGISTERED)
         elif link.role == REGISTERED and link.peer != address:
             self._refuse(link, address, f"this connection is {link.peer}'s")
+        elif (refusal := self.deciding.refusal(address, self.now())) is not None:
+            self._refuse(link, address, refusal)
         else:
             self._verify(link, address)
 
@@ -146,6 +152,7 @@ class Seed(Node):
         if older is not None and older is not link:
             older.close("registered again")
         link.send(wire.REGISTERED)
+        self.deciding.on_registered(address, link)
         if link.ended:  # before it had its role, so that `on_end` did not know it
             self._connection_lost(link)
 
@@ -329,8 +336,9 @@ class Seed(Node):
     # Monitoring.
 
     def monitor(self, now: float) -> float:
-        """A turn: keep rows and the tree in order."""
+        """A turn: keep rows and the tree in order, then judge."""
         self.keeping.turn(now)
+        self.deciding.turn(now)
         return now + self.settings.report_interval
 
     def status(self) -> dict[str, object]:

@@ -108,7 +108,7 @@ class Keeping:
     def _wanted(self, rows: list[Row | Rejection], now: float) -> list[Row | Rejection]:
         """The rows that have nothing to do with a peer that is banned."""
         named = dict.fromkeys(peer for row in rows for peer in (row.subject, row.other))
-        banned = {peer for peer in named if self._node.deciding.refusal(peer, now) is not None}
+        banned = {peer for peer in named if self._node.deciding.is_banned(peer, now)}
         return [row for row in rows if not banned & {row.subject, row.other}] if banned else rows
 
     def on_rows(self, link, message: wire.Rows) -> None:
@@ -318,9 +318,13 @@ class Keeping:
                 for row in table.of(subject)}
         return list(rows.values())
 
-    def rejections(self, accuser: Address) -> list[tuple[float, Address, Address]]:
-        """The deaths that a peer has reported in vain: (when, accused, seed)."""
-        return [(row.at, row.accused, row.seed) for row in self._held.rejections(accuser)]
+    def rejections(self, accuser: Address) -> list[Rejection]:
+        """The deaths that a peer has reported in vain."""
+        return self._held.rejections(accuser)
+
+    def to_all(self, lines: bytes) -> None:
+        """Say something to all other seeds."""
+        self.links.to_all(lines)
 
     def forget(self, peer: Address) -> None:
         """Drop all rows about a peer and by it."""

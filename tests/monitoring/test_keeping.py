@@ -1,28 +1,10 @@
 """Seeds that keep what peers report: over loopback."""
 
-import pytest
-
 from gossip.addresses import address_of
-from seed import Seed
 from tests.tools.files import count, wait_event
 from tests.tools.waiting import wait_until
 
 PERIOD = 0.25
-
-
-class NoBans:
-    """Stands for what decides: nobody is banned."""
-
-    def refusal(self, address, now):
-        return None
-
-    def said_first(self, seed):
-        return b""
-
-
-@pytest.fixture(autouse=True)
-def nobody_is_banned(monkeypatch):
-    monkeypatch.setattr(Seed, "deciding", NoBans(), raising=False)
 
 
 def monitoring_seeds(net, number):
