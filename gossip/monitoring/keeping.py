@@ -29,6 +29,7 @@ from gossip.monitoring.threaded_tree import ThreadedTree, first_key
 
 WINDOW = 12  # periods for which rows are kept
 LIVING = 3  # periods for which a seed counts as living after its last word
+NOTHING = 0, -1  # the first and the last key of a seed that the tree leaves out
 SETTLED = 2  # periods after which a seed is sure of what it sees
 
 
@@ -146,7 +147,7 @@ class Keeping:
     def _hand_on_foreign(self, now: float, others: tuple = ()) -> None:
         """Hand on the rows that are no longer this seed's own, and others."""
         tree = self.tree
-        moved = self._held.take_out(lambda key: tree.owner(key) == self._own)
+        moved = self._held.take_out(*(tree.interval(self._own) if self._own in tree else NOTHING))
         with self._lock:
             self._moved += len(moved)
         self._hand_on([*moved, *others], now)
