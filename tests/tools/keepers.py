@@ -87,7 +87,7 @@ class ReportingPeer:
 class Keepers:
     """A network of seeds that keep rows; what happens follows from `number`."""
 
-    def __init__(self, number, seeds, peers=6, degree=4, up=None, cables=None):
+    def __init__(self, number, seeds, peers=4, degree=3, up=None, cables=None):
         self.rng = random.Random(f"{number}:keepers")
         cables = cables or Cables(jitter=self.rng.choice((0.0, 0.05, 0.3)))
         self.addresses = seed_addresses(seeds)
