@@ -34,7 +34,8 @@ from gossip.programs.seed_program import local_seeds, run_seeds
 from gossip.proof import check
 from gossip.settings import WAYS, Settings
 from gossip.terminal.command_line import (
-    FAILED, ROOT, CommandError, Parser, add_common_flags, add_peer_flags, check_free, load_seeds,
+    FAILED, ROOT, CommandError, Parser, add_common_flags, add_peer_flags, capacity, check_free,
+    load_seeds,
     number, parse_port, peer_settings, run_command, show)
 from peer import Peer
 from seed import Seed
@@ -247,12 +248,20 @@ def simulate_command(arguments: list[str]) -> int:
     parser.add_argument("--sign", action="store_true", help="peers sign their gossip")
     parser.add_argument("--gentle", action="store_true",
                         help="no power failure, freeze, cut or slow machine")
+    add_malicious(parser)
+    parser.add_argument("--capacity", type=capacity, metavar="RULE",
+                        help="neighbours of a peer, with --malicious (by chance 3 to 39)")
     args = parser.parse_args(arguments)
-    of_one = [name for name in ("schedule", "file", "peers", "seeds", "until", "outputs",
-                                 "shrink")
+    drawn = [] if args.malicious is not None else ["peers", "seeds"]
+    of_one = [name for name in ("schedule", "file", *drawn, "until", "outputs", "shrink")
               if getattr(args, name) is not None]
     if args.schedules is not None and of_one:
         parser.error(f"--{of_one[0]} is for one schedule, --schedules for many")
+    if args.malicious is not None and (args.gentle or args.sign or args.file):
+        parser.error("--malicious draws schedules of its own, all signed: leave --gentle, --sign "
+                     "and --file out")
+    if args.capacity is not None and args.malicious is None:
+        parser.error("--capacity needs --malicious")
     if args.schedules is None and args.first is not None:
         parser.error("--from needs --schedules")
     if args.file is not None and (args.schedule, args.peers, args.seeds) != (None, None, None):

@@ -9,13 +9,15 @@ attackers have to be found, and later. One that reports nothing is not kicked: b
 keeps it as a neighbour.
 """
 
+from typing import NamedTuple
+
 from gossip.addresses import parse_address
 from gossip.proof import graph
 from gossip.proof.evidence import Proof, Row, quantile
 from gossip.proof.runs import Kick, PeerRun
 
 KICKED_SHARE, KICKED_FEW_LINKS = 0.95, 0.9  # of attackers, at least
-FEW_LINKS = 3  # at most so many are few
+FEW_LINKS = 4  # at most so many are few, for most peers
 MANY, HONEST_SHARE = 0.29, 0.01  # attackers among all peers; honest peers kicked then, at most
 IN_TIME = 14  # periods until a kick, at most;
 WITHOUT_SEED = 6  # so many more if a seed began or ended meanwhile
@@ -28,9 +30,42 @@ def malicious(proof: Proof) -> Row | None:
     if not any(run.settings.get("monitor") == "yes" for run in [*proof.peers, *proof.attackers]):
         return None
     found = _Found(proof)
+    tally = found.tally()
     failures = [*found.missed(), *found.falsely_kicked(), *found.not_shunned()]
-    return Row("malicious", found.holds(), "; ".join(filter(None, [
-        found.figures(), _costs(proof), _deliveries(proof)])), failures)
+    return Row("malicious", tally.holds(), "; ".join(filter(None, [
+        str(tally), found.periods(), _costs(proof), _deliveries(proof)])), failures)
+
+
+class Tally(NamedTuple):
+    """Attackers and kicks as numbers, which those of other networks can be added to."""
+
+    attackers: int
+    kicked: int  # of them
+    missed: int
+    late: int  # those that were kicked too late
+    honest: int
+    falsely: int  # honest peers that were kicked
+    kept: int  # silent attackers that an honest peer keeps
+    lacking: int  # attackers that were not found as they had to be;
+    may_lack: float  # so many may
+    may_fall: float  # honest peers that may be kicked
+
+    @classmethod
+    def of(cls, proof: Proof) -> "Tally":
+        """The tally of one network."""
+        return _Found(proof).tally()
+
+    def plus(self, other: "Tally") -> "Tally":
+        """The tally of both."""
+        return Tally(*map(sum, zip(self, other)))
+
+    def holds(self) -> bool:
+        """Whether all was reached that has to be."""
+        return (self.lacking <= self.may_lack and self.falsely <= self.may_fall and not self.kept)
+
+    def __str__(self) -> str:
+        return (f"kicked {self.kicked} of {self.attackers} attackers, missed {self.missed}, late "
+                f"{self.late}, and falsely {self.falsely} of {self.honest} honest peers")
 
 
 class _Found:
@@ -69,17 +104,19 @@ class _Found:
                      for seed in self._proof.seeds)
         return IN_TIME + WITHOUT_SEED * unrest
 
-    def holds(self) -> bool:
-        """Whether all was reached that has to be."""
-        honest = len({run.address for run in self._proof.peers})
-        few = any(graph.capacity_of(run).of(parse_address(run.address)) <= FEW_LINKS
-                  for run in self._proof.peers)
-        many = len(self._attackers) >= MANY * (honest + len(self._attackers))
+    def tally(self) -> "Tally":
+        """The same as numbers."""
+        honest = sorted({parse_address(run.address) for run in self._proof.peers})
+        links = sorted(graph.capacity_of(run).of(parse_address(run.address))
+                       for run in self._proof.peers) or [0]
+        few = links[len(links) // 2] <= FEW_LINKS
+        many = len(self._attackers) >= MANY * (len(honest) + len(self._attackers))
         to_find = sum(run.malice != SILENT for run in self._attackers.values())
-        lacking = len(self._missed) + (0 if few else len(self._late))
-        share = KICKED_FEW_LINKS if few else KICKED_SHARE
-        return (to_find - lacking >= share * to_find and not self._kept()
-                and len(self._false()) <= (HONEST_SHARE * honest if many else 0))
+        return Tally(len(self._attackers), len(self._took), len(self._missed), len(self._late),
+                     len(honest), len(self._false()), len(self._kept()),
+                     len(self._missed) + (0 if few else len(self._late)),
+                     to_find * (1 - (KICKED_FEW_LINKS if few else KICKED_SHARE)),
+                     len(honest) * (HONEST_SHARE if many else 0))
 
     def _false(self) -> list[Kick]:
         return [kick for peer, kick in self._kicks.items() if peer not in self._attackers]
@@ -113,16 +150,11 @@ class _Found:
                     kept.append((run.address, address))
         return kept
 
-    def figures(self) -> str:
-        """How many were kicked, and how soon."""
-        kinds = sorted({run.malice for run in self._attackers.values()})
-        figures = (f"kicked {len(self._took)} of {len(self._attackers)} attackers"
-                   + (f" ({', '.join(kinds)})" if kinds else "")
-                   + f", missed {len(self._missed)}, falsely {len(self._false())}")
-        if self._took:
-            took = list(self._took.values())
-            figures += f", after {quantile(took, 0.5):.1f} periods (median), {max(took):.1f} (max)"
-        return figures
+    def periods(self) -> str:
+        """How long kicks took."""
+        took = list(self._took.values())
+        return took and (f"after {quantile(took, 0.5):.1f} periods (median), "
+                         f"{max(took):.1f} (max)")
 
 
 def _costs(proof: Proof) -> str:
