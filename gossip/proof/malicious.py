@@ -85,7 +85,8 @@ class _Found:
 
     def _look_at(self, address: str, run: PeerRun) -> None:
         kick = self._kicks.get(address)
-        took = self._periods(run, self._end if kick is None else kick.at)
+        end = min(self._end, graph.up_until(run, self._proof.newest)) - run.asleep
+        took = self._periods(run, end if kick is None else kick.at)
         if kick is not None:
             self._took[address] = took
         if run.malice != SILENT and took > self._limit(run):
