@@ -27,6 +27,7 @@ from gossip.experiments.network import default_processes
 from gossip.experiments.simulate import simulate
 from gossip.experiments.voidphone_bench import measure_modules
 from gossip.experiments.voidphone_experiment import run_experiment
+from gossip.experiments.watched import PEERS as WATCHED_PEERS
 from gossip.experiments.worker import Worker
 from gossip.net.live_world import LiveWorld
 from gossip.pictures import plot
@@ -260,6 +261,8 @@ def simulate_command(arguments: list[str]) -> int:
     if args.malicious is not None and (args.gentle or args.sign or args.file):
         parser.error("--malicious draws schedules of its own, all signed: leave --gentle, --sign "
                      "and --file out")
+    if args.malicious is not None and args.malicious.count() >= (args.peers or WATCHED_PEERS):
+        parser.error("--malicious leaves nobody honest")
     if args.capacity is not None and args.malicious is None:
         parser.error("--capacity needs --malicious")
     if args.schedules is None and args.first is not None:
