@@ -8,7 +8,8 @@ in gossip/seeds/registry.py. What seed and peer share is in gossip/node/.
 Its threads: "listener" accepts connections; a "link reader" per connection reads its lines (it is
 called "prober" for a probe, "relay" for reports to another seed); "link flusher" sends what was not
 taken at once; "lookout" removes peers that lost their connection and did not come back, and has
-those probed that have fallen silent.
+those probed that have fallen silent. With --monitor also "seed links", which dials the other seeds,
+and "monitoring", which keeps what peers report, and decides who is malicious (gossip/monitoring/).
 
 Left out on purpose: a seed keeps nothing on disk but its output file, and does not gossip.
 """
@@ -22,6 +23,8 @@ import threading
 from gossip import wire
 from gossip.addresses import Address
 from gossip.liveness.prober import FIRST, LAST, Prober
+from gossip.monitoring import seed_links
+from gossip.monitoring.keeping import Keeping
 from gossip.node.counters import Budget
 from gossip.node.link import Link
 from gossip.node.node import WAITING, Node
@@ -40,6 +43,7 @@ SEED = "a seed that is told"
 SILENT_ROUNDS = 3  # rounds without `register:` after which a registered peer is probed
 LONG_LIST = 500  # peers; of a longer list an asker is sent a sample:
 SUCCESSORS_SENT, OTHERS_SENT = 8, 100  # the next after it on the ring, and others at random
+SAID_TO_SEEDS = {"register", "ask_peer_list", "dead_node", "leave", "proof", "runs", "ask_tree"}
 REPORTS_READ = 1_000  # dead reports per second that are looked at; more are only counted
 
 
@@ -48,10 +52,18 @@ class Seed(Node):
 
     kind = "seed"
     ALLOWED = {
-        WAITING: {"register", "ask_peer_list", "dead_node", "leave", "proof", "runs"},
-        REGISTERED: {"register", "ask_peer_list", "dead_node", "leave", "proof", "runs"},
+        WAITING: {*SAID_TO_SEEDS, "seed_hello", "seed_check"},
+        REGISTERED: {*SAID_TO_SEEDS, "report"},
+        seed_links.ASKED: {"seed_checked"},
+        seed_links.LISTENER: {"seed_checked"},
+        seed_links.SPEAKER: {"tree", "load", "rows", "part", "rejected_death"},
     }
-    ANSWERED_BY = {"proof": "vouching", "runs": "vouching"}
+    ANSWERED_BY = {
+        "proof": "vouching", "runs": "vouching",
+        "seed_hello": "seed_links", "seed_check": "seed_links", "seed_checked": "seed_links",
+        "report": "keeping", "ask_tree": "keeping", "tree": "keeping", "load": "keeping",
+        "rows": "keeping", "part": "keeping", "rejected_death": "keeping",
+    }
 
     def __init__(self, address: Address, seeds: list[Address], settings: Settings,
                  output: OutputFile, world, rng: random.Random | None = None):
@@ -64,6 +76,8 @@ class Seed(Node):
         self.relays = Relays(self.others)
         self.vouching = Vouching(self, functools.partial(self.prober.ask, lane=LAST))
         self.on_probed = self.vouching.on_probed
+        self.keeping = Keeping(self, seeds)
+        self.seed_links = self.keeping.links
         self._reports = Budget(REPORTS_READ)
         self._verifying_lock = threading.Lock()  # guards _verifying
         self._verifying: dict[Link, Address] = {}  # newcomers that wait for the verdict
@@ -75,6 +89,9 @@ class Seed(Node):
     def start_threads(self) -> None:
         self.world.begin()  # the listener and the link flusher
         self.lookout = self.keep("lookout", self.look_after_registrations)
+        if self.settings.monitor:
+            self.seed_links.begin()
+            self.keep("monitoring", self.monitor, after=self.settings.report_interval)
 
     # Registration.
 
@@ -189,6 +206,8 @@ class Seed(Node):
     def _judge_report(self, report: wire.DeadNode, row, alive: bool | None) -> None:
         """A registered peer's report, after the probe."""
         now = self.now()
+        if alive:
+            self.keeping.noted_rejection(report.reporter, report.dead)
         if alive is not False:
             self._reject(report, "it answers" if alive else "too busy to find out")
         elif self._remove(report.dead, row, "dead"):
@@ -227,6 +246,9 @@ class Seed(Node):
 
     def on_up(self, link: Link) -> None:
         """Another seed is connected: send it the reports that wait for it, and hang up."""
+        if link.role in seed_links.ROLES:
+            self.seed_links.on_up(link)
+            return
         link.send(self.relays.take(link.peer))
         link.close("told")
 
@@ -262,6 +284,8 @@ class Seed(Node):
             return
         if link.role == SEED:
             self._relay_ended(link.peer)
+        elif link.role in seed_links.ROLES:
+            self.seed_links.on_end(link)
         elif link.role == REGISTERED:
             self._connection_lost(link)
 
@@ -301,6 +325,13 @@ class Seed(Node):
             self._remove(address, row, "gone")
         elif alive and self.registry.heard(address, link, self.now()):
             link.send(wire.REGISTERED)
+
+    # Monitoring.
+
+    def monitor(self, now: float) -> float:
+        """A turn: keep rows and the tree in order."""
+        self.keeping.turn(now)
+        return now + self.settings.report_interval
 
     def status(self) -> dict[str, object]:
         """Counts of what there is and of everything that was dropped."""

@@ -45,6 +45,10 @@ class Vouching:
         """Whether the seed would name this run of an address now, without a probe."""
         return self._proven.has(address, start)
 
+    def run_of(self, address: Address) -> int | None:
+        """The run that an address proved in its last probe; None when it proved none."""
+        return self._proven.latest(address)
+
     # Who registers.
 
     def on_proof(self, link, message: wire.Proof) -> None:
