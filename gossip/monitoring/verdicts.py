@@ -1,0 +1,235 @@
+"""Verdicts: rows in; badness, charges and the guilty out.
+
+A subject is a peer that is judged. Its case has all that is said about it and all that it says
+itself, as rows (see rows.py), summed in four windows that end 0, 1, 2 and 3 periods ago:
+
+    rate      what one reporter makes of the subject, from 0 to 1: the share of copies that were
+              corrupt or forbidden, and of messages that never came and are not excused
+    excuse    a peer owes no message to the neighbour that brought it first; how many those were,
+              it says itself, but it cannot claim more than there were messages
+    badness   the lower median of the rates; none with fewer than three reporters
+    void      a reporter that differs from the outcome on more than half of its neighbours: it is
+              not counted
+    charged   in one window: bad, or a slanderer; or, in all of them, one who has called three
+              living peers dead in the last eight periods
+    guilty    charged in all four windows
+
+Pure, and without memory: whoever holds the same rows decides the same. `evaluate` is one seed's
+round; the duty of deciding.py calls it.
+"""
+
+import collections
+import statistics
+from typing import NamedTuple
+
+from gossip.addresses import Address
+from gossip.wire import BY, Verdicts
+
+WINDOWS = 4  # the newest ends now, each other one a period earlier
+SAID_FROM, SAID_TO = 6.5, 1.5  # what a reporter said then counts, in periods before the window ends
+OWN_FROM, OWN_TO = 8.0, 0.0  # the same for what the subject says itself: it counts a message
+# earlier or later than the reporter, and has had time to say what excuses it
+THRESHOLD = 0.10  # of a rate, or a badness: above it is bad
+MESSAGES = 20  # that a reporter must have judged the subject by
+REPORTERS = 3  # that a judgement needs
+SUBJECTS = 3  # whom a reporter must have judged before it can be void, or have slandered
+ACCUSED = 3  # living peers that nobody honest calls dead
+CLAIMS = 1.1  # of the messages that there were, a subject may claim so many times as many
+NAMED_IN, NAMED_OF = 4, 5  # in four of the last five periods a peer has named its neighbour,
+SILENT = 6.5  # and for so many periods that neighbour has never named the peer
+
+
+class Said(NamedTuple):
+    """What one peer has said of another in a window: three counts of what it says as a reporter,
+    two of what it says as a subject."""
+
+    expected: int
+    missing: int
+    broken: int  # copies that were corrupt or forbidden
+    first: int
+    known: int  # messages that it has judged the other by, and so knows
+
+
+class View(NamedTuple):
+    """What one peer makes of another."""
+
+    rate: float
+    broken: float  # the share of copies that were corrupt or forbidden
+
+
+class Guilt(NamedTuple):
+    """Why a subject is guilty: its badness, and the rates of those who say so. The badness of a
+    slanderer is the share of its neighbours of whom it says what is not so."""
+
+    badness: float
+    rates: dict[Address, float]
+
+
+class Found(NamedTuple):
+    """What one seed finds in one round; the first four are what it tells the others."""
+
+    known: int
+    judged: dict[Address, float]
+    void: list[Address]
+    unconfirmed: list[tuple[Address, Address]]
+    guilty: dict[Address, Guilt]
+
+
+class Case:
+    """A subject, with what is said about it and by it; what is about or by somebody who is banned
+    is left out, and so is what it says of itself. `rejections` are its reports of deaths that were
+    made in vain; each has `accused` and `at`."""
+
+    def __init__(self, subject: Address, rows, rejections, now: float, period: float, banned=()):
+        self.subject = subject
+        about, by = collections.defaultdict(list), collections.defaultdict(list)
+        for row in rows:
+            if row.other != subject and row.other not in banned:
+                (by if row.side == BY else about)[row.other].append(row)
+        ends = [now - k * period for k in range(WINDOWS)]
+        self._about = [_summed(about, end, period) for end in ends]
+        self._by = [_summed(by, end, period) for end in ends]
+        self.accused = {rejection.accused for rejection in rejections
+                        if rejection.at >= now - OWN_FROM * period}  # living, and called dead
+        self.unconfirmed = [(subject, other) for other in sorted(by)
+                            if _is_unconfirmed(by[other], about.get(other, ()), now, period)]
+
+    def known(self) -> int | None:
+        """How many messages the subject knows, by its own reports; None without one."""
+        return max((said.known for said in self._by[0].values()), default=None)
+
+    def rates(self, k: int, known: int | None, void) -> dict[Address, float]:
+        """The rates of the reporters that count in window k. `known` is how many messages there
+        were to know; without it, every claim is believed."""
+        by = self._by[k]
+        claimed = sum(said.first for said in by.values())
+        believed = 1.0 if known is None or not claimed else min(1.0, CLAIMS * known / claimed)
+        views = _views(self._about[k], by, believed)
+        return {other: view.rate for other, view in views.items() if other not in void}
+
+    def views(self, k: int) -> dict[Address, View]:
+        """What the subject makes of its neighbours in window k, all their claims believed."""
+        return _views(self._by[k], self._about[k], 1.0)
+
+
+def _summed(rows_of, end: float, period: float) -> dict[Address, Said]:
+    """What each has said in the window, or what was said of each."""
+    summed = {other: _said(rows, end, period) for other, rows in rows_of.items()}
+    return {other: said for other, said in summed.items() if said is not None}
+
+
+def _said(rows, end: float, period: float) -> Said | None:
+    own = [row for row in rows if end - OWN_FROM * period <= row.at < end - OWN_TO * period]
+    if not own:
+        return None
+    first, last = end - SAID_FROM * period, end - SAID_TO * period
+    said = [row.entry for row in own if first <= row.at < last]
+    return Said(sum([entry.expected for entry in said]), sum([entry.missing for entry in said]),
+                sum([entry.corrupt + entry.forbidden for entry in said]),
+                sum([row.entry.first for row in own]), sum([row.entry.expected for row in own]))
+
+
+def _views(said_of, own_of, believed: float) -> dict[Address, View]:
+    """The views that count: each of the two has named the other, and there were enough messages."""
+    views = {}
+    for other, said in said_of.items():
+        own, copies = own_of.get(other), said.expected + said.broken
+        if own is not None and copies >= MESSAGES:
+            omitted = max(0.0, said.missing - believed * own.first)
+            broken = said.broken / copies
+            views[other] = View(min(1.0, broken + omitted / max(1, said.expected)), broken)
+    return views
+
+
+def _is_unconfirmed(by, about, now: float, period: float) -> bool:
+    """Whether a neighbour whom a peer has judged again and again never names that peer. Where
+    nothing could be judged, the neighbour may be frozen, and is not silent on purpose."""
+    named = [row for row in by if row.at >= now - NAMED_OF * period
+             and row.entry.expected + row.entry.corrupt + row.entry.forbidden]
+    return len(named) >= NAMED_IN and all(row.at < now - SILENT * period for row in about)
+
+
+def badness_of(rates) -> float | None:
+    """The lower median of some rates; None when there are too few."""
+    return sorted(rates)[(len(rates) + 1) // 2 - 1] if len(rates) >= REPORTERS else None
+
+
+def is_bad(share: float) -> bool:
+    return share > THRESHOLD
+
+
+def false_share(views: dict[Address, View], judged: dict[Address, float]) -> float:
+    """The share of its judged neighbours on which a peer differs from the outcome; 0 when there
+    are too few."""
+    both = [(view.rate, judged[other]) for other, view in views.items() if other in judged]
+    differing = sum(is_bad(rate) != is_bad(badness) for rate, badness in both)
+    return differing / len(both) if len(both) >= SUBJECTS else 0.0
+
+
+def is_void(views: dict[Address, View], judged: dict[Address, float]) -> bool:
+    """Whether a reporter is not to be counted."""
+    return false_share(views, judged) > 0.5
+
+
+def slanders(views: dict[Address, View], judged: dict[Address, float]) -> bool:
+    """Whether a void reporter calls copies corrupt or forbidden that were not. What it only says
+    to be missing is no slander: who is starved misses honestly."""
+    return sum(is_bad(view.broken) and not is_bad(judged.get(other, 1.0))
+               for other, view in views.items()) >= SUBJECTS
+
+
+def evaluate(cases: list[Case], others: list[Verdicts], void_before=()) -> Found:
+    """One round of a seed: judge its subjects. `others` is what the other seeds have told last,
+    `void_before` the reporters that this seed found void in its round before."""
+    known, known_here = _known(cases, others)
+    void = {*void_before, *_void_elsewhere(others)}
+    judged = _judged_elsewhere(others) | _judged(cases, known, void)
+    void_here = [case.subject for case in cases if is_void(case.views(0), judged)]
+    void = {*void_here, *_void_elsewhere(others)}
+    judged_here = _judged(cases, known, void)
+    judged.update(judged_here)
+    guilty = {case.subject: guilt for case in cases
+              if (guilt := _guilt(case, known, judged, void)) is not None}
+    return Found(known_here, judged_here, void_here,
+                 [pair for case in cases for pair in case.unconfirmed], guilty)
+
+
+def _known(cases: list[Case], others: list[Verdicts]) -> tuple[int | None, int]:
+    """How many messages there were to know, by all seeds and by this one (0: it cannot tell). The
+    upper median twice, as a seed's only subject may lie."""
+    told = [known for case in cases if (known := case.known()) is not None]
+    here = statistics.median_high(told) if told else 0
+    seeds = [known for known in (here, *(other.known for other in others)) if known]
+    return (statistics.median_high(seeds) if seeds else None), here
+
+
+def _void_elsewhere(others: list[Verdicts]) -> list[Address]:
+    return [peer for other in others for peer in other.void]
+
+
+def _judged_elsewhere(others: list[Verdicts]) -> dict[Address, float]:
+    return {peer: badness for other in others for peer, badness in other.judged}
+
+
+def _judged(cases: list[Case], known: int | None, void) -> dict[Address, float]:
+    """The badness, now, of every subject that can be judged."""
+    found = {case.subject: badness_of(case.rates(0, known, void).values()) for case in cases}
+    return {subject: badness for subject, badness in found.items() if badness is not None}
+
+
+def _guilt(case: Case, known: int | None, judged, void) -> Guilt | None:
+    """Why a subject is guilty; None: it is not."""
+    shares = [_charge(case, k, known, judged, void) for k in range(WINDOWS)]
+    return Guilt(shares[0], case.rates(0, known, void)) if all(shares) else None
+
+
+def _charge(case: Case, k: int, known: int | None, judged, void) -> float:
+    """How bad a subject was in window k, if it is to be charged; else 0."""
+    badness = badness_of(case.rates(k, known, void).values())
+    if badness is not None and is_bad(badness):
+        return badness
+    if len(case.accused) >= ACCUSED:
+        return 1.0
+    if case.subject in void and slanders(views := case.views(k), judged):
+        return max(THRESHOLD, false_share(views, judged))
+    return 0.0

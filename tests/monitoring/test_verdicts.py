@@ -1,0 +1,301 @@
+"""Verdicts: from what peers say of one another to who is guilty."""
+
+import pytest
+
+from gossip import wire
+from gossip.monitoring.verdicts import (
+    Case, View, badness_of, evaluate, false_share, is_void, slanders)
+from tests.tools.fakes import peer
+from tests.tools.rows import NOW, PERIOD, Rejection, always, of, said
+
+S, A, B, C, D, E = map(peer, range(5000, 5006))
+OTHERS = [A, B, C, D, E]
+
+
+def case(rows, subject=S, rejections=(), banned=()):
+    return Case(subject, of(subject, rows), rejections, NOW, PERIOD, banned)
+
+
+def rates(rows, k=0, known=None, void=(), banned=()):
+    return case(rows, banned=banned).rates(k, known, void)
+
+
+def told(known=0, judged=None, void=()):
+    return wire.Verdicts(known, tuple((judged or {}).items()), tuple(void), ())
+
+
+def mutual(reporter, subject=S, first=0, **counts):
+    """What a reporter always says of the subject, which says in turn that it had so many messages
+    first from the reporter."""
+    return (always(reporter, subject, **{"expected": 20, **counts})
+            + always(subject, reporter, expected=20, first=first))
+
+
+# What counts in a window.
+
+@pytest.mark.parametrize("k", range(4))
+@pytest.mark.parametrize("age, counts", [
+    (1.49, False), (1.5, False), (1.51, True), (6.49, True), (6.5, True), (6.51, False)])
+def test_what_a_reporter_says_counts_from_six_and_a_half_periods_to_one_and_a_half(k, age, counts):
+    rows = [said(A, S, k + age, expected=50, missing=25), said(S, A, k + 4, expected=1)]
+    assert rates(rows, k) == ({A: 0.5} if counts else {})
+
+
+@pytest.mark.parametrize("k", range(4))
+@pytest.mark.parametrize("age, counts", [
+    (-0.01, False), (0, False), (0.01, True), (7.99, True), (8, True), (8.01, False)])
+def test_what_the_subject_says_counts_from_eight_periods_on(k, age, counts):
+    rows = [said(A, S, k + 4, expected=50, missing=25), said(S, A, k + 4, expected=1),
+            said(S, A, k + age, expected=25, first=25)]
+    assert rates(rows, k) == {A: 0.0 if counts else 0.5}
+
+
+# The rate of one reporter.
+
+@pytest.mark.parametrize("counts, rate", [
+    ({}, 0.0), ({"corrupt": 20}, 0.5), ({"forbidden": 20}, 0.5),
+    ({"corrupt": 10, "forbidden": 10}, 0.5), ({"missing": 5}, 0.25),
+    ({"missing": 5, "corrupt": 20}, 0.75), ({"missing": 20, "corrupt": 20}, 1.0),
+    ({"expected": 0, "corrupt": 20}, 1.0)])
+def test_a_rate_is_the_share_of_bad_copies_and_of_missing_messages(counts, rate):
+    assert rates(mutual(A, **counts)) == {A: rate}
+
+
+def test_what_is_missing_is_excused_by_what_the_subject_had_first_from_the_reporter():
+    assert rates(mutual(A, missing=5, first=1)) == {A: pytest.approx(0.25 - 8 / 100)}
+    assert rates(mutual(A, missing=5, first=5)) == {A: 0.0}
+    assert rates(mutual(A, first=5)) == {A: 0.0}  # an excuse too many is no merit
+    assert rates(mutual(A, missing=5, first=1), known=9_999) == {A: pytest.approx(0.25 - 8 / 100)}
+
+
+def test_a_subject_cannot_claim_more_than_there_was_to_know():
+    rows = [*mutual(A, missing=10, first=10), *mutual(B, missing=10, first=10)]
+    assert rates(rows, known=160) == {A: 0.0, B: 0.0}  # it claims 160 in eight periods
+    assert rates(rows, known=50) == {reporter: pytest.approx((50 - 80 * 55 / 160) / 100)
+                                     for reporter in (A, B)}
+    assert rates(rows, known=146) == {reporter: 0.0 for reporter in (A, B)}  # a tenth is allowed
+
+
+def test_a_case_has_the_rows_of_its_subject_alone():
+    rows = mutual(A, missing=10) + mutual(A, subject=B, corrupt=10)
+    assert rates(rows) == {A: 0.5}
+
+
+# Which reporters count.
+
+@pytest.mark.parametrize("expected, corrupt, counts", [(3, 0, False), (4, 0, True), (3, 1, True)])
+def test_a_reporter_counts_when_it_has_judged_twenty_messages_or_copies(expected, corrupt, counts):
+    assert bool(rates(mutual(A, expected=expected, corrupt=corrupt))) == counts
+
+
+def test_a_reporter_whom_the_subject_never_names_does_not_count():
+    rows = always(A, S, expected=20, missing=20) + mutual(B, missing=10)
+    assert rates(rows) == {B: 0.5}
+
+
+def test_who_is_kicked_or_void_does_not_count_and_claims_about_the_kicked_do_not_either():
+    rows = mutual(A, missing=10, first=10) + mutual(B) + mutual(C)
+    assert set(rates(rows, banned={B})) == {A, C}
+    assert set(rates(rows, void={C})) == {A, B}
+    rows = mutual(A, missing=10, first=10) + mutual(B, first=10)
+    assert rates(rows, known=80)[A] > 0.0 and rates(rows, known=80, banned={B})[A] == 0.0
+
+
+def test_nobody_is_its_own_reporter():
+    rows = always(S, S, expected=20) + mutual(A, missing=10)
+    both_sides = of(S, rows) + [row._replace(side=wire.ABOUT) for row in always(S, S, expected=20)]
+    assert Case(S, both_sides, (), NOW, PERIOD).rates(0, None, ()) == {A: 0.5}
+
+
+@pytest.mark.parametrize("shares, badness", [
+    ([], None), ([1, 1], None), ([0.1, 0.9, 0.5], 0.5), ([0.1, 0.2, 0.8, 0.9], 0.2),
+    ([0.9, 0.2, 0.1, 0.8, 0.3], 0.3)])
+def test_badness_is_the_lower_median_of_three_rates_or_more(shares, badness):
+    assert badness_of(shares) == badness
+
+
+# Void, and slander.
+
+def views(*rates_and_broken):
+    return {other: View(*view) for other, view in zip(OTHERS, rates_and_broken)}
+
+
+JUDGED = {A: 0.0, B: 0.1, C: 0.10001, D: 0.9}
+
+
+@pytest.mark.parametrize("of_rates, share", [
+    ([0.0, 0.1, 0.2, 0.11], 0.0), ([0.0, 0.1, 0.0, 0.0], 0.5), ([0.2, 0.1, 0.1, 0.0], 0.75),
+    ([1.0, 1.0], 0.0), ([1.0, 1.0, 0.0], 1.0), ([0.0, 0.0, 0.2, 0.9, 1.0], 0.0)])
+def test_who_differs_from_the_outcome_on_more_than_half_of_three_or_more_is_void(of_rates, share):
+    found = views(*((rate, 0.0) for rate in of_rates))
+    assert false_share(found, JUDGED) == share
+    assert is_void(found, JUDGED) == (share > 0.5)
+
+
+def test_it_is_slander_to_call_three_corrupt_that_are_not():
+    good = {A: 0.0, B: 0.1, C: 0.0, D: 0.9}
+    assert slanders(views((1.0, 0.2), (1.0, 0.2), (1.0, 0.2)), good)
+    assert not slanders(views((1.0, 0.2), (1.0, 0.1), (1.0, 0.2)), good)
+    assert not slanders(views((1.0, 0.2), (1.0, 0.2), (0.0, 0.0), (1.0, 0.2)), good)  # D is bad
+    assert not slanders({A: View(1, 1), B: View(1, 1), E: View(1, 1)}, good)  # E is not judged
+
+
+def test_a_peers_own_views_believe_every_claim():
+    rows = always(S, A, expected=20, missing=10) + always(A, S, expected=20, first=20)
+    assert case(rows).views(0) == {A: View(0.0, 0.0)}
+    rows = always(S, A, expected=20, corrupt=20, missing=10) + always(A, S, expected=20)
+    assert case(rows).views(0) == {A: View(1.0, 0.5)}
+    assert case(rows, banned={A}).views(0) == {}
+
+
+# How much there was to know.
+
+def test_what_there_was_to_know_is_the_most_that_a_subject_reports():
+    rows = mutual(A) + always(S, B, expected=30) + mutual(C)
+    assert case(rows).known() == 240
+    assert case([]).known() is None
+
+
+def reports_of_knowing(subject, known):
+    return case([said(subject, E, 1, expected=known)], subject)
+
+
+def test_a_seed_tells_the_median_of_what_its_subjects_know():
+    cases = [reports_of_knowing(subject, known) for subject, known in [(S, 7), (A, 900), (B, 8)]]
+    assert evaluate(cases, []).known == 8
+    assert evaluate([], [told(known=5)]).known == 0
+
+
+def test_claims_are_measured_by_the_median_of_all_seeds():
+    claims = [row for reporter in (A, B, C) for row in mutual(reporter, missing=20, first=20)]
+    one = case(claims)  # knows 160, and claims to have had 480 first
+
+    def badness(*others):
+        return evaluate([one], [told(known) for known in others]).judged[S]
+
+    assert badness() == pytest.approx(1 - 160 * 176 / 480 / 100)
+    assert badness(500, 600) == 0.0
+    assert badness(0, 0) == badness()  # seeds without subjects cannot tell
+    assert badness(10, 20) == pytest.approx(1 - 160 * 22 / 480 / 100)
+
+
+# A round of one seed.
+
+def accused_by(*accusers, honest=()):
+    """Everyone of `accusers` says that S sends corrupt copies, the others are content."""
+    return ([row for one in accusers for row in mutual(one, corrupt=20)]
+            + [row for one in honest for row in mutual(one)])
+
+
+def test_a_subject_is_guilty_that_is_bad_in_all_four_windows():
+    found = evaluate([case(accused_by(A, B, honest=[C]))], [])
+    assert found.judged == {S: 0.5}
+    assert found.guilty == {S: (0.5, {A: 0.5, B: 0.5, C: 0.0})}
+
+
+@pytest.mark.parametrize("newest, oldest", [(2, 11), (0, 7)])
+def test_a_subject_is_not_guilty_that_is_not_bad_in_one_of_the_windows(newest, oldest):
+    """In the first case nothing bad in the newest window, in the other nothing in the oldest."""
+    newest, oldest = (6.5, 20) if newest else (0, 4.5)
+    rows = [row if row.entry.peer != S or newest < (NOW - row.at) / PERIOD <= oldest
+            else row._replace(entry=row.entry._replace(corrupt=0)) for row in accused_by(A, B, C)]
+    assert evaluate([case(rows)], []).guilty == {}
+
+
+def test_with_two_reporters_nobody_is_judged_or_charged():
+    found = evaluate([case(accused_by(A, B))], [])
+    assert found.judged == {} and found.guilty == {}
+
+
+def test_void_reporters_of_this_seed_and_of_others_do_not_count():
+    one = case(accused_by(A, B, honest=[C, D, E]))
+    assert evaluate([one], []).judged == {S: 0.0}
+    rows = accused_by(A, B, C, honest=[D, E])
+    assert evaluate([case(rows)], []).judged == {S: 0.5}
+    found = evaluate([case(rows)], [told(void=[A])])
+    assert found.judged == {S: 0.0} and found.void == []
+
+
+def liar(corrupt=0, missing=0):
+    """S says ill of A, B and C, and they are content with S."""
+    return [row for other in (A, B, C)
+            for row in always(S, other, expected=20, corrupt=corrupt, missing=missing)
+            + always(other, S, expected=20)]
+
+
+GOOD = told(judged={A: 0.0, B: 0.0, C: 0.0})
+
+
+def test_a_void_peer_that_slanders_three_is_guilty_and_its_badness_is_the_share_of_its_lies():
+    found = evaluate([case(liar(corrupt=20))], [GOOD])
+    assert found.void == [S] and found.judged == {S: 0.0}
+    assert found.guilty == {S: (1.0, {A: 0.0, B: 0.0, C: 0.0})}
+
+
+def test_a_peer_that_only_misses_much_is_void_and_not_guilty():
+    found = evaluate([case(liar(missing=20))], [GOOD])
+    assert found.void == [S] and found.guilty == {}
+
+
+def test_who_slanders_fewer_than_half_is_neither_void_nor_guilty():
+    rows = liar(corrupt=20) + mutual(D) + mutual(E) + mutual(peer(5006))
+    good = told(judged={other: 0.0 for other in (*OTHERS, peer(5006))})
+    found = evaluate([case(rows)], [good])
+    assert found.void == [] and found.guilty == {}
+
+
+def test_an_outcome_of_this_round_counts_before_what_was_told_of_the_last():
+    """A slanders S and B, and is right about C: the outcome about S comes from this seed."""
+    rows = [row for other in (S, B, C) for row in always(A, other, expected=20, corrupt=20)
+            + always(other, A, expected=20)] + mutual(B) + mutual(C) + mutual(D)
+    cases = [case(rows, A), case(rows, S)]
+    others = [told(judged={B: 0.0, C: 0.9, S: 0.9})]
+    assert evaluate(cases, others).void == [A]
+
+
+def test_voids_of_the_round_before_count_for_the_first_outcome_of_this_one():
+    """Four of seven slander both S and A, and with that convince a seed that does not know them."""
+    liars, honest = [peer(port) for port in range(6000, 6004)], [C, D, E]
+    rows = [row for subject in (S, A) for one in liars for row in mutual(one, subject, corrupt=20)]
+    rows += [row for subject in (S, A) for one in honest for row in mutual(one, subject)]
+    rows += [row for one in liars for row in mutual(one, B, corrupt=20)]
+    cases = [case(rows, subject) for subject in (S, A, *liars)]
+    others = [told(judged={B: 0.0})]
+    assert evaluate(cases, others).void == []
+    found = evaluate(cases, others, void_before=liars)
+    assert found.void == liars and found.judged[S] == 0.0
+
+
+@pytest.mark.parametrize("accused, age, guilty", [
+    ([A, B, C], 0, True), ([A, B, C], 7.9, True), ([A, B, C], 8.1, False), ([A, B], 4, False),
+    ([A, B, B, A], 4, False)])
+def test_who_calls_three_living_peers_dead_in_eight_periods_is_guilty(accused, age, guilty):
+    rejections = [Rejection(one, NOW - age * PERIOD) for one in accused]
+    found = evaluate([case([], rejections=rejections)], [])
+    assert found.guilty == ({S: (1.0, {})} if guilty else {})
+
+
+# Who never names a neighbour.
+
+def naming(*ages, **counts):
+    return [said(S, A, age, **{"expected": 5, **counts}) for age in ages]
+
+
+@pytest.mark.parametrize("rows, unconfirmed", [
+    (naming(0.5, 1.5, 2.5, 4.5), True), (naming(0.5, 1.5, 2.5, 5.5), False),
+    (naming(0.5, 1.5, 2.5), False),
+    (naming(0.5, 1.5, 2.5, 3.5, expected=0), False),
+    (naming(0.5, 1.5, 2.5, 3.5, expected=0, corrupt=3), True)])
+def test_who_was_named_in_four_of_five_periods_and_is_silent_is_unconfirmed(rows, unconfirmed):
+    assert case(rows).unconfirmed == ([(S, A)] if unconfirmed else [])
+    assert evaluate([case(rows)], []).unconfirmed == case(rows).unconfirmed
+
+
+@pytest.mark.parametrize("age, unconfirmed", [(0.5, False), (6.4, False), (6.6, True)])
+def test_who_has_named_the_peer_within_six_periods_and_a_half_is_not_unconfirmed(age, unconfirmed):
+    rows = naming(0.5, 1.5, 2.5, 3.5) + [said(A, S, age)]
+    assert bool(case(rows).unconfirmed) == unconfirmed
+
+
+def test_a_kicked_neighbour_is_not_unconfirmed_as_well():
+    assert case(naming(0.5, 1.5, 2.5, 3.5), banned={A}).unconfirmed == []
