@@ -108,7 +108,7 @@ class SeedLinks:
         with self._lock:
             way = self._ways[seed]
             link = way.link if way.open else None
-        if link is not None:
+        if link is not None and lines:
             link.send(lines)
 
     def to_all(self, lines: bytes) -> None:
