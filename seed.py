@@ -24,6 +24,7 @@ from gossip import wire
 from gossip.addresses import Address
 from gossip.liveness.prober import FIRST, LAST, Prober
 from gossip.monitoring import seed_links
+from gossip.monitoring.deciding import Deciding
 from gossip.monitoring.keeping import Keeping
 from gossip.node.counters import Budget
 from gossip.node.link import Link
@@ -56,13 +57,15 @@ class Seed(Node):
         REGISTERED: {*SAID_TO_SEEDS, "report"},
         seed_links.ASKED: {"seed_checked"},
         seed_links.LISTENER: {"seed_checked"},
-        seed_links.SPEAKER: {"tree", "load", "rows", "part", "rejected_death"},
+        seed_links.SPEAKER: {"tree", "load", "rows", "part", "rejected_death",
+                             "verdicts", "kick"},
     }
     ANSWERED_BY = {
         "proof": "vouching", "runs": "vouching",
         "seed_hello": "seed_links", "seed_check": "seed_links", "seed_checked": "seed_links",
         "report": "keeping", "ask_tree": "keeping", "tree": "keeping", "load": "keeping",
         "rows": "keeping", "part": "keeping", "rejected_death": "keeping",
+        "verdicts": "deciding", "kick": "deciding",
     }
 
     def __init__(self, address: Address, seeds: list[Address], settings: Settings,
@@ -78,6 +81,7 @@ class Seed(Node):
         self.on_probed = self.vouching.on_probed
         self.keeping = Keeping(self, seeds)
         self.seed_links = self.keeping.links
+        self.deciding = Deciding(self, self.keeping)
         self._reports = Budget(REPORTS_READ)
         self._verifying_lock = threading.Lock()  # guards _verifying
         self._verifying: dict[Link, Address] = {}  # newcomers that wait for the verdict
@@ -146,11 +150,15 @@ class Seed(Node):
         if older is not None and older is not link:
             older.close("registered again")
         link.send(wire.REGISTERED)
+        self.deciding.on_registered(address, link)
         if link.ended:  # before it had its role, so that `on_end` did not know it
             self._connection_lost(link)
 
     def _fault_of(self, link: Link, address: Address, alive: bool | None) -> str | None:
         """Why an address that was probed is not registered on this link; None: it is."""
+        refusal = self.deciding.refusal(address, self.now())
+        if refusal is not None:
+            return refusal
         if alive:
             row = self.registry.row(address)
             return self.vouching.fault_of(link, address, None if row is None else row.link)
@@ -329,8 +337,9 @@ class Seed(Node):
     # Monitoring.
 
     def monitor(self, now: float) -> float:
-        """A turn: keep rows and the tree in order."""
+        """A turn: keep rows and the tree in order, then judge by them."""
         self.keeping.turn(now)
+        self.deciding.turn(now)
         return now + self.settings.report_interval
 
     def status(self) -> dict[str, object]:

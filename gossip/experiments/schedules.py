@@ -2,7 +2,8 @@
 
 One schedule is played until its unrest is over, then through nine rounds and 80 seconds of rest;
 then the judge looks (verdict.py). A network that is watched for malicious peers never rests: of it
-the judge asks only what may never happen, and what its files prove. Many schedules are played by
+the judge asks only what may never happen, and what its files prove, some seconds after the unrest.
+Many schedules are played by
 several processes. One that fails can be made smaller, line by line, until it is understood.
 """
 
@@ -37,6 +38,7 @@ REST_ROUNDS, REST = 9, 80.0  # liveness rounds and seconds between the unrest an
 MEND_ROUNDS, MEND = 10, 6.0  # the same until a network without seeds has to be one piece again
 LOOKS = 5.0  # seconds between the two looks at what should not last (see Judge.look)
 SPEAKERS = 3  # peers that say something after the rest
+CALM = 6.0  # seconds after the unrest of a network that is watched: what broken links have lost comes
 HOPS = 12  # links on the way of a message to the last peer, at most
 SLOW_BANDWIDTH = 20_000.0  # bytes a second, of a slow machine's connections
 ROOM_LOOK = 0.25  # seconds until a peer without room tries again to say something
@@ -158,7 +160,8 @@ class _Played:
     def _churn(self) -> None:
         """In every period, so many percent of the links between peers break, at both ends."""
         self.network.break_links(self._conditions.churn / 100, self._rng)
-        self._time.at(self._time.now + PERIOD, self._churn)
+        if self._time.now + PERIOD < self._conditions.unrest:
+            self._time.at(self._time.now + PERIOD, self._churn)
 
     def _say(self, peer, count: int, said: int = 0) -> None:
         """A peer says so many messages, one after the other while it has room."""
@@ -175,7 +178,7 @@ class _Played:
     def run(self, until: float | None) -> None:
         """Play it, let it rest, and ask every question; or play it until a simulated second."""
         if until is None and self._conditions.malicious:
-            self._time.run(self._conditions.unrest)
+            self._time.run(self._conditions.unrest + CALM)
             self._ask("while it happened", self._judge.faults)
             self._ask_proof()
         elif until is None:

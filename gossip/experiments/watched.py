@@ -15,7 +15,7 @@ from gossip.experiments.malice import Malice
 
 PEERS, SEEDS = 40, 5  # when the command line does not say how many
 STARTING = 3.0  # seconds in which peers start that do not join later
-WATCHED = 28.0  # seconds of a schedule, and as many periods
+WATCHED = 24.0  # seconds of a schedule, and as many periods
 CHURN = 5  # percent of all links that break in a period, if any do
 AWAY = 6.0  # seconds until a seed is started again
 FROZEN = 10.0  # seconds for which a peer stands still at most
@@ -55,7 +55,7 @@ def _starts(rng: random.Random, peers: list[Address], restless: bool) -> list[Ac
 def _unrest(rng: random.Random, peers: list[Address], seeds: list[Address]) -> list[Accident]:
     """Peers that die or stand still, and a seed that dies."""
     def moment() -> float:
-        return round(rng.uniform(STARTING + 2.0, WATCHED - FROZEN - 3.0), 3)
+        return round(rng.uniform(STARTING + 2.0, WATCHED - FROZEN), 3)
 
     accidents = [Accident(moment(), "kill", (peer,)) for peer in
                  rng.sample(peers, rng.choice([0, 0, rng.randint(1, 1 + len(peers) // 5)]))]
