@@ -15,7 +15,6 @@
 
 import argparse
 import pathlib
-import random
 import sys
 
 from gossip.addresses import Address, address_of
@@ -23,33 +22,26 @@ from gossip.capacity import fixed
 from gossip.chat.commands import FORMS
 from gossip.chat.console import ChatConsole, read_lines
 from gossip.experiments import accidents, bench
-from gossip.experiments.network import Network, clear_outputs, default_processes
-from gossip.experiments.progress import Progress
+from gossip.experiments.following import IMPLIED, run_network
+from gossip.experiments.malice import add_malicious
+from gossip.experiments.network import default_processes
 from gossip.experiments.simulate import simulate
 from gossip.experiments.tree import shown_tree
 from gossip.experiments.voidphone_bench import measure_modules
 from gossip.experiments.voidphone_experiment import run_experiment
+from gossip.experiments.watched import PEERS as WATCHED_PEERS
 from gossip.experiments.worker import Worker
 from gossip.net.live_world import LiveWorld
 from gossip.pictures import plot
 from gossip.programs.seed_program import local_seeds, run_seeds
-from gossip.proof import check, delivery
-from gossip.proof.records import Records
+from gossip.proof import check
 from gossip.settings import WAYS, Settings
 from gossip.terminal.command_line import (
-    FAILED, ROOT, CommandError, Parser, add_common_flags, add_peer_flags, check_free, load_seeds,
+    FAILED, ROOT, CommandError, Parser, add_common_flags, add_peer_flags, capacity, check_free,
+    load_seeds,
     number, parse_port, peer_settings, run_command, show)
-from gossip.terminal.signals import End
 from peer import Peer
 from seed import Seed
-
-# Seconds without any progress after which the runner gives a network up:
-START_LIMIT = 60.0  # until all peers run and are linked
-SPREAD_LIMIT = 60.0  # beyond a generator's interval, until all is delivered
-BURY_LIMIT = 60.0  # beyond the liveness misses, until the dead are reported
-LINGER = delivery.ON_ITS_WAY + 0.2  # seconds without gossip before a kill or the end, after which
-# the check excuses no missing message as one that was on its way
-
 
 def main(arguments: list[str]) -> int:
     """Choose the command by the first word."""
@@ -91,15 +83,22 @@ def start_command(arguments: list[str]) -> int | None:
                         help="each peer in a process of its own")
     parser.add_argument("--kill", type=whole_number(0), default=0, metavar="K",
                         help="once gossip is delivered, K peers die abruptly")
+    add_malicious(parser)
     args = parser.parse_args(arguments)
+    if args.malicious is not None:
+        parser.set_defaults(**IMPLIED, filter=args.malicious.words())
+        args = parser.parse_args(arguments)
     if args.peers is None:
-        if args.once or args.kill:
-            parser.error("--once and --kill need --peers")
+        if args.once or args.kill or args.malicious is not None:
+            parser.error("--once, --kill and --malicious need --peers")
         return seeds_only(args)
-    if args.kill >= args.peers:
-        parser.error(f"--kill {args.kill} leaves nobody of {args.peers} peers")
+    malicious = 0 if args.malicious is None else args.malicious.count()
+    if args.kill and args.malicious is not None:
+        parser.error("--malicious kicks peers, it kills none: leave --kill out")
+    if max(args.kill, malicious) >= args.peers:
+        parser.error(f"that leaves nobody honest and alive of {args.peers} peers")
     return run_network(args, peer_addresses(parser, args), peer_settings(args), args.processes,
-                       args.once, args.kill)
+                       args.once, args.kill, args.malicious)
 
 
 def add_base_port(parser: Parser) -> None:
@@ -140,51 +139,6 @@ def demo_command(arguments: list[str]) -> int:
     return run_network(args, peers, settings, default_processes(), once=True, kill=1)
 
 
-def run_network(args, peers: list[Address], settings: Settings, processes: int | None,
-                once: bool, kill: int) -> int:
-    """Start a network, follow it, kill `kill` peers; with `once` end it and print the proof."""
-    seeds = load_seeds(args.config)
-    local = local_seeds(seeds)
-    end = End()
-    with Network(seeds, local, peers, settings, args.config, args.outputs) as network:
-        try:
-            plan = network.plan(processes)
-            clear_outputs(args.outputs)
-            network.start(plan)
-            records = Records(args.outputs)
-            progress = Progress(records, len(peers), settings, end, args.quiet)
-            in_time = follow(network, progress, settings, kill, end)
-            while not once:  # until Ctrl-C; deaths meanwhile are part of the experiment
-                progress.settle(lambda: False, float("inf"), network)
-        except KeyboardInterrupt:
-            if once:
-                raise
-            return 0
-        progress.finish()
-    if not in_time:
-        show("not everything happened as it should, or in time:")
-    holds, text = check.check_records(records.refresh())
-    show(text)
-    return 0 if holds and in_time else FAILED
-
-
-def follow(network: Network, progress: Progress, settings: Settings, kill: int,
-           end: End) -> bool:
-    """Wait for the deliveries, kill peers, wait until the deaths are reported; False when it
-    takes too long."""
-    patience = settings.gossip_interval + SPREAD_LIMIT
-    if not (progress.settle(progress.linked, START_LIMIT, network)
-            and progress.settle(progress.delivered, patience, network)):
-        return False
-    end.pause(LINGER + (settings.liveness_interval if kill else 0))
-    living = [peer for peer in network.peers if str(peer) not in progress.killed]
-    victims = random.sample(living, min(kill, len(living)))
-    network.kill(victims)
-    progress.killed.update(map(str, victims))
-    rounds = (settings.liveness_misses + 2) * settings.liveness_interval
-    return progress.settle(progress.buried, rounds + BURY_LIMIT, network)
-
-
 def worker_command(arguments: list[str]) -> None:
     """What --peers starts: a process with several nodes, told over its standard input."""
     parser = Parser(prog="runner.py worker", description="Hosts nodes for the runner.")
@@ -193,9 +147,8 @@ def worker_command(arguments: list[str]) -> None:
     add_peer_flags(parser)
     args = parser.parse_args(arguments)
     seeds, settings = load_seeds(args.config), peer_settings(args)
-    node_class = Seed if args.kind == "seed" else Peer
-    Worker(args.kind, args.outputs,
-           lambda address, output: node_class(address, seeds, settings, output, LiveWorld)).host()
+    Worker(Seed if args.kind == "seed" else Peer, args.outputs,
+           lambda kind, address, output: kind(address, seeds, settings, output, LiveWorld)).host()
 
 
 def check_command(arguments: list[str]) -> int:
@@ -306,12 +259,22 @@ def simulate_command(arguments: list[str]) -> int:
     parser.add_argument("--sign", action="store_true", help="peers sign their gossip")
     parser.add_argument("--gentle", action="store_true",
                         help="no power failure, freeze, cut or slow machine")
+    add_malicious(parser)
+    parser.add_argument("--capacity", type=capacity, metavar="RULE",
+                        help="neighbours of a peer, with --malicious (by chance 3 to 39)")
     args = parser.parse_args(arguments)
-    of_one = [name for name in ("schedule", "file", "peers", "seeds", "until", "outputs",
-                                 "shrink")
+    drawn = [] if args.malicious is not None else ["peers", "seeds"]
+    of_one = [name for name in ("schedule", "file", *drawn, "until", "outputs", "shrink")
               if getattr(args, name) is not None]
     if args.schedules is not None and of_one:
         parser.error(f"--{of_one[0]} is for one schedule, --schedules for many")
+    if args.malicious is not None and (args.gentle or args.sign or args.file):
+        parser.error("--malicious draws schedules of its own, all signed: leave --gentle, --sign "
+                     "and --file out")
+    if args.malicious is not None and args.malicious.count() >= (args.peers or WATCHED_PEERS):
+        parser.error("--malicious leaves nobody honest")
+    if args.capacity is not None and args.malicious is None:
+        parser.error("--capacity needs --malicious")
     if args.schedules is None and args.first is not None:
         parser.error("--from needs --schedules")
     if args.file is not None and (args.schedule, args.peers, args.seeds) != (None, None, None):

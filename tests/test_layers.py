@@ -122,10 +122,14 @@ def test_files_import_only_what_their_folder_may(path):
         assert list(loops_over_sets(tree)) == []
 
 
-def test_attackers_are_started_by_schedules_alone():
+def test_attackers_are_started_by_schedules_and_workers_alone():
+    """So a peer, a seed or a verdict cannot know who is one. Nor may they read who says so."""
     name = "gossip.experiments.attackers"
-    assert [path.name for path in sources() if any(
-        one.startswith(name) for one in imports(ast.parse(path.read_text())))] == ["schedules.py"]
+    assert sorted(path.name for path in sources() if any(
+        one.startswith(name) for one in imports(ast.parse(path.read_text())))
+    ) == ["schedules.py", "worker.py"]
+    speaking = {place_of(path) for path in sources() if "misbehaving" in path.read_text()}
+    assert speaking == {"experiments", "proof"}
 
 
 @pytest.mark.parametrize("place, line", [

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from gossip.addresses import Address, address_of, parse_address
 from gossip.capacity import Capacity, fixed, parse_capacity
+from gossip.experiments.malice import NONE, Malice, parse_malice
 from gossip.settings import Settings
 from gossip.simulation.virtual_links import Cables
 
@@ -46,6 +47,7 @@ GENTLE = {"start", "say", "kill", "leave", "reset", "break"}  # the kinds of a g
 UNREST = 60.0  # seconds at least, from the first start to the end of all accidents
 JOINING = 10.0  # seconds of it, in which all peers start; more when there are many:
 PACE = 170  # peers that start in a second then
+PERIOD = 1.0  # seconds between two reports of a peer, where the network is watched
 FEW = 20  # peers; when there are more, generators are silent, as everyone hears everything
 SEEDS_LIMIT = 1_000  # seeds, so that their ports are not those of peers
 SEED_PORT, PEER_PORT, PORTS = 4000, 5000, 50_000  # first ports, and peers on one IP
@@ -70,11 +72,21 @@ class Conditions(NamedTuple):
     sign: int = 0  # 1: gossip is signed
     liar: str = ""  # one of LIES: how the last seed lies; empty: no seed does
     unrest: float = UNREST
+    malicious: str = ""  # the attacks on a network that is watched (malice.py); empty: it is not
+    churn: int = 0  # percent of all links that break in every period of such a network
 
     def settings(self) -> Settings:
         """The settings of its nodes."""
         named = {name: value for name, value in self._asdict().items() if name in Settings._fields}
-        return Settings(**named)._replace(sign=bool(self.sign))
+        settings = Settings(**named)._replace(sign=bool(self.sign))
+        if not self.malicious:
+            return settings
+        return settings._replace(sign=True, monitor=True, report_interval=PERIOD,
+                                 filter=self.malice().words())
+
+    def malice(self) -> Malice:
+        """The attacks on the network."""
+        return parse_malice(self.malicious or NONE)
 
     def cables(self) -> Cables:
         """What the connections between them are like."""
@@ -83,7 +95,8 @@ class Conditions(NamedTuple):
     def words(self) -> str:
         """`NAME=VALUE NAME=VALUE …`, as in the first line of a schedule, without empty values."""
         return " ".join(f"{name.replace('_', '-')}={_shown(value)}"
-                        for name, value in self._asdict().items() if value != "")
+                        for name, value in self._asdict().items()
+                        if value != "" and (name, value) != ("churn", 0))
 
 
 def _shown(value) -> str:
@@ -161,6 +174,7 @@ def _parse_conditions(words: list[str]) -> Conditions:
         if usual is None:
             raise ValueError(f"no condition is called {name}")
         values[name] = parse_capacity(value) if name == "capacity" else type(usual)(value)
+    parse_malice(values.get("malicious", NONE))
     if values.get("liar", "") not in ("", *LIES):
         raise ValueError(f"{values['liar']!r} is none of {', '.join(LIES)}")
     return Conditions(**values)

@@ -1,17 +1,25 @@
-"""Attackers: seeds and peers that lie, for simulations and tests; no program starts one otherwise.
+"""Attackers: seeds and peers that lie, for experiments and tests; no program starts one otherwise.
 
-A class of an attacker is made from the class of an honest node, which is handed in.
+A class of an attacker is made from the class of an honest node, which is handed in:
+
+lying         a seed that lies about runs              LIES in accidents.py
+forging       a peer that makes up a run when asked
+misbehaving   a peer that attacks all the time         KINDS in malice.py
 """
 
 import collections
 import hashlib
 
 from gossip import wire
-from gossip.addresses import Address
+from gossip.addresses import Address, parse_address
+from gossip.experiments.malice import Role
+from gossip.settings import Filter
+from gossip.signing.ed25519 import SigningKey
 from gossip.signing.signed_lines import new_signer
 
 TOO_LATE = 3.0  # seconds until a late answer; a peer waits for two
 INVENTED = 2  # runs that a liar adds to an answer
+AHEAD = 1_000_000  # numbers by which a message that is made up is ahead of a real one
 
 
 def lying(seed_class: type, lie: str) -> type:
@@ -93,3 +101,183 @@ def forging(peer_class: type) -> type:
             for link in self.neighbours.links():
                 link.send(b"".join(line + b"\n" for line in [*covers, *lines]))
     return Forger
+
+
+def misbehaving(peer_class: type, role: Role) -> type:
+    """A peer that attacks its network in the way of its role."""
+    attack_class = _ATTACKS[role.kind]
+
+    class Attacker(peer_class):
+        """It is honest in all else."""
+
+        def __init__(self, address: Address, seeds: list[Address], settings, *rest):
+            self.forbidden = settings.filter.words
+            if attack_class is _Forbidden:  # else it would not say what is forbidden
+                settings = settings._replace(filter=Filter())
+            super().__init__(address, seeds, settings, *rest)
+
+        def start_threads(self) -> None:
+            self.output.write(f"misbehaving:{role.kind}:{role.share:g}")
+            self.attack = attack_class(self, role)
+            super().start_threads()
+    return Attacker
+
+
+class _Attack:
+    """Stands in for two methods of a peer: how lines go on, and what is reported. Honest as it is;
+    each kind changes what it has to."""
+
+    def __init__(self, peer, role: Role):
+        self.peer = peer
+        self.share = role.share
+        self.accomplices = set(role.accomplices)
+        self.forward_honestly = peer.spreading.way.forward
+        self.report_honestly = peer.reporting.entries
+        peer.spreading.way.forward = self._forward
+        peer.reporting.entries = self.entries
+
+    def _forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
+        """What was made here goes on as it is."""
+        if source is None or not covers:
+            self.forward_honestly(lines, source, covers)
+        else:
+            self.forward(lines, source, covers)
+
+    def forward(self, lines: list[bytes], source, covers: list[bytes]) -> None:
+        """Forward lines that a neighbour has brought; `covers` has the signed line of each."""
+        self.forward_honestly(lines, source, covers)
+
+    def entries(self) -> list[wire.Entry]:
+        """What is reported of a period."""
+        return [self.told(entry) for entry in self.report_honestly()]
+
+    def told(self, entry: wire.Entry) -> wire.Entry:
+        """What is reported of one neighbour."""
+        return entry
+
+    def is_chosen(self) -> bool:
+        """Whether a message is among the share that is attacked."""
+        return self.peer.rng.random() < self.share
+
+
+class _Drop(_Attack):
+    """Forwards nothing, and claims the excuses of those who bring all first."""
+
+    def forward(self, lines, source, covers):
+        pass
+
+    def told(self, entry):
+        return entry._replace(first=entry.expected)
+
+
+class _DropHalf(_Drop):
+    """Forwards one half of the messages."""
+
+    def forward(self, lines, source, covers):
+        kept = [pair for pair in zip(lines, covers) if self.peer.rng.random() < 0.5]
+        if kept:
+            self.forward_honestly([line for line, _ in kept], source, [cover for _, cover in kept])
+
+
+class _Mute(_Drop):
+    """Forwards nothing, and names no neighbour."""
+
+    def entries(self):
+        self.report_honestly()
+        return []
+
+
+class _Tamper(_Attack):
+    """Changes a share of what it forwards."""
+
+    def forward(self, lines, source, covers):
+        if self.is_on():
+            lines = [line + b"!" if self.is_chosen() else line for line in lines]
+        self.forward_honestly(lines, source, covers)
+
+    def is_on(self) -> bool:
+        """Whether it attacks now."""
+        return True
+
+
+class _OnOff(_Tamper):
+    """Tampers in every other period."""
+
+    def is_on(self):
+        return int(self.peer.now() / self.peer.settings.report_interval) % 2 == 0
+
+
+class _Forge(_Attack):
+    """Signs lines in the names of others with a key of its own."""
+
+    def __init__(self, peer, role):
+        super().__init__(peer, role)
+        self._key = SigningKey(peer.rng.randbytes(32))
+
+    def forward(self, lines, source, covers):
+        forged = [self._forged(line) for line in lines if self.is_chosen()]
+        self.forward_honestly([*lines, *[line for line, _ in forged]], source,
+                              [*covers, *[cover for _, cover in forged]])
+
+    def _forged(self, line: bytes) -> tuple[bytes, bytes]:
+        """A later message of the same run, which nobody has said, and a signed line for it."""
+        run, number, _ = wire.gossip_fields(line)
+        number += AHEAD
+        address, _, start = run.decode().rpartition(":")
+        time = wire.format_time(self.peer.time())
+        said = wire.gossip(time, parse_address(address), int(start), number, "never said")
+        head = wire.signed_head(run, number, self._key.public,
+                                hashlib.sha256(said).digest()[:wire.HASH_SIZE])
+        return said, wire.signed(head, self._key.sign(head))
+
+
+class _Forbidden(_Attack):
+    """Says forbidden words in its own name."""
+
+    def forward(self, lines, source, covers):
+        self.forward_honestly(lines, source, covers)
+        texts = [f"{self.peer.rng.choice(self.peer.forbidden)} {wire.gossip_key(line)[1]}"
+                 for line in lines if self.is_chosen()]
+        if texts:
+            self.peer.spreading.originate(self.peer.spreading.make(texts))
+
+
+class _FalseDead(_Attack):
+    """Reports one living neighbour after the other dead."""
+
+    def __init__(self, peer, role):
+        super().__init__(peer, role)
+        self._accused = 0  # how many so far
+        peer.keep("false deaths", self._turn, after=peer.settings.report_interval)
+
+    def _turn(self, now: float) -> float:
+        neighbours = sorted(self.peer.neighbours.addresses())
+        if neighbours:
+            self._accused += 1
+            self.peer.joining.report(wire.DeadNode(
+                neighbours[self._accused % len(neighbours)],
+                wire.format_time(self.peer.time()), self.peer.address))
+        return now + self.peer.settings.report_interval
+
+
+class _Slander(_Attack):
+    """Reports that whatever the honest forward is corrupt."""
+
+    def told(self, entry):
+        if entry.peer in self.accomplices:
+            return entry
+        return entry._replace(corrupt=entry.expected)
+
+
+class _Collude(_Tamper):
+    """Tampers, slanders the honest, praises its kind."""
+
+    def told(self, entry):
+        if entry.peer in self.accomplices:
+            return entry._replace(missing=0, corrupt=0, forbidden=0)
+        return entry._replace(corrupt=entry.expected)
+
+
+_ATTACKS = {"drop": _Drop, "drophalf": _DropHalf, "tamper": _Tamper, "forge": _Forge,
+            "forbidden": _Forbidden, "falsedead": _FalseDead, "slander": _Slander,
+            "collude": _Collude, "onoff": _OnOff, "mute": _Mute}

@@ -14,6 +14,7 @@ import time
 from typing import NamedTuple
 
 from gossip.addresses import Address
+from gossip.experiments.malice import Role
 from gossip.programs.starting import check_reachable
 from gossip.settings import Settings
 from gossip.terminal import limits
@@ -84,11 +85,15 @@ class PeerProcess(Host):
 class WorkerProcess(Host):
     """A process of several nodes of one kind, `seed` or `peer`: a worker (worker.py)."""
 
-    def __init__(self, kind: str, addresses: list[Address], flags: list[str]):
+    def __init__(self, kind: str, addresses: list[Address], flags: list[str],
+                 roles: dict[Address, Role] | None = None):
+        """`roles` has those that are to attack the network."""
+        roles = roles or {}
         super().__init__(f"worker of {len(addresses)} {kind}s",
                          [str(ROOT / "runner.py"), "worker", kind, *flags],
                          addresses, subprocess.PIPE)
-        self.write("".join(f"start {address}\n" for address in addresses))
+        self.write("".join(f"start {address} {roles.get(address, '')}".rstrip() + "\n"
+                           for address in addresses))
 
     def wait_ready(self) -> None:
         """Wait until all nodes listen."""
@@ -112,10 +117,13 @@ class Network:
     """Seeds and peers, to be used in a `with`."""
 
     def __init__(self, seeds: list[Address], local: list[Address], peers: list[Address],
-                 settings: Settings, config: pathlib.Path, outputs: pathlib.Path):
+                 settings: Settings, config: pathlib.Path, outputs: pathlib.Path,
+                 roles: dict[Address, Role] | None = None):
+        """`roles` has the peers that are to attack the network; each of them lives in a worker."""
         self._seeds = seeds  # all of the config
         self._local = local  # those that this network starts
         self._settings = settings
+        self._roles = roles or {}
         self._folders = ["--config", str(config), "--outputs", str(outputs)]
         self.peers = peers
         self.hosts: list[Host] = []  # of peers
@@ -166,9 +174,10 @@ class Network:
             host.wait_ready()
         flags = [*self._folders, "--host", self.peers[0].ip, *peer_flags(self._settings)]
         for address in self.peers if plan.peers is None else ():
-            self.hosts.append(PeerProcess(address, flags, stdout))
+            self.hosts.append(WorkerProcess("peer", [address], flags, self._roles)
+                              if address in self._roles else PeerProcess(address, flags, stdout))
         for group in plan.peers or ():
-            self.hosts.append(WorkerProcess("peer", group, flags))
+            self.hosts.append(WorkerProcess("peer", group, flags, self._roles))
 
     def kill(self, addresses: list[Address]) -> None:
         """These peers die at once, without a word."""

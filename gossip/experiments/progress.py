@@ -58,6 +58,9 @@ class Progress:
         text = (f"{time.monotonic() - self._began:5.1f} s  {len(runs)} of {self._count} peers, "
                 f"{sum(linked) // 2} links (degree {min(linked, default=0)} to "
                 f"{max(linked, default=0)}), {made} messages, {delivered} deliveries")
+        kicked = {kick.peer for seed in self._records.seeds for kick in seed.kicks}
+        if kicked:
+            text += f", {len(kicked)} kicked"
         if self.killed:
             text += f", {len(self.killed)} killed, {len(self._found())} of them found dead"
         return text

@@ -1,27 +1,33 @@
 """Schedules: lets accidents befall a virtual network, and tells whether it healed.
 
 One schedule is played until its unrest is over, then through nine rounds and 80 seconds of rest;
-then the judge looks (verdict.py). Many are played by several processes. One that fails can be made
-smaller, line by line, until it is understood.
+then the judge looks (verdict.py). A network that is watched for malicious peers never rests: of it
+the judge asks only what may never happen, and what its files prove, some seconds after the unrest.
+Many schedules are played by
+several processes. One that fails can be made smaller, line by line, until it is understood.
 """
 
 import concurrent.futures
+import contextlib
 import functools
 import itertools
 import multiprocessing
 import os
+import random
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from gossip.addresses import Address
-from gossip.experiments.accidents import Accident, Conditions, Schedule, draw_schedule
-from gossip.experiments.attackers import lying
+from gossip.experiments.accidents import PERIOD, Accident, Conditions, Schedule
+from gossip.experiments.attackers import lying, misbehaving
 from gossip.experiments.verdict import Judge
 from gossip.experiments.virtual_network import VirtualNetwork
 from gossip.proof import check
+from gossip.proof.malicious import Tally
 from gossip.settings import majority
+from gossip.signing import signed_lines
 from gossip.signing.confirming import ANSWER_LIMIT
 from gossip.simulation.virtual_files import VirtualFolder
 from gossip.simulation.virtual_links import Slowness
@@ -32,9 +38,12 @@ REST_ROUNDS, REST = 9, 80.0  # liveness rounds and seconds between the unrest an
 MEND_ROUNDS, MEND = 10, 6.0  # the same until a network without seeds has to be one piece again
 LOOKS = 5.0  # seconds between the two looks at what should not last (see Judge.look)
 SPEAKERS = 3  # peers that say something after the rest
+CALM = 6.0  # seconds after the unrest of a network that is watched: what broken links have lost comes
 HOPS = 12  # links on the way of a message to the last peer, at most
 SLOW_BANDWIDTH = 20_000.0  # bytes a second, of a slow machine's connections
 ROOM_LOOK = 0.25  # seconds until a peer without room tries again to say something
+WATCHED_ROW = "check of malicious"  # of many schedules, the sum is judged
+SIGNATURES_KEPT = 100_000  # that were checked last
 TEXT = "said {} of {}"  # what peers say; not `message N`, which the generator says
 
 
@@ -56,6 +65,7 @@ class Outcome(NamedTuple):
     simulated: float  # seconds
     calls: int  # made by the events of its virtual time
     folder: VirtualFolder  # the output files
+    tally: Tally | None  # of attackers, where the network was watched
 
 
 def play(schedule: Schedule, classes: dict, until: float | None = None) -> Outcome:
@@ -63,7 +73,8 @@ def play(schedule: Schedule, classes: dict, until: float | None = None) -> Outco
     what went wrong up to there. `classes` has the class of a "seed" and of a "peer"."""
     played = _Played(schedule, classes)
     try:
-        played.run(until)
+        with _checking_once():
+            played.run(until)
     except Spinning as error:
         played.faults.append(Fault("spins", str(error)))
     except NodeFailed as error:
@@ -73,8 +84,24 @@ def play(schedule: Schedule, classes: dict, until: float | None = None) -> Outco
 
 def _hostile(schedule: Schedule, classes: dict) -> dict[Address, type]:
     """The nodes of a schedule that are not honest, by address."""
-    lie = schedule.conditions.liar
-    return {schedule.seeds()[-1]: lying(classes["seed"], lie)} if lie else {}
+    lie, seeds = schedule.conditions.liar, schedule.seeds()
+    hostile = {seeds[-1]: lying(classes["seed"], lie)} if lie else {}
+    peers = [accident.who[0] for accident in schedule.accidents
+             if accident.kind == "start" and accident.who[0] not in seeds]
+    roles = schedule.conditions.malice().deal(sorted(peers), random.Random(schedule.number))
+    return hostile | {peer: misbehaving(classes["peer"], role) for peer, role in roles.items()}
+
+
+@contextlib.contextmanager
+def _checking_once():
+    """Meanwhile, a signature that one node has checked is checked for all nodes of this process.
+    That takes most of the time of a network that signs, and the answer is the same."""
+    check_signature = signed_lines.check
+    signed_lines.check = functools.lru_cache(SIGNATURES_KEPT)(check_signature)
+    try:
+        yield
+    finally:
+        signed_lines.check = check_signature
 
 
 class _Played:
@@ -90,8 +117,11 @@ class _Played:
         self._judge = Judge(self.network)
         self.faults: list[Fault] = []
         self._time = self.network.time
+        self._rng = random.Random(f"{schedule.number}:links")
         for accident in schedule.accidents:
             self._time.at(accident.at, self._befall, accident)
+        if conditions.churn:
+            self._time.at(PERIOD, self._churn)
 
     # What happens.
 
@@ -127,6 +157,12 @@ class _Played:
             "break": (lambda node: network.reset(node, number, both=False), None),
         }[kind]
 
+    def _churn(self) -> None:
+        """In every period, so many percent of the links between peers break, at both ends."""
+        self.network.break_links(self._conditions.churn / 100, self._rng)
+        if self._time.now + PERIOD < self._conditions.unrest:
+            self._time.at(self._time.now + PERIOD, self._churn)
+
     def _say(self, peer, count: int, said: int = 0) -> None:
         """A peer says so many messages, one after the other while it has room."""
         node = self.network.nodes.get(peer)
@@ -141,7 +177,11 @@ class _Played:
 
     def run(self, until: float | None) -> None:
         """Play it, let it rest, and ask every question; or play it until a simulated second."""
-        if until is None:
+        if until is None and self._conditions.malicious:
+            self._time.run(self._conditions.unrest + CALM)
+            self._ask("while it happened", self._judge.faults)
+            self._ask_proof()
+        elif until is None:
             self._to_the_end()
         else:
             self._time.run(until)
@@ -166,6 +206,9 @@ class _Played:
                          judge.quiet, judge.messages):
             self._ask(question.__name__, question())
         self._speak()
+        self._ask_proof()
+
+    def _ask_proof(self) -> None:
         for row in self._proof:
             if row.holds is False:
                 self._ask(f"check of {row.name}", ["; ".join(row.details[:2])])
@@ -201,8 +244,9 @@ class _Played:
 
     def outcome(self) -> Outcome:
         """What became of it, with the proof."""
+        tally = self._judge.tally() if self._conditions.malicious else None
         return Outcome(self.faults, check.format_rows(self._proof), self._time.now,
-                       self._time.calls, self.network.folder)
+                       self._time.calls, self.network.folder, tally)
 
 
 # Many.
@@ -213,15 +257,17 @@ class Result(NamedTuple):
     number: int
     fault: str  # the first one; empty when it held
     simulated: float  # seconds
+    tally: Tally | None  # where the network was watched
 
 
-def play_many(numbers: range, classes: dict, gentle: bool, sign: bool,
+def play_many(numbers: range, classes: dict, draw: Callable[[int], Schedule],
               processes: int) -> Iterator[Result]:
-    """Play the schedules of these numbers in so many processes; the results in their order."""
+    """Play the schedules that `draw` has for these numbers in so many processes; the results in
+    their order."""
     pool = concurrent.futures.ProcessPoolExecutor(processes, initializer=_begin_process)
     try:
-        yield from pool.map(play_number, numbers, itertools.repeat(classes),
-                            itertools.repeat(gentle), itertools.repeat(sign))
+        yield from pool.map(_play_number, numbers, itertools.repeat(classes),
+                            itertools.repeat(draw))
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -238,10 +284,11 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def play_number(number: int, classes: dict, gentle: bool = False, sign: bool = False) -> Result:
-    """Play the schedule of a number."""
-    outcome = play(draw_schedule(number, gentle=gentle, sign=sign), classes)
-    return Result(number, str(outcome.faults[0]) if outcome.faults else "", outcome.simulated)
+def _play_number(number: int, classes: dict, draw: Callable[[int], Schedule]) -> Result:
+    outcome = play(draw(number), classes)
+    faults = [fault for fault in outcome.faults
+              if outcome.tally is None or fault.question != WATCHED_ROW]
+    return Result(number, str(faults[0]) if faults else "", outcome.simulated, outcome.tally)
 
 
 # Smaller.

@@ -1,5 +1,6 @@
 """`runner.py simulate`: plays schedules of accidents in virtual time, and shows their verdicts."""
 
+import functools
 import gc
 import os
 import time
@@ -7,6 +8,8 @@ import time
 from gossip.experiments.accidents import Schedule, draw_schedule, parse_schedule
 from gossip.experiments.network import clear_outputs
 from gossip.experiments.schedules import Outcome, Result, play, play_many, shrink
+from gossip.experiments.watched import draw_watched
+from gossip.proof.malicious import Tally
 from gossip.terminal.command_line import FAILED, CommandError, show
 
 FIRST = 1  # the number of the schedule that is played when none is asked for
@@ -36,11 +39,20 @@ def _schedule(args) -> Schedule:
     """The schedule that is asked for; CommandError when it cannot be read."""
     if args.file is None:
         number = FIRST if args.schedule is None else args.schedule
-        return draw_schedule(number, args.peers, args.seeds, args.gentle, args.sign)
+        return _draw(args)(number)
     try:
         return parse_schedule(args.file.read_text())
     except (OSError, ValueError) as error:
         raise CommandError(f"{args.file}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _draw(args):
+    """What draws the schedule of a number, as the command line says."""
+    if args.malicious is None:
+        return functools.partial(draw_schedule, peers=args.peers, seeds=args.seeds,
+                                 gentle=args.gentle, sign=args.sign)
+    return functools.partial(draw_watched, malice=args.malicious, peers=args.peers,
+                             seeds=args.seeds, capacity=args.capacity)
 
 
 def _show_one(schedule: Schedule, until: float | None, classes: dict) -> Outcome:
@@ -67,8 +79,8 @@ def _simulate_many(args, classes: dict) -> int:
     begun = time.monotonic()
     first = FIRST if args.first is None else args.first
     results: list[Result] = []
-    for result in play_many(range(first, first + args.schedules), classes, args.gentle,
-                            args.sign, os.cpu_count() or 1):
+    for result in play_many(range(first, first + args.schedules), classes, _draw(args),
+                            os.cpu_count() or 1):
         results.append(result)
         if result.fault:
             show(f"schedule {result.number} FAILS: {result.fault}")
@@ -77,4 +89,8 @@ def _simulate_many(args, classes: dict) -> int:
     simulated = sum(result.simulated for result in results)
     show(f"{len(results) - failed} of {len(results)} schedules held; {simulated:.0f} simulated "
          f"seconds in {took:.1f} s, {simulated / took:.0f} a second")
-    return FAILED if failed else 0
+    tallies = [result.tally for result in results if result.tally is not None]
+    if tallies:
+        total = functools.reduce(Tally.plus, tallies)
+        show(f"{'malicious':<10} {'holds' if total.holds() else 'FAILS':<6} {total}")
+    return FAILED if failed or tallies and not total.holds() else 0

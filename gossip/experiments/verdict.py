@@ -10,6 +10,8 @@ from gossip.addresses import Address, parse_address
 from gossip.experiments.messages_seen import runs_that_differ
 from gossip.experiments.virtual_network import VirtualNetwork
 from gossip.proof import check
+from gossip.proof.evidence import Proof
+from gossip.proof.malicious import Tally
 from gossip.proof.pieces import Pieces
 from gossip.proof.records import Records
 from gossip.settings import majority
@@ -144,6 +146,8 @@ class Judge:
 
     def _removed(self, address: Address, rest: str, event: str) -> None:
         """If it lives, it must have been out of reach, or have gone elsewhere."""
+        if ":malicious:" in rest:
+            return  # the proof tells whether it is
         peer, _, reason = rest.rpartition(":")
         accused = parse_address(peer)
         self._removals[address, accused] = self.network.time.now
@@ -308,6 +312,10 @@ class Judge:
             if duty.turns - before > SPIN * (now - self._rest_began):
                 wrong.append(f"{duty.label} took {duty.turns - before} turns in the rest")
         return wrong
+
+    def tally(self) -> Tally:
+        """The attackers, and who was kicked."""
+        return Tally.of(Proof(Records(self.network.folder).refresh()))
 
     def proof(self) -> list[check.Row]:
         """The rows of the check, from the output files."""

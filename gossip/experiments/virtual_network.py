@@ -155,6 +155,18 @@ class VirtualNetwork:
             if both:
                 end.other.reset()
 
+    def break_links(self, share: float, rng: random.Random) -> None:
+        """A share of the links between peers break, at both ends."""
+        ends = [end for address, node in sorted(self.nodes.items()) if address not in self.seeds
+                for end in node.world.ends()
+                if address < end.other.address and end.other.address not in self.seeds]
+        for end in rng.sample(ends, min(len(ends), round(share * len(ends)))):
+            for address in (end.address, end.other.address):
+                self._broke[address] = self.time.now
+            other = end.other
+            end.reset()
+            other.reset()
+
     def say(self, address: Address, texts: list[str]) -> None:
         """A peer says something, as its console would."""
         node = self.nodes.get(address)

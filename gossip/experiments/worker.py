@@ -2,9 +2,11 @@
 
 So it ends with the runner, however the runner ends. The lines of its standard input are:
 
-    start IP:PORT               start a node with this address
-    ready                       say `ready` on standard output: all of the above listen
-    kill IP:PORT IP:PORT ...    these nodes die: no last line in a file, sockets shut
+    start IP:PORT                            start a node with this address
+    start IP:PORT KIND SHARE IP:PORT ...     start a peer that attacks the network in a way of KINDS
+                                             (malice.py), and knows these to do the same
+    ready                                    say `ready` on standard output: all of them listen
+    kill IP:PORT IP:PORT ...                 these nodes die: no last line in a file, sockets shut
 
 The main thread reads; everything else is done by the nodes' own threads.
 """
@@ -16,6 +18,8 @@ import sys
 import time
 
 from gossip.addresses import parse_address
+from gossip.experiments.attackers import misbehaving
+from gossip.experiments.malice import Role
 from gossip.node.node import die_together
 from gossip.programs.starting import open_output, prepare_node
 from gossip.terminal.command_line import CommandError, show
@@ -30,10 +34,10 @@ GARBAGE_LOOK = 100_000  # new objects after which Python looks for reference cyc
 
 
 class Worker:
-    """Nodes in one process, made by `make_node(address, output)`."""
+    """Nodes in one process, made by `make_node(node_class, address, output)`."""
 
-    def __init__(self, kind: str, outputs, make_node):
-        self._kind = kind
+    def __init__(self, node_class: type, outputs, make_node):
+        self._node_class = node_class
         self._outputs = outputs
         self._make_node = make_node
         self._nodes: dict[str, object] = {}  # address -> node
@@ -66,10 +70,12 @@ class Worker:
 
     def _prepare(self, text: str):
         """Make a node and start its threads, which wait until `go` is called."""
-        address = parse_address(text)
-        node = self._make_node(address, open_output(self._outputs, self._kind, address))
+        address, *role = text.split()
+        node_class = misbehaving(self._node_class, _parse_role(*role)) if role else self._node_class
+        output = open_output(self._outputs, node_class.kind, parse_address(address))
+        node = self._make_node(node_class, parse_address(address), output)
         prepare_node(node)
-        self._nodes[text] = node
+        self._nodes[address] = node
         return node
 
     def _kill(self, addresses: list[str]) -> None:
@@ -84,3 +90,7 @@ class Worker:
         for node in self._nodes.values():
             node.output.finish("stopped:interrupted")
         os._exit(0)
+
+
+def _parse_role(kind: str, share: str, *accomplices: str) -> Role:
+    return Role(kind, float(share), tuple(map(parse_address, accomplices)))

@@ -79,6 +79,8 @@ class Deciding:
         self._void = found.void
         self._verdicts = _lines(found)
         self._keeping.to_all(self._verdicts)
+        if found.judged:
+            self._node.output.write(_judged(found.judged))
         self._warn(found.unconfirmed, now)
         for subject, guilt in found.guilty.items():
             self._convict(subject, guilt, now)
@@ -174,6 +176,11 @@ class Deciding:
             ban = Ban(now + self._node.settings.ban, 0.0)
             if link is not None and self._warned.add((peer, neighbour), ban, now):
                 link.send(wire.unconfirmed(neighbour))
+
+
+def _judged(badness: dict[Address, float]) -> str:
+    """The line about all that were judged in this period."""
+    return "judged:" + " ".join(f"{peer.listed}={bad:.3f}" for peer, bad in badness.items())
 
 
 def _verdict(subject: Address, guilt: Guilt) -> str:

@@ -303,6 +303,10 @@ class Keeping:
 
     # For who decides.
 
+    def to_all(self, lines: bytes) -> None:
+        """Say something to all other seeds."""
+        self.links.to_all(lines)
+
     def judged_here(self, now: float) -> list[Address]:
         """The subjects that this seed decides about, and has for so long that it has their rows."""
         with self._lock:

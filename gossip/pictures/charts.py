@@ -16,16 +16,17 @@ PER_DECADE = 8  # bars of the latency histogram from one power of ten to the nex
 
 _LIGHT = {"bg": "#ffffff", "ink": "#1c2733", "muted": "#556270", "grid": "#e2e7ed",
           "edge": "#5d7894", "main": "#1c6cb0", "warm": "#bf4408", "cool": "#0f766e",
-          "on": "#ffffff"}
+          "bad": "#8a2f9c", "on": "#ffffff"}
 _DARK = {"bg": "#151a20", "ink": "#e8ecf1", "muted": "#a3afbc", "grid": "#2b343e",
          "edge": "#8ba6c1", "main": "#66b2f2", "warm": "#ff9860", "cool": "#5dcdb7",
-         "on": "#10151a"}
+         "bad": "#dd97ee", "on": "#10151a"}
 _RULES = """
 .gv-chart{{background:{bg}}} .gv-bg{{fill:{bg}}} .gv-text{{fill:{ink}}} .gv-muted{{fill:{muted}}}
 .gv-grid{{stroke:{grid}}} .gv-axis{{stroke:{muted}}} .gv-edge{{stroke:{edge}}}
 .gv-main{{fill:{main}}} .gv-warm{{fill:{warm}}} .gv-on{{fill:{on}}}
 .gv-halo{{stroke:{bg}}} .gv-hollow{{fill:{bg};stroke:{main}}}
-.gv-hollow.gv-died{{stroke:{warm}}}
+.gv-hollow.gv-died{{stroke:{warm}}} .gv-bad{{fill:{bad}}} .gv-bad-line{{stroke:{bad}}}
+.gv-kicked{{stroke:{ink};stroke-dasharray:3 2}}
 .gv-main-line{{stroke:{main}}} .gv-warm-line{{stroke:{warm}}} .gv-cool-line{{stroke:{cool}}}
 """
 STYLE = (
@@ -128,7 +129,7 @@ def _ends(values: list[float]) -> tuple[float, float]:
             min(tick for tick in log_ticks(high, high * 10)))
 
 
-def _across(axis: Axis, ticks: list[float], top: float, bottom: float, label) -> list[str]:
+def draw_across(axis: Axis, ticks: list[float], top: float, bottom: float, label) -> list[str]:
     """Ticks of a horizontal axis, with grid lines from top to bottom."""
     parts = []
     for tick in ticks:
@@ -137,7 +138,7 @@ def _across(axis: Axis, ticks: list[float], top: float, bottom: float, label) ->
     return parts + [path([(axis.begin, bottom), (axis.end, bottom)], "gv-thin gv-axis")]
 
 
-def _upright(axis: Axis, ticks: list[float], left: float, right: float, label) -> list[str]:
+def draw_upright(axis: Axis, ticks: list[float], left: float, right: float, label) -> list[str]:
     """Ticks of a vertical axis, with grid lines from left to right."""
     parts = []
     for tick in ticks:
@@ -168,8 +169,8 @@ def _distribution(curves: Curves, peers: int) -> list[str]:
     upright = Axis(least / 1.15, 1.15, 400, 116, True)
     ticks = log_ticks(low, high) if high > 5 * low else list(range(int(low), int(high) + 1))
     return [text(20, 30, "How many peers have so many neighbours or more", "gv-text gv-title"),
-            *_across(across, ticks, 116, 400, "{:g}".format),
-            *_upright(upright, log_ticks(least, 1), 76, 540, "{:g}".format),
+            *draw_across(across, ticks, 116, 400, "{:g}".format),
+            *draw_upright(upright, log_ticks(least, 1), 76, 540, "{:g}".format),
             text(308, 448, "degree k (neighbours)", "gv-muted", "middle"),
             _side_title(22, 258, "share of peers with degree ≥ k"),
             *_curves(curves, across, upright), *_legend(curves, peers)]
@@ -224,7 +225,7 @@ def _histogram(counts: dict[int, int]) -> list[str]:
     upright = Axis(0, max(bars.values(), default=1) * 1.08, 400, 116)
     per = "" if width == 1 else f", {width} degrees a bar"
     return [text(592, 30, "How many have which degree", "gv-text gv-title"),
-            *_upright(upright, linear_ticks(upright.high), 640, 940, "{:g}".format),
+            *draw_upright(upright, linear_ticks(upright.high), 640, 940, "{:g}".format),
             *(_degree_bar(first, width, bars[first], across, upright) for first in sorted(bars)),
             *(text(across(k), 420, f"{k:g}", "gv-muted gv-number", "middle")
               for k in linear_ticks(across.high)),
@@ -262,8 +263,8 @@ def latency_chart(times: list[float], marks: dict[str, float]) -> str:
     if len(ticks) > 12:
         ticks = [tick for tick in ticks if f"{tick:e}".startswith("1")]
     return document(320, f"Histogram of the latency of {len(times)} deliveries", [
-        *_across(across, ticks, 50, 260, duration),
-        *_upright(upright, linear_ticks(upright.high), 90, 930, "{:,g}".format),
+        *draw_across(across, ticks, 50, 260, duration),
+        *draw_upright(upright, linear_ticks(upright.high), 90, 930, "{:,g}".format),
         *_latency_bars(bars, across, upright), *_marks(across, marks),
         text(510, 306, "time from generated to received", "gv-muted", "middle"),
         _side_title(24, 155, "deliveries")])
@@ -308,7 +309,7 @@ def timeline_chart(lanes: list[Lane], length: float) -> str:
     ticks = linear_ticks(across.high, 10) if across.high >= 4 else [
         tick / 10 for tick in linear_ticks(across.high * 10, 10)]
     return document(y + 56, "Timeline of the network", [
-        *_across(across, ticks, 10, y, "{:g}".format), *parts,
+        *draw_across(across, ticks, 10, y, "{:g}".format), *parts,
         text(575, y + 46, "seconds since the first line", "gv-muted", "middle")])
 
 

@@ -6,6 +6,7 @@ other charts are in charts.py, the places of circles in layout.py, the page in r
 same files give the same bytes.
 """
 
+import html
 import math
 import pathlib
 from collections import Counter
@@ -39,18 +40,23 @@ class DrawnPeer(NamedTuple):
     capacity: int
     up: bool  # at the moment that is drawn
     died: bool
+    malice: str | None = None  # its kind, if it attacks
+    kicked: bool = False
 
     @property
     def style(self) -> str:
         """The classes of its circle."""
         if self.up:
-            return "gv-warm gv-halo" if self.died else "gv-main gv-halo"
+            colour = "gv-bad" if self.malice else "gv-warm" if self.died else "gv-main"
+            return f"{colour} {'gv-kicked' if self.kicked else 'gv-halo'}"
         return "gv-hollow gv-died" if self.died else "gv-hollow"
 
     @property
     def title(self) -> str:
         """The text that is shown when the mouse points at the circle."""
         return (f"{self.address}: degree {self.degree}, capacity {self.capacity}"
+                + (f", attacker ({html.escape(self.malice)})" if self.malice else "")
+                + (", kicked" if self.kicked else "")
                 + ("" if self.up else ", not up at that moment") + (", died" if self.died else ""))
 
 
@@ -100,10 +106,12 @@ def network_svg(records: Records) -> str:
     snapshot = graph.largest(records)
     newest = records.newest()
     runs = {run.address: run for run in records.peers}
+    kicked = {kick.peer for seed in records.seeds for kick in seed.kicks}
     addresses = sorted(runs, key=parse_address)
     peers = [DrawnPeer(address, snapshot.degrees.get(address, 0),
                        graph.capacity_of(runs[address]).of(parse_address(address)),
-                       address in snapshot.degrees, runs[address].is_dead(newest))
+                       address in snapshot.degrees, runs[address].is_dead(newest),
+                       runs[address].malice, address in kicked)
              for address in addresses]
     index = {address: at for at, address in enumerate(addresses)}
     return draw(peers, [(index[one], index[other]) for one, other in snapshot.links])
@@ -185,8 +193,10 @@ def _legend(peers: list[DrawnPeer], links: list[tuple[int, int]]) -> list[str]:
     parts = [text(20, 30, heading, "gv-text gv-title")]
     x = 20.0
     for style, words, shown in (
-            ("gv-main", "up", any(p.up and not p.died for p in peers)),
-            ("gv-warm", "died later", any(p.up and p.died for p in peers)),
+            ("gv-main", "up", any(p.up and not (p.died or p.malice) for p in peers)),
+            ("gv-warm", "died later", any(p.up and p.died and not p.malice for p in peers)),
+            ("gv-bad", "attacker", any(p.up and p.malice for p in peers)),
+            ("gv-hollow gv-kicked", "kicked later", any(p.up and p.kicked for p in peers)),
             ("gv-hollow", "not up at that moment", any(not (p.up or p.died) for p in peers)),
             ("gv-hollow gv-died", "died before", any(p.died and not p.up for p in peers))):
         if shown:

@@ -15,6 +15,7 @@ import zlib
 from typing import NamedTuple
 
 from gossip.pictures import charts
+from gossip.pictures.badness import badness_chart, curves_of
 from gossip.pictures.charts import Lane
 from gossip.proof import check, delivery, graph
 from gossip.proof.evidence import Row, quantile
@@ -35,6 +36,7 @@ _CLAIMS = {
     "degrees": "How many neighbours peers had when most of them were up.",
     "pieces": "The network did not stay apart.",
     "threads": "No thread died of an error.",
+    "malicious": "Who attacked was kicked in time; nobody else was.",
 }
 
 
@@ -54,7 +56,7 @@ def page(records: Records, folder: pathlib.Path, degrees: str, network: str) -> 
     return string.Template(_page_file("page.html")).substitute(
         style=_page_file("page.css"), script=_page_file("page.js"), verdict=_verdict(rows),
         summary=_summary(records), proof=_proof(rows), degrees=degrees, network=network,
-        timeline=charts.timeline_chart(*timeline(records)), latency=_latency(times, late),
+        timeline=charts.timeline_chart(*timeline(records)), badness=_badness(records), latency=_latency(times, late),
         names=_json([[file.name, file.left_out] for file in files]),
         files="\n".join(map(_embedded, range(len(files)), files)))
 
@@ -147,6 +149,16 @@ def _latency(times: list[float], late: int) -> str:
     return f'<div class="chart">{charts.latency_chart(times, marks)}</div>' + note
 
 
+def _badness(records: Records) -> str:
+    """A section with the chart of badness, where seeds tell of it."""
+    curves = curves_of(records)
+    if not curves:
+        return ""
+    chart = badness_chart(curves, timeline(records)[1])
+    return ('<section aria-labelledby="badness-title">\n<h2 id="badness-title">Badness</h2>\n'
+            f'<div class="chart">{chart}</div>\n</section>')
+
+
 def timeline(records: Records) -> tuple[list[Lane], float]:
     """The lanes of the timeline, in seconds since the first line, and its length."""
     runs, seeds, newest = records.peers, records.seeds, records.newest()
@@ -158,6 +170,7 @@ def timeline(records: Records) -> tuple[list[Lane], float]:
         "found dead by a peer": [at for run in runs for at in run.dead.values()],
         "reported to a seed": [at for seed in seeds for at, *_ in seed.reports],
         "removed by a seed": [at for seed in seeds for at, _, _ in seed.removed],
+        "kicked by a seed": [kick.at for seed in seeds for kick in seed.kicks],
         "peers left": [run.left for run in runs if run.left is not None],
     }
     steps = {

@@ -1,13 +1,15 @@
 """The check: proves from the output files alone that a network did what it should.
 
 Every row of the proof is a function from `Proof` to a `Row`. The rows about messages are in
-delivery.py, the rows about deaths in deaths.py, the others here.
+delivery.py, the rows about deaths in deaths.py, the one about attackers in malicious.py, the others
+here.
 """
 
 import itertools
 import pathlib
 
 from gossip.proof import deaths, delivery, graph
+from gossip.proof.malicious import malicious
 from gossip.proof.degrees import PowerLaw
 from gossip.proof.evidence import Proof, Row
 from gossip.proof.records import Records
@@ -19,9 +21,10 @@ SHOWN = 5  # failures of one row that are shown
 def prove(records: Records) -> list[Row]:
     """All rows of the proof."""
     proof = Proof(records)
-    return [delivery.gossips(proof), delivery.broadcast(proof), delivery.once(proof),
+    rows = [delivery.gossips(proof), delivery.broadcast(proof), delivery.once(proof),
             delivery.latency(proof), deaths.liveness(proof), deaths.dead(proof),
-            degrees(proof), pieces(proof), threads(proof)]
+            degrees(proof), pieces(proof), threads(proof), malicious(proof)]
+    return [row for row in rows if row is not None]
 
 
 def degrees(proof: Proof) -> Row:

@@ -11,7 +11,7 @@ from gossip.settings import Settings
 SEED_PROBES = Settings().probe_tries * PROBE_TIME  # seconds that a seed may probe whom it removes
 
 # Reasons for which a neighbour is parted with, and its rounds are not counted any more.
-PARTED = {"left", "full", "given up", "told dead", "silent, but alive"}
+PARTED = {"left", "full", "given up", "told dead", "silent, but alive", "kicked", "unconfirmed"}
 
 
 def liveness(proof: Proof) -> Row:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from gossip.proof.company import Company
 from gossip.proof.denials import Denials
 from gossip.proof.records import Records
-from gossip.proof.runs import PeerRun
+from gossip.proof.runs import KICKED, PeerRun
 
 
 class Row(NamedTuple):
@@ -25,15 +25,20 @@ class Row(NamedTuple):
 
 
 class Proof:
-    """The records, and what several rows need to know of them."""
+    """The records, and what several rows need to know of them. Attackers are held to nothing: but
+    for the row about them, the proof is about all others."""
 
     def __init__(self, records: Records):
-        self.records = records
+        self.attackers = [run for run in records.peers if run.malice is not None]
+        self.records = records = records.honest()
         self.peers = records.peers
         self.seeds = records.seeds
         self.newest = records.newest()
         self.company = Company(records)
         self.denials = Denials(records, self.company)
+        # whose files do not tell of all that they have said
+        self._unproven = {run.address for run in self.attackers}
+        self._unproven |= {run.address for run in self.peers if run.ended == KICKED}
         self.origin = {message: run for run in self.peers for message in run.generated}
         self.lives = collections.Counter(run.address for run in self.peers)
         self.told = collections.defaultdict(list)  # (seed, dead peer) -> when the seed told a peer
@@ -41,6 +46,10 @@ class Proof:
             for at, seed, dead in run.told:
                 self.told[seed, dead].append(at)
         self.times = sorted(run.generated[m] for m, run in self.origin.items())
+
+    def is_unproven(self, message: str) -> bool:
+        """Whether an attacker has said a message, or a peer that was kicked, maybe later."""
+        return message.rsplit(":", 2)[0] in self._unproven
 
     def is_dead(self, run: PeerRun) -> bool:
         return run.is_dead(self.newest)

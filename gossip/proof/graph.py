@@ -11,7 +11,7 @@ from typing import NamedTuple
 from gossip.capacity import Capacity, parse_capacity
 from gossip.proof.pieces import Pieces
 from gossip.proof.records import Records
-from gossip.proof.runs import PeerRun
+from gossip.proof.runs import KICKED, PeerRun
 
 CLOSING = 5.0  # seconds: peers that all end within this time were stopped together
 
@@ -71,7 +71,7 @@ def end_of(records: Records) -> float:
     if any(not run.has_ended(newest) for run in records.peers):
         return newest
     return min((run.last for run in records.peers
-                if run.ended is not None and run.last >= newest - CLOSING), default=newest)
+                if run.ended not in (None, KICKED) and run.last >= newest - CLOSING), default=newest)
 
 
 def history(records: Records) -> list[tuple[float, int]]:

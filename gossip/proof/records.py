@@ -69,6 +69,19 @@ def parse_stamp(text: str) -> float | None:
     return second + int(text[20:]) / 1e6
 
 
+class Runs:
+    """Runs of peers and of seeds, up to a moment."""
+
+    def __init__(self, peers: list[PeerRun], seeds: list[SeedRun], newest: float):
+        self.peers = peers
+        self.seeds = seeds
+        self._newest = newest
+
+    def newest(self) -> float:
+        """The time of the newest line."""
+        return self._newest
+
+
 class Records:
     """All runs of all nodes whose output files are in a folder. That is a `pathlib.Path`, or
     anything else with `glob(pattern)`, whose files have an order, `name`, `is_file()` and
@@ -104,3 +117,7 @@ class Records:
     def newest(self) -> float:
         """The time of the newest line of the folder."""
         return max((run.last for run in self.peers + self.seeds), default=0.0)
+
+    def honest(self) -> Runs:
+        """The same without the attackers of an experiment, who have said what they are."""
+        return Runs([run for run in self.peers if run.malice is None], self.seeds, self.newest())

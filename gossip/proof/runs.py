@@ -1,6 +1,7 @@
 """The runs: one life of a peer, and one life of a seed, as its output file tells it.
 
-A run takes one event after the other. Only events that the proof needs are looked at closely.
+A run takes one event after the other. Only events that the proof needs are looked at closely. The
+run of a peer that is kicked ends with that: what it does while it is shut out proves nothing.
 """
 
 import math
@@ -19,8 +20,15 @@ NOT_REACHED = "registration refused: no Liveness Reply"  # by a seed that could 
 ASLEEP = 0.5  # seconds by which a duty has to be late to tell that its peer was frozen
 
 _ADDRESS = r"((?:[0-9.]+|\[[^\]]*\]):[0-9]+)"
+_RUN = re.compile(rf"{_ADDRESS}:[0-9]+")
 _DEAD = re.compile(rf"Dead Node:{_ADDRESS}:[0-9.]+:{_ADDRESS}")
 _BY_SEED = re.compile(rf"{_ADDRESS}:(.*)", re.DOTALL)
+_BADNESS = r"([01]\.[0-9]{3})"
+_KICKED = re.compile(rf"{_ADDRESS}:{_BADNESS}")
+_REMOVED = re.compile(rf"{_ADDRESS}:([^:]*)(?::{_BADNESS})?")
+_JUDGED = re.compile(rf"((?:[0-9.]+|\[[^\]]*\])#[0-9]+)={_BADNESS}")
+_LOAD = re.compile(r"([0-9]{1,10}):([0-9.]{1,20})/([0-9.]{1,20}):([0-9]{1,10}):([0-9.]{1,20})")
+QUIT, KICKED = "quit", "kicked"  # ends of runs that are no deaths
 
 
 class Delivery(NamedTuple):
@@ -55,6 +63,26 @@ class Reply(NamedTuple):
     took: float
 
 
+class Kick(NamedTuple):
+    """A seed has removed a peer as malicious."""
+
+    at: float
+    peer: str
+    badness: float
+
+
+class Load(NamedTuple):
+    """What a seed says once a period of the rows of reports: how many it holds, how many the seeds
+    hold at most and on average, how many moved, and how many hops rows took."""
+
+    at: float
+    rows: int
+    largest: float
+    mean: float
+    moved: int
+    hops: float
+
+
 class PeerRun:
     """One life of a peer, as its output file tells it. Times are Unix seconds."""
 
@@ -62,7 +90,8 @@ class PeerRun:
         self.address = address
         self.settings: dict[str, str] = {}
         self.first = self.last = at
-        self.ended: str | None = None  # the reason in its `stopped:` line, like quit
+        self.ended: str | None = None  # the reason in its `stopped:` line, like quit; or kicked
+        self.malice: str | None = None  # of an attacker: its kind
         self.superseded = False  # the peer was started again
         self.left: float | None = None  # when it began to leave
         self.asleep = 0.0  # seconds in which it was frozen, or silent, by gaps in its file
@@ -109,7 +138,7 @@ class PeerRun:
         """Whether the peer died: the run did not end with `stopped:quit`, and either the peer was
         started again, or the file was silent for long when the newest line was written."""
         silence = CHAT_SILENCE if self.chat else 2 * self.setting("liveness-interval")
-        return self.ended != "quit" and (self.superseded or self.last < newest - silence)
+        return self.ended not in (QUIT, KICKED) and (self.superseded or self.last < newest - silence)
 
     def has_ended(self, newest: float) -> bool:
         return self.ended is not None or self.is_dead(newest)
@@ -151,6 +180,8 @@ class PeerRun:
 
     def take(self, at: float, event: str, rest: str) -> None:
         """Take one event of this run's file."""
+        if self.ended == KICKED:
+            return
         if at - self.last > ASLEEP and self.left is None:  # a leaver has nothing to write
             self._look_at_gap(at)
         self.last = at
@@ -268,7 +299,17 @@ class PeerRun:
             self.told.append((at, match[1], dead[1]))
 
     def _unconfirmed(self, at, rest):
-        self.denied.add(rest)
+        """A run that nobody confirmed, IP:PORT:START. IP:PORT is a neighbour that never names this
+        peer in its reports: the link to it ends, and tells that."""
+        if _RUN.fullmatch(rest):
+            self.denied.add(rest)
+
+    def _misbehaving(self, at, rest):
+        self.malice = rest.partition(":")[0]
+
+    def _kicked(self, at, rest):
+        if _KICKED.fullmatch(rest):
+            self.ended = KICKED
 
     def _stopped(self, at, rest):
         self.ended = rest
@@ -286,7 +327,7 @@ class PeerRun:
         "connected": _connected, "disconnected": _disconnected, "degree": _degree,
         "liveness request": _request, "liveness reply": _reply, "liveness missed": _missed,
         "unconfirmed": _unconfirmed, "leaving": _leaving, "dead": _found_dead, "told": _told,
-        "stopped": _stopped, "failed": _failed,
+        "misbehaving": _misbehaving, "kicked": _kicked, "stopped": _stopped, "failed": _failed,
     }
 
 
@@ -301,6 +342,9 @@ class SeedRun:
         self.times = [at]  # when it wrote a line
         self.registered: list[tuple[float, str]] = []  # when, whom
         self.removed: list[tuple[float, str, str]] = []  # when, whom, why
+        self.kicks: list[Kick] = []
+        self.judged: list[tuple[float, dict[str, float]]] = []  # when, badness of whom it judges
+        self.loads: list[Load] = []
         self.reports: list[tuple[float, str, str]] = []  # when, whose death, reported by whom
         self.failures: list[str] = []
 
@@ -311,11 +355,25 @@ class SeedRun:
         if event == "registered":
             self.registered.append((at, rest))
         elif event == "removed":
-            peer, _, reason = rest.rpartition(":")
-            self.removed.append((at, peer, reason))
+            self._removed(at, rest)
+        elif event == "judged":
+            self.judged.append((at, {peer.replace("#", ":"): float(badness)
+                                     for peer, badness in _JUDGED.findall(rest)}))
+        elif event == "load" and _LOAD.fullmatch(rest):
+            rows, largest, mean, moved, hops = _LOAD.fullmatch(rest).groups()
+            self.loads.append(Load(at, int(rows), float(largest), float(mean), int(moved),
+                                   float(hops)))
         elif event == "dead report" and _DEAD.match(rest):
             self.reports.append((at, *_DEAD.match(rest).groups()))
         elif event == "stopped":
             self.stopped = True
         elif event == "failed":
             self.failures.append(rest)
+
+    def _removed(self, at: float, rest: str) -> None:
+        match = _REMOVED.fullmatch(rest)
+        if match:
+            peer, reason, badness = match.groups()
+            self.removed.append((at, peer, reason))
+            if badness is not None:
+                self.kicks.append(Kick(at, peer, float(badness)))

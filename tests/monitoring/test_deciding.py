@@ -119,9 +119,10 @@ class Seat:
     def hear_kick(self, address, badness=0.75, seconds=BAN):
         self.deciding.on_kick(Link(SEED), wire.Kick(address, badness, seconds))
 
-    def events(self):
+    def events(self, judged=False):
+        """What was written since this was last asked; what is judged in each turn, or all else."""
         events, self.node.output.events = self.node.output.events, []
-        return events
+        return [event for event in events if event.startswith("judged:") is judged]
 
 
 @pytest.fixture
@@ -235,6 +236,11 @@ def test_nobody_is_kicked_who_is_not_guilty(seat):
     link = seat.node.register(S)
     convict(seat, corrupt=2)
     assert seat.events() == [] and link.sent == b"" and seat.keeping.take("kick") == []
+
+
+def test_what_was_judged_is_written_down_guilty_or_not(seat):
+    convict(seat, corrupt=2)
+    assert set(seat.events(judged=True)) == {f"judged:{S.listed}=0.091"}
 
 
 def test_a_malicious_peer_that_is_registered_elsewhere_is_written_down_too(seat):

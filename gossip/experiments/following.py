@@ -1,0 +1,88 @@
+"""Following: starts a network of processes, waits for what has to happen, and prints the proof.
+
+A network of honest peers ends when all is delivered, and the dead are reported. One that is
+watched for malicious peers ends so many periods after all are linked, whatever happened: the
+proof tells who was found out.
+"""
+
+import random
+import time
+
+from gossip.addresses import Address
+from gossip.experiments.malice import Malice
+from gossip.experiments.network import Network, clear_outputs
+from gossip.experiments.progress import Progress
+from gossip.programs.seed_program import local_seeds
+from gossip.proof import check, delivery
+from gossip.proof.records import Records
+from gossip.settings import Settings
+from gossip.terminal.command_line import FAILED, load_seeds, show
+from gossip.terminal.signals import End
+
+# Seconds without any progress after which a network is given up:
+START_LIMIT = 60.0  # until all peers run and are linked
+SPREAD_LIMIT = 60.0  # beyond a generator's interval, until all is delivered
+BURY_LIMIT = 60.0  # beyond the liveness misses, until the dead are reported
+LINGER = delivery.ON_ITS_WAY + 0.2  # seconds without gossip before a kill or the end, after which
+# the check excuses no missing message as one that was on its way
+WATCHED = 24  # periods of a network that is watched, from when all are linked
+IMPLIED = {  # by --malicious, where the command line does not name it
+    "monitor": True, "report_interval": 1.0, "gossip_interval": 2.0, "gossip_count": 1_000_000_000}
+
+
+def run_network(args, peers: list[Address], settings: Settings, processes: int | None,
+                once: bool, kill: int, malice: Malice | None = None) -> int:
+    """Start a network, follow it, kill `kill` peers; with `once` end it and print the proof. With
+    `malice`, which may be empty, it is watched for malicious peers."""
+    seeds = load_seeds(args.config)
+    local = local_seeds(seeds)
+    roles = {} if malice is None else malice.deal(peers, random.Random())
+    end = End()
+    with Network(seeds, local, peers, settings, args.config, args.outputs, roles) as network:
+        try:
+            plan = network.plan(processes)
+            clear_outputs(args.outputs)
+            network.start(plan)
+            records = Records(args.outputs)
+            progress = Progress(records, len(peers), settings, end, args.quiet)
+            if malice is None:
+                in_time = _follow(network, progress, settings, kill, end)
+            else:
+                in_time = _watch(network, progress, settings)
+            while not once:  # until Ctrl-C; deaths meanwhile are part of the experiment
+                progress.settle(lambda: False, float("inf"), network)
+        except KeyboardInterrupt:
+            if once:
+                raise
+            return 0
+        progress.finish()
+    if not in_time:
+        show("not everything happened as it should, or in time:")
+    holds, text = check.check_records(records.refresh())
+    show(text)
+    return 0 if holds and in_time else FAILED
+
+
+def _follow(network: Network, progress: Progress, settings: Settings, kill: int,
+            end: End) -> bool:
+    """Wait for the deliveries, kill peers, wait until the deaths are reported; False when it
+    takes too long."""
+    patience = settings.gossip_interval + SPREAD_LIMIT
+    if not (progress.settle(progress.linked, START_LIMIT, network)
+            and progress.settle(progress.delivered, patience, network)):
+        return False
+    end.pause(LINGER + (settings.liveness_interval if kill else 0))
+    living = [peer for peer in network.peers if str(peer) not in progress.killed]
+    victims = random.sample(living, min(kill, len(living)))
+    network.kill(victims)
+    progress.killed.update(map(str, victims))
+    rounds = (settings.liveness_misses + 2) * settings.liveness_interval
+    return progress.settle(progress.buried, rounds + BURY_LIMIT, network)
+
+
+def _watch(network: Network, progress: Progress, settings: Settings) -> bool:
+    """Let WATCHED periods go by after all are linked; False when that takes too long."""
+    if not progress.settle(progress.linked, START_LIMIT, network):
+        return False
+    end = time.monotonic() + WATCHED * settings.report_interval
+    return progress.settle(lambda: time.monotonic() >= end, float("inf"), network)

@@ -1,0 +1,174 @@
+"""The row about malicious peers: who was kicked, who should have been, how soon, and what it cost.
+
+An attacker says in its own file what it is; seeds and honest peers cannot read that. A period is a
+`report-interval`. An attacker's time begins with the first gossip that it could have forwarded.
+
+What has to be reached: so many of the attackers are kicked in time, and of the honest peers none,
+or one in a hundred where nearly a third of all peers attack. Where peers may have few links, fewer
+attackers have to be found, and later. One that reports nothing is not kicked: but no honest peer
+keeps it as a neighbour.
+"""
+
+from typing import NamedTuple
+
+from gossip.addresses import parse_address
+from gossip.proof import graph
+from gossip.proof.evidence import Proof, Row, quantile
+from gossip.proof.runs import Kick, PeerRun
+
+KICKED_SHARE, KICKED_FEW_LINKS = 0.95, 0.9  # of attackers, at least
+FEW_LINKS = 4  # at most so many are few, for most peers
+MANY, HONEST_SHARE = 0.29, 0.01  # attackers among all peers; honest peers kicked then, at most
+IN_TIME = 14  # periods until a kick, at most;
+WITHOUT_SEED = 6  # so many more if a seed began or ended meanwhile
+SHUNNED = 12  # periods for which a silent attacker may keep an honest neighbour
+SILENT = "mute"  # the kind that reports nothing
+
+
+def malicious(proof: Proof) -> Row | None:
+    """Every attacker was kicked, and nobody else; None where nobody monitors."""
+    if not any(run.settings.get("monitor") == "yes" for run in [*proof.peers, *proof.attackers]):
+        return None
+    found = _Found(proof)
+    tally = found.tally()
+    failures = [*found.missed(), *found.falsely_kicked(), *found.not_shunned()]
+    return Row("malicious", tally.holds(), "; ".join(filter(None, [
+        str(tally), found.periods(), _costs(proof), _deliveries(proof)])), failures)
+
+
+class Tally(NamedTuple):
+    """Attackers and kicks as numbers, which those of other networks can be added to."""
+
+    attackers: int
+    kicked: int  # of them
+    missed: int
+    late: int  # those that were kicked too late
+    honest: int
+    falsely: int  # honest peers that were kicked
+    kept: int  # silent attackers that an honest peer keeps
+    lacking: int  # attackers that were not found as they had to be;
+    may_lack: float  # so many may
+    may_fall: float  # honest peers that may be kicked
+
+    @classmethod
+    def of(cls, proof: Proof) -> "Tally":
+        """The tally of one network."""
+        return _Found(proof).tally()
+
+    def plus(self, other: "Tally") -> "Tally":
+        """The tally of both."""
+        return Tally(*map(sum, zip(self, other)))
+
+    def holds(self) -> bool:
+        """Whether all was reached that has to be."""
+        return (self.lacking <= self.may_lack and self.falsely <= self.may_fall and not self.kept)
+
+    def __str__(self) -> str:
+        return (f"kicked {self.kicked} of {self.attackers} attackers, missed {self.missed}, late "
+                f"{self.late}, and falsely {self.falsely} of {self.honest} honest peers")
+
+
+class _Found:
+    """The attackers of a proof, and the kicks."""
+
+    def __init__(self, proof: Proof):
+        self._proof = proof
+        self._end = graph.end_of(proof.records)
+        self._kicks: dict[str, Kick] = {}  # peer -> the first kick
+        for kick in sorted(kick for seed in proof.seeds for kick in seed.kicks):
+            self._kicks.setdefault(kick.peer, kick)
+        self._attackers = {run.address: run for run in proof.attackers}  # the last run of each
+        self._took = {}  # attacker that was kicked -> periods until then
+        self._late, self._missed = {}, {}  # attackers -> periods until the kick, or the end
+        for address, run in self._attackers.items():
+            self._look_at(address, run)
+
+    def _look_at(self, address: str, run: PeerRun) -> None:
+        kick = self._kicks.get(address)
+        end = min(self._end, graph.up_until(run, self._proof.newest)) - run.asleep
+        took = self._periods(run, end if kick is None else kick.at)
+        if kick is not None:
+            self._took[address] = took
+        if run.malice != SILENT and took > self._limit(run):
+            (self._missed if kick is None else self._late)[address] = took
+
+    def _periods(self, run: PeerRun, until: float) -> float:
+        """Periods from the first gossip that an attacker could have forwarded."""
+        linked = until if run.first_linked is None else run.first_linked
+        said = next((at for at in self._proof.times if at >= linked), until)
+        return (until - said) / run.setting("report-interval")
+
+    def _limit(self, run: PeerRun) -> float:
+        """Periods after which an attacker is kicked too late."""
+        lately = self._end - 2 * run.setting("report-interval")
+        unrest = any(seed.first > run.first or not seed.stopped and seed.last < lately
+                     for seed in self._proof.seeds)
+        return IN_TIME + WITHOUT_SEED * unrest
+
+    def tally(self) -> "Tally":
+        """The same as numbers."""
+        honest = sorted({parse_address(run.address) for run in self._proof.peers})
+        links = sorted(graph.capacity_of(run).of(parse_address(run.address))
+                       for run in self._proof.peers) or [0]
+        few = links[len(links) // 2] <= FEW_LINKS
+        many = len(self._attackers) >= MANY * (len(honest) + len(self._attackers))
+        to_find = sum(run.malice != SILENT for run in self._attackers.values())
+        return Tally(len(self._attackers), len(self._took), len(self._missed), len(self._late),
+                     len(honest), len(self._false()), len(self._kept()),
+                     len(self._missed) + (0 if few else len(self._late)),
+                     to_find * (1 - (KICKED_FEW_LINKS if few else KICKED_SHARE)),
+                     len(honest) * (HONEST_SHARE if many else 0))
+
+    def _false(self) -> list[Kick]:
+        return [kick for peer, kick in self._kicks.items() if peer not in self._attackers]
+
+    def missed(self) -> list[str]:
+        """Attackers that were kicked too late, or not at all."""
+        return [f"{address} ({self._attackers[address].malice}) was "
+                + (f"kicked only after {took:.0f} periods" if address in self._late
+                   else f"not kicked in {took:.0f} periods")
+                for address, took in [*self._missed.items(), *self._late.items()]]
+
+    def falsely_kicked(self) -> list[str]:
+        """Honest peers that were kicked."""
+        return [f"{kick.peer} was kicked with a badness of {kick.badness:.3f}, and is honest"
+                for kick in self._false()]
+
+    def not_shunned(self) -> list[str]:
+        """Silent attackers that honest peers keep."""
+        return [f"{one} has kept {other} ({SILENT}), which names no neighbour"
+                for one, other in self._kept()]
+
+    def _kept(self) -> list[tuple[str, str]]:
+        """(honest peer, silent attacker): neighbours for too long when the network ended."""
+        kept = []
+        for run in self._proof.peers:
+            for address, attacker in self._attackers.items():
+                too_long = self._end - SHUNNED * run.setting("report-interval")
+                if (attacker.malice == SILENT and run.last >= self._end and run.links.get(address)
+                        and run.links[address][-1].begin < too_long
+                        and run.links[address][-1].end > self._end):
+                    kept.append((run.address, address))
+        return kept
+
+    def periods(self) -> str:
+        """How long kicks took."""
+        took = list(self._took.values())
+        return took and (f"after {quantile(took, 0.5):.1f} periods (median), "
+                         f"{max(took):.1f} (max)")
+
+
+def _costs(proof: Proof) -> str:
+    """The work of the seeds: hops of rows, how even their loads are, and rows that moved."""
+    loads = [load for seed in proof.seeds for load in seed.loads]
+    if not loads:
+        return ""
+    last, hops = max(loads), [load.hops for load in loads if load.rows]
+    return (f"{sum(hops) / max(1, len(hops)):.1f} hops, load of seeds "
+            f"{last.largest / (last.mean or 1):.2f} times the mean at most, "
+            f"{sum(load.moved for load in loads)} rows moved")
+
+
+def _deliveries(proof: Proof) -> str:
+    honest = sum(message in proof.origin for run in proof.peers for message in run.received)
+    return f"{honest} deliveries among honest peers"

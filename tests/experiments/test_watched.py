@@ -1,0 +1,102 @@
+"""Networks that are watched for malicious peers, in virtual time: drawn by number, played, judged.
+And the flags that ask for them, live and in virtual time."""
+
+import random
+
+import pytest
+
+import runner
+from gossip.experiments.accidents import parse_schedule
+from gossip.experiments.malice import parse_malice
+from gossip.experiments.network import Network, Plan
+from gossip.experiments.watched import PEERS, SEEDS, WATCHED, draw_watched
+from gossip.settings import Settings
+from tests.tools.ports import free_addresses
+from tests.tools.programs import run, write_config
+
+NONE = parse_malice("none")
+
+
+def test_a_number_stands_for_one_schedule_that_is_what_its_text_says():
+    malice = parse_malice("drop:4,collude:2:0.5")
+    for number in range(30):
+        schedule = draw_watched(number, malice)
+        assert schedule == draw_watched(number, malice)
+        assert parse_schedule(str(schedule)) == schedule
+        assert schedule.conditions.malice() == malice
+    assert draw_watched(1, malice) != draw_watched(2, malice)
+    assert "malicious=none" in str(draw_watched(1, NONE))
+
+
+def test_half_of_the_schedules_bring_all_that_may_befall_such_a_network():
+    schedules = [draw_watched(number, NONE) for number in range(100)]
+    for schedule in schedules:
+        started = {accident.who for accident in schedule.accidents if accident.kind == "start"}
+        assert len(started) == PEERS + SEEDS
+    kinds = {accident.kind for schedule in schedules for accident in schedule.accidents}
+    assert kinds == {"start", "kill", "freeze"}
+    assert any(accident.who[0] in schedule.seeds() and accident.kind == "kill"
+               for schedule in schedules for accident in schedule.accidents)
+    assert any(accident.kind == "start" and accident.at > WATCHED / 3
+               for schedule in schedules for accident in schedule.accidents)
+    assert {schedule.conditions.churn for schedule in schedules} == {0, 5}
+    quiet = [schedule for schedule in schedules if not schedule.conditions.churn
+             and all(accident.kind == "start" for accident in schedule.accidents)]
+    assert len(quiet) >= 30
+
+
+def test_its_nodes_monitor_and_sign_and_have_a_filter_where_somebody_says_what_is_forbidden():
+    settings = draw_watched(1, parse_malice("forbidden:1")).conditions.settings()
+    assert settings.monitor and settings.sign and settings.report_interval == 1.0
+    assert "virus" in settings.filter.words
+    assert not draw_watched(1, NONE).conditions.settings().filter.words
+
+
+@pytest.mark.parametrize("flags, complaint", [
+    (["--malicious", "drop:40", "--peers", 40], "leaves nobody honest"),
+    (["--malicious", "drop:1"], "need --peers"), (["--malicious", "rob:1"], "'rob' is none of"),
+    (["--malicious", "drop:1", "--peers", 4, "--kill", 1], "leave --kill out"),
+    (["simulate", "--malicious", "drop"], "is not KIND:COUNT"),
+    (["simulate", "--malicious", "none", "--sign"], "leave --gentle, --sign"),
+    (["simulate", "--malicious", "drop:40"], "leaves nobody honest"),
+    (["simulate", "--capacity", "fixed:3"], "--capacity needs --malicious")])
+def test_what_cannot_be_is_refused_in_one_line(flags, complaint, config):
+    code, out, err = run("runner.py", *flags, *(["--config", config] if "--peers" in flags else []))
+    assert code == 2 and complaint in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("given", [
+    {}, {"report_interval": 3.0, "gossip_interval": 5.0}, {"gossip_count": 7}])
+def test_what_the_flag_implies_may_be_given_otherwise(given, monkeypatch, config):
+    asked = []
+    monkeypatch.setattr(runner, "run_network", lambda *arguments: asked.append(arguments) or 0)
+    flags = [word for name, value in given.items()
+             for word in (f"--{name.replace('_', '-')}", str(value))]
+    runner.start_command(["--config", str(config), "--peers", "5", "--malicious", "drop:1", *flags])
+    _, _, settings, *_, malice = asked[0]
+    assert settings.monitor and settings.sign and malice == parse_malice("drop:1")
+    for name, value in {"report_interval": 1.0, "gossip_interval": 2.0, **given}.items():
+        assert getattr(settings, name) == value
+    assert settings.gossip_count == given.get("gossip_count", 1_000_000_000)
+
+
+class Noted:
+    """Stands for a process: notes what it was started with."""
+
+    def __init__(self, *arguments):
+        self.arguments = arguments
+
+    def wait_ready(self):
+        pass
+
+
+def test_attackers_live_in_workers_and_know_their_kind(tmp_path, monkeypatch):
+    peers, seeds = free_addresses(6), free_addresses(1)
+    roles = parse_malice("collude:2,drop:1").deal(peers, random.Random(1))
+    monkeypatch.setattr("gossip.experiments.network.WorkerProcess", Noted)
+    monkeypatch.setattr("gossip.experiments.network.PeerProcess", Noted)
+    config = write_config(tmp_path, seeds)
+    net = Network(seeds, seeds, peers, Settings(monitor=True), config, tmp_path, roles)
+    net._start(Plan([seeds], None), None)
+    in_workers = {host.arguments[1][0] for host in net.hosts if host.arguments[0] == "peer"}
+    assert in_workers == set(roles) and len(net.hosts) == 6
