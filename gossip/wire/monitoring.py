@@ -313,11 +313,8 @@ def _bounded(field: bytes) -> int:
 
 def _rows(make):
     def read(match):
-        reporter, entries = address_in(match[3]), _entries(match[6])
-        if any(entry.peer == reporter for entry in entries):
-            raise WireError("a peer that reports about itself")
-        return make(float(match[1]), match[2].decode(), reporter, _bounded(match[4]),
-                    _bounded(match[5]), entries)
+        return make(float(match[1]), match[2].decode(), address_in(match[3]), _bounded(match[4]),
+                    _bounded(match[5]), _entries(match[6]))
     return read
 
 
