@@ -55,7 +55,8 @@ def test_what_the_subject_says_counts_from_eight_periods_on(k, age, counts):
 @pytest.mark.parametrize("counts, rate", [
     ({}, 0.0), ({"corrupt": 20}, 0.5), ({"forbidden": 20}, 0.5),
     ({"corrupt": 10, "forbidden": 10}, 0.5), ({"missing": 5}, 0.25),
-    ({"missing": 10, "corrupt": 10}, 1.0), ({"missing": 4, "corrupt": 4}, 0.4), ({"missing": 20, "corrupt": 20}, 1.0),
+    ({"missing": 10, "corrupt": 10}, 1.0), ({"missing": 4, "corrupt": 4}, 0.4),
+    ({"missing": 20, "corrupt": 20}, 1.0),
     ({"expected": 0, "corrupt": 20}, 1.0)])
 def test_a_rate_is_the_share_of_bad_copies_and_of_missing_messages(counts, rate):
     assert rates(mutual(A, **counts)) == {A: rate}
