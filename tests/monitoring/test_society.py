@@ -56,7 +56,7 @@ def test_who_reports_nothing_loses_each_honest_neighbour_within_twelve_periods()
 
 
 def test_with_three_links_most_liars_are_kicked_and_nobody_else_is():
-    runs = played(range(4), kinds=mixed(4), capacity=fixed(3), breaks=0.0, messages=20)
+    runs = played(range(4), kinds=mixed(4), capacity=fixed(3), breaks=0.0)
     assert share_kicked(runs) >= 0.9 and share_falsely_kicked(runs) == 0.0
 
 
@@ -89,7 +89,7 @@ def test_without_liars_nobody_is_bad(capacity, breaks):
     ids=lambda kinds: "-".join(sorted(set(kinds))))
 def test_with_three_links_nine_of_ten_liars_are_kicked(kinds):
     """Whoever slanders is left out: it has to slander three to be convicted."""
-    runs = played(range(20), kinds=kinds, capacity=fixed(3), breaks=0.0, messages=20)
+    runs = played(range(20), kinds=kinds, capacity=fixed(3), breaks=0.0)
     assert share_kicked(runs) >= 0.9
     assert share_falsely_kicked(runs) <= 0.005
 
