@@ -58,7 +58,7 @@ class View(NamedTuple):
     """What one peer makes of another."""
 
     rate: float
-    unexcused: float  # the same if nothing is excused
+    unexcused: float  # the same if nothing is excused; it may be above 1
     broken: float  # the share of copies that were corrupt or forbidden
 
 
@@ -164,8 +164,7 @@ def _view(said: Said, first: int, excused: float) -> View:
     expected = max(1, said.expected)
     broken = said.broken / max(1, said.expected - said.missing + said.broken)  # of all its copies
     omitted = said.missing - excused * min(said.missing, first)
-    return View(min(1.0, broken + omitted / expected), min(1.0, broken + said.missing / expected),
-                broken)
+    return View(min(1.0, broken + omitted / expected), broken + said.missing / expected, broken)
 
 
 def _is_unconfirmed(by, about, now: float, period: float) -> bool:

@@ -48,9 +48,9 @@ def test_without_liars_nobody_is_bad_however_often_links_break(capacity):
 
 def test_who_reports_nothing_loses_each_honest_neighbour_within_twelve_periods():
     run, = played([1], 24, kinds=["mute"] * 4, capacity=fixed(6), breaks=0.0)
-    since = [since for mute in run.kinds for one, since in run.links[mute].items()
-             if one not in run.kinds]
-    assert all(run.period - since < 12 for since in since)
+    linked_since = [since for mute in run.kinds for one, since in run.links[mute].items()
+                    if one not in run.kinds]
+    assert all(run.period - since < 12 for since in linked_since)
     assert run.kicked == {} and {one for pair in run.apart for one in pair} & set(run.kinds)
     assert all(set(pair) & set(run.kinds) for pair in run.apart)
 
