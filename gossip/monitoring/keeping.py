@@ -322,9 +322,9 @@ class Keeping:
                 for row in table.of(subject)}
         return list(rows.values())
 
-    def rejections(self, accuser: Address) -> list[tuple[float, Address, Address]]:
-        """The deaths that a peer has reported in vain: (when, accused, seed)."""
-        return [(row.at, row.accused, row.seed) for row in self._held.rejections(accuser)]
+    def rejections(self, accuser: Address) -> list[Rejection]:
+        """The deaths that a peer has reported in vain."""
+        return self._held.rejections(accuser)
 
     def forget(self, peer: Address) -> None:
         """Drop all rows about a peer and by it."""
