@@ -57,8 +57,8 @@ class Seed(Node):
         REGISTERED: {*SAID_TO_SEEDS, "report"},
         seed_links.ASKED: {"seed_checked"},
         seed_links.LISTENER: {"seed_checked"},
-        seed_links.SPEAKER: {"tree", "load", "rows", "part", "rejected_death",
-                             "verdicts", "kick"},
+        seed_links.SPEAKER: {"tree", "load", "rows", "part", "rejected_death", "verdicts",
+                             "kick"},
     }
     ANSWERED_BY = {
         "proof": "vouching", "runs": "vouching",
@@ -109,6 +109,8 @@ class Seed(Node):
             link.send(wire.REGISTERED)
         elif link.role == REGISTERED and link.peer != address:
             self._refuse(link, address, f"this connection is {link.peer}'s")
+        elif (refusal := self.deciding.refusal(address, self.now())) is not None:
+            self._refuse(link, address, refusal)
         else:
             self._verify(link, address)
 
@@ -156,9 +158,6 @@ class Seed(Node):
 
     def _fault_of(self, link: Link, address: Address, alive: bool | None) -> str | None:
         """Why an address that was probed is not registered on this link; None: it is."""
-        refusal = self.deciding.refusal(address, self.now())
-        if refusal is not None:
-            return refusal
         if alive:
             row = self.registry.row(address)
             return self.vouching.fault_of(link, address, None if row is None else row.link)
@@ -337,7 +336,7 @@ class Seed(Node):
     # Monitoring.
 
     def monitor(self, now: float) -> float:
-        """A turn: keep rows and the tree in order, then judge by them."""
+        """A turn: keep rows and the tree in order, then judge."""
         self.keeping.turn(now)
         self.deciding.turn(now)
         return now + self.settings.report_interval

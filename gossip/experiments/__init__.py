@@ -3,6 +3,7 @@
 network    seeds and peers in processes        worker    such a process: hosts many nodes
 following  from its start to its proof         progress  follows a network by its files
 malice     who attacks it, and how             bench     how fast, how large
+tree       the tree of running seeds, as text
 voidphone_processes, voidphone_experiment, voidphone_bench     the same of gossip modules
 
 In virtual time:

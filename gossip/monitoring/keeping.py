@@ -29,6 +29,7 @@ from gossip.monitoring.threaded_tree import ThreadedTree, first_key
 
 WINDOW = 12  # periods for which rows are kept
 LIVING = 3  # periods for which a seed counts as living after its last word
+NOTHING = 0, -1  # the first and the last key of a seed that the tree leaves out
 SETTLED = 2  # periods after which a seed is sure of what it sees
 
 
@@ -108,7 +109,7 @@ class Keeping:
     def _wanted(self, rows: list[Row | Rejection], now: float) -> list[Row | Rejection]:
         """The rows that have nothing to do with a peer that is banned."""
         named = dict.fromkeys(peer for row in rows for peer in (row.subject, row.other))
-        banned = {peer for peer in named if self._node.deciding.refusal(peer, now) is not None}
+        banned = {peer for peer in named if self._node.deciding.is_banned(peer, now)}
         return [row for row in rows if not banned & {row.subject, row.other}] if banned else rows
 
     def on_rows(self, link, message: wire.Rows) -> None:
@@ -146,7 +147,7 @@ class Keeping:
     def _hand_on_foreign(self, now: float, others: tuple = ()) -> None:
         """Hand on the rows that are no longer this seed's own, and others."""
         tree = self.tree
-        moved = self._held.take_out(lambda key: tree.owner(key) == self._own)
+        moved = self._held.take_out(*(tree.interval(self._own) if self._own in tree else NOTHING))
         with self._lock:
             self._moved += len(moved)
         self._hand_on([*moved, *others], now)
@@ -325,6 +326,10 @@ class Keeping:
     def rejections(self, accuser: Address) -> list[Rejection]:
         """The deaths that a peer has reported in vain."""
         return self._held.rejections(accuser)
+
+    def to_all(self, lines: bytes) -> None:
+        """Say something to all other seeds."""
+        self.links.to_all(lines)
 
     def forget(self, peer: Address) -> None:
         """Drop all rows about a peer and by it."""

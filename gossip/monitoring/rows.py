@@ -80,6 +80,7 @@ class Rows:
         self._window = window  # seconds for which a row is kept
         self._lock = threading.Lock()  # guards everything below
         self._held: dict[tuple, Row | Rejection] = {}  # by identity
+        self._keys: dict[tuple, int] = {}  # the keys of these, by identity
         self._of: dict[Address, dict[tuple, Row | Rejection]] = {}  # by subject, then by identity
 
     def file(self, row: Row | Rejection, now: float) -> bool:
@@ -94,6 +95,7 @@ class Rows:
             elif isinstance(row, Row) or row.at < held.at + AGAIN:
                 return False
             self._held[identity] = row
+            self._keys[identity] = row.key
             self._of.setdefault(row.subject, {})[identity] = row
             return True
 
@@ -126,13 +128,17 @@ class Rows:
 
     def quantiles(self) -> list[int]:
         """Keys that cut the rows into shares of the same size; none when there are no rows."""
-        keys = sorted(row.key for row in self.all())
+        with self._lock:
+            keys = sorted(self._keys.values())
         shares = wire.QUANTILES + 1
         return [keys[len(keys) * share // shares] for share in range(1, shares)] if keys else []
 
-    def take_out(self, is_own) -> list[Row | Rejection]:
-        """Take out the rows whose key is not this seed's, by `is_own(key)`, and return them."""
-        return self._take([row for row in self.all() if not is_own(row.key)])
+    def take_out(self, first: int, last: int) -> list[Row | Rejection]:
+        """Take out the rows whose keys are not from `first` to `last`, and return them."""
+        with self._lock:
+            foreign = [self._held[identity] for identity, key in self._keys.items()
+                       if not first <= key <= last]
+        return self._take(foreign)
 
     def forget(self, peer: Address) -> None:
         """Drop what is said about a peer, and what the peer says."""
@@ -142,10 +148,6 @@ class Rows:
         """Drop what is older than the window."""
         self._take([row for row in self.all() if row.at <= now - self._window])
 
-    def clear(self) -> None:
-        """Drop everything."""
-        self._take(self.all())
-
     def _take(self, rows: list[Row | Rejection]) -> list[Row | Rejection]:
         """Take these out, and return those that were there."""
         taken = []
@@ -154,6 +156,7 @@ class Rows:
                 if self._held.pop(row.identity, None) is None:
                     continue
                 taken.append(row)
+                del self._keys[row.identity]
                 of_subject = self._of[row.subject]
                 del of_subject[row.identity]
                 if not of_subject:

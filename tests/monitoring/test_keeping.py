@@ -1,64 +1,250 @@
-"""Seeds that keep what peers report: over loopback."""
+"""Seeds keep what peers report: over loopback, and in virtual time."""
+
+import random
 
 import pytest
 
+from gossip import wire
 from gossip.addresses import address_of
-from seed import Seed
-from tests.tools.files import count, wait_event
+from gossip.monitoring.rows import Rejection
+from gossip.monitoring.threaded_tree import ThreadedTree, first_key, key
+from tests.tools.files import count, events, wait_event
+from tests.tools.keepers import PERIOD as VIRTUAL_PERIOD
+from tests.tools.keepers import Keepers
+from tests.tools.monitoring_seeds import (
+    agree, entries, held, monitoring_seeds, registered, subject)
 from tests.tools.waiting import wait_until
 
-PERIOD = 0.25
+
+def owner(seeds, row_key):
+    """The seed that owns a key by the tree of all."""
+    address = seeds[0].keeping.tree.owner(row_key)
+    return next(seed for seed in seeds if seed.address == address)
 
 
-class NoBans:
-    """Stands for what decides: nobody is banned."""
-
-    def refusal(self, address, now):
-        return None
-
-    def said_first(self, seed):
-        return b""
+# Reports.
 
 
-@pytest.fixture(autouse=True)
-def nobody_is_banned(monkeypatch):
-    monkeypatch.setattr(Seed, "deciding", NoBans(), raising=False)
-
-
-def monitoring_seeds(net, number):
-    """Seeds that have found each other: one tree with all of them."""
-    seeds = net.seeds(number, monitor=True, report_interval=PERIOD)
-    wait_until(lambda: agree(seeds), what="one tree with all seeds")
-    return seeds
-
-
-def agree(seeds):
-    trees = {(seed.keeping.tree.version, seed.keeping.tree.starts) for seed in seeds}
-    return len(trees) == 1 and set(seeds[0].keeping.tree.seeds()) == {s.address for s in seeds}
-
-
-def registered(net, seed):
-    """A registered hand-made peer and the connection it is registered over."""
-    fake = net.fake()
-    end = net.dial(seed)
-    end.say(f"register:{fake.address}")
-    assert end.hear() == "registered successfully"
-    return fake, end
-
-
-def entry(number, counts="10,1,2,0,0"):
-    return f"{address_of('127.0.0.2', number).listed}={counts}"
-
-
-def held(seeds):
-    return sum(seed.keeping._held.count() for seed in seeds)
-
-
-def test_seeds_find_each_other_and_hold_the_rows_of_a_report_together(net):
+def test_each_entry_of_a_report_is_two_rows_at_the_owners_of_their_keys(net):
     seeds = monitoring_seeds(net, 3)
     peer, end = registered(net, seeds[0])
-    end.say(f"report:77:1:{' '.join(entry(number) for number in range(1, 101))}")
-    wait_until(lambda: held(seeds) == 200, what="200 rows")
-    assert all(seed.keeping._held.count() for seed in seeds)
+    end.say(f"report:7:1:{entries(range(100))}")
+    wait_until(lambda: held(*seeds) == 200)
+    for number in range(100):
+        other = subject(number)
+        about, = [row for row in owner(seeds, key(other, peer.address)).keeping._held.of(other)]
+        assert about.entry == wire.Entry(other, 10, 1, 2, 0, 0) and about.side == wire.ABOUT
+        by = owner(seeds, key(peer.address, other)).keeping._held.of(peer.address)
+        assert about._replace(side=wire.BY, at=0) in [row._replace(at=0) for row in by]
     assert wait_event(seeds[0], f"report:{peer.address}:1:100")
-    wait_until(lambda: count(seeds[2], "load:"))
+
+
+def test_ten_thousand_reports_in_one_period_are_two_at_most(net):
+    seeds = monitoring_seeds(net, 2)
+    seed = seeds[0]
+    seed.keeping._intake._period = 600.0  # all of them come in one period
+    peer, end = registered(net, seed)
+    for first in range(1, 10_001, 500):
+        end.say(*(f"report:7:{period}:{entries(range(20))}"
+                  for period in range(first, first + 500)))
+    end.say("peer list")
+    assert end.hear_until("peer list:") == "peer list:"
+    assert count(seed, f"report:{peer.address}:") == 2
+    assert seed.status()["reports that do not count"] == 9_998
+    assert held(*seeds) <= 80
+
+
+@pytest.mark.parametrize("report", [
+    "report:7:1:" + entries(range(201)), "report:7:1:" + entries([1, 1]),
+    "report:7:1:" + entries([1], "10,11,0,0,0"), "report:7:1:" + entries([1], "10,0,11,0,0"),
+    "report:7:0:", "report:7:1"])
+def test_a_report_that_cannot_be_true_ends_its_connection(net, report):
+    seed, = monitoring_seeds(net, 1)
+    _, end = registered(net, seed)
+    end.say(report)
+    assert end.hear_end()
+    assert held(seed) == 0
+
+
+def test_who_is_not_registered_cannot_report(net):
+    seed, = monitoring_seeds(net, 1)
+    end = net.dial(seed)
+    end.say(f"report:7:1:{entries([1])}")
+    assert end.hear() is None
+    assert held(seed) == 0
+
+
+def test_a_run_that_the_address_has_not_proved_cannot_report(net):
+    seed, = monitoring_seeds(net, 1)
+    peer, end = registered(net, seed)
+    seed.vouching._proven.probed(peer.address, 8)
+    end.say(f"report:7:1:{entries([1])}", f"report:8:1:{entries([1])}")
+    wait_until(lambda: held(seed) == 2)
+    assert {row.start for row in seed.keeping._held.all()} == {8}
+
+
+def test_reports_of_and_about_a_banned_peer_are_not_kept(net):
+    seeds = monitoring_seeds(net, 2)
+    peer, end = registered(net, seeds[0])
+    end.say(f"report:7:1:{entries(range(10))}")
+    wait_until(lambda: held(*seeds) == 20)
+    kick = wire.Kick(subject(3), 0.9, 600.0)
+    for seed in seeds:
+        seed.deciding.on_kick(None, kick)
+    assert held(*seeds) == 18
+    end.say(f"report:7:2:{entries(range(3, 5))}")
+    wait_until(lambda: held(*seeds) == 20)
+    assert not any(seed.keeping.rows_of(subject(3)) for seed in seeds)
+
+
+# Deaths that were reported in vain.
+
+
+def test_a_death_reported_in_vain_is_known_to_the_seed_that_decides_about_the_accuser(net):
+    seeds = monitoring_seeds(net, 3)
+    accused, _ = registered(net, seeds[0])
+    accuser, end = registered(net, seeds[0])
+    end.say(f"Dead Node:{accused.address}:1.000000:{accuser.address}")
+    decides = owner(seeds, first_key(accuser.address))
+    wait_until(lambda: decides.keeping.rejections(accuser.address))
+    found, = decides.keeping.rejections(accuser.address)
+    assert found._replace(at=0) == Rejection(accuser.address, accused.address,
+                                             seeds[0].address, 0)
+    assert not any(seed.keeping.rejections(accuser.address) for seed in seeds
+                   if seed is not decides)
+
+
+# The tree, and who asks for it.
+
+
+def test_anybody_may_ask_for_the_tree_and_the_loads(net):
+    seeds = monitoring_seeds(net, 2)
+    _, end = registered(net, seeds[0])
+    end.say(f"report:7:1:{entries(range(50))}")
+    wait_until(lambda: held(*seeds) == 100)
+    stranger = net.dial(seeds[1])
+
+    def told():
+        stranger.say("ask tree")
+        tree = wire.parse(stranger.hear().encode())
+        loads = wire.parse(stranger.hear().encode())
+        assert ThreadedTree(*tree).seeds() == seeds[0].keeping.tree.seeds()
+        return sum(rows for _, rows in loads.rows) == 100 and len(loads.rows) == 2
+    wait_until(told)
+
+
+def test_a_tree_with_a_stranger_in_it_is_not_taken(net):
+    seeds = monitoring_seeds(net, 2)
+    stranger = address_of("127.0.0.1", 1)
+    link = next(link for link in seeds[0].links() if link.peer == seeds[1].address)
+    for author, starts in ((stranger, ((0, seeds[0].address),)),
+                           (seeds[0].address, ((0, stranger),))):
+        with pytest.raises(wire.WireError):
+            seeds[0].keeping.on_tree(link, wire.Tree(99, author, starts))
+    assert agree(seeds)
+
+
+def test_the_rows_of_a_seed_that_is_gone_are_held_by_the_others(net):
+    seeds = monitoring_seeds(net, 3)
+    _, end = registered(net, seeds[0])
+    end.say(f"report:7:1:{entries(range(100))}")
+    wait_until(lambda: held(*seeds) == 200)
+    net.end(seeds.pop())
+    wait_until(lambda: agree(seeds) and held(*seeds) == 200)
+
+
+def test_each_seed_writes_down_the_trees_and_its_loads(net):
+    seeds = monitoring_seeds(net, 2)
+    line = wait_event(seeds[0], "tree:")
+    assert wire.parse(line.encode()).kind == "tree"
+    _, end = registered(net, seeds[1])
+    end.say(f"report:7:1:{entries(range(50))}")
+    wait_until(lambda: any(loads(seed)[-1][0] for seed in seeds if loads(seed)))
+    rows, largest, mean, moved, hops = loads(seeds[0])[-1]
+    assert largest >= mean and 0 <= hops <= 1
+
+
+def loads(seed):
+    """(rows, largest, mean, moved, hops) of each `load:` line in a seed's file."""
+    return [tuple(map(float, event[len("load:"):].replace("/", ":").split(":")))
+            for event in events(seed) if event.startswith("load:")]
+
+
+def test_five_seeds_share_the_load_of_200_subjects_of_which_few_are_named_by_most(net):
+    seeds = monitoring_seeds(net, 5)
+    rng = random.Random(1)
+    weights = [1 / (rank + 1) ** 0.9 for rank in range(200)]
+    ends = [registered(net, seeds[number % 5])[1] for number in range(10)]
+    for end in ends:  # hundreds of rows each; subjects drawn by Zipf's law
+        named = sorted(set(rng.choices(range(200), weights, k=90)))
+        end.say(f"report:7:1:{entries(named)}")
+    wait_until(lambda: any(loads(seed)[-1][1] > 50 for seed in seeds))
+    wait_until(lambda: all(loads(seed)[-1][1] <= 2.0 * loads(seed)[-1][2] for seed in seeds),
+               what="shares that are nearly equal, by the files")
+    tree = seeds[0].keeping.tree
+    wait_until(lambda: agree(seeds))
+    wait_until(lambda: held(*seeds) == sum(loads(seed)[-1][0] for seed in seeds))
+    assert tree.version > 0
+
+
+# Whose rows are complete; in virtual time.
+
+
+def decides(keepers, address):
+    """The seeds that judge a peer."""
+    return [seed for seed in keepers.seeds()
+            if address in seed.keeping.judged_here(keepers.time.now)]
+
+
+def quiet(number, seeds, **changes):
+    keepers = Keepers(number, seeds, **changes)
+    keepers.run(8 * VIRTUAL_PERIOD)
+    keepers.wait_for_quiet()
+    assert keepers.faults() == []
+    return keepers
+
+
+def test_one_seed_judges_each_subject_and_has_all_of_its_rows_also_where_it_is_cut_in_two():
+    keepers = quiet(1, 5, peers=8, degree=7)
+    keepers.run(3 * VIRTUAL_PERIOD)
+    cut = 0
+    for peer in keepers.peers:
+        seed, = decides(keepers, peer.address)
+        rows = [row for other in keepers.seeds() for row in other.keeping._held.of(peer.address)]
+        cut += len({other for other in keepers.seeds() if other.keeping._held.of(peer.address)}) > 1
+        here = {row.identity for row in seed.keeping.rows_of(peer.address)}
+        old = {row.identity for row in rows if row.at < keepers.time.now - 2 * VIRTUAL_PERIOD}
+        assert old <= here and len(here) == len(seed.keeping.rows_of(peer.address))
+    assert cut
+
+
+def test_a_seed_that_takes_over_judges_after_two_periods():
+    keepers = quiet(2, 3)
+    address = keepers.peers[0].address
+    seed, = decides(keepers, address)
+    keepers.kill(seed.address, float("inf"))
+    keepers.run(3 * VIRTUAL_PERIOD)
+    wait = 0
+    while not decides(keepers, address):
+        keepers.run(VIRTUAL_PERIOD / 4)
+        wait += 1
+    heir, = decides(keepers, address)
+    owned = heir.keeping._trees[0][0]
+    assert keepers.time.now - owned >= 2 * VIRTUAL_PERIOD
+
+
+def test_a_seed_that_has_just_begun_or_stood_still_judges_nobody_and_is_no_keeper():
+    keepers = quiet(3, 2)
+    first = keepers.seeds()[0]
+    assert first.keeping._is_keeper(keepers.time.now)
+    keepers.freeze(first.address, keepers.time.now + 5 * VIRTUAL_PERIOD)
+    keepers.run(5 * VIRTUAL_PERIOD + 0.1)
+    assert first.keeping.judged_here(keepers.time.now) == []
+    assert not first.keeping._is_keeper(keepers.time.now)
+    keepers.wait_for_quiet()
+    assert keepers.faults() == []
+
+
+def test_a_seed_alone_keeps_all_rows_and_decides():
+    keepers = quiet(4, 1)
+    assert all(decides(keepers, peer.address) for peer in keepers.peers)

@@ -87,7 +87,7 @@ class ReportingPeer:
 class Keepers:
     """A network of seeds that keep rows; what happens follows from `number`."""
 
-    def __init__(self, number, seeds, peers=6, degree=4, up=None, cables=None):
+    def __init__(self, number, seeds, peers=4, degree=3, up=None, cables=None):
         self.rng = random.Random(f"{number}:keepers")
         cables = cables or Cables(jitter=self.rng.choice((0.0, 0.05, 0.3)))
         self.addresses = seed_addresses(seeds)
@@ -95,6 +95,8 @@ class Keepers:
                                       lag=0.002)
         self.time = self.network.time
         self.changed = 0.0  # when something happened last
+        self.shared_out = 0.0  # when the seeds have last made a new tree
+        self.network.hear = self.heard
         self.story = []  # what happened, for who reads a failure
         for address in self.addresses[:up]:
             self.network.start(address)
@@ -115,6 +117,11 @@ class Keepers:
 
     def run(self, seconds):
         self.time.run(self.time.now + seconds)
+
+    def heard(self, address, event):
+        """A seed has written something: a new tree is a change."""
+        if event.startswith("tree:"):
+            self.shared_out = self.time.now
 
     def note(self, what, *about):
         self.changed = self.time.now
@@ -175,8 +182,8 @@ class Keepers:
 
     def wait_for_quiet(self):
         """Go on until nothing has happened for a while."""
-        while self.time.now < self.changed + QUIET:
-            self.run(self.changed + QUIET - self.time.now)
+        while (until := max(self.changed + QUIET, self.shared_out + 2 * PERIOD)) > self.time.now:
+            self.run(until - self.time.now)
 
     def faults(self):
         """What is wrong with the seeds' rows and trees, now that it is quiet."""

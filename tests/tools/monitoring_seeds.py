@@ -1,0 +1,77 @@
+"""Seeds that monitor, over loopback, and what their tables say."""
+
+from gossip.addresses import address_of
+from tests.tools.hands import FakePeer
+from tests.tools.ports import free_address
+from tests.tools.waiting import wait_until
+
+PERIOD = 0.25
+
+
+def monitoring_seeds(net, number, period=PERIOD):
+    """Seeds that have found each other: one tree with all of them."""
+    seeds = net.seeds(number, monitor=True, report_interval=period)
+    wait_until(lambda: agree(seeds), what="one tree with all seeds")
+    return seeds
+
+
+def beside(net, other, number=1):
+    """Seeds that monitor, on a network that has one more seed, in the hands of a test."""
+    net.seed_addresses = sorted([other, *(free_address() for _ in range(number))])
+    return [net.seed(address, monitor=True, report_interval=PERIOD)
+            for address in net.seed_addresses if address != other]
+
+
+def agree(seeds):
+    """Whether these seeds have one tree, and are all in it."""
+    first = seeds[0].keeping.tree
+    return (all(seed.keeping.tree == first for seed in seeds)
+            and set(first.seeds()) == {seed.address for seed in seeds})
+
+
+def listens(seed, other):
+    """Whether another seed takes what a seed says."""
+    return seed.seed_links._ways[other.address].open
+
+
+def held(*seeds):
+    """How many rows these seeds hold."""
+    return sum(seed.keeping._held.count() for seed in seeds)
+
+
+def registered(net, seed):
+    """A registered hand-made peer and the connection it is registered over."""
+    fake = net.fake()
+    end = net.dial(seed)
+    end.say(f"register:{fake.address}")
+    assert end.hear() == "registered successfully"
+    return fake, end
+
+
+def entries(numbers, counts="10,1,2,0,0"):
+    """Entries about peers of these numbers."""
+    return " ".join(f"{subject(number).listed}={counts}" for number in numbers)
+
+
+def subject(number):
+    return address_of("127.0.0.2", 10_000 + number)
+
+
+class FakeSeed(FakePeer):
+    """A seed in the hands of a test: says yes to the nonces in `said`, and listens to nobody."""
+
+    def __init__(self, address):
+        self.said = []
+        self.asked = []  # nonces that it was asked about
+        self.hellos = []  # lines in which others introduced themselves
+        super().__init__(address)
+
+    def reply(self, line):
+        kind, _, rest = line.partition(":")
+        if kind == "seed":
+            self.hellos.append(line)
+        if kind == "seed check":
+            self.asked.append(rest)
+            if rest in self.said:
+                return f"seed checked:{rest}\n"
+        return super().reply(line)
