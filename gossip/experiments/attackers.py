@@ -237,9 +237,15 @@ class _Forbidden(_Attack):
     def forward(self, lines, source, covers):
         self.forward_honestly(lines, source, covers)
         texts = [f"{self.peer.rng.choice(self.peer.forbidden)} {wire.gossip_key(line)[1]}"
-                 for line in lines if self.is_chosen()]
+                 for line in lines if self._said_by(line) not in self.accomplices
+                 and self.is_chosen()]  # else accomplices would answer one another for ever
         if texts:
             self.peer.spreading.originate(self.peer.spreading.make(texts))
+
+
+    @staticmethod
+    def _said_by(line: bytes) -> Address:
+        return parse_address(wire.gossip_key(line)[0].rpartition(b":")[0].decode())
 
 
 class _FalseDead(_Attack):

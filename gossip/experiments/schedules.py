@@ -38,7 +38,8 @@ REST_ROUNDS, REST = 9, 80.0  # liveness rounds and seconds between the unrest an
 MEND_ROUNDS, MEND = 10, 6.0  # the same until a network without seeds has to be one piece again
 LOOKS = 5.0  # seconds between the two looks at what should not last (see Judge.look)
 SPEAKERS = 3  # peers that say something after the rest
-CALM = 6.0  # seconds after the unrest of a network that is watched: what broken links have lost comes
+CALM = 6.0  # seconds after the unrest of a network that is watched, in which what was lost comes
+SILENCE = 1.0  # seconds of it, the last, in which nobody says anything
 HOPS = 12  # links on the way of a message to the last peer, at most
 SLOW_BANDWIDTH = 20_000.0  # bytes a second, of a slow machine's connections
 ROOM_LOOK = 0.25  # seconds until a peer without room tries again to say something
@@ -178,7 +179,10 @@ class _Played:
     def run(self, until: float | None) -> None:
         """Play it, let it rest, and ask every question; or play it until a simulated second."""
         if until is None and self._conditions.malicious:
-            self._time.run(self._conditions.unrest + CALM)
+            self._time.run(self._conditions.unrest + CALM - SILENCE)
+            for peer in self.network.peers():
+                peer.spreading.fall_silent()  # what is said at the very end reaches nobody
+            self._time.run(self._time.now + SILENCE)
             self._ask("while it happened", self._judge.faults)
             self._ask_proof()
         elif until is None:

@@ -1,8 +1,8 @@
-"""Watched: schedules of networks whose seeds look for malicious peers, drawn by chance from a number.
+"""Watched: schedules of networks whose seeds look for malicious peers, drawn by number.
 
-Peers gossip until the end, and some of them attack (malice.py). In one half of the schedules nothing
-else happens. In the other half, a share of all links breaks in every period, peers join late, die or
-stand still, and a seed is killed, most of the time to come back.
+Peers gossip until the end, and some of them attack (malice.py). In one half of the schedules
+nothing else happens. In the other half a share of all links breaks in every period, peers join
+late, die or stand still, and a seed is killed, most of the time to come back.
 """
 
 import random

@@ -56,7 +56,8 @@ def page(records: Records, folder: pathlib.Path, degrees: str, network: str) -> 
     return string.Template(_page_file("page.html")).substitute(
         style=_page_file("page.css"), script=_page_file("page.js"), verdict=_verdict(rows),
         summary=_summary(records), proof=_proof(rows), degrees=degrees, network=network,
-        timeline=charts.timeline_chart(*timeline(records)), badness=_badness(records), latency=_latency(times, late),
+        timeline=charts.timeline_chart(*timeline(records)), badness=_badness(records),
+        latency=_latency(times, late),
         names=_json([[file.name, file.left_out] for file in files]),
         files="\n".join(map(_embedded, range(len(files)), files)))
 

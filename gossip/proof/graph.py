@@ -71,7 +71,8 @@ def end_of(records: Records) -> float:
     if any(not run.has_ended(newest) for run in records.peers):
         return newest
     return min((run.last for run in records.peers
-                if run.ended not in (None, KICKED) and run.last >= newest - CLOSING), default=newest)
+                if run.ended not in (None, KICKED) and run.last >= newest - CLOSING),
+               default=newest)
 
 
 def history(records: Records) -> list[tuple[float, int]]:

@@ -21,7 +21,8 @@ FEW_LINKS = 4  # at most so many are few, for most peers
 MANY, HONEST_SHARE = 0.29, 0.01  # attackers among all peers; honest peers kicked then, at most
 IN_TIME = 14  # periods until a kick, at most;
 WITHOUT_SEED = 6  # so many more if a seed began or ended meanwhile
-SHUNNED = 12  # periods for which a silent attacker may keep an honest neighbour
+SHUNNED = 12  # periods for which a silent attacker may keep an honest neighbour, from when the link
+# has stood for twice the settling time, before which nobody can miss a message
 SILENT = "mute"  # the kind that reports nothing
 
 
@@ -144,7 +145,8 @@ class _Found:
         kept = []
         for run in self._proof.peers:
             for address, attacker in self._attackers.items():
-                too_long = self._end - SHUNNED * run.setting("report-interval")
+                too_long = (self._end - 2 * run.setting("settle")
+                            - SHUNNED * run.setting("report-interval"))
                 if (attacker.malice == SILENT and run.last >= self._end and run.links.get(address)
                         and run.links[address][-1].begin < too_long
                         and run.links[address][-1].end > self._end):

@@ -138,7 +138,8 @@ class PeerRun:
         """Whether the peer died: the run did not end with `stopped:quit`, and either the peer was
         started again, or the file was silent for long when the newest line was written."""
         silence = CHAT_SILENCE if self.chat else 2 * self.setting("liveness-interval")
-        return self.ended not in (QUIT, KICKED) and (self.superseded or self.last < newest - silence)
+        return self.ended not in (QUIT, KICKED) and (
+            self.superseded or self.last < newest - silence)
 
     def has_ended(self, newest: float) -> bool:
         return self.ended is not None or self.is_dead(newest)

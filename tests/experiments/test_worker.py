@@ -61,3 +61,16 @@ def test_a_peer_killed_in_a_worker_dies_without_a_word(network):
     events = lines_of(folder / f"peer_{killed[0].address.replace(':', '_')}.txt")
     assert not any(event.startswith(("stopped", "leaving")) for event in events)
     assert killed[0].linked  # nor does it tell that its links ended
+
+
+def test_a_worker_starts_attackers_among_honest_peers(tmp_path):
+    config = write_config(tmp_path, free_addresses(1))
+    honest, attacker, other = free_addresses(3)
+    with Program("runner.py", "worker", "peer", "--monitor", "--config", config,
+                 "--outputs", tmp_path) as worker:
+        worker.type(f"start {honest}\nstart {attacker} collude 0.25 {other}\n")
+        path = tmp_path / f"peer_{attacker.file_part}.txt"
+        wait_until(lambda: "misbehaving:collude:0.25" in lines_of(path))
+        wait_until(lambda: lines_of(tmp_path / f"peer_{honest.file_part}.txt"))
+    assert not any(event.startswith("misbehaving")
+                   for event in lines_of(tmp_path / f"peer_{honest.file_part}.txt"))
