@@ -46,6 +46,11 @@ def test_without_liars_nobody_is_bad_however_often_links_break(capacity):
     assert runs[0].worst <= THRESHOLD and runs[0].kicked == {}
 
 
+def test_who_is_stopped_for_ten_periods_is_neither_kicked_nor_left_alone():
+    run, = played([1], 28, capacity=fixed(6), breaks=0.0, frozen=3)
+    assert run.kicked == {} and run.apart == set()
+
+
 def test_who_reports_nothing_loses_each_honest_neighbour_within_twelve_periods():
     run, = played([1], 24, kinds=["mute"] * 4, capacity=fixed(6), breaks=0.0)
     linked_since = [since for mute in run.kinds for one, since in run.links[mute].items()
@@ -61,6 +66,13 @@ def test_with_three_links_most_liars_are_kicked_and_nobody_else_is():
 
 
 # The same over many networks.
+
+@pytest.mark.slow
+@pytest.mark.parametrize("capacity", [BY_RULE, fixed(6), fixed(3)], ids=str)
+def test_nobody_is_kicked_because_it_was_stopped(capacity):
+    runs = played(range(4), 34, capacity=capacity, breaks=0.0, frozen=3)
+    assert share_falsely_kicked(runs) == 0.0 and all(run.apart == set() for run in runs)
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kinds, networks, kicked, false", [
