@@ -9,6 +9,7 @@ watch          what a peer saw of its neighbours, counted
 reporting      a report once a period; who is kicked, who never names this peer
 
 At a seed:
+intake         which reports of a peer count
 rows           the entries of reports, each filed under two keys
 threaded_tree  which seed holds which keys, and the way from one seed to another
 seed_links     connections between seeds that have proved who they are

@@ -143,6 +143,8 @@ class SeedLinks:
         if message.nonce != nonce:
             raise wire.WireError("another nonce than was asked for")
         link.close("checked")
+        if checked.ended:
+            return
         self._node.introduced(checked, SPEAKER, link.peer)
         self._heard_from(link.peer, checked)
         checked.send(wire.seed_checked(nonce))
