@@ -1,15 +1,15 @@
 """Links between seeds that have proved who they are. A part of what keeps rows (keeping.py).
 
-For each pair of seeds there are two links, one in each direction: who dials it speaks, the other end
-listens. Whether the other end is who it says, is found out by dialling back:
+For each pair of seeds there are two links, one in each direction: who dials it speaks, the other
+end listens. Whether the dialler is who it says, is found out by dialling back:
 
     A to B, on a link that A has dialled      seed:A:NONCE
     B to A, on a link of its own              seed check:NONCE
     A to B, in answer to that                 seed checked:NONCE
     B to A, on the first link                 seed checked:NONCE
 
-From then on A speaks, and B takes what it says. Before that nothing may be said, so there is nothing
-to hold. A dials again for ever, after pauses that double from 0.25 to 2 seconds.
+From then on A speaks, and B takes what it says. Before that nothing may be said, so there is
+nothing to hold. A dials again for ever, after pauses that double from 0.25 to 2 seconds.
 
 What is sent while there is no such link is lost; whoever must not lose it says it again when a new
 link stands, by `said_first`. Link readers and two duties of a seed call this.

@@ -156,10 +156,10 @@ def test_a_link_to_a_seed_that_has_gone_silent_is_given_up():
     assert listens(one, other)
     keepers.network.freeze(other.address)
     keepers.run(6 * VIRTUAL_PERIOD)
-    assert not listens(one, other) and not one.keeping.is_living(other.address, one.now())
+    assert not listens(one, other) and not one.keeping.tending.is_living(other.address, one.now())
     keepers.network.thaw(other.address)
     keepers.run(6 * VIRTUAL_PERIOD)
-    assert listens(one, other) and one.keeping.is_living(other.address, one.now())
+    assert listens(one, other) and one.keeping.tending.is_living(other.address, one.now())
 
 
 def test_a_link_that_breaks_is_dialled_again(net):
