@@ -5,6 +5,7 @@
     python runner.py demo            ten peers, one is killed, and the proof
     python runner.py check           the proof, from the output files alone
     python runner.py plot            pictures and a page about them
+    python runner.py tree            the tree of running seeds that keep reports about peers
     python runner.py bench           how fast, how large
     python runner.py simulate        the same nodes in virtual time, and accidents by chance
     python runner.py console         the chat proxy: starts chat servers and talks to them
@@ -25,6 +26,7 @@ from gossip.experiments import accidents, bench
 from gossip.experiments.network import Network, clear_outputs, default_processes
 from gossip.experiments.progress import Progress
 from gossip.experiments.simulate import simulate
+from gossip.experiments.tree import shown_tree
 from gossip.experiments.voidphone_bench import measure_modules
 from gossip.experiments.voidphone_experiment import run_experiment
 from gossip.experiments.worker import Worker
@@ -52,8 +54,8 @@ LINGER = delivery.ON_ITS_WAY + 0.2  # seconds without gossip before a kill or th
 def main(arguments: list[str]) -> int:
     """Choose the command by the first word."""
     commands = {"demo": demo_command, "check": check_command, "bench": bench_command,
-                "plot": plot_command, "simulate": simulate_command, "console": console_command,
-                "module": module_command, "worker": worker_command}
+                "plot": plot_command, "tree": tree_command, "simulate": simulate_command,
+                "console": console_command, "module": module_command, "worker": worker_command}
     command = commands.get(arguments[0]) if arguments else None
     if command is not None:
         return run_command(f"runner.py {arguments[0]}", command, arguments[1:])
@@ -74,8 +76,8 @@ def start_command(arguments: list[str]) -> int | None:
     """Seeds alone, or a whole network."""
     parser = Parser(
         prog="runner.py",
-        epilog="Commands: runner.py demo | check [DIR] | plot [DIR] | bench | simulate | console "
-               "| module",
+        epilog="Commands: runner.py demo | check [DIR] | plot [DIR] | tree | bench | simulate "
+               "| console | module",
         description="Start the local seeds of config.txt, and peers if asked for.")
     add_common_flags(parser)
     add_peer_flags(parser)
@@ -214,6 +216,14 @@ def plot_command(arguments: list[str]) -> None:
             show(str(path))
     except ValueError as error:
         raise CommandError(str(error), FAILED) from None
+
+
+def tree_command(arguments: list[str]) -> None:
+    """Show the tree of the running seeds."""
+    parser = Parser(prog="runner.py tree", description="Ask running seeds which of them keeps "
+                    "which reports about peers, and show the tree that they make.")
+    add_common_flags(parser)
+    show(shown_tree(load_seeds(parser.parse_args(arguments).config)))
 
 
 def parse_folder(parser: Parser, arguments: list[str]) -> pathlib.Path:

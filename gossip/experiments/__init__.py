@@ -2,6 +2,7 @@
 
 network    seeds and peers in processes        worker    such a process: hosts many nodes
 progress   follows a network by its files      bench     how fast, how large
+tree       the tree of running seeds, as text
 voidphone_processes, voidphone_experiment, voidphone_bench     the same of gossip modules
 
 In virtual time:

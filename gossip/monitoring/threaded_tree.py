@@ -29,7 +29,6 @@ from gossip.addresses import KEPT, Address
 SPACE = 1 << 96  # keys
 UNEVEN = 1.25  # the largest load divided by the mean, above which loads are shared out anew
 WORTH = 20  # rows per seed, below which they are not
-PIECES = 8  # into which the rows between two quantiles are cut
 
 Loads = Mapping[Address, wire.Load]
 
@@ -204,7 +203,7 @@ class ThreadedTree:
     def joined(self, author: Address, seed: Address, loads: Loads) -> "ThreadedTree":
         """The tree with a newcomer, which takes the upper half of the rows of the most loaded
         seed; where no rows are known, the upper half of the keys of the largest interval."""
-        held = self._pieces_by_place(loads)
+        held = self._shares_by_place(loads)
         wide = [place for place in range(len(self.starts)) if self._width(place) > 1]
         place = max(wide, key=lambda place: (_rows(held[place]), self._width(place)))
         first, last = self._interval(place)
@@ -225,8 +224,8 @@ class ThreadedTree:
 
     def recut(self, author: Address, loads: Loads) -> "ThreadedTree":
         """The tree in which each seed has the same number of rows, as far as the loads tell."""
-        pieces = [piece for held in self._pieces_by_place(loads) for piece in held]
-        cuts = _cuts(pieces, len(self.starts), 0, SPACE - 1)
+        shares = [share for held in self._shares_by_place(loads) for share in held]
+        cuts = _cuts(shares, len(self.starts), 0, SPACE - 1)
         return self._next(author, tuple(zip([0, *cuts], self.seeds())))
 
     def too_uneven(self, loads: Loads) -> bool:
@@ -244,26 +243,20 @@ class ThreadedTree:
         first, last = self._interval(place)
         return last - first + 1
 
-    def _pieces_by_place(self, loads: Loads) -> list[list[tuple[int, float]]]:
-        """All rows that are known of, as pieces in order, in lists by whose keys they are. A load
-        may be older than the tree, so that a seed's rows need not be in its own interval."""
+    def _shares_by_place(self, loads: Loads) -> list[list[tuple[int, float]]]:
+        """All rows that are known of, as shares in the order of their keys, in lists by whose keys
+        they are. A load may be older than the tree, so a seed may have rows that are another's."""
         held: list[list[tuple[int, float]]] = [[] for _ in self.starts]
-        for edge, rows in sorted(self._pieces(loads)):
-            held[self._place_of(edge - 1)].append((edge, rows))
+        for after, rows in sorted(self._shares(loads)):
+            held[self._place_of(after - 1)].append((after, rows))
         return held
 
-    def _pieces(self, loads: Loads) -> Iterator[tuple[int, float]]:
-        """Pieces of all rows: (the key after the piece's last, its rows). Between two quantiles
-        rows are taken to lie evenly."""
+    def _shares(self, loads: Loads) -> Iterator[tuple[int, float]]:
+        """Shares of all rows, each between two quantiles: (the key after its last, its rows)."""
         for seed in self.seeds():
-            if not _told(loads, seed):
-                continue
-            load, (first, last) = loads[seed], self.interval(seed)
-            ends = sorted((first, *load.keys, last))
-            rows = load.rows / (len(ends) - 1) / PIECES
-            for low, high in zip(ends, ends[1:]):
-                for number in range(1, PIECES + 1):
-                    yield low + 1 + (number * (high - low + 1) - 1) // PIECES, rows
+            if _told(loads, seed):
+                ends = sorted((*loads[seed].keys, self.interval(seed)[1]))
+                yield from ((end + 1, loads[seed].rows / len(ends)) for end in ends)
 
 
 def _middle(low: int, high: int) -> int:
@@ -275,21 +268,21 @@ def _told(loads: Loads, seed: Address) -> int:
     return loads[seed].rows if seed in loads else 0
 
 
-def _rows(pieces: list[tuple[int, float]]) -> float:
-    return sum(rows for _, rows in pieces)
+def _rows(shares: list[tuple[int, float]]) -> float:
+    return sum(rows for _, rows in shares)
 
 
-def _cuts(pieces: list[tuple[int, float]], parts: int, first: int, last: int) -> list[int]:
+def _cuts(shares: list[tuple[int, float]], parts: int, first: int, last: int) -> list[int]:
     """The keys at which all parts but the first begin, when the keys from first to last are cut
-    into parts with equal rows each; into parts with equal keys when there are no rows."""
-    if not pieces:
-        return [first + number * (last - first + 1) // parts for number in range(1, parts)]
-    wanted, cuts, below = _rows(pieces) / parts, [], 0.0
-    rest = iter(pieces)
-    for number in range(1, parts):
-        edge = cuts[-1] if cuts else first
-        while below < number * wanted and (piece := next(rest, None)) is not None:
-            edge, below = piece[0], below + piece[1]
-        lowest = cuts[-1] + 1 if cuts else first + 1  # no part is empty
-        cuts.append(min(max(edge, lowest), last + 1 - parts + number))
+    into parts with equal rows each. In a share rows are taken to lie evenly; so are keys when
+    there is no share."""
+    shares = shares or [(last + 1, 1.0)]
+    wanted, cuts, at, below = _rows(shares) / parts, [], first, 0.0
+    for after, rows in shares:
+        while len(cuts) < parts - 1 and below + rows >= (len(cuts) + 1) * wanted:
+            part = ((len(cuts) + 1) * wanted - below) / rows
+            lowest = cuts[-1] + 1 if cuts else first + 1  # no part is empty
+            highest = last + 2 + len(cuts) - parts
+            cuts.append(min(max(at + int(part * (after - at)), lowest), highest))
+        at, below = after, below + rows
     return cuts

@@ -30,24 +30,26 @@ from gossip.wire.gossip_line import NUMBER_LIMIT
 
 ENTRIES_LIMIT = 200  # neighbours in one report, and in a line of rows
 COUNT_LIMIT = 1_000_000_000  # of anything in one period
+SECONDS_LIMIT = 999_999_999.0  # 31 years; longer is said as this
 SEEDS_LIMIT = 1_000  # in a tree
-JUDGED_LIMIT = 1_000  # of each kind in a line of verdicts
+JUDGED_LIMIT = 500  # of each kind in a line of verdicts; more of the longest pass LINE_LIMIT
 QUANTILES = 15  # keys in a load
 ABOUT, BY = "about", "by"  # the sides of a row
 
 _LISTED = IP + rb"#[1-9][0-9]{0,4}"
 _COUNT = rb"(?:0|[1-9][0-9]{0,9})"
-_SECONDS = rb"[0-9]{1,8}\.[0-9]{3}"
-_BADNESS = rb"[01]\.[0-9]{3}"
+_SECONDS = rb"(?:0|[1-9][0-9]{0,8})\.[0-9]{3}"
+_BADNESS = rb"(?:0\.[0-9]{3}|1\.000)"
 _KEY = rb"[0-9a-f]{24}"
 _NONCE = rb"[0-9a-f]{32}"
 _NUMBER = rb"[1-9][0-9]{0,18}"
+_NUMBER_OR_0 = b"(0|" + _NUMBER + b")"
 _ENTRY = _LISTED + b"=" + b",".join([_COUNT] * 5)
 
 
-def _words(word: bytes) -> bytes:
-    """A group of words with blanks between; it may be empty."""
-    return rb"((?:%b(?: %b)*)?)" % (word, word)
+def _words(word: bytes, limit: int = ENTRIES_LIMIT) -> bytes:
+    """A group of at most so many words with blanks between; it may be empty."""
+    return rb"((?:%b(?: %b){0,%d})?)" % (word, word, limit - 1)
 
 
 class Entry(NamedTuple):
@@ -201,7 +203,8 @@ def report(start: int, period: int, entries) -> bytes:
 
 def rows(age: float, side: str, reporter: Address, start: int, period: int, entries,
          word: str = "rows") -> bytes:
-    return (f"{word}:{age:.3f}:{side}:{reporter}:{start}:{period}:{_joined(entries)}\n").encode()
+    return (f"{word}:{_seconds(age)}:{side}:{reporter}:{start}:{period}:"
+            f"{_joined(entries)}\n").encode()
 
 
 def part(age: float, side: str, reporter: Address, start: int, period: int, entries) -> bytes:
@@ -209,7 +212,7 @@ def part(age: float, side: str, reporter: Address, start: int, period: int, entr
 
 
 def rejected_death(age: float, accuser: Address, accused: Address, seed: Address) -> bytes:
-    return f"rejected:{age:.3f}:{accuser}:{accused}:{seed}\n".encode()
+    return f"rejected:{_seconds(age)}:{accuser}:{accused}:{seed}\n".encode()
 
 
 def tree(version: int, author: Address, starts) -> bytes:
@@ -233,7 +236,7 @@ def verdicts(known: int, judged, void, unconfirmed) -> bytes:
 
 
 def kick(address: Address, badness: float, seconds: float | None = None) -> bytes:
-    until = "" if seconds is None else f":{seconds:.3f}"
+    until = "" if seconds is None else f":{_seconds(seconds)}"
     return f"kick:{address}:{badness:.3f}{until}\n".encode()
 
 
@@ -253,17 +256,23 @@ def seed_checked(nonce: str) -> bytes:
     return f"seed checked:{nonce}\n".encode()
 
 
+def _seconds(seconds: float) -> str:
+    """With three decimals; what lies a rounding error below 0 is 0."""
+    return f"{min(max(0.0, seconds), SECONDS_LIMIT):.3f}"
+
+
 def _joined(words) -> str:
     return " ".join(map(str, words))
 
 
 # Reading.
 
-def _split(field: bytes, limit: int = ENTRIES_LIMIT) -> list[bytes]:
-    words = field.split(b" ") if field else []
-    if len(words) > limit:
-        raise WireError(f"more than {limit} in one line")
-    return words
+def _split(field: bytes) -> list[bytes]:
+    return field.split(b" ") if field else []
+
+
+def _pairs(field: bytes, mark: bytes) -> list[list[bytes]]:
+    return [word.split(mark) for word in _split(field)]
 
 
 def _listed(field: bytes) -> Address:
@@ -276,13 +285,18 @@ def _distinct(values: list, what: str) -> tuple:
     return tuple(values)
 
 
+def _count(field: bytes) -> int:
+    count = int(field)
+    if count > COUNT_LIMIT:
+        raise WireError(f"a count above {COUNT_LIMIT}")
+    return count
+
+
 def _entry(word: bytes) -> Entry:
     peer, _, counts = word.partition(b"=")
-    entry = Entry(_listed(peer), *map(int, counts.split(b",")))
+    entry = Entry(_listed(peer), *map(_count, counts.split(b",")))
     if max(entry.missing, entry.first) > entry.expected:
         raise WireError("MISSING or FIRST is above EXPECTED")
-    if max(entry[1:]) > COUNT_LIMIT:
-        raise WireError(f"a count above {COUNT_LIMIT}")
     return entry
 
 
@@ -307,8 +321,7 @@ def _rows(make):
 
 
 def _tree(match) -> Tree:
-    pairs = [word.split(b"=") for word in _split(match[3], SEEDS_LIMIT)]
-    starts = [(int(start, 16), _listed(seed)) for seed, start in pairs]
+    starts = [(int(start, 16), _listed(seed)) for seed, start in _pairs(match[3], b"=")]
     _distinct([seed for _, seed in starts], "a seed")
     if not starts or starts[0][0] or any(one[0] >= other[0]
                                          for one, other in zip(starts, starts[1:])):
@@ -317,25 +330,24 @@ def _tree(match) -> Tree:
 
 
 def _load(match) -> Load:
-    keys = tuple(int(key, 16) for key in _split(match[2], QUANTILES))
+    keys = tuple(int(key, 16) for key in _split(match[2]))
     if list(keys) != sorted(keys):
         raise WireError("quantiles that do not grow")
-    return Load(_bounded(match[1]), keys)
+    return Load(_count(match[1]), keys)
 
 
 def _loads(match) -> Loads:
-    pairs = [word.split(b"=") for word in _split(match[1], SEEDS_LIMIT)]
-    return Loads(tuple((_listed(seed), _bounded(count)) for seed, count in pairs))
+    rows = [(_listed(seed), _count(held)) for seed, held in _pairs(match[1], b"=")]
+    _distinct([seed for seed, _ in rows], "a seed")
+    return Loads(tuple(rows))
 
 
 def _verdicts(match) -> Verdicts:
-    judged = [word.split(b"=") for word in _split(match[2], JUDGED_LIMIT)]
-    judged = [(_listed(peer), float(badness)) for peer, badness in judged]
+    judged = [(_listed(peer), float(badness)) for peer, badness in _pairs(match[2], b"=")]
     _distinct([peer for peer, _ in judged], "a peer")
-    pairs = [word.split(b">") for word in _split(match[4], JUDGED_LIMIT)]
-    return Verdicts(_bounded(match[1]), tuple(judged),
-                    tuple(map(_listed, _split(match[3], JUDGED_LIMIT))),
-                    tuple((_listed(one), _listed(other)) for one, other in pairs))
+    void = _distinct(list(map(_listed, _split(match[3]))), "a void reporter")
+    pairs = [(_listed(one), _listed(other)) for one, other in _pairs(match[4], b">")]
+    return Verdicts(_bounded(match[1]), tuple(judged), void, _distinct(pairs, "a pair"))
 
 
 _ROWS = re.compile(rb"(%b):(about|by):%b:(%b):(%b):%b"
@@ -347,13 +359,13 @@ MONITORING = {  # first word of a line: (pattern of the rest, its match to a val
     b"part": (_ROWS, _rows(Part)),
     b"rejected": (re.compile(b":".join([b"(%b)" % _SECONDS, ADDRESS, ADDRESS, ADDRESS])),
                   lambda m: RejectedDeath(float(m[1]), *map(address_in, m.group(2, 3, 4)))),
-    b"tree": (re.compile(rb"(0|%b):%b:%b" % (_NUMBER, ADDRESS,
-                                            _words(_LISTED + b"=" + _KEY))), _tree),
-    b"load": (re.compile(rb"(%b):%b" % (_COUNT, _words(_KEY))), _load),
-    b"loads": (re.compile(_words(_LISTED + b"=" + _COUNT)), _loads),
-    b"verdicts": (re.compile(rb"(%b):%b\|%b\|%b" % (
-        _COUNT, _words(_LISTED + b"=" + _BADNESS), _words(_LISTED),
-        _words(_LISTED + b">" + _LISTED))), _verdicts),
+    b"tree": (re.compile(rb"%b:%b:%b" % (
+        _NUMBER_OR_0, ADDRESS, _words(_LISTED + b"=" + _KEY, SEEDS_LIMIT))), _tree),
+    b"load": (re.compile(rb"(%b):%b" % (_COUNT, _words(_KEY, QUANTILES))), _load),
+    b"loads": (re.compile(_words(_LISTED + b"=" + _COUNT, SEEDS_LIMIT)), _loads),
+    b"verdicts": (re.compile(rb"%b:%b\|%b\|%b" % (
+        _NUMBER_OR_0, _words(_LISTED + b"=" + _BADNESS, JUDGED_LIMIT),
+        _words(_LISTED, JUDGED_LIMIT), _words(_LISTED + b">" + _LISTED, JUDGED_LIMIT))), _verdicts),
     b"kick": (re.compile(rb"%b:(%b)(?::(%b))?" % (ADDRESS, _BADNESS, _SECONDS)),
               lambda m: Kick(address_in(m[1]), float(m[2]), None if m[3] is None else float(m[3]))),
     b"unconfirmed": (re.compile(ADDRESS), lambda m: Unconfirmed(address_in(m[1]))),
