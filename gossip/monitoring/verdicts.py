@@ -3,15 +3,17 @@
 A subject is a peer that is judged. Its case has all that is said about it and all that it says
 itself, as rows (see rows.py), summed in four windows that end 0, 1, 2 and 3 periods ago:
 
-    rate      what one reporter makes of the subject, from 0 to 1: the share of copies that were
-              corrupt or forbidden, and of messages that never came and are not excused
-    excuse    a peer owes no message to the neighbour that brought it first; how many those were,
-              it says itself, but it cannot claim more than there were messages
-    badness   the lower median of the rates; none with fewer than three reporters
-    void      a reporter that differs from the outcome on more than half of its neighbours: it is
-              not counted
-    charged   in one window: bad, or a slanderer; or, in all of them, one who has called three
-              living peers dead in the last eight periods
+    rate      what one reporter makes of the subject, from 0 to 1: the share of its copies that were
+              corrupt or forbidden, and the share of messages that never came and are not excused
+    excuse    a peer owes no message to the neighbour that brought it first. How many those were, it
+              says itself; but all that is excused cannot be more than there were messages
+    badness   the lower median of the rates
+    outcome   the badness, now; a reporter that is void is one of the three that a judgement needs,
+              else its neighbours could not be judged and nobody would see that it lies
+    void      a reporter that differs from the outcome on more than half of its neighbours; its
+              rates are left out
+    charged   in one window: bad by at least three that are not void, or a slanderer; or, in all of
+              them, one who has called three living peers dead in the last eight periods
     guilty    charged in all four windows
 
 Pure, and without memory: whoever holds the same rows decides the same. `evaluate` is one seed's
@@ -26,15 +28,17 @@ from gossip.addresses import Address
 from gossip.wire import BY, Verdicts
 
 WINDOWS = 4  # the newest ends now, each other one a period earlier
-SAID_FROM, SAID_TO = 6.5, 1.5  # what a reporter said then counts, in periods before the window ends
-OWN_FROM, OWN_TO = 8.0, 0.0  # the same for what the subject says itself: it counts a message
-# earlier or later than the reporter, and has had time to say what excuses it
+# Periods before the end of a window, from which on and up to which rows count:
+SAID_FROM, SAID_TO = 6.5, 1.5  # what a reporter says
+FIRST_FROM, FIRST_TO = 8.0, 0.0  # what the subject had first: it counts a message at another moment
+# than the reporter, and must have had time to say what excuses it
+KNOWN_FROM, KNOWN_TO = 6.5, 0.5  # what there was to know; others hear of that up to a period later
 THRESHOLD = 0.10  # of a rate, or a badness: above it is bad
 MESSAGES = 20  # that a reporter must have judged the subject by
-REPORTERS = 3  # that a judgement needs
+REPORTERS = 3  # that a judgement needs, and a charge without those that are void
 SUBJECTS = 3  # whom a reporter must have judged before it can be void, or have slandered
 ACCUSED = 3  # living peers that nobody honest calls dead
-CLAIMS = 1.1  # of the messages that there were, a subject may claim so many times as many
+EXCUSED = 1.1  # times as many messages as there were: more is excused to nobody
 NAMED_IN, NAMED_OF = 4, 5  # in four of the last five periods a peer has named its neighbour,
 SILENT = 6.5  # and for so many periods that neighbour has never named the peer
 
@@ -54,11 +58,12 @@ class View(NamedTuple):
     """What one peer makes of another."""
 
     rate: float
+    unexcused: float  # the same if nothing is excused; it may be above 1
     broken: float  # the share of copies that were corrupt or forbidden
 
 
 class Guilt(NamedTuple):
-    """Why a subject is guilty: its badness, and the rates of those who say so. The badness of a
+    """Why a subject is guilty: its badness, and the rates of its reporters. The badness of a
     slanderer is the share of its neighbours of whom it says what is not so."""
 
     badness: float
@@ -86,11 +91,10 @@ class Case:
         for row in rows:
             if row.other != subject and row.other not in banned:
                 (by if row.side == BY else about)[row.other].append(row)
-        ends = [now - k * period for k in range(WINDOWS)]
-        self._about = [_summed(about, end, period) for end in ends]
-        self._by = [_summed(by, end, period) for end in ends]
+        self._about = _in_windows(about, now, period)
+        self._by = _in_windows(by, now, period)
         self.accused = {rejection.accused for rejection in rejections
-                        if rejection.at >= now - OWN_FROM * period}  # living, and called dead
+                        if rejection.at >= now - FIRST_FROM * period}  # living, and called dead
         self.unconfirmed = [(subject, other) for other in sorted(by)
                             if _is_unconfirmed(by[other], about.get(other, ()), now, period)]
 
@@ -98,47 +102,69 @@ class Case:
         """How many messages the subject knows, by its own reports; None without one."""
         return max((said.known for said in self._by[0].values()), default=None)
 
-    def rates(self, k: int, known: int | None, void) -> dict[Address, float]:
+    def rates(self, k: int, known: int | None) -> dict[Address, float]:
         """The rates of the reporters that count in window k. `known` is how many messages there
-        were to know; without it, every claim is believed."""
+        were to know; without it, everything is excused that is claimed."""
+        views = _views(self._about[k], self._by[k], self._excused(k, known))
+        return {other: view.rate for other, view in views.items()}
+
+    def _excused(self, k: int, known: int | None) -> float:
+        """The part of its excuses that a subject is granted: it had no message first from two
+        neighbours. After it was frozen it hands on more at once than others knew meanwhile; then
+        its reporters have judged it by as much."""
         by = self._by[k]
-        claimed = sum(said.first for said in by.values())
-        believed = 1.0 if known is None or not claimed else min(1.0, CLAIMS * known / claimed)
-        views = _views(self._about[k], by, believed)
-        return {other: view.rate for other, view in views.items() if other not in void}
+        about = {other: said for other, said in self._about[k].items() if other in by}
+        claimed = sum(min(said.missing, by[other].first) for other, said in about.items())
+        if known is None or not claimed:
+            return 1.0
+        judged = statistics.median_high([said.expected for said in about.values()])
+        return min(1.0, EXCUSED * max(known, judged) / claimed)
 
     def views(self, k: int) -> dict[Address, View]:
-        """What the subject makes of its neighbours in window k, all their claims believed."""
+        """What the subject makes of its neighbours in window k, all that they claim excused."""
         return _views(self._by[k], self._about[k], 1.0)
 
 
-def _summed(rows_of, end: float, period: float) -> dict[Address, Said]:
-    """What each has said in the window, or what was said of each."""
-    summed = {other: _said(rows, end, period) for other, rows in rows_of.items()}
-    return {other: said for other, said in summed.items() if said is not None}
+def _in_windows(rows_of, now: float, period: float) -> list[dict[Address, Said]]:
+    """What each has said in each window, or what was said of each."""
+    windows = [{} for _ in range(WINDOWS)]
+    for other, rows in rows_of.items():
+        aged = [((now - row.at) / period, row.entry) for row in rows]
+        for k, window in enumerate(windows):
+            said = _said(aged, k)
+            if said is not None:
+                window[other] = said
+    return windows
 
 
-def _said(rows, end: float, period: float) -> Said | None:
-    own = [row for row in rows if end - OWN_FROM * period <= row.at < end - OWN_TO * period]
-    if not own:
-        return None
-    first, last = end - SAID_FROM * period, end - SAID_TO * period
-    said = [row.entry for row in own if first <= row.at < last]
-    return Said(sum([entry.expected for entry in said]), sum([entry.missing for entry in said]),
-                sum([entry.corrupt + entry.forbidden for entry in said]),
-                sum([row.entry.first for row in own]), sum([row.entry.expected for row in own]))
+def _said(aged, k: int) -> Said | None:
+    """The sum of entries, with their ages in periods, in window k; None when there are none."""
+    expected = missing = broken = first = known = 0
+    found = False
+    for age, entry in aged:
+        if FIRST_TO < age - k <= FIRST_FROM:
+            found = True
+            first += entry.first
+        if KNOWN_TO < age - k <= KNOWN_FROM:
+            known += entry.expected
+        if SAID_TO < age - k <= SAID_FROM:
+            expected += entry.expected
+            missing += entry.missing
+            broken += entry.corrupt + entry.forbidden
+    return Said(expected, missing, broken, first, known) if found else None
 
 
-def _views(said_of, own_of, believed: float) -> dict[Address, View]:
+def _views(said_of, own_of, excused: float) -> dict[Address, View]:
     """The views that count: each of the two has named the other, and there were enough messages."""
-    views = {}
-    for other, said in said_of.items():
-        own, copies = own_of.get(other), said.expected + said.broken
-        if own is not None and copies >= MESSAGES:
-            omitted = max(0.0, said.missing - believed * own.first)
-            broken = said.broken / copies
-            views[other] = View(min(1.0, broken + omitted / max(1, said.expected)), broken)
-    return views
+    return {other: _view(said, own_of[other].first, excused) for other, said in said_of.items()
+            if other in own_of and said.expected + said.broken >= MESSAGES}
+
+
+def _view(said: Said, first: int, excused: float) -> View:
+    expected = max(1, said.expected)
+    broken = said.broken / max(1, said.expected - said.missing + said.broken)  # of all its copies
+    omitted = said.missing - excused * min(said.missing, first)
+    return View(min(1.0, broken + omitted / expected), broken + said.missing / expected, broken)
 
 
 def _is_unconfirmed(by, about, now: float, period: float) -> bool:
@@ -149,9 +175,24 @@ def _is_unconfirmed(by, about, now: float, period: float) -> bool:
     return len(named) >= NAMED_IN and all(row.at < now - SILENT * period for row in about)
 
 
-def badness_of(rates) -> float | None:
-    """The lower median of some rates; None when there are too few."""
-    return sorted(rates)[(len(rates) + 1) // 2 - 1] if len(rates) >= REPORTERS else None
+def badness_of(rates: dict[Address, float], void) -> float | None:
+    """The badness that a peer is charged with; None when too few reporters are left."""
+    left = _without(rates, void)
+    return _lower_median(left) if len(left) >= REPORTERS else None
+
+
+def outcome_of(rates: dict[Address, float], void) -> float | None:
+    """The badness by which reporters are judged in turn; None without one."""
+    left = _without(rates, void)
+    return _lower_median(left) if left and len(rates) >= REPORTERS else None
+
+
+def _without(rates: dict[Address, float], void) -> dict[Address, float]:
+    return {reporter: rate for reporter, rate in rates.items() if reporter not in void}
+
+
+def _lower_median(rates: dict[Address, float]) -> float:
+    return statistics.median_low(rates.values())
 
 
 def is_bad(share: float) -> bool:
@@ -159,10 +200,10 @@ def is_bad(share: float) -> bool:
 
 
 def false_share(views: dict[Address, View], judged: dict[Address, float]) -> float:
-    """The share of its judged neighbours on which a peer differs from the outcome; 0 when there
-    are too few."""
-    both = [(view.rate, judged[other]) for other, view in views.items() if other in judged]
-    differing = sum(is_bad(rate) != is_bad(badness) for rate, badness in both)
+    """The share of its judged neighbours on which a peer differs from the outcome, whatever of it
+    is excused; 0 when there are too few."""
+    both = [(view, is_bad(judged[other])) for other, view in views.items() if other in judged]
+    differing = sum(not is_bad(view.unexcused) if bad else is_bad(view.rate) for view, bad in both)
     return differing / len(both) if len(both) >= SUBJECTS else 0.0
 
 
@@ -212,20 +253,20 @@ def _judged_elsewhere(others: list[Verdicts]) -> dict[Address, float]:
 
 
 def _judged(cases: list[Case], known: int | None, void) -> dict[Address, float]:
-    """The badness, now, of every subject that can be judged."""
-    found = {case.subject: badness_of(case.rates(0, known, void).values()) for case in cases}
+    """The outcome of every subject that can be judged."""
+    found = {case.subject: outcome_of(case.rates(0, known), void) for case in cases}
     return {subject: badness for subject, badness in found.items() if badness is not None}
 
 
 def _guilt(case: Case, known: int | None, judged, void) -> Guilt | None:
     """Why a subject is guilty; None: it is not."""
     shares = [_charge(case, k, known, judged, void) for k in range(WINDOWS)]
-    return Guilt(shares[0], case.rates(0, known, void)) if all(shares) else None
+    return Guilt(shares[0], _without(case.rates(0, known), void)) if all(shares) else None
 
 
 def _charge(case: Case, k: int, known: int | None, judged, void) -> float:
     """How bad a subject was in window k, if it is to be charged; else 0."""
-    badness = badness_of(case.rates(k, known, void).values())
+    badness = badness_of(case.rates(k, known), void)
     if badness is not None and is_bad(badness):
         return badness
     if len(case.accused) >= ACCUSED:

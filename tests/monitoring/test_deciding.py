@@ -143,7 +143,7 @@ KICK = wire.kick(S, 0.5, BAN)
 def test_each_period_all_seeds_are_told_what_was_found(seat):
     seat.keeping.judge(S, against(S, honest=[A, B, C]))
     seat.keeping.judge(D, against(D, A, B))
-    assert seat.turn() == [wire.Verdicts(160, ((S, 0.0),), (), ())]
+    assert seat.turn() == [wire.Verdicts(120, ((S, 0.0),), (), ())]
     seat.keeping.judge(D, against(D, A, B, C, corrupt=5))
     assert seat.turn()[0].judged == ((S, 0.0), (D, 0.2))
 
@@ -167,7 +167,7 @@ def test_much_is_told_in_several_lines(seat, monkeypatch):
         seat.keeping.judge(subject, against(subject, honest=map(peer, (6000, 6001, 6002))))
     told = seat.turn()
     assert [[subject for subject, _ in line.judged] for line in told] == [[A, B], [C, D], [E]]
-    assert all(line.known == 160 for line in told)
+    assert all(line.known == 120 for line in told)
 
 
 @pytest.mark.parametrize("count", [1, 700, 2_000])

@@ -4,7 +4,7 @@ import pytest
 
 from gossip import wire
 from gossip.monitoring.verdicts import (
-    Case, View, badness_of, evaluate, false_share, is_void, slanders)
+    Case, View, badness_of, evaluate, false_share, is_void, outcome_of, slanders)
 from tests.tools.fakes import peer
 from tests.tools.rows import NOW, PERIOD, Rejection, always, of, said
 
@@ -16,8 +16,8 @@ def case(rows, subject=S, rejections=(), banned=()):
     return Case(subject, of(subject, rows), rejections, NOW, PERIOD, banned)
 
 
-def rates(rows, k=0, known=None, void=(), banned=()):
-    return case(rows, banned=banned).rates(k, known, void)
+def rates(rows, k=0, known=None, banned=()):
+    return case(rows, banned=banned).rates(k, known)
 
 
 def told(known=0, judged=None, void=()):
@@ -55,7 +55,8 @@ def test_what_the_subject_says_counts_from_eight_periods_on(k, age, counts):
 @pytest.mark.parametrize("counts, rate", [
     ({}, 0.0), ({"corrupt": 20}, 0.5), ({"forbidden": 20}, 0.5),
     ({"corrupt": 10, "forbidden": 10}, 0.5), ({"missing": 5}, 0.25),
-    ({"missing": 5, "corrupt": 20}, 0.75), ({"missing": 20, "corrupt": 20}, 1.0),
+    ({"missing": 10, "corrupt": 10}, 1.0), ({"missing": 4, "corrupt": 4}, 0.4),
+    ({"missing": 20, "corrupt": 20}, 1.0),
     ({"expected": 0, "corrupt": 20}, 1.0)])
 def test_a_rate_is_the_share_of_bad_copies_and_of_missing_messages(counts, rate):
     assert rates(mutual(A, **counts)) == {A: rate}
@@ -68,12 +69,29 @@ def test_what_is_missing_is_excused_by_what_the_subject_had_first_from_the_repor
     assert rates(mutual(A, missing=5, first=1), known=9_999) == {A: pytest.approx(0.25 - 8 / 100)}
 
 
-def test_a_subject_cannot_claim_more_than_there_was_to_know():
-    rows = [*mutual(A, missing=10, first=10), *mutual(B, missing=10, first=10)]
-    assert rates(rows, known=160) == {A: 0.0, B: 0.0}  # it claims 160 in eight periods
-    assert rates(rows, known=50) == {reporter: pytest.approx((50 - 80 * 55 / 160) / 100)
-                                     for reporter in (A, B)}
-    assert rates(rows, known=146) == {reporter: 0.0 for reporter in (A, B)}  # a tenth is allowed
+def test_nobody_is_excused_for_more_messages_than_there_were():
+    """In a window 200 of 300 are missing at three reporters, and the subject claims them all."""
+    rows = [row for one in (A, B, C) for row in mutual(one, missing=14, first=20)]
+    assert rates(rows) == {A: 0.0, B: 0.0, C: 0.0}
+    assert rates(rows, known=191) == {A: 0.0, B: 0.0, C: 0.0}  # a tenth more is allowed
+    assert rates(rows, known=150) == {one: pytest.approx(0.7 - 1.1 * 150 / 300)
+                                      for one in (A, B, C)}
+
+
+def test_what_is_claimed_and_not_missing_takes_nothing_from_other_excuses():
+    rows = [row for one in (A, B, C) for row in mutual(one, missing=5, first=20)]
+    assert rates(rows, known=150) == {A: 0.0, B: 0.0, C: 0.0}
+
+
+def test_who_was_frozen_may_have_handed_on_more_than_others_knew_meanwhile():
+    """What the reporters have judged it by is more, too; a single one cannot make it so."""
+    frozen = [row for one in (A, B, C) for row in mutual(one, expected=40, missing=14, first=20)]
+    assert rates(frozen, known=10) == {A: 0.0, B: 0.0, C: 0.0}
+    rows = [row for one, expected in [(A, 20), (B, 20), (C, 90)]
+            for row in mutual(one, expected=expected, missing=14, first=20)]
+    assert rates(rows, known=10)[A] == pytest.approx(0.7 - 0.7 * 1.1 * 100 / 210)
+    stranger = always(D, S, expected=999) + always(E, S, expected=999)
+    assert rates(rows + stranger, known=10)[A] == rates(rows, known=10)[A]
 
 
 def test_a_case_has_the_rows_of_its_subject_alone():
@@ -93,31 +111,36 @@ def test_a_reporter_whom_the_subject_never_names_does_not_count():
     assert rates(rows) == {B: 0.5}
 
 
-def test_who_is_kicked_or_void_does_not_count_and_claims_about_the_kicked_do_not_either():
-    rows = mutual(A, missing=10, first=10) + mutual(B) + mutual(C)
-    assert set(rates(rows, banned={B})) == {A, C}
-    assert set(rates(rows, void={C})) == {A, B}
-    rows = mutual(A, missing=10, first=10) + mutual(B, first=10)
-    assert rates(rows, known=80)[A] > 0.0 and rates(rows, known=80, banned={B})[A] == 0.0
+def test_who_is_kicked_does_not_count_and_its_excuses_do_not_either():
+    rows = mutual(A, missing=10) + mutual(B)
+    assert set(rates(rows, banned={B})) == {A}
+    rows = mutual(A, missing=20, first=20) + mutual(B, missing=20, first=20)
+    assert rates(rows, known=100)[A] > 0.0 and rates(rows, known=100, banned={B})[A] == 0.0
 
 
 def test_nobody_is_its_own_reporter():
     rows = always(S, S, expected=20) + mutual(A, missing=10)
     both_sides = of(S, rows) + [row._replace(side=wire.ABOUT) for row in always(S, S, expected=20)]
-    assert Case(S, both_sides, (), NOW, PERIOD).rates(0, None, ()) == {A: 0.5}
+    assert Case(S, both_sides, (), NOW, PERIOD).rates(0, None) == {A: 0.5}
 
 
-@pytest.mark.parametrize("shares, badness", [
-    ([], None), ([1, 1], None), ([0.1, 0.9, 0.5], 0.5), ([0.1, 0.2, 0.8, 0.9], 0.2),
-    ([0.9, 0.2, 0.1, 0.8, 0.3], 0.3)])
-def test_badness_is_the_lower_median_of_three_rates_or_more(shares, badness):
-    assert badness_of(shares) == badness
+@pytest.mark.parametrize("shares, void, badness, outcome", [
+    ([], [], None, None), ([1, 1], [], None, None), ([0.1, 0.9, 0.5], [], 0.5, 0.5),
+    ([0.1, 0.2, 0.8, 0.9], [], 0.2, 0.2), ([0.9, 0.2, 0.1, 0.8, 0.3], [], 0.3, 0.3),
+    ([0.9, 0.2, 0.1, 0.8, 0.3], [C], 0.3, 0.3), ([0.9, 0.2, 0.1, 0.8, 0.3], [B, C], 0.8, 0.8),
+    ([0.1, 0.9, 0.5], [A], None, 0.5), ([0.1, 0.9, 0.5], [A, C], None, 0.9),
+    ([0.1, 0.9, 0.5], [A, B, C], None, None), ([1, 1], [A], None, None)])
+def test_badness_is_the_lower_median_of_three_rates_or_more(shares, void, badness, outcome):
+    """Those of void reporters are left out; for an outcome they are among the three."""
+    of_reporters = dict(zip(OTHERS, shares))
+    assert badness_of(of_reporters, void) == badness
+    assert outcome_of(of_reporters, void) == outcome
 
 
 # Void, and slander.
 
-def views(*rates_and_broken):
-    return {other: View(*view) for other, view in zip(OTHERS, rates_and_broken)}
+def views(*of_others):
+    return {other: View(*view) for other, view in zip(OTHERS, of_others)}
 
 
 JUDGED = {A: 0.0, B: 0.1, C: 0.10001, D: 0.9}
@@ -127,33 +150,47 @@ JUDGED = {A: 0.0, B: 0.1, C: 0.10001, D: 0.9}
     ([0.0, 0.1, 0.2, 0.11], 0.0), ([0.0, 0.1, 0.0, 0.0], 0.5), ([0.2, 0.1, 0.1, 0.0], 0.75),
     ([1.0, 1.0], 0.0), ([1.0, 1.0, 0.0], 1.0), ([0.0, 0.0, 0.2, 0.9, 1.0], 0.0)])
 def test_who_differs_from_the_outcome_on_more_than_half_of_three_or_more_is_void(of_rates, share):
-    found = views(*((rate, 0.0) for rate in of_rates))
+    found = views(*((rate, rate, 0.0) for rate in of_rates))
     assert false_share(found, JUDGED) == share
     assert is_void(found, JUDGED) == (share > 0.5)
 
 
+def test_who_differs_only_by_what_is_excused_does_not_differ():
+    """Whoever drops everything and claims it is excused would make its honest neighbours void."""
+    assert false_share(views(*[(0.0, 0.5, 0.0)] * 4), JUDGED) == 0.0
+    assert false_share(views(*[(0.2, 0.5, 0.0)] * 4), JUDGED) == 0.5
+    assert false_share(views(*[(0.0, 0.1, 0.0)] * 4), JUDGED) == 0.5
+
+
 def test_it_is_slander_to_call_three_corrupt_that_are_not():
     good = {A: 0.0, B: 0.1, C: 0.0, D: 0.9}
-    assert slanders(views((1.0, 0.2), (1.0, 0.2), (1.0, 0.2)), good)
-    assert not slanders(views((1.0, 0.2), (1.0, 0.1), (1.0, 0.2)), good)
-    assert not slanders(views((1.0, 0.2), (1.0, 0.2), (0.0, 0.0), (1.0, 0.2)), good)  # D is bad
-    assert not slanders({A: View(1, 1), B: View(1, 1), E: View(1, 1)}, good)  # E is not judged
+    assert slanders(views((1, 1, 0.2), (1, 1, 0.2), (1, 1, 0.2)), good)
+    assert not slanders(views((1, 1, 0.2), (1, 1, 0.1), (1, 1, 0.2)), good)
+    fourth_is_bad = views((1, 1, 0.2), (1, 1, 0.2), (0, 0, 0), (1, 1, 0.2))
+    assert not slanders(fourth_is_bad, good)
+    third_is_not_judged = {A: View(1, 1, 1), B: View(1, 1, 1), E: View(1, 1, 1)}
+    assert not slanders(third_is_not_judged, good)
 
 
-def test_a_peers_own_views_believe_every_claim():
+def test_in_a_peers_own_views_all_that_is_claimed_is_excused():
     rows = always(S, A, expected=20, missing=10) + always(A, S, expected=20, first=20)
-    assert case(rows).views(0) == {A: View(0.0, 0.0)}
-    rows = always(S, A, expected=20, corrupt=20, missing=10) + always(A, S, expected=20)
-    assert case(rows).views(0) == {A: View(1.0, 0.5)}
+    assert case(rows).views(0) == {A: View(0.0, 0.5, 0.0)}
+    rows = always(S, A, expected=20, corrupt=10, missing=10) + always(A, S, expected=20)
+    assert case(rows).views(0) == {A: View(1.0, 1.0, 0.5)}
     assert case(rows, banned={A}).views(0) == {}
 
 
 # How much there was to know.
 
-def test_what_there_was_to_know_is_the_most_that_a_subject_reports():
+def test_what_there_was_to_know_is_the_most_that_a_subject_reports_in_six_periods():
     rows = mutual(A) + always(S, B, expected=30) + mutual(C)
-    assert case(rows).known() == 240
+    assert case(rows).known() == 180
     assert case([]).known() is None
+
+
+@pytest.mark.parametrize("age, known", [(0.49, 0), (0.51, 50), (6.49, 50), (6.51, 0)])
+def test_what_there_was_to_know_is_told_a_period_ahead_of_the_newest_window(age, known):
+    assert case([said(S, A, age, expected=50), said(S, A, 7, expected=9)]).known() == known
 
 
 def reports_of_knowing(subject, known):
@@ -166,17 +203,16 @@ def test_a_seed_tells_the_median_of_what_its_subjects_know():
     assert evaluate([], [told(known=5)]).known == 0
 
 
-def test_claims_are_measured_by_the_median_of_all_seeds():
-    claims = [row for reporter in (A, B, C) for row in mutual(reporter, missing=20, first=20)]
-    one = case(claims)  # knows 160, and claims to have had 480 first
+def test_excuses_are_measured_by_the_median_of_all_seeds():
+    one = case([row for reporter in (A, B, C) for row in mutual(reporter, missing=20, first=20)])
 
     def badness(*others):
         return evaluate([one], [told(known) for known in others]).judged[S]
 
-    assert badness() == pytest.approx(1 - 160 * 176 / 480 / 100)
+    assert badness() == pytest.approx(1 - 1.1 * 120 / 300)  # its own seed knows 120
     assert badness(500, 600) == 0.0
     assert badness(0, 0) == badness()  # seeds without subjects cannot tell
-    assert badness(10, 20) == pytest.approx(1 - 160 * 22 / 480 / 100)
+    assert badness(10, 130) == badness() and badness(130, 130) < badness()
 
 
 # A round of one seed.
@@ -193,11 +229,10 @@ def test_a_subject_is_guilty_that_is_bad_in_all_four_windows():
     assert found.guilty == {S: (0.5, {A: 0.5, B: 0.5, C: 0.0})}
 
 
-@pytest.mark.parametrize("newest, oldest", [(2, 11), (0, 7)])
+@pytest.mark.parametrize("newest, oldest", [(0, 4.5), (6.5, 12)], ids=["just begun", "stopped"])
 def test_a_subject_is_not_guilty_that_is_not_bad_in_one_of_the_windows(newest, oldest):
-    """In the first case nothing bad in the newest window, in the other nothing in the oldest."""
-    newest, oldest = (6.5, 20) if newest else (0, 4.5)
-    rows = [row if row.entry.peer != S or newest < (NOW - row.at) / PERIOD <= oldest
+    """All that is bad is too new for the oldest window, or too old for the newest."""
+    rows = [row if newest < (NOW - row.at) / PERIOD <= oldest
             else row._replace(entry=row.entry._replace(corrupt=0)) for row in accused_by(A, B, C)]
     assert evaluate([case(rows)], []).guilty == {}
 
@@ -214,6 +249,11 @@ def test_void_reporters_of_this_seed_and_of_others_do_not_count():
     assert evaluate([case(rows)], []).judged == {S: 0.5}
     found = evaluate([case(rows)], [told(void=[A])])
     assert found.judged == {S: 0.0} and found.void == []
+
+
+def test_the_rates_of_a_guilty_peer_are_those_that_counted():
+    found = evaluate([case(accused_by(A, B, C, honest=[D]))], [told(void=[A])])
+    assert found.guilty == {S: (0.5, {B: 0.5, C: 0.5, D: 0.0})}
 
 
 def liar(corrupt=0, missing=0):
