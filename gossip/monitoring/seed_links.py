@@ -28,6 +28,7 @@ ASKED = "a seed that is asked whether it dialled"
 LISTENER = "a seed that listens"
 ROLES = {SPEAKER, UNCHECKED, ASKED, LISTENER}
 
+CHECKS_AT_ONCE = 64  # of those who say that they are the same seed
 FIRST_PAUSE, LAST_PAUSE = 0.25, 2.0  # seconds between two dials
 
 
@@ -124,6 +125,10 @@ class SeedLinks:
             raise wire.WireError("this seed keeps no reports")
         if message.address not in self._ways or message.address.ip != link.remote_ip:
             raise wire.WireError(f"{message.address} is no seed of this network, or not its IP")
+        with self._lock:
+            checks = sum(check.peer == message.address for check in self._checks)
+        if checks >= CHECKS_AT_ONCE:
+            raise wire.WireError(f"too many say that they are {message.address}")
         link.role = UNCHECKED
         now, settings = self._node.now(), self._node.settings
         link.await_line(now + settings.introduction_limit)  # nothing may come: it is over by then

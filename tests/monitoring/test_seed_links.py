@@ -3,6 +3,7 @@
 import pytest
 
 from gossip.addresses import address_of
+from gossip.monitoring import seed_links
 from gossip.monitoring.seed_links import SPEAKER
 from tests.tools.files import count, events, wait_event
 from tests.tools.keepers import PERIOD as VIRTUAL_PERIOD
@@ -112,6 +113,17 @@ def test_many_who_say_that_they_are_a_seed_do_not_keep_the_true_one_out(net, fak
         end.say(f"seed:{fake_seed.address}:{number:032x}")
     introduced(net, seed, fake_seed)
     assert all(end.hear() is None for end in strangers)
+
+
+def test_a_seed_is_not_asked_by_any_number_of_links_at_once(net, fake_seed, monkeypatch):
+    monkeypatch.setattr(seed_links, "CHECKS_AT_ONCE", 3)
+    seed = beside(net, fake_seed.address)
+    ends = [net.dial(seed) for _ in range(5)]
+    for number, end in enumerate(ends):
+        end.say(f"seed:{fake_seed.address}:{number:032x}")
+        wait_until(lambda: len(fake_seed.asked) == min(3, number + 1))
+    assert all(end.hear() is None for end in ends[3:])
+    assert len(fake_seed.asked) == 3
 
 
 def test_a_seed_says_yes_to_its_own_nonces_alone(net, fake_seed):
