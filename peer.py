@@ -2,13 +2,14 @@
 
 Read top to bottom: what may be said on which link and who answers it, the threads of a peer, the
 gossip generator, the liveness round and the dead report, membership, leaving, and an `on_<kind>`
-method for every kind of line (gossip/wire/) that is answered here and not by a part. The four
+method for every kind of line (gossip/wire/) that is answered here and not by a part. The five
 parts never know one another; this file is where they meet:
 
     linking     how links to neighbours begin and end         gossip/overlay/linking.py
     joining     registering with seeds, asking for lists      gossip/seeds/joining.py
     spreading   how a message reaches everyone, once          gossip/spread/spreading.py
     confirming  which runs are genuine, if gossip is signed   gossip/signing/confirming.py
+    reporting   what neighbours did, told to seeds            gossip/monitoring/reporting.py
 
 Threads: "listener" accepts connections and a "link reader" per connection reads its lines (both in
 gossip/net/live_world.py); all others but probes stand in `start_threads`, with what they call.
@@ -32,6 +33,7 @@ from gossip import wire
 from gossip.addresses import Address
 from gossip.liveness.prober import Prober
 from gossip.liveness.rounds import Liveness
+from gossip.monitoring.reporting import Reporting
 from gossip.node.counters import Budget
 from gossip.node.link import Link
 from gossip.node.node import WAITING, Node
@@ -63,14 +65,15 @@ class Peer(Node):
         CHECKED: {"liveness_request"},
         NEIGHBOUR: {"liveness_request", "liveness_reply", "status", "leave", "refused",
                     "ask_known_peers", "known_peers"},
-        SEED: {"registered", "registration_refused", "peer_list", "dead_node"},
+        SEED: {"registered", "registration_refused", "peer_list", "dead_node", "kick",
+               "unconfirmed"},
         ASKED: {"runs"},
     }
     ANSWERED_BY = {
         "connect": "linking", "accepted": "linking", "refused": "linking", "leave": "linking",
         "ask_known_peers": "linking", "known_peers": "linking", "peer_list": "linking",
         "registered": "joining", "registration_refused": "joining", "status": "spreading",
-        "runs": "confirming",
+        "runs": "confirming", "kick": "reporting", "unconfirmed": "reporting",
     }
 
     def __init__(self, address: Address, seeds: list[Address], settings: Settings,
@@ -84,8 +87,10 @@ class Peer(Node):
         dial = Prober(self.probe, 1, settings.probes_at_once).ask
         self.confirming = Confirming(self, seeds, signer, dial, ShutOut(*DENIED), Budget)
         self.joining = Joining(self, seeds, self.confirming.registration)
+        self.reporting = Reporting(self, self.joining.registrations.links)
+        self._watch = self.reporting.watch if settings.monitor else None
         self.spreading = Spreading(self, self.neighbours.links, signer=signer, runs=self.confirming,
-                                   on_offence=self.linking.offended)
+                                   on_offence=self.linking.offended, watch=self._watch)
         self.messages = self.spreading.messages
         self.liveness = Liveness(settings.liveness_misses,
                                  self.neighbours.capacity + settings.spare_links)
@@ -106,6 +111,8 @@ class Peer(Node):
         self.keep("liveness", self.check_liveness)
         self.membership = self.keep("membership", self.look_after_links)
         self.spreading.keep_duties(self.keep)  # "anti-entropy", and "rumors" where they are told
+        if self.settings.monitor:
+            self.keep("monitoring", self.reporting.turn)
 
     def wake(self) -> None:
         self.spreading.way.stop()
@@ -219,6 +226,7 @@ class Peer(Node):
     def met(self, link: Link, serial: int) -> None:
         """Another peer and this one are neighbours now; `serial` grows with every new link."""
         self.liveness.linked(link.peer, link, serial, self.now())
+        self.reporting.linked(link)
         if self.neighbours.link(link.peer) is not link:
             self.liveness.forget(link.peer, link)  # the link was ended meanwhile
         if self.leaving:
@@ -253,6 +261,7 @@ class Peer(Node):
             if link.role == SEED:
                 self.peer_list.seed_lost(link.peer)
             self._part(link).on_end(link)
+        self.reporting.on_end(link)
         self.spreading.on_end(link)
 
     # What others say.
@@ -261,6 +270,8 @@ class Peer(Node):
         """Handle lines that arrived together, in order. In a flood most are repetitions: they are
         dropped first. Gossip lines that follow one another are handled as one batch."""
         if link.role == NEIGHBOUR:
+            if self._watch is not None:
+                self._watch.noted(link, lines)
             lines = self.messages.unknown(lines, link)
         for batch, is_gossip in in_batches(lines, self.settings.sign):
             if is_gossip:
@@ -286,6 +297,7 @@ class Peer(Node):
         if message.asker != self.address or message.replier != link.peer:
             raise wire.WireError("Liveness Reply to somebody else, or by somebody else")
         self.linking.replied(link)
+        self.reporting.replied(link, message.time)
         took = self.liveness.reply_from(link.peer, message.time, self.now())
         if took is not None:
             self.output.write(f"liveness reply:{link.peer}:{took * 1000:.3f}")

@@ -12,6 +12,8 @@ from gossip.capacity import BY_RULE, Capacity
 MIB = 1 << 20
 
 
+CORRUPT_WATCHED = 1_000  # corrupt lines in a period that end a link where neighbours are watched
+
 WAYS = ("flood", "rumor")  # ways of spreading; gossip/spread/spreading.py makes them
 
 
@@ -94,6 +96,15 @@ class Settings(NamedTuple):
     removed_memory: float = 3600.0  # seconds for which a seed remembers a removal
     grace: float = 60.0  # seconds that a peer has to register again when its connection broke
     tell_again: float = 60.0  # seconds between two tellings of the same death by seeds
+
+    def corrupt_most(self) -> int:
+        """Corrupt lines that end a link. Where neighbours are watched it stands longer, else nobody
+        would be left to report them; 0: never."""
+        return CORRUPT_WATCHED if self.monitor and self.corrupt_limit else self.corrupt_limit
+
+    def corrupt_window(self) -> float:
+        """Seconds within which so many are too many."""
+        return self.report_interval if self.monitor else self.corrupt_memory
 
     def words(self) -> str:
         """`NAME=VALUE:…` as in a `settings:` line: the settings that the command line can set."""

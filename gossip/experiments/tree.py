@@ -9,7 +9,7 @@ from typing import Iterator, NamedTuple
 
 from gossip import wire
 from gossip.addresses import Address
-from gossip.monitoring.threaded_tree import SPACE, Links, ThreadedTree
+from gossip.monitoring.threaded_tree import SPACE, ThreadedTree
 from gossip.terminal.command_line import FAILED, CommandError
 
 PATIENCE = 2.0  # seconds to connect to a seed, and to hear from it

@@ -66,7 +66,7 @@ class Deciding:
         self._warned = Bans()  # (peer, neighbour that never names it), of which the peer was told
         self._told = Told(self._period)
         self._void: list[Address] = []  # found in the last turn; only `turn` uses it
-        self._verdicts = b""  # the lines of the last turn; replaced as a whole, so no lock is needed
+        self._verdicts = b""  # lines of the last turn; replaced as a whole, so no lock is needed
 
     # Called by the seed's duty.
 

@@ -58,7 +58,7 @@ class View(NamedTuple):
     """What one peer makes of another."""
 
     rate: float
-    unexcused: float  # the same if nothing is excused
+    unexcused: float  # the same if nothing is excused; it may be above 1
     broken: float  # the share of copies that were corrupt or forbidden
 
 
@@ -91,9 +91,8 @@ class Case:
         for row in rows:
             if row.other != subject and row.other not in banned:
                 (by if row.side == BY else about)[row.other].append(row)
-        ends = [now - k * period for k in range(WINDOWS)]
-        self._about = [_summed(about, end, period) for end in ends]
-        self._by = [_summed(by, end, period) for end in ends]
+        self._about = _in_windows(about, now, period)
+        self._by = _in_windows(by, now, period)
         self.accused = {rejection.accused for rejection in rejections
                         if rejection.at >= now - FIRST_FROM * period}  # living, and called dead
         self.unconfirmed = [(subject, other) for other in sorted(by)
@@ -126,26 +125,33 @@ class Case:
         return _views(self._by[k], self._about[k], 1.0)
 
 
-def _summed(rows_of, end: float, period: float) -> dict[Address, Said]:
-    """What each has said in the window, or what was said of each."""
-    summed = {other: _said(rows, end, period) for other, rows in rows_of.items()}
-    return {other: said for other, said in summed.items() if said is not None}
+def _in_windows(rows_of, now: float, period: float) -> list[dict[Address, Said]]:
+    """What each has said in each window, or what was said of each."""
+    windows = [{} for _ in range(WINDOWS)]
+    for other, rows in rows_of.items():
+        aged = [((now - row.at) / period, row.entry) for row in rows]
+        for k, window in enumerate(windows):
+            said = _said(aged, k)
+            if said is not None:
+                window[other] = said
+    return windows
 
 
-def _said(rows, end: float, period: float) -> Said | None:
-    rows = _between(rows, end, period, FIRST_FROM, FIRST_TO)
-    if not rows:
-        return None
-    said = [row.entry for row in _between(rows, end, period, SAID_FROM, SAID_TO)]
-    known = _between(rows, end, period, KNOWN_FROM, KNOWN_TO)
-    return Said(sum([entry.expected for entry in said]), sum([entry.missing for entry in said]),
-                sum([entry.corrupt + entry.forbidden for entry in said]),
-                sum([row.entry.first for row in rows]), sum([row.entry.expected for row in known]))
-
-
-def _between(rows, end: float, period: float, first: float, last: float) -> list:
-    first, last = end - first * period, end - last * period
-    return [row for row in rows if first <= row.at < last]
+def _said(aged, k: int) -> Said | None:
+    """The sum of entries, with their ages in periods, in window k; None when there are none."""
+    expected = missing = broken = first = known = 0
+    found = False
+    for age, entry in aged:
+        if FIRST_TO < age - k <= FIRST_FROM:
+            found = True
+            first += entry.first
+        if KNOWN_TO < age - k <= KNOWN_FROM:
+            known += entry.expected
+        if SAID_TO < age - k <= SAID_FROM:
+            expected += entry.expected
+            missing += entry.missing
+            broken += entry.corrupt + entry.forbidden
+    return Said(expected, missing, broken, first, known) if found else None
 
 
 def _views(said_of, own_of, excused: float) -> dict[Address, View]:
@@ -158,8 +164,7 @@ def _view(said: Said, first: int, excused: float) -> View:
     expected = max(1, said.expected)
     broken = said.broken / max(1, said.expected - said.missing + said.broken)  # of all its copies
     omitted = said.missing - excused * min(said.missing, first)
-    return View(min(1.0, broken + omitted / expected), min(1.0, broken + said.missing / expected),
-                broken)
+    return View(min(1.0, broken + omitted / expected), broken + said.missing / expected, broken)
 
 
 def _is_unconfirmed(by, about, now: float, period: float) -> bool:

@@ -45,8 +45,9 @@ class Linking:
         self.places = Places(address, self.neighbours.capacity, settings, node.rng)
         self.peer_list = PeerUnion(address)
         self.found_dead = FoundDead()
-        self._shut_out = ShutOut({"corrupt": settings.corrupt_limit, "flood": 1},
-                                 settings.corrupt_memory)
+        self._shut_out = ShutOut(
+            {"corrupt": settings.corrupt_most(), "forbidden": settings.corrupt_most(), "flood": 1},
+            settings.corrupt_memory, settings.corrupt_window())
         self._link_check = LinkCheck()
         self._ring_stood = False  # whether the ring link did at the last turn; membership's own
         self._asked = None  # the link on which known peers were asked for last
@@ -176,6 +177,11 @@ class Linking:
         peer = link.peer
         if message.address not in (peer, self._node.address):
             raise wire.WireError(f"{message.address} answered instead")
+        reason = self._shut_out.reason(peer, self._node.now())
+        if reason is not None:  # it was shut out since it was dialled
+            self._dial_over(link)
+            link.close(reason)
+            return
         admission = self.neighbours.admit(peer, link, self._node.address, self._node.now())
         if not admission.accepted:
             self._dial_over(link)
@@ -258,10 +264,20 @@ class Linking:
         ends, and it is refused for a while."""
         until = self._shut_out.note(link.peer, offence, count, self._node.now())
         if until is not None:
-            self.places.pass_over(link.peer, until)
-            link.send(wire.refused(self._node.address, offence), urgent=True)
             self._node.write_refusal(link.peer, offence)
-            self.unlink(link.peer, offence, link)
+            self._end_for(link.peer, offence, until, link)
+
+    def shut_out(self, peer: Address, reason: str, until: float) -> None:
+        """A peer is refused until then, and not dialled; its link ends."""
+        self._shut_out.refuse(peer, reason, until)
+        self._end_for(peer, reason, until, self.neighbours.link(peer))
+
+    def _end_for(self, peer: Address, reason: str, until: float, link) -> None:
+        """End the link to a peer that is shut out, and dial it no more until then."""
+        self.places.pass_over(peer, until)
+        if link is not None:
+            link.send(wire.refused(self._node.address, reason), urgent=True)
+        self.unlink(peer, reason, link)
 
     def on_end(self, link) -> None:
         """A link has ended: newcomers that waited for it are admitted, its place is free."""

@@ -14,9 +14,10 @@ REMEMBERED = 1_000  # peers kept in each of the two memories; of more, the first
 class ShutOut:
     """The offences of neighbours, by their times, and who is refused for which of them."""
 
-    def __init__(self, limits: dict[str, int], seconds: float):
-        self._limits = limits  # offence -> how many within `seconds` are too many; 0: never
-        self._seconds = seconds  # also those for which the peer is refused then
+    def __init__(self, limits: dict[str, int], seconds: float, window: float | None = None):
+        self._limits = limits  # offence -> how many within `window` are too many; 0: never
+        self._seconds = seconds  # for which the peer is refused then
+        self._window = seconds if window is None else window
         self._lock = threading.Lock()  # guards everything below
         self._times: collections.OrderedDict[tuple[Address, str], list[float]] = (
             collections.OrderedDict())
@@ -28,7 +29,7 @@ class ShutOut:
         return until when, else None."""
         limit, key = self._limits[offence], (peer, offence)
         with self._lock:
-            times = [at for at in self._times.pop(key, []) if now - at < self._seconds]
+            times = [at for at in self._times.pop(key, []) if now - at < self._window]
             times += [now] * min(count, limit - len(times))
             if not limit or len(times) < limit:
                 self._remember(self._times, key, times)
@@ -36,8 +37,13 @@ class ShutOut:
             self._remember(self._refused, peer, (now + self._seconds, offence))
             return now + self._seconds
 
+    def refuse(self, peer: Address, reason: str, until: float) -> None:
+        """A peer is refused until then, whatever it did."""
+        with self._lock:
+            self._remember(self._refused, peer, (until, reason))
+
     def reason(self, peer: Address, now: float) -> str | None:
-        """The offence for which the peer is refused now; None when it is not."""
+        """The offence, or other reason, for which the peer is refused now; None when it is not."""
         with self._lock:
             until, offence = self._refused.get(peer, (now, ""))
             return offence if until > now else None

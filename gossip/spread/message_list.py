@@ -29,7 +29,8 @@ from gossip.spread.run import ALL_SLICES, SLICES, Run, sha256
 class Fresh(NamedTuple):
     """The new lines of a batch, in order; the fault at which reading it ended, if any; the signed
     line that covers each of the new lines, what is corrupt, and what is good, but of a run that is
-    not known to be genuine: (run, line, the signed line that covers it), where gossip is signed."""
+    not known to be genuine: (run, line, the signed line that covers it), where gossip is signed; and
+    what has a forbidden word."""
 
     lines: list[bytes]
     shown: list[str]
@@ -37,6 +38,7 @@ class Fresh(NamedTuple):
     covers: list[bytes]
     corrupt: list[bytes]
     unknown: list[tuple[bytes, bytes, bytes]]
+    forbidden: list[str]
 
 
 class MessageList:
@@ -47,10 +49,12 @@ class MessageList:
         """`is_genuine(signed)` tells whether a signature is good, where gossip is signed;
         `is_known(run)`, whether the run is genuine, so that its messages are taken."""
         self._settings = settings
+        self._corrupt_most = settings.corrupt_most()
+        self._forbids = settings.filter.search()
         self._is_known = is_known
         self._own_run = own_run  # only this peer makes messages of this run
         self._judge = None if is_genuine is None else Judge(
-            is_genuine, self._kept, self._is_old, settings.corrupt_limit)
+            is_genuine, self._kept, self._is_old, self._corrupt_most)
         self._lock = threading.Lock()  # guards everything below
         self._covers = None if is_genuine is None else Covers()  # None: nothing is signed
         self._texts: dict[bytes, bytes] = {}  # digest -> line as received
@@ -78,7 +82,7 @@ class MessageList:
         """Take gossip lines, received on a link or made here; return the new ones, each checked in
         full. After so many corrupt lines as end the link, the rest is not looked at."""
         signed = {} if self._judge is None else self._judge.read(lines, made_here)
-        fresh, fault = Fresh([], [], None, [], [], []), None
+        fresh, fault = Fresh([], [], None, [], [], [], []), None
         with self._lock:
             last = None if self._covers is None else self._covers.last(link)
             for line in lines:
@@ -89,7 +93,7 @@ class MessageList:
                         self._take(line, made_here, last, fresh)
                 except Corrupt:
                     fresh.corrupt.append(line)
-                    if len(fresh.corrupt) == self._settings.corrupt_limit:
+                    if len(fresh.corrupt) == self._corrupt_most:
                         break
                 except wire.WireError as error:
                     fault = error
@@ -117,7 +121,10 @@ class MessageList:
             fresh.unknown.append((message.run, line, cover.line))
             return
         run = self._run(message.run)
-        if run.seen.add(message.number):
+        if self._forbids and not made_here and self.is_forbidden(line):
+            self._note_seen(run, message.number)
+            fresh.forbidden.append(message.shown)
+        elif run.seen.add(message.number):
             self._remember(run, message.number, digest, line, cover)
             fresh.lines.append(line)
             fresh.shown.append(message.shown)
@@ -125,6 +132,17 @@ class MessageList:
                 fresh.covers.append(cover.line)
         else:
             self._old += 1
+
+    def is_forbidden(self, line: bytes) -> bool:
+        """Whether the text of a gossip line that was checked already has a forbidden word."""
+        text = wire.gossip_fields(line)[2].decode()
+        return self._forbids is not None and self._forbids(text) is not None
+
+    def _note_seen(self, run: Run, number: int) -> None:
+        """A message that is not held is not asked for again. Expects the lock."""
+        if run.seen.add(number):
+            self._note_change(run)
+            self._bound(run.seen)
 
     def _seen_of(self, key: bytes) -> Intervals:
         """The numbers seen of a run. Expects the lock."""

@@ -75,14 +75,16 @@ class Spreading:
     over the links that `links()` returns."""
 
     def __init__(self, node, links, at_once: int = 1, tries: int = 1, signer=None, runs=None,
-                 on_offence=None):
+                 on_offence=None, watch=None):
         """Where gossip is signed, `signer` (gossip/signing/signed_lines.py) has the `start` of
         this run, `cover(first, digests)` and `is_genuine(signed)`; `runs` (signing/confirming.py)
         tells by `is_known(run)` whether a run is genuine, by `meet(run, link)` has that found out,
         and tells by `is_open(run)` whether it is being found out. Then `settled(run)` is called.
         `on_offence(link, reason, count)` is told of what a neighbour did wrong: `corrupt` lines,
-        or a `flood`."""
+        `forbidden` messages, or a `flood`. `watch` (monitoring/watch.py), if any, is told what came
+        new, and over which link."""
         settings = node.settings
+        self._watch = watch
         self._on_offence = on_offence
         self._signer = signer
         self._runs = runs or Trusting()
@@ -124,6 +126,8 @@ class Spreading:
             fresh = self.messages.add([*self._signed(lines), *lines], made_here=True)
             if not self._output.write(*[f"generated:{text}" for text in fresh.shown]):
                 return False  # the last word is in the file: nothing more is said
+            if self._watch is not None:
+                self._watch.fresh(fresh.lines, None, self._now(), owed=True)
             self.way.forward(fresh.lines, None, fresh.covers)
             return True
 
@@ -152,10 +156,15 @@ class Spreading:
             lines = [wire.gossip_part(line) if line.startswith(wire.RUMOR) else line
                      for line in lines]
         fresh = self.messages.add(lines, link=link)
+        if fresh.forbidden:
+            self._write_forbidden(link, fresh.forbidden)
         if fresh.corrupt:
             self._write_corrupt(link, fresh.corrupt)
         elif rumors and fresh.fault is None:
             self._answer(link, rumors, [*fresh.lines, *[line for _, line, _ in fresh.unknown]])
+        if self._watch is not None:
+            self._watch.fresh(fresh.lines, link, self._now(),
+                              owed=not self.anti_entropy.catch_up.awaits(link))
         self._hand_on(link, fresh)
         if fresh.unknown:
             self._keep_waiting(link, fresh.unknown)
@@ -173,6 +182,8 @@ class Spreading:
     def _keep_waiting(self, link, unknown: list[tuple[bytes, bytes, bytes]]) -> None:
         """Lines have come of runs that are not known: keep them until it is known whether these are
         genuine."""
+        if self._watch is not None:
+            self._watch.brought([line for _, line, _ in unknown], link)
         met = {run: self._runs.meet(run, link) for run, _, _ in unknown}
         for run, line, cover in unknown:
             if met[run]:
@@ -188,13 +199,26 @@ class Spreading:
             self.anti_entropy.catch_up.denied(run)
             return
         for link, lines in waiting:
-            self._hand_on(link, self.messages.add(lines))
+            fresh = self.messages.add(lines)
+            if self._watch is not None:
+                self._watch.confirmed(fresh.lines, self._now())
+            if fresh.forbidden:
+                self._write_forbidden(link, fresh.forbidden)
+            self._hand_on(link, fresh)
         self.anti_entropy.fetch()
 
     def _write_corrupt(self, link, lines: list[bytes]) -> None:
         shown = [line.decode(errors="replace")[:CORRUPT_SHOWN] for line in lines]
         self._output.write(*[f"corrupt:{link.peer}:{text}" for text in shown])
+        if self._watch is not None:
+            self._watch.corrupt(link, len(lines))
         self._on_offence(link, "corrupt", len(lines))
+
+    def _write_forbidden(self, link, shown: list[str]) -> None:
+        self._output.write(*[f"forbidden:{link.peer}:{text}" for text in shown])
+        if self._watch is not None:
+            self._watch.forbidden(link, len(shown))
+        self._on_offence(link, "forbidden", len(shown))
 
     def _charge(self, link, lines: list[bytes], fresh: Fresh) -> None:
         """Have a neighbour pay for what it says in its own name, but for what it was asked for:

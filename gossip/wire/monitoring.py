@@ -43,6 +43,7 @@ _BADNESS = rb"(?:0\.[0-9]{3}|1\.000)"
 _KEY = rb"[0-9a-f]{24}"
 _NONCE = rb"[0-9a-f]{32}"
 _NUMBER = rb"[1-9][0-9]{0,18}"
+_NUMBER_OR_0 = b"(0|" + _NUMBER + b")"
 _ENTRY = _LISTED + b"=" + b",".join([_COUNT] * 5)
 
 
@@ -202,7 +203,8 @@ def report(start: int, period: int, entries) -> bytes:
 
 def rows(age: float, side: str, reporter: Address, start: int, period: int, entries,
          word: str = "rows") -> bytes:
-    return (f"{word}:{_seconds(age)}:{side}:{reporter}:{start}:{period}:{_joined(entries)}\n").encode()
+    return (f"{word}:{_seconds(age)}:{side}:{reporter}:{start}:{period}:"
+            f"{_joined(entries)}\n").encode()
 
 
 def part(age: float, side: str, reporter: Address, start: int, period: int, entries) -> bytes:
@@ -313,11 +315,8 @@ def _bounded(field: bytes) -> int:
 
 def _rows(make):
     def read(match):
-        reporter, entries = address_in(match[3]), _entries(match[6])
-        if any(entry.peer == reporter for entry in entries):
-            raise WireError("a peer that reports about itself")
-        return make(float(match[1]), match[2].decode(), reporter, _bounded(match[4]),
-                    _bounded(match[5]), entries)
+        return make(float(match[1]), match[2].decode(), address_in(match[3]), _bounded(match[4]),
+                    _bounded(match[5]), _entries(match[6]))
     return read
 
 
@@ -348,7 +347,7 @@ def _verdicts(match) -> Verdicts:
     _distinct([peer for peer, _ in judged], "a peer")
     void = _distinct(list(map(_listed, _split(match[3]))), "a void reporter")
     pairs = [(_listed(one), _listed(other)) for one, other in _pairs(match[4], b">")]
-    return Verdicts(_count(match[1]), tuple(judged), void, _distinct(pairs, "a pair"))
+    return Verdicts(_bounded(match[1]), tuple(judged), void, _distinct(pairs, "a pair"))
 
 
 _ROWS = re.compile(rb"(%b):(about|by):%b:(%b):(%b):%b"
@@ -360,13 +359,13 @@ MONITORING = {  # first word of a line: (pattern of the rest, its match to a val
     b"part": (_ROWS, _rows(Part)),
     b"rejected": (re.compile(b":".join([b"(%b)" % _SECONDS, ADDRESS, ADDRESS, ADDRESS])),
                   lambda m: RejectedDeath(float(m[1]), *map(address_in, m.group(2, 3, 4)))),
-    b"tree": (re.compile(rb"(0|%b):%b:%b" % (_NUMBER, ADDRESS,
-                                            _words(_LISTED + b"=" + _KEY, SEEDS_LIMIT))), _tree),
+    b"tree": (re.compile(rb"%b:%b:%b" % (
+        _NUMBER_OR_0, ADDRESS, _words(_LISTED + b"=" + _KEY, SEEDS_LIMIT))), _tree),
     b"load": (re.compile(rb"(%b):%b" % (_COUNT, _words(_KEY, QUANTILES))), _load),
     b"loads": (re.compile(_words(_LISTED + b"=" + _COUNT, SEEDS_LIMIT)), _loads),
-    b"verdicts": (re.compile(rb"(%b):%b\|%b\|%b" % (
-        _COUNT, _words(_LISTED + b"=" + _BADNESS, JUDGED_LIMIT), _words(_LISTED, JUDGED_LIMIT),
-        _words(_LISTED + b">" + _LISTED, JUDGED_LIMIT))), _verdicts),
+    b"verdicts": (re.compile(rb"%b:%b\|%b\|%b" % (
+        _NUMBER_OR_0, _words(_LISTED + b"=" + _BADNESS, JUDGED_LIMIT),
+        _words(_LISTED, JUDGED_LIMIT), _words(_LISTED + b">" + _LISTED, JUDGED_LIMIT))), _verdicts),
     b"kick": (re.compile(rb"%b:(%b)(?::(%b))?" % (ADDRESS, _BADNESS, _SECONDS)),
               lambda m: Kick(address_in(m[1]), float(m[2]), None if m[3] is None else float(m[3]))),
     b"unconfirmed": (re.compile(ADDRESS), lambda m: Unconfirmed(address_in(m[1]))),

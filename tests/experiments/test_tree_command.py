@@ -48,19 +48,20 @@ def said(tree, rows):
 
 
 def test_the_tree_of_the_first_seed_that_runs_is_drawn(tmp_path, answering):
-    a, b, c, d, e = seeds = sorted(free_addresses(5))
-    answering(b, *said(even_tree(seeds), list(zip(seeds[:4], [10, 20, 30, 40]))))
+    a, b, c, d, e, f = seeds = sorted(free_addresses(6))
+    answering(b, *said(even_tree(seeds), list(zip(seeds[:5], [10, 20, 30, 40, 50]))))
     code, out, err = tree_command(tmp_path, seeds)
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert lines[0] == f"tree 7, made by {a}, told by {b}: 5 seeds, 100 rows"
-    assert [" ".join(line.split()) for line in lines[3:8]] == [
-        f".-- {a} 00000000 to 33333333 20.0% 10 0.40 nobody {b}",
-        f".-- {b} 33333333 to 66666666 20.0% 20 0.80 - {c}",
-        f"{c} 66666666 to 99999999 20.0% 30 1.20 - -",
-        f"| .-- {d} 99999999 to cccccccc 20.0% 40 1.60 {c} {e}",
-        f"'-- {e} cccccccc to ffffffff 20.0% ? ? - nobody"]
-    assert [line.index(str(seed)) for line, seed in zip(lines[3:8], seeds)] == [8, 4, 0, 8, 4]
+    assert lines[0] == f"tree 7, made by {a}, told by {b}: 6 seeds, 150 rows"
+    assert [" ".join(line.split()) for line in lines[3:9]] == [
+        f".-- {a} 00000000 to 2aaaaaaa 16.7% 10 0.33 nobody {b}",
+        f".-- {b} 2aaaaaaa to 55555555 16.7% 20 0.67 - -",
+        f"| '-- {c} 55555555 to 7fffffff 16.7% 30 1.00 {b} {d}",
+        f"{d} 80000000 to aaaaaaaa 16.7% 40 1.33 - -",
+        f"| .-- {e} aaaaaaaa to d5555555 16.7% 50 1.67 {d} {f}",
+        f"'-- {f} d5555555 to ffffffff 16.7% ? ? - nobody"]
+    assert [line.index(str(seed)) for line, seed in zip(lines[3:9], seeds)] == [8, 4, 8, 0, 8, 4]
 
 
 def test_seeds_that_are_down_or_keep_no_tree_are_passed_over(tmp_path, answering):

@@ -55,7 +55,8 @@ def test_what_the_subject_says_counts_from_eight_periods_on(k, age, counts):
 @pytest.mark.parametrize("counts, rate", [
     ({}, 0.0), ({"corrupt": 20}, 0.5), ({"forbidden": 20}, 0.5),
     ({"corrupt": 10, "forbidden": 10}, 0.5), ({"missing": 5}, 0.25),
-    ({"missing": 10, "corrupt": 10}, 1.0), ({"missing": 4, "corrupt": 4}, 0.4), ({"missing": 20, "corrupt": 20}, 1.0),
+    ({"missing": 10, "corrupt": 10}, 1.0), ({"missing": 4, "corrupt": 4}, 0.4),
+    ({"missing": 20, "corrupt": 20}, 1.0),
     ({"expected": 0, "corrupt": 20}, 1.0)])
 def test_a_rate_is_the_share_of_bad_copies_and_of_missing_messages(counts, rate):
     assert rates(mutual(A, **counts)) == {A: rate}
@@ -228,11 +229,10 @@ def test_a_subject_is_guilty_that_is_bad_in_all_four_windows():
     assert found.guilty == {S: (0.5, {A: 0.5, B: 0.5, C: 0.0})}
 
 
-@pytest.mark.parametrize("newest, oldest", [(2, 11), (0, 7)])
+@pytest.mark.parametrize("newest, oldest", [(0, 4.5), (6.5, 12)], ids=["just begun", "stopped"])
 def test_a_subject_is_not_guilty_that_is_not_bad_in_one_of_the_windows(newest, oldest):
-    """In the first case nothing bad in the newest window, in the other nothing in the oldest."""
-    newest, oldest = (6.5, 20) if newest else (0, 4.5)
-    rows = [row if row.entry.peer != S or newest < (NOW - row.at) / PERIOD <= oldest
+    """All that is bad is too new for the oldest window, or too old for the newest."""
+    rows = [row if newest < (NOW - row.at) / PERIOD <= oldest
             else row._replace(entry=row.entry._replace(corrupt=0)) for row in accused_by(A, B, C)]
     assert evaluate([case(rows)], []).guilty == {}
 
@@ -249,6 +249,11 @@ def test_void_reporters_of_this_seed_and_of_others_do_not_count():
     assert evaluate([case(rows)], []).judged == {S: 0.5}
     found = evaluate([case(rows)], [told(void=[A])])
     assert found.judged == {S: 0.0} and found.void == []
+
+
+def test_the_rates_of_a_guilty_peer_are_those_that_counted():
+    found = evaluate([case(accused_by(A, B, C, honest=[D]))], [told(void=[A])])
+    assert found.guilty == {S: (0.5, {B: 0.5, C: 0.5, D: 0.0})}
 
 
 def liar(corrupt=0, missing=0):

@@ -50,7 +50,7 @@ class Society:
     in each period."""
 
     def __init__(self, number, kinds=(), peers=40, capacity=BY_RULE, breaks=0.05, seeds=5,
-                 messages=10):
+                 messages=20):
         self.rng = random.Random(number)
         self.peers = [peer(5001 + at) for at in range(peers)]
         self.kinds = dict(zip(self.rng.sample(self.peers, len(kinds)), kinds))

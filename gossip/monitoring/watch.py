@@ -1,0 +1,254 @@
+"""The watch: what a peer saw of its neighbours, counted, a period at a time.
+
+Rules only: link readers and the duty of reporting call it, and hand it the time.
+
+Every peer owes every message to every neighbour but the one that it had it first from. What honest
+peers do is never held against them, so a message is judged about a neighbour only when
+
+- the link had stood for `settle` seconds when the message came. It stands from the first reply on
+  that comes when this peer has caught up with the neighbour: by then the neighbour has it in its
+  table, too, and whatever the neighbour knew before has been fetched;
+- the neighbour has answered two requests that left at least `settle` seconds after the message
+  came. They leave in order, behind the message: who answers has read it, and either had it first
+  from here, and says so itself, or has sent it. The answers may overtake what waits to be sent,
+  hence two. A neighbour that is frozen or slow is judged later, not wrongly.
+
+Messages whose run had to be confirmed first are not judged about others, and neither are those
+that a neighbour has brought because it was asked for what it knows (anti-entropy).
+"""
+
+import collections
+import itertools
+import threading
+from typing import NamedTuple
+
+from gossip import wire
+from gossip.addresses import Address
+from gossip.settings import Settings
+
+LOG_LIMIT = 20_000  # messages that wait to be judged; of more, the oldest are not
+COPIES_LIMIT = 50_000  # lines noted in one generation, before those that do not matter go
+GENERATIONS_LIMIT = 8  # of a neighbour that does not answer
+ASKED_LIMIT = 8  # requests of which a reply is awaited
+WAITING_LIMIT = 2_000  # lines that wait until their run is confirmed
+CATCHING_UP = 6  # replies after which a link stands, even if there is still something to fetch
+
+
+class _Batch(NamedTuple):
+    """Messages that became known together."""
+
+    number: int  # batches count from 0
+    at: float
+    lines: list[bytes]
+    link: object  # over which they came first; None: made here
+    owed: bool  # whether neighbours are judged by them
+
+
+class _Row:
+    """What is known of one link."""
+
+    __slots__ = ("met", "replies", "stands", "judged", "horizon", "asked", "copies", "counts")
+
+    def __init__(self, met: float, judged: int):
+        self.met = met  # when the link began
+        self.replies = 0
+        self.stands: float | None = None  # since when it stands
+        self.judged = judged  # the number of the first batch that is not judged yet
+        self.horizon = float("-inf")  # what came until then is judged at the next reply
+        self.asked: dict[str, float] = {}  # TIME of a request -> when it left
+        # lines that came over the link, in sets: (when the next set began, lines), the oldest first
+        self.copies: collections.deque[list] = collections.deque([[float("inf"), set()]])
+        self.counts = collections.Counter()  # by the names in an Entry
+
+    def begin_generation(self, now: float) -> None:
+        """Note what comes from now on in a set of its own."""
+        self.copies[-1][0] = now
+        self.copies.append([float("inf"), set()])
+        if len(self.copies) > GENERATIONS_LIMIT:
+            _, oldest = self.copies.popleft()
+            self.copies[0][1] |= oldest
+
+    def forget_copies(self) -> None:
+        """Drop the lines that came before all that is to be judged yet. The youngest of these sets
+        stays: a copy may be noted a moment before its message."""
+        while len(self.copies) > 1 and self.copies[1][0] <= self.horizon:
+            self.copies.popleft()
+
+    def missing(self, lines: list[bytes]) -> int:
+        """How many of these lines never came over the link."""
+        return len(set(lines).difference(*[lines for _, lines in self.copies]))
+
+
+class Watch:
+    """What one peer saw of its neighbours, by their links."""
+
+    def __init__(self, settings: Settings):
+        self._settle = settings.settle
+        self._floods = settings.spread == "flood"  # else nobody owes anybody a copy
+        self._lock = threading.Lock()  # guards everything below
+        self._rows: dict[object, _Row] = {}  # link -> what is known of it
+        self._log: collections.deque[_Batch] = collections.deque()
+        self._size = 0  # messages in the log
+        self._next = 0  # the number of the next batch
+        self._waiting: dict[bytes, list] = {}  # line of an unknown run -> who has brought it
+        self._former: dict[Address, collections.Counter] = {}  # counts of links that have ended
+
+    # Links.
+
+    def linked(self, link, now: float) -> None:
+        """A link to a neighbour begins."""
+        with self._lock:
+            self._rows[link] = _Row(now, self._next)
+
+    def asked(self, link, time: str, now: float) -> None:
+        """A request leaves, behind all that was sent before; `time` is its TIME."""
+        with self._lock:
+            row = self._rows.get(link)
+            if row is None:
+                return
+            row.asked[time] = now
+            if len(row.asked) > ASKED_LIMIT:
+                del row.asked[next(iter(row.asked))]
+            row.begin_generation(now)
+
+    def replied(self, link, time: str, now: float, caught_up: bool) -> None:
+        """A reply has come: judge what was known long enough before the request that was answered
+        before. `caught_up`: nothing is to be fetched from this neighbour."""
+        with self._lock:
+            row = self._rows.get(link)
+            at = None if row is None else row.asked.pop(time, None)
+            if at is None:
+                return
+            row.asked = {other: sent for other, sent in row.asked.items() if sent > at}
+            row.replies += 1
+            if row.stands is None and (caught_up or row.replies >= CATCHING_UP):
+                row.stands = now
+            self._judge(link, row)
+            row.horizon = max(row.horizon, at - self._settle)
+            row.forget_copies()
+
+    def on_end(self, link) -> None:
+        """A link has ended: it judges nothing more. What came first over it is still told, as the
+        neighbour may have missed it already."""
+        with self._lock:
+            row = self._rows.pop(link, None)
+            if row is None:
+                return
+            for batch in self._unjudged(row):
+                self._count_first(batch, link, row)
+            if link.peer in self._former or len(self._former) < wire.ENTRIES_LIMIT:
+                self._former.setdefault(link.peer, collections.Counter()).update(row.counts)
+
+    # Messages.
+
+    def noted(self, link, lines: list[bytes]) -> None:
+        """These lines have come over a link, whatever they are."""
+        with self._lock:
+            row = self._rows.get(link)
+            if row is None:
+                return
+            copies = row.copies[-1][1]
+            copies.update(lines)
+            if len(copies) > COPIES_LIMIT:
+                copies.intersection_update(
+                    itertools.chain.from_iterable([batch.lines for batch in self._log]))
+
+    def fresh(self, lines: list[bytes], link, now: float, owed: bool) -> None:
+        """These messages have become known; `link` has brought them, None: they were made here.
+        `owed`: all other neighbours owe a copy."""
+        if lines:
+            with self._lock:
+                self._enter(lines, link, now, owed)
+
+    def brought(self, lines: list[bytes], link) -> None:
+        """These have come, but their run has to be confirmed first."""
+        with self._lock:
+            for line in lines:
+                self._waiting.setdefault(line, []).append(link)
+            while len(self._waiting) > WAITING_LIMIT:
+                del self._waiting[next(iter(self._waiting))]
+
+    def confirmed(self, lines: list[bytes], now: float) -> None:
+        """The run of these is confirmed, so that they are known now. To whoever has brought one
+        meanwhile it may look as if this peer had kept it back: each of them was the first."""
+        by_link: dict[object, list[bytes]] = {}
+        with self._lock:
+            for line in lines:
+                for link in dict.fromkeys(self._waiting.pop(line, ())):
+                    by_link.setdefault(link, []).append(line)
+            for link, some in by_link.items():
+                self._enter(some, link, now, False)
+
+    def corrupt(self, link, count: int) -> None:
+        """So many corrupt lines have come."""
+        self._count(link, "corrupt", count)
+
+    def forbidden(self, link, count: int) -> None:
+        """So many messages with a forbidden word have come."""
+        self._count(link, "forbidden", count)
+
+    def _count(self, link, what: str, count: int) -> None:
+        with self._lock:
+            if link in self._rows:
+                self._rows[link].counts[what] += count
+
+    # The period.
+
+    def entries(self) -> list[wire.Entry]:
+        """What was seen in this period, by neighbour, and of those whose link has ended in it. The
+        next period begins."""
+        with self._lock:
+            counts: dict[Address, collections.Counter] = {}
+            for link, row in self._rows.items():
+                counts.setdefault(link.peer, collections.Counter()).update(row.counts)
+                row.counts.clear()
+            for peer, former in self._former.items():
+                counts.setdefault(peer, collections.Counter()).update(former)
+            self._former.clear()
+        return [wire.Entry(peer, *[counted[name] for name in wire.Entry._fields[1:]])
+                for peer, counted in counts.items()][:wire.ENTRIES_LIMIT]
+
+    # The log. All of these expect the lock.
+
+    def _enter(self, lines: list[bytes], link, now: float, owed: bool) -> None:
+        self._log.append(_Batch(self._next, now, lines, link, owed))
+        self._next += 1
+        self._size += len(lines)
+        while self._size > LOG_LIMIT and len(self._log) > 1:
+            oldest = self._log.popleft()
+            self._size -= len(oldest.lines)
+            row = self._rows.get(oldest.link)
+            if row is not None and row.judged <= oldest.number:
+                self._count_first(oldest, oldest.link, row)
+
+    def _unjudged(self, row: _Row):
+        """The batches that are not judged yet for a link."""
+        if not self._log:
+            return ()
+        return itertools.islice(self._log, max(0, row.judged - self._log[0].number), None)
+
+    def _judge(self, link, row: _Row) -> None:
+        """Judge what came until the horizon of a link."""
+        stood = float("inf") if row.stands is None else row.stands + self._settle
+        owed = []
+        for batch in self._unjudged(row):
+            if batch.at > row.horizon:
+                break
+            row.judged = batch.number + 1
+            if batch.link is link:
+                self._count_first(batch, link, row)
+            elif batch.owed and batch.at >= stood:
+                owed.append(batch.lines)
+        if owed:
+            lines = list(itertools.chain.from_iterable(owed))
+            row.counts["expected"] += len(lines)
+            if self._floods:
+                row.counts["missing"] += row.missing(lines)
+
+    def _count_first(self, batch: _Batch, link, row: _Row) -> None:
+        """Count what came first over a link. While the link is young the neighbour does not judge
+        by it, see above."""
+        if batch.link is link and batch.at >= row.met + self._settle:
+            row.counts["expected"] += len(batch.lines)
+            if self._floods:
+                row.counts["first"] += len(batch.lines)
