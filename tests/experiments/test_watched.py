@@ -9,7 +9,7 @@ import runner
 from gossip.addresses import address_of
 from gossip.capacity import fixed
 from gossip.experiments.accidents import Conditions, parse_schedule, seed_addresses
-from gossip.experiments.malice import parse_malice
+from gossip.experiments.malice import KINDS, parse_malice
 from gossip.experiments.network import Network, Plan
 from gossip.experiments.schedules import play
 from gossip.experiments.verdict import Judge
@@ -145,3 +145,12 @@ def test_a_signature_is_checked_once_for_all_nodes_of_a_process(monkeypatch):
     play(schedule, CLASSES, until=12.0)
     assert checked and len(checked) == len(set(checked))
     assert signed_lines.check(*checked[0]) is True and len(checked) > len(set(checked))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_in_virtual_time_attackers_are_kicked_and_nobody_else_is(kind):
+    """One that is mute is kicked by nobody, and kept by nobody."""
+    schedule = draw_watched(1, parse_malice(f"{kind}:2"), peers=14, seeds=3, capacity=fixed(6))
+    outcome = play(schedule, CLASSES)
+    assert [str(fault) for fault in outcome.faults] == [] and outcome.tally.holds(), outcome.proof
+    assert outcome.tally.attackers == 2 and outcome.tally.kicked == (0 if kind == "mute" else 2)
