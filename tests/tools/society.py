@@ -1,9 +1,9 @@
 """Whole networks as rows, to see whom the verdicts convict: peers flood messages, report, and some
 of them lie; seeds judge and kick. No node, no socket; the time is counted in periods.
 
-A peer judges what it has known for two periods, once a period at a moment of its own, and reports it
-a period later. Of links, a part breaks at the beginning of each period, and peers with room make new
-ones. What is left out: lost reports, copies that come late, comparisons.
+A peer judges what it has known for two periods, once a period at a moment of its own, and reports
+it a period later. Of links, a part breaks at the beginning of each period, and peers with room make
+new ones. What is left out: lost reports, copies that come late, comparisons.
 """
 
 import collections
@@ -18,6 +18,7 @@ from tests.tools.rows import Rejection, Row
 
 SETTLE = 2.0  # periods
 WINDOW = 12  # periods for which rows are kept
+FREEZE, THAW = 9, 19  # periods between which some are stopped
 SHARE = 0.3  # of what is forwarded, so much is changed, or invented besides
 
 DROPS = {"drop": 1.0, "mute": 1.0, "drophalf": 0.5}
@@ -40,21 +41,21 @@ class Message:
     def __init__(self, at):
         self.at = at
         self.first = {}  # peer -> the neighbour that it had it first from; None: made here
-        self.children = collections.defaultdict(list)  # peer -> who had it first from that one
         self.dropped = set()  # (from, to): no true copy
         self.broken = collections.Counter()  # (from, to) -> corrupt or forbidden copies
 
 
 class Society:
     """A network with liars: `kinds` has the kind of each. `breaks` is the share of links that break
-    in each period."""
+    in each period, `frozen` how many honest peers are stopped for ten periods."""
 
     def __init__(self, number, kinds=(), peers=40, capacity=BY_RULE, breaks=0.05, seeds=5,
-                 messages=20):
+                 messages=20, frozen=0):
         self.rng = random.Random(number)
         self.peers = [peer(5001 + at) for at in range(peers)]
         self.kinds = dict(zip(self.rng.sample(self.peers, len(kinds)), kinds))
         self.honest = [one for one in self.peers if one not in self.kinds]
+        self.frozen = self.rng.sample(self.honest, frozen)
         self.capacity = {one: capacity.of(one) for one in self.peers}
         self.breaks = breaks
         self.per_period = messages
@@ -62,6 +63,8 @@ class Society:
         self.links = {one: {} for one in self.peers}  # peer -> neighbour -> since when
         self.apart = set()  # pairs of which one never named the other
         self.messages = collections.deque()
+        self.judged_to = dict.fromkeys(self.peers, -1.0)  # peer -> up to when it judged messages
+        self.waiting = collections.defaultdict(list)  # (peer, frozen neighbour) -> to be judged by
         self.rows = {one: collections.deque() for one in self.peers}  # by subject
         self.reported = []  # rows on their way
         self.rejected = {one: [] for one in self.peers}
@@ -76,10 +79,13 @@ class Society:
     def run(self, periods):
         for self.period in range(periods):
             self._change_links()
+            if self.period == THAW:
+                self._thaw()
             self._gossip()
             self._file_reports()
             for one in self.peers:
-                if one not in self.kicked and self.kinds.get(one) != "mute":
+                if not (one in self.kicked or self._is_frozen(one)
+                        or self.kinds.get(one) == "mute"):
                     self._report(one)
             self._judge()
         return self
@@ -121,13 +127,24 @@ class Society:
 
     # Messages.
 
+    def _is_frozen(self, one):
+        return one in self.frozen and FREEZE <= self.period < THAW
+
+    def _thaw(self):
+        """Who was stopped reads all that one neighbour has sent, then what the others have."""
+        for one in self.frozen:
+            source = self.rng.choice(list(self.links[one]))
+            for message in self.messages:
+                if one not in message.first and message.at >= FREEZE:
+                    message.first[one] = source
+
     def _gossip(self):
-        origins = [one for one in self.peers if one not in self.kicked]
+        origins = [one for one in self.peers if one not in self.kicked and not self._is_frozen(one)]
         for at in range(self.per_period):
             message = Message(self.period + at / self.per_period)
             self._flood(message, self.rng.choice(origins))
             self.messages.append(message)
-        while self.messages[0].at < self.period - SETTLE - 2:
+        while self.messages[0].at < self.period - WINDOW - 2:
             self.messages.popleft()
 
     def _flood(self, message, origin):
@@ -139,9 +156,8 @@ class Society:
             at = int(rng() * len(ways))
             ways[at], ways[-1] = ways[-1], ways[at]
             source, target = ways.pop()
-            if target not in message.first:
+            if target not in message.first and not self._is_frozen(target):
                 message.first[target] = source
-                message.children[source].append(target)
                 ways += self._handed_on(message, target)
 
     def _handed_on(self, message, one):
@@ -170,9 +186,17 @@ class Society:
         """A peer judges what it has known for long enough; the rows arrive a period later."""
         now = self.period + self.phase[one]
         counts = {other: [0, 0, 0, 0] for other in self.links[one]}
+        last = now - SETTLE
+        if one in self.frozen and FREEZE < last < THAW:  # what it has read since is too new
+            last = FREEZE
         for message in self.messages:
-            if now - SETTLE - 1 < message.at <= now - SETTLE and one in message.first:
+            if self.judged_to[one] < message.at <= last and one in message.first:
                 self._judge_message(one, message, counts)
+        self.judged_to[one] = max(self.judged_to[one], last)
+        for other in self.links[one]:
+            if not self._is_frozen(other):
+                for message in self.waiting.pop((one, other), ()):
+                    self._judge_link(one, other, message, counts)
         for other, (expected, missing, first, broken) in counts.items():
             entry = self._lie(one, wire.Entry(other, expected, missing, first, broken, 0))
             for side in (wire.ABOUT, wire.BY):
@@ -185,13 +209,19 @@ class Society:
         if source is not None:  # counts also on a link that is young, or has ended
             counts.setdefault(source, [0, 0, 0, 0])[2] += 1
             counts[source][0] += 1
-        for other, since in self.links[one].items():
-            count = counts[other]
-            count[3] += message.broken[other, one]
-            if other != source and since + SETTLE <= message.at:
-                count[0] += 1
-                count[1] += (other not in message.first or message.first[other] == one
-                             or (other, one) in message.dropped)
+        for other in self.links[one]:
+            if self._is_frozen(other):
+                self.waiting[one, other].append(message)
+            else:
+                self._judge_link(one, other, message, counts)
+
+    def _judge_link(self, one, other, message, counts):
+        count = counts[other]
+        count[3] += message.broken[other, one]
+        if other != message.first[one] and self.links[one][other] + SETTLE <= message.at:
+            count[0] += 1
+            count[1] += (other not in message.first or message.first[other] == one
+                         or (other, one) in message.dropped)
 
     def _lie(self, one, entry):
         kind = self.kinds.get(one)
