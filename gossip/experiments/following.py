@@ -1,8 +1,8 @@
 """Following: starts a network of processes, waits for what has to happen, and prints the proof.
 
 A network of honest peers ends when all is delivered, and the dead are reported. One that is
-watched for malicious peers ends so many periods after all are linked, whatever happened: the
-proof tells who was found out.
+watched for malicious peers ends so many periods after all are linked, and when the honest have
+what the honest have said by then: the proof tells who was found out.
 """
 
 import random
@@ -26,8 +26,10 @@ BURY_LIMIT = 60.0  # beyond the liveness misses, until the dead are reported
 LINGER = delivery.ON_ITS_WAY + 0.2  # seconds without gossip before a kill or the end, after which
 # the check excuses no missing message as one that was on its way
 WATCHED = 24  # periods of a network that is watched, from when all are linked
+ARRIVING = 10.0  # seconds without progress after that, in which messages may still arrive
+FOR_EVER = 1_000_000_000  # messages
 IMPLIED = {  # by --malicious, where the command line does not name it
-    "monitor": True, "report_interval": 1.0, "gossip_interval": 2.0, "gossip_count": 1_000_000_000}
+    "monitor": True, "report_interval": 1.0, "gossip_interval": 2.0, "gossip_count": FOR_EVER}
 
 
 def run_network(args, peers: list[Address], settings: Settings, processes: int | None,
@@ -36,6 +38,9 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
     `malice`, which may be empty, it is watched for malicious peers."""
     seeds = load_seeds(args.config)
     local = local_seeds(seeds)
+    if once and settings.gossip_count == FOR_EVER:  # until about the end, so that all can arrive
+        settings = settings._replace(gossip_count=1 + int(
+            WATCHED * settings.report_interval / settings.gossip_interval))
     roles = {} if malice is None else malice.deal(peers, random.Random())
     end = End()
     with Network(seeds, local, peers, settings, args.config, args.outputs, roles) as network:
@@ -81,8 +86,12 @@ def _follow(network: Network, progress: Progress, settings: Settings, kill: int,
 
 
 def _watch(network: Network, progress: Progress, settings: Settings) -> bool:
-    """Let WATCHED periods go by after all are linked; False when that takes too long."""
+    """Let WATCHED periods go by after all are linked; False when that takes too long. What was
+    said then arrives, or the check tells."""
     if not progress.settle(progress.linked, START_LIMIT, network):
         return False
     end = time.monotonic() + WATCHED * settings.report_interval
-    return progress.settle(lambda: time.monotonic() >= end, float("inf"), network)
+    if not progress.settle(lambda: time.monotonic() >= end, float("inf"), network):
+        return False
+    progress.settle(progress.honest_have_all, ARRIVING, network)
+    return True

@@ -85,6 +85,14 @@ class Progress:
         made = sum(len(run.generated) for run in self._records.peers)
         return all(len(run.received) + len(run.generated) >= made for run in runs)
 
+    def honest_have_all(self) -> bool:
+        """Whether all honest peers that were not kicked have generated all their messages, and
+        have received those of one another."""
+        runs = [run for run in self._records.honest().peers if run.ended is None]
+        made = {message for run in runs for message in run.generated}
+        return (all(run.by_generator >= self._settings.gossip_count for run in runs)
+                and all(made <= run.received.keys() | run.generated.keys() for run in runs))
+
     def _found(self) -> set[str]:
         """The killed peers that a neighbour has found dead."""
         return self.killed & {peer for run in self.living() for peer in run.dead}

@@ -22,6 +22,7 @@ SPIN = 20.0  # turns of a duty per second: above this it spins, for all of a res
 STIRS = {"connected", "disconnected", "liveness missed", "unregistered"}  # events of unrest
 FORGOTTEN = 1.0  # seconds from the end of a link until what belonged to it is gone
 PASSED_ON = 12.0  # seconds from a report until the seed has probed, and told others of the death
+BAD = 0.10  # badness of a peer, above which it is charged
 STANDING = {"a neighbour", "a seed", "a registered peer"}  # roles of links that may stay
 
 
@@ -158,6 +159,14 @@ class Judge:
             if reason == "dead" or registered:
                 self._blamed(address, accused, event)
 
+    def _judges(self, address: Address, rest: str, event: str) -> None:
+        """Where nobody attacks, nobody is found bad."""
+        if self.network.hostile:
+            return
+        for word in rest.split():
+            if float(word.partition("=")[2]) > BAD:
+                self._wrong(address, f"judged:{word}", "nobody attacks")
+
     def _blamed(self, finder: Address, accused: Address, event: str) -> None:
         """A node calls another dead: it must have had a reason."""
         since = self.network.in_reach_since(finder, accused)
@@ -173,6 +182,7 @@ class Judge:
     _JUDGED = {"started": _started, "failed": _failed, "refused": _refused, "connected": _connected,
                "disconnected": _disconnected, "liveness reply": _replied,
                "liveness missed": _missed, "dead": _called_dead, "removed": _removed,
+               "judged": _judges,
                "dead report": _heard_of_death, "rejected": _rejects}
 
     # After the rest.

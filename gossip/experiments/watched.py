@@ -8,7 +8,7 @@ late, die or stand still, and a seed is killed, most of the time to come back.
 import random
 
 from gossip.addresses import Address, address_of
-from gossip.capacity import parse_capacity
+from gossip.capacity import Capacity, parse_capacity
 from gossip.experiments.accidents import (
     PEER_PORT, PORTS, Accident, Conditions, Schedule, seed_addresses)
 from gossip.experiments.malice import Malice
@@ -23,7 +23,7 @@ CAPACITIES = ["rule", "rule", "rule", "fixed:3", "fixed:6", "powerlaw:2.5", "fix
 
 
 def draw_watched(number: int, malice: Malice, peers: int | None = None, seeds: int | None = None,
-                 capacity: str | None = None) -> Schedule:
+                 capacity: Capacity | None = None) -> Schedule:
     """The schedule of this number with these attacks: of 40 peers and 5 seeds by default."""
     rng = random.Random(f"watched {number}")
     peers = [address_of(f"127.0.0.{1 + n // PORTS}", PEER_PORT + n % PORTS)
@@ -34,9 +34,9 @@ def draw_watched(number: int, malice: Malice, peers: int | None = None, seeds: i
     accidents += _starts(rng, peers, restless)
     if restless:
         accidents += _unrest(rng, peers, seeds)
-    drawn = rng.choice(CAPACITIES)
+    drawn = parse_capacity(rng.choice(CAPACITIES))
     conditions = Conditions(
-        seeds=len(seeds), capacity=parse_capacity(capacity or drawn),
+        seeds=len(seeds), capacity=capacity or drawn,
         gossip_count=1_000_000_000, gossip_interval=len(peers) / 20, liveness_interval=5.0,
         latency=rng.choice([0.0002, 0.001, 0.01]), lag=rng.choice([0.0, 0.001, 0.02]), sign=1,
         malicious=str(malice), churn=rng.choice([0, CHURN]) if restless else 0, unrest=WATCHED)

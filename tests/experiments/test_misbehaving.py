@@ -19,14 +19,6 @@ WORDS = ("virus", "click")
 SAID = 100  # messages of the speaker
 
 
-class Reporting(Peer):  # TEMP
-    def __init__(self, *arguments):
-        super().__init__(*arguments)
-        import types
-        if not hasattr(self, "reporting"):
-            self.reporting = types.SimpleNamespace(entries=lambda: [])
-
-
 class Listening(Peer):
     """An honest peer that remembers what its neighbours have sent, and when."""
 
@@ -47,7 +39,7 @@ def played(kind, share=0.3, accomplices=(), monitor=True):
         monitor=monitor, report_interval=1.0, filter=Filter("", WORDS), corrupt_limit=1_000)
     hostile = {}
     if kind:
-        hostile[ATTACKER] = misbehaving(Reporting, Role(kind, share, accomplices))
+        hostile[ATTACKER] = misbehaving(Peer, Role(kind, share, accomplices))
     net = VirtualNetwork(7, {"seed": Seed, "peer": Listening}, SEEDS, settings,
                          conditions.cables(), hostile=hostile)
     net.written = []  # (who, event)

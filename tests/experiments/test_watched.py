@@ -6,13 +6,20 @@ import random
 import pytest
 
 import runner
-from gossip.experiments.accidents import parse_schedule
-from gossip.experiments.malice import parse_malice
+from gossip.addresses import address_of
+from gossip.capacity import fixed
+from gossip.experiments.accidents import Conditions, parse_schedule, seed_addresses
+from gossip.experiments.malice import KINDS, parse_malice
 from gossip.experiments.network import Network, Plan
+from gossip.experiments.schedules import play
+from gossip.experiments.verdict import Judge
+from gossip.experiments.virtual_network import VirtualNetwork
 from gossip.experiments.watched import PEERS, SEEDS, WATCHED, draw_watched
 from gossip.settings import Settings
+from gossip.signing import signed_lines
 from tests.tools.ports import free_addresses
 from tests.tools.programs import run, write_config
+from tests.tools.simulated import CLASSES
 
 NONE = parse_malice("none")
 
@@ -26,6 +33,8 @@ def test_a_number_stands_for_one_schedule_that_is_what_its_text_says():
         assert schedule.conditions.malice() == malice
     assert draw_watched(1, malice) != draw_watched(2, malice)
     assert "malicious=none" in str(draw_watched(1, NONE))
+    assert draw_watched(1, NONE, capacity=fixed(5)).conditions.capacity == fixed(5)
+    assert len({draw_watched(number, NONE).conditions.capacity for number in range(50)}) == 5
 
 
 def test_half_of_the_schedules_bring_all_that_may_befall_such_a_network():
@@ -100,3 +109,48 @@ def test_attackers_live_in_workers_and_know_their_kind(tmp_path, monkeypatch):
     net._start(Plan([seeds], None), None)
     in_workers = {host.arguments[1][0] for host in net.hosts if host.arguments[0] == "peer"}
     assert in_workers == set(roles) and len(net.hosts) == 6
+
+
+def test_the_judge_hears_when_somebody_is_found_bad_where_nobody_attacks():
+    conditions = draw_watched(1, NONE).conditions
+    net = VirtualNetwork(1, CLASSES, seed_addresses(1), conditions.settings(), conditions.cables())
+    judge = Judge(net)
+    net.hear(seed_addresses(1)[0], "judged:127.0.0.1#5000=0.100 127.0.0.1#5001=0.101")
+    assert len(judge.faults) == 1 and "127.0.0.1#5001=0.101: nobody attacks" in judge.faults[0]
+    net.hostile[seed_addresses(1)[0]] = None
+    net.hear(seed_addresses(1)[0], "judged:127.0.0.1#5001=0.101")
+    assert len(judge.faults) == 1
+
+
+def test_of_all_links_between_peers_a_share_breaks_and_is_made_again():
+    conditions = Conditions(seeds=1)
+    net = VirtualNetwork(1, CLASSES, seed_addresses(1), conditions.settings(), conditions.cables())
+    broken, peers = [], [address_of("127.0.0.1", 5000 + number) for number in range(6)]
+    net.hear = lambda who, event: broken.append(who) if event.endswith("reset by peer") else None
+    for address in [*seed_addresses(1), *peers]:
+        net.start(address)
+    net.time.run(20.0)
+    links = sum(len(peer.neighbours.addresses()) for peer in net.peers()) // 2
+    net.break_links(0.5, random.Random(1))
+    net.time.run(20.5)
+    assert len(broken) == 2 * round(0.5 * links) and set(broken) <= set(peers)
+    net.time.run(30.0)
+    assert sum(len(peer.neighbours.addresses()) for peer in net.peers()) // 2 >= links - 1
+
+
+def test_a_signature_is_checked_once_for_all_nodes_of_a_process(monkeypatch):
+    checked, schedule = [], draw_watched(3, NONE, peers=6, seeds=1)
+    check = signed_lines.check
+    monkeypatch.setattr(signed_lines, "check", lambda *what: checked.append(what) or check(*what))
+    play(schedule, CLASSES, until=12.0)
+    assert checked and len(checked) == len(set(checked))
+    assert signed_lines.check(*checked[0]) is True and len(checked) > len(set(checked))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_in_virtual_time_attackers_are_kicked_and_nobody_else_is(kind):
+    """One that is mute is kicked by nobody, and kept by nobody."""
+    schedule = draw_watched(1, parse_malice(f"{kind}:2"), peers=14, seeds=3, capacity=fixed(6))
+    outcome = play(schedule, CLASSES)
+    assert [str(fault) for fault in outcome.faults] == [] and outcome.tally.holds(), outcome.proof
+    assert outcome.tally.attackers == 2 and outcome.tally.kicked == (0 if kind == "mute" else 2)
