@@ -30,8 +30,9 @@ from gossip.wire import BY, Verdicts
 WINDOWS = 4  # the newest ends now, each other one a period earlier
 # Periods before the end of a window, from which on and up to which rows count:
 SAID_FROM, SAID_TO = 6.5, 1.5  # what a reporter says
-FIRST_FROM, FIRST_TO = 8.0, 0.0  # what the subject had first: it counts a message at another moment
-# than the reporter, and must have had time to say what excuses it
+FIRST_FROM, FIRST_TO = 12.0, 0.0  # what the subject had first: it counts a message when it comes,
+# the reporter when it is missed, that is up to five periods later
+REJECTED_FROM = 8.0  # periods for which a death counts that was reported in vain
 KNOWN_FROM, KNOWN_TO = 6.5, 0.5  # what there was to know; others hear of that up to a period later
 THRESHOLD = 0.10  # of a rate, or a badness: above it is bad
 MESSAGES = 20  # that a reporter must have judged the subject by
@@ -94,7 +95,7 @@ class Case:
         self._about = _in_windows(about, now, period)
         self._by = _in_windows(by, now, period)
         self.accused = {rejection.accused for rejection in rejections
-                        if rejection.at >= now - FIRST_FROM * period}  # living, and called dead
+                        if rejection.at >= now - REJECTED_FROM * period}  # living, and called dead
         self.unconfirmed = [(subject, other) for other in sorted(by)
                             if _is_unconfirmed(by[other], about.get(other, ()), now, period)]
 

@@ -8,10 +8,11 @@ peers do is never held against them, so a message is judged about a neighbour on
 - the link had stood for `settle` seconds when the message came. It stands from the first reply on
   that comes when this peer has caught up with the neighbour: by then the neighbour has it in its
   table, too, and whatever the neighbour knew before has been fetched;
-- the neighbour has answered two requests that left at least `settle` seconds after the message
-  came. They leave in order, behind the message: who answers has read it, and either had it first
-  from here, and says so itself, or has sent it. The answers may overtake what waits to be sent,
-  hence two. A neighbour that is frozen or slow is judged later, not wrongly.
+- the neighbour has answered two requests, the first of which left at least `settle` seconds after
+  the message came, and the second when the first was answered. They leave in order, behind the
+  message: who answers has read it, and either had it first from here, and says so itself, or is
+  about to send it. An answer may overtake what waits to be sent, hence two. A neighbour that is
+  frozen or slow is judged later, not wrongly.
 
 Messages whose run had to be confirmed first are not judged about others, and neither are those
 that a neighbour has brought because it was asked for what it knows (anti-entropy).
@@ -37,11 +38,9 @@ CATCHING_UP = 6  # replies after which a link stands, even if there is still som
 class _Batch(NamedTuple):
     """Messages that became known together."""
 
-    number: int  # batches count from 0
     at: float
     lines: list[bytes]
     link: object  # over which they came first; None: made here
-    owed: bool  # whether neighbours are judged by them
 
 
 class _Row:
@@ -53,9 +52,10 @@ class _Row:
         self.met = met  # when the link began
         self.replies = 0
         self.stands: float | None = None  # since when it stands
-        self.judged = judged  # the number of the first batch that is not judged yet
-        self.horizon = float("-inf")  # what came until then is judged at the next reply
-        self.asked: dict[str, float] = {}  # TIME of a request -> when it left
+        self.judged = judged  # the number of the first batch that is not judged yet, from 0 on
+        self.horizon = float("-inf")  # the neighbour has read what was said until then
+        # TIME of a request -> (when it left, what the horizon was then)
+        self.asked: dict[str, tuple[float, float]] = {}
         # lines that came over the link, in sets: (when the next set began, lines), the oldest first
         self.copies: collections.deque[list] = collections.deque([[float("inf"), set()]])
         self.counts = collections.Counter()  # by the names in an Entry
@@ -68,10 +68,10 @@ class _Row:
             _, oldest = self.copies.popleft()
             self.copies[0][1] |= oldest
 
-    def forget_copies(self) -> None:
+    def forget_copies(self, horizon: float) -> None:
         """Drop the lines that came before all that is to be judged yet. The youngest of these sets
         stays: a copy may be noted a moment before its message."""
-        while len(self.copies) > 1 and self.copies[1][0] <= self.horizon:
+        while len(self.copies) > 1 and self.copies[1][0] <= horizon:
             self.copies.popleft()
 
     def missing(self, lines: list[bytes]) -> int:
@@ -87,9 +87,9 @@ class Watch:
         self._floods = settings.spread == "flood"  # else nobody owes anybody a copy
         self._lock = threading.Lock()  # guards everything below
         self._rows: dict[object, _Row] = {}  # link -> what is known of it
-        self._log: collections.deque[_Batch] = collections.deque()
-        self._size = 0  # messages in the log
-        self._next = 0  # the number of the next batch
+        self._log: list[_Batch] = []  # what is not judged about all yet
+        self._begin = 0  # the number of the first batch in it
+        self._size = 0  # messages in it
         self._waiting: dict[bytes, list] = {}  # line of an unknown run -> who has brought it
         self._former: dict[Address, collections.Counter] = {}  # counts of links that have ended
 
@@ -98,7 +98,7 @@ class Watch:
     def linked(self, link, now: float) -> None:
         """A link to a neighbour begins."""
         with self._lock:
-            self._rows[link] = _Row(now, self._next)
+            self._rows[link] = _Row(now, self._begin + len(self._log))
 
     def asked(self, link, time: str, now: float) -> None:
         """A request leaves, behind all that was sent before; `time` is its TIME."""
@@ -106,7 +106,7 @@ class Watch:
             row = self._rows.get(link)
             if row is None:
                 return
-            row.asked[time] = now
+            row.asked[time] = now, row.horizon
             if len(row.asked) > ASKED_LIMIT:
                 del row.asked[next(iter(row.asked))]
             row.begin_generation(now)
@@ -116,26 +116,23 @@ class Watch:
         before. `caught_up`: nothing is to be fetched from this neighbour."""
         with self._lock:
             row = self._rows.get(link)
-            at = None if row is None else row.asked.pop(time, None)
-            if at is None:
+            if row is None or time not in row.asked:
                 return
-            row.asked = {other: sent for other, sent in row.asked.items() if sent > at}
+            at, horizon = row.asked.pop(time)
+            row.asked = {other: asked for other, asked in row.asked.items() if asked[0] > at}
             row.replies += 1
             if row.stands is None and (caught_up or row.replies >= CATCHING_UP):
                 row.stands = now
-            self._judge(link, row)
+            self._judge(link, row, horizon)
+            row.forget_copies(horizon)
             row.horizon = max(row.horizon, at - self._settle)
-            row.forget_copies()
 
     def on_end(self, link) -> None:
-        """A link has ended: it judges nothing more. What came first over it is still told, as the
-        neighbour may have missed it already."""
+        """A link has ended: it judges nothing more. What was counted is still told."""
         with self._lock:
             row = self._rows.pop(link, None)
             if row is None:
                 return
-            for batch in self._unjudged(row):
-                self._count_first(batch, link, row)
             if link.peer in self._former or len(self._former) < wire.ENTRIES_LIMIT:
                 self._former.setdefault(link.peer, collections.Counter()).update(row.counts)
 
@@ -205,39 +202,44 @@ class Watch:
             for peer, former in self._former.items():
                 counts.setdefault(peer, collections.Counter()).update(former)
             self._former.clear()
+            self._drop_judged()
         return [wire.Entry(peer, *[counted[name] for name in wire.Entry._fields[1:]])
                 for peer, counted in counts.items()][:wire.ENTRIES_LIMIT]
 
     # The log. All of these expect the lock.
 
     def _enter(self, lines: list[bytes], link, now: float, owed: bool) -> None:
-        self._log.append(_Batch(self._next, now, lines, link, owed))
-        self._next += 1
+        self._count_first(lines, link, now)
+        if not owed:
+            return
+        self._log.append(_Batch(now, lines, link))
         self._size += len(lines)
+        if self._size > LOG_LIMIT:
+            self._drop_judged()
         while self._size > LOG_LIMIT and len(self._log) > 1:
-            oldest = self._log.popleft()
-            self._size -= len(oldest.lines)
-            row = self._rows.get(oldest.link)
-            if row is not None and row.judged <= oldest.number:
-                self._count_first(oldest, oldest.link, row)
+            self._drop(1)
 
-    def _unjudged(self, row: _Row):
-        """The batches that are not judged yet for a link."""
-        if not self._log:
-            return ()
-        return itertools.islice(self._log, max(0, row.judged - self._log[0].number), None)
+    def _drop_judged(self) -> None:
+        """Drop what is judged about all neighbours."""
+        judged = min((row.judged for row in self._rows.values()),
+                     default=self._begin + len(self._log))
+        self._drop(max(0, judged - self._begin))
 
-    def _judge(self, link, row: _Row) -> None:
-        """Judge what came until the horizon of a link."""
+    def _drop(self, count: int) -> None:
+        self._size -= sum(len(batch.lines) for batch in self._log[:count])
+        del self._log[:count]
+        self._begin += count
+
+    def _judge(self, link, row: _Row, horizon: float) -> None:
+        """Judge what came until then."""
         stood = float("inf") if row.stands is None else row.stands + self._settle
         owed = []
-        for batch in self._unjudged(row):
-            if batch.at > row.horizon:
+        row.judged = max(row.judged, self._begin)
+        for batch in self._log[row.judged - self._begin:]:
+            if batch.at > horizon:
                 break
-            row.judged = batch.number + 1
-            if batch.link is link:
-                self._count_first(batch, link, row)
-            elif batch.owed and batch.at >= stood:
+            row.judged += 1
+            if batch.link is not link and batch.at >= stood:
                 owed.append(batch.lines)
         if owed:
             lines = list(itertools.chain.from_iterable(owed))
@@ -245,10 +247,11 @@ class Watch:
             if self._floods:
                 row.counts["missing"] += row.missing(lines)
 
-    def _count_first(self, batch: _Batch, link, row: _Row) -> None:
-        """Count what came first over a link. While the link is young the neighbour does not judge
-        by it, see above."""
-        if batch.link is link and batch.at >= row.met + self._settle:
-            row.counts["expected"] += len(batch.lines)
+    def _count_first(self, lines: list[bytes], link, now: float) -> None:
+        """Count what came first over a link, at once: the neighbour may miss it soon. While the
+        link is young the neighbour does not judge by it, see above."""
+        row = self._rows.get(link)
+        if row is not None and now >= row.met + self._settle:
+            row.counts["expected"] += len(lines)
             if self._floods:
-                row.counts["first"] += len(batch.lines)
+                row.counts["first"] += len(lines)

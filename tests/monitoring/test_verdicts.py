@@ -43,8 +43,8 @@ def test_what_a_reporter_says_counts_from_six_and_a_half_periods_to_one_and_a_ha
 
 @pytest.mark.parametrize("k", range(4))
 @pytest.mark.parametrize("age, counts", [
-    (-0.01, False), (0, False), (0.01, True), (7.99, True), (8, True), (8.01, False)])
-def test_what_the_subject_says_counts_from_eight_periods_on(k, age, counts):
+    (-0.01, False), (0, False), (0.01, True), (11.99, True), (8, True), (12.01, False)])
+def test_what_the_subject_had_first_counts_from_twelve_periods_on(k, age, counts):
     rows = [said(A, S, k + 4, expected=50, missing=25), said(S, A, k + 4, expected=1),
             said(S, A, k + age, expected=25, first=25)]
     assert rates(rows, k) == {A: 0.0 if counts else 0.5}
@@ -63,10 +63,10 @@ def test_a_rate_is_the_share_of_bad_copies_and_of_missing_messages(counts, rate)
 
 
 def test_what_is_missing_is_excused_by_what_the_subject_had_first_from_the_reporter():
-    assert rates(mutual(A, missing=5, first=1)) == {A: pytest.approx(0.25 - 8 / 100)}
+    assert rates(mutual(A, missing=5, first=1)) == {A: pytest.approx(0.25 - 12 / 100)}
     assert rates(mutual(A, missing=5, first=5)) == {A: 0.0}
     assert rates(mutual(A, first=5)) == {A: 0.0}  # an excuse too many is no merit
-    assert rates(mutual(A, missing=5, first=1), known=9_999) == {A: pytest.approx(0.25 - 8 / 100)}
+    assert rates(mutual(A, missing=5, first=1), known=9_999) == {A: pytest.approx(0.25 - 12 / 100)}
 
 
 def test_nobody_is_excused_for_more_messages_than_there_were():
