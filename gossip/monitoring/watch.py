@@ -16,6 +16,9 @@ peers do is never held against them, so a message is judged about a neighbour on
 
 Messages whose run had to be confirmed first are not judged about others, and neither are those
 that a neighbour has brought because it was asked for what it knows (anti-entropy).
+
+Lines are kept as numbers, their hashes in this process: nobody outside can make two the same, and
+however long lines are, these tables stay small.
 """
 
 import collections
@@ -39,7 +42,7 @@ class _Batch(NamedTuple):
     """Messages that became known together."""
 
     at: float
-    lines: list[bytes]
+    lines: list[int]
     link: object  # over which they came first; None: made here
 
 
@@ -60,13 +63,15 @@ class _Row:
         self.copies: collections.deque[list] = collections.deque([[float("inf"), set()]])
         self.counts = collections.Counter()  # by the names in an Entry
 
-    def begin_generation(self, now: float) -> None:
-        """Note what comes from now on in a set of its own."""
+    def begin_generation(self, now: float) -> set[int]:
+        """Note what comes from now on in a set of its own; return the oldest set. Of too many, the
+        two oldest become one."""
         self.copies[-1][0] = now
         self.copies.append([float("inf"), set()])
         if len(self.copies) > GENERATIONS_LIMIT:
             _, oldest = self.copies.popleft()
             self.copies[0][1] |= oldest
+        return self.copies[0][1]
 
     def forget_copies(self, horizon: float) -> None:
         """Drop the lines that came before all that is to be judged yet. The youngest of these sets
@@ -74,9 +79,9 @@ class _Row:
         while len(self.copies) > 1 and self.copies[1][0] <= horizon:
             self.copies.popleft()
 
-    def missing(self, lines: list[bytes]) -> int:
+    def missing(self, lines: list[int]) -> int:
         """How many of these lines never came over the link."""
-        return len(set(lines).difference(*[lines for _, lines in self.copies]))
+        return len(set(lines).difference(*[copies for _, copies in self.copies]))
 
 
 class Watch:
@@ -90,7 +95,7 @@ class Watch:
         self._log: list[_Batch] = []  # what is not judged about all yet
         self._begin = 0  # the number of the first batch in it
         self._size = 0  # messages in it
-        self._waiting: dict[bytes, list] = {}  # line of an unknown run -> who has brought it
+        self._waiting: dict[int, dict] = {}  # line of an unknown run -> the links that brought it
         self._former: dict[Address, collections.Counter] = {}  # counts of links that have ended
 
     # Links.
@@ -109,7 +114,7 @@ class Watch:
             row.asked[time] = now, row.horizon
             if len(row.asked) > ASKED_LIMIT:
                 del row.asked[next(iter(row.asked))]
-            row.begin_generation(now)
+            self._thin(row.begin_generation(now))
 
     def replied(self, link, time: str, now: float, caught_up: bool) -> None:
         """A reply has come: judge what was known long enough before the request that was answered
@@ -126,6 +131,7 @@ class Watch:
             self._judge(link, row, horizon)
             row.forget_copies(horizon)
             row.horizon = max(row.horizon, at - self._settle)
+            self._drop_judged()
 
     def on_end(self, link) -> None:
         """A link has ended: it judges nothing more. What was counted is still told."""
@@ -133,6 +139,9 @@ class Watch:
             row = self._rows.pop(link, None)
             if row is None:
                 return
+            self._drop_judged()
+            for links in self._waiting.values():
+                links.pop(link, None)
             if link.peer in self._former or len(self._former) < wire.ENTRIES_LIMIT:
                 self._former.setdefault(link.peer, collections.Counter()).update(row.counts)
 
@@ -145,36 +154,35 @@ class Watch:
             if row is None:
                 return
             copies = row.copies[-1][1]
-            copies.update(lines)
-            if len(copies) > COPIES_LIMIT:
-                copies.intersection_update(
-                    itertools.chain.from_iterable([batch.lines for batch in self._log]))
+            self._thin(copies)  # before these come in: their messages may not be known yet
+            copies.update(map(hash, lines))
 
     def fresh(self, lines: list[bytes], link, now: float, owed: bool) -> None:
         """These messages have become known; `link` has brought them, None: they were made here.
         `owed`: all other neighbours owe a copy."""
         if lines:
             with self._lock:
-                self._enter(lines, link, now, owed)
+                self._count_first(len(lines), link, now)
+                if owed:
+                    self._enter(list(map(hash, lines)), link, now)
 
     def brought(self, lines: list[bytes], link) -> None:
         """These have come, but their run has to be confirmed first."""
         with self._lock:
-            for line in lines:
-                self._waiting.setdefault(line, []).append(link)
+            if link not in self._rows:
+                return
+            for line in map(hash, lines):
+                self._waiting.setdefault(line, {})[link] = None
             while len(self._waiting) > WAITING_LIMIT:
                 del self._waiting[next(iter(self._waiting))]
 
     def confirmed(self, lines: list[bytes], now: float) -> None:
         """The run of these is confirmed, so that they are known now. To whoever has brought one
         meanwhile it may look as if this peer had kept it back: each of them was the first."""
-        by_link: dict[object, list[bytes]] = {}
         with self._lock:
-            for line in lines:
-                for link in dict.fromkeys(self._waiting.pop(line, ())):
-                    by_link.setdefault(link, []).append(line)
-            for link, some in by_link.items():
-                self._enter(some, link, now, False)
+            for line in map(hash, lines):
+                for link in self._waiting.pop(line, ()):
+                    self._count_first(1, link, now)
 
     def corrupt(self, link, count: int) -> None:
         """So many corrupt lines have come."""
@@ -208,10 +216,7 @@ class Watch:
 
     # The log. All of these expect the lock.
 
-    def _enter(self, lines: list[bytes], link, now: float, owed: bool) -> None:
-        self._count_first(lines, link, now)
-        if not owed:
-            return
+    def _enter(self, lines: list[int], link, now: float) -> None:
         self._log.append(_Batch(now, lines, link))
         self._size += len(lines)
         if self._size > LOG_LIMIT:
@@ -224,6 +229,12 @@ class Watch:
         judged = min((row.judged for row in self._rows.values()),
                      default=self._begin + len(self._log))
         self._drop(max(0, judged - self._begin))
+
+    def _thin(self, copies: set[int]) -> None:
+        """Of too many copies, keep those of messages that wait to be judged."""
+        if len(copies) > COPIES_LIMIT:
+            copies.intersection_update(
+                itertools.chain.from_iterable([batch.lines for batch in self._log]))
 
     def _drop(self, count: int) -> None:
         self._size -= sum(len(batch.lines) for batch in self._log[:count])
@@ -247,11 +258,11 @@ class Watch:
             if self._floods:
                 row.counts["missing"] += row.missing(lines)
 
-    def _count_first(self, lines: list[bytes], link, now: float) -> None:
+    def _count_first(self, count: int, link, now: float) -> None:
         """Count what came first over a link, at once: the neighbour may miss it soon. While the
         link is young the neighbour does not judge by it, see above."""
         row = self._rows.get(link)
         if row is not None and now >= row.met + self._settle:
-            row.counts["expected"] += len(lines)
+            row.counts["expected"] += count
             if self._floods:
-                row.counts["first"] += len(lines)
+                row.counts["first"] += count

@@ -118,15 +118,11 @@ class Linking:
     def on_connect(self, link, message: wire.Connect) -> None:
         """A newcomer wants to become a neighbour."""
         asker = message.address
-        offence = self._shut_out.reason(asker, self._node.now())
         if asker.ip != link.remote_ip:
             link.send(wire.refused(self._node.address, "another IP"))
             self._node.disconnect(link, f"{asker} is not its IP")
         elif self._node.leaving:
             link.close("leaving")
-        elif offence is not None:
-            link.send(wire.refused(self._node.address, offence))
-            self._node.disconnect(link, offence, asker)
         else:
             link.hold()  # gossip begins when it is admitted, but has to follow the answer
             link.peer = asker
@@ -136,8 +132,12 @@ class Linking:
         """Decide about a newcomer. `silent` is an older link to it, found mute or ended."""
         if link.ended:
             return
-        asker = link.peer
-        admission = self.neighbours.admit(asker, link, asker, self._node.now(), silent)
+        asker, now = link.peer, self._node.now()
+        offence = self._shut_out.reason(asker, now)
+        if offence is not None:
+            self._turn_away(link, offence)
+            return
+        admission = self.neighbours.admit(asker, link, asker, now, silent)
         if admission.ask is not None and silent is None:
             self._check(admission.ask, link)
         elif not admission.accepted:
@@ -146,6 +146,7 @@ class Linking:
             self._welcome(link, asker, admission)
             link.release(wire.accepted(self._node.address))
             self._node.met(link, admission.serial)
+            self._end_if_shut_out(link)
             if link.ended:  # before its role was NEIGHBOUR, so that `on_end` left it in the table
                 self._take_out(link)
 
@@ -191,6 +192,7 @@ class Linking:
         self._welcome(link, peer, admission)
         self.neighbours.end_dial(peer)
         self._node.met(link, admission.serial)
+        self._end_if_shut_out(link)
 
     def _welcome(self, link, peer: Address, admission: Admission) -> None:
         """A link is in the table of neighbours: note that, and end the link that it replaces."""
@@ -278,6 +280,13 @@ class Linking:
         if link is not None:
             link.send(wire.refused(self._node.address, reason), urgent=True)
         self.unlink(peer, reason, link)
+
+    def _end_if_shut_out(self, link) -> None:
+        """Whoever was shut out at the moment of its admission does not stay."""
+        reason = self._shut_out.reason(link.peer, self._node.now())
+        if reason is not None:
+            link.send(wire.refused(self._node.address, reason), urgent=True)
+            self.unlink(link.peer, reason, link)
 
     def on_end(self, link) -> None:
         """A link has ended: newcomers that waited for it are admitted, its place is free."""

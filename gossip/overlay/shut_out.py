@@ -34,13 +34,18 @@ class ShutOut:
             if not limit or len(times) < limit:
                 self._remember(self._times, key, times)
                 return None
-            self._remember(self._refused, peer, (now + self._seconds, offence))
+            self._refuse(peer, offence, now + self._seconds)
             return now + self._seconds
 
     def refuse(self, peer: Address, reason: str, until: float) -> None:
         """A peer is refused until then, whatever it did."""
         with self._lock:
-            self._remember(self._refused, peer, (until, reason))
+            self._refuse(peer, reason, until)
+
+    def _refuse(self, peer: Address, reason: str, until: float) -> None:
+        """Who is refused for longer already stays so. Expects the lock."""
+        self._remember(self._refused, peer,
+                       max(self._refused.get(peer, (until, reason)), (until, reason)))
 
     def reason(self, peer: Address, now: float) -> str | None:
         """The offence, or other reason, for which the peer is refused now; None when it is not."""

@@ -56,7 +56,10 @@ class Console:
                 word, text = split_command(line.decode())
                 if word == "say" and text:
                     self._peer.spreading.origin.check(text, time.time())
-                    texts.append(text)
+                    if self._peer.messages.forbids(text):
+                        self._screen.say("it has a forbidden word; nothing was sent")
+                    else:
+                        texts.append(text)
                     continue
                 self._gossip(texts)
                 texts = []

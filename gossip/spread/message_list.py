@@ -50,7 +50,7 @@ class MessageList:
         `is_known(run)`, whether the run is genuine, so that its messages are taken."""
         self._settings = settings
         self._corrupt_most = settings.corrupt_most()
-        self._forbids = settings.filter.search()
+        self._forbidden_in = settings.filter.search()
         self._is_known = is_known
         self._own_run = own_run  # only this peer makes messages of this run
         self._judge = None if is_genuine is None else Judge(
@@ -121,7 +121,7 @@ class MessageList:
             fresh.unknown.append((message.run, line, cover.line))
             return
         run = self._run(message.run)
-        if self._forbids and not made_here and self.is_forbidden(line):
+        if self._forbidden_in and not made_here and self.forbids(wire.gossip_fields(line)[2].decode()):
             self._note_seen(run, message.number)
             fresh.forbidden.append(message.shown)
         elif run.seen.add(message.number):
@@ -133,10 +133,9 @@ class MessageList:
         else:
             self._old += 1
 
-    def is_forbidden(self, line: bytes) -> bool:
-        """Whether the text of a gossip line that was checked already has a forbidden word."""
-        text = wire.gossip_fields(line)[2].decode()
-        return self._forbids is not None and self._forbids(text) is not None
+    def forbids(self, text: str) -> bool:
+        """Whether no message may have this text: it has a word of the filter."""
+        return self._forbidden_in is not None and self._forbidden_in(text) is not None
 
     def _note_seen(self, run: Run, number: int) -> None:
         """A message that is not held is not asked for again. Expects the lock."""

@@ -1,0 +1,375 @@
+"""What a peer counts about its neighbours: what it judges them by, and what it never does."""
+
+import itertools
+
+import pytest
+
+from gossip import wire
+from gossip.monitoring import watch as limits
+from gossip.monitoring.watch import Watch
+from gossip.settings import Settings
+from tests.tools.fakes import peer
+
+SETTLE = 2.0
+YOUNG = 2.5  # a link that begins at 0, and whose first reply comes at once, is older
+
+
+class Link:
+    def __init__(self, number):
+        self.peer = peer(number)
+
+
+class Watched:
+    """A watch with links to neighbours, each of which answers at once when it is asked."""
+
+    def __init__(self, neighbours=2, stands=True, **changes):
+        self.watch = Watch(Settings(settle=SETTLE)._replace(**changes))
+        self.links = [Link(number + 1) for number in range(neighbours)]
+        self._times = map(str, itertools.count())
+        for link in self.links:
+            self.watch.linked(link, 0.0)
+            if stands:
+                self.answer(link, 0.0)
+
+    def ask(self, link, at):
+        time = next(self._times)
+        self.watch.asked(link, time, at)
+        return time
+
+    def reply(self, link, time, at, caught_up=True):
+        self.watch.replied(link, time, at, caught_up)
+
+    def answer(self, link, at, caught_up=True):
+        """A request, and its reply."""
+        self.reply(link, self.ask(link, at), at, caught_up)
+
+    def settle(self, at, *links):
+        """Two requests, both answered, to all neighbours, or to these."""
+        for moment in (at, at + 1):
+            for link in links or self.links:
+                self.answer(link, moment)
+
+    def bring(self, link, lines, at, owed=True):
+        """Lines come over a link, and are new."""
+        self.watch.noted(link, lines)
+        self.watch.fresh(lines, link, at, owed)
+
+    def counted(self):
+        """(EXPECTED, MISSING, FIRST, CORRUPT, FORBIDDEN) of each neighbour, by its number."""
+        return {entry.peer.port: tuple(entry)[1:] for entry in self.watch.entries()}
+
+
+def lines(number, kind="x"):
+    return [b"%s %d" % (kind.encode(), at) for at in range(number)]
+
+
+# Who owes what.
+
+
+def test_every_neighbour_owes_a_message_but_the_one_that_has_brought_it():
+    watched = Watched(3)
+    one, other, third = watched.links
+    watched.bring(one, lines(4), YOUNG)
+    watched.watch.noted(other, lines(3))
+    watched.settle(5.0)
+    assert watched.counted() == {1: (4, 0, 4, 0, 0), 2: (4, 1, 0, 0, 0), 3: (4, 4, 0, 0, 0)}
+
+
+def test_what_was_made_here_is_owed_by_all():
+    watched = Watched(2)
+    watched.watch.fresh(lines(4), None, YOUNG, owed=True)
+    watched.watch.noted(watched.links[0], lines(4))
+    watched.settle(5.0)
+    assert watched.counted() == {1: (4, 0, 0, 0, 0), 2: (4, 4, 0, 0, 0)}
+
+
+def test_a_copy_that_came_a_moment_before_its_message_was_known_is_a_copy():
+    watched = Watched(2)
+    one, other = watched.links
+    watched.watch.noted(other, lines(4))
+    watched.ask(other, YOUNG)
+    watched.bring(one, lines(4), YOUNG + 0.01)
+    watched.settle(5.0)
+    assert watched.counted()[2] == (4, 0, 0, 0, 0)
+
+
+def test_a_changed_copy_is_none():
+    watched = Watched(2)
+    watched.bring(watched.links[0], lines(4), YOUNG)
+    watched.watch.noted(watched.links[1], lines(4, "y"))
+    watched.settle(5.0)
+    assert watched.counted()[2] == (4, 4, 0, 0, 0)
+
+
+def test_where_rumors_are_told_nobody_owes_a_copy():
+    watched = Watched(2, spread="rumor")
+    watched.bring(watched.links[0], lines(4), YOUNG)
+    watched.settle(5.0)
+    assert watched.counted() == {1: (4, 0, 0, 0, 0), 2: (4, 0, 0, 0, 0)}
+
+
+# When a message is judged.
+
+
+@pytest.mark.parametrize("came, judged", [(YOUNG, True), (SETTLE - 0.01, False)])
+def test_a_link_judges_by_messages_that_come_when_it_has_stood_long_enough(came, judged):
+    watched = Watched(2)
+    watched.bring(watched.links[0], lines(4), came)
+    watched.settle(6.0)
+    assert watched.counted()[2] == (4 * judged, 4 * judged, 0, 0, 0)
+
+
+def test_a_link_stands_from_the_first_reply_on():
+    watched = Watched(2, stands=False)
+    one, other = watched.links
+    watched.bring(one, lines(4), YOUNG)
+    watched.answer(other, 3.0)
+    watched.bring(one, lines(4, "y"), 3.0 + SETTLE)
+    watched.settle(10.0)
+    assert watched.counted()[2] == (4, 4, 0, 0, 0)
+
+
+def test_a_link_stands_when_nothing_is_to_be_fetched_over_it_any_more():
+    watched = Watched(2, stands=False)
+    one, other = watched.links
+    watched.answer(other, 0.0, caught_up=False)
+    watched.bring(one, lines(4), YOUNG)
+    watched.settle(6.0)
+    assert watched.counted()[2] == (0, 0, 0, 0, 0)
+
+
+def test_who_always_has_something_to_offer_is_judged_in_the_end():
+    watched = Watched(2, stands=False)
+    one, other = watched.links
+    for at in range(limits.CATCHING_UP):
+        watched.answer(other, at, caught_up=False)
+    watched.bring(one, lines(4), limits.CATCHING_UP + SETTLE)
+    watched.settle(20.0, other)
+    assert watched.counted()[2] == (4, 4, 0, 0, 0)
+
+
+def test_a_message_is_judged_at_the_second_reply_to_requests_that_left_late_enough():
+    watched = Watched(2)
+    one, other = watched.links
+    watched.bring(one, lines(4), YOUNG)
+    early, first, second = (watched.ask(other, at) for at in (4.4, 4.5, 5.5))
+    watched.reply(other, early, 7.0)
+    watched.reply(other, first, 7.0)
+    assert watched.counted()[2] == (0, 0, 0, 0, 0)
+    watched.reply(other, second, 7.0)
+    assert watched.counted()[2] == (4, 4, 0, 0, 0)
+
+
+def test_a_frozen_neighbour_is_judged_later_and_its_late_copies_count():
+    watched = Watched(2)
+    one, other = watched.links
+    times = []
+    for at in range(3, 3 + 2 * limits.GENERATIONS_LIMIT):
+        watched.bring(one, lines(4, f"{at}:"), at)
+        times.append(watched.ask(other, at))
+    assert watched.counted()[2] == (0, 0, 0, 0, 0)
+    for at in range(3, 3 + 2 * limits.GENERATIONS_LIMIT):
+        watched.watch.noted(other, lines(4, f"{at}:"))
+    for time in times:
+        watched.reply(other, time, 30.0)
+    watched.settle(40.0)
+    assert watched.counted()[2] == (8 * limits.GENERATIONS_LIMIT, 0, 0, 0, 0)
+
+
+def test_what_a_neighbour_sent_before_it_froze_still_counts_when_it_wakes():
+    """Replies to the oldest requests are not awaited any longer, so that it is judged by much at
+    once."""
+    watched = Watched(2)
+    one, other = watched.links
+    for at in range(3, 12):  # it answers nothing from 6 on, but has sent what there was until 8
+        watched.bring(one, lines(4, f"{at}:"), at + 0.5)
+        if at < 9:
+            watched.watch.noted(other, lines(4, f"{at}:"))
+        if at < 6:
+            watched.answer(other, at + 0.9)
+        else:
+            watched.ask(other, at + 0.9)
+    for at in range(9, 12):
+        watched.watch.noted(other, lines(4, f"{at}:"))
+    watched.settle(20.0)
+    assert watched.counted()[2] == (4 * 9, 0, 0, 0, 0)
+
+
+def test_a_reply_to_nothing_or_a_second_one_judges_nothing():
+    watched = Watched(2)
+    one, other = watched.links
+    watched.bring(one, lines(4), YOUNG)
+    time = watched.ask(other, 6.0)
+    for _ in range(3):
+        watched.reply(other, time, 6.0)
+        watched.reply(other, "another", 6.0)
+    assert watched.counted()[2] == (0, 0, 0, 0, 0)
+
+
+def test_a_message_is_judged_once():
+    watched = Watched(2)
+    watched.bring(watched.links[0], lines(4), YOUNG)
+    watched.settle(5.0)
+    watched.settle(7.0)
+    assert watched.counted() == {1: (4, 0, 4, 0, 0), 2: (4, 4, 0, 0, 0)}
+
+
+# What is not judged about others.
+
+
+def test_what_was_fetched_is_not_judged_about_others():
+    watched = Watched(2)
+    watched.bring(watched.links[0], lines(4), YOUNG, owed=False)
+    watched.settle(5.0)
+    assert watched.counted()[2] == (0, 0, 0, 0, 0)
+
+
+def test_lines_of_a_run_that_had_to_be_confirmed_came_first_from_all_who_brought_them():
+    watched = Watched(3)
+    one, other, _ = watched.links
+    for link in (one, other, one):
+        watched.watch.noted(link, lines(4))
+        watched.watch.brought(lines(4), link)
+    watched.watch.confirmed(lines(3), YOUNG)
+    watched.settle(5.0)
+    assert watched.counted() == {1: (3, 0, 3, 0, 0), 2: (3, 0, 3, 0, 0), 3: (0, 0, 0, 0, 0)}
+
+
+def test_what_comes_first_over_a_link_that_has_just_begun_does_not_count():
+    watched = Watched(2)
+    watched.bring(watched.links[0], lines(4), SETTLE - 0.01)
+    watched.settle(6.0)
+    assert watched.counted()[1] == (0, 0, 0, 0, 0)
+
+
+# Links that end, and the period.
+
+
+def test_a_link_that_has_ended_judges_nothing_more_but_tells_what_came_first_over_it():
+    watched = Watched(2)
+    one, other = watched.links
+    watched.bring(one, lines(4), YOUNG)
+    watched.watch.on_end(one)
+    watched.watch.on_end(other)
+    assert watched.counted() == {1: (4, 0, 4, 0, 0), 2: (0, 0, 0, 0, 0)}
+    assert watched.counted() == {}
+
+
+def test_what_was_counted_before_a_link_ended_is_told_once_with_what_its_successor_counts():
+    watched = Watched(1)
+    watched.watch.corrupt(watched.links[0], 3)
+    watched.watch.on_end(watched.links[0])
+    again = Link(1)
+    watched.watch.linked(again, 10.0)
+    watched.watch.corrupt(again, 2)
+    assert watched.counted() == {1: (0, 0, 0, 5, 0)}
+    assert watched.counted() == {1: (0, 0, 0, 0, 0)}
+
+
+def test_a_link_does_not_judge_by_what_came_before_it_began():
+    watched = Watched(1)
+    watched.bring(watched.links[0], lines(4), YOUNG)
+    late = Link(2)
+    watched.watch.linked(late, 3.0)
+    watched.settle(6.0, late)
+    assert watched.counted()[2] == (0, 0, 0, 0, 0)
+
+
+def test_every_present_neighbour_is_named_and_counts_begin_anew():
+    watched = Watched(2)
+    one, _ = watched.links
+    watched.watch.corrupt(one, 2)
+    watched.watch.corrupt(one, 1)
+    watched.watch.forbidden(one, 4)
+    assert watched.counted() == {1: (0, 0, 0, 3, 4), 2: (0, 0, 0, 0, 0)}
+    assert watched.counted() == {1: (0, 0, 0, 0, 0), 2: (0, 0, 0, 0, 0)}
+
+
+def test_what_comes_over_a_link_that_is_unknown_or_has_ended_counts_nowhere():
+    watched = Watched(1)
+    stranger = Link(2)
+    watched.watch.noted(stranger, lines(4))
+    watched.watch.brought(lines(4, "z"), stranger)
+    watched.watch.confirmed(lines(4, "z"), YOUNG)
+    watched.watch.corrupt(stranger, 1)
+    watched.watch.forbidden(stranger, 1)
+    watched.watch.on_end(stranger)
+    watched.answer(stranger, 3.0)
+    assert watched.counted() == {1: (0, 0, 0, 0, 0)}
+
+
+# Bounds.
+
+
+def test_of_too_many_messages_the_oldest_are_not_judged_but_who_brought_them_is_told(monkeypatch):
+    monkeypatch.setattr(limits, "LOG_LIMIT", 10)
+    watched = Watched(2)
+    one, other = watched.links
+    for at in range(5):
+        watched.bring(one, lines(4, f"{at}:"), YOUNG)
+    watched.settle(5.0)
+    assert watched.counted() == {1: (20, 0, 20, 0, 0), 2: (8, 8, 0, 0, 0)}
+
+
+def test_of_too_many_copies_those_of_messages_that_wait_stay(monkeypatch):
+    monkeypatch.setattr(limits, "COPIES_LIMIT", 10)
+    watched = Watched(2)
+    one, other = watched.links
+    watched.watch.noted(other, lines(4))
+    watched.bring(one, lines(4), YOUNG)
+    for at in range(100):
+        watched.watch.noted(other, lines(9, f"junk {at}:"))
+        assert len(watched.watch._rows[other].copies[-1][1]) <= 10 + 9 + 4
+    watched.watch.noted(other, lines(12, "y"))
+    watched.bring(one, lines(12, "y"), YOUNG)
+    watched.settle(5.0)
+    assert watched.counted()[2] == (16, 0, 0, 0, 0)
+
+
+def test_what_a_neighbour_sends_that_never_answers_is_not_kept_for_ever(monkeypatch):
+    monkeypatch.setattr(limits, "COPIES_LIMIT", 10)
+    watched = Watched(1)
+    link, = watched.links
+    for at in range(100):
+        watched.ask(link, YOUNG + at)
+        watched.watch.noted(link, lines(9, f"junk {at}:"))
+    row = watched.watch._rows[link]
+    assert len(row.copies) <= limits.GENERATIONS_LIMIT and len(row.asked) <= limits.ASKED_LIMIT
+    assert sum(len(copies) for _, copies in row.copies) <= limits.GENERATIONS_LIMIT * 19
+
+
+def test_lines_that_wait_to_be_confirmed_are_bounded_and_forget_links_that_end(monkeypatch):
+    monkeypatch.setattr(limits, "WAITING_LIMIT", 10)
+    watched = Watched(2)
+    one, other = watched.links
+    for link in (one, one, other):
+        watched.watch.brought(lines(10), link)
+    watched.watch.brought(lines(12), one)
+    waiting = watched.watch._waiting
+    assert len(waiting) == 10 and all(len(links) <= 2 for links in waiting.values())
+    watched.watch.on_end(other)
+    assert all(list(links) == [one] for links in waiting.values())
+
+
+def test_nothing_is_kept_of_links_that_have_ended_and_of_what_is_judged():
+    watched = Watched(3)
+    one, other, third = watched.links
+    watched.bring(one, lines(4), YOUNG)
+    watched.settle(5.0)
+    assert not watched.watch._log
+    watched.bring(one, lines(4, "y"), 7.0)
+    watched.settle(10.0, one, other)
+    assert watched.watch._log
+    watched.watch.on_end(third)
+    assert not watched.watch._log and watched.watch._size == 0
+    for link in (one, other):
+        watched.watch.on_end(link)
+    assert not watched.watch._rows
+
+
+def test_a_report_names_so_many_neighbours_at_most_the_present_ones_first():
+    watched = Watched(wire.ENTRIES_LIMIT)
+    for number, link in enumerate(watched.links):
+        watched.watch.on_end(link)
+        watched.watch.linked(Link(1_000 + number), 0.0)
+    assert list(watched.counted()) == [1_000 + at for at in range(wire.ENTRIES_LIMIT)]
