@@ -1,23 +1,21 @@
 """Keeping: how the seeds hold the rows of all reports, each row at one of them. A part of a seed.
 
-Which seed holds which keys is said by the tree (threaded_tree.py), a value of which every seed has the
-newest version that it has heard of. A row that a peer has reported goes hop by hop to the owner of
-its key. When the tree changes, each seed hands on what is no longer its own.
+Which seed holds which keys is said by the tree (threaded_tree.py), a value of which every seed has
+the newest version that it has heard of. A row that a peer has reported goes hop by hop to the owner
+of its key. When the tree changes, each seed hands on what is no longer its own.
 
 Nothing is lost: the seed to which a peer has reported keeps the rows for their window, and hands
 them on again when the tree has changed. What goes to a seed over a link is said again on the next
 link to it. To file a row twice changes nothing.
 
-Once a period, in its turn, each seed tells all others the tree and its load. The keeper, the first
-living seed in the order of config.txt, makes the tree hold exactly the living seeds, and cuts the
-keys anew when the loads are too uneven. A subject may be cut in two: then its rows are lent to the
-seed before, as far as to the one that holds the first key of the subject. That one decides about it.
+Once a period, in its turn, each seed tells all others the tree and its load, and one of them mends
+the tree (tending.py). A subject may be cut in two: then its rows are lent to the seed before, as
+far as to the one that holds the first key of the subject. That one decides about it.
 
-The parts that it has: `links` to other seeds, the `intake` of reports, and tables of rows. Whom the
-seed has banned is asked of its part `deciding`.
+Which reports count is said by intake.py, how seeds know each other by seed_links.py. Whom the seed
+has banned is asked of its part `deciding`. Link readers and the duty "monitoring" call this.
 """
 
-import collections
 import threading
 
 from gossip import wire
@@ -25,12 +23,11 @@ from gossip.addresses import Address
 from gossip.monitoring.intake import Intake
 from gossip.monitoring.rows import Rejection, Row, Rows, lines_of, rows_in, rows_of
 from gossip.monitoring.seed_links import SeedLinks
+from gossip.monitoring.tending import LIVING, Tending
 from gossip.monitoring.threaded_tree import ThreadedTree, first_key
 
 WINDOW = 12  # periods for which rows are kept
-LIVING = 3  # periods for which a seed counts as living after its last word
 NOTHING = 0, -1  # the first and the last key of a seed that the tree leaves out
-SETTLED = 2  # periods after which a seed is sure of what it sees
 
 
 class Keeping:
@@ -47,12 +44,10 @@ class Keeping:
         self._taken_in = self._table()  # reported to this seed
         self._held = self._table()  # rows whose keys are its own
         self._lent = self._table()  # rows of subjects that it decides about, held by others
-        self._awake_since = self._last_turn = node.now()  # only turns change these
+        self.tending = Tending(self._own, self._seeds, self._period, self.links.heard, node.now())
         self._lock = threading.Lock()  # guards everything below
         self._tree = ThreadedTree.alone(self._own)
-        self._trees = collections.deque([(node.now(), self._tree)])  # (since when, tree): the last
         self._handed = self._tables()  # what was handed to each other seed by this tree
-        self._loads: dict[Address, tuple[float, wire.Load]] = {}  # of other seeds: (when, load)
         self._moved = 0  # rows handed to other owners, since the last `load:` in the file
         self._hops = [0, 0]  # of how many rows taken in since then, and their hops to the owner
 
@@ -172,7 +167,7 @@ class Keeping:
             if not tree.newer_than(self._tree):
                 return
             self._tree, self._handed = tree, self._tables()
-            self._trees.append((now, tree))
+        self.tending.took(tree, now)
         self._node.output.write(_line_of(tree).decode().rstrip("\n"))
         self._hand_on_foreign(now, self._taken_in.all())
         self._lend(now)
@@ -186,14 +181,13 @@ class Keeping:
 
     def on_load(self, link, message: wire.Load) -> None:
         """Another seed tells how many rows it holds."""
-        with self._lock:
-            self._loads[link.peer] = self._node.now(), message
+        self.tending.told(link.peer, message, self._node.now())
 
     def on_ask_tree(self, link, message: wire.AskTree) -> None:
         """Anybody asks for the tree and the loads."""
         if not self._node.settings.monitor:
             raise wire.WireError("this seed keeps no reports")
-        tree, loads = self.tree, self._loads_by_seed()
+        tree, loads = self.tree, self.tending.loads(self._load())
         held = [(seed, loads[seed].rows) for seed in tree.seeds() if seed in loads]
         link.send(_line_of(tree) + wire.loads(held))
 
@@ -201,72 +195,26 @@ class Keeping:
 
     def turn(self, now: float) -> None:
         """Tell the others, mend the tree if it is this seed that does, and lend rows."""
-        if now - self._last_turn > SETTLED * self._period:
-            self._awake_since = now  # this process stood still, and has not heard the others
-        self._last_turn = now
-        self._forget_old(now)
+        self.tending.turn(now)
+        self._expire(now)
         self.links.drop_silent(now - LIVING * self._period)
         self._hand_on_foreign(now)
         self.links.to_all(_line_of(self.tree) + wire.load(*self._load()))
-        if self._is_keeper(now):
-            self._mend(now)
+        if self.tending.is_keeper(now):
+            self._take_over(self.tending.mended(self.tree, self._load(), now))
         self._lend(now)
         self._write_load()
 
-    def _forget_old(self, now: float) -> None:
-        with self._lock:
-            handed = list(self._handed.values())
-            while len(self._trees) > 1 and self._trees[1][0] <= now - SETTLED * self._period:
-                self._trees.popleft()
-        for table in (self._taken_in, self._held, self._lent, *handed):
+    def _expire(self, now: float) -> None:
+        for table in self._all_tables():
             table.expire(now)
+
+    def _all_tables(self) -> list[Rows]:
+        with self._lock:
+            return [self._taken_in, self._held, self._lent, *self._handed.values()]
 
     def _load(self) -> wire.Load:
         return wire.Load(self._held.count(), tuple(self._held.quantiles()))
-
-    def _loads_by_seed(self) -> dict[Address, wire.Load]:
-        """The last loads of all seeds, this one's among them."""
-        with self._lock:
-            loads = {seed: load for seed, (_, load) in self._loads.items()}
-        return {**loads, self._own: self._load()}
-
-    def is_living(self, seed: Address, now: float) -> bool:
-        """Whether another seed has said something lately; this one lives."""
-        if seed == self._own:
-            return True
-        heard = self.links.heard(seed)
-        return heard is not None and heard > now - LIVING * self._period
-
-    def _is_settled(self, now: float) -> bool:
-        """Whether this seed has been up, and not stood still, for long enough."""
-        return not self._others or now - self._awake_since >= SETTLED * self._period
-
-    def _is_keeper(self, now: float) -> bool:
-        first = next(seed for seed in self._seeds if self.is_living(seed, now))
-        return first == self._own and self._is_settled(now)
-
-    def _mend(self, now: float) -> None:
-        """Make the tree hold exactly the living seeds, and share the load out if it is uneven."""
-        tree, loads = self.tree, self._loads_by_seed()
-        mended = tree
-        living = [seed for seed in self._seeds if self.is_living(seed, now)]
-        for seed in living:
-            if seed not in mended:
-                mended = mended.joined(self._own, seed, loads)
-        for seed in mended.seeds():
-            if seed not in living:
-                mended = mended.without(self._own, seed, loads)
-        if mended is tree and self._all_told(tree, now) and tree.too_uneven(loads):
-            mended = tree.recut(self._own, loads)
-        if mended is not tree:
-            self._take_over(mended)
-
-    def _all_told(self, tree: ThreadedTree, now: float) -> bool:
-        """Whether all loads were told when the rows had moved as this tree wants it."""
-        with self._lock:
-            since = self._trees[-1][0] + self._period
-            return all(seed == self._own or seed in self._loads and self._loads[seed][0] >= since
-                       for seed in tree.seeds()) and now >= since
 
     def _lend(self, now: float) -> None:
         """Lend the rows of a subject that another seed decides about to the seed before this."""
@@ -292,7 +240,7 @@ class Keeping:
 
     def _write_load(self) -> None:
         """Write down how the load is shared out, and what has moved since last time."""
-        loads, tree = self._loads_by_seed(), self.tree
+        loads, tree = self.tending.loads(self._load()), self.tree
         rows = [loads[seed].rows for seed in tree.seeds() if seed in loads]
         with self._lock:
             moved, (taken_in, hops) = self._moved, self._hops
@@ -309,13 +257,8 @@ class Keeping:
 
     def judged_here(self, now: float) -> list[Address]:
         """The subjects that this seed decides about, and has for so long that it has their rows."""
-        with self._lock:
-            trees = [tree for _, tree in self._trees]
-        if not self._is_settled(now):
-            return []
         subjects = sorted({*self._held.subjects(), *self._lent.subjects()})
-        return [subject for subject in subjects
-                if all(tree.owner(first_key(subject)) == self._own for tree in trees)]
+        return [subject for subject in subjects if self.tending.decides(subject, now)]
 
     def rows_of(self, subject: Address) -> list[Row]:
         """All rows of a subject that are here, its own and lent ones."""
@@ -333,9 +276,7 @@ class Keeping:
 
     def forget(self, peer: Address) -> None:
         """Drop all rows about a peer and by it."""
-        with self._lock:
-            handed = list(self._handed.values())
-        for table in (self._taken_in, self._held, self._lent, *handed):
+        for table in self._all_tables():
             table.forget(peer)
 
 

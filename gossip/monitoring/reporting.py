@@ -42,8 +42,8 @@ class Reporting:
             return self._due
         time = wire.format_time(self._node.time())
         for link in self._node.neighbours.links():
-            self.watch.asked(link, time, now)
-            link.send(wire.liveness_request(time, self._node.address), urgent=True)
+            self.watch.asked(link, time, now)  # behind all that was said before, so not urgent
+            link.send(wire.liveness_request(time, self._node.address))
         self._period += 1
         self._kept.appendleft(wire.report(self._node.spreading.origin.start, self._period,
                                            self.entries()))

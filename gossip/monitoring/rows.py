@@ -2,8 +2,8 @@
 
 What R says about S is filed under key(S, R), side `about`, and under key(R, S), side `by`: so one
 range of keys holds all that is said about a peer and all that the peer says. The peer whose range
-that is, is the subject of the row. A death that was reported in vain is filed in the same way, under
-the first key of its accuser.
+that is, is the subject of the row. A death that was reported in vain is filed in the same way,
+under the first key of its accuser.
 
 Rules only: link readers and a seed's turns call the table, which is handed the time. Whether a row
 is held already is told by its identity, in which the time has no part.

@@ -1,15 +1,15 @@
 """Links between seeds that have proved who they are. A part of what keeps rows (keeping.py).
 
-For each pair of seeds there are two links, one in each direction: who dials it speaks, the other end
-listens. Whether the other end is who it says, is found out by dialling back:
+For each pair of seeds there are two links, one in each direction: who dials it speaks, the other
+end listens. Whether the dialler is who it says, is found out by dialling back:
 
     A to B, on a link that A has dialled      seed:A:NONCE
     B to A, on a link of its own              seed check:NONCE
     A to B, in answer to that                 seed checked:NONCE
     B to A, on the first link                 seed checked:NONCE
 
-From then on A speaks, and B takes what it says. Before that nothing may be said, so there is nothing
-to hold. A dials again for ever, after pauses that double from 0.25 to 2 seconds.
+From then on A speaks, and B takes what it says. Before that nothing may be said, so there is
+nothing to hold. A dials again for ever, after pauses that double from 0.25 to 2 seconds.
 
 What is sent while there is no such link is lost; whoever must not lose it says it again when a new
 link stands, by `said_first`. Link readers and two duties of a seed call this.
@@ -28,6 +28,7 @@ ASKED = "a seed that is asked whether it dialled"
 LISTENER = "a seed that listens"
 ROLES = {SPEAKER, UNCHECKED, ASKED, LISTENER}
 
+CHECKS_AT_ONCE = 64  # of those who say that they are the same seed
 FIRST_PAUSE, LAST_PAUSE = 0.25, 2.0  # seconds between two dials
 
 
@@ -124,6 +125,10 @@ class SeedLinks:
             raise wire.WireError("this seed keeps no reports")
         if message.address not in self._ways or message.address.ip != link.remote_ip:
             raise wire.WireError(f"{message.address} is no seed of this network, or not its IP")
+        with self._lock:
+            checks = sum(check.peer == message.address for check in self._checks)
+        if checks >= CHECKS_AT_ONCE:
+            raise wire.WireError(f"too many say that they are {message.address}")
         link.role = UNCHECKED
         now, settings = self._node.now(), self._node.settings
         link.await_line(now + settings.introduction_limit)  # nothing may come: it is over by then
@@ -143,6 +148,8 @@ class SeedLinks:
         if message.nonce != nonce:
             raise wire.WireError("another nonce than was asked for")
         link.close("checked")
+        if checked.ended:
+            return
         self._node.introduced(checked, SPEAKER, link.peer)
         self._heard_from(link.peer, checked)
         checked.send(wire.seed_checked(nonce))

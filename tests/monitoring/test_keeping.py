@@ -229,18 +229,18 @@ def test_a_seed_that_takes_over_judges_after_two_periods():
         keepers.run(VIRTUAL_PERIOD / 4)
         wait += 1
     heir, = decides(keepers, address)
-    owned = heir.keeping._trees[0][0]
+    owned = heir.keeping.tending._trees[0][0]
     assert keepers.time.now - owned >= 2 * VIRTUAL_PERIOD
 
 
 def test_a_seed_that_has_just_begun_or_stood_still_judges_nobody_and_is_no_keeper():
     keepers = quiet(3, 2)
     first = keepers.seeds()[0]
-    assert first.keeping._is_keeper(keepers.time.now)
+    assert first.keeping.tending.is_keeper(keepers.time.now)
     keepers.freeze(first.address, keepers.time.now + 5 * VIRTUAL_PERIOD)
     keepers.run(5 * VIRTUAL_PERIOD + 0.1)
     assert first.keeping.judged_here(keepers.time.now) == []
-    assert not first.keeping._is_keeper(keepers.time.now)
+    assert not first.keeping.tending.is_keeper(keepers.time.now)
     keepers.wait_for_quiet()
     assert keepers.faults() == []
 

@@ -3,8 +3,11 @@
 import pytest
 
 from gossip.addresses import address_of
+from gossip.monitoring import seed_links
 from gossip.monitoring.seed_links import SPEAKER
 from tests.tools.files import count, events, wait_event
+from tests.tools.keepers import PERIOD as VIRTUAL_PERIOD
+from tests.tools.keepers import Keepers
 from tests.tools.monitoring_seeds import (
     FakeSeed, agree, beside, entries, held, listens, monitoring_seeds, registered)
 from tests.tools.ports import free_address
@@ -35,7 +38,7 @@ def introduced(net, seed, fake_seed):
 
 
 def test_a_seed_that_has_said_the_nonce_is_heard(net, fake_seed):
-    seed, = beside(net, fake_seed.address)
+    seed = beside(net, fake_seed.address)
     end = introduced(net, seed, fake_seed)
     end.say(ROWS)
     wait_until(lambda: held(seed) == 1)
@@ -43,7 +46,7 @@ def test_a_seed_that_has_said_the_nonce_is_heard(net, fake_seed):
 
 @pytest.mark.parametrize("line", SAID_BY_SEEDS)
 def test_a_stranger_that_says_what_seeds_say_is_cut_off(net, fake_seed, line):
-    seed, = beside(net, fake_seed.address)
+    seed = beside(net, fake_seed.address)
     tree = seed.keeping.tree
     end = net.dial(seed)
     end.say(line)
@@ -54,7 +57,7 @@ def test_a_stranger_that_says_what_seeds_say_is_cut_off(net, fake_seed, line):
 
 @pytest.mark.parametrize("line", SAID_BY_SEEDS)
 def test_who_has_not_proved_that_it_is_a_seed_may_say_nothing(net, fake_seed, line):
-    seed, = beside(net, fake_seed.address)
+    seed = beside(net, fake_seed.address)
     end = net.dial(seed)
     end.say(f"seed:{fake_seed.address}:{NONCE}", line)
     assert end.hear() is None
@@ -63,7 +66,7 @@ def test_who_has_not_proved_that_it_is_a_seed_may_say_nothing(net, fake_seed, li
 
 
 def test_who_says_a_nonce_that_the_seed_has_not_said_is_cut_off(net, fake_seed):
-    seed, = beside(net, fake_seed.address)
+    seed = beside(net, fake_seed.address)
     end = net.dial(seed)
     end.say(f"seed:{fake_seed.address}:{NONCE}")
     assert end.hear() is None
@@ -73,7 +76,7 @@ def test_who_says_a_nonce_that_the_seed_has_not_said_is_cut_off(net, fake_seed):
 
 
 def test_who_answers_with_another_nonce_is_not_believed(net, fake_seed):
-    seed, = beside(net, fake_seed.address)
+    seed = beside(net, fake_seed.address)
     fake_seed.reply = lambda line: f"seed checked:{'f' * 32}\n" if "check" in line else ""
     end = net.dial(seed)
     end.say(f"seed:{fake_seed.address}:{NONCE}")
@@ -81,7 +84,7 @@ def test_who_answers_with_another_nonce_is_not_believed(net, fake_seed):
 
 
 def test_who_is_no_seed_of_the_network_or_has_another_ip_is_not_even_asked(net, fake_seed):
-    seed, = beside(net, fake_seed.address)
+    seed = beside(net, fake_seed.address)
     for address, ip in ((fake_seed.address, "127.0.0.9"), (free_address(), "127.0.0.1"),
                         (seed.address, "127.0.0.1")):
         end = net.dial(seed, ip)
@@ -104,7 +107,7 @@ def test_a_flood_of_one_who_has_not_proved_it_ends_its_connection_alone(net, fak
 
 
 def test_many_who_say_that_they_are_a_seed_do_not_keep_the_true_one_out(net, fake_seed):
-    seed, = beside(net, fake_seed.address)
+    seed = beside(net, fake_seed.address)
     strangers = [net.dial(seed) for _ in range(40)]
     for number, end in enumerate(strangers):
         end.say(f"seed:{fake_seed.address}:{number:032x}")
@@ -112,8 +115,19 @@ def test_many_who_say_that_they_are_a_seed_do_not_keep_the_true_one_out(net, fak
     assert all(end.hear() is None for end in strangers)
 
 
+def test_a_seed_is_not_asked_by_any_number_of_links_at_once(net, fake_seed, monkeypatch):
+    monkeypatch.setattr(seed_links, "CHECKS_AT_ONCE", 3)
+    seed = beside(net, fake_seed.address)
+    ends = [net.dial(seed) for _ in range(5)]
+    for number, end in enumerate(ends):
+        end.say(f"seed:{fake_seed.address}:{number:032x}")
+        wait_until(lambda: len(fake_seed.asked) == min(3, number + 1))
+    assert all(end.hear() is None for end in ends[3:])
+    assert len(fake_seed.asked) == 3
+
+
 def test_a_seed_says_yes_to_its_own_nonces_alone(net, fake_seed):
-    seed, = beside(net, fake_seed.address)
+    seed = beside(net, fake_seed.address)
     wait_until(lambda: fake_seed.hellos)
     nonce = fake_seed.hellos[-1].rpartition(":")[2]
     end = net.dial(seed)
@@ -124,7 +138,7 @@ def test_a_seed_says_yes_to_its_own_nonces_alone(net, fake_seed):
 
 
 def test_a_seed_that_is_heard_on_a_new_link_is_heard_on_that_one_alone(net, fake_seed):
-    seed, = beside(net, fake_seed.address)
+    seed = beside(net, fake_seed.address)
     older = introduced(net, seed, fake_seed)
     introduced(net, seed, fake_seed).say(ROWS)
     assert older.hear() is None
@@ -132,13 +146,32 @@ def test_a_seed_that_is_heard_on_a_new_link_is_heard_on_that_one_alone(net, fake
 
 
 def test_a_broken_line_of_a_seed_ends_its_link(net, fake_seed):
-    seed, = beside(net, fake_seed.address)
+    seed = beside(net, fake_seed.address)
     for line in (ROWS.replace("10,1", "10,11"), f"tree:5:{fake_seed.address}:127.0.0.1#1="
                  + "0" * 24, "load:-1:", "kick:127.0.0.1:6000:0.900"):
         end = introduced(net, seed, fake_seed)
         end.say(line)
         assert end.hear() is None
     assert held(seed) == 0
+
+
+def test_a_seed_that_accepts_and_never_asks_is_dialled_again(net, fake_seed):
+    beside(net, fake_seed.address, introduction_limit=0.2)
+    wait_until(lambda: len(fake_seed.hellos) >= 3)
+    assert len(set(fake_seed.hellos)) == len(fake_seed.hellos), "a nonce was said twice"
+
+
+def test_a_link_to_a_seed_that_has_gone_silent_is_given_up():
+    keepers = Keepers(1, 2)
+    keepers.run(5 * VIRTUAL_PERIOD)
+    one, other = keepers.seeds()
+    assert listens(one, other)
+    keepers.network.freeze(other.address)
+    keepers.run(6 * VIRTUAL_PERIOD)
+    assert not listens(one, other) and not one.keeping.tending.is_living(other.address, one.now())
+    keepers.network.thaw(other.address)
+    keepers.run(6 * VIRTUAL_PERIOD)
+    assert listens(one, other) and one.keeping.tending.is_living(other.address, one.now())
 
 
 def test_a_link_that_breaks_is_dialled_again(net):

@@ -53,7 +53,8 @@ class ReportingPeer:
     def turn(self):
         """Report, and again in a period."""
         self.period += 1
-        entries = tuple(wire.Entry(peer, 10, 0, 1, 0, 0) for peer in self.neighbours)
+        entries = tuple(wire.Entry(peer, 10, 0, 1, 5 if peer in self.keepers.tampering else 0, 0)
+                        for peer in self.neighbours)
         report = wire.Report(7, self.period, entries)
         self.kept = [*self.kept, (self.keepers.time.now, report)][-KEPT:]
         if self.seed is not None:
@@ -95,6 +96,8 @@ class Keepers:
                                       lag=0.002)
         self.time = self.network.time
         self.changed = 0.0  # when something happened last
+        self.tampering = []  # peers of which a third of all copies is corrupt
+        self.written = []  # (when, seed, event)
         self.shared_out = 0.0  # when the seeds have last made a new tree
         self.network.hear = self.heard
         self.story = []  # what happened, for who reads a failure
@@ -120,6 +123,7 @@ class Keepers:
 
     def heard(self, address, event):
         """A seed has written something: a new tree is a change."""
+        self.written.append((self.time.now, address, event))
         if event.startswith("tree:"):
             self.shared_out = self.time.now
 

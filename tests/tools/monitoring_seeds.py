@@ -15,11 +15,11 @@ def monitoring_seeds(net, number, period=PERIOD):
     return seeds
 
 
-def beside(net, other, number=1):
-    """Seeds that monitor, on a network that has one more seed, in the hands of a test."""
-    net.seed_addresses = sorted([other, *(free_address() for _ in range(number))])
-    return [net.seed(address, monitor=True, report_interval=PERIOD)
-            for address in net.seed_addresses if address != other]
+def beside(net, other, **changes):
+    """A seed that monitors, on a network with another seed, which is in the hands of a test."""
+    address = free_address()
+    net.seed_addresses = sorted([other, address])
+    return net.seed(address, monitor=True, report_interval=PERIOD, **changes)
 
 
 def agree(seeds):

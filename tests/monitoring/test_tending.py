@@ -1,0 +1,92 @@
+"""Which seeds live, who is the keeper, and the tree as it ought to be."""
+
+from gossip import wire
+from gossip.monitoring.tending import Tending
+from gossip.monitoring.threaded_tree import ThreadedTree, first_key
+from tests.tools.fakes import peer
+
+A, B, C = map(peer, (4000, 4001, 4002))
+PERIOD = 10.0
+NONE = wire.Load(0, ())
+
+
+class Seen:
+    """A seed and when it has heard the others."""
+
+    def __init__(self, own=A, seeds=(A, B, C)):
+        self.heard = {}
+        self.tending = Tending(own, list(seeds), PERIOD, self.heard.get, 0.0)
+
+    def turns(self, until, heard=()):
+        """Turns once a period; in each the others have been heard."""
+        for number in range(1, int(until / PERIOD) + 1):
+            self.heard.update(dict.fromkeys(heard, number * PERIOD))
+            self.tending.turn(number * PERIOD)
+        return self.tending
+
+
+def test_a_seed_lives_for_three_periods_after_its_last_word():
+    seen = Seen()
+    seen.heard[B] = 100.0
+    assert seen.tending.is_living(B, 129.9) and not seen.tending.is_living(B, 130.0)
+    assert not seen.tending.is_living(C, 0.0) and seen.tending.is_living(A, 1e6)
+
+
+def test_the_keeper_is_the_first_living_seed_of_the_config_whatever_its_address():
+    assert Seen(own=C, seeds=(C, A)).turns(30, heard=[A]).is_keeper(30.0)
+    assert not Seen(own=A, seeds=(C, A)).turns(30, heard=[C]).is_keeper(30.0)
+    assert Seen(own=A, seeds=(C, A)).turns(30).is_keeper(30.0)
+
+
+def test_a_seed_that_has_just_begun_is_no_keeper_unless_it_is_the_only_one():
+    assert not Seen().turns(10).is_keeper(19.9)
+    assert Seen().turns(20).is_keeper(20.0)
+    assert Seen(seeds=(A,)).tending.is_keeper(0.0)
+
+
+def test_a_seed_that_stood_still_is_no_keeper_and_decides_about_nobody_for_two_periods():
+    tending = Seen().turns(50)
+    assert tending.is_keeper(50.0) and tending.decides(B, 50.0)
+    tending.turn(71.0)
+    assert not tending.is_keeper(71.0) and not tending.decides(B, 71.0)
+    tending.turn(81.0)
+    assert not tending.is_keeper(90.9)
+    assert tending.is_keeper(91.0) and tending.decides(B, 91.0)
+
+
+def test_a_subject_that_came_with_a_new_tree_is_decided_about_after_two_periods():
+    tending = Seen().turns(50)
+    key = first_key(B)
+    away = ThreadedTree(1, A, ((0, C), (key + 1, A)))
+    back = ThreadedTree(2, A, ((0, A), (key + 1, C)))
+    tending.took(away, 51.0)
+    assert not tending.decides(B, 52.0)
+    tending.took(back, 55.0)
+    tending.turn(60.0)
+    tending.turn(70.0)
+    assert not tending.decides(B, 70.0)
+    tending.turn(80.0)
+    assert tending.decides(B, 80.0)
+
+
+def test_the_tree_is_mended_until_it_holds_the_living_seeds():
+    tending = Seen().turns(30, heard=[B])
+    tree = tending.mended(ThreadedTree.alone(C), NONE, 30.0)
+    assert set(tree.seeds()) == {A, B}
+    assert tending.mended(tree, NONE, 30.0) is tree
+
+
+def test_the_keys_are_cut_anew_when_the_loads_are_uneven_and_were_told_since_rows_have_moved():
+    tending = Seen(seeds=(A, B)).turns(50, heard=[B])
+    tree = ThreadedTree(1, A, ((0, A), (1 << 95, B)))
+    own = wire.Load(400, tuple(number << 90 for number in range(1, 16)))
+    tending.took(tree, 40.0)
+    assert tending.mended(tree, own, 50.0) is tree, "B has told nothing"
+    tending.told(B, wire.Load(100, ()), 49.9)
+    assert tending.mended(tree, own, 50.0) is tree, "what B told may be of before"
+    tending.told(B, wire.Load(100, ()), 50.0)
+    assert tending.mended(tree, own, 49.9) is tree, "rows may still be on their way"
+    cut = tending.mended(tree, own, 50.0)
+    assert cut.version == 2 and cut.interval(A)[1] < tree.interval(A)[1]
+    tending.told(B, wire.Load(380, ()), 50.0)
+    assert tending.mended(tree, own, 50.0) is tree, "nothing is uneven"
