@@ -1,9 +1,12 @@
 """Networks over loopback that look for malicious peers, and what happens in them."""
 
+import collections
 import functools
 
+from gossip import wire
 from gossip.capacity import fixed
 from gossip.experiments.attackers import misbehaving
+from gossip.monitoring.rows import rows_of
 from gossip.signing import signed_lines
 from gossip.signing.signed_lines import Signer, registering
 from peer import Peer
@@ -15,6 +18,8 @@ from tests.tools.ports import free_address, free_addresses
 from tests.tools.waiting import wait_until
 
 NO_END = 1_000_000_000  # messages
+SENTENCES = ("verdict:", "kicked:", "unconfirmed:")
+REASONS = (":malicious:", ":kicked", ":unconfirmed")  # of a removal, or of the end of a link
 FATE = ("removed:", "verdict:", "kicked:", "unconfirmed:", "disconnected:", "unregistered:",
         "dead:", "corrupt:")  # beginnings of lines about what befalls a peer
 
@@ -27,13 +32,14 @@ def check_once(monkeypatch):
 class Watched:
     """Seeds that monitor, and honest peers that gossip until the end."""
 
-    def __init__(self, net, seeds, period=0.5, **changes):
+    def __init__(self, net, seeds, absent=0, period=0.5, **changes):
+        """`absent` more seeds are in the config, and do not run."""
         self.net = net
-        self.period = period
-        net.settings = net.settings._replace(
-            monitor=True, sign=True, report_interval=period, settle=period,
-            gossip_count=NO_END, gossip_interval=period / 4, **changes)
-        self.seeds = net.seeds(seeds)
+        net.settings = net.settings._replace(**{
+            "monitor": True, "sign": True, "report_interval": period, "settle": period,
+            "gossip_count": NO_END, "gossip_interval": period / 4, **changes})
+        net.seed_addresses = free_addresses(seeds + absent)
+        self.seeds = [net.seed(address) for address in net.seed_addresses[:seeds]]
         self.honest = []
         self.attackers = []
 
@@ -54,6 +60,15 @@ class Watched:
         (self.honest if role is None else self.attackers).append(peer)
         return peer
 
+    def kill_seed(self, seed):
+        """A seed dies at once and without a word."""
+        self.seeds.remove(seed)
+        self.net.kill([seed])
+
+    def start_seed(self, address):
+        """A seed of the config begins to run."""
+        self.seeds.append(self.net.seed(address))
+
     def periods(self):
         """Periods that honest peers have reported, the youngest of them the fewest."""
         return min(peer.reporting._period for peer in self.honest)
@@ -69,6 +84,32 @@ class Watched:
         return [f"{node.address} {event}" for node in [*self.seeds, *self.honest]
                 for event in events(node) if event.startswith(FATE)
                 and not any(name in event for name in names)]
+
+    def sentences(self):
+        """What befell honest peers as if they were malicious."""
+        names = [str(peer.address) for peer in self.attackers]
+        return [f"{node.address} {event}" for node in [*self.seeds, *self.honest]
+                for event in events(node)
+                if event.startswith(SENTENCES) or event.startswith(("removed:", "disconnected:"))
+                and any(reason in event for reason in REASONS)
+                if not event.partition(":")[2].startswith(tuple(names))]
+
+
+def rows_reported(peers, besides=()):
+    """The identities of the rows of the reports that these peers still keep, with two sides each,
+    but not of those about others that were kicked."""
+    rows = set()
+    for peer in peers:
+        for line in list(peer.reporting._kept):
+            report = wire.parse(line.rstrip(b"\n"))
+            rows |= {row.identity for row in rows_of(report, peer.address, 0.0)
+                     if not {row.subject, row.other} & set(besides)}
+    return rows
+
+
+def rows_held(seeds):
+    """How many of these seeds hold each row, by its identity."""
+    return collections.Counter(row.identity for seed in seeds for row in seed.keeping._held.all())
 
 
 def all_linked(net, seeds, peers, **changes):
