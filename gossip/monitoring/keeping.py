@@ -66,11 +66,15 @@ class Keeping:
     # Rows in.
 
     def on_report(self, link, message: wire.Report) -> None:
-        """A peer reports. What does not count is only counted."""
+        """A peer reports. What does not count is only counted, unless it is too much."""
         now, node = self._node.now(), self._node
+        if any(entry.peer == link.peer for entry in message.entries):
+            raise wire.WireError("a report that names its own reporter")
         age = self._age_of(link, message, now)
         if age is None:
             node.counters.add("reports that do not count")
+            if not self._intake.bears(link.peer, now):
+                raise wire.WireError("too many reports that do not count")
             return
         node.output.write(f"report:{link.peer}:{message.period}:{len(message.entries)}")
         self._take_in(rows_of(message, link.peer, now - age), now)
@@ -269,10 +273,6 @@ class Keeping:
     def rejections(self, accuser: Address) -> list[Rejection]:
         """The deaths that a peer has reported in vain."""
         return self._held.rejections(accuser)
-
-    def to_all(self, lines: bytes) -> None:
-        """Say something to all other seeds."""
-        self.links.to_all(lines)
 
     def forget(self, peer: Address) -> None:
         """Drop all rows about a peer and by it."""

@@ -57,6 +57,13 @@ def test_a_new_run_counts_from_its_first_period_on():
     assert rule.age(R, 8, 2, 10.0) is None
 
 
+def test_a_hundred_reports_that_do_not_count_are_borne_and_ten_more_after_each_period():
+    rule = Intake(PERIOD)
+    assert [rule.bears(R, 0.0) for _ in range(101)] == [True] * 100 + [False]
+    assert [rule.bears(R, PERIOD) for _ in range(11)] == [True] * 10 + [False]
+    assert [rule.bears(R, 1e6) for _ in range(101)] == [True] * 100 + [False]
+
+
 def test_the_reporters_that_are_remembered_are_bounded(monkeypatch):
     monkeypatch.setattr(intake, "REPORTERS_LIMIT", 10)
     rule = Intake(PERIOD)
