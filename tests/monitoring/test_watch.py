@@ -152,11 +152,12 @@ def test_a_message_is_judged_at_the_second_reply_to_requests_that_left_late_enou
     watched = Watched(2)
     one, other = watched.links
     watched.bring(one, lines(4), YOUNG)
-    early, first, second = (watched.ask(other, at) for at in (4.4, 4.5, 5.5))
+    early, first, too_soon = (watched.ask(other, at) for at in (4.4, 4.5, 5.5))
     watched.reply(other, early, 7.0)
     watched.reply(other, first, 7.0)
+    watched.reply(other, too_soon, 7.0)  # it left before the first was answered
     assert watched.counted()[2] == (0, 0, 0, 0, 0)
-    watched.reply(other, second, 7.0)
+    watched.reply(other, watched.ask(other, 7.5), 8.0)
     assert watched.counted()[2] == (4, 4, 0, 0, 0)
 
 
