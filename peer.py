@@ -291,6 +291,9 @@ class Peer(Node):
         reply = wire.liveness_reply(message, self.address)
         if link.role == WAITING:
             reply = self.confirming.proof_of_life(link, reply) + reply
+        elif self._watch is not None:  # who hears it knows that all before it was forwarded
+            self.spreading.way.say_behind(link, reply)
+            return
         link.send(reply, urgent=True)
 
     def on_liveness_reply(self, link: Link, message: wire.LivenessReply) -> None:

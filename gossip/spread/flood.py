@@ -22,6 +22,7 @@ class Flood:
         self._flusher = flusher
         self._changed = flusher.condition()  # guards all below; notified when less waits
         self._waiting: list[tuple[bytes, object]] = []  # lines with `\n`, their source
+        self._behind: list[tuple[object, bytes]] = []  # links, and what is said to them after that
         self._size = 0  # bytes waiting
         self._busy = False  # a thread sends, and will look for more
         self._stopped = False
@@ -41,6 +42,14 @@ class Flood:
         if len(self._links()) >= MANY or self._send_waiting():
             self._flusher.take_over(self._send_rest)
 
+    def say_behind(self, link, data: bytes) -> None:
+        """Say something to a neighbour when all that waits now has been sent."""
+        with self._changed:
+            if self._busy:
+                self._behind.append((link, data))
+                return
+        link.send(data, urgent=True)
+
     def _send_rest(self) -> None:
         """Send what waits. The flusher calls this, again and again while more has come."""
         if self._send_waiting():
@@ -50,13 +59,16 @@ class Flood:
         """Send what waits; answer whether more has come meanwhile."""
         with self._changed:
             batch, self._waiting, self._size = self._waiting, [], 0
+            behind, self._behind = self._behind, []
             self._changed.notify_all()
         for link in self._links():
             data = b"".join([data for data, source in batch if source is not link])
             if data:
                 link.send(data)
+        for link, data in behind:
+            link.send(data, urgent=True)
         with self._changed:
-            self._busy = bool(self._waiting) and not self._stopped
+            self._busy = bool(self._waiting or self._behind) and not self._stopped
             if not self._busy:
                 self._changed.notify_all()
             return self._busy

@@ -97,6 +97,10 @@ class Mongering:
             due = self.rumors.next_at()  # a thread that came in between has not hurried this turn
         return due
 
+    def say_behind(self, link, data: bytes) -> None:
+        """Say something to a neighbour, at once: nobody is owed a rumor."""
+        link.send(data, urgent=True)
+
     def all_sent(self) -> bool:
         """Whether no rumor is being told any more."""
         return self.rumors.count() == 0

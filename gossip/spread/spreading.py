@@ -31,10 +31,10 @@ ANSWERS = {"took", "knew"}  # verbs of status lines that answer rumors
 def way_of_spreading(settings: Settings, links, flusher, now, rng, at_once: int, tries: int):
     """Make the way of spreading that `--spread` names; for `at_once` and `tries` see Telling.
 
-    Every way has `forward(lines, source)`, `answered(link, message)`, `note_known(link, keys)`,
-    `on_end(link)`, `all_sent()`, `stop()`, `dropped()`, and `duty_name`: None, or a name. With a
-    name it has a `turn(now)` as well, and is given the `duty` that calls it. ValueError for a way
-    that is not known.
+    Every way has `forward(lines, source)`, `say_behind(link, data)`, `answered(link, message)`,
+    `note_known(link, keys)`, `on_end(link)`, `all_sent()`, `stop()`, `dropped()`, and `duty_name`:
+    None, or a name. With a name it has a `turn(now)` as well, and is given the `duty` that calls it.
+    ValueError for a way that is not known.
     """
     if settings.spread == "flood":
         return Flood(links, flusher)
