@@ -29,7 +29,8 @@ from gossip.wire import BY, Verdicts
 
 WINDOWS = 4  # the newest ends now, each other one a period earlier
 # Periods before the end of a window, from which on and up to which rows count:
-SAID_FROM, SAID_TO = 6.5, 1.5  # what a reporter says
+SAID_FROM, SAID_TO = 6.5, 1.5  # what a reporter says, up to the last report of the subject: one
+# that died did not get to say what excuses it later
 FIRST_FROM, FIRST_TO = 12.0, 0.0  # what the subject had first: it counts a message when it comes,
 # the reporter when it is missed, that is up to five periods later
 REJECTED_FROM = 8.0  # periods for which a death counts that was reported in vain
@@ -92,7 +93,8 @@ class Case:
         for row in rows:
             if row.other != subject and row.other not in banned:
                 (by if row.side == BY else about)[row.other].append(row)
-        self._about = _in_windows(about, now, period)
+        last = max((row.at for rows in by.values() for row in rows), default=now)
+        self._about = _in_windows(about, now, period, (now - last) / period)
         self._by = _in_windows(by, now, period)
         self.accused = {rejection.accused for rejection in rejections
                         if rejection.at >= now - REJECTED_FROM * period}  # living, and called dead
@@ -126,29 +128,31 @@ class Case:
         return _views(self._by[k], self._about[k], 1.0)
 
 
-def _in_windows(rows_of, now: float, period: float) -> list[dict[Address, Said]]:
-    """What each has said in each window, or what was said of each."""
+def _in_windows(rows_of, now: float, period: float, aged: float = 0.0
+                ) -> list[dict[Address, Said]]:
+    """What each has said in each window, or what was said of each. A reporter is heard only in what
+    is at least `aged` periods old."""
     windows = [{} for _ in range(WINDOWS)]
     for other, rows in rows_of.items():
-        aged = [((now - row.at) / period, row.entry) for row in rows]
+        entries = [((now - row.at) / period, row.entry) for row in rows]
         for k, window in enumerate(windows):
-            said = _said(aged, k)
+            said = _said(entries, k, max(aged, k + SAID_TO))
             if said is not None:
                 window[other] = said
     return windows
 
 
-def _said(aged, k: int) -> Said | None:
+def _said(entries, k: int, said_to: float) -> Said | None:
     """The sum of entries, with their ages in periods, in window k; None when there are none."""
     expected = missing = broken = first = known = 0
     found = False
-    for age, entry in aged:
+    for age, entry in entries:
         if FIRST_TO < age - k <= FIRST_FROM:
             found = True
             first += entry.first
         if KNOWN_TO < age - k <= KNOWN_FROM:
             known += entry.expected
-        if SAID_TO < age - k <= SAID_FROM:
+        if said_to < age <= k + SAID_FROM:
             expected += entry.expected
             missing += entry.missing
             broken += entry.corrupt + entry.forbidden

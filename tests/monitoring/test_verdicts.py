@@ -37,7 +37,8 @@ def mutual(reporter, subject=S, first=0, **counts):
 @pytest.mark.parametrize("age, counts", [
     (1.49, False), (1.5, False), (1.51, True), (6.49, True), (6.5, True), (6.51, False)])
 def test_what_a_reporter_says_counts_from_six_and_a_half_periods_to_one_and_a_half(k, age, counts):
-    rows = [said(A, S, k + age, expected=50, missing=25), said(S, A, k + 4, expected=1)]
+    rows = [said(A, S, k + age, expected=50, missing=25), said(S, A, k + 4, expected=1),
+            said(S, B, 0)]
     assert rates(rows, k) == ({A: 0.5} if counts else {})
 
 
@@ -46,8 +47,14 @@ def test_what_a_reporter_says_counts_from_six_and_a_half_periods_to_one_and_a_ha
     (-0.01, False), (0, False), (0.01, True), (11.99, True), (8, True), (12.01, False)])
 def test_what_the_subject_had_first_counts_from_twelve_periods_on(k, age, counts):
     rows = [said(A, S, k + 4, expected=50, missing=25), said(S, A, k + 4, expected=1),
-            said(S, A, k + age, expected=25, first=25)]
+            said(S, A, k + age, expected=25, first=25), said(S, B, 0)]
     assert rates(rows, k) == {A: 0.0 if counts else 0.5}
+
+
+@pytest.mark.parametrize("age, counts", [(2.99, False), (3.01, True), (6, True)])
+def test_what_is_said_of_a_peer_that_died_counts_up_to_its_last_report(age, counts):
+    rows = [said(A, S, age, expected=50, missing=25), said(S, A, 4, expected=1), said(S, B, 3)]
+    assert rates(rows) == ({A: 0.5} if counts else {})
 
 
 # The rate of one reporter.
