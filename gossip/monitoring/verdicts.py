@@ -13,7 +13,8 @@ itself, as rows (see rows.py), summed in four windows that end 0, 1, 2 and 3 per
     void      a reporter that differs from the outcome on more than half of its neighbours; its
               rates are left out
     charged   in one window: bad by at least three that are not void, or a slanderer; or, in all of
-              them, one who has called three living peers dead in the last eight periods
+              them, one who has called three living peers dead in the last eight periods, if those
+              are more than half of its neighbours, or six
     guilty    charged in all four windows
 
 Pure, and without memory: whoever holds the same rows decides the same. `evaluate` is one seed's
@@ -39,7 +40,9 @@ THRESHOLD = 0.10  # of a rate, or a badness: above it is bad
 MESSAGES = 20  # that a reporter must have judged the subject by
 REPORTERS = 3  # that a judgement needs, and a charge without those that are void
 SUBJECTS = 3  # whom a reporter must have judged before it can be void, or have slandered
-ACCUSED = 3  # living peers that nobody honest calls dead
+ACCUSED = 3  # living neighbours at least, and more than half of all, that nobody honest calls dead:
+# one or two may play dead to a peer, and answer the seed
+MANY_ACCUSED = 6  # so many are enough, whatever the share
 EXCUSED = 1.1  # times as many messages as there were: more is excused to nobody
 NAMED_IN, NAMED_OF = 4, 5  # in four of the last five periods a peer has named its neighbour,
 SILENT = 6.5  # and for so many periods that neighbour has never named the peer
@@ -98,12 +101,18 @@ class Case:
         self._by = _in_windows(by, now, period)
         self.accused = {rejection.accused for rejection in rejections
                         if rejection.at >= now - REJECTED_FROM * period}  # living, and called dead
+        self._neighbours = len(self.accused.union(about.keys() & by.keys()))
         self.unconfirmed = [(subject, other) for other in sorted(by)
                             if _is_unconfirmed(by[other], about.get(other, ()), now, period)]
 
     def known(self) -> int | None:
         """How many messages the subject knows, by its own reports; None without one."""
         return max((said.known for said in self._by[0].values()), default=None)
+
+    def calls_dead(self) -> bool:
+        """Whether the subject has called more living peers dead than could have feigned it."""
+        accused = len(self.accused)
+        return accused >= MANY_ACCUSED or accused >= ACCUSED and 2 * accused > self._neighbours
 
     def rates(self, k: int, known: int | None) -> dict[Address, float]:
         """The rates of the reporters that count in window k. `known` is how many messages there
@@ -274,7 +283,7 @@ def _charge(case: Case, k: int, known: int | None, judged, void) -> float:
     badness = badness_of(case.rates(k, known), void)
     if badness is not None and is_bad(badness):
         return badness
-    if len(case.accused) >= ACCUSED:
+    if case.calls_dead():
         return 1.0
     if case.subject in void and slanders(views := case.views(k), judged):
         return max(THRESHOLD, false_share(views, judged))

@@ -322,6 +322,17 @@ def test_who_calls_three_living_peers_dead_in_eight_periods_is_guilty(accused, a
     assert found.guilty == ({S: (1.0, {})} if guilty else {})
 
 
+@pytest.mark.parametrize("accused, neighbours, guilty", [
+    (3, 5, True), (3, 6, False), (3, 30, False), (5, 10, False), (6, 10, True), (6, 30, True)])
+def test_less_than_half_of_its_neighbours_may_play_dead_to_a_peer_if_they_are_fewer_than_six(
+        accused, neighbours, guilty):
+    peers = list(map(peer, range(6000, 6000 + neighbours)))
+    rejections = [Rejection(one, NOW - 4 * PERIOD) for one in peers[:accused]]
+    rows = [row for one in peers for row in mutual(one)]
+    found = evaluate([case(rows, rejections=rejections)], [])
+    assert list(found.guilty) == ([S] if guilty else [])
+
+
 # Who never names a neighbour.
 
 def naming(*ages, **counts):
