@@ -123,14 +123,14 @@ class Case:
     def _excused(self, k: int, known: int | None) -> float:
         """The part of its excuses that a subject is granted: it had no message first from two
         neighbours. After it was frozen it hands on more at once than others knew meanwhile; then
-        its reporters have judged it by as much."""
+        its reporters, but for those whose links are new, have judged it by as much."""
         by = self._by[k]
         about = {other: said for other, said in self._about[k].items() if other in by}
         claimed = sum(min(said.missing, by[other].first) for other, said in about.items())
         if known is None or not claimed:
             return 1.0
-        judged = statistics.median_high([said.expected for said in about.values()])
-        return min(1.0, EXCUSED * max(known, judged) / claimed)
+        judged = [said.expected for said in about.values() if said.expected >= MESSAGES]
+        return min(1.0, EXCUSED * max(known, statistics.median_high(judged or [0])) / claimed)
 
     def views(self, k: int) -> dict[Address, View]:
         """What the subject makes of its neighbours in window k, all that they claim excused."""

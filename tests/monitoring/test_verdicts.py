@@ -94,6 +94,8 @@ def test_who_was_frozen_may_have_handed_on_more_than_others_knew_meanwhile():
     """What the reporters have judged it by is more, too; a single one cannot make it so."""
     frozen = [row for one in (A, B, C) for row in mutual(one, expected=40, missing=14, first=20)]
     assert rates(frozen, known=10) == {A: 0.0, B: 0.0, C: 0.0}
+    new = [row for one in (D, E, *map(peer, range(7000, 7004))) for row in mutual(one, expected=0)]
+    assert rates(frozen + new, known=10) == {A: 0.0, B: 0.0, C: 0.0}
     rows = [row for one, expected in [(A, 20), (B, 20), (C, 90)]
             for row in mutual(one, expected=expected, missing=14, first=20)]
     assert rates(rows, known=10)[A] == pytest.approx(0.7 - 0.7 * 1.1 * 100 / 210)
