@@ -144,9 +144,14 @@ class Keeping:
             self.links.send(seed, lines_of(news, now))
 
     def _hand_on_foreign(self, now: float, others: tuple = ()) -> None:
-        """Hand on the rows that are no longer this seed's own, and others."""
+        """Hand on the rows that are no longer this seed's own, and others. Those that it goes on to
+        decide about are as good as lent: they must not be missing until their new owner lends
+        them."""
         tree = self.tree
         moved = self._held.take_out(*(tree.interval(self._own) if self._own in tree else NOTHING))
+        for row in moved:
+            if isinstance(row, Row) and tree.owner(first_key(row.subject)) == self._own:
+                self._lent.file(row, now)
         with self._lock:
             self._moved += len(moved)
         self._hand_on([*moved, *others], now)

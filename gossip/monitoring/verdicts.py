@@ -13,7 +13,8 @@ itself, as rows (see rows.py), summed in four windows that end 0, 1, 2 and 3 per
     void      a reporter that differs from the outcome on more than half of its neighbours; its
               rates are left out
     charged   in one window: bad by at least three that are not void, or a slanderer; or, in all of
-              them, one who has called three living peers dead in the last eight periods
+              them, one who has called three living peers dead in the last eight periods, if those
+              are more than half of its neighbours, or six
     guilty    charged in all four windows
 
 Pure, and without memory: whoever holds the same rows decides the same. `evaluate` is one seed's
@@ -29,7 +30,8 @@ from gossip.wire import BY, Verdicts
 
 WINDOWS = 4  # the newest ends now, each other one a period earlier
 # Periods before the end of a window, from which on and up to which rows count:
-SAID_FROM, SAID_TO = 6.5, 1.5  # what a reporter says
+SAID_FROM, SAID_TO = 6.5, 1.5  # what a reporter says, up to the last report of the subject: one
+# that died did not get to say what excuses it later
 FIRST_FROM, FIRST_TO = 12.0, 0.0  # what the subject had first: it counts a message when it comes,
 # the reporter when it is missed, that is up to five periods later
 REJECTED_FROM = 8.0  # periods for which a death counts that was reported in vain
@@ -38,7 +40,9 @@ THRESHOLD = 0.10  # of a rate, or a badness: above it is bad
 MESSAGES = 20  # that a reporter must have judged the subject by
 REPORTERS = 3  # that a judgement needs, and a charge without those that are void
 SUBJECTS = 3  # whom a reporter must have judged before it can be void, or have slandered
-ACCUSED = 3  # living peers that nobody honest calls dead
+ACCUSED = 3  # living neighbours at least, and more than half of all, that nobody honest calls dead:
+# one or two may play dead to a peer, and answer the seed
+MANY_ACCUSED = 6  # so many are enough, whatever the share
 EXCUSED = 1.1  # times as many messages as there were: more is excused to nobody
 NAMED_IN, NAMED_OF = 4, 5  # in four of the last five periods a peer has named its neighbour,
 SILENT = 6.5  # and for so many periods that neighbour has never named the peer
@@ -92,16 +96,23 @@ class Case:
         for row in rows:
             if row.other != subject and row.other not in banned:
                 (by if row.side == BY else about)[row.other].append(row)
-        self._about = _in_windows(about, now, period)
+        last = max((row.at for rows in by.values() for row in rows), default=now)
+        self._about = _in_windows(about, now, period, (now - last) / period)
         self._by = _in_windows(by, now, period)
         self.accused = {rejection.accused for rejection in rejections
                         if rejection.at >= now - REJECTED_FROM * period}  # living, and called dead
+        self._neighbours = len(self.accused.union(about.keys() & by.keys()))
         self.unconfirmed = [(subject, other) for other in sorted(by)
                             if _is_unconfirmed(by[other], about.get(other, ()), now, period)]
 
     def known(self) -> int | None:
         """How many messages the subject knows, by its own reports; None without one."""
         return max((said.known for said in self._by[0].values()), default=None)
+
+    def calls_dead(self) -> bool:
+        """Whether the subject has called more living peers dead than could have feigned it."""
+        accused = len(self.accused)
+        return accused >= MANY_ACCUSED or accused >= ACCUSED and 2 * accused > self._neighbours
 
     def rates(self, k: int, known: int | None) -> dict[Address, float]:
         """The rates of the reporters that count in window k. `known` is how many messages there
@@ -112,43 +123,45 @@ class Case:
     def _excused(self, k: int, known: int | None) -> float:
         """The part of its excuses that a subject is granted: it had no message first from two
         neighbours. After it was frozen it hands on more at once than others knew meanwhile; then
-        its reporters have judged it by as much."""
+        its reporters, but for those whose links are new, have judged it by as much."""
         by = self._by[k]
         about = {other: said for other, said in self._about[k].items() if other in by}
         claimed = sum(min(said.missing, by[other].first) for other, said in about.items())
         if known is None or not claimed:
             return 1.0
-        judged = statistics.median_high([said.expected for said in about.values()])
-        return min(1.0, EXCUSED * max(known, judged) / claimed)
+        judged = [said.expected for said in about.values() if said.expected >= MESSAGES]
+        return min(1.0, EXCUSED * max(known, statistics.median_high(judged or [0])) / claimed)
 
     def views(self, k: int) -> dict[Address, View]:
         """What the subject makes of its neighbours in window k, all that they claim excused."""
         return _views(self._by[k], self._about[k], 1.0)
 
 
-def _in_windows(rows_of, now: float, period: float) -> list[dict[Address, Said]]:
-    """What each has said in each window, or what was said of each."""
+def _in_windows(rows_of, now: float, period: float, aged: float = 0.0
+                ) -> list[dict[Address, Said]]:
+    """What each has said in each window, or what was said of each. A reporter is heard only in what
+    is at least `aged` periods old."""
     windows = [{} for _ in range(WINDOWS)]
     for other, rows in rows_of.items():
-        aged = [((now - row.at) / period, row.entry) for row in rows]
+        entries = [((now - row.at) / period, row.entry) for row in rows]
         for k, window in enumerate(windows):
-            said = _said(aged, k)
+            said = _said(entries, k, max(aged, k + SAID_TO))
             if said is not None:
                 window[other] = said
     return windows
 
 
-def _said(aged, k: int) -> Said | None:
+def _said(entries, k: int, said_to: float) -> Said | None:
     """The sum of entries, with their ages in periods, in window k; None when there are none."""
     expected = missing = broken = first = known = 0
     found = False
-    for age, entry in aged:
+    for age, entry in entries:
         if FIRST_TO < age - k <= FIRST_FROM:
             found = True
             first += entry.first
         if KNOWN_TO < age - k <= KNOWN_FROM:
             known += entry.expected
-        if SAID_TO < age - k <= SAID_FROM:
+        if said_to < age <= k + SAID_FROM:
             expected += entry.expected
             missing += entry.missing
             broken += entry.corrupt + entry.forbidden
@@ -270,7 +283,7 @@ def _charge(case: Case, k: int, known: int | None, judged, void) -> float:
     badness = badness_of(case.rates(k, known), void)
     if badness is not None and is_bad(badness):
         return badness
-    if len(case.accused) >= ACCUSED:
+    if case.calls_dead():
         return 1.0
     if case.subject in void and slanders(views := case.views(k), judged):
         return max(THRESHOLD, false_share(views, judged))

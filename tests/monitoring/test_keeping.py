@@ -220,6 +220,19 @@ def test_one_seed_judges_each_subject_and_has_all_of_its_rows_also_where_it_is_c
     assert cut
 
 
+def test_a_seed_has_all_rows_of_a_subject_from_the_moment_on_when_that_is_cut_in_two():
+    keepers = quiet(1, 2, peers=8, degree=7)
+    one, other = keepers.seeds()
+    address = next(peer.address for peer in keepers.peers if decides(keepers, peer.address) == [one]
+                   and one.keeping.tree.owner(key(peer.address, peer.address)) == one.address)
+    before = {row.identity for row in one.keeping.rows_of(address)}
+    tree, cut = one.keeping.tree, first_key(address) + (1 << 31)
+    starts = ((0, one.address), (cut, other.address))
+    one.keeping._take_over(ThreadedTree(tree.version + 1, one.address, starts))
+    held = {row.identity for row in one.keeping._held.of(address)}
+    assert held < before and {row.identity for row in one.keeping.rows_of(address)} >= before
+
+
 def test_a_seed_that_takes_over_judges_after_two_periods():
     keepers = quiet(2, 3)
     address = keepers.peers[0].address

@@ -37,7 +37,8 @@ def mutual(reporter, subject=S, first=0, **counts):
 @pytest.mark.parametrize("age, counts", [
     (1.49, False), (1.5, False), (1.51, True), (6.49, True), (6.5, True), (6.51, False)])
 def test_what_a_reporter_says_counts_from_six_and_a_half_periods_to_one_and_a_half(k, age, counts):
-    rows = [said(A, S, k + age, expected=50, missing=25), said(S, A, k + 4, expected=1)]
+    rows = [said(A, S, k + age, expected=50, missing=25), said(S, A, k + 4, expected=1),
+            said(S, B, 0)]
     assert rates(rows, k) == ({A: 0.5} if counts else {})
 
 
@@ -46,8 +47,14 @@ def test_what_a_reporter_says_counts_from_six_and_a_half_periods_to_one_and_a_ha
     (-0.01, False), (0, False), (0.01, True), (11.99, True), (8, True), (12.01, False)])
 def test_what_the_subject_had_first_counts_from_twelve_periods_on(k, age, counts):
     rows = [said(A, S, k + 4, expected=50, missing=25), said(S, A, k + 4, expected=1),
-            said(S, A, k + age, expected=25, first=25)]
+            said(S, A, k + age, expected=25, first=25), said(S, B, 0)]
     assert rates(rows, k) == {A: 0.0 if counts else 0.5}
+
+
+@pytest.mark.parametrize("age, counts", [(2.99, False), (3.01, True), (6, True)])
+def test_what_is_said_of_a_peer_that_died_counts_up_to_its_last_report(age, counts):
+    rows = [said(A, S, age, expected=50, missing=25), said(S, A, 4, expected=1), said(S, B, 3)]
+    assert rates(rows) == ({A: 0.5} if counts else {})
 
 
 # The rate of one reporter.
@@ -87,6 +94,8 @@ def test_who_was_frozen_may_have_handed_on_more_than_others_knew_meanwhile():
     """What the reporters have judged it by is more, too; a single one cannot make it so."""
     frozen = [row for one in (A, B, C) for row in mutual(one, expected=40, missing=14, first=20)]
     assert rates(frozen, known=10) == {A: 0.0, B: 0.0, C: 0.0}
+    new = [row for one in (D, E, *map(peer, range(7000, 7004))) for row in mutual(one, expected=0)]
+    assert rates(frozen + new, known=10) == {A: 0.0, B: 0.0, C: 0.0}
     rows = [row for one, expected in [(A, 20), (B, 20), (C, 90)]
             for row in mutual(one, expected=expected, missing=14, first=20)]
     assert rates(rows, known=10)[A] == pytest.approx(0.7 - 0.7 * 1.1 * 100 / 210)
@@ -313,6 +322,17 @@ def test_who_calls_three_living_peers_dead_in_eight_periods_is_guilty(accused, a
     rejections = [Rejection(one, NOW - age * PERIOD) for one in accused]
     found = evaluate([case([], rejections=rejections)], [])
     assert found.guilty == ({S: (1.0, {})} if guilty else {})
+
+
+@pytest.mark.parametrize("accused, neighbours, guilty", [
+    (3, 5, True), (3, 6, False), (3, 30, False), (5, 10, False), (6, 10, True), (6, 30, True)])
+def test_less_than_half_of_its_neighbours_may_play_dead_to_a_peer_if_they_are_fewer_than_six(
+        accused, neighbours, guilty):
+    peers = list(map(peer, range(6000, 6000 + neighbours)))
+    rejections = [Rejection(one, NOW - 4 * PERIOD) for one in peers[:accused]]
+    rows = [row for one in peers for row in mutual(one)]
+    found = evaluate([case(rows, rejections=rejections)], [])
+    assert list(found.guilty) == ([S] if guilty else [])
 
 
 # Who never names a neighbour.

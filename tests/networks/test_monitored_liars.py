@@ -9,14 +9,14 @@ import itertools
 
 import pytest
 
-from gossip.addresses import address_of
+from gossip.capacity import fixed
 from gossip.monitoring.seed_links import ASKED, CHECKS_AT_ONCE
 from tests.tools.files import count, events, wait_event
 from tests.tools.monitoring_seeds import FakeSeed, agree, subject
 from tests.tools.nets import neighbours
 from tests.tools.ports import free_address
 from tests.tools.waiting import wait_until
-from tests.tools.watched import Liar, all_linked, calumny, check_once
+from tests.tools.watched import Liar, Watched, all_linked, calumny, check_once
 
 NONCE = "0123456789abcdef" * 2
 CREDIT = 2  # reports that count although they come before their time
@@ -92,6 +92,34 @@ def test_a_report_that_cannot_be_true_ends_the_connection_of_a_registered_peer(n
     assert not any(seed.keeping.rows_of(liar.address) for seed in network.seeds)
     network.let_pass(2)
     assert network.fates(liar.address) == []
+
+
+class Feigning(Liar):
+    """Answers seeds, and plays dead to one peer from some moment on."""
+
+    victim = None  # its address, from then on
+
+    def reply(self, line):
+        asker = line.split(":", 2)[-1]
+        return "" if asker == str(self.victim) else super().reply(line)
+
+
+def test_three_liars_that_play_dead_to_a_peer_do_not_have_it_kicked(net):
+    network = Watched(net, 2, capacity=fixed(12))
+    network.start(5)
+    victim = network.honest[0]
+    liars = [Feigning(net) for _ in range(3)]
+    for liar in liars:
+        for seed in network.seeds:
+            liar.register(seed)
+        net.neighbour(victim, liar)
+        liar.victim = victim.address
+    for liar in liars:
+        wait_event(victim, f"dead:{liar.address}")
+        wait_until(lambda: any(event.startswith(f"rejected:Dead Node:{liar.address}:")
+                               for seed in network.seeds for event in events(seed)))
+    network.let_pass(6)  # as long as it may take until verdicts follow
+    assert network.sentences() == []
 
 
 def said_by_seeds(network, author):
