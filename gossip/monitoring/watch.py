@@ -8,10 +8,11 @@ peers do is never held against them, so a message is judged about a neighbour on
 - the link had stood for `settle` seconds when the message came. It stands from the first reply on
   that comes when this peer has caught up with the neighbour: by then the neighbour has it in its
   table, too, and whatever the neighbour knew before has been fetched;
-- the neighbour has answered two requests that left at least `settle` seconds after the message
-  came. They leave in order, behind the message: who answers has read it, and either had it first
-  from here, and says so itself, or has sent it. The answers may overtake what waits to be sent,
-  hence two. A neighbour that is frozen or slow is judged later, not wrongly.
+- the neighbour has answered a request that left at least `settle` seconds after the message came,
+  and then another that left when this answer had come. They leave in order, behind the message:
+  who answers has read it, and either had it first from here, and says so itself, or has sent it.
+  The first answer may overtake what waits to be sent, hence two; and who was frozen answers much
+  at once. A neighbour that is frozen or slow is judged later, not wrongly.
 
 Messages whose run had to be confirmed first are not judged about others, and neither are those
 that a neighbour has brought because it was asked for what it knows (anti-entropy).
@@ -50,14 +51,16 @@ class _Batch(NamedTuple):
 class _Row:
     """What is known of one link."""
 
-    __slots__ = ("met", "replies", "stands", "judged", "horizon", "asked", "copies", "counts")
+    __slots__ = ("met", "replies", "stands", "judged", "horizon", "since", "asked", "copies",
+                 "counts")
 
     def __init__(self, met: float, judged: int):
         self.met = met  # when the link began
         self.replies = 0
         self.stands: float | None = None  # since when it stands
         self.judged = judged  # the number of the first batch that is not judged yet
-        self.horizon = float("-inf")  # what came until then is judged at the next reply
+        self.horizon = float("-inf")  # what came until then is judged at the reply to a request
+        self.since = float("-inf")  # that leaves from this time on
         self.asked: dict[str, float] = {}  # TIME of a request -> when it left
         # lines that came over the link, in sets: (when the next set began, lines), the oldest first
         self.copies: collections.deque[list] = collections.deque([[float("inf"), set()]])
@@ -117,8 +120,8 @@ class Watch:
             self._thin(row.begin_generation(now))
 
     def replied(self, link, time: str, now: float, caught_up: bool) -> None:
-        """A reply has come: judge what was known long enough before the request that was answered
-        before. `caught_up`: nothing is to be fetched from this neighbour."""
+        """A reply has come: judge what was known long enough before a request that was answered
+        before this one left. `caught_up`: nothing is to be fetched from this neighbour."""
         with self._lock:
             row = self._rows.get(link)
             at = None if row is None else row.asked.pop(time, None)
@@ -128,10 +131,11 @@ class Watch:
             row.replies += 1
             if row.stands is None and (caught_up or row.replies >= CATCHING_UP):
                 row.stands = now
-            self._judge(link, row)
-            row.forget_copies()
-            row.horizon = max(row.horizon, at - self._settle)
-            self._forget_judged()
+            if at >= row.since:
+                self._judge(link, row)
+                row.forget_copies()
+                row.horizon, row.since = at - self._settle, now
+                self._forget_judged()
 
     def on_end(self, link) -> None:
         """A link has ended: it judges nothing more. What came first over it is still told, as the
