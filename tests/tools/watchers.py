@@ -1,11 +1,11 @@
-"""A network of watches: peers flood messages, and each tells what its Watch has counted. No node, no
-socket, no thread; the time is counted in periods.
+"""A network of watches: peers flood messages, and each tells what its Watch has counted. No node,
+no socket, no thread; the time is counted in periods.
 
 What is as in the program: a link keeps the order of messages and requests, replies may overtake;
 both ends of a link notice at different moments that it begins or has ended; whoever links anew
 fetches what it lacks; messages of a run that is not known yet wait until it is confirmed. A peer
 that is frozen does nothing, and does everything that has come when it wakes. A dropper hands
-nothing on. Only one neighbour is not asked at a time, and nothing is ever lost but with a link.
+nothing on. What is left out: anti-entropy beyond that, corrupt copies, lines lost but with a link.
 """
 
 import heapq
