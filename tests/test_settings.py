@@ -1,8 +1,9 @@
-"""Settings: majorities, and the seeds of config.txt."""
+"""Settings: majorities, the seeds of config.txt, and the word filter."""
 
 import pytest
 
-from gossip.settings import majority, parse_config
+from gossip.settings import Filter, Settings, majority, parse_config, parse_filter
+from tests.tools.programs import ROOT
 
 
 @pytest.mark.parametrize("seeds, needed",
@@ -26,3 +27,43 @@ def test_a_bad_config_line_is_named_with_its_number(text, number):
         parse_config(text.encode())
     with pytest.raises(ValueError, match="no seed"):
         parse_config(b"# nothing\n")
+
+
+def test_a_filter_has_one_word_a_line_each_once():
+    text = "\ufeff virus \r\n\nclick\nvirus\n#!@\n\u4e2d\n"
+    assert parse_filter(text.encode()) == ("virus", "click", "#!@", "\u4e2d")
+
+
+def test_a_filter_without_words_or_with_other_bytes_is_an_error():
+    with pytest.raises(ValueError, match="no word"):
+        parse_filter(b" \r\n\n")
+    with pytest.raises(ValueError, match="line 2:"):
+        parse_filter(b"virus\n\xff\n")
+
+
+def test_the_filter_of_the_tests_has_four_words():
+    path = ROOT / "tests" / "data" / "filter.txt"
+    assert parse_filter(path.read_bytes()) == ("virus", "click", "cyber", "#!@")
+
+
+FOUND = Filter("", ("virus", "click", "#!@", "c++", "a.b", "\u4e2d")).search()
+
+
+@pytest.mark.parametrize("text", [
+    "virus", "a virus.", "(Virus)", "VIRUS", "virus-free", "click, now", "what #!@ is", "#!@",
+    "in c++", "c++ is", "see a.b", "\u4e2d", "anti-virus"])
+def test_a_text_with_a_whole_word_of_the_filter_is_found(text):
+    assert FOUND(text)
+
+
+@pytest.mark.parametrize("text", [
+    "", "antivirus", "viruses", "virus_", "clicks", "#!@#!@", "x#!@", "#!@x", "c+", "c+++", "axb",
+    "a.bc", "\u4e2d\u4e2d", "vi rus"])
+def test_a_part_of_another_word_is_no_word(text):
+    assert not FOUND(text)
+
+
+def test_a_filter_is_shown_by_its_number_of_words_and_without_one_nothing_is_searched():
+    assert Filter().search() is None
+    assert "filter=2:" in Settings(filter=Filter("x", ("virus", "click"))).words()
+    assert "filter=0:" in Settings().words()

@@ -49,7 +49,8 @@ class _Batch(NamedTuple):
 class _Row:
     """What is known of one link."""
 
-    __slots__ = ("met", "replies", "stands", "judged", "horizon", "asked", "copies", "counts")
+    __slots__ = ("met", "replies", "stands", "judged", "horizon", "since", "asked", "copies",
+                 "counts")
 
     def __init__(self, met: float, judged: int):
         self.met = met  # when the link began
@@ -117,8 +118,8 @@ class Watch:
             self._thin(row.begin_generation(now))
 
     def replied(self, link, time: str, now: float, caught_up: bool) -> None:
-        """A reply has come: judge what was known long enough before the request that was answered
-        before. `caught_up`: nothing is to be fetched from this neighbour."""
+        """A reply has come: judge what was known long enough before a request that was answered
+        before this one left. `caught_up`: nothing is to be fetched from this neighbour."""
         with self._lock:
             row = self._rows.get(link)
             if row is None or time not in row.asked:

@@ -29,8 +29,8 @@ from gossip.spread.run import ALL_SLICES, SLICES, Run, sha256
 class Fresh(NamedTuple):
     """The new lines of a batch, in order; the fault at which reading it ended, if any; the signed
     line that covers each of the new lines, what is corrupt, and what is good, but of a run that is
-    not known to be genuine: (run, line, the signed line that covers it), where gossip is signed; and
-    what has a forbidden word."""
+    not known to be genuine: (run, line, the signed line that covers it), where gossip is signed;
+    and what has a forbidden word."""
 
     lines: list[bytes]
     shown: list[str]
@@ -121,7 +121,7 @@ class MessageList:
             fresh.unknown.append((message.run, line, cover.line))
             return
         run = self._run(message.run)
-        if self._forbidden_in and not made_here and self.forbids(wire.gossip_fields(line)[2].decode()):
+        if not made_here and self._is_forbidden(line):
             self._note_seen(run, message.number)
             fresh.forbidden.append(message.shown)
         elif run.seen.add(message.number):
@@ -132,6 +132,11 @@ class MessageList:
                 fresh.covers.append(cover.line)
         else:
             self._old += 1
+
+    def _is_forbidden(self, line: bytes) -> bool:
+        """Whether a gossip line that was checked already has a forbidden word."""
+        return (self._forbidden_in is not None
+                and self.forbids(wire.gossip_fields(line)[2].decode()))
 
     def forbids(self, text: str) -> bool:
         """Whether no message may have this text: it has a word of the filter."""

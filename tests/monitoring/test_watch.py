@@ -9,6 +9,7 @@ from gossip.monitoring import watch as limits
 from gossip.monitoring.watch import Watch
 from gossip.settings import Settings
 from tests.tools.fakes import peer
+from tests.tools.watchers import Watchers
 
 SETTLE = 2.0
 YOUNG = 2.5  # a link that begins at 0, and whose first reply comes at once, is older
@@ -152,12 +153,37 @@ def test_a_message_is_judged_at_the_second_reply_to_requests_that_left_late_enou
     watched = Watched(2)
     one, other = watched.links
     watched.bring(one, lines(4), YOUNG)
-    early, first, too_soon = (watched.ask(other, at) for at in (4.4, 4.5, 5.5))
-    watched.reply(other, early, 7.0)
-    watched.reply(other, first, 7.0)
-    watched.reply(other, too_soon, 7.0)  # it left before the first was answered
+    for at in (4.4, 4.5):
+        watched.answer(other, at)
+        assert watched.counted()[2] == (0, 0, 0, 0, 0)
+    watched.answer(other, 5.5)
+    assert watched.counted()[2] == (4, 4, 0, 0, 0)
+
+
+def test_answers_that_come_all_at_once_judge_nothing_that_may_still_be_on_its_way():
+    """The second request has to leave when the first answer has come."""
+    watched = Watched(2)
+    one, other = watched.links
+    watched.bring(one, lines(4), YOUNG)
+    first, second = (watched.ask(other, at) for at in (4.5, 5.5))
+    watched.reply(other, first, 6.0)
+    watched.reply(other, second, 6.1)
+    third = watched.ask(other, 6.5)
     assert watched.counted()[2] == (0, 0, 0, 0, 0)
-    watched.reply(other, watched.ask(other, 7.5), 8.0)
+    watched.watch.noted(other, lines(3))
+    watched.reply(other, third, 7.0)
+    assert watched.counted()[2] == (4, 1, 0, 0, 0)
+
+
+def test_who_always_answers_late_is_judged_all_the_same():
+    watched = Watched(2)
+    one, other = watched.links
+    watched.bring(one, lines(4), YOUNG)
+    times = {}
+    for at in range(4, 16):
+        times[at] = watched.ask(other, at)
+        if at - 3 in times:
+            watched.reply(other, times[at - 3], at + 0.5)
     assert watched.counted()[2] == (4, 4, 0, 0, 0)
 
 
@@ -374,3 +400,41 @@ def test_a_report_names_so_many_neighbours_at_most_the_present_ones_first():
         watched.watch.on_end(link)
         watched.watch.linked(Link(1_000 + number), 0.0)
     assert list(watched.counted()) == [1_000 + at for at in range(wire.ENTRIES_LIMIT)]
+
+
+# Honest peers among themselves.
+
+
+def run(network, periods):
+    """Let periods pass; return how bad each peer has looked at the worst: in four windows that end
+    one period after the other, as long as it could be judged in all."""
+    worst = {}
+    for _ in range(periods):
+        network.run(1)
+        for who in network.peers:
+            badness = network.badness(who)
+            if badness is not None:
+                worst[who] = max(worst.get(who, 0.0), badness)
+    return worst
+
+
+@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_no_honest_peer_looks_bad_while_links_break_peers_join_and_some_are_frozen(
+        number, confirmed):
+    network = Watchers(number, confirmed=confirmed)
+    run(network, 8)
+    for _ in range(3):
+        network.join()
+    for who in network.rng.sample(network.peers, 3):
+        network.freeze(who, 10)
+    worst = run(network, 22)
+    assert len(worst) >= 16  # who came late, or was frozen, may not have been judged
+    assert max(worst.values()) <= 0.10
+
+
+def test_who_hands_nothing_on_looks_bad():
+    network = Watchers(1, droppers=1)
+    worst = run(network, 20)
+    assert worst.pop(network.peers[0]) > 0.5
+    assert max(worst.values()) <= 0.10

@@ -2,7 +2,7 @@
 
 from tests.tools.files import lines_of
 from tests.tools.ports import free_port
-from tests.tools.programs import Program, peer_file
+from tests.tools.programs import ROOT, Program, peer_file
 from tests.tools.waiting import wait_until
 
 
@@ -28,3 +28,16 @@ def test_what_is_typed_arrives_byte_for_byte(flags, seeds):
         assert "not UTF-8" in out and "too long" in out and "unknown command" in out
         assert f":1:{shown}" in out and f"neighbours (1): 127.0.0.1:{ports[1]}" in out
         assert "\x1b" not in out and other.finish()[0] == 0
+
+
+def test_what_the_filter_forbids_is_not_said(flags, seeds):
+    port, words = free_port(), ROOT / "tests" / "data" / "filter.txt"
+    with Program("peer.py", port, *flags, "--gossip-count", 0, "--filter", words) as peer:
+        wait_until(lambda: "registered:" in "".join(lines_of(peer_file(flags, port))))
+        peer.type("say one\nsay a Virus!\nsay antivirus\nquit\n")
+        code, out, err = peer.finish()
+        assert (code, err) == (0, "")
+    assert out.splitlines().count("it has a forbidden word; nothing was sent") == 1
+    said = [event.split(":")[-2:] for event in lines_of(peer_file(flags, port))
+            if event.startswith("generated:")]
+    assert said == [["1", "one"], ["2", "antivirus"]]

@@ -1,0 +1,429 @@
+"""What a peer reports to its seeds, and what it does when they say who is malicious."""
+
+import collections
+import contextlib
+import hashlib
+import socket
+import threading
+
+import pytest
+
+from gossip import wire
+from gossip.settings import Filter
+from gossip.signing.signed_lines import Signer
+from tests.tools.files import count, events, received, wait_event
+from tests.tools.hands import FakePeer
+from tests.tools.nets import neighbours
+from tests.tools.ports import free_address, free_addresses
+from tests.tools.waiting import wait_until
+
+PERIOD, SETTLE = 0.2, 0.3
+TIME = "1700000000.000000"
+WATCHED = dict(monitor=True, sign=True, report_interval=PERIOD, settle=SETTLE, liveness_interval=60,
+               antientropy_interval=0)
+
+
+class ReportSeed(FakePeer):
+    """A seed that lists whoever asks, calls every run genuine, and keeps the reports."""
+
+    def __init__(self, address, registers=True):
+        self.registers = registers
+        self.reports = []  # as they came
+        self._registered = []  # the connections of those who have registered
+        self._here = threading.local()
+        super().__init__(address)
+
+    def _serve(self, sock):
+        self._here.sock = sock
+        super()._serve(sock)
+
+    def reply(self, line):
+        kind, _, rest = line.partition(":")
+        if kind == "register":
+            self._registered.append(self._here.sock)
+            return "registered successfully\n" if self.registers else ""
+        if kind == "report":
+            self.reports.append(wire.parse(line.encode()))
+        return f"runs:{rest}\n" if kind == "runs" else ""
+
+    def say(self, *lines):
+        for sock in self._registered:
+            with contextlib.suppress(OSError):
+                sock.sendall("".join(line + "\n" for line in lines).encode())
+
+    def said_of(self, address):
+        """The sum of all entries about a peer: EXPECTED, MISSING, FIRST, CORRUPT, FORBIDDEN."""
+        entries = [entry[1:] for report in self.reports for entry in report.entries
+                   if entry.peer == address]
+        return tuple(map(sum, zip(*entries)))
+
+
+class Neighbour:
+    """A hand-made neighbour that answers every request for a sign of life, signs what it says, and
+    keeps the lines that it hears."""
+
+    def __init__(self, net, peer):
+        self.fake = net.fake()
+        self.address = self.fake.address
+        self.signer = self.fake.signer = Signer(self.address, bytes(32))
+        self.heard = []
+        self._end = net.neighbour(peer, self.fake)
+        self._thread = threading.Thread(target=self._listen)
+        self._thread.start()
+        net.ends.insert(0, self)
+
+    def _listen(self):
+        with contextlib.suppress(OSError):
+            while (line := self._end.hear(60)) is not None:
+                self.heard.append(line)
+                if line.startswith("Liveness Request:"):
+                    self.say(f"Liveness Reply:{line.partition(':')[2]}:{self.address}")
+
+    def say(self, *lines):
+        with contextlib.suppress(OSError):
+            self._end.say(*lines)
+
+    def texts(self):
+        """The texts of the messages that it has heard."""
+        return [line.split(":", 6)[6] for line in list(self.heard) if line.startswith("gmessage:")]
+
+    def messages(self, *texts, first=1):
+        """The lines of messages of its own, behind the signed line that covers them."""
+        lines = [wire.gossip(TIME, self.address, self.signer.start, number, text)
+                 for number, text in enumerate(texts, first)]
+        covers = self.signer.cover(first, [hashlib.sha256(line).digest() for line in lines])
+        return [line.decode() for line in (*covers, *lines)]
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self._end.sock.shutdown(socket.SHUT_RDWR)
+        self._thread.join(5)
+
+
+@pytest.fixture
+def seed(net):
+    """The only seed of a network, in the hands of the test."""
+    return seeds_of(net, 1)[0]
+
+
+def seeds_of(net, number, **behaviour):
+    net.seed_addresses = free_addresses(number)
+    seeds = [ReportSeed(address, **behaviour) for address in net.seed_addresses]
+    net.ends.extend(seeds)
+    return seeds
+
+
+def watched_peer(net, **changes):
+    """A peer that watches its neighbours, registered."""
+    peer = net.peer(**{**WATCHED, **changes})
+    wait_event(peer, "registered:")
+    return peer
+
+
+def introduce(peer, neighbour):
+    """Have a neighbour say its first message, as soon as links are judged: from then on its run is
+    known."""
+    wait_until(lambda: judges(peer))
+    neighbour.say(*neighbour.messages("hello"))
+    wait_until(lambda: any(line.endswith(":hello") for line in received(peer)))
+
+
+def judges(peer):
+    """Whether all links of a peer have stood for so long that the next message is judged by."""
+    rows = list(peer.reporting.watch._rows.values())
+    return all(row.stands is not None and row.stands + SETTLE < peer.now() for row in rows)
+
+
+# Reports.
+
+
+def test_a_line_in_each_period_names_every_neighbour_with_the_run_and_the_period(net, seed):
+    peer = watched_peer(net)
+    wait_until(lambda: len(seed.reports) >= 2)
+    one, other = Neighbour(net, peer), Neighbour(net, peer)
+    wait_until(lambda: {entry.peer for entry in seed.reports[-1].entries}
+               == {one.address, other.address})
+    first = seed.reports[0].period
+    assert [report.period for report in seed.reports] == list(
+        range(first, first + len(seed.reports)))
+    assert {report.start for report in seed.reports} == {peer.spreading.origin.start}
+    assert seed.reports[0].entries == ()
+
+
+def test_without_monitor_nobody_is_asked_or_reported(net, seed):
+    peer = watched_peer(net, monitor=False, sign=False)
+    neighbour = Neighbour(net, peer)
+    neighbour.say("gmessage:" + f"{TIME}:{neighbour.address}:1:1:hello")
+    wait_until(lambda: received(peer))
+    assert f"monitoring {peer.address}" not in {thread.name for thread in threading.enumerate()}
+    assert not any(line.startswith("Liveness Request:") for line in neighbour.heard)
+    assert seed.reports == []
+
+
+def test_reports_tell_who_has_brought_forwarded_and_withheld(net, seed):
+    peer = watched_peer(net)
+    source, forwarder, withholder = (Neighbour(net, peer) for _ in range(3))
+    introduce(peer, source)
+    lines = source.messages(*[f"text {number}" for number in range(30)], first=2)
+    source.say(*lines)
+    wait_until(lambda: len(received(peer)) == 31)
+    forwarder.say(*lines)
+    wait_until(lambda: seed.said_of(withholder.address)[:2] == (30, 30))
+    wait_until(lambda: seed.said_of(source.address)[:3] == (31, 0, 31))
+    wait_until(lambda: seed.said_of(forwarder.address)[:3] == (30, 0, 0))
+    assert withholder.texts() == ["hello", *[f"text {number}" for number in range(30)]]
+
+
+def test_what_was_made_here_is_awaited_of_all(net, seed):
+    peer = watched_peer(net)
+    echo, silent = Neighbour(net, peer), Neighbour(net, peer)
+    wait_until(lambda: judges(peer))
+    peer.gossip(["mine"])
+    wait_until(lambda: echo.texts() == ["mine"])
+    echo.say(*[line for line in echo.heard if line.startswith(("signed:", "gmessage:"))])
+    wait_until(lambda: seed.said_of(silent.address)[:3] == (1, 1, 0))
+    wait_until(lambda: seed.said_of(echo.address)[:3] == (1, 0, 0))
+
+
+def test_a_link_that_ends_is_told_once_more(net, seed):
+    peer = watched_peer(net)
+    neighbour = Neighbour(net, peer)
+    introduce(peer, neighbour)
+    neighbour.close()
+    wait_event(peer, f"disconnected:{neighbour.address}")
+    wait_until(lambda: seed.said_of(neighbour.address)[:3] == (1, 0, 1))
+    reports = len(seed.reports)
+    wait_until(lambda: len(seed.reports) > reports + 2)
+    assert seed.reports[-1].entries == ()
+
+
+def test_the_next_seed_gets_all_reports_that_are_kept_the_newest_first(net):
+    seeds = seeds_of(net, 2)
+    peer = watched_peer(net)
+    wait_until(lambda: count(peer, "registered:") == 2)
+    told = wait_until(lambda: next((seed for seed in seeds if seed.reports), None))
+    wait_until(lambda: len(told.reports) > 6)
+    other, = (seed for seed in seeds if seed is not told)
+    assert other.reports == []
+    told.close()
+    wait_until(lambda: len(other.reports) > 8)
+    newest = other.reports[0].period
+    assert [report.period for report in other.reports[:8]] == [
+        *range(newest, newest - 6, -1), newest + 1, newest + 2]
+    assert newest - told.reports[-1].period in (0, 1, 2)
+
+
+def test_requests_go_behind_what_waits_for_a_neighbour(net, seed):
+    """So that whoever answers has read all that was forwarded before."""
+    peer = watched_peer(net, report_interval=3_600)
+    wait_until(lambda: peer.reporting._due is not None)  # the duty's first turn is over
+    neighbour = Neighbour(net, peer)
+    link = peer.neighbours.link(neighbour.address)
+    link.hold()
+    peer.gossip(["before"])
+    peer.reporting.turn(peer.now())
+    link.release(b"")
+    wait_until(lambda: any(line.startswith("Liveness Request:") for line in neighbour.heard))
+    assert neighbour.texts() == ["before"]
+
+
+# What seeds say.
+
+
+def test_whom_a_seed_kicks_is_left_refused_and_not_dialled(net, seed):
+    peer = watched_peer(net)
+    bad, good = Neighbour(net, peer), Neighbour(net, peer)
+    seed.say(f"kick:{bad.address}:0.500")
+    wait_event(peer, f"disconnected:{bad.address}:kicked")
+    again = net.dial(peer)
+    again.say(f"Connection with Peer:{bad.address}")
+    assert again.hear() == f"connection refused:{peer.address}:kicked"
+    peer.linking.dial(bad.address)
+    assert bad.address not in peer.neighbours.dialling()
+    assert neighbours(peer) == {good.address}
+    assert bad.heard[-1] == f"connection refused:{peer.address}:kicked"
+
+
+def test_a_ban_is_over_after_the_seconds_that_a_seed_names(net, seed):
+    peer, fake = watched_peer(net), net.fake()
+    seed.say(f"kick:{fake.address}:0.500:2.000")
+    seen = set()
+
+    def admitted():
+        end = net.dial(peer)
+        end.say(f"Connection with Peer:{fake.address}")
+        seen.add(end.hear())
+        return f"connection accepted:{peer.address}" in seen
+    wait_until(lambda: peer.linking._shut_out.reason(fake.address, peer.now()))
+    wait_until(admitted)
+    assert f"connection refused:{peer.address}:kicked" in seen
+
+
+def test_who_is_kicked_while_its_second_link_waits_is_not_admitted_by_that(net, seed):
+    peer = watched_peer(net, link_check_limit=60.0, young=0.0)
+    fake = net.fake()
+    net.neighbour(peer, fake)  # answers nothing
+    second = net.dial(peer)
+    second.say(f"Connection with Peer:{fake.address}")
+    wait_until(peer.linking.checks)
+    seed.say(f"kick:{fake.address}:0.500")
+    assert second.hear() == f"connection refused:{peer.address}:kicked"
+    assert neighbours(peer) == set() and count(peer, f"connected:{fake.address}") == 1
+
+
+def test_who_is_kicked_at_the_moment_of_its_admission_does_not_stay(net, seed):
+    peer, fake = watched_peer(net), net.fake()
+    met = peer.met
+
+    def met_late(link, serial):
+        peer.linking._shut_out.refuse(link.peer, "kicked", peer.now() + 60)
+        met(link, serial)
+    peer.met = met_late
+    end = net.neighbour(peer, fake)
+    assert end.hear_until("connection refused:").endswith(":kicked")
+    wait_until(lambda: neighbours(peer) == set())
+
+
+def test_an_offence_does_not_shorten_a_ban(net, seed):
+    peer = watched_peer(net, corrupt_memory=0.1)
+    neighbour = Neighbour(net, peer)
+    link = peer.neighbours.link(neighbour.address)
+    seed.say(f"kick:{neighbour.address}:0.500")
+    wait_event(peer, f"disconnected:{neighbour.address}:kicked")
+    peer.linking.offended(link, "corrupt", 1_000)  # its reader was still at work
+    assert peer.linking._shut_out.reason(neighbour.address, peer.now() + 500) == "kicked"
+
+
+def test_a_kick_from_a_neighbour_ends_its_link_and_changes_nothing_else(net, seed):
+    peer = watched_peer(net)
+    liar, victim = Neighbour(net, peer), Neighbour(net, peer)
+    liar.say(f"kick:{victim.address}:0.500")
+    wait_event(peer, f"refused:{liar.address}:'kick' is not expected")
+    wait_until(lambda: neighbours(peer) == {victim.address})
+    other = Neighbour(net, peer)
+    other.say(f"unconfirmed:{victim.address}")
+    wait_event(peer, f"refused:{other.address}:'unconfirmed' is not expected")
+    assert count(peer, f"disconnected:{victim.address}") == 0
+
+
+@pytest.mark.parametrize("line", ["kick:{}:0.500", "unconfirmed:{}"])
+def test_a_seed_that_has_not_registered_this_peer_is_not_believed(net, line):
+    seed, = seeds_of(net, 1, registers=False)
+    peer = net.peer(**WATCHED)
+    victim = Neighbour(net, peer)
+    wait_until(lambda: seed._registered)
+    seed.say(line.format(victim.address))
+    wait_event(peer, f"refused:{seed.address}:only a seed that lists this peer may say that")
+    assert neighbours(peer) == {victim.address}
+
+
+def test_a_peer_that_is_kicked_itself_writes_that_once_for_each_seed(net):
+    seeds = seeds_of(net, 2)
+    peer = watched_peer(net)
+    wait_until(lambda: count(peer, "registered:") == 2)
+    neighbour = Neighbour(net, peer)
+    for seed in seeds:
+        seed.say(f"kick:{peer.address}:0.500", f"kick:{peer.address}:0.600",
+                 f"kick:{neighbour.address}:0.300")
+    wait_event(peer, f"disconnected:{neighbour.address}:kicked")
+    wait_until(lambda: count(peer, "kicked:") == 2)
+    assert {event for event in events(peer) if event.startswith("kicked:")} == {
+        f"kicked:{seed.address}:0.500" for seed in seeds}
+
+
+def test_an_unconfirmed_neighbour_is_left_alone(net, seed):
+    peer = watched_peer(net)
+    silent, stranger = Neighbour(net, peer), free_address()
+    seed.say(f"unconfirmed:{stranger}", f"unconfirmed:{silent.address}")
+    wait_event(peer, f"disconnected:{silent.address}:unconfirmed")
+    assert [event for event in events(peer) if event.startswith("unconfirmed:")] == [
+        f"unconfirmed:{silent.address}"]
+    again = net.dial(peer)
+    again.say(f"Connection with Peer:{silent.address}")
+    assert again.hear() == f"connection refused:{peer.address}:unconfirmed"
+
+
+# Corrupt copies, and forbidden words.
+
+
+def test_a_link_stands_for_999_corrupt_copies_in_a_period_and_they_are_counted(net, seed):
+    peer = watched_peer(net, report_interval=3_600)
+    neighbour = Neighbour(net, peer)
+    unsigned = [line for line in neighbour.messages(*map(str, range(1_000)))
+                if line.startswith("gmessage:")]
+    neighbour.say(*unsigned[:999])
+    wait_until(lambda: count(peer, f"corrupt:{neighbour.address}:") == 999)
+    assert peer.reporting.watch.entries() == [
+        wire.Entry(neighbour.address, 0, 0, 0, 999, 0)]
+    assert neighbours(peer) == {neighbour.address} and received(peer) == []
+    neighbour.say(unsigned[999])
+    wait_event(peer, f"disconnected:{neighbour.address}:corrupt")
+
+
+def test_corrupt_copies_are_forgotten_with_their_period(net, seed):
+    peer = watched_peer(net)
+    neighbour = Neighbour(net, peer)
+    unsigned = [line for line in neighbour.messages(*map(str, range(700)))
+                if line.startswith("gmessage:")]
+    for total in (700, 1_400):
+        neighbour.say(*unsigned)
+        wait_until(lambda: seed.said_of(neighbour.address)[3:4] == (total,))
+        reports = len(seed.reports)
+        wait_until(lambda: len(seed.reports) > reports + 2)
+    assert neighbours(peer) == {neighbour.address}
+
+
+def test_the_generator_says_what_it_says_whatever_the_filter_forbids(net, seed):
+    peer = watched_peer(net, filter=Filter("", ("message",)), gossip_count=1)
+    wait_event(peer, "generated:")
+    wait_until(lambda: peer.messages.count() == 1)
+    assert peer.messages.forbids("message 1")
+
+
+@pytest.fixture
+def filtered(net, seed):
+    """A peer with a filter, and three neighbours. The first says four messages; one of them, the
+    second says, too."""
+    peer = watched_peer(net, filter=Filter("", ("virus",)))
+    source, other, sink = (Neighbour(net, peer) for _ in range(3))
+    introduce(peer, source)
+    lines = source.messages("one", "a VIRUS!", "two", first=2)
+    source.say(*lines)
+    other.say(lines[0], lines[2])
+    wait_until(lambda: sink.texts() == ["hello", "one", "two"])
+    wait_until(lambda: count(peer, "forbidden:") == 2)
+    return peer, source, other, sink
+
+
+def test_a_forbidden_message_is_written_and_neither_delivered_nor_forwarded(filtered):
+    peer, source, other, sink = filtered
+    forbidden = [event for event in events(peer) if event.startswith("forbidden:")]
+    line, = (line for line in source.messages("one", "a VIRUS!", first=2) if "VIRUS" in line)
+    assert sorted(forbidden) == sorted(f"forbidden:{one.address}:{line}" for one in (source, other))
+    assert not any("VIRUS" in line for line in received(peer))
+    assert not any("VIRUS" in line for line in (*sink.heard, *other.heard))
+
+
+def test_a_forbidden_message_counts_as_seen_and_is_not_served(filtered):
+    peer, source, _, sink = filtered
+    run = f"{source.address}:{source.signer.start}"
+    assert peer.messages.lacking([(run.encode(), [(1, 4)])], ask_again=True) == []
+    before = len(sink.heard)
+    sink.say(f"status:want:{run}=1-4")
+    wait_until(lambda: "status:sent" in sink.heard[before:])
+    answer = [line for line in sink.heard[before:] if not line.startswith(("signed:", "Liveness"))]
+    assert [line.rpartition(":")[2] for line in answer] == [
+        "hello", "one", "two", f"{source.signer.start}=3", "sent"]
+
+
+def test_a_forbidden_message_counts_for_each_who_sends_it_and_is_missed_of_nobody(filtered, seed):
+    _, source, other, sink = filtered
+    counted = collections.defaultdict(tuple)
+
+    def told():
+        for one in (source, other, sink):
+            counted[one] = seed.said_of(one.address)
+        return counted[sink][:2] == (2, 2) and counted[source][:3] == (3, 0, 3)
+    wait_until(told)
+    wait_until(lambda: told() and counted[other][:3] == (2, 2, 0))
+    assert [counted[one][4] for one in (source, other, sink)] == [1, 1, 0]
