@@ -164,6 +164,7 @@ class Keeping:
         if any(seed not in self._seeds for seed in (tree.author, *tree.seeds())):
             raise wire.WireError("a tree with somebody in it who is no seed")
         self._take_over(tree)
+        self.tending.said(link.peer, tree)
 
     def _take_over(self, tree: ThreadedTree) -> None:
         """Take a newer tree. It is said before anything is handed on by it, so that rows never go

@@ -4,7 +4,8 @@ Rules only, of one seed; keeping.py asks them. The keeper is the first living se
 config.txt: it makes the tree hold exactly the living seeds, and cuts the keys anew when the loads
 are too uneven. A seed that has just begun, or stood still, has not heard the others yet: it is no
 keeper, and it decides about nobody. Nor does it about subjects that it has owned for less than two
-periods, as it may not have all of their rows yet.
+periods; or before a period has passed in which every seed has told its load under this tree: a seed
+does so behind the rows that it hands on, and until then some may still be on their way.
 """
 
 import collections
@@ -30,6 +31,8 @@ class Tending:
         self._awake_since = self._last_turn = now
         self._trees = collections.deque([(now, ThreadedTree.alone(own))])  # (since when, tree)
         self._loads: dict[Address, tuple[float, wire.Load]] = {}  # of other seeds: (when, load)
+        self._sayings: dict[Address, ThreadedTree] = {}  # the trees that they told last
+        self._agreed: dict[Address, float] = {}  # when one has told its load under this tree first
 
     # What is told.
 
@@ -37,11 +40,19 @@ class Tending:
         """This seed has taken a newer tree."""
         with self._lock:
             self._trees.append((now, tree))
+            self._agreed.clear()
+
+    def said(self, seed: Address, tree: ThreadedTree) -> None:
+        """Another seed has told its tree."""
+        with self._lock:
+            self._sayings[seed] = tree
 
     def told(self, seed: Address, load: wire.Load, now: float) -> None:
         """Another seed has told its load."""
         with self._lock:
             self._loads[seed] = now, load
+            if self._sayings.get(seed) == self._trees[-1][1]:
+                self._agreed.setdefault(seed, now)
 
     def turn(self, now: float) -> None:
         """A period is over: forget trees of long ago; notice when this process stood still."""
@@ -73,8 +84,15 @@ class Tending:
         """Whether this seed decides about a peer, and has for long enough."""
         with self._lock:
             trees = [tree for _, tree in self._trees]
-        return self._is_settled(now) and all(
+        return self._is_settled(now) and self._has_all(now) and all(
             tree.owner(first_key(subject)) == self._own for tree in trees)
+
+    def _has_all(self, now: float) -> bool:
+        """Whether all rows have come that were handed on when the tree changed last."""
+        with self._lock:
+            return all(seed == self._own
+                       or self._agreed.get(seed, now) <= now - self._period
+                       for seed in self._trees[-1][1].seeds())
 
     def mended(self, tree: ThreadedTree, own: wire.Load, now: float) -> ThreadedTree:
         """The tree as it ought to be: the same if nothing is wrong with it."""

@@ -235,6 +235,7 @@ def test_a_seed_has_all_rows_of_a_subject_from_the_moment_on_when_that_is_cut_in
 
 def test_a_seed_that_takes_over_judges_after_two_periods():
     keepers = quiet(2, 3)
+    keepers.run(3 * VIRTUAL_PERIOD)
     address = keepers.peers[0].address
     seed, = decides(keepers, address)
     keepers.kill(seed.address, float("inf"))
@@ -246,6 +247,19 @@ def test_a_seed_that_takes_over_judges_after_two_periods():
     heir, = decides(keepers, address)
     owned = heir.keeping.tending._trees[0][0]
     assert keepers.time.now - owned >= 2 * VIRTUAL_PERIOD
+
+
+def test_a_seed_decides_about_nobody_until_every_seed_has_told_its_load_under_the_tree():
+    keepers = quiet(2, 3)
+    keepers.run(3 * VIRTUAL_PERIOD)
+    one, other, third = keepers.seeds()
+    tree = one.keeping.tree
+    one.keeping._take_over(ThreadedTree(tree.version + 1, one.address, tree.starts))
+    keepers.freeze(third.address, keepers.time.now + 1.5 * VIRTUAL_PERIOD)  # it counts as living
+    keepers.run(1.4 * VIRTUAL_PERIOD)
+    assert one.keeping._held.count() and one.keeping.judged_here(keepers.time.now) == []
+    keepers.run(5 * VIRTUAL_PERIOD)
+    assert one.keeping.judged_here(keepers.time.now)
 
 
 def test_a_seed_that_has_just_begun_or_stood_still_judges_nobody_and_is_no_keeper():

@@ -62,6 +62,8 @@ def test_a_subject_that_came_with_a_new_tree_is_decided_about_after_two_periods(
     tending.took(away, 51.0)
     assert not tending.decides(B, 52.0)
     tending.took(back, 55.0)
+    tending.said(C, back)
+    tending.told(C, NONE, 56.0)
     tending.turn(60.0)
     tending.turn(70.0)
     assert not tending.decides(B, 70.0)
