@@ -197,7 +197,6 @@ _KINDS = {  # first word of a line: (pattern of the rest, its match to a value)
     b"Liveness Reply": (
         re.compile(TIME + b":" + ADDRESS + b":" + ADDRESS),
         lambda m: LivenessReply(m[1].decode(), address_in(m[2]), address_in(m[3]))),
-    **MONITORING,
 }
 
 
@@ -220,7 +219,7 @@ def parse(line: bytes):
         return _LISTS[word](parse_list(word, body))
     if colon and word in _ELSEWHERE:
         return _ELSEWHERE[word](body)
-    pattern, make = _KINDS.get(word, (None, None))
+    pattern, make = _KINDS.get(word) or MONITORING.get(word, (None, None))
     if not colon or pattern is None:
         raise WireError(f"unknown line {line[:40]!r}")
     match = pattern.fullmatch(body)
@@ -230,7 +229,8 @@ def parse(line: bytes):
 
 
 def is_gossip(line: bytes) -> bool:
-    """Whether the line is gossip: it starts with `gmessage:`, or with prefixes before that."""
+    """Whether the line is gossip: it starts with `gmessage:`, or with prefixes before that. Words of
+    monitoring may be prefixes, too: no line that they begin has anything of the kind in it."""
     if line.startswith(GOSSIP):
         return True
     word = line.partition(b":")[0]

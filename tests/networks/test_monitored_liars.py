@@ -47,7 +47,8 @@ def flood(liar, seed, entries, reports, first):
     assert end.hear_end()
 
 
-@pytest.mark.parametrize("linked", [False, True], ids=["a stranger", "a neighbour"])
+@pytest.mark.parametrize("linked", [pytest.param(False, marks=pytest.mark.slow), True],
+                         ids=["a stranger", "a neighbour"])
 def test_of_ten_thousand_reports_one_counts_in_a_period_and_they_end_their_connection(
         network, linked):
     seed = network.seeds[0]
