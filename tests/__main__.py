@@ -1,6 +1,6 @@
 """`python tests [pytest arguments]`: runs the tests, in a .venv with pytest if pytest is missing.
 
-Without the name of a file among the arguments, all files are run, three at a time, because most
+Without the name of a file among the arguments, all files are run, four at a time, because most
 tests wait for something; small files of one folder share a pytest. `python tests --slow` adds the
 long tests of whole networks, one file at a time.
 """
@@ -97,4 +97,4 @@ if __name__ == "__main__":
     interpreter = python_with_pytest()
     if any(os.path.exists(argument.partition("::")[0]) for argument in given):
         sys.exit(subprocess.call(pytest_command(interpreter, given)))
-    sys.exit(run_all(interpreter, given, 1 if "--slow" in given else 3))
+    sys.exit(run_all(interpreter, given, 1 if "--slow" in given else 4))

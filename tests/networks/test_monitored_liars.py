@@ -105,6 +105,7 @@ class Feigning(Liar):
         return "" if asker == str(self.victim) else super().reply(line)
 
 
+@pytest.mark.slow
 def test_three_liars_that_play_dead_to_a_peer_do_not_have_it_kicked(net):
     network = Watched(net, 2, capacity=fixed(12))
     network.start(5)
