@@ -16,6 +16,7 @@ import functools
 import itertools
 import math
 import threading
+from typing import NamedTuple
 
 from gossip import wire
 from gossip.addresses import Address
@@ -55,6 +56,15 @@ def _joined(one: wire.Verdicts, other: wire.Verdicts) -> wire.Verdicts:
                          one.unconfirmed + other.unconfirmed)
 
 
+class Opinion(NamedTuple):
+    """What a seed has found about one peer: when (seconds), its badness if it could be judged, and
+    whether what it says counts for nothing."""
+
+    at: float
+    badness: float | None
+    is_void: bool
+
+
 class Deciding:
     """The verdicts of one seed, and the bans that it enforces."""
 
@@ -65,7 +75,7 @@ class Deciding:
         self._bans = Bans()
         self._warned = Bans()  # (peer, neighbour that never names it), of which the peer was told
         self._told = Told(self._period)
-        self._void: list[Address] = []  # found in the last turn; only `turn` uses it
+        self._found: dict[Address, Opinion] = {}  # what was found last; only `turn` uses it
         self._verdicts = b""  # lines of the last turn; replaced as a whole, so no lock is needed
 
     # Called by the seed's duty.
@@ -75,15 +85,28 @@ class Deciding:
         banned = self._bans.in_force(now)
         cases = [self._case(subject, now, banned) for subject in self._keeping.judged_here(now)
                  if subject not in banned]
-        found = evaluate(cases, self._told.newest(now), self._void)
-        self._void = found.void
-        self._verdicts = _lines(found)
+        void_before = [peer for peer, opinion in self._found.items() if opinion.is_void]
+        before = self._found_before({*banned, *(case.subject for case in cases)}, now)
+        found = evaluate(cases, [before, *self._told.newest(now)], void_before)
+        self._found.update((case.subject, Opinion(now, found.judged.get(case.subject),
+                                                  case.subject in found.void)) for case in cases)
+        self._verdicts = _lines(found, before)
         self._keeping.to_all(self._verdicts)
         if found.judged:
             self._node.output.write(_judged(found.judged))
         self._warn(found.unconfirmed, now)
         for subject, guilt in found.guilty.items():
             self._convict(subject, guilt, now)
+
+    def _found_before(self, newer, now: float) -> wire.Verdicts:
+        """What was found last about peers that this seed does not decide about just now: while rows
+        move it goes on telling that, so that nobody who lies is believed for so long."""
+        self._found = {peer: opinion for peer, opinion in self._found.items()
+                       if peer not in newer and now - opinion.at < BELIEVED * self._period}
+        judged = tuple((peer, opinion.badness) for peer, opinion in self._found.items()
+                       if opinion.badness is not None)
+        return wire.Verdicts(0, judged, tuple(peer for peer, opinion in self._found.items()
+                                              if opinion.is_void), ())
 
     def _case(self, subject: Address, now: float, banned) -> Case:
         return Case(subject, self._keeping.rows_of(subject), self._keeping.rejections(subject), now,
@@ -198,9 +221,10 @@ def _kick_line(address: Address, ban: Ban, now: float) -> bytes:
     return wire.kick(address, ban.badness, ban.until - now)
 
 
-def _lines(found: Found) -> bytes:
+def _lines(found: Found, before: wire.Verdicts) -> bytes:
     """What a seed tells the others; one line, unless there is much to tell."""
-    parts = [_parts(what) for what in (list(found.judged.items()), found.void, found.unconfirmed)]
+    parts = [_parts(what) for what in ([*found.judged.items(), *before.judged],
+                                       [*found.void, *before.void], found.unconfirmed)]
     lines = itertools.zip_longest(*parts, fillvalue=[])
     return b"".join(wire.verdicts(found.known, *line) for line in lines)
 

@@ -5,7 +5,8 @@ config.txt: it makes the tree hold exactly the living seeds, and cuts the keys a
 are too uneven. A seed that has just begun, or stood still, has not heard the others yet: it is no
 keeper, and it decides about nobody. Nor does it about subjects that it has owned for less than two
 periods; or before a period has passed in which every seed has told its load under this tree: a seed
-does so behind the rows that it hands on, and until then some may still be on their way.
+does so behind the rows that it hands on, and until then some may still be on their way. Where the
+same seeds cut the keys anew, that concerns only the subjects whose rows move.
 """
 
 import collections
@@ -13,7 +14,7 @@ import threading
 
 from gossip import wire
 from gossip.addresses import Address
-from gossip.monitoring.threaded_tree import ThreadedTree, first_key
+from gossip.monitoring.threaded_tree import ThreadedTree, first_key, last_key
 
 LIVING = 3  # periods for which a seed counts as living after its last word
 SETTLED = 2  # periods after which a seed is sure of what it sees
@@ -60,7 +61,8 @@ class Tending:
             if now - self._last_turn > SETTLED * self._period:
                 self._awake_since = now
             self._last_turn = now
-            while len(self._trees) > 1 and self._trees[1][0] <= now - SETTLED * self._period:
+            while (len(self._trees) > 1 and self._has_all(now)
+                   and self._trees[1][0] <= now - SETTLED * self._period):
                 self._trees.popleft()
 
     # What is asked.
@@ -84,15 +86,23 @@ class Tending:
         """Whether this seed decides about a peer, and has for long enough."""
         with self._lock:
             trees = [tree for _, tree in self._trees]
-        return self._is_settled(now) and self._has_all(now) and all(
-            tree.owner(first_key(subject)) == self._own for tree in trees)
+            has_all = self._has_all(now)
+        return (self._is_settled(now)
+                and all(tree.owner(first_key(subject)) == self._own for tree in trees)
+                and (has_all or self._kept(subject, trees)))
 
     def _has_all(self, now: float) -> bool:
-        """Whether all rows have come that were handed on when the tree changed last."""
-        with self._lock:
-            return all(seed == self._own
-                       or self._agreed.get(seed, now) <= now - self._period
-                       for seed in self._trees[-1][1].seeds())
+        """Whether all rows have come that were handed on when the tree changed last. With the
+        lock."""
+        return all(seed == self._own or self._agreed.get(seed, now) <= now - self._period
+                   for seed in self._trees[-1][1].seeds())
+
+    def _kept(self, subject: Address, trees: list[ThreadedTree]) -> bool:
+        """Whether all rows of a subject were this seed's in all these trees, the newest last; who
+        is new to the tree may have some of a time when it thought itself alone."""
+        seeds = set(trees[-1].seeds())
+        return all(tree.owner(last_key(subject)) == self._own and seeds.issubset(tree.seeds())
+                   for tree in trees)
 
     def mended(self, tree: ThreadedTree, own: wire.Load, now: float) -> ThreadedTree:
         """The tree as it ought to be: the same if nothing is wrong with it."""

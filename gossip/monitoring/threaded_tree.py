@@ -43,6 +43,11 @@ def first_key(x: Address) -> int:
     return _hashed(x, 8) << 32
 
 
+def last_key(x: Address) -> int:
+    """The highest key of `x`."""
+    return first_key(x) | (1 << 32) - 1
+
+
 def key(x: Address, y: Address) -> int:
     """Where it is kept what `y` says of `x`, or `x` says of `y`: all about `x` is together."""
     return first_key(x) | _hashed(y, 4)

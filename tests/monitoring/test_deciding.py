@@ -136,6 +136,12 @@ def against(subject, *reporters, corrupt=20, honest=()):
             + always(subject, one, expected=20)]
 
 
+def denied_by(reporter, *subjects):
+    """The reporter says that it gets nothing; that is no slander, so it is not kicked for it."""
+    return [row for one in subjects
+            for row in always(reporter, one, expected=20, missing=20)]
+
+
 KICK = wire.kick(S, 0.5, BAN)
 
 
@@ -156,6 +162,28 @@ def test_void_reporters_and_unconfirmed_neighbours_are_told(seat):
     seat.hear(judged=[(B, 0.0), (C, 0.0), (D, 0.0)])
     told, = seat.turn()
     assert told.void == (A,) and told.unconfirmed == ((A, E),)
+
+
+def test_what_was_found_is_told_for_three_periods_more_while_rows_move(seat):
+    seat.keeping.judge(S, against(S, honest=[A, B, C]))
+    seat.keeping.judge(A, against(A, honest=[S, B, C]) + denied_by(A, S, B, C))
+    seat.hear(judged=[(B, 0.0), (C, 0.0)])
+    assert seat.turn()[0].void == (A,)
+    seat.keeping.judged.clear()
+    seat.node.clock += 2.9 * PERIOD
+    [told] = seat.turn()
+    assert told.void == (A,) and told.judged == ((S, 0.0), (A, 0.0))
+    seat.node.clock += 0.2 * PERIOD
+    assert seat.turn() == [wire.Verdicts(0, (), (), ())]
+
+
+def test_a_void_reporter_whose_rows_have_moved_away_does_not_count_meanwhile(seat):
+    seat.keeping.judge(A, against(A, honest=[S, B, C]) + denied_by(A, S, B, C))
+    seat.hear(judged=[(S, 0.0), (B, 0.0), (C, 0.0)])
+    seat.turn()
+    seat.keeping.judged.clear()
+    seat.keeping.judge(S, against(S, A, B, honest=[C]))
+    assert dict(seat.turn()[0].judged)[S] == 0.0
 
 
 def test_a_seed_without_subjects_tells_that_it_has_nothing_to_tell(seat):

@@ -249,14 +249,16 @@ def test_a_seed_that_takes_over_judges_after_two_periods():
     assert keepers.time.now - owned >= 2 * VIRTUAL_PERIOD
 
 
-def test_a_seed_decides_about_nobody_until_every_seed_has_told_its_load_under_the_tree():
+def test_a_seed_that_gets_subjects_decides_when_all_seeds_have_told_their_load_under_the_tree():
     keepers = quiet(2, 3)
     keepers.run(3 * VIRTUAL_PERIOD)
     one, other, third = keepers.seeds()
     tree = one.keeping.tree
-    one.keeping._take_over(ThreadedTree(tree.version + 1, one.address, tree.starts))
-    keepers.freeze(third.address, keepers.time.now + 1.5 * VIRTUAL_PERIOD)  # it counts as living
-    keepers.run(1.4 * VIRTUAL_PERIOD)
+    starts, seeds = zip(*tree.starts)
+    turned = tuple(zip(starts, (*seeds[1:], seeds[0])))
+    one.keeping._take_over(ThreadedTree(tree.version + 1, one.address, turned))
+    keepers.freeze(third.address, keepers.time.now + 2.5 * VIRTUAL_PERIOD)  # it counts as living
+    keepers.run(2.4 * VIRTUAL_PERIOD)
     assert one.keeping._held.count() and one.keeping.judged_here(keepers.time.now) == []
     keepers.run(5 * VIRTUAL_PERIOD)
     assert one.keeping.judged_here(keepers.time.now)

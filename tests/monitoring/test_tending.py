@@ -1,8 +1,10 @@
 """Which seeds live, who is the keeper, and the tree as it ought to be."""
 
+import pytest
+
 from gossip import wire
 from gossip.monitoring.tending import Tending
-from gossip.monitoring.threaded_tree import ThreadedTree, first_key
+from gossip.monitoring.threaded_tree import ThreadedTree, first_key, last_key
 from tests.tools.fakes import peer
 
 A, B, C = map(peer, (4000, 4001, 4002))
@@ -69,6 +71,52 @@ def test_a_subject_that_came_with_a_new_tree_is_decided_about_after_two_periods(
     assert not tending.decides(B, 70.0)
     tending.turn(80.0)
     assert tending.decides(B, 80.0)
+
+
+def test_a_cut_that_moves_no_row_of_a_subject_puts_off_no_verdict_about_it():
+    tending = Seen().turns(50)
+    first = ThreadedTree(1, A, ((0, A), (last_key(B) + 1, C)))
+    tending.took(first, 51.0)
+    assert not tending.decides(B, 52.0), "C thought itself alone before"
+    settle(tending, first, 52.0)
+    assert tending.decides(B, 80.0)
+    tending.took(ThreadedTree(2, A, ((0, A), (last_key(B) + 2, C))), 81.0)
+    assert tending.decides(B, 82.0)
+
+
+@pytest.mark.parametrize("start", [first_key(B) + 1, last_key(B)])
+def test_a_subject_is_decided_about_later_when_the_cut_before_or_now_goes_through_its_rows(start):
+    tending = Seen().turns(50)
+    whole = ThreadedTree(1, A, ((0, A), (last_key(B) + 1, C)))
+    tending.took(whole, 51.0)
+    settle(tending, whole, 52.0)
+    parted = ThreadedTree(2, A, ((0, A), (start, C)))
+    tending.took(parted, 81.0)
+    assert not tending.decides(B, 82.0), "rows have left"
+    settle(tending, parted, 82.0)
+    assert tending.decides(B, 110.0)
+    tending.took(ThreadedTree(3, A, whole.starts), 111.0)
+    assert not tending.decides(B, 112.0), "rows come back"
+
+
+def test_a_cut_is_remembered_until_all_have_told_their_load_however_long_that_takes():
+    tending = Seen().turns(50)
+    away = ThreadedTree(1, A, ((0, C), (last_key(B) + 1, A)))
+    back = ThreadedTree(2, A, ((0, A), (last_key(B) + 1, C)))
+    tending.took(away, 51.0)
+    settle(tending, away, 52.0)
+    tending.took(back, 81.0)
+    for now in range(90, 200, 10):
+        tending.turn(now)
+    assert not tending.decides(B, 200.0)
+
+
+def settle(tending, tree, now):
+    """C tells its load under a tree, and three periods pass."""
+    tending.said(C, tree)
+    tending.told(C, NONE, now)
+    for number in range(3):
+        tending.turn(now + number * PERIOD)
 
 
 def test_the_tree_is_mended_until_it_holds_the_living_seeds():
