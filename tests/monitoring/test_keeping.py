@@ -257,10 +257,10 @@ def test_a_seed_that_gets_subjects_decides_when_all_seeds_have_told_their_load_u
     starts, seeds = zip(*tree.starts)
     turned = tuple(zip(starts, (*seeds[1:], seeds[0])))
     one.keeping._take_over(ThreadedTree(tree.version + 1, one.address, turned))
-    keepers.freeze(third.address, keepers.time.now + 2.5 * VIRTUAL_PERIOD)  # it counts as living
-    keepers.run(2.4 * VIRTUAL_PERIOD)
+    keepers.freeze(third.address, keepers.time.now + 2.3 * VIRTUAL_PERIOD)  # it counts as living
+    keepers.run(2.2 * VIRTUAL_PERIOD)
     assert one.keeping._held.count() and one.keeping.judged_here(keepers.time.now) == []
-    keepers.run(5 * VIRTUAL_PERIOD)
+    keepers.run(8 * VIRTUAL_PERIOD)
     assert one.keeping.judged_here(keepers.time.now)
 
 
