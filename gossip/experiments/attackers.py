@@ -201,10 +201,11 @@ class _Tamper(_Attack):
 
 
 class _OnOff(_Tamper):
-    """Tampers in every other period."""
+    """Tampers in two of four periods: the first and the last. In strictly every other one it would
+    attack all of what is said every two periods, or nothing."""
 
     def is_on(self):
-        return int(self.peer.now() / self.peer.settings.report_interval) % 2 == 0
+        return int(self.peer.now() / self.peer.settings.report_interval) % 4 in (0, 3)
 
 
 class _Forge(_Attack):
@@ -241,7 +242,6 @@ class _Forbidden(_Attack):
                  and self.is_chosen()]  # else accomplices would answer one another for ever
         if texts:
             self.peer.spreading.originate(self.peer.spreading.make(texts))
-
 
     @staticmethod
     def _said_by(line: bytes) -> Address:

@@ -90,11 +90,11 @@ def test_the_share_is_that_of_the_messages():
     assert counted(played("tamper", 0.05))[1] < 15
 
 
-def test_one_that_tampers_in_every_other_period_is_honest_in_between():
+def test_one_that_tampers_in_two_of_four_periods_is_honest_in_between():
     heard, true = copies(played("onoff", 1.0))
-    wrong = {int(at) % 2 for at, number, line in heard if true[number] != line}
-    right = {int(at) % 2 for at, number, line in heard if true[number] == line}
-    assert wrong == {0} and right == {1}
+    wrong = {int(at) % 4 for at, number, line in heard if true[number] != line}
+    right = {int(at) % 4 for at, number, line in heard if true[number] == line}
+    assert wrong == {0, 3} and right == {1, 2}
 
 
 def test_what_is_forged_is_signed_and_ahead_of_its_run():
