@@ -206,6 +206,7 @@ class Peer(Node):
         if self.spreading.fall_silent():
             self.leaving = Farewell(self, self.neighbours)
             self.output.write(f"leaving:{self.address}")
+            self.spreading.way.hurry()
             self.membership.hurry()
 
     def _leave(self, now: float) -> float:

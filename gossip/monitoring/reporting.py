@@ -43,7 +43,8 @@ class Reporting:
         time = wire.format_time(self._node.time())
         for link in self._node.neighbours.links():
             self.watch.asked(link, time, now)
-            link.send(wire.liveness_request(time, self._node.address))  # behind what waits
+            self._node.spreading.way.say_behind(  # all that this peer knew by now comes before it
+                link, wire.liveness_request(time, self._node.address), urgent=False)
         self._period += 1
         self._kept.appendleft(wire.report(self._node.spreading.origin.start, self._period,
                                            self.entries()))

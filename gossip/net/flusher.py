@@ -1,8 +1,9 @@
 """The flusher: one thread per node that sends what could not be sent at once.
 
 A link whose backlog begins to fill calls `watch`; the flusher waits until its socket takes bytes
-again. Flooding hands over, by `take_over`, what came while it was busy. The console waits here
-while neighbours are slow; the generator only asks whether they are.
+again. Flooding hands over, by `take_over`, what came while it was busy, and what a late peer has
+gathered. The console waits here while neighbours are slow; the generator only asks whether they
+are.
 """
 
 import selectors
@@ -23,7 +24,7 @@ class Flusher:
         self._stopping = threading.Event()
         self._lock = threading.Lock()  # guards _links and _jobs
         self._links = set()  # those with a backlog
-        self._jobs: list = []  # calls that `take_over` has left for this thread
+        self._jobs: list[tuple] = []  # what `take_over` has left for this thread: (when, call)
         self._room = threading.Condition()  # notified when a backlog has shrunk or a link ended
         self._changes = 0  # how often _room was notified; guarded by _room
 
@@ -35,10 +36,10 @@ class Flusher:
             self._links.add(link)
         self._wake()
 
-    def take_over(self, job) -> None:
-        """Have the flusher's thread call `job()`."""
+    def take_over(self, job, after: float = 0.0) -> None:
+        """Have the flusher's thread call `job()` after so many seconds."""
         with self._lock:
-            self._jobs.append(job)
+            self._jobs.append((time.monotonic() + after, job))
         self._wake()
 
     def condition(self) -> threading.Condition:
@@ -82,16 +83,32 @@ class Flusher:
     def flush_all(self) -> None:
         """Write backlogs until stopped."""
         while not self._stopping.is_set():
+            for job in self._due_jobs():
+                job()
             with self._lock:
                 links = list(self._links)
-                jobs, self._jobs = self._jobs, []
-            for job in jobs:
-                job()
             for link in links:
                 self._leave_if_empty(link)
             for link in self._writable([link for link in links if link.waiting()]):
                 link.flush()
             self._notify_room()
+
+    def _due_jobs(self) -> list:
+        """Take out the calls that are due."""
+        with self._lock:
+            if not self._jobs:
+                return []
+            now = time.monotonic()
+            due = [job for when, job in self._jobs if when <= now]
+            self._jobs = [(when, job) for when, job in self._jobs if when > now]
+            return due
+
+    def _next_job(self) -> float | None:
+        """Seconds until the next call is due; None when there is none."""
+        with self._lock:
+            if not self._jobs:
+                return None
+            return max(0.0, min(when for when, _ in self._jobs) - time.monotonic())
 
     def _leave_if_empty(self, link) -> None:
         """Discard a link, then look at its backlog, so that a send in between is not overlooked."""
@@ -102,7 +119,8 @@ class Flusher:
                 self._links.add(link)
 
     def _writable(self, links):
-        """Wait until links take bytes, or `_wake` is called; return the links that take bytes."""
+        """Wait until links take bytes, a call is due, or `_wake` is called; return the links that
+        take bytes."""
         with Selector() as selector:
             selector.register(self._wake_receiver, selectors.EVENT_READ)
             for link in links:
@@ -110,7 +128,7 @@ class Flusher:
                     selector.register(link, selectors.EVENT_WRITE)
                 except (ValueError, KeyError):
                     self.forget(link)  # it has ended since
-            ready = [key.fileobj for key, _ in selector.select()]
+            ready = [key.fileobj for key, _ in selector.select(self._next_job())]
         if self._wake_receiver in ready:
             ready.remove(self._wake_receiver)
             self._drain_wakes()

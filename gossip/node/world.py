@@ -33,8 +33,8 @@ class Flushing(Protocol):
     def forget(self, link) -> None:
         """This link has ended."""
 
-    def take_over(self, job) -> None:
-        """Have `job()` called soon, while the caller goes on."""
+    def take_over(self, job, after: float = 0.0) -> None:
+        """Have `job()` called after so many seconds, while the caller goes on."""
 
     def condition(self):
         """Something to wait on as on a threading.Condition, for threads that bring more messages

@@ -59,9 +59,9 @@ class VirtualFlusher:
     def forget(self, link) -> None:
         """Nothing to do for a link that has ended."""
 
-    def take_over(self, job) -> None:
-        """Have `job()` called soon."""
-        self._world.later(self._world.now(), self, job)
+    def take_over(self, job, after: float = 0.0) -> None:
+        """Have `job()` called after so many seconds."""
+        self._world.later(self._world.now() + after, self, job)
 
     def condition(self) -> "NoWaiting":
         """A condition on which nobody can wait."""

@@ -21,6 +21,7 @@ from gossip.spread.run import ALL_SLICES
 
 PAUSE = 1.0  # seconds at least between two comparisons that go along with answers to rumors: while
 # messages are on their way, the digests of any two differ
+MOST_PUT_OFF = 4  # periodic comparisons that a late peer leaves out in a row
 FEW = 16  # runs: the vector of so few is hardly longer than 64 digests, so it is told at once
 
 
@@ -28,30 +29,30 @@ class AntiEntropy:
     """Compares one peer's message list with those of its neighbours. A neighbour is known by
     its link: any object with `send(data)`."""
 
-    def __init__(self, messages: MessageList, settings: Settings, links, now, rng, runs):
+    def __init__(self, messages: MessageList, node, links, runs):
         """`runs` tells which runs are genuine, see Spreading."""
+        settings: Settings = node.settings
         self._messages = messages
         self._runs = runs
         self._links = links  # names the links to all neighbours
-        self._now = now  # the clock
-        self._rng = rng
+        self._now = node.now  # the clock
+        self._rng = node.rng
+        self._is_late = node.is_late
         self.duty = None  # the duty that calls `turn`, if there is one
         self._portion = settings.portion
         self._interval = settings.antientropy_interval
-        self._due = now() + self._interval * rng.uniform(0.5, 1.0)  # the next comparison
+        self._due = node.now() + self._interval * node.rng.uniform(0.5, 1.0)  # the next comparison
+        self._put_off = 0  # comparisons in a row
         self.catch_up = CatchUp(messages, settings.fetch_patience, runs.is_known)
         self._turn_is_set = False  # for when the neighbour that was asked counts as silent
         self._lock = threading.Lock()  # guards _compared
         self._compared = weakref.WeakKeyDictionary()  # link -> when it was last told a digest
 
     def turn(self, now: float) -> float:
-        """Every interval, compare what was seen with one random neighbour. Sooner, when a neighbour
-        that was asked does not send, ask another one."""
+        """Every interval, compare what was seen with one random neighbour, but seldom while this
+        peer is late. Sooner, when a neighbour that was asked does not send, ask another one."""
         if now >= self._due:
-            self._due = now + self._interval
-            links = self._links()
-            if links:
-                self.compare(self._rng.choice(links))
+            self._compare_in_turn(now)
         self.fetch()
         self._turn_is_set = True  # set before silent_at is read, so that no question is missed
         silent_at = self.catch_up.silent_at()
@@ -59,6 +60,18 @@ class AntiEntropy:
             self._turn_is_set = False
             silent_at = self.catch_up.silent_at()  # a thread may have asked in between
         return self._due if silent_at is None else min(self._due, silent_at)
+
+    def _compare_in_turn(self, now: float) -> None:
+        """The periodic comparison is due: compare, unless this peer is late. It puts off so many
+        in a row at most: what a neighbour has lost may come in no other way."""
+        self._due = now + self._interval
+        if self._put_off < MOST_PUT_OFF and self._is_late():
+            self._put_off += 1
+            return
+        self._put_off = 0
+        links = self._links()
+        if links:
+            self.compare(self._rng.choice(links))
 
     def meet(self, link) -> None:
         """Two have become neighbours: tell the other a digest of all that was seen here."""

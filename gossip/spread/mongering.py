@@ -97,9 +97,12 @@ class Mongering:
             due = self.rumors.next_at()  # a thread that came in between has not hurried this turn
         return due
 
-    def say_behind(self, link, data: bytes) -> None:
+    def say_behind(self, link, data: bytes, urgent: bool = True) -> None:
         """Say something to a neighbour, at once: nobody is owed a rumor."""
-        link.send(data, urgent=True)
+        link.send(data, urgent=urgent)
+
+    def hurry(self) -> None:
+        """This peer leaves: rumors are told at once anyway."""
 
     def all_sent(self) -> bool:
         """Whether no rumor is being told any more."""

@@ -9,6 +9,7 @@ A third way of spreading is a class like `Flood`, a line in `way_of_spreading`, 
 of gossip/settings.py.
 """
 
+import functools
 import threading
 
 from gossip import wire
@@ -26,23 +27,35 @@ from gossip.spread.waiting_lines import WaitingLines
 BARE = (wire.GOSSIP, wire.SIGNED)  # beginnings of lines without a prefix
 CORRUPT_SHOWN = 500  # characters of a corrupt line in the output file
 ANSWERS = {"took", "knew"}  # verbs of status lines that answer rumors
+SHARE_OF_ROUND = 0.25  # of a liveness round: for so long an answer to a request may be put off
 
 
-def way_of_spreading(settings: Settings, links, flusher, now, rng, at_once: int, tries: int):
+def way_of_spreading(node, links, at_once: int, tries: int):
     """Make the way of spreading that `--spread` names; for `at_once` and `tries` see Telling.
 
     Every way has `forward(lines, source)`, `say_behind(link, data)`, `answered(link, message)`,
-    `note_known(link, keys)`, `on_end(link)`, `all_sent()`, `stop()`, `dropped()`, and `duty_name`:
-    None, or a name. With a name it has a `turn(now)` as well, and is given the `duty` that calls it.
-    ValueError for a way that is not known.
+    `note_known(link, keys)`, `on_end(link)`, `hurry()`, `all_sent()`, `stop()`, `dropped()`, and
+    `duty_name`: None, or a name. With a name it has a `turn(now)` as well, and is given the `duty`
+    that calls it. ValueError for a way that is not known.
     """
+    settings: Settings = node.settings
     if settings.spread == "flood":
-        return Flood(links, flusher)
+        return Flood(links, node.flusher, node.now, functools.partial(gathering, node))
     if settings.spread == "rumor":
         return Mongering(links, Telling(
             stop=settings.rumor_stop, at_once=at_once, window=settings.rumor_window,
-            patience=settings.rumor_patience, tries=tries), now, rng, flusher.condition())
+            patience=settings.rumor_patience, tries=tries),
+            node.now, node.rng, node.flusher.condition())
     raise ValueError(f"{settings.spread!r} is no way of spreading: {', '.join(WAYS)}")
+
+
+def gathering(node) -> float:
+    """For how many seconds a node gathers what it floods; 0 unless it is late. Where neighbours are
+    watched, the answers to liveness requests wait for that: they have to come in their round."""
+    seconds = node.gathering()
+    if not seconds or not node.settings.monitor:
+        return seconds
+    return min(seconds, node.settings.liveness_interval * SHARE_OF_ROUND)
 
 
 def in_batches(lines: list[bytes], signs: bool) -> list[tuple[list[bytes], bool]]:
@@ -94,10 +107,8 @@ class Spreading:
         own_run = f"{node.address}:{start}".encode()
         self.messages = MessageList(settings, own_run, signer and signer.is_genuine,
                                     self._runs.is_known)
-        self.anti_entropy = AntiEntropy(self.messages, settings, links, node.now, node.rng,
-                                        self._runs)
-        self.way = way_of_spreading(settings, links, node.flusher, node.now, node.rng,
-                                    at_once, tries)
+        self.anti_entropy = AntiEntropy(self.messages, node, links, self._runs)
+        self.way = way_of_spreading(node, links, at_once, tries)
         self._allowance = Allowance(settings.rate, settings.burst)
         self._compares = settings.antientropy_interval > 0  # else nothing is ever compared
         self._output = node.output
