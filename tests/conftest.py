@@ -9,6 +9,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
+from gossip.net.pulse import PULSE  # noqa: E402
 from tests.tools.chat import Line  # noqa: E402
 from tests.tools.files import lines_of  # noqa: E402
 from tests.tools.modules import Modules  # noqa: E402
@@ -16,6 +17,9 @@ from tests.tools.nets import Net  # noqa: E402
 from tests.tools.ports import free_addresses, free_range  # noqa: E402
 from tests.tools.programs import Program, run, write_config  # noqa: E402
 from tests.tools.waiting import wait_until  # noqa: E402
+
+
+PULSE.begin()  # it stays to the end of the process: no node leaves it behind
 
 
 def pytest_addoption(parser):

@@ -8,6 +8,8 @@
                    of probes and relays have the names that `dial` is given
     NAME           one per duty, with the name that the node gave it
 
+Not of a node, but of the process: "pulse", which tells how late all of these run.
+
 It does not know what lines mean: it hands them to the node.
 """
 
@@ -20,6 +22,7 @@ from gossip.addresses import Address
 from gossip.net.connection import Connection
 from gossip.net.flusher import Flusher
 from gossip.net.listener import SHORT, Listener
+from gossip.net.pulse import PULSE
 from gossip.net.reading import next_lines
 from gossip.net.threads import Threads
 from gossip.wire import WireError
@@ -47,6 +50,7 @@ class LiveWorld:
     def __init__(self, node):
         self._node = node
         self.now, self.time = time.monotonic, time.time
+        self.lateness, self.worst_lateness = PULSE.lateness, PULSE.worst_lateness
         self.threads = Threads(node)
         self.flusher = Flusher()
         self._stopping = threading.Event()  # the node stops
@@ -69,6 +73,7 @@ class LiveWorld:
 
     def begin(self) -> None:
         """Start to accept and to flush; OSError when the system has no thread left."""
+        PULSE.begin()
         for name, listener, accept in self._listeners:
             self.threads.need(name, listener.accept_all, self._hand_on(accept),
                               self._node.make_room)

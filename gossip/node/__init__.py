@@ -4,6 +4,7 @@ node         address, links with roles, who handles which line, start and stop
 world        what a node asks of the world (live: net/; in virtual time: simulation/)
 link         one connection and who is at its end     framing    bytes into lines
 backlog      what waits to be sent                    probe      one question: do you answer?
+lateness     patience, verdicts and sending while late
 waiting_room links that have not introduced themselves
 output_file  one line per event                       counters   what is counted, budgets
 

@@ -14,6 +14,7 @@ import threading
 
 from gossip import wire
 from gossip.addresses import Address
+from gossip.node import lateness
 from gossip.node.counters import Budget, Counters
 from gossip.node.link import Link
 from gossip.node.output_file import OutputFile
@@ -46,6 +47,7 @@ class Node:
         self.world = world(self)
         self.flusher = self.world.flusher
         self.now, self.time = self.world.now, self.world.time
+        self.lateness = self.world.lateness
         self._waiting_room = WaitingRoom(settings.waiting_limit)
         self._refusals = Budget(REFUSALS_WRITTEN)
         self._lock = threading.Lock()  # guards everything below
@@ -109,6 +111,21 @@ class Node:
             self.hang_up()
         self.world.close()
         self.output.close()
+
+    # How late this process is; what follows from that is in gossip/node/lateness.py.
+
+    def patience(self, seconds: float) -> float:
+        """How long to wait for others who may take so many seconds: longer while this node is
+        late."""
+        return lateness.patience(seconds, self.lateness())
+
+    def is_late(self) -> bool:
+        """Whether this node is too late to judge others."""
+        return lateness.is_late(self.lateness())
+
+    def gathering(self) -> float:
+        """For how many seconds to gather what is then sent together; 0 unless this node is late."""
+        return lateness.gathering(self.lateness())
 
     # What the world tells of links.
 

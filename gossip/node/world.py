@@ -1,4 +1,4 @@
-"""What a node asks of the world: time, turns, connections, and a place to listen.
+"""What a node asks of the world: time, lateness, turns, connections, and a place to listen.
 
 A node is rules, tables and an output file. Whatever takes time or moves bytes goes through its
 world. The live one (gossip/net/live_world.py) has clocks, threads and sockets; the virtual one
@@ -57,6 +57,13 @@ class World(Protocol):
 
     def time(self) -> float:
         """Unix seconds, by this node's own clock."""
+
+    def lateness(self) -> float:
+        """Seconds by which this process ran its threads late at worst within the last LATE_FOR
+        seconds (gossip/settings.py); what follows from that is in gossip/node/lateness.py."""
+
+    def worst_lateness(self) -> float:
+        """The same since the process began to look."""
 
     def listen(self) -> None:
         """Listen on the node's address; OSError when it is not available."""

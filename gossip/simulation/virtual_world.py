@@ -13,6 +13,7 @@ import errno
 import os
 import random
 
+from gossip.settings import LATE_FOR
 from gossip.simulation.virtual_duties import VirtualDuty, VirtualFlusher
 from gossip.simulation.virtual_links import Cabling, End
 from gossip.wire import WireError
@@ -42,6 +43,10 @@ class VirtualWorld:
         self._gone = False  # the node has ended, or its machine lost power
         self.off = False  # its machine lost power
         self._frozen = False
+        self._frozen_at = 0.0  # when it was frozen last
+        self._late = 0.0  # seconds for which it stood still last
+        self._late_until = 0.0  # when that no longer counts
+        self._worst = 0.0  # seconds for which it stood still longest
         self._waiting: dict[object, collections.deque] = {}  # while frozen: whom -> calls
 
     @property
@@ -56,6 +61,14 @@ class VirtualWorld:
 
     def time(self) -> float:
         return START + self._clock + self._time.now
+
+    def lateness(self) -> float:
+        """How long the process stood still lately. The `lag` is not counted: it is the same always,
+        and a process that is late for ever would judge nobody."""
+        return self._late if self.now() < self._late_until else 0.0
+
+    def worst_lateness(self) -> float:
+        return self._worst
 
     def listen(self) -> None:
         self.cabling.listen(self.node.address, self)
@@ -99,11 +112,13 @@ class VirtualWorld:
     def freeze(self) -> None:
         """The process stands still, its connections do not."""
         self._frozen = True
+        self._frozen_at = self.now()
 
     def thaw(self) -> None:
         """The process goes on with what has waited, in an order that nobody can foresee, before
         anything else happens to it."""
         self._frozen = False
+        self.run_late(self.now() - self._frozen_at)
         waiting, self._waiting = self._waiting, {}
         while waiting:
             whom = self._rng.choice(list(waiting))
@@ -111,6 +126,11 @@ class VirtualWorld:
             self._do(whom, call, *arguments)
             if not waiting[whom]:
                 del waiting[whom]
+
+    def run_late(self, seconds: float) -> None:
+        """From now on the process counts as that late, for as long as a live one would."""
+        self._late, self._late_until = seconds, self.now() + LATE_FOR
+        self._worst = max(self._worst, seconds)
 
     def is_frozen(self) -> bool:
         return self._frozen

@@ -21,12 +21,14 @@ HUNDRED_PEERS = textwrap.dedent("""
     import os, pathlib, sys, tempfile, threading
     sys.path.insert(0, {root!r})
     from gossip.capacity import fixed
+    from gossip.net.pulse import PULSE
     from tests.tools.nets import FAST, Net, connected
     from tests.tools.waiting import wait_until
 
     def state():
         return threading.active_count(), len(os.listdir("/proc/self/fd"))
 
+    PULSE.begin()  # it stays to the end of the process
     before = state()
     with tempfile.TemporaryDirectory() as folder:
         net = Net(pathlib.Path(folder), FAST._replace(liveness_interval=2.0, capacity=fixed(3)))

@@ -4,6 +4,7 @@ import errno
 
 import pytest
 
+from gossip.settings import LATE_FOR
 from gossip.simulation.virtual_world import DEADLINE_LOOK
 from gossip.wire import LINE_LIMIT, WireError
 from tests.tools.virtual import Node, Pair
@@ -273,3 +274,17 @@ def test_a_line_that_is_too_long_ends_the_link_behind_the_lines_before_it(pair):
     pair.run()
     assert [str(what) for what in pair.other.told] == [
         str(b"a line"), f"line longer than {LINE_LIMIT} bytes", "ended"]
+
+
+def test_a_process_that_stood_still_is_late_by_that_time_for_some_seconds(pair):
+    world = pair.one.world
+    assert world.lateness() == world.worst_lateness() == 0.0
+    world.freeze()
+    pair.run(3.0)
+    world.thaw()
+    assert world.lateness() == pytest.approx(3.0)
+    pair.run(LATE_FOR - 0.1)
+    assert world.lateness() == pytest.approx(3.0)
+    pair.run(0.2)
+    assert world.lateness() == 0.0 and world.worst_lateness() == pytest.approx(3.0)
+    assert pair.other.world.lateness() == pair.other.world.worst_lateness() == 0.0

@@ -1,0 +1,90 @@
+"""The pulse of this process: how late its threads run.
+
+A thread of its own, "pulse", wakes up every 0.5 s and looks how long after its time that is: it
+waits for the processor and for the interpreter as all others do. There is one in a process,
+whatever nodes come and go there: it begins with the first node, and ends with the process.
+"""
+
+import collections
+import errno
+import math
+import threading
+import time
+
+from gossip.settings import LATE_FOR
+
+BEAT = 0.5  # seconds between two beats
+
+
+class Pulse:
+    """The worst lateness of the last beats. The clock is handed in, so that tests can set it.
+
+    It needs no lock: `beat` is called by one thread, and puts the next beat off only when all else
+    is noted, so whoever reads meanwhile hears of this beat either way.
+    """
+
+    def __init__(self, now: float):
+        self._worst = 0.0  # seconds: the worst lateness of all
+        self._lately = 0.0  # the worst of the last LATE_FOR seconds
+        self._beats: collections.deque = collections.deque()  # those: (when, how late)
+        self._due = now + BEAT  # when the next beat is due
+
+    def beat(self, now: float) -> None:
+        """The timer has fired."""
+        late = max(0.0, now - self._due)
+        self._beats.append((now, late))
+        while self._beats[0][0] <= now - LATE_FOR:
+            self._beats.popleft()
+        self._worst = max(self._worst, late)
+        self._lately = max(late for _, late in self._beats)
+        self._due = now + BEAT
+
+    def lateness(self, now: float) -> float:
+        """Seconds by which threads ran late at worst in the last LATE_FOR seconds; a beat that is
+        overdue counts."""
+        overdue = now - self._due  # looked at first: a beat meanwhile changes it last
+        return max(self._lately, overdue)
+
+    def worst_lateness(self, now: float) -> float:
+        """The same since the pulse began."""
+        overdue = now - self._due
+        return max(self._worst, overdue)
+
+
+class LivePulse:
+    """A pulse with its thread. Before it begins, nobody is late."""
+
+    def __init__(self, now=time.monotonic, sleep=time.sleep):
+        self._now, self._sleep = now, sleep
+        self._lock = threading.Lock()  # guards _begun
+        self._begun = False
+        self._pulse = Pulse(math.inf)
+
+    def begin(self) -> None:
+        """Start the thread, unless it runs; OSError when the system has no thread left."""
+        with self._lock:
+            if self._begun:
+                return
+            self._pulse = Pulse(self._now())
+            try:
+                threading.Thread(target=self._keep, name="pulse", daemon=True).start()
+            except RuntimeError:
+                self._pulse = Pulse(math.inf)
+                raise OSError(errno.EAGAIN, "the system has no thread left for it") from None
+            self._begun = True
+
+    def _keep(self) -> None:
+        """The thread."""
+        while not self._sleep(BEAT):  # only that of a test ends it
+            self._pulse.beat(self._now())
+
+    def lateness(self) -> float:
+        """Seconds by which threads of this process ran late at worst lately."""
+        return self._pulse.lateness(self._now())
+
+    def worst_lateness(self) -> float:
+        """The same since the pulse began."""
+        return self._pulse.worst_lateness(self._now())
+
+
+PULSE = LivePulse()  # the one of this process

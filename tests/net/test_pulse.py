@@ -1,0 +1,124 @@
+"""The pulse: how late the threads of a process run, by a clock that the test sets, and live."""
+
+import threading
+
+import pytest
+
+from gossip.net.pulse import BEAT, LivePulse, Pulse
+from gossip.settings import LATE_FOR
+from tests.tools.waiting import wait_until
+
+
+@pytest.fixture
+def pulse():
+    """It has begun at the moment 100."""
+    return Pulse(100.0)
+
+
+def test_a_pulse_that_beats_in_time_knows_of_no_lateness(pulse):
+    assert pulse.lateness(100.0) == 0.0
+    for n in range(1, 20):
+        pulse.beat(100.0 + n * BEAT)
+        assert pulse.lateness(100.0 + n * BEAT) == 0.0
+    assert pulse.worst_lateness(110.0) == 0.0
+
+
+def test_the_worst_of_the_last_seconds_counts_and_is_then_forgotten(pulse):
+    pulse.beat(100.0 + BEAT + 0.3)
+    pulse.beat(100.8 + BEAT + 0.1)
+    now = 101.4
+    assert pulse.lateness(now) == pytest.approx(0.3)
+    while now < 100.8 + LATE_FOR - BEAT:
+        now += BEAT
+        pulse.beat(now)
+    assert pulse.lateness(now) == pytest.approx(0.3)
+    pulse.beat(now + BEAT)
+    assert pulse.lateness(now + BEAT) == pytest.approx(0.1)
+    for n in (2, 3):
+        pulse.beat(now + n * BEAT)
+    assert pulse.lateness(now + 3 * BEAT) == 0.0
+    assert pulse.worst_lateness(now + 3 * BEAT) == pytest.approx(0.3)
+
+
+def test_a_beat_that_is_overdue_counts_before_it_comes(pulse):
+    assert pulse.lateness(100.0 + BEAT + 2.0) == pytest.approx(2.0)
+    assert pulse.worst_lateness(100.0 + BEAT + 2.0) == pytest.approx(2.0)
+    pulse.beat(100.0 + BEAT + 2.5)
+    assert pulse.lateness(100.0 + BEAT + 2.5) == pytest.approx(2.5)
+
+
+def test_a_timer_that_fires_early_is_not_late(pulse):
+    pulse.beat(100.0 + BEAT / 2)
+    assert pulse.lateness(100.0 + BEAT / 2) == 0.0
+
+
+class Ticks:
+    """A clock and a sleep; the thread sleeps as it is told."""
+
+    def __init__(self):
+        self.now = 100.0
+        self.slept = 0
+        self.over = False
+        self._more = threading.Semaphore(0)
+
+    def clock(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.slept += 1
+        self._more.acquire()
+        return self.over
+
+    def wake(self, now):
+        """Let the sleeper wake up at this moment, and wait until it sleeps again."""
+        self.now, slept = now, self.slept
+        self._more.release()
+        wait_until(lambda: self.slept > slept)
+
+    def end(self):
+        """End the thread at its next sleep."""
+        self.over = True
+        self._more.release()
+
+
+@pytest.fixture
+def ticks():
+    ticks = Ticks()
+    before = set(threading.enumerate())
+    yield ticks
+    ticks.end()
+    wait_until(lambda: set(threading.enumerate()) <= before)
+
+
+def test_a_live_pulse_has_one_thread_and_tells_how_late_it_wakes_up(ticks):
+    live = LivePulse(ticks.clock, ticks.sleep)
+    assert live.lateness() == live.worst_lateness() == 0.0
+    before = set(threading.enumerate())
+    live.begin()
+    live.begin()
+    [thread] = set(threading.enumerate()) - before
+    assert (thread.name, thread.daemon) == ("pulse", True)
+    wait_until(lambda: ticks.slept == 1)
+    ticks.wake(100.0 + BEAT + 0.25)
+    assert live.lateness() == pytest.approx(0.25)
+    ticks.wake(100.75 + LATE_FOR)
+    ticks.now += LATE_FOR
+    assert live.lateness() > 0.25 and live.worst_lateness() == live.lateness()
+
+
+def test_a_pulse_for_which_no_thread_is_left_can_begin_later(ticks, monkeypatch):
+    live = LivePulse(ticks.clock, ticks.sleep)
+
+    def no_thread(thread):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as short:
+        short.setattr(threading.Thread, "start", no_thread)
+        with pytest.raises(OSError, match="no thread left"):
+            live.begin()
+    ticks.now += 60.0
+    assert live.lateness() == 0.0
+    live.begin()
+    wait_until(lambda: ticks.slept == 1)
+    ticks.wake(160.0 + BEAT + 0.5)
+    assert live.lateness() == pytest.approx(0.5)
