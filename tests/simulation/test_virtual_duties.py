@@ -156,9 +156,19 @@ def test_what_is_handed_over_is_done_soon_and_in_order(pair):
     assert pair.one.told == [0, 1, 2]
 
 
+def test_what_is_handed_over_for_later_is_done_then(pair):
+    for after in (3.0, 1.0, 2.0):
+        pair.one.world.flusher.take_over(lambda after=after: pair.one.told.append(after), after)
+    pair.run(2.5)
+    assert pair.one.told == [1.0, 2.0]
+    pair.run()
+    assert pair.one.told == [1.0, 2.0, 3.0]
+
+
 def test_flooding_beyond_what_may_wait_is_forbidden_loudly(pair):
     links = [pair.one.new_link() for _ in range(MANY)]  # so that the flusher is to send it
-    flood = Flood(lambda: links, pair.one.world.flusher)
+    world = pair.one.world
+    flood = Flood(lambda: links, world.flusher, world.now, lambda: 0.0)
 
     def bring_too_much(now):
         for _ in range(5):
