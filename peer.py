@@ -48,11 +48,12 @@ from gossip.settings import Settings
 from gossip.signing.confirming import ASKED, DENIED, Confirming
 from gossip.signing.signed_lines import new_signer
 from gossip.spread.origin import portions
+from gossip.spread.restraint import Restraint
 from gossip.spread.spreading import Spreading, in_batches
 
 SHORTEST_WAIT = 0.02  # seconds at least between two turns of membership
 LATE = 0.5  # seconds; a round that is later than this, and than half an interval, counts no miss
-ROOM_LOOK = 0.25  # seconds until the generator tries again when a neighbour has too much to read
+GENERATOR_LOOK = 0.25  # seconds until the generator tries again when it has to wait
 
 
 class Peer(Node):
@@ -98,6 +99,7 @@ class Peer(Node):
         self.listed, self.on_probed = self.confirming.ask_ahead, self.confirming.on_probed
         self.settled, self.unlinked = self.spreading.settled, self.liveness.forget
         self._generated = 0  # messages so far; only the generator's thread uses it
+        self._restraint = Restraint()
         self._round_due: float | None = None  # when the next round is due; only the rounds use it
 
     def settings_shown(self) -> str:
@@ -123,8 +125,9 @@ class Peer(Node):
         """Gossip the next of `message 1` to `message 10`; answer when the one after it is due."""
         if self.leaving:
             return NEVER
-        if not self.flusher.has_room(self.neighbours.links()):
-            return now + ROOM_LOOK
+        if (not self.flusher.has_room(self.neighbours.links())
+                or self._restraint.holds_back(now, self.lateness())):
+            return now + GENERATOR_LOOK
         self._generated += 1
         self.spreading.originate(self.spreading.make([f"message {self._generated}"]))
         last = self._generated == self.settings.gossip_count

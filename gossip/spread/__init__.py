@@ -1,7 +1,7 @@
 """How a message reaches everyone, once.
 
 spreading      the part of a node that uses all these: takes lines in, hands them on
-origin         numbers the messages made here
+origin         numbers the messages made here   restraint     when the generator waits
 covers         which signed line speaks of which message, where gossip is signed
 waiting_lines  gossip of runs of which it is not known yet whether they are genuine
 judge          whether a signed line is good
