@@ -9,7 +9,6 @@ A third way of spreading is a class like `Flood`, a line in `way_of_spreading`, 
 of gossip/settings.py.
 """
 
-import functools
 import threading
 
 from gossip import wire
@@ -27,11 +26,12 @@ from gossip.spread.waiting_lines import WaitingLines
 BARE = (wire.GOSSIP, wire.SIGNED)  # beginnings of lines without a prefix
 CORRUPT_SHOWN = 500  # characters of a corrupt line in the output file
 ANSWERS = {"took", "knew"}  # verbs of status lines that answer rumors
-SHARE_OF_ROUND = 0.25  # of a liveness round: for so long an answer to a request may be put off
+SHARE_OF_ROUND = 0.25  # of a liveness round: the longest time for which a reply is put off
 
 
-def way_of_spreading(node, links, at_once: int, tries: int):
-    """Make the way of spreading that `--spread` names; for `at_once` and `tries` see Telling.
+def way_of_spreading(node, links, gathering, at_once: int, tries: int):
+    """Make the way of spreading that `--spread` names; for `gathering` see Flood, for `at_once` and
+    `tries` Telling.
 
     Every way has `forward(lines, source)`, `say_behind(link, data)`, `answered(link, message)`,
     `note_known(link, keys)`, `on_end(link)`, `hurry()`, `all_sent()`, `stop()`, `dropped()`, and
@@ -40,22 +40,13 @@ def way_of_spreading(node, links, at_once: int, tries: int):
     """
     settings: Settings = node.settings
     if settings.spread == "flood":
-        return Flood(links, node.flusher, node.now, functools.partial(gathering, node))
+        return Flood(links, node.flusher, node.now, gathering)
     if settings.spread == "rumor":
         return Mongering(links, Telling(
             stop=settings.rumor_stop, at_once=at_once, window=settings.rumor_window,
             patience=settings.rumor_patience, tries=tries),
             node.now, node.rng, node.flusher.condition())
     raise ValueError(f"{settings.spread!r} is no way of spreading: {', '.join(WAYS)}")
-
-
-def gathering(node) -> float:
-    """For how many seconds a node gathers what it floods; 0 unless it is late. Where neighbours are
-    watched, the answers to liveness requests wait for that: they have to come in their round."""
-    seconds = node.gathering()
-    if not seconds or not node.settings.monitor:
-        return seconds
-    return min(seconds, node.settings.liveness_interval * SHARE_OF_ROUND)
 
 
 def in_batches(lines: list[bytes], signs: bool) -> list[tuple[list[bytes], bool]]:
@@ -108,13 +99,21 @@ class Spreading:
         self.messages = MessageList(settings, own_run, signer and signer.is_genuine,
                                     self._runs.is_known)
         self.anti_entropy = AntiEntropy(self.messages, node, links, self._runs)
-        self.way = way_of_spreading(node, links, at_once, tries)
+        self._gathering = node.gathering
+        self._most_gathering = (settings.liveness_interval * SHARE_OF_ROUND if settings.monitor
+                                else float("inf"))
+        self.way = way_of_spreading(node, links, self.gathering, at_once, tries)
         self._allowance = Allowance(settings.rate, settings.burst)
         self._compares = settings.antientropy_interval > 0  # else nothing is ever compared
         self._output = node.output
         self._now, self._time = node.now, node.time
         self._originating = threading.Lock()  # held by the thread that originates; guards _silent
         self._silent = False  # nothing more is originated here
+
+    def gathering(self) -> float:
+        """For how many seconds to gather what is flooded; 0 unless this node is late. Where
+        neighbours are watched, replies wait behind it, and have to come in their round."""
+        return min(self._gathering(), self._most_gathering)
 
     def keep_duties(self, keep) -> None:
         """Begin the duties that spreading needs, by `keep(name, turn)`."""
