@@ -8,29 +8,31 @@ So it ends with the runner, however the runner ends. The lines of its standard i
     ready                                    say `ready` on standard output: all of them listen
     kill IP:PORT IP:PORT ...                 these nodes die: no last line in a file, sockets shut
 
-The main thread reads; everything else is done by the nodes' own threads.
+The main thread reads. A thread of its own lets new nodes begin, one after the other; everything
+else is done by the nodes' own threads.
 """
 
 import gc
 import os
 import signal
 import sys
+import threading
 import time
 
 from gossip.addresses import parse_address
 from gossip.experiments.attackers import misbehaving
 from gossip.experiments.malice import Role
+from gossip.node.lateness import LATE_FROM
 from gossip.node.node import die_together
 from gossip.programs.starting import open_output, prepare_node
 from gossip.terminal.command_line import CommandError, show
 from gossip.terminal.keyboard import Keyboard
 
-PACE, PACE_LIMIT = 0.05, 1.0  # seconds between two starts, and for all starts together: nodes
-# that start at once join at once, which is hardest, and their generators stay in step for ever
+PACE, PACE_LIMIT = 0.05, 1.0  # seconds between two starts, and for all starts together, at least:
+# nodes that start at once join at once, which is hardest, and their generators stay in step for ever
+SLOWEST = 0.1  # seconds for each start at most, on average, however late this process is
 SWITCH_INTERVAL = 0.5  # seconds that a thread may hold the interpreter while others wait for it.
 # Each of these wakes up once in this time; with the usual 5 ms, hundreds of them do nothing else
-GARBAGE_LOOK = 100_000  # new objects after which Python looks for reference cycles (700 by
-# default): hundreds of nodes are millions of objects to look at, and leave next to no cycles
 
 
 class Worker:
@@ -46,7 +48,8 @@ class Worker:
         """Do what the input says until it ends; then end all nodes."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the runner, which ends us
         sys.setswitchinterval(SWITCH_INTERVAL)
-        gc.set_threshold(GARBAGE_LOOK)
+        gc.disable()  # hundreds of nodes are millions of objects to look at, while all of them stand
+        # still; and they leave next to nothing that only such a search would find
         keyboard = Keyboard()
         while (lines := keyboard.lines()) is not None:
             self._carry_out([line.decode(errors="replace") for line in lines])
@@ -64,9 +67,22 @@ class Worker:
                 show("ready")
             else:
                 raise CommandError(f"unknown word {word!r}")
-        for node in started:
-            node.go()
-            time.sleep(min(PACE, PACE_LIMIT / len(started)))
+        if started:
+            threading.Thread(target=self._start, args=(started,), name="starter",
+                             daemon=True).start()
+
+    def _start(self, nodes: list) -> None:
+        """Let nodes begin to work, each as soon as this process is on time after the one before:
+        when a short sleep does not last much longer than it should."""
+        pace, latest = min(PACE, PACE_LIMIT / len(nodes)), time.monotonic()
+        for node in nodes:
+            if not node.stopping:
+                node.go()
+            latest += max(pace, SLOWEST)
+            late = True
+            while late and (now := time.monotonic()) < latest:
+                time.sleep(pace)
+                late = time.monotonic() - now > pace + LATE_FROM
 
     def _prepare(self, text: str):
         """Make a node and start its threads, which wait until `go` is called."""
