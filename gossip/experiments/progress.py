@@ -14,7 +14,8 @@ from gossip.settings import Settings
 from gossip.terminal.command_line import show
 from gossip.terminal.signals import End
 
-LOOK = 0.25  # seconds between two looks at the files
+LOOK, LONGEST_LOOK = 0.25, 2.0  # seconds between two looks at the files, at least and at most
+REST = 4  # times as long as a look takes: the runner leaves the processor to the network
 SAY = 3.0  # seconds between two lines where the screen is no terminal
 
 
@@ -122,6 +123,7 @@ class Progress:
         peer failed. KeyboardInterrupt when a signal comes."""
         state, end = None, 0.0
         while True:
+            began = time.monotonic()
             self.look()
             if done():
                 return True
@@ -131,7 +133,7 @@ class Progress:
                 return False
             if not self._all_well(network):
                 return False
-            self._end.pause(LOOK)
+            self._end.pause(until_next_look(time.monotonic() - began))
 
     def _all_well(self, network) -> bool:
         """Show which processes have ended; False if one has failed. A process that was killed by
@@ -143,3 +145,8 @@ class Progress:
             self.killed.update(map(str, set(host.addresses) & set(network.peers)))
             well = well and host.ended() <= 0
         return well
+
+
+def until_next_look(took: float) -> float:
+    """Seconds until the files are looked at again when a look has taken so many."""
+    return min(LONGEST_LOOK, max(LOOK, REST * took))
