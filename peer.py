@@ -32,7 +32,7 @@ import random
 from gossip import wire
 from gossip.addresses import Address
 from gossip.liveness.prober import Prober
-from gossip.liveness.rounds import Liveness
+from gossip.liveness.rounds import Liveness, slept
 from gossip.monitoring.reporting import Reporting
 from gossip.node.counters import Budget
 from gossip.node.link import Link
@@ -52,7 +52,6 @@ from gossip.spread.restraint import Restraint
 from gossip.spread.spreading import Spreading, in_batches
 
 SHORTEST_WAIT = 0.02  # seconds at least between two turns of membership
-LATE = 0.5  # seconds; a round that is later than this, and than half an interval, counts no miss
 GENERATOR_LOOK = 0.25  # seconds until the generator tries again when it has to wait
 
 
@@ -151,7 +150,7 @@ class Peer(Node):
         if self._round_due is None:  # the first round: not at once, and not all peers together
             self._round_due = now + interval * self.rng.uniform(0.5, 1.0)
             return self._round_due
-        self._ask_neighbours(now, late=now - self._round_due > max(LATE, interval / 2))
+        self._ask_neighbours(now, self.is_late() or slept(now - self._round_due, interval))
         self.joining.next_round()
         self.linking.next_round(now)
         self._round_due = now + interval
@@ -162,6 +161,7 @@ class Peer(Node):
         late round counts no miss: this peer itself was asleep or overloaded."""
         time_asked = wire.format_time(self.time())
         found = self.liveness.next_round(time_asked, now, late)
+        self.withhold(found.withheld)
         self.output.write(*found.events())
         request = wire.liveness_request(time_asked, self.address)
         for link in self.neighbours.links_to(found.ask):
@@ -173,7 +173,7 @@ class Peer(Node):
 
     def _judge(self, peer: Address, alive: bool | None) -> None:
         """The last probe of a suspect has ended. `alive`: True when it answered, False when not
-        (that is death), None when it could not be asked (then the next round asks again)."""
+        (that is death), None when that could not be found out (then a later round asks again)."""
         if alive is None:
             self.liveness.postpone(peer)
             return
@@ -326,7 +326,7 @@ class Peer(Node):
             "known peers": len(self.peer_list.addresses()),
             "messages held": self.messages.count(),
             **self.spreading.dropped(),
-            **self.counters.all(),
+            **self.counts(),
         }
 
 

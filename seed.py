@@ -34,7 +34,7 @@ from gossip.overlay import ring
 from gossip.programs.seed_program import seed_main
 from gossip.seeds.registry import Registry
 from gossip.seeds.relays import Relays
-from gossip.settings import Settings
+from gossip.settings import LATE_FOR, Settings
 from gossip.signing.vouching import Vouching
 
 # Roles of a connection, as this seed sees the other end.
@@ -314,7 +314,11 @@ class Seed(Node):
         """A turn: remove peers that lost their connection and did not come back in time; once a
         round, have those probed that have said nothing for three rounds."""
         for address, row in self.registry.outstayed(now):
-            self._remove(address, row, "gone")
+            if self.is_late():  # it may have come back, and nobody has looked yet
+                self.registry.spare(address, row, now + LATE_FOR)
+                self.withhold()
+            else:
+                self._remove(address, row, "gone")
         if self._look_at <= now:
             interval = self.settings.liveness_interval
             self._look_at = now + interval
@@ -344,7 +348,7 @@ class Seed(Node):
     def status(self) -> dict[str, object]:
         """Counts of what there is and of everything that was dropped."""
         return {"address": self.address, "registered": len(self.registry.addresses()),
-                **self.counters.all()}
+                **self.counts()}
 
 
 if __name__ == "__main__":

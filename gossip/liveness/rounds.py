@@ -10,6 +10,9 @@ from typing import NamedTuple
 from gossip.addresses import Address
 
 
+SLEPT = 0.5  # seconds; a round that is this late, and half an interval, counts no miss
+
+
 class Round(NamedTuple):
     """What is to be done in a liveness round, in the order of addresses."""
 
@@ -17,11 +20,17 @@ class Round(NamedTuple):
     missed: list[tuple[Address, int]]  # these have missed so many rounds in a row
     suspects: list[Address]  # these have just reached the limit: one more probe
     lost: list[Address]  # these have no link: they are dialled again
+    withheld: int  # how many have missed a round that was late, which does not count
 
     def events(self) -> list[str]:
         """The round in the words of the output file."""
         return [*(f"liveness missed:{peer}:{misses}" for peer, misses in self.missed),
                 *(f"liveness request:{peer}" for peer in self.ask)]
+
+
+def slept(behind: float, interval: float) -> bool:
+    """Whether a round comes so many seconds behind its time that this peer itself was asleep."""
+    return behind > max(SLEPT, interval / 2)
 
 
 class _Count:
@@ -83,12 +92,15 @@ class Liveness:
 
         A late round adds no misses: this peer itself was asleep or overloaded.
         """
-        ask, missed, suspects, lost = [], [], [], []
+        ask, missed, suspects, lost, withheld = [], [], [], [], 0
         with self._lock:
             for peer, row in sorted(self._rows.items()):
                 if row.suspect:
                     continue
-                if not late and (row.asked or row.link is None):
+                silent = row.asked or row.link is None
+                if silent and late:
+                    withheld += 1
+                elif silent:
                     row.misses += 1
                     missed.append((peer, row.misses))
                 if row.misses >= self._limit:
@@ -101,7 +113,7 @@ class Liveness:
                     ask.append(peer)
                 else:
                     lost.append(peer)
-        return Round(ask, missed, suspects, lost)
+        return Round(ask, missed, suspects, lost, withheld)
 
     def reply_from(self, peer: Address, time: str, now: float) -> float | None:
         """A reply has come; return the seconds since its request, or None if none was waiting."""
@@ -130,8 +142,8 @@ class Liveness:
             return True
 
     def postpone(self, peer: Address) -> None:
-        """The last probe of a suspect could not be made: one miss less, so that the next round
-        has it probed again."""
+        """The last probe of a suspect has found nothing out: one miss less, so that the next round
+        that is not late has it probed again."""
         with self._lock:
             row = self._rows.get(peer)
             if row is not None and row.suspect:

@@ -33,21 +33,19 @@ def next_lines(link, now) -> list[bytes] | None:
 
 def _receive(link, now) -> bytes:
     """Return bytes that have come. Without a deadline, wait for them; with one, BlockingIOError
-    when there are none. Mostly there are some, and asking the kernel first saves a wait."""
+    when there are none. Mostly there are some, and asking the kernel first saves a wait. After the
+    deadline it is asked once more: what came in time may be read late."""
     due, size = link.due(), SIP if link.rest_until else READ_SIZE
     if due is None:
         return link.connection.receive(size)
-    if due <= now():
-        raise WireError(link.lateness())
+    if due <= now() and not link.last_look(due):
+        raise WireError(link.overdue())
     return link.connection.receive(size, DONT_WAIT)
 
 
 def _wait_readable(link, now) -> None:
     """Wait for bytes until the deadline, but not for long: another thread may change it."""
     due = link.due()
-    wait = DEADLINE_LOOK
-    if due is not None:
-        wait = min(wait, due - now())
-        if wait <= 0:
-            raise WireError(link.lateness())
-    link.connection.wait_readable(wait)
+    wait = DEADLINE_LOOK if due is None else min(DEADLINE_LOOK, due - now())
+    if wait > 0:
+        link.connection.wait_readable(wait)

@@ -11,9 +11,10 @@ class Counters:
         self._lock = threading.Lock()  # guards _counts
         self._counts = collections.Counter()
 
-    def add(self, name: str) -> None:
-        with self._lock:
-            self._counts[name] += 1
+    def add(self, name: str, number: int = 1) -> None:
+        if number:
+            with self._lock:
+                self._counts[name] += number
 
     def all(self) -> dict[str, int]:
         with self._lock:

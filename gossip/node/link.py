@@ -36,6 +36,7 @@ class Link:
         self.deadline: float | None = None  # when the next line is due
         self.unfinished_limit: float | None = None  # seconds from a line's first byte to its last
         self._unfinished: float | None = None  # when a half-read line has to be complete
+        self._looked_for: float | None = None  # what was due when it was looked for at last
         self._framing = framing()
         self._settings = settings
         self._flusher = flusher
@@ -98,7 +99,13 @@ class Link:
             return deadline if unfinished is None else unfinished
         return min(deadline, unfinished)
 
-    def lateness(self) -> str:
+    def last_look(self, due: float) -> bool:
+        """What was due then may have come in time, and only wait to be read: answer whether to look
+        for it once more. The second answer is no."""
+        first, self._looked_for = due != self._looked_for, due
+        return first
+
+    def overdue(self) -> str:
         """Say what is overdue, in words for the output file."""
         if self._unfinished is not None and self._unfinished <= self._now():
             return "a message was not finished in time"

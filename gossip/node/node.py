@@ -24,6 +24,7 @@ from gossip.node.world import Duty
 from gossip.settings import Settings
 
 REFUSALS_WRITTEN = 100  # `refused:` lines per second in the output file; more are only counted
+WITHHELD = "verdicts withheld, being late"  # the name of a counter
 
 # Roles of a link that every node knows; seed.py and peer.py have more.
 WAITING = "waiting"  # accepted; the other end has not introduced itself
@@ -123,6 +124,15 @@ class Node:
         """Whether this node is too late to judge others."""
         return lateness.is_late(self.lateness())
 
+    def withhold(self, verdicts: int = 1) -> None:
+        """Count verdicts that are not passed, because this node is late."""
+        self.counters.add(WITHHELD, verdicts)
+
+    def counts(self) -> dict[str, object]:
+        """How late this process runs, and everything that was counted, for `status`."""
+        worst = self.world.worst_lateness()
+        return {"late": f"{self.lateness():.3f} s, at worst {worst:.3f} s", **self.counters.all()}
+
     def gathering(self) -> float:
         """For how many seconds to gather what is then sent together; 0 unless this node is late."""
         return lateness.gathering(self.lateness())
@@ -179,6 +189,9 @@ class Node:
         if link.probe is None:
             self.on_end(link)
         elif not self.stopping:
+            if link.probe.alive is False and self.is_late():
+                link.probe.alive = None
+                self.withhold()
             self.on_probed(link.probe)
             link.probe.verdict(link.probe.alive)
 
@@ -213,15 +226,16 @@ class Node:
     def probe(self, address: Address, verdict, thread: str = "prober") -> None:
         """Ask for a Liveness Reply over a fresh connection. `verdict(alive)` is called once: True
         when it came within `probe_limit` seconds, False when not, None when this machine had no
-        descriptor or port left to ask. When the node stops meanwhile, it is not called."""
+        descriptor or port left to ask, or this node was too late to find it out. When the node
+        stops meanwhile, it is not called."""
         link = self.new_link(PROBING, address)
         link.probe = Probe(self.address, address, wire.format_time(self.time()), verdict)
-        link.await_line(self.now() + self.settings.probe_limit)
+        link.await_line(self.now() + self.patience(self.settings.probe_limit))
         self.dial(link, thread)
 
     def await_introduction(self, link: Link) -> None:
         """Give a connection some seconds to say who it is; if too many wait, the oldest goes."""
-        link.await_line(self.now() + self.settings.introduction_limit)
+        link.await_line(self.now() + self.patience(self.settings.introduction_limit))
         oldest = self._waiting_room.enter(link)
         if oldest is not None:
             self.disconnect(oldest, "gave way: too many are waiting")
@@ -273,7 +287,7 @@ class Node:
             what = line.partition(b":")[0].decode()
             raise wire.WireError(f"{what!r} is not expected from one who is {link.role}")
         if link.role == WAITING:
-            link.prolong(self.now() + self.settings.introduction_limit)
+            link.prolong(self.now() + self.patience(self.settings.introduction_limit))
         part = self.ANSWERED_BY.get(message.kind)
         answers = self if part is None else getattr(self, part)
         getattr(answers, "on_" + message.kind)(link, message)

@@ -9,8 +9,9 @@ from gossip.addresses import Address
 
 class Probe:
     """One question: does `address` answer? `verdict(alive)` is called when that is known: True,
-    False, or None when this machine had no descriptor or port left to ask. `proof` is the proof
-    that stood before the reply, if one did, of the text `proved`."""
+    False, or None when this machine had no descriptor or port left to ask, or the asking node was
+    too late to find it out. `proof` is the proof that stood before the reply, if one did, of the
+    text `proved`."""
 
     __slots__ = ("address", "request", "proved", "verdict", "alive", "proof", "_reply")
 

@@ -30,7 +30,8 @@ class Joining:
         """Give up seeds that do not answer in time, and dial as many as are missing."""
         for link in self.registrations.overdue(now):
             link.close("no answer to register")
-        for _, link in self.registrations.next_dials(self._link_to, now):
+        limit = self._node.patience(self._node.settings.register_limit)
+        for _, link in self.registrations.next_dials(self._link_to, now, limit):
             self._node.dial(link)
 
     def _link_to(self, seed: Address):
@@ -61,7 +62,7 @@ class Joining:
 
     def next_round(self) -> None:
         """Repeat `register:` on each registration; a seed that is silent is given up."""
-        repeat, silent = self.registrations.next_round()
+        repeat, silent = self.registrations.next_round(self._node.is_late())
         for link in repeat:
             self.on_up(link)
         for link in silent:

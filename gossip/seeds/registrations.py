@@ -36,8 +36,9 @@ class Registrations:
         self._rows = {seed: _Registration() for seed in seeds}
         self._turn = 0  # counts questions for the list: seeds are asked in turn
 
-    def next_dials(self, link_for, now: float) -> list[tuple[Address, object]]:
-        """Pick seeds to register with; return each with a new link, made by `link_for(seed)`."""
+    def next_dials(self, link_for, now: float, limit: float) -> list[tuple[Address, object]]:
+        """Pick seeds to register with; return each with a new link, made by `link_for(seed)`. A
+        seed may take `limit` seconds to answer `register:`."""
         with self._lock:
             missing = self._wanted - sum(row.link is not None for row in self._rows.values())
             resting = [seed for seed, row in self._rows.items()
@@ -47,7 +48,7 @@ class Registrations:
         with self._lock:
             for seed, link in dials:
                 self._rows[seed].link = link
-                self._rows[seed].due = now + self._settings.register_limit
+                self._rows[seed].due = now + limit
         return dials
 
     def answered(self, seed: Address, link) -> bool:
@@ -75,13 +76,14 @@ class Registrations:
             row.rests_until = now + delay * self._rng.uniform(0.5, 1.0)
             return news
 
-    def next_round(self) -> tuple[list, list]:
-        """A liveness round: return (links to repeat `register:` on, links that are silent)."""
+    def next_round(self, late: bool) -> tuple[list, list]:
+        """A liveness round: return (links to repeat `register:` on, links that are silent). A late
+        round finds nobody silent."""
         repeat, silent = [], []
         with self._lock:
             for row in self._rows.values():
                 if row.registered:
-                    row.unanswered += 1
+                    row.unanswered += not late
                     if row.unanswered > self._settings.register_misses:
                         silent.append(row.link)
                     else:

@@ -173,7 +173,7 @@ class VirtualWorld:
             self._dial_failed(end, error)
             return
         there = cabling.delay(latency, self.node.address, target)
-        limit = self.now() + self.node.settings.probe_limit
+        limit = self.now() + self.node.patience(self.node.settings.probe_limit)
         self._time.at(self.now() + there, self._knock, end, target, limit, there)
 
     def _knock(self, end: End, target, limit: float, way: float) -> None:
@@ -246,7 +246,7 @@ class VirtualWorld:
 
     def _read(self, end: End) -> None:
         link = end.link
-        if link.ended or self._fault_if_late(link):
+        if link.ended or self._fault_if_late(link, arrived=end.has_unread()):
             return  # nobody wants to know any more
         if link.rest_until > self.now():
             self.later(link.rest_until, end, self._read, end)
@@ -275,20 +275,20 @@ class VirtualWorld:
             return
         del self._ends[end]
         if not link.ended:
-            self._fault_if_late(link)
+            self._fault_if_late(link, arrived=True)
         link.end_of_stream(reason)
         self.node.ended(link)
 
     # Deadlines.
 
-    def _fault_if_late(self, link) -> bool:
-        """Tell the node if a line is overdue, even one that waits here: it is read too late. Answer
-        whether it is."""
+    def _fault_if_late(self, link, arrived: bool) -> bool:
+        """Tell the node if a line is overdue, and answer whether it is. If something has arrived,
+        it may have come in time: it is looked at first, once."""
         due = link.due()
-        late = due is not None and due <= self._time.now
-        if late:
-            self.node.fault(link, WireError(link.lateness()))
-        return late
+        if due is None or due > self._time.now or arrived and link.last_look(due):
+            return False
+        self.node.fault(link, WireError(link.overdue()))
+        return True
 
     def _watch(self, end: End) -> None:
         """Look at a link when a line is due; without a deadline there is nothing to look at, but
@@ -308,5 +308,7 @@ class VirtualWorld:
         link = end.link
         if link.ended:
             return
-        if not self._fault_if_late(link):
+        if end.has_unread():
+            self._read(end)
+        elif not self._fault_if_late(link, arrived=False):
             self._watch(end)

@@ -8,20 +8,23 @@ from gossip.seeds.registrations import Registrations
 from gossip.settings import Settings, majority
 from tests.tools.fakes import FakeLink, peer
 
+LIMIT = 10.0  # seconds that a seed may take to answer
+
 
 @pytest.mark.parametrize("seeds", [1, 2, 3, 6, 60])
 def test_registrations_work_towards_a_majority_whatever_fails(seeds):
     addresses = [peer(8000 + n) for n in range(seeds)]
     table = Registrations(addresses, Settings(), random.Random(2))
-    dials = dict(table.next_dials(lambda seed: FakeLink(), 0.0))
-    assert len(dials) == majority(seeds) and table.next_dials(lambda s: FakeLink(), 0.0) == []
+    dials = dict(table.next_dials(lambda seed: FakeLink(), 0.0, LIMIT))
+    assert len(dials) == majority(seeds)
+    assert table.next_dials(lambda seed: FakeLink(), 0.0, LIMIT) == []
     for seed, link in dials.items():
         assert table.answered(seed, link) and not table.answered(seed, link)
     assert len(table.links()) == majority(seeds) and table.next_at() is None
     lost = list(dials)[0]
     assert table.ended(lost, dials[lost], "x", 1.0) and not table.ended(lost, dials[lost], "x", 1.0)
     assert 0 <= table.next_at() <= 1.5
-    again = table.next_dials(lambda seed: FakeLink(), 1.5)
+    again = table.next_dials(lambda seed: FakeLink(), 1.5, LIMIT)
     assert len(again) == 1
     assert len(table.overdue(12.0)) == 1
 
@@ -30,7 +33,7 @@ def test_back_off_doubles_up_to_its_limit():
     table = Registrations([peer(8000)], Settings(), random.Random(2))
     now, rests = 0.0, []
     for _ in range(9):
-        (seed, link), = table.next_dials(lambda s: FakeLink(), now)
+        (seed, link), = table.next_dials(lambda s: FakeLink(), now, LIMIT)
         table.ended(seed, link, "refused", now)
         rests.append(table.next_at() - now)
         now = table.next_at()
@@ -42,7 +45,7 @@ def test_a_failure_is_news_when_its_reason_is():
     table = Registrations([peer(8000)], Settings(), random.Random(2))
     now, news = 0.0, []
     for reason in ("refused", "refused", "timed out", "timed out", "", "timed out", "timed out"):
-        (seed, link), = table.next_dials(lambda s: FakeLink(), now)
+        (seed, link), = table.next_dials(lambda s: FakeLink(), now, LIMIT)
         if not reason:
             table.answered(seed, link)
         news.append(table.ended(seed, link, reason or "closed", now))
@@ -52,9 +55,9 @@ def test_a_failure_is_news_when_its_reason_is():
 
 def test_a_silent_seed_is_given_up_after_three_rounds():
     table = Registrations([peer(8000)], Settings(), random.Random(2))
-    (seed, link), = table.next_dials(lambda s: FakeLink(), 0.0)
+    (seed, link), = table.next_dials(lambda s: FakeLink(), 0.0, LIMIT)
     table.answered(seed, link)
-    assert [table.next_round() for _ in range(3)] == [([link], [])] * 3
-    assert table.next_round() == ([], [link])
+    assert [table.next_round(late=False) for _ in range(3)] == [([link], [])] * 3
+    assert table.next_round(late=False) == ([], [link])
     table.answered(seed, link)
-    assert table.next_round() == ([link], [])
+    assert table.next_round(late=False) == ([link], [])
