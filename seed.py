@@ -301,21 +301,29 @@ class Seed(Node):
         address = link.peer
         row = self.registry.lost(address, link)
         if row is not None:
-            self.prober.ask(address, lambda alive: self._judge_lost(address, row, alive))
+            self._probe_lost(address, row)
+
+    def _probe_lost(self, address: Address, row) -> None:
+        self.prober.ask(address, lambda alive: self._judge_lost(address, row, alive))
 
     def _judge_lost(self, address: Address, row, alive: bool | None) -> None:
         if alive is False:
             self._remove(address, row, "gone")
-            return
-        self.registry.spare(address, row, self.now() + self.settings.grace)
+        elif alive:
+            self.registry.spare(address, row, self.now() + self.settings.grace)
+        else:
+            self.registry.doubt(address, row, self.now() + LATE_FOR)
         self.lookout.hurry()
 
     def look_after_registrations(self, now: float) -> float:
-        """A turn: remove peers that lost their connection and did not come back in time; once a
-        round, have those probed that have said nothing for three rounds."""
+        """A turn: remove peers that lost their connection and did not come back in time, and have
+        those probed again of whom it could not be found out whether they answer; once a round,
+        have those probed that have said nothing for three rounds."""
+        for address, row in self.registry.doubtful(now):
+            self._probe_lost(address, row)
         for address, row in self.registry.outstayed(now):
             if self.is_late():  # it may have come back, and nobody has looked yet
-                self.registry.spare(address, row, now + LATE_FOR)
+                self.registry.doubt(address, row, now + LATE_FOR)
                 self.withhold()
             else:
                 self._remove(address, row, "gone")

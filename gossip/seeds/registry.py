@@ -19,11 +19,12 @@ REMEMBERED = 10_000  # addresses kept of those that were removed, and of those t
 class _Listing:
     """A row of the registry: one verified registration."""
 
-    __slots__ = ("link", "grace_until", "others", "heard", "probed_at")
+    __slots__ = ("link", "grace_until", "in_doubt", "others", "heard", "probed_at")
 
     def __init__(self, link, now: float):
         self.link = link  # None: the connection is lost, but the peer may come back
         self.grace_until = 0.0  # until when it may, if its connection is lost
+        self.in_doubt = False  # nobody could find out whether it answers: it is probed again then
         self.others = -1  # how many were on the list besides it when it last asked
         self.heard = now  # when it last said `register:`, or answered a probe
         self.probed_at: float | None = None  # since when it is probed because it was silent
@@ -109,11 +110,27 @@ class Registry:
             if self._rows.get(address) is row and row.link is None:
                 row.grace_until = until
 
+    def doubt(self, address: Address, row, until: float) -> None:
+        """The connection is gone, and whether the peer answers could not be found out: it is to be
+        probed again then."""
+        with self._lock:
+            row.in_doubt = True
+        self.spare(address, row, until)
+
+    def doubtful(self, now: float) -> list[tuple[Address, _Listing]]:
+        """The registrations that are to be probed again now; none of them is named twice."""
+        with self._lock:
+            found = [(address, row) for address, row in self._rows.items()
+                     if row.in_doubt and row.link is None and row.grace_until <= now]
+            for _, row in found:
+                row.in_doubt, row.grace_until = False, float("inf")
+            return found
+
     def outstayed(self, now: float) -> list[tuple[Address, _Listing]]:
         """The registrations whose time to come back is over, e.g. 60 seconds after the probe."""
         with self._lock:
             return [(address, row) for address, row in self._rows.items()
-                    if row.link is None and row.grace_until <= now]
+                    if row.link is None and row.grace_until <= now and not row.in_doubt]
 
     def next_at(self) -> float | None:
         """When the next registration's time to come back is over; None without one."""

@@ -122,3 +122,27 @@ def test_a_pulse_for_which_no_thread_is_left_can_begin_later(ticks, monkeypatch)
     wait_until(lambda: ticks.slept == 1)
     ticks.wake(160.0 + BEAT + 0.5)
     assert live.lateness() == pytest.approx(0.5)
+
+
+class SetPulse:
+    """A pulse that is set late."""
+
+    begun = 0
+
+    def begin(self):
+        self.begun += 1
+
+    def lateness(self):
+        return 0.7
+
+    def worst_lateness(self):
+        return 0.9
+
+
+def test_live_nodes_begin_and_ask_the_pulse_of_their_process(net, monkeypatch):
+    pulse = SetPulse()
+    monkeypatch.setattr("gossip.net.live_world.PULSE", pulse)
+    seed, = net.seeds(1)
+    for node in (seed, net.peer()):
+        assert node.is_late() and node.status()["late"] == "0.700 s, at worst 0.900 s"
+    assert pulse.begun == 2

@@ -1,4 +1,5 @@
-"""Addresses and links that stand for peers where rules are tested without a socket."""
+"""Addresses and links that stand for peers where rules are tested without a socket; a pulse that
+is set late."""
 
 from gossip.addresses import Address, address_of
 
@@ -9,3 +10,8 @@ def peer(port: int) -> Address:
 
 class FakeLink:
     ended = False
+
+
+def run_late(node, seconds: float) -> None:
+    """From now on a node's process runs its threads that late; with 0 it is on time again."""
+    node.lateness = lambda: seconds

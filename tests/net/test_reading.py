@@ -1,0 +1,110 @@
+"""Reading a link: what came in time counts, however late it is read; and it counts once."""
+
+import socket
+
+import pytest
+
+from gossip.net.connection import Connection
+from gossip.net.flusher import Flusher
+from gossip.net.reading import next_lines
+from gossip.node.link import Link
+from gossip.settings import Settings
+from gossip.wire import WireError
+
+DEADLINE = 5.0
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def pair(clock):
+    """A link on which a line is due at DEADLINE by that clock, and the socket at its other end."""
+    flusher = Flusher()
+    here, there = socket.socketpair()
+    link = Link("waiting", Settings(), flusher, clock, Connection(here))
+    link.await_line(DEADLINE)
+    yield link, there
+    link.finish()
+    there.close()
+    flusher.close()
+
+
+def test_a_line_that_came_in_time_and_is_read_late_counts(pair, clock):
+    link, there = pair
+    there.sendall(b"in time\n")
+    clock.now = DEADLINE + 3.0
+    assert next_lines(link, clock) == [b"in time"]
+    with pytest.raises(WireError, match="no valid line in time"):
+        next_lines(link, clock)
+
+
+def test_nothing_that_came_is_overdue_after_a_look(pair, clock):
+    link, _ = pair
+    clock.now = DEADLINE
+    with pytest.raises(WireError, match="no valid line in time"):
+        next_lines(link, clock)
+
+
+def test_a_reader_that_is_held_up_between_its_look_and_the_deadline_looks_again(pair):
+    link, there = pair
+    looks = 0
+
+    def clock_of_one_held_up():
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            return DEADLINE - 1.0
+        if looks == 2:
+            there.sendall(b"meanwhile\n")
+        return DEADLINE + 1.0
+
+    assert next_lines(link, clock_of_one_held_up) == [b"meanwhile"]
+
+
+def test_who_goes_on_sending_after_the_deadline_gains_no_time(pair, clock):
+    link, there = pair
+    clock.now = DEADLINE
+    there.sendall(b"one\n")
+    assert next_lines(link, clock) == [b"one"]
+    there.sendall(b"two\n")
+    with pytest.raises(WireError, match="no valid line in time"):
+        next_lines(link, clock)
+
+
+def test_half_a_line_at_the_deadline_gains_no_time(pair, clock):
+    link, there = pair
+    clock.now = DEADLINE
+    there.sendall(b"half a li")
+    with pytest.raises(WireError, match="no valid line in time"):
+        next_lines(link, clock)
+
+
+def test_a_later_deadline_is_looked_past_once_as_well(pair, clock):
+    link, there = pair
+    clock.now = DEADLINE
+    there.sendall(b"one\n")
+    assert next_lines(link, clock) == [b"one"]
+    link.prolong(2 * DEADLINE)
+    there.sendall(b"two\n")
+    clock.now = 2 * DEADLINE
+    assert next_lines(link, clock) == [b"two"]
+    with pytest.raises(WireError):
+        next_lines(link, clock)
+
+
+def test_the_end_of_the_stream_behind_the_deadline_is_no_broken_rule(pair, clock):
+    link, there = pair
+    there.close()
+    clock.now = DEADLINE + 3.0
+    assert next_lines(link, clock) is None
+    assert link.reason == "closed by the other end"

@@ -1,0 +1,187 @@
+"""A node whose process runs late gives more time and passes no verdict; on time again it does."""
+
+import pytest
+
+from gossip.liveness.prober import FIRST
+from gossip.node.node import WAITING, WITHHELD
+from gossip.settings import LATE_FOR
+from tests.tools.fakes import peer, run_late
+from tests.tools.nets import neighbours
+from tests.tools.simulated import ONE, OTHER, SEED, Nodes
+
+LATE = 0.2  # seconds: no verdict is passed
+MORE = 20 * LATE  # seconds of patience more
+
+
+@pytest.fixture
+def nodes():
+    """A seed and two neighbours in virtual time, that gossip nothing by themselves."""
+    return Nodes(gossip_count=0)
+
+
+def pass_time(nodes, seconds):
+    nodes.network.time.run(nodes.network.time.now + seconds)
+
+
+# Patience.
+
+def introduction(node):
+    link = node.new_link(WAITING)
+    node.await_introduction(link)
+    return link.deadline
+
+
+def first_word(node):
+    """The deadline of one that was heard of, but has not said who it is."""
+    link = node.new_link(WAITING)
+    link.send = lambda data, urgent: None
+    node.await_introduction(link)
+    node.on_line(link, f"Liveness Request:1.000000:{OTHER}".encode())
+    return link.deadline
+
+
+def probe(node):
+    node.probe(peer(6000), lambda alive: None)
+    return node.links()[-1].deadline
+
+
+def dial(node):
+    node.linking.dial(peer(6000))
+    return node.links()[-1].deadline
+
+
+def link_check(node):
+    node.linking._check(node.neighbours.link(OTHER), node.new_link(WAITING))
+    return node.linking._link_check.next_at()
+
+
+def registration(node):
+    limits = []
+    node.joining.registrations.next_dials = lambda link_for, now, limit: limits.append(limit) or []
+    node.joining.keep_registrations(node.now())
+    return node.now() + limits[0]
+
+
+@pytest.mark.parametrize("deadline, seconds", [
+    (introduction, 5.0), (first_word, 5.0), (probe, 2.0), (dial, 5.0), (link_check, 1.0),
+    (registration, 10.0)])
+def test_a_late_peer_is_more_patient_and_one_on_time_is_not(nodes, deadline, seconds):
+    now = nodes.one.now()
+    run_late(nodes.one, 0.049)
+    assert deadline(nodes.one) - now == pytest.approx(seconds)
+    nodes = Nodes(gossip_count=0)
+    run_late(nodes.one, LATE)
+    assert deadline(nodes.one) - nodes.one.now() == pytest.approx(seconds + MORE)
+
+
+def test_a_late_seed_waits_longer_for_an_introduction_and_for_who_is_probed(nodes):
+    run_late(nodes.seed, LATE)
+    assert introduction(nodes.seed) - nodes.seed.now() == pytest.approx(5.0 + MORE)
+    assert probe(nodes.seed) - nodes.seed.now() == pytest.approx(2.0 + MORE)
+
+
+# Verdicts of a peer.
+
+def test_a_late_round_counts_no_miss_and_one_on_time_does(nodes):
+    one, interval = nodes.one, nodes.network.settings.liveness_interval
+    run_late(one, LATE)
+    nodes.network.lose_power(OTHER)
+    pass_time(nodes, 10 * interval)
+    assert nodes.count(one, "liveness missed:") == 0 and neighbours(one) == {OTHER}
+    assert nodes.count(one, "liveness request:") >= 10  # it goes on asking
+    assert one.status()[WITHHELD] >= 8
+    run_late(one, 0.0)
+    nodes.until(lambda: nodes.count(one, f"liveness missed:{OTHER}:1"), 1.1 * interval)
+    nodes.until(lambda: nodes.count(one, f"dead:{OTHER}"), 3.2 * interval)
+
+
+def test_a_last_probe_that_fails_while_its_peer_is_late_acquits_until_it_is_on_time(nodes):
+    one, settings = nodes.one, nodes.network.settings
+    nodes.network.lose_power(OTHER)
+    nodes.until(lambda: nodes.count(one, f"liveness missed:{OTHER}:3"), 60)
+    run_late(one, LATE)
+    pass_time(nodes, 5 * settings.liveness_interval)
+    assert nodes.count(one, "dead:") == 0 and neighbours(one) == {OTHER}
+    assert nodes.count(one, "liveness missed:") == 3 and one.status()[WITHHELD] >= 1
+    run_late(one, 0.0)
+    nodes.until(lambda: nodes.count(one, f"dead:{OTHER}"),
+                settings.liveness_interval + settings.probe_limit + 1.0)
+    assert nodes.count(one, f"reported:{SEED}:Dead Node:{OTHER}:") == 1
+
+
+def test_a_late_peer_gives_up_no_seed_that_is_silent_and_one_on_time_does(nodes):
+    one, interval = nodes.one, nodes.network.settings.liveness_interval
+    run_late(one, LATE)
+    nodes.network.lose_power(SEED)
+    pass_time(nodes, 10 * interval)
+    assert nodes.count(one, f"unregistered:{SEED}") == 0
+    run_late(one, 0.0)
+    nodes.until(lambda: nodes.count(one, f"unregistered:{SEED}:silent"), 5 * interval)
+
+
+# Verdicts of a seed.
+
+def test_a_probe_that_fails_while_its_seed_is_late_has_found_nothing_out(nodes):
+    seed, verdicts = nodes.seed, []
+    run_late(seed, LATE)
+    seed.prober.ask(peer(6000), verdicts.append, lane=FIRST)
+    seed.prober.ask(ONE, verdicts.append, lane=FIRST)
+    pass_time(nodes, 1.0)
+    assert sorted(verdicts, key=str) == [None, True]  # an answer is an answer
+    assert seed.status()[WITHHELD] == 2  # there were two tries
+    run_late(seed, 0.0)
+    seed.prober.ask(peer(6000), verdicts.append, lane=FIRST)
+    pass_time(nodes, 1.0)
+    assert verdicts[2:] == [False]
+
+
+def test_a_late_seed_rejects_a_report_and_keeps_the_registration(nodes):
+    seed, one = nodes.seed, nodes.one
+    run_late(seed, LATE)
+    nodes.network.lose_power(OTHER)
+    nodes.until(lambda: nodes.count(one, f"reported:{SEED}:"), 100)
+    nodes.until(lambda: any(event.endswith(":too busy to find out")
+                            for event in nodes.events(seed)), 20)
+    assert nodes.count(seed, "removed:") == 0 and OTHER in seed.registry.addresses()
+
+
+def test_a_registration_whose_connection_broke_is_judged_when_the_seed_is_on_time(nodes):
+    seed = nodes.seed
+    run_late(seed, LATE)
+    nodes.network.kill(OTHER)
+    pass_time(nodes, 10 * nodes.network.settings.grace)
+    assert nodes.count(seed, "removed:") == 0 and OTHER in seed.registry.addresses()
+    run_late(seed, 0.0)
+    nodes.until(lambda: f"removed:{OTHER}:gone" in nodes.events(seed), LATE_FOR + 1.0)
+
+
+def test_a_late_seed_removes_nobody_who_may_have_come_back(nodes):
+    """The time to come back is over while the seed is late: the peer is probed when it is not."""
+    seed, grace = nodes.seed, nodes.network.settings.grace
+    nodes.other.joining.next_round = lambda: None  # it does not register again
+    row = seed.registry.row(OTHER)
+    seed.registry.lost(OTHER, row.link)
+    seed.registry.spare(OTHER, row, seed.now() + grace)
+    seed.lookout.hurry()
+    run_late(seed, LATE)
+    pass_time(nodes, grace + 10 * LATE_FOR)
+    assert seed.registry.row(OTHER) is row and nodes.count(seed, "removed:") == 0
+    assert seed.status()[WITHHELD] >= 1
+    run_late(seed, 0.0)
+    pass_time(nodes, LATE_FOR + 1.0)
+    assert seed.registry.row(OTHER) is row  # it answers, so it has its time again
+    nodes.until(lambda: nodes.count(seed, f"removed:{OTHER}:gone"), grace + 1.0)
+
+
+# What is shown.
+
+def test_the_status_shows_how_late_a_node_is_and_was_at_worst(nodes):
+    for node in (nodes.seed, nodes.one):
+        assert node.status()["late"] == "0.000 s, at worst 0.000 s"
+    nodes.network.freeze(ONE)
+    pass_time(nodes, 1.5)
+    nodes.network.thaw(ONE)
+    assert nodes.one.status()["late"] == "1.500 s, at worst 1.500 s"
+    pass_time(nodes, LATE_FOR)
+    assert nodes.one.status()["late"] == "0.000 s, at worst 1.500 s"
+    assert nodes.seed.status()["late"] == "0.000 s, at worst 0.000 s"
