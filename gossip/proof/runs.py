@@ -9,7 +9,7 @@ import re
 import sys
 from typing import NamedTuple
 
-from gossip.settings import Settings
+from gossip.settings import LATE_FOR, Settings
 
 _GOSSIP = re.compile(r"gmessage:[0-9.]+:((?:[0-9.]+|\[[^\]]*\]):[0-9]+:[0-9]+:[0-9]+):(.*)",
                      re.DOTALL)
@@ -95,8 +95,10 @@ class PeerRun:
         self.superseded = False  # the peer was started again
         self.left: float | None = None  # when it began to leave
         self.asleep = 0.0  # seconds in which it was frozen, or silent, by gaps in its file
+        self.late = 0.0  # seconds after that in which its generator waited, because it was late
         self.woke: float | None = None  # when it last woke, with neighbours that it had not asked
-        self._gap = (at, at)  # the last gap in its file that `asleep` does not contain
+        # the last gap in its file that `asleep` does not contain, and in which a message was due
+        self._gap = (at, at)
         self._spoke = at  # when the generator made its last message
         self.generated: dict[str, float] = {}  # message (IP:PORT:RUN:NUMBER) -> when
         self.by_generator = 0  # how many of them the generator made
@@ -195,19 +197,21 @@ class PeerRun:
         usual = max(self.setting("gossip-interval"), self.setting("liveness-interval"))
         if at - self.last > usual + max(ASLEEP, usual / 2):
             self.asleep += at - self.last
+            self.late += LATE_FOR
             self._gap = (at, at)
             if self.linked:
                 self.woke = at
-        else:
+        elif at - self.last > self.setting("gossip-interval"):
             self._gap = (self.last, at)
 
     def _generator_spoke(self, at: float) -> None:
         """A message that was overdue while nothing was written for more than an interval, and that
-        came at once when the file went on, tells of a shorter sleep."""
+        came soon when the file went on, tells of a shorter sleep."""
         begin, end = self._gap
-        interval = self.setting("gossip-interval")
-        if at - end < ASLEEP and end - begin > interval:
-            self.asleep += max(0.0, end - max(begin, self._spoke + interval))
+        if begin < end and at - end < ASLEEP + LATE_FOR:
+            due = max(begin, self._spoke + self.setting("gossip-interval"))
+            self.asleep += max(0.0, end - due)
+            self.late += max(0.0, at - max(end, due))
             self._gap = (at, at)
         self._spoke = at
 
