@@ -28,8 +28,9 @@ from gossip.programs.starting import open_output, prepare_node
 from gossip.terminal.command_line import CommandError, show
 from gossip.terminal.keyboard import Keyboard
 
-PACE, PACE_LIMIT = 0.05, 1.0  # seconds between two starts, and for all starts together, at least:
-# nodes that start at once join at once, which is hardest, and their generators stay in step for ever
+PACE, PACE_LIMIT = 0.05, 1.0  # seconds between two starts, and for all of them, on a process that
+# is on time: nodes that start at once join at once, which is hardest, and their generators stay in
+# step for ever
 SLOWEST = 0.1  # seconds for each start at most, on average, however late this process is
 SWITCH_INTERVAL = 0.5  # seconds that a thread may hold the interpreter while others wait for it.
 # Each of these wakes up once in this time; with the usual 5 ms, hundreds of them do nothing else
@@ -68,21 +69,8 @@ class Worker:
             else:
                 raise CommandError(f"unknown word {word!r}")
         if started:
-            threading.Thread(target=self._start, args=(started,), name="starter",
+            threading.Thread(target=begin_in_turn, args=(started,), name="starter",
                              daemon=True).start()
-
-    def _start(self, nodes: list) -> None:
-        """Let nodes begin to work, each as soon as this process is on time after the one before:
-        when a short sleep does not last much longer than it should."""
-        pace, latest = min(PACE, PACE_LIMIT / len(nodes)), time.monotonic()
-        for node in nodes:
-            if not node.stopping:
-                node.go()
-            latest += max(pace, SLOWEST)
-            late = True
-            while late and (now := time.monotonic()) < latest:
-                time.sleep(pace)
-                late = time.monotonic() - now > pace + LATE_FROM
 
     def _prepare(self, text: str):
         """Make a node and start its threads, which wait until `go` is called."""
@@ -106,6 +94,20 @@ class Worker:
         for node in self._nodes.values():
             node.output.finish("stopped:interrupted")
         os._exit(0)
+
+
+def begin_in_turn(nodes: list) -> None:
+    """Let nodes begin to work, each as soon as this process is on time after the one before: when a
+    short sleep does not last much longer than it should."""
+    pace, latest = min(PACE, PACE_LIMIT / len(nodes)), time.monotonic()
+    for node in nodes:
+        if not node.stopping:
+            node.go()
+        latest += SLOWEST
+        late = True
+        while late and (now := time.monotonic()) < latest:
+            time.sleep(pace)
+            late = time.monotonic() - now > pace + LATE_FROM
 
 
 def _parse_role(kind: str, share: str, *accomplices: str) -> Role:

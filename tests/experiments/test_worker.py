@@ -6,6 +6,8 @@ import socket
 
 import pytest
 
+from gossip.experiments import worker
+from gossip.experiments.worker import PACE, SLOWEST, begin_in_turn
 from gossip.proof import graph
 from gossip.proof.records import Records
 from tests.tools.files import lines_of, one_piece
@@ -74,3 +76,83 @@ def test_a_worker_starts_attackers_among_honest_peers(tmp_path):
         wait_until(lambda: lines_of(tmp_path / f"peer_{honest.file_part}.txt"))
     assert not any(event.startswith("misbehaving")
                    for event in lines_of(tmp_path / f"peer_{honest.file_part}.txt"))
+
+
+class Clock:
+    """A clock by which every sleep lasts longer than it should, as long as `late` says."""
+
+    def __init__(self):
+        self.now = 100.0
+        self.late = lambda: 0.0
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds + self.late()
+
+
+class Beginner:
+    """A node that notes when it begins, after the start of the first."""
+
+    stopping = False
+
+    def __init__(self, clock, begun):
+        self._clock, self._begun = clock, begun
+
+    def go(self):
+        self._begun.append(self._clock.now - 100.0)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(worker, "time", clock)
+    return clock
+
+
+def begun(clock, count):
+    """When so many nodes begin, after the first."""
+    times = []
+    begin_in_turn([Beginner(clock, times) for _ in range(count)])
+    return times
+
+
+def test_nodes_begin_one_after_the_other_in_a_process_that_is_on_time(clock):
+    assert begun(clock, 4) == pytest.approx([n * PACE for n in range(4)])
+
+
+def test_the_next_node_begins_when_the_process_is_on_time(clock):
+    clock.late = lambda: 0.06 if clock.now < 100.5 else 0.0
+    times = begun(clock, 400)
+    early = [at for at in times if at < 0.5]
+    assert len(early) < 10 and times[-1] < 0.6 + 400 * PACE / 20
+
+
+def test_nodes_begin_in_a_process_that_is_always_late_all_the_same(clock):
+    clock.late = lambda: 1.0
+    times = begun(clock, 40)
+    assert all(at <= n * SLOWEST + 1.1 for n, at in enumerate(times))
+    assert times[-1] > 39 * SLOWEST - 1.1
+
+
+def test_a_node_that_was_killed_before_its_turn_does_not_begin(clock):
+    times = []
+    nodes = [Beginner(clock, times) for _ in range(3)]
+    nodes[1].stopping = True
+    begin_in_turn(nodes)
+    assert len(times) == 2
+
+
+def test_a_worker_ends_and_kills_while_its_nodes_begin_one_after_the_other(tmp_path):
+    config = write_config(tmp_path, free_addresses(1))
+    addresses = free_addresses(20)  # their turns take a second
+    with Program("runner.py", "worker", "peer", "--config", config, "--outputs", tmp_path,
+                 "--gossip-count", 0) as program:
+        program.type("".join(f"start {address}\n" for address in addresses)
+                     + f"ready\nkill {addresses[-1]}\n")
+        assert program.process.stdout.readline() == b"ready\n"
+        code, _, err = program.finish()
+    assert (code, err) == (0, "")
+    last = [lines_of(tmp_path / f"peer_{address.file_part}.txt")[-1] for address in addresses]
+    assert last[:-1] == ["stopped:interrupted"] * 19 and last[-1] != "stopped:interrupted"
