@@ -126,7 +126,7 @@ def test_the_next_node_begins_when_the_process_is_on_time(clock):
     clock.late = lambda: 0.06 if clock.now < 100.5 else 0.0
     times = begun(clock, 400)
     early = [at for at in times if at < 0.5]
-    assert len(early) < 10 and times[-1] < 0.6 + 400 * PACE / 20
+    assert len(early) < 7 and times[-1] < 0.6 + 400 * PACE / 20
 
 
 def test_nodes_begin_in_a_process_that_is_always_late_all_the_same(clock):

@@ -33,11 +33,11 @@ class Jobs(list):
 
     def __init__(self):
         self.now = 100.0
-        self._later = []
+        self.put_off = []
 
     def take_over(self, job, after=0.0):
         if after:
-            self._later.append((self.now + after, job))
+            self.put_off.append((self.now + after, job))
         else:
             self.append(job)
 
@@ -48,8 +48,8 @@ class Jobs(list):
     def later(self, seconds):
         """So many seconds go by."""
         self.now += seconds
-        self += [job for when, job in self._later if when <= self.now]
-        self._later = [(when, job) for when, job in self._later if when > self.now]
+        self += [job for when, job in self.put_off if when <= self.now]
+        self.put_off = [(when, job) for when, job in self.put_off if when > self.now]
         self.do()
 
 
@@ -170,6 +170,7 @@ def test_a_late_peer_sends_together_and_in_order_what_it_has_gathered(late):
         late.say(b"%d" % number, late.links[number % 3])
         late.jobs.later(0.25)
     assert late.sent() == [[], [], []] and not late.flood.all_sent()
+    assert len(late.jobs.put_off) == 1
     late.jobs.later(0.75)
     assert late.sent() == [[b"1\n2\n4\n"], [b"0\n2\n3\n"], [b"0\n1\n3\n4\n"]]
     assert late.flood.all_sent()
