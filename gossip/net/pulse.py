@@ -14,6 +14,7 @@ import time
 from gossip.settings import LATE_FOR
 
 BEAT = 0.5  # seconds between two beats
+NOTICED = 0.005  # seconds: a beat that is less late is in time
 
 
 class Pulse:
@@ -26,18 +27,24 @@ class Pulse:
     def __init__(self, now: float):
         self._worst = 0.0  # seconds: the worst lateness of all
         self._lately = 0.0  # the worst of the last LATE_FOR seconds
-        self._beats: collections.deque = collections.deque()  # those: (when, how late)
+        self._beats: collections.deque = collections.deque()  # those of them: (when, how late)
         self._due = now + BEAT  # when the next beat is due
 
     def beat(self, now: float) -> None:
-        """The timer has fired."""
-        late = max(0.0, now - self._due)
-        self._beats.append((now, late))
-        while self._beats[0][0] <= now - LATE_FOR:
+        """The timer has fired. At rest there is next to nothing to do."""
+        late = now - self._due
+        if late >= NOTICED or self._beats:
+            self._note(now, late)
+        self._due = now + BEAT
+
+    def _note(self, now: float, late: float) -> None:
+        """Remember a beat, and forget the old ones."""
+        if late >= NOTICED:
+            self._beats.append((now, late))
+        while self._beats and self._beats[0][0] <= now - LATE_FOR:
             self._beats.popleft()
         self._worst = max(self._worst, late)
-        self._lately = max(late for _, late in self._beats)
-        self._due = now + BEAT
+        self._lately = max((late for _, late in self._beats), default=0.0)
 
     def lateness(self, now: float) -> float:
         """Seconds by which threads ran late at worst in the last LATE_FOR seconds; a beat that is

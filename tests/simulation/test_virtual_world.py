@@ -271,6 +271,20 @@ def test_after_a_freeze_what_waits_is_looked_at_before_a_deadline_that_has_passe
             == ["up", *map(str, heard), "ended"])
 
 
+def test_what_came_while_a_process_stood_still_counts_as_nobody_knows_when_it_came(pair):
+    link = pair.one.dial(pair.other)
+    link.await_line(3.0)
+    pair.time.run(1.0)
+    pair.one.world.freeze()
+    pair.time.run(10.0)
+    pair.other.links[0].send(b"a line\n")
+    pair.time.run(20.0)
+    pair.one.world.thaw()
+    pair.run()
+    assert [str(what) for what in pair.one.told] == [
+        "up", str(b"a line"), "no valid line in time", "ended"]
+
+
 def test_a_line_that_is_too_long_ends_the_link_behind_the_lines_before_it(pair):
     here, there = pair.linked()
     here.send(b"a line\n" + bytes(LINE_LIMIT + 1))
