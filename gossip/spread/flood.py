@@ -31,6 +31,7 @@ class Flood:
         # links, and what is said to them after that, and whether it is urgent
         self._behind: list[tuple[object, bytes, bool]] = []
         self._size = 0  # bytes waiting
+        self._pause = 0.0  # seconds between two sendings at least, when a line came last
         self._sent = float("-inf")  # when the last sending began
         self._busy = False  # a thread sends, and will look for more
         self._timed = False  # the flusher will send what is gathered
@@ -43,11 +44,12 @@ class Flood:
         data = b"\n".join(covered(lines, covers)) + b"\n"
         pause = self._gathering()
         with self._changed:
+            self._pause = pause
             self._waiting.append((data, source))
             self._size += len(data)
             while self._busy and self._size > CROWDED and not self._stopped:
                 self._changed.wait()
-            wait = self._claim(pause)
+            wait = self._claim()
         if wait == 0.0 and len(self._links()) < MANY:
             wait = self._send_waiting()
         self._leave(wait)
@@ -66,14 +68,15 @@ class Flood:
             self._hurried = True
         self._flusher.take_over(self._send_gathered, 0.0)
 
-    def _claim(self, pause: float) -> float | None:
+    def _claim(self) -> float | None:
         """Who is to send what waits. 0: the caller, at once; no other thread sends until it has
         done so. More: the flusher, in so many seconds. None: nothing waits, or another thread
         sends it already. Expects the lock."""
         if self._busy or self._stopped or not (self._waiting or self._behind):
             return None
-        wait = self._sent + pause - self._now() if pause and self._waiting else 0.0
-        if wait <= 0.0 or self._hurried or self._size > CROWDED:
+        gathers = self._pause and self._waiting and not self._hurried and self._size <= CROWDED
+        wait = self._sent + self._pause - self._now() if gathers else 0.0
+        if wait <= 0.0:
             self._busy = True
             return 0.0
         if self._timed:
@@ -89,8 +92,8 @@ class Flood:
     def _send_gathered(self) -> None:
         """Send what was gathered, unless another thread does. The flusher calls this."""
         with self._changed:
-            self._timed = False
-            wait = self._claim(0.0)
+            self._timed, self._pause = False, 0.0
+            wait = self._claim()
         if wait is not None:
             self._send_rest()
 
@@ -111,10 +114,9 @@ class Flood:
                 link.send(data)
         for link, data, urgent in behind:
             link.send(data, urgent=urgent)
-        pause = self._gathering()
         with self._changed:
             self._busy = False
-            wait = self._claim(pause)
+            wait = self._claim()
             if not self._busy:
                 self._changed.notify_all()
             return wait
