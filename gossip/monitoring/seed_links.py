@@ -90,8 +90,7 @@ class SeedLinks:
                 _, nonce = self._checks[link]
             link.send(wire.seed_check(nonce))
             return
-        node = self._node
-        link.await_line(node.now() + node.patience(node.settings.introduction_limit))
+        link.await_line(self._node.now() + self._node.settings.introduction_limit)
         with self._lock:
             nonce = self._ways[link.peer].nonce
         link.send(wire.seed_hello(self._node.address, nonce))
@@ -131,11 +130,10 @@ class SeedLinks:
         if checks >= CHECKS_AT_ONCE:
             raise wire.WireError(f"too many say that they are {message.address}")
         link.role = UNCHECKED
-        now, settings, patience = self._node.now(), self._node.settings, self._node.patience
-        # nothing may come on it: it is over by then
-        link.await_line(now + patience(settings.introduction_limit))
+        now, settings = self._node.now(), self._node.settings
+        link.await_line(now + settings.introduction_limit)  # nothing may come: it is over by then
         check = self._node.new_link(ASKED, message.address)
-        check.await_line(now + patience(settings.probe_limit))
+        check.await_line(now + settings.probe_limit)
         with self._lock:
             self._checks[check] = link, message.nonce
         self._node.dial(check)

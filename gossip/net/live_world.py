@@ -166,7 +166,7 @@ class LiveWorld:
         self._read(link, self._node.up)
 
     def _connect(self, link) -> None:
-        own, limit = self._node.address, self._node.patience(self._node.settings.probe_limit)
+        own, limit = self._node.address, self._node.settings.probe_limit
         connection = Connection(family=own.family)
         try:
             link.attach(connection)

@@ -38,7 +38,7 @@ def _receive(link, now) -> bytes:
     due, size = link.due(), SIP if link.rest_until else READ_SIZE
     if due is None:
         return link.connection.receive(size)
-    if due <= now() and not link.last_look(due):
+    if due <= now() and not link.last_look():
         raise WireError(link.overdue())
     return link.connection.receive(size, DONT_WAIT)
 

@@ -13,9 +13,9 @@ MOST_PATIENCE = 60.0  # seconds by which patience grows at most
 MOST_GATHERING = 4.0  # seconds for which a late node gathers at most
 
 
-def patience(seconds: float, lateness: float) -> float:
-    """How long a node waits for an answer that may take so many seconds when nobody is late."""
-    return seconds if lateness < LATE_FROM else seconds + min(MOST_PATIENCE, FACTOR * lateness)
+def more_patience(lateness: float) -> float:
+    """How many seconds longer a node waits for others than it does when it is on time."""
+    return 0.0 if lateness < LATE_FROM else min(MOST_PATIENCE, FACTOR * lateness)
 
 
 def is_late(lateness: float) -> bool:

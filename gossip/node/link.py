@@ -17,6 +17,11 @@ from gossip.settings import Settings
 OVERFLOW = "backlog overflow"  # the reason when the other end does not read
 
 
+def on_time() -> float:
+    """The seconds that a node which is never late adds to its patience."""
+    return 0.0
+
+
 class Link:
     """One connection. `role` and `peer` say what it is for and where it leads."""
 
@@ -33,7 +38,8 @@ class Link:
         self.rest_until = 0.0  # no more is read before then; set while lines are handled
         self.lacked = False  # it was not connected, because this machine is short of something
         self.cut_short = False  # the other end ended the stream inside a line
-        self.deadline: float | None = None  # when the next line is due
+        self.deadline: float | None = None  # when the next line is due, if its node is on time
+        self.more_patience = on_time  # answers the seconds that are added while its node is late
         self.unfinished_limit: float | None = None  # seconds from a line's first byte to its last
         self._unfinished: float | None = None  # when a half-read line has to be complete
         self._looked_for: float | None = None  # what was due when it was looked for at last
@@ -93,15 +99,21 @@ class Link:
             raise self._framing.fault
 
     def due(self) -> float | None:
-        """When a line, or the rest of one, is due; None: never. Other threads may change it."""
+        """When a line, or the rest of one, is due; None: never. Other threads may change it, and
+        so does the lateness of this link's node."""
+        due = self._due_if_on_time()
+        return None if due is None else due + self.more_patience()
+
+    def _due_if_on_time(self) -> float | None:
         deadline, unfinished = self.deadline, self._unfinished
         if deadline is None or unfinished is None:
             return deadline if unfinished is None else unfinished
         return min(deadline, unfinished)
 
-    def last_look(self, due: float) -> bool:
-        """What was due then may have come in time, and only wait to be read: answer whether to look
-        for it once more. The second answer is no."""
+    def last_look(self) -> bool:
+        """What is overdue may have come in time, and only wait to be read: answer whether to look
+        for it once more. The second answer is no, unless something else is overdue by then."""
+        due = self._due_if_on_time()
         first, self._looked_for = due != self._looked_for, due
         return first
 

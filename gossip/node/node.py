@@ -115,10 +115,9 @@ class Node:
 
     # How late this process is; what follows from that is in gossip/node/lateness.py.
 
-    def patience(self, seconds: float) -> float:
-        """How long to wait for others who may take so many seconds: longer while this node is
-        late."""
-        return lateness.patience(seconds, self.lateness())
+    def more_patience(self) -> float:
+        """How many seconds longer to wait for others; 0 unless this node is late."""
+        return lateness.more_patience(self.lateness())
 
     def is_late(self) -> bool:
         """Whether this node is too late to judge others."""
@@ -200,7 +199,7 @@ class Node:
     def new_link(self, role: str, address: Address | None = None, connection=None) -> Link:
         """Make a link, which `stop` will close; without a connection it is to be dialled."""
         link = self.link_class(role, self.settings, self.flusher, self.now, connection)
-        link.peer = address
+        link.peer, link.more_patience = address, self.more_patience
         with self._lock:
             self._links[link] = None
         if self.stopping:
@@ -230,12 +229,12 @@ class Node:
         stops meanwhile, it is not called."""
         link = self.new_link(PROBING, address)
         link.probe = Probe(self.address, address, wire.format_time(self.time()), verdict)
-        link.await_line(self.now() + self.patience(self.settings.probe_limit))
+        link.await_line(self.now() + self.settings.probe_limit)
         self.dial(link, thread)
 
     def await_introduction(self, link: Link) -> None:
         """Give a connection some seconds to say who it is; if too many wait, the oldest goes."""
-        link.await_line(self.now() + self.patience(self.settings.introduction_limit))
+        link.await_line(self.now() + self.settings.introduction_limit)
         oldest = self._waiting_room.enter(link)
         if oldest is not None:
             self.disconnect(oldest, "gave way: too many are waiting")
@@ -287,7 +286,7 @@ class Node:
             what = line.partition(b":")[0].decode()
             raise wire.WireError(f"{what!r} is not expected from one who is {link.role}")
         if link.role == WAITING:
-            link.prolong(self.now() + self.patience(self.settings.introduction_limit))
+            link.prolong(self.now() + self.settings.introduction_limit)
         part = self.ANSWERED_BY.get(message.kind)
         answers = self if part is None else getattr(self, part)
         getattr(answers, "on_" + message.kind)(link, message)

@@ -108,7 +108,7 @@ class Linking:
                 or not self.neighbours.begin_dial(peer, for_ring)):
             return
         link = self._node.new_link(DIALLED, peer)
-        link.await_line(self._node.now() + self._node.patience(self._node.settings.answer_limit))
+        link.await_line(self._node.now() + self._node.settings.answer_limit)
         self._node.dial(link)
 
     def on_up(self, link) -> None:
@@ -154,7 +154,7 @@ class Linking:
         """Ask for a sign of life on the standing link, whose place a newcomer wants."""
         node = self._node
         newcomer.role = CHECKED
-        until = node.now() + node.patience(node.settings.link_check_limit)
+        until = node.now() + node.settings.link_check_limit + node.more_patience()
         self._link_check.ask(newcomer, standing, until)
         standing.send(wire.liveness_request(wire.format_time(node.time()), node.address),
                       urgent=True)

@@ -30,7 +30,7 @@ class Joining:
         """Give up seeds that do not answer in time, and dial as many as are missing."""
         for link in self.registrations.overdue(now):
             link.close("no answer to register")
-        limit = self._node.patience(self._node.settings.register_limit)
+        limit = self._node.settings.register_limit + self._node.more_patience()
         for _, link in self.registrations.next_dials(self._link_to, now, limit):
             self._node.dial(link)
 

@@ -147,7 +147,7 @@ class Confirming:
                 return
             self._asked[seed] = None
         link = self._node.new_link(ASKED, seed)
-        link.await_line(self._node.now() + self._node.patience(ANSWER_LIMIT))
+        link.await_line(self._node.now() + ANSWER_LIMIT)
         self._node.dial(link)
 
     def on_up(self, link) -> None:

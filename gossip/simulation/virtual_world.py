@@ -173,7 +173,7 @@ class VirtualWorld:
             self._dial_failed(end, error)
             return
         there = cabling.delay(latency, self.node.address, target)
-        limit = self.now() + self.node.patience(self.node.settings.probe_limit)
+        limit = self.now() + self.node.settings.probe_limit
         self._time.at(self.now() + there, self._knock, end, target, limit, there)
 
     def _knock(self, end: End, target, limit: float, way: float) -> None:
@@ -285,7 +285,7 @@ class VirtualWorld:
         """Tell the node if a line is overdue, and answer whether it is. If something has arrived,
         it may have come in time: it is looked at first, once."""
         due = link.due()
-        if due is None or due > self._time.now or arrived and link.last_look(due):
+        if due is None or due > self._time.now or arrived and link.last_look():
             return False
         self.node.fault(link, WireError(link.overdue()))
         return True

@@ -5,6 +5,7 @@ import pytest
 from gossip.liveness.prober import FIRST
 from gossip.node.node import WAITING, WITHHELD
 from gossip.settings import LATE_FOR
+from gossip.simulation.virtual_world import DEADLINE_LOOK
 from tests.tools.fakes import peer, run_late
 from tests.tools.nets import neighbours
 from tests.tools.simulated import ONE, OTHER, SEED, Nodes
@@ -28,7 +29,7 @@ def pass_time(nodes, seconds):
 def introduction(node):
     link = node.new_link(WAITING)
     node.await_introduction(link)
-    return link.deadline
+    return link.due()
 
 
 def first_word(node):
@@ -37,17 +38,17 @@ def first_word(node):
     link.send = lambda data, urgent: None
     node.await_introduction(link)
     node.on_line(link, f"Liveness Request:1.000000:{OTHER}".encode())
-    return link.deadline
+    return link.due()
 
 
 def probe(node):
     node.probe(peer(6000), lambda alive: None)
-    return node.links()[-1].deadline
+    return node.links()[-1].due()
 
 
 def dial(node):
     node.linking.dial(peer(6000))
-    return node.links()[-1].deadline
+    return node.links()[-1].due()
 
 
 def link_check(node):
@@ -78,6 +79,20 @@ def test_a_late_seed_waits_longer_for_an_introduction_and_for_who_is_probed(node
     run_late(nodes.seed, LATE)
     assert introduction(nodes.seed) - nodes.seed.now() == pytest.approx(5.0 + MORE)
     assert probe(nodes.seed) - nodes.seed.now() == pytest.approx(2.0 + MORE)
+
+
+def test_patience_ends_with_the_lateness(nodes):
+    """Whoever says nothing is not disconnected while a peer is late, and soon when it is not."""
+    stranger = peer(6000)
+    nodes.network.cabling.listen(stranger, nodes.other.world)  # who accepts, and says nothing
+    nodes.other.accept = lambda connection, remote: nodes.other.new_link(WAITING, None, connection)
+    run_late(nodes.one, LATE)
+    verdicts = []
+    nodes.one.probe(stranger, verdicts.append)
+    pass_time(nodes, 2.0 + MORE / 2)
+    assert verdicts == []
+    run_late(nodes.one, 0.0)
+    nodes.until(lambda: verdicts == [False], DEADLINE_LOOK + 0.1)
 
 
 # Verdicts of a peer.

@@ -54,9 +54,6 @@ class Node:
     def now(self):
         return 0.0
 
-    def patience(self, seconds):
-        return seconds
-
     def new_link(self, role, address):
         return Link(address)
 

@@ -37,9 +37,6 @@ class Node:
         self.world.dial(link)
         return link
 
-    def patience(self, seconds):
-        return seconds
-
     def accept(self, connection, remote):
         self.told.append("accept")
         link = self.new_link(connection)
