@@ -52,7 +52,7 @@ from gossip.spread.restraint import Restraint
 from gossip.spread.spreading import Spreading, in_batches
 
 SHORTEST_WAIT = 0.02  # seconds at least between two turns of membership
-GENERATOR_LOOK = 0.25  # seconds until the generator tries again when it has to wait
+ROOM_LOOK = 0.25  # seconds until the generator tries again when a neighbour has too much to read
 
 
 class Peer(Node):
@@ -124,9 +124,10 @@ class Peer(Node):
         """Gossip the next of `message 1` to `message 10`; answer when the one after it is due."""
         if self.leaving:
             return NEVER
-        if (not self.flusher.has_room(self.neighbours.links())
-                or self._restraint.holds_back(now, self.lateness())):
-            return now + GENERATOR_LOOK
+        if not self.flusher.has_room(self.neighbours.links()):
+            return now + ROOM_LOOK
+        if wait := self._restraint.wait(now, self.lateness()):
+            return now + wait
         self._generated += 1
         self.spreading.originate(self.spreading.make([f"message {self._generated}"]))
         last = self._generated == self.settings.gossip_count

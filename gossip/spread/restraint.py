@@ -6,21 +6,24 @@ too early keeps it from becoming whole: so the first message waits longest, and 
 
 FIRST = 0.05, 45.0  # seconds of lateness from which on the first message waits, and for how long
 LATER = 0.25, 20.0  # the same for every other message
+LOOK = 1.0  # seconds between two looks: to look often is work, too
 
 
 class Restraint:
-    """Whether the next message of a peer has to wait. Only the generator's thread uses it."""
+    """How long the next message of a peer has to wait. Only the generator's thread uses it."""
 
     def __init__(self):
         self._limit, self._longest = FIRST
         self._since: float | None = None  # when the next message was due
 
-    def holds_back(self, now: float, lateness: float) -> bool:
-        """Whether the message that is due has to wait. If not, it is made now."""
+    def wait(self, now: float, lateness: float) -> float:
+        """In how many seconds to ask again whether the message that is due may be made; 0: it is
+        made now."""
         if self._since is None:
             self._since = now
-        if lateness >= self._limit and now < self._since + self._longest:
-            return True
+        left = self._since + self._longest - now
+        if lateness >= self._limit and left > 0.0:
+            return min(LOOK, left)
         self._limit, self._longest = LATER
         self._since = None
-        return False
+        return 0.0

@@ -204,7 +204,7 @@ def test_the_generator_waits_while_its_peer_is_late_and_the_console_does_not():
     network.say(PEERS[0], ["now"])
     assert len(written(network, PEERS[0], "generated:")) == 1
     network.nodes[PEERS[0]].lateness = lambda: 0.0
-    network.time.run(20.5)
+    network.time.run(21.5)
     assert len(written(network, PEERS[0], "generated:")) == 2
 
 

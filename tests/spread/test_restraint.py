@@ -10,23 +10,23 @@ from gossip.spread.restraint import Restraint
 def test_a_message_waits_while_its_peer_is_late_for_some_time_at_most(number, limit, longest):
     restraint = Restraint()
     for _ in range(number - 1):
-        assert not restraint.holds_back(100.0, 0.0)
-    assert restraint.holds_back(200.0, limit)
-    assert restraint.holds_back(200.0 + longest - 0.1, 60.0)
-    assert not restraint.holds_back(200.0 + longest, 60.0)
+        assert not restraint.wait(100.0, 0.0)
+    assert restraint.wait(200.0, limit)
+    assert restraint.wait(200.0 + longest - 0.25, 60.0) == 0.25
+    assert not restraint.wait(200.0 + longest, 60.0)
 
 
 @pytest.mark.parametrize("number, lateness", [(1, 0.049), (2, 0.249)])
 def test_a_message_that_has_waited_goes_on_when_its_peer_is_on_time(number, lateness):
     restraint = Restraint()
     for _ in range(number - 1):
-        assert not restraint.holds_back(100.0, 0.0)
-    assert restraint.holds_back(200.0, 1.0)
-    assert not restraint.holds_back(200.5, lateness)
+        assert not restraint.wait(100.0, 0.0)
+    assert restraint.wait(200.0, 1.0)
+    assert not restraint.wait(200.5, lateness)
 
 
 def test_every_message_waits_anew():
     restraint = Restraint()
     for due in (100.0, 200.0, 300.0):
-        assert restraint.holds_back(due, 1.0)
-        assert not restraint.holds_back(due + 50.0, 1.0)
+        assert restraint.wait(due, 1.0)
+        assert not restraint.wait(due + 50.0, 1.0)
