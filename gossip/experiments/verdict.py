@@ -101,13 +101,15 @@ class Judge:
         self._misses[address, rest.rpartition(":")[0]] = 0
 
     def _missed(self, address: Address, rest: str, event: str) -> None:
-        """Misses are counted in a row: one more than before, or from 1 on. Who can be reached is
-        not missed until it becomes a suspect."""
+        """Misses are counted in a row: one more than before, or from 1 on; a suspect whose last
+        probe has found nothing out misses its last round anew. Who can be reached is not missed
+        until it becomes a suspect."""
         peer, _, count = rest.rpartition(":")
-        if int(count) not in (1, self._misses.get((address, peer), 0) + 1):
+        limit, before = self.network.settings.liveness_misses, self._misses.get((address, peer), 0)
+        if int(count) not in (1, before + 1) and not int(count) == before == limit:
             self._wrong(address, event, "it has answered since")
         self._misses[address, peer] = int(count)
-        if int(count) == self.network.settings.liveness_misses:
+        if int(count) == limit:
             self._blamed(address, parse_address(peer), event)
 
     def _called_dead(self, address: Address, rest: str, event: str) -> None:

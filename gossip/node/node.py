@@ -119,6 +119,10 @@ class Node:
         """How many seconds longer to wait for others; 0 unless this node is late."""
         return lateness.more_patience(self.lateness())
 
+    def gathering(self) -> float:
+        """For how many seconds to gather what is then sent together; 0 unless this node is late."""
+        return lateness.gathering(self.lateness())
+
     def is_late(self) -> bool:
         """Whether this node is too late to judge others."""
         return lateness.is_late(self.lateness())
@@ -131,10 +135,6 @@ class Node:
         """How late this process runs, and everything that was counted, for `status`."""
         worst = self.world.worst_lateness()
         return {"late": f"{self.lateness():.3f} s, at worst {worst:.3f} s", **self.counters.all()}
-
-    def gathering(self) -> float:
-        """For how many seconds to gather what is then sent together; 0 unless this node is late."""
-        return lateness.gathering(self.lateness())
 
     # What the world tells of links.
 

@@ -62,7 +62,8 @@ class Joining:
 
     def next_round(self) -> None:
         """Repeat `register:` on each registration; a seed that is silent is given up."""
-        repeat, silent = self.registrations.next_round(self._node.is_late())
+        repeat, silent, withheld = self.registrations.next_round(self._node.is_late())
+        self._node.withhold(withheld)
         for link in repeat:
             self.on_up(link)
         for link in silent:

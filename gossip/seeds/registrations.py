@@ -76,19 +76,20 @@ class Registrations:
             row.rests_until = now + delay * self._rng.uniform(0.5, 1.0)
             return news
 
-    def next_round(self, late: bool) -> tuple[list, list]:
-        """A liveness round: return (links to repeat `register:` on, links that are silent). A late
-        round finds nobody silent."""
-        repeat, silent = [], []
+    def next_round(self, late: bool) -> tuple[list, list, int]:
+        """A liveness round: return (links to repeat `register:` on, links that are silent, how many
+        unanswered rounds do not count, because this one is late)."""
+        repeat, silent, withheld = [], [], 0
         with self._lock:
             for row in self._rows.values():
                 if row.registered:
+                    withheld += late and row.unanswered > 0
                     row.unanswered += not late
                     if row.unanswered > self._settings.register_misses:
                         silent.append(row.link)
                     else:
                         repeat.append(row.link)
-        return repeat, silent
+        return repeat, silent, withheld
 
     def overdue(self, now: float) -> list:
         """Links to seeds that have not answered `register:` in time."""

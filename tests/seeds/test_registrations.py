@@ -57,7 +57,18 @@ def test_a_silent_seed_is_given_up_after_three_rounds():
     table = Registrations([peer(8000)], Settings(), random.Random(2))
     (seed, link), = table.next_dials(lambda s: FakeLink(), 0.0, LIMIT)
     table.answered(seed, link)
-    assert [table.next_round(late=False) for _ in range(3)] == [([link], [])] * 3
-    assert table.next_round(late=False) == ([], [link])
+    assert [table.next_round(late=False) for _ in range(3)] == [([link], [], 0)] * 3
+    assert table.next_round(late=False) == ([], [link], 0)
     table.answered(seed, link)
-    assert table.next_round(late=False) == ([link], [])
+    assert table.next_round(late=False) == ([link], [], 0)
+
+
+def test_a_late_round_finds_no_seed_silent_and_tells_of_it():
+    table = Registrations([peer(8000)], Settings(), random.Random(2))
+    (seed, link), = table.next_dials(lambda s: FakeLink(), 0.0, LIMIT)
+    table.answered(seed, link)
+    assert table.next_round(late=True) == ([link], [], 0)  # nothing was asked before
+    assert table.next_round(late=False) == ([link], [], 0)
+    assert [table.next_round(late=True) for _ in range(9)] == [([link], [], 1)] * 9
+    assert [table.next_round(late=False) for _ in range(2)] == [([link], [], 0)] * 2
+    assert table.next_round(late=False) == ([], [link], 0)
