@@ -22,8 +22,7 @@ def gossips(proof: Proof) -> Row:
     for run in proof.peers:
         count = int(run.setting("gossip-count"))
         interval = run.setting("gossip-interval") or 1.0
-        awake = (run.left or run.last) - run.first - run.asleep - run.late
-        due = max(0, min(count, int((0.9 * awake - 1.0) / interval)))
+        due = max(0, min(count, int((0.9 * run.awake() - 1.0) / interval)))
         expected += due
         if run.by_generator < due:
             failures.append(f"{run.address} generated {run.by_generator} messages of {due}")

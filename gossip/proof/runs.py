@@ -152,6 +152,11 @@ class PeerRun:
             return self.generated[message]
         return self.received[message].at
 
+    def awake(self) -> float:
+        """Seconds for which its generator could speak: it was up, not asleep, and not late."""
+        end = self.left or self.last
+        return end - self.first - self.asleep - self.late - sum(self._overdue(end))
+
     def linked_at(self, at: float) -> set[str]:
         """The neighbours at that time."""
         linked = set()
@@ -201,19 +206,32 @@ class PeerRun:
             self._gap = (at, at)
             if self.linked:
                 self.woke = at
-        elif at - self.last > self.setting("gossip-interval"):
+        elif at - self.last > self.setting("gossip-interval") and not self._may_be_late(at):
             self._gap = (self.last, at)
 
     def _generator_spoke(self, at: float) -> None:
         """A message that was overdue while nothing was written for more than an interval, and that
         came soon when the file went on, tells of a shorter sleep."""
-        begin, end = self._gap
-        if begin < end and at - end < ASLEEP + LATE_FOR:
-            due = max(begin, self._spoke + self.setting("gossip-interval"))
-            self.asleep += max(0.0, end - due)
-            self.late += max(0.0, at - max(end, due))
+        asleep, late = self._overdue(at)
+        if asleep or late:
+            self.asleep += asleep
+            self.late += late
             self._gap = (at, at)
         self._spoke = at
+
+    def _overdue(self, at: float) -> tuple[float, float]:
+        """For how long a message was overdue at that time because of such a sleep: (in it, after
+        it). The generator of a peer that was frozen waits, as the peer is late then."""
+        if not self._may_be_late(at):
+            return 0.0, 0.0
+        begin, end = self._gap
+        due = max(begin, self._spoke + self.setting("gossip-interval"))
+        return max(0.0, end - due), max(0.0, at - max(end, due))
+
+    def _may_be_late(self, at: float) -> bool:
+        """Whether the gap was so shortly before that its peer may still be late."""
+        begin, end = self._gap
+        return begin < end and at - end < ASLEEP + LATE_FOR
 
     def _settings(self, at, rest):
         self.settings = dict(part.split("=", 1) for part in rest.split(":") if "=" in part)

@@ -448,9 +448,15 @@ def generating(port, *times):
                    for number, at in enumerate(times, 1))
 
 
+FROZEN = "1.7 5001 asks 5002 \n 7.5 5001 asks 5002"  # it goes on until
+
+
 @pytest.mark.parametrize("times, awake, healthy", [
     ((1.5, 2.5, 42, 43), "1.7 5001 asks 5002", True),  # frozen for long
     ((1.5, 2.5, 7.5, 8.5), "1.7 5001 asks 5002", True),  # for 4 s
+    ((1.5, 2.5, 11.4, 12.4), f"{FROZEN} until 11", True),  # it was late afterwards, and waited
+    ((1.5, 2.5), f"{FROZEN} until 11", True),  # it ended meanwhile
+    ((1.5, 2.5, 20.4, 21.4), f"{FROZEN} until 20", False),  # it waited for too long
     ((1.5, 2.5, 3.5, 4.5), "1.7 5001 asks 5002 until 9", False),  # it fell silent
     ((1.5, 2.5, 3.5, 7.5, 8.5), "1.7 5001 asks 5002 until 9", False),  # for a while
     ((1.5, 4.0, 6.5, 9.0), "1.7 5001 asks 5002 until 9", False),  # it is slow
