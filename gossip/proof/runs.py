@@ -83,6 +83,11 @@ class Load(NamedTuple):
     hops: float
 
 
+def _unusual(usual: float) -> float:
+    """Seconds without a line that are too many where one comes in so many."""
+    return usual + max(ASLEEP, usual / 2)
+
+
 class PeerRun:
     """One life of a peer, as its output file tells it. Times are Unix seconds."""
 
@@ -199,19 +204,21 @@ class PeerRun:
 
     def _look_at_gap(self, at: float) -> None:
         """A peer that is awake and has neighbours writes in every liveness round."""
-        usual = max(self.setting("gossip-interval"), self.setting("liveness-interval"))
-        if at - self.last > usual + max(ASLEEP, usual / 2):
+        interval, liveness = self.setting("gossip-interval"), self.setting("liveness-interval")
+        if at - self.last > _unusual(max(interval, liveness)):
             self.asleep += at - self.last
             self.late += LATE_FOR
             self._gap = (at, at)
             if self.linked:
                 self.woke = at
-        elif at - self.last > self.setting("gossip-interval") and not self._may_be_late(at):
+            return
+        was_due = self.last < self._spoke + interval < at and at - self.last > _unusual(liveness)
+        if (at - self.last > interval or was_due) and not self._may_be_late(at):
             self._gap = (self.last, at)
 
     def _generator_spoke(self, at: float) -> None:
-        """A message that was overdue while nothing was written for more than an interval, and that
-        came soon when the file went on, tells of a shorter sleep."""
+        """A message that was overdue while nothing was written for long, and that came soon when the
+        file went on, tells of a shorter sleep."""
         asleep, late = self._overdue(at)
         if asleep or late:
             self.asleep += asleep
