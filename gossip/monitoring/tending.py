@@ -18,6 +18,8 @@ from gossip.monitoring.threaded_tree import ThreadedTree, first_key, last_key
 
 LIVING = 3  # periods for which a seed counts as living after its last word
 SETTLED = 2  # periods after which a seed is sure of what it sees
+STEADY = 3  # periods in a row in which loads are uneven before the keys are cut anew: who has just
+# been found out takes its rows along, and others are about to be, whose rows should not move now
 
 
 class Tending:
@@ -28,6 +30,7 @@ class Tending:
         self._seeds = seeds  # all, in the order of config.txt
         self._period = period  # in seconds
         self._heard = heard
+        self._uneven = 0  # periods in a row in which loads were uneven; only `mended` uses it
         self._lock = threading.Lock()  # guards everything below
         self._awake_since = self._last_turn = now
         self._trees = collections.deque([(now, ThreadedTree.alone(own))])  # (since when, tree)
@@ -114,9 +117,12 @@ class Tending:
         for seed in mended.seeds():
             if seed not in living:
                 mended = mended.without(self._own, seed, loads)
-        if mended is tree and self._all_told(tree, now) and tree.too_uneven(loads):
-            return tree.recut(self._own, loads)
-        return mended
+        uneven = mended is tree and self._all_told(tree, now) and tree.too_uneven(loads)
+        self._uneven = self._uneven + 1 if uneven else 0
+        if self._uneven < STEADY:
+            return mended
+        self._uneven = 0
+        return tree.recut(self._own, loads)
 
     def _is_settled(self, now: float) -> bool:
         """Whether this seed has been up, and has not stood still, for long enough."""

@@ -131,7 +131,8 @@ def introduce(peer, neighbour):
 def judges(peer):
     """Whether all links of a peer have stood for so long that the next message is judged by."""
     rows = list(peer.reporting.watch._rows.values())
-    return all(row.stands is not None and row.stands + SETTLE < peer.now() for row in rows)
+    return rows != [] and all(row.stands is not None and row.stands + SETTLE < peer.now()
+                              for row in rows)
 
 
 # Reports.

@@ -171,7 +171,9 @@ def test_bench_measures_every_figure(tmp_path):
         medians, (*whole, alone) = report["median"][spread], networks
         assert len(whole) == 2 and set(whole[0]) | set(alone) == set(medians)
         for name, what, _ in bench.FIGURES:
-            assert what in out and medians[name] > 0, (spread, name)
+            assert what in out, (spread, name)
+            # the kernel counts in hundredths of a second: five peers at rest may need none
+            assert medians[name] > 0 or name == "cpu_at_rest", (spread, name)
         assert 1 <= medians["transmissions"] <= 4  # five peers: four links at most
 
 
