@@ -22,6 +22,7 @@ round; the duty of deciding.py calls it.
 """
 
 import collections
+import math
 import statistics
 from typing import NamedTuple
 
@@ -105,9 +106,9 @@ class Case:
         self.unconfirmed = [(subject, other) for other in sorted(by)
                             if _is_unconfirmed(by[other], about.get(other, ()), now, period)]
 
-    def known(self) -> int | None:
-        """How many messages the subject knows, by its own reports; None without one."""
-        return max((said.known for said in self._by[0].values()), default=None)
+    def known(self, k: int = 0) -> int | None:
+        """How many messages the subject knew in window k, by its own reports; None without one."""
+        return max((said.known for said in self._by[k].values()), default=None)
 
     def calls_dead(self) -> bool:
         """Whether the subject has called more living peers dead than could have feigned it."""
@@ -243,8 +244,9 @@ def evaluate(cases: list[Case], others: list[Verdicts], void_before=()) -> Found
     void = {*void_here, *_void_elsewhere(others)}
     judged_here = _judged(cases, known, void)
     judged.update(judged_here)
+    known_in = [_known_in(k, cases, known) for k in range(WINDOWS)]
     guilty = {case.subject: guilt for case in cases
-              if (guilt := _guilt(case, known, judged, void)) is not None}
+              if (guilt := _guilt(case, known_in, judged, void)) is not None}
     return Found(known_here, judged_here, void_here,
                  [pair for case in cases for pair in case.unconfirmed], guilty)
 
@@ -256,6 +258,17 @@ def _known(cases: list[Case], others: list[Verdicts]) -> tuple[int | None, int]:
     here = statistics.median_high(told) if told else 0
     seeds = [known for known in (here, *(other.known for other in others)) if known]
     return (statistics.median_high(seeds) if seeds else None), here
+
+
+def _known_in(k: int, cases: list[Case], known: int | None) -> int | None:
+    """How many messages there were to know in window k: fewer than now while gossip begins. The
+    share of it is that of the subjects of this seed."""
+    before, now = ([told for case in cases if (told := case.known(at)) is not None]
+                   for at in (k, 0))
+    if known is None or not before or not now:
+        return known
+    share = statistics.median_high(before) / max(1, statistics.median_high(now))
+    return math.ceil(known * min(1.0, share))
 
 
 def _void_elsewhere(others: list[Verdicts]) -> list[Address]:
@@ -272,10 +285,11 @@ def _judged(cases: list[Case], known: int | None, void) -> dict[Address, float]:
     return {subject: badness for subject, badness in found.items() if badness is not None}
 
 
-def _guilt(case: Case, known: int | None, judged, void) -> Guilt | None:
-    """Why a subject is guilty; None: it is not."""
-    shares = [_charge(case, k, known, judged, void) for k in range(WINDOWS)]
-    return Guilt(shares[0], _without(case.rates(0, known), void)) if all(shares) else None
+def _guilt(case: Case, known_in: list[int | None], judged, void) -> Guilt | None:
+    """Why a subject is guilty; None: it is not. `known_in`: what there was to know in each
+    window."""
+    shares = [_charge(case, k, known, judged, void) for k, known in enumerate(known_in)]
+    return Guilt(shares[0], _without(case.rates(0, known_in[0]), void)) if all(shares) else None
 
 
 def _charge(case: Case, k: int, known: int | None, judged, void) -> float:

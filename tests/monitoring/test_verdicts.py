@@ -57,6 +57,17 @@ def test_what_is_said_of_a_peer_that_died_counts_up_to_its_last_report(age, coun
     assert rates(rows) == ({A: 0.5} if counts else {})
 
 
+def test_a_dropper_that_claims_everything_is_charged_in_the_windows_in_which_gossip_began():
+    """Much more is known now than there was to know then."""
+    ages = [age + 0.4 for age in range(6)]
+    rows = [row for other in map(peer, range(6000, 6008)) for age in ages for row in (
+        said(other, S, age, expected=20, missing=10), said(S, other, age, expected=20, first=20))]
+    assert list(evaluate([case(rows)], [told(known=100)]).guilty) == [S]
+    honest = [row._replace(entry=row.entry._replace(missing=min(row.entry.missing, 2)))
+              for row in rows]
+    assert evaluate([case(honest)], [told(known=100)]).guilty == {}
+
+
 # The rate of one reporter.
 
 @pytest.mark.parametrize("counts, rate", [

@@ -162,7 +162,7 @@ def test_degrees_follow_the_power_law_that_capacities_are_drawn_from(tmp_path):
 def test_bench_measures_every_figure(tmp_path):
     config, file = write_config(tmp_path, free_addresses(3)), tmp_path / "bench.json"
     code, out, err = run(
-        "runner.py", "bench", "--peers", 5, "--messages", 200, "--runs", 2, "--json", file,
+        "runner.py", "bench", "--peers", 5, "--messages", 2000, "--runs", 2, "--json", file,
         "--base-port", free_range(5), "--config", config, timeout=900)
     assert (code, err) == (0, "")
     report = json.loads(file.read_text())
