@@ -63,6 +63,10 @@ class Links(NamedTuple):
     right: Address | None
     right_is_thread: bool
 
+    def on(self, side: str) -> tuple[Address | None, bool]:
+        """The link on a side, "left" or "right", and whether it is a thread."""
+        return getattr(self, side), getattr(self, f"{side}_is_thread")
+
 
 @dataclass(frozen=True)
 class ThreadedTree:
@@ -153,24 +157,21 @@ class ThreadedTree:
     # Ways.
 
     def predecessor(self, seed: Address) -> Address | None:
-        """The seed before this one, found over links only: by its thread, or below its child."""
-        links = self.links(seed)
-        before, is_thread = links.left, links.left_is_thread
-        while not is_thread:
-            links = self.links(before)
-            is_thread = links.right_is_thread
-            before = before if is_thread else links.right
-        return before
+        """The seed before this one; None before the first."""
+        return self._beside(seed, "left")
 
     def successor(self, seed: Address) -> Address | None:
-        """The seed after this one, found in the same way."""
-        links = self.links(seed)
-        after, is_thread = links.right, links.right_is_thread
+        """The seed after this one; None after the last."""
+        return self._beside(seed, "right")
+
+    def _beside(self, seed: Address, side: str) -> Address | None:
+        """The next seed on that side, found over links only: by a thread, or below a child."""
+        back = "right" if side == "left" else "left"
+        beside, is_thread = self.links(seed).on(side)
         while not is_thread:
-            links = self.links(after)
-            is_thread = links.left_is_thread
-            after = after if is_thread else links.left
-        return after
+            nearer, is_thread = self.links(beside).on(back)
+            beside = beside if is_thread else nearer
+        return beside
 
     def walk(self) -> Iterator[Address]:
         """All seeds in order, from one to the next by threads."""

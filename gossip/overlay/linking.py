@@ -278,16 +278,19 @@ class Linking:
     def _end_for(self, peer: Address, reason: str, until: float, link) -> None:
         """End the link to a peer that is shut out, and dial it no more until then."""
         self.places.pass_over(peer, until)
-        if link is not None:
-            link.send(wire.refused(self._node.address, reason), urgent=True)
-        self.unlink(peer, reason, link)
+        self._send_away(peer, reason, link)
 
     def _end_if_shut_out(self, link) -> None:
         """Whoever was shut out at the moment of its admission does not stay."""
         reason = self._shut_out.reason(link.peer, self._node.now())
         if reason is not None:
+            self._send_away(link.peer, reason, link)
+
+    def _send_away(self, peer: Address, reason: str, link) -> None:
+        """End the link to a peer, if there is one, and tell it why."""
+        if link is not None:
             link.send(wire.refused(self._node.address, reason), urgent=True)
-            self.unlink(link.peer, reason, link)
+        self.unlink(peer, reason, link)
 
     def on_end(self, link) -> None:
         """A link has ended: newcomers that waited for it are admitted, its place is free."""

@@ -7,11 +7,13 @@ answered.
 
 import math
 import threading
+from collections.abc import Iterator
 
 from gossip import wire
-from gossip.spread.rumors import Rumors, Telling
+from gossip.spread.rumors import QUEUE_BYTES, Rumors, Telling
 
-CROWDED = 2_000  # rumors being told; from this number on, whoever makes messages waits
+CROWDED = QUEUE_BYTES // 2  # bytes of rumors being told; beyond, whoever makes messages waits
+PORTION = QUEUE_BYTES // 4  # bytes that are made known at once, then it is looked again
 
 
 class Mongering:
@@ -33,9 +35,16 @@ class Mongering:
 
     def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
         """Tell new gossip lines to others than their source. Without a source they were made
-        here: then wait while many rumors are being told and their number shrinks."""
-        if source is None:
+        here: then wait while many rumors are being told and their number shrinks. So no neighbour
+        is passed over, however many messages were made at once."""
+        if source is not None:
+            self._add(lines, source, covers)
+            return
+        for first, end in _portions(lines):
             self._wait_for_less(CROWDED, 1.0, shrinking=True)
+            self._add(lines[first:end], None, covers[first:end])
+
+    def _add(self, lines: list[bytes], source, covers: list[bytes]) -> None:
         self.rumors.add([(wire.gossip_key(line), line) for line in lines], source, covers)
         self.tell()
 
@@ -113,17 +122,17 @@ class Mongering:
         self._wait_for_less(1, seconds)
 
     def _wait_for_less(self, limit: int, seconds: float, shrinking: bool = False) -> None:
-        """Wait until fewer than `limit` rumors are being told, so many seconds at most; the seconds
-        begin anew, if `shrinking`, whenever the number is smaller than ever before."""
+        """Wait until fewer than `limit` bytes of rumors are being told, so many seconds at most;
+        the seconds begin anew, if `shrinking`, whenever the number is smaller than ever."""
         end, least = self._now() + seconds, math.inf
         while not self._stopped:
             with self._calmer:
                 before = self._changes
-            count = self.rumors.count()
-            if count < limit:
+            size = self.rumors.size()
+            if size < limit:
                 return
-            if shrinking and count < least:
-                end, least = self._now() + seconds, count
+            if shrinking and size < least:
+                end, least = self._now() + seconds, size
             with self._calmer:
                 if not self._calmer.wait_for(lambda: self._changes != before,
                                              end - self._now()):
@@ -136,3 +145,14 @@ class Mongering:
             self._changes += 1
             self._calmer.notify_all()
 
+
+def _portions(lines: list[bytes]) -> Iterator[tuple[int, int]]:
+    """Where each portion of some lines begins and ends: of PORTION bytes, or of one longer line."""
+    first = size = 0
+    for number, line in enumerate(lines):
+        size += len(line)
+        if size > PORTION and number > first:
+            yield first, number
+            first, size = number, len(line)
+    if lines:
+        yield first, len(lines)

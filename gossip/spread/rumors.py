@@ -181,6 +181,11 @@ class Rumors:
         with self._lock:
             return len(self._hot)
 
+    def size(self) -> int:
+        """Bytes that the rumors being told take; 0 when none is told."""
+        with self._lock:
+            return self._bytes
+
     def dropped(self) -> dict[str, int]:
         """How often each kind of thing was dropped since the start."""
         with self._lock:

@@ -111,16 +111,15 @@ class Attacker:
         self._end.send(data[:cut])
         self._end.send(data[cut:])
 
-    def heard(self):
-        """Whether the peer has read everything, up to the end of the link if it has hung up."""
+    def await_reading(self):
+        """Wait until the peer has read everything, or has hung up."""
         with contextlib.suppress(ConnectionError, AssertionError):
             self._end.say(f"Liveness Request:{TIME}:{self.address}")
             self._end.hear_until(f"Liveness Reply:{TIME}")
-        return True
 
     def close(self):
         """Hang up when everything was read."""
-        self.heard()
+        self.await_reading()
         self._end.close()
 
 
@@ -290,7 +289,7 @@ def test_what_is_true_arrives_however_oddly_it_is_said(net, honest, liar, carrie
                   [early, *first[::-1]], [wide, first[5], last[2]], [alone, last[5], late, alone],
                   [*last[::-1], *first], [early, late, wide, alone]):
         attacker.say(*lines)
-    assert attacker.heard()
+    attacker.await_reading()
     network.check(*texts_of(first + last))
 
 

@@ -18,11 +18,23 @@ Anything else is written as it stands, with `@5002` for an address.
 import datetime
 import re
 
+from gossip.proof import delivery
 from gossip.proof.evidence import Proof
 from gossip.proof.records import Records
 
 START = datetime.datetime(2026, 1, 2, 3, 4, 5)
 SETTINGS = "settings:gossip-count=0:gossip-interval=1:liveness-interval=1:liveness-misses=3"
+SEED = """
+    0.0 8080 starts
+    70.0 8080 peer list:@5001:1
+"""
+PAIR = """
+    0.5 5001 starts
+    0.5 5002 starts
+    1.0 5001 links 5002
+    2.0 5001 asks 5002 until 70
+    2.5 5002 asks 5001 until 70
+"""
 FORMS = {  # an event -> what is written, by the node itself or by the one that is named first
     r"links (\d+)": [("{me}", "connected:@{0}"), ("{0}", "connected:@{me}")],
     r"parts (\d+) (.*)": [("{me}", "disconnected:@{0}:{1}")],
@@ -68,3 +80,10 @@ def _written(node: str, event: str, settings: str) -> list[tuple[str, str]]:
             return [(who.format(*match.groups(), me=node), text.format(*match.groups(), me=node))
                     for who, text in parts]
     return [(node, event)]
+
+
+def holds(folder, *stories, row=delivery.broadcast, **settings):
+    """Whether a row holds; the shown failures if it does not."""
+    found = row(tell(folder, *stories, **settings))
+    assert found.holds or found.details
+    return found.holds
