@@ -39,8 +39,8 @@ class Flood:
         self._stopped = False
 
     def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
-        """Have lines, without their `\n`, sent to all but their source, behind the signed lines
-        that cover each of them; waits while CROWDED bytes wait for a thread that sends."""
+        """Have lines, which have no line ends, sent to all but their source, behind the signed
+        lines that cover each of them; waits while CROWDED bytes wait for a thread that sends."""
         data = b"\n".join(covered(lines, covers)) + b"\n"
         pause = self._gathering()
         with self._changed:
