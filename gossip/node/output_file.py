@@ -27,28 +27,40 @@ def _escaped(match: re.Match) -> str:
 class OutputFile:
     """Appends `YYYY-MM-DD HH:MM:SS.ffffff:EVENT` lines (UTC) to one file. `clock()` answers Unix
     nanoseconds, as `time.time_ns` does. `file` takes the bytes, as an unbuffered file does; without
-    one, the file at `path` is opened."""
+    one, the file at `path` is opened.
+
+    A line is in the file when the call that writes it returns. Threads that come while another one
+    writes wait, and then one of them writes the lines of all: on a process that is late, each
+    would otherwise wait for the lock once, and for the interpreter twice, one after the other.
+    """
 
     def __init__(self, path, clock, screen=None, file=None):
         self.path = path
         self._clock = clock
         self._screen = screen  # something with show(clock, events), or None
-        self._lock = threading.Lock()  # guards everything below, and the order in the file
-        self._file = open(path, "ab", buffering=0) if file is None else file
+        self._lock = threading.Lock()  # guards what follows, and the order of the lines
+        self._changed = threading.Condition(self._lock)  # notified when lines have been written
+        self._waiting: list[tuple[str, list[str]]] = []  # stamp and events, to be written
+        self._added = 0  # how many of these there have been
+        self._done = 0  # how many of them are in the file
+        self._writing = False  # a thread writes
         self._second = -1  # the second whose date is formatted in _date
         self._date = ""
+        self._finished = False  # the last word has been written
+        # What follows belongs to the thread that writes.
+        self._file = open(path, "ab", buffering=0) if file is None else file
         self._lost = 0  # lines that could not be written since one last could
         self._torn = False  # the last line in the file is cut off
-        self._finished = False  # the last word has been written
 
     def write(self, *events: str) -> bool:
         """Write events, escaped, in one go and with the same time; answer False when the last word
         has been written before."""
         events = [escape(event) for event in events]
         with self._lock:
-            if events and not self._finished:
-                self._append(events)
-            return not self._finished
+            if self._finished:
+                return False
+            self._append(events)
+            return True
 
     def drain(self, changes) -> None:
         """Write, escaped, the events that a table has put into a deque, in the table's order,
@@ -57,51 +69,86 @@ class OutputFile:
             events = []
             while changes:
                 events.append(escape(changes.popleft()))
-            if events and not self._finished:
+            if not self._finished:
                 self._append(events)
 
     def finish(self, *last_word: str) -> None:
         """Write the last word, if there is one; what happens from now on is not written down."""
+        events = [escape(event) for event in last_word]
         with self._lock:
-            if last_word and not self._finished:
-                self._append([escape(event) for event in last_word])
-            self._finished = True
+            if not self._finished:
+                self._finished = True
+                self._append(events)
 
     def write_failure(self, event: str) -> None:
         """Write what a thread died of, even after the last word."""
         with self._lock:
             self._append([escape(event)])
 
+    def close(self) -> None:
+        """Close the file; later events are dropped (the node has ended)."""
+        with self._lock:
+            self._changed.wait_for(lambda: not self._writing)
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+
+    # All of these expect the lock.
+
     def _append(self, events: list[str]) -> None:
-        """Expects the lock."""
+        """Write events, or have another thread write them; return when they are in the file."""
+        if events:
+            self._waiting.append((self._stamp(), events))
+            self._added += 1
+        own = self._added
+        while self._done < own:
+            if self._writing:
+                self._changed.wait()
+            else:
+                self._write_waiting()
+
+    def _stamp(self) -> str:
         second, micros = divmod(self._clock() // 1000, 1_000_000)
         if second != self._second:
             self._second = second
             date = datetime.datetime.fromtimestamp(second, datetime.timezone.utc)
             self._date = date.strftime("%Y-%m-%d %H:%M:%S")
-        stamp = f"{self._date}.{micros:06d}:"
-        notice = [f"lost:{self._lost} lines could not be written here"] if self._lost else []
-        text = stamp + f"\n{stamp}".join(notice + events) + "\n"
-        self._put(("\n" + text if self._torn else text).encode(), len(events))
-        if self._screen is not None:
-            self._screen.show(stamp[11:-1], events)
+        return f"{self._date}.{micros:06d}:"
 
-    def _put(self, data: bytes, lines: int) -> None:
-        """Expects the lock."""
-        if self._file is None:
-            return
+    def _write_waiting(self) -> None:
+        """Write all that waits, without the lock meanwhile."""
+        groups, self._waiting = self._waiting, []
+        self._writing = True
+        self._lock.release()
         try:
-            while data:
-                written = self._file.write(data)
-                self._torn = data[written - 1] != 10
-                data = data[written:]
+            self._put(groups)
+        finally:
+            self._lock.acquire()
+            self._writing = False
+            self._done += len(groups)
+            self._changed.notify_all()
+
+    # The thread that writes calls these, without the lock.
+
+    def _put(self, groups: list[tuple[str, list[str]]]) -> None:
+        """Write groups of lines; lines that cannot be written are told of by the next that can."""
+        lines = [stamp + event for stamp, events in groups for event in events]
+        count = len(lines)
+        if self._lost:
+            lines.insert(0, f"{groups[0][0]}lost:{self._lost} lines could not be written here")
+        if self._torn:
+            lines.insert(0, "")
+        try:
+            self._put_bytes("\n".join([*lines, ""]).encode())
             self._lost = 0
         except OSError:
-            self._lost += lines  # told by the next line that can be written
+            self._lost += count
+        if self._screen is not None:
+            for stamp, events in groups:
+                self._screen.show(stamp[11:-1], events)
 
-    def close(self) -> None:
-        """Close the file; later events are dropped (the node has ended)."""
-        with self._lock:
-            if self._file is not None:
-                self._file.close()
-                self._file = None
+    def _put_bytes(self, data: bytes) -> None:
+        while data and self._file is not None:
+            written = self._file.write(data)
+            self._torn = data[written - 1] != 10
+            data = data[written:]
