@@ -88,7 +88,7 @@ class OutputFile:
     def close(self) -> None:
         """Close the file; later events are dropped (the node has ended)."""
         with self._lock:
-            self._changed.wait_for(lambda: not self._writing)
+            self._changed.wait_for(lambda: self._done == self._added)
             if self._file is not None:
                 self._file.close()
                 self._file = None
