@@ -32,8 +32,9 @@ PACE, PACE_LIMIT = 0.05, 1.0  # seconds between two starts, and for all of them,
 # is on time: nodes that start at once join at once, which is hardest, and their generators stay in
 # step for ever
 SLOWEST = 0.1  # seconds for each start at most, on average, however late this process is
-SWITCH_INTERVAL = 0.5  # seconds that a thread may hold the interpreter while others wait for it.
-# Each of these wakes up once in this time; with the usual 5 ms, hundreds of them do nothing else
+SWITCH_INTERVAL = 0.5  # seconds that a thread may hold the interpreter while others wait for it;
+SWITCH_SHARE = 0.02  # at least so many for each node. Each thread that waits wakes up once in this
+# time: with the usual 5 ms, hundreds of them do nothing else; and thousands, with 0.5 s
 
 
 class Worker:
@@ -48,7 +49,6 @@ class Worker:
     def host(self) -> None:
         """Do what the input says until it ends; then end all nodes."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the runner, which ends us
-        sys.setswitchinterval(SWITCH_INTERVAL)
         gc.disable()  # hundreds of nodes are millions of objects to look at, while all of them stand
         # still; and they leave next to nothing that only such a search would find
         keyboard = Keyboard()
@@ -68,6 +68,7 @@ class Worker:
                 show("ready")
             else:
                 raise CommandError(f"unknown word {word!r}")
+        sys.setswitchinterval(max(SWITCH_INTERVAL, SWITCH_SHARE * len(self._nodes)))
         if started:
             threading.Thread(target=begin_in_turn, args=(started,), name="starter",
                              daemon=True).start()

@@ -20,7 +20,8 @@ KEPT = {text.splitlines()[0].removeprefix("# "): parse_schedule(text.partition("
 PEER = "127.0.0.1:5000"
 
 
-@pytest.mark.parametrize("number", range(1, 51))
+@pytest.mark.parametrize("number", [
+    *range(1, 21), *(pytest.param(number, marks=pytest.mark.slow) for number in range(21, 51))])
 def test_a_network_heals_from_the_accidents_of_fifty_schedules(number):
     assert faults_of(number) == []
 
