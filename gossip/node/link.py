@@ -248,6 +248,8 @@ class Link:
 
     def pauses_origin(self, now: float) -> bool:
         """Whether new messages have to wait: the backlog is long, and the other end still reads."""
+        if self._backlog.size <= self._settings.origin_limit:
+            return False  # so no generator waits for those that send
         with self._lock:
             return (not self.ended and self._backlog.size > self._settings.origin_limit
                     and now - self._taken < self._settings.origin_patience)
