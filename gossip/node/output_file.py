@@ -24,6 +24,16 @@ def _escaped(match: re.Match) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
+class _Turn:
+    """The place in line of a thread that has something to write."""
+
+    __slots__ = ("come", "writes")
+
+    def __init__(self):
+        self.come = threading.Lock()  # free when it need not wait any more
+        self.writes = True  # it writes what waits; else another thread has done so
+
+
 class OutputFile:
     """Appends `YYYY-MM-DD HH:MM:SS.ffffff:EVENT` lines (UTC) to one file. `clock()` answers Unix
     nanoseconds, as `time.time_ns` does. `file` takes the bytes, as an unbuffered file does; without
@@ -31,7 +41,7 @@ class OutputFile:
 
     A line is in the file when the call that writes it returns. Threads that come while another one
     writes wait, and then one of them writes the lines of all: on a process that is late, each
-    would otherwise wait for the lock once, and for the interpreter twice, one after the other.
+    would otherwise wait for the file, and then for the interpreter, one after the other.
     """
 
     def __init__(self, path, clock, screen=None, file=None):
@@ -39,14 +49,13 @@ class OutputFile:
         self._clock = clock
         self._screen = screen  # something with show(clock, events), or None
         self._lock = threading.Lock()  # guards what follows, and the order of the lines
-        self._changed = threading.Condition(self._lock)  # notified when lines have been written
         self._waiting: list[tuple[str, list[str]]] = []  # stamp and events, to be written
-        self._added = 0  # how many of these there have been
-        self._done = 0  # how many of them are in the file
-        self._writing = False  # a thread writes
+        self._writing = False  # a thread writes, or is about to
+        self._turns: list[_Turn] = []  # of the threads that wait meanwhile
         self._second = -1  # the second whose date is formatted in _date
         self._date = ""
         self._finished = False  # the last word has been written
+        self._closed = False
         # What follows belongs to the thread that writes.
         self._file = open(path, "ab", buffering=0) if file is None else file
         self._lost = 0  # lines that could not be written since one last could
@@ -59,8 +68,9 @@ class OutputFile:
         with self._lock:
             if self._finished:
                 return False
-            self._append(events)
-            return True
+            turn = self._line_up(events)
+        self._write_in_turn(turn)
+        return True
 
     def drain(self, changes) -> None:
         """Write, escaped, the events that a table has put into a deque, in the table's order,
@@ -69,43 +79,41 @@ class OutputFile:
             events = []
             while changes:
                 events.append(escape(changes.popleft()))
-            if not self._finished:
-                self._append(events)
+            turn = self._line_up([] if self._finished else events)
+        self._write_in_turn(turn)
 
     def finish(self, *last_word: str) -> None:
         """Write the last word, if there is one; what happens from now on is not written down."""
         events = [escape(event) for event in last_word]
         with self._lock:
-            if not self._finished:
-                self._finished = True
-                self._append(events)
+            turn = self._line_up([] if self._finished else events)
+            self._finished = True
+        self._write_in_turn(turn)
 
     def write_failure(self, event: str) -> None:
         """Write what a thread died of, even after the last word."""
         with self._lock:
-            self._append([escape(event)])
+            turn = self._line_up([escape(event)])
+        self._write_in_turn(turn)
 
     def close(self) -> None:
         """Close the file; later events are dropped (the node has ended)."""
         with self._lock:
-            self._changed.wait_for(lambda: self._done == self._added)
-            if self._file is not None:
-                self._file.close()
-                self._file = None
+            self._closed = True
+            turn = self._line_up([])
+        self._write_in_turn(turn)
 
-    # All of these expect the lock.
-
-    def _append(self, events: list[str]) -> None:
-        """Write events, or have another thread write them; return when they are in the file."""
+    def _line_up(self, events: list[str]) -> _Turn:
+        """Put events behind all that wait, with the present time. Expects the lock."""
         if events:
             self._waiting.append((self._stamp(), events))
-            self._added += 1
-        own = self._added
-        while self._done < own:
-            if self._writing:
-                self._changed.wait()
-            else:
-                self._write_waiting()
+        turn = _Turn()
+        if self._writing:
+            turn.writes = False
+            turn.come.acquire()
+            self._turns.append(turn)
+        self._writing = True
+        return turn
 
     def _stamp(self) -> str:
         second, micros = divmod(self._clock() // 1000, 1_000_000)
@@ -115,34 +123,48 @@ class OutputFile:
             self._date = date.strftime("%Y-%m-%d %H:%M:%S")
         return f"{self._date}.{micros:06d}:"
 
-    def _write_waiting(self) -> None:
-        """Write all that waits, without the lock meanwhile."""
-        groups, self._waiting = self._waiting, []
-        self._writing = True
-        self._lock.release()
+    def _write_in_turn(self, turn: _Turn) -> None:
+        """Return when what this thread has put in line is in the file: written here, with all that
+        waits, or by another thread."""
+        turn.come.acquire()
+        if not turn.writes:
+            return
+        with self._lock:
+            groups, self._waiting = self._waiting, []
+            served, self._turns = self._turns, []
+            closed = self._closed
         try:
             self._put(groups)
+            if closed:
+                self._close()
         finally:
-            self._lock.acquire()
-            self._writing = False
-            self._done += len(groups)
-            self._changed.notify_all()
+            self._hand_over(served)
 
-    # The thread that writes calls these, without the lock.
+    def _hand_over(self, served: list[_Turn]) -> None:
+        """Let those go whose lines were written, and one write that has come since."""
+        with self._lock:
+            self._writing = bool(self._turns)
+            if self._writing:
+                self._turns[0].writes = True
+                served.append(self._turns.pop(0))
+        for turn in served:
+            turn.come.release()
+
+    # The thread whose turn it is to write calls these.
 
     def _put(self, groups: list[tuple[str, list[str]]]) -> None:
         """Write groups of lines; lines that cannot be written are told of by the next that can."""
+        if not groups:
+            return
         lines = [stamp + event for stamp, events in groups for event in events]
-        count = len(lines)
-        if self._lost:
-            lines.insert(0, f"{groups[0][0]}lost:{self._lost} lines could not be written here")
-        if self._torn:
-            lines.insert(0, "")
+        notice = ([f"{groups[0][0]}lost:{self._lost} lines could not be written here"]
+                  if self._lost else [])
+        whole = [""] if self._torn else []  # ends a line that is cut off
         try:
-            self._put_bytes("\n".join([*lines, ""]).encode())
+            self._put_bytes("\n".join([*whole, *notice, *lines, ""]).encode())
             self._lost = 0
         except OSError:
-            self._lost += count
+            self._lost += len(lines)
         if self._screen is not None:
             for stamp, events in groups:
                 self._screen.show(stamp[11:-1], events)
@@ -152,3 +174,8 @@ class OutputFile:
             written = self._file.write(data)
             self._torn = data[written - 1] != 10
             data = data[written:]
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None

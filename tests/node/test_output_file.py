@@ -43,7 +43,7 @@ def writes_begin(output, *events):
     for number, event in enumerate(events, start=1):
         threads.append(threading.Thread(target=output.write, args=(event,)))
         threads[-1].start()
-        wait_until(lambda: output._added == number + 1)
+        wait_until(lambda: len(output._turns) == number)
     return threads
 
 
@@ -71,7 +71,7 @@ def test_who_writes_meanwhile_waits_and_is_written_together_with_all_others(file
 def test_the_last_word_stands_last_whoever_waits_before_it(output, file, waiting):
     ends = threading.Thread(target=output.finish, args=("stopped",))
     ends.start()
-    wait_until(lambda: output._added == 5)
+    wait_until(lambda: len(output._turns) == 4)
     assert not output.write("too late")
     file.go_on.release(2)
     for thread in (waiting[0], *waiting[1], ends):

@@ -33,7 +33,7 @@ def edit(folder, kind, start, change, first_only):
     ("peer", "received:", lambda line: [line, line], "once"),
     ("seed", "removed:", lambda line: [], "dead"),
     ("seed", "dead report:", lambda line: [], "dead"),
-    ("peer", "generated:", lambda line: [], "gossips"),
+    ("peer", "generated:", lambda line: [], "broadcast"),
     ("peer", "generated:", lambda line: [line, line], "once"),
     ("peer", "received:", lambda line: [line + "!"], "broadcast"),
     ("peer", "received:", lambda line: [line.replace("received:127.0.0.1:", "received:127.0.0.2:")],
