@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from gossip.net.pulse import BEAT, LivePulse, Pulse
+from gossip.net.pulse import BEAT, REST, LivePulse, Pulse
 from gossip.settings import LATE_FOR
 from tests.tools.waiting import wait_until
 
@@ -45,6 +45,18 @@ def test_a_beat_that_is_overdue_counts_before_it_comes(pulse):
     assert pulse.worst_lateness(100.0 + BEAT + 2.0) == pytest.approx(2.0)
     pulse.beat(100.0 + BEAT + 2.5)
     assert pulse.lateness(100.0 + BEAT + 2.5) == pytest.approx(2.5)
+
+
+def test_a_pulse_rests_while_it_is_in_time_and_beats_often_once_it_was_late(pulse):
+    now, pauses = 100.0, [BEAT]
+    while now < 120.0:
+        now += pauses[-1]
+        pauses.append(pulse.beat(now))
+    assert pauses == [BEAT] * 8 + [REST] * 5
+    assert pulse.beat(now + REST + 0.2) == BEAT
+    assert pulse.lateness(now + REST + 0.2) == pytest.approx(0.2)
+    assert pulse.beat(now + REST + 0.2 + LATE_FOR) == BEAT  # that one is late by itself
+    assert pulse.beat(now + REST + 0.2 + LATE_FOR + BEAT) == BEAT
 
 
 def test_a_timer_that_fires_early_is_not_late(pulse):
