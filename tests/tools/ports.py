@@ -7,7 +7,7 @@ import socket
 
 from gossip.addresses import Address, address_of
 
-PORTS = 7_000  # of each of the pytests that run at the same time, all below the ephemeral ones
+PORTS = 5_600  # of each of the four pytests that run at the same time: below the ephemeral ones
 FIRST_PORT = 10_000 + PORTS * int(os.environ.get("TEST_SLOT", 0))
 _ports = itertools.count(random.randrange(PORTS))
 
