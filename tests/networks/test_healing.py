@@ -1,5 +1,7 @@
 """The graph closes again by itself after many died, also when no seed is left to ask."""
 
+import pytest
+
 from gossip.capacity import fixed
 from gossip.proof import graph
 from gossip.proof.records import Records
@@ -34,6 +36,7 @@ def without_seeds(folder, **changes):
     return net
 
 
+@pytest.mark.slow
 def test_a_peer_that_lost_a_neighbour_and_has_no_seed_asks_another_whom_it_knows(tmp_path):
     net = without_seeds(tmp_path, liveness_interval=3, liveness_misses=1000)
     stranger, friend = Acquaintance(free_address()), free_address()

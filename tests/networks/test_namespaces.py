@@ -121,6 +121,7 @@ def equal(ends, texts):
     return all(sorted(chat_log(end)) == sorted(texts) for end in ends)
 
 
+@pytest.mark.slow
 def test_eight_chat_servers_in_a_line_over_a_bad_network(tmp_path):
     relay = Relay(random.Random(1))
     with relay, line_of_servers(tmp_path, relay, []) as ends:

@@ -2,6 +2,8 @@
 
 import signal
 
+import pytest
+
 from gossip.liveness import prober
 from gossip.liveness.prober import Prober
 from tests.tools.files import count, events, wait_event
@@ -113,6 +115,7 @@ def test_a_peer_that_speaks_while_it_is_probed_stays(net):
     assert seed.registry.row(fake.address) is row and count(seed, "removed:") == 0
 
 
+@pytest.mark.slow
 def test_a_newcomer_is_registered_while_more_are_silent_than_can_be_probed(net, monkeypatch):
     monkeypatch.setattr(prober, "QUEUE_LIMIT", 4)
     monkeypatch.setattr(prober, "LAST_LIMIT", 2)
