@@ -207,8 +207,9 @@ def test_behind_their_true_signed_lines_no_changed_message_is_taken(valid):
 
 
 @pytest.mark.parametrize("texts", [
-    ["Liveness Reply:1700000000.000000:127.0.0.1:8080:127.0.0.1:5001",
-     "Liveness Reply:1700000000.000001:127.0.0.1:8081:127.0.0.1:5001"],
+    pytest.param(["Liveness Reply:1700000000.000000:127.0.0.1:8080:127.0.0.1:5001",
+                  "Liveness Reply:1700000000.000001:127.0.0.1:8081:127.0.0.1:5001"],
+                 marks=pytest.mark.slow),
     [registering(peer(5001), peer(8080)), registering(peer(5001), peer(8081))]])
 def test_no_changed_proof_proves_anything(texts):
     """Neither another proof of the text, nor the same proof of another one."""
