@@ -4,7 +4,7 @@ Rules only; the generator calls it. A network that forms has enough to do, and g
 too early keeps it from becoming whole: so the first message waits longest, and for less lateness.
 """
 
-FIRST = 0.05, 30.0  # seconds of lateness from which on the first message waits, and for how long
+FIRST = 0.05, 45.0  # seconds of lateness from which on the first message waits, and for how long
 LATER = 0.25, 20.0  # the same for every other message
 LOOK = 1.0  # seconds between two looks: to look often is work, too
 

@@ -210,9 +210,9 @@ def test_the_generator_waits_while_its_peer_is_late_and_the_console_does_not():
 
 def test_the_generator_of_a_peer_that_stays_late_speaks_after_some_time():
     network = network_of(PEERS[:1], gossip_count=2, gossip_interval=1.0)
-    network.time.run(30.0)
+    network.time.run(45.0)
     assert written(network, PEERS[0], "generated:") == []
-    network.time.run(32.0)
+    network.time.run(47.0)
     assert len(written(network, PEERS[0], "generated:")) == 1
     network.time.run(68.0)
     assert len(written(network, PEERS[0], "generated:")) == 2

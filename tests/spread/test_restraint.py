@@ -5,7 +5,7 @@ import pytest
 from gossip.spread.restraint import Restraint
 
 
-@pytest.mark.parametrize("number, limit, longest", [(1, 0.05, 30.0), (2, 0.25, 20.0),
+@pytest.mark.parametrize("number, limit, longest", [(1, 0.05, 45.0), (2, 0.25, 20.0),
                                                     (3, 0.25, 20.0)])
 def test_a_message_waits_while_its_peer_is_late_for_some_time_at_most(number, limit, longest):
     restraint = Restraint()
