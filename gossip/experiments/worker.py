@@ -35,6 +35,7 @@ SLOWEST = 0.1  # seconds for each start at most, on average, however late this p
 SWITCH_INTERVAL = 0.5  # seconds that a thread may hold the interpreter while others wait for it;
 SWITCH_SHARE = 0.02  # at least so many for each node. Each thread that waits wakes up once in this
 # time: with the usual 5 ms, hundreds of them do nothing else; and thousands, with 0.5 s
+SET_FUTEX_HASH, SLOTS = (78, 1), 8192  # PR_FUTEX_HASH, PR_FUTEX_HASH_SET_SLOTS; a power of two
 
 
 class Worker:
@@ -51,6 +52,7 @@ class Worker:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the runner, which ends us
         gc.disable()  # hundreds of nodes are millions of objects to look at, while all of them stand
         # still; and they leave next to nothing that only such a search would find
+        widen_futex_table()
         keyboard = Keyboard()
         while (lines := keyboard.lines()) is not None:
             self._carry_out([line.decode(errors="replace") for line in lines])
@@ -95,6 +97,22 @@ class Worker:
         for node in self._nodes.values():
             node.output.finish("stopped:interrupted")
         os._exit(0)
+
+
+def widen_futex_table() -> None:
+    """Let Linux find one of thousands of threads that wait for locks without a search.
+
+    It keeps those that wait in a hash table. Since Linux 6.16 each process has its own, of 16 slots
+    on two processors: whoever releases a lock then walks past hundreds of threads that wait for
+    other locks. An older Linux has one large table for all processes, and refuses the call.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        import ctypes
+    except ImportError:
+        return  # a Python that was built without it works, but slower
+    ctypes.CDLL(None).prctl(*SET_FUTEX_HASH, ctypes.c_ulong(SLOTS), ctypes.c_ulong(0))
 
 
 def begin_in_turn(nodes: list) -> None:

@@ -3,6 +3,8 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -12,7 +14,7 @@ from gossip.proof import graph
 from gossip.proof.records import Records
 from tests.tools.files import lines_of, one_piece
 from tests.tools.ports import free_addresses, free_range
-from tests.tools.programs import Program, write_config
+from tests.tools.programs import ROOT, Program, write_config
 from tests.tools.waiting import wait_until
 
 
@@ -156,3 +158,20 @@ def test_a_worker_ends_and_kills_while_its_nodes_begin_one_after_the_other(tmp_p
     assert (code, err) == (0, "")
     last = [lines_of(tmp_path / f"peer_{address.file_part}.txt")[-1] for address in addresses]
     assert last[:-1] == ["stopped:interrupted"] * 19 and last[-1] != "stopped:interrupted"
+
+
+def test_the_kernel_finds_waiting_threads_of_a_worker_in_a_large_table():
+    code = """if True:
+        import ctypes
+        from gossip.experiments import worker
+        def slots():
+            return ctypes.CDLL(None).prctl(78, *[ctypes.c_ulong(n) for n in (2, 0, 0, 0)])
+        before = slots()
+        worker.widen_futex_table()
+        print(before, slots())"""
+    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (said.returncode, said.stderr) == (0, "")
+    before, after = map(int, said.stdout.split())
+    if before == -1:
+        pytest.skip("this Linux has one table for all processes")
+    assert after == worker.SLOTS > before
