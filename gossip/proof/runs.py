@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from gossip.settings import LATE_FOR, Settings
 
-_GOSSIP = re.compile(r"gmessage:[0-9.]+:((?:[0-9.]+|\[[^\]]*\]):[0-9]+:[0-9]+:[0-9]+):(.*)",
+_GOSSIP = re.compile(r"gmessage:([0-9.]+):((?:[0-9.]+|\[[^\]]*\]):[0-9]+:[0-9]+:[0-9]+):(.*)",
                      re.DOTALL)
 _BY_GENERATOR = re.compile("message [0-9]+")
 CHAT_SILENCE = 3.0  # seconds of silence, while others write, that mean a chat server is dead
@@ -104,6 +104,8 @@ class PeerRun:
         self.woke: float | None = None  # when it last woke, with neighbours that it had not asked
         # the last gap in its file that `asleep` does not contain, and in which a message was due
         self._gap = (at, at)
+        # a short one in which a message was due, until a delivery tells whether that was a sleep
+        self._stalled: tuple[float, float] | None = None
         self._spoke = at  # when the generator made its last message
         self.generated: dict[str, float] = {}  # message (IP:PORT:RUN:NUMBER) -> when
         self.by_generator = 0  # how many of them the generator made
@@ -212,9 +214,24 @@ class PeerRun:
             if self.linked:
                 self.woke = at
             return
-        was_due = self.last < self._spoke + interval < at and at - self.last > _unusual(liveness)
-        if (at - self.last > interval or was_due) and not self._may_be_late(at):
+        was_due = self.last < self._spoke + interval < at
+        if self._may_be_late(at):
+            return
+        if at - self.last > interval or was_due and at - self.last > _unusual(liveness):
             self._gap = (self.last, at)
+        elif was_due:
+            self._stalled = (self.last, at)
+
+    def _look_at_delivery(self, at: float, made: str) -> None:
+        """The first message received after a short gap, made `made` seconds after 1970: if it is as
+        late as one that waited for a peer that slept, then that was a sleep."""
+        gap, self._stalled = self._stalled, None
+        try:
+            took = at - float(made)
+        except ValueError:
+            return  # no node wrote this line
+        if at - gap[1] < ASLEEP < took:
+            self._gap = gap
 
     def _generator_spoke(self, at: float) -> None:
         """A message that was overdue while nothing was written for long, and that came soon when the
@@ -245,13 +262,13 @@ class PeerRun:
 
     def _generated(self, at, rest):
         match = _GOSSIP.match(rest)
-        if match and match[1] in self.generated:
-            self.repeated.append(match[1])
+        if match and match[2] in self.generated:
+            self.repeated.append(match[2])
         elif match:
-            message = sys.intern(match[1])
+            message = sys.intern(match[2])
             self.generated[message] = at
             self.marks[message] = hash(rest)
-            if _BY_GENERATOR.fullmatch(match[2]):
+            if _BY_GENERATOR.fullmatch(match[3]):
                 self.by_generator += 1
                 self._generator_spoke(at)
 
@@ -261,7 +278,9 @@ class PeerRun:
         match = _GOSSIP.match(line)
         if not match:
             return
-        message = sys.intern(match[1])
+        if self._stalled is not None:
+            self._look_at_delivery(at, match[1])
+        message = sys.intern(match[2])
         if message in self.received or message in self.generated:
             self.repeated.append(message)
         else:

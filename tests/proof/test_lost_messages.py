@@ -1,9 +1,11 @@
 """Messages that a healthy network does not deliver, and those that a broken one does not."""
 
+import datetime
+
 import pytest
 
 from gossip.proof import delivery
-from tests.tools.stories import PAIR, SEED, holds, tell
+from tests.tools.stories import PAIR, SEED, START, holds, tell
 
 # Whoever leaves.
 
@@ -289,6 +291,22 @@ def test_a_frozen_peer_need_not_generate_and_one_that_is_awake_has_to(tmp_path, 
     proof = tell(tmp_path, SEED, "0.5 5001 starts \n 1 5001 connected:@5002", awake,
                  generating(5001, *times), gossip_count=10,
                  liveness_interval=liveness_interval)
+    assert delivery.gossips(proof).holds is healthy
+
+
+@pytest.mark.parametrize("made, times, healthy", [
+    (3.2, (2.5, 8.6, 10.6, 12.6), True),  # frozen until 4.7, and late for four seconds
+    (4.6, (2.5, 8.6, 10.6, 12.6), False),  # what came then was not late
+    (3.2, (2.5, 10.6, 12.6), False),  # it waited for too long
+])
+def test_a_message_that_waited_in_a_short_gap_tells_of_a_short_sleep(tmp_path, made, times,
+                                                                     healthy):
+    began = START.replace(tzinfo=datetime.timezone.utc).timestamp()
+    proof = tell(tmp_path, SEED, "0.5 5001 starts \n 1 5001 connected:@5002", f"""
+        3.0 5001 asks 5002
+        4.7 5001 received:@5002:gmessage:{began + made:.6f}:@5002:1:1:message 1
+        5.0 5001 asks 5002 until 14
+    """, generating(5001, *times), gossip_count=10, gossip_interval=2, liveness_interval=10)
     assert delivery.gossips(proof).holds is healthy
 
 
