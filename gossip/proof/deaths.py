@@ -71,7 +71,8 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
             if told or end >= max([known, *reported[:1]]) + SEED_PROBES + ON_ITS_WAY:
                 failures.append(f"{run.address} died {proof.newest - run.last:.0f} s before the "
                                 f"newest line, and seed {seed.address} has not removed it (yet)")
-        elif reported and not any(run.address in other.dead for other in proof.peers):
+        elif reported and not any(run.address in other.dead
+                                  for other in [*proof.peers, *proof.attackers]):
             failures.append(f"{run.address} was reported dead to seed {seed.address}, "
                             f"but no peer found it dead")
         elif not reported and (told and not heard or _had_to_hear(proof, seed, run)):

@@ -117,6 +117,15 @@ def test_other_rows_hold_attackers_to_nothing(tmp_path):
         assert make(proof).holds, make(proof)
 
 
+@pytest.mark.parametrize("finder, healthy", [(5010, True), (5009, False)])
+def test_an_attacker_may_tell_the_truth_about_a_death(tmp_path, finder, healthy):
+    """That who reported it has not found it dead is seen all the same."""
+    found = [f"14 {finder} dead:@5003"] if finder in ATTACKERS else []
+    text = story(*found, f"14 {finder} reports 5003 to 8001", "10.5 8001 removed:@5003:gone")
+    text = text.replace("3 5003 lives until 40", "3 5003 lives until 10")
+    assert deaths.dead(tell(tmp_path, text)).holds is healthy
+
+
 def test_without_its_word_an_attacker_is_held_to_all(tmp_path):
     text = "\n".join(line for line in story("6.2 5010 hears 5001/5 from 5009").splitlines()
                      if "misbehaving" not in line)
