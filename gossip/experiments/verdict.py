@@ -170,9 +170,11 @@ class Judge:
                 self._wrong(address, f"judged:{word}", "nobody attacks")
 
     def _blamed(self, finder: Address, accused: Address, event: str) -> None:
-        """A node calls another dead: it must have had a reason."""
+        """A node calls another dead: it must have had a reason. What stands half-open since a
+        connection broke may hold up the next one."""
         since = self.network.in_reach_since(finder, accused)
-        if since is not None and self.network.time.now - since > self._patience():
+        broke = max(self.network.broke(finder), self.network.broke(accused))
+        if since is not None and self.network.time.now - max(since, broke) > self._patience():
             self._wrong(finder, event, f"it lives, and could be reached since {since:.3f}")
 
     def _patience(self) -> float:

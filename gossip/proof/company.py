@@ -11,7 +11,7 @@ import functools
 
 from gossip.proof import graph
 from gossip.proof.pieces import Pieces
-from gossip.proof.reach import CLOSED, Reach, together
+from gossip.proof.reach import CLOSED, Reach, together, without
 from gossip.proof.records import Records
 from gossip.proof.runs import PROBE_TIME, Linked, PeerRun
 from gossip.settings import Settings
@@ -91,7 +91,8 @@ class Company:
     def had_time_to_meet(self, one: PeerRun, other: PeerRun, since: float = 0.0) -> bool:
         """Whether both were up, and a seed in reach of both, from `since` on for so long that they
         had to be joined: two rounds, and some more if they have lost neighbours meanwhile. A
-        seed that comes back is tried again after a pause."""
+        seed that comes back is tried again after a pause. Who takes itself for registered with
+        enough seeds looks for no other: the time until it notices that one is silent counts not."""
         rounds = 2.0
         if one.first_linked is not None and other.first_linked is not None:
             rounds = 3 + max(one.setting("liveness-misses"), other.setting("liveness-misses"))
@@ -100,9 +101,13 @@ class Company:
         first = min(one.first, other.first)
         begin = max(one.first, other.first, since)
         end = min(self._in_touch_until(one), self._in_touch_until(other))
+        misled = [*self.reach.misled(one), *self.reach.misled(other)]
         for up, down in self._seeds(one, other):
             pause = min(Settings().retry_last, up - first + Settings().retry_first)
-            if min(end, down) - max(begin, up + max(0.0, pause)) > patience:
+            times = [(max(begin, up + max(0.0, pause)), min(end, down))]
+            for lost, noticed in misled:
+                times = without(times, lost, noticed)
+            if any(until - since > patience for since, until in times):
                 return True
         return False
 
@@ -149,6 +154,8 @@ class Company:
         if mine.reason in CLOSED and (theirs.reason in CLOSED or min(
                 theirs.end, self.end_of(other)) > mine.end + ON_ITS_WAY):
             return True  # it was not closed there, but broke somewhere between
+        if mine.reason in CLOSED and other.left is not None and other.left < mine.end:
+            return True  # a leaver says goodbye on all its links: this one carried nothing any more
         return mine.reason not in HEARD or mine.end > other.last + ON_ITS_WAY
 
     def slowness(self, one: PeerRun, other: PeerRun, since: float) -> float:

@@ -144,9 +144,10 @@ def _living_removed(proof: Proof) -> list[str]:
 
     It is no failure if the peer was cut off from the reporter, which then could not know better:
     no sign of life led from one to the other in the interval before the reporter's last probe
-    began, or only such as were slower than the answer to a probe may be. Whether a cut was mended
-    during that probe, or during the seed's, does not count. A peer that is removed as `gone` is not
-    looked at: its connection to the seed had ended.
+    began, or only such as were slower than the answer to a probe may be; or each of the two has
+    called the other dead. Whether a cut was mended during that probe, or during the seed's, does
+    not count. A peer that is removed as `gone` is not looked at: its connection to the seed had
+    ended.
     """
     failures = []
     for seed in proof.seeds:
@@ -155,10 +156,19 @@ def _living_removed(proof: Proof) -> list[str]:
                 interval = run.setting("liveness-interval")
                 if (reason == "dead" and run.address == peer
                         and run.first <= at - interval and run.last > at + interval
-                        and any(who in _in_touch(proof, peer, probed - interval, probed)
+                        and any(_could_know_better(proof, run, who, probed)
                                 for who, probed in _probes(proof, seed, peer, at))):
                     failures.append(f"seed {seed.address} removed {peer}, which lived")
     return failures
+
+
+def _could_know_better(proof: Proof, accused: PeerRun, reporter: str, probed: float) -> bool:
+    """Whether signs of life of the accused led to its reporter before the last probe began, and it
+    did not take the reporter for dead, too."""
+    interval = accused.setting("liveness-interval")
+    apart = any(whom == reporter and abs(at - probed) < 2 * interval
+                for at, whom in accused.found_dead)
+    return not apart and reporter in _in_touch(proof, accused.address, probed - interval, probed)
 
 
 def _probes(proof: Proof, seed: SeedRun, peer: str, removed: float) -> list[tuple[str, float]]:

@@ -13,6 +13,7 @@ from gossip.proof.records import Records
 from gossip.proof.runs import PROBE_TIME, PeerRun
 
 
+QUESTIONS = 4  # lines that go to and fro before a text, when two meet of whom one has it already
 RUMOR_ROUNDS = 4  # comparisons with random neighbours that bring a message whose rumor has died
 
 
@@ -41,7 +42,8 @@ def broadcast(proof: Proof) -> Row:
 
     - if both are up, and are, or had to be, in one piece of the graph;
     - if one of them has ended, and the two were neighbours in contact for more than a second after
-      the first had the message, or longer on a slow link or if it was a rumor, which may die:
+      the first had the message, or longer on a slow link, where they first have to compare what
+      they know if it had the message before they met, or if it was a rumor, which may die:
       whoever leaves says goodbye after its messages, on the same links, and a connection that is
       closed tells that it was not cut;
     - if the first is its origin and has left, the second heard that goodbye, and they were
@@ -157,12 +159,13 @@ def _had_to_go(proof: Proof, message: str, holder: PeerRun, had: float, run: Pee
     company = proof.company
     if not proof.has_ended(holder) and not proof.has_ended(run):
         return company.had_to_meet(holder, run)
-    way = ON_ITS_WAY + max(company.goodbye(run, holder),  # what it is told was as slow
-                           company.slowness(run, holder, had - _two_rounds(run)))
+    slow = company.slowness(run, holder, had - _two_rounds(run))
+    way = ON_ITS_WAY + max(company.goodbye(run, holder), slow)  # what it is told was as slow
     way += proof.denials.time_to_confirm(message, run, had)
     if holder.settings.get("spread") == "rumor":
         way += RUMOR_ROUNDS * holder.setting("antientropy-interval")
-    if any(end - max(had, begin) >= way for begin, end in company.contacts(holder, run)):
+    if any(end - max(had, begin) >= way + (slow * QUESTIONS if had < begin else 0.0)
+           for begin, end in company.contacts(holder, run)):
         return True
     alone = [since for one in (holder, run)
              if (since := company.alone_since(one, had)) is not None]

@@ -96,18 +96,26 @@ class Reach:
             self._of[run] = {seed: self._in_reach(run, seed) for seed in self._lives}
         return self._of[run]
 
+    def misled(self, run: PeerRun) -> Times:
+        """When a peer may have taken a seed for one that it was registered with, and that did not
+        answer any more: until it noticed."""
+        return [(_since(run, words, number), words[number].at)
+                for words in run.registrations.values() for number in range(1, len(words))
+                if words[number - 1].lost is None and _is_down(words[number])
+                and words[number].lost not in CLOSED]
+
     def _in_reach(self, run: PeerRun, seed: str) -> Times:
         """When a seed was up, without the times in which the peer says that it was out of reach."""
         times, words = self._lives[seed], run.registrations.get(seed, [])
         if not run.registered and not words and run.has_ended(self._newest):
             end = run.last if run.left is None else run.left
-            return _without(times, end - Settings().register_limit, math.inf)
+            return without(times, end - Settings().register_limit, math.inf)
         for number, word in enumerate(words):
             if not (_is_down(word) or seed in self._registering and _is_too_far(word)):
                 continue
             until = next((later.at for later in words[number:] if later.lost is None), math.inf)
             since = _since(run, words, number)
-            times = _without(times, since, until)
+            times = without(times, since, until)
             if word.lost in NOT_RUNNING:
                 times += (self._ran_again(seed, since, word.at)
                           + self._ran_again(seed, word.at, until))
@@ -151,7 +159,7 @@ def _since(run: PeerRun, words: list[Registered], number: int) -> float:
     return max(at - limit, before.at if before is not None else run.first)
 
 
-def _without(times: Times, begin: float, end: float) -> Times:
+def without(times: Times, begin: float, end: float) -> Times:
     """What is left of the times when another is taken out of them."""
     return [part for one, other in times
             for part in ((one, min(other, begin)), (max(one, end), other)) if part[0] < part[1]]
