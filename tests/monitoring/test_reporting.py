@@ -407,7 +407,7 @@ def test_a_forbidden_message_is_written_and_neither_delivered_nor_forwarded(filt
 def test_a_forbidden_message_counts_as_seen_and_is_not_served(filtered):
     peer, source, _, sink = filtered
     run = f"{source.address}:{source.signer.start}"
-    assert peer.messages.lacking([(run.encode(), [(1, 4)])], ask_again=True) == []
+    assert peer.messages.lacking([(run.encode(), [(1, 4)])]) == []
     before = len(sink.heard)
     sink.say(f"status:want:{run}=1-4")
     wait_until(lambda: "status:sent" in sink.heard[before:])
