@@ -64,7 +64,7 @@ class MessageList:
         self._texts: dict[bytes, bytes] = {}  # digest -> line as received
         self._lines: dict[bytes, Cover | None] = {}  # the same lines, by which a repetition is
         # found without a hash, and the cover of each
-        self._order = collections.deque()  # (digest, run, number), oldest arrival first
+        self._order = collections.deque()  # run, number, run, number, …: oldest arrival first
         self._bytes = 0  # size of all texts
         self._runs: dict[bytes, Run] = {}
         self._room = Room(settings, own_run)
@@ -178,12 +178,12 @@ class MessageList:
     def latest(self, most: int) -> list[bytes]:
         """The last texts, `most` of them, in the order in which they came."""
         with self._lock:
-            texts = []
-            for digest, run, number in reversed(self._order):
+            texts, order = [], reversed(self._order)
+            for number, run in zip(order, order):
                 if len(texts) == most:
                     break
-                if run.held.get(number) == digest:
-                    texts.append(wire.gossip_part(self._texts[digest]))
+                if number in run.held:
+                    texts.append(wire.gossip_part(self._texts[run.held[number]]))
             return texts[::-1]
 
     def dropped(self) -> dict[str, int]:
@@ -328,7 +328,8 @@ class MessageList:
         self._lines[line] = cover
         if cover is not None:
             self._covers.held(cover)
-        self._order.append((digest, run, number))
+        self._order.append(run)
+        self._order.append(number)
         self._bytes += len(line)
 
     def _note_change(self, run: Run) -> None:
@@ -342,10 +343,11 @@ class MessageList:
 
     def _evict(self) -> None:
         """Drop the oldest texts beyond the limits. Expects the lock."""
-        while self._order and (len(self._order) > self._settings.cache_size
+        while self._order and (len(self._order) // 2 > self._settings.cache_size
                                or self._size() > self._settings.cache_bytes):
-            digest, run, number = self._order.popleft()
-            if not run.drop(number):
+            run, number = self._order.popleft(), self._order.popleft()
+            digest = run.drop(number)
+            if digest is None:
                 continue  # its run was forgotten before
             self._drop_text(digest)
             self._dropped["texts evicted"] += 1

@@ -37,10 +37,13 @@ class Run:
         self.held[number] = digest
         self._sorted = None
 
-    def drop(self, number: int) -> bool:
-        """Stop holding a text; return whether it was held."""
+    def drop(self, number: int) -> bytes | None:
+        """Stop holding a text; return the digest of its line, None when it was not held."""
         self._sorted = None
-        return self.held.pop(number, None) is not None
+        digest = self.held.pop(number, None)
+        if not self.held:
+            self.held = {}  # a dictionary does not shrink by itself
+        return digest
 
     def numbers(self, first: int, last: int) -> list[int]:
         """The numbers held from first to last, in order."""
