@@ -187,6 +187,16 @@ def test_what_is_refused_looks_to_none_who_bring_it_as_if_it_was_kept_back(net, 
     assert seed.said_of(third.address)[:3] in ((), (0, 0, 0)) and third.texts() == ["hello"]
 
 
+def test_gaps_in_a_run_that_has_to_be_confirmed_are_in_the_account_of_who_brought_it(net, seed):
+    peer = watched_peer(net, intervals_of_one=1)
+    source = Neighbour(net, peer)
+    source.say(*source.messages("one"), *source.messages("far", first=1_000))
+    wait_until(lambda: len(received(peer)) == 2)
+    source.say(*source.messages("farther", first=2_000))
+    wait_until(lambda: peer.status().get(
+        "numbers beyond a gap for which there was no room") == 1)
+
+
 def test_what_was_made_here_is_awaited_of_all(net, seed):
     peer = watched_peer(net)
     echo, silent = Neighbour(net, peer), Neighbour(net, peer)

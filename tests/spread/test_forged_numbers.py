@@ -4,6 +4,7 @@ import pytest
 
 from gossip import wire
 from gossip.capacity import fixed
+from gossip.spread import catch_up
 from tests.tools.files import received
 from tests.tools.nets import linked_net
 from tests.tools.waiting import wait_until
@@ -95,6 +96,17 @@ def test_two_digests_that_were_compared_are_not_compared_again_before_one_change
     assert len(heard_at_once(peer, end)) == 2
     end.say("status:seen:", f"gmessage:1.000000:{RUN}:1:x", "status:digest:" + "8" * 32)
     assert heard_at_once(peer, end)[:1] == [f"status:seen:{RUN}=1"]
+
+
+def test_an_offer_that_was_cut_off_is_no_comparison(net, monkeypatch):
+    monkeypatch.setattr(catch_up, "OFFER_LIMIT", 1)
+    peer, end = linked(net)
+    for _ in range(2):
+        end.say(DIFFERENT)
+        assert len(heard_at_once(peer, end)) == 2
+        end.say(f"status:seen:{RUN}=1 127.0.0.1:10:7=1")
+        end.hear_until("status:want:")
+        end.say("status:sent")  # it has nothing of it after all
 
 
 def test_after_ten_rounds_they_are_compared_again(net):

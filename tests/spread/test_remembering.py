@@ -195,6 +195,13 @@ def test_of_too_many_runs_that_seeds_vouch_for_the_one_used_longest_ago_is_forgo
     assert messages.digest() == other.digest()
 
 
+def test_a_run_that_is_forgotten_leaves_its_place_to_another_run_of_its_address():
+    messages = MessageList(Settings(runs_kept=1, runs_of_address=1, runs_of_one=0))
+    messages.vouch([A, B])
+    assert messages.add([line(1)]).lines and messages.add([line(1, start=8)]).refused
+    assert messages.add([line(1, B), line(1, start=8)]).refused == []
+
+
 def test_the_own_run_needs_no_room():
     messages = MessageList(Settings(runs_of_one=0, runs_unvouched=0, runs_kept=1), RUN)
     assert messages.add([line(1)], made_here=True).lines == [line(1)]
