@@ -95,7 +95,7 @@ class Peer(Node):
         self.liveness = Liveness(settings.liveness_misses,
                                  self.neighbours.capacity + settings.spare_links)
         # One part or the world tells this node, another part hears it.
-        self.listed, self.on_probed = self.confirming.ask_ahead, self.confirming.on_probed
+        self.on_probed = self.confirming.on_probed
         self.settled, self.unlinked = self.spreading.settled, self.liveness.forget
         self._generated = 0  # messages so far; only the generator's thread uses it
         self._restraint = Restraint()
@@ -252,6 +252,11 @@ class Peer(Node):
     def has_seed(self) -> bool:
         """Whether this peer is registered with a seed."""
         return bool(self.joining.links())
+
+    def listed(self, addresses) -> None:
+        """A seed names these peers."""
+        self.confirming.ask_ahead(addresses)
+        self.spreading.vouch(addresses)
 
     def disconnect(self, link: Link, reason: str, who: Address | None = None) -> None:
         if link.role == ASKED:  # a seed that is slow to answer breaks no rule

@@ -68,8 +68,14 @@ class Settings(NamedTuple):
     corrupt_limit: int = 3  # corrupt lines within `corrupt_memory` that end a link; 0: never
     corrupt_memory: float = 60.0  # seconds, also those for which a neighbour is shut out
     cache_bytes: int = 64 * MIB  # bytes of all texts held
-    runs_kept: int = 100_000  # runs whose seen numbers are remembered; a run is one life of a peer
+    runs_kept: int = 100_000  # runs remembered that seeds vouch for; a run is one life of a peer
+    runs_of_address: int = 8  # of them, of one address that a seed has named
+    runs_unvouched: int = 30_000  # runs remembered for which no seed vouches
+    runs_of_one: int = 10_000  # of them, brought by one neighbour
     intervals_kept: int = 1_000  # intervals of seen numbers per run
+    intervals_in_all: int = 200_000  # beyond the first of each run
+    intervals_of_one: int = 50_000  # of them, made by one neighbour
+    gone_rounds: int = 10  # anti-entropy intervals for which a neighbour's `gone` is believed
     introduction_limit: float = 5.0  # seconds that a newcomer has for its first valid line
     waiting_limit: int = 256  # connections that have not introduced themselves
     verifying_limit: int = 1_024  # registrations that wait for their probe at one seed

@@ -185,7 +185,8 @@ class ChatServer(Node):
         if message.kind != "status":
             raise wire.WireError(f"{message.kind} is not expected from a chat server")
         if message.verb not in ANSWERS:
-            differs = message.verb != "digest" or message.digest != self.messages.digest()
+            differs = (message.verb != "digest"
+                       or not self.anti_entropy.agrees(link, message.digest))
             with self._line_lock:
                 self._line[link].differs = differs
             if differs and self.anti_entropy.duty is not None:

@@ -30,5 +30,5 @@ from gossip.wire.signed_line import (
     HASH_SIZE, HASHES_LIMIT, KEY_SIZE, SIGNATURE_SIZE, Signed, parse_signed, signed,
     signed_head)
 from gossip.wire.status import (
-    RANGES_LIMIT, SHORT_ENTRY, SLICES, STATUS_TARGET, Status, entries, status, status_entries,
-    status_entry, status_lines, status_show, status_slices)
+    NOTHING_SEEN, RANGES_LIMIT, SHORT_ENTRY, SLICES, STATUS_TARGET, Status, entries, status,
+    status_entries, status_entry, status_lines, status_show, status_slices)

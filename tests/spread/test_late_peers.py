@@ -90,7 +90,7 @@ def test_the_replies_of_a_peer_that_is_watched_are_put_off_for_a_quarter_of_a_ro
 def test_a_new_link_of_a_late_peer_is_compared_at_once(net):
     peer = net.peer(liveness_interval=60)
     peer.lateness = lambda: VERY
-    net.neighbour(peer, net.fake()).hear_until("status:meet digest:")
+    net.neighbour(peer, net.fake()).hear_until("status:digest:")
 
 
 class Link:
