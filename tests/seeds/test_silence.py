@@ -117,8 +117,7 @@ def test_a_peer_that_speaks_while_it_is_probed_stays(net):
 
 @pytest.mark.slow
 def test_a_newcomer_is_registered_while_more_are_silent_than_can_be_probed(net, monkeypatch):
-    monkeypatch.setattr(prober, "QUEUE_LIMIT", 4)
-    monkeypatch.setattr(prober, "LAST_LIMIT", 2)
+    monkeypatch.setattr(prober, "QUEUE_LIMIT", 2)
     seed, = net.seeds(1, liveness_interval=ROUND, probes_at_once=1)
     silent = [counting(net) for _ in range(4)]
     for fake in silent:
