@@ -173,7 +173,8 @@ def test_a_registration_whose_connection_broke_is_judged_when_the_seed_is_on_tim
 def test_a_late_seed_removes_nobody_who_may_have_come_back(nodes):
     """The time to come back is over while the seed is late: the peer is probed when it is not."""
     seed, grace = nodes.seed, nodes.network.settings.grace
-    nodes.other.joining.next_round = lambda: None  # it does not register again
+    for again in ("next_round", "probed"):  # it does not register again
+        setattr(nodes.other.joining, again, lambda *_: None)
     row = seed.registry.row(OTHER)
     seed.registry.lost(OTHER, row.link)
     seed.registry.spare(OTHER, row, seed.now() + grace)

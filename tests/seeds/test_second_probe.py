@@ -1,4 +1,4 @@
-"""After a quick look a seed asks twice before it holds silence against anyone, and no third time."""
+"""After a quick look a seed asks twice before it holds silence against anyone, and no more."""
 
 from tests.tools.files import wait_event
 from tests.tools.hands import FakePeer
