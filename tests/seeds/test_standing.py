@@ -165,7 +165,6 @@ def test_there_may_be_1024_registrations_that_wait_for_their_probe():
 # The peer.
 
 def test_a_peer_repeats_register_once_a_second_to_the_seed_that_has_probed_it():
-
     table, link = Registrations([SEED], Settings(), random.Random(1)), FakeLink()
     assert table.probed(SEED, 0.0) is None  # it is not registered
     table.next_dials(lambda seed: link, 0.0, 10.0)
