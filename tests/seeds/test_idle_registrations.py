@@ -22,8 +22,9 @@ class Idle:
 
     def ask_again(self):
         """Ask again if it has been refused."""
+        self.end.sock.setblocking(False)
         try:
-            refused = self.end.sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            refused = self.end.sock.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
             return
         if refused:

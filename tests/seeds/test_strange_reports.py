@@ -52,8 +52,9 @@ def test_of_reports_without_a_registration_fifty_a_second_are_written(net, still
 
 def test_a_flood_of_them_keeps_no_peer_from_reporting(net, still):
     (dead, its_end), (reporter, end) = registered(net, still), registered(net, still)
+    living, _ = registered(net, still)
     stranger = net.dial(still)
-    stranger.say(*[report(dead.address)] * 500, "peer list")
+    stranger.say(*[report(living.address)] * 500, "peer list")
     assert stranger.hear().startswith("peer list:")
     dead.answers = False
     end.say(report(dead.address, reporter.address))
