@@ -86,8 +86,9 @@ class Seed(Node):
         self.deciding = Deciding(self, self.keeping)
         self.admission = Admission(self, functools.partial(self.prober.ask, lane=FIRST),
                                    functools.partial(self.prober.give_way, FIRST))
-        self._reports = Budget(REPORTS_READ)
-        self._relayed, self._repeated, self._strange = (Budget(STRANGERS_READ) for _ in range(3))
+        self._from_peers = Budget(REPORTS_READ)
+        self._from_seeds, self._old_from_seeds, self._from_others = (
+            Budget(STRANGERS_READ) for _ in range(3))
         self._look_at = 0.0  # when to look for silent peers again; only the lookout uses it
 
     def settings_shown(self) -> str:
@@ -143,9 +144,9 @@ class Seed(Node):
         now, dead = self.now(), message.dead
         is_peer, is_seed = link.role == REGISTERED, link.remote_ip in self.seed_ips
         listed = self.registry.row(dead) is not None
-        repeated = not (is_peer or listed) and self.registry.was_told(dead, now)
-        budget = (self._reports if is_peer else self._strange if not is_seed
-                  else self._repeated if repeated else self._relayed)
+        old = not listed and self.registry.was_told(dead, now)
+        budget = (self._from_peers if is_peer else self._from_others if not is_seed
+                  else self._old_from_seeds if old else self._from_seeds)
         if not budget.spend(now):
             self.counters.add("dead reports not looked at")
             return
@@ -157,8 +158,10 @@ class Seed(Node):
             self._reject(message, "neither a registered peer nor a seed")
         elif not (listed or self.registry.lately_removed(dead, now)):
             self._reject(message, "not registered here")
-        elif not repeated:
-            self._examine(message, self._judge_report if is_peer else self._judge_relay)
+        elif is_peer:
+            self._examine(message, self._judge_report)
+        elif not old:
+            self._examine(message, self._judge_relay)
 
     def _reject(self, report: wire.DeadNode, reason: str) -> None:
         self.output.write(f"rejected:{report.line}:{reason}")

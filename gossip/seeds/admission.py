@@ -13,7 +13,6 @@ Link readers, verdicts of the prober, and the seed's lookout call this.
 """
 
 import functools
-import math
 import threading
 
 from gossip import wire
@@ -24,6 +23,12 @@ REGISTERED = "a registered peer"  # the role of a connection, as a seed sees the
 STANDS = "registered on another connection, which stands"  # reasons for a refusal
 FULL = "too many of your IP are registered"
 WORD_LIMIT = 1.0  # seconds from a probe within which a registration that stands has to speak
+
+
+def _stands(row) -> bool:
+    """Whether the connection of a registration has not ended."""
+    link = row.link
+    return link is not None and not link.ended
 
 
 class _Newcomer:
@@ -74,11 +79,13 @@ class Admission:
 
     def _refusal(self, address: Address, now: float) -> str | None:
         """Why an address is not even probed; None: it is."""
+        row = self._node.registry.row(address)
+        if row is not None and _stands(row) and row.repeated >= now - WORD_LIMIT:
+            return STANDS  # it has spoken
         if self._node.registry.is_full_for(address):
             return FULL
-        rest = self._rests.left(address, now)
-        if rest:
-            return f"no Liveness Reply from {address}, try again in {math.ceil(rest)} s"
+        if self._rests.left(address, now):
+            return f"no Liveness Reply from {address} twice, try again later"
         return self._node.deciding.refusal(address, now)
 
     # Verifying.
@@ -108,20 +115,19 @@ class Admission:
 
     def _verified(self, newcomer: _Newcomer, alive: bool | None) -> None:
         """The prober's verdict on an address that wants to be listed."""
-        address, link, registry = newcomer.address, newcomer.link, self._node.registry
+        address = newcomer.address
         if alive:
             self._rests.answered(address)
         elif alive is False:
             self._rests.failed(address, newcomer.asked, self._node.now())
-        row = registry.row(address)
-        older = None if row is None else row.link
-        fault = self._fault_of(newcomer, alive, older)
+        row = self._node.registry.row(address)
+        fault = self._fault_of(newcomer, alive, None if row is None else row.link)
         if fault is not None:
             self._turn_away(newcomer, fault)
-        elif older is None or older is link or older.ended:
-            self._list(newcomer)
-        else:
+        elif row is not None and _stands(row) and row.link is not newcomer.link:
             self._await_word(newcomer, row)
+        else:
+            self._list(newcomer)
 
     def _fault_of(self, newcomer: _Newcomer, alive: bool | None, older) -> str | None:
         """Why an address that was probed is not registered on this link; None: it may be."""
@@ -185,7 +191,7 @@ class Admission:
         patience = self._node.more_patience()
         with self._lock:
             due = [newcomer for newcomer in self._newcomers.values() if newcomer.older is not None
-                   and (newcomer.until + patience <= now or newcomer.older.link is None)]
+                   and (newcomer.until + patience <= now or not _stands(newcomer.older))]
         for newcomer in due:
             row = self._node.registry.row(newcomer.address)
             if row is None or row is newcomer.older:

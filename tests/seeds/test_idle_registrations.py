@@ -4,6 +4,8 @@ import socket
 
 import pytest
 
+from gossip.addresses import address_of
+from gossip.liveness.prober import QUICK_LOOK
 from gossip.settings import Settings
 from tests.tools.files import count, wait_event
 from tests.tools.hands import End
@@ -73,6 +75,24 @@ def test_beside_many_idle_ones_newcomers_are_listed_and_the_dead_removed_before_
     end.say(report(frozen, reporter))
     assert wait_event(seed, f"removed:{frozen.address}:dead")
     assert count(seed, "refused:") == 0  # not one of the idle ones was judged before
+
+
+def test_the_quick_look_at_a_port_that_takes_no_more_connections_is_as_short(net):
+    """As of a listener whose queue is full: there is not even a connection."""
+    net.settings = FAST._replace(probe_limit=60.0)
+    seed, = net.seeds(1)
+    verdicts, waiting = [], []
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        address = address_of(*full.getsockname())
+        for _ in range(3):  # one or two of them fill the queue
+            waiting.append(socket.socket())
+            waiting[-1].setblocking(False)
+            waiting[-1].connect_ex(address.dial)
+        seed.probe(address, verdicts.append, limit=QUICK_LOOK)
+        wait_until(lambda: verdicts, 20.0)
+    assert verdicts == [False]
+    for sock in waiting:
+        sock.close()
 
 
 @pytest.mark.slow

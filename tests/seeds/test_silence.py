@@ -75,6 +75,21 @@ def test_who_repeats_register_is_not_probed_again(net):
     assert end.hear() == "registered successfully" and fake.requests == 2
 
 
+def test_who_was_silent_and_answered_is_left_alone_for_three_rounds_more(net):
+    seed, = net.seeds(1, liveness_interval=3600.0)
+    fake = counting(net)
+    end = registered(net, seed, fake)
+    row = seed.registry.row(fake.address)
+    before = row.heard
+    seed._look_at = 0.0
+    seed.look_after_registrations(before + 3 * 3600.0)
+    assert end.hear() == "registered successfully" and fake.requests == 2
+    assert row.heard > before
+    seed._look_at = 0.0
+    seed.look_after_registrations((before + row.heard) / 2 + 3 * 3600.0)
+    assert row.probed_at is None
+
+
 def test_a_seed_looks_for_silence_once_a_round(net):
     seed, = net.seeds(1, liveness_interval=3600.0)
     later = seed.now() + 10_000.0
