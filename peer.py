@@ -301,6 +301,7 @@ class Peer(Node):
         reply = wire.liveness_reply(message, self.address)
         if link.role == WAITING:
             reply = self.confirming.proof_of_life(link, reply) + reply
+            self.joining.probed(message.address, link.remote_ip)
         elif self._watch is not None:  # who hears it knows that all before it was forwarded
             self.spreading.way.say_behind(link, reply)
             return

@@ -37,9 +37,8 @@ from gossip.programs.seed_program import local_seeds, run_seeds
 from gossip.proof import check
 from gossip.settings import WAYS, Settings
 from gossip.terminal.command_line import (
-    FAILED, ROOT, CommandError, Parser, add_common_flags, add_peer_flags, capacity, check_free,
-    load_seeds,
-    number, parse_port, peer_settings, run_command, show)
+    FAILED, ROOT, CommandError, Parser, add_common_flags, add_peer_flags, add_seed_flags, capacity,
+    check_free, load_seeds, number, parse_port, peer_settings, run_command, show)
 from peer import Peer
 from seed import Seed
 
@@ -73,6 +72,7 @@ def start_command(arguments: list[str]) -> int | None:
         description="Start the local seeds of config.txt, and peers if asked for.")
     add_common_flags(parser)
     add_peer_flags(parser)
+    add_seed_flags(parser)
     parser.add_argument("--peers", type=whole_number(1), metavar="N", help="start N peers, too")
     add_base_port(parser)
     parser.add_argument("--once", action="store_true",
@@ -145,6 +145,7 @@ def worker_command(arguments: list[str]) -> None:
     parser.add_argument("kind", choices=("seed", "peer"))
     add_common_flags(parser)
     add_peer_flags(parser)
+    add_seed_flags(parser)
     args = parser.parse_args(arguments)
     seeds, settings = load_seeds(args.config), peer_settings(args)
     Worker(Seed if args.kind == "seed" else Peer, args.outputs,

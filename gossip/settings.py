@@ -79,6 +79,7 @@ class Settings(NamedTuple):
     introduction_limit: float = 5.0  # seconds that a newcomer has for its first valid line
     waiting_limit: int = 256  # connections that have not introduced themselves
     verifying_limit: int = 1_024  # registrations that wait for their probe at one seed
+    registrations_per_ip: int = 256  # that a seed lists, except on loopback; 0: any number
     probe_limit: float = 2.0  # seconds for one probe, connecting included
     probe_tries: int = 2  # probes that have to fail before a seed refuses or removes a peer
     probes_at_once: int = 64  # probes under way at one seed, or at one peer that asks about runs

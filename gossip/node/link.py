@@ -14,6 +14,7 @@ from gossip.node.backlog import Backlog
 from gossip.node.framing import Lines
 from gossip.settings import Settings
 
+NO_TIME = 0.001  # seconds to connect where there is no time left: it fails, and says why
 OVERFLOW = "backlog overflow"  # the reason when the other end does not read
 
 
@@ -66,6 +67,11 @@ class Link:
             if self.ended:
                 raise ConnectionAbortedError(self.reason)
             self.connection = connection
+
+    def time_to_connect(self) -> float:
+        """Seconds within which it has to be connected: before a line is due."""
+        limit, due = self._settings.probe_limit, self.due()
+        return limit if due is None else max(NO_TIME, min(limit, due - self._now()))
 
     def connected(self, ip: str, port: int) -> None:
         """Note where the connection leads."""

@@ -222,14 +222,15 @@ class Node:
             self.fault(link, OSError(errno.EAGAIN, "this machine has no thread left"))
             self.ended(link)
 
-    def probe(self, address: Address, verdict, thread: str = "prober") -> None:
+    def probe(self, address: Address, verdict, thread: str = "prober",
+              limit: float | None = None) -> None:
         """Ask for a Liveness Reply over a fresh connection. `verdict(alive)` is called once: True
-        when it came within `probe_limit` seconds, False when not, None when this machine had no
-        descriptor or port left to ask, or this node was too late to find it out. When the node
-        stops meanwhile, it is not called."""
+        when it came within `limit` seconds (usually `probe_limit`), False when not, None when this
+        machine had no descriptor or port left to ask, or this node was too late to find it out.
+        When the node stops meanwhile, it is not called."""
         link = self.new_link(PROBING, address)
         link.probe = Probe(self.address, address, wire.format_time(self.time()), verdict)
-        link.await_line(self.now() + self.settings.probe_limit)
+        link.await_line(self.now() + (limit or self.settings.probe_limit))
         self.dial(link, thread)
 
     def await_introduction(self, link: Link) -> None:

@@ -75,6 +75,13 @@ class Joining:
             link.send(wire.dead_node(report))
             self._node.output.write(f"reported:{seed}:{report.line}")
 
+    def probed(self, seed: Address, ip: str) -> None:
+        """Somebody at this IP has probed this peer, and says that it is that seed. Maybe another
+        connection wants this peer's registration: repeat `register:`, so that it stands."""
+        link = self.registrations.probed(seed, self._node.now()) if seed.ip == ip else None
+        if link is not None:
+            self.on_up(link)
+
     # Called by the readers of links to seeds.
 
     def on_up(self, link) -> None:

@@ -8,7 +8,7 @@ import threading
 
 from gossip.addresses import Address
 
-AT_ONCE = 256  # lines told over one connection, some 28 KiB
+AT_ONCE = 25  # lines told over one connection; a seed takes only so many in a second
 
 
 class _Relay:

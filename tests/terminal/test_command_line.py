@@ -5,7 +5,8 @@ import pytest
 from gossip.capacity import Capacity, fixed
 from gossip.settings import Settings
 from gossip.terminal.command_line import (
-    CommandError, Parser, add_peer_flags, peer_flags, peer_settings)
+    CommandError, Parser, add_monitor_flags, add_peer_flags, add_seed_flags, peer_flags,
+    peer_settings, seed_flags)
 from tests.tools.programs import run
 
 
@@ -28,6 +29,19 @@ def test_a_bad_config_line_is_named(tmp_path):
     for program in (["peer.py", "5001"], ["seed.py"], ["runner.py"]):
         code, _, err = run(*program, "--config", tmp_path / "bad.txt")
         assert code == 2 and "line 2" in err and len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("per_ip", [256, 0, 7])
+def test_the_registrations_of_one_ip_are_passed_on_to_seeds_alone(per_ip):
+    settings = Settings(registrations_per_ip=per_ip, gossip_count=3)
+    parser = Parser()
+    add_monitor_flags(parser)
+    add_seed_flags(parser)
+    passed_on = peer_settings(parser.parse_args(seed_flags(settings)))
+    assert passed_on == Settings(registrations_per_ip=per_ip)
+    assert peer_flags(settings) == ["--gossip-count", "3"]
+    with pytest.raises(CommandError):
+        parser.parse_args(["--registrations-per-ip", "-1"])
 
 
 @pytest.mark.parametrize("capacity, sign", [
