@@ -91,6 +91,7 @@ class Settings(NamedTuple):
     waiting_backlog: int = 256 * 1024  # the same for a connection that has not introduced itself
     origin_limit: int = 1 * MIB  # bytes waiting for a neighbour at which no new messages are made
     origin_patience: float = 1.0  # seconds without progress after which it goes on all the same
+    origin_wait: float = 2.0  # seconds that a portion of new messages waits for neighbours at most
     portion: int = 256 * 1024  # bytes of catch-up sent before the next is asked for
     fetch_patience: float = 2.0  # seconds without a word until another neighbour is asked
     rumor_window: int = 256 * 1024  # bytes of unanswered rumors at one neighbour

@@ -130,7 +130,7 @@ class AntiEntropy:
         """A neighbour's digest differs: find out where."""
         if meeting or self._messages.runs() > FEW:
             verb = "meet parts" if meeting else "parts"
-            link.send(wire.status_slices(verb, self._messages.slices(meeting)))
+            link.send(wire.Answer(wire.status_slices(verb, self._messages.slices(meeting))))
         else:
             self._tell_and_ask(link, meeting, ALL_SLICES)
 
@@ -150,10 +150,11 @@ class AntiEntropy:
         """Tell a neighbour what is known here, so that it fetches what it lacks."""
         lines = wire.status_lines("meet seen" if meeting else "seen", self._messages.vector(slices))
         if lines:
-            link.send(b"".join(lines))
+            link.send(wire.Answer(b"".join(lines)))
 
     def _send_portion(self, link, entries) -> None:
         """Send the next portion of what a neighbour lacks; it asks again when it has taken that."""
         lines, gone = self._messages.texts(entries, self._portion)
-        link.send(b"".join([line + b"\n" for line in lines]
-                           + wire.status_entries("gone", gone) + [wire.status("sent")]))
+        link.send(wire.Answer(b"".join([line + b"\n" for line in lines]
+                                       + wire.status_entries("gone", gone)
+                                       + [wire.status("sent")])))
