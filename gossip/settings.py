@@ -63,6 +63,7 @@ class Settings(NamedTuple):
     report_interval: float = 10.0  # seconds of a period: a report in each
     settle: float = 2.0  # seconds that a message is known before it is missed
     filter: Filter = Filter()  # words that no message may have
+    file_limit: int = 4096  # MiB of an output file, after which it is full; 0: of any size
     ban: float = 600.0  # seconds for which a malicious peer is refused
 
     corrupt_limit: int = 3  # corrupt lines within `corrupt_memory` that end a link; 0: never

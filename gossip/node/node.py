@@ -134,7 +134,8 @@ class Node:
     def counts(self) -> dict[str, object]:
         """How late this process runs, and everything that was counted, for `status`."""
         worst = self.world.worst_lateness()
-        return {"late": f"{self.lateness():.3f} s, at worst {worst:.3f} s", **self.counters.all()}
+        return {"late": f"{self.lateness():.3f} s, at worst {worst:.3f} s", **self.counters.all(),
+                **self.output.dropped()}
 
     # What the world tells of links.
 

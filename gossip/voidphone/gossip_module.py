@@ -69,7 +69,8 @@ class GossipModule(Node):
         return (f"degree={config.degree}:min-degree={config.min_degree}:"
                 f"max-connections={config.max_connections}:cache-size={config.cache_size}:"
                 f"pow-bits={config.pow_bits}:p2p-ttl={config.p2p_ttl}:"
-                f"liveness-interval={self.settings.liveness_interval}")
+                f"liveness-interval={self.settings.liveness_interval}:"
+                f"file-limit={self.settings.file_limit}")
 
     def listen(self) -> None:
         """Open both listeners; OSError if an address is in use or not of this machine."""
@@ -299,4 +300,4 @@ class GossipModule(Node):
                 "subscriptions": self.relay.subscriptions.count(),
                 "messages that wait for validation": self.relay.pending.count(),
                 "messages forgotten too early": self.relay.memory.dropped(),
-                **self.relay.pending.dropped(), **self.counters.all()}
+                **self.relay.pending.dropped(), **self.counters.all(), **self.output.dropped()}
