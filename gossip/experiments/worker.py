@@ -80,7 +80,8 @@ class Worker:
         """Make a node and start its threads, which wait until `go` is called."""
         named, *role = text.split()
         address = parse_address(named)
-        node_class = misbehaving(self._node_class, _parse_role(*role)) if role else self._node_class
+        node_class = (misbehaving(self._node_class, _parse_role(*role)) if role
+                      else self._node_class)
         node = self._make_node(node_class, address, self._open_file(node_class.kind, address))
         prepare_node(node)
         self._nodes[named] = node

@@ -24,6 +24,7 @@ from gossip.node.world import Duty
 from gossip.settings import Settings
 
 REFUSALS_WRITTEN = 100  # `refused:` lines per second in the output file; more are only counted
+SHORT = 200  # bytes of an event; a longer one counts as several: so refusals are 23 kB a second
 WITHHELD = "verdicts withheld, being late"  # the name of a counter
 
 # Roles of a link that every node knows; seed.py and peer.py have more.
@@ -263,8 +264,9 @@ class Node:
 
     def write_refusal(self, who, reason: str) -> None:
         """Write a `refused:` line, or only count it when this second has had too many."""
-        if self._refusals.spend(self.now()):
-            self.output.write(f"refused:{who}:{reason[:200]}")
+        event = f"refused:{who}:{reason[:200]}"
+        if self._refusals.spend(self.now(), 1 + len(ascii(event)) // SHORT):
+            self.output.write(event)
         else:
             self.counters.add("refusals not written")
 
