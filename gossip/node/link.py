@@ -247,14 +247,14 @@ class Link:
         with self._lock:
             return 0 if self.ended or self._held else self._backlog.size
 
-    def pauses_origin(self, now: float) -> bool:
+    def pauses_origin(self, now: float, patience: float | None = None) -> bool:
         """Whether new messages have to wait: much that the other end did not ask for waits for it,
-        and it still reads."""
+        and it has read something within the last seconds, `patience` of them if that is given."""
         if self._backlog.unasked <= self._settings.origin_limit:
             return False  # so no generator waits for those that send
         with self._lock:
             return (not self.ended and self._backlog.unasked > self._settings.origin_limit
-                    and now - self._taken < self._settings.origin_patience)
+                    and now - self._taken < (patience or self._settings.origin_patience))
 
     def fileno(self) -> int:
         return self.connection.fileno()
