@@ -22,7 +22,7 @@ class Outbox:
         self.size = 0  # bytes to be sent
         self.validated = False  # a module has validated a message
         self.announced = collections.Counter()  # data type -> announces in this batch
-        self.waited = 0.0  # seconds that this batch has waited for modules that read slowly
+        self.free = 0  # bytes of news that need not wait for modules that read slowly
         self._links: dict[Link, list[bytes]] = {}
 
     def add(self, links, data: bytes) -> None:

@@ -14,6 +14,7 @@ import random
 import threading
 import time
 
+from gossip.node.counters import Budget
 from gossip.node.node import Node
 from gossip.voidphone import messages
 from gossip.voidphone.doorway import MODULE, NEIGHBOUR, PeerLink
@@ -28,8 +29,10 @@ LOOK_EVERY = 64  # announces of one type between two looks whether receivers kee
 STILL_VALIDATING = 1.0  # seconds without a validation after which announcers no longer wait
 FLUSH = 256 << 10  # bytes: more than that in the outbox is sent before the next validation
 MODULE_WAIT = 4.0  # seconds that the reader of a neighbour waits at a time for modules that have
-# taken something within as many seconds; a liveness interval, if that is shorter
-REST = 0.02  # seconds that it then rests: after a rest little is read at once
+# taken something within as many seconds; half a liveness interval, if that is shorter
+PIECE = 64 << 10  # bytes of news that a neighbour brings all the same after a wait in vain
+PIECES = 8  # a second, of all neighbours together
+SMALL = 16 << 10  # bytes: more than that in the outbox is sent before it is looked who is slow
 
 
 class Relay:
@@ -44,7 +47,8 @@ class Relay:
         self.memory = memory
         self.pending = pending
         self._unwanted = Unwanted()
-        self._module_wait = min(MODULE_WAIT, node.settings.liveness_interval)
+        self._pieces = Budget(PIECES)
+        self._module_wait = min(MODULE_WAIT, node.settings.liveness_interval / 2)
         self._arriving = threading.Lock()  # joins memory and pending: a copy finds both or none
         self._validations = threading.Condition()  # notified after validations
         self._validated_at = 0.0  # monotonic time of the last validation
@@ -147,7 +151,7 @@ class Relay:
         """A neighbour sends news: tell the modules of their type, or keep them for a moment."""
         told = self.subscriptions.of(message.data_type)
         if told:
-            self._wait_for_modules(link, told, outbox)
+            self._wait_for_modules(link, told, len(message.data), outbox)
             self._take(link, message, told, outbox)
             return
         if self._unwanted.add(message, link, time.monotonic()):
@@ -155,19 +159,24 @@ class Relay:
         if self.subscriptions.of(message.data_type):
             self._tell_kept(message.data_type, outbox)  # a module has subscribed in between
 
-    def _wait_for_modules(self, link: PeerLink, told, outbox: Outbox) -> None:
-        """Read no more of a neighbour while a module that still reads has much waiting; but go on
-        after MODULE_WAIT seconds in a batch, and then read little at once."""
-        left = self._module_wait - outbox.waited
-        if left <= 0 or not self._lag(told):
+    def _wait_for_modules(self, link: PeerLink, told, size: int, outbox: Outbox) -> None:
+        """Take no more from a neighbour while a module that still reads has much waiting. After
+        MODULE_WAIT seconds a piece goes on all the same, unless too many of others do."""
+        outbox.free -= size
+        if outbox.free >= 0:
             return
-        begun = time.monotonic()
-        outbox.send()
-        self._node.flusher.wait_until(
-            lambda: link.ended or self._node.stopping or not self._lag(told), left)
-        outbox.waited += time.monotonic() - begun
-        if outbox.waited >= self._module_wait:
-            link.rest_until = time.monotonic() + REST
+        if outbox.size > SMALL:
+            outbox.send()
+
+        def is_over() -> bool:
+            return link.ended or self._node.stopping or not self._lag(told)
+        while not is_over():
+            outbox.send()
+            self._node.flusher.wait_until(is_over, self._module_wait)
+            link.heard = self._node.now()  # who is not read is not silent
+            if self._pieces.spend(link.heard):
+                outbox.free = PIECE - size
+                return
 
     def _lag(self, told) -> bool:
         """Whether one of these modules has much waiting and still reads."""
