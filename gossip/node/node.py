@@ -24,7 +24,7 @@ from gossip.node.world import Duty
 from gossip.settings import Settings
 
 REFUSALS_WRITTEN = 100  # `refused:` lines per second in the output file; more are only counted
-SHORT = 200  # bytes of an event; a longer one counts as several: so refusals are 23 kB a second
+SHORT = 150  # bytes of an event; a longer one counts as several: so refusals are 18 kB a second
 WITHHELD = "verdicts withheld, being late"  # the name of a counter
 
 # Roles of a link that every node knows; seed.py and peer.py have more.
