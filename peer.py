@@ -52,7 +52,6 @@ from gossip.spread.restraint import Restraint
 from gossip.spread.spreading import Spreading, in_batches
 
 SHORTEST_WAIT = 0.02  # seconds at least between two turns of membership
-ROOM_LOOK = 0.25  # seconds until the generator tries again when a neighbour has too much to read
 
 
 class Peer(Node):
@@ -98,7 +97,7 @@ class Peer(Node):
         self.on_probed = self.confirming.on_probed
         self.settled, self.unlinked = self.spreading.settled, self.liveness.forget
         self._generated = 0  # messages so far; only the generator's thread uses it
-        self._restraint = Restraint()
+        self._restraint = Restraint(settings.origin_wait)
         self._round_due: float | None = None  # when the next round is due; only the rounds use it
 
     def settings_shown(self) -> str:
@@ -124,9 +123,8 @@ class Peer(Node):
         """Gossip the next of `message 1` to `message 10`; answer when the one after it is due."""
         if self.leaving:
             return NEVER
-        if not self.flusher.has_room(self.neighbours.links()):
-            return now + ROOM_LOOK
-        if wait := self._restraint.wait(now, self.lateness()):
+        has_room = self.flusher.has_room(self.neighbours.links())
+        if wait := self._restraint.wait(now, self.lateness(), has_room):
             return now + wait
         self._generated += 1
         self.spreading.originate(self.spreading.make([f"message {self._generated}"]))
@@ -135,9 +133,9 @@ class Peer(Node):
 
     def gossip(self, texts: list[str]) -> None:
         """Originate messages, for the console; TooLong when a text does not fit into a line.
-        Waits while a neighbour reads slowly, so no link reader may call it."""
+        Waits for neighbours that read slowly, so no link reader may call it."""
         for lines in portions(self.spreading.make(texts)):
-            self.flusher.wait_for_room(self.neighbours.links())
+            self.flusher.wait_for_room(self.neighbours.links(), self.settings.origin_wait)
             if not self.spreading.originate(lines):
                 return
 

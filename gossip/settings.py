@@ -63,6 +63,7 @@ class Settings(NamedTuple):
     report_interval: float = 10.0  # seconds of a period: a report in each
     settle: float = 2.0  # seconds that a message is known before it is missed
     filter: Filter = Filter()  # words that no message may have
+    file_limit: int = 4096  # MiB of an output file, after which it is full; 0: of any size
     ban: float = 600.0  # seconds for which a malicious peer is refused
 
     corrupt_limit: int = 3  # corrupt lines within `corrupt_memory` that end a link; 0: never
@@ -98,6 +99,7 @@ class Settings(NamedTuple):
     waiting_backlog: int = 256 * 1024  # the same for a connection that has not introduced itself
     origin_limit: int = 1 * MIB  # bytes waiting for a neighbour at which no new messages are made
     origin_patience: float = 1.0  # seconds without progress after which it goes on all the same
+    origin_wait: float = 2.0  # seconds that a portion of new messages waits for neighbours at most
     portion: int = 256 * 1024  # bytes of catch-up sent before the next is asked for
     fetch_patience: float = 2.0  # seconds without a word until another neighbour is asked
     rumor_window: int = 256 * 1024  # bytes of unanswered rumors at one neighbour

@@ -71,7 +71,8 @@ class ChatServer(Node):
         self._tcp = doors.tcp
         neighbours = [address_of(HOST, port + other - own_id)
                       for other in (own_id - 1, own_id + 1) if 0 <= other < count]
-        self.datagrams = Datagrams(doors.udp, self.address, neighbours, key, self.counters)
+        self.datagrams = Datagrams(doors.udp, self.address, neighbours, key, self.counters,
+                                   self.write_refusal)
         self.rng = random.Random()
         self.spreading = Spreading(self, self.datagrams.links, at_once=2, tries=TRIES)
         self.messages, self.anti_entropy = self.spreading.messages, self.spreading.anti_entropy

@@ -147,7 +147,8 @@ class Link:
     # For everyone.
 
     def send(self, data: bytes, urgent: bool = False) -> None:
-        """Send whole lines, now or by the flusher; urgent ones overtake the backlog."""
+        """Send whole lines, now or by the flusher; urgent ones overtake the backlog. Lines that
+        the other end has asked for (a wire.Answer) keep no origin waiting."""
         with self._lock:
             if self.ended or self._broken:
                 return
@@ -252,13 +253,14 @@ class Link:
         with self._lock:
             return 0 if self.ended or self._held else self._backlog.size
 
-    def pauses_origin(self, now: float) -> bool:
-        """Whether new messages have to wait: the backlog is long, and the other end still reads."""
-        if self._backlog.size <= self._settings.origin_limit:
+    def pauses_origin(self, now: float, patience: float | None = None) -> bool:
+        """Whether new messages have to wait: much that the other end did not ask for waits for it,
+        and it has read something within the last seconds, `patience` of them if that is given."""
+        if self._backlog.unasked <= self._settings.origin_limit:
             return False  # so no generator waits for those that send
         with self._lock:
-            return (not self.ended and self._backlog.size > self._settings.origin_limit
-                    and now - self._taken < self._settings.origin_patience)
+            return (not self.ended and self._backlog.unasked > self._settings.origin_limit
+                    and now - self._taken < (patience or self._settings.origin_patience))
 
     def fileno(self) -> int:
         return self.connection.fileno()

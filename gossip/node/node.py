@@ -24,6 +24,7 @@ from gossip.node.world import Duty
 from gossip.settings import Settings
 
 REFUSALS_WRITTEN = 100  # `refused:` lines per second in the output file; more are only counted
+SHORT = 150  # bytes of an event; a longer one counts as several: so refusals are 18 kB a second
 WITHHELD = "verdicts withheld, being late"  # the name of a counter
 
 # Roles of a link that every node knows; seed.py and peer.py have more.
@@ -134,7 +135,8 @@ class Node:
     def counts(self) -> dict[str, object]:
         """How late this process runs, and everything that was counted, for `status`."""
         worst = self.world.worst_lateness()
-        return {"late": f"{self.lateness():.3f} s, at worst {worst:.3f} s", **self.counters.all()}
+        return {"late": f"{self.lateness():.3f} s, at worst {worst:.3f} s", **self.counters.all(),
+                **self.output.dropped()}
 
     # What the world tells of links.
 
@@ -263,8 +265,9 @@ class Node:
 
     def write_refusal(self, who, reason: str) -> None:
         """Write a `refused:` line, or only count it when this second has had too many."""
-        if self._refusals.spend(self.now()):
-            self.output.write(f"refused:{who}:{reason[:200]}")
+        event = f"refused:{who}:{reason[:200]}"
+        if self._refusals.spend(self.now(), 1 + len(ascii(event)) // SHORT):
+            self.output.write(event)
         else:
             self.counters.add("refusals not written")
 

@@ -130,7 +130,7 @@ class AntiEntropy:
         if theirs == own or not self._comparisons.begins(link, own, theirs, self._now()):
             return
         if self._messages.runs() > FEW:
-            link.send(wire.status_slices("parts", self._messages.slices()))
+            link.send(wire.Answer(wire.status_slices("parts", self._messages.slices())))
         else:
             self._tell_and_ask(link, ALL_SLICES)
 
@@ -156,7 +156,7 @@ class AntiEntropy:
     def _tell(self, link, slices: int) -> None:
         """Tell a neighbour what was seen here, so that it fetches what it lacks."""
         lines = wire.status_lines("seen", self._messages.vector(slices))
-        link.send(b"".join(lines) or wire.NOTHING_SEEN)
+        link.send(wire.Answer(b"".join(lines) or wire.NOTHING_SEEN))
 
     def _hear_vector(self, link, entries) -> None:
         """A neighbour tells what it has seen: fetch what is lacking here."""
@@ -172,8 +172,9 @@ class AntiEntropy:
     def _send_portion(self, link, entries) -> None:
         """Send the next portion of what a neighbour lacks; it asks again when it has taken that."""
         lines, gone = self._messages.texts(entries, self._portion)
-        link.send(b"".join([line + b"\n" for line in lines]
-                           + wire.status_entries("gone", gone) + [wire.status("sent")]))
+        link.send(wire.Answer(b"".join([line + b"\n" for line in lines]
+                                       + wire.status_entries("gone", gone)
+                                       + [wire.status("sent")])))
 
     def dropped(self) -> dict[str, int]:
         """What was dropped since the start, and how often."""

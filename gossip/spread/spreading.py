@@ -45,7 +45,7 @@ def way_of_spreading(node, links, gathering, at_once: int, tries: int):
         return Mongering(links, Telling(
             stop=settings.rumor_stop, at_once=at_once, window=settings.rumor_window,
             patience=settings.rumor_patience, tries=tries),
-            node.now, node.rng, node.flusher.condition())
+            node.now, node.rng, node.flusher.condition(), settings.origin_wait)
     raise ValueError(f"{settings.spread!r} is no way of spreading: {', '.join(WAYS)}")
 
 
@@ -254,8 +254,8 @@ class Spreading:
         fresh = set(fresh)
         took = [wire.gossip_key(line) for line in rumors if line in fresh]
         knew = [wire.gossip_key(line) for line in rumors if line not in fresh]
-        link.send(b"".join(wire.status_entries("took", wire.entries(took))
-                           + wire.status_entries("knew", wire.entries(knew))))
+        link.send(wire.Answer(b"".join(wire.status_entries("took", wire.entries(took))
+                                       + wire.status_entries("knew", wire.entries(knew)))))
         self.way.note_known(link, knew)
         if self._compares:
             self.anti_entropy.compare_now_and_then(link)

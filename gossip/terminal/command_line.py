@@ -20,7 +20,7 @@ from gossip.terminal.limits import raise_descriptor_limit
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FAILED, USAGE, INTERRUPTED = 1, 2, 130  # exit codes
 OF_SEEDS_ALONE = ("registrations_per_ip",)  # settings that are none of a peer
-OF_SEEDS = ("monitor", "report_interval", "ban", *OF_SEEDS_ALONE)
+OF_SEEDS = ("monitor", "report_interval", "file_limit", "ban", *OF_SEEDS_ALONE)
 
 
 class CommandError(Exception):
@@ -155,9 +155,19 @@ def add_common_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="show no events on the terminal")
 
 
+def add_file_limit(parser: argparse.ArgumentParser) -> None:
+    """The flag of all programs that start nodes."""
+    usual = Settings().file_limit
+    parser.add_argument("--file-limit", default=usual, metavar="MIB",
+                        type=number(0, "a whole number of 0 or more", whole=True),
+                        help="MiB after which an output file is full, and only says so "
+                             f"({usual}); 0: never")
+
+
 def add_peer_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of a peer that runner.py passes on."""
     add_monitor_flags(parser)
+    add_file_limit(parser)
     usual = Settings()
     interval = number(0.01, "a number of seconds of 0.01 or more")
     count = number(0, "a whole number of 0 or more", whole=True)

@@ -11,7 +11,7 @@ fields       address, time, text, bytes; WireError
 Pure. Which node may say what, and what follows, is in peer.py and seed.py.
 """
 
-from gossip.wire.fields import LINE_LIMIT, WireError, format_time
+from gossip.wire.fields import LINE_LIMIT, Answer, WireError, format_time
 from gossip.wire.gossip_line import (
     GOSSIP, GOSSIP_LIMIT, NUMBER_LIMIT, RUMOR, SIGNED, Gossip, check_run, gossip, gossip_fields,
     gossip_key, gossip_part, parse_gossip, rumors)

@@ -48,7 +48,7 @@ def test_the_registrations_of_one_ip_are_passed_on_to_seeds_alone(per_ip):
     (Capacity(), False), (fixed(6), True), (Capacity("powerlaw", 2.25), True)])
 def test_flags_survive_being_passed_on(capacity, sign):
     settings = Settings(gossip_count=3, gossip_interval=0.5, capacity=capacity, cache_size=7,
-                        sign=sign, rate=0, burst=5)
+                        sign=sign, rate=0, burst=5, file_limit=7)
     parser = Parser()
     add_peer_flags(parser)
     assert peer_settings(parser.parse_args(peer_flags(settings))) == settings
@@ -56,3 +56,9 @@ def test_flags_survive_being_passed_on(capacity, sign):
         parser.parse_args(["--capacity", "fixed:1"])
     with pytest.raises(CommandError):
         parser.parse_args(["--capacity", "powerlaw:0"])
+
+
+def test_seeds_are_given_what_they_share_with_peers_alone():
+    settings = Settings(gossip_count=3, monitor=True, report_interval=2.0, file_limit=7, ban=9.0)
+    assert seed_flags(settings) == ["--monitor", "--report-interval", "2.0",
+                                    "--file-limit", "7", "--ban", "9.0"]
