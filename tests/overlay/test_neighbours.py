@@ -7,7 +7,7 @@ from tests.tools.fakes import FakeLink, peer
 
 def admit(table, address, dialler, now, link=None, silent=None):
     link = link or FakeLink()
-    return link, table.admit(address, link, dialler, now, silent)
+    return link, table.admit(address, link, dialler, now, set(), silent)
 
 
 def test_of_two_links_the_one_dialled_by_the_smaller_address_stays():
