@@ -181,11 +181,14 @@ class Linking:
     def on_refused(self, link, message: wire.Refused) -> None:
         """A peer that was dialled refuses this one, or a neighbour gives the link up."""
         peer, reason = link.peer, message.reason[:REASON_SHOWN]
-        if reason == "full":
-            self.places.leave_alone(peer)
         if link.role == NEIGHBOUR:
+            if reason == "full" and peer in self.neighbours.proven():
+                self.places.leave_alone(peer)
+                self.places.put_off(peer, for_ring=True, now=self._node.now())
             self.unlink(peer, reason, link)
             return
+        if reason == "full":
+            self.places.leave_alone(peer)
         self._node.counters.add("dials that were refused")
         for_ring = self._dial_over(link)
         self.places.put_off(peer, for_ring, self._node.now())

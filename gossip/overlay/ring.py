@@ -67,13 +67,16 @@ def surplus(own: Address, ties: dict[Address, Tie], places: int, spare: int,
     unlisted ones, then those that others chose, then the rest; of each kind the youngest, so a
     younger link never costs an older one its place. Who is reached and linked for less than
     `settled` seconds is not given up yet, nor is another instead, unless there are more than
-    `spare` above `places`. The nearest proven, listed ones on either side always stay."""
-    counted = sorted(peer for peer, tie in ties.items() if tie.proven and tie.listed)
-    ordinary = sorted(set(ties) - ring_holders(own, counted),
-                      key=lambda peer: (*ties[peer].rank(), peer))
+    `spare` above `places`. The nearest proven, listed ones on either side always stay, and the
+    nearest unlisted ones until they are settled: a seed may name them soon."""
+    proven = sorted(peer for peer, tie in ties.items() if tie.proven)
+    holders = ring_holders(own, [peer for peer in proven if ties[peer].listed])
+    nearest = ring_holders(own, proven)
+    ordinary = sorted(set(ties) - holders, key=lambda peer: (*ties[peer].rank(), peer))
     excess = max(0, len(ties) - places)
     return [peer for at, peer in enumerate(ordinary[:excess])
-            if at < excess - spare or ties[peer].unreached or ties[peer].age >= settled]
+            if ties[peer].unreached or ties[peer].age >= settled
+            or at < excess - spare and peer not in nearest]
 
 
 def draw(candidates: list[Address], capacity: Capacity, rng: random.Random) -> Address:
