@@ -86,7 +86,6 @@ def test_an_unlisted_newcomer_makes_a_peer_ask_a_seed_for_its_list_soon(net):
     peer = net.peer(liveness_interval=30)
     wait_event(peer, "registered:")
     cadence = peer.joining._list_cadence
-    wait_until(lambda: cadence._delay >= 4)
     fake = net.fake()
     listing = net.dial(seed)
     listing.say(f"register:{fake.address}")
