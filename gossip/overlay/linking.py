@@ -102,10 +102,11 @@ class Linking:
         """Give up links beyond capacity that are `settled` seconds old, or whose peer was looked
         for in vain; far beyond it, any."""
         listed = self.peer_list.listed_among(self.neighbours.addresses())
-        for peer, link in self.neighbours.surplus(self._node.now(), settled, listed):
-            link.send(wire.refused(self._node.address, "full"), urgent=True)
-            self.places.leave_alone(peer)
-            self.unlink(peer, "given up", link)
+        for peer, row in self.neighbours.surplus(self._node.now(), settled, listed):
+            row.link.send(wire.refused(self._node.address, "full"), urgent=True)
+            if row.proven:
+                self.places.leave_alone(peer)
+            self.unlink(peer, "given up", row.link)
 
     # How links begin.
 

@@ -222,14 +222,14 @@ class Neighbours:
                     if not row.proven]
 
     def surplus(self, now: float, settled: float, listed: set[Address]
-                ) -> list[tuple[Address, object]]:
-        """The neighbours to give up, and their links: see `ring.surplus`."""
+                ) -> list[tuple[Address, Neighbour]]:
+        """The neighbours to give up: see `ring.surplus`."""
         with self._lock:
             if len(self._rows) <= self.capacity:
                 return []
             ties = {address: ring.Tie(now - row.since, row.proven, row.unreached,
                                       address in listed, row.chosen)
                     for address, row in self._rows.items()}
-            links = {address: row.link for address, row in self._rows.items()}
+            rows = dict(self._rows)
         surplus = ring.surplus(self._own, ties, self.capacity, self._settings.spare_links, settled)
-        return [(address, links[address]) for address in surplus]
+        return [(address, rows[address]) for address in surplus]

@@ -6,9 +6,24 @@ from gossip import wire
 from gossip.capacity import fixed
 from gossip.overlay.linking import DIALLED
 from tests.tools.files import count, wait_event
+from tests.tools.hands import FakePeer
 from tests.tools.nets import looked_for, neighbours
 from tests.tools.ports import free_address, free_addresses
 from tests.tools.waiting import wait_until
+
+
+class Says(FakePeer):
+    """Answers each of those who want to be its neighbours with the same lines."""
+
+    def __init__(self, net, *answers):
+        self.said = answers
+        super().__init__(free_address())
+        net.ends.append(self)
+
+    def reply(self, line):
+        if line.startswith("Connection with Peer:"):
+            return "".join(f"connection {said.format(self.address)}\n" for said in self.said)
+        return super().reply(line)
 
 
 def ask(net, peer, address):
@@ -140,6 +155,45 @@ def test_a_death_among_strangers_that_come_and_go_is_reported_and_they_are_not(n
             end.close()
     assert wait_event(seed, f"removed:{dead.address}:")
     assert count(peer, "dead:") == count(peer, "reported:") == 1
+
+
+def test_visitors_in_the_name_of_a_dead_peer_do_not_hide_its_death(net):
+    seed, = net.seeds(1)
+    peer, dead = net.peers(2)
+    wait_until(lambda: dead.address in neighbours(peer))
+    net.kill([dead])
+    wait_event(peer, f"disconnected:{dead.address}:")
+    while not count(peer, f"reported:{seed.address}:Dead Node:{dead.address}:"):
+        visitor = ask(net, peer, dead.address)
+        visitor.hear()
+        wait_until(lambda: looked_for(peer, dead.address))
+        visitor.close()
+        wait_until(lambda: dead.address not in neighbours(peer))
+
+
+def test_a_link_that_is_renewed_belongs_to_whoever_chose_it_first(net):
+    seed, = net.seeds(1)
+    theirs, own = Says(net, "accepted:{}"), Says(net, "accepted:{}")
+    peer = net.peer(liveness_interval=60)
+    listing = net.dial(seed)
+    listing.say(f"register:{own.address}")
+    wait_event(peer, f"connected:{own.address}")
+    net.neighbour(peer, theirs)
+    for fake in (theirs, own):
+        peer.neighbours.link(fake.address).close("broken")
+        wait_until(lambda fake=fake: count(peer, f"connected:{fake.address}") == 2)
+    assert peer.neighbours._rows[own.address].chosen
+    assert not peer.neighbours._rows[theirs.address].chosen
+
+
+def test_a_successor_that_accepts_and_gives_up_at_once_is_not_dialled_in_circles(net):
+    seed, = net.seeds(1)
+    peer, fake = net.peer(), Says(net, "accepted:{}", "refused:{}:full")
+    listing = net.dial(seed)
+    listing.say(f"register:{fake.address}")
+    wait_until(fake.dialled)
+    rounds(peer, 4)
+    assert 2 <= fake.dialled() <= 12
 
 
 def test_an_unproven_link_says_nothing_of_the_peer_in_whose_name_it_was_made(net):
