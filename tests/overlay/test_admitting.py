@@ -5,6 +5,7 @@ import pytest
 from gossip import wire
 from gossip.capacity import fixed
 from gossip.overlay.linking import DIALLED
+from tests.tools.fakes import run_late
 from tests.tools.files import count, wait_event
 from tests.tools.hands import FakePeer
 from tests.tools.nets import looked_for, neighbours
@@ -15,9 +16,9 @@ from tests.tools.waiting import wait_until
 class Says(FakePeer):
     """Answers each of those who want to be its neighbours with the same lines."""
 
-    def __init__(self, net, *answers):
+    def __init__(self, net, *answers, address=None):
         self.said = answers
-        super().__init__(free_address())
+        super().__init__(address or free_address())
         net.ends.append(self)
 
     def reply(self, line):
@@ -157,7 +158,8 @@ def test_a_death_among_strangers_that_come_and_go_is_reported_and_they_are_not(n
     assert count(peer, "dead:") == count(peer, "reported:") == 1
 
 
-def test_visitors_in_the_name_of_a_dead_peer_do_not_hide_its_death(net):
+@pytest.mark.parametrize("last_words", ["", "leave:{}", "connection refused:{}:full"])
+def test_visitors_in_the_name_of_a_dead_peer_do_not_hide_its_death(net, last_words):
     seed, = net.seeds(1)
     peer, dead = net.peers(2)
     wait_until(lambda: dead.address in neighbours(peer))
@@ -167,6 +169,8 @@ def test_visitors_in_the_name_of_a_dead_peer_do_not_hide_its_death(net):
         visitor = ask(net, peer, dead.address)
         visitor.hear()
         wait_until(lambda: looked_for(peer, dead.address))
+        if last_words:
+            visitor.say(last_words.format(dead.address))
         visitor.close()
         wait_until(lambda: dead.address not in neighbours(peer))
 
@@ -184,6 +188,98 @@ def test_a_link_that_is_renewed_belongs_to_whoever_chose_it_first(net):
         wait_until(lambda fake=fake: count(peer, f"connected:{fake.address}") == 2)
     assert peer.neighbours._rows[own.address].chosen
     assert not peer.neighbours._rows[theirs.address].chosen
+
+
+def test_the_link_of_a_stranger_that_is_renewed_later_is_no_choice_either(net):
+    peer, fake = net.peer(liveness_misses=1000, answer_limit=0.2), Says(net, "accepted:{}")
+    end, fake.answers = net.neighbour(peer, fake), False
+    end.close()  # dialled again at once, in vain
+    wait_event(peer, f"liveness missed:{fake.address}:2")
+    fake.answers = True
+    wait_until(lambda: count(peer, f"connected:{fake.address}") == 2)
+    assert not peer.neighbours._rows[fake.address].chosen
+
+
+def test_strangers_take_no_place_for_which_a_peer_dials_itself(net):
+    seed, = net.seeds(1)
+    peer = net.peer(capacity=fixed(4), liveness_interval=60)
+    for _ in range(4):
+        net.neighbour(peer, net.fake())
+    listed = [Says(net, "accepted:{}") for _ in range(4)]
+    for fake in listed:
+        listing = net.dial(seed)
+        listing.say(f"register:{fake.address}")
+        assert listing.hear() == "registered successfully"
+    peer.joining.hurry()
+    wait_until(lambda: len(neighbours(peer) & {fake.address for fake in listed}) >= 3)
+
+
+def test_whoever_is_looked_for_in_vain_is_known_no_longer_unless_a_seed_names_it(net):
+    peer, address = net.peer(liveness_misses=1000), free_address()
+    assert ask(net, peer, address).hear()
+    peer.peer_list.hear(frozenset([address]))
+    wait_until(lambda: address not in peer.peer_list)
+    assert neighbours(peer) == {address}
+
+
+def test_whoever_is_looked_for_in_vain_goes_at_once_when_its_place_is_wanted(net):
+    own, *others = free_addresses(4)
+    peer = net.peer(own, capacity=fixed(2), liveness_interval=60, probe_limit=2.0)
+    silent = net.fake(others[1], answers=False)
+    assert ask(net, peer, silent.address).hear()
+    for address in (others[0], others[2]):
+        net.neighbour(peer, net.fake(address))
+    wait_event(peer, f"disconnected:{silent.address}:given up")
+
+
+def test_a_late_peer_blames_no_newcomer_that_it_could_not_look_for(net):
+    own, *others = free_addresses(4)
+    peer, _ = full_peer(net, own, *others[:2], probe_limit=0.2)
+    run_late(peer, 0.15)
+    end = ask(net, peer, net.fake(others[2], answers=False).address)
+    assert end.hear() == f"connection accepted:{own}"
+    assert others[2] not in peer.neighbours.proven()
+
+
+def test_newcomers_whom_a_seed_has_named_are_looked_for_before_strangers(net):
+    seed, = net.seeds(1)
+    own, *others = free_addresses(6)
+    peer, _ = full_peer(net, own, *others[:2], probe_limit=2.0, probes_at_once=1)
+    listed = net.fake(others[4])
+    listing = net.dial(seed)
+    listing.say(f"register:{listed.address}")
+    peer.joining.hurry()
+    wait_until(lambda: listed.address in peer.peer_list)
+    one, other = (net.fake(address, answers=False) for address in others[2:4])
+    for stranger in (one, other):
+        ask(net, peer, stranger.address)
+    wait_until(lambda: one.heard or other.heard)
+    assert ask(net, peer, listed.address).hear() == f"connection accepted:{own}"
+    assert not (one.heard and other.heard)
+
+
+class Crossing(Says):
+    """Asks for a link by itself before it accepts the one that it is asked for."""
+
+    def __init__(self, net, address):
+        self.net, self.peer, self.own = net, None, None
+        super().__init__(net, "accepted:{}", address=address)
+
+    def reply(self, line):
+        if line.startswith("Connection with Peer:"):
+            self.own = ask(self.net, self.peer, self.address)
+            self.own.hear()
+        return "" if line.startswith("Liveness") else super().reply(line)
+
+
+def test_when_two_dial_each_other_the_link_that_stays_is_proven(net):
+    smaller, larger = free_addresses(2)
+    peer = net.peer(larger, probe_limit=60.0, young=60.0, liveness_interval=60)
+    fake = Crossing(net, smaller)
+    fake.peer = peer
+    peer.linking.dial(smaller)
+    wait_until(lambda: peer.neighbours.proven() == [smaller])
+    assert peer.neighbours.dialler(smaller) == smaller
 
 
 def test_a_successor_that_accepts_and_gives_up_at_once_is_not_dialled_in_circles(net):
