@@ -31,7 +31,7 @@ import random
 
 from gossip import wire
 from gossip.addresses import Address
-from gossip.liveness.prober import Prober
+from gossip.liveness.prober import FIRST, LAST, Prober
 from gossip.liveness.rounds import Liveness, slept
 from gossip.monitoring.reporting import Reporting
 from gossip.node.counters import Budget
@@ -39,8 +39,9 @@ from gossip.node.link import Link
 from gossip.node.node import WAITING, Node
 from gossip.node.output_file import OutputFile
 from gossip.node.world import NEVER
+from gossip.overlay.admitting import CHECKED
 from gossip.overlay.farewell import Farewell
-from gossip.overlay.linking import CHECKED, DIALLED, NEIGHBOUR, Linking
+from gossip.overlay.linking import DIALLED, NEIGHBOUR, Linking
 from gossip.overlay.shut_out import ShutOut
 from gossip.programs.peer_program import peer_main
 from gossip.seeds.joining import SEED, Joining
@@ -69,7 +70,7 @@ class Peer(Node):
         ASKED: {"runs"},
     }
     ANSWERED_BY = {
-        "connect": "linking", "accepted": "linking", "refused": "linking", "leave": "linking",
+        "connect": "admitting", "accepted": "linking", "refused": "linking", "leave": "linking",
         "ask_known_peers": "linking", "known_peers": "linking", "peer_list": "linking",
         "registered": "joining", "registration_refused": "joining", "status": "spreading",
         "runs": "confirming", "kick": "reporting", "unconfirmed": "reporting",
@@ -81,10 +82,12 @@ class Peer(Node):
         self.rng = rng or random.Random()
         self.leaving: Farewell | None = None  # set once, by `quit`
         self.linking = Linking(self)
+        self.admitting = self.linking.admitting
         self.neighbours, self.peer_list = self.linking.neighbours, self.linking.peer_list
         signer = new_signer(address, rng) if settings.sign else None
-        dial = Prober(self.probe, 1, settings.probes_at_once).ask
-        self.confirming = Confirming(self, seeds, signer, dial, ShutOut(*DENIED), Budget)
+        self._ask_prober = Prober(self.probe, 1, settings.probes_at_once).ask
+        self.confirming = Confirming(self, seeds, signer, self._ask_prober, ShutOut(*DENIED),
+                                     Budget)
         self.joining = Joining(self, seeds, self.confirming.registration)
         self.reporting = Reporting(self, self.joining.registrations.links)
         self._watch = self.reporting.watch if settings.monitor else None
@@ -94,8 +97,8 @@ class Peer(Node):
         self.liveness = Liveness(settings.liveness_misses,
                                  self.neighbours.capacity + settings.spare_links)
         # One part or the world tells this node, another part hears it.
-        self.on_probed = self.confirming.on_probed
-        self.settled, self.unlinked = self.spreading.settled, self.liveness.forget
+        self.on_probed, self.settled = self.confirming.on_probed, self.spreading.settled
+        self.unlinked, self.withdrawn = self.liveness.forget, self.liveness.withdraw
         self._generated = 0  # messages so far; only the generator's thread uses it
         self._restraint = Restraint(settings.origin_wait)
         self._round_due: float | None = None  # when the next round is due; only the rounds use it
@@ -168,7 +171,7 @@ class Peer(Node):
         for peer in found.suspects:
             self.probe(peer, functools.partial(self._judge, peer), "last probe")
         for peer in found.lost:
-            self.linking.dial(peer)
+            self.linking.renew(peer)
 
     def _judge(self, peer: Address, alive: bool | None) -> None:
         """The last probe of a suspect has ended. `alive`: True when it answered, False when not
@@ -236,8 +239,6 @@ class Peer(Node):
             link.send(wire.leave(self.address))
             return
         self.spreading.meet(link)
-        if link.peer not in self.peer_list:
-            self.joining.hurry()  # the seeds know more than this peer does
         self.linking.give_up_surplus(settled=float("inf"))  # only when there are far too many
         self.membership.hurry()
 
@@ -246,6 +247,14 @@ class Peer(Node):
         self.liveness.lost(peer, link)
         if not self.has_seed():
             self.joining.hurry()  # no seed will tell of others; neighbours may
+
+    def unlisted(self) -> None:
+        """Somebody asks for a link whom no list names: a seed may know it by now."""
+        self.joining.hurry()
+
+    def look_for(self, peer: Address, verdict, wanted, is_listed: bool) -> None:
+        """Have it found out whether a peer answers at its address; those that are listed first."""
+        self._ask_prober(peer, verdict, wanted, FIRST if is_listed else LAST)
 
     def has_seed(self) -> bool:
         """Whether this peer is registered with a seed."""
@@ -308,7 +317,7 @@ class Peer(Node):
     def on_liveness_reply(self, link: Link, message: wire.LivenessReply) -> None:
         if message.asker != self.address or message.replier != link.peer:
             raise wire.WireError("Liveness Reply to somebody else, or by somebody else")
-        self.linking.replied(link)
+        self.admitting.replied(link)
         self.reporting.replied(link, message.time)
         took = self.liveness.reply_from(link.peer, message.time, self.now())
         if took is not None:

@@ -39,8 +39,8 @@ from gossip.proof import check
 from gossip.settings import WAYS, Settings
 from gossip.terminal.command_line import (
     FAILED, ROOT, CommandError, Parser, add_common_flags, add_file_limit, add_peer_flags,
-    add_seed_flags, capacity,
-    check_free, load_seeds, number, parse_port, peer_settings, run_command, show)
+    add_seed_flags, capacity, check_free, load_seeds, number, parse_port, peer_settings,
+    run_command, show)
 from peer import Peer
 from seed import Seed
 

@@ -8,8 +8,7 @@ from gossip.programs.starting import open_output, start_node
 from gossip.settings import Settings
 from gossip.terminal.command_line import (
     FAILED, CommandError, Parser, add_common_flags, add_file_limit, add_monitor_flags,
-    add_seed_flags, check_free,
-    complain, is_local, load_seeds, peer_settings, run_command)
+    add_seed_flags, check_free, complain, is_local, load_seeds, peer_settings, run_command)
 from gossip.terminal.screen import Screen
 from gossip.terminal.signals import End
 

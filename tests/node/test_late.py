@@ -52,8 +52,8 @@ def dial(node):
 
 
 def link_check(node):
-    node.linking._check(node.neighbours.link(OTHER), node.new_link(WAITING))
-    return node.linking._link_check.next_at()
+    node.admitting._check(node.neighbours.link(OTHER), node.new_link(WAITING))
+    return node.admitting._link_check.next_at()
 
 
 def registration(node):
