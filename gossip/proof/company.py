@@ -10,10 +10,11 @@ import collections
 import functools
 
 from gossip.proof import graph
+from gossip.proof.events import Linked
 from gossip.proof.pieces import Pieces
 from gossip.proof.reach import CLOSED, Reach, together
 from gossip.proof.records import Records
-from gossip.proof.runs import PROBE_TIME, Linked, PeerRun
+from gossip.proof.runs import PROBE_TIME, PeerRun
 from gossip.settings import Settings
 
 ON_ITS_WAY = 1.0  # seconds that a message, or the end of a connection, may take

@@ -5,7 +5,8 @@ import math
 
 from gossip.proof.company import ON_ITS_WAY
 from gossip.proof.evidence import Proof, Row, quantile
-from gossip.proof.runs import PROBE_TIME, PeerRun, SeedRun
+from gossip.proof.runs import PROBE_TIME, PeerRun
+from gossip.proof.seed_runs import SeedRun
 from gossip.settings import Settings
 
 SEED_PROBES = Settings().probe_tries * PROBE_TIME  # seconds that a seed may probe whom it removes
@@ -99,7 +100,7 @@ def _had_to_find(other: PeerRun, run: PeerRun) -> bool:
     if not other.had_link(run.address, run.last):
         return False
     return (other.links[run.address][-1].reason not in PARTED
-            and other.last >= _due(run, max(run.last, other.woke or 0.0)))
+            and other.last >= _due(run, max(run.last, other.sleep.woke or 0.0)))
 
 
 def _reported(seed: SeedRun, run: PeerRun) -> list[float]:

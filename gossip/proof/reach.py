@@ -18,8 +18,10 @@ import bisect
 import collections
 import math
 
+from gossip.proof.events import NOT_REACHED, Registered
 from gossip.proof.records import Records
-from gossip.proof.runs import NOT_REACHED, PeerRun, Registered, SeedRun
+from gossip.proof.runs import PeerRun
+from gossip.proof.seed_runs import SeedRun
 from gossip.settings import Settings
 
 # Reasons for which a link ends at once when the other end does not run any more.

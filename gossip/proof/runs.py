@@ -1,4 +1,4 @@
-"""The runs: one life of a peer, and one life of a seed, as its output file tells it.
+"""The runs of peers: one life of a peer, as its output file tells it.
 
 A run takes one event after the other. Only events that the proof needs are looked at closely. The
 run of a peer that is kicked ends with that: what it does while it is shut out proves nothing.
@@ -7,85 +7,16 @@ run of a peer that is kicked ends with that: what it does while it is shut out p
 import math
 import re
 import sys
-from typing import NamedTuple
 
-from gossip.settings import LATE_FOR, Settings
+from gossip.proof.events import (
+    BY_GENERATOR, BY_SEED, DEAD, GOSSIP, KICKED_FOR, NOT_REACHED, RUN, Delivery, Linked, Registered,
+    Reply)
+from gossip.proof.sleep import ASLEEP, Sleep
+from gossip.settings import Settings
 
-_GOSSIP = re.compile(r"gmessage:([0-9.]+):((?:[0-9.]+|\[[^\]]*\]):[0-9]+:[0-9]+:[0-9]+):(.*)",
-                     re.DOTALL)
-_BY_GENERATOR = re.compile("message [0-9]+")
 CHAT_SILENCE = 3.0  # seconds of silence, while others write, that mean a chat server is dead
 PROBE_TIME = Settings().probe_limit  # seconds that the last probe of a silent neighbour may take
-NOT_REACHED = "registration refused: no Liveness Reply"  # by a seed that could not reach the peer
-ASLEEP = 0.5  # seconds by which a duty has to be late to tell that its peer was frozen
-
-_ADDRESS = r"((?:[0-9.]+|\[[^\]]*\]):[0-9]+)"
-_RUN = re.compile(rf"{_ADDRESS}:[0-9]+")
-_DEAD = re.compile(rf"Dead Node:{_ADDRESS}:[0-9.]+:{_ADDRESS}")
-_BY_SEED = re.compile(rf"{_ADDRESS}:(.*)", re.DOTALL)
-_BADNESS = r"([01]\.[0-9]{3})"
-_KICKED = re.compile(rf"{_ADDRESS}:{_BADNESS}")
-_REMOVED = re.compile(rf"{_ADDRESS}:([^:]*)(?::{_BADNESS})?")
-_JUDGED = re.compile(rf"((?:[0-9.]+|\[[^\]]*\])#[0-9]+)={_BADNESS}")
-_LOAD = re.compile(r"([0-9]{1,10}):([0-9.]{1,20})/([0-9.]{1,20}):([0-9]{1,10}):([0-9.]{1,20})")
 QUIT, KICKED = "quit", "kicked"  # ends of runs that are no deaths
-
-
-class Delivery(NamedTuple):
-    """A message that a run received: when, from which neighbour, and a hash of its line, which
-    is compared with the hash at the origin."""
-
-    at: float
-    source: str
-    mark: int
-
-
-class Linked(NamedTuple):
-    """A time in which a run called another peer its neighbour, and why that ended."""
-
-    begin: float
-    end: float  # infinity when the file does not tell an end
-    reason: str = ""
-
-
-class Registered(NamedTuple):
-    """What a run says of a seed: that it is registered there, or why it is not (any more)."""
-
-    at: float
-    lost: str | None  # None: registered
-
-
-class Reply(NamedTuple):
-    """A neighbour has answered a liveness request, after so many seconds."""
-
-    at: float
-    peer: str
-    took: float
-
-
-class Kick(NamedTuple):
-    """A seed has removed a peer as malicious."""
-
-    at: float
-    peer: str
-    badness: float
-
-
-class Load(NamedTuple):
-    """What a seed says once a period of the rows of reports: how many it holds, how many the seeds
-    hold at most and on average, how many moved, and how many hops rows took."""
-
-    at: float
-    rows: int
-    largest: float
-    mean: float
-    moved: int
-    hops: float
-
-
-def _unusual(usual: float) -> float:
-    """Seconds without a line that are too many where one comes in so many."""
-    return usual + max(ASLEEP, usual / 2)
 
 
 class PeerRun:
@@ -99,14 +30,7 @@ class PeerRun:
         self.malice: str | None = None  # of an attacker: its kind
         self.superseded = False  # the peer was started again
         self.left: float | None = None  # when it began to leave
-        self.asleep = 0.0  # seconds in which it was frozen, or silent, by gaps in its file
-        self.late = 0.0  # seconds after that in which its generator waited, because it was late
-        self.woke: float | None = None  # when it last woke, with neighbours that it had not asked
-        # the last gap in its file that `asleep` does not contain, and in which a message was due
-        self._gap = (at, at)
-        # a short one in which a message was due, until a delivery tells whether that was a sleep
-        self._stalled: tuple[float, float] | None = None
-        self._spoke = at  # when the generator made its last message
+        self.sleep = Sleep(at)
         self.generated: dict[str, float] = {}  # message (IP:PORT:RUN:NUMBER) -> when
         self.by_generator = 0  # how many of them the generator made
         self.received: dict[str, Delivery] = {}
@@ -162,7 +86,7 @@ class PeerRun:
     def awake(self) -> float:
         """Seconds for which its generator could speak: it was up, not asleep, and not late."""
         end = self.left or self.last
-        return end - self.first - self.asleep - self.late - sum(self._overdue(end))
+        return end - self.first - self.sleep.until(end, self.setting("gossip-interval"))
 
     def linked_at(self, at: float) -> set[str]:
         """The neighbours at that time."""
@@ -198,88 +122,35 @@ class PeerRun:
         if self.ended == KICKED:
             return
         if at - self.last > ASLEEP and self.left is None:  # a leaver has nothing to write
-            self._look_at_gap(at)
+            self.sleep.look_at_gap(self.last, at, self.setting("gossip-interval"),
+                                   self.setting("liveness-interval"), bool(self.linked))
         self.last = at
         handler = self._HANDLERS.get(event)
         if handler is not None:
             handler(self, at, rest)
 
-    def _look_at_gap(self, at: float) -> None:
-        """A peer that is awake and has neighbours writes in every liveness round."""
-        interval, liveness = self.setting("gossip-interval"), self.setting("liveness-interval")
-        if at - self.last > _unusual(max(interval, liveness)):
-            self.asleep += at - self.last
-            self.late += LATE_FOR
-            self._gap = (at, at)
-            if self.linked:
-                self.woke = at
-            return
-        was_due = self.last < self._spoke + interval < at
-        if self._may_be_late(at):
-            return
-        if at - self.last > interval or was_due and at - self.last > _unusual(liveness):
-            self._gap = (self.last, at)
-        elif was_due:
-            self._stalled = (self.last, at)
-
-    def _look_at_delivery(self, at: float, made: str) -> None:
-        """The first message received after a short gap, made `made` seconds after 1970: if it is as
-        late as one that waited for a peer that slept, then that was a sleep."""
-        gap, self._stalled = self._stalled, None
-        try:
-            took = at - float(made)
-        except ValueError:
-            return  # no node wrote this line
-        if at - gap[1] < ASLEEP < took:
-            self._gap = gap
-
-    def _generator_spoke(self, at: float) -> None:
-        """A message that was overdue while nothing was written for long, and that came soon when the
-        file went on, tells of a shorter sleep."""
-        asleep, late = self._overdue(at)
-        if asleep or late:
-            self.asleep += asleep
-            self.late += late
-            self._gap = (at, at)
-        self._spoke = at
-
-    def _overdue(self, at: float) -> tuple[float, float]:
-        """For how long a message was overdue at that time because of such a sleep: (in it, after
-        it). The generator of a peer that was frozen waits, as the peer is late then."""
-        if not self._may_be_late(at):
-            return 0.0, 0.0
-        begin, end = self._gap
-        due = max(begin, self._spoke + self.setting("gossip-interval"))
-        return max(0.0, end - due), max(0.0, at - max(end, due))
-
-    def _may_be_late(self, at: float) -> bool:
-        """Whether the gap was so shortly before that its peer may still be late."""
-        begin, end = self._gap
-        return begin < end and at - end < ASLEEP + LATE_FOR
-
     def _settings(self, at, rest):
         self.settings = dict(part.split("=", 1) for part in rest.split(":") if "=" in part)
 
     def _generated(self, at, rest):
-        match = _GOSSIP.match(rest)
+        match = GOSSIP.match(rest)
         if match and match[2] in self.generated:
             self.repeated.append(match[2])
         elif match:
             message = sys.intern(match[2])
             self.generated[message] = at
             self.marks[message] = hash(rest)
-            if _BY_GENERATOR.fullmatch(match[3]):
+            if BY_GENERATOR.fullmatch(match[3]):
                 self.by_generator += 1
-                self._generator_spoke(at)
+                self.sleep.generator_spoke(at, self.setting("gossip-interval"))
 
     def _received(self, at, rest):
         source, _, line = rest.partition(":gmessage:")
         line = "gmessage:" + line
-        match = _GOSSIP.match(line)
+        match = GOSSIP.match(line)
         if not match:
             return
-        if self._stalled is not None:
-            self._look_at_delivery(at, match[1])
+        self.sleep.look_at_delivery(at, match[1])
         message = sys.intern(match[2])
         if message in self.received or message in self.generated:
             self.repeated.append(message)
@@ -291,12 +162,12 @@ class PeerRun:
         self.registrations.setdefault(rest, []).append(Registered(at, None))
 
     def _unregistered(self, at, rest):
-        match = _BY_SEED.match(rest)
+        match = BY_SEED.match(rest)
         if match:
             self.registrations.setdefault(match[1], []).append(Registered(at, match[2]))
 
     def _refused(self, at, rest):
-        match = _BY_SEED.match(rest)
+        match = BY_SEED.match(rest)
         if match and match[2].startswith(NOT_REACHED):
             self.registrations.setdefault(match[1], []).append(Registered(at, match[2]))
 
@@ -342,22 +213,22 @@ class PeerRun:
         self.found_dead.append((at, rest))
 
     def _told(self, at, rest):
-        match = _BY_SEED.match(rest)
-        dead = match and _DEAD.match(match[2])
+        match = BY_SEED.match(rest)
+        dead = match and DEAD.match(match[2])
         if dead:
             self.told.append((at, match[1], dead[1]))
 
     def _unconfirmed(self, at, rest):
         """A run that nobody confirmed, IP:PORT:START. IP:PORT is a neighbour that never names this
         peer in its reports: the link to it ends, and tells that."""
-        if _RUN.fullmatch(rest):
+        if RUN.fullmatch(rest):
             self.denied.add(rest)
 
     def _misbehaving(self, at, rest):
         self.malice = rest.partition(":")[0]
 
     def _kicked(self, at, rest):
-        if _KICKED.fullmatch(rest):
+        if KICKED_FOR.fullmatch(rest):
             self.ended = KICKED
 
     def _stopped(self, at, rest):
@@ -378,51 +249,3 @@ class PeerRun:
         "unconfirmed": _unconfirmed, "leaving": _leaving, "dead": _found_dead, "told": _told,
         "misbehaving": _misbehaving, "kicked": _kicked, "stopped": _stopped, "failed": _failed,
     }
-
-
-class SeedRun:
-    """One life of a seed, as its output file tells it."""
-
-    def __init__(self, address: str, at: float):
-        self.address = address
-        self.first = self.last = at
-        self.superseded = False  # the seed was started again
-        self.stopped = False  # by its own word; a seed that is killed writes none
-        self.times = [at]  # when it wrote a line
-        self.registered: list[tuple[float, str]] = []  # when, whom
-        self.removed: list[tuple[float, str, str]] = []  # when, whom, why
-        self.kicks: list[Kick] = []
-        self.judged: list[tuple[float, dict[str, float]]] = []  # when, badness of whom it judges
-        self.loads: list[Load] = []
-        self.reports: list[tuple[float, str, str]] = []  # when, whose death, reported by whom
-        self.failures: list[str] = []
-
-    def take(self, at: float, event: str, rest: str) -> None:
-        """Take one event of this run's file."""
-        self.last = at
-        self.times.append(at)
-        if event == "registered":
-            self.registered.append((at, rest))
-        elif event == "removed":
-            self._removed(at, rest)
-        elif event == "judged":
-            self.judged.append((at, {peer.replace("#", ":"): float(badness)
-                                     for peer, badness in _JUDGED.findall(rest)}))
-        elif event == "load" and _LOAD.fullmatch(rest):
-            rows, largest, mean, moved, hops = _LOAD.fullmatch(rest).groups()
-            self.loads.append(Load(at, int(rows), float(largest), float(mean), int(moved),
-                                   float(hops)))
-        elif event == "dead report" and _DEAD.match(rest):
-            self.reports.append((at, *_DEAD.match(rest).groups()))
-        elif event == "stopped":
-            self.stopped = True
-        elif event == "failed":
-            self.failures.append(rest)
-
-    def _removed(self, at: float, rest: str) -> None:
-        match = _REMOVED.fullmatch(rest)
-        if match:
-            peer, reason, badness = match.groups()
-            self.removed.append((at, peer, reason))
-            if badness is not None:
-                self.kicks.append(Kick(at, peer, float(badness)))
