@@ -8,7 +8,7 @@ here.
 import itertools
 import pathlib
 
-from gossip.proof import deaths, delivery, graph
+from gossip.proof import deaths, delivery, graph, registering, rounds
 from gossip.proof.malicious import malicious
 from gossip.proof.degrees import PowerLaw
 from gossip.proof.evidence import Proof, Row
@@ -22,8 +22,8 @@ def prove(records: Records) -> list[Row]:
     """All rows of the proof."""
     proof = Proof(records)
     rows = [delivery.gossips(proof), delivery.broadcast(proof), delivery.once(proof),
-            delivery.latency(proof), deaths.liveness(proof), deaths.dead(proof),
-            degrees(proof), pieces(proof), threads(proof), malicious(proof)]
+            delivery.latency(proof), registering.registered(proof), rounds.liveness(proof),
+            deaths.dead(proof), degrees(proof), pieces(proof), threads(proof), malicious(proof)]
     return [row for row in rows if row is not None]
 
 

@@ -12,7 +12,7 @@ import functools
 from gossip.proof import graph
 from gossip.proof.events import Linked
 from gossip.proof.pieces import Pieces
-from gossip.proof.reach import CLOSED, Reach, together
+from gossip.proof.reach import CLOSED, Reach, pause, together
 from gossip.proof.records import Records
 from gossip.proof.runs import PROBE_TIME, PeerRun
 from gossip.settings import Settings
@@ -102,8 +102,7 @@ class Company:
         begin = max(one.first, other.first, since)
         end = min(self._in_touch_until(one), self._in_touch_until(other))
         for up, down in self._seeds(one, other):
-            pause = min(Settings().retry_last, up - first + Settings().retry_first)
-            if min(end, down) - max(begin, up + max(0.0, pause)) > patience:
+            if min(end, down) - max(begin, up + pause(first, up)) > patience:
                 return True
         return False
 

@@ -13,6 +13,7 @@ from gossip.proof.records import Records
 from gossip.proof.runs import PROBE_TIME, PeerRun
 
 
+AHEAD = 1.0  # seconds by which the clock of one file may be ahead of another's
 RUMOR_ROUNDS = 4  # comparisons with random neighbours that bring a message whose rumor has died
 
 
@@ -216,13 +217,20 @@ def once(proof: Proof) -> Row:
 
 def latency(proof: Proof) -> Row:
     """The time from `generated` to `received`; deliveries to runs that began after the message was
-    generated are only counted."""
+    generated are only counted. It fails if something came more than a second before it was said."""
     times, late = latencies(proof.records)
     figures = "nothing was delivered"
     if times:
         figures = (f"median {quantile(times, 0.5) * 1000:.2f} ms, 99 % "
                    f"{quantile(times, 0.99) * 1000:.2f} ms, max {max(times) * 1000:.2f} ms")
-    return Row("latency", None, f"{figures}; {late} late deliveries, to who joined later", [])
+    failures = [f"{message} reached {proof.name(run)} "
+                f"{proof.origin[message].generated[message] - delivery.at:.2f} s before "
+                f"{proof.name(proof.origin[message])} generated it"
+                for run in proof.peers for message, delivery in run.received.items()
+                if message in proof.origin and delivery.at + AHEAD
+                < proof.origin[message].generated[message]]
+    return Row("latency", not failures, f"{figures}; {late} late deliveries, to who joined later",
+               failures)
 
 
 def latencies(records: Records) -> tuple[list[float], int]:

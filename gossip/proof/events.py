@@ -7,6 +7,8 @@ ADDRESS = r"((?:[0-9.]+|\[[^\]]*\]):[0-9]+)"
 GOSSIP = re.compile(r"gmessage:([0-9.]+):((?:[0-9.]+|\[[^\]]*\]):[0-9]+:[0-9]+:[0-9]+):(.*)",
                     re.DOTALL)
 BY_GENERATOR = re.compile("message [0-9]+")
+SEEDS = re.compile("(?:^|:)seeds=([0-9]{1,4})(?:$|:)")
+COUNT = re.compile("[0-9]{1,6}")
 RUN = re.compile(rf"{ADDRESS}:[0-9]+")
 DEAD = re.compile(rf"Dead Node:{ADDRESS}:[0-9.]+:{ADDRESS}")
 BY_SEED = re.compile(rf"{ADDRESS}:(.*)", re.DOTALL)
@@ -48,6 +50,22 @@ class Reply(NamedTuple):
     at: float
     peer: str
     took: float
+
+
+class Missed(NamedTuple):
+    """A neighbour has not answered, and how often in a row."""
+
+    at: float
+    peer: str
+    count: int
+
+
+class Report(NamedTuple):
+    """A peer has told a seed of a death."""
+
+    at: float
+    seed: str
+    dead: str
 
 
 class Kick(NamedTuple):

@@ -5,12 +5,12 @@ run of a peer that is kicked ends with that: what it does while it is shut out p
 """
 
 import math
-import re
 import sys
 
 from gossip.proof.events import (
-    BY_GENERATOR, BY_SEED, DEAD, GOSSIP, KICKED_FOR, NOT_REACHED, RUN, Delivery, Linked, Registered,
-    Reply)
+    BY_GENERATOR, BY_SEED, COUNT, DEAD, GOSSIP, KICKED_FOR, NOT_REACHED, RUN, Delivery, Linked,
+    Missed, Registered, Reply, Report)
+from gossip.proof.registrations import Registrations
 from gossip.proof.sleep import ASLEEP, Sleep
 from gossip.settings import Settings
 
@@ -35,8 +35,8 @@ class PeerRun:
         self.by_generator = 0  # how many of them the generator made
         self.received: dict[str, Delivery] = {}
         self.marks: dict[str, int] = {}  # message generated -> hash of its line
-        self.registered: set[str] = set()  # seeds
-        self.registrations: dict[str, list[Registered]] = {}  # seed -> what it says of it, in order
+        self.registrations = Registrations()
+        self.lists: list[tuple[float, str]] = []  # when which seed told it of others
         self.repeated: list[str] = []  # messages generated or received once more
         self.linked: set[str] = set()  # neighbours now
         self.changes: list[tuple[float, str, bool]] = []  # when a link to whom came (True) or went
@@ -45,10 +45,12 @@ class PeerRun:
         self.links: dict[str, list[Linked]] = {}  # neighbour, also an earlier one -> its links
         self.first_linked: float | None = None
         self.requests = 0
+        self.rounds: list[float] = []  # when it asked its neighbours
         self.replies: list[Reply] = []
-        self.missed: list[tuple[float, str]] = []  # when which neighbour had not answered
+        self.missed: list[Missed] = []
         self.dead: dict[str, float] = {}  # neighbour -> when it was found dead, the last time
         self.found_dead: list[tuple[float, str]] = []  # when, whom: each time
+        self.reported: list[Report] = []
         self.told: list[tuple[float, str, str]] = []  # when, by which seed, of whose death
         self.denied: set[str] = set()  # runs that nobody confirmed to it
         self.failures: list[str] = []  # threads that died
@@ -109,13 +111,7 @@ class PeerRun:
         none."""
         if self.left is not None and self.left <= at:
             return False
-        said = [word for word in self.registrations.get(seed, ()) if word.at <= at]
-        return bool(said) and said[-1].lost is None
-
-    def has_lost(self, seed: str, at: float) -> bool:
-        """Whether it was not registered with the seed at that time, and has said why."""
-        said = [word for word in self.registrations.get(seed, ()) if word.at <= at]
-        return bool(said) and said[-1].lost is not None
+        return self.registrations.stands(seed, at)
 
     def take(self, at: float, event: str, rest: str) -> None:
         """Take one event of this run's file."""
@@ -158,18 +154,22 @@ class PeerRun:
             self.received[message] = Delivery(at, sys.intern(source), hash(line))
 
     def _registered(self, at, rest):
-        self.registered.add(rest)
-        self.registrations.setdefault(rest, []).append(Registered(at, None))
+        self.registrations.add(rest, Registered(at, None))
 
     def _unregistered(self, at, rest):
         match = BY_SEED.match(rest)
         if match:
-            self.registrations.setdefault(match[1], []).append(Registered(at, match[2]))
+            self.registrations.add(match[1], Registered(at, match[2]))
 
     def _refused(self, at, rest):
         match = BY_SEED.match(rest)
         if match and match[2].startswith(NOT_REACHED):
-            self.registrations.setdefault(match[1], []).append(Registered(at, match[2]))
+            self.registrations.add(match[1], Registered(at, match[2]))
+
+    def _peer_list(self, at, rest):
+        match = BY_SEED.match(rest)
+        if match:
+            self.lists.append((at, match[1]))
 
     def _connected(self, at, rest):
         if rest not in self.linked:
@@ -191,11 +191,13 @@ class PeerRun:
 
     def _degree(self, at, rest):
         degree = rest.partition("=>")[2]
-        if re.fullmatch("[0-9]{1,6}", degree):
+        if COUNT.fullmatch(degree):
             self.degrees.append((at, int(degree)))
 
     def _request(self, at, rest):
         self.requests += 1
+        if not self.rounds or self.rounds[-1] < at:
+            self.rounds.append(at)
 
     def _reply(self, at, rest):
         peer, _, milliseconds = rest.rpartition(":")
@@ -206,11 +208,19 @@ class PeerRun:
         self.replies.append(Reply(at, sys.intern(peer), took))
 
     def _missed(self, at, rest):
-        self.missed.append((at, sys.intern(rest.rpartition(":")[0])))
+        peer, _, count = rest.rpartition(":")
+        if COUNT.fullmatch(count):
+            self.missed.append(Missed(at, sys.intern(peer), int(count)))
 
     def _found_dead(self, at, rest):
         self.dead[rest] = at
         self.found_dead.append((at, rest))
+
+    def _reported(self, at, rest):
+        match = BY_SEED.match(rest)
+        dead = match and DEAD.match(match[2])
+        if dead:
+            self.reported.append(Report(at, match[1], dead[1]))
 
     def _told(self, at, rest):
         match = BY_SEED.match(rest)
@@ -242,10 +252,11 @@ class PeerRun:
 
     _HANDLERS = {
         "settings": _settings, "registered": _registered, "unregistered": _unregistered,
-        "refused": _refused,
+        "refused": _refused, "peer list": _peer_list,
         "generated": _generated, "received": _received,
         "connected": _connected, "disconnected": _disconnected, "degree": _degree,
         "liveness request": _request, "liveness reply": _reply, "liveness missed": _missed,
-        "unconfirmed": _unconfirmed, "leaving": _leaving, "dead": _found_dead, "told": _told,
+        "unconfirmed": _unconfirmed, "leaving": _leaving, "dead": _found_dead,
+        "reported": _reported, "told": _told,
         "misbehaving": _misbehaving, "kicked": _kicked, "stopped": _stopped, "failed": _failed,
     }

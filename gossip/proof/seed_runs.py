@@ -1,6 +1,6 @@
 """The runs of seeds: one life of a seed, as its output file tells it."""
 
-from gossip.proof.events import DEAD, JUDGED, LOAD, REMOVED, Kick, Load
+from gossip.proof.events import DEAD, JUDGED, LOAD, REMOVED, SEEDS, Kick, Load
 
 
 class SeedRun:
@@ -13,6 +13,8 @@ class SeedRun:
         self.stopped = False  # by its own word; a seed that is killed writes none
         self.times = [at]  # when it wrote a line
         self.registered: list[tuple[float, str]] = []  # when, whom
+        self.known = 0  # how many seeds its configuration names
+        self.listed: list[tuple[float, str]] = []  # when it told whom of the others
         self.removed: list[tuple[float, str, str]] = []  # when, whom, why
         self.kicks: list[Kick] = []
         self.judged: list[tuple[float, dict[str, float]]] = []  # when, badness of whom it judges
@@ -26,6 +28,10 @@ class SeedRun:
         self.times.append(at)
         if event == "registered":
             self.registered.append((at, rest))
+        elif event == "settings" and SEEDS.search(rest):
+            self.known = int(SEEDS.search(rest)[1])
+        elif event == "peer list":
+            self.listed.append((at, rest.rpartition(":")[0]))
         elif event == "removed":
             self._removed(at, rest)
         elif event == "judged":

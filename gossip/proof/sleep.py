@@ -22,6 +22,7 @@ class Sleep:
     def __init__(self, begin: float):
         self.asleep = 0.0  # seconds in which it was frozen, or silent, by gaps in its file
         self.late = 0.0  # seconds after that in which its generator waited, because it was late
+        self.silences: list[tuple[float, float]] = []  # in which it wrote nothing, not even a round
         self.woke: float | None = None  # when it last woke, with neighbours that it had not asked
         # the last gap in its file that `asleep` does not contain, and in which a message was due
         self._gap = (begin, begin)
@@ -32,6 +33,8 @@ class Sleep:
     def look_at_gap(self, begin: float, at: float, interval: float, liveness: float,
                     linked: bool) -> None:
         """Nothing was written for longer than ASLEEP."""
+        if at - begin > unusual(liveness):
+            self.silences.append((begin, at))
         if at - begin > unusual(max(interval, liveness)):
             self.asleep += at - begin
             self.late += LATE_FOR
@@ -69,6 +72,14 @@ class Sleep:
             self.late += late
             self._gap = (at, at)
         self._spoke = at
+
+    def later(self, at: float, seconds: float) -> float:
+        """When so many seconds have passed from a time on, in which it was not silent."""
+        end = at + seconds
+        for begin, woke in self.silences:
+            if woke > at and begin < end:
+                end += woke - max(begin, at)
+        return end
 
     def until(self, end: float, interval: float) -> float:
         """Seconds of sleep and lateness until the end of the run."""
