@@ -18,6 +18,7 @@ from gossip.settings import Settings
 REPORT_TIME = 5.0  # seconds in which a death has to be reported
 NOTICE_ROUNDS = Settings().register_misses + 1  # until a peer notices that a seed has removed it,
 NOTICE_TIME = REPORT_TIME  # and so many seconds, also if it was cut off from that seed
+RETURN_TIME = 60.0  # seconds in which one that was called dead may be registered again
 GOES_ON = 2 * ON_ITS_WAY  # seconds that a run has to go on to tell that it lived
 
 
@@ -68,12 +69,19 @@ def _called_dead(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
     return [f"{proof.name(run)} found {dead} dead, which lived"
             for other in proof.peers
             if other.address == dead and _lived(proof, other, probed - interval, at)
-            and run.address in _in_touch(proof, dead, probed - interval, probed)]
+            and run.address in _in_touch(proof, dead, probed - interval, probed)
+            and not _returns(proof, dead, at)]
 
 
 def _lived(proof: Proof, run: PeerRun, begin: float, at: float) -> bool:
     """Whether a run had begun, and goes on after a time."""
     return run.first <= begin and min(run.last, proof.company.end_of(run)) > at + GOES_ON
+
+
+def _returns(proof: Proof, peer: str, at: float) -> bool:
+    """Whether a peer that was called dead was registered again soon."""
+    return any(at < again <= at + RETURN_TIME and who == peer
+               for seed in proof.seeds for again, who in seed.registered)
 
 
 def _removed(proof: Proof, seed: SeedRun, at: float, peer: str, reason: str) -> list[str]:
