@@ -7,13 +7,14 @@ here.
 
 import itertools
 import pathlib
+import time
 
 from gossip.proof import deaths, delivery, graph, registering, rounds
 from gossip.proof.malicious import malicious
 from gossip.proof.degrees import PowerLaw
 from gossip.proof.evidence import Proof, Row
 from gossip.proof.records import Records
-from gossip.proof.runs import PROBE_TIME
+from gossip.proof.runs import FULL, PROBE_TIME
 
 SHOWN = 5  # failures of one row that are shown
 
@@ -23,7 +24,7 @@ def prove(records: Records) -> list[Row]:
     proof = Proof(records)
     rows = [delivery.gossips(proof), delivery.broadcast(proof), delivery.once(proof),
             delivery.latency(proof), registering.registered(proof), rounds.liveness(proof),
-            deaths.dead(proof), degrees(proof), pieces(proof), threads(proof), malicious(proof)]
+            deaths.dead(proof), degrees(proof), pieces(proof), threads(proof), malicious(proof), full(proof)]
     return [row for row in rows if row is not None]
 
 
@@ -80,6 +81,18 @@ def threads(proof: Proof) -> Row:
     failures = [f"{run.address}: {text}" for run in [*proof.peers, *proof.seeds]
                 for text in run.failures]
     return Row("threads", not failures, f"{len(failures)} threads failed", failures)
+
+
+def full(proof: Proof) -> Row | None:
+    """The files that are full; None without one."""
+    since = {**proof.full, **{run.address: run.last for run in proof.attackers
+                              if run.ended == FULL},
+             **{f"seed {run.address}": run.last for run in proof.seeds if run.full}}
+    if not since:
+        return None
+    facts = [f"{name} since {time.strftime('%F %T', time.gmtime(at))}: nothing is proved about it "
+             f"from then on" for name, at in since.items()]
+    return Row("full", None, f"{len(since)} files reached their limit", facts)
 
 
 def format_rows(rows: list[Row]) -> str:

@@ -63,7 +63,7 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
             if told or end >= max([known, *reported[:1]]) + SEED_PROBES + ON_ITS_WAY:
                 failures.append(f"{run.address} died {proof.newest - run.last:.0f} s before the "
                                 f"newest line, and seed {seed.address} has not removed it (yet)")
-        elif reported and not any(run.address in other.dead for other in proof.peers):
+        elif reported and not _was_found(proof, seed, run):
             failures.append(f"{run.address} was reported dead to seed {seed.address}, "
                             f"but no peer found it dead")
         elif not reported and (told and not heard or _had_to_hear(proof, seed, run)):
@@ -78,6 +78,12 @@ def found_dead(proof: Proof, run: PeerRun) -> list[float]:
     """The times at which other peers found this one dead, after its last line."""
     return [other.dead[run.address] for other in proof.peers
             if other.dead.get(run.address, 0) >= run.last]
+
+
+def _was_found(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
+    """Whether a peer found this one dead; or one that a seed names, whose file was full."""
+    return any(run.address in other.dead for other in proof.peers) or any(
+        peer == run.address and who in proof.full for _, peer, who in seed.reports)
 
 
 def _due(run: PeerRun, since: float) -> float:

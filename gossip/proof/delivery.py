@@ -61,7 +61,8 @@ def broadcast(proof: Proof) -> Row:
             holders.setdefault(message, []).append(run)
     for message, runs in holders.items():
         origin = proof.origin.get(message)
-        if origin is None and proof.is_unproven(message):
+        if origin is None and proof.is_unproven(
+                message, min(run.received[message].at for run in runs)):
             continue
         if origin is None:
             failures.append(f"{message} was received, but no file tells who generated it")
@@ -223,14 +224,21 @@ def latency(proof: Proof) -> Row:
     if times:
         figures = (f"median {quantile(times, 0.5) * 1000:.2f} ms, 99 % "
                    f"{quantile(times, 0.99) * 1000:.2f} ms, max {max(times) * 1000:.2f} ms")
-    failures = [f"{message} reached {proof.name(run)} "
-                f"{proof.origin[message].generated[message] - delivery.at:.2f} s before "
-                f"{proof.name(proof.origin[message])} generated it"
-                for run in proof.peers for message, delivery in run.received.items()
-                if message in proof.origin and delivery.at + AHEAD
-                < proof.origin[message].generated[message]]
+    failures = _before_said(proof)
     return Row("latency", not failures, f"{figures}; {late} late deliveries, to who joined later",
                failures)
+
+
+def _before_said(proof: Proof) -> list[str]:
+    failures = []
+    for run in proof.peers:
+        for message, delivery in run.received.items():
+            origin = proof.origin.get(message)
+            if origin is not None and delivery.at + AHEAD < origin.generated[message]:
+                failures.append(f"{message} reached {proof.name(run)} "
+                                f"{origin.generated[message] - delivery.at:.2f} s before "
+                                f"{proof.name(origin)} generated it")
+    return failures
 
 
 def latencies(records: Records) -> tuple[list[float], int]:

@@ -1,7 +1,8 @@
 """The runs of peers: one life of a peer, as its output file tells it.
 
 A run takes one event after the other. Only events that the proof needs are looked at closely. The
-run of a peer that is kicked ends with that: what it does while it is shut out proves nothing.
+run of a peer that is kicked ends with that: what it does while it is shut out proves nothing. So
+does a run whose file is full: nobody knows what it does then, but that a thread of it has failed.
 """
 
 import math
@@ -16,7 +17,7 @@ from gossip.settings import Settings
 
 CHAT_SILENCE = 3.0  # seconds of silence, while others write, that mean a chat server is dead
 PROBE_TIME = Settings().probe_limit  # seconds that the last probe of a silent neighbour may take
-QUIT, KICKED = "quit", "kicked"  # ends of runs that are no deaths
+QUIT, KICKED, FULL = "quit", "kicked", "full"  # ends of runs that are no deaths
 
 
 class PeerRun:
@@ -26,7 +27,7 @@ class PeerRun:
         self.address = address
         self.settings: dict[str, str] = {}
         self.first = self.last = at
-        self.ended: str | None = None  # the reason in its `stopped:` line, like quit; or kicked
+        self.ended: str | None = None  # the reason in its `stopped:` line, like quit; kicked; full
         self.malice: str | None = None  # of an attacker: its kind
         self.superseded = False  # the peer was started again
         self.left: float | None = None  # when it began to leave
@@ -73,7 +74,7 @@ class PeerRun:
         """Whether the peer died: the run did not end with `stopped:quit`, and either the peer was
         started again, or the file was silent for long when the newest line was written."""
         silence = CHAT_SILENCE if self.chat else 2 * self.setting("liveness-interval")
-        return self.ended not in (QUIT, KICKED) and (
+        return self.ended not in (QUIT, KICKED, FULL) and (
             self.superseded or self.last < newest - silence)
 
     def has_ended(self, newest: float) -> bool:
@@ -115,7 +116,9 @@ class PeerRun:
 
     def take(self, at: float, event: str, rest: str) -> None:
         """Take one event of this run's file."""
-        if self.ended == KICKED:
+        if self.ended in (KICKED, FULL):
+            if self.ended == FULL and event == "failed":
+                self.failures.append(rest)
             return
         if at - self.last > ASLEEP and self.left is None:  # a leaver has nothing to write
             self.sleep.look_at_gap(self.last, at, self.setting("gossip-interval"),
@@ -244,6 +247,9 @@ class PeerRun:
     def _stopped(self, at, rest):
         self.ended = rest
 
+    def _full(self, at, rest):
+        self.ended = FULL
+
     def _leaving(self, at, rest):
         self.left = at
 
@@ -258,5 +264,6 @@ class PeerRun:
         "liveness request": _request, "liveness reply": _reply, "liveness missed": _missed,
         "unconfirmed": _unconfirmed, "leaving": _leaving, "dead": _found_dead,
         "reported": _reported, "told": _told,
-        "misbehaving": _misbehaving, "kicked": _kicked, "stopped": _stopped, "failed": _failed,
+        "misbehaving": _misbehaving, "kicked": _kicked, "full": _full, "stopped": _stopped,
+        "failed": _failed,
     }

@@ -11,6 +11,7 @@ class SeedRun:
         self.first = self.last = at
         self.superseded = False  # the seed was started again
         self.stopped = False  # by its own word; a seed that is killed writes none
+        self.full = False  # its file is: nobody knows what it does then
         self.times = [at]  # when it wrote a line
         self.registered: list[tuple[float, str]] = []  # when, whom
         self.known = 0  # how many seeds its configuration names
@@ -24,6 +25,10 @@ class SeedRun:
 
     def take(self, at: float, event: str, rest: str) -> None:
         """Take one event of this run's file."""
+        if self.full:
+            if event == "failed":
+                self.failures.append(rest)
+            return
         self.last = at
         self.times.append(at)
         if event == "registered":
@@ -45,6 +50,8 @@ class SeedRun:
             self.reports.append((at, *DEAD.match(rest).groups()))
         elif event == "stopped":
             self.stopped = True
+        elif event == "full":
+            self.full = self.stopped = True
         elif event == "failed":
             self.failures.append(rest)
 
