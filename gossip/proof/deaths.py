@@ -57,7 +57,8 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
                    if peer == run.address and at >= max(listed) and at >= run.last]
         reported = _reported(seed, run)
         heard = any(peer == run.address and at >= max(listed) for at, peer, _ in seed.reports)
-        told = any(max(seed.first, run.last) <= at <= end + ON_ITS_WAY
+        way = 0.0 if seed.full else ON_ITS_WAY  # one whose file is full goes on telling
+        told = any(max(seed.first, run.last) <= at <= end + way
                    for at in proof.told.get((seed.address, run.address), ()))
         if not removed:
             if told or end >= max([known, *reported[:1]]) + SEED_PROBES + ON_ITS_WAY:
