@@ -19,7 +19,7 @@ REPORT_TIME = 5.0  # seconds in which a death has to be reported
 NOTICE_ROUNDS = Settings().register_misses + 1  # until a peer notices that a seed has removed it,
 NOTICE_TIME = REPORT_TIME  # and so many seconds, also if it was cut off from that seed
 RETURN_TIME = 60.0  # seconds in which one that was called dead may be registered again
-GOES_ON = 2 * ON_ITS_WAY  # seconds that a run has to go on to tell that it lived
+GOES_ON = ON_ITS_WAY  # seconds that a run has to go on to tell that it lived
 
 
 def failures(proof: Proof) -> list[str]:
@@ -50,15 +50,16 @@ def _without_misses(proof: Proof, run: PeerRun, at: float, dead: str) -> list[st
 
 
 def _not_reported(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
-    """The seeds that it was registered with all the time, and has not told."""
+    """The seeds that it was registered with all the time, and has not told. It writes both down
+    together, so of a run that ends soon it is known, too."""
     due = run.sleep.later(at, REPORT_TIME)
-    if run.last < due or run.left is not None and run.left < due:
+    if run.last == at or run.left is not None and run.left < due:
         return []
     told = {report.seed for report in run.reported
             if report.dead == dead and at <= report.at <= due}
     return [f"{proof.name(run)} found {dead} dead, and has not reported it to seed {seed}"
             for seed in run.registrations.words
-            if seed not in told and run.registrations.stands_from(seed, at, due)]
+            if seed not in told and run.registrations.stands_from(seed, at - ON_ITS_WAY, due)]
 
 
 def _called_dead(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
