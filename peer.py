@@ -188,9 +188,9 @@ class Peer(Node):
         if alive:
             self.linking.unlink(peer, "silent, but alive", link)
             return
-        self.output.write(f"dead:{peer}")
+        report = wire.DeadNode(peer, wire.format_time(self.time()), self.address)
+        self.output.write(f"dead:{peer}", *self.joining.report(report))
         self.linking.bury(peer, "dead", link)
-        self.joining.report(wire.DeadNode(peer, wire.format_time(self.time()), self.address))
 
     # Membership, and leaving.
 

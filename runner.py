@@ -116,13 +116,11 @@ def peer_addresses(parser: Parser, args) -> list[Address]:
 
 
 def seeds_only(args) -> None:
-    """Run the local seeds until Ctrl-C; their output files begin anew."""
+    """Run the local seeds until Ctrl-C; each begins a new life in its output file."""
     seeds = load_seeds(args.config)
     local = local_seeds(seeds)
     for seed in local:
         check_free(seed)
-    for seed in local:
-        (args.outputs / f"seed_{seed.file_part}.txt").unlink(missing_ok=True)
     show(f"{len(local)} seeds; start peers with: python peer.py   (Ctrl-C stops the seeds)")
     run_seeds(Seed, local, seeds, args)
 

@@ -1,8 +1,8 @@
 """The output file of a node: one line per event, written at once; and the form of a line.
 
-Every thread of the node writes through here. Control characters of what others sent are
-escaped, so that a line is always one line. Lines that cannot be written (a full disk) are
-counted, and the file tells how many as soon as it can be written: they never stop the node.
+Every thread of the node writes through here. What others sent is escaped (gossip/escaping.py), so
+that a line is always one line. Lines that cannot be written (a full disk) are counted, and the file
+tells how many as soon as it can be written: they never stop the node.
 
 A file may have a limit, so that nobody fills the disk by what he makes a node write. One that has
 reached it takes the line `full:LIMIT` (in MiB) in place of the next event, then last words alone:
@@ -11,24 +11,10 @@ reached it takes the line `full:LIMIT` (in MiB) in place of the next event, then
 
 import datetime
 import math
-import re
 import threading
 
+from gossip.escaping import escape
 from gossip.settings import MIB
-
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-
-
-def escape(text: str) -> str:
-    """Show control characters (C0, DEL, C1, U+2028/9) as `\\x1b` or `\\u2028`."""
-    if text.isprintable():
-        return text
-    return _CONTROL.sub(_escaped, text)
-
-
-def _escaped(match: re.Match) -> str:
-    code = ord(match[0])
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 class _Turn:

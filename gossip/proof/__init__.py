@@ -8,7 +8,9 @@ denials    which messages a run may lack, as nobody confirmed who said them
 reach      when seeds were up, and when a peer could reach them
 graph      who was linked when                 pieces     connected components, as links come and go
 degrees    measured and predicted              powerlaw   the exponent that fits them
-records    files, read as they grow            runs       one life of a peer, or of a seed
+records    files, read as they grow            events     what a line tells, as a value
+runs       one life of a peer                  seed_runs  one life of a seed
+sleep      when a peer was frozen, by the gaps in its file
 
 Nothing here knows a node, a socket or a thread. Pictures of the same files: pictures/.
 """
