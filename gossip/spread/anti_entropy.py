@@ -163,7 +163,7 @@ class AntiEntropy:
         now = self._now()
         self._comparisons.heard_vector(link, now)
         unknown, whole = self.catch_up.offered(link, entries, now)
-        if not whole:
+        if unknown or not whole:
             self._comparisons.forget(link)
         for run in unknown:
             self._runs.meet(run, link)

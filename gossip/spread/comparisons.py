@@ -77,7 +77,7 @@ class Comparisons:
                 comparison.done_until = now + self._rest
 
     def forget(self, link) -> None:
-        """Not all that a neighbour has told was kept: compare again."""
+        """Not all that a neighbour has told can be asked for yet: compare again."""
         with self._lock:
             self._with(link).done = None
 

@@ -109,6 +109,14 @@ def test_an_offer_that_was_cut_off_is_no_comparison(net, monkeypatch):
         end.say("status:sent")  # it has nothing of it after all
 
 
+def test_an_offer_of_a_run_that_is_not_known_to_be_genuine_is_no_comparison(net):
+    peer, end = linked(net, sign=True)
+    for _ in range(2):
+        end.say(DIFFERENT)
+        assert len(heard_at_once(peer, end)) == 2
+        end.say(f"status:seen:{RUN}=1")
+
+
 def test_after_ten_rounds_they_are_compared_again(net):
     assert net.settings.gone_rounds == 10
     peer, end = linked(net, antientropy_interval=0.05)
