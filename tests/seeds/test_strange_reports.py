@@ -149,4 +149,4 @@ def test_a_seed_tells_another_of_many_deaths_at_half_the_pace_at_which_that_one_
         said.setdefault(reader, []).append(at)
     said = sorted(said.values())
     assert all(len(times) <= 25 for times in said)
-    assert all(later[0] - sooner[0] > 0.9 for sooner, later in itertools.pairwise(said))
+    assert all(later[0] - sooner[0] > 0.3 for sooner, later in itertools.pairwise(said))
