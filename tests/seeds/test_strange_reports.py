@@ -129,7 +129,7 @@ def test_a_death_that_was_told_is_not_probed_again_for_another_seed(net):
 
 
 def test_a_seed_tells_another_of_many_deaths_at_half_the_pace_at_which_that_one_listens(net):
-    assert (relays.AT_ONCE, seed_program.RELAY_PAUSE) == (25, 1.0)
+    assert (relays.AT_ONCE, relays.RELAY_PAUSE) == (25, 1.0)
     listening = Listening(free_address())
     net.ends.append(listening)
     net.seed_addresses = [free_address(), listening.address]
