@@ -34,7 +34,7 @@ from gossip.overlay import ring
 from gossip.programs.seed_program import seed_main
 from gossip.seeds.admission import REGISTERED, Admission
 from gossip.seeds.registry import Registry
-from gossip.seeds.relays import Relays
+from gossip.seeds.relays import RELAY_PAUSE, Relays
 from gossip.settings import LATE_FOR, Settings
 from gossip.signing.vouching import Vouching
 
@@ -46,7 +46,6 @@ SUCCESSORS_SENT, OTHERS_SENT = 8, 100  # the next after it on the ring, and othe
 SAID_TO_SEEDS = {"register", "ask_peer_list", "dead_node", "leave", "proof", "runs", "ask_tree"}
 REPORTS_READ = 1_000  # dead reports of registered peers in a second; more are only counted
 STRANGERS_READ = 50  # the same of those who are not registered
-RELAY_PAUSE = 1.0  # seconds between two connections over which a seed is told of many deaths
 
 
 class Seed(Node):
@@ -222,11 +221,12 @@ class Seed(Node):
         link.close("told")
 
     def _relay_ended(self, seed: Address) -> None:
-        lost, more = self.relays.ended(seed)
-        for _ in range(lost):
-            self.counters.add("reports that another seed could not be told")
-        if more:
-            self.flusher.take_over(lambda: self._dial_seed(seed), after=RELAY_PAUSE)
+        self.counters.add("reports that another seed could not be told", self.relays.ended(seed))
+        self.flusher.take_over(functools.partial(self._relay_rested, seed), after=RELAY_PAUSE)
+
+    def _relay_rested(self, seed: Address) -> None:
+        if self.relays.rested(seed):
+            self._dial_seed(seed)
 
     def _remove(self, address: Address, row, reason: str) -> bool:
         """Take a registration off the list and close its connection, which a peer that lives

@@ -159,7 +159,10 @@ class Admission:
     def _take_out(self, newcomer: _Newcomer) -> bool:
         """A newcomer waits for no verdict any longer; answer whether it did."""
         with self._lock:
-            return self._newcomers.pop(newcomer.link, None) is not None
+            waited = self._newcomers.get(newcomer.link) is newcomer
+            if waited:
+                del self._newcomers[newcomer.link]
+            return waited
 
     def on_end(self, link) -> None:
         """A connection has ended, maybe one that waited."""
@@ -174,8 +177,10 @@ class Admission:
             newcomer.older, newcomer.until = older, self._node.now() + WORD_LIMIT
         if older.repeated >= newcomer.asked - WORD_LIMIT:
             self._turn_away(newcomer, STANDS)
-        else:
-            self._node.lookout.hurry()
+            return
+        if older.since >= newcomer.asked:  # it was probed before it was registered: once more
+            self._ask_prober(newcomer.address, lambda alive: None)
+        self._node.lookout.hurry()
 
     def _has_spoken(self, address: Address) -> None:
         """`register:` has come over the registration of an address: it stands."""

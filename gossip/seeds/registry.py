@@ -23,10 +23,12 @@ NEVER = float("-inf")  # a time before all others
 class _Listing:
     """A row of the registry: one verified registration."""
 
-    __slots__ = ("link", "grace_until", "in_doubt", "others", "heard", "repeated", "probed_at")
+    __slots__ = ("link", "since", "grace_until", "in_doubt", "others", "heard", "repeated",
+                 "probed_at")
 
     def __init__(self, link, now: float):
         self.link = link  # None: the connection is lost, but the peer may come back
+        self.since = now
         self.grace_until = 0.0  # until when it may, if its connection is lost
         self.in_doubt = False  # nobody could find out whether it answers: it is probed again then
         self.others = -1  # how many were on the list besides it when it last asked

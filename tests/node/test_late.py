@@ -81,6 +81,21 @@ def test_a_late_seed_waits_longer_for_an_introduction_and_for_who_is_probed(node
     assert probe(nodes.seed) - nodes.seed.now() == pytest.approx(2.0 + MORE)
 
 
+@pytest.mark.parametrize("late, seconds", [(0.0, 1.0), (LATE, 1.0 + MORE)])
+def test_a_late_seed_waits_longer_for_a_registration_that_another_connection_wants(nodes, late,
+                                                                                   seconds):
+    seed = nodes.seed
+    nodes.one.joining.probed = lambda *_: None  # it says nothing
+    run_late(seed, late)
+    link = seed.new_link(WAITING)
+    link.send, link.remote_ip = lambda data: None, ONE.ip
+    seed.on_line(link, f"register:{ONE}".encode())
+    nodes.until(lambda: seed.admission.next_at() is not None, 1.0)
+    assert seed.admission.next_at() - seed.now() == pytest.approx(seconds, abs=0.02)
+    assert seed.registry.row(ONE).link is not link
+    nodes.until(lambda: seed.registry.row(ONE).link is link, seconds + 0.1)
+
+
 def test_patience_ends_with_the_lateness(nodes):
     """Whoever says nothing is not disconnected while a peer is late, and soon when it is not."""
     stranger = peer(6000)

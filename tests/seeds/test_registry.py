@@ -81,7 +81,8 @@ def test_a_silent_registration_is_named_once_until_its_probe_is_over():
     assert registry.repeats(peer(1), link, 20.0)
     assert not registry.probed(row)  # it said something meanwhile
     assert [address for address, _, _ in registry.silent(19.0, 30.0)] == [peer(2)]
-    assert not registry.repeats(peer(1), FakeLink(), 40.0) and not registry.repeats(peer(3), link, 40.0)
+    assert not registry.repeats(peer(1), FakeLink(), 40.0)
+    assert not registry.repeats(peer(3), link, 40.0)
     assert registry.silent(20.0, 40.0) == [(peer(1), row, link)]
 
 
