@@ -19,41 +19,44 @@ class Backlog:
     __slots__ = ("_chunks", "_begun", "size", "unasked")
 
     def __init__(self):
-        self._chunks: collections.deque[bytes] | tuple = ()  # a deque once there is one: most links
-        # never have a backlog, and an empty deque takes 760 bytes
+        # Bytes, and whether they are an answer. A deque once there is one: most links never have a
+        # backlog, and an empty deque takes 760 bytes.
+        self._chunks: collections.deque[tuple[bytes, bool]] | tuple = ()
         self._begun = False  # the first chunk is the rest of one that is half sent
         self.size = self.unasked = 0
 
     def append(self, data: bytes) -> None:
         """Let these bytes leave after all others."""
-        self._filled().append(data)
-        self._count(data, len(data))
+        asked = type(data) is Answer
+        self._filled().append((data, asked))
+        self._count(len(data), asked)
 
     def overtake(self, data: bytes) -> None:
         """Let these bytes leave next, but after the rest of a chunk that is half sent."""
-        self._filled().insert(1 if self._begun else 0, data)
-        self._count(data, len(data))
+        asked = type(data) is Answer
+        self._filled().insert(1 if self._begun else 0, (data, asked))
+        self._count(len(data), asked)
 
-    def take(self) -> bytes:
-        """Take the next bytes to send, small chunks joined; the caller then calls `sent`."""
-        data = self._chunks.popleft()
-        chunks, size, kind = [data], len(data), type(data)
+    def take(self) -> tuple[bytes, bool]:
+        """Take the next bytes to send, small chunks of one kind joined, and whether they are an
+        answer; the caller then calls `sent`."""
+        data, asked = self._chunks.popleft()
+        size, chunks = len(data), [data]
         while (self._chunks and not self._begun and size < JOIN_SIZE
-               and type(self._chunks[0]) is kind):
-            chunks.append(self._chunks.popleft())
+               and self._chunks[0][1] is asked):
+            chunks.append(self._chunks.popleft()[0])
             size += len(chunks[-1])
-        self._count(data, -size)
-        return data if len(chunks) == 1 else kind(b"".join(chunks))
+        self._count(-size, asked)
+        return b"".join(chunks), asked
 
-    def sent(self, data: bytes, count: int) -> None:
+    def sent(self, data: bytes, count: int, asked: bool) -> None:
         """The first `count` bytes of `data` have been sent; the rest leaves next."""
         if count == len(data):
             self._begun = False
             return
-        rest = data if count == 0 else type(data)(data[count:])
-        self._filled().appendleft(rest)
+        self._filled().appendleft((data[count:], asked))
         self._begun = self._begun or count > 0
-        self._count(rest, len(rest))
+        self._count(len(data) - count, asked)
 
     def clear(self) -> None:
         """Drop everything."""
@@ -61,13 +64,13 @@ class Backlog:
         self._begun = False
         self.size = self.unasked = 0
 
-    def _count(self, data: bytes, change: int) -> None:
-        """So many bytes more, or fewer, wait of the kind that `data` is of."""
+    def _count(self, change: int, asked: bool) -> None:
+        """So many bytes more, or fewer, wait."""
         self.size += change
-        if type(data) is not Answer:
+        if not asked:
             self.unasked += change
 
-    def _filled(self) -> collections.deque[bytes]:
+    def _filled(self) -> collections.deque[tuple[bytes, bool]]:
         """The chunks, as a deque that can be filled."""
         if not self._chunks:
             self._chunks = collections.deque()

@@ -13,6 +13,7 @@ from gossip.addresses import Address
 from gossip.node.backlog import Backlog
 from gossip.node.framing import Lines
 from gossip.settings import Settings
+from gossip.wire import Answer
 
 NO_TIME = 0.001  # seconds to connect where there is no time left: it fails, and says why
 OVERFLOW = "backlog overflow"  # the reason when the other end does not read
@@ -157,7 +158,7 @@ class Link:
                 if sent == len(data):
                     return
                 self._taken = self._now()
-                self._backlog.sent(data, sent)
+                self._backlog.sent(data, sent, type(data) is Answer)
             elif urgent:
                 self._backlog.overtake(data)
             else:
@@ -191,11 +192,11 @@ class Link:
     def _send_backlog(self) -> None:
         """Expects the lock."""
         while self._backlog.size and not self.ended and not self._held:
-            chunk = self._backlog.take()
+            chunk, asked = self._backlog.take()
             sent = self._send_now(chunk)
             if self._broken:
                 return
-            self._backlog.sent(chunk, sent)
+            self._backlog.sent(chunk, sent, asked)
             if sent:
                 self._taken = self._now()
             if sent < len(chunk):

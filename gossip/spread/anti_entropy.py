@@ -172,9 +172,8 @@ class AntiEntropy:
     def _send_portion(self, link, entries) -> None:
         """Send the next portion of what a neighbour lacks; it asks again when it has taken that."""
         lines, gone = self._messages.texts(entries, self._portion)
-        link.send(wire.Answer(b"".join([line + b"\n" for line in lines]
-                                       + wire.status_entries("gone", gone)
-                                       + [wire.status("sent")])))
+        rest = b"".join([*wire.status_entries("gone", gone), wire.status("sent")])
+        link.send(wire.Answer(b"\n".join([*lines, rest])))
 
     def dropped(self) -> dict[str, int]:
         """What was dropped since the start, and how often."""

@@ -16,17 +16,17 @@ def test_answers_are_told_apart_to_the_last_byte():
                 waiting.append(rng.choice((bytes, Answer))(rng.randbytes(rng.randrange(1, 50))))
                 backlog.append(waiting[-1])
             else:
-                data = backlog.take() if backlog.size else b""
+                data, asked = backlog.take() if backlog.size else (b"", False)
                 if data:
                     count = rng.randrange(len(data) + 1)
-                    backlog.sent(data, count)
+                    backlog.sent(data, count, asked)
                     waiting = left(waiting, count)
             assert backlog.size == sum(map(len, waiting))
             assert backlog.unasked == sum(len(one) for one in waiting if type(one) is bytes)
         rest = b""
         while backlog.size:
-            data = backlog.take()
-            backlog.sent(data, len(data))
+            data, asked = backlog.take()
+            backlog.sent(data, len(data), asked)
             rest += data
         assert rest == b"".join(waiting) and backlog.unasked == 0
 
@@ -46,7 +46,7 @@ def test_chunks_of_one_kind_are_joined():
     for kind in (bytes, Answer):
         for _ in range(3):
             backlog.append(kind(b"x" * (JOIN_SIZE // 4)))
-    assert [len(backlog.take()) for _ in range(2)] == [3 * (JOIN_SIZE // 4)] * 2
+    assert [len(backlog.take()[0]) for _ in range(2)] == [3 * (JOIN_SIZE // 4)] * 2
 
 
 def test_what_is_dropped_waits_no_more():
