@@ -148,7 +148,7 @@ def test_a_stranger_whose_link_stood_for_an_interval_is_missed(net):
 def test_a_death_among_strangers_that_come_and_go_is_reported_and_they_are_not(net):
     seed, = net.seeds(1)
     peer, dead = net.peers(2, capacity=fixed(3))
-    wait_until(lambda: dead.address in neighbours(peer))
+    wait_until(lambda: dead.address in peer.neighbours.proven())
     net.kill([dead])
     strangers, end = free_addresses(30), time.monotonic() + 60
     while not count(peer, f"reported:{seed.address}:Dead Node:{dead.address}:"):
@@ -165,7 +165,7 @@ def test_a_death_among_strangers_that_come_and_go_is_reported_and_they_are_not(n
 def test_visitors_in_the_name_of_a_dead_peer_do_not_hide_its_death(net, last_words):
     seed, = net.seeds(1)
     peer, dead = net.peers(2)
-    wait_until(lambda: dead.address in neighbours(peer))
+    wait_until(lambda: dead.address in peer.neighbours.proven())
     net.kill([dead])
     wait_event(peer, f"disconnected:{dead.address}:")
     end = time.monotonic() + 60
