@@ -21,8 +21,9 @@ class Admitting:
     """The newcomers of one peer."""
 
     def __init__(self, node, linking):
-        """`linking` has the tables; it is told `enter(link, admission)` when a newcomer is accepted,
-        `proven(peer, link)` and `unreached(peer)` when an unproven neighbour was looked for."""
+        """`linking` has the tables. It is told `enter(link, admission)` when a newcomer is
+        accepted, `proven(peer, link)` or `unreached(peer)` when an unproven neighbour was looked
+        for."""
         self._node = node
         self._linking = linking
         self._neighbours = linking.neighbours
