@@ -70,7 +70,7 @@ class Peer(Node):
         ASKED: {"runs"},
     }
     ANSWERED_BY = {
-        "connect": "admitting", "accepted": "linking", "refused": "linking", "leave": "linking",
+        "connect": "linking", "accepted": "linking", "refused": "linking", "leave": "linking",
         "ask_known_peers": "linking", "known_peers": "linking", "peer_list": "linking",
         "registered": "joining", "registration_refused": "joining", "status": "spreading",
         "runs": "confirming", "kick": "reporting", "unconfirmed": "reporting",
@@ -82,12 +82,10 @@ class Peer(Node):
         self.rng = rng or random.Random()
         self.leaving: Farewell | None = None  # set once, by `quit`
         self.linking = Linking(self)
-        self.admitting = self.linking.admitting
         self.neighbours, self.peer_list = self.linking.neighbours, self.linking.peer_list
         signer = new_signer(address, rng) if settings.sign else None
-        self._ask_prober = Prober(self.probe, 1, settings.probes_at_once).ask
-        self.confirming = Confirming(self, seeds, signer, self._ask_prober, ShutOut(*DENIED),
-                                     Budget)
+        self._seek = Prober(self.probe, 1, settings.probes_at_once).ask
+        self.confirming = Confirming(self, seeds, signer, self._seek, ShutOut(*DENIED), Budget)
         self.joining = Joining(self, seeds, self.confirming.registration)
         self.reporting = Reporting(self, self.joining.registrations.links)
         self._watch = self.reporting.watch if settings.monitor else None
@@ -98,6 +96,7 @@ class Peer(Node):
                                  self.neighbours.capacity + settings.spare_links)
         # One part or the world tells this node, another part hears it.
         self.on_probed, self.settled = self.confirming.on_probed, self.spreading.settled
+        self.unlisted = self.joining.hurry
         self.unlinked, self.withdrawn = self.liveness.forget, self.liveness.withdraw
         self._generated = 0  # messages so far; only the generator's thread uses it
         self._restraint = Restraint(settings.origin_wait)
@@ -248,13 +247,9 @@ class Peer(Node):
         if not self.has_seed():
             self.joining.hurry()  # no seed will tell of others; neighbours may
 
-    def unlisted(self) -> None:
-        """Somebody asks for a link whom no list names: a seed may know it by now."""
-        self.joining.hurry()
-
     def look_for(self, peer: Address, verdict, wanted, is_listed: bool) -> None:
         """Have it found out whether a peer answers at its address; those that are listed first."""
-        self._ask_prober(peer, verdict, wanted, FIRST if is_listed else LAST)
+        self._seek(peer, verdict, wanted, FIRST if is_listed else LAST)
 
     def has_seed(self) -> bool:
         """Whether this peer is registered with a seed."""
@@ -317,7 +312,7 @@ class Peer(Node):
     def on_liveness_reply(self, link: Link, message: wire.LivenessReply) -> None:
         if message.asker != self.address or message.replier != link.peer:
             raise wire.WireError("Liveness Reply to somebody else, or by somebody else")
-        self.admitting.replied(link)
+        self.linking.replied(link)
         self.reporting.replied(link, message.time)
         took = self.liveness.reply_from(link.peer, message.time, self.now())
         if took is not None:

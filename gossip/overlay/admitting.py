@@ -6,23 +6,24 @@ has to wait for the probe when there is no free place, or when too many come. Wh
 waits until it is known whether the older link still answers.
 
 An unproven link tells nothing about the peer whose address it announces: anybody on the same host
-may have made it. Link readers, probes and the peer's duties call this. It calls the node: `unlisted()`
-when somebody asks whom no seed has named, and `look_for(…)` to have an address probed.
+may have made it. Link readers, probes and the peer's duties call this. It calls the node:
+`unlisted()` when somebody asks whom no list names, and `look_for(…)` to have an address probed.
 """
 
 from gossip import wire
 from gossip.addresses import Address
 from gossip.overlay.link_check import LinkCheck
 
-CHECKED = "a peer that waits for its probe, or for the check of its older link"  # role of a link
+CHECKED = "a peer that waits for its probe, or the check of its older link"  # a role of a link
 
 
 class Admitting:
     """The newcomers of one peer."""
 
     def __init__(self, node, linking):
-        """`linking` has the tables; `enter(link, admission)` is called when one is accepted,
-        `proven(peer, link)` and `unreached(peer, link)` when an unproven link was looked into."""
+        """`linking` has the tables. It is told `enter(link, admission)` when a newcomer is
+        accepted, `proven(peer, link)` or `unreached(peer)` when an unproven neighbour was looked
+        for."""
         self._node = node
         self._linking = linking
         self._neighbours = linking.neighbours

@@ -48,6 +48,7 @@ class Linking:
             {"corrupt": settings.corrupt_most(), "forbidden": settings.corrupt_most(), "flood": 1},
             settings.corrupt_memory, settings.corrupt_window())
         self.admitting = Admitting(node, self)
+        self.on_connect, self.replied = self.admitting.on_connect, self.admitting.replied
         self._ring_stood = False  # whether the ring link did at the last turn; membership's own
         self._asked = None  # the link on which known peers were asked for last
 

@@ -56,7 +56,7 @@ def test_a_first_round_that_comes_late_blames_nobody_either(net):
 def test_a_death_is_found_as_soon_as_the_last_probe_can_be_made(net, monkeypatch):
     seed, = net.seeds(1)
     peer, dead = net.peers(2)
-    wait_until(lambda: dead.address in neighbours(peer))
+    wait_until(lambda: dead.address in peer.neighbours.proven())
     probes, start = [], threading.Thread.start
 
     def start_or_not(thread):

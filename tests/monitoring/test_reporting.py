@@ -288,7 +288,7 @@ def test_who_is_kicked_while_its_second_link_waits_is_not_admitted_by_that(net, 
     net.neighbour(peer, fake)  # answers nothing
     second = net.dial(peer)
     second.say(f"Connection with Peer:{fake.address}")
-    wait_until(peer.admitting.checks)
+    wait_until(peer.linking.admitting.checks)
     seed.say(f"kick:{fake.address}:0.500")
     assert second.hear() == f"connection refused:{peer.address}:kicked"
     assert neighbours(peer) == set() and count(peer, f"connected:{fake.address}") == 1

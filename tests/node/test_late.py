@@ -52,8 +52,8 @@ def dial(node):
 
 
 def link_check(node):
-    node.admitting._check(node.neighbours.link(OTHER), node.new_link(WAITING))
-    return node.admitting._link_check.next_at()
+    node.linking.admitting._check(node.neighbours.link(OTHER), node.new_link(WAITING))
+    return node.linking.admitting._link_check.next_at()
 
 
 def registration(node):

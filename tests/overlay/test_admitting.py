@@ -1,5 +1,7 @@
 """Newcomers: looked for at the address that they announce, before or after they are accepted."""
 
+import time
+
 import pytest
 
 from gossip import wire
@@ -146,14 +148,15 @@ def test_a_stranger_whose_link_stood_for_an_interval_is_missed(net):
 def test_a_death_among_strangers_that_come_and_go_is_reported_and_they_are_not(net):
     seed, = net.seeds(1)
     peer, dead = net.peers(2, capacity=fixed(3))
-    wait_until(lambda: dead.address in neighbours(peer))
+    wait_until(lambda: dead.address in peer.neighbours.proven())
     net.kill([dead])
-    strangers = free_addresses(30)
+    strangers, end = free_addresses(30), time.monotonic() + 60
     while not count(peer, f"reported:{seed.address}:Dead Node:{dead.address}:"):
+        assert time.monotonic() < end
         for stranger in strangers:
-            end = ask(net, peer, stranger)
-            end.hear()
-            end.close()
+            visitor = ask(net, peer, stranger)
+            visitor.hear()
+            visitor.close()
     assert wait_event(seed, f"removed:{dead.address}:")
     assert count(peer, "dead:") == count(peer, "reported:") == 1
 
@@ -162,10 +165,12 @@ def test_a_death_among_strangers_that_come_and_go_is_reported_and_they_are_not(n
 def test_visitors_in_the_name_of_a_dead_peer_do_not_hide_its_death(net, last_words):
     seed, = net.seeds(1)
     peer, dead = net.peers(2)
-    wait_until(lambda: dead.address in neighbours(peer))
+    wait_until(lambda: dead.address in peer.neighbours.proven())
     net.kill([dead])
     wait_event(peer, f"disconnected:{dead.address}:")
+    end = time.monotonic() + 60
     while not count(peer, f"reported:{seed.address}:Dead Node:{dead.address}:"):
+        assert time.monotonic() < end
         visitor = ask(net, peer, dead.address)
         visitor.hear()
         wait_until(lambda: looked_for(peer, dead.address))

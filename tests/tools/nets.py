@@ -141,7 +141,10 @@ def looked_for(node, address: Address) -> bool:
 
 
 def connected(peers) -> bool:
-    """Whether the peers form one graph by what their tables say."""
+    """Whether the peers form one graph by what their tables say, and have looked for all their
+    neighbours: from then on a link that breaks is missed."""
+    if not all(looked_for(peer, address) for peer in peers for address in neighbours(peer)):
+        return False
     links = {peer.address: neighbours(peer) for peer in peers}
     reached, todo = set(), [peers[0].address]
     while todo:
