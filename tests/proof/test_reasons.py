@@ -133,6 +133,18 @@ def test_a_seed_that_removes_one_that_lives_and_knows_nothing_of_it_is_blamed(tm
     assert blamed == (["seed 127.0.0.1:8080 removed 127.0.0.1:5003, which lived"] if lived else [])
 
 
+@pytest.mark.parametrize("story", [
+    "30 8080 passed on:Dead Node:@5003:1.000000:@5001",
+    "30 5002 told:@8080:Dead Node:@5003:1.000000:@5001",
+])
+def test_a_seed_that_tells_of_the_death_of_one_that_lives_is_blamed(tmp_path, story):
+    lives = LIVES + "\n 60 8080 refused:x"
+    assert failures(tmp_path, UP, lives, story) == [
+        "seed 127.0.0.1:8080 told of the death of 127.0.0.1:5003, which lived"]
+    noticed = "30.1 5003 unregistered:@8080:closed by the other end"
+    assert failures(tmp_path, UP, lives, story, noticed) == []
+
+
 @pytest.mark.parametrize("second, lived", [(58.9, True), (59.1, False)])
 def test_a_removal_at_the_very_end_tells_nothing(tmp_path, second, lived):
     assert bool(failures(tmp_path, UP, LIVES, f"{second} 8080 removed:@5003:gone")) is lived
