@@ -24,13 +24,15 @@ GOES_ON = ON_ITS_WAY  # seconds that a run has to go on to tell that it lived
 
 def failures(proof: Proof) -> list[str]:
     """What is wrong with the deaths that peers and seeds tell of."""
-    return [failure for run in proof.peers if not run.chat
-            for at, dead in run.found_dead
-            for failure in (*_without_misses(proof, run, at, dead),
-                            *_not_reported(proof, run, at, dead),
-                            *_called_dead(proof, run, at, dead))
-            ] + [failure for seed in proof.seeds for at, peer, reason in seed.removed
-                 for failure in _removed(proof, seed, at, peer, reason)]
+    found = [failure for run in proof.peers if not run.chat for at, dead in run.found_dead
+             for failure in (*_without_misses(proof, run, at, dead),
+                             *_not_reported(proof, run, at, dead),
+                             *_called_dead(proof, run, at, dead))]
+    for seed in proof.seeds:
+        for at, peer, reason in seed.removed:
+            found += _removed(proof, seed, at, peer, reason)
+        found += _told_dead(proof, seed)
+    return found
 
 
 def _without_misses(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
@@ -107,6 +109,16 @@ def _could_know_better(proof: Proof, accused: PeerRun, reporter: str, probed: fl
     apart = any(whom == reporter and abs(at - probed) < 2 * interval
                 for at, whom in accused.found_dead)
     return not apart and reporter in _in_touch(proof, accused.address, probed - interval, probed)
+
+
+def _told_dead(proof: Proof, seed: SeedRun) -> list[str]:
+    """A seed has told others of the death of a peer that knows of no removal, and lived."""
+    told = seed.passed_on + [
+        (min(times), peer) for (who, peer), times in proof.told.items()
+        if who == seed.address and seed.first <= min(times) <= seed.last]
+    lived = {peer: None for at, peer in sorted(told) for run in proof.peers
+             if run.address == peer and not run.chat and _has_not_noticed(proof, seed, at, run)}
+    return [f"seed {seed.address} told of the death of {peer}, which lived" for peer in lived]
 
 
 def _has_not_noticed(proof: Proof, seed: SeedRun, at: float, run: PeerRun) -> bool:

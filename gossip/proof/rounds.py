@@ -5,6 +5,8 @@ rounds that it is a suspect nobody asks anything until it answers. What a peer w
 not count: then it was frozen, or late.
 """
 
+import collections
+
 from gossip.proof.evidence import Proof, Row
 from gossip.proof.runs import PeerRun
 
@@ -48,22 +50,29 @@ def _awake(run: PeerRun, begin: float, end: float) -> float:
 
 def _times_to_ask(run: PeerRun, end: float) -> list[tuple[float, float]]:
     """(begin, end) of the times in which a neighbour was linked, and no suspect."""
-    limit, times = run.setting("liveness-misses"), []
+    limit = run.setting("liveness-misses")
+    signs = collections.defaultdict(list)  # neighbour -> when it was a suspect, or answered
+    for missed in run.missed:
+        if missed.count >= limit:
+            signs[missed.peer].append((missed.at, False))
+    for reply in run.replies:
+        if reply.peer in signs:
+            signs[reply.peer].append((reply.at, True))
+    times = []
     for peer, links in run.links.items():
-        signs = sorted([(missed.at, False) for missed in run.missed
-                        if missed.peer == peer and missed.count >= limit]
-                       + [(reply.at, True) for reply in run.replies if reply.peer == peer])
         for link in links:
-            begin: float | None = link.begin
-            over = min(link.end, end)
-            for at, answered in signs:
-                if not link.begin <= at <= over:
-                    continue
-                if answered and begin is None:
-                    begin = at
-                elif not answered and begin is not None:
-                    times.append((begin, at))
-                    begin = None
-            if begin is not None and begin < over:
-                times.append((begin, over))
+            times += _without_suspicion(link.begin, min(link.end, end), sorted(signs[peer]))
     return times
+
+
+def _without_suspicion(begin: float, end: float,
+                       signs: list[tuple[float, bool]]) -> list[tuple[float, float]]:
+    """What is left of the time of a link without those in which the neighbour was a suspect."""
+    times, since = [], begin
+    for at, answered in signs:
+        if begin <= at <= end and answered and since is None:
+            since = at
+        elif begin <= at <= end and not answered and since is not None:
+            times.append((since, at))
+            since = None
+    return times if since is None or since >= end else [*times, (since, end)]

@@ -21,6 +21,7 @@ class SeedRun:
         self.judged: list[tuple[float, dict[str, float]]] = []  # when, badness of whom it judges
         self.loads: list[Load] = []
         self.reports: list[tuple[float, str, str]] = []  # when, whose death, reported by whom
+        self.passed_on: list[tuple[float, str]] = []  # when it told others of whose death
         self.failures: list[str] = []
 
     def take(self, at: float, event: str, rest: str) -> None:
@@ -48,6 +49,8 @@ class SeedRun:
                                    float(hops)))
         elif event == "dead report" and DEAD.match(rest):
             self.reports.append((at, *DEAD.match(rest).groups()))
+        elif event == "passed on" and DEAD.match(rest):
+            self.passed_on.append((at, DEAD.match(rest)[1]))
         elif event == "stopped":
             self.stopped = True
         elif event == "full":
