@@ -22,7 +22,7 @@ import sys
 
 from gossip import wire
 from gossip.addresses import Address
-from gossip.liveness.prober import FIRST, LAST, QUICK_LOOK, Prober
+from gossip.liveness.prober import FIRST, LAST, Prober
 from gossip.monitoring import seed_links
 from gossip.monitoring.deciding import Deciding
 from gossip.monitoring.keeping import Keeping
@@ -76,7 +76,7 @@ class Seed(Node):
         self.seed_ips = {seed.ip for seed in seeds}
         self.registry = Registry(settings)
         self.prober = Prober(self.probe, settings.probe_tries, settings.probes_at_once,
-                             QUICK_LOOK)
+                             settings.quick_look)
         self.relays = Relays(self.others)
         self.vouching = Vouching(self, functools.partial(self.prober.ask, lane=LAST))
         self.on_probed = self.vouching.on_probed

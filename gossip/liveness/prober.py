@@ -18,7 +18,6 @@ from gossip.addresses import Address
 from gossip.liveness.lanes import Job, Lane
 
 FIRST, USUAL, LAST = range(3)  # for registrations; for reports and lost connections; for all else
-QUICK_LOOK = 0.25  # seconds of the first probe of an address
 QUEUE_LIMIT = 1_024  # addresses of each of the three that wait for a probe, or are being probed
 ASKERS_LIMIT = 100  # calls of `ask` that share one probe, for each of the three
 

@@ -7,7 +7,8 @@ from gossip.proof.runs import PROBE_TIME, PeerRun
 from gossip.proof.seed_runs import SeedRun
 from gossip.settings import Settings
 
-SEED_PROBES = Settings().probe_tries * PROBE_TIME  # seconds that a seed may probe whom it removes
+# seconds for which a seed may probe
+SEED_PROBES = Settings().quick_look + Settings().probe_tries * PROBE_TIME
 
 # Reasons for which a neighbour is parted with, and its rounds are not counted any more.
 PARTED = {"left", "full", "given up", "told dead", "silent, but alive", "kicked", "unconfirmed"}

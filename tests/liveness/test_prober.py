@@ -4,10 +4,12 @@ import pytest
 
 from gossip.addresses import address_of
 from gossip.liveness import prober
-from gossip.liveness.prober import FIRST, LAST, QUICK_LOOK, USUAL, Prober
+from gossip.liveness.prober import FIRST, LAST, USUAL, Prober
+from gossip.settings import Settings
 from tests.tools.fakes import peer
 
 QUICK, PATIENT = "quick", "patient"
+QUICK_LOOK = Settings().quick_look
 
 
 class Probes:
@@ -51,7 +53,7 @@ def of(ip, port):
 
 
 def test_the_quick_look_is_a_quarter_of_a_second_and_1024_may_wait():
-    assert (prober.QUICK_LOOK, prober.QUEUE_LIMIT, prober.ASKERS_LIMIT) == (0.25, 1_024, 100)
+    assert (QUICK_LOOK, prober.QUEUE_LIMIT, prober.ASKERS_LIMIT) == (0.25, 1_024, 100)
 
 
 def test_who_answers_the_quick_look_is_not_probed_again():

@@ -5,7 +5,6 @@ import socket
 import pytest
 
 from gossip.addresses import address_of
-from gossip.liveness.prober import QUICK_LOOK
 from gossip.settings import Settings
 from tests.tools.fakes import run_late
 from tests.tools.files import count, wait_event
@@ -90,7 +89,7 @@ def test_the_quick_look_at_a_port_that_takes_no_more_connections_is_as_short(net
             waiting.append(socket.socket())
             waiting[-1].setblocking(False)
             waiting[-1].connect_ex(address.dial)
-        seed.probe(address, verdicts.append, limit=QUICK_LOOK)
+        seed.probe(address, verdicts.append, limit=Settings().quick_look)
         wait_until(lambda: verdicts, 20.0)
     assert verdicts == [False]
     for sock in waiting:
