@@ -13,7 +13,7 @@ import pytest
 
 from gossip.settings import Settings
 from gossip.voidphone import messages, relay
-from gossip.voidphone.messages import PeerNotification
+from gossip.voidphone.messages import Notification, PeerNotification
 from tests.tools.files import count
 from tests.tools.module_words import MIB, TYPE, link_of, start, view
 from tests.tools.modules import QUIET
@@ -115,9 +115,10 @@ def test_a_neighbour_that_is_not_read_for_that_is_no_silent_one(modules, flooder
     """It says PING, but behind what waits; and a liveness interval is shorter than the wait."""
     module = modules.module(60.0, settings=Settings(liveness_interval=1.0), min_degree=1)
     client, link = slow_module(modules, module)
+    link.send(Notification(1, TYPE, bytes(SIZE)).pack() * 500)
     flooder = flooders(module, 4000)
-    piled_up(link)
-    take(client, link, 300, 5e5)
+    _, most = take(client, link, 300, 5e5)
+    assert most > link.waiting() > MIB  # its reader waits in vain all the time
     assert view(module) == {flooder.end.address}
 
 
