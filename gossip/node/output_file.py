@@ -186,7 +186,7 @@ class OutputFile:
         self._left_out += sum([len(events) for _, events, _ in others])
         tell = bool(others) and not self._told_full
         if tell:
-            lines.insert(0, f"{others[0][0]}full:{self._limit // MIB}")
+            lines.insert(0, f"{groups[0][0]}full:{self._limit // MIB}")
         if lines:
             try:
                 self._put_bytes(lines)

@@ -13,7 +13,7 @@ import pytest
 
 from gossip.settings import Settings
 from gossip.voidphone import messages, relay
-from gossip.voidphone.messages import PeerNotification
+from gossip.voidphone.messages import Notification, PeerNotification
 from tests.tools.files import count
 from tests.tools.module_words import MIB, TYPE, link_of, start, view
 from tests.tools.modules import QUIET
@@ -61,8 +61,10 @@ def flooders(modules):
 def slow_module(modules, module):
     """A client for which the kernel keeps little."""
     client = modules.api(module, TYPE)
+    link = link_of(module, client)
     client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, READ)
-    return client, link_of(module, client)
+    link.connection._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, READ)
+    return client, link
 
 
 def take(client, link, total, rate):
@@ -80,6 +82,11 @@ def take(client, link, total, rate):
     return numbers, most
 
 
+def piled_up(link):
+    """Wait until so much waits for a module that neighbours have to wait."""
+    wait_until(lambda: link.waiting() > MIB)
+
+
 @pytest.mark.parametrize("megabytes, rate", [
     (24, 6e6), pytest.param(72, 1.0e6, marks=pytest.mark.slow)])
 def test_a_module_that_takes_less_than_a_neighbour_sends_is_not_cut_off(
@@ -88,6 +95,7 @@ def test_a_module_that_takes_less_than_a_neighbour_sends_is_not_cut_off(
     client, link = slow_module(modules, module)
     total = megabytes * 1_000_000 // SIZE
     flooders(module, total)
+    piled_up(link)
     numbers, most = take(client, link, total, rate)
     assert numbers == list(range(total)) and MIB < most < 3 * MIB
     assert count(module, "refused:") == 0 and not link.ended
@@ -98,17 +106,19 @@ def test_nor_is_it_by_many_neighbours(modules, flooders):
     client, link = slow_module(modules, module)
     for number in range(20):
         flooders(module, each, number * each)
+    piled_up(link)
     numbers, most = take(client, link, 20 * each, 6e6)
     assert sorted(numbers) == list(range(20 * each)) and most < 4 * MIB and not link.ended
 
 
 def test_a_neighbour_that_is_not_read_for_that_is_no_silent_one(modules, flooders):
     """It says PING, but behind what waits; and a liveness interval is shorter than the wait."""
-    module = modules.module(60.0, settings=Settings(liveness_interval=0.3), min_degree=1)
+    module = modules.module(60.0, settings=Settings(liveness_interval=1.0), min_degree=1)
     client, link = slow_module(modules, module)
+    link.send(Notification(1, TYPE, bytes(SIZE)).pack() * 500)
     flooder = flooders(module, 4000)
-    wait_until(lambda: link.waiting() > MIB)
-    take(client, link, 200, 5e5)
+    _, most = take(client, link, 300, 5e5)
+    assert most > link.waiting() > MIB  # its reader waits in vain all the time
     assert view(module) == {flooder.end.address}
 
 
@@ -119,7 +129,7 @@ def test_a_module_that_never_reads_keeps_no_neighbour_waiting_for_long(
     client, link = slow_module(modules, module)
     reader = modules.api(module, TYPE)
     flooders(module, 2500)
-    numbers, _ = take(reader, link_of(module, reader), 2500, 1e9)
+    numbers, _ = take(reader, link, 2500, 1e9)
     assert numbers == list(range(2500)) and link.ended
     wait_until(lambda: module.relay.subscriptions.count() == 1)
     assert count(module, f"refused:{link.remote}:backlog overflow") == 1
