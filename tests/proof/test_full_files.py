@@ -98,6 +98,9 @@ def test_a_death_may_have_been_found_by_one_whose_file_is_full(tmp_path):
     dies = DIES.replace("5001", "5002") + """
         23.1 8080 dead report:Dead Node:@5003:1.000000:@5002
         24 8080 removed:@5003:dead
+        1.0 5001 links 5003
+        20 5001 parts 5003 closed by the other end
+        24 5001 told:@8080:Dead Node:@5003:1.000000:@5002
     """
     silent = dies.replace("23 5002 finds 5003 dead", "")
     assert failing(tmp_path, up(("5002",)), HALF, silent, FULL) == []
