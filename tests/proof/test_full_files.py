@@ -120,3 +120,17 @@ def test_the_pieces_of_a_graph_are_not_known_when_a_file_is_full(tmp_path):
     """
     assert "pieces" in failing(tmp_path, UP, PAIR, apart)
     assert "pieces" not in failing(tmp_path, up(("5002",)), HALF, apart, FULL)
+
+
+def test_one_whose_file_is_full_has_not_left_the_graph(tmp_path):
+    chain = """
+        0.5 5003 starts
+        1.1 5003 registered:@8080
+        1.1 8080 registered:@5003
+        1.0 5002 links 5003
+        1.1 5003 liveness request:@5002 until 70
+        2.0 5003 asks 5002 until 70
+    """
+    tell(tmp_path, up(("5002",)), HALF, chain, FULL)
+    pieces = next(row for row in check.prove(Records(tmp_path).refresh()) if row.name == "pieces")
+    assert pieces.figures.startswith("the graph was never in more than one piece")
