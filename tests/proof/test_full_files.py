@@ -67,7 +67,8 @@ def test_nothing_is_proved_about_a_peer_whose_file_is_full(tmp_path, story, heal
 @pytest.mark.parametrize("story, row", [
     ("10 5001 says 1", "broadcast"),
     ("15 5001 hears 5002/1 from 5002", "broadcast"),  # nobody has said it
-    ("10 5001 hears 5002/1 from 5002 \n 10.1 5001 hears 5002/1 from 5002 \n 10 5002 says 1", "once"),
+    ("10 5001 hears 5002/1 from 5002 \n 10.1 5001 hears 5002/1 from 5002"
+     "\n 10 5002 says 1", "once"),
     ("10 5002 finds 5003 dead", "dead"),
     ("30 5002 failed:reader:x", "threads"),
 ])
