@@ -24,7 +24,8 @@ def prove(records: Records) -> list[Row]:
     proof = Proof(records)
     rows = [delivery.gossips(proof), delivery.broadcast(proof), delivery.once(proof),
             delivery.latency(proof), registering.registered(proof), rounds.liveness(proof),
-            deaths.dead(proof), degrees(proof), pieces(proof), threads(proof), malicious(proof), full(proof)]
+            deaths.dead(proof), degrees(proof), pieces(proof), threads(proof), malicious(proof),
+            full(proof)]
     return [row for row in rows if row is not None]
 
 

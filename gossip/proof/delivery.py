@@ -109,7 +109,8 @@ def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -
     if not proof.has_ended(run):  # a neighbour that wrote no line since may have ended before
         return run.first_linked is not None and run.last < made
     end = proof.company.end_of(run)
-    if run.sleep.woke is not None and made < run.sleep.woke and end - run.sleep.woke < _two_rounds(run):
+    woke = run.sleep.woke
+    if woke is not None and made < woke and end - woke < _two_rounds(run):
         return True
     return end - max(made, run.first_linked or 0.0) < ON_ITS_WAY
 

@@ -58,7 +58,8 @@ def _in_reach(proof: Proof, run: PeerRun) -> dict[str, list[tuple[float, float]]
     times = {}
     for seed, spans in proof.company.reach.of(run).items():
         sure = end if run.registrations.of(seed) else end - Settings().register_limit
-        times[seed] = [(begin + pause(run.first, begin), min(sure, until)) for begin, until in spans]
+        times[seed] = [(begin + pause(run.first, begin), min(sure, until))
+                       for begin, until in spans]
     for seed in proof.seeds:
         signs = [at for at, peer in [*seed.registered, *seed.listed] if peer == run.address]
         signs += [at for at, name in run.lists if name == seed.address]

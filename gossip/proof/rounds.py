@@ -21,8 +21,8 @@ def liveness(proof: Proof) -> Row:
     for run in proof.peers:
         due = 0 if run.chat else rounds_due(run, proof.company.end_of(run))
         if len(run.rounds) < SHARE * due:
-            failures.append(f"{proof.name(run)} asked its neighbours in {len(run.rounds)} rounds of "
-                            f"{due}")
+            failures.append(f"{proof.name(run)} asked its neighbours in {len(run.rounds)} rounds "
+                            f"of {due}")
     requests = sum(run.requests for run in proof.peers)
     replies = sum(len(run.replies) for run in proof.peers)
     misses = sum(len(run.missed) for run in proof.peers)

@@ -64,8 +64,8 @@ class Sleep:
             self._gap = gap
 
     def generator_spoke(self, at: float, interval: float) -> None:
-        """A message that was overdue while nothing was written for long, and that came soon when the
-        file went on, tells of a shorter sleep."""
+        """A message that was overdue while nothing was written for long, and that came soon when
+        the file went on, tells of a shorter sleep."""
         asleep, late = self._overdue(at, interval)
         if asleep or late:
             self.asleep += asleep

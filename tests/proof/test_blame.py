@@ -216,7 +216,8 @@ def test_an_earlier_report_is_not_blamed_for_a_later_removal(tmp_path):
 
 @pytest.mark.parametrize("story, healthy", [
     ("", True),
-    ("23 5002 finds 5003 dead \n 23 5002 reports 5003 to 8080 \n 25 8080 removed:@5003:dead", False),
+    ("23 5002 finds 5003 dead \n 23 5002 reports 5003 to 8080"
+     "\n 25 8080 removed:@5003:dead", False),
 ])
 def test_a_peer_that_was_killed_and_returned_at_once_is_not_dead(tmp_path, story, healthy):
     assert holds(tmp_path, UP, DEAD, """

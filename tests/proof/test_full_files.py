@@ -67,7 +67,8 @@ def test_nothing_is_proved_about_a_peer_whose_file_is_full(tmp_path, story, heal
 @pytest.mark.parametrize("story, row", [
     ("10 5001 says 1", "broadcast"),
     ("15 5001 hears 5002/1 from 5002", "broadcast"),  # nobody has said it
-    ("10 5001 hears 5002/1 from 5002 \n 10.1 5001 hears 5002/1 from 5002 \n 10 5002 says 1", "once"),
+    ("10 5001 hears 5002/1 from 5002 \n 10.1 5001 hears 5002/1 from 5002"
+     "\n 10 5002 says 1", "once"),
     ("10 5002 finds 5003 dead", "dead"),
     ("30 5002 failed:reader:x", "threads"),
 ])
@@ -98,6 +99,9 @@ def test_a_death_may_have_been_found_by_one_whose_file_is_full(tmp_path):
     dies = DIES.replace("5001", "5002") + """
         23.1 8080 dead report:Dead Node:@5003:1.000000:@5002
         24 8080 removed:@5003:dead
+        1.0 5001 links 5003
+        20 5001 parts 5003 closed by the other end
+        24 5001 told:@8080:Dead Node:@5003:1.000000:@5002
     """
     silent = dies.replace("23 5002 finds 5003 dead", "")
     assert failing(tmp_path, up(("5002",)), HALF, silent, FULL) == []
@@ -117,3 +121,17 @@ def test_the_pieces_of_a_graph_are_not_known_when_a_file_is_full(tmp_path):
     """
     assert "pieces" in failing(tmp_path, UP, PAIR, apart)
     assert "pieces" not in failing(tmp_path, up(("5002",)), HALF, apart, FULL)
+
+
+def test_one_whose_file_is_full_has_not_left_the_graph(tmp_path):
+    chain = """
+        0.5 5003 starts
+        1.1 5003 registered:@8080
+        1.1 8080 registered:@5003
+        1.0 5002 links 5003
+        1.1 5003 liveness request:@5002 until 70
+        2.0 5003 asks 5002 until 70
+    """
+    tell(tmp_path, up(("5002",)), HALF, chain, FULL)
+    pieces = next(row for row in check.prove(Records(tmp_path).refresh()) if row.name == "pieces")
+    assert pieces.figures.startswith("the graph was never in more than one piece")

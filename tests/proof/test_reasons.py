@@ -90,7 +90,8 @@ def test_a_death_that_was_found_is_reported_to_every_seed_of_the_finder_within_f
     up = UP.replace("5001 asks 5002 until 60", f"5001 asks 5002 until {end}")
     found = failures(tmp_path, up, DIES, "23 5002 finds 5003 dead", misses(1, 2, 3), story)
     seed = "127.0.0.1:8081" if "8081" in story else "127.0.0.1:8080"
-    unreported = [f"127.0.0.1:5001 found 127.0.0.1:5003 dead, and has not reported it to seed {seed}"]
+    unreported = ["127.0.0.1:5001 found 127.0.0.1:5003 dead, and has not reported it to seed "
+                  + seed]
     assert [failure for failure in found if "not reported" in failure] == (
         [] if healthy else unreported)
 

@@ -22,8 +22,8 @@ class Files:
         dead = {address for run in runs for address in run.dead}
         self.dead = min(dead)
         self.finder = next(run.address for run in runs if self.dead in run.dead)
-        self.died = next(f"{datetime.datetime.fromtimestamp(run.last, datetime.timezone.utc):{FORM}}"
-                         for run in runs if run.address == self.dead)
+        died = next(run.last for run in runs if run.address == self.dead)
+        self.died = f"{datetime.datetime.fromtimestamp(died, datetime.timezone.utc):{FORM}}"
         living = [run for run in runs if run.address not in dead]
         self.one = min(run.address for run in living)
         self.other = next(run.address for run in living if run.address != self.one)
