@@ -51,8 +51,8 @@ class Worker:
     def host(self) -> None:
         """Do what the input says until it ends; then end all nodes."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the runner, which ends us
-        gc.disable()  # hundreds of nodes are millions of objects to look at, while all of them stand
-        # still; and they leave next to nothing that only such a search would find
+        gc.disable()  # hundreds of nodes are millions of objects to look at, while all of them
+        # stand still; and they leave next to nothing that only such a search would find
         widen_futex_table()
         keyboard = Keyboard()
         while (lines := keyboard.lines()) is not None:

@@ -229,8 +229,8 @@ def parse(line: bytes):
 
 
 def is_gossip(line: bytes) -> bool:
-    """Whether the line is gossip: it starts with `gmessage:`, or with prefixes before that. Words of
-    monitoring may be prefixes, too: no line that they begin has anything of the kind in it."""
+    """Whether the line is gossip: it starts with `gmessage:`, or with prefixes before that. Words
+    of monitoring may be prefixes, too: no line that they begin has anything of the kind in it."""
     if line.startswith(GOSSIP):
         return True
     word = line.partition(b":")[0]

@@ -10,8 +10,8 @@ MOST = 18_000  # bytes a second
 
 
 @pytest.mark.parametrize("letter, count", [
-    ("x", 1), ("x", 119), ("x", 169), ("x", 1000), ("\x00", 1000), ("\u2028", 1000), ("\U0001f347", 1000),
-    ("\\", 1000)])
+    ("x", 1), ("x", 119), ("x", 169), ("x", 1000), ("\x00", 1000), ("\u2028", 1000),
+    ("\U0001f347", 1000), ("\\", 1000)])
 def test_refusals_of_a_second_are_short_whatever_the_reason(net, letter, count):
     peer = net.peer()
     path = pathlib.Path(peer.output.path)

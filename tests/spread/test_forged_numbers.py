@@ -1,4 +1,4 @@
-"""What is said in a peer's name does not silence it; what is called gone is gone for who says so."""
+"""What is said in a peer's name does not silence it; what is gone is gone for who says so."""
 
 import pytest
 

@@ -1,5 +1,5 @@
-"""Late peers: what they flood is complete, in order and once, in fewer writes; what must not overtake
-it does not; periodic comparisons and the generator wait."""
+"""Late peers: what they flood is complete, in order and once, in fewer writes; what must not
+overtake it does not; periodic comparisons and the generator wait."""
 
 import random
 
@@ -155,7 +155,8 @@ SEED, *PEERS = [address_of("127.0.0.1", 5000 + number) for number in range(6)]
 
 def network_of(late, **settings):
     """Five peers that are linked, of which some are late."""
-    network = VirtualNetwork(1, {"seed": Seed, "peer": Peer}, [SEED], Settings(**settings), Cables())
+    network = VirtualNetwork(1, {"seed": Seed, "peer": Peer}, [SEED], Settings(**settings),
+                             Cables())
     for address in (SEED, *PEERS):
         network.start(address)
     for address in late:

@@ -1,5 +1,5 @@
-"""What one hostile neighbour makes a peer remember, in bytes. Each of these took hundreds of MiB, or
-wiped what a peer had seen, when what others said was remembered without an account."""
+"""What one hostile neighbour makes a peer remember, in bytes. Each of these took hundreds of MiB,
+or wiped what a peer had seen, when what others said was remembered without an account."""
 
 import gc
 import tracemalloc
