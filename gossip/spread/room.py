@@ -6,9 +6,8 @@ for: what was heard once stays old. Instead, what finds no room is refused. It i
 not passed on; it is fetched when there is room.
 
 A number needs room when it touches no other that was seen of its run: the next number of a run
-never does. A run needs room when no seed vouches for it. Both are in the account of the neighbour that
-brought them. The account goes by its address: a new link is no new account.
-"""
+never does. A run needs room when no seed vouches for it. Both are in the account of the neighbour
+that brought them. The account goes by its address: a new link is no new account. """
 
 import collections
 
