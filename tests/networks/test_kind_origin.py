@@ -111,7 +111,7 @@ def test_a_portion_waits_for_a_slow_neighbour_only_for_a_while(net, spread):
     with sipper.sipping():
         assert sipper.link.pauses_origin(peer.now())
         assert goes_through(lambda: peer.gossip(["x" * 50_000] * 10))  # five portions
-        assert sipper.link.pauses_origin(peer.now())
+        wait_until(lambda: sipper.link.pauses_origin(peer.now()))  # it still takes bit by bit
     assert count(peer, "generated:") == 10
 
 

@@ -21,11 +21,11 @@ class Listening(FakePeer):
     """Stands for a seed, and notes what it is told, when, and by which thread that was read."""
 
     def __init__(self, address):
-        self.heard = []
+        self.told = []
         super().__init__(address)
 
     def reply(self, line):
-        self.heard.append((time.monotonic(), threading.current_thread(), line))
+        self.told.append((time.monotonic(), threading.current_thread(), line))
         return ""
 
 
@@ -146,11 +146,11 @@ def test_a_seed_tells_another_of_many_deaths_at_half_the_pace_at_which_that_one_
         its_end.close()
     wait_until(lambda: count(seed, "removed:") == 60)
     end.say(*(report(fake.address, reporter.address) for fake, _ in dead))
-    wait_until(lambda: len(listening.heard) == 60, what="all reports")
-    assert {line for _, _, line in listening.heard} == {
+    wait_until(lambda: len(listening.told) == 60, what="all reports")
+    assert {line for _, _, line in listening.told} == {
         report(fake.address, reporter.address) for fake, _ in dead}
     said = {}  # thread that read a connection -> when its lines came
-    for at, reader, _ in listening.heard:
+    for at, reader, _ in listening.told:
         said.setdefault(reader, []).append(at)
     said = sorted(said.values())
     assert all(len(times) <= 25 for times in said)

@@ -9,7 +9,7 @@ import pytest
 from gossip import wire
 from gossip.addresses import address_of
 from tests.tools.files import received
-from tests.tools.nets import linked_net, neighbours
+from tests.tools.nets import neighbours
 from tests.tools.waiting import wait_until
 
 MIB = 1 << 20
