@@ -31,7 +31,7 @@ import random
 
 from gossip import wire
 from gossip.addresses import Address
-from gossip.liveness.prober import Prober
+from gossip.liveness.prober import FIRST, LAST, Prober
 from gossip.liveness.rounds import Liveness, slept
 from gossip.monitoring.reporting import Reporting
 from gossip.node.counters import Budget
@@ -39,8 +39,9 @@ from gossip.node.link import Link
 from gossip.node.node import WAITING, Node
 from gossip.node.output_file import OutputFile
 from gossip.node.world import NEVER
+from gossip.overlay.admitting import CHECKED
 from gossip.overlay.farewell import Farewell
-from gossip.overlay.linking import CHECKED, DIALLED, NEIGHBOUR, Linking
+from gossip.overlay.linking import DIALLED, NEIGHBOUR, Linking
 from gossip.overlay.shut_out import ShutOut
 from gossip.programs.peer_program import peer_main
 from gossip.seeds.joining import SEED, Joining
@@ -52,7 +53,6 @@ from gossip.spread.restraint import Restraint
 from gossip.spread.spreading import Spreading, in_batches
 
 SHORTEST_WAIT = 0.02  # seconds at least between two turns of membership
-ROOM_LOOK = 0.25  # seconds until the generator tries again when a neighbour has too much to read
 
 
 class Peer(Node):
@@ -84,8 +84,8 @@ class Peer(Node):
         self.linking = Linking(self)
         self.neighbours, self.peer_list = self.linking.neighbours, self.linking.peer_list
         signer = new_signer(address, rng) if settings.sign else None
-        dial = Prober(self.probe, 1, settings.probes_at_once).ask
-        self.confirming = Confirming(self, seeds, signer, dial, ShutOut(*DENIED), Budget)
+        self._seek = Prober(self.probe, 1, settings.probes_at_once).ask
+        self.confirming = Confirming(self, seeds, signer, self._seek, ShutOut(*DENIED), Budget)
         self.joining = Joining(self, seeds, self.confirming.registration)
         self.reporting = Reporting(self, self.joining.registrations.links)
         self._watch = self.reporting.watch if settings.monitor else None
@@ -95,10 +95,11 @@ class Peer(Node):
         self.liveness = Liveness(settings.liveness_misses,
                                  self.neighbours.capacity + settings.spare_links)
         # One part or the world tells this node, another part hears it.
-        self.listed, self.on_probed = self.confirming.ask_ahead, self.confirming.on_probed
-        self.settled, self.unlinked = self.spreading.settled, self.liveness.forget
+        self.on_probed, self.settled = self.confirming.on_probed, self.spreading.settled
+        self.unlisted = self.joining.hurry
+        self.unlinked, self.withdrawn = self.liveness.forget, self.liveness.withdraw
         self._generated = 0  # messages so far; only the generator's thread uses it
-        self._restraint = Restraint()
+        self._restraint = Restraint(settings.origin_wait)
         self._round_due: float | None = None  # when the next round is due; only the rounds use it
 
     def settings_shown(self) -> str:
@@ -124,9 +125,8 @@ class Peer(Node):
         """Gossip the next of `message 1` to `message 10`; answer when the one after it is due."""
         if self.leaving:
             return NEVER
-        if not self.flusher.has_room(self.neighbours.links()):
-            return now + ROOM_LOOK
-        if wait := self._restraint.wait(now, self.lateness()):
+        has_room = self.flusher.has_room(self.neighbours.links())
+        if wait := self._restraint.wait(now, self.lateness(), has_room):
             return now + wait
         self._generated += 1
         self.spreading.originate(self.spreading.make([f"message {self._generated}"]))
@@ -135,9 +135,9 @@ class Peer(Node):
 
     def gossip(self, texts: list[str]) -> None:
         """Originate messages, for the console; TooLong when a text does not fit into a line.
-        Waits while a neighbour reads slowly, so no link reader may call it."""
+        Waits for neighbours that read slowly, so no link reader may call it."""
         for lines in portions(self.spreading.make(texts)):
-            self.flusher.wait_for_room(self.neighbours.links())
+            self.flusher.wait_for_room(self.neighbours.links(), self.settings.origin_wait)
             if not self.spreading.originate(lines):
                 return
 
@@ -170,7 +170,7 @@ class Peer(Node):
         for peer in found.suspects:
             self.probe(peer, functools.partial(self._judge, peer), "last probe")
         for peer in found.lost:
-            self.linking.dial(peer)
+            self.linking.renew(peer)
 
     def _judge(self, peer: Address, alive: bool | None) -> None:
         """The last probe of a suspect has ended. `alive`: True when it answered, False when not
@@ -187,9 +187,9 @@ class Peer(Node):
         if alive:
             self.linking.unlink(peer, "silent, but alive", link)
             return
-        self.output.write(f"dead:{peer}")
+        report = wire.DeadNode(peer, wire.format_time(self.time()), self.address)
+        self.output.write(f"dead:{peer}", *self.joining.report(report))
         self.linking.bury(peer, "dead", link)
-        self.joining.report(wire.DeadNode(peer, wire.format_time(self.time()), self.address))
 
     # Membership, and leaving.
 
@@ -238,8 +238,6 @@ class Peer(Node):
             link.send(wire.leave(self.address))
             return
         self.spreading.meet(link)
-        if link.peer not in self.peer_list:
-            self.joining.hurry()  # the seeds know more than this peer does
         self.linking.give_up_surplus(settled=float("inf"))  # only when there are far too many
         self.membership.hurry()
 
@@ -249,9 +247,18 @@ class Peer(Node):
         if not self.has_seed():
             self.joining.hurry()  # no seed will tell of others; neighbours may
 
+    def look_for(self, peer: Address, verdict, wanted, is_listed: bool) -> None:
+        """Have it found out whether a peer answers at its address; those that are listed first."""
+        self._seek(peer, verdict, wanted, FIRST if is_listed else LAST)
+
     def has_seed(self) -> bool:
         """Whether this peer is registered with a seed."""
         return bool(self.joining.links())
+
+    def listed(self, addresses) -> None:
+        """A seed names these peers."""
+        self.confirming.ask_ahead(addresses)
+        self.spreading.vouch(addresses)
 
     def disconnect(self, link: Link, reason: str, who: Address | None = None) -> None:
         if link.role == ASKED:  # a seed that is slow to answer breaks no rule
@@ -296,6 +303,7 @@ class Peer(Node):
         reply = wire.liveness_reply(message, self.address)
         if link.role == WAITING:
             reply = self.confirming.proof_of_life(link, reply) + reply
+            self.joining.probed(message.address, link.remote_ip)
         elif self._watch is not None:  # who hears it knows that all before it was forwarded
             self.spreading.way.say_behind(link, reply)
             return

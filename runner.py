@@ -34,12 +34,13 @@ from gossip.experiments.worker import Worker
 from gossip.net.live_world import LiveWorld
 from gossip.pictures import plot
 from gossip.programs.seed_program import local_seeds, run_seeds
+from gossip.programs.starting import open_output
 from gossip.proof import check
 from gossip.settings import WAYS, Settings
 from gossip.terminal.command_line import (
-    FAILED, ROOT, CommandError, Parser, add_common_flags, add_peer_flags, capacity, check_free,
-    load_seeds,
-    number, parse_port, peer_settings, run_command, show)
+    FAILED, ROOT, CommandError, Parser, add_common_flags, add_file_limit, add_peer_flags,
+    add_seed_flags, capacity, check_free, load_seeds, number, parse_port, peer_settings,
+    run_command, show)
 from peer import Peer
 from seed import Seed
 
@@ -73,6 +74,7 @@ def start_command(arguments: list[str]) -> int | None:
         description="Start the local seeds of config.txt, and peers if asked for.")
     add_common_flags(parser)
     add_peer_flags(parser)
+    add_seed_flags(parser)
     parser.add_argument("--peers", type=whole_number(1), metavar="N", help="start N peers, too")
     add_base_port(parser)
     parser.add_argument("--once", action="store_true",
@@ -114,13 +116,11 @@ def peer_addresses(parser: Parser, args) -> list[Address]:
 
 
 def seeds_only(args) -> None:
-    """Run the local seeds until Ctrl-C; their output files begin anew."""
+    """Run the local seeds until Ctrl-C; each begins a new life in its output file."""
     seeds = load_seeds(args.config)
     local = local_seeds(seeds)
     for seed in local:
         check_free(seed)
-    for seed in local:
-        (args.outputs / f"seed_{seed.file_part}.txt").unlink(missing_ok=True)
     show(f"{len(local)} seeds; start peers with: python peer.py   (Ctrl-C stops the seeds)")
     run_seeds(Seed, local, seeds, args)
 
@@ -132,9 +132,10 @@ def demo_command(arguments: list[str]) -> int:
     add_base_port(parser)
     parser.add_argument("--sign", action=argparse.BooleanOptionalAction, default=True,
                         help="sign gossip, and take only what is signed (yes)")
+    add_file_limit(parser)
     args = parser.parse_args(arguments)
     settings = Settings(capacity=fixed(4), gossip_interval=0.3, liveness_interval=1.0,
-                        antientropy_interval=2.0, sign=args.sign)
+                        antientropy_interval=2.0, sign=args.sign, file_limit=args.file_limit)
     peers = [address_of("127.0.0.1", args.base_port + n) for n in range(10)]
     return run_network(args, peers, settings, default_processes(), once=True, kill=1)
 
@@ -145,9 +146,11 @@ def worker_command(arguments: list[str]) -> None:
     parser.add_argument("kind", choices=("seed", "peer"))
     add_common_flags(parser)
     add_peer_flags(parser)
+    add_seed_flags(parser)
     args = parser.parse_args(arguments)
     seeds, settings = load_seeds(args.config), peer_settings(args)
-    Worker(Seed if args.kind == "seed" else Peer, args.outputs,
+    Worker(Seed if args.kind == "seed" else Peer,
+           lambda kind, address: open_output(args.outputs, kind, address, settings.file_limit),
            lambda kind, address, output: kind(address, seeds, settings, output, LiveWorld)).host()
 
 
@@ -202,6 +205,7 @@ def module_command(arguments: list[str]) -> int:
                         help="as always here: end when it is proved")
     parser.add_argument("--outputs", metavar="DIR", type=pathlib.Path, default=ROOT / "outputs",
                         help="where output files go (outputs)")
+    add_file_limit(parser)
     add_base_port(parser)
     args = parser.parse_args(arguments)
     if args.base_port + 2 * args.peers > 65536:
@@ -294,11 +298,13 @@ def console_command(arguments: list[str]) -> None:
                         help="the key with which servers sign what they send each other")
     parser.add_argument("--outputs", metavar="DIR", type=pathlib.Path, default=ROOT / "outputs",
                         help="where output files go (outputs)")
+    add_file_limit(parser)
     parser.add_argument("--settle", type=number(0, "a number of seconds of 0 or more"),
                         default=1.0, metavar="SECONDS",
                         help="quiet after the last msg and start before a get asks (1)")
     args = parser.parse_args(arguments)
-    flags = ["--udp-base", str(args.udp_base), "--outputs", str(args.outputs)]
+    flags = ["--udp-base", str(args.udp_base), "--outputs", str(args.outputs),
+             "--file-limit", str(args.file_limit)]
     if args.chat_key is not None:
         flags += ["--chat-key", str(args.chat_key)]
     with ChatConsole(args.settle, flags) as console:

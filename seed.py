@@ -1,9 +1,10 @@
 """A seed: a registry of peers. It lists peers that it has verified, and removes dead ones.
 
-Read top to bottom: what may be said on which connection, its threads, registration, the peer
-list, deaths. A seed believes nobody: before it lists an address or calls it dead, it probes it over
-a connection of its own (gossip/liveness/prober.py), and the verdict comes by a call. The list is
-in gossip/seeds/registry.py. What seed and peer share is in gossip/node/.
+Read top to bottom: what may be said on which connection, its threads, the peer list, deaths. A seed
+believes nobody: before it lists an address or calls it dead, it probes it over a connection of its
+own (gossip/liveness/prober.py), and the verdict comes by a call. How a peer is listed is told in
+gossip/seeds/admission.py, the list is in registry.py beside it. What seed and peer share is in
+gossip/node/.
 
 Its threads: "listener" accepts connections; a "link reader" per connection reads its lines (it is
 called "prober" for a probe, "relay" for reports to another seed); "link flusher" sends what was not
@@ -18,7 +19,6 @@ import functools
 import itertools
 import random
 import sys
-import threading
 
 from gossip import wire
 from gossip.addresses import Address
@@ -32,20 +32,20 @@ from gossip.node.node import WAITING, Node
 from gossip.node.output_file import OutputFile
 from gossip.overlay import ring
 from gossip.programs.seed_program import seed_main
+from gossip.seeds.admission import REGISTERED, Admission
 from gossip.seeds.registry import Registry
-from gossip.seeds.relays import Relays
+from gossip.seeds.relays import RELAY_PAUSE, Relays
 from gossip.settings import LATE_FOR, Settings
 from gossip.signing.vouching import Vouching
 
-# Roles of a connection, as this seed sees the other end.
-REGISTERED = "a registered peer"
-SEED = "a seed that is told"
+SEED = "a seed that is told"  # the role of a connection to one
 
 SILENT_ROUNDS = 3  # rounds without `register:` after which a registered peer is probed
 LONG_LIST = 500  # peers; of a longer list an asker is sent a sample:
 SUCCESSORS_SENT, OTHERS_SENT = 8, 100  # the next after it on the ring, and others at random
 SAID_TO_SEEDS = {"register", "ask_peer_list", "dead_node", "leave", "proof", "runs", "ask_tree"}
-REPORTS_READ = 1_000  # dead reports per second that are looked at; more are only counted
+REPORTS_READ = 1_000  # dead reports of registered peers in a second; more are only counted
+STRANGERS_READ = 50  # the same of those who are not registered
 
 
 class Seed(Node):
@@ -61,7 +61,7 @@ class Seed(Node):
                              "kick"},
     }
     ANSWERED_BY = {
-        "proof": "vouching", "runs": "vouching",
+        "register": "admission", "proof": "vouching", "runs": "vouching",
         "seed_hello": "seed_links", "seed_check": "seed_links", "seed_checked": "seed_links",
         "report": "keeping", "ask_tree": "keeping", "tree": "keeping", "load": "keeping",
         "rows": "keeping", "part": "keeping", "rejected_death": "keeping",
@@ -75,16 +75,19 @@ class Seed(Node):
         self.others = [seed for seed in seeds if seed != address]
         self.seed_ips = {seed.ip for seed in seeds}
         self.registry = Registry(settings)
-        self.prober = Prober(self.probe, settings.probe_tries, settings.probes_at_once)
+        self.prober = Prober(self.probe, settings.probe_tries, settings.probes_at_once,
+                             settings.quick_look)
         self.relays = Relays(self.others)
         self.vouching = Vouching(self, functools.partial(self.prober.ask, lane=LAST))
         self.on_probed = self.vouching.on_probed
         self.keeping = Keeping(self, seeds)
         self.seed_links = self.keeping.links
         self.deciding = Deciding(self, self.keeping)
-        self._reports = Budget(REPORTS_READ)
-        self._verifying_lock = threading.Lock()  # guards _verifying
-        self._verifying: dict[Link, Address] = {}  # newcomers that wait for the verdict
+        self.admission = Admission(self, functools.partial(self.prober.ask, lane=FIRST),
+                                   functools.partial(self.prober.give_way, FIRST))
+        self._from_peers = Budget(REPORTS_READ)
+        self._from_seeds, self._old_from_seeds, self._from_others = (
+            Budget(STRANGERS_READ) for _ in range(3))
         self._look_at = 0.0  # when to look for silent peers again; only the lookout uses it
 
     def settings_shown(self) -> str:
@@ -97,57 +100,16 @@ class Seed(Node):
             self.seed_links.begin()
             self.keep("monitoring", self.monitor, after=self.settings.report_interval)
 
-    # Registration.
+    # Registration: what admission asks of a seed.
 
-    def on_register(self, link: Link, message: wire.Register) -> None:
-        """Verify a newcomer; repeat `registered` for a peer that is on the list."""
-        address = message.address
-        if address.ip != link.remote_ip:
-            self.write_refusal(link.remote, f"{address} is not its IP")
-            link.send(wire.registration_refused(f"{address.ip} is not your IP"))
-        elif self.registry.heard(address, link, self.now()):
-            link.send(wire.REGISTERED)
-        elif link.role == REGISTERED and link.peer != address:
-            self._refuse(link, address, f"this connection is {link.peer}'s")
-        elif (refusal := self.deciding.refusal(address, self.now())) is not None:
-            self._refuse(link, address, refusal)
-        else:
-            self._verify(link, address)
-
-    def _refuse(self, link: Link, address: Address, reason: str) -> None:
-        self.write_refusal(address, reason)
-        link.send(wire.registration_refused(reason))
-
-    def _verify(self, link: Link, address: Address) -> None:
-        """Have the address probed, unless a probe for this connection is under way."""
-        with self._verifying_lock:
-            if link in self._verifying:
-                return
-            busy = len(self._verifying) >= self.settings.verifying_limit
-            if not busy:
-                self._verifying[link] = address
-        if busy:
-            self._refuse(link, address, "too many registrations at once, try again")
-            return
-        link.await_no_line()  # the next word is this seed's
+    def hold_on(self, link: Link) -> None:
+        """The next word on this connection is this seed's."""
+        link.await_no_line()
         self._waiting_room.leave(link)
-        self.prober.ask(address, lambda alive: self._verified(link, address, alive),
-                        wanted=lambda: not link.ended, lane=FIRST)
 
-    def _verified(self, link: Link, address: Address, alive: bool | None) -> None:
-        """The prober's verdict on an address that wants to be listed."""
-        with self._verifying_lock:
-            self._verifying.pop(link, None)
-        if link.ended:
-            return
-        fault = self._fault_of(link, address, alive)
-        if fault is not None:
-            self._refuse(link, address, fault)
-            if link.role == WAITING:
-                self.await_introduction(link)
-            return
+    def admitted(self, link: Link, address: Address, older: Link | None) -> None:
+        """A peer is on the list; over an older connection it was before."""
         self.introduced(link, REGISTERED, address)
-        older = self.registry.register(address, link, self.now())
         self.output.drain(self.registry.changes)
         if older is not None and older is not link:
             older.close("registered again")
@@ -155,15 +117,6 @@ class Seed(Node):
         self.deciding.on_registered(address, link)
         if link.ended:  # before it had its role, so that `on_end` did not know it
             self._connection_lost(link)
-
-    def _fault_of(self, link: Link, address: Address, alive: bool | None) -> str | None:
-        """Why an address that was probed is not registered on this link; None: it is."""
-        if alive:
-            row = self.registry.row(address)
-            return self.vouching.fault_of(link, address, None if row is None else row.link)
-        if alive is False:
-            return f"no Liveness Reply from {address}"
-        return "too busy to find out whether you answer, try again"
 
     # The peer list.
 
@@ -187,21 +140,27 @@ class Seed(Node):
 
     def on_dead_node(self, link: Link, message: wire.DeadNode) -> None:
         """A peer or another seed says that somebody is dead. Find out."""
-        if not self._reports.spend(self.now()):
+        now, dead = self.now(), message.dead
+        is_peer, is_seed = link.role == REGISTERED, link.remote_ip in self.seed_ips
+        listed = self.registry.row(dead) is not None
+        old = not listed and self.registry.was_told(dead, now)
+        budget = (self._from_peers if is_peer else self._from_others if not is_seed
+                  else self._old_from_seeds if old else self._from_seeds)
+        if not budget.spend(now):
             self.counters.add("dead reports not looked at")
             return
         self.output.write(f"dead report:{message.line}")
-        if link.role == REGISTERED:
-            if message.reporter != link.peer or not self.registry.is_registered(link.peer, link):
-                self._reject(message, "not the reporter's own registration")
-            elif not self.registry.is_known(message.dead, self.now()):
-                self._reject(message, "not registered here")
-            else:
-                self._examine(message, self._judge_report)
-        elif link.remote_ip in self.seed_ips:
-            self._examine(message, self._judge_relay)
-        else:
+        if is_peer and not (message.reporter == link.peer
+                            and self.registry.is_registered(link.peer, link)):
+            self._reject(message, "not the reporter's own registration")
+        elif not (is_peer or is_seed):
             self._reject(message, "neither a registered peer nor a seed")
+        elif not (listed or self.registry.lately_removed(dead, now)):
+            self._reject(message, "not registered here")
+        elif is_peer:
+            self._examine(message, self._judge_report)
+        elif not old:
+            self._examine(message, self._judge_relay)
 
     def _reject(self, report: wire.DeadNode, reason: str) -> None:
         self.output.write(f"rejected:{report.line}:{reason}")
@@ -244,6 +203,8 @@ class Seed(Node):
                 self._dial_seed(seed)
 
     def _tell_peers(self, report: wire.DeadNode) -> None:
+        if self.registry.may_note(report.dead):
+            self.output.write(f"passed on:{report.line}")
         for link in self.registry.links():
             link.send(wire.dead_node(report))
 
@@ -260,10 +221,11 @@ class Seed(Node):
         link.close("told")
 
     def _relay_ended(self, seed: Address) -> None:
-        lost, more = self.relays.ended(seed)
-        for _ in range(lost):
-            self.counters.add("reports that another seed could not be told")
-        if more:
+        self.counters.add("reports that another seed could not be told", self.relays.ended(seed))
+        self.flusher.take_over(functools.partial(self._relay_rested, seed), after=RELAY_PAUSE)
+
+    def _relay_rested(self, seed: Address) -> None:
+        if self.relays.rested(seed):
             self._dial_seed(seed)
 
     def _remove(self, address: Address, row, reason: str) -> bool:
@@ -285,8 +247,7 @@ class Seed(Node):
     # Lost connections, and silent ones.
 
     def on_end(self, link: Link) -> None:
-        with self._verifying_lock:
-            self._verifying.pop(link, None)
+        self.admission.on_end(link)
         if self.stopping:
             return
         if link.role == SEED:
@@ -316,9 +277,11 @@ class Seed(Node):
         self.lookout.hurry()
 
     def look_after_registrations(self, now: float) -> float:
-        """A turn: remove peers that lost their connection and did not come back in time, and have
-        those probed again of whom it could not be found out whether they answer; once a round,
-        have those probed that have said nothing for three rounds."""
+        """A turn: replace registrations that have not spoken in time, remove peers that lost their
+        connection and did not come back in time, and have those probed again of whom it could not
+        be found out whether they answer; once a round, have those probed that have said nothing
+        for three rounds."""
+        self.admission.replace_silent(now)
         for address, row in self.registry.doubtful(now):
             self._probe_lost(address, row)
         for address, row in self.registry.outstayed(now):
@@ -333,8 +296,8 @@ class Seed(Node):
             for address, row, link in self.registry.silent(now - SILENT_ROUNDS * interval, now):
                 self.prober.ask(address, functools.partial(self._judge_silent, address, row, link),
                                 lane=LAST)
-        back_by = self.registry.next_at()
-        return self._look_at if back_by is None else min(back_by, self._look_at)
+        due = [self._look_at, self.registry.next_at(), self.admission.next_at()]
+        return min(moment for moment in due if moment is not None)
 
     def _judge_silent(self, address: Address, row, link: Link, alive: bool | None) -> None:
         """A silent peer was probed. One that lives hears from this seed: if its end of the
@@ -342,7 +305,7 @@ class Seed(Node):
         silent = self.registry.probed(row)
         if alive is False and silent:
             self._remove(address, row, "gone")
-        elif alive and self.registry.heard(address, link, self.now()):
+        elif alive and self.registry.answers(address, link, self.now()):
             link.send(wire.REGISTERED)
 
     # Monitoring.

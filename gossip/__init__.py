@@ -17,7 +17,7 @@
     terminal/      a program and its terminal
     programs/      from a command line to running nodes, one file per program
     experiments/   whole networks, live or with accidents in virtual time, and benchmarks
-    addresses, intervals, capacity, settings     values that every folder may name
+    addresses, intervals, capacity, settings, escaping     what every folder may name
 
 wire, seeds, overlay, spread and liveness are the words of the assignment: rules without a thread,
 a socket or a clock, which are handed the time. They know wire, and never one another; peer.py and

@@ -89,3 +89,8 @@ def can_be_dialled(address: Address) -> bool:
     """False for 0.0.0.0, ::, multicast and broadcast."""
     ip = ipaddress.ip_address(address.ip)
     return not (ip.is_unspecified or ip.is_multicast or address.ip == "255.255.255.255")
+
+
+def is_loopback(address: Address) -> bool:
+    """Whether it is on this machine alone, where all nodes may share one IP."""
+    return ipaddress.ip_address(address.ip).is_loopback

@@ -63,14 +63,13 @@ class Intervals:
                 at += 1
         return parts
 
-    def close_lowest_gap(self) -> None:
-        """Join the two lowest intervals: the numbers between them count as added."""
-        del self._firsts[1]
-        del self._lasts[0]
-
     def ranges(self) -> list[Range]:
         """All ranges, lowest first."""
         return list(zip(self._firsts, self._lasts))
+
+    def lowest(self) -> int:
+        """The lowest number; IndexError when there is none."""
+        return self._firsts[0]
 
     def missing(self, first: int, last: int) -> list[Range]:
         """The parts of first..last that are not in the set, lowest first."""

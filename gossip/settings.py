@@ -63,18 +63,27 @@ class Settings(NamedTuple):
     report_interval: float = 10.0  # seconds of a period: a report in each
     settle: float = 2.0  # seconds that a message is known before it is missed
     filter: Filter = Filter()  # words that no message may have
+    file_limit: int = 4096  # MiB of an output file, after which it is full; 0: of any size
     ban: float = 600.0  # seconds for which a malicious peer is refused
 
     corrupt_limit: int = 3  # corrupt lines within `corrupt_memory` that end a link; 0: never
     corrupt_memory: float = 60.0  # seconds, also those for which a neighbour is shut out
     cache_bytes: int = 64 * MIB  # bytes of all texts held
-    runs_kept: int = 100_000  # runs whose seen numbers are remembered; a run is one life of a peer
+    runs_kept: int = 100_000  # runs remembered that seeds vouch for; a run is one life of a peer
+    runs_of_address: int = 8  # of them, of one address that a seed has named
+    runs_unvouched: int = 30_000  # runs remembered for which no seed vouches
+    runs_of_one: int = 10_000  # of them, brought by one neighbour
     intervals_kept: int = 1_000  # intervals of seen numbers per run
+    intervals_in_all: int = 200_000  # beyond the first of each run
+    intervals_of_one: int = 50_000  # of them, made by one neighbour
+    gone_rounds: int = 10  # anti-entropy intervals for which a neighbour's `gone` is believed
     introduction_limit: float = 5.0  # seconds that a newcomer has for its first valid line
     waiting_limit: int = 256  # connections that have not introduced themselves
     verifying_limit: int = 1_024  # registrations that wait for their probe at one seed
+    registrations_per_ip: int = 256  # that a seed lists, except on loopback; 0: any number
     probe_limit: float = 2.0  # seconds for one probe, connecting included
-    probe_tries: int = 2  # probes that have to fail before a seed refuses or removes a peer
+    quick_look: float = 0.25  # seconds of the probe with which a seed begins
+    probe_tries: int = 2  # probes after it that all fail before a seed refuses or removes a peer
     probes_at_once: int = 64  # probes under way at one seed, or at one peer that asks about runs
     register_limit: float = 10.0  # seconds that a seed may take to answer `register:`
     register_misses: int = 3  # unanswered rounds before another seed is tried
@@ -91,6 +100,7 @@ class Settings(NamedTuple):
     waiting_backlog: int = 256 * 1024  # the same for a connection that has not introduced itself
     origin_limit: int = 1 * MIB  # bytes waiting for a neighbour at which no new messages are made
     origin_patience: float = 1.0  # seconds without progress after which it goes on all the same
+    origin_wait: float = 2.0  # seconds that a portion of new messages waits for neighbours at most
     portion: int = 256 * 1024  # bytes of catch-up sent before the next is asked for
     fetch_patience: float = 2.0  # seconds without a word until another neighbour is asked
     rumor_window: int = 256 * 1024  # bytes of unanswered rumors at one neighbour

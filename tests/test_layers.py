@@ -7,7 +7,7 @@ import pytest
 
 from tests.tools.programs import ROOT
 
-HALL = {"addresses", "intervals", "capacity", "settings"}  # values that everyone may name
+HALL = {"addresses", "intervals", "capacity", "settings", "escaping"}  # everyone may name it
 CONCEPTS = {"seeds", "overlay", "spread", "liveness", "signing",
             "monitoring"}  # peer.py tells each of the others
 MAY_IMPORT = {  # folder -> what else than itself and the hall

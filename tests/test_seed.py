@@ -96,6 +96,7 @@ def test_a_report_in_the_name_of_another_is_rejected(net):
 def test_a_true_report_removes_tells_everyone_and_reaches_the_other_seeds(net):
     first, second = net.seeds(2)
     dead, its_end = registered(net, first)
+    assert register(net, second, dead).hear() == "registered successfully"
     reporter, end = registered(net, first)
     _, witness_of_second = registered(net, second)
     dead.answers = False
@@ -109,6 +110,8 @@ def test_a_true_report_removes_tells_everyone_and_reaches_the_other_seeds(net):
     wait_until(lambda: count(first, "dead report:") == 2)
     end.say("peer list")
     assert end.hear() == "peer list:"
+    for seed in (first, second):
+        assert count(seed, "passed on:") == count(seed, f"passed on:{report(dead, reporter)}") == 1
 
 
 def test_a_report_about_one_who_is_gone_already_is_passed_on_once(net):
@@ -118,8 +121,10 @@ def test_a_report_about_one_who_is_gone_already_is_passed_on_once(net):
     dead.close()
     its_end.close()
     assert wait_event(seed, f"removed:{dead.address}:gone")
+    assert count(seed, "passed on:") == 0
     end.say(report(dead, reporter))
     assert end.hear() == report(dead, reporter)
+    assert wait_event(seed, f"passed on:{report(dead, reporter)}")
 
 
 def test_a_peer_that_registers_anew_replaces_its_old_connection(net):

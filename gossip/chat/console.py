@@ -19,7 +19,7 @@ from collections.abc import Iterator
 
 from gossip.chat.commands import ChatError, Command, decode, encode, parse_command
 from gossip.chat.server_process import Server, reason, say
-from gossip.node.output_file import escape
+from gossip.escaping import escape
 from gossip.terminal.command_line import show
 from gossip.terminal.keyboard import Keyboard
 

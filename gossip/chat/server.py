@@ -71,7 +71,8 @@ class ChatServer(Node):
         self._tcp = doors.tcp
         neighbours = [address_of(HOST, port + other - own_id)
                       for other in (own_id - 1, own_id + 1) if 0 <= other < count]
-        self.datagrams = Datagrams(doors.udp, self.address, neighbours, key, self.counters)
+        self.datagrams = Datagrams(doors.udp, self.address, neighbours, key, self.counters,
+                                   self.write_refusal)
         self.rng = random.Random()
         self.spreading = Spreading(self, self.datagrams.links, at_once=2, tries=TRIES)
         self.messages, self.anti_entropy = self.spreading.messages, self.spreading.anti_entropy
@@ -185,7 +186,8 @@ class ChatServer(Node):
         if message.kind != "status":
             raise wire.WireError(f"{message.kind} is not expected from a chat server")
         if message.verb not in ANSWERS:
-            differs = message.verb != "digest" or message.digest != self.messages.digest()
+            differs = (message.verb != "digest"
+                       or not self.anti_entropy.agrees(link, message.digest))
             with self._line_lock:
                 self._line[link].differs = differs
             if differs and self.anti_entropy.duty is not None:

@@ -17,7 +17,7 @@ import time
 
 from gossip.chat.commands import ChatError, encode
 from gossip.chat.doorstep import HOST
-from gossip.node.output_file import escape
+from gossip.escaping import escape
 from gossip.terminal.command_line import ROOT, complain
 
 START_LIMIT = 10.0  # seconds until a server that was started must listen

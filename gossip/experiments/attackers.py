@@ -260,9 +260,9 @@ class _FalseDead(_Attack):
         neighbours = sorted(self.peer.neighbours.addresses())
         if neighbours:
             self._accused += 1
-            self.peer.joining.report(wire.DeadNode(
-                neighbours[self._accused % len(neighbours)],
-                wire.format_time(self.peer.time()), self.peer.address))
+            accused = neighbours[self._accused % len(neighbours)]
+            self.peer.output.write(*self.peer.joining.report(wire.DeadNode(
+                accused, wire.format_time(self.peer.time()), self.peer.address)))
         return now + self.peer.settings.report_interval
 
 

@@ -41,5 +41,5 @@ def _is_vouched_for(network, run: bytes) -> bool:
 def _was_not_told(peer, run: bytes, seen: dict) -> bool:
     """Whether a peer takes what a run has said, and lacks some that a neighbour has."""
     return peer.confirming.is_known(run) and any(
-        peer.messages.lacking([(run, seen[other][run])], ask_again=True)
+        peer.messages.lacking([(run, seen[other][run])])
         for other in peer.neighbours.addresses() if run in seen.get(other, ()))

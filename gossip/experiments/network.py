@@ -19,7 +19,7 @@ from gossip.programs.starting import check_reachable
 from gossip.settings import Settings
 from gossip.terminal import limits
 from gossip.terminal.command_line import (
-    FAILED, ROOT, CommandError, check_free, monitor_flags, peer_flags)
+    FAILED, ROOT, CommandError, check_free, peer_flags, seed_flags)
 
 END_LIMIT = 2.0  # seconds that peers, and then seeds, have to end before they are killed
 
@@ -168,8 +168,8 @@ class Network:
             signal.signal(signal.SIGINT, before)
 
     def _start(self, plan: Plan, stdout) -> None:
-        seed_flags = [*self._folders, *monitor_flags(self._settings)]
-        self._seed_hosts = [WorkerProcess("seed", group, seed_flags) for group in plan.seeds]
+        flags = [*self._folders, *seed_flags(self._settings)]
+        self._seed_hosts = [WorkerProcess("seed", group, flags) for group in plan.seeds]
         for host in self._seed_hosts:
             host.wait_ready()
         flags = [*self._folders, "--host", self.peers[0].ip, *peer_flags(self._settings)]

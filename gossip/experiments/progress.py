@@ -9,7 +9,7 @@ import time
 from gossip.proof import deaths
 from gossip.proof.evidence import Proof
 from gossip.proof.records import Records
-from gossip.proof.runs import PeerRun
+from gossip.proof.runs import FULL, PeerRun
 from gossip.settings import Settings
 from gossip.terminal.command_line import show
 from gossip.terminal.signals import End
@@ -81,6 +81,7 @@ class Progress:
         runs = self.living()
         if len(runs) + len(self.killed) < self._count:
             return False
+        runs = [run for run in runs if run.ended != FULL]
         if any(run.by_generator < self._settings.gossip_count for run in runs):
             return False
         made = sum(len(run.generated) for run in self._records.peers)

@@ -29,7 +29,7 @@ class Experiment:
         self._args = args
         self._end = end
         self._rng = random.Random()
-        self._processes = Processes(args.base_port, folder, args.outputs)
+        self._processes = Processes(args.base_port, folder, args.outputs, args.file_limit)
         self._lock = threading.Lock()  # guards _told
         self._told: dict[int, collections.Counter] = {}  # number -> data it was told of
         self._rows: list[bool] = []  # what held so far

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 
+from gossip.settings import Settings
 from gossip.terminal.command_line import FAILED, ROOT, CommandError
 from gossip.voidphone.client import Client
 
@@ -17,10 +18,12 @@ class Processes:
     """Modules by number; module 0 is the bootstrapper. Module N has the ports base+2N (for peers)
     and base+2N+1 (for clients). `close` ends the modules that live."""
 
-    def __init__(self, base_port: int, inis: pathlib.Path, outputs: pathlib.Path):
+    def __init__(self, base_port: int, inis: pathlib.Path, outputs: pathlib.Path,
+                 file_limit: int = Settings().file_limit):
         self._base = base_port
         self._inis = inis
         self._outputs = outputs
+        self._file_limit = file_limit  # MiB
         self.running: dict[int, subprocess.Popen] = {}
         self.clients: dict[int, Client] = {}
 
@@ -38,7 +41,8 @@ class Processes:
                        f"api_address = 127.0.0.1:{self._base + 2 * number + 1}\n")
         self.running[number] = subprocess.Popen(
             [sys.executable, str(ROOT / "peer.py"), "-c", str(ini), "--quiet", "--outputs",
-             str(self._outputs), "--end-with-input"], stdin=subprocess.PIPE)
+             str(self._outputs), "--file-limit", str(self._file_limit), "--end-with-input"],
+            stdin=subprocess.PIPE)
 
     def connect(self, number: int, on_data) -> None:
         """Connect a client as soon as its module listens; CommandError when it does not."""

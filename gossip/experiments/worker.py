@@ -24,7 +24,7 @@ from gossip.experiments.attackers import misbehaving
 from gossip.experiments.malice import Role
 from gossip.node.lateness import LATE_FROM
 from gossip.node.node import die_together
-from gossip.programs.starting import open_output, prepare_node
+from gossip.programs.starting import prepare_node
 from gossip.terminal.command_line import CommandError, show
 from gossip.terminal.keyboard import Keyboard
 
@@ -39,19 +39,20 @@ SET_FUTEX_HASH, SLOTS = (78, 1), 8192  # PR_FUTEX_HASH, PR_FUTEX_HASH_SET_SLOTS;
 
 
 class Worker:
-    """Nodes in one process, made by `make_node(node_class, address, output)`."""
+    """Nodes in one process, made by `make_node(node_class, address, output)`. `open_file(kind,
+    address)` opens the output file of each."""
 
-    def __init__(self, node_class: type, outputs, make_node):
+    def __init__(self, node_class: type, open_file, make_node):
         self._node_class = node_class
-        self._outputs = outputs
+        self._open_file = open_file
         self._make_node = make_node
         self._nodes: dict[str, object] = {}  # address -> node
 
     def host(self) -> None:
         """Do what the input says until it ends; then end all nodes."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the runner, which ends us
-        gc.disable()  # hundreds of nodes are millions of objects to look at, while all of them stand
-        # still; and they leave next to nothing that only such a search would find
+        gc.disable()  # hundreds of nodes are millions of objects to look at, while all of them
+        # stand still; and they leave next to nothing that only such a search would find
         widen_futex_table()
         keyboard = Keyboard()
         while (lines := keyboard.lines()) is not None:
@@ -77,12 +78,13 @@ class Worker:
 
     def _prepare(self, text: str):
         """Make a node and start its threads, which wait until `go` is called."""
-        address, *role = text.split()
-        node_class = misbehaving(self._node_class, _parse_role(*role)) if role else self._node_class
-        output = open_output(self._outputs, node_class.kind, parse_address(address))
-        node = self._make_node(node_class, parse_address(address), output)
+        named, *role = text.split()
+        address = parse_address(named)
+        node_class = (misbehaving(self._node_class, _parse_role(*role)) if role
+                      else self._node_class)
+        node = self._make_node(node_class, address, self._open_file(node_class.kind, address))
         prepare_node(node)
-        self._nodes[address] = node
+        self._nodes[named] = node
         return node
 
     def _kill(self, addresses: list[str]) -> None:

@@ -1,53 +1,100 @@
-"""The prober: finds out for a seed whether addresses answer, 64 at once, the rest in a queue.
+"""The prober: finds out for a seed whether addresses answer; those that do not are in nobody's way.
 
 Rules only: a probe itself is `probe(address, verdict)` of a node. Two who ask about one address
-share its probe. The verdict comes as a call: True, False, or None when it could not be found
-out. The queue has three lanes: whoever waits in one goes before everybody in the next. It is
-bounded: beyond its limit the verdict is None at once.
+share its probe. The verdict comes as a call: True, False, or None when it could not be found out.
+
+An address gets a quick look first, a probe of a quarter of a second. Who answers it waits for
+nobody but others that get theirs. Who does not is probed patiently, `tries` times, in a lane apart,
+where waiting for silence takes its time. Registrations, reports, and what is less urgent have such
+two lanes each, so none of them waits for another; an address that was asked about for several of
+these waits in all their lanes. Each is bounded: an address beyond its limit takes the place of one
+that waits for patience, or else its verdict is None at once.
 """
 
-import collections
+import functools
 import threading
 
 from gossip.addresses import Address
+from gossip.liveness.lanes import Job, Lane
 
-FIRST, USUAL, LAST = range(3)  # lanes of the queue
-QUEUE_LIMIT = 2_000  # addresses that wait for a probe, or are being probed
-LAST_LIMIT = 500  # the same, for one that asks for the last lane: the others keep their room
-ASKERS_LIMIT = 100  # calls of `ask` that share one probe
+FIRST, USUAL, LAST = range(3)  # for registrations; for reports and lost connections; for all else
+QUEUE_LIMIT = 1_024  # addresses of each of the three that wait for a probe, or are being probed
+ASKERS_LIMIT = 100  # calls of `ask` that share one probe, for each of the three
 
 
 class Prober:
-    """Probes addresses, at most `at_once` of them at a time, each up to `tries` times."""
+    """Probes addresses, at most `at_once` of them at a time in a lane, each up to `tries` times;
+    before that it has a quick look of so many seconds, or none (None)."""
 
-    def __init__(self, probe, tries: int, at_once: int):
-        self._probe = probe  # probe(address, verdict) calls `verdict(alive)` once
-        self._tries = tries  # probes at most; the verdict is that of the last one
-        self._lock = threading.Lock()  # guards everything below
-        self._free = at_once  # how many more probes may begin now
+    def __init__(self, probe, tries: int, at_once: int, quick: float | None = None):
+        """`probe(address, verdict)` calls `verdict(alive)` once; a quick look has a `limit`."""
+        self._probe = probe
+        self._tries = tries  # patient probes at most; the verdict is that of the last one
+        self._quick = quick
+        self._lock = threading.Lock()  # guards everything below, and what is in it
         self._beginning = False  # a thread is in the loop of `_begin`
-        self._lanes = [collections.OrderedDict() for _ in (FIRST, USUAL, LAST)]  # address -> None
-        self._askers: dict[Address, list] = {}  # queued or probed now -> (verdict, wanted)
+        self._quick_lanes = [Lane(at_once) for _ in (FIRST, USUAL, LAST)]
+        self._patient_lanes = [Lane(at_once) for _ in (FIRST, USUAL, LAST)]
+        self._jobs: dict[Address, Job] = {}  # those that wait or are being probed
+        self._counts = [0, 0, 0]  # how many of them, for each that `ask` calls a lane
 
     def ask(self, address: Address, verdict, wanted=lambda: True, lane: int = USUAL) -> None:
         """Have `verdict(alive)` called once it is known whether the address answers. An
         address that nobody wants any more (`wanted()`) when its turn comes is not probed; its
-        verdict is None. One that waits in a later lane moves to this one."""
+        verdict is None."""
+        given_up = []
         with self._lock:
-            askers = self._askers.get(address)
-            full = (len(self._askers) >= (LAST_LIMIT if lane == LAST else QUEUE_LIMIT)
-                    if askers is None else len(askers) >= ASKERS_LIMIT)
-            if not full:
-                self._askers.setdefault(address, []).append((verdict, wanted))
-                later = [other for other in self._lanes[lane + 1:] if address in other]
-                for other in later:
-                    del other[address]
-                if askers is None or later:
-                    self._lanes[lane][address] = None
-        if full:
-            verdict(None)
-        else:
+            job = self._jobs.get(address)
+            if job is None or lane not in job.askers:
+                if self._counts[lane] >= QUEUE_LIMIT:
+                    given_up = self._give_up_one(lane)
+                job = self._enter(address, lane) if self._counts[lane] < QUEUE_LIMIT else None
+            has_room = job is not None and len(job.askers[lane]) < ASKERS_LIMIT
+            if has_room:
+                job.askers[lane].append((verdict, wanted))
+        for other, _ in given_up:
+            other(None)
+        if has_room:
             self._begin()
+        else:
+            verdict(None)
+
+    def give_way(self, lane: int) -> bool:
+        """Let the oldest go that waits for patience, of the IP of which most wait: its verdict is
+        None for all who asked in this lane. Answer whether there was one."""
+        with self._lock:
+            given_up = self._give_up_one(lane)
+        for verdict, _ in given_up:
+            verdict(None)
+        return bool(given_up)
+
+    # These expect the lock.
+
+    def _enter(self, address: Address, lane: int) -> Job:
+        """Have an address wait in a lane, unless it is being probed."""
+        job = self._jobs.setdefault(address, Job(address, self._tries, self._quick is None))
+        job.askers[lane] = []
+        self._counts[lane] += 1
+        if job.slot is None:
+            self._lanes_of(job)[lane].put(job)
+        return job
+
+    def _lanes_of(self, job: Job) -> list[Lane]:
+        return self._patient_lanes if job.is_patient else self._quick_lanes
+
+    def _give_up_one(self, lane: int) -> list:
+        """Take out one that waits for patience in this lane, and return who asked here."""
+        job = self._patient_lanes[lane].next_to_go()
+        if job is None:
+            return []
+        self._patient_lanes[lane].take_out(job)
+        self._counts[lane] -= 1
+        askers = job.askers.pop(lane)
+        if not job.askers:
+            del self._jobs[job.address]
+        return askers
+
+    # These do not.
 
     def _begin(self) -> None:
         """Begin as many probes as may begin. One thread does so, in a loop, and a call meanwhile
@@ -57,45 +104,73 @@ class Prober:
                 return
             self._beginning = True
         try:
-            while (address := self._next()) is not None:
-                if self._wanted(address):
-                    self._try(address, self._tries)
+            while (job := self._next()) is not None:
+                if self._is_wanted(job):
+                    self._look(job)
                 else:
-                    self._known(address, None)
+                    self._over(job, None)
         except BaseException:
             with self._lock:
                 self._beginning = False  # this thread dies; others have to go on
             raise
 
-    def _next(self) -> Address | None:
-        """The next address to probe; None: there is none, or no probe may begin."""
+    def _next(self) -> Job | None:
+        """The next job, with its slot; None: there is none, or no probe may begin."""
         with self._lock:
-            lane = next(filter(None, self._lanes), None)
-            if lane and self._free:
-                self._free -= 1
-                return lane.popitem(last=False)[0]
+            for lane in (*self._quick_lanes, *self._patient_lanes):
+                if (job := lane.begin()) is not None:
+                    for other in job.askers:
+                        self._lanes_of(job)[other].take_out(job)
+                    return job
             self._beginning = False
             return None
 
-    def _wanted(self, address: Address) -> bool:
+    def _is_wanted(self, job: Job) -> bool:
         with self._lock:
-            askers = list(self._askers[address])
+            askers = job.all_askers()
         return any(wanted() for _, wanted in askers)
 
-    def _try(self, address: Address, tries: int) -> None:
-        """Probe; without an answer, probe again while tries are left."""
-        def answered(alive: bool | None) -> None:
-            if alive or tries == 1:
-                self._known(address, alive)
-                self._begin()
+    def _look(self, job: Job) -> None:
+        """Probe an address, once. When that cannot even begin, it is over: nobody waits for it."""
+        answered = functools.partial(self._answered, job)
+        try:
+            if job.is_patient:
+                job.tries -= 1
+                self._probe(job.address, answered)
             else:
-                self._try(address, tries - 1)
-        self._probe(address, answered)
+                self._probe(job.address, answered, limit=self._quick)
+        except BaseException:
+            self._over(job, None)
+            raise
 
-    def _known(self, address: Address, alive: bool | None) -> None:
+    def _answered(self, job: Job, alive: bool | None) -> None:
+        """A probe is over. Without an answer there may be another."""
+        if not alive and job.is_patient and job.tries:
+            self._look(job)  # in the same slot
+            return
+        if alive or job.is_patient:
+            self._over(job, alive)
+        else:
+            self._be_patient(job)
+        self._begin()
+
+    def _be_patient(self, job: Job) -> None:
+        """The quick look is over."""
+        with self._lock:
+            job.slot.end(job)
+            job.is_patient = True
+            for lane in job.askers:
+                self._patient_lanes[lane].put(job)
+
+    def _over(self, job: Job, alive: bool | None) -> None:
         """The verdict on an address: tell all who asked."""
         with self._lock:
-            askers = self._askers.pop(address)
-            self._free += 1
+            if self._jobs.get(job.address) is not job:
+                return  # it was over, and then the probe failed
+            del self._jobs[job.address]
+            job.slot.end(job)
+            for lane in job.askers:
+                self._counts[lane] -= 1
+            askers = job.all_askers()
         for verdict, _ in askers:
             verdict(alive)

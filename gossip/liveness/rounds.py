@@ -2,6 +2,8 @@
 
 Rules only. `next_round` is for the liveness thread, the rest for any thread. A neighbour whose
 link broke is still counted, and misses every round until it is linked again, forgotten, or dead.
+When too many are counted that way, those that were lost last are not: strangers that come and go
+push nobody out.
 """
 
 import threading
@@ -34,15 +36,20 @@ def slept(behind: float, interval: float) -> bool:
 
 
 class _Count:
-    __slots__ = ("link", "serial", "misses", "asked", "answered", "suspect")
+    __slots__ = ("link", "serial", "misses", "asked", "answered", "suspect", "owed")
 
-    def __init__(self, link, serial: int, now: float):
+    def __init__(self, link, serial: int, now: float, owed: int | None):
         self.link = link  # None once it broke
         self.serial = serial  # the serial of the link's admission
         self.misses = 0  # rounds missed in a row
         self.asked: dict[str, float] = {}  # TIME of each unanswered request -> when it was sent
         self.answered = now  # when it last proved that it lives
         self.suspect = False
+        self.owed = owed  # misses before this link came; None: nobody doubted that it lives
+
+    def doubts(self) -> int | None:
+        """What the next link of this peer is to owe."""
+        return self.misses if self.link is None or self.misses else self.owed
 
 
 class Liveness:
@@ -50,7 +57,7 @@ class Liveness:
 
     def __init__(self, limit: int, lost_limit: int):
         self._limit = limit
-        self._lost_limit = lost_limit  # peers counted without a link; then the first is forgotten
+        self._lost_limit = lost_limit  # peers counted without a link; of more, the last is not
         self._lock = threading.Lock()  # guards everything below
         self._rows: dict[Address, _Count] = {}
 
@@ -59,8 +66,9 @@ class Liveness:
         counts."""
         with self._lock:
             row = self._rows.pop(peer, None)
-            later = row is None or row.serial < serial
-            self._rows[peer] = _Count(link, serial, now) if later else row
+            if row is None or row.serial < serial:
+                row = _Count(link, serial, now, None if row is None else row.doubts())
+            self._rows[peer] = row
 
     def lost(self, peer: Address, link) -> None:
         """This link broke: from now on every round is a miss."""
@@ -69,9 +77,22 @@ class Liveness:
             if row is not None and row.link is link:
                 row.link = None
                 row.asked.clear()
-                lost = [other for other, row in self._rows.items() if row.link is None]
-                if len(lost) > self._lost_limit:
-                    del self._rows[lost[0]]
+                lost = sum(row.link is None for row in self._rows.values())
+                if lost > self._lost_limit:
+                    del self._rows[peer]
+
+    def withdraw(self, peer: Address, link) -> None:
+        """This link ended, of which nobody knows whether it was the peer's: the peer is counted as
+        it was before, if it was."""
+        with self._lock:
+            row = self._rows.get(peer)
+            if row is None or row.link is not link:
+                return
+            if row.owed is None:
+                del self._rows[peer]
+            else:
+                row.link, row.misses = None, max(row.misses, row.owed)
+                row.asked.clear()
 
     def forget(self, peer: Address, link=None) -> bool:
         """Stop counting a peer whose link this is (None: whose link broke); return whether it was

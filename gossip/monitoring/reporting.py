@@ -3,8 +3,8 @@ of a peer.
 
 Once a period, the duty "monitoring" asks every neighbour for a sign of life (watch.py says what
 for; nothing is written down, and no miss is counted), and sends one report to one of the seeds that
-list this peer. A report is kept for six periods: when its seed is lost, all that are kept go to the next
-one, the newest first, for a seed reckons the age of an older one from its PERIOD.
+list this peer. A report is kept for six periods: when its seed is lost, all that are kept go to the
+next one, the newest first, for a seed reckons the age of an older one from its PERIOD.
 
 Link readers and the duty call it. It calls the node's `linking` to have somebody shut out.
 """

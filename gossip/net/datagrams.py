@@ -2,10 +2,13 @@
 
 A datagram holds whole lines, each with its `\\n`. Datagrams may be lost, doubled and reordered:
 gossip/spread/ copes with that. Only datagrams from neighbours count; with a key, only those whose
-first line is a valid HMAC-SHA256 over sender, receiver and content.
+first line is a valid HMAC-SHA256 over sender, receiver and content; without one, only those without
+such a line. So two that do not share a key, or the lack of one, take nothing from each other.
+What is dropped is counted, and the first of each kind from a neighbour is told.
 """
 
 import hmac
+import re
 import socket
 import threading
 
@@ -16,17 +19,27 @@ LONGEST = 60_000  # bytes of a datagram
 SIGNATURE = 64 + 1  # bytes of the line that holds the HMAC
 READ_SIZE = 65_536
 TOGETHER = 64  # datagrams that are read before they are handled
+_SIGNED = re.compile(rb"[0-9a-f]{%d}\n" % (SIGNATURE - 1))  # how a signed datagram begins
+
+# Why a datagram of a neighbour is dropped.
+NO_KEY = "signed, and no key was given"
+NOT_SIGNED = "not signed, and a key was given"
+WRONG = "signed with another key, or for somebody else"
+TORN = "not of whole lines"
 
 
 class DatagramLink:
-    """The way to one neighbour. `send` is for everyone and never blocks."""
+    """The way to one neighbour. `send` is for everyone and never blocks. `refuse(peer, reason)` is
+    called for the first datagram that is dropped for each reason."""
 
     def __init__(self, sock: socket.socket, own: Address, peer: Address, key: bytes | None,
-                 counters):
+                 counters, refuse):
         self._sock = sock
         self._route = own, peer
         self._key = key
         self._counters = counters
+        self._refuse = refuse
+        self._told: set[str] = set()  # reasons; only the thread that reads uses it
         self.peer = peer
 
     def send(self, data: bytes) -> None:
@@ -45,17 +58,28 @@ class DatagramLink:
 
     def open(self, datagram: bytes) -> list[bytes] | None:
         """Return the lines of a datagram that this neighbour sent; None when it does not count."""
-        if self._key is not None:
+        reason = self._fault(datagram)
+        if reason is None:
+            return datagram[0 if self._key is None else SIGNATURE:-1].split(b"\n")
+        self._counters.add(f"datagrams {reason}")
+        if reason not in self._told:
+            self._told.add(reason)
+            self._refuse(self.peer, reason)
+        return None
+
+    def _fault(self, datagram: bytes) -> str | None:
+        """Why a datagram does not count; None when it does."""
+        if self._key is None:
+            if _SIGNED.match(datagram):
+                return NO_KEY
+        elif not _SIGNED.match(datagram):
+            return NOT_SIGNED
+        else:
             own, peer = self._route
-            signed, content = datagram[:SIGNATURE], datagram[SIGNATURE:]
-            if not hmac.compare_digest(signed, signature(self._key, peer, own, content)):
-                self._counters.add("datagrams with a wrong signature")
-                return None
-            datagram = content
-        if not datagram.endswith(b"\n"):
-            self._counters.add("datagrams without whole lines")
-            return None
-        return datagram[:-1].split(b"\n")
+            expected = signature(self._key, peer, own, datagram[SIGNATURE:])
+            if not hmac.compare_digest(datagram[:SIGNATURE], expected):
+                return WRONG
+        return None if datagram.endswith(b"\n", 0 if self._key is None else SIGNATURE) else TORN
 
 
 def pack(data: bytes, room: int) -> list[bytes]:
@@ -78,11 +102,11 @@ class Datagrams:
     """The socket, and the links to the neighbours. `read_all` is the thread that reads."""
 
     def __init__(self, sock: socket.socket, own: Address, neighbours: list[Address],
-                 key: bytes | None, counters):
+                 key: bytes | None, counters, refuse):
         self._sock = sock
         self._counters = counters
         self._stopping = threading.Event()
-        self._links = {peer.dial: DatagramLink(sock, own, peer, key, counters)
+        self._links = {peer.dial: DatagramLink(sock, own, peer, key, counters, refuse)
                        for peer in neighbours}
 
     def links(self) -> list[DatagramLink]:

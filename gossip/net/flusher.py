@@ -2,10 +2,11 @@
 
 A link whose backlog begins to fill calls `watch`; the flusher waits until its socket takes bytes
 again. Flooding hands over, by `take_over`, what came while it was busy, and what a late peer has
-gathered. The console waits here while neighbours are slow; the generator only asks whether they
-are.
+gathered. The console waits here while neighbours are slow, some seconds at most; the generator only
+asks whether they are.
 """
 
+import math
 import selectors
 import socket
 import threading
@@ -62,16 +63,19 @@ class Flusher:
         now = time.monotonic()
         return not any(link.pauses_origin(now) for link in links)
 
-    def wait_for_room(self, links) -> None:
-        """Wait until `has_room(links)`, so that new messages do not outrun slow neighbours."""
+    def wait_for_room(self, links, seconds: float = math.inf) -> None:
+        """Wait, so many seconds at most, until `has_room(links)`, so that new messages do not
+        outrun slow neighbours."""
+        end = time.monotonic() + seconds
         while not self._stopping.is_set():
             with self._room:
                 before = self._changes
-            if self.has_room(links):
+            left = end - time.monotonic()
+            if left <= 0 or self.has_room(links):
                 return
             with self._room:
-                if self._changes == before:
-                    self._room.wait(0.25)  # the other end may stop reading without a notice
+                if self._changes == before:  # the other end may stop reading without a notice
+                    self._room.wait(min(left, 0.25))
 
     def wait_until(self, predicate, seconds: float) -> None:
         """Wait, so many seconds at most, until the predicate holds."""

@@ -166,14 +166,14 @@ class LiveWorld:
         self._read(link, self._node.up)
 
     def _connect(self, link) -> None:
-        own, limit = self._node.address, self._node.settings.probe_limit
+        own = self._node.address
         connection = Connection(family=own.family)
         try:
             link.attach(connection)
         except OSError:
             connection.close()
             raise
-        connection.connect(own, link.peer, limit)
+        connection.connect(own, link.peer, link.time_to_connect())
         if link.ended:  # closed before there was a connection to shut down
             raise ConnectionAbortedError(link.reason)
         connection.no_delay()

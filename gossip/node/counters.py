@@ -22,7 +22,7 @@ class Counters:
 
 
 class Budget:
-    """Lets `per_second` lines pass in every second."""
+    """Lets `per_second` lines pass in every second; a long one may cost as much as several."""
 
     def __init__(self, per_second: int):
         self._per_second = per_second
@@ -30,10 +30,10 @@ class Budget:
         self._second = 0
         self._spent = 0
 
-    def spend(self, now: float) -> bool:
+    def spend(self, now: float, cost: int = 1) -> bool:
         """Return whether one more may pass now."""
         with self._lock:
             if int(now) != self._second:
                 self._second, self._spent = int(now), 0
-            self._spent += 1
+            self._spent += cost
             return self._spent <= self._per_second

@@ -13,7 +13,9 @@ from gossip.addresses import Address
 from gossip.node.backlog import Backlog
 from gossip.node.framing import Lines
 from gossip.settings import Settings
+from gossip.wire import Answer
 
+NO_TIME = 0.001  # seconds to connect where there is no time left: it fails, and says why
 OVERFLOW = "backlog overflow"  # the reason when the other end does not read
 
 
@@ -66,6 +68,11 @@ class Link:
             if self.ended:
                 raise ConnectionAbortedError(self.reason)
             self.connection = connection
+
+    def time_to_connect(self) -> float:
+        """Seconds within which it has to be connected: before a line is due."""
+        limit, due = self._settings.probe_limit, self.due()
+        return limit if due is None else max(NO_TIME, min(limit, due - self._now()))
 
     def connected(self, ip: str, port: int) -> None:
         """Note where the connection leads."""
@@ -141,7 +148,8 @@ class Link:
     # For everyone.
 
     def send(self, data: bytes, urgent: bool = False) -> None:
-        """Send whole lines, now or by the flusher; urgent ones overtake the backlog."""
+        """Send whole lines, now or by the flusher; urgent ones overtake the backlog. Lines that
+        the other end has asked for (a wire.Answer) keep no origin waiting."""
         with self._lock:
             if self.ended or self._broken:
                 return
@@ -150,7 +158,7 @@ class Link:
                 if sent == len(data):
                     return
                 self._taken = self._now()
-                self._backlog.sent(data, sent)
+                self._backlog.sent(data, sent, type(data) is Answer)
             elif urgent:
                 self._backlog.overtake(data)
             else:
@@ -184,11 +192,11 @@ class Link:
     def _send_backlog(self) -> None:
         """Expects the lock."""
         while self._backlog.size and not self.ended and not self._held:
-            chunk = self._backlog.take()
+            chunk, asked = self._backlog.take()
             sent = self._send_now(chunk)
             if self._broken:
                 return
-            self._backlog.sent(chunk, sent)
+            self._backlog.sent(chunk, sent, asked)
             if sent:
                 self._taken = self._now()
             if sent < len(chunk):
@@ -246,13 +254,14 @@ class Link:
         with self._lock:
             return 0 if self.ended or self._held else self._backlog.size
 
-    def pauses_origin(self, now: float) -> bool:
-        """Whether new messages have to wait: the backlog is long, and the other end still reads."""
-        if self._backlog.size <= self._settings.origin_limit:
+    def pauses_origin(self, now: float, patience: float | None = None) -> bool:
+        """Whether new messages have to wait: much that the other end did not ask for waits for it,
+        and it has read something within the last seconds, `patience` of them if that is given."""
+        if self._backlog.unasked <= self._settings.origin_limit:
             return False  # so no generator waits for those that send
         with self._lock:
-            return (not self.ended and self._backlog.size > self._settings.origin_limit
-                    and now - self._taken < self._settings.origin_patience)
+            return (not self.ended and self._backlog.unasked > self._settings.origin_limit
+                    and now - self._taken < (patience or self._settings.origin_patience))
 
     def fileno(self) -> int:
         return self.connection.fileno()

@@ -24,6 +24,7 @@ from gossip.node.world import Duty
 from gossip.settings import Settings
 
 REFUSALS_WRITTEN = 100  # `refused:` lines per second in the output file; more are only counted
+SHORT = 150  # bytes of an event; a longer one counts as several: so refusals are 18 kB a second
 WITHHELD = "verdicts withheld, being late"  # the name of a counter
 
 # Roles of a link that every node knows; seed.py and peer.py have more.
@@ -134,7 +135,8 @@ class Node:
     def counts(self) -> dict[str, object]:
         """How late this process runs, and everything that was counted, for `status`."""
         worst = self.world.worst_lateness()
-        return {"late": f"{self.lateness():.3f} s, at worst {worst:.3f} s", **self.counters.all()}
+        return {"late": f"{self.lateness():.3f} s, at worst {worst:.3f} s", **self.counters.all(),
+                **self.output.dropped()}
 
     # What the world tells of links.
 
@@ -222,14 +224,15 @@ class Node:
             self.fault(link, OSError(errno.EAGAIN, "this machine has no thread left"))
             self.ended(link)
 
-    def probe(self, address: Address, verdict, thread: str = "prober") -> None:
+    def probe(self, address: Address, verdict, thread: str = "prober",
+              limit: float | None = None) -> None:
         """Ask for a Liveness Reply over a fresh connection. `verdict(alive)` is called once: True
-        when it came within `probe_limit` seconds, False when not, None when this machine had no
-        descriptor or port left to ask, or this node was too late to find it out. When the node
-        stops meanwhile, it is not called."""
+        when it came within `limit` seconds (usually `probe_limit`), False when not, None when this
+        machine had no descriptor or port left to ask, or this node was too late to find it out.
+        When the node stops meanwhile, it is not called."""
         link = self.new_link(PROBING, address)
         link.probe = Probe(self.address, address, wire.format_time(self.time()), verdict)
-        link.await_line(self.now() + self.settings.probe_limit)
+        link.await_line(self.now() + (limit or self.settings.probe_limit))
         self.dial(link, thread)
 
     def await_introduction(self, link: Link) -> None:
@@ -262,8 +265,9 @@ class Node:
 
     def write_refusal(self, who, reason: str) -> None:
         """Write a `refused:` line, or only count it when this second has had too many."""
-        if self._refusals.spend(self.now()):
-            self.output.write(f"refused:{who}:{reason[:200]}")
+        event = f"refused:{who}:{reason[:200]}"
+        if self._refusals.spend(self.now(), 1 + len(ascii(event)) // SHORT):
+            self.output.write(event)
         else:
             self.counters.add("refusals not written")
 

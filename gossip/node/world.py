@@ -43,8 +43,8 @@ class Flushing(Protocol):
     def has_room(self, links) -> bool:
         """Whether new messages may be made: no link `pauses_origin` (gossip/node/link.py)."""
 
-    def wait_for_room(self, links) -> None:
-        """Wait until they may; only the console calls it."""
+    def wait_for_room(self, links, seconds: float) -> None:
+        """Wait until they may, so many seconds at most; only the console calls it."""
 
 
 class World(Protocol):

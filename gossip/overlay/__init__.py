@@ -5,6 +5,7 @@ places       which peer to dial next        neighbours   the table, one link per
 peer_list    all peers that are known       link_check   does an older link still answer
 shut_out     whom to refuse for what it sent
 found_dead   whom to dial now and then while no seed is up
+admitting    what becomes of newcomers: judged, looked for, accepted or refused
 linking      how links to neighbours begin and end: the part of a peer that uses all these
 farewell     how a peer leaves
 

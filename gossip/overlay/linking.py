@@ -1,15 +1,15 @@
 """Linking: how links to neighbours begin and end. A part of a peer, beside seeds/joining.py.
 
-A peer dials others for the ring and for its free places, and decides about newcomers. The rules
-are in files beside this one: `neighbours` (one link per pair, and how many), `places` (the next
-to dial), `peer_list` (all known peers), `link_check` (does the older of two links still answer),
-`shut_out` (whom to refuse for what it did), `found_dead` (whom to dial when no seed can tell who
-lives). Link readers and the peer's duties call it.
+A peer dials others for the ring and for its free places; `admitting` decides about newcomers. The
+rules are in files beside this one: `neighbours` (one link per pair, and how many), `places` (the
+next to dial), `peer_list` (all known peers), `shut_out` (whom to refuse for what it did),
+`found_dead` (whom to dial when no seed can tell who lives). Link readers and the peer's duties
+call it.
 
 It calls the node: `met(link, serial)` when two have become neighbours, `lost(peer, link)` when a
-link broke, `unlinked(peer, link)` when one ended for good, `listed(addresses)` when a seed names
-peers, and `has_seed()` to ask whether a seed can. Gossip is not handled here, and of liveness only
-the check of a standing link.
+link broke, `unlinked(peer, link)` when one ended for good, `withdrawn(peer, link)` when one ended
+that proved nothing, `listed(addresses)` when a seed names peers, and `has_seed()` to ask whether a
+seed can. Gossip and liveness are not handled here.
 """
 
 import itertools
@@ -17,9 +17,9 @@ import itertools
 from gossip import wire
 from gossip.addresses import Address
 from gossip.overlay import ring
+from gossip.overlay.admitting import Admitting
 from gossip.overlay.found_dead import FoundDead
-from gossip.overlay.link_check import LinkCheck
-from gossip.overlay.neighbours import Admission, Neighbours
+from gossip.overlay.neighbours import Admission, Neighbour, Neighbours
 from gossip.overlay.peer_list import PeerUnion
 from gossip.overlay.places import Places
 from gossip.overlay.shut_out import ShutOut
@@ -27,7 +27,6 @@ from gossip.overlay.shut_out import ShutOut
 # Roles of a link, as this peer sees the other end.
 DIALLED = "a peer that has not answered yet"
 OVER = "a peer whose dial is over"
-CHECKED = "a peer whose older link is being checked"
 NEIGHBOUR = "a neighbour"
 
 KNOWN_PEERS_PAUSE = 1.0  # seconds between two answers to a neighbour that asks for known peers
@@ -48,16 +47,19 @@ class Linking:
         self._shut_out = ShutOut(
             {"corrupt": settings.corrupt_most(), "forbidden": settings.corrupt_most(), "flood": 1},
             settings.corrupt_memory, settings.corrupt_window())
-        self._link_check = LinkCheck()
+        self.admitting = Admitting(node, self)
+        self.on_connect, self.replied = self.admitting.on_connect, self.admitting.replied
         self._ring_stood = False  # whether the ring link did at the last turn; membership's own
         self._asked = None  # the link on which known peers were asked for last
 
     # Called by liveness, every interval.
 
     def next_round(self, now: float) -> None:
-        """Try free places again, give up surplus links, forget whom no list names any more. While
-        no seed can tell who lives, dial one who was found dead: it may only have been cut off."""
+        """Try free places again, look for unproven neighbours, give up surplus links, forget whom
+        no list names any more. While no seed can tell who lives, dial one who was found dead: it
+        may only have been cut off."""
         self.places.next_round(now)
+        self.admitting.next_round()
         self.give_up_surplus(settled=self._node.settings.liveness_interval)
         has_seed = self._node.has_seed()
         self.peer_list.next_round(self.neighbours.addresses(), has_seed)
@@ -67,12 +69,15 @@ class Linking:
                 self.dial(peer)
         self._node.membership.hurry()
 
+    def renew(self, peer: Address) -> None:
+        """Dial a peer whose link broke. Who made that link is not known any more."""
+        self.dial(peer, chosen=False)
+
     # Called by membership.
 
     def keep_links(self, now: float) -> bool:
         """Dial for the ring, then for a free place; answer whether the ring link has just gone."""
-        for check in self._link_check.overdue(now):
-            self._admit(check.newcomer, silent=check.standing)
+        self.admitting.turn(now)
         listed = self.peer_list.addresses()
         linked, dialling = self.neighbours.addresses(), self.neighbours.dialling()
         successor = self.places.ring_dial(listed, linked, dialling, now)
@@ -81,7 +86,8 @@ class Linking:
             dialling.add(successor)
         # those found dead are dialled, too (`next_round`), and take no place from others
         dialling = {peer for peer in dialling if peer in self.peer_list}
-        other = self.places.ordinary_dial(listed, linked, dialling, now)
+        counted = self.peer_list.listed_among(self.neighbours.proven())
+        other = self.places.ordinary_dial(listed, linked, dialling, now, counted)
         if other is not None:
             self.dial(other)
         successor = self.places.successor(listed, now)
@@ -90,22 +96,26 @@ class Linking:
 
     def next_at(self, now: float) -> float | None:
         """When `keep_links` has something to do next, if nothing happens before."""
-        due = [self.places.next_at(now), self._link_check.next_at()]
+        due = [self.places.next_at(now), self.admitting.next_at()]
         return min((moment for moment in due if moment is not None), default=None)
 
     def give_up_surplus(self, settled: float) -> None:
-        """Give up links beyond capacity that are `settled` seconds old; far beyond it, any."""
-        for peer, link in self.neighbours.surplus(self._node.now(), settled, self._node.rng):
-            link.send(wire.refused(self._node.address, "full"), urgent=True)
-            self.places.leave_alone(peer)
-            self.unlink(peer, "given up", link)
+        """Give up links beyond capacity that are `settled` seconds old, or whose peer was looked
+        for in vain; far beyond it, any."""
+        listed = self.peer_list.listed_among(self.neighbours.addresses())
+        for peer, row in self.neighbours.surplus(self._node.now(), settled, listed):
+            row.link.send(wire.refused(self._node.address, "full"), urgent=True)
+            if row.proven:
+                self.places.leave_alone(peer)
+            self.unlink(peer, "given up", row.link)
 
     # How links begin.
 
-    def dial(self, peer: Address, for_ring: bool = False) -> None:
-        """Ask a peer to become a neighbour, unless it is one or is being asked already."""
-        if (self._node.leaving or self._shut_out.reason(peer, self._node.now())
-                or not self.neighbours.begin_dial(peer, for_ring)):
+    def dial(self, peer: Address, for_ring: bool = False, chosen: bool = True) -> None:
+        """Ask a peer to become a neighbour, unless it is one or is being asked already. It is not
+        `chosen` when that only renews a link that others made."""
+        if (self._node.leaving or self.offence(peer)
+                or not self.neighbours.begin_dial(peer, for_ring, chosen)):
             return
         link = self._node.new_link(DIALLED, peer)
         link.await_line(self._node.now() + self._node.settings.answer_limit)
@@ -115,77 +125,29 @@ class Linking:
         """A peer that was dialled is connected: introduce this one."""
         link.send(wire.connect(self._node.address))
 
-    def on_connect(self, link, message: wire.Connect) -> None:
-        """A newcomer wants to become a neighbour."""
-        asker = message.address
-        if asker.ip != link.remote_ip:
-            link.send(wire.refused(self._node.address, "another IP"))
-            self._node.disconnect(link, f"{asker} is not its IP")
-        elif self._node.leaving:
-            link.close("leaving")
-        else:
-            link.hold()  # gossip begins when it is admitted, but has to follow the answer
-            link.peer = asker
-            self._admit(link)
-
-    def _admit(self, link, silent=None) -> None:
-        """Decide about a newcomer. `silent` is an older link to it, found mute or ended."""
-        if link.ended:
-            return
-        asker, now = link.peer, self._node.now()
-        offence = self._shut_out.reason(asker, now)
-        if offence is not None:
-            self._turn_away(link, offence)
-            return
-        admission = self.neighbours.admit(asker, link, asker, now, silent)
-        if admission.ask is not None and silent is None:
-            self._check(admission.ask, link)
-        elif not admission.accepted:
-            self._turn_away(link, admission.reason)
-        else:
-            self._welcome(link, asker, admission)
-            link.release(wire.accepted(self._node.address))
-            self._node.met(link, admission.serial)
-            self._end_if_shut_out(link)
-            if link.ended:  # before its role was NEIGHBOUR, so that `on_end` left it in the table
-                self._take_out(link)
-
-    def _check(self, standing, newcomer) -> None:
-        """Ask for a sign of life on the standing link, whose place a newcomer wants."""
-        node = self._node
-        newcomer.role = CHECKED
-        until = node.now() + node.settings.link_check_limit + node.more_patience()
-        self._link_check.ask(newcomer, standing, until)
-        standing.send(wire.liveness_request(wire.format_time(node.time()), node.address),
-                      urgent=True)
-        node.membership.hurry()
-
-    def replied(self, link) -> None:
-        """A Liveness Reply has come: newcomers that waited for it are duplicates."""
-        for check in self._link_check.replied(link):
-            self._turn_away(check.newcomer, "duplicate")
-
-    def checks(self) -> bool:
-        """Whether a newcomer waits until it is known if an older link still answers."""
-        return self._link_check.next_at() is not None
-
-    def _turn_away(self, link, reason: str) -> None:
-        """Refuse a newcomer."""
-        link.release(wire.refused(self._node.address, reason))
-        self._node.disconnect(link, reason)
+    def enter(self, link, admission: Admission) -> None:
+        """A newcomer is accepted."""
+        self._welcome(link, link.peer, admission)
+        link.release(wire.accepted(self._node.address))
+        self._node.met(link, admission.serial)
+        self._end_if_shut_out(link)
+        if link.ended:  # before its role was NEIGHBOUR, so that `on_end` left it in the table
+            self._take_out(link)
 
     def on_accepted(self, link, message: wire.Accepted) -> None:
         """A peer that was dialled has accepted this one."""
         peer = link.peer
         if message.address not in (peer, self._node.address):
             raise wire.WireError(f"{message.address} answered instead")
-        reason = self._shut_out.reason(peer, self._node.now())
+        reason = self.offence(peer)
         if reason is not None:  # it was shut out since it was dialled
             self._dial_over(link)
             link.close(reason)
             return
-        admission = self.neighbours.admit(peer, link, self._node.address, self._node.now())
+        listed = self.peer_list.listed_among([peer])
+        admission = self.neighbours.admit(peer, link, self._node.address, self._node.now(), listed)
         if not admission.accepted:
+            self.admitting.answered(peer)
             self._dial_over(link)
             link.send(wire.refused(self._node.address, admission.reason))
             self._node.disconnect(link, admission.reason)
@@ -202,23 +164,38 @@ class Linking:
         if replaced is not None:
             replaced.send(wire.refused(self._node.address, "duplicate"))
             replaced.close(admission.reason)
-        self.places.linked(peer)
         self._node.output.drain(self.neighbours.changes)
+        if admission.proven:
+            self.proven(peer, link)
+
+    def proven(self, peer: Address, link) -> None:
+        """A neighbour has answered at its address."""
+        self.places.linked(peer)
         if self.found_dead.discard(peer) and not self._node.has_seed():
             self._ask_known_peers(link)  # it knows those who were cut off together with it
+        self._node.membership.hurry()
+
+    def unreached(self, peer: Address) -> None:
+        """A neighbour does not answer at its address. Its link stands until its place is wanted."""
+        self._pass_over(peer)
+        self.give_up_surplus(settled=float("inf"))
 
     def on_refused(self, link, message: wire.Refused) -> None:
         """A peer that was dialled refuses this one, or a neighbour gives the link up."""
         peer, reason = link.peer, message.reason[:REASON_SHOWN]
-        if reason == "full":
-            self.places.leave_alone(peer)
         if link.role == NEIGHBOUR:
+            if reason == "full" and peer in self.neighbours.proven():
+                self.places.leave_alone(peer)
+                self.places.put_off(peer, for_ring=True, now=self._node.now())
             self.unlink(peer, reason, link)
             return
+        if reason == "full":
+            self.places.leave_alone(peer)
         self._node.counters.add("dials that were refused")
         for_ring = self._dial_over(link)
         self.places.put_off(peer, for_ring, self._node.now())
         self._node.unlinked(peer, None)  # it lives, so a link that broke before is no sign of death
+        self.admitting.answered(peer)
         link.close("refused")
         self._node.membership.hurry()
 
@@ -231,9 +208,11 @@ class Linking:
 
     def unlink(self, peer: Address, reason: str, link) -> None:
         """End the link to a neighbour for good; without a link, forget a peer whose link broke."""
-        known = self._node.unlinked(peer, link)
+        row = self.neighbours.remove(peer, link, reason) if link is not None else None
+        if row is not None and not row.proven:
+            self._node.withdrawn(peer, link)
+        known = self._node.unlinked(peer, link) or row is not None
         if link is not None:
-            known = self.neighbours.remove(peer, link, reason) or known
             self._node.output.drain(self.neighbours.changes)
             link.close(reason)
         if known:
@@ -244,6 +223,7 @@ class Linking:
         """A peer was found or told dead: it is known no longer, but remembered."""
         self.peer_list.discard(peer)
         self.found_dead.add(peer, self._node.now())
+        self._node.unlinked(peer, link)
         self.unlink(peer, reason, link)
 
     def on_leave(self, link, message: wire.Leave) -> None:
@@ -251,8 +231,9 @@ class Linking:
         if message.address != link.peer:
             self._node.counters.add("leaves in the name of others")
             return
-        self.peer_list.discard(link.peer)
-        self.found_dead.discard(link.peer)
+        if link.peer in self.neighbours.proven():
+            self.peer_list.discard(link.peer)
+            self.found_dead.discard(link.peer)
         self.unlink(link.peer, "left", link)
 
     def broke_rules(self, link, reason: str) -> None:
@@ -280,9 +261,13 @@ class Linking:
         self.places.pass_over(peer, until)
         self._send_away(peer, reason, link)
 
+    def offence(self, peer: Address) -> str | None:
+        """For what the peer is shut out now; None when it is not."""
+        return self._shut_out.reason(peer, self._node.now())
+
     def _end_if_shut_out(self, link) -> None:
         """Whoever was shut out at the moment of its admission does not stay."""
-        reason = self._shut_out.reason(link.peer, self._node.now())
+        reason = self.offence(link.peer)
         if reason is not None:
             self._send_away(link.peer, reason, link)
 
@@ -294,33 +279,38 @@ class Linking:
 
     def on_end(self, link) -> None:
         """A link has ended: newcomers that waited for it are admitted, its place is free."""
-        for check in self._link_check.on_end(link):
-            self._admit(check.newcomer, silent=link)
+        self.admitting.on_end(link)
         self._take_out(link)
 
     def _take_out(self, link) -> None:
         if link.role == DIALLED and link.lacked:
             self.neighbours.end_dial(link.peer)  # that says nothing of the peer
         elif link.role == DIALLED:
-            self.places.unreachable(link.peer, self._node.now())
-            self.peer_list.unreachable(link.peer)
             self.neighbours.end_dial(link.peer)
-            self._node.membership.hurry()
+            self._pass_over(link.peer)
         elif link.role == NEIGHBOUR:
             if self._node.leaving:
                 self.unlink(link.peer, "left", link)
-            elif self.neighbours.remove(link.peer, link, link.reason):
-                self._lost(link.peer, link)
+            elif row := self.neighbours.remove(link.peer, link, link.reason):
+                self._lost(link.peer, row)
 
-    def _lost(self, peer: Address, link) -> None:
-        """A link broke. That is not death: the peer is dialled anew, while rounds count misses."""
-        self._node.lost(peer, link)
+    def _pass_over(self, peer: Address) -> None:
+        """A peer does not answer at its address: the ring goes on behind it for a while."""
+        self.places.unreachable(peer, self._node.now())
+        self.peer_list.unreachable(peer)
+        self._node.membership.hurry()
+
+    def _lost(self, peer: Address, row: Neighbour) -> None:
+        """A link broke. That is not death: the peer is dialled anew, while rounds count misses. Of
+        one that was not proven, and did not stand for an interval, nothing is to be missed."""
+        now = self._node.now()
+        counts = row.proven or now - row.since >= self._node.settings.liveness_interval
+        (self._node.lost if counts else self._node.withdrawn)(peer, row.link)
         self._node.output.drain(self.neighbours.changes)
         self.places.link_broke()
-        now = self._node.now()
-        if self.places.redial_at_once(peer, now):
-            self.dial(peer)
-        else:
+        if counts and self.places.redial_at_once(peer, now):
+            self.dial(peer, chosen=row.chosen)
+        elif counts:
             self.places.leave_alone(peer)
             self.places.put_off(peer, for_ring=True, now=now)
         self._node.membership.hurry()

@@ -5,6 +5,10 @@ Rules only: link readers, membership and liveness call it; forwarding reads `lin
 A newcomer is judged (one link per pair, room, the ring) and entered in one step. Every change is
 an event in `changes`, in order: `connected` and `disconnected` of a peer take turns in the output
 file, whichever thread writes them.
+
+A link is proven when its peer has answered at the address that it announces: to a probe, or when
+this peer dialled it. Until then it holds no place that another wants. `listed`, in the methods
+below, are those neighbours that seeds have named: they come before the others.
 """
 
 import collections
@@ -16,25 +20,40 @@ from gossip.overlay import ring
 from gossip.settings import Settings
 
 
+AT_ONCE = 20  # newcomers in a second that are accepted before they are proven
+
+
 class Admission(NamedTuple):
     """What becomes of a newcomer: it is accepted, or refused for a reason, or the link `ask` has
-    to be asked first whether it still lives. `replaced` is an older link that gave way for this
-    reason. `serial` grows with every admission."""
+    to be asked first whether it still lives, or its address has to be probed first. `replaced` is
+    an older link that gave way for this reason. `serial` grows with every admission."""
 
     accepted: bool
     reason: str = ""
     ask: object = None
+    probe: bool = False
     replaced: object = None
     serial: int = 0
+    proven: bool = False
 
 
-class _Neighbour:
-    __slots__ = ("link", "dialler", "since")
+class _Dial(NamedTuple):
+    for_ring: bool
+    chosen: bool  # not only to renew a link that others made
 
-    def __init__(self, link, dialler: Address, since: float):
+
+class Neighbour:
+    """A link in the table, and what is known of it."""
+
+    __slots__ = ("link", "dialler", "since", "chosen", "proven", "unreached")
+
+    def __init__(self, link, dialler: Address, since: float, chosen: bool, proven: bool):
         self.link = link
         self.dialler = dialler  # which of the two made the link
         self.since = since
+        self.chosen = chosen  # this peer wanted the link by itself
+        self.proven = proven  # the peer has answered at its address
+        self.unreached = False  # it was looked for there, in vain
 
 
 class Neighbours:
@@ -47,24 +66,27 @@ class Neighbours:
         self._lock = threading.Lock()  # guards everything below, and the order of `changes`
         self.changes = collections.deque()  # event texts; taken by the output file
         self._serial = 0  # of the last admission
-        self._rows: dict[Address, _Neighbour] = {}
-        self._dialling: dict[Address, bool] = {}  # address -> is it for the ring
+        self._rows: dict[Address, Neighbour] = {}
+        self._dialling: dict[Address, _Dial] = {}
+        self._newcomers = collections.deque(maxlen=AT_ONCE)  # when they were accepted at once
         self._links = ()  # all links, replaced as a whole
 
     # Called by whoever dials.
 
-    def begin_dial(self, address: Address, for_ring: bool) -> bool:
-        """Note that a dial begins; return False if the peer is linked or being dialled already."""
+    def begin_dial(self, address: Address, for_ring: bool, chosen: bool = True) -> bool:
+        """Note that a dial begins; return False if the peer is linked or being dialled already. It
+        is not `chosen` when it only renews a link that others made."""
         with self._lock:
             if address in self._rows or address in self._dialling or address == self._own:
                 return False
-            self._dialling[address] = for_ring
+            self._dialling[address] = _Dial(for_ring, chosen)
             return True
 
     def end_dial(self, address: Address) -> bool:
         """Note that a dial has ended; return whether it was for the ring."""
         with self._lock:
-            return self._dialling.pop(address, False)
+            dial = self._dialling.pop(address, None)
+            return dial is not None and dial.for_ring
 
     def dialling(self) -> set[Address]:
         with self._lock:
@@ -72,11 +94,13 @@ class Neighbours:
 
     # Called by the reader of a new link.
 
-    def admit(self, address: Address, link, dialler: Address, now: float,
-              silent=None) -> Admission:
+    def admit(self, address: Address, link, dialler: Address, now: float, listed: set[Address],
+              silent=None, answered: bool | None = None) -> Admission:
         """Judge a new link and, if it is accepted, enter it: gossip flows over it from now on.
 
         `silent` is an older link that was asked for a reply and gave none: it gives way.
+        `answered` tells whether a newcomer was probed and has answered: False means that this could
+        not be found out, None that it was not probed yet.
         """
         with self._lock:
             if address == self._own:
@@ -84,46 +108,75 @@ class Neighbours:
             standing = self._rows.get(address)
             if standing is not None:
                 return self._second(address, link, dialler, now, standing, silent)
+            proven = dialler == self._own or bool(answered)
             if dialler == address:
                 if address in self._dialling and self._own < address:
                     return Admission(False, "duplicate")  # our own dial stays
-                if not ring.accepts(self._own, address, self._rows, self.capacity):
+                before = [other for other, row in self._rows.items()
+                          if row.proven and (other in listed or address not in listed)]
+                if not ring.accepts(self._own, address, before, self.capacity):
                     return Admission(False, "full")
-            self._enter(address, link, dialler, now)
+                if answered is None and not self._at_once(now):
+                    return Admission(False, probe=True)
+            self._enter(address, link, dialler, now, proven)
             self._note_degree()
-            return Admission(True, serial=self._serial)
+            return Admission(True, serial=self._serial, proven=proven)
+
+    def _at_once(self, now: float) -> bool:
+        """Whether a newcomer may be accepted before it is proven: there is a free place, and not
+        too many came within the last second. Expects the lock."""
+        times = self._newcomers
+        if (len(self._rows) >= self.capacity
+                or len(times) == AT_ONCE and now - times[0] < 1.0):
+            return False
+        times.append(now)
+        return True
 
     def _second(self, address, link, dialler, now, standing, silent) -> Admission:
         """Two links of one pair: one of them stays. Expects the lock."""
+        proven = dialler == self._own
         if standing.link is silent or standing.link.ended:
             reason = "replaced"
         elif now - standing.since > self._settings.young:
             return Admission(False, "duplicate", ask=standing.link)
         elif standing.dialler != dialler and dialler == min(self._own, address):
-            reason = "duplicate"
+            reason, proven = "duplicate", proven or standing.proven
         else:
             return Admission(False, "duplicate")
         self.changes.append(f"disconnected:{address}:{reason}")
-        self._enter(address, link, dialler, now)
-        return Admission(True, reason, replaced=standing.link, serial=self._serial)
+        self._enter(address, link, dialler, now, proven, standing.chosen)
+        return Admission(True, reason, replaced=standing.link, serial=self._serial, proven=proven)
 
-    def _enter(self, address, link, dialler, now) -> None:
+    def _enter(self, address, link, dialler, now, proven, chosen=False) -> None:
+        """Expects the lock."""
         self._serial += 1
-        self._rows[address] = _Neighbour(link, dialler, now)
+        dial = self._dialling.get(address) if dialler == self._own else None
+        chosen = chosen or dial is not None and dial.chosen
+        self._rows[address] = Neighbour(link, dialler, now, chosen, proven)
         self.changes.append(f"connected:{address}")
         self._renew_links()
 
-    def remove(self, address: Address, link, reason: str) -> bool:
-        """Take out the row of exactly this link; return whether it was there."""
+    def probed(self, address: Address, link, alive: bool) -> bool:
+        """The address of the peer of exactly this link (None: of any) was probed; return whether
+        that is news about an unproven link."""
+        with self._lock:
+            row = self._rows.get(address)
+            if row is None or row.proven or link not in (None, row.link):
+                return False
+            row.proven, row.unreached = alive, not alive
+            return True
+
+    def remove(self, address: Address, link, reason: str) -> Neighbour | None:
+        """Take out the row of exactly this link and return it; None if it was not there."""
         with self._lock:
             row = self._rows.get(address)
             if row is None or row.link is not link:
-                return False
+                return None
             del self._rows[address]
             self.changes.append(f"disconnected:{address}:{reason}")
             self._note_degree()
             self._renew_links()
-            return True
+            return row
 
     def _note_degree(self) -> None:
         self.changes.append(f"degree:{self._own}=>{len(self._rows)}")
@@ -158,13 +211,25 @@ class Neighbours:
         with self._lock:
             return sorted(self._rows)
 
-    def surplus(self, now: float, settled: float, rng) -> list[tuple[Address, object]]:
-        """The neighbours to give up, and their links: see `ring.surplus`."""
+    def proven(self) -> list[Address]:
+        with self._lock:
+            return sorted(address for address, row in self._rows.items() if row.proven)
+
+    def unproven(self) -> list[tuple[Address, object]]:
+        """The neighbours that are not proven, and their links."""
+        with self._lock:
+            return [(address, row.link) for address, row in sorted(self._rows.items())
+                    if not row.proven]
+
+    def surplus(self, now: float, settled: float, listed: set[Address]
+                ) -> list[tuple[Address, Neighbour]]:
+        """The neighbours to give up: see `ring.surplus`."""
         with self._lock:
             if len(self._rows) <= self.capacity:
                 return []
-            ages = {address: now - row.since for address, row in self._rows.items()}
-            links = {address: row.link for address, row in self._rows.items()}
-        surplus = ring.surplus(self._own, ages, self.capacity, self._settings.spare_links,
-                                  settled, rng)
-        return [(address, links[address]) for address in surplus]
+            ties = {address: ring.Tie(now - row.since, row.proven, row.unreached,
+                                      address in listed, row.chosen)
+                    for address, row in self._rows.items()}
+            rows = dict(self._rows)
+        surplus = ring.surplus(self._own, ties, self.capacity, self._settings.spare_links, settled)
+        return [(address, rows[address]) for address in surplus]

@@ -117,6 +117,13 @@ class PeerUnion:
         self._heard.discard(address)
         self._ordered = None
 
+    def listed_among(self, addresses: list[Address]) -> set[Address]:
+        """Those of these peers that seeds have named; all of them while there is no list of a
+        seed, as then nobody is known better than others."""
+        with self._lock:
+            return {address for address in addresses
+                    if not self._latest or address in self._unnamed or self._is_named(address)}
+
     def named(self) -> set[Address]:
         """The peers that seeds have named, without hearsay."""
         with self._lock:

@@ -103,10 +103,12 @@ class Places:
         with self._lock:
             return None if self._ring_waits.get(successor, (0, 0))[1] > now else successor
 
-    def ordinary_dial(self, listed, linked, dialling, now: float) -> Address | None:
-        """A peer to dial for a free ordinary place; one dial at a time."""
+    def ordinary_dial(self, listed, linked, dialling, now: float, counted=None) -> Address | None:
+        """A peer to dial for a free ordinary place; one dial at a time. `counted` are those of the
+        linked that take a place; None: all."""
         holders = ring.ring_holders(self._own, listed)
-        taken = {address for address in (*linked, *dialling) if address not in holders}
+        taken = {address for address in (*(linked if counted is None else counted), *dialling)
+                 if address not in holders}
         if len(taken) >= self._ordinary or set(dialling) - holders:
             return None
         with self._lock:

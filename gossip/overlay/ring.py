@@ -10,6 +10,7 @@ import bisect
 import itertools
 import random
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from gossip.addresses import Address
 from gossip.capacity import Capacity
@@ -42,21 +43,40 @@ def ring_holders(own: Address, ordered: Sequence[Address]) -> set[Address]:
 def accepts(own: Address, asker: Address, linked, places: int) -> bool:
     """Whether a peer takes the asker as a neighbour. A peer with room does; a full one does if
     none of its neighbours lies between the asker and itself on the ring, for then it
-    may be the asker's successor."""
+    may be the asker's successor. `linked` are those neighbours that count for this asker."""
     return len(linked) < places or not any(between(asker, peer, own) for peer in linked)
 
 
-def surplus(own: Address, ages: dict[Address, float], places: int, spare: int,
-            settled: float, rng: random.Random) -> list[Address]:
-    """The neighbours to give up: as many as there are above `places`, from those linked for
-    `settled` seconds or longer. Younger ones go only when there are more than `spare` above
-    `places`. The successor and the predecessor always stay."""
-    ordinary = sorted(set(ages) - ring_holders(own, sorted(ages)))
-    rng.shuffle(ordinary)
-    ordinary.sort(key=lambda peer: ages[peer] < settled)
-    excess = len(ages) - places
-    old = [peer for peer in ordinary if ages[peer] >= settled]
-    return ordinary[: max(min(excess, len(old)), excess - spare, 0)]
+class Tie(NamedTuple):
+    """What decides which neighbours are given up first."""
+
+    age: float  # seconds since the link was made
+    proven: bool = True  # the peer has answered at the address that it announces
+    unreached: bool = False  # it was looked for there, in vain
+    listed: bool = True  # a seed has named it
+    chosen: bool = False  # the peer that decides wanted the link by itself
+
+    def rank(self) -> tuple:
+        """Whoever has the smaller one is given up first."""
+        return self.proven, self.listed, self.chosen, self.age
+
+
+def surplus(own: Address, ties: dict[Address, Tie], places: int, spare: int,
+            settled: float) -> list[Address]:
+    """The neighbours to give up: as many as there are above `places`. First unproven ones, then
+    unlisted ones, then those that others chose, then the rest; of each kind the youngest, so a
+    younger link never costs an older one its place. Who is reached and linked for less than
+    `settled` seconds is not given up yet, nor is another instead, unless there are more than
+    `spare` above `places`. The nearest proven, listed ones on either side always stay, and the
+    nearest unlisted ones until they are settled: a seed may name them soon."""
+    proven = sorted(peer for peer, tie in ties.items() if tie.proven)
+    holders = ring_holders(own, [peer for peer in proven if ties[peer].listed])
+    nearest = ring_holders(own, proven)
+    ordinary = sorted(set(ties) - holders, key=lambda peer: (*ties[peer].rank(), peer))
+    excess = max(0, len(ties) - places)
+    return [peer for at, peer in enumerate(ordinary[:excess])
+            if ties[peer].unreached or ties[peer].age >= settled
+            or at < excess - spare and peer not in nearest]
 
 
 def draw(candidates: list[Address], capacity: Capacity, rng: random.Random) -> Address:

@@ -12,7 +12,8 @@ from gossip.chat.server import CHAT, ChatServer
 from gossip.net.live_world import LiveWorld
 from gossip.programs.starting import open_output, start_node
 from gossip.terminal.command_line import (
-    FAILED, ROOT, USAGE, CommandError, Parser, number, parse_port, probability, run_command)
+    FAILED, ROOT, USAGE, CommandError, Parser, add_file_limit, number, parse_port, probability,
+    run_command)
 from gossip.terminal.screen import Screen
 from gossip.terminal.signals import End
 
@@ -28,9 +29,10 @@ def _chat_command(doors: Doors | None) -> None:
     end = End()
     screen = None if args.quiet else Screen()
     output = open_output(args.outputs, "peer", address_of(HOST, args.udp_base + args.own_id),
-                         screen)
+                         args.file_limit, screen)
     settings = CHAT._replace(antientropy_interval=args.antientropy_interval,
-                             cache_size=args.cache_size, rumor_stop=args.rumor_stop)
+                             cache_size=args.cache_size, rumor_stop=args.rumor_stop,
+                             file_limit=args.file_limit)
     if doors is not None and not doors.are(args.udp_base + args.own_id, args.port):
         doors.close()
         doors = None
@@ -68,6 +70,7 @@ def _parse():
                              f"of no use ({CHAT.rumor_stop:g})")
     parser.add_argument("--outputs", metavar="DIR", type=pathlib.Path,
                         default=ROOT / "outputs", help="where the output file goes (outputs)")
+    add_file_limit(parser)
     parser.add_argument("--quiet", action="store_true", help="show no events on the terminal")
     parser.add_argument("--end-with-pipe", type=int, metavar="FD",
                         help="end with this descriptor (for programs that start chat servers)")

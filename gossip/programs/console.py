@@ -6,7 +6,7 @@ gossiped together.
 
 import time
 
-from gossip.node.output_file import escape
+from gossip.escaping import escape
 from gossip.spread.origin import TooLong
 from gossip.terminal.keyboard import Keyboard
 from gossip.terminal.screen import Screen

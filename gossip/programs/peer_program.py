@@ -40,9 +40,9 @@ def _peer_command(peer_class) -> None:
     check_free(address)
     end = End()
     screen = Screen()
-    peer = peer_class(address, seeds, peer_settings(args),
-                      open_output(args.outputs, "peer", address, None if args.quiet else screen),
-                      LiveWorld)
+    output = open_output(args.outputs, "peer", address, args.file_limit,
+                         None if args.quiet else screen)
+    peer = peer_class(address, seeds, peer_settings(args), output, LiveWorld)
     start_node(peer)
     console = Console(peer, keyboard, screen)
     threading.Thread(  # not the peer's own: nothing can wake it while it reads

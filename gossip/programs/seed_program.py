@@ -7,8 +7,8 @@ from gossip.net.live_world import LiveWorld
 from gossip.programs.starting import open_output, start_node
 from gossip.settings import Settings
 from gossip.terminal.command_line import (
-    FAILED, CommandError, Parser, add_common_flags, add_monitor_flags, check_free, complain,
-    is_local, load_seeds, peer_settings, run_command)
+    FAILED, CommandError, Parser, add_common_flags, add_file_limit, add_monitor_flags,
+    add_seed_flags, check_free, complain, is_local, load_seeds, peer_settings, run_command)
 from gossip.terminal.screen import Screen
 from gossip.terminal.signals import End
 
@@ -22,6 +22,8 @@ def _seed_command(seed_class) -> None:
     parser.add_argument("address", nargs="?", metavar="IP:PORT", help="the seed to run")
     add_common_flags(parser)
     add_monitor_flags(parser)
+    add_seed_flags(parser)
+    add_file_limit(parser)
     args = parser.parse_args()
     seeds = load_seeds(args.config)
     if args.address is None:
@@ -54,7 +56,8 @@ def start_seeds(seed_class, addresses, seeds, outputs: pathlib.Path, settings: S
             check_free(address)
             shown = screen.labelled(f"seed {address.port}") if screen is not None else None
             seed = seed_class(address, seeds, settings,
-                              open_output(outputs, "seed", address, shown), LiveWorld)
+                              open_output(outputs, "seed", address, settings.file_limit, shown),
+                              LiveWorld)
             start_node(seed)
             started.append(seed)
     except CommandError:

@@ -8,11 +8,14 @@ from gossip.node.output_file import OutputFile
 from gossip.terminal.command_line import FAILED, CommandError, cannot_listen
 
 
-def open_output(folder: pathlib.Path, kind: str, address: Address, screen=None) -> OutputFile:
-    """Open a node's output file; its folder is made if it is missing."""
+def open_output(folder: pathlib.Path, kind: str, address: Address, limit: int,
+                screen=None) -> OutputFile:
+    """Open a node's output file, of `limit` MiB at most (0: of any size); its folder is made if it
+    is missing."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return OutputFile(folder / f"{kind}_{address.file_part}.txt", time.time_ns, screen)
+        return OutputFile(folder / f"{kind}_{address.file_part}.txt", time.time_ns, screen,
+                          limit=limit)
     except OSError as error:
         raise CommandError(f"cannot write into {folder}: {error.strerror}", FAILED) from None
 

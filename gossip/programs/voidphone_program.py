@@ -7,7 +7,7 @@ from gossip.net.live_world import LiveWorld
 from gossip.programs.starting import open_output
 from gossip.settings import Settings
 from gossip.terminal.command_line import (
-    ROOT, CommandError, Parser, cannot_listen, number, run_command)
+    ROOT, CommandError, Parser, add_file_limit, cannot_listen, number, run_command)
 from gossip.terminal.keyboard import Keyboard
 from gossip.terminal.screen import Screen
 from gossip.terminal.signals import End
@@ -24,9 +24,9 @@ def _module_command() -> None:
     config = load_ini(args.c)
     end = End()
     screen = None if args.quiet else Screen()
-    output = open_output(args.outputs, "module", config.p2p_address, screen)
-    module = GossipModule(config, Settings(liveness_interval=args.liveness_interval), output,
-                          LiveWorld, args.v, args.s)
+    output = open_output(args.outputs, "module", config.p2p_address, args.file_limit, screen)
+    settings = Settings(liveness_interval=args.liveness_interval, file_limit=args.file_limit)
+    module = GossipModule(config, settings, output, LiveWorld, args.v, args.s)
     start_module(module)
     if args.end_with_input:
         threading.Thread(target=_await_end, name="life line", daemon=True,
@@ -51,6 +51,7 @@ def _parse():
                         help=f"between two PINGs ({Settings().liveness_interval:g})")
     parser.add_argument("--outputs", metavar="DIR", type=pathlib.Path,
                         default=ROOT / "outputs", help="where the output file goes (outputs)")
+    add_file_limit(parser)
     parser.add_argument("--quiet", action="store_true", help="show no events on the terminal")
     parser.add_argument("--end-with-input", action="store_true",
                         help="end with standard input (for programs that start modules)")

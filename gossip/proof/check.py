@@ -7,13 +7,14 @@ here.
 
 import itertools
 import pathlib
+import time
 
-from gossip.proof import deaths, delivery, graph
+from gossip.proof import deaths, delivery, graph, registering, rounds
 from gossip.proof.malicious import malicious
 from gossip.proof.degrees import PowerLaw
 from gossip.proof.evidence import Proof, Row
 from gossip.proof.records import Records
-from gossip.proof.runs import PROBE_TIME
+from gossip.proof.runs import FULL, PROBE_TIME
 
 SHOWN = 5  # failures of one row that are shown
 
@@ -22,8 +23,9 @@ def prove(records: Records) -> list[Row]:
     """All rows of the proof."""
     proof = Proof(records)
     rows = [delivery.gossips(proof), delivery.broadcast(proof), delivery.once(proof),
-            delivery.latency(proof), deaths.liveness(proof), deaths.dead(proof),
-            degrees(proof), pieces(proof), threads(proof), malicious(proof)]
+            delivery.latency(proof), registering.registered(proof), rounds.liveness(proof),
+            deaths.dead(proof), degrees(proof), pieces(proof), threads(proof), malicious(proof),
+            full(proof)]
     return [row for row in rows if row is not None]
 
 
@@ -42,7 +44,8 @@ def degrees(proof: Proof) -> Row:
 
 def pieces(proof: Proof) -> Row:
     """How long the graph was in several pieces; it fails if the graph stays so for too long, unless
-    no two of different pieces ever had to meet, as no seed was up (company.py)."""
+    no two of different pieces ever had to meet, as no seed was up (company.py). Nobody knows how
+    long it stays so when a file is full."""
     end = graph.end_of(proof.records)
     history = graph.history(proof.records)
     if not history:
@@ -61,7 +64,7 @@ def pieces(proof: Proof) -> Row:
     patience = max((run.setting("liveness-misses") + 3) * run.setting("liveness-interval")
                    for run in proof.peers) + PROBE_TIME
     if (history[-1][1] > 1 and end - spans[-1].begin > patience
-            and _had_to_meet(proof, graph.pieces_at_end(proof.records))):
+            and not proof.full and _had_to_meet(proof, graph.pieces_at_end(proof.records))):
         failures = [f"the graph is in {history[-1][1]} pieces at the end, and has been in more "
                     f"than one for {end - spans[-1].begin:.0f} s"]
     return Row("pieces", not failures, figures, failures)
@@ -80,6 +83,18 @@ def threads(proof: Proof) -> Row:
     failures = [f"{run.address}: {text}" for run in [*proof.peers, *proof.seeds]
                 for text in run.failures]
     return Row("threads", not failures, f"{len(failures)} threads failed", failures)
+
+
+def full(proof: Proof) -> Row | None:
+    """The files that are full; None without one."""
+    since = {**proof.full, **{run.address: run.last for run in proof.attackers
+                              if run.ended == FULL},
+             **{f"seed {run.address}": run.last for run in proof.seeds if run.full}}
+    if not since:
+        return None
+    facts = [f"{name} since {time.strftime('%F %T', time.gmtime(at))}: nothing is proved about it "
+             f"from then on" for name, at in since.items()]
+    return Row("full", None, f"{len(since)} files reached their limit", facts)
 
 
 def format_rows(rows: list[Row]) -> str:

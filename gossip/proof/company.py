@@ -10,10 +10,11 @@ import collections
 import functools
 
 from gossip.proof import graph
+from gossip.proof.events import Linked
 from gossip.proof.pieces import Pieces
-from gossip.proof.reach import CLOSED, Reach, together, without
+from gossip.proof.reach import CLOSED, Reach, pause, together, without
 from gossip.proof.records import Records
-from gossip.proof.runs import PROBE_TIME, Linked, PeerRun
+from gossip.proof.runs import PROBE_TIME, PeerRun
 from gossip.settings import Settings
 
 ON_ITS_WAY = 1.0  # seconds that a message, or the end of a connection, may take
@@ -103,8 +104,7 @@ class Company:
         end = min(self._in_touch_until(one), self._in_touch_until(other))
         misled = [*self.reach.misled(one), *self.reach.misled(other)]
         for up, down in self._seeds(one, other):
-            pause = min(Settings().retry_last, up - first + Settings().retry_first)
-            times = [(max(begin, up + max(0.0, pause)), min(end, down))]
+            times = [(max(begin, up + pause(first, up)), min(end, down))]
             for lost, noticed in misled:
                 times = without(times, lost, noticed)
             if any(until - since > patience for since, until in times):

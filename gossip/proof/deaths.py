@@ -1,36 +1,29 @@
-"""The rows about life and death: signs of life, and whether just the dead were removed."""
+"""The row about deaths: whether the dead, and just they, were found, reported and removed."""
 
-import bisect
-import math
-
+from gossip.proof import blame
 from gossip.proof.company import ON_ITS_WAY
 from gossip.proof.evidence import Proof, Row, quantile
-from gossip.proof.runs import PROBE_TIME, PeerRun, SeedRun
+from gossip.proof.runs import PROBE_TIME, PeerRun
+from gossip.proof.seed_runs import SeedRun
 from gossip.settings import Settings
 
-SEED_PROBES = Settings().probe_tries * PROBE_TIME  # seconds that a seed may probe whom it removes
+# seconds for which a seed may probe
+SEED_PROBES = Settings().quick_look + Settings().probe_tries * PROBE_TIME
 
 # Reasons for which a neighbour is parted with, and its rounds are not counted any more.
 PARTED = {"left", "full", "given up", "told dead", "silent, but alive", "kicked", "unconfirmed"}
 
 
-def liveness(proof: Proof) -> Row:
-    """How many liveness requests, replies and misses there were."""
-    requests = sum(run.requests for run in proof.peers)
-    replies = sum(len(run.replies) for run in proof.peers)
-    misses = sum(len(run.missed) for run in proof.peers)
-    return Row("liveness", None, f"{requests} requests, {replies} replies, {misses} misses", [])
-
-
 def dead(proof: Proof) -> Row:
-    """Every peer that died was reported to its seeds and removed by them; no living peer was."""
+    """Every peer that died was reported to its seeds and removed by them; no living peer was
+    (blame.py)."""
     failures, delays = [], []
     deaths = proof.deaths()
     for run in deaths:
         faults, took = death(proof, run)
         failures += faults
         delays += took
-    failures += _living_removed(proof)
+    failures += blame.failures(proof)
     figures = f"{len(deaths)} died"
     if delays:
         figures += (f"; removed and reported after {quantile(delays, 0.5):.1f} s (median), "
@@ -52,7 +45,7 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
     known = min(found) if found else _due(run, run.last)
     if not found and not any(_had_to_find(other, run) for other in proof.peers):
         return [], []  # no neighbour lived long enough to find out
-    missing = run.registered - {seed.address for seed in proof.seeds}
+    missing = run.registrations.ever() - {seed.address for seed in proof.seeds}
     failures += [f"{run.address} died, and there is no file of seed {seed} to tell more"
                  for seed in sorted(missing)]
     for seed in proof.seeds:
@@ -65,14 +58,14 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
                    if peer == run.address and at >= max(listed) and at >= run.last]
         reported = _reported(seed, run)
         heard = any(peer == run.address and at >= max(listed) for at, peer, _ in seed.reports)
-        told = any(max(seed.first, run.last) <= at <= end + ON_ITS_WAY
+        way = 0.0 if seed.full else ON_ITS_WAY  # one whose file is full goes on telling
+        told = any(max(seed.first, run.last) <= at <= end + way
                    for at in proof.told.get((seed.address, run.address), ()))
         if not removed:
             if told or end >= max([known, *reported[:1]]) + SEED_PROBES + ON_ITS_WAY:
                 failures.append(f"{run.address} died {proof.newest - run.last:.0f} s before the "
                                 f"newest line, and seed {seed.address} has not removed it (yet)")
-        elif reported and not any(run.address in other.dead
-                                  for other in [*proof.peers, *proof.attackers]):
+        elif reported and not _was_found(proof, seed, run):
             failures.append(f"{run.address} was reported dead to seed {seed.address}, "
                             f"but no peer found it dead")
         elif not reported and (told and not heard or _had_to_hear(proof, seed, run)):
@@ -89,6 +82,12 @@ def found_dead(proof: Proof, run: PeerRun) -> list[float]:
             if other.dead.get(run.address, 0) >= run.last]
 
 
+def _was_found(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
+    """Whether a peer found this one dead; or one that a seed names, whose file was full."""
+    return any(run.address in other.dead for other in [*proof.peers, *proof.attackers]) or any(
+        peer == run.address and who in proof.full for _, peer, who in seed.reports)
+
+
 def _due(run: PeerRun, since: float) -> float:
     """When a neighbour has to have found a peer dead that has been silent since a time."""
     rounds = run.setting("liveness-misses") + 1
@@ -100,7 +99,7 @@ def _had_to_find(other: PeerRun, run: PeerRun) -> bool:
     if not other.had_link(run.address, run.last):
         return False
     return (other.links[run.address][-1].reason not in PARTED
-            and other.last >= _due(run, max(run.last, other.woke or 0.0)))
+            and other.last >= _due(run, max(run.last, other.sleep.woke or 0.0)))
 
 
 def _reported(seed: SeedRun, run: PeerRun) -> list[float]:
@@ -121,7 +120,7 @@ def _had_to_hear(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
                if other.dead.get(run.address, 0) >= run.last]
     finders = [(other, at) for other, at in finders if reach.end_of(seed) > at + ON_ITS_WAY
                and any(begin <= at < end for begin, end in reach.of(other)[seed.address])
-               and not other.has_lost(seed.address, at)]
+               and not other.registrations.is_lost(seed.address, at)]
     if any(other.is_registered(seed.address, at) for other, at in finders):
         return True
     tellers = [(teller, heard[0]) for teller in proof.seeds
@@ -137,74 +136,3 @@ def _apart(proof: Proof, one: SeedRun, other: SeedRun, at: float) -> bool:
                 for seed in (one, other)]
                for run in proof.peers if run.first <= at <= proof.company.end_of(run))
     return any(one != other for one, other in reached)
-
-
-def _living_removed(proof: Proof) -> list[str]:
-    """Failures: a seed removed a peer as dead, although the peer wrote lines before and after.
-
-    It is no failure if the peer was cut off from the reporter, which then could not know better:
-    no sign of life led from one to the other in the interval before the reporter's last probe
-    began, or only such as were slower than the answer to a probe may be; or each of the two has
-    called the other dead. Whether a cut was mended during that probe, or during the seed's, does
-    not count. A peer that is removed as `gone` is not looked at: its connection to the seed had
-    ended.
-    """
-    failures = []
-    for seed in proof.seeds:
-        for at, peer, reason in seed.removed:
-            for run in proof.peers:
-                interval = run.setting("liveness-interval")
-                if (reason == "dead" and run.address == peer
-                        and run.first <= at - interval and run.last > at + interval
-                        and any(_could_know_better(proof, run, who, probed)
-                                for who, probed in _probes(proof, seed, peer, at))):
-                    failures.append(f"seed {seed.address} removed {peer}, which lived")
-    return failures
-
-
-def _could_know_better(proof: Proof, accused: PeerRun, reporter: str, probed: float) -> bool:
-    """Whether signs of life of the accused led to its reporter before the last probe began, and it
-    did not take the reporter for dead, too."""
-    interval = accused.setting("liveness-interval")
-    apart = any(whom == reporter and abs(at - probed) < 2 * interval
-                for at, whom in accused.found_dead)
-    return not apart and reporter in _in_touch(proof, accused.address, probed - interval, probed)
-
-
-def _probes(proof: Proof, seed: SeedRun, peer: str, removed: float) -> list[tuple[str, float]]:
-    """Who reported a peer that was then removed, and when the reporter's last probe began: with the
-    last miss, or, if that is longer ago, as long before its end as a probe may take."""
-    listed = max((at for at, who in seed.registered if who == peer and at <= removed), default=0.0)
-    probes = []
-    for heard, whom, who in seed.reports:
-        if whom == peer and listed <= heard <= removed:
-            reporters = [run for run in proof.peers if run.address == who]
-            found = max((at for run in reporters for at, dead in run.found_dead
-                         if dead == peer and at <= heard),
-                        default=heard)  # a report that another seed passed on comes later
-            began = max((at for run in reporters for at, missed in run.missed
-                         if missed == peer and at <= found), default=0.0)
-            probes.append((who, max(began, found - PROBE_TIME)))
-    return probes
-
-
-def _in_touch(proof: Proof, peer: str, begin: float, end: float) -> set[str]:
-    """The peers in touch with a peer between two moments: liveness replies lead from one to the
-    other, directly or, one after the other, through other peers. Replies that were slower than
-    the answer to a probe do not count; a probe goes to and fro twice, once to connect."""
-    meetings = []
-    for run in proof.peers:
-        replies = run.replies
-        for at in range(bisect.bisect_left(replies, (begin, "")), len(replies)):
-            if replies[at].at > end:
-                break
-            if replies[at].took < PROBE_TIME / 2:
-                meetings.append((replies[at].at, run.address, replies[at].peer))
-    reached, before = {peer: begin}, 0  # who has heard of the peer, and since when
-    while len(reached) > before:
-        before = len(reached)
-        for at, one, other in sorted(meetings):
-            for who, whom in ((one, other), (other, one)):
-                if reached.get(who, math.inf) <= at:
-                    reached.setdefault(whom, at)
-    return reached.keys() - {peer}

@@ -13,6 +13,7 @@ from gossip.proof.records import Records
 from gossip.proof.runs import PROBE_TIME, PeerRun
 
 
+AHEAD = 1.0  # seconds by which the clock of one file may be ahead of another's
 QUESTIONS = 4  # lines that go to and fro before a text, when two meet of whom one has it already
 RUMOR_ROUNDS = 4  # comparisons with random neighbours that bring a message whose rumor has died
 
@@ -62,7 +63,8 @@ def broadcast(proof: Proof) -> Row:
             holders.setdefault(message, []).append(run)
     for message, runs in holders.items():
         origin = proof.origin.get(message)
-        if origin is None and proof.is_unproven(message):
+        if origin is None and proof.is_unproven(
+                message, min(run.received[message].at for run in runs)):
             continue
         if origin is None:
             failures.append(f"{message} was received, but no file tells who generated it")
@@ -107,7 +109,8 @@ def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -
     if not proof.has_ended(run):  # a neighbour that wrote no line since may have ended before
         return run.first_linked is not None and run.last < made
     end = proof.company.end_of(run)
-    if run.woke is not None and made < run.woke and end - run.woke < _two_rounds(run):
+    woke = run.sleep.woke
+    if woke is not None and made < woke and end - woke < _two_rounds(run):
         return True
     return end - max(made, run.first_linked or 0.0) < ON_ITS_WAY
 
@@ -219,13 +222,27 @@ def once(proof: Proof) -> Row:
 
 def latency(proof: Proof) -> Row:
     """The time from `generated` to `received`; deliveries to runs that began after the message was
-    generated are only counted."""
+    generated are only counted. It fails if something came more than a second before it was said."""
     times, late = latencies(proof.records)
     figures = "nothing was delivered"
     if times:
         figures = (f"median {quantile(times, 0.5) * 1000:.2f} ms, 99 % "
                    f"{quantile(times, 0.99) * 1000:.2f} ms, max {max(times) * 1000:.2f} ms")
-    return Row("latency", None, f"{figures}; {late} late deliveries, to who joined later", [])
+    failures = _before_said(proof)
+    return Row("latency", not failures, f"{figures}; {late} late deliveries, to who joined later",
+               failures)
+
+
+def _before_said(proof: Proof) -> list[str]:
+    failures = []
+    for run in proof.peers:
+        for message, delivery in run.received.items():
+            origin = proof.origin.get(message)
+            if origin is not None and delivery.at + AHEAD < origin.generated[message]:
+                failures.append(f"{message} reached {proof.name(run)} "
+                                f"{origin.generated[message] - delivery.at:.2f} s before "
+                                f"{proof.name(origin)} generated it")
+    return failures
 
 
 def latencies(records: Records) -> tuple[list[float], int]:

@@ -5,13 +5,14 @@ intervals older than the newest line of the folder. It counts as dead from its l
 """
 
 import collections
+import math
 import time
 from typing import NamedTuple
 
 from gossip.proof.company import Company
 from gossip.proof.denials import Denials
 from gossip.proof.records import Records
-from gossip.proof.runs import KICKED, PeerRun
+from gossip.proof.runs import FULL, KICKED, PeerRun
 
 
 class Row(NamedTuple):
@@ -39,6 +40,7 @@ class Proof:
         # whose files do not tell of all that they have said
         self._unproven = {run.address for run in self.attackers}
         self._unproven |= {run.address for run in self.peers if run.ended == KICKED}
+        self.full = {run.address: run.last for run in self.peers if run.ended == FULL}
         self.origin = {message: run for run in self.peers for message in run.generated}
         self.lives = collections.Counter(run.address for run in self.peers)
         self.told = collections.defaultdict(list)  # (seed, dead peer) -> when the seed told a peer
@@ -47,9 +49,11 @@ class Proof:
                 self.told[seed, dead].append(at)
         self.times = sorted(run.generated[m] for m, run in self.origin.items())
 
-    def is_unproven(self, message: str) -> bool:
-        """Whether an attacker has said a message, or a peer that was kicked, maybe later."""
-        return message.rsplit(":", 2)[0] in self._unproven
+    def is_unproven(self, message: str, heard: float) -> bool:
+        """Whether a message that was heard first at that time may have been said by an attacker,
+        by a peer that was kicked, maybe later, or by one whose file was full."""
+        origin = message.rsplit(":", 2)[0]
+        return origin in self._unproven or self.full.get(origin, math.inf) <= heard
 
     def is_dead(self, run: PeerRun) -> bool:
         return run.is_dead(self.newest)

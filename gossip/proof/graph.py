@@ -11,7 +11,7 @@ from typing import NamedTuple
 from gossip.capacity import Capacity, parse_capacity
 from gossip.proof.pieces import Pieces
 from gossip.proof.records import Records
-from gossip.proof.runs import KICKED, PeerRun
+from gossip.proof.runs import FULL, KICKED, PeerRun
 
 CLOSING = 5.0  # seconds: peers that all end within this time were stopped together
 
@@ -66,12 +66,14 @@ def capacity_of(run: PeerRun) -> Capacity:
 
 def end_of(records: Records) -> float:
     """When the network ended: the time of the newest line while a peer is up; after that, the
-    first `stopped:` line of the last 5 seconds, as all peers were stopped together."""
+    first `stopped:` line of the last 5 seconds, as all peers were stopped together. Nobody knows
+    the graph from when on a peer's file is full."""
     newest = records.newest()
+    full = [run.last for run in records.peers if run.ended == FULL]
     if any(not run.has_ended(newest) for run in records.peers):
-        return newest
-    return min((run.last for run in records.peers
-                if run.ended not in (None, KICKED) and run.last >= newest - CLOSING),
+        return min([*full, newest])
+    return min([*full, *(run.last for run in records.peers
+                         if run.ended not in (None, KICKED) and run.last >= newest - CLOSING)],
                default=newest)
 
 

@@ -16,7 +16,8 @@ from typing import NamedTuple
 from gossip.addresses import parse_address
 from gossip.proof import graph
 from gossip.proof.evidence import Proof, Row, quantile
-from gossip.proof.runs import Kick, PeerRun
+from gossip.proof.events import Kick
+from gossip.proof.runs import PeerRun
 
 KICKED_SHARE, KICKED_FEW_LINKS = 0.95, 0.9  # of attackers, at least
 FEW_LINKS = 4  # at most so many are few, for most peers
@@ -89,7 +90,7 @@ class _Found:
 
     def _look_at(self, address: str, run: PeerRun) -> None:
         kick = self._kicks.get(address)
-        end = min(self._end, graph.up_until(run, self._proof.newest)) - run.asleep
+        end = min(self._end, graph.up_until(run, self._proof.newest)) - run.sleep.asleep
         took = self._periods(run, end if kick is None else kick.at)
         if kick is not None:
             self._took[address] = took

@@ -18,8 +18,10 @@ import bisect
 import collections
 import math
 
+from gossip.proof.events import NOT_REACHED, Registered
 from gossip.proof.records import Records
-from gossip.proof.runs import NOT_REACHED, PeerRun, Registered, SeedRun
+from gossip.proof.runs import PeerRun
+from gossip.proof.seed_runs import SeedRun
 from gossip.settings import Settings
 
 # Reasons for which a link ends at once when the other end does not run any more.
@@ -57,7 +59,7 @@ class Reach:
         for run in records.peers:
             for at, seed, _ in run.told:
                 self._spoke[seed].append(at)
-            for seed, words in run.registrations.items():
+            for seed, words in run.registrations.words.items():
                 self._lost[seed] += [
                     (word.at, max(_since(run, words, number), word.at - _patience(run)))
                     for number, word in enumerate(words) if _is_down(word)]
@@ -100,14 +102,14 @@ class Reach:
         """When a peer may have taken a seed for one that it was registered with, and that did not
         answer any more: until it noticed."""
         return [(_since(run, words, number), words[number].at)
-                for words in run.registrations.values() for number in range(1, len(words))
+                for words in run.registrations.words.values() for number in range(1, len(words))
                 if words[number - 1].lost is None and _is_down(words[number])
                 and words[number].lost not in CLOSED]
 
     def _in_reach(self, run: PeerRun, seed: str) -> Times:
         """When a seed was up, without the times in which the peer says that it was out of reach."""
-        times, words = self._lives[seed], run.registrations.get(seed, [])
-        if not run.registered and not words and run.has_ended(self._newest):
+        times, words = self._lives[seed], run.registrations.of(seed)
+        if not run.registrations.ever() and not words and run.has_ended(self._newest):
             end = run.last if run.left is None else run.left
             return without(times, end - Settings().register_limit, math.inf)
         for number, word in enumerate(words):
@@ -163,6 +165,12 @@ def without(times: Times, begin: float, end: float) -> Times:
     """What is left of the times when another is taken out of them."""
     return [part for one, other in times
             for part in ((one, min(other, begin)), (max(one, end), other)) if part[0] < part[1]]
+
+
+def pause(first: float, up: float) -> float:
+    """Seconds until a peer that is up from the first time on tries a seed that is up from the
+    other on: pauses grow with the time for which it was tried in vain."""
+    return max(0.0, min(Settings().retry_last, up - first + Settings().retry_first))
 
 
 def together(one: Times, other: Times) -> Times:

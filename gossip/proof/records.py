@@ -11,7 +11,8 @@ import re
 import time
 
 from gossip.addresses import parse_address
-from gossip.proof.runs import PeerRun, SeedRun
+from gossip.proof.runs import PeerRun
+from gossip.proof.seed_runs import SeedRun
 
 
 class _File:

@@ -1,91 +1,23 @@
-"""The runs: one life of a peer, and one life of a seed, as its output file tells it.
+"""The runs of peers: one life of a peer, as its output file tells it.
 
 A run takes one event after the other. Only events that the proof needs are looked at closely. The
-run of a peer that is kicked ends with that: what it does while it is shut out proves nothing.
+run of a peer that is kicked ends with that: what it does while it is shut out proves nothing. So
+does a run whose file is full: nobody knows what it does then, but that a thread of it has failed.
 """
 
 import math
-import re
 import sys
-from typing import NamedTuple
 
-from gossip.settings import LATE_FOR, Settings
+from gossip.proof.events import (
+    BY_GENERATOR, BY_SEED, COUNT, DEAD, GOSSIP, KICKED_FOR, NOT_REACHED, RUN, Delivery, Linked,
+    Missed, Registered, Reply, Report)
+from gossip.proof.registrations import Registrations
+from gossip.proof.sleep import ASLEEP, Sleep
+from gossip.settings import Settings
 
-_GOSSIP = re.compile(r"gmessage:([0-9.]+):((?:[0-9.]+|\[[^\]]*\]):[0-9]+:[0-9]+:[0-9]+):(.*)",
-                     re.DOTALL)
-_BY_GENERATOR = re.compile("message [0-9]+")
 CHAT_SILENCE = 3.0  # seconds of silence, while others write, that mean a chat server is dead
 PROBE_TIME = Settings().probe_limit  # seconds that the last probe of a silent neighbour may take
-NOT_REACHED = "registration refused: no Liveness Reply"  # by a seed that could not reach the peer
-ASLEEP = 0.5  # seconds by which a duty has to be late to tell that its peer was frozen
-
-_ADDRESS = r"((?:[0-9.]+|\[[^\]]*\]):[0-9]+)"
-_RUN = re.compile(rf"{_ADDRESS}:[0-9]+")
-_DEAD = re.compile(rf"Dead Node:{_ADDRESS}:[0-9.]+:{_ADDRESS}")
-_BY_SEED = re.compile(rf"{_ADDRESS}:(.*)", re.DOTALL)
-_BADNESS = r"([01]\.[0-9]{3})"
-_KICKED = re.compile(rf"{_ADDRESS}:{_BADNESS}")
-_REMOVED = re.compile(rf"{_ADDRESS}:([^:]*)(?::{_BADNESS})?")
-_JUDGED = re.compile(rf"((?:[0-9.]+|\[[^\]]*\])#[0-9]+)={_BADNESS}")
-_LOAD = re.compile(r"([0-9]{1,10}):([0-9.]{1,20})/([0-9.]{1,20}):([0-9]{1,10}):([0-9.]{1,20})")
-QUIT, KICKED = "quit", "kicked"  # ends of runs that are no deaths
-
-
-class Delivery(NamedTuple):
-    """A message that a run received: when, from which neighbour, and a hash of its line, which
-    is compared with the hash at the origin."""
-
-    at: float
-    source: str
-    mark: int
-
-
-class Linked(NamedTuple):
-    """A time in which a run called another peer its neighbour, and why that ended."""
-
-    begin: float
-    end: float  # infinity when the file does not tell an end
-    reason: str = ""
-
-
-class Registered(NamedTuple):
-    """What a run says of a seed: that it is registered there, or why it is not (any more)."""
-
-    at: float
-    lost: str | None  # None: registered
-
-
-class Reply(NamedTuple):
-    """A neighbour has answered a liveness request, after so many seconds."""
-
-    at: float
-    peer: str
-    took: float
-
-
-class Kick(NamedTuple):
-    """A seed has removed a peer as malicious."""
-
-    at: float
-    peer: str
-    badness: float
-
-
-class Load(NamedTuple):
-    """What a seed says once a period of the rows of reports: how many it holds, how many the seeds
-    hold at most and on average, how many moved, and how many hops rows took."""
-
-    at: float
-    rows: int
-    largest: float
-    mean: float
-    moved: int
-    hops: float
-
-
-def _unusual(usual: float) -> float:
-    """Seconds without a line that are too many where one comes in so many."""
-    return usual + max(ASLEEP, usual / 2)
+QUIT, KICKED, FULL = "quit", "kicked", "full"  # ends of runs that are no deaths
 
 
 class PeerRun:
@@ -95,24 +27,17 @@ class PeerRun:
         self.address = address
         self.settings: dict[str, str] = {}
         self.first = self.last = at
-        self.ended: str | None = None  # the reason in its `stopped:` line, like quit; or kicked
+        self.ended: str | None = None  # the reason in its `stopped:` line, like quit; kicked; full
         self.malice: str | None = None  # of an attacker: its kind
         self.superseded = False  # the peer was started again
         self.left: float | None = None  # when it began to leave
-        self.asleep = 0.0  # seconds in which it was frozen, or silent, by gaps in its file
-        self.late = 0.0  # seconds after that in which its generator waited, because it was late
-        self.woke: float | None = None  # when it last woke, with neighbours that it had not asked
-        # the last gap in its file that `asleep` does not contain, and in which a message was due
-        self._gap = (at, at)
-        # a short one in which a message was due, until a delivery tells whether that was a sleep
-        self._stalled: tuple[float, float] | None = None
-        self._spoke = at  # when the generator made its last message
+        self.sleep = Sleep(at)
         self.generated: dict[str, float] = {}  # message (IP:PORT:RUN:NUMBER) -> when
         self.by_generator = 0  # how many of them the generator made
         self.received: dict[str, Delivery] = {}
         self.marks: dict[str, int] = {}  # message generated -> hash of its line
-        self.registered: set[str] = set()  # seeds
-        self.registrations: dict[str, list[Registered]] = {}  # seed -> what it says of it, in order
+        self.registrations = Registrations()
+        self.lists: list[tuple[float, str]] = []  # when which seed told it of others
         self.repeated: list[str] = []  # messages generated or received once more
         self.linked: set[str] = set()  # neighbours now
         self.changes: list[tuple[float, str, bool]] = []  # when a link to whom came (True) or went
@@ -121,10 +46,12 @@ class PeerRun:
         self.links: dict[str, list[Linked]] = {}  # neighbour, also an earlier one -> its links
         self.first_linked: float | None = None
         self.requests = 0
+        self.rounds: list[float] = []  # when it asked its neighbours
         self.replies: list[Reply] = []
-        self.missed: list[tuple[float, str]] = []  # when which neighbour had not answered
+        self.missed: list[Missed] = []
         self.dead: dict[str, float] = {}  # neighbour -> when it was found dead, the last time
         self.found_dead: list[tuple[float, str]] = []  # when, whom: each time
+        self.reported: list[Report] = []
         self.told: list[tuple[float, str, str]] = []  # when, by which seed, of whose death
         self.denied: set[str] = set()  # runs that nobody confirmed to it
         self.failures: list[str] = []  # threads that died
@@ -147,7 +74,7 @@ class PeerRun:
         """Whether the peer died: the run did not end with `stopped:quit`, and either the peer was
         started again, or the file was silent for long when the newest line was written."""
         silence = CHAT_SILENCE if self.chat else 2 * self.setting("liveness-interval")
-        return self.ended not in (QUIT, KICKED) and (
+        return self.ended not in (QUIT, KICKED, FULL) and (
             self.superseded or self.last < newest - silence)
 
     def has_ended(self, newest: float) -> bool:
@@ -162,7 +89,7 @@ class PeerRun:
     def awake(self) -> float:
         """Seconds for which its generator could speak: it was up, not asleep, and not late."""
         end = self.left or self.last
-        return end - self.first - self.asleep - self.late - sum(self._overdue(end))
+        return end - self.first - self.sleep.until(end, self.setting("gossip-interval"))
 
     def linked_at(self, at: float) -> set[str]:
         """The neighbours at that time."""
@@ -185,101 +112,44 @@ class PeerRun:
         none."""
         if self.left is not None and self.left <= at:
             return False
-        said = [word for word in self.registrations.get(seed, ()) if word.at <= at]
-        return bool(said) and said[-1].lost is None
-
-    def has_lost(self, seed: str, at: float) -> bool:
-        """Whether it was not registered with the seed at that time, and has said why."""
-        said = [word for word in self.registrations.get(seed, ()) if word.at <= at]
-        return bool(said) and said[-1].lost is not None
+        return self.registrations.stands(seed, at)
 
     def take(self, at: float, event: str, rest: str) -> None:
         """Take one event of this run's file."""
-        if self.ended == KICKED:
+        if self.ended in (KICKED, FULL):
+            if self.ended == FULL and event == "failed":
+                self.failures.append(rest)
             return
         if at - self.last > ASLEEP and self.left is None:  # a leaver has nothing to write
-            self._look_at_gap(at)
+            self.sleep.look_at_gap(self.last, at, self.setting("gossip-interval"),
+                                   self.setting("liveness-interval"), bool(self.linked))
         self.last = at
         handler = self._HANDLERS.get(event)
         if handler is not None:
             handler(self, at, rest)
 
-    def _look_at_gap(self, at: float) -> None:
-        """A peer that is awake and has neighbours writes in every liveness round."""
-        interval, liveness = self.setting("gossip-interval"), self.setting("liveness-interval")
-        if at - self.last > _unusual(max(interval, liveness)):
-            self.asleep += at - self.last
-            self.late += LATE_FOR
-            self._gap = (at, at)
-            if self.linked:
-                self.woke = at
-            return
-        was_due = self.last < self._spoke + interval < at
-        if self._may_be_late(at):
-            return
-        if at - self.last > interval or was_due and at - self.last > _unusual(liveness):
-            self._gap = (self.last, at)
-        elif was_due:
-            self._stalled = (self.last, at)
-
-    def _look_at_delivery(self, at: float, made: str) -> None:
-        """The first message received after a short gap, made `made` seconds after 1970: if it is as
-        late as one that waited for a peer that slept, then that was a sleep."""
-        gap, self._stalled = self._stalled, None
-        try:
-            took = at - float(made)
-        except ValueError:
-            return  # no node wrote this line
-        if at - gap[1] < ASLEEP < took:
-            self._gap = gap
-
-    def _generator_spoke(self, at: float) -> None:
-        """A message that was overdue while nothing was written for long, and that came soon when the
-        file went on, tells of a shorter sleep."""
-        asleep, late = self._overdue(at)
-        if asleep or late:
-            self.asleep += asleep
-            self.late += late
-            self._gap = (at, at)
-        self._spoke = at
-
-    def _overdue(self, at: float) -> tuple[float, float]:
-        """For how long a message was overdue at that time because of such a sleep: (in it, after
-        it). The generator of a peer that was frozen waits, as the peer is late then."""
-        if not self._may_be_late(at):
-            return 0.0, 0.0
-        begin, end = self._gap
-        due = max(begin, self._spoke + self.setting("gossip-interval"))
-        return max(0.0, end - due), max(0.0, at - max(end, due))
-
-    def _may_be_late(self, at: float) -> bool:
-        """Whether the gap was so shortly before that its peer may still be late."""
-        begin, end = self._gap
-        return begin < end and at - end < ASLEEP + LATE_FOR
-
     def _settings(self, at, rest):
         self.settings = dict(part.split("=", 1) for part in rest.split(":") if "=" in part)
 
     def _generated(self, at, rest):
-        match = _GOSSIP.match(rest)
+        match = GOSSIP.match(rest)
         if match and match[2] in self.generated:
             self.repeated.append(match[2])
         elif match:
             message = sys.intern(match[2])
             self.generated[message] = at
             self.marks[message] = hash(rest)
-            if _BY_GENERATOR.fullmatch(match[3]):
+            if BY_GENERATOR.fullmatch(match[3]):
                 self.by_generator += 1
-                self._generator_spoke(at)
+                self.sleep.generator_spoke(at, self.setting("gossip-interval"))
 
     def _received(self, at, rest):
         source, _, line = rest.partition(":gmessage:")
         line = "gmessage:" + line
-        match = _GOSSIP.match(line)
+        match = GOSSIP.match(line)
         if not match:
             return
-        if self._stalled is not None:
-            self._look_at_delivery(at, match[1])
+        self.sleep.look_at_delivery(at, match[1])
         message = sys.intern(match[2])
         if message in self.received or message in self.generated:
             self.repeated.append(message)
@@ -287,18 +157,22 @@ class PeerRun:
             self.received[message] = Delivery(at, sys.intern(source), hash(line))
 
     def _registered(self, at, rest):
-        self.registered.add(rest)
-        self.registrations.setdefault(rest, []).append(Registered(at, None))
+        self.registrations.add(rest, Registered(at, None))
 
     def _unregistered(self, at, rest):
-        match = _BY_SEED.match(rest)
+        match = BY_SEED.match(rest)
         if match:
-            self.registrations.setdefault(match[1], []).append(Registered(at, match[2]))
+            self.registrations.add(match[1], Registered(at, match[2]))
 
     def _refused(self, at, rest):
-        match = _BY_SEED.match(rest)
+        match = BY_SEED.match(rest)
         if match and match[2].startswith(NOT_REACHED):
-            self.registrations.setdefault(match[1], []).append(Registered(at, match[2]))
+            self.registrations.add(match[1], Registered(at, match[2]))
+
+    def _peer_list(self, at, rest):
+        match = BY_SEED.match(rest)
+        if match:
+            self.lists.append((at, match[1]))
 
     def _connected(self, at, rest):
         if rest not in self.linked:
@@ -320,11 +194,13 @@ class PeerRun:
 
     def _degree(self, at, rest):
         degree = rest.partition("=>")[2]
-        if re.fullmatch("[0-9]{1,6}", degree):
+        if COUNT.fullmatch(degree):
             self.degrees.append((at, int(degree)))
 
     def _request(self, at, rest):
         self.requests += 1
+        if not self.rounds or self.rounds[-1] < at:
+            self.rounds.append(at)
 
     def _reply(self, at, rest):
         peer, _, milliseconds = rest.rpartition(":")
@@ -335,33 +211,44 @@ class PeerRun:
         self.replies.append(Reply(at, sys.intern(peer), took))
 
     def _missed(self, at, rest):
-        self.missed.append((at, sys.intern(rest.rpartition(":")[0])))
+        peer, _, count = rest.rpartition(":")
+        if COUNT.fullmatch(count):
+            self.missed.append(Missed(at, sys.intern(peer), int(count)))
 
     def _found_dead(self, at, rest):
         self.dead[rest] = at
         self.found_dead.append((at, rest))
 
+    def _reported(self, at, rest):
+        match = BY_SEED.match(rest)
+        dead = match and DEAD.match(match[2])
+        if dead:
+            self.reported.append(Report(at, match[1], dead[1]))
+
     def _told(self, at, rest):
-        match = _BY_SEED.match(rest)
-        dead = match and _DEAD.match(match[2])
+        match = BY_SEED.match(rest)
+        dead = match and DEAD.match(match[2])
         if dead:
             self.told.append((at, match[1], dead[1]))
 
     def _unconfirmed(self, at, rest):
         """A run that nobody confirmed, IP:PORT:START. IP:PORT is a neighbour that never names this
         peer in its reports: the link to it ends, and tells that."""
-        if _RUN.fullmatch(rest):
+        if RUN.fullmatch(rest):
             self.denied.add(rest)
 
     def _misbehaving(self, at, rest):
         self.malice = rest.partition(":")[0]
 
     def _kicked(self, at, rest):
-        if _KICKED.fullmatch(rest):
+        if KICKED_FOR.fullmatch(rest):
             self.ended = KICKED
 
     def _stopped(self, at, rest):
         self.ended = rest
+
+    def _full(self, at, rest):
+        self.ended = FULL
 
     def _leaving(self, at, rest):
         self.left = at
@@ -371,58 +258,12 @@ class PeerRun:
 
     _HANDLERS = {
         "settings": _settings, "registered": _registered, "unregistered": _unregistered,
-        "refused": _refused,
+        "refused": _refused, "peer list": _peer_list,
         "generated": _generated, "received": _received,
         "connected": _connected, "disconnected": _disconnected, "degree": _degree,
         "liveness request": _request, "liveness reply": _reply, "liveness missed": _missed,
-        "unconfirmed": _unconfirmed, "leaving": _leaving, "dead": _found_dead, "told": _told,
-        "misbehaving": _misbehaving, "kicked": _kicked, "stopped": _stopped, "failed": _failed,
+        "unconfirmed": _unconfirmed, "leaving": _leaving, "dead": _found_dead,
+        "reported": _reported, "told": _told,
+        "misbehaving": _misbehaving, "kicked": _kicked, "full": _full, "stopped": _stopped,
+        "failed": _failed,
     }
-
-
-class SeedRun:
-    """One life of a seed, as its output file tells it."""
-
-    def __init__(self, address: str, at: float):
-        self.address = address
-        self.first = self.last = at
-        self.superseded = False  # the seed was started again
-        self.stopped = False  # by its own word; a seed that is killed writes none
-        self.times = [at]  # when it wrote a line
-        self.registered: list[tuple[float, str]] = []  # when, whom
-        self.removed: list[tuple[float, str, str]] = []  # when, whom, why
-        self.kicks: list[Kick] = []
-        self.judged: list[tuple[float, dict[str, float]]] = []  # when, badness of whom it judges
-        self.loads: list[Load] = []
-        self.reports: list[tuple[float, str, str]] = []  # when, whose death, reported by whom
-        self.failures: list[str] = []
-
-    def take(self, at: float, event: str, rest: str) -> None:
-        """Take one event of this run's file."""
-        self.last = at
-        self.times.append(at)
-        if event == "registered":
-            self.registered.append((at, rest))
-        elif event == "removed":
-            self._removed(at, rest)
-        elif event == "judged":
-            self.judged.append((at, {peer.replace("#", ":"): float(badness)
-                                     for peer, badness in _JUDGED.findall(rest)}))
-        elif event == "load" and _LOAD.fullmatch(rest):
-            rows, largest, mean, moved, hops = _LOAD.fullmatch(rest).groups()
-            self.loads.append(Load(at, int(rows), float(largest), float(mean), int(moved),
-                                   float(hops)))
-        elif event == "dead report" and _DEAD.match(rest):
-            self.reports.append((at, *_DEAD.match(rest).groups()))
-        elif event == "stopped":
-            self.stopped = True
-        elif event == "failed":
-            self.failures.append(rest)
-
-    def _removed(self, at: float, rest: str) -> None:
-        match = _REMOVED.fullmatch(rest)
-        if match:
-            peer, reason, badness = match.groups()
-            self.removed.append((at, peer, reason))
-            if badness is not None:
-                self.kicks.append(Kick(at, peer, float(badness)))

@@ -69,11 +69,20 @@ class Joining:
         for link in silent:
             link.close("silent")
 
-    def report(self, report: wire.DeadNode) -> None:
-        """Report a death to every seed that this peer is registered with."""
-        for seed, link in self.registrations.links():
+    def report(self, report: wire.DeadNode) -> list[str]:
+        """Report a death to every seed that this peer is registered with; return the words of the
+        output file for that."""
+        links = self.registrations.links()
+        for _, link in links:
             link.send(wire.dead_node(report))
-            self._node.output.write(f"reported:{seed}:{report.line}")
+        return [f"reported:{seed}:{report.line}" for seed, _ in links]
+
+    def probed(self, seed: Address, ip: str) -> None:
+        """Somebody at this IP has probed this peer, and says that it is that seed. Maybe another
+        connection wants this peer's registration: repeat `register:`, so that it stands."""
+        link = self.registrations.probed(seed, self._node.now()) if seed.ip == ip else None
+        if link is not None:
+            self.on_up(link)
 
     # Called by the readers of links to seeds.
 

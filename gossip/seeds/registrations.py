@@ -11,9 +11,13 @@ import threading
 from gossip.addresses import Address
 from gossip.settings import Settings, majority
 
+REPEAT_PAUSE = 1.0  # seconds in which a probe of a seed has `register:` repeated there once
+NEVER = float("-inf")  # a time before all others
+
 
 class _Registration:
-    __slots__ = ("link", "registered", "due", "failures", "reason", "rests_until", "unanswered")
+    __slots__ = ("link", "registered", "due", "failures", "reason", "rests_until", "unanswered",
+                 "repeated")
 
     def __init__(self):
         self.link = None  # the connection, from its dial to its end
@@ -23,6 +27,7 @@ class _Registration:
         self.reason = ""  # of the last of them
         self.rests_until = 0.0
         self.unanswered = 0  # rounds in a row without an answer to `register:`
+        self.repeated = NEVER  # when a probe has had it repeated on this link last
 
 
 class Registrations:
@@ -70,7 +75,7 @@ class Registrations:
                 return False
             news = row.registered or reason != row.reason
             row.registered, row.link, row.reason = False, None, reason
-            row.unanswered = 0
+            row.unanswered, row.repeated = 0, NEVER
             delay = min(self._settings.retry_last, self._settings.retry_first * 2**row.failures)
             row.failures = min(row.failures + 1, 16)
             row.rests_until = now + delay * self._rng.uniform(0.5, 1.0)
@@ -90,6 +95,16 @@ class Registrations:
                     else:
                         repeat.append(row.link)
         return repeat, silent, withheld
+
+    def probed(self, seed: Address, now: float):
+        """A seed, or somebody in its name, has probed this peer: return the link on which to repeat
+        `register:`, or None."""
+        with self._lock:
+            row = self._rows.get(seed)
+            if row is None or not row.registered or now - row.repeated < REPEAT_PAUSE:
+                return None
+            row.repeated = now
+            return row.link
 
     def overdue(self, now: float) -> list:
         """Links to seeds that have not answered `register:` in time."""

@@ -3,31 +3,50 @@
 Rules only. A row stands for one verified registration. A probe takes time, and its verdict is
 about the row that it was made for: a newer row of the same address stays. A peer repeats
 `register:` every round, so a row also says when that was last. Every change of the list is an event
-in `changes`, in order.
+in `changes`, in order. Of one IP so many are listed and no more; on loopback all share one, and
+there is no limit.
 """
 
 import bisect
 import collections
 import threading
 
-from gossip.addresses import Address
+from gossip.addresses import Address, is_loopback
 from gossip.settings import Settings
 
-REMEMBERED = 10_000  # addresses kept of those that were removed, and of those told as dead
+REMEMBERED = 10_000  # addresses kept of those that were removed
+
+
+NEVER = float("-inf")  # a time before all others
 
 
 class _Listing:
     """A row of the registry: one verified registration."""
 
-    __slots__ = ("link", "grace_until", "in_doubt", "others", "heard", "probed_at")
+    __slots__ = ("link", "since", "grace_until", "in_doubt", "others", "heard", "repeated",
+                 "probed_at")
 
     def __init__(self, link, now: float):
         self.link = link  # None: the connection is lost, but the peer may come back
+        self.since = now
         self.grace_until = 0.0  # until when it may, if its connection is lost
         self.in_doubt = False  # nobody could find out whether it answers: it is probed again then
         self.others = -1  # how many were on the list besides it when it last asked
         self.heard = now  # when it last said `register:`, or answered a probe
+        self.repeated = NEVER  # when it last said `register:` again
         self.probed_at: float | None = None  # since when it is probed because it was silent
+
+
+class _Removal:
+    """An address that was removed, and what has followed from that."""
+
+    __slots__ = ("when", "passed_on", "told", "noted")
+
+    def __init__(self, now: float):
+        self.when = now
+        self.passed_on = False  # a report was passed on since
+        self.told = NEVER  # when peers were told of the death last
+        self.noted = False  # that has been written down
 
 
 class Registry:
@@ -39,21 +58,35 @@ class Registry:
         self.changes = collections.deque()  # event texts; taken by the output file
         self._rows: dict[Address, _Listing] = {}
         self._ordered: tuple[Address, ...] = ()  # their addresses, in order
-        self._removed: collections.OrderedDict = collections.OrderedDict()  # -> [when, passed on]
-        self._told: collections.OrderedDict = collections.OrderedDict()  # of whose death -> when
+        self._of_ip: collections.Counter = collections.Counter()  # IP -> how many are listed
+        self._removed: collections.OrderedDict[Address, _Removal] = collections.OrderedDict()
 
     def register(self, address: Address, link, now: float):
-        """List a verified peer; return the link of an older registration, or None."""
+        """List a verified peer; return (whether there was room, the link of an older registration
+        or None)."""
         with self._lock:
+            if self._is_full_for(address):
+                return False, None
             old = self._rows.get(address)
             if old is None:
                 at = bisect.bisect(self._ordered, address)
                 self._ordered = (*self._ordered[:at], address, *self._ordered[at:])
+                self._of_ip[address.ip] += 1
             self._rows[address] = _Listing(link, now)
             self._removed.pop(address, None)
-            self._told.pop(address, None)
             self.changes.append(f"registered:{address}")
-            return old.link if old is not None else None
+            return True, old.link if old is not None else None
+
+    def is_full_for(self, address: Address) -> bool:
+        """Whether so many of its IP are listed that this address, which is not, cannot be."""
+        with self._lock:
+            return self._is_full_for(address)
+
+    def _is_full_for(self, address: Address) -> bool:
+        """Expects the lock."""
+        limit = self._settings.registrations_per_ip
+        return (0 < limit <= self._of_ip[address.ip] and address not in self._rows
+                and not is_loopback(address))
 
     def is_registered(self, address: Address, link) -> bool:
         """Whether the address is listed, and over exactly this link."""
@@ -61,9 +94,18 @@ class Registry:
             row = self._rows.get(address)
             return row is not None and row.link is link
 
-    def heard(self, address: Address, link, now: float) -> bool:
-        """A peer has said `register:` again, or has answered a probe: note that; return whether
-        it is listed over exactly this link."""
+    def repeats(self, address: Address, link, now: float) -> bool:
+        """A peer has said `register:` again: note that; return whether it is listed over exactly
+        this link."""
+        with self._lock:
+            row = self._rows.get(address)
+            if row is None or row.link is not link:
+                return False
+            row.heard = row.repeated = now
+            return True
+
+    def answers(self, address: Address, link, now: float) -> bool:
+        """A peer that was silent has answered a probe: the same."""
         with self._lock:
             row = self._rows.get(address)
             if row is None or row.link is not link:
@@ -147,8 +189,12 @@ class Registry:
             del self._rows[address]
             at = bisect.bisect_left(self._ordered, address)
             self._ordered = self._ordered[:at] + self._ordered[at + 1:]
-            self._removed[address] = [now, False]
-            self._trim(self._removed)
+            self._of_ip[address.ip] -= 1
+            if not self._of_ip[address.ip]:
+                del self._of_ip[address.ip]
+            self._removed[address] = _Removal(now)
+            while len(self._removed) > REMEMBERED:
+                self._removed.popitem(last=False)
             self.changes.append(f"removed:{address}:{reason}")
             return True, row.link
 
@@ -158,32 +204,41 @@ class Registry:
 
     def lately_removed(self, address: Address, now: float) -> bool:
         with self._lock:
-            entry = self._removed.get(address)
-            return entry is not None and now - entry[0] < self._settings.removed_memory
+            removal = self._removed.get(address)
+            return removal is not None and now - removal.when < self._settings.removed_memory
 
     def may_pass_on(self, address: Address) -> bool:
         """Return whether to pass a report on: True once per removal."""
         with self._lock:
-            entry = self._removed.get(address)
-            if entry is None or entry[1]:
+            removal = self._removed.get(address)
+            if removal is None or removal.passed_on:
                 return False
-            entry[1] = True
+            removal.passed_on = True
             return True
+
+    def was_told(self, address: Address, now: float) -> bool:
+        """Whether peers were told of this death within the last minute."""
+        with self._lock:
+            removal = self._removed.get(address)
+            return removal is not None and now - removal.told < self._settings.tell_again
 
     def may_tell(self, address: Address, now: float) -> bool:
         """Return whether to tell peers of a death: True once per address and minute."""
         with self._lock:
-            if now - self._told.get(address, float("-inf")) < self._settings.tell_again:
+            removal = self._removed.get(address)
+            if removal is None or now - removal.told < self._settings.tell_again:
                 return False
-            self._told[address] = now
-            self._told.move_to_end(address)
-            self._trim(self._told)
+            removal.told = now
             return True
 
-    @staticmethod
-    def _trim(memory: collections.OrderedDict) -> None:
-        while len(memory) > REMEMBERED:
-            memory.popitem(last=False)
+    def may_note(self, address: Address) -> bool:
+        """Return whether to write down that others are told of a death: True once per removal."""
+        with self._lock:
+            removal = self._removed.get(address)
+            if removal is None or removal.noted:
+                return False
+            removal.noted = True
+            return True
 
     def addresses(self) -> tuple[Address, ...]:
         """Everyone on the list, in order: a tuple, replaced as a whole, so no lock is needed."""

@@ -1,14 +1,16 @@
 """Relays: what a seed has to tell other seeds, and over which connections.
 
 Rules only. To each other seed there is one connection at a time, made when there is something
-to tell. A report that comes while it is being made goes along; a later one waits for the next.
+to tell; so many lines go over it, and the next one follows after a pause, as a seed takes only so
+many in a second. A report that comes while a connection is being made goes along.
 """
 
 import threading
 
 from gossip.addresses import Address
 
-AT_ONCE = 256  # lines told over one connection, some 28 KiB
+AT_ONCE = 25  # lines told over one connection
+RELAY_PAUSE = 1.0  # seconds between two connections to a seed
 
 
 class _Relay:
@@ -16,7 +18,7 @@ class _Relay:
 
     def __init__(self):
         self.lines: list[bytes] = []  # reports that wait
-        self.under_way = False  # a connection to the seed is being made, or stands
+        self.under_way = False  # a connection to the seed is being made, or stands, or is to rest
         self.told = False  # it stands, and something was said over it
 
 
@@ -43,14 +45,20 @@ class Relays:
             lines, relay.lines = relay.lines[:AT_ONCE], relay.lines[AT_ONCE:]
             return b"".join(lines)
 
-    def ended(self, seed: Address) -> tuple[int, bool]:
-        """The connection has ended; return (how many lines are lost, because the seed could not
-        be reached; whether another connection is to be made)."""
+    def ended(self, seed: Address) -> int:
+        """The connection has ended; return how many lines are lost, because the seed could not be
+        reached. After a pause `rested` is to be called."""
         with self._lock:
             relay = self._rows[seed]
             lost = 0
             if not relay.told:
                 lost, relay.lines = len(relay.lines), []
             relay.told = False
+            return lost
+
+    def rested(self, seed: Address) -> bool:
+        """The pause is over; return whether another connection is to be made."""
+        with self._lock:
+            relay = self._rows[seed]
             relay.under_way = bool(relay.lines)
-            return lost, relay.under_way
+            return relay.under_way

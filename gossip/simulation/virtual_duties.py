@@ -71,7 +71,7 @@ class VirtualFlusher:
         """Whether new messages may be made: no link has a long backlog that still moves."""
         return not any(link.pauses_origin(self._world.now()) for link in links)
 
-    def wait_for_room(self, links) -> None:
+    def wait_for_room(self, links, seconds: float) -> None:
         """WouldWait when there is none."""
         if not self.has_room(links):
             raise WouldWait("for room in the backlog of a neighbour")

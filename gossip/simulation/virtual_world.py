@@ -173,7 +173,7 @@ class VirtualWorld:
             self._dial_failed(end, error)
             return
         there = cabling.delay(latency, self.node.address, target)
-        limit = self.now() + self.node.settings.probe_limit
+        limit = self.now() + link.time_to_connect()
         self._time.at(self.now() + there, self._knock, end, target, limit, there)
 
     def _knock(self, end: End, target, limit: float, way: float) -> None:

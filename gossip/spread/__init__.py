@@ -6,8 +6,10 @@ covers         which signed line speaks of which message, where gossip is signed
 waiting_lines  gossip of runs of which it is not known yet whether they are genuine
 judge          whether a signed line is good
 message_list   new or old, and the texts held     run            what is known of one life of a peer
+numbers        which were seen of a run           room           how much of that is remembered
 flood          to all neighbours                  rumors, mongering   to one after the other
-catch_up, anti_entropy   compare what was seen, and fetch what is lacking
+comparisons    with whom to compare what was seen
+catch_up, anti_entropy   compare it, and fetch what is lacking
 
 Which links there are is decided in overlay/.
 """

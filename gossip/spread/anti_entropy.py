@@ -1,21 +1,19 @@
 """Anti-entropy: two neighbours compare what they know, and each fetches what it lacks.
 
 This file sends and answers the lines (`status:…`, see wire.Status); catch_up.py decides what to
-fetch from whom. Link readers and the anti-entropy thread call it. A. Demers et al., "Epidemic
-algorithms for replicated database maintenance", PODC 1987, section 1.3.
+fetch from whom, comparisons.py when to compare again. Link readers and the anti-entropy thread call
+it. A. Demers et al., "Epidemic algorithms for replicated database maintenance", PODC 1987, section
+1.3.
 
-A peer knows a message that it has seen, or that a neighbour called gone. First the two compare one
-digest of all that they know (when they meet: of all that they have seen); if it is equal, they say
-no more. When it differs, they compare digests of 64 slices. For slices that differ they tell their
-vectors: for each run, the numbers of its messages that are known.
+First the two compare one digest of all that they have seen; if it is equal, they say no more. When
+it differs, they compare digests of 64 slices. For slices that differ they tell their vectors: for
+each run, the numbers of its messages that were seen.
 """
-
-import threading
-import weakref
 
 from gossip import wire
 from gossip.settings import Settings
 from gossip.spread.catch_up import CatchUp
+from gossip.spread.comparisons import Comparisons
 from gossip.spread.message_list import MessageList
 from gossip.spread.run import ALL_SLICES
 
@@ -43,10 +41,10 @@ class AntiEntropy:
         self._interval = settings.antientropy_interval
         self._due = node.now() + self._interval * node.rng.uniform(0.5, 1.0)  # the next comparison
         self._put_off = 0  # comparisons in a row
-        self.catch_up = CatchUp(messages, settings.fetch_patience, runs.is_known)
+        rest = settings.gone_rounds * self._interval
+        self.catch_up = CatchUp(messages, settings.fetch_patience, rest, runs.is_known)
+        self._comparisons = Comparisons(rest)
         self._turn_is_set = False  # for when the neighbour that was asked counts as silent
-        self._lock = threading.Lock()  # guards _compared
-        self._compared = weakref.WeakKeyDictionary()  # link -> when it was last told a digest
 
     def turn(self, now: float) -> float:
         """Every interval, compare what was seen with one random neighbour, but seldom while this
@@ -73,22 +71,25 @@ class AntiEntropy:
         if links:
             self.compare(self._rng.choice(links))
 
-    def meet(self, link) -> None:
-        """Two have become neighbours: tell the other a digest of all that was seen here."""
-        link.send(wire.status("meet digest", self._messages.digest(seen_only=True)))
-
     def compare(self, link) -> None:
         """Tell a neighbour the digest; it answers when its own differs."""
-        with self._lock:
-            self._compared[link] = self._now()
+        self._comparisons.told_digest(link, self._now())
         link.send(wire.status("digest", self._messages.digest()))
 
     def compare_now_and_then(self, link) -> None:
         """Compare, unless this was done less than PAUSE seconds ago."""
-        with self._lock:
-            lately = self._compared.get(link, 0.0) + PAUSE > self._now()
-        if not lately:
+        if not self._comparisons.told_digest_within(link, PAUSE, self._now()):
             self.compare(link)
+
+    def agrees(self, link, digest: str) -> bool:
+        """Whether there is nothing to compare with a neighbour that has told this digest."""
+        own = self._messages.digest()
+        return digest == own or self._comparisons.is_done(link, own, digest, self._now())
+
+    def compare_anew(self) -> None:
+        """There is room for runs that were refused: they are asked for at the next comparison."""
+        self.catch_up.forget_gone()
+        self._comparisons.forget_all()
 
     def fetch(self) -> None:
         """Ask a neighbour for the next portion of what is lacking here, if it is time."""
@@ -108,52 +109,72 @@ class AntiEntropy:
     def on_status(self, link, message: wire.Status) -> None:
         """A neighbour compares, asks, or answers."""
         if message.verb == "digest":
-            if message.digest != self._messages.digest(message.meeting):
-                self._differ(link, message.meeting)
+            self._compare_digest(link, message.digest)
         elif message.verb == "parts":
-            self._compare_slices(link, message.meeting, message.slices)
+            self._compare_slices(link, message.slices)
         elif message.verb == "show":
-            self._tell(link, False, message.slices[0])
+            self._show(link, message.slices[0])
         elif message.verb == "seen":
-            for run in self.catch_up.offered(link, message.entries, message.meeting):
-                self._runs.meet(run, link)
-            self.fetch()
+            self._hear_vector(link, message.entries)
         elif message.verb == "want":
             self._send_portion(link, message.entries)
         elif message.verb == "gone":
-            self._messages.note_gone(self.catch_up.gone(link, message.entries))
+            self.catch_up.gone(link, message.entries, self._now())
         elif message.verb == "sent":
-            self.catch_up.portion_taken(link)
+            self.catch_up.portion_taken(link, self._now())
             self.fetch()
 
-    def _differ(self, link, meeting: bool) -> None:
-        """A neighbour's digest differs: find out where."""
-        if meeting or self._messages.runs() > FEW:
-            verb = "meet parts" if meeting else "parts"
-            link.send(wire.status_slices(verb, self._messages.slices(meeting)))
+    def _compare_digest(self, link, theirs: str) -> None:
+        """A neighbour has told its digest: if it differs, find out where."""
+        own = self._messages.digest()
+        if theirs == own or not self._comparisons.begins(link, own, theirs, self._now()):
+            return
+        if self._messages.runs() > FEW:
+            link.send(wire.Answer(wire.status_slices("parts", self._messages.slices())))
         else:
-            self._tell_and_ask(link, meeting, ALL_SLICES)
+            self._tell_and_ask(link, ALL_SLICES)
 
-    def _compare_slices(self, link, meeting: bool, theirs) -> None:
+    def _compare_slices(self, link, theirs) -> None:
         """A neighbour has sent its slices of the digest: go on with those that differ."""
-        own = self._messages.slices(meeting)
-        self._tell_and_ask(link, meeting, sum(1 << at for at, one in enumerate(own)
-                                              if one != theirs[at]))
+        own = self._messages.slices()
+        differing = sum(1 << at for at, one in enumerate(own) if one != theirs[at])
+        if differing:
+            self._tell_and_ask(link, differing)
 
-    def _tell_and_ask(self, link, meeting: bool, slices: int) -> None:
-        """Tell what is known here, and ask for the same; when two meet, both tell unasked."""
-        self._tell(link, meeting, slices)
-        if not meeting:
-            link.send(wire.status_show("show", slices))
+    def _tell_and_ask(self, link, slices: int) -> None:
+        """Tell what was seen here, and ask for the same."""
+        self._comparisons.told(link, slices, self._now())
+        self._tell(link, slices)
+        link.send(wire.status_show("show", slices))
 
-    def _tell(self, link, meeting: bool, slices: int) -> None:
-        """Tell a neighbour what is known here, so that it fetches what it lacks."""
-        lines = wire.status_lines("meet seen" if meeting else "seen", self._messages.vector(slices))
-        if lines:
-            link.send(b"".join(lines))
+    def _show(self, link, slices: int) -> None:
+        """A neighbour asks what was seen here: tell it, unless it was told a moment ago."""
+        slices = self._comparisons.to_show(link, slices, self._now())
+        if slices:
+            self._tell(link, slices)
+
+    def _tell(self, link, slices: int) -> None:
+        """Tell a neighbour what was seen here, so that it fetches what it lacks."""
+        lines = wire.status_lines("seen", self._messages.vector(slices))
+        link.send(wire.Answer(b"".join(lines) or wire.NOTHING_SEEN))
+
+    def _hear_vector(self, link, entries) -> None:
+        """A neighbour tells what it has seen: fetch what is lacking here."""
+        now = self._now()
+        self._comparisons.heard_vector(link, now)
+        unknown, whole = self.catch_up.offered(link, entries, now)
+        if unknown or not whole:
+            self._comparisons.forget(link)
+        for run in unknown:
+            self._runs.meet(run, link)
+        self.fetch()
 
     def _send_portion(self, link, entries) -> None:
         """Send the next portion of what a neighbour lacks; it asks again when it has taken that."""
         lines, gone = self._messages.texts(entries, self._portion)
-        link.send(b"".join([line + b"\n" for line in lines]
-                           + wire.status_entries("gone", gone) + [wire.status("sent")]))
+        rest = b"".join([*wire.status_entries("gone", gone), wire.status("sent")])
+        link.send(wire.Answer(b"\n".join([*lines, rest])))
+
+    def dropped(self) -> dict[str, int]:
+        """What was dropped since the start, and how often."""
+        return {**self.catch_up.dropped(), **self._comparisons.dropped()}

@@ -5,61 +5,130 @@ no socket, no clock. Link readers call it when a vector, a portion or the end of
 
 One neighbour is asked at a time, for one portion at a time: messages that six neighbours offer
 are fetched once, and a large catch-up never fills a backlog. All other offers wait.
+
+What a neighbour calls gone of that which it has offered, it is not asked for again for some time.
+That is its word about its own copies: others are asked for theirs.
 """
 
 import threading
+from typing import NamedTuple
 
-from gossip.intervals import Intervals
+from gossip.intervals import Intervals, Range
 from gossip.spread.message_list import MessageList
 
 OFFER_LIMIT = 20_000  # ranges that an offer may have; a later comparison brings the rest
+GONE_LIMIT = 20_000  # ranges that a neighbour may call gone; of more, all may be asked for again
+TOLD_LIMIT = 200_000  # ranges that all have told together; of more, those of who has told most go
 WANT_LIMIT = 500  # ranges asked for at once
+
+
+class Offered(NamedTuple):
+    """What follows from an offer: the runs that are not known to be genuine, and whether all was
+    kept for which there is room."""
+
+    unknown: list[bytes]
+    whole: bool
+
+
+class _Messages:
+    """Messages by their runs, and how many ranges they have together."""
+
+    __slots__ = ("runs", "size")
+
+    def __init__(self):
+        self.runs: dict[bytes, Intervals] = {}
+        self.size = 0
+
+    def put(self, run: bytes, numbers: Intervals) -> None:
+        """Replace the numbers of a run."""
+        self.size += len(numbers) - len(self.runs.get(run, ()))
+        if len(numbers):
+            self.runs[run] = numbers
+        else:
+            self.runs.pop(run, None)
+
+
+class _Told:
+    """What a neighbour has told."""
+
+    __slots__ = ("offer", "gone", "gone_until")
+
+    def __init__(self):
+        self.offer = _Messages()
+        self.gone = _Messages()
+        self.gone_until = float("inf")  # when it may be asked for these again
+
+    def size(self) -> int:
+        return self.offer.size + self.gone.size
 
 
 class CatchUp:
     """The offers of neighbours: messages that are lacking here, fetched portion by portion."""
 
-    def __init__(self, messages: MessageList, patience: float, is_known=lambda run: True):
+    def __init__(self, messages: MessageList, patience: float, rest: float,
+                 is_known=lambda run: True):
         """`is_known(run)` tells whether the messages of a run would be taken."""
         self._messages = messages
         self._is_known = is_known
         self._patience = patience  # seconds for a portion, before another neighbour is asked
+        self._rest = rest  # seconds for which what is gone is not asked for again
         self._lock = threading.Lock()  # guards everything below
-        self._offers: dict[object, dict[bytes, Intervals]] = {}  # link -> run -> numbers
-        self._sizes: dict[object, int] = {}  # link -> ranges in its offer, at most
+        self._told: dict[object, _Told] = {}  # link -> what it has told
         self._asked = None  # the link that was asked for a portion
         self._silent_at = 0.0  # when it counts as silent, unless its portion has come
         self._want = []  # the entries it was asked for
-        self._ignored = 0  # offers that were cut off
+        self._ignored = 0  # offers that were cut off, or forgotten
 
-    def offered(self, link, entries, meeting: bool) -> list[bytes]:
-        """A neighbour tells what it knows: the part that is lacking here is its offer. Return the
-        runs in it that are not known to be genuine; their messages are not asked for until they
-        are.
+    def offered(self, link, entries, now: float) -> Offered:
+        """A neighbour tells what it has seen: the part that is lacking here is its offer. Messages
+        of runs that are not known to be genuine are not asked for until they are.
 
         Runs come in the order of their STARTs: the older ones first, or where START is the hash of
-        a key, in any order that two neighbours agree about. When two have just met, numbers that
-        are gone are asked for once more, for the new neighbour may hold the texts.
+        a key, in any order that two neighbours agree about.
         """
-        lacking = self._messages.lacking(entries, ask_again=meeting)
-        lacking.sort(key=_start)
+        with_room = dict(self._messages.lacking(entries, link.peer))
+        unseen = self._messages.unseen([entry for entry in entries if entry[0] in with_room])
+        unseen.sort(key=_start)
         with self._lock:
-            offer = self._offers.setdefault(link, {})
-            for run, ranges in lacking:
-                size = self._sizes.get(link, 0) + len(ranges)
-                if size > OFFER_LIMIT:
-                    self._ignored += 1
-                    break
-                self._sizes[link] = size
-                offer[run] = Intervals(ranges)
-        return [run for run, _ in lacking if not self._is_known(run)]
+            whole = self._keep(self._told.setdefault(link, _Told()), unseen, now)
+            self._ignored += not whole
+            self._limit()
+        return Offered([run for run in with_room if not self._is_known(run)], whole)
+
+    def _keep(self, told: _Told, unseen, now: float) -> bool:
+        """Keep what a neighbour offers, but for what it has called gone; answer whether that was
+        all. Expects the lock."""
+        if now >= told.gone_until:
+            told.gone, told.gone_until = _Messages(), float("inf")
+        for run, ranges in unseen:
+            numbers, gone = Intervals(ranges), told.gone.runs.get(run)
+            if gone is not None:
+                numbers = numbers.minus(gone.ranges())
+            before = len(told.offer.runs.get(run, ()))
+            if told.offer.size - before + len(numbers) > OFFER_LIMIT:
+                return False
+            told.offer.put(run, numbers)
+        return True
+
+    def _limit(self) -> None:
+        """Forget what those have told who have told most, while it is too much together. Expects
+        the lock."""
+        while sum(told.size() for told in self._told.values()) > TOLD_LIMIT:
+            most = max(self._told, key=lambda link: self._told[link].size())
+            self._told[most] = _Told()
+            self._ignored += 1
 
     def denied(self, run: bytes) -> None:
         """A run is not genuine: it leaves all offers."""
         with self._lock:
-            for link, offer in list(self._offers.items()):
-                if offer.pop(run, None) is not None and not offer:
-                    self._drop(link)
+            for told in self._told.values():
+                told.offer.put(run, Intervals())
+
+    def forget_gone(self) -> None:
+        """What neighbours have called gone may be asked for again."""
+        with self._lock:
+            for told in self._told.values():
+                told.gone = _Messages()
 
     def dropped(self) -> dict[str, int]:
         """How often an offer was cut off since the start."""
@@ -69,7 +138,11 @@ class CatchUp:
     def offering(self) -> list:
         """The links whose offers are kept, and the one that was asked for a portion."""
         with self._lock:
-            return [*self._offers, *([] if self._asked is None else [self._asked])]
+            return [*self._with_offers(), *([] if self._asked is None else [self._asked])]
+
+    def _with_offers(self) -> list:
+        """Expects the lock."""
+        return [link for link, told in self._told.items() if told.offer.runs]
 
     def next_want(self, now: float):
         """Return (link to ask, entries to ask for), or None while there is nothing to ask."""
@@ -77,9 +150,9 @@ class CatchUp:
             if self._asked is not None and now < self._silent_at:
                 return None
             stalled, self._asked = self._asked, None
-            if stalled in self._offers:  # it is asked again after all others
-                self._offers[stalled] = self._offers.pop(stalled)
-            links = list(self._offers)
+            if stalled in self._told:  # it is asked again after all others
+                self._told[stalled] = self._told.pop(stalled)
+            links = self._with_offers()
         for link in links:
             want = self._still_lacking(link)
             if not want:
@@ -102,26 +175,16 @@ class CatchUp:
         with self._lock:
             return None if self._asked is None else self._silent_at
 
-    def _still_lacking(self, link):
-        """The part of an offer that is still lacking, at most so much as is asked for at once;
-        an offer of which nothing is left is dropped. Runs that are not known wait in it."""
-        with self._lock:
-            offer = dict(self._offers.get(link, {}))
-        offer = {run: numbers for run, numbers in offer.items() if self._is_known(run)}
-        lacking = self._messages.lacking(
-            [(run, numbers.ranges()) for run, numbers in offer.items()], ask_again=True)
-        left = {run: Intervals(ranges) for run, ranges in lacking}
-        with self._lock:
-            standing = self._offers.get(link, {})
-            for run, numbers in offer.items():
-                if standing.get(run) is numbers:  # no newer offer has come meanwhile
-                    del standing[run]
-                    if run in left:
-                        standing[run] = left[run]
-            if standing:
-                self._sizes[link] = sum(map(len, standing.values()))
-            else:
-                self._drop(link)
+    def _still_lacking(self, link) -> list[tuple[bytes, list[Range]]]:
+        """The part of an offer that is still lacking and for which there is room, at most so much
+        as is asked for at once; an offer of which nothing is left is dropped. Runs that are not
+        known wait in it."""
+        offer = {run: numbers for run, numbers in self._offer_of(link).items()
+                 if self._is_known(run)}
+        unseen = self._messages.unseen([(run, numbers.ranges()) for run, numbers in offer.items()])
+        lacking = self._messages.lacking(unseen, link.peer)
+        left = {run: Intervals(ranges) for run, ranges in unseen} if lacking else {}
+        self._replace(link, offer, left)
         want, room = [], WANT_LIMIT
         for run, ranges in lacking:
             if room > 0:
@@ -129,43 +192,53 @@ class CatchUp:
                 room -= len(ranges)
         return want
 
-    def gone(self, link, entries):
-        """A neighbour no longer holds these; return the part of them that it had offered."""
+    def _offer_of(self, link) -> dict[bytes, Intervals]:
         with self._lock:
-            offer = dict(self._offers.get(link, {}))
-        heard, left = [], {}
-        for run, ranges in entries:
-            if run in offer:
-                heard.append((run, offer[run].common(ranges)))
-                left[run] = offer[run].minus(ranges)
-        with self._lock:
-            standing = self._offers.get(link, {})
-            for run, numbers in left.items():
-                if standing.get(run) is offer[run]:
-                    del standing[run]
-                    if len(numbers):
-                        standing[run] = numbers
-        return heard
+            told = self._told.get(link)
+            return {} if told is None else dict(told.offer.runs)
 
-    def portion_taken(self, link) -> None:
-        """The portion that was asked for has come. If it brought nothing, what was asked for leaves
-        the offer."""
+    def _replace(self, link, before: dict[bytes, Intervals], left: dict[bytes, Intervals]) -> None:
+        """Of what a link has offered `before`, this is `left`."""
+        with self._lock:
+            told = self._told.get(link)
+            for run, numbers in before.items():
+                if told is not None and told.offer.runs.get(run) is numbers:  # no newer offer came
+                    told.offer.put(run, left.get(run, Intervals()))
+
+    def gone(self, link, entries, now: float) -> None:
+        """A neighbour no longer holds these: it is not asked for that part of them again that it
+        has offered."""
+        offer = self._offer_of(link)
+        entries = [(run, ranges) for run, ranges in entries if run in offer]
+        heard = [(run, offer[run].common(ranges)) for run, ranges in entries]
+        self._replace(link, {run: offer[run] for run, _ in entries},
+                      {run: offer[run].minus(ranges) for run, ranges in entries})
+        with self._lock:
+            told = self._told.get(link)
+            if told is None:
+                return
+            told.gone_until = min(told.gone_until, now + self._rest)
+            for run, ranges in heard:
+                gone = told.gone.runs.get(run)
+                told.gone.put(run, Intervals(ranges if gone is None else gone.ranges() + ranges))
+            if told.gone.size > GONE_LIMIT:
+                told.gone = _Messages()
+            self._limit()
+
+    def portion_taken(self, link, now: float) -> None:
+        """The portion that was asked for has come. If it brought nothing, all that was asked for is
+        gone there."""
         with self._lock:
             if self._asked is not link:
                 return
             self._asked, want = None, self._want
-        if self._messages.lacking(want, ask_again=False) == want:
-            self.gone(link, want)
-
-    def _drop(self, link) -> None:
-        """Drop the offer of a link. Expects the lock."""
-        self._offers.pop(link, None)
-        self._sizes.pop(link, None)
+        if self._messages.unseen(want) == want:
+            self.gone(link, want, now)
 
     def on_end(self, link) -> None:
         """A link has ended."""
         with self._lock:
-            self._drop(link)
+            self._told.pop(link, None)
             if self._asked is link:
                 self._asked = None
 

@@ -5,8 +5,8 @@ Rules only: link readers, generator, console and anti-entropy call it from their
 A message is known by its run (one life of its origin) and its number. A text is kept under the
 SHA-256 of its line, until more have come than may be held: then the oldest arrival is evicted.
 The numbers of a run are kept as intervals and outlive the texts, so that an evicted message that
-is sent again is still old. A number is gone when a neighbour says that it no longer holds the
-text: it was not seen here, but is not asked for again either.
+is sent again is still old. How many intervals and runs there may be, room.py says: what finds no
+room is refused, and not asked for while it would be refused again.
 
 In a network that signs, a message is taken only when a cover speaks of it (covers.py, judge.py);
 otherwise its line is corrupt, and nothing of it is remembered.
@@ -16,13 +16,16 @@ import collections
 import functools
 import operator
 import threading
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from gossip import wire
+from gossip.addresses import Address
 from gossip.intervals import Intervals, Range
 from gossip.settings import Settings
 from gossip.spread.covers import Corrupt, Cover, Covers, covered
 from gossip.spread.judge import Judge
+from gossip.spread.room import Room
 from gossip.spread.run import ALL_SLICES, SLICES, Run, sha256
 
 
@@ -30,7 +33,7 @@ class Fresh(NamedTuple):
     """The new lines of a batch, in order; the fault at which reading it ended, if any; the signed
     line that covers each of the new lines, what is corrupt, and what is good, but of a run that is
     not known to be genuine: (run, line, the signed line that covers it), where gossip is signed;
-    and what has a forbidden word."""
+    what has a forbidden word; and what was refused, as there was no room for it."""
 
     lines: list[bytes]
     shown: list[str]
@@ -39,6 +42,7 @@ class Fresh(NamedTuple):
     corrupt: list[bytes]
     unknown: list[tuple[bytes, bytes, bytes]]
     forbidden: list[str]
+    refused: list[bytes]
 
 
 class MessageList:
@@ -60,11 +64,12 @@ class MessageList:
         self._texts: dict[bytes, bytes] = {}  # digest -> line as received
         self._lines: dict[bytes, Cover | None] = {}  # the same lines, by which a repetition is
         # found without a hash, and the cover of each
-        self._order = collections.deque()  # (digest, run, number), oldest arrival first
+        self._order = collections.deque()  # run, number, run, number, …: oldest arrival first
         self._bytes = 0  # size of all texts
-        self._runs: collections.OrderedDict[bytes, Run] = collections.OrderedDict()
-        self._changed: set[Run] = set()  # runs whose shares of the digests are out of date
-        self._digests = [[0] * SLICES, [0] * SLICES]  # slices of what is known, of what was seen
+        self._runs: dict[bytes, Run] = {}
+        self._room = Room(settings, own_run)
+        self._changed: set[Run] = set()  # runs whose share of the digest is out of date
+        self._digest = [0] * SLICES  # of all that was seen
         self._old = 0  # messages dropped as old
         self._forged = 0  # messages of our own run that came from others
         self._dropped = collections.Counter()  # the name of what else was dropped -> how often
@@ -78,11 +83,13 @@ class MessageList:
             self._old += len(lines) - len(unknown)
             return unknown if self._covers is None else self._covers.unknown(unknown, link)
 
-    def add(self, lines: list[bytes], made_here: bool = False, link=None) -> Fresh:
+    def add(self, lines: list[bytes], made_here: bool = False, link=None,
+            brought_by: Address | None = None) -> Fresh:
         """Take gossip lines, received on a link or made here; return the new ones, each checked in
-        full. After so many corrupt lines as end the link, the rest is not looked at."""
+        full. After so many corrupt lines as end the link, the rest is not looked at. `brought_by`
+        is the neighbour that has to answer for the room that they need."""
         signed = {} if self._judge is None else self._judge.read(lines, made_here)
-        fresh, fault = Fresh([], [], None, [], [], [], []), None
+        fresh, fault = Fresh([], [], None, [], [], [], [], []), None
         with self._lock:
             last = None if self._covers is None else self._covers.last(link)
             for line in lines:
@@ -90,7 +97,7 @@ class MessageList:
                     if line in signed:
                         last = self._covers.take(signed[line], link)
                     else:
-                        self._take(line, made_here, last, fresh)
+                        self._take(line, made_here, last, brought_by, fresh)
                 except Corrupt:
                     fresh.corrupt.append(line)
                     if len(fresh.corrupt) == self._corrupt_most:
@@ -101,7 +108,8 @@ class MessageList:
             self._evict()
         return fresh._replace(fault=fault)
 
-    def _take(self, line: bytes, made_here: bool, last: Cover | None, fresh: Fresh) -> None:
+    def _take(self, line: bytes, made_here: bool, last: Cover | None, brought_by: Address | None,
+              fresh: Fresh) -> None:
         """Take a gossip line, `last` being the cover that came last on its link. A message of one's
         own run that came from others is forged, and dropped. Expects the lock."""
         digest = sha256(wire.gossip_part(line)).digest()
@@ -120,16 +128,21 @@ class MessageList:
         if cover is not None and not made_here and not self._is_known(message.run):
             fresh.unknown.append((message.run, line, cover.line))
             return
-        run = self._run(message.run)
+        run = self._run(message.run, brought_by)
+        new = run and (run.seen.extend(message.number)
+                       or self._room.note(run.seen, message.number, brought_by))
+        if new:
+            self._note_change(run)
         if not made_here and self._is_forbidden(line):
-            self._note_seen(run, message.number)
-            fresh.forbidden.append(message.shown)
-        elif run.seen.add(message.number):
+            fresh.forbidden.append(message.shown)  # not held, and not asked for again
+        elif new:
             self._remember(run, message.number, digest, line, cover)
             fresh.lines.append(line)
             fresh.shown.append(message.shown)
             if cover is not None:
                 fresh.covers.append(cover.line)
+        elif new is None:
+            fresh.refused.append(line)
         else:
             self._old += 1
 
@@ -141,12 +154,6 @@ class MessageList:
     def forbids(self, text: str) -> bool:
         """Whether no message may have this text: it has a word of the filter."""
         return self._forbidden_in is not None and self._forbidden_in(text) is not None
-
-    def _note_seen(self, run: Run, number: int) -> None:
-        """A message that is not held is not asked for again. Expects the lock."""
-        if run.seen.add(number):
-            self._note_change(run)
-            self._bound(run.seen)
 
     def _seen_of(self, key: bytes) -> Intervals:
         """The numbers seen of a run. Expects the lock."""
@@ -171,48 +178,48 @@ class MessageList:
     def latest(self, most: int) -> list[bytes]:
         """The last texts, `most` of them, in the order in which they came."""
         with self._lock:
-            texts = []
-            for digest, run, number in reversed(self._order):
+            texts, order = [], reversed(self._order)
+            for number, run in zip(order, order):
                 if len(texts) == most:
                     break
-                if run.held.get(number) == digest:
-                    texts.append(wire.gossip_part(self._texts[digest]))
+                if number in run.held:
+                    texts.append(wire.gossip_part(self._texts[run.held[number]]))
             return texts[::-1]
 
     def dropped(self) -> dict[str, int]:
         """How often each kind of thing was dropped since the start."""
         with self._lock:
             return {"messages that were old": self._old,
-                    "messages in our name": self._forged, **self._dropped}
+                    "messages in our name": self._forged, **self._room.refused,
+                    **self._dropped}
 
-    def digest(self, seen_only: bool = False) -> str:
-        """A digest of all that is known, as 32 hex digits: equal for two peers that have nothing
-        to tell each other. With `seen_only`, what is gone does not count as known."""
+    def digest(self) -> str:
+        """A digest of all that was seen, as 32 hex digits: equal for two peers that have nothing to
+        tell each other."""
         with self._lock:
-            self._renew_digests()
-            return f"{functools.reduce(operator.xor, self._digests[seen_only]):032x}"
+            self._renew_digest()
+            return f"{functools.reduce(operator.xor, self._digest):032x}"
 
-    def slices(self, seen_only: bool = False) -> list[int]:
+    def slices(self) -> list[int]:
         """The same digest in 64 slices, each a number of 32 bits."""
         with self._lock:
-            self._renew_digests()
-            return [one & 0xFFFF_FFFF for one in self._digests[seen_only]]
+            self._renew_digest()
+            return [one & 0xFFFF_FFFF for one in self._digest]
 
-    def _renew_digests(self) -> None:
-        """Bring the digests up to date. Expects the lock."""
+    def _renew_digest(self) -> None:
+        """Bring the digest up to date. Expects the lock."""
         for run in self._changed:
-            shares = run.digests()
-            for digests, old, new in zip(self._digests, run.shares, shares):
-                digests[run.slice] ^= old ^ new
-            run.shares = shares
+            share = run.digest()
+            self._digest[run.slice] ^= run.share ^ share
+            run.share = share
         self._changed.clear()
 
     def vector(self, slices: int = ALL_SLICES) -> list[bytes]:
-        """All that is known of the runs in some slices of the digest, as entries of a status
-        line, one per run. Bit n of `slices` stands for slice n."""
+        """All that was seen of the runs in some slices of the digest, as entries of a status line,
+        one per run. Bit n of `slices` stands for slice n."""
         with self._lock:
             return [run.entry() for run in self._runs.values()
-                    if slices >> run.slice & 1 and run.ranges()]
+                    if slices >> run.slice & 1 and len(run.seen)]
 
     def seen(self) -> dict[bytes, list[Range]]:
         """The numbers seen of each run of which some were."""
@@ -224,27 +231,43 @@ class MessageList:
         with self._lock:
             return len(self._runs)
 
-    def lacking(self, entries, ask_again: bool) -> list[tuple[bytes, list[Range]]]:
-        """The part of another peer's vector that is not known here; with `ask_again`, the part
-        that was not seen here, although it may be gone."""
+    def unseen(self, entries) -> list[tuple[bytes, list[Range]]]:
+        """The part of another peer's vector that was not seen here."""
+        with self._lock:
+            return [(key, ranges) for key, ranges, _ in self._unseen(entries)]
+
+    def lacking(self, entries, neighbour: Address | None = None
+                ) -> list[tuple[bytes, list[Range]]]:
+        """The part of a neighbour's vector that was not seen here, and for which there is room if
+        it brings that now."""
         lacking = []
         with self._lock:
-            for key, ranges in entries:
-                if key == self._own_run:
-                    continue  # messages of our own run that only others have are forged
-                run = self._runs.get(key)
-                if run is not None and not ask_again and run.ranges() == ranges:
-                    continue
+            for key, ranges, run in self._unseen(entries):
                 if run is not None:
-                    known = run.seen if ask_again else run.known()
-                    ranges = [gap for low, high in ranges for gap in known.missing(low, high)]
+                    ranges = self._room.part_with_room(run.seen, ranges, neighbour)
+                elif not self._room.would_begin(key, neighbour):
+                    continue
                 if ranges:
                     lacking.append((key, ranges))
         return lacking
 
+    def _unseen(self, entries) -> Iterator[tuple[bytes, list[Range], Run | None]]:
+        """What was not seen of another peer's vector: run and ranges, and what is known of the run.
+        Expects the lock."""
+        for key, ranges in entries:
+            if key == self._own_run:
+                continue  # messages of our own run that only others have are forged
+            run = self._runs.get(key)
+            if run is not None:
+                if run.seen.ranges() == ranges:
+                    continue
+                ranges = [gap for low, high in ranges for gap in run.seen.missing(low, high)]
+            if ranges:
+                yield key, ranges, run
+
     def texts(self, entries, limit: int):
         """Return (the wanted lines that are held, in number order but for those of one cover, which
-        stand together behind it; the wanted numbers that are known, but no longer held).
+        stand together behind it; the wanted numbers that were seen, but are no longer held).
 
         Stops after about `limit` bytes; later numbers are in neither.
         """
@@ -252,13 +275,12 @@ class MessageList:
         with self._lock:
             for key, ranges in entries:
                 run = self._runs.get(key) or Run(key)
-                known = run.known()
                 for first, last in ranges:
                     for number in run.numbers(first, last):
                         if size >= limit:
                             return self._with_covers(lines), _joined(gone)
                         if first < number:
-                            gone.append((key, known.common([(first, number - 1)])))
+                            gone.append((key, run.seen.common([(first, number - 1)])))
                         lines.append(self._texts[run.held[number]])
                         size += len(lines[-1]) + 1
                         cover = self._lines[lines[-1]]
@@ -267,7 +289,7 @@ class MessageList:
                             size += len(cover.line) + 1
                         first = number + 1
                     if first <= last:
-                        gone.append((key, known.common([(first, last)])))
+                        gone.append((key, run.seen.common([(first, last)])))
             return self._with_covers(lines), _joined(gone)
 
     def _with_covers(self, lines: list[bytes]) -> list[bytes]:
@@ -276,60 +298,44 @@ class MessageList:
             return lines
         return covered(lines, [self._lines[line].line for line in lines])
 
-    def note_gone(self, entries) -> None:
-        """A neighbour says that these are gone: do not ask for them again.
-
-        When one of them comes all the same, its word was wrong, and no number of the run counts
-        as gone any longer.
-        """
+    def vouch(self, addresses) -> bool:
+        """Seeds name these addresses, and so vouch for their runs. Answer whether there may be room
+        now for runs that were refused."""
         with self._lock:
-            for key, ranges in entries:
-                if not ranges:
-                    continue
-                run = self._run(key)
-                for first, last in ranges:
-                    run.gone.add_range(first, last)
-                    self._bound(run.gone)
-                self._note_change(run)
+            return self._room.vouch(addresses, self._runs.values())
 
-    def _run(self, key: bytes) -> Run:
-        """The row of a run, which is now the one used last. Expects the lock."""
+    def _run(self, key: bytes, brought_by: Address | None) -> Run | None:
+        """The row of a run; None when there is no room for one more. Expects the lock."""
         run = self._runs.get(key)
-        if run is None:
-            wire.check_run(key)
-            run = self._runs[key] = Run(key)
-            if len(self._runs) > self._settings.runs_kept:
-                self._forget_run(next(iter(self._runs.values())))
-        else:
-            self._runs.move_to_end(key)
+        if run is not None:
+            if run.vouched is not None:
+                self._room.used(run)
+            return run
+        run, origin = Run(key), wire.check_run(key)
+        if not self._room.begins(run, origin, brought_by):
+            return None
+        self._runs[key] = run
+        surplus = self._room.surplus()
+        if surplus is not None:
+            self._forget_run(surplus)
         return run
 
     def _remember(self, run: Run, number: int, digest: bytes, line: bytes,
                   cover: Cover | None) -> None:
         """Keep a new text. Expects the lock."""
-        self._note_change(run)
-        if len(run.gone) and number in run.gone:
-            run.gone = Intervals()  # this one was not gone, so the others may not be either
-        if len(run.seen) > self._settings.intervals_kept:
-            self._bound(run.seen)
         run.hold(number, digest)
         self._texts[digest] = line
         self._lines[line] = cover
         if cover is not None:
             self._covers.held(cover)
-        self._order.append((digest, run, number))
+        self._order.append(run)
+        self._order.append(number)
         self._bytes += len(line)
 
     def _note_change(self, run: Run) -> None:
-        """More is known of a run. Expects the lock."""
+        """More was seen of a run. Expects the lock."""
         run.changed()
         self._changed.add(run)
-
-    def _bound(self, intervals: Intervals) -> None:
-        """Close the lowest gaps of a set that has too many intervals. Expects the lock."""
-        while len(intervals) > self._settings.intervals_kept:
-            intervals.close_lowest_gap()
-            self._dropped["gaps closed in the numbers of a run"] += 1
 
     def _size(self) -> int:
         """The bytes of all texts and covers that are held. Expects the lock."""
@@ -337,10 +343,11 @@ class MessageList:
 
     def _evict(self) -> None:
         """Drop the oldest texts beyond the limits. Expects the lock."""
-        while self._order and (len(self._order) > self._settings.cache_size
+        while self._order and (len(self._order) // 2 > self._settings.cache_size
                                or self._size() > self._settings.cache_bytes):
-            digest, run, number = self._order.popleft()
-            if not run.drop(number):
+            run, number = self._order.popleft(), self._order.popleft()
+            digest = run.drop(number)
+            if digest is None:
                 continue  # its run was forgotten before
             self._drop_text(digest)
             self._dropped["texts evicted"] += 1
@@ -349,8 +356,8 @@ class MessageList:
         """Drop everything about a run. Expects the lock."""
         del self._runs[run.key]
         self._changed.discard(run)
-        for digests, share in zip(self._digests, run.shares):
-            digests[run.slice] ^= share
+        self._digest[run.slice] ^= run.share
+        self._room.forgotten(run)
         for digest in run.held.values():
             self._drop_text(digest)
         run.held.clear()

@@ -21,7 +21,8 @@ class Mongering:
 
     duty_name = "rumors"  # of the duty that takes `turn`
 
-    def __init__(self, links, telling: Telling, now, rng, condition):
+    def __init__(self, links, telling: Telling, now, rng, condition, longest: float):
+        """`longest`: seconds for which whoever makes messages waits for each portion at most."""
         self.rumors = Rumors(telling, rng)
         self._now = now  # the clock
         self.duty = None  # takes `turn`, once it is kept
@@ -31,6 +32,7 @@ class Mongering:
         self._due = False  # another thread has called `tell` since that one looked
         self._calmer = condition  # notified when fewer rumors are told, or stopped
         self._changes = 0  # how often _calmer was notified; guarded by _calmer
+        self._longest = longest
         self._stopped = False
 
     def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
@@ -123,8 +125,10 @@ class Mongering:
 
     def _wait_for_less(self, limit: int, seconds: float, shrinking: bool = False) -> None:
         """Wait until fewer than `limit` bytes of rumors are being told, so many seconds at most;
-        the seconds begin anew, if `shrinking`, whenever the number is smaller than ever."""
-        end, least = self._now() + seconds, math.inf
+        if `shrinking`, the seconds begin anew whenever the number is smaller than ever, but the
+        longest wait does not."""
+        begun, least = self._now(), math.inf
+        end = begun + seconds
         while not self._stopped:
             with self._calmer:
                 before = self._changes
@@ -132,7 +136,7 @@ class Mongering:
             if size < limit:
                 return
             if shrinking and size < least:
-                end, least = self._now() + seconds, size
+                end, least = min(self._now() + seconds, begun + self._longest), size
             with self._calmer:
                 if not self._calmer.wait_for(lambda: self._changes != before,
                                              end - self._now()):

@@ -8,7 +8,7 @@ from bisect import bisect_left, bisect_right
 from zlib import crc32
 
 from gossip import wire
-from gossip.intervals import Intervals, Range
+from gossip.spread.numbers import Numbers
 
 sha256 = hashlib.sha256
 
@@ -19,28 +19,31 @@ ALL_SLICES = (1 << SLICES) - 1
 class Run:
     """What this peer knows of one run."""
 
-    __slots__ = ("key", "slice", "seen", "gone", "held", "shares", "_sorted", "_ranges",
+    __slots__ = ("key", "slice", "seen", "held", "share", "brought_by", "vouched", "_sorted",
                  "_entry")
 
     def __init__(self, key: bytes):
         self.key = key  # IP:PORT:START
         self.slice = crc32(key) % SLICES  # the slice of the digest that it belongs to
-        self.seen = Intervals()
-        self.gone = Intervals()
+        self.seen = Numbers()
         self.held: dict[int, bytes] = {}  # number -> digest of its line
+        self.share = 0  # in the digest of all that was seen, when it was counted last
+        self.brought_by = None  # the neighbour in whose account the run is, see room.py
+        self.vouched = None  # its origin, once seeds vouch for it: then it is in no account
         self._sorted: list[int] | None = None  # the numbers held, while they do not change
-        self.shares = (0, 0)  # its digests of what is known and of what was seen, when last counted
-        self._ranges: list[Range] | None = None  # the ranges of known(), while they do not change
-        self._entry: bytes | None = None  # the same as an entry of a status line
+        self._entry: bytes | None = None  # the numbers seen as an entry of a status line
 
     def hold(self, number: int, digest: bytes) -> None:
         self.held[number] = digest
         self._sorted = None
 
-    def drop(self, number: int) -> bool:
-        """Stop holding a text; return whether it was held."""
+    def drop(self, number: int) -> bytes | None:
+        """Stop holding a text; return the digest of its line, None when it was not held."""
         self._sorted = None
-        return self.held.pop(number, None) is not None
+        digest = self.held.pop(number, None)
+        if not self.held:
+            self.held = {}  # a dictionary does not shrink by itself
+        return digest
 
     def numbers(self, first: int, last: int) -> list[int]:
         """The numbers held from first to last, in order."""
@@ -50,34 +53,19 @@ class Run:
             self._sorted = sorted(self.held)
         return self._sorted[bisect_left(self._sorted, first):bisect_right(self._sorted, last)]
 
-    def known(self) -> Intervals:
-        """The numbers seen or gone: this peer does not ask for them."""
-        if not len(self.gone):
-            return self.seen
-        return Intervals(self.seen.ranges() + self.gone.ranges())
-
     def changed(self) -> None:
-        """Call this when more is seen or gone."""
-        self._ranges = self._entry = None
-
-    def ranges(self) -> list[Range]:
-        """The numbers known, as ranges. The caller must not change the list."""
-        if self._ranges is None:
-            self._ranges = self.known().ranges()
-        return self._ranges
+        """Call this when more was seen."""
+        self._entry = None
 
     def entry(self) -> bytes:
-        """The numbers known, as an entry of a status line."""
+        """The numbers seen, as an entry of a status line."""
         if self._entry is None:
-            self._entry = wire.status_entry(self.key, self.ranges())
+            self._entry = wire.status_entry(self.key, self.seen.ranges())
         return self._entry
 
-    def digests(self) -> tuple[int, int]:
-        """Two digests: of the numbers known, and of the numbers seen."""
-        known = self._digest_of(self.ranges())
-        return known, known if not len(self.gone) else self._digest_of(self.seen.ranges())
-
-    def _digest_of(self, ranges: list[Range]) -> int:
-        if not ranges:
+    def digest(self) -> int:
+        """The share that the run ought to have in the digest."""
+        if not len(self.seen):
             return 0  # as for a run that was never heard of
-        return int.from_bytes(sha256(self.key + repr(ranges).encode()).digest()[:16], "big")
+        ranges = repr(self.seen.ranges()).encode()
+        return int.from_bytes(sha256(self.key + ranges).digest()[:16], "big")

@@ -45,7 +45,7 @@ def way_of_spreading(node, links, gathering, at_once: int, tries: int):
         return Mongering(links, Telling(
             stop=settings.rumor_stop, at_once=at_once, window=settings.rumor_window,
             patience=settings.rumor_patience, tries=tries),
-            node.now, node.rng, node.flusher.condition())
+            node.now, node.rng, node.flusher.condition(), settings.origin_wait)
     raise ValueError(f"{settings.spread!r} is no way of spreading: {', '.join(WAYS)}")
 
 
@@ -165,7 +165,7 @@ class Spreading:
         elif rumors:
             lines = [wire.gossip_part(line) if line.startswith(wire.RUMOR) else line
                      for line in lines]
-        fresh = self.messages.add(lines, link=link)
+        fresh = self.messages.add(lines, link=link, brought_by=link.peer)
         if fresh.forbidden:
             self._write_forbidden(link, fresh.forbidden)
         if fresh.corrupt:
@@ -175,6 +175,7 @@ class Spreading:
         if self._watch is not None:
             self._watch.fresh(fresh.lines, link, self._now(),
                               owed=not self.anti_entropy.catch_up.awaits(link))
+            self._watch.fresh(fresh.refused, link, self._now(), owed=False)
         self._hand_on(link, fresh)
         if fresh.unknown:
             self._keep_waiting(link, fresh.unknown)
@@ -209,9 +210,9 @@ class Spreading:
             self.anti_entropy.catch_up.denied(run)
             return
         for link, lines in waiting:
-            fresh = self.messages.add(lines)
+            fresh = self.messages.add(lines, brought_by=link.peer)
             if self._watch is not None:
-                self._watch.confirmed(fresh.lines, self._now())
+                self._watch.confirmed([*fresh.lines, *fresh.refused], self._now())
             if fresh.forbidden:
                 self._write_forbidden(link, fresh.forbidden)
             self._hand_on(link, fresh)
@@ -235,7 +236,7 @@ class Spreading:
         beyond its allowance its link rests, and a flood ends it."""
         signed = [] if self._signer is None else [line for line in lines
                                                   if line.startswith(wire.SIGNED)]
-        new = [*fresh.lines, *[line for _, line, _ in fresh.unknown]]
+        new = [*fresh.lines, *[line for _, line, _ in fresh.unknown], *fresh.refused]
         cost = self._allowance.cost(link.peer, new, signed, fresh.covers)
         if not cost or self.anti_entropy.catch_up.awaits(link):
             return
@@ -253,8 +254,8 @@ class Spreading:
         fresh = set(fresh)
         took = [wire.gossip_key(line) for line in rumors if line in fresh]
         knew = [wire.gossip_key(line) for line in rumors if line not in fresh]
-        link.send(b"".join(wire.status_entries("took", wire.entries(took))
-                           + wire.status_entries("knew", wire.entries(knew))))
+        link.send(wire.Answer(b"".join(wire.status_entries("took", wire.entries(took))
+                                       + wire.status_entries("knew", wire.entries(knew)))))
         self.way.note_known(link, knew)
         if self._compares:
             self.anti_entropy.compare_now_and_then(link)
@@ -271,14 +272,19 @@ class Spreading:
     def meet(self, link) -> None:
         """Two have become neighbours: compare what was seen, if anything is ever compared."""
         if self._compares:
-            self.anti_entropy.meet(link)
+            self.anti_entropy.compare(link)
 
     def on_end(self, link) -> None:
         """A link has ended: what it offered is asked of others, what it lacked is told others."""
         self.anti_entropy.on_end(link)
         self.way.on_end(link)
 
+    def vouch(self, addresses) -> None:
+        """A seed names these addresses: there is room for what they have said."""
+        if self.messages.vouch(addresses):
+            self.anti_entropy.compare_anew()
+
     def dropped(self) -> dict[str, int]:
         """What was dropped since the start, and how often."""
         return {**self.messages.dropped(), **self._waiting.dropped(),
-                **self.anti_entropy.catch_up.dropped(), **self.way.dropped()}
+                **self.anti_entropy.dropped(), **self.way.dropped()}

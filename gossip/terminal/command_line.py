@@ -19,7 +19,8 @@ from gossip.terminal.limits import raise_descriptor_limit
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FAILED, USAGE, INTERRUPTED = 1, 2, 130  # exit codes
-OF_SEEDS = ("monitor", "report_interval", "ban")  # settings that seeds share with peers
+OF_SEEDS_ALONE = ("registrations_per_ip",)  # settings that are none of a peer
+OF_SEEDS = ("monitor", "report_interval", "file_limit", "ban", *OF_SEEDS_ALONE)
 
 
 class CommandError(Exception):
@@ -154,9 +155,19 @@ def add_common_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="show no events on the terminal")
 
 
+def add_file_limit(parser: argparse.ArgumentParser) -> None:
+    """The flag of all programs that start nodes."""
+    usual = Settings().file_limit
+    parser.add_argument("--file-limit", default=usual, metavar="MIB",
+                        type=number(0, "a whole number of 0 or more", whole=True),
+                        help="MiB after which an output file is full, and only says so "
+                             f"({usual}); 0: never")
+
+
 def add_peer_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of a peer that runner.py passes on."""
     add_monitor_flags(parser)
+    add_file_limit(parser)
     usual = Settings()
     interval = number(0.01, "a number of seconds of 0.01 or more")
     count = number(0, "a whole number of 0 or more", whole=True)
@@ -209,10 +220,13 @@ def add_monitor_flags(parser: argparse.ArgumentParser) -> None:
                         help=f"seconds for which a malicious peer is refused ({usual.ban:g})")
 
 
-def monitor_flags(settings: Settings) -> list[str]:
-    """The command line that asks for these settings, for a seed that is started elsewhere."""
-    seeds = {name: getattr(settings, name) for name in OF_SEEDS}
-    return peer_flags(Settings(**seeds))
+def add_seed_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of a seed that are none of a peer."""
+    usual = Settings()
+    parser.add_argument("--registrations-per-ip", metavar="N", default=usual.registrations_per_ip,
+                        type=number(0, "a whole number of 0 or more", whole=True),
+                        help="peers of one IP that a seed lists, except on loopback "
+                             f"({usual.registrations_per_ip}); 0: any number")
 
 
 def peer_settings(args: argparse.Namespace) -> Settings:
@@ -224,8 +238,18 @@ def peer_settings(args: argparse.Namespace) -> Settings:
 
 def peer_flags(settings: Settings) -> list[str]:
     """The command line that asks for these settings, for a peer that is started elsewhere."""
+    return _flags(settings, [name for name in Settings._fields if name not in OF_SEEDS_ALONE])
+
+
+def seed_flags(settings: Settings) -> list[str]:
+    """The same for a seed."""
+    return _flags(settings, OF_SEEDS)
+
+
+def _flags(settings: Settings, names) -> list[str]:
     flags = []
-    for name, value in zip(Settings._fields, settings):
+    for name in names:
+        value = getattr(settings, name)
         if value != Settings._field_defaults[name]:
             flags.append(f"--{name.replace('_', '-')}")
             flags += [] if value is True else [str(value)]

@@ -10,6 +10,7 @@ import itertools
 import threading
 
 from gossip.addresses import Address
+from gossip.node.counters import Budget
 from gossip.node.link import Link
 from gossip.settings import Settings
 from gossip.voidphone import messages
@@ -22,6 +23,7 @@ DIALLED = "one who has not answered HELLO"
 WORKED_FOR = "one whose work we do"
 ANSWERED = "one who has not answered our work"
 NEIGHBOUR = "a neighbour"
+DIALLED_BACK = "one that we dial back"
 
 MESSAGE_LIMIT = 20.0  # seconds from the first byte of a message to its last
 OUTSIDE_VIEW = 256  # connections that may be without verification at once
@@ -39,6 +41,7 @@ class PeerLink(Link):
         self.slot: int | None = None  # time slot in which it was last given work
         self.nonce = 0  # of the work that the other end gave us
         self.asked = False  # we sent a 504 (peer request); the 505 has not come yet
+        self.alone: Budget | None = None  # of a module: messages that go out in a `send` each
 
     def trust(self) -> None:
         """A module or a neighbour may be silent, but has to end a message that it began."""

@@ -11,18 +11,19 @@ import errno
 import random
 
 from gossip.addresses import Address
+from gossip.node.counters import Budget
 from gossip.node.link import OVERFLOW
 from gossip.node.node import Node
 from gossip.node.output_file import OutputFile
 from gossip.settings import Settings
 from gossip.voidphone import messages
 from gossip.voidphone.doorway import (
-    ANSWERED, CHALLENGED, DIALLED, MODULE, NEIGHBOUR, OUTSIDE_VIEW, STRANGER, WORKED_FOR, Doorway,
-    PeerLink)
+    ANSWERED, CHALLENGED, DIALLED, DIALLED_BACK, MODULE, NEIGHBOUR, OUTSIDE_VIEW, STRANGER,
+    WORKED_FOR, Doorway, PeerLink)
 from gossip.voidphone.handshake import Handshake
 from gossip.voidphone.ini import Config
 from gossip.voidphone.news import Memory, Pending
-from gossip.voidphone.outbox import Outbox
+from gossip.voidphone.outbox import ALONE, Outbox
 from gossip.voidphone.relay import Relay
 from gossip.voidphone.view import View
 from gossip.wire import WireError
@@ -42,6 +43,7 @@ class GossipModule(Node):
         STRANGER: {"hello", "ping"},
         CHALLENGED: {"hello", "ping", "verification_response"},
         DIALLED: {"ping", "verification_request"},
+        DIALLED_BACK: {"ping", "verification_request"},
         WORKED_FOR: {"ping"},
         ANSWERED: {"ping", "peer_response"},
         NEIGHBOUR: {"ping", "peer_request", "peer_response", "push", "peer_notification"},
@@ -69,7 +71,8 @@ class GossipModule(Node):
         return (f"degree={config.degree}:min-degree={config.min_degree}:"
                 f"max-connections={config.max_connections}:cache-size={config.cache_size}:"
                 f"pow-bits={config.pow_bits}:p2p-ttl={config.p2p_ttl}:"
-                f"liveness-interval={self.settings.liveness_interval}")
+                f"liveness-interval={self.settings.liveness_interval}:"
+                f"file-limit={self.settings.file_limit}")
 
     def listen(self) -> None:
         """Open both listeners; OSError if an address is in use or not of this machine."""
@@ -165,7 +168,7 @@ class GossipModule(Node):
     # What modules say.
 
     def on_notify(self, link: PeerLink, message: messages.Notify, outbox: Outbox) -> None:
-        self.relay.subscribe(link, message)
+        self.relay.subscribe(link, message, outbox)
 
     def on_announce(self, link: PeerLink, message: messages.Announce, outbox: Outbox) -> None:
         self.relay.announce(link, message, outbox)
@@ -186,6 +189,8 @@ class GossipModule(Node):
     def on_verification_response(self, link: PeerLink, message: messages.VerificationResponse,
                                  outbox: Outbox) -> None:
         self.handshake.check_work(link, message, outbox)
+        if link.role == NEIGHBOUR:
+            self.handshake.dial_back(link)
 
     def on_peer_notification(self, link: PeerLink, message: messages.PeerNotification,
                              outbox: Outbox) -> None:
@@ -227,6 +232,7 @@ class GossipModule(Node):
     def accept_module(self, connection, remote: tuple[str, int]) -> PeerLink:
         """A program of this host has connected to the API."""
         link = self.new_link(MODULE, connection=connection)
+        link.alone = Budget(ALONE)
         link.connected(*remote)
         link.trust()
         return link
@@ -250,8 +256,9 @@ class GossipModule(Node):
         self.doorway.leave(link)
 
     def _dial(self, peer: Address, needed: bool = False) -> None:
-        """Begin a handshake with a peer, if a place in the view is free (or it is `needed`)."""
-        if not self.view.begin_dial(peer, needed):
+        """Begin a handshake with a peer, if a place in the view is free (or it is `needed`), and
+        it takes our work."""
+        if self.handshake.is_left_alone(peer, self.now()) or not self.view.begin_dial(peer, needed):
             return
         link = self.new_link(DIALLED, peer)
         self.handshake.await_hello(link)
@@ -299,4 +306,4 @@ class GossipModule(Node):
                 "subscriptions": self.relay.subscriptions.count(),
                 "messages that wait for validation": self.relay.pending.count(),
                 "messages forgotten too early": self.relay.memory.dropped(),
-                **self.relay.pending.dropped(), **self.counters.all()}
+                **self.relay.dropped(), **self.counters.all(), **self.output.dropped()}

@@ -2,8 +2,13 @@
 
 Both sides are here: giving work and checking it, and doing the work that other peers give.
 Link readers call it; the duty "work" searches. Accepting and dialling are in gossip_module.py.
+
+A peer that was welcomed is dialled back once, and told HELLO: who hands out work for that is found
+at the address that it named (proven), and the work is not done. Who did not take our work is left
+alone for a while: it would have us work for nothing, again and again.
 """
 
+import collections
 import hmac
 import os
 import queue
@@ -15,7 +20,7 @@ from gossip.addresses import Address
 from gossip.node.node import Node
 from gossip.voidphone import messages
 from gossip.voidphone.doorway import (
-    ANSWERED, CHALLENGED, DIALLED, NEIGHBOUR, WORKED_FOR, Doorway, PeerLink)
+    ANSWERED, CHALLENGED, DIALLED, DIALLED_BACK, NEIGHBOUR, WORKED_FOR, Doorway, PeerLink)
 from gossip.voidphone.ini import Config
 from gossip.voidphone.outbox import Outbox
 from gossip.voidphone.view import View
@@ -24,6 +29,8 @@ from gossip.wire import WireError
 
 HELLO_LIMIT = 10.0  # seconds to wait for HELLO, for the reply to ours, and to our work
 WORK_LIMIT = 300.0  # seconds that a peer may take for its work, counted from its HELLO
+LEFT_ALONE = 60.0  # seconds for which nobody works for a peer that did not take our work
+MOST_LEFT_ALONE = 1_000  # such peers that are remembered
 SLOT, SLOTS = 60.0, 6  # seconds of a slot; a nonce counts in its own slot and the 5 after it
 
 
@@ -38,6 +45,10 @@ class Handshake:
         self._doorway = doorway
         self._met = met  # called after each welcome
         self._secret = os.urandom(16)  # of it, nonces are derived
+        self._lock = threading.Lock()  # guards the next two
+        self._dialled_back: set[Address] = set()  # those being dialled
+        self._left_alone: collections.OrderedDict[Address, float] = collections.OrderedDict()
+        # -> until when
         self.duty = None  # takes `work`, once it is kept
         self._searches: queue.SimpleQueue[PeerLink] = queue.SimpleQueue()
         self._search_lock = threading.Lock()  # guards the next two
@@ -92,12 +103,43 @@ class Handshake:
                        messages.Push(self._config.p2p_ttl, message.address).pack())
 
     def take_work(self, link: PeerLink, message: messages.VerificationRequest) -> None:
-        """The peer that we dialled gives us work: queue it for the thread "work"."""
+        """The peer that we dialled gives us work: queue it for the thread "work", unless we only
+        wanted to know whether it is there."""
+        self._view.prove(link.peer)
+        if link.role == DIALLED_BACK:
+            link.close("proven")
+            return
         link.role = WORKED_FOR
         link.nonce = message.nonce
         link.await_no_line()
         self._searches.put(link)
         self.duty.hurry()
+
+    def dial_back(self, link: PeerLink) -> None:
+        """A neighbour has come by itself: find out whether it is there where it said. There are
+        `probes_at_once` such dials at most, and it has `probe_limit` seconds to answer."""
+        if not self._view.lacks_proof(link.peer):
+            return
+        with self._lock:
+            if len(self._dialled_back) >= self._node.settings.probes_at_once:
+                return
+            self._dialled_back.add(link.peer)
+        back = self._node.new_link(DIALLED_BACK, link.peer)
+        back.await_line(time.monotonic() + self._node.settings.probe_limit)
+        self._node.dial(back)
+
+    def is_left_alone(self, peer: Address, now: float) -> bool:
+        """Whether nobody works for a peer, as it did not take our work lately."""
+        with self._lock:
+            return self._left_alone.get(peer, now) > now
+
+    def _leave_alone(self, peer: Address) -> None:
+        """A peer did not take our work."""
+        with self._lock:
+            self._left_alone.pop(peer, None)
+            self._left_alone[peer] = time.monotonic() + LEFT_ALONE
+            if len(self._left_alone) > MOST_LEFT_ALONE:
+                self._left_alone.popitem(last=False)
 
     def work(self, now: float) -> float | None:
         """A turn: do the next work that a peer has given; answer None when there is none."""
@@ -147,6 +189,9 @@ class Handshake:
 
     def on_end(self, link: PeerLink) -> None:
         """A link has ended: cancel the search for it, and free its place among the dials."""
+        if link.role == DIALLED_BACK:
+            with self._lock:
+                self._dialled_back.discard(link.peer)
         with self._search_lock:
             if self._searched_for is link and self._search is not None:
                 self._search.cancel()
@@ -154,6 +199,8 @@ class Handshake:
             if link.role == ANSWERED and not self._node.stopping:
                 self._node.write_refusal(link.peer,
                                          "it did not take our work: has it more pow_bits?")
+                if self._view.link(link.peer) is None:  # else its own dial was sooner
+                    self._leave_alone(link.peer)
             self._view.end_dial(link.peer)
 
     def wake(self) -> None:

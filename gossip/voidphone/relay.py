@@ -2,7 +2,11 @@
 
 News go to the modules of this host that subscribed to their type. When one of them has called
 the news valid, they go to the neighbours. Link readers call it; the duty "validations" drops
-news that nobody validates in time.
+news that nobody validates in time, and those that nobody wants.
+
+Whoever brings news waits for modules that read slowly: announcers for as long as these read at
+all, readers of neighbours for some seconds at a time, for they have to hear PINGs. For neighbours
+that read slowly modules wait two seconds at most: who knows why they do.
 """
 
 import hashlib
@@ -10,18 +14,25 @@ import random
 import threading
 import time
 
+from gossip.node.counters import Budget
 from gossip.node.node import Node
 from gossip.voidphone import messages
 from gossip.voidphone.doorway import MODULE, NEIGHBOUR, PeerLink
 from gossip.voidphone.messages import PeerNotification
 from gossip.voidphone.news import Item, Memory, Pending, Subscriptions, Waiting, first_ttl, next_ttl
 from gossip.voidphone.outbox import Outbox
+from gossip.voidphone.unwanted import Unwanted
 from gossip.voidphone.view import View
 
 DRAWS = 100  # random ids tried for data announced before; all in use: nearly all 65,536 are
 LOOK_EVERY = 64  # announces of one type between two looks whether receivers keep up
 STILL_VALIDATING = 1.0  # seconds without a validation after which announcers no longer wait
 FLUSH = 256 << 10  # bytes: more than that in the outbox is sent before the next validation
+MODULE_WAIT = 4.0  # seconds that the reader of a neighbour waits at a time for modules that have
+# taken something within as many seconds; half a liveness interval, if that is shorter
+PIECE = 64 << 10  # bytes of news that a neighbour brings all the same after a wait in vain
+PIECES = 8  # a second, of all neighbours together
+SMALL = 16 << 10  # bytes: more than that in the outbox is sent before it is looked who is slow
 
 
 class Relay:
@@ -35,13 +46,23 @@ class Relay:
         self.subscriptions = Subscriptions()
         self.memory = memory
         self.pending = pending
+        self._unwanted = Unwanted()
+        self._pieces = Budget(PIECES)
+        self._module_wait = min(MODULE_WAIT, node.settings.liveness_interval / 2)
         self._arriving = threading.Lock()  # joins memory and pending: a copy finds both or none
         self._validations = threading.Condition()  # notified after validations
         self._validated_at = 0.0  # monotonic time of the last validation
         self.duty = None  # takes `expire`, once it is kept
 
-    def subscribe(self, link: PeerLink, message: messages.Notify) -> None:
+    def subscribe(self, link: PeerLink, message: messages.Notify, outbox: Outbox) -> None:
+        """A module wants news of a type, also those that came a moment ago."""
         self.subscriptions.add(link, message.data_type)
+        self._tell_kept(message.data_type, outbox)
+
+    def _tell_kept(self, data_type: int, outbox: Outbox) -> None:
+        """Take news of a type that nobody wanted as if they came now."""
+        for kept in self._unwanted.take(data_type, time.monotonic()):
+            self._take(kept.link, kept.message, self.subscriptions.of(data_type), outbox)
 
     def announce(self, link: PeerLink, message: messages.Announce, outbox: Outbox) -> None:
         """A module announces: tell the other modules; without any, spread the news at once."""
@@ -79,7 +100,8 @@ class Relay:
             return
         outbox.send()  # the announces before this one need not wait
         told = self.subscriptions.of(data_type, announcer)
-        self._node.flusher.wait_for_room([*told, *self._view.links()])
+        self._node.flusher.wait_for_room(told)
+        self._wait_for_neighbours()
         while told and not self._node.stopping:
             now = time.monotonic()
             lag = self.pending.lag(now)
@@ -99,9 +121,12 @@ class Relay:
             self._spread(waiting, outbox)
         if outbox.size > FLUSH:
             outbox.send()
-            self._node.flusher.wait_for_room(self._view.links())
+            self._wait_for_neighbours()
         self._validated_at = time.monotonic()
         outbox.validated = True
+
+    def _wait_for_neighbours(self) -> None:
+        self._node.flusher.wait_for_room(self._view.links(), self._node.settings.origin_wait)
 
     def handled(self, outbox: Outbox) -> None:
         """A batch of messages is handled: announcers that wait may look again."""
@@ -123,11 +148,43 @@ class Relay:
                        waiting.message.pack())
 
     def take(self, link: PeerLink, message: PeerNotification, outbox: Outbox) -> None:
-        """A neighbour sends news: tell the modules of their type; without one, drop them."""
+        """A neighbour sends news: tell the modules of their type, or keep them for a moment."""
         told = self.subscriptions.of(message.data_type)
-        if not told:
-            self._node.counters.add("messages of a type that no module wants")
+        if told:
+            self._wait_for_modules(link, told, len(message.data), outbox)
+            self._take(link, message, told, outbox)
             return
+        if self._unwanted.add(message, link, time.monotonic()):
+            self.duty.hurry()  # it slept without a deadline
+        if self.subscriptions.of(message.data_type):
+            self._tell_kept(message.data_type, outbox)  # a module has subscribed in between
+
+    def _wait_for_modules(self, link: PeerLink, told, size: int, outbox: Outbox) -> None:
+        """Take no more from a neighbour while a module that still reads has much waiting. After
+        MODULE_WAIT seconds a piece goes on all the same, unless too many of others do."""
+        outbox.free -= size
+        if outbox.free >= 0:
+            return
+        if outbox.size > SMALL:
+            outbox.send()
+
+        def is_over() -> bool:
+            return link.ended or self._node.stopping or not self._lag(told)
+        while not is_over():
+            outbox.send()
+            self._node.flusher.wait_until(is_over, self._module_wait)
+            link.heard = self._node.now()  # who is not read is not silent
+            if self._pieces.spend(link.heard):
+                outbox.free = PIECE - size
+                return
+
+    def _lag(self, told) -> bool:
+        """Whether one of these modules has much waiting and still reads."""
+        now = time.monotonic()
+        return any([module.pauses_origin(now, MODULE_WAIT) for module in told])
+
+    def _take(self, link: PeerLink, message: PeerNotification, told, outbox: Outbox) -> None:
+        """Tell modules what a neighbour has sent, unless it is old."""
         ttl = next_ttl(message.ttl)
         ttl = -1 if ttl is None else ttl
         item = _item(message)
@@ -139,8 +196,13 @@ class Relay:
                 self._notify(message._replace(ttl=ttl), item, (link,), told, outbox)
 
     def expire(self, now: float) -> float | None:
-        """A turn: drop messages that nobody has validated in time."""
-        return self.pending.expire(now)
+        """A turn: drop messages that nobody has validated, or wanted, in time."""
+        due = [self.pending.expire(now), self._unwanted.expire(now)]
+        return min([moment for moment in due if moment is not None], default=None)
+
+    def dropped(self) -> dict[str, int]:
+        """What was dropped since the start, and how often."""
+        return {**self.pending.dropped(), **self._unwanted.dropped()}
 
     def on_end(self, link: PeerLink) -> None:
         """A link has ended: it hears nothing more, and its validations do not count."""

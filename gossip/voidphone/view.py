@@ -1,7 +1,8 @@
 """The view: the neighbours of a gossip module, the other addresses it knows, and whom to dial.
 
 Rules only: no socket, no clock. A peer that dials us and does its work is always taken; we dial
-others only while one of `degree` places is free. A dial under way takes a place as well.
+others only while one of `degree` places is free. A dial under way takes a place as well. Above
+`max_connections` somebody goes: first who is not proven to be found at its address.
 """
 
 import collections
@@ -21,6 +22,17 @@ class Admitted(NamedTuple):
     parted: list  # (address, link, reason) of each neighbour given up for it
 
 
+class Neighbour:
+    """A row of the view."""
+
+    __slots__ = ("link", "dialled", "proven")
+
+    def __init__(self, link, dialled: bool, proven: bool):
+        self.link = link
+        self.dialled = dialled  # by us
+        self.proven = proven  # it was found at its address
+
+
 class View:
     """Neighbours and known addresses of one module."""
 
@@ -34,7 +46,7 @@ class View:
         self._rng = rng
         self.changes = collections.deque()  # events for the output file, in order
         self._lock = threading.Lock()  # guards everything below, and appending to `changes`
-        self._neighbours: dict[Address, tuple[object, bool]] = {}  # -> link, whether we dialled
+        self._neighbours: dict[Address, Neighbour] = {}
         self._dialling: set[Address] = set()
         self._known: collections.OrderedDict[Address, None] = collections.OrderedDict()
         self._pushed: collections.OrderedDict[Address, float] = collections.OrderedDict()
@@ -43,32 +55,58 @@ class View:
         """Make a verified peer a neighbour, unless a better link to it stands already.
 
         Of two links in opposite directions the one dialled by the smaller address stays; of
-        two in one direction the newer. Above `max_connections` a random other neighbour goes.
+        two in one direction the newer. Above `max_connections` another neighbour goes.
         """
         with self._lock:
             self._dialling.discard(peer)
             parted = []
             standing = self._neighbours.get(peer)
             if standing is not None:
-                if standing[1] != dialled and standing[1] == (self._own < peer):
+                if standing.dialled != dialled and standing.dialled == (self._own < peer):
                     return Admitted(False, [])
-                parted.append((peer, standing[0], "replaced"))
+                parted.append((peer, standing.link, "replaced"))
                 self.changes.append(f"disconnected:{peer}:replaced")
-            self._neighbours[peer] = link, dialled
+            proven = dialled or standing is not None and standing.proven
+            self._neighbours[peer] = Neighbour(link, dialled, proven)
             self.changes.append(f"connected:{peer}")
             self._known.pop(peer, None)
             if len(self._neighbours) > self._max_connections:
-                other = self._rng.choice([one for one in self._neighbours if one != peer])
-                parted.append((other, self._neighbours.pop(other)[0], "one too many"))
+                other = self._surplus(peer)
+                parted.append((other, self._neighbours.pop(other).link, "one too many"))
                 self.changes.append(f"disconnected:{other}:one too many")
                 self._note(other)
             self._note_degree()
             return Admitted(True, parted)
 
+    def _surplus(self, newcomer: Address) -> Address:
+        """Whom to give up for a newcomer: one who is not proven, else one who has dialled us, else
+        anybody; of the IP that has most of those; by chance. Expects the lock."""
+        others = [peer for peer in self._neighbours if peer != newcomer]
+        rows = self._neighbours
+        others = ([peer for peer in others if not rows[peer].proven]
+                  or [peer for peer in others if not rows[peer].dialled] or others)
+        crowds = collections.Counter(peer.ip for peer in others)
+        most = max(crowds.values())
+        return self._rng.choice([peer for peer in others if crowds[peer.ip] == most])
+
+    def lacks_proof(self, peer: Address) -> bool:
+        """Whether this is a neighbour, and nobody knows whether it is found at its address."""
+        with self._lock:
+            row = self._neighbours.get(peer)
+            return row is not None and not row.proven
+
+    def prove(self, peer: Address) -> None:
+        """Somebody has answered there. If it is a neighbour, it is proven."""
+        with self._lock:
+            row = self._neighbours.get(peer)
+            if row is not None:
+                row.proven = True
+
     def remove(self, peer: Address, link, reason: str = "") -> bool:
         """A link has ended; answer whether it was the one to that neighbour."""
         with self._lock:
-            if self._neighbours.get(peer, (None,))[0] is not link:
+            row = self._neighbours.get(peer)
+            if row is None or row.link is not link:
                 return False
             del self._neighbours[peer]
             self.changes.append(f"disconnected:{peer}:{reason}")
@@ -119,12 +157,13 @@ class View:
 
     def links(self) -> list:
         with self._lock:
-            return [link for link, _ in self._neighbours.values()]
+            return [row.link for row in self._neighbours.values()]
 
     def link(self, peer: Address):
         """The link to a neighbour, or None."""
         with self._lock:
-            return self._neighbours.get(peer, (None,))[0]
+            row = self._neighbours.get(peer)
+            return None if row is None else row.link
 
     def addresses(self) -> list[Address]:
         with self._lock:

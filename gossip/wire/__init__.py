@@ -11,7 +11,7 @@ fields       address, time, text, bytes; WireError
 Pure. Which node may say what, and what follows, is in peer.py and seed.py.
 """
 
-from gossip.wire.fields import LINE_LIMIT, WireError, format_time
+from gossip.wire.fields import LINE_LIMIT, Answer, WireError, format_time
 from gossip.wire.gossip_line import (
     GOSSIP, GOSSIP_LIMIT, NUMBER_LIMIT, RUMOR, SIGNED, Gossip, check_run, gossip, gossip_fields,
     gossip_key, gossip_part, parse_gossip, rumors)
@@ -30,5 +30,5 @@ from gossip.wire.signed_line import (
     HASH_SIZE, HASHES_LIMIT, KEY_SIZE, SIGNATURE_SIZE, Signed, parse_signed, signed,
     signed_head)
 from gossip.wire.status import (
-    RANGES_LIMIT, SHORT_ENTRY, SLICES, STATUS_TARGET, Status, entries, status, status_entries,
-    status_entry, status_lines, status_show, status_slices)
+    NOTHING_SEEN, RANGES_LIMIT, SHORT_ENTRY, SLICES, STATUS_TARGET, Status, entries, status,
+    status_entries, status_entry, status_lines, status_show, status_slices)

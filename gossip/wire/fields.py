@@ -23,6 +23,11 @@ class WireError(ValueError):
     """The other end broke the grammar, or a rule about who may say what."""
 
 
+class Answer(bytes):
+    """Lines that the other end has asked for. They may wait there for as long as it likes to read
+    slowly: nobody makes fewer messages because of them."""
+
+
 def format_time(seconds: float) -> str:
     """TIME: Unix seconds with six decimals, e.g. `1700000000.123456`."""
     return f"{seconds:.6f}"

@@ -39,12 +39,12 @@ def gossip(time: str, own: Address, start: int, number: int, text: str) -> bytes
     return f"gmessage:{time}:{own}:{start}:{number}:{text}".encode()
 
 
-def check_run(run: bytes) -> None:
-    """Raise WireError unless this is a run, e.g. `127.0.0.1:5001:1700000000000`."""
+def check_run(run: bytes) -> Address:
+    """The address of a run, e.g. `127.0.0.1:5001:1700000000000`; WireError unless it is one."""
     match = _RUN.fullmatch(run)
     if not match or int(match[2]) > NUMBER_LIMIT:
         raise WireError("START is not between 1 and 2^63-1")
-    address_in(match[1])
+    return address_in(match[1])
 
 
 def gossip_part(line: bytes) -> bytes:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from gossip.addresses import Address
 from gossip.wire.fields import (
-    ADDRESS, TIME, WireError, address_in, parse_list, text_in)
+    ADDRESS, TIME, Answer, WireError, address_in, parse_list, text_in)
 from gossip.wire.gossip_line import GOSSIP
 from gossip.wire.monitoring import MONITORING, AskTree
 from gossip.wire.runs import parse_proof, parse_runs
@@ -143,8 +143,8 @@ def peer_list(addresses, word: str = "peer list") -> bytes:
     return f"{word}:{':'.join([address.listed for address in addresses])}\n".encode()
 
 
-def known_peers(addresses) -> bytes:
-    return peer_list(addresses, "known peers")
+def known_peers(addresses) -> Answer:
+    return Answer(peer_list(addresses, "known peers"))
 
 
 def dead_node(report: DeadNode) -> bytes:
@@ -171,8 +171,8 @@ def liveness_request(time: str, own: Address) -> bytes:
     return f"Liveness Request:{time}:{own}\n".encode()
 
 
-def liveness_reply(request: LivenessRequest, own: Address) -> bytes:
-    return f"Liveness Reply:{request.time}:{request.address}:{own}\n".encode()
+def liveness_reply(request: LivenessRequest, own: Address) -> Answer:
+    return Answer(f"Liveness Reply:{request.time}:{request.address}:{own}\n".encode())
 
 
 # Reading: a line comes without its `\n`.
@@ -229,8 +229,8 @@ def parse(line: bytes):
 
 
 def is_gossip(line: bytes) -> bool:
-    """Whether the line is gossip: it starts with `gmessage:`, or with prefixes before that. Words of
-    monitoring may be prefixes, too: no line that they begin has anything of the kind in it."""
+    """Whether the line is gossip: it starts with `gmessage:`, or with prefixes before that. Words
+    of monitoring may be prefixes, too: no line that they begin has anything of the kind in it."""
     if line.startswith(GOSSIP):
         return True
     word = line.partition(b":")[0]

@@ -16,6 +16,10 @@ SHORT_ENTRY = 64  # bytes: entries up to this length are kept in a cache when pa
 SLICES = 64  # slices of a digest, each 32 bits long
 STATUS_TARGET = 50_000  # bytes after which a list of entries goes on in another line
 
+NOTHING_SEEN = b"status:seen:\n"
+
+_MEET = b"meet "
+
 _ENTRY = re.compile(rb"(" + IP + rb":[1-9][0-9]{0,4}:[1-9][0-9]{0,18})=([0-9,-]+)")
 _RANGE = re.compile(rb"([1-9][0-9]{0,18})(?:-([1-9][0-9]{0,18}))?")
 
@@ -23,25 +27,24 @@ _RANGE = re.compile(rb"([1-9][0-9]{0,18})(?:-([1-9][0-9]{0,18}))?")
 class Status(NamedTuple):
     """A line of anti-entropy: a verb with a digest, slices (numbers) or entries (run, ranges).
 
-    digest   sums up all that the sender knows; a receiver whose own digest differs answers
+    digest   sums up all that the sender has seen; a receiver whose own digest differs answers
              with `parts`, or, if it knows of few runs only, with `seen` and `show` at once
     parts    the same digest in 64 slices, each of which sums up some of the runs; the receiver
              answers with `seen` and `show` for the slices that differ
-    show     asks for `seen` of some slices (64 bits, one per slice)
-    seen     what the sender knows of some runs
+    show     asks for `seen` of some slices (64 bits, one per slice); it is not answered by who has
+             told that within the last second
+    seen     what the sender has seen of some runs; nothing behind it when there is nothing to tell
     want     asks for texts; the receiver sends them in number order, as many as make a portion
     gone     then names those that it no longer holds
     sent     then ends the portion: the next may be asked for
     took     answers a rumor: it was new here (now and then a `digest` follows)
     knew     answers a rumor: it was known here
 
-    `digest`, `parts` and `seen` begin with `meet ` when two have just become neighbours. Then a
-    message that a peer only knows to be gone counts as unknown, for the new neighbour may hold
-    it; and there is no `show`, for both tell unasked.
+    Before `digest`, `parts` and `seen` there may be `meet `, as peers once said when they had just
+    become neighbours. It means nothing.
     """
 
     verb: str
-    meeting: bool = False
     digest: str = ""
     slices: tuple = ()
     entries: tuple | list = ()
@@ -115,15 +118,14 @@ def _parse_ranges(text: bytes) -> list[Range]:
 
 
 def parse_status(body: bytes) -> Status:
-    verb, _, rest = body.partition(b":")
-    meeting = verb.startswith(b"meet ")
-    if meeting:
-        verb = verb[len(b"meet "):]
-    if verb in _HEX_STATUS and not (meeting and verb == b"show"):
-        return _parse_hex_status(verb.decode(), meeting, rest)
-    if verb == b"sent" and not meeting and not rest:
-        return Status("sent")
-    if verb not in _ENTRY_STATUS or (meeting and verb != b"seen"):
+    verb, colon, rest = body.partition(b":")
+    if verb.startswith(_MEET) and verb[len(_MEET):] in _AT_MEETINGS:
+        verb = verb[len(_MEET):]
+    if verb in _HEX_STATUS:
+        return _parse_hex_status(verb.decode(), rest)
+    if verb == b"sent" and not rest or verb in _MAY_BE_EMPTY and colon and not rest:
+        return Status(verb.decode())
+    if verb not in _ENTRY_STATUS:
         raise WireError("unknown kind of status")
     if _ranges_of(rest) > RANGES_LIMIT:
         raise WireError(f"status with more than {RANGES_LIMIT} ranges")
@@ -131,22 +133,24 @@ def parse_status(body: bytes) -> Status:
                for entry in rest.split(b" ")]
     if len({run for run, _ in entries}) < len(entries):
         raise WireError("status with a run named twice")
-    return Status(verb.decode(), meeting, entries=entries)
+    return Status(verb.decode(), entries=entries)
 
 
 _HEX_STATUS = {b"digest": 32, b"parts": 8 * SLICES, b"show": SLICES // 4}  # verb -> hex digits
 _ENTRY_STATUS = {b"seen", b"want", b"gone", b"took", b"knew"}
+_MAY_BE_EMPTY = {b"seen", b"want"}
+_AT_MEETINGS = {b"digest", b"parts", b"seen"}  # what may have _MEET before it
 _HEX = re.compile(rb"[0-9a-f]+")
 
 
-def _parse_hex_status(verb: str, meeting: bool, rest: bytes) -> Status:
+def _parse_hex_status(verb: str, rest: bytes) -> Status:
     if len(rest) != _HEX_STATUS[verb.encode()] or not _HEX.fullmatch(rest):
         raise WireError(f"status with a bad {verb}")
     if verb == "digest":
-        return Status(verb, meeting, digest=rest.decode())
+        return Status(verb, digest=rest.decode())
     size = 8 if verb == "parts" else len(rest)
-    return Status(verb, meeting, slices=tuple(int(rest[at:at + size], 16)
-                                              for at in range(0, len(rest), size)))
+    return Status(verb, slices=tuple(int(rest[at:at + size], 16)
+                                     for at in range(0, len(rest), size)))
 
 
 def _parse_entry(entry: bytes) -> tuple[bytes, list[Range]]:

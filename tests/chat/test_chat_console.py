@@ -164,7 +164,7 @@ def read_until(terminal, end):
 
 
 def test_a_terminal_has_a_prompt_and_a_history_and_obeys_no_message(server):
-    server.answer = b"chatLog \x1b[31m\xff\n"
+    server.answer = "chatLog \x1b[31m\u202e\\".encode() + b"\xff\n"
     terminal, end = pty.openpty()
     with Program("runner.py", "console", "--settle", 0, stdin=end, stdout=end,
                  env=environment(TERM="dumb")) as program:
@@ -174,7 +174,7 @@ def test_a_terminal_has_a_prompt_and_a_history_and_obeys_no_message(server):
             os.write(terminal, typed)
         read_until(terminal, b"> ")
         os.write(terminal, b"\x10\x10\n0 get chatLog\n")  # Ctrl-P: the line before
-        shown = read_until(terminal, b"\\x1b[31m\xff\r\n> ")
+        shown = read_until(terminal, rb"\x1b[31m\u202e\\\udcff" + b"\r\n> ")
         assert b"\x1b[31m" not in shown
         os.write(terminal, b"\x04")
         assert program.process.wait(30) == 0

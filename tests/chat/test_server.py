@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from gossip.proof import check
-from tests.tools.chat import log, texts
+from tests.tools.chat import A, gossip_line, log, texts
 from tests.tools.files import count, events, lines_of, received, wait_event
 from tests.tools.hands import End
 from tests.tools.ports import free_port, listens
@@ -37,6 +37,16 @@ def test_more_texts_at_once_than_a_neighbours_queue_holds_all_arrive(line):
     server, neighbour = line.start_all(antientropy_interval=0)
     line.proxy(server).send(b"".join(b"msg 1 %d\n" % number for number in range(10_000)))
     wait_until(lambda: len(received(neighbour)) == 10_000)
+
+
+@pytest.mark.parametrize("line", [2], indirect=True)
+def test_servers_that_differ_for_good_are_in_no_haste(line):
+    one = line.start(0, cache_size=1)
+    one.messages.add([gossip_line(A, 7, number, "x") for number in range(1, 10)])
+    other = line.start(1, cache_size=1)
+    wait_until(lambda: len(received(other)) == 1)
+    wait_until(lambda: not one._in_haste() and not other._in_haste())
+    assert one.messages.digest() != other.messages.digest()
 
 
 def test_each_servers_own_messages_stand_in_their_order(line):

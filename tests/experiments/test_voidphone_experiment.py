@@ -25,7 +25,7 @@ def test_the_experiment_fails_when_something_is_not_told(tmp_path, monkeypatch, 
                         lambda: types.SimpleNamespace(pause=time.sleep))
     monkeypatch.setattr(voidphone_experiment.Experiment, "_count", lambda self, number, data: 0)
     args = types.SimpleNamespace(outputs=tmp_path, base_port=free_range(6), peers=3, degree=3,
-                                 pow_bits=4)
+                                 pow_bits=4, file_limit=0)
     assert voidphone_experiment.run_experiment(args) == 1
     assert "broadcast  FAILS  0 of 6 told once, 6 not" in capfd.readouterr().out
 

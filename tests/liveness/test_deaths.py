@@ -42,8 +42,9 @@ def test_a_killed_peer_is_found_dead_reported_removed_and_forgotten(net):
 
 
 def test_a_first_round_that_comes_late_blames_nobody_either(net):
-    peer, fake = net.peer(liveness_interval=60), net.fake(answers=False)
-    net.neighbour(peer, fake).close()  # dialled again at once, in vain: it answers nothing
+    peer, fake = net.peer(liveness_interval=60), net.fake()
+    end, fake.answers = net.neighbour(peer, fake), False
+    end.close()  # dialled again at once, in vain: it answers nothing
     wait_event(peer, f"disconnected:{fake.address}:")
     first = wait_until(lambda: peer._round_due)
     peer.check_liveness(first + 40)  # as after a sleep
@@ -55,7 +56,7 @@ def test_a_first_round_that_comes_late_blames_nobody_either(net):
 def test_a_death_is_found_as_soon_as_the_last_probe_can_be_made(net, monkeypatch):
     seed, = net.seeds(1)
     peer, dead = net.peers(2)
-    wait_until(lambda: dead.address in neighbours(peer))
+    wait_until(lambda: dead.address in peer.neighbours.proven())
     probes, start = [], threading.Thread.start
 
     def start_or_not(thread):
@@ -101,7 +102,7 @@ def test_one_who_is_silent_on_the_link_but_answers_a_probe_is_not_dead(net):
 def test_a_lost_neighbour_that_answers_with_a_refusal_is_forgotten(net):
     peer, fake = net.peer(), net.fake()
     net.neighbour(peer, fake).close()
-    wait_until(lambda: fake._ends, what="the peer to dial again")
+    wait_until(fake.dialled, what="the peer to dial again")
     wait_event(peer, f"disconnected:{fake.address}:")
     rounds = peer.linking.places._round
     wait_until(lambda: peer.linking.places._round > rounds + 5)

@@ -1,58 +1,238 @@
-"""The prober: who is probed before whom, when not all can be probed at once."""
+"""The prober: a quick look for everybody, and patience in lanes apart, bounded and in shares."""
 
+import pytest
+
+from gossip.addresses import address_of
 from gossip.liveness import prober
-from gossip.liveness.prober import FIRST, LAST, Prober
+from gossip.liveness.prober import FIRST, LAST, USUAL, Prober
+from gossip.settings import Settings
 from tests.tools.fakes import peer
+
+QUICK, PATIENT = "quick", "patient"
+QUICK_LOOK = Settings().quick_look
 
 
 class Probes:
-    """Probes that end when a test says so, one at a time."""
+    """Probes that end when a test says so."""
 
     def __init__(self):
-        self.begun = []  # addresses, in order
-        self._verdict = None
+        self.begun = []  # (address, kind), in order
+        self._verdicts = {}  # address -> the call that ends its probe
 
-    def __call__(self, address, verdict):
-        self.begun.append(address)
-        self._verdict = verdict
+    def __call__(self, address, verdict, limit=None):
+        assert address not in self._verdicts, "one probe of an address at a time"
+        self.begun.append((address, PATIENT if limit is None else QUICK))
+        assert limit in (None, QUICK_LOOK)
+        self._verdicts[address] = verdict
 
-    def end(self, alive=True):
-        self._verdict(alive)
+    def under_way(self):
+        return list(self._verdicts)
 
+    def end(self, address, alive=True):
+        self._verdicts.pop(address)(alive)
 
-def asked(verdicts, address):
-    return lambda alive: verdicts.append((address, alive))
-
-
-def test_whoever_waits_in_one_lane_goes_before_everybody_in_the_next():
-    probes, verdicts = Probes(), []
-    one_at_a_time = Prober(probes, 1, 1)
-    for port, lane in ((1, LAST), (2, LAST), (3, prober.USUAL), (4, FIRST), (5, LAST), (6, FIRST)):
-        one_at_a_time.ask(peer(port), asked(verdicts, port), lane=lane)
-    for _ in range(6):
-        probes.end()
-    assert probes.begun == [peer(port) for port in (1, 4, 6, 3, 2, 5)]
-    assert verdicts == [(port, True) for port in (1, 4, 6, 3, 2, 5)]
+    def end_all(self, alive=True):
+        """End those that are under way, and those that begin then, until none is left."""
+        while self._verdicts:
+            self.end(next(iter(self._verdicts)), alive)
 
 
-def test_one_that_is_asked_about_again_moves_to_the_earlier_lane_and_is_probed_once():
-    probes, verdicts = Probes(), []
-    one_at_a_time = Prober(probes, 1, 1)
-    for port, lane in ((1, LAST), (2, LAST), (3, LAST), (3, FIRST), (3, LAST), (1, FIRST)):
-        one_at_a_time.ask(peer(port), asked(verdicts, port), lane=lane)
+class Asker:
+    """Asks a prober, and notes its verdicts."""
+
+    def __init__(self, at_once, tries=2, quick=QUICK_LOOK):
+        self.probes, self.verdicts = Probes(), []
+        self.prober = Prober(self.probes, tries, at_once, quick)
+
+    def ask(self, address, lane=USUAL, wanted=lambda: True):
+        self.prober.ask(address, lambda alive: self.verdicts.append((address, alive)), wanted, lane)
+
+
+def of(ip, port):
+    return address_of(f"10.0.0.{ip}", port)
+
+
+def test_the_quick_look_is_a_quarter_of_a_second_and_1024_may_wait():
+    assert (QUICK_LOOK, prober.QUEUE_LIMIT, prober.ASKERS_LIMIT) == (0.25, 1_024, 100)
+
+
+def test_who_answers_the_quick_look_is_not_probed_again():
+    asker = Asker(1)
+    asker.ask(peer(1))
+    asker.probes.end(peer(1))
+    assert asker.probes.begun == [(peer(1), QUICK)] and asker.verdicts == [(peer(1), True)]
+
+
+@pytest.mark.parametrize("answers, verdict", [
+    ([False, True], True), ([None, False, True], True), ([False] * 3, False),
+    ([False, False, None], None), ([None] * 3, None)])
+def test_who_does_not_is_probed_twice_patiently_and_the_last_probe_decides(answers, verdict):
+    asker = Asker(1)
+    asker.ask(peer(1))
+    for answer in answers:
+        assert asker.verdicts == []
+        asker.probes.end(peer(1), answer)
+    assert asker.verdicts == [(peer(1), verdict)]
+    kinds = [kind for _, kind in asker.probes.begun]
+    assert kinds == [QUICK, PATIENT, PATIENT][:len(answers)]
+
+
+def test_without_a_quick_look_an_address_is_probed_patiently_at_once():
+    asker = Asker(1, tries=1, quick=None)
+    asker.ask(peer(1))
+    asker.probes.end(peer(1), False)
+    assert asker.probes.begun == [(peer(1), PATIENT)] and asker.verdicts == [(peer(1), False)]
+
+
+def test_who_answers_does_not_wait_for_those_who_do_not():
+    asker = Asker(2)
+    for port in range(1, 9):
+        asker.ask(peer(port), FIRST)
+    for port in range(1, 9):
+        asker.probes.end(peer(port), False)
+    assert asker.probes.under_way() == [peer(1), peer(2)]  # patiently; the others wait for that
+    asker.ask(peer(9), FIRST)
+    asker.probes.end(peer(9))
+    assert asker.verdicts == [(peer(9), True)]
+
+
+@pytest.mark.parametrize("lane, others", [(USUAL, FIRST), (FIRST, USUAL), (USUAL, LAST)])
+def test_reports_and_registrations_have_lanes_apart(lane, others):
+    asker = Asker(1)
+    for port in (1, 2, 3):
+        asker.ask(peer(port), others)
+    asker.probes.end(peer(1), False)  # now one is being probed in each of these lanes
+    asker.ask(peer(9), lane)
     for _ in range(3):
-        probes.end(False)
-    assert probes.begun == [peer(port) for port in (1, 3, 2)]
-    assert verdicts == [(port, False) for port in (1, 1, 3, 3, 3, 2)]
+        asker.probes.end(peer(9), False)
+    assert asker.verdicts == [(peer(9), False)]
+    assert sorted(asker.probes.under_way()) == [peer(1), peer(2)]
 
 
-def test_the_last_lane_leaves_room_for_the_others(monkeypatch):
-    monkeypatch.setattr(prober, "QUEUE_LIMIT", 3)
-    monkeypatch.setattr(prober, "LAST_LIMIT", 2)
-    probes, verdicts = Probes(), []
-    one_at_a_time = Prober(probes, 1, 1)
-    for port, lane in ((1, LAST), (2, LAST), (3, LAST), (4, FIRST), (5, FIRST), (6, LAST)):
-        one_at_a_time.ask(peer(port), asked(verdicts, port), lane=lane)
-    assert verdicts == [(3, None), (5, None), (6, None)]
-    probes.end()
-    assert probes.begun == [peer(1), peer(4)]
+def test_who_is_asked_about_in_two_lanes_is_probed_once_in_the_first_slot_that_is_free():
+    asker = Asker(1)
+    for port in (1, 2, 3):
+        asker.ask(peer(port), FIRST)
+    asker.ask(peer(3), USUAL)
+    assert asker.probes.begun == [(peer(1), QUICK), (peer(3), QUICK)]
+    for port in (1, 2, 3):
+        asker.probes.end(peer(port), False)
+    assert asker.probes.begun[-1] == (peer(3), PATIENT)  # 2 waits for 1, and 3 does not
+    asker.probes.end(peer(3))
+    assert asker.verdicts == [(peer(3), True)] * 2
+    asker.probes.end_all()
+    assert [address for address, _ in asker.probes.begun].count(peer(3)) == 2
+
+
+def test_one_that_is_asked_about_while_it_is_probed_waits_for_patience_in_both_lanes():
+    asker = Asker(1)
+    asker.ask(peer(1), FIRST)
+    asker.probes.end(peer(1), False)
+    asker.ask(peer(2), FIRST)
+    asker.ask(peer(2), USUAL)  # its quick look is under way
+    asker.probes.end(peer(2), False)
+    assert asker.probes.begun[-1] == (peer(2), PATIENT)
+
+
+def test_in_a_patient_lane_an_ip_that_fills_it_holds_up_itself_alone():
+    asker = Asker(3)
+    many, few = [of(1, port) for port in range(1, 9)], [of(2, 1), of(3, 1)]
+    for address in (*many, *few):
+        asker.ask(address)
+    for address in (*many, *few):
+        asker.probes.end(address, False)
+    assert asker.probes.under_way() == many[:3]
+    for address in many[:3]:
+        asker.probes.end(address)
+    assert asker.probes.begun[-3:] == [(address, PATIENT) for address in (*few, many[3])]
+
+
+def test_when_so_many_wait_one_that_waits_for_patience_gives_way(monkeypatch):
+    monkeypatch.setattr(prober, "QUEUE_LIMIT", 4)
+    asker = Asker(1)
+    for address in (of(1, 1), of(2, 1), of(1, 2), of(1, 3)):
+        asker.ask(address)
+        asker.probes.end(address, False)
+    asker.ask(of(3, 1))  # the first is being probed: of the others, one of the IP with most
+    assert asker.verdicts == [(of(1, 2), None)]
+    asker.probes.end(of(3, 1))
+    asker.ask(of(3, 2), LAST)  # these have room of their own
+    assert asker.verdicts == [(of(1, 2), None), (of(3, 1), True)]
+
+
+def test_when_nobody_waits_for_patience_the_newcomer_gives_way(monkeypatch):
+    monkeypatch.setattr(prober, "QUEUE_LIMIT", 2)
+    asker = Asker(1)
+    for port in (1, 2, 3):
+        asker.ask(peer(port))
+    assert asker.verdicts == [(peer(3), None)]
+    asker.probes.end(peer(1), False)
+    assert not asker.prober.give_way(USUAL)  # one is being probed, the other has its quick look
+    asker.probes.end_all()
+    asker.ask(peer(3))
+    asker.probes.end(peer(3))
+    assert sorted(asker.verdicts[1:]) == [(peer(port), True) for port in (1, 2, 3)]
+
+
+def test_who_gives_way_in_one_lane_is_still_probed_for_another(monkeypatch):
+    asker = Asker(1)
+    for lane in (FIRST, USUAL):
+        asker.ask(peer(lane + 1), lane)
+        asker.probes.end(peer(lane + 1), False)
+        asker.ask(peer(9), lane)
+    asker.probes.end(peer(9), False)
+    assert asker.prober.give_way(FIRST) and asker.verdicts == [(peer(9), None)]
+    assert not asker.prober.give_way(FIRST)
+    asker.probes.end(peer(2))
+    asker.probes.end(peer(9))
+    assert asker.verdicts == [(peer(9), None), (peer(2), True), (peer(9), True)]
+
+
+def test_nobody_is_probed_for_those_who_do_not_want_to_know_any_more():
+    asker, wanted = Asker(1), [True]
+    asker.ask(peer(1))
+    asker.ask(peer(2), wanted=lambda: wanted[0])
+    asker.ask(peer(3))
+    wanted[0] = False
+    asker.probes.end_all()
+    assert [address for address, _ in asker.probes.begun] == [peer(1), peer(3)]
+    assert (peer(2), None) in asker.verdicts
+
+
+def test_many_who_ask_at_once_share_a_probe_up_to_a_limit(monkeypatch):
+    monkeypatch.setattr(prober, "ASKERS_LIMIT", 2)
+    asker = Asker(1)
+    for _ in range(3):
+        asker.ask(peer(1), FIRST)
+    asker.ask(peer(1), USUAL)  # of this lane it is the first
+    assert asker.verdicts == [(peer(1), None)]
+    asker.probes.end(peer(1))
+    assert asker.verdicts[1:] == [(peer(1), True)] * 3 and len(asker.probes.begun) == 1
+
+
+@pytest.mark.parametrize("quick", [QUICK_LOOK, None])
+def test_nobody_waits_for_ever_when_no_probe_can_be_begun(quick):
+    """As when no thread can be started: the verdict comes from within the call."""
+    verdicts = []
+    no_threads = Prober(lambda address, verdict, limit=None: verdict(None), 2, 1, quick)
+    for port in range(1, 5_000):
+        no_threads.ask(peer(port), verdicts.append, lane=port % 3)
+    assert verdicts == [None] * 4_999
+
+
+@pytest.mark.parametrize("quick", [QUICK_LOOK, None])
+def test_a_probe_that_cannot_be_begun_keeps_neither_its_askers_nor_others_waiting(quick):
+    verdicts, failures = [], [MemoryError("no room for a thread")]
+
+    def probe(address, verdict, limit=None):
+        if failures:
+            raise failures.pop()
+        verdict(True)
+
+    fails = Prober(probe, 1, 1, quick)
+    with pytest.raises(MemoryError):
+        fails.ask(peer(1), verdicts.append)
+    assert verdicts == [None]
+    fails.ask(peer(1), verdicts.append)
+    fails.ask(peer(2), verdicts.append)
+    assert verdicts == [None, True, True]

@@ -59,7 +59,44 @@ def test_the_later_admission_counts_and_the_lost_are_bounded():
     for number in (3, 1, 2):
         liveness.lost(peer(number), links[number - 1])
     turn = liveness.next_round("1", 1, late=False)
-    assert turn.ask == [peer(4)] and len(turn.lost) == 2
+    assert turn.ask == [peer(4)] and turn.lost == [peer(1), peer(3)]  # the last is forgotten
+
+
+def test_a_death_among_many_that_come_and_go_afterwards_is_counted_to_its_end():
+    liveness, dead = Liveness(3, 2), FakeLink()
+    liveness.linked(peer(1), dead, 1, 0.0)
+    liveness.lost(peer(1), dead)
+    for number in range(2, 50):
+        stranger = FakeLink()
+        liveness.linked(peer(number), stranger, number, 0.0)
+        liveness.lost(peer(number), stranger)
+    for number in range(3):
+        turn = liveness.next_round(str(number), number, late=False)
+    assert (peer(1), 3) in turn.missed and peer(1) in turn.suspects
+
+
+def test_a_link_that_is_withdrawn_leaves_the_counting_as_it_was():
+    liveness, link = Liveness(3, 2), FakeLink()
+    liveness.linked(peer(1), FakeLink(), 1, 0.0)
+    liveness.withdraw(peer(1), link)  # that was another link
+    assert liveness.next_round("1", 1, late=False).ask == [peer(1)]
+    liveness.linked(peer(2), link, 2, 0.0)
+    liveness.withdraw(peer(2), link)
+    assert list(liveness.counted()) == [peer(1)]
+
+
+def test_a_visitor_under_the_name_of_a_lost_one_does_not_delay_its_death():
+    liveness, link = Liveness(3, 2), FakeLink()
+    liveness.linked(peer(1), link, 1, 0.0)
+    liveness.lost(peer(1), link)
+    misses = []
+    for number in range(2, 5):
+        misses += liveness.next_round(str(number), number, late=False).missed
+        for _ in range(2):
+            visitor = FakeLink()
+            liveness.linked(peer(1), visitor, 10 * number, number)
+            liveness.withdraw(peer(1), visitor)
+    assert misses == [(peer(1), 1), (peer(1), 2), (peer(1), 3)]
 
 
 def test_a_late_round_blames_nobody():

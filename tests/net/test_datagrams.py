@@ -3,10 +3,12 @@
 import random
 import socket
 
+import pytest
+
 from gossip.addresses import address_of
-from gossip.net.datagrams import pack, signature
+from gossip.net.datagrams import NO_KEY, NOT_SIGNED, TORN, WRONG, pack, signature
 from tests.tools.chat import A, gossip_line, log
-from tests.tools.files import count, received
+from tests.tools.files import count, events, received, wait_event
 from tests.tools.waiting import wait_until
 
 
@@ -39,7 +41,8 @@ def test_a_key_keeps_out_who_has_none(line):
     for signed in (b"", signature(b"wrong", own, other, told), signature(key, other, own, told),
                    signature(key, own, other, told + b"x\n")):
         sock.sendto(signed + told, other.dial)
-    wait_until(lambda: server.counters.all().get("datagrams with a wrong signature") == 4)
+    wait_until(lambda: server.counters.all().get(f"datagrams {WRONG}") == 3)
+    assert server.counters.all()[f"datagrams {NOT_SIGNED}"] == 1
     assert server.messages.count() == 0 and count(server, "connected:") == 0
     sock.sendto(signature(key, own, other, told) + told, other.dial)
     wait_until(lambda: server.messages.count() == 1)
@@ -47,6 +50,38 @@ def test_a_key_keeps_out_who_has_none(line):
         pass
     signed, content = answer.split(b"\n", 1)
     assert signed + b"\n" == signature(key, other, own, content)
+
+
+@pytest.mark.parametrize("keys, reasons", [
+    ((b"secret", None), (NOT_SIGNED, NO_KEY)), ((b"secret", b"other"), (WRONG, WRONG))])
+def test_servers_that_share_no_key_take_nothing_from_one_another_and_say_so_once(
+        line, keys, reasons):
+    servers = [line.start(own_id, key=key, antientropy_interval=0.05)
+               for own_id, key in enumerate(keys)]
+    for server in servers:
+        line.proxy(server).say("msg 1 text")
+    for server, other, reason in zip(servers, servers[::-1], reasons):
+        wait_until(lambda: server.counters.all().get(f"datagrams {reason}", 0) > 3)
+        assert [event for event in events(server) if event.startswith("refused:")] == [
+            f"refused:{other.address}:{reason}"]
+        assert server.messages.count() == 1 and count(server, "connected:") == 0
+
+
+def test_the_first_of_each_kind_from_each_neighbour_is_written_down(line):
+    server = line.start(1)
+    left, right = line.neighbour(0), line.neighbour(2)
+    told = b"rumor:" + gossip_line(A, 7, 1, "true") + b"\n"
+    for _ in range(3):
+        left.sendto(b"torn", server.address.dial)
+        for sock in (left, right):
+            sock.sendto(b"0" * 64 + b"\n" + told, server.address.dial)
+    wait_until(lambda: server.counters.all().get(f"datagrams {NO_KEY}") == 6)
+    assert server.counters.all()[f"datagrams {TORN}"] == 3 and server.messages.count() == 0
+    assert sorted(event for event in events(server) if event.startswith("refused:")) == [
+        f"refused:127.0.0.1:{line.base}:not of whole lines",
+        *(f"refused:127.0.0.1:{line.base + at}:signed, and no key was given" for at in (0, 2))]
+    left.sendto(told, server.address.dial)
+    wait_event(server, "received:")
 
 
 def test_garbage_datagrams_change_nothing(line):

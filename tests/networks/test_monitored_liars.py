@@ -59,7 +59,7 @@ def test_of_ten_thousand_reports_one_counts_in_a_period_and_they_end_their_conne
     if linked:
         wait_until(lambda: liar.neighbour is not None)
     began = network.periods()
-    for period in range(1, 8):  # what counts is said every period, and seven times too much after it
+    for period in range(1, 8):  # what counts is said once a period, then seven times too much
         end.say(liar.report(period, entries))
         network.let_pass(1)
     for number in range(1, 8):

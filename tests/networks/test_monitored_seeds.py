@@ -1,6 +1,7 @@
 """Seeds die and begin in a network that monitors: no row is lost or double, no verdict is changed.
 
-Twelve honest peers and two that attack; the first seed of config.txt is the one that mends the tree.
+Twelve honest peers and two that attack; the first seed of config.txt is the one that mends the
+tree.
 """
 
 import pytest

@@ -1,4 +1,4 @@
-"""Networks that have more to do than their processors can do: they become slow, and nothing else."""
+"""Networks that have more to do than their processors can do: they become slow, no more."""
 
 import contextlib
 import os

@@ -52,8 +52,8 @@ def dial(node):
 
 
 def link_check(node):
-    node.linking._check(node.neighbours.link(OTHER), node.new_link(WAITING))
-    return node.linking._link_check.next_at()
+    node.linking.admitting._check(node.neighbours.link(OTHER), node.new_link(WAITING))
+    return node.linking.admitting._link_check.next_at()
 
 
 def registration(node):
@@ -79,6 +79,21 @@ def test_a_late_seed_waits_longer_for_an_introduction_and_for_who_is_probed(node
     run_late(nodes.seed, LATE)
     assert introduction(nodes.seed) - nodes.seed.now() == pytest.approx(5.0 + MORE)
     assert probe(nodes.seed) - nodes.seed.now() == pytest.approx(2.0 + MORE)
+
+
+@pytest.mark.parametrize("late, seconds", [(0.0, 1.0), (LATE, 1.0 + MORE)])
+def test_a_late_seed_waits_longer_for_a_registration_that_another_connection_wants(nodes, late,
+                                                                                   seconds):
+    seed = nodes.seed
+    nodes.one.joining.probed = lambda *_: None  # it says nothing
+    run_late(seed, late)
+    link = seed.new_link(WAITING)
+    link.send, link.remote_ip = lambda data: None, ONE.ip
+    seed.on_line(link, f"register:{ONE}".encode())
+    nodes.until(lambda: seed.admission.next_at() is not None, 1.0)
+    assert seed.admission.next_at() - seed.now() == pytest.approx(seconds, abs=0.02)
+    assert seed.registry.row(ONE).link is not link
+    nodes.until(lambda: seed.registry.row(ONE).link is link, seconds + 0.1)
 
 
 def test_patience_ends_with_the_lateness(nodes):
@@ -143,7 +158,7 @@ def test_a_probe_that_fails_while_its_seed_is_late_has_found_nothing_out(nodes):
     seed.prober.ask(ONE, verdicts.append, lane=FIRST)
     pass_time(nodes, 1.0)
     assert sorted(verdicts, key=str) == [None, True]  # an answer is an answer
-    assert seed.status()[WITHHELD] == 2  # there were two tries
+    assert seed.status()[WITHHELD] == 3  # a quick look, and two tries
     run_late(seed, 0.0)
     seed.prober.ask(peer(6000), verdicts.append, lane=FIRST)
     pass_time(nodes, 1.0)
@@ -173,7 +188,8 @@ def test_a_registration_whose_connection_broke_is_judged_when_the_seed_is_on_tim
 def test_a_late_seed_removes_nobody_who_may_have_come_back(nodes):
     """The time to come back is over while the seed is late: the peer is probed when it is not."""
     seed, grace = nodes.seed, nodes.network.settings.grace
-    nodes.other.joining.next_round = lambda: None  # it does not register again
+    for again in ("next_round", "probed"):  # it does not register again
+        setattr(nodes.other.joining, again, lambda *_: None)
     row = seed.registry.row(OTHER)
     seed.registry.lost(OTHER, row.link)
     seed.registry.spare(OTHER, row, seed.now() + grace)

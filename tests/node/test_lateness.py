@@ -1,4 +1,4 @@
-"""What follows from lateness: nothing below 50 ms, then more patience and later sending, bounded."""
+"""What follows from lateness: nothing below 50 ms, then more patience, later sending."""
 
 import pytest
 

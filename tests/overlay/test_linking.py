@@ -14,11 +14,8 @@ from tests.tools.waiting import wait_until
 def test_who_is_asked_accepts_however_full_unless_somebody_linked_lies_between(net):
     own, *others = free_addresses(6)
     peer = net.peer(own, capacity=fixed(2), liveness_interval=60)
-    fakes = {}
     for address in (others[0], others[4]):
-        fakes[address] = net.dial(peer)
-        fakes[address].say(f"Connection with Peer:{address}")
-        assert fakes[address].hear().startswith("connection accepted:")
+        net.neighbour(peer, net.fake(address))
     between = net.dial(peer)
     between.say(f"Connection with Peer:{others[2]}")
     assert between.hear() == f"connection refused:{own}:full"
@@ -28,7 +25,7 @@ def test_who_is_asked_accepts_however_full_unless_somebody_linked_lies_between(n
     nearest = free_address()
     while not others[4] < nearest:
         nearest = free_address()
-    nobody_between.say(f"Connection with Peer:{nearest}")
+    nobody_between.say(f"Connection with Peer:{net.fake(nearest).address}")
     assert nobody_between.hear() == f"connection accepted:{own}"
 
 
@@ -37,9 +34,7 @@ def test_a_peer_with_too_many_links_gives_up_ordinary_ones(net):
     peer = net.peer(own, capacity=fixed(2), liveness_interval=0.3, liveness_misses=100)
     ends = {}
     for address in others:  # each nearer to its own predecessor's place than the last
-        ends[address] = net.dial(peer)
-        ends[address].say(f"Connection with Peer:{address}")
-        assert ends[address].hear() == f"connection accepted:{own}"
+        ends[address] = net.neighbour(peer, net.fake(address))
     assert ends[others[1]].hear_until("connection refused:") == f"connection refused:{own}:full"
     wait_until(lambda: neighbours(peer) == {others[0], others[2]})
     assert f"disconnected:{others[1]}:given up" in events(peer)
@@ -51,7 +46,7 @@ def test_a_given_up_link_counts_no_miss_and_is_not_dialled_again_at_once(net):
     end.say(f"connection refused:{fake.address}:full")
     assert wait_event(peer, f"disconnected:{fake.address}:full")
     wait_until(lambda: peer.linking.places._round > 4)
-    assert count(peer, "liveness missed:") == 0 and fake._ends == []
+    assert count(peer, "liveness missed:") == 0 and not fake.dialled()
 
 
 def test_who_dials_is_accepted_although_no_list_names_it(net):
@@ -156,4 +151,4 @@ def test_who_could_not_be_dialled_for_want_of_a_thread_is_not_taken_for_unreacha
     assert fake.address in peer.peer_list and peer.neighbours.dialling() == set()
     monkeypatch.undo()
     peer.membership.hurry()
-    wait_until(lambda: fake._ends, 10, "the peer to dial again")
+    wait_until(fake.dialled, 10, "the peer to dial again")

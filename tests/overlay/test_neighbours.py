@@ -1,13 +1,18 @@
 """The table of neighbours: which link of a pair stays."""
 
-from gossip.overlay.neighbours import Neighbours
+from gossip.capacity import fixed
+from gossip.overlay.neighbours import AT_ONCE, Neighbours
 from gossip.settings import Settings
 from tests.tools.fakes import FakeLink, peer
 
 
-def admit(table, address, dialler, now, link=None, silent=None):
+def admit(table, address, dialler, now, link=None, silent=None, listed=(), **known):
     link = link or FakeLink()
-    return link, table.admit(address, link, dialler, now, silent)
+    return link, table.admit(address, link, dialler, now, set(listed), silent, **known)
+
+
+def asks(table, address, now=0.0, **known):
+    return admit(table, address, address, now, **known)[1]
 
 
 def test_of_two_links_the_one_dialled_by_the_smaller_address_stays():
@@ -17,7 +22,7 @@ def test_of_two_links_the_one_dialled_by_the_smaller_address_stays():
         assert admission.accepted
         _, admission = admit(table, other, other, 0.5)
         assert admission.accepted == (other < own)
-        assert table.remove(other, first, "x") == (own < other)
+        assert bool(table.remove(other, first, "x")) == (own < other)
 
 
 def test_of_two_links_by_one_dialler_the_first_stays():
@@ -55,3 +60,89 @@ def test_only_the_link_that_stands_is_removed():
     assert table.links() == (link,) and table.link(peer(2)) is link
     assert not table.remove(peer(2), FakeLink(), "x") and table.remove(peer(2), link, "x")
     assert table.links() == () and table.link(peer(2)) is None
+
+
+def full_table(own, *others, listed=()):
+    """A table without a free place, of proven links."""
+    table = Neighbours(own, Settings(capacity=fixed(len(others))))
+    for other in others:
+        assert asks(table, other, answered=True, listed=listed).accepted
+    return table
+
+
+def test_a_newcomer_takes_a_free_place_at_once_and_is_probed_before_where_there_is_none():
+    table = Neighbours(peer(50), Settings(capacity=fixed(2)))
+    for port in (60, 70):
+        admission = asks(table, peer(port))
+        assert admission.accepted and not admission.proven
+    admission = asks(table, peer(80))
+    assert admission.probe and not admission.accepted
+    admission = asks(table, peer(80), answered=True)  # the others block nobody
+    assert admission.accepted and admission.proven
+
+
+def test_twenty_newcomers_in_a_second_are_accepted_at_once_and_then_no_more():
+    table = Neighbours(peer(1), Settings(capacity=fixed(200)))
+    for port in range(2, 2 + AT_ONCE):
+        assert asks(table, peer(port), 5.0).accepted
+    assert AT_ONCE == 20 and asks(table, peer(99), 5.9).probe
+    assert asks(table, peer(99), 6.0).accepted
+
+
+def test_whom_a_full_peer_refuses_anyway_is_not_probed_before():
+    table = full_table(peer(50), peer(40), peer(60))
+    admission = asks(table, peer(30))
+    assert not admission.probe and admission.reason == "full"
+
+
+def test_only_the_proven_stand_between_an_asker_and_its_place():
+    table = Neighbours(peer(50), Settings(capacity=fixed(1)))
+    link, _ = admit(table, peer(40), peer(40), 0.0)
+    assert asks(table, peer(30)).probe
+    assert table.probed(peer(40), link, True)
+    assert asks(table, peer(30)).reason == "full"
+
+
+def test_only_the_listed_stand_between_a_listed_asker_and_its_place():
+    table = full_table(peer(50), peer(40), peer(60))
+    assert asks(table, peer(30), listed=[peer(30)]).probe
+    assert asks(table, peer(30), listed=[peer(30), peer(40)]).probe  # one place is free for it
+    assert asks(table, peer(30), listed=[peer(30), peer(40), peer(60)]).reason == "full"
+    assert asks(table, peer(31), listed=[peer(30)]).reason == "full"
+
+
+def test_a_link_is_proven_by_a_probe_or_by_a_dial_and_only_once():
+    table = Neighbours(peer(50), Settings(capacity=fixed(9)))
+    link, _ = admit(table, peer(40), peer(40), 0.0)
+    assert admit(table, peer(60), peer(50), 0.0)[1].proven
+    assert table.unproven() == [(peer(40), link)] and table.proven() == [peer(60)]
+    assert not table.probed(peer(40), FakeLink(), True)  # that was about another link
+    assert table.probed(peer(40), None, True) and not table.probed(peer(40), link, False)
+    assert table.unproven() == [] and table.proven() == [peer(40), peer(60)]
+
+
+def given_up(table, capacity, now=100.0):
+    """Who goes when there are only so many places, if seeds have named all neighbours."""
+    table.capacity = capacity
+    return [address for address, _ in table.surplus(now, 1.0, set(table.addresses()))]
+
+
+def test_a_renewed_link_that_others_made_is_no_choice_and_goes_first():
+    table = Neighbours(peer(50), Settings(capacity=fixed(9)))
+    for port, chosen in ((10, False), (40, True), (60, True), (80, True), (90, True)):
+        table.begin_dial(peer(port), False, chosen=chosen)
+        admit(table, peer(port), peer(50), port)
+        table.end_dial(peer(port))
+    assert given_up(table, 3) == [peer(10), peer(90)]
+
+
+def test_a_link_stays_chosen_when_the_other_end_makes_it_anew():
+    table = Neighbours(peer(50), Settings(capacity=fixed(9)))
+    table.begin_dial(peer(80), False)
+    standing, _ = admit(table, peer(80), peer(50), 0.0)
+    table.end_dial(peer(80))
+    assert not admit(table, peer(80), peer(80), 20.0, silent=standing)[1].proven
+    table.probed(peer(80), None, True)
+    for port in (40, 60, 90):
+        asks(table, peer(port), 10.0, answered=True)
+    assert given_up(table, 3) == [peer(90)]

@@ -22,6 +22,17 @@ def test_the_union_grows_by_lists_and_shrinks_by_deaths():
     assert set(known.addresses()) == set()
 
 
+def test_whom_a_seed_has_named_is_listed_and_without_a_list_everybody_is():
+    known, both = PeerUnion(peer(1)), {peer(2), peer(3)}
+    assert known.listed_among(both) == both
+    known.add(peer(80), frozenset([peer(2)]))
+    assert known.listed_among(both) == {peer(2)}
+    known.add(peer(80), frozenset([peer(4)]))  # it was named before
+    assert known.listed_among(both) == {peer(2)}
+    known.seed_lost(peer(80))
+    assert known.listed_among(both) == both
+
+
 def rounds(known, number, linked=(), has_seed=True):
     for _ in range(number):
         known.next_round(list(linked), has_seed)

@@ -31,3 +31,10 @@ def test_who_refused_as_full_or_cannot_be_reached_is_left_alone_for_a_while():
     for _ in range(2):
         places.put_off(peer(10), False, 10.7)
     assert places.ordinary_dial(listed, [peer(60), peer(30)], [], 10.7) is None
+
+
+def test_who_takes_no_place_is_not_dialled_and_keeps_no_place_from_others():
+    places = Places(peer(50), 3, Settings(), random.Random(1))
+    listed = [peer(port) for port in (10, 20, 40, 60)]
+    assert places.ordinary_dial(listed, [peer(10), peer(99)], [], 0.0, [peer(10)]) is None
+    assert places.ordinary_dial(listed, [peer(10), peer(99)], [], 0.0, []) == peer(20)

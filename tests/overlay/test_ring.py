@@ -5,6 +5,7 @@ import random
 from gossip.addresses import address_of
 from gossip.capacity import BY_RULE
 from gossip.overlay import ring
+from gossip.overlay.ring import Tie
 from tests.tools.fakes import peer
 
 
@@ -38,14 +39,53 @@ def test_a_full_peer_takes_whom_nobody_linked_separates_from_it():
     assert ring.accepts(own, peer(30), linked, 4)
 
 
+def ties(ports, **known):
+    return {peer(port): Tie(**{"age": 9.0, **known}) for port in ports}
+
+
 def test_surplus_spares_the_ring_and_the_young_unless_there_are_far_too_many():
-    own, rng = peer(50), random.Random(1)
-    ages = {peer(port): 9.0 for port in (10, 20, 40, 60, 70)}
-    given_up = ring.surplus(own, ages, 3, 8, 5.0, rng)
+    own = peer(50)
+    given_up = ring.surplus(own, ties((10, 20, 40, 60, 70)), 3, 8, 5.0)
     assert len(given_up) == 2 and not {peer(40), peer(60)} & set(given_up)
-    assert ring.surplus(own, dict.fromkeys(ages, 1.0), 3, 8, 5.0, rng) == []
-    many = {peer(port): 1.0 for port in range(100, 120)}
-    assert len(ring.surplus(own, many, 3, 8, float("inf"), rng)) == 20 - 3 - 8
+    assert ring.surplus(own, ties((10, 20, 40, 60, 70), age=1.0), 3, 8, 5.0) == []
+    many = ties(range(100, 120), age=1.0)
+    assert len(ring.surplus(own, many, 3, 8, float("inf"))) == 20 - 3 - 8
+
+
+def test_unproven_ones_are_given_up_first_then_unlisted_then_the_youngest_of_others_then_chosen():
+    linked = {**ties([10, 90]),  # the nearest on either side
+              **ties([91], chosen=True, age=6.0), **ties([92], chosen=True, age=7.0),
+              **ties([93], age=6.0), **ties([94], age=7.0),
+              **ties([95], listed=False, age=20.0), **ties([96], proven=False, age=30.0)}
+    order = [peer(port) for port in (96, 95, 93, 94, 91, 92)]
+    for left in range(7):
+        assert ring.surplus(peer(50), linked, 2 + left, 8, 5.0) == order[:6 - left]
+
+
+def test_a_younger_link_costs_no_older_one_its_place_also_while_it_is_too_young_to_be_given_up():
+    linked = {**ties([10, 90]), **ties([91, 92], age=20.0), **ties([93, 94], age=1.0)}
+    assert ring.surplus(peer(50), linked, 4, 8, 5.0) == []
+    assert ring.surplus(peer(50), linked, 3, 8, 5.0) == [peer(91)]
+
+
+def test_whoever_was_looked_for_in_vain_is_given_up_at_any_age():
+    linked = {**ties([10, 90]), **ties([91], age=0.0, proven=False, unreached=True)}
+    assert ring.surplus(peer(50), linked, 2, 8, 5.0) == [peer(91)]
+    linked |= ties([91], age=0.0, proven=False)  # it is still being looked for
+    assert ring.surplus(peer(50), linked, 2, 8, 5.0) == []
+
+
+def test_unproven_and_unlisted_ones_hold_no_place_on_the_ring():
+    linked = {**ties([10, 90], age=6.0), **ties([45, 55], proven=False), **ties([46, 54],
+                                                                            listed=False)}
+    assert set(ring.surplus(peer(50), linked, 2, 8, 5.0)) == {*map(peer, (45, 46, 54, 55))}
+
+
+def test_the_nearest_that_no_list_names_yet_stays_while_it_is_young():
+    linked = {**ties(range(100, 120)), **ties([55, 56], age=1.0, listed=False)}
+    given_up = ring.surplus(peer(50), linked, 12, 8, float("inf"))
+    assert given_up == [peer(56)]
+    assert peer(55) in ring.surplus(peer(50), linked, 12, 8, 0.5)
 
 
 def test_places_are_drawn_with_probability_proportional_to_capacity():

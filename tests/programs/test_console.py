@@ -8,7 +8,7 @@ from tests.tools.waiting import wait_until
 
 def test_what_is_typed_arrives_byte_for_byte(flags, seeds):
     ports = [free_port(), free_port()]
-    text = "a:b \u00e4\u4e2d\U0001f347  \x1b[31m \u2028x "
+    text = "a:b \u00e4\u4e2d\U0001f347  \x1b[31m \u2028\u202e \\x "
     with Program("peer.py", ports[0], *flags, "--gossip-count", 0) as one, \
             Program("peer.py", ports[1], *flags, "--gossip-count", 0) as other:
         linked = f"connected:127.0.0.1:{ports[1]}"
@@ -16,7 +16,7 @@ def test_what_is_typed_arrives_byte_for_byte(flags, seeds):
         one.type(f"say {text}\n")
         one.process.stdin.write(b"say \xff\xfe\nsay " + b"x" * 70_000 + b"\nsay\nhuh\nsay last\n")
         one.process.stdin.flush()
-        shown = text.replace("\x1b", "\\x1b").replace("\u2028", "\\u2028")
+        shown = "a:b \u00e4\u4e2d\U0001f347  " + r"\x1b[31m \u2028\u202e \\x "
         wait_until(lambda: any(e.startswith("received:") and e.endswith(":2:last")
                                for e in lines_of(peer_file(flags, ports[1]))))
         assert any(e.startswith("received:") and e.endswith(f":1:{shown}")

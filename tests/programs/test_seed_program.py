@@ -3,9 +3,11 @@
 import signal
 
 from gossip.addresses import parse_address
+from gossip.proof import check
+from gossip.proof.records import Records
 from tests.tools.files import lines_of
-from tests.tools.ports import free_addresses
-from tests.tools.programs import Program, write_config
+from tests.tools.ports import free_addresses, free_port
+from tests.tools.programs import Program, peer_file, write_config
 from tests.tools.waiting import wait_until
 
 
@@ -21,3 +23,35 @@ def test_seeds_of_the_config_are_started_by_the_runner(tmp_path):
     assert (code, err) == (0, "") and "3 seeds" in out
     assert all(lines_of(tmp_path / f"seed_{a.file_part}.txt")[-1] == "stopped:interrupted"
                for a in addresses)
+
+
+def test_a_second_runner_appends_to_the_files_of_its_seeds_and_the_check_takes_them_as_two_lives(
+        tmp_path):
+    config = write_config(tmp_path, free_addresses(2))
+    flags = ["--config", config, "--outputs", tmp_path]
+    ports = [free_port(), free_port()]
+    few = ["--gossip-count", 2, "--gossip-interval", 0.05]
+    for life in (1, 2):
+        with Program("runner.py", *flags) as runner:
+            wait_until(lambda: starts(tmp_path) == [life, life])
+            with Program("peer.py", ports[0], *flags, *few) as one, \
+                    Program("peer.py", ports[1], *flags, *few) as other:
+                wait_until(lambda: [messages(peer_file(flags, port)) for port in ports]
+                           == [4 * life, 4 * life])
+                assert one.finish("quit\n")[0] == other.finish("quit\n")[0] == 0
+            runner.process.send_signal(signal.SIGINT)
+            assert runner.finish()[0] == 0
+    lives = Records(tmp_path).refresh().seeds
+    assert [seed.superseded for seed in lives] == [True, False] * 2
+    assert all(len(seed.registered) == 2 and seed.stopped for seed in lives)
+    holds, text = check.check_folder(tmp_path)
+    assert holds, text
+
+
+def starts(folder):
+    return [sum(event.startswith("started:") for event in lines_of(path))
+            for path in folder.glob("seed_*.txt")]
+
+
+def messages(path):
+    return sum(event.startswith(("generated:", "received:")) for event in lines_of(path))

@@ -89,7 +89,8 @@ def test_two_processes_tell_each_other_exactly_once(tmp_path, subscribe):
         assert one.ends_well() and other.ends_well()
         for file in (one.file, other.file):
             lines = lines_of(file)
-            assert sum(line.startswith("received:") for line in lines) == 101
+            assert sum(line.startswith("received:") and f":{TYPE}:" in line
+                       for line in lines) == 101  # a probe may have been kept for the other
             assert not any(line.startswith(("refused:", "failed:")) for line in lines)
 
 

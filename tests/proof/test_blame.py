@@ -29,7 +29,7 @@ DEAD = """
     20.0 5002 parts 5003 closed by the other end
 """
 FOUND = """
-    23.0 5001 dead:@5003
+    23.0 5001 finds 5003 dead
     23.0 5001 reported:@8080:Dead Node:@5003:1.000000:@5001
 """
 HEARD = "\n 23.1 5001 reports 5003 to 8080"
@@ -79,10 +79,10 @@ def holds(folder, *stories):
      + "\n 34 5004 unregistered:@8080:no answer to register", True),  # ten seconds at most
     # A finder that had no seed to tell:
     (LOST.format(10) + FOUND + "\n 60 8080 removed:@5003:gone", True),
-    ("22.9 5001 leaving:@5001 \n 23 5001 dead:@5003 \n 60 8080 removed:@5003:gone", True),
+    ("22.9 5001 leaving:@5001 \n 23 5001 finds 5003 dead \n 60 8080 removed:@5003:gone", True),
     # A seed that tells of a death without having heard of it, or having heard before the last line:
     (REMOVED + STAYS + "\n 24.1 5002 told:@8080:Dead Node:@5003:1.000000:@5002", False),
-    ("19 5002 reports 5003 to 8080 \n 19 5002 dead:@5003" + REMOVED + LOST.format(10)
+    ("19 5002 reports 5003 to 8080 \n 19 5002 finds 5003 dead" + REMOVED + LOST.format(10)
      + "\n 24.1 5002 told:@8080:Dead Node:@5003:1.000000:@5002 \n 60 8080 refused:x", True),
 ])
 def test_a_seed_is_blamed_for_a_death_only_if_it_could_know(tmp_path, story, healthy):
@@ -175,9 +175,10 @@ LIVES = """
     2.0 5003 lives until 60
     32.5 5003 asks 5002 until 60
     {2} 5003 asks 5002
-    32.0 5001 dead:@5003
+    32.0 5001 finds 5003 dead
     {3} 5001 reports 5003 to 8080
     {4} 8080 removed:@5003:{5}
+    {4} 5003 unregistered:@8080:closed by the other end
     60 8080 peer list:@5001:1
 """
 
@@ -189,7 +190,7 @@ LIVES = """
     (60, 33, 32, 36, "dead", False),  # never cut off
     (20, 33, 35, 39, "dead", True),  # the report came from another seed
     (20, 29.5, 35, 39, "dead", False),
-    (60, 33, 32, 36, "gone", True),  # not looked at: its connection to the seed had ended
+    (60, 33, 32, 36, "gone", False),  # it was found dead without a reason
 ])
 def test_a_removal_is_blamed_by_what_could_be_known_when_the_probe_began(
         tmp_path, cut, mended, heard, removed, reason, healthy):
@@ -207,15 +208,16 @@ def test_a_peer_that_is_too_slow_to_answer_a_probe_may_be_removed(tmp_path, mill
 def test_an_earlier_report_is_not_blamed_for_a_later_removal(tmp_path):
     """5002 was in touch with 5003 when it had reported it, before 5003 registered again."""
     assert holds(tmp_path, UP, LIVES.format("""
-        10 5002 reports 5003 to 8080
-        10.5 5002 dead:@5003
+        10 5002 finds 5003 dead
+        10.5 5002 reports 5003 to 8080
         15 8080 registered:@5003
     """, 20, 33, 32, 36, "dead"))
 
 
 @pytest.mark.parametrize("story, healthy", [
     ("", True),
-    ("23 5002 dead:@5003 \n 23 5002 reports 5003 to 8080 \n 25 8080 removed:@5003:dead", False),
+    ("23 5002 finds 5003 dead \n 23 5002 reports 5003 to 8080"
+     "\n 25 8080 removed:@5003:dead", False),
 ])
 def test_a_peer_that_was_killed_and_returned_at_once_is_not_dead(tmp_path, story, healthy):
     assert holds(tmp_path, UP, DEAD, """
@@ -236,10 +238,10 @@ def test_a_cut_between_halves_that_find_each_other_dead_is_no_failure(tmp_path):
         2.0 5003 asks 5002 until 20
         2.0 5002 asks 5003 until 20
         2.0 5003 lives until 60
-        24 5001 dead:@5003
-        24 5002 dead:@5003
-        24 5003 dead:@5001
-        24 5003 dead:@5002
+        24 5001 finds 5003 dead
+        24 5002 finds 5003 dead
+        24 5003 finds 5001 dead
+        24 5003 finds 5002 dead
         24.1 5001 reports 5003 to 8080
         24.1 5002 reports 5003 to 8080
         24.1 5003 reports 5001 to 8081
@@ -261,7 +263,7 @@ def test_a_last_probe_that_fails_at_once_began_with_the_last_miss(tmp_path, miss
         2.0 5003 asks 5002 until 22
         2.0 5002 asks 5003 until 22
         2.0 5003 lives until 60
-        24 5002 dead:@5003
+        24 5002 finds 5003 dead
         24 5002 reports 5003 to 8080
         24 8080 removed:@5003:dead
         60 8080 peer list:@5001:1

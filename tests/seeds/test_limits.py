@@ -4,6 +4,7 @@ and askers about one address."""
 import threading
 
 from gossip.liveness import prober
+from gossip.seeds import registry
 from tests.tools.files import count, wait_event
 from tests.tools.hands import FakePeer
 from tests.tools.nets import FAST
@@ -12,6 +13,7 @@ from tests.tools.waiting import wait_until
 
 TOO_MANY = "registration refused:too many registrations at once"
 TOO_BUSY = "registration refused:too busy to find out"
+FULL = "registration refused:too many of your IP are registered"
 
 
 class SlowToAnswer(FakePeer):
@@ -75,26 +77,25 @@ def test_a_connection_that_asks_often_takes_one_place_and_is_answered_once(net):
 
 def test_beyond_the_limit_of_its_queue_a_prober_finds_out_nothing(net, monkeypatch):
     """Then nobody new is listed, and nobody is held dead."""
-    monkeypatch.setattr(prober, "QUEUE_LIMIT", 3)
-    net.settings = FAST._replace(probes_at_once=1, probe_limit=30.0)
+    monkeypatch.setattr(prober, "QUEUE_LIMIT", 1)
+    net.settings = FAST._replace(probe_limit=30.0)
     seed, = net.seeds(1)
-    accused, reporter = net.fake(), net.fake()
+    accused, lost, reporter = net.fake(), net.fake(), net.fake()
     assert register(net, seed, accused).hear() == "registered successfully"
     end = register(net, seed, reporter)
     assert end.hear() == "registered successfully"
-    accused.answers = False
-    waiting = []
-    for fake, its_end in silent_ones(net, seed, 3):
-        its_end.say("peer list")  # answered behind its registration, which waits by then
-        assert its_end.hear().startswith("peer list:")
-        waiting.append(fake)
-    wait_until(lambda: any(fake._ends for fake in waiting), what="the first probe")
+    its_end = register(net, seed, lost)
+    assert its_end.hear() == "registered successfully"
+    accused.answers = lost.answers = False
+    its_end.close()
+    (waiting, _), = silent_ones(net, seed, 1)
+    wait_until(lambda: len(lost._ends) == 3 and len(waiting._ends) == 2,
+               what="a patient probe of each")
     assert register(net, seed, net.fake()).hear().startswith(TOO_BUSY)
     report = f"Dead Node:{accused.address}:1.000000:{reporter.address}"
     end.say(report)
     assert wait_event(seed, f"rejected:{report}:too busy to find out")
-    assert seed.registry.addresses() == tuple(sorted([accused.address, reporter.address]))
-    assert sum(bool(fake._ends) for fake in waiting) == 1  # the others wait for their turn
+    assert len(accused._ends) == 1 and accused.address in seed.registry.addresses()
 
 
 def test_a_prober_that_was_full_goes_on_when_its_probes_are_over(net, monkeypatch):
@@ -121,3 +122,61 @@ def test_beyond_the_limit_of_askers_about_one_address_the_verdict_is_unknown(net
     answers = sorted(end.hear() for end in ends)
     assert answers[:2] == ["registered successfully"] * 2
     assert all(answer.startswith(TOO_BUSY) for answer in answers[2:])
+
+
+def test_when_no_thread_can_be_started_nobody_waits_for_a_probe(net, monkeypatch):
+    """Whoever asked is told so at once, and what had to be found out is found out later."""
+    net.settings = FAST._replace(probe_limit=30.0, probes_at_once=1)
+    seed, = net.seeds(1)
+    accused, reporter = net.fake(), net.fake()
+    assert register(net, seed, accused).hear() == "registered successfully"
+    end = register(net, seed, reporter)
+    assert end.hear() == "registered successfully"
+    start = threading.Thread.start
+
+    def no_prober(thread):
+        if thread.name.startswith("prober"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with monkeypatch.context() as short:
+        short.setattr(threading.Thread, "start", no_prober)
+        newcomers = [net.fake() for _ in range(5)]
+        for newcomer in newcomers:
+            assert register(net, seed, newcomer).hear().startswith(TOO_BUSY)
+        report = f"Dead Node:{accused.address}:1.000000:{reporter.address}"
+        end.say(report)
+        assert wait_event(seed, f"rejected:{report}:too busy to find out")
+    for newcomer in newcomers:
+        assert register(net, seed, newcomer).hear() == "registered successfully"
+    assert len(seed.registry.addresses()) == 7
+
+
+def test_beyond_the_limit_of_its_ip_a_newcomer_is_refused_without_a_probe(net, monkeypatch):
+    monkeypatch.setattr(registry, "is_loopback", lambda address: False)
+    net.settings = FAST._replace(registrations_per_ip=2)
+    seed, = net.seeds(1)
+    first, second, third = (net.fake() for _ in range(3))
+    end = register(net, seed, first)
+    assert end.hear() == register(net, seed, second).hear() == "registered successfully"
+    its_end = register(net, seed, third)
+    assert its_end.hear() == FULL and third._ends == []
+    end.say(f"leave:{first.address}")
+    assert wait_event(seed, f"removed:{first.address}:left")
+    its_end.say(f"register:{third.address}")
+    assert its_end.hear() == "registered successfully"
+
+
+def test_of_many_of_one_ip_that_are_probed_at_once_no_more_are_listed(net, monkeypatch):
+    monkeypatch.setattr(registry, "is_loopback", lambda address: False)
+    net.settings = FAST._replace(registrations_per_ip=2, probe_limit=30.0)
+    seed, = net.seeds(1)
+    slow = [SlowToAnswer(free_address()) for _ in range(4)]
+    net.ends += slow
+    ends = [register(net, seed, fake) for fake in slow]
+    wait_until(lambda: all(fake._ends for fake in slow), what="the probes")
+    for fake in slow:
+        fake.may_answer.set()
+    answers = sorted(end.hear() for end in ends)
+    assert answers == ["registered successfully"] * 2 + [FULL] * 2
+    assert len(seed.registry.addresses()) == 2

@@ -2,6 +2,7 @@
 
 import random
 
+from gossip.addresses import address_of
 from gossip.seeds.registry import Registry
 from gossip.settings import Settings
 from tests.tools.fakes import FakeLink, peer
@@ -9,9 +10,9 @@ from tests.tools.fakes import FakeLink, peer
 
 def test_the_registry_removes_a_registration_not_its_successor():
     registry, first, second = Registry(Settings()), FakeLink(), FakeLink()
-    assert registry.register(peer(1), first, 0.0) is None
+    assert registry.register(peer(1), first, 0.0) == (True, None)
     row = registry.row(peer(1))
-    assert registry.register(peer(1), second, 0.0) is first
+    assert registry.register(peer(1), second, 0.0) == (True, first)
     assert registry.remove(peer(1), row, "dead", 0.0) == (False, None)
     assert registry.lost(peer(1), first) is None
     row = registry.lost(peer(1), second)
@@ -30,8 +31,41 @@ def test_a_report_is_passed_on_once_per_removal_and_told_once_a_minute():
         registry.remove(peer(1), registry.row(peer(1)), "gone", 0.0)
         assert registry.lately_removed(peer(1), 10.0)
         assert registry.may_pass_on(peer(1)) and not registry.may_pass_on(peer(1))
-    assert registry.may_tell(peer(2), 0.0) and not registry.may_tell(peer(2), 59.0)
-    assert registry.may_tell(peer(2), 60.0) and not registry.lately_removed(peer(2), 0.0)
+        assert registry.may_note(peer(1)) and not registry.may_note(peer(1))
+        assert not registry.was_told(peer(1), 0.0)
+        assert registry.may_tell(peer(1), 0.0) and not registry.may_tell(peer(1), 59.0)
+        assert registry.was_told(peer(1), 59.0) and not registry.was_told(peer(1), 60.0)
+        assert registry.may_tell(peer(1), 60.0)
+
+
+def test_of_one_that_was_never_removed_nobody_is_told():
+    registry = Registry(Settings())
+    registry.register(peer(1), FakeLink(), 0.0)
+    for one in (peer(1), peer(2)):
+        assert not registry.lately_removed(one, 0.0) and not registry.may_pass_on(one)
+        assert not registry.may_tell(one, 0.0) and not registry.may_note(one)
+
+
+def test_of_one_ip_256_are_listed_but_any_number_on_loopback_or_without_a_limit():
+    assert Settings().registrations_per_ip == 256
+    for ip, limit, most in (("10.0.0.1", 256, 256), ("10.0.0.1", 0, 300), ("127.0.0.1", 256, 300),
+                            ("::1", 256, 300), ("2001:db8::1", 3, 3)):
+        registry = Registry(Settings(registrations_per_ip=limit))
+        listed = [registry.register(address_of(ip, port), FakeLink(), 0.0)[0]
+                  for port in range(1, 301)]
+        assert listed == [True] * most + [False] * (300 - most)
+        assert registry.is_full_for(address_of(ip, 301)) == (most < 300)
+        assert not registry.is_full_for(address_of(ip, 1))  # it may register again
+        assert registry.register(address_of("10.0.0.2", 1), FakeLink(), 0.0)[0]
+
+
+def test_a_registration_that_is_removed_leaves_room_for_another_of_its_ip():
+    registry = Registry(Settings(registrations_per_ip=1))
+    one, other = address_of("10.0.0.1", 1), address_of("10.0.0.1", 2)
+    assert registry.register(one, FakeLink(), 0.0)[0] and registry.register(one, FakeLink(), 0.0)[0]
+    assert registry.register(other, FakeLink(), 0.0) == (False, None)
+    registry.remove(one, registry.row(one), "gone", 0.0)
+    assert registry.register(other, FakeLink(), 0.0) == (True, None)
 
 
 def test_a_silent_registration_is_named_once_until_its_probe_is_over():
@@ -44,10 +78,11 @@ def test_a_silent_registration_is_named_once_until_its_probe_is_over():
     assert registry.silent(4.0, 20.0) == []
     assert registry.probed(row)
     assert registry.silent(4.0, 20.0) == [(peer(1), row, link)]
-    assert registry.heard(peer(1), link, 20.0)
+    assert registry.repeats(peer(1), link, 20.0)
     assert not registry.probed(row)  # it said something meanwhile
     assert [address for address, _, _ in registry.silent(19.0, 30.0)] == [peer(2)]
-    assert not registry.heard(peer(1), FakeLink(), 40.0) and not registry.heard(peer(3), link, 40.0)
+    assert not registry.repeats(peer(1), FakeLink(), 40.0)
+    assert not registry.repeats(peer(3), link, 40.0)
     assert registry.silent(20.0, 40.0) == [(peer(1), row, link)]
 
 
@@ -56,7 +91,7 @@ def test_a_registration_whose_connection_broke_is_not_silent_as_well():
     registry.register(peer(1), link, 0.0)
     registry.lost(peer(1), link)
     assert registry.silent(100.0, 100.0) == []
-    assert not registry.heard(peer(1), link, 100.0)
+    assert not registry.repeats(peer(1), link, 100.0)
 
 
 def test_the_list_is_in_order_whatever_comes_and_goes():
@@ -77,5 +112,5 @@ def test_of_many_that_are_silent_the_longest_silent_is_named_first():
     for port, link in links.items():
         registry.register(peer(port), link, 0.0)
     for port, now in ((2, 5.0), (1, 6.0), (3, 7.0)):
-        registry.heard(peer(port), links[port], now)
+        registry.repeats(peer(port), links[port], now)
     assert [address for address, _, _ in registry.silent(9.0, 9.0)] == [peer(2), peer(1), peer(3)]

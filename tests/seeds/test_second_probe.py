@@ -1,5 +1,6 @@
-"""A seed asks twice before it holds silence against anyone, and no third time."""
+"""After a quick look a seed asks twice before it holds silence against anyone, and no more."""
 
+from tests.tools.fakes import run_late
 from tests.tools.files import wait_event
 from tests.tools.hands import FakePeer
 from tests.tools.nets import FAST
@@ -37,17 +38,18 @@ def register(net, seed, fake):
 def test_who_answers_the_second_probe_is_registered(net):
     net.settings = FAST._replace(probe_limit=5.0)
     seed, = net.seeds(1)
-    fake = dropper(net, 1)
+    fake = dropper(net, 2)
     assert register(net, seed, fake).hear() == "registered successfully"
-    assert fake.requests == 2
+    assert fake.requests == 3
 
 
 def test_who_answers_neither_probe_is_refused_without_a_third(net):
     net.settings = FAST._replace(probe_limit=5.0)
     seed, = net.seeds(1)
-    fake = dropper(net, 2)
+    run_late(seed, 0.0)  # also on a busy machine: else it would find nothing out
+    fake = dropper(net, 3)
     assert register(net, seed, fake).hear().startswith("registration refused:no Liveness Reply")
-    assert fake.requests == 2
+    assert fake.requests == 3
 
 
 def test_who_answers_the_second_probe_is_not_removed_by_a_report(net):
@@ -57,7 +59,7 @@ def test_who_answers_the_second_probe_is_not_removed_by_a_report(net):
     assert register(net, seed, accused).hear() == "registered successfully"
     end = register(net, seed, reporter)
     assert end.hear() == "registered successfully"
-    accused.drops = 1
+    accused.drops = 2
     report = f"Dead Node:{accused.address}:1.000000:{reporter.address}"
     end.say(report)
     assert wait_event(seed, f"rejected:{report}:it answers")
@@ -70,7 +72,7 @@ def test_who_answers_the_second_probe_may_come_back_when_its_connection_broke(ne
     fake = dropper(net)
     end = register(net, seed, fake)
     assert end.hear() == "registered successfully"
-    fake.drops = 1
+    fake.drops = 2
     end.close()
     wait_until(seed.registry.next_at, what="the time to come back to begin")
     assert seed.registry.addresses() == (fake.address,)

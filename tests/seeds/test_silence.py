@@ -75,6 +75,21 @@ def test_who_repeats_register_is_not_probed_again(net):
     assert end.hear() == "registered successfully" and fake.requests == 2
 
 
+def test_who_was_silent_and_answered_is_left_alone_for_three_rounds_more(net):
+    seed, = net.seeds(1, liveness_interval=3600.0)
+    fake = counting(net)
+    end = registered(net, seed, fake)
+    row = seed.registry.row(fake.address)
+    before = row.heard
+    seed._look_at = 0.0
+    seed.look_after_registrations(before + 3 * 3600.0 + 1)
+    assert end.hear() == "registered successfully" and fake.requests == 2
+    assert row.heard > before
+    seed._look_at = 0.0
+    seed.look_after_registrations((before + row.heard) / 2 + 3 * 3600.0)
+    assert row.probed_at is None
+
+
 def test_a_seed_looks_for_silence_once_a_round(net):
     seed, = net.seeds(1, liveness_interval=3600.0)
     later = seed.now() + 10_000.0
@@ -117,8 +132,7 @@ def test_a_peer_that_speaks_while_it_is_probed_stays(net):
 
 @pytest.mark.slow
 def test_a_newcomer_is_registered_while_more_are_silent_than_can_be_probed(net, monkeypatch):
-    monkeypatch.setattr(prober, "QUEUE_LIMIT", 4)
-    monkeypatch.setattr(prober, "LAST_LIMIT", 2)
+    monkeypatch.setattr(prober, "QUEUE_LIMIT", 2)
     seed, = net.seeds(1, liveness_interval=ROUND, probes_at_once=1)
     silent = [counting(net) for _ in range(4)]
     for fake in silent:

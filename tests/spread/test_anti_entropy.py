@@ -33,12 +33,36 @@ def test_what_was_evicted_everywhere_is_asked_for_once(net):
         peer.spreading.anti_entropy._send_portion = lambda link, entries, send=send: (
             wanted.append((link, entries)), send(link, entries))
     late = net.peer(cache_size=100)
-    wait_until(lambda: late.messages.digest() == peers[0].messages.digest())
-    assert late.messages.count() == 100
-    wait_until(lambda: len(neighbours(late)) == 2)
+    wait_until(lambda: late.messages.count() == 100 and len(neighbours(late)) == 2)
     threading.Event().wait(5 * FAST.antientropy_interval)
     askings = collections.Counter(link for link, entries in wanted if entries[0][1][0][0] == 1)
-    assert askings and set(askings.values()) == {1}
+    assert set(askings.values()) == {1}
+
+
+def lines_between(peers, seconds):
+    """The status lines that peers say to one another in so many seconds."""
+    said = []
+    for peer in peers:
+        for link in peer.neighbours.links():
+            link.send = lambda data, urgent=False, send=link.send: (
+                said.extend(line for line in data.split(b"\n") if line.startswith(b"status:")),
+                send(data, urgent))
+    threading.Event().wait(seconds)
+    return said
+
+
+def test_who_differ_for_good_say_only_digests_until_something_changes(net):
+    """A late joiner, and those who hold the old texts no longer."""
+    peers = linked_net(net, 2, cache_size=100, gone_rounds=1000)
+    peers[0].gossip([f"text {number}" for number in range(500)])
+    wait_until(lambda: peers[1].messages.digest() == peers[0].messages.digest())
+    peers.append(net.peer(cache_size=100, gone_rounds=1000))
+    wait_until(lambda: peers[2].messages.count() == 100 and len(neighbours(peers[2])) == 2)
+    wait_until(lambda: all(line.startswith(b"status:digest:") for line in
+                           lines_between(peers, 4 * FAST.antientropy_interval)))
+    assert peers[2].messages.digest() != peers[0].messages.digest()
+    peers[0].messages.add([b"gmessage:1.000000:127.0.0.1:9:7:1:x"])  # it forwards this to nobody
+    wait_until(lambda: all(b"127.0.0.1:9:7=1" in peer.messages.vector() for peer in peers))
 
 
 def test_without_antientropy_a_late_joiner_gets_nothing_old(net):

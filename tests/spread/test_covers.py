@@ -248,7 +248,7 @@ def test_a_portion_is_read_without_blame_however_it_was_said_and_stays_small(siz
         covers, lines = said(signer, first, size)
         full.add([*covers, lines[0]], made_here=True)
     while lacking.count() < full.count():
-        want = lacking.lacking([(run, [(1, last)])], ask_again=True)
+        want = lacking.lacking([(run, [(1, last)])])
         portion, _ = full.texts(want, 256 << 10)
         assert sum(map(len, portion)) < (256 << 10) + 12_000
         for at in range(0, len(portion), 100):

@@ -1,5 +1,5 @@
-"""Late peers: what they flood is complete, in order and once, in fewer writes; what must not overtake
-it does not; periodic comparisons and the generator wait."""
+"""Late peers: what they flood is complete, in order and once, in fewer writes; what must not
+overtake it does not; periodic comparisons and the generator wait."""
 
 import random
 
@@ -90,7 +90,7 @@ def test_the_replies_of_a_peer_that_is_watched_are_put_off_for_a_quarter_of_a_ro
 def test_a_new_link_of_a_late_peer_is_compared_at_once(net):
     peer = net.peer(liveness_interval=60)
     peer.lateness = lambda: VERY
-    net.neighbour(peer, net.fake()).hear_until("status:meet digest:")
+    net.neighbour(peer, net.fake()).hear_until("status:digest:")
 
 
 class Link:
@@ -155,7 +155,8 @@ SEED, *PEERS = [address_of("127.0.0.1", 5000 + number) for number in range(6)]
 
 def network_of(late, **settings):
     """Five peers that are linked, of which some are late."""
-    network = VirtualNetwork(1, {"seed": Seed, "peer": Peer}, [SEED], Settings(**settings), Cables())
+    network = VirtualNetwork(1, {"seed": Seed, "peer": Peer}, [SEED], Settings(**settings),
+                             Cables())
     for address in (SEED, *PEERS):
         network.start(address)
     for address in late:

@@ -21,7 +21,7 @@ def linked(net):
     """A peer that compares only when it is told to, and a hand-made neighbour."""
     peer = net.peer(antientropy_interval=600, liveness_interval=600, fetch_patience=600.0)
     end = net.neighbour(peer, net.fake())
-    end.hear_until("status:meet digest:")
+    end.hear_until("status:digest:")
     return peer, end
 
 

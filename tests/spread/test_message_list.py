@@ -47,20 +47,6 @@ def test_eviction_drops_texts_never_numbers(limit):
     assert messages.dropped()["texts evicted"] == 100 - messages.count()
 
 
-def test_gaps_and_runs_are_bounded():
-    messages = MessageList(Settings(intervals_kept=5, runs_kept=3))
-    messages.add([line(number) for number in range(2, 40, 2)])
-    assert len(messages.vector()[0].split(b",")) == 5
-    assert messages.dropped()["gaps closed in the numbers of a run"] == 14
-    assert messages.add([line(3)]).lines == []  # its gap was closed
-    messages.add([line(1, start=start) for start in (8, 9)])
-    messages.add([line(41)])  # run 7 is used again: run 8 is the least recently used one
-    messages.add([line(1, start=10)])
-    assert [entry.partition(b"=")[0] for entry in messages.vector()] == [
-        b"127.0.0.1:5001:9", b"127.0.0.1:5001:7", b"127.0.0.1:5001:10"]
-    assert messages.add([line(1, start=8)]).lines == [line(1, start=8)]
-
-
 def test_digests_are_equal_when_and_only_when_the_same_is_known():
     one, other = MessageList(Settings()), MessageList(Settings(cache_size=2))
     lines = [line(n, origin) for n in (1, 2, 3, 7) for origin in (A, B)]
@@ -68,11 +54,7 @@ def test_digests_are_equal_when_and_only_when_the_same_is_known():
     for text in random.sample(lines, len(lines)):
         assert one.digest() != other.digest()
         other.add([text])
-    assert one.digest() == other.digest()
-    one.note_gone([(b"127.0.0.1:5001:7", [(4, 6)])])
-    assert one.digest() != other.digest()
-    other.add([line(n) for n in (4, 5, 6)])
-    assert one.digest() == other.digest()
+    assert one.digest() == other.digest() and one.slices() == other.slices()
 
 
 def test_one_thread_of_many_is_told_that_a_message_is_new():
@@ -91,25 +73,15 @@ def test_one_thread_of_many_is_told_that_a_message_is_new():
     assert sorted(new) == sorted(lines)
 
 
-def test_what_is_only_known_to_be_gone_counts_when_two_meet():
-    run = b"127.0.0.1:5001:7"
-    told_gone, holding = MessageList(Settings()), MessageList(Settings())
-    told_gone.add([line(1)])
-    told_gone.note_gone([(run, [(2, 2)])])
-    holding.add([line(1), line(2)])
-    assert told_gone.digest() == holding.digest() and told_gone.slices() == holding.slices()
-    assert told_gone.digest(seen_only=True) != holding.digest(seen_only=True)
-    differ = [at for at, (one, other) in enumerate(
-        zip(told_gone.slices(True), holding.slices(True))) if one != other]
+def test_a_message_more_changes_one_slice_of_the_digest_and_the_vector_of_a_slice_has_its_run():
+    one, other = MessageList(Settings()), MessageList(Settings())
+    one.add([line(1)])
+    other.add([line(1), line(2)])
+    differ = [at for at, (mine, theirs) in enumerate(zip(one.slices(), other.slices()))
+              if mine != theirs]
     assert len(differ) == 1
-    assert holding.vector(1 << differ[0]) == [run + b"=1-2"]
-    assert holding.vector(~(1 << differ[0])) == []
-
-
-def test_a_run_that_is_only_known_to_be_gone_has_no_share_in_what_was_seen():
-    told_gone, empty = MessageList(Settings()), MessageList(Settings())
-    told_gone.note_gone([(b"127.0.0.1:5001:7", [(1, 2)])])
-    assert told_gone.digest(seen_only=True) == empty.digest() != told_gone.digest()
+    assert other.vector(1 << differ[0]) == [b"127.0.0.1:5001:7=1-2"]
+    assert other.vector(~(1 << differ[0])) == []
 
 
 def test_who_has_never_seen_a_message_does_not_call_it_gone():
@@ -126,22 +98,11 @@ def test_what_others_make_in_ones_own_name_is_dropped():
     assert messages.add([line(1)], made_here=True).lines == [line(1)]
 
 
-def test_who_declares_the_future_gone_is_believed_until_it_comes():
-    messages = MessageList(Settings())
-    run = b"127.0.0.1:5001:7"
-    messages.note_gone([(run, [(1, 2**63 - 1)])])
-    assert messages.lacking([(run, [(1, 9)])], ask_again=False) == []
-    assert messages.lacking([(run, [(1, 9)])], ask_again=True) == [(run, [(1, 9)])]
-    assert messages.add([line(5)]).lines == [line(5)]
-    assert messages.lacking([(run, [(1, 9)])], ask_again=False) == [(run, [(1, 4), (6, 9)])]
-
-
 def test_a_vector_is_always_one_that_others_accept():
     """Whatever was heard: many ranges, a run of which nothing is known."""
     messages = MessageList(Settings(), b"127.0.0.1:5001:7")
     for run in range(12):
         messages.add([line(number, start=100 + run) for number in range(1, 2000, 2)])
-    messages.note_gone([(b"127.0.0.1:9:9", [])])
     assert messages.add([line(1)]).lines == []  # in our own name, before we said anything
     entries = told(messages)
     assert len(entries) == 12 and sum(len(ranges) for _, ranges in entries) == 12_000

@@ -15,7 +15,7 @@ def line(number: int) -> str:
 def test_a_neighbour_that_says_nothing_is_asked_to_compare_again_and_again(net):
     peer, fake = net.peer(antientropy_interval=0.2, liveness_interval=60), net.fake()
     end = net.neighbour(peer, fake)
-    end.hear_until("status:meet digest:")
+    end.hear_until("status:digest:")
     for _ in range(4):
         assert end.hear_until("status:digest:") == f"status:digest:{peer.messages.digest()}"
 
@@ -23,7 +23,7 @@ def test_a_neighbour_that_says_nothing_is_asked_to_compare_again_and_again(net):
 def test_each_comparison_fetches_what_the_neighbour_has_seen_meanwhile(net):
     peer, fake = net.peer(antientropy_interval=0.2, liveness_interval=60), net.fake()
     end = net.neighbour(peer, fake)
-    end.hear_until("status:meet digest:")
+    end.hear_until("status:digest:")
     for number in (1, 2, 3):
         end.hear_until("status:digest:")
         seen = format_ranges([(1, number)])
@@ -37,7 +37,7 @@ def test_the_turn_of_every_neighbour_comes(net):
     peer = net.peer(antientropy_interval=0.1, liveness_interval=60)
     ends = [net.neighbour(peer, net.fake()) for _ in range(3)]
     for end in ends:
-        end.hear_until("status:meet digest:")
+        end.hear_until("status:digest:")
     for end in ends:
         assert end.hear_until("status:digest:", 30).startswith("status:digest:")
 

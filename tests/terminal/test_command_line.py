@@ -5,7 +5,8 @@ import pytest
 from gossip.capacity import Capacity, fixed
 from gossip.settings import Settings
 from gossip.terminal.command_line import (
-    CommandError, Parser, add_peer_flags, peer_flags, peer_settings)
+    CommandError, Parser, add_monitor_flags, add_peer_flags, add_seed_flags, peer_flags,
+    peer_settings, seed_flags)
 from tests.tools.programs import run
 
 
@@ -30,11 +31,24 @@ def test_a_bad_config_line_is_named(tmp_path):
         assert code == 2 and "line 2" in err and len(err.splitlines()) == 1
 
 
+@pytest.mark.parametrize("per_ip", [256, 0, 7])
+def test_the_registrations_of_one_ip_are_passed_on_to_seeds_alone(per_ip):
+    settings = Settings(registrations_per_ip=per_ip, gossip_count=3)
+    parser = Parser()
+    add_monitor_flags(parser)
+    add_seed_flags(parser)
+    passed_on = peer_settings(parser.parse_args(seed_flags(settings)))
+    assert passed_on == Settings(registrations_per_ip=per_ip)
+    assert peer_flags(settings) == ["--gossip-count", "3"]
+    with pytest.raises(CommandError):
+        parser.parse_args(["--registrations-per-ip", "-1"])
+
+
 @pytest.mark.parametrize("capacity, sign", [
     (Capacity(), False), (fixed(6), True), (Capacity("powerlaw", 2.25), True)])
 def test_flags_survive_being_passed_on(capacity, sign):
     settings = Settings(gossip_count=3, gossip_interval=0.5, capacity=capacity, cache_size=7,
-                        sign=sign, rate=0, burst=5)
+                        sign=sign, rate=0, burst=5, file_limit=7)
     parser = Parser()
     add_peer_flags(parser)
     assert peer_settings(parser.parse_args(peer_flags(settings))) == settings
@@ -42,3 +56,9 @@ def test_flags_survive_being_passed_on(capacity, sign):
         parser.parse_args(["--capacity", "fixed:1"])
     with pytest.raises(CommandError):
         parser.parse_args(["--capacity", "powerlaw:0"])
+
+
+def test_seeds_are_given_what_they_share_with_peers_alone():
+    settings = Settings(gossip_count=3, monitor=True, report_interval=2.0, file_limit=7, ban=9.0)
+    assert seed_flags(settings) == ["--monitor", "--report-interval", "2.0",
+                                    "--file-limit", "7", "--ban", "9.0"]

@@ -54,6 +54,7 @@ class FakePeer:
         self.address = address
         self.answers = answers
         self.signer: Signer | None = None  # proves its run, once it is set
+        self.heard: list[str] = []  # every line that came
         self._listener = socket.create_server(address.dial)
         self._ends: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept)]
@@ -74,7 +75,8 @@ class FakePeer:
         try:
             with sock, sock.makefile("rb") as lines:
                 for line in lines:
-                    reply = self.reply(line.decode().rstrip("\n"))
+                    self.heard.append(line.decode().rstrip("\n"))
+                    reply = self.reply(self.heard[-1])
                     if reply and self.answers:
                         sock.sendall(reply.encode())
         except OSError:
@@ -89,6 +91,10 @@ class FakePeer:
         if line.startswith("Connection with Peer:"):
             return f"connection refused:{self.address}:full\n"
         return ""
+
+    def dialled(self) -> int:
+        """How often somebody wanted to become its neighbour."""
+        return sum(line.startswith("Connection with Peer:") for line in list(self.heard))
 
     def close(self) -> None:
         for sock in (self._listener, *self._ends):

@@ -47,7 +47,8 @@ def a_lost_registration_is_not_probed(monkeypatch):
 
 def a_dial_never_ends(monkeypatch):
     monkeypatch.setattr(Neighbours, "end_dial",
-                        lambda self, address: self._dialling.get(address, False))
+                        lambda self, address: address in self._dialling
+                        and self._dialling[address].for_ring)
 
 
 def the_ring_link_leads_to_the_first_address(monkeypatch):
@@ -87,8 +88,9 @@ def gossip_is_sent_before_accepted(monkeypatch):
 def a_second_link_always_wins(monkeypatch):
     def second(self, address, link, dialler, now, standing, silent):
         self.changes.append(f"disconnected:{address}:duplicate")
-        self._enter(address, link, dialler, now)
-        return Admission(True, "duplicate", replaced=standing.link, serial=self._serial)
+        self._enter(address, link, dialler, now, True)
+        return Admission(True, "duplicate", replaced=standing.link, serial=self._serial,
+                         proven=True)
     monkeypatch.setattr(Neighbours, "_second", second)
 
 

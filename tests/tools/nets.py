@@ -83,8 +83,8 @@ class Net:
         return end
 
     def neighbour(self, node, fake: "FakePeer") -> "End":
-        """A hand-made neighbour: dial and be accepted. A node that has heard of it may be dialling
-        it, too, and refuses it until it has been refused itself."""
+        """A hand-made neighbour: dial and be accepted, and be looked for if it answers. A node that
+        has heard of it may be dialling it, too, and refuses it until it has been refused itself."""
         deadline = time.monotonic() + 30
         while True:
             end = self.dial(node)
@@ -92,10 +92,11 @@ class Net:
             said = end.hear()
             if not said.endswith(":duplicate") or time.monotonic() > deadline:
                 assert said == f"connection accepted:{node.address}", said
+                wait_until(lambda: not fake.answers or looked_for(node, fake.address))
                 return end
 
-    def fake(self, **behaviour) -> "FakePeer":
-        fake = FakePeer(free_address(), **behaviour)
+    def fake(self, address: Address | None = None, **behaviour) -> "FakePeer":
+        fake = FakePeer(address or free_address(), **behaviour)
         self.ends.append(fake)
         return fake
 
@@ -133,8 +134,17 @@ def neighbours(node) -> set[Address]:
     return set(node.neighbours.addresses())
 
 
+def looked_for(node, address: Address) -> bool:
+    """Whether a node knows if its neighbour answers at its address, or has parted from it."""
+    row = node.neighbours._rows.get(address)
+    return row is None or row.proven or row.unreached
+
+
 def connected(peers) -> bool:
-    """Whether the peers form one graph by what their tables say."""
+    """Whether the peers form one graph by what their tables say, and have looked for all their
+    neighbours: from then on a link that breaks is missed."""
+    if not all(looked_for(peer, address) for peer in peers for address in neighbours(peer)):
+        return False
     links = {peer.address: neighbours(peer) for peer in peers}
     reached, todo = set(), [peers[0].address]
     while todo:

@@ -10,7 +10,8 @@ A line of a story is a second, a node (by its port; seeds have ports from 8000 o
     4.0 5001 asks 5002                    a liveness reply of 5002
     4.0 5001 asks 5002 until 9            the same every second
     4.0 5001 lives until 9                it writes a line every second
-    8.0 5001 reports 5002 to 8080         a dead report, in the seed's file
+    7.9 5001 finds 5002 dead              after three misses
+    8.0 5001 reports 5002 to 8080         a dead report, in the files of both
 
 Anything else is written as it stands, with `@5002` for an address.
 """
@@ -43,8 +44,12 @@ FORMS = {  # an event -> what is written, by the node itself or by the one that 
                                       "received:@{2}:gmessage:1.000000:@{0}:1:{1}:x")],
     r"lives": [("{me}", "peer list:@8080:")],
     r"asks (\d+)": [("{me}", "liveness reply:@{0}:1.000")],
-    r"reports (\d+) to (\d+)": [("{1}", "dead report:Dead Node:@{0}:1.000000:@{me}")],
+    r"finds (\d+) dead": [*(("{me}", f"liveness missed:@{{0}}:{count}") for count in (1, 2, 3)),
+                          ("{me}", "dead:@{0}")],
+    r"reports (\d+) to (\d+)": [("{1}", "dead report:Dead Node:@{0}:1.000000:@{me}"),
+                                ("{me}", "reported:@{1}:Dead Node:@{0}:1.000000:@{me}")],
 }
+PROBED = 2.1  # seconds between the last miss, and the word that somebody is dead
 
 
 def tell(folder, *stories: str, **settings) -> Proof:
@@ -59,7 +64,8 @@ def tell(folder, *stories: str, **settings) -> Proof:
             for at in range(int(float(until or second) - float(second)) + 1):
                 for who, text in _written(node, event, shown):
                     text = re.sub(r"@(\d+)", r"127.0.0.1:\1", text)
-                    lines.setdefault(who, []).append((float(second) + at, text))
+                    before = PROBED if event.startswith("finds ") and "missed" in text else 0.0
+                    lines.setdefault(who, []).append((float(second) + at - before, text))
     for node, events in lines.items():
         text = "".join(f"{START + datetime.timedelta(seconds=at):%Y-%m-%d %H:%M:%S.%f}:{event}\n"
                        for at, event in sorted(events, key=lambda event: event[0]))

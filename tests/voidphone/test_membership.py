@@ -134,6 +134,7 @@ def test_of_two_links_of_a_pair_the_one_dialled_by_the_smaller_stays(
     else:
         ours = acceptor.accept()
         theirs = modules.neighbour(module, other)
+        acceptor.accept().close()  # the neighbour is dialled back
         ours.say(messages.VerificationRequest(1))
         ours.hear_kind("verification_response")
         ours.say(messages.PeerResponse(()))

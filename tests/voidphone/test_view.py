@@ -70,6 +70,51 @@ def test_above_max_connections_a_random_neighbour_but_the_newcomer_is_dropped():
     assert dropped == {peer(1), peer(2), peer(3)}
 
 
+def given_up(rows, newcomer_dialled=False):
+    """Who may be given up for a newcomer, by chance; `rows`: (IP, whether dialled, whether
+    proven)."""
+    parted = set()
+    for seed in range(60):
+        view = view_of(max_connections=len(rows), seed=seed)
+        for number, (ip, dialled, proven) in enumerate(rows):
+            view.admit(address_of(ip, number + 1), number, dialled)
+            if proven:
+                view.prove(address_of(ip, number + 1))
+        admitted = view.admit(peer(9), "new", newcomer_dialled)
+        parted.update(link for _, link, _ in admitted.parted)
+        assert len(admitted.parted) == 1
+    return parted
+
+
+@pytest.mark.parametrize("newcomer_dialled", [True, False])
+@pytest.mark.parametrize("rows, gone", [
+    ([("127.0.0.1", False, True), ("127.0.0.1", False, False), ("127.0.0.1", True, True),
+      ("127.0.0.1", False, False)], {1, 3}),  # who is not proven
+    ([("127.0.0.1", False, True), ("127.0.0.1", True, True), ("127.0.0.1", False, True)],
+     {0, 2}),  # then who has dialled
+    ([("127.0.0.1", True, True), ("127.0.0.1", True, True)], {0, 1}),  # then anybody
+    ([("127.0.0.2", False, False), ("127.0.0.3", False, False), ("127.0.0.3", False, False),
+      ("127.0.0.2", False, True), ("127.0.0.2", False, True)], {1, 2}),  # of the IP with most
+    ([("127.0.0.2", False, True), ("127.0.0.3", False, True), ("127.0.0.3", False, True),
+      ("127.0.0.2", True, True), ("127.0.0.2", True, True)], {1, 2})])
+def test_who_is_given_up_for_a_newcomer(rows, gone, newcomer_dialled):
+    assert given_up(rows, newcomer_dialled) == gone
+
+
+def test_who_is_dialled_or_has_answered_is_proven_and_stays_so():
+    view = view_of()
+    view.admit(peer(1), "one", dialled=True)
+    view.admit(peer(2), "two", dialled=False)
+    assert not view.lacks_proof(peer(1)) and view.lacks_proof(peer(2))
+    view.prove(peer(2))
+    view.prove(peer(3))
+    view.admit(peer(2), "newer", dialled=False)
+    assert not view.lacks_proof(peer(2)) and not view.lacks_proof(peer(3))
+    view.remove(peer(2), "newer")
+    view.admit(peer(2), "again", dialled=False)
+    assert view.lacks_proof(peer(2))
+
+
 @pytest.mark.parametrize("degree, neighbours, min_degree, dialled", [
     (8, 0, 1, 4), (8, 1, 1, 3), (8, 3, 1, 2), (8, 6, 1, 1), (8, 7, 1, 0), (8, 7, 8, 1),
     (8, 8, 8, 0), (8, 9, 8, 0), (1, 0, 1, 1), (2, 1, 1, 0), (3, 1, 1, 1)])

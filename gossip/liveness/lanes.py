@@ -1,0 +1,79 @@
+"""Lanes: addresses that wait for a probe, and how many of them are probed at a time.
+
+Rules only, and no lock: the prober (prober.py) calls them, and its lock guards them. In a lane
+every IP has a share: of those that wait, one of the IP goes first that has the fewest probes under
+way, so an IP that fills the lane holds up itself. Where all share one IP, the first who came goes
+first.
+"""
+
+import collections
+
+from gossip.addresses import Address
+
+
+class Job:
+    """An address that waits for a probe, or is being probed, and who asked, in which lane."""
+
+    __slots__ = ("address", "askers", "tries", "is_patient", "slot")
+
+    def __init__(self, address: Address, tries: int, is_patient: bool):
+        self.address = address
+        self.askers: dict[int, list] = {}  # lane -> (verdict, wanted) of each who asked there
+        self.tries = tries  # patient probes that are left
+        self.is_patient = is_patient  # the quick look is over, or there is none
+        self.slot: Lane | None = None  # the lane in which it is being probed now
+
+    def all_askers(self) -> list:
+        return [asker for askers in self.askers.values() for asker in askers]
+
+
+class Lane:
+    """Jobs that wait, and how many more may begin."""
+
+    def __init__(self, at_once: int):
+        self._free = at_once  # how many more probes may begin now
+        self._under_way: collections.Counter = collections.Counter()  # IP -> probes
+        # IP -> jobs that wait, the oldest first; the IP first whose turn was longest ago
+        self._waiting: dict[str, dict[Job, None]] = {}
+
+    def put(self, job: Job) -> None:
+        """Have a job wait."""
+        self._waiting.setdefault(job.address.ip, {})[job] = None
+
+    def take_out(self, job: Job) -> None:
+        """Have a job wait here no longer, if it does."""
+        jobs = self._waiting.get(job.address.ip)
+        if jobs is not None:
+            jobs.pop(job, None)
+            if not jobs:
+                del self._waiting[job.address.ip]
+
+    def begin(self) -> Job | None:
+        """Take the job whose turn it is, and a slot for it; None: none waits, or no slot is
+        free."""
+        if not self._free or not self._waiting:
+            return None
+        ip = min(self._waiting, key=self._under_way.__getitem__)
+        jobs = self._waiting.pop(ip)
+        job = next(iter(jobs))
+        del jobs[job]
+        if jobs:
+            self._waiting[ip] = jobs  # behind all others
+        self._free -= 1
+        self._under_way[ip] += 1
+        job.slot = self
+        return job
+
+    def end(self, job: Job) -> None:
+        """A job that has begun needs its slot no longer."""
+        job.slot = None
+        self._free += 1
+        self._under_way[job.address.ip] -= 1
+        if not self._under_way[job.address.ip]:
+            del self._under_way[job.address.ip]
+
+    def next_to_go(self) -> Job | None:
+        """Who gives way first: of the IP of which most wait, the job that waits longest."""
+        if not self._waiting:
+            return None
+        return next(iter(max(self._waiting.values(), key=len)))

@@ -1,0 +1,149 @@
+"""Admitting: what becomes of those who ask for a link. A part of linking.
+
+The table of neighbours judges a newcomer. Into a free place it is accepted at once, and its address
+is probed in the background, so that waiting for one who does not answer keeps nobody waiting. It
+has to wait for the probe when there is no free place, or when too many come. Who is linked already
+waits until it is known whether the older link still answers.
+
+An unproven link tells nothing about the peer whose address it announces: anybody on the same host
+may have made it. Link readers, probes and the peer's duties call this. It calls the node:
+`unlisted()` when somebody asks whom no list names, and `look_for(…)` to have an address probed.
+"""
+
+from gossip import wire
+from gossip.addresses import Address
+from gossip.overlay.link_check import LinkCheck
+
+CHECKED = "a peer that waits for its probe, or the check of its older link"  # a role of a link
+
+
+class Admitting:
+    """The newcomers of one peer."""
+
+    def __init__(self, node, linking):
+        """`linking` has the tables. It is told `enter(link, admission)` when a newcomer is
+        accepted, `proven(peer, link)` or `unreached(peer)` when an unproven neighbour was looked
+        for."""
+        self._node = node
+        self._linking = linking
+        self._neighbours = linking.neighbours
+        self._link_check = LinkCheck()
+
+    def on_connect(self, link, message: wire.Connect) -> None:
+        """A newcomer wants to become a neighbour."""
+        asker = message.address
+        if asker.ip != link.remote_ip:
+            link.send(wire.refused(self._node.address, "another IP"))
+            self._node.disconnect(link, f"{asker} is not its IP")
+        elif self._node.leaving:
+            link.close("leaving")
+        else:
+            link.hold()  # gossip begins when it is admitted, but has to follow the answer
+            link.peer = asker
+            self._admit(link)
+
+    def _admit(self, link, silent=None, answered: bool | None = None) -> None:
+        """Decide about a newcomer. `silent` is an older link to it, found mute or ended; `answered`
+        as in `Neighbours.admit`."""
+        if link.ended:
+            return
+        asker, now = link.peer, self._node.now()
+        offence = self._linking.offence(asker)
+        if offence is not None:
+            self._turn_away(link, offence)
+            return
+        if asker not in self._linking.peer_list:
+            self._node.unlisted()
+        listed = self._listed(asker, *self._neighbours.addresses())
+        admission = self._neighbours.admit(asker, link, asker, now, listed, silent, answered)
+        if admission.ask is not None and silent is None:
+            self._check(admission.ask, link)
+        elif admission.probe:
+            link.role = CHECKED
+            self._probe(link, lambda alive: self._probed_first(link, alive))
+        elif not admission.accepted:
+            self._turn_away(link, admission.reason)
+        else:
+            self._linking.enter(link, admission)
+            if not admission.proven:
+                self._prove(link)
+
+    def _listed(self, *addresses: Address) -> set[Address]:
+        return self._linking.peer_list.listed_among(addresses)
+
+    def _turn_away(self, link, reason: str) -> None:
+        """Refuse a newcomer."""
+        link.release(wire.refused(self._node.address, reason))
+        self._node.disconnect(link, reason)
+
+    # Probes of the addresses that newcomers announce.
+
+    def _probe(self, link, verdict) -> None:
+        """Find out whether a newcomer answers at its address, those first whom seeds have named."""
+        self._node.look_for(link.peer, verdict, lambda: not link.ended,
+                            bool(self._listed(link.peer)))
+
+    def _probed_first(self, link, alive: bool | None) -> None:
+        """It is known now whether a newcomer answers, for whom there was no free place. When this
+        peer was too late to find it out, that is not the newcomer's fault."""
+        if alive or alive is None and self._node.is_late():
+            self._admit(link, answered=bool(alive))
+        elif not link.ended:
+            self._turn_away(link, "full")
+
+    def _prove(self, link) -> None:
+        """Have a neighbour's address probed in the background."""
+        self._probe(link, lambda alive: self._probed(link, alive))
+
+    def _probed(self, link, alive: bool | None) -> None:
+        if alive is None or not self._neighbours.probed(link.peer, link, alive):
+            return
+        if alive:
+            self._linking.proven(link.peer, link)
+        else:
+            self._linking.unreached(link.peer)
+
+    def next_round(self) -> None:
+        """Look once more for neighbours that are not proven."""
+        for _, link in self._neighbours.unproven():
+            self._prove(link)
+
+    def answered(self, peer: Address) -> None:
+        """A peer has answered a dial: so a link that it made meanwhile is proven."""
+        if self._neighbours.probed(peer, None, True):
+            self._linking.proven(peer, self._neighbours.link(peer))
+
+    # Checks of standing links.
+
+    def _check(self, standing, newcomer) -> None:
+        """Ask for a sign of life on the standing link, whose place a newcomer wants."""
+        node = self._node
+        newcomer.role = CHECKED
+        until = node.now() + node.settings.link_check_limit + node.more_patience()
+        self._link_check.ask(newcomer, standing, until)
+        standing.send(wire.liveness_request(wire.format_time(node.time()), node.address),
+                      urgent=True)
+        node.membership.hurry()
+
+    def replied(self, link) -> None:
+        """A Liveness Reply has come: newcomers that waited for it are duplicates."""
+        for check in self._link_check.replied(link):
+            self._turn_away(check.newcomer, "duplicate")
+
+    def checks(self) -> bool:
+        """Whether a newcomer waits until it is known if an older link still answers."""
+        return self._link_check.next_at() is not None
+
+    def next_at(self) -> float | None:
+        """When the next check is overdue."""
+        return self._link_check.next_at()
+
+    def turn(self, now: float) -> None:
+        """Admit those whose older link has not answered in time."""
+        for check in self._link_check.overdue(now):
+            self._admit(check.newcomer, silent=check.standing)
+
+    def on_end(self, link) -> None:
+        """A link has ended: newcomers that waited for it are admitted."""
+        for check in self._link_check.on_end(link):
+            self._admit(check.newcomer, silent=link)

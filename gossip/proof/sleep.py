@@ -1,0 +1,100 @@
+"""Sleep: when a peer was frozen, by the gaps in its file, and how late it was after that.
+
+A peer that is awake and has neighbours writes in every liveness round, and its generator at every
+gossip interval. A gap that is too long for that is a sleep. A shorter one, in which a message was
+due, may have been a sleep: what comes after it tells.
+"""
+
+from gossip.settings import LATE_FOR
+
+ASLEEP = 0.5  # seconds by which a duty has to be late to tell that its peer was frozen
+
+
+def unusual(usual: float) -> float:
+    """Seconds without a line that are too many where one comes in so many."""
+    return usual + max(ASLEEP, usual / 2)
+
+
+class Sleep:
+    """The gaps in the file of one run, which is handed its lines in order, and what its generator
+    said. Times are Unix seconds; `interval` is that of gossip, `liveness` that of liveness."""
+
+    def __init__(self, begin: float):
+        self.asleep = 0.0  # seconds in which it was frozen, or silent, by gaps in its file
+        self.late = 0.0  # seconds after that in which its generator waited, because it was late
+        self.silences: list[tuple[float, float]] = []  # in which it wrote nothing, not even a round
+        self.woke: float | None = None  # when it last woke, with neighbours that it had not asked
+        # the last gap in its file that `asleep` does not contain, and in which a message was due
+        self._gap = (begin, begin)
+        # a short one in which a message was due, until a delivery tells whether that was a sleep
+        self._stalled: tuple[float, float] | None = None
+        self._spoke = begin  # when the generator made its last message
+
+    def look_at_gap(self, begin: float, at: float, interval: float, liveness: float,
+                    linked: bool) -> None:
+        """Nothing was written for longer than ASLEEP."""
+        if at - begin > unusual(liveness):
+            self.silences.append((begin, at))
+        if at - begin > unusual(max(interval, liveness)):
+            self.asleep += at - begin
+            self.late += LATE_FOR
+            self._gap = (at, at)
+            if linked:
+                self.woke = at
+            return
+        was_due = begin < self._spoke + interval < at
+        if self._may_be_late(at):
+            return
+        if at - begin > interval or was_due and at - begin > unusual(liveness):
+            self._gap = (begin, at)
+        elif was_due:
+            self._stalled = (begin, at)
+
+    def look_at_delivery(self, at: float, made: str) -> None:
+        """The first message received after a short gap, made `made` seconds after 1970: if it is as
+        late as one that waited for a peer that slept, then that was a sleep."""
+        if self._stalled is None:
+            return
+        gap, self._stalled = self._stalled, None
+        try:
+            took = at - float(made)
+        except ValueError:
+            return  # no node wrote this line
+        if at - gap[1] < ASLEEP < took:
+            self._gap = gap
+
+    def generator_spoke(self, at: float, interval: float) -> None:
+        """A message that was overdue while nothing was written for long, and that came soon when
+        the file went on, tells of a shorter sleep."""
+        asleep, late = self._overdue(at, interval)
+        if asleep or late:
+            self.asleep += asleep
+            self.late += late
+            self._gap = (at, at)
+        self._spoke = at
+
+    def later(self, at: float, seconds: float) -> float:
+        """When so many seconds have passed from a time on, in which it was not silent."""
+        end = at + seconds
+        for begin, woke in self.silences:
+            if woke > at and begin < end:
+                end += woke - max(begin, at)
+        return end
+
+    def until(self, end: float, interval: float) -> float:
+        """Seconds of sleep and lateness until the end of the run."""
+        return self.asleep + self.late + sum(self._overdue(end, interval))
+
+    def _overdue(self, at: float, interval: float) -> tuple[float, float]:
+        """For how long a message was overdue at that time because of such a sleep: (in it, after
+        it). The generator of a peer that was frozen waits, as the peer is late then."""
+        if not self._may_be_late(at):
+            return 0.0, 0.0
+        begin, end = self._gap
+        due = max(begin, self._spoke + interval)
+        return max(0.0, end - due), max(0.0, at - max(end, due))
+
+    def _may_be_late(self, at: float) -> bool:
+        """Whether the gap was so shortly before that its peer may still be late."""
+        begin, end = self._gap
+        return begin < end and at - end < ASLEEP + LATE_FOR

@@ -1,0 +1,212 @@
+"""Admission: how a seed finds out who may be listed. A part of a seed.
+
+Before an address is listed it is probed, and the verdict comes by a call. An address that does not
+answer rests now and then (rests.py).
+
+A registration stands while its connection does, and speaks. Who listens at an address notices the
+probe, and repeats `register:` on the connection over which it is registered (joining.py). So when
+another connection wants the address, and `register:` comes over the older one within a second of
+the probe, the older one stands and the newer one is refused. Else it is replaced: its other end is
+gone, and nobody has told this seed.
+
+Link readers, verdicts of the prober, and the seed's lookout call this.
+"""
+
+import functools
+import threading
+
+from gossip import wire
+from gossip.addresses import Address
+from gossip.seeds.rests import Rests
+
+REGISTERED = "a registered peer"  # the role of a connection, as a seed sees the other end
+STANDS = "registered on another connection, which stands"  # reasons for a refusal
+FULL = "too many of your IP are registered"
+WORD_LIMIT = 1.0  # seconds from a probe within which a registration that stands has to speak
+
+
+def _stands(row) -> bool:
+    """Whether the connection of a registration has not ended."""
+    link = row.link
+    return link is not None and not link.ended
+
+
+class _Newcomer:
+    """A connection that wants to be the registration of an address."""
+
+    __slots__ = ("link", "address", "asked", "older", "until")
+
+    def __init__(self, link, address: Address, asked: float):
+        self.link = link
+        self.address = address
+        self.asked = asked  # when it said `register:`
+        self.older = None  # the row of the registration that has to speak, or is replaced
+        self.until = 0.0  # by when
+
+
+class Admission:
+    """Who wants to be listed by one seed."""
+
+    def __init__(self, node, ask_prober, give_way):
+        """`ask_prober(address, verdict, wanted)` has an address probed; `give_way()` lets one that
+        waits for patience go, with a verdict, and answers whether there was one."""
+        self._node = node
+        self._ask_prober = ask_prober
+        self._give_way = give_way
+        self._rests = Rests()
+        self._lock = threading.Lock()  # guards _newcomers, and `older` and `until` in there
+        self._newcomers: dict = {}  # link -> newcomer, the oldest first
+
+    def on_register(self, link, message: wire.Register) -> None:
+        """Verify a newcomer; repeat `registered` for a peer that is on the list."""
+        address, node, now = message.address, self._node, self._node.now()
+        if address.ip != link.remote_ip:
+            node.write_refusal(link.remote, f"{address} is not its IP")
+            link.send(wire.registration_refused(f"{address.ip} is not your IP"))
+        elif node.registry.repeats(address, link, now):
+            link.send(wire.REGISTERED)
+            self._has_spoken(address)
+        elif link.role == REGISTERED and link.peer != address:
+            self._refuse(link, address, f"this connection is {link.peer}'s")
+        elif (refusal := self._refusal(address, now)) is not None:
+            self._refuse(link, address, refusal)
+        else:
+            self._verify(_Newcomer(link, address, now))
+
+    def _refuse(self, link, address: Address, reason: str) -> None:
+        self._node.write_refusal(address, reason)
+        link.send(wire.registration_refused(reason))
+
+    def _refusal(self, address: Address, now: float) -> str | None:
+        """Why an address is not even probed; None: it is."""
+        row = self._node.registry.row(address)
+        if row is not None and _stands(row) and row.repeated >= now - WORD_LIMIT:
+            return STANDS  # it has spoken
+        if self._node.registry.is_full_for(address):
+            return FULL
+        if self._rests.left(address, now):
+            return f"no Liveness Reply from {address} twice, try again later"
+        return self._node.deciding.refusal(address, now)
+
+    # Verifying.
+
+    def _verify(self, newcomer: _Newcomer) -> None:
+        """Have the address probed, unless its connection waits for a verdict."""
+        link = newcomer.link
+        if self._let_in(newcomer):
+            self._node.hold_on(link)
+            self._ask_prober(newcomer.address, functools.partial(self._verified, newcomer),
+                             wanted=lambda: not link.ended)
+
+    def _let_in(self, newcomer: _Newcomer) -> bool:
+        """Note who waits for a verdict; answer whether that is news, and there was room. Where too
+        many wait, one goes for whom nothing but patience is left."""
+        while True:
+            with self._lock:
+                if newcomer.link in self._newcomers:
+                    return False
+                if len(self._newcomers) < self._node.settings.verifying_limit:
+                    self._newcomers[newcomer.link] = newcomer
+                    return True
+            if not self._give_way():
+                self._refuse(newcomer.link, newcomer.address,
+                             "too many registrations at once, try again")
+                return False
+
+    def _verified(self, newcomer: _Newcomer, alive: bool | None) -> None:
+        """The prober's verdict on an address that wants to be listed."""
+        address = newcomer.address
+        if alive:
+            self._rests.answered(address)
+        elif alive is False:
+            self._rests.failed(address, newcomer.asked, self._node.now())
+        row = self._node.registry.row(address)
+        fault = self._fault_of(newcomer, alive, None if row is None else row.link)
+        if fault is not None:
+            self._turn_away(newcomer, fault)
+        elif row is not None and _stands(row) and row.link is not newcomer.link:
+            self._await_word(newcomer, row)
+        else:
+            self._list(newcomer)
+
+    def _fault_of(self, newcomer: _Newcomer, alive: bool | None, older) -> str | None:
+        """Why an address that was probed is not registered on this link; None: it may be."""
+        if alive:
+            return self._node.vouching.fault_of(newcomer.link, newcomer.address, older)
+        if alive is False:
+            return f"no Liveness Reply from {newcomer.address}"
+        return "too busy to find out whether you answer, try again"
+
+    def _list(self, newcomer: _Newcomer) -> None:
+        link, address = newcomer.link, newcomer.address
+        if not self._take_out(newcomer) or link.ended:
+            return
+        listed, older = self._node.registry.register(address, link, self._node.now())
+        if listed:
+            self._node.admitted(link, address, older)
+        else:
+            self._send_away(newcomer, FULL)
+
+    def _turn_away(self, newcomer: _Newcomer, reason: str) -> None:
+        if self._take_out(newcomer) and not newcomer.link.ended:
+            self._send_away(newcomer, reason)
+
+    def _send_away(self, newcomer: _Newcomer, reason: str) -> None:
+        self._refuse(newcomer.link, newcomer.address, reason)
+        if newcomer.link.role != REGISTERED:
+            self._node.await_introduction(newcomer.link)
+
+    def _take_out(self, newcomer: _Newcomer) -> bool:
+        """A newcomer waits for no verdict any longer; answer whether it did."""
+        with self._lock:
+            waited = self._newcomers.get(newcomer.link) is newcomer
+            if waited:
+                del self._newcomers[newcomer.link]
+            return waited
+
+    def on_end(self, link) -> None:
+        """A connection has ended, maybe one that waited."""
+        with self._lock:
+            self._newcomers.pop(link, None)
+
+    # Two connections that want one address.
+
+    def _await_word(self, newcomer: _Newcomer, older) -> None:
+        """Give the registration that stands a while to speak."""
+        with self._lock:
+            newcomer.older, newcomer.until = older, self._node.now() + WORD_LIMIT
+        if older.repeated >= newcomer.asked - WORD_LIMIT:
+            self._turn_away(newcomer, STANDS)
+            return
+        if older.since >= newcomer.asked:  # it was probed before it was registered: once more
+            self._ask_prober(newcomer.address, lambda alive: None)
+        self._node.lookout.hurry()
+
+    def _has_spoken(self, address: Address) -> None:
+        """`register:` has come over the registration of an address: it stands."""
+        with self._lock:
+            rivals = [newcomer for newcomer in self._newcomers.values()
+                      if newcomer.older is not None and newcomer.address == address]
+        for newcomer in rivals:
+            self._turn_away(newcomer, STANDS)
+
+    def replace_silent(self, now: float) -> None:
+        """Part of a turn: list those whose older registration has not spoken in time. Of several
+        that want one address the first is listed."""
+        patience = self._node.more_patience()
+        with self._lock:
+            due = [newcomer for newcomer in self._newcomers.values() if newcomer.older is not None
+                   and (newcomer.until + patience <= now or not _stands(newcomer.older))]
+        for newcomer in due:
+            row = self._node.registry.row(newcomer.address)
+            if row is None or row is newcomer.older:
+                self._list(newcomer)
+            else:
+                self._turn_away(newcomer, STANDS)
+
+    def next_at(self) -> float | None:
+        """When the next registration is replaced, if it does not speak; None: none is."""
+        patience = self._node.more_patience()
+        with self._lock:
+            return min((newcomer.until + patience for newcomer in self._newcomers.values()
+                        if newcomer.older is not None), default=None)

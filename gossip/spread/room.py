@@ -1,0 +1,188 @@
+"""Room: how much a peer remembers of what others say, and which neighbour has to answer for it.
+
+Rules only; the message list guards them with its lock. What is in here is never forgotten to make
+room for something else, but for the runs that were used longest ago of very many that seeds vouch
+for: what was heard once stays old. Instead, what finds no room is refused. It is not remembered and
+not passed on; it is fetched when there is room.
+
+A number needs room when it touches no other that was seen of its run: the next number of a run
+never does. A run needs room when no seed vouches for it. Both are in the account of the neighbour
+that brought them. The account goes by its address: a new link is no new account. """
+
+import collections
+
+from gossip import wire
+from gossip.addresses import Address
+from gossip.intervals import Range
+from gossip.settings import Settings
+from gossip.spread.numbers import FREE, Numbers
+from gossip.spread.run import Run
+
+NAMED_LIMIT = 100_000  # addresses kept that seeds have named; of more, the first goes
+
+
+class Tally:
+    """How many of something each neighbour has brought."""
+
+    def __init__(self, of_one: int, in_all: int):
+        self._of_one = of_one
+        self._in_all = in_all
+        self._brought: dict[Address | None, int] = {}  # neighbour -> how many, if any
+        self._total = 0
+
+    def has_room(self, neighbour: Address | None) -> bool:
+        """Whether this neighbour may bring one more."""
+        return self._total < self._in_all and self._brought.get(neighbour, 0) < self._of_one
+
+    def add(self, neighbour: Address | None) -> None:
+        self._brought[neighbour] = self._brought.get(neighbour, 0) + 1
+        self._total += 1
+
+    def remove(self, neighbour: Address | None) -> None:
+        left = self._brought[neighbour] - 1
+        if left:
+            self._brought[neighbour] = left
+        else:
+            del self._brought[neighbour]
+        self._total -= 1
+
+    def total(self) -> int:
+        """How many there are of all neighbours."""
+        return self._total
+
+
+class Room:
+    """The room for the numbers and runs of one peer. Whoever brings something is given as the
+    address of a neighbour; None stands for nobody in particular."""
+
+    def __init__(self, settings: Settings, own_run: bytes):
+        self._settings = settings
+        self._own_run = own_run  # needs no room
+        self._gaps = Tally(settings.intervals_of_one, settings.intervals_in_all)
+        self._strangers = Tally(settings.runs_of_one, settings.runs_unvouched)
+        self._named: dict[Address, int] = {}  # by seeds -> how many runs of it they vouch for here
+        # the runs that seeds vouch for, the one used longest ago first
+        self._vouched: collections.OrderedDict[bytes, Run] = collections.OrderedDict()
+        self._refused_runs = False  # since `vouch` was called last
+        self.refused = collections.Counter()  # what was refused, in words -> how often
+
+    # Numbers.
+
+    def note(self, seen: Numbers, number: int, neighbour: Address | None) -> bool | None:
+        """Note a number: True when it is new, False when it was seen, None when it is refused."""
+        if number in seen:
+            return False
+        joined, relieved = seen.join(number)
+        if relieved is not FREE:
+            self._gaps.remove(relieved)
+        if joined:
+            return True
+        if not len(seen):
+            seen.begin(number, FREE)
+            return True
+        if not self._may_begin(seen, number, neighbour):
+            self.refused["numbers beyond a gap for which there was no room"] += 1
+            return None
+        seen.begin(number, neighbour)
+        self._gaps.add(neighbour)
+        return True
+
+    def _may_begin(self, seen: Numbers, number: int, neighbour: Address | None) -> bool:
+        """Whether a number may begin an interval. 1 always may. Of a run that has too many, others
+        may below all that was seen, each at half of that or less: so there are 63 of them at most,
+        and nobody can take up the room below."""
+        if number == 1:
+            return True
+        if len(seen) >= self._settings.intervals_kept and number > seen.lowest() // 2:
+            return False
+        return self._gaps.has_room(neighbour)
+
+    def part_with_room(self, seen: Numbers, gaps: list[Range], neighbour: Address | None
+                       ) -> list[Range]:
+        """The part of some gaps that would be taken from a neighbour now, in the order of the
+        numbers: all that follows a number that was seen; of a gap that only ends at one, the last
+        number."""
+        if len(seen) < self._settings.intervals_kept and self._gaps.has_room(neighbour):
+            return gaps  # nearly always
+        part = []
+        for first, last in gaps:
+            if first - 1 in seen or not len(seen) or self._may_begin(seen, first, neighbour):
+                part.append((first, last))
+            elif last + 1 in seen:
+                part.append((last, last))
+        return part
+
+    # Runs.
+
+    def begins(self, run: Run, origin: Address, neighbour: Address | None) -> bool:
+        """A run is heard of; answer whether there is room for it."""
+        if run.key == self._own_run:
+            return True
+        if self._would_vouch(origin):
+            self._vouch_for(run, origin)
+        elif self._strangers.has_room(neighbour):
+            run.brought_by = neighbour
+            self._strangers.add(neighbour)
+        else:
+            self._refused_runs = True
+            self.refused["messages of runs for which there was no room"] += 1
+            return False
+        return True
+
+    def would_begin(self, key: bytes, neighbour: Address | None) -> bool:
+        """Whether there is room for a run that was not heard of yet."""
+        if self._strangers.has_room(neighbour) or self._would_vouch(wire.check_run(key)):
+            return True
+        self._refused_runs = True
+        return False
+
+    def _would_vouch(self, origin: Address) -> bool:
+        return self._named.get(origin, self._settings.runs_of_address) < \
+            self._settings.runs_of_address
+
+    def _vouch_for(self, run: Run, origin: Address) -> None:
+        self._named[origin] += 1
+        run.vouched = origin
+        self._vouched[run.key] = run
+
+    def vouch(self, addresses, runs) -> bool:
+        """Seeds name these addresses; `runs` are all that were heard of. Answer whether runs were
+        refused before, of which there may be some for which there is room now."""
+        new = [address for address in addresses if address not in self._named]
+        if not new:
+            return False
+        self._named.update(dict.fromkeys(new, 0))
+        if self._strangers.total():
+            self._vouch_for_known(set(new), runs)
+        while len(self._named) > NAMED_LIMIT:
+            del self._named[next(iter(self._named))]
+        refused, self._refused_runs = self._refused_runs, False
+        return refused
+
+    def _vouch_for_known(self, new: set[Address], runs) -> None:
+        """Of runs heard of, take those of addresses that are named now out of the accounts."""
+        origins = {str(address).encode(): address for address in new}
+        for run in runs:
+            origin = origins.get(run.key.rpartition(b":")[0])
+            if (origin is not None and run.vouched is None and run.key != self._own_run
+                    and self._would_vouch(origin)):
+                self._strangers.remove(run.brought_by)
+                self._vouch_for(run, origin)
+
+    def used(self, run: Run) -> None:
+        """Something was said of a run that seeds vouch for."""
+        self._vouched.move_to_end(run.key)
+
+    def surplus(self) -> Run | None:
+        """A run to be forgotten, of too many that seeds vouch for."""
+        if len(self._vouched) <= self._settings.runs_kept:
+            return None
+        return next(iter(self._vouched.values()))
+
+    def forgotten(self, run: Run) -> None:
+        """A run that seeds vouch for is remembered no longer."""
+        del self._vouched[run.key]
+        if run.vouched in self._named:
+            self._named[run.vouched] -= 1
+        for maker in run.seen.makers():
+            self._gaps.remove(maker)

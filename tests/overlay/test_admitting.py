@@ -1,0 +1,311 @@
+"""Newcomers: looked for at the address that they announce, before or after they are accepted."""
+
+import time
+
+import pytest
+
+from gossip import wire
+from gossip.capacity import fixed
+from gossip.overlay.linking import DIALLED
+from tests.tools.fakes import run_late
+from tests.tools.files import count, wait_event
+from tests.tools.hands import FakePeer
+from tests.tools.nets import looked_for, neighbours
+from tests.tools.ports import free_address, free_addresses
+from tests.tools.waiting import wait_until
+
+
+class Says(FakePeer):
+    """Answers each of those who want to be its neighbours with the same lines."""
+
+    def __init__(self, net, *answers, address=None):
+        self.said = answers
+        super().__init__(address or free_address())
+        net.ends.append(self)
+
+    def reply(self, line):
+        if line.startswith("Connection with Peer:"):
+            return "".join(f"connection {said.format(self.address)}\n" for said in self.said)
+        return super().reply(line)
+
+
+def ask(net, peer, address):
+    """A hand-made connection that asks for a link in this address's name."""
+    end = net.dial(peer)
+    end.say(f"Connection with Peer:{address}")
+    return end
+
+
+def rounds(peer, number):
+    """Wait for so many further liveness rounds."""
+    until = peer.linking.places._round + number
+    wait_until(lambda: peer.linking.places._round >= until)
+
+
+def full_peer(net, own, *others, **changes):
+    """A peer whose places are all held by hand-made neighbours; their ends."""
+    peer = net.peer(own, capacity=fixed(len(others)), liveness_interval=60, **changes)
+    return peer, [net.neighbour(peer, net.fake(address)) for address in others]
+
+
+def test_a_newcomer_is_looked_for_in_the_background_and_stays_if_it_does_not_answer(net):
+    peer, fake, nobody = net.peer(capacity=fixed(4)), net.fake(), free_address()
+    for address in (fake.address, nobody):
+        assert ask(net, peer, address).hear() == f"connection accepted:{peer.address}"
+        wait_until(lambda address=address: looked_for(peer, address))
+    assert peer.neighbours.proven() == [fake.address]
+    rounds(peer, 2)
+    assert neighbours(peer) == {fake.address, nobody} and count(peer, "disconnected:") == 0
+
+
+def test_a_newcomer_that_did_not_answer_is_looked_for_again_in_each_round(net):
+    peer, address = net.peer(liveness_misses=1000), free_address()
+    ask(net, peer, address)
+    wait_until(lambda: looked_for(peer, address))
+    assert peer.neighbours.proven() == []
+    net.fake(address)
+    wait_until(lambda: peer.neighbours.proven() == [address])
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_without_a_free_place_who_does_not_answer_is_refused_as_full(net, answers):
+    own, *others = free_addresses(4)
+    peer, _ = full_peer(net, own, *others[:2], probe_limit=0.3)
+    end = ask(net, peer, net.fake(others[2], answers=answers).address)
+    said = "accepted" if answers else "refused"
+    assert end.hear().startswith(f"connection {said}:{own}")
+    if not answers:
+        assert wait_event(peer, f"refused:{others[2]}:full") and end.hear_end()
+
+
+def test_whoever_asks_often_is_probed_once_at_a_time(net):
+    own, *others = free_addresses(4)
+    peer, _ = full_peer(net, own, *others[:2], probe_limit=1.0)
+    fake = net.fake(others[2], answers=False)
+    for end in [ask(net, peer, fake.address) for _ in range(10)]:
+        assert end.hear() == f"connection refused:{own}:full"
+    assert sum(line.startswith("Liveness Request:") for line in fake.heard) < 4
+
+
+def test_unproven_neighbours_give_way_to_one_who_answers(net):
+    own, *others = free_addresses(4)
+    peer = net.peer(own, capacity=fixed(2), liveness_misses=1000)
+    for address in others[1:]:  # nearer to its own predecessor's place than the last one
+        ask(net, peer, address).hear()
+        wait_until(lambda address=address: looked_for(peer, address))
+    assert neighbours(peer) == set(others[1:3])  # the third was refused
+    net.neighbour(peer, net.fake(others[0]))
+    wait_until(lambda: len(neighbours(peer)) == 2)
+    assert others[0] in neighbours(peer) and count(peer, "disconnected:") == 1
+
+
+def test_an_unlisted_newcomer_makes_a_peer_ask_a_seed_for_its_list_soon(net):
+    seed, = net.seeds(1)
+    peer = net.peer(liveness_interval=30)
+    wait_event(peer, "registered:")
+    cadence = peer.joining._list_cadence
+    fake = net.fake()
+    listing = net.dial(seed)
+    listing.say(f"register:{fake.address}")
+    assert listing.hear() == "registered successfully"
+    cadence._delay, cadence._next_at = 30.0, peer.now() + 30  # it had settled long ago
+    ask(net, peer, fake.address)
+    wait_until(lambda: fake.address in peer.peer_list, 10)
+
+
+def test_a_dial_that_was_answered_proves_the_link_that_the_other_made_meanwhile(net):
+    peer, fake = net.peer(probe_limit=60.0, answer_limit=60.0), net.fake(answers=False)
+    ask(net, peer, fake.address).hear()
+    assert peer.neighbours.proven() == []
+    link = peer.new_link(DIALLED, fake.address)
+    peer.linking.on_refused(link, wire.Refused(fake.address, "duplicate"))
+    assert peer.neighbours.proven() == [fake.address]
+
+
+def test_the_broken_link_of_a_stranger_is_no_miss_and_that_of_one_who_answered_is(net):
+    peer, fake, stranger = net.peer(liveness_misses=1000), net.fake(), free_address()
+    strangers, known = ask(net, peer, stranger), net.neighbour(peer, fake)
+    assert strangers.hear() and looked_for(peer, fake.address)
+    fake.close()
+    for end in (strangers, known):
+        end.close()
+    wait_event(peer, f"liveness missed:{fake.address}:3")
+    assert count(peer, f"disconnected:{stranger}:") == 1
+    assert count(peer, f"liveness missed:{stranger}:") == 0
+
+
+def test_a_stranger_whose_link_stood_for_an_interval_is_missed(net):
+    peer, stranger = net.peer(liveness_misses=1000), free_address()
+    end = ask(net, peer, stranger)
+    assert end.hear()
+    rounds(peer, 3)
+    end.close()
+    wait_event(peer, f"disconnected:{stranger}:")
+    wait_event(peer, f"liveness missed:{stranger}:4")
+    assert count(peer, f"disconnected:{stranger}:") == 1
+
+
+def test_a_death_among_strangers_that_come_and_go_is_reported_and_they_are_not(net):
+    seed, = net.seeds(1)
+    peer, dead = net.peers(2, capacity=fixed(3))
+    wait_until(lambda: dead.address in peer.neighbours.proven())
+    net.kill([dead])
+    strangers, end = free_addresses(30), time.monotonic() + 60
+    while not count(peer, f"reported:{seed.address}:Dead Node:{dead.address}:"):
+        assert time.monotonic() < end
+        for stranger in strangers:
+            visitor = ask(net, peer, stranger)
+            visitor.hear()
+            visitor.close()
+    assert wait_event(seed, f"removed:{dead.address}:")
+    assert count(peer, "dead:") == count(peer, "reported:") == 1
+
+
+@pytest.mark.parametrize("last_words", ["", "leave:{}", "connection refused:{}:full"])
+def test_visitors_in_the_name_of_a_dead_peer_do_not_hide_its_death(net, last_words):
+    seed, = net.seeds(1)
+    peer, dead = net.peers(2)
+    wait_until(lambda: dead.address in peer.neighbours.proven())
+    net.kill([dead])
+    wait_event(peer, f"disconnected:{dead.address}:")
+    end = time.monotonic() + 60
+    while not count(peer, f"reported:{seed.address}:Dead Node:{dead.address}:"):
+        assert time.monotonic() < end
+        visitor = ask(net, peer, dead.address)
+        visitor.hear()
+        wait_until(lambda: looked_for(peer, dead.address))
+        if last_words:
+            visitor.say(last_words.format(dead.address))
+        visitor.close()
+        wait_until(lambda: dead.address not in neighbours(peer))
+
+
+def test_a_link_that_is_renewed_belongs_to_whoever_chose_it_first(net):
+    seed, = net.seeds(1)
+    theirs, own = Says(net, "accepted:{}"), Says(net, "accepted:{}")
+    peer = net.peer(liveness_interval=60)
+    listing = net.dial(seed)
+    listing.say(f"register:{own.address}")
+    wait_event(peer, f"connected:{own.address}")
+    net.neighbour(peer, theirs)
+    for fake in (theirs, own):
+        peer.neighbours.link(fake.address).close("broken")
+        wait_until(lambda fake=fake: count(peer, f"connected:{fake.address}") == 2)
+    assert peer.neighbours._rows[own.address].chosen
+    assert not peer.neighbours._rows[theirs.address].chosen
+
+
+def test_the_link_of_a_stranger_that_is_renewed_later_is_no_choice_either(net):
+    peer, fake = net.peer(liveness_misses=1000, answer_limit=0.2), Says(net, "accepted:{}")
+    end, fake.answers = net.neighbour(peer, fake), False
+    end.close()  # dialled again at once, in vain
+    wait_event(peer, f"liveness missed:{fake.address}:2")
+    fake.answers = True
+    wait_until(lambda: count(peer, f"connected:{fake.address}") == 2)
+    assert not peer.neighbours._rows[fake.address].chosen
+
+
+def test_strangers_take_no_place_for_which_a_peer_dials_itself(net):
+    seed, = net.seeds(1)
+    peer = net.peer(capacity=fixed(4), liveness_interval=60)
+    for _ in range(4):
+        net.neighbour(peer, net.fake())
+    listed = [Says(net, "accepted:{}") for _ in range(4)]
+    for fake in listed:
+        listing = net.dial(seed)
+        listing.say(f"register:{fake.address}")
+        assert listing.hear() == "registered successfully"
+    peer.joining.hurry()
+    wait_until(lambda: len(neighbours(peer) & {fake.address for fake in listed}) >= 3)
+
+
+def test_whoever_is_looked_for_in_vain_is_known_no_longer_unless_a_seed_names_it(net):
+    peer, address = net.peer(liveness_misses=1000), free_address()
+    assert ask(net, peer, address).hear()
+    peer.peer_list.hear(frozenset([address]))
+    wait_until(lambda: address not in peer.peer_list)
+    assert neighbours(peer) == {address}
+
+
+def test_whoever_is_looked_for_in_vain_goes_at_once_when_its_place_is_wanted(net):
+    own, *others = free_addresses(4)
+    peer = net.peer(own, capacity=fixed(2), liveness_interval=60, probe_limit=2.0)
+    silent = net.fake(others[1], answers=False)
+    assert ask(net, peer, silent.address).hear()
+    for address in (others[0], others[2]):
+        net.neighbour(peer, net.fake(address))
+    wait_event(peer, f"disconnected:{silent.address}:given up")
+
+
+def test_a_late_peer_blames_no_newcomer_that_it_could_not_look_for(net):
+    own, *others = free_addresses(4)
+    peer, _ = full_peer(net, own, *others[:2], probe_limit=0.2)
+    run_late(peer, 0.15)
+    end = ask(net, peer, net.fake(others[2], answers=False).address)
+    assert end.hear() == f"connection accepted:{own}"
+    assert others[2] not in peer.neighbours.proven()
+
+
+def test_newcomers_whom_a_seed_has_named_are_looked_for_before_strangers(net):
+    seed, = net.seeds(1)
+    own, *others = free_addresses(6)
+    peer, _ = full_peer(net, own, *others[:2], probe_limit=2.0, probes_at_once=1)
+    listed = net.fake(others[4])
+    listing = net.dial(seed)
+    listing.say(f"register:{listed.address}")
+    peer.joining.hurry()
+    wait_until(lambda: listed.address in peer.peer_list)
+    one, other = (net.fake(address, answers=False) for address in others[2:4])
+    for stranger in (one, other):
+        ask(net, peer, stranger.address)
+    wait_until(lambda: one.heard or other.heard)
+    assert ask(net, peer, listed.address).hear() == f"connection accepted:{own}"
+    assert not (one.heard and other.heard)
+
+
+class Crossing(Says):
+    """Asks for a link by itself before it accepts the one that it is asked for."""
+
+    def __init__(self, net, address):
+        self.net, self.peer, self.own = net, None, None
+        super().__init__(net, "accepted:{}", address=address)
+
+    def reply(self, line):
+        if line.startswith("Connection with Peer:"):
+            self.own = ask(self.net, self.peer, self.address)
+            self.own.hear()
+        return "" if line.startswith("Liveness") else super().reply(line)
+
+
+def test_when_two_dial_each_other_the_link_that_stays_is_proven(net):
+    smaller, larger = free_addresses(2)
+    peer = net.peer(larger, probe_limit=60.0, young=60.0, liveness_interval=60)
+    fake = Crossing(net, smaller)
+    fake.peer = peer
+    peer.linking.dial(smaller)
+    wait_until(lambda: peer.neighbours.proven() == [smaller])
+    assert peer.neighbours.dialler(smaller) == smaller
+
+
+def test_a_successor_that_accepts_and_gives_up_at_once_is_not_dialled_in_circles(net):
+    seed, = net.seeds(1)
+    peer, fake = net.peer(), Says(net, "accepted:{}", "refused:{}:full")
+    listing = net.dial(seed)
+    listing.say(f"register:{fake.address}")
+    wait_until(fake.dialled)
+    rounds(peer, 4)
+    assert 2 <= fake.dialled() <= 12
+
+
+def test_an_unproven_link_says_nothing_of_the_peer_in_whose_name_it_was_made(net):
+    """Somebody on the host of a listed peer that does not answer takes its name, and leaves."""
+    seed, = net.seeds(1)
+    peer, fake = net.peer(liveness_misses=1000), net.fake()
+    listing = net.dial(seed)
+    listing.say(f"register:{fake.address}")
+    wait_until(lambda: fake.address in peer.peer_list)
+    fake.answers = False
+    impostor = net.neighbour(peer, fake)
+    impostor.say(f"leave:{fake.address}")
+    assert impostor.hear_end() and fake.address in peer.peer_list
+    wait_event(peer, f"disconnected:{fake.address}:left")

@@ -1,0 +1,157 @@
+"""Dead reports of those who are not registered: few are looked at, and only about known peers."""
+
+import itertools
+import threading
+import time
+
+import pytest
+
+import seed as seed_program
+from gossip.addresses import address_of
+from gossip.seeds import relays
+from tests.tools.fakes import run_late
+from tests.tools.files import count, wait_event
+from tests.tools.hands import FakePeer
+from tests.tools.nets import FAST
+from tests.tools.ports import free_address
+from tests.tools.waiting import wait_until
+
+
+class Listening(FakePeer):
+    """Stands for a seed, and notes what it is told, when, and by which thread that was read."""
+
+    def __init__(self, address):
+        self.told = []
+        super().__init__(address)
+
+    def reply(self, line):
+        self.told.append((time.monotonic(), threading.current_thread(), line))
+        return ""
+
+
+def registered(net, seed, fake=None):
+    fake = fake or net.fake()
+    end = net.dial(seed)
+    end.say(f"register:{fake.address}")
+    assert end.hear() == "registered successfully"
+    return fake, end
+
+
+def report(dead, reporter="127.0.0.1:4000"):
+    return f"Dead Node:{dead}:1.000000:{reporter}"
+
+
+def not_looked_at(seed):
+    return seed.counters.all().get("dead reports not looked at", 0)
+
+
+@pytest.fixture
+def still(net, monkeypatch):
+    """A seed for which a second never ends."""
+    seed, = net.seeds(1)
+    run_late(seed, 0.0)
+    now = seed.now()
+    monkeypatch.setattr(seed, "now", lambda: now)
+    return seed
+
+
+def test_fifty_a_second_are_looked_at_of_strangers_and_a_thousand_of_peers():
+    assert (seed_program.STRANGERS_READ, seed_program.REPORTS_READ) == (50, 1_000)
+
+
+@pytest.mark.parametrize("ip", ["127.0.0.1", "127.0.0.9"])  # that of a seed, and another
+def test_of_reports_without_a_registration_fifty_a_second_are_written(net, still, ip):
+    unknown = [address_of("127.0.0.1", port) for port in range(20_000, 20_200)]
+    end = net.dial(still, ip)
+    end.say(*map(report, unknown), "peer list")
+    assert end.hear().startswith("peer list:")
+    assert count(still, "dead report:") == count(still, "rejected:") == 50
+    assert not_looked_at(still) == 150
+    assert registered(net, still) and count(still, "registered:") == 1
+
+
+def test_a_flood_of_them_keeps_no_peer_from_reporting(net, still):
+    (dead, its_end), (reporter, end) = registered(net, still), registered(net, still)
+    living, _ = registered(net, still)
+    stranger = net.dial(still)
+    stranger.say(*[report(living.address)] * 500, "peer list")
+    assert stranger.hear().startswith("peer list:")
+    dead.answers = False
+    end.say(report(dead.address, reporter.address))
+    assert end.hear() == report(dead.address, reporter.address)
+    assert wait_event(still, f"removed:{dead.address}:dead")
+
+
+def test_whom_a_seed_does_not_know_it_neither_probes_nor_tells_of(net):
+    seed, = net.seeds(1)
+    _, witness = registered(net, seed)
+    unknown = net.fake(answers=False)
+    net.dial(seed).say(report(unknown.address))
+    assert wait_event(seed, f"rejected:{report(unknown.address)}:not registered here")
+    assert unknown._ends == [] and count(seed, "passed on:") == 0
+    witness.say("peer list")
+    assert witness.hear() == "peer list:"  # and nothing before it
+
+
+def test_what_a_seed_passes_on_is_written_once_per_death_and_told_once_a_minute(net):
+    """From another seed first, then from a peer of its own; then the peer lives and dies again."""
+    net.settings = FAST._replace(probe_limit=0.3)
+    seed, = net.seeds(1)
+    run_late(seed, 0.0)
+    dead, its_end = registered(net, seed)
+    reporter, end = registered(net, seed)
+    for death in (1, 2):
+        dead.answers = False
+        net.dial(seed).say(report(dead.address))  # from the IP of a seed
+        assert end.hear() == report(dead.address)
+        assert its_end.hear_end()
+        stranger = net.dial(seed)
+        stranger.say(report(dead.address), "peer list")
+        assert stranger.hear().startswith("peer list:")
+        end.say(report(dead.address, reporter.address))
+        assert end.hear() == report(dead.address, reporter.address)  # its peers hear it, too
+        assert count(seed, "passed on:") == death
+        assert count(seed, f"passed on:{report(dead.address)}") == death
+        dead.answers = True
+        dead, its_end = registered(net, seed, dead)
+
+
+def test_a_death_that_was_told_is_not_probed_again_for_another_seed(net):
+    net.settings = FAST._replace(probe_limit=0.3)
+    seed, = net.seeds(1)
+    run_late(seed, 0.0)
+    dead, its_end = registered(net, seed)
+    _, witness = registered(net, seed)
+    dead.answers = False
+    net.dial(seed).say(report(dead.address))
+    assert witness.hear() == report(dead.address)
+    probes = len(dead._ends)
+    net.dial(seed).say(*[report(dead.address)] * 3)
+    wait_until(lambda: count(seed, "dead report:") == 4)
+    witness.say("peer list")
+    assert witness.hear() == "peer list:" and len(dead._ends) == probes
+
+
+def test_a_seed_tells_another_of_many_deaths_at_half_the_pace_at_which_that_one_listens(net):
+    assert (relays.AT_ONCE, relays.RELAY_PAUSE) == (25, 1.0)
+    listening = Listening(free_address())
+    net.ends.append(listening)
+    net.seed_addresses = [free_address(), listening.address]
+    seed = net.seed(net.seed_addresses[0])
+    run_late(seed, 0.0)
+    reporter, end = registered(net, seed)
+    dead = [registered(net, seed) for _ in range(60)]
+    for fake, its_end in dead:
+        fake.close()
+        its_end.close()
+    wait_until(lambda: count(seed, "removed:") == 60)
+    end.say(*(report(fake.address, reporter.address) for fake, _ in dead))
+    wait_until(lambda: len(listening.told) == 60, what="all reports")
+    assert {line for _, _, line in listening.told} == {
+        report(fake.address, reporter.address) for fake, _ in dead}
+    said = {}  # thread that read a connection -> when its lines came
+    for at, reader, _ in listening.told:
+        said.setdefault(reader, []).append(at)
+    said = sorted(said.values())
+    assert all(len(times) <= 25 for times in said)
+    assert all(later[0] - sooner[0] > 0.3 for sooner, later in itertools.pairwise(said))

@@ -1,0 +1,36 @@
+"""Escaping: what others sent cannot do anything to a file or a screen."""
+
+import sys
+import unicodedata
+
+import pytest
+
+from gossip.escaping import escape
+
+
+@pytest.mark.parametrize("text, shown", [
+    ("message 1: größer, 日本語, 🍇", "message 1: größer, 日本語, 🍇"),
+    ("\x1b[2J", r"\x1b[2J"),
+    ("\x9b2J\x7f", r"\x9b2J\x7f"),
+    ("a\nb\r\u2028\u2029\x85", r"a\x0ab\x0d\u2028\u2029\x85"),
+    ("\u202egpj.exe", r"\u202egpj.exe"),  # would be read from right to left
+    ("\u200b\ufeff\xad", r"\u200b\ufeff\xad"),  # nobody sees them
+    ("\xa0\u3000", r"\xa0\u3000"),  # spaces that are none on a keyboard
+    ("\U000e0041\U0010ffff", r"\U000e0041\U0010ffff"),
+    ("\udc9b", r"\udc9b"),  # a byte that is no text
+    ("C:\\x1b", r"C:\\x1b"),
+])
+def test_what_is_not_printable_is_shown_as_its_code_and_the_backslash_as_two(text, shown):
+    assert escape(text) == shown
+
+
+def test_nothing_that_is_escaped_is_of_a_kind_that_no_eye_can_see():
+    for code in range(sys.maxunicode + 1):
+        shown = escape(chr(code))
+        assert shown.isprintable()
+        assert unicodedata.category(shown[0]) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+
+
+def test_different_texts_are_never_shown_the_same():
+    texts = ["\x1b", "\\x1b", "\\\\x1b", "\u202e", "\\u202e", "\\\x1b", "\U000e0041", "\\"]
+    assert len({escape(text) for text in texts}) == len(texts)

@@ -1,0 +1,186 @@
+"""Neighbours that came by themselves are dialled back once: who is not found at its address goes
+first when there are too many. And who did not take our work is left alone for a while."""
+
+import threading
+
+import pytest
+
+from gossip.voidphone import gossip_module, handshake, messages
+from gossip.voidphone.doorway import DIALLED_BACK
+from tests.tools.files import count
+from tests.tools.module_words import still_there, view
+from tests.tools.modules import QUIET
+from tests.tools.ports import free_address
+from tests.tools.waiting import wait_until
+
+
+class Listener:
+    """An address at which HELLO is answered with work, as a module does."""
+
+    def __init__(self, modules):
+        self.acceptor = modules.acceptor()
+        self.address = self.acceptor.address
+        self.answered = 0
+        self._thread = threading.Thread(target=self._answer)
+        self._thread.start()
+
+    def _answer(self):
+        while True:
+            try:
+                end = self.acceptor.accept(0.1)
+            except TimeoutError:
+                continue
+            except (OSError, ValueError):
+                return  # it is closed
+            if end.hear_kind("hello"):
+                end.say(messages.VerificationRequest(1))
+                self.answered += 1
+
+    def close(self):
+        self.acceptor.close()
+        self._thread.join(30)
+
+
+@pytest.fixture
+def listeners(modules):
+    """Makes listeners, and closes them."""
+    made = []
+
+    def make(number):
+        made.extend(Listener(modules) for _ in range(number))
+        return made[-number:]
+    yield make
+    for one in made:
+        one.close()
+
+
+def proven(module, *ends):
+    """Wait until the module knows that these are where they said."""
+    for end in ends:
+        wait_until(lambda: not module.view.lacks_proof(end.address), what=f"{end.address}")
+
+
+def kept(module, ends):
+    return sum(end.address in view(module) for end in ends)
+
+
+def test_a_neighbour_is_dialled_back_once_and_asked_for_no_more_than_work(modules):
+    acceptor = modules.acceptor()
+    module = modules.module()
+    neighbour = modules.neighbour(module, acceptor.address)
+    assert module.view.lacks_proof(acceptor.address)
+    back = acceptor.accept()
+    assert back.hear() == messages.Hello(module.address)
+    back.say(messages.VerificationRequest(1))
+    assert back.hear_end()
+    proven(module, neighbour)
+    still_there(neighbour)
+    assert not acceptor.dialled() and count(module, "refused:") == 0
+    wait_until(lambda: module.link_count() == 1)
+
+
+def test_a_neighbour_whose_address_does_not_answer_stays_unproven(modules):
+    acceptor = modules.acceptor()
+    module = modules.module()
+    modules.neighbour(module, acceptor.address), modules.neighbour(module)
+    assert acceptor.accept().hear_kind("hello")  # and no answer, for longer than a probe takes
+    wait_until(lambda: module.link_count() == 2)
+    assert all(module.view.lacks_proof(peer) for peer in view(module)) and len(view(module)) == 2
+
+
+def test_modules_prove_one_another(modules):
+    one = modules.module()
+    other = modules.module(bootstrapper=one.address)
+    wait_until(lambda: view(one) == {other.address} and view(other) == {one.address})
+    wait_until(lambda: not one.view.lacks_proof(other.address))
+    assert not other.view.lacks_proof(one.address)
+    wait_until(lambda: one.link_count() == other.link_count() == 1)
+    assert count(one, "refused:") == count(other, "refused:") == 0
+
+
+def test_at_most_so_many_are_dialled_back_at_once(modules):
+    acceptors = [modules.acceptor() for _ in range(4)]
+    module = modules.module(settings=QUIET._replace(probes_at_once=2, probe_limit=60.0))
+    for acceptor in acceptors:
+        modules.neighbour(module, acceptor.address)
+    still_there(modules.neighbour(module))
+    assert sum(link.role == DIALLED_BACK for link in module.links()) == 2
+
+
+def test_fifty_fake_modules_that_listen_nowhere_push_out_one_at_most(modules, listeners):
+    module = modules.module(degree=4, max_connections=8)
+    honest = [modules.neighbour(module, one.address) for one in listeners(8)]
+    proven(module, *honest)
+    fakes = [modules.neighbour(module) for _ in range(50)]
+    assert kept(module, honest) == 7 and kept(module, fakes[-1:]) == 1
+    wait_until(lambda: module.link_count() == 8)
+    for end in honest:
+        if end.address in view(module):
+            still_there(end)
+
+
+def test_fifty_fake_modules_that_listen_push_out_none_that_we_dialled(modules, listeners):
+    ours = [modules.acceptor() for _ in range(3)]
+    module = modules.module(degree=6, min_degree=3, max_connections=8,
+                            bootstrapper=ours[0].address)
+    ends = [ours[0].welcome(view=[one.address for one in ours[1:]])]
+    ends += [acceptor.welcome() for acceptor in ours[1:]]
+    wait_until(lambda: len(view(module)) == 3)
+    fakes = listeners(10)
+    for number in range(50):
+        fake = modules.neighbour(module, fakes[number % 10].address)
+        proven(module, fake)
+    assert {one.address for one in ours} < view(module) and len(view(module)) == 8
+    for end in ends:
+        still_there(end)
+
+
+# Work that was not taken.
+
+
+def refuse_work(acceptor):
+    """Give a module work, and hang up when it is done."""
+    end = acceptor.accept()
+    end.hear_kind("hello")
+    end.say(messages.VerificationRequest(1))
+    end.hear_kind("verification_response")
+    end.close()
+
+
+def test_who_did_not_take_our_work_is_left_alone_for_60_seconds(modules):
+    acceptor = modules.acceptor()
+    module = modules.module(min_degree=1)
+    neighbour = modules.neighbour(module)
+    neighbour.say(messages.Push(1, acceptor.address))
+    refuse_work(acceptor)
+    wait_until(lambda: module.handshake.is_left_alone(acceptor.address, module.now()))
+    assert handshake.LEFT_ALONE == 60.0 and count(module, "refused:") == 1
+    ended = module.now()
+    neighbour.say(messages.Push(1, acceptor.address))
+    still_there(neighbour)
+    assert not acceptor.dialled()
+    module.now = lambda: ended + 60.0
+    neighbour.say(messages.Push(1, acceptor.address))
+    acceptor.welcome()
+    wait_until(lambda: acceptor.address in view(module))
+
+
+def test_a_bootstrapper_that_did_not_take_our_work_is_not_tried_at_once(modules, monkeypatch):
+    monkeypatch.setattr(gossip_module, "RETRY_FIRST", 0.01)
+    acceptor = modules.acceptor()
+    module = modules.module(bootstrapper=acceptor.address)
+    refuse_work(acceptor)
+    wait_until(lambda: module.handshake.is_left_alone(acceptor.address, module.now()))
+    for _ in range(20):
+        module.look_for_neighbours(module.now())
+    assert not acceptor.dialled()
+
+
+def test_so_many_that_did_not_take_our_work_are_remembered(modules, monkeypatch):
+    assert handshake.MOST_LEFT_ALONE == 1000
+    monkeypatch.setattr(handshake, "MOST_LEFT_ALONE", 2)
+    module, addresses = modules.module(), [free_address() for _ in range(3)]
+    for address in addresses:
+        module.handshake._leave_alone(address)
+    left = [module.handshake.is_left_alone(address, module.now()) for address in addresses]
+    assert left == [False, True, True]

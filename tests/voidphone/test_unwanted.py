@@ -1,0 +1,96 @@
+"""News of a type that nobody wants: kept for a moment, for a module that is about to want them."""
+
+import pytest
+
+from gossip.voidphone import unwanted
+from gossip.voidphone.messages import Notification, Notify, PeerNotification
+from gossip.voidphone.unwanted import KEPT_BYTES, KEPT_FOR, OVERHEAD, Unwanted
+from tests.tools.files import count
+from tests.tools.module_words import (
+    OLD, TYPE, UNWANTED, counted, heard, news_from, start, still_there, told, validate)
+from tests.tools.waiting import wait_until
+
+
+def news(data=b"news", data_type=TYPE, number=7):
+    return PeerNotification(5, number, data_type, data)
+
+
+# The rules.
+
+
+def test_messages_are_kept_for_a_second_by_type():
+    kept = Unwanted()
+    assert KEPT_FOR == 1.0 and kept.add(news(b"one"), "link", 10.0)
+    assert not kept.add(news(b"other", TYPE + 1), "link", 10.5)
+    assert not kept.add(news(b"two"), "another", 10.6)
+    assert kept.expire(10.9) == 11.0 and kept.dropped() == {}
+    taken = kept.take(TYPE, 10.9)
+    assert [(one.message.data, one.link) for one in taken] == [(b"one", "link"),
+                                                              (b"two", "another")]
+    assert kept.take(TYPE, 10.9) == [] and kept.expire(11.4) == 11.5
+    assert kept.take(TYPE + 1, 11.5) == [] and kept.dropped() == {UNWANTED: 1}
+    assert kept.expire(99.0) is None and kept.add(news(), "link", 99.0)
+
+
+def test_of_too_many_bytes_the_oldest_go():
+    kept, size = Unwanted(), 60_000
+    room = KEPT_BYTES // (size + OVERHEAD)
+    for number in range(room + 5):
+        kept.add(news(b"x" * size, number % 2, number), None, 1.0)
+    assert KEPT_BYTES == 8 << 20 and kept.dropped() == {UNWANTED: 5}
+    assert [one.message.id for one in kept.take(0, 1.0)] == list(range(6, room + 5, 2))
+    assert [one.message.id for one in kept.take(1, 1.0)] == list(range(5, room + 5, 2))
+    for number in range(20_000):  # small ones count for more than their data
+        kept.add(news(b"x", number), None, 1.0)
+    assert len(kept._kept) == KEPT_BYTES // (OVERHEAD + 1) == len(kept._of_type)
+
+
+# Live modules.
+
+
+def test_a_module_is_told_of_what_came_a_moment_before(modules, monkeypatch):
+    monkeypatch.setattr(unwanted, "KEPT_FOR", 60.0)
+    module = start(modules)
+    peer, other = modules.neighbour(module), modules.neighbour(module)
+    for number, end in enumerate((peer, other, peer)):
+        news_from(end, b"first" if number < 2 else b"second")
+        still_there(end)
+    client = modules.api(module)
+    client.say(Notify(TYPE))
+    notified = [told(client) for _ in range(2)]
+    assert [one[1:] for one in notified] == [(TYPE, b"first"), (TYPE, b"second")]
+    counted(module, OLD)
+    assert count(module, f"received:{peer.address}:") == 2 and UNWANTED not in module.status()
+    for one in notified:
+        validate(client, one)
+    assert heard(other).data == b"second"  # of the first it has a copy
+
+
+def test_what_came_more_than_a_second_before_is_not_told(modules):
+    module = start(modules)
+    peer = modules.neighbour(module)
+    news_from(peer, b"too early")
+    counted(module, UNWANTED)
+    client = modules.api(module, TYPE)
+    news_from(peer, b"in time")
+    assert told(client).data == b"in time"
+
+
+@pytest.mark.parametrize("moment", ["before it is kept", "while it is kept"])
+def test_nothing_is_lost_for_a_module_that_subscribes_at_the_same_time(
+        modules, monkeypatch, moment):
+    monkeypatch.setattr(unwanted, "KEPT_FOR", 60.0)
+    module = start(modules)
+    client, peer = modules.api(module), modules.neighbour(module)
+    add = Unwanted.add
+
+    def add_and_subscribe(kept, message, link, now):
+        if moment == "while it is kept":
+            add(kept, message, link, now)
+        client.say(Notify(TYPE))
+        wait_until(lambda: module.relay.subscriptions.count() == 1)
+        return moment == "while it is kept" or add(kept, message, link, now)
+    monkeypatch.setattr(Unwanted, "add", add_and_subscribe)
+    news_from(peer, b"just now")
+    assert isinstance(message := told(client), Notification) and message.data == b"just now"
+    assert client.hears_nothing(0.1)
