@@ -35,7 +35,8 @@ def test_one_schedule_shows_its_accidents_the_proof_and_the_verdict(tmp_path):
     assert holds and proof in shown.stdout
 
 
-@pytest.mark.parametrize("number, flags", [(4, []), (8, []), (4, ["--sign"])])
+@pytest.mark.parametrize("number, flags", [
+    (4, ["--sign"]), *(pytest.param(number, [], marks=pytest.mark.slow) for number in (4, 8))])
 def test_a_schedule_gives_the_same_bytes_whatever_the_hashes_are(number, flags, tmp_path):
     for folder, seed in ("one", "0"), ("other", "424"):
         assert simulate("--schedule", number, *flags, "--outputs", tmp_path / folder,
@@ -78,7 +79,8 @@ def test_a_file_that_is_no_schedule_is_told_in_one_line(text, tmp_path):
     assert "schedule.txt: " in shown.stderr
 
 
-@pytest.mark.parametrize("flags", [["--gentle"], ["--sign"]])
+@pytest.mark.parametrize("flags", [
+    ["--gentle"], pytest.param(["--sign"], marks=pytest.mark.slow)])
 def test_many_schedules_tell_how_many_held_and_how_fast(flags):
     shown = simulate("--schedules", 3, "--from", 20, *flags)
     assert shown.returncode == 0 and shown.stdout.startswith("3 of 3 schedules held; ")

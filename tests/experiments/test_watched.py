@@ -147,7 +147,7 @@ def test_a_signature_is_checked_once_for_all_nodes_of_a_process(monkeypatch):
     assert signed_lines.check(*checked[0]) is True and len(checked) > len(set(checked))
 
 
-@pytest.mark.parametrize("kind", [kind if kind in ("drop", "mute") else
+@pytest.mark.parametrize("kind", [kind if kind == "mute" else
                                   pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS])
 def test_in_virtual_time_attackers_are_kicked_and_nobody_else_is(kind):
     """One that is mute is kicked by nobody, and kept by nobody. How soon is not tested here: peers

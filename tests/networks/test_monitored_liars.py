@@ -47,8 +47,8 @@ def flood(liar, seed, entries, reports, first):
     assert end.hear_end()
 
 
-@pytest.mark.parametrize("linked", [pytest.param(False, marks=pytest.mark.slow), True],
-                         ids=["a stranger", "a neighbour"])
+@pytest.mark.slow
+@pytest.mark.parametrize("linked", [False, True], ids=["a stranger", "a neighbour"])
 def test_of_ten_thousand_reports_one_counts_in_a_period_and_they_end_their_connection(
         network, linked):
     seed = network.seeds[0]
@@ -163,6 +163,7 @@ def test_what_seeds_say_is_taken_from_seeds_alone(network):
         assert not any(row.start == 7 for row in seed.keeping._held.all())
 
 
+@pytest.mark.slow
 def test_a_flood_of_those_who_say_that_they_are_a_seed_stops_nobody(network):
     seed, name = network.seeds[0], network.seeds[1].address
     began, most = network.periods(), 0

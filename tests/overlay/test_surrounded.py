@@ -75,7 +75,7 @@ def test_a_victim_that_liars_surround_keeps_its_honest_neighbours(net, listening
     assert siege.honest() >= 2
 
 
-@pytest.mark.parametrize("listening", [False, True])
+@pytest.mark.parametrize("listening", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_who_starts_among_liars_finds_honest_neighbours(net, listening):
     siege = Siege(net, listening)
     siege.settle(*siege.others)

@@ -240,7 +240,8 @@ def test_of_readers_to_which_the_same_line_comes_together_one_checks_it(signer):
     assert len(checks) == 1 and messages.count() == 1
 
 
-@pytest.mark.parametrize("size,times", [(1, 1_500), (512, 60)])
+@pytest.mark.parametrize("size,times", [
+    pytest.param(1, 1_500, marks=pytest.mark.slow), (512, 60)])
 def test_a_portion_is_read_without_blame_however_it_was_said_and_stays_small(size, times, signer):
     full, lacking, link = message_list(), message_list(), Neighbour(5002)
     run, last = f"{ORIGIN}:{signer.start}".encode(), size * times

@@ -101,6 +101,7 @@ def test_a_module_that_takes_less_than_a_neighbour_sends_is_not_cut_off(
     assert count(module, "refused:") == 0 and not link.ended
 
 
+@pytest.mark.slow
 def test_nor_is_it_by_many_neighbours(modules, flooders):
     module, each = modules.module(60.0, degree=20, max_connections=40), 200
     client, link = slow_module(modules, module)
