@@ -209,12 +209,7 @@ class Registry:
 
     def may_pass_on(self, address: Address) -> bool:
         """Return whether to pass a report on: True once per removal."""
-        with self._lock:
-            removal = self._removed.get(address)
-            if removal is None or removal.passed_on:
-                return False
-            removal.passed_on = True
-            return True
+        return self._is_first(address, "passed_on")
 
     def was_told(self, address: Address, now: float) -> bool:
         """Whether peers were told of this death within the last minute."""
@@ -233,11 +228,15 @@ class Registry:
 
     def may_note(self, address: Address) -> bool:
         """Return whether to write down that others are told of a death: True once per removal."""
+        return self._is_first(address, "noted")
+
+    def _is_first(self, address: Address, mark: str) -> bool:
+        """Mark a removal; return whether there is one that was not marked so before."""
         with self._lock:
             removal = self._removed.get(address)
-            if removal is None or removal.noted:
+            if removal is None or getattr(removal, mark):
                 return False
-            removal.noted = True
+            setattr(removal, mark, True)
             return True
 
     def addresses(self) -> tuple[Address, ...]:

@@ -3,26 +3,8 @@
 import pytest
 
 from gossip.proof import deaths
-from tests.tools.stories import tell
+from tests.tools.stories import THREE, tell
 
-UP = """
-    0.0 8080 starts
-    0.0 8081 starts
-    0.5 5001 starts
-    0.5 5002 starts
-    0.5 5003 starts
-    1.0 5001 links 5002
-    1.0 5001 links 5003
-    1.0 5002 links 5003
-    1.1 8080 registered:@5001
-    1.1 8080 registered:@5002
-    1.1 8080 registered:@5003
-    1.1 5001 registered:@8080
-    1.1 5002 registered:@8080
-    1.1 5003 registered:@8080
-    2.0 5001 asks 5002 until 60
-    2.0 5002 asks 5001 until 60
-"""
 DEAD = """
     2.0 5003 asks 5002 until 20
     20.0 5001 parts 5003 closed by the other end
@@ -86,7 +68,7 @@ def holds(folder, *stories):
      + "\n 24.1 5002 told:@8080:Dead Node:@5003:1.000000:@5002 \n 60 8080 refused:x", True),
 ])
 def test_a_seed_is_blamed_for_a_death_only_if_it_could_know(tmp_path, story, healthy):
-    assert holds(tmp_path, UP, DEAD, story) is healthy
+    assert holds(tmp_path, THREE, DEAD, story) is healthy
 
 
 @pytest.mark.parametrize("story, healthy", [
@@ -107,7 +89,7 @@ def test_a_seed_has_to_tell_other_seeds_of_a_death(tmp_path, story, healthy):
     if "8081 stopped" in story:
         other = other.replace("\n 60 8081 refused:x", "")
     stays = "" if "8080 stopped" in story else STAYS
-    assert holds(tmp_path, UP, DEAD, FOUND + HEARD + REMOVED, other, stays, story) is healthy
+    assert holds(tmp_path, THREE, DEAD, FOUND + HEARD + REMOVED, other, stays, story) is healthy
 
 
 @pytest.mark.parametrize("story, healthy", [
@@ -116,14 +98,14 @@ def test_a_seed_has_to_tell_other_seeds_of_a_death(tmp_path, story, healthy):
     ("60 8081 refused:x", False),
 ])
 def test_a_seed_with_which_nobody_living_is_registered_may_have_ended(tmp_path, story, healthy):
-    assert holds(tmp_path, UP, DEAD, FOUND + HEARD + REMOVED, STAYS, """
+    assert holds(tmp_path, THREE, DEAD, FOUND + HEARD + REMOVED, STAYS, """
         1.1 8081 registered:@5003
     """, story) is healthy
 
 
 @pytest.mark.parametrize("listed, healthy", [(True, False), (False, True)])
 def test_a_seed_tells_nobody_of_the_death_of_one_that_it_did_not_list(tmp_path, listed, healthy):
-    up = UP if listed else UP.replace("1.1 8080 registered:@5003\n", "1.1 8080 refused:x\n")
+    up = THREE if listed else THREE.replace("1.1 8080 registered:@5003\n", "1.1 8080 refused:x\n")
     assert holds(tmp_path, up, DEAD, FOUND + HEARD + (REMOVED if listed else ""), STAYS, """
         1.1 8081 registered:@5003
         24.1 8081 removed:@5003:gone
@@ -144,14 +126,14 @@ SILENT = """
     ("21 5001 parts 5003 told dead \n 21 5002 parts 5003 left", True),
 ])
 def test_neighbours_have_to_find_a_dead_peer(tmp_path, story, healthy):
-    assert holds(tmp_path, UP, SILENT.format(story)) is healthy
+    assert holds(tmp_path, THREE, SILENT.format(story)) is healthy
 
 
 @pytest.mark.parametrize("end, healthy", [(52, True), (59, False)])
 def test_a_neighbour_that_was_frozen_until_shortly_before_its_end_finds_nobody_dead(
         tmp_path, end, healthy):
     """5003 and 5004 have only each other; 5004 is frozen from 15 to 50."""
-    assert holds(tmp_path, UP, f"""
+    assert holds(tmp_path, THREE, f"""
         1.0 5003 parts 5001 given up
         1.0 5003 parts 5002 given up
         1.0 5001 parts 5003 full
@@ -194,7 +176,7 @@ LIVES = """
 ])
 def test_a_removal_is_blamed_by_what_could_be_known_when_the_probe_began(
         tmp_path, cut, mended, heard, removed, reason, healthy):
-    assert holds(tmp_path, UP, LIVES.format("", cut, mended, heard, removed, reason)) is healthy
+    assert holds(tmp_path, THREE, LIVES.format("", cut, mended, heard, removed, reason)) is healthy
 
 
 @pytest.mark.parametrize("milliseconds, healthy", [(1500, True), (500, False)])
@@ -202,12 +184,12 @@ def test_a_peer_that_is_too_slow_to_answer_a_probe_may_be_removed(tmp_path, mill
     slow = LIVES.format("", 60, 33, 32, 36, "dead")
     for other in (5002, 5003):
         slow = slow.replace(f"asks {other}", f"liveness reply:@{other}:{milliseconds}.000")
-    assert holds(tmp_path, UP, slow) is healthy
+    assert holds(tmp_path, THREE, slow) is healthy
 
 
 def test_an_earlier_report_is_not_blamed_for_a_later_removal(tmp_path):
     """5002 was in touch with 5003 when it had reported it, before 5003 registered again."""
-    assert holds(tmp_path, UP, LIVES.format("""
+    assert holds(tmp_path, THREE, LIVES.format("""
         10 5002 finds 5003 dead
         10.5 5002 reports 5003 to 8080
         15 8080 registered:@5003
@@ -220,7 +202,7 @@ def test_an_earlier_report_is_not_blamed_for_a_later_removal(tmp_path):
      "\n 25 8080 removed:@5003:dead", False),
 ])
 def test_a_peer_that_was_killed_and_returned_at_once_is_not_dead(tmp_path, story, healthy):
-    assert holds(tmp_path, UP, DEAD, """
+    assert holds(tmp_path, THREE, DEAD, """
         20.5 5003 starts
         20.1 8080 removed:@5003:gone
         20.6 8080 registered:@5003
@@ -233,7 +215,7 @@ def test_a_peer_that_was_killed_and_returned_at_once_is_not_dead(tmp_path, story
 
 def test_a_cut_between_halves_that_find_each_other_dead_is_no_failure(tmp_path):
     """Each half has a seed, which removes the peer of the other half; later it is mended."""
-    assert holds(tmp_path, UP, """
+    assert holds(tmp_path, THREE, """
         1.1 8081 registered:@5003
         2.0 5003 asks 5002 until 20
         2.0 5002 asks 5003 until 20
@@ -259,7 +241,7 @@ def test_a_cut_between_halves_that_find_each_other_dead_is_no_failure(tmp_path):
     ("", False), ("\n 23.9 5002 liveness missed:@5003:3", True)])
 def test_a_last_probe_that_fails_at_once_began_with_the_last_miss(tmp_path, missed, healthy):
     """A machine that knows of a cut refuses to dial at once, and the probe takes no time."""
-    assert holds(tmp_path, UP, """
+    assert holds(tmp_path, THREE, """
         2.0 5003 asks 5002 until 22
         2.0 5002 asks 5003 until 22
         2.0 5003 lives until 60

@@ -18,6 +18,14 @@ UP = """
 """
 HALF = PAIR.replace("2.5 5002 asks 5001 until 70", "2.5 5002 asks 5001 until 20")
 FULL = "\n 20.6 5002 full:1"
+CHAIN = """
+    0.5 5003 starts
+    1.1 5003 registered:@8080
+    1.1 8080 registered:@5003
+    1.0 5002 links 5003
+    1.1 5003 liveness request:@5002 until 70
+    2.0 5003 asks 5002 until 70
+"""
 
 
 def up(ports):
@@ -109,13 +117,7 @@ def test_a_death_may_have_been_found_by_one_whose_file_is_full(tmp_path):
 
 
 def test_the_pieces_of_a_graph_are_not_known_when_a_file_is_full(tmp_path):
-    apart = """
-        0.5 5003 starts
-        1.1 5003 registered:@8080
-        1.1 8080 registered:@5003
-        1.0 5002 links 5003
-        1.1 5003 liveness request:@5002 until 70
-        2.0 5003 asks 5002 until 70
+    apart = CHAIN + """
         10 5001 parts 5002 closed by the other end
         10 5002 parts 5001 closed by the other end
     """
@@ -124,14 +126,6 @@ def test_the_pieces_of_a_graph_are_not_known_when_a_file_is_full(tmp_path):
 
 
 def test_one_whose_file_is_full_has_not_left_the_graph(tmp_path):
-    chain = """
-        0.5 5003 starts
-        1.1 5003 registered:@8080
-        1.1 8080 registered:@5003
-        1.0 5002 links 5003
-        1.1 5003 liveness request:@5002 until 70
-        2.0 5003 asks 5002 until 70
-    """
-    tell(tmp_path, up(("5002",)), HALF, chain, FULL)
+    tell(tmp_path, up(("5002",)), HALF, CHAIN, FULL)
     pieces = next(row for row in check.prove(Records(tmp_path).refresh()) if row.name == "pieces")
     assert pieces.figures.startswith("the graph was never in more than one piece")

@@ -3,26 +3,8 @@
 import pytest
 
 from gossip.proof import deaths
-from tests.tools.stories import tell
+from tests.tools.stories import THREE, tell
 
-UP = """
-    0.0 8080 starts
-    0.0 8081 starts
-    0.5 5001 starts
-    0.5 5002 starts
-    0.5 5003 starts
-    1.0 5001 links 5002
-    1.0 5001 links 5003
-    1.0 5002 links 5003
-    1.1 8080 registered:@5001
-    1.1 8080 registered:@5002
-    1.1 8080 registered:@5003
-    1.1 5001 registered:@8080
-    1.1 5002 registered:@8080
-    1.1 5003 registered:@8080
-    2.0 5001 asks 5002 until 60
-    2.0 5002 asks 5001 until 60
-"""
 DIES = """
     2.0 5003 asks 5002 until 20
     20.0 5001 parts 5003 closed by the other end
@@ -65,7 +47,7 @@ def misses(*counts):
 ])
 def test_a_death_is_found_after_as_many_misses_in_a_row_as_the_settings_say(tmp_path, counts,
                                                                             healthy):
-    found = failures(tmp_path, UP, DIES, "23 5002 finds 5003 dead", misses(*counts) + REPORTED)
+    found = failures(tmp_path, THREE, DIES, "23 5002 finds 5003 dead", misses(*counts) + REPORTED)
     assert found == [] if healthy else (
         ["127.0.0.1:5001 found 127.0.0.1:5003 dead without 3 misses in a row"] == found)
 
@@ -87,7 +69,7 @@ def test_a_death_is_found_after_as_many_misses_in_a_row_as_the_settings_say(tmp_
 def test_a_death_that_was_found_is_reported_to_every_seed_of_the_finder_within_five_seconds(
         tmp_path, story, healthy):
     end = int(float(story.split()[0])) if "stopped" in story or "leaving" in story else 60
-    up = UP.replace("5001 asks 5002 until 60", f"5001 asks 5002 until {end}")
+    up = THREE.replace("5001 asks 5002 until 60", f"5001 asks 5002 until {end}")
     found = failures(tmp_path, up, DIES, "23 5002 finds 5003 dead", misses(1, 2, 3), story)
     seed = "127.0.0.1:8081" if "8081" in story else "127.0.0.1:8080"
     unreported = ["127.0.0.1:5001 found 127.0.0.1:5003 dead, and has not reported it to seed "
@@ -97,7 +79,7 @@ def test_a_death_that_was_found_is_reported_to_every_seed_of_the_finder_within_f
 
 
 def test_a_finder_that_freezes_before_it_has_reported_reports_later(tmp_path):
-    up = UP.replace("5001 asks 5002 until 60", "5001 asks 5002 until 23\n 40 5001 lives until 60")
+    up = THREE.replace("5001 asks 5002 until 60", "5001 asks 5002 until 23\n 40 5001 lives until 60")
     found = failures(tmp_path, up, DIES, "23 5002 finds 5003 dead", misses(1, 2, 3),
                      "40 5001 reports 5003 to 8080")
     assert not any("not reported" in failure for failure in found)
@@ -110,7 +92,7 @@ def test_a_finder_that_freezes_before_it_has_reported_reports_later(tmp_path):
     (LIVES + "\n 50 8080 registered:@5003", False),  # it came back within a minute
 ])
 def test_nobody_that_lives_and_is_in_touch_may_be_found_dead(tmp_path, story, lived):
-    found = failures(tmp_path, UP, story, "23 5001 finds 5003 dead", REPORTED)
+    found = failures(tmp_path, THREE, story, "23 5001 finds 5003 dead", REPORTED)
     assert ("127.0.0.1:5001 found 127.0.0.1:5003 dead, which lived" in found) is lived
 
 
@@ -129,7 +111,7 @@ def test_nobody_that_lives_and_is_in_touch_may_be_found_dead(tmp_path, story, li
 ])
 def test_a_seed_that_removes_one_that_lives_and_knows_nothing_of_it_is_blamed(tmp_path, story,
                                                                              lived, reason):
-    found = failures(tmp_path, UP, LIVES, f"30 8080 removed:@5003:{reason}", story)
+    found = failures(tmp_path, THREE, LIVES, f"30 8080 removed:@5003:{reason}", story)
     blamed = [failure for failure in found if "5003" in failure]
     assert blamed == (["seed 127.0.0.1:8080 removed 127.0.0.1:5003, which lived"] if lived else [])
 
@@ -140,21 +122,21 @@ def test_a_seed_that_removes_one_that_lives_and_knows_nothing_of_it_is_blamed(tm
 ])
 def test_a_seed_that_tells_of_the_death_of_one_that_lives_is_blamed(tmp_path, story):
     lives = LIVES + "\n 60 8080 refused:x"
-    assert failures(tmp_path, UP, lives, story) == [
+    assert failures(tmp_path, THREE, lives, story) == [
         "seed 127.0.0.1:8080 told of the death of 127.0.0.1:5003, which lived"]
     noticed = "30.1 5003 unregistered:@8080:closed by the other end"
-    assert failures(tmp_path, UP, lives, story, noticed) == []
+    assert failures(tmp_path, THREE, lives, story, noticed) == []
 
 
 @pytest.mark.parametrize("second, lived", [(58.9, True), (59.1, False)])
 def test_a_removal_at_the_very_end_tells_nothing(tmp_path, second, lived):
-    assert bool(failures(tmp_path, UP, LIVES, f"{second} 8080 removed:@5003:gone")) is lived
+    assert bool(failures(tmp_path, THREE, LIVES, f"{second} 8080 removed:@5003:gone")) is lived
 
 
 def test_a_frozen_peer_may_be_removed(tmp_path):
     frozen = LIVES.replace("until 60", "until 20") + LIVES.replace("2.0 5003", "40 5003")
-    assert failures(tmp_path, UP, frozen, "30 8080 removed:@5003:gone") == []
+    assert failures(tmp_path, THREE, frozen, "30 8080 removed:@5003:gone") == []
 
 
 def test_the_earlier_life_of_a_peer_may_be_removed_while_the_next_begins(tmp_path):
-    assert failures(tmp_path, UP, LIVES, "29.8 5003 starts \n 30 8080 removed:@5003:gone") == []
+    assert failures(tmp_path, THREE, LIVES, "29.8 5003 starts \n 30 8080 removed:@5003:gone") == []

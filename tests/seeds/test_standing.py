@@ -137,7 +137,10 @@ def test_what_was_said_a_second_before_the_other_asked_counts(net):
     assert len(fake._ends) == probes  # it is not even probed
 
 
-def test_a_connection_that_ends_leaves_its_registration_to_the_other_at_once(net, monkeypatch):
+@pytest.fixture
+def contested(net, monkeypatch):
+    """A seed, the address of a registration that has an hour to speak, its connection, and another
+    one that wants the registration."""
     monkeypatch.setattr(admission, "WORD_LIMIT", 3600.0)
     seed, = net.seeds(1)
     fake = net.fake()
@@ -145,21 +148,20 @@ def test_a_connection_that_ends_leaves_its_registration_to_the_other_at_once(net
     assert old.hear() == "registered successfully"
     new = register(net, seed, fake)
     wait_until(lambda: seed.admission.next_at() is not None)
+    return seed, fake.address, old, new
+
+
+def test_a_connection_that_ends_leaves_its_registration_to_the_other_at_once(contested):
+    _, _, old, new = contested
     old.close()
     assert new.hear() == "registered successfully"
 
 
-def test_one_who_hangs_up_while_it_waits_for_the_word_of_another_is_forgotten(net, monkeypatch):
-    monkeypatch.setattr(admission, "WORD_LIMIT", 3600.0)
-    seed, = net.seeds(1)
-    fake = net.fake()
-    old = register(net, seed, fake)
-    assert old.hear() == "registered successfully"
-    new = register(net, seed, fake)
-    wait_until(lambda: seed.admission.next_at() is not None)
+def test_one_who_hangs_up_while_it_waits_for_the_word_of_another_is_forgotten(contested):
+    seed, address, old, new = contested
     new.close()
     wait_until(lambda: seed.admission.next_at() is None)
-    old.say(f"register:{fake.address}")
+    old.say(f"register:{address}")
     assert old.hear() == "registered successfully"
 
 

@@ -88,9 +88,9 @@ def test_the_replies_of_a_peer_that_is_watched_are_put_off_for_a_quarter_of_a_ro
 
 
 def test_a_new_link_of_a_late_peer_is_compared_at_once(net):
-    peer = net.peer(liveness_interval=60)
+    peer = net.peer(liveness_interval=60, antientropy_interval=3600)  # no other comparison is due
     peer.lateness = lambda: VERY
-    net.neighbour(peer, net.fake()).hear_until("status:digest:")
+    assert net.neighbour(peer, net.fake()).hear_until("status:digest:")
 
 
 class Link:

@@ -36,6 +36,24 @@ PAIR = """
     2.0 5001 asks 5002 until 70
     2.5 5002 asks 5001 until 70
 """
+THREE = """
+    0.0 8080 starts
+    0.0 8081 starts
+    0.5 5001 starts
+    0.5 5002 starts
+    0.5 5003 starts
+    1.0 5001 links 5002
+    1.0 5001 links 5003
+    1.0 5002 links 5003
+    1.1 8080 registered:@5001
+    1.1 8080 registered:@5002
+    1.1 8080 registered:@5003
+    1.1 5001 registered:@8080
+    1.1 5002 registered:@8080
+    1.1 5003 registered:@8080
+    2.0 5001 asks 5002 until 60
+    2.0 5002 asks 5001 until 60
+"""
 FORMS = {  # an event -> what is written, by the node itself or by the one that is named first
     r"links (\d+)": [("{me}", "connected:@{0}"), ("{0}", "connected:@{me}")],
     r"parts (\d+) (.*)": [("{me}", "disconnected:@{0}:{1}")],
