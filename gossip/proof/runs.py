@@ -89,7 +89,10 @@ class PeerRun:
     def awake(self) -> float:
         """Seconds for which its generator could speak: it was up, not asleep, and not late."""
         end = self.left or self.last
-        return end - self.first - self.sleep.until(end, self.setting("gossip-interval"))
+        lost = self.sleep.asleep + self.sleep.late
+        if self.by_generator < self.setting("gossip-count"):
+            lost += self.sleep.overdue(end, self.setting("gossip-interval"))
+        return end - self.first - lost
 
     def linked_at(self, at: float) -> set[str]:
         """The neighbours at that time."""

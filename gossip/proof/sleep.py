@@ -81,9 +81,10 @@ class Sleep:
                 end += woke - max(begin, at)
         return end
 
-    def until(self, end: float, interval: float) -> float:
-        """Seconds of sleep and lateness until the end of the run."""
-        return self.asleep + self.late + sum(self._overdue(end, interval))
+    def overdue(self, at: float, interval: float) -> float:
+        """Seconds for which a message that is not there yet was overdue at that time, because of
+        a sleep that `asleep` and `late` do not contain yet."""
+        return sum(self._overdue(at, interval))
 
     def _overdue(self, at: float, interval: float) -> tuple[float, float]:
         """For how long a message was overdue at that time because of such a sleep: (in it, after

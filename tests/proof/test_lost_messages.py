@@ -294,6 +294,13 @@ def test_a_frozen_peer_need_not_generate_and_one_that_is_awake_has_to(tmp_path, 
     assert delivery.gossips(proof).holds is healthy
 
 
+def test_who_has_said_everything_is_not_late_in_the_silence_after_that(tmp_path):
+    proof = tell(tmp_path, SEED, "0.5 5001 starts \n 1 5001 connected:@5002",
+                 generating(5001, 1.5, 2.5), "8.5 5001 asks 5002", gossip_count=2,
+                 gossip_interval=1, liveness_interval=10)
+    assert delivery.gossips(proof).figures == "1 runs generated 2 messages (2 were due)"
+
+
 @pytest.mark.parametrize("made, times, healthy", [
     (3.2, (2.5, 8.6, 10.6, 12.6), True),  # frozen until 4.7, and late for four seconds
     (4.6, (2.5, 8.6, 10.6, 12.6), False),  # what came then was not late
