@@ -12,6 +12,7 @@ import os
 import pathlib
 import queue
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -93,6 +94,8 @@ def run_all(python: str, arguments: list[str], at_once: int) -> int:
 
 
 if __name__ == "__main__":
+    # a shell starts what it runs in the background deaf to Ctrl-C, and so would the programs be
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     given = sys.argv[1:] or ["-q"]
     interpreter = python_with_pytest()
     if any(os.path.exists(argument.partition("::")[0]) for argument in given):
