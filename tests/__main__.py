@@ -15,6 +15,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import venv
 
@@ -38,7 +39,7 @@ def python_with_pytest() -> str:
 
 
 def pytest_command(python: str, arguments: list[str]) -> list[str]:
-    return [python, "-B", "-m", "pytest", "-p", "no:cacheprovider", f"--rootdir={ROOT}",
+    return [python, "-m", "pytest", "-p", "no:cacheprovider", f"--rootdir={ROOT}",
             "-c", str(ROOT / "tests" / "pytest.ini"), *arguments]
 
 
@@ -59,7 +60,7 @@ def size(paths: list[pathlib.Path]) -> int:
     return sum(path.stat().st_size for path in paths)
 
 
-def run_all(python: str, arguments: list[str], at_once: int) -> int:
+def run_all(python: str, arguments: list[str], environment: dict[str, str], at_once: int) -> int:
     """Run each batch of files in a pytest of its own; print its result when it ends."""
     begun, total, failed = time.monotonic(), collections.Counter(), False
     slots = queue.SimpleQueue()  # each has ports of its own
@@ -72,7 +73,7 @@ def run_all(python: str, arguments: list[str], at_once: int) -> int:
             return subprocess.run(pytest_command(python, [*arguments, *map(str, paths)]), text=True,
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT,
-                                  env={**os.environ, "TEST_SLOT": str(slot)})
+                                  env={**environment, "TEST_SLOT": str(slot)})
         finally:
             slots.put(slot)
 
@@ -93,11 +94,18 @@ def run_all(python: str, arguments: list[str], at_once: int) -> int:
     return int(failed)
 
 
+def main(arguments: list[str]) -> int:
+    """Run the tests; what Python compiles is kept until they end, for all their processes."""
+    interpreter = python_with_pytest()
+    with tempfile.TemporaryDirectory() as compiled:
+        environment = {**os.environ, "PYTHONPYCACHEPREFIX": compiled}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        if any(os.path.exists(argument.partition("::")[0]) for argument in arguments):
+            return subprocess.call(pytest_command(interpreter, arguments), env=environment)
+        return run_all(interpreter, arguments, environment, 1 if "--slow" in arguments else 4)
+
+
 if __name__ == "__main__":
     # a shell starts what it runs in the background deaf to Ctrl-C, and so would the programs be
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    given = sys.argv[1:] or ["-q"]
-    interpreter = python_with_pytest()
-    if any(os.path.exists(argument.partition("::")[0]) for argument in given):
-        sys.exit(subprocess.call(pytest_command(interpreter, given)))
-    sys.exit(run_all(interpreter, given, 1 if "--slow" in given else 4))
+    sys.exit(main(sys.argv[1:] or ["-q"]))

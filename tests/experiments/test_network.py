@@ -39,7 +39,7 @@ def test_each_peer_can_have_a_process_of_its_own(tmp_path):
 
 def limited(descriptors, *arguments):
     """Run a command that may have so many files open."""
-    line = f"ulimit -n {descriptors}; exec {sys.executable} -B " + " ".join(map(str, arguments))
+    line = f"ulimit -n {descriptors}; exec {sys.executable} " + " ".join(map(str, arguments))
     with shell(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         out, err = process.communicate(timeout=60)
     return process.returncode, out.decode(), err.decode()

@@ -47,7 +47,7 @@ HUNDRED_PEERS = textwrap.dedent("""
 
 def test_a_hundred_peers_leave_no_thread_socket_or_warning():
     script = HUNDRED_PEERS.format(root=str(ROOT))
-    done = subprocess.run([sys.executable, "-B", "-X", "dev", "-W", "error", "-c", script],
+    done = subprocess.run([sys.executable, "-X", "dev", "-W", "error", "-c", script],
                           capture_output=True, text=True, timeout=170)
     assert (done.returncode, done.stdout, done.stderr) == (0, "clean\n", "")
 

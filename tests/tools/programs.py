@@ -16,7 +16,7 @@ class Program:
         popen = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE,
                  "stderr": subprocess.PIPE, "cwd": ROOT} | popen
         self.process = subprocess.Popen(
-            [sys.executable, "-B", *map(str, arguments)], **popen)
+            [sys.executable, *map(str, arguments)], **popen)
 
     def type(self, text: str) -> None:
         self.process.stdin.write(text.encode())
