@@ -1,6 +1,6 @@
 """`python tests [pytest arguments]`: runs the tests, in a .venv with pytest if pytest is missing.
 
-Without the name of a file among the arguments, all files are run, four at a time, because most
+Without the name of a file among the arguments, all files are run, five at a time, because most
 tests wait for something; small files of one folder share a pytest. `python tests --slow` adds the
 long tests of whole networks, one file at a time.
 """
@@ -23,7 +23,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 COUNT = re.compile(r"(\d+) (failed|passed|skipped|error)")
 NOTHING_RUN = 5  # pytest's exit code where a selection like -k leaves nothing of a file
-TOGETHER = 20_000  # bytes of test files that one pytest runs, unless a single file has more
+TOGETHER = 30_000  # bytes of test files that one pytest runs, unless a single file has more
 
 
 def python_with_pytest() -> str:
@@ -102,7 +102,7 @@ def main(arguments: list[str]) -> int:
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         if any(os.path.exists(argument.partition("::")[0]) for argument in arguments):
             return subprocess.call(pytest_command(interpreter, arguments), env=environment)
-        return run_all(interpreter, arguments, environment, 1 if "--slow" in arguments else 4)
+        return run_all(interpreter, arguments, environment, 1 if "--slow" in arguments else 5)
 
 
 if __name__ == "__main__":

@@ -101,13 +101,15 @@ class Progress:
 
     def buried(self) -> bool:
         """Whether every killed peer was found dead (if a neighbour of it lives), and its seeds
-        have heard of the death and removed the peer."""
+        have heard of the death, removed the peer, and told others."""
         proof = Proof(self._records)
         for run in self._records.peers:
             if run.address not in self.killed:
                 continue
             neighbours = any(other.had_link(run.address, run.last) for other in self.living())
-            if neighbours and not deaths.found_dead(proof, run) or deaths.death(proof, run)[0]:
+            if neighbours and not (deaths.found_dead(proof, run) and deaths.is_told(proof, run)):
+                return False
+            if deaths.death(proof, run)[0]:
                 return False
         return True
 

@@ -82,6 +82,15 @@ def found_dead(proof: Proof, run: PeerRun) -> list[float]:
             if other.dead.get(run.address, 0) >= run.last]
 
 
+def is_told(proof: Proof, run: PeerRun) -> bool:
+    """Whether every seed that a dead peer was registered with has told others of the death, or has
+    had the time to: from then on whatever is missing in the files is a failure."""
+    found = found_dead(proof, run)
+    due = (min(found) if found else _due(run, run.last)) + SEED_PROBES + ON_ITS_WAY
+    return proof.newest > due or all(proof.told.get((seed, run.address))
+                                     for seed in run.registrations.ever())
+
+
 def _was_found(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
     """Whether a peer found this one dead; or one that a seed names, whose file was full."""
     return any(run.address in other.dead for other in [*proof.peers, *proof.attackers]) or any(

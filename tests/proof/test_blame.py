@@ -26,6 +26,19 @@ def holds(folder, *stories):
     return row.holds
 
 
+@pytest.mark.parametrize("story, told", [
+    ("24 5001 lives until 24", False),
+    ("23.5 5002 told:@8080:Dead Node:@5003:1.000000:@5001", True),
+    ("23.5 5002 told:@8081:Dead Node:@5003:1.000000:@5001", False),  # the dead was not its
+    ("24 5001 lives until 29", True),  # they had the time to
+])
+def test_a_death_is_told_when_all_its_seeds_have_told_others_of_it(tmp_path, story, told):
+    proof = tell(tmp_path, THREE.replace("until 60", "until 20"), DEAD, FOUND, HEARD, REMOVED,
+                 story)
+    [run] = [run for run in proof.peers if run.address.endswith(":5003")]
+    assert deaths.is_told(proof, run) is told
+
+
 @pytest.mark.parametrize("story, healthy", [
     (FOUND + HEARD + REMOVED + STAYS, True),
     (FOUND + HEARD + STAYS, False),

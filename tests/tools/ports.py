@@ -7,7 +7,7 @@ import socket
 
 from gossip.addresses import Address, address_of
 
-PORTS = 5_600  # of each of the four pytests that run at the same time: below the ephemeral ones
+PORTS = 4_500  # of each of the five pytests that run at the same time: below the ephemeral ones
 FIRST_PORT = 10_000 + PORTS * int(os.environ.get("TEST_SLOT", 0))
 _ports = itertools.count(random.randrange(PORTS))
 
@@ -66,6 +66,6 @@ def free_addresses(count: int) -> list[Address]:
 def listens(port):
     try:
         socket.create_connection(("127.0.0.1", port)).close()
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, ConnectionResetError):  # reset: it closed meanwhile
         return False
     return True
