@@ -302,8 +302,7 @@ class Seed(Node):
     def _judge_silent(self, address: Address, row, link: Link, alive: bool | None) -> None:
         """A silent peer was probed. One that lives hears from this seed: if its end of the
         connection is dead, the connection breaks, and `on_end` follows."""
-        silent = self.registry.probed(row)
-        if alive is False and silent:
+        if self.registry.probed(row, alive):
             self._remove(address, row, "gone")
         elif alive and self.registry.answers(address, link, self.now()):
             link.send(wire.REGISTERED)

@@ -8,8 +8,8 @@ call it.
 
 It calls the node: `met(link, serial)` when two have become neighbours, `lost(peer, link)` when a
 link broke, `unlinked(peer, link)` when one ended for good, `withdrawn(peer, link)` when one ended
-that proved nothing, `listed(addresses)` when a seed names peers, and `has_seed()` to ask whether a
-seed can. Gossip and liveness are not handled here.
+that proved nothing, `listed(addresses)` when a seed names peers that its last list did not name,
+and `has_seed()` to ask whether a seed can. Gossip and liveness are not handled here.
 """
 
 import itertools
@@ -319,11 +319,12 @@ class Linking:
 
     def on_peer_list(self, link, message: wire.PeerList) -> None:
         """A seed names all peers on its list."""
-        if self.peer_list.add(link.peer, message.addresses):
+        new = self.peer_list.add(link.peer, message.addresses)
+        if new is not None:
             listed = ":".join(address.listed for address in sorted(message.addresses))
             self._node.output.write(f"peer list:{link.peer}:{listed}")
             self._node.membership.hurry()
-            self._node.listed(message.addresses)
+            self._node.listed(new)
 
     def ask_known_peers(self) -> None:
         """Ask a neighbour, if there is one, for the peers that it knows."""

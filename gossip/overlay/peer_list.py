@@ -35,19 +35,20 @@ class PeerUnion:
         self._ordered: tuple[Address, ...] | None = ()  # all of them; None when that has changed
         self._round = 0  # counts rounds with a seed
 
-    def add(self, seed: Address, addresses: frozenset) -> bool:
-        """Take a seed's list; return whether it differs from the last list of that seed."""
+    def add(self, seed: Address, addresses: frozenset) -> frozenset | None:
+        """Take a seed's list; return those on it that its last list did not name, or None when
+        the two are the same."""
         addresses = addresses - {self._own}
         with self._lock:
             before = self._latest.get(seed)
             if before == addresses and not self._heard:
-                return False
+                return None
             self._latest[seed] = addresses
             self._heard.clear()
             for address in [address for address in self._unnamed if address in addresses]:
                 del self._unnamed[address]
             self._no_longer_named(before or frozenset())
-            return before != addresses
+            return None if before == addresses else addresses - (before or frozenset())
 
     def seed_lost(self, seed: Address) -> None:
         """A registration has ended: the latest list of that seed no longer counts."""

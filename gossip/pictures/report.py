@@ -30,12 +30,14 @@ _CLAIMS = {
     "gossips": "Every peer generated what its settings say.",
     "broadcast": "Every message reached every peer that was up, or came later.",
     "once": "Nothing was received twice.",
-    "latency": "How long messages took.",
-    "liveness": "How often neighbours asked each other for a sign of life.",
+    "latency": "How long messages took; none was received before it was generated.",
+    "registered": "Every peer was registered with more than half of the seeds at once.",
+    "liveness": "Neighbours asked each other for a sign of life, round after round.",
     "dead": "Who died was reported and removed; nobody who lived was.",
     "degrees": "How many neighbours peers had when most of them were up.",
     "pieces": "The network did not stay apart.",
     "threads": "No thread died of an error.",
+    "full": "Which files reached --file-limit: of what came later they prove nothing.",
     "malicious": "Who attacked was kicked in time; nobody else was.",
 }
 

@@ -24,7 +24,7 @@ class _Listing:
     """A row of the registry: one verified registration."""
 
     __slots__ = ("link", "since", "grace_until", "in_doubt", "others", "heard", "repeated",
-                 "probed_at")
+                 "probed_at", "in_vain")
 
     def __init__(self, link, now: float):
         self.link = link  # None: the connection is lost, but the peer may come back
@@ -35,6 +35,7 @@ class _Listing:
         self.heard = now  # when it last said `register:`, or answered a probe
         self.repeated = NEVER  # when it last said `register:` again
         self.probed_at: float | None = None  # since when it is probed because it was silent
+        self.in_vain = False  # it did not answer such a probe, and was not heard since
 
 
 class _Removal:
@@ -101,7 +102,8 @@ class Registry:
             row = self._rows.get(address)
             if row is None or row.link is not link:
                 return False
-            row.heard = row.repeated = now
+            row.heard, row.in_vain = now, False
+            row.repeated = now
             return True
 
     def answers(self, address: Address, link, now: float) -> bool:
@@ -110,7 +112,7 @@ class Registry:
             row = self._rows.get(address)
             if row is None or row.link is not link:
                 return False
-            row.heard = now
+            row.heard, row.in_vain = now, False
             return True
 
     def silent(self, since: float, now: float) -> list[tuple[Address, _Listing, object]]:
@@ -124,12 +126,16 @@ class Registry:
                 row.probed_at = now
             return sorted(found, key=lambda silent: silent[1].heard)
 
-    def probed(self, row) -> bool:
-        """The probe of a silent registration is over; return whether it was silent meanwhile."""
+    def probed(self, row, alive: bool | None) -> bool:
+        """The probe of a silent registration is over; return whether it is to be removed: it was
+        silent meanwhile, and answered neither this probe nor one in an earlier round. Of who has
+        more to do than it can do, a single probe may well fail."""
         with self._lock:
-            silent = row.heard < row.probed_at
+            in_vain = alive is False and row.heard < row.probed_at
+            twice = row.in_vain and in_vain
+            row.in_vain |= in_vain
             row.probed_at = None
-            return silent
+            return twice
 
     def row(self, address: Address):
         """The present row of an address, for `remove`; None when it is not listed."""

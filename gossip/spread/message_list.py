@@ -302,7 +302,7 @@ class MessageList:
         """Seeds name these addresses, and so vouch for their runs. Answer whether there may be room
         now for runs that were refused."""
         with self._lock:
-            return self._room.vouch(addresses, self._runs.values())
+            return self._room.vouch(addresses)
 
     def _run(self, key: bytes, brought_by: Address | None) -> Run | None:
         """The row of a run; None when there is no room for one more. Expects the lock."""

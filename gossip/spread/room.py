@@ -46,10 +46,6 @@ class Tally:
             del self._brought[neighbour]
         self._total -= 1
 
-    def total(self) -> int:
-        """How many there are of all neighbours."""
-        return self._total
-
 
 class Room:
     """The room for the numbers and runs of one peer. Whoever brings something is given as the
@@ -61,6 +57,7 @@ class Room:
         self._gaps = Tally(settings.intervals_of_one, settings.intervals_in_all)
         self._strangers = Tally(settings.runs_of_one, settings.runs_unvouched)
         self._named: dict[Address, int] = {}  # by seeds -> how many runs of it they vouch for here
+        self._unvouched: dict[Address, list[Run]] = {}  # origin -> its runs that nobody vouches for
         # the runs that seeds vouch for, the one used longest ago first
         self._vouched: collections.OrderedDict[bytes, Run] = collections.OrderedDict()
         self._refused_runs = False  # since `vouch` was called last
@@ -123,6 +120,7 @@ class Room:
         elif self._strangers.has_room(neighbour):
             run.brought_by = neighbour
             self._strangers.add(neighbour)
+            self._unvouched.setdefault(origin, []).append(run)
         else:
             self._refused_runs = True
             self.refused["messages of runs for which there was no room"] += 1
@@ -145,29 +143,28 @@ class Room:
         run.vouched = origin
         self._vouched[run.key] = run
 
-    def vouch(self, addresses, runs) -> bool:
-        """Seeds name these addresses; `runs` are all that were heard of. Answer whether runs were
-        refused before, of which there may be some for which there is room now."""
+    def vouch(self, addresses) -> bool:
+        """Seeds name these addresses. Answer whether runs were refused before, of which there may
+        be some for which there is room now."""
         new = [address for address in addresses if address not in self._named]
         if not new:
             return False
         self._named.update(dict.fromkeys(new, 0))
-        if self._strangers.total():
-            self._vouch_for_known(set(new), runs)
+        for address in new:
+            self._vouch_for_known(address)
         while len(self._named) > NAMED_LIMIT:
             del self._named[next(iter(self._named))]
         refused, self._refused_runs = self._refused_runs, False
         return refused
 
-    def _vouch_for_known(self, new: set[Address], runs) -> None:
-        """Of runs heard of, take those of addresses that are named now out of the accounts."""
-        origins = {str(address).encode(): address for address in new}
-        for run in runs:
-            origin = origins.get(run.key.rpartition(b":")[0])
-            if (origin is not None and run.vouched is None and run.key != self._own_run
-                    and self._would_vouch(origin)):
-                self._strangers.remove(run.brought_by)
-                self._vouch_for(run, origin)
+    def _vouch_for_known(self, origin: Address) -> None:
+        """Take runs that were heard of out of the accounts, as their origin is named now."""
+        known = self._unvouched.pop(origin, ())
+        for run in known[:self._settings.runs_of_address]:
+            self._strangers.remove(run.brought_by)
+            self._vouch_for(run, origin)
+        if len(known) > self._settings.runs_of_address:
+            self._unvouched[origin] = known[self._settings.runs_of_address:]
 
     def used(self, run: Run) -> None:
         """Something was said of a run that seeds vouch for."""

@@ -8,10 +8,11 @@ from tests.tools.waiting import wait_until
 
 def test_the_union_grows_by_lists_and_shrinks_by_deaths():
     known = PeerUnion(peer(1))
-    assert known.add(peer(80), frozenset([peer(1), peer(2), peer(3)]))
-    assert not known.add(peer(80), frozenset([peer(2), peer(3)]))
-    assert known.add(peer(81), frozenset([peer(4)]))
-    assert known.add(peer(80), frozenset([peer(2)]))
+    assert known.add(peer(80), frozenset([peer(1), peer(2), peer(3)])) == {peer(2), peer(3)}
+    assert known.add(peer(80), frozenset([peer(2), peer(3)])) is None
+    assert known.add(peer(81), frozenset([peer(4)])) == {peer(4)}
+    assert known.add(peer(80), frozenset([peer(3), peer(4)])) == {peer(4)}
+    assert known.add(peer(80), frozenset([peer(2)])) == {peer(2)}
     assert set(known.addresses()) == {peer(2), peer(3), peer(4)}
     known.unreachable(peer(4))
     known.unreachable(peer(3))

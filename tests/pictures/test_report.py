@@ -52,6 +52,7 @@ def test_the_page_holds_the_proof_and_both_drawings(forty):
     for words in ("The proof fails", "broadcast", "✗ FAILS", "✓ holds", "Latency of deliveries",
                   "removed by a seed", "195"):
         assert words in text
+    assert 'class="claim"></div>' not in text  # it says of each row what the row claims
     ids = [attrs["id"] for _, attrs in page.elements if "id" in attrs]
     assert len(ids) == len(set(ids))
 

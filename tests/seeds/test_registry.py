@@ -2,6 +2,8 @@
 
 import random
 
+import pytest
+
 from gossip.addresses import address_of
 from gossip.seeds.registry import Registry
 from gossip.settings import Settings
@@ -76,14 +78,32 @@ def test_a_silent_registration_is_named_once_until_its_probe_is_over():
     assert registry.silent(-1.0, 9.0) == []
     assert registry.silent(4.0, 10.0) == [(peer(1), row, link)]
     assert registry.silent(4.0, 20.0) == []
-    assert registry.probed(row)
+    assert not registry.probed(row, None)
     assert registry.silent(4.0, 20.0) == [(peer(1), row, link)]
     assert registry.repeats(peer(1), link, 20.0)
-    assert not registry.probed(row)  # it said something meanwhile
+    assert not registry.probed(row, False)  # it said something meanwhile
     assert [address for address, _, _ in registry.silent(19.0, 30.0)] == [peer(2)]
     assert not registry.repeats(peer(1), FakeLink(), 40.0)
     assert not registry.repeats(peer(3), link, 40.0)
     assert registry.silent(20.0, 40.0) == [(peer(1), row, link)]
+
+
+@pytest.mark.parametrize("verdicts, removed", [
+    ((False, False), True), ((False, None, False), True), ((None, None, None), False),
+    ((False, "register", False), False), ((False, "answer", False), False),
+    ((False, "answer", False, False), True)])
+def test_a_silent_registration_is_removed_when_it_has_not_answered_in_two_rounds(verdicts,
+                                                                                 removed):
+    registry, link, gone = Registry(Settings()), FakeLink(), False
+    registry.register(peer(1), link, 0.0)
+    for now, verdict in enumerate(verdicts, 1):
+        [(_, row, _)] = registry.silent(now, now)
+        if verdict == "register":
+            registry.repeats(peer(1), link, now)
+        elif verdict == "answer":
+            registry.answers(peer(1), link, now)
+        gone = registry.probed(row, verdict if verdict in (False, None) else True)
+    assert gone is removed
 
 
 def test_a_registration_whose_connection_broke_is_not_silent_as_well():

@@ -168,6 +168,14 @@ def test_runs_that_a_seed_vouches_for_later_leave_the_account_of_who_brought_the
     assert messages.add([named(102, 1), named(103, 1)], brought_by=HONEST).lines == [named(102, 1)]
 
 
+def test_of_an_address_that_is_named_late_so_many_runs_leave_the_account():
+    messages = MessageList(Settings(runs_of_address=2, runs_of_one=3))
+    messages.add([line(1, start=start) for start in (1, 2, 3)], brought_by=FORGER)
+    messages.vouch([A])
+    strangers = [named(port, 1) for port in (101, 102, 103)]
+    assert messages.add(strangers, brought_by=FORGER).lines == strangers[:2]
+
+
 def test_seeds_vouch_for_so_many_runs_of_an_address_and_others_are_in_an_account():
     messages = MessageList(Settings(runs_of_address=2, runs_of_one=3))
     messages.vouch([A])
