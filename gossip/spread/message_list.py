@@ -2,8 +2,8 @@
 
 Rules only: link readers, generator, console and anti-entropy call it from their threads.
 
-A message is known by its run (one life of its origin) and its number. A text is kept under the
-SHA-256 of its line, until more have come than may be held: then the oldest arrival is evicted.
+A message is known by its run (one life of its origin) and its number. A text is known by the
+SHA-256 of its line, and held until more have come than may be: then the oldest arrival is evicted.
 The numbers of a run are kept as intervals and outlive the texts, so that an evicted message that
 is sent again is still old. How many intervals and runs there may be, room.py says: what finds no
 room is refused, and not asked for while it would be refused again.
@@ -61,9 +61,10 @@ class MessageList:
             is_genuine, self._kept, self._is_old, self._corrupt_most)
         self._lock = threading.Lock()  # guards everything below
         self._covers = None if is_genuine is None else Covers()  # None: nothing is signed
-        self._texts: dict[bytes, bytes] = {}  # digest -> line as received
-        self._lines: dict[bytes, Cover | None] = {}  # the same lines, by which a repetition is
-        # found without a hash, and the cover of each
+        self._digests: set[bytes] = set()  # of the texts that are held: their runs hold them
+        self._lines: set[bytes] = set()  # these texts as they came: a repetition is found without
+        # a hash
+        self._cover_of: dict[bytes, Cover] = {}  # line -> its cover, where gossip is signed
         self._order = collections.deque()  # run, number, run, number, …: oldest arrival first
         self._bytes = 0  # size of all texts
         self._runs: dict[bytes, Run] = {}
@@ -113,7 +114,7 @@ class MessageList:
         """Take a gossip line, `last` being the cover that came last on its link. A message of one's
         own run that came from others is forged, and dropped. Expects the lock."""
         digest = sha256(wire.gossip_part(line)).digest()
-        if digest in self._texts:
+        if digest in self._digests:
             self._old += 1
             return
         message, cover = wire.parse_gossip(line), None
@@ -173,7 +174,7 @@ class MessageList:
     def count(self) -> int:
         """How many texts are held."""
         with self._lock:
-            return len(self._texts)
+            return len(self._lines)
 
     def latest(self, most: int) -> list[bytes]:
         """The last texts, `most` of them, in the order in which they came."""
@@ -183,7 +184,7 @@ class MessageList:
                 if len(texts) == most:
                     break
                 if number in run.held:
-                    texts.append(wire.gossip_part(self._texts[run.held[number]]))
+                    texts.append(wire.gossip_part(run.held[number]))
             return texts[::-1]
 
     def dropped(self) -> dict[str, int]:
@@ -281,9 +282,9 @@ class MessageList:
                             return self._with_covers(lines), _joined(gone)
                         if first < number:
                             gone.append((key, run.seen.common([(first, number - 1)])))
-                        lines.append(self._texts[run.held[number]])
+                        lines.append(run.held[number])
                         size += len(lines[-1]) + 1
-                        cover = self._lines[lines[-1]]
+                        cover = self._cover_of.get(lines[-1])
                         if cover is not None and cover not in covers:
                             covers.add(cover)
                             size += len(cover.line) + 1
@@ -296,7 +297,7 @@ class MessageList:
         """Lines that are held, behind the signed lines that cover them. Expects the lock."""
         if self._covers is None:
             return lines
-        return covered(lines, [self._lines[line].line for line in lines])
+        return covered(lines, [self._cover_of[line].line for line in lines])
 
     def vouch(self, addresses) -> bool:
         """Seeds name these addresses, and so vouch for their runs. Answer whether there may be room
@@ -323,10 +324,11 @@ class MessageList:
     def _remember(self, run: Run, number: int, digest: bytes, line: bytes,
                   cover: Cover | None) -> None:
         """Keep a new text. Expects the lock."""
-        run.hold(number, digest)
-        self._texts[digest] = line
-        self._lines[line] = cover
+        run.hold(number, line)
+        self._digests.add(digest)
+        self._lines.add(line)
         if cover is not None:
+            self._cover_of[line] = cover
             self._covers.held(cover)
         self._order.append(run)
         self._order.append(number)
@@ -346,10 +348,10 @@ class MessageList:
         while self._order and (len(self._order) // 2 > self._settings.cache_size
                                or self._size() > self._settings.cache_bytes):
             run, number = self._order.popleft(), self._order.popleft()
-            digest = run.drop(number)
-            if digest is None:
+            line = run.drop(number)
+            if line is None:
                 continue  # its run was forgotten before
-            self._drop_text(digest)
+            self._drop_text(line)
             self._dropped["texts evicted"] += 1
 
     def _forget_run(self, run: Run) -> None:
@@ -358,14 +360,15 @@ class MessageList:
         self._changed.discard(run)
         self._digest[run.slice] ^= run.share
         self._room.forgotten(run)
-        for digest in run.held.values():
-            self._drop_text(digest)
+        for line in run.held.values():
+            self._drop_text(line)
         run.held.clear()
         self._dropped["runs forgotten"] += 1
 
-    def _drop_text(self, digest: bytes) -> None:
-        line = self._texts.pop(digest)
-        cover = self._lines.pop(line, None)
+    def _drop_text(self, line: bytes) -> None:
+        self._digests.remove(sha256(wire.gossip_part(line)).digest())
+        self._lines.remove(line)
+        cover = self._cover_of.pop(line, None)
         self._bytes -= len(line)
         if cover is not None:
             self._covers.dropped(cover)

@@ -26,24 +26,24 @@ class Run:
         self.key = key  # IP:PORT:START
         self.slice = crc32(key) % SLICES  # the slice of the digest that it belongs to
         self.seen = Numbers()
-        self.held: dict[int, bytes] = {}  # number -> digest of its line
+        self.held: dict[int, bytes] = {}  # number -> its line as received
         self.share = 0  # in the digest of all that was seen, when it was counted last
         self.brought_by = None  # the neighbour in whose account the run is, see room.py
         self.vouched = None  # its origin, once seeds vouch for it: then it is in no account
         self._sorted: list[int] | None = None  # the numbers held, while they do not change
         self._entry: bytes | None = None  # the numbers seen as an entry of a status line
 
-    def hold(self, number: int, digest: bytes) -> None:
-        self.held[number] = digest
+    def hold(self, number: int, line: bytes) -> None:
+        self.held[number] = line
         self._sorted = None
 
     def drop(self, number: int) -> bytes | None:
-        """Stop holding a text; return the digest of its line, None when it was not held."""
+        """Stop holding a text; return its line, None when it was not held."""
         self._sorted = None
-        digest = self.held.pop(number, None)
+        line = self.held.pop(number, None)
         if not self.held:
             self.held = {}  # a dictionary does not shrink by itself
-        return digest
+        return line
 
     def numbers(self, first: int, last: int) -> list[int]:
         """The numbers held from first to last, in order."""
