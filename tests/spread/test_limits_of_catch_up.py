@@ -7,6 +7,11 @@ from tests.tools.waiting import wait_until
 FIRST, SECOND, THIRD = b"127.0.0.1:9:7", b"127.0.0.1:9:8", b"127.0.0.1:9:9"
 
 
+def test_the_limits_are_numbers_of_ranges():
+    assert (catch_up.OFFER_LIMIT, catch_up.GONE_LIMIT) == (20_000, 20_000)
+    assert (catch_up.TOLD_LIMIT, catch_up.WANT_LIMIT) == (200_000, 500)
+
+
 def every_other(count: int) -> list[tuple[int, int]]:
     """So many ranges of one number each: 1, 3, 5, ..."""
     return [(number, number) for number in range(1, 2 * count, 2)]
