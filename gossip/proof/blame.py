@@ -72,6 +72,7 @@ def _called_dead(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
     return [f"{proof.name(run)} found {dead} dead, which lived"
             for other in proof.peers
             if other.address == dead and _lived(proof, other, probed - interval, at)
+            and not _was_silent(other, probed, at)
             and run.address in _in_touch(proof, dead, probed - interval, probed)
             and not _returns(proof, dead, at)]
 
@@ -79,6 +80,11 @@ def _called_dead(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
 def _lived(proof: Proof, run: PeerRun, begin: float, at: float) -> bool:
     """Whether a run had begun, and goes on after a time."""
     return run.first <= begin and min(run.last, proof.company.end_of(run)) > at + GOES_ON
+
+
+def _was_silent(run: PeerRun, begin: float, end: float) -> bool:
+    """Whether a run wrote nothing from one moment to the other, as one that is frozen."""
+    return any(silent <= begin and end <= woke for silent, woke in run.sleep.silences)
 
 
 def _returns(proof: Proof, peer: str, at: float) -> bool:
@@ -95,7 +101,7 @@ def _removed(proof: Proof, seed: SeedRun, at: float, peer: str, reason: str) -> 
         if run.address != peer or run.chat:
             continue
         told = reason == "dead" and _lived(proof, run, at - interval, at + interval) and any(
-            _could_know_better(proof, run, who, probed)
+            _could_know_better(proof, run, who, probed) and not _was_silent(run, probed, at)
             for who, probed in _probes(proof, seed, peer, at))
         if told or _has_not_noticed(proof, seed, at, run):
             return [f"seed {seed.address} removed {peer}, which lived"]

@@ -226,6 +226,23 @@ def test_a_peer_that_was_killed_and_returned_at_once_is_not_dead(tmp_path, story
     """, story) is healthy
 
 
+@pytest.mark.parametrize("writes, healthy", [("", True), ("24.5 5003 lives until 26", False)])
+def test_who_returned_and_was_then_frozen_may_be_found_dead(tmp_path, writes, healthy):
+    """Of the misses that are counted, some are from before it returned."""
+    assert holds(tmp_path, THREE, DEAD, FOUND.replace("23.0", "25.5"), """
+        20.1 8080 removed:@5003:gone
+        21.5 5003 starts
+        21.6 8080 registered:@5003
+        21.7 5003 links 5002
+        22.0 5003 asks 5002 until 23
+        25.6 5001 reports 5003 to 8080
+        28.0 8080 removed:@5003:dead
+        31.5 5003 asks 5002 until 60
+        31.6 8080 registered:@5003
+        60 8080 peer list:@5001:1
+    """, writes) is healthy
+
+
 def test_a_cut_between_halves_that_find_each_other_dead_is_no_failure(tmp_path):
     """Each half has a seed, which removes the peer of the other half; later it is mended."""
     assert holds(tmp_path, THREE, """
