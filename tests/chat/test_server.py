@@ -1,5 +1,6 @@
 """Chat servers: the line, the proxy's protocol, crashes, restarts."""
 
+import contextlib
 import socket
 import threading
 
@@ -94,6 +95,20 @@ def test_what_does_not_fit_into_a_datagram_is_refused_and_the_longest_that_does_
     proxies[0].say("msg 2 " + "y" * (59_900 - excess + 1), "msg 3 " + "z" * (59_900 - excess))
     wait_until(lambda: log(proxies[2]) == "z" * (59_900 - excess))
     assert count(servers[0], "generated:") == 1
+
+
+@pytest.mark.parametrize("line", [2], indirect=True)
+def test_a_neighbour_that_does_not_answer_is_told_four_times(line):
+    server, neighbour = line.start(0), line.neighbour(1)
+    line.proxy(server).say("msg 1 text")
+    wait_until(lambda: server.messages.count() == 1)
+    wait_until(lambda: not server.mongering.rumors.count())
+    neighbour.setblocking(False)
+    heard = []
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            heard.append(neighbour.recv(65_536))
+    assert sum(b":text" in datagram for datagram in heard) == 4
 
 
 def test_a_log_of_many_mib_is_answered_while_others_talk(line):
