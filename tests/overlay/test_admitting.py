@@ -122,6 +122,23 @@ def test_a_dial_that_was_answered_proves_the_link_that_the_other_made_meanwhile(
     assert peer.neighbours.proven() == [fake.address]
 
 
+def test_a_dial_may_be_answered_while_the_link_that_the_other_has_made_ends(net):
+    peer, fake = net.peer(probe_limit=60.0, answer_limit=60.0), net.fake(answers=False)
+    ask(net, peer, fake.address).hear()
+    peer.linking.found_dead.add(fake.address, peer.now())
+    probed = peer.neighbours.probed
+
+    def probed_as_it_ends(address, link, alive):
+        news = probed(address, link, alive)
+        peer.linking.unlink(address, "ended", peer.neighbours.link(address))
+        return news
+
+    peer.neighbours.probed = probed_as_it_ends
+    link = peer.new_link(DIALLED, fake.address)
+    peer.linking.on_refused(link, wire.Refused(fake.address, "full"))
+    assert link.ended and neighbours(peer) == set()
+
+
 def test_the_broken_link_of_a_stranger_is_no_miss_and_that_of_one_who_answered_is(net):
     peer, fake, stranger = net.peer(liveness_misses=1000), net.fake(), free_address()
     strangers, known = ask(net, peer, stranger), net.neighbour(peer, fake)
