@@ -158,7 +158,8 @@ class Seed(Node):
         elif not (listed or self.registry.lately_removed(dead, now)):
             self._reject(message, "not registered here")
         elif is_peer:
-            self._examine(message, self._judge_report)
+            if listed or not self.registry.was_passed_on(dead):  # else nothing follows from it
+                self._examine(message, self._judge_report)
         elif not old:
             self._examine(message, self._judge_relay)
 

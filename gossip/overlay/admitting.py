@@ -110,8 +110,9 @@ class Admitting:
 
     def answered(self, peer: Address) -> None:
         """A peer has answered a dial: so a link that it made meanwhile is proven."""
-        if self._neighbours.probed(peer, None, True):
-            self._linking.proven(peer, self._neighbours.link(peer))
+        link = self._neighbours.link(peer)
+        if link is not None and self._neighbours.probed(peer, link, True):
+            self._linking.proven(peer, link)
 
     # Checks of standing links.
 

@@ -157,11 +157,11 @@ class Neighbours:
         self._renew_links()
 
     def probed(self, address: Address, link, alive: bool) -> bool:
-        """The address of the peer of exactly this link (None: of any) was probed; return whether
-        that is news about an unproven link."""
+        """The address of the peer of exactly this link was probed; return whether that is news
+        about an unproven link."""
         with self._lock:
             row = self._rows.get(address)
-            if row is None or row.proven or link not in (None, row.link):
+            if row is None or row.proven or row.link is not link:
                 return False
             row.proven, row.unreached = alive, not alive
             return True

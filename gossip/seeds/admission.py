@@ -54,8 +54,10 @@ class Admission:
         self._ask_prober = ask_prober
         self._give_way = give_way
         self._rests = Rests()
-        self._lock = threading.Lock()  # guards _newcomers, and `older` and `until` in there
+        self._lock = threading.Lock()  # guards what follows, and `older` and `until` of newcomers
         self._newcomers: dict = {}  # link -> newcomer, the oldest first
+        # address -> the one of them that waits for the word of an older registration
+        self._contesting: dict[Address, _Newcomer] = {}
 
     def on_register(self, link, message: wire.Register) -> None:
         """Verify a newcomer; repeat `registered` for a peer that is on the list."""
@@ -100,12 +102,14 @@ class Admission:
 
     def _let_in(self, newcomer: _Newcomer) -> bool:
         """Note who waits for a verdict; answer whether that is news, and there was room. Where too
-        many wait, one goes for whom nothing but patience is left."""
+        many wait, one goes for whom nothing but patience is left. Those that have their verdict,
+        and wait for a word, take no room: there are no more of them than are registered."""
         while True:
             with self._lock:
                 if newcomer.link in self._newcomers:
                     return False
-                if len(self._newcomers) < self._node.settings.verifying_limit:
+                verifying = len(self._newcomers) - len(self._contesting)
+                if verifying < self._node.settings.verifying_limit:
                     self._newcomers[newcomer.link] = newcomer
                     return True
             if not self._give_way():
@@ -161,21 +165,32 @@ class Admission:
         with self._lock:
             waited = self._newcomers.get(newcomer.link) is newcomer
             if waited:
-                del self._newcomers[newcomer.link]
+                self._drop(newcomer)
             return waited
+
+    def _drop(self, newcomer: _Newcomer) -> None:
+        """Expects the lock."""
+        del self._newcomers[newcomer.link]
+        if self._contesting.get(newcomer.address) is newcomer:
+            del self._contesting[newcomer.address]
 
     def on_end(self, link) -> None:
         """A connection has ended, maybe one that waited."""
         with self._lock:
-            self._newcomers.pop(link, None)
+            if link in self._newcomers:
+                self._drop(self._newcomers[link])
 
     # Two connections that want one address.
 
     def _await_word(self, newcomer: _Newcomer, older) -> None:
-        """Give the registration that stands a while to speak."""
+        """Give the registration that stands a while to speak; one newcomer waits for that."""
         with self._lock:
-            newcomer.older, newcomer.until = older, self._node.now() + WORD_LIMIT
-        if older.repeated >= newcomer.asked - WORD_LIMIT:
+            if self._newcomers.get(newcomer.link) is not newcomer:
+                return
+            is_first = self._contesting.setdefault(newcomer.address, newcomer) is newcomer
+            if is_first:
+                newcomer.older, newcomer.until = older, self._node.now() + WORD_LIMIT
+        if not is_first or older.repeated >= newcomer.asked - WORD_LIMIT:
             self._turn_away(newcomer, STANDS)
             return
         if older.since >= newcomer.asked:  # it was probed before it was registered: once more
@@ -185,18 +200,16 @@ class Admission:
     def _has_spoken(self, address: Address) -> None:
         """`register:` has come over the registration of an address: it stands."""
         with self._lock:
-            rivals = [newcomer for newcomer in self._newcomers.values()
-                      if newcomer.older is not None and newcomer.address == address]
-        for newcomer in rivals:
-            self._turn_away(newcomer, STANDS)
+            rival = self._contesting.get(address)
+        if rival is not None:
+            self._turn_away(rival, STANDS)
 
     def replace_silent(self, now: float) -> None:
-        """Part of a turn: list those whose older registration has not spoken in time. Of several
-        that want one address the first is listed."""
+        """Part of a turn: list those whose older registration has not spoken in time."""
         patience = self._node.more_patience()
         with self._lock:
-            due = [newcomer for newcomer in self._newcomers.values() if newcomer.older is not None
-                   and (newcomer.until + patience <= now or not _stands(newcomer.older))]
+            due = [newcomer for newcomer in self._contesting.values()
+                   if newcomer.until + patience <= now or not _stands(newcomer.older)]
         for newcomer in due:
             row = self._node.registry.row(newcomer.address)
             if row is None or row is newcomer.older:
@@ -208,5 +221,5 @@ class Admission:
         """When the next registration is replaced, if it does not speak; None: none is."""
         patience = self._node.more_patience()
         with self._lock:
-            return min((newcomer.until + patience for newcomer in self._newcomers.values()
-                        if newcomer.older is not None), default=None)
+            return min((newcomer.until + patience for newcomer in self._contesting.values()),
+                       default=None)

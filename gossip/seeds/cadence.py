@@ -17,12 +17,14 @@ class Cadence:
         self._delay = self._first
         self._next_at = now + self._delay
 
-    def hurry(self, now: float) -> None:
-        """Something changed: be due soon, unless the pauses are short anyway."""
+    def hurry(self, now: float) -> bool:
+        """Something changed: be due soon; False when the pauses are short anyway."""
         with self._lock:
-            if self._delay >= self._rest:
-                self._delay = self._first
-                self._next_at = min(self._next_at, now + self._delay)
+            if self._delay < self._rest:
+                return False
+            self._delay = self._first
+            self._next_at = min(self._next_at, now + self._delay)
+            return True
 
     def due(self, now: float) -> bool:
         """Return whether it is due; if so, the next pause begins."""

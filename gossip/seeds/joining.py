@@ -49,7 +49,8 @@ class Joining:
 
     def hurry(self) -> None:
         """Have a list asked for soon: of a seed, or without one of a neighbour."""
-        self._list_cadence.hurry(self._node.now())
+        if self._list_cadence.hurry(self._node.now()):
+            self._node.membership.hurry()  # it may sleep for longer
 
     def next_at(self) -> float:
         """When a registration or a list is due next."""

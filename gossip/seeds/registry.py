@@ -217,6 +217,12 @@ class Registry:
         """Return whether to pass a report on: True once per removal."""
         return self._is_first(address, "passed_on")
 
+    def was_passed_on(self, address: Address) -> bool:
+        """Whether a report was passed on since the address was removed."""
+        with self._lock:
+            removal = self._removed.get(address)
+            return removal is not None and removal.passed_on
+
     def was_told(self, address: Address, now: float) -> bool:
         """Whether peers were told of this death within the last minute."""
         with self._lock:

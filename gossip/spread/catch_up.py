@@ -4,7 +4,9 @@ The rules of anti-entropy (Demers et al. 1987, section 1.3) for the side that la
 no socket, no clock. Link readers call it when a vector, a portion or the end of a link comes.
 
 One neighbour is asked at a time, for one portion at a time: messages that six neighbours offer
-are fetched once, and a large catch-up never fills a backlog. All other offers wait.
+are fetched once, and a large catch-up never fills a backlog. All other offers wait. Neighbours are
+asked in turn, those that still owe an answer last: who offers without end, and who never answers,
+keeps nobody else's offer waiting for long.
 
 What a neighbour calls gone of that which it has offered, it is not asked for again for some time.
 That is its word about its own copies: others are asked for theirs.
@@ -51,9 +53,10 @@ class _Messages:
 class _Told:
     """What a neighbour has told."""
 
-    __slots__ = ("offer", "gone", "gone_until")
+    __slots__ = ("offer", "gone", "gone_until", "owed")
 
     def __init__(self):
+        self.owed = 0  # portions that it was asked for, and whose end has not come
         self.offer = _Messages()
         self.gone = _Messages()
         self.gone_until = float("inf")  # when it may be asked for these again
@@ -149,10 +152,8 @@ class CatchUp:
         with self._lock:
             if self._asked is not None and now < self._silent_at:
                 return None
-            stalled, self._asked = self._asked, None
-            if stalled in self._told:  # it is asked again after all others
-                self._told[stalled] = self._told.pop(stalled)
-            links = self._with_offers()
+            self._asked = None
+            links = sorted(self._with_offers(), key=lambda link: self._told[link].owed > 0)
         for link in links:
             want = self._still_lacking(link)
             if not want:
@@ -160,6 +161,11 @@ class CatchUp:
             with self._lock:
                 if self._asked is not None:
                     return None
+                told = self._told.pop(link, None)
+                if told is None:
+                    continue  # the link has ended
+                told.owed += 1
+                self._told[link] = told  # it is asked again after all others
                 self._asked, self._silent_at, self._want = link, now + self._patience, want
             return link, want
         return None
@@ -226,13 +232,25 @@ class CatchUp:
             self._limit()
 
     def portion_taken(self, link, now: float) -> None:
-        """The portion that was asked for has come. If it brought nothing, all that was asked for is
-        gone there."""
+        """A portion has come. If it brought nothing of what was asked for, that is gone there,
+        unless the answer is still to come: this one was to an earlier question, of a neighbour that
+        had taken too long."""
         with self._lock:
+            told = self._told.get(link)
+            if told is not None:
+                told.owed = max(0, told.owed - 1)
             if self._asked is not link:
                 return
-            self._asked, want = None, self._want
-        if self._messages.unseen(want) == want:
+            is_last, want = told is None or not told.owed, self._want
+        brought_nothing = self._messages.unseen(want) == want
+        with self._lock:
+            if self._asked is not link or self._want is not want:
+                return
+            if brought_nothing and not is_last:
+                self._silent_at = now + self._patience
+                return
+            self._asked = None
+        if brought_nothing:
             self.gone(link, want, now)
 
     def on_end(self, link) -> None:

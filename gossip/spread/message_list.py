@@ -303,7 +303,9 @@ class MessageList:
         """Seeds name these addresses, and so vouch for their runs. Answer whether there may be room
         now for runs that were refused."""
         with self._lock:
-            return self._room.vouch(addresses)
+            refused = self._room.vouch(addresses)
+            self._forget_surplus()
+            return refused
 
     def _run(self, key: bytes, brought_by: Address | None) -> Run | None:
         """The row of a run; None when there is no room for one more. Expects the lock."""
@@ -316,10 +318,13 @@ class MessageList:
         if not self._room.begins(run, origin, brought_by):
             return None
         self._runs[key] = run
-        surplus = self._room.surplus()
-        if surplus is not None:
-            self._forget_run(surplus)
+        self._forget_surplus()
         return run
+
+    def _forget_surplus(self) -> None:
+        """Forget the runs that are too many. Expects the lock."""
+        while (surplus := self._room.surplus()) is not None:
+            self._forget_run(surplus)
 
     def _remember(self, run: Run, number: int, digest: bytes, line: bytes,
                   cover: Cover | None) -> None:

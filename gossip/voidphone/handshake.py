@@ -121,7 +121,8 @@ class Handshake:
         if not self._view.lacks_proof(link.peer):
             return
         with self._lock:
-            if len(self._dialled_back) >= self._node.settings.probes_at_once:
+            if (link.peer in self._dialled_back
+                    or len(self._dialled_back) >= self._node.settings.probes_at_once):
                 return
             self._dialled_back.add(link.peer)
         back = self._node.new_link(DIALLED_BACK, link.peer)

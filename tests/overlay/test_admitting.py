@@ -113,6 +113,25 @@ def test_an_unlisted_newcomer_makes_a_peer_ask_a_seed_for_its_list_soon(net):
     wait_until(lambda: fake.address in peer.peer_list, 10)
 
 
+def test_an_unlisted_newcomer_that_is_refused_makes_a_peer_ask_for_the_list_as_soon(net):
+    seed, = net.seeds(1)
+    own, *others = free_addresses(4)
+    peer, _ = full_peer(net, own, *others[1:3])
+    wait_event(peer, "registered:")
+    fake = net.fake(others[0])
+    listing = net.dial(seed)
+    listing.say(f"register:{fake.address}")
+    assert listing.hear() == "registered successfully"
+    asleep, turn = [], peer.linking.next_at
+    peer.linking.next_at = lambda now: asleep.append(now) or turn(now)
+    cadence = peer.joining._list_cadence
+    cadence._delay, cadence._next_at = 60.0, peer.now() + 60  # it had settled long ago
+    peer.membership.hurry()
+    wait_until(lambda: asleep)
+    assert ask(net, peer, fake.address).hear() == f"connection refused:{own}:full"
+    wait_until(lambda: fake.address in peer.peer_list, 10)
+
+
 def test_a_dial_that_was_answered_proves_the_link_that_the_other_made_meanwhile(net):
     peer, fake = net.peer(probe_limit=60.0, answer_limit=60.0), net.fake(answers=False)
     ask(net, peer, fake.address).hear()
@@ -120,6 +139,23 @@ def test_a_dial_that_was_answered_proves_the_link_that_the_other_made_meanwhile(
     link = peer.new_link(DIALLED, fake.address)
     peer.linking.on_refused(link, wire.Refused(fake.address, "duplicate"))
     assert peer.neighbours.proven() == [fake.address]
+
+
+def test_a_dial_may_be_answered_while_the_link_that_the_other_has_made_ends(net):
+    peer, fake = net.peer(probe_limit=60.0, answer_limit=60.0), net.fake(answers=False)
+    ask(net, peer, fake.address).hear()
+    peer.linking.found_dead.add(fake.address, peer.now())
+    probed = peer.neighbours.probed
+
+    def probed_as_it_ends(address, link, alive):
+        news = probed(address, link, alive)
+        peer.linking.unlink(address, "ended", peer.neighbours.link(address))
+        return news
+
+    peer.neighbours.probed = probed_as_it_ends
+    link = peer.new_link(DIALLED, fake.address)
+    peer.linking.on_refused(link, wire.Refused(fake.address, "full"))
+    assert link.ended and neighbours(peer) == set()
 
 
 def test_the_broken_link_of_a_stranger_is_no_miss_and_that_of_one_who_answered_is(net):

@@ -117,7 +117,7 @@ def test_a_link_is_proven_by_a_probe_or_by_a_dial_and_only_once():
     assert admit(table, peer(60), peer(50), 0.0)[1].proven
     assert table.unproven() == [(peer(40), link)] and table.proven() == [peer(60)]
     assert not table.probed(peer(40), FakeLink(), True)  # that was about another link
-    assert table.probed(peer(40), None, True) and not table.probed(peer(40), link, False)
+    assert table.probed(peer(40), link, True) and not table.probed(peer(40), link, False)
     assert table.unproven() == [] and table.proven() == [peer(40), peer(60)]
 
 
@@ -141,8 +141,8 @@ def test_a_link_stays_chosen_when_the_other_end_makes_it_anew():
     table.begin_dial(peer(80), False)
     standing, _ = admit(table, peer(80), peer(50), 0.0)
     table.end_dial(peer(80))
-    assert not admit(table, peer(80), peer(80), 20.0, silent=standing)[1].proven
-    table.probed(peer(80), None, True)
+    link, admission = admit(table, peer(80), peer(80), 20.0, silent=standing)
+    assert not admission.proven and table.probed(peer(80), link, True)
     for port in (40, 60, 90):
         asks(table, peer(port), 10.0, answered=True)
     assert given_up(table, 3) == [peer(90)]

@@ -10,7 +10,5 @@ def test_a_cadence_hurries_and_settles():
         assert cadence.due(now) and not cadence.due(now)
         times.append(now)
     assert times == [0.5, 1.5, 3.5, 7.5, 11.5]
-    cadence.hurry(12.0)
-    assert cadence.next_at() == 12.5
-    cadence.hurry(12.1)
-    assert cadence.next_at() == 12.5
+    assert cadence.hurry(12.0) and cadence.next_at() == 12.5
+    assert not cadence.hurry(12.1) and cadence.next_at() == 12.5

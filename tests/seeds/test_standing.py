@@ -137,6 +137,19 @@ def test_what_was_said_a_second_before_the_other_asked_counts(net):
     assert len(fake._ends) == probes  # it is not even probed
 
 
+def test_those_that_wait_for_a_word_take_no_place_of_newcomers(net, monkeypatch):
+    monkeypatch.setattr(admission, "WORD_LIMIT", 3600.0)
+    net.settings = FAST._replace(verifying_limit=2)
+    seed, = net.seeds(1)
+    fakes = [net.fake() for _ in range(3)]
+    assert all(register(net, seed, fake).hear() == "registered successfully" for fake in fakes)
+    for fake in fakes:
+        probes = len(fake._ends)
+        register(net, seed, fake)
+        wait_until(lambda: len(fake._ends) > probes and not seed.prober._jobs)
+    assert register(net, seed, net.fake()).hear() == "registered successfully"
+
+
 @pytest.fixture
 def contested(net, monkeypatch):
     """A seed, the address of a registration that has an hour to speak, its connection, and another
@@ -153,6 +166,16 @@ def contested(net, monkeypatch):
 
 def test_a_connection_that_ends_leaves_its_registration_to_the_other_at_once(contested):
     _, _, old, new = contested
+    old.close()
+    assert new.hear() == "registered successfully"
+
+
+def test_of_several_that_want_a_registration_one_waits_for_its_word(net, contested):
+    seed, address, old, new = contested
+    others = [net.dial(seed) for _ in range(3)]
+    for end in others:
+        end.say(f"register:{address}")
+    assert all(end.hear().startswith(STANDS) for end in others)
     old.close()
     assert new.hear() == "registered successfully"
 

@@ -132,6 +132,24 @@ def test_a_death_that_was_told_is_not_probed_again_for_another_seed(net):
     assert witness.hear() == "peer list:" and len(dead._ends) == probes
 
 
+def test_a_death_that_was_passed_on_is_not_probed_again_for_a_peer_of_the_seed(net):
+    """Else whoever repeats old reports would hold up the probes of those who have just died."""
+    net.settings = FAST._replace(probe_limit=0.3)
+    seed, = net.seeds(1)
+    run_late(seed, 0.0)
+    dead, _ = registered(net, seed)
+    reporter, end = registered(net, seed)
+    dead.answers = False
+    said = report(dead.address, reporter.address)
+    end.say(said)
+    assert end.hear() == said
+    probes = len(dead._ends)
+    end.say(*[said] * 20, "peer list")
+    assert end.hear() == "peer list:"
+    wait_until(lambda: not seed.prober._jobs, what="the end of all probes")
+    assert count(seed, f"dead report:{said}") == 21 and len(dead._ends) == probes
+
+
 def test_a_seed_tells_another_of_many_deaths_at_half_the_pace_at_which_that_one_listens(net):
     assert (relays.AT_ONCE, relays.RELAY_PAUSE) == (25, 1.0)
     listening = Listening(free_address())

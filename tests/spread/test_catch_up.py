@@ -53,7 +53,7 @@ def test_what_is_missing_is_fetched_once_in_number_order_in_portions():
     for link in links:
         offer(catch_up, link)
     asked = fetch(lacking, catch_up)
-    assert lacking.count() == 100 and set(asked) == {links[0]} and len(asked) > 10
+    assert lacking.count() == 100 and asked[:4] == links * 2 and len(asked) > 10
     lines, gone = full.texts([(RUN, [(1, 100)])], 200)
     assert lines == [line(number) for number in range(1, len(lines) + 1)] and not gone
 
@@ -127,6 +127,76 @@ def test_who_stalls_is_asked_again_after_all_others():
         assert link is answers
         lacking.add(full.texts(want, 300)[0])
         catch_up.portion_taken(link, now)
+
+
+def test_who_offers_without_end_and_answers_keeps_nobody_else_waiting():
+    lacking = MessageList(Settings())
+    catch_up = CatchUp(lacking, 2.0, REST)
+    endless, honest = Neighbour(1), Neighbour(2, holding(*[line(1, B), line(2, B)]))
+    catch_up.offered(endless, [(RUN, [(1, 2**63 - 1)])], 0.0)
+    offer(catch_up, honest)
+    for number in range(1, 4):
+        link, _ = catch_up.next_want(0.0)
+        if link is honest:
+            break
+        lacking.add([line(number)])
+        catch_up.portion_taken(link, 0.0)
+    assert link is honest and number == 2
+
+
+def test_who_never_answers_is_not_asked_while_others_have_something_to_offer():
+    full, lacking = holding(*[line(number) for number in range(1, 101)]), MessageList(Settings())
+    catch_up = CatchUp(lacking, 2.0, REST)
+    silent, *others = links = [Neighbour(port, full) for port in (1, 2, 3)]
+    for link in links:
+        offer(catch_up, link)
+    assert catch_up.next_want(0.0)[0] is silent
+    asked = fetch(lacking, catch_up, 2.0)
+    assert set(asked) == set(others) and lacking.count() == 100
+
+
+def test_the_end_of_an_answer_to_an_earlier_question_says_nothing_about_the_last_one():
+    """A neighbour that was frozen answers all that it was asked meanwhile, one after the other."""
+    lacking, frozen = MessageList(Settings()), Neighbour(1)
+    frozen.messages = holding(*[line(number) for number in range(1, 101)])
+    catch_up = CatchUp(lacking, 2.0, REST)
+    offer(catch_up, frozen)
+    questions = [catch_up.next_want(now)[1] for now in (0.0, 2.0, 4.0)]
+    assert questions == [[(RUN, [(1, 100)])]] * 3
+    while questions:
+        lacking.add(frozen.messages.texts(questions.pop(0), 300)[0])
+        catch_up.portion_taken(frozen, 5.0)
+        if (turn := catch_up.next_want(5.0)) is not None:
+            questions.append(turn[1])
+    assert lacking.count() == 100
+
+
+def test_an_answer_that_brings_nothing_is_believed_when_no_other_is_due():
+    lacking, link = MessageList(Settings()), Neighbour(1, holding(line(1)))
+    catch_up = CatchUp(lacking, 2.0, REST)
+    offer(catch_up, link)
+    assert catch_up.next_want(0.0) == catch_up.next_want(2.0) == (link, [(RUN, [(1, 1)])])
+    catch_up.portion_taken(link, 3.0)
+    assert catch_up.next_want(4.9) is None and catch_up.silent_at() == 5.0
+    catch_up.portion_taken(link, 4.9)
+    assert catch_up.next_want(9.0) is None and catch_up.silent_at() is None
+
+
+def test_one_whose_link_ends_while_its_offer_is_looked_at_is_not_asked():
+    lacking = MessageList(Settings())
+    catch_up = CatchUp(lacking, 2.0, REST)
+    ends, other = Neighbour(1, holding(line(1))), Neighbour(2, holding(line(1)))
+    for link in (ends, other):
+        offer(catch_up, link)
+    look = lacking.lacking
+
+    def look_while_it_ends(entries, neighbour):
+        lacking.lacking = look
+        catch_up.on_end(ends)
+        return look(entries, neighbour)
+
+    lacking.lacking = look_while_it_ends
+    assert catch_up.next_want(0.0)[0] is other
 
 
 def test_forged_messages_of_ones_own_run_are_not_asked_for():

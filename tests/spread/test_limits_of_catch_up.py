@@ -64,6 +64,24 @@ def test_so_many_ranges_are_asked_for_at_once_and_then_the_next(net):
     assert peer.messages.count() == 1_200
 
 
+def test_a_neighbour_that_was_frozen_is_asked_for_all_that_it_offers(net):
+    """It answers late, and every time that it was asked."""
+    peer = net.peer(antientropy_interval=600, liveness_interval=600, fetch_patience=0.3)
+    end = net.neighbour(peer, net.fake())
+    end.hear_until("status:digest:")
+    offer(end, [(FIRST, [(1, 40)])])
+    asked = [wanted(end) for _ in range(3)]
+    peer.spreading.anti_entropy.catch_up._patience = 600.0
+    assert asked == [[(FIRST, [(1, 40)])]] * 3
+    for (run, ((first, last),)), in asked:
+        end.send(texts([(run, [(first, min(last, first + 9))])]) + wire.status("sent"))
+    while peer.messages.count() < 40:
+        (run, ((first, last),)), = wanted(end)
+        end.send(texts([(run, [(first, min(last, first + 9))])]) + wire.status("sent"))
+        wait_until(lambda: peer.messages.count() >= first + 9)
+    assert nothing_more_is_wanted(peer, end)
+
+
 def test_of_an_offer_that_is_too_large_a_later_comparison_brings_the_rest(net, monkeypatch):
     monkeypatch.setattr(catch_up, "OFFER_LIMIT", 10)
     peer, end = linked(net)

@@ -203,6 +203,14 @@ def test_of_too_many_runs_that_seeds_vouch_for_the_one_used_longest_ago_is_forgo
     assert messages.digest() == other.digest()
 
 
+def test_runs_that_seeds_vouch_for_later_are_no_more_than_others():
+    messages = MessageList(Settings(runs_kept=2))
+    messages.add([named(port, 1) for port in range(100, 105)], brought_by=FORGER)
+    messages.vouch([peer(port) for port in range(100, 105)])
+    assert set(messages.seen()) == {b"127.0.0.1:103:1", b"127.0.0.1:104:1"}
+    assert messages.dropped()["runs forgotten"] == 3
+
+
 def test_a_run_that_is_forgotten_leaves_its_place_to_another_run_of_its_address():
     messages = MessageList(Settings(runs_kept=1, runs_of_address=1, runs_of_one=0))
     messages.vouch([A, B])

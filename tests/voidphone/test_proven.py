@@ -107,6 +107,14 @@ def test_at_most_so_many_are_dialled_back_at_once(modules):
     assert sum(link.role == DIALLED_BACK for link in module.links()) == 2
 
 
+def test_an_address_is_dialled_back_once_at_a_time(modules):
+    acceptor = modules.acceptor()
+    module = modules.module(settings=QUIET._replace(probe_limit=60.0))
+    for _ in range(3):
+        still_there(modules.neighbour(module, acceptor.address))
+    assert sum(link.role == DIALLED_BACK for link in module.links()) == 1
+
+
 def test_fifty_fake_modules_that_listen_nowhere_push_out_one_at_most(modules, listeners):
     module = modules.module(degree=4, max_connections=8)
     honest = [modules.neighbour(module, one.address) for one in listeners(8)]
