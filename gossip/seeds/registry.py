@@ -15,9 +15,7 @@ from gossip.addresses import Address, is_loopback
 from gossip.settings import Settings
 
 REMEMBERED = 10_000  # addresses kept of those that were removed
-
-
-NEVER = float("-inf")  # a time before all others
+LONG_AGO = float("-inf")  # a time before all others
 
 
 class _Listing:
@@ -33,7 +31,7 @@ class _Listing:
         self.in_doubt = False  # nobody could find out whether it answers: it is probed again then
         self.others = -1  # how many were on the list besides it when it last asked
         self.heard = now  # when it last said `register:`, or answered a probe
-        self.repeated = NEVER  # when it last said `register:` again
+        self.repeated = LONG_AGO  # when it last said `register:` again
         self.probed_at: float | None = None  # since when it is probed because it was silent
 
 
@@ -45,7 +43,7 @@ class _Removal:
     def __init__(self, now: float):
         self.when = now
         self.passed_on = False  # a report was passed on since
-        self.told = NEVER  # when peers were told of the death last
+        self.told = LONG_AGO  # when peers were told of the death last
         self.noted = False  # that has been written down
 
 
@@ -198,11 +196,8 @@ class Registry:
             self.changes.append(f"removed:{address}:{reason}")
             return True, row.link
 
-    def is_known(self, address: Address, now: float) -> bool:
-        """Whether a report about this address can matter: it is listed, or was until lately."""
-        return self.row(address) is not None or self.lately_removed(address, now)
-
     def lately_removed(self, address: Address, now: float) -> bool:
+        """Whether it was removed so lately that a report about it can matter."""
         with self._lock:
             removal = self._removed.get(address)
             return removal is not None and now - removal.when < self._settings.removed_memory

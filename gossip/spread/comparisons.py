@@ -3,13 +3,15 @@
 Rules only; anti_entropy.py says the lines, and hands in the time. Two may differ for long and have
 nothing for each other: one has numbers that the other has no room for, or whose texts nobody holds
 any more. Once two digests were compared, they are not compared again before one of them changes.
+A vector is what a peer has seen of some slices of the digest, as `status:seen:` tells it.
 """
 
 import threading
 import weakref
 
-SHOWN_AGAIN = 1.0  # seconds between two answers to `show` on one link, at least; and after a vector
-# was told unasked, as when two meet: both say a digest, both tell, and both ask
+# Seconds between two answers to `show` on one link, at least. What was told unasked lately is not
+# told again either: when two meet, both say a digest, both tell, and both ask.
+SHOWN_AGAIN = 1.0
 
 
 class _Comparison:
@@ -18,13 +20,17 @@ class _Comparison:
     __slots__ = ("digest_told", "told", "told_slices", "shown", "begun", "done", "done_until")
 
     def __init__(self):
-        self.digest_told = float("-inf")  # when it was told a digest last,
-        self.told = float("-inf")  # and when a vector that it had not asked for,
-        self.told_slices = 0  # that of these slices;
-        self.shown = float("-inf")  # and when one that it had asked for
+        self.digest_told = float("-inf")  # when it was told a digest last
+        self.told = float("-inf")  # when it was last told a vector that it had not asked for
+        self.told_slices = 0  # the slices of the digest that this was about
+        self.shown = float("-inf")  # when it was last told one that it had asked for
         self.begun = None  # the two digests, own and theirs, that were found to differ
         self.done = None  # the same, once the neighbour has told its vector
-        self.done_until = float("-inf")
+        self.done_until = float("-inf")  # from then on they are compared again all the same
+
+    def rests(self, own: str, theirs: str, now: float) -> bool:
+        """Whether these two digests were compared, and are not to be compared again yet."""
+        return self.done == (own, theirs) and now < self.done_until
 
 
 class Comparisons:
@@ -57,7 +63,7 @@ class Comparisons:
         """A neighbour has told its digest, which differs: answer whether to compare now."""
         with self._lock:
             comparison = self._with(link)
-            if comparison.done == (own, theirs) and now < comparison.done_until:
+            if comparison.rests(own, theirs, now):
                 return False
             comparison.begun = own, theirs
             return True
@@ -65,8 +71,7 @@ class Comparisons:
     def is_done(self, link, own: str, theirs: str, now: float) -> bool:
         """Whether two digests, which differ, need not be compared."""
         with self._lock:
-            comparison = self._with(link)
-            return comparison.done == (own, theirs) and now < comparison.done_until
+            return self._with(link).rests(own, theirs, now)
 
     def heard_vector(self, link, now: float) -> None:
         """A neighbour has told its vector."""
@@ -97,7 +102,7 @@ class Comparisons:
             comparison.told_slices |= slices
 
     def to_show(self, link, slices: int, now: float) -> int:
-        """A neighbour asks what was seen here of some slices: of which of them to tell it."""
+        """A neighbour asks what was seen here of some slices: return those to tell it of."""
         with self._lock:
             comparison = self._with(link)
             if comparison.shown + SHOWN_AGAIN > now:
