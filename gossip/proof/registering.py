@@ -1,10 +1,9 @@
 """The row about registrations: whether every peer was registered with a majority of the seeds.
 
 A peer has to be registered with a majority at once, some time, if it lived for three liveness
-intervals and two seconds (a minute at most) while as many seeds were up and in its reach. Files tell
-in two ways that a seed was in reach: at all times but those that reach.py leaves out; and from the
-moment at which one of the two wrote what it can know from the other alone, until one of them says
-otherwise.
+intervals and two seconds (a minute at most) while as many seeds were up and in its reach. A seed
+was in reach at all times but those that reach.py leaves out; and also from the moment at which one
+of the two wrote what it can know from the other alone, until one of them says otherwise.
 """
 
 from gossip.proof.evidence import Proof, Row, quantile

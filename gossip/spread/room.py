@@ -101,9 +101,9 @@ class Room:
 
     def part_with_room(self, seen: Numbers, gaps: list[Range], neighbour: Address | None
                        ) -> list[Range]:
-        """The part of some gaps that would be taken if a neighbour brought it now, the lowest number
-        first. A gap that follows a seen number needs no room: each number touches the one before.
-        Of a gap that only ends at a seen number, the last number needs none."""
+        """The part of some gaps that would be taken if a neighbour brought it now, the lowest
+        number first. A gap that follows a seen number needs no room: each number touches the one
+        before. Of a gap that only ends at a seen number, the last number needs none."""
         if len(seen) < self._settings.intervals_kept and self._gaps.has_room(neighbour):
             return gaps  # nearly always
         part = []
@@ -149,7 +149,7 @@ class Room:
 
     def vouch(self, addresses, runs) -> bool:
         """Seeds name these addresses; `runs` are all that were heard of. Answer whether runs were
-        refused before: there may be room for some of them now."""
+        refused before, of which there may be some for which there is room now."""
         new = [address for address in addresses if address not in self._named]
         if not new:
             return False
