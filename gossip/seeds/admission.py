@@ -102,8 +102,8 @@ class Admission:
                              wanted=lambda: not link.ended)
 
     def _let_in(self, newcomer: _Newcomer) -> bool:
-        """Let a newcomer wait for a verdict; answer whether it did not yet, and there was room.
-        Where too many wait, one goes that did not answer the quick look."""
+        """Note who waits for a verdict; answer whether that is news, and there was room. Where too
+        many wait, one goes for whom nothing but patience is left."""
         while True:
             with self._lock:
                 if newcomer.link in self._newcomers:
