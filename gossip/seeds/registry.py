@@ -15,7 +15,9 @@ from gossip.addresses import Address, is_loopback
 from gossip.settings import Settings
 
 REMEMBERED = 10_000  # addresses kept of those that were removed
-LONG_AGO = float("-inf")  # a time before all others
+
+
+NEVER = float("-inf")  # a time before all others
 
 
 class _Listing:
@@ -31,7 +33,7 @@ class _Listing:
         self.in_doubt = False  # nobody could find out whether it answers: it is probed again then
         self.others = -1  # how many were on the list besides it when it last asked
         self.heard = now  # when it last said `register:`, or answered a probe
-        self.repeated = LONG_AGO  # when it last said `register:` again
+        self.repeated = NEVER  # when it last said `register:` again
         self.probed_at: float | None = None  # since when it is probed because it was silent
 
 
@@ -43,7 +45,7 @@ class _Removal:
     def __init__(self, now: float):
         self.when = now
         self.passed_on = False  # a report was passed on since
-        self.told = LONG_AGO  # when peers were told of the death last
+        self.told = NEVER  # when peers were told of the death last
         self.noted = False  # that has been written down
 
 

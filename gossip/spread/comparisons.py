@@ -9,9 +9,8 @@ A vector is what a peer has seen of some slices of the digest, as `status:seen:`
 import threading
 import weakref
 
-# Seconds between two answers to `show` on one link, at least. What was told unasked lately is not
-# told again either: when two meet, both say a digest, both tell, and both ask.
-SHOWN_AGAIN = 1.0
+SHOWN_AGAIN = 1.0  # seconds between two answers to `show` on one link, at least; and after a vector
+# was told unasked, as when two meet: both say a digest, both tell, and both ask
 
 
 class _Comparison:
@@ -20,10 +19,10 @@ class _Comparison:
     __slots__ = ("digest_told", "told", "told_slices", "shown", "begun", "done", "done_until")
 
     def __init__(self):
-        self.digest_told = float("-inf")  # when it was told a digest last
-        self.told = float("-inf")  # when it was last told a vector that it had not asked for
-        self.told_slices = 0  # the slices of the digest that this was about
-        self.shown = float("-inf")  # when it was last told one that it had asked for
+        self.digest_told = float("-inf")  # when it was told a digest last,
+        self.told = float("-inf")  # and when a vector that it had not asked for,
+        self.told_slices = 0  # that of these slices;
+        self.shown = float("-inf")  # and when one that it had asked for
         self.begun = None  # the two digests, own and theirs, that were found to differ
         self.done = None  # the same, once the neighbour has told its vector
         self.done_until = float("-inf")  # from then on they are compared again all the same
