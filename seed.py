@@ -8,9 +8,10 @@ gossip/node/.
 
 Its threads: "listener" accepts connections; a "link reader" per connection reads its lines (it is
 called "prober" for a probe, "relay" for reports to another seed); "link flusher" sends what was not
-taken at once; "lookout" removes peers that lost their connection and did not come back, and has
-those probed that have fallen silent. With --monitor also "seed links", which dials the other seeds,
-and "monitoring", which keeps what peers report, and decides who is malicious (gossip/monitoring/).
+taken at once; "lookout" removes peers that lost their connection and did not come back, has those
+probed that have fallen silent, and replaces registrations that do not speak when they have to. With
+--monitor also "seed links", which dials the other seeds, and "monitoring", which keeps what peers
+report, and decides who is malicious (gossip/monitoring/).
 
 Left out on purpose: a seed keeps nothing on disk but its output file, and does not gossip.
 """

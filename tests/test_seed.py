@@ -3,21 +3,8 @@
 from tests.tools.files import count, wait_event
 from tests.tools.nets import FAST
 from tests.tools.ports import free_address
+from tests.tools.registering import register, registered
 from tests.tools.waiting import wait_until
-
-
-def register(net, seed, fake, ip="127.0.0.1"):
-    end = net.dial(seed, ip)
-    end.say(f"register:{fake.address}")
-    return end
-
-
-def registered(net, seed):
-    """A registered hand-made peer and the connection it is registered over."""
-    fake = net.fake()
-    end = register(net, seed, fake)
-    assert end.hear() == "registered successfully"
-    return fake, end
 
 
 def report(dead, reporter):

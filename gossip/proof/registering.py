@@ -1,9 +1,9 @@
 """The row about registrations: whether every peer was registered with a majority of the seeds.
 
-A peer has to be, once, if it lived for three liveness intervals and two seconds (a minute at most)
-while so many seeds were up and in its reach. That a seed was in reach can be told in two ways. It
-is so at all times but those that reach.py leaves out. And it is so from when on one of the two has
-written something that it can know from the other alone, until one of them says otherwise.
+A peer has to be registered with a majority at once, some time, if it lived for three liveness
+intervals and two seconds (a minute at most) while as many seeds were up and in its reach. A seed
+was in reach at all times but those that reach.py leaves out; and also from the moment at which one
+of the two wrote what it can know from the other alone, until one of them says otherwise.
 """
 
 from gossip.proof.evidence import Proof, Row, quantile
@@ -11,8 +11,8 @@ from gossip.proof.reach import pause
 from gossip.proof.runs import PeerRun
 from gossip.settings import Settings, majority
 
-ROUNDS, MORE = 3, 2.0  # liveness intervals, and seconds, in which a peer has to be registered;
-LONGEST = 60.0  # seconds at most
+ROUNDS, MORE = 3, 2.0  # liveness intervals, and seconds, in which a peer has to be registered
+LONGEST = 60.0  # seconds: the same at most
 BANNED = "registration refused: kicked"  # by seeds that have found it malicious
 
 

@@ -1,7 +1,7 @@
 """Admission: how a seed finds out who may be listed. A part of a seed.
 
-Before an address is listed it is probed, and the verdict comes by a call. An address that does not
-answer rests now and then (rests.py).
+Before an address is listed it is probed, and the verdict comes by a call. An address that fails
+again and again rests: meanwhile it is refused without a probe (rests.py).
 
 A registration stands while its connection does, and speaks. Who listens at an address notices the
 probe, and repeats `register:` on the connection over which it is registered (joining.py). So when
@@ -9,7 +9,9 @@ another connection wants the address, and `register:` comes over the older one w
 the probe, the older one stands and the newer one is refused. Else it is replaced: its other end is
 gone, and nobody has told this seed.
 
-Link readers, verdicts of the prober, and the seed's lookout call this.
+Link readers, verdicts of the prober, and the seed's lookout call this. The seed is told
+`hold_on(link)` when the next word on a connection is the seed's, and `admitted(link, address,
+older)` when an address is listed.
 """
 
 import functools
@@ -76,6 +78,7 @@ class Admission:
             self._verify(_Newcomer(link, address, now))
 
     def _refuse(self, link, address: Address, reason: str) -> None:
+        """Say no, and write it down."""
         self._node.write_refusal(address, reason)
         link.send(wire.registration_refused(reason))
 
@@ -93,7 +96,7 @@ class Admission:
     # Verifying.
 
     def _verify(self, newcomer: _Newcomer) -> None:
-        """Have the address probed, unless its connection waits for a verdict."""
+        """Have the address probed, unless this connection waits for a verdict already."""
         link = newcomer.link
         if self._let_in(newcomer):
             self._node.hold_on(link)
@@ -142,6 +145,7 @@ class Admission:
         return "too busy to find out whether you answer, try again"
 
     def _list(self, newcomer: _Newcomer) -> None:
+        """Put a newcomer on the list, in place of an older registration if there is one."""
         link, address = newcomer.link, newcomer.address
         if not self._take_out(newcomer) or link.ended:
             return
@@ -152,10 +156,12 @@ class Admission:
             self._send_away(newcomer, FULL)
 
     def _turn_away(self, newcomer: _Newcomer, reason: str) -> None:
+        """Refuse a newcomer that waits, if it has not been answered yet."""
         if self._take_out(newcomer) and not newcomer.link.ended:
             self._send_away(newcomer, reason)
 
     def _send_away(self, newcomer: _Newcomer, reason: str) -> None:
+        """Refuse a newcomer that waits no more. Its connection may say something else."""
         self._refuse(newcomer.link, newcomer.address, reason)
         if newcomer.link.role != REGISTERED:
             self._node.await_introduction(newcomer.link)

@@ -204,11 +204,8 @@ class Registry:
             self.changes.append(f"removed:{address}:{reason}")
             return True, row.link
 
-    def is_known(self, address: Address, now: float) -> bool:
-        """Whether a report about this address can matter: it is listed, or was until lately."""
-        return self.row(address) is not None or self.lately_removed(address, now)
-
     def lately_removed(self, address: Address, now: float) -> bool:
+        """Whether it was removed so lately that a report about it can matter."""
         with self._lock:
             removal = self._removed.get(address)
             return removal is not None and now - removal.when < self._settings.removed_memory

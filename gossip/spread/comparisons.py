@@ -3,6 +3,7 @@
 Rules only; anti_entropy.py says the lines, and hands in the time. Two may differ for long and have
 nothing for each other: one has numbers that the other has no room for, or whose texts nobody holds
 any more. Once two digests were compared, they are not compared again before one of them changes.
+A vector is what a peer has seen of some slices of the digest, as `status:seen:` tells it.
 """
 
 import threading
@@ -24,7 +25,11 @@ class _Comparison:
         self.shown = float("-inf")  # and when one that it had asked for
         self.begun = None  # the two digests, own and theirs, that were found to differ
         self.done = None  # the same, once the neighbour has told its vector
-        self.done_until = float("-inf")
+        self.done_until = float("-inf")  # from then on they are compared again all the same
+
+    def rests(self, own: str, theirs: str, now: float) -> bool:
+        """Whether these two digests were compared, and are not to be compared again yet."""
+        return self.done == (own, theirs) and now < self.done_until
 
 
 class Comparisons:
@@ -57,7 +62,7 @@ class Comparisons:
         """A neighbour has told its digest, which differs: answer whether to compare now."""
         with self._lock:
             comparison = self._with(link)
-            if comparison.done == (own, theirs) and now < comparison.done_until:
+            if comparison.rests(own, theirs, now):
                 return False
             comparison.begun = own, theirs
             return True
@@ -65,8 +70,7 @@ class Comparisons:
     def is_done(self, link, own: str, theirs: str, now: float) -> bool:
         """Whether two digests, which differ, need not be compared."""
         with self._lock:
-            comparison = self._with(link)
-            return comparison.done == (own, theirs) and now < comparison.done_until
+            return self._with(link).rests(own, theirs, now)
 
     def heard_vector(self, link, now: float) -> None:
         """A neighbour has told its vector."""
@@ -97,7 +101,7 @@ class Comparisons:
             comparison.told_slices |= slices
 
     def to_show(self, link, slices: int, now: float) -> int:
-        """A neighbour asks what was seen here of some slices: of which of them to tell it."""
+        """A neighbour asks what was seen here of some slices: return those to tell it of."""
         with self._lock:
             comparison = self._with(link)
             if comparison.shown + SHOWN_AGAIN > now:

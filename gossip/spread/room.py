@@ -1,13 +1,15 @@
-"""Room: how much a peer remembers of what others say, and which neighbour has to answer for it.
+"""Room: how much a peer remembers of what others say, and in which neighbour's account it is.
 
-Rules only; the message list guards them with its lock. What is in here is never forgotten to make
-room for something else, but for the runs that were used longest ago of very many that seeds vouch
-for: what was heard once stays old. Instead, what finds no room is refused. It is not remembered and
-not passed on; it is fetched when there is room.
+Rules only; the message list guards them with its lock. A message that finds no room is refused: it
+is neither remembered nor passed on, and it is fetched when there is room. Nothing is forgotten to
+make room for it, so what was heard once stays old. The one exception: of very many runs that seeds
+vouch for, the one used longest ago is forgotten.
 
 A number needs room when it touches no other that was seen of its run: the next number of a run
-never does. A run needs room when no seed vouches for it. Both are in the account of the neighbour
-that brought them. The account goes by its address: a new link is no new account. """
+never does. A run needs room when no seed vouches for it, that is, has named its origin. Both are in
+the account of the neighbour that brought them. An account goes by the neighbour's address: a new
+link is no new account.
+"""
 
 import collections
 
@@ -85,9 +87,9 @@ class Room:
         return True
 
     def _may_begin(self, seen: Numbers, number: int, neighbour: Address | None) -> bool:
-        """Whether a number may begin an interval. 1 always may. Of a run that has too many, others
-        may below all that was seen, each at half of that or less: so there are 63 of them at most,
-        and nobody can take up the room below."""
+        """Whether a number may begin an interval. 1 always may. In a run that has all its
+        intervals, a number still may at half of the lowest that was seen, or less: a number has 63
+        bits, so there are 63 such intervals at most, and nobody can use up the room below."""
         if number == 1:
             return True
         if len(seen) >= self._settings.intervals_kept and number > seen.lowest() // 2:
@@ -96,9 +98,9 @@ class Room:
 
     def part_with_room(self, seen: Numbers, gaps: list[Range], neighbour: Address | None
                        ) -> list[Range]:
-        """The part of some gaps that would be taken from a neighbour now, in the order of the
-        numbers: all that follows a number that was seen; of a gap that only ends at one, the last
-        number."""
+        """The part of some gaps that would be taken if a neighbour brought it now, the lowest
+        number first. A gap that follows a seen number needs no room: each number touches the one
+        before. Of a gap that only ends at a seen number, the last number needs none."""
         if len(seen) < self._settings.intervals_kept and self._gaps.has_room(neighbour):
             return gaps  # nearly always
         part = []

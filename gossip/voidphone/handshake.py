@@ -45,7 +45,9 @@ class Handshake:
         self._doorway = doorway
         self._met = met  # called after each welcome
         self._secret = os.urandom(16)  # of it, nonces are derived
-        self._lock = threading.Lock()  # guards the next two
+        self._lock = threading.Lock()  # guards the next three
+        # links whose 505 is still to be sent -> why they end behind it, if they do
+        self._welcoming: dict[PeerLink, str | None] = {}
         self._dialled_back: set[Address] = set()  # those being dialled
         self._left_alone: collections.OrderedDict[Address, float] = collections.OrderedDict()
         # -> until when
@@ -93,14 +95,33 @@ class Handshake:
             raise WireError("work for a nonce that is not this connection's, or too old")
         if not is_work(message.nonce, message.challenge, self._config.pow_bits):
             raise WireError("the work is not done")
-        view = [peer for peer in self._view.addresses() if peer != message.address]
+        self._take_in(link, message.address, outbox)
+
+    def _take_in(self, link: PeerLink, peer: Address, outbox: Outbox) -> None:
+        """A peer has done its work: tell it the view, and the neighbours of it."""
+        view = [other for other in self._view.addresses() if other != peer]
         others = self._view.links()
         link.hold()  # in the view, it is sent news at once; the 505 has to come first
-        if self.welcome(link, message.address, dialled=False):
+        with self._lock:
+            self._welcoming[link] = None
+        if self.welcome(link, peer, dialled=False):
             link.release(messages.PeerResponse(tuple(view)).pack())
-            self._view.pushed(message.address, time.monotonic())  # its echo is not new
+            self._view.pushed(peer, time.monotonic())  # its echo is not new
             outbox.add([other for other in others if other is not link],
-                       messages.Push(self._config.p2p_ttl, message.address).pack())
+                       messages.Push(self._config.p2p_ttl, peer).pack())
+        with self._lock:
+            reason = self._welcoming.pop(link)
+        if reason is not None:
+            link.close(reason)
+
+    def _part(self, link: PeerLink, reason: str) -> None:
+        """End the link to one who was a neighbour; behind its 505, if that is still to be sent:
+        without it, the other end would take its work for refused, and leave this module alone."""
+        with self._lock:
+            if link in self._welcoming:
+                self._welcoming[link] = reason
+                return
+        link.close(reason)
 
     def take_work(self, link: PeerLink, message: messages.VerificationRequest) -> None:
         """The peer that we dialled gives us work: queue it for the thread "work", unless we only
@@ -184,7 +205,7 @@ class Handshake:
         link.role, link.peer = NEIGHBOUR, peer
         self._node.output.drain(self._view.changes)
         for _, old, reason in admitted.parted:
-            old.close(reason)
+            self._part(old, reason)
         self._met()
         return True
 

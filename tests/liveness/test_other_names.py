@@ -6,6 +6,7 @@ from tests.tools.files import count, wait_event
 from tests.tools.hands import FakePeer
 from tests.tools.nets import FAST
 from tests.tools.ports import free_address
+from tests.tools.registering import register
 
 # The fields of a reply to the request `Liveness Request:TIME:ASKER`, by who answers.
 FALSE_REPLIES = {
@@ -69,8 +70,7 @@ def test_a_seeds_probe_answered_in_anothers_name_registers_nobody(net, fields):
     net.settings = FAST._replace(probe_limit=0.2)
     seed, = net.seeds(1)
     fake = liar(net, fields)
-    end = net.dial(seed)
-    end.say(f"register:{fake.address}")
+    end = register(net, seed, fake)
     assert end.hear().startswith("registration refused:no Liveness Reply")
     assert seed.registry.addresses() == ()
 

@@ -12,8 +12,8 @@ from gossip.monitoring.threaded_tree import ThreadedTree, first_key, key
 from tests.tools.files import count, events, wait_event
 from tests.tools.keepers import PERIOD as VIRTUAL_PERIOD
 from tests.tools.keepers import Keepers
-from tests.tools.monitoring_seeds import (
-    agree, entries, held, monitoring_seeds, registered, subject)
+from tests.tools.monitoring_seeds import agree, entries, held, monitoring_seeds, subject
+from tests.tools.registering import registered
 from tests.tools.waiting import wait_until
 
 

@@ -9,8 +9,9 @@ from tests.tools.files import count, events, wait_event
 from tests.tools.keepers import PERIOD as VIRTUAL_PERIOD
 from tests.tools.keepers import Keepers
 from tests.tools.monitoring_seeds import (
-    FakeSeed, agree, beside, entries, held, listens, monitoring_seeds, registered)
+    FakeSeed, agree, beside, entries, held, listens, monitoring_seeds)
 from tests.tools.ports import free_address
+from tests.tools.registering import registered
 from tests.tools.waiting import wait_until
 
 NONCE = "0123456789abcdef" * 2

@@ -2,7 +2,8 @@
 
 from tests.tools.files import wait_event
 from tests.tools.keepers import PERIOD, Keepers
-from tests.tools.monitoring_seeds import monitoring_seeds, registered
+from tests.tools.monitoring_seeds import monitoring_seeds
+from tests.tools.registering import registered
 from tests.tools.waiting import wait_until
 
 

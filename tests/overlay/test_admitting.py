@@ -12,6 +12,7 @@ from tests.tools.files import count, wait_event
 from tests.tools.hands import FakePeer
 from tests.tools.nets import looked_for, neighbours
 from tests.tools.ports import free_address, free_addresses
+from tests.tools.registering import register
 from tests.tools.waiting import wait_until
 
 
@@ -105,9 +106,7 @@ def test_an_unlisted_newcomer_makes_a_peer_ask_a_seed_for_its_list_soon(net):
     wait_event(peer, "registered:")
     cadence = peer.joining._list_cadence
     fake = net.fake()
-    listing = net.dial(seed)
-    listing.say(f"register:{fake.address}")
-    assert listing.hear() == "registered successfully"
+    assert register(net, seed, fake).hear() == "registered successfully"
     cadence._delay, cadence._next_at = 30.0, peer.now() + 30  # it had settled long ago
     ask(net, peer, fake.address)
     wait_until(lambda: fake.address in peer.peer_list, 10)
@@ -220,8 +219,7 @@ def test_a_link_that_is_renewed_belongs_to_whoever_chose_it_first(net):
     seed, = net.seeds(1)
     theirs, own = Says(net, "accepted:{}"), Says(net, "accepted:{}")
     peer = net.peer(liveness_interval=60)
-    listing = net.dial(seed)
-    listing.say(f"register:{own.address}")
+    register(net, seed, own)
     wait_event(peer, f"connected:{own.address}")
     net.neighbour(peer, theirs)
     for fake in (theirs, own):
@@ -248,9 +246,7 @@ def test_strangers_take_no_place_for_which_a_peer_dials_itself(net):
         net.neighbour(peer, net.fake())
     listed = [Says(net, "accepted:{}") for _ in range(4)]
     for fake in listed:
-        listing = net.dial(seed)
-        listing.say(f"register:{fake.address}")
-        assert listing.hear() == "registered successfully"
+        assert register(net, seed, fake).hear() == "registered successfully"
     peer.joining.hurry()
     wait_until(lambda: len(neighbours(peer) & {fake.address for fake in listed}) >= 3)
 
@@ -287,8 +283,7 @@ def test_newcomers_whom_a_seed_has_named_are_looked_for_before_strangers(net):
     own, *others = free_addresses(6)
     peer, _ = full_peer(net, own, *others[:2], probe_limit=2.0, probes_at_once=1)
     listed = net.fake(others[4])
-    listing = net.dial(seed)
-    listing.say(f"register:{listed.address}")
+    register(net, seed, listed)
     peer.joining.hurry()
     wait_until(lambda: listed.address in peer.peer_list)
     one, other = (net.fake(address, answers=False) for address in others[2:4])
@@ -326,8 +321,7 @@ def test_when_two_dial_each_other_the_link_that_stays_is_proven(net):
 def test_a_successor_that_accepts_and_gives_up_at_once_is_not_dialled_in_circles(net):
     seed, = net.seeds(1)
     peer, fake = net.peer(), Says(net, "accepted:{}", "refused:{}:full")
-    listing = net.dial(seed)
-    listing.say(f"register:{fake.address}")
+    register(net, seed, fake)
     wait_until(fake.dialled)
     rounds(peer, 4)
     assert 2 <= fake.dialled() <= 12
@@ -337,8 +331,7 @@ def test_an_unproven_link_says_nothing_of_the_peer_in_whose_name_it_was_made(net
     """Somebody on the host of a listed peer that does not answer takes its name, and leaves."""
     seed, = net.seeds(1)
     peer, fake = net.peer(liveness_misses=1000), net.fake()
-    listing = net.dial(seed)
-    listing.say(f"register:{fake.address}")
+    register(net, seed, fake)
     wait_until(lambda: fake.address in peer.peer_list)
     fake.answers = False
     impostor = net.neighbour(peer, fake)

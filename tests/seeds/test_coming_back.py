@@ -4,27 +4,21 @@ import time
 
 from tests.tools.files import count, wait_event
 from tests.tools.nets import FAST
+from tests.tools.registering import listed
 from tests.tools.waiting import wait_until
-
-
-def registered(net, seed, fake):
-    end = net.dial(seed)
-    end.say(f"register:{fake.address}")
-    assert end.hear() == "registered successfully"
-    return end
 
 
 def test_a_peer_whose_connection_breaks_stays_on_the_list_until_its_time_is_over(net):
     net.settings = FAST._replace(grace=60.0)
     seed, = net.seeds(1)
     fake, before = net.fake(), time.monotonic()
-    registered(net, seed, fake).close()
+    listed(net, seed, fake).close()
     until = wait_until(seed.registry.next_at, what="the time to come back to begin")
     assert before + 60.0 <= until <= time.monotonic() + 60.0
     stranger = net.dial(seed)
     stranger.say("peer list")
     assert stranger.hear() == f"peer list:{fake.address.listed}"
-    registered(net, seed, fake)
+    listed(net, seed, fake)
     assert seed.registry.addresses() == (fake.address,) and seed.registry.next_at() is None
     assert count(seed, "removed:") == 0 and count(seed, "registered:") == 2
 
@@ -33,8 +27,8 @@ def test_a_peer_that_does_not_come_back_is_gone_when_its_time_is_over(net):
     net.settings = FAST._replace(grace=1.0)
     seed, = net.seeds(1)
     goes, stays, before = net.fake(), net.fake(), time.monotonic()
-    registered(net, seed, stays)
-    registered(net, seed, goes).close()
+    listed(net, seed, stays)
+    listed(net, seed, goes).close()
     assert wait_event(seed, f"removed:{goes.address}:gone")
     assert time.monotonic() - before >= 1.0
     assert seed.registry.addresses() == (stays.address,)
@@ -44,7 +38,7 @@ def test_a_peer_that_does_not_answer_has_no_time_to_come_back(net):
     net.settings = FAST._replace(grace=3600.0)
     seed, = net.seeds(1)
     fake = net.fake()
-    end = registered(net, seed, fake)
+    end = listed(net, seed, fake)
     fake.close()
     end.close()
     assert wait_event(seed, f"removed:{fake.address}:gone")

@@ -10,6 +10,7 @@ from tests.tools.fakes import run_late
 from tests.tools.files import count, wait_event
 from tests.tools.hands import End
 from tests.tools.nets import FAST
+from tests.tools.registering import listed
 from tests.tools.waiting import wait_until
 
 
@@ -48,13 +49,6 @@ def idle_ones(net, seed, number):
     return many
 
 
-def registered(net, seed, fake):
-    end = net.dial(seed)
-    end.say(f"register:{fake.address}")
-    assert end.hear() == "registered successfully"
-    return end
-
-
 def report(dead, reporter):
     return f"Dead Node:{dead.address}:1.000000:{reporter.address}"
 
@@ -65,9 +59,9 @@ def test_beside_many_idle_ones_newcomers_are_listed_and_the_dead_removed_before_
     seed, = net.seeds(1)
     run_late(seed, 0.0)  # also on a busy machine: else it would find nothing out
     killed, frozen, reporter = (net.fake() for _ in range(3))
-    its_end, _, end = (registered(net, seed, fake) for fake in (killed, frozen, reporter))
+    its_end, _, end = (listed(net, seed, fake) for fake in (killed, frozen, reporter))
     idle_ones(net, seed, 150)
-    registered(net, seed, net.fake())
+    listed(net, seed, net.fake())
     killed.close()
     its_end.close()
     assert wait_event(seed, f"removed:{killed.address}:gone")
@@ -102,7 +96,7 @@ def test_beside_500_idle_ones_that_ask_again_and_again_a_newcomer_is_listed_with
     seed, = net.seeds(1)
     run_late(seed, 0.0)  # also on a busy machine: else it would find nothing out
     killed, frozen, reporter = (net.fake() for _ in range(3))
-    its_end, _, end = (registered(net, seed, fake) for fake in (killed, frozen, reporter))
+    its_end, _, end = (listed(net, seed, fake) for fake in (killed, frozen, reporter))
     idle = idle_ones(net, seed, 500)
     for _ in range(20):
         newcomer = net.dial(seed)

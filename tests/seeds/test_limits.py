@@ -9,6 +9,7 @@ from tests.tools.files import count, wait_event
 from tests.tools.hands import FakePeer
 from tests.tools.nets import FAST
 from tests.tools.ports import free_address
+from tests.tools.registering import register
 from tests.tools.waiting import wait_until
 
 TOO_MANY = "registration refused:too many registrations at once"
@@ -25,12 +26,6 @@ class SlowToAnswer(FakePeer):
 
     def reply(self, line: str) -> str:
         return super().reply(line) if self.may_answer.wait(60) else ""
-
-
-def register(net, seed, fake):
-    end = net.dial(seed)
-    end.say(f"register:{fake.address}")
-    return end
 
 
 def silent_ones(net, seed, number):

@@ -6,6 +6,7 @@ from gossip.overlay import ring
 from seed import LONG_LIST, OTHERS_SENT, SUCCESSORS_SENT
 from tests.tools.fakes import FakeLink, peer
 from tests.tools.files import count, wait_event
+from tests.tools.registering import listed
 
 
 def listing(net, number):
@@ -15,10 +16,7 @@ def listing(net, number):
     ports = (port for port in range(1_000, 9_000, 7) if port != fake.address.port)
     for port, _ in zip(ports, range(number - 1)):
         seed.registry.register(peer(port), FakeLink(), seed.now())
-    end = net.dial(seed)
-    end.say(f"register:{fake.address}")
-    assert end.hear() == "registered successfully"
-    return seed, fake.address, end
+    return seed, fake.address, listed(net, seed, fake)
 
 
 def ask(end):

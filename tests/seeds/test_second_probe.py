@@ -5,6 +5,7 @@ from tests.tools.files import wait_event
 from tests.tools.hands import FakePeer
 from tests.tools.nets import FAST
 from tests.tools.ports import free_address
+from tests.tools.registering import register
 from tests.tools.waiting import wait_until
 
 
@@ -27,12 +28,6 @@ def dropper(net, drops=0):
     fake.drops = drops
     net.ends.append(fake)
     return fake
-
-
-def register(net, seed, fake):
-    end = net.dial(seed)
-    end.say(f"register:{fake.address}")
-    return end
 
 
 def test_who_answers_the_second_probe_is_registered(net):

@@ -10,6 +10,7 @@ from tests.tools.files import count, events, wait_event
 from tests.tools.hands import FakePeer
 from tests.tools.ports import free_address
 from tests.tools.programs import Program, write_config
+from tests.tools.registering import listed
 from tests.tools.waiting import wait_until
 
 ROUND = 0.3  # seconds
@@ -25,13 +26,6 @@ class Counting(FakePeer):
         return super().reply(line)
 
 
-def registered(net, seed, fake):
-    end = net.dial(seed)
-    end.say(f"register:{fake.address}")
-    assert end.hear() == "registered successfully"
-    return end
-
-
 def counting(net):
     fake = Counting(free_address())
     net.ends.append(fake)
@@ -41,7 +35,7 @@ def counting(net):
 def test_who_is_silent_and_does_not_answer_is_gone(net):
     seed, = net.seeds(1, liveness_interval=ROUND)
     silent, other = net.fake(), net.peer()
-    end = registered(net, seed, silent)
+    end = listed(net, seed, silent)
     wait_event(other, "registered:")
     silent.answers = False
     assert wait_event(seed, f"removed:{silent.address}:gone")
@@ -52,7 +46,7 @@ def test_who_is_silent_and_does_not_answer_is_gone(net):
 def test_who_is_silent_and_answers_stays_and_is_told_so_on_its_connection(net):
     seed, = net.seeds(1, liveness_interval=ROUND)
     fake = counting(net)
-    end = registered(net, seed, fake)
+    end = listed(net, seed, fake)
     for _ in range(2):
         before = fake.requests
         assert end.hear() == "registered successfully"
@@ -63,7 +57,7 @@ def test_who_is_silent_and_answers_stays_and_is_told_so_on_its_connection(net):
 def test_who_repeats_register_is_not_probed_again(net):
     seed, = net.seeds(1, liveness_interval=3600.0)
     fake = counting(net)
-    end = registered(net, seed, fake)
+    end = listed(net, seed, fake)
     end.say(f"register:{fake.address}")
     assert end.hear() == "registered successfully"
     heard = seed.registry.row(fake.address).heard
@@ -78,7 +72,7 @@ def test_who_repeats_register_is_not_probed_again(net):
 def test_who_was_silent_and_answered_is_left_alone_for_three_rounds_more(net):
     seed, = net.seeds(1, liveness_interval=3600.0)
     fake = counting(net)
-    end = registered(net, seed, fake)
+    end = listed(net, seed, fake)
     row = seed.registry.row(fake.address)
     before = row.heard
     seed._look_at = 0.0
@@ -101,7 +95,7 @@ def test_a_seed_looks_for_silence_once_a_round(net):
 def test_who_could_not_be_probed_is_probed_in_a_later_round(net):
     seed, = net.seeds(1, liveness_interval=ROUND)
     silent = net.fake()
-    registered(net, seed, silent)
+    listed(net, seed, silent)
     silent.answers = False
     in_vain = []
 
@@ -120,7 +114,7 @@ def test_who_could_not_be_probed_is_probed_in_a_later_round(net):
 def test_a_peer_that_speaks_while_it_is_probed_stays(net):
     seed, = net.seeds(1, liveness_interval=1.0, probe_limit=1.0, probe_tries=1)
     fake = counting(net)
-    end = registered(net, seed, fake)
+    end = listed(net, seed, fake)
     fake.answers = False
     wait_until(lambda: fake.requests == 2, what="the probe of a silent peer")
     end.say(f"register:{fake.address}")
@@ -136,11 +130,11 @@ def test_a_newcomer_is_registered_while_more_are_silent_than_can_be_probed(net, 
     seed, = net.seeds(1, liveness_interval=ROUND, probes_at_once=1)
     silent = [counting(net) for _ in range(4)]
     for fake in silent:
-        registered(net, seed, fake)
+        listed(net, seed, fake)
     for fake in silent:
         fake.answers = False
     wait_until(lambda: any(fake.requests > 1 for fake in silent), what="the probe of a silent peer")
-    registered(net, seed, net.fake())
+    listed(net, seed, net.fake())
     wait_until(lambda: count(seed, "removed:") == 4, what="the end of all that are silent")
 
 

@@ -14,6 +14,7 @@ from tests.tools.files import count, wait_event
 from tests.tools.hands import FakePeer
 from tests.tools.nets import FAST
 from tests.tools.ports import free_address
+from tests.tools.registering import register
 from tests.tools.simulated import ONE, SEED, Nodes
 from tests.tools.waiting import wait_until
 
@@ -32,12 +33,6 @@ class Hanging(FakePeer):
         self.may_answer.wait(60)
         self.answered += 1
         return super().reply(line)
-
-
-def register(net, seed, fake):
-    end = net.dial(seed)
-    end.say(f"register:{fake.address}")
-    return end
 
 
 def test_a_word_is_awaited_for_a_second_and_said_once_a_second():

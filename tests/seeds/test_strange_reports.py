@@ -14,6 +14,7 @@ from tests.tools.files import count, wait_event
 from tests.tools.hands import FakePeer
 from tests.tools.nets import FAST
 from tests.tools.ports import free_address
+from tests.tools.registering import registered
 from tests.tools.waiting import wait_until
 
 
@@ -27,14 +28,6 @@ class Listening(FakePeer):
     def reply(self, line):
         self.told.append((time.monotonic(), threading.current_thread(), line))
         return ""
-
-
-def registered(net, seed, fake=None):
-    fake = fake or net.fake()
-    end = net.dial(seed)
-    end.say(f"register:{fake.address}")
-    assert end.hear() == "registered successfully"
-    return fake, end
 
 
 def report(dead, reporter="127.0.0.1:4000"):

@@ -39,15 +39,6 @@ def held(*seeds):
     return sum(seed.keeping._held.count() for seed in seeds)
 
 
-def registered(net, seed):
-    """A registered hand-made peer and the connection it is registered over."""
-    fake = net.fake()
-    end = net.dial(seed)
-    end.say(f"register:{fake.address}")
-    assert end.hear() == "registered successfully"
-    return fake, end
-
-
 def entries(numbers, counts="10,1,2,0,0"):
     """Entries about peers of these numbers."""
     return " ".join(f"{subject(number).listed}={counts}" for number in numbers)
