@@ -87,6 +87,9 @@ class Admission:
         row = self._node.registry.row(address)
         if row is not None and _stands(row) and row.repeated >= now - WORD_LIMIT:
             return STANDS  # it has spoken
+        with self._lock:
+            if address in self._contesting:
+                return STANDS  # or another one is listed that was sooner
         if self._node.registry.is_full_for(address):
             return FULL
         if self._rests.left(address, now):
