@@ -13,6 +13,8 @@ from gossip.settings import Settings, majority
 
 ROUNDS, MORE = 3, 2.0  # liveness intervals, and seconds, in which a peer has to be registered
 LONGEST = 60.0  # seconds: the same at most
+REGISTER_LIMIT = Settings().register_limit  # seconds in which a seed has to answer
+MUTE = "no answer to register"  # of a seed: until then no other one is tried in its place
 BANNED = "registration refused: kicked"  # by seeds that have found it malicious
 
 
@@ -37,14 +39,19 @@ def registered(proof: Proof) -> Row | None:
 
 
 def _had_to_be(proof: Proof, run: PeerRun, wanted: int) -> bool:
-    """Whether so many seeds were up, and in reach of a run, at once for long enough."""
+    """Whether so many seeds were up, and in reach of a run, at once for long enough: it may have
+    waited for another one in vain before."""
     if any(word.lost is not None and word.lost.startswith(BANNED)
            for words in run.registrations.words.values() for word in words):
         return False
     patience = min(LONGEST, ROUNDS * run.setting("liveness-interval") + MORE)
     times = _in_reach(proof, run)
+    waited = [word.at for words in run.registrations.words.values() for word in words
+              if word.lost == MUTE]
     for begin in sorted({max(run.first, begin) for spans in times.values() for begin, _ in spans}):
         until = run.sleep.later(begin, patience)
+        if any(begin < at <= until + REGISTER_LIMIT for at in waited):
+            until += REGISTER_LIMIT
         if sum(any(one <= begin and until <= end for one, end in spans)
                for spans in times.values()) >= wanted:
             return True
@@ -57,7 +64,7 @@ def _in_reach(proof: Proof, run: PeerRun) -> dict[str, list[tuple[float, float]]
     end = min(run.last, proof.company.end_of(run))
     times = {}
     for seed, spans in proof.company.reach.of(run).items():
-        sure = end if run.registrations.of(seed) else end - Settings().register_limit
+        sure = end if run.registrations.of(seed) else end - REGISTER_LIMIT
         times[seed] = [(begin + pause(run.first, begin), min(sure, until))
                        for begin, until in spans]
     for seed in proof.seeds:

@@ -7,6 +7,8 @@ due, may have been a sleep: what comes after it tells.
 
 from gossip.settings import LATE_FOR
 
+# seconds for which a generator waits after a sleep: while its peer is late, it looks once a second
+LATE = LATE_FOR + 1.0
 ASLEEP = 0.5  # seconds by which a duty has to be late to tell that its peer was frozen
 
 
@@ -37,7 +39,7 @@ class Sleep:
             self.silences.append((begin, at))
         if at - begin > unusual(max(interval, liveness)):
             self.asleep += at - begin
-            self.late += LATE_FOR
+            self.late += LATE
             self._gap = (at, at)
             if linked:
                 self.woke = at
@@ -98,4 +100,4 @@ class Sleep:
     def _may_be_late(self, at: float) -> bool:
         """Whether the gap was so shortly before that its peer may still be late."""
         begin, end = self._gap
-        return begin < end and at - end < ASLEEP + LATE_FOR
+        return begin < end and at - end < ASLEEP + LATE

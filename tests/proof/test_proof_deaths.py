@@ -20,6 +20,8 @@ def test_a_living_peer_that_is_removed_fails_the_check_unless_it_was_cut_off(tmp
     for at, one, other in zip(times, (a, b, c), (b, c, d)):
         if at is not None:
             folder.say(one, at, f"liveness reply:{other}:1.000")
+    for at in range(3, 8):  # it is not frozen
+        folder.say(d, at, f"liveness request:{c}")
     for seed_says in (f"dead report:Dead Node:{d}:1.000000:{a}", f"removed:{d}:dead"):
         folder.say(folder.seed, 5, seed_says)
     row = deaths.dead(Proof(Records(folder.write()).refresh()))

@@ -45,6 +45,18 @@ def test_a_peer_has_to_be_registered_with_a_majority_at_once(tmp_path, story, he
                      ["127.0.0.1:5001 was never registered with 2 seeds at once"])
 
 
+@pytest.mark.parametrize("reason, healthy", [
+    ("no answer to register", True), ("Connection refused", False)])
+def test_who_waits_for_a_mute_seed_tries_another_one_after_that(tmp_path, reason, healthy):
+    story = LIFE.format(40) + f"""
+        1.1 5001 registered:@8080
+        11.0 5001 unregistered:@8081:{reason}
+        11.05 5001 unregistered:@8080:closed by the other end
+        11.1 5001 registered:@8082
+    """
+    assert (failures(tmp_path, story) == []) is healthy
+
+
 @pytest.mark.parametrize("until, healthy", [(15.9, True), (16.1, False)])
 def test_a_peer_that_ends_before_a_seed_had_to_answer_needs_no_registration(tmp_path, until,
                                                                            healthy):
