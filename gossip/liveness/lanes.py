@@ -14,7 +14,7 @@ from gossip.addresses import Address
 class Job:
     """An address that waits for a probe, or is being probed, and who asked, in which lane."""
 
-    __slots__ = ("address", "askers", "tries", "is_patient", "slot")
+    __slots__ = ("address", "askers", "tries", "is_patient", "slot", "begun")
 
     def __init__(self, address: Address, tries: int, is_patient: bool):
         self.address = address
@@ -22,6 +22,7 @@ class Job:
         self.tries = tries  # patient probes that are left
         self.is_patient = is_patient  # the quick look is over, or there is none
         self.slot: Lane | None = None  # the lane in which it is being probed now
+        self.begun = 0.0  # when the present probe began
 
     def all_askers(self) -> list:
         return [asker for askers in self.askers.values() for asker in askers]

@@ -40,9 +40,9 @@ class Probes:
 class Asker:
     """Asks a prober, and notes its verdicts."""
 
-    def __init__(self, at_once, tries=2, quick=QUICK_LOOK):
+    def __init__(self, at_once, tries=2, quick=QUICK_LOOK, now=None):
         self.probes, self.verdicts = Probes(), []
-        self.prober = Prober(self.probes, tries, at_once, quick)
+        self.prober = Prober(self.probes, tries, at_once, quick, now)
 
     def ask(self, address, lane=USUAL, wanted=lambda: True):
         self.prober.ask(address, lambda alive: self.verdicts.append((address, alive)), wanted, lane)
@@ -94,6 +94,35 @@ def test_who_answers_does_not_wait_for_those_who_do_not():
     asker.ask(peer(9), FIRST)
     asker.probes.end(peer(9))
     assert asker.verdicts == [(peer(9), True)]
+
+
+def test_where_the_system_refuses_at_once_nobody_waits_for_patience():
+    time = [0.0]
+    asker = Asker(1, now=lambda: time[0])
+    for port in (1, 2):
+        asker.ask(peer(port))
+        time[0] += QUICK_LOOK
+        asker.probes.end(peer(port), False)  # silent
+    asker.ask(peer(9))
+    for _ in range(3):
+        asker.probes.end(peer(9), False)  # refused
+    assert asker.verdicts == [(peer(9), False)] and asker.probes.under_way() == [peer(1)]
+    assert asker.probes.begun[-3:] == [(peer(9), QUICK)] * 3
+
+
+@pytest.mark.parametrize("refusals, patient", [(1, 1), (2, 1)])
+def test_who_is_silent_after_a_refusal_is_waited_for(refusals, patient):
+    time = [0.0]
+    asker = Asker(1, now=lambda: time[0])
+    asker.ask(peer(1))
+    for _ in range(refusals):
+        asker.probes.end(peer(1), False)
+    time[0] += QUICK_LOOK
+    asker.probes.end(peer(1), False)
+    for _ in range(patient):
+        assert asker.verdicts == [] and asker.probes.begun[-1] == (peer(1), PATIENT)
+        asker.probes.end(peer(1), False)
+    assert asker.verdicts == [(peer(1), False)]
 
 
 @pytest.mark.parametrize("lane, others", [(USUAL, FIRST), (FIRST, USUAL), (USUAL, LAST)])
