@@ -23,7 +23,8 @@ from gossip.node.waiting_room import WaitingRoom
 from gossip.node.world import Duty
 from gossip.settings import Settings
 
-REFUSALS_WRITTEN = 100  # `refused:` lines per second in the output file; more are only counted
+REFUSALS_WRITTEN = 100  # `refused:` lines, and others that strangers cause, per second in the
+# output file; more are only counted
 SHORT = 150  # bytes of an event; a longer one counts as several: so refusals are 18 kB a second
 WITHHELD = "verdicts withheld, being late"  # the name of a counter
 
@@ -265,11 +266,20 @@ class Node:
 
     def write_refusal(self, who, reason: str) -> None:
         """Write a `refused:` line, or only count it when this second has had too many."""
-        event = f"refused:{who}:{reason[:200]}"
+        self.write_sparingly(f"refused:{who}:{reason[:200]}", "refusals not written")
+
+    def write_sparingly(self, event: str, otherwise: str) -> None:
+        """Write what any stranger can cause, or only count it, under the name `otherwise`, when
+        this second has had too much of that."""
         if self._refusals.spend(self.now(), 1 + len(ascii(event)) // SHORT):
             self.output.write(event)
         else:
-            self.counters.add("refusals not written")
+            self.counters.add(otherwise)
+
+    def write_fewer(self, lines: int) -> None:
+        """In this second so many lines were written that a stranger has caused, and that have to be
+        written: others have to stay away for them."""
+        self._refusals.spend(self.now(), lines)
 
     # What lines mean.
 

@@ -5,6 +5,7 @@ import pathlib
 import pytest
 
 from gossip.node.node import REFUSALS_WRITTEN
+from tests.tools.files import events
 
 MOST = 18_000  # bytes a second
 
@@ -25,3 +26,13 @@ def test_refusals_of_a_second_are_short_whatever_the_reason(net, letter, count):
     assert all(0 < size < MOST for size in written), written
     shown = sum(line[27:].startswith("refused:") for line in path.read_text().splitlines())
     assert shown + peer.status()["refusals not written"] == 4 * REFUSALS_WRITTEN
+
+
+def test_what_newcomers_make_a_peer_write_leaves_less_room_for_refusals(net):
+    peer = net.peer()
+    peer.now = lambda: 5.0
+    peer.write_fewer(REFUSALS_WRITTEN - 1)
+    peer.write_sparingly("corrupt:ADDR:one", "corrupt lines not written")
+    peer.write_sparingly("corrupt:ADDR:two", "corrupt lines not written")
+    assert [event for event in events(peer) if event.startswith("corrupt:")] == ["corrupt:ADDR:one"]
+    assert peer.status()["corrupt lines not written"] == 1
