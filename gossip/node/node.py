@@ -23,9 +23,9 @@ from gossip.node.waiting_room import WaitingRoom
 from gossip.node.world import Duty
 from gossip.settings import Settings
 
-REFUSALS_WRITTEN = 100  # `refused:` lines, and others that strangers cause, per second in the
+REFUSALS_WRITTEN = 70  # `refused:` lines, and others that strangers cause, per second in the
 # output file; more are only counted
-SHORT = 150  # bytes of an event; a longer one counts as several: so refusals are 18 kB a second
+SHORT = 150  # bytes of an event; a longer one counts as several: so these are 12.5 kB a second
 WITHHELD = "verdicts withheld, being late"  # the name of a counter
 
 # Roles of a link that every node knows; seed.py and peer.py have more.
@@ -275,11 +275,6 @@ class Node:
             self.output.write(event)
         else:
             self.counters.add(otherwise)
-
-    def write_fewer(self, lines: int) -> None:
-        """In this second so many lines were written that a stranger has caused, and that have to be
-        written: others have to stay away for them."""
-        self._refusals.spend(self.now(), lines)
 
     # What lines mean.
 

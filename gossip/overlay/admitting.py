@@ -14,8 +14,6 @@ from gossip import wire
 from gossip.addresses import Address
 from gossip.overlay.link_check import LinkCheck
 
-NEWCOMER_LINES = 2  # as many `refused:` lines are as long as what is written of a newcomer
-
 CHECKED = "a peer that waits for its probe, or the check of its older link"  # a role of a link
 
 
@@ -66,8 +64,6 @@ class Admitting:
         elif not admission.accepted:
             self._turn_away(link, admission.reason)
         else:
-            if answered is not None and asker not in listed:
-                self._node.write_fewer(NEWCOMER_LINES)
             self._linking.enter(link, admission)
             if not admission.proven:
                 self._prove(link)

@@ -16,6 +16,7 @@ import itertools
 
 from gossip import wire
 from gossip.addresses import Address
+from gossip.escaping import escape
 from gossip.overlay import ring
 from gossip.overlay.admitting import Admitting
 from gossip.overlay.found_dead import FoundDead
@@ -31,7 +32,7 @@ NEIGHBOUR = "a neighbour"
 
 KNOWN_PEERS_PAUSE = 1.0  # seconds between two answers to a neighbour that asks for known peers
 KNOWN_PEERS_SENT, SUCCESSORS_SENT = 200, 8  # peers in one answer: at random, and next on the ring
-REASON_SHOWN = 100  # characters of another's reason in the output file
+REASON_SHOWN = 100  # bytes of another's reason in the output file
 STRANGE = "for a reason that cannot be shown"
 
 
@@ -363,6 +364,6 @@ class Linking:
 
 
 def _shown(reason: str) -> str:
-    """Another's reason in the output file: as long there as it is here, whatever it is."""
+    """Another's reason, unless it would be too long in the output file, where it is escaped."""
     cut = reason[:REASON_SHOWN]
-    return cut if cut.isascii() and cut.isprintable() and "\\" not in cut else STRANGE
+    return cut if len(escape(cut).encode()) <= REASON_SHOWN else STRANGE

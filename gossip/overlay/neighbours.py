@@ -21,7 +21,7 @@ from gossip.settings import Settings
 
 
 AT_ONCE = 20  # newcomers in a second that are accepted before they are proven
-UNLISTED = 45  # newcomers in a second that are accepted after that, and that no seed has named
+UNLISTED = 25  # newcomers in a second that are accepted after that, and that no seed has named
 
 
 class Admission(NamedTuple):

@@ -5,9 +5,11 @@ import pathlib
 import pytest
 
 from gossip.node.node import REFUSALS_WRITTEN
-from tests.tools.files import events
+from tests.tools.files import count
+from tests.tools.waiting import wait_until
 
-MOST = 18_000  # bytes a second
+MOST = 12_500  # bytes a second
+SHOWN_LONGER = "\U000e0001"  # 4 bytes that are 10 in a file
 
 
 @pytest.mark.parametrize("letter, count", [
@@ -28,11 +30,10 @@ def test_refusals_of_a_second_are_short_whatever_the_reason(net, letter, count):
     assert shown + peer.status()["refusals not written"] == 4 * REFUSALS_WRITTEN
 
 
-def test_what_newcomers_make_a_peer_write_leaves_less_room_for_refusals(net):
-    peer = net.peer()
-    peer.now = lambda: 5.0
-    peer.write_fewer(REFUSALS_WRITTEN - 1)
-    peer.write_sparingly("corrupt:ADDR:one", "corrupt lines not written")
-    peer.write_sparingly("corrupt:ADDR:two", "corrupt lines not written")
-    assert [event for event in events(peer) if event.startswith("corrupt:")] == ["corrupt:ADDR:one"]
-    assert peer.status()["corrupt lines not written"] == 1
+def test_corrupt_lines_count_among_them(net):
+    peer = net.peer(sign=True, corrupt_limit=0)
+    end = net.neighbour(peer, net.fake())
+    end.say(*[f"gmessage:1.000000:127.0.0.1:9:7:{number}:{SHOWN_LONGER * 600}"
+              for number in range(1, 9)])
+    wait_until(lambda: peer.status().get("corrupt lines not written", 0) >= 6)
+    assert 0 < count(peer, "corrupt:") == 8 - peer.status()["corrupt lines not written"]
