@@ -74,7 +74,16 @@ class Lane:
             del self._under_way[job.address.ip]
 
     def next_to_go(self) -> Job | None:
-        """Who gives way first: of the IP of which most wait, the job that waits longest."""
-        if not self._waiting:
+        """Who gives way first: of the IP of which most wait, the job that waits longest. While a
+        slot is free, they are about to begin."""
+        if self._free or not self._waiting:
             return None
         return next(iter(max(self._waiting.values(), key=len)))
+
+    def next_to_go_for(self, ip: str) -> Job | None:
+        """The same for a newcomer of this IP: only if more of another IP wait than with it of its
+        own."""
+        job = self.next_to_go()
+        if job is None or len(self._waiting[job.address.ip]) <= len(self._waiting.get(ip, ())) + 1:
+            return None
+        return job

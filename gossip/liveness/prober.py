@@ -9,7 +9,8 @@ where waiting for silence takes its time; but where the system refuses at once, 
 listens, that takes none, and it is probed as often right there. Registrations, reports, and what is
 less urgent have such two lanes each, so none of them waits for another; an address that was asked
 about for several of these waits in all their lanes. Each is bounded: an address beyond its limit
-takes the place of one that waits for patience, or else its verdict is None at once.
+takes the place of one that waits for patience, or of one of an IP of which more wait; or else its
+verdict is None at once.
 """
 
 import functools
@@ -29,8 +30,9 @@ class Prober:
     before that it has a quick look of so many seconds, or none (None)."""
 
     def __init__(self, probe, tries: int, at_once: int, quick: float | None = None,
-                 now=None):
-        """`probe(address, verdict)` calls `verdict(alive)` once; a quick look has a `limit`.
+                 now=None, quick_at_once: int | None = None):
+        """`quick_at_once`: how many have their quick look at a time in a lane, if not `at_once`.
+        `probe(address, verdict)` calls `verdict(alive)` once; a quick look has a `limit`.
         `now()` is the clock by which what is refused at once is told from silence; without one,
         everything counts as silence."""
         self._probe = probe
@@ -39,7 +41,7 @@ class Prober:
         self._now = now
         self._lock = threading.Lock()  # guards everything below, and what is in it
         self._beginning = False  # a thread is in the loop of `_begin`
-        self._quick_lanes = [Lane(at_once) for _ in (FIRST, USUAL, LAST)]
+        self._quick_lanes = [Lane(quick_at_once or at_once) for _ in (FIRST, USUAL, LAST)]
         self._patient_lanes = [Lane(at_once) for _ in (FIRST, USUAL, LAST)]
         self._jobs: dict[Address, Job] = {}  # those that wait or are being probed
         self._counts = [0, 0, 0]  # how many of them, for each that `ask` calls a lane
@@ -53,7 +55,7 @@ class Prober:
             job = self._jobs.get(address)
             if job is None or lane not in job.askers:
                 if self._counts[lane] >= QUEUE_LIMIT:
-                    given_up = self._give_up_one(lane)
+                    given_up = self._give_up_one(lane, address)
                 job = self._enter(address, lane) if self._counts[lane] < QUEUE_LIMIT else None
             has_room = job is not None and len(job.askers[lane]) < ASKERS_LIMIT
             if has_room:
@@ -65,11 +67,12 @@ class Prober:
         else:
             verdict(None)
 
-    def give_way(self, lane: int) -> bool:
-        """Let the oldest go that waits for patience, of the IP of which most wait: its verdict is
+    def give_way(self, lane: int, newcomer: Address) -> bool:
+        """Let the oldest go that waits for patience, of the IP of which most wait; if none does, one
+        that waits for its quick look, if more of its IP do than of the newcomer's. Its verdict is
         None for all who asked in this lane. Answer whether there was one."""
         with self._lock:
-            given_up = self._give_up_one(lane)
+            given_up = self._give_up_one(lane, newcomer)
         for verdict, _ in given_up:
             verdict(None)
         return bool(given_up)
@@ -88,12 +91,13 @@ class Prober:
     def _lanes_of(self, job: Job) -> list[Lane]:
         return self._patient_lanes if job.is_patient else self._quick_lanes
 
-    def _give_up_one(self, lane: int) -> list:
-        """Take out one that waits for patience in this lane, and return who asked here."""
-        job = self._patient_lanes[lane].next_to_go()
+    def _give_up_one(self, lane: int, newcomer: Address) -> list:
+        """Take out one that waits in this lane, and return who asked here."""
+        job = (self._patient_lanes[lane].next_to_go()
+               or self._quick_lanes[lane].next_to_go_for(newcomer.ip))
         if job is None:
             return []
-        self._patient_lanes[lane].take_out(job)
+        self._lanes_of(job)[lane].take_out(job)
         self._counts[lane] -= 1
         askers = job.askers.pop(lane)
         if not job.askers:

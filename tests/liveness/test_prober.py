@@ -196,11 +196,23 @@ def test_when_nobody_waits_for_patience_the_newcomer_gives_way(monkeypatch):
         asker.ask(peer(port))
     assert asker.verdicts == [(peer(3), None)]
     asker.probes.end(peer(1), False)
-    assert not asker.prober.give_way(USUAL)  # one is being probed, the other has its quick look
+    assert not asker.prober.give_way(USUAL, peer(3))  # one is being probed, the other has its quick look
     asker.probes.end_all()
     asker.ask(peer(3))
     asker.probes.end(peer(3))
     assert sorted(asker.verdicts[1:]) == [(peer(port), True) for port in (1, 2, 3)]
+
+
+def test_when_all_that_wait_are_of_other_ips_one_gives_way_for_a_newcomer(monkeypatch):
+    monkeypatch.setattr(prober, "QUEUE_LIMIT", 4)
+    asker = Asker(1)
+    for address in (of(1, 1), of(1, 2), of(1, 3), of(2, 1)):
+        asker.ask(address)
+    asker.ask(of(3, 1))  # the first is being probed: two of its IP wait
+    assert asker.verdicts == [(of(1, 2), None)]
+    asker.ask(of(3, 2))
+    asker.ask(of(1, 4))
+    assert asker.verdicts[1:] == [(of(3, 2), None), (of(1, 4), None)]
 
 
 def test_who_gives_way_in_one_lane_is_still_probed_for_another(monkeypatch):
@@ -210,8 +222,8 @@ def test_who_gives_way_in_one_lane_is_still_probed_for_another(monkeypatch):
         asker.probes.end(peer(lane + 1), False)
         asker.ask(peer(9), lane)
     asker.probes.end(peer(9), False)
-    assert asker.prober.give_way(FIRST) and asker.verdicts == [(peer(9), None)]
-    assert not asker.prober.give_way(FIRST)
+    assert asker.prober.give_way(FIRST, peer(8)) and asker.verdicts == [(peer(9), None)]
+    assert not asker.prober.give_way(FIRST, peer(8))
     asker.probes.end(peer(2))
     asker.probes.end(peer(9))
     assert asker.verdicts == [(peer(9), None), (peer(2), True), (peer(9), True)]
