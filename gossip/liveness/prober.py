@@ -68,9 +68,9 @@ class Prober:
             verdict(None)
 
     def give_way(self, lane: int, newcomer: Address) -> bool:
-        """Let the oldest go that waits for patience, of the IP of which most wait; if none does, one
-        that waits for its quick look, if more of its IP do than of the newcomer's. Its verdict is
-        None for all who asked in this lane. Answer whether there was one."""
+        """Let the oldest go that waits for patience, of the IP of which most wait; if none does,
+        one that waits for its quick look, if more of its IP do than of the newcomer's. Its verdict
+        is None for all who asked in this lane. Answer whether there was one."""
         with self._lock:
             given_up = self._give_up_one(lane, newcomer)
         for verdict, _ in given_up:

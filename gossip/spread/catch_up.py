@@ -4,9 +4,9 @@ The rules of anti-entropy (Demers et al. 1987, section 1.3) for the side that la
 no socket, no clock. Link readers call it when a vector, a portion or the end of a link comes.
 
 One neighbour is asked at a time, for one portion at a time: messages that six neighbours offer
-are fetched once, and a large catch-up never fills a backlog. All other offers wait. They take turns:
-one that was quick the last time, then one that was not asked yet, and the slow after all of these. So
-nobody holds up the others for long by bringing little, or late.
+are fetched once, and a large catch-up never fills a backlog. All other offers wait. They take
+turns: one that was quick the last time, then one that was not asked yet, and the slow after all of
+these. So nobody holds up the others for long by bringing little, or late.
 
 What a neighbour calls gone of that which it has offered, it is not asked for again for some time.
 That is its word about its own copies: others are asked for theirs.

@@ -196,7 +196,8 @@ def test_when_nobody_waits_for_patience_the_newcomer_gives_way(monkeypatch):
         asker.ask(peer(port))
     assert asker.verdicts == [(peer(3), None)]
     asker.probes.end(peer(1), False)
-    assert not asker.prober.give_way(USUAL, peer(3))  # one is being probed, the other has its quick look
+    # one is being probed, the other has its quick look
+    assert not asker.prober.give_way(USUAL, peer(3))
     asker.probes.end_all()
     asker.ask(peer(3))
     asker.probes.end(peer(3))
