@@ -77,7 +77,7 @@ class Seed(Node):
         self.seed_ips = {seed.ip for seed in seeds}
         self.registry = Registry(settings)
         self.prober = Prober(self.probe, settings.probe_tries, settings.probes_at_once,
-                             settings.quick_look)
+                             settings.quick_look, self.now, settings.quick_at_once)
         self.relays = Relays(self.others)
         self.vouching = Vouching(self, functools.partial(self.prober.ask, lane=LAST))
         self.on_probed = self.vouching.on_probed
@@ -147,7 +147,7 @@ class Seed(Node):
         old = not listed and self.registry.was_told(dead, now)
         budget = (self._from_peers if is_peer else self._from_others if not is_seed
                   else self._old_from_seeds if old else self._from_seeds)
-        if not budget.spend(now):
+        if is_peer and not self.registry.may_report(link.peer, now) or not budget.spend(now):
             self.counters.add("dead reports not looked at")
             return
         self.output.write(f"dead report:{message.line}")
@@ -320,7 +320,7 @@ class Seed(Node):
     def status(self) -> dict[str, object]:
         """Counts of what there is and of everything that was dropped."""
         return {"address": self.address, "registered": len(self.registry.addresses()),
-                **self.counts()}
+                **self.relays.dropped(), **self.counts()}
 
 
 if __name__ == "__main__":

@@ -83,6 +83,7 @@ class Settings(NamedTuple):
     registrations_per_ip: int = 256  # that a seed lists, except on loopback; 0: any number
     probe_limit: float = 2.0  # seconds for one probe, connecting included
     quick_look: float = 0.25  # seconds of the probe with which a seed begins
+    quick_at_once: int = 256  # such probes under way at one seed, in a lane
     probe_tries: int = 2  # probes after it that all fail before a seed refuses or removes a peer
     probes_at_once: int = 64  # probes under way at one seed, or at one peer that asks about runs
     register_limit: float = 10.0  # seconds that a seed may take to answer `register:`

@@ -14,7 +14,7 @@ from gossip.addresses import Address
 class Job:
     """An address that waits for a probe, or is being probed, and who asked, in which lane."""
 
-    __slots__ = ("address", "askers", "tries", "is_patient", "slot")
+    __slots__ = ("address", "askers", "tries", "is_patient", "slot", "begun")
 
     def __init__(self, address: Address, tries: int, is_patient: bool):
         self.address = address
@@ -22,6 +22,7 @@ class Job:
         self.tries = tries  # patient probes that are left
         self.is_patient = is_patient  # the quick look is over, or there is none
         self.slot: Lane | None = None  # the lane in which it is being probed now
+        self.begun = 0.0  # when the present probe began
 
     def all_askers(self) -> list:
         return [asker for askers in self.askers.values() for asker in askers]
@@ -73,7 +74,16 @@ class Lane:
             del self._under_way[job.address.ip]
 
     def next_to_go(self) -> Job | None:
-        """Who gives way first: of the IP of which most wait, the job that waits longest."""
-        if not self._waiting:
+        """Who gives way first: of the IP of which most wait, the job that waits longest. While a
+        slot is free, they are about to begin."""
+        if self._free or not self._waiting:
             return None
         return next(iter(max(self._waiting.values(), key=len)))
+
+    def next_to_go_for(self, ip: str) -> Job | None:
+        """The same for a newcomer of this IP: only if more of another IP wait than with it of its
+        own."""
+        job = self.next_to_go()
+        if job is None or len(self._waiting[job.address.ip]) <= len(self._waiting.get(ip, ())) + 1:
+            return None
+        return job

@@ -5,10 +5,12 @@ share its probe. The verdict comes as a call: True, False, or None when it could
 
 An address gets a quick look first, a probe of a quarter of a second. Who answers it waits for
 nobody but others that get theirs. Who does not is probed patiently, `tries` times, in a lane apart,
-where waiting for silence takes its time. Registrations, reports, and what is less urgent have such
-two lanes each, so none of them waits for another; an address that was asked about for several of
-these waits in all their lanes. Each is bounded: an address beyond its limit takes the place of one
-that waits for patience, or else its verdict is None at once.
+where waiting for silence takes its time; but where the system refuses at once, as where nobody
+listens, that takes none, and it is probed as often right there. Registrations, reports, and what is
+less urgent have such two lanes each, so none of them waits for another; an address that was asked
+about for several of these waits in all their lanes. Each is bounded: an address beyond its limit
+takes the place of one that waits for patience, or of one of an IP of which more wait; or else its
+verdict is None at once.
 """
 
 import functools
@@ -19,6 +21,7 @@ from gossip.liveness.lanes import Job, Lane
 
 FIRST, USUAL, LAST = range(3)  # for registrations; for reports and lost connections; for all else
 QUEUE_LIMIT = 1_024  # addresses of each of the three that wait for a probe, or are being probed
+AT_ONCE = 0.5  # of a quick look: what has failed in less was refused, and not silent
 ASKERS_LIMIT = 100  # calls of `ask` that share one probe, for each of the three
 
 
@@ -26,14 +29,19 @@ class Prober:
     """Probes addresses, at most `at_once` of them at a time in a lane, each up to `tries` times;
     before that it has a quick look of so many seconds, or none (None)."""
 
-    def __init__(self, probe, tries: int, at_once: int, quick: float | None = None):
-        """`probe(address, verdict)` calls `verdict(alive)` once; a quick look has a `limit`."""
+    def __init__(self, probe, tries: int, at_once: int, quick: float | None = None,
+                 now=None, quick_at_once: int | None = None):
+        """`quick_at_once`: how many have their quick look at a time in a lane, if not `at_once`.
+        `probe(address, verdict)` calls `verdict(alive)` once; a quick look has a `limit`.
+        `now()` is the clock by which what is refused at once is told from silence; without one,
+        everything counts as silence."""
         self._probe = probe
         self._tries = tries  # patient probes at most; the verdict is that of the last one
         self._quick = quick
+        self._now = now
         self._lock = threading.Lock()  # guards everything below, and what is in it
         self._beginning = False  # a thread is in the loop of `_begin`
-        self._quick_lanes = [Lane(at_once) for _ in (FIRST, USUAL, LAST)]
+        self._quick_lanes = [Lane(quick_at_once or at_once) for _ in (FIRST, USUAL, LAST)]
         self._patient_lanes = [Lane(at_once) for _ in (FIRST, USUAL, LAST)]
         self._jobs: dict[Address, Job] = {}  # those that wait or are being probed
         self._counts = [0, 0, 0]  # how many of them, for each that `ask` calls a lane
@@ -47,7 +55,7 @@ class Prober:
             job = self._jobs.get(address)
             if job is None or lane not in job.askers:
                 if self._counts[lane] >= QUEUE_LIMIT:
-                    given_up = self._give_up_one(lane)
+                    given_up = self._give_up_one(lane, address)
                 job = self._enter(address, lane) if self._counts[lane] < QUEUE_LIMIT else None
             has_room = job is not None and len(job.askers[lane]) < ASKERS_LIMIT
             if has_room:
@@ -59,11 +67,12 @@ class Prober:
         else:
             verdict(None)
 
-    def give_way(self, lane: int) -> bool:
-        """Let the oldest go that waits for patience, of the IP of which most wait: its verdict is
-        None for all who asked in this lane. Answer whether there was one."""
+    def give_way(self, lane: int, newcomer: Address) -> bool:
+        """Let the oldest go that waits for patience, of the IP of which most wait; if none does,
+        one that waits for its quick look, if more of its IP do than of the newcomer's. Its verdict
+        is None for all who asked in this lane. Answer whether there was one."""
         with self._lock:
-            given_up = self._give_up_one(lane)
+            given_up = self._give_up_one(lane, newcomer)
         for verdict, _ in given_up:
             verdict(None)
         return bool(given_up)
@@ -82,12 +91,13 @@ class Prober:
     def _lanes_of(self, job: Job) -> list[Lane]:
         return self._patient_lanes if job.is_patient else self._quick_lanes
 
-    def _give_up_one(self, lane: int) -> list:
-        """Take out one that waits for patience in this lane, and return who asked here."""
-        job = self._patient_lanes[lane].next_to_go()
+    def _give_up_one(self, lane: int, newcomer: Address) -> list:
+        """Take out one that waits in this lane, and return who asked here."""
+        job = (self._patient_lanes[lane].next_to_go()
+               or self._quick_lanes[lane].next_to_go_for(newcomer.ip))
         if job is None:
             return []
-        self._patient_lanes[lane].take_out(job)
+        self._lanes_of(job)[lane].take_out(job)
         self._counts[lane] -= 1
         askers = job.askers.pop(lane)
         if not job.askers:
@@ -133,6 +143,8 @@ class Prober:
     def _look(self, job: Job) -> None:
         """Probe an address, once. When that cannot even begin, it is over: nobody waits for it."""
         answered = functools.partial(self._answered, job)
+        if self._now is not None:
+            job.begun = self._now()
         try:
             if job.is_patient:
                 job.tries -= 1
@@ -145,12 +157,16 @@ class Prober:
 
     def _answered(self, job: Job, alive: bool | None) -> None:
         """A probe is over. Without an answer there may be another."""
-        if not alive and job.is_patient and job.tries:
+        refused = (alive is False and not job.is_patient and self._now is not None
+                   and self._now() - job.begun < AT_ONCE * self._quick)
+        if not alive and job.tries and (job.is_patient or refused):
+            job.tries -= refused
             self._look(job)  # in the same slot
             return
-        if alive or job.is_patient:
+        if alive or job.is_patient or refused:
             self._over(job, alive)
         else:
+            job.tries = max(job.tries, 1)
             self._be_patient(job)
         self._begin()
 

@@ -23,8 +23,9 @@ from gossip.node.waiting_room import WaitingRoom
 from gossip.node.world import Duty
 from gossip.settings import Settings
 
-REFUSALS_WRITTEN = 100  # `refused:` lines per second in the output file; more are only counted
-SHORT = 150  # bytes of an event; a longer one counts as several: so refusals are 18 kB a second
+REFUSALS_WRITTEN = 70  # `refused:` lines, and others that strangers cause, per second in the
+# output file; more are only counted
+SHORT = 150  # bytes of an event; a longer one counts as several: so these are 12.5 kB a second
 WITHHELD = "verdicts withheld, being late"  # the name of a counter
 
 # Roles of a link that every node knows; seed.py and peer.py have more.
@@ -265,11 +266,15 @@ class Node:
 
     def write_refusal(self, who, reason: str) -> None:
         """Write a `refused:` line, or only count it when this second has had too many."""
-        event = f"refused:{who}:{reason[:200]}"
+        self.write_sparingly(f"refused:{who}:{reason[:200]}", "refusals not written")
+
+    def write_sparingly(self, event: str, otherwise: str) -> None:
+        """Write what any stranger can cause, or only count it, under the name `otherwise`, when
+        this second has had too much of that."""
         if self._refusals.spend(self.now(), 1 + len(ascii(event)) // SHORT):
             self.output.write(event)
         else:
-            self.counters.add("refusals not written")
+            self.counters.add(otherwise)
 
     # What lines mean.
 

@@ -16,6 +16,7 @@ import itertools
 
 from gossip import wire
 from gossip.addresses import Address
+from gossip.escaping import escape
 from gossip.overlay import ring
 from gossip.overlay.admitting import Admitting
 from gossip.overlay.found_dead import FoundDead
@@ -31,7 +32,8 @@ NEIGHBOUR = "a neighbour"
 
 KNOWN_PEERS_PAUSE = 1.0  # seconds between two answers to a neighbour that asks for known peers
 KNOWN_PEERS_SENT, SUCCESSORS_SENT = 200, 8  # peers in one answer: at random, and next on the ring
-REASON_SHOWN = 100  # characters of another's reason in the output file
+REASON_SHOWN = 100  # bytes of another's reason in the output file
+STRANGE = "for a reason that cannot be shown"
 
 
 class Linking:
@@ -182,7 +184,7 @@ class Linking:
 
     def on_refused(self, link, message: wire.Refused) -> None:
         """A peer that was dialled refuses this one, or a neighbour gives the link up."""
-        peer, reason = link.peer, message.reason[:REASON_SHOWN]
+        peer, reason = link.peer, _shown(message.reason)
         if link.role == NEIGHBOUR:
             if reason == "full" and peer in self.neighbours.proven():
                 self.places.leave_alone(peer)
@@ -360,3 +362,9 @@ class Linking:
         self._asked = None
         if self.peer_list.hear(message.addresses):
             self._node.membership.hurry()
+
+
+def _shown(reason: str) -> str:
+    """Another's reason, unless it would be too long in the output file, where it is escaped."""
+    cut = reason[:REASON_SHOWN]
+    return cut if len(escape(cut).encode()) <= REASON_SHOWN else STRANGE

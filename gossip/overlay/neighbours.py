@@ -21,6 +21,7 @@ from gossip.settings import Settings
 
 
 AT_ONCE = 20  # newcomers in a second that are accepted before they are proven
+UNLISTED = 25  # newcomers in a second that are accepted after that, and that no seed has named
 
 
 class Admission(NamedTuple):
@@ -69,6 +70,7 @@ class Neighbours:
         self._rows: dict[Address, Neighbour] = {}
         self._dialling: dict[Address, _Dial] = {}
         self._newcomers = collections.deque(maxlen=AT_ONCE)  # when they were accepted at once
+        self._unlisted = collections.deque(maxlen=UNLISTED)  # when such were accepted
         self._links = ()  # all links, replaced as a whole
 
     # Called by whoever dials.
@@ -118,6 +120,9 @@ class Neighbours:
                     return Admission(False, "full")
                 if answered is None and not self._at_once(now):
                     return Admission(False, probe=True)
+                if (answered is not None and address not in listed
+                        and not _has_room(self._unlisted, now)):
+                    return Admission(False, "full")
             self._enter(address, link, dialler, now, proven)
             self._note_degree()
             return Admission(True, serial=self._serial, proven=proven)
@@ -125,12 +130,7 @@ class Neighbours:
     def _at_once(self, now: float) -> bool:
         """Whether a newcomer may be accepted before it is proven: there is a free place, and not
         too many came within the last second. Expects the lock."""
-        times = self._newcomers
-        if (len(self._rows) >= self.capacity
-                or len(times) == AT_ONCE and now - times[0] < 1.0):
-            return False
-        times.append(now)
-        return True
+        return len(self._rows) < self.capacity and _has_room(self._newcomers, now)
 
     def _second(self, address, link, dialler, now, standing, silent) -> Admission:
         """Two links of one pair: one of them stays. Expects the lock."""
@@ -233,3 +233,11 @@ class Neighbours:
             rows = dict(self._rows)
         surplus = ring.surplus(self._own, ties, self.capacity, self._settings.spare_links, settled)
         return [(address, rows[address]) for address in surplus]
+
+
+def _has_room(times: collections.deque, now: float) -> bool:
+    """Whether one more may be taken: fewer than `times` can hold were within the last second."""
+    if len(times) == times.maxlen and now - times[0] < 1.0:
+        return False
+    times.append(now)
+    return True

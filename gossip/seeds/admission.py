@@ -24,6 +24,7 @@ from gossip.seeds.rests import Rests
 REGISTERED = "a registered peer"  # the role of a connection, as a seed sees the other end
 STANDS = "registered on another connection, which stands"  # reasons for a refusal
 FULL = "too many of your IP are registered"
+REFUSED_REST = 1.0  # seconds for which a connection is not read after a refusal
 WORD_LIMIT = 1.0  # seconds from a probe within which a registration that stands has to speak
 
 
@@ -50,8 +51,8 @@ class Admission:
     """Who wants to be listed by one seed."""
 
     def __init__(self, node, ask_prober, give_way):
-        """`ask_prober(address, verdict, wanted)` has an address probed; `give_way()` lets one that
-        waits for patience go, with a verdict, and answers whether there was one."""
+        """`ask_prober(address, verdict, wanted)` has an address probed; `give_way(address)` lets
+        one that waits go for a newcomer, with a verdict, and answers whether there was one."""
         self._node = node
         self._ask_prober = ask_prober
         self._give_way = give_way
@@ -78,7 +79,10 @@ class Admission:
             self._verify(_Newcomer(link, address, now))
 
     def _refuse(self, link, address: Address, reason: str) -> None:
-        """Say no, and write it down."""
+        """Say no, and write it down; who asks again on the same connection is not read for a
+        while."""
+        if link.role != REGISTERED:
+            link.rest_until = self._node.now() + REFUSED_REST
         self._node.write_refusal(address, reason)
         link.send(wire.registration_refused(reason))
 
@@ -118,7 +122,7 @@ class Admission:
                 if verifying < self._node.settings.verifying_limit:
                     self._newcomers[newcomer.link] = newcomer
                     return True
-            if not self._give_way():
+            if not self._give_way(newcomer.address):
                 self._refuse(newcomer.link, newcomer.address,
                              "too many registrations at once, try again")
                 return False

@@ -15,6 +15,7 @@ from gossip.addresses import Address, is_loopback
 from gossip.settings import Settings
 
 REMEMBERED = 10_000  # addresses kept of those that were removed
+REPORTS_OF_ONE = 100  # deaths that a registered peer may report in a second: more than neighbours
 
 
 NEVER = float("-inf")  # a time before all others
@@ -24,7 +25,7 @@ class _Listing:
     """A row of the registry: one verified registration."""
 
     __slots__ = ("link", "since", "grace_until", "in_doubt", "others", "heard", "repeated",
-                 "probed_at", "in_vain")
+                 "probed_at", "in_vain", "second", "reports")
 
     def __init__(self, link, now: float):
         self.link = link  # None: the connection is lost, but the peer may come back
@@ -36,6 +37,7 @@ class _Listing:
         self.repeated = NEVER  # when it last said `register:` again
         self.probed_at: float | None = None  # since when it is probed because it was silent
         self.in_vain = False  # it did not answer such a probe, and was not heard since
+        self.second = self.reports = 0  # how many deaths it has reported in which second
 
 
 class _Removal:
@@ -114,6 +116,17 @@ class Registry:
                 return False
             row.heard, row.in_vain = now, False
             return True
+
+    def may_report(self, address: Address, now: float) -> bool:
+        """A listed peer reports a death; return whether it has not reported too many lately."""
+        with self._lock:
+            row = self._rows.get(address)
+            if row is None:
+                return True  # the budget for all is enough
+            if row.second != int(now):
+                row.second, row.reports = int(now), 0
+            row.reports += 1
+            return row.reports <= REPORTS_OF_ONE
 
     def silent(self, since: float, now: float) -> list[tuple[Address, _Listing, object]]:
         """(address, row, link) of the registrations from which nothing was heard after `since`, the

@@ -11,6 +11,7 @@ from gossip.addresses import Address
 
 AT_ONCE = 25  # lines told over one connection
 RELAY_PAUSE = 1.0  # seconds between two connections to a seed
+WAITING_LIMIT = 2_500  # lines that wait for one seed; more are only counted
 
 
 class _Relay:
@@ -28,11 +29,15 @@ class Relays:
     def __init__(self, seeds: list[Address]):
         self._lock = threading.Lock()  # guards _rows
         self._rows = {seed: _Relay() for seed in seeds}
+        self._dropped = 0
 
     def add(self, seed: Address, line: bytes) -> bool:
         """Take a line for a seed; answer whether a connection is to be made."""
         with self._lock:
             relay = self._rows[seed]
+            if len(relay.lines) >= WAITING_LIMIT:
+                self._dropped += 1
+                return False
             relay.lines.append(line)
             new, relay.under_way = not relay.under_way, True
             return new
@@ -62,3 +67,8 @@ class Relays:
             relay = self._rows[seed]
             relay.under_way = bool(relay.lines)
             return relay.under_way
+
+    def dropped(self) -> dict[str, int]:
+        """How many lines were not taken, since the start."""
+        with self._lock:
+            return {"reports too many for another seed": self._dropped} if self._dropped else {}

@@ -142,10 +142,12 @@ class AntiEntropy:
             self._tell_and_ask(link, differing)
 
     def _tell_and_ask(self, link, slices: int) -> None:
-        """Tell what was seen here, and ask for the same."""
-        self._comparisons.told(link, slices, self._now())
-        self._tell(link, slices)
-        link.send(wire.status_show("show", slices))
+        """Tell what was seen here, and ask for the same, unless so much was told a moment ago."""
+        now = self._now()
+        if self._comparisons.may_tell(link, now):
+            self._comparisons.told(link, slices, now)
+            self._comparisons.has_told(link, self._tell(link, slices))
+            link.send(wire.status_show("show", slices))
 
     def _show(self, link, slices: int) -> None:
         """A neighbour asks what was seen here: tell it, unless it was told a moment ago."""
@@ -153,10 +155,12 @@ class AntiEntropy:
         if slices:
             self._tell(link, slices)
 
-    def _tell(self, link, slices: int) -> None:
-        """Tell a neighbour what was seen here, so that it fetches what it lacks."""
-        lines = wire.status_lines("seen", self._messages.vector(slices))
-        link.send(wire.Answer(b"".join(lines) or wire.NOTHING_SEEN))
+    def _tell(self, link, slices: int) -> int:
+        """Tell a neighbour what was seen here, so that it fetches what it lacks; answer in how many
+        bytes."""
+        lines = b"".join(wire.status_lines("seen", self._messages.vector(slices)))
+        link.send(wire.Answer(lines or wire.NOTHING_SEEN))
+        return len(lines)
 
     def _hear_vector(self, link, entries) -> None:
         """A neighbour tells what it has seen: fetch what is lacking here."""

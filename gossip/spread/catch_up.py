@@ -4,9 +4,9 @@ The rules of anti-entropy (Demers et al. 1987, section 1.3) for the side that la
 no socket, no clock. Link readers call it when a vector, a portion or the end of a link comes.
 
 One neighbour is asked at a time, for one portion at a time: messages that six neighbours offer
-are fetched once, and a large catch-up never fills a backlog. All other offers wait. Neighbours are
-asked in turn, those that still owe an answer last: who offers without end, and who never answers,
-keeps nobody else's offer waiting for long.
+are fetched once, and a large catch-up never fills a backlog. All other offers wait. They take
+turns: one that was quick the last time, then one that was not asked yet, and the slow after all of
+these. So nobody holds up the others for long by bringing little, or late.
 
 What a neighbour calls gone of that which it has offered, it is not asked for again for some time.
 That is its word about its own copies: others are asked for theirs.
@@ -20,8 +20,12 @@ from gossip.spread.message_list import MessageList
 
 OFFER_LIMIT = 20_000  # ranges that an offer may have; a later comparison brings the rest
 GONE_LIMIT = 20_000  # ranges that a neighbour may call gone; of more, all may be asked for again
+GONE_LINES = 10  # in which it may do so, each time that it is asked: each costs milliseconds
 TOLD_LIMIT = 200_000  # ranges that all have told together; of more, those of who has told most go
 WANT_LIMIT = 500  # ranges asked for at once
+SLOW = 1 / 8  # of the patience: who takes longer for a portion is asked after all others
+
+QUICK, NEW, LATE = range(3)  # how a neighbour was when it was asked last
 
 
 class Offered(NamedTuple):
@@ -53,13 +57,15 @@ class _Messages:
 class _Told:
     """What a neighbour has told."""
 
-    __slots__ = ("offer", "gone", "gone_until", "owed")
+    __slots__ = ("offer", "gone", "gone_until", "gone_lines", "pace", "owed")
 
-    def __init__(self):
-        self.owed = 0  # portions that it was asked for, and whose end has not come
+    def __init__(self, pace: int = NEW, owed: int = 0):
         self.offer = _Messages()
         self.gone = _Messages()
+        self.pace = pace  # QUICK, NEW or LATE
+        self.owed = owed  # portions that it was asked for, and whose end has not come
         self.gone_until = float("inf")  # when it may be asked for these again
+        self.gone_lines = GONE_LINES  # that still count
 
     def size(self) -> int:
         return self.offer.size + self.gone.size
@@ -76,8 +82,9 @@ class CatchUp:
         self._patience = patience  # seconds for a portion, before another neighbour is asked
         self._rest = rest  # seconds for which what is gone is not asked for again
         self._lock = threading.Lock()  # guards everything below
-        self._told: dict[object, _Told] = {}  # link -> what it has told
+        self._told: dict[object, _Told] = {}  # link -> what it has told; who was asked last is last
         self._asked = None  # the link that was asked for a portion
+        self._first = QUICK  # or NEW: whose turn it is next, if there are some
         self._silent_at = 0.0  # when it counts as silent, unless its portion has come
         self._want = []  # the entries it was asked for
         self._ignored = 0  # offers that were cut off, or forgotten
@@ -118,7 +125,7 @@ class CatchUp:
         the lock."""
         while sum(told.size() for told in self._told.values()) > TOLD_LIMIT:
             most = max(self._told, key=lambda link: self._told[link].size())
-            self._told[most] = _Told()
+            self._told[most] = _Told(self._told[most].pace, self._told[most].owed)
             self._ignored += 1
 
     def denied(self, run: bytes) -> None:
@@ -144,16 +151,19 @@ class CatchUp:
             return [*self._with_offers(), *([] if self._asked is None else [self._asked])]
 
     def _with_offers(self) -> list:
-        """Expects the lock."""
-        return [link for link, told in self._told.items() if told.offer.runs]
+        """In the order in which they are asked. Expects the lock."""
+        offers = [(told.pace, link) for link, told in self._told.items() if told.offer.runs]
+        offers.sort(key=lambda offer: (offer[0] == LATE, offer[0] != self._first))
+        return [link for _, link in offers]
 
     def next_want(self, now: float):
         """Return (link to ask, entries to ask for), or None while there is nothing to ask."""
         with self._lock:
             if self._asked is not None and now < self._silent_at:
                 return None
-            self._asked = None
-            links = sorted(self._with_offers(), key=lambda link: self._told[link].owed > 0)
+            if self._asked is not None:
+                self._asked_over(LATE)
+            links = self._with_offers()
         for link in links:
             want = self._still_lacking(link)
             if not want:
@@ -161,14 +171,22 @@ class CatchUp:
             with self._lock:
                 if self._asked is not None:
                     return None
-                told = self._told.pop(link, None)
+                told = self._told.get(link)
                 if told is None:
                     continue  # the link has ended
                 told.owed += 1
-                self._told[link] = told  # it is asked again after all others
+                told.gone_lines = GONE_LINES
                 self._asked, self._silent_at, self._want = link, now + self._patience, want
             return link, want
         return None
+
+    def _asked_over(self, pace: int) -> None:
+        """The turn of who was asked is over: others are next. Expects the lock."""
+        link, self._asked = self._asked, None
+        if link in self._told:
+            told = self._told[link] = self._told.pop(link)
+            self._first = NEW if told.pace == QUICK else QUICK
+            told.pace = pace
 
     def awaits(self, link) -> bool:
         """Whether a portion is awaited from this link."""
@@ -214,6 +232,14 @@ class CatchUp:
     def gone(self, link, entries, now: float) -> None:
         """A neighbour no longer holds these: it is not asked for that part of them again that it
         has offered."""
+        with self._lock:
+            told = self._told.get(link)
+            if told is None or not told.gone_lines:
+                return
+            told.gone_lines -= 1
+        self._note_gone(link, entries, now)
+
+    def _note_gone(self, link, entries, now: float) -> None:
         offer = self._offer_of(link)
         entries = [(run, ranges) for run, ranges in entries if run in offer]
         heard = [(run, offer[run].common(ranges)) for run, ranges in entries]
@@ -241,7 +267,8 @@ class CatchUp:
                 told.owed = max(0, told.owed - 1)
             if self._asked is not link:
                 return
-            is_last, want = told is None or not told.owed, self._want
+            want, left = self._want, self._silent_at - now
+            is_last = told is None or not told.owed
         brought_nothing = self._messages.unseen(want) == want
         with self._lock:
             if self._asked is not link or self._want is not want:
@@ -249,9 +276,9 @@ class CatchUp:
             if brought_nothing and not is_last:
                 self._silent_at = now + self._patience
                 return
-            self._asked = None
+            self._asked_over(QUICK if left >= (1 - SLOW) * self._patience else LATE)
         if brought_nothing:
-            self.gone(link, want, now)
+            self._note_gone(link, want, now)
 
     def on_end(self, link) -> None:
         """A link has ended."""

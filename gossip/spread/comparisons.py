@@ -11,17 +11,22 @@ import weakref
 
 SHOWN_AGAIN = 1.0  # seconds between two answers to `show` on one link, at least; and after a vector
 # was told unasked, as when two meet: both say a digest, both tell, and both ask
+TOLD_BYTES = 64 << 10  # told unasked on one link in a second; then no more
+TOLD_LEAST = 8 << 10  # bytes that each telling counts for at least
 
 
 class _Comparison:
     """What was compared with one neighbour."""
 
-    __slots__ = ("digest_told", "told", "told_slices", "shown", "begun", "done", "done_until")
+    __slots__ = ("digest_told", "told", "told_slices", "second", "bytes", "shown", "begun", "done",
+                 "done_until")
 
     def __init__(self):
         self.digest_told = float("-inf")  # when it was told a digest last,
         self.told = float("-inf")  # and when a vector that it had not asked for,
         self.told_slices = 0  # that of these slices;
+        self.second = float("-inf")  # since when, for a second, it was told
+        self.bytes = 0  # so many bytes unasked;
         self.shown = float("-inf")  # and when one that it had asked for
         self.begun = None  # the two digests, own and theirs, that were found to differ
         self.done = None  # the same, once the neighbour has told its vector
@@ -40,6 +45,7 @@ class Comparisons:
         self._lock = threading.Lock()  # guards everything below
         self._of = weakref.WeakKeyDictionary()  # link -> what was compared
         self._not_shown = 0  # times that `show` was not answered
+        self._not_told = 0  # times that what was seen was not told unasked
 
     def _with(self, link) -> _Comparison:
         """Expects the lock."""
@@ -91,6 +97,24 @@ class Comparisons:
             for comparison in self._of.values():
                 comparison.done = None
 
+    def may_tell(self, link, now: float) -> bool:
+        """Whether a neighbour may be told unasked what was seen: it was not told so much within
+        this second. Else what was begun is not compared: its next digest counts."""
+        with self._lock:
+            comparison = self._with(link)
+            if comparison.second + SHOWN_AGAIN <= now:
+                comparison.second, comparison.bytes = now, 0
+            if comparison.bytes < TOLD_BYTES:
+                return True
+            comparison.begun = None
+            self._not_told += 1
+            return False
+
+    def has_told(self, link, size: int) -> None:
+        """So many bytes were told unasked."""
+        with self._lock:
+            self._with(link).bytes += max(size, TOLD_LEAST)
+
     def told(self, link, slices: int, now: float) -> None:
         """A neighbour is told unasked what was seen here of some slices of the digest."""
         with self._lock:
@@ -114,6 +138,7 @@ class Comparisons:
             return slices
 
     def dropped(self) -> dict[str, int]:
-        """How often a question was not answered since the start."""
+        """How often a question, or a digest that differs, was not answered since the start."""
         with self._lock:
-            return {"vectors not told twice in a second": self._not_shown}
+            return {"vectors not told twice in a second": self._not_shown,
+                    "vectors not told unasked": self._not_told}

@@ -105,7 +105,7 @@ class Spreading:
         self.way = way_of_spreading(node, links, self.gathering, at_once, tries)
         self._allowance = Allowance(settings.rate, settings.burst)
         self._compares = settings.antientropy_interval > 0  # else nothing is ever compared
-        self._output = node.output
+        self._output, self._write_sparingly = node.output, node.write_sparingly
         self._now, self._time = node.now, node.time
         self._originating = threading.Lock()  # held by the thread that originates; guards _silent
         self._silent = False  # nothing more is originated here
@@ -219,8 +219,9 @@ class Spreading:
         self.anti_entropy.fetch()
 
     def _write_corrupt(self, link, lines: list[bytes]) -> None:
-        shown = [line.decode(errors="replace")[:CORRUPT_SHOWN] for line in lines]
-        self._output.write(*[f"corrupt:{link.peer}:{text}" for text in shown])
+        for line in lines:
+            shown = line.decode(errors="replace")[:CORRUPT_SHOWN]
+            self._write_sparingly(f"corrupt:{link.peer}:{shown}", "corrupt lines not written")
         if self._watch is not None:
             self._watch.corrupt(link, len(lines))
         self._on_offence(link, "corrupt", len(lines))

@@ -40,9 +40,9 @@ class Probes:
 class Asker:
     """Asks a prober, and notes its verdicts."""
 
-    def __init__(self, at_once, tries=2, quick=QUICK_LOOK):
+    def __init__(self, at_once, tries=2, quick=QUICK_LOOK, now=None):
         self.probes, self.verdicts = Probes(), []
-        self.prober = Prober(self.probes, tries, at_once, quick)
+        self.prober = Prober(self.probes, tries, at_once, quick, now)
 
     def ask(self, address, lane=USUAL, wanted=lambda: True):
         self.prober.ask(address, lambda alive: self.verdicts.append((address, alive)), wanted, lane)
@@ -94,6 +94,35 @@ def test_who_answers_does_not_wait_for_those_who_do_not():
     asker.ask(peer(9), FIRST)
     asker.probes.end(peer(9))
     assert asker.verdicts == [(peer(9), True)]
+
+
+def test_where_the_system_refuses_at_once_nobody_waits_for_patience():
+    time = [0.0]
+    asker = Asker(1, now=lambda: time[0])
+    for port in (1, 2):
+        asker.ask(peer(port))
+        time[0] += QUICK_LOOK
+        asker.probes.end(peer(port), False)  # silent
+    asker.ask(peer(9))
+    for _ in range(3):
+        asker.probes.end(peer(9), False)  # refused
+    assert asker.verdicts == [(peer(9), False)] and asker.probes.under_way() == [peer(1)]
+    assert asker.probes.begun[-3:] == [(peer(9), QUICK)] * 3
+
+
+@pytest.mark.parametrize("refusals, patient", [(1, 1), (2, 1)])
+def test_who_is_silent_after_a_refusal_is_waited_for(refusals, patient):
+    time = [0.0]
+    asker = Asker(1, now=lambda: time[0])
+    asker.ask(peer(1))
+    for _ in range(refusals):
+        asker.probes.end(peer(1), False)
+    time[0] += QUICK_LOOK
+    asker.probes.end(peer(1), False)
+    for _ in range(patient):
+        assert asker.verdicts == [] and asker.probes.begun[-1] == (peer(1), PATIENT)
+        asker.probes.end(peer(1), False)
+    assert asker.verdicts == [(peer(1), False)]
 
 
 @pytest.mark.parametrize("lane, others", [(USUAL, FIRST), (FIRST, USUAL), (USUAL, LAST)])
@@ -167,11 +196,24 @@ def test_when_nobody_waits_for_patience_the_newcomer_gives_way(monkeypatch):
         asker.ask(peer(port))
     assert asker.verdicts == [(peer(3), None)]
     asker.probes.end(peer(1), False)
-    assert not asker.prober.give_way(USUAL)  # one is being probed, the other has its quick look
+    # one is being probed, the other has its quick look
+    assert not asker.prober.give_way(USUAL, peer(3))
     asker.probes.end_all()
     asker.ask(peer(3))
     asker.probes.end(peer(3))
     assert sorted(asker.verdicts[1:]) == [(peer(port), True) for port in (1, 2, 3)]
+
+
+def test_when_all_that_wait_are_of_other_ips_one_gives_way_for_a_newcomer(monkeypatch):
+    monkeypatch.setattr(prober, "QUEUE_LIMIT", 4)
+    asker = Asker(1)
+    for address in (of(1, 1), of(1, 2), of(1, 3), of(2, 1)):
+        asker.ask(address)
+    asker.ask(of(3, 1))  # the first is being probed: two of its IP wait
+    assert asker.verdicts == [(of(1, 2), None)]
+    asker.ask(of(3, 2))
+    asker.ask(of(1, 4))
+    assert asker.verdicts[1:] == [(of(3, 2), None), (of(1, 4), None)]
 
 
 def test_who_gives_way_in_one_lane_is_still_probed_for_another(monkeypatch):
@@ -181,8 +223,8 @@ def test_who_gives_way_in_one_lane_is_still_probed_for_another(monkeypatch):
         asker.probes.end(peer(lane + 1), False)
         asker.ask(peer(9), lane)
     asker.probes.end(peer(9), False)
-    assert asker.prober.give_way(FIRST) and asker.verdicts == [(peer(9), None)]
-    assert not asker.prober.give_way(FIRST)
+    assert asker.prober.give_way(FIRST, peer(8)) and asker.verdicts == [(peer(9), None)]
+    assert not asker.prober.give_way(FIRST, peer(8))
     asker.probes.end(peer(2))
     asker.probes.end(peer(9))
     assert asker.verdicts == [(peer(9), None), (peer(2), True), (peer(9), True)]

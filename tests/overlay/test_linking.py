@@ -3,8 +3,11 @@
 import threading
 import time
 
+import pytest
+
 from gossip import wire
 from gossip.capacity import fixed
+from gossip.overlay.linking import STRANGE
 from tests.tools.files import count, events, wait_event
 from tests.tools.nets import connected, neighbours, ring_whole
 from tests.tools.ports import free_address, free_addresses
@@ -152,3 +155,13 @@ def test_who_could_not_be_dialled_for_want_of_a_thread_is_not_taken_for_unreacha
     monkeypatch.undo()
     peer.membership.hurry()
     wait_until(fake.dialled, 10, "the peer to dial again")
+
+
+@pytest.mark.parametrize("reason, shown", [
+    ("full", "full"), ("x" * 200, "x" * 100), ("\U000e0001" * 100, STRANGE), ("\\" * 9, "\\" * 18)])
+def test_anothers_reason_takes_a_hundred_bytes_of_the_file_at_most(net, reason, shown):
+    peer, fake = net.peer(), net.fake()
+    end = net.neighbour(peer, fake)
+    end.say(f"connection refused:{fake.address}:{reason}")
+    wait_event(peer, f"disconnected:{fake.address}:")
+    assert f"disconnected:{fake.address}:{shown}" in events(peer)

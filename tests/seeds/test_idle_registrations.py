@@ -1,15 +1,19 @@
 """Registrations of ports that take connections and say nothing: they are in nobody's way."""
 
 import socket
+import time
 
 import pytest
 
 from gossip.addresses import address_of
+from gossip.liveness.prober import FIRST
+from gossip.seeds.admission import REFUSED_REST
 from gossip.settings import Settings
 from tests.tools.fakes import run_late
 from tests.tools.files import count, wait_event
 from tests.tools.hands import End
 from tests.tools.nets import FAST
+from tests.tools.ports import free_address
 from tests.tools.registering import listed
 from tests.tools.waiting import wait_until
 
@@ -65,6 +69,7 @@ def test_beside_many_idle_ones_newcomers_are_listed_and_the_dead_removed_before_
     killed.close()
     its_end.close()
     assert wait_event(seed, f"removed:{killed.address}:gone")
+    wait_until(lambda: not seed.prober._patient_lanes[FIRST]._free, what="all patience to be spent")
     seed.settings = seed.settings._replace(probe_limit=0.5)
     frozen.answers = False
     end.say(report(frozen, reporter))
@@ -111,3 +116,15 @@ def test_beside_500_idle_ones_that_ask_again_and_again_a_newcomer_is_listed_with
     frozen.answers = False
     end.say(report(frozen, reporter))
     assert wait_event(seed, f"removed:{frozen.address}:dead", 10.0)
+
+
+def test_who_was_refused_is_not_read_for_a_second_on_that_connection(net):
+    assert REFUSED_REST == 1.0
+    seed, = net.seeds(1)
+    end, begun = net.dial(seed, "127.0.0.1"), time.monotonic()
+    address = free_address()  # nobody listens there
+    for _ in range(2):
+        end.say(f"register:{address}")
+        assert end.hear().startswith("registration refused:")
+    end.say("peer list")
+    assert end.hear() == "peer list:" and time.monotonic() > begun + REFUSED_REST

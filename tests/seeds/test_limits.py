@@ -101,7 +101,6 @@ def test_a_prober_that_was_full_goes_on_when_its_probes_are_over(net, monkeypatc
     wait_until(lambda: silent._ends, what="the probe")
     newcomer = net.fake()
     wait_until(lambda: register(net, seed, newcomer).hear() == "registered successfully")
-    assert count(seed, f"refused:{silent.address}:no Liveness Reply") == 1
     assert its_end.hear().startswith("registration refused:no Liveness Reply")
 
 

@@ -8,7 +8,8 @@ import pytest
 
 import seed as seed_program
 from gossip.addresses import address_of
-from gossip.seeds import relays
+from gossip.seeds import registry, relays
+from gossip.seeds.relays import Relays
 from tests.tools.fakes import run_late
 from tests.tools.files import count, wait_event
 from tests.tools.hands import FakePeer
@@ -61,6 +62,17 @@ def test_of_reports_without_a_registration_fifty_a_second_are_written(net, still
     assert count(still, "dead report:") == count(still, "rejected:") == 50
     assert not_looked_at(still) == 150
     assert registered(net, still) and count(still, "registered:") == 1
+
+
+def test_of_one_that_is_registered_a_hundred_a_second_are_written(net, still):
+    assert registry.REPORTS_OF_ONE == 100
+    (reporter, end), (other, others_end) = registered(net, still), registered(net, still)
+    unknown = [address_of("127.0.0.1", port) for port in range(20_000, 20_200)]
+    end.say(*(report(address, reporter.address) for address in unknown), "peer list")
+    assert end.hear().startswith("peer list:")
+    assert count(still, "dead report:") == count(still, "rejected:") == not_looked_at(still) == 100
+    others_end.say(report(unknown[0], other.address), "peer list")
+    assert others_end.hear().startswith("peer list:") and count(still, "dead report:") == 101
 
 
 def test_a_flood_of_them_keeps_no_peer_from_reporting(net, still):
@@ -166,3 +178,17 @@ def test_a_seed_tells_another_of_many_deaths_at_half_the_pace_at_which_that_one_
     said = sorted(said.values())
     assert all(len(times) <= 25 for times in said)
     assert all(later[0] - sooner[0] > 0.3 for sooner, later in itertools.pairwise(said))
+
+
+def test_of_what_another_seed_is_to_be_told_so_much_waits_and_no_more():
+    assert relays.WAITING_LIMIT == 2_500
+    seed = free_address()
+    waiting = Relays([seed])
+    begun = [waiting.add(seed, b"%d\n" % number) for number in range(3_000)]
+    assert begun == [True] + [False] * 2_999
+    assert waiting.dropped() == {"reports too many for another seed": 500}
+    told = []
+    while not told or waiting.rested(seed):
+        told += waiting.take(seed).split()
+        waiting.ended(seed)
+    assert told == [b"%d" % number for number in range(2_500)]

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from gossip import wire
+from gossip.spread import comparisons
 from gossip.spread.message_list import MessageList
 from tests.tools.files import received, wait_event
 from tests.tools.nets import FAST, holds_all, linked_net, neighbours
@@ -125,3 +126,23 @@ def test_of_many_runs_only_those_that_differ_are_shown(net):
     end.send(wire.status("digest", peer.messages.digest()))
     end.say(f"Liveness Request:1.000000:{fake.address}")
     assert end.hear().startswith("Liveness Reply:")  # and nothing before it: they agree
+
+
+@pytest.mark.parametrize("runs, told", [(1, 8), (6_000, 1)])
+def test_who_says_digests_and_parts_again_and_again_is_told_so_much_a_second(net, runs, told):
+    assert (comparisons.TOLD_BYTES, comparisons.TOLD_LEAST) == (64 << 10, 8 << 10)
+    peer, fake = net.peer(antientropy_interval=60, liveness_interval=30), net.fake()
+    end = net.neighbour(peer, fake)
+    end.say(*(f"gmessage:1.000000:127.0.0.1:5001:{start}:1:x" for start in range(1, runs + 1)))
+    wait_until(lambda: peer.messages.count() == runs)
+    now = peer.now() + 1
+    peer.spreading.anti_entropy._now = lambda: now
+    for number in range(1, 51):
+        end.say(f"status:digest:{number:032x}", f"status:parts:{number % 8:x}" + "f" * 511)
+    end.say(f"Liveness Request:1.000000:{fake.address}")
+    said = list(iter(end.hear, f"Liveness Reply:1.000000:{fake.address}:{peer.address}"))
+    assert sum(line.startswith("status:show:") for line in said) == told
+    assert peer.status()["vectors not told unasked"] >= 50 - told
+    now += 1
+    end.say("status:parts:" + "f" * 512)
+    assert end.hear_until("status:show:")
