@@ -77,7 +77,8 @@ class Seed(Node):
         self.seed_ips = {seed.ip for seed in seeds}
         self.registry = Registry(settings)
         self.prober = Prober(self.probe, settings.probe_tries, settings.probes_at_once,
-                             settings.quick_look, self.now, settings.quick_at_once)
+                             settings.quick_look, self.now, settings.quick_at_once,
+                             settings.probe_limit)
         self.relays = Relays(self.others)
         self.vouching = Vouching(self, functools.partial(self.prober.ask, lane=LAST))
         self.on_probed = self.vouching.on_probed

@@ -18,6 +18,7 @@ import threading
 
 from gossip.addresses import Address
 from gossip.liveness.lanes import Job, Lane
+from gossip.liveness.slowness import Slowness
 
 FIRST, USUAL, LAST = range(3)  # for registrations; for reports and lost connections; for all else
 QUEUE_LIMIT = 1_024  # addresses of each of the three that wait for a probe, or are being probed
@@ -30,8 +31,10 @@ class Prober:
     before that it has a quick look of so many seconds, or none (None)."""
 
     def __init__(self, probe, tries: int, at_once: int, quick: float | None = None,
-                 now=None, quick_at_once: int | None = None):
+                 now=None, quick_at_once: int | None = None, patience: float | None = None):
         """`quick_at_once`: how many have their quick look at a time in a lane, if not `at_once`.
+        `patience`: seconds of a patient probe; where others were slow lately, one longer probe
+        takes the place of all, but not for reports and lost connections. Needs a clock.
         `probe(address, verdict)` calls `verdict(alive)` once; a quick look has a `limit`.
         `now()` is the clock by which what is refused at once is told from silence; without one,
         everything counts as silence."""
@@ -39,10 +42,12 @@ class Prober:
         self._tries = tries  # patient probes at most; the verdict is that of the last one
         self._quick = quick
         self._now = now
+        self._patience = patience
         self._lock = threading.Lock()  # guards everything below, and what is in it
         self._beginning = False  # a thread is in the loop of `_begin`
         self._quick_lanes = [Lane(quick_at_once or at_once) for _ in (FIRST, USUAL, LAST)]
         self._patient_lanes = [Lane(at_once) for _ in (FIRST, USUAL, LAST)]
+        self._slowness = Slowness()
         self._jobs: dict[Address, Job] = {}  # those that wait or are being probed
         self._counts = [0, 0, 0]  # how many of them, for each that `ask` calls a lane
 
@@ -145,18 +150,36 @@ class Prober:
         answered = functools.partial(self._answered, job)
         if self._now is not None:
             job.begun = self._now()
+        limit = self._limit(job)
         try:
-            if job.is_patient:
-                job.tries -= 1
+            if limit is None:
                 self._probe(job.address, answered)
             else:
-                self._probe(job.address, answered, limit=self._quick)
+                self._probe(job.address, answered, limit=limit)
         except BaseException:
             self._over(job, None)
             raise
 
+    def _limit(self, job: Job) -> float | None:
+        """Seconds for the probe that begins; None: as usual. A patient one uses up one of its tries,
+        or all when it is longer."""
+        if not job.is_patient:
+            return self._quick
+        job.tries -= 1
+        if self._patience is None:
+            return None
+        with self._lock:
+            limit = self._slowness.limit(self._patience, self._now())
+            if limit == self._patience or USUAL in job.askers:
+                return None
+        job.tries = 0
+        return limit
+
     def _answered(self, job: Job, alive: bool | None) -> None:
         """A probe is over. Without an answer there may be another."""
+        if alive and self._now is not None:
+            with self._lock:
+                self._slowness.note(self._now() - job.begun, self._now())
         refused = (alive is False and not job.is_patient and self._now is not None
                    and self._now() - job.begun < AT_ONCE * self._quick)
         if not alive and job.tries and (job.is_patient or refused):

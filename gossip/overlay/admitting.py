@@ -79,9 +79,13 @@ class Admitting:
     # Probes of the addresses that newcomers announce.
 
     def _probe(self, link, verdict) -> None:
-        """Find out whether a newcomer answers at its address, those first whom seeds have named."""
-        self._node.look_for(link.peer, verdict, lambda: not link.ended,
-                            bool(self._listed(link.peer)))
+        """Find out whether a newcomer answers at its address, those first whom seeds have named.
+        Who is late has enough to do, and believes the seeds: they have looked."""
+        is_listed = bool(self._listed(link.peer))
+        if is_listed and self._node.is_late() and self._node.has_seed():
+            verdict(True)
+        else:
+            self._node.look_for(link.peer, verdict, lambda: not link.ended, is_listed)
 
     def _probed_first(self, link, alive: bool | None) -> None:
         """It is known now whether a newcomer answers, for whom there was no free place. When this

@@ -278,6 +278,20 @@ def test_a_late_peer_blames_no_newcomer_that_it_could_not_look_for(net):
     assert others[2] not in peer.neighbours.proven()
 
 
+@pytest.mark.parametrize("lateness, looks", [(0.0, 1), (0.15, 0)])
+def test_a_late_peer_believes_its_seeds_about_whom_they_name(net, lateness, looks):
+    seed, = net.seeds(1)
+    peer, named = net.peer(capacity=fixed(4), liveness_interval=60), net.fake()
+    register(net, seed, named)
+    peer.joining.hurry()
+    wait_until(lambda: named.dialled() and not peer.neighbours.dialling())
+    run_late(peer, lateness)
+    assert ask(net, peer, named.address).hear() == f"connection accepted:{peer.address}"
+    wait_until(lambda: peer.neighbours.proven() == [named.address])
+    requests = [line for line in named.heard if line.startswith("Liveness Request:")]
+    assert sum(line.endswith(f":{peer.address}") for line in requests) == looks
+
+
 def test_newcomers_whom_a_seed_has_named_are_looked_for_before_strangers(net):
     seed, = net.seeds(1)
     own, *others = free_addresses(6)

@@ -1,0 +1,72 @@
+"""Who answered slowly of late, and how long a seed waits for others therefore."""
+
+import pytest
+
+from gossip.liveness import slowness
+from gossip.liveness.prober import FIRST, LAST, USUAL, Prober
+from gossip.liveness.slowness import Slowness
+from gossip.settings import Settings
+from tests.tools.fakes import peer
+
+QUICK, USUALLY = 0.25, 2.0  # seconds
+
+
+def test_a_limit_is_four_times_the_slowest_answer_of_half_a_minute():
+    assert (slowness.FACTOR, slowness.MOST, slowness.KEPT) == (4, 8.0, 30.0)
+    slow = Slowness()
+    assert slow.limit(USUALLY, 0.0) == USUALLY
+    slow.note(0.4, 0.0)
+    assert slow.limit(USUALLY, 0.0) == USUALLY
+    slow.note(1.5, 1.0)
+    slow.note(0.1, 2.0)
+    assert slow.limit(USUALLY, 30.9) == 6.0
+    slow.note(9.0, 30.0)
+    assert slow.limit(USUALLY, 59.9) == 8.0
+    assert slow.limit(USUALLY, 60.0) == USUALLY
+
+
+class Machine:
+    """A clock, and addresses that answer when a test says so."""
+
+    def __init__(self):
+        self.now, self.limits, self._verdicts = 0.0, [], {}
+        settings = Settings()
+        self.prober = Prober(self._probe, settings.probe_tries, settings.probes_at_once, QUICK,
+                             lambda: self.now, None, settings.probe_limit)
+
+    def _probe(self, address, verdict, limit=None):
+        self.limits.append(limit)
+        self._verdicts[address] = verdict
+
+    def ask(self, address, lane):
+        self.prober.ask(address, lambda alive: None, lane=lane)
+
+    def pass_by(self, address, seconds, alive):
+        """The probe that is under way ends after so many seconds."""
+        self.now += seconds
+        self._verdicts.pop(address)(alive)
+
+
+@pytest.mark.parametrize("lane, limits", [
+    (FIRST, [QUICK, 6.0]), (LAST, [QUICK, 6.0]), (USUAL, [QUICK, None, None])])
+def test_where_one_was_slow_another_gets_one_longer_probe_unless_it_was_reported(lane, limits):
+    machine = Machine()
+    machine.ask(peer(1), FIRST)
+    machine.pass_by(peer(1), QUICK, False)
+    machine.pass_by(peer(1), 1.5, True)
+    assert machine.limits == [QUICK, None]
+    machine.limits.clear()
+    machine.ask(peer(2), lane)
+    for limit in limits:
+        machine.pass_by(peer(2), limit or USUALLY, False)
+    assert machine.limits == limits
+
+
+def test_where_all_are_quick_who_is_silent_gets_two_probes():
+    machine = Machine()
+    for number in (1, 2):
+        machine.ask(peer(number), FIRST)
+    machine.pass_by(peer(1), 0.01, True)
+    for limit in (QUICK, USUALLY, USUALLY):
+        machine.pass_by(peer(2), limit, False)
+    assert machine.limits == [QUICK, QUICK, None, None]
