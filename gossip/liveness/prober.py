@@ -33,8 +33,8 @@ class Prober:
     def __init__(self, probe, tries: int, at_once: int, quick: float | None = None,
                  now=None, quick_at_once: int | None = None, patience: float | None = None):
         """`quick_at_once`: how many have their quick look at a time in a lane, if not `at_once`.
-        `patience`: seconds of a patient probe; where others were slow lately, one longer probe
-        takes the place of all, but not for reports and lost connections. Needs a clock.
+        `patience`: seconds of a patient probe; where others were slow lately, it takes longer, but
+        not for reports and lost connections. Needs a clock.
         `probe(address, verdict)` calls `verdict(alive)` once; a quick look has a `limit`.
         `now()` is the clock by which what is refused at once is told from silence; without one,
         everything counts as silence."""
@@ -162,7 +162,7 @@ class Prober:
 
     def _limit(self, job: Job) -> float | None:
         """Seconds for the probe that begins; None: as usual. A patient one uses up one of its tries,
-        or all when it is longer."""
+        or all when it is longer than all of them usually are."""
         if not job.is_patient:
             return self._quick
         job.tries -= 1
@@ -172,7 +172,8 @@ class Prober:
             limit = self._slowness.limit(self._patience, self._now())
             if limit == self._patience or USUAL in job.askers:
                 return None
-        job.tries = 0
+        if limit > self._tries * self._patience:
+            job.tries = 0
         return limit
 
     def _answered(self, job: Job, alive: bool | None) -> None:

@@ -47,13 +47,14 @@ class Machine:
         self._verdicts.pop(address)(alive)
 
 
-@pytest.mark.parametrize("lane, limits", [
-    (FIRST, [QUICK, 6.0]), (LAST, [QUICK, 6.0]), (USUAL, [QUICK, None, None])])
-def test_where_one_was_slow_another_gets_one_longer_probe_unless_it_was_reported(lane, limits):
+@pytest.mark.parametrize("slowest, lane, limits", [
+    (1.5, FIRST, [QUICK, 6.0]), (1.5, LAST, [QUICK, 6.0]), (1.5, USUAL, [QUICK, None, None]),
+    (0.75, FIRST, [QUICK, 3.0, 3.0])])  # never less than two probes of two seconds
+def test_where_one_was_slow_another_gets_longer_unless_it_was_reported(slowest, lane, limits):
     machine = Machine()
     machine.ask(peer(1), FIRST)
     machine.pass_by(peer(1), QUICK, False)
-    machine.pass_by(peer(1), 1.5, True)
+    machine.pass_by(peer(1), slowest, True)
     assert machine.limits == [QUICK, None]
     machine.limits.clear()
     machine.ask(peer(2), lane)
