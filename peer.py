@@ -27,6 +27,7 @@ if __name__ == "__main__":  # before the slow imports: a chat server has to list
     run_other_program(sys.argv)
 
 import functools
+import math
 import random
 
 from gossip import wire
@@ -125,8 +126,10 @@ class Peer(Node):
         """Gossip the next of `message 1` to `message 10`; answer when the one after it is due."""
         if self.leaving:
             return NEVER
-        has_room = self.flusher.has_room(self.neighbours.links())
-        if wait := self._restraint.wait(now, self.lateness(), has_room):
+        all_begun = self.all_begun()  # who forms a network is busy, like one that is late
+        has_room = all_begun and self.flusher.has_room(self.neighbours.links())
+        lateness = self.lateness() if all_begun else math.inf
+        if wait := self._restraint.wait(now, lateness, has_room):
             return now + wait
         self._generated += 1
         self.spreading.originate(self.spreading.make([f"message {self._generated}"]))

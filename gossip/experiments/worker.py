@@ -47,6 +47,7 @@ class Worker:
         self._open_file = open_file
         self._make_node = make_node
         self._nodes: dict[str, object] = {}  # address -> node
+        self._starters: list[threading.Thread] = []  # each lets some of them begin, and ends
 
     def host(self) -> None:
         """Do what the input says until it ends; then end all nodes."""
@@ -73,8 +74,12 @@ class Worker:
                 raise CommandError(f"unknown word {word!r}")
         sys.setswitchinterval(max(SWITCH_INTERVAL, SWITCH_SHARE * len(self._nodes)))
         if started:
-            threading.Thread(target=begin_in_turn, args=(started,), name="starter",
-                             daemon=True).start()
+            self._starters.append(threading.Thread(target=begin_in_turn, args=(started,),
+                                                   name="starter", daemon=True))
+            self._starters[-1].start()
+
+    def _all_begun(self) -> bool:
+        return not any(starter.is_alive() for starter in self._starters)
 
     def _prepare(self, text: str):
         """Make a node and start its threads, which wait until `go` is called."""
@@ -83,6 +88,7 @@ class Worker:
         node_class = (misbehaving(self._node_class, _parse_role(*role)) if role
                       else self._node_class)
         node = self._make_node(node_class, address, self._open_file(node_class.kind, address))
+        node.all_begun = self._all_begun
         prepare_node(node)
         self._nodes[named] = node
         return node

@@ -47,6 +47,7 @@ class Node:
         self.output = output
         self.counters = Counters()
         self.stopping = False  # set once, read by everyone
+        self.all_begun = lambda: True  # answers whether all nodes of this process have begun
         self.world = world(self)
         self.flusher = self.world.flusher
         self.now, self.time = self.world.now, self.world.time

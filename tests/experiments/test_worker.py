@@ -5,11 +5,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import types
 
 import pytest
 
 from gossip.experiments import worker
-from gossip.experiments.worker import PACE, SLOWEST, begin_in_turn
+from gossip.experiments.worker import PACE, SLOWEST, Worker, begin_in_turn
 from gossip.proof import graph
 from gossip.proof.records import Records
 from tests.tools.files import lines_of, one_piece
@@ -144,6 +146,20 @@ def test_a_node_that_was_killed_before_its_turn_does_not_begin(clock):
     nodes[1].stopping = True
     begin_in_turn(nodes)
     assert len(times) == 2
+
+
+def test_its_nodes_know_whether_all_of_them_have_begun(monkeypatch):
+    """So that gossip does not hold up those that have still to join."""
+    may_go, node = threading.Event(), types.SimpleNamespace(kind="peer")
+    monkeypatch.setattr(worker, "begin_in_turn", lambda nodes: may_go.wait(30))
+    monkeypatch.setattr(worker, "prepare_node", lambda node: None)
+    one = Worker(node, lambda kind, address: None, lambda kind, address, output: node)
+    interval = sys.getswitchinterval()
+    one._carry_out(["start 127.0.0.1:5000"])
+    sys.setswitchinterval(interval)
+    assert not node.all_begun()
+    may_go.set()
+    wait_until(node.all_begun)
 
 
 def test_a_worker_ends_and_kills_while_its_nodes_begin_one_after_the_other(tmp_path):

@@ -209,6 +209,17 @@ def test_the_generator_waits_while_its_peer_is_late_and_the_console_does_not():
     assert len(written(network, PEERS[0], "generated:")) == 2
 
 
+def test_the_generator_waits_until_all_nodes_of_its_process_have_begun():
+    network = network_of([], gossip_count=2, gossip_interval=1.0)
+    network.nodes[PEERS[0]].all_begun = lambda: False
+    network.time.run(20.0)
+    assert written(network, PEERS[0], "generated:") == []
+    assert len(written(network, PEERS[1], "generated:")) == 2
+    network.nodes[PEERS[0]].all_begun = lambda: True
+    network.time.run(21.5)
+    assert len(written(network, PEERS[0], "generated:")) == 1
+
+
 def test_the_generator_of_a_peer_that_stays_late_speaks_after_some_time():
     network = network_of(PEERS[:1], gossip_count=2, gossip_interval=1.0)
     network.time.run(45.0)
