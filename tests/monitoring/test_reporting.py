@@ -375,8 +375,14 @@ def test_a_link_stands_for_999_corrupt_copies_in_a_period_and_they_are_counted(n
     unsigned = [line for line in neighbour.messages(*map(str, range(1_000)))
                 if line.startswith("gmessage:")]
     neighbour.say(*unsigned[:999])
-    counted = [wire.Entry(neighbour.address, 0, 0, 0, 999, 0)]
-    wait_until(lambda: peer.reporting.watch.entries() == counted)
+    counted = []  # each look begins a period
+
+    def corrupt():
+        counted.extend(peer.reporting.watch.entries())
+        return sum(entry.corrupt for entry in counted)
+    wait_until(lambda: corrupt() == 999)
+    assert all(entry.peer == neighbour.address and sum(entry[1:]) == entry.corrupt
+               for entry in counted)
     written = count(peer, f"corrupt:{neighbour.address}:")
     assert 0 < written == 999 - peer.status().get("corrupt lines not written", 0)
     assert neighbours(peer) == {neighbour.address} and received(peer) == []

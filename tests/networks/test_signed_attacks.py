@@ -176,7 +176,8 @@ class Honest:
             wanted = self._others_said(peer)
             wait_until(lambda: set(wanted) <= set(texts_of_events(peer)),
                        what=f"the truth at {peer.address}")
-            assert len(set(received(peer))) == len(received(peer))
+            got = received(peer)
+            assert len(set(got)) == len(got)
             happened = events(peer)[self._before[peer]:]
             assert not [event for event in happened for name in honest for start in
                         ("corrupt:", "refused:", "disconnected:") if event.startswith(start + name)]
