@@ -161,8 +161,8 @@ class Prober:
             raise
 
     def _limit(self, job: Job) -> float | None:
-        """Seconds for the probe that begins; None: as usual. A patient one uses up one of its tries,
-        or all when it is longer than all of them usually are."""
+        """Seconds for the probe that begins; None: as usual. A patient one uses up one of its
+        tries, or all when it is longer than all of them usually are."""
         if not job.is_patient:
             return self._quick
         job.tries -= 1
