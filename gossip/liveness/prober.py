@@ -5,12 +5,12 @@ share its probe. The verdict comes as a call: True, False, or None when it could
 
 An address gets a quick look first, a probe of a quarter of a second. Who answers it waits for
 nobody but others that get theirs. Who does not is probed patiently, `tries` times, in a lane apart,
-where waiting for silence takes its time; but where the system refuses at once, as where nobody
-listens, that takes none, and it is probed as often right there. Registrations, reports, and what is
-less urgent have such two lanes each, so none of them waits for another; an address that was asked
-about for several of these waits in all their lanes. Each is bounded: an address beyond its limit
-takes the place of one that waits for patience, or of one of an IP of which more wait; or else its
-verdict is None at once.
+where waiting for silence takes its time, and more of it where others were slow (slowness.py). Where
+the system refuses at once, as where nobody listens, that takes none, and it is probed as often
+right there. Registrations, reports, and what is less urgent have such two lanes each, so none of
+them waits for another; an address that was asked about for several of these waits in all their
+lanes. Each is bounded: an address beyond its limit takes the place of one that waits for patience,
+or of one of an IP of which more wait; or else its verdict is None at once.
 """
 
 import functools
@@ -22,7 +22,7 @@ from gossip.liveness.slowness import Slowness
 
 FIRST, USUAL, LAST = range(3)  # for registrations; for reports and lost connections; for all else
 QUEUE_LIMIT = 1_024  # addresses of each of the three that wait for a probe, or are being probed
-AT_ONCE = 0.5  # of a quick look: what has failed in less was refused, and not silent
+REFUSED = 0.5  # of a quick look: what has failed in less was refused, and not silent
 ASKERS_LIMIT = 100  # calls of `ask` that share one probe, for each of the three
 
 
@@ -182,7 +182,7 @@ class Prober:
             with self._lock:
                 self._slowness.note(self._now() - job.begun, self._now())
         refused = (alive is False and not job.is_patient and self._now is not None
-                   and self._now() - job.begun < AT_ONCE * self._quick)
+                   and self._now() - job.begun < REFUSED * self._quick)
         if not alive and job.tries and (job.is_patient or refused):
             job.tries -= refused
             self._look(job)  # in the same slot

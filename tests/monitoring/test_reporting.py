@@ -1,138 +1,21 @@
 """What a peer reports to its seeds, and what it does when they say who is malicious."""
 
-import collections
-import contextlib
-import hashlib
-import socket
 import threading
 
 import pytest
 
-from gossip import wire
-from gossip.settings import Filter
-from gossip.signing.signed_lines import Signer
 from tests.tools.files import count, events, received, wait_event
-from tests.tools.hands import FakePeer
 from tests.tools.nets import neighbours
-from tests.tools.ports import free_address, free_addresses
+from tests.tools.ports import free_address
+from tests.tools.reporting import (
+    TIME, WATCHED, Neighbour, introduce, judges, seeds_of, watched_peer)
 from tests.tools.waiting import wait_until
-
-PERIOD, SETTLE = 0.2, 0.3
-TIME = "1700000000.000000"
-WATCHED = dict(monitor=True, sign=True, report_interval=PERIOD, settle=SETTLE, liveness_interval=60,
-               antientropy_interval=0)
-
-
-class ReportSeed(FakePeer):
-    """A seed that lists whoever asks, calls every run genuine, and keeps the reports."""
-
-    def __init__(self, address, registers=True):
-        self.registers = registers
-        self.reports = []  # as they came
-        self._registered = []  # the connections of those who have registered
-        self._here = threading.local()
-        super().__init__(address)
-
-    def _serve(self, sock):
-        self._here.sock = sock
-        super()._serve(sock)
-
-    def reply(self, line):
-        kind, _, rest = line.partition(":")
-        if kind == "register":
-            self._registered.append(self._here.sock)
-            return "registered successfully\n" if self.registers else ""
-        if kind == "report":
-            self.reports.append(wire.parse(line.encode()))
-        return f"runs:{rest}\n" if kind == "runs" else ""
-
-    def say(self, *lines):
-        for sock in self._registered:
-            with contextlib.suppress(OSError):
-                sock.sendall("".join(line + "\n" for line in lines).encode())
-
-    def said_of(self, address):
-        """The sum of all entries about a peer: EXPECTED, MISSING, FIRST, CORRUPT, FORBIDDEN."""
-        entries = [entry[1:] for report in self.reports for entry in report.entries
-                   if entry.peer == address]
-        return tuple(map(sum, zip(*entries)))
-
-
-class Neighbour:
-    """A hand-made neighbour that answers every request for a sign of life, signs what it says, and
-    keeps the lines that it hears."""
-
-    def __init__(self, net, peer):
-        self.fake = net.fake()
-        self.address = self.fake.address
-        self.signer = self.fake.signer = Signer(self.address, bytes(32))
-        self.heard = []
-        self._end = net.neighbour(peer, self.fake)
-        self._thread = threading.Thread(target=self._listen)
-        self._thread.start()
-        net.ends.insert(0, self)
-
-    def _listen(self):
-        with contextlib.suppress(OSError):
-            while (line := self._end.hear(60)) is not None:
-                self.heard.append(line)
-                if line.startswith("Liveness Request:"):
-                    self.say(f"Liveness Reply:{line.partition(':')[2]}:{self.address}")
-
-    def say(self, *lines):
-        with contextlib.suppress(OSError):
-            self._end.say(*lines)
-
-    def texts(self):
-        """The texts of the messages that it has heard."""
-        return [line.split(":", 6)[6] for line in list(self.heard) if line.startswith("gmessage:")]
-
-    def messages(self, *texts, first=1):
-        """The lines of messages of its own, behind the signed line that covers them."""
-        lines = [wire.gossip(TIME, self.address, self.signer.start, number, text)
-                 for number, text in enumerate(texts, first)]
-        covers = self.signer.cover(first, [hashlib.sha256(line).digest() for line in lines])
-        return [line.decode() for line in (*covers, *lines)]
-
-    def close(self):
-        with contextlib.suppress(OSError):
-            self._end.sock.shutdown(socket.SHUT_RDWR)
-        self._thread.join(5)
 
 
 @pytest.fixture
 def seed(net):
     """The only seed of a network, in the hands of the test."""
     return seeds_of(net, 1)[0]
-
-
-def seeds_of(net, number, **behaviour):
-    net.seed_addresses = free_addresses(number)
-    seeds = [ReportSeed(address, **behaviour) for address in net.seed_addresses]
-    net.ends.extend(seeds)
-    return seeds
-
-
-def watched_peer(net, **changes):
-    """A peer that watches its neighbours, registered."""
-    peer = net.peer(**{**WATCHED, **changes})
-    wait_event(peer, "registered:")
-    return peer
-
-
-def introduce(peer, neighbour):
-    """Have a neighbour say its first message, as soon as links are judged: from then on its run is
-    known."""
-    wait_until(lambda: judges(peer))
-    neighbour.say(*neighbour.messages("hello"))
-    wait_until(lambda: any(line.endswith(":hello") for line in received(peer)))
-
-
-def judges(peer):
-    """Whether all links of a peer have stood for so long that the next message is judged by."""
-    rows = list(peer.reporting.watch._rows.values())
-    return rows != [] and all(row.stands is not None and row.stands + SETTLE < peer.now()
-                              for row in rows)
 
 
 # Reports.
@@ -364,96 +247,3 @@ def test_an_unconfirmed_neighbour_is_left_alone(net, seed):
     again = net.dial(peer)
     again.say(f"Connection with Peer:{silent.address}")
     assert again.hear() == f"connection refused:{peer.address}:unconfirmed"
-
-
-# Corrupt copies, and forbidden words.
-
-
-def test_a_link_stands_for_999_corrupt_copies_in_a_period_and_they_are_counted(net, seed):
-    peer = watched_peer(net, report_interval=3_600)
-    neighbour = Neighbour(net, peer)
-    unsigned = [line for line in neighbour.messages(*map(str, range(1_000)))
-                if line.startswith("gmessage:")]
-    neighbour.say(*unsigned[:999])
-    counted = []  # each look begins a period
-
-    def corrupt():
-        counted.extend(peer.reporting.watch.entries())
-        return sum(entry.corrupt for entry in counted)
-    wait_until(lambda: corrupt() == 999)
-    assert all(entry.peer == neighbour.address and sum(entry[1:]) == entry.corrupt
-               for entry in counted)
-    written = count(peer, f"corrupt:{neighbour.address}:")
-    assert 0 < written == 999 - peer.status().get("corrupt lines not written", 0)
-    assert neighbours(peer) == {neighbour.address} and received(peer) == []
-    neighbour.say(unsigned[999])
-    wait_event(peer, f"disconnected:{neighbour.address}:corrupt")
-
-
-def test_corrupt_copies_are_forgotten_with_their_period(net, seed):
-    peer = watched_peer(net)
-    neighbour = Neighbour(net, peer)
-    unsigned = [line for line in neighbour.messages(*map(str, range(700)))
-                if line.startswith("gmessage:")]
-    for total in (700, 1_400):
-        neighbour.say(*unsigned)
-        wait_until(lambda: seed.said_of(neighbour.address)[3:4] == (total,))
-        reports = len(seed.reports)
-        wait_until(lambda: len(seed.reports) > reports + 2)
-    assert neighbours(peer) == {neighbour.address}
-
-
-def test_the_generator_says_what_it_says_whatever_the_filter_forbids(net, seed):
-    peer = watched_peer(net, filter=Filter("", ("message",)), gossip_count=1)
-    wait_event(peer, "generated:")
-    wait_until(lambda: peer.messages.count() == 1)
-    assert peer.messages.forbids("message 1")
-
-
-@pytest.fixture
-def filtered(net, seed):
-    """A peer with a filter, and three neighbours. The first says four messages; one of them, the
-    second says, too."""
-    peer = watched_peer(net, filter=Filter("", ("virus",)))
-    source, other, sink = (Neighbour(net, peer) for _ in range(3))
-    introduce(peer, source)
-    lines = source.messages("one", "a VIRUS!", "two", first=2)
-    source.say(*lines)
-    other.say(lines[0], lines[2])
-    wait_until(lambda: sink.texts() == ["hello", "one", "two"])
-    wait_until(lambda: count(peer, "forbidden:") == 2)
-    return peer, source, other, sink
-
-
-def test_a_forbidden_message_is_written_and_neither_delivered_nor_forwarded(filtered):
-    peer, source, other, sink = filtered
-    forbidden = [event for event in events(peer) if event.startswith("forbidden:")]
-    line, = (line for line in source.messages("one", "a VIRUS!", first=2) if "VIRUS" in line)
-    assert sorted(forbidden) == sorted(f"forbidden:{one.address}:{line}" for one in (source, other))
-    assert not any("VIRUS" in line for line in received(peer))
-    assert not any("VIRUS" in line for line in (*sink.heard, *other.heard))
-
-
-def test_a_forbidden_message_counts_as_seen_and_is_not_served(filtered):
-    peer, source, _, sink = filtered
-    run = f"{source.address}:{source.signer.start}"
-    assert peer.messages.lacking([(run.encode(), [(1, 4)])]) == []
-    before = len(sink.heard)
-    sink.say(f"status:want:{run}=1-4")
-    wait_until(lambda: "status:sent" in sink.heard[before:])
-    answer = [line for line in sink.heard[before:] if not line.startswith(("signed:", "Liveness"))]
-    assert [line.rpartition(":")[2] for line in answer] == [
-        "hello", "one", "two", f"{source.signer.start}=3", "sent"]
-
-
-def test_a_forbidden_message_counts_for_each_who_sends_it_and_is_missed_of_nobody(filtered, seed):
-    _, source, other, sink = filtered
-    counted = collections.defaultdict(tuple)
-
-    def told():
-        for one in (source, other, sink):
-            counted[one] = seed.said_of(one.address)
-        return counted[sink][:2] == (3, 3) and counted[source][:3] == (3, 0, 3)
-    wait_until(told)
-    wait_until(lambda: told() and counted[other][:3] == (3, 3, 0))
-    assert [counted[one][4] for one in (source, other, sink)] == [1, 1, 0]

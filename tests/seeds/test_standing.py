@@ -14,7 +14,7 @@ from tests.tools.files import count, wait_event
 from tests.tools.hands import FakePeer
 from tests.tools.nets import FAST
 from tests.tools.ports import free_address
-from tests.tools.registering import register
+from tests.tools.registering import listed, register
 from tests.tools.simulated import ONE, SEED, Nodes
 from tests.tools.waiting import wait_until
 
@@ -33,6 +33,17 @@ class Hanging(FakePeer):
         self.may_answer.wait(60)
         self.answered += 1
         return super().reply(line)
+
+
+def rivals(net):
+    """A seed, an address that is listed there, the connection over which it is, and another one
+    that wants it: the seed awaits a word over the first."""
+    seed, = net.seeds(1)
+    fake = net.fake()
+    old = listed(net, seed, fake)
+    new = register(net, seed, fake)
+    wait_until(lambda: seed.admission.next_at() is not None, what="the wait for a word")
+    return seed, fake, old, new
 
 
 def test_a_word_is_awaited_for_a_second_and_said_once_a_second():
@@ -65,12 +76,7 @@ def test_who_probes_in_the_name_of_a_seed_keeps_no_peer_from_speaking(net):
 
 
 def test_a_registration_that_says_nothing_is_replaced_and_nothing_waits_meanwhile(net):
-    seed, = net.seeds(1)
-    fake = net.fake()
-    old = register(net, seed, fake)
-    assert old.hear() == "registered successfully"
-    new = register(net, seed, fake)
-    wait_until(lambda: seed.admission.next_at() is not None, what="the wait for a word")
+    seed, fake, old, new = rivals(net)
     assert register(net, seed, net.fake()).hear() == "registered successfully"
     new.say("peer list")
     assert new.hear().startswith("peer list:")
@@ -106,12 +112,7 @@ def test_of_two_that_want_an_address_at_once_the_first_is_probed_again_so_that_i
 
 
 def test_a_registration_that_speaks_in_time_stands_and_the_other_may_ask_again(net):
-    seed, = net.seeds(1)
-    fake = net.fake()
-    old = register(net, seed, fake)
-    assert old.hear() == "registered successfully"
-    new = register(net, seed, fake)
-    wait_until(lambda: seed.admission.next_at() is not None)
+    seed, fake, old, new = rivals(net)
     old.say(f"register:{fake.address}")
     assert old.hear() == "registered successfully"
     assert new.hear().startswith(STANDS)
@@ -150,12 +151,7 @@ def contested(net, monkeypatch):
     """A seed, the address of a registration that has an hour to speak, its connection, and another
     one that wants the registration."""
     monkeypatch.setattr(admission, "WORD_LIMIT", 3600.0)
-    seed, = net.seeds(1)
-    fake = net.fake()
-    old = register(net, seed, fake)
-    assert old.hear() == "registered successfully"
-    new = register(net, seed, fake)
-    wait_until(lambda: seed.admission.next_at() is not None)
+    seed, fake, old, new = rivals(net)
     return seed, fake.address, old, new
 
 

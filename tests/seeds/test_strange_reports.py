@@ -35,6 +35,14 @@ def report(dead, reporter="127.0.0.1:4000"):
     return f"Dead Node:{dead}:1.000000:{reporter}"
 
 
+def brief_seed(net):
+    """A seed that probes for a short time, and finds out something also on a busy machine."""
+    net.settings = FAST._replace(probe_limit=0.3)
+    seed, = net.seeds(1)
+    run_late(seed, 0.0)
+    return seed
+
+
 def not_looked_at(seed):
     return seed.counters.all().get("dead reports not looked at", 0)
 
@@ -100,9 +108,7 @@ def test_whom_a_seed_does_not_know_it_neither_probes_nor_tells_of(net):
 
 def test_what_a_seed_passes_on_is_written_once_per_death_and_told_once_a_minute(net):
     """From another seed first, then from a peer of its own; then the peer lives and dies again."""
-    net.settings = FAST._replace(probe_limit=0.3)
-    seed, = net.seeds(1)
-    run_late(seed, 0.0)
+    seed = brief_seed(net)
     dead, its_end = registered(net, seed)
     reporter, end = registered(net, seed)
     for death in (1, 2):
@@ -122,9 +128,7 @@ def test_what_a_seed_passes_on_is_written_once_per_death_and_told_once_a_minute(
 
 
 def test_a_death_that_was_told_is_not_probed_again_for_another_seed(net):
-    net.settings = FAST._replace(probe_limit=0.3)
-    seed, = net.seeds(1)
-    run_late(seed, 0.0)
+    seed = brief_seed(net)
     dead, its_end = registered(net, seed)
     _, witness = registered(net, seed)
     dead.answers = False
@@ -139,9 +143,7 @@ def test_a_death_that_was_told_is_not_probed_again_for_another_seed(net):
 
 def test_a_death_that_was_passed_on_is_not_probed_again_for_a_peer_of_the_seed(net):
     """Else whoever repeats old reports would hold up the probes of those who have just died."""
-    net.settings = FAST._replace(probe_limit=0.3)
-    seed, = net.seeds(1)
-    run_late(seed, 0.0)
+    seed = brief_seed(net)
     dead, _ = registered(net, seed)
     reporter, end = registered(net, seed)
     dead.answers = False
