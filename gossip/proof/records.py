@@ -35,23 +35,21 @@ class _File:
             self._take(line.decode(errors="replace"))
 
     def _take(self, line: str) -> None:
-        at = parse_stamp(line[:26])
-        if at is None or line[26:27] != ":":
+        found = parse_line(line)
+        if found is None:
             return
-        event, _, rest = line[27:].partition(":")
+        at, event, rest = found
         if event == "started":
-            self._start_run(rest.partition(":")[2], at)
+            self._start_run(started_by(rest), at)
         elif self.runs:
             self.runs[-1].take(at, event, rest)
 
-    def _start_run(self, address: str, at: float) -> None:
-        try:
-            run = self._make_run(str(parse_address(address)), at)
-        except ValueError:
+    def _start_run(self, address: str | None, at: float) -> None:
+        if address is None:
             return  # a damaged line: the lines after it count for the run before, if any
         if self.runs:
             self.runs[-1].superseded = True
-        self.runs.append(run)
+        self.runs.append(self._make_run(address, at))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -68,6 +66,23 @@ def parse_stamp(text: str) -> float | None:
     if second is None or not re.fullmatch(r"\.[0-9]{6}", text[19:]):
         return None
     return second + int(text[20:]) / 1e6
+
+
+def parse_line(line: str) -> tuple[float, str, str] | None:
+    """(Unix seconds, event, the rest) of a line of an output file; None for other texts."""
+    at = parse_stamp(line[:26])
+    if at is None or line[26:27] != ":":
+        return None
+    event, _, rest = line[27:].partition(":")
+    return at, event, rest
+
+
+def started_by(rest: str) -> str | None:
+    """The address in the rest of a `started:` line; None when it is damaged."""
+    try:
+        return str(parse_address(rest.partition(":")[2]))
+    except ValueError:
+        return None
 
 
 class Runs:

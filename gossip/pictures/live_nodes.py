@@ -1,0 +1,74 @@
+"""What is known of one node, and of which other node a line of its file speaks."""
+
+from gossip.addresses import parse_address
+from gossip.pictures.live_lines import Line
+from gossip.proof.events import BY_SEED, DEAD, REMOVED
+
+JOINING, UP, LOST, DEAD_STATE, LEFT, GONE = "joining", "up", "lost", "dead", "left", "gone"
+ENDED = {DEAD_STATE, LEFT, GONE}
+# Kinds that are streamed as [TIME, KIND, NODE, OTHER, REST]; ALONE: OTHER is null.
+ALONE = {"started", "stopped", "leaving", "full", "failed"}
+ABOUT_OTHERS = {"connected", "disconnected", "dead", "registered", "unregistered", "removed",
+                "reported", "rejected", "passed on", "kicked", "unconfirmed"}
+NAMES_SEED = {"registered", "unregistered", "reported", "kicked"}  # in the file of a peer
+SHOWN = 200  # letters of a rest
+
+
+class Node:
+    """What is known of a peer or a seed."""
+
+    def __init__(self, number: int, address: str, kind: str):
+        self.number = number
+        self.address = address
+        self.kind = kind  # peer or seed
+        self.state: str | None = None  # None: it has no file, and others only name it
+        self.says: set[Node] = set()  # whom it calls its neighbours
+        self.links: set[Node] = set()  # those of them that say the same
+        self.last = 0  # time of the last line of its own
+        self.deserted = 0  # time when another end dropped a link that it still tells; 0: none did
+        self.parted: set[Node] = set()  # those whose links to it broke since it had its last one
+        self.misses: dict[Node, int] = {}  # neighbour that does not answer it -> how often
+        self.seeds: set[Node] = set()  # of a peer: where it is registered, by its own word
+        self.registered: set[Node] = set()  # of a seed: who is registered with it, by their word
+        self.removed = False  # a seed has removed it, as it was gone
+
+    def is_up(self) -> bool:
+        return self.state in (JOINING, UP)
+
+    def group(self) -> set["Node"]:
+        """All nodes that links join with it, itself too."""
+        found, todo = {self}, [self]
+        while todo:
+            new = todo.pop().links - found
+            found |= new
+            todo += new
+        return found
+
+
+def silent(group: set[Node]) -> bool:
+    """Whether the others dropped a group of nodes, and none of it has said anything since: then
+    all of it was killed, or frozen, and its links are only told by the dead."""
+    latest = max(node.deserted for node in group)
+    return all(node.last < (node.deserted or latest) for node in group)
+
+
+def is_address(text: str) -> bool:
+    """Whether this is an address in its usual spelling."""
+    try:
+        return str(parse_address(text)) == text
+    except ValueError:
+        return False
+
+
+def split(line: Line) -> tuple[str | None, str]:
+    """(the other node's address, what follows it) of a line about another node."""
+    if line.kind in ("connected", "dead", "registered"):
+        return line.rest, ""
+    if line.kind in ("passed on", "rejected"):
+        match = DEAD.match(line.rest)
+        return (match[1], line.rest[match.end():].lstrip(":")) if match else (None, "")
+    if line.kind == "removed":
+        match = REMOVED.fullmatch(line.rest)
+        return (match[1], match[2] + (f":{match[3]}" if match[3] else "")) if match else (None, "")
+    match = BY_SEED.match(line.rest)
+    return (match[1], match[2]) if match else (None, "")

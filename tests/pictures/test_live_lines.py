@@ -1,0 +1,166 @@
+"""How the lines of a folder are followed as they grow, and put in the order of time."""
+
+import pytest
+
+from gossip.pictures import live_lines
+from gossip.pictures.live_lines import Line, LiveLines
+from gossip.pictures.live_order import Order
+from gossip.proof.records import Records
+from tests.tools.live import BEGIN, LATER, add, lines_of_folder, text
+
+ONE, TWO = "127.0.0.1:5001", "127.0.0.1:5002"
+SECOND = 1_000_000
+
+
+@pytest.fixture
+def folder(tmp_path):
+    add(tmp_path / "peer_127.0.0.1_5001.txt", text(0, f"started:peer:{ONE}"))
+    add(tmp_path / "peer_127.0.0.1_5002.txt", text(0.5, f"started:peer:{TWO}"))
+    return tmp_path
+
+
+@pytest.fixture
+def lines(folder):
+    found = LiveLines(folder)
+    yield found
+    found.close()
+
+
+def events(lines, now=LATER):
+    return [(line.node, line.kind, line.rest) for line in lines.turn(now)]
+
+
+def test_lines_are_told_by_node_time_and_kind(lines):
+    assert lines.turn(LATER) == [Line(BEGIN, ONE, "started", f"peer:{ONE}"),
+                                 Line(BEGIN + SECOND // 2, TWO, "started", f"peer:{TWO}")]
+    assert lines.turn(LATER) == []
+
+
+def test_a_torn_line_waits_for_its_end(folder, lines):
+    lines.turn(LATER)
+    whole = text(1, f"connected:{TWO}")
+    add(folder / "peer_127.0.0.1_5001.txt", whole[:40])
+    assert lines.turn(LATER) == []
+    add(folder / "peer_127.0.0.1_5001.txt", whole[40:])
+    assert events(lines) == [(ONE, "connected", TWO)]
+
+
+def test_lines_that_are_too_long_are_dropped_and_the_next_is_read(folder, lines):
+    lines.turn(LATER)
+    path = folder / "peer_127.0.0.1_5001.txt"
+    add(path, text(1, "told:" + "x" * live_lines.LONGEST, "dead:a"))
+    add(path, text(2, "told:" + "y" * 10 * live_lines.LONGEST)[:-1])
+    found = []
+    for _ in range(10):
+        found += events(lines)
+    add(path, b"\n", text(3, "dead:b"))
+    assert found + events(lines) == [(ONE, "dead", "a"), (ONE, "dead", "b")]
+
+
+@pytest.mark.parametrize("damaged", [
+    b"\xff\xfe\x00\n", b"\n", b"2026-01-02 03:04:05.000000\n", b"2026-99-02 03:04:05.000000:dead:x\n",
+    b"2026-01-02 03:04:05.00000x:dead:x\n", b"2026-01-02 03:04:05.000000:started:peer:nobody\n"])
+def test_damaged_lines_end_nothing(folder, lines, damaged):
+    add(folder / "peer_127.0.0.1_5001.txt", damaged, text(1, "dead:x"))
+    assert events(lines)[1] == (ONE, "dead", "x")
+
+
+def test_lines_before_the_first_start_are_nobodys(folder, lines):
+    add(folder / "peer_127.0.0.1_5003.txt", text(1, "dead:x"))
+    add(folder / "peer_of_nobody", text(1, "started:peer:127.0.0.1:5004"))
+    assert len(events(lines)) == 2
+
+
+@pytest.mark.parametrize("emptied", [False, True])
+def test_a_file_that_was_begun_anew_is_read_from_its_start(folder, lines, emptied):
+    path = folder / "peer_127.0.0.1_5001.txt"
+    add(path, text(1, "dead:x"))
+    lines.turn(LATER)
+    if emptied:
+        path.write_bytes(b"")
+    else:
+        path.unlink()
+    add(path, text(2, f"started:peer:{ONE}"))
+    assert events(lines, LATER + live_lines.LOOK) == [(ONE, "started", f"peer:{ONE}")]
+
+
+def test_a_file_that_was_overwritten_by_a_longer_one_is_read_from_its_start(folder, lines):
+    lines.turn(LATER)
+    (folder / "peer_127.0.0.1_5001.txt").write_bytes(
+        text(2, f"started:peer:{ONE}", "dead:x", "dead:y"))
+    lines.turn(LATER)
+    assert [kind for _, kind, _ in events(lines, LATER + live_lines.LOOK)] == [
+        "started", "dead", "dead"]
+
+
+def test_files_are_followed_that_come_later(folder, lines):
+    lines.turn(LATER)
+    add(folder / "seed_127.0.0.1_8080.txt", text(1, "started:seed:127.0.0.1:8080"))
+    assert events(lines, LATER + live_lines.LOOK) == [
+        ("127.0.0.1:8080", "started", "seed:127.0.0.1:8080")]
+    assert lines.is_seed("127.0.0.1:8080") and not lines.is_seed(ONE)
+
+
+def test_of_two_files_with_one_clock_the_message_comes_before_its_delivery(folder):
+    add(folder / "peer_127.0.0.1_5001.txt", text(1, "received:a"), text(2, "dead:x"))
+    add(folder / "peer_127.0.0.1_5002.txt", text(1, "generated:a"), text(2, "dead:y"))
+    assert [line.kind for line in lines_of_folder(folder)][2:] == [
+        "generated", "received", "dead", "dead"]
+
+
+def test_lines_of_one_file_keep_their_order_when_its_clock_goes_back(folder):
+    add(folder / "peer_127.0.0.1_5001.txt", text(9, "connected:x"), text(3, "disconnected:x"),
+        text(4, "generated:a"), text(10, "dead:x"))
+    add(folder / "peer_127.0.0.1_5002.txt", text(5, "dead:z"))
+    found = [(line.kind, (line.at - BEGIN) // SECOND) for line in lines_of_folder(folder)][2:]
+    assert found[0] == ("dead", 5) and found[-1] == ("dead", 10)
+    assert [kind for kind, _ in found if kind.endswith("connected")] == [
+        "connected", "disconnected"]
+
+
+def test_a_clock_that_is_ahead_is_taken_for_this_moment(folder, lines):
+    add(folder / "peer_127.0.0.1_5001.txt", text(7200, "dead:x"))
+    assert [line.at for line in lines.turn(LATER) if line.kind == "dead"] == [LATER]
+
+
+def test_lines_that_come_too_late_are_not_waited_for():
+    order = Order()
+    order.add([Line(5, ONE, "dead", "a"), Line(9, ONE, "dead", "b")])
+    assert [line.rest for line in order.take(6)] == ["a"]
+    order.add([Line(3, TWO, "dead", "c"), Line(4, TWO, "dead", "d")])
+    assert [(line.at, line.rest) for line in order.take(9)] == [(5, "c"), (5, "d"), (9, "b")]
+
+
+def test_the_past_of_many_files_is_read_in_the_order_of_time(folder, monkeypatch):
+    monkeypatch.setattr(live_lines, "CHUNK", (200, 200))
+    monkeypatch.setattr(live_lines, "TURN", 400)
+    for second in range(1, 100):
+        add(folder / f"peer_127.0.0.1_500{1 + second % 2}.txt", text(second, f"dead:{second}"))
+    lines, order, taken = LiveLines(folder), Order(), []
+    order.add(lines.turn(LATER))
+    assert lines.to_read() > 0
+    while lines.horizon is not None:
+        taken += order.take(lines.horizon)
+        order.add(lines.turn(LATER))
+    taken += order.take(LATER)
+    assert [int(line.rest) for line in taken if line.kind == "dead"] == list(range(1, 100))
+    assert lines.to_read() == 0
+    lines.close()
+
+
+def test_deliveries_can_be_left_out_and_are_counted(folder):
+    add(folder / "peer_127.0.0.1_5001.txt", text(1, "received:a", "dead:x", "received:b"))
+    lines = LiveLines(folder, without_deliveries=True)
+    assert [line.kind for line in lines.turn(LATER)] == ["started", "dead", "started"]
+    assert lines.deliveries_left_out == 2
+    lines.close()
+
+
+def test_records_and_the_live_page_read_lines_alike(network):
+    folder = network[0]
+    lines = lines_of_folder(folder, now=1 << 60)
+    records = Records(folder).refresh()
+    for run in records.peers:
+        mine = [line for line in lines if line.node == run.address]
+        assert mine[0].at == round(run.first * 1e6) and mine[-1].at == round(run.last * 1e6)
+        assert sum(line.kind == "received" for line in mine) == len(run.received)
