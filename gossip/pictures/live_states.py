@@ -22,6 +22,7 @@ class States:
 
     def __init__(self):
         self.nodes: dict[str, Node] = {}
+        self.numbered: list[Node] = []
         self.pieces = Pieces()  # peers that are up, from their first link on
         self.ended: list[Node] = []  # peers that ended, until somebody takes them out
         self._in_graph: set[Node] = set()  # the peers in `pieces`
@@ -54,6 +55,7 @@ class States:
         node = self.nodes.get(address)
         if node is None and len(self.nodes) < NODES and is_address(address):
             node = self.nodes[address] = Node(len(self.nodes), address, kind)
+            self.numbered.append(node)
             self._events.append([at, "node", node.number, kind, address])
         return node
 
@@ -62,9 +64,10 @@ class States:
         events, self._events = self._events, []
         return events
 
-    def take(self, line: Line, of_seed: bool = False) -> None:
-        """Take a line that is no delivery, of a peer's or of a seed's file."""
-        node = self.node(line.node, line.at, "seed" if of_seed else "peer")
+    def take(self, line: Line, is_seed) -> None:
+        """Take a line that is no delivery. `is_seed(address)` answers whose file is a seed's."""
+        node = self.nodes.get(line.node) or self.node(
+            line.node, line.at, "seed" if is_seed(line.node) else "peer")
         if node is None:
             return
         self.heard(node, line.at)
@@ -223,9 +226,11 @@ class States:
             if number.isascii() and number.isdigit() and len(number) <= 6:
                 node.misses[other] = int(number)
                 self._events.append([line.at, line.kind, node.number, other.number, int(number)])
-        elif node.misses.pop(other, None) is not None or other.state == DEAD_STATE:
+            return
+        is_thawed = other.state == DEAD_STATE and other.links
+        if node.misses.pop(other, None) is not None or is_thawed:
             self._events.append([line.at, line.kind, node.number, other.number, number[:SHOWN]])
-            if other.state == DEAD_STATE and other.links:
+            if is_thawed:
                 self._enter(other, UP, line.at)
                 self._join_graph(other)
 

@@ -49,7 +49,7 @@ class Told:
         """Take all lines before that second."""
         while self._lines and self._lines[0].at < BEGIN + second * 1_000_000:
             line = self._lines.pop(0)
-            self.states.take(line, ":8" in line.node)
+            self.states.take(line, lambda node: ":8" in node)
             self.events += self.states.events()
         return self
 

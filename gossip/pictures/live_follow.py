@@ -1,0 +1,158 @@
+"""A network as its files tell it: lines come in, the events of the stream go into the log.
+
+`Follow.turn(now)` reads a bounded amount and never waits. A long past is read twice: a first
+follower leaves the deliveries out, so that states and numbers are known soon; a second one reads
+everything, from the start, and takes the first one's place when it has caught up.
+
+A network that starts after all nodes of another one have ended is shown alone. One thread calls all
+this. Times are microseconds since 1970.
+"""
+
+import pathlib
+
+from gossip.pictures.live_lines import Line, LiveLines
+from gossip.pictures.live_log import Log
+from gossip.pictures.live_order import HELD_BACK, Order
+from gossip.pictures.live_sample import Messages
+from gossip.pictures.live_states import States
+from gossip.pictures.live_story import Story
+from gossip.proof.evidence import quantile
+
+LONG = 8 * 1024 * 1024  # bytes of the past that are read twice
+
+
+class _Follower:
+    """One reading of a folder, and the network that it tells."""
+
+    def __init__(self, folder: pathlib.Path, without_deliveries: bool):
+        self.lines = LiveLines(folder, without_deliveries)
+        self._order = Order()
+        self._told_at = 0  # up to when events were told
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self.begin: int | None = None  # the time of the first event
+        self.states, self.messages, self.story = States(), Messages(), Story()
+        self.log = Log(self.messages.forget)
+
+    def turn(self, now: int) -> None:
+        self._order.add(self.lines.turn(now))
+        horizon = self.lines.horizon
+        self._told_at = now - HELD_BACK if horizon is None else horizon
+        self._take(self._order.take(self._told_at))
+
+    def _take(self, lines: list[Line]) -> None:
+        events: list[list] = []
+        for line in lines:
+            events += self.story.due(line.at)
+            if line.kind == "started" and self.begin is not None and not self._anybody():
+                self._begin_anew()
+                events = []
+            if self.begin is None:
+                self.begin = line.at
+            if line.kind == "received" or line.kind == "generated":
+                self._take_gossip(line, events)
+            else:
+                self.states.take(line, self.lines.is_seed)
+                self._add(events, self.states.events())
+        self._add(events, self.story.due(self._told_at))
+        if events:
+            self.log.add(events, self.begin)
+
+    def _anybody(self) -> bool:
+        """Whether any node is up, or may be."""
+        return any(node.state not in ("left", "gone", "dead", None)
+                   for node in self.states.nodes.values())
+
+    def _add(self, events: list[list], new: list[list]) -> None:
+        for event in new:
+            events.append(event)
+            events += self.story.take(event, self.states)
+        while self.states.ended:
+            self.messages.ended(self.states.ended.pop())
+
+    def _take_gossip(self, line: Line, events: list[list]) -> None:
+        node = self.states.nodes.get(line.node)
+        if node is None:
+            return
+        self.states.heard(node, line.at)
+        if line.kind == "generated":
+            event = self.messages.generated(line, node, self.states.expected())
+        else:
+            sender = self.states.nodes.get(line.rest.partition(":gmessage:")[0])
+            event = self.messages.received(line, node, sender)
+        if event is not None:
+            events.append(event)
+
+    def figures(self, now: int) -> dict:
+        """The figures of the stream."""
+        told = max(self._told_at, self.begin or 0)
+        degrees = self.states.degrees()
+        figures = {
+            "peers": len(self.states.up("peer")), "seeds": len(self.states.up("seed")),
+            "links": self.states.links(), "pieces": len(self.states.pieces),
+            "least": degrees[0] if degrees else 0,
+            "median": quantile(degrees, 0.5) if degrees else 0,
+            "most": degrees[-1] if degrees else 0,
+            **self.messages.figures(told),
+            "behind": round(max(0, now - told) / 1e6, 2), "toread": self.lines.to_read(),
+            "now": told}
+        figures["deliveries"] += self.lines.deliveries_left_out
+        return figures
+
+
+class Follow:
+    """The network of a folder, as pages are shown it."""
+
+    def __init__(self, folder: pathlib.Path):
+        self._folder = folder
+        self._shown = _Follower(folder, without_deliveries=False)
+        self._all: _Follower | None = None  # reads a long past, deliveries and all
+        self._has_begun = False
+
+    @property
+    def log(self) -> Log:
+        """What pages are shown; another object when pages have to begin anew."""
+        return self._shown.log
+
+    def begin(self, now: int) -> int:
+        """The time of the first event; this moment, if there is none yet."""
+        if self._shown.begin is None:
+            self._shown.begin = now
+        return self._shown.begin
+
+    def figures(self, now: int) -> dict:
+        """The figures of the stream."""
+        figures = self._shown.figures(now)
+        if self._all is not None:
+            figures["toread"] += self._all.lines.to_read()
+        return figures
+
+    def path_of(self, number: int) -> pathlib.Path | None:
+        """The file of the node with this number."""
+        nodes = self._shown.states.numbered
+        return self._shown.lines.path_of(nodes[number].address) if number < len(nodes) else None
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there is more to read at once."""
+        return self._all is not None or self._shown.lines.horizon is not None
+
+    def turn(self, now: int) -> None:
+        """Read on; OSError when the folder cannot be read."""
+        self._shown.turn(now)
+        if not self._has_begun:
+            self._has_begun = True
+            if self._shown.lines.to_read() > LONG:
+                self._all = self._shown
+                self._shown = _Follower(self._folder, without_deliveries=True)
+        if self._all is not None:
+            self._all.turn(now)
+            if self._all.lines.horizon is None:
+                self._shown.lines.close()
+                self._shown, self._all = self._all, None
+
+    def close(self) -> None:
+        """Close all files."""
+        for follower in filter(None, (self._shown, self._all)):
+            follower.lines.close()

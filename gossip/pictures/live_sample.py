@@ -1,0 +1,170 @@
+"""The messages of the live page: which are shown, and the figures about all of them.
+
+Of many messages whole ones are left out, never single deliveries: a wave with holes would look
+like a loss. When a message is said, it is settled whether its deliveries find room among the
+1,500 that are shown in a second. What is left out is counted. A delivery whose message nobody
+was seen to say, or has long been forgotten, is counted as well.
+
+Values in, events of the stream out; no clock. Times are microseconds.
+"""
+
+import collections
+import math
+
+from gossip.pictures.live_lines import Line
+from gossip.pictures.live_nodes import Node
+from gossip.proof.events import GOSSIP
+
+SHOWN_PER_SECOND = 1_500  # deliveries
+TEXT = 80  # letters of a message that are shown
+REMEMBERED = 20_000  # messages that are known at a time; of more, the oldest are forgotten
+NAMED = 50  # nodes that are named that lack a message
+LATENCIES, RATES = 30, 5  # seconds over which latency and rate are told
+_STEPS = 40 / math.log(10)  # latencies are told within 6 %: forty steps for each power of ten
+SECOND = 1_000_000
+
+
+class Message:
+    """What is known of one message."""
+
+    __slots__ = ("number", "at", "waiting", "text", "is_shown")
+
+    def __init__(self, number: int, at: int, waiting: set[Node], text: str, is_shown: bool):
+        self.number = number
+        self.at = at
+        self.waiting = waiting  # peers that were up when it was said, are, and lack it
+        self.text = text
+        self.is_shown = is_shown
+
+
+class _Second:
+    """What was delivered in one second."""
+
+    def __init__(self, at: int):
+        self.at = at
+        self.deliveries = 0
+        self.latencies: collections.Counter[int] = collections.Counter()  # step -> how many
+
+
+class Messages:
+    """All messages that are under way, and the figures of all."""
+
+    def __init__(self):
+        self.messages = self.deliveries = self.only_counted = 0
+        self._known: dict[str, Message] = {}  # IP:PORT:RUN:NUMBER -> message, oldest first
+        self._by_number: dict[int, Message] = {}  # those that are shown
+        self._lacking: dict[int, Message] = {}  # number -> message that somebody lacks
+        self._seconds: collections.deque[_Second] = collections.deque()
+        self._window = self._promised = 0  # a second, and the deliveries settled to be shown in it
+
+    def generated(self, line: Line, node: Node, expected: set[Node]) -> list | None:
+        """The event of a message that is said; None for one that is only counted, or is none.
+        `expected`: the peers that are up."""
+        match = GOSSIP.match(line.rest)
+        if match is None or match[2] in self._known:
+            return None
+        self.messages += 1
+        expected.discard(node)
+        is_shown = self._has_room(line.at // SECOND, len(expected))
+        message = Message(self.messages, line.at, expected, match[3][:TEXT], is_shown)
+        self._known[match[2]] = message
+        if expected:
+            self._lacking[message.number] = message
+        if len(self._known) > REMEMBERED:
+            oldest = self._known.pop(next(iter(self._known)))
+            self._lacking.pop(oldest.number, None)
+            self._by_number.pop(oldest.number, None)
+        if not is_shown:
+            self.only_counted += 1
+            return None
+        self._by_number[message.number] = message
+        return [line.at, "generated", node.number, message.number, message.text]
+
+    def received(self, line: Line, node: Node, sender: Node | None) -> list | None:
+        """The event of a delivery; None when it is only counted, or is none."""
+        match = GOSSIP.match(line.rest, line.rest.find("gmessage:"))
+        if match is None:
+            return None
+        self.deliveries += 1
+        second = self._second(line.at)
+        second.deliveries += 1
+        message = self._known.get(match[2])
+        if message is None:
+            return None
+        if node in message.waiting:
+            message.waiting.discard(node)
+            latency = max(1, line.at - message.at)
+            second.latencies[int(math.log(latency) * _STEPS)] += 1
+            if not message.waiting:
+                self._lacking.pop(message.number, None)
+        if not message.is_shown or sender is None:
+            return None
+        return [line.at, "received", node.number, sender.number, message.number]
+
+    def ended(self, node: Node) -> None:
+        """A peer has ended: no message waits for it any more."""
+        for message in list(self._lacking.values()):
+            message.waiting.discard(node)
+            if not message.waiting:
+                del self._lacking[message.number]
+
+    def forget(self, number: int) -> None:
+        """The deliveries of this message have been left out: of those to come none is shown."""
+        message = self._by_number.pop(number, None)
+        if message is not None:
+            message.is_shown = False
+
+    def figures(self, now: int) -> dict:
+        """The figures about messages, at a time."""
+        self._drop_seconds(now)
+        recent = sum(second.deliveries for second in self._seconds
+                     if second.at >= now // SECOND - RATES)
+        median, most = self._latencies()
+        return {"messages": self.messages, "deliveries": self.deliveries,
+                "counted": self.only_counted, "rate": round(recent / RATES, 1),
+                "latency": median, "latency99": most, "missing": self._missing()}
+
+    def _missing(self) -> dict | None:
+        message = next(iter(self._lacking.values()), None)
+        if message is None:
+            return None
+        nodes = sorted(node.number for node in message.waiting)
+        return {"message": message.number, "nodes": nodes[:NAMED], "text": message.text}
+
+    def _has_room(self, second: int, deliveries: int) -> bool:
+        """Settle whether a message is shown; one that is more than a second may show takes the
+        room of the seconds after it."""
+        passed = max(0, second - self._window)
+        self._promised = max(0, self._promised - passed * SHOWN_PER_SECOND)
+        self._window = max(second, self._window)
+        if self._promised and self._promised + deliveries > SHOWN_PER_SECOND:
+            return False
+        self._promised += deliveries
+        return True
+
+    def _second(self, at: int) -> _Second:
+        if not self._seconds or self._seconds[-1].at != at // SECOND:
+            self._seconds.append(_Second(at // SECOND))
+            self._drop_seconds(at)
+        return self._seconds[-1]
+
+    def _drop_seconds(self, now: int) -> None:
+        while self._seconds and self._seconds[0].at < now // SECOND - LATENCIES:
+            self._seconds.popleft()
+
+    def _latencies(self) -> tuple[float | None, float | None]:
+        """The median and the 99th percentile, in milliseconds."""
+        steps = sum((second.latencies for second in self._seconds), collections.Counter())
+        total = steps.total()
+        if not total:
+            return None, None
+        return _quantile(steps, total / 2), _quantile(steps, 0.99 * total)
+
+
+def _quantile(steps: collections.Counter[int], rank: float) -> float:
+    """The latency, in milliseconds, below which so many are."""
+    for step in sorted(steps):
+        rank -= steps[step]
+        if rank <= 0:
+            break
+    return round(math.exp((step + 0.5) / _STEPS) / 1000, 3)

@@ -1,0 +1,148 @@
+"""What happens, in words: one line a step, as events [TIME, "story", NODE, TEXT].
+
+The first of a kind is told at once; more of it within a second are one line, at the end of that
+second: `4 more get no answer from 5008: miss 1 of 3`. Starts are only told together: `40 peers
+start`. Values in, events out; no clock.
+"""
+
+from typing import NamedTuple
+
+from gossip.pictures.live_nodes import LOST, UP, Node
+from gossip.proof.events import DEAD
+from gossip.settings import Settings
+
+TOGETHER = 1_000_000  # microseconds
+_MISSES = Settings().liveness_misses
+
+
+class _Words(NamedTuple):
+    """How one is told, and many: {one}, the node; {other}; {rest}; {many}, how many."""
+
+    one: str
+    many: str
+
+
+_STARTS = _Words("{one} starts", "{many} {kind}s start")
+_WORDS = {  # the kind of an event of the stream, or of a change of state
+    "started": _STARTS,
+    "stopped": _Words("{one} is stopped: {rest}", "{many} more nodes are stopped: {rest}"),
+    "leaving": _Words("{one} says goodbye", "{many} more peers say goodbye"),
+    "full": _Words("the file of {one} is full", "the files of {many} more nodes are full"),
+    "failed": _Words("a thread of {one} failed: {rest}", "threads of {many} more nodes failed"),
+    "lost": _Words("{one}: every connection to it has broken",
+                   "{many} more peers: every connection to them has broken"),
+    "back": _Words("{one} is connected again", "{many} more peers are connected again"),
+    "seed gone": _Words("{one} is gone", "{many} more seeds are gone"),
+    "seed back": _Words("{one} is up again", "{many} more seeds are up again"),
+    "liveness missed": _Words("{one} gets no answer from {other}: miss {rest} of {limit}",
+                              "{many} more get no answer from {other}: miss {rest} of {limit}"),
+    "liveness reply": _Words("{other} answers {one} again", "{other} answers {many} more again"),
+    "dead": _Words("{one} probes once more, and calls {other} dead",
+                   "{many} more call {other} dead"),
+    "reported": _Words("{one} reports {dead} to {other}", "{many} more reports that {dead} is dead"),
+    "removed gone": _Words("{one} lost its connection to {other}, probed it, and removed it",
+                           "{many} more seeds removed {other}"),
+    "removed dead": _Words("{one} probed {other}, and removed it as dead",
+                           "{many} more seeds removed {other}"),
+    "removed": _Words("{one} removed {other}: {rest}", "{many} more seeds removed {other}"),
+    "kicked": _Words("{other} shuts {one} out", "{many} more seeds shut {one} out"),
+}
+_SAID_BEFORE = {("removed", "left"), ("stopped", "quit")}  # it said goodbye
+_ABOUT_ONE = {"kicked"}  # of these, many are many others that do the same to one node
+
+
+class _Told(NamedTuple):
+    """One step, before it is known whether it is told alone."""
+
+    node: Node
+    words: _Words
+    fields: dict[str, str]
+
+
+class Story:
+    """Puts steps into words."""
+
+    def __init__(self):
+        self._open: dict[tuple, tuple[int, list[_Told]]] = {}  # a kind -> its end, what came in it
+        self._lost: set[int] = set()  # numbers of nodes that are not up, but may come back
+
+    def take(self, event: list, states) -> list[list]:
+        """The lines about an event that are told at once."""
+        found = self._step(event, states)
+        if found is None:
+            return []
+        kind, told = found
+        at, about = event[0], told.fields["one" if kind in _ABOUT_ONE else "other"]
+        rest = told.fields["rest"] if "{rest}" in told.words.many else ""
+        key = (kind, told.node.kind, about, told.fields["dead"], rest)
+        if key in self._open:
+            self._open[key][1].append(told)
+            return []
+        is_start = told.words is _STARTS
+        self._open[key] = at + TOGETHER, [told] if is_start else []
+        return [] if is_start else [[at, "story", told.node.number, _sentence(told)]]
+
+    def due(self, now: int) -> list[list]:
+        """The lines about what came together, and is told by now."""
+        if not self._open:
+            return []
+        events = []
+        for key, (end, steps) in list(self._open.items()):
+            if end > now:
+                break  # those that are due later follow
+            del self._open[key]
+            if steps:
+                text = _sentence(steps[0], len(steps))
+                events.append([end, "story", steps[0].node.number, text])
+        return events
+
+    def _step(self, event: list, states) -> tuple[str, _Told] | None:
+        """The kind of step that an event is, and what is told of it."""
+        _, kind, number, *rest = event
+        node, other, text = states.numbered[number], None, ""
+        if kind == "state":
+            kind = self._change(node, rest[0])
+        elif kind in _WORDS:
+            other = None if rest[0] is None else states.numbered[rest[0]]
+            text = str(rest[1])
+        if kind == "removed" and text in ("gone", "dead"):
+            kind = f"removed {text}"
+        if kind not in _WORDS or (kind, text) in _SAID_BEFORE:
+            return None
+        return kind, _Told(node, _WORDS[kind], {
+            "one": _name(node), "other": "" if other is None else _name(other), "rest": text,
+            "kind": node.kind, "limit": str(_MISSES), "dead": _reported(kind, text)})
+
+    def _change(self, node: Node, state: str) -> str | None:
+        """The kind of step that a change of state is."""
+        was_away = node.number in self._lost
+        (self._lost.discard if state == UP else self._lost.add)(node.number)
+        if state == LOST:
+            return "lost"
+        if node.kind == "seed":
+            return "seed gone" if state != UP else "seed back" if was_away else None
+        if state == "joining":
+            self._lost.discard(node.number)
+        return "back" if state == UP and was_away else None
+
+
+def _reported(kind: str, rest: str) -> str:
+    """The name of whose death a report tells."""
+    match = DEAD.match(rest) if kind == "reported" else None
+    return _short(match[1]) if match else ""
+
+
+def _name(node: Node) -> str:
+    name = _short(node.address)
+    return f"seed {name}" if node.kind == "seed" else name
+
+
+def _short(address: str) -> str:
+    """A node on this machine is known by its port."""
+    host, _, port = address.rpartition(":")
+    return port if host in ("127.0.0.1", "[::1]") else address
+
+
+def _sentence(told: _Told, many: int = 1) -> str:
+    form = told.words.one if many == 1 else told.words.many
+    return form.format(many=many, **told.fields)
