@@ -5,6 +5,7 @@
     python runner.py demo            ten peers, one is killed, and the proof
     python runner.py check           the proof, from the output files alone
     python runner.py plot            pictures and a page about them
+    python runner.py watch           a page that follows a network while it runs
     python runner.py tree            the tree of running seeds that keep reports about peers
     python runner.py bench           how fast, how large
     python runner.py simulate        the same nodes in virtual time, and accidents by chance
@@ -32,7 +33,7 @@ from gossip.experiments.voidphone_experiment import run_experiment
 from gossip.experiments.watched import PEERS as WATCHED_PEERS
 from gossip.experiments.worker import Worker
 from gossip.net.live_world import LiveWorld
-from gossip.pictures import plot
+from gossip.pictures import live_page, plot
 from gossip.programs.seed_program import local_seeds, run_seeds
 from gossip.programs.starting import open_output
 from gossip.proof import check
@@ -48,7 +49,8 @@ def main(arguments: list[str]) -> int:
     """Choose the command by the first word."""
     commands = {"demo": demo_command, "check": check_command, "bench": bench_command,
                 "plot": plot_command, "tree": tree_command, "simulate": simulate_command,
-                "console": console_command, "module": module_command, "worker": worker_command}
+                "console": console_command, "module": module_command, "worker": worker_command,
+                "watch": watch_command}
     command = commands.get(arguments[0]) if arguments else None
     if command is not None:
         return run_command(f"runner.py {arguments[0]}", command, arguments[1:])
@@ -69,8 +71,8 @@ def start_command(arguments: list[str]) -> int | None:
     """Seeds alone, or a whole network."""
     parser = Parser(
         prog="runner.py",
-        epilog="Commands: runner.py demo | check [DIR] | plot [DIR] | tree | bench | simulate "
-               "| console | module",
+        epilog="Commands: runner.py demo | check [DIR] | plot [DIR] | watch [DIR] | tree "
+               "| bench | simulate | console | module",
         description="Start the local seeds of config.txt, and peers if asked for.")
     add_common_flags(parser)
     add_peer_flags(parser)
@@ -174,6 +176,15 @@ def plot_command(arguments: list[str]) -> None:
         raise CommandError(str(error), FAILED) from None
 
 
+def watch_command(arguments: list[str]) -> None:
+    """Serve a page that follows the output files."""
+    parser = Parser(prog="runner.py watch",
+                    description="Serve a page that follows whatever runs in the folder.")
+    parser.add_argument("--port", type=parse_port, default=0, help="the page's port (any free one)")
+    folder, args = parse_folder_and_flags(parser, arguments)
+    live_page.watch(folder, args.port)
+
+
 def tree_command(arguments: list[str]) -> None:
     """Show the tree of the running seeds."""
     parser = Parser(prog="runner.py tree", description="Ask running seeds which of them keeps "
@@ -184,6 +195,11 @@ def tree_command(arguments: list[str]) -> None:
 
 def parse_folder(parser: Parser, arguments: list[str]) -> pathlib.Path:
     """The folder of output files that a command line names; CommandError when there is none."""
+    return parse_folder_and_flags(parser, arguments)[0]
+
+
+def parse_folder_and_flags(parser: Parser, arguments: list[str]):
+    """(the folder of output files that a command line names, all of its flags)."""
     parser.add_argument("folder", nargs="?", metavar="DIR", type=pathlib.Path,
                         help="where the output files are (outputs)")
     add_common_flags(parser)
@@ -191,7 +207,7 @@ def parse_folder(parser: Parser, arguments: list[str]) -> pathlib.Path:
     folder = args.folder or args.outputs
     if not folder.is_dir():
         raise CommandError(f"no folder {folder}")
-    return folder
+    return folder, args
 
 
 def module_command(arguments: list[str]) -> int:

@@ -55,6 +55,7 @@ class Messages:
         self._by_number: dict[int, Message] = {}  # those that are shown
         self._lacking: dict[int, Message] = {}  # number -> message that somebody lacks
         self._seconds: collections.deque[_Second] = collections.deque()
+        self._steps: collections.Counter[int] = collections.Counter()  # the latencies of all these
         self._window = self._promised = 0  # a second, and the deliveries settled to be shown in it
 
     def generated(self, line: Line, node: Node, expected: set[Node]) -> list | None:
@@ -94,7 +95,9 @@ class Messages:
         if node in message.waiting:
             message.waiting.discard(node)
             latency = max(1, line.at - message.at)
-            second.latencies[int(math.log(latency) * _STEPS)] += 1
+            step = int(math.log(latency) * _STEPS)
+            second.latencies[step] += 1
+            self._steps[step] += 1
             if not message.waiting:
                 self._lacking.pop(message.number, None)
         if not message.is_shown or sender is None:
@@ -150,15 +153,14 @@ class Messages:
 
     def _drop_seconds(self, now: int) -> None:
         while self._seconds and self._seconds[0].at < now // SECOND - LATENCIES:
-            self._seconds.popleft()
+            self._steps.subtract(self._seconds.popleft().latencies)
 
     def _latencies(self) -> tuple[float | None, float | None]:
         """The median and the 99th percentile, in milliseconds."""
-        steps = sum((second.latencies for second in self._seconds), collections.Counter())
-        total = steps.total()
+        total = self._steps.total()
         if not total:
             return None, None
-        return _quantile(steps, total / 2), _quantile(steps, 0.99 * total)
+        return _quantile(self._steps, total / 2), _quantile(self._steps, 0.99 * total)
 
 
 def _quantile(steps: collections.Counter[int], rank: float) -> float:

@@ -30,6 +30,12 @@ class End:
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), signal.SIG_IGN)
 
+    @property
+    def readable(self) -> socket.socket:
+        """A socket that can be read once a signal has come, for a main thread that waits for
+        others, too."""
+        return self._receiver
+
     def _note(self, number, frame) -> None:
         self.signalled = True
 
