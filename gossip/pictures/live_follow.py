@@ -12,12 +12,14 @@ import pathlib
 
 from gossip.pictures.live_lines import Line, LiveLines
 from gossip.pictures.live_log import Log
+from gossip.pictures.live_nodes import LOST
 from gossip.pictures.live_order import HELD_BACK, Order
-from gossip.pictures.live_sample import Messages
+from gossip.pictures.live_sample import LATENCIES, Messages
 from gossip.pictures.live_states import States
 from gossip.pictures.live_story import Story
 from gossip.proof.evidence import quantile
 
+OLDEST_LATENCY = (LATENCIES + 1) * 1_000_000
 LONG = 8 * 1024 * 1024  # bytes of the past that are read twice
 
 
@@ -25,6 +27,7 @@ class _Follower:
     """One reading of a folder, and the network that it tells."""
 
     def __init__(self, folder: pathlib.Path, without_deliveries: bool):
+        self._counts_only = without_deliveries
         self.lines = LiveLines(folder, without_deliveries)
         self._order = Order()
         self._told_at = 0  # up to when events were told
@@ -39,12 +42,14 @@ class _Follower:
         self._order.add(self.lines.turn(now))
         horizon = self.lines.horizon
         self._told_at = now - HELD_BACK if horizon is None else horizon
+        self.messages.latencies_from = now - OLDEST_LATENCY
         self._take(self._order.take(self._told_at))
 
     def _take(self, lines: list[Line]) -> None:
         events: list[list] = []
         for line in lines:
-            events += self.story.due(line.at)
+            if line.at >= self.story.due_at:
+                events += self.story.due(line.at)
             if line.kind == "started" and self.begin is not None and not self._anybody():
                 self._begin_anew()
                 events = []
@@ -75,12 +80,18 @@ class _Follower:
         node = self.states.nodes.get(line.node)
         if node is None:
             return
-        self.states.heard(node, line.at)
+        node.last = line.at
+        if node.state == LOST:
+            self.states.heard(node, line.at)
+            self._add(events, self.states.events())
+        if self._counts_only:
+            self.messages.messages += 1
+            return
         if line.kind == "generated":
-            event = self.messages.generated(line, node, self.states.expected())
+            event = self.messages.generated(line, node, self.states.expected)
         else:
-            sender = self.states.nodes.get(line.rest.partition(":gmessage:")[0])
-            event = self.messages.received(line, node, sender)
+            address, _, text = line.rest.partition(":gmessage:")
+            event = self.messages.received(line, node, self.states.nodes.get(address), text)
         if event is not None:
             events.append(event)
 
@@ -146,7 +157,7 @@ class Follow:
             if self._shown.lines.to_read() > LONG:
                 self._all = self._shown
                 self._shown = _Follower(self._folder, without_deliveries=True)
-        if self._all is not None:
+        if self._all is not None and self._shown.lines.horizon is None:
             self._all.turn(now)
             if self._all.lines.horizon is None:
                 self._shown.lines.close()

@@ -18,7 +18,7 @@ from gossip.proof.records import parse_line, started_by
 
 LONGEST = 200_000  # bytes of a line
 NODES = 5_000  # files that are read, at most
-ROOM = 8 * 1024 * 1024  # bytes of all files together that are read ahead of the oldest, about
+ROOM = 4 * 1024 * 1024  # bytes of all files together that are read ahead of the oldest, about
 CHUNK = 16 * 1024, 256 * 1024  # bytes that are read of one file at a time: at least, at most
 TURN = 1024 * 1024  # bytes that one turn reads of files that are behind
 LOOK = 1_000_000  # microseconds between two looks for new files
@@ -96,8 +96,12 @@ class _File:
             self.node = sys.intern(node)
         elif self.node is None:
             return None
-        self.last = max(self.last, min(round(seconds * 1_000_000), now))
-        return Line(self.last, self.node, sys.intern(kind) if len(kind) < 32 else kind, rest)
+        at = round(seconds * 1_000_000)
+        if at > now:
+            at = now
+        if at > self.last:
+            self.last = at
+        return Line(self.last, self.node, kind, rest)
 
 
 class LiveLines:

@@ -19,6 +19,7 @@ class Node:
 
     def __init__(self, number: int, address: str, kind: str):
         self.number = number
+        self.bit = 1 << number  # in sets of nodes that are kept by the thousand, as numbers
         self.address = address
         self.kind = kind  # peer or seed
         self.state: str | None = None  # None: it has no file, and others only name it

@@ -27,12 +27,14 @@ SECOND = 1_000_000
 class Message:
     """What is known of one message."""
 
-    __slots__ = ("number", "at", "waiting", "text", "is_shown")
+    __slots__ = ("number", "at", "waiting", "text", "is_shown", "line")
 
-    def __init__(self, number: int, at: int, waiting: set[Node], text: str, is_shown: bool):
+    def __init__(self, number: int, at: int, waiting: int, text: str, is_shown: bool,
+                 line: str):
+        self.line = line  # what follows `gmessage:`
         self.number = number
         self.at = at
-        self.waiting = waiting  # peers that were up when it was said, are, and lack it
+        self.waiting = waiting  # bits of the peers that were up when it was said, are, and lack it
         self.text = text
         self.is_shown = is_shown
 
@@ -51,28 +53,32 @@ class Messages:
 
     def __init__(self):
         self.messages = self.deliveries = self.only_counted = 0
+        self.latencies_from = 0  # of what was delivered before that time, no latency is taken
         self._known: dict[str, Message] = {}  # IP:PORT:RUN:NUMBER -> message, oldest first
+        self._by_line: dict[str, Message] = {}  # the same by what follows `gmessage:`
         self._by_number: dict[int, Message] = {}  # those that are shown
         self._lacking: dict[int, Message] = {}  # number -> message that somebody lacks
         self._seconds: collections.deque[_Second] = collections.deque()
         self._steps: collections.Counter[int] = collections.Counter()  # the latencies of all these
         self._window = self._promised = 0  # a second, and the deliveries settled to be shown in it
 
-    def generated(self, line: Line, node: Node, expected: set[Node]) -> list | None:
+    def generated(self, line: Line, node: Node, expected: int) -> list | None:
         """The event of a message that is said; None for one that is only counted, or is none.
-        `expected`: the peers that are up."""
+        `expected`: the bits of the peers that are up."""
         match = GOSSIP.match(line.rest)
         if match is None or match[2] in self._known:
             return None
         self.messages += 1
-        expected.discard(node)
-        is_shown = self._has_room(line.at // SECOND, len(expected))
-        message = Message(self.messages, line.at, expected, match[3][:TEXT], is_shown)
-        self._known[match[2]] = message
+        expected &= ~node.bit
+        is_shown = self._has_room(line.at // SECOND, expected.bit_count())
+        message = Message(self.messages, line.at, expected, match[3][:TEXT], is_shown,
+                          line.rest[9:])
+        self._known[match[2]] = self._by_line[line.rest[9:]] = message
         if expected:
             self._lacking[message.number] = message
         if len(self._known) > REMEMBERED:
             oldest = self._known.pop(next(iter(self._known)))
+            self._by_line.pop(oldest.line, None)
             self._lacking.pop(oldest.number, None)
             self._by_number.pop(oldest.number, None)
         if not is_shown:
@@ -81,33 +87,39 @@ class Messages:
         self._by_number[message.number] = message
         return [line.at, "generated", node.number, message.number, message.text]
 
-    def received(self, line: Line, node: Node, sender: Node | None) -> list | None:
-        """The event of a delivery; None when it is only counted, or is none."""
-        match = GOSSIP.match(line.rest, line.rest.find("gmessage:"))
-        if match is None:
-            return None
+    def received(self, line: Line, node: Node, sender: Node | None, text: str) -> list | None:
+        """The event of a delivery; None when it is only counted. `text` follows `gmessage:`."""
         self.deliveries += 1
-        second = self._second(line.at)
-        second.deliveries += 1
-        message = self._known.get(match[2])
+        message = self._by_line.get(text) or self._with_other_words(text)
+        is_recent = line.at >= self.latencies_from
+        if is_recent:
+            self._second(line.at).deliveries += 1
         if message is None:
             return None
-        if node in message.waiting:
-            message.waiting.discard(node)
-            latency = max(1, line.at - message.at)
-            step = int(math.log(latency) * _STEPS)
-            second.latencies[step] += 1
-            self._steps[step] += 1
+        if message.waiting & node.bit:
+            message.waiting ^= node.bit
+            if is_recent:
+                self._take_latency(max(1, line.at - message.at))
             if not message.waiting:
                 self._lacking.pop(message.number, None)
         if not message.is_shown or sender is None:
             return None
         return [line.at, "received", node.number, sender.number, message.number]
 
+    def _with_other_words(self, text: str) -> Message | None:
+        """The message whose line was changed on its way."""
+        match = GOSSIP.match("gmessage:" + text)
+        return None if match is None else self._known.get(match[2])
+
+    def _take_latency(self, latency: int) -> None:
+        step = int(math.log(latency) * _STEPS)
+        self._seconds[-1].latencies[step] += 1
+        self._steps[step] += 1
+
     def ended(self, node: Node) -> None:
         """A peer has ended: no message waits for it any more."""
         for message in list(self._lacking.values()):
-            message.waiting.discard(node)
+            message.waiting &= ~node.bit
             if not message.waiting:
                 del self._lacking[message.number]
 
@@ -131,7 +143,8 @@ class Messages:
         message = next(iter(self._lacking.values()), None)
         if message is None:
             return None
-        nodes = sorted(node.number for node in message.waiting)
+        nodes = [number for number in range(message.waiting.bit_length())
+                 if message.waiting >> number & 1]
         return {"message": message.number, "nodes": nodes[:NAMED], "text": message.text}
 
     def _has_room(self, second: int, deliveries: int) -> bool:

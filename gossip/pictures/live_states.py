@@ -25,6 +25,7 @@ class States:
         self.numbered: list[Node] = []
         self.pieces = Pieces()  # peers that are up, from their first link on
         self.ended: list[Node] = []  # peers that ended, until somebody takes them out
+        self.expected = 0  # the bits of these: whom a message is to reach that is said now
         self._in_graph: set[Node] = set()  # the peers in `pieces`
         self._degrees: list[int] | None = []  # None: something has changed
         self._unsettled = False  # somebody may have died of whom nobody is left to tell
@@ -44,10 +45,6 @@ class States:
     def up(self, kind: str) -> list[Node]:
         """The peers, or the seeds, that are up."""
         return [node for node in self.nodes.values() if node.kind == kind and node.is_up()]
-
-    def expected(self) -> set[Node]:
-        """The peers that a message is to reach that is said now."""
-        return self._in_graph.copy()
 
     def node(self, address: str, at: int, kind: str = "peer") -> Node | None:
         """The node at an address, introduced if it is named first; None beyond the limit, or
@@ -272,6 +269,7 @@ class States:
         if node not in self.pieces:
             self._degrees = None
             self._in_graph.add(node)
+            self.expected |= node.bit
             self.pieces.add(node)
             for other in node.links:
                 self._link_in_graph(node, other)
@@ -279,6 +277,7 @@ class States:
     def _leave_graph(self, node: Node) -> None:
         self._degrees = None
         self._in_graph.discard(node)
+        self.expected &= ~node.bit
         self.pieces.remove(node)
 
     def _link_in_graph(self, node: Node, other: Node) -> None:

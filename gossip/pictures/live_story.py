@@ -5,6 +5,7 @@ second: `4 more get no answer from 5008: miss 1 of 3`. Starts are only told toge
 start`. Values in, events out; no clock.
 """
 
+import math
 from typing import NamedTuple
 
 from gossip.pictures.live_nodes import LOST, UP, Node
@@ -63,6 +64,7 @@ class Story:
     """Puts steps into words."""
 
     def __init__(self):
+        self.due_at = math.inf  # when `due` has something to tell next, at the earliest
         self._open: dict[tuple, tuple[int, list[_Told]]] = {}  # a kind -> its end, what came in it
         self._lost: set[int] = set()  # numbers of nodes that are not up, but may come back
 
@@ -79,16 +81,18 @@ class Story:
             self._open[key][1].append(told)
             return []
         is_start = told.words is _STARTS
+        self.due_at = min(self.due_at, at + TOGETHER)
         self._open[key] = at + TOGETHER, [told] if is_start else []
         return [] if is_start else [[at, "story", told.node.number, _sentence(told)]]
 
     def due(self, now: int) -> list[list]:
         """The lines about what came together, and is told by now."""
-        if not self._open:
+        if now < self.due_at:
             return []
-        events = []
+        events, self.due_at = [], math.inf
         for key, (end, steps) in list(self._open.items()):
             if end > now:
+                self.due_at = end
                 break  # those that are due later follow
             del self._open[key]
             if steps:

@@ -7,7 +7,6 @@ follow a network with it; the check reads the files of a finished network once.
 import calendar
 import functools
 import pathlib
-import re
 import time
 
 from gossip.addresses import parse_address
@@ -62,10 +61,11 @@ def _second(text: str) -> int | None:
 
 def parse_stamp(text: str) -> float | None:
     """Unix seconds of a time in UTC like `2026-01-02 03:04:05.000000`; None for other texts."""
-    second = _second(text[:19])
-    if second is None or not re.fullmatch(r"\.[0-9]{6}", text[19:]):
+    second, micros = _second(text[:19]), text[20:]
+    if second is None or len(micros) != 6 or text[19] != "." or not (
+            micros.isdigit() and micros.isascii()):
         return None
-    return second + int(text[20:]) / 1e6
+    return second + int(micros) / 1e6
 
 
 def parse_line(line: str) -> tuple[float, str, str] | None:

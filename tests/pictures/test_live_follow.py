@@ -198,6 +198,7 @@ def test_a_long_past_is_read_twice_and_told_once(tmp_path, monkeypatch):
     crowd(tmp_path, peers=10, messages=50, gap=0.5)
     follow = Follow(tmp_path)
     follow.turn(LATER)
+    follow.turn(LATER)
     first = follow.log
     before = follow.figures(LATER)
     events = told(follow)
