@@ -26,7 +26,7 @@ class _Words(NamedTuple):
 _STARTS = _Words("{one} starts", "{many} {kind}s start")
 _WORDS = {  # the kind of an event of the stream, or of a change of state
     "started": _STARTS,
-    "stopped": _Words("{one} is stopped: {rest}", "{many} more nodes are stopped: {rest}"),
+    "stopped": _Words("{one} is stopped: {rest}", "{many} more peers are stopped: {rest}"),
     "leaving": _Words("{one} says goodbye", "{many} more peers say goodbye"),
     "full": _Words("the file of {one} is full", "the files of {many} more nodes are full"),
     "failed": _Words("a thread of {one} failed: {rest}", "threads of {many} more nodes failed"),
@@ -49,7 +49,8 @@ _WORDS = {  # the kind of an event of the stream, or of a change of state
     "kicked": _Words("{other} shuts {one} out", "{many} more seeds shut {one} out"),
 }
 _SAID_BEFORE = {("removed", "left"), ("stopped", "quit")}  # it said goodbye
-_ABOUT_ONE = {"kicked"}  # of these, many are many others that do the same to one node
+# What steps have in common that are told together, beside their kind; most often {other}.
+_ABOUT = {"kicked": "one", "reported": "dead"}
 
 
 class _Told(NamedTuple):
@@ -74,9 +75,9 @@ class Story:
         if found is None:
             return []
         kind, told = found
-        at, about = event[0], told.fields["one" if kind in _ABOUT_ONE else "other"]
+        at, about = event[0], told.fields[_ABOUT.get(kind, "other")]
         rest = told.fields["rest"] if "{rest}" in told.words.many else ""
-        key = (kind, told.node.kind, about, told.fields["dead"], rest)
+        key = (kind, told.node.kind, about, rest)
         if key in self._open:
             self._open[key][1].append(told)
             return []
@@ -111,7 +112,8 @@ class Story:
             text = str(rest[1])
         if kind == "removed" and text in ("gone", "dead"):
             kind = f"removed {text}"
-        if kind not in _WORDS or (kind, text) in _SAID_BEFORE:
+        is_seed_stopped = kind == "stopped" and node.kind == "seed"  # its state tells that
+        if kind not in _WORDS or (kind, text) in _SAID_BEFORE or is_seed_stopped:
             return None
         return kind, _Told(node, _WORDS[kind], {
             "one": _name(node), "other": "" if other is None else _name(other), "rest": text,

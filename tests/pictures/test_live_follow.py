@@ -94,6 +94,14 @@ def test_what_happens_is_told_in_words(tmp_path, follow):
         "5003 says goodbye"]
 
 
+def test_seeds_that_are_killed_and_come_back_are_told_once(tmp_path, follow):
+    tell(tmp_path, THREE.replace("70.0 8080 peer list:@5001:1", ""),
+         *(f"3.{port} {port} unregistered:@8080:closed" for port in (5001, 5002, 5003)),
+         "5.0 8081 stopped:interrupted", "9.0 5002 registered:@8080")
+    assert story(told(follow))[2:] == ["seed 8080 is gone", "seed 8081 is gone",
+                                       "seed 8080 is up again"]
+
+
 def test_many_of_a_kind_within_a_second_are_one_line(tmp_path, follow):
     tell(tmp_path, *(f"{port / 10000} {port} starts" for port in range(5001, 5041)),
          *(f"9.{at} {port} liveness missed:@5001:2" for at, port in enumerate(range(5002, 5011))))
