@@ -12,7 +12,7 @@ import pathlib
 
 from gossip.pictures.live_lines import Line, LiveLines
 from gossip.pictures.live_log import Log
-from gossip.pictures.live_nodes import LOST
+from gossip.pictures.live_nodes import LOST, Node
 from gossip.pictures.live_order import HELD_BACK, Order
 from gossip.pictures.live_sample import LATENCIES, Messages
 from gossip.pictures.live_states import States
@@ -91,9 +91,15 @@ class _Follower:
             event = self.messages.generated(line, node, self.states.expected)
         else:
             address, _, text = line.rest.partition(":gmessage:")
-            event = self.messages.received(line, node, self.states.nodes.get(address), text)
+            sender = self.states.nodes.get(address) or self._introduced(address, line.at, events)
+            event = self.messages.received(line, node, sender, text)
         if event is not None:
             events.append(event)
+
+    def _introduced(self, address: str, at: int, events: list[list]) -> Node | None:
+        node = self.states.node(address, at)
+        self._add(events, self.states.events())
+        return node
 
     def figures(self, now: int) -> dict:
         """The figures of the stream."""

@@ -15,9 +15,11 @@ import sys
 from typing import NamedTuple
 
 from gossip.proof.records import parse_line, started_by
+from gossip.terminal.limits import descriptors_allowed
 
 LONGEST = 200_000  # bytes of a line
 NODES = 5_000  # files that are read, at most
+DESCRIPTORS = 200  # that are left for connections, and for all else
 ROOM = 4 * 1024 * 1024  # bytes of all files together that are read ahead of the oldest, about
 CHUNK = 16 * 1024, 256 * 1024  # bytes that are read of one file at a time: at least, at most
 TURN = 1024 * 1024  # bytes that one turn reads of files that are behind
@@ -114,6 +116,7 @@ class LiveLines:
         self._files: dict[str, _File] = {}
         self._behind: dict[str, _File] = {}  # those of which there is more to read
         self._look_at = 0
+        self._most_files = min(NODES, max(1, descriptors_allowed() - DESCRIPTORS))
         self.deliveries_left_out = 0
         self.horizon: int | None = None  # all lines up to this time were read; None: all there are
 
@@ -184,7 +187,7 @@ class LiveLines:
                 file = None
             if file is not None:
                 file.begin_anew_if_changed()
-            elif len(self._files) < NODES:
+            elif len(self._files) < self._most_files:
                 self._open(name)
 
     def _open(self, name: str) -> None:

@@ -15,7 +15,9 @@ import json
 LIMIT = 32 * 1024 * 1024  # bytes, with what the log itself needs
 PART, BLOCK = 150, 150  # bytes that a part takes beside its text, and a block beside its parts
 JOINED = 64 * 1024  # bytes up to which old blocks without deliveries are joined
-MANY = 10_000  # blocks; with twice as many as were left the last time, some are joined
+MANY = 10_000  # blocks; with so many more than twice what was left the last time, old ones join
+RECENT = 1_000  # of the newest none is joined: pages are about to read them
+MORE = 1024 * 1024  # bytes by which a log grows that has nothing more to leave out, for now
 LEAST = {"story", "liveness missed", "liveness reply", "reported", "rejected", "stopped",
          "registered", "unregistered"}  # kinds that go when no message is left
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -28,11 +30,13 @@ class Log:
     def __init__(self, forgotten=lambda number: None):
         self.size = 0
         self.first = 0  # the number of the first block that is there
-        self.joined = 0  # how often old blocks were joined, and so numbered anew
+        self.joined_at: list[int] = []  # each time when blocks were joined: the first that was not
         self._many = MANY
+        self._try_at = 0  # the size with which it is tried again to leave out words
         self._forgotten = forgotten  # called with the number of each message that is dropped
         self._blocks: collections.deque[list[tuple[int, bytes]]] = collections.deque()
-        self._holds: dict[int, list[list]] = {}  # message -> blocks with events of it; by age
+        # message -> blocks with events of it; by age
+        self._holds: collections.OrderedDict[int, list[list]] = collections.OrderedDict()
 
     @property
     def end(self) -> int:
@@ -80,28 +84,30 @@ class Log:
 
     def _shrink(self) -> None:
         while self.size > LIMIT and self._holds:
-            number = next(iter(self._holds))
-            for block in self._holds.pop(number):
+            number, blocks = self._holds.popitem(last=False)
+            for block in blocks:
                 self._drop(block, number)
             self._forgotten(number)
-        if self.size > LIMIT:
+        if self.size > max(LIMIT, self._try_at):
             for block in self._blocks:
                 self._drop(block, _LEAST)
                 if self.size <= LIMIT * 9 // 10:
                     break
+            self._try_at = self.size + MORE
 
     def _join(self) -> None:
         """Join blocks that hold no deliveries: those of a day would be many."""
         end, blocks = self.end, collections.deque()
-        for block in self._blocks:
-            if blocks and _may_join(blocks[-1], block):
+        old = len(self._blocks) - RECENT
+        for place, block in enumerate(self._blocks):
+            if blocks and place < old and _may_join(blocks[-1], block):
                 self.size -= BLOCK + sum(map(_size, blocks[-1])) + sum(map(_size, block))
                 blocks[-1] = _joined(blocks[-1] + block)
                 self.size += sum(map(_size, blocks[-1]))
             else:
                 blocks.append(block)
         self._blocks, self.first = blocks, end - len(blocks)
-        self.joined += 1
+        self.joined_at.append(end - RECENT)
 
     def _drop(self, block: list[tuple[int, bytes]], owner: int) -> None:
         self.size -= sum(_size(part) for part in block if part[0] == owner)

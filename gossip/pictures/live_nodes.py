@@ -31,22 +31,21 @@ class Node:
         self.misses: dict[Node, int] = {}  # neighbour that does not answer it -> how often
         self.seeds: set[Node] = set()  # of a peer: where it is registered, by its own word
         self.registered: set[Node] = set()  # of a seed: who is registered with it, by their word
-        self.removed = False  # a seed has removed it, as it was gone
 
     def is_up(self) -> bool:
         return self.state in (JOINING, UP)
 
-    def group(self) -> set["Node"]:
-        """All nodes that links join with it, itself too."""
+    def group(self) -> list["Node"]:
+        """All nodes that links join with it, itself too, in the order of their numbers."""
         found, todo = {self}, [self]
         while todo:
             new = todo.pop().links - found
             found |= new
             todo += new
-        return found
+        return sorted(found, key=lambda node: node.number)
 
 
-def silent(group: set[Node]) -> bool:
+def silent(group: list[Node]) -> bool:
     """Whether the others dropped a group of nodes, and none of it has said anything since: then
     all of it was killed, or frozen, and its links are only told by the dead."""
     latest = max(node.deserted for node in group)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 HEAD_LIMIT = 16 * 1024  # bytes of a request's head
 BODY_LIMIT = 4 * 1024  # bytes of the body of an order
+_LINE_ENDS = "\x7f\x85\u2028\u2029"  # and the like, beside the first 32 characters
 _START = re.compile(rb"([A-Z]{1,16}) ([!-~]{1,4096}) HTTP/1\.[01]")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*")
 
@@ -133,6 +134,6 @@ def _parsed(body: bytes) -> dict:
         raise Refused(400, "an order is a JSON object")
     if not all(isinstance(order.get(name, ""), str) for name in ("do", "node", "text")):
         raise Refused(400, "do, node and text are texts")
-    if any(ord(letter) < 32 or letter in "\x7f\x85\u2028\u2029" for letter in order.get("text", "")):
+    if any(ord(letter) < 32 or letter in _LINE_ENDS for letter in order.get("text", "")):
         raise Refused(400, "a text is one line")
     return order

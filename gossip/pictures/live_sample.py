@@ -54,7 +54,8 @@ class Messages:
     def __init__(self):
         self.messages = self.deliveries = self.only_counted = 0
         self.latencies_from = 0  # of what was delivered before that time, no latency is taken
-        self._known: dict[str, Message] = {}  # IP:PORT:RUN:NUMBER -> message, oldest first
+        # IP:PORT:RUN:NUMBER -> message, oldest first
+        self._known: collections.OrderedDict[str, Message] = collections.OrderedDict()
         self._by_line: dict[str, Message] = {}  # the same by what follows `gmessage:`
         self._by_number: dict[int, Message] = {}  # those that are shown
         self._lacking: dict[int, Message] = {}  # number -> message that somebody lacks
@@ -77,7 +78,7 @@ class Messages:
         if expected:
             self._lacking[message.number] = message
         if len(self._known) > REMEMBERED:
-            oldest = self._known.pop(next(iter(self._known)))
+            _, oldest = self._known.popitem(last=False)
             self._by_line.pop(oldest.line, None)
             self._lacking.pop(oldest.number, None)
             self._by_number.pop(oldest.number, None)

@@ -46,7 +46,7 @@ class _Reader:
 
     def __init__(self, log):
         self.log = log
-        self.joined = log.joined
+        self.joined = len(log.joined_at)
         self.next = log.first
         self.has_all = False  # it has come to the end of the log once
         self.has_begun = False
@@ -54,8 +54,9 @@ class _Reader:
 
 
 class Server:
-    """Serves the page of one network. `page` and `policy` are its text and its security policy; `do(order)` carries an order out, and answers (status, line); without it there are no
-    buttons."""
+    """Serves the page of one network. `page` and `policy` are its text and its security policy;
+    `do(order)` carries an order out, and answers (status, line). Without it there are no buttons.
+    """
 
     def __init__(self, follow: Follow, page: str, policy: str, port: int = 0, do=None):
         self._follow, self._do = follow, do
@@ -251,10 +252,9 @@ class Server:
 
     def _lost_its_place(self, reader: _Reader) -> bool:
         """Whether blocks were numbered anew that a page has not had yet."""
-        if reader.joined == reader.log.joined:
-            return False
-        reader.joined = reader.log.joined
-        return not reader.has_all
+        joined = reader.log.joined_at[reader.joined:]
+        reader.joined += len(joined)
+        return any(reader.next < number for number in joined)
 
     def _block(self, reader: _Reader, events: list[bytes], now: float) -> bytes:
         head, begin = b"", b""

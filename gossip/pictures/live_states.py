@@ -28,6 +28,7 @@ class States:
         self.expected = 0  # the bits of these: whom a message is to reach that is said now
         self._in_graph: set[Node] = set()  # the peers in `pieces`
         self._degrees: list[int] | None = []  # None: something has changed
+        self._off_lists: dict[Node, None] = {}  # peers that a seed has removed, as they were gone
         self._unsettled = False  # somebody may have died of whom nobody is left to tell
         self._events: list[list] = []
 
@@ -117,7 +118,7 @@ class States:
         node.parted.clear()
         node.seeds.clear()
         node.misses.clear()
-        node.removed = False
+        self._off_lists.pop(node, None)
         node.deserted = 0
         self._leave_graph(node)
 
@@ -145,7 +146,7 @@ class States:
         for end in (node, other):
             end.parted.clear()
             end.deserted = 0
-            end.removed = False
+            self._off_lists.pop(end, None)
             self._enter(end, UP, at)
             self._join_graph(end)
         self._link_in_graph(node, other)
@@ -185,7 +186,8 @@ class States:
         if rest == "dead":
             self._die(other, at)
         elif rest == "gone":
-            other.removed = self._unsettled = True
+            self._off_lists[other] = None
+            self._unsettled = True
 
     def _passed_on(self, node: Node, other: Node, rest: str, at: int) -> None:
         if node.kind == "seed":
@@ -196,7 +198,7 @@ class States:
 
     def _registered(self, node: Node, other: Node, rest: str, at: int) -> None:
         if node.kind == "seed":
-            other.removed = False
+            self._off_lists.pop(other, None)
         elif other.kind == "seed":
             node.seeds.add(other)
             other.registered.add(node)
@@ -240,8 +242,10 @@ class States:
     def _settle(self, at: int) -> None:
         """A peer without links that seeds have removed is dead when nobody is left who counts
         whether it answers."""
-        for node in self.nodes.values():
-            if node.removed and node.state in (JOINING, LOST) and not any(
+        for node in list(self._off_lists):
+            if node.state in ENDED:
+                del self._off_lists[node]
+            elif node.state in (JOINING, LOST) and not any(
                     witness.is_up() for witness in node.parted | node.links):
                 self._enter(node, DEAD_STATE, at)
 
@@ -252,8 +256,7 @@ class States:
         self._events.append([at, "state", node.number, state])
         if state in (LOST, *ENDED):
             self._leave_graph(node)
-            self._unsettled |= node.removed or any(
-                other.removed for other in node.parted | node.links)
+            self._unsettled |= bool(self._off_lists)
         if state in ENDED and node.kind == "peer":
             self.ended.append(node)
 

@@ -40,7 +40,7 @@ _WORDS = {  # the kind of an event of the stream, or of a change of state
     "liveness reply": _Words("{other} answers {one} again", "{other} answers {many} more again"),
     "dead": _Words("{one} probes once more, and calls {other} dead",
                    "{many} more call {other} dead"),
-    "reported": _Words("{one} reports {dead} to {other}", "{many} more reports that {dead} is dead"),
+    "reported": _Words("{one} reports {dead} to {other}", "{many} more reports: {dead} is dead"),
     "removed gone": _Words("{one} lost its connection to {other}, probed it, and removed it",
                            "{many} more seeds removed {other}"),
     "removed dead": _Words("{one} probed {other}, and removed it as dead",

@@ -11,7 +11,8 @@ from tests.tools.live import add, text
 from tests.tools.ports import free_port
 from tests.tools.programs import Program, run
 
-LINE = re.compile(r"watching (\S+) at (http://127\.0\.0\.1:([0-9]+)/\S{22}/)   \(Ctrl-C ends it\)\n")
+LINE = re.compile(r"watching (\S+) at (http://127\.0\.0\.1:([0-9]+)/\S{22}/)"
+                  r"   \(Ctrl-C ends it\)\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

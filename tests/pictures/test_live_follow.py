@@ -7,7 +7,10 @@ import pytest
 
 from gossip.pictures import live_follow, live_log, live_sample
 from gossip.pictures.live_follow import Follow
+from gossip.pictures.live_lines import Line
 from gossip.pictures.live_log import Log
+from gossip.pictures.live_nodes import Node
+from gossip.pictures.live_sample import Messages
 from tests.tools.live import BEGIN, LATER, add, text
 from tests.tools.stories import THREE, tell
 
@@ -167,12 +170,54 @@ def test_of_a_full_log_the_oldest_messages_go_first_and_wholly(tmp_path, follow,
 
 def test_blocks_of_a_log_without_deliveries_are_joined(monkeypatch):
     monkeypatch.setattr(live_log, "MANY", 10)
+    monkeypatch.setattr(live_log, "RECENT", 5)
     log = Log()
     for at in range(100):
         log.add([[at, "connected", 1, 2, ""]], 0)
-    assert log.end == 100 and log.end - log.first < 40 and log.joined > 0
+    assert log.end == 100 and log.end - log.first < 60
     parts, _ = log.read(log.first, 1 << 30)
     assert [event[0] for event in json.loads(b"[" + b",".join(parts) + b"]")] == list(range(100))
+
+
+def test_blocks_that_a_page_is_about_to_read_keep_their_numbers(monkeypatch):
+    monkeypatch.setattr(live_log, "MANY", 10)
+    monkeypatch.setattr(live_log, "RECENT", 5)
+    log, seen, number = Log(), [], 0
+    for at in range(100):
+        log.add([[at, "connected", 1, 2, ""]], 0)
+        if at % 3 == 0:
+            parts, number = log.read(number, 1 << 30)
+            seen += parts
+            assert all(number >= joined for joined in log.joined_at)
+    seen += log.read(number, 1 << 30)[0]
+    assert [event[0] for event in json.loads(b"[" + b",".join(seen) + b"]")] == list(range(100))
+
+
+def test_a_message_that_left_the_log_is_shown_no_more(monkeypatch):
+    monkeypatch.setattr(live_log, "LIMIT", 2000)
+    forgotten = []
+    log = Log(forgotten.append)
+    for number in range(1, 20):
+        log.add([[number, "generated", 0, number, "x"], [number, "received", 1, 0, number]], 0)
+    assert forgotten and forgotten == list(range(1, forgotten[-1] + 1))
+    messages, origin, other = Messages(), Node(0, "127.0.0.1:5001", "peer"), Node(1, "x", "peer")
+    said = Line(1, origin.address, "generated", "gmessage:1.0:127.0.0.1:5001:1:1:x")
+    heard = Line(2, "x", "received", "127.0.0.1:5001:" + said.rest)
+    assert messages.generated(said, origin, other.bit) is not None
+    messages.forget(1)
+    assert messages.received(heard, other, origin, said.rest[9:]) is None
+    assert messages.figures(2)["missing"] is None
+
+
+def test_of_a_log_full_of_words_these_go_and_links_stay(monkeypatch):
+    monkeypatch.setattr(live_log, "LIMIT", 4000)
+    log = Log()
+    for at in range(100):
+        log.add([[at, "story", 1, "words" * 10]] if at % 5 else [[at, "connected", 1, 2, ""]], 0)
+    parts, _ = log.read(log.first, 1 << 30)
+    events = json.loads(b"[" + b",".join(filter(None, parts)) + b"]")
+    assert [event[0] for event in events if event[1] == "connected"] == list(range(0, 100, 5))
+    assert sum(event[1] == "story" for event in events) < 80
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -58,7 +58,8 @@ def test_lines_that_are_too_long_are_dropped_and_the_next_is_read(folder, lines)
 
 
 @pytest.mark.parametrize("damaged", [
-    b"\xff\xfe\x00\n", b"\n", b"2026-01-02 03:04:05.000000\n", b"2026-99-02 03:04:05.000000:dead:x\n",
+    b"\xff\xfe\x00\n", b"\n", b"2026-01-02 03:04:05.000000\n",
+    b"2026-99-02 03:04:05.000000:dead:x\n",
     b"2026-01-02 03:04:05.00000x:dead:x\n", b"2026-01-02 03:04:05.000000:started:peer:nobody\n"])
 def test_damaged_lines_end_nothing(folder, lines, damaged):
     add(folder / "peer_127.0.0.1_5001.txt", damaged, text(1, "dead:x"))

@@ -167,6 +167,48 @@ def test_peers_that_died_with_all_their_neighbours_are_dead_when_seeds_remove_th
     assert told.until(80).all(5001, 5002, 5003) == {"dead"}
 
 
+def test_a_lost_peer_that_seeds_removed_is_dead_when_the_last_who_counts_is_gone(tmp_path):
+    told = Told(tmp_path, """
+        0.0 8080 starts
+        0.1 5001 starts
+        0.1 5002 starts
+        0.1 5003 starts
+        1.0 5001 links 5002
+        1.0 5002 links 5003
+        2.0 5002 parts 5001 closed
+        3.0 8080 removed:@5001:gone
+        5.0 5002 stopped:interrupted
+    """)
+    assert told.until(4.5).state(5001) == "lost"
+    assert told.until(80).state(5001) == "dead"
+
+
+PAIR_CUT_OFF = """
+    0.0 8080 starts
+    0.1 5001 starts
+    0.1 5002 starts
+    0.1 5003 starts
+    1.0 5001 links 5002
+    1.0 5002 links 5003
+    1.0 5001 links 5003
+    2.0 5003 parts 5001 closed
+    2.1 5003 parts 5002 closed
+"""
+
+
+def test_peers_that_were_killed_together_are_lost_though_neither_dropped_the_other(tmp_path):
+    told = Told(tmp_path, PAIR_CUT_OFF)
+    assert told.until(80).states_of(5001) == told.states_of(5002) == ["joining", "up", "lost"]
+
+
+def test_peers_that_were_cut_off_and_still_write_are_up_and_a_piece(tmp_path):
+    told = Told(tmp_path, PAIR_CUT_OFF, "3.0 5002 liveness request:@5001",
+                "3.1 5001 disconnected:@5003:closed", "3.1 5002 disconnected:@5003:closed")
+    assert told.until(2.5).all(5001, 5002) == {"lost"}
+    assert told.until(80).all(5001, 5002) == {"up"}
+    assert told.states.degrees() == [1, 1]
+
+
 def test_a_seed_is_gone_when_everybody_lost_it_and_up_when_somebody_has_it_again(tmp_path):
     told = Told(tmp_path, THREE.replace("70.0 8080 peer list:@5001:1", ""), """
         3.0 5001 unregistered:@8080:closed
