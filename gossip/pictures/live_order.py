@@ -1,10 +1,11 @@
 """The order of events: lines of many files, held back and sorted by time.
 
 A line that is read later than it is held back, because its machine has another clock, is not
-waited for: it is handed out at once, with the time of the newest line that was.
+waited for: it is handed out at once, with the time up to which lines were handed out before.
 """
 
 import bisect
+import itertools
 import operator
 
 from gossip.pictures.live_lines import Line
@@ -18,7 +19,7 @@ class Order:
 
     def __init__(self):
         self._waiting: list[Line] = []
-        self._newest = 0  # time of the newest line handed out
+        self._told_until = 0  # up to when lines were handed out, once there were any
 
     def add(self, lines: list[Line]) -> None:
         """Put in lines; those of one file in their order."""
@@ -26,23 +27,19 @@ class Order:
 
     def take(self, until: int) -> list[Line]:
         """Hand out the lines up to a time, in order; those of one file stay as they were."""
-        if not self._waiting:
-            return []
         self._waiting.sort(key=_time)
-        count = bisect.bisect_right(self._waiting, until, key=_time)
+        count = bisect.bisect_right(self._waiting, max(until, self._told_until), key=_time)
         ready, self._waiting = self._waiting[:count], self._waiting[count:]
-        late = bisect.bisect_left(ready, self._newest, key=_time)
-        ready[:late] = [line._replace(at=self._newest) for line in ready[:late]]
-        if ready:
-            self._newest = ready[-1].at
+        late = bisect.bisect_left(ready, self._told_until, key=_time)
+        ready[:late] = [line._replace(at=self._told_until) for line in ready[:late]]
+        if ready or self._told_until:
+            self._told_until = max(until, self._told_until)
         _put_messages_first(ready)
         return ready
 
 
 def _put_messages_first(lines: list[Line]) -> None:
-    """Of one microsecond, what is generated comes before what is received."""
-    for place in [place for place, line in enumerate(lines) if line.kind == "generated"]:
-        while place and lines[place - 1].at == lines[place].at and (
-                lines[place - 1].kind == "received"):
-            lines[place - 1], lines[place] = lines[place], lines[place - 1]
-            place -= 1
+    """Of one microsecond, what is received comes last: it may have been generated then."""
+    if any(other.kind == "generated" and one.at == other.at and one.kind == "received"
+           for one, other in itertools.pairwise(lines)):
+        lines.sort(key=lambda line: (line.at, line.kind == "received"))

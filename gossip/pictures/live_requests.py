@@ -14,7 +14,7 @@ HEAD_LIMIT = 16 * 1024  # bytes of a request's head
 BODY_LIMIT = 4 * 1024  # bytes of the body of an order
 _LINE_ENDS = "\x7f\x85\u2028\u2029"  # and the like, beside the first 32 characters
 _START = re.compile(rb"([A-Z]{1,16}) ([!-~]{1,4096}) HTTP/1\.[01]")
-_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*")
+_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00-\x08\x0a-\x1f\x7f]*)")
 
 
 class Refused(Exception):
@@ -90,7 +90,7 @@ def _fields(lines: list[bytes]) -> dict[bytes, list[bytes]]:
         match = _FIELD.fullmatch(line)
         if match is None:
             raise Refused(400, "this is no request")
-        fields.setdefault(match[1].lower(), []).append(match[2])
+        fields.setdefault(match[1].lower(), []).append(match[2].strip(b" \t"))
     return fields
 
 

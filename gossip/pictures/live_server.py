@@ -153,16 +153,16 @@ class Server:
 
     def _write(self, connection: _Connection) -> None:
         try:
-            sent = connection.sock.send(memoryview(connection.out)[:AHEAD])
+            sent = connection.sock.send(connection.out[:AHEAD])
+            connection.taken_at = time.monotonic()
         except BlockingIOError:
-            return
+            sent = 0
         except OSError:
             self._drop(connection)
             return
         del connection.out[:sent]
-        connection.taken_at = time.monotonic()
         if connection.reader is not None and len(connection.out) < AHEAD:
-            self._feed(connection, connection.taken_at)
+            self._feed(connection, time.monotonic())
         elif not connection.out and connection.reader is None:
             self._end(connection)
         self._watch(connection)

@@ -129,7 +129,7 @@ def test_lines_that_come_too_late_are_not_waited_for():
     order.add([Line(5, ONE, "dead", "a"), Line(9, ONE, "dead", "b")])
     assert [line.rest for line in order.take(6)] == ["a"]
     order.add([Line(3, TWO, "dead", "c"), Line(4, TWO, "dead", "d")])
-    assert [(line.at, line.rest) for line in order.take(9)] == [(5, "c"), (5, "d"), (9, "b")]
+    assert [(line.at, line.rest) for line in order.take(9)] == [(6, "c"), (6, "d"), (9, "b")]
 
 
 def test_the_past_of_many_files_is_read_in_the_order_of_time(folder, monkeypatch):

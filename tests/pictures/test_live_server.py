@@ -190,6 +190,7 @@ def test_each_refusal_has_its_status_and_is_safe(served):
         (400, raw("GET / HTTP/2.0", host)), (400, raw(get, host, "no field")),
         (400, raw(get, host, "Name : value")), (400, raw(get, host, " folded")),
         (400, raw(get, host + "\nX: y")), (400, raw(get, host, "X: a\0b")),
+        (400, raw(get, host, "X:" + " " * 16_000 + "\0")),
         (400, b"\x16\x03\x01\x02\r\n\r\n"), (400, raw("GET /" + "a" * 5000 + " HTTP/1.1", host)),
         (431, b"GET / HTTP/1.1\r\nX: " + b"a" * 20_000), (431, served.request(X="a" * 20_000)),
     ]
