@@ -3,7 +3,8 @@
 `LiveLines.turn(now)` reads what is new, a bounded amount at a time: of the files that are behind,
 the one whose last line is oldest comes first, so that their past is read in the order of time.
 `horizon` tells up to when everything has been read. A line without an end waits for it; a line
-that is too long is dropped; a file that was begun anew is read from its start.
+that is too long is dropped; a file that was begun anew is read from its start. What a file told
+that is not there any more ends with a line of the kind VANISHED.
 
 The files stay open, so that a look at one costs one call, and so that a file that takes the place
 of another can be told by its inode. One thread calls all this. Times are microseconds since 1970.
@@ -24,6 +25,7 @@ ROOM = 4 * 1024 * 1024  # bytes of all files together that are read ahead of the
 CHUNK = 16 * 1024, 256 * 1024  # bytes that are read of one file at a time: at least, at most
 TURN = 1024 * 1024  # bytes that one turn reads of files that are behind
 LOOK = 1_000_000  # microseconds between two looks for new files
+VANISHED = "vanished"
 HEAD = 64  # bytes by which the start of a file is known again
 
 
@@ -57,11 +59,19 @@ class _File:
     def size(self) -> int:
         return os.fstat(self._descriptor).st_size
 
-    def begin_anew_if_changed(self) -> None:
-        """Go back to the start when the file was emptied, or overwritten in place."""
+    def begin_anew_if_changed(self) -> bool:
+        """Go back to the start when the file was emptied, or overwritten in place; answer whether
+        it was."""
         head = os.pread(self._descriptor, len(self._head), 0)
-        if self.size() < self.read_bytes or head != self._head:
-            self.read_bytes, self._head, self._rest, self._too_long = 0, b"", b"", False
+        if self.size() >= self.read_bytes and head == self._head:
+            return False
+        self.read_bytes, self._head, self._rest, self._too_long = 0, b"", b"", False
+        return True
+
+    def vanished(self) -> list[Line]:
+        """The line that ends what the file told."""
+        node, self.node = self.node, None
+        return [] if node is None else [Line(self.last, node, VANISHED, "")]
 
     def read(self, limit: int) -> bytes:
         data = os.pread(self._descriptor, limit, self.read_bytes)
@@ -142,12 +152,12 @@ class LiveLines:
 
     def turn(self, now: int) -> list[Line]:
         """Read what is new, or a part of it. The lines of one file are in order."""
+        lines: list[Line] = []
         if self._look_at <= now:
             self._look_at = now + LOOK
-            self._look_for_files()
+            lines += self._look_for_files()
         low, high = CHUNK
         chunk = max(low, min(high, ROOM // max(1, len(self._files))))
-        lines: list[Line] = []
         for file in self._files.values():
             if file.path.name not in self._behind:
                 self._read(file, chunk, now, lines)
@@ -173,22 +183,25 @@ class LiveLines:
             self.deliveries_left_out += every - len(raw)
         lines += [line for line in [file.take(line, now) for line in raw] if line is not None]
 
-    def _look_for_files(self) -> None:
+    def _look_for_files(self) -> list[Line]:
+        """Open files that are new; the ends of what files told that were removed or begun anew."""
         with os.scandir(self._folder) as entries:
-            found = sorted((entry.name, entry.inode()) for entry in entries
-                           if entry.name.endswith(".txt")
-                           and entry.name.startswith(("peer_", "seed_")) and entry.is_file())
-        for name, inode in found:
-            file = self._files.get(name)
-            if file is not None and file.inode != inode:
+            found = {entry.name: entry.inode() for entry in entries
+                     if entry.name.endswith(".txt")
+                     and entry.name.startswith(("peer_", "seed_")) and entry.is_file()}
+        ends: list[Line] = []
+        for name, file in list(self._files.items()):
+            if found.get(name) != file.inode:
+                ends += file.vanished()
                 file.close()
                 del self._files[name]
                 self._behind.pop(name, None)
-                file = None
-            if file is not None:
-                file.begin_anew_if_changed()
-            elif len(self._files) < self._most_files:
+            elif file.begin_anew_if_changed():
+                ends += file.vanished()
+        for name in sorted(found.keys() - self._files.keys()):
+            if len(self._files) < self._most_files:
                 self._open(name)
+        return ends
 
     def _open(self, name: str) -> None:
         try:

@@ -1,8 +1,11 @@
 """What is known of one node, and of which other node a line of its file speaks."""
 
+import re
+
 from gossip.addresses import parse_address
 from gossip.pictures.live_lines import Line
 from gossip.proof.events import BY_SEED, DEAD, REMOVED
+from gossip.settings import Settings
 
 JOINING, UP, LOST, DEAD_STATE, LEFT, GONE = "joining", "up", "lost", "dead", "left", "gone"
 ENDED = {DEAD_STATE, LEFT, GONE}
@@ -11,6 +14,7 @@ ALONE = {"started", "stopped", "leaving", "full", "failed"}
 ABOUT_OTHERS = {"connected", "disconnected", "dead", "registered", "unregistered", "removed",
                 "reported", "rejected", "passed on", "kicked", "unconfirmed"}
 NAMES_SEED = {"registered", "unregistered", "reported", "kicked"}  # in the file of a peer
+MISSES = re.compile("(?:^|:)liveness-misses=([0-9]{1,6})(?:$|:)")  # in a `settings:` line
 SHOWN = 200  # letters of a rest
 
 
@@ -29,6 +33,7 @@ class Node:
         self.deserted = 0  # time when another end dropped a link that it still tells; 0: none did
         self.parted: set[Node] = set()  # those whose links to it broke since it had its last one
         self.misses: dict[Node, int] = {}  # neighbour that does not answer it -> how often
+        self.limit = Settings().liveness_misses  # misses after which it calls a neighbour dead
         self.seeds: set[Node] = set()  # of a peer: where it is registered, by its own word
         self.registered: set[Node] = set()  # of a seed: who is registered with it, by their word
 

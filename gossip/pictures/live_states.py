@@ -10,10 +10,10 @@ Values in, events of the stream out; no clock. Nodes are numbered in the order i
 named first; beyond the first 5,000 they are left out.
 """
 
-from gossip.pictures.live_lines import NODES, Line
+from gossip.pictures.live_lines import NODES, VANISHED, Line
 from gossip.pictures.live_nodes import (
-    ABOUT_OTHERS, ALONE, DEAD_STATE, ENDED, GONE, JOINING, LEFT, LOST, NAMES_SEED, SHOWN, UP, Node,
-    is_address, silent, split)
+    ABOUT_OTHERS, ALONE, DEAD_STATE, ENDED, GONE, JOINING, LEFT, LOST, MISSES, NAMES_SEED, SHOWN, UP,
+    Node, is_address, silent, split)
 from gossip.proof.pieces import Pieces
 
 
@@ -69,15 +69,20 @@ class States:
         if node is None:
             return
         self.heard(node, line.at)
-        if node.kind == "seed" and node.state == GONE and line.kind not in ("stopped", "failed"):
+        if node.kind == "seed" and node.state == GONE and line.kind not in (
+                "stopped", "failed", VANISHED):
             self._enter(node, UP, line.at)  # it speaks
         if line.kind in ALONE:
             self._events.append([line.at, line.kind, node.number, None, line.rest[:SHOWN]])
             self._take_alone(node, line)
         elif line.kind in ABOUT_OTHERS:
             self._take_about(node, line)
+        elif line.kind == VANISHED and node.state not in ENDED:
+            self._end(node, GONE, line.at)
         elif line.kind in ("liveness missed", "liveness reply"):
             self._take_liveness(node, line)
+        elif line.kind == "settings" and MISSES.search(line.rest):
+            node.limit = int(MISSES.search(line.rest)[1])
         while self._unsettled:
             self._unsettled = False
             self._settle(line.at)

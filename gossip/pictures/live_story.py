@@ -10,10 +10,8 @@ from typing import NamedTuple
 
 from gossip.pictures.live_nodes import LOST, UP, Node
 from gossip.proof.events import DEAD
-from gossip.settings import Settings
 
 TOGETHER = 1_000_000  # microseconds
-_MISSES = Settings().liveness_misses
 
 
 class _Words(NamedTuple):
@@ -37,7 +35,8 @@ _WORDS = {  # the kind of an event of the stream, or of a change of state
     "seed back": _Words("{one} is up again", "{many} more seeds are up again"),
     "liveness missed": _Words("{one} gets no answer from {other}: miss {rest} of {limit}",
                               "{many} more get no answer from {other}: miss {rest} of {limit}"),
-    "liveness reply": _Words("{other} answers {one} again", "{other} answers {many} more again"),
+    "liveness reply": _Words("{other} answers again: {one} has heard from it",
+                             "{other} answers again: {many} more have heard from it"),
     "dead": _Words("{one} probes once more, and calls {other} dead",
                    "{many} more call {other} dead"),
     "reported": _Words("{one} reports {dead} to {other}", "{many} more reports: {dead} is dead"),
@@ -117,7 +116,7 @@ class Story:
             return None
         return kind, _Told(node, _WORDS[kind], {
             "one": _name(node), "other": "" if other is None else _name(other), "rest": text,
-            "kind": node.kind, "limit": str(_MISSES), "dead": _reported(kind, text)})
+            "kind": node.kind, "limit": str(node.limit), "dead": _reported(kind, text)})
 
     def _change(self, node: Node, state: str) -> str | None:
         """The kind of step that a change of state is."""

@@ -92,7 +92,8 @@ def test_what_happens_is_told_in_words(tmp_path, follow):
     assert story(told(follow)) == [
         "2 seeds start", "3 peers start", "5001: every connection to it has broken",
         "seed 8080 lost its connection to 5001, probed it, and removed it",
-        "5002 gets no answer from 5001: miss 1 of 3", "5001 answers 5002 again",
+        "5002 gets no answer from 5001: miss 1 of 3",
+        "5001 answers again: 5002 has heard from it",
         "5002 probes once more, and calls 5001 dead", "5002 reports 5001 to seed 8080",
         "5003 says goodbye"]
 
@@ -280,7 +281,18 @@ def test_a_file_begun_anew_is_a_new_run_of_its_node(tmp_path, follow):
     events = told(follow, LATER + 2_000_000)
     number = {event[4]: event[2] for event in events if event[1] == "node"}["127.0.0.1:5001"]
     assert [event[3] for event in events if event[1:3] == ["state", number]] == [
-        "joining", "up", "joining"]
+        "joining", "up", "gone", "joining"]
+
+
+def test_when_all_files_are_begun_anew_the_new_network_is_shown_alone(tmp_path, follow):
+    tell(tmp_path, THREE)
+    told(follow)
+    for path in tmp_path.iterdir():
+        path.unlink()
+    tell(tmp_path, "80.0 8080 starts", "80.1 5001 starts")
+    events = told(follow, LATER + 2_000_000)
+    assert sum(event[1] == "node" for event in events) == 2
+    assert follow.figures(LATER + 2_000_000)["peers"] == 1
 
 
 def test_hostile_files_end_nothing(tmp_path, follow):

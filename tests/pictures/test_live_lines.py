@@ -82,7 +82,8 @@ def test_a_file_that_was_begun_anew_is_read_from_its_start(folder, lines, emptie
     else:
         path.unlink()
     add(path, text(2, f"started:peer:{ONE}"))
-    assert events(lines, LATER + live_lines.LOOK) == [(ONE, "started", f"peer:{ONE}")]
+    assert events(lines, LATER + live_lines.LOOK) == [
+        (ONE, live_lines.VANISHED, ""), (ONE, "started", f"peer:{ONE}")]
 
 
 def test_a_file_that_was_overwritten_by_a_longer_one_is_read_from_its_start(folder, lines):
@@ -91,7 +92,14 @@ def test_a_file_that_was_overwritten_by_a_longer_one_is_read_from_its_start(fold
         text(2, f"started:peer:{ONE}", "dead:x", "dead:y"))
     lines.turn(LATER)
     assert [kind for _, kind, _ in events(lines, LATER + live_lines.LOOK)] == [
-        "started", "dead", "dead"]
+        live_lines.VANISHED, "started", "dead", "dead"]
+
+
+def test_a_file_that_was_removed_ends_what_it_told(folder, lines):
+    lines.turn(LATER)
+    (folder / "peer_127.0.0.1_5001.txt").unlink()
+    assert events(lines, LATER + live_lines.LOOK) == [(ONE, live_lines.VANISHED, "")]
+    assert events(lines, LATER + 2 * live_lines.LOOK) == []
 
 
 def test_files_are_followed_that_come_later(folder, lines):
