@@ -50,6 +50,12 @@ class Node:
         return sorted(found, key=lambda node: node.number)
 
 
+def may_link(one: Node, other: Node) -> bool:
+    """Whether a link between these counts: not of one that leaves, and is met meanwhile."""
+    return one is not other and all(node.kind == "peer" and node.state != LEFT
+                                    for node in (one, other))
+
+
 def silent(group: list[Node]) -> bool:
     """Whether the others dropped a group of nodes, and none of it has said anything since: then
     all of it was killed, or frozen, and its links are only told by the dead."""

@@ -12,8 +12,8 @@ named first; beyond the first 5,000 they are left out.
 
 from gossip.pictures.live_lines import NODES, VANISHED, Line
 from gossip.pictures.live_nodes import (
-    ABOUT_OTHERS, ALONE, DEAD_STATE, ENDED, GONE, JOINING, LEFT, LOST, MISSES, NAMES_SEED, SHOWN, UP,
-    Node, is_address, silent, split)
+    ABOUT_OTHERS, ALONE, DEAD_STATE, ENDED, GONE, JOINING, LEFT, LOST, MISSES, NAMES_SEED, SHOWN,
+    UP, Node, is_address, may_link, silent, split)
 from gossip.proof.pieces import Pieces
 
 
@@ -111,9 +111,10 @@ class States:
         self._enter(node, state, at)
 
     def _forget_run(self, node: Node) -> None:
-        """Forget what the last run of a node has said, and who waits for its answers."""
+        """Forget what the last run of a node has said, and what its neighbours said of that."""
         for other in list(node.links):
             self._unlink(node, other)
+            other.says.discard(node)
         for seed in node.seeds:
             seed.registered.discard(node)
         for peer in node.registered:
@@ -144,7 +145,7 @@ class States:
     def _connected(self, node: Node, other: Node, rest: str, at: int) -> None:
         node.says.add(other)
         node.misses.pop(other, None)
-        if node not in other.says or other in node.links or node is other:
+        if node not in other.says or other in node.links or not may_link(node, other):
             return
         node.links.add(other)
         other.links.add(node)

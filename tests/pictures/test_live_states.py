@@ -88,6 +88,25 @@ def test_who_says_goodbye_has_left(tmp_path):
     assert told.states.links() == 1 and told.all(5002, 5003) == {"up"}
 
 
+def test_who_is_met_while_it_leaves_has_left_all_the_same(tmp_path):
+    told = Told(tmp_path, THREE, "5.0 5001 leaving:@5001", "5.0 5004 starts",
+                "5.1 5004 links 5001", "5.2 5004 parts 5001 left")
+    assert told.until(80).states_of(5001) == ["joining", "up", "left"]
+    assert told.state(5004) == "joining"
+
+
+def test_who_is_started_again_before_the_others_notice_is_never_lost(tmp_path):
+    told = Told(tmp_path, THREE, """
+        5.000 5001 starts
+        5.010 5001 connected:@5002
+        5.011 5002 disconnected:@5001:replaced
+        5.011 5002 connected:@5001
+        5.012 5003 disconnected:@5001:closed
+    """)
+    assert told.until(80).states_of(5001) == ["joining", "up"] * 2
+    assert told.states.degrees() == [1, 1, 2]
+
+
 def test_who_is_interrupted_is_gone_seeds_too(tmp_path):
     told = Told(tmp_path, THREE, "5.0 5001 stopped:interrupted", "6.0 8080 stopped:interrupted")
     assert told.until(5.5).all(5001) == {"gone"}
