@@ -12,7 +12,7 @@ import pathlib
 
 from gossip.pictures.live_lines import Line, LiveLines
 from gossip.pictures.live_log import Log
-from gossip.pictures.live_nodes import LOST, Node
+from gossip.pictures.live_nodes import ENDED, LOST, Node
 from gossip.pictures.live_order import HELD_BACK, Order
 from gossip.pictures.live_sample import LATENCIES, Messages
 from gossip.pictures.live_states import States
@@ -60,14 +60,14 @@ class _Follower:
             else:
                 self.states.take(line, self.lines.is_seed)
                 self._add(events, self.states.events())
-        self._add(events, self.story.due(self._told_at))
+        events += self.story.due(self._told_at)
         if events:
             self.log.add(events, self.begin)
 
     def _anybody(self) -> bool:
         """Whether any node is up, or may be."""
-        return any(node.state not in ("left", "gone", "dead", None)
-                   for node in self.states.nodes.values())
+        return any(node.state is not None and node.state not in ENDED
+                   for node in self.states.numbered)
 
     def _add(self, events: list[list], new: list[list]) -> None:
         for event in new:

@@ -134,7 +134,7 @@ class Messages:
         """The figures about messages, at a time."""
         self._drop_seconds(now)
         recent = sum(second.deliveries for second in self._seconds
-                     if second.at >= now // SECOND - RATES)
+                     if -RATES <= second.at - now // SECOND < 0)
         median, most = self._latencies()
         return {"messages": self.messages, "deliveries": self.deliveries,
                 "counted": self.only_counted, "rate": round(recent / RATES, 1),
