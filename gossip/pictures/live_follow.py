@@ -31,6 +31,7 @@ class _Follower:
         self.lines = LiveLines(folder, without_deliveries)
         self._order = Order()
         self._told_at = 0  # up to when events were told
+        self._newest: int | None = None  # the time of the newest line
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -60,6 +61,8 @@ class _Follower:
             else:
                 self.states.take(line, self.lines.is_seed)
                 self._add(events, self.states.events())
+        if lines:
+            self._newest = lines[-1].at
         events += self.story.due(self._told_at)
         if events:
             self.log.add(events, self.begin)
@@ -113,7 +116,7 @@ class _Follower:
             "most": degrees[-1] if degrees else 0,
             **self.messages.figures(told),
             "behind": round(max(0, now - told) / 1e6, 2), "toread": self.lines.to_read(),
-            "now": told}
+            "now": told, "last": told if self._newest is None else self._newest}
         figures["deliveries"] += self.lines.deliveries_left_out
         return figures
 
