@@ -199,7 +199,7 @@ class Model {
   }
 
   change(node, state, time) {
-    if (!ENDED.has(state)) node.removed = null;
+    if (state === "joining" || state === "up") node.removed = null;
     if (state === "up" && node.state !== "up") node.misses.clear();
     node.state = state;
     node.since = time;
@@ -262,17 +262,18 @@ class Model {
 
   // The figures that can be told of a moment in the past.
   figures() {
-    const up = this.shown().filter(node => !node.seed && !node.ended && node.state !== "lost");
-    const near = new Map(up.map(node => [node.number, []]));
+    const peers = this.shown().filter(node => !node.seed);
+    const near = new Map(peers.filter(node => node.state === "up").map(node => [node.number, []]));
     const links = this.links().filter(([one, other]) => near.has(one) && near.has(other));
     for (const [one, other] of links) {
       near.get(one).push(other);
       near.get(other).push(one);
     }
     const degrees = [...near.values()].map(list => list.length).sort((a, b) => a - b);
-    return {peers: up.length, links: links.length, pieces: pieces(near), least: degrees[0] ?? 0,
-      median: degrees[degrees.length >> 1] ?? 0, most: degrees[degrees.length - 1] ?? 0,
-      messages: this.generated};
+    const joining = peers.filter(node => node.state === "joining").length;
+    return {peers: near.size + joining, links: links.length, pieces: pieces(near),
+      least: degrees[0] ?? 0, median: degrees[degrees.length >> 1] ?? 0,
+      most: degrees[degrees.length - 1] ?? 0, messages: this.generated};
   }
 }
 
@@ -299,7 +300,7 @@ function pieces(near) {
 const WIDE = 1.5;
 const COOLING = 0.985;  // of the heat with which a node moves, each time that it moved
 const STILL = 0.02;  // the heat below which it stands
-const GRAVITY = 3;  // towards the middle
+const GRAVITY = 2.4;  // towards the middle
 const SPRING = 1.2;  // of links
 const NUDGE = 0.04;  // the heat that a neighbour gets of who is new
 
@@ -609,19 +610,23 @@ const SHAPES = {
     circle(brush, x, y, r, ink.muted, ink.card);
     brush.setLineDash([]);
   },
+  gone(brush, x, y, r, ink) {
+    SHAPES.left(brush, x, y, r, ink);
+    cross(brush, x, y, r * 0.4, ink.muted);
+  },
   seed(brush, x, y, r, ink, fill, wide = r) {
     box(brush, x, y, wide, r);
     brush.fillStyle = ink.seed;
     brush.fill();
   },
-  gone(brush, x, y, r, ink, fill, wide = r) {
+  seedGone(brush, x, y, r, ink, fill, wide = r) {
     box(brush, x, y, wide, r);
     brush.setLineDash([3, 3]);
     brush.strokeStyle = ink.bad;
     brush.lineWidth = 1.5;
     brush.stroke();
     brush.setLineDash([]);
-    cross(brush, x, y, r * 0.8, ink.bad);
+    for (const side of [x - wide, x + wide]) cross(brush, side, y, r * 0.4, ink.bad);
   },
   late(brush, x, y, r, ink) { diamond(brush, x, y, r * 0.7, ink); },
 };
@@ -821,7 +826,7 @@ class Picture {
     const {brush, ink} = this, {x, y} = this.spots.get(seed.number);
     brush.font = "bold 12px system-ui, sans-serif";
     const wide = brush.measureText(name).width / 2 + 9;
-    SHAPES[seed.ended ? "gone" : "seed"](brush, x, y, 11, ink, null, wide);
+    SHAPES[seed.ended ? "seedGone" : "seed"](brush, x, y, 11, ink, null, wide);
     this.write(name, x, y, seed.ended ? ink.muted : ink.on, false);
   }
 
