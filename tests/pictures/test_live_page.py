@@ -1,4 +1,4 @@
-"""The live page, as far as it can be judged without a browser: what it may do, and what it names."""
+"""The live page as its files say it, without a browser: what it may do, and what it names."""
 
 import re
 import string
