@@ -10,6 +10,7 @@ const KEPT = 30e6;  // for which the dead keep their place after their removal
 const STORY = 100;  // lines that are shown
 const HOPS = 1.5e6;  // deliveries that a page keeps; beyond that, those of the oldest messages go
 const ENDED = new Set(["dead", "left", "gone"]);
+const SHAPING = new Set(["state", "started", "stopped", "connected", "disconnected"]);
 const STEPS = new Set(["story", "state", "generated", "connected", "disconnected", "removed",
   "liveness missed", "dead", "reported"]);
 
@@ -184,7 +185,7 @@ class Model {
   apply(event) {
     const [time, kind, number, other, rest] = event, node = this.nodes.get(number);
     const whom = this.nodes.get(other);
-    this.revision += kind !== "story" && kind !== "generated";
+    this.revision += SHAPING.has(kind);
     switch (kind) {
     case "state": this.change(node, other, time); break;
     case "story": this.story.push(event); break;
@@ -916,9 +917,8 @@ const FIGURES = [  // label, its text, whether something is wrong
 function whatIsMissing({missing, model}) {
   if (missing === undefined) return "–";
   if (missing === null) return "nothing";
-  const message = model.messages.get(missing.message);
   const names = enumerate(missing.nodes.map(number => model.nameOf(number)), 2);
-  return (message ? `“${message.text.slice(0, 16)}” ` : "") + `at ${names}`;
+  return `“${String(missing.text).slice(0, 16)}” at ${names}`;
 }
 
 function set(element, text) {
@@ -986,6 +986,12 @@ class Panels {
         `received: ${amount(model.receivedBy(node))}${sampled ? " of the messages shown" : ""}`);
     }
     set(byId("facts"), parts.join("; "));
+  }
+
+  showNothing() {
+    set(byId("chosen-title"), "Choose a node");
+    set(byId("facts"), "");
+    byId("lines").hidden = true;
   }
 
   showLines(text) {
@@ -1075,6 +1081,15 @@ class Page {
 
   clock(time) { return new Date((this.begin + time) / 1000).toISOString().slice(11, 23); }
 
+  // Another network: nothing of the last one is kept.
+  startOver(begin) {
+    Object.assign(this, {begin, model: new Model(), layout: new Layout(), begun: false,
+      flashes: [], chosen: null, pointed: null, revision: null});
+    this.player.goLive();
+    this.waves.clear();
+    this.panels.showNothing();
+  }
+
   // A new stream tells everything again, from the beginning.
   reset() {
     const {head} = this.model;
@@ -1084,16 +1099,14 @@ class Page {
   }
 
   take({figures, events}) {
-    if (figures) {
-      if (figures.begin !== undefined) this.begin = figures.begin;
-      this.figures = figures;
-      if (figures.now) this.model.head = Math.max(this.model.head, figures.now - this.begin);
-    }
-    if (events) this.model.take(events);
-    if (!this.begun && figures && !figures.toread && this.model.changes.length) {
+    if (figures.begin !== undefined && figures.begin !== this.begin) this.startOver(figures.begin);
+    const {model} = this, {now, last = now} = figures, over = now - last > AGO;
+    this.figures = figures;
+    model.take(events);
+    model.head = Math.max(model.head, (over ? last : now) - this.begin);
+    if (!this.begun && !figures.toread && model.changes.length) {
       this.begun = true;
-      const over = Date.now() * 1000 - (this.begin + this.model.head) > AGO;
-      if (over) this.jump(this.model.first());
+      if (over) this.jump(model.first());
     }
     this.wake();
   }
