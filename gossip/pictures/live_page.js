@@ -898,19 +898,20 @@ function hubs(nodes, links) {
 const byId = id => document.getElementById(id);
 const some = value => value === null || value === undefined ? "–"
   : Number(value).toLocaleString("en", {maximumFractionDigits: 1});
+const MISSING = "missing";  // takes the room that is left
 const FIGURES = [  // label, its text, whether something is wrong
   ["peers up", figures => some(figures.peers)],
   ["links", figures => some(figures.links)],
   ["pieces", figures => some(figures.pieces), figures => figures.pieces > 1],
-  ["degree least · median · most",
+  ["degree min · median · max",
     figures => `${some(figures.least)} · ${some(figures.median)} · ${some(figures.most)}`],
   ["messages", figures => some(figures.messages)],
   ["deliveries", figures => some(figures.deliveries)],
   ["deliveries/s", figures => some(figures.rate)],
   ["latency median · 99 %, ms",
     figures => `${some(figures.latency)} · ${some(figures.latency99)}`],
-  ["missing", whatIsMissing],
   ["late, s", figures => some(figures.behind)],
+  [MISSING, whatIsMissing],
 ];
 
 // The oldest message that has not reached all, and where it is not.
@@ -948,9 +949,9 @@ class Panels {
   }
 
   showFigures(figures) {
-    FIGURES.forEach(([, text, wrong], at) => {
+    FIGURES.forEach(([label, text, wrong], at) => {
       set(this.boxes[at].lastChild, text(figures));
-      this.boxes[at].className = wrong?.(figures) ? "wrong" : "";
+      this.boxes[at].className = label === MISSING ? "long" : wrong?.(figures) ? "wrong" : "";
     });
   }
 
@@ -1274,7 +1275,7 @@ class Page {
     panels.showStory(model, clock);
     panels.showTime(player, model, clock);
     const wave = waves.active[waves.active.length - 1];
-    set(byId("sentence"), wave ? wave.sentence(model) : "\u00a0");
+    set(byId("sentence"), wave ? wave.sentence(model) : "");
     if (this.chosen === null) return;
     panels.showNode(model, this.chosen, figures.counted > 0);
     if (time - this.looked > LOOK || !this.looked) this.look(time);
