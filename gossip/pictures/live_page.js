@@ -584,7 +584,7 @@ function enumerate(names, most = 5) {
 
 // ---- Drawing: shapes, and the network on a canvas. ----
 
-const TOP = 64, BOTTOM = 40, SIDE = 40;  // pixels around the peers: seeds above, names below
+const TOP = 72, BOTTOM = 40, SIDE = 40;  // pixels around the peers: seeds above, names below
 const NAMED = 60;  // peers up to which all have their names
 const HUBS = 8;  // of more peers, so many of the best linked have theirs
 const FLASH = 900;  // milliseconds
