@@ -34,7 +34,7 @@ function merge(list, items) {
   return from;
 }
 
-class Node {
+class NetworkNode {
   constructor(number, kind, address) {
     this.number = number;
     this.seed = kind === "seed";
@@ -112,7 +112,7 @@ class Model {
 
   introduce(number, kind, address) {
     if (!this.nodes.has(number)) {
-      this.nodes.set(number, new Node(number, kind, String(address)));
+      this.nodes.set(number, new NetworkNode(number, kind, String(address)));
       this.hosts = null;
     }
   }
