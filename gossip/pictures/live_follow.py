@@ -125,7 +125,7 @@ class Follow:
     """The network of a folder, as pages are shown it."""
 
     def __init__(self, folder: pathlib.Path):
-        self._folder = folder
+        self.folder = folder
         self._shown = _Follower(folder, without_deliveries=False)
         self._all: _Follower | None = None  # reads a long past, deliveries and all
         self._has_begun = False
@@ -165,7 +165,7 @@ class Follow:
             self._has_begun = True
             if self._shown.lines.to_read() > LONG:
                 self._all = self._shown
-                self._shown = _Follower(self._folder, without_deliveries=True)
+                self._shown = _Follower(self.folder, without_deliveries=True)
         if self._all is not None and self._shown.lines.horizon is None:
             self._all.turn(now)
             if self._all.lines.horizon is None:

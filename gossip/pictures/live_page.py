@@ -1,26 +1,34 @@
-"""The live page: its text put together, and the command that shows a folder.
+"""The live page: its text put together, and who serves it.
 
 The page holds its style and its script, and loads nothing; the security policy that goes with it
-allows just these two, by their hashes. `watch` is called by the main thread of runner.py.
+allows just these two, by their hashes. `watch` serves the page of a folder from the main thread of
+runner.py. A `LivePage` serves that of a network which runner.py has started, from a thread of its
+own: with buttons, and at the end with the verdict of the proof.
 """
 
 import base64
 import hashlib
 import pathlib
+import socket
 import string
+import threading
 
 from gossip.pictures.live_follow import Follow
 from gossip.pictures.live_server import Server
-from gossip.terminal.command_line import FAILED, CommandError, show
+from gossip.terminal.command_line import FAILED, CommandError, complain, show
 from gossip.terminal.signals import End
 
 _HERE = pathlib.Path(__file__).parent
+STYLES = "page.css", "live_page.css"
+SCRIPTS = tuple(f"live_{part}.js" for part in (
+    "model", "layout", "waves", "shapes", "picture", "panels", "stream", "page"))
 
 
-def page() -> tuple[str, str]:
-    """(the text of the page, its security policy)."""
-    style, script = (_page_file(name) for name in ("live_page.css", "live_page.js"))
-    text = string.Template(_page_file("live_page.html")).substitute(style=style, script=script)
+def page(orders: tuple[str, ...] = ()) -> tuple[str, str]:
+    """(the text of the page with buttons for these orders, its security policy)."""
+    style, script = ("".join(map(_page_file, names)) for names in (STYLES, SCRIPTS))
+    text = string.Template(_page_file("live_page.html")).substitute(
+        style=style, script=script, orders=" ".join(orders))
     return text, (f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
                   "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
                   "frame-ancestors 'none'")
@@ -34,18 +42,54 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def watch(folder: pathlib.Path, port: int = 0) -> None:
-    """Serve the page of what runs in a folder, until Ctrl-C or SIGTERM."""
-    end = End()
-    follow = Follow(folder)
+def _server(folder: pathlib.Path, port: int, do=None, orders: tuple[str, ...] = ()) -> Server:
+    """The server of a folder's page, which has been announced; CommandError when it cannot
+    listen."""
     try:
-        server = Server(follow, *page(), port)
+        server = Server(Follow(folder), *page(orders), port, do)
     except OSError as error:
         raise CommandError(f"cannot listen on 127.0.0.1:{port}: {error.strerror}",
                            FAILED) from None
+    show(f"watching {folder} at {server.url}   (Ctrl-C ends it)")
+    return server
+
+
+def watch(folder: pathlib.Path, port: int = 0) -> None:
+    """Serve the page of what runs in a folder, until Ctrl-C or SIGTERM."""
+    end = End()
+    server = _server(folder, port)
     try:
-        show(f"watching {folder} at {server.url}   (Ctrl-C ends it)")
         server.serve(end.readable)
     finally:
         server.close()
-        follow.close()
+
+
+class LivePage:
+    """The page of a network that this process has started; to be used in a `with`. `do(order)`
+    carries out what the buttons of these `orders` ask for, in the page's own thread."""
+
+    def __init__(self, folder: pathlib.Path, port: int, do, orders: tuple[str, ...]):
+        self._server = _server(folder, port, do, orders)
+        self._ended, self._end = socket.socketpair()
+        self._thread = threading.Thread(target=self._serve, name="live page", daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        try:
+            self._server.serve(self._ended)
+        except Exception as error:  # of whatever it dies, the network goes on
+            complain(f"runner.py: the live page has ended: {error!r}")
+        finally:
+            self._server.close()
+
+    def tell(self, holds: bool, text: str) -> None:
+        """Show the verdict of the proof, and its rows."""
+        self._server.verdict = {"holds": holds, "text": text}
+
+    def __enter__(self) -> "LivePage":
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._end.close()
+        self._thread.join()
+        self._ended.close()

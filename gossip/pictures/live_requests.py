@@ -28,7 +28,7 @@ class Refused(Exception):
 class Request(NamedTuple):
     """A request that may be answered."""
 
-    what: str  # page, stream, node or do
+    what: str  # page, stream, report, node or do
     number: int = 0  # of a node
     order: dict | None = None  # the body of `do`
 
@@ -97,8 +97,8 @@ def _fields(lines: list[bytes]) -> dict[bytes, list[bytes]]:
 def _wanted(path: str) -> Request:
     if path == "":
         return Request("page")
-    if path == "stream":
-        return Request("stream")
+    if path in ("stream", "report"):
+        return Request(path)
     match = re.fullmatch("node/([0-9]{1,6})", path)
     if match is None:
         raise Refused(404, "there is nothing here")
@@ -134,6 +134,9 @@ def _parsed(body: bytes) -> dict:
         raise Refused(400, "an order is a JSON object")
     if not all(isinstance(order.get(name, ""), str) for name in ("do", "node", "text")):
         raise Refused(400, "do, node and text are texts")
-    if any(ord(letter) < 32 or letter in _LINE_ENDS for letter in order.get("text", "")):
+    text = order.get("text", "")
+    if any(ord(letter) < 32 or letter in _LINE_ENDS for letter in text):
         raise Refused(400, "a text is one line")
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise Refused(400, "a text has half a letter")
     return order

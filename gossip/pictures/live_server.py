@@ -11,6 +11,7 @@ import selectors
 import socket
 import time
 
+from gossip.pictures.live_files import has_report, last_lines, report
 from gossip.pictures.live_follow import Follow
 from gossip.pictures.live_requests import Gate, Refused, Request
 
@@ -21,8 +22,10 @@ BACKLOG = 8 * 1024 * 1024  # bytes that a page may lag behind
 AHEAD = 256 * 1024  # bytes that wait for a page's socket, before more is taken from the log
 TICK = 0.1  # seconds between two blocks
 REST = 1.0  # seconds between two blocks while nothing happens
-TAIL, TAIL_LINES = 64 * 1024, 60  # of a node's file: bytes that are looked at, lines shown
 PLAIN = "default-src 'none'; frame-ancestors 'none'"
+# A page from a file may do nothing here: it is of no origin, and may load nothing.
+OF_REPORT = ("sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; "
+             "style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'")
 _REASONS = {200: "OK", 400: "Bad Request", 403: "Forbidden", 404: "Not Found",
             405: "Method Not Allowed", 408: "Request Timeout", 409: "Conflict",
             411: "Length Required", 413: "Content Too Large", 415: "Unsupported Media Type",
@@ -55,12 +58,13 @@ class _Reader:
 
 class Server:
     """Serves the page of one network. `page` and `policy` are its text and its security policy;
-    `do(order)` carries an order out, and answers (status, line). Without it there are no buttons.
-    """
+    `do(order)` carries an order out at once, and answers (status, line). Without it there are no
+    buttons. `verdict` may be set by another thread."""
 
     def __init__(self, follow: Follow, page: str, policy: str, port: int = 0, do=None):
         self._follow, self._do = follow, do
         self._page, self._policy = page.encode(), policy
+        self.verdict: dict | None = None  # of the proof, once there is one
         self._listener = socket.create_server(("127.0.0.1", port), backlog=CONNECTIONS)
         self._listener.setblocking(False)
         self.port = self._listener.getsockname()[1]
@@ -104,6 +108,7 @@ class Server:
             self._drop(connection)
         self._listener.close()
         self._selector.close()
+        self._follow.close()
 
     # What sockets tell.
 
@@ -192,7 +197,11 @@ class Server:
         if request.what == "page":
             self._send(connection, 200, "text/html; charset=utf-8", self._page, self._policy)
         elif request.what == "node":
-            self._send(connection, 200, "text/plain; charset=utf-8", self._tail(request.number))
+            self._send(connection, 200, "text/plain; charset=utf-8", last_lines(
+                self._follow.path_of(request.number)))
+        elif request.what == "report":
+            self._send(connection, 200, "text/html; charset=utf-8", report(self._follow.folder),
+                       OF_REPORT)
         elif request.what == "do":
             status, line = self._do(request.order)
             self._send(connection, status, "text/plain; charset=utf-8", f"{line}\n".encode())
@@ -215,19 +224,6 @@ class Server:
         connection.is_answered, connection.request = True, b""
         connection.out += head.encode() + (body or b"")
         self._write(connection)
-
-    def _tail(self, number: int) -> bytes:
-        """The last lines of a node's file."""
-        path = self._follow.path_of(number)
-        if path is None:
-            raise Refused(404, "there is no such node")
-        try:
-            with path.open("rb") as file:
-                file.seek(max(0, file.seek(0, 2) - TAIL))
-                lines = file.read(TAIL).split(b"\n")
-        except OSError:
-            raise Refused(404, "its file cannot be read") from None
-        return b"\n".join(lines[-TAIL_LINES - 1:-1]) + b"\n"
 
     # Streams.
 
@@ -263,7 +259,8 @@ class Server:
             begin = b'"begin":%d,' % self._follow.begin(_micros())
         reader.figures_at = now
         if self._figures is None:
-            figures = self._follow.figures(_micros())
+            figures = {**self._follow.figures(_micros()), "verdict": self.verdict,
+                       "report": has_report(self._follow.folder)}
             self._figures = json.dumps(figures, separators=(",", ":")).encode()[1:]
         return b'%sdata: {"figures":{%s%s,"events":[%s]}\n\n' % (
             head, begin, self._figures, b",".join([part for part in events if part]))

@@ -1,15 +1,19 @@
 """The live page as its files say it, without a browser: what it may do, and what it names."""
 
+import base64
+import hashlib
 import re
-import string
 
 import pytest
 
+from gossip.pictures import live_page
 from tests.tools.programs import ROOT
 
 PICTURES = ROOT / "gossip" / "pictures"
-HTML, CSS, SCRIPT = (
-    (PICTURES / f"live_page.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js"))
+HTML = (PICTURES / "live_page.html").read_text(encoding="utf-8")
+PARTS = {name: (PICTURES / name).read_text(encoding="utf-8") for name in live_page.SCRIPTS}
+SCRIPT = "".join(PARTS.values())
+CSS = "".join((PICTURES / name).read_text(encoding="utf-8") for name in live_page.STYLES)
 PEER_STATES = {"joining", "up", "lost", "dead", "left", "gone"}
 OF_A_SEED = {"seed", "seedGone"}  # up and gone
 MARKUP = ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(",
@@ -44,8 +48,15 @@ def test_the_page_has_one_style_and_one_script_and_no_handler_of_its_own():
     assert "<style>$style</style>" in HTML and "<script>$script</script>" in HTML
     assert not re.search(r"\son\w+=|\sstyle=|javascript:", HTML + SCRIPT)
     assert "</script" not in SCRIPT and "<!--" not in SCRIPT and "</style" not in CSS
-    whole = string.Template(HTML).substitute(style=CSS, script=SCRIPT)
-    assert CSS in whole and SCRIPT in whole
+    whole, policy = live_page.page()
+    assert CSS in whole and SCRIPT in whole and "$" not in HTML.replace("$style", "").replace(
+        "$script", "").replace("$orders", "")
+    for text in (CSS, SCRIPT):
+        assert base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() in policy
+
+
+def test_every_file_of_the_script_is_read():
+    assert {path.name for path in PICTURES.glob("live_*.js")} == set(PARTS)
 
 
 def test_every_element_that_the_script_asks_for_is_there():
@@ -77,10 +88,9 @@ def test_every_state_has_a_shape_of_its_own_and_a_place_in_the_legend():
 
 
 def test_every_colour_of_the_script_is_there_in_light_and_in_dark():
-    style = (PICTURES / "page.css").read_text(encoding="utf-8") + CSS
-    dark = "".join(re.findall(r"@media \(prefers-color-scheme: dark\) \{\s*:root \{(.*?)\}", style,
+    dark = "".join(re.findall(r"@media \(prefers-color-scheme: dark\) \{\s*:root \{(.*?)\}", CSS,
                               re.DOTALL))
-    light = "".join(re.findall(r"(?m)^:root \{(.*?)\}", style, re.DOTALL))
+    light = "".join(re.findall(r"(?m)^:root \{(.*?)\}", CSS, re.DOTALL))
     names = re.findall(r"\"(\w+)\"", re.search(
         r"for \(const name of \[(.*?)\]\) \{\s*this\.ink", SCRIPT, re.DOTALL)[1])
     assert len(names) > 10
@@ -92,9 +102,7 @@ def test_every_colour_of_the_script_is_there_in_light_and_in_dark():
 
 
 def test_model_and_layout_know_nothing_of_the_page():
-    free = SCRIPT[:SCRIPT.index("// ---- Drawing")]
-    for section in ("// ---- Model", "// ---- Layout", "// ---- Time and waves"):
-        assert section in free
+    free = "".join(PARTS[f"live_{part}.js"] for part in ("model", "layout", "waves"))
     for word in ("document", "window", "byId", "performance", "Date", "requestAnimationFrame",
                  "setTimeout", "Math.random", "fetch"):
         assert not re.search(rf"(?<![.\w]){word}\b", re.sub(r"//.*", "", free)), word

@@ -1,0 +1,124 @@
+// Panels: figures, the sentence, the story, the chosen node, the clock. Texts only.
+
+const byId = id => document.getElementById(id);
+const some = value => value === null || value === undefined ? "–"
+  : Number(value).toLocaleString("en", {maximumFractionDigits: 1});
+const MISSING = "missing";  // takes the room that is left
+const FIGURES = [  // label, its text, whether something is wrong
+  ["peers up", figures => some(figures.peers)],
+  ["links", figures => some(figures.links)],
+  ["pieces", figures => some(figures.pieces), figures => figures.pieces > 1],
+  ["degree min · median · max",
+    figures => `${some(figures.least)} · ${some(figures.median)} · ${some(figures.most)}`],
+  ["messages", figures => some(figures.messages)],
+  ["deliveries", figures => some(figures.deliveries)],
+  ["deliveries/s", figures => some(figures.rate)],
+  ["latency median · 99 %, ms",
+    figures => `${some(figures.latency)} · ${some(figures.latency99)}`],
+  ["late, s", figures => some(figures.behind)],
+  [MISSING, whatIsMissing],
+];
+
+// The oldest message that has not reached all, and where it is not.
+function whatIsMissing({missing, model}) {
+  if (missing === undefined) return "–";
+  if (missing === null) return "nothing";
+  const names = enumerate(missing.nodes.map(number => model.nameOf(number)), 2);
+  return `“${String(missing.text).slice(0, 16)}” at ${names}`;
+}
+
+function set(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function make(name, text) {
+  const element = document.createElement(name);
+  element.textContent = text;
+  return element;
+}
+
+class Panels {
+  constructor(choose) {
+    this.choose = choose;
+    this.told = null;
+    this.boxes = FIGURES.map(([label]) => {
+      const box = document.createElement("div");
+      box.append(make("dt", label), make("dd", "–"));
+      return box;
+    });
+    byId("figures").append(...this.boxes);
+    byId("story").addEventListener("click", event => {
+      const item = event.target.closest("li");
+      if (item) this.choose(Number(item.dataset.node));
+    });
+  }
+
+  showFigures(figures) {
+    FIGURES.forEach(([label, text, wrong], at) => {
+      set(this.boxes[at].lastChild, text(figures));
+      this.boxes[at].className = label === MISSING ? "long" : wrong?.(figures) ? "wrong" : "";
+    });
+  }
+
+  showStatus(figures, connected) {
+    set(byId("status"), !connected ? "no connection, trying again"
+      : figures.toread > 0 ? `reading the files: ${megabytes(figures.toread)} to go`
+        : figures.counted > 0 ? `${amount(figures.counted)} messages are only counted` : "");
+  }
+
+  showStory(model, clock) {
+    const newest = model.story[model.story.length - 1], {length} = model.story;
+    if (this.told?.newest === newest && this.told?.length === length) return;
+    this.told = {newest, length};
+    byId("story").replaceChildren(...model.story.slice(-STORY).reverse().map(
+      ([time, , number, text]) => {
+        const item = document.createElement("li");
+        item.dataset.node = number;
+        item.append(make("time", clock(time).slice(0, 10)), String(text));
+        return item;
+      }));
+  }
+
+  showNode(model, number, sampled) {
+    const node = model.nodes.get(number);
+    if (!node) return;
+    set(byId("chosen-title"), `${node.seed ? "Seed" : "Peer"} ${node.address}`);
+    const near = model.links().filter(link => link.includes(number))
+      .map(([one, other]) => model.nameOf(one === number ? other : one)).sort();
+    const parts = [node.state ?? "not started"];
+    if (node.missed > 0 && !node.ended) parts.push(`does not answer (misses: ${node.missed})`);
+    if (!node.seed) {
+      parts.push(`neighbours: ${near.length}${near.length ? ` (${enumerate(near, 40)})` : ""}`,
+        `received: ${amount(model.receivedBy(node))}${sampled ? " of the messages shown" : ""}`);
+    }
+    set(byId("facts"), parts.join("; "));
+  }
+
+  showNothing() {
+    set(byId("chosen-title"), "Choose a node");
+    set(byId("facts"), "");
+    byId("lines").hidden = true;
+  }
+
+  showLines(text) {
+    const lines = byId("lines"), atEnd = lines.hidden
+      || lines.scrollTop + lines.clientHeight >= lines.scrollHeight - 20;
+    lines.hidden = false;
+    set(lines, text);
+    if (atEnd) lines.scrollTop = lines.scrollHeight;
+  }
+
+  showTime(player, model, clock) {
+    const slider = byId("slider");
+    slider.min = model.first() / 1000;
+    slider.max = model.head / 1000;
+    slider.value = player.at / 1000;
+    set(byId("clock"), clock(player.at));
+    set(byId("play"), player.running ? "pause" : "play");
+    byId("back").setAttribute("aria-pressed", String(player.live));
+  }
+}
+
+function megabytes(bytes) {
+  return bytes < 1e6 ? "less than 1 MB" : `${amount(bytes / 1e6)} MB`;
+}
