@@ -15,6 +15,7 @@
 """
 
 import argparse
+import functools
 import pathlib
 import sys
 
@@ -33,7 +34,7 @@ from gossip.experiments.voidphone_experiment import run_experiment
 from gossip.experiments.watched import PEERS as WATCHED_PEERS
 from gossip.experiments.worker import Worker
 from gossip.net.live_world import LiveWorld
-from gossip.pictures import live_page, plot
+from gossip.pictures import plot
 from gossip.programs.seed_program import local_seeds, run_seeds
 from gossip.programs.starting import open_output
 from gossip.proof import check
@@ -44,6 +45,9 @@ from gossip.terminal.command_line import (
     run_command, show)
 from peer import Peer
 from seed import Seed
+
+OWN_PROCESSES = 20  # peers of a network that is watched, up to which each has its own
+
 
 def main(arguments: list[str]) -> int:
     """Choose the command by the first word."""
@@ -88,21 +92,44 @@ def start_command(arguments: list[str]) -> int | None:
     parser.add_argument("--kill", type=whole_number(0), default=0, metavar="K",
                         help="once gossip is delivered, K peers die abruptly")
     add_malicious(parser)
+    add_watch(parser)
     args = parser.parse_args(arguments)
     if args.malicious is not None:
         parser.set_defaults(**IMPLIED, filter=args.malicious.words())
         args = parser.parse_args(arguments)
     if args.peers is None:
-        if args.once or args.kill or args.malicious is not None:
-            parser.error("--once, --kill and --malicious need --peers")
+        if args.once or args.kill or args.malicious is not None or args.watch:
+            parser.error("--once, --kill, --malicious and --watch need --peers")
         return seeds_only(args)
     malicious = 0 if args.malicious is None else args.malicious.count()
     if args.kill and args.malicious is not None:
         parser.error("--malicious kicks peers, it kills none: leave --kill out")
     if max(args.kill, malicious) >= args.peers:
         parser.error(f"that leaves nobody honest and alive of {args.peers} peers")
-    return run_network(args, peer_addresses(parser, args), peer_settings(args), args.processes,
-                       args.once, args.kill, args.malicious)
+    return run_network(args, peer_addresses(parser, args), peer_settings(args),
+                       processes_of(args, args.peers), args.once, args.kill, args.malicious,
+                       live_page_of(args))
+
+
+def add_watch(parser: Parser) -> None:
+    parser.add_argument("--watch", action="store_true",
+                        help="serve a page that shows the network while it runs, with buttons; up "
+                             f"to {OWN_PROCESSES} peers then have a process each")
+    parser.add_argument("--watch-port", type=parse_port, default=0, metavar="PORT",
+                        help="the page's port (any free one)")
+
+
+def processes_of(args, peers: int) -> int | None:
+    """How many processes the peers share; None: each has its own."""
+    return None if args.watch and peers <= OWN_PROCESSES else args.processes
+
+
+def live_page_of(args):
+    """What serves the page of a network; None where none is asked for."""
+    if not args.watch:
+        return None
+    from gossip.pictures import live_page  # workers do without
+    return functools.partial(live_page.LivePage, args.outputs, args.watch_port)
 
 
 def add_base_port(parser: Parser) -> None:
@@ -135,11 +162,14 @@ def demo_command(arguments: list[str]) -> int:
     parser.add_argument("--sign", action=argparse.BooleanOptionalAction, default=True,
                         help="sign gossip, and take only what is signed (yes)")
     add_file_limit(parser)
+    add_watch(parser)
+    parser.set_defaults(processes=default_processes())
     args = parser.parse_args(arguments)
     settings = Settings(capacity=fixed(4), gossip_interval=0.3, liveness_interval=1.0,
                         antientropy_interval=2.0, sign=args.sign, file_limit=args.file_limit)
     peers = [address_of("127.0.0.1", args.base_port + n) for n in range(10)]
-    return run_network(args, peers, settings, default_processes(), once=True, kill=1)
+    return run_network(args, peers, settings, processes_of(args, len(peers)), once=True, kill=1,
+                       live_page=live_page_of(args))
 
 
 def worker_command(arguments: list[str]) -> None:
@@ -182,6 +212,7 @@ def watch_command(arguments: list[str]) -> None:
                     description="Serve a page that follows whatever runs in the folder.")
     parser.add_argument("--port", type=parse_port, default=0, help="the page's port (any free one)")
     folder, args = parse_folder_and_flags(parser, arguments)
+    from gossip.pictures import live_page  # workers do without
     live_page.watch(folder, args.port)
 
 

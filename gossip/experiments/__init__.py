@@ -1,6 +1,7 @@
 """Whole networks: in several processes or in virtual time, and benchmarks of them.
 
 network    seeds and peers in processes        worker    such a process: hosts many nodes
+hosts      such processes, from outside        orders    what the live page's buttons do
 following  from its start to its proof         progress  follows a network by its files
 malice     who attacks it, and how             bench     how fast, how large
 tree       the tree of running seeds, as text

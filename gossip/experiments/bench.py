@@ -141,7 +141,7 @@ class _MeasuredNetwork:
         self._network = network
         self._records = records
         self._end = end
-        self._progress = Progress(records, args.peers, settings, end, quiet=True)
+        self._progress = Progress(records, network, settings, end, quiet=True)
         self._args = args
         self._signs = settings.sign
         self._said = 0
@@ -150,7 +150,7 @@ class _MeasuredNetwork:
 
     def measure(self) -> dict[str, float] | None:
         """The figures; None, after a line that says why, if the network did not do its work."""
-        if not self._progress.settle(self._progress.linked, LIMIT, self._network):
+        if not self._progress.settle(self._progress.linked, LIMIT):
             show("the peers did not find each other")
             return None
         self._settle()
@@ -164,13 +164,13 @@ class _MeasuredNetwork:
 
     def measure_alone(self) -> dict[str, float] | None:
         """The share of the steady messages that spreading alone delivers, in percent."""
-        if not self._progress.settle(self._progress.linked, LIMIT, self._network):
+        if not self._progress.settle(self._progress.linked, LIMIT):
             show("the peers did not find each other")
             return None
         self._settle()
         copies, before = self._copies(), self._delivered()
         self._say_steadily()
-        self._progress.settle(self._all_delivered, STILL, self._network)
+        self._progress.settle(self._all_delivered, STILL)
         copies = self._copies() - copies
         due = STEADY_MESSAGES * (self._args.peers - 1)
         delivered = self._delivered() - before
@@ -198,7 +198,7 @@ class _MeasuredNetwork:
         """Have every peer say one message, so that all keys are known when the measuring begins."""
         for host in self._network.hosts:
             self._say(host, 1)
-        self._progress.settle(self._all_delivered, LIMIT, self._network)
+        self._progress.settle(self._all_delivered, LIMIT)
         self._greetings = {message for run in self._records.peers for message in run.generated}
 
     def _all_delivered(self) -> bool:
@@ -216,7 +216,7 @@ class _MeasuredNetwork:
     def _steady(self) -> bool:
         """Say messages one by one, each at a random peer; note how long they took."""
         self._say_steadily()
-        if not self._progress.settle(self._all_delivered, LIMIT, self._network):
+        if not self._progress.settle(self._all_delivered, LIMIT):
             return False
         last = [self._last(message) - at for run in self._records.peers
                 for message, at in run.generated.items() if message not in self._greetings]
@@ -271,7 +271,7 @@ class _MeasuredNetwork:
         while self._cpu() - used > 0.05 and time.monotonic() < end:
             used = self._cpu()
             self._end.pause(1)
-        return self._progress.settle(self._all_delivered, LIMIT, self._network)
+        return self._progress.settle(self._all_delivered, LIMIT)
 
     def _rest(self) -> None:
         """Note the CPU of a peer while nothing is said."""

@@ -5,12 +5,14 @@ watched for malicious peers ends so many periods after all are linked, and when 
 what the honest have said by then: the proof tells who was found out.
 """
 
+import contextlib
 import random
 import time
 
 from gossip.addresses import Address
 from gossip.experiments.malice import Malice
-from gossip.experiments.network import Network, clear_outputs
+from gossip.experiments.network import Network, Plan, clear_outputs
+from gossip.experiments.orders import Orders
 from gossip.experiments.progress import Progress
 from gossip.programs.seed_program import local_seeds
 from gossip.proof import check, delivery
@@ -33,39 +35,58 @@ IMPLIED = {  # by --malicious, where the command line does not name it
 
 
 def run_network(args, peers: list[Address], settings: Settings, processes: int | None,
-                once: bool, kill: int, malice: Malice | None = None) -> int:
+                once: bool, kill: int, malice: Malice | None = None, live_page=None) -> int:
     """Start a network, follow it, kill `kill` peers; with `once` end it and print the proof. With
-    `malice`, which may be empty, it is watched for malicious peers."""
+    `malice`, which may be empty, it is watched for malicious peers. `live_page(do, orders)` serves
+    a page of it; with `once` until Ctrl-C."""
     seeds = load_seeds(args.config)
     local = local_seeds(seeds)
     if once and settings.gossip_count == FOR_EVER:  # until about the end, so that all can arrive
         settings = settings._replace(gossip_count=1 + int(
             WATCHED * settings.report_interval / settings.gossip_interval))
     roles = {} if malice is None else malice.deal(peers, random.Random())
-    end = End()
-    with Network(seeds, local, peers, settings, args.config, args.outputs, roles) as network:
-        try:
-            plan = network.plan(processes)
-            clear_outputs(args.outputs)
-            network.start(plan)
-            records = Records(args.outputs)
-            progress = Progress(records, len(peers), settings, end, args.quiet)
-            if malice is None:
-                in_time = _follow(network, progress, settings, kill, end)
-            else:
-                in_time = _watch(network, progress, settings)
-            while not once:  # until Ctrl-C; deaths meanwhile are part of the experiment
-                progress.settle(lambda: False, float("inf"), network)
-        except KeyboardInterrupt:
-            if once:
-                raise
-            return 0
-        progress.finish()
+    end, records = End(), Records(args.outputs)
+    with contextlib.ExitStack() as pages:
+        with Network(seeds, local, peers, settings, args.config, args.outputs, roles) as network:
+            try:
+                plan = network.plan(processes)
+                clear_outputs(args.outputs)
+                page = pages.enter_context(_page(live_page, network, plan))
+                network.start(plan)
+                progress = Progress(records, network, settings, end, args.quiet)
+                if malice is None:
+                    in_time = _follow(network, progress, settings, kill, end)
+                else:
+                    in_time = _watch(progress, settings)
+                while not once:  # until Ctrl-C; deaths meanwhile are part of the experiment
+                    progress.settle(lambda: False, float("inf"))
+            except KeyboardInterrupt:
+                if once:
+                    raise
+                return 0
+            progress.finish()
+        return _judge(records, in_time, page, end)
+
+
+def _page(live_page, network: Network, plan: Plan):
+    """The page of a network, to be used in a `with`; None where none is asked for."""
+    if live_page is None:
+        return contextlib.nullcontext()
+    orders = Orders(network)
+    return live_page(orders.do, orders.words(plan.peers is None))
+
+
+def _judge(records: Records, in_time: bool, page, end: End) -> int:
+    """Print the proof, and show it on the page until Ctrl-C; the exit code."""
     if not in_time:
         show("not everything happened as it should, or in time:")
     holds, text = check.check_records(records.refresh())
     show(text)
-    return 0 if holds and in_time else FAILED
+    holds = holds and in_time
+    if page is not None:
+        page.tell(holds, text)
+        end.wait()
+    return 0 if holds else FAILED
 
 
 def _follow(network: Network, progress: Progress, settings: Settings, kill: int,
@@ -73,25 +94,24 @@ def _follow(network: Network, progress: Progress, settings: Settings, kill: int,
     """Wait for the deliveries, kill peers, wait until the deaths are reported; False when it
     takes too long."""
     patience = settings.gossip_interval + SPREAD_LIMIT
-    if not (progress.settle(progress.linked, START_LIMIT, network)
-            and progress.settle(progress.delivered, patience, network)):
+    if not (progress.settle(progress.linked, START_LIMIT)
+            and progress.settle(progress.delivered, patience)):
         return False
     end.pause(LINGER + (settings.liveness_interval if kill else 0))
-    living = [peer for peer in network.peers if str(peer) not in progress.killed]
-    victims = random.sample(living, min(kill, len(living)))
-    network.kill(victims)
-    progress.killed.update(map(str, victims))
+    dead = network.dead_peers()
+    living = [peer for peer in network.peers if str(peer) not in dead]
+    network.kill(random.sample(living, min(kill, len(living))))
     rounds = (settings.liveness_misses + 2) * settings.liveness_interval
-    return progress.settle(progress.buried, rounds + BURY_LIMIT, network)
+    return progress.settle(progress.buried, rounds + BURY_LIMIT)
 
 
-def _watch(network: Network, progress: Progress, settings: Settings) -> bool:
+def _watch(progress: Progress, settings: Settings) -> bool:
     """Let WATCHED periods go by after all are linked; False when that takes too long. What was
     said then arrives, or the check tells."""
-    if not progress.settle(progress.linked, START_LIMIT, network):
+    if not progress.settle(progress.linked, START_LIMIT):
         return False
     end = time.monotonic() + WATCHED * settings.report_interval
-    if not progress.settle(lambda: time.monotonic() >= end, float("inf"), network):
+    if not progress.settle(lambda: time.monotonic() >= end, float("inf")):
         return False
-    progress.settle(progress.honest_have_all, ARRIVING, network)
+    progress.settle(progress.honest_have_all, ARRIVING)
     return True

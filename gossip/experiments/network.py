@@ -1,109 +1,28 @@
 """A network on this machine: seeds and peers, many in a worker process or each peer in its own.
 
-The standard input of each process is a pipe from here, and each ends when its input ends: so all
-end with this process, however it ends. Which nodes share a process is decided before anything
-starts, by what the system allows (limits.py).
+Which nodes share a process is decided before anything starts, by what the system allows
+(limits.py). Beside the runner's main thread the live page's may tell nodes to die, to say something
+and the like: nothing of that waits for a node, and what cannot be done now is refused.
 """
 
 import os
 import pathlib
-import signal
 import subprocess
-import sys
+import threading
 import time
 from typing import NamedTuple
 
-from gossip.addresses import Address
+from gossip.addresses import Address, address_of
+from gossip.experiments.hosts import Host, PeerProcess, WorkerProcess
 from gossip.experiments.malice import Role
 from gossip.programs.starting import check_reachable
 from gossip.settings import Settings
 from gossip.terminal import limits
 from gossip.terminal.command_line import (
-    FAILED, ROOT, CommandError, check_free, peer_flags, seed_flags)
+    FAILED, CommandError, check_free, peer_flags, seed_flags)
 
 END_LIMIT = 2.0  # seconds that peers, and then seeds, have to end before they are killed
-
-
-class Host:
-    """A process that hosts nodes, and the pipe that keeps it alive."""
-
-    def __init__(self, what: str, arguments: list[str], addresses: list[Address], stdout):
-        self.what = what
-        self.addresses = addresses
-        self._process = subprocess.Popen([sys.executable, *arguments], stdin=subprocess.PIPE,
-                                         stdout=stdout)
-        self.id = self._process.pid
-
-    def write(self, text: str) -> None:
-        """Write lines to the standard input of the process, if it still reads them."""
-        try:
-            self._process.stdin.write(text.encode())
-            self._process.stdin.flush()
-        except OSError:
-            pass  # it has ended: `ended` tells
-
-    def read_line(self) -> str:
-        """Wait for a line of the standard output; empty at its end."""
-        return self._process.stdout.readline().decode()
-
-    def ended(self) -> int | None:
-        """The exit code of a process that has ended, None while it runs."""
-        return self._process.poll()
-
-    def end(self) -> None:
-        """End the input of the process, so that it ends."""
-        try:
-            self._process.stdin.close()
-        except OSError:
-            pass  # it has ended already
-
-    def wait(self, until: float) -> None:
-        """Wait for the end of the process until that monotonic time, then kill it."""
-        try:
-            self._process.wait(max(0.0, until - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
-
-
-class PeerProcess(Host):
-    """A process of one peer: peer.py."""
-
-    def __init__(self, address: Address, flags: list[str], stdout=subprocess.DEVNULL):
-        super().__init__(f"peer {address}", [str(ROOT / "peer.py"), str(address.port),
-                                             "--quiet", "--end-with-input", *flags],
-                         [address], stdout)
-
-    def kill(self, addresses: list[Address]) -> None:
-        """End the peer without a word."""
-        self._process.kill()
-        self._process.wait()
-
-
-class WorkerProcess(Host):
-    """A process of several nodes of one kind, `seed` or `peer`: a worker (worker.py)."""
-
-    def __init__(self, kind: str, addresses: list[Address], flags: list[str],
-                 roles: dict[Address, Role] | None = None):
-        """`roles` has those that are to attack the network."""
-        roles = roles or {}
-        super().__init__(f"worker of {len(addresses)} {kind}s",
-                         [str(ROOT / "runner.py"), "worker", kind, *flags],
-                         addresses, subprocess.PIPE)
-        self.write("".join(f"start {address} {roles.get(address, '')}".rstrip() + "\n"
-                           for address in addresses))
-
-    def wait_ready(self) -> None:
-        """Wait until all nodes listen."""
-        self.write("ready\n")
-        if not self.read_line():
-            raise CommandError(f"a {self.what} could not start", FAILED)
-
-    def kill(self, addresses: list[Address]) -> None:
-        """End these peers at once, without a word."""
-        self.write(f"kill {' '.join(map(str, addresses))}\n")
+ADDED = 100  # peers that may be added to a network that runs
 
 
 class Plan(NamedTuple):
@@ -111,6 +30,10 @@ class Plan(NamedTuple):
 
     seeds: list[list[Address]]
     peers: list[list[Address]] | None
+
+
+class NotNow(Exception):
+    """What was asked of a node cannot be done, and why."""
 
 
 class Network:
@@ -124,16 +47,27 @@ class Network:
         self._local = local  # those that this network starts
         self._settings = settings
         self._roles = roles or {}
-        self._folders = ["--config", str(config), "--outputs", str(outputs)]
-        self.peers = peers
+        folders = ["--config", str(config), "--outputs", str(outputs)]
+        self._seed_flags = [*folders, *seed_flags(settings)]
+        self._peer_flags = [*folders, "--host", peers[0].ip, *peer_flags(settings)]
+        self._lock = threading.Lock()  # guards all below; held for no longer than a start takes
+        self._runs = False  # all processes have been started, and none has been told to end
+        self.peers = peers  # replaced as a whole
         self.hosts: list[Host] = []  # of peers
-        self._seed_hosts: list[WorkerProcess] = []
+        self._seed_hosts: list[Host] = []
         self._gone: set[Address] = set()  # nodes that died, or whose process did
+        self._frozen: set[Address] = set()
+        self._added = 0
 
     def __enter__(self) -> "Network":
         return self
 
     def __exit__(self, *error) -> None:
+        with self._lock:
+            self._runs = False
+        for host in self.hosts:
+            if self._frozen.intersection(host.addresses):
+                host.thaw()
         for hosts in (self.hosts, self._seed_hosts):  # seeds last: no peer loses its seeds
             until = time.monotonic() + END_LIMIT
             for host in hosts:
@@ -159,41 +93,159 @@ class Network:
                     None if processes is None else _groups(self.peers, processes, needs))
 
     def start(self, plan: Plan, stdout=subprocess.DEVNULL) -> None:
-        """Start seeds, then peers; `stdout` is where a peer with a process of its own writes.
-        Ctrl-C is for the runner alone: the processes ignore it from the start."""
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
-            self._start(plan, stdout)
-        finally:
-            signal.signal(signal.SIGINT, before)
-
-    def _start(self, plan: Plan, stdout) -> None:
-        flags = [*self._folders, *seed_flags(self._settings)]
-        self._seed_hosts = [WorkerProcess("seed", group, flags) for group in plan.seeds]
+        """Start seeds, then peers; `stdout` is where a peer with a process of its own writes."""
+        for group in plan.seeds:
+            self._seed_hosts.append(WorkerProcess("seed", group, self._seed_flags))
         for host in self._seed_hosts:
             host.wait_ready()
-        flags = [*self._folders, "--host", self.peers[0].ip, *peer_flags(self._settings)]
         for address in self.peers if plan.peers is None else ():
-            self.hosts.append(WorkerProcess("peer", [address], flags, self._roles)
-                              if address in self._roles else PeerProcess(address, flags, stdout))
+            self.hosts.append(self._own_process(address, stdout))
         for group in plan.peers or ():
-            self.hosts.append(WorkerProcess("peer", group, flags, self._roles))
+            self.hosts.append(WorkerProcess("peer", group, self._peer_flags, self._roles))
+        with self._lock:
+            self._runs = True
+
+    def _own_process(self, address: Address, stdout=subprocess.DEVNULL) -> Host:
+        """A process for one peer."""
+        if address in self._roles:
+            return WorkerProcess("peer", [address], self._peer_flags, self._roles)
+        return PeerProcess(address, self._peer_flags, stdout)
 
     def kill(self, addresses: list[Address]) -> None:
-        """These peers die at once, without a word."""
+        """These nodes die at once, without a word."""
+        with self._lock:
+            self._kill(addresses)
+
+    def _kill(self, addresses: list[Address]) -> None:
         self._gone.update(addresses)
-        for host in self.hosts:
+        self._frozen.difference_update(addresses)
+        for host in [*self.hosts, *self._seed_hosts]:
             dying = [address for address in host.addresses if address in addresses]
             if dying:
                 host.kill(dying)
 
     def newly_ended(self) -> list[Host]:
         """Processes that have ended since the last call, although nothing here ended them."""
-        ended = [host for host in [*self.hosts, *self._seed_hosts]
-                 if not self._gone.issuperset(host.addresses) and host.ended() is not None]
-        for host in ended:
-            self._gone.update(host.addresses)
+        with self._lock:
+            ended = [host for host in [*self.hosts, *self._seed_hosts]
+                     if not self._gone.issuperset(host.addresses) and host.ended() is not None]
+            for host in ended:
+                self._gone.update(host.addresses)
+                self._frozen.difference_update(host.addresses)
         return ended
+
+    def dead_peers(self) -> set[str]:
+        """The addresses of all peers that died, and were not started again."""
+        with self._lock:
+            return {str(address) for address in self._gone.intersection(self.peers)}
+
+    # What is asked for while it runs; NotNow when that cannot be done.
+
+    def kill_node(self, address: Address) -> None:
+        """A node dies at once."""
+        with self._lock:
+            self._living(address)
+            self._kill([address])
+
+    def say(self, address: Address, text: str) -> None:
+        """A peer gossips a text of one line."""
+        with self._lock:
+            host = self._living(address)
+            if address not in self.peers:
+                raise NotNow(f"{address} is a seed: only peers say something")
+            if address in self._frozen:
+                raise NotNow(f"{address} is frozen: it says nothing")
+            if (is_forbidden := self._settings.filter.search()) and is_forbidden(text):
+                raise NotNow("it has a forbidden word; nothing was sent")
+            if not host.takes_lines():
+                raise NotNow(f"{address} does not read what it is told")
+            host.say(address, text)
+
+    def freeze(self, address: Address) -> None:
+        """A peer stops where it stands."""
+        with self._lock:
+            host = self._living(address)
+            if address in self._frozen:
+                raise NotNow(f"{address} is frozen")
+            if address not in self.peers or len(host.addresses) > 1:
+                raise NotNow(f"{address} shares a process with others: start peers with "
+                             "--process-per-peer")
+            host.freeze()
+            self._frozen.add(address)
+
+    def thaw(self, address: Address) -> None:
+        """A frozen peer goes on."""
+        with self._lock:
+            host = self._living(address)
+            if address not in self._frozen:
+                raise NotNow(f"{address} is not frozen")
+            host.thaw()
+            self._frozen.remove(address)
+
+    def start_again(self, address: Address) -> None:
+        """A node that died begins another run."""
+        with self._lock:
+            host = self._host_of(address)
+            if address not in self._gone and host.ended() is None:
+                raise NotNow(f"{address} is running")
+            _check_free_now(address)
+            if host.ended() is None:  # a worker, which has other nodes, too
+                host.start(address, self._roles.get(address))
+            else:
+                hosts = self._seed_hosts if host in self._seed_hosts else self.hosts
+                host.addresses.remove(address)
+                hosts.append(self._own_process(address) if hosts is self.hosts
+                             else WorkerProcess("seed", [address], self._seed_flags))
+            self._gone.discard(address)
+
+    def add_peer(self) -> Address:
+        """One more peer, in a process of its own; its address is the next that is free."""
+        with self._lock:
+            self._check_runs()
+            if self._added == ADDED:
+                raise NotNow(f"{ADDED} peers have been added: that is enough")
+            address = self._next_address()
+            self._added += 1
+            self.peers = [*self.peers, address]
+            self.hosts.append(self._own_process(address))
+            return address
+
+    def _next_address(self) -> Address:
+        ip, port = self.peers[0].ip, max(peer.port for peer in self.peers)
+        for other in range(port + 1, 65536):
+            address = address_of(ip, other)
+            try:
+                check_free(address)
+            except CommandError:
+                continue  # another program listens there
+            if address not in self._seeds:
+                return address
+        raise NotNow(f"no port above {port} is free")
+
+    def _check_runs(self) -> None:
+        if not self._runs:
+            raise NotNow("the network does not run now")
+
+    def _living(self, address: Address) -> Host:
+        """The process of a node that lives."""
+        host = self._host_of(address)
+        if address in self._gone or host.ended() is not None:
+            raise NotNow(f"{address} is dead")
+        return host
+
+    def _host_of(self, address: Address) -> Host:
+        self._check_runs()
+        for host in [*self.hosts, *self._seed_hosts]:
+            if address in host.addresses:
+                return host
+        raise NotNow(f"{address} was not started by this runner")
+
+
+def _check_free_now(address: Address) -> None:
+    try:
+        check_free(address)
+    except CommandError as error:
+        raise NotNow(str(error)) from None
 
 
 def _check_threads(needs: dict[Address, limits.Need]) -> None:

@@ -20,19 +20,18 @@ SAY = 3.0  # seconds between two lines where the screen is no terminal
 
 
 class Progress:
-    """The state of a network of `count` peers, as its files show it so far."""
+    """The state of a network, as its files show it so far."""
 
-    def __init__(self, records: Records, count: int, settings: Settings, end: End,
+    def __init__(self, records: Records, network, settings: Settings, end: End,
                  quiet: bool = False):
         self._records = records
-        self._count = count
+        self._network = network
         self._settings = settings
         self._end = end
         self._quiet = quiet
         self._terminal = os.isatty(1)
         self._said_at = 0.0
         self._began = time.monotonic()
-        self.killed: set[str] = set()  # addresses of peers that were killed
 
     def look(self) -> None:
         """Read what is new in the files, and show it."""
@@ -56,35 +55,47 @@ class Progress:
         linked = [len(run.linked) for run in runs]
         made = sum(len(run.generated) for run in self._records.peers)
         delivered = sum(len(run.received) for run in runs)
-        text = (f"{time.monotonic() - self._began:5.1f} s  {len(runs)} of {self._count} peers, "
+        text = (f"{time.monotonic() - self._began:5.1f} s  {len(runs)} of "
+                f"{len(self._network.peers)} peers, "
                 f"{sum(linked) // 2} links (degree {min(linked, default=0)} to "
                 f"{max(linked, default=0)}), {made} messages, {delivered} deliveries")
         kicked = {kick.peer for seed in self._records.seeds for kick in seed.kicks}
         if kicked:
             text += f", {len(kicked)} kicked"
-        if self.killed:
-            text += f", {len(self.killed)} killed, {len(self._found())} of them found dead"
+        killed = self._network.dead_peers()
+        if killed:
+            found = {peer for run in runs for peer in run.dead} & killed
+            text += f", {len(killed)} killed, {len(found)} of them found dead"
         return text
 
     def living(self) -> list[PeerRun]:
-        """The runs of the peers that were not killed."""
-        return [run for run in self._records.peers if run.address not in self.killed]
+        """The runs of the peers that live."""
+        dead = self._network.dead_peers()
+        return [run for run in self._records.peers
+                if run.address not in dead and not run.superseded]
+
+    def _all_run(self, runs: list[PeerRun]) -> bool:
+        """Whether these are the runs of all peers that live."""
+        return len(runs) + len(self._network.dead_peers()) >= len(self._network.peers)
 
     def linked(self) -> bool:
         """Whether all peers are up and have a neighbour."""
         runs = self.living()
-        return (len(runs) + len(self.killed) == self._count
-                and (self._count == 1 or all(run.linked for run in runs)))
+        alone = len(self._network.peers) == 1
+        return self._all_run(runs) and (alone or all(run.linked for run in runs))
 
     def delivered(self) -> bool:
         """Whether all messages are generated, and have reached all peers that live."""
         runs = self.living()
-        if len(runs) + len(self.killed) < self._count:
+        if not self._all_run(runs):
             return False
         runs = [run for run in runs if run.ended != FULL]
         if any(run.by_generator < self._settings.gossip_count for run in runs):
             return False
-        made = sum(len(run.generated) for run in self._records.peers)
+        if len(runs) < len(self._records.peers):  # what the dead said last may have died with them
+            made = set().union(*(run.generated.keys() | run.received.keys() for run in runs))
+            return all(made <= run.received.keys() | run.generated.keys() for run in runs)
+        made = sum(len(run.generated) for run in runs)
         return all(len(run.received) + len(run.generated) >= made for run in runs)
 
     def honest_have_all(self) -> bool:
@@ -95,16 +106,12 @@ class Progress:
         return (all(run.by_generator >= self._settings.gossip_count for run in runs)
                 and all(made <= run.received.keys() | run.generated.keys() for run in runs))
 
-    def _found(self) -> set[str]:
-        """The killed peers that a neighbour has found dead."""
-        return self.killed & {peer for run in self.living() for peer in run.dead}
-
     def buried(self) -> bool:
         """Whether every killed peer was found dead (if a neighbour of it lives), and its seeds
         have heard of the death, removed the peer, and told others."""
-        proof = Proof(self._records)
+        proof, dead = Proof(self._records), self._network.dead_peers()
         for run in self._records.peers:
-            if run.address not in self.killed:
+            if run.address not in dead or run.superseded:
                 continue
             neighbours = any(other.had_link(run.address, run.last) for other in self.living())
             if neighbours and not (deaths.found_dead(proof, run) and deaths.is_told(proof, run)):
@@ -121,7 +128,7 @@ class Progress:
                 sum(len(run.dead) for run in peers),
                 sum(len(run.removed) for run in self._records.seeds))
 
-    def settle(self, done, patience: float, network) -> bool:
+    def settle(self, done, patience: float) -> bool:
         """Look until `done()` holds; False if there is no progress for `patience` seconds, or a
         peer failed. KeyboardInterrupt when a signal comes."""
         state, end = None, 0.0
@@ -134,18 +141,17 @@ class Progress:
                 state, end = self._state(), time.monotonic() + patience
             if time.monotonic() > end:
                 return False
-            if not self._all_well(network):
+            if not self._all_well():
                 return False
             self._end.pause(until_next_look(time.monotonic() - began))
 
-    def _all_well(self, network) -> bool:
+    def _all_well(self) -> bool:
         """Show which processes have ended; False if one has failed. A process that was killed by
         hand has not failed: it is part of the experiment."""
         well = True
-        for host in network.newly_ended():
+        for host in self._network.newly_ended():
             self.finish()
             show(f"{host.what} has ended (exit code {host.ended()})")
-            self.killed.update(map(str, set(host.addresses) & set(network.peers)))
             well = well and host.ended() <= 0
         return well
 

@@ -7,6 +7,7 @@ So it ends with the runner, however the runner ends. The lines of its standard i
                                              (malice.py), and knows these to do the same
     ready                                    say `ready` on standard output: all of them listen
     kill IP:PORT IP:PORT ...                 these nodes die: no last line in a file, sockets shut
+    say IP:PORT TEXT                         this peer gossips a text
 
 The main thread reads. A thread of its own lets new nodes begin, one after the other; everything
 else is done by the nodes' own threads.
@@ -68,6 +69,9 @@ class Worker:
                 started.append(self._prepare(rest))
             elif word == "kill":
                 self._kill(rest.split())
+            elif word == "say":
+                address, _, text = rest.partition(" ")
+                self._nodes[address].gossip([text])
             elif word == "ready":
                 show("ready")
             else:

@@ -5,7 +5,7 @@ const COOLING = 0.985;  // of the heat with which a node moves, each time that i
 const STILL = 0.02;  // the heat below which it stands
 const GRAVITY = 2.4;  // towards the middle
 const SPRING = 1.2;  // of links
-const NUDGE = 0.04;  // the heat that a neighbour gets of who is new
+const NUDGE = 0.03;  // the heat that a neighbour gets of who is new
 
 class Layout {
   constructor() {

@@ -1,5 +1,5 @@
 // The script of the live page is live_*.js, joined: model, layout and waves, which are free of the
-// page and are handed the time; shapes and picture; panels and stream; and the page itself.
+// page and are handed the time; shapes and picture; panels and orders; stream; and the page itself.
 // Whatever came from files is set as text, never as markup.
 "use strict";
 
@@ -54,6 +54,7 @@ class NetworkNode {
   }
 
   get ended() { return ENDED.has(this.state); }
+  get runs() { return this.state !== null && !this.ended; }
   get missed() { return Math.max(0, ...this.misses.values()); }
 }
 

@@ -13,6 +13,7 @@ class Page {
       order: "links", begun: false, queued: false, last: 0, looked: 0, revision: null});
     this.picture = new Picture(byId("canvas"));
     this.panels = new Panels(number => this.choose(number));
+    this.orders = new Orders(() => this.model.nodes.get(this.chosen) ?? null);
     this.calm = matchMedia("(prefers-reduced-motion: reduce)");
     this.listen();
     this.picture.drawLegend();
@@ -27,7 +28,7 @@ class Page {
       flashes: [], chosen: null, pointed: null, revision: null});
     this.player.goLive();
     this.waves.clear();
-    this.panels.showNothing();
+    this.panels.showNothing(this.figures.verdict);
   }
 
   // A new stream tells everything again, from the beginning.
@@ -41,6 +42,9 @@ class Page {
   take({figures, events}) {
     if (figures.begin !== undefined && figures.begin !== this.begin) this.startOver(figures.begin);
     const {model} = this, {now, last = now} = figures, over = now - last > AGO;
+    if (this.chosen === null && figures.verdict && !this.figures.verdict) {
+      this.panels.showNothing(figures.verdict);
+    }
     this.figures = figures;
     model.take(events);
     model.head = Math.max(model.head, (over ? last : now) - this.begin);
@@ -87,6 +91,11 @@ class Page {
   choose(number) {
     this.chosen = number;
     this.looked = 0;
+    if (number === null) {
+      this.panels.showNothing(this.figures.verdict);
+      this.wake();
+      return;
+    }
     this.panels.showNode(this.model, number, this.figures.counted > 0);
     this.panels.showLines("");
     this.wake();
@@ -96,6 +105,7 @@ class Page {
     byId("play").addEventListener("click", () => this.toggle());
     byId("next").addEventListener("click", () => this.next());
     byId("back").addEventListener("click", () => this.goLive());
+    byId("proof").addEventListener("click", () => this.choose(null));
     byId("slider").addEventListener("input", event => this.jump(Number(event.target.value) * 1000));
     const chosen = (id, act) => byId(id).addEventListener("change", event => {
       act(event.target.value);
@@ -128,8 +138,9 @@ class Page {
   }
 
   key(event) {
-    const {tagName} = event.target;
-    if (event.ctrlKey || event.altKey || event.metaKey || tagName === "SELECT") return;
+    const {tagName, type} = event.target;
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    if (tagName === "SELECT" || type === "text") return;
     const act = {" ": tagName !== "BUTTON" && (() => this.toggle()), l: () => this.goLive(),
       L: () => this.goLive(), ArrowRight: tagName !== "INPUT" && (() => this.next())}[event.key];
     if (!act) return;
@@ -213,6 +224,8 @@ class Page {
     panels.showStatus(figures, this.stream?.connected ?? true);
     panels.showStory(model, clock);
     panels.showTime(player, model, clock);
+    panels.showProof(figures);
+    this.orders.show(player.live);
     const wave = waves.active[waves.active.length - 1];
     set(byId("sentence"), wave ? wave.sentence(model) : "");
     if (this.chosen === null) return;

@@ -21,7 +21,7 @@ from gossip.terminal.signals import End
 _HERE = pathlib.Path(__file__).parent
 STYLES = "page.css", "live_page.css"
 SCRIPTS = tuple(f"live_{part}.js" for part in (
-    "model", "layout", "waves", "shapes", "picture", "panels", "stream", "page"))
+    "model", "layout", "waves", "shapes", "picture", "panels", "orders", "stream", "page"))
 
 
 def page(orders: tuple[str, ...] = ()) -> tuple[str, str]:

@@ -94,10 +94,21 @@ class Panels {
     set(byId("facts"), parts.join("; "));
   }
 
-  showNothing() {
-    set(byId("chosen-title"), "Choose a node");
+  // What is there while no node is chosen: the proof, once the network has ended.
+  showNothing(verdict) {
+    set(byId("chosen-title"), verdict ? proofOf(verdict) : "Choose a node");
     set(byId("facts"), "");
-    byId("lines").hidden = true;
+    byId("lines").hidden = !verdict;
+    set(byId("lines"), verdict ? String(verdict.text) : "");
+  }
+
+  showProof({verdict, report}) {
+    const button = byId("proof");
+    button.hidden = !verdict;
+    byId("report").hidden = !report;
+    if (!verdict) return;
+    button.className = verdict.holds ? "verdict holds" : "verdict fails";
+    set(button, proofOf(verdict));
   }
 
   showLines(text) {
@@ -118,6 +129,8 @@ class Panels {
     byId("back").setAttribute("aria-pressed", String(player.live));
   }
 }
+
+function proofOf({holds}) { return holds ? "The proof holds" : "The proof does not hold"; }
 
 function megabytes(bytes) {
   return bytes < 1e6 ? "less than 1 MB" : `${amount(bytes / 1e6)} MB`;

@@ -5,6 +5,7 @@ where it waits. The system may deliver a signal to any thread of the process. On
 signal writes into a pair of sockets wakes the main thread for certain.
 """
 
+import contextlib
 import select
 import signal
 import socket
@@ -54,3 +55,16 @@ class End:
             select.select([self._receiver], [], [], seconds)
         if self.signalled:
             raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def ctrl_c_withheld():
+    """Processes that are started meanwhile do not get Ctrl-C, which the terminal sends to all: it
+    is for this one alone. Any thread may use it."""
+    withheld = getattr(signal, "pthread_sigmask", None)
+    before = withheld(signal.SIG_BLOCK, {signal.SIGINT}) if withheld else None
+    try:
+        yield
+    finally:
+        if withheld:
+            withheld(signal.SIG_SETMASK, before)

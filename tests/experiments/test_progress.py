@@ -43,13 +43,18 @@ class SlowRecords:
 
 
 class Network:
+    peers = []
+
     def newly_ended(self):
         return []
+
+    def dead_peers(self):
+        return set()
 
 
 def test_the_runner_looks_less_often_while_looks_take_long(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(progress, "time", clock)
-    follows = Progress(SlowRecords(clock), 0, Settings(), clock, quiet=True)
-    assert not follows.settle(lambda: False, 10.0, Network())
+    follows = Progress(SlowRecords(clock), Network(), Settings(), clock, quiet=True)
+    assert not follows.settle(lambda: False, 10.0)
     assert clock.pauses == pytest.approx([0.25, 0.4, 0.8, 1.2, 1.6, 2.0, 2.0])

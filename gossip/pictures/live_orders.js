@@ -1,0 +1,52 @@
+// Orders: the buttons, and what they ask the runner to do. Only the page of a network that the runner
+// has started has them.
+
+const MAY = {  // order -> to whom it may be given; null: nobody is chosen
+  kill: node => node?.runs,
+  freeze: node => node?.runs && !node.seed,
+  thaw: node => node?.runs && !node.seed,
+  start: node => node?.ended,
+  say: node => node?.runs && !node.seed,
+  add: () => true,
+};
+
+class Orders {
+  // `chosen` answers who is chosen, or null.
+  constructor(chosen) {
+    this.chosen = chosen;
+    const words = document.body.dataset.orders.split(" ");
+    this.buttons = [...byId("orders").querySelectorAll("button")];
+    byId("orders").hidden = !words.includes("add");
+    for (const button of this.buttons) {
+      button.hidden = !words.includes(button.dataset.order);
+      button.addEventListener("click", () => this.give(button.dataset.order));
+    }
+    byId("text").addEventListener("keydown", event => {
+      if (event.key === "Enter") this.give("say");
+    });
+  }
+
+  // What was done to a node of the past would surprise: there all buttons are free, and the runner
+  // tells what it cannot do.
+  show(live) {
+    const node = this.chosen();
+    for (const button of this.buttons) {
+      const may = live || !node ? MAY[button.dataset.order](node) : true;
+      if (button.disabled !== !may) button.disabled = !may;
+    }
+  }
+
+  async give(order) {
+    const node = this.chosen(), text = byId("text");
+    if (!node && order !== "add") return;
+    const body = JSON.stringify({do: order, node: node?.address ?? "", text: text.value});
+    let line = "the runner does not answer";
+    try {
+      const headers = {"Content-Type": "application/json"};
+      const answer = await fetch("do", {method: "POST", headers, body});
+      line = (await answer.text()).trim();
+      if (answer.ok && order === "say") text.value = "";
+    } catch { /* the connection is gone: said in the line */ }
+    set(byId("answer"), line);
+  }
+}
