@@ -51,7 +51,7 @@ class _Follower:
         for line in lines:
             if line.at >= self.story.due_at:
                 events += self.story.due(line.at)
-            if line.kind == "started" and self.begin is not None and not self._anybody():
+            if line.kind == "started" and self._is_another(line):
                 self._begin_anew()
                 events = []
             if self.begin is None:
@@ -67,10 +67,11 @@ class _Follower:
         if events:
             self.log.add(events, self.begin)
 
-    def _anybody(self) -> bool:
-        """Whether any node is up, or may be."""
-        return any(node.state is not None and node.state not in ENDED
-                   for node in self.states.numbered)
+    def _is_another(self, start: Line) -> bool:
+        """Whether with this line a network begins that is another one than is shown."""
+        if not self.states.numbered:
+            return self.begin is not None and start.at < self.begin  # a page was there before
+        return all(node.state is None or node.state in ENDED for node in self.states.numbered)
 
     def _add(self, events: list[list], new: list[list]) -> None:
         for event in new:

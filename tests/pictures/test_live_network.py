@@ -19,8 +19,8 @@ LINE = re.compile(r"watching (\S+) at (http://127\.0\.0\.1:([0-9]+)/\S{22}/)"
 
 def start(folder, *flags):
     """A network of three peers that is watched, the page's address, and the first peer's port."""
-    base = free_range(3)
     config = write_config(folder, free_addresses(1))
+    base = free_range(3)
     program = Program("runner.py", "--peers", 3, "--watch", "--base-port", base, "--quiet",
                       "--capacity", "fixed:2", "--gossip-interval", 0.1, "--config", config,
                       "--outputs", folder / "out", *flags)

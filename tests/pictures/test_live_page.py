@@ -26,13 +26,14 @@ def test_the_page_names_no_address_outside():
     text = HTML + CSS + SCRIPT
     assert re.findall(r"(?i)\b(?:https?|wss?|ftp|file|blob):", text) == []
     assert not re.search(r"[\"'`(]//|url\(|@import|@font-face", text)
-    assert re.findall(r"(?:src|href|action|srcset|poster)=\"([^\"]*)\"", HTML) == ["data:,"]
+    assert re.findall(r"(?:src|href|action|srcset|poster)=\"([^\"]*)\"", HTML) == [
+        "data:,", "report"]
     assert not re.search(r"<(?:img|iframe|object|embed|image|use|base|form|video|audio)\b", HTML)
 
 
-def test_the_page_asks_for_its_stream_and_its_nodes_only():
-    asked = re.findall(r"(?:fetch|EventSource)\(([^)]*)\)", SCRIPT)
-    assert sorted(asked) == ['"node/" + number', '"stream"']
+def test_the_page_asks_for_its_stream_its_nodes_and_what_buttons_do_only():
+    asked = re.findall(r"(?:fetch|EventSource)\(([^,)]*)[,)]", SCRIPT)
+    assert sorted(asked) == ['"do"', '"node/" + number', '"stream"']
     for word in ("XMLHttpRequest", "WebSocket", "sendBeacon", "importScripts", "Worker(", "open("):
         found = re.findall(rf"(?<![.\w]){re.escape(word)}", SCRIPT)
         assert len(found) == (1 if word == "open(" else 0), word  # the stream's own method
@@ -62,7 +63,7 @@ def test_every_file_of_the_script_is_read():
 def test_every_element_that_the_script_asks_for_is_there():
     ids = re.findall(r"\bid=\"([^\"]+)\"", HTML)
     assert len(ids) == len(set(ids))
-    asked = set(re.findall(r"(?:byId|chosen|querySelectorAll)\(\"#?([\w-]+)", SCRIPT))
+    asked = set(re.findall(r"(?:(?:byId|chosen)\(\"|querySelectorAll\(\"#)([\w-]+)", SCRIPT))
     assert asked and asked <= set(ids)
     assert set(re.findall(r"\bbyId\(([^\"][^)]*)\)", SCRIPT)) == {"id"}  # those of `chosen`
     assert set(re.findall(r"#([a-z][\w-]*)(?=[^;]*\{)", CSS)) <= set(ids)
