@@ -1,5 +1,5 @@
-// Orders: the buttons, and what they ask the runner to do. Only the page of a network that the runner
-// has started has them.
+// Orders: the buttons, and what they ask the runner to do. Only the page of a network that the
+// runner has started has them.
 
 const MAY = {  // order -> to whom it may be given; null: nobody is chosen
   kill: node => node?.runs,

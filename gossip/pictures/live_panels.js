@@ -4,16 +4,17 @@ const byId = id => document.getElementById(id);
 const some = value => value === null || value === undefined ? "–"
   : Number(value).toLocaleString("en", {maximumFractionDigits: 1});
 const MISSING = "missing";  // takes the room that is left
-const FIGURES = [  // label, its text, whether something is wrong
+// Label (what follows | only where there is room), text, whether something is wrong.
+const FIGURES = [
   ["peers up", figures => some(figures.peers)],
   ["links", figures => some(figures.links)],
   ["pieces", figures => some(figures.pieces), figures => figures.pieces > 1],
-  ["degree min · median · max",
+  ["degrees|: least · median · most",
     figures => `${some(figures.least)} · ${some(figures.median)} · ${some(figures.most)}`],
   ["messages", figures => some(figures.messages)],
   ["deliveries", figures => some(figures.deliveries)],
   ["deliveries/s", figures => some(figures.rate)],
-  ["latency median · 99 %, ms",
+  ["latency, ms|: median · 99 %",
     figures => `${some(figures.latency)} · ${some(figures.latency99)}`],
   ["late, s", figures => some(figures.behind)],
   [MISSING, whatIsMissing],
@@ -43,7 +44,11 @@ class Panels {
     this.told = null;
     this.boxes = FIGURES.map(([label]) => {
       const box = document.createElement("div");
-      box.append(make("dt", label), make("dd", "–"));
+      const [short, more = ""] = label.split("|"), name = make("dt", short);
+      const long = make("span", more);
+      long.className = "wide";
+      name.append(long);
+      box.append(name, make("dd", "–"));
       return box;
     });
     byId("figures").append(...this.boxes);
