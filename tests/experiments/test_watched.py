@@ -82,7 +82,7 @@ def test_what_the_flag_implies_may_be_given_otherwise(given, monkeypatch, config
     flags = [word for name, value in given.items()
              for word in (f"--{name.replace('_', '-')}", str(value))]
     runner.start_command(["--config", str(config), "--peers", "5", "--malicious", "drop:1", *flags])
-    _, _, settings, *_, malice = asked[0]
+    _, _, settings, *_, malice, _ = asked[0]
     assert settings.monitor and settings.sign and malice == parse_malice("drop:1")
     for name, value in {"report_interval": 1.0, "gossip_interval": 2.0, **given}.items():
         assert getattr(settings, name) == value
@@ -106,7 +106,7 @@ def test_attackers_live_in_workers_and_know_their_kind(tmp_path, monkeypatch):
     monkeypatch.setattr("gossip.experiments.network.PeerProcess", Noted)
     config = write_config(tmp_path, seeds)
     net = Network(seeds, seeds, peers, Settings(monitor=True), config, tmp_path, roles)
-    net._start(Plan([seeds], None), None)
+    net.start(Plan([seeds], None))
     in_workers = {host.arguments[1][0] for host in net.hosts if host.arguments[0] == "peer"}
     assert in_workers == set(roles) and len(net.hosts) == 6
 
