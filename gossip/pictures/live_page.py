@@ -7,6 +7,7 @@ own: with buttons, and at the end with the verdict of the proof.
 """
 
 import base64
+import gc
 import hashlib
 import pathlib
 import socket
@@ -19,6 +20,8 @@ from gossip.terminal.command_line import FAILED, CommandError, complain, show
 from gossip.terminal.signals import End
 
 _HERE = pathlib.Path(__file__).parent
+OBJECTS = 200_000  # made between two searches for garbage in circles: a long past is millions of
+# events, and next to none of them is in one
 STYLES = "page.css", "live_page.css"
 SCRIPTS = tuple(f"live_{part}.js" for part in (
     "model", "layout", "waves", "shapes", "picture", "panels", "orders", "stream", "page"))
@@ -56,6 +59,7 @@ def _server(folder: pathlib.Path, port: int, do=None, orders: tuple[str, ...] = 
 
 def watch(folder: pathlib.Path, port: int = 0) -> None:
     """Serve the page of what runs in a folder, until Ctrl-C or SIGTERM."""
+    gc.set_threshold(OBJECTS)
     end = End()
     server = _server(folder, port)
     try:

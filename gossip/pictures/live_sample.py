@@ -88,24 +88,24 @@ class Messages:
         self._by_number[message.number] = message
         return [line.at, "generated", node.number, message.number, message.text]
 
-    def received(self, line: Line, node: Node, sender: Node | None, text: str) -> list | None:
+    def received(self, at: int, node: Node, sender: Node | None, text: str) -> list | None:
         """The event of a delivery; None when it is only counted. `text` follows `gmessage:`."""
         self.deliveries += 1
         message = self._by_line.get(text) or self._with_other_words(text)
-        is_recent = line.at >= self.latencies_from
+        is_recent = at >= self.latencies_from
         if is_recent:
-            self._second(line.at).deliveries += 1
+            self._second(at).deliveries += 1
         if message is None:
             return None
         if message.waiting & node.bit:
             message.waiting ^= node.bit
             if is_recent:
-                self._take_latency(max(1, line.at - message.at))
+                self._take_latency(max(1, at - message.at))
             if not message.waiting:
                 self._lacking.pop(message.number, None)
         if not message.is_shown or sender is None:
             return None
-        return [line.at, "received", node.number, sender.number, message.number]
+        return [at, "received", node.number, sender.number, message.number]
 
     def _with_other_words(self, text: str) -> Message | None:
         """The message whose line was changed on its way."""

@@ -203,10 +203,9 @@ def test_a_message_that_left_the_log_is_shown_no_more(monkeypatch):
     assert forgotten and forgotten == list(range(1, forgotten[-1] + 1))
     messages, origin, other = Messages(), Node(0, "127.0.0.1:5001", "peer"), Node(1, "x", "peer")
     said = Line(1, origin.address, "generated", "gmessage:1.0:127.0.0.1:5001:1:1:x")
-    heard = Line(2, "x", "received", "127.0.0.1:5001:" + said.rest)
     assert messages.generated(said, origin, other.bit) is not None
     messages.forget(1)
-    assert messages.received(heard, other, origin, said.rest[9:]) is None
+    assert messages.received(2, other, origin, said.rest[9:]) is None
     assert messages.figures(2)["missing"] is None
 
 

@@ -50,7 +50,10 @@ def test_a_link_counts_while_both_ends_tell_it_and_figures_are_of_the_moment():
     told = play("""
         tell(5, "disconnected", 0, 1, "lost");
         model.take(events);
-        for (const time of [1.5, 3, 6]) { model.seek(seconds(time)); answer[time] = model.figures(); }
+        for (const time of [1.5, 3, 6]) {
+          model.seek(seconds(time));
+          answer[time] = model.figures();
+        }
     """)
     assert told["1.5"]["links"] == 0 and told["1.5"]["peers"] == 4 and told["1.5"]["pieces"] == 0
     assert told["3"] | {"messages": 0} == {"peers": 4, "links": 4, "pieces": 1, "least": 2,
@@ -73,7 +76,8 @@ def test_misses_are_those_of_the_neighbour_that_counts_most_until_it_answers():
 
 def test_the_dead_keep_their_place_until_half_a_minute_after_their_removal():
     told = play("""
-        tell(10, "state", 0, "lost"); tell(20, "state", 0, "dead"); tell(25, "removed", 9, 0, "dead");
+        tell(10, "state", 0, "lost"); tell(20, "state", 0, "dead");
+        tell(25, "removed", 9, 0, "dead");
         model.take(events);
         for (const time of [19, 54, 56]) {
           model.seek(seconds(time));
