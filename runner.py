@@ -23,15 +23,14 @@ from gossip.addresses import Address, address_of
 from gossip.capacity import fixed
 from gossip.chat.commands import FORMS
 from gossip.chat.console import ChatConsole, read_lines
-from gossip.experiments import accidents, bench
+from gossip.experiments import bench
 from gossip.experiments.following import IMPLIED, run_network
 from gossip.experiments.malice import add_malicious
 from gossip.experiments.network import default_processes
-from gossip.experiments.simulate import simulate
+from gossip.experiments.simulate import parse_simulate, simulate
 from gossip.experiments.tree import shown_tree
 from gossip.experiments.voidphone_bench import measure_modules
 from gossip.experiments.voidphone_experiment import run_experiment
-from gossip.experiments.watched import PEERS as WATCHED_PEERS
 from gossip.experiments.worker import Worker
 from gossip.net.live_world import LiveWorld
 from gossip.pictures import plot
@@ -41,8 +40,8 @@ from gossip.proof import check
 from gossip.settings import WAYS, Settings
 from gossip.terminal.command_line import (
     FAILED, ROOT, CommandError, Parser, add_common_flags, add_file_limit, add_peer_flags,
-    add_seed_flags, capacity, check_free, load_seeds, number, parse_port, peer_settings,
-    run_command, show)
+    add_seed_flags, check_free, load_seeds, number, parse_port, peer_settings, run_command, show,
+    whole_number)
 from peer import Peer
 from seed import Seed
 
@@ -59,10 +58,6 @@ def main(arguments: list[str]) -> int:
     if command is not None:
         return run_command(f"runner.py {arguments[0]}", command, arguments[1:])
     return run_command("runner.py", start_command, arguments)
-
-
-def whole_number(low: int):
-    return number(low, f"a whole number of {low} or more", whole=True)
 
 
 def add_count(parser: Parser, flag: str, low: int, default: int, what: str, unit="N") -> None:
@@ -287,52 +282,7 @@ def bench_command(arguments: list[str]) -> int:
 
 def simulate_command(arguments: list[str]) -> int:
     """Let accidents befall a network in virtual time, and judge whether it healed."""
-    parser = Parser(prog="runner.py simulate",
-                    description="Seeds and peers in virtual time, and accidents by chance.")
-    parser.add_argument("--schedule", type=whole_number(0), metavar="NUMBER",
-                        help="which accidents: the same number, the same bytes in all files (1)")
-    parser.add_argument("--peers", type=whole_number(1), metavar="N",
-                        help="peers (by chance 2 to 12)")
-    parser.add_argument("--seeds", type=whole_number(1), metavar="K",
-                        help="seeds (by chance 1 to 5)")
-    parser.add_argument("--until", type=number(0, "a number of seconds of 0 or more"),
-                        metavar="SECONDS", help="end after so many simulated seconds")
-    parser.add_argument("--outputs", type=pathlib.Path, metavar="DIR",
-                        help="keep the output files in this folder, instead of earlier ones")
-    parser.add_argument("--shrink", action="store_true", default=None,
-                        help="when it fails, look for the smallest schedule that does")
-    parser.add_argument("--file", type=pathlib.Path, metavar="FILE",
-                        help="play the schedule in this file, as --shrink has shown it")
-    parser.add_argument("--schedules", type=whole_number(1), metavar="COUNT",
-                        help="play so many schedules, and show those that fail")
-    parser.add_argument("--from", type=whole_number(0), metavar="NUMBER", dest="first",
-                        help="the number of the first of them (1)")
-    parser.add_argument("--sign", action="store_true", help="peers sign their gossip")
-    parser.add_argument("--gentle", action="store_true",
-                        help="no power failure, freeze, cut or slow machine")
-    add_malicious(parser)
-    parser.add_argument("--capacity", type=capacity, metavar="RULE",
-                        help="neighbours of a peer, with --malicious (by chance 3 to 39)")
-    args = parser.parse_args(arguments)
-    drawn = [] if args.malicious is not None else ["peers", "seeds"]
-    of_one = [name for name in ("schedule", "file", *drawn, "until", "outputs", "shrink")
-              if getattr(args, name) is not None]
-    if args.schedules is not None and of_one:
-        parser.error(f"--{of_one[0]} is for one schedule, --schedules for many")
-    if args.malicious is not None and (args.gentle or args.sign or args.file):
-        parser.error("--malicious draws schedules of its own, all signed: leave --gentle, --sign "
-                     "and --file out")
-    if args.malicious is not None and args.malicious.count() >= (args.peers or WATCHED_PEERS):
-        parser.error("--malicious leaves nobody honest")
-    if args.capacity is not None and args.malicious is None:
-        parser.error("--capacity needs --malicious")
-    if args.schedules is None and args.first is not None:
-        parser.error("--from needs --schedules")
-    if args.file is not None and (args.schedule, args.peers, args.seeds) != (None, None, None):
-        parser.error("--file names a whole schedule")
-    if args.seeds is not None and args.seeds > accidents.SEEDS_LIMIT:
-        parser.error(f"--seeds: {accidents.SEEDS_LIMIT} at most")
-    return simulate(args, {"seed": Seed, "peer": Peer})
+    return simulate(parse_simulate(arguments), {"seed": Seed, "peer": Peer})
 
 
 def console_command(arguments: list[str]) -> None:

@@ -1,20 +1,83 @@
 """`runner.py simulate`: plays schedules of accidents in virtual time, and shows their verdicts."""
 
+import argparse
 import functools
 import gc
 import os
+import pathlib
 import time
 
-from gossip.experiments.accidents import Schedule, draw_schedule, parse_schedule
+from gossip.experiments.accidents import SEEDS_LIMIT, Schedule, draw_schedule, parse_schedule
+from gossip.experiments.malice import add_malicious
 from gossip.experiments.network import clear_outputs
 from gossip.experiments.schedules import Outcome, Result, play, play_many, shrink
+from gossip.experiments.watched import PEERS as WATCHED_PEERS
 from gossip.experiments.watched import draw_watched
 from gossip.proof.malicious import Tally
-from gossip.terminal.command_line import FAILED, CommandError, show
+from gossip.terminal.command_line import (
+    FAILED, CommandError, Parser, capacity, number, show, whole_number)
 
 FIRST = 1  # the number of the schedule that is played when none is asked for
 GARBAGE_LOOK = 100_000  # new objects after which Python looks for reference cycles: whole networks
 # are millions of objects to look at, and leave few cycles
+
+
+def parse_simulate(arguments: list[str]) -> argparse.Namespace:
+    """What the command line asks for; CommandError for flags that do not go together."""
+    parser = Parser(prog="runner.py simulate",
+                    description="Seeds and peers in virtual time, and accidents by chance.")
+    _add_flags(parser)
+    args = parser.parse_args(arguments)
+    _check_flags(parser, args)
+    return args
+
+
+def _add_flags(parser: Parser) -> None:
+    parser.add_argument("--schedule", type=whole_number(0), metavar="NUMBER",
+                        help="which accidents: the same number, the same bytes in all files (1)")
+    parser.add_argument("--peers", type=whole_number(1), metavar="N",
+                        help="peers (by chance 2 to 12)")
+    parser.add_argument("--seeds", type=whole_number(1), metavar="K",
+                        help="seeds (by chance 1 to 5)")
+    parser.add_argument("--until", type=number(0, "a number of seconds of 0 or more"),
+                        metavar="SECONDS", help="end after so many simulated seconds")
+    parser.add_argument("--outputs", type=pathlib.Path, metavar="DIR",
+                        help="keep the output files in this folder, instead of earlier ones")
+    parser.add_argument("--shrink", action="store_true", default=None,
+                        help="when it fails, look for the smallest schedule that does")
+    parser.add_argument("--file", type=pathlib.Path, metavar="FILE",
+                        help="play the schedule in this file, as --shrink has shown it")
+    parser.add_argument("--schedules", type=whole_number(1), metavar="COUNT",
+                        help="play so many schedules, and show those that fail")
+    parser.add_argument("--from", type=whole_number(0), metavar="NUMBER", dest="first",
+                        help="the number of the first of them (1)")
+    parser.add_argument("--sign", action="store_true", help="peers sign their gossip")
+    parser.add_argument("--gentle", action="store_true",
+                        help="no power failure, freeze, cut or slow machine")
+    add_malicious(parser)
+    parser.add_argument("--capacity", type=capacity, metavar="RULE",
+                        help="neighbours of a peer, with --malicious (by chance 3 to 39)")
+
+
+def _check_flags(parser: Parser, args: argparse.Namespace) -> None:
+    drawn = [] if args.malicious is not None else ["peers", "seeds"]
+    of_one = [name for name in ("schedule", "file", *drawn, "until", "outputs", "shrink")
+              if getattr(args, name) is not None]
+    if args.schedules is not None and of_one:
+        parser.error(f"--{of_one[0]} is for one schedule, --schedules for many")
+    if args.malicious is not None and (args.gentle or args.sign or args.file):
+        parser.error("--malicious draws schedules of its own, all signed: leave --gentle, --sign "
+                     "and --file out")
+    if args.malicious is not None and args.malicious.count() >= (args.peers or WATCHED_PEERS):
+        parser.error("--malicious leaves nobody honest")
+    if args.capacity is not None and args.malicious is None:
+        parser.error("--capacity needs --malicious")
+    if args.schedules is None and args.first is not None:
+        parser.error("--from needs --schedules")
+    if args.file is not None and (args.schedule, args.peers, args.seeds) != (None, None, None):
+        parser.error("--file names a whole schedule")
+    if args.seeds is not None and args.seeds > SEEDS_LIMIT:
+        parser.error(f"--seeds: {SEEDS_LIMIT} at most")
 
 
 def simulate(args, classes: dict) -> int:

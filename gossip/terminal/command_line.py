@@ -97,6 +97,11 @@ def number(low: float, what: str, whole: bool = False):
     return convert
 
 
+def whole_number(low: int):
+    """A converter for whole numbers of at least `low`."""
+    return number(low, f"a whole number of {low} or more", whole=True)
+
+
 def probability(text: str) -> float:
     """A number from above 0 to 1; ArgumentTypeError says what one looks like."""
     try:
