@@ -42,8 +42,8 @@ from gossip.signing.vouching import Vouching
 SEED = "a seed that is told"  # the role of a connection to one
 
 SILENT_ROUNDS = 3  # rounds without `register:` after which a registered peer is probed
-LONG_LIST = 500  # peers; of a longer list an asker is sent a sample:
-SUCCESSORS_SENT, OTHERS_SENT = 8, 100  # the next after it on the ring, and others at random
+LONG_LIST = 500  # peers; of a longer list an asker is sent the next after it on the ring, and
+OTHERS_SENT = 100  # others at random
 SAID_TO_SEEDS = {"register", "ask_peer_list", "dead_node", "leave", "proof", "runs", "ask_tree"}
 REPORTS_READ = 1_000  # dead reports of registered peers in a second; more are only counted
 STRANGERS_READ = 50  # the same of those who are not registered
@@ -135,7 +135,8 @@ class Seed(Node):
         """Some of a long list: what a peer needs for its ring link, and enough to draw from."""
         told = set(self.rng.sample(listed, OTHERS_SENT))
         if asker is not None:
-            told.update(itertools.islice(ring.successors(asker, listed), SUCCESSORS_SENT))
+            after = ring.successors(asker, listed)
+            told.update(itertools.islice(after, ring.SUCCESSORS_SENT))
         return sorted(told)
 
     # Deaths.

@@ -31,7 +31,7 @@ OVER = "a peer whose dial is over"
 NEIGHBOUR = "a neighbour"
 
 KNOWN_PEERS_PAUSE = 1.0  # seconds between two answers to a neighbour that asks for known peers
-KNOWN_PEERS_SENT, SUCCESSORS_SENT = 200, 8  # peers in one answer: at random, and next on the ring
+KNOWN_PEERS_SENT = 200  # peers in one answer at random, besides the next on the ring
 REASON_SHOWN = 100  # bytes of another's reason in the output file
 STRANGE = "for a reason that cannot be shown"
 
@@ -350,7 +350,7 @@ class Linking:
         known = sorted({*self.peer_list.named(), *self.neighbours.addresses()} - {link.peer})
         told = set(self._node.rng.sample(known, min(len(known), KNOWN_PEERS_SENT)))
         everyone = ring.successors(link.peer, self.peer_list.addresses())
-        told.update(itertools.islice(everyone, SUCCESSORS_SENT))
+        told.update(itertools.islice(everyone, ring.SUCCESSORS_SENT))
         link.send(wire.known_peers(sorted(told - {link.peer})))
 
     def on_known_peers(self, link, message: wire.KnownPeers) -> None:
