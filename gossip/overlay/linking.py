@@ -6,8 +6,9 @@ next to dial), `peer_list` (all known peers), `shut_out` (whom to refuse for wha
 `found_dead` (whom to dial when no seed can tell who lives). Link readers and the peer's duties
 call it.
 
-It calls the node: `met(link, serial)` when two have become neighbours, `lost(peer, link)` when a
-link broke, `unlinked(peer, link)` when one ended for good, `withdrawn(peer, link)` when one ended
+It calls the node: `linked(peer, link, serial)` when a link is in the table of neighbours, and then
+`met(link)`; `proved(peer, link)` when its peer has answered at its address; `lost(peer, link)` when
+a link broke, `unlinked(peer, link)` when one ended for good, `withdrawn(peer, link)` when one ended
 that proved nothing, `listed(addresses)` when a seed names peers that its last list did not name,
 and `has_seed()` to ask whether a seed can. Gossip and liveness are not handled here.
 """
@@ -131,7 +132,7 @@ class Linking:
         """A newcomer is accepted."""
         self._welcome(link, link.peer, admission)
         link.release(wire.accepted(self._node.address))
-        self._node.met(link, admission.serial)
+        self._node.met(link)
         self._end_if_shut_out(link)
         if link.ended:  # before its role was NEIGHBOUR, so that `on_end` left it in the table
             self._take_out(link)
@@ -156,11 +157,13 @@ class Linking:
             return
         self._welcome(link, peer, admission)
         self.neighbours.end_dial(peer)
-        self._node.met(link, admission.serial)
+        self._node.met(link)
         self._end_if_shut_out(link)
 
     def _welcome(self, link, peer: Address, admission: Admission) -> None:
-        """A link is in the table of neighbours: note that, and end the link that it replaces."""
+        """A link is in the table of neighbours: note that, and end the link that it replaces.
+        It is counted before its role tells `on_end` that its end is to be counted, too."""
+        self._node.linked(peer, link, admission.serial)
         self._node.introduced(link, NEIGHBOUR, peer)
         replaced = admission.replaced
         if replaced is not None:
@@ -172,6 +175,7 @@ class Linking:
 
     def proven(self, peer: Address, link) -> None:
         """A neighbour has answered at its address."""
+        self._node.proved(peer, link)
         self.places.linked(peer)
         if self.found_dead.discard(peer) and not self._node.has_seed():
             self._ask_known_peers(link)  # it knows those who were cut off together with it
