@@ -18,6 +18,7 @@ Left out on purpose: a seed keeps nothing on disk but its output file, and does 
 
 import functools
 import itertools
+import math
 import random
 import sys
 
@@ -171,7 +172,7 @@ class Seed(Node):
 
     def _examine(self, report: wire.DeadNode, judge) -> None:
         row = self.registry.row(report.dead)
-        self.prober.ask(report.dead, lambda alive: judge(report, row, alive))
+        self._probe(report.dead, row, lambda alive: judge(report, row, alive))
 
     def _judge_report(self, report: wire.DeadNode, row, alive: bool | None) -> None:
         """A registered peer's report, after the probe."""
@@ -269,7 +270,12 @@ class Seed(Node):
             self._probe_lost(address, row)
 
     def _probe_lost(self, address: Address, row) -> None:
-        self.prober.ask(address, lambda alive: self._judge_lost(address, row, alive))
+        self._probe(address, row, lambda alive: self._judge_lost(address, row, alive))
+
+    def _probe(self, address: Address, row, verdict) -> None:
+        """Find out whether one lives that was reported or lost its connection, and now is listed
+        by this row (None: not any more); those first that have been listed for long."""
+        self.prober.ask(address, verdict, since=math.inf if row is None else row.since)
 
     def _judge_lost(self, address: Address, row, alive: bool | None) -> None:
         if alive is False:
