@@ -99,6 +99,7 @@ class Peer(Node):
         self.on_probed, self.settled = self.confirming.on_probed, self.spreading.settled
         self.unlisted = self.joining.hurry
         self.unlinked, self.withdrawn = self.liveness.forget, self.liveness.withdraw
+        self.proved = self.liveness.proved
         self._generated = 0  # messages so far; only the generator's thread uses it
         self._restraint = Restraint(settings.origin_wait)
         self._round_due: float | None = None  # when the next round is due; only the rounds use it
@@ -231,12 +232,15 @@ class Peer(Node):
     def _part(self, link: Link):
         return getattr(self, {SEED: "joining", ASKED: "confirming"}.get(link.role, "linking"))
 
-    def met(self, link: Link, serial: int) -> None:
+    def linked(self, peer: Address, link: Link, serial: int) -> None:
         """Another peer and this one are neighbours now; `serial` grows with every new link."""
-        self.liveness.linked(link.peer, link, serial, self.now())
+        self.liveness.linked(peer, link, serial, self.now())
+        if self.neighbours.link(peer) is not link:  # another thread has ended or replaced it
+            self.liveness.withdraw(peer, link)
+
+    def met(self, link: Link) -> None:
+        """The same, and the other one has been told so."""
         self.reporting.linked(link)
-        if self.neighbours.link(link.peer) is not link:
-            self.liveness.forget(link.peer, link)  # the link was ended meanwhile
         if self.leaving:
             link.send(wire.leave(self.address))
             return

@@ -18,6 +18,7 @@ Left out on purpose: a seed keeps nothing on disk but its output file, and does 
 
 import functools
 import itertools
+import math
 import random
 import sys
 
@@ -42,8 +43,8 @@ from gossip.signing.vouching import Vouching
 SEED = "a seed that is told"  # the role of a connection to one
 
 SILENT_ROUNDS = 3  # rounds without `register:` after which a registered peer is probed
-LONG_LIST = 500  # peers; of a longer list an asker is sent a sample:
-SUCCESSORS_SENT, OTHERS_SENT = 8, 100  # the next after it on the ring, and others at random
+LONG_LIST = 500  # peers; of a longer list an asker is sent the next after it on the ring, and
+OTHERS_SENT = 100  # others at random
 SAID_TO_SEEDS = {"register", "ask_peer_list", "dead_node", "leave", "proof", "runs", "ask_tree"}
 REPORTS_READ = 1_000  # dead reports of registered peers in a second; more are only counted
 STRANGERS_READ = 50  # the same of those who are not registered
@@ -135,7 +136,8 @@ class Seed(Node):
         """Some of a long list: what a peer needs for its ring link, and enough to draw from."""
         told = set(self.rng.sample(listed, OTHERS_SENT))
         if asker is not None:
-            told.update(itertools.islice(ring.successors(asker, listed), SUCCESSORS_SENT))
+            after = ring.successors(asker, listed)
+            told.update(itertools.islice(after, ring.SUCCESSORS_SENT))
         return sorted(told)
 
     # Deaths.
@@ -170,7 +172,7 @@ class Seed(Node):
 
     def _examine(self, report: wire.DeadNode, judge) -> None:
         row = self.registry.row(report.dead)
-        self.prober.ask(report.dead, lambda alive: judge(report, row, alive))
+        self._probe(report.dead, row, lambda alive: judge(report, row, alive))
 
     def _judge_report(self, report: wire.DeadNode, row, alive: bool | None) -> None:
         """A registered peer's report, after the probe."""
@@ -268,7 +270,12 @@ class Seed(Node):
             self._probe_lost(address, row)
 
     def _probe_lost(self, address: Address, row) -> None:
-        self.prober.ask(address, lambda alive: self._judge_lost(address, row, alive))
+        self._probe(address, row, lambda alive: self._judge_lost(address, row, alive))
+
+    def _probe(self, address: Address, row, verdict) -> None:
+        """Find out whether one lives that was reported or lost its connection, and now is listed
+        by this row (None: not any more); those first that have been listed for long."""
+        self.prober.ask(address, verdict, since=math.inf if row is None else row.since)
 
     def _judge_lost(self, address: Address, row, alive: bool | None) -> None:
         if alive is False:

@@ -2,11 +2,14 @@
 
 Rules only, and no lock: the prober (prober.py) calls them, and its lock guards them. In a lane
 every IP has a share: of those that wait, one of the IP goes first that has the fewest probes under
-way, so an IP that fills the lane holds up itself. Where all share one IP, the first who came goes
-first.
+way, so an IP that fills the lane holds up itself. Where all share one IP, the address goes first
+that was listed longest: those that list many, and have them fall silent, hold up none that was
+there before. Of equals, the first who came goes first.
 """
 
 import collections
+import math
+import operator
 
 from gossip.addresses import Address
 
@@ -14,7 +17,7 @@ from gossip.addresses import Address
 class Job:
     """An address that waits for a probe, or is being probed, and who asked, in which lane."""
 
-    __slots__ = ("address", "askers", "tries", "is_patient", "slot", "begun")
+    __slots__ = ("address", "askers", "tries", "is_patient", "slot", "begun", "since")
 
     def __init__(self, address: Address, tries: int, is_patient: bool):
         self.address = address
@@ -23,9 +26,13 @@ class Job:
         self.is_patient = is_patient  # the quick look is over, or there is none
         self.slot: Lane | None = None  # the lane in which it is being probed now
         self.begun = 0.0  # when the present probe began
+        self.since = math.inf  # when the address was listed; infinite: it is not, or all are alike
 
     def all_askers(self) -> list:
         return [asker for askers in self.askers.values() for asker in askers]
+
+
+LISTED_SINCE = operator.attrgetter("since")
 
 
 class Lane:
@@ -34,7 +41,7 @@ class Lane:
     def __init__(self, at_once: int):
         self._free = at_once  # how many more probes may begin now
         self._under_way: collections.Counter = collections.Counter()  # IP -> probes
-        # IP -> jobs that wait, the oldest first; the IP first whose turn was longest ago
+        # IP -> jobs that wait, the first who came first; the IP first whose turn was longest ago
         self._waiting: dict[str, dict[Job, None]] = {}
 
     def put(self, job: Job) -> None:
@@ -56,7 +63,7 @@ class Lane:
             return None
         ip = min(self._waiting, key=self._under_way.__getitem__)
         jobs = self._waiting.pop(ip)
-        job = next(iter(jobs))
+        job = min(jobs, key=LISTED_SINCE)
         del jobs[job]
         if jobs:
             self._waiting[ip] = jobs  # behind all others
@@ -74,11 +81,11 @@ class Lane:
             del self._under_way[job.address.ip]
 
     def next_to_go(self) -> Job | None:
-        """Who gives way first: of the IP of which most wait, the job that waits longest. While a
-        slot is free, they are about to begin."""
+        """Who gives way first: of the IP of which most wait, the job that was listed last; of
+        equals, the one that waits longest. While a slot is free, they are about to begin."""
         if self._free or not self._waiting:
             return None
-        return next(iter(max(self._waiting.values(), key=len)))
+        return max(max(self._waiting.values(), key=len), key=LISTED_SINCE)
 
     def next_to_go_for(self, ip: str) -> Job | None:
         """The same for a newcomer of this IP: only if more of another IP wait than with it of its

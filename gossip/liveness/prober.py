@@ -14,6 +14,7 @@ or of one of an IP of which more wait; or else its verdict is None at once.
 """
 
 import functools
+import math
 import threading
 
 from gossip.addresses import Address
@@ -51,10 +52,11 @@ class Prober:
         self._jobs: dict[Address, Job] = {}  # those that wait or are being probed
         self._counts = [0, 0, 0]  # how many of them, for each that `ask` calls a lane
 
-    def ask(self, address: Address, verdict, wanted=lambda: True, lane: int = USUAL) -> None:
-        """Have `verdict(alive)` called once it is known whether the address answers. An
-        address that nobody wants any more (`wanted()`) when its turn comes is not probed; its
-        verdict is None."""
+    def ask(self, address: Address, verdict, wanted=lambda: True, lane: int = USUAL,
+            since: float = math.inf) -> None:
+        """Have `verdict(alive)` called once it is known whether the address answers, which is
+        listed `since` then. An address that nobody wants any more (`wanted()`) when its turn comes
+        is not probed; its verdict is None."""
         given_up = []
         with self._lock:
             job = self._jobs.get(address)
@@ -65,6 +67,7 @@ class Prober:
             has_room = job is not None and len(job.askers[lane]) < ASKERS_LIMIT
             if has_room:
                 job.askers[lane].append((verdict, wanted))
+                job.since = min(job.since, since)
         for other, _ in given_up:
             other(None)
         if has_room:
@@ -73,7 +76,7 @@ class Prober:
             verdict(None)
 
     def give_way(self, lane: int, newcomer: Address) -> bool:
-        """Let the oldest go that waits for patience, of the IP of which most wait; if none does,
+        """Let one go that waits for patience, of the IP of which most wait; if none does,
         one that waits for its quick look, if more of its IP do than of the newcomer's. Its verdict
         is None for all who asked in this lane. Answer whether there was one."""
         with self._lock:

@@ -3,7 +3,8 @@
 Rules only. `next_round` is for the liveness thread, the rest for any thread. A neighbour whose
 link broke is still counted, and misses every round until it is linked again, forgotten, or dead.
 When too many are counted that way, those that were lost last are not: strangers that come and go
-push nobody out.
+push nobody out. A link proves that its peer lives only once that has answered at its address:
+until then the peer owes what it owed, and when such a link ends it is counted as before.
 """
 
 import threading
@@ -36,7 +37,7 @@ def slept(behind: float, interval: float) -> bool:
 
 
 class _Count:
-    __slots__ = ("link", "serial", "misses", "asked", "answered", "suspect", "owed")
+    __slots__ = ("link", "serial", "misses", "asked", "answered", "suspect", "owed", "proven")
 
     def __init__(self, link, serial: int, now: float, owed: int | None):
         self.link = link  # None once it broke
@@ -45,11 +46,16 @@ class _Count:
         self.asked: dict[str, float] = {}  # TIME of each unanswered request -> when it was sent
         self.answered = now  # when it last proved that it lives
         self.suspect = False
-        self.owed = owed  # misses before this link came; None: nobody doubted that it lives
+        self.owed = owed  # misses before this link came; None: the peer was not counted
+        self.proven = False  # the peer has answered at its address since this link came
 
     def doubts(self) -> int | None:
         """What the next link of this peer is to owe."""
-        return self.misses if self.link is None or self.misses else self.owed
+        if self.link is None or self.proven:
+            return self.misses
+        if self.owed is None:
+            return self.misses or None
+        return max(self.misses, self.owed)
 
 
 class Liveness:
@@ -62,13 +68,30 @@ class Liveness:
         self._rows: dict[Address, _Count] = {}
 
     def linked(self, peer: Address, link, serial: int, now: float) -> None:
-        """A link was made, which is a proof of life. Of two calls, the one with the higher serial
-        counts."""
+        """A link was made. Of two calls, the one with the higher serial counts."""
         with self._lock:
             row = self._rows.pop(peer, None)
             if row is None or row.serial < serial:
-                row = _Count(link, serial, now, None if row is None else row.doubts())
+                row = _Count(link, serial, now, self._owed_after(row))
             self._rows[peer] = row
+
+    def _owed_after(self, row: _Count | None) -> int | None:
+        """What the next link of a peer owes: nothing, if there is no room to count one more whose
+        link is gone. Expects the lock."""
+        if row is None or row.link is not None and row.proven and self._lost() >= self._lost_limit:
+            return None
+        return row.doubts()
+
+    def _lost(self) -> int:
+        """How many are counted without a link. Expects the lock."""
+        return sum(row.link is None for row in self._rows.values())
+
+    def proved(self, peer: Address, link) -> None:
+        """The peer whose link this is has answered at its address."""
+        with self._lock:
+            row = self._rows.get(peer)
+            if row is not None and row.link is link:
+                row.proven = True
 
     def lost(self, peer: Address, link) -> None:
         """This link broke: from now on every round is a miss."""
@@ -77,8 +100,7 @@ class Liveness:
             if row is not None and row.link is link:
                 row.link = None
                 row.asked.clear()
-                lost = sum(row.link is None for row in self._rows.values())
-                if lost > self._lost_limit:
+                if self._lost() > self._lost_limit:
                     del self._rows[peer]
 
     def withdraw(self, peer: Address, link) -> None:
@@ -88,10 +110,10 @@ class Liveness:
             row = self._rows.get(peer)
             if row is None or row.link is not link:
                 return
-            if row.owed is None:
+            if row.owed is None and not row.proven:
                 del self._rows[peer]
             else:
-                row.link, row.misses = None, max(row.misses, row.owed)
+                row.misses, row.link = row.doubts(), None
                 row.asked.clear()
 
     def forget(self, peer: Address, link=None) -> bool:
@@ -159,7 +181,7 @@ class Liveness:
                 return False
             row.asked.clear()
             row.misses = 0
-            row.suspect = False
+            row.suspect, row.proven = False, True
             return True
 
     def postpone(self, peer: Address) -> None:

@@ -6,8 +6,9 @@ next to dial), `peer_list` (all known peers), `shut_out` (whom to refuse for wha
 `found_dead` (whom to dial when no seed can tell who lives). Link readers and the peer's duties
 call it.
 
-It calls the node: `met(link, serial)` when two have become neighbours, `lost(peer, link)` when a
-link broke, `unlinked(peer, link)` when one ended for good, `withdrawn(peer, link)` when one ended
+It calls the node: `linked(peer, link, serial)` when a link is in the table of neighbours, and then
+`met(link)`; `proved(peer, link)` when its peer has answered at its address; `lost(peer, link)` when
+a link broke, `unlinked(peer, link)` when one ended for good, `withdrawn(peer, link)` when one ended
 that proved nothing, `listed(addresses)` when a seed names peers that its last list did not name,
 and `has_seed()` to ask whether a seed can. Gossip and liveness are not handled here.
 """
@@ -31,7 +32,7 @@ OVER = "a peer whose dial is over"
 NEIGHBOUR = "a neighbour"
 
 KNOWN_PEERS_PAUSE = 1.0  # seconds between two answers to a neighbour that asks for known peers
-KNOWN_PEERS_SENT, SUCCESSORS_SENT = 200, 8  # peers in one answer: at random, and next on the ring
+KNOWN_PEERS_SENT = 200  # peers in one answer at random, besides the next on the ring
 REASON_SHOWN = 100  # bytes of another's reason in the output file
 STRANGE = "for a reason that cannot be shown"
 
@@ -120,7 +121,8 @@ class Linking:
                 or not self.neighbours.begin_dial(peer, for_ring, chosen)):
             return
         link = self._node.new_link(DIALLED, peer)
-        link.await_line(self._node.now() + self._node.settings.answer_limit)
+        link.dialled = self._node.now()
+        link.await_line(link.dialled + self.places.answer_limit())
         self._node.dial(link)
 
     def on_up(self, link) -> None:
@@ -131,7 +133,7 @@ class Linking:
         """A newcomer is accepted."""
         self._welcome(link, link.peer, admission)
         link.release(wire.accepted(self._node.address))
-        self._node.met(link, admission.serial)
+        self._node.met(link)
         self._end_if_shut_out(link)
         if link.ended:  # before its role was NEIGHBOUR, so that `on_end` left it in the table
             self._take_out(link)
@@ -156,11 +158,13 @@ class Linking:
             return
         self._welcome(link, peer, admission)
         self.neighbours.end_dial(peer)
-        self._node.met(link, admission.serial)
+        self._node.met(link)
         self._end_if_shut_out(link)
 
     def _welcome(self, link, peer: Address, admission: Admission) -> None:
-        """A link is in the table of neighbours: note that, and end the link that it replaces."""
+        """A link is in the table of neighbours: note that, and end the link that it replaces.
+        It is counted before its role tells `on_end` that its end is to be counted, too."""
+        self._node.linked(peer, link, admission.serial)
         self._node.introduced(link, NEIGHBOUR, peer)
         replaced = admission.replaced
         if replaced is not None:
@@ -172,6 +176,7 @@ class Linking:
 
     def proven(self, peer: Address, link) -> None:
         """A neighbour has answered at its address."""
+        self._node.proved(peer, link)
         self.places.linked(peer)
         if self.found_dead.discard(peer) and not self._node.has_seed():
             self._ask_known_peers(link)  # it knows those who were cut off together with it
@@ -289,12 +294,23 @@ class Linking:
             self.neighbours.end_dial(link.peer)  # that says nothing of the peer
         elif link.role == DIALLED:
             self.neighbours.end_dial(link.peer)
-            self._pass_over(link.peer)
+            self._not_answered(link)
         elif link.role == NEIGHBOUR:
             if self._node.leaving:
                 self.unlink(link.peer, "left", link)
             elif row := self.neighbours.remove(link.peer, link, link.reason):
                 self._lost(link.peer, row)
+
+    def _not_answered(self, link) -> None:
+        """A dial has failed. Whoever had less time than usual is not forgotten for that."""
+        settings, now = self._node.settings, self._node.now()
+        if now - link.dialled >= settings.quick_look and not self._node.is_late():
+            self.places.silent()
+        if link.deadline - link.dialled < settings.answer_limit:
+            self.places.unreachable(link.peer, now)
+            self._node.membership.hurry()
+        else:
+            self._pass_over(link.peer)
 
     def _pass_over(self, peer: Address) -> None:
         """A peer does not answer at its address: the ring goes on behind it for a while."""
@@ -350,7 +366,7 @@ class Linking:
         known = sorted({*self.peer_list.named(), *self.neighbours.addresses()} - {link.peer})
         told = set(self._node.rng.sample(known, min(len(known), KNOWN_PEERS_SENT)))
         everyone = ring.successors(link.peer, self.peer_list.addresses())
-        told.update(itertools.islice(everyone, SUCCESSORS_SENT))
+        told.update(itertools.islice(everyone, ring.SUCCESSORS_SENT))
         link.send(wire.known_peers(sorted(told - {link.peer})))
 
     def on_known_peers(self, link, message: wire.KnownPeers) -> None:

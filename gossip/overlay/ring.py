@@ -16,6 +16,7 @@ from gossip.addresses import Address
 from gossip.capacity import Capacity
 
 RING_PLACES = 2  # links of the ring among those of a peer: successor and predecessor
+SUCCESSORS_SENT = 8  # the next after an asker on the ring, in an answer that names but some peers
 
 
 def successors(own: Address, ordered: Sequence[Address]) -> Iterator[Address]:

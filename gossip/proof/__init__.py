@@ -4,7 +4,8 @@ check      all rows, and how they are shown    evidence   a row, and what severa
 delivery   the rows about messages             deaths     the rows about life and death
 blame      deaths without a reason, not reported, or of who lived
 rounds     the row about liveness rounds       registering   the row about registrations
-malicious  the row about who was kicked        registrations  what a run says of seeds
+malicious  the row about who was kicked
+registration_history  with which seeds a run was registered, by its own word
 company    which runs had to meet, and until when they heard of one another
 denials    which messages a run may lack, as nobody confirmed who said them
 reach      when seeds were up, and when a peer could reach them

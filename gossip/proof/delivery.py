@@ -56,34 +56,7 @@ def broadcast(proof: Proof) -> Row:
     anybody, were cut off, or no seed was up that could have brought the others together. What
     nobody confirmed is told in denials.py.
     """
-    failures, lost, denied = [], [], 0
-    holders: dict[str, list[PeerRun]] = {message: [] for message in proof.origin}
-    for run in proof.peers:
-        for message in run.received:
-            holders.setdefault(message, []).append(run)
-    for message, runs in holders.items():
-        origin = proof.origin.get(message)
-        if origin is None and proof.is_unproven(
-                message, min(run.received[message].at for run in runs)):
-            continue
-        if origin is None:
-            failures.append(f"{message} was received, but no file tells who generated it")
-            continue
-        if proof.is_dead(origin) and all(map(proof.is_dead, runs)):
-            lost.append(f"{message} is lost with its dead origin")
-            continue
-        lacking = [run for run in proof.peers
-                   if run is not origin and message not in run.received
-                   and not _excused(proof, message, run, [origin, *runs])]
-        all_lacking = len(lacking)
-        lacking = [run for run in lacking
-                   if not proof.denials.excuse(message, origin, run, [origin, *runs])]
-        denied += all_lacking - len(lacking)
-        if lacking and _stuck(proof, message, [origin, *runs], lacking):
-            failures += [f"{message} did not reach {proof.name(run)}" for run in lacking]
-        elif lacking:
-            lost.append(f"{message} had no way to {proof.name(lacking[0])}"
-                        + (f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""))
+    failures, lost, denied = _not_delivered(proof)
     missing = len(failures)
     failures += _altered(proof)
     delivered = sum(len(run.received) for run in proof.peers)
@@ -95,6 +68,43 @@ def broadcast(proof: Proof) -> Row:
                f"others than the origin" + (f"; {denied} not confirmed" if denied else "")
                + (f"; lost {len(lost)}" if lost else ""),
                failures + lost)
+
+
+def _not_delivered(proof: Proof) -> tuple[list[str], list[str], int]:
+    """The rule of `broadcast`, message by message: (failures, what is lost, how many deliveries
+    are missing because nobody confirmed the message)."""
+    failures, lost, denied = [], [], 0
+    for message, receivers in _receivers(proof).items():
+        origin = proof.origin.get(message)
+        if origin is None:
+            if not proof.is_unproven(message, min(run.received[message].at for run in receivers)):
+                failures.append(f"{message} was received, but no file tells who generated it")
+            continue
+        holders = [origin, *receivers]
+        if all(map(proof.is_dead, holders)):
+            lost.append(f"{message} is lost with its dead origin")
+            continue
+        without = [run for run in proof.peers
+                   if run is not origin and message not in run.received
+                   and not _excused(proof, message, run, holders)]
+        lacking = [run for run in without
+                   if not proof.denials.excuse(message, origin, run, holders)]
+        denied += len(without) - len(lacking)
+        if lacking and _stuck(proof, message, holders, lacking):
+            failures += [f"{message} did not reach {proof.name(run)}" for run in lacking]
+        elif lacking:
+            lost.append(f"{message} had no way to {proof.name(lacking[0])}"
+                        + (f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""))
+    return failures, lost, denied
+
+
+def _receivers(proof: Proof) -> dict[str, list[PeerRun]]:
+    """Message -> the runs that received it, also of messages that no file generated."""
+    receivers: dict[str, list[PeerRun]] = {message: [] for message in proof.origin}
+    for run in proof.peers:
+        for message in run.received:
+            receivers.setdefault(message, []).append(run)
+    return receivers
 
 
 def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -> bool:

@@ -11,7 +11,7 @@ import sys
 from gossip.proof.events import (
     BY_GENERATOR, BY_SEED, COUNT, DEAD, GOSSIP, KICKED_FOR, NOT_REACHED, RUN, Delivery, Linked,
     Missed, Registered, Reply, Report)
-from gossip.proof.registrations import Registrations
+from gossip.proof.registration_history import RegistrationHistory
 from gossip.proof.sleep import ASLEEP, Sleep
 from gossip.settings import Settings
 
@@ -36,7 +36,7 @@ class PeerRun:
         self.by_generator = 0  # how many of them the generator made
         self.received: dict[str, Delivery] = {}
         self.marks: dict[str, int] = {}  # message generated -> hash of its line
-        self.registrations = Registrations()
+        self.registrations = RegistrationHistory()
         self.lists: list[tuple[float, str]] = []  # when which seed told it of others
         self.repeated: list[str] = []  # messages generated or received once more
         self.linked: set[str] = set()  # neighbours now

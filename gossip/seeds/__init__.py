@@ -7,3 +7,5 @@ admission       the part of a seed that registers peers          rests     who i
 
 The seed itself is seed.py; how an address is probed is in liveness/.
 """
+
+LONG_AGO = float("-inf")  # a time before all others

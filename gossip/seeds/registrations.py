@@ -9,10 +9,10 @@ import random
 import threading
 
 from gossip.addresses import Address
+from gossip.seeds import LONG_AGO
 from gossip.settings import Settings, majority
 
 REPEAT_PAUSE = 1.0  # seconds in which a probe of a seed has `register:` repeated there once
-NEVER = float("-inf")  # a time before all others
 
 
 class _Registration:
@@ -27,7 +27,7 @@ class _Registration:
         self.reason = ""  # of the last of them
         self.rests_until = 0.0
         self.unanswered = 0  # rounds in a row without an answer to `register:`
-        self.repeated = NEVER  # when a probe has had it repeated on this link last
+        self.repeated = LONG_AGO  # when a probe has had it repeated on this link last
 
 
 class Registrations:
@@ -75,7 +75,7 @@ class Registrations:
                 return False
             news = row.registered or reason != row.reason
             row.registered, row.link, row.reason = False, None, reason
-            row.unanswered, row.repeated = 0, NEVER
+            row.unanswered, row.repeated = 0, LONG_AGO
             delay = min(self._settings.retry_last, self._settings.retry_first * 2**row.failures)
             row.failures = min(row.failures + 1, 16)
             row.rests_until = now + delay * self._rng.uniform(0.5, 1.0)

@@ -12,13 +12,11 @@ import collections
 import threading
 
 from gossip.addresses import Address, is_loopback
+from gossip.seeds import LONG_AGO
 from gossip.settings import Settings
 
 REMEMBERED = 10_000  # addresses kept of those that were removed
 REPORTS_OF_ONE = 100  # deaths that a registered peer may report in a second: more than neighbours
-
-
-NEVER = float("-inf")  # a time before all others
 
 
 class _Listing:
@@ -34,7 +32,7 @@ class _Listing:
         self.in_doubt = False  # nobody could find out whether it answers: it is probed again then
         self.others = -1  # how many were on the list besides it when it last asked
         self.heard = now  # when it last said `register:`, or answered a probe
-        self.repeated = NEVER  # when it last said `register:` again
+        self.repeated = LONG_AGO  # when it last said `register:` again
         self.probed_at: float | None = None  # since when it is probed because it was silent
         self.in_vain = False  # it did not answer such a probe, and was not heard since
         self.second = self.reports = 0  # how many deaths it has reported in which second
@@ -48,7 +46,7 @@ class _Removal:
     def __init__(self, now: float):
         self.when = now
         self.passed_on = False  # a report was passed on since
-        self.told = NEVER  # when peers were told of the death last
+        self.told = LONG_AGO  # when peers were told of the death last
         self.noted = False  # that has been written down
 
 

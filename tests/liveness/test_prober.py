@@ -1,5 +1,7 @@
 """The prober: a quick look for everybody, and patience in lanes apart, bounded and in shares."""
 
+import math
+
 import pytest
 
 from gossip.addresses import address_of
@@ -44,8 +46,9 @@ class Asker:
         self.probes, self.verdicts = Probes(), []
         self.prober = Prober(self.probes, tries, at_once, quick, now)
 
-    def ask(self, address, lane=USUAL, wanted=lambda: True):
-        self.prober.ask(address, lambda alive: self.verdicts.append((address, alive)), wanted, lane)
+    def ask(self, address, lane=USUAL, wanted=lambda: True, since=math.inf):
+        self.prober.ask(address, lambda alive: self.verdicts.append((address, alive)), wanted, lane,
+                        since)
 
 
 def of(ip, port):
@@ -174,6 +177,21 @@ def test_in_a_patient_lane_an_ip_that_fills_it_holds_up_itself_alone():
     for address in many[:3]:
         asker.probes.end(address)
     assert asker.probes.begun[-3:] == [(address, PATIENT) for address in (*few, many[3])]
+
+
+def test_of_one_ip_whoever_was_listed_longest_goes_first_and_gives_way_last(monkeypatch):
+    monkeypatch.setattr(prober, "QUEUE_LIMIT", 5)
+    asker, listed = Asker(1), {1: 50.0, 2: 30.0, 3: 40.0, 4: 10.0, 5: 20.0}
+    for port, since in listed.items():
+        asker.ask(peer(port), since=since)
+        asker.probes.end(peer(port), False)
+    asker.ask(peer(2))  # one who cannot tell since when changes nothing
+    asker.ask(peer(6))
+    assert asker.verdicts == [(peer(3), None)]  # the first is being probed already
+    asker.probes.end(peer(6))
+    asker.probes.end_all()
+    patient = [address for address, kind in asker.probes.begun if kind is PATIENT]
+    assert patient == [peer(port) for port in (1, 4, 5, 2)]
 
 
 def test_when_so_many_wait_one_that_waits_for_patience_gives_way(monkeypatch):

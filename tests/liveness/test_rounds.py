@@ -81,6 +81,7 @@ def test_a_link_that_is_withdrawn_leaves_the_counting_as_it_was():
     liveness.withdraw(peer(1), link)  # that was another link
     assert liveness.next_round("1", 1, late=False).ask == [peer(1)]
     liveness.linked(peer(2), link, 2, 0.0)
+    liveness.proved(peer(2), FakeLink())  # that was another link, too
     liveness.withdraw(peer(2), link)
     assert list(liveness.counted()) == [peer(1)]
 
@@ -97,6 +98,67 @@ def test_a_visitor_under_the_name_of_a_lost_one_does_not_delay_its_death():
             liveness.linked(peer(1), visitor, 10 * number, number)
             liveness.withdraw(peer(1), visitor)
     assert misses == [(peer(1), 1), (peer(1), 2), (peer(1), 3)]
+
+
+def test_a_visitor_that_replaced_the_silent_link_of_a_neighbour_does_not_end_its_counting():
+    liveness, link, visitor = Liveness(3, 2), FakeLink(), FakeLink()
+    liveness.linked(peer(1), link, 1, 0.0)
+    liveness.proved(peer(1), link)
+    liveness.linked(peer(1), visitor, 2, 1.0)
+    liveness.withdraw(peer(1), visitor)
+    assert liveness.next_round("1", 2, late=False).missed == [(peer(1), 1)]
+
+
+def test_visitors_of_whom_one_is_silent_for_a_round_make_up_for_no_miss():
+    liveness, links = Liveness(4, 2), [FakeLink() for _ in range(3)]
+    liveness.linked(peer(1), links[0], 1, 0.0)
+    liveness.lost(peer(1), links[0])
+    for number in (1, 2):
+        liveness.next_round(str(number), number, late=False)
+    liveness.linked(peer(1), links[1], 2, 2.0)
+    assert liveness.next_round("3", 3, late=False).missed == []
+    assert liveness.next_round("4", 4, late=False).missed == [(peer(1), 1)]
+    liveness.linked(peer(1), links[2], 3, 4.0)
+    liveness.withdraw(peer(1), links[2])
+    assert liveness.next_round("5", 5, late=False).missed == [(peer(1), 3)]
+
+
+def test_who_was_lost_and_has_answered_since_owes_nothing():
+    liveness, links = Liveness(3, 2), [FakeLink() for _ in range(3)]
+    liveness.linked(peer(1), links[0], 1, 0.0)
+    liveness.lost(peer(1), links[0])
+    for number in (1, 2):
+        liveness.next_round(str(number), number, late=False)
+    liveness.linked(peer(1), links[1], 2, 2.0)
+    liveness.proved(peer(1), links[1])
+    liveness.linked(peer(1), links[2], 3, 3.0)
+    liveness.withdraw(peer(1), links[2])
+    assert liveness.next_round("3", 3, late=False).missed == [(peer(1), 1)]
+
+
+def test_who_was_spared_after_a_visit_owes_nothing():
+    liveness, links = Liveness(2, 2), [FakeLink() for _ in range(2)]
+    liveness.linked(peer(1), links[0], 1, 0.0)
+    liveness.lost(peer(1), links[0])
+    liveness.next_round("1", 1, late=False)
+    liveness.linked(peer(1), links[1], 2, 1.0)
+    for number in (2, 3, 4):
+        turn = liveness.next_round(str(number), number, late=False)
+    assert turn.suspects == [peer(1)] and liveness.spare(peer(1), 3.5)
+    liveness.withdraw(peer(1), links[1])
+    assert liveness.next_round("5", 5, late=False).missed == [(peer(1), 1)]
+
+
+def test_of_neighbours_whom_visitors_have_replaced_no_more_are_missed_than_of_the_lost():
+    liveness, visitors = Liveness(3, 2), {}
+    for number in range(1, 6):
+        link, visitors[number] = FakeLink(), FakeLink()
+        liveness.linked(peer(number), link, number, 0.0)
+        liveness.proved(peer(number), link)
+    for number, visitor in visitors.items():
+        liveness.linked(peer(number), visitor, 10 + number, 1.0)
+        liveness.withdraw(peer(number), visitor)
+    assert liveness.next_round("1", 2, late=False).lost == [peer(1), peer(2)]
 
 
 def test_a_late_round_blames_nobody():

@@ -181,9 +181,9 @@ def test_who_is_kicked_at_the_moment_of_its_admission_does_not_stay(net, seed):
     peer, fake = watched_peer(net), net.fake()
     met = peer.met
 
-    def met_late(link, serial):
+    def met_late(link):
         peer.linking._shut_out.refuse(link.peer, "kicked", peer.now() + 60)
-        met(link, serial)
+        met(link)
     peer.met = met_late
     end = net.neighbour(peer, fake)
     assert end.hear_until("connection refused:").endswith(":kicked")

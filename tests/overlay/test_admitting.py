@@ -6,8 +6,9 @@ import pytest
 
 from gossip import wire
 from gossip.capacity import fixed
+from gossip.overlay.admitting import CHECKED
 from gossip.overlay.linking import DIALLED
-from tests.tools.fakes import run_late
+from tests.tools.fakes import FakeLink, run_late
 from tests.tools.files import count, wait_event
 from tests.tools.hands import FakePeer
 from tests.tools.nets import looked_for, neighbours
@@ -213,6 +214,47 @@ def test_visitors_in_the_name_of_a_dead_peer_do_not_hide_its_death(net, last_wor
             visitor.say(last_words.format(dead.address))
         visitor.close()
         wait_until(lambda: dead.address not in neighbours(peer))
+
+
+def test_a_visitor_in_the_name_of_one_that_is_frozen_does_not_hide_that(net):
+    peer, frozen = net.peer(young=0.0, liveness_interval=2.0), net.fake()
+    net.neighbour(peer, frozen)
+    wait_until(lambda: peer.neighbours.proven() == [frozen.address])
+    frozen.answers = False
+    visitor = ask(net, peer, frozen.address)
+    assert visitor.hear() == f"connection accepted:{peer.address}"
+    wait_event(peer, f"disconnected:{frozen.address}:replaced")
+    visitor.close()
+    assert wait_event(peer, f"dead:{frozen.address}", 30)
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_link_that_ends_while_it_is_admitted_is_missed_if_its_peer_had_answered(net, answers):
+    """Also one whose end its own thread notices, while another admits it."""
+    peer, fake = net.peer(liveness_misses=1000), net.fake()
+    link = peer.new_link(CHECKED, fake.address)
+    peer.linked(fake.address, link, 0)
+    assert peer.liveness.counted() == {}  # it was not in the table any more
+    introduced = peer.introduced
+
+    def introduced_and_ended(link, role, address):
+        introduced(link, role, address)
+        peer.ended(link)
+
+    peer.introduced = introduced_and_ended
+    listed = {fake.address}
+    admission = peer.neighbours.admit(fake.address, link, fake.address, peer.now(), listed,
+                                      answered=answers)
+    peer.linking.enter(link, admission)
+    assert list(peer.liveness.counted()) == [fake.address] * answers
+
+
+def test_a_link_that_ends_while_it_is_admitted_leaves_the_counting_as_it_was(net):
+    peer, dead, link = net.peer(liveness_interval=60), free_address(), FakeLink()
+    peer.liveness.linked(dead, link, -1, peer.now())
+    peer.liveness.lost(dead, link)
+    peer.linked(dead, FakeLink(), 0)  # the table has it no more
+    assert peer.liveness.counted() == {dead: None}
 
 
 def test_a_link_that_is_renewed_belongs_to_whoever_chose_it_first(net):

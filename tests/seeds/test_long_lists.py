@@ -3,7 +3,7 @@
 from gossip import wire
 from gossip.addresses import address_of
 from gossip.overlay import ring
-from seed import LONG_LIST, OTHERS_SENT, SUCCESSORS_SENT
+from seed import LONG_LIST, OTHERS_SENT
 from tests.tools.fakes import FakeLink, peer
 from tests.tools.files import count, wait_event
 from tests.tools.registering import listed
@@ -33,11 +33,11 @@ def test_a_list_that_is_not_long_is_sent_whole(net):
 def test_of_a_long_list_the_next_on_the_ring_and_others_at_random_are_sent(net):
     seed, own, end = listing(net, LONG_LIST + 1)
     others = set(seed.registry.addresses()) - {own}
-    after = list(ring.successors(own, sorted(others)))[:SUCCESSORS_SENT]
+    after = list(ring.successors(own, sorted(others)))[:ring.SUCCESSORS_SENT]
     first, second, third = ask(end), ask(end), ask(end)
     for told in (first, second, third):
         assert set(after) <= told < others
-        assert OTHERS_SENT - 1 <= len(told) <= OTHERS_SENT + SUCCESSORS_SENT
+        assert OTHERS_SENT - 1 <= len(told) <= OTHERS_SENT + ring.SUCCESSORS_SENT
     assert len({first, second, third}) == 3
     assert count(seed, f"peer list:{own}:{LONG_LIST}") == 1  # how long it is, once
 

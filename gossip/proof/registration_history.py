@@ -1,11 +1,11 @@
-"""Registrations: with which seeds a peer was registered, by its own word."""
+"""Registration history: with which seeds a peer was registered, by its own word."""
 
 import collections
 
 from gossip.proof.events import Registered
 
 
-class Registrations:
+class RegistrationHistory:
     """What one run says of seeds, in order."""
 
     def __init__(self):
