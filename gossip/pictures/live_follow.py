@@ -10,7 +10,8 @@ this. Times are microseconds since 1970.
 
 import pathlib
 
-from gossip.pictures.live_lines import Line, LiveLines
+from gossip.pictures.live_file import Line
+from gossip.pictures.live_lines import LiveLines
 from gossip.pictures.live_log import Log
 from gossip.pictures.live_nodes import ENDED, LOST, Node
 from gossip.pictures.live_order import HELD_BACK, Order

@@ -8,7 +8,7 @@ import bisect
 import itertools
 import operator
 
-from gossip.pictures.live_lines import Line
+from gossip.pictures.live_file import Line
 
 HELD_BACK = 150_000  # microseconds
 _time = operator.itemgetter(0)

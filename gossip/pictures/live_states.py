@@ -10,7 +10,8 @@ Values in, events of the stream out; no clock. Nodes are numbered in the order i
 named first; beyond the first 5,000 they are left out.
 """
 
-from gossip.pictures.live_lines import NODES, VANISHED, Line
+from gossip.pictures.live_file import VANISHED, Line
+from gossip.pictures.live_lines import NODES
 from gossip.pictures.live_nodes import (
     ABOUT_OTHERS, ALONE, DEAD_STATE, ENDED, GONE, JOINING, LEFT, LOST, MISSES, NAMES_SEED, SHOWN,
     UP, Node, is_address, may_link, silent, split)
