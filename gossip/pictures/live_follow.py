@@ -20,6 +20,7 @@ from gossip.pictures.live_states import States
 from gossip.pictures.live_story import Story
 from gossip.proof.evidence import quantile
 
+MOST = 5_000  # lines that are told in a turn
 OLDEST_LATENCY = (LATENCIES + 1) * 1_000_000
 LONG = 8 * 1024 * 1024  # bytes of the past that are read twice
 
@@ -41,11 +42,20 @@ class _Follower:
         self.log = Log(self.messages.forget)
 
     def turn(self, now: int) -> None:
-        self._order.add(self.lines.turn(now))
+        if not self._order.has_more:
+            self._order.add(self.lines.turn(now))
         horizon = self.lines.horizon
         self._told_at = now - HELD_BACK if horizon is None else horizon
         self.messages.latencies_from = now - OLDEST_LATENCY
-        self._take(self._order.take(self._told_at))
+        lines = self._order.take(self._told_at, MOST)
+        if self._order.has_more:
+            self._told_at = lines[-1].at
+        self._take(lines)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there is more to read, or to tell, at once."""
+        return self.lines.horizon is not None or self._order.has_more
 
     def _take(self, lines: list[Line]) -> None:
         events: list[list] = []
@@ -158,7 +168,7 @@ class Follow:
     @property
     def is_behind(self) -> bool:
         """Whether there is more to read at once."""
-        return self._all is not None or self._shown.lines.horizon is not None
+        return self._all is not None or self._shown.is_behind
 
     def turn(self, now: int) -> None:
         """Read on; OSError when the folder cannot be read."""
@@ -168,9 +178,9 @@ class Follow:
             if self._shown.lines.to_read() > LONG:
                 self._all = self._shown
                 self._shown = _Follower(self.folder, without_deliveries=True)
-        if self._all is not None and self._shown.lines.horizon is None:
+        if self._all is not None and not self._shown.is_behind:
             self._all.turn(now)
-            if self._all.lines.horizon is None:
+            if not self._all.is_behind:
                 self._shown.lines.close()
                 self._shown, self._all = self._all, None
 

@@ -22,7 +22,8 @@ NODES = 5_000  # files that are read, at most
 DESCRIPTORS = 200  # that are left for connections, and for all else
 ROOM = 4 * 1024 * 1024  # bytes of all files together that are read ahead of the oldest, about
 CHUNK = 1024, 256 * 1024  # bytes that are read of one file at a time: at least, at most
-TURN = 1024 * 1024  # bytes that one turn reads of files that are behind
+LEAST = 256  # bytes for which a file counts that is read
+TURN = 256 * 1024  # bytes that one turn reads of files that are behind
 TORN = 16 * 1024 * 1024  # bytes that are kept of lines without an end, of all files together
 LOOK = 1_000_000  # microseconds between two looks for new files
 
@@ -84,23 +85,27 @@ class LiveLines:
     def _read_behind(self, chunk: int, now: int, lines: list[Line]) -> None:
         left = TURN
         while left > 0 and self._next:
-            self._read(self._behind[heapq.heappop(self._next)[2]], chunk, now, lines)
-            left -= chunk
+            file = self._behind[heapq.heappop(self._next)[2]]
+            left -= max(LEAST, self._read(file, chunk, now, lines))
         waits = bool(self._next) and self._next[0][0] == 0
         self.horizon = self._next[0][1] if waits else None
 
-    def _read(self, file: File, chunk: int, now: int, lines: list[Line]) -> None:
-        """Read on in a file that is not behind, or is not in the heap."""
-        name, data = file.path.name, file.read(chunk)
+    def _read(self, file: File, chunk: int, now: int, lines: list[Line]) -> int:
+        """Read on in a file that is not in the heap; answer how many bytes."""
+        data = file.read(chunk)
         self._take(file, data, now, lines)
         if len(data) < chunk:
-            self._behind.pop(name, None)
-            return
-        if name not in self._behind:
-            self._behind[name] = file
-            file.fall_behind()
-        is_awaited = file.to_read() > 0
-        heapq.heappush(self._next, (0, file.last, name) if is_awaited
+            self._behind.pop(file.path.name, None)
+        else:
+            if file.path.name not in self._behind:
+                file.fall_behind()
+            self._put_behind(file)
+        return len(data)
+
+    def _put_behind(self, file: File) -> None:
+        name = file.path.name
+        self._behind[name] = file
+        heapq.heappush(self._next, (0, file.last, name) if file.to_read()
                        else (1, next(self._turns), name))
 
     def _take(self, file: File, data: bytes, now: int, lines: list[Line]) -> None:
@@ -149,9 +154,11 @@ class LiveLines:
 
     def _open(self, name: str) -> None:
         try:
-            self._files[name] = File(self._folder / name)
+            file = self._files[name] = File(self._folder / name)
         except OSError:
             return  # gone already, or not to be read: the next look tries again
+        file.fall_behind()
+        self._put_behind(file)
 
 
 def _inode(entry: os.DirEntry) -> int | None:

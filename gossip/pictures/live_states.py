@@ -65,10 +65,11 @@ class States:
 
     def take(self, line: Line, is_seed) -> None:
         """Take a line that is no delivery. `is_seed(address)` answers whose file is a seed's."""
-        node = self.nodes.get(line.node) or self.node(
-            line.node, line.at, "seed" if is_seed(line.node) else "peer")
+        node = self.nodes.get(line.node)
         if node is None:
-            return
+            if len(self.nodes) == NODES:
+                return
+            node = self.node(line.node, line.at, "seed" if is_seed(line.node) else "peer")
         self.heard(node, line.at)
         if node.kind == "seed" and node.state == GONE and line.kind not in (
                 "stopped", "failed", VANISHED):
