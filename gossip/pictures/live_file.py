@@ -42,12 +42,13 @@ class File:
     """A file, how far it was read, and of which node it speaks."""
 
     def __init__(self, path: pathlib.Path):
-        self.path = path
-        self.of_seed = path.name.startswith("seed_")
+        self.path, self.name = path, path.name
+        self.of_seed = self.name.startswith("seed_")
         self._descriptor = open_file(path)
         self.inode = os.fstat(self._descriptor).st_ino
         self.read_bytes = 0
         self._awaited = 0  # bytes up to which others wait for it, while it is behind
+        self._lacked = 0  # bytes that it lacked when that was settled
         self.last = 0  # the time of its last line; the lines of one file keep their order
         self.node: str | None = None  # as its last `started:` line says
         self._head = b""
@@ -63,6 +64,13 @@ class File:
     def fall_behind(self) -> None:
         """From now on others wait until all is read that is there now."""
         self._awaited = self.size()
+        self._lacked = self._awaited - self.read_bytes
+
+    def catch_up(self) -> None:
+        """What was waited for is read: others wait for what came meanwhile if that is not even
+        half as much, so that there is an end to it."""
+        if 2 * (self.size() - self.read_bytes) <= self._lacked:
+            self.fall_behind()
 
     def to_read(self) -> int:
         """How many bytes others wait for; not for those of a line that is dropped."""

@@ -2,8 +2,8 @@
 
 `LiveLines.turn(now)` reads what is new, a bounded amount at a time: of the files that are behind,
 the one whose last line is oldest comes first, so that their past is read in the order of time.
-`horizon` tells up to when everything has been read. What was there when a file fell behind is
-waited for, and no more: one that grows faster than it is read holds up nobody. A line without an
+`horizon` tells up to when everything has been read; a file that grows about as fast as it is read,
+or faster, is not waited for. A line without an
 end waits for it; a line that is too long is dropped; a file that was begun anew is read from its
 start. What a file told that is not there any more ends with a line of the kind VANISHED.
 
@@ -23,7 +23,7 @@ DESCRIPTORS = 200  # that are left for connections, and for all else
 ROOM = 4 * 1024 * 1024  # bytes of all files together that are read ahead of the oldest, about
 CHUNK = 1024, 256 * 1024  # bytes that are read of one file at a time: at least, at most
 LEAST = 256  # bytes for which a file counts that is read
-TURN = 256 * 1024  # bytes that one turn reads of files that are behind
+TURN = 512 * 1024  # bytes that one turn reads of files that are behind
 TORN = 16 * 1024 * 1024  # bytes that are kept of lines without an end, of all files together
 LOOK = 1_000_000  # microseconds between two looks for new files
 
@@ -76,8 +76,8 @@ class LiveLines:
             lines += self._look_for_files()
         low, high = CHUNK
         chunk = max(low, min(high, ROOM // max(1, len(self._files))))
-        for file in self._files.values():
-            if file.path.name not in self._behind:
+        for name, file in self._files.items():
+            if name not in self._behind:
                 self._read(file, chunk, now, lines)
         self._read_behind(chunk, now, lines)
         return lines
@@ -93,24 +93,24 @@ class LiveLines:
     def _read(self, file: File, chunk: int, now: int, lines: list[Line]) -> int:
         """Read on in a file that is not in the heap; answer how many bytes."""
         data = file.read(chunk)
-        self._take(file, data, now, lines)
+        if data:
+            self._take(file, data, now, lines)
         if len(data) < chunk:
-            self._behind.pop(file.path.name, None)
+            self._behind.pop(file.name, None)
         else:
-            if file.path.name not in self._behind:
+            if file.name not in self._behind:
                 file.fall_behind()
             self._put_behind(file)
         return len(data)
 
     def _put_behind(self, file: File) -> None:
-        name = file.path.name
-        self._behind[name] = file
-        heapq.heappush(self._next, (0, file.last, name) if file.to_read()
-                       else (1, next(self._turns), name))
+        self._behind[file.name] = file
+        if not file.to_read():
+            file.catch_up()
+        heapq.heappush(self._next, (0, file.last, file.name) if file.to_read()
+                       else (1, next(self._turns), file.name))
 
     def _take(self, file: File, data: bytes, now: int, lines: list[Line]) -> None:
-        if not data:
-            return
         self._torn -= file.torn
         raw = file.whole_lines(data)
         if self._torn + file.torn > TORN:

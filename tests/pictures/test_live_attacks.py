@@ -98,6 +98,19 @@ def test_a_file_that_grows_faster_than_it_is_read_holds_up_nobody(folder, lines,
     assert lines._behind
 
 
+def test_what_comes_while_the_past_is_read_is_waited_for_too(folder, lines, monkeypatch):
+    monkeypatch.setattr(live_lines, "CHUNK", (256, 256))
+    monkeypatch.setattr(live_lines, "TURN", 256)
+    growing = folder / "peer_127.0.0.1_5001.txt"
+    add(growing, text(1, *["dead:x"] * 200))
+    lines.turn(LATER)
+    while lines.to_read():
+        add(growing, text(2, "dead:y"))
+        assert lines.horizon is not None
+        lines.turn(LATER)
+    assert lines.horizon is None and lines._behind == {}
+
+
 def test_nobody_waits_for_the_end_of_a_line_that_is_dropped(folder, lines):
     with (folder / "peer_sparse.txt").open("wb") as file:
         file.truncate(1 << 40)
