@@ -4,7 +4,9 @@
 follower leaves the deliveries out, so that states and numbers are known soon; a second one reads
 everything, from the start, and takes the first one's place when it has caught up.
 
-A network that starts after all nodes of another one have ended is shown alone. One thread calls all
+A network that starts after all nodes of another one have ended is shown alone. When links alone
+fill the log, pages begin anew with those that are there: whoever lets them come and go without an
+end takes the past from the page, and no memory. One thread calls all
 this. Times are microseconds since 1970.
 """
 
@@ -13,7 +15,7 @@ import pathlib
 from gossip.pictures.live_file import Line
 from gossip.pictures.live_lines import LiveLines
 from gossip.pictures.live_log import Log
-from gossip.pictures.live_nodes import ENDED, LOST, Node
+from gossip.pictures.live_nodes import ENDED, LOST, Node, as_events
 from gossip.pictures.live_order import HELD_BACK, Order
 from gossip.pictures.live_sample import LATENCIES, Messages
 from gossip.pictures.live_states import States
@@ -22,6 +24,7 @@ from gossip.proof.evidence import quantile
 
 MOST = 5_000  # lines that are told in a turn
 OLDEST_LATENCY = (LATENCIES + 1) * 1_000_000
+FULL = 48 * 1024 * 1024  # bytes of the log with which it begins anew: it leaves out no link
 LONG = 8 * 1024 * 1024  # bytes of the past that are read twice
 
 
@@ -40,6 +43,7 @@ class _Follower:
         self.begin: int | None = None  # the time of the first event
         self.states, self.messages, self.story = States(), Messages(), Story()
         self.log = Log(self.messages.forget)
+        self._full = FULL
 
     def turn(self, now: int) -> None:
         if not self._order.has_more:
@@ -77,6 +81,13 @@ class _Follower:
         events += self.story.due(self._told_at)
         if events:
             self.log.add(events, self.begin)
+            if self.log.size > self._full:
+                self._leave_the_past_out(events[-1][0])
+
+    def _leave_the_past_out(self, at: int) -> None:
+        self.log = Log(self.messages.forget)
+        self.log.add(as_events(self.states.numbered, at), self.begin)
+        self._full = max(FULL, 2 * self.log.size)
 
     def _is_another(self, start: Line) -> bool:
         """Whether with this line a network begins that is another one than is shown."""

@@ -150,6 +150,28 @@ def test_what_is_told_at_once_is_bounded(tmp_path, monkeypatch):
     assert told.count(b'"registered"') == 99
 
 
+def test_links_that_come_and_go_without_an_end_take_no_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(live_follow, "FULL", 20_000)
+    monkeypatch.setattr(live_follow, "MOST", 100)
+    add(tmp_path / "peer_127.0.0.1_5002.txt", text(0, f"started:peer:{TWO}", f"connected:{ONE}"))
+    add(tmp_path / "peer_127.0.0.1_5001.txt", STARTED, text(1, f"connected:{TWO}"),
+        text(2, *["connected:127.0.0.1:5003", "disconnected:127.0.0.1:5003:x"] * 2_000))
+    follow = Follow(tmp_path)
+    first = follow.log
+    follow.turn(LATER)
+    while follow.is_behind:
+        follow.turn(LATER)
+        assert follow.log.size < 30_000
+    told = json.loads(b"[%s]" % b",".join(follow.log.read(0, 1 << 30)[0]))
+    follow.close()
+    assert follow.log is not first
+    now = [event[1:] for event in told]
+    assert now[:3] == [["node", 0, "peer", ONE], ["node", 1, "peer", TWO],
+                       ["node", 2, "peer", "127.0.0.1:5003"]]
+    for number, other in ((0, 1), (1, 0)):
+        assert ["state", number, "up"] in now and ["connected", number, other, ""] in now
+
+
 def test_lines_that_are_handed_out_in_portions_keep_their_order(folder):
     add(folder / "peer_127.0.0.1_5001.txt", text(1, *[f"dead:{n}" for n in range(9)]))
     lines, order, found = LiveLines(folder), Order(), []
