@@ -41,6 +41,7 @@ class LiveLines:
         # rest in turn.
         self._next: list[tuple[int, int, str]] = []
         self._turns = itertools.count()
+        self._seeds: set[str] = set()  # the nodes of which files of seeds have told
         self._torn = 0  # bytes that are kept of lines without an end
         self._look_at = 0
         room = (descriptors_allowed() - DESCRIPTORS) // 2  # a long past is read by two of these
@@ -60,8 +61,8 @@ class LiveLines:
         return sum(file.to_read() for file in self._behind.values())
 
     def is_seed(self, node: str) -> bool:
-        """Whether a file of a seed says that it is this node's."""
-        return any(file.of_seed and file.node == node for file in self._files.values())
+        """Whether a file of a seed has said that it is this node's."""
+        return node in self._seeds
 
     def path_of(self, node: str) -> pathlib.Path | None:
         """The file of a node."""
@@ -120,7 +121,10 @@ class LiveLines:
             every = len(raw)
             raw = [line for line in raw if line[27:36] != b"received:"]
             self.deliveries_left_out += every - len(raw)
-        lines += [line for line in [file.take(line, now) for line in raw] if line is not None]
+        new = [line for line in [file.take(line, now) for line in raw] if line is not None]
+        if file.of_seed and len(self._seeds) < NODES:
+            self._seeds.update(line.node for line in new if line.kind == "started")
+        lines += new
 
     def _look_for_files(self) -> list[Line]:
         """Open files that are new; the ends of what files told that were removed or begun anew."""

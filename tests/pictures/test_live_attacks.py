@@ -173,13 +173,14 @@ def test_links_that_come_and_go_without_an_end_take_no_memory(tmp_path, monkeypa
 
 
 def test_lines_that_are_handed_out_in_portions_keep_their_order(folder):
-    add(folder / "peer_127.0.0.1_5001.txt", text(1, *[f"dead:{n}" for n in range(9)]))
+    add(folder / "peer_127.0.0.1_5001.txt", *[text(n, f"dead:{n}") for n in range(9)])
     lines, order, found = LiveLines(folder), Order(), []
     order.add(lines.turn(LATER))
     while not found or order.has_more:
         found += order.take(LATER, 4)
     lines.close()
-    assert [line.rest for line in found[1:]] == [str(n) for n in range(9)]
+    assert [(line.at - BEGIN, line.rest) for line in found[1:]] == [
+        (n * 1_000_000, str(n)) for n in range(9)]
 
 
 def test_a_second_with_endless_kinds_of_steps_is_told_in_few_words(tmp_path):
