@@ -44,7 +44,7 @@ class LiveLines:
         self._seeds: set[str] = set()  # the nodes of which files of seeds have told
         self._torn = 0  # bytes that are kept of lines without an end
         self._look_at = 0
-        room = (descriptors_allowed() - DESCRIPTORS) // 2  # a long past is read by two of these
+        room = (descriptors_allowed() - DESCRIPTORS) / 2  # a long past is read by two of these
         self._most_files = min(NODES, max(1, room))
         self.deliveries_left_out = 0
         self.horizon: int | None = None  # all lines up to this time were read; None: all there are

@@ -137,6 +137,14 @@ def test_two_readings_of_a_long_past_leave_room_for_connections(tmp_path, monkey
     assert 10 < most <= 20
 
 
+def test_where_the_system_sets_no_limit_all_files_are_read(folder, monkeypatch):
+    monkeypatch.setattr(live_lines, "descriptors_allowed", lambda: float("inf"))
+    add(folder / "peer_127.0.0.1_5002.txt", text(1, f"started:peer:{TWO}"))
+    lines = LiveLines(folder)
+    assert kinds(lines) == ["started", "started"]
+    lines.close()
+
+
 def test_what_is_told_at_once_is_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr(live_follow, "MOST", 10)
     add(tmp_path / "peer_127.0.0.1_5001.txt", STARTED, text(1, *["registered:127.0.0.1:8080"] * 99))
