@@ -193,9 +193,9 @@ class Network:
                 host.start(address, self._roles.get(address))
             else:
                 hosts = self._seed_hosts if host in self._seed_hosts else self.hosts
-                host.addresses.remove(address)
                 hosts.append(self._own_process(address) if hosts is self.hosts
                              else WorkerProcess("seed", [address], self._seed_flags))
+                host.addresses.remove(address)
             self._gone.discard(address)
 
     def add_peer(self) -> Address:
@@ -205,9 +205,9 @@ class Network:
             if self._added == ADDED:
                 raise NotNow(f"{ADDED} peers have been added: that is enough")
             address = self._next_address()
+            self.hosts.append(self._own_process(address))
             self._added += 1
             self.peers = [*self.peers, address]
-            self.hosts.append(self._own_process(address))
             return address
 
     def _next_address(self) -> Address:

@@ -38,6 +38,8 @@ class Orders:
             return 409, str(reason)
         except ValueError as error:
             return 400, f"node: {error}"
+        except OSError as error:  # the system has no room for one more process
+            return 409, f"it does not start: {error.strerror}"
 
     def _say(self, address: Address, text: str) -> tuple[int, str]:
         if not text.strip():

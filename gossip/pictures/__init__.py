@@ -4,7 +4,8 @@ Values in, SVG or HTML out. What the files prove about a network is decided in p
 
 A network that runs is followed by the files live_*.py:
 
-    live_lines   the files as they grow           live_order     sorted by time
+    live_file    a file as it grows               live_files     the last lines, and the report
+    live_lines   the lines of all of them         live_order     sorted by time
     live_nodes   what is known of a node          live_states    which state it is in
     live_story   what happens, in words           live_sample    which messages are shown
     live_log     what was, bounded                live_follow    a folder becomes a stream of events

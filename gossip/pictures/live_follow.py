@@ -4,22 +4,27 @@
 follower leaves the deliveries out, so that states and numbers are known soon; a second one reads
 everything, from the start, and takes the first one's place when it has caught up.
 
-A network that starts after all nodes of another one have ended is shown alone. One thread calls all
+A network that starts after all nodes of another one have ended is shown alone. When links alone
+fill the log, pages begin anew with those that are there: whoever lets them come and go without an
+end takes the past from the page, and no memory. One thread calls all
 this. Times are microseconds since 1970.
 """
 
 import pathlib
 
-from gossip.pictures.live_lines import Line, LiveLines
+from gossip.pictures.live_file import Line
+from gossip.pictures.live_lines import LiveLines
 from gossip.pictures.live_log import Log
-from gossip.pictures.live_nodes import ENDED, LOST, Node
+from gossip.pictures.live_nodes import ENDED, LOST, Node, as_events
 from gossip.pictures.live_order import HELD_BACK, Order
 from gossip.pictures.live_sample import LATENCIES, Messages
 from gossip.pictures.live_states import States
 from gossip.pictures.live_story import Story
 from gossip.proof.evidence import quantile
 
+MOST = 5_000  # lines that are told in a turn
 OLDEST_LATENCY = (LATENCIES + 1) * 1_000_000
+FULL = 48 * 1024 * 1024  # bytes of the log with which it begins anew: it leaves out no link
 LONG = 8 * 1024 * 1024  # bytes of the past that are read twice
 
 
@@ -38,13 +43,23 @@ class _Follower:
         self.begin: int | None = None  # the time of the first event
         self.states, self.messages, self.story = States(), Messages(), Story()
         self.log = Log(self.messages.forget)
+        self._full = FULL
 
     def turn(self, now: int) -> None:
-        self._order.add(self.lines.turn(now))
+        if not self._order.has_more:
+            self._order.add(self.lines.turn(now))
         horizon = self.lines.horizon
         self._told_at = now - HELD_BACK if horizon is None else horizon
         self.messages.latencies_from = now - OLDEST_LATENCY
-        self._take(self._order.take(self._told_at))
+        lines = self._order.take(self._told_at, MOST)
+        if self._order.has_more:
+            self._told_at = lines[-1].at
+        self._take(lines)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there is more to read, or to tell, at once."""
+        return self.lines.horizon is not None or self._order.has_more
 
     def _take(self, lines: list[Line]) -> None:
         events: list[list] = []
@@ -67,6 +82,13 @@ class _Follower:
         events += self.story.due(self._told_at)
         if events:
             self.log.add(events, self.begin)
+            if self.log.size > self._full:
+                self._leave_the_past_out(events[-1][0])
+
+    def _leave_the_past_out(self, at: int) -> None:
+        self.log = Log(self.messages.forget)
+        self.log.add(as_events(self.states.numbered, at), self.begin)
+        self._full = max(FULL, 2 * self.log.size)
 
     def _is_another(self, start: Line) -> bool:
         """Whether with this line a network begins that is another one than is shown."""
@@ -159,7 +181,7 @@ class Follow:
     @property
     def is_behind(self) -> bool:
         """Whether there is more to read at once."""
-        return self._all is not None or self._shown.lines.horizon is not None
+        return self._all is not None or self._shown.is_behind
 
     def turn(self, now: int) -> None:
         """Read on; OSError when the folder cannot be read."""
@@ -169,9 +191,9 @@ class Follow:
             if self._shown.lines.to_read() > LONG:
                 self._all = self._shown
                 self._shown = _Follower(self.folder, without_deliveries=True)
-        if self._all is not None and self._shown.lines.horizon is None:
+        if self._all is not None and not self._shown.is_behind:
             self._all.turn(now)
-            if self._all.lines.horizon is None:
+            if not self._all.is_behind:
                 self._shown.lines.close()
                 self._shown, self._all = self._all, None
 

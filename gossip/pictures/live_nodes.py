@@ -3,7 +3,7 @@
 import re
 
 from gossip.addresses import parse_address
-from gossip.pictures.live_lines import Line
+from gossip.pictures.live_file import Line
 from gossip.proof.events import BY_SEED, DEAD, REMOVED
 from gossip.settings import Settings
 
@@ -61,6 +61,20 @@ def silent(group: list[Node]) -> bool:
     all of it was killed, or frozen, and its links are only told by the dead."""
     latest = max(node.deserted for node in group)
     return all(node.last < (node.deserted or latest) for node in group)
+
+
+def as_events(nodes: list[Node], at: int) -> list[list]:
+    """What is now, as events of that time: all nodes, and of those that run their states, links
+    and misses."""
+    events = [[at, "node", node.number, node.kind, node.address] for node in nodes]
+    for node in nodes:
+        if node.state is not None and (node.kind == "seed" or node.state not in ENDED):
+            events.append([at, "state", node.number, node.state])
+            events += [[at, "connected", node.number, number, ""]
+                       for number in sorted(other.number for other in node.says)]
+            events += [[at, "liveness missed", node.number, other.number, count]
+                       for other, count in node.misses.items()]
+    return events
 
 
 def is_address(text: str) -> bool:

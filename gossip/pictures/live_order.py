@@ -7,8 +7,9 @@ waited for: it is handed out at once, with the time up to which lines were hande
 import bisect
 import itertools
 import operator
+import sys
 
-from gossip.pictures.live_lines import Line
+from gossip.pictures.live_file import Line
 
 HELD_BACK = 150_000  # microseconds
 _time = operator.itemgetter(0)
@@ -20,15 +21,20 @@ class Order:
     def __init__(self):
         self._waiting: list[Line] = []
         self._told_until = 0  # up to when lines were handed out, once there were any
+        self.has_more = False  # more could have been handed out the last time
 
     def add(self, lines: list[Line]) -> None:
         """Put in lines; those of one file in their order."""
         self._waiting += lines
 
-    def take(self, until: int) -> list[Line]:
-        """Hand out the lines up to a time, in order; those of one file stay as they were."""
+    def take(self, until: int, most: int = sys.maxsize) -> list[Line]:
+        """Hand out the lines up to a time, in order, so many at most; those of one file stay as
+        they were."""
         self._waiting.sort(key=_time)
         count = bisect.bisect_right(self._waiting, max(until, self._told_until), key=_time)
+        self.has_more = count > most
+        if self.has_more:
+            count, until = most, self._waiting[most - 1].at
         ready, self._waiting = self._waiting[:count], self._waiting[count:]
         late = bisect.bisect_left(ready, self._told_until, key=_time)
         ready[:late] = [line._replace(at=self._told_until) for line in ready[:late]]

@@ -111,6 +111,7 @@ class Panels {
     const button = byId("proof");
     button.hidden = !verdict;
     byId("report").hidden = !report;
+    if (report) byId("report").setAttribute("href", report);
     if (!verdict) return;
     button.className = verdict.holds ? "verdict holds" : "verdict fails";
     set(button, proofOf(verdict));

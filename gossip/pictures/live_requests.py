@@ -1,6 +1,7 @@
 """Requests: who may ask the live page's server for what, decided from the bytes of a request.
 
-Pure. Everything lies under a token that nobody guesses. `Host` has to name this server, and
+Pure. Everything lies under a token that nobody guesses; the report under another one: a script in
+it sees its own address, and may tell that to others. `Host` has to name this server, and
 `Origin`, where there is one, too: so a page of another site that had its name point here is
 refused. Each refusal is a status and one line.
 """
@@ -12,6 +13,7 @@ from typing import NamedTuple
 
 HEAD_LIMIT = 16 * 1024  # bytes of a request's head
 BODY_LIMIT = 4 * 1024  # bytes of the body of an order
+REPORT = b"report"
 _LINE_ENDS = "\x7f\x85\u2028\u2029"  # and the like, beside the first 32 characters
 _START = re.compile(rb"([A-Z]{1,16}) ([!-~]{1,4096}) HTTP/1\.[01]")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00-\x08\x0a-\x1f\x7f]*)")
@@ -34,12 +36,13 @@ class Request(NamedTuple):
 
 
 class Gate:
-    """Lets requests through that come to this port with this token."""
+    """Lets requests through that come to this port with this token; with the other one, only
+    those for the report."""
 
-    def __init__(self, port: int, token: str):
+    def __init__(self, port: int, token: str, report_token: str):
         self._hosts = {f"127.0.0.1:{port}".encode(), f"localhost:{port}".encode()}
         self._origins = {b"http://" + host for host in self._hosts}
-        self._token = token.encode()
+        self._token, self._report_token = token.encode(), report_token.encode()
 
     def judge(self, data: bytes, takes_orders: bool) -> Request | None:
         """The request in these bytes; None when it is not complete yet; Refused."""
@@ -77,8 +80,10 @@ class Gate:
     def _path(self, target: bytes) -> str:
         """What is asked for, behind the token."""
         slash, token, rest = target[:1], *target[1:].partition(b"/")[::2]
-        is_right = hmac.compare_digest(token, self._token)
-        if slash != b"/" or not is_right or b"/" not in target[1:]:
+        is_report = hmac.compare_digest(token, self._report_token)
+        is_right = hmac.compare_digest(token, self._token) or is_report
+        if slash != b"/" or not is_right or b"/" not in target[1:] or (
+                is_report != (rest == REPORT)):
             raise Refused(404, "there is nothing here")
         return rest.decode("ascii")
 
@@ -97,7 +102,7 @@ def _fields(lines: list[bytes]) -> dict[bytes, list[bytes]]:
 def _wanted(path: str) -> Request:
     if path == "":
         return Request("page")
-    if path in ("stream", "report"):
+    if path in ("stream", REPORT.decode()):
         return Request(path)
     match = re.fullmatch("node/([0-9]{1,6})", path)
     if match is None:
@@ -127,7 +132,7 @@ def _order(method: bytes, fields: dict[bytes, list[bytes]], body: bytes) -> Requ
 
 def _parsed(body: bytes) -> dict:
     try:
-        order = json.loads(body)
+        order = json.loads(body.decode())  # by itself it would take UTF-16 as well
     except (ValueError, RecursionError):
         raise Refused(400, "this is no JSON") from None
     if not isinstance(order, dict):

@@ -68,8 +68,9 @@ class Server:
         self._listener = socket.create_server(("127.0.0.1", port), backlog=CONNECTIONS)
         self._listener.setblocking(False)
         self.port = self._listener.getsockname()[1]
-        self.token = secrets.token_urlsafe(16)
-        self._gate = Gate(self.port, self.token)
+        self.token, report_token = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
+        self._gate = Gate(self.port, self.token, report_token)
+        self._report = f"/{report_token}/report"
         self._figures: bytes | None = None  # as they are since the last turn, for all pages
         self._connections: dict[socket.socket, _Connection] = {}
         self._selector = selectors.DefaultSelector()
@@ -260,7 +261,7 @@ class Server:
         reader.figures_at = now
         if self._figures is None:
             figures = {**self._follow.figures(_micros()), "verdict": self.verdict,
-                       "report": has_report(self._follow.folder)}
+                       "report": self._report if has_report(self._follow.folder) else None}
             self._figures = json.dumps(figures, separators=(",", ":")).encode()[1:]
         return b'%sdata: {"figures":{%s%s,"events":[%s]}\n\n' % (
             head, begin, self._figures, b",".join([part for part in events if part]))

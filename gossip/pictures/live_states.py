@@ -10,7 +10,8 @@ Values in, events of the stream out; no clock. Nodes are numbered in the order i
 named first; beyond the first 5,000 they are left out.
 """
 
-from gossip.pictures.live_lines import NODES, VANISHED, Line
+from gossip.pictures.live_file import VANISHED, Line
+from gossip.pictures.live_lines import NODES
 from gossip.pictures.live_nodes import (
     ABOUT_OTHERS, ALONE, DEAD_STATE, ENDED, GONE, JOINING, LEFT, LOST, MISSES, NAMES_SEED, SHOWN,
     UP, Node, is_address, may_link, silent, split)
@@ -64,10 +65,11 @@ class States:
 
     def take(self, line: Line, is_seed) -> None:
         """Take a line that is no delivery. `is_seed(address)` answers whose file is a seed's."""
-        node = self.nodes.get(line.node) or self.node(
-            line.node, line.at, "seed" if is_seed(line.node) else "peer")
+        node = self.nodes.get(line.node)
         if node is None:
-            return
+            if len(self.nodes) == NODES:
+                return
+            node = self.node(line.node, line.at, "seed" if is_seed(line.node) else "peer")
         self.heard(node, line.at)
         if node.kind == "seed" and node.state == GONE and line.kind not in (
                 "stopped", "failed", VANISHED):

@@ -12,6 +12,7 @@ from gossip.pictures.live_nodes import LOST, UP, Node
 from gossip.proof.events import DEAD
 
 TOGETHER = 1_000_000  # microseconds
+KINDS = 200  # of steps that are told together at a time; what is of more kinds is not told
 
 
 class _Words(NamedTuple):
@@ -60,12 +61,25 @@ class _Told(NamedTuple):
     fields: dict[str, str]
 
 
+class _Together:
+    """Steps of a kind that are told together."""
+
+    def __init__(self, end: int):
+        self.end = end  # when they are told
+        self.first: _Told | None = None
+        self.many = 0
+
+    def add(self, told: _Told) -> None:
+        self.first = self.first or told
+        self.many += 1
+
+
 class Story:
     """Puts steps into words."""
 
     def __init__(self):
         self.due_at = math.inf  # when `due` has something to tell next, at the earliest
-        self._open: dict[tuple, tuple[int, list[_Told]]] = {}  # a kind -> its end, what came in it
+        self._open: dict[tuple, _Together] = {}  # by kind
         self._lost: set[int] = set()  # numbers of nodes that are not up, but may come back
 
     def take(self, event: list, states) -> list[list]:
@@ -78,26 +92,30 @@ class Story:
         rest = told.fields["rest"] if "{rest}" in told.words.many else ""
         key = (kind, told.node.kind, about, rest)
         if key in self._open:
-            self._open[key][1].append(told)
+            self._open[key].add(told)
             return []
-        is_start = told.words is _STARTS
+        if len(self._open) == KINDS:
+            return []
         self.due_at = min(self.due_at, at + TOGETHER)
-        self._open[key] = at + TOGETHER, [told] if is_start else []
-        return [] if is_start else [[at, "story", told.node.number, _sentence(told)]]
+        self._open[key] = _Together(at + TOGETHER)
+        if told.words is not _STARTS:
+            return [[at, "story", told.node.number, _sentence(told)]]
+        self._open[key].add(told)
+        return []
 
     def due(self, now: int) -> list[list]:
         """The lines about what came together, and is told by now."""
         if now < self.due_at:
             return []
         events, self.due_at = [], math.inf
-        for key, (end, steps) in list(self._open.items()):
-            if end > now:
-                self.due_at = end
+        for key, steps in list(self._open.items()):
+            if steps.end > now:
+                self.due_at = steps.end
                 break  # those that are due later follow
             del self._open[key]
-            if steps:
-                text = _sentence(steps[0], len(steps))
-                events.append([end, "story", steps[0].node.number, text])
+            if steps.first is not None:
+                text = _sentence(steps.first, steps.many)
+                events.append([steps.end, "story", steps.first.node.number, text])
         return events
 
     def _step(self, event: list, states) -> tuple[str, _Told] | None:

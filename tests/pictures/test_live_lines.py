@@ -2,8 +2,9 @@
 
 import pytest
 
-from gossip.pictures import live_lines
-from gossip.pictures.live_lines import Line, LiveLines
+from gossip.pictures import live_file, live_lines
+from gossip.pictures.live_file import Line
+from gossip.pictures.live_lines import LiveLines
 from gossip.pictures.live_order import Order
 from gossip.proof.records import Records
 from tests.tools.live import BEGIN, LATER, add, lines_of_folder, text
@@ -48,8 +49,8 @@ def test_a_torn_line_waits_for_its_end(folder, lines):
 def test_lines_that_are_too_long_are_dropped_and_the_next_is_read(folder, lines):
     lines.turn(LATER)
     path = folder / "peer_127.0.0.1_5001.txt"
-    add(path, text(1, "told:" + "x" * live_lines.LONGEST, "dead:a"))
-    add(path, text(2, "told:" + "y" * 10 * live_lines.LONGEST)[:-1])
+    add(path, text(1, "told:" + "x" * live_file.LONGEST, "dead:a"))
+    add(path, text(2, "told:" + "y" * 10 * live_file.LONGEST)[:-1])
     found = []
     for _ in range(10):
         found += events(lines)
@@ -83,7 +84,7 @@ def test_a_file_that_was_begun_anew_is_read_from_its_start(folder, lines, emptie
         path.unlink()
     add(path, text(2, f"started:peer:{ONE}"))
     assert events(lines, LATER + live_lines.LOOK) == [
-        (ONE, live_lines.VANISHED, ""), (ONE, "started", f"peer:{ONE}")]
+        (ONE, live_file.VANISHED, ""), (ONE, "started", f"peer:{ONE}")]
 
 
 def test_a_file_that_was_overwritten_by_a_longer_one_is_read_from_its_start(folder, lines):
@@ -92,13 +93,13 @@ def test_a_file_that_was_overwritten_by_a_longer_one_is_read_from_its_start(fold
         text(2, f"started:peer:{ONE}", "dead:x", "dead:y"))
     lines.turn(LATER)
     assert [kind for _, kind, _ in events(lines, LATER + live_lines.LOOK)] == [
-        live_lines.VANISHED, "started", "dead", "dead"]
+        live_file.VANISHED, "started", "dead", "dead"]
 
 
 def test_a_file_that_was_removed_ends_what_it_told(folder, lines):
     lines.turn(LATER)
     (folder / "peer_127.0.0.1_5001.txt").unlink()
-    assert events(lines, LATER + live_lines.LOOK) == [(ONE, live_lines.VANISHED, "")]
+    assert events(lines, LATER + live_lines.LOOK) == [(ONE, live_file.VANISHED, "")]
     assert events(lines, LATER + 2 * live_lines.LOOK) == []
 
 

@@ -2,7 +2,8 @@
 
 import datetime
 
-from gossip.pictures.live_lines import Line, LiveLines
+from gossip.pictures.live_file import Line
+from gossip.pictures.live_lines import LiveLines
 from gossip.pictures.live_order import Order
 from gossip.pictures.live_states import States
 from tests.tools.stories import START, tell
