@@ -87,7 +87,8 @@ class Model {
     this.changes = [];  // every event but `node` and `received`
     this.late = [];  // deliveries by anti-entropy: time, node, from, message
     this.head = 0;  // the newest time
-    this.hops = 0;
+    this.hops = 0;  // all deliveries, late ones too
+    this.forgotten = 0;  // messages that were dropped
     this.rewind();
   }
 
@@ -127,26 +128,26 @@ class Model {
     } else {
       times.push(time);
     }
+    this.hops += 1;
     if (time - message.at > LATE) {
       late.push([time, number, from, about]);
       return;
     }
     message.hops.push(time, number, from);
     message.last = Math.max(message.last, time);
-    this.hops += 1;
   }
 
-  // Drops the older half of the messages that have deliveries.
+  // Drops the older half of the messages.
   forget() {
     const all = [...this.messages.values()].sort((one, other) => one.at - other.at);
     const gone = new Set(all.slice(0, all.length >> 1).map(message => message.number));
     const until = all[all.length >> 1].at;
-    for (const number of gone) {
-      this.hops -= this.messages.get(number).hops.length / 3;
-      this.messages.delete(number);
-    }
+    for (const number of gone) this.messages.delete(number);
+    this.forgotten += gone.size;
     this.changes = this.changes.filter(event => event[1] !== "generated" || !gone.has(event[3]));
     this.late = this.late.filter(hop => !gone.has(hop[3]));
+    this.hops = this.late.length;
+    for (const {hops} of this.messages.values()) this.hops += hops.length / 3;
     for (const node of this.nodes.values()) {
       const cut = after(node.received, until, item => item);
       node.received.splice(0, cut);
@@ -163,12 +164,12 @@ class Model {
     this.applied = this.lateApplied = 0;  // how many of `changes` and `late`
     this.stale = false;  // something came that belongs before what was applied
     this.story = [];
-    this.generated = 0;
+    this.generated = this.forgotten;
     this.up = null;  // the numbers of all peers that are up; made when it is asked for
     for (const node of this.nodes.values()) node.rewind();
   }
 
-  // Goes to a time, by applying all from the start where need be; `seen` is told of what is new.
+  // Goes to a time, from the start where need be; `seen` is told of what is new.
   seek(time, seen = () => {}) {
     if (this.stale || time < this.at) this.rewind();
     while (this.applied < this.changes.length && this.changes[this.applied][0] <= time) {

@@ -38,9 +38,10 @@ const places = () => Object.fromEntries([...layout.places].map(([n, p]) => [n, [
 pytestmark = pytest.mark.skipif(NODE is None, reason="needs node")
 
 
-def play(script: str) -> dict:
-    """What a script leaves in `answer`."""
-    whole = FREE + BEGIN + script + "\nconsole.log(JSON.stringify(answer));"
+def play(script: str, hops: str = "1.5e6") -> dict:
+    """What a script leaves in `answer`, of a page that keeps so many deliveries."""
+    assert "const HOPS = 1.5e6;" in FREE
+    whole = FREE.replace("const HOPS = 1.5e6;", f"const HOPS = {hops};") + BEGIN + script + "\nconsole.log(JSON.stringify(answer));"
     done = subprocess.run([NODE, "-"], input=whole, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -149,3 +150,39 @@ def test_what_is_fetched_later_than_three_seconds_is_no_part_of_the_wave():
         answer.late = seen.includes("late");
     """)
     assert told == {"hops": 1, "late": True}
+
+
+def test_a_page_keeps_a_bounded_number_of_deliveries_and_counts_what_it_forgot():
+    told = play("""
+        model.take(events);
+        const say = (time, number, later) => model.take([
+          [seconds(time), "generated", 0, number, "hello"],
+          ...[1, 2, 3].map(to => [seconds(time + later), "received", to, 0, number])]);
+        const most = [];
+        for (const later of [0.001, 4]) {
+          for (let number = 0; number < HOPS / 2; number++) {
+            say(10 + number * 1e-3 + later * 1e3, number + later, later);
+            most.push(model.hops);
+          }
+        }
+        model.seek(model.head);
+        answer.most = Math.max(...most) <= HOPS;
+        answer.late = model.late.length <= HOPS;
+        answer.messages = model.figures().messages === HOPS;
+        answer.received = model.receivedBy(model.nodes.get(2)) === HOPS;
+    """, hops="3e3")
+    assert told == {"most": True, "late": True, "messages": True, "received": True}
+
+
+def test_who_watches_slower_than_it_happens_falls_behind_and_comes_back_with_live():
+    told = play("""
+        const player = new Player();
+        player.turn(0, seconds(10));
+        player.setSpeed(4); player.turn(1000, seconds(11));
+        answer.fast = player.at;
+        player.setSpeed(0.5); player.turn(1000, seconds(12));
+        answer.slow = player.at;
+        player.goLive(); player.turn(1000, seconds(13));
+        answer.live = player.at;
+    """)
+    assert told == {"fast": 11e6, "slow": 11.5e6, "live": 13e6}
