@@ -1,6 +1,6 @@
 // The page: joins model, layout, waves, picture, panels and stream.
 
-const AGO = 60e6;  // microseconds without a line after which a network is over
+const AGO = 60e6;  // microseconds without a line after which a network is over, too
 const ABREAST = 3e6;  // of what is older than this when it comes, nothing flashes
 const FLASHES = 60;  // at the same time
 const LOOK = 2000;  // milliseconds after which the last lines of the chosen node are read again
@@ -41,12 +41,14 @@ class Page {
 
   take({figures, events}) {
     if (figures.begin !== undefined && figures.begin !== this.begin) this.startOver(figures.begin);
-    const {model} = this, {now, last = now} = figures, over = now - last > AGO;
+    const {model} = this, {now, last = now} = figures;
     if (this.chosen === null && figures.verdict && !this.figures.verdict) {
       this.panels.showNothing(figures.verdict);
     }
     this.figures = figures;
     model.take(events);
+    const allEnded = model.nodes.size > 0 && !figures.peers && !figures.seeds;
+    const over = allEnded || now - last > AGO;
     model.head = Math.max(model.head, (over ? last : now) - this.begin);
     if (!this.begun && !figures.toread && model.changes.length) {
       this.begun = true;
@@ -84,6 +86,7 @@ class Page {
 
   goLive() {
     this.player.goLive();
+    this.stepping = false;
     this.waves.clear();
     this.wake();
   }
@@ -111,7 +114,7 @@ class Page {
       act(event.target.value);
       this.wake();
     });
-    chosen("speed", value => { this.player.speed = Number(value); });
+    chosen("speed", value => this.player.setSpeed(Number(value)));
     chosen("waves", value => { this.waves.slots = Number(value); });
     chosen("order", value => { this.order = value; });
     addEventListener("keydown", event => this.key(event));
@@ -142,7 +145,7 @@ class Page {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     if (tagName === "SELECT" || type === "text") return;
     const act = {" ": tagName !== "BUTTON" && (() => this.toggle()), l: () => this.goLive(),
-      L: () => this.goLive(), ArrowRight: tagName !== "INPUT" && (() => this.next())}[event.key];
+      L: () => this.goLive(), ArrowRight: () => this.next()}[event.key];
     if (!act) return;
     event.preventDefault();
     act();
@@ -225,9 +228,9 @@ class Page {
     panels.showStory(model, clock);
     panels.showTime(player, model, clock);
     panels.showProof(figures);
-    this.orders.show(player.live);
+    this.orders.show(player.live, figures.verdict);
     const wave = waves.active[waves.active.length - 1];
-    set(byId("sentence"), wave ? wave.sentence(model) : "");
+    panels.showSentence(wave ? wave.sentence(model) : "");
     if (this.chosen === null) return;
     panels.showNode(model, this.chosen, figures.counted > 0);
     if (time - this.looked > LOOK || !this.looked) this.look(time);

@@ -25,7 +25,7 @@ function whatIsMissing({missing, model}) {
   if (missing === undefined) return "–";
   if (missing === null) return "nothing";
   const names = enumerate(missing.nodes.map(number => model.nameOf(number)), 2);
-  return `“${String(missing.text).slice(0, 16)}” at ${names}`;
+  return `“${shortened(String(missing.text), 16)}” at ${names}`;
 }
 
 function set(element, text) {
@@ -52,6 +52,7 @@ class Panels {
       return box;
     });
     byId("figures").append(...this.boxes);
+    this.showNothing(null);
     byId("story").addEventListener("click", event => {
       const item = event.target.closest("li");
       if (item) this.choose(Number(item.dataset.node));
@@ -90,7 +91,8 @@ class Panels {
     set(byId("chosen-title"), `${node.seed ? "Seed" : "Peer"} ${node.address}`);
     const near = model.links().filter(link => link.includes(number))
       .map(([one, other]) => model.nameOf(one === number ? other : one)).sort();
-    const parts = [node.state ?? "not started"];
+    const stopped = node.state === "gone" && !node.seed;
+    const parts = [stopped ? "stopped" : node.state ?? "not started"];
     if (node.missed > 0 && !node.ended) parts.push(`does not answer (misses: ${node.missed})`);
     if (!node.seed) {
       parts.push(`neighbours: ${near.length}${near.length ? ` (${enumerate(near, 40)})` : ""}`,
@@ -102,9 +104,9 @@ class Panels {
   // What is there while no node is chosen: the proof, once the network has ended.
   showNothing(verdict) {
     set(byId("chosen-title"), verdict ? proofOf(verdict) : "Choose a node");
-    set(byId("facts"), "");
+    set(byId("facts"), verdict ? "" : "Click on a peer or a seed, or on a line above.");
     byId("lines").hidden = !verdict;
-    set(byId("lines"), verdict ? String(verdict.text) : "");
+    this.fillLines(verdict ? String(verdict.text) : "");
   }
 
   showProof({verdict, report}) {
@@ -120,8 +122,19 @@ class Panels {
     const lines = byId("lines"), atEnd = lines.hidden
       || lines.scrollTop + lines.clientHeight >= lines.scrollHeight - 20;
     lines.hidden = false;
-    set(lines, text);
+    this.fillLines(text);
     if (atEnd) lines.scrollTop = lines.scrollHeight;
+  }
+
+  fillLines(text) {
+    if (this.lines === text) return;
+    this.lines = text;
+    byId("lines").replaceChildren(...text.trimEnd().split("\n").map(line => make("span", line)));
+  }
+
+  showSentence(text) {
+    const sentence = byId("sentence");
+    if (sentence.textContent !== text) sentence.textContent = sentence.title = text;
   }
 
   showTime(player, model, clock) {
@@ -131,6 +144,7 @@ class Panels {
     slider.value = player.at / 1000;
     set(byId("clock"), clock(player.at));
     set(byId("play"), player.running ? "pause" : "play");
+    byId("next").disabled = model.nextStep() === null;
     byId("back").setAttribute("aria-pressed", String(player.live));
   }
 }

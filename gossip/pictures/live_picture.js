@@ -29,7 +29,8 @@ class Picture {
   fit() {
     const {clientWidth: wide, clientHeight: high} = this.canvas, scale = devicePixelRatio || 1;
     if (wide === this.wide && high === this.high && scale === this.scale) return false;
-    Object.assign(this, {wide, high, scale});
+    const zoom = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+    Object.assign(this, {wide, high, scale, zoom});
     this.canvas.width = wide * scale;
     this.canvas.height = high * scale;
     return true;
@@ -56,7 +57,8 @@ class Picture {
         TOP + place.y * (this.high - TOP - BOTTOM));
     }
     this.spots = spots;
-    this.radius = Math.max(4, Math.min(16, 0.13 * Math.sqrt(this.wide * this.high / nodes.length)));
+    const room = 0.13 * Math.sqrt(this.wide * this.high / nodes.length);
+    this.radius = Math.max(4, Math.min(16 * this.zoom, room));
     return moving;
   }
 
@@ -132,9 +134,9 @@ class Picture {
 
   drawSeed(seed, name) {
     const {brush, ink} = this, {x, y} = this.spots.get(seed.number);
-    brush.font = "bold 12px system-ui, sans-serif";
+    brush.font = `bold ${12 * this.zoom}px system-ui, sans-serif`;
     const wide = brush.measureText(name).width / 2 + 9;
-    SHAPES[seed.ended ? "seedGone" : "seed"](brush, x, y, 11, ink, null, wide);
+    SHAPES[seed.ended ? "seedGone" : "seed"](brush, x, y, 11 * this.zoom, ink, null, wide);
     this.write(name, x, y, seed.ended ? ink.muted : ink.on, false);
   }
 
@@ -152,10 +154,10 @@ class Picture {
   drawNames({model, nodes, links, pointed, chosen}) {
     const named = nodes.length <= NAMED ? nodes : [...hubs(nodes, links),
       ...nodes.filter(node => node.number === pointed || node.number === chosen)];
-    this.brush.font = "12px system-ui, sans-serif";
+    this.brush.font = `${12 * this.zoom}px system-ui, sans-serif`;
     for (const node of named) {
       const {x, y} = this.spots.get(node.number);
-      const low = y + this.radius + (node.missed > 0 && !node.ended ? 17 : 11);
+      const low = y + this.radius + (node.missed > 0 && !node.ended ? 17 : 11) * this.zoom;
       this.write(model.nameOf(node.number), x, low,
         node.state === "dead" ? this.ink.bad : this.ink.ink, true);
     }

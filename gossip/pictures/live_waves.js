@@ -5,6 +5,7 @@ const HOLD = 900;  // milliseconds for which it stays, at least, when all have i
 const QUIET = 250e3;  // without a delivery: the message has arrived where it will for now
 const PATIENCE = 1e6;  // after which a message is shown although it still arrives
 const STALE = 5e6;  // older messages are not begun
+const TEXT = 30;  // letters of a message in the sentence
 
 class Player {
   constructor() {
@@ -23,6 +24,12 @@ class Player {
   toggle() {
     this.running = !this.running;
     this.live = false;
+  }
+
+  // What is slower than it happens falls behind.
+  setSpeed(speed) {
+    this.speed = speed;
+    if (speed < 1) this.live = false;
   }
 
   pauseAt(time) {
@@ -71,7 +78,7 @@ class Wave {
     const times = STRETCH * 1000 / this.span;
     const slower = this.span === 0 ? "" : times >= 1 ? `, shown ${amount(times)} times slower`
       : `, shown ${amount(1 / times)} times faster`;
-    return `“${message.text}” from ${model.nameOf(message.origin)}: `
+    return `“${shortened(message.text, TEXT)}” from ${model.nameOf(message.origin)}: `
       + `${amount(have)} of ${amount(waited.length)} have it; ${rest}${slower}`;
   }
 }
@@ -142,6 +149,8 @@ function isComplete(message, head) {
   return message.hops.length / 3 + 1 >= (message.up?.size ?? Infinity)
     || head - message.last >= QUIET || head - message.at >= PATIENCE;
 }
+
+function shortened(text, most) { return text.length > most ? text.slice(0, most) + "…" : text; }
 
 function amount(value) { return Math.round(value).toLocaleString("en"); }
 
