@@ -2,20 +2,20 @@
 // runner has started has them.
 
 // Order -> to whom it may be given; null: nobody is chosen. Who is called dead may only be frozen,
-// and who is lost may have been killed: the runner knows.
+// and who is lost or does not answer may have been killed: the runner knows.
 const MAY = {
   kill: node => node?.runs || node?.state === "dead",
   freeze: node => node?.runs && !node.seed,
   thaw: node => (node?.runs || node?.state === "dead") && !node.seed,
-  start: node => node?.ended || node?.state === "lost",
+  start: node => node && (!node.runs || node.state === "lost" || node.missed > 0),
   say: node => node?.runs && !node.seed,
   add: () => true,
 };
 
 class Orders {
-  // `chosen` answers who is chosen, or null.
-  constructor(chosen) {
-    this.chosen = chosen;
+  // `chosen` answers who is chosen, or null; `said` is told of what a peer was let say.
+  constructor(chosen, said) {
+    Object.assign(this, {chosen, said});
     const words = document.body.dataset.orders.split(" ");
     this.any = words.includes("add");
     this.buttons = [...byId("orders").querySelectorAll("button")];
@@ -48,7 +48,10 @@ class Orders {
       const headers = {"Content-Type": "application/json"};
       const answer = await fetch("do", {method: "POST", headers, body});
       line = (await answer.text()).trim();
-      if (answer.ok && order === "say") text.value = "";
+      if (answer.ok && order === "say") {
+        this.said({origin: node.number, text: text.value});
+        text.value = "";
+      }
     } catch { /* the connection is gone: said in the line */ }
     set(byId("answer"), line);
   }

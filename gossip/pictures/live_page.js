@@ -13,7 +13,8 @@ class Page {
       order: "links", begun: false, queued: false, last: 0, looked: 0, revision: null});
     this.picture = new Picture(byId("canvas"));
     this.panels = new Panels(number => this.choose(number));
-    this.orders = new Orders(() => this.model.nodes.get(this.chosen) ?? null);
+    this.orders = new Orders(() => this.model.nodes.get(this.chosen) ?? null,
+      message => { this.waves.wish = message; });
     this.calm = matchMedia("(prefers-reduced-motion: reduce)");
     this.listen();
     this.picture.drawLegend();

@@ -106,6 +106,7 @@ class Panels {
     set(byId("chosen-title"), verdict ? proofOf(verdict) : "Choose a node");
     set(byId("facts"), verdict ? "" : "Click on a peer or a seed, or on a line above.");
     byId("lines").hidden = !verdict;
+    byId("lines").className = "proof";
     this.fillLines(verdict ? String(verdict.text) : "");
   }
 
@@ -122,6 +123,7 @@ class Panels {
     const lines = byId("lines"), atEnd = lines.hidden
       || lines.scrollTop + lines.clientHeight >= lines.scrollHeight - 20;
     lines.hidden = false;
+    lines.className = "";
     this.fillLines(text);
     if (atEnd) lines.scrollTop = lines.scrollHeight;
   }

@@ -73,8 +73,8 @@ class Picture {
     for (const wave of scene.waves) this.drawWave(wave, fills);
     for (const flash of scene.flashes) this.drawFlash(flash, scene.still);
     for (const node of scene.nodes) this.drawNode(node, fills.get(node.number));
-    for (const seed of scene.seeds) this.drawSeed(seed, scene.model.nameOf(seed.number));
-    for (const number of [scene.pointed, scene.chosen]) this.drawChoice(number);
+    for (const seed of scene.seeds) this.drawSeed(seed, scene);
+    for (const node of scene.nodes) if (isMarked(node, scene)) this.drawChoice(node.number);
     this.drawNames(scene);
   }
 
@@ -132,17 +132,23 @@ class Picture {
     if (!node.ended && node.missed > 0) thirds(brush, x, y, radius, node.missed, ink);
   }
 
-  drawSeed(seed, name) {
+  drawSeed(seed, scene) {
     const {brush, ink} = this, {x, y} = this.spots.get(seed.number);
+    const name = scene.model.nameOf(seed.number), high = 11 * this.zoom;
     brush.font = `bold ${12 * this.zoom}px system-ui, sans-serif`;
     const wide = brush.measureText(name).width / 2 + 9;
-    SHAPES[seed.ended ? "seedGone" : "seed"](brush, x, y, 11 * this.zoom, ink, null, wide);
+    SHAPES[seed.ended ? "seedGone" : "seed"](brush, x, y, high, ink, null, wide);
+    if (isMarked(seed, scene)) {
+      box(brush, x, y, wide + 4, high + 4);
+      brush.strokeStyle = ink.ink;
+      brush.lineWidth = 1.5;
+      brush.stroke();
+    }
     this.write(name, x, y, seed.ended ? ink.muted : ink.on, false);
   }
 
   drawChoice(number) {
     const spot = this.spots.get(number);
-    if (!spot) return;
     this.brush.beginPath();
     this.brush.arc(spot.x, spot.y, this.radius + 3, 0, 2 * Math.PI);
     this.brush.strokeStyle = this.ink.ink;
@@ -153,7 +159,7 @@ class Picture {
   // Names stand below their nodes, with a border of the background.
   drawNames({model, nodes, links, pointed, chosen}) {
     const named = nodes.length <= NAMED ? nodes : [...hubs(nodes, links),
-      ...nodes.filter(node => node.number === pointed || node.number === chosen)];
+      ...nodes.filter(node => isMarked(node, {pointed, chosen}))];
     this.brush.font = `${12 * this.zoom}px system-ui, sans-serif`;
     for (const node of named) {
       const {x, y} = this.spots.get(node.number);
@@ -195,6 +201,8 @@ class Picture {
     }
   }
 }
+
+function isMarked({number}, {pointed, chosen}) { return number === pointed || number === chosen; }
 
 function hubs(nodes, links) {
   const degree = new Map(nodes.map(node => [node.number, 0]));

@@ -111,8 +111,9 @@ class Story:
             text = str(rest[1])
         if kind == "removed" and text in ("gone", "dead"):
             kind = f"removed {text}"
-        is_seed_stopped = kind == "stopped" and node.kind == "seed"  # its state tells that
-        if kind not in _WORDS or (kind, text) in _SAID_BEFORE or is_seed_stopped:
+        is_told_by_state = node.kind == "seed" and (
+            kind == "stopped" or kind == "started" and number in self._lost)
+        if kind not in _WORDS or (kind, text) in _SAID_BEFORE or is_told_by_state:
             return None
         return kind, _Told(node, _WORDS[kind], {
             "one": _name(node), "other": "" if other is None else _name(other), "rest": text,

@@ -16,8 +16,8 @@ class Player {
   }
 
   turn(passed, head) {
-    if (!this.live && this.running) this.at += passed * 1000 * this.speed;
-    if (this.at >= head && this.running) this.live = true;
+    if (this.running) this.at = Math.min(head, this.at + passed * 1000 * this.speed);
+    if (this.running && this.at >= head && this.speed >= 1) this.live = true;
     if (this.live) this.at = head;
   }
 
@@ -88,6 +88,7 @@ class Waves {
     this.slots = 1;  // how many may run at the same time
     this.begun = 0;
     this.still = false;  // without motion: whoever gets a message takes its colour at once
+    this.wish = null;  // a message that the viewer has let a peer say: origin, text
     this.clear();
   }
 
@@ -100,16 +101,23 @@ class Waves {
     this.pending.push(message);
   }
 
-  // Begins the newest messages that are complete, as far as there is room.
+  isWished({origin, text}) {
+    return this.wish?.origin === origin && this.wish.text.startsWith(text);
+  }
+
+  // Begins the newest messages that are complete, as far as there is room; first what is wished.
   turn(passed, at, head) {
     for (const wave of this.active) wave.elapsed += passed;
     const over = this.active.filter(wave => wave.elapsed >= STRETCH + HOLD);
     this.pending = this.pending.filter(message => at - message.at < STALE);
     for (let room = this.slots - this.active.length + over.length; room > 0; room--) {
-      const next = this.pending.findLastIndex(message => isComplete(message, head));
-      if (next < 0) break;
-      this.begin(this.pending[next]);
-      this.pending.splice(this.slots === 1 ? 0 : next, this.slots === 1 ? next + 1 : 1);
+      const ready = this.pending.filter(message => isComplete(message, head));
+      const next = ready.find(message => this.isWished(message)) ?? ready[ready.length - 1];
+      if (!next) break;
+      this.begin(next);
+      if (this.isWished(next)) this.wish = null;
+      this.pending = this.pending.filter(message => message !== next
+        && (this.slots > 1 || message.at > next.at || this.isWished(message)));
     }
     const spare = this.active.length - 1;  // the last one stays until there is another
     this.active = this.active.filter((wave, i) => i === spare || !over.includes(wave));

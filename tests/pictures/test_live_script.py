@@ -180,9 +180,30 @@ def test_who_watches_slower_than_it_happens_falls_behind_and_comes_back_with_liv
         player.turn(0, seconds(10));
         player.setSpeed(4); player.turn(1000, seconds(11));
         answer.fast = player.at;
-        player.setSpeed(0.5); player.turn(1000, seconds(12));
+        player.setSpeed(0.5); player.turn(1000, seconds(11)); player.turn(1000, seconds(12));
         answer.slow = player.at;
         player.goLive(); player.turn(1000, seconds(13));
         answer.live = player.at;
     """)
     assert told == {"fast": 11e6, "slow": 11.5e6, "live": 13e6}
+
+
+def test_what_the_viewer_lets_a_peer_say_is_shown_before_newer_messages():
+    told = play("""
+        tell(5, "generated", 0, 1, "hello"); tell(5.01, "generated", 1, 2, "hello");
+        tell(5.02, "generated", 2, 3, "message 1");
+        model.take(events);
+        const waves = new Waves(), shown = () => waves.active.map(wave => wave.message.number);
+        model.seek(seconds(7), ([, kind, , number]) => {
+          if (kind === "generated") waves.offer(model.messages.get(number));
+        });
+        waves.wish = {origin: 0, text: "hello, and more than the stream has"};
+        waves.turn(0, seconds(5.1), seconds(5.1));
+        answer.early = shown();
+        waves.turn(0, seconds(7), seconds(7));
+        answer.first = shown();
+        waves.turn(STRETCH + HOLD, seconds(7), seconds(7));
+        waves.turn(0, seconds(7), seconds(7));
+        answer.then = shown();
+    """)
+    assert told == {"early": [], "first": [1], "then": [3]}
