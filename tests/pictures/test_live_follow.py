@@ -107,10 +107,10 @@ def test_seeds_that_are_killed_and_come_back_are_told_once(tmp_path, follow):
 
 
 def test_a_seed_that_is_started_again_is_told_once(tmp_path, follow):
-    tell(tmp_path, "0.0 8080 starts", "5.0 8080 stopped:interrupted", "9.0 8080 starts",
-         "20.0 8080 stopped:interrupted")
-    assert story(told(follow)) == ["seed 8080 starts", "seed 8080 is gone",
-                                   "seed 8080 is up again", "seed 8080 is gone"]
+    tell(tmp_path, "0.0 8080 starts", "0.0 8081 starts", "5.0 8080 stopped:interrupted",
+         "9.0 8080 starts", "20.0 8080 stopped:interrupted")
+    assert story(told(follow)) == ["2 seeds start", "seed 8080 is gone", "seed 8080 is up again",
+                                   "seed 8080 is gone"]
 
 
 def test_many_of_a_kind_within_a_second_are_one_line(tmp_path, follow):
