@@ -67,6 +67,7 @@ class Story:
         self.due_at = math.inf  # when `due` has something to tell next, at the earliest
         self._open: dict[tuple, tuple[int, list[_Told]]] = {}  # a kind -> its end, what came in it
         self._lost: set[int] = set()  # numbers of nodes that are not up, but may come back
+        self._back: dict[int, int] = {}  # numbers of seeds that came back -> when
 
     def take(self, event: list, states) -> list[list]:
         """The lines about an event that are told at once."""
@@ -106,13 +107,15 @@ class Story:
         node, other, text = states.numbered[number], None, ""
         if kind == "state":
             kind = self._change(node, rest[0])
+            if kind == "seed back":
+                self._back[number] = event[0]
         elif kind in _WORDS:
             other = None if rest[0] is None else states.numbered[rest[0]]
             text = str(rest[1])
         if kind == "removed" and text in ("gone", "dead"):
             kind = f"removed {text}"
         is_told_by_state = node.kind == "seed" and (
-            kind == "stopped" or kind == "started" and number in self._lost)
+            kind == "stopped" or kind == "started" and self._back.get(number) == event[0])
         if kind not in _WORDS or (kind, text) in _SAID_BEFORE or is_told_by_state:
             return None
         return kind, _Told(node, _WORDS[kind], {
