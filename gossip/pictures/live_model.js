@@ -9,6 +9,7 @@ const LATE = 3e6;  // after a message was generated; what comes later was fetche
 const KEPT = 30e6;  // for which the dead keep their place after their removal
 const STORY = 100;  // lines that are shown
 const HOPS = 1.5e6;  // deliveries that a page keeps; beyond that, those of the oldest messages go
+const BESIDE = 2e3;  // what follows so soon belongs to the same step: a link has two ends
 const ENDED = new Set(["dead", "left", "gone"]);
 const SHAPING = new Set(["state", "started", "stopped", "connected", "disconnected"]);
 const STEPS = new Set(["story", "state", "generated", "connected", "disconnected", "removed",
@@ -56,19 +57,6 @@ class NetworkNode {
   get ended() { return ENDED.has(this.state); }
   get runs() { return this.state !== null && !this.ended; }
   get missed() { return Math.max(0, ...this.misses.values()); }
-}
-
-// A text that sorts as addresses do: by IP as a number, then by port.
-function orderKey(address) {
-  const at = address.lastIndexOf(":"), port = address.slice(at + 1).padStart(5, "0");
-  const host = address.slice(0, at).replace(/[[\]]/g, "");
-  if (!host.includes(":")) {
-    return "4" + host.split(".").map(part => part.padStart(3, "0")).join("") + port;
-  }
-  const [head, tail] = host.split("::").map(side => side ? side.split(":") : []);
-  const gap = tail ? Array(Math.max(0, 8 - head.length - tail.length)).fill("0") : [];
-  const parts = [...head, ...gap, ...(tail || [])].map(part => part.padStart(4, "0"));
-  return "6" + parts.join("") + port;
 }
 
 class Message {
@@ -226,7 +214,7 @@ class Model {
            && this.at > Math.max(node.since, node.removed) + KEPT));
   }
 
-  // Pairs of nodes whose ends both say that they are connected.
+  // Pairs of nodes that both say that they are connected.
   links() {
     const links = [];
     for (const node of this.nodes.values()) {
@@ -245,12 +233,17 @@ class Model {
     return node.dropped + after(node.received, this.at, item => item);
   }
 
-  // The time of the next event that is a step of what happens, or null.
+  // The end of the next step of what happens, or null.
   nextStep() {
+    let begin = null, end = null;
     for (let at = after(this.changes, this.at); at < this.changes.length; at++) {
-      if (STEPS.has(this.changes[at][1])) return this.changes[at][0];
+      const [time, kind] = this.changes[at];
+      if (begin !== null && time > begin + BESIDE) break;
+      if (!STEPS.has(kind)) continue;
+      begin ??= time;
+      end = time;
     }
-    return null;
+    return end;
   }
 
   first() { return this.changes.length ? this.changes[0][0] : 0; }

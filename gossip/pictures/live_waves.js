@@ -75,9 +75,10 @@ class Wave {
     const last = Math.max(...waited.map(number => had.get(number) ?? message.at), message.at);
     const rest = lacking.length ? `not yet: ${enumerate(lacking)}`
       : `all in ${milliseconds(last - message.at)} ms`;
-    const times = STRETCH * 1000 / this.span;
-    const slower = this.span === 0 ? "" : times >= 1 ? `, shown ${amount(times)} times slower`
-      : `, shown ${amount(1 / times)} times faster`;
+    const times = STRETCH * 1000 / this.span, even = Math.max(times, 1 / times) < 1.5;
+    const slower = this.span === 0 ? "" : even ? ", shown as fast as it was"
+      : times > 1 ? `, shown ${amount(times)} times slower`
+        : `, shown ${amount(1 / times)} times faster`;
     return `“${shortened(message.text, TEXT)}” from ${model.nameOf(message.origin)}: `
       + `${amount(have)} of ${amount(waited.length)} have it; ${rest}${slower}`;
   }

@@ -207,3 +207,15 @@ def test_what_the_viewer_lets_a_peer_say_is_shown_before_newer_messages():
         answer.then = shown();
     """)
     assert told == {"early": [], "first": [1], "then": [3]}
+
+
+def test_the_next_event_is_the_end_of_a_step_and_deliveries_are_none():
+    told = play("""
+        link(5, 0, 2); tell(5.0015, "connected", 1, 3, ""); tell(6, "registered", 1, 9, "");
+        tell(7, "generated", 0, 1, "hello"); tell(7.001, "received", 1, 0, 1);
+        tell(9, "removed", 9, 1, "gone");
+        model.take(events); model.seek(seconds(3));
+        answer.steps = [];
+        for (let time; (time = model.nextStep()) !== null; model.seek(time)) answer.steps.push(time);
+    """)
+    assert told == {"steps": [5.0015e6, 7e6, 9e6]}
