@@ -42,8 +42,10 @@ class Player {
 }
 
 class Wave {
-  constructor(message, colour) {
-    Object.assign(this, {message, colour, elapsed: 0, known: -1, had: null});
+  // One that stands still is shown as it ended.
+  constructor(message, colour, still = false) {
+    Object.assign(this, {message, colour, still, known: -1, had: null});
+    this.elapsed = still ? STRETCH : 0;
     this.span = message.last - message.at;  // microseconds that are stretched
   }
 
@@ -76,7 +78,7 @@ class Wave {
     const rest = lacking.length ? `not yet: ${enumerate(lacking)}`
       : `all in ${milliseconds(last - message.at)} ms`;
     const times = STRETCH * 1000 / this.span, even = Math.max(times, 1 / times) < 1.5;
-    const slower = this.span === 0 ? "" : even ? ", shown as fast as it was"
+    const slower = this.still || this.span === 0 ? "" : even ? ", shown as fast as it was"
       : times > 1 ? `, shown ${amount(times)} times slower`
         : `, shown ${amount(1 / times)} times faster`;
     return `“${shortened(message.text, TEXT)}” from ${model.nameOf(message.origin)}: `
@@ -125,9 +127,7 @@ class Waves {
   }
 
   begin(message) {
-    const wave = new Wave(message, this.begun++);
-    if (this.still) wave.elapsed = STRETCH;
-    this.active.push(wave);
+    this.active.push(new Wave(message, this.begun++, this.still));
   }
 
   // Shows a message from its beginning, and nothing else.

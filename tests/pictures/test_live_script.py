@@ -129,6 +129,9 @@ def test_a_wave_tells_who_has_the_message_and_how_much_slower_it_is_shown():
         answer.half = wave.sentence(model);
         wave.elapsed = STRETCH;
         answer.whole = wave.sentence(model);
+        answer.still = new Wave(model.messages.get(1), 0, true).sentence(model);
+        wave.span = STRETCH * 1e3;
+        answer.even = wave.sentence(model);
         tell(4.5, "state", 2, "lost"); tell(5.5, "state", 2, "up");
         model.take(events.slice(-2)); model.seek(seconds(6));
         answer.expected = [...model.messages.get(1).up];
@@ -136,6 +139,8 @@ def test_a_wave_tells_who_has_the_message_and_how_much_slower_it_is_shown():
     assert told["half"] == ("“hello” from 5000: 3 of 4 have it; all in 4.0 ms, "
                             "shown 400 times slower")
     assert told["whole"].startswith("“hello” from 5000: 4 of 4 have it")
+    assert told["still"] == "“hello” from 5000: 4 of 4 have it; all in 4.0 ms"
+    assert told["even"].endswith("; all in 4.0 ms, shown as fast as it was")
     assert told["expected"] == [0, 1, 3]
 
 
