@@ -10,7 +10,8 @@ class Page {
   constructor() {
     Object.assign(this, {model: new Model(), layout: new Layout(), player: new Player(),
       waves: new Waves(), figures: {}, begin: 0, flashes: [], chosen: null, pointed: null,
-      order: "links", begun: false, queued: false, last: 0, looked: 0, revision: null});
+      order: "links", begun: false, over: false, queued: false, last: 0, looked: 0,
+      revision: null});
     this.picture = new Picture(byId("canvas"));
     this.panels = new Panels(number => this.choose(number));
     this.orders = new Orders(() => this.model.nodes.get(this.chosen) ?? null,
@@ -49,7 +50,7 @@ class Page {
     this.figures = figures;
     model.take(events);
     const allEnded = model.nodes.size > 0 && !figures.peers && !figures.seeds;
-    const over = allEnded || now - last > AGO;
+    const over = this.over = allEnded || now - last > AGO;
     model.head = Math.max(model.head, (over ? last : now) - this.begin);
     if (!this.begun && !figures.toread && model.changes.length) {
       this.begun = true;
@@ -225,7 +226,7 @@ class Page {
   show(time) {
     const {model, panels, player, waves, figures} = this, clock = moment => this.clock(moment);
     panels.showFigures({...(player.live ? figures : model.figures()), model});
-    panels.showStatus(figures, this.stream?.connected ?? true);
+    panels.showStatus(figures, this.stream?.connected ?? true, model.nodes.size === 0, this.over);
     panels.showStory(model, clock);
     panels.showTime(player, model, clock);
     panels.showProof(figures);

@@ -66,10 +66,13 @@ class Panels {
     });
   }
 
-  showStatus(figures, connected) {
-    set(byId("status"), !connected ? "no connection, trying again"
-      : figures.toread > 0 ? `reading the files: ${megabytes(figures.toread)} to go`
-        : figures.counted > 0 ? `${amount(figures.counted)} messages are only counted` : "");
+  showStatus({toread, counted}, connected, empty, over) {
+    const told = !connected ? ["no connection, trying again"]
+      : toread > 0 ? [`reading the files: ${megabytes(toread)} to go`]
+        : empty ? ["nothing runs here yet"]
+          : [over ? "this network has ended" : "",
+            counted > 0 ? `${amount(counted)} messages are only counted` : ""];
+    set(byId("status"), told.filter(Boolean).join("; "));
   }
 
   showStory(model, clock) {

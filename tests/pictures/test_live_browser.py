@@ -209,6 +209,7 @@ def test_a_network_that_has_ended_begins_at_the_start_and_keys_go_through_it(
         clock = SAY.format("clock")
         tab.becomes(f"{clock} === '03:04:05.000'", "the start")
         assert tab.value("page.player.running") is False
+        assert tab.value(SAY.format("status")) == "this network has ended"
 
         tab.value("document.getElementById('slider').focus()")
         seek(tab, 2e6)
