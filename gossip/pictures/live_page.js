@@ -28,6 +28,7 @@ class Page {
   startOver(begin) {
     Object.assign(this, {begin, model: new Model(), layout: new Layout(), begun: false,
       flashes: [], chosen: null, pointed: null, revision: null});
+    this.picture.signs.clear();
     this.player.goLive();
     this.waves.clear();
     this.panels.showNothing(this.figures.verdict);
@@ -213,6 +214,8 @@ class Page {
     const calm = this.waves.still = this.calm.matches;
     layout.turn(calm ? 100 : 3, () => performance.now() < end);
     const places = this.order === "ring" ? ring(this.nodes) : layout.places;
+    this.picture.seedName = Math.max(0, ...this.seeds.map(
+      seed => model.nameOf(seed.number).length));
     const share = this.picture.fit() ? 1 : !calm ? GLIDE : layout.moving ? 0 : 1;
     return this.picture.aim(this.nodes, places, this.seeds, share) || layout.moving;
   }

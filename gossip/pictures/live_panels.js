@@ -2,7 +2,8 @@
 
 const byId = id => document.getElementById(id);
 const some = value => value === null || value === undefined ? "–"
-  : Number(value).toLocaleString("en", {maximumFractionDigits: 1});
+  : Number(value).toLocaleString("en", {notation: value < 1e6 ? "standard" : "compact",
+    maximumFractionDigits: value < 100 || value >= 1e6 ? 1 : 0});
 const MISSING = "missing";  // takes the room that is left
 // Label (what follows | only where there is room), text, whether something is wrong.
 const FIGURES = [

@@ -3,6 +3,7 @@
 const TOP = 72, BOTTOM = 40, SIDE = 40;  // pixels around the peers: seeds above, names below
 const NAMED = 60;  // peers up to which all have their names
 const HUBS = 8;  // of more peers, so many of the best linked have theirs
+const LETTER = 7.5;  // pixels of a letter of a seed's name
 const FLASH = 900;  // milliseconds
 const GLIDE = 0.25;  // the share of its way that a node moves in a frame
 
@@ -12,6 +13,8 @@ class Picture {
     this.brush = canvas.getContext("2d");
     this.spots = new Map();  // number -> where it is drawn
     this.wide = this.high = 0;
+    this.seedName = 0;  // letters of the longest name of a seed
+    this.signs = new Map();  // number of a seed -> half the width and height of its sign
     this.readColours();
   }
 
@@ -48,9 +51,10 @@ class Picture {
       spot.y += (y - spot.y) * part;
       moving ||= part < 1;
     };
-    seeds.forEach((seed, at) => {
-      put(seed.number, this.wide / 2 + (at - (seeds.length - 1) / 2) * this.seedStep(seeds), 28);
-    });
+    const step = Math.min(150, this.wide / (seeds.length + 1));
+    const tight = this.seedName * LETTER * this.zoom + 24 > step;  // then they stand in two rows
+    seeds.forEach((seed, at) => put(seed.number,
+      this.wide / 2 + (at - (seeds.length - 1) / 2) * step, !tight ? 28 : at % 2 ? 43 : 17));
     for (const {number} of nodes) {
       const place = places.get(number);
       put(number, SIDE + place.x / WIDE * (this.wide - 2 * SIDE),
@@ -61,8 +65,6 @@ class Picture {
     this.radius = Math.max(4, Math.min(16 * this.zoom, room));
     return moving;
   }
-
-  seedStep(seeds) { return Math.min(150, this.wide / (seeds.length + 1)); }
 
   draw(scene) {
     const {brush, scale} = this;
@@ -137,6 +139,7 @@ class Picture {
     const name = scene.model.nameOf(seed.number), high = 11 * this.zoom;
     brush.font = `bold ${12 * this.zoom}px system-ui, sans-serif`;
     const wide = brush.measureText(name).width / 2 + 9;
+    this.signs.set(seed.number, [wide, high]);
     SHAPES[seed.ended ? "seedGone" : "seed"](brush, x, y, high, ink, null, wide);
     if (isMarked(seed, scene)) {
       box(brush, x, y, wide + 4, high + 4);
@@ -186,6 +189,8 @@ class Picture {
   at(x, y) {
     let best = null, least = this.radius + 8;
     for (const [number, spot] of this.spots) {
+      const [wide, high] = this.signs.get(number) ?? [0, 0];
+      if (Math.abs(spot.x - x) < wide && Math.abs(spot.y - y) < high) return number;
       const far = Math.hypot(spot.x - x, spot.y - y);
       if (far < least) [best, least] = [number, far];
     }

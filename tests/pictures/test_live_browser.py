@@ -229,3 +229,28 @@ def test_a_network_that_has_ended_begins_at_the_start_and_keys_go_through_it(
         tab.becomes(f"page.player.live && {clock} === '03:05:07.000'", "the end")
         assert tab.value("document.getElementById('next').disabled") is True
         assert tab.errors() == []
+
+
+def test_seeds_with_long_names_stand_beside_one_another_and_can_be_clicked(
+        tmp_path, tmp_path_factory):
+    seeds = [f"192.168.100.{host}:8080" for host in range(100, 106)]
+    for seed in seeds:
+        path = tmp_path / f"seed_{seed.replace(':', '_')}.txt"
+        path.write_text(f"2026-01-02 03:04:05.000000:started:seed:{seed}\n")
+    watcher, url = watch(tmp_path)
+    with watcher, Browser(tmp_path_factory.mktemp("browser")) as tab:
+        tab.open(url)
+        tab.ask("Emulation.setDeviceMetricsOverride", width=1024, height=700, deviceScaleFactor=1,
+                mobile=False)
+        tab.becomes("page.picture.signs.size === 6 && page.picture.wide < 700", "six seeds")
+        signs = tab.value("[...page.picture.signs].map(([number, [wide, high]]) => { const {x, y} = "
+                          "page.picture.spots.get(number); return [x - wide, y - high, x + wide, "
+                          "y + high]; })")
+        for at, (left, top, right, bottom) in enumerate(signs):
+            assert 0 <= left and 0 <= top and right <= tab.value("page.picture.wide")
+            assert all(right <= other[0] or other[2] <= left or bottom <= other[1]
+                       or other[3] <= top for other in signs[at + 1:])
+        left, top, right, bottom = signs[0]
+        assert [tab.value(f"page.picture.at({x}, {(top + bottom) / 2})") for x in (
+            left + 2, right - 2)] == [0, 0]
+        assert tab.errors() == []
