@@ -243,9 +243,9 @@ def test_seeds_with_long_names_stand_beside_one_another_and_can_be_clicked(
         tab.ask("Emulation.setDeviceMetricsOverride", width=1024, height=700, deviceScaleFactor=1,
                 mobile=False)
         tab.becomes("page.picture.signs.size === 6 && page.picture.wide < 700", "six seeds")
-        signs = tab.value("[...page.picture.signs].map(([number, [wide, high]]) => { const {x, y} = "
-                          "page.picture.spots.get(number); return [x - wide, y - high, x + wide, "
-                          "y + high]; })")
+        signs = tab.value("[...page.picture.signs].map(([number, [wide, high]]) => { "
+                          "const {x, y} = page.picture.spots.get(number); "
+                          "return [x - wide, y - high, x + wide, y + high]; })")
         for at, (left, top, right, bottom) in enumerate(signs):
             assert 0 <= left and 0 <= top and right <= tab.value("page.picture.wide")
             assert all(right <= other[0] or other[2] <= left or bottom <= other[1]

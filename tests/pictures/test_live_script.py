@@ -41,7 +41,8 @@ pytestmark = pytest.mark.skipif(NODE is None, reason="needs node")
 def play(script: str, hops: str = "1.5e6") -> dict:
     """What a script leaves in `answer`, of a page that keeps so many deliveries."""
     assert "const HOPS = 1.5e6;" in FREE
-    whole = FREE.replace("const HOPS = 1.5e6;", f"const HOPS = {hops};") + BEGIN + script + "\nconsole.log(JSON.stringify(answer));"
+    free = FREE.replace("const HOPS = 1.5e6;", f"const HOPS = {hops};")
+    whole = free + BEGIN + script + "\nconsole.log(JSON.stringify(answer));"
     done = subprocess.run([NODE, "-"], input=whole, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -51,7 +52,10 @@ def test_a_link_counts_while_both_ends_tell_it_and_figures_are_of_the_moment():
     told = play("""
         tell(5, "disconnected", 0, 1, "lost");
         model.take(events);
-        for (const time of [1.5, 3, 6]) { model.seek(seconds(time)); answer[time] = model.figures(); }
+        for (const time of [1.5, 3, 6]) {
+          model.seek(seconds(time));
+          answer[time] = model.figures();
+        }
     """)
     assert told["1.5"]["links"] == 0 and told["1.5"]["peers"] == 4 and told["1.5"]["pieces"] == 0
     assert told["3"] | {"messages": 0} == {"peers": 4, "links": 4, "pieces": 1, "least": 2,
@@ -74,7 +78,8 @@ def test_misses_are_those_of_the_neighbour_that_counts_most_until_it_answers():
 
 def test_the_dead_keep_their_place_until_half_a_minute_after_their_removal():
     told = play("""
-        tell(10, "state", 0, "lost"); tell(20, "state", 0, "dead"); tell(25, "removed", 9, 0, "dead");
+        tell(10, "state", 0, "lost"); tell(20, "state", 0, "dead");
+        tell(25, "removed", 9, 0, "dead");
         model.take(events);
         for (const time of [19, 54, 56]) {
           model.seek(seconds(time));
@@ -221,6 +226,8 @@ def test_the_next_event_is_the_end_of_a_step_and_deliveries_are_none():
         tell(9, "removed", 9, 1, "gone");
         model.take(events); model.seek(seconds(3));
         answer.steps = [];
-        for (let time; (time = model.nextStep()) !== null; model.seek(time)) answer.steps.push(time);
+        for (let time; (time = model.nextStep()) !== null; model.seek(time)) {
+          answer.steps.push(time);
+        }
     """)
     assert told == {"steps": [5.0015e6, 7e6, 9e6]}
