@@ -119,6 +119,19 @@ function chances(seed) {
   };
 }
 
+// A text that sorts as addresses do: by IP as a number, then by port.
+function orderKey(address) {
+  const at = address.lastIndexOf(":"), port = address.slice(at + 1).padStart(5, "0");
+  const host = address.slice(0, at).replace(/[[\]]/g, "");
+  if (!host.includes(":")) {
+    return "4" + host.split(".").map(part => part.padStart(3, "0")).join("") + port;
+  }
+  const [head, tail] = host.split("::").map(side => side ? side.split(":") : []);
+  const gap = tail ? Array(Math.max(0, 8 - head.length - tail.length)).fill("0") : [];
+  const parts = [...head, ...gap, ...(tail || [])].map(part => part.padStart(4, "0"));
+  return "6" + parts.join("") + port;
+}
+
 // The places of nodes on a ring, in the order of their addresses.
 function ring(nodes) {
   const sorted = [...nodes].sort((one, other) => one.key < other.key ? -1 : 1);

@@ -9,6 +9,7 @@ const LATE = 3e6;  // after a message was generated; what comes later was fetche
 const KEPT = 30e6;  // for which the dead keep their place after their removal
 const STORY = 100;  // lines that are shown
 const HOPS = 1.5e6;  // deliveries that a page keeps; beyond that, those of the oldest messages go
+const BESIDE = 2e3;  // what follows so soon belongs to the same step: a link has two ends
 const ENDED = new Set(["dead", "left", "gone"]);
 const SHAPING = new Set(["state", "started", "stopped", "connected", "disconnected"]);
 const STEPS = new Set(["story", "state", "generated", "connected", "disconnected", "removed",
@@ -58,19 +59,6 @@ class NetworkNode {
   get missed() { return Math.max(0, ...this.misses.values()); }
 }
 
-// A text that sorts as addresses do: by IP as a number, then by port.
-function orderKey(address) {
-  const at = address.lastIndexOf(":"), port = address.slice(at + 1).padStart(5, "0");
-  const host = address.slice(0, at).replace(/[[\]]/g, "");
-  if (!host.includes(":")) {
-    return "4" + host.split(".").map(part => part.padStart(3, "0")).join("") + port;
-  }
-  const [head, tail] = host.split("::").map(side => side ? side.split(":") : []);
-  const gap = tail ? Array(Math.max(0, 8 - head.length - tail.length)).fill("0") : [];
-  const parts = [...head, ...gap, ...(tail || [])].map(part => part.padStart(4, "0"));
-  return "6" + parts.join("") + port;
-}
-
 class Message {
   constructor(number, at, origin, text) {
     Object.assign(this, {number, at, origin, text});
@@ -87,7 +75,8 @@ class Model {
     this.changes = [];  // every event but `node` and `received`
     this.late = [];  // deliveries by anti-entropy: time, node, from, message
     this.head = 0;  // the newest time
-    this.hops = 0;
+    this.hops = 0;  // all deliveries, late ones too
+    this.forgotten = 0;  // messages that were dropped
     this.rewind();
   }
 
@@ -127,26 +116,26 @@ class Model {
     } else {
       times.push(time);
     }
+    this.hops += 1;
     if (time - message.at > LATE) {
       late.push([time, number, from, about]);
       return;
     }
     message.hops.push(time, number, from);
     message.last = Math.max(message.last, time);
-    this.hops += 1;
   }
 
-  // Drops the older half of the messages that have deliveries.
+  // Drops the older half of the messages.
   forget() {
     const all = [...this.messages.values()].sort((one, other) => one.at - other.at);
     const gone = new Set(all.slice(0, all.length >> 1).map(message => message.number));
     const until = all[all.length >> 1].at;
-    for (const number of gone) {
-      this.hops -= this.messages.get(number).hops.length / 3;
-      this.messages.delete(number);
-    }
+    for (const number of gone) this.messages.delete(number);
+    this.forgotten += gone.size;
     this.changes = this.changes.filter(event => event[1] !== "generated" || !gone.has(event[3]));
     this.late = this.late.filter(hop => !gone.has(hop[3]));
+    this.hops = this.late.length;
+    for (const {hops} of this.messages.values()) this.hops += hops.length / 3;
     for (const node of this.nodes.values()) {
       const cut = after(node.received, until, item => item);
       node.received.splice(0, cut);
@@ -163,12 +152,12 @@ class Model {
     this.applied = this.lateApplied = 0;  // how many of `changes` and `late`
     this.stale = false;  // something came that belongs before what was applied
     this.story = [];
-    this.generated = 0;
+    this.generated = this.forgotten;
     this.up = null;  // the numbers of all peers that are up; made when it is asked for
     for (const node of this.nodes.values()) node.rewind();
   }
 
-  // Goes to a time, by applying all from the start where need be; `seen` is told of what is new.
+  // Goes to a time, from the start where need be; `seen` is told of what is new.
   seek(time, seen = () => {}) {
     if (this.stale || time < this.at) this.rewind();
     while (this.applied < this.changes.length && this.changes[this.applied][0] <= time) {
@@ -225,7 +214,7 @@ class Model {
            && this.at > Math.max(node.since, node.removed) + KEPT));
   }
 
-  // Pairs of nodes whose ends both say that they are connected.
+  // Pairs of nodes that both say that they are connected.
   links() {
     const links = [];
     for (const node of this.nodes.values()) {
@@ -244,12 +233,17 @@ class Model {
     return node.dropped + after(node.received, this.at, item => item);
   }
 
-  // The time of the next event that is a step of what happens, or null.
+  // The end of the next step of what happens, or null.
   nextStep() {
+    let begin = null, end = null;
     for (let at = after(this.changes, this.at); at < this.changes.length; at++) {
-      if (STEPS.has(this.changes[at][1])) return this.changes[at][0];
+      const [time, kind] = this.changes[at];
+      if (begin !== null && time > begin + BESIDE) break;
+      if (!STEPS.has(kind)) continue;
+      begin ??= time;
+      end = time;
     }
-    return null;
+    return end;
   }
 
   first() { return this.changes.length ? this.changes[0][0] : 0; }

@@ -1,6 +1,6 @@
 // The page: joins model, layout, waves, picture, panels and stream.
 
-const AGO = 60e6;  // microseconds without a line after which a network is over
+const AGO = 60e6;  // microseconds without a line after which a network is over, too
 const ABREAST = 3e6;  // of what is older than this when it comes, nothing flashes
 const FLASHES = 60;  // at the same time
 const LOOK = 2000;  // milliseconds after which the last lines of the chosen node are read again
@@ -10,10 +10,12 @@ class Page {
   constructor() {
     Object.assign(this, {model: new Model(), layout: new Layout(), player: new Player(),
       waves: new Waves(), figures: {}, begin: 0, flashes: [], chosen: null, pointed: null,
-      order: "links", begun: false, queued: false, last: 0, looked: 0, revision: null});
+      order: "links", begun: false, over: false, queued: false, last: 0, looked: 0,
+      revision: null});
     this.picture = new Picture(byId("canvas"));
     this.panels = new Panels(number => this.choose(number));
-    this.orders = new Orders(() => this.model.nodes.get(this.chosen) ?? null);
+    this.orders = new Orders(() => this.model.nodes.get(this.chosen) ?? null,
+      message => { this.waves.wish = message; });
     this.calm = matchMedia("(prefers-reduced-motion: reduce)");
     this.listen();
     this.picture.drawLegend();
@@ -26,6 +28,7 @@ class Page {
   startOver(begin) {
     Object.assign(this, {begin, model: new Model(), layout: new Layout(), begun: false,
       flashes: [], chosen: null, pointed: null, revision: null});
+    this.picture.signs.clear();
     this.player.goLive();
     this.waves.clear();
     this.panels.showNothing(this.figures.verdict);
@@ -41,12 +44,14 @@ class Page {
 
   take({figures, events}) {
     if (figures.begin !== undefined && figures.begin !== this.begin) this.startOver(figures.begin);
-    const {model} = this, {now, last = now} = figures, over = now - last > AGO;
+    const {model} = this, {now, last = now} = figures;
     if (this.chosen === null && figures.verdict && !this.figures.verdict) {
       this.panels.showNothing(figures.verdict);
     }
     this.figures = figures;
     model.take(events);
+    const allEnded = model.nodes.size > 0 && !figures.peers && !figures.seeds;
+    const over = this.over = allEnded || now - last > AGO;
     model.head = Math.max(model.head, (over ? last : now) - this.begin);
     if (!this.begun && !figures.toread && model.changes.length) {
       this.begun = true;
@@ -84,6 +89,7 @@ class Page {
 
   goLive() {
     this.player.goLive();
+    this.stepping = false;
     this.waves.clear();
     this.wake();
   }
@@ -111,7 +117,7 @@ class Page {
       act(event.target.value);
       this.wake();
     });
-    chosen("speed", value => { this.player.speed = Number(value); });
+    chosen("speed", value => this.player.setSpeed(Number(value)));
     chosen("waves", value => { this.waves.slots = Number(value); });
     chosen("order", value => { this.order = value; });
     addEventListener("keydown", event => this.key(event));
@@ -142,7 +148,7 @@ class Page {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     if (tagName === "SELECT" || type === "text") return;
     const act = {" ": tagName !== "BUTTON" && (() => this.toggle()), l: () => this.goLive(),
-      L: () => this.goLive(), ArrowRight: tagName !== "INPUT" && (() => this.next())}[event.key];
+      L: () => this.goLive(), ArrowRight: () => this.next()}[event.key];
     if (!act) return;
     event.preventDefault();
     act();
@@ -208,6 +214,8 @@ class Page {
     const calm = this.waves.still = this.calm.matches;
     layout.turn(calm ? 100 : 3, () => performance.now() < end);
     const places = this.order === "ring" ? ring(this.nodes) : layout.places;
+    this.picture.seedName = Math.max(0, ...this.seeds.map(
+      seed => model.nameOf(seed.number).length));
     const share = this.picture.fit() ? 1 : !calm ? GLIDE : layout.moving ? 0 : 1;
     return this.picture.aim(this.nodes, places, this.seeds, share) || layout.moving;
   }
@@ -221,13 +229,13 @@ class Page {
   show(time) {
     const {model, panels, player, waves, figures} = this, clock = moment => this.clock(moment);
     panels.showFigures({...(player.live ? figures : model.figures()), model});
-    panels.showStatus(figures, this.stream?.connected ?? true);
+    panels.showStatus(figures, this.stream?.connected ?? true, model.nodes.size === 0, this.over);
     panels.showStory(model, clock);
     panels.showTime(player, model, clock);
     panels.showProof(figures);
-    this.orders.show(player.live);
+    this.orders.show(player.live, figures.verdict);
     const wave = waves.active[waves.active.length - 1];
-    set(byId("sentence"), wave ? wave.sentence(model) : "");
+    panels.showSentence(wave ? wave.sentence(model) : "");
     if (this.chosen === null) return;
     panels.showNode(model, this.chosen, figures.counted > 0);
     if (time - this.looked > LOOK || !this.looked) this.look(time);

@@ -2,7 +2,8 @@
 
 const byId = id => document.getElementById(id);
 const some = value => value === null || value === undefined ? "–"
-  : Number(value).toLocaleString("en", {maximumFractionDigits: 1});
+  : Number(value).toLocaleString("en", {notation: value < 1e6 ? "standard" : "compact",
+    maximumFractionDigits: value < 100 || value >= 1e6 ? 1 : 0});
 const MISSING = "missing";  // takes the room that is left
 // Label (what follows | only where there is room), text, whether something is wrong.
 const FIGURES = [
@@ -25,7 +26,7 @@ function whatIsMissing({missing, model}) {
   if (missing === undefined) return "–";
   if (missing === null) return "nothing";
   const names = enumerate(missing.nodes.map(number => model.nameOf(number)), 2);
-  return `“${String(missing.text).slice(0, 16)}” at ${names}`;
+  return `“${shortened(String(missing.text), 16)}” at ${names}`;
 }
 
 function set(element, text) {
@@ -52,6 +53,7 @@ class Panels {
       return box;
     });
     byId("figures").append(...this.boxes);
+    this.showNothing(null);
     byId("story").addEventListener("click", event => {
       const item = event.target.closest("li");
       if (item) this.choose(Number(item.dataset.node));
@@ -65,10 +67,13 @@ class Panels {
     });
   }
 
-  showStatus(figures, connected) {
-    set(byId("status"), !connected ? "no connection, trying again"
-      : figures.toread > 0 ? `reading the files: ${megabytes(figures.toread)} to go`
-        : figures.counted > 0 ? `${amount(figures.counted)} messages are only counted` : "");
+  showStatus({toread, counted}, connected, empty, over) {
+    const told = !connected ? ["no connection, trying again"]
+      : toread > 0 ? [`reading the files: ${megabytes(toread)} to go`]
+        : empty ? ["nothing runs here yet"]
+          : [over ? "this network has ended" : "",
+            counted > 0 ? `${amount(counted)} messages are only counted` : ""];
+    set(byId("status"), told.filter(Boolean).join("; "));
   }
 
   showStory(model, clock) {
@@ -90,7 +95,8 @@ class Panels {
     set(byId("chosen-title"), `${node.seed ? "Seed" : "Peer"} ${node.address}`);
     const near = model.links().filter(link => link.includes(number))
       .map(([one, other]) => model.nameOf(one === number ? other : one)).sort();
-    const parts = [node.state ?? "not started"];
+    const stopped = node.state === "gone" && !node.seed;
+    const parts = [stopped ? "stopped" : node.state ?? "not started"];
     if (node.missed > 0 && !node.ended) parts.push(`does not answer (misses: ${node.missed})`);
     if (!node.seed) {
       parts.push(`neighbours: ${near.length}${near.length ? ` (${enumerate(near, 40)})` : ""}`,
@@ -102,9 +108,10 @@ class Panels {
   // What is there while no node is chosen: the proof, once the network has ended.
   showNothing(verdict) {
     set(byId("chosen-title"), verdict ? proofOf(verdict) : "Choose a node");
-    set(byId("facts"), "");
+    set(byId("facts"), verdict ? "" : "Click on a peer or a seed, or on a line above.");
     byId("lines").hidden = !verdict;
-    set(byId("lines"), verdict ? String(verdict.text) : "");
+    byId("lines").className = "proof";
+    this.fillLines(verdict ? String(verdict.text) : "");
   }
 
   showProof({verdict, report}) {
@@ -121,8 +128,20 @@ class Panels {
     const lines = byId("lines"), atEnd = lines.hidden
       || lines.scrollTop + lines.clientHeight >= lines.scrollHeight - 20;
     lines.hidden = false;
-    set(lines, text);
+    lines.className = "";
+    this.fillLines(text);
     if (atEnd) lines.scrollTop = lines.scrollHeight;
+  }
+
+  fillLines(text) {
+    if (this.lines === text) return;
+    this.lines = text;
+    byId("lines").replaceChildren(...text.trimEnd().split("\n").map(line => make("span", line)));
+  }
+
+  showSentence(text) {
+    const sentence = byId("sentence");
+    if (sentence.textContent !== text) sentence.textContent = sentence.title = text;
   }
 
   showTime(player, model, clock) {
@@ -132,6 +151,7 @@ class Panels {
     slider.value = player.at / 1000;
     set(byId("clock"), clock(player.at));
     set(byId("play"), player.running ? "pause" : "play");
+    byId("next").disabled = model.nextStep() === null;
     byId("back").setAttribute("aria-pressed", String(player.live));
   }
 }

@@ -3,6 +3,7 @@
 const TOP = 72, BOTTOM = 40, SIDE = 40;  // pixels around the peers: seeds above, names below
 const NAMED = 60;  // peers up to which all have their names
 const HUBS = 8;  // of more peers, so many of the best linked have theirs
+const LETTER = 7.5;  // pixels of a letter of a seed's name
 const FLASH = 900;  // milliseconds
 const GLIDE = 0.25;  // the share of its way that a node moves in a frame
 
@@ -12,6 +13,8 @@ class Picture {
     this.brush = canvas.getContext("2d");
     this.spots = new Map();  // number -> where it is drawn
     this.wide = this.high = 0;
+    this.seedName = 0;  // letters of the longest name of a seed
+    this.signs = new Map();  // number of a seed -> half the width and height of its sign
     this.readColours();
   }
 
@@ -29,7 +32,8 @@ class Picture {
   fit() {
     const {clientWidth: wide, clientHeight: high} = this.canvas, scale = devicePixelRatio || 1;
     if (wide === this.wide && high === this.high && scale === this.scale) return false;
-    Object.assign(this, {wide, high, scale});
+    const zoom = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+    Object.assign(this, {wide, high, scale, zoom});
     this.canvas.width = wide * scale;
     this.canvas.height = high * scale;
     return true;
@@ -47,20 +51,20 @@ class Picture {
       spot.y += (y - spot.y) * part;
       moving ||= part < 1;
     };
-    seeds.forEach((seed, at) => {
-      put(seed.number, this.wide / 2 + (at - (seeds.length - 1) / 2) * this.seedStep(seeds), 28);
-    });
+    const step = Math.min(150, this.wide / (seeds.length + 1));
+    const tight = this.seedName * LETTER * this.zoom + 24 > step;  // then they stand in two rows
+    seeds.forEach((seed, at) => put(seed.number,
+      this.wide / 2 + (at - (seeds.length - 1) / 2) * step, !tight ? 28 : at % 2 ? 43 : 17));
     for (const {number} of nodes) {
       const place = places.get(number);
       put(number, SIDE + place.x / WIDE * (this.wide - 2 * SIDE),
         TOP + place.y * (this.high - TOP - BOTTOM));
     }
     this.spots = spots;
-    this.radius = Math.max(4, Math.min(16, 0.13 * Math.sqrt(this.wide * this.high / nodes.length)));
+    const room = 0.13 * Math.sqrt(this.wide * this.high / nodes.length);
+    this.radius = Math.max(4, Math.min(16 * this.zoom, room));
     return moving;
   }
-
-  seedStep(seeds) { return Math.min(150, this.wide / (seeds.length + 1)); }
 
   draw(scene) {
     const {brush, scale} = this;
@@ -71,8 +75,8 @@ class Picture {
     for (const wave of scene.waves) this.drawWave(wave, fills);
     for (const flash of scene.flashes) this.drawFlash(flash, scene.still);
     for (const node of scene.nodes) this.drawNode(node, fills.get(node.number));
-    for (const seed of scene.seeds) this.drawSeed(seed, scene.model.nameOf(seed.number));
-    for (const number of [scene.pointed, scene.chosen]) this.drawChoice(number);
+    for (const seed of scene.seeds) this.drawSeed(seed, scene);
+    for (const node of scene.nodes) if (isMarked(node, scene)) this.drawChoice(node.number);
     this.drawNames(scene);
   }
 
@@ -130,17 +134,24 @@ class Picture {
     if (!node.ended && node.missed > 0) thirds(brush, x, y, radius, node.missed, ink);
   }
 
-  drawSeed(seed, name) {
+  drawSeed(seed, scene) {
     const {brush, ink} = this, {x, y} = this.spots.get(seed.number);
-    brush.font = "bold 12px system-ui, sans-serif";
+    const name = scene.model.nameOf(seed.number), high = 11 * this.zoom;
+    brush.font = `bold ${12 * this.zoom}px system-ui, sans-serif`;
     const wide = brush.measureText(name).width / 2 + 9;
-    SHAPES[seed.ended ? "seedGone" : "seed"](brush, x, y, 11, ink, null, wide);
+    this.signs.set(seed.number, [wide, high]);
+    SHAPES[seed.ended ? "seedGone" : "seed"](brush, x, y, high, ink, null, wide);
+    if (isMarked(seed, scene)) {
+      box(brush, x, y, wide + 4, high + 4);
+      brush.strokeStyle = ink.ink;
+      brush.lineWidth = 1.5;
+      brush.stroke();
+    }
     this.write(name, x, y, seed.ended ? ink.muted : ink.on, false);
   }
 
   drawChoice(number) {
     const spot = this.spots.get(number);
-    if (!spot) return;
     this.brush.beginPath();
     this.brush.arc(spot.x, spot.y, this.radius + 3, 0, 2 * Math.PI);
     this.brush.strokeStyle = this.ink.ink;
@@ -151,11 +162,11 @@ class Picture {
   // Names stand below their nodes, with a border of the background.
   drawNames({model, nodes, links, pointed, chosen}) {
     const named = nodes.length <= NAMED ? nodes : [...hubs(nodes, links),
-      ...nodes.filter(node => node.number === pointed || node.number === chosen)];
-    this.brush.font = "12px system-ui, sans-serif";
+      ...nodes.filter(node => isMarked(node, {pointed, chosen}))];
+    this.brush.font = `${12 * this.zoom}px system-ui, sans-serif`;
     for (const node of named) {
       const {x, y} = this.spots.get(node.number);
-      const low = y + this.radius + (node.missed > 0 && !node.ended ? 17 : 11);
+      const low = y + this.radius + (node.missed > 0 && !node.ended ? 17 : 11) * this.zoom;
       this.write(model.nameOf(node.number), x, low,
         node.state === "dead" ? this.ink.bad : this.ink.ink, true);
     }
@@ -178,6 +189,8 @@ class Picture {
   at(x, y) {
     let best = null, least = this.radius + 8;
     for (const [number, spot] of this.spots) {
+      const [wide, high] = this.signs.get(number) ?? [0, 0];
+      if (Math.abs(spot.x - x) < wide && Math.abs(spot.y - y) < high) return number;
       const far = Math.hypot(spot.x - x, spot.y - y);
       if (far < least) [best, least] = [number, far];
     }
@@ -193,6 +206,8 @@ class Picture {
     }
   }
 }
+
+function isMarked({number}, {pointed, chosen}) { return number === pointed || number === chosen; }
 
 function hubs(nodes, links) {
   const degree = new Map(nodes.map(node => [node.number, 0]));

@@ -81,6 +81,7 @@ class Story:
         self.due_at = math.inf  # when `due` has something to tell next, at the earliest
         self._open: dict[tuple, _Together] = {}  # by kind
         self._lost: set[int] = set()  # numbers of nodes that are not up, but may come back
+        self._back: dict[int, int] = {}  # numbers of seeds that came back -> when
 
     def take(self, event: list, states) -> list[list]:
         """The lines about an event that are told at once."""
@@ -124,13 +125,16 @@ class Story:
         node, other, text = states.numbered[number], None, ""
         if kind == "state":
             kind = self._change(node, rest[0])
+            if kind == "seed back":
+                self._back[number] = event[0]
         elif kind in _WORDS:
             other = None if rest[0] is None else states.numbered[rest[0]]
             text = str(rest[1])
         if kind == "removed" and text in ("gone", "dead"):
             kind = f"removed {text}"
-        is_seed_stopped = kind == "stopped" and node.kind == "seed"  # its state tells that
-        if kind not in _WORDS or (kind, text) in _SAID_BEFORE or is_seed_stopped:
+        is_told_by_state = node.kind == "seed" and (
+            kind == "stopped" or kind == "started" and self._back.get(number) == event[0])
+        if kind not in _WORDS or (kind, text) in _SAID_BEFORE or is_told_by_state:
             return None
         return kind, _Told(node, _WORDS[kind], {
             "one": _name(node), "other": "" if other is None else _name(other), "rest": text,

@@ -5,6 +5,7 @@ const HOLD = 900;  // milliseconds for which it stays, at least, when all have i
 const QUIET = 250e3;  // without a delivery: the message has arrived where it will for now
 const PATIENCE = 1e6;  // after which a message is shown although it still arrives
 const STALE = 5e6;  // older messages are not begun
+const TEXT = 30;  // letters of a message in the sentence
 
 class Player {
   constructor() {
@@ -15,14 +16,20 @@ class Player {
   }
 
   turn(passed, head) {
-    if (!this.live && this.running) this.at += passed * 1000 * this.speed;
-    if (this.at >= head && this.running) this.live = true;
+    if (this.running) this.at = Math.min(head, this.at + passed * 1000 * this.speed);
+    if (this.running && this.at >= head && this.speed >= 1) this.live = true;
     if (this.live) this.at = head;
   }
 
   toggle() {
     this.running = !this.running;
     this.live = false;
+  }
+
+  // What is slower than it happens falls behind.
+  setSpeed(speed) {
+    this.speed = speed;
+    if (speed < 1) this.live = false;
   }
 
   pauseAt(time) {
@@ -35,8 +42,10 @@ class Player {
 }
 
 class Wave {
-  constructor(message, colour) {
-    Object.assign(this, {message, colour, elapsed: 0, known: -1, had: null});
+  // One that stands still is shown as it ended.
+  constructor(message, colour, still = false) {
+    Object.assign(this, {message, colour, still, known: -1, had: null});
+    this.elapsed = still ? STRETCH : 0;
     this.span = message.last - message.at;  // microseconds that are stretched
   }
 
@@ -68,10 +77,11 @@ class Wave {
     const last = Math.max(...waited.map(number => had.get(number) ?? message.at), message.at);
     const rest = lacking.length ? `not yet: ${enumerate(lacking)}`
       : `all in ${milliseconds(last - message.at)} ms`;
-    const times = STRETCH * 1000 / this.span;
-    const slower = this.span === 0 ? "" : times >= 1 ? `, shown ${amount(times)} times slower`
-      : `, shown ${amount(1 / times)} times faster`;
-    return `“${message.text}” from ${model.nameOf(message.origin)}: `
+    const times = STRETCH * 1000 / this.span, even = Math.max(times, 1 / times) < 1.5;
+    const slower = this.still || this.span === 0 ? "" : even ? ", shown as fast as it was"
+      : times > 1 ? `, shown ${amount(times)} times slower`
+        : `, shown ${amount(1 / times)} times faster`;
+    return `“${shortened(message.text, TEXT)}” from ${model.nameOf(message.origin)}: `
       + `${amount(have)} of ${amount(waited.length)} have it; ${rest}${slower}`;
   }
 }
@@ -81,6 +91,7 @@ class Waves {
     this.slots = 1;  // how many may run at the same time
     this.begun = 0;
     this.still = false;  // without motion: whoever gets a message takes its colour at once
+    this.wish = null;  // a message that the viewer has let a peer say: origin, text
     this.clear();
   }
 
@@ -93,25 +104,30 @@ class Waves {
     this.pending.push(message);
   }
 
-  // Begins the newest messages that are complete, as far as there is room.
+  isWished({origin, text}) {
+    return this.wish?.origin === origin && this.wish.text.startsWith(text);
+  }
+
+  // Begins the newest messages that are complete, as far as there is room; first what is wished.
   turn(passed, at, head) {
     for (const wave of this.active) wave.elapsed += passed;
     const over = this.active.filter(wave => wave.elapsed >= STRETCH + HOLD);
     this.pending = this.pending.filter(message => at - message.at < STALE);
     for (let room = this.slots - this.active.length + over.length; room > 0; room--) {
-      const next = this.pending.findLastIndex(message => isComplete(message, head));
-      if (next < 0) break;
-      this.begin(this.pending[next]);
-      this.pending.splice(this.slots === 1 ? 0 : next, this.slots === 1 ? next + 1 : 1);
+      const ready = this.pending.filter(message => isComplete(message, head));
+      const next = ready.find(message => this.isWished(message)) ?? ready[ready.length - 1];
+      if (!next) break;
+      this.begin(next);
+      if (this.isWished(next)) this.wish = null;
+      this.pending = this.pending.filter(message => message !== next
+        && (this.slots > 1 || message.at > next.at || this.isWished(message)));
     }
     const spare = this.active.length - 1;  // the last one stays until there is another
     this.active = this.active.filter((wave, i) => i === spare || !over.includes(wave));
   }
 
   begin(message) {
-    const wave = new Wave(message, this.begun++);
-    if (this.still) wave.elapsed = STRETCH;
-    this.active.push(wave);
+    this.active.push(new Wave(message, this.begun++, this.still));
   }
 
   // Shows a message from its beginning, and nothing else.
@@ -142,6 +158,8 @@ function isComplete(message, head) {
   return message.hops.length / 3 + 1 >= (message.up?.size ?? Infinity)
     || head - message.last >= QUIET || head - message.at >= PATIENCE;
 }
+
+function shortened(text, most) { return text.length > most ? text.slice(0, most) + "…" : text; }
 
 function amount(value) { return Math.round(value).toLocaleString("en"); }
 

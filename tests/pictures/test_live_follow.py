@@ -106,6 +106,13 @@ def test_seeds_that_are_killed_and_come_back_are_told_once(tmp_path, follow):
                                        "seed 8080 is up again"]
 
 
+def test_a_seed_that_is_started_again_is_told_once(tmp_path, follow):
+    tell(tmp_path, "0.0 8080 starts", "0.0 8081 starts", "5.0 8080 stopped:interrupted",
+         "9.0 8080 starts", "20.0 8080 stopped:interrupted")
+    assert story(told(follow)) == ["2 seeds start", "seed 8080 is gone", "seed 8080 is up again",
+                                   "seed 8080 is gone"]
+
+
 def test_many_of_a_kind_within_a_second_are_one_line(tmp_path, follow):
     tell(tmp_path, *(f"{port / 10000} {port} starts" for port in range(5001, 5041)),
          *(f"9.{at} {port} liveness missed:@5001:2" for at, port in enumerate(range(5002, 5011))))

@@ -38,9 +38,11 @@ const places = () => Object.fromEntries([...layout.places].map(([n, p]) => [n, [
 pytestmark = pytest.mark.skipif(NODE is None, reason="needs node")
 
 
-def play(script: str) -> dict:
-    """What a script leaves in `answer`."""
-    whole = FREE + BEGIN + script + "\nconsole.log(JSON.stringify(answer));"
+def play(script: str, hops: str = "1.5e6") -> dict:
+    """What a script leaves in `answer`, of a page that keeps so many deliveries."""
+    assert "const HOPS = 1.5e6;" in FREE
+    free = FREE.replace("const HOPS = 1.5e6;", f"const HOPS = {hops};")
+    whole = free + BEGIN + script + "\nconsole.log(JSON.stringify(answer));"
     done = subprocess.run([NODE, "-"], input=whole, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -132,6 +134,9 @@ def test_a_wave_tells_who_has_the_message_and_how_much_slower_it_is_shown():
         answer.half = wave.sentence(model);
         wave.elapsed = STRETCH;
         answer.whole = wave.sentence(model);
+        answer.still = new Wave(model.messages.get(1), 0, true).sentence(model);
+        wave.span = STRETCH * 1e3;
+        answer.even = wave.sentence(model);
         tell(4.5, "state", 2, "lost"); tell(5.5, "state", 2, "up");
         model.take(events.slice(-2)); model.seek(seconds(6));
         answer.expected = [...model.messages.get(1).up];
@@ -139,6 +144,8 @@ def test_a_wave_tells_who_has_the_message_and_how_much_slower_it_is_shown():
     assert told["half"] == ("“hello” from 5000: 3 of 4 have it; all in 4.0 ms, "
                             "shown 400 times slower")
     assert told["whole"].startswith("“hello” from 5000: 4 of 4 have it")
+    assert told["still"] == "“hello” from 5000: 4 of 4 have it; all in 4.0 ms"
+    assert told["even"].endswith("; all in 4.0 ms, shown as fast as it was")
     assert told["expected"] == [0, 1, 3]
 
 
@@ -153,3 +160,74 @@ def test_what_is_fetched_later_than_three_seconds_is_no_part_of_the_wave():
         answer.late = seen.includes("late");
     """)
     assert told == {"hops": 1, "late": True}
+
+
+def test_a_page_keeps_a_bounded_number_of_deliveries_and_counts_what_it_forgot():
+    told = play("""
+        model.take(events);
+        const say = (time, number, later) => model.take([
+          [seconds(time), "generated", 0, number, "hello"],
+          ...[1, 2, 3].map(to => [seconds(time + later), "received", to, 0, number])]);
+        const most = [];
+        for (const later of [0.001, 4]) {
+          for (let number = 0; number < HOPS / 2; number++) {
+            say(10 + number * 1e-3 + later * 1e3, number + later, later);
+            most.push(model.hops);
+          }
+        }
+        model.seek(model.head);
+        answer.most = Math.max(...most) <= HOPS;
+        answer.late = model.late.length <= HOPS;
+        answer.messages = model.figures().messages === HOPS;
+        answer.received = model.receivedBy(model.nodes.get(2)) === HOPS;
+    """, hops="3e3")
+    assert told == {"most": True, "late": True, "messages": True, "received": True}
+
+
+def test_who_watches_slower_than_it_happens_falls_behind_and_comes_back_with_live():
+    told = play("""
+        const player = new Player();
+        player.turn(0, seconds(10));
+        player.setSpeed(4); player.turn(1000, seconds(11));
+        answer.fast = player.at;
+        player.setSpeed(0.5); player.turn(1000, seconds(11)); player.turn(1000, seconds(12));
+        answer.slow = player.at;
+        player.goLive(); player.turn(1000, seconds(13));
+        answer.live = player.at;
+    """)
+    assert told == {"fast": 11e6, "slow": 11.5e6, "live": 13e6}
+
+
+def test_what_the_viewer_lets_a_peer_say_is_shown_before_newer_messages():
+    told = play("""
+        tell(5, "generated", 0, 1, "hello"); tell(5.01, "generated", 1, 2, "hello");
+        tell(5.02, "generated", 2, 3, "message 1");
+        model.take(events);
+        const waves = new Waves(), shown = () => waves.active.map(wave => wave.message.number);
+        model.seek(seconds(7), ([, kind, , number]) => {
+          if (kind === "generated") waves.offer(model.messages.get(number));
+        });
+        waves.wish = {origin: 0, text: "hello, and more than the stream has"};
+        waves.turn(0, seconds(5.1), seconds(5.1));
+        answer.early = shown();
+        waves.turn(0, seconds(7), seconds(7));
+        answer.first = shown();
+        waves.turn(STRETCH + HOLD, seconds(7), seconds(7));
+        waves.turn(0, seconds(7), seconds(7));
+        answer.then = shown();
+    """)
+    assert told == {"early": [], "first": [1], "then": [3]}
+
+
+def test_the_next_event_is_the_end_of_a_step_and_deliveries_are_none():
+    told = play("""
+        link(5, 0, 2); tell(5.0015, "connected", 1, 3, ""); tell(6, "registered", 1, 9, "");
+        tell(7, "generated", 0, 1, "hello"); tell(7.001, "received", 1, 0, 1);
+        tell(9, "removed", 9, 1, "gone");
+        model.take(events); model.seek(seconds(3));
+        answer.steps = [];
+        for (let time; (time = model.nextStep()) !== null; model.seek(time)) {
+          answer.steps.push(time);
+        }
+    """)
+    assert told == {"steps": [5.0015e6, 7e6, 9e6]}
