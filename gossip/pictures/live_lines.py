@@ -24,7 +24,9 @@ DESCRIPTORS = 200  # that are left for connections, and for all else
 ROOM = 4 * 1024 * 1024  # bytes of all files together that are read ahead of the oldest, about
 CHUNK = 16 * 1024, 256 * 1024  # bytes that are read of one file at a time: at least, at most
 TURN = 1024 * 1024  # bytes that one turn reads of files that are behind
-LOOK = 1_000_000  # microseconds between two looks for new files
+LOOK = 1_000_000  # microseconds between two looks for new files, while the folder does not change
+AHEAD = 1_000_000  # microseconds that a line may be ahead of the turn that reads it, which takes a
+# while; of a line that is further ahead, the clock is wrong
 VANISHED = "vanished"
 HEAD = 64  # bytes by which the start of a file is known again
 
@@ -109,7 +111,7 @@ class _File:
         elif self.node is None:
             return None
         at = round(seconds * 1_000_000)
-        if at > now:
+        if at > now + AHEAD:
             at = now
         if at > self.last:
             self.last = at
@@ -126,6 +128,7 @@ class LiveLines:
         self._files: dict[str, _File] = {}
         self._behind: dict[str, _File] = {}  # those of which there is more to read
         self._look_at = 0
+        self._changed = 0  # when the folder had changed, as of the last look
         self._most_files = min(NODES, max(1, descriptors_allowed() - DESCRIPTORS))
         self.deliveries_left_out = 0
         self.horizon: int | None = None  # all lines up to this time were read; None: all there are
@@ -153,8 +156,9 @@ class LiveLines:
     def turn(self, now: int) -> list[Line]:
         """Read what is new, or a part of it. The lines of one file are in order."""
         lines: list[Line] = []
-        if self._look_at <= now:
-            self._look_at = now + LOOK
+        changed = self._folder.stat().st_mtime_ns
+        if self._look_at <= now or changed != self._changed:
+            self._look_at, self._changed = now + LOOK, changed
             lines += self._look_for_files()
         low, high = CHUNK
         chunk = max(low, min(high, ROOM // max(1, len(self._files))))

@@ -24,7 +24,7 @@ class States:
         self.nodes: dict[str, Node] = {}
         self.numbered: list[Node] = []
         self.pieces = Pieces()  # peers that are up, from their first link on
-        self.ended: list[Node] = []  # peers that ended, until somebody takes them out
+        self.ended: list[Node] = []  # peers of which a run ended, until somebody takes them out
         self.expected = 0  # the bits of these: whom a message is to reach that is said now
         self._in_graph: set[Node] = set()  # the peers in `pieces`
         self._degrees: list[int] | None = []  # None: something has changed
@@ -99,6 +99,8 @@ class States:
 
     def _take_alone(self, node: Node, line: Line) -> None:
         if line.kind == "started":
+            if node.kind == "peer" and node.state not in (None, *ENDED):
+                self.ended.append(node)  # its last run, of which nothing else told the end
             self._forget_run(node)
             self._enter(node, UP if node.kind == "seed" else JOINING, line.at)
         elif line.kind == "leaving":
