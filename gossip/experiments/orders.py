@@ -36,6 +36,8 @@ class Orders:
             return 200, f"{word} {address}: done"
         except NotNow as reason:
             return 409, str(reason)
+        except OSError as error:
+            return 409, f"the system does not allow it: {error.strerror}"
         except ValueError as error:
             return 400, f"node: {error}"
 
