@@ -13,7 +13,7 @@ named first; beyond the first 5,000 they are left out.
 from gossip.pictures.live_lines import NODES, VANISHED, Line
 from gossip.pictures.live_nodes import (
     ABOUT_OTHERS, ALONE, DEAD_STATE, ENDED, GONE, JOINING, LEFT, LOST, MISSES, NAMES_SEED, SHOWN,
-    UP, Node, is_address, may_link, silent, split)
+    UP, Node, broke, is_address, may_link, silent, split)
 from gossip.proof.pieces import Pieces
 
 
@@ -99,8 +99,8 @@ class States:
 
     def _take_alone(self, node: Node, line: Line) -> None:
         if line.kind == "started":
-            if node.kind == "peer" and node.state not in (None, *ENDED):
-                self.ended.append(node)  # its last run, of which nothing else told the end
+            if node.state is not None:
+                self._end_last_run(node)
             self._forget_run(node)
             self._enter(node, UP if node.kind == "seed" else JOINING, line.at)
         elif line.kind == "leaving":
@@ -112,22 +112,21 @@ class States:
         self._forget_run(node)
         self._enter(node, state, at)
 
+    def _end_last_run(self, node: Node) -> None:
+        """The new run lacks what the last one was to get, and counts nobody's answers."""
+        if node.kind == "peer" and node.state not in ENDED:
+            self.ended.append(node)
+        for other in self.numbered:
+            other.parted.discard(node)
+        self._unsettled = bool(self._off_lists)
+
     def _forget_run(self, node: Node) -> None:
         """Forget what the last run of a node has said, and what its neighbours said of that."""
         for other in list(node.links):
             self._unlink(node, other)
             other.says.discard(node)
-        for seed in node.seeds:
-            seed.registered.discard(node)
-        for peer in node.registered:
-            peer.seeds.discard(node)
-        node.registered.clear()
-        node.says.clear()
-        node.parted.clear()
-        node.seeds.clear()
-        node.misses.clear()
+        node.forget_run()
         self._off_lists.pop(node, None)
-        node.deserted = 0
         self._leave_graph(node)
 
     # Lines about another node.
@@ -165,8 +164,9 @@ class States:
             node.misses.pop(other, None)
         if other in node.links:
             self._unlink(node, other)
-            node.parted.add(other)
-            other.parted.add(node)
+            if broke(rest):
+                node.parted.add(other)
+                other.parted.add(node)
             if node in other.says:
                 other.deserted = at
             self._lose(other, at)
