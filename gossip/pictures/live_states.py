@@ -214,10 +214,9 @@ class States:
 
     def _unregistered(self, node: Node, other: Node, rest: str, at: int) -> None:
         node.seeds.discard(other)
-        if node in other.registered:
-            other.registered.remove(node)
-            if not any(peer.is_up() for peer in other.registered):
-                self._enter(other, GONE, at)
+        other.registered.discard(node)
+        if other.kind == "seed" and not any(peer.is_up() for peer in other.registered):
+            self._enter(other, GONE, at)  # so it is for all who tell of it
 
     _ABOUT = {"connected": _connected, "disconnected": _disconnected, "dead": _found_dead,
               "removed": _removed, "passed on": _passed_on, "kicked": _kicked,

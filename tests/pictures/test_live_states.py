@@ -267,6 +267,13 @@ def test_a_seed_is_gone_when_everybody_lost_it_and_up_when_somebody_has_it_again
     assert told.until(80).state(8080) == "up"
 
 
+def test_a_seed_that_died_before_anybody_registered_is_gone_when_it_is_not_reached(tmp_path):
+    told = Told(tmp_path, "0.0 8080 starts", "0.5 5001 starts",
+                "1.0 5001 unregistered:@8080:Connection refused")
+    assert told.until(0.9).state(8080) == "up"
+    assert told.until(80).state(8080) == "gone"
+
+
 def test_a_kicked_peer_is_gone_until_it_is_linked_again(tmp_path):
     told = Told(tmp_path, THREE, """
         5.0 5001 kicked:@8080:0.912
