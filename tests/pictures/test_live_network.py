@@ -65,11 +65,10 @@ def test_the_page_stays_with_the_verdict_and_the_exit_code_is_that_of_the_proof(
 
 def test_a_button_kills_and_the_proof_takes_it_for_a_death(tmp_path):
     program, url, base = start(tmp_path, "--gossip-count", 0, "--liveness-interval", 0.5)
-    file = tmp_path / "out" / f"peer_127.0.0.1_{base}.txt"
-    other = file.with_name(f"peer_127.0.0.1_{base + 1}.txt")
+    other = tmp_path / "out" / f"peer_127.0.0.1_{base + 1}.txt"
     with program:
-        wait_until(lambda: any(line.startswith("connected:") for line in lines_of(file)))
         victim = f"127.0.0.1:{base}"
+        wait_until(lambda: f"connected:{victim}" in lines_of(other))
         wait_until(lambda: order(url, do="kill", node=victim)[0] == 200)
         wait_until(lambda: f"dead:{victim}" in lines_of(other))
         states = []
