@@ -52,7 +52,7 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
                 plan = network.plan(processes)
                 clear_outputs(args.outputs)
                 page = pages.enter_context(_page(live_page, network, plan))
-                network.start(plan)
+                network.start(plan, look=lambda: end.pause(0))
                 progress = Progress(records, network, settings, end, args.quiet)
                 if malice is None:
                     in_time = _follow(network, progress, settings, kill, end)

@@ -27,6 +27,7 @@ class Host:
             self._process = subprocess.Popen([sys.executable, *arguments], stdin=subprocess.PIPE,
                                              stdout=stdout)
         self.id = self._process.pid
+        self._thawer: subprocess.Popen | None = None  # while the process is frozen
 
     def write(self, text: str) -> None:
         """Write lines to the standard input of the process, if it still reads them."""
@@ -41,12 +42,24 @@ class Host:
         return bool(select.select([], [self._process.stdin], [], 0)[1])
 
     def freeze(self) -> None:
-        """Stop the process where it stands (SIGSTOP)."""
+        """Stop the process where it stands (SIGSTOP). It does not notice the end of its input then:
+        a shell waits for that instead, and lets it go on."""
+        with ctrl_c_withheld():
+            self._thawer = subprocess.Popen(["/bin/sh", "-c", f"read line; kill -CONT {self.id}"],
+                                            stdin=subprocess.PIPE)
         self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let a frozen process go on."""
         self._process.send_signal(signal.SIGCONT)
+        self._end_thawer()
+
+    def _end_thawer(self) -> None:
+        if self._thawer is not None:
+            self._thawer.kill()
+            self._thawer.wait()
+            self._thawer.stdin.close()
+            self._thawer = None
 
     def read_line(self) -> str:
         """Wait for a line of the standard output; empty at its end."""
@@ -58,6 +71,7 @@ class Host:
 
     def end(self) -> None:
         """End the input of the process, so that it ends."""
+        self._end_thawer()
         try:
             self._process.stdin.close()
         except OSError:
@@ -86,6 +100,7 @@ class PeerProcess(Host):
         """End the peer without a word."""
         self._process.kill()
         self._process.wait()
+        self.end()
 
     def say(self, address: Address, text: str) -> None:
         """Let the peer gossip a text of one line."""

@@ -92,15 +92,18 @@ class Network:
         return Plan(_groups(self._local, 1, needs),
                     None if processes is None else _groups(self.peers, processes, needs))
 
-    def start(self, plan: Plan, stdout=subprocess.DEVNULL) -> None:
-        """Start seeds, then peers; `stdout` is where a peer with a process of its own writes."""
+    def start(self, plan: Plan, stdout=subprocess.DEVNULL, look=lambda: None) -> None:
+        """Start seeds, then peers; `stdout` is where a peer with a process of its own writes.
+        `look()` is called before each process of peers, and may raise what ends all this."""
         for group in plan.seeds:
             self._seed_hosts.append(WorkerProcess("seed", group, self._seed_flags))
         for host in self._seed_hosts:
             host.wait_ready()
         for address in self.peers if plan.peers is None else ():
+            look()
             self.hosts.append(self._own_process(address, stdout))
         for group in plan.peers or ():
+            look()
             self.hosts.append(WorkerProcess("peer", group, self._peer_flags, self._roles))
         with self._lock:
             self._runs = True
@@ -112,17 +115,19 @@ class Network:
         return PeerProcess(address, self._peer_flags, stdout)
 
     def kill(self, addresses: list[Address]) -> None:
-        """These nodes die at once, without a word."""
+        """These nodes die at once, without a word, if they have not died before."""
         with self._lock:
-            self._kill(addresses)
+            self._kill([address for address in addresses if address not in self._gone])
 
     def _kill(self, addresses: list[Address]) -> None:
-        self._gone.update(addresses)
-        self._frozen.difference_update(addresses)
         for host in [*self.hosts, *self._seed_hosts]:
             dying = [address for address in host.addresses if address in addresses]
             if dying:
                 host.kill(dying)
+            if self._frozen.intersection(dying):
+                host.thaw()  # a worker reads then that it is to kill
+        self._gone.update(addresses)
+        self._frozen.difference_update(addresses)
 
     def newly_ended(self) -> list[Host]:
         """Processes that have ended since the last call, although nothing here ended them."""
@@ -196,7 +201,12 @@ class Network:
                 hosts.append(self._own_process(address) if hosts is self.hosts
                              else WorkerProcess("seed", [address], self._seed_flags))
                 host.addresses.remove(address)
+                if not host.addresses:
+                    hosts.remove(host)
+                    host.end()
+                    host.wait(0.0)
             self._gone.discard(address)
+            self._frozen.discard(address)
 
     def add_peer(self) -> Address:
         """One more peer, in a process of its own; its address is the next that is free."""

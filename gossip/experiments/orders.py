@@ -36,10 +36,10 @@ class Orders:
             return 200, f"{word} {address}: done"
         except NotNow as reason:
             return 409, str(reason)
+        except OSError as error:  # no room for one more process, for example
+            return 409, f"the system does not allow it: {error.strerror}"
         except ValueError as error:
             return 400, f"node: {error}"
-        except OSError as error:  # the system has no room for one more process
-            return 409, f"it does not start: {error.strerror}"
 
     def _say(self, address: Address, text: str) -> tuple[int, str]:
         if not text.strip():

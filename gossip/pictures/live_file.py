@@ -17,6 +17,8 @@ LONGEST = 200_000  # bytes of a line
 TOLD = 2_000  # bytes of a line that are told: the page shows less
 HEAD = 64  # bytes by which the start of a file is known again
 VANISHED = "vanished"
+AHEAD = 1_000_000  # microseconds that a line may be ahead of the turn that reads it, which takes a
+# while; of a line that is further ahead, the clock is wrong
 
 
 class Line(NamedTuple):
@@ -143,7 +145,7 @@ class File:
         elif self.node is None:
             return None
         at = round(seconds * 1_000_000)
-        if at > now:
+        if at > now + AHEAD:
             at = now
         if at > self.last:
             self.last = at

@@ -25,7 +25,8 @@ CHUNK = 1024, 256 * 1024  # bytes that are read of one file at a time: at least,
 LEAST = 256  # bytes for which a file counts that is read
 TURN = 512 * 1024  # bytes that one turn reads of files that are behind
 TORN = 16 * 1024 * 1024  # bytes that are kept of lines without an end, of all files together
-LOOK = 1_000_000  # microseconds between two looks for new files
+LOOK, SOON = 1_000_000, 100_000  # microseconds between two looks for new files: in a folder that
+# does not change, and in one that does
 
 
 class LiveLines:
@@ -43,7 +44,8 @@ class LiveLines:
         self._turns = itertools.count()
         self._seeds: set[str] = set()  # the nodes of which files of seeds have told
         self._torn = 0  # bytes that are kept of lines without an end
-        self._look_at = 0
+        self._looked = 0  # when it was looked for new files last
+        self._changed = 0  # when the folder had changed, as of then
         room = (descriptors_allowed() - DESCRIPTORS) / 2  # a long past is read by two of these
         self._most_files = min(NODES, max(1, room))
         self.deliveries_left_out = 0
@@ -72,8 +74,9 @@ class LiveLines:
     def turn(self, now: int) -> list[Line]:
         """Read what is new, or a part of it. The lines of one file are in order."""
         lines: list[Line] = []
-        if self._look_at <= now:
-            self._look_at = now + LOOK
+        changed = self._folder.stat().st_mtime_ns
+        if now >= self._looked + (LOOK if changed == self._changed else SOON):
+            self._looked, self._changed = now, changed
             lines += self._look_for_files()
         low, high = CHUNK
         chunk = max(low, min(high, ROOM // max(1, len(self._files))))

@@ -4,6 +4,7 @@ import re
 
 from gossip.addresses import parse_address
 from gossip.pictures.live_file import Line
+from gossip.proof.deaths import PARTED
 from gossip.proof.events import BY_SEED, DEAD, REMOVED
 from gossip.settings import Settings
 
@@ -40,6 +41,16 @@ class Node:
     def is_up(self) -> bool:
         return self.state in (JOINING, UP)
 
+    def forget_run(self) -> None:
+        """Forget what its last run has said, but for its links."""
+        for seed in self.seeds:
+            seed.registered.discard(self)
+        for peer in self.registered:
+            peer.seeds.discard(self)
+        for said in (self.registered, self.says, self.parted, self.seeds, self.misses):
+            said.clear()
+        self.deserted = 0
+
     def group(self) -> list["Node"]:
         """All nodes that links join with it, itself too, in the order of their numbers."""
         found, todo = {self}, [self]
@@ -54,6 +65,12 @@ def may_link(one: Node, other: Node) -> bool:
     """Whether a link between these counts: not of one that leaves, and is met meanwhile."""
     return one is not other and all(node.kind == "peer" and node.state != LEFT
                                     for node in (one, other))
+
+
+def broke(reason: str) -> bool:
+    """Whether a link that ended for this reason broke, so that its ends count whether the other one
+    still answers."""
+    return reason not in PARTED
 
 
 def silent(group: list[Node]) -> bool:

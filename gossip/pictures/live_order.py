@@ -5,7 +5,6 @@ waited for: it is handed out at once, with the time up to which lines were hande
 """
 
 import bisect
-import itertools
 import operator
 import sys
 
@@ -36,16 +35,20 @@ class Order:
         if self.has_more:
             count, until = most, self._waiting[most - 1].at
         ready, self._waiting = self._waiting[:count], self._waiting[count:]
+        _put_messages_first(ready)
         late = bisect.bisect_left(ready, self._told_until, key=_time)
         ready[:late] = [line._replace(at=self._told_until) for line in ready[:late]]
         if ready or self._told_until:
             self._told_until = max(until, self._told_until)
-        _put_messages_first(ready)
         return ready
 
 
 def _put_messages_first(lines: list[Line]) -> None:
     """Of one microsecond, what is received comes last: it may have been generated then."""
-    if any(other.kind == "generated" and one.at == other.at and one.kind == "received"
-           for one, other in itertools.pairwise(lines)):
-        lines.sort(key=lambda line: (line.at, line.kind == "received"))
+    received_at = None
+    for line in lines:
+        if line.kind == "received":
+            received_at = line.at
+        elif line.kind == "generated" and line.at == received_at:
+            lines.sort(key=lambda line: (line.at, line.kind == "received"))
+            return

@@ -3,7 +3,8 @@
 Of many messages whole ones are left out, never single deliveries: a wave with holes would look
 like a loss. When a message is said, it is settled whether its deliveries find room among the
 1,500 that are shown in a second. What is left out is counted. A delivery whose message nobody
-was seen to say, or has long been forgotten, is counted as well.
+was seen to say yet, or has long been forgotten, is counted as well. A message that nobody has any
+more is not waited for.
 
 Values in, events of the stream out; no clock. Times are microseconds.
 """
@@ -18,6 +19,7 @@ from gossip.proof.events import GOSSIP
 SHOWN_PER_SECOND = 1_500  # deliveries
 TEXT = 80  # letters of a message that are shown
 REMEMBERED = 20_000  # messages that are known at a time; of more, the oldest are forgotten
+EARLY = 1_000  # messages that are known by a delivery alone: the file of who said it is late
 NAMED = 50  # nodes that are named that lack a message
 LATENCIES, RATES = 30, 5  # seconds over which latency and rate are told
 _STEPS = 40 / math.log(10)  # latencies are told within 6 %: forty steps for each power of ten
@@ -27,13 +29,14 @@ SECOND = 1_000_000
 class Message:
     """What is known of one message."""
 
-    __slots__ = ("number", "at", "waiting", "text", "is_shown", "line")
+    __slots__ = ("number", "at", "held", "waiting", "text", "is_shown", "line")
 
-    def __init__(self, number: int, at: int, waiting: int, text: str, is_shown: bool,
+    def __init__(self, number: int, at: int, held: int, waiting: int, text: str, is_shown: bool,
                  line: str):
         self.line = line  # what follows `gmessage:`
         self.number = number
         self.at = at
+        self.held = held  # bits of those that have it, as long as somebody lacks it
         self.waiting = waiting  # bits of the peers that were up when it was said, are, and lack it
         self.text = text
         self.is_shown = is_shown
@@ -59,6 +62,8 @@ class Messages:
         self._by_line: dict[str, Message] = {}  # the same by what follows `gmessage:`
         self._by_number: dict[int, Message] = {}  # those that are shown
         self._lacking: dict[int, Message] = {}  # number -> message that somebody lacks
+        # What follows `gmessage:` -> bits of those that had it before it was said, oldest first
+        self._early: collections.OrderedDict[str, int] = collections.OrderedDict()
         self._seconds: collections.deque[_Second] = collections.deque()
         self._steps: collections.Counter[int] = collections.Counter()  # the latencies of all these
         self._window = self._promised = 0  # a second, and the deliveries settled to be shown in it
@@ -70,9 +75,10 @@ class Messages:
         if match is None or match[2] in self._known:
             return None
         self.messages += 1
-        expected &= ~node.bit
-        is_shown = self._has_room(line.at // SECOND, expected.bit_count())
-        message = Message(self.messages, line.at, expected, match[3][:TEXT], is_shown,
+        held = node.bit | self._early.pop(line.rest[9:], 0)
+        expected &= ~held  # of one that some had early, the wave would have holes
+        is_shown = held == node.bit and self._has_room(line.at // SECOND, expected.bit_count())
+        message = Message(self.messages, line.at, held, expected, match[3][:TEXT], is_shown,
                           line.rest[9:])
         self._known[match[2]] = self._by_line[line.rest[9:]] = message
         if expected:
@@ -96,7 +102,9 @@ class Messages:
         if is_recent:
             self._second(at).deliveries += 1
         if message is None:
+            self._take_early(text, node)
             return None
+        message.held |= node.bit
         if message.waiting & node.bit:
             message.waiting ^= node.bit
             if is_recent:
@@ -112,16 +120,22 @@ class Messages:
         match = GOSSIP.match("gmessage:" + text)
         return None if match is None else self._known.get(match[2])
 
+    def _take_early(self, text: str, node: Node) -> None:
+        self._early[text] = self._early.get(text, 0) | node.bit
+        if len(self._early) > EARLY:
+            self._early.popitem(last=False)
+
     def _take_latency(self, latency: int) -> None:
         step = int(math.log(latency) * _STEPS)
         self._seconds[-1].latencies[step] += 1
         self._steps[step] += 1
 
     def ended(self, node: Node) -> None:
-        """A peer has ended: no message waits for it any more."""
+        """A peer has ended: no message waits for it any more, and what it alone had is lost."""
         for message in list(self._lacking.values()):
             message.waiting &= ~node.bit
-            if not message.waiting:
+            message.held &= ~node.bit
+            if not message.waiting or not message.held:
                 del self._lacking[message.number]
 
     def forget(self, number: int) -> None:

@@ -14,7 +14,7 @@ from gossip.pictures.live_file import VANISHED, Line
 from gossip.pictures.live_lines import NODES
 from gossip.pictures.live_nodes import (
     ABOUT_OTHERS, ALONE, DEAD_STATE, ENDED, GONE, JOINING, LEFT, LOST, MISSES, NAMES_SEED, SHOWN,
-    UP, Node, is_address, may_link, silent, split)
+    UP, Node, broke, is_address, may_link, silent, split)
 from gossip.proof.pieces import Pieces
 
 
@@ -25,7 +25,7 @@ class States:
         self.nodes: dict[str, Node] = {}
         self.numbered: list[Node] = []
         self.pieces = Pieces()  # peers that are up, from their first link on
-        self.ended: list[Node] = []  # peers that ended, until somebody takes them out
+        self.ended: list[Node] = []  # peers of which a run ended, until somebody takes them out
         self.expected = 0  # the bits of these: whom a message is to reach that is said now
         self._in_graph: set[Node] = set()  # the peers in `pieces`
         self._degrees: list[int] | None = []  # None: something has changed
@@ -101,6 +101,8 @@ class States:
 
     def _take_alone(self, node: Node, line: Line) -> None:
         if line.kind == "started":
+            if node.state is not None:
+                self._end_last_run(node)
             self._forget_run(node)
             self._enter(node, UP if node.kind == "seed" else JOINING, line.at)
         elif line.kind == "leaving":
@@ -112,22 +114,21 @@ class States:
         self._forget_run(node)
         self._enter(node, state, at)
 
+    def _end_last_run(self, node: Node) -> None:
+        """The new run lacks what the last one was to get, and counts nobody's answers."""
+        if node.kind == "peer" and node.state not in ENDED:
+            self.ended.append(node)
+        for other in self.numbered:
+            other.parted.discard(node)
+        self._unsettled = bool(self._off_lists)
+
     def _forget_run(self, node: Node) -> None:
         """Forget what the last run of a node has said, and what its neighbours said of that."""
         for other in list(node.links):
             self._unlink(node, other)
             other.says.discard(node)
-        for seed in node.seeds:
-            seed.registered.discard(node)
-        for peer in node.registered:
-            peer.seeds.discard(node)
-        node.registered.clear()
-        node.says.clear()
-        node.parted.clear()
-        node.seeds.clear()
-        node.misses.clear()
+        node.forget_run()
         self._off_lists.pop(node, None)
-        node.deserted = 0
         self._leave_graph(node)
 
     # Lines about another node.
@@ -165,8 +166,9 @@ class States:
             node.misses.pop(other, None)
         if other in node.links:
             self._unlink(node, other)
-            node.parted.add(other)
-            other.parted.add(node)
+            if broke(rest):
+                node.parted.add(other)
+                other.parted.add(node)
             if node in other.says:
                 other.deserted = at
             self._lose(other, at)
@@ -214,10 +216,9 @@ class States:
 
     def _unregistered(self, node: Node, other: Node, rest: str, at: int) -> None:
         node.seeds.discard(other)
-        if node in other.registered:
-            other.registered.remove(node)
-            if not any(peer.is_up() for peer in other.registered):
-                self._enter(other, GONE, at)
+        other.registered.discard(node)
+        if other.kind == "seed" and not any(peer.is_up() for peer in other.registered):
+            self._enter(other, GONE, at)  # so it is for all who tell of it
 
     _ABOUT = {"connected": _connected, "disconnected": _disconnected, "dead": _found_dead,
               "removed": _removed, "passed on": _passed_on, "kicked": _kicked,

@@ -1,7 +1,12 @@
 """Orders: what a page may ask of a running network, and what comes of it."""
 
+import os
+import signal
+
 import pytest
 
+from gossip.experiments import network as networks
+from gossip.experiments.malice import Role
 from gossip.experiments.network import Network
 from gossip.experiments.orders import Orders
 from gossip.settings import Filter, Settings
@@ -15,7 +20,7 @@ from tests.tools.waiting import wait_until
 class Running:
     """A network of a seed and three peers, and its output files."""
 
-    def __init__(self, folder, processes):
+    def __init__(self, folder, processes, roles=None):
         self.folder = folder
         self.seed, *self.peers = free_addresses(4)
         words = folder / "words.txt"
@@ -24,7 +29,7 @@ class Running:
             [self.seed], [self.seed], list(self.peers),
             Settings(gossip_count=0, liveness_interval=0.5,
                      filter=Filter(str(words), ("virus",))),
-            write_config(folder, [self.seed]), folder)
+            write_config(folder, [self.seed]), folder, roles and roles(self.peers))
         self.processes = processes
         self._orders = Orders(self.network)
 
@@ -148,3 +153,64 @@ def test_a_network_that_does_not_run_takes_no_orders(tmp_path):
     with running:
         assert running.do("say", running.peers[0], "hello")[0] == 200
     assert running.do("start", running.peers[0]) == (409, "the network does not run now")
+
+
+def test_a_frozen_peer_that_is_killed_from_outside_starts_again_and_is_not_frozen(tmp_path):
+    with Running(tmp_path, None) as running:
+        running.all_linked()
+        first = running.peers[0]
+        assert running.do("freeze", first)[0] == 200
+        os.kill(running.network.hosts[0].id, signal.SIGKILL)
+        wait_until(lambda: running.do("start", first)[0] == 200)
+        assert running.do("say", first, "hello")[0] == 200
+        running.wait(first, lambda lines: any(line.endswith(":hello") for line in lines))
+        assert len(running.network.hosts) == 3  # nothing is kept of the process that died
+
+
+def test_an_attacker_that_is_frozen_is_killed_and_starts_again(tmp_path):
+    def roles(peers):
+        return {peers[0]: Role("drop", 0.5, ())}
+
+    with Running(tmp_path, None, roles) as running:
+        running.all_linked()
+        first = running.peers[0]
+        assert running.do("freeze", first)[0] == running.do("kill", first)[0] == 200
+        wait_until(lambda: running.do("start", first)[0] == 200)
+        running.wait(first, lambda lines: running.runs(first) == 2)
+
+
+def test_who_has_died_already_is_not_killed_once_more(tmp_path):
+    with Running(tmp_path, 1) as running:
+        running.all_linked()
+        first, second, _ = running.peers
+        assert running.do("kill", first)[0] == 200
+        running.network.kill([first])
+        assert running.do("say", second, "hello")[0] == 200  # their process has not ended of it
+        running.wait(second, lambda lines: any(line.endswith(":hello") for line in lines))
+
+
+def test_a_process_that_the_system_does_not_allow_is_an_answer_and_adds_no_peer(
+        tmp_path, monkeypatch):
+    def refuse(*arguments):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    with Running(tmp_path, None) as running:
+        running.all_linked()
+        monkeypatch.setattr(networks, "PeerProcess", refuse)
+        assert running.do("add") == (
+            409, "the system does not allow it: Resource temporarily unavailable")
+        assert len(running.network.peers) == len(running.network.hosts) == 3
+
+
+def test_a_start_that_is_given_up_starts_no_more_peers(tmp_path):
+    running = Running(tmp_path, None)
+    looks = []
+
+    def look():
+        looks.append(len(running.network.hosts))
+        if len(looks) == 2:
+            raise KeyboardInterrupt
+
+    with running.network, pytest.raises(KeyboardInterrupt):
+        running.network.start(running.network.plan(None), look=look)
+    assert looks == [0, 1]

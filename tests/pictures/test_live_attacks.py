@@ -232,6 +232,7 @@ class FullNetwork:
 
 def test_an_order_for_which_the_system_has_no_room_is_answered():
     orders = Orders(FullNetwork())
-    assert orders.do({"do": "add"}) == (409, "it does not start: no room")
+    assert orders.do({"do": "add"}) == (
+        409, "the system does not allow it: no room")
     assert orders.do({"do": "start", "node": ONE})[0] == 409
     assert orders.do({"do": "kill", "node": ONE}) == (409, "never")

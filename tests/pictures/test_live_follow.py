@@ -80,6 +80,27 @@ def test_who_is_frozen_is_waited_for_and_who_is_dead_is_not(tmp_path, follow):
     assert follow.figures(LATER)["missing"] is None
 
 
+def test_who_heard_a_message_before_its_line_was_read_does_not_lack_it(tmp_path, follow):
+    tell(tmp_path, THREE, "3.1 5003 hears 5002/1 from 5002", "3.2 5001 hears 5002/1 from 5003",
+         "3.5 5002 says 1")
+    events = told(follow)
+    figures = follow.figures(LATER)
+    assert (figures["missing"], figures["deliveries"], figures["counted"]) == (None, 2, 1)
+    assert waves(events) == {}
+
+
+def test_a_message_that_died_with_all_who_had_it_is_not_waited_for(tmp_path, follow):
+    tell(tmp_path, THREE, KILL, "2.9 5001 says 1")
+    told(follow)
+    assert follow.figures(LATER)["missing"] is None
+
+
+def test_no_message_of_before_waits_for_who_was_started_again(tmp_path, follow):
+    tell(tmp_path, THREE, "3.0 5002 says 1", "3.1 5003 hears 5002/1 from 5002", "4.0 5001 starts")
+    told(follow)
+    assert follow.figures(LATER)["missing"] is None
+
+
 def test_an_empty_folder_has_figures_and_no_events(follow):
     assert told(follow) == []
     assert follow.begin(LATER) == LATER

@@ -111,11 +111,25 @@ def test_files_are_followed_that_come_later(folder, lines):
     assert lines.is_seed("127.0.0.1:8080") and not lines.is_seed(ONE)
 
 
+def test_a_file_that_comes_is_read_within_a_tenth_of_a_second(folder, lines):
+    lines.turn(LATER)
+    add(folder / "peer_127.0.0.1_5003.txt", text(1, "started:peer:127.0.0.1:5003"))
+    assert [(line.node, line.kind) for line in lines.turn(LATER + 100_000)] == [
+        ("127.0.0.1:5003", "started")]
+
+
+def test_lines_that_are_written_while_a_turn_reads_keep_their_times(folder, lines):
+    add(folder / "peer_127.0.0.1_5001.txt", text(3600.03, "received:a"))
+    add(folder / "peer_127.0.0.1_5002.txt", text(3600.02, "peer list:x", "generated:a"))
+    assert sorted((line.at - LATER, line.kind) for line in lines.turn(LATER))[2:] == [
+        (20_000, "generated"), (20_000, "peer list"), (30_000, "received")]
+
+
 def test_of_two_files_with_one_clock_the_message_comes_before_its_delivery(folder):
     add(folder / "peer_127.0.0.1_5001.txt", text(1, "received:a"), text(2, "dead:x"))
-    add(folder / "peer_127.0.0.1_5002.txt", text(1, "generated:a"), text(2, "dead:y"))
+    add(folder / "peer_127.0.0.1_5002.txt", text(1, "told:z", "generated:a"), text(2, "dead:y"))
     assert [line.kind for line in lines_of_folder(folder)][2:] == [
-        "generated", "received", "dead", "dead"]
+        "told", "generated", "received", "dead", "dead"]
 
 
 def test_lines_of_one_file_keep_their_order_when_its_clock_goes_back(folder):

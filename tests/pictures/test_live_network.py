@@ -101,3 +101,15 @@ def test_a_port_of_the_page_that_is_taken_starts_no_network(tmp_path):
                              tmp_path / "out")
     assert (code, out) == (1, "") and str(port) in err and err.count("\n") == 1
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_all_end_with_the_runner_however_it_ends_who_is_frozen_too(tmp_path):
+    program, url, base = start(tmp_path, "--gossip-count", 0)
+    files = [tmp_path / "out" / f"peer_127.0.0.1_{base + n}.txt" for n in range(3)]
+    with program:
+        wait_until(lambda: all(any(line.startswith("connected:") for line in lines_of(file))
+                               for file in files))
+        assert order(url, do="freeze", node=f"127.0.0.1:{base}")[0] == 200
+        program.process.kill()
+        for file in files:
+            wait_until(lambda: lines_of(file)[-1].startswith("stopped:"), what=str(file))

@@ -202,6 +202,33 @@ def test_a_lost_peer_that_seeds_removed_is_dead_when_the_last_who_counts_is_gone
     assert told.until(80).state(5001) == "dead"
 
 
+def test_who_gave_a_link_up_counts_no_answers_of_who_dies_later(tmp_path):
+    told = Told(tmp_path, THREE, """
+        2.0 5001 parts 5003 full
+        2.0 5003 parts 5001 given up
+        3.0 5001 parts 5002 closed
+        3.1 8080 removed:@5001:gone
+        3.5 5002 stopped:interrupted
+    """)
+    assert told.until(80).states_of(5001) == ["joining", "up", "lost", "dead"]
+
+
+def test_who_was_started_again_counts_no_answers_of_who_died_before(tmp_path):
+    told = Told(tmp_path, """
+        0.0 8080 starts
+        0.1 5001 starts
+        0.1 5002 starts
+        0.1 5003 starts
+        1.0 5001 links 5002
+        1.0 5002 links 5003
+        2.0 5002 parts 5001 closed
+        2.1 8080 removed:@5001:gone
+        3.0 5002 starts
+    """)
+    assert told.until(2.9).state(5001) == "lost"
+    assert told.until(80).state(5001) == "dead"
+
+
 PAIR_CUT_OFF = """
     0.0 8080 starts
     0.1 5001 starts
@@ -238,6 +265,13 @@ def test_a_seed_is_gone_when_everybody_lost_it_and_up_when_somebody_has_it_again
     assert told.until(3.15).state(8080) == "up"
     assert told.until(3.5).state(8080) == "gone"
     assert told.until(80).state(8080) == "up"
+
+
+def test_a_seed_that_died_before_anybody_registered_is_gone_when_it_is_not_reached(tmp_path):
+    told = Told(tmp_path, "0.0 8080 starts", "0.5 5001 starts",
+                "1.0 5001 unregistered:@8080:Connection refused")
+    assert told.until(0.9).state(8080) == "up"
+    assert told.until(80).state(8080) == "gone"
 
 
 def test_a_kicked_peer_is_gone_until_it_is_linked_again(tmp_path):
