@@ -42,7 +42,8 @@ class Running:
 
     def all_linked(self):
         for peer in self.peers:
-            self.wait(peer, lambda lines: any(line.startswith("connected:") for line in lines))
+            self.wait(peer, lambda lines: {f"connected:{other}" for other in self.peers
+                                           if other != peer} <= set(lines))
 
     def do(self, word, node="", text=""):
         return self._orders.do({"do": word, "node": str(node), "text": text})
