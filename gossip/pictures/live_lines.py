@@ -20,7 +20,7 @@ from gossip.terminal.limits import descriptors_allowed
 
 NODES = 5_000  # files that are read, at most
 DESCRIPTORS = 200  # that are left for connections, and for all else
-ROOM = 4 * 1024 * 1024  # bytes of all files together that are read ahead of the oldest, about
+ROOM = 1 * 1024 * 1024  # bytes of all files together that are read ahead of the oldest, about
 CHUNK = 1024, 256 * 1024  # bytes that are read of one file at a time: at least, at most
 LEAST = 256  # bytes for which a file counts that is read
 TURN = 512 * 1024  # bytes that one turn reads of files that are behind

@@ -46,9 +46,15 @@ class Order:
 def _put_messages_first(lines: list[Line]) -> None:
     """Of one microsecond, what is received comes last: it may have been generated then."""
     received_at = None
-    for line in lines:
-        if line.kind == "received":
-            received_at = line.at
-        elif line.kind == "generated" and line.at == received_at:
-            lines.sort(key=lambda line: (line.at, line.kind == "received"))
-            return
+    for at, _, kind, _ in lines:
+        if kind == "received":
+            received_at = at
+        elif kind == "generated" and at == received_at:
+            begin = bisect.bisect_left(lines, at, key=_time)
+            end = bisect.bisect_right(lines, at, key=_time)
+            lines[begin:end] = sorted(lines[begin:end], key=_is_received)
+            received_at = None
+
+
+def _is_received(line: Line) -> bool:
+    return line.kind == "received"
