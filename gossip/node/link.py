@@ -35,7 +35,6 @@ class Link:
         self.remote_ip = ""
         self.probe = None  # the Probe that this link was made for, if it was
         self.proof = None  # the Proof that came last, for the line behind it; for the reader alone
-        self.dialled = 0.0  # when its dial began, if it is one to a peer
         self.answered = 0.0  # when `ask_known_peers` was answered last; for the reader alone
         self.heard = 0.0  # when bytes came last
         self.rest_until = 0.0  # no more is read before then; set while lines are handled

@@ -121,8 +121,7 @@ class Linking:
                 or not self.neighbours.begin_dial(peer, for_ring, chosen)):
             return
         link = self._node.new_link(DIALLED, peer)
-        link.dialled = self._node.now()
-        link.await_line(link.dialled + self.places.answer_limit())
+        link.await_line(self._node.now() + self._node.settings.answer_limit)
         self._node.dial(link)
 
     def on_up(self, link) -> None:
@@ -294,23 +293,12 @@ class Linking:
             self.neighbours.end_dial(link.peer)  # that says nothing of the peer
         elif link.role == DIALLED:
             self.neighbours.end_dial(link.peer)
-            self._not_answered(link)
+            self._pass_over(link.peer)
         elif link.role == NEIGHBOUR:
             if self._node.leaving:
                 self.unlink(link.peer, "left", link)
             elif row := self.neighbours.remove(link.peer, link, link.reason):
                 self._lost(link.peer, row)
-
-    def _not_answered(self, link) -> None:
-        """A dial has failed. Whoever had less time than usual is not forgotten for that."""
-        settings, now = self._node.settings, self._node.now()
-        if now - link.dialled >= settings.quick_look and not self._node.is_late():
-            self.places.silent()
-        if link.deadline - link.dialled < settings.answer_limit:
-            self.places.unreachable(link.peer, now)
-            self._node.membership.hurry()
-        else:
-            self._pass_over(link.peer)
 
     def _pass_over(self, peer: Address) -> None:
         """A peer does not answer at its address: the ring goes on behind it for a while."""

@@ -23,7 +23,6 @@ class Places:
         self._lock = threading.Lock()  # guards everything below
         self._round = 0
         self._refusals = 0  # in this round
-        self._silences = 0  # dials in this round that nobody answered, nor refused at once
         self._passed_over: dict[Address, float] = {}  # unreachable peer -> until when
         self._full: dict[Address, int] = {}  # full peer -> round until which it is left alone
         self._redialled: dict[Address, float] = {}  # peer dialled again at once -> when
@@ -37,7 +36,7 @@ class Places:
             self._ring_waits = {a: (delay, until) for a, (delay, until)
                                 in self._ring_waits.items() if until > settled}
             self._round += 1
-            self._refusals = self._silences = 0
+            self._refusals = 0
             self._full = {a: until for a, until in self._full.items() if until > self._round}
 
     def link_broke(self) -> None:
@@ -80,19 +79,6 @@ class Places:
     def unreachable(self, address: Address, now: float) -> None:
         """The peer does not answer: it is passed over for one liveness interval."""
         self.pass_over(address, now + self._settings.liveness_interval)
-
-    def silent(self) -> None:
-        """A dial was waited for, in vain."""
-        with self._lock:
-            self._silences += 1
-
-    def answer_limit(self) -> float:
-        """Seconds that the next peer that is dialled may take to answer: a quarter as many after
-        each that was silent in this round, so that those who listen and say nothing do not keep
-        this peer from the others."""
-        with self._lock:
-            limit = self._settings.answer_limit / 4 ** min(self._silences, 8)
-            return max(self._settings.quick_look, limit)
 
     def pass_over(self, address: Address, until: float) -> None:
         """Dial the peer for no place before then; the ring goes on behind it."""

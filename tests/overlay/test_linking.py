@@ -157,20 +157,6 @@ def test_who_could_not_be_dialled_for_want_of_a_thread_is_not_taken_for_unreacha
     wait_until(fake.dialled, 10, "the peer to dial again")
 
 
-def test_many_that_listen_and_say_nothing_do_not_keep_a_newcomer_from_those_who_answer(net):
-    """They are next to it on the ring; if it waited for each, it would take twice as long."""
-    net.settings = net.settings._replace(liveness_interval=120.0, capacity=fixed(2))
-    own, *silent, honest = sorted(free_addresses(16))
-    fakes = [net.fake(address, answers=False) for address in silent]
-    net.peer(honest)
-    peer = net.peer(own, answer_limit=4.0, quick_look=0.5)
-    peer.peer_list.hear(frozenset([*silent, honest]))
-    peer.membership.hurry()
-    wait_until(lambda: neighbours(peer) == {honest}, 30)
-    assert all(fake.dialled() == 1 for fake in fakes)
-    assert set(silent[1:]) <= set(peer.peer_list.addresses())  # they had less time than usual
-
-
 @pytest.mark.parametrize("reason, shown", [
     ("full", "full"), ("x" * 200, "x" * 100), ("\U000e0001" * 100, STRANGE), ("\\" * 9, "\\" * 18)])
 def test_anothers_reason_takes_a_hundred_bytes_of_the_file_at_most(net, reason, shown):

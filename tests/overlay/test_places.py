@@ -33,19 +33,6 @@ def test_who_refused_as_full_or_cannot_be_reached_is_left_alone_for_a_while():
     assert places.ordinary_dial(listed, [peer(60), peer(30)], [], 10.7) is None
 
 
-def test_each_peer_that_is_silent_shortens_the_patience_with_the_next_until_the_round_ends():
-    places, limits = Places(peer(50), 3, Settings(), random.Random(1)), []
-    for _ in range(5):
-        limits.append(places.answer_limit())
-        places.silent()
-    assert limits == [5.0, 1.25, 0.3125, 0.25, 0.25]
-    for _ in range(10_000):
-        places.silent()
-    assert places.answer_limit() == 0.25
-    places.next_round(0.0)
-    assert places.answer_limit() == 5.0
-
-
 def test_who_takes_no_place_is_not_dialled_and_keeps_no_place_from_others():
     places = Places(peer(50), 3, Settings(), random.Random(1))
     listed = [peer(port) for port in (10, 20, 40, 60)]
