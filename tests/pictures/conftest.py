@@ -1,8 +1,9 @@
-"""A network of forty peers, plotted once for each file of tests."""
+"""Shared by several files: a network of forty peers with its plots; the lines of a folder."""
 
 import pytest
 
 from gossip.pictures import plot
+from gossip.pictures.live_lines import LiveLines
 from tests.tools.folders import Folder
 from tests.tools.pictures import HOSTILE, power_law_links
 
@@ -19,3 +20,11 @@ def forty(tmp_path_factory):
     folder.say(folder.seed, 8, f"failed:{HOSTILE}")
     plot.plot_folder(folder.write(30))
     return folder
+
+
+@pytest.fixture
+def lines(folder):
+    """The lines of the files in `folder`, which each file of tests has its own way to fill."""
+    found = LiveLines(folder)
+    yield found
+    found.close()

@@ -27,13 +27,6 @@ def folder(tmp_path):
     return folder
 
 
-@pytest.fixture
-def lines(folder):
-    found = LiveLines(folder)
-    yield found
-    found.close()
-
-
 def kinds(lines, now=LATER):
     return [line.kind for line in lines.turn(now)]
 

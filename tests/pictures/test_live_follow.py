@@ -332,5 +332,9 @@ def test_hostile_files_end_nothing(tmp_path, follow):
         for _ in range(300):
             data[chance.randrange(len(data))] = chance.randrange(256)
         add(tmp_path / f"peer_127.0.0.1_{port}.txt", bytes(data))
-    told(follow)
-    json.dumps(follow.figures(LATER))
+    add(tmp_path / "peer_127.0.0.1_5020.txt", text(90, "started:peer:127.0.0.1:5020"))
+    events = told(follow)
+    number, = (event[2] for event in events if event[1:2] + event[4:] == ["node", "127.0.0.1:5020"])
+    assert [event[3] for event in events if event[1:3] == ["state", number]] == ["joining"]
+    figures = json.loads(json.dumps(follow.figures(LATER), allow_nan=False))
+    assert figures["peers"] > 0 and figures["toread"] == 0

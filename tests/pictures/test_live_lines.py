@@ -20,13 +20,6 @@ def folder(tmp_path):
     return tmp_path
 
 
-@pytest.fixture
-def lines(folder):
-    found = LiveLines(folder)
-    yield found
-    found.close()
-
-
 def events(lines, now=LATER):
     return [(line.node, line.kind, line.rest) for line in lines.turn(now)]
 
