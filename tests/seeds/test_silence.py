@@ -6,10 +6,10 @@ import pytest
 
 from gossip.liveness import prober
 from gossip.liveness.prober import Prober
-from tests.tools.files import count, events, wait_event
+from tests.tools.files import count, events, lines_of, wait_event
 from tests.tools.hands import FakePeer
 from tests.tools.ports import free_address
-from tests.tools.programs import Program, write_config
+from tests.tools.programs import Program, peer_file, write_config
 from tests.tools.registering import listed
 from tests.tools.waiting import wait_until
 
@@ -141,13 +141,15 @@ def test_a_newcomer_is_registered_while_more_are_silent_than_can_be_probed(net, 
 def test_a_frozen_peer_without_neighbours_is_gone_and_comes_back(net):
     seed, = net.seeds(1, liveness_interval=ROUND)
     config, address = write_config(net.folder, net.seed_addresses), free_address()
-    with Program("peer.py", address.port, "--config", config, "--outputs", net.folder, "--quiet",
-                 "--gossip-count", 0, "--liveness-interval", ROUND) as frozen:
+    flags = ["--config", config, "--outputs", net.folder]
+    with Program("peer.py", address.port, *flags, "--quiet", "--gossip-count", 0,
+                 "--liveness-interval", ROUND) as frozen:
         wait_event(seed, f"registered:{address}")
         frozen.process.send_signal(signal.SIGSTOP)
         assert wait_event(seed, f"removed:{address}:gone")
         frozen.process.send_signal(signal.SIGCONT)
-        wait_until(lambda: count(seed, f"registered:{address}") == 2)
+        peer = peer_file(flags, address.port)
+        wait_until(lambda: lines_of(peer).count(f"registered:{seed.address}") == 2)
         frozen.type("quit\n")
         assert frozen.finish()[0] == 0
     assert events(seed)[-1] == f"removed:{address}:left"
