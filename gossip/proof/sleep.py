@@ -10,6 +10,7 @@ from gossip.settings import LATE_FOR
 # seconds for which a generator waits after a sleep: while its peer is late, it looks once a second
 LATE = LATE_FOR + 1.0
 ASLEEP = 0.5  # seconds by which a duty has to be late to tell that its peer was frozen
+UNCLEAR = 1.5  # seconds of a gap that may have been a sleep, where nothing tells that it was none
 
 
 def unusual(usual: float) -> float:
@@ -30,6 +31,7 @@ class Sleep:
         self._gap = (begin, begin)
         # a short one in which a message was due, until a delivery tells whether that was a sleep
         self._stalled: tuple[float, float] | None = None
+        self._unclear = (begin, begin)  # the last such one after which it made no message
         self._spoke = begin  # when the generator made its last message
 
     def look_at_gap(self, begin: float, at: float, interval: float, liveness: float,
@@ -45,12 +47,14 @@ class Sleep:
                 self.woke = at
             return
         was_due = begin < self._spoke + interval < at
-        if self._may_be_late(at):
+        if _may_be_late(at, self._gap):
             return
         if at - begin > interval or was_due and at - begin > unusual(liveness):
             self._gap = (begin, at)
         elif was_due:
             self._stalled = (begin, at)
+            if at - begin > UNCLEAR:
+                self._unclear = (begin, at)
 
     def look_at_delivery(self, at: float, made: str) -> None:
         """The first message received after a short gap, made `made` seconds after 1970: if it is as
@@ -68,12 +72,12 @@ class Sleep:
     def generator_spoke(self, at: float, interval: float) -> None:
         """A message that was overdue while nothing was written for long, and that came soon when
         the file went on, tells of a shorter sleep."""
-        asleep, late = self._overdue(at, interval)
+        asleep, late = self._overdue(at, interval, self._gap)
         if asleep or late:
             self.asleep += asleep
             self.late += late
             self._gap = (at, at)
-        self._spoke = at
+        self._spoke, self._unclear = at, (at, at)
 
     def later(self, at: float, seconds: float) -> float:
         """When so many seconds have passed from a time on, in which it was not silent."""
@@ -84,20 +88,23 @@ class Sleep:
         return end
 
     def overdue(self, at: float, interval: float) -> float:
-        """Seconds for which a message that is not there yet was overdue at that time, because of
-        a sleep that `asleep` and `late` do not contain yet."""
-        return sum(self._overdue(at, interval))
+        """Seconds for which a message that is not there, and never will be, was overdue at that
+        time, because of a sleep that `asleep` and `late` do not contain yet; or of a short gap that
+        may have been one, as the file ends too soon after it to tell."""
+        return max(sum(self._overdue(at, interval, gap)) for gap in (self._gap, self._unclear))
 
-    def _overdue(self, at: float, interval: float) -> tuple[float, float]:
-        """For how long a message was overdue at that time because of such a sleep: (in it, after
-        it). The generator of a peer that was frozen waits, as the peer is late then."""
-        if not self._may_be_late(at):
+    def _overdue(self, at: float, interval: float,
+                 gap: tuple[float, float]) -> tuple[float, float]:
+        """For how long a message was overdue at that time because of a sleep in this gap: (in it,
+        after it). The generator of a peer that was frozen waits, as the peer is late then."""
+        if not _may_be_late(at, gap):
             return 0.0, 0.0
-        begin, end = self._gap
+        begin, end = gap
         due = max(begin, self._spoke + interval)
         return max(0.0, end - due), max(0.0, at - max(end, due))
 
-    def _may_be_late(self, at: float) -> bool:
-        """Whether the gap was so shortly before that its peer may still be late."""
-        begin, end = self._gap
-        return begin < end and at - end < ASLEEP + LATE
+
+def _may_be_late(at: float, gap: tuple[float, float]) -> bool:
+    """Whether the gap was so shortly before that its peer may still be late."""
+    begin, end = gap
+    return begin < end and at - end < ASLEEP + LATE

@@ -317,6 +317,20 @@ def test_a_message_that_waited_in_a_short_gap_tells_of_a_short_sleep(tmp_path, m
     assert delivery.gossips(proof).holds is healthy
 
 
+@pytest.mark.parametrize("times, end, healthy", [
+    ((2.5,), 8, True),  # the second message waited from 4.5 on: maybe it was frozen until 4.7
+    ((2.5,), 14, False),  # nobody waits for so long
+    ((2.5, 5.0), 9, False),  # the second one has come: the third waits for nothing
+])
+def test_who_ends_soon_after_a_short_gap_in_which_a_message_was_due_need_not_say_it(
+        tmp_path, times, end, healthy):
+    proof = tell(tmp_path, SEED, "0.5 5001 starts \n 1 5001 connected:@5002", f"""
+        3.0 5001 asks 5002
+        4.7 5001 asks 5002 until {end}
+    """, generating(5001, *times), gossip_count=10, gossip_interval=2, liveness_interval=10)
+    assert delivery.gossips(proof).holds is healthy
+
+
 # Through others.
 
 @pytest.mark.parametrize("linked, story, healthy", [
