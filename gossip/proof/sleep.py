@@ -2,7 +2,7 @@
 
 A peer that is awake and has neighbours writes in every liveness round, and its generator at every
 gossip interval. A gap that is too long for that is a sleep. A shorter one, in which a message was
-due, may have been a sleep: what comes after it tells.
+due, may have been a sleep: what comes after it tells, unless the file ends too soon after it.
 """
 
 from gossip.settings import LATE_FOR
