@@ -97,7 +97,7 @@ class Peer(Node):
                                  self.neighbours.capacity + settings.spare_links)
         # One part or the world tells this node, another part hears it.
         self.on_probed, self.settled = self.confirming.on_probed, self.spreading.settled
-        self.unlisted = self.joining.hurry
+        self.unlisted, self.overtaken = self.joining.hurry, self.joining.ask_at_once
         self.unlinked, self.withdrawn = self.liveness.forget, self.liveness.withdraw
         self.proved = self.liveness.proved
         self._generated = 0  # messages so far; only the generator's thread uses it

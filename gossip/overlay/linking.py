@@ -10,7 +10,8 @@ It calls the node: `linked(peer, link, serial)` when a link is in the table of n
 `met(link)`; `proved(peer, link)` when its peer has answered at its address; `lost(peer, link)` when
 a link broke, `unlinked(peer, link)` when one ended for good, `withdrawn(peer, link)` when one ended
 that proved nothing, `listed(addresses)` when a seed names peers that its last list did not name,
-and `has_seed()` to ask whether a seed can. Gossip and liveness are not handled here.
+`overtaken()` when the next on the ring is full, so that somebody must be nearer to it whom no list
+has named yet, and `has_seed()` to ask whether a seed can. Gossip and liveness are not handled here.
 """
 
 import itertools
@@ -189,6 +190,8 @@ class Linking:
     def on_refused(self, link, message: wire.Refused) -> None:
         """A peer that was dialled refuses this one, or a neighbour gives the link up."""
         peer, reason = link.peer, _shown(message.reason)
+        if reason == "full" and peer == self._successor():
+            self._node.overtaken()
         if link.role == NEIGHBOUR:
             if reason == "full" and peer in self.neighbours.proven():
                 self.places.leave_alone(peer)
@@ -204,6 +207,9 @@ class Linking:
         self.admitting.answered(peer)
         link.close("refused")
         self._node.membership.hurry()
+
+    def _successor(self) -> Address | None:
+        return self.places.successor(self.peer_list.addresses(), self._node.now())
 
     def _dial_over(self, link) -> bool:
         """A dial is over; answer whether it was for the ring."""

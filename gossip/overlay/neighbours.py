@@ -21,7 +21,8 @@ from gossip.settings import Settings
 
 
 AT_ONCE = 20  # newcomers in a second that are accepted before they are proven
-UNLISTED = 25  # newcomers in a second that are accepted after that, and that no seed has named
+UNLISTED, UNLISTED_WINDOW = 250, 10.0  # newcomers in so many seconds that are accepted after that,
+# and that no seed has named: those of a whole network that starts at once, but not without end
 
 
 class Admission(NamedTuple):
@@ -121,7 +122,7 @@ class Neighbours:
                 if answered is None and not self._at_once(now):
                     return Admission(False, probe=True)
                 if (answered is not None and address not in listed
-                        and not _has_room(self._unlisted, now)):
+                        and not _has_room(self._unlisted, now, UNLISTED_WINDOW)):
                     return Admission(False, "full")
             self._enter(address, link, dialler, now, proven)
             self._note_degree()
@@ -130,7 +131,7 @@ class Neighbours:
     def _at_once(self, now: float) -> bool:
         """Whether a newcomer may be accepted before it is proven: there is a free place, and not
         too many came within the last second. Expects the lock."""
-        return len(self._rows) < self.capacity and _has_room(self._newcomers, now)
+        return len(self._rows) < self.capacity and _has_room(self._newcomers, now, 1.0)
 
     def _second(self, address, link, dialler, now, standing, silent) -> Admission:
         """Two links of one pair: one of them stays. Expects the lock."""
@@ -235,9 +236,9 @@ class Neighbours:
         return [(address, rows[address]) for address in surplus]
 
 
-def _has_room(times: collections.deque, now: float) -> bool:
-    """Whether one more may be taken: fewer than `times` can hold were within the last second."""
-    if len(times) == times.maxlen and now - times[0] < 1.0:
+def _has_room(times: collections.deque, now: float, window: float) -> bool:
+    """Whether one more may be taken: fewer than `times` can hold were within the last seconds."""
+    if len(times) == times.maxlen and now - times[0] < window:
         return False
     times.append(now)
     return True

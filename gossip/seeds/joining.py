@@ -47,6 +47,12 @@ class Joining:
             seed.send(wire.ASK_PEER_LIST)
         return seed is not None
 
+    def ask_at_once(self) -> None:
+        """Ask all seeds for a list now: one seed may not know yet who is missing."""
+        if self._list_cadence.at_once(self._node.now()):
+            for link in self.links():
+                link.send(wire.ASK_PEER_LIST)
+
     def hurry(self) -> None:
         """Have a list asked for soon: of a seed, or without one of a neighbour."""
         if self._list_cadence.hurry(self._node.now()):
@@ -96,7 +102,8 @@ class Joining:
         if self.registrations.answered(link.peer, link):
             self._node.output.write(f"registered:{link.peer}")
             link.send(wire.ASK_PEER_LIST)
-            self.hurry()
+            self._list_cadence.begin(self._node.now())
+            self._node.membership.hurry()
 
     def on_registration_refused(self, link, message: wire.RegistrationRefused) -> None:
         """A seed has not listed this peer: it is tried again later."""

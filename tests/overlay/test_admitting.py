@@ -13,7 +13,7 @@ from tests.tools.files import count, wait_event
 from tests.tools.hands import FakePeer
 from tests.tools.nets import looked_for, neighbours
 from tests.tools.ports import free_address, free_addresses
-from tests.tools.registering import register
+from tests.tools.registering import listed, register
 from tests.tools.waiting import wait_until
 
 
@@ -130,6 +130,26 @@ def test_an_unlisted_newcomer_that_is_refused_makes_a_peer_ask_for_the_list_as_s
     wait_until(lambda: asleep)
     assert ask(net, peer, fake.address).hear() == f"connection refused:{own}:full"
     wait_until(lambda: fake.address in peer.peer_list, 10)
+
+
+@pytest.mark.parametrize("knows", (0, 1))
+def test_whoever_is_given_up_by_the_next_on_the_ring_asks_all_seeds_who_is_nearer(net, knows):
+    seeds = net.seeds(2)
+    own, *others = free_addresses(3)
+    nearer, successor = map(net.fake, others)
+    peer = net.peer(own, liveness_interval=60, retry_first=30)
+    peer.linking.dial = lambda *arguments, **options: None  # it waits to be asked
+    wait_until(lambda: len(peer.joining.links()) == 2, what="two registrations")
+    for seed in seeds:
+        listed(net, seed, successor)
+    peer.joining._list_cadence._next_at = peer.now()
+    peer.membership.hurry()
+    wait_until(lambda: successor.address in peer.peer_list)
+    end = net.neighbour(peer, successor)
+    listed(net, seeds[knows], nearer)
+    assert nearer.address not in peer.peer_list
+    end.say(f"connection refused:{successor.address}:full")
+    wait_until(lambda: nearer.address in peer.peer_list, 10)
 
 
 def test_a_dial_that_was_answered_proves_the_link_that_the_other_made_meanwhile(net):

@@ -1,7 +1,7 @@
 """The table of neighbours: which link of a pair stays."""
 
 from gossip.capacity import fixed
-from gossip.overlay.neighbours import AT_ONCE, UNLISTED, Neighbours
+from gossip.overlay.neighbours import AT_ONCE, UNLISTED, UNLISTED_WINDOW, Neighbours
 from gossip.settings import Settings
 from tests.tools.fakes import FakeLink, peer
 
@@ -148,11 +148,11 @@ def test_a_link_stays_chosen_when_the_other_end_makes_it_anew():
     assert given_up(table, 3) == [peer(90)]
 
 
-def test_of_those_whom_no_list_names_25_a_second_are_accepted_after_a_probe_and_all_others():
+def test_of_those_whom_no_list_names_250_in_ten_seconds_are_accepted_after_a_probe_and_all_others():
     table = Neighbours(peer(1), Settings(capacity=fixed(1_000)))
-    assert UNLISTED == 25
+    assert (UNLISTED, UNLISTED_WINDOW) == (250, 10.0)
     for port in range(2, 2 + UNLISTED):
-        assert asks(table, peer(port), 5.0 + port / 100, answered=True).accepted
-    assert asks(table, peer(99), 5.9, answered=True).reason == "full"
-    assert asks(table, peer(99), 5.9, answered=True, listed=[peer(99)]).accepted
-    assert asks(table, peer(98), 6.1, answered=True).accepted
+        assert asks(table, peer(port), 5.0 + port / 1000, answered=True).accepted
+    assert asks(table, peer(999), 14.9, answered=True).reason == "full"
+    assert asks(table, peer(999), 14.9, answered=True, listed=[peer(999)]).accepted
+    assert asks(table, peer(998), 15.1, answered=True).accepted
