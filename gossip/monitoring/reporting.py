@@ -40,6 +40,7 @@ class Reporting:
         if self._due is None:  # the first period ends at any time, so that not all do together
             self._due = now + self._interval * self._node.rng.random()
             return self._due
+        self.watch.turn(now)
         time = wire.format_time(self._node.time())
         for link in self._node.neighbours.links():
             self.watch.asked(link, time, now)

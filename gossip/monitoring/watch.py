@@ -15,7 +15,8 @@ peers do is never held against them, so a message is judged about a neighbour on
   frozen or slow is judged later, not wrongly.
 
 Messages whose run had to be confirmed first are not judged about others, and neither are those
-that a neighbour has brought because it was asked for what it knows (anti-entropy).
+that a neighbour has brought because it was asked for what it knows (anti-entropy). Whoever stood
+still itself judges nobody by what it knew before: what excuses a neighbour may be too old by then.
 
 Lines are kept as numbers, their hashes in this process: nobody outside can make two the same, and
 however long lines are, these tables stay small.
@@ -35,6 +36,7 @@ COPIES_LIMIT = 50_000  # lines noted in one generation, before those that do not
 GENERATIONS_LIMIT = 8  # of a neighbour that does not answer
 ASKED_LIMIT = 8  # requests of which a reply is awaited
 WAITING_LIMIT = 2_000  # lines that wait until their run is confirmed
+STILL = 1.5  # periods from one turn to the next from which on this peer itself stood still
 CATCHING_UP = 6  # replies after which a link stands, even if there is still something to fetch
 
 
@@ -90,8 +92,10 @@ class Watch:
 
     def __init__(self, settings: Settings):
         self._settle = settings.settle
+        self._longest = STILL * settings.report_interval  # seconds between two turns
         self._floods = settings.spread == "flood"  # else nobody owes anybody a copy
         self._lock = threading.Lock()  # guards everything below
+        self._turned: float | None = None  # when the last turn was
         self._rows: dict[object, _Row] = {}  # link -> what is known of it
         self._log: list[_Batch] = []  # what is not judged about all yet
         self._begin = 0  # the number of the first batch in it
@@ -121,6 +125,7 @@ class Watch:
         """A reply has come: judge what was known long enough before a request that was answered
         before this one left. `caught_up`: nothing is to be fetched from this neighbour."""
         with self._lock:
+            self._notice_stand(now)
             row = self._rows.get(link)
             if row is None or time not in row.asked:
                 return
@@ -199,6 +204,22 @@ class Watch:
                 self._rows[link].counts[what] += count
 
     # The period.
+
+    def turn(self, now: float) -> None:
+        """A period is over, or somewhat more when this peer stood still."""
+        with self._lock:
+            self._notice_stand(now)
+            self._turned = now
+
+    def _notice_stand(self, now: float) -> None:
+        """After this peer stood still, judge nobody by what it knows by now, and take back what was
+        judged in this period. Expects the lock."""
+        if self._turned is None or now <= self._turned + self._longest:
+            return
+        for row in self._rows.values():
+            row.judged = self._begin + len(self._log)
+        for counts in (*(row.counts for row in self._rows.values()), *self._former.values()):
+            counts["expected"], counts["missing"] = counts["first"], 0
 
     def entries(self) -> list[wire.Entry]:
         """What was seen in this period, by neighbour, and of those whose link has ended in it. The

@@ -122,6 +122,12 @@ def test_the_judge_hears_when_somebody_is_found_bad_where_nobody_attacks():
     assert len(judge.faults) == 1
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [61])
+def test_a_watched_schedule_that_once_found_something_holds(number):
+    assert [str(fault) for fault in play(draw_watched(number, NONE), CLASSES).faults] == []
+
+
 def test_of_all_links_between_peers_a_share_breaks_and_is_made_again():
     conditions = Conditions(seeds=1)
     net = VirtualNetwork(1, CLASSES, seed_addresses(1), conditions.settings(), conditions.cables())

@@ -222,6 +222,37 @@ def test_what_a_neighbour_sent_before_it_froze_still_counts_when_it_wakes():
     assert watched.counted()[2] == (4 * 9, 0, 0, 0, 0)
 
 
+@pytest.mark.parametrize("late, judged", [(1.5, (8, 8, 0, 0, 0)), (1.6, (0, 0, 0, 0, 0))])
+def test_who_stood_still_judges_nobody_by_what_it_knew_before(late, judged):
+    watched = Watched(2, report_interval=1.0)
+    one, other = watched.links
+    watched.bring(one, lines(4), 3.0)
+    watched.settle(6.0, other)  # judged by these four, which is not told yet
+    watched.bring(one, lines(4, "y"), 7.0)
+    watched.watch.turn(10.0)
+    asked = [watched.ask(other, 10.0), watched.ask(other, 10.0)]
+    watched.reply(other, asked[0], 10.0 + late)
+    watched.watch.turn(10.0 + late)
+    watched.settle(10.0 + late, other)
+    assert watched.counted()[2] == judged
+    watched.bring(one, lines(4, "z"), 12.0)
+    for at in (13.0, 14.0, 15.0):
+        watched.watch.turn(at)
+    watched.settle(15.0, other)
+    assert watched.counted()[2] == (4, 4, 0, 0, 0)
+
+
+def test_who_stood_still_tells_what_came_first_all_the_same_also_over_links_that_have_ended():
+    watched = Watched(2, report_interval=1.0)
+    watched.watch.turn(3.0)
+    for link in watched.links:
+        watched.bring(link, lines(4, str(link.peer)), 3.0)
+    watched.settle(6.0)
+    watched.watch.on_end(watched.links[0])
+    watched.watch.turn(9.0)
+    assert watched.counted() == {1: (4, 0, 4, 0, 0), 2: (4, 0, 4, 0, 0)}
+
+
 def test_a_reply_to_nothing_or_a_second_one_judges_nothing():
     watched = Watched(2)
     one, other = watched.links

@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 
 from tests.tools.waiting import wait_until
@@ -162,11 +163,13 @@ class Browser:
     def __init__(self, folder):
         unsafe = ["--no-sandbox"] if os.geteuid() == 0 else []  # root gets no sandbox
         self._errors = folder / "browser.txt"
+        # its socket lies here: the path of `folder` may be too long for one
+        self._scratch = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         with self._errors.open("wb") as errors:
             self._process = subprocess.Popen(
                 [BROWSER, *FLAGS, *unsafe, f"--user-data-dir={folder / 'profile'}", "about:blank"],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
-                start_new_session=True)
+                start_new_session=True, env=os.environ | {"TMPDIR": self._scratch.name})
 
     def url(self) -> str:
         """Where it listens for DevTools."""
@@ -192,3 +195,4 @@ class Browser:
         except ProcessLookupError:
             pass  # all of it has ended
         self._process.wait(10)
+        self._scratch.cleanup()
