@@ -10,6 +10,7 @@ from tests.tools.ports import free_addresses
 from tests.tools.waiting import wait_until
 
 LIARS, HONEST = 28, 8
+PLACES = 4  # of each peer
 INTERVAL = 1.0  # seconds between two liveness rounds
 SETTLED = 3  # rounds for which the liars try
 
@@ -18,7 +19,7 @@ class Siege:
     """Honest peers, one of them the victim, and liars at all addresses next to it."""
 
     def __init__(self, net, listening):
-        net.settings = net.settings._replace(liveness_interval=INTERVAL, capacity=fixed(4))
+        net.settings = net.settings._replace(liveness_interval=INTERVAL, capacity=fixed(PLACES))
         net.seeds(1)
         addresses = free_addresses(LIARS + HONEST + 1)
         self.net, self.address = net, addresses[len(addresses) // 2]
@@ -90,6 +91,8 @@ def test_a_victim_keeps_two_honest_neighbours_also_when_the_liars_are_registered
     siege = Siege(net, True)
     siege.start_victim()
     siege.settle(siege.victim, *siege.others)
+    wait_until(lambda: all(len(neighbours(peer)) <= PLACES
+                           for peer in (siege.victim, *siege.others)))  # nobody gives up any more
     seed, = (node for node in net.nodes if node.kind == "seed")
     listings = [net.dial(seed) for _ in siege.lies]
     for listing, lie in zip(listings, siege.lies):
