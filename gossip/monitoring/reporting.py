@@ -40,7 +40,8 @@ class Reporting:
         if self._due is None:  # the first period ends at any time, so that not all do together
             self._due = now + self._interval * self._node.rng.random()
             return self._due
-        self.watch.turn(now)
+        if self.watch.turn(now):
+            self._node.counters.add("periods not judged, as this peer stood still")
         time = wire.format_time(self._node.time())
         for link in self._node.neighbours.links():
             self.watch.asked(link, time, now)

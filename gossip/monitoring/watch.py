@@ -36,7 +36,7 @@ COPIES_LIMIT = 50_000  # lines noted in one generation, before those that do not
 GENERATIONS_LIMIT = 8  # of a neighbour that does not answer
 ASKED_LIMIT = 8  # requests of which a reply is awaited
 WAITING_LIMIT = 2_000  # lines that wait until their run is confirmed
-STILL = 1.5  # periods from one turn to the next from which on this peer itself stood still
+STILL = 1.5  # periods: when two turns are farther apart than that, this peer itself stood still
 CATCHING_UP = 6  # replies after which a link stands, even if there is still something to fetch
 
 
@@ -205,21 +205,25 @@ class Watch:
 
     # The period.
 
-    def turn(self, now: float) -> None:
-        """A period is over, or somewhat more when this peer stood still."""
+    def turn(self, now: float) -> bool:
+        """A period is over, or several, if this peer stood still; return whether it did."""
         with self._lock:
-            self._notice_stand(now)
+            stood = self._notice_stand(now)
             self._turned = now
+            return stood
 
-    def _notice_stand(self, now: float) -> None:
+    def _notice_stand(self, now: float) -> bool:
         """After this peer stood still, judge nobody by what it knows by now, and take back what was
-        judged in this period. Expects the lock."""
+        judged in this period; return whether it did stand. Expects the lock."""
         if self._turned is None or now <= self._turned + self._longest:
-            return
+            return False
+        if not self._floods:
+            return True  # nothing was judged that an excuse could be missing for
         for row in self._rows.values():
             row.judged = self._begin + len(self._log)
         for counts in (*(row.counts for row in self._rows.values()), *self._former.values()):
             counts["expected"], counts["missing"] = counts["first"], 0
+        return True
 
     def entries(self) -> list[wire.Entry]:
         """What was seen in this period, by neighbour, and of those whose link has ended in it. The

@@ -10,8 +10,9 @@ It calls the node: `linked(peer, link, serial)` when a link is in the table of n
 `met(link)`; `proved(peer, link)` when its peer has answered at its address; `lost(peer, link)` when
 a link broke, `unlinked(peer, link)` when one ended for good, `withdrawn(peer, link)` when one ended
 that proved nothing, `listed(addresses)` when a seed names peers that its last list did not name,
-`overtaken()` when the next on the ring is full, so that somebody must be nearer to it whom no list
-has named yet, and `has_seed()` to ask whether a seed can. Gossip and liveness are not handled here.
+`overtaken()` when the next on the ring says that it is full: maybe somebody is nearer to it whom no
+list has named yet; and `has_seed()` to ask whether a seed can. Gossip and liveness are not handled
+here.
 """
 
 import itertools

@@ -14,14 +14,16 @@ class Cadence:
         self._first = min(first, rest)
         self._rest = rest
         self._lock = threading.Lock()  # guards everything below
-        self._last_at_once = float("-inf")
-        self.begin(now)
+        self._delay = self._first
+        self._next_at = now + self._delay
+        self._last_at_once, self._pause = float("-inf"), self._first
 
     def begin(self, now: float) -> None:
-        """Be due after the first pause, whatever came before."""
+        """The pauses begin again. What was due already is done with."""
         with self._lock:
-            self._delay = self._first
-            self._next_at = now + self._delay
+            if self._next_at <= now:
+                self._next_at = now + self._first
+            self._hasten(now)
 
     def _hasten(self, now: float) -> None:
         """Be due after the first pause at the latest. Expects the lock."""
@@ -29,11 +31,15 @@ class Cadence:
         self._next_at = min(self._next_at, now + self._delay)
 
     def at_once(self, now: float) -> bool:
-        """Something is missing: return whether to ask for it now, which is so only once in `first`
-        seconds. The pauses begin again."""
+        """Something is missing: return whether to ask for it now. If so, the pauses begin again. If
+        that comes again and again, it is so after pauses of their own, which double, too, until
+        nothing was missing for twice as long as the longest."""
         with self._lock:
-            if now < self._last_at_once + self._first:
+            quiet = now - self._last_at_once
+            if quiet < self._pause:
                 return False
+            self._pause = (self._first if quiet > 2 * self._rest
+                           else min(self._rest, 2 * self._pause))
             self._last_at_once = now
             self._hasten(now)
             return True

@@ -52,6 +52,8 @@ class Joining:
         if self._list_cadence.at_once(self._node.now()):
             for link in self.links():
                 link.send(wire.ASK_PEER_LIST)
+        else:
+            self.hurry()
 
     def hurry(self) -> None:
         """Have a list asked for soon: of a seed, or without one of a neighbour."""

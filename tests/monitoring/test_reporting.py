@@ -119,6 +119,15 @@ def test_the_next_seed_gets_all_reports_that_are_kept_the_newest_first(net):
     assert newest - told.reports[-1].period in (0, 1, 2)
 
 
+def test_a_peer_that_stood_still_counts_that(net, seed):
+    peer = watched_peer(net, report_interval=3600.0)
+    wait_until(lambda: peer.reporting._due is not None, what="the first period to begin")
+    now = peer.now()
+    for at in (now, now + 5_400, now + 10_801):
+        peer.reporting.turn(at)
+    assert peer.counters.all()["periods not judged, as this peer stood still"] == 1
+
+
 def test_requests_go_behind_what_waits_for_a_neighbour(net, seed):
     """So that whoever answers has read all that was forwarded before."""
     peer = watched_peer(net, report_interval=3_600)

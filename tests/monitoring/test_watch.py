@@ -242,6 +242,14 @@ def test_who_stood_still_judges_nobody_by_what_it_knew_before(late, judged):
     assert watched.counted()[2] == (4, 4, 0, 0, 0)
 
 
+def test_where_rumors_are_told_nothing_is_lost_when_a_peer_stood_still():
+    watched = Watched(2, spread="rumor", report_interval=1.0)
+    watched.watch.turn(3.0)
+    watched.bring(watched.links[0], lines(4), 3.0)
+    assert not watched.watch.turn(4.0) and watched.watch.turn(9.0)
+    assert watched.counted()[1] == (4, 0, 0, 0, 0)
+
+
 def test_who_stood_still_tells_what_came_first_all_the_same_also_over_links_that_have_ended():
     watched = Watched(2, report_interval=1.0)
     watched.watch.turn(3.0)

@@ -1,5 +1,7 @@
 """A cadence: hurries at first, and settles."""
 
+import itertools
+
 from gossip.seeds.cadence import Cadence
 
 
@@ -12,6 +14,16 @@ def test_a_cadence_hurries_and_settles():
     assert times == [0.5, 1.5, 3.5, 7.5, 11.5]
     assert cadence.hurry(12.0) and cadence.next_at() == 12.5
     assert not cadence.hurry(12.1) and cadence.next_at() == 12.5
+
+
+def test_a_cadence_that_begins_again_and_again_is_due_all_the_same():
+    cadence, due = Cadence(0.5, 4.0, 0.0), []
+    for tenth in range(100):
+        if tenth % 4 == 0:
+            cadence.begin(tenth / 10)
+        due += [tenth / 10] * cadence.due(tenth / 10)
+    pauses = [later - earlier for earlier, later in itertools.pairwise(due)]
+    assert due[0] == 0.5 and max(pauses) <= 1.0 and due[-1] >= 9.0
 
 
 def test_a_cadence_that_begins_again_is_due_after_the_first_pause_whatever_was_due():
@@ -27,3 +39,10 @@ def test_what_is_missing_is_asked_for_at_once_but_not_twice_within_the_first_pau
     assert cadence.due(0.5) and cadence.due(1.5) and cadence.next_at() == 3.5
     assert not cadence.at_once(0.5) and cadence.next_at() == 3.5
     assert cadence.at_once(1.6) and cadence.next_at() == 2.1
+
+
+def test_what_is_missing_again_and_again_is_asked_for_more_and_more_rarely():
+    cadence = Cadence(0.5, 4.0, 0.0)
+    asked = [tenth / 10 for tenth in range(250) if cadence.at_once(tenth / 10)]
+    assert asked == [0.0, 0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5]
+    assert cadence.at_once(32.0) and cadence.at_once(32.5)  # nothing was missing for 8.5 s
