@@ -8,6 +8,7 @@ import pytest
 
 from gossip import wire
 from gossip.addresses import address_of
+from gossip.capacity import fixed
 from tests.tools.files import received
 from tests.tools.nets import neighbours
 from tests.tools.waiting import wait_until
@@ -87,7 +88,8 @@ def test_120_000_gaps(net, growth, cache_size, most):
 
 @pytest.mark.slow
 def test_101_000_runs_and_then_a_replay_and_a_newcomer(net, growth):
-    net.settings = net.settings._replace(liveness_misses=100_000, antientropy_interval=5)
+    net.settings = net.settings._replace(liveness_misses=100_000, antientropy_interval=5,
+                                         capacity=fixed(20))  # nobody is given up
     net.seeds(1)
     peer, honest = net.peer(), net.fake()
     end = net.neighbour(peer, honest)
