@@ -61,6 +61,11 @@ def test_its_nodes_monitor_and_sign_and_have_a_filter_where_somebody_says_what_i
     assert not draw_watched(1, NONE).conditions.settings().filter.words
 
 
+@pytest.mark.parametrize("peers, interval", [(10, 0.5), (40, 2.0), (200, 2.0)])
+def test_peers_gossip_every_two_seconds_as_live_or_twenty_messages_a_second_in_all(peers, interval):
+    assert draw_watched(1, NONE, peers=peers).conditions.gossip_interval == interval
+
+
 @pytest.mark.parametrize("flags, complaint", [
     (["--malicious", "drop:40", "--peers", 40], "leaves nobody honest"),
     (["--malicious", "drop:1"], "need --peers"), (["--malicious", "rob:1"], "'rob' is none of"),
