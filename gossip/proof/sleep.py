@@ -1,8 +1,9 @@
 """Sleep: when a peer was frozen, by the gaps in its file, and how late it was after that.
 
 A peer that is awake and has neighbours writes in every liveness round, and its generator at every
-gossip interval. A gap that is too long for that is a sleep. A shorter one, in which a message was
-due, may have been a sleep: what comes after it tells, unless the file ends too soon after it.
+gossip interval. A gap that is too long for that is a sleep. A shorter one may have been a sleep,
+too, where a message was due in it or soon after it: what comes after it tells, unless the file ends
+too soon after it.
 """
 
 from gossip.settings import LATE_FOR
@@ -29,9 +30,10 @@ class Sleep:
         self.woke: float | None = None  # when it last woke, with neighbours that it had not asked
         # the last gap in its file that `asleep` does not contain, and in which a message was due
         self._gap = (begin, begin)
-        # a short one in which a message was due, until a delivery tells whether that was a sleep
+        # a short one, in which or soon after which a message was due, until a delivery tells whether
+        # that was a sleep
         self._stalled: tuple[float, float] | None = None
-        self._unclear = (begin, begin)  # the last such one after which it made no message
+        self._unclear = (begin, begin)  # the last such one in which it was due, and none came since
         self._spoke = begin  # when the generator made its last message
 
     def look_at_gap(self, begin: float, at: float, interval: float, liveness: float,
@@ -46,14 +48,15 @@ class Sleep:
             if linked:
                 self.woke = at
             return
-        was_due = begin < self._spoke + interval < at
+        due = self._spoke + interval
+        was_due = begin < due < at
         if _may_be_late(at, self._gap):
             return
         if at - begin > interval or was_due and at - begin > unusual(liveness):
             self._gap = (begin, at)
-        elif was_due:
+        elif begin < due < at + LATE:
             self._stalled = (begin, at)
-            if at - begin > UNCLEAR:
+            if was_due and at - begin > UNCLEAR:
                 self._unclear = (begin, at)
 
     def look_at_delivery(self, at: float, made: str) -> None:
