@@ -13,6 +13,7 @@ import collections
 
 from gossip import wire
 from gossip.addresses import Address
+from gossip.monitoring.bans import Ban, Bans
 from gossip.monitoring.watch import Watch
 
 KEPT = 6  # reports, each of a period
@@ -31,6 +32,7 @@ class Reporting:
         self._told = None  # the link to the seed that has had all reports so far
         self._due: float | None = None  # when the next report is
         self._kicked_by: dict[Address, None] = {}  # seeds that have said so of this peer
+        self._unconfirmed = Bans()  # neighbours that never name this peer, as seeds have said
         self.watch = Watch(node.settings)
 
     # The duty.
@@ -99,9 +101,10 @@ class Reporting:
 
     def on_unconfirmed(self, link, message: wire.Unconfirmed) -> None:
         """A seed says that this neighbour never names this peer: nobody could judge it by what
-        this peer says."""
+        this peer says. If its link has just ended, it must not come back. Several seeds say so."""
         self._check(link)
-        if self._node.neighbours.link(message.address) is not None:
+        now = self._node.now()
+        if self._unconfirmed.add(message.address, Ban(now + self._node.settings.ban, 0.0), now):
             self._node.output.write(f"unconfirmed:{message.address}")
             self._shut_out(message.address, "unconfirmed")
 

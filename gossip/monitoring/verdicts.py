@@ -45,8 +45,9 @@ ACCUSED = 3  # living neighbours at least, and more than half of all, that nobod
 # one or two may play dead to a peer, and answer the seed
 MANY_ACCUSED = 6  # so many are enough, whatever the share
 EXCUSED = 1.1  # times as many messages as there were: more is excused to nobody
-NAMED_IN, NAMED_OF = 4, 5  # in four of the last five periods a peer has named its neighbour,
-SILENT = 6.5  # and for so many periods that neighbour has never named the peer
+NAMED_IN, NAMED_FROM = 4, 7.5  # so often in so many periods a peer has judged its neighbour: in
+# every other one, where replies take a period. A frozen one was judged less often by the time that
+SILENT = 6.5  # is over, in periods, in which the neighbour has never named the peer
 
 
 class Said(NamedTuple):
@@ -183,10 +184,10 @@ def _view(said: Said, first: int, excused: float) -> View:
 
 
 def _is_unconfirmed(by, about, now: float, period: float) -> bool:
-    """Whether a neighbour whom a peer has judged again and again never names that peer. Where
-    nothing could be judged, the neighbour may be frozen, and is not silent on purpose."""
-    named = [row for row in by if row.at >= now - NAMED_OF * period
-             and row.entry.expected + row.entry.corrupt + row.entry.forbidden]
+    """Whether a neighbour whom a peer has judged again and again never names that peer. Where it was
+    judged by no reply, the neighbour may be frozen, and is not silent on purpose."""
+    named = [row for row in by if row.at >= now - NAMED_FROM * period and (
+        row.entry.expected > row.entry.first or row.entry.corrupt or row.entry.forbidden)]
     return len(named) >= NAMED_IN and all(row.at < now - SILENT * period for row in about)
 
 

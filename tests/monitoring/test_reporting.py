@@ -6,7 +6,6 @@ import pytest
 
 from tests.tools.files import count, events, received, wait_event
 from tests.tools.nets import neighbours
-from tests.tools.ports import free_address
 from tests.tools.reporting import (
     TIME, WATCHED, Neighbour, introduce, judges, seeds_of, watched_peer)
 from tests.tools.waiting import wait_until
@@ -246,13 +245,17 @@ def test_a_peer_that_is_kicked_itself_writes_that_once_for_each_seed(net):
         f"kicked:{seed.address}:0.500" for seed in seeds}
 
 
-def test_an_unconfirmed_neighbour_is_left_alone(net, seed):
+def test_an_unconfirmed_neighbour_is_left_alone_even_if_its_link_has_ended_before(net, seed):
     peer = watched_peer(net)
-    silent, stranger = Neighbour(net, peer), free_address()
-    seed.say(f"unconfirmed:{stranger}", f"unconfirmed:{silent.address}")
+    silent, gone = Neighbour(net, peer), Neighbour(net, peer)
+    gone.close()
+    wait_event(peer, f"disconnected:{gone.address}")
+    for _ in range(2):
+        seed.say(f"unconfirmed:{gone.address}", f"unconfirmed:{silent.address}")
     wait_event(peer, f"disconnected:{silent.address}:unconfirmed")
+    for address in gone.address, silent.address:
+        again = net.dial(peer)
+        again.say(f"Connection with Peer:{address}")
+        assert again.hear() == f"connection refused:{peer.address}:unconfirmed"
     assert [event for event in events(peer) if event.startswith("unconfirmed:")] == [
-        f"unconfirmed:{silent.address}"]
-    again = net.dial(peer)
-    again.say(f"Connection with Peer:{silent.address}")
-    assert again.hear() == f"connection refused:{peer.address}:unconfirmed"
+        f"unconfirmed:{gone.address}", f"unconfirmed:{silent.address}"]

@@ -353,11 +353,13 @@ def naming(*ages, **counts):
 
 
 @pytest.mark.parametrize("rows, unconfirmed", [
-    (naming(0.5, 1.5, 2.5, 4.5), True), (naming(0.5, 1.5, 2.5, 5.5), False),
+    (naming(0.5, 1.5, 2.5, 3.5), True), (naming(0.5, 1.5, 2.5, 7.6), False),
+    (naming(1.3, 3.3, 5.3, 7.3) + naming(2.3, 4.3, 6.3, expected=0), True),  # replies are slow
     (naming(0.5, 1.5, 2.5), False),
     (naming(0.5, 1.5, 2.5, 3.5, expected=0), False),
+    (naming(0.5, 1.5, 2.5, 3.5, expected=3, first=3), False),  # it came late, and may be frozen
     (naming(0.5, 1.5, 2.5, 3.5, expected=0, corrupt=3), True)])
-def test_who_was_named_in_four_of_five_periods_and_is_silent_is_unconfirmed(rows, unconfirmed):
+def test_who_was_judged_four_times_and_is_silent_is_unconfirmed(rows, unconfirmed):
     assert case(rows).unconfirmed == ([(S, A)] if unconfirmed else [])
     assert evaluate([case(rows)], []).unconfirmed == case(rows).unconfirmed
 
