@@ -101,7 +101,8 @@ class Reporting:
 
     def on_unconfirmed(self, link, message: wire.Unconfirmed) -> None:
         """A seed says that this neighbour never names this peer: nobody could judge it by what
-        this peer says. If its link has just ended, it must not come back. Several seeds say so."""
+        this peer says. If its link has just ended, it must not come back. Several
+        seeds may say so: the first counts."""
         self._check(link)
         now = self._node.now()
         if self._unconfirmed.add(message.address, Ban(now + self._node.settings.ban, 0.0), now):

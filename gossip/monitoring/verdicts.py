@@ -45,9 +45,11 @@ ACCUSED = 3  # living neighbours at least, and more than half of all, that nobod
 # one or two may play dead to a peer, and answer the seed
 MANY_ACCUSED = 6  # so many are enough, whatever the share
 EXCUSED = 1.1  # times as many messages as there were: more is excused to nobody
-NAMED_IN, NAMED_FROM = 4, 7.5  # so often in so many periods a peer has judged its neighbour: in
-# every other one, where replies take a period. A frozen one was judged less often by the time that
-SILENT = 6.5  # is over, in periods, in which the neighbour has never named the peer
+SILENT = 6.5  # periods for which a neighbour has never named a peer
+NAMED_IN, NAMED_FROM = 4, 7.5  # meanwhile the peer has judged it in so many periods of so many, not
+# in each: where replies take a period, it does so in every other one.
+OVERLAP = 2.5  # periods by which a peer may judge a neighbour after that one has named it last, and
+# was frozen: either reports once a period, and a row may be late
 
 
 class Said(NamedTuple):
@@ -184,11 +186,13 @@ def _view(said: Said, first: int, excused: float) -> View:
 
 
 def _is_unconfirmed(by, about, now: float, period: float) -> bool:
-    """Whether a neighbour whom a peer has judged again and again never names that peer. Where it was
-    judged by no reply, the neighbour may be frozen, and is not silent on purpose."""
-    named = [row for row in by if row.at >= now - NAMED_FROM * period and (
+    """Whether a neighbour whom a peer has judged again and again never names that peer. A row that
+    has FIRST alone does not count: its messages may have waited since the neighbour was frozen."""
+    last = max((row.at for row in about), default=float("-inf"))
+    since = max(now - NAMED_FROM * period, last + OVERLAP * period)
+    judged = [row for row in by if row.at >= since and (
         row.entry.expected > row.entry.first or row.entry.corrupt or row.entry.forbidden)]
-    return len(named) >= NAMED_IN and all(row.at < now - SILENT * period for row in about)
+    return len(judged) >= NAMED_IN and last < now - SILENT * period
 
 
 def badness_of(rates: dict[Address, float], void) -> float | None:

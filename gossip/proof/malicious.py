@@ -5,7 +5,8 @@ An attacker says in its own file what it is; seeds and honest peers cannot read 
 it had three neighbours: nobody is judged by fewer.
 
 What has to be reached: so many of the attackers are kicked in time, and of the honest peers none,
-or one in a hundred where nearly a third of all peers attack. Where peers may have few links, fewer
+or one in a hundred where nearly a third of all peers attack. No honest peer has to leave another
+alone because that one never names it. Where peers may have few links, fewer
 attackers have to be found, and later. One that reports nothing is not kicked: but no honest peer
 keeps it as a neighbour.
 """
@@ -36,7 +37,8 @@ def malicious(proof: Proof) -> Row | None:
         return None
     found = _Found(proof)
     tally = found.tally()
-    failures = [*found.missed(), *found.falsely_kicked(), *found.not_shunned()]
+    failures = [*found.missed(), *found.falsely_kicked(), *found.not_shunned(),
+                *found.shunned_falsely()]
     return Row("malicious", tally.holds(), "; ".join(filter(None, [
         str(tally), found.periods(), _costs(proof), _deliveries(proof)])), failures)
 
@@ -51,6 +53,7 @@ class Tally(NamedTuple):
     honest: int
     falsely: int  # honest peers that were kicked
     kept: int  # silent attackers that an honest peer keeps
+    parted: int  # pairs of honest peers of whom one never named the other, as seeds have found
     lacking: int  # attackers that were not found as they had to be;
     may_lack: float  # so many may
     may_fall: float  # honest peers that may be kicked
@@ -66,7 +69,8 @@ class Tally(NamedTuple):
 
     def holds(self) -> bool:
         """Whether all was reached that has to be."""
-        return (self.lacking <= self.may_lack and self.falsely <= self.may_fall and not self.kept)
+        return (self.lacking <= self.may_lack and self.falsely <= self.may_fall
+                and not self.kept and not self.parted)
 
     def __str__(self) -> str:
         return (f"kicked {self.kicked} of {self.attackers} attackers, missed {self.missed}, late "
@@ -119,7 +123,7 @@ class _Found:
         many = len(self._attackers) >= MANY * (len(honest) + len(self._attackers))
         to_find = sum(run.malice != SILENT for run in self._attackers.values())
         return Tally(len(self._attackers), len(self._took), len(self._missed), len(self._late),
-                     len(honest), len(self._false()), len(self._kept()),
+                     len(honest), len(self._false()), len(self._kept()), len(self._parted()),
                      len(self._missed) + (0 if few else len(self._late)),
                      to_find * (1 - (KICKED_FEW_LINKS if few else KICKED_SHARE)),
                      len(honest) * (HONEST_SHARE if many else 0))
@@ -156,6 +160,15 @@ class _Found:
                         and run.links[address][-1].end > self._end):
                     kept.append((run.address, address))
         return kept
+
+    def shunned_falsely(self) -> list[str]:
+        """Honest peers that honest peers had to leave alone."""
+        return [f"{one} had to leave {other} alone, which is honest, too"
+                for one, other in self._parted()]
+
+    def _parted(self) -> list[tuple[str, str]]:
+        return [(run.address, other) for run in self._proof.peers
+                for other in sorted(run.left_alone) if other not in self._attackers]
 
     def periods(self) -> str:
         """How long kicks took."""

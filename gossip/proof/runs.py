@@ -54,6 +54,7 @@ class PeerRun:
         self.reported: list[Report] = []
         self.told: list[tuple[float, str, str]] = []  # when, by which seed, of whose death
         self.denied: set[str] = set()  # runs that nobody confirmed to it
+        self.left_alone: set[str] = set()  # neighbours that never name it in their reports
         self.failures: list[str] = []  # threads that died
 
     def setting(self, name: str) -> float:
@@ -236,9 +237,11 @@ class PeerRun:
 
     def _unconfirmed(self, at, rest):
         """A run that nobody confirmed, IP:PORT:START. IP:PORT is a neighbour that never names this
-        peer in its reports: the link to it ends, and tells that."""
+        peer in its reports, as seeds have found."""
         if RUN.fullmatch(rest):
             self.denied.add(rest)
+        else:
+            self.left_alone.add(rest)
 
     def _misbehaving(self, at, rest):
         self.malice = rest.partition(":")[0]

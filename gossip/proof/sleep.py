@@ -11,6 +11,7 @@ from gossip.settings import LATE_FOR
 # seconds for which a generator waits after a sleep: while its peer is late, it looks once a second
 LATE = LATE_FOR + 1.0
 ASLEEP = 0.5  # seconds by which a duty has to be late to tell that its peer was frozen
+SURE = 1.0  # seconds of a gap in which no message was due, and which may have been a sleep
 UNCLEAR = 1.5  # seconds of a gap that may have been a sleep, where nothing tells that it was none
 
 
@@ -50,11 +51,11 @@ class Sleep:
             return
         due = self._spoke + interval
         was_due = begin < due < at
-        if _may_be_late(at, self._gap):
-            return
         if at - begin > interval or was_due and at - begin > unusual(liveness):
-            self._gap = (begin, at)
-        elif begin < due < at + LATE:
+            self._gap = (self._gap[0] if _may_be_late(at, self._gap) else begin, at)
+        elif _may_be_late(at, self._gap):
+            return
+        elif was_due or at - begin > SURE and at < due < at + LATE:
             self._stalled = (begin, at)
             if was_due and at - begin > UNCLEAR:
                 self._unclear = (begin, at)

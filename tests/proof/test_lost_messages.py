@@ -321,6 +321,17 @@ def test_a_message_that_waited_in_a_short_gap_tells_of_a_short_sleep(tmp_path, b
     assert delivery.gossips(proof).holds is healthy
 
 
+def test_a_short_gap_does_not_hide_a_longer_one_soon_after_it(tmp_path):
+    began = START.replace(tzinfo=datetime.timezone.utc).timestamp()
+    proof = tell(tmp_path, SEED, "0.5 5001 starts \n 1 5001 connected:@5002", f"""
+        2.6 5001 asks 5002
+        3.7 5001 received:@5002:gmessage:{began + 2.7:.6f}:@5002:1:1:message 1
+        7.1 5001 asks 5002 until 16
+    """, generating(5001, 2.5, 11.4, 13.4, 15.4), gossip_count=10, gossip_interval=2,
+                 liveness_interval=5)
+    assert delivery.gossips(proof).holds
+
+
 @pytest.mark.parametrize("times, end, healthy", [
     ((2.5,), 8, True),  # the second message waited from 4.5 on: maybe it was frozen until 4.7
     ((2.5,), 14, False),  # nobody waits for so long

@@ -55,6 +55,14 @@ def test_the_row_holds_when_just_the_attackers_were_kicked(tmp_path):
         "rows moved; 8 deliveries among honest peers")
 
 
+def test_no_honest_peer_has_to_leave_another_alone(tmp_path):
+    lone = [*kicked(5010), *kicked(5011), "20 5001 unconfirmed:@5011", "20 5002 unconfirmed:@5010"]
+    assert row(tmp_path, *lone).holds
+    found = row(tmp_path, *lone, "20 5001 unconfirmed:@5003")
+    assert not found.holds and found.details == [
+        "127.0.0.1:5001 had to leave 127.0.0.1:5003 alone, which is honest, too"]
+
+
 @pytest.mark.parametrize("lines, failure", [
     (kicked(5010), "127.0.0.1:5011 (tamper) was not kicked in 35 periods"),
     ([*kicked(5010), *kicked(5011, 25)],
