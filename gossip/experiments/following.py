@@ -14,6 +14,7 @@ from gossip.experiments.malice import Malice
 from gossip.experiments.network import Network, Plan, clear_outputs
 from gossip.experiments.orders import Orders
 from gossip.experiments.progress import Progress
+from gossip.experiments.watched import GOSSIP_INTERVAL
 from gossip.programs.seed_program import local_seeds
 from gossip.proof import check, delivery
 from gossip.proof.records import Records
@@ -31,7 +32,8 @@ WATCHED = 24  # periods of a network that is watched, from when all are linked
 ARRIVING = 10.0  # seconds without progress after that, in which messages may still arrive
 FOR_EVER = 1_000_000_000  # messages
 IMPLIED = {  # by --malicious, where the command line does not name it
-    "monitor": True, "report_interval": 1.0, "gossip_interval": 2.0, "gossip_count": FOR_EVER}
+    "monitor": True, "report_interval": 1.0, "gossip_interval": GOSSIP_INTERVAL,
+    "gossip_count": FOR_EVER}
 
 
 def run_network(args, peers: list[Address], settings: Settings, processes: int | None,

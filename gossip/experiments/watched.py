@@ -19,8 +19,8 @@ WATCHED = 24.0  # seconds of a schedule, and as many periods
 CHURN = 5  # percent of all links that break in a period, if any do
 AWAY = 6.0  # seconds until a seed is started again
 FROZEN = 10.0  # seconds for which a peer stands still at most
-OFTEN, IN_ALL = 2.0, 20  # seconds between two messages of a peer, as live; but fewer where the
-# network would say less than so many a second
+GOSSIP_INTERVAL = 2.0  # seconds between two messages of a peer, also live; but fewer where all
+IN_ALL = 20  # peers together would say less than so many a second
 CAPACITIES = ["rule", "rule", "rule", "fixed:3", "fixed:6", "powerlaw:2.5", "fixed:39"]
 
 
@@ -39,7 +39,7 @@ def draw_watched(number: int, malice: Malice, peers: int | None = None, seeds: i
     drawn = parse_capacity(rng.choice(CAPACITIES))
     conditions = Conditions(
         seeds=len(seeds), capacity=capacity or drawn,
-        gossip_count=1_000_000_000, gossip_interval=min(OFTEN, len(peers) / IN_ALL),
+        gossip_count=1_000_000_000, gossip_interval=min(GOSSIP_INTERVAL, len(peers) / IN_ALL),
         liveness_interval=5.0, latency=rng.choice([0.0002, 0.001, 0.01]),
         lag=rng.choice([0.0, 0.001, 0.02]), sign=1,
         malicious=str(malice), churn=rng.choice([0, CHURN]) if restless else 0, unrest=WATCHED)

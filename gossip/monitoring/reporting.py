@@ -13,7 +13,6 @@ import collections
 
 from gossip import wire
 from gossip.addresses import Address
-from gossip.monitoring.bans import Ban, Bans
 from gossip.monitoring.watch import Watch
 
 KEPT = 6  # reports, each of a period
@@ -32,7 +31,6 @@ class Reporting:
         self._told = None  # the link to the seed that has had all reports so far
         self._due: float | None = None  # when the next report is
         self._kicked_by: dict[Address, None] = {}  # seeds that have said so of this peer
-        self._unconfirmed = Bans()  # neighbours that never name this peer, as seeds have said
         self.watch = Watch(node.settings)
 
     # The duty.
@@ -101,19 +99,17 @@ class Reporting:
 
     def on_unconfirmed(self, link, message: wire.Unconfirmed) -> None:
         """A seed says that this neighbour never names this peer: nobody could judge it by what
-        this peer says. If its link has just ended, it must not come back. Several
-        seeds may say so: the first counts."""
+        this peer says. If its link has just ended, it must not come back. Several seeds say so,
+        and it is written down once."""
         self._check(link)
-        now = self._node.now()
-        if self._unconfirmed.add(message.address, Ban(now + self._node.settings.ban, 0.0), now):
+        if self._shut_out(message.address, "unconfirmed"):
             self._node.output.write(f"unconfirmed:{message.address}")
-            self._shut_out(message.address, "unconfirmed")
 
     def _check(self, link) -> None:
         if not any(registered is link for _, registered in self._seeds()):
             raise wire.WireError("only a seed that lists this peer may say that")
 
-    def _shut_out(self, peer: Address, reason: str, seconds: float | None = None) -> None:
+    def _shut_out(self, peer: Address, reason: str, seconds: float | None = None) -> bool:
         settings = self._node.settings
         until = self._node.now() + (settings.ban if seconds is None else seconds)
-        self._node.linking.shut_out(peer, reason, until)
+        return self._node.linking.shut_out(peer, reason, until)

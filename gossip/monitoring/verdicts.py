@@ -45,11 +45,11 @@ ACCUSED = 3  # living neighbours at least, and more than half of all, that nobod
 # one or two may play dead to a peer, and answer the seed
 MANY_ACCUSED = 6  # so many are enough, whatever the share
 EXCUSED = 1.1  # times as many messages as there were: more is excused to nobody
-SILENT = 6.5  # periods for which a neighbour has never named a peer
-NAMED_IN, NAMED_FROM = 4, 7.5  # meanwhile the peer has judged it in so many periods of so many, not
-# in each: where replies take a period, it does so in every other one.
-OVERLAP = 2.5  # periods by which a peer may judge a neighbour after that one has named it last, and
-# was frozen: either reports once a period, and a row may be late
+SILENT = 6.5  # periods for which a neighbour must not have named a peer that has judged it
+NAMED_IN = 4  # reports: a neighbour may be judged in every other one, where its replies take long
+NAMED_FROM = 7.5  # periods that these are from
+OVERLAP = 2.5  # periods after the neighbour named the peer last, in which these do not count yet: it
+# may have been frozen since, and either reports once a period, or a little later
 
 
 class Said(NamedTuple):

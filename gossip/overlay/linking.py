@@ -264,10 +264,12 @@ class Linking:
             self._node.write_refusal(link.peer, offence)
             self._end_for(link.peer, offence, until, link)
 
-    def shut_out(self, peer: Address, reason: str, until: float) -> None:
-        """A peer is refused until then, and not dialled; its link ends."""
-        self._shut_out.refuse(peer, reason, until)
+    def shut_out(self, peer: Address, reason: str, until: float) -> bool:
+        """A peer is refused until then, and not dialled; its link ends. Return whether it was not
+        shut out for this reason already."""
+        is_news = self._shut_out.refuse(peer, reason, until, self._node.now())
         self._end_for(peer, reason, until, self.neighbours.link(peer))
+        return is_news
 
     def _end_for(self, peer: Address, reason: str, until: float, link) -> None:
         """End the link to a peer that is shut out, and dial it no more until then."""

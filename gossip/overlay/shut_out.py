@@ -37,10 +37,13 @@ class ShutOut:
             self._refuse(peer, offence, now + self._seconds)
             return now + self._seconds
 
-    def refuse(self, peer: Address, reason: str, until: float) -> None:
-        """A peer is refused until then, whatever it did."""
+    def refuse(self, peer: Address, reason: str, until: float, now: float) -> bool:
+        """A peer is refused until then, whatever it did; return whether that is news: it was not
+        refused for this reason already."""
         with self._lock:
+            before, offence = self._refused.get(peer, (now, ""))
             self._refuse(peer, reason, until)
+            return before <= now or offence != reason
 
     def _refuse(self, peer: Address, reason: str, until: float) -> None:
         """Who is refused for longer already stays so. Expects the lock."""

@@ -5,10 +5,9 @@ An attacker says in its own file what it is; seeds and honest peers cannot read 
 it had three neighbours: nobody is judged by fewer.
 
 What has to be reached: so many of the attackers are kicked in time, and of the honest peers none,
-or one in a hundred where nearly a third of all peers attack. No honest peer has to leave another
-alone because that one never names it. Where peers may have few links, fewer
+or one in a hundred where nearly a third of all peers attack. Where peers may have few links, fewer
 attackers have to be found, and later. One that reports nothing is not kicked: but no honest peer
-keeps it as a neighbour.
+keeps it as a neighbour, and no honest peer has to leave another one alone.
 """
 
 import math

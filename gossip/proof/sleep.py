@@ -11,7 +11,7 @@ from gossip.settings import LATE_FOR
 # seconds for which a generator waits after a sleep: while its peer is late, it looks once a second
 LATE = LATE_FOR + 1.0
 ASLEEP = 0.5  # seconds by which a duty has to be late to tell that its peer was frozen
-SURE = 1.0  # seconds of a gap in which no message was due, and which may have been a sleep
+LONE = 1.0  # seconds of a gap in which no message was due, above which it may have been a sleep
 UNCLEAR = 1.5  # seconds of a gap that may have been a sleep, where nothing tells that it was none
 
 
@@ -29,10 +29,10 @@ class Sleep:
         self.late = 0.0  # seconds after that in which its generator waited, because it was late
         self.silences: list[tuple[float, float]] = []  # in which it wrote nothing, not even a round
         self.woke: float | None = None  # when it last woke, with neighbours that it had not asked
-        # the last gap in its file that `asleep` does not contain, and in which a message was due
+        # the last gap in its file that `asleep` does not contain, and for which a message waited
         self._gap = (begin, begin)
-        # a short one, in which or soon after which a message was due, until a delivery tells whether
-        # that was a sleep
+        # a short one, with a message due in it or soon after, until a delivery tells whether that
+        # was a sleep
         self._stalled: tuple[float, float] | None = None
         self._unclear = (begin, begin)  # the last such one in which it was due, and none came since
         self._spoke = begin  # when the generator made its last message
@@ -55,7 +55,7 @@ class Sleep:
             self._gap = (self._gap[0] if _may_be_late(at, self._gap) else begin, at)
         elif _may_be_late(at, self._gap):
             return
-        elif was_due or at - begin > SURE and at < due < at + LATE:
+        elif was_due or at - begin > LONE and at < due < at + LATE:
             self._stalled = (begin, at)
             if was_due and at - begin > UNCLEAR:
                 self._unclear = (begin, at)

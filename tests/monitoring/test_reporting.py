@@ -190,7 +190,7 @@ def test_who_is_kicked_at_the_moment_of_its_admission_does_not_stay(net, seed):
     met = peer.met
 
     def met_late(link):
-        peer.linking._shut_out.refuse(link.peer, "kicked", peer.now() + 60)
+        peer.linking._shut_out.refuse(link.peer, "kicked", peer.now() + 60, peer.now())
         met(link)
     peer.met = met_late
     end = net.neighbour(peer, fake)
@@ -253,6 +253,7 @@ def test_an_unconfirmed_neighbour_is_left_alone_even_if_its_link_has_ended_befor
     for _ in range(2):
         seed.say(f"unconfirmed:{gone.address}", f"unconfirmed:{silent.address}")
     wait_event(peer, f"disconnected:{silent.address}:unconfirmed")
+    wait_event(peer, f"unconfirmed:{silent.address}")
     for address in gone.address, silent.address:
         again = net.dial(peer)
         again.say(f"Connection with Peer:{address}")
