@@ -48,7 +48,7 @@ EXCUSED = 1.1  # times as many messages as there were: more is excused to nobody
 SILENT = 6.5  # periods for which a neighbour must not have named a peer that has judged it
 NAMED_IN = 4  # reports: a neighbour may be judged in every other one, where its replies take long
 NAMED_FROM = 7.5  # periods that these are from
-OVERLAP = 2.5  # periods after the neighbour named the peer last, in which these do not count yet: it
+OVERLAP = 2.5  # periods after the neighbour named the peer last, in which these do not count: it
 # may have been frozen since, and either reports once a period, or a little later
 
 
