@@ -2,14 +2,15 @@
 
 Read top to bottom: what may be said on which link and who answers it, the threads of a peer, the
 gossip generator, the liveness round and the dead report, membership, leaving, and an `on_<kind>`
-method for every kind of line (gossip/wire/) that is answered here and not by a part. The five
+method for every kind of line (gossip/wire/) that is answered here and not by a part. The six
 parts never know one another; this file is where they meet:
 
-    linking     how links to neighbours begin and end         gossip/overlay/linking.py
-    joining     registering with seeds, asking for lists      gossip/seeds/joining.py
-    spreading   how a message reaches everyone, once          gossip/spread/spreading.py
-    confirming  which runs are genuine, if gossip is signed   gossip/signing/confirming.py
-    reporting   what neighbours did, told to seeds            gossip/monitoring/reporting.py
+    linking      how links to neighbours begin and end         gossip/overlay/linking.py
+    joining      registering with seeds, asking for lists      gossip/seeds/joining.py
+    spreading    how a message reaches everyone, once          gossip/spread/spreading.py
+    confirming   which runs are genuine, if gossip is signed   gossip/signing/confirming.py
+    link_proofs  which run is at the other end of a link       gossip/signing/link_proofs.py
+    reporting    what neighbours did, told to seeds            gossip/monitoring/reporting.py
 
 Threads: "listener" accepts connections and a "link reader" per connection reads its lines (both in
 gossip/net/live_world.py); all others but probes stand in `start_threads`, with what they call.
@@ -48,6 +49,8 @@ from gossip.programs.peer_program import peer_main
 from gossip.seeds.joining import SEED, Joining
 from gossip.settings import Settings
 from gossip.signing.confirming import ASKED, DENIED, Confirming
+from gossip.signing.ed25519 import implementation
+from gossip.signing.link_proofs import LinkProofs
 from gossip.signing.signed_lines import new_signer
 from gossip.spread.origin import portions
 from gossip.spread.restraint import Restraint
@@ -61,20 +64,21 @@ class Peer(Node):
 
     kind = "peer"
     ALLOWED = {
-        WAITING: {"connect", "liveness_request"},
-        DIALLED: {"accepted", "refused", "liveness_request"},
+        WAITING: {"proof", "connect", "liveness_request"},
+        DIALLED: {"proof", "accepted", "refused", "liveness_request"},
         CHECKED: {"liveness_request"},
         NEIGHBOUR: {"liveness_request", "liveness_reply", "status", "leave", "refused",
                     "ask_known_peers", "known_peers"},
         SEED: {"registered", "registration_refused", "peer_list", "dead_node", "kick",
-               "unconfirmed"},
+               "unconfirmed", "contradiction"},
         ASKED: {"runs"},
     }
     ANSWERED_BY = {
         "connect": "linking", "accepted": "linking", "refused": "linking", "leave": "linking",
         "ask_known_peers": "linking", "known_peers": "linking", "peer_list": "linking",
         "registered": "joining", "registration_refused": "joining", "status": "spreading",
-        "runs": "confirming", "kick": "reporting", "unconfirmed": "reporting",
+        "runs": "confirming", "proof": "link_proofs", "kick": "reporting",
+        "unconfirmed": "reporting", "contradiction": "reporting",
     }
 
     def __init__(self, address: Address, seeds: list[Address], settings: Settings,
@@ -82,21 +86,25 @@ class Peer(Node):
         super().__init__(address, settings, output, world)
         self.rng = rng or random.Random()
         self.leaving: Farewell | None = None  # set once, by `quit`
-        self.linking = Linking(self)
-        self.neighbours, self.peer_list = self.linking.neighbours, self.linking.peer_list
         signer = new_signer(address, rng) if settings.sign else None
         self._seek = Prober(self.probe, 1, settings.probes_at_once).ask
         self.confirming = Confirming(self, seeds, signer, self._seek, ShutOut(*DENIED), Budget)
+        self.link_proofs = LinkProofs(self, signer, self.confirming)
+        self.linking = Linking(self, self.link_proofs)
+        self.neighbours, self.peer_list = self.linking.neighbours, self.linking.peer_list
         self.joining = Joining(self, seeds, self.confirming.registration)
         self.reporting = Reporting(self, self.joining.registrations.links)
         self._watch = self.reporting.watch if settings.monitor else None
         self.spreading = Spreading(self, self.neighbours.links, signer=signer, runs=self.confirming,
-                                   on_offence=self.linking.offended, watch=self._watch)
+                                   on_offence=self.linking.offended, watch=self._watch,
+                                   on_contradiction=self.reporting.contradicted
+                                   if settings.monitor else None)
         self.messages = self.spreading.messages
         self.liveness = Liveness(settings.liveness_misses,
                                  self.neighbours.capacity + settings.spare_links)
         # One part or the world tells this node, another part hears it.
-        self.on_probed, self.settled = self.confirming.on_probed, self.spreading.settled
+        self.on_probed = self.confirming.on_probed
+        self.replaced = self.linking.replaced
         self.unlisted, self.overtaken = self.joining.hurry, self.joining.ask_at_once
         self.unlinked, self.withdrawn = self.liveness.forget, self.liveness.withdraw
         self.proved = self.liveness.proved
@@ -267,6 +275,13 @@ class Peer(Node):
         self.confirming.ask_ahead(addresses)
         self.spreading.vouch(addresses)
 
+    def settled(self, run: bytes) -> None:
+        """It was found out whether a run is genuine."""
+        self.reporting.settled(run)
+        self.spreading.settled(run)
+        self.link_proofs.settled(run)
+        self.reporting.settled(run)
+
     def disconnect(self, link: Link, reason: str, who: Address | None = None) -> None:
         if link.role == ASKED:  # a seed that is slow to answer breaks no rule
             link.close(reason)
@@ -280,7 +295,7 @@ class Peer(Node):
             if link.role == SEED:
                 self.peer_list.seed_lost(link.peer)
             self._part(link).on_end(link)
-        self.reporting.on_end(link)
+        self.reporting.watch.on_end(link)
         self.spreading.on_end(link)
 
     # What others say.
@@ -341,6 +356,7 @@ class Peer(Node):
             "seeds": len(self.joining.links()),
             "known peers": len(self.peer_list.addresses()),
             "messages held": self.messages.count(),
+            **({"signatures by": implementation().NAME} if self.settings.sign else {}),
             **self.spreading.dropped(),
             **self.counts(),
         }

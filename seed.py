@@ -23,7 +23,7 @@ import random
 import sys
 
 from gossip import wire
-from gossip.addresses import Address
+from gossip.addresses import Address, sample
 from gossip.liveness.prober import FIRST, LAST, Prober
 from gossip.monitoring import seed_links
 from gossip.monitoring.deciding import Deciding
@@ -33,6 +33,7 @@ from gossip.node.link import Link
 from gossip.node.node import WAITING, Node
 from gossip.node.output_file import OutputFile
 from gossip.overlay import ring
+from gossip.overlay.shut_out import ShutOut
 from gossip.programs.seed_program import seed_main
 from gossip.seeds.admission import REGISTERED, Admission
 from gossip.seeds.registry import Registry
@@ -48,6 +49,8 @@ OTHERS_SENT = 100  # others at random
 SAID_TO_SEEDS = {"register", "ask_peer_list", "dead_node", "leave", "proof", "runs", "ask_tree"}
 REPORTS_READ = 1_000  # dead reports of registered peers in a second; more are only counted
 STRANGERS_READ = 50  # the same of those who are not registered
+UNTRUE = "a report of the death of a peer that answers"  # an offence, where seeds monitor
+UNTRUE_LIMIT, UNTRUE_PERIODS = 3, 8  # so many in so many periods, and a peer is disbelieved
 
 
 class Seed(Node):
@@ -56,18 +59,18 @@ class Seed(Node):
     kind = "seed"
     ALLOWED = {
         WAITING: {*SAID_TO_SEEDS, "seed_hello", "seed_check"},
-        REGISTERED: {*SAID_TO_SEEDS, "report"},
+        REGISTERED: {*SAID_TO_SEEDS, "report", "contradiction"},
         seed_links.ASKED: {"seed_checked"},
         seed_links.LISTENER: {"seed_checked"},
-        seed_links.SPEAKER: {"tree", "load", "rows", "part", "rejected_death", "verdicts",
-                             "kick"},
+        seed_links.SPEAKER: {"tree", "load", "rows", "part", "verdicts", "kick",
+                             "contradiction"},
     }
     ANSWERED_BY = {
         "register": "admission", "proof": "vouching", "runs": "vouching",
         "seed_hello": "seed_links", "seed_check": "seed_links", "seed_checked": "seed_links",
         "report": "keeping", "ask_tree": "keeping", "tree": "keeping", "load": "keeping",
-        "rows": "keeping", "part": "keeping", "rejected_death": "keeping",
-        "verdicts": "deciding", "kick": "deciding",
+        "rows": "keeping", "part": "keeping",
+        "verdicts": "deciding", "kick": "deciding", "contradiction": "deciding",
     }
 
     def __init__(self, address: Address, seeds: list[Address], settings: Settings,
@@ -91,6 +94,8 @@ class Seed(Node):
         self._from_peers = Budget(REPORTS_READ)
         self._from_seeds, self._old_from_seeds, self._from_others = (
             Budget(STRANGERS_READ) for _ in range(3))
+        self._disbelieved = ShutOut({UNTRUE: UNTRUE_LIMIT if settings.monitor else 0}, settings.ban,
+                                    UNTRUE_PERIODS * settings.report_interval)
         self._look_at = 0.0  # when to look for silent peers again; only the lookout uses it
 
     def settings_shown(self) -> str:
@@ -134,7 +139,7 @@ class Seed(Node):
 
     def _sample(self, listed: tuple[Address, ...], asker: Address | None) -> list[Address]:
         """Some of a long list: what a peer needs for its ring link, and enough to draw from."""
-        told = set(self.rng.sample(listed, OTHERS_SENT))
+        told = set(sample(listed, OTHERS_SENT, self.rng))
         if asker is not None:
             after = ring.successors(asker, listed)
             told.update(itertools.islice(after, ring.SUCCESSORS_SENT))
@@ -150,7 +155,7 @@ class Seed(Node):
         old = not listed and self.registry.was_told(dead, now)
         budget = (self._from_peers if is_peer else self._from_others if not is_seed
                   else self._old_from_seeds if old else self._from_seeds)
-        if is_peer and not self.registry.may_report(link.peer, now) or not budget.spend(now):
+        if is_peer and not self._may_report(link.peer, now) or not budget.spend(now):
             self.counters.add("dead reports not looked at")
             return
         self.output.write(f"dead report:{message.line}")
@@ -167,6 +172,18 @@ class Seed(Node):
         elif not old:
             self._examine(message, self._judge_relay)
 
+    def _may_report(self, peer: Address, now: float) -> bool:
+        """Whether to look at a report of a registered peer."""
+        return (self._disbelieved.reason(peer, now) is None
+                and self.registry.may_report(peer, now))
+
+    def _was_untrue(self, reporter: Address, now: float) -> None:
+        """A peer reported a death, and the dead answers. That is no proof against the reporter,
+        because others may play dead to it; but its reports need not be looked at for a while."""
+        if (self._disbelieved.reason(reporter, now) is None
+                and self._disbelieved.note(reporter, UNTRUE, 1, now) is not None):
+            self.output.write(f"disbelieved:{reporter}")
+
     def _reject(self, report: wire.DeadNode, reason: str) -> None:
         self.output.write(f"rejected:{report.line}:{reason}")
 
@@ -178,7 +195,7 @@ class Seed(Node):
         """A registered peer's report, after the probe."""
         now = self.now()
         if alive:
-            self.keeping.noted_rejection(report.reporter, report.dead)
+            self._was_untrue(report.reporter, now)
         if alive is not False:
             self._reject(report, "it answers" if alive else "too busy to find out")
         elif self._remove(report.dead, row, "dead"):

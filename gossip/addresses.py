@@ -2,12 +2,17 @@
 
 Pure values. On the wire and in files an address reads `127.0.0.1:5001` or `[::1]:5001`; in a
 peer list `127.0.0.1#5001` or `[::1]#5001`. A host name is not an address and is refused.
+
+Ports cost nothing, IPs do. So of many addresses some are taken by IP, and then by port.
 """
 
+import collections
 import functools
 import ipaddress
+import random
 import re
 import socket
+from collections.abc import Iterable
 from typing import NamedTuple
 
 KEPT = 32_768  # addresses whose parts, texts and spellings are kept; a peer knows far fewer
@@ -94,3 +99,26 @@ def can_be_dialled(address: Address) -> bool:
 def is_loopback(address: Address) -> bool:
     """Whether it is on this machine alone, where all nodes may share one IP."""
     return ipaddress.ip_address(address.ip).is_loopback
+
+
+def in_turns(addresses: Iterable[Address]) -> list[Address]:
+    """The first address of each IP, then the second of each, and so on."""
+    turns: collections.Counter[str] = collections.Counter()
+    placed = []
+    for address in addresses:
+        placed.append((turns[address.ip], address))
+        turns[address.ip] += 1
+    return [address for _, address in sorted(placed, key=lambda pair: pair[0])]
+
+
+def sample(addresses: Iterable[Address], most: int, rng: random.Random) -> list[Address]:
+    """Draw so many addresses, or all: of each IP equally many, unless it has fewer."""
+    of_ip: dict[str, list[Address]] = {}
+    for address in addresses:
+        of_ip.setdefault(address.ip, []).append(address)
+    drawn: list[Address] = []
+    ips = sorted(rng.sample(list(of_ip), min(most, len(of_ip))), key=lambda ip: len(of_ip[ip]))
+    for left, ip in zip(range(len(ips), 0, -1), ips):
+        share = (most - len(drawn)) // left
+        drawn += rng.sample(of_ip[ip], min(share, len(of_ip[ip])))
+    return drawn

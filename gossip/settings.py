@@ -95,7 +95,7 @@ class Settings(NamedTuple):
     link_check_limit: float = 1.0  # seconds that an older link has to answer before it gives way
     leave_limit: float = 3.0  # seconds that a leaver waits for the others to hang up
     full_rounds: int = 10  # liveness rounds for which a peer that is full is not dialled
-    full_tries: int = 4  # refusals in a round after which places stay free
+    full_tries: int = 4  # refusals after which free places rest, each time twice as long
     spare_links: int = 8  # links above capacity that may settle; more are given up at once
     backlog_limit: int = 8 * MIB  # bytes that may wait for one neighbour
     waiting_backlog: int = 256 * 1024  # the same for a connection that has not introduced itself

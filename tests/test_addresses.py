@@ -5,7 +5,7 @@ import random
 import pytest
 
 from gossip import wire
-from gossip.addresses import address_of, parse_address
+from gossip.addresses import address_of, in_turns, parse_address, sample
 
 
 def test_addresses_order_by_ip_as_a_number_then_by_port():
@@ -38,3 +38,31 @@ def test_a_list_of_nine_thousand_is_read_once_and_then_known():
     before = address_of.cache_info().misses
     assert {id(address) for address in wire.parse(line).addresses} == first
     assert address_of.cache_info().misses == before
+
+
+def crowd(ip, count):
+    return [address_of(ip, port) for port in range(1, count + 1)]
+
+
+def test_in_turns_come_the_first_of_each_ip_then_the_second_of_each():
+    one, two = crowd("127.0.0.1", 3), crowd("127.0.0.2", 2)
+    assert in_turns([*one, *two]) == [one[0], two[0], one[1], two[1], one[2]]
+    assert in_turns(reversed(one)) == one[::-1]
+
+
+@pytest.mark.parametrize("most, counts", [
+    (2, [0, 0, 1, 1]), (6, [1, 1, 2, 2]), (9, [1, 2, 3, 3]), (60, [1, 2, 5, 52]),
+    (99, [1, 2, 5, 60])])
+def test_a_sample_has_equally_many_of_each_ip_that_has_them(most, counts):
+    sizes = {"127.0.0.1": 60, "127.0.0.2": 1, "127.0.0.3": 5, "::1": 2}
+    everyone = [address for ip, size in sizes.items() for address in crowd(ip, size)]
+    drawn = sample(everyone, most, random.Random(most))
+    assert len(set(drawn)) == len(drawn) == sum(counts) and set(drawn) <= set(everyone)
+    assert sorted(sum(a.ip == ip for a in drawn) for ip in sizes) == counts
+
+
+def test_a_sample_is_drawn_at_random_and_is_empty_of_nothing():
+    everyone = crowd("127.0.0.1", 9) + crowd("127.0.0.2", 9)
+    rng = random.Random(1)
+    assert {address for _ in range(200) for address in sample(everyone, 1, rng)} == set(everyone)
+    assert sample([], 5, rng) == sample(everyone, 0, rng) == []

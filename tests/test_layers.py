@@ -7,12 +7,13 @@ import pytest
 
 from tests.tools.programs import ROOT
 
-HALL = {"addresses", "intervals", "capacity", "settings", "escaping"}  # everyone may name it
+HALL = {"addresses", "intervals", "capacity", "settings", "escaping", "tools"}  # everyone may name it
 CONCEPTS = {"seeds", "overlay", "spread", "liveness", "signing",
             "monitoring"}  # peer.py tells each of the others
 MAY_IMPORT = {  # folder -> what else than itself and the hall
     "wire": set(),
     **{concept: {"wire"} for concept in CONCEPTS},
+    "monitoring": {"wire", "signing"},
     "node": {"wire"},
     "net": {"wire"},
     "proof": set(),

@@ -275,6 +275,20 @@ class _Slander(_Attack):
         return entry._replace(corrupt=entry.expected)
 
 
+class _TwoTexts(_Attack):
+    """Signs two texts with one number: one neighbour gets the one, all others the other."""
+
+    def _forward(self, lines, source, covers=()):
+        links = self.peer.neighbours.links()
+        if source is not None or len(links) < 2:
+            self.forward_honestly(lines, source, covers)
+            return
+        victim = min(links, key=lambda link: link.peer)
+        self.forward_honestly(lines, victim, covers)
+        lines = [line + b" or not" for line in lines]
+        victim.send(b"".join(line + b"\n" for line in (*self.peer.spreading.signed(lines), *lines)))
+
+
 class _Collude(_Tamper):
     """Tampers, slanders the honest, praises its kind."""
 
@@ -286,4 +300,4 @@ class _Collude(_Tamper):
 
 _ATTACKS = {"drop": _Drop, "drophalf": _DropHalf, "tamper": _Tamper, "forge": _Forge,
             "forbidden": _Forbidden, "falsedead": _FalseDead, "slander": _Slander,
-            "collude": _Collude, "onoff": _OnOff, "mute": _Mute}
+            "collude": _Collude, "onoff": _OnOff, "twotexts": _TwoTexts, "mute": _Mute}

@@ -23,6 +23,7 @@ KINDS = {  # word -> what such a peer does
     "slander": "reports that copies by honest neighbours are corrupt",
     "collude": "tampers, slanders the honest, and praises its kind",
     "onoff": "tampers in every other period",
+    "twotexts": "signs two texts with one number, and tells one neighbour the other one",
     "mute": "forwards nothing, and reports nothing",
 }
 SHARE = 0.3  # of messages, when none is given

@@ -8,14 +8,16 @@ At a peer:
 watch          what a peer saw of its neighbours, counted
 reporting      a report once a period; who is kicked, who never names this peer
 
+At both:
+contradictions runs that have signed two messages with one number
+
 At a seed:
 intake         which reports of a peer count
 rows           the entries of reports, each filed under two keys
 threaded_tree  which seed holds which keys, and the way from one seed to another
 seed_links     connections between seeds that have proved who they are
-keeping        rows in, rows handed on; the tree kept and its load shared out
+keeping        rows in, rows forwarded; the tree kept and its load shared out
 tending        which seeds live; the tree as it ought to be
 verdicts       rows in; badness, charges and the guilty out; pure
 deciding       once a period: who is malicious; how that one is kicked out
-bans           who is shut out, until when
 """

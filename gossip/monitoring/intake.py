@@ -1,16 +1,15 @@
-"""Which reports of a peer count: one new PERIOD per period, and those just before it, once each.
+"""Which reports count: one new PERIOD per period, and recent older ones.
 
-Rules only. A report that was kept for a seed that is gone comes after newer ones: its age follows
-from its PERIOD. A report that comes too soon after the last counts as long as the peer has made no
-more of them than periods have passed: reports are late, and then come close together.
-
-To read a report costs more than to send it. So who sends too many that do not count is not to be
-heard any more on this connection.
+Rules only; keeping.py calls them with its lock held. A report that was kept for a seed that is gone
+comes after newer ones, and its age follows from its PERIOD. Late reports may come close together:
+they count while the peer has made no more of them than periods have passed. Because a report is
+cheaper to send than to read, a peer that sends too many that do not count is cut off.
 """
 
-import threading
+from typing import NamedTuple
 
 from gossip.addresses import Address
+from gossip.tools import Rate, Recent
 
 KEPT = 6  # periods for which a peer keeps a report, to say it again to another seed
 CREDIT = 2  # new reports that may come together at first
@@ -18,21 +17,14 @@ MOST_CREDIT = 12  # the same after so many periods of silence: this seed may hav
 HASTE = 0.9  # of a period: in this time a peer has credit for one more
 PATIENCE = 100  # reports that do not count and are borne at once; an honest peer makes six at most
 MENDING = 10  # so many more are borne after each period
-REPORTERS_LIMIT = 10_000  # peers that are remembered; of more, the first goes
+REPORTERS_LIMIT = 10_000  # peers that are remembered
 
 
-class _Reporter:
-    __slots__ = ("start", "newest", "came", "counted", "credit", "credited", "patience", "vexed")
-
-    def __init__(self, now: float):
-        self.start = 0  # of its run
-        self.newest = 0  # PERIOD of the newest report that counts
-        self.came = now  # when it came
-        self.counted: set[int] = set()  # PERIODs that counted, of the last six
-        self.credit = float(CREDIT)  # new reports that it may still make
-        self.credited = now  # when that was reckoned
-        self.patience = float(PATIENCE)  # reports that do not count and are still borne
-        self.vexed = now  # when that was reckoned
+class _Reporter(NamedTuple):
+    start: int  # of its run
+    newest: int  # PERIOD of the newest report that counts
+    came: float  # when that came
+    counted: set[int]  # PERIODs that counted, of the last six
 
 
 class Intake:
@@ -40,51 +32,33 @@ class Intake:
 
     def __init__(self, period: float):
         self._period = period  # in seconds
-        self._lock = threading.Lock()  # guards everything below
-        self._reporters: dict[Address, _Reporter] = {}
+        self._reporters = Recent(REPORTERS_LIMIT)  # address -> _Reporter
+        self._credit = Rate(1 / (HASTE * period), MOST_CREDIT, REPORTERS_LIMIT)
+        self._useless = Rate(MENDING / period, PATIENCE, REPORTERS_LIMIT)
 
     def age(self, peer: Address, start: int, period: int, now: float) -> float | None:
-        """How old a report of a peer is, in seconds; None: it does not count."""
-        with self._lock:
-            reporter = self._reporter(peer, now)
-            if start != reporter.start or period > reporter.newest:
-                return 0.0 if self._begin(reporter, start, period, now) else None
-            if period <= reporter.newest - KEPT or period in reporter.counted:
-                return None
-            reporter.counted.add(period)
-            return (reporter.newest - period) * self._period + now - reporter.came
+        """The age of a report in seconds; None: it does not count."""
+        reporter = self._reporters.get(peer)
+        if reporter is None or start != reporter.start or period > reporter.newest:
+            return 0.0 if self._begin(reporter, peer, start, period, now) else None
+        if period <= reporter.newest - KEPT or period in reporter.counted:
+            return None
+        reporter.counted.add(period)
+        return (reporter.newest - period) * self._period + now - reporter.came
 
     def bears(self, peer: Address, now: float) -> bool:
-        """Whether a report that does not count is borne: False when a peer sends too many."""
-        with self._lock:
-            reporter = self._reporter(peer, now)
-            grown = MENDING * (now - reporter.vexed) / self._period
-            reporter.patience, reporter.vexed = min(PATIENCE, reporter.patience + grown), now
-            if reporter.patience < 1:
-                return False
-            reporter.patience -= 1
-            return True
+        """Whether to tolerate one more report that does not count."""
+        return not self._useless.take(now, key=peer)
 
-    def _reporter(self, peer: Address, now: float) -> _Reporter:
-        """What is remembered of a peer, from now on if it is nothing yet. Expects the lock."""
-        reporter = self._reporters.get(peer)
-        if reporter is not None:
-            return reporter
-        if len(self._reporters) >= REPORTERS_LIMIT:
-            del self._reporters[next(iter(self._reporters))]
-        self._reporters[peer] = reporter = _Reporter(now)
-        return reporter
-
-    def _begin(self, reporter: _Reporter, start: int, period: int, now: float) -> bool:
-        """Let a newer report count, unless it comes too soon. Expects the lock."""
-        earned = (now - reporter.credited) / (HASTE * self._period)
-        reporter.credit, reporter.credited = min(MOST_CREDIT, reporter.credit + earned), now
-        if reporter.credit < 1:
+    def _begin(self, reporter: _Reporter | None, peer: Address, start: int, period: int,
+               now: float) -> bool:
+        """Let a newer report count, unless it comes too soon."""
+        if reporter is None:
+            self._credit.take(now, MOST_CREDIT - CREDIT, peer)
+        if self._credit.take(now, key=peer):
+            self._credit.take(now, -1, peer)
             return False
-        reporter.credit -= 1
-        if start != reporter.start:
-            reporter.start = start
-            reporter.counted.clear()
-        reporter.newest, reporter.came = period, now
-        reporter.counted = {one for one in reporter.counted if one > period - KEPT} | {period}
+        counted = reporter.counted if reporter is not None and start == reporter.start else ()
+        self._reporters.put(peer, _Reporter(start, period, now, {
+            period, *(one for one in counted if one > period - KEPT)}))
         return True

@@ -1,28 +1,28 @@
-"""Reporting: a peer tells a seed what it saw of its neighbours, and hears who is malicious. A part
-of a peer.
+"""Reporting what a peer saw of its neighbours. A part of a peer.
 
-Once a period, the duty "monitoring" asks every neighbour for a sign of life (watch.py says what
+Once a period, the duty "monitoring" sends every neighbour a liveness request (watch.py says what
 for; nothing is written down, and no miss is counted), and sends one report to one of the seeds that
-list this peer. A report is kept for six periods: when its seed is lost, all that are kept go to the
-next one, the newest first, for a seed reckons the age of an older one from its PERIOD.
-
-Link readers and the duty call it. It calls the node's `linking` to have somebody shut out.
+list this peer. A report is kept for six periods: when its seed is lost, all kept reports go to the
+next seed, the newest first, because a seed infers the age of older reports from their PERIOD. Seeds
+say who is malicious; the node's `linking` shuts these peers out. Link readers and the duty call it.
 """
 
 import collections
 
 from gossip import wire
 from gossip.addresses import Address
+from gossip.monitoring.contradictions import Contradictions
 from gossip.monitoring.watch import Watch
 
 KEPT = 6  # reports, each of a period
+EVIDENCE_LIMIT = 100  # runs that are not known, and whose contradictions wait
 
 
 class Reporting:
-    """The reports of one peer, and what seeds say of others. `seeds()` returns (seed, link) of the
-    seeds that list this peer."""
+    """The reports of one peer, and what seeds say of others."""
 
     def __init__(self, node, seeds):
+        """`seeds()` returns (seed, link) of the seeds that list this peer."""
         self._node = node
         self._seeds = seeds
         self._interval = node.settings.report_interval
@@ -31,7 +31,9 @@ class Reporting:
         self._told = None  # the link to the seed that has had all reports so far
         self._due: float | None = None  # when the next report is
         self._kicked_by: dict[Address, None] = {}  # seeds that have said so of this peer
-        self.watch = Watch(node.settings)
+        self._cheats = Contradictions()
+        self._evidence: dict[bytes, tuple[bytes, bytes]] = {}  # run not known yet -> signed lines
+        self.watch = Watch(node.settings, node.confirming.counts, self._cheats)
 
     # The duty.
 
@@ -47,6 +49,7 @@ class Reporting:
             self.watch.asked(link, time, now)
             self._node.spreading.way.say_behind(  # all that this peer knew by now comes before it
                 link, wire.liveness_request(time, self._node.address), urgent=False)
+        self._node.confirming.counts(self._node.confirming.own_run)  # have seeds asked about it
         self._period += 1
         self._kept.appendleft(wire.report(self._node.spreading.origin.start, self._period,
                                            self.entries()))
@@ -55,11 +58,15 @@ class Reporting:
         return self._due
 
     def entries(self) -> list[wire.Entry]:
-        """What is said of the period that is over, neighbour by neighbour."""
-        return self.watch.entries()
+        """What is said of each neighbour in the period that is over."""
+        entries = self.watch.entries()
+        if len(entries) > wire.ENTRIES_LIMIT:  # the present ones first, in random order
+            present, rng = set(self._node.neighbours.addresses()), self._node.rng
+            entries.sort(key=lambda entry: (entry.peer not in present, rng.random()))
+        return entries[:wire.ENTRIES_LIMIT]
 
     def _send(self) -> None:
-        """Send the new report to the same seed as the last; if that is lost, all to another."""
+        """Send the new report to the same seed, or all to another."""
         links = [link for _, link in self._seeds() if not link.ended]
         if self._told in links:
             self._told.send(self._kept[0])
@@ -77,39 +84,62 @@ class Reporting:
         if link.ended:
             self.watch.on_end(link)
 
-    def on_end(self, link) -> None:
-        """A link has ended."""
-        self.watch.on_end(link)
-
     def replied(self, link, time: str) -> None:
-        """A neighbour has answered a request, of this part or of the liveness round."""
+        """A neighbour has answered a liveness request."""
         offering = self._node.spreading.anti_entropy.catch_up.offering()
         self.watch.replied(link, time, self._node.now(), caught_up=link not in offering)
 
     def on_kick(self, link, message: wire.Kick) -> None:
-        """A seed says who is malicious: that one is shut out. If it is this peer itself, seeds and
-        peers refuse it from now on."""
+        """A seed says who is malicious: shut that peer out."""
         self._check(link)
-        if message.address == self._node.address:
-            if link.peer not in self._kicked_by:
-                self._kicked_by[link.peer] = None
-                self._node.output.write(f"kicked:{link.peer}:{message.badness:.3f}")
-            return
-        self._shut_out(message.address, "kicked", message.seconds)
+        if message.address != self._node.address:
+            self._shut_out(message.address, "kicked", message.seconds)
+        elif link.peer not in self._kicked_by:  # seeds and peers refuse this peer from now on
+            self._kicked_by[link.peer] = None
+            self._node.output.write(f"kicked:{link.peer}:{message.badness:.3f}")
 
     def on_unconfirmed(self, link, message: wire.Unconfirmed) -> None:
-        """A seed says that this neighbour never names this peer: nobody could judge it by what
-        this peer says. If its link has just ended, it must not come back. Several seeds say so,
-        and it is written down once."""
+        """A neighbour cannot be judged, because it never names this peer."""
         self._check(link)
         if self._shut_out(message.address, "unconfirmed"):
             self._node.output.write(f"unconfirmed:{message.address}")
+
+    def contradicted(self, one: bytes, other: bytes) -> None:
+        """Tell all seeds, once, that two good signed lines contradict each other. Until it is known
+        whether their run is genuine, they wait."""
+        run = wire.parse_signed(one).run
+        if not self._node.confirming.is_known(run):
+            if len(self._evidence) < EVIDENCE_LIMIT:
+                self._evidence[run] = one, other
+        elif self._cheats.add(run):
+            line = wire.contradiction(one, other)
+            self._found_out(run, line)
+            for _, link in self._seeds():
+                link.send(line)
+
+    def settled(self, run: bytes) -> None:
+        """It was found out whether a run is genuine."""
+        evidence = self._evidence.pop(run, None)
+        if evidence is not None and self._node.confirming.is_known(run):
+            self.contradicted(*evidence)
+
+    def on_contradiction(self, link, message: wire.Contradiction) -> None:
+        """A seed has proof that a run signed two messages with one number."""
+        self._check(link)
+        if self._node.confirming.is_known(message.run) and self._cheats.proves(message):
+            self._found_out(message.run, message.line)
+
+    def _found_out(self, run: bytes, line: bytes) -> None:
+        """A run contradicts itself: nobody is judged by its messages from now on."""
+        self._node.output.write(line.decode().rstrip("\n"))
+        self.watch.contradicted(run)
 
     def _check(self, link) -> None:
         if not any(registered is link for _, registered in self._seeds()):
             raise wire.WireError("only a seed that lists this peer may say that")
 
     def _shut_out(self, peer: Address, reason: str, seconds: float | None = None) -> bool:
-        settings = self._node.settings
-        until = self._node.now() + (settings.ban if seconds is None else seconds)
+        """Refuse a peer, at most for the time of this peer's ban."""
+        ban = self._node.settings.ban
+        until = self._node.now() + (ban if seconds is None else min(ban, seconds))
         return self._node.linking.shut_out(peer, reason, until)

@@ -1,23 +1,24 @@
-"""Rows: the entries of reports as seeds file them, each twice, and the table of those held.
+"""Rows: the entries of reports, each filed twice, and their table.
 
 What R says about S is filed under key(S, R), side `about`, and under key(R, S), side `by`: so one
 range of keys holds all that is said about a peer and all that the peer says. The peer whose range
-that is, is the subject of the row. A death that was reported in vain is filed in the same way,
-under the first key of its accuser.
+that is, is the subject of the row.
 
-Rules only: link readers and a seed's turns call the table, which is handed the time. Whether a row
-is held already is told by its identity, in which the time has no part.
+Rules only: keeping.py calls the table with its lock held, and hands it the time. Whether a row is
+held already is told by its identity, in which the time has no part.
 """
 
-import threading
-from typing import Iterable, NamedTuple
+import collections
+import itertools
+import struct
+from typing import Hashable, Iterable, NamedTuple
 
 from gossip import wire
-from gossip.addresses import Address
-from gossip.monitoring.threaded_tree import first_key, key
+from gossip.addresses import Address, is_loopback
+from gossip.monitoring.threaded_tree import key
 
-AGAIN = 0.5  # seconds between two rejections that are not the same
-ROWS_LIMIT = 500_000  # rows in one table; a peer brings 400 a period at most
+ROWS_LIMIT = 200_000  # rows in one table
+_PACKED = struct.Struct("<QQd5I")  # START, PERIOD, when it was reported, the counts of the entry
 
 
 class Row(NamedTuple):
@@ -32,12 +33,12 @@ class Row(NamedTuple):
 
     @property
     def subject(self) -> Address:
-        return self.entry.peer if self.side == wire.ABOUT else self.reporter
+        return _pair(self.side, self.reporter, self.entry.peer)[0]
 
     @property
     def other(self) -> Address:
         """The second peer of the key."""
-        return self.reporter if self.side == wire.ABOUT else self.entry.peer
+        return _pair(self.side, self.reporter, self.entry.peer)[1]
 
     @property
     def key(self) -> int:
@@ -48,152 +49,151 @@ class Row(NamedTuple):
         return self.side, self.reporter, self.start, self.period, self.entry.peer
 
 
-class Rejection(NamedTuple):
-    """A death that was reported in vain: the accused answered the seed."""
-
-    accuser: Address
-    accused: Address
-    seed: Address
-    at: float
-
-    @property
-    def subject(self) -> Address:
-        return self.accuser
-
-    @property
-    def other(self) -> Address:
-        return self.accused
-
-    @property
-    def key(self) -> int:
-        return first_key(self.accuser)
-
-    @property
-    def identity(self) -> tuple:
-        return self.accuser, self.accused, self.seed
-
-
 class Rows:
-    """The rows and rejections that a seed holds, has taken in, or has handed on."""
+    """A table of rows, packed, by their reporters and the peers named.
 
-    def __init__(self, window: float):
+    A row belongs to the host of its reporter; on loopback, which all share, to the reporter."""
+
+    def __init__(self, window: float, counters, limit: int = ROWS_LIMIT):
         self._window = window  # seconds for which a row is kept
-        self._lock = threading.Lock()  # guards everything below
-        self._held: dict[tuple, Row | Rejection] = {}  # by identity
-        self._keys: dict[tuple, int] = {}  # the keys of these, by identity
-        self._of: dict[Address, dict[tuple, Row | Rejection]] = {}  # by subject, then by identity
+        self._counters = counters  # of what was dropped
+        self._limit = limit
+        # (side, reporter) -> the peer in its entries -> these rows
+        self._said: dict[tuple[str, Address], dict[Address, bytes]] = {}
+        self._of_owner: collections.Counter = collections.Counter()  # owner -> rows
+        self._count = 0  # rows in all
 
-    def file(self, row: Row | Rejection, now: float) -> bool:
-        """Hold a row; answer whether it is news. One that is too old, or finds no room, is not
-        held. A rejection that is held already is news when it has happened again since."""
-        identity = row.identity
-        with self._lock:
-            held = self._held.get(identity)
-            if held is None:
-                if row.at <= now - self._window or len(self._held) >= ROWS_LIMIT:
-                    return False
-            elif isinstance(row, Row) or row.at < held.at + AGAIN:
-                return False
-            self._held[identity] = row
-            self._keys[identity] = row.key
-            self._of.setdefault(row.subject, {})[identity] = row
-            return True
+    def file(self, row: Row, now: float) -> bool:
+        """Hold a row unless it is too old; answer whether it is news."""
+        said, peer = (row.side, row.reporter), row.entry.peer
+        if row.at <= now - self._window or any(
+                old[:2] == (row.start, row.period)
+                for old in _PACKED.iter_unpack(self._held(said, peer))):
+            return False
+        if self._count >= self._limit:
+            self._evict()
+        self._put(said, peer, self._held(said, peer) + _PACKED.pack(
+            row.start, row.period, row.at, *row.entry[1:]))
+        return True
 
-    def all(self) -> list[Row | Rejection]:
-        """All that is held, in the order in which it came."""
-        with self._lock:
-            return list(self._held.values())
+    def all(self) -> list[Row]:
+        """All that is held."""
+        return [row for pair in self._pairs() for row in _unpacked(*pair)]
 
     def of(self, subject: Address) -> list[Row]:
-        """The rows of a subject, without its rejections."""
-        return [row for row in self._of_subject(subject) if isinstance(row, Row)]
-
-    def rejections(self, accuser: Address) -> list[Rejection]:
-        """The deaths that a peer has reported in vain."""
-        return [row for row in self._of_subject(accuser) if isinstance(row, Rejection)]
-
-    def _of_subject(self, subject: Address) -> list[Row | Rejection]:
-        with self._lock:
-            return list(self._of.get(subject, {}).values())
+        """What a subject says of others, and what they say of it."""
+        named = self._said.get((wire.BY, subject), {})
+        pairs = [*(((wire.BY, subject), other, packed) for other, packed in named.items()),
+                 *(((wire.ABOUT, other), subject, self._held((wire.ABOUT, other), subject))
+                   for other in named)]
+        return [row for pair in pairs for row in _unpacked(*pair)]
 
     def subjects(self) -> list[Address]:
-        """The subjects of all that is held, in order."""
-        with self._lock:
-            return sorted(self._of)
+        """The peers that have reported, in order: only they can be judged."""
+        return sorted(reporter for side, reporter in self._said if side == wire.BY)
 
     def count(self) -> int:
-        """How many rows and rejections are held."""
-        with self._lock:
-            return len(self._held)
+        """How many rows are held."""
+        return self._count
 
     def quantiles(self) -> list[int]:
-        """Keys that cut the rows into shares of the same size; none when there are no rows."""
-        with self._lock:
-            keys = sorted(self._keys.values())
+        """Keys that cut the rows into equal shares, if there are rows."""
+        keys = sorted(itertools.chain.from_iterable(
+            [key(*_pair(*said, peer))] * (len(packed) // _PACKED.size)
+            for said, peer, packed in self._pairs()))
         shares = wire.QUANTILES + 1
         return [keys[len(keys) * share // shares] for share in range(1, shares)] if keys else []
 
-    def take_out(self, first: int, last: int) -> list[Row | Rejection]:
-        """Take out the rows whose keys are not from `first` to `last`, and return them."""
-        with self._lock:
-            foreign = [self._held[identity] for identity, key in self._keys.items()
-                       if not first <= key <= last]
-        return self._take(foreign)
+    def take_out(self, first: int, last: int) -> list[Row]:
+        """Take out the rows whose keys are not from `first` to `last`."""
+        return self._take(lambda *pair: not first <= key(*pair) <= last)
 
     def forget(self, peer: Address) -> None:
         """Drop what is said about a peer, and what the peer says."""
-        self._take([row for row in self.all() if peer in (row.subject, row.other)])
+        self._take(lambda *pair: peer in pair)
 
     def expire(self, now: float) -> None:
         """Drop what is older than the window."""
-        self._take([row for row in self.all() if row.at <= now - self._window])
+        self._drop(now - self._window)
 
-    def _take(self, rows: list[Row | Rejection]) -> list[Row | Rejection]:
-        """Take these out, and return those that were there."""
-        taken = []
-        with self._lock:
-            for row in rows:
-                if self._held.pop(row.identity, None) is None:
-                    continue
-                taken.append(row)
-                del self._keys[row.identity]
-                of_subject = self._of[row.subject]
-                del of_subject[row.identity]
-                if not of_subject:
-                    del self._of[row.subject]
-        return taken
+    def _take(self, wanted) -> list[Row]:
+        """Take out the rows of the pairs for which `wanted(subject, other)` holds."""
+        return [row for said, peer, _ in self._pairs() if wanted(*_pair(*said, peer))
+                for row in _unpacked(said, peer, self._put(said, peer, b""))]
+
+    def _pairs(self, owner: Hashable = None) -> list[tuple[tuple[str, Address], Address, bytes]]:
+        """(side and reporter, peer named, rows), of one owner or all."""
+        return [(said, peer, packed) for said, peers in self._said.items()
+                if owner in (None, _owner(said[1])) for peer, packed in peers.items()]
+
+    def _held(self, said: tuple[str, Address], peer: Address) -> bytes:
+        return self._said.get(said, {}).get(peer, b"")
+
+    def _put(self, said: tuple[str, Address], peer: Address, packed: bytes) -> bytes:
+        """Replace the rows of one reporter about one peer; return those before."""
+        peers = self._said.setdefault(said, {})
+        before = peers.pop(peer, b"")
+        if packed:
+            peers[peer] = packed
+        elif not peers:
+            del self._said[said]
+        more = (len(packed) - len(before)) // _PACKED.size
+        self._count += more
+        self._of_owner[_owner(said[1])] += more
+        return before
+
+    def _evict(self) -> None:
+        """Drop the older half of the rows of the owner that has most."""
+        self._of_owner = +self._of_owner  # without owners that have no row left
+        (owner, rows), = self._of_owner.most_common(1)
+        times = sorted(at for _, _, packed in self._pairs(owner)
+                       for _, _, at, *_ in _PACKED.iter_unpack(packed))
+        self._drop(times[(rows - 1) // 2], owner)
+        self._counters.add("rows evicted", rows - self._of_owner[owner])
+
+    def _drop(self, at: float, owner: Hashable = None) -> None:
+        """Drop rows that are as old, of one owner or of all."""
+        for said, peer, packed in self._pairs(owner):
+            left = [row for row in _PACKED.iter_unpack(packed) if row[2] > at]
+            if len(left) < len(packed) // _PACKED.size:
+                self._put(said, peer, b"".join(_PACKED.pack(*row) for row in left))
+
+
+def _owner(reporter: Address) -> Hashable:
+    return reporter if is_loopback(reporter) else reporter.ip
+
+
+def _pair(side: str, reporter: Address, peer: Address) -> tuple[Address, Address]:
+    """The subject of a row, and the other."""
+    return (peer, reporter) if side == wire.ABOUT else (reporter, peer)
+
+
+def _unpacked(said: tuple[str, Address], peer: Address, packed: bytes) -> list[Row]:
+    return [Row(*said, start, period, at, wire.Entry(peer, *counts))
+            for start, period, at, *counts in _PACKED.iter_unpack(packed)]
 
 
 # From reports and lines to rows, and back.
 
 
-def rows_of(report: wire.Report | wire.Rows | wire.Part, reporter: Address, at: float,
+def rows_of(report: wire.Report | wire.Rows, reporter: Address, at: float,
             sides: Iterable[str] = (wire.ABOUT, wire.BY)) -> list[Row]:
     """The rows of a report that was made at this moment."""
     return [Row(side, reporter, report.start, report.period, at, entry)
             for side in sides for entry in report.entries]
 
 
-def rows_in(message: wire.Rows | wire.Part, now: float) -> list[Row]:
+def rows_in(message: wire.Rows, now: float) -> list[Row]:
     """The rows in a line from another seed."""
     return rows_of(message, message.reporter, now - message.age, (message.side,))
 
 
-def lines_of(rows: Iterable[Row | Rejection], now: float, line=wire.rows) -> bytes:
-    """The lines that carry these rows to another seed; `line` is `wire.part` for a loan."""
-    lines, together = [], {}
+def lines_of(rows: Iterable[Row], now: float, line=wire.rows) -> bytes:
+    """The lines that carry rows to a seed, or lend them (`wire.part`)."""
+    reports: dict[tuple, list[Row]] = {}
     for row in rows:
-        if isinstance(row, Row):
-            what = row.side, row.reporter, row.start, row.period
-            together.setdefault(what, []).append(row)
-        else:
-            lines.append(wire.rejected_death(_age(row, now), row.accuser, row.accused, row.seed))
-    for what, of_report in together.items():
-        for begin in range(0, len(of_report), wire.ENTRIES_LIMIT):
-            some = of_report[begin: begin + wire.ENTRIES_LIMIT]
-            lines.append(line(_age(some[0], now), *what, [row.entry for row in some]))
-    return b"".join(lines)
-
-
-def _age(row: Row | Rejection, now: float) -> float:
-    return max(0.0, now - row.at)
+        reports.setdefault((row.side, row.reporter, row.start, row.period), []).append(row)
+    lines = [(what, some[at: at + wire.ENTRIES_LIMIT]) for what, some in reports.items()
+             for at in range(0, len(some), wire.ENTRIES_LIMIT)]
+    return b"".join(line(max(0.0, now - some[0].at), *what, [row.entry for row in some])
+                    for what, some in lines)

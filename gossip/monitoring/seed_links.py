@@ -1,18 +1,20 @@
-"""Links between seeds that have proved who they are. A part of what keeps rows (keeping.py).
+"""Links between seeds that have proved who they are, for keeping.py.
 
-For each pair of seeds there are two links, one in each direction: who dials it speaks, the other
-end listens. Whether the dialler is who it says, is found out by dialling back:
+For each pair of seeds there are two links, one in each direction: the dialler speaks, the other
+end listens. Whether the dialler is the seed that it claims to be is found out by dialling back:
 
-    A to B, on a link that A has dialled      seed:A:NONCE
-    B to A, on a link of its own              seed check:NONCE
+    A to B, on a link that A has dialled      seed:A:to B:NONCE
+    B to A, on a link of its own              seed check:B:NONCE
     A to B, in answer to that                 seed checked:NONCE
     B to A, on the first link                 seed checked:NONCE
 
-From then on A speaks, and B takes what it says. Before that nothing may be said, so there is
-nothing to hold. A dials again for ever, after pauses that double from 0.25 to 2 seconds.
+From then on A speaks, and B takes what it says. Before that nothing else may be said. A confirms
+to B only what it said to B, because whoever listens on the port of a seed that is down is told
+nonces, too, and could repeat them to another seed. A retries for ever, and backs off from 0.25 to
+2 seconds.
 
-What is sent while there is no such link is lost; whoever must not lose it says it again when a new
-link stands, by `said_first`. Link readers and two duties of a seed call this.
+What is sent while there is no such link is lost; what must not be lost is repeated when a new link
+stands, by `said_first`. Link readers and two duties of a seed call this.
 """
 
 import secrets
@@ -20,6 +22,7 @@ import threading
 
 from gossip import wire
 from gossip.addresses import Address
+from gossip.tools import Backoff
 
 # Roles of a link, as this seed sees the other end.
 SPEAKER = "another seed"  # it has proved that
@@ -28,32 +31,42 @@ ASKED = "a seed that is asked whether it dialled"
 LISTENER = "a seed that listens"
 ROLES = {SPEAKER, UNCHECKED, ASKED, LISTENER}
 
-CHECKS_AT_ONCE = 64  # of those who say that they are the same seed
+CHECKS_AT_ONCE = 64  # of links that claim to be the same seed
 FIRST_PAUSE, LAST_PAUSE = 0.25, 2.0  # seconds between two dials
+NEVER = float("-inf")
 
 
 class _Way:
     """The links to and from one other seed."""
-
-    __slots__ = ("link", "dialled", "nonce", "open", "pause", "dial_at", "heard_on",
-                 "heard_before")
 
     def __init__(self):
         self.link = None  # that this seed has dialled, from its dial to its end
         self.dialled = 0.0  # when
         self.nonce = ""  # said on it
         self.open = False  # the other end listens
-        self.pause = FIRST_PAUSE  # before the next dial
-        self.dial_at = 0.0
+        self.retry = Backoff(FIRST_PAUSE, LAST_PAUSE)
         self.heard_on = None  # the link on which the other seed speaks, also after its end
-        self.heard_before = 0.0  # when something came on the link before that
+        self.heard_before = NEVER  # when something came on the link before that
+
+    def dial(self, link, now: float):
+        """Begin with a new link, and return it."""
+        self.link, self.dialled, self.nonce = link, now, secrets.token_hex(16)
+        return link
+
+    def has_said(self, nonce: str) -> bool:
+        """Whether the other end is still to confirm this nonce."""
+        return self.link is not None and not self.open and self.nonce == nonce
+
+    def heard(self) -> float:
+        """When something came from the other seed last."""
+        return NEVER if self.heard_on is None else max(self.heard_on.heard, self.heard_before)
 
 
 class SeedLinks:
-    """The links of one seed to the others. `said_first(seed)` makes what is said first on each new
-    one."""
+    """The links of one seed to the others."""
 
     def __init__(self, node, seeds: list[Address], said_first):
+        """`said_first(seed)` makes what is said first on each new link."""
         self._node = node
         self._said_first = said_first
         self._duty = None  # from `begin` on
@@ -68,47 +81,34 @@ class SeedLinks:
     # For the seed that speaks.
 
     def dial_missing(self, now: float) -> float | None:
-        """A turn: dial the seeds to which there is no link, if they are due."""
+        """A turn: dial seeds without a link whose pause is over."""
         with self._lock:
-            due = [seed for seed, way in self._ways.items()
-                   if way.link is None and way.dial_at <= now]
-        links = [self._node.new_link(LISTENER, seed) for seed in due]
-        with self._lock:
-            for link in links:
-                way = self._ways[link.peer]
-                way.link, way.dialled, way.nonce = link, now, secrets.token_hex(16)
+            links = [way.dial(self._node.new_link(LISTENER, seed), now)
+                     for seed, way in self._ways.items()
+                     if way.link is None and way.retry.due <= now]
         for link in links:
             self._node.dial(link)
-        with self._lock:
-            return min((way.dial_at for way in self._ways.values() if way.link is None),
-                       default=None)
+        return min((way.retry.due for way in self._ways.values() if way.link is None), default=None)
 
     def on_up(self, link) -> None:
-        """A link stands; its other end is asked to check who has dialled it."""
+        """A dialled link stands: introduce this seed, or ask the other end."""
         if link.role == ASKED:
-            with self._lock:
-                _, nonce = self._checks[link]
-            link.send(wire.seed_check(nonce))
+            link.send(wire.seed_check(self._node.address, self._checks[link][1]))
             return
         link.await_line(self._node.now() + self._node.settings.introduction_limit)
-        with self._lock:
-            nonce = self._ways[link.peer].nonce
-        link.send(wire.seed_hello(self._node.address, nonce))
+        link.send(wire.seed_hello(self._node.address, link.peer, self._ways[link.peer].nonce))
 
     def on_seed_check(self, link, message: wire.SeedCheck) -> None:
-        """A seed asks whether this one has dialled it."""
-        with self._lock:
-            said = any(way.link is not None and not way.open and way.nonce == message.nonce
-                       for way in self._ways.values())
-        if not said:
-            raise wire.WireError("this seed has not said that")
+        """A seed asks whether this seed has dialled it."""
+        way = self._ways.get(message.address)
+        if way is None or not way.has_said(message.nonce):
+            raise wire.WireError(f"this seed has not said that to {message.address}")
         link.send(wire.seed_checked(message.nonce))
 
     def send(self, seed: Address, lines: bytes) -> None:
         """Say something to another seed, if it listens."""
-        with self._lock:
-            way = self._ways[seed]
-            link = way.link if way.open else None
+        way = self._ways[seed]
+        link = way.link if way.open else None
         if link is not None and lines:
             link.send(lines)
 
@@ -120,91 +120,78 @@ class SeedLinks:
     # For the seed that listens.
 
     def on_seed_hello(self, link, message: wire.SeedHello) -> None:
-        """Somebody says that it is another seed. Dial that one, and ask."""
+        """Somebody claims to be another seed: dial that seed, and ask."""
         if not self._node.settings.monitor:
             raise wire.WireError("this seed keeps no reports")
         if message.address not in self._ways or message.address.ip != link.remote_ip:
             raise wire.WireError(f"{message.address} is no seed of this network, or not its IP")
-        with self._lock:
-            checks = sum(check.peer == message.address for check in self._checks)
-        if checks >= CHECKS_AT_ONCE:
-            raise wire.WireError(f"too many say that they are {message.address}")
-        link.role = UNCHECKED
+        if message.to != self._node.address:
+            raise wire.WireError(f"meant for {message.to}")
         now, settings = self._node.now(), self._node.settings
-        link.await_line(now + settings.introduction_limit)  # nothing may come: it is over by then
-        check = self._node.new_link(ASKED, message.address)
-        check.await_line(now + settings.probe_limit)
         with self._lock:
+            if sum(check.peer == message.address for check in self._checks) >= CHECKS_AT_ONCE:
+                raise wire.WireError(f"too many say that they are {message.address}")
+            check = self._node.new_link(ASKED, message.address)
             self._checks[check] = link, message.nonce
+        link.role = UNCHECKED
+        link.await_line(now + settings.introduction_limit)  # nothing may come: it is over by then
+        check.await_line(now + settings.probe_limit)
         self._node.dial(check)
 
     def on_seed_checked(self, link, message: wire.SeedChecked) -> None:
-        """A seed has said who it is; or, on a link that this seed has dialled, listens now."""
+        """A seed confirms its nonce; or, on a dialled link, listens now."""
         if link.role == LISTENER:
             self._open(link, message.nonce)
             return
-        with self._lock:
-            checked, nonce = self._checks[link]
+        checked, nonce = self._checks[link]
         if message.nonce != nonce:
             raise wire.WireError("another nonce than was asked for")
         link.close("checked")
         if checked.ended:
             return
         self._node.introduced(checked, SPEAKER, link.peer)
-        self._heard_from(link.peer, checked)
+        with self._lock:
+            way = self._ways[link.peer]
+            older, way.heard_before, way.heard_on = way.heard_on, way.heard(), checked
+        if older is not None:
+            older.close("another link of this seed")
         checked.send(wire.seed_checked(nonce))
 
     def _open(self, link, nonce: str) -> None:
-        """The other end listens: say what comes first, and behind it what others send meanwhile."""
+        """The other end listens: send what comes first before all else."""
         with self._lock:
             way = self._ways[link.peer]
-            said = way.link is link and not way.open and way.nonce == nonce
-        if not said:
-            raise wire.WireError("another nonce than was said, or said again")
-        link.trust()
-        link.hold()
-        with self._lock:
-            way.open, way.pause = True, FIRST_PAUSE
+            if way.link is not link or not way.has_said(nonce):
+                raise wire.WireError("another nonce than was said, or said again")
+            link.trust()
+            link.hold()
+            way.open = True
+            way.retry.reset()
         link.release(self._said_first(link.peer))
 
-    def _heard_from(self, seed: Address, link) -> None:
-        """A seed speaks on a new link: the older one ends."""
-        with self._lock:
-            way = self._ways[seed]
-            older, way.heard_on = way.heard_on, link
-            if older is not None:
-                way.heard_before = older.heard
-        if older is not None:
-            older.close("another link of this seed")
-
-    def heard(self, seed: Address) -> float | None:
-        """When something came from another seed last; None: nothing ever came."""
-        with self._lock:
-            way = self._ways[seed]
-            return None if way.heard_on is None else max(way.heard_on.heard, way.heard_before)
+    def heard(self, seed: Address) -> float:
+        """When something came from another seed last."""
+        return self._ways[seed].heard()
 
     # For both.
 
     def drop_silent(self, since: float) -> None:
-        """End the links to seeds from which nothing has come after `since`, if they are as old:
-        bytes may go nowhere on them."""
+        """End old links to silent seeds, because bytes may go nowhere."""
         with self._lock:
-            links = [way.link for way in self._ways.values()
-                     if way.link is not None and way.dialled < since]
-        for link in links:
-            if (self.heard(link.peer) or 0.0) < since:
-                link.close("silent")
+            silent = [way.link for way in self._ways.values()
+                      if way.link is not None and max(way.dialled, way.heard()) < since]
+        for link in silent:
+            link.close("silent")
 
     def on_end(self, link) -> None:
-        """A link has ended. If this seed spoke on it, it is dialled again after a pause."""
+        """A link has ended: if this seed dialled it, retry after a pause."""
         with self._lock:
             checked = self._checks.pop(link, (None, ""))[0]
             way = self._ways.get(link.peer)
             again = way is not None and way.link is link
             if again:
                 way.link, way.open = None, False
-                way.dial_at = self._node.now() + way.pause * self._node.rng.uniform(0.5, 1.0)
-                way.pause = min(LAST_PAUSE, way.pause * 2)
+                way.retry.failed(self._node.now(), self._node.rng.uniform(0.5, 1.0))
         if checked is not None and checked.role == UNCHECKED and not checked.ended:
             self._node.disconnect(checked, f"{link.peer} has not said that it dialled")
         if again:

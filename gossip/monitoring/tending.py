@@ -1,16 +1,19 @@
-"""Tending the tree: which seeds live, who is the keeper, and the tree as it ought to be.
+"""Tending the tree: which seeds live, and what tree they should have.
 
-Rules only, of one seed; keeping.py asks them. The keeper is the first living seed in the order of
-config.txt: it makes the tree hold exactly the living seeds, and cuts the keys anew when the loads
-are too uneven. A seed that has just begun, or stood still, has not heard the others yet: it is no
-keeper, and it decides about nobody. Nor does it about subjects that it has owned for less than two
-periods; or before a period has passed in which every seed has told its load under this tree: a seed
-does so behind the rows that it hands on, and until then some may still be on their way. Where the
-same seeds cut the keys anew, that concerns only the subjects whose rows move.
+Rules only, of one seed; keeping.py asks them with its lock held. The keeper is the first living
+seed in the order of config.txt: it makes the tree hold exactly the living seeds, and cuts the keys
+anew when the loads are too uneven. A seed that has just begun, or stood still, has not heard the
+others yet, so it is no keeper, and decides about nobody.
+
+No seed decides about subjects that it has owned for less than two periods; nor before a period has
+passed in which every seed has told its load under this tree, because rows may be on their way until
+then (a seed tells its load behind the rows that it forwards). When the same seeds cut the keys
+anew, this concerns only the subjects whose rows move. `behind` is when rows were late last: when
+this seed stood still, or a seed of the tree had not told its load for two periods.
 """
 
 import collections
-import threading
+import math
 
 from gossip import wire
 from gossip.addresses import Address
@@ -18,67 +21,77 @@ from gossip.monitoring.threaded_tree import ThreadedTree, first_key, last_key
 
 LIVING = 3  # periods for which a seed counts as living after its last word
 SETTLED = 2  # periods after which a seed is sure of what it sees
-STEADY = 3  # periods in a row in which loads are uneven before the keys are cut anew: who has just
-# been found out takes its rows along, and others are about to be, whose rows should not move now
+STEADY = 3  # periods in a row in which loads are uneven before the keys are cut anew: a peer that
+# was just found out takes its rows along, and others are about to be, whose rows should stay now
+
+
+class _Told:
+    """What another seed has told."""
+
+    def __init__(self):
+        self.at = -math.inf  # when it told its load last
+        self.load: wire.Load | None = None
+        self.tree: ThreadedTree | None = None
+        self.agreed = math.inf  # when it first told its load under this seed's tree
 
 
 class Tending:
-    """What one seed knows of the others. `heard(seed)` tells when one has said something last."""
+    """What one seed knows of the others; `heard(seed)`: its last word."""
 
     def __init__(self, own: Address, seeds: list[Address], period: float, heard, now: float):
         self._own = own
         self._seeds = seeds  # all, in the order of config.txt
         self._period = period  # in seconds
         self._heard = heard
-        self._uneven = 0  # periods in a row in which loads were uneven; only `mended` uses it
-        self._lock = threading.Lock()  # guards everything below
-        self._awake_since = self._last_turn = now
+        self._uneven = 0  # periods in a row in which loads were uneven
+        self._awake_since = self._last_turn = self.behind = now
         self._trees = collections.deque([(now, ThreadedTree.alone(own))])  # (since when, tree)
-        self._loads: dict[Address, tuple[float, wire.Load]] = {}  # of other seeds: (when, load)
-        self._sayings: dict[Address, ThreadedTree] = {}  # the trees that they told last
-        self._agreed: dict[Address, float] = {}  # when one has told its load under this tree first
+        self._told: dict[Address, _Told] = collections.defaultdict(_Told)
 
     # What is told.
 
     def took(self, tree: ThreadedTree, now: float) -> None:
         """This seed has taken a newer tree."""
-        with self._lock:
-            self._trees.append((now, tree))
-            self._agreed.clear()
+        self._trees.append((now, tree))
+        for told in self._told.values():
+            told.agreed = math.inf
 
     def said(self, seed: Address, tree: ThreadedTree) -> None:
         """Another seed has told its tree."""
-        with self._lock:
-            self._sayings[seed] = tree
+        self._told[seed].tree = tree
 
     def told(self, seed: Address, load: wire.Load, now: float) -> None:
         """Another seed has told its load."""
-        with self._lock:
-            self._loads[seed] = now, load
-            if self._sayings.get(seed) == self._trees[-1][1]:
-                self._agreed.setdefault(seed, now)
+        told = self._told[seed]
+        told.at, told.load = now, load
+        if told.tree == self._trees[-1][1]:
+            told.agreed = min(told.agreed, now)
 
     def turn(self, now: float) -> None:
-        """A period is over: forget trees of long ago; notice when this process stood still."""
-        with self._lock:
-            if now - self._last_turn > SETTLED * self._period:
-                self._awake_since = now
-            self._last_turn = now
-            while (len(self._trees) > 1 and self._has_all(now)
-                   and self._trees[1][0] <= now - SETTLED * self._period):
-                self._trees.popleft()
+        """A period is over: forget old trees; notice whether anything was late."""
+        long_ago = now - SETTLED * self._period
+        if now - self._last_turn > SETTLED * self._period:
+            self._awake_since = self.behind = now
+        if any(told.at <= long_ago for told in self._others()):
+            self.behind = now  # what a seed forwards comes before its load
+        self._last_turn = now
+        while len(self._trees) > 1 and self._has_all(now) and self._trees[1][0] <= long_ago:
+            self._trees.popleft()
+
+    def _others(self) -> list[_Told]:
+        """What the other seeds of the newest tree have told."""
+        return [self._told[seed] for seed in self._trees[-1][1].seeds() if seed != self._own]
 
     # What is asked.
 
     def loads(self, own: wire.Load) -> dict[Address, wire.Load]:
         """The last loads of all seeds, with this one's own."""
-        with self._lock:
-            return {**{seed: load for seed, (_, load) in self._loads.items()}, self._own: own}
+        return {**{seed: told.load for seed, told in self._told.items() if told.load is not None},
+                self._own: own}
 
     def is_living(self, seed: Address, now: float) -> bool:
-        """Whether another seed has said something lately; this one lives."""
-        heard = now if seed == self._own else self._heard(seed)
-        return heard is not None and heard > now - LIVING * self._period
+        """Whether a seed has said something lately, or is this seed."""
+        return seed == self._own or self._heard(seed) > now - LIVING * self._period
 
     def is_keeper(self, now: float) -> bool:
         """Whether it is this seed that mends the tree."""
@@ -87,28 +100,22 @@ class Tending:
 
     def decides(self, subject: Address, now: float) -> bool:
         """Whether this seed decides about a peer, and has for long enough."""
-        with self._lock:
-            trees = [tree for _, tree in self._trees]
-            has_all = self._has_all(now)
         return (self._is_settled(now)
-                and all(tree.owner(first_key(subject)) == self._own for tree in trees)
-                and (has_all or self._kept(subject, trees)))
+                and all(tree.owner(first_key(subject)) == self._own for _, tree in self._trees)
+                and (self._has_all(now) or self._kept(subject)))
 
     def _has_all(self, now: float) -> bool:
-        """Whether all rows have come that were handed on when the tree changed last. With the
-        lock."""
-        return all(seed == self._own or self._agreed.get(seed, now) <= now - self._period
-                   for seed in self._trees[-1][1].seeds())
+        """Whether all rows have come that were forwarded when the tree changed last."""
+        return all(told.agreed <= now - self._period for told in self._others())
 
-    def _kept(self, subject: Address, trees: list[ThreadedTree]) -> bool:
-        """Whether all rows of a subject were this seed's in all these trees, the newest last; who
-        is new to the tree may have some of a time when it thought itself alone."""
-        seeds = set(trees[-1].seeds())
+    def _kept(self, subject: Address) -> bool:
+        """Whether all rows of a subject were this seed's in all recent trees."""
+        seeds = set(self._trees[-1][1].seeds())  # a new seed may have rows of before it joined
         return all(tree.owner(last_key(subject)) == self._own and seeds.issubset(tree.seeds())
-                   for tree in trees)
+                   for _, tree in self._trees)
 
     def mended(self, tree: ThreadedTree, own: wire.Load, now: float) -> ThreadedTree:
-        """The tree as it ought to be: the same if nothing is wrong with it."""
+        """The tree as it should be; the same if nothing is wrong."""
         loads, mended = self.loads(own), tree
         living = [seed for seed in self._seeds if self.is_living(seed, now)]
         for seed in living:
@@ -117,7 +124,7 @@ class Tending:
         for seed in mended.seeds():
             if seed not in living:
                 mended = mended.without(self._own, seed, loads)
-        uneven = mended is tree and self._all_told(tree, now) and tree.too_uneven(loads)
+        uneven = mended is tree and self._all_told(now) and tree.too_uneven(loads)
         self._uneven = self._uneven + 1 if uneven else 0
         if self._uneven < STEADY:
             return mended
@@ -125,14 +132,11 @@ class Tending:
         return tree.recut(self._own, loads)
 
     def _is_settled(self, now: float) -> bool:
-        """Whether this seed has been up, and has not stood still, for long enough."""
-        with self._lock:
-            return self._seeds == [self._own] or (
-                now - self._awake_since >= SETTLED * self._period)
+        """Whether this seed has been up without a pause for long enough."""
+        return (self._seeds == [self._own]
+                or now - self._awake_since >= SETTLED * self._period)
 
-    def _all_told(self, tree: ThreadedTree, now: float) -> bool:
-        """Whether all loads were told when the rows had moved as this tree wants it."""
-        with self._lock:
-            moved = self._trees[-1][0] + self._period
-            told = [when for seed, (when, _) in self._loads.items() if seed in tree]
-        return now >= moved and all(when >= moved for when in told)
+    def _all_told(self, now: float) -> bool:
+        """Whether all loads were told after the rows had moved."""
+        moved = self._trees[-1][0] + self._period
+        return now >= moved and all(told.at >= moved for told in self._others())

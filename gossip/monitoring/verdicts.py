@@ -12,9 +12,7 @@ itself, as rows (see rows.py), summed in four windows that end 0, 1, 2 and 3 per
               else its neighbours could not be judged and nobody would see that it lies
     void      a reporter that differs from the outcome on more than half of its neighbours; its
               rates are left out
-    charged   in one window: bad by at least three that are not void, or a slanderer; or, in all of
-              them, one who has called three living peers dead in the last eight periods, if those
-              are more than half of its neighbours, or six
+    charged   in one window: bad by at least three that are not void, or a slanderer
     guilty    charged in all four windows
 
 Pure, and without memory: whoever holds the same rows decides the same. `evaluate` is one seed's
@@ -35,15 +33,11 @@ SAID_FROM, SAID_TO = 6.5, 1.5  # what a reporter says, up to the last report of 
 # that died did not get to say what excuses it later
 FIRST_FROM, FIRST_TO = 12.0, 0.0  # what the subject had first: it counts a message when it comes,
 # the reporter when it is missed, that is up to five periods later
-REJECTED_FROM = 8.0  # periods for which a death counts that was reported in vain
 KNOWN_FROM, KNOWN_TO = 6.5, 0.5  # what there was to know; others hear of that up to a period later
 THRESHOLD = 0.10  # of a rate, or a badness: above it is bad
 MESSAGES = 20  # that a reporter must have judged the subject by
 REPORTERS = 3  # that a judgement needs, and a charge without those that are void
 SUBJECTS = 3  # whom a reporter must have judged before it can be void, or have slandered
-ACCUSED = 3  # living neighbours at least, and more than half of all, that nobody honest calls dead:
-# one or two may play dead to a peer, and answer the seed
-MANY_ACCUSED = 6  # so many are enough, whatever the share
 EXCUSED = 1.1  # times as many messages as there were: more is excused to nobody
 SILENT = 6.5  # periods for which a neighbour must not have named a peer that has judged it
 NAMED_IN = 4  # reports: a neighbour may be judged in every other one, where its replies take long
@@ -91,10 +85,9 @@ class Found(NamedTuple):
 
 class Case:
     """A subject, with what is said about it and by it; what is about or by somebody who is banned
-    is left out, and so is what it says of itself. `rejections` are its reports of deaths that were
-    made in vain; each has `accused` and `at`."""
+    is left out, and so is what it says of itself."""
 
-    def __init__(self, subject: Address, rows, rejections, now: float, period: float, banned=()):
+    def __init__(self, subject: Address, rows, now: float, period: float, banned=()):
         self.subject = subject
         about, by = collections.defaultdict(list), collections.defaultdict(list)
         for row in rows:
@@ -103,20 +96,12 @@ class Case:
         last = max((row.at for rows in by.values() for row in rows), default=now)
         self._about = _in_windows(about, now, period, (now - last) / period)
         self._by = _in_windows(by, now, period)
-        self.accused = {rejection.accused for rejection in rejections
-                        if rejection.at >= now - REJECTED_FROM * period}  # living, and called dead
-        self._neighbours = len(self.accused.union(about.keys() & by.keys()))
         self.unconfirmed = [(subject, other) for other in sorted(by)
                             if _is_unconfirmed(by[other], about.get(other, ()), now, period)]
 
     def known(self, k: int = 0) -> int | None:
         """How many messages the subject knew in window k, by its own reports; None without one."""
         return max((said.known for said in self._by[k].values()), default=None)
-
-    def calls_dead(self) -> bool:
-        """Whether the subject has called more living peers dead than could have feigned it."""
-        accused = len(self.accused)
-        return accused >= MANY_ACCUSED or accused >= ACCUSED and 2 * accused > self._neighbours
 
     def rates(self, k: int, known: int | None) -> dict[Address, float]:
         """The rates of the reporters that count in window k. `known` is how many messages there
@@ -302,8 +287,6 @@ def _charge(case: Case, k: int, known: int | None, judged, void) -> float:
     badness = badness_of(case.rates(k, known), void)
     if badness is not None and is_bad(badness):
         return badness
-    if case.calls_dead():
-        return 1.0
     if case.subject in void and slanders(views := case.views(k), judged):
         return max(THRESHOLD, false_share(views, judged))
     return 0.0

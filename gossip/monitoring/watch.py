@@ -1,29 +1,29 @@
-"""The watch: what a peer saw of its neighbours, counted, a period at a time.
+"""The watch: counts of what a peer saw of its neighbours each period.
 
 Rules only: link readers and the duty of reporting call it, and hand it the time.
 
-Every peer owes every message to every neighbour but the one that it had it first from. What honest
-peers do is never held against them, so a message is judged about a neighbour only when
+Every peer owes every message to every neighbour but the neighbour that brought it first. So that
+honest peers are never blamed, a neighbour is judged by a message only when
 
-- the link had stood for `settle` seconds when the message came. It stands from the first reply on
-  that comes when this peer has caught up with the neighbour: by then the neighbour has it in its
-  table, too, and whatever the neighbour knew before has been fetched;
+- the link had stood for `settle` seconds when the message came. A link stands from the first reply
+  on that comes when this peer has caught up with the neighbour: by then the neighbour has this peer
+  in its table, too, and what the neighbour knew before has been fetched;
 - the neighbour has answered two requests, the first of which left at least `settle` seconds after
   the message came, and the second when the first was answered. They leave in order, behind the
-  message: who answers has read it, and either had it first from here, and says so itself, or is
-  about to send it. An answer may overtake what waits to be sent, hence two. A neighbour that is
-  frozen or slow is judged later, not wrongly.
+  message, so a neighbour that answers has read it: either it had the message first from here, and
+  says so itself, or it is about to send it. Two requests are needed because an answer may overtake
+  what waits to be sent. A neighbour that is frozen or slow is judged later, not wrongly.
 
-Messages whose run had to be confirmed first are not judged about others, and neither are those
-that a neighbour has brought because it was asked for what it knows (anti-entropy). Whoever stood
-still itself judges nobody by what it knew before: what excuses a neighbour may be too old by then.
+Nobody else is judged by messages whose run had to be confirmed first, or that a neighbour sent when
+it was asked for what it knows (anti-entropy). Nobody is judged by a message whose run few seeds
+name, because the neighbour may have denied that run; nor by a run that has contradicted itself,
+because the neighbour may have another text; nor, after a pause of this peer, by older messages,
+because what excuses a neighbour may have expired.
 
-Lines are kept as numbers, their hashes in this process: nobody outside can make two the same, and
-however long lines are, these tables stay small.
+The tables hold hashes of lines, which are small, and which nobody outside can predict.
 """
 
 import collections
-import itertools
 import threading
 from typing import NamedTuple
 
@@ -44,15 +44,12 @@ class _Batch(NamedTuple):
     """Messages that became known together."""
 
     at: float
-    lines: list[int]
+    lines: dict[bytes, list[int]]  # run -> its messages
     link: object  # over which they came first; None: made here
 
 
 class _Row:
     """What is known of one link."""
-
-    __slots__ = ("met", "replies", "stands", "judged", "horizon", "since", "asked", "copies",
-                 "counts")
 
     def __init__(self, met: float, judged: int):
         self.met = met  # when the link began
@@ -67,18 +64,17 @@ class _Row:
         self.counts = collections.Counter()  # by the names in an Entry
 
     def begin_generation(self, now: float) -> set[int]:
-        """Note what comes from now on in a set of its own; return the oldest set. Of too many, the
-        two oldest become one."""
+        """Note what comes from now on in a new set; return the oldest set."""
         self.copies[-1][0] = now
         self.copies.append([float("inf"), set()])
-        if len(self.copies) > GENERATIONS_LIMIT:
+        if len(self.copies) > GENERATIONS_LIMIT:  # the two oldest become one
             _, oldest = self.copies.popleft()
             self.copies[0][1] |= oldest
         return self.copies[0][1]
 
     def forget_copies(self, horizon: float) -> None:
-        """Drop the lines that came before all that is to be judged yet. The youngest of these sets
-        stays: a copy may be noted a moment before its message."""
+        """Drop the lines that came before all messages still to be judged."""
+        # but for one set, because a copy may be noted just before its message
         while len(self.copies) > 1 and self.copies[1][0] <= horizon:
             self.copies.popleft()
 
@@ -90,7 +86,10 @@ class _Row:
 class Watch:
     """What one peer saw of its neighbours, by their links."""
 
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: Settings, counts=lambda run: True, cheats=()):
+        """`counts(run)`: do most seeds name a run? `cheats`: runs that contradict themselves."""
+        self._run_counts = counts
+        self._cheats = cheats
         self._settle = settings.settle
         self._longest = STILL * settings.report_interval  # seconds between two turns
         self._floods = settings.spread == "flood"  # else nobody owes anybody a copy
@@ -122,8 +121,9 @@ class Watch:
             self._thin(row.begin_generation(now))
 
     def replied(self, link, time: str, now: float, caught_up: bool) -> None:
-        """A reply has come: judge what was known long enough before a request that was answered
-        before this one left. `caught_up`: nothing is to be fetched from this neighbour."""
+        """A reply has come: judge by messages known long enough before.
+
+        `caught_up`: nothing is to be fetched from this neighbour."""
         with self._lock:
             self._notice_stand(now)
             row = self._rows.get(link)
@@ -140,7 +140,7 @@ class Watch:
             self._drop_judged()
 
     def on_end(self, link) -> None:
-        """A link has ended: it judges nothing more. What was counted is still told."""
+        """A link has ended: keep only its counts."""
         with self._lock:
             row = self._rows.pop(link, None)
             if row is None:
@@ -164,16 +164,38 @@ class Watch:
             copies.update(map(hash, lines))
 
     def fresh(self, lines: list[bytes], link, now: float, owed: bool) -> None:
-        """These messages have become known; `link` has brought them, None: they were made here.
+        """These messages have become known. `link` has brought them; None: they were made here.
+
         `owed`: all other neighbours owe a copy."""
-        if lines:
-            with self._lock:
-                self._count_first(len(lines), link, now)
-                if owed:
-                    self._enter(list(map(hash, lines)), link, now)
+        if not lines:
+            return
+        by_run = self._judged_by(lines) if owed else {}
+        with self._lock:
+            self._count_first(len(lines), link, now)  # an excuse, whoever knows what of the run
+            by_run = {run: some for run, some in by_run.items() if run not in self._cheats}
+            if by_run:
+                self._log.append(_Batch(now, by_run, link))
+                self._size += sum(map(len, by_run.values()))
+            if self._size > LOG_LIMIT:
+                self._drop_judged()
+            while self._size > LOG_LIMIT and len(self._log) > 1:
+                self._drop(1)
+
+    def _judged_by(self, lines: list[bytes]) -> dict[bytes, list[int]]:
+        """The messages by which neighbours are judged, by their runs."""
+        by_run: dict[bytes, list[int]] = {}
+        for line in lines:
+            by_run.setdefault(wire.gossip_key(line)[0], []).append(hash(line))
+        return {run: some for run, some in by_run.items() if self._run_counts(run)}
+
+    def contradicted(self, run: bytes) -> None:
+        """Judge nobody by the messages of a run that contradicted itself."""
+        with self._lock:
+            for batch in self._log:
+                self._size -= len(batch.lines.pop(run, ()))
 
     def brought(self, lines: list[bytes], link) -> None:
-        """These have come, but their run has to be confirmed first."""
+        """These lines have come, but their run has to be confirmed first."""
         with self._lock:
             if link not in self._rows:
                 return
@@ -183,22 +205,16 @@ class Watch:
                 del self._waiting[next(iter(self._waiting))]
 
     def confirmed(self, lines: list[bytes], now: float) -> None:
-        """The run of these is confirmed, so that they are known now. To whoever has brought one
-        meanwhile it may look as if this peer had kept it back: each of them was the first."""
+        """The run of these lines is confirmed, so they are known now.
+
+        All that brought a line meanwhile were first: this peer may seem to have withheld it."""
         with self._lock:
             for line in map(hash, lines):
                 for link in self._waiting.pop(line, ()):
                     self._count_first(1, link, now)
 
-    def corrupt(self, link, count: int) -> None:
-        """So many corrupt lines have come."""
-        self._count(link, "corrupt", count)
-
-    def forbidden(self, link, count: int) -> None:
-        """So many messages with a forbidden word have come."""
-        self._count(link, "forbidden", count)
-
-    def _count(self, link, what: str, count: int) -> None:
+    def broken(self, link, what: str, count: int) -> None:
+        """So many copies have come that were "corrupt", or "forbidden"."""
         with self._lock:
             if link in self._rows:
                 self._rows[link].counts[what] += count
@@ -206,15 +222,16 @@ class Watch:
     # The period.
 
     def turn(self, now: float) -> bool:
-        """A period is over, or several, if this peer stood still; return whether it did."""
+        """A period is over; return whether this peer stood still meanwhile."""
         with self._lock:
             stood = self._notice_stand(now)
             self._turned = now
             return stood
 
     def _notice_stand(self, now: float) -> bool:
-        """After this peer stood still, judge nobody by what it knows by now, and take back what was
-        judged in this period; return whether it did stand. Expects the lock."""
+        """Return whether this peer stood still; then judge nobody by old messages.
+
+        What was judged in this period is taken back. Expects the lock."""
         if self._turned is None or now <= self._turned + self._longest:
             return False
         if not self._floods:
@@ -226,29 +243,19 @@ class Watch:
         return True
 
     def entries(self) -> list[wire.Entry]:
-        """What was seen in this period, by neighbour, and of those whose link has ended in it. The
-        next period begins."""
+        """End the period: what was seen of each neighbour in it."""
         with self._lock:
-            counts: dict[Address, collections.Counter] = {}
-            for link, row in self._rows.items():
-                counts.setdefault(link.peer, collections.Counter()).update(row.counts)
-                row.counts.clear()
-            for peer, former in self._former.items():
-                counts.setdefault(peer, collections.Counter()).update(former)
+            counts = collections.defaultdict(collections.Counter)
+            for peer, counted in [*((link.peer, row.counts) for link, row in self._rows.items()),
+                                  *self._former.items()]:
+                counts[peer].update(counted)
+                counted.clear()
             self._former.clear()
             self._drop_judged()
         return [wire.Entry(peer, *[counted[name] for name in wire.Entry._fields[1:]])
-                for peer, counted in counts.items()][:wire.ENTRIES_LIMIT]
+                for peer, counted in counts.items()]
 
     # The log. All of these expect the lock.
-
-    def _enter(self, lines: list[int], link, now: float) -> None:
-        self._log.append(_Batch(now, lines, link))
-        self._size += len(lines)
-        if self._size > LOG_LIMIT:
-            self._drop_judged()
-        while self._size > LOG_LIMIT and len(self._log) > 1:
-            self._drop(1)
 
     def _drop_judged(self) -> None:
         """Drop what is judged about all neighbours."""
@@ -259,11 +266,10 @@ class Watch:
     def _thin(self, copies: set[int]) -> None:
         """Of too many copies, keep those of messages that wait to be judged."""
         if len(copies) > COPIES_LIMIT:
-            copies.intersection_update(
-                itertools.chain.from_iterable([batch.lines for batch in self._log]))
+            copies.intersection_update(_lines_of(self._log))
 
     def _drop(self, count: int) -> None:
-        self._size -= sum(len(batch.lines) for batch in self._log[:count])
+        self._size -= len(_lines_of(self._log[:count]))
         del self._log[:count]
         self._begin += count
 
@@ -277,18 +283,21 @@ class Watch:
                 break
             row.judged += 1
             if batch.link is not link and batch.at >= stood:
-                owed.append(batch.lines)
-        if owed:
-            lines = list(itertools.chain.from_iterable(owed))
+                owed.append(batch)
+        if lines := _lines_of(owed):
             row.counts["expected"] += len(lines)
             if self._floods:
                 row.counts["missing"] += row.missing(lines)
 
     def _count_first(self, count: int, link, now: float) -> None:
-        """Count what came first over a link, at once: the neighbour may miss it soon. While the
-        link is young the neighbour does not judge by it, see above."""
+        """Count at once what came first, because the neighbour may miss it soon."""
         row = self._rows.get(link)
-        if row is not None and now >= row.met + self._settle:
+        if row is not None and now >= row.met + self._settle:  # it does not judge by a young link
             row.counts["expected"] += count
             if self._floods:
                 row.counts["first"] += count
+
+
+def _lines_of(batches: list[_Batch]) -> list[int]:
+    """The messages of all runs in these batches."""
+    return [line for batch in batches for lines in batch.lines.values() for line in lines]

@@ -34,7 +34,10 @@ class Link:
         self.remote = ""  # IP:PORT of the connection itself
         self.remote_ip = ""
         self.probe = None  # the Probe that this link was made for, if it was
+        self.cover = None  # the signed line that came last, which speaks for the lines behind it
         self.proof = None  # the Proof that came last, for the line behind it; for the reader alone
+        # START of the run that its other end has proved, if gossip is signed; TIME of the dial
+        self.run: tuple[int, float] | None = None
         self.answered = 0.0  # when `ask_known_peers` was answered last; for the reader alone
         self.heard = 0.0  # when bytes came last
         self.rest_until = 0.0  # no more is read before then; set while lines are handled

@@ -6,7 +6,10 @@ has to wait for the probe when there is no free place, or when too many come. Wh
 waits until it is known whether the older link still answers.
 
 An unproven link tells nothing about the peer whose address it announces: anybody on the same host
-may have made it. Link readers, probes and the peer's duties call this. It calls the node:
+may have made it. Where gossip is signed there is none: a newcomer has to prove its key, and waits
+for a probe only if this peer does not know that its run is the one at its address.
+
+Link readers, probes and the peer's duties call this. It calls the node:
 `unlisted()` when somebody asks whom no list names, and `look_for(…)` to have an address probed.
 """
 
@@ -15,16 +18,18 @@ from gossip.addresses import Address
 from gossip.overlay.link_check import LinkCheck
 
 CHECKED = "a peer that waits for its probe, or the check of its older link"  # a role of a link
+NOT_AT_HOME = "unproven"  # the reason for a newcomer whose run is not the one at its address
 
 
 class Admitting:
     """The newcomers of one peer."""
 
-    def __init__(self, node, linking):
+    def __init__(self, node, linking, proofs):
         """`linking` has the tables. It is told `enter(link, admission)` when a newcomer is
         accepted, `proven(peer, link)` or `unreached(peer)` when an unproven neighbour was looked
-        for."""
+        for. `proofs` are the LinkProofs."""
         self._node = node
+        self._proofs = proofs
         self._linking = linking
         self._neighbours = linking.neighbours
         self._link_check = LinkCheck()
@@ -40,7 +45,22 @@ class Admitting:
         else:
             link.hold()  # gossip begins when it is admitted, but has to follow the answer
             link.peer = asker
+            self._verify(link)
+
+    def _verify(self, link) -> None:
+        """Have it found out whether the run that a newcomer proves is the one at its address."""
+        fault = self._linking.offence(link.peer) or self._proofs.fault_of_asker(link)
+        if fault is not None:
+            self._turn_away(link, fault)
+            return
+        link.role = CHECKED
+        self._proofs.find_out(link, lambda at_home: self._found_out(link, at_home))
+
+    def _found_out(self, link, at_home: bool) -> None:
+        if at_home:
             self._admit(link)
+        elif not link.ended:
+            self._turn_away(link, NOT_AT_HOME)
 
     def _admit(self, link, silent=None, answered: bool | None = None) -> None:
         """Decide about a newcomer. `silent` is an older link to it, found mute or ended; `answered`

@@ -40,8 +40,7 @@ class FoundDead:
 
     def in_turn(self, now: float, known: frozenset[Address]) -> Address | None:
         """The peer whose turn it is to be dialled, the newest first; None without one. `known` are
-        those that a list or hearsay names again: they have no turn, as they are dialled like
-        others."""
+        those that a list names again: they have no turn, because they are dialled like others."""
         with self._lock:
             for peer in [peer for peer, until in self._until.items() if until <= now]:
                 self._forget(peer)

@@ -18,7 +18,7 @@ here.
 import itertools
 
 from gossip import wire
-from gossip.addresses import Address
+from gossip.addresses import Address, sample
 from gossip.escaping import escape
 from gossip.overlay import ring
 from gossip.overlay.admitting import Admitting
@@ -42,8 +42,10 @@ STRANGE = "for a reason that cannot be shown"
 class Linking:
     """The links of one peer to its neighbours."""
 
-    def __init__(self, node):
+    def __init__(self, node, proofs):
+        """`proofs` are the LinkProofs."""
         self._node = node
+        self._proofs = proofs
         address, settings = node.address, node.settings
         self.neighbours = Neighbours(address, settings)
         self.places = Places(address, self.neighbours.capacity, settings, node.rng)
@@ -52,7 +54,7 @@ class Linking:
         self._shut_out = ShutOut(
             {"corrupt": settings.corrupt_most(), "forbidden": settings.corrupt_most(), "flood": 1},
             settings.corrupt_memory, settings.corrupt_window())
-        self.admitting = Admitting(node, self)
+        self.admitting = Admitting(node, self, proofs)
         self.on_connect, self.replied = self.admitting.on_connect, self.admitting.replied
         self._ring_stood = False  # whether the ring link did at the last turn; membership's own
         self._asked = None  # the link on which known peers were asked for last
@@ -69,7 +71,7 @@ class Linking:
         has_seed = self._node.has_seed()
         self.peer_list.next_round(self.neighbours.addresses(), has_seed)
         if not has_seed:
-            peer = self.found_dead.in_turn(now, frozenset(self.peer_list.addresses()))
+            peer = self.found_dead.in_turn(now, frozenset(self.peer_list.named()))
             if peer is not None:
                 self.dial(peer)
         self._node.membership.hurry()
@@ -91,7 +93,7 @@ class Linking:
             dialling.add(successor)
         # those found dead are dialled, too (`next_round`), and take no place from others
         dialling = {peer for peer in dialling if peer in self.peer_list}
-        counted = self.peer_list.listed_among(self.neighbours.proven())
+        counted = self.neighbours.counted(now, self.peer_list.listed_among(linked))
         other = self.places.ordinary_dial(listed, linked, dialling, now, counted)
         if other is not None:
             self.dial(other)
@@ -128,12 +130,12 @@ class Linking:
 
     def on_up(self, link) -> None:
         """A peer that was dialled is connected: introduce this one."""
-        link.send(wire.connect(self._node.address))
+        link.send(self._proofs.asking(link) + wire.connect(self._node.address))
 
     def enter(self, link, admission: Admission) -> None:
         """A newcomer is accepted."""
         self._welcome(link, link.peer, admission)
-        link.release(wire.accepted(self._node.address))
+        link.release(self._proofs.answering(link) + wire.accepted(self._node.address))
         self._node.met(link)
         self._end_if_shut_out(link)
         if link.ended:  # before its role was NEIGHBOUR, so that `on_end` left it in the table
@@ -144,6 +146,8 @@ class Linking:
         peer = link.peer
         if message.address not in (peer, self._node.address):
             raise wire.WireError(f"{message.address} answered instead")
+        if fault := self._proofs.fault_of_answer(link):
+            raise wire.WireError(fault)
         reason = self.offence(peer)
         if reason is not None:  # it was shut out since it was dialled
             self._dial_over(link)
@@ -182,6 +186,12 @@ class Linking:
         if self.found_dead.discard(peer) and not self._node.has_seed():
             self._ask_known_peers(link)  # it knows those who were cut off together with it
         self._node.membership.hurry()
+
+    def replaced(self, peer: Address) -> None:
+        """Another run is at the address of a peer than that of its link: this one is over."""
+        link = self.neighbours.link(peer)
+        if link is not None and not self._proofs.is_at_home(link):
+            self.unlink(peer, "replaced", link)
 
     def unreached(self, peer: Address) -> None:
         """A neighbour does not answer at its address. Its link stands until its place is wanted."""
@@ -361,7 +371,7 @@ class Linking:
             return
         link.answered = now
         known = sorted({*self.peer_list.named(), *self.neighbours.addresses()} - {link.peer})
-        told = set(self._node.rng.sample(known, min(len(known), KNOWN_PEERS_SENT)))
+        told = set(sample(known, KNOWN_PEERS_SENT, self._node.rng))
         everyone = ring.successors(link.peer, self.peer_list.addresses())
         told.update(itertools.islice(everyone, ring.SUCCESSORS_SENT))
         link.send(wire.known_peers(sorted(told - {link.peer})))

@@ -9,6 +9,17 @@ file, whichever thread writes them.
 A link is proven when its peer has answered at the address that it announces: to a probe, or when
 this peer dialled it. Until then it holds no place that another wants. `listed`, in the methods
 below, are those neighbours that seeds have named: they come before the others.
+
+Where gossip is signed, every link is proven by a run, the one at home at its address (`link.run`:
+its START, and the TIME of the dial by its dialler's clock). Of two links of one pair
+
+    the standing one has ended                    the newcomer stays
+    the newcomer has another run                  the newcomer stays: the peer was restarted
+    both were dialled by the same side            the later TIME stays; an equal one was repeated
+    they cross, and the older one is young        the one stays that the lower address dialled
+    they cross, and the older one is not young    the older one, if it answers a request
+
+Unsigned, the rows about runs do not apply: whatever does not cross while young is asked.
 """
 
 import collections
@@ -105,6 +116,8 @@ class Neighbours:
         `answered` tells whether a newcomer was probed and has answered: False means that this could
         not be found out, None that it was not probed yet.
         """
+        if link.run is not None:
+            answered = True
         with self._lock:
             if address == self._own:
                 return Admission(False, "self")
@@ -115,9 +128,10 @@ class Neighbours:
             if dialler == address:
                 if address in self._dialling and self._own < address:
                     return Admission(False, "duplicate")  # our own dial stays
-                before = [other for other, row in self._rows.items()
-                          if row.proven and (other in listed or address not in listed)]
-                if not ring.accepts(self._own, address, before, self.capacity):
+                before = {other: tie for other, tie in self._ties(now, listed).items()
+                          if tie.proven and (tie.listed or address not in listed)}
+                if not ring.accepts(self._own, address, before, self.capacity,
+                                    self._settings.spare_links):
                     return Admission(False, "full")
                 if answered is None and not self._at_once(now):
                     return Admission(False, probe=True)
@@ -135,9 +149,11 @@ class Neighbours:
 
     def _second(self, address, link, dialler, now, standing, silent) -> Admission:
         """Two links of one pair: one of them stays. Expects the lock."""
-        proven = dialler == self._own
-        if standing.link is silent or standing.link.ended:
+        proven = dialler == self._own or link.run is not None
+        if standing.link is silent or standing.link.ended or _is_newer(link, dialler, standing):
             reason = "replaced"
+        elif link.run is not None and dialler == standing.dialler:
+            return Admission(False, "duplicate")
         elif now - standing.since > self._settings.young:
             return Admission(False, "duplicate", ask=standing.link)
         elif standing.dialler != dialler and dialler == min(self._own, address):
@@ -222,18 +238,35 @@ class Neighbours:
             return [(address, row.link) for address, row in sorted(self._rows.items())
                     if not row.proven]
 
+    def counted(self, now: float, listed: set[Address]) -> dict[Address, ring.Tie]:
+        """The neighbours that take a place: they are proven and listed."""
+        with self._lock:
+            return {address: tie for address, tie in self._ties(now, listed).items()
+                    if tie.proven and tie.listed}
+
+    def _ties(self, now: float, listed: set[Address]) -> dict[Address, ring.Tie]:
+        """Expects the lock."""
+        return {address: ring.Tie(now - row.since, row.proven, row.unreached, address in listed,
+                                  row.chosen)
+                for address, row in self._rows.items()}
+
     def surplus(self, now: float, settled: float, listed: set[Address]
                 ) -> list[tuple[Address, Neighbour]]:
         """The neighbours to give up: see `ring.surplus`."""
         with self._lock:
             if len(self._rows) <= self.capacity:
                 return []
-            ties = {address: ring.Tie(now - row.since, row.proven, row.unreached,
-                                      address in listed, row.chosen)
-                    for address, row in self._rows.items()}
-            rows = dict(self._rows)
+            ties, rows = self._ties(now, listed), dict(self._rows)
         surplus = ring.surplus(self._own, ties, self.capacity, self._settings.spare_links, settled)
         return [(address, rows[address]) for address in surplus]
+
+
+def _is_newer(link, dialler: Address, standing: Neighbour) -> bool:
+    """Whether a run has proved a link that leaves the standing one behind."""
+    if link.run is None or standing.link.run is None:
+        return False
+    (start, time), (standing_start, standing_time) = link.run, standing.link.run
+    return start != standing_start or dialler == standing.dialler and time > standing_time
 
 
 def _has_room(times: collections.deque, now: float, window: float) -> bool:

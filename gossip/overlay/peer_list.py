@@ -8,12 +8,13 @@ Rules only. Seeds' lists add to it. A peer is taken out
   and its neighbours.
 
 Without a seed, the word of neighbours adds to it, too. That is hearsay and proves nothing: it is
-bounded, hardly passed on, and forgotten as soon as a seed answers again.
+bounded, hardly passed on, and forgotten as soon as a seed answers again. Where addresses are too
+many, the IPs that have most lose theirs.
 """
 
 import threading
 
-from gossip.addresses import Address, can_be_dialled
+from gossip.addresses import Address, can_be_dialled, in_turns
 from gossip.overlay import ring
 
 HEARD_LIMIT = 1_000  # addresses kept that neighbours have named, but no seed
@@ -28,10 +29,10 @@ class PeerUnion:
         self._own = own
         self._lock = threading.Lock()  # guards everything below
         self._latest: dict[Address, frozenset] = {}  # seed -> its latest list
-        # named before, but in no latest list -> since which round; those to be forgotten first
-        # stand first
+        # named before, but in no latest list -> since which round; those of an IP that are to be
+        # forgotten first stand first
         self._unnamed: dict[Address, int] = {}
-        self._heard: set[Address] = set()  # named by neighbours, but by no seed
+        self._heard: dict[Address, None] = {}  # named by neighbours, but by no seed
         self._ordered: tuple[Address, ...] | None = ()  # all of them; None when that has changed
         self._round = 0  # counts rounds with a seed
 
@@ -79,24 +80,24 @@ class PeerUnion:
             kept = [address for address in linked if address in self._unnamed]
             for address in kept:
                 del self._unnamed[address]
-                self._unnamed[address] = self._round
-            too_many = len(self._unnamed) - len(kept) - UNNAMED_LIMIT
-            for at, (address, since) in enumerate(list(self._unnamed.items())):
-                if at >= too_many and since + UNNAMED_ROUNDS > self._round:
-                    return
-                self._forget(address)
+            left = set(in_turns(reversed(self._unnamed))[:UNNAMED_LIMIT])
+            for address, since in list(self._unnamed.items()):
+                if address not in left or since + UNNAMED_ROUNDS <= self._round:
+                    self._forget(address)
+            self._unnamed.update(dict.fromkeys(kept, self._round))
 
     def hear(self, addresses: frozenset) -> bool:
         """A neighbour tells which peers it knows; return whether a new one was among them."""
         with self._lock:
-            unknown = sorted(addresses - self._named() - self._heard - {self._own})
+            unknown = sorted(addresses - self._named() - self._heard.keys() - {self._own})
             new = [address for address in unknown
                    if address.family == self._own.family and can_be_dialled(address)]
-            new = new[:HEARD_LIMIT - len(self._heard)]
-            if new:
-                self._heard.update(new)
-                self._ordered = None
-            return bool(new)
+            before = self._heard
+            self._heard = dict.fromkeys(in_turns([*before, *new])[:HEARD_LIMIT])
+            if self._heard.keys() == before.keys():
+                return False
+            self._ordered = None
+            return True
 
     def discard(self, address: Address) -> None:
         """The peer is dead or has left: only a newer list brings it back."""
@@ -115,7 +116,7 @@ class PeerUnion:
     def _forget(self, address: Address) -> None:
         """Know this peer no longer. Expects the lock."""
         self._unnamed.pop(address, None)
-        self._heard.discard(address)
+        self._heard.pop(address, None)
         self._ordered = None
 
     def listed_among(self, addresses: list[Address]) -> set[Address]:
@@ -134,7 +135,7 @@ class PeerUnion:
         """All known peers, in order."""
         with self._lock:
             if self._ordered is None:
-                self._ordered = tuple(sorted(self._named() | self._heard))
+                self._ordered = tuple(sorted(self._named() | self._heard.keys()))
             return self._ordered
 
     def __contains__(self, address: Address) -> bool:

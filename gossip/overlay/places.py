@@ -10,10 +10,11 @@ import threading
 from gossip.addresses import Address
 from gossip.overlay import ring
 from gossip.settings import Settings
+from gossip.tools import Backoff
 
 
 class Places:
-    """Remembers which peers could not be reached or were full, and how many refused this round."""
+    """Remembers which peers could not be reached or were full, and when to try again."""
 
     def __init__(self, own: Address, places: int, settings: Settings, rng: random.Random):
         self._own = own
@@ -22,27 +23,28 @@ class Places:
         self._rng = rng
         self._lock = threading.Lock()  # guards everything below
         self._round = 0
-        self._refusals = 0  # in this round
+        self._refusals = 0  # since the last rest, or since a place became free
+        self._rest = Backoff(settings.retry_first, settings.liveness_interval)
         self._passed_over: dict[Address, float] = {}  # unreachable peer -> until when
         self._full: dict[Address, int] = {}  # full peer -> round until which it is left alone
         self._redialled: dict[Address, float] = {}  # peer dialled again at once -> when
-        self._ring_waits: dict[Address, tuple[float, float]] = {}  # refused -> (delay, until)
+        self._ring_waits: dict[Address, Backoff] = {}  # peer that refused
 
     def next_round(self, now: float) -> None:
-        """A liveness round: free places are tried again."""
+        """A liveness round: forget the waits that are long over."""
         with self._lock:
             settled = now - self._settings.liveness_interval
             self._redialled = {a: t for a, t in self._redialled.items() if t > settled}
-            self._ring_waits = {a: (delay, until) for a, (delay, until)
-                                in self._ring_waits.items() if until > settled}
+            self._ring_waits = {a: wait for a, wait in self._ring_waits.items()
+                                if wait.due > settled}
             self._round += 1
-            self._refusals = 0
             self._full = {a: until for a, until in self._full.items() if until > self._round}
 
     def link_broke(self) -> None:
         """A place became free: it may be filled at once."""
         with self._lock:
             self._refusals = 0
+            self._rest.reset()
 
     def redial_at_once(self, address: Address, now: float) -> bool:
         """Return whether to dial a peer at once whose link broke: True once per liveness interval.
@@ -68,13 +70,15 @@ class Places:
 
     def put_off(self, address: Address, for_ring: bool, now: float) -> None:
         """The peer refused, or its link broke too often: for the ring it is dialled again after a
-        delay, which doubles."""
+        pause, which doubles; and free places are, after some such refusals."""
         with self._lock:
             self._refusals += 1
+            if self._refusals >= self._settings.full_tries:
+                self._refusals = 0
+                self._rest.failed(now)
             if for_ring:
-                delay, _ = self._ring_waits.get(address, (self._settings.retry_first / 2, 0.0))
-                delay = min(self._settings.liveness_interval, delay * 2)
-                self._ring_waits[address] = (delay, now + delay)
+                wait = Backoff(self._settings.retry_first, self._settings.liveness_interval)
+                self._ring_waits.setdefault(address, wait).failed(now)
 
     def unreachable(self, address: Address, now: float) -> None:
         """The peer does not answer: it is passed over for one liveness interval."""
@@ -101,22 +105,27 @@ class Places:
         if successor is None or successor in linked or successor in dialling:
             return None
         with self._lock:
-            return None if self._ring_waits.get(successor, (0, 0))[1] > now else successor
+            wait = self._ring_waits.get(successor)
+            return successor if wait is None or wait.due <= now else None
 
-    def ordinary_dial(self, listed, linked, dialling, now: float, counted=None) -> Address | None:
-        """A peer to dial for a free ordinary place; one dial at a time. `counted` are those of the
-        linked that take a place; None: all."""
+    def ordinary_dial(self, listed, linked, dialling, now: float,
+                      counted: dict[Address, ring.Tie]) -> Address | None:
+        """A peer to dial for an ordinary place that is free, or that a more frequent IP would give
+        to it; one dial at a time. `counted` are those of the linked that take a place."""
         holders = ring.ring_holders(self._own, listed)
-        taken = {address for address in (*(linked if counted is None else counted), *dialling)
-                 if address not in holders}
-        if len(taken) >= self._ordinary or set(dialling) - holders:
+        if set(dialling) - holders:
             return None
+        ips = {address.ip for address in listed}
+        places = self._ordinary + len(holders.intersection(counted))
+        if len(counted) >= places:
+            ips = ring.favoured(ips, counted, holders, places)
         with self._lock:
-            if self._refusals >= self._settings.full_tries:
+            if not ips or self._rest.due > now:
                 return None
             left_out = {*linked, *dialling, *holders, *self._full}
             left_out.update(a for a, t in self._passed_over.items() if t > now)
-            candidates = [address for address in listed if address not in left_out]
+            candidates = [address for address in listed
+                          if address.ip in ips and address not in left_out]
             if not candidates:
                 return None
             return ring.draw(candidates, self._settings.capacity, self._rng)
@@ -124,5 +133,5 @@ class Places:
     def next_at(self, now: float) -> float | None:
         """When the next wait ends after which a dial may be made; None without one."""
         with self._lock:
-            waits = [until for _, until in self._ring_waits.values()]
+            waits = [wait.due for wait in (self._rest, *self._ring_waits.values())]
             return min((t for t in (*waits, *self._passed_over.values()) if t > now), default=None)

@@ -2,19 +2,22 @@
 
 Pure functions on addresses. All listed addresses in order, the first one after the last, are the
 ring. Every peer keeps a link to its successor there, so that the graph is connected. Its other
-neighbours are drawn with probability proportional to their capacity; as capacities follow a
-power law (capacity.py), degrees do so, too.
+neighbours are drawn by IP, then with probability proportional to their capacity; as capacities
+follow a power law (capacity.py), degrees do so, too. Ports cost nothing: so an IP with many links
+gives way to an IP with few. Where all peers have one IP, or each its own, that changes nothing.
 """
 
 import bisect
+import collections
 import itertools
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from gossip.addresses import Address
 from gossip.capacity import Capacity
 
+LEAD = 2  # links that an IP has to have more than another, to give it the place of one
 RING_PLACES = 2  # links of the ring among those of a peer: successor and predecessor
 SUCCESSORS_SENT = 8  # the next after an asker on the ring, in an answer that names but some peers
 
@@ -41,13 +44,6 @@ def ring_holders(own: Address, ordered: Sequence[Address]) -> set[Address]:
     return {ordered[behind % len(ordered)], ordered[behind - 1]}
 
 
-def accepts(own: Address, asker: Address, linked, places: int) -> bool:
-    """Whether a peer takes the asker as a neighbour. A peer with room does; a full one does if
-    none of its neighbours lies between the asker and itself on the ring, for then it
-    may be the asker's successor. `linked` are those neighbours that count for this asker."""
-    return len(linked) < places or not any(between(asker, peer, own) for peer in linked)
-
-
 class Tie(NamedTuple):
     """What decides which neighbours are given up first."""
 
@@ -57,29 +53,65 @@ class Tie(NamedTuple):
     listed: bool = True  # a seed has named it
     chosen: bool = False  # the peer that decides wanted the link by itself
 
-    def rank(self) -> tuple:
+    def kind(self) -> tuple:
         """Whoever has the smaller one is given up first."""
-        return self.proven, self.listed, self.chosen, self.age
+        return self.proven, self.listed, self.chosen
+
+
+def accepts(own: Address, asker: Address, ties: dict[Address, Tie], places: int,
+            spare: int) -> bool:
+    """Whether a peer takes the asker as a neighbour. A peer with room does; a full one does if
+    none of its neighbours lies between the asker and itself on the ring, for then it
+    may be the asker's successor; or if an IP that has more links gives it a place, unless there
+    are `spare` above `places`. `ties` are those neighbours that count for this asker."""
+    if len(ties) < places or not any(between(asker, peer, own) for peer in ties):
+        return True
+    return (len(ties) < places + spare
+            and bool(favoured({asker.ip}, ties, ring_holders(own, sorted(ties)), places)))
+
+
+def favoured(ips: Iterable[str], ties: dict[Address, Tie], stay: set[Address],
+             places: int) -> set[str]:
+    """Those IPs to which another with at least LEAD links more gives a place: the place of a link
+    that others chose and that does not `stay`. Ties beyond `places` are as good as given up."""
+    kept = ties.keys() - set(_in_turn(ties, stay, len(ties) - places))
+    links = collections.Counter(peer.ip for peer in kept)
+    most = max((links[peer.ip] for peer in kept - stay if not ties[peer].chosen), default=0)
+    return {ip for ip in ips if links[ip] + LEAD <= most}
+
+
+def _in_turn(ties: dict[Address, Tie], stay: set[Address], number: int) -> list[Address]:
+    """So many neighbours, in the order in which they are given up."""
+    links = collections.Counter(peer.ip for peer in ties)
+    left, gone = ties.keys() - stay, []
+    while left and len(gone) < number:
+        peer = min(left, key=lambda peer: (*ties[peer].kind(), -links[peer.ip], ties[peer].age,
+                                           peer))
+        left.remove(peer)
+        links[peer.ip] -= 1
+        gone.append(peer)
+    return gone
 
 
 def surplus(own: Address, ties: dict[Address, Tie], places: int, spare: int,
             settled: float) -> list[Address]:
     """The neighbours to give up: as many as there are above `places`. First unproven ones, then
-    unlisted ones, then those that others chose, then the rest; of each kind the youngest, so a
-    younger link never costs an older one its place. Who is reached and linked for less than
-    `settled` seconds is not given up yet, nor is another instead, unless there are more than
-    `spare` above `places`. The nearest proven, listed ones on either side always stay, and the
-    nearest unlisted ones until they are settled: a seed may name them soon."""
+    unlisted ones, then those that others chose, then the rest; of each kind the youngest of the IP
+    that has most links, so a younger link never costs an older one of an equally frequent IP its
+    place. Who is reached and linked for less than `settled` seconds is not given up yet, nor is
+    another instead, unless there are more than `spare` above `places`. The nearest proven, listed
+    ones on either side always stay, and the nearest unlisted ones until they are settled: a seed
+    may name them soon."""
     proven = sorted(peer for peer, tie in ties.items() if tie.proven)
     holders = ring_holders(own, [peer for peer in proven if ties[peer].listed])
     nearest = ring_holders(own, proven)
-    ordinary = sorted(set(ties) - holders, key=lambda peer: (*ties[peer].rank(), peer))
     excess = max(0, len(ties) - places)
-    return [peer for at, peer in enumerate(ordinary[:excess])
+    return [peer for at, peer in enumerate(_in_turn(ties, holders, excess))
             if ties[peer].unreached or ties[peer].age >= settled
             or at < excess - spare and peer not in nearest]
 
 
 def draw(candidates: list[Address], capacity: Capacity, rng: random.Random) -> Address:
-    """One of the candidates, drawn with probability proportional to its capacity."""
-    return rng.choices(candidates, [capacity.of(peer) for peer in candidates])[0]
+    """Draw an IP by the mean capacity of its candidates, then one of these by its own."""
+    of_ip = collections.Counter(peer.ip for peer in candidates)
+    return rng.choices(candidates, [capacity.of(peer) / of_ip[peer.ip] for peer in candidates])[0]

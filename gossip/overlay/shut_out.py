@@ -3,10 +3,10 @@
 Rules only. Called by the readers of links, and by whoever dials.
 """
 
-import collections
 import threading
 
 from gossip.addresses import Address
+from gossip.tools import Recent
 
 REMEMBERED = 1_000  # peers kept in each of the two memories; of more, the first goes
 
@@ -19,20 +19,18 @@ class ShutOut:
         self._seconds = seconds  # for which the peer is refused then
         self._window = seconds if window is None else window
         self._lock = threading.Lock()  # guards everything below
-        self._times: collections.OrderedDict[tuple[Address, str], list[float]] = (
-            collections.OrderedDict())
-        self._refused: collections.OrderedDict[Address, tuple[float, str]] = (
-            collections.OrderedDict())  # until when, for which offence
+        self._times = Recent(REMEMBERED)  # (peer, offence) -> times
+        self._refused = Recent(REMEMBERED)  # peer -> until when, for which offence
 
     def note(self, peer: Address, offence: str, count: int, now: float) -> float | None:
         """A neighbour has done this so many times. When it is too often, it is refused from now on;
         return until when, else None."""
         limit, key = self._limits[offence], (peer, offence)
         with self._lock:
-            times = [at for at in self._times.pop(key, []) if now - at < self._window]
+            times = [at for at in self._times.pop(key, default=[]) if now - at < self._window]
             times += [now] * min(count, limit - len(times))
             if not limit or len(times) < limit:
-                self._remember(self._times, key, times)
+                self._times.put(key, times)
                 return None
             self._refuse(peer, offence, now + self._seconds)
             return now + self._seconds
@@ -41,24 +39,17 @@ class ShutOut:
         """A peer is refused until then, whatever it did; return whether that is news: it was not
         refused for this reason already."""
         with self._lock:
-            before, offence = self._refused.get(peer, (now, ""))
+            before = self._refused.get(peer, now)
             self._refuse(peer, reason, until)
-            return before <= now or offence != reason
+            return before is None or before[1] != reason
 
     def _refuse(self, peer: Address, reason: str, until: float) -> None:
         """Who is refused for longer already stays so. Expects the lock."""
-        self._remember(self._refused, peer,
-                       max(self._refused.get(peer, (until, reason)), (until, reason)))
+        longest = max(self._refused.get(peer, default=(until, reason)), (until, reason))
+        self._refused.put(peer, longest, longest[0])
 
     def reason(self, peer: Address, now: float) -> str | None:
         """The offence, or other reason, for which the peer is refused now; None when it is not."""
         with self._lock:
-            until, offence = self._refused.get(peer, (now, ""))
-            return offence if until > now else None
-
-    @staticmethod
-    def _remember(memory: collections.OrderedDict, key, value) -> None:
-        memory[key] = value
-        memory.move_to_end(key)
-        if len(memory) > REMEMBERED:
-            memory.popitem(last=False)
+            _, offence = self._refused.get(peer, now, (now, None))
+            return offence

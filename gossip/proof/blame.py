@@ -30,7 +30,7 @@ def failures(proof: Proof) -> list[str]:
                              *_called_dead(proof, run, at, dead))]
     for seed in proof.seeds:
         for at, peer, reason in seed.removed:
-            found += _removed(proof, seed, at, peer, reason)
+            found += removed(proof, seed, at, peer, reason)
         found += _told_dead(proof, seed)
     return found
 
@@ -93,7 +93,7 @@ def _returns(proof: Proof, peer: str, at: float) -> bool:
                for seed in proof.seeds for again, who in seed.registered)
 
 
-def _removed(proof: Proof, seed: SeedRun, at: float, peer: str, reason: str) -> list[str]:
+def removed(proof: Proof, seed: SeedRun, at: float, peer: str, reason: str) -> list[str]:
     """A seed has removed a peer that lived. It was in touch with who told of its death; or with
     another that this seed kept on its list, and has never heard that it was removed itself."""
     for run in proof.peers:

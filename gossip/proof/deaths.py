@@ -1,5 +1,7 @@
 """The row about deaths: whether the dead, and just they, were found, reported and removed."""
 
+import math
+
 from gossip.proof import blame
 from gossip.proof.company import ON_ITS_WAY
 from gossip.proof.evidence import Proof, Row, quantile
@@ -42,7 +44,6 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
     """
     failures, delays = [], []
     found = found_dead(proof, run)
-    known = min(found) if found else _due(run, run.last)
     if not found and not any(_had_to_find(other, run) for other in proof.peers):
         return [], []  # no neighbour lived long enough to find out
     missing = run.registrations.ever() - {seed.address for seed in proof.seeds}
@@ -62,7 +63,8 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
         told = any(max(seed.first, run.last) <= at <= end + way
                    for at in proof.told.get((seed.address, run.address), ()))
         if not removed:
-            if told or end >= max([known, *reported[:1]]) + SEED_PROBES + ON_ITS_WAY:
+            known = _known(proof, seed, run)
+            if told or end > max([known, *reported[:1]]) + SEED_PROBES + ON_ITS_WAY:
                 failures.append(f"{run.address} died {proof.newest - run.last:.0f} s before the "
                                 f"newest line, and seed {seed.address} has not removed it (yet)")
         elif reported and not _was_found(proof, seed, run):
@@ -80,6 +82,15 @@ def found_dead(proof: Proof, run: PeerRun) -> list[float]:
     """The times at which other peers found this one dead, after its last line."""
     return [other.dead[run.address] for other in proof.peers
             if other.dead.get(run.address, 0) >= run.last]
+
+
+def _known(proof: Proof, seed: SeedRun, run: PeerRun) -> float:
+    """When a death was found by a peer whose report a seed looks at, or had to be found."""
+    found = [(other.address, other.dead[run.address]) for other in proof.peers
+             if other.dead.get(run.address, 0) >= run.last]
+    if not found:
+        return _due(run, run.last)
+    return min((at for who, at in found if seed.believes(who, at + ON_ITS_WAY)), default=math.inf)
 
 
 def is_told(proof: Proof, run: PeerRun) -> bool:
@@ -130,7 +141,8 @@ def _had_to_hear(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
     finders = [(other, at) for other, at in finders if reach.end_of(seed) > at + ON_ITS_WAY
                and any(begin <= at < end for begin, end in reach.of(other)[seed.address])
                and not other.registrations.is_lost(seed.address, at)]
-    if any(other.is_registered(seed.address, at) for other, at in finders):
+    if any(other.is_registered(seed.address, at)
+           and seed.believes(other.address, at + ON_ITS_WAY) for other, at in finders):
         return True
     tellers = [(teller, heard[0]) for teller in proof.seeds
                if (heard := _reported(teller, run)) and _believed(teller, run, heard[0])]

@@ -7,17 +7,21 @@ it had three neighbours: nobody is judged by fewer.
 What has to be reached: so many of the attackers are kicked in time, and of the honest peers none,
 or one in a hundred where nearly a third of all peers attack. Where peers may have few links, fewer
 attackers have to be found, and later. One that reports nothing is not kicked: but no honest peer
-keeps it as a neighbour, and no honest peer has to leave another one alone.
+keeps it as a neighbour, and no honest peer has to leave another one alone. Nor is one kicked that
+reports living peers dead: but a seed that found three of its reports untrue looks at no more, and
+nobody living is removed because of it.
 """
 
 import math
 from typing import NamedTuple
 
 from gossip.addresses import parse_address
-from gossip.proof import graph
-from gossip.proof.evidence import Proof, Row, quantile
+from gossip.proof import blame, graph
+from gossip.proof.company import ON_ITS_WAY
 from gossip.proof.events import Kick
+from gossip.proof.evidence import Proof, Row, quantile
 from gossip.proof.runs import PeerRun
+from gossip.proof.seed_runs import SeedRun
 
 KICKED_SHARE, KICKED_FEW_LINKS = 0.95, 0.9  # of attackers, at least
 FEW_LINKS = 4  # at most so many are few, for most peers
@@ -27,7 +31,12 @@ WITHOUT_SEED = 6  # so many more if a seed began or ended meanwhile
 SHUNNED = 12  # periods for which a silent attacker may keep an honest neighbour, from when the link
 # has stood for twice the settling time, before which nobody can miss a message
 REPORTERS = 3  # neighbours that a peer has to have before anybody can judge it
-SILENT = "mute"  # the kind that reports nothing
+SILENT, FALSE_DEAD = "mute", "falsedead"  # kinds that are not kicked: one reports nothing, the
+# other living peers dead
+UNTRUE, UNTRUE_PERIODS = 3, 7  # untrue reports after which a seed has to disbelieve a peer, and
+# periods in which they came, one less than seeds count
+CHEAT = "twotexts"  # the kind that two signatures convict:
+CHEAT_IN_TIME = 2  # periods until then, from its first message on
 
 
 def malicious(proof: Proof) -> Row | None:
@@ -37,7 +46,7 @@ def malicious(proof: Proof) -> Row | None:
     found = _Found(proof)
     tally = found.tally()
     failures = [*found.missed(), *found.falsely_kicked(), *found.not_shunned(),
-                *found.shunned_falsely()]
+                *found.shunned_falsely(), *found.believed, *found.buried]
     return Row("malicious", tally.holds(), "; ".join(filter(None, [
         str(tally), found.periods(), _costs(proof), _deliveries(proof)])), failures)
 
@@ -53,6 +62,8 @@ class Tally(NamedTuple):
     falsely: int  # honest peers that were kicked
     kept: int  # silent attackers that an honest peer keeps
     parted: int  # pairs of honest peers of whom one never named the other, as seeds have found
+    believed: int  # how often a seed did not disbelieve an attacker that reports living peers dead
+    buried: int  # living peers that were removed because of such a one
     lacking: int  # attackers that were not found as they had to be;
     may_lack: float  # so many may
     may_fall: float  # honest peers that may be kicked
@@ -69,7 +80,7 @@ class Tally(NamedTuple):
     def holds(self) -> bool:
         """Whether all was reached that has to be."""
         return (self.lacking <= self.may_lack and self.falsely <= self.may_fall
-                and not self.kept and not self.parted)
+                and not (self.kept or self.parted or self.believed or self.buried))
 
     def __str__(self) -> str:
         return (f"kicked {self.kicked} of {self.attackers} attackers, missed {self.missed}, late "
@@ -90,6 +101,10 @@ class _Found:
         self._late, self._missed = {}, {}  # attackers -> periods until the kick, or the end
         for address, run in self._attackers.items():
             self._look_at(address, run)
+        liars = [run for run in proof.attackers if run.malice == FALSE_DEAD]
+        self.believed = [f"seed {seed.address} did not disbelieve {run.address} ({FALSE_DEAD})"
+                         for seed in proof.seeds for run in liars if _had_to_doubt(seed, run)]
+        self.buried = _buried(proof, {run.address for run in liars})
 
     def _look_at(self, address: str, run: PeerRun) -> None:
         kick = self._kicks.get(address)
@@ -97,17 +112,20 @@ class _Found:
         took = self._periods(run, end if kick is None else kick.at)
         if kick is not None:
             self._took[address] = took
-        if run.malice != SILENT and took > self._limit(run):
+        if run.malice not in (SILENT, FALSE_DEAD) and took > self._limit(run):
             (self._missed if kick is None else self._late)[address] = took
 
     def _periods(self, run: PeerRun, until: float) -> float:
         """Periods from the beginning of an attacker's time."""
         linked = _linked_at(run)
-        said = next((at for at in self._proof.times if at >= linked), until)
+        times = sorted(run.generated.values()) if run.malice == CHEAT else self._proof.times
+        said = next((at for at in times if at >= linked), until)
         return max(0.0, until - said) / run.setting("report-interval")
 
     def _limit(self, run: PeerRun) -> float:
         """Periods after which an attacker is kicked too late."""
+        if run.malice == CHEAT:
+            return CHEAT_IN_TIME
         lately = self._end - 2 * run.setting("report-interval")
         unrest = any(seed.first > run.first or not seed.stopped and seed.last < lately
                      for seed in self._proof.seeds)
@@ -120,9 +138,10 @@ class _Found:
                        for run in self._proof.peers) or [0]
         few = links[len(links) // 2] <= FEW_LINKS
         many = len(self._attackers) >= MANY * (len(honest) + len(self._attackers))
-        to_find = sum(run.malice != SILENT for run in self._attackers.values())
+        to_find = sum(run.malice not in (SILENT, FALSE_DEAD) for run in self._attackers.values())
         return Tally(len(self._attackers), len(self._took), len(self._missed), len(self._late),
                      len(honest), len(self._false()), len(self._kept()), len(self._parted()),
+                     len(self.believed), len(self.buried),
                      len(self._missed) + (0 if few else len(self._late)),
                      to_find * (1 - (KICKED_FEW_LINKS if few else KICKED_SHARE)),
                      len(honest) * (HONEST_SHARE if many else 0))
@@ -174,6 +193,25 @@ class _Found:
         took = list(self._took.values())
         return took and (f"after {quantile(took, 0.5):.1f} periods (median), "
                          f"{max(took):.1f} (max)")
+
+
+def _had_to_doubt(seed: SeedRun, run: PeerRun) -> bool:
+    """Whether a seed found three reports of an attacker untrue, and has not disbelieved it."""
+    times = [at for at, who in seed.untrue if who == run.address]
+    window = UNTRUE_PERIODS * run.setting("report-interval")
+    doubts = [third for first, third in zip(times, times[UNTRUE - 1:]) if third < first + window]
+    return bool(doubts) and seed.believes(run.address, doubts[0] + ON_ITS_WAY)
+
+
+def _buried(proof: Proof, liars: set[str]) -> list[str]:
+    """Living peers that seeds have removed, by the word of none but these attackers."""
+    found = []
+    for seed in proof.seeds:
+        for at, peer, reason in seed.removed:
+            reporters = {who for heard, whom, who in seed.reports if whom == peer and heard <= at}
+            if reason == "dead" and reporters and reporters <= liars:
+                found += blame.removed(proof, seed, at, peer, reason)
+    return found
 
 
 def _linked_at(run: PeerRun) -> float:

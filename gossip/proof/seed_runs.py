@@ -1,5 +1,7 @@
 """The runs of seeds: one life of a seed, as its output file tells it."""
 
+import math
+
 from gossip.proof.events import DEAD, JUDGED, LOAD, REMOVED, SEEDS, Kick, Load
 
 
@@ -21,6 +23,8 @@ class SeedRun:
         self.judged: list[tuple[float, dict[str, float]]] = []  # when, badness of whom it judges
         self.loads: list[Load] = []
         self.reports: list[tuple[float, str, str]] = []  # when, whose death, reported by whom
+        self.untrue: list[tuple[float, str]] = []  # when whose report was untrue: the dead answered
+        self.disbelieved: dict[str, float] = {}  # whose reports it does not look at, from when on
         self.passed_on: list[tuple[float, str]] = []  # when it told others of whose death
         self.failures: list[str] = []
 
@@ -49,6 +53,10 @@ class SeedRun:
                                    float(hops)))
         elif event == "dead report" and DEAD.match(rest):
             self.reports.append((at, *DEAD.match(rest).groups()))
+        elif event == "rejected" and DEAD.match(rest) and rest.endswith(":it answers"):
+            self.untrue.append((at, DEAD.match(rest)[2]))
+        elif event == "disbelieved":
+            self.disbelieved[rest] = min(at, self.disbelieved.get(rest, at))
         elif event == "passed on" and DEAD.match(rest):
             self.passed_on.append((at, DEAD.match(rest)[1]))
         elif event == "stopped":
@@ -57,6 +65,11 @@ class SeedRun:
             self.full = self.stopped = True
         elif event == "failed":
             self.failures.append(rest)
+
+    def believes(self, peer: str, at: float) -> bool:
+        """Whether it looks at what a peer says of deaths at a time; when a disbelief is over, the
+        file does not tell."""
+        return at < self.disbelieved.get(peer, math.inf)
 
     def _removed(self, at: float, rest: str) -> None:
         match = REMOVED.fullmatch(rest)

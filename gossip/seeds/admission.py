@@ -146,7 +146,8 @@ class Admission:
     def _fault_of(self, newcomer: _Newcomer, alive: bool | None, older) -> str | None:
         """Why an address that was probed is not registered on this link; None: it may be."""
         if alive:
-            return self._node.vouching.fault_of(newcomer.link, newcomer.address, older)
+            return (self._node.vouching.fault_of(newcomer.link, newcomer.address, older)
+                    or self._node.deciding.fault_of(newcomer.address))
         if alive is False:
             return f"no Liveness Reply from {newcomer.address}"
         return "too busy to find out whether you answer, try again"

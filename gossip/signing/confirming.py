@@ -13,8 +13,9 @@ import functools
 import threading
 
 from gossip import wire
-from gossip.addresses import Address, can_be_dialled, parse_address
-from gossip.signing.known_runs import Key, KnownRuns, Outcome, run_of
+from gossip.addresses import Address, can_be_dialled
+from gossip.signing.homes import Homes
+from gossip.signing.known_runs import Key, KnownRuns, Outcome, key_of, run_of
 from gossip.signing.signed_lines import Signer, proven_start, registering
 
 ASKED = "a seed that is asked about runs"  # the role of a link to one
@@ -53,7 +54,9 @@ class Confirming:
         self._signer = signer
         self._ask_prober = ask_prober
         self._denied = denied
-        self._runs = KnownRuns(seeds)
+        self.own_run = b"" if signer is None else run_of((node.address, signer.start))
+        self._runs = KnownRuns(seeds, self.own_run)
+        self.homes = Homes()
         self._proofs, self._proofs_for_others = new_budget(PROOFS), new_budget(PROOFS_FOR_OTHERS)
         self._seed_ips = {seed.ip for seed in seeds}
         self._registering: dict[Address, bytes] = {}  # seed -> the proof for it
@@ -91,20 +94,54 @@ class Confirming:
         """Whether a run is genuine; every run is where nothing is signed."""
         return self._signer is None or self._runs.is_known(run)
 
+    def counts(self, run: bytes) -> bool:
+        """Whether neighbours are judged by messages of a run: most seeds name it. Where few do,
+        they are asked again now and then."""
+        now = self._node.now()
+        if self._runs.counts(run, now):
+            return True
+        key = key_of(run)
+        if self._runs.ask_again(key, now):
+            self._ask([key])
+        return False
+
+    def is_denied(self, run: bytes, neighbour: Address | None) -> bool:
+        """Whether nobody is asked about a run if this neighbour brings it now."""
+        if self._runs.is_known(run):
+            return False
+        now = self._node.now()
+        return self._runs.is_denied(run, now) or self._is_disbelieved(neighbour, now)
+
+    def _is_disbelieved(self, neighbour: Address | None, now: float) -> bool:
+        """Whether a neighbour that brings an unknown run has brought false ones."""
+        disbelieved = self._denied.reason(neighbour, now) is not None
+        if disbelieved:
+            self._node.counters.add("unknown runs of neighbours that brought false ones")
+        return disbelieved
+
     def is_open(self, run: bytes) -> bool:
         """Whether it is being found out whether a run is genuine."""
-        return self._runs.is_open(_key(run))
+        return self._runs.is_open(key_of(run))
+
+    def prove(self, address: Address, start: int) -> None:
+        """A run has proved itself to this peer, which had dialled its address."""
+        self._act(self._runs.prove((address, start)))
+        self.homes.met(address, start, self._node.now())
+        if self._node.settings.monitor:
+            self.counts(run_of((address, start)))  # have seeds asked, too
 
     def meet(self, run: bytes, link) -> bool:
         """A neighbour has brought a run that was not known. Have found out whether it is genuine;
         return whether that is under way, or has just been found out. Then `settled` follows, unless
         it came before."""
-        now = self._node.now()
-        if self._denied.reason(link.peer, now):
-            self._node.counters.add("unknown runs of neighbours that brought false ones")
+        if self._is_disbelieved(link.peer, self._node.now()):
             return False
-        key = _key(run)
-        opened = self._runs.open(key, link.peer, now)
+        return self.find_out(run, link.peer)
+
+    def find_out(self, run: bytes, brought_by: Address | str) -> bool:
+        """The same for a run that a neighbour, or a newcomer from this IP, has brought."""
+        key = key_of(run)
+        opened = self._runs.open(key, brought_by, self._node.now())
         if opened:
             self._ask([key])
         elif opened is not None:
@@ -161,7 +198,7 @@ class Confirming:
         """Have the connection to a seed carry the questions that wait and are still open."""
         with self._lock:
             waiting, self._waiting[seed] = self._waiting[seed], {}
-        keys = [key for key in waiting if self._runs.is_open(key)]
+        keys = [key for key in waiting if self._runs.is_asked(key)]
         with self._lock:
             self._waiting[seed] = dict.fromkeys(keys[QUESTIONS:]) | self._waiting[seed]
             asked = self._asked[seed] = {}
@@ -188,7 +225,7 @@ class Confirming:
         if over:
             link.close("answered")
         for key in answered:
-            self._act(self._runs.answer(link.peer, key, message.starts))
+            self._act(self._runs.answer(link.peer, key, message.starts, self._node.now()))
 
     def on_end(self, link) -> None:
         """The connection to a seed is over: what it has not answered stays unanswered."""
@@ -198,7 +235,7 @@ class Confirming:
         with self._lock:
             unanswered = [key for about in self._asked.pop(seed).values() for key in about.keys]
         for key in unanswered:
-            self._act(self._runs.answer(seed, key, None))
+            self._act(self._runs.answer(seed, key, None, self._node.now()))
         self._connect(seed)
 
     # What follows.
@@ -226,7 +263,7 @@ class Confirming:
             return
         start = proven_start(probe.address, probe.proof, probe.proved)
         if start is not None:
-            self._act(self._runs.prove((probe.address, start)))
+            self.prove(probe.address, start)
 
     def _dialled(self, key: Key, alive: bool | None) -> None:
         """The address was dialled itself, or could not be (None), which is nobody's fault. What it
@@ -239,13 +276,7 @@ class Confirming:
         denied, brought_by = self._runs.deny(key, now)
         if not denied:
             return
-        if blame and brought_by is not None:
+        if blame and isinstance(brought_by, Address):
             self._denied.note(brought_by, FALSE_RUN, 1, now)
         self._node.output.write(f"unconfirmed:{run.decode()}")
         self._node.settled(run)
-
-
-def _key(run: bytes) -> Key:
-    """The question that asks about a run."""
-    address, _, start = run.decode().rpartition(":")
-    return parse_address(address), int(start)

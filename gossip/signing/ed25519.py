@@ -1,30 +1,17 @@
-"""Ed25519 signatures (RFC 8032): make a key, sign, check. Pure; it knows nothing of gossip.
+"""Ed25519 signatures (RFC 8032): make a key, sign, check. It knows nothing of gossip.
 
-A point of the curve is multiplied by a comb (C. Lim, P. Lee, "More flexible exponentiation with
-precomputation", 1994): the 258 bits of a scalar are cut into TEETH runs of SPAN bits, and each bit
-stands for +1 or -1. A table has every sum of the point times 1, 2^SPAN, 2^(2·SPAN), …, each plus or
-minus; then every column of bits costs one doubling and one addition. A check adds from two tables,
-B's and the key's, while it doubles once. The table of a key takes twice as long as a check with it,
-so keys are kept.
-
-Python's numbers take time that depends on their values. Whoever can measure a signer to a
-microsecond might learn its key. A key here lives as long as its peer, and signs what is said.
+OpenSSL does it where Python has one that passes the test below, else our own code. Peers judge each
+other by signatures, so both have to judge alike: what libraries see differently is looked at here.
 """
 
 import functools
-import hashlib
 
-P = 2**255 - 19  # the field
-L = 2**252 + 27742317777372353535851937790883648493  # the order of the base point B
-D = -121665 * pow(121666, -1, P) % P  # of the curve -x² + y² = 1 + D·x²·y²
-D2 = 2 * D % P  # as formulas need it
-ROOT = pow(2, (P - 1) // 4, P)  # a square root of -1
+from gossip.signing import edwards
 
-TEETH, SPAN = 6, 43  # 6 · 43 = 258 bits
-KEYS_KEPT = 1_024  # tables of keys that were used last, some 12 KiB each
-
-# A point is (X, Y, Z, T): x = X/Z, y = Y/Z, x·y = T/Z. In a table it is (y + x, y - x, 2·D·x·y).
-NEUTRAL = (0, 1, 1, 0)
+SIGNATURE_SIZE = 64  # bytes
+SIGN_OF_X = 1 << 255  # the highest bit of a key; below it is y
+Y_OF_ORDER_8 = 0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826
+Y_OF_SMALL_ORDER = {0, 1, edwards.P - 1, Y_OF_ORDER_8, edwards.P - Y_OF_ORDER_8}
 
 
 class SigningKey:
@@ -32,166 +19,74 @@ class SigningKey:
 
     def __init__(self, secret: bytes):
         """`secret` is 32 random bytes, which are the key."""
-        digest = hashlib.sha512(secret).digest()
-        number = int.from_bytes(digest[:32], "little")
-        self._scalar = number & (2**254 - 8) | 2**254
-        self._prefix = digest[32:]
-        self.public = _encode(_times_base(self._scalar % L))
+        self._key = implementation().SigningKey(secret)
+        self.public: bytes = self._key.public
 
     def sign(self, message: bytes) -> bytes:
         """The signature of a message: 64 bytes."""
-        nonce = _number(self._prefix, message)
-        point = _encode(_times_base(nonce))
-        challenge = _number(point, self.public, message)
-        return point + ((nonce + challenge * self._scalar) % L).to_bytes(32, "little")
+        return self._key.sign(message)
 
 
 def check(public: bytes, message: bytes, signature: bytes) -> bool:
     """Whether the owner of a public key has signed this message. Only the one canonical spelling of
     a key, and of a signature, is accepted. A key of small order fits every message: it is none."""
-    table = _table_of_key(public)
-    if table is None or len(signature) != 64:
+    return (_is_spelled(public, signature)
+            and implementation().fits(public, message, signature))
+
+
+def _is_spelled(public: bytes, signature: bytes) -> bool:
+    if len(public) != 32 or len(signature) != SIGNATURE_SIZE:
         return False
-    scalar = int.from_bytes(signature[32:], "little")
-    if scalar >= L:
-        return False
-    challenge = _number(signature[:32], public, message)
-    point = _comb(((scalar, _base_table()), (-challenge % L, table)))
-    return _encode(point) == signature[:32]
-
-
-def _number(*parts: bytes) -> int:
-    """A number below the order, drawn by a hash."""
-    return int.from_bytes(hashlib.sha512(b"".join(parts)).digest(), "little") % L
-
-
-# Points. A sum is first had as four factors: X = E·F, Y = G·H, Z = F·G, T = E·H. As a doubling
-# needs no T, loops keep the factors until they know.
-
-def _doubled(point, times: int):
-    """A point times 2^times."""
-    x, y, z, _ = point
-    for _ in range(times):
-        a, b = x * x % P, y * y % P
-        e, g, h = 2 * x * y % P, b - a, -a - b
-        f = (g - 2 * z * z) % P
-        x, y, z = e * f % P, g * h % P, f * g % P
-    return x, y, z, e * h % P
-
-
-def _add(point, entry):
-    """The sum of a point and an entry of a table."""
-    x, y, z, t = point
-    plus, minus, product = entry
-    a, b, c, d = (y - x) * minus % P, (y + x) * plus % P, t * product % P, 2 * z
-    e, f, g, h = b - a, d - c, d + c, b + a
-    return e * f % P, g * h % P, f * g % P, e * h % P
-
-
-def _negative(entry):
-    plus, minus, product = entry
-    return minus, plus, -product
-
-
-def _entries(points) -> list[tuple[int, int, int]]:
-    """Points as entries of a table, by a single inversion (P. Montgomery's trick)."""
-    products = [1]
-    for point in points:
-        products.append(products[-1] * point[2] % P)
-    inverse, entries = pow(products[-1], -1, P), []
-    for at in range(len(points) - 1, -1, -1):
-        x, y, z, _ = points[at]
-        one = inverse * products[at] % P
-        inverse = inverse * z % P
-        x, y = x * one % P, y * one % P
-        entries.append(((y + x) % P, (y - x) % P, x * y % P * D2 % P))
-    return entries[::-1]
-
-
-def _encode(point) -> bytes:
-    x, y, z, _ = point
-    inverse = pow(z, -1, P)
-    return (y * inverse % P | (x * inverse % P & 1) << 255).to_bytes(32, "little")
-
-
-def _decode(data: bytes):
-    """A point from its 32 bytes; None when they are no point in its canonical spelling."""
-    number = int.from_bytes(data, "little")
-    y, odd = number & (2**255 - 1), number >> 255
-    if len(data) != 32 or y >= P:
-        return None
-    u, v = (y * y - 1) % P, (D * y * y + 1) % P
-    x = u * v**3 * pow(u * v**7, (P - 5) // 8, P) % P
-    if (v * x * x - u) % P:
-        x = x * ROOT % P
-        if (v * x * x - u) % P:
-            return None
-    if x == 0 and odd:
-        return None
-    if x & 1 != odd:
-        x = P - x
-    return x, y, 1, x * y % P
-
-
-# Tables.
-
-def _table(point) -> list[tuple[int, int, int]]:
-    """For each number from 0 to 63: the sum of the points times 2^(SPAN·i), each positive where bit
-    i of the number is 1, and negative where it is 0."""
-    teeth = [point]
-    for _ in range(TEETH - 1):
-        teeth.append(_doubled(teeth[-1], SPAN))
-    lower = _entries(teeth[:-1] + [_doubled(tooth, 1) for tooth in teeth[:-1]])
-    sums = [teeth[-1]]
-    for entry in lower[:TEETH - 1]:
-        sums[0] = _add(sums[0], _negative(entry))
-    for twice in lower[TEETH - 1:]:
-        sums += [_add(one, twice) for one in sums]
-    upper = _entries(sums)
-    return [_negative(entry) for entry in reversed(upper)] + upper
+    y = int.from_bytes(public, "little") & ~SIGN_OF_X
+    return (y < edwards.P and y not in Y_OF_SMALL_ORDER
+            and int.from_bytes(signature[32:], "little") < edwards.L)
 
 
 @functools.cache
-def _base_table() -> list[tuple[int, int, int]]:
-    y = 4 * pow(5, -1, P) % P
-    return _table(_decode(y.to_bytes(32, "little")))
+def implementation():
+    """What makes and checks signatures in this process: the module `openssl`, or `edwards`."""
+    try:
+        from gossip.signing import openssl  # not above: only who signs needs it, and it takes 1 ms
+    except (ImportError, MemoryError):  # a hardened system gives ctypes no memory for code
+        return edwards
+    return openssl if _is_right(openssl) else edwards
 
 
-@functools.lru_cache(maxsize=KEYS_KEPT)
-def _table_of_key(public: bytes):
-    """The table of a key; None when the bytes are no key."""
-    point = _decode(public)
-    if point is None or _doubled(point, 3)[0] == 0:
-        return None
-    return _table(point)
+# The self-test.
+
+SIGNED = [  # secret, public, message, signature: tests 1 and 3 of RFC 8032, section 7.1
+    ("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
+     "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", "",
+     "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9"
+     "b46bd25bf5f0595bbe24655141438e7a100b"),
+    ("c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7",
+     "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025", "af82",
+     "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f760984d"
+     "c6594a7c15e9716ed28dc027beceea1ec40a")]
+ODD_KEY = "b154bd62188ae283dd187fefe8c31f5e276edf083b4cff11c9d5cff856c74440"
+JUDGED = [  # public, message, signature, whether it fits: made by the owner of a key that is the
+    # sum of an honest one and a point of small order; fit is S·B = R + k·A, with no factor before
+    (ODD_KEY, "3130",
+     "0c13e1a77df474702be58a3f4c319b4328df3917f6e7a3dbb7e08bef7ec43cfd09735bf40886bd6ccea10fb29c97"
+     "aeea9caac3519c03b0ea603fe0d8d98f630c", True),
+    (ODD_KEY, "313633",
+     "458a1131def510ba1cd57e1928ffb1887efaacbe706eaa28b7bd98cf945eff5cce58648aa01ac22eb24600ede8b7"
+     "3fdb67b256d97d7f6dcf5439702c4173040b", False),
+    ("02" + "00" * 31, "", "01" + "00" * 63, False)]  # no point of the curve
 
 
-def _times_base(scalar: int):
-    return _comb(((scalar, _base_table()),))
+def _is_right(openssl) -> bool:
+    """Whether this OpenSSL has Ed25519 (one that follows FIPS may lack it), and judges as we do."""
+    try:
+        return (all(_signs(openssl, *map(bytes.fromhex, vector)) for vector in SIGNED)
+                and all(openssl.fits(*map(bytes.fromhex, vector)) == fit
+                        for *vector, fit in JUDGED))
+    except openssl.Unable:
+        return False
 
 
-def _comb(products):
-    """The sum of scalars times the points of their tables. The loop is `_doubled` and `_add`,
-    without their calls."""
-    x, y, z, _ = NEUTRAL
-    chosen = [[table[column] for column in _columns(scalar)] for scalar, table in products]
-    for entries in zip(*chosen):
-        a, b = x * x % P, y * y % P
-        e, g, h = 2 * x * y % P, b - a, -a - b
-        f = (g - 2 * z * z) % P
-        for plus, minus, product in entries:
-            x, y, z, t = e * f % P, g * h % P, f * g % P, e * h % P
-            a, b, c, d = (y - x) * minus % P, (y + x) * plus % P, t * product % P, 2 * z
-            e, f, g, h = b - a, d - c, d + c, b + a
-        x, y, z = e * f % P, g * h % P, f * g % P
-    return x, y, z, e * h % P
-
-
-def _columns(scalar: int) -> list[int]:
-    """For each bit of a run, the highest first: the number that this bit of all runs makes. A bit
-    stands for +1 or -1, not for 1 or 0, and so for an odd scalar."""
-    if not scalar & 1:
-        scalar += L
-    bits = f"{(scalar + 2**(TEETH * SPAN) - 1) // 2:0{TEETH * SPAN}b}"
-    runs = [bits[at:at + SPAN] for at in range(0, TEETH * SPAN, SPAN)]
-    return [int("".join(column), 2) for column in zip(*runs)]
+def _signs(openssl, secret: bytes, public: bytes, message: bytes, signature: bytes) -> bool:
+    key = openssl.SigningKey(secret)
+    return (key.public == public and key.sign(message) == signature
+            and openssl.fits(public, message, signature)
+            and not openssl.fits(public, message + b"x", signature))

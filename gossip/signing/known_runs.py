@@ -4,19 +4,27 @@ Rules only; confirming.py carries them out. A signature proves that the key of a
 Whether the key belongs to who listens at the address, seeds have found out by a dial. A seed may
 lie or be silent: a run is genuine when more than half of the configured seeds name it, and denied
 as soon as more than half have answered and do not. Between these, the peer dials the address.
+
+Neighbours are judged only by messages of runs that most seeds name, because others may deny what
+only this peer has found by its own dial. Whoever was told "no" asks again after REST; so a run on
+which seeds ever differed counts only when that is over, too.
 """
 
 import collections
+import math
 import threading
 from typing import NamedTuple
 
-from gossip.addresses import Address
+from gossip.addresses import Address, parse_address
 
 KNOWN_LIMIT = 100_000  # genuine runs kept; of more, the first goes
 OPEN_LIMIT = 1_000  # runs asked about at the same time: one neighbour may have brought as many as
 # there is room left for others, so half of these alone, and several together never all
 UNCONFIRMED_LIMIT = 10_000  # runs kept that were not confirmed; of more, the first goes
-REST = 15.0  # seconds until such a run is asked about again
+REST = 15.0  # seconds until such a run is asked about again, or one that few seeds name
+DOUBT = 20.0  # seconds after most seeds name a run on which they differed, until it counts
+DOUBTED_LIMIT = 10_000  # of these kept; of more, the first goes
+NEVER = math.inf
 
 Key = tuple[Address, int]  # a question: address and START; START 0 asks for all runs of the address
 
@@ -24,6 +32,12 @@ Key = tuple[Address, int]  # a question: address and START; START 0 asks for all
 def run_of(key: Key) -> bytes:
     """The run `IP:PORT:START` that a question is about."""
     return b"%b:%d" % (str(key[0]).encode(), key[1])
+
+
+def key_of(run: bytes) -> Key:
+    """The question that asks about a run."""
+    address, _, start = run.decode().rpartition(":")
+    return parse_address(address), int(start)
 
 
 class Outcome(NamedTuple):
@@ -40,23 +54,27 @@ class _Question:
 
     __slots__ = ("left", "answered", "naming", "brought_by")
 
-    def __init__(self, seeds, brought_by):
+    def __init__(self, seeds, start, brought_by):
         self.left = set(seeds)  # the seeds that have not answered
         self.answered = 0  # how many have
-        self.naming = collections.Counter()  # START -> how many of them have named it
-        self.brought_by = brought_by  # the neighbour that named the run first; None: a seed did
+        # START -> how many of them have named it; with the one in question, if none has
+        self.naming = collections.Counter({start: 0} if start else {})
+        self.brought_by = brought_by  # who named the run first: a neighbour, an IP; None: a seed
 
 
 class KnownRuns:
     """The runs that are genuine, and the questions that are open, of one peer."""
 
-    def __init__(self, seeds: list[Address]):
+    def __init__(self, seeds: list[Address], own_run: bytes = b""):
         self._seeds = seeds
         self._lock = threading.Lock()  # guards everything below
-        self._known: dict[bytes, None] = {}  # in the order in which they were learnt
+        # genuine run -> from when on it counts in judgements, NEVER while few seeds name it; in the
+        # order in which they were learnt
+        self._known: dict[bytes, float] = {own_run: NEVER}
+        self._doubted: dict[bytes, None] = {}  # on which seeds differed, in the order of that
         self._open: dict[Key, _Question] = {}
-        # neighbour, or None for seeds -> open questions that it has brought
-        self._of_one: collections.Counter[Address | None] = collections.Counter()
+        # neighbour, IP of newcomers, or None for seeds -> open questions that it has brought
+        self._of_one: collections.Counter[Address | str | None] = collections.Counter()
         # run -> from when on it is asked about again
         self._unconfirmed: collections.OrderedDict[bytes, float] = collections.OrderedDict()
 
@@ -65,25 +83,62 @@ class KnownRuns:
         answers in one step."""
         return run in self._known
 
+    def counts(self, run: bytes, now: float) -> bool:
+        """Whether neighbours are judged by messages of a run. Without the lock, as above."""
+        return self._known.get(run, NEVER) <= now
+
+    def is_denied(self, run: bytes, now: float) -> bool:
+        """Whether a run was not confirmed lately."""
+        with self._lock:
+            return self._unconfirmed.get(run, now) > now
+
     def is_open(self, key: Key) -> bool:
-        """Whether an answer is awaited."""
+        """Whether it is being found out whether a run is genuine, or which are."""
+        with self._lock:
+            return key in self._open and run_of(key) not in self._known
+
+    def is_asked(self, key: Key) -> bool:
+        """Whether seeds are being asked; they are for a moment after the run is genuine."""
         with self._lock:
             return key in self._open
 
-    def open(self, key: Key, brought_by: Address | None, now: float) -> bool | None:
-        """Open a question. True: ask the seeds. None: they are being asked, or the run is genuine
-        by now. False: not now, as the run was denied lately, or too much is asked."""
+    def open(self, key: Key, brought_by: Address | str | None, now: float) -> bool | None:
+        """Open a question of a neighbour, of the newcomers from an IP, or of seeds. True: ask the
+        seeds. None: they are being asked, or the run is genuine by now. False: not now, as the run
+        was denied lately, or too much is asked."""
         with self._lock:
             if key in self._open or run_of(key) in self._known:
                 return None
             if (self._unconfirmed.get(run_of(key), now) > now
                     or self._of_one[brought_by] >= OPEN_LIMIT - len(self._open)):
                 return False
-            self._open[key] = _Question(self._seeds, brought_by)
-            self._of_one[brought_by] += 1
+            self._begin(key, brought_by)
             return True
 
-    def answer(self, seed: Address, key: Key, starts) -> Outcome:
+    def ask_again(self, key: Key, now: float) -> bool:
+        """Open a question about a genuine run that few seeds name, unless that was done lately."""
+        with self._lock:
+            run = run_of(key)
+            if (self._known.get(run) != NEVER or key in self._open
+                    or self._unconfirmed.get(run, now) > now
+                    or self._of_one[None] >= OPEN_LIMIT - len(self._open)):
+                return False
+            self._let_rest(run, now)
+            self._begin(key, None)
+            return True
+
+    def _begin(self, key: Key, brought_by: Address | None) -> None:
+        """Expects the lock."""
+        self._open[key] = _Question(self._seeds, key[1], brought_by)
+        self._of_one[brought_by] += 1
+
+    def _let_rest(self, run: bytes, now: float) -> None:
+        """Ask about a run again after a while only. Expects the lock."""
+        self._unconfirmed[run] = now + REST
+        if len(self._unconfirmed) > UNCONFIRMED_LIMIT:
+            self._unconfirmed.popitem(last=False)
+
+    def answer(self, seed: Address, key: Key, starts, now: float) -> Outcome:
         """A seed has answered with the runs that it knows; None: it has not answered in time."""
         with self._lock:
             question = self._open.get(key)
@@ -93,19 +148,42 @@ class KnownRuns:
             if starts is not None:
                 question.answered += 1
                 question.naming.update(dict.fromkeys(starts, 1))
-            new = [(key[0], start) for start, naming in question.naming.items()
-                   if start and naming > len(self._seeds) // 2]
-            new = [run_of(one) for one in new if self._learn(one)]
-            if key in self._open and self._is_decided(key, question):
+            new = []
+            for start, naming in question.naming.items():
+                one = key[0], start
+                if naming < question.answered:
+                    self._doubt(run_of(one), now)
+                if start and naming > len(self._seeds) // 2 and self._name(one, now):
+                    new.append(run_of(one))
+            if self._is_decided(key, question):
                 return self._decide(key, question, new)
             return Outcome(new)
 
+    def _doubt(self, run: bytes, now: float) -> None:
+        """Seeds differ about a run, or have denied it. Expects the lock."""
+        if run in self._doubted:
+            return
+        self._doubted[run] = None
+        if len(self._doubted) > DOUBTED_LIMIT:
+            del self._doubted[next(iter(self._doubted))]
+        if self._known.get(run, NEVER) < NEVER:
+            self._known[run] = now + DOUBT
+
+    def _name(self, key: Key, now: float) -> bool:
+        """Most seeds name a run; answer whether it is genuine only since now. Expects the lock."""
+        new, run = self._learn(key), run_of(key)
+        if self._known[run] == NEVER:
+            self._known[run] = now + DOUBT if run in self._doubted else now
+        return new
+
     def _is_decided(self, key: Key, question: _Question) -> bool:
-        """Whether no seed that is left can change what follows. Expects the lock."""
+        """Whether no seed that is left can change what follows. Of a genuine run all are heard, as
+        they may differ about it. Expects the lock."""
         majority = len(self._seeds) // 2 + 1
         can_be_named = question.naming[key[1]] + len(question.left) >= majority
         return not question.left or (
-            bool(key[1]) and question.answered >= majority and not can_be_named)
+            bool(key[1]) and question.answered >= majority and not can_be_named
+            and run_of(key) not in self._known)
 
     def undecided(self, key: Key) -> Outcome:
         """There is no seed to ask: decide about a question that was opened."""
@@ -115,7 +193,7 @@ class KnownRuns:
 
     def _decide(self, key: Key, question: _Question, new: list[bytes]) -> Outcome:
         """All have answered that can make a difference. Expects the lock."""
-        if not key[1]:
+        if not key[1] or run_of(key) in self._known:
             self._close(key)
             return Outcome(new)
         if question.answered - question.naming[key[1]] > len(self._seeds) // 2:
@@ -127,28 +205,28 @@ class KnownRuns:
         with self._lock:
             return Outcome([run_of(key)] if self._learn(key) else [])
 
-    def deny(self, key: Key, now: float) -> tuple[bool, Address | None]:
-        """The run is not confirmed. Return whether that was still the question; and the neighbour
+    def deny(self, key: Key, now: float) -> tuple[bool, Address | str | None]:
+        """The run is not confirmed. Return whether that was still the question; and the one
         that has brought the run, if it is the first to bring it. An honest one may know more than
         seeds do, and bring it again and again."""
         with self._lock:
             question, run = self._close(key), run_of(key)
-            if question is None:
+            if question is None or run in self._known:
                 return False, None  # it was found genuine, or denied, meanwhile
+            self._doubt(run, now)
             first = run not in self._unconfirmed
-            self._unconfirmed[run] = now + REST
-            if len(self._unconfirmed) > UNCONFIRMED_LIMIT:
-                self._unconfirmed.popitem(last=False)
+            self._let_rest(run, now)
             return True, question.brought_by if first else None
 
     def _learn(self, key: Key) -> bool:
-        """A run is genuine, and nobody needs to ask about it any longer; answer whether that is
-        new. Expects the lock."""
-        self._close(key)
+        """A run is genuine; answer whether that is new. Seeds that are asked about it are heard
+        out. Expects the lock."""
+        if key in self._open and not self._open[key].left:
+            self._close(key)
         run = run_of(key)
         if run in self._known:
             return False
-        self._known[run] = None
+        self._known[run] = NEVER
         self._unconfirmed.pop(run, None)
         if len(self._known) > KNOWN_LIMIT:
             del self._known[next(iter(self._known))]

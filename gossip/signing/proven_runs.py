@@ -55,6 +55,11 @@ class ProvenRuns:
         with self._lock:
             return start in self._starts.get(address, ())
 
+    def knows(self, address: Address) -> bool:
+        """Whether an address has proved any run; nobody has asked for it."""
+        with self._lock:
+            return address in self._starts
+
     def latest(self, address: Address) -> int | None:
         """The run that the address proved in its last probe; None when it proved none."""
         with self._lock:

@@ -4,8 +4,9 @@ In a network that signs, START is no time but a hash of the address and the key.
 the key cannot speak for the run, and nobody has to be asked about that. Whether a key belongs to
 who listens at the address is another question. A proof answers it: it stands before a line of
 which it is the signature, in answer to a Liveness Request (`Liveness Reply:…`, which repeats the
-time and the asker of the request, so nobody can have heard it before), or when a peer registers
-(`register:IP:PORT to SEEDIP:PORT`, so that no seed can use it at another).
+time and the asker of the request, so nobody can have heard it before), when a peer registers
+(`register:IP:PORT to SEEDIP:PORT`, so that no seed can use it at another), or when a link begins
+(`IP:PORT links to IP:PORT at TIME`, so that nobody can use it at another end, or for another dial).
 """
 
 import hashlib
@@ -49,9 +50,9 @@ class Signer:
             lines.append(wire.signed(head, self._key.sign(head)))
         return lines
 
-    def proof(self, text: str) -> bytes:
-        """The line of a proof: this key has signed the text."""
-        return wire.proof(self._key.public, self._key.sign(text.encode()))
+    def proof(self, text: str, time: str = "") -> bytes:
+        """The line of a proof: this key has signed the text, which names the TIME of a link."""
+        return wire.proof(self._key.public, self._key.sign(text.encode()), time)
 
     @staticmethod
     def is_genuine(signed: wire.Signed) -> bool:
@@ -71,3 +72,8 @@ def proven_start(address: Address, proof: wire.Proof, text: str) -> int | None:
 def registering(address: Address, seed: Address) -> str:
     """What a peer signs that registers with a seed."""
     return f"register:{address} to {seed}"
+
+
+def linking(own: Address, other: Address, time: str) -> str:
+    """What a peer signs that asks for a link, or accepts one."""
+    return f"{own} links to {other} at {time}"

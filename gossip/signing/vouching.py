@@ -13,6 +13,7 @@ import threading
 
 from gossip import wire
 from gossip.addresses import Address, can_be_dialled
+from gossip.signing.known_runs import run_of
 from gossip.signing.proven_runs import ProvenRuns
 from gossip.signing.signed_lines import proven_start, registering
 
@@ -49,6 +50,23 @@ class Vouching:
         """The run that an address proved in its last probe; None when it proved none."""
         return self._proven.latest(address)
 
+    def latest_run(self, address: Address) -> bytes | None:
+        """The last run that an address has proved, also if a later probe brought no proof."""
+        starts = [*self._proven.starts(address)[-1:], self._proven.latest(address)]
+        return next((run_of((address, start)) for start in reversed(starts) if start), None)
+
+    def has_proved(self, address: Address) -> bool:
+        """Whether some run of an address has proved itself here."""
+        return self._proven.knows(address)
+
+    def look_at(self, address: Address) -> None:
+        """Somebody speaks of an address that has proved nothing here: find out, if there is time."""
+        if self._can_be_probed(address):
+            self._ask_prober(address, lambda alive: None)
+
+    def _can_be_probed(self, address: Address) -> bool:
+        return can_be_dialled(address) and address.family == self._node.address.family
+
     # Who registers.
 
     def on_proof(self, link, message: wire.Proof) -> None:
@@ -80,8 +98,7 @@ class Vouching:
             raise wire.WireError("one START is expected from who asks about runs")
         address, start = message.address, message.starts[0]
         known = self._proven.starts(address)
-        if (start in known or known and not start or not can_be_dialled(address)
-                or address.family != self._node.address.family):
+        if start in known or known and not start or not self._can_be_probed(address):
             self._tell(link, address)
             return
         begins = self._wait(link, address)

@@ -2,7 +2,8 @@
 
 spreading      the part of a node that uses all these: takes lines in, hands them on
 origin         numbers the messages made here   restraint     when the generator waits
-allowance      how much a neighbour may say in its own name
+allowance      how much a neighbour may say in its own name, and have checked
+shares         whose texts are evicted first
 covers         which signed line speaks of which message, where gossip is signed
 waiting_lines  gossip of runs of which it is not known yet whether they are genuine
 judge          whether a signed line is good

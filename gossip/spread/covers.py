@@ -14,9 +14,11 @@ import itertools
 import weakref
 
 from gossip import wire
+from gossip.addresses import Address
 from gossip.intervals import Intervals
 
 WAITING_LIMIT = 1_000  # covers kept that speak of no text that is held
+LIARS_LIMIT = 1_000  # runs remembered that have contradicted themselves; of more, the first goes
 
 
 def covered(lines: list[bytes], covers: list[bytes]) -> list[bytes]:
@@ -37,33 +39,38 @@ class Corrupt(Exception):
 class Cover:
     """One signed line."""
 
-    __slots__ = ("line", "run", "first", "texts", "good", "told", "liar", "_hashes")
+    __slots__ = ("line", "run", "first", "texts", "good", "told", "liar", "payer", "hashes",
+                 "port")
 
     def __init__(self, line: bytes, signed: wire.Signed):
         self.line = line
         self.run = signed.run
+        self.port = int(signed.run.split(b":")[-2])  # of its origin
         self.first = signed.first  # the number of the first message that it speaks of
         self.texts = 0  # how many of these are held
         self.good = False  # its signature was checked, and it contradicts none that is kept
         self.told: weakref.ref | None = None  # where a peer at its origin's address said it
         self.liar: weakref.ref | None = None  # the same of a kept one that it contradicts
-        self._hashes = signed.hashes
+        # the neighbour on whose account it was checked, until it lets a message in
+        self.payer: Address | None = None
+        self.hashes = signed.hashes
+
+    def count(self) -> int:
+        """How many messages it speaks of."""
+        return len(self.hashes) // wire.HASH_SIZE
+
+    def origin(self) -> bytes:
+        """The address of its origin."""
+        return self.run.rpartition(b":")[0]
 
     def last(self) -> int:
         """The number of the last message that it speaks of."""
-        return self.first + len(self._hashes) // wire.HASH_SIZE - 1
+        return self.first + self.count() - 1
 
     def hash_of(self, number: int) -> bytes:
         """The hash that it names for a number; empty when it does not speak of it."""
         at = (number - self.first) * wire.HASH_SIZE
-        return self._hashes[at:at + wire.HASH_SIZE] if at >= 0 else b""
-
-    def contradicts(self, other: "Cover", first: int) -> bool:
-        """Whether the two name different hashes for a number, from `first` on."""
-        first, last = max(first, other.first), min(self.last(), other.last())
-        size = max(0, last - first + 1) * wire.HASH_SIZE
-        mine, theirs = ((first - cover.first) * wire.HASH_SIZE for cover in (self, other))
-        return self._hashes[mine:mine + size] != other._hashes[theirs:theirs + size]
+        return self.hashes[at:at + wire.HASH_SIZE] if at >= 0 else b""
 
 
 class Covers:
@@ -73,13 +80,19 @@ class Covers:
         self.size = 0  # bytes of all that are kept
         self._lines: dict[bytes, Cover] = {}  # all covers that are kept
         self._runs: dict[bytes, list[Cover]] = {}  # run -> its covers, in order of their `first`
+        self._longest: dict[bytes, int] = {}  # run -> of how many messages one of them speaks
         self._waiting: collections.OrderedDict[Cover, None] = collections.OrderedDict()
-        self._last = weakref.WeakKeyDictionary()  # link -> the cover that came last on it
+        self._liars: dict[bytes, None] = {}  # runs that have contradicted themselves
+        # pairs of good signed lines that contradict each other, since they were taken out last
+        self.contradictions: list[tuple[bytes, bytes]] = []
 
     def unknown(self, lines: list[bytes], link=None) -> list[bytes]:
         """The lines without repetitions of a cover behind which nothing else came."""
         if not any(map(self._lines.__contains__, lines)):
             return lines
+        if len(lines) == 1:  # nearly always: of what it covers, all was dropped before
+            self._came(self._lines[lines[0]], link)
+            return []
         unknown, repeated = [], None
         for line in lines:
             if line in self._lines:
@@ -100,10 +113,14 @@ class Covers:
         """The cover of this line, if it is kept."""
         return self._lines.get(line)
 
-    def is_old(self, cover: Cover, seen: Intervals) -> bool:
-        """Whether all that it speaks of was seen, with no other hash as far as is known: then its
-        signature does not matter."""
-        return not seen.missing(cover.first, cover.last()) and self._rival_of(cover) is None
+    def is_old(self, cover: Cover, seen: Intervals, brought_by: Address | None) -> bool:
+        """Whether its signature does not matter: all that it speaks of was seen, with no other hash
+        as far as is known; or it contradicts a kept one, as others of its run have done before, and
+        another than its origin has brought it, who may be honest."""
+        is_seen = not seen.missing(cover.first, cover.last())
+        if cover.run in self._liars and cover.origin() != str(brought_by).encode():
+            return is_seen or self._rival_of(cover) is not None
+        return is_seen and self._rival_of(cover) is None
 
     def take(self, cover: Cover | None, link=None) -> Cover:
         """Take a signed line as the judge has read it: it speaks for what comes next on this link.
@@ -127,8 +144,13 @@ class Covers:
         rival = self._rival_of(cover)
         if rival is not None:
             cover.good, cover.liar = False, rival.told
+            self.contradictions.append((rival.line, cover.line))
+            self._liars[cover.run] = None
+            if len(self._liars) > LIARS_LIMIT:
+                del self._liars[next(iter(self._liars))]
             return None
         bisect.insort(self._runs.setdefault(cover.run, []), cover, key=_first)
+        self._longest[cover.run] = max(self._longest.get(cover.run, 0), cover.count())
         self._lines[cover.line] = cover
         self.size += len(cover.line)
         self._waiting[cover] = None
@@ -143,19 +165,19 @@ class Covers:
         for other in self._near(cover.run, cover.first, cover.last()):
             last = other.last()
             if last >= compared:
-                if cover.contradicts(other, compared):
+                if wire.contradict(cover, other, compared):
                     return other
                 compared = last + 1
         return None
 
     def last(self, link) -> Cover | None:
         """The cover that came last on this link."""
-        return None if link is None else self._last.get(link)
+        return None if link is None else link.cover
 
     def _came(self, cover: Cover, link) -> None:
         if link is not None:
-            self._last[link] = cover
-            if cover.run.rpartition(b":")[0] == str(link.peer).encode():
+            link.cover = cover
+            if cover.port == link.peer.port and cover.origin() == str(link.peer).encode():
                 cover.told = weakref.ref(link)
 
     def speaking(self, message: wire.Gossip, digest: bytes, last: Cover | None,
@@ -175,9 +197,9 @@ class Covers:
         return cover
 
     def _near(self, run: bytes, first: int, last: int) -> list[Cover]:
-        """The covers that may speak of these numbers: a cover speaks of 512 at most."""
+        """The covers that may speak of these numbers."""
         covers = self._runs.get(run, [])
-        return covers[bisect.bisect_right(covers, first - wire.HASHES_LIMIT, key=_first):
+        return covers[bisect.bisect_right(covers, first - self._longest.get(run, 0), key=_first):
                       bisect.bisect_right(covers, last, key=_first)]
 
     def held(self, cover: Cover) -> None:
@@ -202,7 +224,7 @@ class Covers:
             at += 1
         del covers[at]
         if not covers:
-            del self._runs[cover.run]
+            del self._runs[cover.run], self._longest[cover.run]
 
 
 def _first(cover: Cover) -> int:

@@ -8,6 +8,7 @@ import collections
 import threading
 
 from gossip import wire
+from gossip.addresses import Address
 from gossip.spread.covers import Cover
 
 CHECKED_KEPT = 16  # covers that were checked last: other readers may be about to take the same
@@ -15,7 +16,8 @@ CHECKED_KEPT = 16  # covers that were checked last: other readers may be about t
 
 class Judge:
     """Reads signed lines. `is_genuine(signed)` tells whether a signature is good; `kept(line)`, the
-    cover of a line, if it is kept; `is_old(cover)`, whether its signature does not matter."""
+    cover of a line, if it is kept; `is_old(cover, brought_by)`, whether its signature does not
+    matter."""
 
     def __init__(self, is_genuine, kept, is_old, corrupt_limit: int):
         self._is_genuine = is_genuine
@@ -25,20 +27,23 @@ class Judge:
         self._lock = threading.Lock()  # held by the reader that checks a signature; guards:
         self._checked: collections.deque[Cover] = collections.deque(maxlen=CHECKED_KEPT)
 
-    def read(self, lines: list[bytes], made_here: bool) -> dict[bytes, Cover | None]:
+    def read(self, lines: list[bytes], made_here: bool, brought_by: Address | None,
+             checks: collections.Counter) -> dict[bytes, Cover | None]:
         """The signed lines among these, up to as many corrupt ones as end the link, as covers; None
-        for a corrupt one. What was made here is good."""
+        for a corrupt one. What was made here is good. The signatures that are checked are counted
+        in `checks` for the neighbour that brought them."""
         covers, corrupt = {}, 0
         for line in lines:
             if line.startswith(wire.SIGNED) and line not in covers:
-                covers[line] = self._cover(line, made_here)
+                covers[line] = self._cover(line, made_here, brought_by, checks)
                 if covers[line] is None:
                     corrupt += 1
                     if corrupt == self._corrupt_limit:
                         break
         return covers
 
-    def _cover(self, line: bytes, made_here: bool) -> Cover | None:
+    def _cover(self, line: bytes, made_here: bool, brought_by: Address | None,
+               checks: collections.Counter) -> Cover | None:
         cover = self._kept(line) or self._checked_lately(line)
         if cover is not None:
             return cover
@@ -48,7 +53,9 @@ class Judge:
             return None
         cover = Cover(line, signed)
         cover.good = made_here
-        return cover if made_here or self._is_old(cover) else self._check(cover, signed)
+        if made_here or self._is_old(cover, brought_by):
+            return cover
+        return self._check(cover, signed, brought_by, checks)
 
     def _checked_lately(self, line: bytes) -> Cover | None:
         """The cover of a line that was checked a moment ago. While another reader checks one, this
@@ -56,13 +63,16 @@ class Judge:
         with self._lock:
             return self._found(line)
 
-    def _check(self, cover: Cover, signed: wire.Signed) -> Cover | None:
+    def _check(self, cover: Cover, signed: wire.Signed, brought_by: Address | None,
+               checks: collections.Counter) -> Cover | None:
         """The cover, if its signature is good. Of several readers to which the same line comes
         together, one checks it."""
         with self._lock:
             found = self._found(cover.line)
             if found is not None:
                 return found
+            checks[brought_by] += 1
+            cover.payer = brought_by
             cover.good = self._is_genuine(signed)
             if not cover.good:
                 return None

@@ -3,7 +3,8 @@
 Rules only: link readers, generator, console and anti-entropy call it from their threads.
 
 A message is known by its run (one life of its origin) and its number. A text is known by the
-SHA-256 of its line, and held until more have come than may be: then the oldest arrival is evicted.
+SHA-256 of its line, and held until more have come than may be: then the oldest of the run that
+takes most is evicted (shares.py).
 The numbers of a run are kept as intervals and outlive the texts, so that an evicted message that
 is sent again is still old. How many intervals and runs there may be, room.py says: what finds no
 room is refused, and not asked for while it would be refused again.
@@ -14,6 +15,7 @@ otherwise its line is corrupt, and nothing of it is remembered.
 
 import collections
 import functools
+import itertools
 import operator
 import threading
 from collections.abc import Iterator
@@ -33,7 +35,9 @@ class Fresh(NamedTuple):
     """The new lines of a batch, in order; the fault at which reading it ended, if any; the signed
     line that covers each of the new lines, what is corrupt, and what is good, but of a run that is
     not known to be genuine: (run, line, the signed line that covers it), where gossip is signed;
-    what has a forbidden word; and what was refused, as there was no room for it."""
+    what has a forbidden word; what was refused, as there was no room for it; how many signatures
+    were checked for which neighbour, less those that have let a message in; and pairs of good
+    signed lines that contradict each other."""
 
     lines: list[bytes]
     shown: list[str]
@@ -43,30 +47,34 @@ class Fresh(NamedTuple):
     unknown: list[tuple[bytes, bytes, bytes]]
     forbidden: list[str]
     refused: list[bytes]
+    checks: collections.Counter[Address | None]
+    contradictions: list[tuple[bytes, bytes]]
 
 
 class MessageList:
     """The messages that this peer has seen. `unknown` drops exact repetitions, `add` all others."""
 
     def __init__(self, settings: Settings, own_run: bytes = b"", is_genuine=None,
-                 is_known=lambda run: True):
+                 is_known=lambda run: True, is_denied=lambda run, neighbour: False):
         """`is_genuine(signed)` tells whether a signature is good, where gossip is signed;
-        `is_known(run)`, whether the run is genuine, so that its messages are taken."""
+        `is_known(run)`, whether the run is genuine, so that its messages are taken; `is_denied(run,
+        neighbour)`, whether they would be dropped now if the neighbour brought some."""
         self._settings = settings
         self._corrupt_most = settings.corrupt_most()
         self._forbidden_in = settings.filter.search()
-        self._is_known = is_known
+        self._is_known, self._is_denied = is_known, is_denied
         self._own_run = own_run  # only this peer makes messages of this run
         self._judge = None if is_genuine is None else Judge(
             is_genuine, self._kept, self._is_old, self._corrupt_most)
         self._lock = threading.Lock()  # guards everything below
         self._covers = None if is_genuine is None else Covers()  # None: nothing is signed
         self._digests: set[bytes] = set()  # of the texts that are held: their runs hold them
-        self._lines: set[bytes] = set()  # these texts as they came: a repetition is found without
-        # a hash
-        self._cover_of: dict[bytes, Cover] = {}  # line -> its cover, where gossip is signed
-        self._order = collections.deque()  # run, number, run, number, …: oldest arrival first
+        # these texts as they came, in that order: a repetition is found without a hash -> the cover
+        # of the line, where gossip is signed
+        self._lines: dict[bytes, Cover | None] = {}
         self._bytes = 0  # size of all texts
+        self._least = settings.cache_bytes // max(1, settings.cache_size)  # weight of any text
+        self._grown: dict[Run, None] = {}  # runs whose weight grew, in the batch that is taken
         self._runs: dict[bytes, Run] = {}
         self._room = Room(settings, own_run)
         self._changed: set[Run] = set()  # runs whose share of the digest is out of date
@@ -89,8 +97,9 @@ class MessageList:
         """Take gossip lines, received on a link or made here; return the new ones, each checked in
         full. After so many corrupt lines as end the link, the rest is not looked at. `brought_by`
         is the neighbour that has to answer for the room that they need."""
-        signed = {} if self._judge is None else self._judge.read(lines, made_here)
-        fresh, fault = Fresh([], [], None, [], [], [], [], []), None
+        fresh, fault = Fresh([], [], None, [], [], [], [], [], collections.Counter(), []), None
+        signed = {} if self._judge is None else self._judge.read(lines, made_here, brought_by,
+                                                                 fresh.checks)
         with self._lock:
             last = None if self._covers is None else self._covers.last(link)
             for line in lines:
@@ -107,6 +116,9 @@ class MessageList:
                     fault = error
                     break
             self._evict()
+            if self._covers is not None and self._covers.contradictions:
+                fresh.contradictions.extend(self._covers.contradictions)
+                self._covers.contradictions.clear()
         return fresh._replace(fault=fault)
 
     def _take(self, line: bytes, made_here: bool, last: Cover | None, brought_by: Address | None,
@@ -142,6 +154,9 @@ class MessageList:
             fresh.shown.append(message.shown)
             if cover is not None:
                 fresh.covers.append(cover.line)
+                if cover.payer is not None:
+                    fresh.checks[cover.payer] -= 1
+                    cover.payer = None
         elif new is None:
             fresh.refused.append(line)
         else:
@@ -167,9 +182,10 @@ class MessageList:
         with self._lock:
             return self._covers.kept(line)
 
-    def _is_old(self, cover: Cover) -> bool:
+    def _is_old(self, cover: Cover, brought_by: Address | None) -> bool:
         with self._lock:
-            return self._covers.is_old(cover, self._seen_of(cover.run))
+            is_old = self._covers.is_old(cover, self._seen_of(cover.run), brought_by)
+        return is_old or self._is_denied(cover.run, brought_by)
 
     def count(self) -> int:
         """How many texts are held."""
@@ -179,13 +195,8 @@ class MessageList:
     def latest(self, most: int) -> list[bytes]:
         """The last texts, `most` of them, in the order in which they came."""
         with self._lock:
-            texts, order = [], reversed(self._order)
-            for number, run in zip(order, order):
-                if len(texts) == most:
-                    break
-                if number in run.held:
-                    texts.append(wire.gossip_part(run.held[number]))
-            return texts[::-1]
+            lines = list(itertools.islice(reversed(self._lines), most))
+        return [wire.gossip_part(line) for line in reversed(lines)]
 
     def dropped(self) -> dict[str, int]:
         """How often each kind of thing was dropped since the start."""
@@ -284,7 +295,7 @@ class MessageList:
                             gone.append((key, run.seen.common([(first, number - 1)])))
                         lines.append(run.held[number])
                         size += len(lines[-1]) + 1
-                        cover = self._cover_of.get(lines[-1])
+                        cover = self._lines[lines[-1]]
                         if cover is not None and cover not in covers:
                             covers.add(cover)
                             size += len(cover.line) + 1
@@ -297,7 +308,7 @@ class MessageList:
         """Lines that are held, behind the signed lines that cover them. Expects the lock."""
         if self._covers is None:
             return lines
-        return covered(lines, [self._cover_of[line].line for line in lines])
+        return covered(lines, [self._lines[line].line for line in lines])
 
     def vouch(self, addresses) -> bool:
         """Seeds name these addresses, and so vouch for their runs. Answer whether there may be room
@@ -331,13 +342,15 @@ class MessageList:
         """Keep a new text. Expects the lock."""
         run.hold(number, line)
         self._digests.add(digest)
-        self._lines.add(line)
+        self._lines[line] = cover
+        size = len(line)
+        self._bytes += size
+        run.weight += size if size > self._least else self._least
         if cover is not None:
-            self._cover_of[line] = cover
             self._covers.held(cover)
-        self._order.append(run)
-        self._order.append(number)
-        self._bytes += len(line)
+            if cover.texts == 1:
+                run.weight += len(cover.line)
+        self._grown[run] = None
 
     def _note_change(self, run: Run) -> None:
         """More was seen of a run. Expects the lock."""
@@ -349,15 +362,23 @@ class MessageList:
         return self._bytes if self._covers is None else self._bytes + self._covers.size
 
     def _evict(self) -> None:
-        """Drop the oldest texts beyond the limits. Expects the lock."""
-        while self._order and (len(self._order) // 2 > self._settings.cache_size
-                               or self._size() > self._settings.cache_bytes):
-            run, number = self._order.popleft(), self._order.popleft()
-            line = run.drop(number)
-            if line is None:
-                continue  # its run was forgotten before
-            self._drop_text(line)
-            self._dropped["texts evicted"] += 1
+        """Drop texts beyond the limits, those of the largest share first. Expects the lock."""
+        for run in self._grown:
+            self._room.shares.changed(run)
+        self._grown.clear()
+        while self._is_over():
+            run, weight = self._room.shares.largest()
+            while True:
+                self._drop_text(run, run.drop_oldest())
+                self._dropped["texts evicted"] += 1
+                if run.weight <= weight or not self._is_over():
+                    break
+            self._room.shares.changed(run)
+
+    def _is_over(self) -> bool:
+        """Whether more is held than may be. Expects the lock."""
+        return bool(self._lines) and (len(self._lines) > self._settings.cache_size
+                                      or self._size() > self._settings.cache_bytes)
 
     def _forget_run(self, run: Run) -> None:
         """Drop everything about a run. Expects the lock."""
@@ -366,17 +387,21 @@ class MessageList:
         self._digest[run.slice] ^= run.share
         self._room.forgotten(run)
         for line in run.held.values():
-            self._drop_text(line)
+            self._drop_text(run, line)
         run.held.clear()
+        self._room.shares.changed(run)
         self._dropped["runs forgotten"] += 1
 
-    def _drop_text(self, line: bytes) -> None:
+    def _drop_text(self, run: Run, line: bytes) -> None:
+        """Forget a text that its run holds no longer. Expects the lock."""
         self._digests.remove(sha256(wire.gossip_part(line)).digest())
-        self._lines.remove(line)
-        cover = self._cover_of.pop(line, None)
         self._bytes -= len(line)
+        run.weight -= max(len(line), self._least)
+        cover = self._lines.pop(line)
         if cover is not None:
             self._covers.dropped(cover)
+            if not cover.texts:
+                run.weight -= len(cover.line)
 
 
 def _joined(entries):

@@ -19,6 +19,7 @@ from gossip.intervals import Range
 from gossip.settings import Settings
 from gossip.spread.numbers import FREE, Numbers
 from gossip.spread.run import Run
+from gossip.spread.shares import Shares
 
 NAMED_LIMIT = 100_000  # addresses kept that seeds have named; of more, the first goes
 
@@ -62,6 +63,7 @@ class Room:
         self._unvouched: dict[Address, list[Run]] = {}  # origin -> its runs that nobody vouches for
         # the runs that seeds vouch for, the one used longest ago first
         self._vouched: collections.OrderedDict[bytes, Run] = collections.OrderedDict()
+        self.shares = Shares()  # of the memory for texts
         self._refused_runs = False  # since `vouch` was called last
         self.refused = collections.Counter()  # what was refused, in words -> how often
 
@@ -121,6 +123,7 @@ class Room:
             self._vouch_for(run, origin)
         elif self._strangers.has_room(neighbour):
             run.brought_by = neighbour
+            run.owner = origin if origin in self._named else neighbour
             self._strangers.add(neighbour)
             self._unvouched.setdefault(origin, []).append(run)
         else:
@@ -148,7 +151,7 @@ class Room:
     def vouch(self, addresses) -> bool:
         """Seeds name these addresses. Answer whether runs were refused before, of which there may
         be some for which there is room now."""
-        new = [address for address in addresses if address not in self._named]
+        new = sorted(address for address in addresses if address not in self._named)
         if not new:
             return False
         self._named.update(dict.fromkeys(new, 0))
@@ -162,9 +165,14 @@ class Room:
     def _vouch_for_known(self, origin: Address) -> None:
         """Take runs that were heard of out of the accounts, as their origin is named now."""
         known = self._unvouched.pop(origin, ())
+        for run in known:
+            self.shares.leave(run)
+            run.owner = origin
         for run in known[:self._settings.runs_of_address]:
             self._strangers.remove(run.brought_by)
             self._vouch_for(run, origin)
+        for run in known:
+            self.shares.changed(run)
         if len(known) > self._settings.runs_of_address:
             self._unvouched[origin] = known[self._settings.runs_of_address:]
 

@@ -19,8 +19,8 @@ ALL_SLICES = (1 << SLICES) - 1
 class Run:
     """What this peer knows of one run."""
 
-    __slots__ = ("key", "slice", "seen", "held", "share", "brought_by", "vouched", "_sorted",
-                 "_entry")
+    __slots__ = ("key", "slice", "seen", "held", "share", "brought_by", "vouched", "owner",
+                 "weight", "counted", "rank", "_oldest", "_sorted", "_entry")
 
     def __init__(self, key: bytes):
         self.key = key  # IP:PORT:START
@@ -30,6 +30,11 @@ class Run:
         self.share = 0  # in the digest of all that was seen, when it was counted last
         self.brought_by = None  # the neighbour in whose account the run is, see room.py
         self.vouched = None  # its origin, once seeds vouch for it: then it is in no account
+        self.owner = None  # the address that has to answer for its texts until then
+        self.weight = 0  # of the texts held; for shares.py, like the next two
+        self.counted = 0  # this much of the weight is in the share of `owner`
+        self.rank = None  # the entry of the run in a heap
+        self._oldest: list[int] = []  # numbers held when these were listed, the oldest arrival last
         self._sorted: list[int] | None = None  # the numbers held, while they do not change
         self._entry: bytes | None = None  # the numbers seen as an entry of a status line
 
@@ -37,10 +42,12 @@ class Run:
         self.held[number] = line
         self._sorted = None
 
-    def drop(self, number: int) -> bytes | None:
-        """Stop holding a text; return its line, None when it was not held."""
+    def drop_oldest(self) -> bytes:
+        """Stop holding the text that came first; return its line. There must be one."""
+        if not self._oldest:
+            self._oldest = list(reversed(self.held))
         self._sorted = None
-        line = self.held.pop(number, None)
+        line = self.held.pop(self._oldest.pop())
         if not self.held:
             self.held = {}  # a dictionary does not shrink by itself
         return line

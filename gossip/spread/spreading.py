@@ -12,6 +12,7 @@ of gossip/settings.py.
 import threading
 
 from gossip import wire
+from gossip.addresses import Address
 from gossip.settings import WAYS, Settings
 from gossip.spread.allowance import Allowance
 from gossip.spread.anti_entropy import AntiEntropy
@@ -73,23 +74,29 @@ class Trusting:
     def is_known(self, run: bytes) -> bool:
         return True
 
+    def is_denied(self, run: bytes, neighbour: Address | None) -> bool:
+        return False
+
 
 class Spreading:
     """The messages of one node (which needs an `rng` besides what every Node has). They spread
     over the links that `links()` returns."""
 
     def __init__(self, node, links, at_once: int = 1, tries: int = 1, signer=None, runs=None,
-                 on_offence=None, watch=None):
+                 on_offence=None, watch=None, on_contradiction=None):
         """Where gossip is signed, `signer` (gossip/signing/signed_lines.py) has the `start` of
         this run, `cover(first, digests)` and `is_genuine(signed)`; `runs` (signing/confirming.py)
-        tells by `is_known(run)` whether a run is genuine, by `meet(run, link)` has that found out,
+        tells by `is_known(run)` whether a run is genuine, by `is_denied(run, neighbour)` whether
+        its messages would neither be taken nor wait, by `meet(run, link)` has that found out,
         and tells by `is_open(run)` whether it is being found out. Then `settled(run)` is called.
         `on_offence(link, reason, count)` is told of what a neighbour did wrong: `corrupt` lines,
         `forbidden` messages, or a `flood`. `watch` (monitoring/watch.py), if any, is told what came
-        new, and over which link."""
+        new, and over which link; `on_contradiction(one, other)`, of two good signed lines of one
+        run that name different messages for one number."""
         settings = node.settings
         self._watch = watch
         self._on_offence = on_offence
+        self._on_contradiction = on_contradiction
         self._signer = signer
         self._runs = runs or Trusting()
         self._waiting = WaitingLines()
@@ -97,7 +104,7 @@ class Spreading:
         self.origin = Origin(node.address, start)
         own_run = f"{node.address}:{start}".encode()
         self.messages = MessageList(settings, own_run, signer and signer.is_genuine,
-                                    self._runs.is_known)
+                                    self._runs.is_known, self._runs.is_denied)
         self.anti_entropy = AntiEntropy(self.messages, node, links, self._runs)
         self._gathering = node.gathering
         self._most_gathering = (settings.liveness_interval * SHARE_OF_ROUND if settings.monitor
@@ -133,7 +140,7 @@ class Spreading:
         with self._originating:
             if self._silent:
                 return False
-            fresh = self.messages.add([*self._signed(lines), *lines], made_here=True)
+            fresh = self.messages.add([*self.signed(lines), *lines], made_here=True)
             if not self._output.write(*[f"generated:{text}" for text in fresh.shown]):
                 return False  # the last word is in the file: nothing more is said
             if self._watch is not None:
@@ -141,7 +148,7 @@ class Spreading:
             self.way.forward(fresh.lines, None, fresh.covers)
             return True
 
-    def _signed(self, lines: list[bytes]) -> list[bytes]:
+    def signed(self, lines: list[bytes]) -> list[bytes]:
         """The signed lines that cover lines made here, where gossip is signed."""
         if self._signer is None or not lines:
             return []
@@ -165,7 +172,7 @@ class Spreading:
         elif rumors:
             lines = [wire.gossip_part(line) if line.startswith(wire.RUMOR) else line
                      for line in lines]
-        fresh = self.messages.add(lines, link=link, brought_by=link.peer)
+        fresh = self._add(lines, link.peer, link)
         if fresh.forbidden:
             self._write_forbidden(link, fresh.forbidden)
         if fresh.corrupt:
@@ -179,9 +186,18 @@ class Spreading:
         self._hand_on(link, fresh)
         if fresh.unknown:
             self._keep_waiting(link, fresh.unknown)
+        self._charge_checks(link, fresh.checks)
         self._charge(link, lines, fresh)
         if fresh.fault is not None:
             raise fresh.fault
+
+    def _add(self, lines: list[bytes], neighbour, link=None) -> Fresh:
+        """Remember what is new of the lines of a neighbour, before anybody counts it."""
+        fresh = self.messages.add(lines, link=link, brought_by=neighbour)
+        if self._on_contradiction is not None:
+            for one, other in fresh.contradictions:
+                self._on_contradiction(one, other)
+        return fresh
 
     def _hand_on(self, link, fresh: Fresh) -> None:
         """Write down new lines that a neighbour has brought, and forward them."""
@@ -210,12 +226,13 @@ class Spreading:
             self.anti_entropy.catch_up.denied(run)
             return
         for link, lines in waiting:
-            fresh = self.messages.add(lines, brought_by=link.peer)
+            fresh = self._add(lines, link.peer)
             if self._watch is not None:
                 self._watch.confirmed([*fresh.lines, *fresh.refused], self._now())
             if fresh.forbidden:
                 self._write_forbidden(link, fresh.forbidden)
             self._hand_on(link, fresh)
+            self._allowance.check(link.peer, fresh.checks, self._now())
         self.anti_entropy.fetch()
 
     def _write_corrupt(self, link, lines: list[bytes]) -> None:
@@ -223,13 +240,13 @@ class Spreading:
             shown = line.decode(errors="replace")[:CORRUPT_SHOWN]
             self._write_sparingly(f"corrupt:{link.peer}:{shown}", "corrupt lines not written")
         if self._watch is not None:
-            self._watch.corrupt(link, len(lines))
+            self._watch.broken(link, "corrupt", len(lines))
         self._on_offence(link, "corrupt", len(lines))
 
     def _write_forbidden(self, link, shown: list[str]) -> None:
         self._output.write(*[f"forbidden:{link.peer}:{text}" for text in shown])
         if self._watch is not None:
-            self._watch.forbidden(link, len(shown))
+            self._watch.broken(link, "forbidden", len(shown))
         self._on_offence(link, "forbidden", len(shown))
 
     def _charge(self, link, lines: list[bytes], fresh: Fresh) -> None:
@@ -239,16 +256,25 @@ class Spreading:
                                                   if line.startswith(wire.SIGNED)]
         new = [*fresh.lines, *[line for _, line, _ in fresh.unknown], *fresh.refused]
         cost = self._allowance.cost(link.peer, new, signed, fresh.covers)
-        if not cost or self.anti_entropy.catch_up.awaits(link):
+        if cost is None or self.anti_entropy.catch_up.awaits(link):
             return
         now = self._now()
         excess = self._allowance.spend(link.peer, cost, now)
         if excess is None:
             return
-        link.rest_until = now + excess.rest
+        link.rest_until = max(link.rest_until, now + excess.rest)
         if excess.is_flood:
             self._output.write(f"flood:{link.peer}")
             self._on_offence(link, "flood", 1)
+
+    def _charge_checks(self, link, checks: dict[Address, int]) -> None:
+        """Have neighbours pay for signatures that were checked, also for those that were asked for:
+        what they let in gives the checks back. Beyond its account the link rests."""
+        if checks:
+            now = self._now()
+            rest = self._allowance.check(link.peer, checks, now)
+            if rest:
+                link.rest_until = max(link.rest_until, now + rest)
 
     def _answer(self, link, rumors: list[bytes], fresh: list[bytes]) -> None:
         """Tell a neighbour which of its rumors were new here."""

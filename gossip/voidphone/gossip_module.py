@@ -224,7 +224,7 @@ class GossipModule(Node):
             link.asked = False
         else:
             raise WireError("peer response without a request")
-        for address in self.view.heard_of(message.addresses):
+        for address in self.view.heard_of(message.addresses, link.peer):
             self._dial(address)
 
     # How links begin and end.

@@ -1,15 +1,16 @@
 """The view: the neighbours of a gossip module, the other addresses it knows, and whom to dial.
 
 Rules only: no socket, no clock. A peer that dials us and does its work is always taken; we dial
-others only while one of `degree` places is free. A dial under way takes a place as well. Above
-`max_connections` somebody goes: first who is not proven to be found at its address.
+others only while one of `degree` places is free. A dial under way takes a place as well. What one
+neighbour names fills half of the places at most that others left free. Above `max_connections`
+somebody goes: first who is not proven to be found at its address.
 """
 
 import collections
 import threading
 from typing import NamedTuple
 
-from gossip.addresses import Address
+from gossip.addresses import Address, in_turns, sample
 
 PUSH_MEMORY = 10.0  # seconds in which only the first PUSH of an address is passed on
 PUSHES = 10_000  # addresses remembered for PUSH_MEMORY
@@ -25,12 +26,13 @@ class Admitted(NamedTuple):
 class Neighbour:
     """A row of the view."""
 
-    __slots__ = ("link", "dialled", "proven")
+    __slots__ = ("link", "dialled", "proven", "teller")
 
-    def __init__(self, link, dialled: bool, proven: bool):
+    def __init__(self, link, dialled: bool, proven: bool, teller: Address | None):
         self.link = link
         self.dialled = dialled  # by us
         self.proven = proven  # it was found at its address
+        self.teller = teller  # the neighbour that named it, if we dialled it for that
 
 
 class View:
@@ -47,8 +49,9 @@ class View:
         self.changes = collections.deque()  # events for the output file, in order
         self._lock = threading.Lock()  # guards everything below, and appending to `changes`
         self._neighbours: dict[Address, Neighbour] = {}
-        self._dialling: set[Address] = set()
-        self._known: collections.OrderedDict[Address, None] = collections.OrderedDict()
+        self._dialling: dict[Address, Address | None] = {}  # -> the neighbour that named it
+        # -> the neighbour that named it last, in a 505
+        self._known: collections.OrderedDict[Address, Address | None] = collections.OrderedDict()
         self._pushed: collections.OrderedDict[Address, float] = collections.OrderedDict()
 
     def admit(self, peer: Address, link, dialled: bool) -> Admitted:
@@ -58,7 +61,8 @@ class View:
         two in one direction the newer. Above `max_connections` another neighbour goes.
         """
         with self._lock:
-            self._dialling.discard(peer)
+            teller = self._dialling.pop(peer, None) if dialled else None
+            self._dialling.pop(peer, None)
             parted = []
             standing = self._neighbours.get(peer)
             if standing is not None:
@@ -67,14 +71,15 @@ class View:
                 parted.append((peer, standing.link, "replaced"))
                 self.changes.append(f"disconnected:{peer}:replaced")
             proven = dialled or standing is not None and standing.proven
-            self._neighbours[peer] = Neighbour(link, dialled, proven)
+            self._neighbours[peer] = Neighbour(link, dialled, proven, teller)
             self.changes.append(f"connected:{peer}")
             self._known.pop(peer, None)
             if len(self._neighbours) > self._max_connections:
                 other = self._surplus(peer)
-                parted.append((other, self._neighbours.pop(other).link, "one too many"))
+                row = self._neighbours.pop(other)
+                parted.append((other, row.link, "one too many"))
                 self.changes.append(f"disconnected:{other}:one too many")
-                self._note(other)
+                self._note(other, row.teller)
             self._note_degree()
             return Admitted(True, parted)
 
@@ -111,36 +116,37 @@ class View:
             del self._neighbours[peer]
             self.changes.append(f"disconnected:{peer}:{reason}")
             self._note_degree()
-            self._note(peer)
+            self._note(peer, row.teller)
             return True
 
     def begin_dial(self, peer: Address, needed: bool = False) -> bool:
         """Take a place for an address that is about to be dialled; answer whether there is one.
         `needed`: dial even without a free place, because there is no neighbour at all."""
         with self._lock:
+            teller = self._known.get(peer)
             if (peer == self._own or peer in self._neighbours or peer in self._dialling
-                    or not (needed or self._free() > 0)):
+                    or not (needed or self._free_for(teller) > 0)):
                 return False
-            self._dialling.add(peer)
+            self._dialling[peer] = teller
             return True
 
     def end_dial(self, peer: Address) -> None:
         """A dial has failed: its place is free again."""
         with self._lock:
-            self._dialling.discard(peer)
+            self._dialling.pop(peer, None)
 
-    def heard_of(self, addresses) -> list[Address]:
-        """Remember the addresses of a 505 (peer response); return some of them to dial: at most
-        half of the free places, but at least one while neighbours are too few."""
+    def heard_of(self, addresses, teller: Address | None) -> list[Address]:
+        """Remember the addresses of a neighbour's 505 (peer response); return some to dial."""
         with self._lock:
-            few = len(self._neighbours) < self._min_degree
-            most = max(self._free() // 2, 1 if few and self._free() > 0 else 0)
             strangers = [address for address in dict.fromkeys(addresses)
                          if address != self._own and address not in self._neighbours
                          and address not in self._dialling]
             for address in strangers:
-                self._note(address)
-            return self._rng.sample(strangers, min(most, len(strangers)))
+                self._known[address] = teller
+                self._known.move_to_end(address)
+            for address in in_turns(reversed(self._known))[self._cache_size:]:
+                del self._known[address]
+            return sample(strangers, self._free_for(teller), self._rng)
 
     def pushed(self, address: Address, now: float) -> bool:
         """Remember the address of a PUSH; answer whether to pass it on."""
@@ -170,9 +176,9 @@ class View:
             return list(self._neighbours)
 
     def known(self) -> list[Address]:
-        """Known addresses that are no neighbours, the latest first."""
+        """Known addresses that are no neighbours: by IP, the latest of each first."""
         with self._lock:
-            return list(reversed(self._known))
+            return in_turns(reversed(self._known))
 
     def lacks_neighbours(self) -> bool:
         with self._lock:
@@ -191,9 +197,20 @@ class View:
         """Expects the lock."""
         return self._degree - len(self._neighbours) - len(self._dialling)
 
-    def _note(self, address: Address) -> None:
+    def _free_for(self, teller: Address | None) -> int:
+        """How many places are free for what a neighbour names: half of those that others leave
+        free, less what it has filled; but one while neighbours are too few. Expects the lock."""
+        free = max(0, self._free())
+        if teller is None or not free:
+            return free
+        filled = sum(row.teller == teller for row in self._neighbours.values())
+        filled += sum(other == teller for other in self._dialling.values())
+        few = len(self._neighbours) + len(self._dialling) < self._min_degree
+        return max((free + filled) // 2 - filled, int(few))
+
+    def _note(self, address: Address, teller: Address | None = None) -> None:
         """Expects the lock."""
-        self._known[address] = None
+        self._known[address] = teller
         self._known.move_to_end(address)
         while len(self._known) > self._cache_size:
             self._known.popitem(last=False)

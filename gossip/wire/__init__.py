@@ -22,13 +22,13 @@ from gossip.wire.lines import (
     liveness_reply, liveness_request, parse, peer_list, refused, register, registration_refused)
 from gossip.wire.monitoring import (
     ABOUT, ASK_TREE, BY, ENTRIES_LIMIT, JUDGED_LIMIT, QUANTILES, AskTree, Entry, Kick, Load, Loads,
-    Part, RejectedDeath, Report, Rows, SeedCheck, SeedChecked, SeedHello, Tree, Unconfirmed,
-    Verdicts, kick, load, loads, part, rejected_death, report, rows, seed_check, seed_checked,
+    Part, Report, Rows, SeedCheck, SeedChecked, SeedHello, Tree, Unconfirmed,
+    Verdicts, kick, load, loads, part, report, rows, seed_check, seed_checked,
     seed_hello, tree, unconfirmed, verdicts)
 from gossip.wire.runs import STARTS_LIMIT, Proof, Runs, proof, runs
 from gossip.wire.signed_line import (
-    HASH_SIZE, HASHES_LIMIT, KEY_SIZE, SIGNATURE_SIZE, Signed, parse_signed, signed,
-    signed_head)
+    HASH_SIZE, HASHES_LIMIT, KEY_SIZE, SIGNATURE_SIZE, Contradiction, Signed, contradict,
+    contradiction, parse_signed, signed, signed_head)
 from gossip.wire.status import (
     NOTHING_SEEN, RANGES_LIMIT, SHORT_ENTRY, SLICES, STATUS_TARGET, Status, entries, status,
     status_entries, status_entry, status_lines, status_show, status_slices)

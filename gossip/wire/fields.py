@@ -3,7 +3,7 @@
 Pure. A wrong field raises WireError.
 """
 
-import base64
+import binascii
 import functools
 import re
 
@@ -17,6 +17,7 @@ _LISTED = re.compile(IP + rb"#[1-9][0-9]{0,4}")
 _LIST = re.compile(rb"%b(?::%b)*" % (_LISTED.pattern, _LISTED.pattern))
 TIME = rb"([0-9]{1,12}\.[0-9]{6})"
 BASE64 = rb"[A-Za-z0-9_-]"  # a character of it
+_TO_URL, _FROM_URL = bytes.maketrans(b"+/", b"-_"), bytes.maketrans(b"-_", b"+/")
 
 
 class WireError(ValueError):
@@ -67,13 +68,13 @@ def _listed(field: bytes) -> Address:
 
 def to_base64(data: bytes) -> bytes:
     """Bytes as a field: base64url without padding."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=")
+    return binascii.b2a_base64(data, newline=False).translate(_TO_URL).rstrip(b"=")
 
 
 def from_base64(field: bytes) -> bytes:
     """The bytes of a field; WireError unless it is the canonical spelling of them."""
     try:
-        data = base64.urlsafe_b64decode(field + b"=" * (-len(field) % 4))
+        data = binascii.a2b_base64(field.translate(_FROM_URL) + b"==")
     except ValueError:
         raise WireError("not base64url") from None
     if to_base64(data) != field:

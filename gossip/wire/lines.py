@@ -14,6 +14,7 @@ from gossip.wire.fields import (
 from gossip.wire.gossip_line import GOSSIP
 from gossip.wire.monitoring import MONITORING, AskTree
 from gossip.wire.runs import parse_proof, parse_runs
+from gossip.wire.signed_line import parse_contradiction
 from gossip.wire.status import parse_status
 
 
@@ -201,7 +202,8 @@ _KINDS = {  # first word of a line: (pattern of the rest, its match to a value)
 
 
 _LISTS = {b"peer list": PeerList, b"known peers": KnownPeers}
-_ELSEWHERE = {b"status": parse_status, b"runs": parse_runs, b"proof": parse_proof}
+_ELSEWHERE = {b"status": parse_status, b"runs": parse_runs, b"proof": parse_proof,
+              b"contradiction": parse_contradiction}
 
 
 def parse(line: bytes):

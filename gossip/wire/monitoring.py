@@ -1,17 +1,16 @@
-"""The lines of monitoring: what peers report, what seeds tell one another, and who is shut out.
+"""The lines of monitoring: reports, what seeds tell one another, kicks.
 
     report:START:PERIOD:ENTRY ENTRY …          a peer to a seed that lists it, once a period
     unconfirmed:IP:PORT                        a seed to a peer: this neighbour never names you
     kick:IP:PORT:BADNESS                       a seed to peers: this peer is malicious
     kick:IP:PORT:BADNESS:SECONDS               the same with the seconds for which it is shut out
-    seed:IP:PORT:NONCE                         a seed introduces itself to another
-    seed check:NONCE                           the other dials it and asks: did you say that?
+    seed:IP:PORT:to IP:PORT:NONCE              a seed introduces itself to another
+    seed check:IP:PORT:NONCE                   the other dials it and asks: did you say that to me?
     seed checked:NONCE                         yes
     tree:VERSION:IP:PORT:IP#PORT=START …       which keys each seed holds; the tree's author
     load:ROWS:KEY KEY …                        how many rows a seed holds; quantiles of their keys
     rows:AGE:SIDE:IP:PORT:START:PERIOD:ENTRY … rows on their way to who owns their keys
     part:AGE:SIDE:IP:PORT:START:PERIOD:ENTRY … rows lent to the seed that decides about a peer
-    rejected:AGE:IP:PORT:IP:PORT:IP:PORT       accuser, accused, seed: a death reported in vain
     verdicts:T:JUDGED|VOID|UNCONFIRMED         what a seed has found in this period
     ask tree                                   anyone asks a seed, which answers with two lines:
     loads:IP#PORT=ROWS …                       the second; the first is `tree:`
@@ -21,14 +20,15 @@ digits; AGE is in seconds; SIDE is `about` or `by`, see monitoring/rows.py. JUDG
 `IP#PORT=BADNESS …`, VOID `IP#PORT …`, UNCONFIRMED `IP#PORT>IP#PORT …`; all may be empty. Pure.
 """
 
+import functools
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gossip.addresses import Address
 from gossip.wire.fields import ADDRESS, IP, WireError, address_in
 from gossip.wire.gossip_line import NUMBER_LIMIT
 
-ENTRIES_LIMIT = 200  # neighbours in one report, and in a line of rows
+ENTRIES_LIMIT = 68  # neighbours in one report, and in a line of rows: 60 places and 8 spare
 COUNT_LIMIT = 1_000_000_000  # of anything in one period
 SECONDS_LIMIT = 999_999_999.0  # 31 years; longer is said as this
 SEEDS_LIMIT = 1_000  # in a tree
@@ -48,21 +48,19 @@ _ENTRY = _LISTED + b"=" + b",".join([_COUNT] * 5)
 
 
 def _words(word: bytes, limit: int = ENTRIES_LIMIT) -> bytes:
-    """A group of at most so many words with blanks between; it may be empty."""
+    """A group of at most `limit` words with blanks between."""
     return rb"((?:%b(?: %b){0,%d})?)" % (word, word, limit - 1)
 
 
 class Entry(NamedTuple):
-    """What one peer has seen of one neighbour in one period, in messages: how many it was judged
-    by, how many of those it never sent, how many it was the first to bring, and how many copies
-    were corrupt, or forbidden."""
+    """What a peer saw of a neighbour in a period, in messages."""
 
     peer: Address
-    expected: int
-    missing: int
-    first: int
-    corrupt: int
-    forbidden: int
+    expected: int  # that it was judged by
+    missing: int  # of these, that it never sent
+    first: int  # that it was the first to bring
+    corrupt: int  # copies
+    forbidden: int  # copies
 
     def __str__(self) -> str:
         return (f"{self.peer.listed}={self.expected},{self.missing},{self.first},{self.corrupt},"
@@ -79,7 +77,7 @@ class Report(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Entries of a report that is `age` seconds old, each a row; all are filed on one side."""
+    """Entries of a report that is `age` seconds old, all filed on one side."""
 
     age: float
     side: str
@@ -90,30 +88,14 @@ class Rows(NamedTuple):
     kind = "rows"
 
 
-class Part(NamedTuple):
-    """The same, lent to the seed that decides about their subject."""
+class Part(Rows):
+    """Rows that are lent to the seed that decides about their subject."""
 
-    age: float
-    side: str
-    reporter: Address
-    start: int
-    period: int
-    entries: tuple[Entry, ...]
     kind = "part"
 
 
-class RejectedDeath(NamedTuple):
-    """A death that was reported in vain, `age` seconds ago, and which seed found that out."""
-
-    age: float
-    accuser: Address
-    accused: Address
-    seed: Address
-    kind = "rejected_death"
-
-
 class Tree(NamedTuple):
-    """Where the interval of each seed starts, in the order of the keys, and who made it so."""
+    """Where the interval of each seed starts, in order; its author."""
 
     version: int
     author: Address
@@ -130,19 +112,17 @@ class Load(NamedTuple):
 
 
 class Verdicts(NamedTuple):
-    """What a seed has found: how many messages there were to know, the badness of each subject
-    that it could judge, reporters that nobody believes, and (peer, neighbour that never names
-    it)."""
+    """What a seed has found in a period."""
 
-    known: int
-    judged: tuple[tuple[Address, float], ...]
-    void: tuple[Address, ...]
-    unconfirmed: tuple[tuple[Address, Address], ...]
+    known: int  # messages that there were to know
+    judged: tuple[tuple[Address, float], ...]  # subjects, and their badness
+    void: tuple[Address, ...]  # reporters that are not believed
+    unconfirmed: tuple[tuple[Address, Address], ...]  # (peer, neighbour that never names it)
     kind = "verdicts"
 
 
 class Kick(NamedTuple):
-    """A peer is malicious; for how many seconds it is shut out, where that is said."""
+    """A peer is malicious, and may be shut out for so many seconds."""
 
     address: Address
     badness: float
@@ -151,23 +131,25 @@ class Kick(NamedTuple):
 
 
 class Unconfirmed(NamedTuple):
-    """A neighbour that never names the one to whom this is said."""
+    """A neighbour that never names the receiver of this line."""
 
     address: Address
     kind = "unconfirmed"
 
 
 class SeedHello(NamedTuple):
-    """A seed introduces itself."""
+    """A seed introduces itself to another."""
 
     address: Address
+    to: Address
     nonce: str
     kind = "seed_hello"
 
 
 class SeedCheck(NamedTuple):
-    """Did you introduce yourself with this?"""
+    """A seed asks another: did you introduce yourself to me with this nonce?"""
 
+    address: Address
     nonce: str
     kind = "seed_check"
 
@@ -207,12 +189,8 @@ def rows(age: float, side: str, reporter: Address, start: int, period: int, entr
             f"{_joined(entries)}\n").encode()
 
 
-def part(age: float, side: str, reporter: Address, start: int, period: int, entries) -> bytes:
-    return rows(age, side, reporter, start, period, entries, "part")
-
-
-def rejected_death(age: float, accuser: Address, accused: Address, seed: Address) -> bytes:
-    return f"rejected:{_seconds(age)}:{accuser}:{accused}:{seed}\n".encode()
+def part(*fields) -> bytes:
+    return rows(*fields, "part")
 
 
 def tree(version: int, author: Address, starts) -> bytes:
@@ -244,12 +222,12 @@ def unconfirmed(address: Address) -> bytes:
     return f"unconfirmed:{address}\n".encode()
 
 
-def seed_hello(own: Address, nonce: str) -> bytes:
-    return f"seed:{own}:{nonce}\n".encode()
+def seed_hello(own: Address, to: Address, nonce: str) -> bytes:
+    return f"seed:{own}:to {to}:{nonce}\n".encode()
 
 
-def seed_check(nonce: str) -> bytes:
-    return f"seed check:{nonce}\n".encode()
+def seed_check(own: Address, nonce: str) -> bytes:
+    return f"seed check:{own}:{nonce}\n".encode()
 
 
 def seed_checked(nonce: str) -> bytes:
@@ -257,7 +235,7 @@ def seed_checked(nonce: str) -> bytes:
 
 
 def _seconds(seconds: float) -> str:
-    """With three decimals; what lies a rounding error below 0 is 0."""
+    """Show seconds with three decimals; a rounding error below 0 is 0."""
     return f"{min(max(0.0, seconds), SECONDS_LIMIT):.3f}"
 
 
@@ -271,10 +249,6 @@ def _split(field: bytes) -> list[bytes]:
     return field.split(b" ") if field else []
 
 
-def _pairs(field: bytes, mark: bytes) -> list[list[bytes]]:
-    return [word.split(mark) for word in _split(field)]
-
-
 def _listed(field: bytes) -> Address:
     return address_in(field, "#")
 
@@ -285,6 +259,13 @@ def _distinct(values: list, what: str) -> tuple:
     return tuple(values)
 
 
+def _by_address(field: bytes, value, what: str) -> tuple[tuple[Address, Any], ...]:
+    """The pairs `IP#PORT=VALUE …`, with each address once."""
+    words = [word.split(b"=") for word in _split(field)]
+    _distinct([address for address, _ in words], what)
+    return tuple((_listed(address), value(text)) for address, text in words)
+
+
 def _count(field: bytes) -> int:
     count = int(field)
     if count > COUNT_LIMIT:
@@ -292,18 +273,16 @@ def _count(field: bytes) -> int:
     return count
 
 
-def _entry(word: bytes) -> Entry:
-    peer, _, counts = word.partition(b"=")
-    entry = Entry(_listed(peer), *map(_count, counts.split(b",")))
-    if max(entry.missing, entry.first) > entry.expected:
+def _counts(field: bytes) -> list[int]:
+    expected, missing, first, *broken = map(_count, field.split(b","))
+    if max(missing, first) > expected:
         raise WireError("MISSING or FIRST is above EXPECTED")
-    return entry
+    return [expected, missing, first, *broken]
 
 
 def _entries(field: bytes) -> tuple[Entry, ...]:
-    entries = tuple(map(_entry, _split(field)))
-    _distinct([entry.peer for entry in entries], "a neighbour")
-    return entries
+    return tuple(Entry(peer, *counts)
+                 for peer, counts in _by_address(field, _counts, "a neighbour"))
 
 
 def _bounded(field: bytes) -> int:
@@ -313,41 +292,35 @@ def _bounded(field: bytes) -> int:
     return number
 
 
-def _rows(make):
-    def read(match):
-        return make(float(match[1]), match[2].decode(), address_in(match[3]), _bounded(match[4]),
-                    _bounded(match[5]), _entries(match[6]))
-    return read
+def _rows(make, match):
+    return make(float(match[1]), match[2].decode(), address_in(match[3]), _bounded(match[4]),
+                _bounded(match[5]), _entries(match[6]))
 
 
 def _tree(match) -> Tree:
-    starts = [(int(start, 16), _listed(seed)) for seed, start in _pairs(match[3], b"=")]
-    _distinct([seed for _, seed in starts], "a seed")
+    starts = [(start, seed) for seed, start in _by_address(match[3], _key, "a seed")]
     if not starts or starts[0][0] or any(one[0] >= other[0]
                                          for one, other in zip(starts, starts[1:])):
         raise WireError("STARTs that do not grow from 0")
     return Tree(_bounded(match[1]), address_in(match[2]), tuple(starts))
 
 
+def _key(field: bytes) -> int:
+    return int(field, 16)
+
+
 def _load(match) -> Load:
-    keys = tuple(int(key, 16) for key in _split(match[2]))
+    keys = tuple(map(_key, _split(match[2])))
     if list(keys) != sorted(keys):
         raise WireError("quantiles that do not grow")
     return Load(_count(match[1]), keys)
 
 
-def _loads(match) -> Loads:
-    rows = [(_listed(seed), _count(held)) for seed, held in _pairs(match[1], b"=")]
-    _distinct([seed for seed, _ in rows], "a seed")
-    return Loads(tuple(rows))
-
-
 def _verdicts(match) -> Verdicts:
-    judged = [(_listed(peer), float(badness)) for peer, badness in _pairs(match[2], b"=")]
-    _distinct([peer for peer, _ in judged], "a peer")
+    judged = _by_address(match[2], float, "a peer")
     void = _distinct(list(map(_listed, _split(match[3]))), "a void reporter")
-    pairs = [(_listed(one), _listed(other)) for one, other in _pairs(match[4], b">")]
-    return Verdicts(_bounded(match[1]), tuple(judged), void, _distinct(pairs, "a pair"))
+    pairs = [tuple(map(_listed, word.split(b">"))) for word in _split(match[4])]
+    return Verdicts(_bounded(match[1]), judged, void, _distinct(pairs, "a pair"))
 
 
 _ROWS = re.compile(rb"(%b):(about|by):%b:(%b):(%b):%b"
@@ -355,22 +328,22 @@ _ROWS = re.compile(rb"(%b):(about|by):%b:(%b):(%b):%b"
 MONITORING = {  # first word of a line: (pattern of the rest, its match to a value)
     b"report": (re.compile(rb"(%b):(%b):%b" % (_NUMBER, _NUMBER, _words(_ENTRY))),
                 lambda m: Report(_bounded(m[1]), _bounded(m[2]), _entries(m[3]))),
-    b"rows": (_ROWS, _rows(Rows)),
-    b"part": (_ROWS, _rows(Part)),
-    b"rejected": (re.compile(b":".join([b"(%b)" % _SECONDS, ADDRESS, ADDRESS, ADDRESS])),
-                  lambda m: RejectedDeath(float(m[1]), *map(address_in, m.group(2, 3, 4)))),
+    b"rows": (_ROWS, functools.partial(_rows, Rows)),
+    b"part": (_ROWS, functools.partial(_rows, Part)),
     b"tree": (re.compile(rb"%b:%b:%b" % (
         _NUMBER_OR_0, ADDRESS, _words(_LISTED + b"=" + _KEY, SEEDS_LIMIT))), _tree),
     b"load": (re.compile(rb"(%b):%b" % (_COUNT, _words(_KEY, QUANTILES))), _load),
-    b"loads": (re.compile(_words(_LISTED + b"=" + _COUNT, SEEDS_LIMIT)), _loads),
+    b"loads": (re.compile(_words(_LISTED + b"=" + _COUNT, SEEDS_LIMIT)),
+               lambda m: Loads(_by_address(m[1], _count, "a seed"))),
     b"verdicts": (re.compile(rb"%b:%b\|%b\|%b" % (
         _NUMBER_OR_0, _words(_LISTED + b"=" + _BADNESS, JUDGED_LIMIT),
         _words(_LISTED, JUDGED_LIMIT), _words(_LISTED + b">" + _LISTED, JUDGED_LIMIT))), _verdicts),
     b"kick": (re.compile(rb"%b:(%b)(?::(%b))?" % (ADDRESS, _BADNESS, _SECONDS)),
               lambda m: Kick(address_in(m[1]), float(m[2]), None if m[3] is None else float(m[3]))),
     b"unconfirmed": (re.compile(ADDRESS), lambda m: Unconfirmed(address_in(m[1]))),
-    b"seed": (re.compile(ADDRESS + b":(" + _NONCE + b")"),
-              lambda m: SeedHello(address_in(m[1]), m[2].decode())),
-    b"seed check": (re.compile(b"(" + _NONCE + b")"), lambda m: SeedCheck(m[1].decode())),
+    b"seed": (re.compile(rb"%b:to %b:(%b)" % (ADDRESS, ADDRESS, _NONCE)),
+              lambda m: SeedHello(address_in(m[1]), address_in(m[2]), m[3].decode())),
+    b"seed check": (re.compile(rb"%b:(%b)" % (ADDRESS, _NONCE)),
+                    lambda m: SeedCheck(address_in(m[1]), m[2].decode())),
     b"seed checked": (re.compile(b"(" + _NONCE + b")"), lambda m: SeedChecked(m[1].decode())),
 }

@@ -4,6 +4,7 @@
     runs:IP:PORT:START,START,…  answers: all that the seed has verified, nothing when there are none
     proof:KEY:SIGNATURE         stands before the line that it proves, `Liveness Reply:` or
                                 `register:`; what is signed is said in signing/signed_lines.py
+    proof:KEY:SIGNATURE:TIME    the same before the two lines with which a link begins
 
 Pure.
 """
@@ -13,13 +14,13 @@ from typing import NamedTuple
 
 from gossip.addresses import Address
 from gossip.wire.fields import (
-    ADDRESS, BASE64, WireError, address_in, from_base64, to_base64)
+    ADDRESS, BASE64, TIME, WireError, address_in, from_base64, to_base64)
 from gossip.wire.gossip_line import NUMBER_LIMIT
 
 STARTS_LIMIT = 8  # runs of one address that a line names
 
 _RUNS = re.compile(ADDRESS + rb":((?:(?:0|[1-9][0-9]{0,18})(?:,[1-9][0-9]{0,18}){0,7})?)")
-_PROOF = re.compile(rb"(" + BASE64 + rb"{43}):(" + BASE64 + rb"{86})")
+_PROOF = re.compile(rb"(" + BASE64 + rb"{43}):(" + BASE64 + rb"{86})(?::" + TIME + rb")?")
 
 
 class Runs(NamedTuple):
@@ -31,10 +32,12 @@ class Runs(NamedTuple):
 
 
 class Proof(NamedTuple):
-    """A key of 32 bytes, and its signature of 64 bytes over what the next line says."""
+    """A key of 32 bytes, its signature of 64 bytes over what the next line says; for a link the
+    TIME that was signed, else an empty text."""
 
     key: bytes
     signature: bytes
+    time: str = ""
     kind = "proof"
 
 
@@ -43,9 +46,10 @@ def runs(address: Address, starts) -> bytes:
     return f"runs:{address}:{','.join(map(str, starts))}\n".encode()
 
 
-def proof(key: bytes, signature: bytes) -> bytes:
+def proof(key: bytes, signature: bytes, time: str = "") -> bytes:
     """The line of a proof, with its `\\n`."""
-    return b"proof:%b:%b\n" % (to_base64(key), to_base64(signature))
+    line = b"proof:%b:%b" % (to_base64(key), to_base64(signature))
+    return b"%b:%b\n" % (line, time.encode()) if time else line + b"\n"
 
 
 def parse_runs(body: bytes) -> Runs:
@@ -64,4 +68,4 @@ def parse_proof(body: bytes) -> Proof:
     match = _PROOF.fullmatch(body)
     if match is None:
         raise WireError("malformed proof line")
-    return Proof(*map(from_base64, match.groups()))
+    return Proof(from_base64(match[1]), from_base64(match[2]), (match[3] or b"").decode())

@@ -1,6 +1,7 @@
-"""Signed lines: which messages of a run the key of that run has signed.
+"""Signed lines: which messages of a run the key of that run has signed; two that contradict.
 
     signed:IP:PORT:START:FIRST:KEY:HASHES:SIGNATURE
+    contradiction:SIGNED|SIGNED    both of one run, with different hashes for one number
 
 HASHES are the first 16 bytes of the SHA-256 of each of the gossip lines FIRST, FIRST+1, …, joined;
 the signature is over the bytes of the line before its last `:`. KEY, HASHES and SIGNATURE are in
@@ -37,6 +38,30 @@ class Signed(NamedTuple):
         """How many messages it speaks of."""
         return len(self.hashes) // HASH_SIZE
 
+    def last(self) -> int:
+        """The number of the last message that it speaks of."""
+        return self.first + self.count() - 1
+
+
+class Contradiction(NamedTuple):
+    """Two signed lines of one run that name different hashes for one number, and the whole line:
+    proof that its origin cheats, if both signatures are good."""
+
+    run: bytes
+    one: Signed
+    other: Signed
+    line: bytes
+    kind = "contradiction"
+
+
+def contradict(one, other, first: int = 1) -> bool:
+    """Whether two of the same run name different hashes for a number, from `first` on. Each has
+    `first`, `hashes` and `last()`, as Signed."""
+    first, last = max(first, one.first, other.first), min(one.last(), other.last())
+    size = max(0, last - first + 1) * HASH_SIZE
+    mine, theirs = ((first - line.first) * HASH_SIZE for line in (one, other))
+    return one.hashes[mine:mine + size] != other.hashes[theirs:theirs + size]
+
 
 def signed_head(run: bytes, first: int, key: bytes, hashes: bytes) -> bytes:
     """The part of a signed line that the signature covers."""
@@ -61,3 +86,16 @@ def parse_signed(line: bytes) -> Signed:
     if first + found.count() - 1 > NUMBER_LIMIT:
         raise WireError("NUMBER is not between 1 and 2^63-1")
     return found
+
+
+def contradiction(one: bytes, other: bytes) -> bytes:
+    """The line that shows two signed lines, with its `\n`."""
+    return b"contradiction:%b|%b\n" % (one, other)
+
+
+def parse_contradiction(body: bytes) -> Contradiction:
+    """Read what follows `contradiction:`; WireError when the two do not contradict each other."""
+    one, other = map(parse_signed, body.split(b"|", 1)) if b"|" in body else (None, None)
+    if one is None or one.run != other.run or not contradict(one, other):
+        raise WireError("no two signed lines that contradict each other")
+    return Contradiction(one.run, one, other, b"contradiction:" + body)

@@ -1,16 +1,18 @@
 """Deciding: what a seed tells other seeds, whom it kicks out, and whom it warns."""
 
 import collections
+import types
 
 import pytest
 
 from gossip import wire
 from gossip.monitoring import deciding as deciding_module
-from gossip.monitoring.deciding import Deciding, Told
+from gossip.monitoring.deciding import Deciding
+from gossip.monitoring.verdicts import evaluate
 from gossip.seeds.registry import Registry
 from gossip.settings import Settings
 from tests.tools.fakes import peer
-from tests.tools.rows import NOW, PERIOD, Rejection, always, of, said
+from tests.tools.rows import NOW, PERIOD, always, of, said
 
 S, A, B, C, D, E = map(peer, range(5000, 5006))
 SEED = peer(4000)
@@ -70,10 +72,12 @@ class Keeping:
 
     def __init__(self):
         self.rows = collections.defaultdict(list)
-        self.rejected = collections.defaultdict(list)
         self.judged = []
         self.told = []
         self.forgotten = []
+        self.links = self
+
+    tending = types.SimpleNamespace(behind=0.0)
 
     def judge(self, subject, rows):
         self.judged.append(subject)
@@ -84,9 +88,6 @@ class Keeping:
 
     def rows_of(self, subject):
         return self.rows[subject]
-
-    def rejections(self, subject):
-        return self.rejected[subject]
 
     def to_all(self, lines):
         self.told += [wire.parse(line) for line in lines.splitlines()]
@@ -191,7 +192,7 @@ def test_a_seed_without_subjects_tells_that_it_has_nothing_to_tell(seat):
 
 
 def test_much_is_told_in_several_lines(seat, monkeypatch):
-    monkeypatch.setattr(deciding_module, "TOGETHER", 2)
+    monkeypatch.setattr(wire, "JUDGED_LIMIT", 2)
     for subject in (A, B, C, D, E):
         seat.keeping.judge(subject, against(subject, honest=map(peer, (6000, 6001, 6002))))
     told = seat.turn()
@@ -200,8 +201,9 @@ def test_much_is_told_in_several_lines(seat, monkeypatch):
 
 
 @pytest.mark.parametrize("count", [1, 700, 2_000])
-def test_every_line_of_verdicts_can_be_read(seat, count):
+def test_every_line_of_verdicts_can_be_read(seat, count, monkeypatch):
     """As each part of a line has a limit, and the line one too."""
+    monkeypatch.setattr(deciding_module, "SUBJECTS", count)
     for port in range(10_000, 10_000 + count):
         seat.keeping.judge(peer(port), [said(peer(port), E, age, expected=5)
                                         for age in (0.5, 1.5, 2.5, 3.5)])
@@ -219,32 +221,60 @@ def test_lines_that_come_together_count_together(seat):
     assert seat.turn()[0].judged == ((S, 0.0),)
 
 
-def verdicts(known):
-    return wire.Verdicts(known, (), (), ())
+@pytest.mark.parametrize("later, void", [(-0.1, {A, B}), (0.0, {B})])
+def test_what_a_seed_tells_half_a_period_later_takes_the_place_of_what_it_told(
+        seat, monkeypatch, later, void):
+    seat.hear(void=[A])
+    seat.node.clock += PERIOD / 2 + later
+    seat.hear(void=[B])
+    assert heard(seat, monkeypatch) == [wire.Verdicts(0, (), tuple(sorted(void)), ())]
 
 
-def test_what_a_seed_tells_half_a_period_later_takes_the_place_of_what_it_told():
-    told = Told(PERIOD)
-    told.add(SEED, wire.Verdicts(1, (), (A,), ()), NOW)
-    told.add(SEED, wire.Verdicts(2, (), (B,), ()), NOW + PERIOD / 2 - 0.1)
-    assert told.newest(NOW + PERIOD) == [wire.Verdicts(2, (), (A, B), ())]
-    told.add(SEED, wire.Verdicts(3, (), (C,), ()), NOW + PERIOD / 2)
-    assert told.newest(NOW + PERIOD) == [wire.Verdicts(3, (), (C,), ())]
+@pytest.mark.parametrize("later, count", [(-0.1, 2), (0.0, 1)])
+def test_what_a_seed_told_three_periods_ago_does_not_count(seat, monkeypatch, later, count):
+    seat.hear(known=1)
+    seat.node.clock += PERIOD
+    seat.hear(peer(4001), known=2)
+    seat.node.clock += 2 * PERIOD + later
+    assert [message.known for message in heard(seat, monkeypatch)] == [1, 2][-count:]
 
 
-def test_what_a_seed_told_three_periods_ago_does_not_count():
-    told = Told(PERIOD)
-    told.add(SEED, verdicts(1), NOW)
-    told.add(peer(4001), verdicts(2), NOW + PERIOD)
-    assert told.newest(NOW + 3 * PERIOD - 0.1) == [verdicts(1), verdicts(2)]
-    assert told.newest(NOW + 3 * PERIOD) == [verdicts(2)]
+def heard(seat, monkeypatch):
+    """What counts in a turn of all that other seeds have told."""
+    others = []
+    monkeypatch.setattr(deciding_module, "evaluate", lambda cases, told, void_before: (
+        others.extend(told[1:]), evaluate(cases, told, void_before))[1])
+    seat.turn()
+    return others
 
 
 # A conviction.
 
+
 def convict(seat, **counts):
     seat.keeping.judge(S, against(S, B, A, honest=[C], **counts))
     seat.turn()
+
+
+def test_a_turn_judges_so_many_and_the_next_one_goes_on_behind_them(seat, monkeypatch):
+    monkeypatch.setattr(deciding_module, "SUBJECTS", 2)
+    for subject in (A, B, C, D, E):
+        seat.keeping.judge(subject, against(subject, *map(peer, (6000, 6001, 6002)), corrupt=1))
+    judged = []
+    for _ in range(3):
+        seat.turn()
+        event, = seat.events(judged=True)
+        judged.append([one for one in (A, B, C, D, E) if one.listed in event])
+    assert judged == [[A, B], [C, D], [A, E]]
+
+
+@pytest.mark.parametrize("behind, told", [(0.0, True), (7.6, True), (7.4, False)])
+def test_nobody_is_parted_while_rows_may_be_late(seat, behind, told):
+    seat.keeping.judge(S, [said(S, E, age, expected=5) for age in (0.5, 1.5, 2.5, 3.5)])
+    if behind:
+        seat.keeping.tending = types.SimpleNamespace(behind=NOW - behind * PERIOD)
+    line, = seat.turn()
+    assert line.unconfirmed == (((S, E),) if told else ())
 
 
 def test_who_is_guilty_is_kicked_and_the_reasons_are_written_down(seat):
@@ -274,13 +304,6 @@ def test_what_was_judged_is_written_down_guilty_or_not(seat):
 def test_a_malicious_peer_that_is_registered_elsewhere_is_written_down_too(seat):
     convict(seat)
     assert seat.events()[1:] == [f"removed:{S}:malicious:0.500"]
-
-
-def test_who_calls_the_living_dead_is_kicked(seat):
-    seat.keeping.judge(S, [])
-    seat.keeping.rejected[S] = [Rejection(one, NOW - PERIOD) for one in (A, B, C)]
-    seat.turn()
-    assert seat.events() == [f"verdict:{S}:1.000:", f"removed:{S}:malicious:1.000"]
 
 
 def test_who_is_kicked_is_judged_no_more_and_its_reports_do_not_count(seat):
@@ -345,9 +368,10 @@ def test_a_seed_that_starts_anew_is_told_the_bans_in_force_and_what_was_found_la
 
 # Registrations.
 
-def test_a_kicked_peer_is_refused_until_its_ban_is_over(seat):
+@pytest.mark.parametrize("seconds", [600.0, 600_000.0])
+def test_a_kicked_peer_is_refused_until_its_ban_is_over(seat, seconds):
     assert seat.deciding.refusal(S, NOW) is None and not seat.deciding.is_banned(S, NOW)
-    seat.hear_kick(S)
+    seat.hear_kick(S, seconds=seconds)
     assert seat.deciding.is_banned(S, NOW + 599.9)
     assert seat.deciding.refusal(S, NOW + 0.1) == "kicked as malicious, again in 600 s"
     assert seat.deciding.refusal(S, NOW + 599.9) == "kicked as malicious, again in 1 s"

@@ -4,6 +4,8 @@ import threading
 
 import pytest
 
+from gossip import wire
+from gossip.signing.signed_lines import Signer
 from tests.tools.files import count, events, received, wait_event
 from tests.tools.nets import neighbours
 from tests.tools.reporting import (
@@ -158,15 +160,18 @@ def test_whom_a_seed_kicks_is_left_refused_and_not_dialled(net, seed):
     wait_until(lambda: f"connection refused:{peer.address}:kicked" in bad.heard)
 
 
-def test_a_ban_is_over_after_the_seconds_that_a_seed_names(net, seed):
-    peer, fake = watched_peer(net), net.fake()
-    seed.say(f"kick:{fake.address}:0.500:2.000")
+@pytest.mark.parametrize("said, ban", [("2.000", 600.0), ("600000.000", 2.0)])
+def test_a_ban_is_over_after_the_seconds_that_a_seed_names_or_after_those_of_the_peer(
+        net, seed, said, ban):
+    peer, fake = watched_peer(net, ban=ban), net.fake()
+    fake.signer = Signer(fake.address, bytes(32))
+    seed.say(f"kick:{fake.address}:0.500:{said}")
     seen = set()
 
     def admitted():
         end = net.dial(peer)
-        end.say(f"Connection with Peer:{fake.address}")
-        seen.add(end.hear())
+        end.say(*fake.asking(peer.address, "1700000000.000000"))
+        seen.add(end.hear_until("connection"))
         return f"connection accepted:{peer.address}" in seen
     wait_until(lambda: peer.linking._shut_out.reason(fake.address, peer.now()))
     wait_until(admitted)
@@ -177,6 +182,7 @@ def test_who_is_kicked_while_its_second_link_waits_is_not_admitted_by_that(net, 
     peer = watched_peer(net, link_check_limit=60.0, young=0.0)
     fake = net.fake()
     net.neighbour(peer, fake)  # answers nothing
+    peer.link_proofs._signer = None  # so that its older link is asked
     second = net.dial(peer)
     second.say(f"Connection with Peer:{fake.address}")
     wait_until(peer.linking.admitting.checks)
@@ -260,3 +266,22 @@ def test_an_unconfirmed_neighbour_is_left_alone_even_if_its_link_has_ended_befor
         assert again.hear() == f"connection refused:{peer.address}:unconfirmed"
     assert [event for event in events(peer) if event.startswith("unconfirmed:")] == [
         f"unconfirmed:{gone.address}", f"unconfirmed:{silent.address}"]
+
+
+def test_a_contradiction_of_a_run_that_is_not_known_is_told_when_it_is(net, seed, monkeypatch):
+    peer = watched_peer(net)
+    known = set()
+    monkeypatch.setattr(peer.confirming, "is_known", known.__contains__)
+    signer = Signer(net.fake().address, bytes(32))
+    one, other = (signer.cover(1, [bytes([text] * 32)])[0] for text in (1, 2))
+    run = wire.parse_signed(one).run
+    peer.reporting.contradicted(one, other)
+    assert not count(peer, "contradiction:")
+    known.add(run)
+    peer.settled(run)
+    wait_event(peer, "contradiction:signed:")
+    told = wire.contradiction(one, other).decode().rstrip("\n")
+    wait_until(lambda: told in seed.heard)
+    peer.settled(run)
+    peer.reporting.contradicted(one, other)
+    assert count(peer, "contradiction:") == 1

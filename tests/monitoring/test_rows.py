@@ -3,8 +3,10 @@
 import pytest
 
 from gossip import wire
-from gossip.monitoring.rows import Rejection, Row, Rows, lines_of, rows_in, rows_of
+from gossip.addresses import address_of
+from gossip.monitoring.rows import Row, Rows, lines_of, rows_in, rows_of
 from gossip.monitoring.threaded_tree import SPACE, first_key, key
+from gossip.node.counters import Counters
 from tests.tools.fakes import peer
 
 R, S, T = map(peer, (5001, 5002, 5003))
@@ -19,8 +21,8 @@ def report(*about, period=1):
     return wire.Report(7, period, tuple(map(entry, about)))
 
 
-def table(*rows, now=100.0):
-    held = Rows(WINDOW)
+def table(*rows, now=100.0, limit=1_000):
+    held = Rows(WINDOW, Counters(), limit)
     for row in rows:
         held.file(row, now)
     return held
@@ -60,22 +62,12 @@ def test_a_row_that_is_older_than_the_window_is_not_held_and_goes_when_it_gets_s
     assert not held.file(row, 112.0)
 
 
-def test_a_death_that_is_reported_in_vain_again_is_news_and_the_same_line_twice_is_none():
-    first = Rejection(R, S, T, 100.0)
-    held = table(first)
-    assert not held.file(first._replace(at=100.1), 100.1)
-    assert held.file(first._replace(at=105.0), 105.0)
-    assert held.rejections(R) == [first._replace(at=105.0)]
-
-
-def test_a_subject_has_the_rows_of_both_sides_and_its_rejections_apart():
-    rows = rows_of(report(S, T), R, 100.0) + rows_of(report(R), S, 100.0)
-    rejection = Rejection(R, S, T, 100.0)
-    held = table(*rows, rejection)
+def test_a_subject_has_the_rows_of_both_sides():
+    held = table(*rows_of(report(S, T), R, 100.0), *rows_of(report(R), S, 100.0))
     assert {(row.side, row.other) for row in held.of(R)} == {
         (wire.BY, S), (wire.BY, T), (wire.ABOUT, S)}
-    assert held.rejections(R) == [rejection] and held.rejections(S) == []
-    assert held.subjects() == [R, S, T] and held.count() == 7
+    assert held.subjects() == [R, S] and held.count() == 6  # T says nothing
+    assert held.of(T) == []
 
 
 def test_rows_of_other_keys_are_taken_out():
@@ -85,13 +77,13 @@ def test_rows_of_other_keys_are_taken_out():
     taken = held.take_out(*own)
     assert {row.subject for row in taken} == {S, T}
     assert {row.subject for row in held.all()} == {R} == set(held.subjects())
+    assert len(held.of(R)) == 2
     assert held.take_out(*own) == []
     assert held.take_out(0, -1) and held.count() == 0
 
 
 def test_who_is_forgotten_is_in_no_row():
-    held = table(*rows_of(report(S, T), R, 100.0), *rows_of(report(T), S, 100.0),
-                 Rejection(T, S, R, 100.0))
+    held = table(*rows_of(report(S, T), R, 100.0), *rows_of(report(T), S, 100.0))
     held.forget(S)
     assert {(row.subject, row.other) for row in held.all()} == {(R, T), (T, R)}
 
@@ -105,25 +97,48 @@ def test_quantiles_cut_the_rows_into_equal_shares():
     assert shares == [10] * 16
 
 
-def test_a_full_table_takes_no_more(monkeypatch):
-    monkeypatch.setattr("gossip.monitoring.rows.ROWS_LIMIT", 3)
-    held = table(*rows_of(report(S, T), R, 100.0))
-    assert held.count() == 3
+LOCAL = R, S
+ONE_HOST = address_of("10.0.0.1", 1), address_of("10.0.0.1", 2)
+
+
+@pytest.mark.parametrize("hoarder, other", [(LOCAL, T), (ONE_HOST, R)])
+def test_when_a_table_is_full_the_owner_with_most_rows_loses_the_older_half(hoarder, other):
+    """An owner is a host; on loopback, which all share, it is a peer."""
+    modest = rows_of(report(T, R, period=1), other, 90.0)
+    rows = [row for number in range(8)
+            for row in rows_of(report(peer(6000 + number), period=number + 2),
+                               hoarder[number % 2], 91.0 + number)]
+    held = table(*modest, *rows, limit=20)
+    assert held.count() == 20
+    held.file(rows_of(report(T, period=99), other, 99.5)[0], 100.0)
+    kept = {row.identity for row in held.all()}
+    assert {row.identity for row in modest} < kept
+    lost = [row for row in rows if row.identity not in kept]
+    mine = [row for row in rows if hoarder is ONE_HOST or row.reporter == lost[0].reporter]
+    assert lost == mine[:len(mine) // 2]
+    assert held._counters.all() == {"rows evicted": len(lost)}
+    assert held.count() == 21 - len(lost) == len(held.all())
+
+
+def test_an_owner_that_fills_a_table_loses_its_own_rows_alone():
+    held = table(*rows_of(report(S), R, 90.0), limit=10)
+    for number in range(500):
+        held.file(rows_of(report(T, period=number + 1), S, 90.0 + number / 100)[0], 95.0)
+    assert held.count() <= 10 and len(held.of(R)) == 1
+    assert max(row.period for row in held.all()) == 500
 
 
 def test_rows_travel_in_few_lines_and_arrive_as_they_were():
     rows = rows_of(report(S, T), R, 100.0) + rows_of(report(S, period=2), R, 102.0)
-    rejection = Rejection(R, S, T, 101.0)
-    said = lines(lines_of([*rows, rejection], 103.5))
-    assert len(said) == 5
-    arrived = [row for message in said[1:] for row in rows_in(message, 203.5)]
+    said = lines(lines_of(rows, 103.5))
+    assert len(said) == 4
+    arrived = [row for message in said for row in rows_in(message, 203.5)]
     assert sorted(arrived) == sorted(row._replace(at=row.at + 100) for row in rows)
-    assert said[0] == wire.RejectedDeath(2.5, R, S, T)
 
 
 def test_a_line_has_no_more_entries_than_may_be_in_one():
     rows = [Row(wire.ABOUT, R, 7, 1, 100.0, entry(peer(6000 + number))) for number in range(450)]
-    assert [len(message.entries) for message in lines(lines_of(rows, 100.0))] == [200, 200, 50]
+    assert [len(message.entries) for message in lines(lines_of(rows, 100.0))] == [68] * 6 + [42]
 
 
 def test_rows_that_are_lent_are_parts():

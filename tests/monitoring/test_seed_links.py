@@ -9,7 +9,7 @@ from tests.tools.files import count, events, wait_event
 from tests.tools.keepers import PERIOD as VIRTUAL_PERIOD
 from tests.tools.keepers import Keepers
 from tests.tools.monitoring_seeds import (
-    FakeSeed, agree, beside, entries, held, listens, monitoring_seeds)
+    PERIOD, FakeSeed, agree, beside, entries, held, listens, monitoring_seeds)
 from tests.tools.ports import free_address
 from tests.tools.registering import registered
 from tests.tools.waiting import wait_until
@@ -19,7 +19,12 @@ ROWS = f"rows:0.000:about:127.0.0.2:6000:7:1:{entries([1])}"
 SAID_BY_SEEDS = [
     ROWS, ROWS.replace("rows", "part"), "load:5:", "verdicts:0:||",
     "tree:99:127.0.0.1:1:127.0.0.1#1=000000000000000000000000",
-    "kick:127.0.0.1:6000:0.900:600.000", "rejected:0.000:127.0.0.2:1:127.0.0.2:2:127.0.0.2:3"]
+    "kick:127.0.0.1:6000:0.900:600.000"]
+
+
+def hello(address, seed, nonce=NONCE):
+    """What another seed says first."""
+    return f"seed:{address}:to {seed.address}:{nonce}"
 
 
 @pytest.fixture
@@ -33,7 +38,7 @@ def introduced(net, seed, fake_seed):
     """A connection on which the fake seed has proved that it is one."""
     end = net.dial(seed)
     fake_seed.said.append(NONCE)
-    end.say(f"seed:{fake_seed.address}:{NONCE}")
+    end.say(hello(fake_seed.address, seed))
     assert end.hear() == f"seed checked:{NONCE}"
     return end
 
@@ -60,7 +65,7 @@ def test_a_stranger_that_says_what_seeds_say_is_cut_off(net, fake_seed, line):
 def test_who_has_not_proved_that_it_is_a_seed_may_say_nothing(net, fake_seed, line):
     seed = beside(net, fake_seed.address)
     end = net.dial(seed)
-    end.say(f"seed:{fake_seed.address}:{NONCE}", line)
+    end.say(hello(fake_seed.address, seed), line)
     assert end.hear() is None
     assert "is not expected from one who is a seed that has not" in wait_event(seed, "refused:")
     assert held(seed) == 0 and fake_seed.address not in seed.keeping.tree
@@ -69,7 +74,7 @@ def test_who_has_not_proved_that_it_is_a_seed_may_say_nothing(net, fake_seed, li
 def test_who_says_a_nonce_that_the_seed_has_not_said_is_cut_off(net, fake_seed):
     seed = beside(net, fake_seed.address)
     end = net.dial(seed)
-    end.say(f"seed:{fake_seed.address}:{NONCE}")
+    end.say(hello(fake_seed.address, seed))
     assert end.hear() is None
     assert fake_seed.asked == [NONCE]
     assert any(event.endswith(f"{fake_seed.address} has not said that it dialled")
@@ -80,7 +85,7 @@ def test_who_answers_with_another_nonce_is_not_believed(net, fake_seed):
     seed = beside(net, fake_seed.address)
     fake_seed.reply = lambda line: f"seed checked:{'f' * 32}\n" if "check" in line else ""
     end = net.dial(seed)
-    end.say(f"seed:{fake_seed.address}:{NONCE}")
+    end.say(hello(fake_seed.address, seed))
     assert end.hear() is None
 
 
@@ -89,7 +94,7 @@ def test_who_is_no_seed_of_the_network_or_has_another_ip_is_not_even_asked(net, 
     for address, ip in ((fake_seed.address, "127.0.0.9"), (free_address(), "127.0.0.1"),
                         (seed.address, "127.0.0.1")):
         end = net.dial(seed, ip)
-        end.say(f"seed:{address}:{NONCE}")
+        end.say(hello(address, seed))
         assert end.hear() is None
     assert fake_seed.asked == []
 
@@ -97,7 +102,7 @@ def test_who_is_no_seed_of_the_network_or_has_another_ip_is_not_even_asked(net, 
 def test_a_flood_of_one_who_has_not_proved_it_ends_its_connection_alone(net, fake_seed):
     one, other = monitoring_seeds(net, 2)
     end = net.dial(one)
-    end.say(f"seed:{other.address}:{NONCE}")
+    end.say(hello(other.address, one))
     try:
         for _ in range(1_000):
             end.send(f"{ROWS}\n".encode() * 1_000)
@@ -111,7 +116,7 @@ def test_many_who_say_that_they_are_a_seed_do_not_keep_the_true_one_out(net, fak
     seed = beside(net, fake_seed.address)
     strangers = [net.dial(seed) for _ in range(40)]
     for number, end in enumerate(strangers):
-        end.say(f"seed:{fake_seed.address}:{number:032x}")
+        end.say(hello(fake_seed.address, seed, f"{number:032x}"))
     introduced(net, seed, fake_seed)
     assert all(end.hear() is None for end in strangers)
 
@@ -121,7 +126,7 @@ def test_a_seed_is_not_asked_by_any_number_of_links_at_once(net, fake_seed, monk
     seed = beside(net, fake_seed.address)
     ends = [net.dial(seed) for _ in range(5)]
     for number, end in enumerate(ends):
-        end.say(f"seed:{fake_seed.address}:{number:032x}")
+        end.say(hello(fake_seed.address, seed, f"{number:032x}"))
         wait_until(lambda: len(fake_seed.asked) == min(3, number + 1))
     assert all(end.hear() is None for end in ends[3:])
     assert len(fake_seed.asked) == 3
@@ -132,10 +137,32 @@ def test_a_seed_says_yes_to_its_own_nonces_alone(net, fake_seed):
     wait_until(lambda: fake_seed.hellos)
     nonce = fake_seed.hellos[-1].rpartition(":")[2]
     end = net.dial(seed)
-    end.say(f"seed check:{nonce}")
+    end.say(f"seed check:{fake_seed.address}:{nonce}")
     assert end.hear() == f"seed checked:{nonce}"
-    end.say(f"seed check:{NONCE}")
+    end.say(f"seed check:{fake_seed.address}:{NONCE}")
     assert end.hear() is None
+
+
+def test_a_seed_says_yes_only_to_the_seed_to_which_it_has_said_a_nonce(net, fake_seed):
+    other = FakeSeed(free_address())
+    net.ends.append(other)
+    net.seed_addresses = sorted([fake_seed.address, other.address, own := free_address()])
+    seed = net.seed(own, monitor=True, report_interval=PERIOD)
+    wait_until(lambda: fake_seed.hellos and other.hellos)
+    nonce = fake_seed.hellos[-1].rpartition(":")[2]
+    for asker in (other.address, free_address()):
+        end = net.dial(seed)
+        end.say(f"seed check:{asker}:{nonce}")
+        assert end.hear() is None
+
+
+def test_what_was_said_to_another_seed_is_not_even_asked_about(net, fake_seed):
+    seed = beside(net, fake_seed.address)
+    fake_seed.said.append(NONCE)
+    end = net.dial(seed)
+    end.say(f"seed:{fake_seed.address}:to {free_address()}:{NONCE}")
+    assert end.hear() is None
+    assert fake_seed.asked == []
 
 
 def test_a_seed_that_is_heard_on_a_new_link_is_heard_on_that_one_alone(net, fake_seed):
@@ -199,7 +226,8 @@ def test_a_seed_that_starts_anew_is_told_the_tree_and_its_rows(net):
 def test_without_monitoring_a_seed_takes_nothing_of_it(net):
     net.seed_addresses = [free_address(), free_address()]
     seed = net.seed(net.seed_addresses[0])
-    for line in (f"seed:{net.seed_addresses[1]}:{NONCE}", f"seed check:{NONCE}", "ask tree"):
+    one, other = net.seed_addresses[:2]
+    for line in (f"seed:{other}:to {one}:{NONCE}", f"seed check:{other}:{NONCE}", "ask tree"):
         end = net.dial(seed)
         end.say(line)
         assert end.hear() is None

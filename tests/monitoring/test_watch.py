@@ -266,11 +266,11 @@ def test_a_link_that_has_ended_judges_nothing_more_but_tells_what_came_first_ove
 
 def test_what_was_counted_before_a_link_ended_is_told_once_with_what_its_successor_counts():
     watched = Watched(1)
-    watched.watch.corrupt(watched.links[0], 3)
+    watched.watch.broken(watched.links[0], "corrupt", 3)
     watched.watch.on_end(watched.links[0])
     again = Link(1)
     watched.watch.linked(again, 10.0)
-    watched.watch.corrupt(again, 2)
+    watched.watch.broken(again, "corrupt", 2)
     assert watched.counted() == {1: (0, 0, 0, 5, 0)}
     assert watched.counted() == {1: (0, 0, 0, 0, 0)}
 
@@ -287,9 +287,9 @@ def test_a_link_does_not_judge_by_what_came_before_it_began():
 def test_every_present_neighbour_is_named_and_counts_begin_anew():
     watched = Watched(2)
     one, _ = watched.links
-    watched.watch.corrupt(one, 2)
-    watched.watch.corrupt(one, 1)
-    watched.watch.forbidden(one, 4)
+    watched.watch.broken(one, "corrupt", 2)
+    watched.watch.broken(one, "corrupt", 1)
+    watched.watch.broken(one, "forbidden", 4)
     assert watched.counted() == {1: (0, 0, 0, 3, 4), 2: (0, 0, 0, 0, 0)}
     assert watched.counted() == {1: (0, 0, 0, 0, 0), 2: (0, 0, 0, 0, 0)}
 
@@ -300,8 +300,8 @@ def test_what_comes_over_a_link_that_is_unknown_or_has_ended_counts_nowhere():
     watched.watch.noted(stranger, lines(4))
     watched.watch.brought(lines(4, "z"), stranger)
     watched.watch.confirmed(lines(4, "z"), YOUNG)
-    watched.watch.corrupt(stranger, 1)
-    watched.watch.forbidden(stranger, 1)
+    watched.watch.broken(stranger, "corrupt", 1)
+    watched.watch.broken(stranger, "forbidden", 1)
     watched.watch.on_end(stranger)
     watched.answer(stranger, 3.0)
     assert watched.counted() == {1: (0, 0, 0, 0, 0)}
@@ -344,3 +344,27 @@ def test_who_hands_nothing_on_looks_bad():
     worst = run(network, 20)
     assert worst.pop(network.peers[0]) > 0.5
     assert max(worst.values()) <= 0.10
+
+
+# Runs by which nobody is judged.
+
+
+def test_a_message_of_a_run_that_few_seeds_name_is_an_excuse_and_no_more():
+    watched = Watched(2, counts=lambda run: run.endswith(b":1"))
+    one, other = watched.links
+    watched.bring(one, lines(4) + lines(3, run=b"127.0.0.1:5000:2"), YOUNG)
+    watched.settle(5.0)
+    assert watched.counted() == {1: (7, 0, 7, 0, 0), 2: (4, 4, 0, 0, 0)}
+
+
+def test_a_run_that_contradicts_itself_judges_nobody_even_by_what_came_before():
+    cheats = set()
+    watched = Watched(2, cheats=cheats)
+    one, other = watched.links
+    cheat = b"127.0.0.1:5000:2"
+    watched.bring(one, lines(4) + lines(3, run=cheat), YOUNG)
+    cheats.add(cheat)
+    watched.watch.contradicted(cheat)
+    watched.bring(one, lines(2, "y", run=cheat), YOUNG + 0.1)
+    watched.settle(5.0)
+    assert watched.counted() == {1: (9, 0, 9, 0, 0), 2: (4, 4, 0, 0, 0)}

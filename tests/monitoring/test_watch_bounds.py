@@ -71,9 +71,22 @@ def test_nothing_is_kept_of_links_that_have_ended_and_of_what_is_judged():
     assert not watched.watch._rows
 
 
-def test_a_report_names_so_many_neighbours_at_most_the_present_ones_first():
+def test_a_report_names_so_many_neighbours_at_most_the_present_ones_first(net):
+    peer = net.peer(monitor=True, sign=True, report_interval=3600.0)
+    present = [peer.address._replace(port=20_000 + at) for at in range(60)]
+    gone = [peer.address._replace(port=30_000 + at) for at in range(60)]
+    entries = [wire.Entry(one, 1, 0, 0, 0, 0) for one in (*gone, *present)]
+    peer.reporting.watch.entries = lambda: list(entries)
+    peer.neighbours.addresses = lambda: present
+    named = [{entry.peer for entry in peer.reporting.entries()} for _ in range(20)]
+    assert all(len(some) == wire.ENTRIES_LIMIT and some >= set(present) for some in named)
+    assert len(set().union(*named)) > wire.ENTRIES_LIMIT  # not always the same
+
+
+def test_of_former_neighbours_is_told_behind_the_present_ones():
     watched = Watched(wire.ENTRIES_LIMIT)
     for number, link in enumerate(watched.links):
         watched.watch.on_end(link)
         watched.watch.linked(Link(1_000 + number), 0.0)
-    assert list(watched.counted()) == [1_000 + at for at in range(wire.ENTRIES_LIMIT)]
+    told = list(watched.counted())
+    assert told[:wire.ENTRIES_LIMIT] == [1_000 + at for at in range(wire.ENTRIES_LIMIT)]

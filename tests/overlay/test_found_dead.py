@@ -6,6 +6,7 @@ from gossip.overlay.found_dead import MEMORY, REMEMBERED, FoundDead
 from tests.tools.fakes import peer
 from tests.tools.files import count, events, wait_event
 from tests.tools.nets import connected, cut, linked_net, neighbours, ring_whole
+from tests.tools.ports import free_addresses
 from tests.tools.waiting import wait_until
 
 
@@ -96,6 +97,16 @@ def test_halves_in_which_nobody_knows_anyone_of_the_other_become_one_without_a_s
                    and all(len(node.peer_list.addresses()) == 5 for node in peers))
     wait_until(lambda: connected(peers) and ring_whole(peers))
     wait_until(lambda: all(len(node.peer_list.addresses()) == 11 for node in peers))
+
+
+def test_one_who_was_found_dead_and_is_known_by_hearsay_is_looked_for_and_forgotten(net):
+    """It comes just before this peer on the ring, so that this peer does not dial it for a place."""
+    before, address, after = sorted(free_addresses(3))
+    own = net.peer(address, capacity=fixed(8))
+    net.neighbour(own, net.fake(after))
+    own.linking.found_dead.add(before, own.now())
+    own.peer_list.hear(frozenset({before, after}))
+    wait_until(lambda: before not in own.peer_list)
 
 
 def test_one_who_was_found_dead_and_connects_is_asked_at_once_whom_it_knows(net):

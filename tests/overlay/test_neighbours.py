@@ -1,5 +1,7 @@
 """The table of neighbours: which link of a pair stays."""
 
+import pytest
+
 from gossip.capacity import fixed
 from gossip.overlay.neighbours import AT_ONCE, UNLISTED, UNLISTED_WINDOW, Neighbours
 from gossip.settings import Settings
@@ -156,3 +158,51 @@ def test_of_those_whom_no_list_names_250_in_ten_seconds_are_accepted_after_a_pro
     assert asks(table, peer(999), 14.9, answered=True).reason == "full"
     assert asks(table, peer(999), 14.9, answered=True, listed=[peer(999)]).accepted
     assert asks(table, peer(998), 15.1, answered=True).accepted
+
+
+def proven(start, time):
+    """A link that a run has proved."""
+    link = FakeLink()
+    link.run = start, time
+    return link
+
+
+def standing(dialler, own=1, start=5, time=10.0):
+    """The table of peer 1 or 3 with a link to peer 2, made at 0.0 by one of the two."""
+    table = Neighbours(peer(own), Settings())
+    assert admit(table, peer(2), dialler, 0.0, proven(start, time))[1].proven
+    return table
+
+
+def test_a_link_that_a_run_has_proved_needs_no_probe_however_many_come():
+    table = Neighbours(peer(1), Settings(capacity=fixed(100)))
+    for port in range(2, 2 + 2 * AT_ONCE):
+        _, admission = admit(table, peer(port), peer(port), 0.0, proven(5, 10.0))
+        assert admission.accepted and admission.proven and not admission.probe
+
+
+@pytest.mark.parametrize("now", [0.5, 30.0])
+@pytest.mark.parametrize("time, stays", [(9.0, True), (10.0, True), (11.0, False)])
+def test_of_two_dials_of_one_run_the_later_stays(now, time, stays):
+    table = standing(peer(2))
+    _, admission = admit(table, peer(2), peer(2), now, proven(5, time))
+    assert admission.accepted != stays and admission.ask is None
+    assert admission.reason == ("duplicate" if stays else "replaced")
+    assert table.proven() == [peer(2)]
+
+
+@pytest.mark.parametrize("now", [0.5, 30.0])
+@pytest.mark.parametrize("dialler", [peer(1), peer(2)])
+def test_another_run_takes_the_place_of_the_earlier_one_whoever_dialled(now, dialler):
+    for second in peer(1), peer(2):
+        _, admission = admit(standing(dialler), peer(2), second, now, proven(6, 1.0))
+        assert admission.accepted and admission.reason == "replaced"
+
+
+def test_dials_of_runs_that_cross_are_judged_by_the_addresses_and_then_by_a_request():
+    for own in 1, 3:
+        table = standing(peer(own), own)
+        _, admission = admit(table, peer(2), peer(2), 0.5, proven(5, 99.0))
+        assert admission.accepted == (own == 3) and admission.ask is None
+    table = standing(peer(1))
+    assert admit(table, peer(2), peer(2), 2.0, proven(5, 99.0))[1].ask is table.link(peer(2))

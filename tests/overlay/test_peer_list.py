@@ -1,7 +1,8 @@
 """The union of the seeds' lists: how it grows and shrinks."""
 
+from gossip.addresses import address_of
 from gossip.capacity import fixed
-from gossip.overlay.peer_list import UNNAMED_LIMIT, PeerUnion
+from gossip.overlay.peer_list import HEARD_LIMIT, UNNAMED_LIMIT, PeerUnion
 from tests.tools.fakes import peer
 from tests.tools.waiting import wait_until
 
@@ -115,3 +116,20 @@ def test_who_leaves_is_forgotten_by_those_who_were_not_its_neighbours(net):
     wait_until(lambda: all(node.stopping for node in goes))
     wait_until(lambda: len(seed.registry.addresses()) == 4)
     wait_until(lambda: all(len(node.peer_list.addresses()) == 3 for node in first))
+
+
+def test_of_too_many_that_no_list_names_the_ip_that_has_most_loses_its_own():
+    known, far = PeerUnion(peer(1)), [address_of("127.0.0.9", port) for port in range(1, 4)]
+    known.add(peer(80), frozenset(far))
+    known.add(peer(80), frozenset(map(peer, range(1_000, 1_600))))
+    known.add(peer(80), frozenset())
+    rounds(known, 1)
+    assert len(known.addresses()) == UNNAMED_LIMIT and set(far) < set(known.addresses())
+
+
+def test_hearsay_about_one_ip_takes_no_place_from_others():
+    known, far = PeerUnion(peer(1)), [address_of("127.0.0.9", port) for port in range(1, 4)]
+    assert known.hear(frozenset(map(peer, range(1_000, 1_000 + HEARD_LIMIT))))
+    assert not known.hear(frozenset([peer(500)])), "it is full, and those that came first stay"
+    assert known.hear(frozenset(far)) and not known.hear(frozenset(far))
+    assert len(known.addresses()) == HEARD_LIMIT and set(far) < set(known.addresses())

@@ -1,6 +1,9 @@
 """The ring: successors, who is accepted, who is surplus, who is drawn."""
 
+import collections
 import random
+
+import pytest
 
 from gossip.addresses import address_of
 from gossip.capacity import BY_RULE
@@ -33,14 +36,49 @@ def test_between_goes_round_the_ring():
 
 
 def test_a_full_peer_takes_whom_nobody_linked_separates_from_it():
-    own, linked = peer(50), {peer(20), peer(40), peer(60)}
-    assert ring.accepts(own, peer(45), linked, 3)
-    assert not ring.accepts(own, peer(30), linked, 3)
-    assert ring.accepts(own, peer(30), linked, 4)
+    own, linked = peer(50), ties((20, 40, 60))
+    assert ring.accepts(own, peer(45), linked, 3, 8)
+    assert not ring.accepts(own, peer(30), linked, 3, 8)
+    assert ring.accepts(own, peer(30), linked, 4, 8)
 
 
-def ties(ports, **known):
-    return {peer(port): Tie(**{"age": 9.0, **known}) for port in ports}
+def ties(ports, ip="127.0.0.1", **known):
+    return {address_of(ip, port): Tie(**{"age": 9.0, **known}) for port in ports}
+
+
+ASKER = address_of("127.0.0.5", 1)
+RING = ties([49, 51])  # the nearest to 50 on both sides
+ALONE = {address_of(f"127.0.0.{ip}", 7): Tie(9.0) for ip in (3, 4, 6, 7)}
+
+
+@pytest.mark.parametrize("linked, taken", [
+    (RING | ties([10]), True),
+    (RING | ties([10]) | ties([2], ip=ASKER.ip), True),
+    (RING | ties([10]) | ties([2, 3], ip=ASKER.ip), False),  # only one less
+    (RING | ties([10], chosen=True), False),
+    (RING | ties([10], chosen=True) | ties([21]), True),
+    (RING, False), (ALONE, False)])
+def test_a_full_peer_takes_an_ip_to_which_a_more_frequent_one_gives_way(linked, taken):
+    own = peer(50)
+    assert ring.accepts(own, ASKER, linked, len(linked), 8) == taken
+    assert not ring.accepts(own, ASKER, linked | ties(range(100, 108), age=0.0), len(linked), 8)
+    newest = linked | {ASKER: Tie(0.0)}
+    given_up = ring.surplus(own, newest, len(linked), 8, 0.0)
+    assert (given_up != [ASKER]) == taken, "who is taken is not given up for that"
+
+
+def test_the_youngest_link_that_others_chose_gives_way_of_the_ip_with_most():
+    linked = {**ties([49, 51, 10], age=20.0), **ties([11], age=30.0), **ties([12], chosen=True),
+              **ties([13, 14], ip="127.0.0.3", age=1.0), ASKER: Tie(0.0)}
+    assert ring.surplus(peer(50), linked, 7, 8, 0.0) == [peer(10)]
+    assert ring.surplus(peer(50), linked, 5, 8, 0.0) == [
+        peer(10), peer(11), address_of("127.0.0.3", 13)]
+
+
+def test_links_that_are_as_good_as_given_up_make_no_room():
+    linked = ties([49, 51, 10, 11, 12, 13, 14, 15])
+    assert ring.favoured({"127.0.0.2"}, linked, {peer(49), peer(51)}, 3) == {"127.0.0.2"}
+    assert not ring.favoured({"127.0.0.2"}, linked, {peer(49), peer(51)}, 2)
 
 
 def test_surplus_spares_the_ring_and_the_young_unless_there_are_far_too_many():
@@ -93,3 +131,23 @@ def test_places_are_drawn_with_probability_proportional_to_capacity():
     drawn = [ring.draw([peer(5000), peer(5040)], BY_RULE, rng) for _ in range(4000)]
     share = drawn.count(peer(5000)) / 4000
     assert abs(share - 40 / (40 + BY_RULE.of(peer(5040)))) < 0.03
+
+
+@pytest.mark.parametrize("ips", [["127.0.0.1"], [f"127.0.0.{number}" for number in range(1, 7)]])
+def test_where_all_have_one_ip_or_each_its_own_only_capacity_counts(ips):
+    rng, ports = random.Random(2), [5000, 5010, 5020, 5030, 5040, 5099]
+    candidates = [address_of(ips[at % len(ips)], port) for at, port in enumerate(ports)]
+    drawn = collections.Counter(ring.draw(candidates, BY_RULE, rng) for _ in range(20_000))
+    total = sum(map(BY_RULE.of, candidates))
+    for address in candidates:
+        assert abs(drawn[address] / 20_000 - BY_RULE.of(address) / total) < 0.015
+
+
+def test_an_ip_is_drawn_by_its_mean_capacity_and_then_a_port_by_its_own():
+    rng = random.Random(3)
+    crowd = [address_of("127.0.0.1", port) for port in range(5000, 5060)]
+    alone = address_of("127.0.0.2", 5000)
+    mean = sum(map(BY_RULE.of, crowd)) / len(crowd)
+    drawn = collections.Counter(ring.draw([*crowd, alone], BY_RULE, rng) for _ in range(20_000))
+    assert abs(drawn[alone] / 20_000 - 40 / (40 + mean)) < 0.015
+    assert abs(drawn[crowd[0]] / (20_000 - drawn[alone]) - 40 / (mean * 60)) < 0.015

@@ -103,6 +103,38 @@ def test_a_silent_attacker_is_not_kicked_but_no_honest_peer_keeps_it(tmp_path, m
         "127.0.0.1:5001 has kept 127.0.0.1:5011 (mute), which names no neighbour"])
 
 
+def untrue(*seconds, seed=8001):
+    """5011 reports a living peer dead, which answers the seed."""
+    report = "Dead Node:@5003:1.000000:@5011"
+    return [line for second in seconds for line in (
+        f"{second} {seed} dead report:{report}", f"{second}.2 {seed} rejected:{report}:it answers")]
+
+
+@pytest.mark.parametrize("lines, failures", [
+    (untrue(6, 7), []), (untrue(6, 7, 8), ["seed 127.0.0.1:8001 did not disbelieve "
+                                          "127.0.0.1:5011 (falsedead)"]),
+    ([*untrue(6, 7, 8), "8.2 8001 disbelieved:@5011"], []), (untrue(6, 12, 18), []),
+    ([*untrue(6, 7, 8), "12 8001 disbelieved:@5011", "8.2 8002 disbelieved:@5011"],
+     ["seed 127.0.0.1:8001 did not disbelieve 127.0.0.1:5011 (falsedead)"])])
+def test_one_that_reports_the_living_dead_is_not_kicked_but_disbelieved(
+        tmp_path, monkeypatch, lines, failures):
+    monkeypatch.setitem(VOWS, 5011, "misbehaving:falsedead:0.3")
+    found = row(tmp_path, *kicked(5010), *lines)
+    assert found.details == failures and found.holds is (not failures)
+
+
+@pytest.mark.parametrize("reporter, holds", [(5011, False), (5004, True)])
+def test_nobody_living_is_removed_because_of_one_that_reports_the_living_dead(
+        tmp_path, monkeypatch, reporter, holds):
+    """What comes of an honest peer's report is the business of the row `dead`."""
+    monkeypatch.setitem(VOWS, 5011, "misbehaving:falsedead:0.3")
+    found = row(tmp_path, *kicked(5010), *[f"{second} 5002 asks 5003" for second in range(5, 30)],
+                *[f"{second} 5002 asks 5011" for second in range(5, 30)],
+                f"14 {reporter} reports 5003 to 8001", "15 8001 removed:@5003:dead")
+    assert found.holds is holds
+    assert holds or found.details == ["seed 127.0.0.1:8001 removed 127.0.0.1:5003, which lived"]
+
+
 def test_an_attacker_that_never_had_three_neighbours_is_not_missed(tmp_path):
     found = row(tmp_path, across=())
     assert found.holds and found.details == []

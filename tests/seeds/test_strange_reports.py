@@ -11,12 +11,15 @@ from gossip.addresses import address_of
 from gossip.seeds import registry, relays
 from gossip.seeds.relays import Relays
 from tests.tools.fakes import run_late
-from tests.tools.files import count, wait_event
+from tests.tools.files import count, events, wait_event
 from tests.tools.hands import FakePeer
 from tests.tools.nets import FAST
 from tests.tools.ports import free_address
 from tests.tools.registering import registered
 from tests.tools.waiting import wait_until
+
+
+DEAD = address_of("127.0.0.1", 20_000)
 
 
 class Listening(FakePeer):
@@ -81,6 +84,33 @@ def test_of_one_that_is_registered_a_hundred_a_second_are_written(net, still):
     assert count(still, "dead report:") == count(still, "rejected:") == not_looked_at(still) == 100
     others_end.say(report(unknown[0], other.address), "peer list")
     assert others_end.hear().startswith("peer list:") and count(still, "dead report:") == 101
+
+
+@pytest.mark.parametrize("monitor", [True, False])
+def test_who_reports_three_living_peers_dead_is_not_looked_at_any_more_where_seeds_monitor(
+        net, monitor):
+    seed, = net.seeds(1, monitor=monitor, report_interval=60.0)
+    (one, _), (other, _), (reporter, end) = (registered(net, seed) for _ in range(3))
+    for number, living in enumerate((one, other, one), 1):  # about one of them twice
+        end.say(report(living.address, reporter.address))
+        wait_until(lambda: sum(event.endswith(":it answers") for event in events(seed)) == number)
+        assert count(seed, "disbelieved:") == (monitor and number == 3)
+    other.answers = False
+    end.say(*[report(other.address, reporter.address)] * 2, "peer list")
+    assert end.hear().startswith("peer list:") or not monitor
+    assert not_looked_at(seed) == 2 * monitor and count(seed, "disbelieved:") == monitor
+    wait_until(lambda: monitor or count(seed, f"removed:{other.address}:dead"))
+    assert count(seed, "dead report:") == (3 if monitor else 5)
+
+
+@pytest.mark.parametrize("apart, ban, disbelieved", [(4.0, 600.0, True), (4.1, 600.0, False),
+                                                     (4.0, 1.0, False)])
+def test_untrue_reports_count_for_eight_periods_and_disbelief_for_the_time_of_a_ban(
+        net, monkeypatch, apart, ban, disbelieved):
+    seed, = net.seeds(1, monitor=True, report_interval=1.0, ban=ban)
+    for number in range(3):
+        seed._was_untrue(DEAD, 100.0 + number * apart * 0.999)
+    assert seed._may_report(DEAD, 100.0 + 2 * apart + 1.0) is not disbelieved
 
 
 def test_a_flood_of_them_keeps_no_peer_from_reporting(net, still):

@@ -3,7 +3,7 @@
 import pytest
 
 from gossip.signing import known_runs
-from gossip.signing.known_runs import REST, KnownRuns, Outcome, run_of
+from gossip.signing.known_runs import DOUBT, REST, KnownRuns, Outcome, run_of
 from tests.tools.fakes import peer
 
 SEEDS = [peer(1), peer(2), peer(3)]
@@ -19,39 +19,40 @@ def runs():
 
 def test_a_run_that_more_than_half_of_the_seeds_name_is_genuine(runs):
     assert runs.open(KEY, NEIGHBOUR, 0.0) is True and runs.is_open(KEY)
-    assert runs.answer(SEEDS[0], KEY, [5, 77]) == NOTHING
+    assert runs.answer(SEEDS[0], KEY, [5, 77], 0.0) == NOTHING
     assert not runs.is_known(run_of(KEY))
-    assert runs.answer(SEEDS[2], KEY, [77]) == Outcome([run_of(KEY)])
+    assert runs.answer(SEEDS[2], KEY, [77], 0.0) == Outcome([run_of(KEY)])
     assert runs.is_known(run_of(KEY)) and not runs.is_open(KEY)
 
 
 def test_one_seed_that_repeats_itself_is_one_seed(runs):
     runs.open(KEY, NEIGHBOUR, 0.0)
     for _ in range(3):
-        assert runs.answer(SEEDS[0], KEY, [77, 77]) == NOTHING
+        assert runs.answer(SEEDS[0], KEY, [77, 77], 0.0) == NOTHING
     assert not runs.is_known(run_of(KEY))
 
 
 @pytest.mark.parametrize("lies", [[77], [], None])
 def test_what_one_seed_of_three_says_changes_nothing(runs, lies):
     runs.open(KEY, NEIGHBOUR, 0.0)
-    assert runs.answer(SEEDS[1], KEY, []) == NOTHING
-    assert runs.answer(SEEDS[0], KEY, lies) == (Outcome([], denied=KEY) if lies == [] else NOTHING)
+    assert runs.answer(SEEDS[1], KEY, [], 0.0) == NOTHING
+    assert runs.answer(SEEDS[0], KEY, lies, 0.0) == (
+        Outcome([], denied=KEY) if lies == [] else NOTHING)
     if lies != []:
-        assert runs.answer(SEEDS[2], KEY, []) == Outcome([], denied=KEY)
+        assert runs.answer(SEEDS[2], KEY, [], 0.0) == Outcome([], denied=KEY)
     runs.deny(KEY, 0.0)
     genuine = ORIGIN, 78
     runs.open(genuine, NEIGHBOUR, 0.0)
-    runs.answer(SEEDS[1], genuine, [78])
-    assert runs.answer(SEEDS[0], genuine, lies) == NOTHING
-    assert runs.answer(SEEDS[2], genuine, [78]) == Outcome([run_of(genuine)])
+    runs.answer(SEEDS[1], genuine, [78], 0.0)
+    assert runs.answer(SEEDS[0], genuine, lies, 0.0) == NOTHING
+    assert runs.answer(SEEDS[2], genuine, [78], 0.0) == Outcome([run_of(genuine)])
 
 
 def test_when_too_few_answer_the_address_itself_is_dialled(runs):
     runs.open(KEY, NEIGHBOUR, 0.0)
-    assert runs.answer(SEEDS[0], KEY, None) == NOTHING
-    assert runs.answer(SEEDS[1], KEY, [77]) == NOTHING
-    assert runs.answer(SEEDS[2], KEY, None) == Outcome([], dial=KEY)
+    assert runs.answer(SEEDS[0], KEY, None, 0.0) == NOTHING
+    assert runs.answer(SEEDS[1], KEY, [77], 0.0) == NOTHING
+    assert runs.answer(SEEDS[2], KEY, None, 0.0) == Outcome([], dial=KEY)
     assert runs.is_open(KEY)
     assert runs.prove((ORIGIN, 78)) == Outcome([b"%b:78" % str(ORIGIN).encode()])
     assert runs.is_open(KEY)  # the address has proved another run
@@ -61,11 +62,11 @@ def test_when_too_few_answer_the_address_itself_is_dialled(runs):
 def test_a_question_ahead_tells_of_all_runs_and_dials_nobody(runs):
     ahead = ORIGIN, 0
     runs.open(ahead, None, 0.0)
-    assert runs.answer(SEEDS[0], ahead, [1, 2, 3]) == NOTHING
+    assert runs.answer(SEEDS[0], ahead, [1, 2, 3], 0.0) == NOTHING
     genuine = [run_of((ORIGIN, start)) for start in (1, 3)]
-    assert runs.answer(SEEDS[1], ahead, [3, 1]) == Outcome(genuine)
+    assert runs.answer(SEEDS[1], ahead, [3, 1], 0.0) == Outcome(genuine)
     assert not runs.is_known(run_of((ORIGIN, 2)))
-    assert runs.answer(SEEDS[2], ahead, None) == NOTHING and not runs.is_open(ahead)
+    assert runs.answer(SEEDS[2], ahead, None, 0.0) == NOTHING and not runs.is_open(ahead)
 
 
 def test_without_seeds_the_address_itself_is_dialled():
@@ -85,10 +86,10 @@ def test_a_denied_run_rests_and_blames_who_brought_it_first_once(runs):
 
 def test_a_run_is_denied_without_seeds_that_cannot_change_it(runs):
     runs.open(KEY, NEIGHBOUR, 0.0)
-    assert runs.answer(SEEDS[0], KEY, [5]) == NOTHING
-    assert runs.answer(SEEDS[1], KEY, []) == Outcome([], denied=KEY)  # the third is slow
+    assert runs.answer(SEEDS[0], KEY, [5], 0.0) == NOTHING
+    assert runs.answer(SEEDS[1], KEY, [], 0.0) == Outcome([], denied=KEY)  # the third is slow
     runs.deny(KEY, 0.0)
-    assert runs.answer(SEEDS[2], KEY, [77]) == NOTHING and not runs.is_known(run_of(KEY))
+    assert runs.answer(SEEDS[2], KEY, [77], 0.0) == NOTHING and not runs.is_known(run_of(KEY))
 
 
 def test_neighbours_that_ask_about_ever_more_runs_leave_places_for_others(runs, monkeypatch):
@@ -122,9 +123,76 @@ def test_what_is_remembered_is_bounded(runs, monkeypatch):
 def test_a_run_that_became_known_meanwhile_is_asked_about_no_longer(runs):
     runs.open(KEY, NEIGHBOUR, 0.0)
     runs.open((ORIGIN, 0), None, 0.0)
-    runs.answer(SEEDS[0], (ORIGIN, 0), [77])
-    assert runs.answer(SEEDS[1], (ORIGIN, 0), [77]) == Outcome([run_of(KEY)])
+    runs.answer(SEEDS[0], (ORIGIN, 0), [77], 0.0)
+    assert runs.answer(SEEDS[1], (ORIGIN, 0), [77], 0.0) == Outcome([run_of(KEY)])
     assert not runs.is_open(KEY)
     assert runs.open(KEY, NEIGHBOUR, 0.0) is None and not runs.is_open(KEY)
     assert runs.deny(KEY, 0.0) == (False, None)
     assert runs.is_known(run_of(KEY))
+
+
+# Which runs count in judgements.
+
+
+def test_a_run_counts_once_most_seeds_name_it(runs):
+    run = run_of(KEY)
+    runs.open(KEY, NEIGHBOUR, 0.0)
+    runs.answer(SEEDS[0], KEY, [77], 1.0)
+    assert not runs.counts(run, 1.0)
+    runs.answer(SEEDS[1], KEY, [77], 2.0)
+    assert runs.counts(run, 2.0)
+
+
+def test_what_only_the_address_has_proved_does_not_count_and_is_asked_about_again(runs):
+    run = run_of(KEY)
+    runs.prove(KEY)
+    assert runs.is_known(run) and not runs.counts(run, 1e9)
+    assert runs.ask_again(KEY, 10.0) is True and runs.ask_again(KEY, 10.0) is False
+    for seed in SEEDS:
+        assert runs.answer(seed, KEY, None, 11.0) == NOTHING  # nothing else is dialled or denied
+    assert not runs.is_asked(KEY)
+    assert runs.ask_again(KEY, 10.0 + REST - 1) is False and runs.ask_again(KEY, 10.0 + REST) is True
+    for seed in SEEDS[:2]:
+        runs.answer(seed, KEY, [77], 30.0)
+    assert runs.counts(run, 30.0) and runs.ask_again(KEY, 1e9) is False
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before most do", "after that"])
+def test_a_run_on_which_seeds_differ_counts_when_who_denied_it_has_asked_again(runs, before):
+    run, without = run_of(KEY), SEEDS[0 if before else 2]
+    naming = [seed for seed in SEEDS if seed is not without]
+    runs.open(KEY, NEIGHBOUR, 0.0)
+    for seed in sorted(SEEDS, key=lambda seed: (seed is without) != before):
+        runs.answer(seed, KEY, [77] if seed in naming else [], 1.0)
+    assert runs.is_known(run) and not runs.is_asked(KEY)
+    assert not runs.counts(run, 1.0 + DOUBT - 0.1) and runs.counts(run, 1.0 + DOUBT)
+    assert DOUBT > REST
+
+
+def test_a_run_that_was_denied_and_is_named_later_counts_later(runs):
+    for at, starts in ((0.0, []), (20.0, [77])):
+        runs.open(KEY, NEIGHBOUR, at)
+        for seed in SEEDS[:2]:
+            runs.answer(seed, KEY, starts, at)
+        runs.deny(KEY, at)
+    assert not runs.counts(run_of(KEY), 39.0) and runs.counts(run_of(KEY), 40.0)
+
+
+def test_a_run_that_no_seed_named_when_it_was_known_already_counts_later(runs):
+    runs.prove(KEY)
+    for at, starts in ((0.0, []), (REST, [77])):
+        assert runs.ask_again(KEY, at)
+        for seed in SEEDS:
+            runs.answer(seed, KEY, starts, at)
+    assert not runs.counts(run_of(KEY), REST + DOUBT - 1)
+    assert runs.counts(run_of(KEY), REST + DOUBT)
+
+
+def test_with_an_even_number_of_seeds_half_are_too_few():
+    seeds = [peer(number) for number in range(1, 7)]
+    runs = KnownRuns(seeds)
+    runs.prove(KEY)
+    runs.ask_again(KEY, 0.0)
+    for number, seed in enumerate(seeds):
+        runs.answer(seed, KEY, [77] if number < 3 else [], 1.0)
+    assert runs.is_known(run_of(KEY)) and not runs.counts(run_of(KEY), 1e9)

@@ -4,7 +4,7 @@ import pytest
 
 from gossip import wire
 from gossip.spread.allowance import (
-    COVER_BYTES, PATIENCE, REMEMBERED, REST_LIMIT, SIGNED_COST, Allowance)
+    CHECKS, CHECKS_AT_ONCE, PATIENCE, REMEMBERED, REST_LIMIT, SIGNED_COST, Allowance, Cost)
 from tests.tools.fakes import peer
 
 
@@ -12,10 +12,14 @@ def line(origin, number=1, text="x"):
     return wire.gossip("1.000000", origin, 7, number, text)
 
 
+def lines(number):
+    return Cost(number, 0)
+
+
 def flood(allowance, cost, now):
     """Say so much again and again, as soon as the link has rested; return when it was a flood."""
     while True:
-        excess = allowance.spend(peer(1), cost, now)
+        excess = allowance.spend(peer(1), lines(cost), now)
         if excess is not None and excess.is_flood:
             return now
         now += 0.0 if excess is None else excess.rest
@@ -23,26 +27,26 @@ def flood(allowance, cost, now):
 
 def test_a_burst_costs_no_time_and_what_is_beyond_it_as_much_as_the_rate_says():
     allowance = Allowance(100, 500)
-    assert allowance.spend(peer(1), 500, 0.0) is None
-    assert allowance.spend(peer(1), 50, 0.0).rest == pytest.approx(0.5)
-    assert allowance.spend(peer(1), 10, 0.5).rest == pytest.approx(0.1)
+    assert allowance.spend(peer(1), lines(500), 0.0) is None
+    assert allowance.spend(peer(1), lines(50), 0.0).rest == pytest.approx(0.5)
+    assert allowance.spend(peer(1), lines(10), 0.5).rest == pytest.approx(0.1)
 
 
 def test_who_speaks_at_the_rate_never_rests():
     allowance = Allowance(100, 500)
-    assert all(allowance.spend(peer(1), 100, float(second)) is None for second in range(1_000))
+    assert all(allowance.spend(peer(1), lines(100), float(second)) is None for second in range(1_000))
 
 
 def test_the_burst_comes_back_with_time_and_is_never_more():
     allowance = Allowance(100, 500)
-    assert allowance.spend(peer(1), 500, 0.0) is None
-    assert allowance.spend(peer(1), 300, 3.0) is None
-    assert allowance.spend(peer(1), 1, 3.0) is not None
-    assert allowance.spend(peer(1), 501, 1_000.0) is not None
+    assert allowance.spend(peer(1), lines(500), 0.0) is None
+    assert allowance.spend(peer(1), lines(300), 3.0) is None
+    assert allowance.spend(peer(1), lines(1), 3.0) is not None
+    assert allowance.spend(peer(1), lines(501), 1_000.0) is not None
 
 
 def test_a_link_rests_for_a_second_at_most():
-    assert Allowance(100, 0).spend(peer(1), 1_000, 0.0).rest == REST_LIMIT
+    assert Allowance(100, 0).spend(peer(1), lines(1_000), 0.0).rest == REST_LIMIT
 
 
 @pytest.mark.parametrize("cost", [1, 60, 1_000])
@@ -54,29 +58,40 @@ def test_excesses_with_pauses_between_them_are_no_flood():
     allowance = Allowance(100, 100)
     for minute in range(10):
         for second in range(50):
-            excess = allowance.spend(peer(1), 200, minute * 200.0 + second)
+            excess = allowance.spend(peer(1), lines(200), minute * 200.0 + second)
             assert excess is None or not excess.is_flood
 
 
 def test_a_flood_that_comes_back_begins_anew():
     allowance = Allowance(100, 100)
     now = flood(allowance, 200, 0.0)
-    assert allowance.spend(peer(1), 100, now + 60) is None
-    assert not allowance.spend(peer(1), 100, now + 60).is_flood
+    assert allowance.spend(peer(1), lines(100), now + 60) is None
+    assert not allowance.spend(peer(1), lines(100), now + 60).is_flood
 
 
 def test_every_neighbour_has_an_allowance_of_its_own():
     allowance = Allowance(100, 100)
-    assert allowance.spend(peer(1), 200, 0.0) is not None
-    assert allowance.spend(peer(2), 100, 0.0) is None
+    assert allowance.spend(peer(1), lines(200), 0.0) is not None
+    assert allowance.spend(peer(2), lines(100), 0.0) is None
 
 
 def test_no_more_accounts_are_kept_than_so_many():
     allowance = Allowance(100, 100)
     for port in range(1, REMEMBERED + 2):
-        allowance.spend(peer(port), 100, 0.0)
-    assert allowance.spend(peer(1), 100, 0.0) is None
-    assert allowance.spend(peer(REMEMBERED), 100, 0.0) is not None
+        allowance.spend(peer(port), lines(100), 0.0)
+    assert allowance.spend(peer(1), lines(100), 0.0) is None
+    assert allowance.spend(peer(REMEMBERED), lines(100), 0.0) is not None
+
+
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_bytes_cost_besides_lines_and_rate_and_burst_scale_both(times):
+    allowance = Allowance(1_000 * times, 10_000 * times)
+    assert allowance.spend(peer(1), Cost(1, 32 * MIB * times), 0.0) is None
+    assert allowance.spend(peer(1), Cost(1, MIB * times // 2), 0.0).rest == pytest.approx(0.5)
+    assert allowance.spend(peer(1), Cost(1, MIB * times), 10.0) is None
 
 
 def test_only_what_is_said_in_ones_own_name_costs():
@@ -84,20 +99,33 @@ def test_only_what_is_said_in_ones_own_name_costs():
     own = [line(peer(1)), b"tree:" + line(peer(1), 2)]
     others = [line(peer(2)), line(peer(10)), line(peer(2), text=f":{peer(1)}:7:1:"),
               f"via:{peer(1)}:".encode() + line(peer(2))]
-    assert allowance.cost(peer(1), own + others, [], []) == 2
-    assert Allowance(0, 100).cost(peer(1), own, [], []) == 0
+    assert allowance.cost(peer(1), own + others, [], []) == (2, sum(map(len, own)))
+    assert allowance.cost(peer(1), others, [], []) is None
+    assert Allowance(0, 100).cost(peer(1), own, [], []) is None
 
 
 def test_signed_lines_cost_more():
     signed = [b"signed:127.0.0.1:1:7:1:x", b"signed:127.0.0.1:12:7:1:x", line(peer(1))]
-    assert Allowance(100, 100).cost(peer(1), [], signed, []) == SIGNED_COST
+    assert Allowance(100, 100).cost(peer(1), [], signed, []) == (SIGNED_COST, 0)
 
 
 def test_long_signed_lines_that_are_sent_on_again_with_every_line_cost_by_their_bytes():
     run = f"{peer(1)}:7"
     line = f"gmessage:1.000000:{run}:1:x".encode()
     cover = f"signed:{run}:1:".encode() + b"x" * 11_000
-    assert Allowance(100, 100).cost(peer(1), [line], [], [cover]) == 1 + len(cover) // COVER_BYTES
+    both = len(line) + len(cover)
+    assert Allowance(100, 100).cost(peer(1), [line], [], [cover]) == (1, both)
     assert Allowance(100, 100).cost(peer(1), [line] * 3, [], [cover] * 3) == (
-        3 + len(cover) // COVER_BYTES)
-    assert Allowance(100, 100).cost(peer(2), [line], [], [cover]) == 0
+        3, both + 2 * len(line))
+    assert Allowance(100, 100).cost(peer(2), [line], [], [cover]) is None
+
+
+def test_checks_beyond_so_many_make_a_link_rest_and_those_given_back_do_not():
+    allowance = Allowance(0, 0)
+    one, other = peer(1), peer(2)
+    assert allowance.check(one, {one: CHECKS_AT_ONCE}, 0.0) == 0
+    assert allowance.check(one, {one: CHECKS // 2}, 0.0) == pytest.approx(0.5)
+    assert allowance.check(other, {other: 1, one: -CHECKS}, 0.0) == 0
+    assert allowance.check(one, {one: CHECKS // 2}, 0.0) == 0
+    assert allowance.check(one, {one: 10 * CHECKS}, 0.0) == REST_LIMIT
+    assert allowance.check(one, {}, 100.0) == 0

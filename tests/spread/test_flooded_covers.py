@@ -99,8 +99,8 @@ def test_covers_go_with_their_texts():
 
 def test_a_cover_is_compared_with_what_others_say_together_not_with_each(monkeypatch):
     compared = []
-    whole = Cover.contradicts
-    monkeypatch.setattr(Cover, "contradicts",
+    whole = wire.contradict
+    monkeypatch.setattr(wire, "contradict",
                         lambda *args: compared.append(args) or whole(*args))
     messages = message_list()
     same = cover(1, 512)

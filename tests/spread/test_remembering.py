@@ -161,6 +161,15 @@ def test_vouching_is_news_only_for_who_has_refused_runs_of_addresses_not_named_b
     assert not messages.vouch([peer(104)])
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_which_run_is_forgotten_does_not_depend_on_the_order_in_which_seeds_name_origins(order):
+    """A list is a set, and its order another one in every process: virtual time has to repeat."""
+    messages = MessageList(Settings(runs_kept=1))
+    messages.add([named(100, 1), named(101, 1)], brought_by=FORGER)
+    messages.vouch([peer(100), peer(101)][::order])
+    assert list(messages.seen()) == [b"127.0.0.1:101:1"]
+
+
 def test_runs_that_a_seed_vouches_for_later_leave_the_account_of_who_brought_them():
     messages = MessageList(Settings(runs_of_one=2))
     messages.add([named(100, 1), named(101, 1)], brought_by=HONEST)

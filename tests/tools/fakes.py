@@ -10,6 +10,8 @@ def peer(port: int) -> Address:
 
 class FakeLink:
     ended = False
+    run = None  # that has proved itself
+    cover = None  # that came last
 
 
 def run_late(node, seconds: float) -> None:

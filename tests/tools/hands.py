@@ -4,7 +4,7 @@ import socket
 import threading
 
 from gossip.addresses import Address
-from gossip.signing.signed_lines import Signer
+from gossip.signing.signed_lines import Signer, linking
 
 
 class End:
@@ -45,6 +45,11 @@ class End:
     def close(self) -> None:
         self._file.close()
         self.sock.close()
+
+
+def link_proof(signer: Signer, own: Address, other: Address, time: str) -> str:
+    """The proof that stands before what a peer says to another when a link begins."""
+    return signer.proof(linking(own, other, time), time).decode().rstrip("\n")
 
 
 class FakePeer:
@@ -91,6 +96,11 @@ class FakePeer:
         if line.startswith("Connection with Peer:"):
             return f"connection refused:{self.address}:full\n"
         return ""
+
+    def asking(self, other: Address, time: str) -> list[str]:
+        """The lines that ask another peer for a link, with a proof of the run if there is one."""
+        ask = f"Connection with Peer:{self.address}"
+        return [link_proof(self.signer, self.address, other, time), ask] if self.signer else [ask]
 
     def dialled(self) -> int:
         """How often somebody wanted to become its neighbour."""

@@ -12,6 +12,7 @@ from gossip.experiments.virtual_network import VirtualNetwork
 from gossip.settings import Settings
 from gossip.simulation.virtual_links import Cables
 from seed import Seed
+from tests.tools.monitoring_seeds import prove
 
 PERIOD = 1.0
 SETTINGS = Settings(monitor=True, report_interval=PERIOD, liveness_interval=1e6)
@@ -69,6 +70,7 @@ class ReportingPeer:
         if self.seed is None:
             self.keepers.time.at(self.keepers.time.now + 0.5, self.find_seed)
             return
+        prove(self.seed, [peer.address for peer in self.keepers.peers])
         link = self.link = Registration(self.address)
         self.call(self.seed.registry.register, self.address, link, self.keepers.time.now)
         for _, report in reversed(self.kept):

@@ -100,8 +100,8 @@ def a_probe_of_a_silent_registration_never_ends(monkeypatch):
 
 def one_seed_that_names_a_run_is_believed(monkeypatch):
     @around(monkeypatch, KnownRuns, "answer")
-    def answer(original, self, seed, key, starts):
-        outcome = original(self, seed, key, starts)
+    def answer(original, self, seed, key, starts, now):
+        outcome = original(self, seed, key, starts, now)
         named = [run_of((key[0], start)) for start in starts or ()
                  if start and self._learn((key[0], start))]
         return outcome._replace(genuine=[*outcome.genuine, *named])
@@ -109,16 +109,16 @@ def one_seed_that_names_a_run_is_believed(monkeypatch):
 
 def one_seed_that_denies_a_run_is_believed(monkeypatch):
     @around(monkeypatch, KnownRuns, "answer")
-    def answer(original, self, seed, key, starts):
-        if key[1] and starts is not None and key[1] not in starts and key in self._open:
+    def answer(original, self, seed, key, starts, now):
+        if key[1] and starts is not None and key[1] not in starts and self.is_open(key):
             return Outcome([], denied=key)
-        return original(self, seed, key, starts)
+        return original(self, seed, key, starts, now)
 
 
 def a_seed_that_does_not_answer_is_waited_for(monkeypatch):
     @around(monkeypatch, KnownRuns, "answer")
-    def answer(original, self, seed, key, starts):
-        return Outcome([]) if starts is None else original(self, seed, key, starts)
+    def answer(original, self, seed, key, starts, now):
+        return Outcome([]) if starts is None else original(self, seed, key, starts, now)
 
 
 BY_CHANCE = [a_seed_that_failed_is_not_tried_again, an_offer_is_kept_after_its_link,

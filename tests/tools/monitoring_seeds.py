@@ -12,7 +12,15 @@ def monitoring_seeds(net, number, period=PERIOD):
     """Seeds that have found each other: one tree with all of them."""
     seeds = net.seeds(number, monitor=True, report_interval=period)
     wait_until(lambda: agree(seeds), what="one tree with all seeds")
+    for seed in seeds:
+        prove(seed, map(subject, range(200)))
     return seeds
+
+
+def prove(seed, peers):
+    """These have proved a run at a seed."""
+    for peer in peers:
+        seed.vouching._proven.probed(peer, 7)
 
 
 def beside(net, other, **changes):
@@ -39,6 +47,12 @@ def held(*seeds):
     return sum(seed.keeping._held.count() for seed in seeds)
 
 
+def rows_at(seed):
+    """The rows that a seed holds, read between two turns."""
+    with seed.keeping._lock:
+        return seed.keeping._held.all()
+
+
 def entries(numbers, counts="10,1,2,0,0"):
     """Entries about peers of these numbers."""
     return " ".join(f"{subject(number).listed}={counts}" for number in numbers)
@@ -62,7 +76,8 @@ class FakeSeed(FakePeer):
         if kind == "seed":
             self.hellos.append(line)
         if kind == "seed check":
-            self.asked.append(rest)
-            if rest in self.said:
-                return f"seed checked:{rest}\n"
+            nonce = rest.rpartition(":")[2]
+            self.asked.append(nonce)
+            if nonce in self.said:
+                return f"seed checked:{nonce}\n"
         return super().reply(line)

@@ -3,13 +3,16 @@
 import contextlib
 import errno
 import pathlib
+import random
 import socket
 import time
 
+from gossip import wire
 from gossip.addresses import Address
 from gossip.net.live_world import LiveWorld
 from gossip.node.node import die_together
 from gossip.settings import Settings
+from gossip.signing.signed_lines import Signer
 from peer import Peer
 from seed import Seed
 from tests.tools.files import open_file, received
@@ -83,13 +86,19 @@ class Net:
         return end
 
     def neighbour(self, node, fake: "FakePeer") -> "End":
-        """A hand-made neighbour: dial and be accepted, and be looked for if it answers. A node that
-        has heard of it may be dialling it, too, and refuses it until it has been refused itself."""
+        """A hand-made neighbour: dial and be accepted, and be looked for if it answers; it has a
+        key where gossip is signed. A node that has heard of it may be dialling it, too, and refuses
+        it until it has been refused itself."""
         deadline = time.monotonic() + 30
+        if node.settings.sign:
+            fake.signer = fake.signer or Signer(fake.address, random.randbytes(32))
         while True:
             end = self.dial(node)
-            end.say(f"Connection with Peer:{fake.address}")
+            *proof, ask = fake.asking(node.address, wire.format_time(time.time()))
+            end.say(*proof if node.settings.sign else (), ask)
             said = end.hear()
+            if said.startswith("proof:"):
+                said = end.hear()
             if not said.endswith(":duplicate") or time.monotonic() > deadline:
                 assert said == f"connection accepted:{node.address}", said
                 wait_until(lambda: not fake.answers or looked_for(node, fake.address))

@@ -22,11 +22,6 @@ class Row(NamedTuple):
         return self.reporter if self.side == ABOUT else self.entry.peer
 
 
-class Rejection(NamedTuple):
-    accused: Address
-    at: float
-
-
 def said(reporter, other, age, expected=0, missing=0, first=0, corrupt=0, forbidden=0):
     """What a peer said of another so many periods ago."""
     entry = Entry(other, expected, missing, first, corrupt, forbidden)

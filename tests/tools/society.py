@@ -14,7 +14,7 @@ from gossip import wire
 from gossip.capacity import BY_RULE
 from gossip.monitoring.verdicts import Case, evaluate
 from tests.tools.fakes import peer
-from tests.tools.rows import Rejection, Row
+from tests.tools.rows import Row
 
 SETTLE = 2.0  # periods
 WINDOW = 12  # periods for which rows are kept
@@ -24,8 +24,7 @@ SHARE = 0.3  # of what is forwarded, so much is changed, or invented besides
 DROPS = {"drop": 1.0, "mute": 1.0, "drophalf": 0.5}
 INVENTS = {"forge", "forbidden"}
 SLANDERS = {"slander", "collude"}
-KINDS = ["drop", "drophalf", "tamper", "forge", "forbidden", "falsedead", "slander", "collude",
-         "onoff"]
+KINDS = ["drop", "drophalf", "tamper", "forge", "forbidden", "slander", "collude", "onoff"]
 
 
 def mixed(count, colluding=0):
@@ -67,7 +66,6 @@ class Society:
         self.waiting = collections.defaultdict(list)  # (peer, frozen neighbour) -> to be judged by
         self.rows = {one: collections.deque() for one in self.peers}  # by subject
         self.reported = []  # rows on their way
-        self.rejected = {one: [] for one in self.peers}
         self.seed_phases = sorted(self.rng.random() for _ in range(seeds))
         self.told = [None] * seeds
         self.void = [()] * seeds
@@ -201,8 +199,6 @@ class Society:
             entry = self._lie(one, wire.Entry(other, expected, missing, first, broken, 0))
             for side in (wire.ABOUT, wire.BY):
                 self.reported.append(Row(side, one, 1, self.period + 1, now + 1, entry))
-        if self.kinds.get(one) == "falsedead":
-            self.rejected[one] = [Rejection(other, now) for other in self.links[one]]
 
     def _judge_message(self, one, message, counts):
         source = message.first[one]
@@ -247,7 +243,7 @@ class Society:
     def _judge(self):
         for seed, phase in enumerate(self.seed_phases):
             now = self.period + phase
-            cases = [Case(one, self.rows[one], self.rejected[one], now, 1.0, self.kicked)
+            cases = [Case(one, self.rows[one], now, 1.0, self.kicked)
                      for one in self.peers[seed::len(self.seed_phases)] if one not in self.kicked]
             others = [told for at, told in enumerate(self.told) if told is not None and at != seed]
             found = evaluate(cases, others, self.void[seed])

@@ -12,7 +12,7 @@ from gossip.signing.signed_lines import Signer, registering
 from peer import Peer
 from tests.tools.files import events
 from tests.tools.hands import FakePeer
-from tests.tools.monitoring_seeds import agree
+from tests.tools.monitoring_seeds import agree, rows_at
 from tests.tools.nets import neighbours
 from tests.tools.ports import free_address, free_addresses
 from tests.tools.waiting import wait_until
@@ -109,7 +109,7 @@ def rows_reported(peers, besides=()):
 
 def rows_held(seeds):
     """How many of these seeds hold each row, by its identity."""
-    return collections.Counter(row.identity for seed in seeds for row in seed.keeping._held.all())
+    return collections.Counter(row.identity for seed in seeds for row in rows_at(seed))
 
 
 def all_linked(net, seeds, peers, **changes):

@@ -12,6 +12,7 @@ import heapq
 import itertools
 import random
 
+from gossip import wire
 from gossip.monitoring.verdicts import WINDOWS, Case, badness_of
 from gossip.monitoring.watch import Watch
 from gossip.settings import Settings
@@ -59,7 +60,7 @@ class Watchers:
         self.now = 0.0
         self.per_period, self.breaks, self.confirmed = messages, breaks, confirmed
         self.rows = []
-        self._events, self._order, self._serial = [], itertools.count(), itertools.count()
+        self._events, self._order, self._serial = [], itertools.count(), itertools.count(1)
         self._times = map(str, itertools.count())
         self.peers = []
         for at in range(peers):
@@ -172,7 +173,7 @@ class Watchers:
     def _say(self):
         who = self.rng.choice(self.peers)
         if who.frozen_until <= self.now:
-            line = f"{who.address}:{next(self._serial)}".encode()
+            line = wire.gossip("1.000000", who.address, 1, next(self._serial), "")
             who.known[line] = None
             who.watch.fresh([line], None, self.now, owed=True)
             self._forward(who, line, None)
@@ -183,7 +184,7 @@ class Watchers:
                 self._send(pipe.twin, self._hear, pipe.twin, line)
 
     def _hear(self, pipe, line):
-        who, run = pipe.owner, line.rpartition(b":")[0].decode()
+        who, run = pipe.owner, str(wire.check_run(wire.gossip_key(line)[0]))
         who.watch.noted(pipe, [line])
         if line in who.known:
             return
@@ -239,6 +240,6 @@ class Watchers:
         """The least badness of a peer in the four windows that a charge needs; None when it could
         not be judged in all of them."""
         self.rows = [row for row in self.rows if row.at > self.now - KEPT]
-        case = Case(who.address, of(who.address, self.rows), (), self.now, 1.0)
+        case = Case(who.address, of(who.address, self.rows), self.now, 1.0)
         found = [badness_of(case.rates(k, None), ()) for k in range(WINDOWS)]
         return None if None in found else min(found)

@@ -18,8 +18,8 @@ class Link:
 class Watched:
     """A watch with links to neighbours, each of which answers at once when it is asked."""
 
-    def __init__(self, neighbours=2, stands=True, **changes):
-        self.watch = Watch(Settings(settle=SETTLE)._replace(**changes))
+    def __init__(self, neighbours=2, stands=True, counts=lambda run: True, cheats=(), **changes):
+        self.watch = Watch(Settings(settle=SETTLE)._replace(**changes), counts, cheats)
         self.links = [Link(number + 1) for number in range(neighbours)]
         self._times = map(str, itertools.count())
         for link in self.links:
@@ -55,5 +55,5 @@ class Watched:
         return {entry.peer.port: tuple(entry)[1:] for entry in self.watch.entries()}
 
 
-def lines(number, kind="x"):
-    return [b"%s %d" % (kind.encode(), at) for at in range(number)]
+def lines(number, kind="x", run=b"127.0.0.1:5000:1"):
+    return [b"gmessage:1.000000:%b:%d:%b" % (run, at, kind.encode()) for at in range(1, number + 1)]

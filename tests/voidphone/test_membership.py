@@ -65,6 +65,18 @@ def test_a_view_fills_half_of_the_free_places(modules, degree, min_degree, diall
     wait_until(lambda: sum(other.dialled() for other in others) == dialled)
 
 
+def test_one_neighbour_fills_no_more_than_half_of_the_free_places_however_often_it_answers(
+        modules, monkeypatch):
+    monkeypatch.setattr(gossip_module, "ASK_AGAIN", 0.01)
+    module = modules.module(degree=8, min_degree=4)
+    neighbour, others = modules.neighbour(module), [modules.acceptor() for _ in range(16)]
+    for at in range(0, 16, 2):
+        assert neighbour.hear() == messages.PeerRequest()
+        neighbour.say(messages.PeerResponse(tuple(other.address for other in others[at:at + 2])))
+    assert neighbour.hear() == messages.PeerRequest()
+    assert module.link_count() == 1 + 3
+
+
 def test_a_view_with_few_neighbours_asks_for_more(modules, monkeypatch):
     monkeypatch.setattr(gossip_module, "ASK_AGAIN", 0.05)
     module = modules.module(degree=6, min_degree=2)

@@ -7,7 +7,7 @@ import pytest
 from gossip.addresses import address_of
 from gossip.voidphone.view import PUSHES, PUSH_MEMORY, View
 
-OWN = address_of("127.0.0.1", 5000)
+OWN, TELLER = address_of("127.0.0.1", 5000), address_of("127.0.0.1", 4999)
 
 
 def peer(number: int):
@@ -122,30 +122,53 @@ def test_a_505_fills_half_of_the_free_places(degree, neighbours, min_degree, dia
     view = view_of(degree=degree, min_degree=min_degree, max_connections=20, cache_size=100)
     fill(view, neighbours)
     told = [peer(number) for number in range(20, 60)]
-    chosen = view.heard_of([OWN, *told, *told, *view.addresses()])
+    chosen = view.heard_of([OWN, *told, *told, *view.addresses()], TELLER)
     assert len(chosen) == dialled == len(set(chosen)) and set(chosen) <= set(told)
     assert set(view.known()) == set(told)
-    assert len(view.heard_of([peer(99)])) == min(1, dialled)
+    assert len(view.heard_of([peer(99)], TELLER)) == min(1, dialled)
 
 
 def test_places_of_dials_under_way_are_not_free_for_a_505():
     view = view_of(degree=4, min_degree=4)
     for number in (1, 2, 3):
         view.begin_dial(peer(number))
-    assert len(view.heard_of([peer(1), peer(7), peer(8)])) == 1
+    assert len(view.heard_of([peer(1), peer(7), peer(8)], TELLER)) == 1
     assert peer(1) not in view.known()
     view.begin_dial(peer(7))
-    assert view.heard_of([peer(8)]) == []
+    assert view.heard_of([peer(8)], TELLER) == []
+
+
+def test_what_one_neighbour_names_never_fills_more_than_half_of_what_others_left():
+    view = view_of(degree=8, min_degree=4, max_connections=20, cache_size=100)
+    fill(view, 1)
+    for at in range(20, 40):  # again and again; and they are dialled from memory, too
+        for address in (*view.heard_of([peer(at)], TELLER), *view.known()):
+            if view.begin_dial(address):
+                view.admit(address, "link", dialled=True)
+    assert len(view.addresses()) == 1 + 3
+    assert view.remove(peer(20), "link") and view.begin_dial(peer(39))
+    assert not view.begin_dial(peer(20)), "it stays in the account of the one that named it"
+    assert view.heard_of([peer(39)], TELLER) == []
+    assert len(view.heard_of([peer(50), peer(51)], peer(1))) == 2, "half of four places"
+    assert view.begin_dial(peer(99)), "nobody named it"
+
+
+def test_a_505_is_drawn_from_by_ip_and_fills_no_cache_of_other_ips():
+    crowd = [address_of("127.0.0.9", 5000 + number) for number in range(50)]
+    view = view_of(degree=4, cache_size=6)
+    view.heard_of([peer(1), peer(2)], TELLER)
+    assert peer(3) in view.heard_of([*crowd, peer(3)], TELLER)
+    assert view.known() == [peer(3), crowd[49], crowd[48], peer(2), crowd[47], peer(1)]
 
 
 def test_a_505_is_drawn_from_at_random():
     told = [peer(number) for number in range(20, 40)]
-    assert len({view_of(degree=2, seed=seed).heard_of(told)[0] for seed in range(100)}) > 10
+    assert len({view_of(degree=2, seed=seed).heard_of(told, TELLER)[0] for seed in range(100)}) > 10
 
 
 def test_the_cache_keeps_what_was_heard_of_last():
     view = view_of(cache_size=3)
-    view.heard_of([peer(number) for number in (1, 2, 3, 4)])
+    view.heard_of([peer(number) for number in (1, 2, 3, 4)], TELLER)
     assert view.known() == [peer(4), peer(3), peer(2)]
     view.pushed(peer(2), 0.0)
     view.pushed(peer(9), 0.0)
@@ -153,7 +176,7 @@ def test_the_cache_keeps_what_was_heard_of_last():
     assert view.known() == [peer(9), peer(2), peer(4)]
     view.admit(peer(2), "two", dialled=True)
     view.pushed(peer(2), 0.0)
-    view.heard_of([peer(2)])
+    view.heard_of([peer(2)], TELLER)
     assert view.known() == [peer(9), peer(4)]  # neighbours are not known besides
     view.forget(peer(9))
     view.remove(peer(2), "two")

@@ -24,19 +24,19 @@ VALUES = [
     wire.Rows(0.0, "about", parse_address("127.0.0.1:1"), 17, 4, ENTRIES),
     wire.Rows(12345.678, "by", parse_address("[::2]:9"), 17, 4, ENTRIES[:1]),
     wire.Part(0.001, "about", parse_address("127.0.0.1:1"), NUMBER_LIMIT, 1, ENTRIES),
-    wire.RejectedDeath(1.5, A, B, C),
     wire.Tree(0, A, STARTS[:1]), wire.Tree(NUMBER_LIMIT, C, STARTS),
     wire.Load(0, ()), wire.Load(5, (3, 3)), wire.Load(10**9, tuple(range(15))),
     wire.Loads(()), wire.Loads(((A, 0), (B, 17))),
     wire.Verdicts(0, (), (), ()), wire.Verdicts(NUMBER_LIMIT, (), (), ()),
     wire.Verdicts(117, ((A, 0.0), (C, 0.333), (B, 1.0)), (A, B), ((A, B), (B, A))),
     wire.Kick(B, 0.125, None), wire.Kick(A, 1.0, 0.0), wire.Kick(A, 0.101, 599.999),
-    wire.Unconfirmed(B), wire.SeedHello(B, NONCE), wire.SeedCheck(NONCE), wire.SeedChecked(NONCE),
+    wire.Unconfirmed(B), wire.SeedHello(B, A, NONCE), wire.SeedCheck(A, NONCE),
+    wire.SeedChecked(NONCE),
     wire.AskTree()]
 
 WRITERS = {
     "report": wire.report, "rows": wire.rows, "part": wire.part, "tree": wire.tree,
-    "rejected_death": wire.rejected_death, "load": wire.load, "loads": wire.loads,
+    "load": wire.load, "loads": wire.loads,
     "verdicts": wire.verdicts, "kick": wire.kick, "unconfirmed": wire.unconfirmed,
     "seed_hello": wire.seed_hello, "seed_check": wire.seed_check,
     "seed_checked": wire.seed_checked, "ask_tree": lambda: wire.ASK_TREE}
@@ -65,7 +65,9 @@ def test_the_words_of_monitoring_are_as_designed():
     assert wire.kick(B, 0.5) == b"kick:[::1]:5002:0.500\n"
     assert wire.kick(B, 0.5, 60) == b"kick:[::1]:5002:0.500:60.000\n"
     assert wire.unconfirmed(A) == b"unconfirmed:127.0.0.1:5001\n"
-    assert wire.seed_hello(A, NONCE) == f"seed:127.0.0.1:5001:{NONCE}\n".encode()
+    assert wire.seed_hello(A, B, NONCE) == (
+        f"seed:127.0.0.1:5001:to [::1]:5002:{NONCE}\n".encode())
+    assert wire.seed_check(A, NONCE) == f"seed check:127.0.0.1:5001:{NONCE}\n".encode()
     assert wire.tree(3, A, ((0, A), (255, B))) == (
         b"tree:3:127.0.0.1:5001:127.0.0.1#5001=" + b"0" * 24 + b" [::1]#5002=" + b"0" * 22
         + b"ff\n")
@@ -73,8 +75,6 @@ def test_the_words_of_monitoring_are_as_designed():
     assert wire.rows(0.25, wire.ABOUT, C, 9, 2, ENTRIES[:1]) == (
         b"rows:0.250:about:10.0.0.9:65535:9:2:127.0.0.1#5001=10,0,0,0,0\n")
     assert wire.part(0.25, wire.BY, C, 9, 2, []) == b"part:0.250:by:10.0.0.9:65535:9:2:\n"
-    assert wire.rejected_death(1, A, B, C) == (
-        b"rejected:1.000:127.0.0.1:5001:[::1]:5002:10.0.0.9:65535\n")
     assert wire.verdicts(5, [(A, 0.5)], [B], [(A, B)]) == (
         b"verdicts:5:127.0.0.1#5001=0.500|[::1]#5002|127.0.0.1#5001>[::1]#5002\n")
     assert wire.loads([(A, 3), (B, 0)]) == b"loads:127.0.0.1#5001=3 [::1]#5002=0\n"
@@ -107,7 +107,7 @@ ZERO, ONE = b"0" * 24, b"0" * 23 + b"1"
     b"rows:1.0000:by:1.2.3.4:9:1:1:" + ENTRY, b"rows:1000000000.000:by:1.2.3.4:9:1:1:" + ENTRY,
     b"rows:nan:by:1.2.3.4:9:1:1:" + ENTRY,
     b"part:1.000:by:1.2.3.4#9:1:1:" + ENTRY, b"part:1.000:by:1.2.3.4:9:1:" + ENTRY,
-    b"rejected:1.000:1.2.3.4:5:1.2.3.4:6", b"rejected:1.2.3.4:5:1.2.3.4:6:1.2.3.4:7",
+    b"rejected:1.000:1.2.3.4:5:1.2.3.4:6:1.2.3.4:7",
     b"tree:1:1.2.3.4:5:", b"tree:1:1.2.3.4:5:1.2.3.4#5=" + ONE, b"tree:1:1.2.3.4:5:1.2.3.4#5=0",
     b"tree:1:1.2.3.4:5:1.2.3.4#5=%b 1.2.3.4#6=%b" % (ZERO, ZERO),
     b"tree:1:1.2.3.4:5:1.2.3.4#5=%b 1.2.3.4#5=%b" % (ZERO, ONE),
@@ -123,7 +123,9 @@ ZERO, ONE = b"0" * 24, b"0" * 23 + b"1"
     b"kick:1.2.3.4:5", b"kick:1.2.3.4:5:1.001", b"kick:1.2.3.4:5:0.500:", b"kick:1.2.3.4:5:.500",
     b"kick:1.2.3.4:5:0.500:09.000", b"kick:1.2.3.4:5:0.500:inf", b"kick:1.2.3.4#5:0.500",
     b"unconfirmed:1.2.3.4#5", b"unconfirmed:", b"unconfirmed:1.2.3.4:5 ",
-    b"seed:1.2.3.4:5", b"seed:1.2.3.4:5:" + b"A" * 32, b"seed:1.2.3.4:5:" + b"a" * 33,
+    b"seed:1.2.3.4:5:to 1.2.3.4:6", b"seed:1.2.3.4:5:" + b"a" * 32,
+    b"seed:1.2.3.4:5:to 1.2.3.4:6:" + b"A" * 32, b"seed:1.2.3.4:5:to 1.2.3.4:6:" + b"a" * 33,
+    b"seed:1.2.3.4:5:1.2.3.4:6:" + b"a" * 32, b"seed check:" + b"a" * 32,
     b"seed check:", b"seed check", b"seed checked:" + b"a" * 31, b"ask tree:", b"ask tree "])
 def test_a_broken_line_of_seeds_is_refused(line):
     with pytest.raises(wire.WireError):

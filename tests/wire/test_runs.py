@@ -21,7 +21,16 @@ def test_a_proof_reads_as_it_was_written():
     assert wire.parse(wire.proof(key, signature)[:-1]) == wire.Proof(key, signature)
 
 
+def test_the_proof_of_a_link_has_its_time_behind_it():
+    key, signature = bytes(range(32)), bytes(range(64))
+    line = wire.proof(key, signature, "1700000000.123456")
+    assert line == wire.proof(key, signature)[:-1] + b":1700000000.123456\n"
+    assert wire.parse(line[:-1]) == wire.Proof(key, signature, "1700000000.123456")
+
+
 @pytest.mark.parametrize("line", [
+    f"proof:{'A' * 43}:{'A' * 86}:", f"proof:{'A' * 43}:{'A' * 86}:1.0",
+    f"proof:{'A' * 43}:{'A' * 86}:-1.000000", f"proof:{'A' * 43}:{'A' * 86}:1.000000:",
     "runs:", "runs:127.0.0.1:5001", "runs:127.0.0.1:5001:07", "runs:127.0.0.1:5001:1,",
     "runs:127.0.0.1:5001:1,0", "runs:127.0.0.1:5001:1,2,3,4,5,6,7,8,9",
     f"runs:127.0.0.1:5001:{2**63}", "runs:127.0.0.1:5001:-1", "runs:127.0.0.1:99999:1",

@@ -1,0 +1,39 @@
+"""Contradictions: runs that provably signed two messages with one number.
+
+The same for a seed and a peer. Nobody is believed: a node that hears of a contradiction verifies
+both signatures, and ends the link that brought a bad one. That needs no rate limit, because each
+run is verified once. With a limit, a peer that has much to tell would fall silent. Link readers
+call this.
+"""
+
+import threading
+
+from gossip import wire
+from gossip.signing.signed_lines import Signer
+from gossip.tools import Recent
+
+REMEMBERED = 10_000  # runs
+
+
+class Contradictions:
+    """The runs that this node knows to have contradicted themselves."""
+
+    def __init__(self):
+        self._lock = threading.Lock()  # guards everything below
+        self._runs = Recent(REMEMBERED)  # run -> True
+
+    def __contains__(self, run: bytes) -> bool:
+        return self._runs.get(run, default=False)
+
+    def add(self, run: bytes) -> bool:
+        """Remember a run; answer whether that is news."""
+        with self._lock:
+            return self._runs.add(run, True)
+
+    def proves(self, message: wire.Contradiction) -> bool:
+        """Verify what a link brings, or raise WireError; answer whether it is news."""
+        if message.run in self:
+            return False
+        if not (Signer.is_genuine(message.one) and Signer.is_genuine(message.other)):
+            raise wire.WireError("a contradiction with a bad signature")
+        return self.add(message.run)

@@ -1,0 +1,188 @@
+"""Link proofs: where gossip is signed, both ends of a link prove their keys. A part of a peer.
+
+A proof stands before `Connection with Peer` and before `connection accepted`; what is signed names
+both ends, and the TIME at which the dialler asked (signed_lines.py). The dialler reaches the
+address itself and gets a fresh signature, so a good answer proves the run that answers. Of an asker
+the signature is verified; then its run has to be genuine, which confirming finds out if it is not
+known, and the last one that was met at its address (homes.py): else the address is probed. Seeds
+that are busy confirm nobody, and whoever starts would be refused: so then it is probed, too.
+
+Signatures of askers have a rate limit, which counts those that are not good. Its accounts are the
+runs that are known, and for all other runs the IP: so whoever connects with bad proofs uses up the
+account of its own IP, or of the run whose key it repeats, and of nobody else. Overlay calls this;
+no call waits.
+
+It calls the node: `look_for(…)` to have an address probed, and `replaced(address)` when a genuine
+run was found there that is not the one met before.
+"""
+
+import functools
+import threading
+
+from gossip import wire
+from gossip.addresses import Address
+from gossip.signing.confirming import Confirming
+from gossip.signing.known_runs import key_of, run_of
+from gossip.signing.signed_lines import Signer, linking, proven_start, start_of
+from gossip.tools import Rate
+
+CHECKS, CHECKS_AT_ONCE = 50, 100  # of signatures that prove nothing: in a second, and beyond that
+BUSY = "busy"  # the reason for who is refused without a check
+UNPROVEN = "unproven"  # the reason for who has no good proof
+
+
+class LinkProofs:
+    """The proofs of one peer's links. Without a `signer` none is made, and none is asked for."""
+
+    def __init__(self, node, signer: Signer | None, runs: Confirming):
+        self._node = node
+        self._signer = signer
+        self._runs = runs
+        self._lock = threading.Lock()  # guards everything below
+        self._checks = Rate(CHECKS, CHECKS_AT_ONCE)
+        # run -> newcomers that wait until it is known whether it is genuine, and who is told
+        self._waiting: dict[bytes, list] = {}
+
+    def on_proof(self, link, message: wire.Proof) -> None:
+        """A proof for the line that comes next."""
+        if self._signer is None:
+            raise wire.WireError("that peer signs, and this one does not")
+        link.proof = message
+
+    # What this peer says.
+
+    def asking(self, link) -> bytes:
+        """What stands before `Connection with Peer`."""
+        if self._signer is None:
+            return b""
+        link.run = 0, self._node.time()  # which run is there is not known yet
+        return self._sign(link, wire.format_time(link.run[1]))
+
+    def answering(self, link) -> bytes:
+        """What stands before `connection accepted`, as the newcomer is admitted."""
+        if self._signer is None:
+            return b""
+        self._runs.homes.linked(link.peer, link.run[0], self._node.now())
+        return self._sign(link, link.proof.time)
+
+    def _sign(self, link, time: str) -> bytes:
+        return self._signer.proof(linking(self._node.address, link.peer, time), time)
+
+    # What others say.
+
+    def fault_of_answer(self, link) -> str | None:
+        """Why a dial fails that was accepted; None when a run has signed, or nobody signs."""
+        if self._signer is None:
+            return None
+        if link.proof is None or link.proof.time != wire.format_time(link.run[1]):
+            return f"{UNPROVEN}: no proof for this dial"
+        start = self._proven_start(link)
+        if start is None:
+            return f"{UNPROVEN}: not signed for this dial"
+        link.run = start, link.run[1]
+        self._runs.prove(link.peer, start)
+        return None
+
+    def fault_of_asker(self, link) -> str | None:
+        """Why a newcomer is refused; None when its key has signed, or nobody signs. Whether its run
+        is at home at its address is the next question."""
+        if self._signer is None:
+            return None
+        if link.proof is None or not link.proof.time:
+            return UNPROVEN
+        start = start_of(str(link.peer), link.proof.key)
+        if self._runs.homes.is_over(link.peer, start):
+            return UNPROVEN
+        link.run = start, float(link.proof.time)
+        known = self._runs.is_known(self._run(link))
+        account = self._run(link) if known else link.remote_ip
+        if not self._may_check(account):
+            self._node.counters.add("proofs of links not checked")
+            return BUSY
+        if self._proven_start(link) is None:
+            return UNPROVEN
+        if known:
+            self._give_back(account)
+        return None
+
+    @staticmethod
+    def _run(link) -> bytes:
+        return run_of((link.peer, link.run[0]))
+
+    def find_out(self, link, verdict) -> None:
+        """Call `verdict(at_home)` once it is known whether the run of a newcomer that has signed is
+        the one at its address."""
+        if self._signer is None:
+            verdict(True)
+        elif self._runs.is_known(self._run(link)):
+            self._look(link.peer, link.run[0], verdict)
+        else:
+            self._wait(link, verdict)
+
+    def is_at_home(self, link) -> bool:
+        """Whether the run that has proved a link was the last one met at its address."""
+        return self._runs.homes.is_last(link.peer, link.run[0])
+
+    def _wait(self, link, verdict) -> None:
+        """Have the seeds asked about a run that is not known; `settled` follows."""
+        run = self._run(link)
+        with self._lock:
+            self._waiting.setdefault(run, []).append((link, verdict))
+        if not self._runs.find_out(run, link.remote_ip) or not self._runs.is_open(run):
+            self.settled(run)
+
+    def settled(self, run: bytes) -> None:
+        """It is known now whether a run is genuine, or it is not asked about now."""
+        with self._lock:
+            waiting = self._waiting.pop(run, [])
+        address, start = key_of(run)
+        if not self._runs.is_known(run):
+            for link, verdict in waiting:
+                self._look_anyway(link, run, verdict)
+            return
+        if not waiting and not self._runs.homes.is_last(address, start):
+            self._look(address, start, lambda at_home: at_home and self._node.replaced(address))
+        for link, verdict in waiting:
+            self._give_back(link.remote_ip)
+            self._look(address, start, verdict)
+
+    def _look_anyway(self, link, run: bytes, verdict) -> None:
+        """Seeds have not confirmed a newcomer's run; maybe they were too busy to look. So this peer
+        looks which is there."""
+        def looked(alive: bool | None) -> None:
+            is_there = self._runs.is_known(run) and self.is_at_home(link)
+            if is_there:
+                self._give_back(link.remote_ip)
+            verdict(is_there)
+        self._node.look_for(link.peer, looked, lambda: not link.ended, is_listed=False)
+
+    def _look(self, address: Address, start: int, verdict) -> None:
+        """A run is genuine. If another one was met at its address, look which is there now."""
+        if self._runs.homes.is_last(address, start):
+            verdict(True)
+        else:
+            looked = functools.partial(self._looked, address, start, verdict, self._node.now())
+            self._node.look_for(address, looked, lambda: True, is_listed=True)
+
+    def _looked(self, address: Address, start: int, verdict, since: float,
+                alive: bool | None) -> None:
+        """The address was probed, and may have proved a run."""
+        self._runs.homes.not_met(address, start, since)
+        verdict(self._runs.homes.is_last(address, start))
+
+    def _proven_start(self, link) -> int | None:
+        """The START of the run that has signed what the other end of a link said."""
+        text = linking(link.peer, self._node.address, link.proof.time)
+        return proven_start(link.peer, link.proof, text)
+
+    def _may_check(self, account) -> bool:
+        """Whether an account has room for one more check."""
+        with self._lock:
+            if not self._checks.take(self._node.now(), 1, account):
+                return True
+        self._give_back(account)
+        return False
+
+    def _give_back(self, account) -> None:
+        with self._lock:
+            self._checks.take(self._node.now(), -1, account)

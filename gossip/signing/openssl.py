@@ -1,0 +1,143 @@
+"""Ed25519 by the OpenSSL that Python's own hashlib brings along. Without one the import fails.
+
+A check takes a fifth of what it takes in Python, and others run meanwhile. Threads share nothing
+but keys, which OpenSSL only reads; each check makes a context of its own. On macOS no other
+libcrypto may be looked for: the system ends a process that loads its own.
+"""
+
+import ctypes
+import functools
+import os
+import sys
+
+import _hashlib
+
+NAME = "OpenSSL"  # as `status` tells it
+
+ED25519 = 1087  # OpenSSL's number of this kind of key (NID_ED25519)
+PUBLIC_SIZE = 32  # bytes
+SIGNATURE_SIZE = 64  # bytes
+KEYS_KEPT = 256  # public keys that were used last
+
+POINTER, INT, SIZE = ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t
+BYTES, SIZE_OUT = ctypes.c_char_p, ctypes.POINTER(ctypes.c_size_t)
+NEW_KEY = POINTER, INT, POINTER, BYTES, SIZE  # what it returns, then what it is given
+INIT = INT, POINTER, POINTER, POINTER, POINTER, POINTER
+
+
+class Unable(Exception):
+    """OpenSSL has no Ed25519, or no memory."""
+
+
+def _libraries() -> list[str | None]:
+    """Where libcrypto may be. What a file depends on is looked at, too, except on Windows; None is
+    the program itself, into which `_hashlib` may be built."""
+    file = getattr(_hashlib, "__file__", None)
+    if os.name != "nt":
+        return [file]
+    folder = os.path.dirname(file or sys.executable)
+    return [os.path.join(folder, name) for name in sorted(os.listdir(folder))
+            if name.startswith("libcrypto-") and name.endswith(".dll")]
+
+
+class _Functions:
+    """The functions of libcrypto that are needed."""
+
+    def __init__(self, library: str | None):
+        """AttributeError when one is missing, OSError when there is no such library."""
+        held = ctypes.PyDLL(library)  # keeps the interpreter: to give it away takes longer
+        released = ctypes.CDLL(library)  # lets other threads run meanwhile
+        self.new_secret = _typed(held.EVP_PKEY_new_raw_private_key, *NEW_KEY)
+        self.new_public = _typed(held.EVP_PKEY_new_raw_public_key, *NEW_KEY)
+        self.raw_public = _typed(held.EVP_PKEY_get_raw_public_key, INT, POINTER, BYTES, SIZE_OUT)
+        self.free_key = _typed(held.EVP_PKEY_free, None, POINTER)
+        self.new_context = _typed(held.EVP_MD_CTX_new, POINTER)
+        self.free_context = _typed(held.EVP_MD_CTX_free, None, POINTER)
+        self.begin_sign = _typed(held.EVP_DigestSignInit, *INIT)
+        self.begin_verify = _typed(held.EVP_DigestVerifyInit, *INIT)
+        self.sign = _typed(released.EVP_DigestSign, INT, POINTER, BYTES, SIZE_OUT, BYTES, SIZE)
+        self.verify = _typed(released.EVP_DigestVerify, INT, POINTER, BYTES, SIZE, BYTES, SIZE)
+        self.forget_errors = _typed(held.ERR_clear_error, None)
+
+
+def _typed(function, returned, *given):
+    function.restype, function.argtypes = returned, given
+    return function
+
+
+def _loaded() -> _Functions:
+    for library in _libraries():
+        try:
+            return _Functions(library)
+        except (OSError, AttributeError):
+            continue
+    raise ImportError("no libcrypto with Ed25519")
+
+
+_openssl = _loaded()
+
+
+class _Key:
+    """A key that OpenSSL has made; it is freed with this object."""
+
+    def __init__(self, new, data: bytes):
+        """`new` is the function that makes it."""
+        self.pointer, self._free = None, _openssl.free_key
+        self.pointer = _made(new(ED25519, None, data, len(data)))
+
+    def __del__(self):
+        self._free(self.pointer)
+
+
+class SigningKey:
+    """A key pair; `public` is the 32 bytes by which others check."""
+
+    def __init__(self, secret: bytes):
+        self._key = _Key(_openssl.new_secret, secret)
+        public = ctypes.create_string_buffer(PUBLIC_SIZE)
+        size = ctypes.c_size_t(PUBLIC_SIZE)
+        _succeeded(_openssl.raw_public(self._key.pointer, public, size))
+        self.public = public.raw
+
+    def sign(self, message: bytes) -> bytes:
+        """The signature of a message: 64 bytes."""
+        signature = ctypes.create_string_buffer(SIGNATURE_SIZE)
+        size = ctypes.c_size_t(SIGNATURE_SIZE)
+        context = _made(_openssl.new_context())
+        try:
+            _succeeded(_openssl.begin_sign(context, None, None, None, self._key.pointer))
+            _succeeded(_openssl.sign(context, signature, size, message, len(message)))
+        finally:
+            _openssl.free_context(context)
+        return signature.raw
+
+
+@functools.lru_cache(maxsize=KEYS_KEPT)
+def _public_key(public: bytes) -> _Key:
+    return _Key(_openssl.new_public, public)
+
+
+def fits(public: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether a signature fits; `ed25519.check` has looked at the spelling of both."""
+    key = _public_key(public)
+    context = _made(_openssl.new_context())
+    try:
+        _succeeded(_openssl.begin_verify(context, None, None, None, key.pointer))
+        result = _openssl.verify(context, signature, len(signature), message, len(message))
+    finally:
+        _openssl.free_context(context)
+    if result != 1:
+        _openssl.forget_errors()  # OpenSSL keeps a list for each thread
+    return result == 1
+
+
+def _made(pointer: int | None) -> int:
+    """What OpenSSL has made, if it could."""
+    _succeeded(pointer is not None)
+    return pointer
+
+
+def _succeeded(result: int) -> None:
+    if result != 1:
+        _openssl.forget_errors()
+        raise Unable

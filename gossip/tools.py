@@ -1,0 +1,93 @@
+"""Tools that are written once: a rate limit, a table that forgets, and a back-off.
+
+Pure values without a lock: whoever owns one guards it.
+"""
+
+import collections
+from typing import Any, Hashable
+
+
+class Rate:
+    """A leaky bucket for each key: so much a second in the long run, so much beyond it at once."""
+
+    def __init__(self, per_second: float, burst: float, keys: int = 1_000):
+        """Of more than `keys` keys the one used longest ago is forgotten."""
+        self._per_second = per_second
+        self._burst = burst
+        self._keys = keys
+        # key -> (what it has taken and not worked off, when that was so)
+        self._levels: collections.OrderedDict[Hashable, tuple[float, float]] = (
+            collections.OrderedDict())
+
+    def take(self, now: float, cost: float = 1.0, key: Hashable = None) -> float:
+        """Charge a key, and return the seconds that it has to wait until it is within its rate; 0
+        when it is. A negative cost gives back."""
+        level, at = self._levels.pop(key, (0.0, now))
+        level = max(0.0, max(0.0, level - (now - at) * self._per_second) + cost)
+        self._levels[key] = level, now
+        if len(self._levels) > self._keys:
+            self._levels.popitem(last=False)
+        return max(0.0, (level - self._burst) / self._per_second)
+
+    def forget(self, key: Hashable) -> None:
+        """A key begins anew."""
+        self._levels.pop(key, None)
+
+
+class Recent:
+    """A dictionary whose entries expire; of too many, the oldest is evicted."""
+
+    def __init__(self, limit: int):
+        self._limit = limit
+        # key -> (when it expires, value), in the order in which they were put
+        self._entries: collections.OrderedDict[Hashable, tuple[float, Any]] = (
+            collections.OrderedDict())
+
+    def put(self, key: Hashable, value, until: float = float("inf")) -> None:
+        """Remember a value up to that moment, as the newest."""
+        self._entries[key] = until, value
+        self._entries.move_to_end(key)
+        if len(self._entries) > self._limit:
+            self._entries.popitem(last=False)
+
+    def add(self, key: Hashable, value, now: float = 0.0, until: float = float("inf")) -> bool:
+        """Remember a value unless the key has one; answer whether it is news."""
+        if until <= now or self.get(key, now) is not None:
+            return False
+        self.put(key, value, until)
+        return True
+
+    def get(self, key: Hashable, now: float = 0.0, default=None):
+        """The value, unless it has expired."""
+        until, value = self._entries.get(key, (now, default))
+        return value if until > now else default
+
+    def pop(self, key: Hashable, now: float = 0.0, default=None):
+        """Forget a key, and return its value, unless it has expired."""
+        until, value = self._entries.pop(key, (now, default))
+        return value if until > now else default
+
+    def all(self, now: float = 0.0) -> dict:
+        """All that has not expired, oldest first; the rest is dropped."""
+        for key in [key for key, (until, _) in self._entries.items() if until <= now]:
+            del self._entries[key]
+        return {key: value for key, (_, value) in self._entries.items()}
+
+
+class Backoff:
+    """A pause after each failure, twice as long as the one before."""
+
+    def __init__(self, first: float, last: float):
+        self._first = first
+        self._last = last
+        self.reset()
+
+    def failed(self, now: float, part: float = 1.0) -> None:
+        """Begin a pause, or so much of it."""
+        self.due = now + self._pause * part
+        self._pause = min(self._last, self._pause * 2)
+
+    def reset(self) -> None:
+        """Forget all failures: the next attempt is due at once."""
+        self._pause = min(self._first, self._last)
+        self.due = float("-inf")  # when the pause ends

@@ -1,0 +1,148 @@
+"""Signature checks: which are made, on whose account, and which are given back."""
+
+import hashlib
+
+import pytest
+
+from gossip import wire
+from gossip.settings import Settings
+from gossip.signing.signed_lines import Signer
+from gossip.spread.allowance import CHECKS_AT_ONCE
+from gossip.spread.message_list import MessageList
+from tests.networks.test_flooder import rested  # noqa: F401
+from tests.networks.test_signed import said
+from tests.tools.fakes import FakeLink, peer
+from tests.tools.files import received
+from tests.tools.waiting import wait_until
+
+ORIGIN, ONE, OTHER = peer(5001), peer(5002), peer(5003)
+
+
+@pytest.fixture(scope="module")
+def signer():
+    return Signer(ORIGIN, bytes(32))
+
+
+def message_list(**asked):
+    return MessageList(Settings(cache_size=5), b"", Signer.is_genuine, **asked)
+
+
+def single(signer, number, text="x"):
+    """A message behind a signed line of its own."""
+    line = wire.gossip("1.000000", ORIGIN, signer.start, number, text)
+    return [*signer.cover(number, [hashlib.sha256(line).digest()]), line]
+
+
+class Neighbour(FakeLink):
+    def __init__(self, address):
+        self.peer = address
+
+
+def test_what_lets_a_message_in_costs_nothing(signer):
+    messages = message_list()
+    for number in range(1, 11):
+        assert not +messages.add(single(signer, number), brought_by=ONE).checks
+
+
+def test_a_check_is_given_back_to_who_has_paid_for_it_once(signer):
+    messages = message_list()
+    lines = [wire.gossip("1.000000", ORIGIN, signer.start, number, "x") for number in (1, 2)]
+    cover, = signer.cover(1, [hashlib.sha256(line).digest() for line in lines])
+    assert messages.add([cover], brought_by=ONE).checks == {ONE: 1}
+    assert messages.add([cover], brought_by=OTHER).checks == {}
+    assert messages.add(lines[:1], brought_by=OTHER).checks == {ONE: -1}
+    assert messages.add([cover, *lines], brought_by=OTHER).checks == {}
+
+
+def test_a_bad_signature_costs_a_check(signer):
+    cover, _ = single(signer, 1)
+    fresh = message_list().add([cover[:-2] + b"AA"], brought_by=ONE)
+    assert fresh.checks == {ONE: 1} and fresh.corrupt
+
+
+def test_a_run_that_becomes_known_gives_back_the_checks_of_what_has_waited(signer):
+    known = set()
+    messages = message_list(is_known=known.__contains__)
+    lines = single(signer, 1)
+    fresh = messages.add(lines, brought_by=ONE)
+    assert fresh.checks == {ONE: 1} and len(fresh.unknown) == 1
+    known.add(fresh.unknown[0][0])
+    assert messages.add(lines, brought_by=ONE).checks == {ONE: -1}
+
+
+def test_what_would_be_dropped_is_not_checked(signer):
+    """The text was evicted; or nobody is asked about the run."""
+    messages = message_list(is_denied=lambda run, neighbour: neighbour == OTHER)
+    messages.add([part for number in range(1, 21) for part in single(signer, number)],
+                 brought_by=ONE)
+    assert messages.add(single(signer, 1), brought_by=ONE).checks == {}
+    fresh = messages.add(single(signer, 21), brought_by=OTHER)
+    assert fresh == fresh._replace(lines=[], corrupt=[], unknown=[], checks={})
+
+
+def test_who_has_contradicted_itself_makes_its_neighbours_neighbours_check_that_once(signer):
+    """An honest neighbour may have met the other text first, and hands on whatever fits to it."""
+    messages, origin, relay = message_list(), Neighbour(ORIGIN), Neighbour(ONE)
+    for number in range(1, 6):
+        messages.add(single(signer, number), link=origin, brought_by=ORIGIN)
+    assert messages.add(single(signer, 1, "y"), link=relay, brought_by=ONE).checks == {ONE: 1}
+    for number in range(2, 6):
+        fresh = messages.add(single(signer, number, "y"), link=relay, brought_by=ONE)
+        assert fresh.checks == {} and fresh.lines == fresh.corrupt == []
+    fresh = messages.add(single(signer, 2, "z"), link=origin, brought_by=ORIGIN)
+    assert fresh.checks == {ORIGIN: 1} and fresh.corrupt
+    assert messages.add(single(signer, 6), link=relay, brought_by=ONE).lines  # agrees with all
+
+
+def signing_peer(net):
+    """A peer that counts the signatures that it checks, and a neighbour in the hands of the test
+    with the origin of what it says."""
+    one = net.peer(sign=True, liveness_interval=600, antientropy_interval=600)
+    judge, checks = one.messages._judge, []
+    is_genuine, judge._is_genuine = judge._is_genuine, lambda signed: (
+        checks.append(signed) or is_genuine(signed))
+    relay, origin = net.fake(), net.fake()
+    origin.signer = Signer(origin.address, bytes(32))
+    return one, checks, net.neighbour(one, relay), relay, origin
+
+
+def future(origin, count):
+    """Good signed lines of which the messages never come."""
+    return [origin.signer.cover(1_000 + 10 * number, [bytes(32)])[0] for number in range(count)]
+
+
+def invented(origin, count):
+    """Messages of runs that nobody knows, a hundred of each."""
+    lines = []
+    for number in range(count):
+        if number % 100 == 0:
+            signer = Signer(origin.address, number.to_bytes(32, "big"))
+        lines += said(signer, origin.address, [number % 100 + 1])[0]
+    return [line.encode() for line in lines]
+
+
+@pytest.mark.parametrize("lines", [future, invented])
+def test_who_has_signatures_checked_in_vain_is_read_slowly(net, rested, lines):  # noqa: F811
+    one, checks, end, relay, origin = signing_peer(net)
+    honest = net.neighbour(one, net.fake())
+    data, batch = b"\n".join(lines(origin, 2_000)) + b"\n", 8_192
+    for at in range(0, len(data), batch):
+        end.send(data[at:at + batch])
+    wait_until(lambda: rested)
+    covers, texts = said(origin.signer, origin.address, range(1, 11))
+    honest.say(*covers, *texts)
+    wait_until(lambda: len(received(one)) == 10)
+    assert set(rested) == {relay.address}
+    assert len(checks) < 5 * CHECKS_AT_ONCE
+
+
+def test_who_relays_many_messages_that_were_signed_one_by_one_never_rests(
+        net, rested):  # noqa: F811
+    one, checks, end, _, origin = signing_peer(net)
+    for number in range(1, 4 * CHECKS_AT_ONCE + 1):
+        covers, texts = said(origin.signer, origin.address, [number])
+        end.say(*covers, *texts)
+        if number == 1:  # the run is confirmed meanwhile
+            wait_until(lambda: len(received(one)) == 1)
+    wait_until(lambda: len(received(one)) == 4 * CHECKS_AT_ONCE)
+    assert len(checks) == 4 * CHECKS_AT_ONCE and rested == []
