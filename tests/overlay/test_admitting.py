@@ -251,9 +251,9 @@ def test_a_visitor_in_the_name_of_one_that_is_frozen_does_not_hide_that(net):
 @pytest.mark.parametrize("answers", [True, False])
 def test_a_link_that_ends_while_it_is_admitted_is_missed_if_its_peer_had_answered(net, answers):
     """Also one whose end its own thread notices, while another admits it."""
-    peer, fake = net.peer(liveness_misses=1000), net.fake()
-    link = peer.new_link(CHECKED, fake.address)
-    peer.linked(fake.address, link, 0)
+    peer, gone = net.peer(liveness_misses=1000), free_address()  # dialled anew, in vain
+    link = peer.new_link(CHECKED, gone)
+    peer.linked(gone, link, 0)
     assert peer.liveness.counted() == {}  # it was not in the table any more
     introduced = peer.introduced
 
@@ -262,11 +262,10 @@ def test_a_link_that_ends_while_it_is_admitted_is_missed_if_its_peer_had_answere
         peer.ended(link)
 
     peer.introduced = introduced_and_ended
-    listed = {fake.address}
-    admission = peer.neighbours.admit(fake.address, link, fake.address, peer.now(), listed,
+    admission = peer.neighbours.admit(gone, link, gone, peer.now(), {gone},
                                       answered=answers)
     peer.linking.enter(link, admission)
-    assert list(peer.liveness.counted()) == [fake.address] * answers
+    assert list(peer.liveness.counted()) == [gone] * answers
 
 
 def test_a_link_that_ends_while_it_is_admitted_leaves_the_counting_as_it_was(net):
