@@ -6,7 +6,8 @@ who floods. What a neighbour relays costs it nothing, or the honest would pay fo
 old costs nothing either: it travels no further, and a repetition is found without a hash.
 
 To check a signature costs time, whoever has made it. So each neighbour has an account of checks as
-well, and is given back a check when the signature lets a message in for the first time.
+well, and is given back a check when the signature lets a message in for the first time. Checks that
+no message needs yet are another account: beyond it none is made.
 """
 
 import collections
@@ -49,6 +50,7 @@ class Allowance:
     def __init__(self, rate: int, burst: int):
         self._lock = threading.Lock()  # guards everything below
         self._checks = Rate(CHECKS, CHECKS_AT_ONCE, REMEMBERED)
+        self._early_checks = Rate(CHECKS, CHECKS_AT_ONCE, REMEMBERED)
         self._rates = [] if not rate else [  # of lines, and of bytes
             Rate(rate, burst, REMEMBERED),
             Rate(rate * LINE_BYTES, burst * BURST_BYTES, REMEMBERED)]
@@ -96,3 +98,12 @@ class Allowance:
             for payer, count in checks.items():
                 self._checks.take(now, count, payer)
             return min(self._checks.take(now, 0, peer), REST_LIMIT)
+
+    def checks_early(self, peer: Address | None, now: float) -> bool:
+        """Whether a signature that a neighbour has brought may be checked although no message needs
+        that yet. Then it has been charged."""
+        with self._lock:
+            if self._early_checks.take(now, 0, peer):
+                return False
+            self._early_checks.take(now, 1, peer)
+            return True

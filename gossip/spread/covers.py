@@ -40,15 +40,16 @@ class Cover:
     """One signed line."""
 
     __slots__ = ("line", "run", "first", "texts", "good", "told", "liar", "payer", "hashes",
-                 "port")
+                 "port", "unchecked")
 
-    def __init__(self, line: bytes, signed: wire.Signed):
+    def __init__(self, line: bytes, signed: wire.Signed, good: bool = False):
         self.line = line
         self.run = signed.run
         self.port = int(signed.run.split(b":")[-2])  # of its origin
         self.first = signed.first  # the number of the first message that it speaks of
         self.texts = 0  # how many of these are held
-        self.good = False  # its signature was checked, and it contradicts none that is kept
+        self.good = good  # its signature was checked, and it contradicts none that is kept
+        self.unchecked = None if good else signed  # what is to be checked
         self.told: weakref.ref | None = None  # where a peer at its origin's address said it
         self.liar: weakref.ref | None = None  # the same of a kept one that it contradicts
         # the neighbour on whose account it was checked, until it lets a message in
@@ -169,10 +170,6 @@ class Covers:
                     return other
                 compared = last + 1
         return None
-
-    def last(self, link) -> Cover | None:
-        """The cover that came last on this link."""
-        return None if link is None else link.cover
 
     def _came(self, cover: Cover, link) -> None:
         if link is not None:

@@ -55,17 +55,21 @@ class MessageList:
     """The messages that this peer has seen. `unknown` drops exact repetitions, `add` all others."""
 
     def __init__(self, settings: Settings, own_run: bytes = b"", is_genuine=None,
-                 is_known=lambda run: True, is_denied=lambda run, neighbour: False):
+                 is_known=lambda run: True, is_denied=lambda run, neighbour: False,
+                 checks_early=lambda neighbour: True):
         """`is_genuine(signed)` tells whether a signature is good, where gossip is signed;
         `is_known(run)`, whether the run is genuine, so that its messages are taken; `is_denied(run,
-        neighbour)`, whether they would be dropped now if the neighbour brought some."""
+        neighbour)`, whether they would be dropped now if the neighbour brought some;
+        `checks_early(neighbour)`, whether to check one more signature of it that no message needs
+        yet."""
         self._settings = settings
         self._corrupt_most = settings.corrupt_most()
         self._forbidden_in = settings.filter.search()
         self._is_known, self._is_denied = is_known, is_denied
         self._own_run = own_run  # only this peer makes messages of this run
         self._judge = None if is_genuine is None else Judge(
-            is_genuine, self._kept, self._is_old, self._corrupt_most)
+            is_genuine, self._kept, self._is_held, self._is_old, checks_early,
+            self._corrupt_most)
         self._lock = threading.Lock()  # guards everything below
         self._covers = None if is_genuine is None else Covers()  # None: nothing is signed
         self._digests: set[bytes] = set()  # of the texts that are held: their runs hold them
@@ -97,15 +101,25 @@ class MessageList:
         """Take gossip lines, received on a link or made here; return the new ones, each checked in
         full. After so many corrupt lines as end the link, the rest is not looked at. `brought_by`
         is the neighbour that has to answer for the room that they need."""
-        fresh, fault = Fresh([], [], None, [], [], [], [], [], collections.Counter(), []), None
-        signed = {} if self._judge is None else self._judge.read(lines, made_here, brought_by,
-                                                                 fresh.checks)
+        fresh = Fresh([], [], None, [], [], [], [], [], collections.Counter(), [])
+        if self._judge is None:
+            return self._add(lines, {}, None, made_here, link, brought_by, fresh)
+        with self._judge.lock:
+            last = link and link.cover
+            covers = self._judge.read(lines, last, made_here, brought_by, fresh.checks)
+            last = last and covers[last.line]
+            return self._add(lines, covers, last, made_here, link, brought_by, fresh)
+
+    def _add(self, lines: list[bytes], covers: dict[bytes, Cover | None], last: Cover | None,
+             made_here: bool, link, brought_by: Address | None, fresh: Fresh) -> Fresh:
+        """The same, with the covers that the judge has read, and the last one before these lines on
+        their link."""
+        fault = None
         with self._lock:
-            last = None if self._covers is None else self._covers.last(link)
             for line in lines:
                 try:
-                    if line in signed:
-                        last = self._covers.take(signed[line], link)
+                    if line in covers:
+                        last = self._covers.take(covers[line], link)
                     else:
                         self._take(line, made_here, last, brought_by, fresh)
                 except Corrupt:
@@ -181,6 +195,10 @@ class MessageList:
     def _kept(self, line: bytes) -> Cover | None:
         with self._lock:
             return self._covers.kept(line)
+
+    def _is_held(self, line: bytes) -> bool:
+        with self._lock:
+            return line in self._lines
 
     def _is_old(self, cover: Cover, brought_by: Address | None) -> bool:
         with self._lock:

@@ -103,14 +103,14 @@ class Spreading:
         start = int(node.time() * 1000) if signer is None else signer.start
         self.origin = Origin(node.address, start)
         own_run = f"{node.address}:{start}".encode()
+        self._allowance = Allowance(settings.rate, settings.burst)
         self.messages = MessageList(settings, own_run, signer and signer.is_genuine,
-                                    self._runs.is_known, self._runs.is_denied)
+                                    self._runs.is_known, self._runs.is_denied, self._checks_early)
         self.anti_entropy = AntiEntropy(self.messages, node, links, self._runs)
         self._gathering = node.gathering
         self._most_gathering = (settings.liveness_interval * SHARE_OF_ROUND if settings.monitor
                                 else float("inf"))
         self.way = way_of_spreading(node, links, self.gathering, at_once, tries)
-        self._allowance = Allowance(settings.rate, settings.burst)
         self._compares = settings.antientropy_interval > 0  # else nothing is ever compared
         self._output, self._write_sparingly = node.output, node.write_sparingly
         self._now, self._time = node.now, node.time
@@ -266,6 +266,9 @@ class Spreading:
         if excess.is_flood:
             self._output.write(f"flood:{link.peer}")
             self._on_offence(link, "flood", 1)
+
+    def _checks_early(self, neighbour: Address | None) -> bool:
+        return self._allowance.checks_early(neighbour, self._now())
 
     def _charge_checks(self, link, checks: dict[Address, int]) -> None:
         """Have neighbours pay for signatures that were checked, also for those that were asked for:

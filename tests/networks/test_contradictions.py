@@ -23,7 +23,7 @@ def once(monkeypatch):
 
 @pytest.fixture
 def network(net):
-    return all_linked(net, 3, 5)
+    return all_linked(net, 3, 5, liveness_misses=1_000)  # links in the hands of a test are silent
 
 
 def said_by(signer, address, number, text):

@@ -33,7 +33,7 @@ class HalfProven(Liar):
 
 
 def test_a_run_that_half_of_the_seeds_name_turns_no_verdict(net):
-    network = all_linked(net, 6, 5)
+    network = all_linked(net, 6, 5, liveness_misses=1_000)
     liar, victim = HalfProven(net), network.honest[0]
     liar.left_out = {str(node.address) for node in (*network.seeds[3:], victim)}
     for seed in network.seeds[:3]:
