@@ -26,7 +26,8 @@ def test_a_port_that_is_held_for_a_moment_is_waited_for_and_one_in_use_is_named(
     release = threading.Timer(0.5, held.close)
     with Program("peer.py", "--chat", 0, 3, port, *flags) as server:
         release.start()
-        wait_until(lambda: listens(port))
+        wait_until(lambda: any(":started:" in path.read_text()
+                               for path in tmp_path.glob("peer_*.txt")))
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(30) == 0
     release.join()
