@@ -11,7 +11,7 @@ import time
 
 from gossip.addresses import Address
 from gossip.experiments.malice import Malice
-from gossip.experiments.network import Network, Plan, clear_outputs
+from gossip.experiments.network import Network, Plan
 from gossip.experiments.orders import Orders
 from gossip.experiments.progress import Progress
 from gossip.experiments.watched import GOSSIP_INTERVAL
@@ -20,6 +20,7 @@ from gossip.proof import check, delivery
 from gossip.proof.records import Records
 from gossip.settings import Settings
 from gossip.terminal.command_line import FAILED, load_seeds, show
+from gossip.terminal.folders import clear_outputs
 from gossip.terminal.signals import End
 
 # Seconds without any progress after which a network is given up:

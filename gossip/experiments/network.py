@@ -286,14 +286,3 @@ def _groups(addresses: list[Address], processes: int, needs) -> list[list[Addres
 def default_processes() -> int:
     """One per core."""
     return os.cpu_count() or 1
-
-
-def clear_outputs(folder: pathlib.Path) -> None:
-    """Make the folder if need be, and delete what earlier networks wrote there."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for pattern in ("seed_*.txt", "peer_*.txt"):
-            for path in folder.glob(pattern):
-                path.unlink()
-    except OSError as error:
-        raise CommandError(f"cannot clear {folder}: {error.strerror}", FAILED) from None

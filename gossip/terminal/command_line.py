@@ -18,6 +18,7 @@ from gossip.settings import WAYS, Filter, Settings, parse_config, parse_filter
 from gossip.terminal.limits import raise_descriptor_limit
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+OUTPUTS = ROOT / "outputs"
 FAILED, USAGE, INTERRUPTED = 1, 2, 130  # exit codes
 OF_SEEDS_ALONE = ("registrations_per_ip",)  # settings that are none of a peer
 OF_SEEDS = ("monitor", "report_interval", "file_limit", "ban", *OF_SEEDS_ALONE)
@@ -151,13 +152,18 @@ def parse_host(text: str) -> str:
     return address.ip
 
 
-def add_common_flags(parser: argparse.ArgumentParser) -> None:
+def add_common_flags(parser: argparse.ArgumentParser, outputs: pathlib.Path = OUTPUTS) -> None:
     """The flags of all programs that start nodes or read their output files."""
     parser.add_argument("--config", metavar="FILE", type=pathlib.Path,
                         default=ROOT / "config.txt", help="the list of seeds (config.txt)")
-    parser.add_argument("--outputs", metavar="DIR", type=pathlib.Path,
-                        default=ROOT / "outputs", help="where output files go (outputs)")
+    add_outputs(parser, outputs)
     parser.add_argument("--quiet", action="store_true", help="show no events on the terminal")
+
+
+def add_outputs(parser: argparse.ArgumentParser, folder: pathlib.Path = OUTPUTS) -> None:
+    """The flag of all programs that write output files; `folder` is what it is without it."""
+    parser.add_argument("--outputs", metavar="DIR", type=pathlib.Path, default=folder,
+                        help=f"where output files go ({folder.relative_to(ROOT).as_posix()})")
 
 
 def add_file_limit(parser: argparse.ArgumentParser) -> None:
