@@ -27,6 +27,7 @@ from gossip.experiments import bench
 from gossip.experiments.following import IMPLIED, run_network
 from gossip.experiments.malice import add_malicious
 from gossip.experiments.network import default_processes
+from gossip.experiments.ports import BASE_PORT, check_seed_ports
 from gossip.experiments.simulate import parse_simulate, simulate
 from gossip.experiments.tree import shown_tree
 from gossip.experiments.voidphone_bench import measure_modules
@@ -40,8 +41,8 @@ from gossip.proof import check
 from gossip.settings import WAYS, Settings
 from gossip.terminal.command_line import (
     FAILED, OUTPUTS, CommandError, Parser, add_common_flags, add_file_limit, add_outputs,
-    add_peer_flags, add_seed_flags, check_free, load_seeds, number, parse_port, peer_settings,
-    run_command, show, whole_number)
+    add_peer_flags, add_seed_flags, load_seeds, number, parse_port, peer_settings, run_command,
+    show, whole_number)
 from gossip.terminal.folders import DEMO, MODULES, NETWORK, newest_folder, shown
 from peer import Peer
 from seed import Seed
@@ -132,8 +133,8 @@ def live_page_of(args):
 
 
 def add_base_port(parser: Parser) -> None:
-    parser.add_argument("--base-port", type=parse_port, default=5000, metavar="PORT",
-                        help="the first peer's port (5000)")
+    parser.add_argument("--base-port", type=parse_port, default=BASE_PORT, metavar="PORT",
+                        help=f"the first peer's port ({BASE_PORT})")
 
 
 def peer_addresses(parser: Parser, args) -> list[Address]:
@@ -147,8 +148,7 @@ def seeds_only(args) -> None:
     """Run the local seeds until Ctrl-C; each begins a new life in its output file."""
     seeds = load_seeds(args.config)
     local = local_seeds(seeds)
-    for seed in local:
-        check_free(seed)
+    check_seed_ports(local, args.config)
     show(f"{len(local)} seeds; start peers with: python peer.py   (Ctrl-C stops the seeds)")
     run_seeds(Seed, local, seeds, args)
 
