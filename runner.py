@@ -24,7 +24,7 @@ from gossip.capacity import fixed
 from gossip.chat.commands import FORMS
 from gossip.chat.console import ChatConsole, read_lines
 from gossip.experiments import bench
-from gossip.experiments.following import IMPLIED, run_network
+from gossip.experiments.following import FOR_EVER, IMPLIED, run_network
 from gossip.experiments.malice import add_malicious
 from gossip.experiments.network import default_processes
 from gossip.experiments.ports import BASE_PORT, check_seed_ports
@@ -93,8 +93,9 @@ def start_command(arguments: list[str]) -> int | None:
     add_watch(parser)
     parser.set_defaults(outputs=None)
     args = parser.parse_args(arguments)
-    if args.malicious is not None:
-        parser.set_defaults(**IMPLIED, filter=args.malicious.words())
+    implied = implied_by(args)
+    if implied:  # where the command line does not name it
+        parser.set_defaults(**implied)
         args = parser.parse_args(arguments)
     args.outputs = args.outputs or (OUTPUTS if args.peers is None else NETWORK)
     if args.peers is None:
@@ -111,10 +112,21 @@ def start_command(arguments: list[str]) -> int | None:
                        live_page_of(args))
 
 
+def implied_by(args) -> dict[str, object]:
+    """The settings of a network that --malicious or --watch implies."""
+    if args.malicious is not None:
+        return {**IMPLIED, "filter": args.malicious.words()}
+    if not args.watch or args.peers is None:
+        return {}
+    implied = {} if args.once else {"gossip_count": FOR_EVER}
+    return {**implied, "capacity": fixed(4)} if args.peers <= OWN_PROCESSES else implied
+
+
 def add_watch(parser: Parser) -> None:
     parser.add_argument("--watch", action="store_true",
-                        help="serve a page that shows the network while it runs, with buttons; up "
-                             f"to {OWN_PROCESSES} peers then have a process each")
+                        help="serve a page that shows the network while it runs, with buttons; "
+                             "peers then gossip on without --once, and up to "
+                             f"{OWN_PROCESSES} have four links and a process each")
     parser.add_argument("--watch-port", type=parse_port, default=0, metavar="PORT",
                         help="the page's port (any free one)")
 

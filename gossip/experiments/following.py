@@ -98,11 +98,12 @@ def _judge(records: Records, in_time: bool, page, end: End) -> int:
 
 def _follow(network: Network, progress: Progress, settings: Settings, kill: int,
             end: End) -> bool:
-    """Wait for the deliveries, kill peers, wait until the deaths are reported; False when it
-    takes too long."""
+    """Wait for the deliveries (not where gossip never ends), kill peers, wait until the deaths
+    are reported; False when it takes too long."""
     patience = settings.gossip_interval + SPREAD_LIMIT
-    if not (progress.settle(progress.linked, START_LIMIT)
-            and progress.settle(progress.delivered, patience)):
+    if not progress.settle(progress.linked, START_LIMIT):
+        return False
+    if settings.gossip_count < FOR_EVER and not progress.settle(progress.delivered, patience):
         return False
     end.pause(LINGER + (settings.liveness_interval if kill else 0))
     dead = network.dead_peers()

@@ -9,6 +9,7 @@ own: with buttons, and at the end with the verdict of the proof.
 import base64
 import gc
 import hashlib
+import os
 import pathlib
 import socket
 import string
@@ -17,6 +18,7 @@ import threading
 from gossip.pictures.live_follow import Follow
 from gossip.pictures.live_server import Server
 from gossip.terminal.command_line import FAILED, CommandError, complain, show
+from gossip.terminal.folders import shown
 from gossip.terminal.signals import End
 
 _HERE = pathlib.Path(__file__).parent
@@ -53,8 +55,16 @@ def _server(folder: pathlib.Path, port: int, do=None, orders: tuple[str, ...] = 
     except OSError as error:
         raise CommandError(f"cannot listen on 127.0.0.1:{port}: {error.strerror}",
                            FAILED) from None
-    show(f"watching {folder} at {server.url}   (Ctrl-C ends it)")
+    show(_announcement(folder, server.url))
     return server
+
+
+def _announcement(folder: pathlib.Path, url: str) -> str:
+    """Where the page is. On a terminal the address is a line of its own, because many terminals
+    open only an address that is not wrapped."""
+    if os.isatty(1):
+        return f"watching {shown(folder)}   (Ctrl-C ends it)\n{url}"
+    return f"watching {folder} at {url}   (Ctrl-C ends it)"
 
 
 def watch(folder: pathlib.Path, port: int = 0) -> None:
