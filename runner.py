@@ -41,8 +41,8 @@ from gossip.proof import check
 from gossip.settings import WAYS, Settings
 from gossip.terminal.command_line import (
     FAILED, OUTPUTS, CommandError, Parser, add_common_flags, add_file_limit, add_outputs,
-    add_peer_flags, add_seed_flags, load_seeds, number, parse_port, peer_settings, run_command,
-    show, whole_number)
+    add_peer_flags, add_seed_flags, load_seeds, number, parse_host, parse_port, peer_settings,
+    run_command, show, whole_number)
 from gossip.terminal.folders import DEMO, MODULES, NETWORK, newest_folder, shown
 from peer import Peer
 from seed import Seed
@@ -129,6 +129,13 @@ def add_watch(parser: Parser) -> None:
                              f"{OWN_PROCESSES} have four links and a process each")
     parser.add_argument("--watch-port", type=parse_port, default=0, metavar="PORT",
                         help="the page's port (any free one)")
+    add_page_host(parser, "--watch-host")
+
+
+def add_page_host(parser: Parser, flag: str) -> None:
+    parser.add_argument(flag, type=parse_host, metavar="IP",
+                        help="an address of this machine at which others see the page, without "
+                             "buttons (this machine alone)")
 
 
 def processes_of(args, peers: int) -> int | None:
@@ -139,9 +146,12 @@ def processes_of(args, peers: int) -> int | None:
 def live_page_of(args):
     """What serves the page of a network; None where none is asked for."""
     if not args.watch:
+        if args.watch_host is not None:
+            raise CommandError("--watch-host needs --watch")
         return None
     from gossip.pictures import live_page  # workers do without
-    return functools.partial(live_page.LivePage, args.outputs, args.watch_port)
+    return functools.partial(live_page.LivePage, args.outputs, args.watch_port,
+                             host=args.watch_host)
 
 
 def add_base_port(parser: Parser) -> None:
@@ -225,9 +235,10 @@ def watch_command(arguments: list[str]) -> None:
     parser = Parser(prog="runner.py watch",
                     description="Serve a page that follows whatever runs in the folder.")
     parser.add_argument("--port", type=parse_port, default=0, help="the page's port (any free one)")
+    add_page_host(parser, "--host")
     folder, args = parse_folder(parser, arguments)
     from gossip.pictures import live_page  # workers do without
-    live_page.watch(folder, args.port)
+    live_page.watch(folder, args.port, args.host)
 
 
 def tree_command(arguments: list[str]) -> None:

@@ -6,13 +6,16 @@ import os
 import re
 import signal
 import socket
+import urllib.error
 import urllib.parse
 import urllib.request
 
 import pytest
 
+from gossip.addresses import address_of
+from gossip.terminal.command_line import is_local
 from tests.tools.files import lines_of
-from tests.tools.ports import free_addresses, free_range
+from tests.tools.ports import free_addresses, free_range, listens
 from tests.tools.programs import ROOT, Program, run, write_config
 from tests.tools.waiting import wait_until
 
@@ -159,6 +162,36 @@ def test_peers_are_killed_also_where_gossip_goes_on(tmp_path):
 def words(path):
     """What a peer has said."""
     return [line for line in lines_of(path) if line.startswith("generated:")]
+
+
+def test_a_page_that_others_see_has_no_buttons(tmp_path):
+    program, url, base = start(tmp_path, "--watch-host", "127.0.0.1")
+    with program:
+        with urllib.request.urlopen(url, timeout=60) as page:
+            assert b'data-orders=""' in page.read()
+        assert order(url, do="kill", node=f"127.0.0.1:{base}")[0] in (404, 405)
+        program.process.send_signal(signal.SIGINT)
+        assert program.finish()[0] == 0
+    code, out, err = run("runner.py", "--peers", 2, "--watch-host", "127.0.0.1")
+    assert (code, out, err) == (2, "", "runner.py: --watch-host needs --watch\n")
+
+
+@pytest.mark.parametrize("ip, host", [("127.0.0.2", "127.0.0.2"), ("::1", "[::1]")])
+def test_the_page_is_served_at_the_address_that_was_named_and_not_on_loopback(tmp_path, ip, host):
+    if not is_local(address_of(ip, 1)):
+        pytest.skip(f"{ip} is no address of this machine")
+    with Program("runner.py", "watch", tmp_path, "--host", ip) as program:
+        url = program.process.stdout.readline().decode().split()[3]
+        parts = urllib.parse.urlsplit(url)
+        assert parts.netloc == f"{host}:{parts.port}"
+        with urllib.request.urlopen(url, timeout=60) as page:
+            assert page.status == 200
+        other = urllib.request.Request(url, headers={"Host": f"localhost:{parts.port}"})
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(other, timeout=60)
+        assert not listens(parts.port)
+        program.process.send_signal(signal.SIGINT)
+        assert program.finish()[0] == 0
 
 
 def test_on_a_terminal_the_address_of_the_page_is_a_line_of_its_own(tmp_path):
