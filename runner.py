@@ -24,9 +24,10 @@ from gossip.capacity import fixed
 from gossip.chat.commands import FORMS
 from gossip.chat.console import ChatConsole, read_lines
 from gossip.experiments import bench
-from gossip.experiments.following import IMPLIED, run_network
+from gossip.experiments.following import FOR_EVER, IMPLIED, run_network
 from gossip.experiments.malice import add_malicious
 from gossip.experiments.network import default_processes
+from gossip.experiments.ports import BASE_PORT, check_seed_ports
 from gossip.experiments.simulate import parse_simulate, simulate
 from gossip.experiments.tree import shown_tree
 from gossip.experiments.voidphone_bench import measure_modules
@@ -39,9 +40,10 @@ from gossip.programs.starting import open_output
 from gossip.proof import check
 from gossip.settings import WAYS, Settings
 from gossip.terminal.command_line import (
-    FAILED, ROOT, CommandError, Parser, add_common_flags, add_file_limit, add_peer_flags,
-    add_seed_flags, check_free, load_seeds, number, parse_port, peer_settings, run_command, show,
-    whole_number)
+    FAILED, OUTPUTS, CommandError, Parser, add_common_flags, add_file_limit, add_outputs,
+    add_peer_flags, add_seed_flags, load_seeds, number, parse_host, parse_port, peer_settings,
+    run_command, show, whole_number)
+from gossip.terminal.folders import DEMO, MODULES, NETWORK, newest_folder, shown
 from peer import Peer
 from seed import Seed
 
@@ -76,7 +78,8 @@ def start_command(arguments: list[str]) -> int | None:
     add_common_flags(parser)
     add_peer_flags(parser)
     add_seed_flags(parser)
-    parser.add_argument("--peers", type=whole_number(1), metavar="N", help="start N peers, too")
+    parser.add_argument("--peers", type=whole_number(1), metavar="N",
+                        help="start N peers, too; the usual --outputs is then outputs/network")
     add_base_port(parser)
     parser.add_argument("--once", action="store_true",
                         help="end when all is delivered (and the dead reported), and check")
@@ -88,10 +91,13 @@ def start_command(arguments: list[str]) -> int | None:
                         help="once gossip is delivered, K peers die abruptly")
     add_malicious(parser)
     add_watch(parser)
+    parser.set_defaults(outputs=None)
     args = parser.parse_args(arguments)
-    if args.malicious is not None:
-        parser.set_defaults(**IMPLIED, filter=args.malicious.words())
+    implied = implied_by(args)
+    if implied:  # where the command line does not name it
+        parser.set_defaults(**implied)
         args = parser.parse_args(arguments)
+    args.outputs = args.outputs or (OUTPUTS if args.peers is None else NETWORK)
     if args.peers is None:
         if args.once or args.kill or args.malicious is not None or args.watch:
             parser.error("--once, --kill, --malicious and --watch need --peers")
@@ -106,12 +112,30 @@ def start_command(arguments: list[str]) -> int | None:
                        live_page_of(args))
 
 
+def implied_by(args) -> dict[str, object]:
+    """The settings of a network that --malicious or --watch implies."""
+    if args.malicious is not None:
+        return {**IMPLIED, "filter": args.malicious.words()}
+    if not args.watch or args.peers is None:
+        return {}
+    implied = {} if args.once else {"gossip_count": FOR_EVER}
+    return {**implied, "capacity": fixed(4)} if args.peers <= OWN_PROCESSES else implied
+
+
 def add_watch(parser: Parser) -> None:
     parser.add_argument("--watch", action="store_true",
-                        help="serve a page that shows the network while it runs, with buttons; up "
-                             f"to {OWN_PROCESSES} peers then have a process each")
+                        help="serve a page that shows the network while it runs, with buttons; "
+                             "peers then gossip on without --once, and up to "
+                             f"{OWN_PROCESSES} have four links and a process each")
     parser.add_argument("--watch-port", type=parse_port, default=0, metavar="PORT",
                         help="the page's port (any free one)")
+    add_page_host(parser, "--watch-host")
+
+
+def add_page_host(parser: Parser, flag: str) -> None:
+    parser.add_argument(flag, type=parse_host, metavar="IP",
+                        help="an address of this machine at which others see the page, without "
+                             "buttons (this machine alone)")
 
 
 def processes_of(args, peers: int) -> int | None:
@@ -122,14 +146,17 @@ def processes_of(args, peers: int) -> int | None:
 def live_page_of(args):
     """What serves the page of a network; None where none is asked for."""
     if not args.watch:
+        if args.watch_host is not None:
+            raise CommandError("--watch-host needs --watch")
         return None
     from gossip.pictures import live_page  # workers do without
-    return functools.partial(live_page.LivePage, args.outputs, args.watch_port)
+    return functools.partial(live_page.LivePage, args.outputs, args.watch_port,
+                             host=args.watch_host)
 
 
 def add_base_port(parser: Parser) -> None:
-    parser.add_argument("--base-port", type=parse_port, default=5000, metavar="PORT",
-                        help="the first peer's port (5000)")
+    parser.add_argument("--base-port", type=parse_port, default=BASE_PORT, metavar="PORT",
+                        help=f"the first peer's port ({BASE_PORT})")
 
 
 def peer_addresses(parser: Parser, args) -> list[Address]:
@@ -143,8 +170,7 @@ def seeds_only(args) -> None:
     """Run the local seeds until Ctrl-C; each begins a new life in its output file."""
     seeds = load_seeds(args.config)
     local = local_seeds(seeds)
-    for seed in local:
-        check_free(seed)
+    check_seed_ports(local, args.config)
     show(f"{len(local)} seeds; start peers with: python peer.py   (Ctrl-C stops the seeds)")
     run_seeds(Seed, local, seeds, args)
 
@@ -152,7 +178,7 @@ def seeds_only(args) -> None:
 def demo_command(arguments: list[str]) -> int:
     """Ten peers with four links each; one dies; all within seconds."""
     parser = Parser(prog="runner.py demo", description="Ten peers gossip, one dies; the proof.")
-    add_common_flags(parser)
+    add_common_flags(parser, DEMO)
     add_base_port(parser)
     parser.add_argument("--sign", action=argparse.BooleanOptionalAction, default=True,
                         help="sign gossip, and take only what is signed (yes)")
@@ -184,7 +210,10 @@ def worker_command(arguments: list[str]) -> None:
 def check_command(arguments: list[str]) -> int:
     """Print the proof; 1 when it does not hold."""
     parser = Parser(prog="runner.py check", description="Prove from output files what happened.")
-    holds, text = check.check_folder(parse_folder(parser, arguments))
+    folder, args = parse_folder(parser, arguments)
+    if args.folder is None and args.outputs is None:
+        show(f"checking {shown(folder)}")
+    holds, text = check.check_folder(folder)
     show(text)
     return 0 if holds else FAILED
 
@@ -193,7 +222,7 @@ def plot_command(arguments: list[str]) -> None:
     """Draw pictures of what the output files say."""
     parser = Parser(prog="runner.py plot",
                     description="Draw degrees.svg, network.svg and report.html into the folder.")
-    folder = parse_folder(parser, arguments)
+    folder, _ = parse_folder(parser, arguments)
     try:
         for path in plot.plot_folder(folder):
             show(str(path))
@@ -206,9 +235,10 @@ def watch_command(arguments: list[str]) -> None:
     parser = Parser(prog="runner.py watch",
                     description="Serve a page that follows whatever runs in the folder.")
     parser.add_argument("--port", type=parse_port, default=0, help="the page's port (any free one)")
-    folder, args = parse_folder_and_flags(parser, arguments)
+    add_page_host(parser, "--host")
+    folder, args = parse_folder(parser, arguments)
     from gossip.pictures import live_page  # workers do without
-    live_page.watch(folder, args.port)
+    live_page.watch(folder, args.port, args.host)
 
 
 def tree_command(arguments: list[str]) -> None:
@@ -219,18 +249,16 @@ def tree_command(arguments: list[str]) -> None:
     show(shown_tree(load_seeds(parser.parse_args(arguments).config)))
 
 
-def parse_folder(parser: Parser, arguments: list[str]) -> pathlib.Path:
-    """The folder of output files that a command line names; CommandError when there is none."""
-    return parse_folder_and_flags(parser, arguments)[0]
-
-
-def parse_folder_and_flags(parser: Parser, arguments: list[str]):
-    """(the folder of output files that a command line names, all of its flags)."""
+def parse_folder(parser: Parser, arguments: list[str]):
+    """(the folder of output files that a command line names, or else the newest; all flags);
+    CommandError when there is no such folder."""
     parser.add_argument("folder", nargs="?", metavar="DIR", type=pathlib.Path,
-                        help="where the output files are (outputs)")
+                        help="where the output files are (the newest of outputs, outputs/demo and "
+                             "outputs/network)")
     add_common_flags(parser)
+    parser.set_defaults(outputs=None)
     args = parser.parse_args(arguments)
-    folder = args.folder or args.outputs
+    folder = args.folder or args.outputs or newest_folder()
     if not folder.is_dir():
         raise CommandError(f"no folder {folder}")
     return folder, args
@@ -245,8 +273,7 @@ def module_command(arguments: list[str]) -> int:
     add_count(parser, "--degree", 2, 6, "places of each view", "K")
     parser.add_argument("--once", action="store_true",
                         help="as always here: end when it is proved")
-    parser.add_argument("--outputs", metavar="DIR", type=pathlib.Path, default=ROOT / "outputs",
-                        help="where output files go (outputs)")
+    add_outputs(parser, MODULES)
     add_file_limit(parser)
     add_base_port(parser)
     args = parser.parse_args(arguments)
@@ -293,8 +320,7 @@ def console_command(arguments: list[str]) -> None:
                         help="the UDP port of server 0; the others' follow it (20000)")
     parser.add_argument("--chat-key", type=pathlib.Path, metavar="FILE",
                         help="the key with which servers sign what they send each other")
-    parser.add_argument("--outputs", metavar="DIR", type=pathlib.Path, default=ROOT / "outputs",
-                        help="where output files go (outputs)")
+    add_outputs(parser)
     add_file_limit(parser)
     parser.add_argument("--settle", type=number(0, "a number of seconds of 0 or more"),
                         default=1.0, metavar="SECONDS",
