@@ -15,6 +15,7 @@
 """
 
 import argparse
+import difflib
 import functools
 import pathlib
 import sys
@@ -40,8 +41,8 @@ from gossip.proof import check
 from gossip.settings import WAYS, Settings
 from gossip.terminal.command_line import (
     FAILED, ROOT, CommandError, Parser, add_common_flags, add_file_limit, add_peer_flags,
-    add_seed_flags, check_free, load_seeds, number, parse_port, peer_settings, run_command, show,
-    whole_number)
+    add_seed_flags, check_free, load_seeds, number, output_folder, parse_port, peer_settings,
+    run_command, show, whole_number)
 from peer import Peer
 from seed import Seed
 
@@ -50,14 +51,23 @@ OWN_PROCESSES = 20  # peers of a network that is watched, up to which each has i
 
 def main(arguments: list[str]) -> int:
     """Choose the command by the first word."""
-    commands = {"demo": demo_command, "check": check_command, "bench": bench_command,
-                "plot": plot_command, "tree": tree_command, "simulate": simulate_command,
-                "console": console_command, "module": module_command, "worker": worker_command,
-                "watch": watch_command}
-    command = commands.get(arguments[0]) if arguments else None
-    if command is not None:
-        return run_command(f"runner.py {arguments[0]}", command, arguments[1:])
+    commands = {"demo": demo_command, "check": check_command, "plot": plot_command,
+                "watch": watch_command, "tree": tree_command, "bench": bench_command,
+                "simulate": simulate_command, "console": console_command,
+                "module": module_command, "worker": worker_command}
+    word = arguments[0] if arguments and not arguments[0].startswith("-") else None
+    if word in commands:
+        return run_command(f"runner.py {word}", commands[word], arguments[1:])
+    if word is not None:
+        return run_command("runner.py", no_command, word, [*commands][:-1])  # no worker
     return run_command("runner.py", start_command, arguments)
+
+
+def no_command(word: str, commands: list[str]) -> None:
+    """Name all commands, and the one that was meant if its name is similar."""
+    meant = difflib.get_close_matches(word.lower(), commands, 1)
+    raise CommandError(f"no command {word!r}{f'; did you mean {meant[0]}?' if meant else '.'} "
+                       f"Commands: {', '.join(commands)}")
 
 
 def add_count(parser: Parser, flag: str, low: int, default: int, what: str, unit="N") -> None:
@@ -93,17 +103,24 @@ def start_command(arguments: list[str]) -> int | None:
         parser.set_defaults(**IMPLIED, filter=args.malicious.words())
         args = parser.parse_args(arguments)
     if args.peers is None:
-        if args.once or args.kill or args.malicious is not None or args.watch:
-            parser.error("--once, --kill, --malicious and --watch need --peers")
+        if args.watch:
+            parser.error("--watch needs --peers N; to look at what runs already: "
+                         "python runner.py watch")
+        if args.once or args.kill or args.malicious is not None:
+            parser.error("--once, --kill and --malicious need --peers")
         return seeds_only(args)
     malicious = 0 if args.malicious is None else args.malicious.count()
     if args.kill and args.malicious is not None:
         parser.error("--malicious kicks peers, it kills none: leave --kill out")
-    if max(args.kill, malicious) >= args.peers:
-        parser.error(f"that leaves nobody honest and alive of {args.peers} peers")
+    check_alive(parser, max(args.kill, malicious), args.peers)
     return run_network(args, peer_addresses(parser, args), peer_settings(args),
                        processes_of(args, args.peers), args.once, args.kill, args.malicious,
                        live_page_of(args))
+
+
+def check_alive(parser: Parser, lost: int, peers: int) -> None:
+    if lost >= peers:
+        parser.error(f"that leaves nobody honest and alive of {peers} peers")
 
 
 def add_watch(parser: Parser) -> None:
@@ -153,17 +170,20 @@ def demo_command(arguments: list[str]) -> int:
     """Ten peers with four links each; one dies; all within seconds."""
     parser = Parser(prog="runner.py demo", description="Ten peers gossip, one dies; the proof.")
     add_common_flags(parser)
+    add_count(parser, "--peers", 1, 10, "peers")
+    add_count(parser, "--kill", 0, 1, "peers that die abruptly", "K")
     add_base_port(parser)
     parser.add_argument("--sign", action=argparse.BooleanOptionalAction, default=True,
                         help="sign gossip, and take only what is signed (yes)")
     add_file_limit(parser)
     add_watch(parser)
-    parser.set_defaults(processes=default_processes())
+    parser.set_defaults(processes=default_processes(), host="127.0.0.1")
     args = parser.parse_args(arguments)
+    check_alive(parser, args.kill, args.peers)
     settings = Settings(capacity=fixed(4), gossip_interval=0.3, liveness_interval=1.0,
                         antientropy_interval=2.0, sign=args.sign, file_limit=args.file_limit)
-    peers = [address_of("127.0.0.1", args.base_port + n) for n in range(10)]
-    return run_network(args, peers, settings, processes_of(args, len(peers)), once=True, kill=1,
+    return run_network(args, peer_addresses(parser, args), settings,
+                       processes_of(args, args.peers), once=True, kill=args.kill,
                        live_page=live_page_of(args))
 
 
@@ -245,7 +265,7 @@ def module_command(arguments: list[str]) -> int:
     add_count(parser, "--degree", 2, 6, "places of each view", "K")
     parser.add_argument("--once", action="store_true",
                         help="as always here: end when it is proved")
-    parser.add_argument("--outputs", metavar="DIR", type=pathlib.Path, default=ROOT / "outputs",
+    parser.add_argument("--outputs", metavar="DIR", type=output_folder, default=ROOT / "outputs",
                         help="where output files go (outputs)")
     add_file_limit(parser)
     add_base_port(parser)
@@ -293,7 +313,7 @@ def console_command(arguments: list[str]) -> None:
                         help="the UDP port of server 0; the others' follow it (20000)")
     parser.add_argument("--chat-key", type=pathlib.Path, metavar="FILE",
                         help="the key with which servers sign what they send each other")
-    parser.add_argument("--outputs", metavar="DIR", type=pathlib.Path, default=ROOT / "outputs",
+    parser.add_argument("--outputs", metavar="DIR", type=output_folder, default=ROOT / "outputs",
                         help="where output files go (outputs)")
     add_file_limit(parser)
     parser.add_argument("--settle", type=number(0, "a number of seconds of 0 or more"),
