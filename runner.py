@@ -202,11 +202,23 @@ def worker_command(arguments: list[str]) -> None:
 
 
 def check_command(arguments: list[str]) -> int:
-    """Print the proof; 1 when it does not hold."""
+    """Print the proof, or one verdict for each of several folders; 1 when one does not hold."""
     parser = Parser(prog="runner.py check", description="Prove from output files what happened.")
-    holds, text = check.check_folder(parse_folder(parser, arguments))
-    show(text)
-    return 0 if holds else FAILED
+    parser.add_argument("folders", nargs="*", metavar="DIR", type=pathlib.Path,
+                        help="where the output files are (outputs); of several folders each has "
+                             "a verdict, and what fails")
+    parser.add_argument("--json", action="store_true",
+                        help="write the rows as JSON, one object a line for each folder")
+    add_common_flags(parser)
+    args = parser.parse_args(arguments)
+    folders = [existing_folder(folder) for folder in args.folders or [args.outputs]]
+    judge = check.judge_folder if len(folders) > 1 else check.check_folder
+    code = 0
+    for folder in folders:
+        holds, text = (check.check_as_json if args.json else judge)(folder)
+        show(text)
+        code = code if holds else FAILED
+    return code
 
 
 def plot_command(arguments: list[str]) -> None:
@@ -250,10 +262,16 @@ def parse_folder_and_flags(parser: Parser, arguments: list[str]):
                         help="where the output files are (outputs)")
     add_common_flags(parser)
     args = parser.parse_args(arguments)
-    folder = args.folder or args.outputs
-    if not folder.is_dir():
-        raise CommandError(f"no folder {folder}")
-    return folder, args
+    return existing_folder(args.folder or args.outputs), args
+
+
+def existing_folder(path: pathlib.Path) -> pathlib.Path:
+    """The path of a folder; CommandError when there is none."""
+    if path.exists() and not path.is_dir():
+        raise CommandError(f"{path} is no folder; give the folder of the output files")
+    if not path.is_dir():
+        raise CommandError(f"no folder {path}")
+    return path
 
 
 def module_command(arguments: list[str]) -> int:

@@ -19,7 +19,7 @@ from gossip.pictures.charts import number, text
 from gossip.pictures.layout import Box, Point
 from gossip.proof import graph, powerlaw
 from gossip.proof.degrees import PowerLaw
-from gossip.proof.records import Records
+from gossip.proof.records import Records, read_folder
 
 OUTER = 440.0  # radius of the largest drawing, in SVG units
 ROOM = 130.0  # a small network's drawing has this radius times the root of its number of peers
@@ -63,9 +63,7 @@ class DrawnPeer(NamedTuple):
 def plot_folder(folder: pathlib.Path) -> list[pathlib.Path]:
     """Write the three files into the folder and return their paths; ValueError when no file of a
     peer is in it."""
-    records = Records(folder).refresh()
-    if not records.peers:
-        raise ValueError(f"no output file of a peer in {folder}")
+    records = read_folder(folder)
     degrees, network = degrees_svg(records), network_svg(records)
     texts = {"degrees.svg": degrees, "network.svg": network,
              "report.html": report.page(records, folder, degrees, network)}
