@@ -36,6 +36,8 @@ WRONG = [  # command line, what it says; README.md is a file, gossip a folder of
     ("peer.py --capacity 1 5001",
      "argument --capacity: '1' is neither fixed:K with a K of 2 or more nor powerlaw:ALPHA with "
      "an ALPHA above 0, up to 10"),
+    ("tests --fast", "unrecognized arguments: --fast"),
+    ("tests nowhere.py", "file or directory not found: nowhere.py"),
     ("runner.py check README.md", "README.md is no folder; give the folder of the output files"),
     ("runner.py plot README.md", "README.md is no folder; give the folder of the output files"),
     ("runner.py check gossip nowhere", "no folder nowhere"),
