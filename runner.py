@@ -15,6 +15,7 @@
 """
 
 import argparse
+import difflib
 import functools
 import pathlib
 import sys
@@ -41,8 +42,8 @@ from gossip.proof import check
 from gossip.settings import WAYS, Settings
 from gossip.terminal.command_line import (
     FAILED, OUTPUTS, CommandError, Parser, add_common_flags, add_file_limit, add_outputs,
-    add_peer_flags, add_seed_flags, load_seeds, number, parse_host, parse_port, peer_settings,
-    run_command, show, whole_number)
+    add_peer_flags, add_seed_flags, complain, load_seeds, number, parse_host, parse_port,
+    peer_settings, run_command, show, whole_number)
 from gossip.terminal.folders import DEMO, MODULES, NETWORK, newest_folder, shown
 from peer import Peer
 from seed import Seed
@@ -52,14 +53,23 @@ OWN_PROCESSES = 20  # peers of a network that is watched, up to which each has i
 
 def main(arguments: list[str]) -> int:
     """Choose the command by the first word."""
-    commands = {"demo": demo_command, "check": check_command, "bench": bench_command,
-                "plot": plot_command, "tree": tree_command, "simulate": simulate_command,
-                "console": console_command, "module": module_command, "worker": worker_command,
-                "watch": watch_command}
-    command = commands.get(arguments[0]) if arguments else None
-    if command is not None:
-        return run_command(f"runner.py {arguments[0]}", command, arguments[1:])
+    commands = {"demo": demo_command, "check": check_command, "plot": plot_command,
+                "watch": watch_command, "tree": tree_command, "bench": bench_command,
+                "simulate": simulate_command, "console": console_command,
+                "module": module_command, "worker": worker_command}
+    word = arguments[0] if arguments and not arguments[0].startswith("-") else None
+    if word in commands:
+        return run_command(f"runner.py {word}", commands[word], arguments[1:])
+    if word is not None:
+        return run_command("runner.py", no_command, word, [*commands][:-1])  # no worker
     return run_command("runner.py", start_command, arguments)
+
+
+def no_command(word: str, commands: list[str]) -> None:
+    """Name all commands, and the one that was meant if its name is similar."""
+    meant = difflib.get_close_matches(word.lower(), commands, 1)
+    raise CommandError(f"no command {word!r}{f'; did you mean {meant[0]}?' if meant else '.'} "
+                       f"Commands: {', '.join(commands)}")
 
 
 def add_count(parser: Parser, flag: str, low: int, default: int, what: str, unit="N") -> None:
@@ -99,14 +109,16 @@ def start_command(arguments: list[str]) -> int | None:
         args = parser.parse_args(arguments)
     args.outputs = args.outputs or (OUTPUTS if args.peers is None else NETWORK)
     if args.peers is None:
-        if args.once or args.kill or args.malicious is not None or args.watch:
-            parser.error("--once, --kill, --malicious and --watch need --peers")
+        if args.watch:
+            parser.error("--watch needs --peers N; to look at what runs already: "
+                         "python runner.py watch")
+        if args.once or args.kill or args.malicious is not None:
+            parser.error("--once, --kill and --malicious need --peers")
         return seeds_only(args)
     malicious = 0 if args.malicious is None else args.malicious.count()
     if args.kill and args.malicious is not None:
         parser.error("--malicious kicks peers, it kills none: leave --kill out")
-    if max(args.kill, malicious) >= args.peers:
-        parser.error(f"that leaves nobody honest and alive of {args.peers} peers")
+    check_alive(parser, max(args.kill, malicious), args.peers)
     return run_network(args, peer_addresses(parser, args), peer_settings(args),
                        processes_of(args, args.peers), args.once, args.kill, args.malicious,
                        live_page_of(args))
@@ -120,6 +132,11 @@ def implied_by(args) -> dict[str, object]:
         return {}
     implied = {} if args.once else {"gossip_count": FOR_EVER}
     return {**implied, "capacity": fixed(4)} if args.peers <= OWN_PROCESSES else implied
+
+
+def check_alive(parser: Parser, lost: int, peers: int) -> None:
+    if lost >= peers:
+        parser.error(f"that leaves nobody honest and alive of {peers} peers")
 
 
 def add_watch(parser: Parser) -> None:
@@ -179,17 +196,20 @@ def demo_command(arguments: list[str]) -> int:
     """Ten peers with four links each; one dies; all within seconds."""
     parser = Parser(prog="runner.py demo", description="Ten peers gossip, one dies; the proof.")
     add_common_flags(parser, DEMO)
+    add_count(parser, "--peers", 1, 10, "peers")
+    add_count(parser, "--kill", 0, 1, "peers that die abruptly", "K")
     add_base_port(parser)
     parser.add_argument("--sign", action=argparse.BooleanOptionalAction, default=True,
                         help="sign gossip, and take only what is signed (yes)")
     add_file_limit(parser)
     add_watch(parser)
-    parser.set_defaults(processes=default_processes())
+    parser.set_defaults(processes=default_processes(), host="127.0.0.1")
     args = parser.parse_args(arguments)
+    check_alive(parser, args.kill, args.peers)
     settings = Settings(capacity=fixed(4), gossip_interval=0.3, liveness_interval=1.0,
                         antientropy_interval=2.0, sign=args.sign, file_limit=args.file_limit)
-    peers = [address_of("127.0.0.1", args.base_port + n) for n in range(10)]
-    return run_network(args, peers, settings, processes_of(args, len(peers)), once=True, kill=1,
+    return run_network(args, peer_addresses(parser, args), settings,
+                       processes_of(args, args.peers), once=True, kill=args.kill,
                        live_page=live_page_of(args))
 
 
@@ -208,14 +228,25 @@ def worker_command(arguments: list[str]) -> None:
 
 
 def check_command(arguments: list[str]) -> int:
-    """Print the proof; 1 when it does not hold."""
+    """Print the proof, or one verdict for each of several folders; 1 when one does not hold."""
     parser = Parser(prog="runner.py check", description="Prove from output files what happened.")
-    folder, args = parse_folder(parser, arguments)
-    if args.folder is None and args.outputs is None:
-        show(f"checking {shown(folder)}")
-    holds, text = check.check_folder(folder)
-    show(text)
-    return 0 if holds else FAILED
+    parser.add_argument("folders", nargs="*", metavar="DIR", type=pathlib.Path,
+                        help="where the output files are (the newest of outputs, outputs/demo and "
+                             "outputs/network); of several folders each has a verdict, and what "
+                             "fails")
+    parser.add_argument("--json", action="store_true",
+                        help="write the rows as JSON, one object a line for each folder")
+    add_common_flags(parser)
+    parser.set_defaults(outputs=None)
+    args = parser.parse_args(arguments)
+    folders = [existing_folder(folder) for folder in args.folders or [chosen_folder(args.outputs)]]
+    judge = check.judge_folder if len(folders) > 1 else check.check_folder
+    code = 0
+    for folder in folders:
+        holds, text = (check.check_as_json if args.json else judge)(folder)
+        show(text)
+        code = code if holds else FAILED
+    return code
 
 
 def plot_command(arguments: list[str]) -> None:
@@ -258,10 +289,24 @@ def parse_folder(parser: Parser, arguments: list[str]):
     add_common_flags(parser)
     parser.set_defaults(outputs=None)
     args = parser.parse_args(arguments)
-    folder = args.folder or args.outputs or newest_folder()
-    if not folder.is_dir():
-        raise CommandError(f"no folder {folder}")
-    return folder, args
+    return existing_folder(args.folder or chosen_folder(args.outputs)), args
+
+
+def chosen_folder(outputs: pathlib.Path | None) -> pathlib.Path:
+    """The folder that --outputs names, or else the newest one, which is then said."""
+    if outputs is None:
+        outputs = newest_folder()
+        complain(f"the newest output files: {shown(outputs)}")
+    return outputs
+
+
+def existing_folder(path: pathlib.Path) -> pathlib.Path:
+    """The path of a folder; CommandError when there is none."""
+    if path.exists() and not path.is_dir():
+        raise CommandError(f"{path} is no folder; give the folder of the output files")
+    if not path.is_dir():
+        raise CommandError(f"no folder {path}")
+    return path
 
 
 def module_command(arguments: list[str]) -> int:

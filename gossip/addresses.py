@@ -1,7 +1,8 @@
 """Addresses: a node is known by the IP and the port that it listens on.
 
 Pure values. On the wire and in files an address reads `127.0.0.1:5001` or `[::1]:5001`; in a
-peer list `127.0.0.1#5001` or `[::1]#5001`. A host name is not an address and is refused.
+peer list `127.0.0.1#5001` or `[::1]#5001`. A host name is not an address and is refused; people
+may write `localhost`, and a comma or blanks before the port.
 
 Ports cost nothing, IPs do. So of many addresses some are taken by IP, and then by port.
 """
@@ -18,6 +19,7 @@ from typing import NamedTuple
 KEPT = 32_768  # addresses whose parts, texts and spellings are kept; a peer knows far fewer
 
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
+_TYPED = re.compile(r"([^\s,]+?)(?::|\s*,\s*|\s+)([0-9]+)")  # as people write it
 
 
 class Address(NamedTuple):
@@ -88,6 +90,18 @@ def parse_address(text: str, separator: str = ":") -> Address:
         return address_of(host[1:-1] if bracketed else host, int(port))
     except ValueError as error:
         raise ValueError(f"{text!r}: {error}") from None
+
+
+def typed_ip(text: str) -> str:
+    """The IP that a person means: `localhost` is 127.0.0.1, everything else is left as it is."""
+    return "127.0.0.1" if text.lower() == "localhost" else text
+
+
+def parse_typed(text: str) -> Address:
+    """Parse an address as people write it: `IP:PORT`, `IP,PORT` or `IP PORT`, and `localhost` for
+    an IP; ValueError says what is wrong."""
+    match = _TYPED.fullmatch(text)
+    return parse_address(f"{typed_ip(match[1])}:{match[2]}" if match else text)
 
 
 def can_be_dialled(address: Address) -> bool:

@@ -6,7 +6,7 @@ Pure: the files are read by terminal/command_line.py.
 import re
 from typing import NamedTuple
 
-from gossip.addresses import Address, can_be_dialled, parse_address
+from gossip.addresses import Address, can_be_dialled, parse_typed
 from gossip.capacity import BY_RULE, Capacity
 
 MIB = 1 << 20
@@ -159,7 +159,7 @@ def parse_config(text: bytes) -> list[Address]:
             line = raw.decode().partition("#")[0].strip()
             if not line:
                 continue
-            seed = parse_address(re.sub(r"\s*,\s*", ":", line))
+            seed = parse_typed(line)
             if not can_be_dialled(seed):
                 raise ValueError(f"{line!r} is no address that can be dialled")
         except UnicodeDecodeError:

@@ -22,6 +22,9 @@ import venv
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 COUNT = re.compile(r"(\d+) (failed|passed|skipped|error)")
+SAYS_WHY = re.compile(r"error: (?!usage:)(.*)", re.IGNORECASE)  # in what pytest writes
+USAGE = 2  # exit code, as of all programs here
+WRONG_USAGE = 4  # pytest's exit code for arguments that it does not know
 NOTHING_RUN = 5  # pytest's exit code where a selection like -k leaves nothing of a file
 TOGETHER = 30_000  # bytes of test files that one pytest runs, unless a single file has more
 
@@ -41,6 +44,17 @@ def python_with_pytest() -> str:
 def pytest_command(python: str, arguments: list[str]) -> list[str]:
     return [python, "-m", "pytest", "-p", "no:cacheprovider", f"--rootdir={ROOT}",
             "-c", str(ROOT / "tests" / "pytest.ini"), *arguments]
+
+
+def wrong_usage(python: str, arguments: list[str]) -> str | None:
+    """What pytest says of arguments that it does not take; None when it takes them."""
+    quickly = ["--collect-only", "--noconftest", str(ROOT / "tests" / "data")]  # no test is there
+    known = [argument for argument in arguments if argument != "--slow"]  # to our conftest alone
+    result = subprocess.run(pytest_command(python, [*known, *quickly]), text=True,
+                            stdin=subprocess.DEVNULL, capture_output=True)
+    if result.returncode != WRONG_USAGE:
+        return None
+    return next(iter(SAYS_WHY.findall(result.stderr)), result.stderr)
 
 
 def batches() -> list[list[pathlib.Path]]:
@@ -97,10 +111,15 @@ def run_all(python: str, arguments: list[str], environment: dict[str, str], at_o
 def main(arguments: list[str]) -> int:
     """Run the tests; what Python compiles is kept until they end, for all their processes."""
     interpreter = python_with_pytest()
+    of_files = any(os.path.exists(argument.partition("::")[0]) for argument in arguments)
+    wrong = None if of_files else wrong_usage(interpreter, arguments)
+    if wrong is not None:
+        print(f"tests: {wrong}", file=sys.stderr)
+        return USAGE
     with tempfile.TemporaryDirectory() as compiled:
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": compiled}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        if any(os.path.exists(argument.partition("::")[0]) for argument in arguments):
+        if of_files:
             return subprocess.call(pytest_command(interpreter, arguments), env=environment)
         return run_all(interpreter, arguments, environment, 1 if "--slow" in arguments else 6)
 

@@ -19,7 +19,7 @@ from gossip.pictures.charts import number, text
 from gossip.pictures.layout import Box, Point
 from gossip.proof import graph, powerlaw
 from gossip.proof.degrees import PowerLaw
-from gossip.proof.records import Records
+from gossip.proof.records import Records, read_folder
 from gossip.terminal.folders import PICTURES, REPORT
 
 OUTER = 440.0  # radius of the largest drawing, in SVG units
@@ -64,9 +64,7 @@ class DrawnPeer(NamedTuple):
 def plot_folder(folder: pathlib.Path) -> list[pathlib.Path]:
     """Write the three files into the folder and return their paths; ValueError when no file of a
     peer is in it."""
-    records = Records(folder).refresh()
-    if not records.peers:
-        raise ValueError(f"no output file of a peer in {folder}")
+    records = read_folder(folder)
     pictures = degrees_svg(records), network_svg(records)
     texts = {**dict(zip(PICTURES, pictures)), REPORT: report.page(records, folder, *pictures)}
     for name, content in texts.items():

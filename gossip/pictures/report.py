@@ -38,6 +38,7 @@ _CLAIMS = {
     "pieces": "The network did not stay apart.",
     "threads": "No thread died of an error.",
     "full": "Which files reached --file-limit: of what came later they prove nothing.",
+    "unread": "Which files are named like a node's, and tell of none.",
     "malicious": "Who attacked was kicked in time; nobody else was.",
 }
 

@@ -11,7 +11,7 @@ from gossip.programs.console import Console
 from gossip.programs.starting import check_reachable, open_output, start_node
 from gossip.terminal.command_line import (
     FAILED, CommandError, Parser, PortTaken, add_common_flags, add_peer_flags, check_free,
-    load_seeds, parse_port, peer_settings, run_command, show)
+    load_seeds, parse_port, peer_settings, port_or_address, run_command, show)
 from gossip.terminal.keyboard import Keyboard
 from gossip.terminal.screen import Screen
 from gossip.terminal.signals import End
@@ -27,8 +27,8 @@ def _peer_command(peer_class) -> None:
     parser = Parser(prog="peer.py", description="One gossiping peer. Type help while it runs.",
                     epilog="peer.py --chat ID N PORT runs a chat server (peer.py --chat 0 1 "
                            "10000 --help tells more); peer.py -c FILE.ini runs a gossip module.")
-    parser.add_argument("port", nargs="?", type=parse_port, metavar="PORT",
-                        help="the port to listen on (asked for when missing)")
+    parser.add_argument("port", nargs="?", type=port_or_address, metavar="PORT",
+                        help="the port to listen on, or IP:PORT (asked for when missing)")
     add_common_flags(parser)
     add_peer_flags(parser)
     parser.add_argument("--end-with-input", action="store_true",
@@ -36,7 +36,11 @@ def _peer_command(peer_class) -> None:
     args = parser.parse_args()
     seeds = load_seeds(args.config)
     keyboard = Keyboard()
-    address = address_of(args.host, args.port or ask_for_port(keyboard))
+    address = args.port or ask_for_port(keyboard)
+    if not isinstance(address, Address):
+        address = address_of(args.host, address)
+    elif args.host not in (parser.get_default("host"), address.ip):
+        parser.error(f"--host {args.host} and {address} are two addresses; give one")
     check_reachable(seeds, address)
     if address in seeds:
         raise _of_a_seed(address, seeds, args.config.name)

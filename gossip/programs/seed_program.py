@@ -2,13 +2,14 @@
 
 import pathlib
 
-from gossip.addresses import Address, can_be_dialled, parse_address
+from gossip.addresses import Address, address_of
 from gossip.net.live_world import LiveWorld
 from gossip.programs.starting import open_output, start_node
 from gossip.settings import Settings
 from gossip.terminal.command_line import (
     FAILED, CommandError, Parser, add_common_flags, add_file_limit, add_monitor_flags,
-    add_seed_flags, check_free, complain, is_local, load_seeds, peer_settings, run_command)
+    add_seed_flags, check_free, complain, is_local, load_seeds, peer_settings, port_or_address,
+    run_command)
 from gossip.terminal.screen import Screen
 from gossip.terminal.signals import End
 
@@ -19,7 +20,8 @@ def seed_main(seed_class) -> int:
 
 def _seed_command(seed_class) -> None:
     parser = Parser(prog="seed.py", description="One seed, or all local ones of config.txt.")
-    parser.add_argument("address", nargs="?", metavar="IP:PORT", help="the seed to run")
+    parser.add_argument("address", nargs="?", type=port_or_address, metavar="IP:PORT",
+                        help="the seed to run; a PORT alone is the local seed with that port")
     add_common_flags(parser)
     add_monitor_flags(parser)
     add_seed_flags(parser)
@@ -29,15 +31,19 @@ def _seed_command(seed_class) -> None:
     if args.address is None:
         run_seeds(seed_class, local_seeds(seeds), seeds, args)
         return
-    try:
-        address = parse_address(args.address.replace(",", ":"))
-    except ValueError as error:
-        raise CommandError(str(error)) from None
-    if not can_be_dialled(address):
-        raise CommandError(f"{address} is no address that others can dial")
+    address = args.address
+    if isinstance(address, int):
+        address = _seed_at(address, seeds)
     if address not in seeds:
         complain(f"seed.py: {address} is not in {args.config.name}: peers will not find it")
     run_seeds(seed_class, [address], seeds, args)
+
+
+def _seed_at(port: int, seeds: list[Address]) -> Address:
+    """The seed with that port: the local one of the config, else one on 127.0.0.1."""
+    usual = address_of("127.0.0.1", port)
+    local = [seed for seed in seeds if seed.port == port and is_local(seed)]
+    return local[0] if local and usual not in local else usual
 
 
 def local_seeds(seeds: list[Address]) -> list[Address]:

@@ -5,18 +5,24 @@ delivery.py, the rows about deaths in deaths.py, the one about attackers in mali
 here.
 """
 
+import collections
 import itertools
+import json
 import pathlib
+import re
 import time
 
 from gossip.proof import deaths, delivery, graph, registering, rounds
 from gossip.proof.malicious import malicious
 from gossip.proof.degrees import PowerLaw
-from gossip.proof.evidence import Proof, Row
-from gossip.proof.records import Records
+from gossip.proof.events import ADDRESS
+from gossip.proof.evidence import Proof, Row, start_time
+from gossip.proof.records import Records, read_folder
 from gossip.proof.runs import FULL, PROBE_TIME
 
 SHOWN = 5  # failures of one row that are shown
+
+_NAMED = re.compile(rf"{ADDRESS}(:[0-9]+:[0-9]+)?")  # an address, or a message: IP:PORT:RUN:NUMBER
 
 
 def prove(records: Records) -> list[Row]:
@@ -25,7 +31,7 @@ def prove(records: Records) -> list[Row]:
     rows = [delivery.gossips(proof), delivery.broadcast(proof), delivery.once(proof),
             delivery.latency(proof), registering.registered(proof), rounds.liveness(proof),
             deaths.dead(proof), degrees(proof), pieces(proof), threads(proof), malicious(proof),
-            full(proof)]
+            full(proof), unread(records)]
     return [row for row in rows if row is not None]
 
 
@@ -97,6 +103,15 @@ def full(proof: Proof) -> Row | None:
     return Row("full", None, f"{len(since)} files reached their limit", facts)
 
 
+def unread(records: Records) -> Row | None:
+    """The files that are named like a node's and tell of none; None without one."""
+    names = records.unread()
+    if not names:
+        return None
+    return Row("unread", None, "files named like a node's, but without a started: line: "
+               f"{len(names)}", names)
+
+
 def format_rows(rows: list[Row]) -> str:
     """The proof as text: one line a row, and the details of the row below it."""
     lines = []
@@ -109,15 +124,70 @@ def format_rows(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
+def holds(rows: list[Row]) -> bool:
+    """Whether no row fails."""
+    return all(row.holds is not False for row in rows)
+
+
 def check_folder(folder: pathlib.Path) -> tuple[bool, str]:
     """Check the output files of a folder; returns (whether the proof holds, its text)."""
-    records = Records(folder).refresh()
-    if not records.peers:
-        return False, f"no output file of a peer in {folder}"
-    return check_records(records)
+    try:
+        return check_records(read_folder(folder))
+    except ValueError as error:
+        return False, str(error)
 
 
 def check_records(records: Records) -> tuple[bool, str]:
     """The same for records that have been read already."""
     rows = prove(records)
-    return all(row.holds is not False for row in rows), format_rows(rows)
+    return holds(rows), format_rows(with_texts(records, rows))
+
+
+def judge_folder(folder: pathlib.Path) -> tuple[bool, str]:
+    """The same in one line, and below it the rows that fail, or name files that prove nothing."""
+    try:
+        records = read_folder(folder)
+    except ValueError as error:
+        return False, f"FAILS  {folder}\n       {error}"
+    rows = prove(records)
+    shown = [row for row in rows if row.holds is False or row.holds is None and row.details]
+    lines = format_rows(with_texts(records, shown)).splitlines()
+    verdict = "holds" if holds(rows) else "FAILS"
+    return holds(rows), "\n       ".join([f"{verdict}  {folder}", *lines])
+
+
+def check_as_json(folder: pathlib.Path) -> tuple[bool, str]:
+    """The same as an object of JSON on one line, with all details and the whole names of messages;
+    without an output file of a peer, `error` says so."""
+    verdict = {"folder": str(folder), "holds": False, "rows": []}
+    try:
+        rows = prove(read_folder(folder))
+        verdict |= {"holds": holds(rows), "rows": [row._asdict() for row in rows]}
+    except ValueError as error:
+        verdict["error"] = str(error)
+    return verdict["holds"], json.dumps(verdict)
+
+
+def with_texts(records: Records, rows: list[Row]) -> list[Row]:
+    """The rows with messages named by text and origin, like `"message 3" of 5001`, in their
+    details, and peers beside them by their ports alone if all peers have one IP."""
+    origins = {message: run for run in records.peers for message in run.texts}
+    lives = collections.Counter(run.address for run in records.peers)
+    ips = {address.rpartition(":")[0] for address in lives}
+
+    def short(match: re.Match) -> str:
+        address, origin = match[1], origins.get(match[0])
+        ip, _, port = address.rpartition(":")
+        name = port if ips == {ip} else address
+        if origin is None:
+            return name if match[2] is None else match[0]
+        since = start_time(origin) if lives[address] > 1 else ""
+        text = "".join(c if c.isprintable() else "?" for c in origin.texts[match[0]])
+        return f'"{text}" of {name}{since}'
+
+    def told(detail: str) -> str:
+        if not any(match[0] in origins for match in _NAMED.finditer(detail)):
+            return detail
+        return _NAMED.sub(short, detail)
+
+    return [row._replace(details=[told(detail) for detail in row.details]) for row in rows]

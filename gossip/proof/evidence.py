@@ -63,14 +63,17 @@ class Proof:
 
     def name(self, run: PeerRun) -> str:
         """The address of a run, and its start if the peer was started more than once."""
-        if self.lives[run.address] == 1:
-            return run.address
-        return f"{run.address} (started {time.strftime('%F %T', time.gmtime(run.first))})"
+        return run.address + (start_time(run) if self.lives[run.address] > 1 else "")
 
     def deaths(self) -> list[PeerRun]:
         """The last run of each dead peer; chat servers are left out, as nobody reports them."""
         last = {run.address: run for run in self.peers if not run.chat}
         return [run for run in last.values() if self.is_dead(run)]
+
+
+def start_time(run: PeerRun) -> str:
+    """What tells a run from other runs of the same peer."""
+    return f" (started {time.strftime('%F %T', time.gmtime(run.first))})"
 
 
 def quantile(values: list[float], share: float) -> float:

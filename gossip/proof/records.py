@@ -69,11 +69,12 @@ def parse_stamp(text: str) -> float | None:
 
 
 def parse_line(line: str) -> tuple[float, str, str] | None:
-    """(Unix seconds, event, the rest) of a line of an output file; None for other texts."""
+    """(Unix seconds, event, the rest) of a line of an output file, which may end like a line of
+    Windows; None for other texts."""
     at = parse_stamp(line[:26])
     if at is None or line[26:27] != ":":
         return None
-    event, _, rest = line[27:].partition(":")
+    event, _, rest = line[27:].removesuffix("\r").partition(":")
     return at, event, rest
 
 
@@ -117,6 +118,10 @@ class Records:
                 self._files[path.name].refresh()
         return self
 
+    def unread(self) -> list[str]:
+        """The names of files that are named like a node's, and tell of none."""
+        return [name for name, file in self._files.items() if not file.runs]
+
     def _runs(self, kind) -> list:
         return [run for file in self._files.values() for run in file.runs
                 if isinstance(run, kind)]
@@ -137,3 +142,14 @@ class Records:
     def honest(self) -> Runs:
         """The same without the attackers of an experiment, who have said what they are."""
         return Runs([run for run in self.peers if run.malice is None], self.seeds, self.newest())
+
+
+def read_folder(folder: pathlib.Path) -> Records:
+    """Read a folder; ValueError when no file of a peer is in it."""
+    records = Records(folder).refresh()
+    if records.peers:
+        return records
+    unread = records.unread()
+    more = f" and {len(unread) - 1} more" if len(unread) > 1 else ""
+    raise ValueError(f"no output file of a peer in {folder} (they are named peer_IP_PORT.txt)"
+                     + (f"; no started: line in {unread[0]}{more}" if unread else ""))

@@ -17,6 +17,7 @@ from gossip.settings import Settings
 
 CHAT_SILENCE = 3.0  # seconds of silence, while others write, that mean a chat server is dead
 PROBE_TIME = Settings().probe_limit  # seconds that the last probe of a silent neighbour may take
+TEXT_SHOWN = 40  # characters by which a message is named
 QUIT, KICKED, FULL = "quit", "kicked", "full"  # ends of runs that are no deaths
 
 
@@ -36,6 +37,7 @@ class PeerRun:
         self.by_generator = 0  # how many of them the generator made
         self.received: dict[str, Delivery] = {}
         self.marks: dict[str, int] = {}  # message generated -> hash of its line
+        self.texts: dict[str, str] = {}  # message generated -> its text, maybe cut
         self.registrations = RegistrationHistory()
         self.lists: list[tuple[float, str]] = []  # when which seed told it of others
         self.repeated: list[str] = []  # messages generated or received once more
@@ -143,6 +145,10 @@ class PeerRun:
             message = sys.intern(match[2])
             self.generated[message] = at
             self.marks[message] = hash(rest)
+            text = match[3]
+            if len(text) > TEXT_SHOWN:
+                text = text[:TEXT_SHOWN - 1] + "…"
+            self.texts[message] = sys.intern(text)  # generators of many peers say the same
             if BY_GENERATOR.fullmatch(match[3]):
                 self.by_generator += 1
                 self.sleep.generator_spoke(at, self.setting("gossip-interval"))

@@ -1,7 +1,7 @@
 """Command lines: flags and their values, one-line errors and exit codes.
 
-A usage error is one line and exit code 2. An address or a folder that cannot be used is one line
-and exit code 1.
+A usage error is one line that says what to do, and exit code 2. An address or a folder that cannot
+be used is one line and exit code 1.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import pathlib
 import re
 import socket
 
-from gossip.addresses import Address, address_of, can_be_dialled
+from gossip.addresses import Address, address_of, can_be_dialled, parse_typed, typed_ip
 from gossip.capacity import Capacity, parse_capacity
 from gossip.settings import WAYS, Filter, Settings, parse_config, parse_filter
 from gossip.terminal.limits import raise_descriptor_limit
@@ -125,8 +125,31 @@ def parse_port(text: str) -> int:
     return int(text)
 
 
+def port_or_address(text: str) -> int | Address:
+    """A port, or an address with its IP; ArgumentTypeError says what is wrong."""
+    text = text.strip()
+    if not re.search(r"[\s:,.]", text):
+        return parse_port(text)
+    try:
+        address = parse_typed(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    parse_host(address.ip)
+    return address
+
+
+def output_folder(text: str) -> pathlib.Path:
+    """A folder, which need not exist yet; ArgumentTypeError when it is a file."""
+    path = pathlib.Path(text)
+    if path.exists() and not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a file, not a folder")
+    return path
+
+
 def capacity(text: str) -> Capacity:
     """A capacity rule; ArgumentTypeError says what one looks like."""
+    if re.fullmatch("[2-9]|[1-9][0-9]{1,3}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no rule; did you mean fixed:{text}?")
     try:
         return parse_capacity(text)
     except ValueError as error:
@@ -147,7 +170,7 @@ def word_filter(text: str) -> Filter:
 def parse_host(text: str) -> str:
     """An IP to listen on and to announce."""
     try:
-        address = address_of(text.strip("[]"), 1)
+        address = address_of(typed_ip(text.strip("[]")), 1)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     if not can_be_dialled(address):
@@ -166,7 +189,7 @@ def add_common_flags(parser: argparse.ArgumentParser, outputs: pathlib.Path = OU
 
 def add_outputs(parser: argparse.ArgumentParser, folder: pathlib.Path = OUTPUTS) -> None:
     """The flag of all programs that write output files; `folder` is what it is without it."""
-    parser.add_argument("--outputs", metavar="DIR", type=pathlib.Path, default=folder,
+    parser.add_argument("--outputs", metavar="DIR", type=output_folder, default=folder,
                         help=f"where output files go ({folder.relative_to(ROOT).as_posix()})")
 
 

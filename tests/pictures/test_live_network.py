@@ -92,7 +92,7 @@ def test_without_peers_nothing_is_watched_and_without_watch_nothing_is_served(tm
     config = write_config(tmp_path, free_addresses(1))
     flags = ["--config", config, "--outputs", tmp_path]
     code, out, err = run("runner.py", "--watch", *flags)
-    assert (code, out) == (2, "") and "need --peers" in err
+    assert (code, out) == (2, "") and "--watch needs --peers N" in err
     code, out, err = run("runner.py", "--peers", 2, "--base-port", free_range(2), "--once",
                          "--gossip-interval", 0.1, *flags)
     assert (code, err) == (0, "") and "watching" not in out

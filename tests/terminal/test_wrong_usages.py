@@ -1,0 +1,98 @@
+"""Wrong usages: each is answered with one line that says what to do, and exit code 2; and usages
+that were wrong once and are understood now."""
+
+import pytest
+
+from tests.tools.files import lines_of
+from tests.tools.ports import free_address, free_addresses, free_range
+from tests.tools.programs import Program, run, write_config
+from tests.tools.waiting import wait_until
+
+COMMANDS = ("Commands: demo, check, plot, watch, tree, bench, simulate, console, module")
+
+WRONG = [  # command line, what it says; README.md is a file, gossip a folder of this project
+    ("runner.py dmeo", f"no command 'dmeo'; did you mean demo? {COMMANDS}"),
+    ("runner.py Simulat --peers 3",
+     f"no command 'Simulat'; did you mean simulate? {COMMANDS}"),
+    ("runner.py start", f"no command 'start'. {COMMANDS}"),
+    ("runner.py workers", f"no command 'workers'. {COMMANDS}"),
+    ("runner.py --watch",
+     "--watch needs --peers N; to look at what runs already: python runner.py watch"),
+    ("runner.py --once", "--once, --kill and --malicious need --peers"),
+    ("runner.py demo --peers 3 --kill 3", "that leaves nobody honest and alive of 3 peers"),
+    ("runner.py demo --peers 0", "argument --peers: '0' is not a whole number of 1 or more"),
+    ("seed.py 70000", "argument IP:PORT: '70000' is not a port (1 to 65535)"),
+    ("seed.py 127.0.0.1", "argument IP:PORT: '127.0.0.1' is not IP:PORT"),
+    ("seed.py 0.0.0.0:8080", "argument IP:PORT: 0.0.0.0 is no address that others can dial; "
+                             "give the one they shall use"),
+    ("peer.py x", "argument PORT: 'x' is not a port (1 to 65535)"),
+    ("peer.py 127.0.0.1:0", "argument PORT: '127.0.0.1:0' is not IP:PORT"),
+    ("peer.py somewhere:5001", "argument PORT: 'somewhere:5001': 'somewhere' does not appear to "
+                               "be an IPv4 or IPv6 address"),
+    ("peer.py --host 127.0.0.2 127.0.0.1:5001",
+     "--host 127.0.0.2 and 127.0.0.1:5001 are two addresses; give one"),
+    ("peer.py --capacity 5 5001",
+     "argument --capacity: '5' is no rule; did you mean fixed:5?"),
+    ("peer.py --capacity 1 5001",
+     "argument --capacity: '1' is neither fixed:K with a K of 2 or more nor powerlaw:ALPHA with "
+     "an ALPHA above 0, up to 10"),
+    ("tests --fast", "unrecognized arguments: --fast"),
+    ("tests nowhere.py", "file or directory not found: nowhere.py"),
+    ("runner.py check README.md", "README.md is no folder; give the folder of the output files"),
+    ("runner.py plot README.md", "README.md is no folder; give the folder of the output files"),
+    ("runner.py check gossip nowhere", "no folder nowhere"),
+    *((f"{command} --outputs README.md",
+       "argument --outputs: README.md is a file, not a folder")
+      for command in ("runner.py", "runner.py demo", "runner.py check", "runner.py console",
+                      "runner.py module", "seed.py", "peer.py 5001", "peer.py --chat 0 1 10000")),
+]
+
+
+@pytest.mark.parametrize("usage, says", WRONG, ids=[usage for usage, _ in WRONG])
+def test_a_wrong_usage_is_told_in_one_line_that_says_what_to_do(usage, says):
+    code, out, err = run(*usage.split())
+    program, _, message = err.partition(": ")
+    assert (code, out) == (2, "") and usage.startswith(program) and err.count("\n") == 1
+    assert message.partition(" (see ")[0].strip() == says
+
+
+def test_seeds_and_peers_take_a_port_or_an_address_and_the_config_what_people_write(tmp_path):
+    one, other = free_addresses(2)
+    config = tmp_path / "config.txt"
+    config.write_text(f"localhost:{one.port}\n127.0.0.1 , {other.port}  # by hand\n"
+                      f"127.0.0.1\t{one.port}\n")
+    flags = ["--config", config, "--outputs", tmp_path, "--quiet"]
+    peers = [free_address(), free_address()]
+    with Program("seed.py", one.port, *flags) as first, \
+            Program("seed.py", f"localhost:{other.port}", *flags) as second, \
+            Program("peer.py", peers[0], *flags) as third, \
+            Program("peer.py", f"localhost,{peers[1].port}", "--host", "localhost",
+                    *flags) as fourth:
+        for peer in peers:
+            path = tmp_path / f"peer_{peer.file_part}.txt"
+            wait_until(lambda: path.exists() and {f"registered:{one}", f"registered:{other}"}
+                       <= set(lines_of(path)))
+        for program in (third, fourth):
+            assert program.finish("quit\n") == (0, "", "")
+        for program in (first, second):
+            program.process.terminate()
+            assert program.finish() == (0, "", "")
+
+
+def test_a_seed_that_is_named_by_its_port_alone_is_the_local_one_of_the_config(tmp_path):
+    seed = free_address("127.0.0.2")
+    config = tmp_path / "config.txt"
+    config.write_text(f"{seed}\n")
+    with Program("seed.py", seed.port, "--config", config, "--outputs", tmp_path) as program:
+        path = tmp_path / f"seed_{seed.file_part}.txt"
+        wait_until(path.exists)
+        program.process.terminate()
+        assert program.finish()[0::2] == (0, "")
+
+
+def test_a_demo_has_as_many_peers_as_asked_for_and_as_many_die(tmp_path):
+    seeds, base = free_addresses(2), free_range(5)
+    code, out, err = run("runner.py", "demo", "--peers", 5, "--kill", 2, "--base-port", base,
+                         "--config", write_config(tmp_path, seeds), "--outputs", tmp_path / "out")
+    assert (code, err) == (0, ""), out
+    assert len(list((tmp_path / "out").glob("peer_*.txt"))) == 5 and "2 died" in out
