@@ -25,9 +25,10 @@ from gossip.capacity import fixed
 from gossip.chat.commands import FORMS
 from gossip.chat.console import ChatConsole, read_lines
 from gossip.experiments import bench
-from gossip.experiments.following import IMPLIED, run_network
+from gossip.experiments.following import FOR_EVER, IMPLIED, run_network
 from gossip.experiments.malice import add_malicious
 from gossip.experiments.network import default_processes
+from gossip.experiments.ports import BASE_PORT, check_seed_ports
 from gossip.experiments.simulate import parse_simulate, simulate
 from gossip.experiments.tree import shown_tree
 from gossip.experiments.voidphone_bench import measure_modules
@@ -40,9 +41,10 @@ from gossip.programs.starting import open_output
 from gossip.proof import check
 from gossip.settings import WAYS, Settings
 from gossip.terminal.command_line import (
-    FAILED, ROOT, CommandError, Parser, add_common_flags, add_file_limit, add_peer_flags,
-    add_seed_flags, check_free, load_seeds, number, output_folder, parse_port, peer_settings,
+    FAILED, OUTPUTS, CommandError, Parser, add_common_flags, add_file_limit, add_outputs,
+    add_peer_flags, add_seed_flags, load_seeds, number, parse_host, parse_port, peer_settings,
     run_command, show, whole_number)
+from gossip.terminal.folders import DEMO, MODULES, NETWORK, newest_folder, shown
 from peer import Peer
 from seed import Seed
 
@@ -86,7 +88,8 @@ def start_command(arguments: list[str]) -> int | None:
     add_common_flags(parser)
     add_peer_flags(parser)
     add_seed_flags(parser)
-    parser.add_argument("--peers", type=whole_number(1), metavar="N", help="start N peers, too")
+    parser.add_argument("--peers", type=whole_number(1), metavar="N",
+                        help="start N peers, too; the usual --outputs is then outputs/network")
     add_base_port(parser)
     parser.add_argument("--once", action="store_true",
                         help="end when all is delivered (and the dead reported), and check")
@@ -98,10 +101,13 @@ def start_command(arguments: list[str]) -> int | None:
                         help="once gossip is delivered, K peers die abruptly")
     add_malicious(parser)
     add_watch(parser)
+    parser.set_defaults(outputs=None)
     args = parser.parse_args(arguments)
-    if args.malicious is not None:
-        parser.set_defaults(**IMPLIED, filter=args.malicious.words())
+    implied = implied_by(args)
+    if implied:  # where the command line does not name it
+        parser.set_defaults(**implied)
         args = parser.parse_args(arguments)
+    args.outputs = args.outputs or (OUTPUTS if args.peers is None else NETWORK)
     if args.peers is None:
         if args.watch:
             parser.error("--watch needs --peers N; to look at what runs already: "
@@ -123,12 +129,30 @@ def check_alive(parser: Parser, lost: int, peers: int) -> None:
         parser.error(f"that leaves nobody honest and alive of {peers} peers")
 
 
+def implied_by(args) -> dict[str, object]:
+    """The settings of a network that --malicious or --watch implies."""
+    if args.malicious is not None:
+        return {**IMPLIED, "filter": args.malicious.words()}
+    if not args.watch or args.peers is None:
+        return {}
+    implied = {} if args.once else {"gossip_count": FOR_EVER}
+    return {**implied, "capacity": fixed(4)} if args.peers <= OWN_PROCESSES else implied
+
+
 def add_watch(parser: Parser) -> None:
     parser.add_argument("--watch", action="store_true",
-                        help="serve a page that shows the network while it runs, with buttons; up "
-                             f"to {OWN_PROCESSES} peers then have a process each")
+                        help="serve a page that shows the network while it runs, with buttons; "
+                             "peers then gossip on without --once, and up to "
+                             f"{OWN_PROCESSES} have four links and a process each")
     parser.add_argument("--watch-port", type=parse_port, default=0, metavar="PORT",
                         help="the page's port (any free one)")
+    add_page_host(parser, "--watch-host")
+
+
+def add_page_host(parser: Parser, flag: str) -> None:
+    parser.add_argument(flag, type=parse_host, metavar="IP",
+                        help="an address of this machine at which others see the page, without "
+                             "buttons (this machine alone)")
 
 
 def processes_of(args, peers: int) -> int | None:
@@ -139,14 +163,17 @@ def processes_of(args, peers: int) -> int | None:
 def live_page_of(args):
     """What serves the page of a network; None where none is asked for."""
     if not args.watch:
+        if args.watch_host is not None:
+            raise CommandError("--watch-host needs --watch")
         return None
     from gossip.pictures import live_page  # workers do without
-    return functools.partial(live_page.LivePage, args.outputs, args.watch_port)
+    return functools.partial(live_page.LivePage, args.outputs, args.watch_port,
+                             host=args.watch_host)
 
 
 def add_base_port(parser: Parser) -> None:
-    parser.add_argument("--base-port", type=parse_port, default=5000, metavar="PORT",
-                        help="the first peer's port (5000)")
+    parser.add_argument("--base-port", type=parse_port, default=BASE_PORT, metavar="PORT",
+                        help=f"the first peer's port ({BASE_PORT})")
 
 
 def peer_addresses(parser: Parser, args) -> list[Address]:
@@ -160,8 +187,7 @@ def seeds_only(args) -> None:
     """Run the local seeds until Ctrl-C; each begins a new life in its output file."""
     seeds = load_seeds(args.config)
     local = local_seeds(seeds)
-    for seed in local:
-        check_free(seed)
+    check_seed_ports(local, args.config)
     show(f"{len(local)} seeds; start peers with: python peer.py   (Ctrl-C stops the seeds)")
     run_seeds(Seed, local, seeds, args)
 
@@ -169,7 +195,7 @@ def seeds_only(args) -> None:
 def demo_command(arguments: list[str]) -> int:
     """Ten peers with four links each; one dies; all within seconds."""
     parser = Parser(prog="runner.py demo", description="Ten peers gossip, one dies; the proof.")
-    add_common_flags(parser)
+    add_common_flags(parser, DEMO)
     add_count(parser, "--peers", 1, 10, "peers")
     add_count(parser, "--kill", 0, 1, "peers that die abruptly", "K")
     add_base_port(parser)
@@ -204,28 +230,28 @@ def worker_command(arguments: list[str]) -> None:
 def check_command(arguments: list[str]) -> int:
     """Print the proof, or one verdict for each of several folders; 1 when one does not hold."""
     parser = Parser(prog="runner.py check", description="Prove from output files what happened.")
-    parser.add_argument("folders", nargs="*", metavar="DIR", type=pathlib.Path,
-                        help="where the output files are (outputs); of several folders each has "
-                             "a verdict, and what fails")
     parser.add_argument("--json", action="store_true",
                         help="write the rows as JSON, one object a line for each folder")
-    add_common_flags(parser)
-    args = parser.parse_args(arguments)
-    folders = [existing_folder(folder) for folder in args.folders or [args.outputs]]
+    args = parse_with_folders(parser, arguments, "*")
+    folders = [existing_folder(folder) for folder in args.folder or [args.outputs]]
     judge = check.judge_folder if len(folders) > 1 else check.check_folder
-    code = 0
+    if args.json:
+        judge = check.check_as_json
+    elif not args.folder and args.outputs is None:
+        show(f"checking {shown(folders[0])}")
+    verdicts = []
     for folder in folders:
-        holds, text = (check.check_as_json if args.json else judge)(folder)
+        holds, text = judge(folder)
         show(text)
-        code = code if holds else FAILED
-    return code
+        verdicts.append(holds)
+    return 0 if all(verdicts) else FAILED
 
 
 def plot_command(arguments: list[str]) -> None:
     """Draw pictures of what the output files say."""
     parser = Parser(prog="runner.py plot",
                     description="Draw degrees.svg, network.svg and report.html into the folder.")
-    folder = parse_folder(parser, arguments)
+    folder, _ = parse_folder(parser, arguments)
     try:
         for path in plot.plot_folder(folder):
             show(str(path))
@@ -238,9 +264,10 @@ def watch_command(arguments: list[str]) -> None:
     parser = Parser(prog="runner.py watch",
                     description="Serve a page that follows whatever runs in the folder.")
     parser.add_argument("--port", type=parse_port, default=0, help="the page's port (any free one)")
-    folder, args = parse_folder_and_flags(parser, arguments)
+    add_page_host(parser, "--host")
+    folder, args = parse_folder(parser, arguments)
     from gossip.pictures import live_page  # workers do without
-    live_page.watch(folder, args.port)
+    live_page.watch(folder, args.port, args.host)
 
 
 def tree_command(arguments: list[str]) -> None:
@@ -251,22 +278,26 @@ def tree_command(arguments: list[str]) -> None:
     show(shown_tree(load_seeds(parser.parse_args(arguments).config)))
 
 
-def parse_folder(parser: Parser, arguments: list[str]) -> pathlib.Path:
-    """The folder of output files that a command line names; CommandError when there is none."""
-    return parse_folder_and_flags(parser, arguments)[0]
-
-
-def parse_folder_and_flags(parser: Parser, arguments: list[str]):
-    """(the folder of output files that a command line names, all of its flags)."""
-    parser.add_argument("folder", nargs="?", metavar="DIR", type=pathlib.Path,
-                        help="where the output files are (outputs)")
-    add_common_flags(parser)
-    args = parser.parse_args(arguments)
+def parse_folder(parser: Parser, arguments: list[str]):
+    """(the folder of output files that a command line names, or else the newest; all flags);
+    CommandError when there is no such folder."""
+    args = parse_with_folders(parser, arguments, "?")
     return existing_folder(args.folder or args.outputs), args
 
 
-def existing_folder(path: pathlib.Path) -> pathlib.Path:
-    """The path of a folder; CommandError when there is none."""
+def parse_with_folders(parser: Parser, arguments: list[str], count: str):
+    """All flags of a command that reads output files; `count` is that of folders, for argparse."""
+    parser.add_argument("folder", nargs=count, metavar="DIR", type=pathlib.Path,
+                        help="where the output files are (the newest of outputs, outputs/demo and "
+                             "outputs/network)")
+    add_common_flags(parser)
+    parser.set_defaults(outputs=None)
+    return parser.parse_args(arguments)
+
+
+def existing_folder(path: pathlib.Path | None) -> pathlib.Path:
+    """The path of a folder, or of the newest one; CommandError when there is none."""
+    path = path or newest_folder()
     if path.exists() and not path.is_dir():
         raise CommandError(f"{path} is no folder; give the folder of the output files")
     if not path.is_dir():
@@ -283,8 +314,7 @@ def module_command(arguments: list[str]) -> int:
     add_count(parser, "--degree", 2, 6, "places of each view", "K")
     parser.add_argument("--once", action="store_true",
                         help="as always here: end when it is proved")
-    parser.add_argument("--outputs", metavar="DIR", type=output_folder, default=ROOT / "outputs",
-                        help="where output files go (outputs)")
+    add_outputs(parser, MODULES)
     add_file_limit(parser)
     add_base_port(parser)
     args = parser.parse_args(arguments)
@@ -331,8 +361,7 @@ def console_command(arguments: list[str]) -> None:
                         help="the UDP port of server 0; the others' follow it (20000)")
     parser.add_argument("--chat-key", type=pathlib.Path, metavar="FILE",
                         help="the key with which servers sign what they send each other")
-    parser.add_argument("--outputs", metavar="DIR", type=output_folder, default=ROOT / "outputs",
-                        help="where output files go (outputs)")
+    add_outputs(parser)
     add_file_limit(parser)
     parser.add_argument("--settle", type=number(0, "a number of seconds of 0 or more"),
                         default=1.0, metavar="SECONDS",

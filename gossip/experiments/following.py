@@ -11,15 +11,17 @@ import time
 
 from gossip.addresses import Address
 from gossip.experiments.malice import Malice
-from gossip.experiments.network import Network, Plan, clear_outputs
+from gossip.experiments.network import Network, Plan
 from gossip.experiments.orders import Orders
+from gossip.experiments.ports import choose_ports
 from gossip.experiments.progress import Progress
 from gossip.experiments.watched import GOSSIP_INTERVAL
 from gossip.programs.seed_program import local_seeds
 from gossip.proof import check, delivery
 from gossip.proof.records import Records
 from gossip.settings import Settings
-from gossip.terminal.command_line import FAILED, load_seeds, show
+from gossip.terminal.command_line import FAILED, show
+from gossip.terminal.folders import clear_outputs
 from gossip.terminal.signals import End
 
 # Seconds without any progress after which a network is given up:
@@ -41,18 +43,21 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
     """Start a network, follow it, kill `kill` peers; with `once` end it and print the proof. With
     `malice`, which may be empty, it is watched for malicious peers. `live_page(do, orders)` serves
     a page of it; with `once` until Ctrl-C."""
-    seeds = load_seeds(args.config)
-    local = local_seeds(seeds)
+    ports = choose_ports(args, peers)
     if once and settings.gossip_count == FOR_EVER:  # until about the end, so that all can arrive
         settings = settings._replace(gossip_count=1 + int(
             WATCHED * settings.report_interval / settings.gossip_interval))
-    roles = {} if malice is None else malice.deal(peers, random.Random())
+    roles = {} if malice is None else malice.deal(ports.peers, random.Random())
     end, records = End(), Records(args.outputs)
     with contextlib.ExitStack() as pages:
-        with Network(seeds, local, peers, settings, args.config, args.outputs, roles) as network:
+        with Network(ports.seeds, local_seeds(ports.seeds), ports.peers, settings, ports.config,
+                     args.outputs, roles) as network:
             try:
                 plan = network.plan(processes)
                 clear_outputs(args.outputs)
+                ports.write_config()
+                if ports.notice:
+                    show(ports.notice)
                 page = pages.enter_context(_page(live_page, network, plan))
                 network.start(plan, look=lambda: end.pause(0))
                 progress = Progress(records, network, settings, end, args.quiet)
@@ -93,11 +98,12 @@ def _judge(records: Records, in_time: bool, page, end: End) -> int:
 
 def _follow(network: Network, progress: Progress, settings: Settings, kill: int,
             end: End) -> bool:
-    """Wait for the deliveries, kill peers, wait until the deaths are reported; False when it
-    takes too long."""
+    """Wait for the deliveries (not where gossip never ends), kill peers, wait until the deaths
+    are reported; False when it takes too long."""
     patience = settings.gossip_interval + SPREAD_LIMIT
-    if not (progress.settle(progress.linked, START_LIMIT)
-            and progress.settle(progress.delivered, patience)):
+    if not progress.settle(progress.linked, START_LIMIT):
+        return False
+    if settings.gossip_count < FOR_EVER and not progress.settle(progress.delivered, patience):
         return False
     end.pause(LINGER + (settings.liveness_interval if kill else 0))
     dead = network.dead_peers()

@@ -12,9 +12,10 @@ import threading
 import time
 from typing import NamedTuple
 
-from gossip.addresses import Address, address_of
+from gossip.addresses import Address
 from gossip.experiments.hosts import Host, PeerProcess, WorkerProcess
 from gossip.experiments.malice import Role
+from gossip.experiments.ports import next_free
 from gossip.programs.starting import check_reachable
 from gossip.settings import Settings
 from gossip.terminal import limits
@@ -221,16 +222,11 @@ class Network:
             return address
 
     def _next_address(self) -> Address:
-        ip, port = self.peers[0].ip, max(peer.port for peer in self.peers)
-        for other in range(port + 1, 65536):
-            address = address_of(ip, other)
-            try:
-                check_free(address)
-            except CommandError:
-                continue  # another program listens there
-            if address not in self._seeds:
-                return address
-        raise NotNow(f"no port above {port} is free")
+        port = max(peer.port for peer in self.peers)
+        address = next_free(self.peers[0].ip, port, self._seeds)
+        if address is None:
+            raise NotNow(f"no port above {port} is free")
+        return address
 
     def _check_runs(self) -> None:
         if not self._runs:
@@ -286,14 +282,3 @@ def _groups(addresses: list[Address], processes: int, needs) -> list[list[Addres
 def default_processes() -> int:
     """One per core."""
     return os.cpu_count() or 1
-
-
-def clear_outputs(folder: pathlib.Path) -> None:
-    """Make the folder if need be, and delete what earlier networks wrote there."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for pattern in ("seed_*.txt", "peer_*.txt"):
-            for path in folder.glob(pattern):
-                path.unlink()
-    except OSError as error:
-        raise CommandError(f"cannot clear {folder}: {error.strerror}", FAILED) from None

@@ -9,13 +9,13 @@ import time
 
 from gossip.experiments.accidents import SEEDS_LIMIT, Schedule, draw_schedule, parse_schedule
 from gossip.experiments.malice import add_malicious
-from gossip.experiments.network import clear_outputs
 from gossip.experiments.schedules import Outcome, Result, play, play_many, shrink
 from gossip.experiments.watched import PEERS as WATCHED_PEERS
 from gossip.experiments.watched import draw_watched
 from gossip.proof.malicious import Tally
 from gossip.terminal.command_line import (
     FAILED, CommandError, Parser, capacity, number, show, whole_number)
+from gossip.terminal.folders import clear_outputs
 
 FIRST = 1  # the number of the schedule that is played when none is asked for
 GARBAGE_LOOK = 100_000  # new objects after which Python looks for reference cycles: whole networks

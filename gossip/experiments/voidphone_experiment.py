@@ -15,6 +15,7 @@ import time
 from gossip.experiments.voidphone_processes import LOOK, Processes
 from gossip.proof.pieces import Pieces
 from gossip.terminal.command_line import FAILED, show
+from gossip.terminal.folders import OF_MODULES, clear_outputs
 from gossip.terminal.signals import End
 
 JOIN_LIMIT = 60.0  # seconds that modules have to become one piece
@@ -123,8 +124,6 @@ class Experiment:
 
 def run_experiment(args) -> int:
     """Run the experiment; exit code 1 if something did not hold."""
-    args.outputs.mkdir(parents=True, exist_ok=True)
-    for path in args.outputs.glob("module_*.txt"):
-        path.unlink()
+    clear_outputs(args.outputs, OF_MODULES)
     with tempfile.TemporaryDirectory(prefix="grapevine-") as folder:
         return 0 if Experiment(args, pathlib.Path(folder), End()).carry_out() else FAILED

@@ -5,10 +5,10 @@ import pathlib
 
 from gossip.pictures.live_file import open_file
 from gossip.pictures.live_requests import Refused
+from gossip.terminal.folders import REPORT
 
 TAIL, TAIL_LINES = 64 * 1024, 60  # of a node's file: bytes that are looked at, lines shown
 LARGEST = 16 * 1024 * 1024  # bytes of a report
-REPORT = "report.html"
 
 
 def last_lines(path: pathlib.Path | None) -> bytes:

@@ -9,14 +9,17 @@ own: with buttons, and at the end with the verdict of the proof.
 import base64
 import gc
 import hashlib
+import os
 import pathlib
 import socket
 import string
 import threading
 
 from gossip.pictures.live_follow import Follow
+from gossip.pictures.live_requests import LOOPBACK
 from gossip.pictures.live_server import Server
 from gossip.terminal.command_line import FAILED, CommandError, complain, show
+from gossip.terminal.folders import shown
 from gossip.terminal.signals import End
 
 _HERE = pathlib.Path(__file__).parent
@@ -45,23 +48,32 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _server(folder: pathlib.Path, port: int, do=None, orders: tuple[str, ...] = ()) -> Server:
+def _server(folder: pathlib.Path, port: int, host: str | None, do=None,
+            orders: tuple[str, ...] = ()) -> Server:
     """The server of a folder's page, which has been announced; CommandError when it cannot
     listen."""
+    host = host or LOOPBACK
     try:
-        server = Server(Follow(folder), *page(orders), port, do)
+        server = Server(Follow(folder), *page(orders), port, do, host)
     except OSError as error:
-        raise CommandError(f"cannot listen on 127.0.0.1:{port}: {error.strerror}",
-                           FAILED) from None
-    show(f"watching {folder} at {server.url}   (Ctrl-C ends it)")
+        raise CommandError(f"cannot listen on {host}:{port}: {error.strerror}", FAILED) from None
+    show(_announcement(folder, server.url))
     return server
 
 
-def watch(folder: pathlib.Path, port: int = 0) -> None:
+def _announcement(folder: pathlib.Path, url: str) -> str:
+    """Where the page is. On a terminal the address is a line of its own, because many terminals
+    open only an address that is not wrapped."""
+    if os.isatty(1):
+        return f"watching {shown(folder)}   (Ctrl-C ends it)\n{url}"
+    return f"watching {folder} at {url}   (Ctrl-C ends it)"
+
+
+def watch(folder: pathlib.Path, port: int = 0, host: str | None = None) -> None:
     """Serve the page of what runs in a folder, until Ctrl-C or SIGTERM."""
     gc.set_threshold(OBJECTS)
     end = End()
-    server = _server(folder, port)
+    server = _server(folder, port, host)
     try:
         server.serve(end.readable)
     finally:
@@ -70,10 +82,13 @@ def watch(folder: pathlib.Path, port: int = 0) -> None:
 
 class LivePage:
     """The page of a network that this process has started; to be used in a `with`. `do(order)`
-    carries out what the buttons of these `orders` ask for, in the page's own thread."""
+    carries out what the buttons of these `orders` ask for, in the page's own thread. Where a
+    `host` is named, others see the page too, so there are no buttons."""
 
-    def __init__(self, folder: pathlib.Path, port: int, do, orders: tuple[str, ...]):
-        self._server = _server(folder, port, do, orders)
+    def __init__(self, folder: pathlib.Path, port: int, do, orders: tuple[str, ...],
+                 host: str | None = None):
+        allowed = (do, orders) if host is None else ()
+        self._server = _server(folder, port, host, *allowed)
         self._ended, self._end = socket.socketpair()
         self._thread = threading.Thread(target=self._serve, name="live page", daemon=True)
         self._thread.start()

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 HEAD_LIMIT = 16 * 1024  # bytes of a request's head
 BODY_LIMIT = 4 * 1024  # bytes of the body of an order
+LOOPBACK = "127.0.0.1"
 REPORT = b"report"
 _LINE_ENDS = "\x7f\x85\u2028\u2029"  # and the like, beside the first 32 characters
 _START = re.compile(rb"([A-Z]{1,16}) ([!-~]{1,4096}) HTTP/1\.[01]")
@@ -37,10 +38,11 @@ class Request(NamedTuple):
 
 class Gate:
     """Lets requests through that come to this port with this token; with the other one, only
-    those for the report."""
+    those for the report. `host` is how a URL names the IP."""
 
-    def __init__(self, port: int, token: str, report_token: str):
-        self._hosts = {f"127.0.0.1:{port}".encode(), f"localhost:{port}".encode()}
+    def __init__(self, port: int, token: str, report_token: str, host: str = LOOPBACK):
+        names = (host, "localhost") if host == LOOPBACK else (host,)
+        self._hosts = {f"{name}:{port}".encode().lower() for name in names}
         self._origins = {b"http://" + host for host in self._hosts}
         self._token, self._report_token = token.encode(), report_token.encode()
 

@@ -1,4 +1,4 @@
-"""The server of the live page: HTTP on loopback, one thread, and streams of events.
+"""The server of the live page: HTTP, usually on loopback, one thread, and streams of events.
 
 `Server.serve(ended)` answers and lets the network be followed, in turn, until `ended` can be read.
 Nobody makes it stand still: no socket is waited for, a request has five seconds, a page that does
@@ -13,7 +13,7 @@ import time
 
 from gossip.pictures.live_files import has_report, last_lines, report
 from gossip.pictures.live_follow import Follow
-from gossip.pictures.live_requests import Gate, Refused, Request
+from gossip.pictures.live_requests import LOOPBACK, Gate, Refused, Request
 
 REQUEST_TIME = 5.0  # seconds after the connect in which a request is complete, and answered
 CONNECTIONS, STREAMS = 64, 24  # at most
@@ -59,17 +59,21 @@ class _Reader:
 class Server:
     """Serves the page of one network. `page` and `policy` are its text and its security policy;
     `do(order)` carries an order out at once, and answers (status, line). Without it there are no
-    buttons. `verdict` may be set by another thread."""
+    buttons. `host` is the IP to listen on. `verdict` may be set by another thread."""
 
-    def __init__(self, follow: Follow, page: str, policy: str, port: int = 0, do=None):
+    def __init__(self, follow: Follow, page: str, policy: str, port: int = 0, do=None,
+                 host: str = LOOPBACK):
         self._follow, self._do = follow, do
         self._page, self._policy = page.encode(), policy
         self.verdict: dict | None = None  # of the proof, once there is one
-        self._listener = socket.create_server(("127.0.0.1", port), backlog=CONNECTIONS)
+        self._listener = socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET,
+            backlog=CONNECTIONS)
         self._listener.setblocking(False)
         self.port = self._listener.getsockname()[1]
+        self._host = f"[{host}]" if ":" in host else host
         self.token, report_token = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
-        self._gate = Gate(self.port, self.token, report_token)
+        self._gate = Gate(self.port, self.token, report_token, self._host)
         self._report = f"/{report_token}/report"
         self._figures: bytes | None = None  # as they are since the last turn, for all pages
         self._connections: dict[socket.socket, _Connection] = {}
@@ -79,7 +83,7 @@ class Server:
     @property
     def url(self) -> str:
         """Where the page is."""
-        return f"http://127.0.0.1:{self.port}/{self.token}/"
+        return f"http://{self._host}:{self.port}/{self.token}/"
 
     def serve(self, ended) -> None:
         """Serve until the socket or file `ended` can be read; OSError when the folder cannot."""

@@ -20,6 +20,7 @@ from gossip.pictures.layout import Box, Point
 from gossip.proof import graph, powerlaw
 from gossip.proof.degrees import PowerLaw
 from gossip.proof.records import Records, read_folder
+from gossip.terminal.folders import PICTURES, REPORT
 
 OUTER = 440.0  # radius of the largest drawing, in SVG units
 ROOM = 130.0  # a small network's drawing has this radius times the root of its number of peers
@@ -64,9 +65,8 @@ def plot_folder(folder: pathlib.Path) -> list[pathlib.Path]:
     """Write the three files into the folder and return their paths; ValueError when no file of a
     peer is in it."""
     records = read_folder(folder)
-    degrees, network = degrees_svg(records), network_svg(records)
-    texts = {"degrees.svg": degrees, "network.svg": network,
-             "report.html": report.page(records, folder, degrees, network)}
+    pictures = degrees_svg(records), network_svg(records)
+    texts = {**dict(zip(PICTURES, pictures)), REPORT: report.page(records, folder, *pictures)}
     for name, content in texts.items():
         (folder / name).write_bytes(content.encode("utf-8", "replace"))
     return [folder / name for name in texts]

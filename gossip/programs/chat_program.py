@@ -12,7 +12,7 @@ from gossip.chat.server import CHAT, ChatServer
 from gossip.net.live_world import LiveWorld
 from gossip.programs.starting import open_output, start_node
 from gossip.terminal.command_line import (
-    FAILED, ROOT, USAGE, CommandError, Parser, add_file_limit, number, output_folder, parse_port,
+    FAILED, USAGE, CommandError, Parser, add_file_limit, add_outputs, number, parse_port,
     probability, run_command)
 from gossip.terminal.screen import Screen
 from gossip.terminal.signals import End
@@ -68,8 +68,7 @@ def _parse():
     parser.add_argument("--rumor-stop", type=probability, default=CHAT.rumor_stop, metavar="P",
                         help="probability that a rumor is told no more after a telling that was "
                              f"of no use ({CHAT.rumor_stop:g})")
-    parser.add_argument("--outputs", metavar="DIR", type=output_folder,
-                        default=ROOT / "outputs", help="where the output file goes (outputs)")
+    add_outputs(parser)
     add_file_limit(parser)
     parser.add_argument("--quiet", action="store_true", help="show no events on the terminal")
     parser.add_argument("--end-with-pipe", type=int, metavar="FD",

@@ -1,6 +1,7 @@
 """The program peer.py: from its command line to a running peer, and its end."""
 
 import argparse
+import itertools
 import os
 import threading
 
@@ -9,8 +10,8 @@ from gossip.net.live_world import LiveWorld
 from gossip.programs.console import Console
 from gossip.programs.starting import check_reachable, open_output, start_node
 from gossip.terminal.command_line import (
-    CommandError, Parser, add_common_flags, add_peer_flags, check_free, load_seeds, parse_port,
-    peer_settings, port_or_address, run_command, show)
+    FAILED, CommandError, Parser, PortTaken, add_common_flags, add_peer_flags, check_free,
+    load_seeds, parse_port, peer_settings, port_or_address, run_command, show)
 from gossip.terminal.keyboard import Keyboard
 from gossip.terminal.screen import Screen
 from gossip.terminal.signals import End
@@ -41,6 +42,8 @@ def _peer_command(peer_class) -> None:
     elif args.host not in (parser.get_default("host"), address.ip):
         parser.error(f"--host {args.host} and {address} are two addresses; give one")
     check_reachable(seeds, address)
+    if address in seeds:
+        raise _of_a_seed(address, seeds, args.config.name)
     check_free(address)
     end = End()
     screen = Screen()
@@ -65,6 +68,18 @@ def _run_console(peer, console: Console, end_with_input: bool, end: End) -> None
         peer.stop()  # if it has not stopped
     if peer.stopping:
         end.come()
+
+
+def _of_a_seed(address: Address, seeds: list[Address], config: str) -> CommandError:
+    """The error for a peer at the address of a seed; it names a port that no seed has."""
+    taken = {seed.port for seed in seeds}
+    other = next(port for port in itertools.count(5001) if port not in taken)
+    why = f"{address.port} is the port of a seed in {config}; take another, for example {other}"
+    try:
+        check_free(address)
+    except PortTaken:
+        return CommandError(f"port {address.port} is in use: {why}", FAILED)
+    return CommandError(why)
 
 
 def ask_for_port(keyboard: Keyboard) -> int:

@@ -7,7 +7,7 @@ from gossip.net.live_world import LiveWorld
 from gossip.programs.starting import open_output
 from gossip.settings import Settings
 from gossip.terminal.command_line import (
-    ROOT, CommandError, Parser, add_file_limit, cannot_listen, number, output_folder, run_command)
+    CommandError, Parser, add_file_limit, add_outputs, cannot_listen, number, run_command)
 from gossip.terminal.keyboard import Keyboard
 from gossip.terminal.screen import Screen
 from gossip.terminal.signals import End
@@ -49,8 +49,7 @@ def _parse():
     parser.add_argument("--liveness-interval", type=seconds,
                         default=Settings().liveness_interval, metavar="SECONDS",
                         help=f"between two PINGs ({Settings().liveness_interval:g})")
-    parser.add_argument("--outputs", metavar="DIR", type=output_folder,
-                        default=ROOT / "outputs", help="where the output file goes (outputs)")
+    add_outputs(parser)
     add_file_limit(parser)
     parser.add_argument("--quiet", action="store_true", help="show no events on the terminal")
     parser.add_argument("--end-with-input", action="store_true",

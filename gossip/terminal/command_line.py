@@ -18,6 +18,7 @@ from gossip.settings import WAYS, Filter, Settings, parse_config, parse_filter
 from gossip.terminal.limits import raise_descriptor_limit
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+OUTPUTS, CONFIG = ROOT / "outputs", ROOT / "config.txt"
 FAILED, USAGE, INTERRUPTED = 1, 2, 130  # exit codes
 OF_SEEDS_ALONE = ("registrations_per_ip",)  # settings that are none of a peer
 OF_SEEDS = ("monitor", "report_interval", "file_limit", "ban", *OF_SEEDS_ALONE)
@@ -29,6 +30,10 @@ class CommandError(Exception):
     def __init__(self, message: str, code: int = USAGE):
         super().__init__(message)
         self.code = code
+
+
+class PortTaken(CommandError):
+    """Another program listens at an address."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -174,13 +179,18 @@ def parse_host(text: str) -> str:
     return address.ip
 
 
-def add_common_flags(parser: argparse.ArgumentParser) -> None:
+def add_common_flags(parser: argparse.ArgumentParser, outputs: pathlib.Path = OUTPUTS) -> None:
     """The flags of all programs that start nodes or read their output files."""
     parser.add_argument("--config", metavar="FILE", type=pathlib.Path,
-                        default=ROOT / "config.txt", help="the list of seeds (config.txt)")
-    parser.add_argument("--outputs", metavar="DIR", type=output_folder,
-                        default=ROOT / "outputs", help="where output files go (outputs)")
+                        default=CONFIG, help="the list of seeds (config.txt)")
+    add_outputs(parser, outputs)
     parser.add_argument("--quiet", action="store_true", help="show no events on the terminal")
+
+
+def add_outputs(parser: argparse.ArgumentParser, folder: pathlib.Path = OUTPUTS) -> None:
+    """The flag of all programs that write output files; `folder` is what it is without it."""
+    parser.add_argument("--outputs", metavar="DIR", type=output_folder, default=folder,
+                        help=f"where output files go ({folder.relative_to(ROOT).as_posix()})")
 
 
 def add_file_limit(parser: argparse.ArgumentParser) -> None:
@@ -305,7 +315,7 @@ def is_local(address: Address) -> bool:
 
 
 def check_free(address: Address) -> None:
-    """CommandError when a node could not listen there."""
+    """CommandError when a node could not listen there: PortTaken when another program does."""
     try:
         with socket.socket(address.family, socket.SOCK_STREAM) as sock:
             if os.name == "posix":
@@ -318,10 +328,11 @@ def check_free(address: Address) -> None:
 
 def cannot_listen(address: Address, error: OSError) -> CommandError:
     """The error for an address at which a node cannot listen."""
+    kind = CommandError
     if error.errno == errno.EADDRINUSE:
-        why = f"port {address.port} is in use"
+        kind, why = PortTaken, f"port {address.port} is in use"
     elif error.errno == errno.EADDRNOTAVAIL:
         why = f"{address.ip} is not an address of this machine"
     else:
         why = error.strerror or str(error)
-    return CommandError(f"cannot listen on {address}: {why}", FAILED)
+    return kind(f"cannot listen on {address}: {why}", FAILED)

@@ -2,15 +2,21 @@
 
 import http.client
 import json
+import os
 import re
 import signal
 import socket
+import urllib.error
 import urllib.parse
 import urllib.request
 
+import pytest
+
+from gossip.addresses import address_of
+from gossip.terminal.command_line import is_local
 from tests.tools.files import lines_of
-from tests.tools.ports import free_addresses, free_range
-from tests.tools.programs import Program, run, write_config
+from tests.tools.ports import free_addresses, free_range, listens
+from tests.tools.programs import ROOT, Program, run, write_config
 from tests.tools.waiting import wait_until
 
 LINE = re.compile(r"watching (\S+) at (http://127\.0\.0\.1:([0-9]+)/\S{22}/)"
@@ -113,3 +119,92 @@ def test_all_end_with_the_runner_however_it_ends_who_is_frozen_too(tmp_path):
         program.process.kill()
         for file in files:
             wait_until(lambda: lines_of(file)[-1].startswith("stopped:"), what=str(file))
+
+
+def settings_of(path):
+    """The settings that a peer says it has, by name."""
+    line = next(line for line in lines_of(path) if line.startswith("settings:"))
+    return dict(word.partition("=")[::2] for word in line.split(":")[1:])
+
+
+@pytest.mark.parametrize("named, count, capacity", [
+    ([], "1000000000", "fixed 4"),
+    (["--gossip-count", 3, "--capacity", "fixed:2"], "3", "fixed 2"),
+    (["--once", "--gossip-interval", 0.05], "10", "fixed 4")])
+def test_a_network_that_is_watched_gossips_on_unless_the_flags_say_otherwise(
+        tmp_path, named, count, capacity):
+    config, base = write_config(tmp_path, free_addresses(1)), free_range(2)
+    file = tmp_path / "out" / f"peer_127.0.0.1_{base}.txt"
+    with Program("runner.py", "--peers", 2, "--watch", "--base-port", base, "--quiet", "--config",
+                 config, "--outputs", tmp_path / "out", *named) as program:
+        wait_until(lambda: file.exists() and any(
+            line.startswith("settings:") for line in lines_of(file)))
+        found = settings_of(file)
+        program.process.send_signal(signal.SIGINT)
+        program.finish()
+    assert (found["gossip-count"], found["capacity"]) == (count, capacity)
+
+
+def test_peers_are_killed_also_where_gossip_goes_on(tmp_path):
+    config, base = write_config(tmp_path, free_addresses(1)), free_range(3)
+    files = [tmp_path / "out" / f"peer_127.0.0.1_{base + n}.txt" for n in range(3)]
+    with Program("runner.py", "--peers", 3, "--watch", "--kill", 1, "--base-port", base, "--quiet",
+                 "--config", config, "--outputs", tmp_path / "out", "--gossip-interval", 0.1,
+                 "--liveness-interval", 0.5) as program:
+        wait_until(lambda: any(line.startswith("dead:") for file in files if file.exists()
+                               for line in lines_of(file)))
+        said = max(len(words(file)) for file in files)
+        wait_until(lambda: max(len(words(file)) for file in files) > said + 10)
+        program.process.send_signal(signal.SIGINT)
+        assert program.finish()[0] == 0
+
+
+def words(path):
+    """What a peer has said."""
+    return [line for line in lines_of(path) if line.startswith("generated:")]
+
+
+def test_a_page_that_others_see_has_no_buttons(tmp_path):
+    program, url, base = start(tmp_path, "--watch-host", "127.0.0.1")
+    with program:
+        with urllib.request.urlopen(url, timeout=60) as page:
+            assert b'data-orders=""' in page.read()
+        assert order(url, do="kill", node=f"127.0.0.1:{base}")[0] in (404, 405)
+        program.process.send_signal(signal.SIGINT)
+        assert program.finish()[0] == 0
+    code, out, err = run("runner.py", "--peers", 2, "--watch-host", "127.0.0.1")
+    assert (code, out, err) == (2, "", "runner.py: --watch-host needs --watch\n")
+
+
+@pytest.mark.parametrize("ip, host", [("127.0.0.2", "127.0.0.2"), ("::1", "[::1]")])
+def test_the_page_is_served_at_the_address_that_was_named_and_not_on_loopback(tmp_path, ip, host):
+    if not is_local(address_of(ip, 1)):
+        pytest.skip(f"{ip} is no address of this machine")
+    with Program("runner.py", "watch", tmp_path, "--host", ip) as program:
+        url = program.process.stdout.readline().decode().split()[3]
+        parts = urllib.parse.urlsplit(url)
+        assert parts.netloc == f"{host}:{parts.port}"
+        with urllib.request.urlopen(url, timeout=60) as page:
+            assert page.status == 200
+        other = urllib.request.Request(url, headers={"Host": f"localhost:{parts.port}"})
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(other, timeout=60)
+        assert not listens(parts.port)
+        program.process.send_signal(signal.SIGINT)
+        assert program.finish()[0] == 0
+
+
+def test_on_a_terminal_the_address_of_the_page_is_a_line_of_its_own(tmp_path):
+    (tmp_path / "out").mkdir()
+    ours, theirs = os.openpty()
+    with open(ours, "rb", buffering=0) as screen, Program(
+            ROOT / "runner.py", "watch", "out", cwd=tmp_path, stdout=theirs) as program:
+        os.close(theirs)
+        shown = b""
+        while shown.count(b"\n") < 2:
+            shown += screen.read(1000)
+        program.process.send_signal(signal.SIGINT)
+        assert program.process.wait(60) == 0
+    first, second = shown.decode().splitlines()
+    assert first == "watching out   (Ctrl-C ends it)"
+    assert re.fullmatch(r"http://127\.0\.0\.1:[0-9]+/\S{22}/", second)

@@ -81,6 +81,10 @@ def test_the_readme_scripts_run_servers_under_a_stock_proxy(line, tmp_path):
     try:
         files = [tmp_path / f"peer_127.0.0.1_{line.base + own_id}.txt" for own_id in (0, 1)]
         wait_until(lambda: all(map(lines_of, files)))
+        for process in started:  # some courses end servers by this name
+            args = subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(process.pid)],
+                                  capture_output=True, text=True, timeout=30).stdout
+            assert str(scripts["process"]) in args
         subprocess.run([scripts["stopall"]], check=True, cwd=tmp_path, timeout=30)
         assert [process.wait(30) for process in started] == [0, 0]
         assert bystander.poll() is None

@@ -9,14 +9,16 @@ from unittest.mock import Mock
 
 import pytest
 
-from gossip.addresses import parse_address
+from gossip.addresses import address_of, parse_address
 from gossip.node.world import NEVER
 from gossip.programs import peer_program
 from gossip.programs.console import Console
+from gossip.terminal.command_line import load_seeds
 from peer import Peer
 from tests.tools.files import events, lines_of
 from tests.tools.ports import free_address, free_port
-from tests.tools.programs import ROOT, Program, environment, peer_file, run, shell
+from tests.tools.programs import (
+    ROOT, Program, environment, peer_file, run, shell, write_config)
 from tests.tools.waiting import wait_until
 
 
@@ -38,6 +40,22 @@ def test_the_port_is_asked_for_again_and_what_follows_goes_to_the_console(flags,
     events = lines_of(peer_file(flags, port))
     assert events[0] == f"started:peer:127.0.0.1:{port}" and events[-1] == "stopped:quit"
     assert any(e.startswith("generated:") and e.endswith(":1:pasted") for e in events)
+
+
+@pytest.mark.parametrize("typed", [False, True])
+def test_the_port_of_a_seed_is_refused(config, flags, typed):
+    port = load_seeds(config)[0].port
+    code, out, err = run("peer.py", *([] if typed else [port]), *flags,
+                         text=f"{port}\n" if typed else "")
+    assert code == 2 and not flags[3].exists()
+    assert err == (f"peer.py: {port} is the port of a seed in config.txt; take another, for "
+                   "example 5001\n")
+
+
+def test_the_port_that_is_proposed_instead_is_no_seed_s(tmp_path):
+    seeds = [free_address(), address_of("127.0.0.1", 5001)]
+    code, _, err = run("peer.py", seeds[0].port, "--config", write_config(tmp_path, seeds))
+    assert code == 2 and err.endswith("take another, for example 5002\n")
 
 
 def test_no_input_at_the_prompt_is_one_line_and_exit_2(flags):

@@ -1,0 +1,121 @@
+"""Ports: other ones for a network whose usual ports are taken, and who has those of the seeds."""
+
+import pathlib
+import socket
+from typing import NamedTuple
+
+from gossip import wire
+from gossip.addresses import Address, address_of
+from gossip.programs.seed_program import local_seeds
+from gossip.terminal.command_line import (
+    CONFIG, FAILED, CommandError, PortTaken, check_free, load_seeds)
+from gossip.terminal.folders import OTHER_CONFIG
+
+BASE_PORT = 5000  # of the first peer, where the command line names no other
+PATIENCE = 5.0  # seconds to connect to whoever has a port, and to hear from it
+
+
+class Ports(NamedTuple):
+    """The addresses with which a network starts, and the file that names its seeds."""
+
+    seeds: list[Address]
+    peers: list[Address]
+    config: pathlib.Path
+    notice: str  # which ports are taken, and which are used instead; empty when none is taken
+
+    def write_config(self) -> None:
+        """Write the file if it is not the user's own."""
+        if self.config.name == OTHER_CONFIG:
+            self.config.write_text("".join(f"{seed}\n" for seed in self.seeds))
+
+
+def choose_ports(args, peers: list[Address]) -> Ports:
+    """Seeds of the config and these peers, but with other ports where the usual ones are taken.
+    What the command line names is kept, and so are seeds that other machines know."""
+    usual, config = load_seeds(args.config), args.config
+    seeds, chosen = usual, peers
+    if args.config == CONFIG and local_seeds(usual) == usual:
+        seeds = free_instead(usual, peers)
+    if args.base_port == BASE_PORT:
+        chosen = free_instead(peers, seeds)
+    if seeds != usual:
+        config = args.outputs / OTHER_CONFIG
+    return Ports(seeds, chosen, config, _notice([*usual, *peers], [*seeds, *chosen]))
+
+
+def free_instead(addresses: list[Address], avoid: list[Address]) -> list[Address]:
+    """The addresses, but the next free ports above them in place of those that are taken."""
+    last, free = max(address.port for address in addresses), []
+    for address in addresses:
+        try:
+            check_free(address)
+        except PortTaken:
+            address = next_free(address.ip, last, avoid) or address
+            last = max(last, address.port)
+        free.append(address)
+    return free
+
+
+def next_free(ip: str, port: int, avoid: list[Address]) -> Address | None:
+    """The first address above this port where a node could listen; None if there is none."""
+    for other in range(port + 1, 65536):
+        address = address_of(ip, other)
+        try:
+            check_free(address)
+        except CommandError:
+            continue  # another program listens there
+        if address not in avoid:
+            return address
+    return None
+
+
+def _notice(usual: list[Address], chosen: list[Address]) -> str:
+    moved = [(old.port, new.port) for old, new in zip(usual, chosen) if old != new]
+    if not moved:
+        return ""
+    taken, instead = ({ports[which] for ports in moved} for which in (0, 1))
+    return f"ports taken: {_ranges(taken)}; used instead: {_ranges(instead)}"
+
+
+def _ranges(ports: set[int]) -> str:
+    """Ports in order, those in a row as `FIRST-LAST`."""
+    firsts = [port for port in sorted(ports) if port - 1 not in ports]
+    lasts = [port for port in sorted(ports) if port + 1 not in ports]
+    return ", ".join(str(first) if first == last else f"{first}-{last}"
+                     for first, last in zip(firsts, lasts))
+
+
+def check_seed_ports(seeds: list[Address], config: pathlib.Path) -> None:
+    """CommandError when seeds cannot listen at these addresses: it says who does."""
+    running = [seed for seed in seeds if _is_taken(seed)]
+    for seed in running:
+        if not _is_seed(seed):
+            raise CommandError(f"another program has port {seed.port}: change {config.name}",
+                               FAILED)
+    if running and len(running) == len(seeds):
+        raise CommandError("the seeds run already; go on with: python peer.py", FAILED)
+    if running:
+        raise CommandError(f"{len(running)} of {len(seeds)} seeds run already "
+                           f"({_ranges({seed.port for seed in running})}); start each of the "
+                           "others with: python seed.py IP:PORT", FAILED)
+
+
+def _is_taken(address: Address) -> bool:
+    """Whether another program listens there; CommandError when nobody can."""
+    try:
+        check_free(address)
+    except PortTaken:
+        return True
+    return False
+
+
+def _is_seed(address: Address) -> bool:
+    """Whether what listens there answers as a seed does."""
+    try:
+        with socket.create_connection(address.dial, PATIENCE) as sock:
+            sock.sendall(wire.ASK_PEER_LIST)
+            with sock.makefile("rb") as lines:
+                line = lines.readline(wire.LINE_LIMIT + 1).removesuffix(b"\n")
+                return isinstance(wire.parse(line), wire.PeerList)
+    except (OSError, wire.WireError):
+        return False

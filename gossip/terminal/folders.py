@@ -1,0 +1,53 @@
+"""Folders of output files: where they are, which of them is the newest, and how one is emptied.
+
+Nodes that are started by hand write into `outputs`, and nobody deletes their files. A network that
+the runner starts has a folder of its own, which is emptied first.
+"""
+
+import os
+import pathlib
+
+from gossip.terminal.command_line import FAILED, OUTPUTS, CommandError
+
+DEMO, NETWORK, MODULES = (OUTPUTS / name for name in ("demo", "network", "modules"))
+RECORDED = ("seed_*.txt", "peer_*.txt")  # the output files that a check reads
+REPORT, PICTURES = "report.html", ("degrees.svg", "network.svg")  # made of such files, beside them
+OTHER_CONFIG = "config-other-ports.txt"  # the seeds, where those of config.txt had no free ports
+OF_A_NETWORK = (*RECORDED, REPORT, *PICTURES, OTHER_CONFIG)
+OF_MODULES = ("module_*.txt",)
+
+
+def clear_outputs(folder: pathlib.Path, patterns: tuple[str, ...] = OF_A_NETWORK) -> None:
+    """Make the folder if need be, and delete what an earlier network left there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for pattern in patterns:
+            for path in folder.glob(pattern):
+                path.unlink()
+    except OSError as error:
+        raise CommandError(f"cannot clear {folder}: {error.strerror}", FAILED) from None
+
+
+def newest_folder() -> pathlib.Path:
+    """The folder whose output files were written to last; OUTPUTS when there are none."""
+    return max((OUTPUTS, DEMO, NETWORK), key=_written_at)
+
+
+def _written_at(folder: pathlib.Path) -> float:
+    """When an output file of the folder was last written to; 0 without one."""
+    times = [0.0]
+    for pattern in RECORDED:
+        for path in folder.glob(pattern):
+            try:
+                times.append(path.stat().st_mtime)
+            except FileNotFoundError:
+                pass  # a network that starts has deleted it meanwhile
+    return max(times)
+
+
+def shown(folder: pathlib.Path) -> str:
+    """The folder's path for people: relative where it is below the current folder."""
+    try:
+        return str(folder.relative_to(os.getcwd()))
+    except (OSError, ValueError):
+        return str(folder)
