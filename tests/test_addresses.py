@@ -5,7 +5,7 @@ import random
 import pytest
 
 from gossip import wire
-from gossip.addresses import address_of, in_turns, parse_address, sample
+from gossip.addresses import address_of, in_turns, parse_address, parse_typed, sample
 
 
 def test_addresses_order_by_ip_as_a_number_then_by_port():
@@ -22,6 +22,23 @@ def test_addresses_order_by_ip_as_a_number_then_by_port():
 def test_what_is_no_address_is_refused(text):
     with pytest.raises(ValueError):
         parse_address(text)
+
+
+@pytest.mark.parametrize("text, address", [
+    ("127.0.0.1:80", "127.0.0.1:80"), ("127.0.0.2,80", "127.0.0.2:80"),
+    ("127.0.0.2 , 80", "127.0.0.2:80"), ("127.0.0.2 \t80", "127.0.0.2:80"),
+    ("localhost:80", "127.0.0.1:80"), ("LocalHost 80", "127.0.0.1:80"), ("[::1]:80", "[::1]:80"),
+    ("[::1], 80", "[::1]:80"), ("[::1] 80", "[::1]:80")])
+def test_people_may_write_an_address_in_several_ways(text, address):
+    assert str(parse_typed(text)) == address
+
+
+@pytest.mark.parametrize("text", [
+    "", "localhost", "localhost:", "localhost:x", "otherhost:80", "1 27.0.0.1:80", "::1 80",
+    "127.0.0.1,,80", "127.0.0.1 80 81", ":80", "127.0.0.1,080"])
+def test_what_is_no_address_in_any_of_them_is_refused(text):
+    with pytest.raises(ValueError):
+        parse_typed(text)
 
 
 @pytest.mark.parametrize("text, ip", [("127.0.0.1:5001", "127.0.0.1"), ("[::1]:5001", "::1")])
