@@ -8,6 +8,7 @@ from gossip.addresses import address_of
 from gossip.net.live_world import LiveWorld
 from gossip.programs.console import Console
 from gossip.programs.starting import check_reachable, open_output, start_node
+from gossip.programs.talk import Talking
 from gossip.terminal.command_line import (
     CommandError, Parser, add_common_flags, add_peer_flags, check_free, load_seeds, parse_port,
     peer_settings, run_command, show)
@@ -32,24 +33,32 @@ def _peer_command(peer_class) -> None:
     add_peer_flags(parser)
     parser.add_argument("--end-with-input", action="store_true",
                         help="end with standard input (for programs that start peers)")
+    parser.add_argument("--raw", action="store_true",
+                        help="show events on a terminal as they stand in the output file")
     args = parser.parse_args()
     seeds = load_seeds(args.config)
+    talks = os.isatty(0) and os.isatty(1) and not (args.raw or args.quiet)
     keyboard = Keyboard()
     address = address_of(args.host, args.port or ask_for_port(keyboard))
     check_reachable(seeds, address)
     check_free(address)
     end = End()
-    screen = Screen()
+    talking = Talking(address, args.liveness_misses, len(seeds)) if talks else None
+    screen = talking.screen if talking else Screen()
     output = open_output(args.outputs, "peer", address, args.file_limit,
                          None if args.quiet else screen)
     peer = peer_class(address, seeds, peer_settings(args), output, LiveWorld)
+    if talking:
+        talking.greet(output.path)
     start_node(peer)
-    console = Console(peer, keyboard, screen)
+    console = talking.console(peer) if talking else Console(peer, keyboard, screen)
     threading.Thread(  # not the peer's own: nothing can wake it while it reads
         target=peer.world.threads.guard, name="console", daemon=True,
         args=("console", _run_console, (peer, console, args.end_with_input, end))).start()
     end.wait(lambda: peer.stopping)
     peer.stop()
+    if talking:
+        talking.end(peer)
     screen.close()
 
 
