@@ -1,6 +1,7 @@
 """The program peer.py: from its command line to a running peer, and its end."""
 
 import argparse
+import contextlib
 import os
 import threading
 
@@ -16,6 +17,7 @@ from gossip.terminal.keyboard import Keyboard
 from gossip.terminal.screen import Screen
 from gossip.terminal.signals import End
 
+FIRST_PORTS = range(5001, 5100)  # of which one is offered
 QUIT_LIMIT = 20.0  # seconds that leaving may take; with all who do not answer it takes six
 
 
@@ -39,7 +41,8 @@ def _peer_command(peer_class) -> None:
     seeds = load_seeds(args.config)
     talks = os.isatty(0) and os.isatty(1) and not (args.raw or args.quiet)
     keyboard = Keyboard()
-    address = address_of(args.host, args.port or ask_for_port(keyboard))
+    offered = _free_port(args.host) if talks and not args.port else None
+    address = address_of(args.host, args.port or ask_for_port(keyboard, offered))
     check_reachable(seeds, address)
     check_free(address)
     end = End()
@@ -72,17 +75,30 @@ def _run_console(peer, console: Console, end_with_input: bool, end: End) -> None
         end.come()
 
 
-def ask_for_port(keyboard: Keyboard) -> int:
-    """Ask until a port is typed; CommandError at the end of input."""
+def _free_port(host: str) -> int | None:
+    """The first of the ports that the examples use on which nobody listens."""
+    for port in FIRST_PORTS:
+        with contextlib.suppress(CommandError):
+            check_free(address_of(host, port))
+            return port
+    return None
+
+
+def ask_for_port(keyboard: Keyboard, offered: int | None = None) -> int:
+    """Ask until a port is typed; Enter alone takes the one that is offered. CommandError at the end
+    of input."""
+    question = f"Port to listen on (Enter for {offered}): " if offered else "Port to listen on: "
     while True:
         try:
-            os.write(1, b"Port to listen on: ")
+            os.write(1, question.encode())
         except OSError:
             pass  # nobody sees the question; a port may be typed all the same
         line = keyboard.line()
         if line is None:
             show("")
             raise CommandError("no port was typed")
+        if offered and not line.strip():
+            return offered
         try:
             return parse_port(line.decode(errors="replace"))
         except argparse.ArgumentTypeError as error:

@@ -126,12 +126,10 @@ class Talking:
         return Talk(peer, TypedLines(self._keys, self.screen), self.screen, self._words)
 
     def end(self, peer) -> None:
-        """The peer has ended: say so, and give the terminal back."""
+        """Say that the peer has ended, and where to look now."""
         how = "said goodbye" if peer.leaving else "was interrupted"
         self.screen.say(f"{self._name} {how}. Its file: {_shown(peer.output.path)}   "
                         "The proof: python runner.py check")
-        self.screen.close()
-        self._keys.give_back()
 
 
 def _shown(path: pathlib.Path) -> str:

@@ -27,7 +27,6 @@ _WORDS = {  # kind of event -> sign, sentence; {one}: whom it is about, {rest}: 
     "forbidden": ("?", "{one} sent a message with a forbidden word"),
     "contradiction": ("?", "somebody has signed two messages with the same number"),
     "kicked": ("x", "seed {one} shuts me out as malicious ({rest})"),
-    "leaving": ("-", "saying goodbye to all"),
     "full": ("?", "the output file is full: what comes now is not written down"),
     "lost": ("?", "{rest}"),
     "failed": ("x", "a thread failed: {rest}"),
@@ -56,11 +55,13 @@ class Words:
         self._one_ip = True  # as far as is known: then ports are names enough
         self._misses, self._seeds = misses, seeds
         self._now, self._batch = "", []  # what is being told: HH:MM:SS.ffffff, events
+        self._old: set[str] = set()  # lines of it that are told together
         self._neighbours: set[str] = set()
         self._silent: set[str] = set()  # neighbours that have missed a round
+        self._leaving = False
         self._replaced = self._dead = ""  # the last of which this was told
         self._messages = 0
-        self._registered: dict[str, bool] = {}  # seeds, in the order of their answers
+        self._registered: set[str] = set()  # seeds that list this peer
         self._changed_at: float | None = None  # when that changed, until it is told
         self._was_listed = False  # by any seed, at any time
         self._needs_seeds = False  # it was told that no seed answers
@@ -95,19 +96,16 @@ class Words:
         self._now, self._batch = clock, events
         if self._changed_at is not None and _age(self._changed_at, clock) >= 1:
             said += self._tell_seeds()
-        old = self._old_ones(events)
+        self._old = self._old_ones(events)
         for event in events:
             kind, _, rest = event.partition(":")
             about = _ABOUT.match(rest)
-            if kind == "generated" or kind == "received" and event not in old:
-                said += self._message(rest if kind == "generated" else about[2],
-                                      about[1] if kind == "received" else "")
-            elif kind in _TELLING and about:
-                said += _TELLING[kind](self, about[1], about[2] or "")
+            one, rest = (about[1], about[2] or "") if about else ("", rest)
+            if kind in _TELLING:
+                said += _TELLING[kind](self, one, rest)
             elif kind in _WORDS:
-                said += self._say(*_WORDS[kind], about[1] if about else "",
-                                  (about[2] or "") if about else rest)
-            elif kind not in _HIDDEN and kind not in ("received", *_TELLING):
+                said += self._say(*_WORDS[kind], one, rest)
+            elif kind not in _HIDDEN:
                 said += self._say("", "{rest}", "", event)
         return said
 
@@ -142,25 +140,23 @@ class Words:
             about = _ABOUT.match(rest) if kind == "received" else None
             found = _GOSSIP.match(about[2] or "") if about else None
             if found and OLD < _age(int(found[1]), self._now) < 43_200:
-                old.append((about[1], event))
-        if len(old) < CAUGHT_UP:
-            return set()
-        for neighbour, _ in old:
-            self._messages += 1
-            self._caught_up[neighbour] = self._caught_up.get(neighbour, 0) + 1
-        return {event for _, event in old}
+                old.append(about[2])
+        return set(old) if len(old) >= CAUGHT_UP else set()
 
-    def _message(self, line: str, neighbour: str) -> list[Sentence]:
+    def _message(self, neighbour: str, line: str) -> list[Sentence]:
+        """A message that a neighbour has brought, or this peer has made."""
         self._messages += 1
-        own = not neighbour
-        self._shown[own] += 1
-        found = _GOSSIP.match(line or "")
+        if line in self._old:
+            self._caught_up[neighbour] = self._caught_up.get(neighbour, 0) + 1
+            return []
+        own, found = not neighbour, _GOSSIP.match(line)
         if found is None:
             return self._say("", "{rest}", "", line)
+        self._shown[own] += 1
         if self._shown[own] > SHOWN:
             self._speakers.add(found[2])
             return []
-        through = "" if neighbour in ("", found[2]) else f"through {self.name(neighbour)}"
+        through = "" if own or neighbour == found[2] else f"through {self.name(neighbour)}"
         return [Sentence(self._now[:8], self._speaker(found[2]), found[3], through)]
 
     def _tell_second(self) -> list[Sentence]:
@@ -193,10 +189,14 @@ class Words:
             self._replaced = one
             return []
         self._neighbours.discard(one)
-        if reason in _TOLD_ELSEWHERE:
+        if reason in _TOLD_ELSEWHERE or self._leaving:
             return []
         words = _ENDS.get(reason, "{one} is no neighbour any more: {rest}")
         return self._say("-", words, one, reason, self._degree())
+
+    def _leave(self, _: str, __: str) -> list[Sentence]:
+        self._leaving = True
+        return self._say("-", "saying goodbye to all")
 
     def _degree(self) -> str:
         return _many(len(self._neighbours), "neighbour")
@@ -230,13 +230,14 @@ class Words:
     # Seeds.
 
     def _listed(self, seed: str, _: str) -> list[Sentence]:
-        self._registered[seed] = True
+        self._registered.add(seed)
         self._refusals.pop(seed, None)
         self._changed_at = _seconds(self._now)
         return self._tell_seeds() if len(self._registered) == majority(self._seeds) else []
 
     def _unlisted(self, seed: str, reason: str) -> list[Sentence]:
-        if self._registered.pop(seed, False):
+        if seed in self._registered:
+            self._registered.remove(seed)
             self._changed_at = _seconds(self._now)
             return self._say("-", "seed {one} is gone: {rest}", seed, reason)
         if not self._registered and not self._needs_seeds:
@@ -262,10 +263,12 @@ class Words:
                          f"{count} of {_many(self._seeds, 'seed')}: {names}")
 
 
-_TELLING = {  # kind of event -> what tells it
+_TELLING = {  # kind of event -> what tells it, given whom it is about and what follows
+    "generated": Words._message, "received": Words._message,
     "connected": Words._connected, "disconnected": Words._disconnected,
     "liveness missed": Words._missed, "liveness reply": Words._replied, "dead": Words._died,
-    "told": Words._told, "registered": Words._listed, "unregistered": Words._unlisted,
+    "told": Words._told, "leaving": Words._leave,
+    "registered": Words._listed, "unregistered": Words._unlisted,
 }
 
 
