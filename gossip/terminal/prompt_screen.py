@@ -24,7 +24,7 @@ class PromptScreen(Screen):
     def __init__(self, words: Words, descriptor: int = 1, escapes: bool = True):
         self._words = words
         self._line: tuple[str, int] | None = None  # what is typed, and the cursor's place in it
-        self._drawn = 0  # columns of the prompt line that is on the screen
+        self._drawn = self._before = 0  # columns of the prompt line shown, and before the cursor
         self._escapes = escapes and os.environ.get("TERM") != "dumb"
         self.raw = False
         super().__init__(descriptor)
@@ -96,19 +96,25 @@ class PromptScreen(Screen):
         return (width or 80) - 1
 
     def _draw(self, lines: list[str], line: tuple[str, int] | None) -> None:
-        """Print lines above the prompt line. It is erased to the end of the screen, because a
-        terminal that has become narrower may have wrapped it."""
-        blanks = f"\r{' ' * self._drawn}\r"
-        erase = ("\r\x1b[J" if self._escapes else blanks) if self._drawn else ""
-        self._put(erase + "".join(f"{text}\n" for text in lines) + self._prompt(line))
+        """Print lines above the prompt line, and that anew."""
+        self._put(self._erased() + "".join(f"{text}\n" for text in lines) + self._prompt(line))
+
+    def _erased(self) -> str:
+        """What erases the prompt line. A terminal that has become narrower has wrapped it."""
+        if not self._drawn:
+            return ""
+        if not self._escapes:
+            return f"\r{' ' * self._drawn}\r"
+        rows = self._before // (self._room() + 1)
+        return (f"\x1b[{rows}A" if rows else "") + "\r\x1b[J"
 
     def _prompt(self, line: tuple[str, int] | None) -> str:
         self._drawn = 0
         if line is None:
             return ""
         room, head = self._room(), self._words.prompt()
-        if 2 * columns(head) > room:
+        if 2 * len(head) > room:
             head = "> "
         shown, before = window(*line, room - len(head))
-        self._drawn = columns(head + shown)
-        return head + shown + "\b" * (columns(shown) - before)
+        self._drawn, self._before = len(head) + columns(shown), len(head) + before
+        return head + shown + "\b" * (self._drawn - self._before)
