@@ -88,6 +88,7 @@ def start_command(arguments: list[str]) -> int | None:
                         help="once gossip is delivered, K peers die abruptly")
     add_malicious(parser)
     add_watch(parser)
+    add_plain(parser)
     args = parser.parse_args(arguments)
     if args.malicious is not None:
         parser.set_defaults(**IMPLIED, filter=args.malicious.words())
@@ -96,6 +97,7 @@ def start_command(arguments: list[str]) -> int | None:
         if args.once or args.kill or args.malicious is not None or args.watch:
             parser.error("--once, --kill, --malicious and --watch need --peers")
         return seeds_only(args)
+    args.again = f"--peers {args.peers}"
     malicious = 0 if args.malicious is None else args.malicious.count()
     if args.kill and args.malicious is not None:
         parser.error("--malicious kicks peers, it kills none: leave --kill out")
@@ -112,6 +114,11 @@ def add_watch(parser: Parser) -> None:
                              f"to {OWN_PROCESSES} peers then have a process each")
     parser.add_argument("--watch-port", type=parse_port, default=0, metavar="PORT",
                         help="the page's port (any free one)")
+
+
+def add_plain(parser: Parser) -> None:
+    parser.add_argument("--plain", action="store_true",
+                        help="show on a terminal what a pipe gets: rows and events, not sentences")
 
 
 def processes_of(args, peers: int) -> int | None:
@@ -158,7 +165,8 @@ def demo_command(arguments: list[str]) -> int:
                         help="sign gossip, and take only what is signed (yes)")
     add_file_limit(parser)
     add_watch(parser)
-    parser.set_defaults(processes=default_processes())
+    add_plain(parser)
+    parser.set_defaults(processes=default_processes(), again="demo")
     args = parser.parse_args(arguments)
     settings = Settings(capacity=fixed(4), gossip_interval=0.3, liveness_interval=1.0,
                         antientropy_interval=2.0, sign=args.sign, file_limit=args.file_limit)
