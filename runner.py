@@ -16,6 +16,7 @@
 
 import argparse
 import functools
+import os
 import pathlib
 import sys
 
@@ -152,8 +153,10 @@ def seeds_only(args) -> None:
     local = local_seeds(seeds)
     for seed in local:
         check_free(seed)
-    show(f"{len(local)} seeds; start peers with: python peer.py   (Ctrl-C stops the seeds)")
-    run_seeds(Seed, local, seeds, args)
+    in_words = os.isatty(1) and not (args.plain or args.quiet)
+    if not in_words:
+        show(f"{len(local)} seeds; start peers with: python peer.py   (Ctrl-C stops the seeds)")
+    run_seeds(Seed, local, seeds, args, in_words)
 
 
 def demo_command(arguments: list[str]) -> int:
@@ -203,10 +206,13 @@ def plot_command(arguments: list[str]) -> None:
                     description="Draw degrees.svg, network.svg and report.html into the folder.")
     folder = parse_folder(parser, arguments)
     try:
-        for path in plot.plot_folder(folder):
-            show(str(path))
+        *pictures, report = plot.plot_folder(folder)
     except ValueError as error:
         raise CommandError(str(error), FAILED) from None
+    for path in (*pictures, report):
+        show(str(path))
+    if os.isatty(1):
+        show(f"open this one in a browser:\n{report.resolve().as_uri()}")
 
 
 def watch_command(arguments: list[str]) -> None:

@@ -114,7 +114,7 @@ def _judge(records: Records, in_time: bool, progress: Progress, page, end: End, 
 def _what_next(args, page) -> list[str]:
     """What a person may do after a proof, in lines."""
     plot = advice.command("plot", args.outputs), "a page of this proof, with pictures"
-    again = advice.command(f"{args.again} --watch"), "the same again, live in a browser"
+    again = f"python runner.py {args.again} --watch", "the same again, live in a browser"
     if page is None:
         return [advice.commands(plot, again)]
     return [advice.commands(plot), "The live page stays until Ctrl-C."]

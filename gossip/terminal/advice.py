@@ -7,11 +7,20 @@ import shlex
 from gossip.terminal.command_line import ROOT
 
 
-def command(words: str, folder: pathlib.Path | None = None) -> str:
-    """A command of runner.py; with the folder of the output files, unless that is the usual one."""
-    if folder is None or folder.resolve() == ROOT / "outputs":
-        return f"python runner.py {words}"
-    return f"python runner.py {words} {shlex.quote(shown(folder))}"
+CONFIG, OUTPUTS = ROOT / "config.txt", ROOT / "outputs"  # where no flag names others
+
+
+def command(words: str, folder: pathlib.Path) -> str:
+    """A command of runner.py about the output files of a folder."""
+    named = "" if folder.resolve() == OUTPUTS else f" {shlex.quote(shown(folder))}"
+    return f"python runner.py {words}{named}"
+
+
+def peer_command(config: pathlib.Path, folder: pathlib.Path) -> str:
+    """What starts a peer of these seeds that writes into this folder."""
+    flags = [("--config", config, CONFIG), ("--outputs", folder, OUTPUTS)]
+    return "python peer.py" + "".join(f" {flag} {shlex.quote(shown(path))}"
+                                      for flag, path, usual in flags if path.resolve() != usual)
 
 
 def commands(*lines: tuple[str, str]) -> str:
@@ -30,5 +39,6 @@ def shown(folder: pathlib.Path) -> str:
 
 def ports(addresses) -> list[str]:
     """Names of addresses for people: ports alone while all are on one IP."""
+    addresses = list(addresses)
     hosts = {address.rpartition(":")[0] for address in addresses}
     return [address.rpartition(":")[2] if len(hosts) == 1 else address for address in addresses]
