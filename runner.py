@@ -17,6 +17,7 @@
 import argparse
 import difflib
 import functools
+import os
 import pathlib
 import sys
 
@@ -102,6 +103,7 @@ def start_command(arguments: list[str]) -> int | None:
     add_malicious(parser)
     add_watch(parser)
     parser.set_defaults(outputs=None)
+    add_plain(parser)
     args = parser.parse_args(arguments)
     implied = implied_by(args)
     if implied:  # where the command line does not name it
@@ -115,6 +117,7 @@ def start_command(arguments: list[str]) -> int | None:
         if args.once or args.kill or args.malicious is not None:
             parser.error("--once, --kill and --malicious need --peers")
         return seeds_only(args)
+    args.again = f"--peers {args.peers}"
     malicious = 0 if args.malicious is None else args.malicious.count()
     if args.kill and args.malicious is not None:
         parser.error("--malicious kicks peers, it kills none: leave --kill out")
@@ -155,6 +158,11 @@ def add_page_host(parser: Parser, flag: str) -> None:
                              "buttons (this machine alone)")
 
 
+def add_plain(parser: Parser) -> None:
+    parser.add_argument("--plain", action="store_true",
+                        help="show on a terminal what a pipe gets: rows and events, not sentences")
+
+
 def processes_of(args, peers: int) -> int | None:
     """How many processes the peers share; None: each has its own."""
     return None if args.watch and peers <= OWN_PROCESSES else args.processes
@@ -188,8 +196,10 @@ def seeds_only(args) -> None:
     seeds = load_seeds(args.config)
     local = local_seeds(seeds)
     check_seed_ports(local, args.config)
-    show(f"{len(local)} seeds; start peers with: python peer.py   (Ctrl-C stops the seeds)")
-    run_seeds(Seed, local, seeds, args)
+    in_words = os.isatty(1) and not (args.plain or args.quiet)
+    if not in_words:
+        show(f"{len(local)} seeds; start peers with: python peer.py   (Ctrl-C stops the seeds)")
+    run_seeds(Seed, local, seeds, args, in_words)
 
 
 def demo_command(arguments: list[str]) -> int:
@@ -203,7 +213,8 @@ def demo_command(arguments: list[str]) -> int:
                         help="sign gossip, and take only what is signed (yes)")
     add_file_limit(parser)
     add_watch(parser)
-    parser.set_defaults(processes=default_processes(), host="127.0.0.1")
+    add_plain(parser)
+    parser.set_defaults(processes=default_processes(), host="127.0.0.1", again="demo")
     args = parser.parse_args(arguments)
     check_alive(parser, args.kill, args.peers)
     settings = Settings(capacity=fixed(4), gossip_interval=0.3, liveness_interval=1.0,
@@ -255,10 +266,13 @@ def plot_command(arguments: list[str]) -> None:
                     description="Draw degrees.svg, network.svg and report.html into the folder.")
     folder, _ = parse_folder(parser, arguments)
     try:
-        for path in plot.plot_folder(folder):
-            show(str(path))
+        *pictures, report = plot.plot_folder(folder)
     except ValueError as error:
         raise CommandError(str(error), FAILED) from None
+    for path in (*pictures, report):
+        show(str(path))
+    if os.isatty(1):
+        show(f"open this one in a browser:\n{report.resolve().as_uri()}")
 
 
 def watch_command(arguments: list[str]) -> None:
