@@ -6,12 +6,14 @@ gossiped together.
 
 import time
 
+from gossip.addresses import Address
 from gossip.escaping import escape
 from gossip.spread.origin import TooLong
 from gossip.terminal.keyboard import Keyboard
 from gossip.terminal.screen import Screen
 
 SHOWN = 100  # messages that `messages` shows
+
 
 def split_command(line: str) -> tuple[str, str]:
     """Return (command, text); only `say` has a text: all that follows one blank behind it."""
@@ -118,8 +120,11 @@ quit       leave gracefully: nobody reports me dead
     def _peers(self) -> str:
         neighbours = self._peer.neighbours.addresses()
         known = self._peer.peer_list.addresses()
-        return (f"neighbours ({len(neighbours)}): {' '.join(map(str, neighbours))}\n"
-                f"known peers ({len(known)}): {' '.join(map(str, known))}")
+        return (f"neighbours ({len(neighbours)}): {' '.join(map(self._named, neighbours))}\n"
+                f"known peers ({len(known)}): {' '.join(map(self._named, known))}")
+
+    def _named(self, address: Address) -> str:
+        return str(address)
 
     def _messages(self) -> str:
         held = self._peer.messages.count()

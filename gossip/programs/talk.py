@@ -39,14 +39,16 @@ class TypedLines:
 
     def lines(self) -> list[bytes] | None:
         """Wait for Enter; return all lines that have come together; None at the end."""
-        while True:
+        lines: list[bytes] = []
+        while not lines:
             self._screen.typed(self._editor.view() if self._keys.in_front() else None)
             keys = self._keys.read()
             if keys is None:
                 self._screen.typed(None)
                 return None
-            if lines := self._editor.feed(keys):
-                return lines
+            lines = self._editor.feed(keys)
+        self._screen.typed(self._editor.view())
+        return lines
 
 
 class Talk(Console):
@@ -80,29 +82,21 @@ Ctrl-C ends me abruptly, so that others find me dead."""
         shown = escape(command[:60])
         return f"unknown command '{shown}'; to gossip it: say {shown}"
 
-    def _peers(self) -> str:
-        neighbours = self._peer.neighbours.addresses()
-        known = self._peer.peer_list.addresses()
-        return (f"neighbours ({len(neighbours)}): {self._named(neighbours)}\n"
-                f"known peers ({len(known)}): {self._named(known)}")
-
-    def _named(self, addresses) -> str:
-        return " ".join([self._words.name(str(address)) for address in addresses])
+    def _named(self, address: Address) -> str:
+        return self._words.name(str(address))
 
     def _messages(self) -> str:
-        lines = super()._messages().splitlines()
-        return "\n".join(map(self._words.message, lines))
+        return "\n".join(map(self._words.message, super()._messages().splitlines()))
 
     def _status(self) -> str:
-        """What there is in one sentence, then what was counted, if it was."""
+        """What there is in one line, then what was counted, unless that is 0."""
         status = self._counts()
         address, neighbours, seeds, known, held = [status.pop(name) for name in (
             "address", "neighbours", "seeds", "known peers", "messages held")]
-        lines = [f"{address}: neighbours {neighbours}, seeds {seeds}, known peers {known}, "
-                 f"messages {held}"]
-        lines += [f"{name}: {value}" for name, value in status.items() if isinstance(value, str)]
-        return "\n".join(lines + [f"{count:,} {name}" for name, count in status.items()
-                                  if count and not isinstance(count, str)])
+        return "\n".join([
+            f"{address}: neighbours {neighbours}, seeds {seeds}, known peers {known}, "
+            f"messages {held}",
+            *[f"{name}: {value}" for name, value in status.items() if value != 0]])
 
 
 class Talking:
@@ -128,8 +122,9 @@ class Talking:
     def end(self, peer) -> None:
         """Say that the peer has ended, and where to look now."""
         how = "said goodbye" if peer.leaving else "was interrupted"
-        self.screen.say(f"{self._name} {how}. Its file: {_shown(peer.output.path)}   "
-                        "The proof: python runner.py check")
+        path = peer.output.path
+        self.screen.say(f"{self._name} {how}. Its file: {_shown(path)}\n"
+                        f"The proof: python runner.py check {_shown(path.parent)}")
 
 
 def _shown(path: pathlib.Path) -> str:

@@ -9,10 +9,12 @@ import re
 from typing import NamedTuple
 
 from gossip.settings import majority
+from gossip.tools import Recent
 
 SHOWN = 20  # messages a second that are shown, and as many of one's own; more are folded
 OLD = 10.0  # seconds after which a message that comes is old
 CAUGHT_UP = 5  # old messages that have to come together to be told as one
+DEATHS = 1_000  # that are told once, however many tell of them
 START_SEEDS = "Start them in another terminal: python runner.py"
 
 _ADDRESS = r"(?:[0-9.]+|\[[^\]]*\]):[0-9]+"
@@ -59,7 +61,8 @@ class Words:
         self._neighbours: set[str] = set()
         self._silent: set[str] = set()  # neighbours that have missed a round
         self._leaving = False
-        self._replaced = self._dead = ""  # the last of which this was told
+        self._replaced = ""  # the neighbour of which one of two links has ended
+        self._dead = Recent(DEATHS)
         self._messages = 0
         self._registered: set[str] = set()  # seeds that list this peer
         self._changed_at: float | None = None  # when that changed, until it is told
@@ -135,7 +138,7 @@ class Words:
         """Of the messages that one neighbour has brought together, those that are told together,
         because they are old: this peer catches up."""
         old = []
-        for event in events:
+        for event in events if len(events) >= CAUGHT_UP else ():
             kind, _, rest = event.partition(":")
             about = _ABOUT.match(rest) if kind == "received" else None
             found = _GOSSIP.match(about[2] or "") if about else None
@@ -178,6 +181,7 @@ class Words:
 
     def _connected(self, one: str, _: str) -> list[Sentence]:
         self._neighbours.add(one)
+        self._dead.pop(one)
         if one == self._replaced:
             self._replaced = ""
             return []
@@ -212,8 +216,7 @@ class Words:
         return self._say("+", "{one} answers again", one)
 
     def _died(self, one: str, _: str) -> list[Sentence]:
-        self._dead = one
-        self._silent.discard(one)
+        self._dead.put(one, True)
         told = sum(event.startswith("reported:") and f":Dead Node:{one}:" in event
                    for event in self._batch)
         return self._say("x", "{one} is dead; {rest}", one,
@@ -221,9 +224,8 @@ class Words:
 
     def _told(self, seed: str, report: str) -> list[Sentence]:
         found = _ABOUT.match(report.removeprefix("Dead Node:"))
-        if found is None or found[1] == self._dead:
+        if found is None or not self._dead.add(found[1], True):
             return []
-        self._dead = found[1]
         who = "I am" if found[1] == self._own else f"{self.name(found[1])} is"
         return self._say("x", "{rest} dead, says seed {one}", seed, who)
 

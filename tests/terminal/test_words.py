@@ -113,6 +113,12 @@ def test_a_death_is_told_once_with_all_seeds_that_heard_of_it():
     assert told([f"dead:{address(5003)}", *seeds], [f"disconnected:{address(5003)}:dead"],
                 [f"told:{address(8082)}:{report}"], words=words) == [
         "x 5003 is dead; told my 2 seeds"]
+    other = f"Dead Node:{address(5004)}:17.5:{OWN}"
+    assert told([f"told:{address(port)}:{which}" for port in (8080, 8081)
+                 for which in (other, report)], words=words) == ["x 5004 is dead, says seed 8080"]
+    told([f"connected:{address(5004)}"], words=words)
+    assert told([f"told:{address(8080)}:{other}"], words=words) == [
+        "x 5004 is dead, says seed 8080"]
 
 
 def test_who_was_silent_and_answers_is_told_of():

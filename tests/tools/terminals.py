@@ -85,10 +85,10 @@ class Terminal:
         self.glass = Glass(columns)
         self._lock = threading.Lock()  # guards glass
         self.resize(columns, rows)
+        # The first of a session to open a terminal has it for its own: Ctrl-C and Ctrl-Z work.
         self.process = subprocess.Popen(
-            [*map(str, command)], stdin=end, stdout=end, stderr=end, cwd=ROOT,
-            env=environment(**{"TERM": "xterm", **environ}), start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+            ["sh", "-c", 'exec "$@" <>"$0" >&0 2>&0', os.ttyname(end), *map(str, command)],
+            env=environment(**{"TERM": "xterm", **environ}), cwd=ROOT, start_new_session=True)
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
