@@ -97,8 +97,8 @@ def test_without_output_files_the_usual_folder_is_named(project):
             (project / folder / name).unlink()
     code, out, err = run("runner.py", "check", cwd=project)
     assert (code, err) == (1, "") and out.splitlines() == [
-        "checking outputs", f"no output file of a peer in {project / 'outputs'} "
-            "(they are named peer_IP_PORT.txt)"]
+        "checking outputs",
+        f"no output file of a peer in {project / 'outputs'} (they are named peer_IP_PORT.txt)"]
 
 
 def test_elsewhere_the_whole_path_is_shown(project):
