@@ -102,7 +102,7 @@ def start_command(arguments: list[str]) -> int | None:
                         help="once gossip is delivered, K peers die abruptly")
     add_malicious(parser)
     add_watch(parser)
-    parser.set_defaults(outputs=None)
+    parser.set_defaults(outputs=None, seeds=None)
     add_plain(parser)
     args = parser.parse_args(arguments)
     implied = implied_by(args)
@@ -207,6 +207,8 @@ def demo_command(arguments: list[str]) -> int:
     parser = Parser(prog="runner.py demo", description="Ten peers gossip, one dies; the proof.")
     add_common_flags(parser, DEMO)
     add_count(parser, "--peers", 1, 10, "peers")
+    parser.add_argument("--seeds", type=whole_number(1), metavar="K",
+                        help="the first K seeds of config.txt, or more (all of them)")
     add_count(parser, "--kill", 0, 1, "peers that die abruptly", "K")
     add_base_port(parser)
     parser.add_argument("--sign", action=argparse.BooleanOptionalAction, default=True,

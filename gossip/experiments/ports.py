@@ -1,4 +1,5 @@
-"""Ports: other ones for a network whose usual ports are taken, and who has those of the seeds."""
+"""Ports: other ones for a network whose usual ports are taken, or that has more seeds than usual;
+and who has those of the seeds."""
 
 import pathlib
 import socket
@@ -30,17 +31,31 @@ class Ports(NamedTuple):
 
 
 def choose_ports(args, peers: list[Address]) -> Ports:
-    """Seeds of the config and these peers, but with other ports where the usual ones are taken.
-    What the command line names is kept, and so are seeds that other machines know."""
-    usual, config = load_seeds(args.config), args.config
-    seeds, chosen = usual, peers
+    """Seeds of the config (or `args.seeds` ones) and these peers, but with other ports where the
+    usual ones are taken. What the command line names is kept, and so are seeds that other machines
+    know."""
+    of_config, config = load_seeds(args.config), args.config
+    seeds = usual = of_config if args.seeds is None else _as_many(of_config, args.seeds, peers)
+    chosen = peers
     if args.config == CONFIG and local_seeds(usual) == usual:
         seeds = free_instead(usual, peers)
     if args.base_port == BASE_PORT:
         chosen = free_instead(peers, seeds)
-    if seeds != usual:
+    if seeds != of_config:
         config = args.outputs / OTHER_CONFIG
     return Ports(seeds, chosen, config, _notice([*usual, *peers], [*seeds, *chosen]))
+
+
+def _as_many(seeds: list[Address], count: int, avoid: list[Address]) -> list[Address]:
+    """The first seeds; where they are too few, also others on free ports above theirs."""
+    seeds = seeds[:count]
+    while len(seeds) < count:
+        last = max(seed.port for seed in seeds)
+        address = next_free(seeds[0].ip, last, avoid)
+        if address is None:
+            raise CommandError(f"no port above {last} is free for a seed", FAILED)
+        seeds.append(address)
+    return seeds
 
 
 def free_instead(addresses: list[Address], avoid: list[Address]) -> list[Address]:

@@ -54,7 +54,7 @@ def usual(tmp_path, monkeypatch):
     monkeypatch.setattr(ports, "CONFIG", config)
     monkeypatch.setattr(ports, "BASE_PORT", first + 5)
     return types.SimpleNamespace(config=config, base_port=first + 5, outputs=tmp_path / "out",
-                                 first=first)
+                                 first=first, seeds=None)
 
 
 def chosen(args):
@@ -77,6 +77,17 @@ def test_usual_ports_that_are_taken_are_replaced_with_one_line(usual):
     usual.outputs.mkdir()
     found.write_config()
     assert load_seeds(found.config) == found.seeds
+
+
+@pytest.mark.parametrize("count, offsets", [(1, [0]), (2, [0, 1]), (3, [0, 1, 2]),
+                                            (5, [0, 1, 2, 4, 7])])
+def test_a_network_has_as_many_seeds_as_asked_for(usual, count, offsets):
+    first, usual.seeds = usual.first, count
+    with taken(first + 3):
+        found = chosen(usual)
+    assert found.seeds == addresses(first, *offsets)
+    assert found.peers == addresses(first, 5, 6) and found.notice == ""
+    assert (found.config == usual.config) is (count == 3)
 
 
 def test_ports_that_were_named_are_kept(usual, tmp_path):

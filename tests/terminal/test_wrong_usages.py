@@ -20,6 +20,7 @@ WRONG = [  # command line, what it says; README.md is a file, gossip a folder of
      "--watch needs --peers N; to look at what runs already: python runner.py watch"),
     ("runner.py --once", "--once, --kill and --malicious need --peers"),
     ("runner.py demo --peers 3 --kill 3", "that leaves nobody honest and alive of 3 peers"),
+    ("runner.py demo --seeds 0", "argument --seeds: '0' is not a whole number of 1 or more"),
     ("runner.py demo --peers 0", "argument --peers: '0' is not a whole number of 1 or more"),
     ("seed.py 70000", "argument IP:PORT: '70000' is not a port (1 to 65535)"),
     ("seed.py 127.0.0.1", "argument IP:PORT: '127.0.0.1' is not IP:PORT"),
@@ -90,9 +91,11 @@ def test_a_seed_that_is_named_by_its_port_alone_is_the_local_one_of_the_config(t
         assert program.finish()[0::2] == (0, "")
 
 
-def test_a_demo_has_as_many_peers_as_asked_for_and_as_many_die(tmp_path):
+def test_a_demo_has_as_many_peers_and_seeds_as_asked_for_and_as_many_die(tmp_path):
     seeds, base = free_addresses(2), free_range(5)
-    code, out, err = run("runner.py", "demo", "--peers", 5, "--kill", 2, "--base-port", base,
-                         "--config", write_config(tmp_path, seeds), "--outputs", tmp_path / "out")
+    code, out, err = run("runner.py", "demo", "--peers", 5, "--seeds", 3, "--kill", 2,
+                         "--base-port", base, "--config", write_config(tmp_path, seeds),
+                         "--outputs", tmp_path / "out")
     assert (code, err) == (0, ""), out
     assert len(list((tmp_path / "out").glob("peer_*.txt"))) == 5 and "2 died" in out
+    assert len(list((tmp_path / "out").glob("seed_*.txt"))) == 3 and "with 2 seeds of 3" in out
