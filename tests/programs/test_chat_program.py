@@ -62,7 +62,7 @@ def test_a_server_reads_no_standard_input_and_needs_no_standard_output(line, tmp
 
 def test_the_readme_scripts_run_servers_under_a_stock_proxy(line, tmp_path):
     """`process` starts a server, `stopall` ends those it started and nothing else."""
-    readme = (ROOT / "README.md").read_text()
+    readme = (ROOT / "gossip" / "chat" / "README.md").read_text()
     scripts = {}
     for name in ("process", "stopall"):
         at = readme.index(f"# {name}:")
