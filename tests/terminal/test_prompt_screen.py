@@ -28,7 +28,8 @@ def shown(monkeypatch):
 def test_remarks_stand_at_the_right_edge_and_long_texts_below_themselves(shown):
     screen, close = shown
     gossip = f"gmessage:1795212105.899630:127.0.0.1:5002:17:1:{'word ' * 30}end"
-    screen.show("22:01:45.901000", ["connected:127.0.0.1:5003", f"received:127.0.0.1:5003:{gossip}"])
+    screen.show("22:01:45.901000", ["connected:127.0.0.1:5003",
+                                    f"received:127.0.0.1:5003:{gossip}"])
     screen.say("an answer\nof two lines")
     assert close().split("\n") == [
         "22:01:45  + 5003 is a neighbour" + "1 neighbour".rjust(48),
