@@ -2,10 +2,10 @@
 
 Without the name of a file among the arguments, all files are run, six at a time, because most
 tests wait for something; small files of one folder share a pytest. `python tests --slow` adds the
-long tests of whole networks, one file at a time.
+long tests of whole networks, one file at a time. A terminal shows how far they are; what failed is
+named last, with the command that runs it again.
 """
 
-import collections
 import concurrent.futures
 import importlib.util
 import os
@@ -16,12 +16,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import venv
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.tools.results import Results  # noqa: E402
+
 VENV = ROOT / ".venv"
-COUNT = re.compile(r"(\d+) (failed|passed|skipped|error)")
 SAYS_WHY = re.compile(r"error: (?!usage:)(.*)", re.IGNORECASE)  # in what pytest writes
 USAGE = 2  # exit code, as of all programs here
 WRONG_USAGE = 4  # pytest's exit code for arguments that it does not know
@@ -75,8 +77,9 @@ def size(paths: list[pathlib.Path]) -> int:
 
 
 def run_all(python: str, arguments: list[str], environment: dict[str, str], at_once: int) -> int:
-    """Run each batch of files in a pytest of its own; print its result when it ends."""
-    begun, total, failed = time.monotonic(), collections.Counter(), False
+    """Run each batch of files in a pytest of its own; show its result when it ends."""
+    all_batches, failed = batches(), False
+    results = Results(len(all_batches), ROOT / "tests", "--slow" in arguments)
     slots = queue.SimpleQueue()  # each has ports of its own
     for slot in range(at_once):
         slots.put(slot)
@@ -84,7 +87,8 @@ def run_all(python: str, arguments: list[str], environment: dict[str, str], at_o
     def run(paths: list[pathlib.Path]) -> subprocess.CompletedProcess:
         slot = slots.get()
         try:
-            return subprocess.run(pytest_command(python, [*arguments, *map(str, paths)]), text=True,
+            return subprocess.run(pytest_command(python, [*results.flags, *arguments,
+                                                          *map(str, paths)]), text=True,
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT,
                                   env={**environment, "TEST_SLOT": str(slot)})
@@ -93,18 +97,16 @@ def run_all(python: str, arguments: list[str], environment: dict[str, str], at_o
 
     pool = concurrent.futures.ThreadPoolExecutor(at_once)
     try:
-        running = {pool.submit(run, paths): paths for paths in batches()}
+        running = {pool.submit(run, paths): paths for paths in all_batches}
         for done in concurrent.futures.as_completed(running):
             result = done.result()
-            names = " ".join(str(path.relative_to(ROOT / "tests")) for path in running[done])
-            failed |= result.returncode not in (0, NOTHING_RUN)
-            print(f"{names}:\n{result.stdout}", end="", flush=True)
-            for count, word in COUNT.findall(result.stdout.splitlines()[-1]):
-                total[word] += int(count)
+            is_well = result.returncode in (0, NOTHING_RUN)
+            failed |= not is_well
+            results.add(running[done], result.stdout, is_well)
     finally:
         pool.shutdown(cancel_futures=True)
-    counts = ", ".join(f"{count} {word}" for word, count in sorted(total.items()))
-    print(f"{counts} in {time.monotonic() - begun:.2f}s")
+        results.close()
+    print(results.summary())
     return int(failed)
 
 

@@ -5,10 +5,12 @@ import functools
 import gc
 import os
 import pathlib
+import shlex
 import time
 
 from gossip.experiments.accidents import SEEDS_LIMIT, Schedule, draw_schedule, parse_schedule
 from gossip.experiments.malice import add_malicious
+from gossip.experiments.playing import Playing
 from gossip.experiments.schedules import Outcome, Result, play, play_many, shrink
 from gossip.experiments.watched import PEERS as WATCHED_PEERS
 from gossip.experiments.watched import draw_watched
@@ -142,18 +144,31 @@ def _simulate_many(args, classes: dict) -> int:
     begun = time.monotonic()
     first = FIRST if args.first is None else args.first
     results: list[Result] = []
-    for result in play_many(range(first, first + args.schedules), classes, _draw(args),
-                            os.cpu_count() or 1):
-        results.append(result)
-        if result.fault:
-            show(f"schedule {result.number} FAILS: {result.fault}")
+    playing = Playing(args.schedules, functools.partial(_again, args))
+    try:
+        for result in play_many(range(first, first + args.schedules), classes, _draw(args),
+                                os.cpu_count() or 1):
+            results.append(result)
+            playing.add(result)
+    finally:
+        playing.close()
     took = time.monotonic() - begun
     failed = sum(bool(result.fault) for result in results)
     simulated = sum(result.simulated for result in results)
-    show(f"{len(results) - failed} of {len(results)} schedules held; {simulated:.0f} simulated "
-         f"seconds in {took:.1f} s, {simulated / took:.0f} a second")
+    playing.say(f"{len(results) - failed} of {len(results)} schedules held; {simulated:.0f} "
+                f"simulated seconds in {took:.1f} s, {simulated / took:.0f} a second")
     tallies = [result.tally for result in results if result.tally is not None]
     if tallies:
         total = functools.reduce(Tally.plus, tallies)
-        show(f"{'malicious':<10} {'holds' if total.holds() else 'FAILS':<6} {total}")
+        playing.say(f"{'malicious':<10} {'holds' if total.holds() else 'FAILS':<6} {total}")
+    playing.show_failed_again()
     return FAILED if failed or tallies and not total.holds() else 0
+
+
+def _again(args, number: int) -> str:
+    """The command that plays one of many schedules."""
+    words = ["python", "runner.py", "simulate", "--schedule", str(number)]
+    for name in ("peers", "seeds", "malicious", "capacity"):
+        value = getattr(args, name)
+        words += [] if value is None else [f"--{name}", str(value)]
+    return shlex.join(words + [f"--{name}" for name in ("sign", "gentle") if getattr(args, name)])

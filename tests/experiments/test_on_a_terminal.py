@@ -34,7 +34,6 @@ def test_a_network_shows_who_died_until_ctrl_c(rows, width, flags):
     with Terminal("runner.py", "--peers", 12, "--kill", 3, "--gossip-interval", 0.2,
                   "--liveness-interval", 0.5, *flags, rows=rows, width=width) as terminal:
         terminal.wait_for("  2  gossip")
-        terminal.width = min(terminal.width, 60)
         terminal.resize(rows, 60)
         terminal.wait_for("  4  until Ctrl-C")
         terminal.type(CTRL_C)
