@@ -17,6 +17,7 @@
 import argparse
 import difflib
 import functools
+import os
 import pathlib
 import sys
 
@@ -42,8 +43,8 @@ from gossip.proof import check
 from gossip.settings import WAYS, Settings
 from gossip.terminal.command_line import (
     FAILED, OUTPUTS, CommandError, Parser, add_common_flags, add_file_limit, add_outputs,
-    add_peer_flags, add_seed_flags, load_seeds, number, parse_host, parse_port, peer_settings,
-    run_command, show, whole_number)
+    add_peer_flags, add_seed_flags, complain, load_seeds, number, parse_host, parse_port,
+    peer_settings, run_command, show, whole_number)
 from gossip.terminal.folders import DEMO, MODULES, NETWORK, newest_folder, shown
 from peer import Peer
 from seed import Seed
@@ -102,6 +103,7 @@ def start_command(arguments: list[str]) -> int | None:
     add_malicious(parser)
     add_watch(parser)
     parser.set_defaults(outputs=None, seeds=None)
+    add_plain(parser)
     args = parser.parse_args(arguments)
     implied = implied_by(args)
     if implied:  # where the command line does not name it
@@ -115,6 +117,7 @@ def start_command(arguments: list[str]) -> int | None:
         if args.once or args.kill or args.malicious is not None:
             parser.error("--once, --kill and --malicious need --peers")
         return seeds_only(args)
+    args.again = f"--peers {args.peers}"
     malicious = 0 if args.malicious is None else args.malicious.count()
     if args.kill and args.malicious is not None:
         parser.error("--malicious kicks peers, it kills none: leave --kill out")
@@ -122,11 +125,6 @@ def start_command(arguments: list[str]) -> int | None:
     return run_network(args, peer_addresses(parser, args), peer_settings(args),
                        processes_of(args, args.peers), args.once, args.kill, args.malicious,
                        live_page_of(args))
-
-
-def check_alive(parser: Parser, lost: int, peers: int) -> None:
-    if lost >= peers:
-        parser.error(f"that leaves nobody honest and alive of {peers} peers")
 
 
 def implied_by(args) -> dict[str, object]:
@@ -137,6 +135,11 @@ def implied_by(args) -> dict[str, object]:
         return {}
     implied = {} if args.once else {"gossip_count": FOR_EVER}
     return {**implied, "capacity": fixed(4)} if args.peers <= OWN_PROCESSES else implied
+
+
+def check_alive(parser: Parser, lost: int, peers: int) -> None:
+    if lost >= peers:
+        parser.error(f"that leaves nobody honest and alive of {peers} peers")
 
 
 def add_watch(parser: Parser) -> None:
@@ -153,6 +156,11 @@ def add_page_host(parser: Parser, flag: str) -> None:
     parser.add_argument(flag, type=parse_host, metavar="IP",
                         help="an address of this machine at which others see the page, without "
                              "buttons (this machine alone)")
+
+
+def add_plain(parser: Parser) -> None:
+    parser.add_argument("--plain", action="store_true",
+                        help="show on a terminal what a pipe gets: rows and events, not sentences")
 
 
 def processes_of(args, peers: int) -> int | None:
@@ -188,8 +196,10 @@ def seeds_only(args) -> None:
     seeds = load_seeds(args.config)
     local = local_seeds(seeds)
     check_seed_ports(local, args.config)
-    show(f"{len(local)} seeds; start peers with: python peer.py   (Ctrl-C stops the seeds)")
-    run_seeds(Seed, local, seeds, args)
+    in_words = os.isatty(1) and not (args.plain or args.quiet)
+    if not in_words:
+        show(f"{len(local)} seeds; start peers with: python peer.py   (Ctrl-C stops the seeds)")
+    run_seeds(Seed, local, seeds, args, in_words)
 
 
 def demo_command(arguments: list[str]) -> int:
@@ -205,7 +215,8 @@ def demo_command(arguments: list[str]) -> int:
                         help="sign gossip, and take only what is signed (yes)")
     add_file_limit(parser)
     add_watch(parser)
-    parser.set_defaults(processes=default_processes(), host="127.0.0.1")
+    add_plain(parser)
+    parser.set_defaults(processes=default_processes(), host="127.0.0.1", again="demo")
     args = parser.parse_args(arguments)
     check_alive(parser, args.kill, args.peers)
     settings = Settings(capacity=fixed(4), gossip_interval=0.3, liveness_interval=1.0,
@@ -232,21 +243,23 @@ def worker_command(arguments: list[str]) -> None:
 def check_command(arguments: list[str]) -> int:
     """Print the proof, or one verdict for each of several folders; 1 when one does not hold."""
     parser = Parser(prog="runner.py check", description="Prove from output files what happened.")
+    parser.add_argument("folders", nargs="*", metavar="DIR", type=pathlib.Path,
+                        help="where the output files are (the newest of outputs, outputs/demo and "
+                             "outputs/network); of several folders each has a verdict, and what "
+                             "fails")
     parser.add_argument("--json", action="store_true",
                         help="write the rows as JSON, one object a line for each folder")
-    args = parse_with_folders(parser, arguments, "*")
-    folders = [existing_folder(folder) for folder in args.folder or [args.outputs]]
+    add_common_flags(parser)
+    parser.set_defaults(outputs=None)
+    args = parser.parse_args(arguments)
+    folders = [existing_folder(folder) for folder in args.folders or [chosen_folder(args.outputs)]]
     judge = check.judge_folder if len(folders) > 1 else check.check_folder
-    if args.json:
-        judge = check.check_as_json
-    elif not args.folder and args.outputs is None:
-        show(f"checking {shown(folders[0])}")
-    verdicts = []
+    code = 0
     for folder in folders:
-        holds, text = judge(folder)
+        holds, text = (check.check_as_json if args.json else judge)(folder)
         show(text)
-        verdicts.append(holds)
-    return 0 if all(verdicts) else FAILED
+        code = code if holds else FAILED
+    return code
 
 
 def plot_command(arguments: list[str]) -> None:
@@ -255,10 +268,13 @@ def plot_command(arguments: list[str]) -> None:
                     description="Draw degrees.svg, network.svg and report.html into the folder.")
     folder, _ = parse_folder(parser, arguments)
     try:
-        for path in plot.plot_folder(folder):
-            show(str(path))
+        *pictures, report = plot.plot_folder(folder)
     except ValueError as error:
         raise CommandError(str(error), FAILED) from None
+    for path in (*pictures, report):
+        show(str(path))
+    if os.isatty(1):
+        show(f"open this one in a browser:\n{report.resolve().as_uri()}")
 
 
 def watch_command(arguments: list[str]) -> None:
@@ -283,23 +299,25 @@ def tree_command(arguments: list[str]) -> None:
 def parse_folder(parser: Parser, arguments: list[str]):
     """(the folder of output files that a command line names, or else the newest; all flags);
     CommandError when there is no such folder."""
-    args = parse_with_folders(parser, arguments, "?")
-    return existing_folder(args.folder or args.outputs), args
-
-
-def parse_with_folders(parser: Parser, arguments: list[str], count: str):
-    """All flags of a command that reads output files; `count` is that of folders, for argparse."""
-    parser.add_argument("folder", nargs=count, metavar="DIR", type=pathlib.Path,
+    parser.add_argument("folder", nargs="?", metavar="DIR", type=pathlib.Path,
                         help="where the output files are (the newest of outputs, outputs/demo and "
                              "outputs/network)")
     add_common_flags(parser)
     parser.set_defaults(outputs=None)
-    return parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
+    return existing_folder(args.folder or chosen_folder(args.outputs)), args
 
 
-def existing_folder(path: pathlib.Path | None) -> pathlib.Path:
-    """The path of a folder, or of the newest one; CommandError when there is none."""
-    path = path or newest_folder()
+def chosen_folder(outputs: pathlib.Path | None) -> pathlib.Path:
+    """The folder that --outputs names, or else the newest one, which is then said."""
+    if outputs is None:
+        outputs = newest_folder()
+        complain(f"the newest output files: {shown(outputs)}")
+    return outputs
+
+
+def existing_folder(path: pathlib.Path) -> pathlib.Path:
+    """The path of a folder; CommandError when there is none."""
     if path.exists() and not path.is_dir():
         raise CommandError(f"{path} is no folder; give the folder of the output files")
     if not path.is_dir():

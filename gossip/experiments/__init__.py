@@ -4,7 +4,7 @@ network    seeds and peers in processes        worker    such a process: hosts m
 hosts      such processes, from outside        orders    what the live page's buttons do
 following  from its start to its proof         progress  follows a network by its files
 malice     who attacks it, and how             bench     how fast, how large
-tree       the tree of running seeds, as text
+tree       the tree of running seeds, as text        steps     what a terminal shows of it, in words
 voidphone_processes, voidphone_experiment, voidphone_bench     the same of gossip modules
 
 In virtual time:

@@ -20,6 +20,7 @@ from gossip.programs.seed_program import local_seeds
 from gossip.proof import check, delivery
 from gossip.proof.records import Records
 from gossip.settings import Settings
+from gossip.terminal import advice
 from gossip.terminal.command_line import FAILED, show
 from gossip.terminal.folders import clear_outputs
 from gossip.terminal.signals import End
@@ -49,30 +50,45 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
             WATCHED * settings.report_interval / settings.gossip_interval))
     roles = {} if malice is None else malice.deal(ports.peers, random.Random())
     end, records = End(), Records(args.outputs)
+    in_time = None
     with contextlib.ExitStack() as pages:
         with Network(ports.seeds, local_seeds(ports.seeds), ports.peers, settings, ports.config,
                      args.outputs, roles) as network:
+            plan = network.plan(processes)
+            clear_outputs(args.outputs)
+            ports.write_config()
+            if ports.notice:
+                show(ports.notice)
+            progress = Progress(records, network, settings, end, args.quiet,
+                                in_steps=malice is None and not args.plain)
             try:
-                plan = network.plan(processes)
-                clear_outputs(args.outputs)
-                ports.write_config()
-                if ports.notice:
-                    show(ports.notice)
                 page = pages.enter_context(_page(live_page, network, plan))
+                progress.steps.begin_start(_gossip(settings), kill, once, args.outputs)
                 network.start(plan, look=lambda: end.pause(0))
-                progress = Progress(records, network, settings, end, args.quiet)
                 if malice is None:
                     in_time = _follow(network, progress, settings, kill, end)
                 else:
                     in_time = _watch(progress, settings)
-                while not once:  # until Ctrl-C; deaths meanwhile are part of the experiment
+                if not once:
+                    progress.steps.begin_rest()
+                while not once:  # deaths meanwhile are part of the experiment
                     progress.settle(lambda: False, float("inf"))
             except KeyboardInterrupt:
                 if once:
                     raise
-                return 0
-            progress.finish()
-        return _judge(records, in_time, page, end)
+            finally:
+                progress.finish()
+        if not once:
+            records.refresh()
+            progress.steps.say_ended(args.outputs)
+            return 0
+        return _judge(records, in_time, progress, page, end, args)
+
+
+def _gossip(settings: Settings) -> str:
+    """How much each peer gossips, in words."""
+    count = settings.gossip_count
+    return "without end" if count == FOR_EVER else f"{count} message{'' if count == 1 else 's'}"
 
 
 def _page(live_page, network: Network, plan: Plan):
@@ -83,17 +99,30 @@ def _page(live_page, network: Network, plan: Plan):
     return live_page(orders.do, orders.words(plan.peers is None))
 
 
-def _judge(records: Records, in_time: bool, page, end: End) -> int:
+def _judge(records: Records, in_time: bool, progress: Progress, page, end: End, args) -> int:
     """Print the proof, and show it on the page until Ctrl-C; the exit code."""
     if not in_time:
         show("not everything happened as it should, or in time:")
-    holds, text = check.check_records(records.refresh())
-    show(text)
-    holds = holds and in_time
+    rows = check.with_texts(records, check.prove(records.refresh()))
+    text = check.format_rows(rows)
+    if progress.steps.are_shown:
+        progress.steps.say_proof(rows, *_what_next(args, page))
+    else:
+        show(text)
+    holds = check.holds(rows) and in_time
     if page is not None:
         page.tell(holds, text)
         end.wait()
     return 0 if holds else FAILED
+
+
+def _what_next(args, page) -> list[str]:
+    """What a person may do after a proof, in lines."""
+    plot = advice.command("plot", args.outputs), "a page of this proof, with pictures"
+    again = f"python runner.py {args.again} --watch", "the same again, live in a browser"
+    if page is None:
+        return [advice.commands(plot, again)]
+    return [advice.commands(plot), "The live page stays until Ctrl-C."]
 
 
 def _follow(network: Network, progress: Progress, settings: Settings, kill: int,
@@ -103,12 +132,16 @@ def _follow(network: Network, progress: Progress, settings: Settings, kill: int,
     patience = settings.gossip_interval + SPREAD_LIMIT
     if not progress.settle(progress.linked, START_LIMIT):
         return False
+    progress.steps.begin_gossip()
     if settings.gossip_count < FOR_EVER and not progress.settle(progress.delivered, patience):
         return False
     end.pause(LINGER + (settings.liveness_interval if kill else 0))
     dead = network.dead_peers()
     living = [peer for peer in network.peers if str(peer) not in dead]
-    network.kill(random.sample(living, min(kill, len(living))))
+    dying = random.sample(living, min(kill, len(living)))
+    network.kill(dying)
+    if dying:
+        progress.steps.begin_deaths(sorted(map(str, dying)))
     rounds = (settings.liveness_misses + 2) * settings.liveness_interval
     return progress.settle(progress.buried, rounds + BURY_LIMIT)
 

@@ -1,11 +1,12 @@
 """Progress: follows a network through its output files, for people and for `--once`.
 
-It shows one line that updates itself on a terminal, and a line every 3 seconds elsewhere.
+It shows a status line on a terminal, and a line every 3 seconds elsewhere.
 """
 
 import os
 import time
 
+from gossip.experiments.steps import Steps
 from gossip.proof import deaths
 from gossip.proof.evidence import Proof
 from gossip.proof.records import Records
@@ -13,6 +14,7 @@ from gossip.proof.runs import FULL, PeerRun
 from gossip.settings import Settings
 from gossip.terminal.command_line import show
 from gossip.terminal.signals import End
+from gossip.terminal.status_line import StatusLine
 
 LOOK, LONGEST_LOOK = 0.25, 2.0  # seconds between two looks at the files, at least and at most
 REST = 4  # times as long as a look takes: the runner leaves the processor to the network
@@ -23,32 +25,35 @@ class Progress:
     """The state of a network, as its files show it so far."""
 
     def __init__(self, records: Records, network, settings: Settings, end: End,
-                 quiet: bool = False):
+                 quiet: bool = False, in_steps: bool = False):
+        """`in_steps`: a terminal shows steps, not one line."""
         self._records = records
         self._network = network
         self._settings = settings
         self._end = end
         self._quiet = quiet
-        self._terminal = os.isatty(1)
+        self._status = StatusLine() if os.isatty(1) and not quiet else None
+        self.steps = Steps(network, records, self.living, self._status if in_steps else None)
         self._said_at = 0.0
-        self._began = time.monotonic()
+        self._began: float | None = None  # when it looked first
 
     def look(self) -> None:
         """Read what is new in the files, and show it."""
         self._records.refresh()
         now = time.monotonic()
-        if self._quiet or now - self._said_at < (0 if self._terminal else SAY):
-            return
-        self._said_at = now
-        if self._terminal:
-            show(f"\r{self._line()}\x1b[K", end="")
-        else:
+        self._began = self._began or now
+        if self.steps.are_shown:
+            self.steps.show()
+        elif self._status is not None:
+            self._status.update(self._line())
+        elif not self._quiet and now - self._said_at >= SAY:
+            self._said_at = now
             show(self._line())
 
     def finish(self) -> None:
-        """End the line that updates itself."""
-        if self._terminal and not self._quiet:
-            show("")
+        """End the status line."""
+        if self._status is not None:
+            self._status.end()
 
     def _line(self) -> str:
         runs = self.living()
@@ -150,8 +155,8 @@ class Progress:
         hand has not failed: it is part of the experiment."""
         well = True
         for host in self._network.newly_ended():
-            self.finish()
-            show(f"{host.what} has ended (exit code {host.ended()})")
+            tell = show if self._status is None else self._status.above
+            tell(f"{host.what} has ended (exit code {host.ended()})")
             well = well and host.ended() <= 0
         return well
 

@@ -26,21 +26,6 @@ WHOLE = 128 * 1024 * 1024  # bytes of all files together in the page, at most
 SHOWN = 20  # failures of one row that are shown
 
 _HERE = pathlib.Path(__file__).parent
-_CLAIMS = {
-    "gossips": "Every peer generated what its settings say.",
-    "broadcast": "Every message reached every peer that was up, or came later.",
-    "once": "Nothing was received twice.",
-    "latency": "How long messages took; none was received before it was generated.",
-    "registered": "Every peer was registered with more than half of the seeds at once.",
-    "liveness": "Neighbours asked each other for a sign of life, round after round.",
-    "dead": "Who died was reported and removed; nobody who lived was.",
-    "degrees": "How many neighbours peers had when most of them were up.",
-    "pieces": "The network did not stay apart.",
-    "threads": "No thread died of an error.",
-    "full": "Which files reached --file-limit: of what came later they prove nothing.",
-    "unread": "Which files are named like a node's, and tell of none.",
-    "malicious": "Who attacked was kicked in time; nobody else was.",
-}
 
 
 class NodeFile(NamedTuple):
@@ -139,7 +124,7 @@ def _proof_row(row: Row) -> str:
     return (f'<tr><th scope="row">{html.escape(row.name)}</th>'
             f'<td><span class="mark {style}">{verdict}</span></td>'
             f"<td>{html.escape(row.figures)}"
-            f'<div class="claim">{_CLAIMS.get(row.name, "")}</div>'
+            f'<div class="claim">{check.CLAIMS.get(row.name, "")}</div>'
             + (f"<ul>{''.join(items)}</ul>" if items else "") + "</td></tr>")
 
 

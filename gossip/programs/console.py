@@ -6,20 +6,13 @@ gossiped together.
 
 import time
 
+from gossip.addresses import Address
 from gossip.escaping import escape
 from gossip.spread.origin import TooLong
 from gossip.terminal.keyboard import Keyboard
 from gossip.terminal.screen import Screen
 
 SHOWN = 100  # messages that `messages` shows
-
-HELP = """say TEXT   gossip TEXT to everyone
-peers      my neighbours, and everyone I know
-messages   the latest messages I hold
-status     counts, also of everything dropped
-help       this
-quit       leave gracefully: nobody reports me dead
-(Ctrl-C ends me abruptly, so that others find me dead)"""
 
 
 def split_command(line: str) -> tuple[str, str]:
@@ -32,6 +25,14 @@ def split_command(line: str) -> tuple[str, str]:
 
 class Console:
     """Carries out typed lines on a peer and shows the answers."""
+
+    HELP = """say TEXT   gossip TEXT to everyone
+peers      my neighbours, and everyone I know
+messages   the latest messages I hold
+status     counts, also of everything dropped
+help       this
+quit       leave gracefully: nobody reports me dead
+(Ctrl-C ends me abruptly, so that others find me dead)"""
 
     def __init__(self, peer, keyboard: Keyboard, screen: Screen):
         self._peer = peer
@@ -53,7 +54,7 @@ class Console:
             if self._over():
                 return
             try:
-                word, text = split_command(line.decode())
+                word, text = self._split(line.decode())
                 if word == "say" and text:
                     self._peer.spreading.origin.check(text, time.time())
                     if self._peer.messages.forbids(text):
@@ -92,24 +93,38 @@ class Console:
         if command == "quit":
             self._peer.quit()
         elif command == "help":
-            self._screen.say(HELP)
+            self._screen.say(self.HELP)
         elif command == "peers":
             self._screen.say(self._peers())
         elif command == "messages":
             self._screen.say(self._messages())
         elif command == "status":
-            status = {**self._peer.status(), "lines not shown": self._screen.dropped}
-            self._screen.say("\n".join(f"{name}: {value}" for name, value in status.items()))
+            self._screen.say(self._status())
         elif command == "say":
             self._screen.say("say what? Type: say TEXT")
         else:
-            self._screen.say(f"unknown command '{escape(command[:60])}'; type help")
+            self._screen.say(self._unknown(command))
+
+    def _split(self, line: str) -> tuple[str, str]:
+        return split_command(line)
+
+    def _unknown(self, command: str) -> str:
+        return f"unknown command '{escape(command[:60])}'; type help"
+
+    def _counts(self) -> dict[str, object]:
+        return {**self._peer.status(), "lines not shown": self._screen.dropped}
+
+    def _status(self) -> str:
+        return "\n".join(f"{name}: {value}" for name, value in self._counts().items())
 
     def _peers(self) -> str:
         neighbours = self._peer.neighbours.addresses()
         known = self._peer.peer_list.addresses()
-        return (f"neighbours ({len(neighbours)}): {' '.join(map(str, neighbours))}\n"
-                f"known peers ({len(known)}): {' '.join(map(str, known))}")
+        return (f"neighbours ({len(neighbours)}): {' '.join(map(self._named, neighbours))}\n"
+                f"known peers ({len(known)}): {' '.join(map(self._named, known))}")
+
+    def _named(self, address: Address) -> str:
+        return str(address)
 
     def _messages(self) -> str:
         held = self._peer.messages.count()

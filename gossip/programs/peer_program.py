@@ -1,6 +1,7 @@
 """The program peer.py: from its command line to a running peer, and its end."""
 
 import argparse
+import contextlib
 import itertools
 import os
 import threading
@@ -9,6 +10,7 @@ from gossip.addresses import Address, address_of
 from gossip.net.live_world import LiveWorld
 from gossip.programs.console import Console
 from gossip.programs.starting import check_reachable, open_output, start_node
+from gossip.programs.talk import Talking
 from gossip.terminal.command_line import (
     FAILED, CommandError, Parser, PortTaken, add_common_flags, add_peer_flags, check_free,
     load_seeds, parse_port, peer_settings, port_or_address, run_command, show)
@@ -16,6 +18,7 @@ from gossip.terminal.keyboard import Keyboard
 from gossip.terminal.screen import Screen
 from gossip.terminal.signals import End
 
+FIRST_PORTS = range(5001, 5100)  # of which one is offered
 QUIT_LIMIT = 20.0  # seconds that leaving may take; with all who do not answer it takes six
 
 
@@ -33,10 +36,14 @@ def _peer_command(peer_class) -> None:
     add_peer_flags(parser)
     parser.add_argument("--end-with-input", action="store_true",
                         help="end with standard input (for programs that start peers)")
+    parser.add_argument("--raw", action="store_true",
+                        help="show events on a terminal as they stand in the output file")
     args = parser.parse_args()
     seeds = load_seeds(args.config)
+    talks = os.isatty(0) and os.isatty(1) and not (args.raw or args.quiet)
     keyboard = Keyboard()
-    address = args.port or ask_for_port(keyboard)
+    offered = _free_port(args.host) if talks and not args.port else None
+    address = args.port or ask_for_port(keyboard, offered)
     if not isinstance(address, Address):
         address = address_of(args.host, address)
     elif args.host not in (parser.get_default("host"), address.ip):
@@ -46,17 +53,22 @@ def _peer_command(peer_class) -> None:
         raise _of_a_seed(address, seeds, args.config.name)
     check_free(address)
     end = End()
-    screen = Screen()
+    talking = Talking(address, args.liveness_misses, len(seeds)) if talks else None
+    screen = talking.screen if talking else Screen()
     output = open_output(args.outputs, "peer", address, args.file_limit,
                          None if args.quiet else screen)
     peer = peer_class(address, seeds, peer_settings(args), output, LiveWorld)
+    if talking:
+        talking.greet(output.path)
     start_node(peer)
-    console = Console(peer, keyboard, screen)
+    console = talking.console(peer) if talking else Console(peer, keyboard, screen)
     threading.Thread(  # not the peer's own: nothing can wake it while it reads
         target=peer.world.threads.guard, name="console", daemon=True,
         args=("console", _run_console, (peer, console, args.end_with_input, end))).start()
     end.wait(lambda: peer.stopping)
     peer.stop()
+    if talking:
+        talking.end(peer)
     screen.close()
 
 
@@ -82,17 +94,30 @@ def _of_a_seed(address: Address, seeds: list[Address], config: str) -> CommandEr
     return CommandError(why)
 
 
-def ask_for_port(keyboard: Keyboard) -> int:
-    """Ask until a port is typed; CommandError at the end of input."""
+def _free_port(host: str) -> int | None:
+    """The first of the ports that the examples use on which nobody listens."""
+    for port in FIRST_PORTS:
+        with contextlib.suppress(CommandError):
+            check_free(address_of(host, port))
+            return port
+    return None
+
+
+def ask_for_port(keyboard: Keyboard, offered: int | None = None) -> int:
+    """Ask until a port is typed; Enter alone takes the one that is offered. CommandError at the end
+    of input."""
+    question = f"Port to listen on (Enter for {offered}): " if offered else "Port to listen on: "
     while True:
         try:
-            os.write(1, b"Port to listen on: ")
+            os.write(1, question.encode())
         except OSError:
             pass  # nobody sees the question; a port may be typed all the same
         line = keyboard.line()
         if line is None:
             show("")
             raise CommandError("no port was typed")
+        if offered and not line.strip():
+            return offered
         try:
             return parse_port(line.decode(errors="replace"))
         except argparse.ArgumentTypeError as error:

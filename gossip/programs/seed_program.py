@@ -5,12 +5,15 @@ import pathlib
 from gossip.addresses import Address, address_of
 from gossip.net.live_world import LiveWorld
 from gossip.programs.starting import open_output, start_node
-from gossip.settings import Settings
+from gossip.settings import Settings, majority
+from gossip.terminal.advice import command, commands, peer_command, ports
 from gossip.terminal.command_line import (
     FAILED, CommandError, Parser, add_common_flags, add_file_limit, add_monitor_flags,
     add_seed_flags, check_free, complain, is_local, load_seeds, peer_settings, port_or_address,
     run_command)
 from gossip.terminal.screen import Screen
+from gossip.terminal.seed_screen import SeedScreen
+from gossip.terminal.seed_words import SeedWords
 from gossip.terminal.signals import End
 
 
@@ -73,13 +76,33 @@ def start_seeds(seed_class, addresses, seeds, outputs: pathlib.Path, settings: S
     return started
 
 
-def run_seeds(seed_class, addresses, seeds, args) -> None:
-    """Run seeds until a signal comes."""
+def run_seeds(seed_class, addresses, seeds, args, in_words: bool = False) -> None:
+    """Run seeds until a signal comes; `in_words`: a terminal shows a line for each peer that comes
+    or goes, and what to do next."""
     end = End()
     screen = None if args.quiet else Screen()
+    if in_words:
+        screen = SeedScreen(SeedWords(majority(len(seeds)), len(addresses)))
     running = start_seeds(seed_class, addresses, seeds, args.outputs, peer_settings(args), screen)
+    if in_words:
+        screen.say(_what_next(addresses, args))
     end.wait()
     for seed in running:
         seed.stop()
-    if screen is not None:
+    if in_words:
+        screen.close(f"The proof: {command('check', args.outputs)}")
+    elif screen is not None:
         screen.close()
+
+
+def _what_next(addresses: list[Address], args) -> str:
+    """That seeds are up, and what a person may do with them."""
+    names = " ".join(ports(map(str, addresses)))
+    verb = "seed is" if len(addresses) == 1 else "seeds are"
+    return "\n".join([
+        f"{len(addresses)} {verb} up: {names}   ({args.config.name})", "", commands(
+            (peer_command(args.config, args.outputs),
+             "a peer, in another terminal; as many as you like"),
+            (command("watch", args.outputs), "the network in a browser"),
+            (command("check", args.outputs), "the proof, whenever you like")),
+        "Ctrl-C ends the seeds; the peers go on.", ""])

@@ -21,6 +21,21 @@ from gossip.proof.records import Records, read_folder
 from gossip.proof.runs import FULL, PROBE_TIME
 
 SHOWN = 5  # failures of one row that are shown
+CLAIMS = {  # row -> what it proves; one without a verdict only shows figures
+    "gossips": "Every peer generated what its settings say.",
+    "broadcast": "Every message reached every peer that was up, or came later.",
+    "once": "Nothing was received twice.",
+    "latency": "How long messages took; none was received before it was generated.",
+    "registered": "Every peer was registered with more than half of the seeds at once.",
+    "liveness": "Neighbours asked each other for a sign of life, round after round.",
+    "dead": "Who died was reported and removed; nobody who lived was.",
+    "degrees": "How many neighbours peers had when most of them were up.",
+    "pieces": "The network did not stay apart.",
+    "threads": "No thread died of an error.",
+    "full": "Which files reached --file-limit: of what came later they prove nothing.",
+    "unread": "Which files are named like a node's, and tell of none.",
+    "malicious": "Who attacked was kicked in time; nobody else was.",
+}
 
 _NAMED = re.compile(rf"{ADDRESS}(:[0-9]+:[0-9]+)?")  # an address, or a message: IP:PORT:RUN:NUMBER
 

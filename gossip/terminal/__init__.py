@@ -1,4 +1,4 @@
-"""A program and its terminal: flags, one-line errors, the screen, the keyboard, signals, limits.
+"""A program and its terminal: flags, one-line errors, screens, the keyboard, signals, limits.
 
 The programs themselves are in programs/.
 """

@@ -37,20 +37,22 @@ class Screen:
 
     def show(self, clock: str, events: list[str], label: str = "") -> None:
         """Show events with the time `HH:MM:SS.ffffff`; never blocks."""
-        clock = clock[:12]
-        self._offer("".join(f"{clock} {label}{self._coloured(event)}\n" for event in events),
-                    len(events))
+        self._offer(self._raw(clock, events, label), len(events))
 
     def say(self, text: str) -> None:
         """Show an answer to a typed command, without a time; never blocks."""
         self._offer(text + "\n", text.count("\n") + 1)
 
-    def _offer(self, text: str, lines: int) -> None:
+    def _offer(self, item, lines: int) -> None:
         try:
-            self._queue.put_nowait(text)
+            self._queue.put_nowait(item)
         except queue.Full:
             with self._lock:
                 self.dropped += lines
+
+    def _raw(self, clock: str, events: list[str], label: str = "") -> str:
+        clock = clock[:12]
+        return "".join(f"{clock} {label}{self._coloured(event)}\n" for event in events)
 
     def _coloured(self, event: str) -> str:
         colour = self._colours and _COLOURS.get(event.partition(":")[0])
@@ -58,13 +60,16 @@ class Screen:
 
     def _write_waiting(self) -> None:
         while (text := self._queue.get()) is not None:
-            data = text.encode(errors="replace")
-            try:
-                while data:
-                    data = data[os.write(self._descriptor, data):]
-            except OSError:
-                with self._lock:
-                    self.dropped += text.count("\n")
+            self._put(text)
+
+    def _put(self, text: str) -> None:
+        data = text.encode(errors="replace")
+        try:
+            while data:
+                data = data[os.write(self._descriptor, data):]
+        except OSError:
+            with self._lock:
+                self.dropped += text.count("\n")
 
     def close(self, patience: float = 1.0) -> None:
         """Show the lines that wait, if the terminal takes them in time, and end the thread."""

@@ -77,8 +77,8 @@ def test_modules_have_a_folder_of_their_own(project):
 def test_check_plot_and_watch_take_the_folder_that_was_written_to_last(project):
     for number, folder in enumerate(("outputs/network", "outputs", "outputs/demo")):
         os.utime(project / folder / OLD[number % 2], (2000 + number, 2000 + number))
-        out = run("runner.py", "check", cwd=project)[1]
-        assert out.splitlines()[0] == f"checking {folder}"
+        _, out, err = run("runner.py", "check", cwd=project)
+        assert out.startswith("gossips") and err == f"the newest output files: {folder}\n"
         out = run("runner.py", "plot", cwd=project)[1]
         assert out.splitlines()[-1] == str(project / folder / folders.REPORT)
         with Program("runner.py", "watch", cwd=project) as program:
@@ -96,13 +96,12 @@ def test_without_output_files_the_usual_folder_is_named(project):
         for name in OLD:
             (project / folder / name).unlink()
     code, out, err = run("runner.py", "check", cwd=project)
-    assert (code, err) == (1, "") and out.splitlines() == [
-        "checking outputs",
-        f"no output file of a peer in {project / 'outputs'} (they are named peer_IP_PORT.txt)"]
+    assert code == 1 and err == "the newest output files: outputs\n"
+    assert out.startswith(f"no output file of a peer in {project / 'outputs'}")
 
 
 def test_elsewhere_the_whole_path_is_shown(project):
     (project / "elsewhere").mkdir()
     os.utime(project / "outputs" / "demo" / OLD[0], (2000, 2000))
-    out = run(project / "runner.py", "check", cwd=project / "elsewhere")[1]
-    assert out.splitlines()[0] == f"checking {project / 'outputs' / 'demo'}"
+    err = run(project / "runner.py", "check", cwd=project / "elsewhere")[2]
+    assert err == f"the newest output files: {project / 'outputs' / 'demo'}\n"

@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ElementTree
 from gossip.proof import check
 from tests.tools.files import copy
 from tests.tools.programs import run
+from tests.tools.consoles import Terminal
 
 
 def test_plot_draws_into_the_folder_and_says_what(network, tmp_path):
@@ -21,3 +22,14 @@ def test_plot_draws_into_the_folder_and_says_what(network, tmp_path):
     code, _, err = run("runner.py", "plot", tmp_path / "empty")
     assert code == 1 and len(err.splitlines()) == 1
     assert run("runner.py", "plot", tmp_path / "missing")[0] == 2
+
+
+def test_a_terminal_is_told_which_one_to_open(network, tmp_path):
+    folder = copy(network, tmp_path)
+    with Terminal("runner.py", "plot", folder) as terminal:
+        assert terminal.finish() == 0
+    *paths, words, url, end = terminal.screen()
+    assert [path.rpartition("/")[2] for path in paths] == [
+        "degrees.svg", "network.svg", "report.html"]
+    assert (words, end) == ("open this one in a browser:", "")
+    assert url == (folder / "report.html").resolve().as_uri()

@@ -1,0 +1,127 @@
+"""Seed words: the events of the seeds of one process, told in a sentence for each peer.
+
+Pure: events and times in, lines out. A peer that registers with several seeds is told of once, and
+so is its end, when the last of them removes it. What else happens is in the output files.
+"""
+
+import math
+import re
+
+GATHER = 0.5  # seconds in which a peer registers with several seeds, before it is told
+_ADDRESS = r"((?:[0-9.]+|\[[^\]]*\]):[0-9]+)"
+_EVENT = re.compile(rf"(registered|removed|dead report|rejected):(?:Dead Node:)?{_ADDRESS}:?(.*)")
+_REPORT = re.compile(rf"[0-9.]+:{_ADDRESS}(?::(.*))?")
+_ENDS = {  # why it is removed -> sign, words
+    "left": ("-", "said goodbye"),
+    "gone": ("-", "is gone: its connection has ended, and it does not answer"),
+    "dead": ("x", "is dead: a peer has reported it, and it does not answer"),
+}
+_RAW = ("failed:", "full:", "kicked:")  # events that are shown as they are
+
+
+class SeedWords:
+    """Tells what happens to the peers of seeds. `wanted`: with how many seeds each registers; a
+    seed is a pair of its name and what tells it from others of this name."""
+
+    def __init__(self, wanted: int, seeds: int):
+        self._wanted = wanted
+        self._seeds = seeds  # of this process
+        self._listed: dict[str, dict[tuple, None]] = {}  # peer -> the seeds that list it
+        self._coming: dict[str, tuple[float, str]] = {}  # not told yet -> until when, its clock
+        self._ended: dict[str, str] = {}  # peer that is on no list -> why
+        self._reported: set[str] = set()  # peers whose death was reported
+        self._host: str | None = None  # of the first peer
+
+    def due_at(self) -> float:
+        """When `due` has something to tell."""
+        return min((at for at, _ in self._coming.values()), default=math.inf)
+
+    def due(self, now: float) -> list[str]:
+        """The lines about peers that have come some time ago."""
+        return [self._tell_coming(peer) for peer, (at, _) in list(self._coming.items())
+                if at <= now]
+
+    def tell(self, now: float, clock: str, seed: tuple, event: str) -> list[str]:
+        """The lines about an event of a seed at `HH:MM:SS…`."""
+        found = _EVENT.fullmatch(event)
+        if found is None:
+            return [f"{clock[:8]}    seed {seed[0]}: {event}"] if event.startswith(_RAW) else []
+        return _TELLING[found[1]](self, now, clock[:8], seed, found[2], found[3])
+
+    def _registered(self, now: float, clock: str, seed: tuple, peer: str, _: str) -> list[str]:
+        listed = self._listed.setdefault(peer, {})
+        if not listed:
+            self._ended.pop(peer, None)
+            self._reported.discard(peer)
+            self._coming[peer] = now + GATHER, clock
+        listed[seed] = None
+        if peer in self._coming and len(listed) >= self._wanted:
+            return [self._tell_coming(peer)]
+        return []
+
+    def _tell_coming(self, peer: str) -> str:
+        _, clock = self._coming.pop(peer)
+        names = " ".join(sorted(name for name, _ in self._listed[peer]))
+        return f"{clock}  + {self._name(peer):<12} known to {names}"
+
+    def _removed(self, now: float, clock: str, seed: tuple, peer: str, why: str) -> list[str]:
+        listed = self._listed.get(peer, {})
+        if seed not in listed:
+            return []
+        lines = [self._tell_coming(peer)] if peer in self._coming else []
+        del listed[seed]
+        if listed:
+            return lines
+        del self._listed[peer]
+        self._ended[peer] = why
+        sign, words = _ENDS.get(why, ("x", f"is shut out: {why}"))
+        return [*lines, f"{clock}  {sign} {self._name(peer)} {words}"]
+
+    def _told_dead(self, now: float, clock: str, seed: tuple, peer: str, rest: str) -> list[str]:
+        found = _REPORT.fullmatch(rest)
+        if found is None or peer in self._reported or not (
+                peer in self._listed or peer in self._ended):
+            return []
+        self._reported.add(peer)
+        return [f"{clock}  x {self._name(found[1])} reports {self._name(peer)} dead"]
+
+    def _rejected(self, now: float, clock: str, seed: tuple, peer: str, rest: str) -> list[str]:
+        found = _REPORT.fullmatch(rest)
+        if found is None or peer not in self._reported or found[2] != "it answers":
+            return []
+        self._reported.discard(peer)
+        return [f"{clock}    {self._name(peer)} answers: it stays on the lists"]
+
+    def status(self) -> str:
+        """Who is there now."""
+        names = "".join(f" {self._name(peer)}" for peer in sorted(self._listed, key=_by_port))
+        return f"{_many(self._seeds, 'seed')}, {_many(len(self._listed), 'peer')}" + (
+            f":{names}" if names else "")
+
+    def summary(self) -> str:
+        """Who came, and what became of them."""
+        came = len(self._listed) + len(self._ended)
+        left = sum(why == "left" for why in self._ended.values())
+        died = sum(why in ("gone", "dead") for why in self._ended.values())
+        out = len(self._ended) - left - died
+        return (f"{_many(came, 'peer')} came, {left} left, {died} died"
+                f"{f', {out} were shut out' if out else ''}")
+
+    def _name(self, peer: str) -> str:
+        """The port alone where the peer is on the IP of the first."""
+        host, _, port = peer.rpartition(":")
+        self._host = self._host or host
+        return port if host == self._host else peer
+
+
+_TELLING = {"registered": SeedWords._registered, "removed": SeedWords._removed,
+            "dead report": SeedWords._told_dead, "rejected": SeedWords._rejected}
+
+
+def _by_port(peer: str) -> tuple[str, int]:
+    host, _, port = peer.rpartition(":")
+    return host, int(port)
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

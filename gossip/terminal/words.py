@@ -1,0 +1,289 @@
+"""Words: the events of a peer, as they stand in its output file, told in sentences on a terminal.
+
+Events in, sentences out: no terminal, clock or thread. What matters to nobody who looks on
+(settings, peer lists, liveness requests, refused strangers) has no sentence; the file has it.
+The signs: `+` came, `-` went, `?` is silent or does wrong, `x` dead, `~` caught up.
+"""
+
+import re
+from typing import NamedTuple
+
+from gossip.settings import majority
+from gossip.tools import Recent
+
+SHOWN = 20  # messages a second that are shown, and as many of one's own; more are folded
+OLD = 10.0  # seconds after which a message that comes is old
+CAUGHT_UP = 5  # old messages that have to come together to be told as one
+DEATHS = 1_000  # that are told once, however many tell of them
+START_SEEDS = "Start them in another terminal: python runner.py"
+
+_ADDRESS = r"(?:[0-9.]+|\[[^\]]*\]):[0-9]+"
+_ABOUT = re.compile(rf"({_ADDRESS})(?::(.*))?", re.DOTALL)
+_GOSSIP = re.compile(rf"gmessage:([0-9]{{1,12}})[0-9.]*:({_ADDRESS}):[0-9]+:[0-9]+:(.*)",
+                     re.DOTALL)
+_HIDDEN = {"started", "settings", "peer list", "degree", "liveness request", "refused", "reported",
+           "unconfirmed", "stopped"}
+_WORDS = {  # kind of event -> sign, sentence; {one}: whom it is about, {rest}: what follows
+    "flood": ("?", "{one} says more than it may"),
+    "corrupt": ("?", "{one} sent a message whose signature is wrong"),
+    "forbidden": ("?", "{one} sent a message with a forbidden word"),
+    "contradiction": ("?", "somebody has signed two messages with the same number"),
+    "kicked": ("x", "seed {one} shuts me out as malicious ({rest})"),
+    "full": ("?", "the output file is full: what comes now is not written down"),
+    "lost": ("?", "{rest}"),
+    "failed": ("x", "a thread failed: {rest}"),
+}
+_ENDS = {"left": "{one} said goodbye", "closed by the other end": "{one} closed its connection"}
+_TOLD_ELSEWHERE = ("dead", "told dead")  # reasons of an end that another sentence tells
+_REPLACED = ("replaced", "duplicate")  # one of two links to the same neighbour has ended
+
+
+class Sentence(NamedTuple):
+    """A line for people: when, a sign or who speaks, what, and a remark at the right edge."""
+
+    at: str
+    head: str
+    text: str
+    aside: str = ""
+
+
+class Words:
+    """Tells the events of one peer. `misses`: of liveness, in a row, that mean death. `seeds`: how
+    many there are."""
+
+    def __init__(self, own: str, misses: int, seeds: int):
+        self._own = own
+        self._host = own.rpartition(":")[0]
+        self._one_ip = True  # as far as is known: then ports are names enough
+        self._misses, self._seeds = misses, seeds
+        self._now, self._batch = "", []  # what is being told: HH:MM:SS.ffffff, events
+        self._old: set[str] = set()  # lines of it that are told together
+        self._neighbours: set[str] = set()
+        self._silent: set[str] = set()  # neighbours that have missed a round
+        self._leaving = False
+        self._replaced = ""  # the neighbour of which one of two links has ended
+        self._dead = Recent(DEATHS)
+        self._messages = 0
+        self._registered: set[str] = set()  # seeds that list this peer
+        self._changed_at: float | None = None  # when that changed, until it is told
+        self._was_listed = False  # by any seed, at any time
+        self._needs_seeds = False  # it was told that no seed answers
+        self._refusals: dict[str, str] = {}  # seed -> why it does not list this peer
+        self._begin_second()
+
+    def _begin_second(self) -> None:
+        self._shown = {True: 0, False: 0}  # messages in it, by whether they are this peer's own
+        self._speakers: set[str] = set()  # of those that are folded
+        self._caught_up: dict[str, int] = {}  # neighbour -> old messages that it brought
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something is to be told later, together with what comes until then."""
+        return bool(self._changed_at is not None or self._caught_up
+                    or max(self._shown.values()) > SHOWN)
+
+    def name(self, address: str) -> str:
+        """The port alone while all are on one IP."""
+        host, _, port = address.rpartition(":")
+        self._one_ip = self._one_ip and host == self._host
+        return port if self._one_ip else address
+
+    def prompt(self) -> str:
+        """What stands before the line that is typed."""
+        return (f"{self.name(self._own)}, {_many(len(self._neighbours), 'neighbour')}, "
+                f"{_many(self._messages, 'message')} > ")
+
+    def tell(self, clock: str, events: list[str]) -> list[Sentence]:
+        """The sentences about events that came together at `HH:MM:SS.ffffff`."""
+        said = self._tell_second() if clock[:8] != self._now[:8] else []
+        self._now, self._batch = clock, events
+        if self._changed_at is not None and _age(self._changed_at, clock) >= 1:
+            said += self._tell_seeds()
+        self._old = self._old_ones(events)
+        for event in events:
+            kind, _, rest = event.partition(":")
+            about = _ABOUT.match(rest)
+            one, rest = (about[1], about[2] or "") if about else ("", rest)
+            if kind in _TELLING:
+                said += _TELLING[kind](self, one, rest)
+            elif kind in _WORDS:
+                said += self._say(*_WORDS[kind], one, rest)
+            elif kind not in _HIDDEN:
+                said += self._say("", "{rest}", "", event)
+        return said
+
+    def rest(self) -> list[Sentence]:
+        """What waited: nothing has come for a second."""
+        return [*self._tell_second(), *self._tell_seeds()]
+
+    def _say(self, sign: str, text: str, one: str = "", rest: str = "", aside: str = ""):
+        text = text.format(one=self.name(one) if one else "", rest=rest)
+        return [Sentence(self._now[:8], sign, text, aside)]
+
+    # Messages.
+
+    def message(self, line: str) -> str:
+        """A line `gmessage:…` of the message list as a line for people."""
+        found = _GOSSIP.match(line)
+        if found is None:
+            return line
+        second = int(found[1]) % 86_400
+        return (f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}  "
+                f"{self._speaker(found[2])}  {found[3]}")
+
+    def _speaker(self, origin: str) -> str:
+        return f"{'me' if origin == self._own else self.name(origin):>6}"
+
+    def _old_ones(self, events: list[str]) -> set[str]:
+        """Of the messages that one neighbour has brought together, those that are told together,
+        because they are old: this peer catches up."""
+        old = []
+        for event in events if len(events) >= CAUGHT_UP else ():
+            kind, _, rest = event.partition(":")
+            about = _ABOUT.match(rest) if kind == "received" else None
+            found = _GOSSIP.match(about[2] or "") if about else None
+            if found and OLD < _age(int(found[1]), self._now) < 43_200:
+                old.append(about[2])
+        return set(old) if len(old) >= CAUGHT_UP else set()
+
+    def _message(self, neighbour: str, line: str) -> list[Sentence]:
+        """A message that a neighbour has brought, or this peer has made."""
+        self._messages += 1
+        if line in self._old:
+            self._caught_up[neighbour] = self._caught_up.get(neighbour, 0) + 1
+            return []
+        own, found = not neighbour, _GOSSIP.match(line)
+        if found is None:
+            return self._say("", "{rest}", "", line)
+        self._shown[own] += 1
+        if self._shown[own] > SHOWN:
+            self._speakers.add(found[2])
+            return []
+        through = "" if own or neighbour == found[2] else f"through {self.name(neighbour)}"
+        return [Sentence(self._now[:8], self._speaker(found[2]), found[3], through)]
+
+    def _tell_second(self) -> list[Sentence]:
+        """The messages of a second that were not shown one by one."""
+        said = []
+        for neighbour, count in self._caught_up.items():
+            said += self._say("~", "caught up: {rest} from {one}", neighbour,
+                              _many(count, "message"))
+        for own, shown in self._shown.items():
+            if shown > SHOWN:
+                others = _many(len(self._speakers - {self._own}), "peer")
+                said += self._say("", "    ... {rest} in this second", "",
+                                  f"{_many(shown - SHOWN, 'more message')} "
+                                  f"{'of mine' if own else f'from {others}'}")
+        self._begin_second()
+        return said
+
+    # Neighbours.
+
+    def _connected(self, one: str, _: str) -> list[Sentence]:
+        self._neighbours.add(one)
+        self._dead.pop(one)
+        if one == self._replaced:
+            self._replaced = ""
+            return []
+        return self._say("+", "{one} is a neighbour", one, aside=self._degree())
+
+    def _disconnected(self, one: str, reason: str) -> list[Sentence]:
+        self._silent.discard(one)
+        if reason in _REPLACED:
+            self._replaced = one
+            return []
+        self._neighbours.discard(one)
+        if reason in _TOLD_ELSEWHERE or self._leaving:
+            return []
+        words = _ENDS.get(reason, "{one} is no neighbour any more: {rest}")
+        return self._say("-", words, one, reason, self._degree())
+
+    def _leave(self, _: str, __: str) -> list[Sentence]:
+        self._leaving = True
+        return self._say("-", "saying goodbye to all")
+
+    def _degree(self) -> str:
+        return _many(len(self._neighbours), "neighbour")
+
+    def _missed(self, one: str, count: str) -> list[Sentence]:
+        self._silent.add(one)
+        return self._say("?", "{one} does not answer: {rest}", one, f"{count} of {self._misses}")
+
+    def _replied(self, one: str, _: str) -> list[Sentence]:
+        if one not in self._silent:
+            return []
+        self._silent.discard(one)
+        return self._say("+", "{one} answers again", one)
+
+    def _died(self, one: str, _: str) -> list[Sentence]:
+        self._dead.put(one, True)
+        told = sum(event.startswith("reported:") and f":Dead Node:{one}:" in event
+                   for event in self._batch)
+        return self._say("x", "{one} is dead; {rest}", one,
+                         f"told my {_many(told, 'seed')}" if told else "no seed could be told")
+
+    def _told(self, seed: str, report: str) -> list[Sentence]:
+        found = _ABOUT.match(report.removeprefix("Dead Node:"))
+        if found is None or not self._dead.add(found[1], True):
+            return []
+        who = "I am" if found[1] == self._own else f"{self.name(found[1])} is"
+        return self._say("x", "{rest} dead, says seed {one}", seed, who)
+
+    # Seeds.
+
+    def _listed(self, seed: str, _: str) -> list[Sentence]:
+        self._registered.add(seed)
+        self._refusals.pop(seed, None)
+        self._changed_at = _seconds(self._now)
+        return self._tell_seeds() if len(self._registered) == majority(self._seeds) else []
+
+    def _unlisted(self, seed: str, reason: str) -> list[Sentence]:
+        if seed in self._registered:
+            self._registered.remove(seed)
+            self._changed_at = _seconds(self._now)
+            return self._say("-", "seed {one} is gone: {rest}", seed, reason)
+        if not self._registered and not self._needs_seeds:
+            self._changed_at = self._changed_at or _seconds(self._now)
+        if not reason.startswith("registration refused") or self._refusals.get(seed) == reason:
+            return []
+        self._refusals[seed] = reason
+        return self._say("?", "seed {one} does not list me: {rest}", seed,
+                         reason.partition(": ")[2])
+
+    def _tell_seeds(self) -> list[Sentence]:
+        if self._changed_at is None:
+            return []
+        self._changed_at = None
+        count = len(self._registered)
+        self._needs_seeds = not count
+        if not count:
+            none = "No seed answers" if self._was_listed else "No seed answers yet"
+            return self._say("", f"{none}. {START_SEEDS}")
+        self._was_listed = True
+        names = " ".join(map(self.name, sorted(self._registered)))
+        return self._say("", "registered with {rest}", "",
+                         f"{count} of {_many(self._seeds, 'seed')}: {names}")
+
+
+_TELLING = {  # kind of event -> what tells it, given whom it is about and what follows
+    "generated": Words._message, "received": Words._message,
+    "connected": Words._connected, "disconnected": Words._disconnected,
+    "liveness missed": Words._missed, "liveness reply": Words._replied, "dead": Words._died,
+    "told": Words._told, "leaving": Words._leave,
+    "registered": Words._listed, "unregistered": Words._unlisted,
+}
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}" + ("" if count == 1 else "s")
+
+
+def _seconds(clock: str) -> float:
+    """The seconds since midnight of `HH:MM:SS.ffffff`."""
+    hours, minutes, seconds = clock.split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+
+
+def _age(then: float, clock: str) -> float:
+    """The seconds from a moment to a time of day, less than a day."""
+    return (_seconds(clock) - then) % 86_400

@@ -1,0 +1,56 @@
+"""The screen with a prompt: how a sentence is laid out, and what is drawn again."""
+
+import os
+
+import pytest
+
+from gossip.terminal.prompt_screen import PromptScreen
+from gossip.terminal.words import Words
+
+OWN = "127.0.0.1:5001"
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What a screen writes to a pipe, once it is closed: it takes that for 80 columns."""
+    monkeypatch.setenv("TERM", "dumb")
+    reading, writing = os.pipe()
+    screen = PromptScreen(Words(OWN, 3, 6), writing)
+
+    def close():
+        screen.close(60)
+        os.close(writing)
+        with os.fdopen(reading, encoding="utf-8", newline="") as pipe:
+            return pipe.read()
+    return screen, close
+
+
+def test_remarks_stand_at_the_right_edge_and_long_texts_below_themselves(shown):
+    screen, close = shown
+    gossip = f"gmessage:1795212105.899630:127.0.0.1:5002:17:1:{'word ' * 30}end"
+    screen.show("22:01:45.901000", ["connected:127.0.0.1:5003", f"received:127.0.0.1:5003:{gossip}"])
+    screen.say("an answer\nof two lines")
+    assert close().split("\n") == [
+        "22:01:45  + 5003 is a neighbour" + "1 neighbour".rjust(48),
+        "22:01:45    5002  word word word word word word word word word word word word",
+        " " * 18 + "word word word word word word word word word word word word",
+        " " * 18 + "word word word word word word end" + "through 5003".rjust(28),
+        "an answer", "of two lines", ""]
+
+
+def test_an_event_is_printed_above_the_line_that_is_typed(shown):
+    screen, close = shown
+    screen.typed(("typed", 2))
+    screen.show("22:01:45.901000", ["connected:127.0.0.1:5003"])
+    prompts = [f"5001, {many}, 0 messages > typed" for many in ("0 neighbours", "1 neighbour")]
+    blanks = [f"\r{' ' * len(prompt)}\r" for prompt in prompts]
+    event = "22:01:45  + 5003 is a neighbour" + "1 neighbour".rjust(48) + "\n"
+    assert close() == "".join([prompts[0], "\b\b\b", blanks[0], event,
+                               prompts[1], "\b\b\b", blanks[1]])
+
+
+def test_raw_events_are_shown_as_in_the_output_file(shown):
+    screen, close = shown
+    screen.raw = True
+    screen.show("22:01:45.901000", ["settings:a=b", "degree:127.0.0.1:5001=>3"])
+    assert close() == "22:01:45.901 settings:a=b\n22:01:45.901 degree:127.0.0.1:5001=>3\n"

@@ -1,0 +1,196 @@
+"""Words: what a peer's terminal says of each kind of event."""
+
+import itertools
+import random
+
+import pytest
+
+from gossip.terminal.words import SHOWN, Words
+
+CLOCK = "22:01:45.901000"
+SECOND = 1795212000  # a moment, in seconds since 1970, with which messages are stamped
+OWN = "127.0.0.1:5001"
+
+
+def address(port):
+    return f"127.0.0.1:{port}"
+
+
+def gossip(port, text, at=1795212105):
+    return f"gmessage:{at}.899630:{address(port)}:1795212104892:1:{text}"
+
+
+def received(by, port, text, at=1795212105):
+    return f"received:{address(by)}:{gossip(port, text, at)}"
+
+
+def told(*batches, words=None, clock=CLOCK):
+    """What is said of events as `HEAD TEXT (ASIDE)`."""
+    words = words or Words(OWN, 3, 6)
+    said = [sentence for events in batches for sentence in words.tell(clock, [*events])]
+    return [" ".join(filter(None, [head.strip(), text.strip(), aside and f"({aside})"]))
+            for _, head, text, aside in said]
+
+
+@pytest.mark.parametrize("event, sentence", [
+    (f"connected:{address(5002)}", "+ 5002 is a neighbour (1 neighbour)"),
+    (f"disconnected:{address(5002)}:left", "- 5002 said goodbye (0 neighbours)"),
+    (f"disconnected:{address(5002)}:closed by the other end",
+     "- 5002 closed its connection (0 neighbours)"),
+    (f"disconnected:{address(5002)}:too {{many}}",
+     "- 5002 is no neighbour any more: too {many} (0 neighbours)"),
+    (f"generated:{gossip(5001, 'a:b')}", "me a:b"),
+    (received(5002, 5002, "Hello you"), "5002 Hello you"),
+    (received(5003, 5002, "Hello"), "5002 Hello (through 5003)"),
+    (f"liveness missed:{address(5002)}:2", "? 5002 does not answer: 2 of 3"),
+    (f"dead:{address(5002)}", "x 5002 is dead; no seed could be told"),
+    (f"told:{address(8080)}:Dead Node:{address(5002)}:17.5:{address(5003)}",
+     "x 5002 is dead, says seed 8080"),
+    (f"told:{address(8080)}:Dead Node:{OWN}:17.5:{address(5003)}",
+     "x I am dead, says seed 8080"),
+    (f"unregistered:{address(8080)}:registration refused: no Liveness Reply",
+     "? seed 8080 does not list me: no Liveness Reply"),
+    (f"kicked:{address(8080)}:0.950", "x seed 8080 shuts me out as malicious (0.950)"),
+    (f"flood:{address(5002)}", "? 5002 says more than it may"),
+    (f"corrupt:{address(5002)}:xyz", "? 5002 sent a message whose signature is wrong"),
+    (f"forbidden:{address(5002)}:{gossip(5003, 'x')}",
+     "? 5002 sent a message with a forbidden word"),
+    ("contradiction:a|b", "? somebody has signed two messages with the same number"),
+    (f"leaving:{OWN}", "- saying goodbye to all"),
+    ("full:4096", "? the output file is full: what comes now is not written down"),
+    ("lost:7 lines could not be written here", "? 7 lines could not be written here"),
+    ("failed:liveness:KeyError: 5", "x a thread failed: liveness:KeyError: 5"),
+    ("something new:5", "something new:5"),
+])
+def test_each_kind_of_event_has_its_sentence(event, sentence):
+    assert told([event]) == [sentence]
+
+
+@pytest.mark.parametrize("event", [
+    f"started:peer:{OWN}", "settings:gossip-count=10:start=5", f"degree:{OWN}=>3",
+    f"peer list:{address(8080)}:127.0.0.1#5002", f"refused:{address(5009)}:full",
+    f"liveness request:{address(5002)}", f"liveness reply:{address(5002)}:0.512",
+    f"disconnected:{address(5002)}:dead", f"disconnected:{address(5002)}:told dead",
+    f"unregistered:{address(8080)}:Connection refused", "stopped:quit",
+    f"unconfirmed:{address(5002)}:17"])
+def test_what_matters_to_nobody_is_hidden(event):
+    assert told([event]) == []
+
+
+def test_seeds_are_told_together_once_they_are_enough():
+    words = Words(OWN, 3, 6)
+    for port in (8082, 8080, 8085):
+        assert told([f"registered:{address(port)}"], words=words) == []
+    assert told([f"registered:{address(8083)}"], words=words) == [
+        "registered with 4 of 6 seeds: 8080 8082 8083 8085"]
+    assert not words.waiting
+    assert told([f"unregistered:{address(8082)}:closed"], words=words) == [
+        "- seed 8082 is gone: closed"]
+    assert words.waiting
+    assert [sentence.text for sentence in words.rest()] == [
+        "registered with 3 of 6 seeds: 8080 8083 8085"]
+
+
+def test_that_no_seed_answers_is_told_once_with_what_to_do():
+    words = Words(OWN, 3, 2)
+    refused = [f"unregistered:{address(port)}:Connection refused" for port in (8080, 8081)]
+    assert told(refused, words=words) == []
+    assert told([], words=words, clock="22:01:46.500000") == []
+    assert told(refused, words=words, clock="22:01:46.950000") == [
+        "No seed answers yet. Start them in another terminal: python runner.py"]
+    assert told(refused, words=words, clock="22:02:46.950000") == [] and not words.waiting
+    told([f"registered:{address(port)}" for port in (8080, 8081)], words=words)
+    assert told(refused, words=words) == ["- seed 8080 is gone: Connection refused",
+                                          "- seed 8081 is gone: Connection refused"]
+    assert words.rest()[0].text.startswith("No seed answers. Start them")
+    assert words.rest() == []
+
+
+def test_a_death_is_told_once_with_all_seeds_that_heard_of_it():
+    words = Words(OWN, 3, 6)
+    report = f"Dead Node:{address(5003)}:17.5:{OWN}"
+    seeds = [f"reported:{address(port)}:{report}" for port in (8080, 8081)]
+    assert told([f"dead:{address(5003)}", *seeds], [f"disconnected:{address(5003)}:dead"],
+                [f"told:{address(8082)}:{report}"], words=words) == [
+        "x 5003 is dead; told my 2 seeds"]
+    other = f"Dead Node:{address(5004)}:17.5:{OWN}"
+    assert told([f"told:{address(port)}:{which}" for port in (8080, 8081)
+                 for which in (other, report)], words=words) == ["x 5004 is dead, says seed 8080"]
+    told([f"connected:{address(5004)}"], words=words)
+    assert told([f"told:{address(8080)}:{other}"], words=words) == [
+        "x 5004 is dead, says seed 8080"]
+
+
+def test_who_was_silent_and_answers_is_told_of():
+    words = Words(OWN, 3, 6)
+    reply = [f"liveness reply:{address(5002)}:1.5"]
+    assert told(reply, [f"liveness missed:{address(5002)}:1"], reply, reply, words=words) == [
+        "? 5002 does not answer: 1 of 3", "+ 5002 answers again"]
+
+
+def test_a_link_that_replaces_another_is_no_news():
+    words = Words(OWN, 3, 6)
+    assert len(told([f"connected:{address(5002)}"], words=words)) == 1
+    assert told([f"disconnected:{address(5002)}:replaced", f"connected:{address(5002)}"],
+                words=words) == []
+    assert words.prompt() == "5001, 1 neighbour, 0 messages > "
+
+
+def test_who_leaves_is_not_told_who_else_does():
+    assert told([f"leaving:{OWN}"], [f"disconnected:{address(5002)}:left"]) == [
+        "- saying goodbye to all"]
+
+
+def test_messages_of_a_second_are_folded_beyond_a_number():
+    words = Words(OWN, 3, 6)
+    batch = [received(5002, 5002 + n % 3, f"m{n}") for n in range(SHOWN + 30)]
+    assert len(told(batch, words=words)) == SHOWN
+    assert told([f"generated:{gossip(5001, 'mine')}"], words=words) == ["me mine"]
+    assert words.waiting
+    assert told([received(5002, 5002, "next")], words=words, clock="22:01:46.000000") == [
+        "... 30 more messages from 3 peers in this second", "5002 next"]
+    assert words.rest() == [] and not words.waiting
+    assert words.prompt() == f"5001, 0 neighbours, {SHOWN + 32} messages > "
+    told([f"generated:{gossip(5001, 'x')}"] * (SHOWN + 1), words=words)
+    assert [one.text.strip() for one in words.rest()] == [
+        "... 1 more message of mine in this second"]
+
+
+def test_old_messages_that_come_together_are_told_as_one():
+    words, clock = Words(OWN, 3, 6), "00:10:00.000000"  # SECOND % 86400 is 22:40
+    midnight = SECOND - SECOND % 86_400
+    old = [received(5002, 5004, f"m{n}", midnight + n) for n in range(37)]
+    assert told(old, words=words, clock=clock) == []
+    assert [(one.head, one.text) for one in words.rest()] == [
+        ("~", "caught up: 37 messages from 5002")]
+    assert len(told(old[:2], words=words, clock=clock)) == 2  # two are better shown
+    new = [received(5002, 5004, f"m{n}", midnight + 599) for n in range(9)]
+    assert len(told(new, words=words, clock=clock)) == 9
+
+
+def test_ports_are_names_while_all_are_on_one_ip():
+    words = Words(OWN, 3, 6)
+    assert told([f"connected:{address(5002)}", "connected:[::1]:5003",
+                 f"connected:{address(5004)}"], words=words) == [
+        "+ 5002 is a neighbour (1 neighbour)", "+ [::1]:5003 is a neighbour (2 neighbours)",
+        "+ 127.0.0.1:5004 is a neighbour (3 neighbours)"]
+
+
+def test_a_line_of_the_message_list_is_for_people_too():
+    assert Words(OWN, 3, 6).message(gossip(5002, "Hi: you", SECOND)) == (
+        f"{SECOND // 3600 % 24:02}:{SECOND // 60 % 60:02}:{SECOND % 60:02}    5002  Hi: you")
+    assert Words(OWN, 3, 6).message("no messages yet") == "no messages yet"
+
+
+def test_no_event_stops_the_words():
+    draw = random.Random(5)
+    kinds = ["connected", "disconnected", "registered", "unregistered", "generated", "received",
+             "liveness missed", "liveness reply", "dead", "told", "leaving", "kicked", "lost", ""]
+    parts = [OWN, "127.0.0.1:1", "[::1]:7", "Dead Node", "gmessage", "17.5", "1", "{x}", "", "left"]
+    words = Words(OWN, 3, 6)
+    for _ in range(3_000):
+        events = [":".join([draw.choice(kinds), *draw.choices(parts, k=draw.randrange(7))])
+                  for _ in range(draw.randrange(9))]
+        words.tell(f"{draw.randrange(24):02}:00:{draw.randrange(60):02}.5", events)
+        list(itertools.islice(words.rest(), draw.randrange(2)))
+    assert words.prompt()
