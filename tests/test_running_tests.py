@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests.tools.programs import ROOT
-from tests.tools.terminals import CTRL_C, Terminal
+from tests.tools.consoles import CTRL_C, Terminal
 
 TESTS = {
     "test_good.py": "import pytest\ndef test_one(): pass\n"

@@ -139,10 +139,10 @@ def port_or_address(text: str) -> int | Address:
 
 
 def output_folder(text: str) -> pathlib.Path:
-    """A folder, which need not exist yet; ArgumentTypeError when it is a file."""
+    """A folder, which need not exist yet; CommandError when it is a file."""
     path = pathlib.Path(text)
     if path.exists() and not path.is_dir():
-        raise argparse.ArgumentTypeError(f"{text} is a file, not a folder")
+        raise CommandError(f"{text} is a file, not a folder", FAILED)
     return path
 
 

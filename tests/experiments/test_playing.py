@@ -6,7 +6,7 @@ from gossip.experiments import playing, simulate
 from gossip.experiments.playing import Playing
 from gossip.experiments.schedules import Result
 from gossip.terminal import status_line
-from tests.tools.terminals import CTRL_C, ERASE, Terminal
+from tests.tools.consoles import CTRL_C, ERASE, Terminal
 
 FAULT = "5003 is on the list of 4001, and dead"
 
