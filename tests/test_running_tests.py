@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from tests.tools.programs import ROOT
 from tests.tools.consoles import CTRL_C, Terminal
+from tests.tools.programs import ROOT
 
 TESTS = {
     "test_good.py": "import pytest\ndef test_one(): pass\n"
@@ -33,6 +33,7 @@ sys.exit(program.main(["-q"]))
 def project(tmp_path):
     """A folder with tests. Gives what makes files of them, and answers the command that runs all."""
     def make(*names, seconds=0):
+        (tmp_path / "tests" / "data").mkdir(parents=True)  # arguments are tried on it
         for name in names:
             path = tmp_path / "tests" / name
             path.parent.mkdir(parents=True, exist_ok=True)
