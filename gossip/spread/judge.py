@@ -48,7 +48,7 @@ class Judge:
             elif (last is not None and last.unchecked is not None and last not in needed
                   and not self._is_held(line)):
                 needed[last] = True
-        for cover in [*needed, *covers.values()]:
+        for cover in dict.fromkeys([*needed, *covers.values()]):
             if cover is None or cover.unchecked is None or self._is_old(cover, brought_by):
                 continue
             if cover in needed:

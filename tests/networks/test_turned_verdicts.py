@@ -30,8 +30,8 @@ class Feigning(Liar):
 
 def test_six_ports_that_answer_seeds_alone_have_nobody_kicked(net):
     """Each honest peer reports six living peers dead. Seeds look at no more of its reports."""
-    network = Watched(net, 2, capacity=fixed(14))
-    network.start(5)
+    network = Watched(net, 2, period=1.0, capacity=fixed(14))
+    network.start(4)
     liars = [Feigning(net) for _ in range(6)]
     for liar in liars:
         for seed in network.seeds:
