@@ -31,14 +31,15 @@ sys.exit(program.main(["-q"]))
 
 @pytest.fixture
 def project(tmp_path):
-    """A folder with tests. Gives what makes files of them, and answers the command that runs all."""
+    """A folder with tests: what makes files of them, and answers the command that runs all."""
     def make(*names, seconds=0):
-        (tmp_path / "tests" / "data").mkdir(parents=True)  # arguments are tried on it
+        (tmp_path / "tests" / "data").mkdir(parents=True)  # has no tests: arguments are tried there
         for name in names:
             path = tmp_path / "tests" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(TESTS[name].replace("SECONDS", str(seconds)))
-        (tmp_path / "tests" / "pytest.ini").write_text("[pytest]\naddopts=--import-mode=importlib\n")
+        (tmp_path / "tests" / "pytest.ini").write_text(
+            "[pytest]\naddopts = --import-mode=importlib\n")
         return ["-c", MAIN.format(root=str(ROOT), folder=str(tmp_path))]
     return make
 

@@ -15,6 +15,7 @@ from gossip.proof.records import Records
 from gossip.proof.runs import PeerRun
 from gossip.terminal import advice
 from gossip.terminal.command_line import show
+from gossip.terminal.folders import shown
 from gossip.terminal.status_line import StatusLine, fold
 
 NAMED = 3  # killed peers whose names are shown; of more only the number
@@ -63,7 +64,7 @@ class Steps:
         plan += [f"then {kill} of them {'is' if kill == 1 else 'are'} killed"] if kill else []
         plan += [] if once else ["Ctrl-C ends them"]
         self._say(f"{len(self._network.peers)} peers; {'; '.join(plan)}.   "
-                  f"({advice.shown(folder)})\n")
+                  f"({shown(folder)})\n")
         self._begin("start", lambda: started(self._living()))
 
     def begin_gossip(self) -> None:

@@ -1,13 +1,10 @@
 """Advice: what a person may do next, as commands to type."""
 
-import os
 import pathlib
 import shlex
 
-from gossip.terminal.command_line import ROOT
-
-
-CONFIG, OUTPUTS = ROOT / "config.txt", ROOT / "outputs"  # where no flag names others
+from gossip.terminal.command_line import OUTPUTS, ROOT
+from gossip.terminal.folders import shown
 
 
 def command(words: str, folder: pathlib.Path) -> str:
@@ -18,7 +15,7 @@ def command(words: str, folder: pathlib.Path) -> str:
 
 def peer_command(config: pathlib.Path, folder: pathlib.Path) -> str:
     """What starts a peer of these seeds that writes into this folder."""
-    flags = [("--config", config, CONFIG), ("--outputs", folder, OUTPUTS)]
+    flags = [("--config", config, ROOT / "config.txt"), ("--outputs", folder, OUTPUTS)]
     return "python peer.py" + "".join(f" {flag} {shlex.quote(shown(path))}"
                                       for flag, path, usual in flags if path.resolve() != usual)
 
@@ -27,14 +24,6 @@ def commands(*lines: tuple[str, str]) -> str:
     """Lines of commands, and what each is for."""
     longest = max(len(typed) for typed, _ in lines)
     return "\n".join(f"  {typed:<{longest}}   {purpose}" for typed, purpose in lines)
-
-
-def shown(folder: pathlib.Path) -> str:
-    """A folder's path for people: relative where it is below the current folder."""
-    try:
-        return str(folder.relative_to(os.getcwd()))
-    except (OSError, ValueError):
-        return str(folder)
 
 
 def ports(addresses) -> list[str]:

@@ -1,4 +1,4 @@
-"""The seeds' screen: a line for each peer that comes or goes, above a line with those that are there.
+"""The seeds' screen: a line for each peer that comes or goes, and below it who is there now.
 
 It stands in for a Screen (screen.py), and like that shows all by a thread of its own with a bounded
 queue: a terminal that blocks stops no seed.
