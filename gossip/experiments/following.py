@@ -22,7 +22,7 @@ from gossip.proof.records import Records
 from gossip.settings import Settings
 from gossip.terminal import advice
 from gossip.terminal.command_line import FAILED, show
-from gossip.terminal.folders import clear_outputs
+from gossip.terminal.folders import clear_outputs, reserved
 from gossip.terminal.signals import End
 
 # Seconds without any progress after which a network is given up:
@@ -44,6 +44,12 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
     """Start a network, follow it, kill `kill` peers; with `once` end it and print the proof. With
     `malice`, which may be empty, it is watched for malicious peers. `live_page(do, orders)` serves
     a page of it; with `once` until Ctrl-C."""
+    with reserved(args.outputs):
+        return _run(args, peers, settings, processes, once, kill, malice, live_page)
+
+
+def _run(args, peers: list[Address], settings: Settings, processes: int | None, once: bool,
+         kill: int, malice: Malice | None, live_page) -> int:
     ports = choose_ports(args, peers)
     if once and settings.gossip_count == FOR_EVER:  # until about the end, so that all can arrive
         settings = settings._replace(gossip_count=1 + int(

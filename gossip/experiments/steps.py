@@ -135,7 +135,7 @@ def found_dead(records: Records, runs: list[PeerRun], peers: list[str]) -> str:
     if found:
         return f"found dead by {' '.join(advice.ports(found))}"
     last = {run.address: run.last for run in records.peers}
-    waiting = sum(run.had_link(peers[0], last[peers[0]]) for run in runs)
+    waiting = sum(run.had_link(peers[0], last.get(peers[0], 0.0)) for run in runs)
     return f"no answer for its {waiting} neighbour{'' if waiting == 1 else 's'}"
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import functools
 import itertools
 import os
 import threading
@@ -42,8 +43,8 @@ def _peer_command(peer_class) -> None:
     seeds = load_seeds(args.config)
     talks = os.isatty(0) and os.isatty(1) and not (args.raw or args.quiet)
     keyboard = Keyboard()
-    offered = _free_port(args.host) if talks and not args.port else None
-    address = args.port or ask_for_port(keyboard, offered)
+    offer = functools.partial(_free_port, args.host, seeds) if talks else None
+    address = args.port or ask_for_port(keyboard, offer)
     if not isinstance(address, Address):
         address = address_of(args.host, address)
     elif args.host not in (parser.get_default("host"), address.ip):
@@ -94,20 +95,22 @@ def _of_a_seed(address: Address, seeds: list[Address], config: str) -> CommandEr
     return CommandError(why)
 
 
-def _free_port(host: str) -> int | None:
-    """The first of the ports that the examples use on which nobody listens."""
+def _free_port(host: str, seeds: list[Address]) -> int | None:
+    """The first of the ports that the examples use on which nobody listens, and no seed has to."""
     for port in FIRST_PORTS:
         with contextlib.suppress(CommandError):
-            check_free(address_of(host, port))
-            return port
+            if address_of(host, port) not in seeds:
+                check_free(address_of(host, port))
+                return port
     return None
 
 
-def ask_for_port(keyboard: Keyboard, offered: int | None = None) -> int:
-    """Ask until a port is typed; Enter alone takes the one that is offered. CommandError at the end
-    of input."""
-    question = f"Port to listen on (Enter for {offered}): " if offered else "Port to listen on: "
+def ask_for_port(keyboard: Keyboard, offer=None) -> int:
+    """Ask until a port is typed; Enter alone takes the free one that `offer()` names. CommandError
+    at the end of input."""
     while True:
+        offered = offer and offer()
+        question = f"Port to listen on (Enter for {offered}): " if offered else "Port to listen on: "
         try:
             os.write(1, question.encode())
         except OSError:
@@ -117,7 +120,10 @@ def ask_for_port(keyboard: Keyboard, offered: int | None = None) -> int:
             show("")
             raise CommandError("no port was typed")
         if offered and not line.strip():
-            return offered
+            if offer() == offered:
+                return offered
+            show(f"{offered} was taken meanwhile.")
+            continue
         try:
             return parse_port(line.decode(errors="replace"))
         except argparse.ArgumentTypeError as error:

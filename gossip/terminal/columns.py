@@ -22,8 +22,8 @@ def columns(text: str) -> int:
 
 def cut(text: str, room: int) -> str:
     """The beginning of a text that fits into so many columns."""
-    if columns(text) <= room:
-        return text
+    if text.isascii():
+        return text[:max(0, room)]
     taken = 0
     for place, character in enumerate(text):
         taken += width_of(character)
@@ -35,12 +35,19 @@ def cut(text: str, room: int) -> str:
 def fold(text: str, room: int, most: int) -> list[str]:
     """Cut a text into at most so many lines that fit, between words where there are any; what is
     left out then becomes `…`."""
-    lines = []
-    while columns(text) > room and len(lines) < most - 1:
-        line = cut(text, room) or text[0]
-        at_blank = line.rfind(" ") if text[len(line)] != " " else len(line)
+    lines, at = [], 0
+    while len(lines) < most - 1:
+        part = text[at:at + 4 * room + 4]  # marks take no room, but few letters have many
+        line = cut(part, room) or part[:1]
+        if at + len(line) >= len(text):
+            return [*lines, line]
+        at_blank = line.rfind(" ") if part[len(line):len(line) + 1] != " " else len(line)
         if at_blank > len(line) // 2:
             line = line[:at_blank]
         lines.append(line)
-        text = text[len(line):].lstrip(" ")
-    return [*lines, text if columns(text) <= room else cut(text, room - 1) + "…"]
+        at += len(line)
+        while text.startswith(" ", at):
+            at += 1
+    rest = text[at:at + 4 * room + 4]
+    whole = at + len(rest) >= len(text) and columns(rest) <= room
+    return [*lines, rest if whole else cut(rest, room - 1) + "…"]

@@ -4,8 +4,15 @@ Nodes that are started by hand write into `outputs`, and nobody deletes their fi
 the runner starts has a folder of its own, which is emptied first.
 """
 
+import contextlib
 import os
 import pathlib
+import re
+
+try:
+    import fcntl
+except ImportError:  # Windows: two networks in one folder are not noticed there
+    fcntl = None
 
 from gossip.terminal.command_line import FAILED, OUTPUTS, CommandError
 
@@ -18,14 +25,44 @@ OF_MODULES = ("module_*.txt",)
 
 
 def clear_outputs(folder: pathlib.Path, patterns: tuple[str, ...] = OF_A_NETWORK) -> None:
-    """Make the folder if need be, and delete what an earlier network left there."""
+    """Make the folder if need be, and delete what an earlier network left there: output files of
+    nodes and, where there are any, what was made of them. No other file is touched."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for pattern in patterns:
-            for path in folder.glob(pattern):
-                path.unlink()
+        paths = [path for pattern in patterns for path in folder.glob(pattern)]
+        if any(map(_is_of_a_node, paths)):
+            for path in paths:
+                if _is_of_a_node(path) or not path.name.startswith(("seed_", "peer_")):
+                    path.unlink()
     except OSError as error:
         raise CommandError(f"cannot clear {folder}: {error.strerror}", FAILED) from None
+
+
+def _is_of_a_node(path: pathlib.Path) -> bool:
+    return re.fullmatch(r"(seed|peer|module)_.+_[0-9]+\.txt", path.name) is not None
+
+
+@contextlib.contextmanager
+def reserved(folder: pathlib.Path):
+    """Keep other networks out of a folder meanwhile; CommandError when there is one in it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = None if fcntl is None else os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise CommandError(f"cannot write into {folder}: {error.strerror}", FAILED) from None
+    try:
+        if descriptor is not None:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise CommandError(f"another network writes into {shown(folder)}: end it, or give "
+                                   "another folder by --outputs", FAILED) from None
+            except OSError:
+                pass  # a file system without locks
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def newest_folder() -> pathlib.Path:

@@ -37,6 +37,8 @@ class PosixKeys:
         signal.signal(signal.SIGCONT, self._go_on)
         if signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL:
             signal.signal(signal.SIGTSTP, self._stop)
+        if signal.getsignal(signal.SIGQUIT) == signal.SIG_DFL:
+            signal.signal(signal.SIGQUIT, self._abort)
 
     def in_front(self) -> bool:
         """Whether the keys are for this program, and not for the shell that runs it behind."""
@@ -79,6 +81,12 @@ class PosixKeys:
     def _wake(self, number, frame) -> None:
         with contextlib.suppress(BlockingIOError):  # so many wait to be read already
             os.write(self._waker, b"!")
+
+    def _abort(self, number, frame) -> None:
+        """Ctrl-\\: end as every program does, but with the terminal as it was."""
+        self.give_back()
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGQUIT)
 
     def _stop(self, number, frame) -> None:
         """Ctrl-Z: stop as every program does, but with the terminal as it was."""

@@ -93,7 +93,7 @@ class PromptScreen(Screen):
             width = os.get_terminal_size(self._descriptor).columns
         except OSError:
             width = 0
-        return (width or 80) - 1
+        return max(2, (width or 80) - 1)
 
     def _draw(self, lines: list[str], line: tuple[str, int] | None) -> None:
         """Print lines above the prompt line, and that anew."""

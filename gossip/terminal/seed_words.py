@@ -4,9 +4,13 @@ Pure: events and times in, lines out. A peer that registers with several seeds i
 so is its end, when the last of them removes it. What else happens is in the output files.
 """
 
+import collections
 import math
 import re
 
+from gossip.tools import Recent
+
+REMEMBERED = 10_000  # peers that have ended; ever new addresses may come and go
 GATHER = 0.5  # seconds in which a peer registers with several seeds, before it is told
 _ADDRESS = r"((?:[0-9.]+|\[[^\]]*\]):[0-9]+)"
 _EVENT = re.compile(rf"(registered|removed|dead report|rejected):(?:Dead Node:)?{_ADDRESS}:?(.*)")
@@ -28,8 +32,9 @@ class SeedWords:
         self._seeds = seeds  # of this process
         self._listed: dict[str, dict[tuple, None]] = {}  # peer -> the seeds that list it
         self._coming: dict[str, tuple[float, str]] = {}  # not told yet -> until when, its clock
-        self._ended: dict[str, str] = {}  # peer that is on no list -> why
-        self._reported: set[str] = set()  # peers whose death was reported
+        self._ended = Recent(REMEMBERED)  # peer that is on no list -> why
+        self._ends: collections.Counter[str] = collections.Counter()  # why -> how many peers
+        self._reported = Recent(REMEMBERED)  # peer whose death was reported -> True
         self._host: str | None = None  # of the first peer
 
     def due_at(self) -> float:
@@ -51,8 +56,8 @@ class SeedWords:
     def _registered(self, now: float, clock: str, seed: tuple, peer: str, _: str) -> list[str]:
         listed = self._listed.setdefault(peer, {})
         if not listed:
-            self._ended.pop(peer, None)
-            self._reported.discard(peer)
+            self._ends[self._ended.pop(peer)] -= 1  # None where it is new, or was forgotten
+            self._reported.pop(peer)
             self._coming[peer] = now + GATHER, clock
         listed[seed] = None
         if peer in self._coming and len(listed) >= self._wanted:
@@ -73,23 +78,24 @@ class SeedWords:
         if listed:
             return lines
         del self._listed[peer]
-        self._ended[peer] = why
+        self._ended.put(peer, why)
+        self._ends[why] += 1
         sign, words = _ENDS.get(why, ("x", f"is shut out: {why}"))
         return [*lines, f"{clock}  {sign} {self._name(peer)} {words}"]
 
     def _told_dead(self, now: float, clock: str, seed: tuple, peer: str, rest: str) -> list[str]:
         found = _REPORT.fullmatch(rest)
-        if found is None or peer in self._reported or not (
-                peer in self._listed or peer in self._ended):
+        if found is None or self._reported.get(peer) or not (
+                peer in self._listed or self._ended.get(peer)):
             return []
-        self._reported.add(peer)
+        self._reported.put(peer, True)
         return [f"{clock}  x {self._name(found[1])} reports {self._name(peer)} dead"]
 
     def _rejected(self, now: float, clock: str, seed: tuple, peer: str, rest: str) -> list[str]:
         found = _REPORT.fullmatch(rest)
-        if found is None or peer not in self._reported or found[2] != "it answers":
+        if found is None or not self._reported.get(peer) or found[2] != "it answers":
             return []
-        self._reported.discard(peer)
+        self._reported.pop(peer)
         return [f"{clock}    {self._name(peer)} answers: it stays on the lists"]
 
     def status(self) -> str:
@@ -100,10 +106,10 @@ class SeedWords:
 
     def summary(self) -> str:
         """Who came, and what became of them."""
-        came = len(self._listed) + len(self._ended)
-        left = sum(why == "left" for why in self._ended.values())
-        died = sum(why in ("gone", "dead") for why in self._ended.values())
-        out = len(self._ended) - left - died
+        ended = sum(count for why, count in self._ends.items() if why is not None)
+        came, left = len(self._listed) + ended, self._ends["left"]
+        died = self._ends["gone"] + self._ends["dead"]
+        out = ended - left - died
         return (f"{_many(came, 'peer')} came, {left} left, {died} died"
                 f"{f', {out} were shut out' if out else ''}")
 

@@ -105,3 +105,25 @@ def test_elsewhere_the_whole_path_is_shown(project):
     os.utime(project / "outputs" / "demo" / OLD[0], (2000, 2000))
     err = run(project / "runner.py", "check", cwd=project / "elsewhere")[2]
     assert err == f"the newest output files: {project / 'outputs' / 'demo'}\n"
+
+
+def test_only_output_files_and_what_was_made_of_them_are_deleted(tmp_path):
+    own = [tmp_path / name for name in ("peer_review.txt", "seed_ideas.txt", "report.html")]
+    for path in own:
+        path.write_text("mine")
+    folders.clear_outputs(tmp_path)
+    assert all(path.exists() for path in own)
+    (tmp_path / "peer_127.0.0.1_5000.txt").write_text("")
+    folders.clear_outputs(tmp_path)
+    assert [path.exists() for path in own] == [True, True, False]
+    assert not (tmp_path / "peer_127.0.0.1_5000.txt").exists()
+
+
+@pytest.mark.skipif(folders.fcntl is None, reason="folders cannot be locked here")
+def test_two_networks_at_once_do_not_write_into_one_folder(tmp_path):
+    with folders.reserved(tmp_path):
+        code, _, err = run("runner.py", "demo", "--outputs", tmp_path)
+        assert code == 1 and "another network writes into" in err and len(err.splitlines()) == 1
+    with folders.reserved(tmp_path):
+        pass  # it is free again
+    assert names(tmp_path) == []
