@@ -37,7 +37,7 @@ def forged_runs(fake, peers, number):
     ids=["large", "small"])
 def test_the_few_texts_of_the_honest_are_held_and_reach_one_who_comes_late(
         net, names, limits, text, count):
-    peers = linked_net(net, 4, rate=0, **limits)
+    peers = linked_net(net, 4, rate=0, liveness_interval=30, **limits)
     for peer in peers:
         peer.gossip([f"honest {number} of {peer.address}" for number in range(FEW)])
     honest = {f"honest {number} of {peer.address}" for peer in peers for number in range(FEW)}
