@@ -52,8 +52,9 @@ class Playing:
             self._status.update(text)
             return
         left = took / self._played * (self._count - self._played)
-        self._status.update(f"{text}   {self._simulated:,.0f} simulated s, "
-                            f"{self._simulated / max(took, 1e-3):,.0f} a second", f"{_duration(left)} left")
+        pace = self._simulated / max(took, 1e-3)
+        self._status.update(f"{text}   {self._simulated:,.0f} simulated s, {pace:,.0f} a second",
+                            f"{_duration(left)} left")
 
     def close(self) -> None:
         """End the line that says how far they are; it goes away when all have been played."""

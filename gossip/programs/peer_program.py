@@ -110,9 +110,9 @@ def ask_for_port(keyboard: Keyboard, offer=None) -> int:
     at the end of input."""
     while True:
         offered = offer and offer()
-        question = f"Port to listen on (Enter for {offered}): " if offered else "Port to listen on: "
+        hint = f" (Enter for {offered})" if offered else ""
         try:
-            os.write(1, question.encode())
+            os.write(1, f"Port to listen on{hint}: ".encode())
         except OSError:
             pass  # nobody sees the question; a port may be typed all the same
         line = keyboard.line()

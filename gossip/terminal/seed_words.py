@@ -8,6 +8,7 @@ import collections
 import math
 import re
 
+from gossip.terminal.words import many
 from gossip.tools import Recent
 
 REMEMBERED = 10_000  # peers that have ended; ever new addresses may come and go
@@ -101,7 +102,7 @@ class SeedWords:
     def status(self) -> str:
         """Who is there now."""
         names = "".join(f" {self._name(peer)}" for peer in sorted(self._listed, key=_by_port))
-        return f"{_many(self._seeds, 'seed')}, {_many(len(self._listed), 'peer')}" + (
+        return f"{many(self._seeds, 'seed')}, {many(len(self._listed), 'peer')}" + (
             f":{names}" if names else "")
 
     def summary(self) -> str:
@@ -110,7 +111,7 @@ class SeedWords:
         came, left = len(self._listed) + ended, self._ends["left"]
         died = self._ends["gone"] + self._ends["dead"]
         out = ended - left - died
-        return (f"{_many(came, 'peer')} came, {left} left, {died} died"
+        return (f"{many(came, 'peer')} came, {left} left, {died} died"
                 f"{f', {out} were shut out' if out else ''}")
 
     def _name(self, peer: str) -> str:
@@ -127,7 +128,3 @@ _TELLING = {"registered": SeedWords._registered, "removed": SeedWords._removed,
 def _by_port(peer: str) -> tuple[str, int]:
     host, _, port = peer.rpartition(":")
     return host, int(port)
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -90,8 +90,8 @@ class Words:
 
     def prompt(self) -> str:
         """What stands before the line that is typed."""
-        return (f"{self.name(self._own)}, {_many(len(self._neighbours), 'neighbour')}, "
-                f"{_many(self._messages, 'message')} > ")
+        return (f"{self.name(self._own)}, {many(len(self._neighbours), 'neighbour')}, "
+                f"{many(self._messages, 'message')} > ")
 
     def tell(self, clock: str, events: list[str]) -> list[Sentence]:
         """The sentences about events that came together at `HH:MM:SS.ffffff`."""
@@ -167,12 +167,12 @@ class Words:
         said = []
         for neighbour, count in self._caught_up.items():
             said += self._say("~", "caught up: {rest} from {one}", neighbour,
-                              _many(count, "message"))
+                              many(count, "message"))
         for own, shown in self._shown.items():
             if shown > SHOWN:
-                others = _many(len(self._speakers - {self._own}), "peer")
+                others = many(len(self._speakers - {self._own}), "peer")
                 said += self._say("", "    ... {rest} in this second", "",
-                                  f"{_many(shown - SHOWN, 'more message')} "
+                                  f"{many(shown - SHOWN, 'more message')} "
                                   f"{'of mine' if own else f'from {others}'}")
         self._begin_second()
         return said
@@ -203,7 +203,7 @@ class Words:
         return self._say("-", "saying goodbye to all")
 
     def _degree(self) -> str:
-        return _many(len(self._neighbours), "neighbour")
+        return many(len(self._neighbours), "neighbour")
 
     def _missed(self, one: str, count: str) -> list[Sentence]:
         self._silent.add(one)
@@ -220,7 +220,7 @@ class Words:
         told = sum(event.startswith("reported:") and f":Dead Node:{one}:" in event
                    for event in self._batch)
         return self._say("x", "{one} is dead; {rest}", one,
-                         f"told my {_many(told, 'seed')}" if told else "no seed could be told")
+                         f"told my {many(told, 'seed')}" if told else "no seed could be told")
 
     def _told(self, seed: str, report: str) -> list[Sentence]:
         found = _ABOUT.match(report.removeprefix("Dead Node:"))
@@ -262,7 +262,7 @@ class Words:
         self._was_listed = True
         names = " ".join(map(self.name, sorted(self._registered)))
         return self._say("", "registered with {rest}", "",
-                         f"{count} of {_many(self._seeds, 'seed')}: {names}")
+                         f"{count} of {many(self._seeds, 'seed')}: {names}")
 
 
 _TELLING = {  # kind of event -> what tells it, given whom it is about and what follows
@@ -274,7 +274,8 @@ _TELLING = {  # kind of event -> what tells it, given whom it is about and what 
 }
 
 
-def _many(count: int, what: str) -> str:
+def many(count: int, what: str) -> str:
+    """A number of things: `1 peer`, `1,200 peers`."""
     return f"{count:,} {what}" + ("" if count == 1 else "s")
 
 

@@ -10,7 +10,7 @@ from gossip.capacity import fixed
 from gossip.signing.signed_lines import Signer
 from tests.tools.files import count, received, wait_event
 from tests.tools.hands import FakePeer, link_proof
-from tests.tools.impostors import Impostor
+from tests.tools.liars import Liar
 from tests.tools.nets import connected, neighbours, ring_whole
 from tests.tools.ports import free_address
 from tests.tools.waiting import wait_until
@@ -35,7 +35,7 @@ def signed_peers(net, number):
 def poses(net):
     """Has one process ask peers for links in another's name."""
     def pose(peers, name, words):
-        impostors = [Impostor(peer.address, name, words) for peer in peers]
+        impostors = [Liar(peer.address, name, words) for peer in peers]
         net.ends += impostors
         return impostors
     return pose

@@ -12,13 +12,15 @@ PAUSE = 0.02  # seconds until a liar that was sent away comes back
 
 
 class Liar:
-    """Announces an address again and again over fresh connections, and answers on the connection
-    whatever it is asked. Whether somebody listens at the address is not its business."""
+    """Announces an address again and again over fresh connections, by the lines that
+    `words(victim)` returns if they are given, and answers on the connection whatever it is asked.
+    Whether somebody else listens at the address is not its business."""
 
-    def __init__(self, victim: Address, address: Address):
+    def __init__(self, victim: Address, address: Address, words=None):
         self.address = address
-        self.accepted = 0  # how often it became a neighbour
+        self.tried = self.accepted = 0  # how often it was answered, and became a neighbour
         self._victim = victim
+        self._words = words or (lambda _: [f"Connection with Peer:{address}"])
         self._over = threading.Event()
         self._end: End | None = None
         self._thread = threading.Thread(target=self._lie)
@@ -36,8 +38,9 @@ class Liar:
         try:
             if self._over.is_set():
                 return
-            end.say(f"Connection with Peer:{self.address}")
+            end.say(*self._words(self._victim))
             while (line := end.hear()) is not None:
+                self.tried += line.startswith("connection")
                 self.accepted += line.startswith("connection accepted:")
                 if line.startswith("Liveness Request:"):
                     end.say(f"Liveness Reply:{line.partition(':')[2]}:{self.address}")
