@@ -172,14 +172,16 @@ class ChatServer(Node):
             self.anti_entropy.compare(link)
 
     def finish_talking(self) -> None:
-        """Wait, LAST_WORDS seconds at most, until no rumor is being told here and no gossip has
-        come for QUIET seconds. Servers that end together then all have the last messages."""
+        """Wait, LAST_WORDS seconds at most, until no rumor is being told here, no gossip has come
+        for QUIET seconds, and no neighbour that is there knows other messages. Servers that end
+        together then all have the last ones, even if one of them stood still for a moment."""
         deadline = self.now() + LAST_WORDS
         while self.now() < deadline and not self.stopping:
             self.mongering.wait_until_sent(deadline - self.now())
-            if self._ended.wait(max(0.0, self._news_at + QUIET - self.now())):
+            if self._ended.wait(max(QUIET / 4, self._news_at + QUIET - self.now())):
                 return
-            if self._news_at + QUIET <= self.now() and not self.mongering.rumors.count():
+            if self._news_at + QUIET <= self.now() and not (
+                    self.mongering.rumors.count() or self._in_haste()):
                 return
 
     def _on_status(self, link: DatagramLink, message) -> None:
@@ -189,9 +191,11 @@ class ChatServer(Node):
             differs = (message.verb != "digest"
                        or not self.anti_entropy.agrees(link, message.digest))
             with self._line_lock:
-                self._line[link].differs = differs
+                differed, self._line[link].differs = self._line[link].differs, differs
             if differs and self.anti_entropy.duty is not None:
                 self.anti_entropy.duty.hurry()
+            elif differed:
+                self.anti_entropy.compare(link)  # it may be waiting to hear that we agree
         self.spreading.on_status(link, message)
 
     # What proxies say.

@@ -1,7 +1,8 @@
 """Seed words: the events of the seeds of one process, told in a sentence for each peer.
 
 Pure: events and times in, lines out. A peer that registers with several seeds is told of once, and
-so is its end, when the last of them removes it. What else happens is in the output files.
+so is its end, when the last of them removes it; "goodbye" if any of them has heard that. What else
+happens is in the output files.
 """
 
 import collections
@@ -33,7 +34,7 @@ class SeedWords:
         self._seeds = seeds  # of this process
         self._listed: dict[str, dict[tuple, None]] = {}  # peer -> the seeds that list it
         self._coming: dict[str, tuple[float, str]] = {}  # not told yet -> until when, its clock
-        self._ended = Recent(REMEMBERED)  # peer that is on no list -> why
+        self._ended = Recent(REMEMBERED)  # peer that a seed has removed -> why
         self._ends: collections.Counter[str] = collections.Counter()  # why -> how many peers
         self._reported = Recent(REMEMBERED)  # peer whose death was reported -> True
         self._host: str | None = None  # of the first peer
@@ -56,8 +57,9 @@ class SeedWords:
 
     def _registered(self, now: float, clock: str, seed: tuple, peer: str, _: str) -> list[str]:
         listed = self._listed.setdefault(peer, {})
+        ended = self._ended.pop(peer)  # None where it is new, or was forgotten
         if not listed:
-            self._ends[self._ended.pop(peer)] -= 1  # None where it is new, or was forgotten
+            self._ends[ended] -= 1
             self._reported.pop(peer)
             self._coming[peer] = now + GATHER, clock
         listed[seed] = None
@@ -76,10 +78,12 @@ class SeedWords:
             return []
         lines = [self._tell_coming(peer)] if peer in self._coming else []
         del listed[seed]
+        if self._ended.get(peer) == "left":
+            why = "left"  # where it had just registered, its goodbye came too late
+        self._ended.put(peer, why)
         if listed:
             return lines
         del self._listed[peer]
-        self._ended.put(peer, why)
         self._ends[why] += 1
         sign, words = _ENDS.get(why, ("x", f"is shut out: {why}"))
         return [*lines, f"{clock}  {sign} {self._name(peer)} {words}"]

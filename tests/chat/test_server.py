@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from gossip.chat.server import QUIET
 from gossip.proof import check
 from tests.tools.chat import A, gossip_line, log, texts
 from tests.tools.files import count, events, lines_of, received, wait_event
@@ -188,6 +189,25 @@ def test_who_is_silent_is_written_down_and_who_comes_back(line):
     assert events(one)[-1] == f"degree:{one.address}=>0"
     line.start(1)
     wait_until(lambda: count(one, f"connected:{other.address}") == 2)
+
+
+@pytest.mark.parametrize("line", [2], indirect=True)
+def test_a_server_does_not_end_while_its_neighbour_knows_other_messages(line, monkeypatch):
+    monkeypatch.setattr("gossip.chat.server.LAST_WORDS", 60.0)
+    server, neighbour = line.start(0), line.neighbour(1)
+
+    def tell(digest):
+        neighbour.sendto(f"status:digest:{digest}\n".encode(), ("127.0.0.1", line.base))
+
+    tell("f" * 32)
+    wait_until(server._in_haste)
+    ending = threading.Thread(target=server.finish_talking)
+    ending.start()
+    ending.join(3 * QUIET)
+    assert ending.is_alive()
+    tell(server.messages.digest())
+    ending.join(30)
+    assert not ending.is_alive()
 
 
 def test_messages_are_pushed_along_the_line_without_anti_entropy(line):

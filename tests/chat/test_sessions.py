@@ -14,7 +14,7 @@ from tests.tools.waiting import wait_until
 
 @pytest.fixture
 def flags(tmp_path):
-    return ["--settle", 0.3, "--outputs", tmp_path / "out", "--udp-base", free_udp_range(4)]
+    return ["--settle", 1.5, "--outputs", tmp_path / "out", "--udp-base", free_udp_range(4)]
 
 
 def session(*lines):

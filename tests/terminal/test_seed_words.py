@@ -73,6 +73,16 @@ def test_a_peer_goes_when_the_last_seed_removes_it(told, reason, line, summary):
     assert told.words.summary() == f"1 peer came, {summary}"
 
 
+def test_a_goodbye_that_one_seed_has_heard_is_one(told):
+    come(told, A, B)
+    told.hear((A, f"removed:{FIVE}:left"), (B, f"removed:{FIVE}:gone"))
+    assert told.lines[1:] == ["- 5005 said goodbye"]
+    come(told, A, B)
+    told.hear((A, f"removed:{FIVE}:gone"), (B, f"removed:{FIVE}:gone"))
+    assert "5005 is gone" in told.lines[-1]
+    assert told.words.summary() == "1 peer came, 0 left, 1 died"
+
+
 def test_a_peer_that_goes_at_once_has_come_before(told):
     come(told, A)
     told.hear((A, f"removed:{FIVE}:left"))
