@@ -1,6 +1,6 @@
 """`python tests [pytest arguments]`: runs the tests, in a .venv with pytest if pytest is missing.
 
-Without the name of a file among the arguments, all files are run, six at a time, because most
+Without the name of a file among the arguments, all files are run, four at a time, because most
 tests wait for something; small files of one folder share a pytest. `python tests --slow` adds the
 long tests of whole networks, one file at a time. A terminal shows how far they are; what failed is
 named last, with the command that runs it again.
@@ -123,7 +123,7 @@ def main(arguments: list[str]) -> int:
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         if of_files:
             return subprocess.call(pytest_command(interpreter, arguments), env=environment)
-        return run_all(interpreter, arguments, environment, 1 if "--slow" in arguments else 6)
+        return run_all(interpreter, arguments, environment, 1 if "--slow" in arguments else 4)
 
 
 if __name__ == "__main__":
