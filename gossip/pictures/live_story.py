@@ -10,54 +10,21 @@ from typing import NamedTuple
 
 from gossip.pictures.live_nodes import LOST, UP, Node
 from gossip.proof.events import DEAD
+from gossip.terminal.sentences import FORMS, Forms
 
 TOGETHER = 1_000_000  # microseconds
 KINDS = 200  # of steps that are told together at a time; what is of more kinds is not told
-
-
-class _Words(NamedTuple):
-    """How one is told, and many: {one}, the node; {other}; {rest}; {many}, how many."""
-
-    one: str
-    many: str
-
-
-_STARTS = _Words("{one} starts", "{many} {kind}s start")
-_WORDS = {  # the kind of an event of the stream, or of a change of state
-    "started": _STARTS,
-    "stopped": _Words("{one} is stopped: {rest}", "{many} more peers are stopped: {rest}"),
-    "leaving": _Words("{one} says goodbye", "{many} more peers say goodbye"),
-    "full": _Words("the file of {one} is full", "the files of {many} more nodes are full"),
-    "failed": _Words("a thread of {one} failed: {rest}", "threads of {many} more nodes failed"),
-    "lost": _Words("{one}: every connection to it has broken",
-                   "{many} more peers: every connection to them has broken"),
-    "back": _Words("{one} is connected again", "{many} more peers are connected again"),
-    "seed gone": _Words("{one} is gone", "{many} more seeds are gone"),
-    "seed back": _Words("{one} is up again", "{many} more seeds are up again"),
-    "liveness missed": _Words("{one} gets no answer from {other}: miss {rest} of {limit}",
-                              "{many} more get no answer from {other}: miss {rest} of {limit}"),
-    "liveness reply": _Words("{other} answers again: {one} has heard from it",
-                             "{other} answers again: {many} more have heard from it"),
-    "dead": _Words("{one} probes once more, and calls {other} dead",
-                   "{many} more call {other} dead"),
-    "reported": _Words("{one} reports {dead} to {other}", "{many} more reports: {dead} is dead"),
-    "removed gone": _Words("{one} lost its connection to {other}, probed it, and removed it",
-                           "{many} more seeds removed {other}"),
-    "removed dead": _Words("{one} probed {other}, and removed it as dead",
-                           "{many} more seeds removed {other}"),
-    "removed": _Words("{one} removed {other}: {rest}", "{many} more seeds removed {other}"),
-    "kicked": _Words("{other} shuts {one} out", "{many} more seeds shut {one} out"),
-}
+_WORDS = {kind: forms for kind, forms in FORMS.items() if forms.one}
 _SAID_BEFORE = {("removed", "left"), ("stopped", "quit")}  # it said goodbye
 # What steps have in common that are told together, beside their kind; most often {other}.
-_ABOUT = {"kicked": "one", "reported": "dead"}
+_ABOUT = {"kicked": "node", "reported": "dead"}
 
 
 class _Told(NamedTuple):
     """One step, before it is known whether it is told alone."""
 
     node: Node
-    words: _Words
+    words: Forms
     fields: dict[str, str]
 
 
@@ -99,7 +66,7 @@ class Story:
             return []
         self.due_at = min(self.due_at, at + TOGETHER)
         self._open[key] = _Together(at + TOGETHER)
-        if told.words is not _STARTS:
+        if kind != "started":
             return [[at, "story", told.node.number, _sentence(told)]]
         self._open[key].add(told)
         return []
@@ -137,7 +104,7 @@ class Story:
         if kind not in _WORDS or (kind, text) in _SAID_BEFORE or is_told_by_state:
             return None
         return kind, _Told(node, _WORDS[kind], {
-            "one": _name(node), "other": "" if other is None else _name(other), "rest": text,
+            "node": _name(node), "other": "" if other is None else _name(other), "rest": text,
             "kind": node.kind, "limit": str(node.limit), "dead": _reported(kind, text)})
 
     def _change(self, node: Node, state: str) -> str | None:
@@ -172,4 +139,4 @@ def _short(address: str) -> str:
 
 def _sentence(told: _Told, many: int = 1) -> str:
     form = told.words.one if many == 1 else told.words.many
-    return form.format(many=many, **told.fields)
+    return form.format(count=many, **told.fields)

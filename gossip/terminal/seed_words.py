@@ -9,6 +9,7 @@ import collections
 import math
 import re
 
+from gossip.terminal.sentences import FORMS
 from gossip.terminal.words import many
 from gossip.tools import Recent
 
@@ -17,11 +18,6 @@ GATHER = 0.5  # seconds in which a peer registers with several seeds, before it 
 _ADDRESS = r"((?:[0-9.]+|\[[^\]]*\]):[0-9]+)"
 _EVENT = re.compile(rf"(registered|removed|dead report|rejected):(?:Dead Node:)?{_ADDRESS}:?(.*)")
 _REPORT = re.compile(rf"[0-9.]+:{_ADDRESS}(?::(.*))?")
-_ENDS = {  # why it is removed -> sign, words
-    "left": ("-", "said goodbye"),
-    "gone": ("-", "is gone: its connection has ended, and it does not answer"),
-    "dead": ("x", "is dead: a peer has reported it, and it does not answer"),
-}
 _RAW = ("failed:", "full:", "kicked:")  # events that are shown as they are
 
 
@@ -85,8 +81,8 @@ class SeedWords:
             return lines
         del self._listed[peer]
         self._ends[why] += 1
-        sign, words = _ENDS.get(why, ("x", f"is shut out: {why}"))
-        return [*lines, f"{clock}  {sign} {self._name(peer)} {words}"]
+        kind = f"removed {why}"
+        return [*lines, self._say(clock, kind if kind in FORMS else "removed", peer, why)]
 
     def _told_dead(self, now: float, clock: str, seed: tuple, peer: str, rest: str) -> list[str]:
         found = _REPORT.fullmatch(rest)
@@ -94,14 +90,18 @@ class SeedWords:
                 peer in self._listed or self._ended.get(peer)):
             return []
         self._reported.put(peer, True)
-        return [f"{clock}  x {self._name(found[1])} reports {self._name(peer)} dead"]
+        return [self._say(clock, "dead report", found[1], self._name(peer))]
 
     def _rejected(self, now: float, clock: str, seed: tuple, peer: str, rest: str) -> list[str]:
         found = _REPORT.fullmatch(rest)
         if found is None or not self._reported.get(peer) or found[2] != "it answers":
             return []
         self._reported.pop(peer)
-        return [f"{clock}    {self._name(peer)} answers: it stays on the lists"]
+        return [self._say(clock, "rejected", peer)]
+
+    def _say(self, clock: str, kind: str, other: str, rest: str = "") -> str:
+        forms = FORMS[kind]
+        return f"{clock}  {forms.sign} " + forms.mine.format(other=self._name(other), rest=rest)
 
     def status(self) -> str:
         """Who is there now."""

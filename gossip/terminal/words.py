@@ -9,6 +9,7 @@ import re
 from typing import NamedTuple
 
 from gossip.settings import majority
+from gossip.terminal.sentences import FORMS
 from gossip.tools import Recent
 
 SHOWN = 20  # messages a second that are shown, and as many of one's own; more are folded
@@ -23,17 +24,6 @@ _GOSSIP = re.compile(rf"gmessage:([0-9]{{1,12}})[0-9.]*:({_ADDRESS}):[0-9]+:[0-9
                      re.DOTALL)
 _HIDDEN = {"started", "settings", "peer list", "degree", "liveness request", "refused", "reported",
            "unconfirmed", "stopped"}
-_WORDS = {  # kind of event -> sign, sentence; {one}: whom it is about, {rest}: what follows
-    "flood": ("?", "{one} says more than it may"),
-    "corrupt": ("?", "{one} sent a message whose signature is wrong"),
-    "forbidden": ("?", "{one} sent a message with a forbidden word"),
-    "contradiction": ("?", "somebody has signed two messages with the same number"),
-    "kicked": ("x", "seed {one} shuts me out as malicious ({rest})"),
-    "full": ("?", "the output file is full: what comes now is not written down"),
-    "lost": ("?", "{rest}"),
-    "failed": ("x", "a thread failed: {rest}"),
-}
-_ENDS = {"left": "{one} said goodbye", "closed by the other end": "{one} closed its connection"}
 _TOLD_ELSEWHERE = ("dead", "told dead")  # reasons of an end that another sentence tells
 _REPLACED = ("replaced", "duplicate")  # one of two links to the same neighbour has ended
 
@@ -106,19 +96,24 @@ class Words:
             one, rest = (about[1], about[2] or "") if about else ("", rest)
             if kind in _TELLING:
                 said += _TELLING[kind](self, one, rest)
-            elif kind in _WORDS:
-                said += self._say(*_WORDS[kind], one, rest)
+            elif kind in FORMS and FORMS[kind].mine and kind not in _HIDDEN:
+                said += self._say(kind, one, rest)
             elif kind not in _HIDDEN:
-                said += self._say("", "{rest}", "", event)
+                said += self._say_so(event)
         return said
 
     def rest(self) -> list[Sentence]:
         """What waited: nothing has come for a second."""
         return [*self._tell_second(), *self._tell_seeds()]
 
-    def _say(self, sign: str, text: str, one: str = "", rest: str = "", aside: str = ""):
-        text = text.format(one=self.name(one) if one else "", rest=rest)
-        return [Sentence(self._now[:8], sign, text, aside)]
+    def _say(self, kind: str, other: str = "", rest: str = "", aside: str = ""):
+        forms = FORMS[kind]
+        text = forms.mine.format(other=self.name(other) if other else "", rest=rest,
+                                 limit=self._misses)
+        return [Sentence(self._now[:8], forms.sign, text, aside)]
+
+    def _say_so(self, text: str) -> list[Sentence]:
+        return [Sentence(self._now[:8], "", text)]
 
     # Messages.
 
@@ -154,7 +149,7 @@ class Words:
             return []
         own, found = not neighbour, _GOSSIP.match(line)
         if found is None:
-            return self._say("", "{rest}", "", line)
+            return self._say_so(line)
         self._shown[own] += 1
         if self._shown[own] > SHOWN:
             self._speakers.add(found[2])
@@ -166,14 +161,12 @@ class Words:
         """The messages of a second that were not shown one by one."""
         said = []
         for neighbour, count in self._caught_up.items():
-            said += self._say("~", "caught up: {rest} from {one}", neighbour,
-                              many(count, "message"))
+            said += self._say("caught up", neighbour, many(count, "message"))
         for own, shown in self._shown.items():
             if shown > SHOWN:
                 others = many(len(self._speakers - {self._own}), "peer")
-                said += self._say("", "    ... {rest} in this second", "",
-                                  f"{many(shown - SHOWN, 'more message')} "
-                                  f"{'of mine' if own else f'from {others}'}")
+                said += self._say_so(f"    ... {many(shown - SHOWN, 'more message')} "
+                                     f"{'of mine' if own else f'from {others}'} in this second")
         self._begin_second()
         return said
 
@@ -185,7 +178,7 @@ class Words:
         if one == self._replaced:
             self._replaced = ""
             return []
-        return self._say("+", "{one} is a neighbour", one, aside=self._degree())
+        return self._say("connected", one, aside=self._degree())
 
     def _disconnected(self, one: str, reason: str) -> list[Sentence]:
         self._silent.discard(one)
@@ -195,31 +188,31 @@ class Words:
         self._neighbours.discard(one)
         if reason in _TOLD_ELSEWHERE or self._leaving:
             return []
-        words = _ENDS.get(reason, "{one} is no neighbour any more: {rest}")
-        return self._say("-", words, one, reason, self._degree())
+        kind = f"disconnected {reason}"
+        return self._say(kind if kind in FORMS else "disconnected", one, reason, self._degree())
 
     def _leave(self, _: str, __: str) -> list[Sentence]:
         self._leaving = True
-        return self._say("-", "saying goodbye to all")
+        return self._say("leaving")
 
     def _degree(self) -> str:
         return many(len(self._neighbours), "neighbour")
 
     def _missed(self, one: str, count: str) -> list[Sentence]:
         self._silent.add(one)
-        return self._say("?", "{one} does not answer: {rest}", one, f"{count} of {self._misses}")
+        return self._say("liveness missed", one, count)
 
     def _replied(self, one: str, _: str) -> list[Sentence]:
         if one not in self._silent:
             return []
         self._silent.discard(one)
-        return self._say("+", "{one} answers again", one)
+        return self._say("liveness reply", one)
 
     def _died(self, one: str, _: str) -> list[Sentence]:
         self._dead.put(one, True)
         told = sum(event.startswith("reported:") and f":Dead Node:{one}:" in event
                    for event in self._batch)
-        return self._say("x", "{one} is dead; {rest}", one,
+        return self._say("dead", one,
                          f"told my {many(told, 'seed')}" if told else "no seed could be told")
 
     def _told(self, seed: str, report: str) -> list[Sentence]:
@@ -227,7 +220,7 @@ class Words:
         if found is None or not self._dead.add(found[1], True):
             return []
         who = "I am" if found[1] == self._own else f"{self.name(found[1])} is"
-        return self._say("x", "{rest} dead, says seed {one}", seed, who)
+        return self._say("told", seed, who)
 
     # Seeds.
 
@@ -241,14 +234,13 @@ class Words:
         if seed in self._registered:
             self._registered.remove(seed)
             self._changed_at = _seconds(self._now)
-            return self._say("-", "seed {one} is gone: {rest}", seed, reason)
+            return self._say("unregistered", seed, reason)
         if not self._registered and not self._needs_seeds:
             self._changed_at = self._changed_at or _seconds(self._now)
         if not reason.startswith("registration refused") or self._refusals.get(seed) == reason:
             return []
         self._refusals[seed] = reason
-        return self._say("?", "seed {one} does not list me: {rest}", seed,
-                         reason.partition(": ")[2])
+        return self._say("registration refused", seed, reason.partition(": ")[2])
 
     def _tell_seeds(self) -> list[Sentence]:
         if self._changed_at is None:
@@ -258,11 +250,10 @@ class Words:
         self._needs_seeds = not count
         if not count:
             none = "No seed answers" if self._was_listed else "No seed answers yet"
-            return self._say("", f"{none}. {START_SEEDS}")
+            return self._say_so(f"{none}. {START_SEEDS}")
         self._was_listed = True
         names = " ".join(map(self.name, sorted(self._registered)))
-        return self._say("", "registered with {rest}", "",
-                         f"{count} of {many(self._seeds, 'seed')}: {names}")
+        return self._say("registered", "", f"{count} of {many(self._seeds, 'seed')}: {names}")
 
 
 _TELLING = {  # kind of event -> what tells it, given whom it is about and what follows
