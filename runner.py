@@ -54,23 +54,21 @@ OWN_PROCESSES = 20  # peers of a network that is watched, up to which each has i
 
 def main(arguments: list[str]) -> int:
     """Choose the command by the first word."""
-    commands = {"demo": demo_command, "check": check_command, "plot": plot_command,
-                "watch": watch_command, "tree": tree_command, "bench": bench_command,
-                "simulate": simulate_command, "console": console_command,
-                "module": module_command, "worker": worker_command}
     word = arguments[0] if arguments and not arguments[0].startswith("-") else None
-    if word in commands:
-        return run_command(f"runner.py {word}", commands[word], arguments[1:])
+    if word == "worker":  # nobody types that
+        return run_command("runner.py worker", worker_command, arguments[1:])
+    if word in COMMANDS:
+        return run_command(f"runner.py {word}", COMMANDS[word][0], arguments[1:])
     if word is not None:
-        return run_command("runner.py", no_command, word, [*commands][:-1])  # no worker
+        return run_command("runner.py", no_command, word)
     return run_command("runner.py", start_command, arguments)
 
 
-def no_command(word: str, commands: list[str]) -> None:
+def no_command(word: str) -> None:
     """Name all commands, and the one that was meant if its name is similar."""
-    meant = difflib.get_close_matches(word.lower(), commands, 1)
+    meant = difflib.get_close_matches(word.lower(), COMMANDS, 1)
     raise CommandError(f"no command {word!r}{f'; did you mean {meant[0]}?' if meant else '.'} "
-                       f"Commands: {', '.join(commands)}")
+                       f"Commands: {', '.join(COMMANDS)}")
 
 
 def add_count(parser: Parser, flag: str, low: int, default: int, what: str, unit="N") -> None:
@@ -81,11 +79,10 @@ def add_count(parser: Parser, flag: str, low: int, default: int, what: str, unit
 
 def start_command(arguments: list[str]) -> int | None:
     """Seeds alone, or a whole network."""
-    parser = Parser(
-        prog="runner.py",
-        epilog="Commands: runner.py demo | check [DIR] | plot [DIR] | watch [DIR] | tree "
-               "| bench | simulate | console | module",
-        description="Start the local seeds of config.txt, and peers if asked for.")
+    commands = "\n".join(f"  {word:<10}{what}" for word, (_, what) in COMMANDS.items())
+    parser = Parser(prog="runner.py", usage="python runner.py [COMMAND] [flags]",
+                    description=f"{EXAMPLES}\ncommands (each has --help):\n{commands}",
+                    usual=("--peers", "--kill", "--once", "--watch", "--outputs", "--plain"))
     add_common_flags(parser)
     add_peer_flags(parser)
     add_seed_flags(parser)
@@ -393,6 +390,25 @@ def console_command(arguments: list[str]) -> None:
         flags += ["--chat-key", str(args.chat_key)]
     with ChatConsole(args.settle, flags) as console:
         console.carry_out_all(read_lines())
+
+
+COMMANDS = {  # word -> what carries it out, what it is for
+    "demo": (demo_command, "ten peers gossip, one dies; the proof"),
+    "check": (check_command, "the proof, from output files"),
+    "plot": (plot_command, "a report with pictures, from output files"),
+    "watch": (watch_command, "a page that shows the network live, or once more"),
+    "bench": (bench_command, "how fast a network of processes is on this machine"),
+    "simulate": (simulate_command, "networks with accidents, in virtual time"),
+    "console": (console_command, "chat servers, and a console that talks to them"),
+    "module": (module_command, "networks of VoidPhone gossip modules"),
+    "tree": (tree_command, "the binary tree in which seeds keep reports"),
+}
+EXAMPLES = """\
+examples:
+  python runner.py                        the seeds of config.txt, until Ctrl-C
+  python runner.py demo                   all of it in ten seconds
+  python runner.py --peers 12 --kill 3    seeds and twelve peers, three of which die
+"""
 
 
 if __name__ == "__main__":

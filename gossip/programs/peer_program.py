@@ -28,9 +28,12 @@ def peer_main(peer_class) -> int:
 
 
 def _peer_command(peer_class) -> None:
-    parser = Parser(prog="peer.py", description="One gossiping peer. Type help while it runs.",
-                    epilog="peer.py --chat ID N PORT runs a chat server (peer.py --chat 0 1 "
-                           "10000 --help tells more); peer.py -c FILE.ini runs a gossip module.")
+    parser = Parser(prog="peer.py", usage="python peer.py [PORT] [flags]",
+                    description="One gossiping peer. Type help while it runs.",
+                    epilog="peer.py --chat ID N PORT    a chat server "
+                           "(more: peer.py --chat 0 1 10000 --help)\n"
+                           "peer.py -c FILE.ini         a gossip module of VoidPhone",
+                    usual=("--config", "--outputs", "--quiet", "--gossip-count", "--sign", "--raw"))
     parser.add_argument("port", nargs="?", type=port_or_address, metavar="PORT",
                         help="the port to listen on, or IP:PORT (asked for when missing)")
     add_common_flags(parser)

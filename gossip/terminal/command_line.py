@@ -37,7 +37,26 @@ class PortTaken(CommandError):
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser of arguments that says in one line what is wrong."""
+    """A parser of arguments that says in one line what is wrong. `usual`: the flags that its help
+    names first, apart from the others."""
+
+    def __init__(self, *args, usual: tuple[str, ...] = (), **named):
+        super().__init__(*args, **named)
+        self._usual = usual
+
+    def format_help(self) -> str:
+        if not self._usual:
+            return super().format_help()
+        formatter = argparse.RawDescriptionHelpFormatter(self.prog)
+        formatter.add_text(f"usage: {self.usage}")
+        formatter.add_text(self.description)
+        for title, among in (("the usual flags", True), ("all other flags", False)):
+            formatter.start_section(title)
+            formatter.add_arguments([action for action in self._actions if among == (
+                not action.option_strings or action.option_strings[-1] in self._usual)])
+            formatter.end_section()
+        formatter.add_text(self.epilog)
+        return formatter.format_help()
 
     def error(self, message: str):
         raise CommandError(f"{message} (see {self.prog} --help)")

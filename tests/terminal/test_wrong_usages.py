@@ -1,6 +1,9 @@
 """Wrong usages: each is answered with one line that says what to do, and exit code 2 (1 where a
 folder cannot be used); and usages that were wrong once and are understood now."""
 
+import os
+import re
+
 import pytest
 
 from tests.tools.files import lines_of
@@ -8,7 +11,7 @@ from tests.tools.ports import free_address, free_addresses, free_range
 from tests.tools.programs import Program, run, write_config
 from tests.tools.waiting import wait_until
 
-COMMANDS = ("Commands: demo, check, plot, watch, tree, bench, simulate, console, module")
+COMMANDS = ("Commands: demo, check, plot, watch, bench, simulate, console, module, tree")
 
 WRONG = [  # command line, what it says; README.md is a file, gossip a folder of this project
     ("runner.py dmeo", f"no command 'dmeo'; did you mean demo? {COMMANDS}"),
@@ -98,3 +101,15 @@ def test_a_demo_has_as_many_peers_and_seeds_as_asked_for_and_as_many_die(tmp_pat
     assert (code, err) == (0, ""), out
     assert len(list((tmp_path / "out").glob("peer_*.txt"))) == 5 and "2 died" in out
     assert len(list((tmp_path / "out").glob("seed_*.txt"))) == 3 and "with 2 seeds of 3" in out
+
+
+def test_help_begins_with_commands_and_examples_and_names_each_flag_once():
+    code, help_of, _ = run("runner.py", "--help", env={**os.environ, "COLUMNS": "80"})
+    first, _, rest = help_of.partition("the usual flags:")
+    usual, _, others = rest.partition("all other flags:")
+    assert code == 0 and first.count("  python runner.py") == 3
+    assert all(f"\n  {word} " in first for word in COMMANDS[10:].split(", "))
+    flags = re.findall(r"^  (?:-h, )?(--[a-z-]+)", usual + others, re.MULTILINE)
+    assert len(re.findall("^  --", usual, re.MULTILINE)) == 6
+    assert len(flags) == len(set(flags)) and {"--help", "--sign"} <= {*flags}
+    assert max(map(len, help_of.splitlines())) <= 80
