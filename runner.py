@@ -407,7 +407,7 @@ EXAMPLES = """\
 examples:
   python runner.py                        the seeds of config.txt, until Ctrl-C
   python runner.py demo                   all of it in ten seconds
-  python runner.py --peers 12 --kill 3    seeds and twelve peers, three of which die
+  python runner.py --peers 12 --kill 3    twelve peers, three of which die
 """
 
 
