@@ -36,7 +36,7 @@ def test_a_line_of_eight_has_the_same_texts_everywhere_once(line):
 
 @pytest.mark.parametrize("line", [2], indirect=True)
 def test_more_texts_at_once_than_a_neighbours_queue_holds_all_arrive(line):
-    server, neighbour = line.start_all(antientropy_interval=0)
+    server, neighbour = line.start_all(antientropy_interval=0, rumor_patience=5.0)
     line.proxy(server).send(b"".join(b"msg 1 %d\n" % number for number in range(10_000)))
     wait_until(lambda: len(received(neighbour)) == 10_000)
 
