@@ -89,6 +89,28 @@ def test_a_run_is_punished_once_and_refused_for_good(net):
     assert count(seed, f"removed:{liar.address}:malicious") == 1
 
 
+def test_old_evidence_says_nothing_about_the_run_that_follows(net):
+    """Nor does it where a seed has started anew, too, and has never heard of the old run."""
+    network = all_linked(net, 3, 3, ban=1.0)
+    liar, witness = Liar(network.net), Liar(network.net)
+    old = evidence(liar.signer, liar.address)
+    register(network, liar)[0].say(old)
+    wait_until(lambda: kicked(network, liar.address))
+    first = network.seeds[0]
+    network.kill_seed(first)
+    network.start_seed(first.address)
+    liar.signer = Signer(liar.address, bytes([1] * 32))
+    for seed in network.seeds:
+        wait_until(lambda: answer_to(liar, seed, net.dial(seed)) == "registered successfully",
+                   pause=0.3)  # the ban is over
+        kicks = count(seed, f"removed:{liar.address}:malicious")
+        witness.register(seed).say(old, witness.report(1, ""))
+        wait_event(seed, f"report:{witness.address}:1:")
+        assert count(seed, f"removed:{liar.address}:malicious") == kicks
+        assert liar.address in seed.registry.addresses()
+    assert network.fates(liar.address, first.address) == []
+
+
 def answer_to(liar, seed, end):
     """What a seed answers when this run wants to register."""
     proof = liar.signer.proof(registering(liar.address, seed.address)).decode().rstrip("\n")
