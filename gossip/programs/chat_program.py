@@ -49,7 +49,7 @@ def _chat_command(doors: Doors | None) -> None:
 
 
 def _parse():
-    parser = Parser(prog="peer.py", allow_abbrev=False,
+    parser = Parser(prog="peer.py",
                     description="One chat server, process ID of a line of N; the proxy connects "
                                 "to TCP port PORT.")
     parser.add_argument("--chat", nargs=3, metavar=("ID", "N", "PORT"), required=True)

@@ -1,5 +1,6 @@
 """A peer on a terminal: events in words, and a prompt that takes commands and messages."""
 
+import difflib
 import os
 import pathlib
 
@@ -11,12 +12,13 @@ from gossip.terminal.line_editor import LineEditor
 from gossip.terminal.prompt_screen import PromptScreen
 from gossip.terminal.words import Words
 
-COMMANDS = {"peers", "messages", "status", "help", "quit", "exit", "raw"}
+COMMANDS = ("peers", "messages", "status", "help", "quit", "exit", "raw")
+SIMILAR = 0.7  # of a word and a command, from 0 to 1: then the word is a slip, and no message
 
 
 def understood(line: str) -> tuple[str, str]:
     """Return (command, text) for a typed line. A command may begin with `/`, in small or capital
-    letters. `say TEXT` and several words are a message."""
+    letters. `say TEXT` is a message, and so is what looks like no command."""
     command, text = split_command(line)
     words = line.split()
     if command == "say" or not words:
@@ -26,7 +28,9 @@ def understood(line: str) -> tuple[str, str]:
         return "say", line.split(maxsplit=1)[1] if len(words) > 1 else ""
     if first.removeprefix("/") in COMMANDS and (slash or len(words) == 1):
         return first.removeprefix("/").replace("exit", "quit"), ""
-    return (command, "") if slash or len(words) == 1 else ("say", command)
+    is_mistyped = slash or len(words) == 1 and difflib.get_close_matches(
+        first, COMMANDS, 1, SIMILAR)
+    return (command, "") if is_mistyped else ("say", command)
 
 
 class TypedLines:
@@ -54,7 +58,7 @@ class TypedLines:
 class Talk(Console):
     """Carries out what is typed on a terminal, and answers in words."""
 
-    HELP = """Type a message and press Enter: everybody gets it. One word alone: say WORD
+    HELP = """Type a message and press Enter: everybody gets it (as with say MESSAGE).
 /peers      my neighbours, and everyone I know
 /messages   the latest messages I hold
 /status     counts, also of everything dropped
@@ -113,7 +117,7 @@ class Talking:
         """Say what to do, before the peer starts that writes into this file."""
         self.screen.say(f"I am {self._name}. Type a message, or /help. "
                         "/quit says goodbye, Ctrl-C does not.\n"
-                        f"Every event, with all its fields: {_shown(path)}\n")
+                        f"Every event, with all its fields, in UTC: {_shown(path)}\n")
 
     def console(self, peer) -> Talk:
         """What carries out what is typed."""

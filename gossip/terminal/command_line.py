@@ -5,12 +5,14 @@ be used is one line and exit code 1.
 """
 
 import argparse
+import difflib
 import errno
 import math
 import os
 import pathlib
 import re
 import socket
+import textwrap
 
 from gossip.addresses import Address, address_of, can_be_dialled, parse_typed, typed_ip
 from gossip.capacity import Capacity, parse_capacity
@@ -41,7 +43,7 @@ class Parser(argparse.ArgumentParser):
     names first, apart from the others."""
 
     def __init__(self, *args, usual: tuple[str, ...] = (), **named):
-        super().__init__(*args, **named)
+        super().__init__(*args, allow_abbrev=False, **named)
         self._usual = usual
 
     def format_help(self) -> str:
@@ -59,7 +61,11 @@ class Parser(argparse.ArgumentParser):
         return formatter.format_help()
 
     def error(self, message: str):
-        raise CommandError(f"{message} (see {self.prog} --help)")
+        unknown = re.match("unrecognized arguments: (--[^ =]+)", message)
+        meant = difflib.get_close_matches(unknown[1], self._option_string_actions, 1) \
+            if unknown else ()
+        raise CommandError(f"{message}{f'; did you mean {meant[0]}?' if meant else ''} "
+                           f"(see {self.prog} --help)")
 
 
 def run_command(name: str, command, *args) -> int:
@@ -79,8 +85,12 @@ def run_command(name: str, command, *args) -> int:
 
 
 def complain(text: str) -> None:
-    """Write one line to standard error; nothing happens if that is closed."""
+    """Write one line to standard error, which a terminal breaks between words; nothing happens if
+    that is closed."""
     try:
+        if os.isatty(2):
+            text = textwrap.fill(text, os.get_terminal_size(2).columns or 80,
+                                 break_long_words=False, break_on_hyphens=False)
         os.write(2, f"{text}\n".encode(errors="replace"))
     except OSError:
         pass

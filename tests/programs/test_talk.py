@@ -29,13 +29,13 @@ WHOLE = re.compile(
     ("/help", ("help", "")), ("exit", ("quit", "")), ("/exit now", ("quit", "")),
     ("say  a b ", ("say", " a b ")), ("/say a  b", ("say", "a  b")), ("say", ("say", "")),
     ("hello all", ("say", "hello all")), ("quit now", ("say", "quit now")),
-    ("peres", ("peres", "")), ("/peres x", ("/peres x", "")), ("", ("", "")), ("/", ("/", "")),
+    ("peres", ("peres", "")), ("hello", ("say", "hello")), ("Hlep", ("Hlep", "")), ("/peres x", ("/peres x", "")), ("", ("", "")), ("/", ("/", "")),
     ("/say", ("say", "")), ("hello\tall ", ("say", "hello\tall")), ("/raw", ("raw", ""))])
 def test_what_is_typed_is_a_command_or_a_message(typed, meant):
     assert understood(typed) == meant
 
 
-def test_lines_that_come_together_go_out_together_and_a_lone_word_does_not():
+def test_lines_that_come_together_go_out_together_and_a_slip_does_not():
     peer, screen = Mock(stopping=False, leaving=None), Mock()
     peer.messages.forbids.return_value = False
     Talk(peer, Mock(), screen, Mock()).carry_out([b"one line", b"say two", b"/say 3", b"peres"])
