@@ -7,8 +7,9 @@ import pytest
 
 from gossip.pictures import plot
 from gossip.proof import check
+from tests.tools.consoles import Terminal
 from tests.tools.folders import Folder
-from tests.tools.programs import run
+from tests.tools.programs import ROOT, run
 
 ALL = [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
 NOTHING = "(they are named peer_IP_PORT.txt)"
@@ -103,6 +104,15 @@ def test_a_folder_without_an_output_file_of_a_peer_says_how_these_are_named(tmp_
     assert check.check_folder(tmp_path) == (
         False, f"no output file of a peer in {tmp_path} {NOTHING}; no started: line in peer_1.txt "
                "and 1 more")
+
+
+def test_a_terminal_breaks_the_rows_between_words(tmp_path):
+    written(tmp_path / "anna")
+    with Terminal(ROOT / "runner.py", "check", "anna", width=60, cwd=tmp_path) as terminal:
+        assert terminal.finish() == 0
+        assert terminal.too_wide() == []
+    assert ("broadcast  holds  3 of 3 deliveries, 0 of them through others\n"
+            "                  than the origin\n") in terminal.text
 
 
 def test_of_several_folders_each_has_a_verdict_and_what_fails(tmp_path):

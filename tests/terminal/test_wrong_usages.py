@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from tests.tools.consoles import Terminal
 from tests.tools.files import lines_of
 from tests.tools.ports import free_address, free_addresses, free_range
 from tests.tools.programs import Program, run, write_config
@@ -40,6 +41,8 @@ WRONG = [  # command line, what it says; README.md is a file, gossip a folder of
     ("peer.py --capacity 1 5001",
      "argument --capacity: '1' is neither fixed:K with a K of 2 or more nor powerlaw:ALPHA with "
      "an ALPHA above 0, up to 10"),
+    ("runner.py --pears 10", "unrecognized arguments: --pears 10; did you mean --peers?"),
+    ("runner.py --peer 10", "unrecognized arguments: --peer 10; did you mean --peers?"),
     ("tests --fast", "unrecognized arguments: --fast"),
     ("tests nowhere.py", "file or directory not found: nowhere.py"),
     ("runner.py check README.md", "README.md is no folder; give the folder of the output files"),
@@ -101,6 +104,15 @@ def test_a_demo_has_as_many_peers_and_seeds_as_asked_for_and_as_many_die(tmp_pat
     assert (code, err) == (0, ""), out
     assert len(list((tmp_path / "out").glob("peer_*.txt"))) == 5 and "2 died" in out
     assert len(list((tmp_path / "out").glob("seed_*.txt"))) == 3 and "with 2 seeds of 3" in out
+
+
+@pytest.mark.parametrize("usage", ["runner.py dmeo", "runner.py --once"])
+def test_a_terminal_breaks_an_error_between_words(usage):
+    with Terminal(*usage.split(), width=40) as terminal:
+        assert terminal.finish() == 2
+        lines = terminal.text.strip().splitlines()
+        assert len(lines) > 1 and max(map(len, lines)) <= 40
+        assert "Commands:" in " ".join(lines) or "need --peers" in " ".join(lines)
 
 
 def test_help_begins_with_commands_and_examples_and_names_each_flag_once():
