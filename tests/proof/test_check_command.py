@@ -111,8 +111,8 @@ def test_a_terminal_breaks_the_rows_between_words(tmp_path):
     with Terminal(ROOT / "runner.py", "check", "anna", width=60, cwd=tmp_path) as terminal:
         assert terminal.finish() == 0
         assert terminal.too_wide() == []
-    assert ("broadcast  holds  3 of 3 deliveries, 0 of them through others\n"
-            "                  than the origin\n") in terminal.text
+    assert ("broadcast  holds  3 of 3 deliveries, 0 of them through\n"
+            "                  others than the origin\n") in terminal.text
 
 
 def test_of_several_folders_each_has_a_verdict_and_what_fails(tmp_path):
