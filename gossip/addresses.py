@@ -110,6 +110,7 @@ def can_be_dialled(address: Address) -> bool:
     return not (ip.is_unspecified or ip.is_multicast or address.ip == "255.255.255.255")
 
 
+@functools.lru_cache(maxsize=KEPT)
 def is_loopback(address: Address) -> bool:
     """Whether it is on this machine alone, where all nodes may share one IP."""
     return ipaddress.ip_address(address.ip).is_loopback
