@@ -96,6 +96,7 @@ def test_no_answer_or_a_wrong_one_is_one_line(server, console, capfd, monkeypatc
     console.carry_out(f"0 start 1 {server.port}")
     console.carry_out("0 get chatLog")
     assert hint in errors(capfd)[0]
+    monkeypatch.setattr(server_process, "ANSWER_LIMIT", 60.0)
     server.answer = b"chatLog good\n"
     console.carry_out("0 get chatLog")
     assert capfd.readouterr() == ("good\n", "")

@@ -51,7 +51,8 @@ def full_peer(net, own, *others, **changes):
 
 
 def test_a_newcomer_is_looked_for_in_the_background_and_stays_if_it_does_not_answer(net):
-    peer, fake, nobody = net.peer(capacity=fixed(4)), net.fake(), free_address()
+    peer = net.peer(capacity=fixed(4), liveness_misses=1000)
+    fake, nobody = net.fake(), free_address()
     for address in (fake.address, nobody):
         assert ask(net, peer, address).hear() == f"connection accepted:{peer.address}"
         wait_until(lambda address=address: looked_for(peer, address))
