@@ -50,6 +50,18 @@ def test_an_address_with_another_ip_is_refused_without_a_probe(net):
     assert seed.registry.addresses() == ()
 
 
+def test_a_name_instead_of_an_ip_is_refused_in_words_and_the_connection_stays(net):
+    seed, = net.seeds(1)
+    fake, end = net.fake(), net.dial(seed)
+    end.say("register:localhost:5051", f"register:{fake.address}")
+    fault = "'localhost:5051': 'localhost' does not appear to be an IPv4 or IPv6 address"
+    assert end.hear() == f"registration refused:{fault}"
+    assert end.hear() == "registered successfully"
+    assert wait_event(seed, "refused:").endswith(fault)
+    end.say("register:localhost:5051", "peer list")
+    assert [end.hear(), end.hear()] == [f"registration refused:{fault}", "peer list:"]
+
+
 def test_a_false_report_by_a_registered_peer_is_rejected(net):
     seed, = net.seeds(1)
     (accused, _), (reporter, end) = registered(net, seed), registered(net, seed)

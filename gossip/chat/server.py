@@ -215,7 +215,6 @@ class ChatServer(Node):
         """Handle a proxy's lines in order; `msg` lines that follow one another are one batch."""
         texts, said = [], []
         for line in lines:
-            line = line.removesuffix(b"\r")
             match = MSG.fullmatch(line)
             if match and self._fits(link, match[1]):
                 texts.append(match[1].decode())

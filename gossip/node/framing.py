@@ -1,10 +1,15 @@
-"""Framing: cuts a stream of bytes into the lines that it is made of. Pure."""
+"""Framing: cuts a stream of bytes into the lines that it is made of. Pure.
+
+Some programs (telnet) end a line in `\\r\\n`. All `\\r` before a `\\n` are dropped here, before
+anything else sees the line: not one alone, because the next peer would drop another one, and the
+two would not have the same message.
+"""
 
 from gossip.wire import LINE_LIMIT, WireError
 
 
 class Lines:
-    """Lines that end in `\\n`, each at most `limit` bytes long."""
+    """Lines that end in `\\n`, each at most `limit` bytes long, with any `\\r` at its end."""
 
     late = "no valid line in time"  # the reason when no line came by the deadline
 
@@ -22,8 +27,11 @@ class Lines:
             for at, line in enumerate(lines):
                 if len(line) > self._limit:
                     self.fault = WireError(f"line longer than {self._limit} bytes")
-                    return lines[:at]
+                    del lines[at + 1:]
+                    break
         self._rest = lines.pop()
+        if b"\r" in data:
+            lines = [line.rstrip(b"\r") for line in lines]
         return lines
 
     def unfinished(self) -> bool:

@@ -65,7 +65,9 @@ class Admission:
     def on_register(self, link, message: wire.Register) -> None:
         """Verify a newcomer; repeat `registered` for a peer that is on the list."""
         address, node, now = message.address, self._node, self._node.now()
-        if address.ip != link.remote_ip:
+        if address is None:
+            self._refuse(link, link.remote, message.fault)
+        elif address.ip != link.remote_ip:
             node.write_refusal(link.remote, f"{address} is not its IP")
             link.send(wire.registration_refused(f"{address.ip} is not your IP"))
         elif node.registry.repeats(address, link, now):
@@ -78,12 +80,12 @@ class Admission:
         else:
             self._verify(_Newcomer(link, address, now))
 
-    def _refuse(self, link, address: Address, reason: str) -> None:
+    def _refuse(self, link, who: Address | str, reason: str) -> None:
         """Say no, and write it down; who asks again on the same connection is not read for a
         while."""
         if link.role != REGISTERED:
             link.rest_until = self._node.now() + REFUSED_REST
-        self._node.write_refusal(address, reason)
+        self._node.write_refusal(who, reason)
         link.send(wire.registration_refused(reason))
 
     def _refusal(self, address: Address, now: float) -> str | None:

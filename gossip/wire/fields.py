@@ -36,7 +36,7 @@ def format_time(seconds: float) -> str:
 
 def address_in(field: bytes, separator: str = ":") -> Address:
     """The address in a field; each has one spelling: `[::1]:5001`, but not `[0::1]:5001`."""
-    text = field.decode("ascii")
+    text = text_in(field)
     try:
         address = parse_address(text, separator)
     except ValueError as error:

@@ -35,8 +35,9 @@ class Gossip(NamedTuple):
 
 
 def gossip(time: str, own: Address, start: int, number: int, text: str) -> bytes:
-    """One gossip line, without its `\n`."""
-    return f"gmessage:{time}:{own}:{start}:{number}:{text}".encode()
+    """One gossip line, without its `\\n`. A `\\r` at the end of the text is left out, because it
+    would be taken for the end of the line."""
+    return f"gmessage:{time}:{own}:{start}:{number}:{text}".rstrip("\r").encode()
 
 
 def check_run(run: bytes) -> Address:

@@ -19,9 +19,11 @@ from gossip.wire.status import parse_status
 
 
 class Register(NamedTuple):
-    """A peer asks a seed to list it."""
+    """A peer asks a seed to list it. Without an address: `fault` says what is wrong with the one
+    that it named."""
 
-    address: Address
+    address: Address | None
+    fault: str = ""
     kind = "register"
 
 
@@ -179,8 +181,15 @@ def liveness_reply(request: LivenessRequest, own: Address) -> Answer:
 # Reading: a line comes without its `\n`.
 
 
+def _register(named: bytes) -> Register:
+    try:
+        return Register(address_in(named))
+    except WireError as error:
+        return Register(None, str(error))
+
+
 _KINDS = {  # first word of a line: (pattern of the rest, its match to a value)
-    b"register": (re.compile(ADDRESS), lambda m: Register(address_in(m[1]))),
+    b"register": (re.compile(rb"(.{,300})", re.DOTALL), lambda m: _register(m[1])),
     b"registration refused": (
         re.compile(rb"(.*)", re.DOTALL), lambda m: RegistrationRefused(text_in(m[1]))),
     b"Dead Node": (

@@ -50,6 +50,8 @@ def told(*batches, words=None, clock=CLOCK):
      "x I am dead, says seed 8080"),
     (f"unregistered:{address(8080)}:registration refused: no Liveness Reply",
      "? seed 8080 does not list me: no Liveness Reply"),
+    (f"unregistered:{address(8080)}:registration refused: 'a:1': 'a' is no IP",
+     "? seed 8080 does not list me: 'a:1': 'a' is no IP"),
     (f"kicked:{address(8080)}:0.950", "x seed 8080 shuts me out as malicious (0.950)"),
     (f"flood:{address(5002)}", "? 5002 says more than it may"),
     (f"corrupt:{address(5002)}:xyz", "? 5002 sent a message whose signature is wrong"),

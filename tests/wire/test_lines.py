@@ -37,8 +37,8 @@ def test_the_words_of_the_wire_are_as_designed():
 
 
 @pytest.mark.parametrize("line", [
-    b"", b"hello", b"register", b"register:", b"register:127.0.0.1:0", b"register:[0::1]:5",
-    b"register:127.0.0.1:5001 ", b"peer list:127.0.0.1:5001", b"peer list:127.0.0.1#1x",
+    b"", b"hello", b"register", b"register:" + b"x" * 301, b"peer list:127.0.0.1:5001",
+    b"peer list:127.0.0.1#1x",
     b"peer list2", b"Liveness Request:1.0:127.0.0.1:5001", b"Liveness Request:127.0.0.1:5001",
     b"Dead Node:127.0.0.1:1:1.000000:127.0.0.1", b"connection refused:127.0.0.1:1",
     b"registration refused:\xff",
@@ -46,3 +46,13 @@ def test_the_words_of_the_wire_are_as_designed():
 def test_what_breaks_the_grammar_is_refused(line):
     with pytest.raises(wire.WireError):
         wire.parse(line)
+
+
+@pytest.mark.parametrize("named, fault", [
+    (b"", "''"), (b"localhost:5051", "'localhost' does not appear to be an IPv4 or IPv6 address"),
+    (b"127.0.0.1:0", "'127.0.0.1:0' is not IP:PORT"), (b"[0::1]:5", "strange spelling of [::1]:5"),
+    (b"127.0.0.1:5001 ", "is not IP:PORT"), (b"\xff:5001", "not UTF-8"), (b"x" * 300, "IP:PORT")])
+def test_what_is_wrong_with_the_address_that_registers_can_be_answered(named, fault):
+    message = wire.parse(b"register:" + named)
+    assert message.kind == "register" and message.address is None and fault in message.fault
+    assert wire.registration_refused(message.fault).count(b"\n") == 1
