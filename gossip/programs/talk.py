@@ -10,7 +10,7 @@ from gossip.programs.console import Console, split_command
 from gossip.terminal.keys import Keys
 from gossip.terminal.line_editor import LineEditor
 from gossip.terminal.prompt_screen import PromptScreen
-from gossip.terminal.words import Words
+from gossip.terminal.words import Words, many
 
 COMMANDS = ("peers", "messages", "status", "help", "quit", "exit", "raw")
 SIMILAR = 0.7  # of a word and a command, from 0 to 1: then the word is a slip, and no message
@@ -97,9 +97,10 @@ Ctrl-C ends me abruptly, so that others find me dead."""
         status = self._counts()
         address, neighbours, seeds, known, held = [status.pop(name) for name in (
             "address", "neighbours", "seeds", "known peers", "messages held")]
+        count, _, room = neighbours.partition(" of ")
         return "\n".join([
-            f"{address}: neighbours {neighbours}, seeds {seeds}, known peers {known}, "
-            f"messages {held}",
+            f"{address}: {many(int(count), 'neighbour')} (room for {room}), {many(seeds, 'seed')}, "
+            f"{many(known, 'known peer')}, {many(held, 'message')}",
             *[f"{name}: {value}" for name, value in status.items() if value != 0]])
 
 

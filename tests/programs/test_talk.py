@@ -107,7 +107,7 @@ def test_the_keys_work_on_a_real_terminal(flags, seeds):
         terminal.shows("me  Hello world 日!")
         terminal.shows("me  Hello world twice")
         terminal.type("/messages\nSTATUS\npeers\nperes\n")
-        terminal.shows("messages 2")
+        terminal.shows(" 0 known peers, 2 messages")
         terminal.shows("neighbours (0)")
         terminal.shows("unknown command 'peres'; to gossip it: say peres")
         assert not any("gmessage" in line or line.endswith(": 0") for line in terminal.texts())
