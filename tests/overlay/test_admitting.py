@@ -45,8 +45,10 @@ def rounds(peer, number):
 
 
 def full_peer(net, own, *others, **changes):
-    """A peer whose places are all held by hand-made neighbours; their ends."""
+    """A peer whose places are all held by hand-made neighbours, and that is never late; their
+    ends."""
     peer = net.peer(own, capacity=fixed(len(others)), liveness_interval=60, **changes)
+    run_late(peer, 0.0)
     return peer, [net.neighbour(peer, net.fake(address)) for address in others]
 
 

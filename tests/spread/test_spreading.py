@@ -13,9 +13,15 @@ def line(origin, number, start=7, text="x"):
     return wire.gossip("1.000000", origin.address, start, number, text).decode()
 
 
+def between(net, **changes):
+    """A peer, two hand-made neighbours and their ends, which hear gossip alone."""
+    peer = net.peer(antientropy_interval=0, liveness_interval=60, **changes)
+    one, other = net.fake(), net.fake()
+    return peer, one, other, net.neighbour(peer, one), net.neighbour(peer, other)
+
+
 def test_a_line_is_forwarded_byte_for_byte_but_not_back(net):
-    peer, one, other = net.peer(antientropy_interval=0), net.fake(), net.fake()
-    source, sink = net.neighbour(peer, one), net.neighbour(peer, other)
+    peer, one, other, source, sink = between(net)
     lines = [line(one, 1, text="\u00e4:\x1b[31m\u2028 \x85 end"),
              "signed:by:" + line(one, 2), line(other, 1, text="")]
     source.say(*lines)
@@ -28,15 +34,13 @@ def test_a_line_is_forwarded_byte_for_byte_but_not_back(net):
 
 
 def test_the_same_number_with_another_text_is_old(net):
-    peer, one, other = net.peer(antientropy_interval=0), net.fake(), net.fake()
-    source, sink = net.neighbour(peer, one), net.neighbour(peer, other)
+    peer, one, other, source, sink = between(net)
     source.say(line(one, 1), line(one, 1, text="forged"), line(one, 1, start=8), line(one, 2))
     assert [sink.hear() for _ in range(3)] == [line(one, 1), line(one, 1, start=8), line(one, 2)]
 
 
 def test_a_message_evicted_and_replayed_is_old(net):
-    peer, one, other = net.peer(cache_size=10, antientropy_interval=0), net.fake(), net.fake()
-    source, sink = net.neighbour(peer, one), net.neighbour(peer, other)
+    peer, one, other, source, sink = between(net, cache_size=10)
     source.say(*(line(one, number) for number in range(1, 101)))
     source.say(*(line(one, number) for number in range(1, 102)))
     assert [sink.hear() for _ in range(101)] == [line(one, n) for n in range(1, 102)]

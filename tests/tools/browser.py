@@ -65,11 +65,14 @@ class Messages:
                 if head[0] & 128:
                     return whole.decode()
 
-    def close(self) -> None:
+    def end(self) -> None:
+        """End the stream, for the thread that reads it, too."""
         try:
             self._sock.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass  # the other end was first
+
+    def close(self) -> None:
         self._stream.close()
         self._sock.close()
 
@@ -152,9 +155,10 @@ class Tab:
         return [request["request"]["url"] for request in self.heard("Network.requestWillBeSent")]
 
     def close(self) -> None:
-        self._messages.close()
+        self._messages.end()
         self._reader.join(PATIENCE)
         assert not self._reader.is_alive()
+        self._messages.close()
 
 
 class Browser:
