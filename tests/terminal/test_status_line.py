@@ -5,7 +5,7 @@ import pytest
 from gossip.terminal import status_line
 from gossip.terminal.columns import columns
 from gossip.terminal.status_line import SPARE, StatusLine, fold
-from tests.tools.consoles import ERASE
+from tests.tools.terminals import ERASE
 
 
 @pytest.fixture
