@@ -5,12 +5,14 @@ it again, in one write. No line is as wide as the terminal, so none is wrapped b
 """
 
 import contextlib
+import itertools
 import os
 import queue
 
-from gossip.terminal.columns import columns, fold
+from gossip.terminal.columns import columns, cut, fold
 from gossip.terminal.line_editor import window
 from gossip.terminal.screen import Screen
+from gossip.terminal.status_line import terminal_width
 from gossip.terminal.words import Sentence, Words
 
 LONGEST = 6  # lines of a sentence; a longer one is cut
@@ -57,8 +59,7 @@ class PromptScreen(Screen):
 
     def _lines(self, item) -> list[str]:
         if isinstance(item, str):
-            return [line for text in item.splitlines()
-                    for line in fold(text, self._room(), len(text))]
+            return [*fold(item[:-1], self._room())] if item else []
         clock, events = item
         sentences = self._words.tell(clock, events) if events else self._words.rest()
         return self._raw(clock, events).splitlines() if self.raw else self._told(sentences)
@@ -75,7 +76,9 @@ class PromptScreen(Screen):
         if 2 * columns(time + said) > room:
             text, said = f"{said}{text}", ""
         indent = columns(time + said)
-        lines = fold(text, room - indent, LONGEST)
+        lines = list(itertools.islice(fold(text, room - indent), LONGEST + 1))
+        if len(lines) > LONGEST:
+            lines[-2:] = [cut(lines[-2], room - indent - 1) + "…"]
         gap = room - indent - columns(lines[-1]) - len(aside)
         if aside and gap >= 2:
             lines[-1] += " " * gap + aside
@@ -89,11 +92,7 @@ class PromptScreen(Screen):
 
     def _room(self) -> int:
         """The columns that a line may take: one less than the terminal has."""
-        try:
-            width = os.get_terminal_size(self._descriptor).columns
-        except OSError:
-            width = 0
-        return max(2, (width or 80) - 1)
+        return max(2, terminal_width(self._descriptor) - 1)
 
     def _draw(self, lines: list[str], line: tuple[str, int] | None) -> None:
         """Print lines above the prompt line, and that anew."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from gossip.terminal.command_line import show
 from gossip.terminal.screen import QUEUE_LIMIT
 from gossip.terminal.seed_words import SeedWords
-from gossip.terminal.status_line import StatusLine, fold
+from gossip.terminal.status_line import StatusLine, folded
 
 INDENT = 12  # columns before the second line of a sentence
 
@@ -75,8 +75,8 @@ class SeedScreen:
                 self._status.update(self._words.status())
         self._status.clear()
         minutes, seconds = divmod(round(time.monotonic() - self._begun), 60)
-        show(fold(f"The seeds have ended after {f'{minutes} min ' if minutes else ''}{seconds} s: "
-                  f"{self._words.summary()}. {item}"))
+        show(folded(f"The seeds have ended after {f'{minutes} min ' if minutes else ''}{seconds} s: "
+                    f"{self._words.summary()}. {item}"))
 
     def _next(self):
         """What is to be shown, the last line, or None when a peer is due."""

@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from gossip.terminal.prompt_screen import PromptScreen
+from gossip.terminal.columns import columns
+from gossip.terminal.prompt_screen import LONGEST, PromptScreen
 from gossip.terminal.words import Words
 
 OWN = "127.0.0.1:5001"
@@ -55,3 +56,11 @@ def test_raw_events_are_shown_as_in_the_output_file(shown):
     screen.raw = True
     screen.show("22:01:45.901000", ["settings:a=b", "degree:127.0.0.1:5001=>3"])
     assert close() == "22:01:45.901 settings:a=b\n22:01:45.901 degree:127.0.0.1:5001=>3\n"
+
+
+def test_a_text_that_is_too_long_for_its_lines_says_so(shown):
+    screen, close = shown
+    screen.show("22:01:45.901000", [f"unknown:{'x' * 1000}"])
+    *lines, last, end = close().split("\n")
+    assert len(lines) == LONGEST - 1 and last.endswith("x…") and end == ""
+    assert {columns(line) for line in [*lines, last]} == {79}
