@@ -17,7 +17,7 @@ from gossip.terminal.words import Sentence, Words
 
 LONGEST = 6  # lines of a sentence; a longer one is cut
 _COLOURS = {"+": "32", "-": "33", "?": "33", "x": "31", "~": "36", "    me": "36"}
-_TYPED = ""  # in the queue: the line that is typed has changed
+_TYPED = "", [], "typed"  # in the queue: the line that is typed has changed
 
 
 class PromptScreen(Screen):
@@ -32,10 +32,6 @@ class PromptScreen(Screen):
         super().__init__(descriptor)
         self._colours = self._escapes and not os.environ.get("NO_COLOR")
 
-    def show(self, clock: str, events: list[str], label: str = "") -> None:
-        """Show events with the time `HH:MM:SS.ffffff`; never blocks."""
-        self._offer((clock, events), len(events))
-
     def typed(self, line: tuple[str, int] | None) -> None:
         """The line that is typed, and the cursor's place in it; None: there is no prompt."""
         self._line = line
@@ -44,25 +40,23 @@ class PromptScreen(Screen):
 
     # The screen's thread calls these.
 
-    def _write_waiting(self) -> None:
-        while (item := self._next()) is not None:
-            lines = self._lines(item)
-            if lines or item == _TYPED:
-                self._draw(lines, self._line)
-        self._draw(self._told(self._words.rest()), None)
+    def _due_in(self) -> float | None:
+        return 1.0 if self._words.waiting else None
 
-    def _next(self):
-        try:
-            return self._queue.get(timeout=1.0 if self._words.waiting else None)
-        except queue.Empty:
-            return "", []  # a second without events
+    def _show(self, item) -> None:
+        lines = [] if item is _TYPED else self._lines(item)
+        if lines or item is _TYPED:
+            self._draw(lines, self._line)
+
+    def _end(self) -> None:
+        self._draw(self._told(self._words.rest()), None)
 
     def _lines(self, item) -> list[str]:
         if isinstance(item, str):
-            return [*fold(item[:-1], self._room())] if item else []
-        clock, events = item
+            return [*fold(item, self._room())]
+        clock, events, _ = item
         sentences = self._words.tell(clock, events) if events else self._words.rest()
-        return self._raw(clock, events).splitlines() if self.raw else self._told(sentences)
+        return self._raw(*item).splitlines() if self.raw else self._told(sentences)
 
     def _told(self, sentences: list[Sentence]) -> list[str]:
         room = self._room()

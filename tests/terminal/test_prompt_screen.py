@@ -1,12 +1,17 @@
 """The screen with a prompt: how a sentence is laid out, and what is drawn again."""
 
 import os
+from unittest.mock import Mock
 
 import pytest
 
+from gossip.addresses import parse_address
+from gossip.programs.starting import open_output
 from gossip.terminal.columns import columns
 from gossip.terminal.prompt_screen import LONGEST, PromptScreen
 from gossip.terminal.words import Words
+from tests.tools.files import lines_of
+from tests.tools.waiting import wait_until
 
 OWN = "127.0.0.1:5001"
 
@@ -64,3 +69,18 @@ def test_a_text_that_is_too_long_for_its_lines_says_so(shown):
     *lines, last, end = close().split("\n")
     assert len(lines) == LONGEST - 1 and last.endswith("x…") and end == ""
     assert {columns(line) for line in [*lines, last]} == {79}
+
+
+def test_a_failure_is_in_the_output_file_and_events_are_shown_as_they_are(
+        shown, monkeypatch, tmp_path):
+    monkeypatch.setattr(Words, "tell", Mock(side_effect=KeyError("x")))
+    screen, close = shown
+    output = open_output(tmp_path, "peer", parse_address(OWN), 0, screen)
+    output.write("connected:127.0.0.1:5003")
+    wait_until(lambda: len(lines_of(output.path)) == 2)
+    output.write("disconnected:127.0.0.1:5003:left")
+    screen.typed(("typed", 5))
+    output.close()
+    failed, later = [line[13:] for line in close().splitlines()]
+    assert failed == lines_of(output.path)[1] and failed.startswith("failed:screen:KeyError:'x' (")
+    assert later == "disconnected:127.0.0.1:5003:left"
