@@ -43,9 +43,9 @@ def fold(text: str, room: int, indent: int = 0, whole: bool = False) -> Iterator
             at = len(part) if line[len(part)] == " " else part.rfind(" ", begin)
             if whole and at < 0 and (at := line.find(" ", len(part))) < 0:
                 break
-            if not whole and at <= len(part) // 2:
-                at = len(part)
+            if not whole and at <= (begin + len(part)) // 2:
+                at = max(len(part), begin + 1)
             yield line[:at]
-            begin = min(indent, room // 3)
+            begin = min(indent, room - 1)
             line = " " * begin + line[at:].lstrip(" ")
         yield line

@@ -8,6 +8,7 @@ import contextlib
 import itertools
 import os
 import queue
+import re
 
 from gossip.terminal.columns import columns, cut, fold
 from gossip.terminal.line_editor import window
@@ -16,6 +17,7 @@ from gossip.terminal.status_line import terminal_width
 from gossip.terminal.words import Sentence, Words
 
 LONGEST = 6  # lines of a sentence; a longer one is cut
+_BEFORE_TEXT = re.compile("([0-9:]{8} +[^ ]+  )?")  # of a message: when, and who said it
 _COLOURS = {"+": "32", "-": "33", "?": "33", "x": "31", "~": "36", "    me": "36"}
 _TYPED = "", [], "typed"  # in the queue: the line that is typed has changed
 
@@ -53,7 +55,9 @@ class PromptScreen(Screen):
 
     def _lines(self, item) -> list[str]:
         if isinstance(item, str):
-            return [*fold(item, self._room())]
+            room = self._room()
+            return [line for text in item.split("\n")
+                    for line in fold(text, room, min(_BEFORE_TEXT.match(text).end(), room // 2))]
         clock, events, _ = item
         sentences = self._words.tell(clock, events) if events else self._words.rest()
         return self._raw(*item).splitlines() if self.raw else self._told(sentences)

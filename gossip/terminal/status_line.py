@@ -24,7 +24,8 @@ def terminal_width(descriptor: int = 1) -> int:
 
 def folded(text: str, indent: int = 0) -> str:
     """A text whose lines are broken where the terminal ends; what follows a break is indented."""
-    return "\n".join(fold(text, terminal_width(), indent, whole=True))
+    width = terminal_width()
+    return "\n".join(fold(text, width, min(indent, width // 3), whole=True))
 
 
 class StatusLine:

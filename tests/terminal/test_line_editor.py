@@ -1,5 +1,7 @@
 """The line that is typed: its keys, its window, and how wide characters are."""
 
+import itertools
+
 import pytest
 
 from gossip.terminal.columns import columns, cut, fold
@@ -115,3 +117,11 @@ def test_texts_are_cut_by_columns():
     ("日本語", 3, ["日", "本", "語"]), ("日本", 1, ["日", "本"]), ("ab  ", 2, ["ab"])])
 def test_texts_are_folded_between_words_and_a_word_that_is_too_long_is_cut(text, room, lines):
     assert list(fold(text, room)) == lines
+
+
+@pytest.mark.parametrize("room", range(2, 20))
+@pytest.mark.parametrize("indent", [0, 1, 8, 30])
+def test_a_text_is_folded_whole_however_narrow_the_terminal(room, indent):
+    text = "  日本 ab語 abcdefgh x"
+    lines = itertools.islice(fold(text, room, indent), 99)
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")

@@ -45,6 +45,16 @@ def test_remarks_stand_at_the_right_edge_and_long_texts_below_themselves(shown):
         "an answer", "of two lines", ""]
 
 
+def test_a_message_in_an_answer_is_folded_below_its_text(shown):
+    screen, close = shown
+    screen.say(f"17:40:49      me  {'x' * 70}\n17:40:54  10.0.0.1:5002  {'word ' * 20}end\n"
+               f"that {'y' * 75}")
+    assert close().split("\n") == [
+        "17:40:49      me  " + "x" * 61, " " * 18 + "x" * 9,
+        "17:40:54  10.0.0.1:5002  " + "word " * 10 + "word", " " * 25 + "word " * 9 + "end",
+        "that " + "y" * 74, "y", ""]
+
+
 def test_an_event_is_printed_above_the_line_that_is_typed(shown):
     screen, close = shown
     screen.typed(("typed", 2))
