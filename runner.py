@@ -197,6 +197,7 @@ def seeds_only(args) -> None:
     check_seed_ports(local, args.config)
     in_words = os.isatty(1) and not (args.plain or args.quiet)
     if not in_words:
+        open_output(args.outputs, "seed", local[0], args.file_limit).close()  # or it says why not
         show(f"{len(local)} seeds; start peers with: python peer.py   (Ctrl-C stops the seeds)")
     run_seeds(Seed, local, seeds, args, in_words)
 

@@ -1,9 +1,10 @@
-"""Tools that are written once: a rate limit, a table that forgets, and a back-off.
+"""Tools that are written once: a rate limit, a table that forgets, a back-off, and a failure.
 
 Pure values without a lock: whoever owns one guards it.
 """
 
 import collections
+import os
 from typing import Any, Hashable
 
 
@@ -91,3 +92,12 @@ class Backoff:
         """Forget all failures: the next attempt is due at once."""
         self._pause = min(self._first, self._last)
         self.due = float("-inf")  # when the pause ends
+
+
+def failure(thread: str, error: Exception) -> str:
+    """The event that tells what a thread died of, and where."""
+    at = error.__traceback__
+    while at.tb_next is not None:
+        at = at.tb_next
+    where = os.path.basename(at.tb_frame.f_code.co_filename)
+    return f"failed:{thread}:{type(error).__name__}:{error} ({where}:{at.tb_lineno})"

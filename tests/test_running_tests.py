@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.tools.consoles import CTRL_C, Terminal
+from tests.tools.terminals import CTRL_C, Terminal
 from tests.tools.programs import ROOT
 
 TESTS = {
@@ -78,8 +78,8 @@ def test_a_terminal_shows_how_far_it_is_then_what_was_skipped_and_failed(
     command = project(*TESTS)
     with Terminal(*command, rows=rows, width=width, cwd=tmp_path) as terminal:
         assert terminal.finish() == 1
-        shown = terminal.screen()
-        assert [part for part in terminal.too_wide() if " batches, " in part] == []
+        shown = terminal.texts()
+        assert not any(" batches, " in line for line in terminal.glass.too_wide.values())
         assert "4 of 4 batches, 2 passed" in terminal.text
         skipped, head, *failed, end = shown[-5:]
         assert skipped == "  skipped 1: needs a moon" and sorted(failed) == FAILED and end == ""
@@ -89,8 +89,8 @@ def test_a_terminal_shows_how_far_it_is_then_what_was_skipped_and_failed(
 def test_ctrl_c_leaves_the_prompt_on_a_line_of_its_own(project, tmp_path):
     command = project("test_good.py", "third/test_slow.py", seconds=300)
     with Terminal(*command, cwd=tmp_path) as terminal:
-        terminal.wait_for("1 of 2 batches, 1 passed")
+        terminal.shows("1 of 2 batches, 1 passed")
         terminal.type(CTRL_C)
         assert terminal.finish() != 0
         assert any(re.match(r"1 of 2 batches, 1 passed, 0 failed +\d+ s$", line)
-                   for line in terminal.screen())
+                   for line in terminal.texts())

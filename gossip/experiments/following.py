@@ -62,7 +62,7 @@ def _run(args, peers: list[Address], settings: Settings, processes: int | None, 
                      args.outputs, roles) as network:
             plan = network.plan(processes)
             clear_outputs(args.outputs)
-            ports.write_config()
+            ports.write_config(args.outputs)
             if ports.notice:
                 show(ports.notice)
             progress = Progress(records, network, settings, end, args.quiet,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from gossip.experiments.schedules import Result
 from gossip.terminal.command_line import show
-from gossip.terminal.status_line import StatusLine, fold
+from gossip.terminal.status_line import StatusLine, folded
 
 
 class Playing:
@@ -63,7 +63,7 @@ class Playing:
 
     def say(self, text: str) -> None:
         """Show a line that is not wider than a terminal."""
-        show(text if self._status is None else fold(text, 4))
+        show(text if self._status is None else folded(text, 4))
 
     def show_failed_again(self) -> None:
         """On a terminal: name the schedules that failed once more."""

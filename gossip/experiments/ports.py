@@ -10,7 +10,7 @@ from gossip.addresses import Address, address_of
 from gossip.programs.seed_program import local_seeds
 from gossip.terminal.command_line import (
     CONFIG, FAILED, CommandError, PortTaken, check_free, load_seeds)
-from gossip.terminal.folders import OTHER_CONFIG
+from gossip.terminal.folders import OTHER_CONFIG, shown
 
 BASE_PORT = 5000  # of the first peer, where the command line names no other
 PATIENCE = 5.0  # seconds to connect to whoever has a port, and to hear from it
@@ -24,9 +24,9 @@ class Ports(NamedTuple):
     config: pathlib.Path
     notice: str  # which ports are taken, and which are used instead; empty when none is taken
 
-    def write_config(self) -> None:
-        """Write the file if it is not the user's own."""
-        if self.config.name == OTHER_CONFIG:
+    def write_config(self, outputs: pathlib.Path) -> None:
+        """Write the file if it is that of the network in this folder, and not the user's own."""
+        if self.config.resolve() == (outputs / OTHER_CONFIG).resolve():
             self.config.write_text("".join(f"{seed}\n" for seed in self.seeds))
 
 
@@ -41,9 +41,11 @@ def choose_ports(args, peers: list[Address]) -> Ports:
         seeds = free_instead(usual, peers)
     if args.base_port == BASE_PORT:
         chosen = free_instead(peers, seeds)
+    notice = _notice([*usual, *peers], [*seeds, *chosen])
     if seeds != of_config:
         config = args.outputs / OTHER_CONFIG
-    return Ports(seeds, chosen, config, _notice([*usual, *peers], [*seeds, *chosen]))
+        notice += f"; the seeds are in {shown(config)}" if notice else ""
+    return Ports(seeds, chosen, config, notice)
 
 
 def _as_many(seeds: list[Address], count: int, avoid: list[Address]) -> list[Address]:

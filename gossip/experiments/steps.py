@@ -16,7 +16,7 @@ from gossip.proof.runs import PeerRun
 from gossip.terminal import advice
 from gossip.terminal.command_line import show
 from gossip.terminal.folders import shown
-from gossip.terminal.status_line import StatusLine, fold
+from gossip.terminal.status_line import StatusLine, folded
 
 NAMED = 3  # killed peers whose names are shown; of more only the number
 CLAIM = 14  # column at which the claim of a row begins
@@ -56,7 +56,7 @@ class Steps:
 
     def _say(self, text: str, indent: int = 0) -> None:
         if self.are_shown:
-            show(fold(text, indent))
+            show(folded(text, indent))
 
     def begin_start(self, gossip: str, kill: int, once: bool, folder: pathlib.Path) -> None:
         """Say what will happen; the peers start, and find each other."""

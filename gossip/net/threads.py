@@ -5,9 +5,10 @@ becomes a line in the node's output file. Threads wait for `go` before they do a
 """
 
 import errno
-import os
 import threading
 import time
+
+from gossip.tools import failure
 
 STACK_SIZE = 512 * 1024  # bytes per thread: nothing here recurses deeply
 JOIN_LIMIT = 5.0  # seconds that `join` waits for threads; they mostly need milliseconds
@@ -56,12 +57,7 @@ class Threads:
         try:
             target(*args)
         except Exception as error:
-            at = error.__traceback__
-            while at.tb_next is not None:
-                at = at.tb_next
-            where = os.path.basename(at.tb_frame.f_code.co_filename)
-            self._node.output.write_failure(f"failed:{name}:{type(error).__name__}:{error} "
-                                            f"({where}:{at.tb_lineno})")
+            self._node.output.write_failure(failure(name, error))
         finally:
             self._forget(threading.current_thread())
 

@@ -82,16 +82,15 @@ def run_seeds(seed_class, addresses, seeds, args, in_words: bool = False) -> Non
     end = End()
     screen = None if args.quiet else Screen()
     if in_words:
-        screen = SeedScreen(SeedWords(majority(len(seeds)), len(addresses)))
+        screen = SeedScreen(SeedWords(majority(len(seeds)), len(addresses)),
+                            f"The proof: {command('check', args.outputs)}")
     running = start_seeds(seed_class, addresses, seeds, args.outputs, peer_settings(args), screen)
     if in_words:
         screen.say(_what_next(addresses, args))
     end.wait()
     for seed in running:
         seed.stop()
-    if in_words:
-        screen.close(f"The proof: {command('check', args.outputs)}")
-    elif screen is not None:
+    if screen is not None:
         screen.close()
 
 

@@ -6,6 +6,7 @@ import time
 from gossip.addresses import Address
 from gossip.node.output_file import OutputFile
 from gossip.terminal.command_line import FAILED, CommandError, cannot_listen
+from gossip.terminal.screen import Screen
 
 
 def open_output(folder: pathlib.Path, kind: str, address: Address, limit: int,
@@ -14,10 +15,13 @@ def open_output(folder: pathlib.Path, kind: str, address: Address, limit: int,
     is missing."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return OutputFile(folder / f"{kind}_{address.file_part}.txt", time.time_ns, screen,
-                          limit=limit)
+        output = OutputFile(folder / f"{kind}_{address.file_part}.txt", time.time_ns, screen,
+                            limit=limit)
     except OSError as error:
         raise CommandError(f"cannot write into {folder}: {error.strerror}", FAILED) from None
+    if isinstance(screen, Screen):
+        screen.on_failure = output.write_failure
+    return output
 
 
 def start_node(node) -> None:

@@ -4,6 +4,7 @@ A wide character (Chinese, most emoji) takes two columns, a mark above another c
 """
 
 import unicodedata
+from collections.abc import Iterator
 
 
 def width_of(character: str) -> int:
@@ -32,22 +33,19 @@ def cut(text: str, room: int) -> str:
     return text
 
 
-def fold(text: str, room: int, most: int) -> list[str]:
-    """Cut a text into at most so many lines that fit, between words where there are any; what is
-    left out then becomes `…`."""
-    lines, at = [], 0
-    while len(lines) < most - 1:
-        part = text[at:at + 4 * room + 4]  # marks take no room, but few letters have many
-        line = cut(part, room) or part[:1]
-        if at + len(line) >= len(text):
-            return [*lines, line]
-        at_blank = line.rfind(" ") if part[len(line):len(line) + 1] != " " else len(line)
-        if at_blank > len(line) // 2:
-            line = line[:at_blank]
-        lines.append(line)
-        at += len(line)
-        while text.startswith(" ", at):
-            at += 1
-    rest = text[at:at + 4 * room + 4]
-    whole = at + len(rest) >= len(text) and columns(rest) <= room
-    return [*lines, rest if whole else cut(rest, room - 1) + "…"]
+def fold(text: str, room: int, indent: int = 0, whole: bool = False) -> Iterator[str]:
+    """The lines of a text, broken between words where there is no room; what follows a break is
+    indented. A word that is too long is cut, or stays `whole`, like the address of a page."""
+    for line in text.split("\n"):
+        begin = min(len(line) - len(line.lstrip(" ")), room // 3)
+        line = " " * begin + line.strip(" ")
+        while len(part := cut(line, room) or line[:1]) < len(line):
+            at = len(part) if line[len(part)] == " " else part.rfind(" ", begin)
+            if whole and at < 0 and (at := line.find(" ", len(part))) < 0:
+                break
+            if not whole and at <= (begin + len(part)) // 2:
+                at = max(len(part), begin + 1)
+            yield line[:at]
+            begin = min(indent, room - 1)
+            line = " " * begin + line[at:].lstrip(" ")
+        yield line

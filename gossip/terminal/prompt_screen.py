@@ -5,17 +5,21 @@ it again, in one write. No line is as wide as the terminal, so none is wrapped b
 """
 
 import contextlib
+import itertools
 import os
 import queue
+import re
 
-from gossip.terminal.columns import columns, fold
+from gossip.terminal.columns import columns, cut, fold
 from gossip.terminal.line_editor import window
 from gossip.terminal.screen import Screen
+from gossip.terminal.status_line import terminal_width
 from gossip.terminal.words import Sentence, Words
 
 LONGEST = 6  # lines of a sentence; a longer one is cut
+_BEFORE_TEXT = re.compile("([0-9:]{8} +[^ ]+  )?")  # of a message: when, and who said it
 _COLOURS = {"+": "32", "-": "33", "?": "33", "x": "31", "~": "36", "    me": "36"}
-_TYPED = ""  # in the queue: the line that is typed has changed
+_TYPED = "", [], "typed"  # in the queue: the line that is typed has changed
 
 
 class PromptScreen(Screen):
@@ -30,10 +34,6 @@ class PromptScreen(Screen):
         super().__init__(descriptor)
         self._colours = self._escapes and not os.environ.get("NO_COLOR")
 
-    def show(self, clock: str, events: list[str], label: str = "") -> None:
-        """Show events with the time `HH:MM:SS.ffffff`; never blocks."""
-        self._offer((clock, events), len(events))
-
     def typed(self, line: tuple[str, int] | None) -> None:
         """The line that is typed, and the cursor's place in it; None: there is no prompt."""
         self._line = line
@@ -42,26 +42,25 @@ class PromptScreen(Screen):
 
     # The screen's thread calls these.
 
-    def _write_waiting(self) -> None:
-        while (item := self._next()) is not None:
-            lines = self._lines(item)
-            if lines or item == _TYPED:
-                self._draw(lines, self._line)
-        self._draw(self._told(self._words.rest()), None)
+    def _due_in(self) -> float | None:
+        return 1.0 if self._words.waiting else None
 
-    def _next(self):
-        try:
-            return self._queue.get(timeout=1.0 if self._words.waiting else None)
-        except queue.Empty:
-            return "", []  # a second without events
+    def _show(self, item) -> None:
+        lines = [] if item is _TYPED else self._lines(item)
+        if lines or item is _TYPED:
+            self._draw(lines, self._line)
+
+    def _end(self) -> None:
+        self._draw(self._told(self._words.rest()), None)
 
     def _lines(self, item) -> list[str]:
         if isinstance(item, str):
-            return [line for text in item.splitlines()
-                    for line in fold(text, self._room(), len(text))]
-        clock, events = item
+            room = self._room()
+            return [line for text in item.split("\n")
+                    for line in fold(text, room, min(_BEFORE_TEXT.match(text).end(), room // 2))]
+        clock, events, _ = item
         sentences = self._words.tell(clock, events) if events else self._words.rest()
-        return self._raw(clock, events).splitlines() if self.raw else self._told(sentences)
+        return self._raw(*item).splitlines() if self.raw else self._told(sentences)
 
     def _told(self, sentences: list[Sentence]) -> list[str]:
         room = self._room()
@@ -75,7 +74,9 @@ class PromptScreen(Screen):
         if 2 * columns(time + said) > room:
             text, said = f"{said}{text}", ""
         indent = columns(time + said)
-        lines = fold(text, room - indent, LONGEST)
+        lines = list(itertools.islice(fold(text, room - indent), LONGEST + 1))
+        if len(lines) > LONGEST:
+            lines[-2:] = [cut(lines[-2], room - indent - 1) + "…"]
         gap = room - indent - columns(lines[-1]) - len(aside)
         if aside and gap >= 2:
             lines[-1] += " " * gap + aside
@@ -89,11 +90,7 @@ class PromptScreen(Screen):
 
     def _room(self) -> int:
         """The columns that a line may take: one less than the terminal has."""
-        try:
-            width = os.get_terminal_size(self._descriptor).columns
-        except OSError:
-            width = 0
-        return max(2, (width or 80) - 1)
+        return max(2, terminal_width(self._descriptor) - 1)
 
     def _draw(self, lines: list[str], line: tuple[str, int] | None) -> None:
         """Print lines above the prompt line, and that anew."""

@@ -7,8 +7,13 @@ be written, are counted and forgotten.
 import os
 import queue
 import threading
+from collections.abc import Callable
+
+from gossip.terminal.command_line import complain
+from gossip.tools import failure
 
 QUEUE_LIMIT = 1_000  # batches of events that may wait
+NOTHING = "", [], ""  # such a batch, without events
 
 _COLOURS = {  # event -> ANSI colour; all other events stay plain
     "started": "1", "stopped": "1", "registered": "32", "connected": "32", "degree": "2",
@@ -20,15 +25,18 @@ _COLOURS = {  # event -> ANSI colour; all other events stay plain
 
 
 class Screen:
-    """Writes `HH:MM:SS.mmm event` lines to a descriptor."""
+    """Writes `HH:MM:SS.mmm event` lines to a descriptor. Others show events in another way; where
+    one of these fails, `on_failure` is told, and the rest is shown in this way."""
 
     def __init__(self, descriptor: int = 1):
         self._descriptor = descriptor
         self._colours = os.isatty(descriptor)
+        # Texts that are said; events with their clock and the label of their node; None at the end.
         self._queue: queue.Queue = queue.Queue(QUEUE_LIMIT)
         self._lock = threading.Lock()  # guards dropped
         self.dropped = 0  # lines that were never shown
-        self._thread = threading.Thread(target=self._write_waiting, name="screen", daemon=True)
+        self.on_failure: Callable[[str], None] = complain
+        self._thread = threading.Thread(target=self._run, name="screen", daemon=True)
         self._thread.start()
 
     def labelled(self, label: str) -> "Labelled":
@@ -37,11 +45,11 @@ class Screen:
 
     def show(self, clock: str, events: list[str], label: str = "") -> None:
         """Show events with the time `HH:MM:SS.ffffff`; never blocks."""
-        self._offer(self._raw(clock, events, label), len(events))
+        self._offer((clock, events, label), len(events))
 
     def say(self, text: str) -> None:
         """Show an answer to a typed command, without a time; never blocks."""
-        self._offer(text + "\n", text.count("\n") + 1)
+        self._offer(text, text.count("\n") + 1)
 
     def _offer(self, item, lines: int) -> None:
         try:
@@ -50,17 +58,50 @@ class Screen:
             with self._lock:
                 self.dropped += lines
 
-    def _raw(self, clock: str, events: list[str], label: str = "") -> str:
+    def close(self, patience: float = 1.0) -> None:
+        """Show the lines that wait, if the terminal takes them in time, and end the thread."""
+        try:
+            self._queue.put(None, timeout=patience)
+        except queue.Full:
+            return  # the terminal blocks; the thread ends with the process
+        self._thread.join(patience)
+
+    # The screen's thread calls these.
+
+    def _run(self) -> None:
+        try:
+            while (item := self._next()) is not None:
+                self._show(item)
+            self._end()
+        except Exception as error:
+            self.on_failure(failure("screen", error))
+            while (item := self._queue.get()) is not None:
+                Screen._show(self, item)
+
+    def _next(self):
+        """What is to be shown; NOTHING when something that waited is due."""
+        try:
+            return self._queue.get(timeout=self._due_in())
+        except queue.Empty:
+            return NOTHING
+
+    def _due_in(self) -> float | None:
+        """The seconds until there is something to show, whatever comes; None: there is nothing."""
+        return None
+
+    def _show(self, item) -> None:
+        self._put(f"{item}\n" if isinstance(item, str) else self._raw(*item))
+
+    def _end(self) -> None:
+        """Show what waited."""
+
+    def _raw(self, clock: str, events: list[str], label: str) -> str:
         clock = clock[:12]
         return "".join(f"{clock} {label}{self._coloured(event)}\n" for event in events)
 
     def _coloured(self, event: str) -> str:
         colour = self._colours and _COLOURS.get(event.partition(":")[0])
         return f"\x1b[{colour}m{event}\x1b[0m" if colour else event
-
-    def _write_waiting(self) -> None:
-        while (text := self._queue.get()) is not None:
-            self._put(text)
 
     def _put(self, text: str) -> None:
         data = text.encode(errors="replace")
@@ -70,14 +111,6 @@ class Screen:
         except OSError:
             with self._lock:
                 self.dropped += text.count("\n")
-
-    def close(self, patience: float = 1.0) -> None:
-        """Show the lines that wait, if the terminal takes them in time, and end the thread."""
-        try:
-            self._queue.put(None, timeout=patience)
-        except queue.Full:
-            return  # the terminal blocks; the thread ends with the process
-        self._thread.join(patience)
 
 
 class Labelled:

@@ -5,9 +5,8 @@ erase a line that the terminal has wrapped. For one thread at a time.
 """
 
 import os
-import re
 
-from gossip.terminal.columns import columns, cut
+from gossip.terminal.columns import columns, cut, fold
 from gossip.terminal.command_line import show
 
 USUAL = 80  # columns of a terminal that does not tell; the right part of a line ends here at most
@@ -15,30 +14,18 @@ SPARE = 3  # columns that stay free at the right: for the cursor, and for the ^C
 _ERASE = "\r\x1b[K"
 
 
-def terminal_width() -> int:
-    """The columns of the terminal that standard output is."""
+def terminal_width(descriptor: int = 1) -> int:
+    """The columns of the terminal that a descriptor is."""
     try:
-        return os.get_terminal_size(1).columns or USUAL
+        return os.get_terminal_size(descriptor).columns or USUAL
     except OSError:
         return USUAL
 
 
-def fold(text: str, indent: int = 0) -> str:
-    """Break the lines of a text between words where the terminal ends; what follows a break is
-    indented. A word that is too long, like the address of a page, stays whole."""
-    room = terminal_width()
-    return "\n".join(_fold_line(line, min(indent, room // 3), room) for line in text.split("\n"))
-
-
-def _fold_line(line: str, indent: int, room: int) -> str:
-    words = line.lstrip(" ")
-    lines = [" " * min(len(line) - len(words), room // 3)]
-    for word in re.findall(" *[^ ]+", words):
-        if lines[-1].strip() and columns(lines[-1] + word) > room:
-            lines.append(" " * indent)
-            word = word.lstrip()
-        lines[-1] += word
-    return "\n".join(lines)
+def folded(text: str, indent: int = 0) -> str:
+    """A text whose lines are broken where the terminal ends; what follows a break is indented."""
+    width = terminal_width()
+    return "\n".join(fold(text, width, min(indent, width // 3), whole=True))
 
 
 class StatusLine:
@@ -54,7 +41,7 @@ class StatusLine:
 
     def above(self, text: str, indent: int = 0) -> None:
         """Show lines that stay, above this one."""
-        show(f"{_ERASE}{fold(text, indent)}\n{self._line()}", end="")
+        show(f"{_ERASE}{folded(text, indent)}\n{self._line()}", end="")
 
     def end(self) -> None:
         """Let the line stay as it is, without the ^C behind it; what follows begins below it."""

@@ -6,7 +6,7 @@ from gossip.experiments import playing, simulate
 from gossip.experiments.playing import Playing
 from gossip.experiments.schedules import Result
 from gossip.terminal import status_line
-from tests.tools.consoles import CTRL_C, ERASE, Terminal
+from tests.tools.terminals import CTRL_C, ERASE, Terminal
 
 FAULT = "5003 is on the list of 4001, and dead"
 
@@ -69,15 +69,15 @@ def test_no_line_is_wider_than_the_terminal(rows, width):
     with Terminal("runner.py", "simulate", "--schedules", 2, "--from", 4, rows=rows,
                   width=width) as terminal:
         assert terminal.finish() == 0
-        assert terminal.too_wide() == []
+        assert terminal.glass.too_wide == {}
         assert "1 of 2 schedules, 0 failed" in terminal.text
-        assert any(line.startswith("2 of 2 schedules held; ") for line in terminal.screen())
+        assert any(line.startswith("2 of 2 schedules held; ") for line in terminal.texts())
 
 
 def test_the_prompt_stands_on_a_line_of_its_own_after_ctrl_c():
     with Terminal("runner.py", "simulate", "--schedules", 2000) as terminal:
-        terminal.wait_for("1 of 2,000 schedules, 0 failed")
+        terminal.shows("1 of 2,000 schedules, 0 failed")
         terminal.type(CTRL_C)
         assert terminal.finish() == 130
-        *_, line, end = terminal.screen()
+        *_, line, end = terminal.texts()
         assert " of 2,000 schedules, 0 failed" in line and line.endswith(" left") and end == ""

@@ -73,9 +73,10 @@ def test_usual_ports_that_are_taken_are_replaced_with_one_line(usual):
     assert found.seeds == addresses(first, 3, 4, 2) and found.peers == addresses(first, 7, 6)
     assert found.config == usual.outputs / OTHER_CONFIG
     assert found.notice == (f"ports taken: {first}-{first + 1}, {first + 5}; "
-                            f"used instead: {first + 3}-{first + 4}, {first + 7}")
+                            f"used instead: {first + 3}-{first + 4}, {first + 7}; "
+                            f"the seeds are in {found.config}")
     usual.outputs.mkdir()
-    found.write_config()
+    found.write_config(usual.outputs)
     assert load_seeds(found.config) == found.seeds
 
 
@@ -95,12 +96,12 @@ def test_ports_that_were_named_are_kept(usual, tmp_path):
     with taken(first, first + 5):
         usual.base_port = first + 6
         assert chosen(usual).peers == addresses(first, 6, 7)
-        usual.config = tmp_path / "named.txt"
-        usual.config.write_text(f"{LOCAL}:{first}\n")
+        usual.config = tmp_path / OTHER_CONFIG
+        usual.config.write_text(f"\n{LOCAL}:{first}\n")
         found = chosen(usual)
         assert (found.seeds, found.config) == (addresses(first, 0), usual.config)
-        found.write_config()
-    assert usual.config.read_text() == f"{LOCAL}:{first}\n"
+        found.write_config(usual.outputs)
+    assert usual.config.read_text() == f"\n{LOCAL}:{first}\n"
 
 
 def test_seeds_that_other_machines_know_are_kept(usual):
@@ -119,6 +120,7 @@ def test_a_network_runs_with_other_seeds_and_the_next_one_with_the_usual_ones(tm
         code, out, err = run(*network, free_range(2), cwd=project)
     assert (code, err) == (0, ""), out
     assert out.startswith(f"ports taken: {seeds[0].port}; used instead: ")
+    assert out.splitlines()[0].endswith(f"; the seeds are in {other.relative_to(project)}")
     assert load_seeds(other)[1] == seeds[1] and load_seeds(other)[0] != seeds[0]
     assert not (other.parent / f"seed_{seeds[0].file_part}.txt").exists()
     code, out, err = run(*network, free_range(2), cwd=project)

@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ElementTree
 from gossip.proof import check
 from tests.tools.files import copy
 from tests.tools.programs import run
-from tests.tools.consoles import Terminal
+from tests.tools.terminals import Terminal
 
 
 def test_plot_draws_into_the_folder_and_says_what(network, tmp_path):
@@ -28,7 +28,7 @@ def test_a_terminal_is_told_which_one_to_open(network, tmp_path):
     folder = copy(network, tmp_path)
     with Terminal("runner.py", "plot", folder) as terminal:
         assert terminal.finish() == 0
-    *paths, words, url, end = terminal.screen()
+    *paths, words, url, end = terminal.texts()
     assert [path.rpartition("/")[2] for path in paths] == [
         "degrees.svg", "network.svg", "report.html"]
     assert (words, end) == ("open this one in a browser:", "")

@@ -7,7 +7,7 @@ from gossip.proof import check
 from gossip.proof.records import Records
 from tests.tools.files import lines_of
 from tests.tools.ports import free_addresses, free_port
-from tests.tools.programs import Program, peer_file, write_config
+from tests.tools.programs import Program, peer_file, run, write_config
 from tests.tools.waiting import wait_until
 
 
@@ -55,3 +55,9 @@ def starts(folder):
 
 def messages(path):
     return sum(event.startswith(("generated:", "received:")) for event in lines_of(path))
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_else(tmp_path):
+    config = write_config(tmp_path, free_addresses(1))
+    assert run("runner.py", "--config", config, "--outputs", config / "out") == (
+        1, "", f"runner.py: cannot write into {config / 'out'}: Not a directory\n")

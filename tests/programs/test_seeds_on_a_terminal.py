@@ -6,7 +6,7 @@ import pytest
 
 from tests.tools.ports import free_address, free_addresses
 from tests.tools.programs import Program, write_config
-from tests.tools.consoles import CTRL_C, Terminal
+from tests.tools.terminals import CTRL_C, Terminal
 from tests.tools.waiting import wait_until
 
 
@@ -16,19 +16,20 @@ def test_each_peer_that_comes_or_goes_is_a_line(rows, width, tmp_path):
     flags = ["--config", config, "--outputs", tmp_path / "o"]
     left, dies = free_address().port, free_address().port
     with Terminal("runner.py", *flags, rows=rows, width=width) as terminal:
-        terminal.wait_for("Ctrl-C ends the seeds")
+        terminal.shows("Ctrl-C ends the seeds")
         with Program("peer.py", dies, *flags, "--quiet") as program:
-            terminal.wait_for(f"+ {dies}")
+            terminal.shows(f"+ {dies}")
             with Program("peer.py", left, *flags, "--quiet") as leaver:
-                terminal.wait_for(f"+ {left}")
+                terminal.shows(f"+ {left}")
                 assert leaver.finish("quit\n")[0] == 0
-            terminal.wait_for(f"- {left} said goodbye")
+            terminal.shows(f"- {left} said goodbye")
             program.process.kill()
-            terminal.wait_for(f"- {dies} is gone")
+            terminal.shows(f"- {dies} is gone")
         terminal.type(CTRL_C)
         assert terminal.finish() == 0
-        assert [line for line in terminal.too_wide() if str(tmp_path) not in line] == []
-        shown = " ".join(" ".join(terminal.screen()).split())
+        assert [line for line in terminal.glass.too_wide.values()
+                if str(tmp_path) not in line] == []
+        shown = " ".join(" ".join(terminal.texts()).split())
         assert shown.startswith("3 seeds are up:") and "python runner.py watch" in shown
         assert re.search(r"The seeds have ended after .*: 2 peers came, 1 left, 1 died\. "
                          r"The proof: python runner\.py check", shown)
@@ -40,7 +41,7 @@ def test_plain_shows_the_events_of_each_seed(tmp_path):
     seed = free_address()
     config = write_config(tmp_path, [seed])
     with Terminal("runner.py", "--config", config, "--outputs", tmp_path, "--plain") as terminal:
-        terminal.wait_for(f"[seed {seed.port}] settings:seeds=1")
+        terminal.shows(f"[seed {seed.port}] settings:seeds=1")
         assert "1 seeds; start peers with: python peer.py" in terminal.text
         terminal.type(CTRL_C)
         assert terminal.finish() == 0

@@ -56,29 +56,29 @@ def gossiper(flags, port, interval):
                    "--gossip-interval", interval)
 
 
-@pytest.mark.parametrize("columns, rows, others", [(80, 24, [60, 100]), (40, 10, [30, 50])])
+@pytest.mark.parametrize("rows, width, others", [(24, 80, [60, 100]), (10, 40, [30, 50])])
 def test_a_busy_terminal_is_never_torn_and_what_is_typed_arrives_whole(
-        flags, seeds, columns, rows, others):
+        flags, seeds, rows, width, others):
     ports = [free_port(), free_port()]
     text = "hello to all, 日本 as well, from me: bye!!"
     assert len(text) == 40
-    with gossiper(flags, ports[1], 0.02), Terminal.python(
-            "peer.py", ports[0], *flags, *QUIET, columns=columns, rows=rows) as terminal:
+    with gossiper(flags, ports[1], 0.02), Terminal(
+            "peer.py", ports[0], *flags, *QUIET, rows=rows, width=width) as terminal:
         terminal.shows("more messages")
         for place, letter in enumerate(text, 1):
             size = others[place // 10 % 2] if place % 10 == 0 else None
             if size is not None:  # what is under way may still have the old width
-                terminal.glass.columns = max(size, terminal.glass.columns)
-                terminal.resize(size, rows)
+                terminal.glass.width = max(size, terminal.glass.width)
+                terminal.resize(rows, size)
             terminal.type(letter)
             wait_until(lambda place=place: text[:place][-8:] in terminal.texts()[-1])
             if size is not None:
-                terminal.glass.columns = size
+                terminal.glass.width = size
         terminal.type("\r")
         terminal.shows("me  hello")
         terminal.prompts("")
         *lines, prompt = terminal.texts()
-    assert terminal.glass.wrapped == 0
+    assert terminal.glass.too_wide == {}
     told = lines[lines.index("") + 1:]  # without the greeting
     assert [line for line in told if not WHOLE.fullmatch(line)] == []
     assert re.fullmatch(r"(\d+, 1 neighbour, [0-9,]+ messages )?> ", prompt)
@@ -87,19 +87,19 @@ def test_a_busy_terminal_is_never_torn_and_what_is_typed_arrives_whole(
 
 
 def test_a_terminal_that_becomes_narrower_keeps_one_prompt(flags, seeds):
-    with Terminal.python("peer.py", free_port(), *flags, *QUIET) as terminal:
+    with Terminal("peer.py", free_port(), *flags, *QUIET) as terminal:
         terminal.shows("registered with")
         terminal.type("x" * 60)
         wait_until(lambda: terminal.texts()[-1].endswith("x" * 40))
-        for columns in (40, 25):
-            terminal.rewrap(columns, 10)
-            terminal.prompts("x" * (columns - 3))
+        for width in (40, 25):
+            terminal.rewrap(10, width)
+            terminal.prompts("x" * (width - 3))
             assert sum("xx" in line for line in terminal.texts()) == 1
 
 
 def test_the_keys_work_on_a_real_terminal(flags, seeds):
     port = free_port()
-    with Terminal.python("peer.py", port, *flags, *QUIET) as terminal:
+    with Terminal("peer.py", port, *flags, *QUIET) as terminal:
         terminal.shows("registered with")
         terminal.type("orld 日\x1b[D\x1b[1~Hello w\x1b[4~!")
         terminal.prompts("Hello world 日!")
@@ -114,7 +114,7 @@ def test_the_keys_work_on_a_real_terminal(flags, seeds):
         terminal.type("/raw\none more\n")
         terminal.shows("generated:gmessage:")
         terminal.type("\x04")
-        assert terminal.process.wait(60) == 0 and terminal.has_usual_modes()
+        assert terminal.finish() == 0 and terminal.has_usual_modes()
         terminal.shows(f"{port} said goodbye. Its file: ")
     assert lines_of(peer_file(flags, port))[-1] == "stopped:quit"
 
@@ -124,7 +124,7 @@ def test_the_terminal_is_as_before_after_the_end(flags, seeds, end):
     if end == signal.SIGHUP and signal.getsignal(end) == signal.SIG_IGN:
         pytest.skip("these tests were started deaf to SIGHUP, and so are the programs")
     port = free_port()
-    with Terminal.python("peer.py", port, *flags, *QUIET) as terminal:
+    with Terminal("peer.py", port, *flags, *QUIET) as terminal:
         terminal.prompts("")
         terminal.type("half a line")
         terminal.prompts("half a line")
@@ -133,7 +133,7 @@ def test_the_terminal_is_as_before_after_the_end(flags, seeds, end):
             terminal.type(end)
         else:
             terminal.process.send_signal(end)
-        assert terminal.process.wait(60) == 0 and terminal.has_usual_modes()
+        assert terminal.finish() == 0 and terminal.has_usual_modes()
         terminal.shows("was interrupted")
         assert terminal.texts()[-1] == "" and not any("half" in line for line in terminal.texts())
     assert lines_of(peer_file(flags, port))[-1] == "stopped:interrupted"
@@ -148,7 +148,8 @@ def stop(shell, times):
 
 def test_the_terminal_is_as_before_while_the_peer_is_stopped_and_the_line_comes_back(flags, seeds):
     port = free_port()
-    with Terminal("bash", "--norc", "--noprofile", "--noediting", "-i", PS1="ready ") as shell:
+    with Terminal("--norc", "--noprofile", "--noediting", "-i", program="bash",
+                  PS1="ready ") as shell:
         shell.shows("ready")
         command = [sys.executable, "peer.py", port, *flags, *QUIET]
         shell.type(" ".join(map(str, command)) + "\n")
@@ -174,23 +175,23 @@ def test_the_terminal_is_as_before_while_the_peer_is_stopped_and_the_line_comes_
         wait_until(shell.has_usual_modes)
         shell.shows("was interrupted")
         shell.type("exit\n")
-        shell.process.wait(60)
+        shell.finish()
 
 
 def test_no_seed_and_enter_for_a_free_port(flags):
-    with Terminal.python("peer.py", *flags, *QUIET) as terminal:
+    with Terminal("peer.py", *flags, *QUIET) as terminal:
         terminal.shows("Port to listen on (Enter for 5")
         terminal.type("\n")
         terminal.shows("I am 50")
         terminal.shows("No seed answers yet. Start them in another terminal: python runner.py")
         assert terminal.glass.colours
         terminal.type("\x03")
-        assert terminal.process.wait(60) == 0
+        assert terminal.finish() == 0
 
 
 @pytest.mark.parametrize("environ", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=repr)
 def test_a_plain_terminal_has_no_colours(flags, seeds, environ):
-    with Terminal.python("peer.py", free_port(), *flags, *QUIET, **environ) as terminal:
+    with Terminal("peer.py", free_port(), *flags, *QUIET, **environ) as terminal:
         terminal.shows("registered with")
         terminal.type("Hello all\nhalf")
         terminal.shows("me  Hello all")
@@ -200,11 +201,11 @@ def test_a_plain_terminal_has_no_colours(flags, seeds, environ):
 
 def test_raw_lines_are_as_before(flags, seeds):
     port = free_port()
-    with Terminal.python("peer.py", port, *flags, *QUIET, "--raw", columns=400) as terminal:
+    with Terminal("peer.py", port, *flags, *QUIET, "--raw", width=400) as terminal:
         terminal.shows(f"started:peer:127.0.0.1:{port}")
         assert terminal.has_usual_modes()
         terminal.type("say hello\nmessages\nnonsense\nquit\n")
-        assert terminal.process.wait(60) == 0
+        assert terminal.finish() == 0
         terminal.shows("generated:gmessage:")
         terminal.shows("unknown command 'nonsense'; type help")
         terminal.shows("stopped:quit")

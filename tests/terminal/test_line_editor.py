@@ -1,5 +1,7 @@
 """The line that is typed: its keys, its window, and how wide characters are."""
 
+import itertools
+
 import pytest
 
 from gossip.terminal.columns import columns, cut, fold
@@ -109,10 +111,17 @@ def test_texts_are_cut_by_columns():
     assert (cut("日本", 3), cut("abc", 3), cut("abcd", 3)) == ("日", "abc", "abc")
 
 
-def test_texts_are_folded_between_words_and_what_is_too_much_is_left_out():
-    assert fold("one two three", 7, 9) == ["one two", "three"]
-    assert fold("one two three", 8, 9) == ["one two", "three"]
-    assert fold("abcdefgh", 3, 9) == ["abc", "def", "gh"]
-    assert fold("日本語", 3, 9) == ["日", "本", "語"]
-    assert fold("abcdefgh", 3, 2) == ["abc", "de…"]
-    assert fold("", 3, 2) == [""]
+@pytest.mark.parametrize("text, room, lines", [
+    ("one two three", 7, ["one two", "three"]), ("one two three", 8, ["one two", "three"]),
+    ("abcdefgh", 3, ["abc", "def", "gh"]), ("a bcdefgh", 5, ["a bcd", "efgh"]), ("", 3, [""]),
+    ("日本語", 3, ["日", "本", "語"]), ("日本", 1, ["日", "本"]), ("ab  ", 2, ["ab"])])
+def test_texts_are_folded_between_words_and_a_word_that_is_too_long_is_cut(text, room, lines):
+    assert list(fold(text, room)) == lines
+
+
+@pytest.mark.parametrize("room", range(2, 20))
+@pytest.mark.parametrize("indent", [0, 1, 8, 30])
+def test_a_text_is_folded_whole_however_narrow_the_terminal(room, indent):
+    text = "  日本 ab語 abcdefgh x"
+    lines = itertools.islice(fold(text, room, indent), 99)
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")

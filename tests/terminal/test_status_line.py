@@ -4,8 +4,8 @@ import pytest
 
 from gossip.terminal import status_line
 from gossip.terminal.columns import columns
-from gossip.terminal.status_line import SPARE, StatusLine, fold
-from tests.tools.consoles import ERASE
+from gossip.terminal.status_line import SPARE, StatusLine, folded
+from tests.tools.terminals import ERASE
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_lines_above_stay_and_the_end_is_on_a_line_of_its_own(wide, capfd):
     ("日本語 日本", 0, ["日本語", "日本"]), ("12345678 1", 9, ["12345678", "   1"])])
 def test_long_lines_are_folded_between_words(wide, text, indent, lines):
     wide(9)
-    assert fold(text, indent).split("\n") == lines
+    assert folded(text, indent).split("\n") == lines
 
 
 def test_a_terminal_that_does_not_tell_its_width_has_the_usual_one(monkeypatch):
