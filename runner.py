@@ -46,7 +46,7 @@ from gossip.terminal.command_line import (
     add_peer_flags, add_seed_flags, complain, load_seeds, number, parse_host, parse_port,
     peer_settings, run_command, show, whole_number)
 from gossip.terminal.folders import DEMO, MODULES, NETWORK, newest_folder, shown
-from gossip.terminal.status_line import fold
+from gossip.terminal.status_line import folded
 from peer import Peer
 from seed import Seed
 
@@ -257,7 +257,7 @@ def check_command(arguments: list[str]) -> int:
     code = 0
     for folder in folders:
         holds, text = (check.check_as_json if args.json else judge)(folder)
-        show(fold(text, ROW) if os.isatty(1) and not args.json else text)
+        show(folded(text, ROW) if os.isatty(1) and not args.json else text)
         code = code if holds else FAILED
     return code
 

@@ -7,9 +7,9 @@ import pytest
 
 from gossip.pictures import plot
 from gossip.proof import check
-from tests.tools.consoles import Terminal
 from tests.tools.folders import Folder
 from tests.tools.programs import ROOT, run
+from tests.tools.terminals import Terminal
 
 ALL = [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
 NOTHING = "(they are named peer_IP_PORT.txt)"
@@ -110,9 +110,10 @@ def test_a_terminal_breaks_the_rows_between_words(tmp_path):
     written(tmp_path / "anna")
     with Terminal(ROOT / "runner.py", "check", "anna", width=60, cwd=tmp_path) as terminal:
         assert terminal.finish() == 0
-        assert terminal.too_wide() == []
-    assert ("broadcast  holds  3 of 3 deliveries, 0 of them through\n"
-            "                  others than the origin\n") in terminal.text
+        assert not terminal.glass.too_wide
+        shown = terminal.texts()
+    at = shown.index("broadcast  holds  3 of 3 deliveries, 0 of them through")
+    assert shown[at + 1] == "                  others than the origin"
 
 
 def test_of_several_folders_each_has_a_verdict_and_what_fails(tmp_path):
