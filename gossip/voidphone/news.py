@@ -4,10 +4,12 @@ Rules only: no socket, no clock.
 """
 
 import collections
+import math
 import threading
 from typing import NamedTuple
 
 from gossip.voidphone.messages import PeerNotification
+from gossip.voidphone.unwanted import KEPT_BYTES, KEPT_FOR, size_of
 
 UNLIMITED = 255  # on the wire: a TTL that is never counted down
 WAITING_BYTES = 64 << 20  # bytes of data that may wait; above, the oldest message is dropped
@@ -23,10 +25,15 @@ class Subscriptions:
         self._links: dict[int, dict[object, None]] = {}  # type -> links, in their order
         self._types: dict[object, set[int]] = {}  # link -> types
 
-    def add(self, link, data_type: int) -> None:
+    def add(self, link, data_type: int) -> bool:
+        """Note a subscription; answer whether it is new."""
         with self._lock:
-            self._links.setdefault(data_type, {})[link] = None
+            links = self._links.setdefault(data_type, {})
+            if link in links:
+                return False
+            links[link] = None
             self._types.setdefault(link, set()).add(data_type)
+            return True
 
     def of(self, data_type: int, but=None) -> list:
         """The connections that subscribed to a type, without the one named."""
@@ -90,7 +97,7 @@ class Memory:
 
 
 class Waiting:
-    """A message that waits for its first validation."""
+    """A message that waits for its first validation, or is kept for newcomers after that."""
 
     __slots__ = ("message", "key", "senders", "notified", "deadline")
 
@@ -98,39 +105,61 @@ class Waiting:
                  deadline: float):
         self.message = message  # as it will be spread, its TTL counted down already
         self.key = key
-        self.senders = senders  # links that it came over: these neighbours have it
+        self.senders = senders  # links that it came over: who is there has it
         self.notified = notified  # links of the modules told of it: only they may validate it
-        self.deadline = deadline
+        self.deadline = deadline  # until when it waits, or is kept
 
 
 class Pending:
-    """Messages that wait for validation; on the API each has an id of its own."""
+    """Messages that wait for validation; on the API each has an id of its own. Those that wait no
+    longer are kept to the end of their first second, for modules that are about to subscribe."""
 
     def __init__(self, rng, patience: float):
         self._rng = rng
         self.patience = patience  # seconds
         self._lock = threading.Lock()  # guards everything below
         self._waiting: collections.OrderedDict[int, Waiting] = collections.OrderedDict()
-        self._ids: dict[tuple, int] = {}  # message -> its id here
-        self._bytes = 0
+        self._ids: dict[tuple, int] = {}  # message that waits -> its id here
+        self._bytes = 0  # that wait
+        self._kept: collections.OrderedDict[int, Waiting] = collections.OrderedDict()
+        self._kept_bytes = 0
+        self._of_type: dict[int, dict[int, Waiting]] = {}  # type -> what waits, and what is kept
         self._dropped = collections.Counter()
 
     def add(self, message: PeerNotification, key: tuple, senders, notified,
             now: float) -> tuple[int, bool]:
-        """Let a message wait; return the id that modules are told, and whether no other waits."""
+        """Let a message wait, or only keep it when no module is notified; return the id that
+        modules are told, and whether it is the first for which `expire` has to be called."""
         with self._lock:
-            while len(self._waiting) >= WAITING or (
-                    self._waiting and self._bytes + len(message.data) > WAITING_BYTES):
-                self._take(next(iter(self._waiting)))
-                self._dropped["messages dropped: too many wait for validation"] += 1
+            while notified and (len(self._waiting) >= WAITING or (
+                    self._waiting and self._bytes + len(message.data) > WAITING_BYTES)):
+                self._drop_oldest("messages dropped: too many wait for validation")
+            while self._kept and len(self._waiting) + len(self._kept) >= WAITING:
+                self._drop_kept()
             number = self._rng.getrandbits(16)
-            while number in self._waiting:
+            while number in self._waiting or number in self._kept:
                 number = self._rng.getrandbits(16)
-            self._waiting[number] = Waiting(message, key, set(senders), set(notified),
-                                            now + self.patience)
-            self._ids[key] = number
-            self._bytes += len(message.data)
-            return number, len(self._waiting) == 1
+            waiting = Waiting(message, key, set(senders), set(notified), now + self.patience)
+            alone = not (self._waiting if waiting.notified else self._of_type)
+            self._of_type.setdefault(message.data_type, {})[number] = waiting
+            if waiting.notified:
+                self._waiting[number] = waiting
+                self._ids[key] = number
+                self._bytes += len(message.data)
+            else:
+                self._keep(number, waiting)
+            return number, alone
+
+    def join(self, data_type: int, link, now: float) -> list[tuple[int, PeerNotification]]:
+        """A module has subscribed: it is notified of what waits or is kept of that type, the oldest
+        first, but not of what came from itself. Return the ids and the messages."""
+        with self._lock:
+            joined = [(number, waiting) for number, waiting in
+                      self._of_type.get(data_type, {}).items()
+                      if waiting.deadline > now and link not in waiting.senders]
+            for _, waiting in joined:
+                waiting.notified.add(link)
+            return [(number, waiting.message) for number, waiting in joined]
 
     def copy(self, key: tuple, sender, ttl: int) -> bool:
         """A neighbour has sent a message; answer whether the same message waits already. If so,
@@ -144,26 +173,27 @@ class Pending:
                 waiting.message = waiting.message._replace(ttl=ttl)
             return True
 
-    def validated(self, number: int, link) -> Waiting | None:
-        """A module validates a message: take and return it. None if the module was not told of it,
-        or another module was first."""
+    def validated(self, number: int, link, valid: bool = True) -> Waiting | None:
+        """A module calls a message valid, or not: take and return it. None if the module was not
+        told of it, or another module was first."""
         with self._lock:
             waiting = self._waiting.get(number)
             if waiting is None or link not in waiting.notified:
                 self._dropped["validations of what does not wait"] += 1
                 return None
-            return self._take(number)
+            self._take(number)
+            (self._keep if valid else self._forget)(number, waiting)
+            return waiting
 
     def expire(self, now: float) -> float | None:
-        """Drop messages past their deadline; return the next deadline, or None."""
+        """Drop messages past their deadline; return when to look again, or None. What is kept is
+        dropped about once a second, because a look at each in its time costs more."""
         with self._lock:
-            while self._waiting:
-                number, waiting = next(iter(self._waiting.items()))
-                if waiting.deadline > now:
-                    return waiting.deadline
-                self._take(number)
-                self._dropped["messages without a validation in time"] += 1
-            return None
+            while (due := _first_deadline(self._waiting)) <= now:
+                self._drop_oldest("messages without a validation in time")
+            while (kept_until := _first_deadline(self._kept)) <= now:
+                self._drop_kept()
+            return min(due, kept_until + KEPT_FOR) if self._of_type else None
 
     def lag(self, now: float) -> float | None:
         """The age of the oldest message in seconds, if modules are far behind; else None. Far
@@ -199,6 +229,37 @@ class Pending:
             del self._ids[waiting.key]
         self._bytes -= len(waiting.message.data)
         return waiting
+
+    def _drop_oldest(self, reason: str) -> None:
+        """Expects the lock."""
+        number = next(iter(self._waiting))
+        self._forget(number, self._take(number))
+        self._dropped[reason] += 1
+
+    def _keep(self, number: int, waiting: Waiting) -> None:
+        """A message waits no longer. Expects the lock."""
+        waiting.deadline += KEPT_FOR - self.patience
+        self._kept[number] = waiting
+        self._kept_bytes += size_of(waiting.message)
+        while self._kept_bytes > KEPT_BYTES:
+            self._drop_kept()
+
+    def _drop_kept(self) -> None:
+        """Expects the lock."""
+        number, waiting = self._kept.popitem(last=False)
+        self._kept_bytes -= size_of(waiting.message)
+        self._forget(number, waiting)
+
+    def _forget(self, number: int, waiting: Waiting) -> None:
+        """Expects the lock."""
+        numbers = self._of_type[waiting.message.data_type]
+        del numbers[number]
+        if not numbers:
+            del self._of_type[waiting.message.data_type]
+
+
+def _first_deadline(table: collections.OrderedDict[int, Waiting]) -> float:
+    return next(iter(table.values())).deadline if table else math.inf
 
 
 def first_ttl(announced: int) -> int:

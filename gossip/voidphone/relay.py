@@ -49,25 +49,34 @@ class Relay:
         self._unwanted = Unwanted()
         self._pieces = Budget(PIECES)
         self._module_wait = min(MODULE_WAIT, node.settings.liveness_interval / 2)
-        self._arriving = threading.Lock()  # joins memory and pending: a copy finds both or none
+        # joins memory, subscriptions and pending: a copy, and a newcomer, finds all or none
+        self._arriving = threading.Lock()
         self._validations = threading.Condition()  # notified after validations
         self._validated_at = 0.0  # monotonic time of the last validation
         self.duty = None  # takes `expire`, once it is kept
 
     def subscribe(self, link: PeerLink, message: messages.Notify, outbox: Outbox) -> None:
-        """A module wants news of a type, also those that came a moment ago."""
-        self.subscriptions.add(link, message.data_type)
+        """A module wants news of a type, also those that wait, or came a moment ago. It is told of
+        these as fast as it reads them."""
+        with self._arriving:
+            if not self.subscriptions.add(link, message.data_type):
+                return
+            joined = self.pending.join(message.data_type, link, time.monotonic())
+        for number, news in joined:
+            outbox.add([link], messages.Notification(number, news.data_type, news.data).pack())
+            if outbox.size > FLUSH:
+                outbox.send()
+                self._node.flusher.wait_for_room([link])
         self._tell_kept(message.data_type, outbox)
 
     def _tell_kept(self, data_type: int, outbox: Outbox) -> None:
         """Take news of a type that nobody wanted as if they came now."""
         for kept in self._unwanted.take(data_type, time.monotonic()):
-            self._take(kept.link, kept.message, self.subscriptions.of(data_type), outbox)
+            self._take(kept.link, kept.message, outbox)
 
     def announce(self, link: PeerLink, message: messages.Announce, outbox: Outbox) -> None:
         """A module announces: tell the other modules; without any, spread the news at once."""
         self._hold_back(link, message.data_type, outbox)
-        told = self.subscriptions.of(message.data_type, link)
         fits = len(message.data) <= messages.SPREADABLE
         if not fits:
             outbox.events.append(f"too long:{len(message.data)} bytes of type "
@@ -83,9 +92,10 @@ class Relay:
             self._node.counters.add("messages said so often that peers take them for old")
         news = news._replace(id=item.id)
         outbox.events.append(f"generated:{_shown(item)}")
-        if told:
-            self._notify(news if fits else news._replace(ttl=-1), item, (), told, outbox)
-        elif fits:
+        with self._arriving:
+            told = self.subscriptions.of(message.data_type, link)
+            self._notify(news if fits else news._replace(ttl=-1), item, link, told, outbox)
+        if fits and not told:
             outbox.add(self._view.links(), news.pack())
 
     def _hold_back(self, announcer: PeerLink, data_type: int, outbox: Outbox) -> None:
@@ -116,7 +126,7 @@ class Relay:
         A thousand validations at once are sent in pieces of FLUSH bytes; otherwise they would
         overflow the backlog even of a neighbour that reads.
         """
-        waiting = self.pending.validated(message.id, link)
+        waiting = self.pending.validated(message.id, link, message.valid)
         if waiting is not None and message.valid:
             self._spread(waiting, outbox)
         if outbox.size > FLUSH:
@@ -134,9 +144,10 @@ class Relay:
             with self._validations:
                 self._validations.notify_all()
 
-    def _notify(self, news: PeerNotification, item: Item, senders, told, outbox: Outbox) -> None:
-        """Tell modules; the message waits for their validation. TTL -1: it is not spread on."""
-        number, alone = self.pending.add(news, item, senders, told, time.monotonic())
+    def _notify(self, news: PeerNotification, item: Item, sender, told, outbox: Outbox) -> None:
+        """Tell modules; the message waits for their validation. TTL -1: it is not spread on.
+        Expects the lock of those that arrive."""
+        number, alone = self.pending.add(news, item, (sender,), told, time.monotonic())
         outbox.add(told, messages.Notification(number, news.data_type, news.data).pack())
         if alone:  # the duty "validations" slept without a deadline
             self.duty.hurry()
@@ -152,7 +163,7 @@ class Relay:
         told = self.subscriptions.of(message.data_type)
         if told:
             self._wait_for_modules(link, told, len(message.data), outbox)
-            self._take(link, message, told, outbox)
+            self._take(link, message, outbox)
             return
         if self._unwanted.add(message, link, time.monotonic()):
             self.duty.hurry()  # it slept without a deadline
@@ -183,7 +194,7 @@ class Relay:
         now = time.monotonic()
         return any([module.pauses_origin(now, MODULE_WAIT) for module in told])
 
-    def _take(self, link: PeerLink, message: PeerNotification, told, outbox: Outbox) -> None:
+    def _take(self, link: PeerLink, message: PeerNotification, outbox: Outbox) -> None:
         """Tell modules what a neighbour has sent, unless it is old."""
         ttl = next_ttl(message.ttl)
         ttl = -1 if ttl is None else ttl
@@ -193,7 +204,8 @@ class Relay:
                 self._node.counters.add("messages that were old")
             else:
                 outbox.events.append(f"received:{link.peer}:{_shown(item)}")
-                self._notify(message._replace(ttl=ttl), item, (link,), told, outbox)
+                told = self.subscriptions.of(message.data_type)
+                self._notify(message._replace(ttl=ttl), item, link, told, outbox)
 
     def expire(self, now: float) -> float | None:
         """A turn: drop messages that nobody has validated, or wanted, in time."""

@@ -42,7 +42,7 @@ class Unwanted:
             number = next(self._numbers)
             self._kept[number] = Kept(message, link, now + KEPT_FOR)
             self._of_type.setdefault(message.data_type, collections.deque()).append(number)
-            self._bytes += _size(message)
+            self._bytes += size_of(message)
             while self._bytes > KEPT_BYTES:
                 self._drop_oldest()
             return len(self._kept) == 1
@@ -52,7 +52,7 @@ class Unwanted:
         self.expire(now)
         with self._lock:
             taken = [self._kept.pop(number) for number in self._of_type.pop(data_type, ())]
-            self._bytes -= sum([_size(kept.message) for kept in taken])
+            self._bytes -= sum([size_of(kept.message) for kept in taken])
             return taken
 
     def expire(self, now: float) -> float | None:
@@ -72,7 +72,7 @@ class Unwanted:
         numbers.popleft()  # within its type it is the oldest, too
         if not numbers:
             del self._of_type[kept.message.data_type]
-        self._bytes -= _size(kept.message)
+        self._bytes -= size_of(kept.message)
         self._dropped += 1
 
     def dropped(self) -> dict[str, int]:
@@ -81,5 +81,6 @@ class Unwanted:
             return {UNWANTED: self._dropped} if self._dropped else {}
 
 
-def _size(message: PeerNotification) -> int:
+def size_of(message: PeerNotification) -> int:
+    """The bytes that a message counts for while it is kept."""
     return OVERHEAD + len(message.data)

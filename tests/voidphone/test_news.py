@@ -8,6 +8,7 @@ from gossip.voidphone import news
 from gossip.voidphone.news import (
     REMEMBERED, UNLIMITED, WAITING, WAITING_BYTES, Memory, Pending, Subscriptions, first_ttl,
     next_ttl)
+from gossip.voidphone.unwanted import KEPT_BYTES, OVERHEAD
 from tests.tools.module_examples import push
 
 
@@ -17,8 +18,8 @@ def item(number: int, data_type: int = 1) -> news.Item:
 
 def test_subscriptions_end_with_their_connection():
     table = Subscriptions()
-    for link, data_type in (("a", 1), ("a", 2), ("b", 1), ("b", 1), ("c", 3)):
-        table.add(link, data_type)
+    assert [table.add(link, data_type) for link, data_type in (
+        ("a", 1), ("a", 2), ("b", 1), ("b", 1), ("c", 3))] == [True, True, True, False, True]
     assert table.count() == 4
     assert table.of(1) == ["a", "b"] and table.of(1, but="a") == ["b"] and table.of(9) == []
     table.on_end("a")
@@ -115,6 +116,49 @@ def test_what_waits_is_at_most_64_mib_and_the_oldest_goes():
         pending.add(push(n, data), item(n), (), "a", n)
     assert pending.count() == 64 and pending.validated(numbers[5], "a")
     assert pending.dropped()["messages dropped: too many wait for validation"] == 1
+
+
+def test_who_joins_is_notified_of_what_waits_and_of_what_came_within_a_second():
+    pending = Pending(random.Random(1), 5.0)
+    numbers = [pending.add(push(n), item(n), ["sender"], notified, n / 10)[0]
+               for n, notified in enumerate(("a", "a", "", "a"))]
+    assert pending.count() == 3 and pending.validated(numbers[1], "a")
+    assert pending.validated(numbers[2], "a") is None  # it does not wait
+    assert pending.join(2, "b", 0.0) == [] == pending.join(1, "sender", 0.0)
+
+    def joined(link, now):
+        return [(numbers.index(number), message.id) for number, message in
+                pending.join(1, link, now)]
+    assert joined("b", 1.0) == [(0, 0), (1, 1), (2, 2), (3, 3)]
+    assert joined("c", 1.15) == [(0, 0), (2, 2), (3, 3)]
+    assert joined("d", 1.25) == joined("d", 4.9) == [(0, 0), (3, 3)]
+    assert joined("e", 5.1) == [(3, 3)]
+    assert pending.validated(numbers[3], "b").message == push(3) and joined("f", 5.1) == []
+    assert pending.expire(9.0) is None and not pending._of_type and not pending._kept
+
+
+def test_what_is_kept_for_newcomers_is_at_most_8_mib_and_leaves_room_for_what_waits():
+    pending, data = Pending(random.Random(1), 5.0), bytes(60_000)
+    room = KEPT_BYTES // (len(data) + OVERHEAD)
+    for number in range(room + 5):
+        pending.add(push(number, data), item(number), (), "", 0.0)
+    assert [message.id for _, message in pending.join(1, "a", 0.0)] == list(range(5, room + 5))
+    for number in range(WAITING):
+        pending.add(push(number), item(number), (), "a", 0.0)
+    assert pending.count() == WAITING and pending.dropped() == {} and not pending._kept
+    for number in range(WAITING):
+        pending.add(push(number), item(number), (), "", 0.0)
+    assert pending.count() == WAITING and len(pending._kept) <= 1
+
+
+def test_what_is_kept_is_dropped_in_time_and_its_id_is_free_no_sooner():
+    pending = Pending(random.Random(1), 5.0)
+    number, alone = pending.add(push(), item(1), (), "", 10.0)
+    assert alone and not pending.add(push(), item(1), (), "", 10.0)[1]
+    assert pending.expire(10.9) == 12.0 and pending.add(push(), item(1), (), "a", 10.9)[1]
+    taken = {pending.add(push(), item(n), (), "a", 10.9)[0] for n in range(2, 59_000)}
+    assert number not in taken and pending.expire(11.0) == 15.9
+    assert number not in dict(pending.join(1, "b", 10.9))
 
 
 def test_a_copy_raises_the_ttl_of_what_waits_and_marks_its_sender():

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from gossip.voidphone import news
-from gossip.voidphone.messages import PeerNotification, PeerRequest, Validation
+from gossip.voidphone.messages import Notify, PeerNotification, PeerRequest, Validation
 from tests.tools.module_examples import push
 from tests.tools.module_words import (
     IGNORED, LATE, OLD, TYPE, announce, counted, heard, hears_next, news_from, nothing_waits,
@@ -86,7 +86,7 @@ def test_only_who_was_notified_may_validate(modules):
     stranger, peer = modules.api(module, TYPE + 1), modules.neighbour(module)
     announce(announcer)
     notified = told(subscriber)
-    late = modules.api(module, TYPE)
+    late = modules.api(module)
     for end in (announcer, stranger, late):
         validate(end, notified)
         validate(end, notified, False)
@@ -105,10 +105,14 @@ def test_who_has_gone_has_no_say_in_its_next_life(modules):
     notified = told(subscriber)
     subscriber.close()
     wait_until(lambda: module.relay.subscriptions.count() == 0)
-    again = modules.api(module, TYPE)
+    again = modules.api(module)
     validate(again, notified)
     counted(module, IGNORED)
     assert hears_next([peer], announcer)
+    again.say(Notify(TYPE))
+    assert told(again) == notified
+    validate(again, notified)
+    assert heard(peer).data == b"news"
 
 
 def test_relayed_to_none_of_those_that_sent_a_copy(modules):
