@@ -23,6 +23,11 @@ def terminal_width() -> int:
         return USUAL
 
 
+def time_left(seconds: float) -> str:
+    """How much longer something takes, for the right end of a status line."""
+    return f"{seconds:.0f} s left" if seconds < 100 else f"{seconds / 60:.0f} min left"
+
+
 def fold(text: str, indent: int = 0) -> str:
     """Break the lines of a text between words where the terminal ends; what follows a break is
     indented. A word that is too long, like the address of a page, stays whole."""
