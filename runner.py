@@ -117,7 +117,10 @@ def start_command(arguments: list[str]) -> int | None:
             parser.error("--once, --kill and --malicious need --peers")
         return seeds_only(args)
     args.again = f"--peers {args.peers}"
-    malicious = 0 if args.malicious is None else args.malicious.count()
+    malicious = 0
+    if args.malicious is not None:
+        malicious = args.malicious.count()
+        args.again += f" --malicious {args.malicious}"
     if args.kill and args.malicious is not None:
         parser.error("--malicious kicks peers, it kills none: leave --kill out")
     check_alive(parser, max(args.kill, malicious), args.peers)
@@ -356,6 +359,7 @@ def bench_command(arguments: list[str]) -> int:
                         help="write all figures into a file, too")
     parser.add_argument("--module", action="store_true", help="measure gossip modules instead")
     add_base_port(parser)
+    add_plain(parser)
     parser.set_defaults(spread=None)
     args = parser.parse_args(arguments)
     if args.module:

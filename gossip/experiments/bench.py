@@ -10,6 +10,7 @@ from what peers say they received; CPU, memory and threads come from the account
 """
 
 import json
+import math
 import os
 import pathlib
 import platform
@@ -18,16 +19,19 @@ import statistics
 import subprocess
 import tempfile
 import time
-from typing import NamedTuple
 
+from gossip.experiments.bench_steps import BenchSteps
+from gossip.experiments.bench_table import table
 from gossip.experiments.network import Network
 from gossip.experiments.progress import Progress
+from gossip.experiments.steps import started, status_line_of
 from gossip.proof.evidence import quantile
 from gossip.proof.records import Records
 from gossip.proof.runs import PeerRun
 from gossip.settings import Settings
 from gossip.terminal.command_line import FAILED, CommandError, show
 from gossip.terminal.signals import End
+from gossip.terminal.status_line import folded, terminal_width
 
 RATE, STEADY_MESSAGES = 5, 100  # messages a second, and how many, in the first phase
 REST = 15.0  # seconds of rest that are measured
@@ -37,34 +41,30 @@ STILL = 3.0  # seconds without a delivery after which no more will come
 COPIES = ("messages that were old", "messages in our name")  # of messages that came once more
 
 
-class Figure(NamedTuple):
-    """One row of the table."""
-
-    name: str
-    what: str  # the words before the number
-    form: str  # how the number is shown
-
-
-FIGURES = [
-    Figure("last_median", "to the last peer, median, ms", ".2f"),
-    Figure("last_p99", "to the last peer, 99 %, ms", ".2f"),
-    Figure("each_median", "to each peer, median, ms", ".2f"),
-    Figure("each_p99", "to each peer, 99 %, ms", ".2f"),
-    Figure("deliveries_per_second", "burst, deliveries/s", ",.0f"),
-    Figure("cpu_per_delivery", "CPU per delivery, µs", ".2f"),
-    Figure("transmissions", "transmissions per delivery, copies", ".2f"),
-    Figure("share", "without anti-entropy, % delivered", ".2f"),
-    Figure("share_transmissions", "and its transmissions, copies", ".2f"),
-    Figure("memory_idle", "memory of a peer, idle, MiB", ".1f"),
-    Figure("memory_after", "memory of a peer, after burst, MiB", ".1f"),
-    Figure("threads", "threads of a peer", ".1f"),
-    Figure("cpu_at_rest", "CPU at rest, of a peer, % of a core", ".3f"),
-]
-
-
 def measure(args, peers, seeds, local, settings: Settings, spreads: list[str]) -> int:
     """Measure `args.runs` networks of these peers for every way of spreading; print the table,
     write the JSON file."""
+    least = settings.liveness_interval + QUIET + STEADY_MESSAGES / RATE  # seconds of a network
+    planned = [*[least + REST] * args.runs, least] * len(spreads)
+    steps = BenchSteps(planned, status_line_of(args))
+    if steps.are_shown:
+        steps.say(f"{args.peers} peers, each a process; {len(planned)} networks of them are "
+                  "measured one after the other.\n")
+    try:
+        results = _measure_all(args, peers, seeds, local, settings, spreads, steps)
+    finally:
+        steps.end()
+    if results is None:
+        return FAILED
+    _show_table(results, args, steps)
+    if args.json is not None:
+        _write_json(args, settings, results)
+    return 0
+
+
+def _measure_all(args, peers, seeds, local, settings: Settings, spreads: list[str],
+                 steps: BenchSteps) -> dict[str, list[dict[str, float]]] | None:
+    """The figures of all networks by the way of spreading; None if one did not do its work."""
     end, results = End(), {}
     for spread in spreads:
         for number in range(args.runs + 1):
@@ -72,49 +72,50 @@ def measure(args, peers, seeds, local, settings: Settings, spreads: list[str]) -
             chosen = settings._replace(
                 spread=spread,
                 antientropy_interval=0.0 if alone else settings.antientropy_interval)
-            figures = _one_network(args, peers, seeds, local, chosen, end, alone)
+            steps.begin_network(f"{spread} {'alone' if alone else f'{number + 1} of {args.runs}'}")
+            figures = _one_network(args, peers, seeds, local, chosen, end, alone, steps)
             if figures is None:
-                return FAILED
-            if not results:
-                show(f"{args.peers} peers, each a process, mean degree {figures['degree']:.1f}; "
-                     f"burst of {args.messages} messages of {args.size} bytes")
-            if not alone:
-                show(f"{spread}, run {number + 1} of {args.runs}: "
-                     f"{figures['deliveries_per_second']:,.0f} deliveries/s")
+                return None
+            result = (f"{figures['share']:.2f} % delivered without anti-entropy" if alone
+                      else f"{figures['deliveries_per_second']:,.0f} deliveries/s")
+            steps.end_network(result)
+            if not results and not steps.are_shown:
+                show(_heading(args, figures))
+            if not alone and not steps.are_shown:
+                show(f"{spread}, run {number + 1} of {args.runs}: {result}")
             results.setdefault(spread, []).append(figures)
-    show("\n".join(table(results)))
-    if args.json is not None:
-        _write_json(args, settings, results)
-    return 0
+    return results
 
 
-def _one_network(args, peers, seeds, local, settings: Settings, end: End,
-                 alone: bool) -> dict[str, float] | None:
+def _heading(args, figures: dict[str, float]) -> str:
+    return (f"{args.peers} peers, each a process, mean degree {figures['degree']:.1f}; "
+            f"burst of {args.messages} messages of {args.size} bytes")
+
+
+def _one_network(args, peers, seeds, local, settings: Settings, end: End, alone: bool,
+                 steps: BenchSteps) -> dict[str, float] | None:
     """The figures of one network, or (`alone`) those of spreading without anti-entropy."""
     with tempfile.TemporaryDirectory(prefix="grapevine-") as folder:
         outputs = pathlib.Path(folder)
         with Network(seeds, local, peers, settings, args.config, outputs) as network:
-            network.start(network.plan(None), subprocess.PIPE)
-            measured = _MeasuredNetwork(network, Records(outputs), settings, args, end)
+            def look() -> None:
+                steps.show()
+                end.pause(0)
+
+            steps.describe(lambda: f"{len(network.hosts)} of {args.peers} peers started")
+            network.start(network.plan(None), subprocess.PIPE, look)
+            measured = _MeasuredNetwork(network, Records(outputs), settings, args, end, steps)
             return measured.measure_alone() if alone else measured.measure()
 
 
-def table(results: dict[str, list[dict[str, float]]]) -> list[str]:
-    """The lines of the table: of each figure the median, the least and the most, in columns for
-    every way of spreading. A figure that was measured once stands under the median."""
-    heads = ["median", "least", "most"]
-    rows = [f"{'':<36}" + "".join([f"{spread:>12}{'':24}" for spread in results]).rstrip(),
-            f"{'':<36}" + "".join([f"{head:>12}" for _ in results for head in heads])]
-    for name, what, form in FIGURES:
-        row = f"{what:<36}"
-        for networks in results.values():
-            values = [figures[name] for figures in networks if name in figures]
-            shown = [statistics.median(values), min(values), max(values)] if values else []
-            cells = [f"{value:>12{form}}" for value in shown[:1 if len(values) == 1 else 3]]
-            row += "".join(cells).ljust(12 * len(heads))
-        if row.strip() != what:
-            rows.append(row.rstrip())
-    return rows
+def _show_table(results: dict[str, list[dict[str, float]]], args, steps: BenchSteps) -> None:
+    """Show the table, below steps with its heading, and not wider than their terminal."""
+    room = math.inf
+    if steps.are_shown:
+        room = terminal_width()
+        steps.say("\n" + _heading(args, next(iter(results.values()))[0]))
+    for line in table(results, room):
+        show(line if len(line) <= room else folded(line))
 
 
 def _write_json(args, settings: Settings, results: dict[str, list[dict[str, float]]]) -> None:
@@ -137,11 +138,13 @@ def _medians(networks: list[dict[str, float]]) -> dict[str, float]:
 class _MeasuredNetwork:
     """One network under measurement."""
 
-    def __init__(self, network: Network, records: Records, settings: Settings, args, end: End):
+    def __init__(self, network: Network, records: Records, settings: Settings, args, end: End,
+                 steps: BenchSteps):
         self._network = network
         self._records = records
         self._end = end
-        self._progress = Progress(records, network, settings, end, quiet=True)
+        self._steps = steps
+        self._progress = Progress(records, network, settings, end, steps, quiet=True)
         self._args = args
         self._signs = settings.sign
         self._said = 0
@@ -150,13 +153,11 @@ class _MeasuredNetwork:
 
     def measure(self) -> dict[str, float] | None:
         """The figures; None, after a line that says why, if the network did not do its work."""
-        if not self._progress.settle(self._progress.linked, LIMIT):
-            show("the peers did not find each other")
+        if not self._settle():
             return None
-        self._settle()
         self._note_size("memory_idle")
         if not (self._steady() and self._burst()):
-            show("not every message arrived")
+            self._steps.say("not every message arrived")
             return None
         self._note_size("memory_after")
         self._rest()
@@ -164,10 +165,8 @@ class _MeasuredNetwork:
 
     def measure_alone(self) -> dict[str, float] | None:
         """The share of the steady messages that spreading alone delivers, in percent."""
-        if not self._progress.settle(self._progress.linked, LIMIT):
-            show("the peers did not find each other")
+        if not self._settle():
             return None
-        self._settle()
         copies, before = self._copies(), self._delivered()
         self._say_steadily()
         self._progress.settle(self._all_delivered, STILL)
@@ -178,13 +177,20 @@ class _MeasuredNetwork:
         self._figures["share_transmissions"] = (copies + delivered) / delivered
         return self._figures
 
-    def _settle(self) -> None:
-        """Wait until no link has come or gone for 15 seconds: then the ring is closed, places are
-        filled and surplus links given up. This takes up to two liveness rounds."""
-        seen, quiet_since = None, time.monotonic()
+    def _settle(self) -> bool:
+        """Wait until all peers are linked, and no link has come or gone for 15 seconds: then the
+        ring is closed, places are filled and surplus links given up. This takes up to two liveness
+        rounds. False, after a line that says so, if the peers do not find each other."""
+        self._steps.describe(lambda: started(self._records.peers))
+        if not self._progress.settle(self._progress.linked, LIMIT):
+            self._steps.say("the peers did not find each other")
+            return False
+        seen, quiet_since = [], time.monotonic()
         end = quiet_since + LIMIT
+        self._steps.describe(lambda: f"{sum(len(linked) for _, linked in seen) // 2} links, the "
+                             f"same for {time.monotonic() - quiet_since:.0f} of {QUIET:.0f} s")
         while time.monotonic() - quiet_since < QUIET and time.monotonic() < end:
-            self._end.pause(1)
+            self._pause(1)
             self._records.refresh()
             links = [(run.address, sorted(run.linked)) for run in self._records.peers]
             if links != seen:
@@ -193,9 +199,19 @@ class _MeasuredNetwork:
         self._figures["degree"] = sum(degrees) / len(degrees)
         if self._signs:
             self._greet()
+        return True
+
+    def _pause(self, seconds: float) -> None:
+        """Wait, and show meanwhile how much time is left. KeyboardInterrupt when a signal comes."""
+        left, end = math.inf, time.monotonic() + seconds
+        while left > 1.0:
+            self._steps.show()
+            left = end - time.monotonic()
+            self._end.pause(max(0.0, min(1.0, left)))
 
     def _greet(self) -> None:
         """Have every peer say one message, so that all keys are known when the measuring begins."""
+        self._steps.describe(lambda: "all keys become known")
         for host in self._network.hosts:
             self._say(host, 1)
         self._progress.settle(self._all_delivered, LIMIT)
@@ -231,10 +247,11 @@ class _MeasuredNetwork:
 
     def _say_steadily(self) -> None:
         rng = random.Random(1)
-        began = time.monotonic()
-        for number in range(STEADY_MESSAGES):
+        began, number = time.monotonic(), 0
+        self._steps.describe(lambda: f"message {number} of {STEADY_MESSAGES}, one by one")
+        for number in range(1, STEADY_MESSAGES + 1):
             self._say(rng.choice(self._network.hosts), 1)
-            self._end.pause(max(0, began + (number + 1) / RATE - time.monotonic()))
+            self._pause(began + number / RATE - time.monotonic())
 
     def _last(self, message: str) -> float:
         return max(run.received[message].at for run in self._records.peers
@@ -246,6 +263,7 @@ class _MeasuredNetwork:
         run = next(run for run in self._records.peers
                    if run.address == str(speaker.addresses[0]))
         before, copies, cpu = set(run.generated), self._copies(), self._cpu()
+        self._steps.describe(lambda: f"{args.messages:,} messages at once")
         self._say(speaker, args.messages)
         if not self._wait_quietly():
             return False
@@ -267,16 +285,17 @@ class _MeasuredNetwork:
         """Wait until the peers have used no CPU for a second, then for the files: looking at them
         earlier would take CPU from the peers."""
         used, end = self._cpu(), time.monotonic() + LIMIT
-        self._end.pause(1)
+        self._pause(1)
         while self._cpu() - used > 0.05 and time.monotonic() < end:
             used = self._cpu()
-            self._end.pause(1)
+            self._pause(1)
         return self._progress.settle(self._all_delivered, LIMIT)
 
     def _rest(self) -> None:
         """Note the CPU of a peer while nothing is said."""
+        self._steps.describe(lambda: f"at rest for {REST:.0f} s")
         cpu = self._cpu()
-        self._end.pause(REST)
+        self._pause(REST)
         if cpu:
             self._figures["cpu_at_rest"] = (self._cpu() - cpu) / REST / self._args.peers * 100
 

@@ -15,6 +15,7 @@ from gossip.experiments.network import Network, Plan
 from gossip.experiments.orders import Orders
 from gossip.experiments.ports import choose_ports
 from gossip.experiments.progress import Progress
+from gossip.experiments.steps import NetworkSteps, status_line_of
 from gossip.experiments.watched import GOSSIP_INTERVAL
 from gossip.programs.seed_program import local_seeds
 from gossip.proof import check, delivery
@@ -63,20 +64,20 @@ def _run(args, peers: list[Address], settings: Settings, processes: int | None, 
             plan = network.plan(processes)
             clear_outputs(args.outputs)
             ports.write_config(args.outputs)
+            steps = NetworkSteps(network, records, status_line_of(args))
             if ports.notice:
-                show(ports.notice)
-            progress = Progress(records, network, settings, end, args.quiet,
-                                in_steps=malice is None and not args.plain)
+                steps.say(ports.notice)
+            progress = Progress(records, network, settings, end, steps, args.quiet)
             try:
                 page = pages.enter_context(_page(live_page, network, plan))
-                progress.steps.begin_start(_gossip(settings), kill, once, args.outputs)
+                steps.begin_start(_gossip(settings), kill, malice, once, args.outputs)
                 network.start(plan, look=lambda: end.pause(0))
                 if malice is None:
                     in_time = _follow(network, progress, settings, kill, end)
                 else:
                     in_time = _watch(progress, settings)
                 if not once:
-                    progress.steps.begin_rest()
+                    steps.begin_rest(malice is not None)
                 while not once:  # deaths meanwhile are part of the experiment
                     progress.settle(lambda: False, float("inf"))
             except KeyboardInterrupt:
@@ -86,9 +87,9 @@ def _run(args, peers: list[Address], settings: Settings, processes: int | None, 
                 progress.finish()
         if not once:
             records.refresh()
-            progress.steps.say_ended(args.outputs)
+            steps.say_ended(args.outputs)
             return 0
-        return _judge(records, in_time, progress, page, end, args)
+        return _judge(records, in_time, steps, page, end, args)
 
 
 def _gossip(settings: Settings) -> str:
@@ -105,14 +106,14 @@ def _page(live_page, network: Network, plan: Plan):
     return live_page(orders.do, orders.words(plan.peers is None))
 
 
-def _judge(records: Records, in_time: bool, progress: Progress, page, end: End, args) -> int:
+def _judge(records: Records, in_time: bool, steps: NetworkSteps, page, end: End, args) -> int:
     """Print the proof, and show it on the page until Ctrl-C; the exit code."""
     if not in_time:
-        show("not everything happened as it should, or in time:")
+        steps.say("not everything happened as it should, or in time:")
     rows = check.with_texts(records, check.prove(records.refresh()))
     text = check.format_rows(rows)
-    if progress.steps.are_shown:
-        progress.steps.say_proof(rows, *_what_next(args, page))
+    if steps.are_shown:
+        steps.say_proof(rows, *_what_next(args, page))
     else:
         show(text)
     holds = check.holds(rows) and in_time
@@ -154,11 +155,13 @@ def _follow(network: Network, progress: Progress, settings: Settings, kill: int,
 
 def _watch(progress: Progress, settings: Settings) -> bool:
     """Let WATCHED periods go by after all are linked; False when that takes too long. What was
-    said then arrives, or the check tells."""
+    said then arrives, or the check tells; that is waited for unless gossip never ends."""
     if not progress.settle(progress.linked, START_LIMIT):
         return False
     end = time.monotonic() + WATCHED * settings.report_interval
+    progress.steps.begin_watch(end)
     if not progress.settle(lambda: time.monotonic() >= end, float("inf")):
         return False
-    progress.settle(progress.honest_have_all, ARRIVING)
+    if settings.gossip_count < FOR_EVER:
+        progress.settle(progress.honest_have_all, ARRIVING)
     return True

@@ -17,6 +17,8 @@ from gossip.experiments.hosts import Host, PeerProcess, WorkerProcess
 from gossip.experiments.malice import Role
 from gossip.experiments.ports import next_free
 from gossip.programs.starting import check_reachable
+from gossip.proof.records import Records
+from gossip.proof.runs import PeerRun
 from gossip.settings import Settings
 from gossip.terminal import limits
 from gossip.terminal.command_line import (
@@ -144,6 +146,11 @@ class Network:
         """The addresses of all peers that died, and were not started again."""
         with self._lock:
             return {str(address) for address in self._gone.intersection(self.peers)}
+
+    def living_runs(self, records: Records) -> list[PeerRun]:
+        """The runs of the peers that live, as these records tell them."""
+        dead = self.dead_peers()
+        return [run for run in records.peers if run.address not in dead and not run.superseded]
 
     # What is asked for while it runs; NotNow when that cannot be done.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from gossip.experiments.schedules import Result
 from gossip.terminal.command_line import show
-from gossip.terminal.status_line import StatusLine, folded
+from gossip.terminal.status_line import StatusLine, folded, time_left
 
 
 class Playing:
@@ -54,7 +54,7 @@ class Playing:
         left = took / self._played * (self._count - self._played)
         pace = self._simulated / max(took, 1e-3)
         self._status.update(f"{text}   {self._simulated:,.0f} simulated s, {pace:,.0f} a second",
-                            f"{_duration(left)} left")
+                            time_left(left))
 
     def close(self) -> None:
         """End the line that says how far they are; it goes away when all have been played."""
@@ -71,8 +71,3 @@ class Playing:
             for result in self._failed:
                 self.say(f"schedule {result.number} FAILS: {result.fault}\n"
                          f"{self._commands(result)}")
-
-
-def _duration(seconds: float) -> str:
-    """So many seconds, as a person says it."""
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

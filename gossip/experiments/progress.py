@@ -24,16 +24,16 @@ SAY = 3.0  # seconds between two lines where the screen is no terminal
 class Progress:
     """The state of a network, as its files show it so far."""
 
-    def __init__(self, records: Records, network, settings: Settings, end: End,
-                 quiet: bool = False, in_steps: bool = False):
-        """`in_steps`: a terminal shows steps, not one line."""
+    def __init__(self, records: Records, network, settings: Settings, end: End, steps: Steps,
+                 quiet: bool = False):
+        """Where a terminal shows `steps`, it does not show one line."""
         self._records = records
         self._network = network
         self._settings = settings
         self._end = end
         self._quiet = quiet
-        self._status = StatusLine() if os.isatty(1) and not quiet else None
-        self.steps = Steps(network, records, self.living, self._status if in_steps else None)
+        self.steps = steps
+        self._status = steps.status or (StatusLine() if os.isatty(1) and not quiet else None)
         self._said_at = 0.0
         self._began: float | None = None  # when it looked first
 
@@ -75,9 +75,7 @@ class Progress:
 
     def living(self) -> list[PeerRun]:
         """The runs of the peers that live."""
-        dead = self._network.dead_peers()
-        return [run for run in self._records.peers
-                if run.address not in dead and not run.superseded]
+        return self._network.living_runs(self._records)
 
     def _all_run(self, runs: list[PeerRun]) -> bool:
         """Whether these are the runs of all peers that live."""

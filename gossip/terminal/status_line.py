@@ -28,6 +28,11 @@ def folded(text: str, indent: int = 0) -> str:
     return "\n".join(fold(text, width, min(indent, width // 3), whole=True))
 
 
+def time_left(seconds: float) -> str:
+    """How much longer something takes, for the right end of a status line."""
+    return f"{seconds:.0f} s left" if seconds < 100 else f"{seconds / 60:.0f} min left"
+
+
 class StatusLine:
     """The last line of standard output, which is a terminal."""
 

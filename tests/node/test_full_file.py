@@ -108,7 +108,7 @@ def test_the_usual_limit_is_4096_mib():
 
 
 def test_a_node_goes_on_with_a_full_file_and_counts_what_it_leaves_out(net):
-    peer = net.peer()
+    peer = net.peer(liveness_misses=1000)
     neighbour = net.neighbour(peer, net.fake())
     assert LEFT_OUT not in peer.status()
     peer.output._limit = MIB  # as --file-limit 1
