@@ -269,15 +269,17 @@ def plot_command(arguments: list[str]) -> None:
     """Draw pictures of what the output files say."""
     parser = Parser(prog="runner.py plot",
                     description="Draw degrees.svg, network.svg and report.html into the folder.")
-    folder, _ = parse_folder(parser, arguments)
+    parser.add_argument("--csv", action="store_true",
+                        help="write the figures behind them, too, as tables beside the report")
+    folder, args = parse_folder(parser, arguments)
     try:
-        *pictures, report = plot.plot_folder(folder)
+        paths = plot.plot_folder(folder, args.csv)
     except ValueError as error:
         raise CommandError(str(error), FAILED) from None
-    for path in (*pictures, report):
+    for path in paths:
         show(str(path))
     if os.isatty(1):
-        show(f"open this one in a browser:\n{report.resolve().as_uri()}")
+        show(f"open this one in a browser:\n{paths[-1].resolve().as_uri()}")
 
 
 def watch_command(arguments: list[str]) -> None:

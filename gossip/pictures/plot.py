@@ -1,21 +1,20 @@
-"""Plot: degrees.svg, network.svg and report.html from the output files of a folder.
+"""Plot: degrees.svg, network.svg and report.html from the output files of a folder, and tables.
 
 The drawing shows the network at the moment when most peers were up. A peer is a circle whose
 area is proportional to its degree; the hubs (peers with many links) stand in the middle. The
-other charts are in charts.py, the places of circles in layout.py, the page in report.py. The
-same files give the same bytes.
+other charts are in charts.py, the places of circles in layout.py, the page in report.py, the
+tables in tables.py. The same files give the same bytes.
 """
 
-import html
 import math
 import pathlib
 from collections import Counter
-from typing import NamedTuple
 
 from gossip.addresses import parse_address
 from gossip.capacity import shares
-from gossip.pictures import charts, layout, report
+from gossip.pictures import charts, layout, report, tables
 from gossip.pictures.charts import number, text
+from gossip.pictures.drawn import DrawnPeer, drawn_peers
 from gossip.pictures.layout import Box, Point
 from gossip.proof import graph, powerlaw
 from gossip.proof.degrees import PowerLaw
@@ -33,40 +32,13 @@ SMALLEST_LABEL = 8.5  # their smallest size inside a circle
 LETTER = 0.62  # width of a digit, as a share of its size
 
 
-class DrawnPeer(NamedTuple):
-    """A peer in the drawing."""
-
-    address: str
-    degree: int
-    capacity: int
-    up: bool  # at the moment that is drawn
-    died: bool
-    malice: str | None = None  # its kind, if it attacks
-    kicked: bool = False
-
-    @property
-    def style(self) -> str:
-        """The classes of its circle."""
-        if self.up:
-            colour = "gv-bad" if self.malice else "gv-warm" if self.died else "gv-main"
-            return f"{colour} {'gv-kicked' if self.kicked else 'gv-halo'}"
-        return "gv-hollow gv-died" if self.died else "gv-hollow"
-
-    @property
-    def title(self) -> str:
-        """The text that is shown when the mouse points at the circle."""
-        return (f"{self.address}: degree {self.degree}, capacity {self.capacity}"
-                + (f", attacker ({html.escape(self.malice)})" if self.malice else "")
-                + (", kicked" if self.kicked else "")
-                + ("" if self.up else ", not up at that moment") + (", died" if self.died else ""))
-
-
-def plot_folder(folder: pathlib.Path) -> list[pathlib.Path]:
-    """Write the three files into the folder and return their paths; ValueError when no file of a
-    peer is in it."""
+def plot_folder(folder: pathlib.Path, with_tables: bool = False) -> list[pathlib.Path]:
+    """Write the pictures, the tables if asked for, and the report into the folder, and return their
+    paths, the report's last; ValueError when no file of a peer is in it."""
     records = read_folder(folder)
     pictures = degrees_svg(records), network_svg(records)
-    texts = {**dict(zip(PICTURES, pictures)), REPORT: report.page(records, folder, *pictures)}
+    texts = {**dict(zip(PICTURES, pictures)), **(tables.tables(records) if with_tables else {}),
+             REPORT: report.page(records, folder, *pictures)}
     for name, content in texts.items():
         (folder / name).write_bytes(content.encode("utf-8", "replace"))
     return [folder / name for name in texts]
@@ -102,16 +74,8 @@ def _fit_curve(law: PowerLaw) -> charts.Points:
 def network_svg(records: Records) -> str:
     """The drawing of the network."""
     snapshot = graph.largest(records)
-    newest = records.newest()
-    runs = {run.address: run for run in records.peers}
-    kicked = {kick.peer for seed in records.seeds for kick in seed.kicks}
-    addresses = sorted(runs, key=parse_address)
-    peers = [DrawnPeer(address, snapshot.degrees.get(address, 0),
-                       graph.capacity_of(runs[address]).of(parse_address(address)),
-                       address in snapshot.degrees, runs[address].is_dead(newest),
-                       runs[address].malice, address in kicked)
-             for address in addresses]
-    index = {address: at for at, address in enumerate(addresses)}
+    peers = drawn_peers(records, snapshot)
+    index = {peer.address: at for at, peer in enumerate(peers)}
     return draw(peers, [(index[one], index[other]) for one, other in snapshot.links])
 
 

@@ -6,6 +6,8 @@ have been on its way.
 
 import bisect
 import collections
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from gossip.proof.company import ON_ITS_WAY
 from gossip.proof.evidence import Proof, Row, quantile
@@ -257,12 +259,30 @@ def _before_said(proof: Proof) -> list[str]:
 
 def latencies(records: Records) -> tuple[list[float], int]:
     """(seconds from generated to received, number of deliveries to runs that began later)."""
-    made = {message: at for run in records.peers for message, at in run.generated.items()}
     times, late = [], 0
+    for came in timed(records):
+        if came.late:
+            late += 1
+        else:
+            times.append(came.at - came.made)
+    return times, late
+
+
+class Timed(NamedTuple):
+    """A delivery to a peer: when the message was generated, and when it was received."""
+
+    message: str
+    peer: str
+    made: float
+    at: float
+    late: bool  # the peer began after the message was generated
+
+
+def timed(records: Records) -> Iterator[Timed]:
+    """All deliveries of messages of which a file tells when they were generated."""
+    made = {message: at for run in records.peers for message, at in run.generated.items()}
     for run in records.peers:
         for message, delivery in run.received.items():
-            if made.get(message, run.first) < run.first:
-                late += 1
-            elif message in made:
-                times.append(delivery.at - made[message])
-    return times, late
+            if message in made:
+                yield Timed(message, run.address, made[message], delivery.at,
+                            made[message] < run.first)

@@ -19,8 +19,9 @@ from gossip.terminal.command_line import FAILED, OUTPUTS, CommandError
 DEMO, NETWORK, MODULES = (OUTPUTS / name for name in ("demo", "network", "modules"))
 RECORDED = ("seed_*.txt", "peer_*.txt")  # the output files that a check reads
 REPORT, PICTURES = "report.html", ("degrees.svg", "network.svg")  # made of such files, beside them
+TABLES = tuple(f"report-{name}.csv" for name in ("peers", "deliveries", "timeline", "badness"))
 OTHER_CONFIG = "config-other-ports.txt"  # the seeds, where those of config.txt had no free ports
-OF_A_NETWORK = (*RECORDED, REPORT, *PICTURES, OTHER_CONFIG)
+OF_A_NETWORK = (*RECORDED, REPORT, *PICTURES, *TABLES, OTHER_CONFIG)
 OF_MODULES = ("module_*.txt",)
 
 

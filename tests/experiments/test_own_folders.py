@@ -13,7 +13,8 @@ from tests.tools.project import copy_project
 from tests.tools.waiting import wait_until
 
 LINE = "2026-01-01 00:00:00.000000:started:peer:127.0.0.1:5001\n"
-OLD = ("peer_127.0.0.1_1.txt", "seed_127.0.0.1_1.txt", *folders.PICTURES, folders.REPORT)
+OLD = ("peer_127.0.0.1_1.txt", "seed_127.0.0.1_1.txt", *folders.PICTURES, *folders.TABLES,
+       folders.REPORT)
 FAST = ["--gossip-count", 2, "--gossip-interval", 0.05, "--capacity", "fixed:2"]
 
 

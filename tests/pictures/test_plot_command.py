@@ -1,9 +1,12 @@
 """The command `runner.py plot`."""
 
+import json
 import xml.etree.ElementTree as ElementTree
 
 from gossip.proof import check
+from gossip.terminal.folders import TABLES
 from tests.tools.files import copy
+from tests.tools.pictures import table
 from tests.tools.programs import run
 from tests.tools.terminals import Terminal
 
@@ -22,6 +25,24 @@ def test_plot_draws_into_the_folder_and_says_what(network, tmp_path):
     code, _, err = run("runner.py", "plot", tmp_path / "empty")
     assert code == 1 and len(err.splitlines()) == 1
     assert run("runner.py", "plot", tmp_path / "missing")[0] == 2
+
+
+def test_plot_writes_the_figures_beside_the_report_if_asked_to(network, tmp_path):
+    folder = copy(network, tmp_path)
+    assert run("runner.py", "plot", folder)[0] == 0
+    assert list(folder.glob("*.csv")) == []
+    code, out, err = run("runner.py", "plot", folder, "--csv")
+    assert (code, err) == (0, "")
+    assert [line.rpartition("/")[2] for line in out.splitlines()] == [
+        "degrees.svg", "network.svg", *TABLES, "report.html"]
+    peers, deliveries = table(folder, "peers"), table(folder, "deliveries")
+    rows = {row["name"]: row for row in json.loads(check.check_as_json(folder)[1])["rows"]}
+    assert rows["broadcast"]["figures"].startswith(f"{len(deliveries)} of {len(deliveries)} ")
+    degrees = [int(peer["degree"]) for peer in peers]
+    assert f"minimum {min(degrees)}, " in rows["degrees"]["figures"] and len(degrees) == 6
+    assert f"maximum {max(degrees)}" in rows["degrees"]["figures"]
+    most = max(float(row["milliseconds"]) for row in deliveries if row["joined_later"] == "no")
+    assert f"max {most:.2f} ms" in rows["latency"]["figures"]
 
 
 def test_a_terminal_is_told_which_one_to_open(network, tmp_path):

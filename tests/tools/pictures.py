@@ -1,5 +1,6 @@
-"""Graphs to draw, and what is found in a drawing."""
+"""Graphs to draw, and what is found in a drawing or a table."""
 
+import csv
 import random
 import xml.etree.ElementTree as ElementTree
 
@@ -17,6 +18,12 @@ def power_law_links(count, links, seed=1):
         if one != other:
             found.add((one, other))
     return sorted(found)
+
+
+def table(folder, name):
+    """The lines of a table beside the report, each as a dictionary."""
+    with open(folder / f"report-{name}.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def circles(path):
