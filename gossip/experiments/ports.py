@@ -13,6 +13,7 @@ from gossip.terminal.command_line import (
 from gossip.terminal.folders import OTHER_CONFIG, shown
 
 BASE_PORT = 5000  # of the first peer, where the command line names no other
+BLOCK = 1000  # ports from the usual first peer to that of another network beside it
 PATIENCE = 5.0  # seconds to connect to whoever has a port, and to hear from it
 
 
@@ -33,18 +34,19 @@ class Ports(NamedTuple):
 def choose_ports(args, peers: list[Address]) -> Ports:
     """Seeds of the config (or `args.seeds` ones) and these peers, but with other ports where the
     usual ones are taken. What the command line names is kept, and so are seeds that other machines
-    know."""
+    know. The peers move together: a peer of another network here dials the ports of its dead
+    neighbours again, and would join the two networks."""
     of_config, config = load_seeds(args.config), args.config
     seeds = usual = of_config if args.seeds is None else _as_many(of_config, args.seeds, peers)
     chosen = peers
     if args.config == CONFIG and local_seeds(usual) == usual:
         seeds = free_instead(usual, peers)
-    if args.base_port == BASE_PORT:
-        chosen = free_instead(peers, seeds)
+    if args.base_port == BASE_PORT and (seeds != usual or any(map(_is_taken, peers))):
+        chosen = free_block(peers, seeds)
     notice = _notice([*usual, *peers], [*seeds, *chosen])
     if seeds != of_config:
         config = args.outputs / OTHER_CONFIG
-        notice += f"; the seeds are in {shown(config)}" if notice else ""
+        notice += notice and f"\nanother peer joins with: python peer.py --config {shown(config)}"
     return Ports(seeds, chosen, config, notice)
 
 
@@ -73,6 +75,16 @@ def free_instead(addresses: list[Address], avoid: list[Address]) -> list[Address
     return free
 
 
+def free_block(addresses: list[Address], avoid: list[Address]) -> list[Address]:
+    """The addresses so many blocks of ports higher that all of them are free; CommandError when
+    there is no such block."""
+    for step in range(BLOCK, 65536 - max(address.port for address in addresses), BLOCK):
+        block = [address_of(address.ip, address.port + step) for address in addresses]
+        if not any(map(_is_taken, block)) and not {*block} & {*avoid}:
+            return block
+    raise CommandError(f"no {len(addresses)} ports in a row are free; name one: --base-port", FAILED)
+
+
 def next_free(ip: str, port: int, avoid: list[Address]) -> Address | None:
     """The first address above this port where a node could listen; None if there is none."""
     for other in range(port + 1, 65536):
@@ -90,8 +102,8 @@ def _notice(usual: list[Address], chosen: list[Address]) -> str:
     moved = [(old.port, new.port) for old, new in zip(usual, chosen) if old != new]
     if not moved:
         return ""
-    taken, instead = ({ports[which] for ports in moved} for which in (0, 1))
-    return f"ports taken: {_ranges(taken)}; used instead: {_ranges(instead)}"
+    left, instead = ({ports[which] for ports in moved} for which in (0, 1))
+    return f"ports taken, all or in part: {_ranges(left)}; used instead: {_ranges(instead)}"
 
 
 def _ranges(ports: set[int]) -> str:

@@ -48,11 +48,13 @@ def test_an_address_of_another_machine_is_no_port_that_is_taken():
 
 @pytest.fixture
 def usual(tmp_path, monkeypatch):
-    """What the command line of a network says without flags; its ports, ten in a row."""
-    first = free_range(10)
+    """What the command line of a network says without flags; its ports, ten in a row, and two such
+    blocks above them."""
+    first = free_range(30)
     config = write_config(tmp_path, addresses(first, 0, 1, 2))
     monkeypatch.setattr(ports, "CONFIG", config)
     monkeypatch.setattr(ports, "BASE_PORT", first + 5)
+    monkeypatch.setattr(ports, "BLOCK", 10)
     return types.SimpleNamespace(config=config, base_port=first + 5, outputs=tmp_path / "out",
                                  first=first, seeds=None)
 
@@ -70,14 +72,22 @@ def test_usual_ports_that_are_taken_are_replaced_with_one_line(usual):
     first = usual.first
     with taken(first, first + 1, first + 5):
         found = chosen(usual)
-    assert found.seeds == addresses(first, 3, 4, 2) and found.peers == addresses(first, 7, 6)
+    assert found.seeds == addresses(first, 3, 4, 2) and found.peers == addresses(first, 15, 16)
     assert found.config == usual.outputs / OTHER_CONFIG
-    assert found.notice == (f"ports taken: {first}-{first + 1}, {first + 5}; "
-                            f"used instead: {first + 3}-{first + 4}, {first + 7}; "
-                            f"the seeds are in {found.config}")
+    assert found.notice == (
+        f"ports taken, all or in part: {first}-{first + 1}, {first + 5}-{first + 6}; "
+        f"used instead: {first + 3}-{first + 4}, {first + 15}-{first + 16}\n"
+        f"another peer joins with: python peer.py --config {found.config}")
     usual.outputs.mkdir()
     found.write_config(usual.outputs)
     assert load_seeds(found.config) == found.seeds
+
+
+@pytest.mark.parametrize("ports_taken, base", [((6,), 15), ((0,), 15), ((6, 15), 25)])
+def test_the_peers_of_a_network_beside_another_one_move_together(usual, ports_taken, base):
+    """Also where only the seeds meet another network: its dead are dialled again at their ports."""
+    with taken(*(usual.first + offset for offset in ports_taken)):
+        assert chosen(usual).peers == addresses(usual.first, base, base + 1)
 
 
 @pytest.mark.parametrize("count, offsets", [(1, [0]), (2, [0, 1]), (3, [0, 1, 2]),
@@ -119,8 +129,10 @@ def test_a_network_runs_with_other_seeds_and_the_next_one_with_the_usual_ones(tm
     with taken(seeds[0].port):
         code, out, err = run(*network, free_range(2), cwd=project)
     assert (code, err) == (0, ""), out
-    assert out.startswith(f"ports taken: {seeds[0].port}; used instead: ")
-    assert out.splitlines()[0].endswith(f"; the seeds are in {other.relative_to(project)}")
+    first, second, *_ = out.splitlines()
+    assert first.startswith(f"ports taken, all or in part: {seeds[0].port}; used instead: ")
+    assert second == (
+        f"another peer joins with: python peer.py --config {other.relative_to(project)}")
     assert load_seeds(other)[1] == seeds[1] and load_seeds(other)[0] != seeds[0]
     assert not (other.parent / f"seed_{seeds[0].file_part}.txt").exists()
     code, out, err = run(*network, free_range(2), cwd=project)
