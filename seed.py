@@ -344,8 +344,9 @@ class Seed(Node):
 
     def status(self) -> dict[str, object]:
         """Counts of what there is and of everything that was dropped."""
-        return {"address": self.address, "registered": len(self.registry.addresses()),
-                **self.relays.dropped(), **self.counts()}
+        with self.turn:
+            return {"address": self.address, "registered": len(self.registry.addresses()),
+                    **self.relays.dropped(), **self.counts()}
 
 
 if __name__ == "__main__":
