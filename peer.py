@@ -246,11 +246,9 @@ class Peer(Node):
     def _part(self, link: Link):
         return getattr(self, {SEED: "joining", ASKED: "confirming"}.get(link.role, "linking"))
 
-    def linked(self, peer: Address, link: Link, serial: int) -> None:
-        """Another peer and this one are neighbours now; `serial` grows with every new link."""
-        self.liveness.linked(peer, link, serial, self.now())
-        if self.neighbours.link(peer) is not link:  # another thread has ended or replaced it
-            self.liveness.withdraw(peer, link)
+    def linked(self, peer: Address, link: Link) -> None:
+        """Another peer and this one are neighbours now."""
+        self.liveness.linked(peer, link, self.now())
 
     def met(self, link: Link) -> None:
         """The same, and the other one has been told so."""
@@ -286,7 +284,6 @@ class Peer(Node):
         self.reporting.settled(run)
         self.spreading.settled(run)
         self.link_proofs.settled(run)
-        self.reporting.settled(run)
 
     def disconnect(self, link: Link, reason: str, who: Address | None = None) -> None:
         if link.role == ASKED:  # a seed that is slow to answer breaks no rule
