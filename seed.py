@@ -123,8 +123,6 @@ class Seed(Node):
             older.close("registered again")
         link.send(wire.REGISTERED)
         self.deciding.on_registered(address, link)
-        if link.ended:  # before it had its role, so that `on_end` did not know it
-            self._connection_lost(link)
 
     # The peer list.
 

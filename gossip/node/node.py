@@ -243,8 +243,6 @@ class Node:
         oldest = self._waiting_room.enter(link)
         if oldest is not None:
             self.disconnect(oldest, "gave way: too many are waiting")
-        if link.ended:
-            self._waiting_room.leave(link)
 
     def introduced(self, link: Link, role: str, address: Address) -> None:
         """The other end has said who it is, and stays."""
