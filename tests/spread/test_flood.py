@@ -186,13 +186,6 @@ def test_a_reply_leaves_behind_what_was_gathered_and_at_once_when_nothing_was(la
     assert late.links[0].sent == [b"reply", b"a\n", b"reply"]
 
 
-def test_a_reply_that_comes_while_the_last_lines_are_sent_is_not_forgotten(late):
-    late.say(b"a", None)
-    late.links[0].send = lambda data, urgent=False: late.flood.say_behind(late.links[1], b"reply")
-    late.jobs.later(2.0)
-    assert late.links[1].sent == [b"a\n", b"reply"]
-
-
 def test_who_leaves_sends_at_once_what_it_has_gathered_and_gathers_no_more(late):
     late.say(b"a", None)
     late.flood.hurry()
