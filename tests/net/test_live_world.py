@@ -44,18 +44,23 @@ def test_one_thread_at_a_time_calls_a_node(net):
     assert overlaps == []
 
 
+def another_can_call(node):
+    """Whether another thread has its turn now."""
+    done = threading.Event()
+
+    def other():
+        with node.turn:
+            done.set()
+    _thread.start_new_thread(other, ())
+    return done.wait(10)
+
+
 def test_a_thread_starts_when_the_turn_is_over_so_that_others_have_theirs(net, monkeypatch):
     peer, fake = net.peer(liveness_interval=60), net.fake()
     start, begun, verdicts = threading.Thread.start, [], []
 
     def start_while_others_call_the_node(thread):
-        done = threading.Event()
-
-        def other():
-            with peer.turn:
-                done.set()
-        _thread.start_new_thread(other, ())
-        begun.append((thread.name, done.wait(30)))
+        begun.append((thread.name, another_can_call(peer)))
         start(thread)
 
     with peer.turn:
@@ -68,12 +73,18 @@ def test_a_thread_starts_when_the_turn_is_over_so_that_others_have_theirs(net, m
 
 
 def test_a_node_that_is_stopped_by_a_turn_ends_after_it(net):
-    peer = net.peer()
+    peer, joined = net.peer(), []
+    join = peer.world.threads.join
+
+    def join_while_others_call_the_node():
+        joined.append(another_can_call(peer))
+        join()
 
     def stop(now):
         peer.stop("enough")
         return NEVER
 
+    peer.world.threads.join = join_while_others_call_the_node
     peer.keep("a duty", stop)
-    peer.world.await_end(30)
-    assert peer.stopping and not peer.links()
+    peer.world.await_end(60)
+    assert joined == [True] and peer.stopping
