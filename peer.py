@@ -136,7 +136,8 @@ class Peer(Node):
         if self.leaving:
             return NEVER
         all_begun = self.all_begun()  # who forms a network is busy, like one that is late
-        has_room = all_begun and self.flusher.has_room(self.neighbours.links())
+        has_room = (all_begun and self.flusher.has_room(self.neighbours.links())
+                    and self.spreading.way.has_room())
         lateness = self.lateness() if all_begun else math.inf
         if wait := self._restraint.wait(now, lateness, has_room):
             return now + wait
@@ -147,11 +148,15 @@ class Peer(Node):
 
     def gossip(self, texts: list[str]) -> None:
         """Originate messages, for the console; TooLong when a text does not fit into a line.
-        Waits for neighbours that read slowly, so no link reader may call it."""
-        for lines in portions(self.spreading.make(texts)):
+        Waits for neighbours that read slowly, so no turn may call it."""
+        with self.turn:
+            made = list(portions(self.spreading.make(texts)))
+        for lines in made:
             self.flusher.wait_for_room(self.neighbours.links(), self.settings.origin_wait)
-            if not self.spreading.originate(lines):
-                return
+            self.spreading.way.wait_for_room()
+            with self.turn:
+                if not self.spreading.originate(lines):
+                    return
 
     # Liveness, and the dead report.
 
@@ -219,11 +224,12 @@ class Peer(Node):
 
     def quit(self) -> None:
         """Leave gracefully: the turns of membership say goodbye, and the last stops the node."""
-        if self.spreading.fall_silent():
-            self.leaving = Farewell(self, self.neighbours)
-            self.output.write(f"leaving:{self.address}")
-            self.spreading.way.hurry()
-            self.membership.hurry()
+        with self.turn:
+            if self.spreading.fall_silent():
+                self.leaving = Farewell(self, self.neighbours)
+                self.output.write(f"leaving:{self.address}")
+                self.spreading.way.hurry()
+                self.membership.hurry()
 
     def _leave(self, now: float) -> float:
         due = self.leaving.turn(now, self.spreading.way.all_sent(), self.joining.links())
@@ -240,11 +246,9 @@ class Peer(Node):
     def _part(self, link: Link):
         return getattr(self, {SEED: "joining", ASKED: "confirming"}.get(link.role, "linking"))
 
-    def linked(self, peer: Address, link: Link, serial: int) -> None:
-        """Another peer and this one are neighbours now; `serial` grows with every new link."""
-        self.liveness.linked(peer, link, serial, self.now())
-        if self.neighbours.link(peer) is not link:  # another thread has ended or replaced it
-            self.liveness.withdraw(peer, link)
+    def linked(self, peer: Address, link: Link) -> None:
+        """Another peer and this one are neighbours now."""
+        self.liveness.linked(peer, link, self.now())
 
     def met(self, link: Link) -> None:
         """The same, and the other one has been told so."""
@@ -280,7 +284,6 @@ class Peer(Node):
         self.reporting.settled(run)
         self.spreading.settled(run)
         self.link_proofs.settled(run)
-        self.reporting.settled(run)
 
     def disconnect(self, link: Link, reason: str, who: Address | None = None) -> None:
         if link.role == ASKED:  # a seed that is slow to answer breaks no rule
@@ -350,16 +353,17 @@ class Peer(Node):
 
     def status(self) -> dict[str, object]:
         """Counts of what there is and of everything that was dropped."""
-        return {
-            "address": self.address,
-            "neighbours": f"{len(self.neighbours.addresses())} of {self.neighbours.capacity}",
-            "seeds": len(self.joining.links()),
-            "known peers": len(self.peer_list.addresses()),
-            "messages held": self.messages.count(),
-            **({"signatures by": implementation().NAME} if self.settings.sign else {}),
-            **self.spreading.dropped(),
-            **self.counts(),
-        }
+        with self.turn:
+            return {
+                "address": self.address,
+                "neighbours": f"{len(self.neighbours.addresses())} of {self.neighbours.capacity}",
+                "seeds": len(self.joining.links()),
+                "known peers": len(self.peer_list.addresses()),
+                "messages held": self.messages.count(),
+                **({"signatures by": implementation().NAME} if self.settings.sign else {}),
+                **self.spreading.dropped(),
+                **self.counts(),
+            }
 
 
 if __name__ == "__main__":

@@ -123,8 +123,6 @@ class Seed(Node):
             older.close("registered again")
         link.send(wire.REGISTERED)
         self.deciding.on_registered(address, link)
-        if link.ended:  # before it had its role, so that `on_end` did not know it
-            self._connection_lost(link)
 
     # The peer list.
 
@@ -344,8 +342,9 @@ class Seed(Node):
 
     def status(self) -> dict[str, object]:
         """Counts of what there is and of everything that was dropped."""
-        return {"address": self.address, "registered": len(self.registry.addresses()),
-                **self.relays.dropped(), **self.counts()}
+        with self.turn:
+            return {"address": self.address, "registered": len(self.registry.addresses()),
+                    **self.relays.dropped(), **self.counts()}
 
 
 if __name__ == "__main__":

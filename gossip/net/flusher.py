@@ -18,7 +18,9 @@ from gossip.net.connection import Selector
 class Flusher:
     """Empties backlogs. `flush_all` is the thread; `stop` ends it."""
 
-    def __init__(self):
+    def __init__(self, turn):
+        """`turn`: within it, what was left by `take_over` is called."""
+        self._turn = turn
         self._wake_receiver, self._wake_sender = socket.socketpair()
         self._wake_sender.setblocking(False)
         self._wake_receiver.setblocking(False)
@@ -88,7 +90,8 @@ class Flusher:
         """Write backlogs until stopped."""
         while not self._stopping.is_set():
             for job in self._due_jobs():
-                job()
+                with self._turn:
+                    job()
             with self._lock:
                 links = list(self._links)
             for link in links:

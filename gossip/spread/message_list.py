@@ -1,6 +1,6 @@
 """The message list: which gossip messages a peer has seen, and which texts it still holds.
 
-Rules only: link readers, generator, console and anti-entropy call it from their threads.
+Rules only.
 
 A message is known by its run (one life of its origin) and its number. A text is known by the
 SHA-256 of its line, and held until more have come than may be: then the oldest of the run that
@@ -17,7 +17,6 @@ import collections
 import functools
 import itertools
 import operator
-import threading
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -70,7 +69,6 @@ class MessageList:
         self._judge = None if is_genuine is None else Judge(
             is_genuine, self._kept, self._is_held, self._is_old, checks_early,
             self._corrupt_most)
-        self._lock = threading.Lock()  # guards everything below
         self._covers = None if is_genuine is None else Covers()  # None: nothing is signed
         self._digests: set[bytes] = set()  # of the texts that are held: their runs hold them
         # these texts as they came, in that order: a repetition is found without a hash -> the cover
@@ -90,11 +88,10 @@ class MessageList:
     def unknown(self, lines: list[bytes], link=None) -> list[bytes]:
         """Return the lines, of whatever kind, without exact repetitions of a held gossip line.
         Most lines that arrive are repetitions, and here they cost no parsing and no hash."""
-        with self._lock:
-            known = self._lines
-            unknown = [line for line in lines if line not in known]
-            self._old += len(lines) - len(unknown)
-            return unknown if self._covers is None else self._covers.unknown(unknown, link)
+        known = self._lines
+        unknown = [line for line in lines if line not in known]
+        self._old += len(lines) - len(unknown)
+        return unknown if self._covers is None else self._covers.unknown(unknown, link)
 
     def add(self, lines: list[bytes], made_here: bool = False, link=None,
             brought_by: Address | None = None) -> Fresh:
@@ -104,41 +101,39 @@ class MessageList:
         fresh = Fresh([], [], None, [], [], [], [], [], collections.Counter(), [])
         if self._judge is None:
             return self._add(lines, {}, None, made_here, link, brought_by, fresh)
-        with self._judge.lock:
-            last = link and link.cover
-            covers = self._judge.read(lines, last, made_here, brought_by, fresh.checks)
-            last = last and covers[last.line]
-            return self._add(lines, covers, last, made_here, link, brought_by, fresh)
+        last = link and link.cover
+        covers = self._judge.read(lines, last, made_here, brought_by, fresh.checks)
+        last = last and covers[last.line]
+        return self._add(lines, covers, last, made_here, link, brought_by, fresh)
 
     def _add(self, lines: list[bytes], covers: dict[bytes, Cover | None], last: Cover | None,
              made_here: bool, link, brought_by: Address | None, fresh: Fresh) -> Fresh:
         """The same, with the covers that the judge has read, and the last one before these lines on
         their link."""
         fault = None
-        with self._lock:
-            for line in lines:
-                try:
-                    if line in covers:
-                        last = self._covers.take(covers[line], link)
-                    else:
-                        self._take(line, made_here, last, brought_by, fresh)
-                except Corrupt:
-                    fresh.corrupt.append(line)
-                    if len(fresh.corrupt) == self._corrupt_most:
-                        break
-                except wire.WireError as error:
-                    fault = error
+        for line in lines:
+            try:
+                if line in covers:
+                    last = self._covers.take(covers[line], link)
+                else:
+                    self._take(line, made_here, last, brought_by, fresh)
+            except Corrupt:
+                fresh.corrupt.append(line)
+                if len(fresh.corrupt) == self._corrupt_most:
                     break
-            self._evict()
-            if self._covers is not None and self._covers.contradictions:
-                fresh.contradictions.extend(self._covers.contradictions)
-                self._covers.contradictions.clear()
+            except wire.WireError as error:
+                fault = error
+                break
+        self._evict()
+        if self._covers is not None and self._covers.contradictions:
+            fresh.contradictions.extend(self._covers.contradictions)
+            self._covers.contradictions.clear()
         return fresh._replace(fault=fault)
 
     def _take(self, line: bytes, made_here: bool, last: Cover | None, brought_by: Address | None,
               fresh: Fresh) -> None:
         """Take a gossip line, `last` being the cover that came last on its link. A message of one's
-        own run that came from others is forged, and dropped. Expects the lock."""
+        own run that came from others is forged, and dropped."""
         digest = sha256(wire.gossip_part(line)).digest()
         if digest in self._digests:
             self._old += 1
@@ -186,58 +181,50 @@ class MessageList:
         return self._forbidden_in is not None and self._forbidden_in(text) is not None
 
     def _seen_of(self, key: bytes) -> Intervals:
-        """The numbers seen of a run. Expects the lock."""
+        """The numbers seen of a run."""
         run = self._runs.get(key)
         return Intervals() if run is None else run.seen
 
     # What the judge asks.
 
     def _kept(self, line: bytes) -> Cover | None:
-        with self._lock:
-            return self._covers.kept(line)
+        return self._covers.kept(line)
 
     def _is_held(self, line: bytes) -> bool:
-        with self._lock:
-            return line in self._lines
+        return line in self._lines
 
     def _is_old(self, cover: Cover, brought_by: Address | None) -> bool:
-        with self._lock:
-            is_old = self._covers.is_old(cover, self._seen_of(cover.run), brought_by)
+        is_old = self._covers.is_old(cover, self._seen_of(cover.run), brought_by)
         return is_old or self._is_denied(cover.run, brought_by)
 
     def count(self) -> int:
         """How many texts are held."""
-        with self._lock:
-            return len(self._lines)
+        return len(self._lines)
 
     def latest(self, most: int) -> list[bytes]:
         """The last texts, `most` of them, in the order in which they came."""
-        with self._lock:
-            lines = list(itertools.islice(reversed(self._lines), most))
+        lines = list(itertools.islice(reversed(self._lines), most))
         return [wire.gossip_part(line) for line in reversed(lines)]
 
     def dropped(self) -> dict[str, int]:
         """How often each kind of thing was dropped since the start."""
-        with self._lock:
-            return {"messages that were old": self._old,
-                    "messages in our name": self._forged, **self._room.refused,
-                    **self._dropped}
+        return {"messages that were old": self._old,
+                "messages in our name": self._forged, **self._room.refused,
+                **self._dropped}
 
     def digest(self) -> str:
         """A digest of all that was seen, as 32 hex digits: equal for two peers that have nothing to
         tell each other."""
-        with self._lock:
-            self._renew_digest()
-            return f"{functools.reduce(operator.xor, self._digest):032x}"
+        self._renew_digest()
+        return f"{functools.reduce(operator.xor, self._digest):032x}"
 
     def slices(self) -> list[int]:
         """The same digest in 64 slices, each a number of 32 bits."""
-        with self._lock:
-            self._renew_digest()
-            return [one & 0xFFFF_FFFF for one in self._digest]
+        self._renew_digest()
+        return [one & 0xFFFF_FFFF for one in self._digest]
 
     def _renew_digest(self) -> None:
-        """Bring the digest up to date. Expects the lock."""
+        """Bring the digest up to date."""
         for run in self._changed:
             share = run.digest()
             self._digest[run.slice] ^= run.share ^ share
@@ -247,43 +234,37 @@ class MessageList:
     def vector(self, slices: int = ALL_SLICES) -> list[bytes]:
         """All that was seen of the runs in some slices of the digest, as entries of a status line,
         one per run. Bit n of `slices` stands for slice n."""
-        with self._lock:
-            return [run.entry() for run in self._runs.values()
-                    if slices >> run.slice & 1 and len(run.seen)]
+        return [run.entry() for run in self._runs.values()
+                if slices >> run.slice & 1 and len(run.seen)]
 
     def seen(self) -> dict[bytes, list[Range]]:
         """The numbers seen of each run of which some were."""
-        with self._lock:
-            return {key: run.seen.ranges() for key, run in self._runs.items() if len(run.seen)}
+        return {key: run.seen.ranges() for key, run in self._runs.items() if len(run.seen)}
 
     def runs(self) -> int:
         """How many runs are known."""
-        with self._lock:
-            return len(self._runs)
+        return len(self._runs)
 
     def unseen(self, entries) -> list[tuple[bytes, list[Range]]]:
         """The part of another peer's vector that was not seen here."""
-        with self._lock:
-            return [(key, ranges) for key, ranges, _ in self._unseen(entries)]
+        return [(key, ranges) for key, ranges, _ in self._unseen(entries)]
 
     def lacking(self, entries, neighbour: Address | None = None
                 ) -> list[tuple[bytes, list[Range]]]:
         """The part of a neighbour's vector that was not seen here, and for which there is room if
         it brings that now."""
         lacking = []
-        with self._lock:
-            for key, ranges, run in self._unseen(entries):
-                if run is not None:
-                    ranges = self._room.part_with_room(run.seen, ranges, neighbour)
-                elif not self._room.would_begin(key, neighbour):
-                    continue
-                if ranges:
-                    lacking.append((key, ranges))
+        for key, ranges, run in self._unseen(entries):
+            if run is not None:
+                ranges = self._room.part_with_room(run.seen, ranges, neighbour)
+            elif not self._room.would_begin(key, neighbour):
+                continue
+            if ranges:
+                lacking.append((key, ranges))
         return lacking
 
     def _unseen(self, entries) -> Iterator[tuple[bytes, list[Range], Run | None]]:
-        """What was not seen of another peer's vector: run and ranges, and what is known of the run.
-        Expects the lock."""
+        """What was not seen of another peer's vector: run, ranges, what is known of the run."""
         for key, ranges in entries:
             if key == self._own_run:
                 continue  # messages of our own run that only others have are forged
@@ -302,28 +283,27 @@ class MessageList:
         Stops after about `limit` bytes; later numbers are in neither.
         """
         lines, gone, size, covers = [], [], 0, set()
-        with self._lock:
-            for key, ranges in entries:
-                run = self._runs.get(key) or Run(key)
-                for first, last in ranges:
-                    for number in run.numbers(first, last):
-                        if size >= limit:
-                            return self._with_covers(lines), _joined(gone)
-                        if first < number:
-                            gone.append((key, run.seen.common([(first, number - 1)])))
-                        lines.append(run.held[number])
-                        size += len(lines[-1]) + 1
-                        cover = self._lines[lines[-1]]
-                        if cover is not None and cover not in covers:
-                            covers.add(cover)
-                            size += len(cover.line) + 1
-                        first = number + 1
-                    if first <= last:
-                        gone.append((key, run.seen.common([(first, last)])))
-            return self._with_covers(lines), _joined(gone)
+        for key, ranges in entries:
+            run = self._runs.get(key) or Run(key)
+            for first, last in ranges:
+                for number in run.numbers(first, last):
+                    if size >= limit:
+                        return self._with_covers(lines), _joined(gone)
+                    if first < number:
+                        gone.append((key, run.seen.common([(first, number - 1)])))
+                    lines.append(run.held[number])
+                    size += len(lines[-1]) + 1
+                    cover = self._lines[lines[-1]]
+                    if cover is not None and cover not in covers:
+                        covers.add(cover)
+                        size += len(cover.line) + 1
+                    first = number + 1
+                if first <= last:
+                    gone.append((key, run.seen.common([(first, last)])))
+        return self._with_covers(lines), _joined(gone)
 
     def _with_covers(self, lines: list[bytes]) -> list[bytes]:
-        """Lines that are held, behind the signed lines that cover them. Expects the lock."""
+        """Lines that are held, behind the signed lines that cover them."""
         if self._covers is None:
             return lines
         return covered(lines, [self._lines[line].line for line in lines])
@@ -331,13 +311,12 @@ class MessageList:
     def vouch(self, addresses) -> bool:
         """Seeds name these addresses, and so vouch for their runs. Answer whether there may be room
         now for runs that were refused."""
-        with self._lock:
-            refused = self._room.vouch(addresses)
-            self._forget_surplus()
-            return refused
+        refused = self._room.vouch(addresses)
+        self._forget_surplus()
+        return refused
 
     def _run(self, key: bytes, brought_by: Address | None) -> Run | None:
-        """The row of a run; None when there is no room for one more. Expects the lock."""
+        """The row of a run; None when there is no room for one more."""
         run = self._runs.get(key)
         if run is not None:
             if run.vouched is not None:
@@ -351,13 +330,13 @@ class MessageList:
         return run
 
     def _forget_surplus(self) -> None:
-        """Forget the runs that are too many. Expects the lock."""
+        """Forget the runs that are too many."""
         while (surplus := self._room.surplus()) is not None:
             self._forget_run(surplus)
 
     def _remember(self, run: Run, number: int, digest: bytes, line: bytes,
                   cover: Cover | None) -> None:
-        """Keep a new text. Expects the lock."""
+        """Keep a new text."""
         run.hold(number, line)
         self._digests.add(digest)
         self._lines[line] = cover
@@ -371,16 +350,16 @@ class MessageList:
         self._grown[run] = None
 
     def _note_change(self, run: Run) -> None:
-        """More was seen of a run. Expects the lock."""
+        """More was seen of a run."""
         run.changed()
         self._changed.add(run)
 
     def _size(self) -> int:
-        """The bytes of all texts and covers that are held. Expects the lock."""
+        """The bytes of all texts and covers that are held."""
         return self._bytes if self._covers is None else self._bytes + self._covers.size
 
     def _evict(self) -> None:
-        """Drop texts beyond the limits, those of the largest share first. Expects the lock."""
+        """Drop texts beyond the limits, those of the largest share first."""
         for run in self._grown:
             self._room.shares.changed(run)
         self._grown.clear()
@@ -394,12 +373,12 @@ class MessageList:
             self._room.shares.changed(run)
 
     def _is_over(self) -> bool:
-        """Whether more is held than may be. Expects the lock."""
+        """Whether more is held than may be."""
         return bool(self._lines) and (len(self._lines) > self._settings.cache_size
                                       or self._size() > self._settings.cache_bytes)
 
     def _forget_run(self, run: Run) -> None:
-        """Drop everything about a run. Expects the lock."""
+        """Drop everything about a run."""
         del self._runs[run.key]
         self._changed.discard(run)
         self._digest[run.slice] ^= run.share
@@ -411,7 +390,7 @@ class MessageList:
         self._dropped["runs forgotten"] += 1
 
     def _drop_text(self, run: Run, line: bytes) -> None:
-        """Forget a text that its run holds no longer. Expects the lock."""
+        """Forget a text that its run holds no longer."""
         self._digests.remove(sha256(wire.gossip_part(line)).digest())
         self._bytes -= len(line)
         run.weight -= max(len(line), self._least)

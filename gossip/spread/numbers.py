@@ -1,6 +1,6 @@
 """The numbers seen of one run, and who made the gaps between them.
 
-Pure values without a lock: the message list guards them.
+Pure values.
 
 Every interval but the first made of a run is in somebody's account (room.py): in that of the
 neighbour that brought the number with which the interval began. When two become one, the account of

@@ -1,6 +1,6 @@
 """One run, that is one life of one peer: which of its messages were seen, which texts are held.
 
-Pure values without a lock: the message list guards them.
+Pure values.
 """
 
 import hashlib

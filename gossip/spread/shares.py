@@ -1,6 +1,6 @@
 """Shares: who takes how much of the memory for texts, and whose texts are evicted first.
 
-Pure values without a lock: the message list guards them.
+Pure values.
 
 A run that a seed vouches for has a share of its own. All others are counted together for the
 address that has to answer for them (`Run.owner`), because anybody can invent runs: their origin if

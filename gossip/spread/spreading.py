@@ -3,13 +3,11 @@
 New lines are remembered (message_list), written down, and handed on by the way of spreading that
 `--spread` names (flood, or mongering with rumors); old ones are dropped. Anti-entropy fetches what
 did not arrive that way. A neighbour that says too much in its own name is read more slowly
-(allowance). Link readers, generator and console call it.
+(allowance).
 
 A third way of spreading is a class like `Flood`, a line in `way_of_spreading`, and a word in WAYS
 of gossip/settings.py.
 """
-
-import threading
 
 from gossip import wire
 from gossip.addresses import Address
@@ -35,9 +33,10 @@ def way_of_spreading(node, links, gathering, at_once: int, tries: int):
     `tries` Telling.
 
     Every way has `forward(lines, source)`, `say_behind(link, data)`, `answered(link, message)`,
-    `note_known(link, keys)`, `on_end(link)`, `hurry()`, `all_sent()`, `stop()`, `dropped()`, and
-    `duty_name`: None, or a name. With a name it has a `turn(now)` as well, and is given the `duty`
-    that calls it. ValueError for a way that is not known.
+    `note_known(link, keys)`, `on_end(link)`, `hurry()`, `has_room()`, `wait_for_room()` (for others
+    than turns), `all_sent()`, `stop()`, `dropped()`, and `duty_name`: None, or a name. With a name
+    it has a `turn(now)` as well, and is given the `duty` that calls it. ValueError for a way that
+    is not known.
     """
     settings: Settings = node.settings
     if settings.spread == "flood":
@@ -114,7 +113,6 @@ class Spreading:
         self._compares = settings.antientropy_interval > 0  # else nothing is ever compared
         self._output, self._write_sparingly = node.output, node.write_sparingly
         self._now, self._time = node.now, node.time
-        self._originating = threading.Lock()  # held by the thread that originates; guards _silent
         self._silent = False  # nothing more is originated here
 
     def gathering(self) -> float:
@@ -137,16 +135,15 @@ class Spreading:
 
     def originate(self, lines: list[bytes]) -> bool:
         """Take lines that were made here; False when the node has said its last word."""
-        with self._originating:
-            if self._silent:
-                return False
-            fresh = self.messages.add([*self.signed(lines), *lines], made_here=True)
-            if not self._output.write(*[f"generated:{text}" for text in fresh.shown]):
-                return False  # the last word is in the file: nothing more is said
-            if self._watch is not None:
-                self._watch.fresh(fresh.lines, None, self._now(), owed=True)
-            self.way.forward(fresh.lines, None, fresh.covers)
-            return True
+        if self._silent:
+            return False
+        fresh = self.messages.add([*self.signed(lines), *lines], made_here=True)
+        if not self._output.write(*[f"generated:{text}" for text in fresh.shown]):
+            return False  # the last word is in the file: nothing more is said
+        if self._watch is not None:
+            self._watch.fresh(fresh.lines, None, self._now(), owed=True)
+        self.way.forward(fresh.lines, None, fresh.covers)
+        return True
 
     def signed(self, lines: list[bytes]) -> list[bytes]:
         """The signed lines that cover lines made here, where gossip is signed."""
@@ -157,9 +154,8 @@ class Spreading:
 
     def fall_silent(self) -> bool:
         """Originate nothing from now on; False when this was called before."""
-        with self._originating:
-            spoke, self._silent = not self._silent, True
-            return spoke
+        spoke, self._silent = not self._silent, True
+        return spoke
 
     # What comes from neighbours.
 

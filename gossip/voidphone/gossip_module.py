@@ -301,9 +301,10 @@ class GossipModule(Node):
 
     def status(self) -> dict[str, object]:
         """Count what the module holds, and what it has dropped."""
-        return {"address": self.address, "neighbours": len(self.view.addresses()),
-                "known addresses": len(self.view.known()),
-                "subscriptions": self.relay.subscriptions.count(),
-                "messages that wait for validation": self.relay.pending.count(),
-                "messages forgotten too early": self.relay.memory.dropped(),
-                **self.relay.dropped(), **self.counters.all(), **self.output.dropped()}
+        with self.turn:
+            return {"address": self.address, "neighbours": len(self.view.addresses()),
+                    "known addresses": len(self.view.known()),
+                    "subscriptions": self.relay.subscriptions.count(),
+                    "messages that wait for validation": self.relay.pending.count(),
+                    "messages forgotten too early": self.relay.memory.dropped(),
+                    **self.relay.dropped(), **self.counters.all(), **self.output.dropped()}

@@ -179,7 +179,8 @@ class Handshake:
         if self._node.stopping or link.ended:
             search.cancel()
         try:
-            challenge = search.find()
+            with self._node.turn.left():
+                challenge = search.find()
         except OSError as error:
             self._node.disconnect(link, f"no worker could be started: {error.strerror}")
             return

@@ -110,14 +110,15 @@ class Relay:
             return
         outbox.send()  # the announces before this one need not wait
         told = self.subscriptions.of(data_type, announcer)
-        self._node.flusher.wait_for_room(told)
+        with self._node.turn.left():
+            self._node.flusher.wait_for_room(told)
         self._wait_for_neighbours()
         while told and not self._node.stopping:
             now = time.monotonic()
             lag = self.pending.lag(now)
             if lag is None or min(lag, now - self._validated_at) > STILL_VALIDATING:
                 return  # nobody is far behind, or the modules have stopped validating
-            with self._validations:
+            with self._node.turn.left(), self._validations:
                 self._validations.wait(STILL_VALIDATING / 4)  # they may stop without a notice
 
     def validate(self, link: PeerLink, message: messages.Validation, outbox: Outbox) -> None:
@@ -136,7 +137,8 @@ class Relay:
         outbox.validated = True
 
     def _wait_for_neighbours(self) -> None:
-        self._node.flusher.wait_for_room(self._view.links(), self._node.settings.origin_wait)
+        with self._node.turn.left():
+            self._node.flusher.wait_for_room(self._view.links(), self._node.settings.origin_wait)
 
     def handled(self, outbox: Outbox) -> None:
         """A batch of messages is handled: announcers that wait may look again."""
@@ -183,7 +185,8 @@ class Relay:
             return link.ended or self._node.stopping or not self._lag(told)
         while not is_over():
             outbox.send()
-            self._node.flusher.wait_until(is_over, self._module_wait)
+            with self._node.turn.left():
+                self._node.flusher.wait_until(is_over, self._module_wait)
             link.heard = self._node.now()  # who is not read is not silent
             if self._pieces.spend(link.heard):
                 outbox.free = PIECE - size

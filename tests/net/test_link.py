@@ -8,6 +8,7 @@ import pytest
 from gossip.net.connection import Connection
 from gossip.net.flusher import Flusher
 from gossip.net.reading import next_lines
+from gossip.net.turns import Turn
 from gossip.node.link import Link
 from gossip.settings import Settings
 
@@ -15,7 +16,7 @@ from gossip.settings import Settings
 @pytest.fixture
 def pair():
     """A link and the socket at its other end; nobody flushes."""
-    flusher = Flusher()
+    flusher = Flusher(Turn())
     here, there = socket.socketpair()
     here.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     link = Link("waiting", Settings(backlog_limit=1 << 20), flusher, time.monotonic,

@@ -7,6 +7,7 @@ import pytest
 from gossip.net.connection import Connection
 from gossip.net.flusher import Flusher
 from gossip.net.reading import next_lines
+from gossip.net.turns import Turn
 from gossip.node.link import Link
 from gossip.settings import Settings
 from gossip.wire import WireError
@@ -29,7 +30,7 @@ def clock():
 @pytest.fixture
 def pair(clock):
     """A link on which a line is due at DEADLINE by that clock, and the socket at its other end."""
-    flusher = Flusher()
+    flusher = Flusher(Turn())
     here, there = socket.socketpair()
     link = Link("waiting", Settings(), flusher, clock, Connection(here))
     link.await_line(DEADLINE)

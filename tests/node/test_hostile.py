@@ -243,7 +243,8 @@ def test_one_who_accepts_and_hangs_up_is_not_dialled_in_circles(net):
     peer = net.peer(liveness_interval=1.0)
     fake = HangsUp(free_address())
     net.ends.append(fake)
-    seed.registry.register(fake.address, None, seed.now())
+    with seed.turn:
+        seed.registry.register(fake.address, None, seed.now())
     wait_event(peer, f"connected:{fake.address}")
     rounds = peer.linking.places._round
     wait_until(lambda: peer.linking.places._round > rounds + 3)

@@ -1,0 +1,49 @@
+"""Turns: one thread at a time calls a node, and what may wait comes after the turn.
+
+A node and its rules have one lock, this one: a link reader, a duty, the flusher or the console
+takes a turn, and then calls the node. Nothing waits within a turn.
+"""
+
+import contextlib
+import threading
+
+
+class Turn:
+    """The lock of one node, as a context manager. A turn within a turn is a part of it."""
+
+    def __init__(self):
+        self._lock = threading.RLock()  # guards the node, and everything below
+        self._depth = 0  # how many turns within one another its holder takes
+        self._later: list[tuple] = []  # (call, arguments) to be made when the lock is free
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self._depth += 1
+
+    def __exit__(self, *error) -> None:
+        later = ()
+        self._depth -= 1
+        if self._later and not self._depth:
+            later, self._later = self._later, []
+        self._lock.release()
+        for call, arguments in later:
+            call(*arguments)
+
+    def after(self, call, *arguments) -> None:
+        """Have this thread make a call when it has left the present turn: one that may wait, as it
+        starts a thread or joins one. Without a present turn it is made at once."""
+        with self:
+            self._later.append((call, arguments))
+
+    @contextlib.contextmanager
+    def left(self):
+        """Leave the present turn for as long as this lasts, in order to wait for others."""
+        with self:
+            depth = self._depth - 1
+        for _ in range(depth):
+            self.__exit__()
+        try:
+            yield
+        finally:
+            for _ in range(depth):
+                self.__enter__()
