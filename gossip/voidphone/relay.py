@@ -66,7 +66,8 @@ class Relay:
             outbox.add([link], messages.Notification(number, news.data_type, news.data).pack())
             if outbox.size > FLUSH:
                 outbox.send()
-                self._node.flusher.wait_for_room([link])
+                with self._node.turn.left():
+                    self._node.flusher.wait_for_room([link])
         self._tell_kept(message.data_type, outbox)
 
     def _tell_kept(self, data_type: int, outbox: Outbox) -> None:
