@@ -1,8 +1,8 @@
 """The relay: takes news from modules and neighbours, and hands them on.
 
 News go to the modules of this host that subscribed to their type. When one of them has called
-the news valid, they go to the neighbours. Link readers call it; the duty "validations" drops
-news that nobody validates in time, and those that nobody wants.
+the news valid, they go to the neighbours. The duty "validations" drops news that nobody validates
+in time, and those that nobody wants.
 
 Whoever brings news waits for modules that read slowly: announcers for as long as these read at
 all, readers of neighbours for some seconds at a time, for they have to hear PINGs. For neighbours
@@ -49,7 +49,6 @@ class Relay:
         self._unwanted = Unwanted()
         self._pieces = Budget(PIECES)
         self._module_wait = min(MODULE_WAIT, node.settings.liveness_interval / 2)
-        self._arriving = threading.Lock()  # joins memory and pending: a copy finds both or none
         self._validations = threading.Condition()  # notified after validations
         self._validated_at = 0.0  # monotonic time of the last validation
         self.duty = None  # takes `expire`, once it is kept
@@ -127,8 +126,9 @@ class Relay:
         outbox.validated = True
 
     def _wait_for_neighbours(self) -> None:
+        links = self._view.links()
         with self._node.turn.left():
-            self._node.flusher.wait_for_room(self._view.links(), self._node.settings.origin_wait)
+            self._node.flusher.wait_for_room(links, self._node.settings.origin_wait)
 
     def handled(self, outbox: Outbox) -> None:
         """A batch of messages is handled: announcers that wait may look again."""
@@ -158,8 +158,6 @@ class Relay:
             return
         if self._unwanted.add(message, link, time.monotonic()):
             self.duty.hurry()  # it slept without a deadline
-        if self.subscriptions.of(message.data_type):
-            self._tell_kept(message.data_type, outbox)  # a module has subscribed in between
 
     def _wait_for_modules(self, link: PeerLink, told, size: int, outbox: Outbox) -> None:
         """Take no more from a neighbour while a module that still reads has much waiting. After
@@ -191,12 +189,11 @@ class Relay:
         ttl = next_ttl(message.ttl)
         ttl = -1 if ttl is None else ttl
         item = _item(message)
-        with self._arriving:
-            if self.pending.copy(item, link, ttl) or not self.memory.add(item, time.monotonic()):
-                self._node.counters.add("messages that were old")
-            else:
-                outbox.events.append(f"received:{link.peer}:{_shown(item)}")
-                self._notify(message._replace(ttl=ttl), item, (link,), told, outbox)
+        if self.pending.copy(item, link, ttl) or not self.memory.add(item, time.monotonic()):
+            self._node.counters.add("messages that were old")
+        else:
+            outbox.events.append(f"received:{link.peer}:{_shown(item)}")
+            self._notify(message._replace(ttl=ttl), item, (link,), told, outbox)
 
     def expire(self, now: float) -> float | None:
         """A turn: drop messages that nobody has validated, or wanted, in time."""
