@@ -108,9 +108,9 @@ class Peer(Node):
         self.unlisted, self.overtaken = self.joining.hurry, self.joining.ask_at_once
         self.unlinked, self.withdrawn = self.liveness.forget, self.liveness.withdraw
         self.proved = self.liveness.proved
-        self._generated = 0  # messages so far; only the generator's thread uses it
+        self._generated = 0  # messages so far
         self._restraint = Restraint(settings.origin_wait)
-        self._round_due: float | None = None  # when the next round is due; only the rounds use it
+        self._round_due: float | None = None  # when the next round is due
 
     def settings_shown(self) -> str:
         return f"{self.settings.words()}:start={self.spreading.origin.start}"

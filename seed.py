@@ -96,7 +96,7 @@ class Seed(Node):
             Budget(STRANGERS_READ) for _ in range(3))
         self._disbelieved = ShutOut({UNTRUE: UNTRUE_LIMIT if settings.monitor else 0}, settings.ban,
                                     UNTRUE_PERIODS * settings.report_interval)
-        self._look_at = 0.0  # when to look for silent peers again; only the lookout uses it
+        self._look_at = 0.0  # when to look for silent peers again
 
     def settings_shown(self) -> str:
         return f"seeds={len(self.others) + 1}"

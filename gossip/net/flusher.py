@@ -1,9 +1,8 @@
 """The flusher: one thread per node that sends what could not be sent at once.
 
 A link whose backlog begins to fill calls `watch`; the flusher waits until its socket takes bytes
-again. Flooding hands over, by `take_over`, what came while it was busy, and what a late peer has
-gathered. The console waits here while neighbours are slow, some seconds at most; the generator only
-asks whether they are.
+again. Flooding hands over, by `take_over`, what is to be sent a little later. The console waits
+here while neighbours are slow, some seconds at most; the generator only asks whether they are.
 """
 
 import math
@@ -46,7 +45,7 @@ class Flusher:
         self._wake()
 
     def condition(self) -> threading.Condition:
-        """Something for other threads to wait on, which bring more than this one sends."""
+        """Something to wait on, outside of a turn."""
         return threading.Condition()
 
     def forget(self, link) -> None:

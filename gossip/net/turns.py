@@ -4,6 +4,7 @@ A node and its rules have one lock, this one: a link reader, a duty, the flusher
 takes a turn, and then calls the node. Nothing waits within a turn.
 """
 
+import collections
 import contextlib
 import threading
 
@@ -15,6 +16,7 @@ class Turn:
         self._lock = threading.RLock()  # guards the node, and everything below
         self._depth = 0  # how many turns within one another its holder takes
         self._later: list[tuple] = []  # (call, arguments) to be made when the lock is free
+        self._making = threading.local()  # `calls`: those that the thread is about to make
 
     def __enter__(self) -> None:
         self._lock.acquire()
@@ -26,8 +28,23 @@ class Turn:
         if self._later and not self._depth:
             later, self._later = self._later, []
         self._lock.release()
-        for call, arguments in later:
-            call(*arguments)
+        if later:
+            self._make(later)
+
+    def _make(self, later: list[tuple]) -> None:
+        """Make calls. What one of them has made later follows in the same loop: a dial that fails
+        at once does not make the next one from within itself."""
+        calls = getattr(self._making, "calls", None)
+        if calls is not None:
+            calls.extend(later)
+            return
+        self._making.calls = calls = collections.deque(later)
+        try:
+            while calls:
+                call, arguments = calls.popleft()
+                call(*arguments)
+        finally:
+            self._making.calls = None
 
     def after(self, call, *arguments) -> None:
         """Have this thread make a call when it has left the present turn: one that may wait, as it

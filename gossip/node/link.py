@@ -52,7 +52,7 @@ class Link:
         self._settings = settings
         self._flusher = flusher
         self._now = now  # the clock of `deadline`, `heard` and all other times
-        self._lock = threading.Lock()  # orders the bytes; guards everything below
+        self._lock = threading.Lock()  # orders the bytes, as the flusher sends outside of turns
         self.connection = connection  # None until `attach`
         self.ended = False  # closed by either end; set once, read by everyone
         self.reason = ""  # why it ended, in words for the output file; set before `ended`
@@ -233,14 +233,12 @@ class Link:
 
     def trust(self) -> None:
         """The other end has introduced itself: no line is due, and its backlog may be longer."""
-        with self._lock:
-            self.deadline = None
-            self._limit = self._settings.backlog_limit
+        self.deadline = None
+        self._limit = self._settings.backlog_limit
 
     def await_line(self, deadline: float) -> None:
         """Expect a line by the deadline."""
-        with self._lock:
-            self.deadline = deadline
+        self.deadline = deadline
 
     def await_no_line(self) -> None:
         """Expect nothing for now; a deadline may follow."""
@@ -248,9 +246,8 @@ class Link:
 
     def prolong(self, deadline: float) -> None:
         """Move the deadline, unless there is none (None) or it is infinite."""
-        with self._lock:
-            if self.deadline is not None and self.deadline != float("inf"):
-                self.deadline = deadline
+        if self.deadline is not None and self.deadline != float("inf"):
+            self.deadline = deadline
 
     def waiting(self) -> int:
         """How many bytes of the backlog may be sent now; 0 for a link that has ended."""
@@ -260,11 +257,8 @@ class Link:
     def pauses_origin(self, now: float, patience: float | None = None) -> bool:
         """Whether new messages have to wait: much that the other end did not ask for waits for it,
         and it has read something within the last seconds, `patience` of them if that is given."""
-        if self._backlog.unasked <= self._settings.origin_limit:
-            return False  # so no generator waits for those that send
-        with self._lock:
-            return (not self.ended and self._backlog.unasked > self._settings.origin_limit
-                    and now - self._taken < (patience or self._settings.origin_patience))
+        return (self._backlog.unasked > self._settings.origin_limit and not self.ended
+                and now - self._taken < (patience or self._settings.origin_patience))
 
     def fileno(self) -> int:
         return self.connection.fileno()

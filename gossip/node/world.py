@@ -38,8 +38,8 @@ class Flushing(Protocol):
         """Have `job()` called after so many seconds, while the caller goes on."""
 
     def condition(self):
-        """Something to wait on as on a threading.Condition, for threads that bring more messages
-        than are sent. Where a node has no threads, whoever waits on it fails."""
+        """Something to wait on as on a threading.Condition, outside of a turn. Where a node has no
+        threads, whoever waits on it fails."""
 
     def has_room(self, links) -> bool:
         """Whether new messages may be made: no link `pauses_origin` (gossip/node/link.py)."""
