@@ -112,7 +112,8 @@ def test_two_peers_dialling_each_other_at_once_end_with_one_link(net):
 
         def dial(own, peer):
             start.wait()
-            own.linking.dial(peer.address)
+            with own.turn:
+                own.linking.dial(peer.address)
 
         threads = [threading.Thread(target=dial, args=pair)
                    for pair in ((one, other), (other, one))]
