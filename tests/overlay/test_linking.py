@@ -128,8 +128,8 @@ def test_two_peers_dialling_each_other_at_once_end_with_one_link(net):
         ends = [peer.neighbours.link(to.address).connection._sock
                 for peer, to in ((one, other), (other, one))]
         assert ends[0].getsockname() == ends[1].getpeername()
-        one.neighbours.link(other.address).send(wire.refused(one.address, "full"))
         with one.turn:
+            one.neighbours.link(other.address).send(wire.refused(one.address, "full"))
             one.linking.unlink(other.address, "given up", one.neighbours.link(other.address))
         wait_until(lambda: not neighbours(one) and not neighbours(other)
                    and not one.neighbours.dialling() and not other.neighbours.dialling(),
