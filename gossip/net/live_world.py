@@ -29,6 +29,7 @@ from gossip.net.pulse import PULSE
 from gossip.net.reading import next_lines
 from gossip.net.threads import Threads
 from gossip.net.turns import Turn
+from gossip.tools import failure
 from gossip.wire import WireError
 
 NO_THREAD = "threads that could not be started"  # the name of a counter
@@ -57,7 +58,7 @@ class LiveWorld:
         self._node = node
         self.now, self.time = time.monotonic, time.time
         self.lateness, self.worst_lateness = PULSE.lateness, PULSE.worst_lateness
-        self.turn = Turn()
+        self.turn = Turn(lambda error: node.output.write_failure(failure("after a turn", error)))
         self.threads = Threads(node)
         self.flusher = Flusher(self.turn)
         self._stopping = threading.Event()  # the node stops
@@ -169,9 +170,11 @@ class LiveWorld:
     def _end(self, link, error: Exception | None = None) -> None:
         """Tell the node that a link has ended, and before that what error it ended with."""
         with self.turn:
-            if error is not None:
-                self._node.fault(link, error)
-            self._node.ended(link)
+            try:
+                if error is not None:
+                    self._node.fault(link, error)
+            finally:
+                self._node.ended(link)
 
     def _read_accepted(self, link) -> None:
         """The thread of a connection that was accepted."""

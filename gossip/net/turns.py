@@ -12,7 +12,9 @@ import threading
 class Turn:
     """The lock of one node, as a context manager. A turn within a turn is a part of it."""
 
-    def __init__(self):
+    def __init__(self, report):
+        """`report(error)` hears of a call that has failed after a turn; the others are made."""
+        self._report = report
         self._lock = threading.RLock()  # guards the node, and everything below
         self._depth = 0  # how many turns within one another its holder takes
         self._later: list[tuple] = []  # (call, arguments) to be made when the lock is free
@@ -42,7 +44,10 @@ class Turn:
         try:
             while calls:
                 call, arguments = calls.popleft()
-                call(*arguments)
+                try:
+                    call(*arguments)
+                except Exception as error:
+                    self._report(error)
         finally:
             self._making.calls = None
 

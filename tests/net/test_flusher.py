@@ -12,7 +12,7 @@ from tests.tools.waiting import wait_until
 @pytest.fixture
 def flusher():
     """A flusher whose thread runs."""
-    flusher = Flusher(Turn())
+    flusher = Flusher(Turn(pytest.fail))
     thread = threading.Thread(target=flusher.flush_all)
     thread.start()
     yield flusher

@@ -16,7 +16,7 @@ def started(target):
 
 
 def test_another_thread_has_its_turn_when_the_outermost_is_over():
-    turn, told = Turn(), []
+    turn, told = Turn(pytest.fail), []
 
     def other():
         with turn:
@@ -32,7 +32,7 @@ def test_another_thread_has_its_turn_when_the_outermost_is_over():
 
 
 def test_what_may_wait_is_done_by_the_same_thread_after_the_outermost_turn():
-    turn, told = Turn(), []
+    turn, told = Turn(pytest.fail), []
 
     def wait_for_another(number):
         """Another thread can take a turn, so this one is over."""
@@ -50,13 +50,13 @@ def test_what_may_wait_is_done_by_the_same_thread_after_the_outermost_turn():
 
 
 def test_outside_of_a_turn_it_is_done_at_once():
-    turn, told = Turn(), []
+    turn, told = Turn(pytest.fail), []
     turn.after(told.append, 1)
     assert told == [1]
 
 
 def test_calls_that_lead_to_further_calls_do_not_nest():
-    turn, left = Turn(), [5_000]
+    turn, left = Turn(pytest.fail), [5_000]
 
     def again():
         left[0] -= 1
@@ -68,7 +68,7 @@ def test_calls_that_lead_to_further_calls_do_not_nest():
 
 
 def test_a_turn_is_left_whole_and_taken_again():
-    turn, told = Turn(), []
+    turn, told = Turn(pytest.fail), []
 
     def other():
         with turn:
@@ -87,7 +87,7 @@ def test_a_turn_is_left_whole_and_taken_again():
 
 
 def test_whoever_has_no_turn_leaves_none():
-    turn = Turn()
+    turn = Turn(pytest.fail)
     entered, let_go = threading.Event(), threading.Event()
 
     def other():
@@ -105,3 +105,16 @@ def test_whoever_has_no_turn_leaves_none():
     wait_until(lambda: not thread.is_alive() and not leaver.is_alive())
     with turn:
         pass
+
+
+def test_a_call_that_fails_after_a_turn_is_reported_and_the_others_are_made():
+    failed, made = [], []
+    turn = Turn(failed.append)
+    with turn:
+        turn.after(int, "no number")
+        turn.after(made.append, "second")
+        with turn.left():
+            assert made == ["second"] and len(failed) == 1
+        turn.after(made.append, "third")
+        assert made == ["second"]
+    assert made == ["second", "third"]
