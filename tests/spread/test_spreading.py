@@ -14,10 +14,17 @@ def line(origin, number, start=7, text="x"):
 
 
 def between(net, **changes):
-    """A peer, two hand-made neighbours and their ends, which hear gossip alone."""
+    """A peer, two hand-made neighbours and their ends."""
     peer = net.peer(antientropy_interval=0, liveness_interval=60, **changes)
     one, other = net.fake(), net.fake()
     return peer, one, other, net.neighbour(peer, one), net.neighbour(peer, other)
+
+
+def gossip_at(end):
+    """The next line of gossip that a neighbour hears."""
+    while "gmessage:" not in (said := end.hear()):
+        pass
+    return said
 
 
 def test_a_line_is_forwarded_byte_for_byte_but_not_back(net):
@@ -25,9 +32,9 @@ def test_a_line_is_forwarded_byte_for_byte_but_not_back(net):
     lines = [line(one, 1, text="\u00e4:\x1b[31m\u2028 \x85 end"),
              "signed:by:" + line(one, 2), line(other, 1, text="")]
     source.say(*lines)
-    assert [sink.hear() for _ in lines] == lines
+    assert [gossip_at(sink) for _ in lines] == lines
     sink.say(line(one, 1, text="\u00e4:\x1b[31m\u2028 \x85 end"), line(other, 2))
-    assert source.hear() == line(other, 2)
+    assert gossip_at(source) == line(other, 2)
     written = events(peer)
     assert any(event.endswith("\u00e4:\\x1b[31m\\u2028 \\x85 end") for event in written)
     assert f"received:{one.address}:{line(one, 2)}" in written
@@ -36,14 +43,14 @@ def test_a_line_is_forwarded_byte_for_byte_but_not_back(net):
 def test_the_same_number_with_another_text_is_old(net):
     peer, one, other, source, sink = between(net)
     source.say(line(one, 1), line(one, 1, text="forged"), line(one, 1, start=8), line(one, 2))
-    assert [sink.hear() for _ in range(3)] == [line(one, 1), line(one, 1, start=8), line(one, 2)]
+    assert [gossip_at(sink) for _ in range(3)] == [line(one, 1), line(one, 1, start=8), line(one, 2)]
 
 
 def test_a_message_evicted_and_replayed_is_old(net):
     peer, one, other, source, sink = between(net, cache_size=10)
     source.say(*(line(one, number) for number in range(1, 101)))
     source.say(*(line(one, number) for number in range(1, 102)))
-    assert [sink.hear() for _ in range(101)] == [line(one, n) for n in range(1, 102)]
+    assert [gossip_at(sink) for _ in range(101)] == [line(one, n) for n in range(1, 102)]
     assert peer.messages.count() == 10
     assert peer.status()["texts evicted"] == 91
 
