@@ -74,7 +74,7 @@ class SeedWords:
             return []
         lines = [self._tell_coming(peer)] if peer in self._coming else []
         del listed[seed]
-        if self._ended.get(peer) == "left":
+        if why == "gone" and self._ended.get(peer) == "left":
             why = "left"  # where it had just registered, its goodbye came too late
         self._ended.put(peer, why)
         if listed:

@@ -5,6 +5,7 @@ Rules only: no socket, no clock.
 
 import collections
 import math
+import weakref
 from typing import NamedTuple
 
 from gossip.voidphone.messages import PeerNotification
@@ -88,7 +89,7 @@ class Memory:
 class Waiting:
     """A message that waits for its first validation, or is kept for newcomers after that."""
 
-    __slots__ = ("message", "key", "senders", "notified", "deadline")
+    __slots__ = ("message", "key", "senders", "notified", "deadline", "__weakref__")
 
     def __init__(self, message: PeerNotification, key: tuple, senders: set, notified: set,
                  deadline: float):
@@ -137,15 +138,17 @@ class Pending:
             self._keep(number, waiting)
         return number, alone
 
-    def join(self, data_type: int, link, now: float) -> list[tuple[int, PeerNotification]]:
+    def join(self, data_type: int, link, now: float) -> list[tuple[int, weakref.ref]]:
         """A module has subscribed: it is notified of what waits or is kept of that type, the oldest
-        first, but not of what came from itself. Return the ids and the messages."""
+        first, but not of what came from itself. Return the ids, and weak references to what is
+        here under them: a newcomer that reads slowly keeps none of it in memory, and is told
+        nothing under an id that has another meaning by then."""
         joined = [(number, waiting) for number, waiting in
                   self._of_type.get(data_type, {}).items()
                   if waiting.deadline > now and link not in waiting.senders]
         for _, waiting in joined:
             waiting.notified.add(link)
-        return [(number, waiting.message) for number, waiting in joined]
+        return [(number, weakref.ref(waiting)) for number, waiting in joined]
 
     def copy(self, key: tuple, sender, ttl: int) -> bool:
         """A neighbour has sent a message; answer whether the same message waits already. If so,

@@ -59,12 +59,18 @@ class Relay:
         if not self.subscriptions.add(link, message.data_type):
             return
         joined = self.pending.join(message.data_type, link, time.monotonic())
-        for number, news in joined:
+        for number, here in joined:
+            waiting = here()
+            if waiting is None:
+                continue  # it was dropped meanwhile
+            news = waiting.message
             outbox.add([link], messages.Notification(number, news.data_type, news.data).pack())
             if outbox.size > FLUSH:
                 outbox.send()
                 with self._node.turn.left():
                     self._node.flusher.wait_for_room([link])
+                if link.ended or link.waiting() > self._node.settings.origin_limit:
+                    break  # it does not read; the rest would end its connection
         self._tell_kept(message.data_type, outbox)
 
     def _tell_kept(self, data_type: int, outbox: Outbox) -> None:

@@ -81,6 +81,9 @@ def test_a_goodbye_that_one_seed_has_heard_is_one(told):
     told.hear((A, f"removed:{FIVE}:gone"), (B, f"removed:{FIVE}:gone"))
     assert "5005 is gone" in told.lines[-1]
     assert told.words.summary() == "1 peer came, 0 left, 1 died"
+    come(told, A, B)
+    told.hear((A, f"removed:{FIVE}:left"), (B, f"removed:{FIVE}:malicious:a:b"))
+    assert "5005 is shut out" in told.lines[-1]  # who says goodbye to one seed is not excused
 
 
 def test_a_peer_that_goes_at_once_has_come_before(told):

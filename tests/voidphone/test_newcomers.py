@@ -108,10 +108,27 @@ def test_who_subscribes_at_the_same_moment_is_told_once(modules, monkeypatch, fr
     assert told(newcomer).data == b"next"
 
 
-def test_a_newcomer_is_told_as_fast_as_it_reads(modules):
-    module, data = start(modules), bytes(60_000)
-    for number in range(400):  # 24 MB
-        module.relay.pending.add(push(number, data)._replace(data_type=TYPE),
+def let_wait(module, count):
+    """So many news of 60 kB wait for a validation."""
+    for number in range(count):
+        module.relay.pending.add(push(number, bytes(60_000))._replace(data_type=TYPE),
                                  news.Item(number, TYPE, b"digest"), (), "nobody", float("inf"))
+
+
+def test_a_newcomer_is_told_as_fast_as_it_reads(modules):
+    module = start(modules)
+    let_wait(module, 400)  # 24 MB
     newcomer = modules.api(module, TYPE)
     assert len({told(newcomer).id for _ in range(400)}) == 400
+
+
+def test_a_newcomer_that_does_not_read_for_a_while_stays_connected(modules):
+    """It is told of less; the rest would overflow its backlog."""
+    module = start(modules)
+    let_wait(module, 400)
+    newcomer, announcer = modules.api(module), modules.api(module)
+    newcomer.say(Notify(TYPE), Notify(TYPE + 1))  # the second one is handled after the telling
+    wait_until(lambda: module.relay.subscriptions.count() == 2)
+    announce(announcer, b"in time")
+    while told(newcomer).data != b"in time":
+        pass

@@ -127,7 +127,7 @@ def test_who_joins_is_notified_of_what_waits_and_of_what_came_within_a_second():
     assert pending.join(2, "b", 0.0) == [] == pending.join(1, "sender", 0.0)
 
     def joined(link, now):
-        return [(numbers.index(number), message.id) for number, message in
+        return [(numbers.index(number), here().message.id) for number, here in
                 pending.join(1, link, now)]
     assert joined("b", 1.0) == [(0, 0), (1, 1), (2, 2), (3, 3)]
     assert joined("c", 1.15) == [(0, 0), (2, 2), (3, 3)]
@@ -142,7 +142,7 @@ def test_what_is_kept_for_newcomers_is_at_most_8_mib_and_leaves_room_for_what_wa
     room = KEPT_BYTES // (len(data) + OVERHEAD)
     for number in range(room + 5):
         pending.add(push(number, data), item(number), (), "", 0.0)
-    assert [message.id for _, message in pending.join(1, "a", 0.0)] == list(range(5, room + 5))
+    assert [here().message.id for _, here in pending.join(1, "a", 0.0)] == list(range(5, room + 5))
     for number in range(WAITING):
         pending.add(push(number), item(number), (), "a", 0.0)
     assert pending.count() == WAITING and pending.dropped() == {} and not pending._kept
@@ -197,3 +197,12 @@ def test_an_announce_goes_as_many_hops_as_it_says(announced, hops):
     while (ttl := next_ttl(ttl)) is not None:
         gone += 1
     assert gone == hops
+
+
+def test_a_newcomer_that_reads_slowly_keeps_nothing_in_memory():
+    pending = Pending(random.Random(1), 5.0)
+    number, _ = pending.add(push(1), ("key",), ("sender",), ("a",), 0.0)
+    (joined, here), = pending.join(1, "b", 0.0)
+    assert joined == number and here().message == push(1)
+    pending.validated(number, "a", valid=False)
+    assert here() is None
