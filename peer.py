@@ -153,8 +153,8 @@ class Peer(Node):
             made = list(portions(self.spreading.make(texts)))
         for lines in made:
             self.flusher.wait_for_room(self.neighbours.links(), self.settings.origin_wait)
-            self.spreading.way.wait_for_room()
             with self.turn:
+                self.spreading.way.wait_for_room(self.turn)
                 if not self.spreading.originate(lines):
                     return
 

@@ -250,7 +250,6 @@ class ChatServer(Node):
         """Gossip texts, as fast as neighbours hear of them; return their lines."""
         made = self.spreading.make(texts)
         for lines in portions(made):
-            with self.turn.left():
-                self.mongering.wait_for_room()
+            self.mongering.wait_for_room(self.turn)
             self.spreading.originate(lines)
         return made

@@ -26,7 +26,7 @@ from gossip.net.connection import Connection
 from gossip.net.flusher import Flusher
 from gossip.net.listener import SHORT, Listener
 from gossip.net.pulse import PULSE
-from gossip.net.reading import next_lines
+from gossip.net.reading import Overdue, next_lines
 from gossip.net.threads import Threads
 from gossip.net.turns import Turn
 from gossip.tools import failure
@@ -57,7 +57,6 @@ class LiveWorld:
     def __init__(self, node):
         self._node = node
         self.now, self.time = time.monotonic, time.time
-        self.lateness, self.worst_lateness = PULSE.lateness, PULSE.worst_lateness
         self.turn = Turn(lambda error: node.output.write_failure(failure("after a turn", error)))
         self.threads = Threads(node)
         self.flusher = Flusher(self.turn)
@@ -68,6 +67,14 @@ class LiveWorld:
         self._duties: list[LiveDuty] = []
 
     # What a node asks for.
+
+    def lateness(self) -> float:
+        """Seconds by which threads ran late lately, or waited for a turn of this node."""
+        return max(PULSE.lateness(), self.turn.lateness())
+
+    def worst_lateness(self) -> float:
+        """The same since they began."""
+        return max(PULSE.worst_lateness(), self.turn.worst_lateness())
 
     def listen(self, address: Address | None = None, sock: socket.socket | None = None,
                accept=None, name: str = "listener") -> None:
@@ -214,7 +221,7 @@ class LiveWorld:
         try:
             with self.turn:
                 begin(link)
-            while (lines := next_lines(link, self.now)) is not None and not link.ended:
+            while (lines := self._next_lines(link)) is not None and not link.ended:
                 with self.turn:
                     handle(link, lines)
                 if link.rest_until:
@@ -223,6 +230,18 @@ class LiveWorld:
             fault = error
         finally:
             self._end(link, fault)
+
+    def _next_lines(self, link) -> list[bytes] | None:
+        """Wait for lines. A link that is overdue ends, unless another thread has given it more
+        time when the turn for that has come."""
+        while True:
+            try:
+                return next_lines(link, self.now)
+            except Overdue as error:
+                with self.turn:
+                    if link.is_overdue():
+                        self._node.fault(link, error)
+                        return None
 
     def _rest(self, link) -> None:
         """Read no more of a link for as long as the node has asked for, or until the link ends."""

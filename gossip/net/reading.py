@@ -10,9 +10,13 @@ SIP = 8_192  # bytes asked for after a rest: many short rests disturb others les
 DEADLINE_LOOK = 5.0  # seconds after which a reader looks whether its deadline was changed
 
 
+class Overdue(WireError):
+    """A line, or the rest of one, did not come in time."""
+
+
 def next_lines(link, now) -> list[bytes] | None:
     """Wait for whole lines and return those that came together; None at the end of the stream.
-    WireError when a line is too long or too late. `now()` is the clock of deadlines."""
+    WireError when a line is too long, Overdue when it is too late. `now()` is the clock of deadlines."""
     link.read_on()
     while True:
         try:
@@ -39,7 +43,7 @@ def _receive(link, now) -> bytes:
     if due is None:
         return link.connection.receive(size)
     if due <= now() and not link.last_look():
-        raise WireError(link.overdue())
+        raise Overdue(link.overdue())
     return link.connection.receive(size, DONT_WAIT)
 
 

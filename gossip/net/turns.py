@@ -2,11 +2,17 @@
 
 A node and its rules have one lock, this one: a link reader, a duty, the flusher or the console
 takes a turn, and then calls the node. Nothing waits within a turn.
+
+A turn may be long all the same, as a disk may stall. Whoever waited for one did its work late, so
+the longest wait counts as lateness, as a late thread does (pulse.py).
 """
 
 import collections
 import contextlib
 import threading
+import time
+
+from gossip.net.pulse import NOTICED, Lateness
 
 
 class Turn:
@@ -19,10 +25,33 @@ class Turn:
         self._depth = 0  # how many turns within one another its holder takes
         self._later: list[tuple] = []  # (call, arguments) to be made when the lock is free
         self._making = threading.local()  # `calls`: those that the thread is about to make
+        self._waited = Lateness()  # how long threads have waited for their turn
+        self._waiting: dict[int, float] = {}  # threads that wait for it -> since when
 
     def __enter__(self) -> None:
-        self._lock.acquire()
+        if not self._lock.acquire(blocking=False):
+            self._wait()
         self._depth += 1
+
+    def _wait(self) -> None:
+        """Wait for the lock, and note how long that took."""
+        thread = threading.get_ident()
+        self._waiting[thread] = since = time.monotonic()
+        self._lock.acquire()
+        del self._waiting[thread]
+        now = time.monotonic()
+        if now - since >= NOTICED:
+            self._waited.note(now, now - since)
+
+    def lateness(self) -> float:
+        """Seconds for which a thread waited for its turn at longest in the last LATE_FOR seconds;
+        one that still waits counts."""
+        now = time.monotonic()
+        return max(self._waited.lately(now), now - min(list(self._waiting.values()), default=now))
+
+    def worst_lateness(self) -> float:
+        """The same since the node was made."""
+        return max(self._waited.worst, self.lateness())
 
     def __exit__(self, *error) -> None:
         later = ()

@@ -114,6 +114,11 @@ class Link:
         due = self._due_if_on_time()
         return None if due is None else due + self.more_patience()
 
+    def is_overdue(self) -> bool:
+        """Whether a line, or the rest of one, is due, and has not come."""
+        due = self.due()
+        return due is not None and due <= self._now()
+
     def _due_if_on_time(self) -> float | None:
         deadline, unfinished = self.deadline, self._unfinished
         if deadline is None or unfinished is None:

@@ -73,11 +73,12 @@ class World(Protocol):
         """Unix seconds, by this node's own clock."""
 
     def lateness(self) -> float:
-        """Seconds by which this process ran its threads late at worst within the last LATE_FOR
-        seconds (gossip/settings.py); what follows from that is in gossip/node/lateness.py."""
+        """Seconds by which threads ran late at worst within the last LATE_FOR seconds
+        (gossip/settings.py), or waited for a turn of this node; what follows from that is in
+        gossip/node/lateness.py."""
 
     def worst_lateness(self) -> float:
-        """The same since the process began to look."""
+        """The same since somebody began to look."""
 
     def listen(self) -> None:
         """Listen on the node's address; OSError when it is not available."""

@@ -82,7 +82,7 @@ class Flood:
         """Whether new messages may be made: only the backlogs of neighbours count here."""
         return True
 
-    def wait_for_room(self) -> None:
+    def wait_for_room(self, turn) -> None:
         """Wait until they may."""
 
     def all_sent(self) -> bool:

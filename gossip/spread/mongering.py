@@ -93,17 +93,21 @@ class Mongering:
         """Whether new messages may be made: not too many rumors are being told."""
         return self.rumors.size() < CROWDED
 
-    def wait_for_room(self) -> None:
-        """Wait, outside of a turn, while many rumors are being told and their number shrinks. So no
+    def wait_for_room(self, turn) -> None:
+        """Leave the present turn while many rumors are being told and their number shrinks. So no
         neighbour is passed over, however many messages were made at once."""
-        self._wait_for_less(CROWDED, 1.0, shrinking=True)
+        waits = True
+        while waits and not self.has_room():
+            with turn.left():
+                waits = self._wait_for_less(CROWDED, 1.0, shrinking=True)
 
     def wait_until_sent(self, seconds: float) -> None:
         """Wait, so many seconds at most, until no rumor is being told any more."""
         self._wait_for_less(1, seconds)
 
-    def _wait_for_less(self, limit: int, seconds: float, shrinking: bool = False) -> None:
-        """Wait until fewer than `limit` bytes of rumors are being told, so many seconds at most;
+    def _wait_for_less(self, limit: int, seconds: float, shrinking: bool = False) -> bool:
+        """Wait until fewer than `limit` bytes of rumors are being told, so many seconds at most,
+        and answer whether it came to that;
         if `shrinking`, the seconds begin anew whenever the number is smaller than ever, but the
         longest wait does not."""
         begun, least = self._now(), math.inf
@@ -113,13 +117,14 @@ class Mongering:
                 before = self._changes
             size = self.rumors.size()
             if size < limit:
-                return
+                return True
             if shrinking and size < least:
                 end, least = min(self._now() + seconds, begun + self._longest), size
             with self._calmer:
                 if not self._calmer.wait_for(lambda: self._changes != before,
                                              end - self._now()):
-                    return
+                    return False
+        return False
 
     def stop(self) -> None:
         """End all waiting, for good."""

@@ -33,10 +33,10 @@ def way_of_spreading(node, links, gathering, at_once: int, tries: int):
     `tries` Telling.
 
     Every way has `forward(lines, source)`, `say_behind(link, data)`, `answered(link, message)`,
-    `note_known(link, keys)`, `on_end(link)`, `hurry()`, `has_room()`, `wait_for_room()` (for others
-    than turns), `all_sent()`, `stop()`, `dropped()`, and `duty_name`: None, or a name. With a name
-    it has a `turn(now)` as well, and is given the `duty` that calls it. ValueError for a way that
-    is not known.
+    `note_known(link, keys)`, `on_end(link)`, `hurry()`, `has_room()`, `wait_for_room(turn)` (which
+    leaves the present turn meanwhile), `all_sent()`, `stop()`, `dropped()`, and `duty_name`: None,
+    or a name. With a name it has a `turn(now)` as well, and is given the `duty` that calls it.
+    ValueError for a way that is not known.
     """
     settings: Settings = node.settings
     if settings.spread == "flood":

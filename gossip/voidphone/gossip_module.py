@@ -294,10 +294,11 @@ class GossipModule(Node):
 
     def stop(self, reason: str = "interrupted") -> None:
         """End the module; the counts of dropped messages are the last event but one."""
-        self.output.write("counts:" + ":".join(
-            f"{name.replace(':', '')}={value}" for name, value in self.status().items()
-            if value and name != "address"))
-        super().stop(reason)
+        with self.turn:
+            self.output.write("counts:" + ":".join(
+                f"{name.replace(':', '')}={value}" for name, value in self.status().items()
+                if value and name != "address"))
+            super().stop(reason)
 
     def status(self) -> dict[str, object]:
         """Count what the module holds, and what it has dropped."""

@@ -88,3 +88,23 @@ def test_a_node_that_is_stopped_by_a_turn_ends_after_it(net):
     peer.keep("a duty", stop)
     peer.world.await_end(60)
     assert joined == [True] and peer.stopping
+
+
+def test_who_answered_while_a_long_turn_kept_its_reader_waiting_is_not_taken_for_dead(net):
+    peer, fake, verdicts = net.peer(liveness_interval=60, probe_limit=0.5), net.fake(), []
+    connected = threading.Event()
+    connect = peer.world._connect
+
+    def connect_and_tell(link):
+        connect(link)
+        connected.set()
+
+    peer.world._connect = connect_and_tell
+    with peer.turn:
+        peer.probe(fake.address, verdicts.append)
+    with peer.turn:
+        assert connected.wait(60)
+        time.sleep(1.0)  # longer than the probe may take
+    wait_until(lambda: verdicts)
+    assert verdicts[0] is not False
+    assert peer.lateness() > 0.5

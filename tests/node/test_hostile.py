@@ -240,11 +240,11 @@ class HangsUp(FakePeer):
 
 def test_one_who_accepts_and_hangs_up_is_not_dialled_in_circles(net):
     seed, = net.seeds(1)
-    peer = net.peer(liveness_interval=1.0)
     fake = HangsUp(free_address())
     net.ends.append(fake)
     with seed.turn:
         seed.registry.register(fake.address, None, seed.now())
+    peer = net.peer(liveness_interval=1.0)
     wait_event(peer, f"connected:{fake.address}")
     rounds = peer.linking.places._round
     wait_until(lambda: peer.linking.places._round > rounds + 3)
