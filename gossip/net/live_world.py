@@ -57,6 +57,7 @@ class LiveWorld:
     def __init__(self, node):
         self._node = node
         self.now, self.time = time.monotonic, time.time
+        self.lateness, self.worst_lateness = PULSE.lateness, PULSE.worst_lateness
         self.turn = Turn(lambda error: node.output.write_failure(failure("after a turn", error)))
         self.threads = Threads(node)
         self.flusher = Flusher(self.turn)
@@ -67,14 +68,6 @@ class LiveWorld:
         self._duties: list[LiveDuty] = []
 
     # What a node asks for.
-
-    def lateness(self) -> float:
-        """Seconds by which threads ran late lately, or waited for a turn of this node."""
-        return max(PULSE.lateness(), self.turn.lateness())
-
-    def worst_lateness(self) -> float:
-        """The same since they began."""
-        return max(PULSE.worst_lateness(), self.turn.worst_lateness())
 
     def listen(self, address: Address | None = None, sock: socket.socket | None = None,
                accept=None, name: str = "listener") -> None:

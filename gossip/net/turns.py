@@ -3,8 +3,8 @@
 A node and its rules have one lock, this one: a link reader, a duty, the flusher or the console
 takes a turn, and then calls the node. Nothing waits within a turn.
 
-A turn may be long all the same, as a disk may stall. Whoever waited for one did its work late, so
-the longest wait counts as lateness, as a late thread does (pulse.py).
+A turn may be long all the same, as a disk may stall. A thread that waited for one reads late what
+came in time, so a node asks for the longest wait before it judges others.
 """
 
 import collections
@@ -25,7 +25,7 @@ class Turn:
         self._depth = 0  # how many turns within one another its holder takes
         self._later: list[tuple] = []  # (call, arguments) to be made when the lock is free
         self._making = threading.local()  # `calls`: those that the thread is about to make
-        self._waited = Lateness()  # how long threads have waited for their turn
+        self._waits = Lateness()  # how long threads have waited for their turn
         self._waiting: dict[int, float] = {}  # threads that wait for it -> since when
 
     def __enter__(self) -> None:
@@ -41,17 +41,13 @@ class Turn:
         del self._waiting[thread]
         now = time.monotonic()
         if now - since >= NOTICED:
-            self._waited.note(now, now - since)
+            self._waits.note(now, now - since)
 
-    def lateness(self) -> float:
+    def waited(self) -> float:
         """Seconds for which a thread waited for its turn at longest in the last LATE_FOR seconds;
         one that still waits counts."""
         now = time.monotonic()
-        return max(self._waited.lately(now), now - min(list(self._waiting.values()), default=now))
-
-    def worst_lateness(self) -> float:
-        """The same since the node was made."""
-        return max(self._waited.worst, self.lateness())
+        return max(self._waits.lately(now), now - min(list(self._waiting.values()), default=now))
 
     def __exit__(self, *error) -> None:
         later = ()

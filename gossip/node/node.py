@@ -125,7 +125,7 @@ class Node:
 
     def more_patience(self) -> float:
         """How many seconds longer to wait for others; 0 unless this node is late."""
-        return lateness.more_patience(self.lateness())
+        return lateness.more_patience(self._hears_late())
 
     def gathering(self) -> float:
         """For how many seconds to gather what is then sent together; 0 unless this node is late."""
@@ -133,7 +133,12 @@ class Node:
 
     def is_late(self) -> bool:
         """Whether this node is too late to judge others."""
-        return lateness.is_late(self.lateness())
+        return lateness.is_late(self._hears_late())
+
+    def _hears_late(self) -> float:
+        """Seconds by which this node hears late what others say: its threads run late, or wait for
+        their turns."""
+        return max(self.lateness(), self.turn.waited())
 
     def withhold(self, verdicts: int = 1) -> None:
         """Count verdicts that are not passed, because this node is late."""

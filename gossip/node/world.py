@@ -55,6 +55,10 @@ class Turn(Protocol):
     def after(self, call, *arguments) -> None:
         """Have a call made that may wait, once the present turn is over."""
 
+    def waited(self) -> float:
+        """Seconds for which a thread waited for its turn at longest within the last LATE_FOR
+        seconds; 0 where a node has no threads."""
+
     def left(self):
         """A context manager: the present turn is interrupted for as long as it lasts. Where a node
         has no threads, nobody can wait, and there is none."""
@@ -73,12 +77,11 @@ class World(Protocol):
         """Unix seconds, by this node's own clock."""
 
     def lateness(self) -> float:
-        """Seconds by which threads ran late at worst within the last LATE_FOR seconds
-        (gossip/settings.py), or waited for a turn of this node; what follows from that is in
-        gossip/node/lateness.py."""
+        """Seconds by which this process ran its threads late at worst within the last LATE_FOR
+        seconds (gossip/settings.py); what follows from that is in gossip/node/lateness.py."""
 
     def worst_lateness(self) -> float:
-        """The same since somebody began to look."""
+        """The same since the process began to look."""
 
     def listen(self) -> None:
         """Listen on the node's address; OSError when it is not available."""

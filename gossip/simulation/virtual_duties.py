@@ -25,6 +25,10 @@ class VirtualTurn:
         """Make a call at once, as it cannot wait here."""
         call(*arguments)
 
+    def waited(self) -> float:
+        """Nobody waits here."""
+        return 0.0
+
 
 class VirtualDuty:
     """A method of a node that is called again and again. Its world has `now`, `later`, `node`."""
