@@ -303,13 +303,19 @@ class Peer(Node):
 
     # What others say.
 
-    def on_lines(self, link: Link, lines: list[bytes]) -> None:
-        """Handle lines that arrived together, in order. In a flood most are repetitions: they are
-        dropped first. Gossip lines that follow one another are handled as one batch."""
+    def lines(self, link: Link, lines: list[bytes]) -> None:
+        """These lines of a link have come together. In a flood most are repetitions: they are
+        dropped first. What is left is mostly the next gossip of a run: that is taken at once."""
         if link.role == NEIGHBOUR:
             if self._watch is not None:
                 self._watch.noted(link, lines)
             lines = self.messages.unknown(lines, link)
+            if not lines or self.spreading.take_block(link, lines):
+                return
+        super().lines(link, lines)
+
+    def on_lines(self, link: Link, lines: list[bytes]) -> None:
+        """Handle lines in order. Gossip lines that follow one another are one batch."""
         for batch, is_gossip in in_batches(lines, self.settings.sign):
             if is_gossip:
                 self.on_gossip(link, batch)

@@ -26,7 +26,7 @@ from gossip.net.connection import Connection
 from gossip.net.flusher import Flusher
 from gossip.net.listener import SHORT, Listener
 from gossip.net.pulse import PULSE
-from gossip.net.reading import Overdue, next_lines
+from gossip.net.reading import next_lines
 from gossip.net.threads import Threads
 from gossip.net.turns import Turn
 from gossip.tools import failure
@@ -214,7 +214,8 @@ class LiveWorld:
         try:
             with self.turn:
                 begin(link)
-            while (lines := self._next_lines(link)) is not None and not link.ended:
+            while ((lines := next_lines(link, self.now, self._overdue)) is not None
+                   and not link.ended):
                 with self.turn:
                     handle(link, lines)
                 if link.rest_until:
@@ -224,17 +225,12 @@ class LiveWorld:
         finally:
             self._end(link, fault)
 
-    def _next_lines(self, link) -> list[bytes] | None:
-        """Wait for lines. A link that is overdue ends, unless another thread has given it more
-        time when the turn for that has come."""
-        while True:
-            try:
-                return next_lines(link, self.now)
-            except Overdue as error:
-                with self.turn:
-                    if link.is_overdue():
-                        self._node.fault(link, error)
-                        return None
+    def _overdue(self, link) -> None:
+        """A line is overdue: that ends the link, unless another thread has given it more time by
+        the time that this one has its turn."""
+        with self.turn:
+            if link.is_overdue(self.now()):
+                self._node.fault(link, WireError(link.overdue()))
 
     def _rest(self, link) -> None:
         """Read no more of a link for as long as the node has asked for, or until the link ends."""

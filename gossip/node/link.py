@@ -46,9 +46,9 @@ class Link:
         self.deadline: float | None = None  # when the next line is due, if its node is on time
         self.more_patience = on_time  # answers the seconds that are added while its node is late
         self.unfinished_limit: float | None = None  # seconds from a line's first byte to its last
-        self._unfinished: float | None = None  # when a half-read line has to be complete
+        self.unfinished: float | None = None  # when a half-read line has to be complete
         self._looked_for: float | None = None  # what was due when it was looked for at last
-        self._framing = framing()
+        self.framing = framing()
         self._settings = settings
         self._flusher = flusher
         self._now = now  # the clock of `deadline`, `heard` and all other times
@@ -86,27 +86,27 @@ class Link:
         """Take bytes that have come; return the lines that are complete now. WireError when the
         first line is too long; when a later one is, `read_on` raises it."""
         self.heard = self._now()
-        lines = self._framing.feed(data)
+        lines = self.framing.feed(data)
         if self.unfinished_limit is not None:
             self._limit_unfinished(bool(lines))
-        if not lines and self._framing.fault:
-            raise self._framing.fault
+        if not lines and self.framing.fault:
+            raise self.framing.fault
         return lines
 
     def _limit_unfinished(self, anew: bool) -> None:
         """Set the time by which a half-read line has to be complete."""
-        if not self._framing.unfinished():
-            self._unfinished = None
-        elif anew or self._unfinished is None:
-            self._unfinished = self.heard + self.unfinished_limit
+        if not self.framing.unfinished():
+            self.unfinished = None
+        elif anew or self.unfinished is None:
+            self.unfinished = self.heard + self.unfinished_limit
 
     def read_on(self) -> None:
         """The lines taken last have been handled. A half-read line gets its full time again, as the
         handling was no delay of the other end. WireError when a line after them is too long."""
-        if self._unfinished is not None:
-            self._unfinished = self._now() + self.unfinished_limit
-        if self._framing.fault:
-            raise self._framing.fault
+        if self.unfinished is not None:
+            self.unfinished = self._now() + self.unfinished_limit
+        if self.framing.fault:
+            raise self.framing.fault
 
     def due(self) -> float | None:
         """When a line, or the rest of one, is due; None: never. Other threads may change it, and
@@ -114,13 +114,13 @@ class Link:
         due = self._due_if_on_time()
         return None if due is None else due + self.more_patience()
 
-    def is_overdue(self) -> bool:
-        """Whether a line, or the rest of one, is due, and has not come."""
+    def is_overdue(self, now: float) -> bool:
+        """Whether a line, or the rest of one, is due by now."""
         due = self.due()
-        return due is not None and due <= self._now()
+        return due is not None and due <= now
 
     def _due_if_on_time(self) -> float | None:
-        deadline, unfinished = self.deadline, self._unfinished
+        deadline, unfinished = self.deadline, self.unfinished
         if deadline is None or unfinished is None:
             return deadline if unfinished is None else unfinished
         return min(deadline, unfinished)
@@ -134,13 +134,13 @@ class Link:
 
     def overdue(self) -> str:
         """Say what is overdue, in words for the output file."""
-        if self._unfinished is not None and self._unfinished <= self._now():
+        if self.unfinished is not None and self.unfinished <= self._now():
             return "a message was not finished in time"
-        return self._framing.late
+        return self.framing.late
 
     def end_of_stream(self, reason: str) -> None:
         """Nothing more will come: the other end has ended the stream, or this one has."""
-        self.cut_short = not self.ended and self._framing.unfinished()
+        self.cut_short = not self.ended and self.framing.unfinished()
         self.close(reason)
 
     def finish(self) -> None:
@@ -162,7 +162,10 @@ class Link:
             if self.ended or self._broken:
                 return
             if not self._backlog.size and not self._held:
-                sent = self._send_now(data)
+                try:
+                    sent = self.connection.send(data)
+                except OSError as error:
+                    sent = self._not_sent(data, error)
                 if sent == len(data):
                     return
                 self._taken = self._now()
@@ -201,7 +204,10 @@ class Link:
         """Expects the lock."""
         while self._backlog.size and not self.ended and not self._held:
             chunk, asked = self._backlog.take()
-            sent = self._send_now(chunk)
+            try:
+                sent = self.connection.send(chunk)
+            except OSError as error:
+                sent = self._not_sent(chunk, error)
             if self._broken:
                 return
             self._backlog.sent(chunk, sent, asked)
@@ -210,16 +216,14 @@ class Link:
             if sent < len(chunk):
                 return
 
-    def _send_now(self, data: bytes) -> int:
-        """Send what the connection takes at once; return how many bytes. Expects the lock."""
-        try:
-            return self.connection.send(data)
-        except BlockingIOError:
+    def _not_sent(self, data: bytes, error: OSError) -> int:
+        """The connection takes nothing now, or never again: answer how many bytes are settled.
+        Expects the lock."""
+        if isinstance(error, BlockingIOError):
             return 0
-        except OSError:
-            self._broken = True  # the reader finds out why, once it has read the rest
-            self._backlog.clear()
-            return len(data)
+        self._broken = True  # the reader finds out why, once it has read the rest
+        self._backlog.clear()
+        return len(data)
 
     def close(self, reason: str) -> None:
         """End the link and drop its backlog; bytes that the connection took still arrive. Only the

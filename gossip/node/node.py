@@ -129,7 +129,8 @@ class Node:
 
     def gathering(self) -> float:
         """For how many seconds to gather what is then sent together; 0 unless this node is late."""
-        return lateness.gathering(self.lateness())
+        late = self.lateness()
+        return lateness.gathering(late) if late else 0.0
 
     def is_late(self) -> bool:
         """Whether this node is too late to judge others."""

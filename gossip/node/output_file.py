@@ -13,8 +13,10 @@ import datetime
 import math
 import threading
 
-from gossip.escaping import escape
+from gossip.escaping import escape, escape_lines
 from gossip.settings import MIB
+
+NEXT = "\n"  # between two lines
 
 
 class OutputFile:
@@ -44,10 +46,18 @@ class OutputFile:
     def write(self, *events: str) -> bool:
         """Write events, escaped, in one go and with the same time; answer False when the last word
         has been written before."""
-        events = [escape(event) for event in events]
         with self._lock:
             if not self._finished:
-                self._put(events)
+                self._put("", "\n".join(map(escape, events)))
+            return not self._finished
+
+    def write_lines(self, head: str, lines: str) -> bool:
+        """Write an event for each of these lines, which have `\n` between them: a head, then the
+        line, escaped. The rest is as for `write`."""
+        lines = escape_lines(lines)
+        with self._lock:
+            if not self._finished:
+                self._put(head, lines)
             return not self._finished
 
     def drain(self, changes) -> None:
@@ -55,18 +65,17 @@ class OutputFile:
         self.write(*changes)
         changes.clear()
 
-    def finish(self, *last_word: str) -> None:
+    def finish(self, last_word: str = "") -> None:
         """Write the last word, if there is one; what happens from now on is not written down."""
-        events = [escape(event) for event in last_word]
         with self._lock:
             if not self._finished:
-                self._put(events, last=True)
+                self._put("", escape(last_word), last=True)
             self._finished = True
 
     def write_failure(self, event: str) -> None:
         """Write what a thread died of, even after the last word."""
         with self._lock:
-            self._put([escape(event)], last=True)
+            self._put("", escape(event), last=True)
 
     def close(self) -> None:
         """Close the file; later events are dropped (the node has ended)."""
@@ -80,18 +89,18 @@ class OutputFile:
         return {"events that the full output file left out": self._left_out} if self._left_out \
             else {}
 
-    def _put(self, events: list[str], last: bool = False) -> None:
+    def _put(self, head: str, lines: str, last: bool = False) -> None:
         """Write events with the present time, as far as there is room, and show them. Expects the
         lock, as all below do."""
-        if not events:
+        if not lines:
             return
         stamp = self._stamp()
         if self._size < self._limit:
-            self._put_lines(stamp, events)
+            self._put_lines(stamp, head, lines)
         else:
-            self._put_last(stamp, events, last)
+            self._put_last(stamp, head, lines, last)
         if self._screen is not None:
-            self._screen.show(stamp[11:-1], events)
+            self._screen.show(stamp[11:-1], [head + line for line in lines.split("\n")])
 
     def _stamp(self) -> str:
         second, micros = divmod(self._clock() // 1000, 1_000_000)
@@ -101,32 +110,34 @@ class OutputFile:
             self._date = date.strftime("%Y-%m-%d %H:%M:%S")
         return f"{self._date}.{micros:06d}:"
 
-    def _put_lines(self, stamp: str, events: list[str]) -> None:
+    def _put_lines(self, stamp: str, head: str, lines: str) -> None:
         """Write lines; those that cannot be written are told of by the next that can."""
-        notice = [f"lost:{self._lost} lines could not be written here"] if self._lost else []
+        notice = ""
+        if self._lost:
+            notice = f"{stamp}lost:{self._lost} lines could not be written here\n"
         try:
-            self._put_bytes(stamp, [*notice, *events])
+            self._put_bytes(stamp + head, lines, notice)
             self._lost = 0
         except OSError:
-            self._lost += len(events)
+            self._lost += 1 + lines.count("\n")
 
-    def _put_last(self, stamp: str, events: list[str], last: bool) -> None:
+    def _put_last(self, stamp: str, head: str, lines: str, last: bool) -> None:
         """The file is full: write last words alone. The first event that is left out becomes the
         line that says so."""
         if not last:
-            self._left_out += len(events)
-            events = [] if self._told_full else [f"full:{self._limit // MIB}"]
+            self._left_out += 1 + lines.count("\n")
+            if self._told_full:
+                return
+            head, lines = "", f"full:{self._limit // MIB}"
         try:
-            self._put_bytes(stamp, events)
+            self._put_bytes(stamp + head, lines)
             self._told_full |= not last
         except OSError:
             pass  # a full disk, too
 
-    def _put_bytes(self, stamp: str, events: list[str]) -> None:
-        if not events:
-            return
-        whole = [""] if self._torn else []  # ends a line that is cut off
-        data = "\n".join([*whole, *[stamp + event for event in events], ""]).encode()
+    def _put_bytes(self, head: str, lines: str, notice: str = "") -> None:
+        end = "\n" if self._torn else ""  # of a line that is cut off
+        data = f"{end}{notice}{head}{lines.replace(NEXT, NEXT + head)}\n".encode()
         while data and self._file is not None:
             written = self._file.write(data)
             self._size += written

@@ -37,15 +37,16 @@ class Flood:
     def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
         """Have lines, which have no line ends, sent to all but their source, behind the signed
         lines that cover each of them."""
-        data = b"\n".join(covered(lines, covers)) + b"\n"
+        data = b"\n".join(covered(lines, covers) if covers else lines) + b"\n"
         self._waiting.append((data, source))
         self._size += len(data)
+        now, links = self._now(), self._links()
         pause = 0.0 if self._hurried else self._gathering()
-        wait = max(0.0, self._sent + pause - self._now()) if pause else 0.0
-        if self._size > CROWDED or not wait and len(self._links()) < MANY:
-            self._send()
-        elif self._now() + wait < self._due:
-            self._due = self._now() + wait
+        wait = max(0.0, self._sent + pause - now) if pause else 0.0
+        if self._size > CROWDED or not wait and len(links) < MANY:
+            self._send(now, links)
+        elif now + wait < self._due:
+            self._due = now + wait
             self._flusher.take_over(self._send_due, wait)
 
     def say_behind(self, link, data: bytes, urgent: bool = True) -> None:
@@ -64,17 +65,23 @@ class Flood:
         """Send what was left to the flusher, which calls this."""
         self._due = math.inf
         if self._waiting:
-            self._send()
+            self._send(self._now(), self._links())
 
-    def _send(self) -> None:
-        """Send everything that waits."""
+    def _send(self, now: float, links: tuple) -> None:
+        """Send everything that waits to these links."""
         batch, self._waiting, self._size = self._waiting, [], 0
         behind, self._behind = self._behind, []
-        self._sent = self._now()
-        for link in self._links():
-            data = b"".join([data for data, source in batch if source is not link])
-            if data:
-                link.send(data)
+        self._sent = now
+        if len(batch) == 1:  # nearly always
+            [(data, source)] = batch
+            for link in links:
+                if link is not source:
+                    link.send(data)
+        else:
+            for link in links:
+                data = b"".join([data for data, source in batch if source is not link])
+                if data:
+                    link.send(data)
         for link, data, urgent in behind:
             link.send(data, urgent=urgent)
 

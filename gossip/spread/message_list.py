@@ -31,27 +31,29 @@ from gossip.spread.run import ALL_SLICES, SLICES, Run, sha256
 
 
 class Fresh(NamedTuple):
-    """The new lines of a batch, in order; the fault at which reading it ended, if any; the signed
-    line that covers each of the new lines, what is corrupt, and what is good, but of a run that is
-    not known to be genuine: (run, line, the signed line that covers it), where gossip is signed;
-    what has a forbidden word; what was refused, as there was no room for it; how many signatures
-    were checked for which neighbour, less those that have let a message in; and pairs of good
-    signed lines that contradict each other."""
+    """The new lines of a batch, in order, and the same as output files show them, with `\n` between
+    them; the fault at which reading it ended, if any; the signed line that covers each of the new
+    lines, what is corrupt, and what is good, but of a run that is not known to be genuine: (run,
+    line, the signed line that covers it), where gossip is signed; what has a forbidden word; what
+    was refused, as there was no room for it; how many signatures were checked for which neighbour,
+    less those that have let a message in; and pairs of good signed lines that contradict each
+    other."""
 
     lines: list[bytes]
-    shown: list[str]
-    fault: wire.WireError | None
-    covers: list[bytes]
-    corrupt: list[bytes]
-    unknown: list[tuple[bytes, bytes, bytes]]
-    forbidden: list[str]
-    refused: list[bytes]
-    checks: collections.Counter[Address | None]
-    contradictions: list[tuple[bytes, bytes]]
+    shown: str
+    fault: wire.WireError | None = None
+    covers: list[bytes] | tuple = ()
+    corrupt: list[bytes] | tuple = ()
+    unknown: list[tuple[bytes, bytes, bytes]] | tuple = ()
+    forbidden: list[str] | tuple = ()
+    refused: list[bytes] | tuple = ()
+    checks: dict[Address | None, int] | tuple = ()
+    contradictions: list[tuple[bytes, bytes]] | tuple = ()
 
 
 class MessageList:
-    """The messages that this peer has seen. `unknown` drops exact repetitions, `add` all others."""
+    """The messages that this peer has seen. `unknown` drops exact repetitions; `add_block` takes
+    most of the rest, and `add` what that leaves."""
 
     def __init__(self, settings: Settings, own_run: bytes = b"", is_genuine=None,
                  is_known=lambda run: True, is_denied=lambda run, neighbour: False,
@@ -76,7 +78,7 @@ class MessageList:
         self._lines: dict[bytes, Cover | None] = {}
         self._bytes = 0  # size of all texts
         self._least = settings.cache_bytes // max(1, settings.cache_size)  # weight of any text
-        self._grown: dict[Run, None] = {}  # runs whose weight grew, in the batch that is taken
+        self._grown: dict[Run, None] = {}  # runs whose weight grew since something was evicted
         self._runs: dict[bytes, Run] = {}
         self._room = Room(settings, own_run)
         self._changed: set[Run] = set()  # runs whose share of the digest is out of date
@@ -88,17 +90,40 @@ class MessageList:
     def unknown(self, lines: list[bytes], link=None) -> list[bytes]:
         """Return the lines, of whatever kind, without exact repetitions of a held gossip line.
         Most lines that arrive are repetitions, and here they cost no parsing and no hash."""
-        known = self._lines
-        unknown = [line for line in lines if line not in known]
+        unknown = list(itertools.filterfalse(self._lines.__contains__, lines))
         self._old += len(lines) - len(unknown)
         return unknown if self._covers is None else self._covers.unknown(unknown, link)
+
+    def add_block(self, lines: list[bytes], made_here: bool = False) -> Fresh | None:
+        """Take gossip lines at once, if they continue a run: its next numbers make no gap, and need
+        no room. None when they are anything else, and then none of them was taken."""
+        if self._judge is not None or self._forbidden_in is not None:
+            return None
+        block = wire.parse_block(lines)
+        run = block and self._runs.get(block.run)
+        if (run is None or made_here is not (block.run == self._own_run)
+                or not run.seen.extend(block.first, block.last)):
+            return None
+        if run.vouched is not None:
+            self._room.used(run)
+        run.hold(block.first, lines)
+        self._changed.add(run)
+        self._grown[run] = None
+        # Whatever is held was seen, so none of these is.
+        self._digests.update([sha256(line).digest() for line in lines])
+        self._lines.update(dict.fromkeys(lines))
+        self._bytes += sum(map(len, lines))
+        run.weight += sum(map(max, map(len, lines), itertools.repeat(self._least)))
+        if self._is_over():
+            self._evict()
+        return Fresh(lines, block.shown)
 
     def add(self, lines: list[bytes], made_here: bool = False, link=None,
             brought_by: Address | None = None) -> Fresh:
         """Take gossip lines, received on a link or made here; return the new ones, each checked in
         full. After so many corrupt lines as end the link, the rest is not looked at. `brought_by`
         is the neighbour that has to answer for the room that they need."""
-        fresh = Fresh([], [], None, [], [], [], [], [], collections.Counter(), [])
+        fresh = Fresh([], "", None, [], [], [], [], [], collections.Counter(), [])
         if self._judge is None:
             return self._add(lines, {}, None, made_here, link, brought_by, fresh)
         last = link and link.cover
@@ -124,11 +149,12 @@ class MessageList:
             except wire.WireError as error:
                 fault = error
                 break
-        self._evict()
+        if self._is_over():
+            self._evict()
         if self._covers is not None and self._covers.contradictions:
             fresh.contradictions.extend(self._covers.contradictions)
             self._covers.contradictions.clear()
-        return fresh._replace(fault=fault)
+        return fresh._replace(fault=fault, shown=wire.shown(fresh.lines))
 
     def _take(self, line: bytes, made_here: bool, last: Cover | None, brought_by: Address | None,
               fresh: Fresh) -> None:
@@ -151,16 +177,16 @@ class MessageList:
             fresh.unknown.append((message.run, line, cover.line))
             return
         run = self._run(message.run, brought_by)
-        new = run and (run.seen.extend(message.number)
+        new = run and (run.seen.extend(message.number, message.number)
                        or self._room.note(run.seen, message.number, brought_by))
         if new:
-            self._note_change(run)
+            run.changed()
+            self._changed.add(run)
         if not made_here and self._is_forbidden(line):
             fresh.forbidden.append(message.shown)  # not held, and not asked for again
         elif new:
             self._remember(run, message.number, digest, line, cover)
             fresh.lines.append(line)
-            fresh.shown.append(message.shown)
             if cover is not None:
                 fresh.covers.append(cover.line)
                 if cover.payer is not None:
@@ -337,7 +363,7 @@ class MessageList:
     def _remember(self, run: Run, number: int, digest: bytes, line: bytes,
                   cover: Cover | None) -> None:
         """Keep a new text."""
-        run.hold(number, line)
+        run.hold(number, [line])
         self._digests.add(digest)
         self._lines[line] = cover
         size = len(line)
@@ -348,15 +374,6 @@ class MessageList:
             if cover.texts == 1:
                 run.weight += len(cover.line)
         self._grown[run] = None
-
-    def _note_change(self, run: Run) -> None:
-        """More was seen of a run."""
-        run.changed()
-        self._changed.add(run)
-
-    def _size(self) -> int:
-        """The bytes of all texts and covers that are held."""
-        return self._bytes if self._covers is None else self._bytes + self._covers.size
 
     def _evict(self) -> None:
         """Drop texts beyond the limits, those of the largest share first."""
@@ -374,8 +391,9 @@ class MessageList:
 
     def _is_over(self) -> bool:
         """Whether more is held than may be."""
-        return bool(self._lines) and (len(self._lines) > self._settings.cache_size
-                                      or self._size() > self._settings.cache_bytes)
+        size = self._bytes if self._covers is None else self._bytes + self._covers.size
+        return (len(self._lines) > self._settings.cache_size
+                or size > self._settings.cache_bytes and bool(self._lines))
 
     def _forget_run(self, run: Run) -> None:
         """Drop everything about a run."""
@@ -383,6 +401,7 @@ class MessageList:
         self._changed.discard(run)
         self._digest[run.slice] ^= run.share
         self._room.forgotten(run)
+        self._grown.pop(run, None)
         for line in run.held.values():
             self._drop_text(run, line)
         run.held.clear()

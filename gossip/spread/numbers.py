@@ -23,12 +23,12 @@ class Numbers(Intervals):
         super().__init__()
         self._makers: list = []  # of each interval, the lowest first
 
-    def extend(self, number: int) -> bool:
-        """Add the number if it is the next above all others, as nearly always; answer whether it
-        was."""
+    def extend(self, first: int, last: int) -> bool:
+        """Add the numbers from first to last if they are the next above all others, as nearly
+        always; answer whether they were."""
         lasts = self._lasts
-        if lasts and number == lasts[-1] + 1:
-            lasts[-1] = number
+        if lasts and first == lasts[-1] + 1:
+            lasts[-1] = last
             return True
         return False
 

@@ -38,9 +38,10 @@ class Run:
         self._sorted: list[int] | None = None  # the numbers held, while they do not change
         self._entry: bytes | None = None  # the numbers seen as an entry of a status line
 
-    def hold(self, number: int, line: bytes) -> None:
-        self.held[number] = line
-        self._sorted = None
+    def hold(self, first: int, lines: list[bytes]) -> None:
+        """Hold the lines of the messages from this number on, as more was seen."""
+        self.held.update(enumerate(lines, first))
+        self._sorted = self._entry = None
 
     def drop_oldest(self) -> bytes:
         """Stop holding the text that came first; return its line. There must be one."""

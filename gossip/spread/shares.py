@@ -89,7 +89,7 @@ class Shares:
     def leave(self, run: Run) -> None:
         """A run with this owner is to have another one, or a share of its own. Call `changed`
         afterwards."""
-        if run.weight:
+        if run.counted:
             self._count(self._joint[run.owner], run, 0)
             run.rank = None
 

@@ -25,7 +25,8 @@ from gossip.spread.waiting_lines import WaitingLines
 BARE = (wire.GOSSIP, wire.SIGNED)  # beginnings of lines without a prefix
 CORRUPT_SHOWN = 500  # characters of a corrupt line in the output file
 ANSWERS = {"took", "knew"}  # verbs of status lines that answer rumors
-SHARE_OF_ROUND = 0.25  # of a liveness round: the longest time for which a reply is put off
+SHARE_OF_ROUND = 0.25  # of a liveness round: where neighbours are watched, nothing is gathered
+# for longer, because replies wait behind it, and have to come in their round
 
 
 def way_of_spreading(node, links, gathering, at_once: int, tries: int):
@@ -106,19 +107,15 @@ class Spreading:
         self.messages = MessageList(settings, own_run, signer and signer.is_genuine,
                                     self._runs.is_known, self._runs.is_denied, self._checks_early)
         self.anti_entropy = AntiEntropy(self.messages, node, links, self._runs)
-        self._gathering = node.gathering
-        self._most_gathering = (settings.liveness_interval * SHARE_OF_ROUND if settings.monitor
-                                else float("inf"))
+        self.gathering = node.gathering
+        if settings.monitor:
+            most = settings.liveness_interval * SHARE_OF_ROUND
+            self.gathering = lambda: min(node.gathering(), most)
         self.way = way_of_spreading(node, links, self.gathering, at_once, tries)
         self._compares = settings.antientropy_interval > 0  # else nothing is ever compared
         self._output, self._write_sparingly = node.output, node.write_sparingly
         self._now, self._time = node.now, node.time
         self._silent = False  # nothing more is originated here
-
-    def gathering(self) -> float:
-        """For how many seconds to gather what is flooded; 0 unless this node is late. Where
-        neighbours are watched, replies wait behind it, and have to come in their round."""
-        return min(self._gathering(), self._most_gathering)
 
     def keep_duties(self, keep) -> None:
         """Begin the duties that spreading needs, by `keep(name, turn)`."""
@@ -137,8 +134,9 @@ class Spreading:
         """Take lines that were made here; False when the node has said its last word."""
         if self._silent:
             return False
-        fresh = self.messages.add([*self.signed(lines), *lines], made_here=True)
-        if not self._output.write(*[f"generated:{text}" for text in fresh.shown]):
+        fresh = (self.messages.add_block(lines, made_here=True)
+                 or self.messages.add([*self.signed(lines), *lines], made_here=True))
+        if not self._output.write_lines("generated:", fresh.shown):
             return False  # the last word is in the file: nothing more is said
         if self._watch is not None:
             self._watch.fresh(fresh.lines, None, self._now(), owed=True)
@@ -159,6 +157,16 @@ class Spreading:
 
     # What comes from neighbours.
 
+    def take_block(self, link, lines: list[bytes]) -> bool:
+        """Take lines that came together from a neighbour if they are nothing but gossip that
+        continues a run, as nearly always; answer whether they were."""
+        fresh = self.messages.add_block(lines)
+        if fresh is None:
+            return False
+        self._note_new(link, fresh)
+        self._charge(link, lines, fresh)
+        return True
+
     def take(self, link, lines: list[bytes]) -> None:
         """Take gossip lines that a neighbour has sent; WireError for the first invalid one. Among
         corrupt lines no rumor is answered: not all were read."""
@@ -175,17 +183,23 @@ class Spreading:
             self._write_corrupt(link, fresh.corrupt)
         elif rumors and fresh.fault is None:
             self._answer(link, rumors, [*fresh.lines, *[line for _, line, _ in fresh.unknown]])
+        self._note_new(link, fresh)
+        if fresh.unknown:
+            self._keep_waiting(link, fresh.unknown)
+        if fresh.checks:
+            self._charge_checks(link, fresh.checks)
+        self._charge(link, lines, fresh)
+        if fresh.fault is not None:
+            raise fresh.fault
+
+    def _note_new(self, link, fresh: Fresh) -> None:
+        """A neighbour has brought new lines: tell the watch, and hand them on."""
         if self._watch is not None:
             self._watch.fresh(fresh.lines, link, self._now(),
                               owed=not self.anti_entropy.catch_up.awaits(link))
             self._watch.fresh(fresh.refused, link, self._now(), owed=False)
-        self._hand_on(link, fresh)
-        if fresh.unknown:
-            self._keep_waiting(link, fresh.unknown)
-        self._charge_checks(link, fresh.checks)
-        self._charge(link, lines, fresh)
-        if fresh.fault is not None:
-            raise fresh.fault
+        if fresh.lines:
+            self._hand_on(link, fresh)
 
     def _add(self, lines: list[bytes], neighbour, link=None) -> Fresh:
         """Remember what is new of the lines of a neighbour, before anybody counts it."""
@@ -197,10 +211,8 @@ class Spreading:
 
     def _hand_on(self, link, fresh: Fresh) -> None:
         """Write down new lines that a neighbour has brought, and forward them."""
-        if fresh.lines:
-            head = f"received:{link.peer}:"
-            self._output.write(*[head + shown for shown in fresh.shown])
-            self.way.forward(fresh.lines, link, fresh.covers)
+        self._output.write_lines(f"received:{link.peer}:", fresh.shown)
+        self.way.forward(fresh.lines, link, fresh.covers)
 
     def _keep_waiting(self, link, unknown: list[tuple[bytes, bytes, bytes]]) -> None:
         """Lines have come of runs that are not known: keep them until it is known whether these are
@@ -227,7 +239,8 @@ class Spreading:
                 self._watch.confirmed([*fresh.lines, *fresh.refused], self._now())
             if fresh.forbidden:
                 self._write_forbidden(link, fresh.forbidden)
-            self._hand_on(link, fresh)
+            if fresh.lines:
+                self._hand_on(link, fresh)
             self._allowance.check(link.peer, fresh.checks, self._now())
         self.anti_entropy.fetch()
 
@@ -248,9 +261,11 @@ class Spreading:
     def _charge(self, link, lines: list[bytes], fresh: Fresh) -> None:
         """Have a neighbour pay for what it says in its own name, but for what it was asked for:
         beyond its allowance its link rests, and a flood ends it."""
-        signed = [] if self._signer is None else [line for line in lines
+        signed = () if self._signer is None else [line for line in lines
                                                   if line.startswith(wire.SIGNED)]
-        new = [*fresh.lines, *[line for _, line, _ in fresh.unknown], *fresh.refused]
+        new = fresh.lines
+        if fresh.unknown or fresh.refused:
+            new = [*new, *[line for _, line, _ in fresh.unknown], *fresh.refused]
         cost = self._allowance.cost(link.peer, new, signed, fresh.covers)
         if cost is None or self.anti_entropy.catch_up.awaits(link):
             return
@@ -269,11 +284,10 @@ class Spreading:
     def _charge_checks(self, link, checks: dict[Address, int]) -> None:
         """Have neighbours pay for signatures that were checked, also for those that were asked for:
         what they let in gives the checks back. Beyond its account the link rests."""
-        if checks:
-            now = self._now()
-            rest = self._allowance.check(link.peer, checks, now)
-            if rest:
-                link.rest_until = max(link.rest_until, now + rest)
+        now = self._now()
+        rest = self._allowance.check(link.peer, checks, now)
+        if rest:
+            link.rest_until = max(link.rest_until, now + rest)
 
     def _answer(self, link, rumors: list[bytes], fresh: list[bytes]) -> None:
         """Tell a neighbour which of its rumors were new here."""

@@ -74,9 +74,9 @@ def test_a_backlog_that_overflows_ends_the_link(pair):
 def test_what_was_said_before_the_end_is_read(pair):
     link, there = pair
     there.sendall(b"one\ntwo\nrest")
-    assert next_lines(link, time.monotonic) == [b"one", b"two"]
+    assert next_lines(link, time.monotonic, pytest.fail) == [b"one", b"two"]
     there.close()
-    assert next_lines(link, time.monotonic) is None and link.reason == "closed by the other end"
+    assert next_lines(link, time.monotonic, pytest.fail) is None and link.reason == "closed by the other end"
 
 
 def test_the_first_reason_counts_and_nothing_is_sent_after_the_end(pair):

@@ -15,6 +15,11 @@ from gossip.wire import WireError
 DEADLINE = 5.0
 
 
+def fail(link):
+    """What a node does with a link that is overdue."""
+    raise WireError(link.overdue())
+
+
 class Clock:
     now = 0.0
 
@@ -44,16 +49,16 @@ def test_a_line_that_came_in_time_and_is_read_late_counts(pair, clock):
     link, there = pair
     there.sendall(b"in time\n")
     clock.now = DEADLINE + 3.0
-    assert next_lines(link, clock) == [b"in time"]
+    assert next_lines(link, clock, fail) == [b"in time"]
     with pytest.raises(WireError, match="no valid line in time"):
-        next_lines(link, clock)
+        next_lines(link, clock, fail)
 
 
 def test_nothing_that_came_is_overdue_after_a_look(pair, clock):
     link, _ = pair
     clock.now = DEADLINE
     with pytest.raises(WireError, match="no valid line in time"):
-        next_lines(link, clock)
+        next_lines(link, clock, fail)
 
 
 def test_a_reader_that_is_held_up_between_its_look_and_the_deadline_looks_again(pair):
@@ -69,17 +74,17 @@ def test_a_reader_that_is_held_up_between_its_look_and_the_deadline_looks_again(
             there.sendall(b"meanwhile\n")
         return DEADLINE + 1.0
 
-    assert next_lines(link, clock_of_one_held_up) == [b"meanwhile"]
+    assert next_lines(link, clock_of_one_held_up, fail) == [b"meanwhile"]
 
 
 def test_who_goes_on_sending_after_the_deadline_gains_no_time(pair, clock):
     link, there = pair
     clock.now = DEADLINE
     there.sendall(b"one\n")
-    assert next_lines(link, clock) == [b"one"]
+    assert next_lines(link, clock, fail) == [b"one"]
     there.sendall(b"two\n")
     with pytest.raises(WireError, match="no valid line in time"):
-        next_lines(link, clock)
+        next_lines(link, clock, fail)
 
 
 def test_half_a_line_at_the_deadline_gains_no_time(pair, clock):
@@ -87,25 +92,25 @@ def test_half_a_line_at_the_deadline_gains_no_time(pair, clock):
     clock.now = DEADLINE
     there.sendall(b"half a li")
     with pytest.raises(WireError, match="no valid line in time"):
-        next_lines(link, clock)
+        next_lines(link, clock, fail)
 
 
 def test_a_later_deadline_is_looked_past_once_as_well(pair, clock):
     link, there = pair
     clock.now = DEADLINE
     there.sendall(b"one\n")
-    assert next_lines(link, clock) == [b"one"]
+    assert next_lines(link, clock, fail) == [b"one"]
     link.prolong(2 * DEADLINE)
     there.sendall(b"two\n")
     clock.now = 2 * DEADLINE
-    assert next_lines(link, clock) == [b"two"]
+    assert next_lines(link, clock, fail) == [b"two"]
     with pytest.raises(WireError):
-        next_lines(link, clock)
+        next_lines(link, clock, fail)
 
 
 def test_the_end_of_the_stream_behind_the_deadline_is_no_broken_rule(pair, clock):
     link, there = pair
     there.close()
     clock.now = DEADLINE + 3.0
-    assert next_lines(link, clock) is None
+    assert next_lines(link, clock, fail) is None
     assert link.reason == "closed by the other end"
