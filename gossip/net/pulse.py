@@ -37,9 +37,7 @@ class Lateness:
 
     def lately(self, now: float) -> float:
         """Seconds: the worst of the last LATE_FOR seconds."""
-        if not self._lately or now >= self._lately[-1][0] + LATE_FOR:
-            return 0.0
-        return max([late for when, late in self._lately if when > now - LATE_FOR])
+        return max([late for when, late in self._lately if when > now - LATE_FOR], default=0.0)
 
 
 class Pulse:

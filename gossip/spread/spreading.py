@@ -163,8 +163,11 @@ class Spreading:
         fresh = self.messages.add_block(lines)
         if fresh is None:
             return False
-        self._note_new(link, fresh)
-        self._charge(link, lines, fresh)
+        if self._watch is not None:
+            self._tell_watch(link, fresh)
+        self._hand_on(link, fresh)
+        if f":{link.peer}:" in fresh.shown:  # else it says nothing in its own name
+            self._charge(link, lines, fresh)
         return True
 
     def take(self, link, lines: list[bytes]) -> None:
@@ -183,7 +186,10 @@ class Spreading:
             self._write_corrupt(link, fresh.corrupt)
         elif rumors and fresh.fault is None:
             self._answer(link, rumors, [*fresh.lines, *[line for _, line, _ in fresh.unknown]])
-        self._note_new(link, fresh)
+        if self._watch is not None:
+            self._tell_watch(link, fresh)
+        if fresh.lines:
+            self._hand_on(link, fresh)
         if fresh.unknown:
             self._keep_waiting(link, fresh.unknown)
         if fresh.checks:
@@ -192,14 +198,11 @@ class Spreading:
         if fresh.fault is not None:
             raise fresh.fault
 
-    def _note_new(self, link, fresh: Fresh) -> None:
-        """A neighbour has brought new lines: tell the watch, and hand them on."""
-        if self._watch is not None:
-            self._watch.fresh(fresh.lines, link, self._now(),
-                              owed=not self.anti_entropy.catch_up.awaits(link))
-            self._watch.fresh(fresh.refused, link, self._now(), owed=False)
-        if fresh.lines:
-            self._hand_on(link, fresh)
+    def _tell_watch(self, link, fresh: Fresh) -> None:
+        """Tell the watch what a neighbour has brought."""
+        self._watch.fresh(fresh.lines, link, self._now(),
+                          owed=not self.anti_entropy.catch_up.awaits(link))
+        self._watch.fresh(fresh.refused, link, self._now(), owed=False)
 
     def _add(self, lines: list[bytes], neighbour, link=None) -> Fresh:
         """Remember what is new of the lines of a neighbour, before anybody counts it."""
