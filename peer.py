@@ -325,7 +325,7 @@ class Peer(Node):
                 return
 
     def on_gossip(self, link: Link, lines: list[bytes]) -> None:
-        """Remember what is new, write it down and forward it; drop what is old."""
+        """Gossip that is no block: remember what is new, write it down and forward it."""
         if link.role != NEIGHBOUR:
             raise wire.WireError("'gmessage' is expected from neighbours only")
         self.spreading.take(link, lines)
@@ -344,7 +344,8 @@ class Peer(Node):
         if message.asker != self.address or message.replier != link.peer:
             raise wire.WireError("Liveness Reply to somebody else, or by somebody else")
         self.linking.replied(link)
-        self.reporting.replied(link, message.time)
+        if self._watch is not None:
+            self.reporting.replied(link, message.time)
         took = self.liveness.reply_from(link.peer, message.time, self.now())
         if took is not None:
             self.output.write(f"liveness reply:{link.peer}:{took * 1000:.3f}")

@@ -19,7 +19,7 @@ def escape(text: str) -> str:
 
 
 def escape_lines(text: str) -> str:
-    """Lines with `\n` between them, each of them escaped. Most are plain ASCII, which is found out
+    """Lines with `\\n` between them, each of them escaped. Most are plain ASCII, which is found out
     at once."""
     if text.isascii() and not text.encode().translate(None, _PLAIN):
         return text

@@ -21,11 +21,12 @@ class Turn:
     def __init__(self, report):
         """`report(error)` hears of a call that has failed after a turn; the others are made."""
         self._report = report
-        self._lock = threading.RLock()  # guards the node, and everything below
-        self._depth = 0  # how many turns within one another its holder takes
+        self._lock = threading.RLock()  # guards the node, and the next two
+        self._depth = 0  # how many turns, one within the other, its holder has taken
         self._later: list[tuple] = []  # (call, arguments) to be made when the lock is free
         self._making = threading.local()  # `calls`: those that the thread is about to make
-        self._waits = Lateness()  # how long threads have waited for their turn
+        # how long threads have waited: who holds the lock notes it, and anybody may read it
+        self._waits = Lateness()
         self._waiting: dict[int, float] = {}  # threads that wait for it -> since when
 
     def __enter__(self) -> None:

@@ -1,10 +1,12 @@
 """A link: one connection that carries lines, and who is at its other end.
 
-One thread reads the connection: it alone calls `take` and `read_on`. Every thread may call `send`
-and `close`, which never block. Bytes that the other end does not take at once wait in a bounded
-backlog, which the flusher empties. A link does not know what lines mean, and it has no socket: its
-connection is any object with `send(data)`, which answers how many bytes were taken or raises
-BlockingIOError, `shutdown()`, `close()` and, where a flusher waits for it, `fileno()`.
+One thread reads the connection: it alone calls `take` and `read_on`. The node calls the rest in its
+turns. Only the flusher's `flush`, and the `close` of a reader whose stream has ended, come outside
+of turns, so there is a lock. `send` and `close` never block. Bytes that the other end does not take
+at once wait in a bounded backlog, which the flusher empties. A link does not know what lines mean,
+and it has no socket: its connection is any object with `send(data)`, which answers how many bytes
+were taken or raises BlockingIOError, `shutdown()`, `close()` and, where a flusher waits for it,
+`fileno()`.
 """
 
 import threading

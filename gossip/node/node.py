@@ -125,20 +125,22 @@ class Node:
 
     def more_patience(self) -> float:
         """How many seconds longer to wait for others; 0 unless this node is late."""
-        return lateness.more_patience(self._hears_late())
+        return lateness.more_patience(self._delay())
 
     def gathering(self) -> float:
-        """For how many seconds to gather what is then sent together; 0 unless this node is late."""
+        """For how many seconds to gather what is then sent together; 0 unless this node is late.
+        Waits for turns do not count, because a node that gathers for them would be slower in every
+        burst."""
         late = self.lateness()
         return lateness.gathering(late) if late else 0.0
 
     def is_late(self) -> bool:
         """Whether this node is too late to judge others."""
-        return lateness.is_late(self._hears_late())
+        return lateness.is_late(self._delay())
 
-    def _hears_late(self) -> float:
-        """Seconds by which this node hears late what others say: its threads run late, or wait for
-        their turns."""
+    def _delay(self) -> float:
+        """Seconds by which this node hears at worst late what others say, because its threads run
+        late or wait for their turns."""
         return max(self.lateness(), self.turn.waited())
 
     def withhold(self, verdicts: int = 1) -> None:

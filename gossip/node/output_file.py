@@ -1,8 +1,9 @@
 """The output file of a node: one line per event, written at once; and the form of a line.
 
-Every thread of the node writes through here. What others sent is escaped (gossip/escaping.py), so
-that a line is always one line. Lines that cannot be written (a full disk) are counted, and the file
-tells how many as soon as it can be written: they never stop the node.
+The node writes in its turns. What a thread dies of is written outside of them, so there is a lock.
+What others sent is escaped (gossip/escaping.py), so that a line is always one line. Lines that
+cannot be written (a full disk) are counted, and the file tells how many as soon as it can be
+written: they never stop the node.
 
 A file may have a limit, so that nobody fills the disk by what he makes a node write. One that has
 reached it takes the line `full:LIMIT` (in MiB) in place of the next event, then last words alone:
@@ -16,7 +17,7 @@ import threading
 from gossip.escaping import escape, escape_lines
 from gossip.settings import MIB
 
-NEXT = "\n"  # between two lines
+NEXT = "\n"  # before Python 3.12 no backslash may stand within the braces of an f-string
 
 
 class OutputFile:
@@ -24,7 +25,7 @@ class OutputFile:
     nanoseconds, as `time.time_ns` does. `file` takes the bytes, as an unbuffered file does; without
     one, the file at `path` is opened. `limit`: MiB after which it is full; 0: never.
 
-    A line is in the file when the call that writes it returns. Any thread may write.
+    A line is in the file when the call that writes it returns.
     """
 
     def __init__(self, path, clock, screen=None, file=None, limit: int = 0):
@@ -52,7 +53,7 @@ class OutputFile:
             return not self._finished
 
     def write_lines(self, head: str, lines: str) -> bool:
-        """Write an event for each of these lines, which have `\n` between them: a head, then the
+        """Write an event for each of these lines, which have `\\n` between them: a head, then the
         line, escaped. The rest is as for `write`."""
         lines = escape_lines(lines)
         with self._lock:

@@ -37,7 +37,7 @@ class Flood:
     def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
         """Have lines, which have no line ends, sent to all but their source, behind the signed
         lines that cover each of them."""
-        data = b"\n".join(covered(lines, covers) if covers else lines) + b"\n"
+        data = b"\n".join(covered(lines, covers)) + b"\n"
         self._waiting.append((data, source))
         self._size += len(data)
         now, links = self._now(), self._links()
@@ -90,7 +90,7 @@ class Flood:
         return True
 
     def wait_for_room(self, turn) -> None:
-        """Wait until they may."""
+        """Nobody has to wait: there is always room."""
 
     def all_sent(self) -> bool:
         """Whether nothing waits here any more."""

@@ -31,24 +31,20 @@ from gossip.spread.run import ALL_SLICES, SLICES, Run, sha256
 
 
 class Fresh(NamedTuple):
-    """The new lines of a batch, in order, and the same as output files show them, with `\n` between
-    them; the fault at which reading it ended, if any; the signed line that covers each of the new
-    lines, what is corrupt, and what is good, but of a run that is not known to be genuine: (run,
-    line, the signed line that covers it), where gossip is signed; what has a forbidden word; what
-    was refused, as there was no room for it; how many signatures were checked for which neighbour,
-    less those that have let a message in; and pairs of good signed lines that contradict each
-    other."""
+    """What has become of a batch of gossip lines."""
 
-    lines: list[bytes]
-    shown: str
-    fault: wire.WireError | None = None
-    covers: list[bytes] | tuple = ()
+    lines: list[bytes]  # the new ones, in order
+    shown: str  # the same as output files show them, with line ends between them
+    fault: wire.WireError | None = None  # at which reading ended
+    covers: list[bytes] | tuple = ()  # of each new line, where gossip is signed
     corrupt: list[bytes] | tuple = ()
+    # good, but of a run that is not known to be genuine: (run, line, its cover)
     unknown: list[tuple[bytes, bytes, bytes]] | tuple = ()
-    forbidden: list[str] | tuple = ()
-    refused: list[bytes] | tuple = ()
+    forbidden: list[str] | tuple = ()  # with a forbidden word, as output files show them
+    refused: list[bytes] | tuple = ()  # for lack of room
+    # neighbour -> signatures checked on its account, less those that have let a message in
     checks: dict[Address | None, int] | tuple = ()
-    contradictions: list[tuple[bytes, bytes]] | tuple = ()
+    contradictions: list[tuple[bytes, bytes]] | tuple = ()  # pairs of good signed lines
 
 
 class MessageList:
@@ -100,16 +96,18 @@ class MessageList:
         if self._judge is not None or self._forbidden_in is not None:
             return None
         block = wire.parse_block(lines)
-        run = block and self._runs.get(block.run)
-        if (run is None or made_here is not (block.run == self._own_run)
-                or not run.seen.extend(block.first, block.last)):
+        run = None if block is None else self._runs.get(block.run)
+        if run is None or (block.run == self._own_run) is not made_here:
             return None
+        if not run.seen.extend(block.first, block.last):
+            return None
+        # It is taken: what follows is what `_take` and `_remember` do for one line.
         if run.vouched is not None:
             self._room.used(run)
         run.hold(block.first, lines)
         self._changed.add(run)
         self._grown[run] = None
-        # Whatever is held was seen, so none of these is.
+        # None of these is held, because a text is held only when its number was seen.
         self._digests.update([sha256(line).digest() for line in lines])
         self._lines.update(dict.fromkeys(lines))
         self._bytes += sum(map(len, lines))

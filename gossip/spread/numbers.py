@@ -15,7 +15,7 @@ FREE = object()  # instead of a maker: the first interval of a run is in nobody'
 
 
 class Numbers(Intervals):
-    """The numbers seen of one run. They are added one by one, and never taken out."""
+    """The numbers seen of one run. They are only added, never taken out."""
 
     __slots__ = ("_makers",)
 

@@ -39,7 +39,8 @@ class Run:
         self._entry: bytes | None = None  # the numbers seen as an entry of a status line
 
     def hold(self, first: int, lines: list[bytes]) -> None:
-        """Hold the lines of the messages from this number on, as more was seen."""
+        """Hold lines with consecutive numbers. More was seen, so what is kept of that is out of
+        date."""
         self.held.update(enumerate(lines, first))
         self._sorted = self._entry = None
 

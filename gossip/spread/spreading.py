@@ -33,11 +33,11 @@ def way_of_spreading(node, links, gathering, at_once: int, tries: int):
     """Make the way of spreading that `--spread` names; for `gathering` see Flood, for `at_once` and
     `tries` Telling.
 
-    Every way has `forward(lines, source)`, `say_behind(link, data)`, `answered(link, message)`,
-    `note_known(link, keys)`, `on_end(link)`, `hurry()`, `has_room()`, `wait_for_room(turn)` (which
-    leaves the present turn meanwhile), `all_sent()`, `stop()`, `dropped()`, and `duty_name`: None,
-    or a name. With a name it has a `turn(now)` as well, and is given the `duty` that calls it.
-    ValueError for a way that is not known.
+    Every way has `forward(lines, source, covers)`, `say_behind(link, data, urgent)`,
+    `answered(link, message)`, `note_known(link, keys)`, `on_end(link)`, `hurry()`,
+    `has_room()`, `wait_for_room(turn)` (which leaves the present turn meanwhile), `all_sent()`,
+    `stop()`, `dropped()`, and `duty_name`: None, or a name. With a name it has a `turn(now)` as
+    well, and is given the `duty` that calls it. ValueError for a way that is not known.
     """
     settings: Settings = node.settings
     if settings.spread == "flood":
@@ -227,7 +227,7 @@ class Spreading:
             if met[run]:
                 self._waiting.add(run, line, cover, link)
         for run, under_way in met.items():
-            if under_way and not self._runs.is_open(run):  # it was settled meanwhile
+            if under_way and not self._runs.is_open(run):  # `meet` has settled it at once
                 self.settled(run)
 
     def settled(self, run: bytes) -> None:

@@ -3,7 +3,8 @@
 Pure. `IP:PORT:START` is the run, one life of a peer; run and number are the key of a message.
 Prefixes are fields in front of `gmessage:`, e.g. `rumor:`; they belong to one way of spreading
 or to a later system, not to the message. A peer forwards a line byte for byte, and reads its
-fields (`parse_gossip`) only when it is new.
+fields only when it is new: those of the next lines of a run together (`parse_block`), those of any
+other line by itself (`parse_gossip`).
 """
 
 import re
@@ -37,7 +38,7 @@ class Gossip(NamedTuple):
 
 class Block(NamedTuple):
     """The content of gossip lines of one run that follow one another: their run, the numbers of the
-    first and the last, and the lines as they are shown in output files, with `\n` between them."""
+    first and the last, and the lines as they are shown in output files, with `\\n` between them."""
 
     run: bytes
     first: int
@@ -60,7 +61,7 @@ def check_run(run: bytes) -> Address:
 
 
 def shown(lines: list[bytes]) -> str:
-    """Gossip lines that were checked already, as output files show them, with `\n` between."""
+    """Gossip lines that were checked already, as output files show them, with `\\n` between."""
     return b"\n".join(map(gossip_part, lines)).decode()
 
 
@@ -70,7 +71,7 @@ def gossip_part(line: bytes) -> bytes:
 
 
 def rumors(lines: list[bytes]) -> bytes:
-    """These gossip lines as rumors (with their `\n`), without any other prefix; signed lines among
+    """These gossip lines as rumors (with their `\\n`), without any other prefix; signed lines among
     them as they are."""
     return b"".join([(line if line.startswith(SIGNED) else RUMOR + gossip_part(line)) + b"\n"
                      for line in lines])
