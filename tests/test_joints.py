@@ -75,7 +75,7 @@ def test_a_new_line_and_a_known_one_pass_few_functions(traced):
     third = line_of(fakes[0], 3)
     calls, functions, files = counted(trace.of(lambda: ends[1].say(third)))
     sends = 5 * 2
-    assert calls <= 28 + sends and functions <= 30 and files <= 17
+    assert calls <= 28 + sends and functions <= 30 and files <= 18
     calls, functions, files = counted(trace.of(lambda: ends[3].say(third)))
     assert calls <= 7 and files <= 6
     assert ends[4].hear_until("gmessage:").endswith(":1:hello")
