@@ -321,6 +321,7 @@ class Peer(Node):
                 self.on_gossip(link, batch)
             else:
                 self.on_line(link, batch[0])
+            self.turn.share()
             if link.ended:
                 return
 

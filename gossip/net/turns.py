@@ -14,6 +14,9 @@ import time
 
 from gossip.net.pulse import NOTICED, Lateness
 
+LONG = 0.01  # seconds after which a turn lets others go first, where it may be interrupted
+PAUSE = 0.001  # seconds for which it is left then: who leaves it for less mostly takes it again
+
 
 class Turn:
     """The lock of one node, as a context manager. A turn within a turn is a part of it."""
@@ -23,15 +26,18 @@ class Turn:
         self._report = report
         self._lock = threading.RLock()  # guards the node, and the next two
         self._depth = 0  # how many turns, one within the other, its holder has taken
+        self._begun = 0.0  # when the outermost of them began
         self._later: list[tuple] = []  # (call, arguments) to be made when the lock is free
         self._making = threading.local()  # `calls`: those that the thread is about to make
-        # how long threads have waited: who holds the lock notes it, and anybody may read it
+        # how long threads have waited: who holds the lock notes it, anybody may read it
         self._waits = Lateness()
         self._waiting: dict[int, float] = {}  # threads that wait for it -> since when
 
     def __enter__(self) -> None:
         if not self._lock.acquire(blocking=False):
             self._wait()
+        if not self._depth:
+            self._begun = time.monotonic()
         self._depth += 1
 
     def _wait(self) -> None:
@@ -82,6 +88,13 @@ class Turn:
         starts a thread or joins one. Without a present turn it is made at once."""
         with self:
             self._later.append((call, arguments))
+
+    def share(self) -> None:
+        """Leave a turn that takes long for a moment, if somebody waits. Between two lines, a node
+        calls this: so nobody who sends many keeps others waiting."""
+        if self._waiting and time.monotonic() > self._begun + LONG:
+            with self.left():
+                time.sleep(PAUSE)
 
     @contextlib.contextmanager
     def left(self):

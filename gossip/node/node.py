@@ -26,6 +26,8 @@ from gossip.settings import Settings
 REFUSALS_WRITTEN = 70  # `refused:` lines, and others that strangers cause, per second in the
 # output file; more are only counted
 SHORT = 150  # bytes of an event; a longer one counts as several: so these are 12.5 kB a second
+SHARE_OF_PROBE = 0.25  # of the time for a probe: if a thread waited longer for its turn, no verdict
+# is passed, because the answer may have come meanwhile
 WITHHELD = "verdicts withheld, being late"  # the name of a counter
 
 # Roles of a link that every node knows; seed.py and peer.py have more.
@@ -125,7 +127,7 @@ class Node:
 
     def more_patience(self) -> float:
         """How many seconds longer to wait for others; 0 unless this node is late."""
-        return lateness.more_patience(self._delay())
+        return lateness.more_patience(max(self.lateness(), self.turn.waited()))
 
     def gathering(self) -> float:
         """For how many seconds to gather what is then sent together; 0 unless this node is late.
@@ -136,12 +138,8 @@ class Node:
 
     def is_late(self) -> bool:
         """Whether this node is too late to judge others."""
-        return lateness.is_late(self._delay())
-
-    def _delay(self) -> float:
-        """Seconds by which this node hears at worst late what others say, because its threads run
-        late or wait for their turns."""
-        return max(self.lateness(), self.turn.waited())
+        return (lateness.is_late(self.lateness())
+                or self.turn.waited() > self.settings.probe_limit * SHARE_OF_PROBE)
 
     def withhold(self, verdicts: int = 1) -> None:
         """Count verdicts that are not passed, because this node is late."""
@@ -150,8 +148,10 @@ class Node:
     def counts(self) -> dict[str, object]:
         """How late this process runs, and everything that was counted, for `status`."""
         worst = self.world.worst_lateness()
-        return {"late": f"{self.lateness():.3f} s, at worst {worst:.3f} s", **self.counters.all(),
-                **self.output.dropped()}
+        waited = self.turn.waited()
+        return {"late": f"{self.lateness():.3f} s, at worst {worst:.3f} s",
+                **({"longest wait for a turn": f"{waited:.3f} s"} if waited else {}),
+                **self.counters.all(), **self.output.dropped()}
 
     # What the world tells of links.
 
@@ -291,6 +291,7 @@ class Node:
         """Handle what arrived together, in order; WireError ends the link."""
         for line in lines:
             self.on_line(link, line)
+            self.turn.share()
             if link.ended:
                 return
 

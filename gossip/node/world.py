@@ -55,6 +55,9 @@ class Turn(Protocol):
     def after(self, call, *arguments) -> None:
         """Have a call made that may wait, once the present turn is over."""
 
+    def share(self) -> None:
+        """Leave a turn that takes long for a moment, if somebody waits."""
+
     def waited(self) -> float:
         """Seconds for which a thread waited for its turn at longest within the last LATE_FOR
         seconds; 0 where a node has no threads."""

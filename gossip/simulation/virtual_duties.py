@@ -25,6 +25,9 @@ class VirtualTurn:
         """Make a call at once, as it cannot wait here."""
         call(*arguments)
 
+    def share(self) -> None:
+        """Nobody waits here."""
+
     def waited(self) -> float:
         """Nobody waits here."""
         return 0.0

@@ -23,6 +23,7 @@ from gossip.spread.run import sha256
 from gossip.spread.waiting_lines import WaitingLines
 
 BARE = (wire.GOSSIP, wire.SIGNED)  # beginnings of lines without a prefix
+MOST_LINES = 500  # gossip lines that are handled together
 CORRUPT_SHOWN = 500  # characters of a corrupt line in the output file
 ANSWERS = {"took", "knew"}  # verbs of status lines that answer rumors
 SHARE_OF_ROUND = 0.25  # of a liveness round: where neighbours are watched, nothing is gathered
@@ -51,14 +52,14 @@ def way_of_spreading(node, links, gathering, at_once: int, tries: int):
 
 
 def in_batches(lines: list[bytes], signs: bool) -> list[tuple[list[bytes], bool]]:
-    """Cut lines that arrived together, in their order: (gossip lines that stand together, True),
-    (any other line by itself, False). Where gossip is signed, signed lines go with it."""
+    """Cut lines that arrived together, in their order: (gossip lines that stand together, but not
+    too many, True), (any other line by itself, False). Where gossip is signed, signed lines go with it."""
     batches: list[tuple[list[bytes], bool]] = []
     gossip: list[bytes] | None = None  # the batch that the next gossip line belongs to
     for line in lines:
         if (line.startswith(wire.GOSSIP) or wire.is_gossip(line)  # nearly always the former
                 or signs and line.startswith(wire.SIGNED)):
-            if gossip is None:
+            if gossip is None or len(gossip) == MOST_LINES:
                 gossip = []
                 batches.append((gossip, True))
             gossip.append(line)

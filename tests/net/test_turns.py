@@ -135,3 +135,18 @@ def test_a_thread_that_waits_for_its_turn_is_late_meanwhile_and_for_some_time_af
     assert turn.waited() == pytest.approx(0.3)
     clock[0] += 0.2
     assert turn.waited() == 0.0
+
+
+def test_a_long_turn_is_left_for_a_moment_when_somebody_waits():
+    turn, told = Turn(pytest.fail), []
+
+    def other():
+        with turn:
+            told.append("the other")
+
+    with turn:
+        with turn:
+            thread = started(other)
+            wait_until(lambda: turn.share() or told, what="the other to have its turn")
+    thread.join(60)
+    assert told == ["the other"]
