@@ -108,3 +108,21 @@ def test_who_answered_while_a_long_turn_kept_its_reader_waiting_is_not_taken_for
     wait_until(lambda: verdicts)
     assert verdicts[0] is not False
     assert peer.is_late()
+
+
+def test_whoever_sends_many_lines_at_once_does_not_keep_others_waiting_for_all_of_them(net):
+    peer = net.peer(liveness_interval=60)
+    handled, begun, many = [], threading.Event(), 500
+
+    def handle_slowly(link, message):
+        handled.append(message)
+        begun.set()
+        time.sleep(0.005)
+
+    peer.on_liveness_request = handle_slowly
+    end = net.dial(peer)
+    end.say(*[f"Liveness Request:1.000000:{peer.address}"] * many)
+    assert begun.wait(60)
+    with peer.turn:
+        assert len(handled) < many
+    wait_until(lambda: len(handled) == many)
