@@ -214,9 +214,10 @@ class LiveWorld:
         try:
             with self.turn:
                 begin(link)
-            while ((lines := next_lines(link, self.now, self._overdue)) is not None
-                   and not link.ended):
+            while (lines := next_lines(link, self.now, self._overdue)) is not None:
                 with self.turn:
+                    if link.ended:  # while this thread waited, another one has closed it
+                        break
                     handle(link, lines)
                 if link.rest_until:
                     self._rest(link)
@@ -231,6 +232,8 @@ class LiveWorld:
         with self.turn:
             if link.is_overdue(self.now()):
                 self._node.fault(link, WireError(link.overdue()))
+            else:
+                link.look_again()
 
     def _rest(self, link) -> None:
         """Read no more of a link for as long as the node has asked for, or until the link ends."""

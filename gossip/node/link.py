@@ -134,6 +134,10 @@ class Link:
         first, self._looked_for = due != self._looked_for, due
         return first
 
+    def look_again(self) -> None:
+        """There is more time after all: when that is over, there is another look."""
+        self._looked_for = None
+
     def overdue(self) -> str:
         """Say what is overdue, in words for the output file."""
         if self.unfinished is not None and self.unfinished <= self._now():

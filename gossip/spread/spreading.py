@@ -141,7 +141,8 @@ class Spreading:
             return False  # the last word is in the file: nothing more is said
         if self._watch is not None:
             self._watch.fresh(fresh.lines, None, self._now(), owed=True)
-        self.way.forward(fresh.lines, None, fresh.covers)
+        if fresh.lines:
+            self.way.forward(fresh.lines, None, fresh.covers)
         return True
 
     def signed(self, lines: list[bytes]) -> list[bytes]:
@@ -215,8 +216,8 @@ class Spreading:
 
     def _hand_on(self, link, fresh: Fresh) -> None:
         """Write down new lines that a neighbour has brought, and forward them."""
-        self._output.write_lines(f"received:{link.peer}:", fresh.shown)
-        self.way.forward(fresh.lines, link, fresh.covers)
+        if self._output.write_lines(f"received:{link.peer}:", fresh.shown):
+            self.way.forward(fresh.lines, link, fresh.covers)
 
     def _keep_waiting(self, link, unknown: list[tuple[bytes, bytes, bytes]]) -> None:
         """Lines have come of runs that are not known: keep them until it is known whether these are

@@ -95,7 +95,7 @@ def parse_block(lines: list[bytes]) -> Block | None:
     one of them is not valid."""
     data, count = b"\n".join(lines), len(lines)
     heads = _LINE.findall(data + b"\n") if data.startswith(GOSSIP) else ()
-    if len(heads) != count:
+    if not count or len(heads) != count:
         return None
     runs, numbers = zip(*heads)
     first = int(numbers[0])

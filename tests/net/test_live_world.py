@@ -4,7 +4,9 @@ import _thread
 import threading
 import time
 
+from gossip import wire
 from gossip.node.world import NEVER
+from tests.tools.files import count
 from tests.tools.waiting import wait_until
 
 CALLS = ["new_link", "lines", "up", "ended", "on_probed"]
@@ -126,3 +128,17 @@ def test_whoever_sends_many_lines_at_once_does_not_keep_others_waiting_for_all_o
     with peer.turn:
         assert len(handled) < many
     wait_until(lambda: len(handled) == many)
+
+
+def test_what_came_over_a_link_that_ended_meanwhile_is_not_handled(net):
+    peer, fake, other = net.peer(liveness_interval=60), net.fake(), net.fake()
+    end, witness = net.neighbour(peer, fake), net.neighbour(peer, other)
+    link = peer.neighbours.link(fake.address)
+    with peer.turn:
+        end.say(wire.gossip("1.000000", fake.address, 1, 1, "too late").decode())
+        wait_until(lambda: peer.turn._waiting)  # its reader
+        peer.linking.unlink(fake.address, "shut out", link)
+    wait_until(lambda: link not in peer.links())
+    witness.say(wire.gossip("1.000000", other.address, 1, 1, "later").decode())
+    wait_until(lambda: count(peer, f"received:{other.address}"))
+    assert count(peer, f"received:{fake.address}") == 0

@@ -114,3 +114,25 @@ def test_the_end_of_the_stream_behind_the_deadline_is_no_broken_rule(pair, clock
     clock.now = DEADLINE + 3.0
     assert next_lines(link, clock, fail) is None
     assert link.reason == "closed by the other end"
+
+
+def test_who_is_given_more_time_is_looked_for_once_more_after_it(pair, clock):
+    link, there = pair
+    given = []
+
+    def give_more_time(link):
+        if given:
+            fail(link)
+        given.append(link.overdue())
+        link.more_patience = lambda: 0.05
+        link.look_again()
+
+    def clock_of_one_late():
+        if given and clock.now == DEADLINE:  # it is about to wait
+            there.sendall(b"in time\n")
+            clock.now = DEADLINE + 1.0
+        return clock.now
+
+    clock.now = DEADLINE
+    assert next_lines(link, clock_of_one_late, give_more_time) == [b"in time"]
+    assert given
