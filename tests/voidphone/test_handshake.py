@@ -13,7 +13,6 @@ import pytest
 from gossip.addresses import address_of
 from gossip.voidphone import handshake, messages
 from gossip.voidphone.work import is_work
-from tests.tools.files import count
 from tests.tools.module_words import LOCAL, endpoint, refused, still_there, view, work
 from tests.tools.modules import EASY_BITS, work_for
 from tests.tools.ports import free_address, free_addresses
