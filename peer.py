@@ -108,9 +108,9 @@ class Peer(Node):
         self.unlisted, self.overtaken = self.joining.hurry, self.joining.ask_at_once
         self.unlinked, self.withdrawn = self.liveness.forget, self.liveness.withdraw
         self.proved = self.liveness.proved
-        self._generated = 0  # messages so far; only the generator's thread uses it
+        self._generated = 0  # messages so far
         self._restraint = Restraint(settings.origin_wait)
-        self._round_due: float | None = None  # when the next round is due; only the rounds use it
+        self._round_due: float | None = None  # when the next round is due
 
     def settings_shown(self) -> str:
         return f"{self.settings.words()}:start={self.spreading.origin.start}"
@@ -136,7 +136,8 @@ class Peer(Node):
         if self.leaving:
             return NEVER
         all_begun = self.all_begun()  # who forms a network is busy, like one that is late
-        has_room = all_begun and self.flusher.has_room(self.neighbours.links())
+        has_room = (all_begun and self.flusher.has_room(self.neighbours.links())
+                    and self.spreading.way.has_room())
         lateness = self.lateness() if all_begun else math.inf
         if wait := self._restraint.wait(now, lateness, has_room):
             return now + wait
@@ -147,11 +148,15 @@ class Peer(Node):
 
     def gossip(self, texts: list[str]) -> None:
         """Originate messages, for the console; TooLong when a text does not fit into a line.
-        Waits for neighbours that read slowly, so no link reader may call it."""
-        for lines in portions(self.spreading.make(texts)):
+        Waits for neighbours that read slowly, so no turn may call it."""
+        with self.turn:
+            made = list(portions(self.spreading.make(texts)))
+        for lines in made:
             self.flusher.wait_for_room(self.neighbours.links(), self.settings.origin_wait)
-            if not self.spreading.originate(lines):
-                return
+            with self.turn:
+                self.spreading.way.wait_for_room(self.turn)
+                if not self.spreading.originate(lines):
+                    return
 
     # Liveness, and the dead report.
 
@@ -219,11 +224,12 @@ class Peer(Node):
 
     def quit(self) -> None:
         """Leave gracefully: the turns of membership say goodbye, and the last stops the node."""
-        if self.spreading.fall_silent():
-            self.leaving = Farewell(self, self.neighbours)
-            self.output.write(f"leaving:{self.address}")
-            self.spreading.way.hurry()
-            self.membership.hurry()
+        with self.turn:
+            if self.spreading.fall_silent():
+                self.leaving = Farewell(self, self.neighbours)
+                self.output.write(f"leaving:{self.address}")
+                self.spreading.way.hurry()
+                self.membership.hurry()
 
     def _leave(self, now: float) -> float:
         due = self.leaving.turn(now, self.spreading.way.all_sent(), self.joining.links())
@@ -240,11 +246,9 @@ class Peer(Node):
     def _part(self, link: Link):
         return getattr(self, {SEED: "joining", ASKED: "confirming"}.get(link.role, "linking"))
 
-    def linked(self, peer: Address, link: Link, serial: int) -> None:
-        """Another peer and this one are neighbours now; `serial` grows with every new link."""
-        self.liveness.linked(peer, link, serial, self.now())
-        if self.neighbours.link(peer) is not link:  # another thread has ended or replaced it
-            self.liveness.withdraw(peer, link)
+    def linked(self, peer: Address, link: Link) -> None:
+        """Another peer and this one are neighbours now."""
+        self.liveness.linked(peer, link, self.now())
 
     def met(self, link: Link) -> None:
         """The same, and the other one has been told so."""
@@ -280,7 +284,6 @@ class Peer(Node):
         self.reporting.settled(run)
         self.spreading.settled(run)
         self.link_proofs.settled(run)
-        self.reporting.settled(run)
 
     def disconnect(self, link: Link, reason: str, who: Address | None = None) -> None:
         if link.role == ASKED:  # a seed that is slow to answer breaks no rule
@@ -300,23 +303,30 @@ class Peer(Node):
 
     # What others say.
 
-    def on_lines(self, link: Link, lines: list[bytes]) -> None:
-        """Handle lines that arrived together, in order. In a flood most are repetitions: they are
-        dropped first. Gossip lines that follow one another are handled as one batch."""
+    def lines(self, link: Link, lines: list[bytes]) -> None:
+        """These lines of a link have come together. In a flood most are repetitions: they are
+        dropped first. What is left is mostly the next gossip of a run: that is taken at once."""
         if link.role == NEIGHBOUR:
             if self._watch is not None:
                 self._watch.noted(link, lines)
             lines = self.messages.unknown(lines, link)
+            if not lines or self.spreading.take_block(link, lines):
+                return
+        super().lines(link, lines)
+
+    def on_lines(self, link: Link, lines: list[bytes]) -> None:
+        """Handle lines in order. Gossip lines that follow one another are one batch."""
         for batch, is_gossip in in_batches(lines, self.settings.sign):
             if is_gossip:
                 self.on_gossip(link, batch)
             else:
                 self.on_line(link, batch[0])
+            self.turn.share()
             if link.ended:
                 return
 
     def on_gossip(self, link: Link, lines: list[bytes]) -> None:
-        """Remember what is new, write it down and forward it; drop what is old."""
+        """Gossip that is no block: remember what is new, write it down and forward it."""
         if link.role != NEIGHBOUR:
             raise wire.WireError("'gmessage' is expected from neighbours only")
         self.spreading.take(link, lines)
@@ -335,7 +345,8 @@ class Peer(Node):
         if message.asker != self.address or message.replier != link.peer:
             raise wire.WireError("Liveness Reply to somebody else, or by somebody else")
         self.linking.replied(link)
-        self.reporting.replied(link, message.time)
+        if self._watch is not None:
+            self.reporting.replied(link, message.time)
         took = self.liveness.reply_from(link.peer, message.time, self.now())
         if took is not None:
             self.output.write(f"liveness reply:{link.peer}:{took * 1000:.3f}")
@@ -350,16 +361,17 @@ class Peer(Node):
 
     def status(self) -> dict[str, object]:
         """Counts of what there is and of everything that was dropped."""
-        return {
-            "address": self.address,
-            "neighbours": f"{len(self.neighbours.addresses())} of {self.neighbours.capacity}",
-            "seeds": len(self.joining.links()),
-            "known peers": len(self.peer_list.addresses()),
-            "messages held": self.messages.count(),
-            **({"signatures by": implementation().NAME} if self.settings.sign else {}),
-            **self.spreading.dropped(),
-            **self.counts(),
-        }
+        with self.turn:
+            return {
+                "address": self.address,
+                "neighbours": f"{len(self.neighbours.addresses())} of {self.neighbours.capacity}",
+                "seeds": len(self.joining.links()),
+                "known peers": len(self.peer_list.addresses()),
+                "messages held": self.messages.count(),
+                **({"signatures by": implementation().NAME} if self.settings.sign else {}),
+                **self.spreading.dropped(),
+                **self.counts(),
+            }
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ class Seed(Node):
             Budget(STRANGERS_READ) for _ in range(3))
         self._disbelieved = ShutOut({UNTRUE: UNTRUE_LIMIT if settings.monitor else 0}, settings.ban,
                                     UNTRUE_PERIODS * settings.report_interval)
-        self._look_at = 0.0  # when to look for silent peers again; only the lookout uses it
+        self._look_at = 0.0  # when to look for silent peers again
 
     def settings_shown(self) -> str:
         return f"seeds={len(self.others) + 1}"
@@ -123,8 +123,6 @@ class Seed(Node):
             older.close("registered again")
         link.send(wire.REGISTERED)
         self.deciding.on_registered(address, link)
-        if link.ended:  # before it had its role, so that `on_end` did not know it
-            self._connection_lost(link)
 
     # The peer list.
 
@@ -344,8 +342,9 @@ class Seed(Node):
 
     def status(self) -> dict[str, object]:
         """Counts of what there is and of everything that was dropped."""
-        return {"address": self.address, "registered": len(self.registry.addresses()),
-                **self.relays.dropped(), **self.counts()}
+        with self.turn:
+            return {"address": self.address, "registered": len(self.registry.addresses()),
+                    **self.relays.dropped(), **self.counts()}
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ class Address(NamedTuple):
     port: int
     ip: str
 
+    @functools.lru_cache(maxsize=KEPT)
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
 

@@ -7,6 +7,8 @@ direction of what follows; invisible characters; spaces that are none on a keybo
 are no text (halves of a surrogate pair).
 """
 
+_PLAIN = bytes({*range(32, 127)} - {ord("\\")}) + b"\n"
+
 
 def escape(text: str) -> str:
     """Show each character that is not printable as `\\x1b`, `\\u202e` or `\\U000e0001`, and the
@@ -14,6 +16,14 @@ def escape(text: str) -> str:
     if text.isprintable() and "\\" not in text:
         return text
     return "".join(map(_shown, text))
+
+
+def escape_lines(text: str) -> str:
+    """Lines with `\\n` between them, each of them escaped. Most are plain ASCII, which is found out
+    at once."""
+    if text.isascii() and not text.encode().translate(None, _PLAIN):
+        return text
+    return "\n".join(map(escape, text.split("\n")))
 
 
 def _shown(character: str) -> str:

@@ -24,6 +24,7 @@ from gossip.node.node import Node
 from gossip.node.output_file import OutputFile
 from gossip.settings import Settings
 from gossip.spread.mongering import Mongering
+from gossip.spread.origin import portions
 from gossip.spread.spreading import ANSWERS, Spreading
 
 PROXY = "a chat proxy"  # the role of every TCP link
@@ -47,7 +48,7 @@ ROOM = LONGEST - SIGNATURE - len(wire.RUMOR) - 1  # bytes of a gossip line that 
 
 
 class Presence:
-    """What a chat server knows of one neighbour in the line. Guarded by the server's lock."""
+    """What a chat server knows of one neighbour in the line."""
 
     __slots__ = ("heard", "there", "differs")
 
@@ -80,7 +81,6 @@ class ChatServer(Node):
         self._news_at = 0.0  # monotonic time at which gossip came last
         self._compared_at = -math.inf  # when both neighbours were told a digest last
         self._ended = threading.Event()  # the server stops
-        self._line_lock = threading.Lock()  # guards the presences
         self._line = {link: Presence() for link in self.datagrams.links()}
 
     def settings_shown(self) -> str:
@@ -92,7 +92,8 @@ class ChatServer(Node):
 
     def start_threads(self) -> None:
         self.world.begin()  # the listener and the link flusher
-        self.world.threads.need("datagrams", self.datagrams.read_all, self.on_datagrams)
+        self.world.threads.need("datagrams", self.datagrams.read_all, self.on_datagrams,
+                                self.turn)
         self.mongering.duty = self.keep("rumors", self.mongering.turn)
         if self.settings.antientropy_interval:
             self.anti_entropy.duty = self.keep("anti-entropy", self.compare)
@@ -102,8 +103,8 @@ class ChatServer(Node):
         self.mongering.stop()
         self.datagrams.stop()
 
-    def stop(self, reason: str = "interrupted") -> None:
-        super().stop(reason)
+    def free(self) -> None:
+        super().free()
         self.datagrams.close()
 
     # Anti-entropy: at the start, every second, and soon again while a neighbour differs.
@@ -124,23 +125,20 @@ class ChatServer(Node):
         return now + min(HASTE, interval)
 
     def _in_haste(self) -> bool:
-        with self._line_lock:
-            return any(presence.there and presence.differs for presence in self._line.values())
+        return any(presence.there and presence.differs for presence in self._line.values())
 
     def _look_for_silence(self, limit: float) -> None:
         """Write down which neighbours are not there any more."""
         now = self.now()
-        with self._line_lock:
-            silent = [link for link, presence in self._line.items()
-                      if presence.there and now - presence.heard > limit]
-            for link in silent:
-                self._line[link].there = False
+        silent = [link for link, presence in self._line.items()
+                  if presence.there and now - presence.heard > limit]
+        for link in silent:
+            self._line[link].there = False
         for link in silent:
             self.output.write(f"disconnected:{link.peer}:silent", self._degree())
 
     def _degree(self) -> str:
-        with self._line_lock:
-            there = sum(presence.there for presence in self._line.values())
+        there = sum(presence.there for presence in self._line.values())
         return f"degree:{self.address}=>{there}"
 
     # What neighbours say.
@@ -162,9 +160,8 @@ class ChatServer(Node):
     def _hear(self, link: DatagramLink) -> None:
         """A datagram has come. With a neighbour that was gone or silent, compare at once."""
         now = self.now()
-        with self._line_lock:
-            presence = self._line[link]
-            presence.heard, was_there, presence.there = now, presence.there, True
+        presence = self._line[link]
+        presence.heard, was_there, presence.there = now, presence.there, True
         was_silent = self.mongering.rumors.heard(link, now)
         if not was_there:
             self.output.write(f"connected:{link.peer}", self._degree())
@@ -190,8 +187,7 @@ class ChatServer(Node):
         if message.verb not in ANSWERS:
             differs = (message.verb != "digest"
                        or not self.anti_entropy.agrees(link, message.digest))
-            with self._line_lock:
-                differed, self._line[link].differs = self._line[link].differs, differs
+            differed, self._line[link].differs = self._line[link].differs, differs
             if differs and self.anti_entropy.duty is not None:
                 self.anti_entropy.duty.hurry()
             elif differed:
@@ -235,7 +231,8 @@ class ChatServer(Node):
         """Answer with the log, of whatever length; read on when the proxy has taken it."""
         log = chat_log(self.messages.latest(self.settings.cache_size))
         link.send(b"chatLog " + log + b"\n")
-        self.flusher.wait_until(lambda: link.ended or not link.waiting(), float("inf"))
+        with self.turn.left():
+            self.flusher.wait_until(lambda: link.ended or not link.waiting(), math.inf)
 
     def _fits(self, link: Link, text: bytes) -> bool:
         """Whether a text can be gossiped; if not, that is written down."""
@@ -250,8 +247,9 @@ class ChatServer(Node):
         return len(line) <= ROOM
 
     def _gossip(self, texts: list[str]) -> list[bytes]:
-        """Gossip texts; return their lines."""
-        lines = self.spreading.make(texts)
-        if lines:
+        """Gossip texts, as fast as neighbours hear of them; return their lines."""
+        made = self.spreading.make(texts)
+        for lines in portions(made):
+            self.mongering.wait_for_room(self.turn)
             self.spreading.originate(lines)
-        return lines
+        return made

@@ -1,6 +1,6 @@
 """Lanes: addresses that wait for a probe, and how many of them are probed at a time.
 
-Rules only, and no lock: the prober (prober.py) calls them, and its lock guards them. In a lane
+Rules only; the prober (prober.py) calls them. In a lane
 every IP has a share: of those that wait, one of the IP goes first that has the fewest probes under
 way, so an IP that fills the lane holds up itself. Where all share one IP, the address goes first
 that was listed longest: those that list many, and have them fall silent, hold up none that was

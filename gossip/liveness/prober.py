@@ -15,7 +15,6 @@ or of one of an IP of which more wait; or else its verdict is None at once.
 
 import functools
 import math
-import threading
 
 from gossip.addresses import Address
 from gossip.liveness.lanes import Job, Lane
@@ -44,8 +43,7 @@ class Prober:
         self._quick = quick
         self._now = now
         self._patience = patience
-        self._lock = threading.Lock()  # guards everything below, and what is in it
-        self._beginning = False  # a thread is in the loop of `_begin`
+        self._beginning = False  # the loop of `_begin` goes on
         self._quick_lanes = [Lane(quick_at_once or at_once) for _ in (FIRST, USUAL, LAST)]
         self._patient_lanes = [Lane(at_once) for _ in (FIRST, USUAL, LAST)]
         self._slowness = Slowness()
@@ -58,16 +56,15 @@ class Prober:
         listed `since` then. An address that nobody wants any more (`wanted()`) when its turn comes
         is not probed; its verdict is None."""
         given_up = []
-        with self._lock:
-            job = self._jobs.get(address)
-            if job is None or lane not in job.askers:
-                if self._counts[lane] >= QUEUE_LIMIT:
-                    given_up = self._give_up_one(lane, address)
-                job = self._enter(address, lane) if self._counts[lane] < QUEUE_LIMIT else None
-            has_room = job is not None and len(job.askers[lane]) < ASKERS_LIMIT
-            if has_room:
-                job.askers[lane].append((verdict, wanted))
-                job.since = min(job.since, since)
+        job = self._jobs.get(address)
+        if job is None or lane not in job.askers:
+            if self._counts[lane] >= QUEUE_LIMIT:
+                given_up = self._give_up_one(lane, address)
+            job = self._enter(address, lane) if self._counts[lane] < QUEUE_LIMIT else None
+        has_room = job is not None and len(job.askers[lane]) < ASKERS_LIMIT
+        if has_room:
+            job.askers[lane].append((verdict, wanted))
+            job.since = min(job.since, since)
         for other, _ in given_up:
             other(None)
         if has_room:
@@ -79,13 +76,10 @@ class Prober:
         """Let one go that waits for patience, of the IP of which most wait; if none does,
         one that waits for its quick look, if more of its IP do than of the newcomer's. Its verdict
         is None for all who asked in this lane. Answer whether there was one."""
-        with self._lock:
-            given_up = self._give_up_one(lane, newcomer)
+        given_up = self._give_up_one(lane, newcomer)
         for verdict, _ in given_up:
             verdict(None)
         return bool(given_up)
-
-    # These expect the lock.
 
     def _enter(self, address: Address, lane: int) -> Job:
         """Have an address wait in a lane, unless it is being probed."""
@@ -112,41 +106,32 @@ class Prober:
             del self._jobs[job.address]
         return askers
 
-    # These do not.
-
     def _begin(self) -> None:
-        """Begin as many probes as may begin. One thread does so, in a loop, and a call meanwhile
-        returns: else a probe that fails at once would begin the next one from within itself."""
-        with self._lock:
-            if self._beginning:
-                return
-            self._beginning = True
+        """Begin as many probes as may begin, in a loop: a call meanwhile returns, so that a probe
+        that fails at once does not begin the next one from within itself."""
+        if self._beginning:
+            return
+        self._beginning = True
         try:
             while (job := self._next()) is not None:
                 if self._is_wanted(job):
                     self._look(job)
                 else:
                     self._over(job, None)
-        except BaseException:
-            with self._lock:
-                self._beginning = False  # this thread dies; others have to go on
-            raise
+        finally:
+            self._beginning = False
 
     def _next(self) -> Job | None:
         """The next job, with its slot; None: there is none, or no probe may begin."""
-        with self._lock:
-            for lane in (*self._quick_lanes, *self._patient_lanes):
-                if (job := lane.begin()) is not None:
-                    for other in job.askers:
-                        self._lanes_of(job)[other].take_out(job)
-                    return job
-            self._beginning = False
-            return None
+        for lane in (*self._quick_lanes, *self._patient_lanes):
+            if (job := lane.begin()) is not None:
+                for other in job.askers:
+                    self._lanes_of(job)[other].take_out(job)
+                return job
+        return None
 
     def _is_wanted(self, job: Job) -> bool:
-        with self._lock:
-            askers = job.all_askers()
-        return any(wanted() for _, wanted in askers)
+        return any(wanted() for _, wanted in job.all_askers())
 
     def _look(self, job: Job) -> None:
         """Probe an address, once. When that cannot even begin, it is over: nobody waits for it."""
@@ -171,10 +156,9 @@ class Prober:
         job.tries -= 1
         if self._patience is None:
             return None
-        with self._lock:
-            limit = self._slowness.limit(self._patience, self._now())
-            if limit == self._patience or USUAL in job.askers:
-                return None
+        limit = self._slowness.limit(self._patience, self._now())
+        if limit == self._patience or USUAL in job.askers:
+            return None
         if limit > self._tries * self._patience:
             job.tries = 0
         return limit
@@ -182,8 +166,7 @@ class Prober:
     def _answered(self, job: Job, alive: bool | None) -> None:
         """A probe is over. Without an answer there may be another."""
         if alive and self._now is not None:
-            with self._lock:
-                self._slowness.note(self._now() - job.begun, self._now())
+            self._slowness.note(self._now() - job.begun, self._now())
         refused = (alive is False and not job.is_patient and self._now is not None
                    and self._now() - job.begun < REFUSED * self._quick)
         if not alive and job.tries and (job.is_patient or refused):
@@ -199,21 +182,18 @@ class Prober:
 
     def _be_patient(self, job: Job) -> None:
         """The quick look is over."""
-        with self._lock:
-            job.slot.end(job)
-            job.is_patient = True
-            for lane in job.askers:
-                self._patient_lanes[lane].put(job)
+        job.slot.end(job)
+        job.is_patient = True
+        for lane in job.askers:
+            self._patient_lanes[lane].put(job)
 
     def _over(self, job: Job, alive: bool | None) -> None:
         """The verdict on an address: tell all who asked."""
-        with self._lock:
-            if self._jobs.get(job.address) is not job:
-                return  # it was over, and then the probe failed
-            del self._jobs[job.address]
-            job.slot.end(job)
-            for lane in job.askers:
-                self._counts[lane] -= 1
-            askers = job.all_askers()
-        for verdict, _ in askers:
+        if self._jobs.get(job.address) is not job:
+            return  # it was over, and then the probe failed
+        del self._jobs[job.address]
+        job.slot.end(job)
+        for lane in job.askers:
+            self._counts[lane] -= 1
+        for verdict, _ in job.all_askers():
             verdict(alive)

@@ -1,13 +1,12 @@
 """Liveness: which neighbours answer, how often others have not, and which are suspects.
 
-Rules only. `next_round` is for the liveness thread, the rest for any thread. A neighbour whose
-link broke is still counted, and misses every round until it is linked again, forgotten, or dead.
+Rules only. A neighbour whose link
+broke is still counted, and misses every round until it is linked again, forgotten, or dead.
 When too many are counted that way, those that were lost last are not: strangers that come and go
 push nobody out. A link proves that its peer lives only once that has answered at its address:
 until then the peer owes what it owed, and when such a link ends it is counted as before.
 """
 
-import threading
 from typing import NamedTuple
 
 from gossip.addresses import Address
@@ -37,11 +36,10 @@ def slept(behind: float, interval: float) -> bool:
 
 
 class _Count:
-    __slots__ = ("link", "serial", "misses", "asked", "answered", "suspect", "owed", "proven")
+    __slots__ = ("link", "misses", "asked", "answered", "suspect", "owed", "proven")
 
-    def __init__(self, link, serial: int, now: float, owed: int | None):
+    def __init__(self, link, now: float, owed: int | None):
         self.link = link  # None once it broke
-        self.serial = serial  # the serial of the link's admission
         self.misses = 0  # rounds missed in a row
         self.asked: dict[str, float] = {}  # TIME of each unanswered request -> when it was sent
         self.answered = now  # when it last proved that it lives
@@ -64,71 +62,61 @@ class Liveness:
     def __init__(self, limit: int, lost_limit: int):
         self._limit = limit
         self._lost_limit = lost_limit  # peers counted without a link; of more, the last is not
-        self._lock = threading.Lock()  # guards everything below
         self._rows: dict[Address, _Count] = {}
 
-    def linked(self, peer: Address, link, serial: int, now: float) -> None:
-        """A link was made. Of two calls, the one with the higher serial counts."""
-        with self._lock:
-            row = self._rows.pop(peer, None)
-            if row is None or row.serial < serial:
-                row = _Count(link, serial, now, self._owed_after(row))
-            self._rows[peer] = row
+    def linked(self, peer: Address, link, now: float) -> None:
+        """A link was made."""
+        self._rows[peer] = _Count(link, now, self._owed_after(self._rows.pop(peer, None)))
 
     def _owed_after(self, row: _Count | None) -> int | None:
         """What the next link of a peer owes: nothing, if there is no room to count one more whose
-        link is gone. Expects the lock."""
+        link is gone."""
         if row is None or row.link is not None and row.proven and self._lost() >= self._lost_limit:
             return None
         return row.doubts()
 
     def _lost(self) -> int:
-        """How many are counted without a link. Expects the lock."""
+        """How many are counted without a link."""
         return sum(row.link is None for row in self._rows.values())
 
     def proved(self, peer: Address, link) -> None:
         """The peer whose link this is has answered at its address."""
-        with self._lock:
-            row = self._rows.get(peer)
-            if row is not None and row.link is link:
-                row.proven = True
+        row = self._rows.get(peer)
+        if row is not None and row.link is link:
+            row.proven = True
 
     def lost(self, peer: Address, link) -> None:
         """This link broke: from now on every round is a miss."""
-        with self._lock:
-            row = self._rows.get(peer)
-            if row is not None and row.link is link:
-                row.link = None
-                row.asked.clear()
-                if self._lost() > self._lost_limit:
-                    del self._rows[peer]
+        row = self._rows.get(peer)
+        if row is not None and row.link is link:
+            row.link = None
+            row.asked.clear()
+            if self._lost() > self._lost_limit:
+                del self._rows[peer]
 
     def withdraw(self, peer: Address, link) -> None:
         """This link ended, of which nobody knows whether it was the peer's: the peer is counted as
         it was before, if it was."""
-        with self._lock:
-            row = self._rows.get(peer)
-            if row is None or row.link is not link:
-                return
-            if row.owed is None and not row.proven:
-                del self._rows[peer]
-            else:
-                row.misses, row.link = row.doubts(), None
-                row.asked.clear()
+        row = self._rows.get(peer)
+        if row is None or row.link is not link:
+            return
+        if row.owed is None and not row.proven:
+            del self._rows[peer]
+        else:
+            row.misses, row.link = row.doubts(), None
+            row.asked.clear()
 
     def forget(self, peer: Address, link=None) -> bool:
         """Stop counting a peer whose link this is (None: whose link broke); return whether it was
         counted."""
-        with self._lock:
-            if peer not in self._rows or self._rows[peer].link is not link:
-                return False
-            del self._rows[peer]
-            return True
+        if peer not in self._rows or self._rows[peer].link is not link:
+            return False
+        del self._rows[peer]
+        return True
 
     def counted(self) -> dict[Address, object]:
         """Who is counted, and the link of each; None for one whose link broke."""
-        with self._lock:
-            return {peer: row.link for peer, row in self._rows.items()}
+        return {peer: row.link for peer, row in self._rows.items()}
 
     def next_round(self, time: str, now: float, late: bool) -> Round:
         """Begin a round at `now`; `time` is the TIME of its requests.
@@ -136,73 +124,67 @@ class Liveness:
         A late round adds no misses: this peer itself was asleep or overloaded.
         """
         ask, missed, suspects, lost, withheld = [], [], [], [], 0
-        with self._lock:
-            for peer, row in sorted(self._rows.items()):
-                if row.suspect:
-                    continue
-                silent = row.asked or row.link is None
-                if silent and late:
-                    withheld += 1
-                elif silent:
-                    row.misses += 1
-                    missed.append((peer, row.misses))
-                if row.misses >= self._limit:
-                    row.suspect = True
-                    suspects.append(peer)
-                elif row.link is not None:
-                    row.asked[time] = now
-                    if len(row.asked) > self._limit:  # late rounds add requests, but no misses
-                        del row.asked[next(iter(row.asked))]
-                    ask.append(peer)
-                else:
-                    lost.append(peer)
+        for peer, row in sorted(self._rows.items()):
+            if row.suspect:
+                continue
+            silent = row.asked or row.link is None
+            if silent and late:
+                withheld += 1
+            elif silent:
+                row.misses += 1
+                missed.append((peer, row.misses))
+            if row.misses >= self._limit:
+                row.suspect = True
+                suspects.append(peer)
+            elif row.link is not None:
+                row.asked[time] = now
+                if len(row.asked) > self._limit:  # late rounds add requests, but no misses
+                    del row.asked[next(iter(row.asked))]
+                ask.append(peer)
+            else:
+                lost.append(peer)
         return Round(ask, missed, suspects, lost, withheld)
 
     def reply_from(self, peer: Address, time: str, now: float) -> float | None:
         """A reply has come; return the seconds since its request, or None if none was waiting."""
-        with self._lock:
-            row = self._rows.get(peer)
-            if row is None or time not in row.asked:
-                return None
-            sent = row.asked[time]
-            row.asked.clear()
-            row.misses = 0
-            row.suspect = False
-            row.answered = now
-            return now - sent
+        row = self._rows.get(peer)
+        if row is None or time not in row.asked:
+            return None
+        sent = row.asked[time]
+        row.asked.clear()
+        row.misses = 0
+        row.suspect = False
+        row.answered = now
+        return now - sent
 
     def spare(self, peer: Address, heard: float) -> bool:
         """A suspect has answered the last probe. If something has come over its link (at `heard`)
         since the first unanswered request, the link is slow, not dead, and counting begins
         anew; return whether that is so."""
-        with self._lock:
-            row = self._rows.get(peer)
-            if row is None or not row.suspect or heard <= min(row.asked.values(), default=heard):
-                return False
-            row.asked.clear()
-            row.misses = 0
-            row.suspect, row.proven = False, True
-            return True
+        row = self._rows.get(peer)
+        if row is None or not row.suspect or heard <= min(row.asked.values(), default=heard):
+            return False
+        row.asked.clear()
+        row.misses = 0
+        row.suspect, row.proven = False, True
+        return True
 
     def postpone(self, peer: Address) -> None:
         """The last probe of a suspect has found nothing out: one miss less, so that the next round
         that is not late has it probed again."""
-        with self._lock:
-            row = self._rows.get(peer)
-            if row is not None and row.suspect:
-                row.misses -= 1
-                row.suspect = False
+        row = self._rows.get(peer)
+        if row is not None and row.suspect:
+            row.misses -= 1
+            row.suspect = False
 
     def verdict(self, peer: Address):
         """The last probe is over: stop counting, and return (whether the peer is still a suspect,
         its link if it has one). It may have answered or linked again meanwhile."""
-        with self._lock:
-            if peer not in self._rows or not self._rows[peer].suspect:
-                return False, None
-            return True, self._rows.pop(peer).link
+        if peer not in self._rows or not self._rows[peer].suspect:
+            return False, None
+        return True, self._rows.pop(peer).link
 
     def answered_within(self, peer: Address, seconds: float, now: float) -> bool:
         """Whether the peer has a link and proved that it lives within so many seconds."""
-        with self._lock:
-            row = self._rows.get(peer)
-            return row is not None and row.link is not None and now - row.answered < seconds
+        row = self._rows.get(peer)
+        return row is not None and row.link is not None and now - row.answered < seconds

@@ -2,11 +2,8 @@
 
 The same for a seed and a peer. Nobody is believed: a node that hears of a contradiction verifies
 both signatures, and ends the link that brought a bad one. That needs no rate limit, because each
-run is verified once. With a limit, a peer that has much to tell would fall silent. Link readers
-call this.
+run is verified once. With a limit, a peer that has much to tell would fall silent.
 """
-
-import threading
 
 from gossip import wire
 from gossip.signing.signed_lines import Signer
@@ -19,7 +16,6 @@ class Contradictions:
     """The runs that this node knows to have contradicted themselves."""
 
     def __init__(self):
-        self._lock = threading.Lock()  # guards everything below
         self._runs = Recent(REMEMBERED)  # run -> True
 
     def __contains__(self, run: bytes) -> bool:
@@ -27,8 +23,7 @@ class Contradictions:
 
     def add(self, run: bytes) -> bool:
         """Remember a run; answer whether that is news."""
-        with self._lock:
-            return self._runs.add(run, True)
+        return self._runs.add(run, True)
 
     def proves(self, message: wire.Contradiction) -> bool:
         """Verify what a link brings, or raise WireError; answer whether it is news."""

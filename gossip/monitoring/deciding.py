@@ -5,13 +5,11 @@ has found with all other seeds. It kicks a guilty peer out: it tells all seeds, 
 takes the peer off its list, refuses it for the time of a ban, and tells its registered peers. A
 peer whose neighbour never names it is warned by the seeds that list it.
 
-The duty "monitoring" calls `turn`; link readers and verdicts of the prober call the rest. Rows and
-the links to other seeds are kept by the part `keeping`, which this part asks.
+Rows and the links to other seeds are kept by the part `keeping`, which this part asks.
 """
 
 import bisect
 import math
-import threading
 from typing import NamedTuple
 
 from gossip import wire
@@ -57,23 +55,21 @@ class Deciding:
         self._keeping = keeping
         self._period = node.settings.report_interval
         self._cheats = Contradictions()
-        self._lock = threading.Lock()  # guards the next three; to look up one ban needs none
         self._bans = Recent(REMEMBERED)  # address -> Ban
         self._warned = Recent(REMEMBERED)  # (peer, neighbour that never names it) -> True
         # seed -> (when it began to tell, what it has told in that period)
         self._told: dict[Address, tuple[float, wire.Verdicts]] = {}
-        self._found: dict[Address, Opinion] = {}  # what was found last; only `turn` uses it
-        self._last: tuple = ()  # the subject that was judged last; only `turn` uses it
-        self._verdicts = b""  # lines of the last turn; replaced as a whole, so no lock is needed
+        self._found: dict[Address, Opinion] = {}  # what was found last
+        self._last: tuple = ()  # the subject that was judged last
+        self._verdicts = b""  # lines of the last turn
 
-    # Called by the seed's duty.
+    # The duty.
 
     def turn(self, now: float) -> None:
         """A period is over: judge, tell, convict."""
-        with self._lock:
-            banned = self._bans.all(now)
-            told = [message for at, message in self._told.values()
-                    if now - at < BELIEVED * self._period]
+        banned = self._bans.all(now)
+        told = [message for at, message in self._told.values()
+                if now - at < BELIEVED * self._period]
         cases = [Case(subject, self._keeping.rows_of(subject), now, self._period, banned)
                  for subject in self._in_turn(now) if subject not in banned]
         void_before = [peer for peer, opinion in self._found.items() if opinion.is_void]
@@ -118,7 +114,7 @@ class Deciding:
                       f"verdict:{subject}:{guilt.badness:.3f}:{rates}"):
             self._keeping.links.to_all(wire.kick(subject, guilt.badness, seconds))
 
-    # Called by readers of links to other seeds; `on_contradiction` of links to peers, too.
+    # What other seeds say, and peers of contradictions.
 
     def on_contradiction(self, link, message: wire.Contradiction) -> None:
         """Somebody has proof that a run signed two messages with one number.
@@ -143,10 +139,9 @@ class Deciding:
     def on_verdicts(self, link, message: wire.Verdicts) -> None:
         """Another seed tells its verdicts, in one line or several together."""
         now = self._node.now()
-        with self._lock:
-            at, before = self._told.get(link.peer, (-math.inf, message))
-            self._told[link.peer] = ((now, message) if now - at >= self._period / 2 else
-                                     (at, _joined(before, message)))
+        at, before = self._told.get(link.peer, (-math.inf, message))
+        self._told[link.peer] = ((now, message) if now - at >= self._period / 2 else
+                                 (at, _joined(before, message)))
         self._warn(message.unconfirmed, now)
 
     def on_kick(self, link, message: wire.Kick) -> None:
@@ -191,9 +186,8 @@ class Deciding:
 
     def _kick(self, ban: Ban, now: float, *verdict: str) -> bool:
         """Shut a peer out, and tell all registered peers, if that is news."""
-        with self._lock:
-            if not self._bans.add(ban.address, ban, now, ban.until):
-                return False
+        if not self._bans.add(ban.address, ban, now, ban.until):
+            return False
         self._node.output.write(*verdict)
         if not self._remove(ban, now):
             self._node.output.write(f"removed:{ban.address}:{ban.reason}")
@@ -213,8 +207,7 @@ class Deciding:
         return removed
 
     def _kicks(self, now: float) -> bytes:
-        with self._lock:
-            bans = self._bans.all(now)
+        bans = self._bans.all(now)
         return b"".join(ban.line(now) for ban in bans.values())
 
     def _warn(self, pairs, now: float) -> None:
@@ -223,8 +216,7 @@ class Deciding:
             row = self._node.registry.row(peer)
             link = None if row is None else row.link
             until = now + self._node.settings.ban
-            with self._lock:
-                is_news = link is not None and self._warned.add((peer, neighbour), True, now, until)
+            is_news = link is not None and self._warned.add((peer, neighbour), True, now, until)
             if is_news:
                 link.send(wire.unconfirmed(neighbour))
 

@@ -1,6 +1,6 @@
 """Which reports count: one new PERIOD per period, and recent older ones.
 
-Rules only; keeping.py calls them with its lock held. A report that was kept for a seed that is gone
+Rules only. A report that was kept for a seed that is gone
 comes after newer ones, and its age follows from its PERIOD. Late reports may come close together:
 they count while the peer has made no more of them than periods have passed. Because a report is
 cheaper to send than to read, a peer that sends too many that do not count is cut off.

@@ -11,12 +11,7 @@ to it (seed_links.py). To file a row twice changes nothing.
 Once a period, each seed tells all others the tree and its load, and one of them mends the tree
 (tending.py). If a cut goes through the rows of a subject, the later part is lent, seed by seed, to
 the seed that holds the first key of the subject, which decides about it.
-
-Link readers, the duty "monitoring" and the part `deciding` call this. One lock guards all tables,
-those of rows.py, intake.py and tending.py, too.
 """
-
-import threading
 
 from gossip import wire
 from gossip.addresses import Address
@@ -39,7 +34,6 @@ class Keeping:
         self._others = [seed for seed in seeds if seed != node.address]
         self._period = node.settings.report_interval
         self.links = SeedLinks(node, self._others, self._said_first)
-        self._lock = threading.Lock()  # guards everything below
         self._intake = Intake(self._period)
         self._taken_in = self._table()  # reported to this seed
         self._held = self._table()  # rows whose keys are its own
@@ -62,10 +56,9 @@ class Keeping:
         if any(entry.peer == link.peer for entry in message.entries):
             raise wire.WireError("a report that names its own reporter")
         may_report = self._may_report(link, message)
-        with self._lock:
-            age = self._intake.age(link.peer, message.start, message.period,
-                                   now) if may_report else None
-            borne = age is not None or self._intake.bears(link.peer, now)
+        age = self._intake.age(link.peer, message.start, message.period,
+                               now) if may_report else None
+        borne = age is not None or self._intake.bears(link.peer, now)
         if age is None:
             node.counters.add("reports that do not count")
             if not borne:
@@ -73,13 +66,12 @@ class Keeping:
             return
         node.output.write(f"report:{link.peer}:{message.period}:{len(message.entries)}")
         known = message._replace(entries=self._known(message.entries))
-        with self._lock:
-            rows = self._wanted(rows_of(known, link.peer, now - age), now)
-            self._counted_in += len(rows)
-            self._hops += sum(len(self.tree.path(self._own, row.key)) for row in rows)
-            for row in rows:
-                self._taken_in.file(row, now)
-            self._hand_on(rows, now)
+        rows = self._wanted(rows_of(known, link.peer, now - age), now)
+        self._counted_in += len(rows)
+        self._hops += sum(len(self.tree.path(self._own, row.key)) for row in rows)
+        for row in rows:
+            self._taken_in.file(row, now)
+        self._hand_on(rows, now)
 
     def _may_report(self, link, message: wire.Report) -> bool:
         node, peer = self._node, link.peer
@@ -97,7 +89,7 @@ class Keeping:
         return tuple(entry for entry in entries if entry.peer not in unknown)
 
     def _wanted(self, rows: list[Row], now: float) -> list[Row]:
-        """The rows without a banned peer. Expects the lock."""
+        """The rows without a banned peer."""
         is_banned = self._node.deciding.is_banned
         return [row for row in rows if not is_banned(row.reporter, now)
                 and not is_banned(row.entry.peer, now)]
@@ -105,20 +97,18 @@ class Keeping:
     def on_rows(self, link, message: wire.Rows) -> None:
         """Rows come on their way to the owners of their keys."""
         now = self._node.now()
-        with self._lock:
-            self._hand_on(self._wanted(rows_in(message, now), now), now)
+        self._hand_on(self._wanted(rows_in(message, now), now), now)
 
     def on_part(self, link, message: wire.Part) -> None:
         """The seed behind lends rows to this seed or an earlier one."""
         now = self._node.now()
-        with self._lock:
-            rows = self._wanted(rows_in(message, now), now)
-            for row in rows:
-                if self._has_first_key(row.subject):
-                    self._lent.file(row, now)
-            self._lend([row for row in rows if not self._has_first_key(row.subject)], now)
+        rows = self._wanted(rows_in(message, now), now)
+        for row in rows:
+            if self._has_first_key(row.subject):
+                self._lent.file(row, now)
+        self._lend([row for row in rows if not self._has_first_key(row.subject)], now)
 
-    # Rows on. These expect the lock.
+    # Rows on.
 
     def _hand_on(self, rows: list[Row], now: float) -> None:
         """File this seed's own rows; forward the rest one hop."""
@@ -161,12 +151,11 @@ class Keeping:
         tree = ThreadedTree(*message)
         if any(seed not in self._seeds for seed in (tree.author, *tree.seeds())):
             raise wire.WireError("a tree with somebody in it who is no seed")
-        with self._lock:
-            self._take_over(tree)
-            self.tending.said(link.peer, tree)
+        self._take_over(tree)
+        self.tending.said(link.peer, tree)
 
     def _take_over(self, tree: ThreadedTree) -> None:
-        """Take a newer tree. Expects the lock."""
+        """Take a newer tree."""
         if tree <= self.tree:
             return
         self.links.to_all(wire.tree(*tree))  # before any row, so that no row comes back by the old
@@ -179,22 +168,18 @@ class Keeping:
 
     def _said_first(self, seed: Address) -> bytes:
         """What is said on a new link to another seed before anything else."""
-        with self._lock:
-            return (wire.tree(*self.tree) + self._node.deciding.said_first(seed)
-                    + lines_of(self._handed[seed].all(), self._node.now()))
+        return (wire.tree(*self.tree) + self._node.deciding.said_first(seed)
+                + lines_of(self._handed[seed].all(), self._node.now()))
 
     def on_load(self, link, message: wire.Load) -> None:
         """Another seed tells how many rows it holds."""
-        with self._lock:
-            self.tending.told(link.peer, message, self._node.now())
+        self.tending.told(link.peer, message, self._node.now())
 
     def on_ask_tree(self, link, message: wire.AskTree) -> None:
         """Anybody asks for the tree and the loads."""
         if not self._node.settings.monitor:
             raise wire.WireError("this seed keeps no reports")
-        with self._lock:
-            answer = wire.tree(*self.tree) + wire.loads(self._rows_by_seed())
-        link.send(answer)
+        link.send(wire.tree(*self.tree) + wire.loads(self._rows_by_seed()))
 
     def _load(self) -> wire.Load:
         return wire.Load(self._held.count(), tuple(self._held.quantiles()))
@@ -208,17 +193,16 @@ class Keeping:
 
     def turn(self, now: float) -> None:
         """Tell the others, mend the tree as its keeper, and lend rows."""
-        with self._lock:
-            self.tending.turn(now)
-            for table in self._all_tables():
-                table.expire(now)
-            self.links.drop_silent(now - LIVING * self._period)
-            self._hand_on_foreign(now)
-            self.links.to_all(wire.tree(*self.tree) + wire.load(*self._load()))
-            if self.tending.is_keeper(now):
-                self._take_over(self.tending.mended(self.tree, self._load(), now))
-            self._lend_parts(now)
-            self._write_load()
+        self.tending.turn(now)
+        for table in self._all_tables():
+            table.expire(now)
+        self.links.drop_silent(now - LIVING * self._period)
+        self._hand_on_foreign(now)
+        self.links.to_all(wire.tree(*self.tree) + wire.load(*self._load()))
+        if self.tending.is_keeper(now):
+            self._take_over(self.tending.mended(self.tree, self._load(), now))
+        self._lend_parts(now)
+        self._write_load()
 
     def _all_tables(self) -> list[Rows]:
         return [self._taken_in, self._held, self._lent, *self._handed.values()]
@@ -236,19 +220,16 @@ class Keeping:
 
     def judged_here(self, now: float) -> list[Address]:
         """The subjects that this seed decides about, and whose rows have come."""
-        with self._lock:
-            subjects = sorted({*self._held.subjects(), *self._lent.subjects()})
-            return [subject for subject in subjects if self.tending.decides(subject, now)]
+        subjects = sorted({*self._held.subjects(), *self._lent.subjects()})
+        return [subject for subject in subjects if self.tending.decides(subject, now)]
 
     def rows_of(self, subject: Address) -> list[Row]:
         """All rows of a subject that are here, its own and lent ones."""
-        with self._lock:
-            rows = {row.identity: row for table in (self._held, self._lent)
-                    for row in table.of(subject)}
+        rows = {row.identity: row for table in (self._held, self._lent)
+                for row in table.of(subject)}
         return list(rows.values())
 
     def forget(self, peer: Address) -> None:
         """Drop all rows about a peer and by it."""
-        with self._lock:
-            for table in self._all_tables():
-                table.forget(peer)
+        for table in self._all_tables():
+            table.forget(peer)

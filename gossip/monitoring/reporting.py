@@ -4,7 +4,7 @@ Once a period, the duty "monitoring" sends every neighbour a liveness request (w
 for; nothing is written down, and no miss is counted), and sends one report to one of the seeds that
 list this peer. A report is kept for six periods: when its seed is lost, all kept reports go to the
 next seed, the newest first, because a seed infers the age of older reports from their PERIOD. Seeds
-say who is malicious; the node's `linking` shuts these peers out. Link readers and the duty call it.
+say who is malicious; the node's `linking` shuts these peers out.
 """
 
 import collections
@@ -27,7 +27,7 @@ class Reporting:
         self._seeds = seeds
         self._interval = node.settings.report_interval
         self._kept: collections.deque[bytes] = collections.deque(maxlen=KEPT)  # the newest first
-        self._period = 0  # of the last report; this and the rest only the duty uses
+        self._period = 0  # of the last report
         self._told = None  # the link to the seed that has had all reports so far
         self._due: float | None = None  # when the next report is
         self._kicked_by: dict[Address, None] = {}  # seeds that have said so of this peer
@@ -81,8 +81,6 @@ class Reporting:
     def linked(self, link) -> None:
         """A peer has become a neighbour."""
         self.watch.linked(link, self._node.now())
-        if link.ended:
-            self.watch.on_end(link)
 
     def replied(self, link, time: str) -> None:
         """A neighbour has answered a liveness request."""

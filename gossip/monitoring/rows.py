@@ -4,7 +4,7 @@ What R says about S is filed under key(S, R), side `about`, and under key(R, S),
 range of keys holds all that is said about a peer and all that the peer says. The peer whose range
 that is, is the subject of the row.
 
-Rules only: keeping.py calls the table with its lock held, and hands it the time. Whether a row is
+Rules only: keeping.py hands the table the time. Whether a row is
 held already is told by its identity, in which the time has no part.
 """
 

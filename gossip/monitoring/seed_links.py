@@ -14,11 +14,10 @@ nonces, too, and could repeat them to another seed. A retries for ever, and back
 2 seconds.
 
 What is sent while there is no such link is lost; what must not be lost is repeated when a new link
-stands, by `said_first`. Link readers and two duties of a seed call this.
+stands, by `said_first`.
 """
 
 import secrets
-import threading
 
 from gossip import wire
 from gossip.addresses import Address
@@ -70,7 +69,6 @@ class SeedLinks:
         self._node = node
         self._said_first = said_first
         self._duty = None  # from `begin` on
-        self._lock = threading.Lock()  # guards everything below
         self._ways = {seed: _Way() for seed in seeds}
         self._checks: dict = {}  # link to a seed that is asked -> (link that is checked, nonce)
 
@@ -82,10 +80,9 @@ class SeedLinks:
 
     def dial_missing(self, now: float) -> float | None:
         """A turn: dial seeds without a link whose pause is over."""
-        with self._lock:
-            links = [way.dial(self._node.new_link(LISTENER, seed), now)
-                     for seed, way in self._ways.items()
-                     if way.link is None and way.retry.due <= now]
+        links = [way.dial(self._node.new_link(LISTENER, seed), now)
+                 for seed, way in self._ways.items()
+                 if way.link is None and way.retry.due <= now]
         for link in links:
             self._node.dial(link)
         return min((way.retry.due for way in self._ways.values() if way.link is None), default=None)
@@ -128,11 +125,10 @@ class SeedLinks:
         if message.to != self._node.address:
             raise wire.WireError(f"meant for {message.to}")
         now, settings = self._node.now(), self._node.settings
-        with self._lock:
-            if sum(check.peer == message.address for check in self._checks) >= CHECKS_AT_ONCE:
-                raise wire.WireError(f"too many say that they are {message.address}")
-            check = self._node.new_link(ASKED, message.address)
-            self._checks[check] = link, message.nonce
+        if sum(check.peer == message.address for check in self._checks) >= CHECKS_AT_ONCE:
+            raise wire.WireError(f"too many say that they are {message.address}")
+        check = self._node.new_link(ASKED, message.address)
+        self._checks[check] = link, message.nonce
         link.role = UNCHECKED
         link.await_line(now + settings.introduction_limit)  # nothing may come: it is over by then
         check.await_line(now + settings.probe_limit)
@@ -150,23 +146,21 @@ class SeedLinks:
         if checked.ended:
             return
         self._node.introduced(checked, SPEAKER, link.peer)
-        with self._lock:
-            way = self._ways[link.peer]
-            older, way.heard_before, way.heard_on = way.heard_on, way.heard(), checked
+        way = self._ways[link.peer]
+        older, way.heard_before, way.heard_on = way.heard_on, way.heard(), checked
         if older is not None:
             older.close("another link of this seed")
         checked.send(wire.seed_checked(nonce))
 
     def _open(self, link, nonce: str) -> None:
         """The other end listens: send what comes first before all else."""
-        with self._lock:
-            way = self._ways[link.peer]
-            if way.link is not link or not way.has_said(nonce):
-                raise wire.WireError("another nonce than was said, or said again")
-            link.trust()
-            link.hold()
-            way.open = True
-            way.retry.reset()
+        way = self._ways[link.peer]
+        if way.link is not link or not way.has_said(nonce):
+            raise wire.WireError("another nonce than was said, or said again")
+        link.trust()
+        link.hold()
+        way.open = True
+        way.retry.reset()
         link.release(self._said_first(link.peer))
 
     def heard(self, seed: Address) -> float:
@@ -177,21 +171,19 @@ class SeedLinks:
 
     def drop_silent(self, since: float) -> None:
         """End old links to silent seeds, because bytes may go nowhere."""
-        with self._lock:
-            silent = [way.link for way in self._ways.values()
-                      if way.link is not None and max(way.dialled, way.heard()) < since]
+        silent = [way.link for way in self._ways.values()
+                  if way.link is not None and max(way.dialled, way.heard()) < since]
         for link in silent:
             link.close("silent")
 
     def on_end(self, link) -> None:
         """A link has ended: if this seed dialled it, retry after a pause."""
-        with self._lock:
-            checked = self._checks.pop(link, (None, ""))[0]
-            way = self._ways.get(link.peer)
-            again = way is not None and way.link is link
-            if again:
-                way.link, way.open = None, False
-                way.retry.failed(self._node.now(), self._node.rng.uniform(0.5, 1.0))
+        checked = self._checks.pop(link, (None, ""))[0]
+        way = self._ways.get(link.peer)
+        again = way is not None and way.link is link
+        if again:
+            way.link, way.open = None, False
+            way.retry.failed(self._node.now(), self._node.rng.uniform(0.5, 1.0))
         if checked is not None and checked.role == UNCHECKED and not checked.ended:
             self._node.disconnect(checked, f"{link.peer} has not said that it dialled")
         if again:

@@ -1,6 +1,6 @@
 """Tending the tree: which seeds live, and what tree they should have.
 
-Rules only, of one seed; keeping.py asks them with its lock held. The keeper is the first living
+Rules only, of one seed. The keeper is the first living
 seed in the order of config.txt: it makes the tree hold exactly the living seeds, and cuts the keys
 anew when the loads are too uneven. A seed that has just begun, or stood still, has not heard the
 others yet, so it is no keeper, and decides about nobody.

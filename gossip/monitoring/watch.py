@@ -1,6 +1,6 @@
 """The watch: counts of what a peer saw of its neighbours each period.
 
-Rules only: link readers and the duty of reporting call it, and hand it the time.
+Rules only; the time is handed in.
 
 Every peer owes every message to every neighbour but the neighbour that brought it first. So that
 honest peers are never blamed, a neighbour is judged by a message only when
@@ -24,7 +24,6 @@ The tables hold hashes of lines, which are small, and which nobody outside can p
 """
 
 import collections
-import threading
 from typing import NamedTuple
 
 from gossip import wire
@@ -93,7 +92,6 @@ class Watch:
         self._settle = settings.settle
         self._longest = STILL * settings.report_interval  # seconds between two turns
         self._floods = settings.spread == "flood"  # else nobody owes anybody a copy
-        self._lock = threading.Lock()  # guards everything below
         self._turned: float | None = None  # when the last turn was
         self._rows: dict[object, _Row] = {}  # link -> what is known of it
         self._log: list[_Batch] = []  # what is not judged about all yet
@@ -106,62 +104,57 @@ class Watch:
 
     def linked(self, link, now: float) -> None:
         """A link to a neighbour begins."""
-        with self._lock:
-            self._rows[link] = _Row(now, self._begin + len(self._log))
+        self._rows[link] = _Row(now, self._begin + len(self._log))
 
     def asked(self, link, time: str, now: float) -> None:
         """A request leaves, behind all that was sent before; `time` is its TIME."""
-        with self._lock:
-            row = self._rows.get(link)
-            if row is None:
-                return
-            row.asked[time] = now, row.horizon
-            if len(row.asked) > ASKED_LIMIT:
-                del row.asked[next(iter(row.asked))]
-            self._thin(row.begin_generation(now))
+        row = self._rows.get(link)
+        if row is None:
+            return
+        row.asked[time] = now, row.horizon
+        if len(row.asked) > ASKED_LIMIT:
+            del row.asked[next(iter(row.asked))]
+        self._thin(row.begin_generation(now))
 
     def replied(self, link, time: str, now: float, caught_up: bool) -> None:
         """A reply has come: judge by messages known long enough before.
 
         `caught_up`: nothing is to be fetched from this neighbour."""
-        with self._lock:
-            self._notice_stand(now)
-            row = self._rows.get(link)
-            if row is None or time not in row.asked:
-                return
-            at, horizon = row.asked.pop(time)
-            row.asked = {other: asked for other, asked in row.asked.items() if asked[0] > at}
-            row.replies += 1
-            if row.stands is None and (caught_up or row.replies >= CATCHING_UP):
-                row.stands = now
-            self._judge(link, row, horizon)
-            row.forget_copies(horizon)
-            row.horizon = max(row.horizon, at - self._settle)
-            self._drop_judged()
+        self._notice_stand(now)
+        row = self._rows.get(link)
+        if row is None or time not in row.asked:
+            return
+        at, horizon = row.asked.pop(time)
+        row.asked = {other: asked for other, asked in row.asked.items() if asked[0] > at}
+        row.replies += 1
+        if row.stands is None and (caught_up or row.replies >= CATCHING_UP):
+            row.stands = now
+        self._judge(link, row, horizon)
+        row.forget_copies(horizon)
+        row.horizon = max(row.horizon, at - self._settle)
+        self._drop_judged()
 
     def on_end(self, link) -> None:
         """A link has ended: keep only its counts."""
-        with self._lock:
-            row = self._rows.pop(link, None)
-            if row is None:
-                return
-            self._drop_judged()
-            for links in self._waiting.values():
-                links.pop(link, None)
-            if link.peer in self._former or len(self._former) < wire.ENTRIES_LIMIT:
-                self._former.setdefault(link.peer, collections.Counter()).update(row.counts)
+        row = self._rows.pop(link, None)
+        if row is None:
+            return
+        self._drop_judged()
+        for links in self._waiting.values():
+            links.pop(link, None)
+        if link.peer in self._former or len(self._former) < wire.ENTRIES_LIMIT:
+            self._former.setdefault(link.peer, collections.Counter()).update(row.counts)
 
     # Messages.
 
     def noted(self, link, lines: list[bytes]) -> None:
         """These lines have come over a link, whatever they are."""
-        with self._lock:
-            row = self._rows.get(link)
-            if row is None:
-                return
-            copies = row.copies[-1][1]
-            self._thin(copies)  # before these come in: their messages may not be known yet
-            copies.update(map(hash, lines))
+        row = self._rows.get(link)
+        if row is None:
+            return
+        copies = row.copies[-1][1]
+        self._thin(copies)  # before these come in: their messages may not be known yet
+        copies.update(map(hash, lines))
 
     def fresh(self, lines: list[bytes], link, now: float, owed: bool) -> None:
         """These messages have become known. `link` has brought them; None: they were made here.
@@ -170,16 +163,15 @@ class Watch:
         if not lines:
             return
         by_run = self._judged_by(lines) if owed else {}
-        with self._lock:
-            self._count_first(len(lines), link, now)  # an excuse, whoever knows what of the run
-            by_run = {run: some for run, some in by_run.items() if run not in self._cheats}
-            if by_run:
-                self._log.append(_Batch(now, by_run, link))
-                self._size += sum(map(len, by_run.values()))
-            if self._size > LOG_LIMIT:
-                self._drop_judged()
-            while self._size > LOG_LIMIT and len(self._log) > 1:
-                self._drop(1)
+        self._count_first(len(lines), link, now)  # an excuse, whoever knows what of the run
+        by_run = {run: some for run, some in by_run.items() if run not in self._cheats}
+        if by_run:
+            self._log.append(_Batch(now, by_run, link))
+            self._size += sum(map(len, by_run.values()))
+        if self._size > LOG_LIMIT:
+            self._drop_judged()
+        while self._size > LOG_LIMIT and len(self._log) > 1:
+            self._drop(1)
 
     def _judged_by(self, lines: list[bytes]) -> dict[bytes, list[int]]:
         """The messages by which neighbours are judged, by their runs."""
@@ -190,48 +182,43 @@ class Watch:
 
     def contradicted(self, run: bytes) -> None:
         """Judge nobody by the messages of a run that contradicted itself."""
-        with self._lock:
-            for batch in self._log:
-                self._size -= len(batch.lines.pop(run, ()))
+        for batch in self._log:
+            self._size -= len(batch.lines.pop(run, ()))
 
     def brought(self, lines: list[bytes], link) -> None:
         """These lines have come, but their run has to be confirmed first."""
-        with self._lock:
-            if link not in self._rows:
-                return
-            for line in map(hash, lines):
-                self._waiting.setdefault(line, {})[link] = None
-            while len(self._waiting) > WAITING_LIMIT:
-                del self._waiting[next(iter(self._waiting))]
+        if link not in self._rows:
+            return
+        for line in map(hash, lines):
+            self._waiting.setdefault(line, {})[link] = None
+        while len(self._waiting) > WAITING_LIMIT:
+            del self._waiting[next(iter(self._waiting))]
 
     def confirmed(self, lines: list[bytes], now: float) -> None:
         """The run of these lines is confirmed, so they are known now.
 
         All that brought a line meanwhile were first: this peer may seem to have withheld it."""
-        with self._lock:
-            for line in map(hash, lines):
-                for link in self._waiting.pop(line, ()):
-                    self._count_first(1, link, now)
+        for line in map(hash, lines):
+            for link in self._waiting.pop(line, ()):
+                self._count_first(1, link, now)
 
     def broken(self, link, what: str, count: int) -> None:
         """So many copies have come that were "corrupt", or "forbidden"."""
-        with self._lock:
-            if link in self._rows:
-                self._rows[link].counts[what] += count
+        if link in self._rows:
+            self._rows[link].counts[what] += count
 
     # The period.
 
     def turn(self, now: float) -> bool:
         """A period is over; return whether this peer stood still meanwhile."""
-        with self._lock:
-            stood = self._notice_stand(now)
-            self._turned = now
-            return stood
+        stood = self._notice_stand(now)
+        self._turned = now
+        return stood
 
     def _notice_stand(self, now: float) -> bool:
         """Return whether this peer stood still; then judge nobody by old messages.
 
-        What was judged in this period is taken back. Expects the lock."""
+        What was judged in this period is taken back."""
         if self._turned is None or now <= self._turned + self._longest:
             return False
         if not self._floods:
@@ -244,18 +231,17 @@ class Watch:
 
     def entries(self) -> list[wire.Entry]:
         """End the period: what was seen of each neighbour in it."""
-        with self._lock:
-            counts = collections.defaultdict(collections.Counter)
-            for peer, counted in [*((link.peer, row.counts) for link, row in self._rows.items()),
-                                  *self._former.items()]:
-                counts[peer].update(counted)
-                counted.clear()
-            self._former.clear()
-            self._drop_judged()
+        counts = collections.defaultdict(collections.Counter)
+        for peer, counted in [*((link.peer, row.counts) for link, row in self._rows.items()),
+                              *self._former.items()]:
+            counts[peer].update(counted)
+            counted.clear()
+        self._former.clear()
+        self._drop_judged()
         return [wire.Entry(peer, *[counted[name] for name in wire.Entry._fields[1:]])
                 for peer, counted in counts.items()]
 
-    # The log. All of these expect the lock.
+    # The log.
 
     def _drop_judged(self) -> None:
         """Drop what is judged about all neighbours."""

@@ -4,6 +4,7 @@ live_world   what a node may ask for, live      threads      threads with an own
 listener     accepts connections                connection   one TCP socket
 reading      waits for the lines of a link      flusher      sends what was not taken at once
 datagrams    lines over UDP, for the chat         pulse       how late threads run
+turns        one thread at a time calls a node
 
 It moves bytes, and does not know what lines mean. Nothing here imports node/.
 """

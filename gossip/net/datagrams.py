@@ -112,20 +112,26 @@ class Datagrams:
     def links(self) -> list[DatagramLink]:
         return list(self._links.values())
 
-    def read_all(self, handle) -> None:
-        """Call `handle(link, lines)` with lines that came together from a neighbour."""
+    def read_all(self, handle, turn) -> None:
+        """Call `handle(link, lines)`, in a turn, with lines that came together from a neighbour."""
         while not self._stopping.is_set():
-            arrived: dict[DatagramLink, list[bytes]] = {}
-            for datagram, source in self._receive():
-                link = self._links.get(source)
-                if link is None:
-                    self._counters.add("datagrams from strangers")
-                    continue
-                lines = link.open(datagram)
-                if lines is not None:
-                    arrived.setdefault(link, []).extend(lines)
-            for link, lines in arrived.items():
-                handle(link, lines)
+            received = self._receive()
+            with turn:
+                for link, lines in self._opened(received).items():
+                    handle(link, lines)
+
+    def _opened(self, received: list[tuple[bytes, tuple]]) -> dict[DatagramLink, list[bytes]]:
+        """The lines that have come from each neighbour."""
+        arrived: dict[DatagramLink, list[bytes]] = {}
+        for datagram, source in received:
+            link = self._links.get(source)
+            if link is None:
+                self._counters.add("datagrams from strangers")
+                continue
+            lines = link.open(datagram)
+            if lines is not None:
+                arrived.setdefault(link, []).extend(lines)
+        return arrived
 
     def _receive(self) -> list[tuple[bytes, tuple[str, int]]]:
         """Wait for a datagram; return it with the others that have come by then."""

@@ -1,9 +1,8 @@
 """The flusher: one thread per node that sends what could not be sent at once.
 
 A link whose backlog begins to fill calls `watch`; the flusher waits until its socket takes bytes
-again. Flooding hands over, by `take_over`, what came while it was busy, and what a late peer has
-gathered. The console waits here while neighbours are slow, some seconds at most; the generator only
-asks whether they are.
+again. Flooding hands over, by `take_over`, what is to be sent a little later. The console waits
+here while neighbours are slow, some seconds at most; the generator only asks whether they are.
 """
 
 import math
@@ -18,7 +17,9 @@ from gossip.net.connection import Selector
 class Flusher:
     """Empties backlogs. `flush_all` is the thread; `stop` ends it."""
 
-    def __init__(self):
+    def __init__(self, turn):
+        """`turn`: within it, what was left by `take_over` is called."""
+        self._turn = turn
         self._wake_receiver, self._wake_sender = socket.socketpair()
         self._wake_sender.setblocking(False)
         self._wake_receiver.setblocking(False)
@@ -44,7 +45,7 @@ class Flusher:
         self._wake()
 
     def condition(self) -> threading.Condition:
-        """Something for other threads to wait on, which bring more than this one sends."""
+        """Something to wait on, outside of a turn."""
         return threading.Condition()
 
     def forget(self, link) -> None:
@@ -88,7 +89,8 @@ class Flusher:
         """Write backlogs until stopped."""
         while not self._stopping.is_set():
             for job in self._due_jobs():
-                job()
+                with self._turn:
+                    job()
             with self._lock:
                 links = list(self._links)
             for link in links:

@@ -56,7 +56,10 @@ class Listener:
             handle(sock, remote[:2])
 
     def close(self) -> None:
-        """Stop listening and wake the thread; the caller has set `stopping`."""
+        """Stop listening and wake the thread; the caller has set `stopping`. May be called
+        again."""
+        if self._sock.fileno() < 0:
+            return
         try:
             self._sock.shutdown(socket.SHUT_RDWR)
         except OSError:

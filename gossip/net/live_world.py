@@ -10,9 +10,12 @@
 
 Not of a node, but of the process: "pulse", which tells how late all of these run.
 
-It does not know what lines mean: it hands them to the node.
+One of them at a time calls the node: each call is a turn (turns.py). Connecting, reading, resting,
+starting threads and joining them are no part of one. This world does not know what lines mean: it
+hands them to the node.
 """
 
+import errno
 import math
 import socket
 import threading
@@ -25,7 +28,11 @@ from gossip.net.listener import SHORT, Listener
 from gossip.net.pulse import PULSE
 from gossip.net.reading import next_lines
 from gossip.net.threads import Threads
+from gossip.net.turns import Turn
+from gossip.tools import failure
 from gossip.wire import WireError
+
+NO_THREAD = "threads that could not be started"  # the name of a counter
 
 
 class LiveDuty:
@@ -51,8 +58,9 @@ class LiveWorld:
         self._node = node
         self.now, self.time = time.monotonic, time.time
         self.lateness, self.worst_lateness = PULSE.lateness, PULSE.worst_lateness
+        self.turn = Turn(lambda error: node.output.write_failure(failure("after a turn", error)))
         self.threads = Threads(node)
-        self.flusher = Flusher()
+        self.flusher = Flusher(self.turn)
         self._stopping = threading.Event()  # the node stops
         self._closing = threading.Lock()  # taken by the first `close`, and never released
         self._closed = threading.Event()
@@ -75,8 +83,7 @@ class LiveWorld:
         """Start to accept and to flush; OSError when the system has no thread left."""
         PULSE.begin()
         for name, listener, accept in self._listeners:
-            self.threads.need(name, listener.accept_all, self._hand_on(accept),
-                              self._node.make_room)
+            self.threads.need(name, listener.accept_all, self._hand_on(accept), self._make_room)
         self.threads.need("link flusher", self.flusher.flush_all)
 
     def go(self) -> None:
@@ -91,10 +98,10 @@ class LiveWorld:
         self.threads.need(name, self._keep, duty, turn, after)
         return duty
 
-    def dial(self, link, thread: str = "link reader") -> bool:
-        """Connect a link to its peer, then read it, on a thread of that name; False when no thread
-        can be started."""
-        return self.threads.start(thread, self._connect_and_read, link)
+    def dial(self, link, thread: str = "link reader") -> None:
+        """Connect a link to its peer, then read it, on a thread of that name, which starts after
+        the present turn."""
+        self.turn.after(self._start, link, thread, self._connect_and_read)
 
     def lacks(self, error: OSError) -> bool:
         """Whether an error means that this machine is short of descriptors, memory or ports."""
@@ -133,25 +140,48 @@ class LiveWorld:
             duty.wait(None if due is None else max(0.0, due - self.now()))
             if self._node.stopping:
                 return
-            due = turn(self.now())
+            with self.turn:
+                due = turn(self.now())
 
     def _hand_on(self, accept):
         """Make what the listener calls with a connection: it starts a thread that reads it."""
         def handle(sock: socket.socket, remote: tuple[str, int]) -> None:
             connection = Connection(sock)
-            link = accept(connection, remote)
+            with self.turn:
+                link = accept(connection, remote)
             if link is None:
                 connection.close()
-            elif not self.threads.start("link reader", self._read_accepted, link):
-                self._node.ended(link)
+            else:
+                self._start(link, "link reader", self._read_accepted)
         return handle
+
+    def _make_room(self, reason: str) -> None:
+        with self.turn:
+            self._node.make_room(reason)
+
+    def _start(self, link, thread: str, read) -> None:
+        """Start the thread of a link; without one, the link ends."""
+        if not self.threads.start(thread, read, link):
+            with self.turn:
+                if not self._node.stopping:
+                    self._node.counters.add(NO_THREAD)
+                self._end(link, OSError(errno.EAGAIN, "this machine has no thread left"))
+
+    def _end(self, link, error: Exception | None = None) -> None:
+        """Tell the node that a link has ended, and before that what error it ended with."""
+        with self.turn:
+            try:
+                if error is not None:
+                    self._node.fault(link, error)
+            finally:
+                self._node.ended(link)
 
     def _read_accepted(self, link) -> None:
         """The thread of a connection that was accepted."""
         try:
             link.connection.no_delay()
         except OSError:
-            self._node.ended(link)  # it was gone before anybody looked
+            self._end(link)  # it was gone before anybody looked
             return
         self._read(link)
 
@@ -160,8 +190,7 @@ class LiveWorld:
         try:
             self._connect(link)
         except OSError as error:
-            self._node.fault(link, error)
-            self._node.ended(link)
+            self._end(link, error)
             return
         self._read(link, self._node.up)
 
@@ -181,17 +210,30 @@ class LiveWorld:
 
     def _read(self, link, begin=lambda link: None) -> None:
         """Read a connected link to its end, and hand its lines to the node."""
-        node = self._node
+        fault, handle = None, self._node.lines
         try:
-            begin(link)
-            while (lines := next_lines(link, self.now)) is not None and not link.ended:
-                node.lines(link, lines)
+            with self.turn:
+                begin(link)
+            while (lines := next_lines(link, self.now, self._overdue)) is not None:
+                with self.turn:
+                    if link.ended:  # while this thread waited, another one has closed it
+                        break
+                    handle(link, lines)
                 if link.rest_until:
                     self._rest(link)
         except WireError as error:
-            node.fault(link, error)
+            fault = error
         finally:
-            node.ended(link)
+            self._end(link, fault)
+
+    def _overdue(self, link) -> None:
+        """A line is overdue: that ends the link, unless another thread has given it more time by
+        the time that this one has its turn."""
+        with self.turn:
+            if link.is_overdue(self.now()):
+                self._node.fault(link, WireError(link.overdue()))
+            else:
+                link.look_again()
 
     def _rest(self, link) -> None:
         """Read no more of a link for as long as the node has asked for, or until the link ends."""

@@ -6,7 +6,6 @@ begins and while it is late, else every 4 s: so it costs next to nothing at rest
 process, whatever nodes come and go there: it begins with the first node, and ends with the process.
 """
 
-import collections
 import errno
 import math
 import threading
@@ -19,48 +18,58 @@ REST = 4.0  # the same while all is in time
 NOTICED = 0.005  # seconds: a beat that is less late is in time
 
 
+class Lateness:
+    """How late something was: the worst of the last LATE_FOR seconds, and the worst of all.
+
+    It needs no lock where one thread at a time calls `note`: what others read is replaced whole.
+    """
+
+    def __init__(self):
+        self.worst = 0.0  # seconds
+        # (when, how late), the latest last: those since which nothing was as late
+        self._lately: tuple[tuple[float, float], ...] = ()
+
+    def note(self, now: float, late: float) -> None:
+        """Something was so many seconds late, as is known now."""
+        self.worst = max(self.worst, late)
+        self._lately = (*[earlier for earlier in self._lately
+                          if earlier[0] > now - LATE_FOR and earlier[1] > late], (now, late))
+
+    def lately(self, now: float) -> float:
+        """Seconds: the worst of the last LATE_FOR seconds."""
+        return max([late for when, late in self._lately if when > now - LATE_FOR], default=0.0)
+
+
 class Pulse:
-    """The worst lateness of the last beats. The clock is handed in, so that tests can set it.
+    """How late the beats come. The clock is handed in, so that tests can set it.
 
     It needs no lock: `beat` is called by one thread, and puts the next beat off only when all else
     is noted, so whoever reads meanwhile hears of this beat either way.
     """
 
     def __init__(self, now: float):
-        self._worst = 0.0  # seconds: the worst lateness of all
-        self._lately = 0.0  # the worst of the last LATE_FOR seconds
-        self._beats: collections.deque = collections.deque()  # those of them: (when, how late)
+        self._late = Lateness()
         self._begun = now
         self._due = now + BEAT  # when the next beat is due
 
     def beat(self, now: float) -> float:
         """The timer has fired; answer in how many seconds it is to fire again."""
-        late = now - self._due
-        if late >= NOTICED or self._beats:
-            self._note(now, late)
-        pause = BEAT if self._beats or now < self._begun + LATE_FOR else REST
+        if now - self._due >= NOTICED:
+            self._late.note(now, now - self._due)
+        pause = BEAT if self._late.lately(now) or now < self._begun + LATE_FOR else REST
         self._due = now + pause
         return pause
-
-    def _note(self, now: float, late: float) -> None:
-        """Remember a beat, and forget the old ones."""
-        if late >= NOTICED:
-            self._beats.append((now, late))
-        while self._beats and self._beats[0][0] <= now - LATE_FOR:
-            self._beats.popleft()
-        self._worst = max(self._worst, late)
-        self._lately = max((late for _, late in self._beats), default=0.0)
 
     def lateness(self, now: float) -> float:
         """Seconds by which threads ran late at worst in the last LATE_FOR seconds; a beat that is
         overdue counts."""
         overdue = now - self._due  # looked at first: a beat meanwhile changes it last
-        return max(self._lately, overdue)
+        return max(self._late.lately(now), overdue)
 
     def worst_lateness(self, now: float) -> float:
         """The same since the pulse began."""
         overdue = now - self._due
-        return max(self._worst, overdue)
+        return max(self._late.worst, overdue)
 
 
 class LivePulse:

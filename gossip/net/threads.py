@@ -12,11 +12,10 @@ from gossip.tools import failure
 
 STACK_SIZE = 512 * 1024  # bytes per thread: nothing here recurses deeply
 JOIN_LIMIT = 5.0  # seconds that `join` waits for threads; they mostly need milliseconds
-NO_THREAD = "threads that could not be started"  # the name of a counter
 
 
 class Threads:
-    """The threads of a node: any object with `address`, `stopping`, `counters` and `output`."""
+    """The threads of a node: any object with `address`, `stopping` and `output`."""
 
     def __init__(self, node):
         self._node = node
@@ -38,7 +37,6 @@ class Threads:
             thread.start()
         except RuntimeError:
             self._forget(thread)
-            self._node.counters.add(NO_THREAD)
             return False
         return True
 

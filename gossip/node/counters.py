@@ -1,24 +1,20 @@
 """Counters of what was dropped, and a budget: so many lines per second, and no more."""
 
 import collections
-import threading
 
 
 class Counters:
     """Counts, by name, what the output file leaves out, such as "dials that were refused"."""
 
     def __init__(self):
-        self._lock = threading.Lock()  # guards _counts
         self._counts = collections.Counter()
 
     def add(self, name: str, number: int = 1) -> None:
         if number:
-            with self._lock:
-                self._counts[name] += number
+            self._counts[name] += number
 
     def all(self) -> dict[str, int]:
-        with self._lock:
-            return dict(self._counts)
+        return dict(self._counts)
 
 
 class Budget:
@@ -26,14 +22,12 @@ class Budget:
 
     def __init__(self, per_second: int):
         self._per_second = per_second
-        self._lock = threading.Lock()  # guards everything below
         self._second = 0
         self._spent = 0
 
     def spend(self, now: float, cost: int = 1) -> bool:
         """Return whether one more may pass now."""
-        with self._lock:
-            if int(now) != self._second:
-                self._second, self._spent = int(now), 0
-            self._spent += cost
-            return self._spent <= self._per_second
+        if int(now) != self._second:
+            self._second, self._spent = int(now), 0
+        self._spent += cost
+        return self._spent <= self._per_second

@@ -1,10 +1,12 @@
 """A link: one connection that carries lines, and who is at its other end.
 
-One thread reads the connection: it alone calls `take` and `read_on`. Every thread may call `send`
-and `close`, which never block. Bytes that the other end does not take at once wait in a bounded
-backlog, which the flusher empties. A link does not know what lines mean, and it has no socket: its
-connection is any object with `send(data)`, which answers how many bytes were taken or raises
-BlockingIOError, `shutdown()`, `close()` and, where a flusher waits for it, `fileno()`.
+One thread reads the connection: it alone calls `take` and `read_on`. The node calls the rest in its
+turns. Only the flusher's `flush`, and the `close` of a reader whose stream has ended, come outside
+of turns, so there is a lock. `send` and `close` never block. Bytes that the other end does not take
+at once wait in a bounded backlog, which the flusher empties. A link does not know what lines mean,
+and it has no socket: its connection is any object with `send(data)`, which answers how many bytes
+were taken or raises BlockingIOError, `shutdown()`, `close()` and, where a flusher waits for it,
+`fileno()`.
 """
 
 import threading
@@ -46,13 +48,13 @@ class Link:
         self.deadline: float | None = None  # when the next line is due, if its node is on time
         self.more_patience = on_time  # answers the seconds that are added while its node is late
         self.unfinished_limit: float | None = None  # seconds from a line's first byte to its last
-        self._unfinished: float | None = None  # when a half-read line has to be complete
+        self.unfinished: float | None = None  # when a half-read line has to be complete
         self._looked_for: float | None = None  # what was due when it was looked for at last
-        self._framing = framing()
+        self.framing = framing()
         self._settings = settings
         self._flusher = flusher
         self._now = now  # the clock of `deadline`, `heard` and all other times
-        self._lock = threading.Lock()  # orders the bytes; guards everything below
+        self._lock = threading.Lock()  # orders the bytes, as the flusher sends outside of turns
         self.connection = connection  # None until `attach`
         self.ended = False  # closed by either end; set once, read by everyone
         self.reason = ""  # why it ended, in words for the output file; set before `ended`
@@ -86,27 +88,27 @@ class Link:
         """Take bytes that have come; return the lines that are complete now. WireError when the
         first line is too long; when a later one is, `read_on` raises it."""
         self.heard = self._now()
-        lines = self._framing.feed(data)
+        lines = self.framing.feed(data)
         if self.unfinished_limit is not None:
             self._limit_unfinished(bool(lines))
-        if not lines and self._framing.fault:
-            raise self._framing.fault
+        if not lines and self.framing.fault:
+            raise self.framing.fault
         return lines
 
     def _limit_unfinished(self, anew: bool) -> None:
         """Set the time by which a half-read line has to be complete."""
-        if not self._framing.unfinished():
-            self._unfinished = None
-        elif anew or self._unfinished is None:
-            self._unfinished = self.heard + self.unfinished_limit
+        if not self.framing.unfinished():
+            self.unfinished = None
+        elif anew or self.unfinished is None:
+            self.unfinished = self.heard + self.unfinished_limit
 
     def read_on(self) -> None:
         """The lines taken last have been handled. A half-read line gets its full time again, as the
         handling was no delay of the other end. WireError when a line after them is too long."""
-        if self._unfinished is not None:
-            self._unfinished = self._now() + self.unfinished_limit
-        if self._framing.fault:
-            raise self._framing.fault
+        if self.unfinished is not None:
+            self.unfinished = self._now() + self.unfinished_limit
+        if self.framing.fault:
+            raise self.framing.fault
 
     def due(self) -> float | None:
         """When a line, or the rest of one, is due; None: never. Other threads may change it, and
@@ -114,8 +116,13 @@ class Link:
         due = self._due_if_on_time()
         return None if due is None else due + self.more_patience()
 
+    def is_overdue(self, now: float) -> bool:
+        """Whether a line, or the rest of one, is due by now."""
+        due = self.due()
+        return due is not None and due <= now
+
     def _due_if_on_time(self) -> float | None:
-        deadline, unfinished = self.deadline, self._unfinished
+        deadline, unfinished = self.deadline, self.unfinished
         if deadline is None or unfinished is None:
             return deadline if unfinished is None else unfinished
         return min(deadline, unfinished)
@@ -127,15 +134,19 @@ class Link:
         first, self._looked_for = due != self._looked_for, due
         return first
 
+    def look_again(self) -> None:
+        """There is more time after all: when that is over, there is another look."""
+        self._looked_for = None
+
     def overdue(self) -> str:
         """Say what is overdue, in words for the output file."""
-        if self._unfinished is not None and self._unfinished <= self._now():
+        if self.unfinished is not None and self.unfinished <= self._now():
             return "a message was not finished in time"
-        return self._framing.late
+        return self.framing.late
 
     def end_of_stream(self, reason: str) -> None:
         """Nothing more will come: the other end has ended the stream, or this one has."""
-        self.cut_short = not self.ended and self._framing.unfinished()
+        self.cut_short = not self.ended and self.framing.unfinished()
         self.close(reason)
 
     def finish(self) -> None:
@@ -157,7 +168,10 @@ class Link:
             if self.ended or self._broken:
                 return
             if not self._backlog.size and not self._held:
-                sent = self._send_now(data)
+                try:
+                    sent = self.connection.send(data)
+                except OSError as error:
+                    sent = self._not_sent(data, error)
                 if sent == len(data):
                     return
                 self._taken = self._now()
@@ -196,7 +210,10 @@ class Link:
         """Expects the lock."""
         while self._backlog.size and not self.ended and not self._held:
             chunk, asked = self._backlog.take()
-            sent = self._send_now(chunk)
+            try:
+                sent = self.connection.send(chunk)
+            except OSError as error:
+                sent = self._not_sent(chunk, error)
             if self._broken:
                 return
             self._backlog.sent(chunk, sent, asked)
@@ -205,16 +222,14 @@ class Link:
             if sent < len(chunk):
                 return
 
-    def _send_now(self, data: bytes) -> int:
-        """Send what the connection takes at once; return how many bytes. Expects the lock."""
-        try:
-            return self.connection.send(data)
-        except BlockingIOError:
+    def _not_sent(self, data: bytes, error: OSError) -> int:
+        """The connection takes nothing now, or never again: answer how many bytes are settled.
+        Expects the lock."""
+        if isinstance(error, BlockingIOError):
             return 0
-        except OSError:
-            self._broken = True  # the reader finds out why, once it has read the rest
-            self._backlog.clear()
-            return len(data)
+        self._broken = True  # the reader finds out why, once it has read the rest
+        self._backlog.clear()
+        return len(data)
 
     def close(self, reason: str) -> None:
         """End the link and drop its backlog; bytes that the connection took still arrive. Only the
@@ -233,14 +248,12 @@ class Link:
 
     def trust(self) -> None:
         """The other end has introduced itself: no line is due, and its backlog may be longer."""
-        with self._lock:
-            self.deadline = None
-            self._limit = self._settings.backlog_limit
+        self.deadline = None
+        self._limit = self._settings.backlog_limit
 
     def await_line(self, deadline: float) -> None:
         """Expect a line by the deadline."""
-        with self._lock:
-            self.deadline = deadline
+        self.deadline = deadline
 
     def await_no_line(self) -> None:
         """Expect nothing for now; a deadline may follow."""
@@ -248,9 +261,8 @@ class Link:
 
     def prolong(self, deadline: float) -> None:
         """Move the deadline, unless there is none (None) or it is infinite."""
-        with self._lock:
-            if self.deadline is not None and self.deadline != float("inf"):
-                self.deadline = deadline
+        if self.deadline is not None and self.deadline != float("inf"):
+            self.deadline = deadline
 
     def waiting(self) -> int:
         """How many bytes of the backlog may be sent now; 0 for a link that has ended."""
@@ -260,11 +272,8 @@ class Link:
     def pauses_origin(self, now: float, patience: float | None = None) -> bool:
         """Whether new messages have to wait: much that the other end did not ask for waits for it,
         and it has read something within the last seconds, `patience` of them if that is given."""
-        if self._backlog.unasked <= self._settings.origin_limit:
-            return False  # so no generator waits for those that send
-        with self._lock:
-            return (not self.ended and self._backlog.unasked > self._settings.origin_limit
-                    and now - self._taken < (patience or self._settings.origin_patience))
+        return (self._backlog.unasked > self._settings.origin_limit and not self.ended
+                and now - self._taken < (patience or self._settings.origin_patience))
 
     def fileno(self) -> int:
         return self.connection.fileno()

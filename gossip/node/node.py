@@ -4,13 +4,13 @@ The world of a node (gossip/node/world.py) tells it what happens to its links. S
 follows from that: an `on_<kind>` method for every kind of line, and `ALLOWED`, the kinds that a
 link may carry in each role. Probes are handled here: each is a link that asks one question.
 
-How a link ends: any thread calls its `close(reason)`; `disconnect` does so, and also writes the
+The world calls a node, and everything that it is made of, by one thread at a time: such a call is
+a turn. Who calls it otherwise, as the console does, takes a turn first: `with node.turn`.
+
+How a link ends: its `close(reason)` is called; `disconnect` does so, and also writes the
 reason down. The world notices and calls `ended`, once. `ended` closes the connection,
 takes the link out of the tables, and calls `on_end`.
 """
-
-import errno
-import threading
 
 from gossip import wire
 from gossip.addresses import Address
@@ -26,6 +26,8 @@ from gossip.settings import Settings
 REFUSALS_WRITTEN = 70  # `refused:` lines, and others that strangers cause, per second in the
 # output file; more are only counted
 SHORT = 150  # bytes of an event; a longer one counts as several: so these are 12.5 kB a second
+SHARE_OF_PROBE = 0.25  # of the time for a probe: if a thread waited longer for its turn, no verdict
+# is passed, because the answer may have come meanwhile
 WITHHELD = "verdicts withheld, being late"  # the name of a counter
 
 # Roles of a link that every node knows; seed.py and peer.py have more.
@@ -49,12 +51,11 @@ class Node:
         self.stopping = False  # set once, read by everyone
         self.all_begun = lambda: True  # answers whether all nodes of this process have begun
         self.world = world(self)
-        self.flusher = self.world.flusher
+        self.turn, self.flusher = self.world.turn, self.world.flusher
         self.now, self.time = self.world.now, self.world.time
         self.lateness = self.world.lateness
         self._waiting_room = WaitingRoom(settings.waiting_limit)
         self._refusals = Budget(REFUSALS_WRITTEN)
-        self._lock = threading.Lock()  # guards everything below
         self._stopped = False  # somebody has called `stop`
         self._links: dict[Link, None] = {}  # all that have not ended, the oldest first
 
@@ -97,22 +98,28 @@ class Node:
     def hang_up(self) -> None:
         """The first half of `stop`: shut every connection, wake every thread, wait for none. When
         the output file was finished before without a last line, this is a sudden death."""
-        self.stopping = True
-        self.world.wake()
-        for link in self.links():
-            link.close("stopped")
-        self.wake()
+        with self.turn:
+            self.stopping = True
+            self.world.wake()
+            for link in self.links():
+                link.close("stopped")
+            self.wake()
 
     def wake(self) -> None:
         """Wake threads that wait for something of a subclass; called by `hang_up`."""
 
     def stop(self, reason: str = "interrupted") -> None:
-        """End all threads and connections abruptly; may be called twice, also by a turn."""
-        with self._lock:
-            first, self._stopped = not self._stopped, True
-        if first:
-            self.output.finish(f"stopped:{reason}")
-            self.hang_up()
+        """End all threads and connections abruptly; may be called twice, also by a turn: what has
+        to wait for threads is then done after it."""
+        with self.turn:
+            if not self._stopped:
+                self._stopped = True
+                self.output.finish(f"stopped:{reason}")
+                self.hang_up()
+            self.turn.after(self.free)
+
+    def free(self) -> None:
+        """The last of `stop`: wait for threads, and close what they used."""
         self.world.close()
         self.output.close()
 
@@ -120,15 +127,19 @@ class Node:
 
     def more_patience(self) -> float:
         """How many seconds longer to wait for others; 0 unless this node is late."""
-        return lateness.more_patience(self.lateness())
+        return lateness.more_patience(max(self.lateness(), self.turn.waited()))
 
     def gathering(self) -> float:
-        """For how many seconds to gather what is then sent together; 0 unless this node is late."""
-        return lateness.gathering(self.lateness())
+        """For how many seconds to gather what is then sent together; 0 unless this node is late.
+        Waits for turns do not count, because a node that gathers for them would be slower in every
+        burst."""
+        late = self.lateness()
+        return lateness.gathering(late) if late else 0.0
 
     def is_late(self) -> bool:
         """Whether this node is too late to judge others."""
-        return lateness.is_late(self.lateness())
+        return (lateness.is_late(self.lateness())
+                or self.turn.waited() > self.settings.probe_limit * SHARE_OF_PROBE)
 
     def withhold(self, verdicts: int = 1) -> None:
         """Count verdicts that are not passed, because this node is late."""
@@ -137,8 +148,10 @@ class Node:
     def counts(self) -> dict[str, object]:
         """How late this process runs, and everything that was counted, for `status`."""
         worst = self.world.worst_lateness()
-        return {"late": f"{self.lateness():.3f} s, at worst {worst:.3f} s", **self.counters.all(),
-                **self.output.dropped()}
+        waited = self.turn.waited()
+        return {"late": f"{self.lateness():.3f} s, at worst {worst:.3f} s",
+                **({"longest wait for a turn": f"{waited:.3f} s"} if waited else {}),
+                **self.counters.all(), **self.output.dropped()}
 
     # What the world tells of links.
 
@@ -204,27 +217,22 @@ class Node:
         """Make a link, which `stop` will close; without a connection it is to be dialled."""
         link = self.link_class(role, self.settings, self.flusher, self.now, connection)
         link.peer, link.more_patience = address, self.more_patience
-        with self._lock:
-            self._links[link] = None
+        self._links[link] = None
         if self.stopping:
             link.close("stopped")
         return link
 
     def links(self) -> list[Link]:
         """All links that have not ended, the oldest first."""
-        with self._lock:
-            return list(self._links)
+        return list(self._links)
 
     def link_count(self) -> int:
         """How many connections there are."""
-        with self._lock:
-            return len(self._links)
+        return len(self._links)
 
     def dial(self, link: Link, thread: str = "link reader") -> None:
-        """Have a new link connected and read; it ends at once when no thread is left for it."""
-        if not self.world.dial(link, thread):
-            self.fault(link, OSError(errno.EAGAIN, "this machine has no thread left"))
-            self.ended(link)
+        """Have a new link connected and read."""
+        self.world.dial(link, thread)
 
     def probe(self, address: Address, verdict, thread: str = "prober",
               limit: float | None = None) -> None:
@@ -243,8 +251,6 @@ class Node:
         oldest = self._waiting_room.enter(link)
         if oldest is not None:
             self.disconnect(oldest, "gave way: too many are waiting")
-        if link.ended:
-            self._waiting_room.leave(link)
 
     def introduced(self, link: Link, role: str, address: Address) -> None:
         """The other end has said who it is, and stays."""
@@ -257,8 +263,7 @@ class Node:
         """Close a link's connection and take the link out of the tables."""
         link.finish()
         self._waiting_room.leave(link)
-        with self._lock:
-            self._links.pop(link, None)
+        self._links.pop(link, None)
 
     def disconnect(self, link: Link, reason: str, who: Address | None = None) -> None:
         """End a link for what its other end did, and write the reason down."""
@@ -286,6 +291,7 @@ class Node:
         """Handle what arrived together, in order; WireError ends the link."""
         for line in lines:
             self.on_line(link, line)
+            self.turn.share()
             if link.ended:
                 return
 

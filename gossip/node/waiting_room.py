@@ -5,7 +5,6 @@ connections keep nobody out. (voidphone/doorway.py counts by IP address as well:
 newcomer has to do a proof of work, and one host could fill the room by working slowly.)
 """
 
-import threading
 
 
 class WaitingRoom:
@@ -13,29 +12,25 @@ class WaitingRoom:
 
     def __init__(self, limit: int):
         self._limit = limit
-        self._lock = threading.Lock()  # guards _waiting
         self._waiting: dict[object, None] = {}  # in the order of arrival
 
     def enter(self, link):
         """Let a connection in; return the connection that has to go for it, or None."""
-        with self._lock:
-            self._waiting[link] = None
-            if len(self._waiting) <= self._limit:
-                return None
-            oldest = next(iter(self._waiting))
-            del self._waiting[oldest]
-            return oldest
+        self._waiting[link] = None
+        if len(self._waiting) <= self._limit:
+            return None
+        oldest = next(iter(self._waiting))
+        del self._waiting[oldest]
+        return oldest
 
     def leave(self, link) -> None:
         """The connection has introduced itself, or has ended."""
-        with self._lock:
-            self._waiting.pop(link, None)
+        self._waiting.pop(link, None)
 
     def pop_oldest(self):
         """Take the oldest out, as descriptors are short; None when the room is empty."""
-        with self._lock:
-            if not self._waiting:
-                return None
-            oldest = next(iter(self._waiting))
-            del self._waiting[oldest]
-            return oldest
+        if not self._waiting:
+            return None
+        oldest = next(iter(self._waiting))
+        del self._waiting[oldest]
+        return oldest

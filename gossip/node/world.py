@@ -8,7 +8,8 @@ else.
 The world in its turn calls the node: `accept(connection, remote)` for a newcomer, `up(link)`
 when a dialled link stands, `lines(link, lines)` with what came, `fault(link, error)` when a link
 broke a rule or could not be dialled, `make_room(reason)` when descriptors are short, and last, once
-per link, `ended(link)`. A link whose `rest_until` the node has set in `lines` is not read before.
+per link, `ended(link)`. Each of these calls is a turn: one at a time, and nobody waits in it. A
+link whose `rest_until` the node has set in `lines` is not read before.
 """
 
 from typing import Protocol
@@ -37,8 +38,8 @@ class Flushing(Protocol):
         """Have `job()` called after so many seconds, while the caller goes on."""
 
     def condition(self):
-        """Something to wait on as on a threading.Condition, for threads that bring more messages
-        than are sent. Where a node has no threads, whoever waits on it fails."""
+        """Something to wait on as on a threading.Condition, outside of a turn. Where a node has no
+        threads, whoever waits on it fails."""
 
     def has_room(self, links) -> bool:
         """Whether new messages may be made: no link `pauses_origin` (gossip/node/link.py)."""
@@ -47,9 +48,29 @@ class Flushing(Protocol):
         """Wait until they may, so many seconds at most; only the console calls it."""
 
 
+class Turn(Protocol):
+    """A context manager: within it, no other thread calls the node. The world takes a turn for
+    each of its calls. Nobody waits within a turn."""
+
+    def after(self, call, *arguments) -> None:
+        """Have a call made that may wait, once the present turn is over."""
+
+    def share(self) -> None:
+        """Leave a turn that takes long for a moment, if somebody waits."""
+
+    def waited(self) -> float:
+        """Seconds for which a thread waited for its turn at longest within the last LATE_FOR
+        seconds; 0 where a node has no threads."""
+
+    def left(self):
+        """A context manager: the present turn is interrupted for as long as it lasts. Where a node
+        has no threads, nobody can wait, and there is none."""
+
+
 class World(Protocol):
     """Made with the node that it serves: `world(node)`."""
 
+    turn: Turn
     flusher: Flushing
 
     def now(self) -> float:
@@ -77,8 +98,8 @@ class World(Protocol):
     def keep(self, name: str, turn, after: float = 0.0) -> Duty:
         """Have `turn(now)` called after so many seconds, then at each time that it answers."""
 
-    def dial(self, link, thread: str = "link reader") -> bool:
-        """Connect a link to its peer, then read it; False when no thread is left for it."""
+    def dial(self, link, thread: str = "link reader") -> None:
+        """Connect a link to its peer, then read it. When that fails, `fault` and `ended` follow."""
 
     def lacks(self, error: OSError) -> bool:
         """Whether an error means that this machine is short of descriptors, memory or ports, and

@@ -9,7 +9,7 @@ An unproven link tells nothing about the peer whose address it announces: anybod
 may have made it. Where gossip is signed there is none: a newcomer has to prove its key, and waits
 for a probe only if this peer does not know that its run is the one at its address.
 
-Link readers, probes and the peer's duties call this. It calls the node:
+It calls the node:
 `unlisted()` when somebody asks whom no list names, and `look_for(…)` to have an address probed.
 """
 

@@ -5,7 +5,6 @@ standing link is asked for a Liveness Reply: when one comes, the newcomer is a d
 none comes in time, or the standing link ends, the newcomer takes its place.
 """
 
-import threading
 from typing import NamedTuple
 
 
@@ -21,13 +20,11 @@ class LinkCheck:
     """The newcomers that wait."""
 
     def __init__(self):
-        self._lock = threading.Lock()  # guards _checks
         self._checks: list[Check] = []
 
     def ask(self, newcomer, standing, until: float) -> None:
         """Let a newcomer wait for a reply on the standing link."""
-        with self._lock:
-            self._checks.append(Check(newcomer, standing, until))
+        self._checks.append(Check(newcomer, standing, until))
 
     def replied(self, link) -> list[Check]:
         """A reply has come on this link: take out the checks that waited for it."""
@@ -43,14 +40,10 @@ class LinkCheck:
         return self._take(lambda check: check.until <= now)
 
     def _take(self, chosen) -> list[Check]:
-        if not self._checks:  # nearly always; a look without the lock is enough
-            return []
-        with self._lock:
-            taken = [check for check in self._checks if chosen(check)]
-            self._checks = [check for check in self._checks if not chosen(check)]
-            return taken
+        taken = [check for check in self._checks if chosen(check)]
+        self._checks = [check for check in self._checks if not chosen(check)]
+        return taken
 
     def next_at(self) -> float | None:
         """When the time of the next check is over; None while nobody waits."""
-        with self._lock:
-            return min((check.until for check in self._checks), default=None)
+        return min((check.until for check in self._checks), default=None)

@@ -3,10 +3,9 @@
 A peer dials others for the ring and for its free places; `admitting` decides about newcomers. The
 rules are in files beside this one: `neighbours` (one link per pair, and how many), `places` (the
 next to dial), `peer_list` (all known peers), `shut_out` (whom to refuse for what it did),
-`found_dead` (whom to dial when no seed can tell who lives). Link readers and the peer's duties
-call it.
+`found_dead` (whom to dial when no seed can tell who lives).
 
-It calls the node: `linked(peer, link, serial)` when a link is in the table of neighbours, and then
+It calls the node: `linked(peer, link)` when a link is in the table of neighbours, and then
 `met(link)`; `proved(peer, link)` when its peer has answered at its address; `lost(peer, link)` when
 a link broke, `unlinked(peer, link)` when one ended for good, `withdrawn(peer, link)` when one ended
 that proved nothing, `listed(addresses)` when a seed names peers that its last list did not name,
@@ -137,9 +136,6 @@ class Linking:
         self._welcome(link, link.peer, admission)
         link.release(self._proofs.answering(link) + wire.accepted(self._node.address))
         self._node.met(link)
-        self._end_if_shut_out(link)
-        if link.ended:  # before its role was NEIGHBOUR, so that `on_end` left it in the table
-            self._take_out(link)
 
     def on_accepted(self, link, message: wire.Accepted) -> None:
         """A peer that was dialled has accepted this one."""
@@ -164,12 +160,10 @@ class Linking:
         self._welcome(link, peer, admission)
         self.neighbours.end_dial(peer)
         self._node.met(link)
-        self._end_if_shut_out(link)
 
     def _welcome(self, link, peer: Address, admission: Admission) -> None:
-        """A link is in the table of neighbours: note that, and end the link that it replaces.
-        It is counted before its role tells `on_end` that its end is to be counted, too."""
-        self._node.linked(peer, link, admission.serial)
+        """A link is in the table of neighbours: note that, and end the link that it replaces."""
+        self._node.linked(peer, link)
         self._node.introduced(link, NEIGHBOUR, peer)
         replaced = admission.replaced
         if replaced is not None:
@@ -282,32 +276,19 @@ class Linking:
         return is_news
 
     def _end_for(self, peer: Address, reason: str, until: float, link) -> None:
-        """End the link to a peer that is shut out, and dial it no more until then."""
+        """End the link to a peer that is shut out, if any, and dial it no more until then."""
         self.places.pass_over(peer, until)
-        self._send_away(peer, reason, link)
+        if link is not None:
+            link.send(wire.refused(self._node.address, reason), urgent=True)
+        self.unlink(peer, reason, link)
 
     def offence(self, peer: Address) -> str | None:
         """For what the peer is shut out now; None when it is not."""
         return self._shut_out.reason(peer, self._node.now())
 
-    def _end_if_shut_out(self, link) -> None:
-        """Whoever was shut out at the moment of its admission does not stay."""
-        reason = self.offence(link.peer)
-        if reason is not None:
-            self._send_away(link.peer, reason, link)
-
-    def _send_away(self, peer: Address, reason: str, link) -> None:
-        """End the link to a peer, if there is one, and tell it why."""
-        if link is not None:
-            link.send(wire.refused(self._node.address, reason), urgent=True)
-        self.unlink(peer, reason, link)
-
     def on_end(self, link) -> None:
         """A link has ended: newcomers that waited for it are admitted, its place is free."""
         self.admitting.on_end(link)
-        self._take_out(link)
-
-    def _take_out(self, link) -> None:
         if link.role == DIALLED and link.lacked:
             self.neighbours.end_dial(link.peer)  # that says nothing of the peer
         elif link.role == DIALLED:

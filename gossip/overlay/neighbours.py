@@ -1,10 +1,9 @@
 """The table of neighbours: which peers are linked, by which links, and which are being dialled.
 
-Rules only: link readers, membership and liveness call it; forwarding reads `links()`.
+Rules only. Forwarding reads `links()`.
 
 A newcomer is judged (one link per pair, room, the ring) and entered in one step. Every change is
-an event in `changes`, in order: `connected` and `disconnected` of a peer take turns in the output
-file, whichever thread writes them.
+an event in `changes`, in order.
 
 A link is proven when its peer has answered at the address that it announces: to a probe, or when
 this peer dialled it. Until then it holds no place that another wants. `listed`, in the methods
@@ -23,7 +22,6 @@ Unsigned, the rows about runs do not apply: whatever does not cross while young 
 """
 
 import collections
-import threading
 from typing import NamedTuple
 
 from gossip.addresses import Address
@@ -39,14 +37,13 @@ UNLISTED, UNLISTED_WINDOW = 250, 10.0  # newcomers in so many seconds that are a
 class Admission(NamedTuple):
     """What becomes of a newcomer: it is accepted, or refused for a reason, or the link `ask` has
     to be asked first whether it still lives, or its address has to be probed first. `replaced` is
-    an older link that gave way for this reason. `serial` grows with every admission."""
+    an older link that gave way for this reason."""
 
     accepted: bool
     reason: str = ""
     ask: object = None
     probe: bool = False
     replaced: object = None
-    serial: int = 0
     proven: bool = False
 
 
@@ -76,37 +73,32 @@ class Neighbours:
         self._own = own
         self._settings = settings
         self.capacity = settings.capacity.of(own)
-        self._lock = threading.Lock()  # guards everything below, and the order of `changes`
         self.changes = collections.deque()  # event texts; taken by the output file
-        self._serial = 0  # of the last admission
         self._rows: dict[Address, Neighbour] = {}
         self._dialling: dict[Address, _Dial] = {}
         self._newcomers = collections.deque(maxlen=AT_ONCE)  # when they were accepted at once
         self._unlisted = collections.deque(maxlen=UNLISTED)  # when such were accepted
         self._links = ()  # all links, replaced as a whole
 
-    # Called by whoever dials.
+    # Dials.
 
     def begin_dial(self, address: Address, for_ring: bool, chosen: bool = True) -> bool:
         """Note that a dial begins; return False if the peer is linked or being dialled already. It
         is not `chosen` when it only renews a link that others made."""
-        with self._lock:
-            if address in self._rows or address in self._dialling or address == self._own:
-                return False
-            self._dialling[address] = _Dial(for_ring, chosen)
-            return True
+        if address in self._rows or address in self._dialling or address == self._own:
+            return False
+        self._dialling[address] = _Dial(for_ring, chosen)
+        return True
 
     def end_dial(self, address: Address) -> bool:
         """Note that a dial has ended; return whether it was for the ring."""
-        with self._lock:
-            dial = self._dialling.pop(address, None)
-            return dial is not None and dial.for_ring
+        dial = self._dialling.pop(address, None)
+        return dial is not None and dial.for_ring
 
     def dialling(self) -> set[Address]:
-        with self._lock:
-            return set(self._dialling)
+        return set(self._dialling)
 
-    # Called by the reader of a new link.
+    # New links, and their end.
 
     def admit(self, address: Address, link, dialler: Address, now: float, listed: set[Address],
               silent=None, answered: bool | None = None) -> Admission:
@@ -118,37 +110,36 @@ class Neighbours:
         """
         if link.run is not None:
             answered = True
-        with self._lock:
-            if address == self._own:
-                return Admission(False, "self")
-            standing = self._rows.get(address)
-            if standing is not None:
-                return self._second(address, link, dialler, now, standing, silent)
-            proven = dialler == self._own or bool(answered)
-            if dialler == address:
-                if address in self._dialling and self._own < address:
-                    return Admission(False, "duplicate")  # our own dial stays
-                before = {other: tie for other, tie in self._ties(now, listed).items()
-                          if tie.proven and (tie.listed or address not in listed)}
-                if not ring.accepts(self._own, address, before, self.capacity,
-                                    self._settings.spare_links):
-                    return Admission(False, "full")
-                if answered is None and not self._at_once(now):
-                    return Admission(False, probe=True)
-                if (answered is not None and address not in listed
-                        and not _has_room(self._unlisted, now, UNLISTED_WINDOW)):
-                    return Admission(False, "full")
-            self._enter(address, link, dialler, now, proven)
-            self._note_degree()
-            return Admission(True, serial=self._serial, proven=proven)
+        if address == self._own:
+            return Admission(False, "self")
+        standing = self._rows.get(address)
+        if standing is not None:
+            return self._second(address, link, dialler, now, standing, silent)
+        proven = dialler == self._own or bool(answered)
+        if dialler == address:
+            if address in self._dialling and self._own < address:
+                return Admission(False, "duplicate")  # our own dial stays
+            before = {other: tie for other, tie in self._ties(now, listed).items()
+                      if tie.proven and (tie.listed or address not in listed)}
+            if not ring.accepts(self._own, address, before, self.capacity,
+                                self._settings.spare_links):
+                return Admission(False, "full")
+            if answered is None and not self._at_once(now):
+                return Admission(False, probe=True)
+            if (answered is not None and address not in listed
+                    and not _has_room(self._unlisted, now, UNLISTED_WINDOW)):
+                return Admission(False, "full")
+        self._enter(address, link, dialler, now, proven)
+        self._note_degree()
+        return Admission(True, proven=proven)
 
     def _at_once(self, now: float) -> bool:
         """Whether a newcomer may be accepted before it is proven: there is a free place, and not
-        too many came within the last second. Expects the lock."""
+        too many came within the last second."""
         return len(self._rows) < self.capacity and _has_room(self._newcomers, now, 1.0)
 
     def _second(self, address, link, dialler, now, standing, silent) -> Admission:
-        """Two links of one pair: one of them stays. Expects the lock."""
+        """Two links of one pair: one of them stays."""
         proven = dialler == self._own or link.run is not None
         if standing.link is silent or standing.link.ended or _is_newer(link, dialler, standing):
             reason = "replaced"
@@ -162,11 +153,9 @@ class Neighbours:
             return Admission(False, "duplicate")
         self.changes.append(f"disconnected:{address}:{reason}")
         self._enter(address, link, dialler, now, proven, standing.chosen)
-        return Admission(True, reason, replaced=standing.link, serial=self._serial, proven=proven)
+        return Admission(True, reason, replaced=standing.link, proven=proven)
 
     def _enter(self, address, link, dialler, now, proven, chosen=False) -> None:
-        """Expects the lock."""
-        self._serial += 1
         dial = self._dialling.get(address) if dialler == self._own else None
         chosen = chosen or dial is not None and dial.chosen
         self._rows[address] = Neighbour(link, dialler, now, chosen, proven)
@@ -176,24 +165,22 @@ class Neighbours:
     def probed(self, address: Address, link, alive: bool) -> bool:
         """The address of the peer of exactly this link was probed; return whether that is news
         about an unproven link."""
-        with self._lock:
-            row = self._rows.get(address)
-            if row is None or row.proven or row.link is not link:
-                return False
-            row.proven, row.unreached = alive, not alive
-            return True
+        row = self._rows.get(address)
+        if row is None or row.proven or row.link is not link:
+            return False
+        row.proven, row.unreached = alive, not alive
+        return True
 
     def remove(self, address: Address, link, reason: str) -> Neighbour | None:
         """Take out the row of exactly this link and return it; None if it was not there."""
-        with self._lock:
-            row = self._rows.get(address)
-            if row is None or row.link is not link:
-                return None
-            del self._rows[address]
-            self.changes.append(f"disconnected:{address}:{reason}")
-            self._note_degree()
-            self._renew_links()
-            return row
+        row = self._rows.get(address)
+        if row is None or row.link is not link:
+            return None
+        del self._rows[address]
+        self.changes.append(f"disconnected:{address}:{reason}")
+        self._note_degree()
+        self._renew_links()
+        return row
 
     def _note_degree(self) -> None:
         self.changes.append(f"degree:{self._own}=>{len(self._rows)}")
@@ -201,51 +188,43 @@ class Neighbours:
     def _renew_links(self) -> None:
         self._links = tuple(row.link for row in self._rows.values())
 
-    # Called by everyone.
+    # What there is.
 
     def links(self) -> tuple:
-        """The links over which gossip flows: a tuple, replaced as a whole, so no lock is needed."""
+        """The links over which gossip flows: a tuple that never changes."""
         return self._links
 
     def link(self, address: Address):
         """The link to a neighbour, or None."""
-        with self._lock:
-            row = self._rows.get(address)
-            return row.link if row is not None else None
+        row = self._rows.get(address)
+        return row.link if row is not None else None
 
     def dialler(self, address: Address) -> Address | None:
         """Which of the two made the link to a neighbour; None when there is no link."""
-        with self._lock:
-            row = self._rows.get(address)
-            return row.dialler if row is not None else None
+        row = self._rows.get(address)
+        return row.dialler if row is not None else None
 
     def links_to(self, addresses: list[Address]) -> list:
         """The links to those of these peers that are neighbours."""
-        with self._lock:
-            return [self._rows[address].link for address in addresses if address in self._rows]
+        return [self._rows[address].link for address in addresses if address in self._rows]
 
     def addresses(self) -> list[Address]:
-        with self._lock:
-            return sorted(self._rows)
+        return sorted(self._rows)
 
     def proven(self) -> list[Address]:
-        with self._lock:
-            return sorted(address for address, row in self._rows.items() if row.proven)
+        return sorted(address for address, row in self._rows.items() if row.proven)
 
     def unproven(self) -> list[tuple[Address, object]]:
         """The neighbours that are not proven, and their links."""
-        with self._lock:
-            return [(address, row.link) for address, row in sorted(self._rows.items())
-                    if not row.proven]
+        return [(address, row.link) for address, row in sorted(self._rows.items())
+                if not row.proven]
 
     def counted(self, now: float, listed: set[Address]) -> dict[Address, ring.Tie]:
         """The neighbours that take a place: they are proven and listed."""
-        with self._lock:
-            return {address: tie for address, tie in self._ties(now, listed).items()
-                    if tie.proven and tie.listed}
+        return {address: tie for address, tie in self._ties(now, listed).items()
+                if tie.proven and tie.listed}
 
     def _ties(self, now: float, listed: set[Address]) -> dict[Address, ring.Tie]:
-        """Expects the lock."""
         return {address: ring.Tie(now - row.since, row.proven, row.unreached, address in listed,
                                   row.chosen)
                 for address, row in self._rows.items()}
@@ -253,12 +232,11 @@ class Neighbours:
     def surplus(self, now: float, settled: float, listed: set[Address]
                 ) -> list[tuple[Address, Neighbour]]:
         """The neighbours to give up: see `ring.surplus`."""
-        with self._lock:
-            if len(self._rows) <= self.capacity:
-                return []
-            ties, rows = self._ties(now, listed), dict(self._rows)
+        if len(self._rows) <= self.capacity:
+            return []
+        ties = self._ties(now, listed)
         surplus = ring.surplus(self._own, ties, self.capacity, self._settings.spare_links, settled)
-        return [(address, rows[address]) for address in surplus]
+        return [(address, self._rows[address]) for address in surplus]
 
 
 def _is_newer(link, dialler: Address, standing: Neighbour) -> bool:

@@ -12,8 +12,6 @@ bounded, hardly passed on, and forgotten as soon as a seed answers again. Where 
 many, the IPs that have most lose theirs.
 """
 
-import threading
-
 from gossip.addresses import Address, can_be_dialled, in_turns
 from gossip.overlay import ring
 
@@ -27,7 +25,6 @@ class PeerUnion:
 
     def __init__(self, own: Address):
         self._own = own
-        self._lock = threading.Lock()  # guards everything below
         self._latest: dict[Address, frozenset] = {}  # seed -> its latest list
         # named before, but in no latest list -> since which round; those of an IP that are to be
         # forgotten first stand first
@@ -40,81 +37,71 @@ class PeerUnion:
         """Take a seed's list; return those on it that its last list did not name, or None when
         the two are the same."""
         addresses = addresses - {self._own}
-        with self._lock:
-            before = self._latest.get(seed)
-            if before == addresses and not self._heard:
-                return None
-            self._latest[seed] = addresses
-            self._heard.clear()
-            for address in [address for address in self._unnamed if address in addresses]:
-                del self._unnamed[address]
-            self._no_longer_named(before or frozenset())
-            return None if before == addresses else addresses - (before or frozenset())
+        before = self._latest.get(seed)
+        if before == addresses and not self._heard:
+            return None
+        self._latest[seed] = addresses
+        self._heard.clear()
+        for address in [address for address in self._unnamed if address in addresses]:
+            del self._unnamed[address]
+        self._no_longer_named(before or frozenset())
+        return None if before == addresses else addresses - (before or frozenset())
 
     def seed_lost(self, seed: Address) -> None:
         """A registration has ended: the latest list of that seed no longer counts."""
-        with self._lock:
-            self._no_longer_named(self._latest.pop(seed, frozenset()))
+        self._no_longer_named(self._latest.pop(seed, frozenset()))
 
     def _no_longer_named(self, before: frozenset) -> None:
         """A list was the latest, and is not any more. Of those that are in no latest list now, the
-        next on the ring are kept longest: the ring link needs them. Expects the lock."""
+        next on the ring are kept longest: the ring link needs them."""
         gone = sorted(before.difference(*self._latest.values()))
         for address in reversed(list(ring.successors(self._own, gone))):
             self._unnamed[address] = self._round
         self._ordered = None
 
     def _is_named(self, address: Address) -> bool:
-        """Whether a seed's latest list names it. Expects the lock."""
+        """Whether a seed's latest list names it."""
         return any(address in latest for latest in self._latest.values())
-
-    def _named(self) -> set[Address]:
-        """All that seeds have named. Expects the lock."""
-        return set(self._unnamed).union(*self._latest.values())
 
     def next_round(self, linked: list[Address], has_seed: bool) -> None:
         """A liveness round: forget those that no latest list has named for ten rounds, or that are
         too many, unless they are linked. Rounds without a seed do not count."""
-        with self._lock:
-            self._round += has_seed
-            kept = [address for address in linked if address in self._unnamed]
-            for address in kept:
-                del self._unnamed[address]
-            left = set(in_turns(reversed(self._unnamed))[:UNNAMED_LIMIT])
-            for address, since in list(self._unnamed.items()):
-                if address not in left or since + UNNAMED_ROUNDS <= self._round:
-                    self._forget(address)
-            self._unnamed.update(dict.fromkeys(kept, self._round))
+        self._round += has_seed
+        kept = [address for address in linked if address in self._unnamed]
+        for address in kept:
+            del self._unnamed[address]
+        left = set(in_turns(reversed(self._unnamed))[:UNNAMED_LIMIT])
+        for address, since in list(self._unnamed.items()):
+            if address not in left or since + UNNAMED_ROUNDS <= self._round:
+                self._forget(address)
+        self._unnamed.update(dict.fromkeys(kept, self._round))
 
     def hear(self, addresses: frozenset) -> bool:
         """A neighbour tells which peers it knows; return whether a new one was among them."""
-        with self._lock:
-            unknown = sorted(addresses - self._named() - self._heard.keys() - {self._own})
-            new = [address for address in unknown
-                   if address.family == self._own.family and can_be_dialled(address)]
-            before = self._heard
-            self._heard = dict.fromkeys(in_turns([*before, *new])[:HEARD_LIMIT])
-            if self._heard.keys() == before.keys():
-                return False
-            self._ordered = None
-            return True
+        unknown = sorted(addresses - self.named() - self._heard.keys() - {self._own})
+        new = [address for address in unknown
+               if address.family == self._own.family and can_be_dialled(address)]
+        before = self._heard
+        self._heard = dict.fromkeys(in_turns([*before, *new])[:HEARD_LIMIT])
+        if self._heard.keys() == before.keys():
+            return False
+        self._ordered = None
+        return True
 
     def discard(self, address: Address) -> None:
         """The peer is dead or has left: only a newer list brings it back."""
-        with self._lock:
-            self._forget(address)
-            for seed, latest in self._latest.items():
-                if address in latest:
-                    self._latest[seed] = latest - {address}
+        self._forget(address)
+        for seed, latest in self._latest.items():
+            if address in latest:
+                self._latest[seed] = latest - {address}
 
     def unreachable(self, address: Address) -> None:
         """The peer could not be reached: forget it, unless a seed still names it."""
-        with self._lock:
-            if not self._is_named(address):
-                self._forget(address)
+        if not self._is_named(address):
+            self._forget(address)
 
     def _forget(self, address: Address) -> None:
-        """Know this peer no longer. Expects the lock."""
+        """Know this peer no longer."""
         self._unnamed.pop(address, None)
         self._heard.pop(address, None)
         self._ordered = None
@@ -122,23 +109,19 @@ class PeerUnion:
     def listed_among(self, addresses: list[Address]) -> set[Address]:
         """Those of these peers that seeds have named; all of them while there is no list of a
         seed, as then nobody is known better than others."""
-        with self._lock:
-            return {address for address in addresses
-                    if not self._latest or address in self._unnamed or self._is_named(address)}
+        return {address for address in addresses
+                if not self._latest or address in self._unnamed or self._is_named(address)}
 
     def named(self) -> set[Address]:
         """The peers that seeds have named, without hearsay."""
-        with self._lock:
-            return self._named()
+        return set(self._unnamed).union(*self._latest.values())
 
     def addresses(self) -> tuple[Address, ...]:
         """All known peers, in order."""
-        with self._lock:
-            if self._ordered is None:
-                self._ordered = tuple(sorted(self._named() | self._heard.keys()))
-            return self._ordered
+        if self._ordered is None:
+            self._ordered = tuple(sorted(self.named() | self._heard.keys()))
+        return self._ordered
 
     def __contains__(self, address: Address) -> bool:
-        with self._lock:
-            return (address in self._unnamed or address in self._heard
-                    or self._is_named(address))
+        return (address in self._unnamed or address in self._heard
+                or self._is_named(address))

@@ -1,11 +1,9 @@
 """Places: which peer is dialled next, for the ring and for the ordinary places.
 
-Rules only. Membership asks `ring_dial` and `ordinary_dial`; the threads that dial report how it
-ended.
+Rules only. Membership asks `ring_dial` and `ordinary_dial`.
 """
 
 import random
-import threading
 
 from gossip.addresses import Address
 from gossip.overlay import ring
@@ -21,7 +19,6 @@ class Places:
         self._ordinary = max(0, places - ring.RING_PLACES)
         self._settings = settings
         self._rng = rng
-        self._lock = threading.Lock()  # guards everything below
         self._round = 0
         self._refusals = 0  # since the last rest, or since a place became free
         self._rest = Backoff(settings.retry_first, settings.liveness_interval)
@@ -32,53 +29,47 @@ class Places:
 
     def next_round(self, now: float) -> None:
         """A liveness round: forget the waits that are long over."""
-        with self._lock:
-            settled = now - self._settings.liveness_interval
-            self._redialled = {a: t for a, t in self._redialled.items() if t > settled}
-            self._ring_waits = {a: wait for a, wait in self._ring_waits.items()
-                                if wait.due > settled}
-            self._round += 1
-            self._full = {a: until for a, until in self._full.items() if until > self._round}
+        settled = now - self._settings.liveness_interval
+        self._redialled = {a: t for a, t in self._redialled.items() if t > settled}
+        self._ring_waits = {a: wait for a, wait in self._ring_waits.items()
+                            if wait.due > settled}
+        self._round += 1
+        self._full = {a: until for a, until in self._full.items() if until > self._round}
 
     def link_broke(self) -> None:
         """A place became free: it may be filled at once."""
-        with self._lock:
-            self._refusals = 0
-            self._rest.reset()
+        self._refusals = 0
+        self._rest.reset()
 
     def redial_at_once(self, address: Address, now: float) -> bool:
         """Return whether to dial a peer at once whose link broke: True once per liveness interval.
         A peer that accepts and hangs up again and again is left to the rounds."""
-        with self._lock:
-            if now - self._redialled.get(address, float("-inf")) < self._settings.liveness_interval:
-                return False
-            self._redialled[address] = now
-            return True
+        if now - self._redialled.get(address, float("-inf")) < self._settings.liveness_interval:
+            return False
+        self._redialled[address] = now
+        return True
 
     def linked(self, address: Address) -> None:
         """The peer is a neighbour now. Its wait for the ring goes on, so that a peer that accepts
         and hangs up is not dialled in circles."""
-        with self._lock:
-            self._passed_over.pop(address, None)
-            self._full.pop(address, None)
+        self._passed_over.pop(address, None)
+        self._full.pop(address, None)
 
     def leave_alone(self, address: Address) -> None:
         """The peer is full, gave the link up, or broke the rules: for some rounds it is dialled
         for the ring only."""
-        with self._lock:
-            self._full[address] = self._round + self._settings.full_rounds
+        self._full[address] = self._round + self._settings.full_rounds
 
     def put_off(self, address: Address, for_ring: bool, now: float) -> None:
         """The peer refused, or its link broke too often: for the ring it is dialled again after a
         pause, which doubles; and free places are, after some such refusals."""
-        with self._lock:
-            self._refusals += 1
-            if self._refusals >= self._settings.full_tries:
-                self._refusals = 0
-                self._rest.failed(now)
-            if for_ring:
-                wait = Backoff(self._settings.retry_first, self._settings.liveness_interval)
-                self._ring_waits.setdefault(address, wait).failed(now)
+        self._refusals += 1
+        if self._refusals >= self._settings.full_tries:
+            self._refusals = 0
+            self._rest.failed(now)
+        if for_ring:
+            wait = Backoff(self._settings.retry_first, self._settings.liveness_interval)
+            self._ring_waits.setdefault(address, wait).failed(now)
 
     def unreachable(self, address: Address, now: float) -> None:
         """The peer does not answer: it is passed over for one liveness interval."""
@@ -86,14 +77,12 @@ class Places:
 
     def pass_over(self, address: Address, until: float) -> None:
         """Dial the peer for no place before then; the ring goes on behind it."""
-        with self._lock:
-            self._passed_over[address] = until
+        self._passed_over[address] = until
 
     def successor(self, listed, now: float) -> Address | None:
         """The first listed address after one's own that is not passed over; None without one."""
-        with self._lock:
-            self._passed_over = {a: t for a, t in self._passed_over.items() if t > now}
-            passed_over = set(self._passed_over)
+        self._passed_over = {a: t for a, t in self._passed_over.items() if t > now}
+        passed_over = set(self._passed_over)
         for address in ring.successors(self._own, listed):
             if address not in passed_over:
                 return address
@@ -104,9 +93,8 @@ class Places:
         successor = self.successor(listed, now)
         if successor is None or successor in linked or successor in dialling:
             return None
-        with self._lock:
-            wait = self._ring_waits.get(successor)
-            return successor if wait is None or wait.due <= now else None
+        wait = self._ring_waits.get(successor)
+        return successor if wait is None or wait.due <= now else None
 
     def ordinary_dial(self, listed, linked, dialling, now: float,
                       counted: dict[Address, ring.Tie]) -> Address | None:
@@ -119,19 +107,17 @@ class Places:
         places = self._ordinary + len(holders.intersection(counted))
         if len(counted) >= places:
             ips = ring.favoured(ips, counted, holders, places)
-        with self._lock:
-            if not ips or self._rest.due > now:
-                return None
-            left_out = {*linked, *dialling, *holders, *self._full}
-            left_out.update(a for a, t in self._passed_over.items() if t > now)
-            candidates = [address for address in listed
-                          if address.ip in ips and address not in left_out]
-            if not candidates:
-                return None
-            return ring.draw(candidates, self._settings.capacity, self._rng)
+        if not ips or self._rest.due > now:
+            return None
+        left_out = {*linked, *dialling, *holders, *self._full}
+        left_out.update(a for a, t in self._passed_over.items() if t > now)
+        candidates = [address for address in listed
+                      if address.ip in ips and address not in left_out]
+        if not candidates:
+            return None
+        return ring.draw(candidates, self._settings.capacity, self._rng)
 
     def next_at(self, now: float) -> float | None:
         """When the next wait ends after which a dial may be made; None without one."""
-        with self._lock:
-            waits = [wait.due for wait in (self._rest, *self._ring_waits.values())]
-            return min((t for t in (*waits, *self._passed_over.values()) if t > now), default=None)
+        waits = [wait.due for wait in (self._rest, *self._ring_waits.values())]
+        return min((t for t in (*waits, *self._passed_over.values()) if t > now), default=None)

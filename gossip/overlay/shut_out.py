@@ -1,9 +1,7 @@
 """Shut out: neighbours that did too often what nobody may do, and until when they are refused.
 
-Rules only. Called by the readers of links, and by whoever dials.
+Rules only.
 """
-
-import threading
 
 from gossip.addresses import Address
 from gossip.tools import Recent
@@ -18,7 +16,6 @@ class ShutOut:
         self._limits = limits  # offence -> how many within `window` are too many; 0: never
         self._seconds = seconds  # for which the peer is refused then
         self._window = seconds if window is None else window
-        self._lock = threading.Lock()  # guards everything below
         self._times = Recent(REMEMBERED)  # (peer, offence) -> times
         self._refused = Recent(REMEMBERED)  # peer -> until when, for which offence
 
@@ -26,30 +23,23 @@ class ShutOut:
         """A neighbour has done this so many times. When it is too often, it is refused from now on;
         return until when, else None."""
         limit, key = self._limits[offence], (peer, offence)
-        with self._lock:
-            times = [at for at in self._times.pop(key, default=[]) if now - at < self._window]
-            times += [now] * min(count, limit - len(times))
-            if not limit or len(times) < limit:
-                self._times.put(key, times)
-                return None
-            self._refuse(peer, offence, now + self._seconds)
-            return now + self._seconds
+        times = [at for at in self._times.pop(key, default=[]) if now - at < self._window]
+        times += [now] * min(count, limit - len(times))
+        if not limit or len(times) < limit:
+            self._times.put(key, times)
+            return None
+        self.refuse(peer, offence, now + self._seconds, now)
+        return now + self._seconds
 
     def refuse(self, peer: Address, reason: str, until: float, now: float) -> bool:
         """A peer is refused until then, whatever it did; return whether that is news: it was not
-        refused for this reason already."""
-        with self._lock:
-            before = self._refused.get(peer, now)
-            self._refuse(peer, reason, until)
-            return before is None or before[1] != reason
-
-    def _refuse(self, peer: Address, reason: str, until: float) -> None:
-        """Who is refused for longer already stays so. Expects the lock."""
+        refused for this reason already. Whoever is refused for longer stays so."""
+        before = self._refused.get(peer, now)
         longest = max(self._refused.get(peer, default=(until, reason)), (until, reason))
         self._refused.put(peer, longest, longest[0])
+        return before is None or before[1] != reason
 
     def reason(self, peer: Address, now: float) -> str | None:
         """The offence, or other reason, for which the peer is refused now; None when it is not."""
-        with self._lock:
-            _, offence = self._refused.get(peer, now, (now, None))
-            return offence
+        _, offence = self._refused.get(peer, now, (now, None))
+        return offence

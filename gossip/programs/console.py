@@ -56,7 +56,8 @@ quit       leave gracefully: nobody reports me dead
             try:
                 word, text = self._split(line.decode())
                 if word == "say" and text:
-                    self._peer.spreading.origin.check(text, time.time())
+                    with self._peer.turn:
+                        self._peer.spreading.origin.check(text, time.time())
                     if self._peer.messages.forbids(text):
                         self._screen.say("it has a forbidden word; nothing was sent")
                     else:
@@ -112,14 +113,16 @@ quit       leave gracefully: nobody reports me dead
         return f"unknown command '{escape(command[:60])}'; type help"
 
     def _counts(self) -> dict[str, object]:
-        return {**self._peer.status(), "lines not shown": self._screen.dropped}
+        with self._peer.turn:
+            return {**self._peer.status(), "lines not shown": self._screen.dropped}
 
     def _status(self) -> str:
         return "\n".join(f"{name}: {value}" for name, value in self._counts().items())
 
     def _peers(self) -> str:
-        neighbours = self._peer.neighbours.addresses()
-        known = self._peer.peer_list.addresses()
+        with self._peer.turn:
+            neighbours = self._peer.neighbours.addresses()
+            known = self._peer.peer_list.addresses()
         return (f"neighbours ({len(neighbours)}): {' '.join(map(self._named, neighbours))}\n"
                 f"known peers ({len(known)}): {' '.join(map(self._named, known))}")
 
@@ -127,7 +130,8 @@ quit       leave gracefully: nobody reports me dead
         return str(address)
 
     def _messages(self) -> str:
-        held = self._peer.messages.count()
-        lines = [escape(line.decode()) for line in self._peer.messages.latest(SHOWN)]
+        with self._peer.turn:
+            held, latest = self._peer.messages.count(), self._peer.messages.latest(SHOWN)
+        lines = [escape(line.decode()) for line in latest]
         more = [f"({held - len(lines)} older ones are held, too)"] if held > len(lines) else []
         return "\n".join([*more, *lines]) or "no messages yet"

@@ -9,13 +9,11 @@ another connection wants the address, and `register:` comes over the older one w
 the probe, the older one stands and the newer one is refused. Else it is replaced: its other end is
 gone, and nobody has told this seed.
 
-Link readers, verdicts of the prober, and the seed's lookout call this. The seed is told
-`hold_on(link)` when the next word on a connection is the seed's, and `admitted(link, address,
-older)` when an address is listed.
+The seed is told `hold_on(link)` when the next word on a connection is the seed's, and
+`admitted(link, address, older)` when an address is listed.
 """
 
 import functools
-import threading
 
 from gossip import wire
 from gossip.addresses import Address
@@ -57,7 +55,6 @@ class Admission:
         self._ask_prober = ask_prober
         self._give_way = give_way
         self._rests = Rests()
-        self._lock = threading.Lock()  # guards what follows, and `older` and `until` of newcomers
         self._newcomers: dict = {}  # link -> newcomer, the oldest first
         # address -> the one of them that waits for the word of an older registration
         self._contesting: dict[Address, _Newcomer] = {}
@@ -93,9 +90,8 @@ class Admission:
         row = self._node.registry.row(address)
         if row is not None and _stands(row) and row.repeated >= now - WORD_LIMIT:
             return STANDS  # it has spoken
-        with self._lock:
-            if address in self._contesting:
-                return STANDS  # or another one is listed that was sooner
+        if address in self._contesting:
+            return STANDS  # or another one is listed that was sooner
         if self._node.registry.is_full_for(address):
             return FULL
         if self._rests.left(address, now):
@@ -116,18 +112,16 @@ class Admission:
         """Note who waits for a verdict; answer whether that is news, and there was room. Where too
         many wait, one goes for whom nothing but patience is left. Those that have their verdict,
         and wait for a word, take no room: there are no more of them than are registered."""
-        while True:
-            with self._lock:
-                if newcomer.link in self._newcomers:
-                    return False
-                verifying = len(self._newcomers) - len(self._contesting)
-                if verifying < self._node.settings.verifying_limit:
-                    self._newcomers[newcomer.link] = newcomer
-                    return True
+        if newcomer.link in self._newcomers:
+            return False
+        while (len(self._newcomers) - len(self._contesting)
+               >= self._node.settings.verifying_limit):
             if not self._give_way(newcomer.address):
                 self._refuse(newcomer.link, newcomer.address,
                              "too many registrations at once, try again")
                 return False
+        self._newcomers[newcomer.link] = newcomer
+        return True
 
     def _verified(self, newcomer: _Newcomer, alive: bool | None) -> None:
         """The prober's verdict on an address that wants to be listed."""
@@ -136,6 +130,8 @@ class Admission:
             self._rests.answered(address)
         elif alive is False:
             self._rests.failed(address, newcomer.asked, self._node.now())
+        if self._newcomers.get(newcomer.link) is not newcomer:
+            return  # its connection has ended
         row = self._node.registry.row(address)
         fault = self._fault_of(newcomer, alive, None if row is None else row.link)
         if fault is not None:
@@ -157,7 +153,8 @@ class Admission:
     def _list(self, newcomer: _Newcomer) -> None:
         """Put a newcomer on the list, in place of an older registration if there is one."""
         link, address = newcomer.link, newcomer.address
-        if not self._take_out(newcomer) or link.ended:
+        self._drop(newcomer)
+        if link.ended:
             return
         listed, older = self._node.registry.register(address, link, self._node.now())
         if listed:
@@ -166,8 +163,9 @@ class Admission:
             self._send_away(newcomer, FULL)
 
     def _turn_away(self, newcomer: _Newcomer, reason: str) -> None:
-        """Refuse a newcomer that waits, if it has not been answered yet."""
-        if self._take_out(newcomer) and not newcomer.link.ended:
+        """Refuse a newcomer that waits."""
+        self._drop(newcomer)
+        if not newcomer.link.ended:
             self._send_away(newcomer, reason)
 
     def _send_away(self, newcomer: _Newcomer, reason: str) -> None:
@@ -176,36 +174,24 @@ class Admission:
         if newcomer.link.role != REGISTERED:
             self._node.await_introduction(newcomer.link)
 
-    def _take_out(self, newcomer: _Newcomer) -> bool:
-        """A newcomer waits for no verdict any longer; answer whether it did."""
-        with self._lock:
-            waited = self._newcomers.get(newcomer.link) is newcomer
-            if waited:
-                self._drop(newcomer)
-            return waited
-
     def _drop(self, newcomer: _Newcomer) -> None:
-        """Expects the lock."""
+        """A newcomer waits for nothing any longer."""
         del self._newcomers[newcomer.link]
         if self._contesting.get(newcomer.address) is newcomer:
             del self._contesting[newcomer.address]
 
     def on_end(self, link) -> None:
         """A connection has ended, maybe one that waited."""
-        with self._lock:
-            if link in self._newcomers:
-                self._drop(self._newcomers[link])
+        if link in self._newcomers:
+            self._drop(self._newcomers[link])
 
     # Two connections that want one address.
 
     def _await_word(self, newcomer: _Newcomer, older) -> None:
         """Give the registration that stands a while to speak; one newcomer waits for that."""
-        with self._lock:
-            if self._newcomers.get(newcomer.link) is not newcomer:
-                return
-            is_first = self._contesting.setdefault(newcomer.address, newcomer) is newcomer
-            if is_first:
-                newcomer.older, newcomer.until = older, self._node.now() + WORD_LIMIT
+        is_first = self._contesting.setdefault(newcomer.address, newcomer) is newcomer
+        if is_first:
+            newcomer.older, newcomer.until = older, self._node.now() + WORD_LIMIT
         if not is_first or older.repeated >= newcomer.asked - WORD_LIMIT:
             self._turn_away(newcomer, STANDS)
             return
@@ -215,17 +201,15 @@ class Admission:
 
     def _has_spoken(self, address: Address) -> None:
         """`register:` has come over the registration of an address: it stands."""
-        with self._lock:
-            rival = self._contesting.get(address)
+        rival = self._contesting.get(address)
         if rival is not None:
             self._turn_away(rival, STANDS)
 
     def replace_silent(self, now: float) -> None:
         """Part of a turn: list those whose older registration has not spoken in time."""
         patience = self._node.more_patience()
-        with self._lock:
-            due = [newcomer for newcomer in self._contesting.values()
-                   if newcomer.until + patience <= now or not _stands(newcomer.older)]
+        due = [newcomer for newcomer in self._contesting.values()
+               if newcomer.until + patience <= now or not _stands(newcomer.older)]
         for newcomer in due:
             row = self._node.registry.row(newcomer.address)
             if row is None or row is newcomer.older:
@@ -236,6 +220,5 @@ class Admission:
     def next_at(self) -> float | None:
         """When the next registration is replaced, if it does not speak; None: none is."""
         patience = self._node.more_patience()
-        with self._lock:
-            return min((newcomer.until + patience for newcomer in self._contesting.values()),
-                       default=None)
+        return min((newcomer.until + patience for newcomer in self._contesting.values()),
+                   default=None)

@@ -1,8 +1,7 @@
 """Joining: how a peer registers with seeds, and asks them for lists. A part of a peer.
 
 A peer works towards ⌊n/2⌋+1 registrations; the rules are in `registrations` (which seed is tried
-next) and `cadence` (when a list is due). The peer's duties and link readers call it. What is
-done with the lists is not handled here.
+next) and `cadence` (when a list is due). What is done with the lists is not handled here.
 """
 
 from gossip import wire
@@ -24,7 +23,7 @@ class Joining:
         self.registrations = Registrations(seeds, settings, node.rng)
         self._list_cadence = Cadence(settings.retry_first, settings.liveness_interval, node.now())
 
-    # Called by the peer.
+    # What is due.
 
     def keep_registrations(self, now: float) -> None:
         """Give up seeds that do not answer in time, and dial as many as are missing."""
@@ -93,7 +92,7 @@ class Joining:
         if link is not None:
             self.on_up(link)
 
-    # Called by the readers of links to seeds.
+    # What seeds say.
 
     def on_up(self, link) -> None:
         """A seed is connected: ask it to list this peer."""

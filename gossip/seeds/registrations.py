@@ -6,7 +6,6 @@ failure, up to a limit, and has a random part.
 """
 
 import random
-import threading
 
 from gossip.addresses import Address
 from gossip.seeds import LONG_AGO
@@ -37,98 +36,87 @@ class Registrations:
         self._settings = settings
         self._rng = rng
         self._wanted = majority(len(seeds)) if seeds else 0
-        self._lock = threading.Lock()  # guards everything below
         self._rows = {seed: _Registration() for seed in seeds}
         self._turn = 0  # counts questions for the list: seeds are asked in turn
 
     def next_dials(self, link_for, now: float, limit: float) -> list[tuple[Address, object]]:
         """Pick seeds to register with; return each with a new link, made by `link_for(seed)`. A
         seed may take `limit` seconds to answer `register:`."""
-        with self._lock:
-            missing = self._wanted - sum(row.link is not None for row in self._rows.values())
-            resting = [seed for seed, row in self._rows.items()
-                       if row.link is None and row.rests_until <= now]
-            picked = self._rng.sample(resting, max(0, min(missing, len(resting))))
+        missing = self._wanted - sum(row.link is not None for row in self._rows.values())
+        resting = [seed for seed, row in self._rows.items()
+                   if row.link is None and row.rests_until <= now]
+        picked = self._rng.sample(resting, max(0, min(missing, len(resting))))
         dials = [(seed, link_for(seed)) for seed in picked]
-        with self._lock:
-            for seed, link in dials:
-                self._rows[seed].link = link
-                self._rows[seed].due = now + limit
+        for seed, link in dials:
+            self._rows[seed].link = link
+            self._rows[seed].due = now + limit
         return dials
 
     def answered(self, seed: Address, link) -> bool:
         """The seed has confirmed the registration; return whether that is news."""
-        with self._lock:
-            row = self._rows[seed]
-            if row.link is not link:
-                return False
-            news = not row.registered
-            row.registered, row.failures, row.reason, row.unanswered = True, 0, "", 0
-            return news
+        row = self._rows[seed]
+        if row.link is not link:
+            return False
+        news = not row.registered
+        row.registered, row.failures, row.reason, row.unanswered = True, 0, "", 0
+        return news
 
     def ended(self, seed: Address, link, reason: str, now: float) -> bool:
         """The link to a seed has ended; return whether that is news: a further failure for the same
         reason is none."""
-        with self._lock:
-            row = self._rows[seed]
-            if row.link is not link:
-                return False
-            news = row.registered or reason != row.reason
-            row.registered, row.link, row.reason = False, None, reason
-            row.unanswered, row.repeated = 0, LONG_AGO
-            delay = min(self._settings.retry_last, self._settings.retry_first * 2**row.failures)
-            row.failures = min(row.failures + 1, 16)
-            row.rests_until = now + delay * self._rng.uniform(0.5, 1.0)
-            return news
+        row = self._rows[seed]
+        if row.link is not link:
+            return False
+        news = row.registered or reason != row.reason
+        row.registered, row.link, row.reason = False, None, reason
+        row.unanswered, row.repeated = 0, LONG_AGO
+        delay = min(self._settings.retry_last, self._settings.retry_first * 2**row.failures)
+        row.failures = min(row.failures + 1, 16)
+        row.rests_until = now + delay * self._rng.uniform(0.5, 1.0)
+        return news
 
     def next_round(self, late: bool) -> tuple[list, list, int]:
         """A liveness round: return (links to repeat `register:` on, links that are silent, how many
         unanswered rounds do not count, because this one is late)."""
         repeat, silent, withheld = [], [], 0
-        with self._lock:
-            for row in self._rows.values():
-                if row.registered:
-                    withheld += late and row.unanswered > 0
-                    row.unanswered += not late
-                    if row.unanswered > self._settings.register_misses:
-                        silent.append(row.link)
-                    else:
-                        repeat.append(row.link)
+        for row in self._rows.values():
+            if row.registered:
+                withheld += late and row.unanswered > 0
+                row.unanswered += not late
+                if row.unanswered > self._settings.register_misses:
+                    silent.append(row.link)
+                else:
+                    repeat.append(row.link)
         return repeat, silent, withheld
 
     def probed(self, seed: Address, now: float):
         """A seed, or somebody in its name, has probed this peer: return the link on which to repeat
         `register:`, or None."""
-        with self._lock:
-            row = self._rows.get(seed)
-            if row is None or not row.registered or now - row.repeated < REPEAT_PAUSE:
-                return None
-            row.repeated = now
-            return row.link
+        row = self._rows.get(seed)
+        if row is None or not row.registered or now - row.repeated < REPEAT_PAUSE:
+            return None
+        row.repeated = now
+        return row.link
 
     def overdue(self, now: float) -> list:
         """Links to seeds that have not answered `register:` in time."""
-        with self._lock:
-            return [row.link for row in self._rows.values()
-                    if row.link is not None and not row.registered and row.due <= now]
+        return [row.link for row in self._rows.values()
+                if row.link is not None and not row.registered and row.due <= now]
 
     def in_turn(self):
         """The link to the seed whose turn it is to be asked for its list, or None."""
-        with self._lock:
-            links = [row.link for row in self._rows.values() if row.registered]
-            self._turn += 1
-            return links[self._turn % len(links)] if links else None
+        links = [row.link for row in self._rows.values() if row.registered]
+        self._turn += 1
+        return links[self._turn % len(links)] if links else None
 
     def links(self) -> list[tuple[Address, object]]:
         """The seeds that this peer is registered with, and the links to them."""
-        with self._lock:
-            return [(seed, row.link) for seed, row in self._rows.items() if row.registered]
+        return [(seed, row.link) for seed, row in self._rows.items() if row.registered]
 
     def next_at(self) -> float | None:
         """When the next rest ends or the next answer is due; None while nothing is missing."""
-        with self._lock:
-            times = [row.due for row in self._rows.values()
-                     if row.link is not None and not row.registered]
-            if sum(row.link is not None for row in self._rows.values()) < self._wanted:
-                times += [row.rests_until for row in self._rows.values() if row.link is None]
-            return min(times, default=None)
+        times = [row.due for row in self._rows.values()
+                 if row.link is not None and not row.registered]
+        if sum(row.link is not None for row in self._rows.values()) < self._wanted:
+            times += [row.rests_until for row in self._rows.values() if row.link is None]
+        return min(times, default=None)

@@ -9,7 +9,6 @@ there is no limit.
 
 import bisect
 import collections
-import threading
 
 from gossip.addresses import Address, is_loopback
 from gossip.seeds import LONG_AGO
@@ -55,7 +54,6 @@ class Registry:
 
     def __init__(self, settings: Settings):
         self._settings = settings
-        self._lock = threading.Lock()  # guards everything below, and the order of `changes`
         self.changes = collections.deque()  # event texts; taken by the output file
         self._rows: dict[Address, _Listing] = {}
         self._ordered: tuple[Address, ...] = ()  # their addresses, in order
@@ -65,161 +63,140 @@ class Registry:
     def register(self, address: Address, link, now: float):
         """List a verified peer; return (whether there was room, the link of an older registration
         or None)."""
-        with self._lock:
-            if self._is_full_for(address):
-                return False, None
-            old = self._rows.get(address)
-            if old is None:
-                at = bisect.bisect(self._ordered, address)
-                self._ordered = (*self._ordered[:at], address, *self._ordered[at:])
-                self._of_ip[address.ip] += 1
-            self._rows[address] = _Listing(link, now)
-            self._removed.pop(address, None)
-            self.changes.append(f"registered:{address}")
-            return True, old.link if old is not None else None
+        if self.is_full_for(address):
+            return False, None
+        old = self._rows.get(address)
+        if old is None:
+            at = bisect.bisect(self._ordered, address)
+            self._ordered = (*self._ordered[:at], address, *self._ordered[at:])
+            self._of_ip[address.ip] += 1
+        self._rows[address] = _Listing(link, now)
+        self._removed.pop(address, None)
+        self.changes.append(f"registered:{address}")
+        return True, old.link if old is not None else None
 
     def is_full_for(self, address: Address) -> bool:
         """Whether so many of its IP are listed that this address, which is not, cannot be."""
-        with self._lock:
-            return self._is_full_for(address)
-
-    def _is_full_for(self, address: Address) -> bool:
-        """Expects the lock."""
         limit = self._settings.registrations_per_ip
         return (0 < limit <= self._of_ip[address.ip] and address not in self._rows
                 and not is_loopback(address))
 
     def is_registered(self, address: Address, link) -> bool:
         """Whether the address is listed, and over exactly this link."""
-        with self._lock:
-            row = self._rows.get(address)
-            return row is not None and row.link is link
+        row = self._rows.get(address)
+        return row is not None and row.link is link
 
     def repeats(self, address: Address, link, now: float) -> bool:
         """A peer has said `register:` again: note that; return whether it is listed over exactly
         this link."""
-        with self._lock:
-            row = self._rows.get(address)
-            if row is None or row.link is not link:
-                return False
-            row.heard, row.in_vain = now, False
-            row.repeated = now
-            return True
+        row = self._rows.get(address)
+        if row is None or row.link is not link:
+            return False
+        row.heard, row.in_vain = now, False
+        row.repeated = now
+        return True
 
     def answers(self, address: Address, link, now: float) -> bool:
         """A peer that was silent has answered a probe: the same."""
-        with self._lock:
-            row = self._rows.get(address)
-            if row is None or row.link is not link:
-                return False
-            row.heard, row.in_vain = now, False
-            return True
+        row = self._rows.get(address)
+        if row is None or row.link is not link:
+            return False
+        row.heard, row.in_vain = now, False
+        return True
 
     def may_report(self, address: Address, now: float) -> bool:
         """A listed peer reports a death; return whether it has not reported too many lately."""
-        with self._lock:
-            row = self._rows.get(address)
-            if row is None:
-                return True  # the budget for all is enough
-            if row.second != int(now):
-                row.second, row.reports = int(now), 0
-            row.reports += 1
-            return row.reports <= REPORTS_OF_ONE
+        row = self._rows.get(address)
+        if row is None:
+            return True  # the budget for all is enough
+        if row.second != int(now):
+            row.second, row.reports = int(now), 0
+        row.reports += 1
+        return row.reports <= REPORTS_OF_ONE
 
     def silent(self, since: float, now: float) -> list[tuple[Address, _Listing, object]]:
         """(address, row, link) of the registrations from which nothing was heard after `since`, the
         longest silent first, as not all may find room in the prober's queue. They are to be probed:
         until `probed` is called with its row, none is named again."""
-        with self._lock:
-            found = [(address, row, row.link) for address, row in self._rows.items()
-                     if row.link is not None and row.probed_at is None and row.heard <= since]
-            for _, row, _ in found:
-                row.probed_at = now
-            return sorted(found, key=lambda silent: silent[1].heard)
+        found = [(address, row, row.link) for address, row in self._rows.items()
+                 if row.link is not None and row.probed_at is None and row.heard <= since]
+        for _, row, _ in found:
+            row.probed_at = now
+        return sorted(found, key=lambda silent: silent[1].heard)
 
     def probed(self, row, alive: bool | None) -> bool:
         """The probe of a silent registration is over; return whether it is to be removed: it was
         silent meanwhile, and answered neither this probe nor one in an earlier round. Of who has
         more to do than it can do, a single probe may well fail."""
-        with self._lock:
-            in_vain = alive is False and row.heard < row.probed_at
-            twice = row.in_vain and in_vain
-            row.in_vain |= in_vain
-            row.probed_at = None
-            return twice
+        in_vain = alive is False and row.heard < row.probed_at
+        twice = row.in_vain and in_vain
+        row.in_vain |= in_vain
+        row.probed_at = None
+        return twice
 
     def row(self, address: Address):
         """The present row of an address, for `remove`; None when it is not listed."""
-        with self._lock:
-            return self._rows.get(address)
+        return self._rows.get(address)
 
     def lost(self, address: Address, link):
         """The connection is gone; return the row that it belonged to, or None."""
-        with self._lock:
-            row = self._rows.get(address)
-            if row is None or row.link is not link:
-                return None
-            row.link = None
-            row.grace_until = float("inf")  # until the probe's verdict
-            return row
+        row = self._rows.get(address)
+        if row is None or row.link is not link:
+            return None
+        row.link = None
+        row.grace_until = float("inf")  # until the probe's verdict
+        return row
 
     def spare(self, address: Address, row, until: float) -> None:
         """The peer answers, but its connection is gone: it may register again until then."""
-        with self._lock:
-            if self._rows.get(address) is row and row.link is None:
-                row.grace_until = until
+        if self._rows.get(address) is row and row.link is None:
+            row.grace_until = until
 
     def doubt(self, address: Address, row, until: float) -> None:
         """The connection is gone, and whether the peer answers could not be found out: it is to be
         probed again then."""
-        with self._lock:
-            row.in_doubt = True
+        row.in_doubt = True
         self.spare(address, row, until)
 
     def doubtful(self, now: float) -> list[tuple[Address, _Listing]]:
         """The registrations that are to be probed again now; none of them is named twice."""
-        with self._lock:
-            found = [(address, row) for address, row in self._rows.items()
-                     if row.in_doubt and row.link is None and row.grace_until <= now]
-            for _, row in found:
-                row.in_doubt, row.grace_until = False, float("inf")
-            return found
+        found = [(address, row) for address, row in self._rows.items()
+                 if row.in_doubt and row.link is None and row.grace_until <= now]
+        for _, row in found:
+            row.in_doubt, row.grace_until = False, float("inf")
+        return found
 
     def outstayed(self, now: float) -> list[tuple[Address, _Listing]]:
         """The registrations whose time to come back is over, e.g. 60 seconds after the probe."""
-        with self._lock:
-            return [(address, row) for address, row in self._rows.items()
-                    if row.link is None and row.grace_until <= now and not row.in_doubt]
+        return [(address, row) for address, row in self._rows.items()
+                if row.link is None and row.grace_until <= now and not row.in_doubt]
 
     def next_at(self) -> float | None:
         """When the next registration's time to come back is over; None without one."""
-        with self._lock:
-            times = [row.grace_until for row in self._rows.values() if row.link is None]
-            return min((t for t in times if t != float("inf")), default=None)
+        times = [row.grace_until for row in self._rows.values() if row.link is None]
+        return min((t for t in times if t != float("inf")), default=None)
 
     def remove(self, address: Address, row, reason: str, now: float):
         """Take exactly this registration off the list; return (whether it was there, its link if
         that stands)."""
-        with self._lock:
-            if row is None or self._rows.get(address) is not row:
-                return False, None
-            del self._rows[address]
-            at = bisect.bisect_left(self._ordered, address)
-            self._ordered = self._ordered[:at] + self._ordered[at + 1:]
-            self._of_ip[address.ip] -= 1
-            if not self._of_ip[address.ip]:
-                del self._of_ip[address.ip]
-            self._removed[address] = _Removal(now)
-            while len(self._removed) > REMEMBERED:
-                self._removed.popitem(last=False)
-            self.changes.append(f"removed:{address}:{reason}")
-            return True, row.link
+        if row is None or self._rows.get(address) is not row:
+            return False, None
+        del self._rows[address]
+        at = bisect.bisect_left(self._ordered, address)
+        self._ordered = self._ordered[:at] + self._ordered[at + 1:]
+        self._of_ip[address.ip] -= 1
+        if not self._of_ip[address.ip]:
+            del self._of_ip[address.ip]
+        self._removed[address] = _Removal(now)
+        while len(self._removed) > REMEMBERED:
+            self._removed.popitem(last=False)
+        self.changes.append(f"removed:{address}:{reason}")
+        return True, row.link
 
     def lately_removed(self, address: Address, now: float) -> bool:
         """Whether it was removed so lately that a report about it can matter."""
-        with self._lock:
-            removal = self._removed.get(address)
-            return removal is not None and now - removal.when < self._settings.removed_memory
+        removal = self._removed.get(address)
+        return removal is not None and now - removal.when < self._settings.removed_memory
 
     def may_pass_on(self, address: Address) -> bool:
         """Return whether to pass a report on: True once per removal."""
@@ -227,24 +204,21 @@ class Registry:
 
     def was_passed_on(self, address: Address) -> bool:
         """Whether a report was passed on since the address was removed."""
-        with self._lock:
-            removal = self._removed.get(address)
-            return removal is not None and removal.passed_on
+        removal = self._removed.get(address)
+        return removal is not None and removal.passed_on
 
     def was_told(self, address: Address, now: float) -> bool:
         """Whether peers were told of this death within the last minute."""
-        with self._lock:
-            removal = self._removed.get(address)
-            return removal is not None and now - removal.told < self._settings.tell_again
+        removal = self._removed.get(address)
+        return removal is not None and now - removal.told < self._settings.tell_again
 
     def may_tell(self, address: Address, now: float) -> bool:
         """Return whether to tell peers of a death: True once per address and minute."""
-        with self._lock:
-            removal = self._removed.get(address)
-            if removal is None or now - removal.told < self._settings.tell_again:
-                return False
-            removal.told = now
-            return True
+        removal = self._removed.get(address)
+        if removal is None or now - removal.told < self._settings.tell_again:
+            return False
+        removal.told = now
+        return True
 
     def may_note(self, address: Address) -> bool:
         """Return whether to write down that others are told of a death: True once per removal."""
@@ -252,27 +226,24 @@ class Registry:
 
     def _is_first(self, address: Address, mark: str) -> bool:
         """Mark a removal; return whether there is one that was not marked so before."""
-        with self._lock:
-            removal = self._removed.get(address)
-            if removal is None or getattr(removal, mark):
-                return False
-            setattr(removal, mark, True)
-            return True
+        removal = self._removed.get(address)
+        if removal is None or getattr(removal, mark):
+            return False
+        setattr(removal, mark, True)
+        return True
 
     def addresses(self) -> tuple[Address, ...]:
-        """Everyone on the list, in order: a tuple, replaced as a whole, so no lock is needed."""
+        """Everyone on the list, in order: a tuple that never changes."""
         return self._ordered
 
     def list_changed(self, address: Address, link, count: int) -> bool:
         """Note how long the list is that this peer asks for; return whether that has changed."""
-        with self._lock:
-            row = self._rows.get(address)
-            if row is None or row.link is not link or row.others == count:
-                return False
-            row.others = count
-            return True
+        row = self._rows.get(address)
+        if row is None or row.link is not link or row.others == count:
+            return False
+        row.others = count
+        return True
 
     def links(self) -> list:
         """The connections of all registered peers."""
-        with self._lock:
-            return [row.link for row in self._rows.values() if row.link is not None]
+        return [row.link for row in self._rows.values() if row.link is not None]

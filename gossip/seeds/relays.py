@@ -5,8 +5,6 @@ to tell; so many lines go over it, and the next one follows after a pause, as a 
 many in a second. A report that comes while a connection is being made goes along.
 """
 
-import threading
-
 from gossip.addresses import Address
 
 AT_ONCE = 25  # lines told over one connection
@@ -27,48 +25,42 @@ class Relays:
     """Lines on their way to other seeds."""
 
     def __init__(self, seeds: list[Address]):
-        self._lock = threading.Lock()  # guards _rows
         self._rows = {seed: _Relay() for seed in seeds}
         self._dropped = 0
 
     def add(self, seed: Address, line: bytes) -> bool:
         """Take a line for a seed; answer whether a connection is to be made."""
-        with self._lock:
-            relay = self._rows[seed]
-            if len(relay.lines) >= WAITING_LIMIT:
-                self._dropped += 1
-                return False
-            relay.lines.append(line)
-            new, relay.under_way = not relay.under_way, True
-            return new
+        relay = self._rows[seed]
+        if len(relay.lines) >= WAITING_LIMIT:
+            self._dropped += 1
+            return False
+        relay.lines.append(line)
+        new, relay.under_way = not relay.under_way, True
+        return new
 
     def take(self, seed: Address) -> bytes:
         """The connection to a seed stands: take the lines to send over it."""
-        with self._lock:
-            relay = self._rows[seed]
-            relay.told = True
-            lines, relay.lines = relay.lines[:AT_ONCE], relay.lines[AT_ONCE:]
-            return b"".join(lines)
+        relay = self._rows[seed]
+        relay.told = True
+        lines, relay.lines = relay.lines[:AT_ONCE], relay.lines[AT_ONCE:]
+        return b"".join(lines)
 
     def ended(self, seed: Address) -> int:
         """The connection has ended; return how many lines are lost, because the seed could not be
         reached. After a pause `rested` is to be called."""
-        with self._lock:
-            relay = self._rows[seed]
-            lost = 0
-            if not relay.told:
-                lost, relay.lines = len(relay.lines), []
-            relay.told = False
-            return lost
+        relay = self._rows[seed]
+        lost = 0
+        if not relay.told:
+            lost, relay.lines = len(relay.lines), []
+        relay.told = False
+        return lost
 
     def rested(self, seed: Address) -> bool:
         """The pause is over; return whether another connection is to be made."""
-        with self._lock:
-            relay = self._rows[seed]
-            relay.under_way = bool(relay.lines)
-            return relay.under_way
+        relay = self._rows[seed]
+        relay.under_way = bool(relay.lines)
+        return relay.under_way
 
     def dropped(self) -> dict[str, int]:
         """How many lines were not taken, since the start."""
-        with self._lock:
-            return {"reports too many for another seed": self._dropped} if self._dropped else {}
+        return {"reports too many for another seed": self._dropped} if self._dropped else {}

@@ -5,7 +5,6 @@ being registered, and does not answer, takes a seed's time more and more rarely.
 """
 
 import collections
-import threading
 
 from gossip.addresses import Address
 
@@ -27,31 +26,27 @@ class Rests:
     """The addresses that did not answer when they were to be listed."""
 
     def __init__(self):
-        self._lock = threading.Lock()  # guards _rows
         self._rows: collections.OrderedDict[Address, _Failures] = collections.OrderedDict()
 
     def failed(self, address: Address, asked: float, now: float) -> None:
         """An address has not answered. Those who have asked at once, e.g. at `asked`, share a
         probe, which counts once."""
-        with self._lock:
-            row = self._rows.setdefault(address, _Failures())
-            if row.number and asked <= row.last:
-                return
-            row.number, row.last = row.number + 1, now
-            if row.number >= TRIES:
-                doubled = FIRST_REST * 2 ** min(row.number - TRIES, 16)
-                row.until = now + min(LONGEST_REST, doubled)
-            self._rows.move_to_end(address)
-            if len(self._rows) > REMEMBERED:
-                self._rows.popitem(last=False)
+        row = self._rows.setdefault(address, _Failures())
+        if row.number and asked <= row.last:
+            return
+        row.number, row.last = row.number + 1, now
+        if row.number >= TRIES:
+            doubled = FIRST_REST * 2 ** min(row.number - TRIES, 16)
+            row.until = now + min(LONGEST_REST, doubled)
+        self._rows.move_to_end(address)
+        if len(self._rows) > REMEMBERED:
+            self._rows.popitem(last=False)
 
     def answered(self, address: Address) -> None:
         """It has answered: all is forgotten."""
-        with self._lock:
-            self._rows.pop(address, None)
+        self._rows.pop(address, None)
 
     def left(self, address: Address, now: float) -> float:
         """The seconds for which an address rests; 0 when it does not."""
-        with self._lock:
-            row = self._rows.get(address)
-            return 0.0 if row is None else max(0.0, row.until - now)
+        row = self._rows.get(address)
+        return 0.0 if row is None else max(0.0, row.until - now)

@@ -3,14 +3,12 @@
 The rules are in `known_runs`. A peer asks every configured seed over fresh short connections, many
 questions over each: ahead for every address that a list names, and again for a run that it meets
 and does not know. When seeds do not decide, it dials the address itself and takes the proof.
-Link readers call it.
 
 It calls the node: `settled(run)` when a run is genuine, or was denied.
 """
 
 import collections
 import functools
-import threading
 
 from gossip import wire
 from gossip.addresses import Address, can_be_dialled
@@ -60,7 +58,6 @@ class Confirming:
         self._proofs, self._proofs_for_others = new_budget(PROOFS), new_budget(PROOFS_FOR_OTHERS)
         self._seed_ips = {seed.ip for seed in seeds}
         self._registering: dict[Address, bytes] = {}  # seed -> the proof for it
-        self._lock = threading.Lock()  # guards everything below
         self._ahead: collections.OrderedDict[Address, None] = collections.OrderedDict()
         # seed -> the questions that wait for the next connection to it
         self._waiting: dict[Address, dict[Key, None]] = {seed: {} for seed in seeds}
@@ -152,15 +149,13 @@ class Confirming:
         """Seeds name these peers: ask which runs they have had."""
         if self._signer is None:
             return
-        with self._lock:
-            new = sorted(address for address in addresses if address not in self._ahead)
+        new = sorted(address for address in addresses if address not in self._ahead)
         keys = [(address, 0) for address in new
                 if self._runs.open((address, 0), None, self._node.now())]
-        with self._lock:
-            for address, _ in keys:
-                self._ahead[address] = None
-            while len(self._ahead) > AHEAD_LIMIT:
-                self._ahead.popitem(last=False)
+        for address, _ in keys:
+            self._ahead[address] = None
+        while len(self._ahead) > AHEAD_LIMIT:
+            self._ahead.popitem(last=False)
         self._ask(keys)
 
     def _ask(self, keys: list[Key]) -> None:
@@ -169,9 +164,8 @@ class Confirming:
             for key in keys:
                 self._act(self._runs.undecided(key))
             return
-        with self._lock:
-            for waiting in self._waiting.values():
-                waiting.update(dict.fromkeys(keys))
+        for waiting in self._waiting.values():
+            waiting.update(dict.fromkeys(keys))
         for seed in self._seeds:
             self._connect(seed)
 
@@ -179,10 +173,9 @@ class Confirming:
 
     def _connect(self, seed: Address) -> None:
         """Begin to ask a seed, unless that has begun or there is nothing to ask."""
-        with self._lock:
-            if seed in self._asked or not self._waiting[seed]:
-                return
-            self._asked[seed] = None
+        if seed in self._asked or not self._waiting[seed]:
+            return
+        self._asked[seed] = None
         link = self._node.new_link(ASKED, seed)
         link.await_line(self._node.now() + ANSWER_LIMIT)
         self._node.dial(link)
@@ -196,33 +189,29 @@ class Confirming:
 
     def _take(self, seed: Address) -> list[Key]:
         """Have the connection to a seed carry the questions that wait and are still open."""
-        with self._lock:
-            waiting, self._waiting[seed] = self._waiting[seed], {}
+        waiting, self._waiting[seed] = self._waiting[seed], {}
         keys = [key for key in waiting if self._runs.is_asked(key)]
-        with self._lock:
-            self._waiting[seed] = dict.fromkeys(keys[QUESTIONS:]) | self._waiting[seed]
-            asked = self._asked[seed] = {}
-            for key in keys[:QUESTIONS]:
-                about = asked.setdefault(key[0], _About())
-                about.keys.append(key)
-                about.awaited += 1
+        self._waiting[seed] = dict.fromkeys(keys[QUESTIONS:]) | self._waiting[seed]
+        asked = self._asked[seed] = {}
+        for key in keys[:QUESTIONS]:
+            about = asked.setdefault(key[0], _About())
+            about.keys.append(key)
+            about.awaited += 1
         return keys[:QUESTIONS]
 
     def on_runs(self, link, message: wire.Runs) -> None:
         """A seed names the runs of an address. Which it does not name is known from its last answer
         about that address."""
-        with self._lock:
-            asked = self._asked[link.peer]
-            about = asked.get(message.address)
-            if about is None:
-                raise wire.WireError(f"runs of {message.address}, which was not asked")
-            about.awaited -= 1
-            if about.awaited:
-                answered = [key for key in about.keys if key[1] in message.starts]
-            else:
-                answered = asked.pop(message.address).keys
-            over = not asked
-        if over:
+        asked = self._asked[link.peer]
+        about = asked.get(message.address)
+        if about is None:
+            raise wire.WireError(f"runs of {message.address}, which was not asked")
+        about.awaited -= 1
+        if about.awaited:
+            answered = [key for key in about.keys if key[1] in message.starts]
+        else:
+            answered = asked.pop(message.address).keys
+        if not asked:
             link.close("answered")
         for key in answered:
             self._act(self._runs.answer(link.peer, key, message.starts, self._node.now()))
@@ -232,8 +221,7 @@ class Confirming:
         seed = link.peer
         if self._asked[seed] is None:  # it was never up
             self._take(seed)
-        with self._lock:
-            unanswered = [key for about in self._asked.pop(seed).values() for key in about.keys]
+        unanswered = [key for about in self._asked.pop(seed).values() for key in about.keys]
         for key in unanswered:
             self._act(self._runs.answer(seed, key, None, self._node.now()))
         self._connect(seed)

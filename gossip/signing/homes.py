@@ -6,7 +6,6 @@ although it is genuine for ever. Its messages are; a link in its name is not.
 """
 
 import collections
-import threading
 
 from gossip import wire
 from gossip.addresses import Address
@@ -18,26 +17,22 @@ class Homes:
     """The runs that one peer has met at addresses."""
 
     def __init__(self):
-        self._lock = threading.Lock()  # guards _met
         # address -> STARTs, the one met last at the end; when that was
         self._met: collections.OrderedDict[Address, tuple[list[int], float]] = (
             collections.OrderedDict())
 
     def met(self, address: Address, start: int, now: float) -> None:
         """A run has proved itself at its address."""
-        with self._lock:
-            starts, _ = self._met.pop(address, ([], now))
-            starts = [one for one in starts if one != start][1 - wire.STARTS_LIMIT:]
-            self._keep(address, [*starts, start], now)
+        starts, _ = self._met.pop(address, ([], now))
+        starts = [one for one in starts if one != start][1 - wire.STARTS_LIMIT:]
+        self._keep(address, [*starts, start], now)
 
     def linked(self, address: Address, start: int, now: float) -> None:
         """A link of a genuine run was admitted. That counts if no run was met at its address."""
-        with self._lock:
-            if address not in self._met:
-                self._keep(address, [start], now)
+        if address not in self._met:
+            self._keep(address, [start], now)
 
     def _keep(self, address: Address, starts: list[int], now: float) -> None:
-        """Expects the lock."""
         self._met[address] = starts, now
         if len(self._met) > LIMIT:
             self._met.popitem(last=False)
@@ -51,13 +46,11 @@ class Homes:
         return self._starts(address)[-1:] in ([], [start])
 
     def _starts(self, address: Address) -> list[int]:
-        with self._lock:
-            return self._met.get(address, ([], 0.0))[0]
+        return self._met.get(address, ([], 0.0))[0]
 
     def not_met(self, address: Address, start: int, since: float) -> None:
         """A run was looked for at its address since then. If another one was met, it is over."""
-        with self._lock:
-            starts, at = self._met.get(address, ([start], since))
-            if at > since and start not in starts:
-                starts.insert(0, start)
-                del starts[:-wire.STARTS_LIMIT]
+        starts, at = self._met.get(address, ([start], since))
+        if at > since and start not in starts:
+            starts.insert(0, start)
+            del starts[:-wire.STARTS_LIMIT]

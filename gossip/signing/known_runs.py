@@ -12,7 +12,6 @@ which seeds ever differed counts only when that is over, too.
 
 import collections
 import math
-import threading
 from typing import NamedTuple
 
 from gossip.addresses import Address, parse_address
@@ -67,7 +66,6 @@ class KnownRuns:
 
     def __init__(self, seeds: list[Address], own_run: bytes = b""):
         self._seeds = seeds
-        self._lock = threading.Lock()  # guards everything below
         # genuine run -> from when on it counts in judgements, NEVER while few seeds name it; in the
         # order in which they were learnt
         self._known: dict[bytes, float] = {own_run: NEVER}
@@ -79,88 +77,80 @@ class KnownRuns:
         self._unconfirmed: collections.OrderedDict[bytes, float] = collections.OrderedDict()
 
     def is_known(self, run: bytes) -> bool:
-        """Whether a run is genuine. Asked for every new message, so without the lock: a dictionary
-        answers in one step."""
+        """Whether a run is genuine."""
         return run in self._known
 
     def counts(self, run: bytes, now: float) -> bool:
-        """Whether neighbours are judged by messages of a run. Without the lock, as above."""
+        """Whether neighbours are judged by messages of a run."""
         return self._known.get(run, NEVER) <= now
 
     def is_denied(self, run: bytes, now: float) -> bool:
         """Whether a run was not confirmed lately."""
-        with self._lock:
-            return self._unconfirmed.get(run, now) > now
+        return self._unconfirmed.get(run, now) > now
 
     def is_open(self, key: Key) -> bool:
         """Whether it is being found out whether a run is genuine, or which are."""
-        with self._lock:
-            return key in self._open and run_of(key) not in self._known
+        return key in self._open and run_of(key) not in self._known
 
     def is_asked(self, key: Key) -> bool:
         """Whether seeds are being asked; they are for a moment after the run is genuine."""
-        with self._lock:
-            return key in self._open
+        return key in self._open
 
     def open(self, key: Key, brought_by: Address | str | None, now: float) -> bool | None:
         """Open a question of a neighbour, of the newcomers from an IP, or of seeds. True: ask the
         seeds. None: they are being asked, or the run is genuine by now. False: not now, as the run
         was denied lately, or too much is asked."""
-        with self._lock:
-            if key in self._open or run_of(key) in self._known:
-                return None
-            if (self._unconfirmed.get(run_of(key), now) > now
-                    or self._of_one[brought_by] >= OPEN_LIMIT - len(self._open)):
-                return False
-            self._begin(key, brought_by)
-            return True
+        if key in self._open or run_of(key) in self._known:
+            return None
+        if (self.is_denied(run_of(key), now)
+                or self._of_one[brought_by] >= OPEN_LIMIT - len(self._open)):
+            return False
+        self._begin(key, brought_by)
+        return True
 
     def ask_again(self, key: Key, now: float) -> bool:
         """Open a question about a genuine run that few seeds name, unless that was done lately."""
-        with self._lock:
-            run = run_of(key)
-            if (self._known.get(run) != NEVER or key in self._open
-                    or self._unconfirmed.get(run, now) > now
-                    or self._of_one[None] >= OPEN_LIMIT - len(self._open)):
-                return False
-            self._let_rest(run, now)
-            self._begin(key, None)
-            return True
+        run = run_of(key)
+        if (self._known.get(run) != NEVER or key in self._open
+                or self._unconfirmed.get(run, now) > now
+                or self._of_one[None] >= OPEN_LIMIT - len(self._open)):
+            return False
+        self._let_rest(run, now)
+        self._begin(key, None)
+        return True
 
     def _begin(self, key: Key, brought_by: Address | None) -> None:
-        """Expects the lock."""
         self._open[key] = _Question(self._seeds, key[1], brought_by)
         self._of_one[brought_by] += 1
 
     def _let_rest(self, run: bytes, now: float) -> None:
-        """Ask about a run again after a while only. Expects the lock."""
+        """Ask about a run again after a while only."""
         self._unconfirmed[run] = now + REST
         if len(self._unconfirmed) > UNCONFIRMED_LIMIT:
             self._unconfirmed.popitem(last=False)
 
     def answer(self, seed: Address, key: Key, starts, now: float) -> Outcome:
         """A seed has answered with the runs that it knows; None: it has not answered in time."""
-        with self._lock:
-            question = self._open.get(key)
-            if question is None or seed not in question.left:
-                return Outcome([])
-            question.left.discard(seed)
-            if starts is not None:
-                question.answered += 1
-                question.naming.update(dict.fromkeys(starts, 1))
-            new = []
-            for start, naming in question.naming.items():
-                one = key[0], start
-                if naming < question.answered:
-                    self._doubt(run_of(one), now)
-                if start and naming > len(self._seeds) // 2 and self._name(one, now):
-                    new.append(run_of(one))
-            if self._is_decided(key, question):
-                return self._decide(key, question, new)
-            return Outcome(new)
+        question = self._open.get(key)
+        if question is None or seed not in question.left:
+            return Outcome([])
+        question.left.discard(seed)
+        if starts is not None:
+            question.answered += 1
+            question.naming.update(dict.fromkeys(starts, 1))
+        new = []
+        for start, naming in question.naming.items():
+            one = key[0], start
+            if naming < question.answered:
+                self._doubt(run_of(one), now)
+            if start and naming > len(self._seeds) // 2 and self._name(one, now):
+                new.append(run_of(one))
+        if self._is_decided(key, question):
+            return self._decide(key, question, new)
+        return Outcome(new)
 
     def _doubt(self, run: bytes, now: float) -> None:
-        """Seeds differ about a run, or have denied it. Expects the lock."""
+        """Seeds differ about a run, or have denied it."""
         if run in self._doubted:
             return
         self._doubted[run] = None
@@ -170,7 +160,7 @@ class KnownRuns:
             self._known[run] = now + DOUBT
 
     def _name(self, key: Key, now: float) -> bool:
-        """Most seeds name a run; answer whether it is genuine only since now. Expects the lock."""
+        """Most seeds name a run; answer whether it is genuine only since now."""
         new, run = self._learn(key), run_of(key)
         if self._known[run] == NEVER:
             self._known[run] = now + DOUBT if run in self._doubted else now
@@ -178,7 +168,7 @@ class KnownRuns:
 
     def _is_decided(self, key: Key, question: _Question) -> bool:
         """Whether no seed that is left can change what follows. Of a genuine run all are heard, as
-        they may differ about it. Expects the lock."""
+        they may differ about it."""
         majority = len(self._seeds) // 2 + 1
         can_be_named = question.naming[key[1]] + len(question.left) >= majority
         return not question.left or (
@@ -187,12 +177,11 @@ class KnownRuns:
 
     def undecided(self, key: Key) -> Outcome:
         """There is no seed to ask: decide about a question that was opened."""
-        with self._lock:
-            question = self._open.get(key)
-            return Outcome([]) if question is None else self._decide(key, question, [])
+        question = self._open.get(key)
+        return Outcome([]) if question is None else self._decide(key, question, [])
 
     def _decide(self, key: Key, question: _Question, new: list[bytes]) -> Outcome:
-        """All have answered that can make a difference. Expects the lock."""
+        """All have answered that can make a difference."""
         if not key[1] or run_of(key) in self._known:
             self._close(key)
             return Outcome(new)
@@ -202,25 +191,23 @@ class KnownRuns:
 
     def prove(self, key: Key) -> Outcome:
         """The run has proved itself at its address."""
-        with self._lock:
-            return Outcome([run_of(key)] if self._learn(key) else [])
+        return Outcome([run_of(key)] if self._learn(key) else [])
 
     def deny(self, key: Key, now: float) -> tuple[bool, Address | str | None]:
         """The run is not confirmed. Return whether that was still the question; and the one
         that has brought the run, if it is the first to bring it. An honest one may know more than
         seeds do, and bring it again and again."""
-        with self._lock:
-            question, run = self._close(key), run_of(key)
-            if question is None or run in self._known:
-                return False, None  # it was found genuine, or denied, meanwhile
-            self._doubt(run, now)
-            first = run not in self._unconfirmed
-            self._let_rest(run, now)
-            return True, question.brought_by if first else None
+        question, run = self._close(key), run_of(key)
+        if question is None or run in self._known:
+            return False, None  # it was found genuine, or denied, meanwhile
+        self._doubt(run, now)
+        first = run not in self._unconfirmed
+        self._let_rest(run, now)
+        return True, question.brought_by if first else None
 
     def _learn(self, key: Key) -> bool:
         """A run is genuine; answer whether that is new. Seeds that are asked about it are heard
-        out. Expects the lock."""
+        out."""
         if key in self._open and not self._open[key].left:
             self._close(key)
         run = run_of(key)
@@ -233,7 +220,7 @@ class KnownRuns:
         return True
 
     def _close(self, key: Key) -> _Question | None:
-        """A question is open no longer. Expects the lock."""
+        """A question is open no longer."""
         question = self._open.pop(key, None)
         if question is not None:
             self._of_one[question.brought_by] -= 1

@@ -9,15 +9,13 @@ that are busy confirm nobody, and whoever starts would be refused: so then it is
 
 Signatures of askers have a rate limit, which counts those that are not good. Its accounts are the
 runs that are known, and for all other runs the IP: so whoever connects with bad proofs uses up the
-account of its own IP, or of the run whose key it repeats, and of nobody else. Overlay calls this;
-no call waits.
+account of its own IP, or of the run whose key it repeats, and of nobody else.
 
 It calls the node: `look_for(…)` to have an address probed, and `replaced(address)` when a genuine
 run was found there that is not the one met before.
 """
 
 import functools
-import threading
 
 from gossip import wire
 from gossip.addresses import Address
@@ -38,7 +36,6 @@ class LinkProofs:
         self._node = node
         self._signer = signer
         self._runs = runs
-        self._lock = threading.Lock()  # guards everything below
         self._checks = Rate(CHECKS, CHECKS_AT_ONCE)
         # run -> newcomers that wait until it is known whether it is genuine, and who is told
         self._waiting: dict[bytes, list] = {}
@@ -126,15 +123,13 @@ class LinkProofs:
     def _wait(self, link, verdict) -> None:
         """Have the seeds asked about a run that is not known; `settled` follows."""
         run = self._run(link)
-        with self._lock:
-            self._waiting.setdefault(run, []).append((link, verdict))
+        self._waiting.setdefault(run, []).append((link, verdict))
         if not self._runs.find_out(run, link.remote_ip) or not self._runs.is_open(run):
             self.settled(run)
 
     def settled(self, run: bytes) -> None:
         """It is known now whether a run is genuine, or it is not asked about now."""
-        with self._lock:
-            waiting = self._waiting.pop(run, [])
+        waiting = self._waiting.pop(run, [])
         address, start = key_of(run)
         if not self._runs.is_known(run):
             for link, verdict in waiting:
@@ -177,12 +172,10 @@ class LinkProofs:
 
     def _may_check(self, account) -> bool:
         """Whether an account has room for one more check."""
-        with self._lock:
-            if not self._checks.take(self._node.now(), 1, account):
-                return True
+        if not self._checks.take(self._node.now(), 1, account):
+            return True
         self._give_back(account)
         return False
 
     def _give_back(self, account) -> None:
-        with self._lock:
-            self._checks.take(self._node.now(), -1, account)
+        self._checks.take(self._node.now(), -1, account)

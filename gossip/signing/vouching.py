@@ -3,13 +3,10 @@
 Every probe of the seed may bring a proof; what was proved is kept in `proven_runs`. A registration
 belongs to a run: only who has the key of the run that listens at an address can register it. So no
 other program on the same host can take a registration over, or say `leave` for it.
-
-Link readers and probes call it.
 """
 
 import collections
 import functools
-import threading
 
 from gossip import wire
 from gossip.addresses import Address, can_be_dialled
@@ -29,7 +26,6 @@ class Vouching:
         self._node = node
         self._ask_prober = ask_prober
         self._proven = ProvenRuns()
-        self._lock = threading.Lock()  # guards everything below
         self._second = 0
         self._probed = collections.Counter()  # address -> probes in this second for who asks
         # address that is probed for who asks -> the links of the questions that wait for it
@@ -60,7 +56,7 @@ class Vouching:
         return self._proven.knows(address)
 
     def look_at(self, address: Address) -> None:
-        """Somebody speaks of an address that has proved nothing here: find out, if there is time."""
+        """Somebody speaks of an address that has proved nothing here: find out, if possible."""
         if self._can_be_probed(address):
             self._ask_prober(address, lambda alive: None)
 
@@ -113,31 +109,27 @@ class Vouching:
         """Have a question wait for a probe of the address. True: this is to begin now. None: it is
         under way. False: there is no room for it."""
         second = int(self._node.now())
-        with self._lock:
-            links = self._asking.get(address)
-            if links is not None and len(links) < ASKERS_LIMIT:
-                links.append(link)
-                return None
-            if second != self._second:
-                self._second = second
-                self._probed.clear()
-            if (links is not None or self._probed[address] == PROBES_OF_ONE
-                    or sum(self._probed.values()) == PROBES):
-                return False
-            self._probed[address] += 1
-            self._asking[address] = [link]
-            return True
+        links = self._asking.get(address)
+        if links is not None and len(links) < ASKERS_LIMIT:
+            links.append(link)
+            return None
+        if second != self._second:
+            self._second = second
+            self._probed.clear()
+        if (links is not None or self._probed[address] == PROBES_OF_ONE
+                or sum(self._probed.values()) == PROBES):
+            return False
+        self._probed[address] += 1
+        self._asking[address] = [link]
+        return True
 
     def _is_wanted(self, address: Address) -> bool:
         """Whether somebody still waits for the probe of an address."""
-        with self._lock:
-            return not all(link.ended for link in self._asking[address])
+        return not all(link.ended for link in self._asking[address])
 
     def _found_out(self, address: Address) -> None:
         """The probe is over, or could not be made: tell all who wait for it."""
-        with self._lock:
-            links = self._asking.pop(address)
-        for link in links:
+        for link in self._asking.pop(address):
             self._tell(link, address)
 
     def _tell(self, link, address: Address) -> None:

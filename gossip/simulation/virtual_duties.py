@@ -12,6 +12,27 @@ class WouldWait(Exception):
     """A node has to wait for what only another event can bring: in virtual time, for ever."""
 
 
+class VirtualTurn:
+    """Nothing happens at the same time: whoever calls the node has the turn."""
+
+    def __enter__(self) -> None:
+        """There are no other threads to keep out."""
+
+    def __exit__(self, *error) -> None:
+        """As above."""
+
+    def after(self, call, *arguments) -> None:
+        """Make a call at once, as it cannot wait here."""
+        call(*arguments)
+
+    def share(self) -> None:
+        """Nobody waits here."""
+
+    def waited(self) -> float:
+        """Nobody waits here."""
+        return 0.0
+
+
 class VirtualDuty:
     """A method of a node that is called again and again. Its world has `now`, `later`, `node`."""
 

@@ -14,7 +14,7 @@ import os
 import random
 
 from gossip.settings import LATE_FOR
-from gossip.simulation.virtual_duties import VirtualDuty, VirtualFlusher
+from gossip.simulation.virtual_duties import VirtualDuty, VirtualFlusher, VirtualTurn
 from gossip.simulation.virtual_links import Cabling, End
 from gossip.wire import WireError
 
@@ -33,7 +33,7 @@ class VirtualWorld:
                  lag: float = 0.0):
         self.cabling = cabling
         self.node = node
-        self.flusher = VirtualFlusher(self)
+        self.turn, self.flusher = VirtualTurn(), VirtualFlusher(self)
         self.duties: list[VirtualDuty] = []
         self._time = cabling.time
         self._rng = rng
@@ -84,9 +84,8 @@ class VirtualWorld:
         self.duties.append(duty)
         return duty
 
-    def dial(self, link, thread: str = "link reader") -> bool:
+    def dial(self, link, thread: str = "link reader") -> None:
         self.later(self.now(), link, self._connect, link)
-        return True
 
     def lacks(self, error: OSError) -> bool:
         """Nothing is ever short."""

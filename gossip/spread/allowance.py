@@ -11,7 +11,6 @@ no message needs yet are another account: beyond it none is made.
 """
 
 import collections
-import threading
 from typing import NamedTuple
 
 from gossip import wire
@@ -48,7 +47,6 @@ class Allowance:
     and signature checks."""
 
     def __init__(self, rate: int, burst: int):
-        self._lock = threading.Lock()  # guards everything below
         self._checks = Rate(CHECKS, CHECKS_AT_ONCE, REMEMBERED)
         self._early_checks = Rate(CHECKS, CHECKS_AT_ONCE, REMEMBERED)
         self._rates = [] if not rate else [  # of lines, and of bytes
@@ -75,35 +73,32 @@ class Allowance:
 
     def spend(self, peer: Address, cost: Cost, now: float) -> Excess | None:
         """A neighbour has to pay this; None when it can. A flood closes its account."""
-        with self._lock:
-            wait = max([rate.take(now, amount, peer) for rate, amount in zip(self._rates, cost)])
-            if not wait:
-                return None
-            since, until = self._excesses.pop(peer, (now, now))
-            if now > until + PAUSE:
-                since = now
-            if now - since >= PATIENCE:
-                for rate in self._rates:
-                    rate.forget(peer)
-                return Excess(min(wait, REST_LIMIT), True)
-            self._excesses[peer] = since, now + wait
-            if len(self._excesses) > REMEMBERED:
-                self._excesses.popitem(last=False)
-            return Excess(min(wait, REST_LIMIT), False)
+        wait = max([rate.take(now, amount, peer) for rate, amount in zip(self._rates, cost)])
+        if not wait:
+            return None
+        since, until = self._excesses.pop(peer, (now, now))
+        if now > until + PAUSE:
+            since = now
+        if now - since >= PATIENCE:
+            for rate in self._rates:
+                rate.forget(peer)
+            return Excess(min(wait, REST_LIMIT), True)
+        self._excesses[peer] = since, now + wait
+        if len(self._excesses) > REMEMBERED:
+            self._excesses.popitem(last=False)
+        return Excess(min(wait, REST_LIMIT), False)
 
     def check(self, peer: Address, checks: dict[Address, int], now: float) -> float:
         """Signatures were checked on account of some neighbours, or are given back (below 0);
         return the seconds for which the link to `peer` has to rest."""
-        with self._lock:
-            for payer, count in checks.items():
-                self._checks.take(now, count, payer)
-            return min(self._checks.take(now, 0, peer), REST_LIMIT)
+        for payer, count in checks.items():
+            self._checks.take(now, count, payer)
+        return min(self._checks.take(now, 0, peer), REST_LIMIT)
 
     def checks_early(self, peer: Address | None, now: float) -> bool:
         """Whether a signature that a neighbour has brought may be checked although no message needs
         that yet. Then it has been charged."""
-        with self._lock:
-            if self._early_checks.take(now, 0, peer):
-                return False
-            self._early_checks.take(now, 1, peer)
-            return True
+        if self._early_checks.take(now, 0, peer):
+            return False
+        self._early_checks.take(now, 1, peer)
+        return True

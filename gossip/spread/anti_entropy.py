@@ -1,9 +1,8 @@
 """Anti-entropy: two neighbours compare what they know, and each fetches what it lacks.
 
 This file sends and answers the lines (`status:…`, see wire.Status); catch_up.py decides what to
-fetch from whom, comparisons.py when to compare again. Link readers and the anti-entropy thread call
-it. A. Demers et al., "Epidemic algorithms for replicated database maintenance", PODC 1987, section
-1.3.
+fetch from whom, comparisons.py when to compare again. A. Demers et al., "Epidemic algorithms for
+replicated database maintenance", PODC 1987, section 1.3.
 
 First the two compare one digest of all that they have seen; if it is equal, they say no more. When
 it differs, they compare digests of 64 slices. For slices that differ they tell their vectors: for
@@ -52,11 +51,8 @@ class AntiEntropy:
         if now >= self._due:
             self._compare_in_turn(now)
         self.fetch()
-        self._turn_is_set = True  # set before silent_at is read, so that no question is missed
         silent_at = self.catch_up.silent_at()
-        if silent_at is None:
-            self._turn_is_set = False
-            silent_at = self.catch_up.silent_at()  # a thread may have asked in between
+        self._turn_is_set = silent_at is not None
         return self._due if silent_at is None else min(self._due, silent_at)
 
     def _compare_in_turn(self, now: float) -> None:

@@ -1,7 +1,7 @@
 """Catching up: which messages are lacking here, which neighbour offers them, which is asked next.
 
 The rules of anti-entropy (Demers et al. 1987, section 1.3) for the side that lacks something;
-no socket, no clock. Link readers call it when a vector, a portion or the end of a link comes.
+no socket, no clock.
 
 One neighbour is asked at a time, for one portion at a time: messages that six neighbours offer
 are fetched once, and a large catch-up never fills a backlog. All other offers wait. They take
@@ -12,7 +12,6 @@ What a neighbour calls gone of that which it has offered, it is not asked for ag
 That is its word about its own copies: others are asked for theirs.
 """
 
-import threading
 from typing import NamedTuple
 
 from gossip.intervals import Intervals, Range
@@ -81,7 +80,6 @@ class CatchUp:
         self._is_known = is_known
         self._patience = patience  # seconds for a portion, before another neighbour is asked
         self._rest = rest  # seconds for which what is gone is not asked for again
-        self._lock = threading.Lock()  # guards everything below
         self._told: dict[object, _Told] = {}  # link -> what it has told; who was asked last is last
         self._asked = None  # the link that was asked for a portion
         self._first = QUICK  # or NEW: whose turn it is next, if there are some
@@ -99,15 +97,14 @@ class CatchUp:
         with_room = dict(self._messages.lacking(entries, link.peer))
         unseen = self._messages.unseen([entry for entry in entries if entry[0] in with_room])
         unseen.sort(key=_start)
-        with self._lock:
-            whole = self._keep(self._told.setdefault(link, _Told()), unseen, now)
-            self._ignored += not whole
-            self._limit()
+        whole = self._keep(self._told.setdefault(link, _Told()), unseen, now)
+        self._ignored += not whole
+        self._limit()
         return Offered([run for run in with_room if not self._is_known(run)], whole)
 
     def _keep(self, told: _Told, unseen, now: float) -> bool:
         """Keep what a neighbour offers, but for what it has called gone; answer whether that was
-        all. Expects the lock."""
+        all."""
         if now >= told.gone_until:
             told.gone, told.gone_until = _Messages(), float("inf")
         for run, ranges in unseen:
@@ -121,8 +118,7 @@ class CatchUp:
         return True
 
     def _limit(self) -> None:
-        """Forget what those have told who have told most, while it is too much together. Expects
-        the lock."""
+        """Forget what those have told who have told most, while it is too much together."""
         while sum(told.size() for told in self._told.values()) > TOLD_LIMIT:
             most = max(self._told, key=lambda link: self._told[link].size())
             self._told[most] = _Told(self._told[most].pace, self._told[most].owed)
@@ -130,58 +126,45 @@ class CatchUp:
 
     def denied(self, run: bytes) -> None:
         """A run is not genuine: it leaves all offers."""
-        with self._lock:
-            for told in self._told.values():
-                told.offer.put(run, Intervals())
+        for told in self._told.values():
+            told.offer.put(run, Intervals())
 
     def forget_gone(self) -> None:
         """What neighbours have called gone may be asked for again."""
-        with self._lock:
-            for told in self._told.values():
-                told.gone = _Messages()
+        for told in self._told.values():
+            told.gone = _Messages()
 
     def dropped(self) -> dict[str, int]:
         """How often an offer was cut off since the start."""
-        with self._lock:
-            return {"offers too large to keep": self._ignored}
+        return {"offers too large to keep": self._ignored}
 
     def offering(self) -> list:
         """The links whose offers are kept, and the one that was asked for a portion."""
-        with self._lock:
-            return [*self._with_offers(), *([] if self._asked is None else [self._asked])]
+        return [*self._with_offers(), *([] if self._asked is None else [self._asked])]
 
     def _with_offers(self) -> list:
-        """In the order in which they are asked. Expects the lock."""
+        """In the order in which they are asked."""
         offers = [(told.pace, link) for link, told in self._told.items() if told.offer.runs]
         offers.sort(key=lambda offer: (offer[0] == LATE, offer[0] != self._first))
         return [link for _, link in offers]
 
     def next_want(self, now: float):
         """Return (link to ask, entries to ask for), or None while there is nothing to ask."""
-        with self._lock:
-            if self._asked is not None and now < self._silent_at:
-                return None
-            if self._asked is not None:
-                self._asked_over(LATE)
-            links = self._with_offers()
-        for link in links:
+        if self._asked is not None and now < self._silent_at:
+            return None
+        if self._asked is not None:
+            self._asked_over(LATE)
+        for link in self._with_offers():
             want = self._still_lacking(link)
-            if not want:
-                continue
-            with self._lock:
-                if self._asked is not None:
-                    return None
-                told = self._told.get(link)
-                if told is None:
-                    continue  # the link has ended
-                told.owed += 1
-                told.gone_lines = GONE_LINES
+            if want:
+                self._told[link].owed += 1
+                self._told[link].gone_lines = GONE_LINES
                 self._asked, self._silent_at, self._want = link, now + self._patience, want
-            return link, want
+                return link, want
         return None
 
     def _asked_over(self, pace: int) -> None:
-        """The turn of who was asked is over: others are next. Expects the lock."""
+        """The turn of who was asked is over: others are next."""
         link, self._asked = self._asked, None
         if link in self._told:
             told = self._told[link] = self._told.pop(link)
@@ -190,25 +173,25 @@ class CatchUp:
 
     def awaits(self, link) -> bool:
         """Whether a portion is awaited from this link."""
-        with self._lock:
-            return self._asked is link
+        return self._asked is link
 
     def silent_at(self) -> float | None:
         """When another neighbour is asked, unless the portion comes first; None while no portion
         is awaited."""
-        with self._lock:
-            return None if self._asked is None else self._silent_at
+        return None if self._asked is None else self._silent_at
 
     def _still_lacking(self, link) -> list[tuple[bytes, list[Range]]]:
         """The part of an offer that is still lacking and for which there is room, at most so much
         as is asked for at once; an offer of which nothing is left is dropped. Runs that are not
         known wait in it."""
-        offer = {run: numbers for run, numbers in self._offer_of(link).items()
-                 if self._is_known(run)}
-        unseen = self._messages.unseen([(run, numbers.ranges()) for run, numbers in offer.items()])
+        offer = self._told[link].offer
+        known = [(run, numbers.ranges()) for run, numbers in offer.runs.items()
+                 if self._is_known(run)]
+        unseen = self._messages.unseen(known)
         lacking = self._messages.lacking(unseen, link.peer)
-        left = {run: Intervals(ranges) for run, ranges in unseen} if lacking else {}
-        self._replace(link, offer, left)
+        left = dict(unseen) if lacking else {}
+        for run, _ in known:
+            offer.put(run, Intervals(left.get(run, [])))
         want, room = [], WANT_LIMIT
         for run, ranges in lacking:
             if room > 0:
@@ -216,76 +199,51 @@ class CatchUp:
                 room -= len(ranges)
         return want
 
-    def _offer_of(self, link) -> dict[bytes, Intervals]:
-        with self._lock:
-            told = self._told.get(link)
-            return {} if told is None else dict(told.offer.runs)
-
-    def _replace(self, link, before: dict[bytes, Intervals], left: dict[bytes, Intervals]) -> None:
-        """Of what a link has offered `before`, this is `left`."""
-        with self._lock:
-            told = self._told.get(link)
-            for run, numbers in before.items():
-                if told is not None and told.offer.runs.get(run) is numbers:  # no newer offer came
-                    told.offer.put(run, left.get(run, Intervals()))
-
     def gone(self, link, entries, now: float) -> None:
         """A neighbour no longer holds these: it is not asked for that part of them again that it
         has offered."""
-        with self._lock:
-            told = self._told.get(link)
-            if told is None or not told.gone_lines:
-                return
-            told.gone_lines -= 1
+        told = self._told.get(link)
+        if told is None or not told.gone_lines:
+            return
+        told.gone_lines -= 1
         self._note_gone(link, entries, now)
 
     def _note_gone(self, link, entries, now: float) -> None:
-        offer = self._offer_of(link)
-        entries = [(run, ranges) for run, ranges in entries if run in offer]
-        heard = [(run, offer[run].common(ranges)) for run, ranges in entries]
-        self._replace(link, {run: offer[run] for run, _ in entries},
-                      {run: offer[run].minus(ranges) for run, ranges in entries})
-        with self._lock:
-            told = self._told.get(link)
-            if told is None:
-                return
-            told.gone_until = min(told.gone_until, now + self._rest)
-            for run, ranges in heard:
-                gone = told.gone.runs.get(run)
+        told = self._told[link]
+        told.gone_until = min(told.gone_until, now + self._rest)
+        for run, ranges in entries:
+            offer, gone = told.offer.runs.get(run), told.gone.runs.get(run)
+            if offer is not None:
+                told.offer.put(run, offer.minus(ranges))
+                ranges = offer.common(ranges)
                 told.gone.put(run, Intervals(ranges if gone is None else gone.ranges() + ranges))
-            if told.gone.size > GONE_LIMIT:
-                told.gone = _Messages()
-            self._limit()
+        if told.gone.size > GONE_LIMIT:
+            told.gone = _Messages()
+        self._limit()
 
     def portion_taken(self, link, now: float) -> None:
         """A portion has come. If it brought nothing of what was asked for, that is gone there,
         unless the answer is still to come: this one was to an earlier question, of a neighbour that
         had taken too long."""
-        with self._lock:
-            told = self._told.get(link)
-            if told is not None:
-                told.owed = max(0, told.owed - 1)
-            if self._asked is not link:
-                return
-            want, left = self._want, self._silent_at - now
-            is_last = told is None or not told.owed
-        brought_nothing = self._messages.unseen(want) == want
-        with self._lock:
-            if self._asked is not link or self._want is not want:
-                return
-            if brought_nothing and not is_last:
-                self._silent_at = now + self._patience
-                return
-            self._asked_over(QUICK if left >= (1 - SLOW) * self._patience else LATE)
+        told = self._told.get(link)
+        if told is not None:
+            told.owed = max(0, told.owed - 1)
+        if self._asked is not link:
+            return
+        left = self._silent_at - now
+        brought_nothing = self._messages.unseen(self._want) == self._want
+        if brought_nothing and told.owed:
+            self._silent_at = now + self._patience
+            return
+        self._asked_over(QUICK if left >= (1 - SLOW) * self._patience else LATE)
         if brought_nothing:
-            self._note_gone(link, want, now)
+            self._note_gone(link, self._want, now)
 
     def on_end(self, link) -> None:
         """A link has ended."""
-        with self._lock:
-            self._told.pop(link, None)
-            if self._asked is link:
-                self._asked = None
+        self._told.pop(link, None)
+        if self._asked is link:
+            self._asked = None
 
 
 def _start(entry) -> int:

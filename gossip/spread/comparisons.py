@@ -6,7 +6,6 @@ any more. Once two digests were compared, they are not compared again before one
 A vector is what a peer has seen of some slices of the digest, as `status:seen:` tells it.
 """
 
-import threading
 import weakref
 
 SHOWN_AGAIN = 1.0  # seconds between two answers to `show` on one link, at least; and after a vector
@@ -42,13 +41,11 @@ class Comparisons:
 
     def __init__(self, rest: float):
         self._rest = rest  # seconds after which what was compared is compared again all the same
-        self._lock = threading.Lock()  # guards everything below
         self._of = weakref.WeakKeyDictionary()  # link -> what was compared
         self._not_shown = 0  # times that `show` was not answered
         self._not_told = 0  # times that what was seen was not told unasked
 
     def _with(self, link) -> _Comparison:
-        """Expects the lock."""
         comparison = self._of.get(link)
         if comparison is None:
             comparison = self._of[link] = _Comparison()
@@ -56,89 +53,77 @@ class Comparisons:
 
     def told_digest(self, link, now: float) -> None:
         """A neighbour is told the digest."""
-        with self._lock:
-            self._with(link).digest_told = now
+        self._with(link).digest_told = now
 
     def told_digest_within(self, link, seconds: float, now: float) -> bool:
         """Whether it was told the digest so lately."""
-        with self._lock:
-            return self._with(link).digest_told + seconds > now
+        return self._with(link).digest_told + seconds > now
 
     def begins(self, link, own: str, theirs: str, now: float) -> bool:
         """A neighbour has told its digest, which differs: answer whether to compare now."""
-        with self._lock:
-            comparison = self._with(link)
-            if comparison.rests(own, theirs, now):
-                return False
-            comparison.begun = own, theirs
-            return True
+        comparison = self._with(link)
+        if comparison.rests(own, theirs, now):
+            return False
+        comparison.begun = own, theirs
+        return True
 
     def is_done(self, link, own: str, theirs: str, now: float) -> bool:
         """Whether two digests, which differ, need not be compared."""
-        with self._lock:
-            return self._with(link).rests(own, theirs, now)
+        return self._with(link).rests(own, theirs, now)
 
     def heard_vector(self, link, now: float) -> None:
         """A neighbour has told its vector."""
-        with self._lock:
-            comparison = self._with(link)
-            if comparison.begun is not None:
-                comparison.done, comparison.begun = comparison.begun, None
-                comparison.done_until = now + self._rest
+        comparison = self._with(link)
+        if comparison.begun is not None:
+            comparison.done, comparison.begun = comparison.begun, None
+            comparison.done_until = now + self._rest
 
     def forget(self, link) -> None:
         """Not all that a neighbour has told can be asked for yet: compare again."""
-        with self._lock:
-            self._with(link).done = None
+        self._with(link).done = None
 
     def forget_all(self) -> None:
         """There is room for more: compare again with everybody."""
-        with self._lock:
-            for comparison in self._of.values():
-                comparison.done = None
+        for comparison in self._of.values():
+            comparison.done = None
 
     def may_tell(self, link, now: float) -> bool:
         """Whether a neighbour may be told unasked what was seen: it was not told so much within
         this second. Else what was begun is not compared: its next digest counts."""
-        with self._lock:
-            comparison = self._with(link)
-            if comparison.second + SHOWN_AGAIN <= now:
-                comparison.second, comparison.bytes = now, 0
-            if comparison.bytes < TOLD_BYTES:
-                return True
-            comparison.begun = None
-            self._not_told += 1
-            return False
+        comparison = self._with(link)
+        if comparison.second + SHOWN_AGAIN <= now:
+            comparison.second, comparison.bytes = now, 0
+        if comparison.bytes < TOLD_BYTES:
+            return True
+        comparison.begun = None
+        self._not_told += 1
+        return False
 
     def has_told(self, link, size: int) -> None:
         """So many bytes were told unasked."""
-        with self._lock:
-            self._with(link).bytes += max(size, TOLD_LEAST)
+        self._with(link).bytes += max(size, TOLD_LEAST)
 
     def told(self, link, slices: int, now: float) -> None:
         """A neighbour is told unasked what was seen here of some slices of the digest."""
-        with self._lock:
-            comparison = self._with(link)
-            if comparison.told + SHOWN_AGAIN <= now:
-                comparison.told_slices = 0
-            comparison.told = now
-            comparison.told_slices |= slices
+        comparison = self._with(link)
+        if comparison.told + SHOWN_AGAIN <= now:
+            comparison.told_slices = 0
+        comparison.told = now
+        comparison.told_slices |= slices
 
     def to_show(self, link, slices: int, now: float) -> int:
         """A neighbour asks what was seen here of some slices: return those to tell it of."""
-        with self._lock:
-            comparison = self._with(link)
-            if comparison.shown + SHOWN_AGAIN > now:
-                self._not_shown += 1
-                return 0
-            if comparison.told + SHOWN_AGAIN > now:
-                slices &= ~comparison.told_slices
-            if slices:
-                comparison.shown = now
-            return slices
+        comparison = self._with(link)
+        if comparison.shown + SHOWN_AGAIN > now:
+            self._not_shown += 1
+            return 0
+        if comparison.told + SHOWN_AGAIN > now:
+            slices &= ~comparison.told_slices
+        if slices:
+            comparison.shown = now
+        return slices
 
     def dropped(self) -> dict[str, int]:
         """How often a question, or a digest that differs, was not answered since the start."""
-        with self._lock:
-            return {"vectors not told twice in a second": self._not_shown,
-                    "vectors not told unasked": self._not_told}
+        return {"vectors not told twice in a second": self._not_shown,
+                "vectors not told unasked": self._not_told}

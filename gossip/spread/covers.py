@@ -1,6 +1,6 @@
 """Covers: the signed lines that were found good, and which message each of them speaks of.
 
-Rules only, and no lock: the message list guards it. A cover is kept as long as a text is held of
+Rules only. A cover is kept as long as a text is held of
 which it speaks. One that speaks of none yet waits for them; of those only the latest are kept.
 
 Others may push out what waits. So the cover that came last on a link is remembered with the link,

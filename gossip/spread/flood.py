@@ -1,22 +1,22 @@
 """Flooding: hands new lines to every neighbour but the one that they came from.
 
-Called by link readers, generator and console. The first thread to come sends at once, unless
-there are many links. Lines that other threads bring meanwhile wait, and the flusher sends them
-together: a busy peer makes few large writes instead of many small ones, and its readers go on
-reading until 1 MiB waits.
+New lines are sent at once, unless there are many links: then the flusher sends them soon, together
+with what has come by then, so that a reader goes on reading.
 
 A peer that is late gathers: it sends once in some seconds, to each neighbour all that has come
 since. That is less work, and a late peer has too much of it. Up to 1 MiB is gathered.
 """
 
+import math
+
 from gossip.spread.covers import covered
 
-CROWDED = 1 << 20  # bytes: while more than these wait, threads that bring more wait, too
-MANY = 16  # links from which on the flusher does all the sending: it would keep a reader too long
+CROWDED = 1 << 20  # bytes: when more than these wait, they are sent at once
+MANY = 16  # links from which on the flusher does the sending: it would keep a reader too long
 
 
 class Flood:
-    """Forwards to the links that `links()` names; `flusher` takes over what comes meanwhile.
+    """Forwards to the links that `links()` names; `flusher` sends what has to wait.
     `gathering()` answers how many seconds lie between two sendings at least: 0 unless late."""
 
     duty_name = None  # it needs none
@@ -26,105 +26,75 @@ class Flood:
         self._flusher = flusher
         self._now = now
         self._gathering = gathering
-        self._changed = flusher.condition()  # guards all below; notified when less waits
         self._waiting: list[tuple[bytes, object]] = []  # lines with `\n`, their source
         # links, and what is said to them after that, and whether it is urgent
         self._behind: list[tuple[object, bytes, bool]] = []
         self._size = 0  # bytes waiting
-        self._pause = 0.0  # seconds between two sendings at least, when a line came last
-        self._sent = float("-inf")  # when the last sending began
-        self._busy = False  # a thread sends, and will look for more
-        self._timed = False  # the flusher will send what is gathered
+        self._sent = -math.inf  # when lines were sent last
+        self._due = math.inf  # when the flusher will send what waits
         self._hurried = False  # nothing is gathered any more
-        self._stopped = False
 
     def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
         """Have lines, which have no line ends, sent to all but their source, behind the signed
-        lines that cover each of them; waits while CROWDED bytes wait for a thread that sends."""
+        lines that cover each of them."""
         data = b"\n".join(covered(lines, covers)) + b"\n"
-        pause = self._gathering()
-        with self._changed:
-            self._pause = pause
-            self._waiting.append((data, source))
-            self._size += len(data)
-            while self._busy and self._size > CROWDED and not self._stopped:
-                self._changed.wait()
-            wait = self._claim()
-        if wait == 0.0 and len(self._links()) < MANY:
-            wait = self._send_waiting()
-        self._leave(wait)
+        self._waiting.append((data, source))
+        self._size += len(data)
+        now, links = self._now(), self._links()
+        pause = 0.0 if self._hurried else self._gathering()
+        wait = max(0.0, self._sent + pause - now) if pause else 0.0
+        if self._size > CROWDED or not wait and len(links) < MANY:
+            self._send(now, links)
+        elif now + wait < self._due:
+            self._due = now + wait
+            self._flusher.take_over(self._send_due, wait)
 
     def say_behind(self, link, data: bytes, urgent: bool = True) -> None:
         """Say something to a neighbour when all that waits now has been sent."""
-        with self._changed:
-            if self._busy or self._waiting:
-                self._behind.append((link, data, urgent))
-                return
-        link.send(data, urgent=urgent)
+        if self._waiting:
+            self._behind.append((link, data, urgent))
+        else:
+            link.send(data, urgent=urgent)
 
     def hurry(self) -> None:
         """Send what is gathered, and gather nothing any more: this peer leaves."""
-        with self._changed:
-            self._hurried = True
-        self._flusher.take_over(self._send_gathered, 0.0)
+        self._hurried = True
+        self._flusher.take_over(self._send_due)
 
-    def _claim(self) -> float | None:
-        """Who is to send what waits. 0: the caller, at once; no other thread sends until it has
-        done so. More: the flusher, in so many seconds. None: nothing waits, or another thread
-        sends it already. Expects the lock."""
-        if self._busy or self._stopped or not (self._waiting or self._behind):
-            return None
-        gathers = self._pause and self._waiting and not self._hurried and self._size <= CROWDED
-        wait = self._sent + self._pause - self._now() if gathers else 0.0
-        if wait <= 0.0:
-            self._busy = True
-            return 0.0
-        if self._timed:
-            return None
-        self._timed = True
-        return wait
+    def _send_due(self) -> None:
+        """Send what was left to the flusher, which calls this."""
+        self._due = math.inf
+        if self._waiting:
+            self._send(self._now(), self._links())
 
-    def _leave(self, wait: float | None) -> None:
-        """Leave to the flusher what was claimed."""
-        if wait is not None:
-            self._flusher.take_over(self._send_gathered if wait else self._send_rest, wait)
-
-    def _send_gathered(self) -> None:
-        """Send what was gathered, unless another thread does. The flusher calls this."""
-        with self._changed:
-            self._timed, self._pause = False, 0.0
-            wait = self._claim()
-        if wait is not None:
-            self._send_rest()
-
-    def _send_rest(self) -> None:
-        """Send what was claimed. The flusher calls this, again and again while more has come."""
-        self._leave(self._send_waiting())
-
-    def _send_waiting(self) -> float | None:
-        """Send what was claimed, and claim what has come meanwhile."""
-        with self._changed:
-            batch, self._waiting, self._size = self._waiting, [], 0
-            behind, self._behind = self._behind, []
-            self._sent = self._now()
-            self._changed.notify_all()
-        for link in self._links():
-            data = b"".join([data for data, source in batch if source is not link])
-            if data:
-                link.send(data)
+    def _send(self, now: float, links: tuple) -> None:
+        """Send everything that waits to these links."""
+        batch, self._waiting, self._size = self._waiting, [], 0
+        behind, self._behind = self._behind, []
+        self._sent = now
+        if len(batch) == 1:  # nearly always
+            [(data, source)] = batch
+            for link in links:
+                if link is not source:
+                    link.send(data)
+        else:
+            for link in links:
+                data = b"".join([data for data, source in batch if source is not link])
+                if data:
+                    link.send(data)
         for link, data, urgent in behind:
             link.send(data, urgent=urgent)
-        with self._changed:
-            self._busy = False
-            wait = self._claim()
-            if not self._busy:
-                self._changed.notify_all()
-            return wait
+
+    def has_room(self) -> bool:
+        """Whether new messages may be made: only the backlogs of neighbours count here."""
+        return True
+
+    def wait_for_room(self, turn) -> None:
+        """Nobody has to wait: there is always room."""
 
     def all_sent(self) -> bool:
         """Whether nothing waits here any more."""
-        with self._changed:
-            return not (self._busy or self._waiting)
+        return not self._waiting
 
     def answered(self, link, message) -> None:
         """Answers to rumors: none were told here."""
@@ -140,7 +110,4 @@ class Flood:
         return {}
 
     def stop(self) -> None:
-        """End all waiting, for good."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
+        """Nobody waits here."""

@@ -2,13 +2,10 @@
 
 A signature is checked when a message stands behind it that is not held, on the account of the
 neighbour that brought both. Any other is checked early, or not at all: an origin may sign the same
-message anew for each of its neighbours, and these must not pay for it. Link readers call it, by way
-of the message list. To check a signature takes long, so the list's lock is not held meanwhile:
-others get at the list.
+message anew for each of its neighbours, and these must not pay for it.
 """
 
 import collections
-import threading
 
 from gossip import wire
 from gossip.addresses import Address
@@ -28,16 +25,13 @@ class Judge:
         self._is_old = is_old
         self._checks_early = checks_early
         self._corrupt_limit = corrupt_limit
-        # held until the list has taken what was read: of several readers to which the same message
-        # comes together, one checks a signature
-        self.lock = threading.Lock()
 
     def read(self, lines: list[bytes], last: Cover | None, made_here: bool,
              brought_by: Address | None, checks: collections.Counter) -> dict[bytes, Cover | None]:
         """The signed lines among these, and `last`, the one that came before, as covers; None for a
         corrupt one. What was made here is good. After as many corrupt ones as end the link, no more
         signatures are checked. Those that messages needed are counted in `checks` for the neighbour
-        that brought them. Expects the lock."""
+        that brought them."""
         covers = {} if last is None else {last.line: last}
         needed = {}
         for line in lines:

@@ -1,6 +1,6 @@
 """The message list: which gossip messages a peer has seen, and which texts it still holds.
 
-Rules only: link readers, generator, console and anti-entropy call it from their threads.
+Rules only.
 
 A message is known by its run (one life of its origin) and its number. A text is known by the
 SHA-256 of its line, and held until more have come than may be: then the oldest of the run that
@@ -17,7 +17,6 @@ import collections
 import functools
 import itertools
 import operator
-import threading
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -32,27 +31,25 @@ from gossip.spread.run import ALL_SLICES, SLICES, Run, sha256
 
 
 class Fresh(NamedTuple):
-    """The new lines of a batch, in order; the fault at which reading it ended, if any; the signed
-    line that covers each of the new lines, what is corrupt, and what is good, but of a run that is
-    not known to be genuine: (run, line, the signed line that covers it), where gossip is signed;
-    what has a forbidden word; what was refused, as there was no room for it; how many signatures
-    were checked for which neighbour, less those that have let a message in; and pairs of good
-    signed lines that contradict each other."""
+    """What has become of a batch of gossip lines."""
 
-    lines: list[bytes]
-    shown: list[str]
-    fault: wire.WireError | None
-    covers: list[bytes]
-    corrupt: list[bytes]
-    unknown: list[tuple[bytes, bytes, bytes]]
-    forbidden: list[str]
-    refused: list[bytes]
-    checks: collections.Counter[Address | None]
-    contradictions: list[tuple[bytes, bytes]]
+    lines: list[bytes]  # the new ones, in order
+    shown: str  # the same as output files show them, with line ends between them
+    fault: wire.WireError | None = None  # at which reading ended
+    covers: list[bytes] | tuple = ()  # of each new line, where gossip is signed
+    corrupt: list[bytes] | tuple = ()
+    # good, but of a run that is not known to be genuine: (run, line, its cover)
+    unknown: list[tuple[bytes, bytes, bytes]] | tuple = ()
+    forbidden: list[str] | tuple = ()  # with a forbidden word, as output files show them
+    refused: list[bytes] | tuple = ()  # for lack of room
+    # neighbour -> signatures checked on its account, less those that have let a message in
+    checks: dict[Address | None, int] | tuple = ()
+    contradictions: list[tuple[bytes, bytes]] | tuple = ()  # pairs of good signed lines
 
 
 class MessageList:
-    """The messages that this peer has seen. `unknown` drops exact repetitions, `add` all others."""
+    """The messages that this peer has seen. `unknown` drops exact repetitions; `add_block` takes
+    most of the rest, and `add` what that leaves."""
 
     def __init__(self, settings: Settings, own_run: bytes = b"", is_genuine=None,
                  is_known=lambda run: True, is_denied=lambda run, neighbour: False,
@@ -70,7 +67,6 @@ class MessageList:
         self._judge = None if is_genuine is None else Judge(
             is_genuine, self._kept, self._is_held, self._is_old, checks_early,
             self._corrupt_most)
-        self._lock = threading.Lock()  # guards everything below
         self._covers = None if is_genuine is None else Covers()  # None: nothing is signed
         self._digests: set[bytes] = set()  # of the texts that are held: their runs hold them
         # these texts as they came, in that order: a repetition is found without a hash -> the cover
@@ -78,7 +74,7 @@ class MessageList:
         self._lines: dict[bytes, Cover | None] = {}
         self._bytes = 0  # size of all texts
         self._least = settings.cache_bytes // max(1, settings.cache_size)  # weight of any text
-        self._grown: dict[Run, None] = {}  # runs whose weight grew, in the batch that is taken
+        self._grown: dict[Run, None] = {}  # runs whose weight grew since something was evicted
         self._runs: dict[bytes, Run] = {}
         self._room = Room(settings, own_run)
         self._changed: set[Run] = set()  # runs whose share of the digest is out of date
@@ -90,55 +86,78 @@ class MessageList:
     def unknown(self, lines: list[bytes], link=None) -> list[bytes]:
         """Return the lines, of whatever kind, without exact repetitions of a held gossip line.
         Most lines that arrive are repetitions, and here they cost no parsing and no hash."""
-        with self._lock:
-            known = self._lines
-            unknown = [line for line in lines if line not in known]
-            self._old += len(lines) - len(unknown)
-            return unknown if self._covers is None else self._covers.unknown(unknown, link)
+        unknown = list(itertools.filterfalse(self._lines.__contains__, lines))
+        self._old += len(lines) - len(unknown)
+        return unknown if self._covers is None else self._covers.unknown(unknown, link)
+
+    def add_block(self, lines: list[bytes], made_here: bool = False) -> Fresh | None:
+        """Take gossip lines at once, if they continue a run: its next numbers make no gap, and need
+        no room. None when they are anything else, and then none of them was taken."""
+        if self._judge is not None or self._forbidden_in is not None:
+            return None
+        block = wire.parse_block(lines)
+        run = None if block is None else self._runs.get(block.run)
+        if run is None or (block.run == self._own_run) is not made_here:
+            return None
+        if not run.seen.extend(block.first, block.last):
+            return None
+        # It is taken: what follows is what `_take` and `_remember` do for one line.
+        if run.vouched is not None:
+            self._room.used(run)
+        run.hold(block.first, lines)
+        self._changed.add(run)
+        self._grown[run] = None
+        # None of these is held, because a text is held only when its number was seen.
+        self._digests.update([sha256(line).digest() for line in lines])
+        self._lines.update(dict.fromkeys(lines))
+        self._bytes += sum(map(len, lines))
+        run.weight += sum(map(max, map(len, lines), itertools.repeat(self._least)))
+        if self._is_over():
+            self._evict()
+        return Fresh(lines, block.shown)
 
     def add(self, lines: list[bytes], made_here: bool = False, link=None,
             brought_by: Address | None = None) -> Fresh:
         """Take gossip lines, received on a link or made here; return the new ones, each checked in
         full. After so many corrupt lines as end the link, the rest is not looked at. `brought_by`
         is the neighbour that has to answer for the room that they need."""
-        fresh = Fresh([], [], None, [], [], [], [], [], collections.Counter(), [])
+        fresh = Fresh([], "", None, [], [], [], [], [], collections.Counter(), [])
         if self._judge is None:
             return self._add(lines, {}, None, made_here, link, brought_by, fresh)
-        with self._judge.lock:
-            last = link and link.cover
-            covers = self._judge.read(lines, last, made_here, brought_by, fresh.checks)
-            last = last and covers[last.line]
-            return self._add(lines, covers, last, made_here, link, brought_by, fresh)
+        last = link and link.cover
+        covers = self._judge.read(lines, last, made_here, brought_by, fresh.checks)
+        last = last and covers[last.line]
+        return self._add(lines, covers, last, made_here, link, brought_by, fresh)
 
     def _add(self, lines: list[bytes], covers: dict[bytes, Cover | None], last: Cover | None,
              made_here: bool, link, brought_by: Address | None, fresh: Fresh) -> Fresh:
         """The same, with the covers that the judge has read, and the last one before these lines on
         their link."""
         fault = None
-        with self._lock:
-            for line in lines:
-                try:
-                    if line in covers:
-                        last = self._covers.take(covers[line], link)
-                    else:
-                        self._take(line, made_here, last, brought_by, fresh)
-                except Corrupt:
-                    fresh.corrupt.append(line)
-                    if len(fresh.corrupt) == self._corrupt_most:
-                        break
-                except wire.WireError as error:
-                    fault = error
+        for line in lines:
+            try:
+                if line in covers:
+                    last = self._covers.take(covers[line], link)
+                else:
+                    self._take(line, made_here, last, brought_by, fresh)
+            except Corrupt:
+                fresh.corrupt.append(line)
+                if len(fresh.corrupt) == self._corrupt_most:
                     break
+            except wire.WireError as error:
+                fault = error
+                break
+        if self._is_over():
             self._evict()
-            if self._covers is not None and self._covers.contradictions:
-                fresh.contradictions.extend(self._covers.contradictions)
-                self._covers.contradictions.clear()
-        return fresh._replace(fault=fault)
+        if self._covers is not None and self._covers.contradictions:
+            fresh.contradictions.extend(self._covers.contradictions)
+            self._covers.contradictions.clear()
+        return fresh._replace(fault=fault, shown=wire.shown(fresh.lines))
 
     def _take(self, line: bytes, made_here: bool, last: Cover | None, brought_by: Address | None,
               fresh: Fresh) -> None:
         """Take a gossip line, `last` being the cover that came last on its link. A message of one's
-        own run that came from others is forged, and dropped. Expects the lock."""
+        own run that came from others is forged, and dropped."""
         digest = sha256(wire.gossip_part(line)).digest()
         if digest in self._digests:
             self._old += 1
@@ -156,16 +175,16 @@ class MessageList:
             fresh.unknown.append((message.run, line, cover.line))
             return
         run = self._run(message.run, brought_by)
-        new = run and (run.seen.extend(message.number)
+        new = run and (run.seen.extend(message.number, message.number)
                        or self._room.note(run.seen, message.number, brought_by))
         if new:
-            self._note_change(run)
+            run.changed()
+            self._changed.add(run)
         if not made_here and self._is_forbidden(line):
             fresh.forbidden.append(message.shown)  # not held, and not asked for again
         elif new:
             self._remember(run, message.number, digest, line, cover)
             fresh.lines.append(line)
-            fresh.shown.append(message.shown)
             if cover is not None:
                 fresh.covers.append(cover.line)
                 if cover.payer is not None:
@@ -186,58 +205,50 @@ class MessageList:
         return self._forbidden_in is not None and self._forbidden_in(text) is not None
 
     def _seen_of(self, key: bytes) -> Intervals:
-        """The numbers seen of a run. Expects the lock."""
+        """The numbers seen of a run."""
         run = self._runs.get(key)
         return Intervals() if run is None else run.seen
 
     # What the judge asks.
 
     def _kept(self, line: bytes) -> Cover | None:
-        with self._lock:
-            return self._covers.kept(line)
+        return self._covers.kept(line)
 
     def _is_held(self, line: bytes) -> bool:
-        with self._lock:
-            return line in self._lines
+        return line in self._lines
 
     def _is_old(self, cover: Cover, brought_by: Address | None) -> bool:
-        with self._lock:
-            is_old = self._covers.is_old(cover, self._seen_of(cover.run), brought_by)
+        is_old = self._covers.is_old(cover, self._seen_of(cover.run), brought_by)
         return is_old or self._is_denied(cover.run, brought_by)
 
     def count(self) -> int:
         """How many texts are held."""
-        with self._lock:
-            return len(self._lines)
+        return len(self._lines)
 
     def latest(self, most: int) -> list[bytes]:
         """The last texts, `most` of them, in the order in which they came."""
-        with self._lock:
-            lines = list(itertools.islice(reversed(self._lines), most))
+        lines = list(itertools.islice(reversed(self._lines), most))
         return [wire.gossip_part(line) for line in reversed(lines)]
 
     def dropped(self) -> dict[str, int]:
         """How often each kind of thing was dropped since the start."""
-        with self._lock:
-            return {"messages that were old": self._old,
-                    "messages in our name": self._forged, **self._room.refused,
-                    **self._dropped}
+        return {"messages that were old": self._old,
+                "messages in our name": self._forged, **self._room.refused,
+                **self._dropped}
 
     def digest(self) -> str:
         """A digest of all that was seen, as 32 hex digits: equal for two peers that have nothing to
         tell each other."""
-        with self._lock:
-            self._renew_digest()
-            return f"{functools.reduce(operator.xor, self._digest):032x}"
+        self._renew_digest()
+        return f"{functools.reduce(operator.xor, self._digest):032x}"
 
     def slices(self) -> list[int]:
         """The same digest in 64 slices, each a number of 32 bits."""
-        with self._lock:
-            self._renew_digest()
-            return [one & 0xFFFF_FFFF for one in self._digest]
+        self._renew_digest()
+        return [one & 0xFFFF_FFFF for one in self._digest]
 
     def _renew_digest(self) -> None:
-        """Bring the digest up to date. Expects the lock."""
+        """Bring the digest up to date."""
         for run in self._changed:
             share = run.digest()
             self._digest[run.slice] ^= run.share ^ share
@@ -247,43 +258,37 @@ class MessageList:
     def vector(self, slices: int = ALL_SLICES) -> list[bytes]:
         """All that was seen of the runs in some slices of the digest, as entries of a status line,
         one per run. Bit n of `slices` stands for slice n."""
-        with self._lock:
-            return [run.entry() for run in self._runs.values()
-                    if slices >> run.slice & 1 and len(run.seen)]
+        return [run.entry() for run in self._runs.values()
+                if slices >> run.slice & 1 and len(run.seen)]
 
     def seen(self) -> dict[bytes, list[Range]]:
         """The numbers seen of each run of which some were."""
-        with self._lock:
-            return {key: run.seen.ranges() for key, run in self._runs.items() if len(run.seen)}
+        return {key: run.seen.ranges() for key, run in self._runs.items() if len(run.seen)}
 
     def runs(self) -> int:
         """How many runs are known."""
-        with self._lock:
-            return len(self._runs)
+        return len(self._runs)
 
     def unseen(self, entries) -> list[tuple[bytes, list[Range]]]:
         """The part of another peer's vector that was not seen here."""
-        with self._lock:
-            return [(key, ranges) for key, ranges, _ in self._unseen(entries)]
+        return [(key, ranges) for key, ranges, _ in self._unseen(entries)]
 
     def lacking(self, entries, neighbour: Address | None = None
                 ) -> list[tuple[bytes, list[Range]]]:
         """The part of a neighbour's vector that was not seen here, and for which there is room if
         it brings that now."""
         lacking = []
-        with self._lock:
-            for key, ranges, run in self._unseen(entries):
-                if run is not None:
-                    ranges = self._room.part_with_room(run.seen, ranges, neighbour)
-                elif not self._room.would_begin(key, neighbour):
-                    continue
-                if ranges:
-                    lacking.append((key, ranges))
+        for key, ranges, run in self._unseen(entries):
+            if run is not None:
+                ranges = self._room.part_with_room(run.seen, ranges, neighbour)
+            elif not self._room.would_begin(key, neighbour):
+                continue
+            if ranges:
+                lacking.append((key, ranges))
         return lacking
 
     def _unseen(self, entries) -> Iterator[tuple[bytes, list[Range], Run | None]]:
-        """What was not seen of another peer's vector: run and ranges, and what is known of the run.
-        Expects the lock."""
+        """What was not seen of another peer's vector: run, ranges, what is known of the run."""
         for key, ranges in entries:
             if key == self._own_run:
                 continue  # messages of our own run that only others have are forged
@@ -302,28 +307,27 @@ class MessageList:
         Stops after about `limit` bytes; later numbers are in neither.
         """
         lines, gone, size, covers = [], [], 0, set()
-        with self._lock:
-            for key, ranges in entries:
-                run = self._runs.get(key) or Run(key)
-                for first, last in ranges:
-                    for number in run.numbers(first, last):
-                        if size >= limit:
-                            return self._with_covers(lines), _joined(gone)
-                        if first < number:
-                            gone.append((key, run.seen.common([(first, number - 1)])))
-                        lines.append(run.held[number])
-                        size += len(lines[-1]) + 1
-                        cover = self._lines[lines[-1]]
-                        if cover is not None and cover not in covers:
-                            covers.add(cover)
-                            size += len(cover.line) + 1
-                        first = number + 1
-                    if first <= last:
-                        gone.append((key, run.seen.common([(first, last)])))
-            return self._with_covers(lines), _joined(gone)
+        for key, ranges in entries:
+            run = self._runs.get(key) or Run(key)
+            for first, last in ranges:
+                for number in run.numbers(first, last):
+                    if size >= limit:
+                        return self._with_covers(lines), _joined(gone)
+                    if first < number:
+                        gone.append((key, run.seen.common([(first, number - 1)])))
+                    lines.append(run.held[number])
+                    size += len(lines[-1]) + 1
+                    cover = self._lines[lines[-1]]
+                    if cover is not None and cover not in covers:
+                        covers.add(cover)
+                        size += len(cover.line) + 1
+                    first = number + 1
+                if first <= last:
+                    gone.append((key, run.seen.common([(first, last)])))
+        return self._with_covers(lines), _joined(gone)
 
     def _with_covers(self, lines: list[bytes]) -> list[bytes]:
-        """Lines that are held, behind the signed lines that cover them. Expects the lock."""
+        """Lines that are held, behind the signed lines that cover them."""
         if self._covers is None:
             return lines
         return covered(lines, [self._lines[line].line for line in lines])
@@ -331,13 +335,12 @@ class MessageList:
     def vouch(self, addresses) -> bool:
         """Seeds name these addresses, and so vouch for their runs. Answer whether there may be room
         now for runs that were refused."""
-        with self._lock:
-            refused = self._room.vouch(addresses)
-            self._forget_surplus()
-            return refused
+        refused = self._room.vouch(addresses)
+        self._forget_surplus()
+        return refused
 
     def _run(self, key: bytes, brought_by: Address | None) -> Run | None:
-        """The row of a run; None when there is no room for one more. Expects the lock."""
+        """The row of a run; None when there is no room for one more."""
         run = self._runs.get(key)
         if run is not None:
             if run.vouched is not None:
@@ -351,14 +354,14 @@ class MessageList:
         return run
 
     def _forget_surplus(self) -> None:
-        """Forget the runs that are too many. Expects the lock."""
+        """Forget the runs that are too many."""
         while (surplus := self._room.surplus()) is not None:
             self._forget_run(surplus)
 
     def _remember(self, run: Run, number: int, digest: bytes, line: bytes,
                   cover: Cover | None) -> None:
-        """Keep a new text. Expects the lock."""
-        run.hold(number, line)
+        """Keep a new text."""
+        run.hold(number, [line])
         self._digests.add(digest)
         self._lines[line] = cover
         size = len(line)
@@ -370,17 +373,8 @@ class MessageList:
                 run.weight += len(cover.line)
         self._grown[run] = None
 
-    def _note_change(self, run: Run) -> None:
-        """More was seen of a run. Expects the lock."""
-        run.changed()
-        self._changed.add(run)
-
-    def _size(self) -> int:
-        """The bytes of all texts and covers that are held. Expects the lock."""
-        return self._bytes if self._covers is None else self._bytes + self._covers.size
-
     def _evict(self) -> None:
-        """Drop texts beyond the limits, those of the largest share first. Expects the lock."""
+        """Drop texts beyond the limits, those of the largest share first."""
         for run in self._grown:
             self._room.shares.changed(run)
         self._grown.clear()
@@ -394,16 +388,18 @@ class MessageList:
             self._room.shares.changed(run)
 
     def _is_over(self) -> bool:
-        """Whether more is held than may be. Expects the lock."""
-        return bool(self._lines) and (len(self._lines) > self._settings.cache_size
-                                      or self._size() > self._settings.cache_bytes)
+        """Whether more is held than may be."""
+        size = self._bytes if self._covers is None else self._bytes + self._covers.size
+        return (len(self._lines) > self._settings.cache_size
+                or size > self._settings.cache_bytes and bool(self._lines))
 
     def _forget_run(self, run: Run) -> None:
-        """Drop everything about a run. Expects the lock."""
+        """Drop everything about a run."""
         del self._runs[run.key]
         self._changed.discard(run)
         self._digest[run.slice] ^= run.share
         self._room.forgotten(run)
+        self._grown.pop(run, None)
         for line in run.held.values():
             self._drop_text(run, line)
         run.held.clear()
@@ -411,7 +407,7 @@ class MessageList:
         self._dropped["runs forgotten"] += 1
 
     def _drop_text(self, run: Run, line: bytes) -> None:
-        """Forget a text that its run holds no longer. Expects the lock."""
+        """Forget a text that its run holds no longer."""
         self._digests.remove(sha256(wire.gossip_part(line)).digest())
         self._bytes -= len(line)
         run.weight -= max(len(line), self._least)

@@ -1,19 +1,15 @@
 """Rumor mongering: tells rumors to neighbours, and waits for their answers.
 
-This file sends the lines and keeps the time; rumors.py decides whom to tell what. Link readers (or
-the reader of datagrams), generator and console call it; a duty, `turn`, tells again what was not
-answered.
+This file sends the lines and keeps the time; rumors.py decides whom to tell what. A duty, `turn`,
+tells again what was not answered.
 """
 
 import math
-import threading
-from collections.abc import Iterator
 
 from gossip import wire
 from gossip.spread.rumors import QUEUE_BYTES, Rumors, Telling
 
 CROWDED = QUEUE_BYTES // 2  # bytes of rumors being told; beyond, whoever makes messages waits
-PORTION = QUEUE_BYTES // 4  # bytes that are made known at once, then it is looked again
 
 
 class Mongering:
@@ -28,45 +24,22 @@ class Mongering:
         self.duty = None  # takes `turn`, once it is kept
         self._links = links
         self._idle = False  # the turn waits for the first rumor
-        self._teller = threading.Lock()  # held by the thread that tells
-        self._due = False  # another thread has called `tell` since that one looked
         self._calmer = condition  # notified when fewer rumors are told, or stopped
         self._changes = 0  # how often _calmer was notified; guarded by _calmer
         self._longest = longest
         self._stopped = False
 
     def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
-        """Tell new gossip lines to others than their source. Without a source they were made
-        here: then wait while many rumors are being told and their number shrinks. So no neighbour
-        is passed over, however many messages were made at once."""
-        if source is not None:
-            self._add(lines, source, covers)
-            return
-        for first, end in _portions(lines):
-            self._wait_for_less(CROWDED, 1.0, shrinking=True)
-            self._add(lines[first:end], None, covers[first:end])
-
-    def _add(self, lines: list[bytes], source, covers: list[bytes]) -> None:
+        """Tell new gossip lines to others than their source."""
         self.rumors.add([(wire.gossip_key(line), line) for line in lines], source, covers)
         self.tell()
 
     def tell(self) -> None:
-        """Tell whatever may be told now; what others bring meanwhile is left to the duty.
-
-        Nothing is overlooked: a thread sets `_due` and then tries the lock. The thread that holds
-        it clears `_due`, tells, lets go, and then looks at `_due` again.
-        """
-        self._due = True
-        if not self._teller.acquire(blocking=False):
-            return
-        try:
-            self._due = False
-            tellings = self.rumors.turn(self._links(), self._now())
-            for link, lines in tellings:
-                link.send(wire.rumors(lines))
-        finally:
-            self._teller.release()
-        if self._due or (self._idle and tellings):
+        """Tell whatever may be told now."""
+        tellings = self.rumors.turn(self._links(), self._now())
+        for link, lines in tellings:
+            link.send(wire.rumors(lines))
+        if self._idle and tellings:
             self.duty.hurry()
         with self._calmer:
             self._changes += 1
@@ -75,9 +48,8 @@ class Mongering:
     def flush(self, last: list[bytes]) -> None:
         """Send what has not been sent even once, also beyond the windows; `last` are the lines
         that were forwarded last."""
-        with self._teller:
-            for link, lines in self.rumors.flush(self._links(), last):
-                link.send(wire.rumors(lines))
+        for link, lines in self.rumors.flush(self._links(), last):
+            link.send(wire.rumors(lines))
 
     def note_known(self, link, keys) -> None:
         """A neighbour has told these messages (run and number each), so it has them."""
@@ -103,9 +75,7 @@ class Mongering:
         self._idle = False
         self.tell()
         due = self.rumors.next_at()
-        if due is None:
-            self._idle = True
-            due = self.rumors.next_at()  # a thread that came in between has not hurried this turn
+        self._idle = due is None
         return due
 
     def say_behind(self, link, data: bytes, urgent: bool = True) -> None:
@@ -119,12 +89,25 @@ class Mongering:
         """Whether no rumor is being told any more."""
         return self.rumors.count() == 0
 
+    def has_room(self) -> bool:
+        """Whether new messages may be made: not too many rumors are being told."""
+        return self.rumors.size() < CROWDED
+
+    def wait_for_room(self, turn) -> None:
+        """Leave the present turn while many rumors are being told and their number shrinks. So no
+        neighbour is passed over, however many messages were made at once."""
+        waits = True
+        while waits and not self.has_room():
+            with turn.left():
+                waits = self._wait_for_less(CROWDED, 1.0, shrinking=True)
+
     def wait_until_sent(self, seconds: float) -> None:
         """Wait, so many seconds at most, until no rumor is being told any more."""
         self._wait_for_less(1, seconds)
 
-    def _wait_for_less(self, limit: int, seconds: float, shrinking: bool = False) -> None:
-        """Wait until fewer than `limit` bytes of rumors are being told, so many seconds at most;
+    def _wait_for_less(self, limit: int, seconds: float, shrinking: bool = False) -> bool:
+        """Wait until fewer than `limit` bytes of rumors are being told, so many seconds at most,
+        and answer whether it came to that;
         if `shrinking`, the seconds begin anew whenever the number is smaller than ever, but the
         longest wait does not."""
         begun, least = self._now(), math.inf
@@ -134,13 +117,14 @@ class Mongering:
                 before = self._changes
             size = self.rumors.size()
             if size < limit:
-                return
+                return True
             if shrinking and size < least:
                 end, least = min(self._now() + seconds, begun + self._longest), size
             with self._calmer:
                 if not self._calmer.wait_for(lambda: self._changes != before,
                                              end - self._now()):
-                    return
+                    return False
+        return False
 
     def stop(self) -> None:
         """End all waiting, for good."""
@@ -148,15 +132,3 @@ class Mongering:
         with self._calmer:
             self._changes += 1
             self._calmer.notify_all()
-
-
-def _portions(lines: list[bytes]) -> Iterator[tuple[int, int]]:
-    """Where each portion of some lines begins and ends: of PORTION bytes, or of one longer line."""
-    first = size = 0
-    for number, line in enumerate(lines):
-        size += len(line)
-        if size > PORTION and number > first:
-            yield first, number
-            first, size = number, len(line)
-    if lines:
-        yield first, len(lines)

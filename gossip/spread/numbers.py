@@ -1,6 +1,6 @@
 """The numbers seen of one run, and who made the gaps between them.
 
-Pure values without a lock: the message list guards them.
+Pure values.
 
 Every interval but the first made of a run is in somebody's account (room.py): in that of the
 neighbour that brought the number with which the interval began. When two become one, the account of
@@ -15,7 +15,7 @@ FREE = object()  # instead of a maker: the first interval of a run is in nobody'
 
 
 class Numbers(Intervals):
-    """The numbers seen of one run. They are added one by one, and never taken out."""
+    """The numbers seen of one run. They are only added, never taken out."""
 
     __slots__ = ("_makers",)
 
@@ -23,12 +23,12 @@ class Numbers(Intervals):
         super().__init__()
         self._makers: list = []  # of each interval, the lowest first
 
-    def extend(self, number: int) -> bool:
-        """Add the number if it is the next above all others, as nearly always; answer whether it
-        was."""
+    def extend(self, first: int, last: int) -> bool:
+        """Add the numbers from first to last if they are the next above all others, as nearly
+        always; answer whether they were."""
         lasts = self._lasts
-        if lasts and number == lasts[-1] + 1:
-            lasts[-1] = number
+        if lasts and first == lasts[-1] + 1:
+            lasts[-1] = last
             return True
         return False
 

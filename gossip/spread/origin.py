@@ -1,9 +1,8 @@
 """The origin of gossip: numbers the messages that this peer makes, and writes their lines.
 
-Rules only; generator and console call it.
+Rules only.
 """
 
-import threading
 from collections.abc import Iterator
 
 from gossip import wire
@@ -23,14 +22,11 @@ class Origin:
     def __init__(self, own: Address, start: int):
         self._own = own
         self.start = start  # Unix milliseconds
-        self._lock = threading.Lock()  # guards _number
         self._number = 0  # the number of the last message made
 
     def check(self, text: str, now: float) -> None:
         """Raise TooLong when a text does not fit into the next message."""
-        with self._lock:
-            number = self._number + 1
-        self._line(text, number, now)
+        self._line(text, self._number + 1, now)
 
     def _line(self, text: str, number: int, now: float) -> bytes:
         line = wire.gossip(wire.format_time(now), self._own, self.start, number, text)
@@ -42,11 +38,10 @@ class Origin:
     def lines(self, texts: list[str], now: float) -> list[bytes]:
         """Make messages with these texts and return their lines; TooLong, and none made, when one
         text does not fit."""
-        with self._lock:
-            lines = [self._line(text, number, now)
-                     for number, text in enumerate(texts, self._number + 1)]
-            self._number += len(lines)
-            return lines
+        lines = [self._line(text, number, now)
+                 for number, text in enumerate(texts, self._number + 1)]
+        self._number += len(lines)
+        return lines
 
 
 def portions(lines: list[bytes]) -> Iterator[list[bytes]]:

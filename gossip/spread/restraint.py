@@ -12,7 +12,7 @@ ROOM_LOOK = 0.25  # the same while a neighbour has too much to read
 
 
 class Restraint:
-    """How long the next message of a peer has to wait. Only the generator's thread uses it."""
+    """How long the next message of a peer has to wait."""
 
     def __init__(self, room_wait: float):
         """`room_wait`: seconds for which a message waits for neighbours at most."""

@@ -1,6 +1,6 @@
 """Room: how much a peer remembers of what others say, and in which neighbour's account it is.
 
-Rules only; the message list guards them with its lock. A message that finds no room is refused: it
+Rules only. A message that finds no room is refused: it
 is neither remembered nor passed on, and it is fetched when there is room. Nothing is forgotten to
 make room for it, so what was heard once stays old. The one exception: of very many runs that seeds
 vouch for, the one used longest ago is forgotten.

@@ -15,7 +15,6 @@ everything that comes is.
 import collections
 import itertools
 import math
-import threading
 from typing import NamedTuple
 
 from gossip.intervals import Intervals
@@ -85,7 +84,6 @@ class Rumors:
     def __init__(self, telling: Telling, rng):
         self._telling = telling
         self._rng = rng
-        self._lock = threading.Lock()  # guards everything below
         self._hot: collections.OrderedDict[Key, _Rumor] = collections.OrderedDict()
         self._bytes = 0  # that they take
         self._ready: list[_Rumor] = []  # a neighbour to tell is to be found for these
@@ -97,105 +95,91 @@ class Rumors:
     def add(self, messages: list[tuple[Key, bytes]], source, covers: list[bytes] = ()) -> None:
         """Begin to tell new messages; the neighbour `source` has them. `covers` are the signed
         lines that cover each of them, where gossip is signed."""
-        with self._lock:
-            before = None
-            for (key, line), cover in itertools.zip_longest(messages, covers):
-                size = len(line)
-                if cover is not None and cover is not before:  # one cover serves those behind it
-                    size, before = size + len(cover), cover
-                rumor = self._hot[key] = _Rumor(key, line, source, cover, size)
-                self._bytes += size
-                self._ready.append(rumor)
-            while len(self._hot) > HOT_LIMIT or self._bytes > HOT_BYTES:
-                self._stop(next(iter(self._hot.values())))
-                self._dropped["rumors told no longer: too many"] += 1
+        before = None
+        for (key, line), cover in itertools.zip_longest(messages, covers):
+            size = len(line)
+            if cover is not None and cover is not before:  # one cover serves those behind it
+                size, before = size + len(cover), cover
+            rumor = self._hot[key] = _Rumor(key, line, source, cover, size)
+            self._bytes += size
+            self._ready.append(rumor)
+        while len(self._hot) > HOT_LIMIT or self._bytes > HOT_BYTES:
+            self._stop(next(iter(self._hot.values())))
+            self._dropped["rumors told no longer: too many"] += 1
 
     def note_known(self, link, keys) -> None:
         """A neighbour has these messages, for it has told them."""
-        with self._lock:
-            for key in keys:
-                if key in self._hot:
-                    self._hot[key].known.add(link)
+        for key in keys:
+            if key in self._hot:
+                self._hot[key].known.add(link)
 
     def heard(self, link, now: float) -> bool:
         """Something came from a neighbour; return whether it had been silent."""
-        with self._lock:
-            channel = self._channel(link)
-            channel.heard = now
-            was_silent, channel.silent = channel.silent, False
-            return was_silent
+        channel = self._channel(link)
+        channel.heard = now
+        was_silent, channel.silent = channel.silent, False
+        return was_silent
 
     def answered(self, link, entries, knew: bool) -> None:
         """A neighbour answers rumors (run and ranges each): it took them as new, or knew them."""
-        with self._lock:
-            channel = self._channels.get(link)
-            if channel is None:
-                return
-            for key in _named(channel.unanswered, entries):
-                told = channel.unanswered.pop(key)
-                channel.used -= told.charge
-                rumor = told.rumor
-                if knew and self._rng.random() < self._telling.stop:
-                    self._stop(rumor)
-                self._closed(rumor)
+        channel = self._channels.get(link)
+        if channel is None:
+            return
+        for key in _named(channel.unanswered, entries):
+            told = channel.unanswered.pop(key)
+            channel.used -= told.charge
+            rumor = told.rumor
+            if knew and self._rng.random() < self._telling.stop:
+                self._stop(rumor)
+            self._closed(rumor)
 
     def turn(self, links, now: float) -> list[tuple[object, list[bytes]]]:
         """The rumors to tell now: (link, lines) for some of the links. Signed lines stand before
         those that they cover."""
-        with self._lock:
-            self._forget_others(links)
-            tellings = self._repeat(now) if now >= self._repeat_at else {}
+        self._forget_others(links)
+        tellings = self._repeat(now) if now >= self._repeat_at else {}
+        self._choose(links)
+        self._take(tellings, now)
+        while self._ready:  # a neighbour in whose queue they were has told them itself
             self._choose(links)
             self._take(tellings, now)
-            while self._ready:  # a neighbour in whose queue they were has told them itself
-                self._choose(links)
-                self._take(tellings, now)
-            return [(link, _lines_of(told)) for link, told in tellings.items() if told]
+        return [(link, _lines_of(told)) for link, told in tellings.items() if told]
 
     def next_at(self) -> float | None:
         """When an unanswered rumor is due to be told again; None while there is none."""
-        with self._lock:
-            due = self._first_due()
-            return due if due < math.inf else None
+        due = self._first_due()
+        return due if due < math.inf else None
 
     def on_end(self, link) -> None:
         """A link has ended: its rumors are told to others."""
-        with self._lock:
-            if link in self._channels:
-                self._give_up(link)
-                del self._channels[link]
+        if link in self._channels:
+            self._give_up(link)
+            del self._channels[link]
 
     def flush(self, links, last: list[bytes]) -> list[tuple[object, list[bytes]]]:
         """All rumors in the queues, whatever the windows say; and for silent neighbours the last
         lines, in case they listen again. For a process that is about to end: the queues stay
         as they are."""
-        with self._lock:
-            self._choose(links)
-            flushed = [(link, _lines_of(channel.queue))
-                       for link, channel in self._channels.items() if channel.queue]
-            return flushed + [(link, last) for link in links
-                              if link in self._channels and self._channels[link].silent]
+        self._choose(links)
+        flushed = [(link, _lines_of(channel.queue))
+                   for link, channel in self._channels.items() if channel.queue]
+        return flushed + [(link, last) for link in links
+                          if link in self._channels and self._channels[link].silent]
 
     def count(self) -> int:
         """How many rumors are being told."""
-        with self._lock:
-            return len(self._hot)
+        return len(self._hot)
 
     def size(self) -> int:
         """Bytes that the rumors being told take; 0 when none is told."""
-        with self._lock:
-            return self._bytes
+        return self._bytes
 
     def dropped(self) -> dict[str, int]:
         """How often each kind of thing was dropped since the start."""
-        with self._lock:
-            return dict(self._dropped)
-
-    # All of these expect the lock.
+        return dict(self._dropped)
 
     def _forget_others(self, links) -> None:
-        """Remove the channels of ended links: a turn on another thread that still had such a link
-        may have made its channel again."""
+        """Remove the channels of links that are not told anything any more."""
         standing = set(links)
         for link in [link for link in self._channels if link not in standing]:
             self._give_up(link)

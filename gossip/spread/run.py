@@ -1,6 +1,6 @@
 """One run, that is one life of one peer: which of its messages were seen, which texts are held.
 
-Pure values without a lock: the message list guards them.
+Pure values.
 """
 
 import hashlib
@@ -38,9 +38,11 @@ class Run:
         self._sorted: list[int] | None = None  # the numbers held, while they do not change
         self._entry: bytes | None = None  # the numbers seen as an entry of a status line
 
-    def hold(self, number: int, line: bytes) -> None:
-        self.held[number] = line
-        self._sorted = None
+    def hold(self, first: int, lines: list[bytes]) -> None:
+        """Hold lines with consecutive numbers. More was seen, so what is kept of that is out of
+        date."""
+        self.held.update(enumerate(lines, first))
+        self._sorted = self._entry = None
 
     def drop_oldest(self) -> bytes:
         """Stop holding the text that came first; return its line. There must be one."""

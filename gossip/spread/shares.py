@@ -1,6 +1,6 @@
 """Shares: who takes how much of the memory for texts, and whose texts are evicted first.
 
-Pure values without a lock: the message list guards them.
+Pure values.
 
 A run that a seed vouches for has a share of its own. All others are counted together for the
 address that has to answer for them (`Run.owner`), because anybody can invent runs: their origin if
@@ -89,7 +89,7 @@ class Shares:
     def leave(self, run: Run) -> None:
         """A run with this owner is to have another one, or a share of its own. Call `changed`
         afterwards."""
-        if run.weight:
+        if run.counted:
             self._count(self._joint[run.owner], run, 0)
             run.rank = None
 

@@ -3,13 +3,11 @@
 New lines are remembered (message_list), written down, and handed on by the way of spreading that
 `--spread` names (flood, or mongering with rumors); old ones are dropped. Anti-entropy fetches what
 did not arrive that way. A neighbour that says too much in its own name is read more slowly
-(allowance). Link readers, generator and console call it.
+(allowance).
 
 A third way of spreading is a class like `Flood`, a line in `way_of_spreading`, and a word in WAYS
 of gossip/settings.py.
 """
-
-import threading
 
 from gossip import wire
 from gossip.addresses import Address
@@ -25,19 +23,22 @@ from gossip.spread.run import sha256
 from gossip.spread.waiting_lines import WaitingLines
 
 BARE = (wire.GOSSIP, wire.SIGNED)  # beginnings of lines without a prefix
+MOST_LINES = 500  # gossip lines that are handled together
 CORRUPT_SHOWN = 500  # characters of a corrupt line in the output file
 ANSWERS = {"took", "knew"}  # verbs of status lines that answer rumors
-SHARE_OF_ROUND = 0.25  # of a liveness round: the longest time for which a reply is put off
+SHARE_OF_ROUND = 0.25  # of a liveness round: where neighbours are watched, nothing is gathered
+# for longer, because replies wait behind it, and have to come in their round
 
 
 def way_of_spreading(node, links, gathering, at_once: int, tries: int):
     """Make the way of spreading that `--spread` names; for `gathering` see Flood, for `at_once` and
     `tries` Telling.
 
-    Every way has `forward(lines, source)`, `say_behind(link, data)`, `answered(link, message)`,
-    `note_known(link, keys)`, `on_end(link)`, `hurry()`, `all_sent()`, `stop()`, `dropped()`, and
-    `duty_name`: None, or a name. With a name it has a `turn(now)` as well, and is given the `duty`
-    that calls it. ValueError for a way that is not known.
+    Every way has `forward(lines, source, covers)`, `say_behind(link, data, urgent)`,
+    `answered(link, message)`, `note_known(link, keys)`, `on_end(link)`, `hurry()`,
+    `has_room()`, `wait_for_room(turn)` (which leaves the present turn meanwhile), `all_sent()`,
+    `stop()`, `dropped()`, and `duty_name`: None, or a name. With a name it has a `turn(now)` as
+    well, and is given the `duty` that calls it. ValueError for a way that is not known.
     """
     settings: Settings = node.settings
     if settings.spread == "flood":
@@ -51,14 +52,14 @@ def way_of_spreading(node, links, gathering, at_once: int, tries: int):
 
 
 def in_batches(lines: list[bytes], signs: bool) -> list[tuple[list[bytes], bool]]:
-    """Cut lines that arrived together, in their order: (gossip lines that stand together, True),
-    (any other line by itself, False). Where gossip is signed, signed lines go with it."""
+    """Cut lines that arrived together, in their order: (gossip lines that stand together, but not
+    too many, True), (any other line by itself, False). Where gossip is signed, signed lines go with it."""
     batches: list[tuple[list[bytes], bool]] = []
     gossip: list[bytes] | None = None  # the batch that the next gossip line belongs to
     for line in lines:
         if (line.startswith(wire.GOSSIP) or wire.is_gossip(line)  # nearly always the former
                 or signs and line.startswith(wire.SIGNED)):
-            if gossip is None:
+            if gossip is None or len(gossip) == MOST_LINES:
                 gossip = []
                 batches.append((gossip, True))
             gossip.append(line)
@@ -107,20 +108,15 @@ class Spreading:
         self.messages = MessageList(settings, own_run, signer and signer.is_genuine,
                                     self._runs.is_known, self._runs.is_denied, self._checks_early)
         self.anti_entropy = AntiEntropy(self.messages, node, links, self._runs)
-        self._gathering = node.gathering
-        self._most_gathering = (settings.liveness_interval * SHARE_OF_ROUND if settings.monitor
-                                else float("inf"))
+        self.gathering = node.gathering
+        if settings.monitor:
+            most = settings.liveness_interval * SHARE_OF_ROUND
+            self.gathering = lambda: min(node.gathering(), most)
         self.way = way_of_spreading(node, links, self.gathering, at_once, tries)
         self._compares = settings.antientropy_interval > 0  # else nothing is ever compared
         self._output, self._write_sparingly = node.output, node.write_sparingly
         self._now, self._time = node.now, node.time
-        self._originating = threading.Lock()  # held by the thread that originates; guards _silent
         self._silent = False  # nothing more is originated here
-
-    def gathering(self) -> float:
-        """For how many seconds to gather what is flooded; 0 unless this node is late. Where
-        neighbours are watched, replies wait behind it, and have to come in their round."""
-        return min(self._gathering(), self._most_gathering)
 
     def keep_duties(self, keep) -> None:
         """Begin the duties that spreading needs, by `keep(name, turn)`."""
@@ -137,16 +133,17 @@ class Spreading:
 
     def originate(self, lines: list[bytes]) -> bool:
         """Take lines that were made here; False when the node has said its last word."""
-        with self._originating:
-            if self._silent:
-                return False
-            fresh = self.messages.add([*self.signed(lines), *lines], made_here=True)
-            if not self._output.write(*[f"generated:{text}" for text in fresh.shown]):
-                return False  # the last word is in the file: nothing more is said
-            if self._watch is not None:
-                self._watch.fresh(fresh.lines, None, self._now(), owed=True)
+        if self._silent:
+            return False
+        fresh = (self.messages.add_block(lines, made_here=True)
+                 or self.messages.add([*self.signed(lines), *lines], made_here=True))
+        if not self._output.write_lines("generated:", fresh.shown):
+            return False  # the last word is in the file: nothing more is said
+        if self._watch is not None:
+            self._watch.fresh(fresh.lines, None, self._now(), owed=True)
+        if fresh.lines:
             self.way.forward(fresh.lines, None, fresh.covers)
-            return True
+        return True
 
     def signed(self, lines: list[bytes]) -> list[bytes]:
         """The signed lines that cover lines made here, where gossip is signed."""
@@ -157,11 +154,23 @@ class Spreading:
 
     def fall_silent(self) -> bool:
         """Originate nothing from now on; False when this was called before."""
-        with self._originating:
-            spoke, self._silent = not self._silent, True
-            return spoke
+        spoke, self._silent = not self._silent, True
+        return spoke
 
     # What comes from neighbours.
+
+    def take_block(self, link, lines: list[bytes]) -> bool:
+        """Take lines that came together from a neighbour if they are nothing but gossip that
+        continues a run, as nearly always; answer whether they were."""
+        fresh = self.messages.add_block(lines)
+        if fresh is None:
+            return False
+        if self._watch is not None:
+            self._tell_watch(link, fresh)
+        self._hand_on(link, fresh)
+        if f":{link.peer}:" in fresh.shown:  # else it says nothing in its own name
+            self._charge(link, lines, fresh)
+        return True
 
     def take(self, link, lines: list[bytes]) -> None:
         """Take gossip lines that a neighbour has sent; WireError for the first invalid one. Among
@@ -180,16 +189,22 @@ class Spreading:
         elif rumors and fresh.fault is None:
             self._answer(link, rumors, [*fresh.lines, *[line for _, line, _ in fresh.unknown]])
         if self._watch is not None:
-            self._watch.fresh(fresh.lines, link, self._now(),
-                              owed=not self.anti_entropy.catch_up.awaits(link))
-            self._watch.fresh(fresh.refused, link, self._now(), owed=False)
-        self._hand_on(link, fresh)
+            self._tell_watch(link, fresh)
+        if fresh.lines:
+            self._hand_on(link, fresh)
         if fresh.unknown:
             self._keep_waiting(link, fresh.unknown)
-        self._charge_checks(link, fresh.checks)
+        if fresh.checks:
+            self._charge_checks(link, fresh.checks)
         self._charge(link, lines, fresh)
         if fresh.fault is not None:
             raise fresh.fault
+
+    def _tell_watch(self, link, fresh: Fresh) -> None:
+        """Tell the watch what a neighbour has brought."""
+        self._watch.fresh(fresh.lines, link, self._now(),
+                          owed=not self.anti_entropy.catch_up.awaits(link))
+        self._watch.fresh(fresh.refused, link, self._now(), owed=False)
 
     def _add(self, lines: list[bytes], neighbour, link=None) -> Fresh:
         """Remember what is new of the lines of a neighbour, before anybody counts it."""
@@ -201,9 +216,7 @@ class Spreading:
 
     def _hand_on(self, link, fresh: Fresh) -> None:
         """Write down new lines that a neighbour has brought, and forward them."""
-        if fresh.lines:
-            head = f"received:{link.peer}:"
-            self._output.write(*[head + shown for shown in fresh.shown])
+        if self._output.write_lines(f"received:{link.peer}:", fresh.shown):
             self.way.forward(fresh.lines, link, fresh.covers)
 
     def _keep_waiting(self, link, unknown: list[tuple[bytes, bytes, bytes]]) -> None:
@@ -216,7 +229,7 @@ class Spreading:
             if met[run]:
                 self._waiting.add(run, line, cover, link)
         for run, under_way in met.items():
-            if under_way and not self._runs.is_open(run):  # it was settled meanwhile
+            if under_way and not self._runs.is_open(run):  # `meet` has settled it at once
                 self.settled(run)
 
     def settled(self, run: bytes) -> None:
@@ -231,7 +244,8 @@ class Spreading:
                 self._watch.confirmed([*fresh.lines, *fresh.refused], self._now())
             if fresh.forbidden:
                 self._write_forbidden(link, fresh.forbidden)
-            self._hand_on(link, fresh)
+            if fresh.lines:
+                self._hand_on(link, fresh)
             self._allowance.check(link.peer, fresh.checks, self._now())
         self.anti_entropy.fetch()
 
@@ -252,9 +266,11 @@ class Spreading:
     def _charge(self, link, lines: list[bytes], fresh: Fresh) -> None:
         """Have a neighbour pay for what it says in its own name, but for what it was asked for:
         beyond its allowance its link rests, and a flood ends it."""
-        signed = [] if self._signer is None else [line for line in lines
+        signed = () if self._signer is None else [line for line in lines
                                                   if line.startswith(wire.SIGNED)]
-        new = [*fresh.lines, *[line for _, line, _ in fresh.unknown], *fresh.refused]
+        new = fresh.lines
+        if fresh.unknown or fresh.refused:
+            new = [*new, *[line for _, line, _ in fresh.unknown], *fresh.refused]
         cost = self._allowance.cost(link.peer, new, signed, fresh.covers)
         if cost is None or self.anti_entropy.catch_up.awaits(link):
             return
@@ -273,11 +289,10 @@ class Spreading:
     def _charge_checks(self, link, checks: dict[Address, int]) -> None:
         """Have neighbours pay for signatures that were checked, also for those that were asked for:
         what they let in gives the checks back. Beyond its account the link rests."""
-        if checks:
-            now = self._now()
-            rest = self._allowance.check(link.peer, checks, now)
-            if rest:
-                link.rest_until = max(link.rest_until, now + rest)
+        now = self._now()
+        rest = self._allowance.check(link.peer, checks, now)
+        if rest:
+            link.rest_until = max(link.rest_until, now + rest)
 
     def _answer(self, link, rumors: list[bytes], fresh: list[bytes]) -> None:
         """Tell a neighbour which of its rumors were new here."""

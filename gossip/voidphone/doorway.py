@@ -7,7 +7,6 @@ Proof of work takes minutes, so one host could otherwise push out everybody who 
 
 import collections
 import itertools
-import threading
 
 from gossip.addresses import Address
 from gossip.node.counters import Budget
@@ -57,22 +56,18 @@ class Doorway:
 
     def __init__(self, most: int):
         self._most = most
-        self._lock = threading.Lock()  # guards _links
         self._links: dict[Link, str] = {}  # connection -> IP address, the oldest first
 
     def enter(self, link: PeerLink, ip: str) -> Link | None:
         """Let a connection in; return the one that gives way for it, or None."""
-        with self._lock:
-            self._links[link] = ip
-            return self._take_oldest() if len(self._links) > self._most else None
+        self._links[link] = ip
+        return self._take_oldest() if len(self._links) > self._most else None
 
     def give_way(self) -> Link | None:
         """Take one connection out and return it; None if there is none."""
-        with self._lock:
-            return self._take_oldest() if self._links else None
+        return self._take_oldest() if self._links else None
 
     def _take_oldest(self) -> Link:
-        """Expects the lock."""
         crowd = collections.Counter(self._links.values()).most_common(1)[0][0]
         oldest = next(one for one, ip in self._links.items() if ip == crowd)
         del self._links[oldest]
@@ -80,9 +75,7 @@ class Doorway:
 
     def leave(self, link: PeerLink) -> None:
         """The other end is verified, or the connection has ended."""
-        with self._lock:
-            self._links.pop(link, None)
+        self._links.pop(link, None)
 
     def count(self) -> int:
-        with self._lock:
-            return len(self._links)
+        return len(self._links)

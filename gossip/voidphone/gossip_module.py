@@ -294,16 +294,18 @@ class GossipModule(Node):
 
     def stop(self, reason: str = "interrupted") -> None:
         """End the module; the counts of dropped messages are the last event but one."""
-        self.output.write("counts:" + ":".join(
-            f"{name.replace(':', '')}={value}" for name, value in self.status().items()
-            if value and name != "address"))
-        super().stop(reason)
+        with self.turn:
+            self.output.write("counts:" + ":".join(
+                f"{name.replace(':', '')}={value}" for name, value in self.status().items()
+                if value and name != "address"))
+            super().stop(reason)
 
     def status(self) -> dict[str, object]:
         """Count what the module holds, and what it has dropped."""
-        return {"address": self.address, "neighbours": len(self.view.addresses()),
-                "known addresses": len(self.view.known()),
-                "subscriptions": self.relay.subscriptions.count(),
-                "messages that wait for validation": self.relay.pending.count(),
-                "messages forgotten too early": self.relay.memory.dropped(),
-                **self.relay.dropped(), **self.counters.all(), **self.output.dropped()}
+        with self.turn:
+            return {"address": self.address, "neighbours": len(self.view.addresses()),
+                    "known addresses": len(self.view.known()),
+                    "subscriptions": self.relay.subscriptions.count(),
+                    "messages that wait for validation": self.relay.pending.count(),
+                    "messages forgotten too early": self.relay.memory.dropped(),
+                    **self.relay.dropped(), **self.counters.all(), **self.output.dropped()}

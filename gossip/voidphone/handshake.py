@@ -1,7 +1,7 @@
 """The handshake: a peer that dials says HELLO, does a proof of work, and is welcomed.
 
 Both sides are here: giving work and checking it, and doing the work that other peers give.
-Link readers call it; the duty "work" searches. Accepting and dialling are in gossip_module.py.
+The duty "work" searches. Accepting and dialling are in gossip_module.py.
 
 A peer that was welcomed is dialled back once, and told HELLO: who hands out work for that is found
 at the address that it named (proven), and the work is not done. Who did not take our work is left
@@ -12,7 +12,6 @@ import collections
 import hmac
 import os
 import queue
-import threading
 import time
 from collections.abc import Callable
 
@@ -45,15 +44,11 @@ class Handshake:
         self._doorway = doorway
         self._met = met  # called after each welcome
         self._secret = os.urandom(16)  # of it, nonces are derived
-        self._lock = threading.Lock()  # guards the next three
-        # links whose 505 is still to be sent -> why they end behind it, if they do
-        self._welcoming: dict[PeerLink, str | None] = {}
         self._dialled_back: set[Address] = set()  # those being dialled
         self._left_alone: collections.OrderedDict[Address, float] = collections.OrderedDict()
         # -> until when
         self.duty = None  # takes `work`, once it is kept
         self._searches: queue.SimpleQueue[PeerLink] = queue.SimpleQueue()
-        self._search_lock = threading.Lock()  # guards the next two
         self._search: Search | None = None
         self._searched_for: PeerLink | None = None
 
@@ -101,27 +96,11 @@ class Handshake:
         """A peer has done its work: tell it the view, and the neighbours of it."""
         view = [other for other in self._view.addresses() if other != peer]
         others = self._view.links()
-        link.hold()  # in the view, it is sent news at once; the 505 has to come first
-        with self._lock:
-            self._welcoming[link] = None
         if self.welcome(link, peer, dialled=False):
-            link.release(messages.PeerResponse(tuple(view)).pack())
+            link.send(messages.PeerResponse(tuple(view)).pack())
             self._view.pushed(peer, time.monotonic())  # its echo is not new
             outbox.add([other for other in others if other is not link],
                        messages.Push(self._config.p2p_ttl, peer).pack())
-        with self._lock:
-            reason = self._welcoming.pop(link)
-        if reason is not None:
-            link.close(reason)
-
-    def _part(self, link: PeerLink, reason: str) -> None:
-        """End the link to one who was a neighbour; behind its 505, if that is still to be sent:
-        without it, the other end would take its work for refused, and leave this module alone."""
-        with self._lock:
-            if link in self._welcoming:
-                self._welcoming[link] = reason
-                return
-        link.close(reason)
 
     def take_work(self, link: PeerLink, message: messages.VerificationRequest) -> None:
         """The peer that we dialled gives us work: queue it for the thread "work", unless we only
@@ -141,27 +120,24 @@ class Handshake:
         `probes_at_once` such dials at most, and it has `probe_limit` seconds to answer."""
         if not self._view.lacks_proof(link.peer):
             return
-        with self._lock:
-            if (link.peer in self._dialled_back
-                    or len(self._dialled_back) >= self._node.settings.probes_at_once):
-                return
-            self._dialled_back.add(link.peer)
+        if (link.peer in self._dialled_back
+                or len(self._dialled_back) >= self._node.settings.probes_at_once):
+            return
+        self._dialled_back.add(link.peer)
         back = self._node.new_link(DIALLED_BACK, link.peer)
         back.await_line(time.monotonic() + self._node.settings.probe_limit)
         self._node.dial(back)
 
     def is_left_alone(self, peer: Address, now: float) -> bool:
         """Whether nobody works for a peer, as it did not take our work lately."""
-        with self._lock:
-            return self._left_alone.get(peer, now) > now
+        return self._left_alone.get(peer, now) > now
 
     def _leave_alone(self, peer: Address) -> None:
         """A peer did not take our work."""
-        with self._lock:
-            self._left_alone.pop(peer, None)
-            self._left_alone[peer] = time.monotonic() + LEFT_ALONE
-            if len(self._left_alone) > MOST_LEFT_ALONE:
-                self._left_alone.popitem(last=False)
+        self._left_alone.pop(peer, None)
+        self._left_alone[peer] = time.monotonic() + LEFT_ALONE
+        if len(self._left_alone) > MOST_LEFT_ALONE:
+            self._left_alone.popitem(last=False)
 
     def work(self, now: float) -> float | None:
         """A turn: do the next work that a peer has given; answer None when there is none."""
@@ -173,19 +149,18 @@ class Handshake:
         return now
 
     def _work_for(self, link: PeerLink) -> None:
-        with self._search_lock:
-            self._search = search = Search(link.nonce, self._config.pow_bits)
-            self._searched_for = link
+        self._search = search = Search(link.nonce, self._config.pow_bits)
+        self._searched_for = link
         if self._node.stopping or link.ended:
             search.cancel()
         try:
-            challenge = search.find()
+            with self._node.turn.left():
+                challenge = search.find()
         except OSError as error:
             self._node.disconnect(link, f"no worker could be started: {error.strerror}")
             return
         finally:
-            with self._search_lock:
-                self._search = self._searched_for = None
+            self._search = self._searched_for = None
         if challenge is not None:
             link.role = ANSWERED
             link.await_line(time.monotonic() + HELLO_LIMIT)
@@ -205,18 +180,16 @@ class Handshake:
         link.role, link.peer = NEIGHBOUR, peer
         self._node.output.drain(self._view.changes)
         for _, old, reason in admitted.parted:
-            self._part(old, reason)
+            old.close(reason)
         self._met()
         return True
 
     def on_end(self, link: PeerLink) -> None:
         """A link has ended: cancel the search for it, and free its place among the dials."""
         if link.role == DIALLED_BACK:
-            with self._lock:
-                self._dialled_back.discard(link.peer)
-        with self._search_lock:
-            if self._searched_for is link and self._search is not None:
-                self._search.cancel()
+            self._dialled_back.discard(link.peer)
+        if self._searched_for is link and self._search is not None:
+            self._search.cancel()
         if link.role in (DIALLED, WORKED_FOR, ANSWERED):
             if link.role == ANSWERED and not self._node.stopping:
                 self._node.write_refusal(link.peer,
@@ -227,9 +200,8 @@ class Handshake:
 
     def wake(self) -> None:
         """End the search; called when the node stops."""
-        with self._search_lock:
-            if self._search is not None:
-                self._search.cancel()
+        if self._search is not None:
+            self._search.cancel()
 
 
 def present_slot() -> int:

@@ -5,7 +5,6 @@ Rules only: no socket, no clock.
 
 import collections
 import math
-import threading
 import weakref
 from typing import NamedTuple
 
@@ -22,37 +21,32 @@ class Subscriptions:
     """Which connections have subscribed to which data types."""
 
     def __init__(self):
-        self._lock = threading.Lock()  # guards everything below
         self._links: dict[int, dict[object, None]] = {}  # type -> links, in their order
         self._types: dict[object, set[int]] = {}  # link -> types
 
     def add(self, link, data_type: int) -> bool:
         """Note a subscription; answer whether it is new."""
-        with self._lock:
-            links = self._links.setdefault(data_type, {})
-            if link in links:
-                return False
-            links[link] = None
-            self._types.setdefault(link, set()).add(data_type)
-            return True
+        links = self._links.setdefault(data_type, {})
+        if link in links:
+            return False
+        links[link] = None
+        self._types.setdefault(link, set()).add(data_type)
+        return True
 
     def of(self, data_type: int, but=None) -> list:
         """The connections that subscribed to a type, without the one named."""
-        with self._lock:
-            return [link for link in self._links.get(data_type, ()) if link is not but]
+        return [link for link in self._links.get(data_type, ()) if link is not but]
 
     def on_end(self, link) -> None:
         """A connection has ended: its subscriptions end, too."""
-        with self._lock:
-            for data_type in self._types.pop(link, ()):
-                links = self._links[data_type]
-                del links[link]
-                if not links:
-                    del self._links[data_type]
+        for data_type in self._types.pop(link, ()):
+            links = self._links[data_type]
+            del links[link]
+            if not links:
+                del self._links[data_type]
 
     def count(self) -> int:
-        with self._lock:
-            return sum(map(len, self._links.values()))
+        return sum(map(len, self._links.values()))
 
 
 class Memory:
@@ -61,7 +55,6 @@ class Memory:
     def __init__(self, seconds: float, most: int):
         self._seconds = seconds
         self._most = max(most, REMEMBERED)
-        self._lock = threading.Lock()  # guards everything below
         self._seen: set[bytes] = set()  # one key per message, short on purpose
         self._order: collections.deque[bytes] = collections.deque()  # the same, oldest first
         self._until: collections.deque[float] = collections.deque()  # when they are forgotten
@@ -70,31 +63,27 @@ class Memory:
     def add(self, item: "Item", now: float) -> bool:
         """Remember a message; answer whether it is new."""
         key = b"%d.%d." % item[:2] + item.digest
-        with self._lock:
-            while self._until and self._until[0] <= now:
-                self._forget_oldest()
-            if key in self._seen:
-                return False
-            self._seen.add(key)
-            self._order.append(key)
-            self._until.append(now + self._seconds)
-            if len(self._seen) > self._most:
-                self._forget_oldest()
-                self._dropped += 1
-            return True
+        while self._until and self._until[0] <= now:
+            self._forget_oldest()
+        if key in self._seen:
+            return False
+        self._seen.add(key)
+        self._order.append(key)
+        self._until.append(now + self._seconds)
+        if len(self._seen) > self._most:
+            self._forget_oldest()
+            self._dropped += 1
+        return True
 
     def _forget_oldest(self) -> None:
-        """Expects the lock."""
         self._until.popleft()
         self._seen.remove(self._order.popleft())
 
     def count(self) -> int:
-        with self._lock:
-            return len(self._seen)
+        return len(self._seen)
 
     def dropped(self) -> int:
-        with self._lock:
-            return self._dropped
+        return self._dropped
 
 
 class Waiting:
@@ -118,7 +107,6 @@ class Pending:
     def __init__(self, rng, patience: float):
         self._rng = rng
         self.patience = patience  # seconds
-        self._lock = threading.Lock()  # guards everything below
         self._waiting: collections.OrderedDict[int, Waiting] = collections.OrderedDict()
         self._ids: dict[tuple, int] = {}  # message that waits -> its id here
         self._bytes = 0  # that wait
@@ -131,102 +119,92 @@ class Pending:
             now: float) -> tuple[int, bool]:
         """Let a message wait, or only keep it when no module is notified; return the id that
         modules are told, and whether it is the first for which `expire` has to be called."""
-        with self._lock:
-            while notified and (len(self._waiting) >= WAITING or (
-                    self._waiting and self._bytes + len(message.data) > WAITING_BYTES)):
-                self._drop_oldest("messages dropped: too many wait for validation")
-            while self._kept and len(self._waiting) + len(self._kept) >= WAITING:
-                self._drop_kept()
+        while notified and (len(self._waiting) >= WAITING or (
+                self._waiting and self._bytes + len(message.data) > WAITING_BYTES)):
+            self._drop_oldest("messages dropped: too many wait for validation")
+        while self._kept and len(self._waiting) + len(self._kept) >= WAITING:
+            self._drop_kept()
+        number = self._rng.getrandbits(16)
+        while number in self._waiting or number in self._kept:
             number = self._rng.getrandbits(16)
-            while number in self._waiting or number in self._kept:
-                number = self._rng.getrandbits(16)
-            waiting = Waiting(message, key, set(senders), set(notified), now + self.patience)
-            alone = not (self._waiting if waiting.notified else self._of_type)
-            self._of_type.setdefault(message.data_type, {})[number] = waiting
-            if waiting.notified:
-                self._waiting[number] = waiting
-                self._ids[key] = number
-                self._bytes += len(message.data)
-            else:
-                self._keep(number, waiting)
-            return number, alone
+        waiting = Waiting(message, key, set(senders), set(notified), now + self.patience)
+        alone = not (self._waiting if waiting.notified else self._of_type)
+        self._of_type.setdefault(message.data_type, {})[number] = waiting
+        if waiting.notified:
+            self._waiting[number] = waiting
+            self._ids[key] = number
+            self._bytes += len(message.data)
+        else:
+            self._keep(number, waiting)
+        return number, alone
 
     def join(self, data_type: int, link, now: float) -> list[tuple[int, weakref.ref]]:
         """A module has subscribed: it is notified of what waits or is kept of that type, the oldest
         first, but not of what came from itself. Return the ids, and weak references to what is
         here under them: a newcomer that reads slowly keeps none of it in memory, and is told
         nothing under an id that has another meaning by then."""
-        with self._lock:
-            joined = [(number, waiting) for number, waiting in
-                      self._of_type.get(data_type, {}).items()
-                      if waiting.deadline > now and link not in waiting.senders]
-            for _, waiting in joined:
-                waiting.notified.add(link)
-            return [(number, weakref.ref(waiting)) for number, waiting in joined]
+        joined = [(number, waiting) for number, waiting in
+                  self._of_type.get(data_type, {}).items()
+                  if waiting.deadline > now and link not in waiting.senders]
+        for _, waiting in joined:
+            waiting.notified.add(link)
+        return [(number, weakref.ref(waiting)) for number, waiting in joined]
 
     def copy(self, key: tuple, sender, ttl: int) -> bool:
         """A neighbour has sent a message; answer whether the same message waits already. If so,
         the higher of both TTLs counts."""
-        with self._lock:
-            waiting = self._waiting.get(self._ids.get(key, -1))
-            if waiting is None:
-                return False
-            waiting.senders.add(sender)
-            if ttl > waiting.message.ttl:
-                waiting.message = waiting.message._replace(ttl=ttl)
-            return True
+        waiting = self._waiting.get(self._ids.get(key, -1))
+        if waiting is None:
+            return False
+        waiting.senders.add(sender)
+        if ttl > waiting.message.ttl:
+            waiting.message = waiting.message._replace(ttl=ttl)
+        return True
 
     def validated(self, number: int, link, valid: bool = True) -> Waiting | None:
         """A module calls a message valid, or not: take and return it. None if the module was not
         told of it, or another module was first."""
-        with self._lock:
-            waiting = self._waiting.get(number)
-            if waiting is None or link not in waiting.notified:
-                self._dropped["validations of what does not wait"] += 1
-                return None
-            self._take(number)
-            (self._keep if valid else self._forget)(number, waiting)
-            return waiting
+        waiting = self._waiting.get(number)
+        if waiting is None or link not in waiting.notified:
+            self._dropped["validations of what does not wait"] += 1
+            return None
+        self._take(number)
+        (self._keep if valid else self._forget)(number, waiting)
+        return waiting
 
     def expire(self, now: float) -> float | None:
         """Drop messages past their deadline; return when to look again, or None. What is kept is
         dropped about once a second, because a look at each in its time costs more."""
-        with self._lock:
-            while (due := _first_deadline(self._waiting)) <= now:
-                self._drop_oldest("messages without a validation in time")
-            while (kept_until := _first_deadline(self._kept)) <= now:
-                self._drop_kept()
-            return min(due, kept_until + KEPT_FOR) if self._of_type else None
+        while (due := _first_deadline(self._waiting)) <= now:
+            self._drop_oldest("messages without a validation in time")
+        while (kept_until := _first_deadline(self._kept)) <= now:
+            self._drop_kept()
+        return min(due, kept_until + KEPT_FOR) if self._of_type else None
 
     def lag(self, now: float) -> float | None:
         """The age of the oldest message in seconds, if modules are far behind; else None. Far
         behind: half of the patience is used up, or half of the room (messages or bytes)."""
-        with self._lock:
-            if not self._waiting:
-                return None
-            age = now + self.patience - next(iter(self._waiting.values())).deadline
-            behind = (age > self.patience / 2 or len(self._waiting) > WAITING // 2
-                      or self._bytes > WAITING_BYTES // 2)
-            return age if behind else None
+        if not self._waiting:
+            return None
+        age = now + self.patience - next(iter(self._waiting.values())).deadline
+        behind = (age > self.patience / 2 or len(self._waiting) > WAITING // 2
+                  or self._bytes > WAITING_BYTES // 2)
+        return age if behind else None
 
     def on_end(self, link) -> None:
         """A connection has ended: its validation does not count, and it is no sender to skip."""
-        with self._lock:
-            for waiting in self._waiting.values():
-                waiting.notified.discard(link)
-                waiting.senders.discard(link)
+        for waiting in self._waiting.values():
+            waiting.notified.discard(link)
+            waiting.senders.discard(link)
 
     def count(self) -> int:
-        with self._lock:
-            return len(self._waiting)
+        return len(self._waiting)
 
     def dropped(self) -> dict[str, int]:
         """How many messages were dropped since the start, by reason."""
-        with self._lock:
-            return dict(self._dropped)
+        return dict(self._dropped)
 
     def _take(self, number: int) -> Waiting:
-        """Expects the lock."""
         waiting = self._waiting.pop(number)
         if self._ids.get(waiting.key) == number:  # else the memory forgot it, and it came again
             del self._ids[waiting.key]
@@ -234,13 +212,12 @@ class Pending:
         return waiting
 
     def _drop_oldest(self, reason: str) -> None:
-        """Expects the lock."""
         number = next(iter(self._waiting))
         self._forget(number, self._take(number))
         self._dropped[reason] += 1
 
     def _keep(self, number: int, waiting: Waiting) -> None:
-        """A message waits no longer. Expects the lock."""
+        """A message waits no longer."""
         waiting.deadline += KEPT_FOR - self.patience
         self._kept[number] = waiting
         self._kept_bytes += size_of(waiting.message)
@@ -248,13 +225,11 @@ class Pending:
             self._drop_kept()
 
     def _drop_kept(self) -> None:
-        """Expects the lock."""
         number, waiting = self._kept.popitem(last=False)
         self._kept_bytes -= size_of(waiting.message)
         self._forget(number, waiting)
 
     def _forget(self, number: int, waiting: Waiting) -> None:
-        """Expects the lock."""
         numbers = self._of_type[waiting.message.data_type]
         del numbers[number]
         if not numbers:

@@ -1,8 +1,8 @@
 """The relay: takes news from modules and neighbours, and hands them on.
 
 News go to the modules of this host that subscribed to their type. When one of them has called
-the news valid, they go to the neighbours. Link readers call it; the duty "validations" drops
-news that nobody validates in time, and those that nobody wants.
+the news valid, they go to the neighbours. The duty "validations" drops news that nobody validates
+in time, and those that nobody wants.
 
 Whoever brings news waits for modules that read slowly: announcers for as long as these read at
 all, readers of neighbours for some seconds at a time, for they have to hear PINGs. For neighbours
@@ -49,8 +49,6 @@ class Relay:
         self._unwanted = Unwanted()
         self._pieces = Budget(PIECES)
         self._module_wait = min(MODULE_WAIT, node.settings.liveness_interval / 2)
-        # joins memory, subscriptions and pending: a copy, and a newcomer, finds all or none
-        self._arriving = threading.Lock()
         self._validations = threading.Condition()  # notified after validations
         self._validated_at = 0.0  # monotonic time of the last validation
         self.duty = None  # takes `expire`, once it is kept
@@ -58,10 +56,9 @@ class Relay:
     def subscribe(self, link: PeerLink, message: messages.Notify, outbox: Outbox) -> None:
         """A module wants news of a type, also those that wait, or came a moment ago. It is told of
         these as fast as it reads them."""
-        with self._arriving:
-            if not self.subscriptions.add(link, message.data_type):
-                return
-            joined = self.pending.join(message.data_type, link, time.monotonic())
+        if not self.subscriptions.add(link, message.data_type):
+            return
+        joined = self.pending.join(message.data_type, link, time.monotonic())
         for number, here in joined:
             waiting = here()
             if waiting is None:
@@ -70,7 +67,8 @@ class Relay:
             outbox.add([link], messages.Notification(number, news.data_type, news.data).pack())
             if outbox.size > FLUSH:
                 outbox.send()
-                self._node.flusher.wait_for_room([link])
+                with self._node.turn.left():
+                    self._node.flusher.wait_for_room([link])
                 if link.ended or link.waiting() > self._node.settings.origin_limit:
                     break  # it does not read; the rest would end its connection
         self._tell_kept(message.data_type, outbox)
@@ -98,9 +96,8 @@ class Relay:
             self._node.counters.add("messages said so often that peers take them for old")
         news = news._replace(id=item.id)
         outbox.events.append(f"generated:{_shown(item)}")
-        with self._arriving:
-            told = self.subscriptions.of(message.data_type, link)
-            self._notify(news if fits else news._replace(ttl=-1), item, link, told, outbox)
+        told = self.subscriptions.of(message.data_type, link)
+        self._notify(news if fits else news._replace(ttl=-1), item, link, told, outbox)
         if fits and not told:
             outbox.add(self._view.links(), news.pack())
 
@@ -116,14 +113,15 @@ class Relay:
             return
         outbox.send()  # the announces before this one need not wait
         told = self.subscriptions.of(data_type, announcer)
-        self._node.flusher.wait_for_room(told)
+        with self._node.turn.left():
+            self._node.flusher.wait_for_room(told)
         self._wait_for_neighbours()
         while told and not self._node.stopping:
             now = time.monotonic()
             lag = self.pending.lag(now)
             if lag is None or min(lag, now - self._validated_at) > STILL_VALIDATING:
                 return  # nobody is far behind, or the modules have stopped validating
-            with self._validations:
+            with self._node.turn.left(), self._validations:
                 self._validations.wait(STILL_VALIDATING / 4)  # they may stop without a notice
 
     def validate(self, link: PeerLink, message: messages.Validation, outbox: Outbox) -> None:
@@ -142,7 +140,9 @@ class Relay:
         outbox.validated = True
 
     def _wait_for_neighbours(self) -> None:
-        self._node.flusher.wait_for_room(self._view.links(), self._node.settings.origin_wait)
+        links = self._view.links()
+        with self._node.turn.left():
+            self._node.flusher.wait_for_room(links, self._node.settings.origin_wait)
 
     def handled(self, outbox: Outbox) -> None:
         """A batch of messages is handled: announcers that wait may look again."""
@@ -151,8 +151,7 @@ class Relay:
                 self._validations.notify_all()
 
     def _notify(self, news: PeerNotification, item: Item, sender, told, outbox: Outbox) -> None:
-        """Tell modules; the message waits for their validation. TTL -1: it is not spread on.
-        Expects the lock of those that arrive."""
+        """Tell modules; the message waits for their validation. TTL -1: it is not spread on."""
         number, alone = self.pending.add(news, item, (sender,), told, time.monotonic())
         outbox.add(told, messages.Notification(number, news.data_type, news.data).pack())
         if alone:  # the duty "validations" slept without a deadline
@@ -173,8 +172,6 @@ class Relay:
             return
         if self._unwanted.add(message, link, time.monotonic()):
             self.duty.hurry()  # it slept without a deadline
-        if self.subscriptions.of(message.data_type):
-            self._tell_kept(message.data_type, outbox)  # a module has subscribed in between
 
     def _wait_for_modules(self, link: PeerLink, told, size: int, outbox: Outbox) -> None:
         """Take no more from a neighbour while a module that still reads has much waiting. After
@@ -189,7 +186,8 @@ class Relay:
             return link.ended or self._node.stopping or not self._lag(told)
         while not is_over():
             outbox.send()
-            self._node.flusher.wait_until(is_over, self._module_wait)
+            with self._node.turn.left():
+                self._node.flusher.wait_until(is_over, self._module_wait)
             link.heard = self._node.now()  # who is not read is not silent
             if self._pieces.spend(link.heard):
                 outbox.free = PIECE - size
@@ -205,13 +203,12 @@ class Relay:
         ttl = next_ttl(message.ttl)
         ttl = -1 if ttl is None else ttl
         item = _item(message)
-        with self._arriving:
-            if self.pending.copy(item, link, ttl) or not self.memory.add(item, time.monotonic()):
-                self._node.counters.add("messages that were old")
-            else:
-                outbox.events.append(f"received:{link.peer}:{_shown(item)}")
-                told = self.subscriptions.of(message.data_type)
-                self._notify(message._replace(ttl=ttl), item, link, told, outbox)
+        if self.pending.copy(item, link, ttl) or not self.memory.add(item, time.monotonic()):
+            self._node.counters.add("messages that were old")
+        else:
+            outbox.events.append(f"received:{link.peer}:{_shown(item)}")
+            told = self.subscriptions.of(message.data_type)
+            self._notify(message._replace(ttl=ttl), item, link, told, outbox)
 
     def expire(self, now: float) -> float | None:
         """A turn: drop messages that nobody has validated, or wanted, in time."""

@@ -6,7 +6,6 @@ them, too. Rules only: no socket, no clock.
 
 import collections
 import itertools
-import threading
 from typing import NamedTuple
 
 from gossip.voidphone.messages import PeerNotification
@@ -29,7 +28,6 @@ class Unwanted:
     """Messages that wait for somebody who wants their type."""
 
     def __init__(self):
-        self._lock = threading.Lock()  # guards everything below
         self._numbers = itertools.count()
         self._kept: collections.OrderedDict[int, Kept] = collections.OrderedDict()  # as they came
         self._of_type: dict[int, collections.deque[int]] = {}  # type -> their numbers
@@ -38,35 +36,31 @@ class Unwanted:
 
     def add(self, message: PeerNotification, link, now: float) -> bool:
         """Keep a message; answer whether it is the only one."""
-        with self._lock:
-            number = next(self._numbers)
-            self._kept[number] = Kept(message, link, now + KEPT_FOR)
-            self._of_type.setdefault(message.data_type, collections.deque()).append(number)
-            self._bytes += size_of(message)
-            while self._bytes > KEPT_BYTES:
-                self._drop_oldest()
-            return len(self._kept) == 1
+        number = next(self._numbers)
+        self._kept[number] = Kept(message, link, now + KEPT_FOR)
+        self._of_type.setdefault(message.data_type, collections.deque()).append(number)
+        self._bytes += size_of(message)
+        while self._bytes > KEPT_BYTES:
+            self._drop_oldest()
+        return len(self._kept) == 1
 
     def take(self, data_type: int, now: float) -> list[Kept]:
         """Take out the messages of a type, the oldest first."""
         self.expire(now)
-        with self._lock:
-            taken = [self._kept.pop(number) for number in self._of_type.pop(data_type, ())]
-            self._bytes -= sum([size_of(kept.message) for kept in taken])
-            return taken
+        taken = [self._kept.pop(number) for number in self._of_type.pop(data_type, ())]
+        self._bytes -= sum([size_of(kept.message) for kept in taken])
+        return taken
 
     def expire(self, now: float) -> float | None:
         """Drop what was kept for its time; return when the next one is due, or None."""
-        with self._lock:
-            while self._kept:
-                oldest = next(iter(self._kept.values()))
-                if oldest.until > now:
-                    return oldest.until
-                self._drop_oldest()
-            return None
+        while self._kept:
+            oldest = next(iter(self._kept.values()))
+            if oldest.until > now:
+                return oldest.until
+            self._drop_oldest()
+        return None
 
     def _drop_oldest(self) -> None:
-        """Expects the lock."""
         _, kept = self._kept.popitem(last=False)
         numbers = self._of_type[kept.message.data_type]
         numbers.popleft()  # within its type it is the oldest, too
@@ -77,10 +71,8 @@ class Unwanted:
 
     def dropped(self) -> dict[str, int]:
         """How many messages nobody wanted in time, since the start."""
-        with self._lock:
-            return {UNWANTED: self._dropped} if self._dropped else {}
+        return {UNWANTED: self._dropped} if self._dropped else {}
 
 
 def size_of(message: PeerNotification) -> int:
-    """The bytes that a message counts for while it is kept."""
     return OVERHEAD + len(message.data)

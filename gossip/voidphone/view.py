@@ -7,7 +7,6 @@ somebody goes: first who is not proven to be found at its address.
 """
 
 import collections
-import threading
 from typing import NamedTuple
 
 from gossip.addresses import Address, in_turns, sample
@@ -47,7 +46,6 @@ class View:
         self._cache_size = cache_size
         self._rng = rng
         self.changes = collections.deque()  # events for the output file, in order
-        self._lock = threading.Lock()  # guards everything below, and appending to `changes`
         self._neighbours: dict[Address, Neighbour] = {}
         self._dialling: dict[Address, Address | None] = {}  # -> the neighbour that named it
         # -> the neighbour that named it last, in a 505
@@ -60,32 +58,31 @@ class View:
         Of two links in opposite directions the one dialled by the smaller address stays; of
         two in one direction the newer. Above `max_connections` another neighbour goes.
         """
-        with self._lock:
-            teller = self._dialling.pop(peer, None) if dialled else None
-            self._dialling.pop(peer, None)
-            parted = []
-            standing = self._neighbours.get(peer)
-            if standing is not None:
-                if standing.dialled != dialled and standing.dialled == (self._own < peer):
-                    return Admitted(False, [])
-                parted.append((peer, standing.link, "replaced"))
-                self.changes.append(f"disconnected:{peer}:replaced")
-            proven = dialled or standing is not None and standing.proven
-            self._neighbours[peer] = Neighbour(link, dialled, proven, teller)
-            self.changes.append(f"connected:{peer}")
-            self._known.pop(peer, None)
-            if len(self._neighbours) > self._max_connections:
-                other = self._surplus(peer)
-                row = self._neighbours.pop(other)
-                parted.append((other, row.link, "one too many"))
-                self.changes.append(f"disconnected:{other}:one too many")
-                self._note(other, row.teller)
-            self._note_degree()
-            return Admitted(True, parted)
+        teller = self._dialling.pop(peer, None) if dialled else None
+        self._dialling.pop(peer, None)
+        parted = []
+        standing = self._neighbours.get(peer)
+        if standing is not None:
+            if standing.dialled != dialled and standing.dialled == (self._own < peer):
+                return Admitted(False, [])
+            parted.append((peer, standing.link, "replaced"))
+            self.changes.append(f"disconnected:{peer}:replaced")
+        proven = dialled or standing is not None and standing.proven
+        self._neighbours[peer] = Neighbour(link, dialled, proven, teller)
+        self.changes.append(f"connected:{peer}")
+        self._known.pop(peer, None)
+        if len(self._neighbours) > self._max_connections:
+            other = self._surplus(peer)
+            row = self._neighbours.pop(other)
+            parted.append((other, row.link, "one too many"))
+            self.changes.append(f"disconnected:{other}:one too many")
+            self._note(other, row.teller)
+        self._note_degree()
+        return Admitted(True, parted)
 
     def _surplus(self, newcomer: Address) -> Address:
         """Whom to give up for a newcomer: one who is not proven, else one who has dialled us, else
-        anybody; of the IP that has most of those; by chance. Expects the lock."""
+        anybody; of the IP that has most of those; by chance."""
         others = [peer for peer in self._neighbours if peer != newcomer]
         rows = self._neighbours
         others = ([peer for peer in others if not rows[peer].proven]
@@ -96,110 +93,95 @@ class View:
 
     def lacks_proof(self, peer: Address) -> bool:
         """Whether this is a neighbour, and nobody knows whether it is found at its address."""
-        with self._lock:
-            row = self._neighbours.get(peer)
-            return row is not None and not row.proven
+        row = self._neighbours.get(peer)
+        return row is not None and not row.proven
 
     def prove(self, peer: Address) -> None:
         """Somebody has answered there. If it is a neighbour, it is proven."""
-        with self._lock:
-            row = self._neighbours.get(peer)
-            if row is not None:
-                row.proven = True
+        row = self._neighbours.get(peer)
+        if row is not None:
+            row.proven = True
 
     def remove(self, peer: Address, link, reason: str = "") -> bool:
         """A link has ended; answer whether it was the one to that neighbour."""
-        with self._lock:
-            row = self._neighbours.get(peer)
-            if row is None or row.link is not link:
-                return False
-            del self._neighbours[peer]
-            self.changes.append(f"disconnected:{peer}:{reason}")
-            self._note_degree()
-            self._note(peer, row.teller)
-            return True
+        row = self._neighbours.get(peer)
+        if row is None or row.link is not link:
+            return False
+        del self._neighbours[peer]
+        self.changes.append(f"disconnected:{peer}:{reason}")
+        self._note_degree()
+        self._note(peer, row.teller)
+        return True
 
     def begin_dial(self, peer: Address, needed: bool = False) -> bool:
         """Take a place for an address that is about to be dialled; answer whether there is one.
         `needed`: dial even without a free place, because there is no neighbour at all."""
-        with self._lock:
-            teller = self._known.get(peer)
-            if (peer == self._own or peer in self._neighbours or peer in self._dialling
-                    or not (needed or self._free_for(teller) > 0)):
-                return False
-            self._dialling[peer] = teller
-            return True
+        teller = self._known.get(peer)
+        if (peer == self._own or peer in self._neighbours or peer in self._dialling
+                or not (needed or self._free_for(teller) > 0)):
+            return False
+        self._dialling[peer] = teller
+        return True
 
     def end_dial(self, peer: Address) -> None:
         """A dial has failed: its place is free again."""
-        with self._lock:
-            self._dialling.pop(peer, None)
+        self._dialling.pop(peer, None)
 
     def heard_of(self, addresses, teller: Address | None) -> list[Address]:
         """Remember the addresses of a neighbour's 505 (peer response); return some to dial."""
-        with self._lock:
-            strangers = [address for address in dict.fromkeys(addresses)
-                         if address != self._own and address not in self._neighbours
-                         and address not in self._dialling]
-            for address in strangers:
-                self._known[address] = teller
-                self._known.move_to_end(address)
-            for address in in_turns(reversed(self._known))[self._cache_size:]:
-                del self._known[address]
-            return sample(strangers, self._free_for(teller), self._rng)
+        strangers = [address for address in dict.fromkeys(addresses)
+                     if address != self._own and address not in self._neighbours
+                     and address not in self._dialling]
+        for address in strangers:
+            self._known[address] = teller
+            self._known.move_to_end(address)
+        for address in in_turns(reversed(self._known))[self._cache_size:]:
+            del self._known[address]
+        return sample(strangers, self._free_for(teller), self._rng)
 
     def pushed(self, address: Address, now: float) -> bool:
         """Remember the address of a PUSH; answer whether to pass it on."""
-        with self._lock:
-            while self._pushed and (len(self._pushed) > PUSHES or
-                                    next(iter(self._pushed.values())) + PUSH_MEMORY <= now):
-                self._pushed.popitem(last=False)
-            if address != self._own and address not in self._neighbours:
-                self._note(address)
-            if address in self._pushed:
-                return False
-            self._pushed[address] = now
-            return True
+        while self._pushed and (len(self._pushed) > PUSHES or
+                                next(iter(self._pushed.values())) + PUSH_MEMORY <= now):
+            self._pushed.popitem(last=False)
+        if address != self._own and address not in self._neighbours:
+            self._note(address)
+        if address in self._pushed:
+            return False
+        self._pushed[address] = now
+        return True
 
     def links(self) -> list:
-        with self._lock:
-            return [row.link for row in self._neighbours.values()]
+        return [row.link for row in self._neighbours.values()]
 
     def link(self, peer: Address):
         """The link to a neighbour, or None."""
-        with self._lock:
-            row = self._neighbours.get(peer)
-            return None if row is None else row.link
+        row = self._neighbours.get(peer)
+        return None if row is None else row.link
 
     def addresses(self) -> list[Address]:
-        with self._lock:
-            return list(self._neighbours)
+        return list(self._neighbours)
 
     def known(self) -> list[Address]:
         """Known addresses that are no neighbours: by IP, the latest of each first."""
-        with self._lock:
-            return in_turns(reversed(self._known))
+        return in_turns(reversed(self._known))
 
     def lacks_neighbours(self) -> bool:
-        with self._lock:
-            return len(self._neighbours) < self._min_degree
+        return len(self._neighbours) < self._min_degree
 
     def forget(self, address: Address) -> None:
         """Drop an address that cannot be reached."""
-        with self._lock:
-            self._known.pop(address, None)
+        self._known.pop(address, None)
 
     def _note_degree(self) -> None:
-        """Expects the lock."""
         self.changes.append(f"degree:{self._own}=>{len(self._neighbours)}")
 
     def _free(self) -> int:
-        """Expects the lock."""
         return self._degree - len(self._neighbours) - len(self._dialling)
 
     def _free_for(self, teller: Address | None) -> int:
         """How many places are free for what a neighbour names: half of those that others leave
-        free, less what it has filled; but one while neighbours are too few. Expects the lock."""
+        free, less what it has filled; but one while neighbours are too few."""
         free = max(0, self._free())
         if teller is None or not free:
             return free
@@ -209,7 +191,6 @@ class View:
         return max((free + filled) // 2 - filled, int(few))
 
     def _note(self, address: Address, teller: Address | None = None) -> None:
-        """Expects the lock."""
         self._known[address] = teller
         self._known.move_to_end(address)
         while len(self._known) > self._cache_size:

@@ -59,6 +59,8 @@ class Search:
                     self._start_workers(sender)
                 finally:
                     os.close(sender)
+                if self._cancelled:
+                    return None
                 line = lines.readline()
             return int(line) if line else None
         finally:
@@ -69,13 +71,14 @@ class Search:
     def _start_workers(self, sender: int) -> None:
         cores = os.cpu_count() or 1
         for core in range(cores):
+            worker = subprocess.Popen(
+                [sys.executable, "-S", "-E", __file__, str(self._nonce), str(self._bits),
+                 str(core), str(cores)], stdin=subprocess.PIPE, stdout=sender,
+                stderr=subprocess.DEVNULL)
             with self._lock:
+                self._workers.append(worker)
                 if self._cancelled:
                     return
-                self._workers.append(subprocess.Popen(
-                    [sys.executable, "-S", "-E", __file__, str(self._nonce), str(self._bits),
-                     str(core), str(cores)], stdin=subprocess.PIPE, stdout=sender,
-                    stderr=subprocess.DEVNULL))
 
     def cancel(self) -> None:
         """End the search and its workers."""

@@ -13,8 +13,8 @@ Pure. Which node may say what, and what follows, is in peer.py and seed.py.
 
 from gossip.wire.fields import LINE_LIMIT, Answer, WireError, format_time
 from gossip.wire.gossip_line import (
-    GOSSIP, GOSSIP_LIMIT, NUMBER_LIMIT, RUMOR, SIGNED, Gossip, check_run, gossip, gossip_fields,
-    gossip_key, gossip_part, parse_gossip, rumors)
+    GOSSIP, GOSSIP_LIMIT, NUMBER_LIMIT, RUMOR, SIGNED, Block, Gossip, check_run, gossip,
+    gossip_fields, gossip_key, gossip_part, parse_block, parse_gossip, rumors, shown)
 from gossip.wire.lines import (
     ASK_KNOWN_PEERS, ASK_PEER_LIST, REGISTERED, Accepted, AskKnownPeers, AskPeerList, Connect,
     DeadNode, KnownPeers, Leave, LivenessReply, LivenessRequest, PeerList, Refused, Register,

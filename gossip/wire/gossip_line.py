@@ -3,7 +3,8 @@
 Pure. `IP:PORT:START` is the run, one life of a peer; run and number are the key of a message.
 Prefixes are fields in front of `gmessage:`, e.g. `rumor:`; they belong to one way of spreading
 or to a later system, not to the message. A peer forwards a line byte for byte, and reads its
-fields (`parse_gossip`) only when it is new.
+fields only when it is new: those of the next lines of a run together (`parse_block`), those of any
+other line by itself (`parse_gossip`).
 """
 
 import re
@@ -23,6 +24,7 @@ RUN = IP + rb":[1-9][0-9]{0,4}:[1-9][0-9]{0,18}"  # a pattern without groups
 
 _RUN = re.compile(ADDRESS + rb":([1-9][0-9]{0,18})")
 _GOSSIP = re.compile(rb"gmessage:[0-9]{1,12}\.[0-9]{6}:(" + RUN + rb"):([1-9][0-9]{0,18}):")
+_LINE = re.compile(rb"(?m:^)" + _GOSSIP.pattern + rb".*\n")
 
 
 class Gossip(NamedTuple):
@@ -31,6 +33,16 @@ class Gossip(NamedTuple):
 
     run: bytes
     number: int
+    shown: str
+
+
+class Block(NamedTuple):
+    """The content of gossip lines of one run that follow one another: their run, the numbers of the
+    first and the last, and the lines as they are shown in output files, with `\\n` between them."""
+
+    run: bytes
+    first: int
+    last: int
     shown: str
 
 
@@ -48,13 +60,18 @@ def check_run(run: bytes) -> Address:
     return address_in(match[1])
 
 
+def shown(lines: list[bytes]) -> str:
+    """Gossip lines that were checked already, as output files show them, with `\\n` between."""
+    return b"\n".join(map(gossip_part, lines)).decode()
+
+
 def gossip_part(line: bytes) -> bytes:
     """The line from `gmessage:` on, without its prefixes: the hash of a message covers this."""
     return line if line.startswith(GOSSIP) else line[line.index(GOSSIP):]
 
 
 def rumors(lines: list[bytes]) -> bytes:
-    """These gossip lines as rumors (with their `\n`), without any other prefix; signed lines among
+    """These gossip lines as rumors (with their `\\n`), without any other prefix; signed lines among
     them as they are."""
     return b"".join([(line if line.startswith(SIGNED) else RUMOR + gossip_part(line)) + b"\n"
                      for line in lines])
@@ -70,6 +87,26 @@ def gossip_fields(line: bytes) -> tuple[bytes, int, bytes]:
     line = gossip_part(line)
     match = _GOSSIP.match(line)
     return match[1], int(match[2]), line[match.end():]
+
+
+def parse_block(lines: list[bytes]) -> Block | None:
+    """Check and read gossip lines at once, which takes less time than one by one. None when they
+    are something else than lines without prefixes, of one run, with consecutive numbers; or when
+    one of them is not valid."""
+    data, count = b"\n".join(lines), len(lines)
+    heads = _LINE.findall(data + b"\n") if data.startswith(GOSSIP) else ()
+    if not count or len(heads) != count:
+        return None
+    runs, numbers = zip(*heads)
+    first = int(numbers[0])
+    last = first + count - 1
+    if (runs.count(runs[0]) != count or list(map(int, numbers)) != list(range(first, last + 1))
+            or last > NUMBER_LIMIT or max(map(len, lines)) > GOSSIP_LIMIT):
+        return None
+    try:
+        return Block(runs[0], first, last, data.decode())
+    except UnicodeDecodeError:
+        return None
 
 
 def parse_gossip(line: bytes) -> Gossip:

@@ -69,7 +69,7 @@ def signed_head(run: bytes, first: int, key: bytes, hashes: bytes) -> bytes:
 
 
 def signed(head: bytes, signature: bytes) -> bytes:
-    """A signed line, without its `\n`."""
+    """A signed line, without its `\\n`."""
     return head + b":" + to_base64(signature)
 
 
@@ -89,7 +89,7 @@ def parse_signed(line: bytes) -> Signed:
 
 
 def contradiction(one: bytes, other: bytes) -> bytes:
-    """The line that shows two signed lines, with its `\n`."""
+    """The line that shows two signed lines, with its `\\n`."""
     return b"contradiction:%b|%b\n" % (one, other)
 
 

@@ -44,7 +44,8 @@ def test_more_texts_at_once_than_a_neighbours_queue_holds_all_arrive(line):
 @pytest.mark.parametrize("line", [2], indirect=True)
 def test_servers_that_differ_for_good_are_in_no_haste(line):
     one = line.start(0, cache_size=1)
-    one.messages.add([gossip_line(A, 7, number, "x") for number in range(1, 10)])
+    with one.turn:
+        one.messages.add([gossip_line(A, 7, number, "x") for number in range(1, 10)])
     other = line.start(1, cache_size=1)
     wait_until(lambda: len(received(other)) == 1)
     wait_until(lambda: not one._in_haste() and not other._in_haste())

@@ -26,9 +26,9 @@ class Listening(Peer):
         super().__init__(*arguments)
         self.heard = []  # (second, neighbour, line)
 
-    def on_lines(self, link, lines):
+    def lines(self, link, lines):
         self.heard += [(self.now(), link.peer, line) for line in lines]
-        super().on_lines(link, lines)
+        super().lines(link, lines)
 
 
 def played(kind, share=0.3, accomplices=(), monitor=True):

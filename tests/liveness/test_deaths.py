@@ -113,11 +113,14 @@ def test_a_removed_peer_that_lives_registers_and_connects_again(net):
     seeds, peers = linked_net(net, 4)
     victim = peers[1]
     for seed in seeds:
-        seed._remove(victim.address, seed.registry.row(victim.address), "dead")
+        with seed.turn:
+            seed._remove(victim.address, seed.registry.row(victim.address), "dead")
     for peer in peers:
         if peer is not victim:
-            peer.peer_list.discard(victim.address)
-            peer.linking.unlink(victim.address, "told dead", peer.neighbours.link(victim.address))
+            with peer.turn:
+                link = peer.neighbours.link(victim.address)
+                peer.peer_list.discard(victim.address)
+                peer.linking.unlink(victim.address, "told dead", link)
     wait_until(lambda: len(victim.joining.registrations.links()) == 2)
     wait_until(lambda: connected(peers) and ring_whole(peers))
 

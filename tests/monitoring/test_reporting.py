@@ -125,7 +125,8 @@ def test_a_peer_that_stood_still_counts_that(net, seed):
     wait_until(lambda: peer.reporting._due is not None, what="the first period to begin")
     now = peer.now()
     for at in (now, now + 5_400, now + 10_801):
-        peer.reporting.turn(at)
+        with peer.turn:
+            peer.reporting.turn(at)
     assert peer.counters.all()["periods not judged, as this peer stood still"] == 1
 
 
@@ -137,7 +138,8 @@ def test_requests_go_behind_what_waits_for_a_neighbour(net, seed):
     link = peer.neighbours.link(neighbour.address)
     link.hold()
     peer.gossip(["before"])
-    peer.reporting.turn(peer.now())
+    with peer.turn:
+        peer.reporting.turn(peer.now())
     link.release(b"")
     wait_until(lambda: any(line.startswith("Liveness Request:") for line in neighbour.heard))
     assert neighbour.texts() == ["before"]
@@ -154,7 +156,8 @@ def test_whom_a_seed_kicks_is_left_refused_and_not_dialled(net, seed):
     again = net.dial(peer)
     again.say(f"Connection with Peer:{bad.address}")
     assert again.hear() == f"connection refused:{peer.address}:kicked"
-    peer.linking.dial(bad.address)
+    with peer.turn:
+        peer.linking.dial(bad.address)
     assert bad.address not in peer.neighbours.dialling()
     assert neighbours(peer) == {good.address}
     wait_until(lambda: f"connection refused:{peer.address}:kicked" in bad.heard)
@@ -191,26 +194,14 @@ def test_who_is_kicked_while_its_second_link_waits_is_not_admitted_by_that(net, 
     assert neighbours(peer) == set() and count(peer, f"connected:{fake.address}") == 1
 
 
-def test_who_is_kicked_at_the_moment_of_its_admission_does_not_stay(net, seed):
-    peer, fake = watched_peer(net), net.fake()
-    met = peer.met
-
-    def met_late(link):
-        peer.linking._shut_out.refuse(link.peer, "kicked", peer.now() + 60, peer.now())
-        met(link)
-    peer.met = met_late
-    end = net.neighbour(peer, fake)
-    assert end.hear_until("connection refused:").endswith(":kicked")
-    wait_until(lambda: neighbours(peer) == set())
-
-
 def test_an_offence_does_not_shorten_a_ban(net, seed):
     peer = watched_peer(net, corrupt_memory=0.1)
     neighbour = Neighbour(net, peer)
     link = peer.neighbours.link(neighbour.address)
     seed.say(f"kick:{neighbour.address}:0.500")
     wait_event(peer, f"disconnected:{neighbour.address}:kicked")
-    peer.linking.offended(link, "corrupt", 1_000)  # its reader was still at work
+    with peer.turn:
+        peer.linking.offended(link, "corrupt", 1_000)  # its reader was still at work
     assert peer.linking._shut_out.reason(neighbour.address, peer.now() + 500) == "kicked"
 
 

@@ -5,13 +5,14 @@ import threading
 import pytest
 
 from gossip.net.flusher import Flusher
+from gossip.net.turns import Turn
 from tests.tools.waiting import wait_until
 
 
 @pytest.fixture
 def flusher():
     """A flusher whose thread runs."""
-    flusher = Flusher()
+    flusher = Flusher(Turn(pytest.fail))
     thread = threading.Thread(target=flusher.flush_all)
     thread.start()
     yield flusher

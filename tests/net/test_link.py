@@ -8,6 +8,7 @@ import pytest
 from gossip.net.connection import Connection
 from gossip.net.flusher import Flusher
 from gossip.net.reading import next_lines
+from gossip.net.turns import Turn
 from gossip.node.link import Link
 from gossip.settings import Settings
 
@@ -15,7 +16,7 @@ from gossip.settings import Settings
 @pytest.fixture
 def pair():
     """A link and the socket at its other end; nobody flushes."""
-    flusher = Flusher()
+    flusher = Flusher(Turn(pytest.fail))
     here, there = socket.socketpair()
     here.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     link = Link("waiting", Settings(backlog_limit=1 << 20), flusher, time.monotonic,
@@ -73,9 +74,9 @@ def test_a_backlog_that_overflows_ends_the_link(pair):
 def test_what_was_said_before_the_end_is_read(pair):
     link, there = pair
     there.sendall(b"one\ntwo\nrest")
-    assert next_lines(link, time.monotonic) == [b"one", b"two"]
+    assert next_lines(link, time.monotonic, pytest.fail) == [b"one", b"two"]
     there.close()
-    assert next_lines(link, time.monotonic) is None and link.reason == "closed by the other end"
+    assert next_lines(link, time.monotonic, pytest.fail) is None and link.reason == "closed by the other end"
 
 
 def test_the_first_reason_counts_and_nothing_is_sent_after_the_end(pair):

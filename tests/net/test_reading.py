@@ -7,11 +7,17 @@ import pytest
 from gossip.net.connection import Connection
 from gossip.net.flusher import Flusher
 from gossip.net.reading import next_lines
+from gossip.net.turns import Turn
 from gossip.node.link import Link
 from gossip.settings import Settings
 from gossip.wire import WireError
 
 DEADLINE = 5.0
+
+
+def fail(link):
+    """What a node does with a link that is overdue."""
+    raise WireError(link.overdue())
 
 
 class Clock:
@@ -29,7 +35,7 @@ def clock():
 @pytest.fixture
 def pair(clock):
     """A link on which a line is due at DEADLINE by that clock, and the socket at its other end."""
-    flusher = Flusher()
+    flusher = Flusher(Turn(pytest.fail))
     here, there = socket.socketpair()
     link = Link("waiting", Settings(), flusher, clock, Connection(here))
     link.await_line(DEADLINE)
@@ -43,16 +49,16 @@ def test_a_line_that_came_in_time_and_is_read_late_counts(pair, clock):
     link, there = pair
     there.sendall(b"in time\n")
     clock.now = DEADLINE + 3.0
-    assert next_lines(link, clock) == [b"in time"]
+    assert next_lines(link, clock, fail) == [b"in time"]
     with pytest.raises(WireError, match="no valid line in time"):
-        next_lines(link, clock)
+        next_lines(link, clock, fail)
 
 
 def test_nothing_that_came_is_overdue_after_a_look(pair, clock):
     link, _ = pair
     clock.now = DEADLINE
     with pytest.raises(WireError, match="no valid line in time"):
-        next_lines(link, clock)
+        next_lines(link, clock, fail)
 
 
 def test_a_reader_that_is_held_up_between_its_look_and_the_deadline_looks_again(pair):
@@ -68,17 +74,17 @@ def test_a_reader_that_is_held_up_between_its_look_and_the_deadline_looks_again(
             there.sendall(b"meanwhile\n")
         return DEADLINE + 1.0
 
-    assert next_lines(link, clock_of_one_held_up) == [b"meanwhile"]
+    assert next_lines(link, clock_of_one_held_up, fail) == [b"meanwhile"]
 
 
 def test_who_goes_on_sending_after_the_deadline_gains_no_time(pair, clock):
     link, there = pair
     clock.now = DEADLINE
     there.sendall(b"one\n")
-    assert next_lines(link, clock) == [b"one"]
+    assert next_lines(link, clock, fail) == [b"one"]
     there.sendall(b"two\n")
     with pytest.raises(WireError, match="no valid line in time"):
-        next_lines(link, clock)
+        next_lines(link, clock, fail)
 
 
 def test_half_a_line_at_the_deadline_gains_no_time(pair, clock):
@@ -86,25 +92,47 @@ def test_half_a_line_at_the_deadline_gains_no_time(pair, clock):
     clock.now = DEADLINE
     there.sendall(b"half a li")
     with pytest.raises(WireError, match="no valid line in time"):
-        next_lines(link, clock)
+        next_lines(link, clock, fail)
 
 
 def test_a_later_deadline_is_looked_past_once_as_well(pair, clock):
     link, there = pair
     clock.now = DEADLINE
     there.sendall(b"one\n")
-    assert next_lines(link, clock) == [b"one"]
+    assert next_lines(link, clock, fail) == [b"one"]
     link.prolong(2 * DEADLINE)
     there.sendall(b"two\n")
     clock.now = 2 * DEADLINE
-    assert next_lines(link, clock) == [b"two"]
+    assert next_lines(link, clock, fail) == [b"two"]
     with pytest.raises(WireError):
-        next_lines(link, clock)
+        next_lines(link, clock, fail)
 
 
 def test_the_end_of_the_stream_behind_the_deadline_is_no_broken_rule(pair, clock):
     link, there = pair
     there.close()
     clock.now = DEADLINE + 3.0
-    assert next_lines(link, clock) is None
+    assert next_lines(link, clock, fail) is None
     assert link.reason == "closed by the other end"
+
+
+def test_who_is_given_more_time_is_looked_for_once_more_after_it(pair, clock):
+    link, there = pair
+    given = []
+
+    def give_more_time(link):
+        if given:
+            fail(link)
+        given.append(link.overdue())
+        link.more_patience = lambda: 0.05
+        link.look_again()
+
+    def clock_of_one_late():
+        if given and clock.now == DEADLINE:  # it is about to wait
+            there.sendall(b"in time\n")
+            clock.now = DEADLINE + 1.0
+        return clock.now
+
+    clock.now = DEADLINE
+    assert next_lines(link, clock_of_one_late, give_more_time) == [b"in time"]
+    assert given

@@ -97,7 +97,8 @@ def test_peers_that_know_one_neighbour_each_find_each_other_without_a_seed(tmp_p
     try:
         peers = net.peers(6)
         for one, other in zip(peers, peers[1:]):
-            one.peer_list.hear(frozenset([other.address]))
+            with one.turn:
+                one.peer_list.hear(frozenset([other.address]))
             one.wake()
         wait_until(lambda: ring_whole(peers), 60, "a whole ring")
         wait_until(lambda: all(len(peer.peer_list.addresses()) == 5 for peer in peers))

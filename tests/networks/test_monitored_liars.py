@@ -9,14 +9,13 @@ import itertools
 
 import pytest
 
-from gossip.capacity import fixed
 from gossip.monitoring.seed_links import ASKED, CHECKS_AT_ONCE
 from tests.tools.files import count, events, wait_event
 from tests.tools.monitoring_seeds import FakeSeed, agree, rows_at, subject
 from tests.tools.nets import neighbours
 from tests.tools.ports import free_address
 from tests.tools.waiting import wait_until
-from tests.tools.watched import Liar, Watched, all_linked, calumny, check_once
+from tests.tools.watched import Liar, all_linked, calumny, check_once
 
 NONCE = "0123456789abcdef" * 2
 CREDIT = 2  # reports that count although they come before their time

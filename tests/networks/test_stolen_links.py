@@ -161,14 +161,16 @@ ANSWERS = {
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_who_answers_a_dial_without_a_proof_is_no_neighbour(net, answer):
     peer, fake = net.peer(sign=True), Answers(net, ANSWERS[answer])
-    peer.linking.dial(fake.address)
+    with peer.turn:
+        peer.linking.dial(fake.address)
     wait_event(peer, UNPROVEN.format(fake.address))
     assert neighbours(peer) == set() and count(peer, "connected:") == 0
 
 
 def test_who_answers_a_dial_with_a_proof_is_a_neighbour_and_its_run_is_genuine(net):
     peer, fake = net.peer(sign=True), Answers(net, Answers.signed)
-    peer.linking.dial(fake.address)
+    with peer.turn:
+        peer.linking.dial(fake.address)
     wait_event(peer, f"connected:{fake.address}")
     assert peer.neighbours.proven() == [fake.address]
     assert peer.confirming.is_known(f"{fake.address}:{fake.signer.start}".encode())

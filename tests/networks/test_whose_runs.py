@@ -70,7 +70,8 @@ def test_without_seeds_living_origins_are_heard_newcomers_among_them(net):
     for seed in seeds:
         net.end(seed)
     newcomer = net.peer(sign=True)
-    peers[0].linking.dial(newcomer.address)
+    with peers[0].turn:
+        peers[0].linking.dial(newcomer.address)
     for peer in [*peers, newcomer]:
         peer.gossip(["I live"])
     wait_until(lambda: holds_all([*peers, newcomer], 4))

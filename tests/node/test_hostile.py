@@ -15,6 +15,7 @@ from tests.tools.files import count, events, wait_event
 from tests.tools.hands import FakePeer
 from tests.tools.nets import FAST, connected, neighbours
 from tests.tools.ports import free_address
+from tests.tools.registering import listed
 from tests.tools.waiting import wait_until
 
 
@@ -232,18 +233,20 @@ class HangsUp(FakePeer):
     def _serve(self, sock):
         try:
             with sock:
-                sock.recv(1000)
-                sock.sendall(f"connection accepted:{self.address}\n".encode())
+                line = sock.recv(1000).decode().rstrip("\n")
+                is_dial = line.startswith("Connection")
+                answer = f"connection accepted:{self.address}\n" if is_dial else self.reply(line)
+                sock.sendall(answer.encode())
         except OSError:
             pass  # the peer has ended
 
 
 def test_one_who_accepts_and_hangs_up_is_not_dialled_in_circles(net):
     seed, = net.seeds(1)
-    peer = net.peer(liveness_interval=1.0)
     fake = HangsUp(free_address())
     net.ends.append(fake)
-    seed.registry.register(fake.address, None, seed.now())
+    listed(net, seed, fake)
+    peer = net.peer(liveness_interval=1.0)
     wait_event(peer, f"connected:{fake.address}")
     rounds = peer.linking.places._round
     wait_until(lambda: peer.linking.places._round > rounds + 3)

@@ -5,7 +5,6 @@ import threading
 import pytest
 
 from gossip.node.output_file import OutputFile
-from tests.tools.waiting import wait_until
 
 STAMP = "1970-01-01 00:00:00.000000:"
 
@@ -37,65 +36,67 @@ def output(file):
     return OutputFile("an output file", lambda: 0, file=file)
 
 
-def writes_begin(output, *events):
-    """One thread for each event; they wait in this order."""
-    threads = []
-    for number, event in enumerate(events, start=1):
-        threads.append(threading.Thread(target=output.write, args=(event,)))
-        threads[-1].start()
-        wait_until(lambda: len(output._turns) == number)
-    return threads
-
-
 @pytest.fixture
-def waiting(output, file):
-    """A thread writes `first`; behind it wait those that write b, c and d."""
-    first = threading.Thread(target=output.write, args=("first",))
-    first.start()
+def first(output, file):
+    """A thread that is writing `first`."""
+    first = started(output.write, "first")
     assert file.begun.acquire(timeout=30)
-    return first, writes_begin(output, "b", "c", "d")
+    return first
 
 
-def test_who_writes_meanwhile_waits_and_is_written_together_with_all_others(file, waiting):
-    first, others = waiting
-    file.go_on.release()
-    first.join(30)
-    assert file.begun.acquire(timeout=30)
-    assert [thread.is_alive() for thread in (first, *others)] == [False, True, True, True]
-    file.go_on.release()
-    for thread in others:
-        thread.join(30)
-    assert file.writes == [f"{STAMP}first\n", f"{STAMP}b\n{STAMP}c\n{STAMP}d\n"]
+def started(target, *arguments):
+    thread = threading.Thread(target=target, args=arguments)
+    thread.start()
+    return thread
 
 
-def test_the_last_word_stands_last_whoever_waits_before_it(output, file, waiting):
-    ends = threading.Thread(target=output.finish, args=("stopped",))
-    ends.start()
-    wait_until(lambda: len(output._turns) == 4)
-    assert not output.write("too late")
+def test_lines_of_many_threads_are_whole_and_each_is_in_the_file_when_its_call_returns(tmp_path):
+    path = tmp_path / "an output file"
+    output, missing = OutputFile(path, lambda: 0), []
+
+    def write(name):
+        for number in range(100):
+            output.write(f"{name} {number}", f"{name} {number} again")
+            if f"{STAMP}{name} {number}\n{STAMP}{name} {number} again\n" not in path.read_text():
+                missing.append((name, number))
+
+    threads = [started(write, name) for name in "abcd"]
+    for thread in threads:
+        thread.join(60)
+    output.close()
+    lines = path.read_text().splitlines()
+    assert not missing and len(lines) == 800
+    for name in "abcd":
+        of_one = [line for line in lines if line.startswith(STAMP + name) and "again" not in line]
+        assert of_one == [f"{STAMP}{name} {number}" for number in range(100)]
+
+
+def test_the_last_word_stands_last_also_behind_what_is_being_written(output, file, first):
+    ends = started(output.finish, "stopped")
     file.go_on.release(2)
-    for thread in (waiting[0], *waiting[1], ends):
-        thread.join(30)
-    assert "".join(file.writes).endswith(f"d\n{STAMP}stopped\n")
+    first.join(30)
+    ends.join(30)
+    assert not output.write("too late")
+    assert file.writes == [f"{STAMP}first\n", f"{STAMP}stopped\n"]
 
 
-def test_lines_that_were_to_be_written_together_are_counted_when_they_are_lost(output, file,
-                                                                               waiting):
+def test_lines_that_are_lost_are_counted(output, file):
     file.full = True
     file.go_on.release(2)
-    for thread in (waiting[0], *waiting[1]):
-        thread.join(30)
+    output.write("a", "b", "c")
+    output.write("d")
     file.full = False
     file.go_on.release()
     output.write("again")
     assert file.writes == [f"{STAMP}lost:4 lines could not be written here\n{STAMP}again\n"]
 
 
-def test_a_file_is_closed_only_when_what_waits_is_written(output, file, waiting):
-    closes = threading.Thread(target=output.close)
+def test_a_file_is_closed_only_when_what_is_being_written_is_in_it(output, file, first):
     file.close = lambda: file.writes.append("closed")
-    closes.start()
-    file.go_on.release(2)
-    for thread in (waiting[0], *waiting[1], closes):
-        thread.join(30)
-    assert file.writes == [f"{STAMP}first\n", f"{STAMP}b\n{STAMP}c\n{STAMP}d\n", "closed"]
+    closes = started(output.close)
+    closes.join(0.1)
+    file.go_on.release()
+    first.join(30)
+    closes.join(30)
+    output.write("too late")
+    assert file.writes == [f"{STAMP}first\n", "closed"]

@@ -8,7 +8,7 @@ from gossip import wire
 from gossip.capacity import fixed
 from gossip.overlay.admitting import CHECKED
 from gossip.overlay.linking import DIALLED
-from tests.tools.fakes import FakeLink, run_late
+from tests.tools.fakes import run_late
 from tests.tools.files import count, wait_event
 from tests.tools.hands import FakePeer
 from tests.tools.nets import looked_for, neighbours
@@ -167,12 +167,14 @@ def test_a_dial_that_was_answered_proves_the_link_that_the_other_made_meanwhile(
 def test_a_dial_may_be_answered_while_the_link_that_the_other_has_made_ends(net):
     peer, fake = net.peer(probe_limit=60.0, answer_limit=60.0), net.fake(answers=False)
     ask(net, peer, fake.address).hear()
-    peer.linking.found_dead.add(fake.address, peer.now())
+    with peer.turn:
+        peer.linking.found_dead.add(fake.address, peer.now())
     probed = peer.neighbours.probed
 
     def probed_as_it_ends(address, link, alive):
         news = probed(address, link, alive)
-        peer.linking.unlink(address, "ended", peer.neighbours.link(address))
+        with peer.turn:
+            peer.linking.unlink(address, "ended", peer.neighbours.link(address))
         return news
 
     peer.neighbours.probed = probed_as_it_ends
@@ -253,30 +255,20 @@ def test_a_visitor_in_the_name_of_one_that_is_frozen_does_not_hide_that(net):
 
 @pytest.mark.parametrize("answers", [True, False])
 def test_a_link_that_ends_while_it_is_admitted_is_missed_if_its_peer_had_answered(net, answers):
-    """Also one whose end its own thread notices, while another admits it."""
     peer, gone = net.peer(liveness_misses=1000), free_address()  # dialled anew, in vain
     link = peer.new_link(CHECKED, gone)
-    peer.linked(gone, link, 0)
-    assert peer.liveness.counted() == {}  # it was not in the table any more
     introduced = peer.introduced
 
-    def introduced_and_ended(link, role, address):
+    def introduced_and_closed(link, role, address):
+        link.close("its end is noticed")
         introduced(link, role, address)
+
+    peer.introduced = introduced_and_closed
+    with peer.turn:
+        admission = peer.neighbours.admit(gone, link, gone, peer.now(), {gone}, answered=answers)
+        peer.linking.enter(link, admission)
         peer.ended(link)
-
-    peer.introduced = introduced_and_ended
-    admission = peer.neighbours.admit(gone, link, gone, peer.now(), {gone},
-                                      answered=answers)
-    peer.linking.enter(link, admission)
     assert list(peer.liveness.counted()) == [gone] * answers
-
-
-def test_a_link_that_ends_while_it_is_admitted_leaves_the_counting_as_it_was(net):
-    peer, dead, link = net.peer(liveness_interval=60), free_address(), FakeLink()
-    peer.liveness.linked(dead, link, -1, peer.now())
-    peer.liveness.lost(dead, link)
-    peer.linked(dead, FakeLink(), 0)  # the table has it no more
-    assert peer.liveness.counted() == {dead: None}
 
 
 def test_a_link_that_is_renewed_belongs_to_whoever_chose_it_first(net):
@@ -311,14 +303,16 @@ def test_strangers_take_no_place_for_which_a_peer_dials_itself(net):
     listed = [Says(net, "accepted:{}") for _ in range(4)]
     for fake in listed:
         assert register(net, seed, fake).hear() == "registered successfully"
-    peer.joining.hurry()
+    with peer.turn:
+        peer.joining.hurry()
     wait_until(lambda: len(neighbours(peer) & {fake.address for fake in listed}) >= 3)
 
 
 def test_whoever_is_looked_for_in_vain_is_known_no_longer_unless_a_seed_names_it(net):
     peer, address = net.peer(liveness_misses=1000), free_address()
     assert ask(net, peer, address).hear()
-    peer.peer_list.hear(frozenset([address]))
+    with peer.turn:
+        peer.peer_list.hear(frozenset([address]))
     wait_until(lambda: address not in peer.peer_list)
     assert neighbours(peer) == {address}
 
@@ -347,7 +341,8 @@ def test_a_late_peer_believes_its_seeds_about_whom_they_name(net, lateness, look
     seed, = net.seeds(1)
     peer, named = net.peer(capacity=fixed(4), liveness_interval=60), net.fake()
     register(net, seed, named)
-    peer.joining.hurry()
+    with peer.turn:
+        peer.joining.hurry()
     wait_until(lambda: named.dialled() and not peer.neighbours.dialling())
     run_late(peer, lateness)
     assert ask(net, peer, named.address).hear() == f"connection accepted:{peer.address}"
@@ -363,7 +358,8 @@ def test_newcomers_whom_a_seed_has_named_are_looked_for_before_strangers(net):
     listed = net.fake(others[4])
     peer.linking.dial = lambda *arguments, **options: None  # it waits to be asked
     register(net, seed, listed)
-    peer.joining.hurry()
+    with peer.turn:
+        peer.joining.hurry()
     wait_until(lambda: listed.address in peer.peer_list)
     one, other = (net.fake(address, answers=False) for address in others[2:4])
     for stranger in (one, other):
@@ -392,7 +388,8 @@ def test_when_two_dial_each_other_the_link_that_stays_is_proven(net):
     peer = net.peer(larger, probe_limit=60.0, young=60.0, liveness_interval=60)
     fake = Crossing(net, smaller)
     fake.peer = peer
-    peer.linking.dial(smaller)
+    with peer.turn:
+        peer.linking.dial(smaller)
     wait_until(lambda: peer.neighbours.proven() == [smaller])
     assert peer.neighbours.dialler(smaller) == smaller
 

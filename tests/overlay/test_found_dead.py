@@ -122,7 +122,8 @@ def test_while_a_seed_is_registered_nobody_who_was_found_dead_is_dialled(net):
     net.kill([other])
     wait_event(one, f"dead:{other.address}")
     fake = net.fake()
-    one.linking.found_dead.add(fake.address, one.now())
+    with one.turn:
+        one.linking.found_dead.add(fake.address, one.now())
     before = rounds_of(one)
     wait_until(lambda: rounds_of(one) > before + 3)
     assert not fake.dialled()

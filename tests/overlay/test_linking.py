@@ -112,7 +112,8 @@ def test_two_peers_dialling_each_other_at_once_end_with_one_link(net):
 
         def dial(own, peer):
             start.wait()
-            own.linking.dial(peer.address)
+            with own.turn:
+                own.linking.dial(peer.address)
 
         threads = [threading.Thread(target=dial, args=pair)
                    for pair in ((one, other), (other, one))]
@@ -127,8 +128,9 @@ def test_two_peers_dialling_each_other_at_once_end_with_one_link(net):
         ends = [peer.neighbours.link(to.address).connection._sock
                 for peer, to in ((one, other), (other, one))]
         assert ends[0].getsockname() == ends[1].getpeername()
-        one.neighbours.link(other.address).send(wire.refused(one.address, "full"))
-        one.linking.unlink(other.address, "given up", one.neighbours.link(other.address))
+        with one.turn:
+            one.neighbours.link(other.address).send(wire.refused(one.address, "full"))
+            one.linking.unlink(other.address, "given up", one.neighbours.link(other.address))
         wait_until(lambda: not neighbours(one) and not neighbours(other)
                    and not one.neighbours.dialling() and not other.neighbours.dialling(),
                    pause=0.001)
@@ -149,8 +151,9 @@ def test_who_could_not_be_dialled_for_want_of_a_thread_is_not_taken_for_unreacha
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", start_or_not)
-    peer.peer_list.hear(frozenset([fake.address]))
-    peer.linking.dial(fake.address)
+    with peer.turn:
+        peer.peer_list.hear(frozenset([fake.address]))
+        peer.linking.dial(fake.address)
     assert fake.address in peer.peer_list and peer.neighbours.dialling() == set()
     monkeypatch.undo()
     peer.membership.hurry()

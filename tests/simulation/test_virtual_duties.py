@@ -5,7 +5,6 @@ import pytest
 from gossip.node.world import NEVER
 from gossip.simulation.virtual_duties import WouldWait
 from gossip.simulation.virtual_world import START, NodeFailed
-from gossip.spread.flood import CROWDED, MANY, Flood
 from tests.tools.virtual import LATENCY, SETTINGS, Node, Pair
 
 
@@ -163,20 +162,6 @@ def test_what_is_handed_over_for_later_is_done_then(pair):
     assert pair.one.told == [1.0, 2.0]
     pair.run()
     assert pair.one.told == [1.0, 2.0, 3.0]
-
-
-def test_flooding_beyond_what_may_wait_is_forbidden_loudly(pair):
-    links = [pair.one.new_link() for _ in range(MANY)]  # so that the flusher is to send it
-    world = pair.one.world
-    flood = Flood(lambda: links, world.flusher, world.now, lambda: 0.0)
-
-    def bring_too_much(now):
-        for _ in range(5):
-            flood.forward([bytes(CROWDED // 4)], None)
-
-    pair.one.world.keep("a duty", bring_too_much)
-    with pytest.raises(NodeFailed, match="a duty.*WouldWait"):
-        pair.run()
 
 
 def test_waiting_for_room_is_forbidden_loudly_only_while_there_is_none():

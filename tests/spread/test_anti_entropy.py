@@ -62,7 +62,8 @@ def test_who_differ_for_good_say_only_digests_until_something_changes(net):
     wait_until(lambda: all(line.startswith(b"status:digest:") for line in
                            lines_between(peers, 4 * FAST.antientropy_interval)))
     assert peers[2].messages.digest() != peers[0].messages.digest()
-    peers[0].messages.add([b"gmessage:1.000000:127.0.0.1:9:7:1:x"])  # it forwards this to nobody
+    with peers[0].turn:
+        peers[0].messages.add([b"gmessage:1.000000:127.0.0.1:9:7:1:x"])  # which it does not forward
     wait_until(lambda: all(b"127.0.0.1:9:7=1" in peer.messages.vector() for peer in peers))
 
 

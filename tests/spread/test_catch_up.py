@@ -183,23 +183,6 @@ def test_an_answer_that_brings_nothing_is_believed_when_no_other_is_due():
     assert catch_up.next_want(9.0) is None and catch_up.silent_at() is None
 
 
-def test_one_whose_link_ends_while_its_offer_is_looked_at_is_not_asked():
-    lacking = MessageList(Settings())
-    catch_up = CatchUp(lacking, 2.0, REST)
-    ends, other = Neighbour(1, holding(line(1))), Neighbour(2, holding(line(1)))
-    for link in (ends, other):
-        offer(catch_up, link)
-    look = lacking.lacking
-
-    def look_while_it_ends(entries, neighbour):
-        lacking.lacking = look
-        catch_up.on_end(ends)
-        return look(entries, neighbour)
-
-    lacking.lacking = look_while_it_ends
-    assert catch_up.next_want(0.0)[0] is other
-
-
 def test_nobody_keeps_others_waiting_by_bringing_one_message_again_and_again():
     full, lacking = holding(*[line(number) for number in range(1, 101)]), MessageList(Settings())
     catch_up, liar, honest = CatchUp(lacking, 2.0, REST), Neighbour(1), Neighbour(2, full)

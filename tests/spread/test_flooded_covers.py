@@ -9,7 +9,7 @@ import pytest
 from gossip import wire
 from gossip.settings import Settings
 from gossip.spread import covers
-from gossip.spread.covers import WAITING_LIMIT, Cover
+from gossip.spread.covers import WAITING_LIMIT
 from gossip.spread.message_list import MessageList
 from tests.tools.fakes import FakeLink, peer
 

@@ -1,7 +1,6 @@
 """The message list: new or old, what is held, what is known; rules without a socket."""
 
 import random
-import threading
 
 import pytest
 
@@ -55,22 +54,6 @@ def test_digests_are_equal_when_and_only_when_the_same_is_known():
         assert one.digest() != other.digest()
         other.add([text])
     assert one.digest() == other.digest() and one.slices() == other.slices()
-
-
-def test_one_thread_of_many_is_told_that_a_message_is_new():
-    messages, new = MessageList(Settings()), []
-    lines = [line(number) for number in range(1, 2001)]
-
-    def add():
-        for at in range(0, 2000, 20):
-            new.extend(messages.add(lines[at:at + 20]).lines)
-
-    threads = [threading.Thread(target=add) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(new) == sorted(lines)
 
 
 def test_a_message_more_changes_one_slice_of_the_digest_and_the_vector_of_a_slice_has_its_run():

@@ -8,7 +8,7 @@ from gossip.spread.numbers import FREE, Numbers
 
 def add(numbers: Numbers, number, maker=None):
     """Add a number that is new; return who is relieved."""
-    if numbers.extend(number):
+    if numbers.extend(number, number):
         return FREE
     joined, relieved = numbers.join(number)
     if not joined:
@@ -32,9 +32,9 @@ def test_numbers_are_a_set_whatever_the_order_in_which_they_come():
 
 def test_the_next_number_extends_and_others_do_not():
     numbers = Numbers()
-    assert not numbers.extend(1)
+    assert not numbers.extend(1, 1)
     numbers.begin(1, FREE)
-    assert numbers.extend(2) and not numbers.extend(2) and not numbers.extend(4)
+    assert numbers.extend(2, 2) and not numbers.extend(2, 2) and not numbers.extend(4, 4)
     assert numbers.ranges() == [(1, 2)]
 
 

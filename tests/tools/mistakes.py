@@ -89,8 +89,7 @@ def a_second_link_always_wins(monkeypatch):
     def second(self, address, link, dialler, now, standing, silent):
         self.changes.append(f"disconnected:{address}:duplicate")
         self._enter(address, link, dialler, now, True)
-        return Admission(True, "duplicate", replaced=standing.link, serial=self._serial,
-                         proven=True)
+        return Admission(True, "duplicate", replaced=standing.link, proven=True)
     monkeypatch.setattr(Neighbours, "_second", second)
 
 

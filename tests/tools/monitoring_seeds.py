@@ -49,7 +49,7 @@ def held(*seeds):
 
 def rows_at(seed):
     """The rows that a seed holds, read between two turns."""
-    with seed.keeping._lock:
+    with seed.turn:
         return seed.keeping._held.all()
 
 

@@ -133,10 +133,14 @@ def _dial_within(node, across):
 
     def dial(link, thread="link reader"):
         if link.peer not in across:
-            return whole(link, thread)
-        node.fault(link, OSError(errno.EHOSTUNREACH, "cut off"))
-        node.ended(link)
-        return True
+            whole(link, thread)
+        else:
+            node.turn.after(fail, link)
+
+    def fail(link):
+        with node.turn:
+            node.fault(link, OSError(errno.EHOSTUNREACH, "cut off"))
+            node.ended(link)
 
     return dial
 

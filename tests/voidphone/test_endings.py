@@ -50,7 +50,7 @@ def test_the_end_of_the_stream_inside_a_message_is_written_down(modules, data, r
     ends[0].say(Announce(0, TYPE, b"whole"))
     assert told(subscriber).data == told(ends[1]).data == b"whole"
     ends[0].send(data)
-    wait_until(lambda: link_of(module, ends[0])._framing.unfinished())
+    wait_until(lambda: link_of(module, ends[0]).framing.unfinished())
     port = ends[0].sock.getsockname()[1]
     for end in ends:
         if reset:
@@ -67,7 +67,7 @@ def test_a_module_that_we_disconnect_has_not_ended_inside_a_message(modules):
     end = modules.api(module, TYPE)
     end.send(b"\0")
     link = link_of(module, end)
-    wait_until(link._framing.unfinished)
+    wait_until(link.framing.unfinished)
     module.disconnect(link, "for a test")
     assert end.hear_end()
     wait_until(lambda: module.link_count() == 0)

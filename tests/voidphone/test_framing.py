@@ -44,7 +44,7 @@ def test_a_segment_may_end_anywhere(modules):
     module = start(modules)
     announcer, subscriber = modules.api(module), modules.api(module, TYPE)
     stream = b"".join(Announce(1, TYPE, bytes([number]) * 20).pack() for number in range(5))
-    framing = link_of(module, announcer)._framing
+    framing = link_of(module, announcer).framing
     for cut in range(1, len(stream)):
         announcer.send(stream[:cut])
         numbers = [told(subscriber).data[0] for _ in range(cut // 28)]

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from gossip.voidphone import gossip_module, handshake, messages
-from gossip.voidphone.doorway import DIALLED_BACK, PeerLink
+from gossip.voidphone.doorway import DIALLED_BACK
 from tests.tools.files import count
 from tests.tools.module_words import still_there, view
 from tests.tools.modules import EASY_BITS, QUIET, work_for
@@ -143,24 +143,15 @@ def test_fifty_fake_modules_that_listen_push_out_none_that_we_dialled(modules, l
         still_there(end)
 
 
-def test_whoever_is_pushed_out_at_once_is_welcomed_before(modules, listeners, monkeypatch):
+def test_whoever_is_pushed_out_at_once_is_welcomed_before(modules, listeners):
     """Else it takes its work for refused, and leaves this module, maybe its bootstrapper, alone."""
     module = modules.module(degree=2, max_connections=2)
     proven(module, modules.neighbour(module, listeners(1)[0].address))
     first, nonce = modules.challenged(module)
-    may_be_told, release = threading.Event(), PeerLink.release
-
-    def release_late(link, data):
-        if link.peer == first.address:
-            may_be_told.wait(60)
-        release(link, data)
-
-    monkeypatch.setattr(PeerLink, "release", release_late)
     first.say(messages.VerificationResponse(nonce, work_for(nonce, EASY_BITS), first.address))
     wait_until(lambda: first.address in view(module))
     modules.neighbour(module)
     assert first.address not in view(module)
-    may_be_told.set()
     assert first.hear_kind("peer_response") and first.hear_end()
 
 

@@ -1,0 +1,110 @@
+"""Turns: one thread at a time calls a node, and what may wait comes after the turn.
+
+A node and its rules have one lock, this one: a link reader, a duty, the flusher or the console
+takes a turn, and then calls the node. Nothing waits within a turn.
+
+A turn may be long all the same, as a disk may stall. A thread that waited for one reads late what
+came in time, so a node asks for the longest wait before it judges others.
+"""
+
+import collections
+import contextlib
+import threading
+import time
+
+from gossip.net.pulse import NOTICED, Lateness
+
+LONG = 0.01  # seconds after which a turn lets others go first, where it may be interrupted
+PAUSE = 0.001  # seconds for which it is left then: who leaves it for less mostly takes it again
+
+
+class Turn:
+    """The lock of one node, as a context manager. A turn within a turn is a part of it."""
+
+    def __init__(self, report):
+        """`report(error)` hears of a call that has failed after a turn; the others are made."""
+        self._report = report
+        self._lock = threading.RLock()  # guards the node, and the next two
+        self._depth = 0  # how many turns, one within the other, its holder has taken
+        self._begun = 0.0  # when the outermost of them began
+        self._later: list[tuple] = []  # (call, arguments) to be made when the lock is free
+        self._making = threading.local()  # `calls`: those that the thread is about to make
+        # how long threads have waited: who holds the lock notes it, anybody may read it
+        self._waits = Lateness()
+        self._waiting: dict[int, float] = {}  # threads that wait for it -> since when
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(blocking=False):
+            self._wait()
+        if not self._depth:
+            self._begun = time.monotonic()
+        self._depth += 1
+
+    def _wait(self) -> None:
+        """Wait for the lock, and note how long that took."""
+        thread = threading.get_ident()
+        self._waiting[thread] = since = time.monotonic()
+        self._lock.acquire()
+        del self._waiting[thread]
+        now = time.monotonic()
+        if now - since >= NOTICED:
+            self._waits.note(now, now - since)
+
+    def waited(self) -> float:
+        """Seconds for which a thread waited for its turn at longest in the last LATE_FOR seconds;
+        one that still waits counts."""
+        now = time.monotonic()
+        return max(self._waits.lately(now), now - min(list(self._waiting.values()), default=now))
+
+    def __exit__(self, *error) -> None:
+        later = ()
+        self._depth -= 1
+        if self._later and not self._depth:
+            later, self._later = self._later, []
+        self._lock.release()
+        if later:
+            self._make(later)
+
+    def _make(self, later: list[tuple]) -> None:
+        """Make calls. What one of them has made later follows in the same loop: a dial that fails
+        at once does not make the next one from within itself."""
+        calls = getattr(self._making, "calls", None)
+        if calls is not None:
+            calls.extend(later)
+            return
+        self._making.calls = calls = collections.deque(later)
+        try:
+            while calls:
+                call, arguments = calls.popleft()
+                try:
+                    call(*arguments)
+                except Exception as error:
+                    self._report(error)
+        finally:
+            self._making.calls = None
+
+    def after(self, call, *arguments) -> None:
+        """Have this thread make a call when it has left the present turn: one that may wait, as it
+        starts a thread or joins one. Without a present turn it is made at once."""
+        with self:
+            self._later.append((call, arguments))
+
+    def share(self) -> None:
+        """Leave a turn that takes long for a moment, if somebody waits. Between two lines, a node
+        calls this: so nobody who sends many keeps others waiting."""
+        if self._waiting and time.monotonic() > self._begun + LONG:
+            with self.left():
+                time.sleep(PAUSE)
+
+    @contextlib.contextmanager
+    def left(self):
+        """Leave the present turn for as long as this lasts, in order to wait for others."""
+        with self:
+            depth = self._depth - 1
+        for _ in range(depth):
+            self.__exit__()
+        try:
+            yield
+        finally:
+            for _ in range(depth):
+                self.__enter__()

@@ -1,0 +1,144 @@
+"""The live world: one thread at a time calls a node, and threads begin after the turn."""
+
+import _thread
+import threading
+import time
+
+from gossip import wire
+from gossip.node.world import NEVER
+from tests.tools.files import count
+from tests.tools.waiting import wait_until
+
+CALLS = ["new_link", "lines", "up", "ended", "on_probed"]
+
+
+def test_one_thread_at_a_time_calls_a_node(net):
+    """Also whoever asks for its status, and its duties."""
+    seed, = net.seeds(1)
+    inside, overlaps, calls = [], [], []
+
+    def alone(name):
+        if inside:
+            overlaps.append((name, *inside))
+        inside.append(name)
+        time.sleep(0.002)  # so that another thread runs
+        calls.append(inside.pop())
+
+    def watched(node, name):
+        original = getattr(node, name)
+
+        def call(*arguments, **named):
+            alone(name)
+            return original(*arguments, **named)
+        setattr(node, name, call)
+
+    for name in CALLS:
+        watched(seed, name)
+    watched(seed.admission, "next_at")
+    watched(seed, "counts")
+    for peer in net.peers(4):
+        wait_until(lambda: seed.registry.row(peer.address) is not None)
+    net.end(peer)
+    for _ in range(20):
+        seed.status()
+        seed.lookout.hurry()
+    wait_until(lambda: {*CALLS, "next_at", "counts"} <= set(calls))
+    assert overlaps == []
+
+
+def another_can_call(node):
+    """Whether another thread has its turn now."""
+    done = threading.Event()
+
+    def other():
+        with node.turn:
+            done.set()
+    _thread.start_new_thread(other, ())
+    return done.wait(10)
+
+
+def test_a_thread_starts_when_the_turn_is_over_so_that_others_have_theirs(net, monkeypatch):
+    peer, fake = net.peer(liveness_interval=60), net.fake()
+    start, begun, verdicts = threading.Thread.start, [], []
+
+    def start_while_others_call_the_node(thread):
+        begun.append((thread.name, another_can_call(peer)))
+        start(thread)
+
+    with peer.turn:
+        monkeypatch.setattr(threading.Thread, "start", start_while_others_call_the_node)
+        peer.probe(fake.address, verdicts.append)
+        assert begun == []
+    monkeypatch.undo()
+    assert (f"prober {peer.address}", True) in begun
+    wait_until(lambda: verdicts == [True])
+
+
+def test_a_node_that_is_stopped_by_a_turn_ends_after_it(net):
+    peer, joined = net.peer(), []
+    join = peer.world.threads.join
+
+    def join_while_others_call_the_node():
+        joined.append(another_can_call(peer))
+        join()
+
+    def stop(now):
+        peer.stop("enough")
+        return NEVER
+
+    peer.world.threads.join = join_while_others_call_the_node
+    peer.keep("a duty", stop)
+    peer.world.await_end(60)
+    assert joined == [True] and peer.stopping
+
+
+def test_who_answered_while_a_long_turn_kept_its_reader_waiting_is_not_taken_for_dead(net):
+    peer, fake, verdicts = net.peer(liveness_interval=60, probe_limit=0.5), net.fake(), []
+    connected = threading.Event()
+    connect = peer.world._connect
+
+    def connect_and_tell(link):
+        connect(link)
+        connected.set()
+
+    peer.world._connect = connect_and_tell
+    with peer.turn:
+        peer.probe(fake.address, verdicts.append)
+    with peer.turn:
+        assert connected.wait(60)
+        time.sleep(1.0)  # longer than the probe may take
+    wait_until(lambda: verdicts)
+    assert verdicts[0] is not False
+    assert peer.is_late()
+
+
+def test_whoever_sends_many_lines_at_once_does_not_keep_others_waiting_for_all_of_them(net):
+    peer = net.peer(liveness_interval=60)
+    handled, begun, many = [], threading.Event(), 500
+
+    def handle_slowly(link, message):
+        handled.append(message)
+        begun.set()
+        time.sleep(0.005)
+
+    peer.on_liveness_request = handle_slowly
+    end = net.dial(peer)
+    end.say(*[f"Liveness Request:1.000000:{peer.address}"] * many)
+    assert begun.wait(60)
+    with peer.turn:
+        assert len(handled) < many
+    wait_until(lambda: len(handled) == many)
+
+
+def test_what_came_over_a_link_that_ended_meanwhile_is_not_handled(net):
+    peer, fake, other = net.peer(liveness_interval=60), net.fake(), net.fake()
+    end, witness = net.neighbour(peer, fake), net.neighbour(peer, other)
+    link = peer.neighbours.link(fake.address)
+    with peer.turn:
+        end.say(wire.gossip("1.000000", fake.address, 1, 1, "too late").decode())
+        wait_until(lambda: peer.turn._waiting)  # its reader
+        peer.linking.unlink(fake.address, "shut out", link)
+    wait_until(lambda: link not in peer.links())
+    witness.say(wire.gossip("1.000000", other.address, 1, 1, "later").decode())
+    wait_until(lambda: count(peer, f"received:{other.address}"))
+    assert count(peer, f"received:{fake.address}") == 0

@@ -1,0 +1,152 @@
+"""Turns: one thread at a time, what comes after a turn, and how a turn is left in order to wait."""
+
+import threading
+
+import pytest
+
+from gossip.net.turns import Turn
+from gossip.settings import LATE_FOR
+from tests.tools.waiting import wait_until
+
+
+def started(target):
+    """A thread that runs this."""
+    thread = threading.Thread(target=target, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_another_thread_has_its_turn_when_the_outermost_is_over():
+    turn, told = Turn(pytest.fail), []
+
+    def other():
+        with turn:
+            told.append("the other")
+
+    with turn:
+        with turn:
+            thread = started(other)
+        thread.join(0.1)
+        told.append("this one")
+    thread.join(60)
+    assert told == ["this one", "the other"]
+
+
+def test_what_may_wait_is_done_by_the_same_thread_after_the_outermost_turn():
+    turn, told = Turn(pytest.fail), []
+
+    def wait_for_another(number):
+        """Another thread can take a turn, so this one is over."""
+        started(turn.__enter__).join(60)
+        told.append((number, threading.current_thread()))
+
+    with pytest.raises(KeyError):
+        with turn:
+            with turn:
+                turn.after(told.append, "after")
+                turn.after(wait_for_another, 1)
+            assert told == []
+            raise KeyError("also after an error")
+    assert told == ["after", (1, threading.current_thread())]
+
+
+def test_outside_of_a_turn_it_is_done_at_once():
+    turn, told = Turn(pytest.fail), []
+    turn.after(told.append, 1)
+    assert told == [1]
+
+
+def test_calls_that_lead_to_further_calls_do_not_nest():
+    turn, left = Turn(pytest.fail), [5_000]
+
+    def again():
+        left[0] -= 1
+        if left[0]:
+            turn.after(again)
+
+    turn.after(again)
+    assert left == [0]
+
+
+def test_a_turn_is_left_whole_and_taken_again():
+    turn, told = Turn(pytest.fail), []
+
+    def other():
+        with turn:
+            told.append("the other")
+
+    with turn:
+        with turn:
+            turn.after(told.append, "after")
+            with turn.left():
+                started(other).join(60)
+            thread = started(other)
+            thread.join(0.1)
+            assert told == ["after", "the other"]  # this turn goes on
+    thread.join(60)
+    assert told == ["after", "the other", "the other"]
+
+
+def test_whoever_has_no_turn_leaves_none():
+    turn = Turn(pytest.fail)
+    entered, let_go = threading.Event(), threading.Event()
+
+    def other():
+        with turn:
+            entered.set()
+            let_go.wait(60)
+
+    thread = started(other)
+    assert entered.wait(60)
+    leaver = threading.Thread(target=lambda: turn.left().__enter__())
+    leaver.start()
+    leaver.join(0.1)
+    assert leaver.is_alive()  # it has to look, in a turn, whether it has one
+    let_go.set()
+    wait_until(lambda: not thread.is_alive() and not leaver.is_alive())
+    with turn:
+        pass
+
+
+def test_a_call_that_fails_after_a_turn_is_reported_and_the_others_are_made():
+    failed, made = [], []
+    turn = Turn(failed.append)
+    with turn:
+        turn.after(int, "no number")
+        turn.after(made.append, "second")
+        with turn.left():
+            assert made == ["second"] and len(failed) == 1
+        turn.after(made.append, "third")
+        assert made == ["second"]
+    assert made == ["second", "third"]
+
+
+def test_a_thread_that_waits_for_its_turn_is_late_meanwhile_and_for_some_time_after(monkeypatch):
+    turn, clock = Turn(pytest.fail), [100.0]
+    monkeypatch.setattr("gossip.net.turns.time.monotonic", lambda: clock[0])
+    assert turn.waited() == 0.0
+    with turn:
+        thread = started(lambda: turn.__enter__() or turn.__exit__())
+        wait_until(lambda: turn._waiting)
+        clock[0] += 0.3
+        assert turn.waited() == pytest.approx(0.3)
+    thread.join(60)
+    clock[0] += LATE_FOR - 0.1
+    assert turn.waited() == pytest.approx(0.3)
+    clock[0] += 0.2
+    assert turn.waited() == 0.0
+
+
+def test_a_long_turn_is_left_for_a_moment_when_somebody_waits():
+    turn, told = Turn(pytest.fail), []
+
+    def other():
+        with turn:
+            told.append("the other")
+
+    with turn:
+        with turn:
+            thread = started(other)
+            wait_until(lambda: turn.share() or told, what="the other to have its turn")
+    thread.join(60)
+    assert told == ["the other"]

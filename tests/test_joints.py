@@ -1,0 +1,108 @@
+"""Joints: how many functions and files of the project a line passes between two sockets.
+
+Forty processes on two cores share their caches, so a function that is called once costs three to
+four times what it costs in a loop: the joints are the time that a single message takes.
+"""
+
+import functools
+import pathlib
+import sys
+import threading
+
+import pytest
+
+from gossip import wire
+from tests.tools.waiting import wait_until
+
+ROOT = str(pathlib.Path(__file__).resolve().parent.parent)
+RUN = 1_700_000_000_000  # START of the run whose messages come
+
+
+class Trace:
+    """The functions of the project that link readers call, while somebody listens."""
+
+    def __init__(self):
+        self._calls = None
+        self._ours = (f"{ROOT}/gossip/", f"{ROOT}/peer.py")
+
+    def __call__(self, frame, event, argument):
+        code = frame.f_code
+        if (event == "call" and self._calls is not None
+                and code.co_filename.startswith(self._ours) and code.co_name[0] != "<"
+                and threading.current_thread().name.startswith("link reader")):
+            self._calls.append((code.co_filename, code.co_name, code.co_firstlineno))
+
+    def of(self, act):
+        """The calls from the first bytes that come after `act()` until the reader waits for more. A
+        reader may still be at the end of what came before."""
+        self._calls = calls = []
+        act()
+
+        def names():
+            return [name for _, name, _ in calls]
+
+        wait_until(lambda: "take" in names()
+                   and names()[names().index("take"):][-2:] == ["__exit__", "next_lines"])
+        self._calls = None
+        return calls[names().index("take"):]
+
+
+@pytest.fixture
+def traced(net):
+    """A peer whose readers are traced, the trace, and six neighbours in the hands of the test."""
+    trace = Trace()
+    threading.setprofile(trace)
+    try:
+        peer = net.peer(liveness_interval=3600, antientropy_interval=3600)
+        fakes = [net.fake() for _ in range(6)]
+        yield peer, trace, fakes, [net.neighbour(peer, fake) for fake in fakes]
+    finally:
+        threading.setprofile(None)
+
+
+def line_of(fake, number):
+    return wire.gossip("1.000000", fake.address, RUN, number, "hello").decode()
+
+
+def least(trace, acts):
+    """How many calls, functions and files it takes when nothing else happens: a thread may have to
+    wait for its turn, and a process that is late does more."""
+    return min((len(calls), len(set(calls)), len({file for file, _, _ in calls}))
+               for calls in map(trace.of, acts))
+
+
+def test_a_new_line_and_a_known_one_pass_few_functions(traced):
+    peer, trace, fakes, ends = traced
+    ends[1].say(line_of(fakes[0], 1))  # another peer's message, which a neighbour relays
+    assert ends[2].hear_until("gmessage:").endswith(":hello")
+    lines = [line_of(fakes[0], number) for number in range(2, 8)]
+    acts = [functools.partial(ends[1].say, line) for line in lines]
+    calls, functions, files = least(trace, acts)
+    sends = 5 * 2
+    assert calls <= 28 + sends and functions <= 30 and files <= 18
+    acts = [functools.partial(ends[3].say, line) for line in lines]
+    calls, functions, files = least(trace, acts)
+    assert calls <= 7 and files <= 6
+
+
+def test_a_liveness_reply_passes_few_functions(traced):
+    peer, trace, fakes, ends = traced
+    ends[0].say(f"Liveness Request:1.000000:{fakes[0].address}")  # the link is known to stand
+    ends[0].hear_until("Liveness Reply:")
+    acts = []
+    for second in range(2, 8):
+        with peer.turn:
+            peer.liveness.next_round(f"{second}.000000", peer.now(), True)  # no miss
+        reply = f"Liveness Reply:{second}.000000:{peer.address}:{fakes[0].address}"
+        acts.append(functools.partial(ends[0].say, reply))
+    calls, functions, files = least(trace, acts)
+    assert calls <= 36 and functions <= 34 and files <= 19
+
+
+def test_the_trace_sees_calls(traced):
+    """Or else the others would count nothing."""
+    peer, trace, fakes, ends = traced
+    calls = trace.of(lambda: ends[0].say(line_of(fakes[0], 1)))
+    names = [name for _, name, _ in calls]
+    assert {"lines", "take", "feed", "add", "forward", "send"} <= set(names)
+    assert sys.getprofile() is None
