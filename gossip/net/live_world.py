@@ -10,7 +10,7 @@
 
 Not of a node, but of the process: "pulse", which tells how late all of these run.
 
-One of them at a time calls the node: each call is a turn (turns.py). Connecting, reading, resting,
+One thread at a time calls the node: each call is a turn (turns.py). Connecting, reading, resting,
 starting threads and joining them are no part of one. This world does not know what lines mean: it
 hands them to the node.
 """

@@ -5,7 +5,7 @@ world. The live one (gossip/net/live_world.py) has clocks, threads and sockets; 
 (gossip/simulation/virtual_world.py) has a heap of calls instead, as the node asks the time nowhere
 else.
 
-The world in its turn calls the node: `accept(connection, remote)` for a newcomer, `up(link)`
+In return, the world calls the node: `accept(connection, remote)` for a newcomer, `up(link)`
 when a dialled link stands, `lines(link, lines)` with what came, `fault(link, error)` when a link
 broke a rule or could not be dialled, `make_room(reason)` when descriptors are short, and last, once
 per link, `ended(link)`. Each of these calls is a turn: one at a time, and nobody waits in it. A

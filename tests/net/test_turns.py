@@ -16,13 +16,18 @@ def started(target):
     return thread
 
 
-def test_another_thread_has_its_turn_when_the_outermost_is_over():
+def turn_of_two():
+    """A turn, what was told in it, and what another thread does: it takes the turn and tells so."""
     turn, told = Turn(pytest.fail), []
 
     def other():
         with turn:
             told.append("the other")
+    return turn, told, other
 
+
+def test_another_thread_has_its_turn_when_the_outermost_is_over():
+    turn, told, other = turn_of_two()
     with turn:
         with turn:
             thread = started(other)
@@ -69,12 +74,7 @@ def test_calls_that_lead_to_further_calls_do_not_nest():
 
 
 def test_a_turn_is_left_whole_and_taken_again():
-    turn, told = Turn(pytest.fail), []
-
-    def other():
-        with turn:
-            told.append("the other")
-
+    turn, told, other = turn_of_two()
     with turn:
         with turn:
             turn.after(told.append, "after")
@@ -138,12 +138,7 @@ def test_a_thread_that_waits_for_its_turn_is_late_meanwhile_and_for_some_time_af
 
 
 def test_a_long_turn_is_left_for_a_moment_when_somebody_waits():
-    turn, told = Turn(pytest.fail), []
-
-    def other():
-        with turn:
-            told.append("the other")
-
+    turn, told, other = turn_of_two()
     with turn:
         with turn:
             thread = started(other)
