@@ -28,6 +28,7 @@ if __name__ == "__main__":  # before the slow imports: a chat server has to list
     run_other_program(sys.argv)
 
 import functools
+import itertools
 import math
 import random
 
@@ -108,6 +109,8 @@ class Peer(Node):
         self.unlisted, self.overtaken = self.joining.hurry, self.joining.ask_at_once
         self.unlinked, self.withdrawn = self.liveness.forget, self.liveness.withdraw
         self.proved = self.liveness.proved
+        # Where lines are signed or watched, a repetition says something too.
+        self._sifts = not settings.sign and self._watch is None
         self._generated = 0  # messages so far
         self._restraint = Restraint(settings.origin_wait)
         self._round_due: float | None = None  # when the next round is due
@@ -303,9 +306,18 @@ class Peer(Node):
 
     # What others say.
 
+    def sift(self, link: Link, lines: list[bytes]) -> list[bytes]:
+        """In a flood most lines are repetitions: they are dropped first, and wait for no turn."""
+        if link.role != NEIGHBOUR or not self._sifts:
+            return lines
+        new = list(itertools.filterfalse(self.messages.holds, lines))
+        link.repetitions += len(lines) - len(new)
+        return new
+
     def lines(self, link: Link, lines: list[bytes]) -> None:
-        """These lines of a link have come together. In a flood most are repetitions: they are
-        dropped first. What is left is mostly the next gossip of a run: that is taken at once."""
+        """These lines of a link have come together; while their reader waited for its turn, others
+        may have brought them. What is left is mostly the next gossip of a run: that is taken at
+        once."""
         if link.role == NEIGHBOUR:
             if self._watch is not None:
                 self._watch.noted(link, lines)

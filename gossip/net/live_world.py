@@ -210,15 +210,16 @@ class LiveWorld:
 
     def _read(self, link, begin=lambda link: None) -> None:
         """Read a connected link to its end, and hand its lines to the node."""
-        fault, handle = None, self._node.lines
+        fault, sift, handle = None, self._node.sift, self._node.lines
         try:
             with self.turn:
                 begin(link)
             while (lines := next_lines(link, self.now, self._overdue)) is not None:
-                with self.turn:
-                    if link.ended:  # while this thread waited, another one has closed it
-                        break
-                    handle(link, lines)
+                if lines := sift(link, lines):
+                    with self.turn:
+                        if link.ended:  # while this thread waited, another one has closed it
+                            break
+                        handle(link, lines)
                 if link.rest_until:
                     self._rest(link)
         except WireError as error:

@@ -40,6 +40,7 @@ class Link:
         self.proof = None  # the Proof that came last, for the line behind it; for the reader alone
         # START of the run that its other end has proved, if gossip is signed; TIME of the dial
         self.run: tuple[int, float] | None = None
+        self.repetitions = 0  # lines that were known here; counted by the reader
         self.answered = 0.0  # when `ask_known_peers` was answered last; for the reader alone
         self.heard = 0.0  # when bytes came last
         self.rest_until = 0.0  # no more is read before then; set while lines are handled

@@ -180,6 +180,11 @@ class Node:
         else:
             self.on_up(link)
 
+    def sift(self, link: Link, lines: list[bytes]) -> list[bytes]:
+        """Leave out lines of a link that change nothing. Its reader calls this outside of a turn,
+        while others may change any table: it only looks, and counts at the link."""
+        return lines
+
     def lines(self, link: Link, lines: list[bytes]) -> None:
         """These lines of a link have come together."""
         if link.probe is None:

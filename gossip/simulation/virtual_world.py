@@ -252,8 +252,9 @@ class VirtualWorld:
             return
         try:
             lines = link.take(end.read())
+            if sifted := self.node.sift(link, lines):
+                self.node.lines(link, sifted)
             if lines:
-                self.node.lines(link, lines)
                 link.read_on()
         except WireError as error:
             self.node.fault(link, error)

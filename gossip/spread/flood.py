@@ -37,7 +37,7 @@ class Flood:
     def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
         """Have lines, which have no line ends, sent to all but their source, behind the signed
         lines that cover each of them."""
-        data = b"\n".join(covered(lines, covers)) + b"\n"
+        data = b"\n".join(covered(lines, covers) if covers else lines) + b"\n"
         self._waiting.append((data, source))
         self._size += len(data)
         now, links = self._now(), self._links()

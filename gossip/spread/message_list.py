@@ -29,6 +29,8 @@ from gossip.spread.judge import Judge
 from gossip.spread.room import Room
 from gossip.spread.run import ALL_SLICES, SLICES, Run, sha256
 
+OLD = "messages that were old"  # the name of a counter
+
 
 class Fresh(NamedTuple):
     """What has become of a batch of gossip lines."""
@@ -65,13 +67,14 @@ class MessageList:
         self._is_known, self._is_denied = is_known, is_denied
         self._own_run = own_run  # only this peer makes messages of this run
         self._judge = None if is_genuine is None else Judge(
-            is_genuine, self._kept, self._is_held, self._is_old, checks_early,
+            is_genuine, self._kept, self.holds, self._is_old, checks_early,
             self._corrupt_most)
         self._covers = None if is_genuine is None else Covers()  # None: nothing is signed
         self._digests: set[bytes] = set()  # of the texts that are held: their runs hold them
         # these texts as they came, in that order: a repetition is found without a hash -> the cover
         # of the line, where gossip is signed
         self._lines: dict[bytes, Cover | None] = {}
+        self.holds = self._lines.__contains__  # whether it holds a line; this needs no turn
         self._bytes = 0  # size of all texts
         self._least = settings.cache_bytes // max(1, settings.cache_size)  # weight of any text
         self._grown: dict[Run, None] = {}  # runs whose weight grew since something was evicted
@@ -86,7 +89,7 @@ class MessageList:
     def unknown(self, lines: list[bytes], link=None) -> list[bytes]:
         """Return the lines, of whatever kind, without exact repetitions of a held gossip line.
         Most lines that arrive are repetitions, and here they cost no parsing and no hash."""
-        unknown = list(itertools.filterfalse(self._lines.__contains__, lines))
+        unknown = list(itertools.filterfalse(self.holds, lines))
         self._old += len(lines) - len(unknown)
         return unknown if self._covers is None else self._covers.unknown(unknown, link)
 
@@ -214,9 +217,6 @@ class MessageList:
     def _kept(self, line: bytes) -> Cover | None:
         return self._covers.kept(line)
 
-    def _is_held(self, line: bytes) -> bool:
-        return line in self._lines
-
     def _is_old(self, cover: Cover, brought_by: Address | None) -> bool:
         is_old = self._covers.is_old(cover, self._seen_of(cover.run), brought_by)
         return is_old or self._is_denied(cover.run, brought_by)
@@ -232,7 +232,7 @@ class MessageList:
 
     def dropped(self) -> dict[str, int]:
         """How often each kind of thing was dropped since the start."""
-        return {"messages that were old": self._old,
+        return {OLD: self._old,
                 "messages in our name": self._forged, **self._room.refused,
                 **self._dropped}
 

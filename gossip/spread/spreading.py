@@ -15,7 +15,7 @@ from gossip.settings import WAYS, Settings
 from gossip.spread.allowance import Allowance
 from gossip.spread.anti_entropy import AntiEntropy
 from gossip.spread.flood import Flood
-from gossip.spread.message_list import Fresh, MessageList
+from gossip.spread.message_list import OLD, Fresh, MessageList
 from gossip.spread.mongering import Mongering
 from gossip.spread.origin import Origin
 from gossip.spread.rumors import Telling
@@ -116,6 +116,8 @@ class Spreading:
         self._compares = settings.antientropy_interval > 0  # else nothing is ever compared
         self._output, self._write_sparingly = node.output, node.write_sparingly
         self._now, self._time = node.now, node.time
+        self._links = links
+        self._repetitions = 0  # that links had brought which have ended
         self._silent = False  # nothing more is originated here
 
     def keep_duties(self, keep) -> None:
@@ -321,6 +323,7 @@ class Spreading:
 
     def on_end(self, link) -> None:
         """A link has ended: what it offered is asked of others, what it lacked is told others."""
+        self._repetitions, link.repetitions = self._repetitions + link.repetitions, 0
         self.anti_entropy.on_end(link)
         self.way.on_end(link)
 
@@ -331,5 +334,7 @@ class Spreading:
 
     def dropped(self) -> dict[str, int]:
         """What was dropped since the start, and how often."""
-        return {**self.messages.dropped(), **self._waiting.dropped(),
-                **self.anti_entropy.dropped(), **self.way.dropped()}
+        dropped = {**self.messages.dropped(), **self._waiting.dropped(),
+                   **self.anti_entropy.dropped(), **self.way.dropped()}
+        dropped[OLD] += self._repetitions + sum(link.repetitions for link in self._links())
+        return dropped

@@ -6,6 +6,7 @@ import time
 
 from gossip import wire
 from gossip.node.world import NEVER
+from gossip.spread.message_list import OLD
 from tests.tools.files import count
 from tests.tools.waiting import wait_until
 
@@ -142,3 +143,17 @@ def test_what_came_over_a_link_that_ended_meanwhile_is_not_handled(net):
     witness.say(wire.gossip("1.000000", other.address, 1, 1, "later").decode())
     wait_until(lambda: count(peer, f"received:{other.address}"))
     assert count(peer, f"received:{fake.address}") == 0
+
+
+def test_a_repetition_waits_for_no_turn_and_is_counted_as_long_as_the_node_lives(net):
+    peer = net.peer(liveness_interval=60)
+    first, second = net.neighbour(peer, net.fake()), net.neighbour(peer, net.fake())
+    line = wire.gossip("1.000000", net.fake().address, 1, 1, "known").decode()
+    first.say(line)
+    assert second.hear_until("gmessage:") == line
+    with peer.turn:
+        second.say(line, line, line)
+        wait_until(lambda: peer.status()[OLD] == 3)
+    second.close()
+    wait_until(lambda: len(peer.neighbours.links()) == 1)
+    assert peer.status()[OLD] == 3

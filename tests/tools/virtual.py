@@ -49,6 +49,9 @@ class Node:
         for word in self.words:
             link.send(word)
 
+    def sift(self, link, lines):
+        return lines
+
     def lines(self, link, lines):
         self.told += lines
 
