@@ -65,8 +65,8 @@ class MessageList:
         self._corrupt_most = settings.corrupt_most()
         self._forbidden_in = settings.filter.search()
         self._is_known, self._is_denied = is_known, is_denied
-        # the texts that are held, as they came, in that order: a repetition is found without a hash -> the cover
-        # of the line, where gossip is signed
+        # the texts that are held, as they came, in that order: a repetition is found without a hash
+        # -> the cover of the line, where gossip is signed
         self._lines: dict[bytes, Cover | None] = {}
         self.holds = self._lines.__contains__  # whether it holds a line; this needs no turn
         self._own_run = own_run  # only this peer makes messages of this run
