@@ -16,12 +16,12 @@ import math
 from typing import NamedTuple
 
 from gossip.addresses import parse_address
-from gossip.proof import blame, graph
+from gossip.proof import deaths, graph
 from gossip.proof.company import ON_ITS_WAY
 from gossip.proof.events import Kick
 from gossip.proof.evidence import Proof, Row, quantile
 from gossip.proof.runs import PeerRun
-from gossip.proof.seed_runs import SeedRun
+from gossip.proof.records import SeedRun
 
 KICKED_SHARE, KICKED_FEW_LINKS = 0.95, 0.9  # of attackers, at least
 FEW_LINKS = 4  # at most so many are few, for most peers
@@ -210,7 +210,7 @@ def _buried(proof: Proof, liars: set[str]) -> list[str]:
         for at, peer, reason in seed.removed:
             reporters = {who for heard, whom, who in seed.reports if whom == peer and heard <= at}
             if reason == "dead" and reporters and reporters <= liars:
-                found += blame.removed(proof, seed, at, peer, reason)
+                found += deaths.removed(proof, seed, at, peer, reason)
     return found
 
 
