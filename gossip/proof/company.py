@@ -23,7 +23,6 @@ import bisect
 import collections
 import functools
 import math
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from gossip.proof import graph
@@ -73,7 +72,7 @@ class _Seed:
             self.registered_until = max(self.registered_until, end)
 
     def complete(self) -> None:
-        """Have heard all. Without a file, it is up from when a peer registered with it first."""
+        """Sort what was taken. A seed without a file is up from the first registration on."""
         if self.registered and not self.lives:
             self.lives.append((min(self.registered), math.inf))
             self.spoke += self.registered
@@ -81,7 +80,7 @@ class _Seed:
         self.spoke.sort()
 
     def end_of(self, run: SeedRun) -> float:
-        """When a life of it ended, see `Company.seed_end`."""
+        """Return when a life of it ended, see `Company.seed_end`."""
         if run.stopped:
             return run.last
         again = next((begin for begin, _ in self.lives if begin > run.first), math.inf)
@@ -92,7 +91,7 @@ class _Seed:
         return run.last if run.superseded else max(run.last, self.registered_until)
 
     def in_reach(self, run: PeerRun, words: list[Registered]) -> Spans:
-        """When it was up, without the times in which a peer says that it was out of reach."""
+        """Return when it was up, but for the times in which a peer says that it was not."""
         times = self.lives
         for loss in _losses(run, words):
             if loss.down or self.registered and loss.reason.startswith(NOT_REACHED):
@@ -103,7 +102,7 @@ class _Seed:
         return times
 
     def _ran_again(self, begin: float, end: float) -> Spans:
-        """The time between the first and the last line that it wrote within a time."""
+        """Return the time between the first and the last line that it wrote within a time."""
         first = bisect.bisect_right(self.spoke, begin)
         after = bisect.bisect_left(self.spoke, end)
         return Spans([(self.spoke[first], self.spoke[after - 1])] if after - first > 1 else [])
@@ -124,20 +123,22 @@ class _Loss(NamedTuple):
         return not self.reason.startswith(REFUSED)
 
 
-def _losses(run: PeerRun, words: list[Registered]) -> Iterator[_Loss]:
-    """What a peer says of a seed, but for registrations."""
-    for number, (at, reason) in enumerate(words):
+def _losses(run: PeerRun, words: list[Registered]) -> list[_Loss]:
+    """Return what a peer says of a seed, but for registrations."""
+    losses, until = [], math.inf
+    befores = [Registered(run.first, "no word yet"), *words]
+    for before, (at, reason) in reversed(list(zip(befores, words))):
         if reason is None:
+            until = at
             continue
-        before = words[number - 1] if number else Registered(run.first, "")
         if reason == "Connection refused":
             limit = 0.0
         elif before.lost is None:
             limit = notice_time(run)
         else:
             limit = REGISTER_LIMIT if reason in CLOSED else math.inf
-        until = next((later for later, lost in words[number:] if lost is None), math.inf)
-        yield _Loss(at, reason, max(at - limit, before.at), until, before.lost is None)
+        losses.append(_Loss(at, reason, max(at - limit, before.at), until, before.lost is None))
+    return losses[::-1]
 
 
 def notice_time(run: PeerRun) -> float:

@@ -86,7 +86,7 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
 
 
 def _finders(proof: Proof, run: PeerRun) -> list[tuple[PeerRun, float]]:
-    """The peers that found this one dead after its last line, and when."""
+    """Return the peers that found this one dead after its last line, and when."""
     return [(other, other.dead[run.address]) for other in proof.peers
             if other.dead.get(run.address, 0) >= run.last]
 

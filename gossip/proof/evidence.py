@@ -73,7 +73,7 @@ class Proof:
 
 
 def _taken_by(run: PeerRun) -> dict[str, float]:
-    """The runs of which a run has messages -> when it received the first of them."""
+    """Return the runs of which a run has messages, and when each of them was first heard."""
     taken: dict[str, float] = {}
     for message, delivery in run.received.items():
         taken.setdefault(run_of(message), delivery.at)

@@ -21,7 +21,7 @@ class Spans(list[tuple[float, float]]):
     """Times as pairs (begin, end). Two that overlap or touch stay two until they are merged."""
 
     def minus(self, others: Iterable[tuple[float, float]]) -> "Spans":
-        """What is left without the other times."""
+        """Return what is left without the other times."""
         left = self
         for begin, end in others:
             left = Spans(part for one, other in left
@@ -30,12 +30,12 @@ class Spans(list[tuple[float, float]]):
         return left
 
     def common(self, others: Iterable[tuple[float, float]]) -> "Spans":
-        """The times that are in both."""
+        """Return the times that are in both."""
         return Spans((max(one, begin), min(other, end)) for one, other in self
                      for begin, end in others if max(one, begin) < min(other, end))
 
     def merged(self) -> "Spans":
-        """The same times, in order; those that overlap or touch are one."""
+        """Join times that overlap or touch; the result is in order."""
         whole = Spans()
         for begin, end in sorted(self):
             if whole and begin <= whole[-1][1]:
@@ -45,19 +45,19 @@ class Spans(list[tuple[float, float]]):
         return whole
 
     def hold(self, moment: float) -> bool:
-        """Whether a moment is in one of the times; their ends are not."""
+        """Tell whether a moment is in one of the times; their ends are not."""
         return any(begin <= moment < end for begin, end in self)
 
     def cover(self, begin: float, end: float) -> bool:
-        """Whether one of the times goes from before the beginning to after the end."""
+        """Tell whether one of the times alone contains all of this one."""
         return any(one <= begin and end <= other for one, other in self)
 
     def longest(self) -> float:
-        """The seconds of the longest; 0 without any."""
+        """Return the seconds of the longest; 0 without any."""
         return max((end - begin for begin, end in self), default=0.0)
 
     def total(self) -> float:
-        """The seconds of all."""
+        """Return the seconds of all."""
         return sum(end - begin for begin, end in self)
 
 
