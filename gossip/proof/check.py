@@ -8,18 +8,28 @@ here.
 import collections
 import itertools
 import json
+import math
 import pathlib
 import re
 import time
 
-from gossip.proof import deaths, delivery, graph, registering, rounds
-from gossip.proof.malicious import malicious
+from gossip.proof import deaths, delivery, graph
+from gossip.proof.company import REGISTER_LIMIT, pause
 from gossip.proof.degrees import PowerLaw
-from gossip.proof.events import ADDRESS
-from gossip.proof.evidence import Proof, Row, start_time
+from gossip.proof.events import ADDRESS, REFUSED
+from gossip.proof.evidence import Proof, Row, quantile, start_time
+from gossip.proof.malicious import malicious
 from gossip.proof.records import Records, read_folder
-from gossip.proof.runs import FULL, PROBE_TIME
+from gossip.proof.runs import FULL, PROBE_TIME, PeerRun
+from gossip.proof.spans import Spans
+from gossip.settings import majority
 
+ROUNDS, MORE = 3, 2.0  # liveness intervals, and seconds, in which a peer has to be registered
+LONGEST = 60.0  # seconds: the same at most
+MUTE = "no answer to register"  # of a seed: until then no other one is tried in its place
+BANNED = f"{REFUSED}: kicked"  # by seeds that have found it malicious
+SHORTEST = 1.0  # seconds: rounds that are due more often may come so rarely on a busy machine
+SHARE = 0.5  # of the rounds due, at least
 SHOWN = 5  # failures of one row that are shown
 CLAIMS = {  # row -> what it proves; one without a verdict only shows figures
     "gossips": "Every peer generated what its settings say.",
@@ -44,10 +54,111 @@ def prove(records: Records) -> list[Row]:
     """All rows of the proof."""
     proof = Proof(records)
     rows = [delivery.gossips(proof), delivery.broadcast(proof), delivery.once(proof),
-            delivery.latency(proof), registering.registered(proof), rounds.liveness(proof),
+            delivery.latency(proof), registered(proof), liveness(proof),
             deaths.dead(proof), degrees(proof), pieces(proof), threads(proof), malicious(proof),
             full(proof), unread(records)]
     return [row for row in rows if row is not None]
+
+
+def registered(proof: Proof) -> Row | None:
+    """Every run that had the time was registered with a majority of the seeds at once, some time;
+    None where no seed tells how many there are."""
+    known = [seed.known for seed in proof.seeds if seed.known]
+    if not known:
+        return None
+    wanted = majority(min(known))
+    failures, took = [], []
+    for run in proof.peers:
+        since = run.registrations.since_with(wanted)
+        if since is not None:
+            took.append(since - run.first)
+        elif not run.chat and _had_to_register(proof, run, wanted):
+            failures.append(f"{proof.name(run)} was never registered with {wanted} seeds at once")
+    figures = f"{len(took)} runs with {wanted} seeds of {min(known)}"
+    if took:
+        figures += f", after {quantile(took, 0.5):.2f} s (median), {max(took):.2f} s (max)"
+    return Row("registered", not failures, figures, failures)
+
+
+def _had_to_register(proof: Proof, run: PeerRun, wanted: int) -> bool:
+    """Whether so many seeds were up, and in reach of a run, at once for three liveness intervals
+    and two seconds (a minute at most); it may have waited for another one in vain before."""
+    lost = [word for words in run.registrations.words.values() for word in words
+            if word.lost is not None]
+    if any(word.lost.startswith(BANNED) for word in lost):
+        return False
+    patience = min(LONGEST, ROUNDS * run.setting("liveness-interval") + MORE)
+    times = _in_reach(proof, run)
+    for begin in sorted({max(run.first, begin) for spans in times.values() for begin, _ in spans}):
+        until = run.sleep.later(begin, patience)
+        if any(word.lost == MUTE and begin < word.at <= until + REGISTER_LIMIT for word in lost):
+            until += REGISTER_LIMIT
+        if sum(spans.cover(begin, until) for spans in times.values()) >= wanted:
+            return True
+    return False
+
+
+def _in_reach(proof: Proof, run: PeerRun) -> dict[str, Spans]:
+    """For every seed, the times of a run's life in which it was up and in reach: as the words of
+    the run tell (company.py), and from the moment at which one of the two wrote what it can know
+    from the other alone, until one of them says otherwise. A seed that comes back is tried again
+    after a pause, and of one that is silent a run says nothing for a while."""
+    end = min(run.last, proof.company.end_of(run))
+    words, times = run.registrations.words, {}
+    for seed, spans in proof.company.seed_times(run).items():
+        sure = end if seed in words else end - REGISTER_LIMIT
+        times[seed] = Spans((begin + pause(run.first, begin), min(sure, until))
+                            for begin, until in spans)
+    for seed in proof.seeds:
+        signs = [at for at, peer in [*seed.registered, *seed.listed] if peer == run.address]
+        signs += [at for at, name in run.lists if name == seed.address]
+        begin = min((at for at in signs if run.first <= at <= end), default=None)
+        if begin is not None:
+            over = [at for at, peer, _ in seed.removed if peer == run.address and at >= begin]
+            over += [word.at for word in words.get(seed.address, ())
+                     if word.lost is not None and word.at >= begin]
+            times[seed.address].append((begin, min([*over, end, proof.company.seed_end(seed)])))
+    return times
+
+
+def liveness(proof: Proof) -> Row:
+    """How many liveness requests, replies and misses there were; it fails if a run with neighbours
+    asked them in fewer than half of the rounds due."""
+    failures = []
+    for run in proof.peers:
+        due = 0 if run.chat else _rounds_due(run, min(run.last, proof.company.end_of(run)))
+        if len(run.rounds) < SHARE * due:
+            failures.append(f"{proof.name(run)} asked its neighbours in {len(run.rounds)} rounds "
+                            f"of {due}")
+    requests = sum(run.requests for run in proof.peers)
+    replies = sum(len(run.replies) for run in proof.peers)
+    misses = sum(len(run.missed) for run in proof.peers)
+    return Row("liveness", not failures,
+               f"{requests} requests, {replies} replies, {misses} misses", failures)
+
+
+def _rounds_due(run: PeerRun, end: float) -> int:
+    """In how many rounds a run had somebody to ask until its end: one is due once an interval while
+    a peer has a neighbour that is no suspect, but for the time for which the peer was silent."""
+    interval = max(SHORTEST, run.setting("liveness-interval"))
+    times = Spans()
+    for peer, links in run.links.items():
+        suspected = _suspected(run, peer)
+        for link in links:
+            times += Spans([(link.begin, link.end)]).common([(0.0, end)]).minus(
+                span for span in suspected if span[0] >= link.begin)
+    return int(sum((until - begin - run.sleep.silences.common([(begin, until)]).total()) // interval
+                   for begin, until in times.merged()))
+
+
+def _suspected(run: PeerRun, peer: str) -> Spans:
+    """When a run asked a neighbour nothing: from when on it had missed too many rounds until it
+    answered."""
+    limit = run.setting("liveness-misses")
+    return Spans(
+        (missed.at, min((reply.at for reply in run.replies
+                         if reply.peer == peer and reply.at >= missed.at), default=math.inf))
+        for missed in run.missed if missed.peer == peer and missed.count >= limit)
 
 
 def degrees(proof: Proof) -> Row:

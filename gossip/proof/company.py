@@ -1,67 +1,229 @@
-"""Company: which runs had to meet, and until when they heard of one another.
+"""Company: which runs had to meet, and until when they heard of one another, or of a seed.
 
 Files do not show a cable that is pulled, or a machine without power. They show how a link ended:
 by a word of the other end, or because there was none. In the second case the two were last in
 contact when one of them had a Liveness Reply from the other; and so they were when one of them has
 missed a reply since, as a cut may be mended, or a frozen peer end, without a word getting through.
+
+A seed that is killed writes nothing, and one that has nothing to do writes nothing either. But a
+peer writes `unregistered:SEED:REASON` when it has lost a seed, or has tried one in vain. From then
+until its next `registered:SEED` the seed is out of its reach. That has a limit where the connection
+was closed or refused: then the seed did not run, but lines of its own afterwards tell that it ran
+again, and that the peer had to try again. A seed that refuses a peer is up; if it refuses because
+it cannot reach the peer, and has registered others, the two are too far apart meanwhile.
+
+Before a peer writes that word the seed may have been frozen or cut off: for four rounds if the peer
+was registered there. If it was not, the seed may have been frozen for the ten seconds that a seed
+has to answer, and during which a peer that ends writes nothing; or cut off since the peer began, as
+it tries a seed only when it needs one. Lines of a seed whose connection was closed tell that it was
+not frozen.
 """
 
+import bisect
 import collections
 import functools
+import math
+from typing import NamedTuple
 
 from gossip.proof import graph
-from gossip.proof.events import Linked
+from gossip.proof.events import NOT_REACHED, REFUSED, Linked, Registered
 from gossip.proof.pieces import Pieces
-from gossip.proof.reach import CLOSED, Reach, pause, together, without
-from gossip.proof.records import Records
+from gossip.proof.records import Runs, SeedRun
 from gossip.proof.runs import PROBE_TIME, PeerRun
+from gossip.proof.spans import Spans
 from gossip.settings import Settings
 
 ON_ITS_WAY = 1.0  # seconds that a message, or the end of a connection, may take
+REGISTER_LIMIT = Settings().register_limit  # seconds in which a seed has to answer
 
+# Reasons for which a link ends at once when the other end does not run any more.
+CLOSED = {"closed by the other end", "Connection reset by peer", "Broken pipe"}
+# The same, said by the other end itself: a reset may come from a machine between the two.
+NOT_RUNNING = {"closed by the other end", "Connection refused"}
 # Reasons for which a link ends by a word of the other end.
 HEARD = {*CLOSED, "left", "full", "duplicate"}
 
 
-class Company:
-    """The runs of a folder, in pairs."""
+class _Seed:
+    """What all files tell of one seed."""
 
-    def __init__(self, records: Records):
+    def __init__(self):
+        self.lives = Spans()
+        self.spoke: list[float] = []  # when it wrote a line, or told a peer of a death
+        # when a peer wrote that it was out of reach, since when that may have been so
+        self.lost: list[tuple[float, float]] = []
+        self.registered: list[float] = []  # when, by the word of peers
+        self.registered_until = 0.0  # by the last word of each peer
+
+    def add_life(self, run: SeedRun) -> None:
+        """Take a life from the seed's own file."""
+        if self.lives and self.lives[-1][1] > run.first:
+            self.lives[-1] = (self.lives[-1][0], run.first)
+        self.lives.append((run.first, run.last if run.stopped else math.inf))
+        self.spoke += run.times
+
+    def add_words(self, run: PeerRun, words: list[Registered], end: float) -> None:
+        """Take what a peer says of the seed until its end."""
+        patience = max(REGISTER_LIMIT, notice_time(run))
+        self.lost += [(loss.at, max(loss.since, loss.at - patience))
+                      for loss in _losses(run, words) if loss.down]
+        self.registered += [word.at for word in words if word.lost is None]
+        if words[-1].lost is None:
+            self.registered_until = max(self.registered_until, end)
+
+    def complete(self) -> None:
+        """Sort what was taken. A seed without a file is up from the first registration on."""
+        if self.registered and not self.lives:
+            self.lives.append((min(self.registered), math.inf))
+            self.spoke += self.registered
+        self.lost.sort()
+        self.spoke.sort()
+
+    def end_of(self, run: SeedRun) -> float:
+        """Return when a life of it ended, see `Company.seed_end`."""
+        if run.stopped:
+            return run.last
+        again = next((begin for begin, _ in self.lives if begin > run.first), math.inf)
+        lost = [(at, since) for at, since in self.lost if run.last < at < again]
+        if lost:
+            spoke = self.spoke[bisect.bisect_right(self.spoke, lost[0][0]) - 1]
+            return max(spoke, min(since for _, since in lost))
+        return run.last if run.superseded else max(run.last, self.registered_until)
+
+    def in_reach(self, run: PeerRun, words: list[Registered]) -> Spans:
+        """Return when it was up, but for the times in which a peer says that it was not."""
+        times = self.lives
+        for loss in _losses(run, words):
+            if loss.down or self.registered and loss.reason.startswith(NOT_REACHED):
+                times = times.minus([(loss.since, loss.until)])
+                if loss.reason in NOT_RUNNING:
+                    times += (self._ran_again(loss.since, loss.at)
+                              + self._ran_again(loss.at, loss.until))
+        return times
+
+    def _ran_again(self, begin: float, end: float) -> Spans:
+        """Return the time between the first and the last line that it wrote within a time."""
+        first = bisect.bisect_right(self.spoke, begin)
+        after = bisect.bisect_left(self.spoke, end)
+        return Spans([(self.spoke[first], self.spoke[after - 1])] if after - first > 1 else [])
+
+
+class _Loss(NamedTuple):
+    """A peer says of a seed that it is not registered there (any more)."""
+
+    at: float
+    reason: str
+    since: float  # when the seed may have been out of reach, at the earliest
+    until: float  # when the peer was registered again; infinity: never
+    was_registered: bool  # before
+
+    @property
+    def down(self) -> bool:
+        """Whether the seed was out of reach; one that refuses a peer is not."""
+        return not self.reason.startswith(REFUSED)
+
+
+def _losses(run: PeerRun, words: list[Registered]) -> list[_Loss]:
+    """Return what a peer says of a seed, but for registrations."""
+    losses, until = [], math.inf
+    befores = [Registered(run.first, "no word yet"), *words]
+    for before, (at, reason) in reversed(list(zip(befores, words))):
+        if reason is None:
+            until = at
+            continue
+        if reason == "Connection refused":
+            limit = 0.0
+        elif before.lost is None:
+            limit = notice_time(run)
+        else:
+            limit = REGISTER_LIMIT if reason in CLOSED else math.inf
+        losses.append(_Loss(at, reason, max(at - limit, before.at), until, before.lost is None))
+    return losses[::-1]
+
+
+def notice_time(run: PeerRun) -> float:
+    """Seconds after which a peer notices that it is not registered with a seed any more."""
+    return (Settings().register_misses + 1) * run.setting("liveness-interval")
+
+
+def pause(first: float, up: float) -> float:
+    """Seconds until a peer that is up from the first time on tries a seed that is up from the
+    other on: pauses grow with the time for which it was tried in vain."""
+    return max(0.0, min(Settings().retry_last, up - first + Settings().retry_first))
+
+
+class Company:
+    """The runs of a folder, in pairs, and the seeds, as they and the peers tell of them."""
+
+    def __init__(self, records: Runs):
         self._records = records
         self._newest = records.newest()
-        self._had_to_meet: dict[tuple[PeerRun, PeerRun], bool] = {}
-        self._partners: dict[PeerRun, frozenset[PeerRun]] = {}
-        self._alone: dict[PeerRun, float | None] = {}  # when each lost its last neighbour
-        self._contacts: dict[tuple[PeerRun, PeerRun], list[tuple[float, float]]] = {}
-
-    @functools.cached_property
-    def reach(self) -> Reach:
-        """When seeds were up, and in reach of each peer."""
-        return Reach(self._records)
+        # These are asked again and again.
+        self.contacts = functools.cache(self._contacts)
+        self.had_to_meet = functools.cache(self._had_to_meet)
+        self.had_to_be_joined = functools.cache(self._had_to_be_joined)
+        self.seed_times = functools.cache(self._seed_times)
+        self._last_link_end = functools.cache(self._find_last_link_end)
 
     def end_of(self, run: PeerRun) -> float:
         """When a run left, ended or died; the time of the newest line for a run that is up."""
         return graph.up_until(run, self._newest)
 
-    def had_to_meet(self, one: PeerRun, other: PeerRun) -> bool:
-        """Whether two runs had to be joined by links, directly or through others: because they were
-        before, or because a seed that both can reach is up now, or was up for long enough."""
-        if (one, other) not in self._had_to_meet:
-            self._had_to_meet[one, other] = (
-                self._joined.joined(one, other)
-                or self._have_seed_now(one, other) or self.had_time_to_meet(one, other))
-        return self._had_to_meet[one, other]
-
-    def had_to_be_joined(self, run: PeerRun) -> frozenset[PeerRun]:
-        """The runs that had to meet this one; only those that are up, and none if it is not."""
-        if run not in self._partners:
-            up = () if run.has_ended(self._newest) else self._up
-            self._partners[run] = frozenset(one for one in up if self.had_to_meet(one, run))
-        return self._partners[run]
+    # Seeds.
 
     @functools.cached_property
-    def _up(self) -> list[PeerRun]:
-        return [run for run in self._records.peers if not run.has_ended(self._newest)]
+    def _seeds(self) -> dict[str, _Seed]:
+        seeds = collections.defaultdict(_Seed)
+        for run in self._records.seeds:
+            seeds[run.address].add_life(run)
+        for run in self._records.peers:
+            end = run.last if run.has_ended(self._newest) else math.inf
+            for at, seed, _ in run.told:
+                seeds[seed].spoke.append(at)
+            for seed, words in run.registrations.words.items():
+                seeds[seed].add_words(run, words, end)
+        for seed in seeds.values():
+            seed.complete()
+        return seeds
+
+    def seed_end(self, seed: SeedRun) -> float:
+        """When a seed ended, or may have: at its last line, or when a peer lost it after that, or
+        when the last peer that was registered there ended. Infinity: one still is."""
+        return self._seeds[seed.address].end_of(seed)
+
+    def _seed_times(self, run: PeerRun) -> dict[str, Spans]:
+        """For every seed, when it was up and in reach of a peer."""
+        words, waited = run.registrations.words, []
+        if not run.registrations.ever() and run.has_ended(self._newest):
+            end = run.last if run.left is None else run.left
+            waited = [(end - REGISTER_LIMIT, math.inf)]
+        return {address: seed.in_reach(run, words[address]) if address in words
+                else seed.lives.minus(waited)
+                for address, seed in self._seeds.items() if seed.lives}
+
+    def misled(self, run: PeerRun) -> Spans:
+        """When a peer may have taken a seed for one that it was registered with, and that did not
+        answer any more: until it noticed."""
+        return Spans((loss.since, loss.at) for words in run.registrations.words.values()
+                     for loss in _losses(run, words)
+                     if loss.was_registered and loss.down and loss.reason not in CLOSED)
+
+    # Pairs of peers.
+
+    def _had_to_meet(self, one: PeerRun, other: PeerRun) -> bool:
+        """Whether two runs had to be joined by links, directly or through others: because they were
+        before, or because a seed that both can reach is up now, or was up for long enough."""
+        return (self._joined.joined(one, other)
+                or min(self.end_of(one), self.end_of(other)) >= self._newest
+                and any(end >= self._newest for _, end in self._common_seed_times(one, other))
+                or self.had_time_to_meet(one, other))
+
+    def _had_to_be_joined(self, run: PeerRun) -> frozenset[PeerRun]:
+        """The runs that had to meet this one; only those that are up, and none if it is not."""
+        if run.has_ended(self._newest):
+            return frozenset()
+        return frozenset(one for one in self._records.peers
+                         if not one.has_ended(self._newest) and self.had_to_meet(one, run))
 
     @functools.cached_property
     def _joined(self) -> Pieces:
@@ -71,23 +233,19 @@ class Company:
             joined.add(run)
             runs[run.address].append(run)
         for run in self._records.peers:
-            for address in run.ever_linked:
+            for address in run.links:
                 for other in runs.get(address, ()):
                     if self.contacts(run, other):
                         joined.link(run, other)
         return joined
 
-    def _have_seed_now(self, one: PeerRun, other: PeerRun) -> bool:
-        """Whether both are up at the newest line, and a seed in reach of both."""
-        return min(self.end_of(one), self.end_of(other)) >= self._newest and any(
-            end >= self._newest for _, end in self._seeds(one, other))
-
-    def _seeds(self, one: PeerRun, other: PeerRun) -> list[tuple[float, float]]:
+    def _common_seed_times(self, one: PeerRun, other: PeerRun) -> Spans:
         """The times in which both could reach one and the same seed; chat servers need none."""
         if one.chat:
-            return [(one.first, self._newest)]
-        mine, theirs = self.reach.of(one), self.reach.of(other)
-        return [time for seed in mine for time in together(mine[seed], theirs[seed])]
+            return Spans([(one.first, self._newest)])
+        theirs = self.seed_times(other)
+        return Spans(time for seed, mine in self.seed_times(one).items()
+                     for time in mine.common(theirs[seed]))
 
     def had_time_to_meet(self, one: PeerRun, other: PeerRun, since: float = 0.0) -> bool:
         """Whether both were up, and a seed in reach of both, from `since` on for so long that they
@@ -95,51 +253,46 @@ class Company:
         seed that comes back is tried again after a pause. Who takes itself for registered with
         enough seeds looks for no other: the time until it notices that one is silent counts not."""
         rounds = 2.0
-        if one.first_linked is not None and other.first_linked is not None:
+        if one.links and other.links:
             rounds = 3 + max(one.setting("liveness-misses"), other.setting("liveness-misses"))
         patience = PROBE_TIME + rounds * max(one.setting("liveness-interval"),
                                              other.setting("liveness-interval"))
         first = min(one.first, other.first)
         begin = max(one.first, other.first, since)
         end = min(self._in_touch_until(one), self._in_touch_until(other))
-        misled = [*self.reach.misled(one), *self.reach.misled(other)]
-        for up, down in self._seeds(one, other):
-            times = [(max(begin, up + pause(first, up)), min(end, down))]
-            for lost, noticed in misled:
-                times = without(times, lost, noticed)
-            if any(until - since > patience for since, until in times):
-                return True
-        return False
+        times = Spans((max(begin, up + pause(first, up)), min(end, down))
+                      for up, down in self._common_seed_times(one, other))
+        return times.minus(self.misled(one)).minus(self.misled(other)).longest() > patience
 
     def _in_touch_until(self, run: PeerRun) -> float:
         """When a run ended; if it never had a neighbour and ended without a word, the last moment
         before that at which it must have noticed that it was cut off from its seeds."""
         end = self.end_of(run)
-        if run.first_linked is None and run.left is run.ended is None and end < self._newest:
-            end -= (Settings().register_misses + 1) * run.setting("liveness-interval")
+        if not run.links and run.left is run.ended is None and end < self._newest:
+            end -= notice_time(run)
         return end
 
-    def contacts(self, one: PeerRun, other: PeerRun) -> list[tuple[float, float]]:
+    def _contacts(self, one: PeerRun, other: PeerRun) -> Spans:
         """From when until when two runs were neighbours, by the word of both, and in contact."""
-        if (one, other) not in self._contacts:
-            self._contacts[one, other] = [
-                time for mine in one.links.get(other.address, ())
-                for theirs in other.links.get(one.address, ())
-                for time in self._contact(one, mine, other, theirs)]
-        return self._contacts[one, other]
+        times = Spans()
+        for mine in one.links.get(other.address, ()):
+            for theirs in other.links.get(one.address, ()):
+                begin = max(mine.begin, theirs.begin)
+                end = self._contact_end(begin, one, mine, other, theirs)
+                if begin <= end:
+                    times.append((begin, end))
+        return times
 
-    def _contact(self, one: PeerRun, mine: Linked, other: PeerRun,
-                 theirs: Linked) -> list[tuple[float, float]]:
-        """The time in which they were in contact over one link, which each has told of; none if
-        these are two links."""
-        begin = max(mine.begin, theirs.begin)
+    def _contact_end(self, begin: float, one: PeerRun, mine: Linked, other: PeerRun,
+                     theirs: Linked) -> float:
+        """Until when two runs were in contact over one link, which each has told of; before its
+        beginning if these are two links."""
         end = min(mine.end, theirs.end, self.end_of(one), self.end_of(other))
         replied = max(_last(one.replies, other, end), _last(other.replies, one, end), begin)
-        if (self._fell_silent(one, mine, other, theirs)
-                or self._fell_silent(other, theirs, one, mine)
-                or max(_last(one.missed, other, end), _last(other.missed, one, end)) > replied):
-            end = replied
-        return [(begin, end)] if begin <= end else []
+        missed = max(_last(one.missed, other, end), _last(other.missed, one, end))
+        silent = (self._fell_silent(one, mine, other, theirs)
+                  or self._fell_silent(other, theirs, one, mine) or missed > replied)
+        return replied if silent else end
 
     def _fell_silent(self, run: PeerRun, mine: Linked, other: PeerRun, theirs: Linked) -> bool:
         """Whether a run saw the link to another end without a word of it at that time."""
@@ -173,14 +326,15 @@ class Company:
 
     def alone_since(self, run: PeerRun, at: float) -> float | None:
         """Since when a run had no neighbour, if it had none from a time on until its end."""
-        if run not in self._alone:
-            ends = [link.end for links in run.links.values() for link in links
-                    if link.begin <= self.end_of(run)]
-            self._alone[run] = max(ends, default=None)
-        last = self._alone[run]
+        last = self._last_link_end(run)
         if last is None:
             return run.first
         return last if last < at else None
+
+    def _find_last_link_end(self, run: PeerRun) -> float | None:
+        end = self.end_of(run)
+        return max((link.end for links in run.links.values() for link in links
+                    if link.begin <= end), default=None)
 
 
 def _last(times: list[tuple], peer: PeerRun, until: float) -> float:

@@ -6,17 +6,18 @@ have been on its way.
 
 import bisect
 import collections
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from gossip.proof.company import ON_ITS_WAY
-from gossip.proof.evidence import Proof, Row, quantile
+from gossip.proof.evidence import Proof, Row, quantile, run_of
 from gossip.proof.records import Records
 from gossip.proof.runs import PROBE_TIME, PeerRun
 
-
 AHEAD = 1.0  # seconds by which the clock of one file may be ahead of another's
 QUESTIONS = 4  # lines that go to and fro before a text, when two meet of whom one has it already
+ANSWER_TIME = 2.0  # seconds that seeds have to answer, until a peer probes the address itself
 RUMOR_ROUNDS = 4  # comparisons with random neighbours that bring a message whose rumor has died
 
 
@@ -56,13 +57,14 @@ def broadcast(proof: Proof) -> Row:
 
     Without such a place the message is lost: all that had it died with it, left before they met
     anybody, were cut off, or no seed was up that could have brought the others together. What
-    nobody confirmed is told in denials.py.
+    nobody confirmed is told in `_is_denied`.
     """
     failures, lost, denied = _not_delivered(proof)
     missing = len(failures)
     failures += _altered(proof)
     delivered = sum(len(run.received) for run in proof.peers)
-    through = _through_others(proof)
+    through = sum(not message.startswith(delivery.source + ":")
+                  for run in proof.peers for message, delivery in run.received.items())
     if not through and _had_to_travel(proof):
         failures.append("no message travelled through a peer other than its origin")
     return Row("broadcast", not failures,
@@ -76,7 +78,11 @@ def _not_delivered(proof: Proof) -> tuple[list[str], list[str], int]:
     """The rule of `broadcast`, message by message: (failures, what is lost, how many deliveries
     are missing because nobody confirmed the message)."""
     failures, lost, denied = [], [], 0
-    for message, receivers in _receivers(proof).items():
+    received = {message: [] for message in proof.origin}  # also what no file generated
+    for run in proof.peers:
+        for message in run.received:
+            received.setdefault(message, []).append(run)
+    for message, receivers in received.items():
         origin = proof.origin.get(message)
         if origin is None:
             if not proof.is_unproven(message, min(run.received[message].at for run in receivers)):
@@ -89,8 +95,7 @@ def _not_delivered(proof: Proof) -> tuple[list[str], list[str], int]:
         without = [run for run in proof.peers
                    if run is not origin and message not in run.received
                    and not _excused(proof, message, run, holders)]
-        lacking = [run for run in without
-                   if not proof.denials.excuse(message, origin, run, holders)]
+        lacking = [run for run in without if not _is_denied(proof, message, run, holders)]
         denied += len(without) - len(lacking)
         if lacking and _stuck(proof, message, holders, lacking):
             failures += [f"{message} did not reach {proof.name(run)}" for run in lacking]
@@ -98,15 +103,6 @@ def _not_delivered(proof: Proof) -> tuple[list[str], list[str], int]:
             lost.append(f"{message} had no way to {proof.name(lacking[0])}"
                         + (f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""))
     return failures, lost, denied
-
-
-def _receivers(proof: Proof) -> dict[str, list[PeerRun]]:
-    """Message -> the runs that received it, also of messages that no file generated."""
-    receivers: dict[str, list[PeerRun]] = {message: [] for message in proof.origin}
-    for run in proof.peers:
-        for message in run.received:
-            receivers.setdefault(message, []).append(run)
-    return receivers
 
 
 def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -> bool:
@@ -125,6 +121,29 @@ def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -
     if woke is not None and made < woke and end - woke < _two_rounds(run):
         return True
     return end - max(made, run.first_linked or 0.0) < ON_ITS_WAY
+
+
+def _is_denied(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -> bool:
+    """Whether a run may lack a message, because
+
+    - it has denied the run that said it, and one of the two has ended;
+    - another has denied that run, which has ended, and the run that lacks the message was not in
+      contact with any that had it.
+
+    Where gossip is signed, a peer takes what a run has said when more than half of the seeds name
+    the run, or it proves itself; else it writes `unconfirmed:RUN`. While a run is up, that cannot
+    last. One that has ended cannot prove anything, and seeds that were started again do not know
+    it: then its messages stay with those who took them before, and do not go through those who
+    deny it.
+    """
+    said_by, origin = run_of(message), proof.origin[message]
+    if said_by not in proof.denied:
+        return False
+    over = origin.left is not None or proof.has_ended(origin)
+    if said_by in run.denied and said_by not in proof.taken_by(run):
+        return over or proof.has_ended(run)
+    return over and not any(end > max(begin, holder.has_since(message)) for holder in holders
+                            for begin, end in proof.company.contacts(holder, run))
 
 
 def _two_rounds(run: PeerRun) -> float:
@@ -147,7 +166,7 @@ def _stuck(proof: Proof, message: str, holders: list[PeerRun], lacking: list[Pee
             return True
         pairs = holders
         if company.alone_since(run, max(had.values())) is None:
-            pairs = [*alone, *(holder for address in run.ever_linked & by_address.keys()
+            pairs = [*alone, *(holder for address in run.links.keys() & by_address.keys()
                                for holder in by_address[address])]
         if (any(_had_to_go(proof, message, holder, had[holder], run) for holder in pairs)
                 or _came_before_goodbye(proof.origin[message], message, run)):
@@ -176,7 +195,9 @@ def _had_to_go(proof: Proof, message: str, holder: PeerRun, had: float, run: Pee
         return company.had_to_meet(holder, run)
     slow = company.slowness(run, holder, had - _two_rounds(run))
     way = ON_ITS_WAY + max(company.goodbye(run, holder), slow)  # what it is told was as slow
-    way += proof.denials.time_to_confirm(message, run, had)
+    if run.settings.get("sign") == "yes" and (
+            proof.taken_by(run).get(run_of(message), math.inf) > had):
+        way += ANSWER_TIME + PROBE_TIME  # it has to find out whether it takes the message
     if holder.settings.get("spread") == "rumor":
         way += RUMOR_ROUNDS * holder.setting("antientropy-interval")
     if any(end - max(had, begin) >= way + (slow * QUESTIONS if had < begin else 0.0)
@@ -195,15 +216,10 @@ def _altered(proof: Proof) -> list[str]:
             origin = proof.origin.get(message)
             if origin is not None and origin.marks[message] != delivery.mark:
                 failures.append(f"{message} reached {proof.name(run)} altered")
-            if delivery.source not in run.ever_linked:
+            if delivery.source not in run.links:
                 failures.append(f"{message} came to {proof.name(run)} from {delivery.source}, "
                                 f"which was no neighbour")
     return failures
-
-
-def _through_others(proof: Proof) -> int:
-    return sum(not message.startswith(delivery.source + ":")
-               for run in proof.peers for message, delivery in run.received.items())
 
 
 def _had_to_travel(proof: Proof) -> bool:
@@ -219,8 +235,7 @@ def _had_to_travel(proof: Proof) -> bool:
             if any(begin < arrived and end > made for begin, end in contacts(origin, run)):
                 continue
             for other in proof.peers:
-                if all(any(begin <= made and end >= arrived for begin, end in contacts(other, one))
-                       for one in (origin, run)):
+                if all(contacts(other, one).cover(made, arrived) for one in (origin, run)):
                     return True
     return False
 
@@ -240,21 +255,13 @@ def latency(proof: Proof) -> Row:
     if times:
         figures = (f"median {quantile(times, 0.5) * 1000:.2f} ms, 99 % "
                    f"{quantile(times, 0.99) * 1000:.2f} ms, max {max(times) * 1000:.2f} ms")
-    failures = _before_said(proof)
+    failures = [f"{message} reached {proof.name(run)} {made - delivery.at:.2f} s before "
+                f"{proof.name(proof.origin[message])} generated it"
+                for run in proof.peers for message, delivery in run.received.items()
+                if message in proof.origin
+                and delivery.at + AHEAD < (made := proof.origin[message].generated[message])]
     return Row("latency", not failures, f"{figures}; {late} late deliveries, to who joined later",
                failures)
-
-
-def _before_said(proof: Proof) -> list[str]:
-    failures = []
-    for run in proof.peers:
-        for message, delivery in run.received.items():
-            origin = proof.origin.get(message)
-            if origin is not None and delivery.at + AHEAD < origin.generated[message]:
-                failures.append(f"{message} reached {proof.name(run)} "
-                                f"{origin.generated[message] - delivery.at:.2f} s before "
-                                f"{proof.name(origin)} generated it")
-    return failures
 
 
 def latencies(records: Records) -> tuple[list[float], int]:

@@ -17,7 +17,8 @@ KICKED_FOR = re.compile(rf"{ADDRESS}:{_BADNESS}")
 REMOVED = re.compile(rf"{ADDRESS}:([^:]*)(?::{_BADNESS})?")
 JUDGED = re.compile(rf"((?:[0-9.]+|\[[^\]]*\])#[0-9]+)={_BADNESS}")
 LOAD = re.compile(r"([0-9]{1,10}):([0-9.]{1,20})/([0-9.]{1,20}):([0-9]{1,10}):([0-9.]{1,20})")
-NOT_REACHED = "registration refused: no Liveness Reply"  # by a seed that could not reach the peer
+REFUSED = "registration refused"
+NOT_REACHED = f"{REFUSED}: no Liveness Reply"  # by a seed that could not reach the peer
 
 
 class Delivery(NamedTuple):

@@ -5,12 +5,12 @@ intervals older than the newest line of the folder. It counts as dead from its l
 """
 
 import collections
+import functools
 import math
 import time
 from typing import NamedTuple
 
 from gossip.proof.company import Company
-from gossip.proof.denials import Denials
 from gossip.proof.records import Records
 from gossip.proof.runs import FULL, KICKED, PeerRun
 
@@ -36,7 +36,8 @@ class Proof:
         self.seeds = records.seeds
         self.newest = records.newest()
         self.company = Company(records)
-        self.denials = Denials(records, self.company)
+        self.taken_by = functools.cache(_taken_by)
+        self.denied = {run for peer in self.peers for run in peer.denied}
         # whose files do not tell of all that they have said
         self._unproven = {run.address for run in self.attackers}
         self._unproven |= {run.address for run in self.peers if run.ended == KICKED}
@@ -69,6 +70,19 @@ class Proof:
         """The last run of each dead peer; chat servers are left out, as nobody reports them."""
         last = {run.address: run for run in self.peers if not run.chat}
         return [run for run in last.values() if self.is_dead(run)]
+
+
+def _taken_by(run: PeerRun) -> dict[str, float]:
+    """Return the runs of which a run has messages, and when each of them was first heard."""
+    taken: dict[str, float] = {}
+    for message, delivery in run.received.items():
+        taken.setdefault(run_of(message), delivery.at)
+    return taken
+
+
+def run_of(message: str) -> str:
+    """The run that has said a message, as in `unconfirmed:RUN`."""
+    return message.rpartition(":")[0]
 
 
 def start_time(run: PeerRun) -> str:

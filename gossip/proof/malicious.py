@@ -16,12 +16,12 @@ import math
 from typing import NamedTuple
 
 from gossip.addresses import parse_address
-from gossip.proof import blame, graph
+from gossip.proof import deaths, graph
 from gossip.proof.company import ON_ITS_WAY
 from gossip.proof.events import Kick
 from gossip.proof.evidence import Proof, Row, quantile
+from gossip.proof.records import SeedRun
 from gossip.proof.runs import PeerRun
-from gossip.proof.seed_runs import SeedRun
 
 KICKED_SHARE, KICKED_FEW_LINKS = 0.95, 0.9  # of attackers, at least
 FEW_LINKS = 4  # at most so many are few, for most peers
@@ -45,10 +45,15 @@ def malicious(proof: Proof) -> Row | None:
         return None
     found = _Found(proof)
     tally = found.tally()
-    failures = [*found.missed(), *found.falsely_kicked(), *found.not_shunned(),
-                *found.shunned_falsely(), *found.believed, *found.buried]
-    return Row("malicious", tally.holds(), "; ".join(filter(None, [
-        str(tally), found.periods(), _costs(proof), _deliveries(proof)])), failures)
+    figures = [str(tally)]
+    if found.took:
+        figures.append(f"after {quantile(found.took, 0.5):.1f} periods (median), "
+                       f"{max(found.took):.1f} (max)")
+    honest = sum(message in proof.origin for run in proof.peers for message in run.received)
+    figures += [*_costs(proof), f"{honest} deliveries among honest peers"]
+    return Row("malicious", tally.holds(), "; ".join(figures), [
+        *found.missed, *found.late, *found.falsely, *found.kept, *found.parted, *found.believed,
+        *found.buried])
 
 
 class Tally(NamedTuple):
@@ -88,32 +93,46 @@ class Tally(NamedTuple):
 
 
 class _Found:
-    """The attackers of a proof, and the kicks."""
+    """What was found of the attackers of a proof; lists of what is wrong, in words."""
 
     def __init__(self, proof: Proof):
         self._proof = proof
         self._end = graph.end_of(proof.records)
-        self._kicks: dict[str, Kick] = {}  # peer -> the first kick
-        for kick in sorted(kick for seed in proof.seeds for kick in seed.kicks):
-            self._kicks.setdefault(kick.peer, kick)
         self._attackers = {run.address: run for run in proof.attackers}  # the last run of each
-        self._took = {}  # attacker that was kicked -> periods until then
-        self._late, self._missed = {}, {}  # attackers -> periods until the kick, or the end
+        kicks: dict[str, Kick] = {}  # peer -> the first kick
+        for kick in sorted(kick for seed in proof.seeds for kick in seed.kicks):
+            kicks.setdefault(kick.peer, kick)
+        self.took: list[float] = []  # periods until attackers were kicked
+        self.missed: list[str] = []
+        self.late: list[str] = []
         for address, run in self._attackers.items():
-            self._look_at(address, run)
+            self._look_at(run, kicks.get(address))
+        self.falsely = [
+            f"{kick.peer} was kicked with a badness of {kick.badness:.3f}, and is honest"
+            for kick in kicks.values() if kick.peer not in self._attackers]
+        self.kept = [f"{run.address} has kept {attacker.address} ({SILENT}), which names no "
+                     f"neighbour" for run in proof.peers for attacker in self._attackers.values()
+                     if attacker.malice == SILENT and self._has_kept(run, attacker)]
+        self.parted = [f"{run.address} had to leave {other} alone, which is honest, too"
+                       for run in proof.peers
+                       for other in sorted(run.left_alone) if other not in self._attackers]
         liars = [run for run in proof.attackers if run.malice == FALSE_DEAD]
         self.believed = [f"seed {seed.address} did not disbelieve {run.address} ({FALSE_DEAD})"
                          for seed in proof.seeds for run in liars if _had_to_doubt(seed, run)]
         self.buried = _buried(proof, {run.address for run in liars})
 
-    def _look_at(self, address: str, run: PeerRun) -> None:
-        kick = self._kicks.get(address)
+    def _look_at(self, run: PeerRun, kick: Kick | None) -> None:
         end = min(self._end, graph.up_until(run, self._proof.newest)) - run.sleep.asleep
         took = self._periods(run, end if kick is None else kick.at)
         if kick is not None:
-            self._took[address] = took
-        if run.malice not in (SILENT, FALSE_DEAD) and took > self._limit(run):
-            (self._missed if kick is None else self._late)[address] = took
+            self.took.append(took)
+        if run.malice in (SILENT, FALSE_DEAD) or took <= self._limit(run):
+            return
+        who = f"{run.address} ({run.malice}) was"
+        if kick is None:
+            self.missed.append(f"{who} not kicked in {took:.0f} periods")
+        else:
+            self.late.append(f"{who} kicked only after {took:.0f} periods")
 
     def _periods(self, run: PeerRun, until: float) -> float:
         """Periods from the beginning of an attacker's time."""
@@ -131,6 +150,14 @@ class _Found:
                      for seed in self._proof.seeds)
         return IN_TIME + WITHOUT_SEED * unrest
 
+    def _has_kept(self, run: PeerRun, attacker: PeerRun) -> bool:
+        """Whether they were neighbours for too long when the network ended."""
+        too_long = (self._end - 2 * run.setting("settle")
+                    - SHUNNED * run.setting("report-interval"))
+        links = run.links.get(attacker.address)
+        return bool(links) and (run.last >= self._end < links[-1].end
+                                and links[-1].begin < too_long)
+
     def tally(self) -> "Tally":
         """The same as numbers."""
         honest = sorted({parse_address(run.address) for run in self._proof.peers})
@@ -139,60 +166,12 @@ class _Found:
         few = links[len(links) // 2] <= FEW_LINKS
         many = len(self._attackers) >= MANY * (len(honest) + len(self._attackers))
         to_find = sum(run.malice not in (SILENT, FALSE_DEAD) for run in self._attackers.values())
-        return Tally(len(self._attackers), len(self._took), len(self._missed), len(self._late),
-                     len(honest), len(self._false()), len(self._kept()), len(self._parted()),
+        return Tally(len(self._attackers), len(self.took), len(self.missed), len(self.late),
+                     len(honest), len(self.falsely), len(self.kept), len(self.parted),
                      len(self.believed), len(self.buried),
-                     len(self._missed) + (0 if few else len(self._late)),
+                     len(self.missed) + (0 if few else len(self.late)),
                      to_find * (1 - (KICKED_FEW_LINKS if few else KICKED_SHARE)),
                      len(honest) * (HONEST_SHARE if many else 0))
-
-    def _false(self) -> list[Kick]:
-        return [kick for peer, kick in self._kicks.items() if peer not in self._attackers]
-
-    def missed(self) -> list[str]:
-        """Attackers that were kicked too late, or not at all."""
-        return [f"{address} ({self._attackers[address].malice}) was "
-                + (f"kicked only after {took:.0f} periods" if address in self._late
-                   else f"not kicked in {took:.0f} periods")
-                for address, took in [*self._missed.items(), *self._late.items()]]
-
-    def falsely_kicked(self) -> list[str]:
-        """Honest peers that were kicked."""
-        return [f"{kick.peer} was kicked with a badness of {kick.badness:.3f}, and is honest"
-                for kick in self._false()]
-
-    def not_shunned(self) -> list[str]:
-        """Silent attackers that honest peers keep."""
-        return [f"{one} has kept {other} ({SILENT}), which names no neighbour"
-                for one, other in self._kept()]
-
-    def _kept(self) -> list[tuple[str, str]]:
-        """(honest peer, silent attacker): neighbours for too long when the network ended."""
-        kept = []
-        for run in self._proof.peers:
-            for address, attacker in self._attackers.items():
-                too_long = (self._end - 2 * run.setting("settle")
-                            - SHUNNED * run.setting("report-interval"))
-                if (attacker.malice == SILENT and run.last >= self._end and run.links.get(address)
-                        and run.links[address][-1].begin < too_long
-                        and run.links[address][-1].end > self._end):
-                    kept.append((run.address, address))
-        return kept
-
-    def shunned_falsely(self) -> list[str]:
-        """Honest peers that honest peers had to leave alone."""
-        return [f"{one} had to leave {other} alone, which is honest, too"
-                for one, other in self._parted()]
-
-    def _parted(self) -> list[tuple[str, str]]:
-        return [(run.address, other) for run in self._proof.peers
-                for other in sorted(run.left_alone) if other not in self._attackers]
-
-    def periods(self) -> str:
-        """How long kicks took."""
-        took = list(self._took.values())
-        return took and (f"after {quantile(took, 0.5):.1f} periods (median), "
-                         f"{max(took):.1f} (max)")
 
 
 def _had_to_doubt(seed: SeedRun, run: PeerRun) -> bool:
@@ -210,7 +189,7 @@ def _buried(proof: Proof, liars: set[str]) -> list[str]:
         for at, peer, reason in seed.removed:
             reporters = {who for heard, whom, who in seed.reports if whom == peer and heard <= at}
             if reason == "dead" and reporters and reporters <= liars:
-                found += blame.removed(proof, seed, at, peer, reason)
+                found += deaths.removed(proof, seed, at, peer, reason)
     return found
 
 
@@ -224,17 +203,12 @@ def _linked_at(run: PeerRun) -> float:
     return math.inf
 
 
-def _costs(proof: Proof) -> str:
+def _costs(proof: Proof) -> list[str]:
     """The work of the seeds: hops of rows, how even their loads are, and rows that moved."""
     loads = [load for seed in proof.seeds for load in seed.loads]
     if not loads:
-        return ""
+        return []
     last, hops = max(loads), [load.hops for load in loads if load.rows]
-    return (f"{sum(hops) / max(1, len(hops)):.1f} hops, load of seeds "
+    return [f"{sum(hops) / max(1, len(hops)):.1f} hops, load of seeds "
             f"{last.largest / (last.mean or 1):.2f} times the mean at most, "
-            f"{sum(load.moved for load in loads)} rows moved")
-
-
-def _deliveries(proof: Proof) -> str:
-    honest = sum(message in proof.origin for run in proof.peers for message in run.received)
-    return f"{honest} deliveries among honest peers"
+            f"{sum(load.moved for load in loads)} rows moved"]

@@ -6,12 +6,84 @@ follow a network with it; the check reads the files of a finished network once.
 
 import calendar
 import functools
+import math
 import pathlib
 import time
+from typing import NamedTuple
 
 from gossip.addresses import parse_address
+from gossip.proof.events import DEAD, JUDGED, LOAD, REMOVED, SEEDS, Kick, Load
 from gossip.proof.runs import PeerRun
-from gossip.proof.seed_runs import SeedRun
+
+
+class SeedRun:
+    """One life of a seed, as its output file tells it."""
+
+    def __init__(self, address: str, at: float):
+        self.address = address
+        self.first = self.last = at
+        self.superseded = False  # the seed was started again
+        self.stopped = False  # by its own word; a seed that is killed writes none
+        self.full = False  # its file is: nobody knows what it does then
+        self.times = [at]  # when it wrote a line
+        self.registered: list[tuple[float, str]] = []  # when, whom
+        self.known = 0  # how many seeds its configuration names
+        self.listed: list[tuple[float, str]] = []  # when it told whom of the others
+        self.removed: list[tuple[float, str, str]] = []  # when, whom, why
+        self.kicks: list[Kick] = []
+        self.judged: list[tuple[float, dict[str, float]]] = []  # when, badness of whom it judges
+        self.loads: list[Load] = []
+        self.reports: list[tuple[float, str, str]] = []  # when, whose death, reported by whom
+        self.untrue: list[tuple[float, str]] = []  # when whose report was untrue: the dead answered
+        self.disbelieved: dict[str, float] = {}  # whose reports it does not look at, from when on
+        self.passed_on: list[tuple[float, str]] = []  # when it told others of whose death
+        self.failures: list[str] = []
+
+    def take(self, at: float, event: str, rest: str) -> None:
+        """Take one event of this run's file."""
+        if self.full:
+            if event == "failed":
+                self.failures.append(rest)
+            return
+        self.last = at
+        self.times.append(at)
+        if event == "registered":
+            self.registered.append((at, rest))
+        elif event == "settings" and SEEDS.search(rest):
+            self.known = int(SEEDS.search(rest)[1])
+        elif event == "peer list":
+            self.listed.append((at, rest.rpartition(":")[0]))
+        elif event == "removed" and REMOVED.fullmatch(rest):
+            peer, reason, badness = REMOVED.fullmatch(rest).groups()
+            self.removed.append((at, peer, reason))
+            if badness is not None:
+                self.kicks.append(Kick(at, peer, float(badness)))
+        elif event == "judged":
+            self.judged.append((at, {peer.replace("#", ":"): float(badness)
+                                     for peer, badness in JUDGED.findall(rest)}))
+        elif event == "load" and LOAD.fullmatch(rest):
+            rows, largest, mean, moved, hops = LOAD.fullmatch(rest).groups()
+            self.loads.append(Load(at, int(rows), float(largest), float(mean), int(moved),
+                                   float(hops)))
+        elif event == "dead report" and DEAD.match(rest):
+            self.reports.append((at, *DEAD.match(rest).groups()))
+        elif event == "rejected" and DEAD.match(rest) and rest.endswith(":it answers"):
+            self.untrue.append((at, DEAD.match(rest)[2]))
+        elif event == "disbelieved":
+            self.disbelieved[rest] = min(at, self.disbelieved.get(rest, at))
+        elif event == "passed on" and DEAD.match(rest):
+            self.passed_on.append((at, DEAD.match(rest)[1]))
+        elif event == "stopped":
+            self.stopped = True
+        elif event == "full":
+            self.full = self.stopped = True
+        elif event == "failed":
+            self.failures.append(rest)
+
+    def believes(self, peer: str, at: float) -> bool:
+        """Whether it looks at what a peer says of deaths at a time; when a disbelief is over, the
+        file does not tell."""
+        return at < self.disbelieved.get(peer, math.inf)
 
 
 class _File:
@@ -38,12 +110,11 @@ class _File:
         if found is None:
             return
         at, event, rest = found
-        if event == "started":
-            self._start_run(started_by(rest), at)
-        elif self.runs:
-            self.runs[-1].take(at, event, rest)
-
-    def _start_run(self, address: str | None, at: float) -> None:
+        if event != "started":
+            if self.runs:
+                self.runs[-1].take(at, event, rest)
+            return
+        address = started_by(rest)
         if address is None:
             return  # a damaged line: the lines after it count for the run before, if any
         if self.runs:
@@ -59,23 +130,15 @@ def _second(text: str) -> int | None:
         return None
 
 
-def parse_stamp(text: str) -> float | None:
-    """Unix seconds of a time in UTC like `2026-01-02 03:04:05.000000`; None for other texts."""
-    second, micros = _second(text[:19]), text[20:]
-    if second is None or len(micros) != 6 or text[19] != "." or not (
-            micros.isdigit() and micros.isascii()):
-        return None
-    return second + int(micros) / 1e6
-
-
 def parse_line(line: str) -> tuple[float, str, str] | None:
     """(Unix seconds, event, the rest) of a line of an output file, which may end like a line of
-    Windows; None for other texts."""
-    at = parse_stamp(line[:26])
-    if at is None or line[26:27] != ":":
+    Windows; None for other texts. Times are in UTC, like `2026-01-02 03:04:05.000000`."""
+    second, micros = _second(line[:19]), line[20:26]
+    if second is None or line[26:27] != ":" or line[19] != "." or not (
+            micros.isdigit() and micros.isascii()):
         return None
     event, _, rest = line[27:].removesuffix("\r").partition(":")
-    return at, event, rest
+    return second + int(micros) / 1e6, event, rest
 
 
 def started_by(rest: str) -> str | None:
@@ -86,17 +149,16 @@ def started_by(rest: str) -> str | None:
         return None
 
 
-class Runs:
+class Runs(NamedTuple):
     """Runs of peers and of seeds, up to a moment."""
 
-    def __init__(self, peers: list[PeerRun], seeds: list[SeedRun], newest: float):
-        self.peers = peers
-        self.seeds = seeds
-        self._newest = newest
+    peers: list[PeerRun]
+    seeds: list[SeedRun]
+    until: float
 
     def newest(self) -> float:
         """The time of the newest line."""
-        return self._newest
+        return self.until
 
 
 class Records:

@@ -5,19 +5,20 @@ run of a peer that is kicked ends with that: what it does while it is shut out p
 does a run whose file is full: nobody knows what it does then, but that a thread of it has failed.
 """
 
+import collections
 import math
 import sys
 
 from gossip.proof.events import (
     BY_GENERATOR, BY_SEED, COUNT, DEAD, GOSSIP, KICKED_FOR, NOT_REACHED, RUN, Delivery, Linked,
     Missed, Registered, Reply, Report)
-from gossip.proof.registration_history import RegistrationHistory
-from gossip.proof.sleep import ASLEEP, Sleep
+from gossip.proof.spans import ASLEEP, Sleep
 from gossip.settings import Settings
 
 CHAT_SILENCE = 3.0  # seconds of silence, while others write, that mean a chat server is dead
 PROBE_TIME = Settings().probe_limit  # seconds that the last probe of a silent neighbour may take
 TEXT_SHOWN = 40  # characters by which a message is named
+OF_SEEDS = {"unregistered", "refused", "peer list", "reported", "told"}
 QUIT, KICKED, FULL = "quit", "kicked", "full"  # ends of runs that are no deaths
 
 
@@ -44,9 +45,7 @@ class PeerRun:
         self.linked: set[str] = set()  # neighbours now
         self.changes: list[tuple[float, str, bool]] = []  # when a link to whom came (True) or went
         self.degrees: list[tuple[float, int]] = []  # when, number of neighbours from then on
-        self.ever_linked: set[str] = set()
         self.links: dict[str, list[Linked]] = {}  # neighbour, also an earlier one -> its links
-        self.first_linked: float | None = None
         self.requests = 0
         self.rounds: list[float] = []  # when it asked its neighbours
         self.replies: list[Reply] = []
@@ -72,6 +71,11 @@ class PeerRun:
     def chat(self) -> bool:
         """Whether this is a run of a chat server."""
         return "chat" in self.settings
+
+    @property
+    def first_linked(self) -> float | None:
+        """When it first had a neighbour; None: it never had."""
+        return self.changes[0][0] if self.changes else None
 
     def is_dead(self, newest: float) -> bool:
         """Whether the peer died: the run did not end with `stopped:quit`, and either the peer was
@@ -116,9 +120,8 @@ class PeerRun:
     def is_registered(self, seed: str, at: float) -> bool:
         """Whether it was registered with the seed at that time, by its own word; a leaver is with
         none."""
-        if self.left is not None and self.left <= at:
-            return False
-        return self.registrations.stands(seed, at)
+        return (self.left is None or self.left > at) and (
+            self.registrations.stands_from(seed, at, at))
 
     def take(self, at: float, event: str, rest: str) -> None:
         """Take one event of this run's file."""
@@ -130,12 +133,13 @@ class PeerRun:
             self.sleep.look_at_gap(self.last, at, self.setting("gossip-interval"),
                                    self.setting("liveness-interval"), bool(self.linked))
         self.last = at
-        handler = self._HANDLERS.get(event)
+        handler = self._OFTEN.get(event)
         if handler is not None:
             handler(self, at, rest)
-
-    def _settings(self, at, rest):
-        self.settings = dict(part.split("=", 1) for part in rest.split(":") if "=" in part)
+        elif event in OF_SEEDS:
+            self._take_of_seed(at, event, rest)
+        else:
+            self._take_of_itself(at, event, rest)
 
     def _generated(self, at, rest):
         match = GOSSIP.match(rest)
@@ -166,32 +170,11 @@ class PeerRun:
         else:
             self.received[message] = Delivery(at, sys.intern(source), hash(line))
 
-    def _registered(self, at, rest):
-        self.registrations.add(rest, Registered(at, None))
-
-    def _unregistered(self, at, rest):
-        match = BY_SEED.match(rest)
-        if match:
-            self.registrations.add(match[1], Registered(at, match[2]))
-
-    def _refused(self, at, rest):
-        match = BY_SEED.match(rest)
-        if match and match[2].startswith(NOT_REACHED):
-            self.registrations.add(match[1], Registered(at, match[2]))
-
-    def _peer_list(self, at, rest):
-        match = BY_SEED.match(rest)
-        if match:
-            self.lists.append((at, match[1]))
-
     def _connected(self, at, rest):
         if rest not in self.linked:
             self.links.setdefault(rest, []).append(Linked(at, math.inf))
         self.linked.add(rest)
         self.changes.append((at, rest, True))
-        self.ever_linked.add(rest)
-        if self.first_linked is None:
-            self.first_linked = at
 
     def _disconnected(self, at, rest):
         for peer in self.linked:
@@ -225,57 +208,85 @@ class PeerRun:
         if COUNT.fullmatch(count):
             self.missed.append(Missed(at, sys.intern(peer), int(count)))
 
-    def _found_dead(self, at, rest):
-        self.dead[rest] = at
-        self.found_dead.append((at, rest))
-
-    def _reported(self, at, rest):
+    def _take_of_seed(self, at: float, event: str, rest: str) -> None:
+        """Take an event that names a seed and tells more."""
         match = BY_SEED.match(rest)
-        dead = match and DEAD.match(match[2])
-        if dead:
-            self.reported.append(Report(at, match[1], dead[1]))
+        if not match:
+            return
+        seed, rest = match.groups()
+        dead = DEAD.match(rest)
+        if event == "peer list":
+            self.lists.append((at, seed))
+        elif event == "unregistered" or event == "refused" and rest.startswith(NOT_REACHED):
+            self.registrations.add(seed, Registered(at, rest))
+        elif event == "reported" and dead:
+            self.reported.append(Report(at, seed, dead[1]))
+        elif event == "told" and dead:
+            self.told.append((at, seed, dead[1]))
 
-    def _told(self, at, rest):
-        match = BY_SEED.match(rest)
-        dead = match and DEAD.match(match[2])
-        if dead:
-            self.told.append((at, match[1], dead[1]))
-
-    def _unconfirmed(self, at, rest):
-        """A run that nobody confirmed, IP:PORT:START. IP:PORT is a neighbour that never names this
-        peer in its reports, as seeds have found."""
-        if RUN.fullmatch(rest):
-            self.denied.add(rest)
-        else:
-            self.left_alone.add(rest)
-
-    def _misbehaving(self, at, rest):
-        self.malice = rest.partition(":")[0]
-
-    def _kicked(self, at, rest):
-        if KICKED_FOR.fullmatch(rest):
+    def _take_of_itself(self, at: float, event: str, rest: str) -> None:
+        """Take an event that tells what the peer does, or what became of it."""
+        if event == "settings":
+            self.settings = dict(part.split("=", 1) for part in rest.split(":") if "=" in part)
+        elif event == "registered":
+            self.registrations.add(rest, Registered(at, None))
+        elif event == "dead":
+            self.dead[rest] = at
+            self.found_dead.append((at, rest))
+        elif event == "unconfirmed":  # a run that nobody confirmed, IP:PORT:START; or IP:PORT, a
+            # neighbour that never names this peer in its reports, as seeds have found
+            (self.denied if RUN.fullmatch(rest) else self.left_alone).add(rest)
+        elif event == "misbehaving":
+            self.malice = rest.partition(":")[0]
+        elif event == "leaving":
+            self.left = at
+        elif event == "kicked" and KICKED_FOR.fullmatch(rest):
             self.ended = KICKED
+        elif event == "full":
+            self.ended = FULL
+        elif event == "stopped":
+            self.ended = rest
+        elif event == "failed":
+            self.failures.append(rest)
 
-    def _stopped(self, at, rest):
-        self.ended = rest
-
-    def _full(self, at, rest):
-        self.ended = FULL
-
-    def _leaving(self, at, rest):
-        self.left = at
-
-    def _failed(self, at, rest):
-        self.failures.append(rest)
-
-    _HANDLERS = {
-        "settings": _settings, "registered": _registered, "unregistered": _unregistered,
-        "refused": _refused, "peer list": _peer_list,
+    _OFTEN = {
         "generated": _generated, "received": _received,
         "connected": _connected, "disconnected": _disconnected, "degree": _degree,
         "liveness request": _request, "liveness reply": _reply, "liveness missed": _missed,
-        "unconfirmed": _unconfirmed, "leaving": _leaving, "dead": _found_dead,
-        "reported": _reported, "told": _told,
-        "misbehaving": _misbehaving, "kicked": _kicked, "full": _full, "stopped": _stopped,
-        "failed": _failed,
     }
+
+
+class RegistrationHistory:
+    """With which seeds a run was registered, by its own word."""
+
+    def __init__(self):
+        self.words: dict[str, list[Registered]] = collections.defaultdict(list)  # seed -> in order
+        self._all: list[tuple[str, Registered]] = []  # of all seeds, in order
+
+    def add(self, seed: str, word: Registered) -> None:
+        """Take a word about a seed."""
+        self.words[seed].append(word)
+        self._all.append((seed, word))
+
+    def ever(self) -> set[str]:
+        """The seeds that it was registered with at some time."""
+        return {seed for seed, word in self._all if word.lost is None}
+
+    def last(self, seed: str, at: float) -> Registered | None:
+        """What it had said of a seed last, at that time."""
+        return next((word for word in reversed(self.words.get(seed, [])) if word.at <= at), None)
+
+    def stands_from(self, seed: str, begin: float, end: float) -> bool:
+        """Whether it was registered there in all that time."""
+        word = self.last(seed, begin)
+        return word is not None and word.lost is None and not any(
+            begin < word.at <= end for word in self.words[seed])
+
+    def since_with(self, count: int) -> float | None:
+        """When it was registered with so many seeds at once first; None: never."""
+        standing = set()
+        for seed, word in self._all:
+            (standing.add if word.lost is None else standing.discard)(seed)
+            if len(standing) >= count:
+                return word.at
+        return None

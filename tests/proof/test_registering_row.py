@@ -2,7 +2,7 @@
 
 import pytest
 
-from gossip.proof import registering
+from gossip.proof import check
 from tests.tools.stories import tell
 
 SEEDS = "".join(f"""
@@ -17,7 +17,7 @@ LIFE = """
 
 
 def failures(folder, *stories):
-    row = registering.registered(tell(folder, SEEDS, *stories))
+    row = check.registered(tell(folder, SEEDS, *stories))
     assert row.holds is (not row.details)
     return row.details
 
@@ -83,7 +83,7 @@ def test_three_intervals_and_two_seconds_are_a_minute_at_most(tmp_path):
     known = "\n".join(KNOWN[0].format(2).replace("8080", str(port)) for port in (8080, 8081))
     long = SEEDS.replace("40 80", "90 80")
     for until, healthy in ((61, True), (63, False)):
-        row = registering.registered(tell(tmp_path, long, LIFE.format(until), known,
+        row = check.registered(tell(tmp_path, long, LIFE.format(until), known,
                                           liveness_interval=50))
         assert row.holds is healthy
 
@@ -96,13 +96,13 @@ def test_only_seeds_that_are_up_count(tmp_path, story, healthy):
     stopped = [line.split()[1] for line in story.splitlines()]
     seeds = "\n".join(line for line in SEEDS.splitlines()
                       if not ("refused" in line and any(port in line for port in stopped)))
-    row = registering.registered(tell(tmp_path, seeds, story, LIFE.format(40)))
+    row = check.registered(tell(tmp_path, seeds, story, LIFE.format(40)))
     assert row.holds is healthy
 
 
 def test_a_seed_that_comes_back_is_tried_again_after_a_pause(tmp_path):
     for until, healthy in ((37, True), (43, False)):
-        row = registering.registered(tell(tmp_path, f"""
+        row = check.registered(tell(tmp_path, f"""
             0.0 8080 starts
             0.0 8080 settings:seeds=1
             1.0 5001 starts
@@ -123,4 +123,4 @@ def test_a_frozen_peer_has_more_time(tmp_path):
 
 
 def test_without_a_seed_that_tells_how_many_there_are_nothing_is_asked(tmp_path):
-    assert registering.registered(tell(tmp_path, "0 8080 starts", LIFE.format(40))) is None
+    assert check.registered(tell(tmp_path, "0 8080 starts", LIFE.format(40))) is None

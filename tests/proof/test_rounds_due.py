@@ -2,7 +2,7 @@
 
 import pytest
 
-from gossip.proof import rounds
+from gossip.proof import check
 from tests.tools.stories import holds, tell
 
 UP = """
@@ -18,7 +18,7 @@ ASKS = "{0} 5001 liveness request:@5002 until {1}"
 
 def rounds_hold(folder, *stories, **settings):
     story = "1.6 5002 liveness request:@5001 until 41"
-    return holds(folder, UP, story, *stories, row=rounds.liveness, **settings)
+    return holds(folder, UP, story, *stories, row=check.liveness, **settings)
 
 
 @pytest.mark.parametrize("story, healthy", [
@@ -34,7 +34,7 @@ def test_a_peer_with_neighbours_asks_them_in_half_of_the_rounds_due_at_least(tmp
 
 
 def test_a_peer_that_did_not_ask_is_named_with_its_rounds(tmp_path):
-    row = rounds.liveness(tell(tmp_path, UP, ASKS.format(1.5, 11)))
+    row = check.liveness(tell(tmp_path, UP, ASKS.format(1.5, 11)))
     assert row.details == ["127.0.0.1:5001 asked its neighbours in 10 rounds of 40",
                            "127.0.0.1:5002 asked its neighbours in 0 rounds of 40"]
 
@@ -49,7 +49,7 @@ def test_a_peer_that_did_not_ask_is_named_with_its_rounds(tmp_path):
 def test_no_round_is_due_without_a_neighbour(tmp_path, story, healthy):
     up = UP.replace("5001 asks 5002 until 41", "5001 asks 5002 until 9").replace(
         "5001 lives until 41", "5001 lives until 9") if "stopped" in story else UP
-    assert rounds.liveness(tell(tmp_path, up, ASKS.format(1.5, 9), story, """
+    assert check.liveness(tell(tmp_path, up, ASKS.format(1.5, 9), story, """
         1.6 5002 liveness request:@5001 until 41
     """)).holds is healthy
 
@@ -59,7 +59,7 @@ def test_no_round_is_due_without_a_neighbour(tmp_path, story, healthy):
 def test_a_suspect_is_not_asked_until_it_answers(tmp_path, misses, answered, healthy):
     up = UP.replace("asks 5002 until 41", "asks 5002 until 9")
     up += "\n 12 5001 asks 5002" if answered else ""
-    assert rounds.liveness(tell(tmp_path, up, ASKS.format(1.5, 9), f"""
+    assert check.liveness(tell(tmp_path, up, ASKS.format(1.5, 9), f"""
         1.6 5002 liveness request:@5001 until 41
         10 5001 liveness missed:@5002:{misses}
     """)).holds is healthy
@@ -68,7 +68,7 @@ def test_a_suspect_is_not_asked_until_it_answers(tmp_path, misses, answered, hea
 def test_a_frozen_peer_asks_nobody(tmp_path):
     up = UP.replace("5001 asks 5002 until 41", "5001 asks 5002 until 9").replace(
         "5001 lives until 41", "5001 lives until 9 \n 38 5001 lives until 41")
-    assert rounds.liveness(tell(tmp_path, up, ASKS.format(1.5, 9), """
+    assert check.liveness(tell(tmp_path, up, ASKS.format(1.5, 9), """
         1.6 5002 liveness request:@5001 until 41
     """)).holds
 

@@ -1,10 +1,12 @@
-"""Sleep: when a peer was frozen, by the gaps in its file, and how late it was after that.
+"""Spans of time, and the sleep of a peer: when it was frozen, by the gaps in its file.
 
 A peer that is awake and has neighbours writes in every liveness round, and its generator at every
 gossip interval. A gap that is too long for that is a sleep. A shorter one may have been a sleep,
 too, where a message was due in it or soon after it: what comes after it tells, unless the file ends
 too soon after it.
 """
+
+from collections.abc import Iterable
 
 from gossip.settings import LATE_FOR
 
@@ -13,6 +15,50 @@ LATE = LATE_FOR + 1.0
 ASLEEP = 0.5  # seconds by which a duty has to be late to tell that its peer was frozen
 LONE = 1.0  # seconds of a gap in which no message was due, above which it may have been a sleep
 UNCLEAR = 1.5  # seconds of a gap that may have been a sleep, where nothing tells that it was none
+
+
+class Spans(list[tuple[float, float]]):
+    """Times as pairs (begin, end). Two that overlap or touch stay two until they are merged."""
+
+    def minus(self, others: Iterable[tuple[float, float]]) -> "Spans":
+        """Return what is left without the other times."""
+        left = self
+        for begin, end in others:
+            left = Spans(part for one, other in left
+                         for part in ((one, min(other, begin)), (max(one, end), other))
+                         if part[0] < part[1])
+        return left
+
+    def common(self, others: Iterable[tuple[float, float]]) -> "Spans":
+        """Return the times that are in both."""
+        return Spans((max(one, begin), min(other, end)) for one, other in self
+                     for begin, end in others if max(one, begin) < min(other, end))
+
+    def merged(self) -> "Spans":
+        """Join times that overlap or touch; the result is in order."""
+        whole = Spans()
+        for begin, end in sorted(self):
+            if whole and begin <= whole[-1][1]:
+                whole[-1] = (whole[-1][0], max(whole[-1][1], end))
+            else:
+                whole.append((begin, end))
+        return whole
+
+    def hold(self, moment: float) -> bool:
+        """Tell whether a moment is in one of the times; their ends are not."""
+        return any(begin <= moment < end for begin, end in self)
+
+    def cover(self, begin: float, end: float) -> bool:
+        """Tell whether one of the times alone contains all of this one."""
+        return any(one <= begin and end <= other for one, other in self)
+
+    def longest(self) -> float:
+        """Return the seconds of the longest; 0 without any."""
+        return max((end - begin for begin, end in self), default=0.0)
+
+    def total(self) -> float:
+        """Return the seconds of all."""
+        return sum(end - begin for begin, end in self)
 
 
 def unusual(usual: float) -> float:
@@ -27,7 +73,7 @@ class Sleep:
     def __init__(self, begin: float):
         self.asleep = 0.0  # seconds in which it was frozen, or silent, by gaps in its file
         self.late = 0.0  # seconds after that in which its generator waited, because it was late
-        self.silences: list[tuple[float, float]] = []  # in which it wrote nothing, not even a round
+        self.silences = Spans()  # in which it wrote nothing, not even a round
         self.woke: float | None = None  # when it last woke, with neighbours that it had not asked
         # the last gap in its file that `asleep` does not contain, and for which a message waited
         self._gap = (begin, begin)
