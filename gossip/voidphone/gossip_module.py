@@ -101,7 +101,6 @@ class GossipModule(Node):
 
     def wake(self) -> None:
         self.relay.wake()
-        self.handshake.wake()
 
     # Turns.
 

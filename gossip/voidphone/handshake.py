@@ -23,7 +23,7 @@ from gossip.voidphone.doorway import (
 from gossip.voidphone.ini import Config
 from gossip.voidphone.outbox import Outbox
 from gossip.voidphone.view import View
-from gossip.voidphone.work import Search, is_work
+from gossip.voidphone.work import find, is_work
 from gossip.wire import WireError
 
 HELLO_LIMIT = 10.0  # seconds to wait for HELLO, for the reply to ours, and to our work
@@ -49,8 +49,6 @@ class Handshake:
         # -> until when
         self.duty = None  # takes `work`, once it is kept
         self._searches: queue.SimpleQueue[PeerLink] = queue.SimpleQueue()
-        self._search: Search | None = None
-        self._searched_for: PeerLink | None = None
 
     def await_hello(self, link: PeerLink) -> None:
         """Give the other end HELLO_LIMIT seconds for its HELLO, or for the reply to ours."""
@@ -149,18 +147,12 @@ class Handshake:
         return now
 
     def _work_for(self, link: PeerLink) -> None:
-        self._search = search = Search(link.nonce, self._config.pow_bits)
-        self._searched_for = link
-        if self._node.stopping or link.ended:
-            search.cancel()
         try:
             with self._node.turn.left():
-                challenge = search.find()
+                challenge = find(link.nonce, self._config.pow_bits, lambda: not link.ended)
         except OSError as error:
             self._node.disconnect(link, f"no worker could be started: {error.strerror}")
             return
-        finally:
-            self._search = self._searched_for = None
         if challenge is not None:
             link.role = ANSWERED
             link.await_line(time.monotonic() + HELLO_LIMIT)
@@ -185,11 +177,9 @@ class Handshake:
         return True
 
     def on_end(self, link: PeerLink) -> None:
-        """A link has ended: cancel the search for it, and free its place among the dials."""
+        """A link has ended: free its place among the dials."""
         if link.role == DIALLED_BACK:
             self._dialled_back.discard(link.peer)
-        if self._searched_for is link and self._search is not None:
-            self._search.cancel()
         if link.role in (DIALLED, WORKED_FOR, ANSWERED):
             if link.role == ANSWERED and not self._node.stopping:
                 self._node.write_refusal(link.peer,
@@ -197,11 +187,6 @@ class Handshake:
                 if self._view.link(link.peer) is None:  # else its own dial was sooner
                     self._leave_alone(link.peer)
             self._view.end_dial(link.peer)
-
-    def wake(self) -> None:
-        """End the search; called when the node stops."""
-        if self._search is not None:
-            self._search.cancel()
 
 
 def present_slot() -> int:
