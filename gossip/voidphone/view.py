@@ -10,6 +10,8 @@ import collections
 from typing import NamedTuple
 
 from gossip.addresses import Address, in_turns, sample
+from gossip.tools import Recent
+from gossip.voidphone.ini import Config
 
 PUSH_MEMORY = 10.0  # seconds in which only the first PUSH of an address is passed on
 PUSHES = 10_000  # addresses remembered for PUSH_MEMORY
@@ -19,7 +21,7 @@ class Admitted(NamedTuple):
     """The verdict on a link whose other end is verified."""
 
     accepted: bool
-    parted: list  # (address, link, reason) of each neighbour given up for it
+    parted: list  # (link, reason) of each neighbour given up for it
 
 
 class Neighbour:
@@ -37,20 +39,16 @@ class Neighbour:
 class View:
     """Neighbours and known addresses of one module."""
 
-    def __init__(self, own: Address, degree: int, min_degree: int, max_connections: int,
-                 cache_size: int, rng):
-        self._own = own
-        self._degree = degree
-        self._min_degree = min_degree
-        self._max_connections = max_connections
-        self._cache_size = cache_size
+    def __init__(self, config: Config, rng):
+        self._own = config.p2p_address
+        self._config = config
         self._rng = rng
         self.changes = collections.deque()  # events for the output file, in order
         self._neighbours: dict[Address, Neighbour] = {}
         self._dialling: dict[Address, Address | None] = {}  # -> the neighbour that named it
         # -> the neighbour that named it last, in a 505
         self._known: collections.OrderedDict[Address, Address | None] = collections.OrderedDict()
-        self._pushed: collections.OrderedDict[Address, float] = collections.OrderedDict()
+        self._pushed = Recent(PUSHES)
 
     def admit(self, peer: Address, link, dialled: bool) -> Admitted:
         """Make a verified peer a neighbour, unless a better link to it stands already.
@@ -65,16 +63,16 @@ class View:
         if standing is not None:
             if standing.dialled != dialled and standing.dialled == (self._own < peer):
                 return Admitted(False, [])
-            parted.append((peer, standing.link, "replaced"))
+            parted.append((standing.link, "replaced"))
             self.changes.append(f"disconnected:{peer}:replaced")
         proven = dialled or standing is not None and standing.proven
         self._neighbours[peer] = Neighbour(link, dialled, proven, teller)
         self.changes.append(f"connected:{peer}")
         self._known.pop(peer, None)
-        if len(self._neighbours) > self._max_connections:
+        if len(self._neighbours) > self._config.max_connections:
             other = self._surplus(peer)
             row = self._neighbours.pop(other)
-            parted.append((other, row.link, "one too many"))
+            parted.append((row.link, "one too many"))
             self.changes.append(f"disconnected:{other}:one too many")
             self._note(other, row.teller)
         self._note_degree()
@@ -135,20 +133,17 @@ class View:
         for address in strangers:
             self._known[address] = teller
             self._known.move_to_end(address)
-        for address in in_turns(reversed(self._known))[self._cache_size:]:
+        for address in in_turns(reversed(self._known))[self._config.cache_size:]:
             del self._known[address]
         return sample(strangers, self._free_for(teller), self._rng)
 
     def pushed(self, address: Address, now: float) -> bool:
         """Remember the address of a PUSH; answer whether to pass it on."""
-        while self._pushed and (len(self._pushed) > PUSHES or
-                                next(iter(self._pushed.values())) + PUSH_MEMORY <= now):
-            self._pushed.popitem(last=False)
         if address != self._own and address not in self._neighbours:
             self._note(address)
-        if address in self._pushed:
+        if self._pushed.get(address, now):
             return False
-        self._pushed[address] = now
+        self._pushed.put(address, True, now + PUSH_MEMORY)
         return True
 
     def links(self) -> list:
@@ -167,7 +162,7 @@ class View:
         return in_turns(reversed(self._known))
 
     def lacks_neighbours(self) -> bool:
-        return len(self._neighbours) < self._min_degree
+        return len(self._neighbours) < self._config.min_degree
 
     def forget(self, address: Address) -> None:
         """Drop an address that cannot be reached."""
@@ -177,7 +172,7 @@ class View:
         self.changes.append(f"degree:{self._own}=>{len(self._neighbours)}")
 
     def _free(self) -> int:
-        return self._degree - len(self._neighbours) - len(self._dialling)
+        return self._config.degree - len(self._neighbours) - len(self._dialling)
 
     def _free_for(self, teller: Address | None) -> int:
         """How many places are free for what a neighbour names: half of those that others leave
@@ -187,11 +182,11 @@ class View:
             return free
         filled = sum(row.teller == teller for row in self._neighbours.values())
         filled += sum(other == teller for other in self._dialling.values())
-        few = len(self._neighbours) + len(self._dialling) < self._min_degree
+        few = len(self._neighbours) + len(self._dialling) < self._config.min_degree
         return max((free + filled) // 2 - filled, int(few))
 
     def _note(self, address: Address, teller: Address | None = None) -> None:
         self._known[address] = teller
         self._known.move_to_end(address)
-        while len(self._known) > self._cache_size:
+        while len(self._known) > self._config.cache_size:
             self._known.popitem(last=False)

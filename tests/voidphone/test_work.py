@@ -163,7 +163,7 @@ def test_a_search_ends_with_its_connection_and_the_next_one_begins(modules):
     """One search at a time, whoever gives the work."""
     module = modules.module()
     neighbour, acceptors = modules.neighbour(module), [modules.acceptor() for _ in range(2)]
-    module.handshake._config = module.config._replace(pow_bits=64)
+    module.config = module.config._replace(pow_bits=64)
     neighbour.say(*(messages.Push(1, acceptor.address) for acceptor in acceptors))
     ends = [acceptor.accept() for acceptor in acceptors]
     before = set()
