@@ -42,6 +42,10 @@ class PeerLink(Link):
         self.slot: int | None = None  # time slot in which it was last given work
         self.nonce = 0  # of the work that the other end gave us
         self.asked = False  # we sent a 504 (peer request); the 505 has not come yet
+        # Of a neighbour:
+        self.dialled = False  # by us
+        self.proven = False  # it was found at its address
+        self.teller: Address | None = None  # the neighbour that named it, if we dialled it for that
         self._alone = Budget(ALONE)  # of a module: messages that go out in a `send` each
         # Of the messages that have come together:
         self.announced = collections.Counter()  # data type -> announces so far
