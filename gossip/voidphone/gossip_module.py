@@ -46,11 +46,6 @@ class GossipModule(Node):
         ANSWERED: {"ping", "peer_response"},
         NEIGHBOUR: {"ping", "peer_request", "peer_response", "push", "peer_notification"},
     }
-    ANSWERED_BY = {
-        "announce": "relay", "notify": "relay", "validation": "relay", "peer_notification": "relay",
-        "hello": "handshake", "verification_request": "handshake",
-        "verification_response": "handshake",
-    }
 
     def __init__(self, config: Config, settings: Settings, output: OutputFile,
                  world, patience: float = 5.0, memory: float = 60.0,
@@ -66,6 +61,9 @@ class GossipModule(Node):
         self._candidates: collections.deque[Address] = collections.deque()  # to be dialled in turn
         self.handshake = Handshake(self)
         self.relay = Relay(self, patience, memory)
+        self._answers = {  # kind of a message -> what is called with the link and the message
+            kind: getattr(part, "on_" + kind) for kinds in self.ALLOWED.values() for kind in kinds
+            for part in (self, self.handshake, self.relay) if hasattr(part, "on_" + kind)}
 
     def settings_shown(self) -> str:
         config = self.config
@@ -140,20 +138,15 @@ class GossipModule(Node):
         link.free = 0
         try:
             for frame in frames:
-                self.on_line(link, frame)
+                message = messages.parse(frame)
+                kind = message.kind
+                if kind not in self.ALLOWED[link.role]:
+                    raise WireError(f"{kind.replace('_', ' ')} is not expected from {link.role}")
+                self._answers[kind](link, message)
                 if link.ended:
                     return
         finally:
             self.outbox.send()
-
-    def on_line(self, link: PeerLink, frame: bytes) -> None:
-        """Hand one message to its `on_<kind>` method, here or at a part."""
-        message = messages.parse(frame)
-        kind = message.kind
-        if kind not in self.ALLOWED[link.role]:
-            raise WireError(f"{kind.replace('_', ' ')} is not expected from {link.role}")
-        part = self.ANSWERED_BY.get(kind)
-        getattr(getattr(self, part) if part else self, "on_" + kind)(link, message)
 
     def on_ping(self, link: PeerLink, message: messages.Ping) -> None:
         """Nothing to do: the link has noted the time of arrival in `link.heard`."""

@@ -52,25 +52,25 @@ def said_as(number: int, kind: str, numbers: str = "", tail: Tail | None = None)
     """Declare a NamedTuple as the value of a message: give it `pack` and `kind`, and `parse` it.
     `numbers`: the struct format of its fields; a byte `x` is reserved, sent as 0 and ignored. If
     there is a tail, it is the last field."""
-    head = struct.Struct(f">HH{numbers}")
-    size = head.size
+    head, fields = struct.Struct(f">HH{numbers}"), struct.Struct(f">{numbers}")
+    size, pack_head, unpack = head.size, head.pack, fields.unpack_from
 
     def declare(cls):
         if tail is None:
             def pack(self) -> bytes:
-                return head.pack(size, number, *self)
+                return pack_head(size, number, *self)
 
             def read(message: bytes):
-                return cls(*head.unpack(message)[2:])
+                return cls(*fields.unpack(message[HEADER_SIZE:]))
         else:
             write, read_tail = tail.write, tail.read
 
             def pack(self) -> bytes:
                 rest = write(self[-1])
-                return head.pack(size + len(rest), number, *self[:-1]) + rest
+                return pack_head(size + len(rest), number, *self[:-1]) + rest
 
             def read(message: bytes):
-                return cls(*head.unpack_from(message)[2:], read_tail(message[size:]))
+                return cls(*unpack(message, HEADER_SIZE), read_tail(message[size:]))
 
         cls.kind, cls.pack = kind, pack
         _TYPES[number] = read, size if tail is None else tail.size and size + tail.size

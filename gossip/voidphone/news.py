@@ -109,23 +109,25 @@ class Shelf(collections.OrderedDict):
         super().__init__()
         self._seconds = seconds
         self._overhead = overhead  # bytes that each counts for besides its data
-        self._of_type: dict[int, dict[int, Any]] = {}  # type -> number -> news
+        self._of_type = collections.defaultdict(dict)  # type -> number -> news
         self.bytes = 0
 
     def put(self, number: int, news) -> None:
         """Add news, as the newest."""
-        self[number] = news
-        self._of_type.setdefault(news.message.data_type, {})[number] = news
-        self.bytes += self._overhead + len(news.message.data)
+        message = news.message
+        self[number] = self._of_type[message.data_type][number] = news
+        self.bytes += self._overhead + len(message.data)
 
     def take(self, number: int):
         """Take out news and return them."""
-        news = self.pop(number)
-        numbers = self._of_type[news.message.data_type]
-        del numbers[number]
-        if not numbers:
-            del self._of_type[news.message.data_type]
-        self.bytes -= self._overhead + len(news.message.data)
+        news = self[number]
+        del self[number]
+        message = news.message
+        same = self._of_type[message.data_type]
+        del same[number]
+        if not same:
+            del self._of_type[message.data_type]
+        self.bytes -= self._overhead + len(message.data)
         return news
 
     def of_type(self, data_type: int, now: float) -> dict[int, Any]:
@@ -137,11 +139,17 @@ class Shelf(collections.OrderedDict):
         """When the time of the oldest is over."""
         return next(iter(self.values())).came + self._seconds if self else math.inf
 
-    def evict(self, now: float, most: float = math.inf, room: float = math.inf) -> list:
-        """Take out the oldest while its time is over, or while more are left than `most`, or more
-        bytes than `room`."""
+    def expire(self, now: float) -> list:
+        """Take out the oldest while its time is over."""
         gone = []
-        while self and (self.due() <= now or len(self) > most or self.bytes > room):
+        while self.due() <= now:
+            gone.append(self.take(next(iter(self))))
+        return gone
+
+    def evict(self, most: float, room: int) -> list:
+        """Take out the oldest while more are left than `most`, or more bytes than `room`."""
+        gone = []
+        while self and (self.bytes > room or len(self) > most):
             gone.append(self.take(next(iter(self))))
         return gone
 
@@ -166,7 +174,7 @@ class Unwanted:
     def add(self, message: PeerNotification, link, now: float) -> bool:
         """Keep a message; answer whether it is the only one."""
         self._shelf.put(next(self._numbers), Kept(message, link, now))
-        self.dropped += len(self._shelf.evict(-math.inf, room=KEPT_BYTES))
+        self.dropped += len(self._shelf.evict(math.inf, KEPT_BYTES))
         return len(self._shelf) == 1
 
     def take(self, data_type: int, now: float) -> list[Kept]:
@@ -176,7 +184,7 @@ class Unwanted:
 
     def expire(self, now: float) -> float:
         """Drop what was kept for its time; return when the next one is due."""
-        self.dropped += len(self._shelf.evict(now))
+        self.dropped += len(self._shelf.expire(now))
         return self._shelf.due()
 
 
@@ -204,11 +212,11 @@ class Pending:
         if notified:
             self._of_key[key] = news
             self._waiting.put(number, news)
-            self._drop(self._waiting.evict(-math.inf, WAITING, WAITING_BYTES),
+            self._drop(self._waiting.evict(WAITING, WAITING_BYTES),
                        "messages dropped: too many wait for validation")
         else:
             self._kept.put(number, news)
-        self._trim_kept()
+        self._kept.evict(WAITING - len(self._waiting), KEPT_BYTES)
         return number, alone
 
     def join(self, data_type: int, link, now: float) -> list[weakref.ref]:
@@ -244,14 +252,14 @@ class Pending:
         self._forget(self._waiting.take(number))
         if valid:
             self._kept.put(number, news)
-            self._trim_kept()
+            self._kept.evict(WAITING, KEPT_BYTES)
         return news
 
     def expire(self, now: float) -> float:
         """Drop messages past their deadline; return when to look again. What is kept is dropped
         about once a second, because a look at each in its time costs more."""
-        self._drop(self._waiting.evict(now), "messages without a validation in time")
-        self._kept.evict(now)
+        self._drop(self._waiting.expire(now), "messages without a validation in time")
+        self._kept.expire(now)
         return min(self._waiting.due(), self._kept.due() + KEPT_FOR)
 
     def lag(self, now: float) -> float | None:
@@ -270,9 +278,6 @@ class Pending:
 
     def count(self) -> int:
         return len(self._waiting)
-
-    def _trim_kept(self) -> None:
-        self._kept.evict(-math.inf, WAITING - len(self._waiting), KEPT_BYTES)
 
     def _drop(self, dropped: list[News], reason: str) -> None:
         for news in dropped:
