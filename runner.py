@@ -23,8 +23,7 @@ import sys
 
 from gossip.addresses import Address, address_of
 from gossip.capacity import fixed
-from gossip.chat.commands import FORMS
-from gossip.chat.console import ChatConsole, read_lines
+from gossip.chat.console import FORMS, ChatConsole, read_lines
 from gossip.experiments import bench
 from gossip.experiments.following import FOR_EVER, IMPLIED, run_network
 from gossip.experiments.malice import add_malicious

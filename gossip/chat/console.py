@@ -7,24 +7,73 @@
     exit                     end the servers that were started here, as the end of input does
 
 The main thread reads the lines and carries them out one after the other. The chat servers know
-the console as their proxy.
+the console as their proxy. A text may hold bytes that are not UTF-8: they are passed on as typed.
 """
 
+import argparse
 import contextlib
 import importlib
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from gossip.chat.commands import ChatError, Command, decode, encode, parse_command
-from gossip.chat.server_process import Server, reason, say
+from gossip.chat.server_process import ChatError, Server, decode, encode, reason, say
 from gossip.escaping import escape
-from gossip.terminal.command_line import show
+from gossip.terminal.command_line import parse_port, show
 from gossip.terminal.keyboard import Keyboard
+from gossip.wire import LINE_LIMIT
 
 FINISH_LIMIT = 15.0  # seconds in which the servers must have read everything that they were told
 END_LIMIT = 6.0  # seconds in which a server must end once its pipe is closed
+
+
+FORMS = "ID start N PORT, ID msg MESSAGEID TEXT, ID get chatLog, ID crash, or exit"
+_LINE = re.compile(r"[ \t]*([0-9]{1,5})[ \t]+(start|msg|get|crash)(?:[ \t]+(.*))?", re.DOTALL)
+_WORDS = {  # what follows the ID, and a hint for who says something else
+    "start": (re.compile(r"start ([0-9]{1,5})[ \t]+([^ \t]+)[ \t]*"),
+              "N and PORT follow start, for example: 0 start 4 10000"),
+    "msg": (re.compile("(msg [0-9]+ .+)", re.DOTALL),
+            "a number and a text follow msg, for example: 0 msg 1 Hello, all"),
+    "get": (re.compile(r"(get chatLog)[ \t]*"), "it is: {} get chatLog"),
+    "crash": (re.compile(r"(crash)[ \t]*"), "it is: {} crash")}
+
+
+class Command(NamedTuple):
+    """What a line asks for."""
+
+    word: str  # start, msg, get, crash or exit
+    id: int = 0
+    size: int = 0  # start: how many servers stand in the line
+    port: int = 0  # start
+    line: str = ""  # msg, get, crash: what the server is told
+
+
+def parse_command(line: str) -> Command:
+    """Understand a line that is not blank; ValueError says in a sentence what is wrong."""
+    if len(encode(line)) > LINE_LIMIT:
+        raise ValueError(f"a line has at most {LINE_LIMIT:,} bytes")
+    if line.strip(" \t") == "exit":
+        return Command("exit")
+    match = _LINE.fullmatch(line)
+    if match is None:
+        raise ValueError(f"a line is {FORMS}")
+    number, word = int(match[1]), match[2]
+    form, hint = _WORDS[word]
+    said = form.fullmatch(f"{word} {match[3] or ''}")
+    if said is None:
+        raise ValueError(hint.format(number))
+    if word != "start":
+        return Command(word, number, line=said[1])
+    size = int(said[1])
+    if number >= size:
+        raise ValueError(f"IDs are 0 to N-1: with ID {number}, N is {number + 1} or more")
+    try:
+        return Command(word, number, size, parse_port(said[2]))
+    except argparse.ArgumentTypeError as error:
+        raise ValueError(str(error)) from None
 
 
 class ChatConsole:
@@ -41,11 +90,10 @@ class ChatConsole:
         return self
 
     def __exit__(self, *error) -> None:
-        servers = list(self._servers.values())
-        for server in servers:
+        for server in self._servers.values():
             server.let_go()
         until = time.monotonic() + END_LIMIT
-        for server in servers:
+        for server in self._servers.values():
             words = server.end(until)
             if server.failed():
                 say(f"server {server.id} failed: {words}")
@@ -55,13 +103,12 @@ class ChatConsole:
         for line in lines:
             if not self.carry_out(line):
                 break
-        servers = list(self._servers.values())
-        for server in servers:
+        for server in self._servers.values():
             server.wait()
-        for server in servers:
+        for server in self._servers.values():
             server.finish()
         until = time.monotonic() + FINISH_LIMIT
-        for server in servers:
+        for server in self._servers.values():
             server.wait_finished(until)
 
     def carry_out(self, line: str) -> bool:

@@ -17,7 +17,6 @@ import threading
 from gossip import wire
 from gossip.addresses import address_of
 from gossip.chat.doorstep import HOST, Doors
-from gossip.chat.log import chat_log
 from gossip.net.datagrams import LONGEST, SIGNATURE, DatagramLink, Datagrams
 from gossip.node.link import Link
 from gossip.node.node import Node
@@ -44,18 +43,8 @@ SILENCE = 3.5  # anti-entropy intervals: a neighbour that says nothing for so lo
 
 MSG = re.compile(rb"msg [0-9]+ (.+)", re.DOTALL)
 GET, CRASH = b"get chatLog", b"crash"
+EMPTY = b"<empty>"
 ROOM = LONGEST - SIGNATURE - len(wire.RUMOR) - 1  # bytes of a gossip line that fits a datagram
-
-
-class Presence:
-    """What a chat server knows of one neighbour in the line."""
-
-    __slots__ = ("heard", "there", "differs")
-
-    def __init__(self):
-        self.heard = 0.0  # monotonic time of the last datagram
-        self.there = False  # something came lately
-        self.differs = False  # what it said last shows that it knows other messages
 
 
 class ChatServer(Node):
@@ -81,7 +70,8 @@ class ChatServer(Node):
         self._news_at = 0.0  # monotonic time at which gossip came last
         self._compared_at = -math.inf  # when both neighbours were told a digest last
         self._ended = threading.Event()  # the server stops
-        self._line = {link: Presence() for link in self.datagrams.links()}
+        self._heard: dict[DatagramLink, float] = {}  # neighbours that are there -> heard last
+        self._differ: set[DatagramLink] = set()  # as they said last, they know other messages
 
     def settings_shown(self) -> str:
         return (f"{self.settings.words()}:chat={self.place}:port={self._tcp.getsockname()[1]}"
@@ -125,21 +115,19 @@ class ChatServer(Node):
         return now + min(HASTE, interval)
 
     def _in_haste(self) -> bool:
-        return any(presence.there and presence.differs for presence in self._line.values())
+        return not self._differ.isdisjoint(self._heard)
 
     def _look_for_silence(self, limit: float) -> None:
         """Write down which neighbours are not there any more."""
         now = self.now()
-        silent = [link for link, presence in self._line.items()
-                  if presence.there and now - presence.heard > limit]
+        silent = [link for link, heard in self._heard.items() if now - heard > limit]
         for link in silent:
-            self._line[link].there = False
+            del self._heard[link]
         for link in silent:
             self.output.write(f"disconnected:{link.peer}:silent", self._degree())
 
     def _degree(self) -> str:
-        there = sum(presence.there for presence in self._line.values())
-        return f"degree:{self.address}=>{there}"
+        return f"degree:{self.address}=>{len(self._heard)}"
 
     # What neighbours say.
 
@@ -160,8 +148,8 @@ class ChatServer(Node):
     def _hear(self, link: DatagramLink) -> None:
         """A datagram has come. With a neighbour that was gone or silent, compare at once."""
         now = self.now()
-        presence = self._line[link]
-        presence.heard, was_there, presence.there = now, presence.there, True
+        was_there = link in self._heard
+        self._heard[link] = now
         was_silent = self.mongering.rumors.heard(link, now)
         if not was_there:
             self.output.write(f"connected:{link.peer}", self._degree())
@@ -187,7 +175,8 @@ class ChatServer(Node):
         if message.verb not in ANSWERS:
             differs = (message.verb != "digest"
                        or not self.anti_entropy.agrees(link, message.digest))
-            differed, self._line[link].differs = self._line[link].differs, differs
+            differed = link in self._differ
+            (self._differ.add if differs else self._differ.discard)(link)
             if differs and self.anti_entropy.duty is not None:
                 self.anti_entropy.duty.hurry()
             elif differed:
@@ -253,3 +242,15 @@ class ChatServer(Node):
             self.mongering.wait_for_room(self.turn)
             self.spreading.originate(lines)
         return made
+
+
+def chat_log(lines: list[bytes]) -> bytes:
+    """Return `TEXT,TEXT,…` of gossip lines in the order of their arrival. But the messages of one
+    run are sorted by their numbers, within the places that they have in the log: of run a and run
+    b, `a2,b1,a1` becomes `a1,b1,a2`."""
+    messages = [wire.gossip_fields(line) for line in lines]
+    numbered: dict[bytes, list[tuple[int, bytes]]] = {}
+    for run, number, text in messages:
+        numbered.setdefault(run, []).append((number, text))
+    in_order = {run: iter(sorted(said)) for run, said in numbered.items()}
+    return b",".join([next(in_order[run])[1] for run, _, _ in messages]) or EMPTY

@@ -15,7 +15,6 @@ import tempfile
 import threading
 import time
 
-from gossip.chat.commands import ChatError, encode
 from gossip.chat.doorstep import HOST
 from gossip.escaping import escape
 from gossip.terminal.command_line import ROOT, complain
@@ -29,6 +28,10 @@ LOOK = 0.005  # seconds between two looks whether a server listens
 READ_SIZE = 1 << 20  # bytes
 
 ANSWER = b"chatLog "
+
+
+class ChatError(Exception):
+    """A line could not be carried out; the error says why in one sentence."""
 
 
 class Server:
@@ -131,28 +134,18 @@ class Server:
         connection is closed: a late one would be taken for the answer to the next question."""
         self.tell(line)
         try:
-            answer = self._read_line()
+            with self._socket.makefile("rb", READ_SIZE) as stream:
+                answer = stream.readline()
+            if answer.startswith(ANSWER) and answer.endswith(b"\n"):
+                return answer[len(ANSWER):-1]
+            why = ("gave no chatLog; is it a chat server?" if answer.endswith(b"\n")
+                   else "did not answer: it hung up")
         except TimeoutError:
-            self._hang_up()
-            raise ChatError(f"server {self.id} did not answer for {ANSWER_LIMIT:g} s") from None
+            why = f"did not answer for {ANSWER_LIMIT:g} s"
         except OSError as error:
-            self._hang_up()
-            raise ChatError(f"server {self.id} did not answer: {reason(error)}") from None
-        if not answer.startswith(ANSWER):
-            self._hang_up()
-            raise ChatError(f"server {self.id} gave no chatLog; is it a chat server?")
-        return answer[len(ANSWER):]
-
-    def _read_line(self) -> bytes:
-        data = bytearray()
-        while True:
-            chunk = self._socket.recv(READ_SIZE)
-            if not chunk:
-                raise ConnectionError("it hung up")
-            end = chunk.find(b"\n")
-            if end >= 0:
-                return bytes(data + chunk[:end])
-            data += chunk
+            why = f"did not answer: {reason(error)}"
+        self._hang_up()
+        raise ChatError(f"server {self.id} {why}")
 
     def crash(self, line: str) -> None:
         """Tell it to crash and wait until it is gone; ChatError when it did not go in time."""
@@ -247,3 +240,13 @@ def reason(error: OSError) -> str:
 def say(text: str) -> None:
     """Show a line on standard error."""
     complain(f"runner.py console: {text}")
+
+
+def encode(text: str) -> bytes:
+    """The bytes that `decode` was given."""
+    return text.encode(errors="surrogateescape")
+
+
+def decode(data: bytes) -> str:
+    """Any bytes as a text; bytes that are not UTF-8 become surrogates."""
+    return data.decode(errors="surrogateescape")

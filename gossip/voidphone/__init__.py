@@ -2,10 +2,9 @@
 
 gossip_module  roles, threads, links           handshake  HELLO, work, welcome
 relay          announce, validate, spread on   messages   what is said, as bytes
-view           neighbours, known addresses     news       what is new, waits, or is remembered
-doorway        links not verified yet          work       proof of work, in workers
-outbox         what goes out together          ini        its configuration
-client         who uses the API                unwanted   news kept for who is about to want them
+view           neighbours, known addresses     news       what is new, waits, or is kept
+links          links, and their outbox         work       proof of work, in workers
+client         who uses the API                ini        its configuration
 
 Not here: the program peer.py -c (programs/), modules as processes (experiments/).
 """

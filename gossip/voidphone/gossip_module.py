@@ -2,7 +2,7 @@
 
 It has two listeners. A connection to the API is a module. A connection to the peer-to-peer port
 is another peer, which says HELLO, does the proof of work, and becomes a neighbour. Read top to
-bottom: roles, threads, membership, what modules say, what peers say, how links begin and end.
+bottom: roles, threads, membership, what is said, how links begin and end.
 The handshake and the relay of news are parts that do not know each other: this file joins them.
 """
 
@@ -11,19 +11,17 @@ import errno
 import random
 
 from gossip.addresses import Address
-from gossip.node.counters import Budget
 from gossip.node.link import OVERFLOW
 from gossip.node.node import Node
 from gossip.node.output_file import OutputFile
 from gossip.settings import Settings
+from gossip.tools import Backoff
 from gossip.voidphone import messages
-from gossip.voidphone.doorway import (
-    ANSWERED, CHALLENGED, DIALLED, DIALLED_BACK, MODULE, NEIGHBOUR, OUTSIDE_VIEW, STRANGER,
-    WORKED_FOR, Doorway, PeerLink)
 from gossip.voidphone.handshake import Handshake
 from gossip.voidphone.ini import Config
-from gossip.voidphone.news import Memory, Pending
-from gossip.voidphone.outbox import ALONE, Outbox
+from gossip.voidphone.links import (
+    ANSWERED, CHALLENGED, DIALLED, DIALLED_BACK, MODULE, NEIGHBOUR, OUTSIDE_VIEW, STRANGER,
+    WORKED_FOR, Doorway, Outbox, PeerLink)
 from gossip.voidphone.relay import Relay
 from gossip.voidphone.view import View
 from gossip.wire import WireError
@@ -55,16 +53,17 @@ class GossipModule(Node):
         super().__init__(config.p2p_address, settings, output, world)
         self.config = config
         self.rng = rng or random.Random()
-        self.view = View(config.p2p_address, config.degree, config.min_degree,
-                         config.max_connections, config.cache_size, self.rng)
+        self.outbox = Outbox(output)
+        self.view = View(config, self.rng)
         self.doorway = Doorway(OUTSIDE_VIEW)
         self.api_address: Address | None = None  # where modules connect, once that is open
-        self._retry = RETRY_FIRST  # seconds to the next try for a first neighbour
+        self._retry = Backoff(RETRY_FIRST, RETRY_LAST)  # of dials for a first neighbour
         self._candidates: collections.deque[Address] = collections.deque()  # to be dialled in turn
-        self.handshake = Handshake(self, config, self.view, self.doorway,
-                                   lambda: self.membership.hurry())
-        self.relay = Relay(self, self.view, Memory(memory, config.cache_size),
-                           Pending(self.rng, patience), self.rng)
+        self.handshake = Handshake(self)
+        self.relay = Relay(self, patience, memory)
+        self._answers = {  # kind of a message -> what is called with the link and the message
+            kind: getattr(part, "on_" + kind) for kinds in self.ALLOWED.values() for kind in kinds
+            for part in (self, self.handshake, self.relay) if hasattr(part, "on_" + kind)}
 
     def settings_shown(self) -> str:
         config = self.config
@@ -76,21 +75,15 @@ class GossipModule(Node):
 
     def listen(self) -> None:
         """Open both listeners; OSError if an address is in use or not of this machine."""
-        *others, last = self.config.api_address
-        for address in others:
+        for address in self.config.api_address:
             try:
-                self._listen_for_modules(address)
+                self.world.listen(address, accept=self.accept_module, name="API listener")
+                self.api_address = address
                 break
             except OSError as error:
-                if error.errno == errno.EADDRINUSE:
+                if error.errno == errno.EADDRINUSE or address == self.config.api_address[-1]:
                     raise
-        if self.api_address is None:
-            self._listen_for_modules(last)
         super().listen()
-
-    def _listen_for_modules(self, address: Address) -> None:
-        self.world.listen(address, accept=self.accept_module, name="API listener")
-        self.api_address = address
 
     def start_threads(self) -> None:
         self.world.begin()  # both listeners and the link flusher
@@ -99,21 +92,14 @@ class GossipModule(Node):
         self.membership = self.keep("membership", self.look_for_neighbours)
         self.handshake.duty = self.keep("work", self.handshake.work)
 
-    def wake(self) -> None:
-        self.relay.wake()
-        self.handshake.wake()
-
     # Turns.
 
     def check_liveness(self, now: float) -> float:
         """Every interval: send PING to each neighbour, and drop those that are silent."""
         interval = self.settings.liveness_interval
-        for peer in self.view.addresses():
-            link = self.view.link(peer)
-            if link is None:
-                continue
+        for link in self.view.links():
             if now - link.heard > SILENT_ROUNDS * interval:
-                self._unlink(peer, link, "silent")
+                self._unlink(link, "silent")
             else:
                 link.send(messages.Ping().pack(), urgent=True)
         return now + interval
@@ -123,22 +109,17 @@ class GossipModule(Node):
         links = self.view.links()
         if not links:
             self._dial_next(needed=True)
-            pause, self._retry = self._retry, min(2 * self._retry, RETRY_LAST)
-            return now + pause * self.rng.uniform(0.5, 1.0)
-        self._retry = RETRY_FIRST
+            self._retry.failed(now, self.rng.uniform(0.5, 1.0))
+            return self._retry.due
+        self._retry.reset()
         if not self.view.lacks_neighbours():
             return None
-        self._ask(links)
-        self._dial_next(needed=False)
-        return now + ASK_AGAIN * self.rng.uniform(0.5, 1.0)
-
-    def _ask(self, links: list[PeerLink]) -> None:
-        """Ask a neighbour for addresses, but none that still owes an answer."""
-        links = [link for link in links if not link.asked]
-        if links:
-            link = self.rng.choice(links)
+        if not_asked := [link for link in links if not link.asked]:  # the others owe an answer
+            link = self.rng.choice(not_asked)
             link.asked = True
             link.send(messages.PeerRequest().pack())
+        self._dial_next(needed=False)
+        return now + ASK_AGAIN * self.rng.uniform(0.5, 1.0)
 
     def _dial_next(self, needed: bool) -> None:
         """Dial the next candidate: the bootstrapper, then the known addresses, then again."""
@@ -149,73 +130,42 @@ class GossipModule(Node):
         if self._candidates:
             self._dial(self._candidates.popleft(), needed)
 
+    # What is said: here what neighbours say of others, all else at the parts.
+
     def on_lines(self, link: PeerLink, frames: list[bytes]) -> None:
         """Handle the messages that arrived together, and send their effects together."""
-        outbox = Outbox(self.output)
+        link.announced.clear()
+        link.free = 0
         try:
             for frame in frames:
                 message = messages.parse(frame)
-                if message.kind not in self.ALLOWED[link.role]:
-                    raise WireError(f"{message.kind.replace('_', ' ')} is not expected from "
-                                    f"{link.role}")
-                getattr(self, "on_" + message.kind)(link, message, outbox)
+                kind = message.kind
+                if kind not in self.ALLOWED[link.role]:
+                    raise WireError(f"{kind.replace('_', ' ')} is not expected from {link.role}")
+                self._answers[kind](link, message)
                 if link.ended:
                     return
         finally:
-            outbox.send()
-            self.relay.handled(outbox)
+            self.outbox.send()
 
-    # What modules say.
-
-    def on_notify(self, link: PeerLink, message: messages.Notify, outbox: Outbox) -> None:
-        self.relay.subscribe(link, message, outbox)
-
-    def on_announce(self, link: PeerLink, message: messages.Announce, outbox: Outbox) -> None:
-        self.relay.announce(link, message, outbox)
-
-    def on_validation(self, link: PeerLink, message: messages.Validation,
-                      outbox: Outbox) -> None:
-        self.relay.validate(link, message, outbox)
-
-    # What peers say.
-
-    def on_hello(self, link: PeerLink, message: messages.Hello, outbox: Outbox) -> None:
-        self.handshake.challenge(link, message)
-
-    def on_verification_request(self, link: PeerLink, message: messages.VerificationRequest,
-                                outbox: Outbox) -> None:
-        self.handshake.take_work(link, message)
-
-    def on_verification_response(self, link: PeerLink, message: messages.VerificationResponse,
-                                 outbox: Outbox) -> None:
-        self.handshake.check_work(link, message, outbox)
-        if link.role == NEIGHBOUR:
-            self.handshake.dial_back(link)
-
-    def on_peer_notification(self, link: PeerLink, message: messages.PeerNotification,
-                             outbox: Outbox) -> None:
-        self.relay.take(link, message, outbox)
-
-    def on_ping(self, link: PeerLink, message: messages.Ping, outbox: Outbox) -> None:
+    def on_ping(self, link: PeerLink, message: messages.Ping) -> None:
         """Nothing to do: the link has noted the time of arrival in `link.heard`."""
 
-    def on_peer_request(self, link: PeerLink, message: messages.PeerRequest,
-                        outbox: Outbox) -> None:
+    def on_peer_request(self, link: PeerLink, message: messages.PeerRequest) -> None:
         others = [address for address in self.view.addresses() if address != link.peer]
-        outbox.add([link], messages.PeerResponse(tuple(others)).pack())
+        self.outbox.add([link], messages.PeerResponse(tuple(others)).pack())
 
-    def on_push(self, link: PeerLink, message: messages.Push, outbox: Outbox) -> None:
+    def on_push(self, link: PeerLink, message: messages.Push) -> None:
         """A peer is new: dial it if a place is free, and tell the neighbours once."""
         address = message.address
         ttl = min(message.ttl, self.config.p2p_ttl) - 1
         first = self.view.pushed(address, self.now())
         self._dial(address)
         if first and ttl > 0:
-            outbox.add([other for other in self.view.links() if other is not link],
-                       messages.Push(ttl, address).pack())
+            self.outbox.add([other for other in self.view.links() if other is not link],
+                            messages.Push(ttl, address).pack())
 
-    def on_peer_response(self, link: PeerLink, message: messages.PeerResponse,
-                         outbox: Outbox) -> None:
+    def on_peer_response(self, link: PeerLink, message: messages.PeerResponse) -> None:
         """On a link that we dialled, the first one ends the handshake; later ones are answers."""
         if link.role != NEIGHBOUR:
             if not self.handshake.welcome(link, link.peer, dialled=True):
@@ -232,7 +182,6 @@ class GossipModule(Node):
     def accept_module(self, connection, remote: tuple[str, int]) -> PeerLink:
         """A program of this host has connected to the API."""
         link = self.new_link(MODULE, connection=connection)
-        link.alone = Budget(ALONE)
         link.connected(*remote)
         link.trust()
         return link
@@ -242,7 +191,7 @@ class GossipModule(Node):
         link = self.new_link(STRANGER, connection=connection)
         link.connected(*remote)
         self.handshake.await_hello(link)
-        oldest = self.doorway.enter(link, remote[0])
+        oldest = self.doorway.enter(link)
         if oldest is not None:
             self.disconnect(oldest, "gave way: too many are not verified")
         return link
@@ -258,11 +207,10 @@ class GossipModule(Node):
     def _dial(self, peer: Address, needed: bool = False) -> None:
         """Begin a handshake with a peer, if a place in the view is free (or it is `needed`), and
         it takes our work."""
-        if self.handshake.is_left_alone(peer, self.now()) or not self.view.begin_dial(peer, needed):
-            return
-        link = self.new_link(DIALLED, peer)
-        self.handshake.await_hello(link)
-        self.dial(link)
+        if not self.handshake.is_left_alone(peer) and self.view.begin_dial(peer, needed):
+            link = self.new_link(DIALLED, peer)
+            self.handshake.await_hello(link)
+            self.dial(link)
 
     def on_up(self, link: PeerLink) -> None:
         """A peer that was dialled is connected: say HELLO."""
@@ -274,9 +222,9 @@ class GossipModule(Node):
             self.view.forget(link.peer)
         super().fault(link, error)
 
-    def _unlink(self, peer: Address, link: PeerLink, reason: str) -> None:
+    def _unlink(self, link: PeerLink, reason: str) -> None:
         """A neighbour leaves the view."""
-        if self.view.remove(peer, link, reason):
+        if self.view.remove(link.peer, link, reason):
             self.output.drain(self.view.changes)
             self.membership.hurry()
         link.close(reason)
@@ -288,7 +236,7 @@ class GossipModule(Node):
         if link.role == MODULE and link.reason == OVERFLOW:
             self.write_refusal(link.remote, OVERFLOW)
         if link.role == NEIGHBOUR:
-            self._unlink(link.peer, link, link.reason)
+            self._unlink(link, link.reason)
         if link.cut_short:
             self.write_refusal(link.peer or link.remote, "the stream ended inside a message")
 
@@ -304,8 +252,5 @@ class GossipModule(Node):
         """Count what the module holds, and what it has dropped."""
         with self.turn:
             return {"address": self.address, "neighbours": len(self.view.addresses()),
-                    "known addresses": len(self.view.known()),
-                    "subscriptions": self.relay.subscriptions.count(),
-                    "messages that wait for validation": self.relay.pending.count(),
-                    "messages forgotten too early": self.relay.memory.dropped(),
-                    **self.relay.dropped(), **self.counters.all(), **self.output.dropped()}
+                    "known addresses": len(self.view.known()), **self.relay.status(),
+                    **self.counters.all(), **self.output.dropped()}

@@ -61,7 +61,8 @@ def parse_ini(text: str) -> Config:
         cache_size=_number(section, "cache_size", 1, 10_000_000),
         degree=degree,
         p2p_address=p2p_address,
-        api_address=_api_address(section),
+        api_address=_addresses(section, "api_address", socket.AF_UNSPEC,
+                               "an address or a name and a port: 127.0.0.1:7001, [::1]:7001"),
         p2p_ttl=_number(section, "p2p_ttl", 1, 255, 5),
         bootstrapper=None if bootstrapper == p2p_address else bootstrapper,
         pow_bits=_number(section, "pow_bits", 0, 64, 24),
@@ -86,36 +87,26 @@ def _number(section, key: str, low: int, high: int, usual: int | None = None) ->
     return int(value)
 
 
-def _host_and_port(section, key: str, expected: str) -> tuple[str, int]:
+def _addresses(section, key: str, family: int, expected: str) -> tuple[Address, ...]:
+    """The addresses of a name or an IP, and a port; IPv4 first."""
     value = _value(section, key, expected)
     host, _, port = value.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
     if (not host or not _DIGITS.fullmatch(port) or not 1 <= int(port) <= 65535
             or bracketed != (":" in host)):
         raise ConfigError(f"{key} = {value}: expected is {expected}")
-    return host[1:-1] if bracketed else host, int(port)
+    host = host[1:-1] if bracketed else host
+    try:
+        found = socket.getaddrinfo(host, int(port), family, socket.SOCK_STREAM)
+        found.sort(key=lambda entry: entry[0] != socket.AF_INET)
+        return tuple(dict.fromkeys([address_of(entry[4][0], int(port)) for entry in found]))
+    except (OSError, ValueError):
+        raise ConfigError(f"{key} = {host}: expected is {expected}") from None
 
 
 def _peer_address(section, key: str) -> Address:
-    expected = "an IPv4 address, or a name that has one, and a port: 127.0.0.1:6001"
-    host, port = _host_and_port(section, key, expected)
-    try:
-        found = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)
-        address = address_of(found[0][4][0], port)
-    except (OSError, ValueError):
-        raise ConfigError(f"{key} = {host}: expected is {expected}") from None
+    address, *_ = _addresses(section, key, socket.AF_INET,
+                             "an IPv4 address, or a name that has one, and a port: 127.0.0.1:6001")
     if not can_be_dialled(address):
         raise ConfigError(f"{key} = {address}: expected is an address that others can dial")
     return address
-
-
-def _api_address(section) -> tuple[Address, ...]:
-    expected = "an address or a name and a port: 127.0.0.1:7001, [::1]:7001"
-    host, port = _host_and_port(section, "api_address", expected)
-    try:
-        found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
-        found.sort(key=lambda entry: entry[0] != socket.AF_INET)
-        addresses = [address_of(entry[4][0], port) for entry in found]
-    except (OSError, ValueError):
-        raise ConfigError(f"api_address = {host}: expected is {expected}") from None
-    return tuple(dict.fromkeys(addresses))

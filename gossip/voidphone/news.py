@@ -4,16 +4,19 @@ Rules only: no socket, no clock.
 """
 
 import collections
+import itertools
 import math
 import weakref
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gossip.voidphone.messages import PeerNotification
-from gossip.voidphone.unwanted import KEPT_BYTES, KEPT_FOR, size_of
 
 UNLIMITED = 255  # on the wire: a TTL that is never counted down
 WAITING_BYTES = 64 << 20  # bytes of data that may wait; above, the oldest message is dropped
 WAITING = 60_000  # messages that may wait: 5,536 ids stay free, so that one is drawn quickly
+KEPT_FOR = 1.0  # seconds from the arrival of news that are kept for newcomers
+KEPT_BYTES = 8 << 20  # bytes of all that are kept, of each kind; above, the oldest goes
+OVERHEAD = 512  # bytes that news which are kept count for besides their data
 REMEMBERED = 65_536  # messages that the memory has room for, even if cache_size is smaller
 
 
@@ -58,7 +61,7 @@ class Memory:
         self._seen: set[bytes] = set()  # one key per message, short on purpose
         self._order: collections.deque[bytes] = collections.deque()  # the same, oldest first
         self._until: collections.deque[float] = collections.deque()  # when they are forgotten
-        self._dropped = 0
+        self.dropped = 0  # forgotten before their time
 
     def add(self, item: "Item", now: float) -> bool:
         """Remember a message; answer whether it is new."""
@@ -72,7 +75,7 @@ class Memory:
         self._until.append(now + self._seconds)
         if len(self._seen) > self._most:
             self._forget_oldest()
-            self._dropped += 1
+            self.dropped += 1
         return True
 
     def _forget_oldest(self) -> None:
@@ -82,22 +85,107 @@ class Memory:
     def count(self) -> int:
         return len(self._seen)
 
-    def dropped(self) -> int:
-        return self._dropped
 
-
-class Waiting:
+class News:
     """A message that waits for its first validation, or is kept for newcomers after that."""
 
-    __slots__ = ("message", "key", "senders", "notified", "deadline", "__weakref__")
+    __slots__ = ("number", "message", "key", "senders", "notified", "came", "__weakref__")
 
-    def __init__(self, message: PeerNotification, key: tuple, senders: set, notified: set,
-                 deadline: float):
+    def __init__(self, number: int, message: PeerNotification, key: tuple, senders: set,
+                 notified: set, came: float):
+        self.number = number  # its id on the API
         self.message = message  # as it will be spread, its TTL counted down already
         self.key = key
         self.senders = senders  # links that it came over: who is there has it
         self.notified = notified  # links of the modules told of it: only they may validate it
-        self.deadline = deadline  # until when it waits, or is kept
+        self.came = came
+
+
+class Shelf(collections.OrderedDict):
+    """News by number, in the order in which they were put here, for some seconds. News are anything
+    with a `message`, which `came` at some time."""
+
+    def __init__(self, seconds: float, overhead: int = 0):
+        super().__init__()
+        self._seconds = seconds
+        self._overhead = overhead  # bytes that each counts for besides its data
+        self._of_type = collections.defaultdict(dict)  # type -> number -> news
+        self.bytes = 0
+
+    def put(self, number: int, news) -> None:
+        """Add news, as the newest."""
+        message = news.message
+        self[number] = self._of_type[message.data_type][number] = news
+        self.bytes += self._overhead + len(message.data)
+
+    def take(self, number: int):
+        """Take out news and return them."""
+        news = self[number]
+        del self[number]
+        message = news.message
+        same = self._of_type[message.data_type]
+        del same[number]
+        if not same:
+            del self._of_type[message.data_type]
+        self.bytes -= self._overhead + len(message.data)
+        return news
+
+    def of_type(self, data_type: int, now: float) -> dict[int, Any]:
+        """The news of a type whose time is not over, by number."""
+        return {number: news for number, news in self._of_type.get(data_type, {}).items()
+                if news.came + self._seconds > now}
+
+    def due(self) -> float:
+        """When the time of the oldest is over."""
+        return next(iter(self.values())).came + self._seconds if self else math.inf
+
+    def expire(self, now: float) -> list:
+        """Take out the oldest while its time is over."""
+        gone = []
+        while self.due() <= now:
+            gone.append(self.take(next(iter(self))))
+        return gone
+
+    def evict(self, most: float, room: int) -> list:
+        """Take out the oldest while more are left than `most`, or more bytes than `room`."""
+        gone = []
+        while self and (self.bytes > room or len(self) > most):
+            gone.append(self.take(next(iter(self))))
+        return gone
+
+
+class Kept(NamedTuple):
+    """A message that no module wants, and the link that it came over."""
+
+    message: PeerNotification
+    link: object
+    came: float
+
+
+class Unwanted:
+    """Messages of a type that no module wants, kept for one that is about to want them: a module
+    that starts says NOTIFY a moment after the news came that it was started for."""
+
+    def __init__(self):
+        self._numbers = itertools.count()
+        self._shelf = Shelf(KEPT_FOR, OVERHEAD)
+        self.dropped = 0  # messages that nobody wanted in time, since the start
+
+    def add(self, message: PeerNotification, link, now: float) -> bool:
+        """Keep a message; answer whether it is the only one."""
+        self._shelf.put(next(self._numbers), Kept(message, link, now))
+        self.dropped += len(self._shelf.evict(math.inf, KEPT_BYTES))
+        return len(self._shelf) == 1
+
+    def take(self, data_type: int, now: float) -> list[Kept]:
+        """Take out the messages of a type, the oldest first."""
+        self.expire(now)
+        return [self._shelf.take(number) for number in self._shelf.of_type(data_type, now)]
+
+    def expire(self, now: float) -> float:
+        """Drop what was kept for its time; return when the next one is due."""
+        self.dropped += len(self._shelf.expire(now))
+        return self._shelf.due()
 
 
 class Pending:
@@ -106,138 +194,100 @@ class Pending:
 
     def __init__(self, rng, patience: float):
         self._rng = rng
-        self.patience = patience  # seconds
-        self._waiting: collections.OrderedDict[int, Waiting] = collections.OrderedDict()
-        self._ids: dict[tuple, int] = {}  # message that waits -> its id here
-        self._bytes = 0  # that wait
-        self._kept: collections.OrderedDict[int, Waiting] = collections.OrderedDict()
-        self._kept_bytes = 0
-        self._of_type: dict[int, dict[int, Waiting]] = {}  # type -> what waits, and what is kept
-        self._dropped = collections.Counter()
+        self._patience = patience  # seconds
+        self._waiting = Shelf(patience)
+        self._of_key: dict[tuple, News] = {}  # what waits
+        self._kept = Shelf(KEPT_FOR, OVERHEAD)
+        self.dropped = collections.Counter()  # since the start, by reason
 
     def add(self, message: PeerNotification, key: tuple, senders, notified,
             now: float) -> tuple[int, bool]:
         """Let a message wait, or only keep it when no module is notified; return the id that
         modules are told, and whether it is the first for which `expire` has to be called."""
-        while notified and (len(self._waiting) >= WAITING or (
-                self._waiting and self._bytes + len(message.data) > WAITING_BYTES)):
-            self._drop_oldest("messages dropped: too many wait for validation")
-        while self._kept and len(self._waiting) + len(self._kept) >= WAITING:
-            self._drop_kept()
         number = self._rng.getrandbits(16)
         while number in self._waiting or number in self._kept:
             number = self._rng.getrandbits(16)
-        waiting = Waiting(message, key, set(senders), set(notified), now + self.patience)
-        alone = not (self._waiting if waiting.notified else self._of_type)
-        self._of_type.setdefault(message.data_type, {})[number] = waiting
-        if waiting.notified:
-            self._waiting[number] = waiting
-            self._ids[key] = number
-            self._bytes += len(message.data)
+        news = News(number, message, key, set(senders), set(notified), now)
+        alone = not self._waiting and bool(notified or not self._kept)
+        if notified:
+            self._of_key[key] = news
+            self._waiting.put(number, news)
+            self._drop(self._waiting.evict(WAITING, WAITING_BYTES),
+                       "messages dropped: too many wait for validation")
         else:
-            self._keep(number, waiting)
+            self._kept.put(number, news)
+        self._kept.evict(WAITING - len(self._waiting), KEPT_BYTES)
         return number, alone
 
-    def join(self, data_type: int, link, now: float) -> list[tuple[int, weakref.ref]]:
+    def join(self, data_type: int, link, now: float) -> list[weakref.ref]:
         """A module has subscribed: it is notified of what waits or is kept of that type, the oldest
-        first, but not of what came from itself. Return the ids, and weak references to what is
-        here under them: a newcomer that reads slowly keeps none of it in memory, and is told
-        nothing under an id that has another meaning by then."""
-        joined = [(number, waiting) for number, waiting in
-                  self._of_type.get(data_type, {}).items()
-                  if waiting.deadline > now and link not in waiting.senders]
-        for _, waiting in joined:
-            waiting.notified.add(link)
-        return [(number, weakref.ref(waiting)) for number, waiting in joined]
+        first, but not of what came from itself. Return weak references: a newcomer that reads
+        slowly keeps none of it in memory, and is told nothing under an id that has another meaning
+        by then."""
+        here = [*self._waiting.of_type(data_type, now).values(),
+                *self._kept.of_type(data_type, now).values()]
+        joined = [news for news in here if link not in news.senders]
+        for news in joined:
+            news.notified.add(link)
+        return [weakref.ref(news) for news in sorted(joined, key=lambda news: news.came)]
 
     def copy(self, key: tuple, sender, ttl: int) -> bool:
         """A neighbour has sent a message; answer whether the same message waits already. If so,
         the higher of both TTLs counts."""
-        waiting = self._waiting.get(self._ids.get(key, -1))
-        if waiting is None:
+        news = self._of_key.get(key)
+        if news is None:
             return False
-        waiting.senders.add(sender)
-        if ttl > waiting.message.ttl:
-            waiting.message = waiting.message._replace(ttl=ttl)
+        news.senders.add(sender)
+        if ttl > news.message.ttl:
+            news.message = news.message._replace(ttl=ttl)
         return True
 
-    def validated(self, number: int, link, valid: bool = True) -> Waiting | None:
+    def validated(self, number: int, link, valid: bool = True) -> News | None:
         """A module calls a message valid, or not: take and return it. None if the module was not
         told of it, or another module was first."""
-        waiting = self._waiting.get(number)
-        if waiting is None or link not in waiting.notified:
-            self._dropped["validations of what does not wait"] += 1
+        news = self._waiting.get(number)
+        if news is None or link not in news.notified:
+            self.dropped["validations of what does not wait"] += 1
             return None
-        self._take(number)
-        (self._keep if valid else self._forget)(number, waiting)
-        return waiting
+        self._forget(self._waiting.take(number))
+        if valid:
+            self._kept.put(number, news)
+            self._kept.evict(WAITING, KEPT_BYTES)
+        return news
 
-    def expire(self, now: float) -> float | None:
-        """Drop messages past their deadline; return when to look again, or None. What is kept is
-        dropped about once a second, because a look at each in its time costs more."""
-        while (due := _first_deadline(self._waiting)) <= now:
-            self._drop_oldest("messages without a validation in time")
-        while (kept_until := _first_deadline(self._kept)) <= now:
-            self._drop_kept()
-        return min(due, kept_until + KEPT_FOR) if self._of_type else None
+    def expire(self, now: float) -> float:
+        """Drop messages past their deadline; return when to look again. What is kept is dropped
+        about once a second, because a look at each in its time costs more."""
+        self._drop(self._waiting.expire(now), "messages without a validation in time")
+        self._kept.expire(now)
+        return min(self._waiting.due(), self._kept.due() + KEPT_FOR)
 
     def lag(self, now: float) -> float | None:
         """The age of the oldest message in seconds, if modules are far behind; else None. Far
         behind: half of the patience is used up, or half of the room (messages or bytes)."""
-        if not self._waiting:
-            return None
-        age = now + self.patience - next(iter(self._waiting.values())).deadline
-        behind = (age > self.patience / 2 or len(self._waiting) > WAITING // 2
-                  or self._bytes > WAITING_BYTES // 2)
+        age = now + self._patience - self._waiting.due()
+        behind = (age > self._patience / 2 or len(self._waiting) > WAITING // 2
+                  or self._waiting.bytes > WAITING_BYTES // 2)
         return age if behind else None
 
     def on_end(self, link) -> None:
         """A connection has ended: its validation does not count, and it is no sender to skip."""
-        for waiting in self._waiting.values():
-            waiting.notified.discard(link)
-            waiting.senders.discard(link)
+        for news in self._waiting.values():
+            news.notified.discard(link)
+            news.senders.discard(link)
 
     def count(self) -> int:
         return len(self._waiting)
 
-    def dropped(self) -> dict[str, int]:
-        """How many messages were dropped since the start, by reason."""
-        return dict(self._dropped)
+    def _drop(self, dropped: list[News], reason: str) -> None:
+        for news in dropped:
+            self._forget(news)
+            self.dropped[reason] += 1
 
-    def _take(self, number: int) -> Waiting:
-        waiting = self._waiting.pop(number)
-        if self._ids.get(waiting.key) == number:  # else the memory forgot it, and it came again
-            del self._ids[waiting.key]
-        self._bytes -= len(waiting.message.data)
-        return waiting
-
-    def _drop_oldest(self, reason: str) -> None:
-        number = next(iter(self._waiting))
-        self._forget(number, self._take(number))
-        self._dropped[reason] += 1
-
-    def _keep(self, number: int, waiting: Waiting) -> None:
-        """A message waits no longer."""
-        waiting.deadline += KEPT_FOR - self.patience
-        self._kept[number] = waiting
-        self._kept_bytes += size_of(waiting.message)
-        while self._kept_bytes > KEPT_BYTES:
-            self._drop_kept()
-
-    def _drop_kept(self) -> None:
-        number, waiting = self._kept.popitem(last=False)
-        self._kept_bytes -= size_of(waiting.message)
-        self._forget(number, waiting)
-
-    def _forget(self, number: int, waiting: Waiting) -> None:
-        numbers = self._of_type[waiting.message.data_type]
-        del numbers[number]
-        if not numbers:
-            del self._of_type[waiting.message.data_type]
-
-
-def _first_deadline(table: collections.OrderedDict[int, Waiting]) -> float:
-    return next(iter(table.values())).deadline if table else math.inf
+    def _forget(self, news: News) -> None:
+        """These news wait no longer."""
+        if self._of_key.get(news.key) is news:  # else the memory forgot them, and they came again
+            del self._of_key[news.key]
 
 
 def first_ttl(announced: int) -> int:
@@ -245,11 +295,9 @@ def first_ttl(announced: int) -> int:
     return UNLIMITED if announced == 0 else announced - 1
 
 
-def next_ttl(ttl: int) -> int | None:
-    """The TTL with which a received message is sent on; None if it goes no further."""
-    if ttl == UNLIMITED:
-        return UNLIMITED
-    return ttl - 1 if ttl > 0 else None
+def next_ttl(ttl: int) -> int:
+    """The TTL with which a received message is sent on; -1 if it goes no further."""
+    return UNLIMITED if ttl == UNLIMITED else ttl - 1
 
 
 class Item(NamedTuple):

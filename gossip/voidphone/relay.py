@@ -10,20 +10,16 @@ that read slowly modules wait two seconds at most: who knows why they do.
 """
 
 import hashlib
-import random
-import threading
-import time
+import math
 
 from gossip.node.counters import Budget
-from gossip.node.node import Node
 from gossip.voidphone import messages
-from gossip.voidphone.doorway import MODULE, NEIGHBOUR, PeerLink
+from gossip.voidphone.links import MODULE, NEIGHBOUR, PeerLink
 from gossip.voidphone.messages import PeerNotification
-from gossip.voidphone.news import Item, Memory, Pending, Subscriptions, Waiting, first_ttl, next_ttl
-from gossip.voidphone.outbox import Outbox
-from gossip.voidphone.unwanted import Unwanted
-from gossip.voidphone.view import View
+from gossip.voidphone.news import (
+    Item, Memory, Pending, Subscriptions, Unwanted, first_ttl, next_ttl)
 
+UNWANTED = "messages of a type that no module wants"  # the name of a counter
 DRAWS = 100  # random ids tried for data announced before; all in use: nearly all 65,536 are
 LOOK_EVERY = 64  # announces of one type between two looks whether receivers keep up
 STILL_VALIDATING = 1.0  # seconds without a validation after which announcers no longer wait
@@ -38,198 +34,187 @@ SMALL = 16 << 10  # bytes: more than that in the outbox is sent before it is loo
 class Relay:
     """Decides for each message: is it new, which modules hear it, when is it spread."""
 
-    def __init__(self, node: Node, view: View, memory: Memory, pending: Pending,
-                 rng: random.Random):
-        self._node = node
-        self._view = view  # its links lead to the neighbours
-        self._rng = rng
+    def __init__(self, module, patience: float, memory: float):
+        """`module` is the GossipModule; `patience`: seconds that news wait for a validation;
+        `memory`: seconds for which they are remembered."""
+        self._module = module
+        self._outbox = module.outbox
+        self._rng = module.rng
         self.subscriptions = Subscriptions()
-        self.memory = memory
-        self.pending = pending
+        self.memory = Memory(memory, module.config.cache_size)
+        self.pending = Pending(module.rng, patience)
         self._unwanted = Unwanted()
         self._pieces = Budget(PIECES)
-        self._module_wait = min(MODULE_WAIT, node.settings.liveness_interval / 2)
-        self._validations = threading.Condition()  # notified after validations
-        self._validated_at = 0.0  # monotonic time of the last validation
+        self._module_wait = min(MODULE_WAIT, module.settings.liveness_interval / 2)
+        self._validated_at = 0.0  # when a validation came last
         self.duty = None  # takes `expire`, once it is kept
 
-    def subscribe(self, link: PeerLink, message: messages.Notify, outbox: Outbox) -> None:
+    # What modules say.
+
+    def on_notify(self, link: PeerLink, message: messages.Notify) -> None:
         """A module wants news of a type, also those that wait, or came a moment ago. It is told of
         these as fast as it reads them."""
         if not self.subscriptions.add(link, message.data_type):
             return
-        joined = self.pending.join(message.data_type, link, time.monotonic())
-        for number, here in joined:
-            waiting = here()
-            if waiting is None:
+        for here in self.pending.join(message.data_type, link, self._module.now()):
+            if (waiting := here()) is None:
                 continue  # it was dropped meanwhile
-            news = waiting.message
-            outbox.add([link], messages.Notification(number, news.data_type, news.data).pack())
-            if outbox.size > FLUSH:
-                outbox.send()
-                with self._node.turn.left():
-                    self._node.flusher.wait_for_room([link])
-                if link.ended or link.waiting() > self._node.settings.origin_limit:
+            self._tell([link], waiting.number, waiting.message)
+            if self._outbox.size > FLUSH:
+                self._wait_for([link])
+                if link.ended or link.waiting() > self._module.settings.origin_limit:
                     break  # it does not read; the rest would end its connection
-        self._tell_kept(message.data_type, outbox)
+        for kept in self._unwanted.take(message.data_type, self._module.now()):
+            self._take(kept.link, kept.message)  # as if it came now
 
-    def _tell_kept(self, data_type: int, outbox: Outbox) -> None:
-        """Take news of a type that nobody wanted as if they came now."""
-        for kept in self._unwanted.take(data_type, time.monotonic()):
-            self._take(kept.link, kept.message, outbox)
-
-    def announce(self, link: PeerLink, message: messages.Announce, outbox: Outbox) -> None:
+    def on_announce(self, link: PeerLink, message: messages.Announce) -> None:
         """A module announces: tell the other modules; without any, spread the news at once."""
-        self._hold_back(link, message.data_type, outbox)
+        self._hold_back(link, message.data_type)
         fits = len(message.data) <= messages.SPREADABLE
         if not fits:
-            outbox.events.append(f"too long:{len(message.data)} bytes of type "
-                                 f"{message.data_type}, which peers cannot be sent")
+            self._outbox.events.append(f"too long:{len(message.data)} bytes of type "
+                                       f"{message.data_type}, which peers cannot be sent")
         news = PeerNotification(first_ttl(message.ttl), self._rng.getrandbits(16),
                                 message.data_type, message.data)
         item = _item(news)
         for _ in range(DRAWS):
-            if self.memory.add(item, time.monotonic()):
+            if self.memory.add(item, self._module.now()):
                 break
             item = item._replace(id=self._rng.getrandbits(16))  # the same data was announced before
         else:
-            self._node.counters.add("messages said so often that peers take them for old")
+            self._module.counters.add("messages said so often that peers take them for old")
         news = news._replace(id=item.id)
-        outbox.events.append(f"generated:{_shown(item)}")
+        self._outbox.events.append(f"generated:{_shown(item)}")
         told = self.subscriptions.of(message.data_type, link)
-        self._notify(news if fits else news._replace(ttl=-1), item, link, told, outbox)
+        self._notify(news if fits else news._replace(ttl=-1), item, link, told)
         if fits and not told:
-            outbox.add(self._view.links(), news.pack())
+            self._outbox.add(self._module.view.links(), news.pack())
 
-    def _hold_back(self, announcer: PeerLink, data_type: int, outbox: Outbox) -> None:
+    def _hold_back(self, announcer: PeerLink, data_type: int) -> None:
         """Slow a fast announcer down, so that no receiver falls so far behind that it is dropped.
 
         Called in the announcer's own reader. Waits while a receiver has a long backlog that
         still shrinks, and while modules validate but are far behind. Of the announces of a
         type that arrived together, it looks at every 64th.
         """
-        outbox.announced[data_type] += 1
-        if outbox.announced[data_type] % LOOK_EVERY != 1:
+        announcer.announced[data_type] += 1
+        if announcer.announced[data_type] % LOOK_EVERY != 1:
             return
-        outbox.send()  # the announces before this one need not wait
         told = self.subscriptions.of(data_type, announcer)
-        with self._node.turn.left():
-            self._node.flusher.wait_for_room(told)
+        self._wait_for(told)  # the announces before this one need not wait
         self._wait_for_neighbours()
-        while told and not self._node.stopping:
-            now = time.monotonic()
-            lag = self.pending.lag(now)
-            if lag is None or min(lag, now - self._validated_at) > STILL_VALIDATING:
-                return  # nobody is far behind, or the modules have stopped validating
-            with self._node.turn.left(), self._validations:
-                self._validations.wait(STILL_VALIDATING / 4)  # they may stop without a notice
+        if told and not self._keep_up():
+            with self._module.turn.left():
+                self._module.flusher.wait_until(self._keep_up, math.inf)
 
-    def validate(self, link: PeerLink, message: messages.Validation, outbox: Outbox) -> None:
+    def _keep_up(self) -> bool:
+        """Whether nobody is far behind with validations, or modules have stopped validating."""
+        with self._module.turn:
+            now = self._module.now()
+            lag = self.pending.lag(now)
+            return (lag is None or min(lag, now - self._validated_at) > STILL_VALIDATING
+                    or self._module.stopping)
+
+    def on_validation(self, link: PeerLink, message: messages.Validation) -> None:
         """A module validates a message: spread it if it is valid.
 
         A thousand validations at once are sent in pieces of FLUSH bytes; otherwise they would
         overflow the backlog even of a neighbour that reads.
         """
         waiting = self.pending.validated(message.id, link, message.valid)
-        if waiting is not None and message.valid:
-            self._spread(waiting, outbox)
-        if outbox.size > FLUSH:
-            outbox.send()
+        if waiting is not None and message.valid and waiting.message.ttl >= 0:
+            others = [other for other in self._module.view.links()
+                      if other not in waiting.senders]
+            self._outbox.add(others, waiting.message.pack())
+        if self._outbox.size > FLUSH:
             self._wait_for_neighbours()
-        self._validated_at = time.monotonic()
-        outbox.validated = True
+        self._validated_at = self._module.now()
 
     def _wait_for_neighbours(self) -> None:
-        links = self._view.links()
-        with self._node.turn.left():
-            self._node.flusher.wait_for_room(links, self._node.settings.origin_wait)
+        self._wait_for(self._module.view.links(), self._module.settings.origin_wait)
 
-    def handled(self, outbox: Outbox) -> None:
-        """A batch of messages is handled: announcers that wait may look again."""
-        if outbox.validated:
-            with self._validations:
-                self._validations.notify_all()
+    def _wait_for(self, links, seconds: float = math.inf) -> None:
+        """Send what there is, then wait for links with a long backlog, out of turn."""
+        self._outbox.send()
+        with self._module.turn.left():
+            self._module.flusher.wait_for_room(links, seconds)
 
-    def _notify(self, news: PeerNotification, item: Item, sender, told, outbox: Outbox) -> None:
-        """Tell modules; the message waits for their validation. TTL -1: it is not spread on."""
-        number, alone = self.pending.add(news, item, (sender,), told, time.monotonic())
-        outbox.add(told, messages.Notification(number, news.data_type, news.data).pack())
-        if alone:  # the duty "validations" slept without a deadline
-            self.duty.hurry()
+    # What neighbours say.
 
-    def _spread(self, waiting: Waiting, outbox: Outbox) -> None:
-        """Send a validated message to the neighbours that have not sent it themselves."""
-        if waiting.message.ttl >= 0:
-            outbox.add([link for link in self._view.links() if link not in waiting.senders],
-                       waiting.message.pack())
-
-    def take(self, link: PeerLink, message: PeerNotification, outbox: Outbox) -> None:
+    def on_peer_notification(self, link: PeerLink, message: PeerNotification) -> None:
         """A neighbour sends news: tell the modules of their type, or keep them for a moment."""
         told = self.subscriptions.of(message.data_type)
         if told:
-            self._wait_for_modules(link, told, len(message.data), outbox)
-            self._take(link, message, outbox)
-            return
-        if self._unwanted.add(message, link, time.monotonic()):
+            self._wait_for_modules(link, told, len(message.data))
+            self._take(link, message)
+        elif self._unwanted.add(message, link, self._module.now()):
             self.duty.hurry()  # it slept without a deadline
 
-    def _wait_for_modules(self, link: PeerLink, told, size: int, outbox: Outbox) -> None:
+    def _wait_for_modules(self, link: PeerLink, told, size: int) -> None:
         """Take no more from a neighbour while a module that still reads has much waiting. After
         MODULE_WAIT seconds a piece goes on all the same, unless too many of others do."""
-        outbox.free -= size
-        if outbox.free >= 0:
+        link.free -= size
+        if link.free >= 0:
             return
-        if outbox.size > SMALL:
-            outbox.send()
+        if self._outbox.size > SMALL:
+            self._outbox.send()
 
         def is_over() -> bool:
-            return link.ended or self._node.stopping or not self._lag(told)
+            now = self._module.now()
+            return link.ended or self._module.stopping or not any(
+                [module.pauses_origin(now, MODULE_WAIT) for module in told])
         while not is_over():
-            outbox.send()
-            with self._node.turn.left():
-                self._node.flusher.wait_until(is_over, self._module_wait)
-            link.heard = self._node.now()  # who is not read is not silent
+            self._outbox.send()
+            with self._module.turn.left():
+                self._module.flusher.wait_until(is_over, self._module_wait)
+            link.heard = self._module.now()  # who is not read is not silent
             if self._pieces.spend(link.heard):
-                outbox.free = PIECE - size
+                link.free = PIECE - size
                 return
 
-    def _lag(self, told) -> bool:
-        """Whether one of these modules has much waiting and still reads."""
-        now = time.monotonic()
-        return any([module.pauses_origin(now, MODULE_WAIT) for module in told])
-
-    def _take(self, link: PeerLink, message: PeerNotification, outbox: Outbox) -> None:
+    def _take(self, link: PeerLink, message: PeerNotification) -> None:
         """Tell modules what a neighbour has sent, unless it is old."""
         ttl = next_ttl(message.ttl)
-        ttl = -1 if ttl is None else ttl
         item = _item(message)
-        if self.pending.copy(item, link, ttl) or not self.memory.add(item, time.monotonic()):
-            self._node.counters.add("messages that were old")
-        else:
-            outbox.events.append(f"received:{link.peer}:{_shown(item)}")
-            told = self.subscriptions.of(message.data_type)
-            self._notify(message._replace(ttl=ttl), item, link, told, outbox)
+        if (self.pending.copy(item, link, ttl)
+                or not self.memory.add(item, self._module.now())):
+            self._module.counters.add("messages that were old")
+            return
+        self._outbox.events.append(f"received:{link.peer}:{_shown(item)}")
+        told = self.subscriptions.of(message.data_type)
+        self._notify(message._replace(ttl=ttl), item, link, told)
+
+    def _notify(self, news: PeerNotification, item: Item, sender, told) -> None:
+        """Tell modules; the message waits for their validation. TTL -1: it is not spread on."""
+        number, alone = self.pending.add(news, item, (sender,), told, self._module.now())
+        self._tell(told, number, news)
+        if alone:  # the duty "validations" slept without a deadline
+            self.duty.hurry()
+
+    def _tell(self, links, number: int, news: PeerNotification) -> None:
+        self._outbox.add(
+            links, messages.Notification(number, news.data_type, news.data).pack())
+
+    # What the module asks for.
 
     def expire(self, now: float) -> float | None:
         """A turn: drop messages that nobody has validated, or wanted, in time."""
-        due = [self.pending.expire(now), self._unwanted.expire(now)]
-        return min([moment for moment in due if moment is not None], default=None)
+        due = min(self.pending.expire(now), self._unwanted.expire(now))
+        return due if due < math.inf else None
 
-    def dropped(self) -> dict[str, int]:
-        """What was dropped since the start, and how often."""
-        return {**self.pending.dropped(), **self._unwanted.dropped()}
+    def status(self) -> dict[str, int]:
+        """What is held, and what was dropped since the start."""
+        unwanted = {UNWANTED: self._unwanted.dropped} if self._unwanted.dropped else {}
+        return {"subscriptions": self.subscriptions.count(),
+                "messages that wait for validation": self.pending.count(),
+                "messages forgotten too early": self.memory.dropped,
+                **self.pending.dropped, **unwanted}
 
     def on_end(self, link: PeerLink) -> None:
         """A link has ended: it hears nothing more, and its validations do not count."""
-        if link.role == MODULE:
-            self.subscriptions.on_end(link)
+        self.subscriptions.on_end(link)
         if link.role in (MODULE, NEIGHBOUR):
             self.pending.on_end(link)
-
-    def wake(self) -> None:
-        """The node stops: announcers wait no longer."""
-        with self._validations:
-            self._validations.notify_all()
 
 
 def _item(message: PeerNotification) -> Item:

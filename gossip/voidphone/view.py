@@ -10,6 +10,9 @@ import collections
 from typing import NamedTuple
 
 from gossip.addresses import Address, in_turns, sample
+from gossip.tools import Recent
+from gossip.voidphone.ini import Config
+from gossip.voidphone.links import PeerLink
 
 PUSH_MEMORY = 10.0  # seconds in which only the first PUSH of an address is passed on
 PUSHES = 10_000  # addresses remembered for PUSH_MEMORY
@@ -19,64 +22,49 @@ class Admitted(NamedTuple):
     """The verdict on a link whose other end is verified."""
 
     accepted: bool
-    parted: list  # (address, link, reason) of each neighbour given up for it
-
-
-class Neighbour:
-    """A row of the view."""
-
-    __slots__ = ("link", "dialled", "proven", "teller")
-
-    def __init__(self, link, dialled: bool, proven: bool, teller: Address | None):
-        self.link = link
-        self.dialled = dialled  # by us
-        self.proven = proven  # it was found at its address
-        self.teller = teller  # the neighbour that named it, if we dialled it for that
+    parted: list  # (link, reason) of each neighbour given up for it
 
 
 class View:
-    """Neighbours and known addresses of one module."""
+    """Neighbours and known addresses of one module. What a link is to the view, whether it was
+    `dialled`, `proven`, and who its `teller` was, stands in the link."""
 
-    def __init__(self, own: Address, degree: int, min_degree: int, max_connections: int,
-                 cache_size: int, rng):
-        self._own = own
-        self._degree = degree
-        self._min_degree = min_degree
-        self._max_connections = max_connections
-        self._cache_size = cache_size
+    def __init__(self, config: Config, rng):
+        self._own = config.p2p_address
+        self._config = config
         self._rng = rng
         self.changes = collections.deque()  # events for the output file, in order
-        self._neighbours: dict[Address, Neighbour] = {}
+        self._neighbours: dict[Address, PeerLink] = {}
         self._dialling: dict[Address, Address | None] = {}  # -> the neighbour that named it
         # -> the neighbour that named it last, in a 505
         self._known: collections.OrderedDict[Address, Address | None] = collections.OrderedDict()
-        self._pushed: collections.OrderedDict[Address, float] = collections.OrderedDict()
+        self._pushed = Recent(PUSHES)
 
-    def admit(self, peer: Address, link, dialled: bool) -> Admitted:
+    def admit(self, peer: Address, link: PeerLink, dialled: bool) -> Admitted:
         """Make a verified peer a neighbour, unless a better link to it stands already.
 
         Of two links in opposite directions the one dialled by the smaller address stays; of
         two in one direction the newer. Above `max_connections` another neighbour goes.
         """
-        teller = self._dialling.pop(peer, None) if dialled else None
-        self._dialling.pop(peer, None)
+        teller = self._dialling.pop(peer, None)
         parted = []
         standing = self._neighbours.get(peer)
         if standing is not None:
             if standing.dialled != dialled and standing.dialled == (self._own < peer):
                 return Admitted(False, [])
-            parted.append((peer, standing.link, "replaced"))
+            parted.append((standing, "replaced"))
             self.changes.append(f"disconnected:{peer}:replaced")
-        proven = dialled or standing is not None and standing.proven
-        self._neighbours[peer] = Neighbour(link, dialled, proven, teller)
+        link.dialled, link.teller = dialled, teller if dialled else None
+        link.proven = dialled or standing is not None and standing.proven
+        self._neighbours[peer] = link
         self.changes.append(f"connected:{peer}")
         self._known.pop(peer, None)
-        if len(self._neighbours) > self._max_connections:
+        if len(self._neighbours) > self._config.max_connections:
             other = self._surplus(peer)
-            row = self._neighbours.pop(other)
-            parted.append((other, row.link, "one too many"))
+            surplus = self._neighbours.pop(other)
+            parted.append((surplus, "one too many"))
             self.changes.append(f"disconnected:{other}:one too many")
-            self._note(other, row.teller)
+            self._note(other, surplus.teller)
         self._note_degree()
         return Admitted(True, parted)
 
@@ -84,33 +72,30 @@ class View:
         """Whom to give up for a newcomer: one who is not proven, else one who has dialled us, else
         anybody; of the IP that has most of those; by chance."""
         others = [peer for peer in self._neighbours if peer != newcomer]
-        rows = self._neighbours
-        others = ([peer for peer in others if not rows[peer].proven]
-                  or [peer for peer in others if not rows[peer].dialled] or others)
+        links = self._neighbours
+        others = ([peer for peer in others if not links[peer].proven]
+                  or [peer for peer in others if not links[peer].dialled] or others)
         crowds = collections.Counter(peer.ip for peer in others)
         most = max(crowds.values())
         return self._rng.choice([peer for peer in others if crowds[peer.ip] == most])
 
     def lacks_proof(self, peer: Address) -> bool:
         """Whether this is a neighbour, and nobody knows whether it is found at its address."""
-        row = self._neighbours.get(peer)
-        return row is not None and not row.proven
+        return peer in self._neighbours and not self._neighbours[peer].proven
 
     def prove(self, peer: Address) -> None:
         """Somebody has answered there. If it is a neighbour, it is proven."""
-        row = self._neighbours.get(peer)
-        if row is not None:
-            row.proven = True
+        if peer in self._neighbours:
+            self._neighbours[peer].proven = True
 
-    def remove(self, peer: Address, link, reason: str = "") -> bool:
+    def remove(self, peer: Address, link: PeerLink, reason: str = "") -> bool:
         """A link has ended; answer whether it was the one to that neighbour."""
-        row = self._neighbours.get(peer)
-        if row is None or row.link is not link:
+        if self._neighbours.get(peer) is not link:
             return False
         del self._neighbours[peer]
         self.changes.append(f"disconnected:{peer}:{reason}")
         self._note_degree()
-        self._note(peer, row.teller)
+        self._note(peer, link.teller)
         return True
 
     def begin_dial(self, peer: Address, needed: bool = False) -> bool:
@@ -135,29 +120,25 @@ class View:
         for address in strangers:
             self._known[address] = teller
             self._known.move_to_end(address)
-        for address in in_turns(reversed(self._known))[self._cache_size:]:
+        for address in in_turns(reversed(self._known))[self._config.cache_size:]:
             del self._known[address]
         return sample(strangers, self._free_for(teller), self._rng)
 
     def pushed(self, address: Address, now: float) -> bool:
         """Remember the address of a PUSH; answer whether to pass it on."""
-        while self._pushed and (len(self._pushed) > PUSHES or
-                                next(iter(self._pushed.values())) + PUSH_MEMORY <= now):
-            self._pushed.popitem(last=False)
         if address != self._own and address not in self._neighbours:
             self._note(address)
-        if address in self._pushed:
+        if self._pushed.get(address, now):
             return False
-        self._pushed[address] = now
+        self._pushed.put(address, True, now + PUSH_MEMORY)
         return True
 
-    def links(self) -> list:
-        return [row.link for row in self._neighbours.values()]
+    def links(self) -> list[PeerLink]:
+        return list(self._neighbours.values())
 
-    def link(self, peer: Address):
+    def link(self, peer: Address) -> PeerLink | None:
         """The link to a neighbour, or None."""
-        row = self._neighbours.get(peer)
-        return None if row is None else row.link
+        return self._neighbours.get(peer)
 
     def addresses(self) -> list[Address]:
         return list(self._neighbours)
@@ -167,7 +148,7 @@ class View:
         return in_turns(reversed(self._known))
 
     def lacks_neighbours(self) -> bool:
-        return len(self._neighbours) < self._min_degree
+        return len(self._neighbours) < self._config.min_degree
 
     def forget(self, address: Address) -> None:
         """Drop an address that cannot be reached."""
@@ -177,7 +158,7 @@ class View:
         self.changes.append(f"degree:{self._own}=>{len(self._neighbours)}")
 
     def _free(self) -> int:
-        return self._degree - len(self._neighbours) - len(self._dialling)
+        return self._config.degree - len(self._neighbours) - len(self._dialling)
 
     def _free_for(self, teller: Address | None) -> int:
         """How many places are free for what a neighbour names: half of those that others leave
@@ -185,13 +166,13 @@ class View:
         free = max(0, self._free())
         if teller is None or not free:
             return free
-        filled = sum(row.teller == teller for row in self._neighbours.values())
+        filled = sum(link.teller == teller for link in self._neighbours.values())
         filled += sum(other == teller for other in self._dialling.values())
-        few = len(self._neighbours) + len(self._dialling) < self._min_degree
+        few = len(self._neighbours) + len(self._dialling) < self._config.min_degree
         return max((free + filled) // 2 - filled, int(few))
 
     def _note(self, address: Address, teller: Address | None = None) -> None:
         self._known[address] = teller
         self._known.move_to_end(address)
-        while len(self._known) > self._cache_size:
+        while len(self._known) > self._config.cache_size:
             self._known.popitem(last=False)

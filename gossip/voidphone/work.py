@@ -5,15 +5,18 @@ A harder one is done by worker processes, one per core, with lowered priority. T
 challenges among them, and end with their search, or with their parent. They run this file.
 """
 
+import contextlib
 import hashlib
 import os
 import subprocess
 import sys
 import threading
+import time
 
 EASY = 16  # zero bits: a search for so many takes milliseconds
 NICE = 5  # niceness of workers, or more if this process has more
 ROUND = 20_000  # challenges tried between two looks whether the search is still wanted
+LOOK = 0.01  # seconds between two such looks while workers search
 
 
 def is_work(nonce: int, challenge: int, bits: int) -> bool:
@@ -38,56 +41,27 @@ def search(nonce: int, bits: int, first: int, step: int, wanted) -> int | None:
     return None
 
 
-class Search:
-    """One search; `find` is for one thread, `cancel` for every other."""
-
-    def __init__(self, nonce: int, bits: int):
-        self._nonce = nonce
-        self._bits = bits
-        self._lock = threading.Lock()  # guards the next two
-        self._cancelled = False
-        self._workers: list[subprocess.Popen] = []
-
-    def find(self) -> int | None:
-        """Return the challenge, or None if cancelled; OSError if no worker can be started."""
-        if self._bits <= EASY:
-            return search(self._nonce, self._bits, 0, 1, lambda: not self._cancelled)
-        try:
-            results, sender = os.pipe()
-            with os.fdopen(results, "rb") as lines:
-                try:
-                    self._start_workers(sender)
-                finally:
-                    os.close(sender)
-                if self._cancelled:
-                    return None
-                line = lines.readline()
-            return int(line) if line else None
-        finally:
-            self.cancel()
-            for worker in self._workers:
-                worker.wait()
-
-    def _start_workers(self, sender: int) -> None:
-        cores = os.cpu_count() or 1
+def find(nonce: int, bits: int, wanted) -> int | None:
+    """Return the challenge that does the work. None if no longer `wanted()`, or if the workers were
+    killed; OSError if one cannot be started."""
+    if bits <= EASY:
+        return search(nonce, bits, 0, 1, wanted)
+    cores, workers = os.cpu_count() or 1, []
+    with contextlib.ExitStack() as ends:
         for core in range(cores):
-            worker = subprocess.Popen(
-                [sys.executable, "-S", "-E", __file__, str(self._nonce), str(self._bits),
-                 str(core), str(cores)], stdin=subprocess.PIPE, stdout=sender,
-                stderr=subprocess.DEVNULL)
-            with self._lock:
-                self._workers.append(worker)
-                if self._cancelled:
-                    return
-
-    def cancel(self) -> None:
-        """End the search and its workers."""
-        with self._lock:
-            self._cancelled = True
-            workers = list(self._workers)
-        for worker in workers:
-            worker.stdin.close()
-            worker.kill()
+            worker = ends.enter_context(subprocess.Popen(
+                [sys.executable, "-S", "-E", __file__, str(nonce), str(bits), str(core),
+                 str(cores)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL))
+            ends.callback(worker.kill)
+            workers.append(worker)
+        while wanted():
+            ended = [worker for worker in workers if worker.poll() is not None]
+            found = [line for worker in ended if (line := worker.stdout.read())]
+            if found or len(ended) == cores:
+                return int(found[0]) if found else None
+            time.sleep(LOOK)
+    return None
 
 
 def work(arguments: list[str]) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gossip.chat.commands import Command, parse_command
+from gossip.chat.console import Command, parse_command
 
 
 @pytest.mark.parametrize("line, command", [

@@ -1,6 +1,6 @@
 """The chat log: texts in the order of their arrival."""
 
-from gossip.chat.log import chat_log
+from gossip.chat.server import chat_log
 from tests.tools.chat import A, B, gossip_line
 
 

@@ -78,7 +78,7 @@ def parsed(monkeypatch):
     *(pytest.param(kind, 7000, marks=pytest.mark.slow)
       for kind in ("a module", "a stranger", "a neighbour"))])
 def test_random_and_mutated_messages_change_nothing(modules, parsed, monkeypatch, kind, total):
-    monkeypatch.setattr(Handshake, "dial_back", lambda self, link: None)  # links that come and go
+    monkeypatch.setattr(Handshake, "_dial_back", lambda self, peer: None)  # links that come and go
     module = modules.module(patience=0.5, memory=1.0, degree=1, max_connections=50)
     honest, subscriber = modules.neighbour(module), modules.api(module, FUZZ_TYPE)
     rng, fuzzer = random.Random(kind), free_address()

@@ -9,7 +9,7 @@ import pytest
 
 from gossip.addresses import address_of
 from gossip.settings import Settings
-from gossip.voidphone import gossip_module, messages, view as module_view
+from gossip.voidphone import gossip_module, messages
 from gossip.voidphone.ini import MOST_NEIGHBOURS
 from tests.tools.files import events, wait_event
 from tests.tools.module_words import LOCAL, endpoint, refused, still_there, view, work
@@ -20,7 +20,7 @@ from tests.tools.waiting import wait_until
 # Views.
 
 
-def test_a_push_is_passed_on_once_with_a_shorter_life(modules, monkeypatch):
+def test_a_push_is_passed_on_once_with_a_shorter_life(modules):
     module = modules.module(degree=3, min_degree=1, p2p_ttl=5)
     one, two, three = (modules.neighbour(module) for _ in range(3))
     one.hear_kind("push"), one.hear_kind("push"), two.hear_kind("push")
@@ -32,7 +32,7 @@ def test_a_push_is_passed_on_once_with_a_shorter_life(modules, monkeypatch):
         assert end.hear_bytes() == bytes.fromhex("000c01fd0001") + endpoint(last)
     two.say(messages.Push(3, far))
     still_there(two)
-    monkeypatch.setattr(module_view, "PUSH_MEMORY", 0.0)
+    module.view._pushed.pop(far)  # its time is over
     two.say(messages.Push(2, far))
     assert one.hear() == three.hear() == messages.Push(1, far)
 

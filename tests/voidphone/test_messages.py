@@ -33,11 +33,14 @@ def test_every_type_has_an_example():
 @pytest.mark.parametrize("value, text", [
     (Announce(3, 0x0203, b"ab"), "000a 01f4 03 ff 0203 6162"),
     (Notify(0x0203), "0008 01f5 ffff 0203"),
-    (Validation(0x0405, True), "0008 01f7 0405 ffff"),
-    (Validation(0x0405, False), "0008 01f7 0405 fffe"),
     (PeerNotification(4, 0x0405, 0x0203, b"ab"), "000c 01ff 04 ff 0405 0203 6162")])
 def test_reserved_bits_are_ignored(value, text):
     assert parse(bytes.fromhex(text)) == value
+
+
+@pytest.mark.parametrize("flags, valid", [(0, False), (1, True), (0xFFFE, False), (0xFFFF, True)])
+def test_of_the_flags_of_a_validation_the_lowest_bit_counts(flags, valid):
+    assert parse(Validation(0x0405, flags).pack()).valid is valid
 
 
 @pytest.mark.parametrize("number, size", FIXED_SIZES.items())

@@ -1,14 +1,14 @@
 """News without sockets: subscriptions, memory, what waits, how far it goes."""
 
+import math
 import random
 
 import pytest
 
 from gossip.voidphone import news
 from gossip.voidphone.news import (
-    REMEMBERED, UNLIMITED, WAITING, WAITING_BYTES, Memory, Pending, Subscriptions, first_ttl,
-    next_ttl)
-from gossip.voidphone.unwanted import KEPT_BYTES, OVERHEAD
+    KEPT_BYTES, OVERHEAD, REMEMBERED, UNLIMITED, WAITING, WAITING_BYTES, Memory, Pending,
+    Subscriptions, first_ttl, next_ttl)
 from tests.tools.module_examples import push
 
 
@@ -38,7 +38,7 @@ def test_a_message_is_new_once_in_its_time():
     assert memory.add(item(1), 60.0) and not memory.add(item(1), 119.9)
     assert memory.add(item(1, data_type=2), 60.0) and memory.add(item(2), 60.0)
     assert memory.add(item(1)._replace(digest=b"other"), 60.0)
-    assert memory.count() == 4 and memory.dropped() == 0
+    assert memory.count() == 4 and memory.dropped == 0
     assert memory.add(item(3), 1000.0) and memory.count() == 1
 
 
@@ -47,7 +47,7 @@ def test_the_memory_is_bounded_and_counts_what_goes_early(most, bound):
     memory = Memory(60.0, most)
     for number in range(bound + 10):
         assert memory.add(item(number), 0.0)
-    assert memory.count() == bound and memory.dropped() == 10
+    assert memory.count() == bound and memory.dropped == 10
     assert not memory.add(item(10), 1.0) and memory.add(item(0), 1.0)
     assert REMEMBERED == 65_536
 
@@ -57,7 +57,7 @@ def test_ids_of_what_waits_are_random_and_unique():
     numbers = [pending.add(push(), item(n), (), "a", 0.0)[0] for n in range(WAITING)]
     assert len(set(numbers)) == WAITING and set(numbers) <= set(range(65_536))
     assert numbers[:100] != sorted(numbers[:100])
-    assert pending.dropped() == {}
+    assert pending.dropped == {}
     pending.add(push(), item(-1), (), "a", 0.0)
     assert pending.count() == WAITING and pending.validated(numbers[0], "a") is None
     assert pending.validated(numbers[1], "a") is not None
@@ -78,7 +78,7 @@ def test_the_first_validation_by_one_who_was_notified_counts():
     unknown = next(n for n in range(65_536) if n not in (number, second))
     assert pending.validated(unknown, "b") is None
     assert pending.count() == 1
-    assert pending.dropped() == {"validations of what does not wait": 5}
+    assert pending.dropped == {"validations of what does not wait": 5}
     assert pending.validated(second, "b").message == push(2) and pending.count() == 0
 
 
@@ -93,29 +93,29 @@ def test_one_who_has_gone_has_no_say():
 
 def test_what_nobody_validates_in_time_is_dropped():
     pending = Pending(random.Random(1), 5.0)
-    assert pending.expire(0.0) is None
+    assert pending.expire(0.0) == math.inf
     early, _ = pending.add(push(1), item(1), (), "a", 10.0)
     late, _ = pending.add(push(2), item(2), (), "a", 12.0)
     assert pending.expire(14.9) == 15.0 and pending.count() == 2
     assert pending.expire(15.0) == 17.0 and pending.count() == 1
     assert pending.validated(early, "a") is None and pending.validated(late, "a")
-    assert pending.expire(17.0) is None
-    assert pending.dropped()["messages without a validation in time"] == 1
+    assert pending.expire(17.0) == math.inf
+    assert pending.dropped["messages without a validation in time"] == 1
 
 
 def test_what_waits_is_at_most_64_mib_and_the_oldest_goes():
     pending, data = Pending(random.Random(1), 5.0), bytes(1 << 20)
     numbers = [pending.add(push(n, data), item(n), (), "a", n)[0] for n in range(64)]
-    assert WAITING_BYTES == 64 << 20 and pending.count() == 64 and pending.dropped() == {}
+    assert WAITING_BYTES == 64 << 20 and pending.count() == 64 and pending.dropped == {}
     pending.add(push(64, b"x"), item(64), (), "a", 64)
     assert pending.count() == 64 and pending.validated(numbers[0], "a") is None
-    assert pending.dropped()["messages dropped: too many wait for validation"] == 1
+    assert pending.dropped["messages dropped: too many wait for validation"] == 1
     for number in numbers[1:5]:  # what was validated makes room
         assert pending.validated(number, "a")
     for n in range(65, 69):
         pending.add(push(n, data), item(n), (), "a", n)
     assert pending.count() == 64 and pending.validated(numbers[5], "a")
-    assert pending.dropped()["messages dropped: too many wait for validation"] == 1
+    assert pending.dropped["messages dropped: too many wait for validation"] == 1
 
 
 def test_who_joins_is_notified_of_what_waits_and_of_what_came_within_a_second():
@@ -127,14 +127,14 @@ def test_who_joins_is_notified_of_what_waits_and_of_what_came_within_a_second():
     assert pending.join(2, "b", 0.0) == [] == pending.join(1, "sender", 0.0)
 
     def joined(link, now):
-        return [(numbers.index(number), here().message.id) for number, here in
-                pending.join(1, link, now)]
+        return [(numbers.index(here().number), here().message.id)
+                for here in pending.join(1, link, now)]
     assert joined("b", 1.0) == [(0, 0), (1, 1), (2, 2), (3, 3)]
     assert joined("c", 1.15) == [(0, 0), (2, 2), (3, 3)]
     assert joined("d", 1.25) == joined("d", 4.9) == [(0, 0), (3, 3)]
     assert joined("e", 5.1) == [(3, 3)]
     assert pending.validated(numbers[3], "b").message == push(3) and joined("f", 5.1) == []
-    assert pending.expire(9.0) is None and not pending._of_type and not pending._kept
+    assert pending.expire(9.0) == math.inf and not pending._kept
 
 
 def test_what_is_kept_for_newcomers_is_at_most_8_mib_and_leaves_room_for_what_waits():
@@ -142,10 +142,10 @@ def test_what_is_kept_for_newcomers_is_at_most_8_mib_and_leaves_room_for_what_wa
     room = KEPT_BYTES // (len(data) + OVERHEAD)
     for number in range(room + 5):
         pending.add(push(number, data), item(number), (), "", 0.0)
-    assert [here().message.id for _, here in pending.join(1, "a", 0.0)] == list(range(5, room + 5))
+    assert [here().message.id for here in pending.join(1, "a", 0.0)] == list(range(5, room + 5))
     for number in range(WAITING):
         pending.add(push(number), item(number), (), "a", 0.0)
-    assert pending.count() == WAITING and pending.dropped() == {} and not pending._kept
+    assert pending.count() == WAITING and pending.dropped == {} and not pending._kept
     for number in range(WAITING):
         pending.add(push(number), item(number), (), "", 0.0)
     assert pending.count() == WAITING and len(pending._kept) <= 1
@@ -158,7 +158,7 @@ def test_what_is_kept_is_dropped_in_time_and_its_id_is_free_no_sooner():
     assert pending.expire(10.9) == 12.0 and pending.add(push(), item(1), (), "a", 10.9)[1]
     taken = {pending.add(push(), item(n), (), "a", 10.9)[0] for n in range(2, 59_000)}
     assert number not in taken and pending.expire(11.0) == 15.9
-    assert number not in dict(pending.join(1, "b", 10.9))
+    assert number not in {here().number for here in pending.join(1, "b", 10.9)}
 
 
 def test_a_copy_raises_the_ttl_of_what_waits_and_marks_its_sender():
@@ -181,20 +181,20 @@ def test_a_message_that_was_forgotten_while_it_waits_may_come_again():
         pending = Pending(random.Random(1), 5.0)
         numbers = [pending.add(push(), item(1), (), "m", now)[0] for now in (0.0, 1.0)]
         assert all(pending.validated(numbers[at], "m") for at in order)
-        assert pending.count() == 0 and pending.expire(99.0) is None
+        assert pending.count() == 0 and pending.expire(99.0) == math.inf
 
 
 def test_the_ttl_of_an_announce_and_what_is_left_of_it():
     assert {ttl: first_ttl(ttl) for ttl in (0, 1, 2, 254, 255)} == {
         0: 255, 1: 0, 2: 1, 254: 253, 255: 254}
     assert {ttl: next_ttl(ttl) for ttl in (0, 1, 2, 254, 255)} == {
-        0: None, 1: 0, 2: 1, 254: 253, 255: 255}
+        0: -1, 1: 0, 2: 1, 254: 253, 255: 255}
 
 
 @pytest.mark.parametrize("announced, hops", [(1, 1), (2, 2), (3, 3), (254, 254), (255, 255)])
 def test_an_announce_goes_as_many_hops_as_it_says(announced, hops):
     ttl, gone = first_ttl(announced), 1
-    while (ttl := next_ttl(ttl)) is not None:
+    while (ttl := next_ttl(ttl)) >= 0:
         gone += 1
     assert gone == hops
 
@@ -202,7 +202,7 @@ def test_an_announce_goes_as_many_hops_as_it_says(announced, hops):
 def test_a_newcomer_that_reads_slowly_keeps_nothing_in_memory():
     pending = Pending(random.Random(1), 5.0)
     number, _ = pending.add(push(1), ("key",), ("sender",), ("a",), 0.0)
-    (joined, here), = pending.join(1, "b", 0.0)
-    assert joined == number and here().message == push(1)
+    here, = pending.join(1, "b", 0.0)
+    assert here().number == number and here().message == push(1)
     pending.validated(number, "a", valid=False)
     assert here() is None

@@ -1,10 +1,7 @@
 """What a module is told goes out message by message, as long as that is little."""
 
-import types
-
-from gossip.voidphone import outbox
 from gossip.voidphone.messages import Announce
-from gossip.voidphone.outbox import ALONE
+from gossip.voidphone.links import ALONE
 from tests.tools.module_words import TYPE, link_of, start, told
 
 
@@ -41,11 +38,11 @@ def test_each_502_goes_out_by_itself(modules):
         assert sent == [message.pack() for message in messages]
 
 
-def test_of_more_than_100_a_second_the_rest_goes_out_together(modules, monkeypatch):
-    monkeypatch.setattr(outbox, "time", types.SimpleNamespace(monotonic=lambda: 5.0))
+def test_of_more_than_100_a_second_the_rest_goes_out_together(modules):
     module = start(modules)
     client = modules.api(module, TYPE)
     sends = sends_to(module, client)
+    link_of(module, client)._now = lambda: 5.0
     announce_at_once(modules, module, 1000)
     messages = [told(client) for _ in range(1000)]
     assert ALONE == 100 and b"".join(sends) == b"".join(one.pack() for one in messages)

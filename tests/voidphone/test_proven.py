@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from gossip.voidphone import gossip_module, handshake, messages
-from gossip.voidphone.doorway import DIALLED_BACK
+from gossip.voidphone.links import DIALLED_BACK
 from tests.tools.files import count
 from tests.tools.module_words import still_there, view
 from tests.tools.modules import EASY_BITS, QUIET, work_for
@@ -173,7 +173,7 @@ def test_who_did_not_take_our_work_is_left_alone_for_60_seconds(modules):
     neighbour = modules.neighbour(module)
     neighbour.say(messages.Push(1, acceptor.address))
     refuse_work(acceptor)
-    wait_until(lambda: module.handshake.is_left_alone(acceptor.address, module.now()))
+    wait_until(lambda: module.handshake.is_left_alone(acceptor.address))
     assert handshake.LEFT_ALONE == 60.0 and count(module, "refused:") == 1
     ended = module.now()
     neighbour.say(messages.Push(1, acceptor.address))
@@ -190,7 +190,7 @@ def test_a_bootstrapper_that_did_not_take_our_work_is_not_tried_at_once(modules,
     acceptor = modules.acceptor()
     module = modules.module(bootstrapper=acceptor.address)
     refuse_work(acceptor)
-    wait_until(lambda: module.handshake.is_left_alone(acceptor.address, module.now()))
+    wait_until(lambda: module.handshake.is_left_alone(acceptor.address))
     for _ in range(20):
         module.look_for_neighbours(module.now())
     assert not acceptor.dialled()
@@ -202,5 +202,5 @@ def test_so_many_that_did_not_take_our_work_are_remembered(modules, monkeypatch)
     module, addresses = modules.module(), [free_address() for _ in range(3)]
     for address in addresses:
         module.handshake._leave_alone(address)
-    left = [module.handshake.is_left_alone(address, module.now()) for address in addresses]
+    left = [module.handshake.is_left_alone(address) for address in addresses]
     assert left == [False, True, True]

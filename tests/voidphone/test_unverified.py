@@ -6,7 +6,7 @@ import struct
 import pytest
 
 from gossip.addresses import address_of
-from gossip.voidphone import doorway, gossip_module, handshake, messages
+from gossip.voidphone import gossip_module, handshake, links, messages
 from tests.tools.files import count
 from tests.tools.module_words import LOCAL, NEWS, refused, still_there, view, work
 from tests.tools.modules import ByteEnd
@@ -26,8 +26,8 @@ def test_a_thousand_half_open_handshakes_keep_nobody_out(modules):
                 end.say(messages.Hello(address_of(LOCAL, 1000 + number)))
             if number % 250 == 249:
                 still_there(modules.neighbour(module))
-        wait_until(lambda: module.link_count() <= doorway.OUTSIDE_VIEW + 4)
-        assert module.doorway.count() <= doorway.OUTSIDE_VIEW
+        wait_until(lambda: module.link_count() <= links.OUTSIDE_VIEW + 4)
+        assert module.doorway.count() <= links.OUTSIDE_VIEW
         for ip in (LOCAL, "127.0.0.2"):
             still_there(modules.neighbour(module, free_address(ip)))
         wait_until(lambda: len(view(module)) == 6)
@@ -128,7 +128,7 @@ def test_who_does_not_work_in_time_is_disconnected(modules, monkeypatch):
     """Another HELLO, in another slot, does not give more time."""
     monkeypatch.setattr(handshake, "WORK_LIMIT", 1.0)
     slots = [1000]
-    monkeypatch.setattr(handshake, "present_slot", lambda: slots[0])
+    monkeypatch.setattr(handshake, "present_slot", lambda now: slots[0])
     module = modules.module()
     end, _ = modules.challenged(module)
     with pytest.raises((AssertionError, ConnectionError)):
@@ -142,7 +142,7 @@ def test_who_does_not_work_in_time_is_disconnected(modules, monkeypatch):
 
 def test_limits_are_those_of_the_specification():
     assert (handshake.HELLO_LIMIT, handshake.WORK_LIMIT) == (10.0, 300.0)
-    assert (doorway.MESSAGE_LIMIT, doorway.OUTSIDE_VIEW) == (20.0, 256)
+    assert (links.MESSAGE_LIMIT, links.OUTSIDE_VIEW) == (20.0, 256)
     assert gossip_module.RETRY_LAST == 15.0
 
 

@@ -1,8 +1,10 @@
 """News of a type that nobody wants: kept for a moment, for a module that is about to want them."""
 
-from gossip.voidphone import unwanted
+import math
+
+from gossip.voidphone import news as module_news
 from gossip.voidphone.messages import Notification, Notify, PeerNotification
-from gossip.voidphone.unwanted import KEPT_BYTES, KEPT_FOR, OVERHEAD, Unwanted
+from gossip.voidphone.news import KEPT_BYTES, KEPT_FOR, OVERHEAD, Unwanted
 from tests.tools.files import count
 from tests.tools.module_words import (
     OLD, TYPE, UNWANTED, counted, heard, news_from, start, still_there, told, validate)
@@ -20,13 +22,13 @@ def test_messages_are_kept_for_a_second_by_type():
     assert KEPT_FOR == 1.0 and kept.add(news(b"one"), "link", 10.0)
     assert not kept.add(news(b"other", TYPE + 1), "link", 10.5)
     assert not kept.add(news(b"two"), "another", 10.6)
-    assert kept.expire(10.9) == 11.0 and kept.dropped() == {}
+    assert kept.expire(10.9) == 11.0 and kept.dropped == 0
     taken = kept.take(TYPE, 10.9)
     assert [(one.message.data, one.link) for one in taken] == [(b"one", "link"),
                                                               (b"two", "another")]
     assert kept.take(TYPE, 10.9) == [] and kept.expire(11.4) == 11.5
-    assert kept.take(TYPE + 1, 11.5) == [] and kept.dropped() == {UNWANTED: 1}
-    assert kept.expire(99.0) is None and kept.add(news(), "link", 99.0)
+    assert kept.take(TYPE + 1, 11.5) == [] and kept.dropped == 1
+    assert kept.expire(99.0) == math.inf and kept.add(news(), "link", 99.0)
 
 
 def test_of_too_many_bytes_the_oldest_go():
@@ -34,19 +36,19 @@ def test_of_too_many_bytes_the_oldest_go():
     room = KEPT_BYTES // (size + OVERHEAD)
     for number in range(room + 5):
         kept.add(news(b"x" * size, number % 2, number), None, 1.0)
-    assert KEPT_BYTES == 8 << 20 and kept.dropped() == {UNWANTED: 5}
+    assert KEPT_BYTES == 8 << 20 and kept.dropped == 5
     assert [one.message.id for one in kept.take(0, 1.0)] == list(range(6, room + 5, 2))
     assert [one.message.id for one in kept.take(1, 1.0)] == list(range(5, room + 5, 2))
     for number in range(20_000):  # small ones count for more than their data
         kept.add(news(b"x", number), None, 1.0)
-    assert len(kept._kept) == KEPT_BYTES // (OVERHEAD + 1) == len(kept._of_type)
+    assert len(kept._shelf) == KEPT_BYTES // (OVERHEAD + 1) == len(kept._shelf._of_type)
 
 
 # Live modules.
 
 
 def test_a_module_is_told_of_what_came_a_moment_before(modules, monkeypatch):
-    monkeypatch.setattr(unwanted, "KEPT_FOR", 60.0)
+    monkeypatch.setattr(module_news, "KEPT_FOR", 60.0)
     module = start(modules)
     peer, other = modules.neighbour(module), modules.neighbour(module)
     for number, end in enumerate((peer, other, peer)):
@@ -74,7 +76,7 @@ def test_what_came_more_than_a_second_before_is_not_told(modules):
 
 
 def test_nothing_is_lost_for_a_module_that_subscribes_at_the_same_time(modules, monkeypatch):
-    monkeypatch.setattr(unwanted, "KEPT_FOR", 60.0)
+    monkeypatch.setattr(module_news, "KEPT_FOR", 60.0)
     module = start(modules)
     client, peer = modules.api(module), modules.neighbour(module)
     add = Unwanted.add

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from gossip.voidphone import messages, work as module_work
-from gossip.voidphone.work import EASY, NICE, Search, is_work, search
+from gossip.voidphone import handshake, messages, work as module_work
+from gossip.voidphone.work import EASY, NICE, find, is_work, search
 from tests.tools.files import wait_event
 from tests.tools.module_examples import NONCE
 from tests.tools.module_words import still_there, view
@@ -21,6 +21,10 @@ from tests.tools.waiting import wait_until
 # The search.
 
 VECTOR = 0x1281846  # the smallest challenge with 24 bits for nonce 0
+
+
+def wanted():
+    return True
 
 
 def test_the_test_vector_is_work():
@@ -38,13 +42,13 @@ def test_a_search_ends_just_before_the_test_vector():
 
 @pytest.mark.parametrize("nonce, bits", [(0, 0), (0, 1), (5, 8), (NONCE, 12), (2**64 - 1, 12)])
 def test_the_first_challenge_that_does_the_work_is_found(nonce, bits):
-    assert Search(nonce, bits).find() == work_for(nonce, bits)
+    assert find(nonce, bits, wanted) == work_for(nonce, bits)
 
 
 def test_more_bits_are_searched_for_in_workers_that_end_with_the_search():
     before, descriptors_before = children(os.getpid()), descriptors()
     for nonce, bits in ((0, EASY + 1), (NONCE, 18)):
-        assert is_work(nonce, Search(nonce, bits).find(), bits)
+        assert is_work(nonce, find(nonce, bits, wanted), bits)
         assert children(os.getpid()) == before
     assert descriptors() == descriptors_before
 
@@ -53,16 +57,17 @@ class Searching:
     """A search that cannot be done, in a thread of its own."""
 
     def __init__(self):
-        self.search = Search(1, 64)
         self.found: list[int | None] = []
-        self._thread = threading.Thread(target=lambda: self.found.append(self.search.find()))
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=lambda: self.found.append(
+            find(1, 64, lambda: not self._over.is_set())))
 
     def __enter__(self):
         self._thread.start()
         return self
 
     def __exit__(self, *error):
-        self.search.cancel()
+        self._over.set()
         self._thread.join(60)
         assert not self._thread.is_alive()
 
@@ -78,22 +83,20 @@ def test_workers_are_one_per_core_and_nice_and_end_when_cancelled():
 
 
 @pytest.mark.parametrize("bits", [EASY, 64])
-def test_a_search_that_was_cancelled_before_starts_no_worker(bits):
-    cancelled = Search(1, bits)
-    cancelled.cancel()
-    assert cancelled.find() is None
+def test_a_search_that_is_not_wanted_ends_at_once(bits):
+    assert find(1, bits, lambda: False) is None and not children(os.getpid())
 
 
 def test_a_worker_that_cannot_be_started_leaves_no_descriptor(monkeypatch):
     before = descriptors()
     monkeypatch.setattr("gossip.voidphone.work.sys.executable", "/no/such/python")
     with pytest.raises(OSError):
-        Search(1, 64).find()
+        find(1, 64, wanted)
     assert descriptors() == before
 
 
 def test_workers_end_when_their_parent_is_killed():
-    script = "from gossip.voidphone.work import Search; Search(1, 64).find()"
+    script = "from gossip.voidphone.work import find; find(1, 64, lambda: True)"
     with Program("-c", script, preexec_fn=lambda: os.nice(3)) as program:
         wait_until(lambda: len(children(program.process.pid)) == os.cpu_count())
         workers = children(program.process.pid)
@@ -106,12 +109,12 @@ def test_workers_end_when_their_parent_is_killed():
 
 
 def test_easy_work_is_done_in_a_thread_and_hard_work_in_processes(monkeypatch):
-    challenge = Search(5, 18).find()
+    challenge = find(5, 18, wanted)
     assert is_work(5, challenge, 18)
     monkeypatch.delattr(module_work.subprocess, "Popen")
-    assert is_work(5, Search(5, 16).find(), 16)
+    assert is_work(5, find(5, 16, wanted), 16)
     with pytest.raises(AttributeError):
-        Search(5, 17).find()
+        find(5, 17, wanted)
 
 
 # In a module.
@@ -160,7 +163,7 @@ def test_a_search_ends_with_its_connection_and_the_next_one_begins(modules):
     """One search at a time, whoever gives the work."""
     module = modules.module()
     neighbour, acceptors = modules.neighbour(module), [modules.acceptor() for _ in range(2)]
-    module.handshake._config = module.config._replace(pow_bits=64)
+    module.config = module.config._replace(pow_bits=64)
     neighbour.say(*(messages.Push(1, acceptor.address) for acceptor in acceptors))
     ends = [acceptor.accept() for acceptor in acceptors]
     before = set()
@@ -204,7 +207,7 @@ def test_twenty_four_bits(modules):
 
 
 def test_when_a_search_ends_without_a_result_its_place_is_free_again(modules, monkeypatch):
-    monkeypatch.setattr(module_work.Search, "find", lambda self: None)
+    monkeypatch.setattr(handshake, "find", lambda *search: None)
     acceptor = modules.acceptor()
     module = modules.module(bootstrapper=acceptor.address)
     end = acceptor.accept()
