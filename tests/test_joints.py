@@ -55,6 +55,7 @@ def traced(net):
     threading.setprofile(trace)
     try:
         peer = net.peer(liveness_interval=3600, antientropy_interval=3600)
+        peer.lateness = float  # it is never late: a late one does more
         fakes = [net.fake() for _ in range(6)]
         yield peer, trace, fakes, [net.neighbour(peer, fake) for fake in fakes]
     finally:
@@ -80,7 +81,7 @@ def test_a_new_line_and_a_known_one_pass_few_functions(traced):
     acts = [functools.partial(ends[1].say, line) for line in lines]
     calls, functions, files = least(trace, acts)
     sends = 5 * 2
-    assert calls <= 28 + sends and functions <= 30 and files <= 18
+    assert calls <= 25 + sends and functions <= 28 and files <= 17
     acts = [functools.partial(ends[3].say, line) for line in lines]
     calls, functions, files = least(trace, acts)
     assert calls <= 4 and files <= 4

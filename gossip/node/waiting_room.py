@@ -1,7 +1,7 @@
 """The waiting room: connections that have not introduced themselves yet, oldest first.
 
 Rules only. When the room is full, the oldest gives way to the newest: a thousand silent
-connections keep nobody out. (voidphone/doorway.py counts by IP address as well: there a
+connections keep nobody out. (voidphone/links.py counts by IP address as well: there a
 newcomer has to do a proof of work, and one host could fill the room by working slowly.)
 """
 
