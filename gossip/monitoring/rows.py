@@ -4,13 +4,13 @@ What R says about S is filed under key(S, R), side `about`, and under key(R, S),
 range of keys holds all that is said about a peer and all that the peer says. The peer whose range
 that is, is the subject of the row.
 
-Rules only: keeping.py hands the table the time. Whether a row is
-held already is told by its identity, in which the time has no part.
+Rules only: keeping.py hands the table the time. A row that comes again with another time is the
+same row.
 """
 
 import collections
 import itertools
-import struct
+import statistics
 from typing import Hashable, Iterable, NamedTuple
 
 from gossip import wire
@@ -18,7 +18,6 @@ from gossip.addresses import Address, is_loopback
 from gossip.monitoring.threaded_tree import key
 
 ROWS_LIMIT = 200_000  # rows in one table
-_PACKED = struct.Struct("<QQd5I")  # START, PERIOD, when it was reported, the counts of the entry
 
 
 class Row(NamedTuple):
@@ -33,12 +32,12 @@ class Row(NamedTuple):
 
     @property
     def subject(self) -> Address:
-        return _pair(self.side, self.reporter, self.entry.peer)[0]
+        return self.entry.peer if self.side == wire.ABOUT else self.reporter
 
     @property
     def other(self) -> Address:
         """The second peer of the key."""
-        return _pair(self.side, self.reporter, self.entry.peer)[1]
+        return self.reporter if self.side == wire.ABOUT else self.entry.peer
 
     @property
     def key(self) -> int:
@@ -50,7 +49,7 @@ class Row(NamedTuple):
 
 
 class Rows:
-    """A table of rows, packed, by their reporters and the peers named.
+    """A table of rows, by their subjects and the other peers.
 
     A row belongs to the host of its reporter; on loopback, which all share, to the reporter."""
 
@@ -58,39 +57,35 @@ class Rows:
         self._window = window  # seconds for which a row is kept
         self._counters = counters  # of what was dropped
         self._limit = limit
-        # (side, reporter) -> the peer in its entries -> these rows
-        self._said: dict[tuple[str, Address], dict[Address, bytes]] = {}
+        self._held: dict[Address, dict[Address, list[Row]]] = {}  # subject -> other -> rows
         self._of_owner: collections.Counter = collections.Counter()  # owner -> rows
         self._count = 0  # rows in all
 
     def file(self, row: Row, now: float) -> bool:
         """Hold a row unless it is too old; answer whether it is news."""
-        said, peer = (row.side, row.reporter), row.entry.peer
-        if row.at <= now - self._window or any(
-                old[:2] == (row.start, row.period)
-                for old in _PACKED.iter_unpack(self._held(said, peer))):
+        rows, said = self._held.get(row.subject, {}).get(row.other, ()), row[:4]  # all but when
+        if row.at <= now - self._window or any(old[:4] == said for old in rows):
             return False
         if self._count >= self._limit:
             self._evict()
-        self._put(said, peer, self._held(said, peer) + _PACKED.pack(
-            row.start, row.period, row.at, *row.entry[1:]))
+        self._held.setdefault(row.subject, {}).setdefault(row.other, []).append(row)
+        self._of_owner[_owner(row.reporter)] += 1
+        self._count += 1
         return True
 
     def all(self) -> list[Row]:
         """All that is held."""
-        return [row for pair in self._pairs() for row in _unpacked(*pair)]
+        return [row for _, _, rows in self._pairs() for row in rows]
 
     def of(self, subject: Address) -> list[Row]:
         """What a subject says of others, and what they say of it."""
-        named = self._said.get((wire.BY, subject), {})
-        pairs = [*(((wire.BY, subject), other, packed) for other, packed in named.items()),
-                 *(((wire.ABOUT, other), subject, self._held((wire.ABOUT, other), subject))
-                   for other in named)]
-        return [row for pair in pairs for row in _unpacked(*pair)]
+        return [row for rows in self._held.get(subject, {}).values() if _is_said(rows)
+                for row in rows]
 
     def subjects(self) -> list[Address]:
         """The peers that have reported, in order: only they can be judged."""
-        return sorted(reporter for side, reporter in self._said if side == wire.BY)
+        return sorted(subject for subject, others in self._held.items()
+                      if any(map(_is_said, others.values())))
 
     def count(self) -> int:
         """How many rows are held."""
@@ -99,78 +94,60 @@ class Rows:
     def quantiles(self) -> list[int]:
         """Keys that cut the rows into equal shares, if there are rows."""
         keys = sorted(itertools.chain.from_iterable(
-            [key(*_pair(*said, peer))] * (len(packed) // _PACKED.size)
-            for said, peer, packed in self._pairs()))
+            [key(subject, other)] * len(rows) for subject, other, rows in self._pairs()))
         shares = wire.QUANTILES + 1
         return [keys[len(keys) * share // shares] for share in range(1, shares)] if keys else []
 
     def take_out(self, first: int, last: int) -> list[Row]:
         """Take out the rows whose keys are not from `first` to `last`."""
-        return self._take(lambda *pair: not first <= key(*pair) <= last)
+        return self._take([row for subject, other, rows in self._pairs()
+                           if not first <= key(subject, other) <= last for row in rows])
 
     def forget(self, peer: Address) -> None:
         """Drop what is said about a peer, and what the peer says."""
-        self._take(lambda *pair: peer in pair)
+        self._take([row for subject, other, rows in self._pairs() if peer in (subject, other)
+                    for row in rows])
 
     def expire(self, now: float) -> None:
         """Drop what is older than the window."""
-        self._drop(now - self._window)
+        self._take([row for row in self.all() if row.at <= now - self._window])
 
-    def _take(self, wanted) -> list[Row]:
-        """Take out the rows of the pairs for which `wanted(subject, other)` holds."""
-        return [row for said, peer, _ in self._pairs() if wanted(*_pair(*said, peer))
-                for row in _unpacked(said, peer, self._put(said, peer, b""))]
+    def _pairs(self) -> list[tuple[Address, Address, list[Row]]]:
+        return [(subject, other, rows) for subject, others in self._held.items()
+                for other, rows in others.items()]
 
-    def _pairs(self, owner: Hashable = None) -> list[tuple[tuple[str, Address], Address, bytes]]:
-        """(side and reporter, peer named, rows), of one owner or all."""
-        return [(said, peer, packed) for said, peers in self._said.items()
-                if owner in (None, _owner(said[1])) for peer, packed in peers.items()]
-
-    def _held(self, said: tuple[str, Address], peer: Address) -> bytes:
-        return self._said.get(said, {}).get(peer, b"")
-
-    def _put(self, said: tuple[str, Address], peer: Address, packed: bytes) -> bytes:
-        """Replace the rows of one reporter about one peer; return those before."""
-        peers = self._said.setdefault(said, {})
-        before = peers.pop(peer, b"")
-        if packed:
-            peers[peer] = packed
-        elif not peers:
-            del self._said[said]
-        more = (len(packed) - len(before)) // _PACKED.size
-        self._count += more
-        self._of_owner[_owner(said[1])] += more
-        return before
+    def _take(self, rows: list[Row]) -> list[Row]:
+        """Take these rows out, and return them."""
+        for row in rows:
+            others = self._held[row.subject]
+            others[row.other].remove(row)
+            if not others[row.other]:
+                del others[row.other]
+            if not others:
+                del self._held[row.subject]
+            self._of_owner[_owner(row.reporter)] -= 1
+        self._count -= len(rows)
+        return rows
 
     def _evict(self) -> None:
         """Drop the older half of the rows of the owner that has most."""
         self._of_owner = +self._of_owner  # without owners that have no row left
-        (owner, rows), = self._of_owner.most_common(1)
-        times = sorted(at for _, _, packed in self._pairs(owner)
-                       for _, _, at, *_ in _PACKED.iter_unpack(packed))
-        self._drop(times[(rows - 1) // 2], owner)
-        self._counters.add("rows evicted", rows - self._of_owner[owner])
-
-    def _drop(self, at: float, owner: Hashable = None) -> None:
-        """Drop rows that are as old, of one owner or of all."""
-        for said, peer, packed in self._pairs(owner):
-            left = [row for row in _PACKED.iter_unpack(packed) if row[2] > at]
-            if len(left) < len(packed) // _PACKED.size:
-                self._put(said, peer, b"".join(_PACKED.pack(*row) for row in left))
+        (owner, _), = self._of_owner.most_common(1)
+        rows = [row for subject, other, rows in self._pairs()
+                if owner in (_owner(subject), _owner(other))
+                for row in rows if _owner(row.reporter) == owner]
+        middle = statistics.median_low(row.at for row in rows)
+        gone = self._take([row for row in rows if row.at <= middle])
+        self._counters.add("rows evicted", len(gone))
 
 
 def _owner(reporter: Address) -> Hashable:
     return reporter if is_loopback(reporter) else reporter.ip
 
 
-def _pair(side: str, reporter: Address, peer: Address) -> tuple[Address, Address]:
-    """The subject of a row, and the other."""
-    return (peer, reporter) if side == wire.ABOUT else (reporter, peer)
-
-
-def _unpacked(said: tuple[str, Address], peer: Address, packed: bytes) -> list[Row]:
-    return [Row(*said, start, period, at, wire.Entry(peer, *counts))
-            for start, period, at, *counts in _PACKED.iter_unpack(packed)]
+def _is_said(rows: list[Row]) -> bool:
+    """Whether the subject says something of the other peer."""
+    return any(row.side == wire.BY for row in rows)
 
 
 # From reports and lines to rows, and back.
