@@ -1,16 +1,16 @@
 """A peer: joins through seeds, keeps neighbours, gossips, and notices who dies.
 
-Read top to bottom: what may be said on which link and who answers it, the threads of a peer, the
-gossip generator, the liveness round and the dead report, membership, leaving, and an `on_<kind>`
-method for every kind of line (gossip/wire/) that is answered here and not by a part. The six
-parts never know one another; this file is where they meet:
+Read top to bottom: the threads of a peer, the gossip generator, the liveness round and the dead
+report, membership, leaving, and an `on_<kind>` method for every kind of line (gossip/wire/) that is
+answered here and not by a part (gossip/node/part.py). The parts, each of which uses only those above
+it, but for what it tells all of them:
 
-    linking      how links to neighbours begin and end         gossip/overlay/linking.py
-    joining      registering with seeds, asking for lists      gossip/seeds/joining.py
-    spreading    how a message reaches everyone, once          gossip/spread/spreading.py
     confirming   which runs are genuine, if gossip is signed   gossip/signing/confirming.py
     link_proofs  which run is at the other end of a link       gossip/signing/link_proofs.py
+    joining      registering with seeds, asking for lists      gossip/seeds/joining.py
+    linking      how links to neighbours begin and end         gossip/overlay/linking.py
     reporting    what neighbours did, told to seeds            gossip/monitoring/reporting.py
+    spreading    how a message reaches everyone, once          gossip/spread/spreading.py
 
 Threads: "listener" accepts connections and a "link reader" per connection reads its lines (both in
 gossip/net/live_world.py); all others but probes stand in `start_threads`, with what they call.
@@ -34,8 +34,8 @@ import random
 
 from gossip import wire
 from gossip.addresses import Address
-from gossip.liveness.prober import FIRST, LAST, Prober
-from gossip.liveness.rounds import Liveness, slept
+from gossip.liveness.prober import Prober
+from gossip.liveness.rounds import slept
 from gossip.monitoring.reporting import Reporting
 from gossip.node.counters import Budget
 from gossip.node.link import Link
@@ -64,22 +64,9 @@ class Peer(Node):
     """One peer, known by the address that it listens on and announces."""
 
     kind = "peer"
-    ALLOWED = {
-        WAITING: {"proof", "connect", "liveness_request"},
-        DIALLED: {"proof", "accepted", "refused", "liveness_request"},
-        CHECKED: {"liveness_request"},
-        NEIGHBOUR: {"liveness_request", "liveness_reply", "status", "leave", "refused",
-                    "ask_known_peers", "known_peers"},
-        SEED: {"registered", "registration_refused", "peer_list", "dead_node", "kick",
-               "unconfirmed", "contradiction"},
-        ASKED: {"runs"},
-    }
-    ANSWERED_BY = {
-        "connect": "linking", "accepted": "linking", "refused": "linking", "leave": "linking",
-        "ask_known_peers": "linking", "known_peers": "linking", "peer_list": "linking",
-        "registered": "joining", "registration_refused": "joining", "status": "spreading",
-        "runs": "confirming", "proof": "link_proofs", "kick": "reporting",
-        "unconfirmed": "reporting", "contradiction": "reporting",
+    ANSWERS = {
+        WAITING: {"liveness_request"}, DIALLED: {"liveness_request"}, CHECKED: {"liveness_request"},
+        NEIGHBOUR: {"liveness_request", "liveness_reply"}, SEED: {"dead_node"},
     }
 
     def __init__(self, address: Address, seeds: list[Address], settings: Settings,
@@ -88,12 +75,13 @@ class Peer(Node):
         self.rng = rng or random.Random()
         self.leaving: Farewell | None = None  # set once, by `quit`
         signer = new_signer(address, rng) if settings.sign else None
-        self._seek = Prober(self.probe, 1, settings.probes_at_once).ask
-        self.confirming = Confirming(self, seeds, signer, self._seek, ShutOut(*DENIED), Budget)
-        self.link_proofs = LinkProofs(self, signer, self.confirming)
-        self.linking = Linking(self, self.link_proofs)
-        self.neighbours, self.peer_list = self.linking.neighbours, self.linking.peer_list
+        prober = Prober(self.probe, 1, settings.probes_at_once)
+        self.confirming = Confirming(self, seeds, signer, prober.ask, ShutOut(*DENIED), Budget)
+        self.link_proofs = LinkProofs(self, signer, self.confirming, prober)
         self.joining = Joining(self, seeds, self.confirming.registration)
+        self.linking = Linking(self, self.joining, prober, self.link_proofs)
+        self.neighbours, self.peer_list = self.linking.neighbours, self.linking.peer_list
+        self.rounds = self.linking.rounds
         self.reporting = Reporting(self, self.joining.registrations.links)
         self._watch = self.reporting.watch if settings.monitor else None
         self.spreading = Spreading(self, self.neighbours.links, signer=signer, runs=self.confirming,
@@ -101,14 +89,8 @@ class Peer(Node):
                                    on_contradiction=self.reporting.contradicted
                                    if settings.monitor else None)
         self.messages = self.spreading.messages
-        self.liveness = Liveness(settings.liveness_misses,
-                                 self.neighbours.capacity + settings.spare_links)
-        # One part or the world tells this node, another part hears it.
-        self.on_probed = self.confirming.on_probed
-        self.replaced = self.linking.replaced
-        self.unlisted, self.overtaken = self.joining.hurry, self.joining.ask_at_once
-        self.unlinked, self.withdrawn = self.liveness.forget, self.liveness.withdraw
-        self.proved = self.liveness.proved
+        self.made_of(self.linking, self.joining, self.confirming, self.reporting, self.spreading,
+                     self.link_proofs)
         # Where lines are signed or watched, a repetition says something too.
         self._sifts = not settings.sign and self._watch is None
         self._generated = 0  # messages so far
@@ -181,7 +163,7 @@ class Peer(Node):
         """Count misses, ask everyone once, have suspects probed, dial those whose link broke. A
         late round counts no miss: this peer itself was asleep or overloaded."""
         time_asked = wire.format_time(self.time())
-        found = self.liveness.next_round(time_asked, now, late)
+        found = self.rounds.next_round(time_asked, now, late)
         self.withhold(found.withheld)
         self.output.write(*found.events())
         request = wire.liveness_request(time_asked, self.address)
@@ -196,12 +178,12 @@ class Peer(Node):
         """The last probe of a suspect has ended. `alive`: True when it answered, False when not
         (that is death), None when that could not be found out (then a later round asks again)."""
         if alive is None:
-            self.liveness.postpone(peer)
+            self.rounds.postpone(peer)
             return
         link = self.neighbours.link(peer)
-        if alive and link is not None and self.liveness.spare(peer, link.heard):
+        if alive and link is not None and self.rounds.spare(peer, link.heard):
             return
-        suspect, link = self.liveness.verdict(peer)
+        suspect, link = self.rounds.verdict(peer)
         if not suspect:
             return
         if alive:
@@ -240,69 +222,12 @@ class Peer(Node):
             self.stop("quit")
         return due
 
-    # What the world and linking tell of links.
-
-    def on_up(self, link: Link) -> None:
-        """A peer or a seed that was dialled is connected."""
-        self._part(link).on_up(link)
-
-    def _part(self, link: Link):
-        return getattr(self, {SEED: "joining", ASKED: "confirming"}.get(link.role, "linking"))
-
-    def linked(self, peer: Address, link: Link) -> None:
-        """Another peer and this one are neighbours now."""
-        self.liveness.linked(peer, link, self.now())
-
-    def met(self, link: Link) -> None:
-        """The same, and the other one has been told so."""
-        self.reporting.linked(link)
-        if self.leaving:
-            link.send(wire.leave(self.address))
-            return
-        self.spreading.meet(link)
-        self.linking.give_up_surplus(settled=float("inf"))  # only when there are far too many
-        self.membership.hurry()
-
-    def lost(self, peer: Address, link: Link) -> None:
-        """A neighbour's link broke: until it is linked again, every liveness round is a miss."""
-        self.liveness.lost(peer, link)
-        if not self.has_seed():
-            self.joining.hurry()  # no seed will tell of others; neighbours may
-
-    def look_for(self, peer: Address, verdict, wanted, is_listed: bool) -> None:
-        """Have it found out whether a peer answers at its address; those that are listed first."""
-        self._seek(peer, verdict, wanted, FIRST if is_listed else LAST)
-
-    def has_seed(self) -> bool:
-        """Whether this peer is registered with a seed."""
-        return bool(self.joining.links())
-
-    def listed(self, addresses) -> None:
-        """A seed names these peers."""
-        self.confirming.ask_ahead(addresses)
-        self.spreading.vouch(addresses)
-
-    def settled(self, run: bytes) -> None:
-        """It was found out whether a run is genuine."""
-        self.reporting.settled(run)
-        self.spreading.settled(run)
-        self.link_proofs.settled(run)
-
     def disconnect(self, link: Link, reason: str, who: Address | None = None) -> None:
         if link.role == ASKED:  # a seed that is slow to answer breaks no rule
             link.close(reason)
             return
         self.linking.broke_rules(link, reason)
         super().disconnect(link, reason, who)
-
-    def on_end(self, link: Link) -> None:
-        """A link has ended; the parts that it concerns hear of it."""
-        if not self.stopping:
-            if link.role == SEED:
-                self.peer_list.seed_lost(link.peer)
-            self._part(link).on_end(link)
-        self.reporting.watch.on_end(link)
-        self.spreading.on_end(link)
 
     # What others say.
 
@@ -356,10 +281,10 @@ class Peer(Node):
     def on_liveness_reply(self, link: Link, message: wire.LivenessReply) -> None:
         if message.asker != self.address or message.replier != link.peer:
             raise wire.WireError("Liveness Reply to somebody else, or by somebody else")
-        self.linking.replied(link)
+        self.linking.admitting.replied(link)
         if self._watch is not None:
             self.reporting.replied(link, message.time)
-        took = self.liveness.reply_from(link.peer, message.time, self.now())
+        took = self.rounds.reply_from(link.peer, message.time, self.now())
         if took is not None:
             self.output.write(f"liveness reply:{link.peer}:{took * 1000:.3f}")
 
@@ -367,7 +292,7 @@ class Peer(Node):
         """A seed tells of a death. A neighbour that answered within the last interval is kept."""
         self.output.write(f"told:{link.peer}:{message.line}")
         dead, lately = message.dead, self.settings.liveness_interval
-        if dead == self.address or self.liveness.answered_within(dead, lately, self.now()):
+        if dead == self.address or self.rounds.answered_within(dead, lately, self.now()):
             return
         self.linking.bury(dead, "told dead", self.neighbours.link(dead))
 

@@ -1,8 +1,8 @@
 """A seed: a registry of peers. It lists peers that it has verified, and removes dead ones.
 
-Read top to bottom: what may be said on which connection, its threads, the peer list, deaths. A seed
-believes nobody: before it lists an address or calls it dead, it probes it over a connection of its
-own (gossip/liveness/prober.py), and the verdict comes by a call. How a peer is listed is told in
+Read top to bottom: its parts and threads, the peer list, deaths. A seed believes nobody: before it
+lists an address or calls it dead, it probes it over a connection of its own
+(gossip/liveness/prober.py), and the verdict comes by a call. How a peer is listed is told in
 gossip/seeds/admission.py, the list is in registry.py beside it. What seed and peer share is in
 gossip/node/.
 
@@ -25,7 +25,6 @@ import sys
 from gossip import wire
 from gossip.addresses import Address, sample
 from gossip.liveness.prober import FIRST, LAST, Prober
-from gossip.monitoring import seed_links
 from gossip.monitoring.deciding import Deciding
 from gossip.monitoring.keeping import Keeping
 from gossip.node.counters import Budget
@@ -46,7 +45,7 @@ SEED = "a seed that is told"  # the role of a connection to one
 SILENT_ROUNDS = 3  # rounds without `register:` after which a registered peer is probed
 LONG_LIST = 500  # peers; of a longer list an asker is sent the next after it on the ring, and
 OTHERS_SENT = 100  # others at random
-SAID_TO_SEEDS = {"register", "ask_peer_list", "dead_node", "leave", "proof", "runs", "ask_tree"}
+SAID_TO_SEEDS = {"ask_peer_list", "dead_node", "leave"}
 REPORTS_READ = 1_000  # dead reports of registered peers in a second; more are only counted
 STRANGERS_READ = 50  # the same of those who are not registered
 UNTRUE = "a report of the death of a peer that answers"  # an offence, where seeds monitor
@@ -57,21 +56,7 @@ class Seed(Node):
     """One seed, known by the address that it listens on."""
 
     kind = "seed"
-    ALLOWED = {
-        WAITING: {*SAID_TO_SEEDS, "seed_hello", "seed_check"},
-        REGISTERED: {*SAID_TO_SEEDS, "report", "contradiction"},
-        seed_links.ASKED: {"seed_checked"},
-        seed_links.LISTENER: {"seed_checked"},
-        seed_links.SPEAKER: {"tree", "load", "rows", "part", "verdicts", "kick",
-                             "contradiction"},
-    }
-    ANSWERED_BY = {
-        "register": "admission", "proof": "vouching", "runs": "vouching",
-        "seed_hello": "seed_links", "seed_check": "seed_links", "seed_checked": "seed_links",
-        "report": "keeping", "ask_tree": "keeping", "tree": "keeping", "load": "keeping",
-        "rows": "keeping", "part": "keeping",
-        "verdicts": "deciding", "kick": "deciding", "contradiction": "deciding",
-    }
+    ANSWERS = {WAITING: SAID_TO_SEEDS, REGISTERED: SAID_TO_SEEDS}
 
     def __init__(self, address: Address, seeds: list[Address], settings: Settings,
                  output: OutputFile, world, rng: random.Random | None = None):
@@ -85,7 +70,6 @@ class Seed(Node):
                              settings.probe_limit)
         self.relays = Relays(self.others)
         self.vouching = Vouching(self, functools.partial(self.prober.ask, lane=LAST))
-        self.on_probed = self.vouching.on_probed
         self.keeping = Keeping(self, seeds)
         self.seed_links = self.keeping.links
         self.deciding = Deciding(self, self.keeping)
@@ -96,6 +80,7 @@ class Seed(Node):
             Budget(STRANGERS_READ) for _ in range(3))
         self._disbelieved = ShutOut({UNTRUE: UNTRUE_LIMIT if settings.monitor else 0}, settings.ban,
                                     UNTRUE_PERIODS * settings.report_interval)
+        self.made_of(self.admission, self.vouching, self.keeping, self.seed_links, self.deciding)
         self._look_at = 0.0  # when to look for silent peers again
 
     def settings_shown(self) -> str:
@@ -234,11 +219,9 @@ class Seed(Node):
 
     def on_up(self, link: Link) -> None:
         """Another seed is connected: send it the reports that wait for it, and hang up."""
-        if link.role in seed_links.ROLES:
-            self.seed_links.on_up(link)
-            return
-        link.send(self.relays.take(link.peer))
-        link.close("told")
+        if link.role == SEED:
+            link.send(self.relays.take(link.peer))
+            link.close("told")
 
     def _relay_ended(self, seed: Address) -> None:
         self.counters.add("reports that another seed could not be told", self.relays.ended(seed))
@@ -267,13 +250,8 @@ class Seed(Node):
     # Lost connections, and silent ones.
 
     def on_end(self, link: Link) -> None:
-        self.admission.on_end(link)
-        if self.stopping:
-            return
         if link.role == SEED:
             self._relay_ended(link.peer)
-        elif link.role in seed_links.ROLES:
-            self.seed_links.on_end(link)
         elif link.role == REGISTERED:
             self._connection_lost(link)
 

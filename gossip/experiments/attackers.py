@@ -27,11 +27,9 @@ def lying(seed_class: type, lie: str) -> type:
     class Liar(seed_class):
         """It is honest in all else."""
 
-        ANSWERED_BY = {**seed_class.ANSWERED_BY, "runs": "lies"}
-
         def start_threads(self) -> None:
             super().start_threads()
-            self.lies = _LIARS[lie](self)
+            self.vouching.on_runs = _LIARS[lie](self).on_runs
     return Liar
 
 
@@ -51,7 +49,7 @@ class _Late:
     """Answers the truth when nobody waits for it any more."""
 
     def __init__(self, seed):
-        self._seed = seed
+        self._seed, self._answer = seed, seed.vouching.on_runs
         self._due: collections.deque = collections.deque()  # (when, link, question)
         self._duty = seed.keep("late answers", self._turn)
 
@@ -63,7 +61,7 @@ class _Late:
         """Answer what is due."""
         while self._due and self._due[0][0] <= now:
             _, link, message = self._due.popleft()
-            self._seed.vouching.on_runs(link, message)
+            self._answer(link, message)
         return self._due[0][0] if self._due else None
 
 

@@ -218,7 +218,7 @@ class Judge:
                 found["check", node] = f"{peer} checks a standing link"
             if not node.spreading.way.all_sent():
                 found["rumor", node] = f"{peer} still tells rumors"
-            counted = {other: link for other, link in node.liveness.counted().items()}
+            counted = {other: link for other, link in node.rounds.counted().items()}
             if set(counted) != set(node.neighbours.addresses()) or any(
                     node.neighbours.link(other) is not link for other, link in counted.items()):
                 found["counted", node] = f"liveness of {peer} counts others than its neighbours"

@@ -1,4 +1,4 @@
-"""Liveness: which neighbours answer, how often others have not, and which are suspects.
+"""Rounds of liveness: which neighbours answer, how often others have not, and which are suspects.
 
 Rules only. A neighbour whose link
 broke is still counted, and misses every round until it is linked again, forgotten, or dead.
@@ -56,7 +56,7 @@ class _Count:
         return max(self.misses, self.owed)
 
 
-class Liveness:
+class Rounds:
     """Counts missed rounds: `limit` in a row, e.g. 3, make a suspect."""
 
     def __init__(self, limit: int, lost_limit: int):

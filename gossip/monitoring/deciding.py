@@ -17,6 +17,8 @@ from gossip.addresses import Address
 from gossip.monitoring.contradictions import Contradictions
 from gossip.monitoring.seed_links import SPEAKER
 from gossip.monitoring.verdicts import NAMED_FROM, Case, Found, Guilt, evaluate
+from gossip.node.part import Part
+from gossip.seeds.admission import REGISTERED
 from gossip.tools import Recent
 
 SUBJECTS = 500  # judged in one turn; the others in the next
@@ -47,8 +49,12 @@ class Opinion(NamedTuple):
     is_void: bool
 
 
-class Deciding:
+class Deciding(Part):
     """The verdicts of one seed, and the bans that it enforces."""
+
+    ANSWERS = {
+        REGISTERED: {"contradiction"}, SPEAKER: {"verdicts", "kick", "contradiction"},
+    }
 
     def __init__(self, node, keeping):
         self._node = node

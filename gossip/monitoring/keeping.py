@@ -17,15 +17,23 @@ from gossip import wire
 from gossip.addresses import Address
 from gossip.monitoring.intake import Intake
 from gossip.monitoring.rows import Row, Rows, lines_of, rows_in, rows_of
-from gossip.monitoring.seed_links import SeedLinks
+from gossip.monitoring.seed_links import SPEAKER, SeedLinks
 from gossip.monitoring.tending import LIVING, Tending
 from gossip.monitoring.threaded_tree import ThreadedTree, first_key
+from gossip.node.node import WAITING
+from gossip.node.part import Part
+from gossip.seeds.admission import REGISTERED
 
 WINDOW = 12  # periods for which rows are kept
 
 
-class Keeping:
+class Keeping(Part):
     """The rows of one seed. `seeds` are all, in the order of config.txt."""
+
+    ANSWERS = {
+        WAITING: {"ask_tree"}, REGISTERED: {"ask_tree", "report"},
+        SPEAKER: {"tree", "load", "rows", "part"},
+    }
 
     def __init__(self, node, seeds: list[Address]):
         self._node = node

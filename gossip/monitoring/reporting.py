@@ -13,13 +13,17 @@ from gossip import wire
 from gossip.addresses import Address
 from gossip.monitoring.contradictions import Contradictions
 from gossip.monitoring.watch import Watch
+from gossip.node.part import Part
+from gossip.seeds.joining import SEED
 
 KEPT = 6  # reports, each of a period
 EVIDENCE_LIMIT = 100  # runs that are not known, and whose contradictions wait
 
 
-class Reporting:
+class Reporting(Part):
     """The reports of one peer, and what seeds say of others."""
+
+    ANSWERS = {SEED: {"kick", "unconfirmed", "contradiction"}}
 
     def __init__(self, node, seeds):
         """`seeds()` returns (seed, link) of the seeds that list this peer."""
@@ -78,9 +82,13 @@ class Reporting:
 
     # What happens to links, and what neighbours and seeds say.
 
-    def linked(self, link) -> None:
+    def on_met(self, link) -> None:
         """A peer has become a neighbour."""
         self.watch.linked(link, self._node.now())
+
+    def on_end(self, link) -> None:
+        """A link has ended."""
+        self.watch.on_end(link)
 
     def replied(self, link, time: str) -> None:
         """A neighbour has answered a liveness request."""
@@ -115,7 +123,7 @@ class Reporting:
             for _, link in self._seeds():
                 link.send(line)
 
-    def settled(self, run: bytes) -> None:
+    def on_settled(self, run: bytes) -> None:
         """It was found out whether a run is genuine."""
         evidence = self._evidence.pop(run, None)
         if evidence is not None and self._node.confirming.is_known(run):

@@ -21,6 +21,8 @@ import secrets
 
 from gossip import wire
 from gossip.addresses import Address
+from gossip.node.node import WAITING
+from gossip.node.part import Part
 from gossip.tools import Backoff
 
 # Roles of a link, as this seed sees the other end.
@@ -28,7 +30,6 @@ SPEAKER = "another seed"  # it has proved that
 UNCHECKED = "a seed that has not proved it"
 ASKED = "a seed that is asked whether it dialled"
 LISTENER = "a seed that listens"
-ROLES = {SPEAKER, UNCHECKED, ASKED, LISTENER}
 
 CHECKS_AT_ONCE = 64  # of links that claim to be the same seed
 FIRST_PAUSE, LAST_PAUSE = 0.25, 2.0  # seconds between two dials
@@ -61,8 +62,12 @@ class _Way:
         return NEVER if self.heard_on is None else max(self.heard_on.heard, self.heard_before)
 
 
-class SeedLinks:
+class SeedLinks(Part):
     """The links of one seed to the others."""
+
+    ANSWERS = {
+        WAITING: {"seed_hello", "seed_check"}, ASKED: {"seed_checked"}, LISTENER: {"seed_checked"},
+    }
 
     def __init__(self, node, seeds: list[Address], said_first):
         """`said_first(seed)` makes what is said first on each new link."""
@@ -91,9 +96,9 @@ class SeedLinks:
         """A dialled link stands: introduce this seed, or ask the other end."""
         if link.role == ASKED:
             link.send(wire.seed_check(self._node.address, self._checks[link][1]))
-            return
-        link.await_line(self._node.now() + self._node.settings.introduction_limit)
-        link.send(wire.seed_hello(self._node.address, link.peer, self._ways[link.peer].nonce))
+        elif link.role == LISTENER:
+            link.await_line(self._node.now() + self._node.settings.introduction_limit)
+            link.send(wire.seed_hello(self._node.address, link.peer, self._ways[link.peer].nonce))
 
     def on_seed_check(self, link, message: wire.SeedCheck) -> None:
         """A seed asks whether this seed has dialled it."""

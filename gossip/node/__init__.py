@@ -1,6 +1,6 @@
 """What seed and peer share.
 
-node         address, links with roles, who handles which line, start and stop
+node         address, links with roles, start and stop   part       what a node is made of
 world        what a node asks of the world (live: net/; in virtual time: simulation/)
 link         one connection and who is at its end     framing    bytes into lines
 backlog      what waits to be sent                    probe      one question: do you answer?

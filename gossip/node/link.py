@@ -31,7 +31,7 @@ class Link:
 
     def __init__(self, role: str, settings: Settings, flusher, now, connection=None,
                  framing=Lines):
-        self.role = role  # what it is for; see ALLOWED in peer.py and seed.py
+        self.role = role  # what it is for; see ANSWERS in gossip/node/part.py
         self.peer: Address | None = None  # the announced address at the other end, once known
         self.remote = ""  # IP:PORT of the connection itself
         self.remote_ip = ""

@@ -1,8 +1,9 @@
 """What seed and peer share: an address, links with roles, the output file, start and stop.
 
-The world of a node (gossip/node/world.py) tells it what happens to its links. Subclasses say what
-follows from that: an `on_<kind>` method for every kind of line, and `ALLOWED`, the kinds that a
-link may carry in each role. Probes are handled here: each is a link that asks one question.
+The world of a node (gossip/node/world.py) tells it what happens to its links, and it tells its
+parts (part.py), which a subclass names by `made_of`. Every line is answered by the part that names
+its kind for the role of the link; a line that no part names breaks a rule. Probes are handled here:
+each is a link that asks one question.
 
 The world calls a node, and everything that it is made of, by one thread at a time: such a call is
 a turn. Who calls it otherwise, as the console does, takes a turn first: `with node.turn`.
@@ -18,6 +19,7 @@ from gossip.node import lateness
 from gossip.node.counters import Budget, Counters
 from gossip.node.link import Link
 from gossip.node.output_file import OutputFile
+from gossip.node.part import Part
 from gossip.node.probe import Probe
 from gossip.node.waiting_room import WaitingRoom
 from gossip.node.world import Duty
@@ -35,13 +37,11 @@ WAITING = "waiting"  # accepted; the other end has not introduced itself
 PROBING = "probing"  # dialled for one Liveness Request
 
 
-class Node:
+class Node(Part):
     """An address, links and an output file, from `start` to `stop`."""
 
     kind = "node"
     link_class = Link
-    ALLOWED: dict[str, set[str]] = {}  # role of a link -> kinds of lines that it may carry
-    ANSWERED_BY: dict[str, str] = {}  # kind of a line -> name of the part that answers it alone
 
     def __init__(self, address: Address, settings: Settings, output: OutputFile, world):
         self.address = address
@@ -58,6 +58,15 @@ class Node:
         self._refusals = Budget(REFUSALS_WRITTEN)
         self._stopped = False  # somebody has called `stop`
         self._links: dict[Link, None] = {}  # all that have not ended, the oldest first
+        self.parts: tuple[Part, ...] = (self,)
+        self._answers: dict[tuple[str, str], Part] = {}  # role of a link, kind of a line -> who
+
+    def made_of(self, *parts: Part) -> None:
+        """Name the parts of this node, in the order in which they hear what happens. The node itself
+        is the last."""
+        self.parts = (*parts, self)
+        self._answers = {(role, kind): part for part in self.parts
+                         for role, kinds in part.ANSWERS.items() for kind in kinds}
 
     # Start and stop.
 
@@ -177,8 +186,9 @@ class Node:
         """A link that was dialled is connected."""
         if link.probe is not None:
             link.send(link.probe.request)
-        else:
-            self.on_up(link)
+            return
+        for part in self.parts:
+            part.on_up(link)
 
     def sift(self, link: Link, lines: list[bytes]) -> list[bytes]:
         """Leave out lines of a link that change nothing. Its reader calls this outside of a turn,
@@ -207,14 +217,22 @@ class Node:
     def ended(self, link: Link) -> None:
         """A link has ended: the last call about it, made once."""
         self.forget(link)
+        if self.stopping:
+            return
         if link.probe is None:
-            self.on_end(link)
-        elif not self.stopping:
-            if link.probe.alive is False and self.is_late():
-                link.probe.alive = None
-                self.withhold()
-            self.on_probed(link.probe)
-            link.probe.verdict(link.probe.alive)
+            for part in self.parts:
+                part.on_end(link)
+        else:
+            self._probed(link.probe)
+
+    def _probed(self, probe: Probe) -> None:
+        """A probe is over."""
+        if probe.alive is False and self.is_late():
+            probe.alive = None
+            self.withhold()
+        for part in self.parts:
+            part.on_probed(probe)
+        probe.verdict(probe.alive)
 
     # Links.
 
@@ -289,9 +307,6 @@ class Node:
 
     # What lines mean.
 
-    def on_up(self, link: Link) -> None:
-        """A link that was dialled is connected: say the first word."""
-
     def on_lines(self, link: Link, lines: list[bytes]) -> None:
         """Handle what arrived together, in order; WireError ends the link."""
         for line in lines:
@@ -301,22 +316,15 @@ class Node:
                 return
 
     def on_line(self, link: Link, line: bytes) -> None:
-        """Hand one line to its `on_<kind>` method, here or at a part."""
+        """Hand one line to the part that answers it."""
         message = wire.parse(line)
-        if message.kind not in self.ALLOWED.get(link.role, ()):
+        part = self._answers.get((link.role, message.kind))
+        if part is None:
             what = line.partition(b":")[0].decode()
             raise wire.WireError(f"{what!r} is not expected from one who is {link.role}")
         if link.role == WAITING:
             link.prolong(self.now() + self.settings.introduction_limit)
-        part = self.ANSWERED_BY.get(message.kind)
-        answers = self if part is None else getattr(self, part)
-        getattr(answers, "on_" + message.kind)(link, message)
-
-    def on_probed(self, probe: Probe) -> None:
-        """A probe is over; its verdict is called next."""
-
-    def on_end(self, link: Link) -> None:
-        """A link has ended; `link.reason` tells why."""
+        getattr(part, "on_" + message.kind)(link, message)
 
 
 def die_together(nodes: list[Node]) -> None:

@@ -8,14 +8,13 @@ waits until it is known whether the older link still answers.
 An unproven link tells nothing about the peer whose address it announces: anybody on the same host
 may have made it. Where gossip is signed there is none: a newcomer has to prove its key, and waits
 for a probe only if this peer does not know that its run is the one at its address.
-
-It calls the node:
-`unlisted()` when somebody asks whom no list names, and `look_for(…)` to have an address probed.
 """
 
 from gossip import wire
 from gossip.addresses import Address
+from gossip.liveness.prober import FIRST, LAST, Prober
 from gossip.overlay.link_check import LinkCheck
+from gossip.seeds.joining import Joining
 
 CHECKED = "a peer that waits for its probe, or the check of its older link"  # a role of a link
 NOT_AT_HOME = "unproven"  # the reason for a newcomer whose run is not the one at its address
@@ -24,19 +23,20 @@ NOT_AT_HOME = "unproven"  # the reason for a newcomer whose run is not the one a
 class Admitting:
     """The newcomers of one peer."""
 
-    def __init__(self, node, linking, proofs):
+    def __init__(self, node, linking, joining: Joining, prober: Prober, proofs):
         """`linking` has the tables. It is told `enter(link, admission)` when a newcomer is
         accepted, `proven(peer, link)` or `unreached(peer)` when an unproven neighbour was looked
-        for. `proofs` are the LinkProofs."""
+        for."""
         self._node = node
+        self._joining = joining
+        self._prober = prober
         self._proofs = proofs
         self._linking = linking
         self._neighbours = linking.neighbours
         self._link_check = LinkCheck()
 
-    def on_connect(self, link, message: wire.Connect) -> None:
+    def decide(self, link, asker: Address) -> None:
         """A newcomer wants to become a neighbour."""
-        asker = message.address
         if asker.ip != link.remote_ip:
             link.send(wire.refused(self._node.address, "another IP"))
             self._node.disconnect(link, f"{asker} is not its IP")
@@ -73,7 +73,7 @@ class Admitting:
             self._turn_away(link, offence)
             return
         if asker not in self._linking.peer_list:
-            self._node.unlisted()
+            self._joining.hurry()  # a newer list may name it
         listed = self._listed(asker, *self._neighbours.addresses())
         admission = self._neighbours.admit(asker, link, asker, now, listed, silent, answered)
         if admission.ask is not None and silent is None:
@@ -102,10 +102,11 @@ class Admitting:
         """Find out whether a newcomer answers at its address, those first whom seeds have named.
         Who is late has enough to do, and believes the seeds: they have looked."""
         is_listed = bool(self._listed(link.peer))
-        if is_listed and self._node.is_late() and self._node.has_seed():
+        if is_listed and self._node.is_late() and self._joining.has_seed():
             verdict(True)
         else:
-            self._node.look_for(link.peer, verdict, lambda: not link.ended, is_listed)
+            self._prober.ask(link.peer, verdict, lambda: not link.ended,
+                             FIRST if is_listed else LAST)
 
     def _probed_first(self, link, alive: bool | None) -> None:
         """It is known now whether a newcomer answers, for whom there was no free place. When this

@@ -5,13 +5,9 @@ rules are in files beside this one: `neighbours` (one link per pair, and how man
 next to dial), `peer_list` (all known peers), `shut_out` (whom to refuse for what it did),
 `found_dead` (whom to dial when no seed can tell who lives).
 
-It calls the node: `linked(peer, link)` when a link is in the table of neighbours, and then
-`met(link)`; `proved(peer, link)` when its peer has answered at its address; `lost(peer, link)` when
-a link broke, `unlinked(peer, link)` when one ended for good, `withdrawn(peer, link)` when one ended
-that proved nothing, `listed(addresses)` when a seed names peers that its last list did not name,
-`overtaken()` when the next on the ring says that it is full: maybe somebody is nearer to it whom no
-list has named yet; and `has_seed()` to ask whether a seed can. Gossip and liveness are not handled
-here.
+When a link broke, or ended for good, it tells the rounds of liveness, which count misses. When two
+have become neighbours, every part of the node hears `on_met`, and when a seed names peers that its
+last list did not name, `on_listed`. Gossip and liveness are not handled here.
 """
 
 import itertools
@@ -19,6 +15,10 @@ import itertools
 from gossip import wire
 from gossip.addresses import Address, sample
 from gossip.escaping import escape
+from gossip.liveness.prober import Prober
+from gossip.liveness.rounds import Rounds
+from gossip.node.node import WAITING
+from gossip.node.part import Part
 from gossip.overlay import ring
 from gossip.overlay.admitting import Admitting
 from gossip.overlay.found_dead import FoundDead
@@ -26,6 +26,7 @@ from gossip.overlay.neighbours import Admission, Neighbour, Neighbours
 from gossip.overlay.peer_list import PeerUnion
 from gossip.overlay.places import Places
 from gossip.overlay.shut_out import ShutOut
+from gossip.seeds.joining import SEED, Joining
 
 # Roles of a link, as this peer sees the other end.
 DIALLED = "a peer that has not answered yet"
@@ -38,23 +39,30 @@ REASON_SHOWN = 100  # bytes of another's reason in the output file
 STRANGE = "for a reason that cannot be shown"
 
 
-class Linking:
+class Linking(Part):
     """The links of one peer to its neighbours."""
 
-    def __init__(self, node, proofs):
-        """`proofs` are the LinkProofs."""
+    ANSWERS = {
+        WAITING: {"connect"}, DIALLED: {"accepted", "refused"},
+        NEIGHBOUR: {"leave", "refused", "ask_known_peers", "known_peers"}, SEED: {"peer_list"},
+    }
+
+    def __init__(self, node, joining: Joining, prober: Prober, proofs):
+        """`proofs` are the LinkProofs (gossip/signing/link_proofs.py)."""
         self._node = node
+        self._joining = joining
         self._proofs = proofs
         address, settings = node.address, node.settings
         self.neighbours = Neighbours(address, settings)
+        self.rounds = Rounds(settings.liveness_misses,
+                             self.neighbours.capacity + settings.spare_links)
         self.places = Places(address, self.neighbours.capacity, settings, node.rng)
         self.peer_list = PeerUnion(address)
         self.found_dead = FoundDead()
         self._shut_out = ShutOut(
             {"corrupt": settings.corrupt_most(), "forbidden": settings.corrupt_most(), "flood": 1},
             settings.corrupt_memory, settings.corrupt_window())
-        self.admitting = Admitting(node, self, proofs)
-        self.on_connect, self.replied = self.admitting.on_connect, self.admitting.replied
+        self.admitting = Admitting(node, self, joining, prober, proofs)
         self._ring_stood = False  # whether the ring link did at the last turn; membership's own
         self._asked = None  # the link on which known peers were asked for last
 
@@ -67,7 +75,7 @@ class Linking:
         self.places.next_round(now)
         self.admitting.next_round()
         self.give_up_surplus(settled=self._node.settings.liveness_interval)
-        has_seed = self._node.has_seed()
+        has_seed = self._joining.has_seed()
         self.peer_list.next_round(self.neighbours.addresses(), has_seed)
         if not has_seed:
             peer = self.found_dead.in_turn(now, frozenset(self.peer_list.named()))
@@ -129,13 +137,18 @@ class Linking:
 
     def on_up(self, link) -> None:
         """A peer that was dialled is connected: introduce this one."""
-        link.send(self._proofs.asking(link) + wire.connect(self._node.address))
+        if link.role == DIALLED:
+            link.send(self._proofs.asking(link) + wire.connect(self._node.address))
+
+    def on_connect(self, link, message: wire.Connect) -> None:
+        """A newcomer wants to become a neighbour."""
+        self.admitting.decide(link, message.address)
 
     def enter(self, link, admission: Admission) -> None:
         """A newcomer is accepted."""
         self._welcome(link, link.peer, admission)
         link.release(self._proofs.answering(link) + wire.accepted(self._node.address))
-        self._node.met(link)
+        self._met(link)
 
     def on_accepted(self, link, message: wire.Accepted) -> None:
         """A peer that was dialled has accepted this one."""
@@ -159,11 +172,21 @@ class Linking:
             return
         self._welcome(link, peer, admission)
         self.neighbours.end_dial(peer)
-        self._node.met(link)
+        self._met(link)
+
+    def _met(self, link) -> None:
+        """The other end knows, too, that the two are neighbours now."""
+        if self._node.leaving:
+            link.send(wire.leave(self._node.address))
+            return
+        for part in self._node.parts:
+            part.on_met(link)
+        self.give_up_surplus(settled=float("inf"))  # only when there are far too many
+        self._node.membership.hurry()
 
     def _welcome(self, link, peer: Address, admission: Admission) -> None:
         """A link is in the table of neighbours: note that, and end the link that it replaces."""
-        self._node.linked(peer, link)
+        self.rounds.linked(peer, link, self._node.now())
         self._node.introduced(link, NEIGHBOUR, peer)
         replaced = admission.replaced
         if replaced is not None:
@@ -175,13 +198,13 @@ class Linking:
 
     def proven(self, peer: Address, link) -> None:
         """A neighbour has answered at its address."""
-        self._node.proved(peer, link)
+        self.rounds.proved(peer, link)
         self.places.linked(peer)
-        if self.found_dead.discard(peer) and not self._node.has_seed():
+        if self.found_dead.discard(peer) and not self._joining.has_seed():
             self._ask_known_peers(link)  # it knows those who were cut off together with it
         self._node.membership.hurry()
 
-    def replaced(self, peer: Address) -> None:
+    def on_replaced(self, peer: Address) -> None:
         """Another run is at the address of a peer than that of its link: this one is over."""
         link = self.neighbours.link(peer)
         if link is not None and not self._proofs.is_at_home(link):
@@ -196,7 +219,7 @@ class Linking:
         """A peer that was dialled refuses this one, or a neighbour gives the link up."""
         peer, reason = link.peer, _shown(message.reason)
         if reason == "full" and peer == self._successor():
-            self._node.overtaken()
+            self._joining.ask_at_once()  # maybe somebody is nearer whom no list has named yet
         if link.role == NEIGHBOUR:
             if reason == "full" and peer in self.neighbours.proven():
                 self.places.leave_alone(peer)
@@ -208,7 +231,7 @@ class Linking:
         self._node.counters.add("dials that were refused")
         for_ring = self._dial_over(link)
         self.places.put_off(peer, for_ring, self._node.now())
-        self._node.unlinked(peer, None)  # it lives, so a link that broke before is no sign of death
+        self.rounds.forget(peer)  # it lives, so a link that broke before is no sign of death
         self.admitting.answered(peer)
         link.close("refused")
         self._node.membership.hurry()
@@ -227,8 +250,8 @@ class Linking:
         """End the link to a neighbour for good; without a link, forget a peer whose link broke."""
         row = self.neighbours.remove(peer, link, reason) if link is not None else None
         if row is not None and not row.proven:
-            self._node.withdrawn(peer, link)
-        known = self._node.unlinked(peer, link) or row is not None
+            self.rounds.withdraw(peer, link)
+        known = self.rounds.forget(peer, link) or row is not None
         if link is not None:
             self._node.output.drain(self.neighbours.changes)
             link.close(reason)
@@ -240,7 +263,7 @@ class Linking:
         """A peer was found or told dead: it is known no longer, but remembered."""
         self.peer_list.discard(peer)
         self.found_dead.add(peer, self._node.now())
-        self._node.unlinked(peer, link)
+        self.rounds.forget(peer, link)
         self.unlink(peer, reason, link)
 
     def on_leave(self, link, message: wire.Leave) -> None:
@@ -288,6 +311,8 @@ class Linking:
 
     def on_end(self, link) -> None:
         """A link has ended: newcomers that waited for it are admitted, its place is free."""
+        if link.role == SEED:
+            self.peer_list.seed_lost(link.peer)
         self.admitting.on_end(link)
         if link.role == DIALLED and link.lacked:
             self.neighbours.end_dial(link.peer)  # that says nothing of the peer
@@ -311,7 +336,12 @@ class Linking:
         one that was not proven, and did not stand for an interval, nothing is to be missed."""
         now = self._node.now()
         counts = row.proven or now - row.since >= self._node.settings.liveness_interval
-        (self._node.lost if counts else self._node.withdrawn)(peer, row.link)
+        if counts:
+            self.rounds.lost(peer, row.link)
+        else:
+            self.rounds.withdraw(peer, row.link)
+        if counts and not self._joining.has_seed():
+            self._joining.hurry()  # no seed will tell of others; neighbours may
         self._node.output.drain(self.neighbours.changes)
         self.places.link_broke()
         if counts and self.places.redial_at_once(peer, now):
@@ -330,7 +360,8 @@ class Linking:
             listed = ":".join(address.listed for address in sorted(message.addresses))
             self._node.output.write(f"peer list:{link.peer}:{listed}")
             self._node.membership.hurry()
-            self._node.listed(new)
+            for part in self._node.parts:
+                part.on_listed(new)
 
     def ask_known_peers(self) -> None:
         """Ask a neighbour, if there is one, for the peers that it knows."""
@@ -360,7 +391,7 @@ class Linking:
     def on_known_peers(self, link, message: wire.KnownPeers) -> None:
         """A neighbour names the peers that it knows. That counts only when it was asked, and only
         while there is no seed to ask."""
-        if link is not self._asked or self._node.has_seed():
+        if link is not self._asked or self._joining.has_seed():
             self._node.counters.add("known peers told in vain")
             return
         self._asked = None

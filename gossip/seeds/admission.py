@@ -17,6 +17,8 @@ import functools
 
 from gossip import wire
 from gossip.addresses import Address
+from gossip.node.node import WAITING
+from gossip.node.part import Part
 from gossip.seeds.rests import Rests
 
 REGISTERED = "a registered peer"  # the role of a connection, as a seed sees the other end
@@ -45,8 +47,10 @@ class _Newcomer:
         self.until = 0.0  # by when
 
 
-class Admission:
+class Admission(Part):
     """Who wants to be listed by one seed."""
+
+    ANSWERS = {WAITING: {"register"}, REGISTERED: {"register"}}
 
     def __init__(self, node, ask_prober, give_way):
         """`ask_prober(address, verdict, wanted)` has an address probed; `give_way(address)` lets

@@ -6,14 +6,17 @@ next) and `cadence` (when a list is due). What is done with the lists is not han
 
 from gossip import wire
 from gossip.addresses import Address
+from gossip.node.part import Part
 from gossip.seeds.cadence import Cadence
 from gossip.seeds.registrations import Registrations
 
 SEED = "a seed"  # the role of a link to one
 
 
-class Joining:
+class Joining(Part):
     """The registrations of one peer."""
+
+    ANSWERS = {SEED: {"registered", "registration_refused"}}
 
     def __init__(self, node, seeds: list[Address], registration):
         """`registration(seed)` is what a peer says to be listed by that seed."""
@@ -68,12 +71,16 @@ class Joining:
         """The links to the seeds that list this peer."""
         return [link for _, link in self.registrations.links()]
 
+    def has_seed(self) -> bool:
+        """Whether a seed lists this peer."""
+        return bool(self.registrations.links())
+
     def next_round(self) -> None:
         """Repeat `register:` on each registration; a seed that is silent is given up."""
         repeat, silent, withheld = self.registrations.next_round(self._node.is_late())
         self._node.withhold(withheld)
         for link in repeat:
-            self.on_up(link)
+            self._register(link)
         for link in silent:
             link.close("silent")
 
@@ -90,12 +97,16 @@ class Joining:
         connection wants this peer's registration: repeat `register:`, so that it stands."""
         link = self.registrations.probed(seed, self._node.now()) if seed.ip == ip else None
         if link is not None:
-            self.on_up(link)
+            self._register(link)
 
     # What seeds say.
 
     def on_up(self, link) -> None:
         """A seed is connected: ask it to list this peer."""
+        if link.role == SEED:
+            self._register(link)
+
+    def _register(self, link) -> None:
         link.send(self._registration(link.peer))
 
     def on_registered(self, link, message: wire.Registered) -> None:
@@ -112,6 +123,8 @@ class Joining:
 
     def on_end(self, link) -> None:
         """The link to a seed has ended: another seed, or later the same, takes its place."""
+        if link.role != SEED:
+            return
         if (self.registrations.ended(link.peer, link, link.reason, self._node.now())
                 and not self._node.leaving):
             self._node.output.write(f"unregistered:{link.peer}:{link.reason}")

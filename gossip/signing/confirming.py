@@ -4,7 +4,7 @@ The rules are in `known_runs`. A peer asks every configured seed over fresh shor
 questions over each: ahead for every address that a list names, and again for a run that it meets
 and does not know. When seeds do not decide, it dials the address itself and takes the proof.
 
-It calls the node: `settled(run)` when a run is genuine, or was denied.
+All parts of the node hear `on_settled` when a run is genuine, or was denied.
 """
 
 import collections
@@ -12,6 +12,7 @@ import functools
 
 from gossip import wire
 from gossip.addresses import Address, can_be_dialled
+from gossip.node.part import Part
 from gossip.signing.homes import Homes
 from gossip.signing.known_runs import Key, KnownRuns, Outcome, key_of, run_of
 from gossip.signing.signed_lines import Signer, proven_start, registering
@@ -38,9 +39,11 @@ class _About:
         self.awaited = 0  # answers
 
 
-class Confirming:
+class Confirming(Part):
     """The questions of one peer, and its own proofs. Without a `signer` nothing is signed, asked,
     or proved."""
+
+    ANSWERS = {ASKED: {"runs"}}
 
     def __init__(self, node, seeds: list[Address], signer: Signer | None, ask_prober, denied,
                  new_budget):
@@ -129,8 +132,8 @@ class Confirming:
 
     def meet(self, run: bytes, link) -> bool:
         """A neighbour has brought a run that was not known. Have found out whether it is genuine;
-        return whether that is under way, or has just been found out. Then `settled` follows, unless
-        it came before."""
+        return whether that is under way, or has just been found out. Then `on_settled` follows,
+        unless it came before."""
         if self._is_disbelieved(link.peer, self._node.now()):
             return False
         return self.find_out(run, link.peer)
@@ -145,7 +148,7 @@ class Confirming:
             self._node.counters.add("unknown runs not asked about")
         return opened is not False
 
-    def ask_ahead(self, addresses) -> None:
+    def on_listed(self, addresses) -> None:
         """Seeds name these peers: ask which runs they have had."""
         if self._signer is None:
             return
@@ -182,6 +185,8 @@ class Confirming:
 
     def on_up(self, link) -> None:
         """A seed is connected: ask."""
+        if link.role != ASKED:
+            return
         questions = self._take(link.peer)
         link.send(b"".join([wire.runs(address, [start]) for address, start in questions]))
         if not questions:
@@ -218,6 +223,8 @@ class Confirming:
 
     def on_end(self, link) -> None:
         """The connection to a seed is over: what it has not answered stays unanswered."""
+        if link.role != ASKED:
+            return
         seed = link.peer
         if self._asked[seed] is None:  # it was never up
             self._take(seed)
@@ -230,7 +237,7 @@ class Confirming:
 
     def _act(self, outcome: Outcome) -> None:
         for run in outcome.genuine:
-            self._node.settled(run)
+            self._settled(run)
         if outcome.denied is not None:
             self._deny(outcome.denied)
         elif outcome.dial is not None:
@@ -267,4 +274,8 @@ class Confirming:
         if blame and isinstance(brought_by, Address):
             self._denied.note(brought_by, FALSE_RUN, 1, now)
         self._node.output.write(f"unconfirmed:{run.decode()}")
-        self._node.settled(run)
+        self._settled(run)
+
+    def _settled(self, run: bytes) -> None:
+        for part in self._node.parts:
+            part.on_settled(run)

@@ -11,14 +11,18 @@ Signatures of askers have a rate limit, which counts those that are not good. It
 runs that are known, and for all other runs the IP: so whoever connects with bad proofs uses up the
 account of its own IP, or of the run whose key it repeats, and of nobody else.
 
-It calls the node: `look_for(…)` to have an address probed, and `replaced(address)` when a genuine
-run was found there that is not the one met before.
+All parts of the node hear `on_replaced` when a genuine run was found at an address that is not the
+one met there before.
 """
 
 import functools
 
 from gossip import wire
 from gossip.addresses import Address
+from gossip.liveness.prober import FIRST, LAST, Prober
+from gossip.node.node import WAITING
+from gossip.node.part import Part
+from gossip.overlay.linking import DIALLED
 from gossip.signing.confirming import Confirming
 from gossip.signing.known_runs import key_of, run_of
 from gossip.signing.signed_lines import Signer, linking, proven_start, start_of
@@ -29,11 +33,14 @@ BUSY = "busy"  # the reason for who is refused without a check
 UNPROVEN = "unproven"  # the reason for who has no good proof
 
 
-class LinkProofs:
+class LinkProofs(Part):
     """The proofs of one peer's links. Without a `signer` none is made, and none is asked for."""
 
-    def __init__(self, node, signer: Signer | None, runs: Confirming):
+    ANSWERS = {WAITING: {"proof"}, DIALLED: {"proof"}}
+
+    def __init__(self, node, signer: Signer | None, runs: Confirming, prober: Prober):
         self._node = node
+        self._prober = prober
         self._signer = signer
         self._runs = runs
         self._checks = Rate(CHECKS, CHECKS_AT_ONCE)
@@ -121,13 +128,13 @@ class LinkProofs:
         return self._runs.homes.is_last(link.peer, link.run[0])
 
     def _wait(self, link, verdict) -> None:
-        """Have the seeds asked about a run that is not known; `settled` follows."""
+        """Have the seeds asked about a run that is not known; `on_settled` follows."""
         run = self._run(link)
         self._waiting.setdefault(run, []).append((link, verdict))
         if not self._runs.find_out(run, link.remote_ip) or not self._runs.is_open(run):
-            self.settled(run)
+            self.on_settled(run)
 
-    def settled(self, run: bytes) -> None:
+    def on_settled(self, run: bytes) -> None:
         """It is known now whether a run is genuine, or it is not asked about now."""
         waiting = self._waiting.pop(run, [])
         address, start = key_of(run)
@@ -136,10 +143,14 @@ class LinkProofs:
                 self._look_anyway(link, run, verdict)
             return
         if not waiting and not self._runs.homes.is_last(address, start):
-            self._look(address, start, lambda at_home: at_home and self._node.replaced(address))
+            self._look(address, start, lambda at_home: at_home and self._replaced(address))
         for link, verdict in waiting:
             self._give_back(link.remote_ip)
             self._look(address, start, verdict)
+
+    def _replaced(self, address: Address) -> None:
+        for part in self._node.parts:
+            part.on_replaced(address)
 
     def _look_anyway(self, link, run: bytes, verdict) -> None:
         """Seeds have not confirmed a newcomer's run; maybe they were too busy to look. So this peer
@@ -149,7 +160,7 @@ class LinkProofs:
             if is_there:
                 self._give_back(link.remote_ip)
             verdict(is_there)
-        self._node.look_for(link.peer, looked, lambda: not link.ended, is_listed=False)
+        self._prober.ask(link.peer, looked, lambda: not link.ended, LAST)
 
     def _look(self, address: Address, start: int, verdict) -> None:
         """A run is genuine. If another one was met at its address, look which is there now."""
@@ -157,7 +168,7 @@ class LinkProofs:
             verdict(True)
         else:
             looked = functools.partial(self._looked, address, start, verdict, self._node.now())
-            self._node.look_for(address, looked, lambda: True, is_listed=True)
+            self._prober.ask(address, looked, lane=FIRST)
 
     def _looked(self, address: Address, start: int, verdict, since: float,
                 alive: bool | None) -> None:

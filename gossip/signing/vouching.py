@@ -10,6 +10,9 @@ import functools
 
 from gossip import wire
 from gossip.addresses import Address, can_be_dialled
+from gossip.node.node import WAITING
+from gossip.node.part import Part
+from gossip.seeds.admission import REGISTERED
 from gossip.signing.known_runs import run_of
 from gossip.signing.proven_runs import ProvenRuns
 from gossip.signing.signed_lines import proven_start, registering
@@ -19,8 +22,10 @@ PROBES_OF_ONE = 3  # the same, of one address: it makes only so many proofs, and
 ASKERS_LIMIT = 2_000  # questions that wait for one probe
 
 
-class Vouching:
+class Vouching(Part):
     """What one seed knows of runs. `ask_prober(address, verdict, wanted)` is a Prober's `ask`."""
+
+    ANSWERS = {WAITING: {"proof", "runs"}, REGISTERED: {"proof", "runs"}}
 
     def __init__(self, node, ask_prober):
         self._node = node

@@ -65,16 +65,16 @@ class MessageList:
         self._corrupt_most = settings.corrupt_most()
         self._forbidden_in = settings.filter.search()
         self._is_known, self._is_denied = is_known, is_denied
-        self._own_run = own_run  # only this peer makes messages of this run
-        self._digests: set[bytes] = set()  # of the texts that are held: their runs hold them
-        # these texts as they came, in that order: a repetition is found without a hash -> the cover
-        # of the line, where gossip is signed
+        # the texts that are held, as they came, in that order: a repetition is found without a hash
+        # -> the cover of the line, where gossip is signed
         self._lines: dict[bytes, Cover | None] = {}
         self.holds = self._lines.__contains__  # whether it holds a line; this needs no turn
+        self._own_run = own_run  # only this peer makes messages of this run
         self._judge = None if is_genuine is None else Judge(
             is_genuine, self._kept, self.holds, self._is_old, checks_early,
             self._corrupt_most)
         self._covers = None if is_genuine is None else Covers()  # None: nothing is signed
+        self._digests: set[bytes] = set()  # of these texts: their runs hold them
         self._bytes = 0  # size of all texts
         self._least = settings.cache_bytes // max(1, settings.cache_size)  # weight of any text
         self._grown: dict[Run, None] = {}  # runs whose weight grew since something was evicted

@@ -11,6 +11,8 @@ of gossip/settings.py.
 
 from gossip import wire
 from gossip.addresses import Address
+from gossip.node.part import Part
+from gossip.overlay.linking import NEIGHBOUR
 from gossip.settings import WAYS, Settings
 from gossip.spread.allowance import Allowance
 from gossip.spread.anti_entropy import AntiEntropy
@@ -79,9 +81,11 @@ class Trusting:
         return False
 
 
-class Spreading:
+class Spreading(Part):
     """The messages of one node (which needs an `rng` besides what every Node has). They spread
     over the links that `links()` returns."""
+
+    ANSWERS = {NEIGHBOUR: {"status"}}
 
     def __init__(self, node, links, at_once: int = 1, tries: int = 1, signer=None, runs=None,
                  on_offence=None, watch=None, on_contradiction=None):
@@ -89,7 +93,7 @@ class Spreading:
         this run, `cover(first, digests)` and `is_genuine(signed)`; `runs` (signing/confirming.py)
         tells by `is_known(run)` whether a run is genuine, by `is_denied(run, neighbour)` whether
         its messages would neither be taken nor wait, by `meet(run, link)` has that found out,
-        and tells by `is_open(run)` whether it is being found out. Then `settled(run)` is called.
+        and tells by `is_open(run)` whether it is being found out. Then `on_settled(run)` is called.
         `on_offence(link, reason, count)` is told of what a neighbour did wrong: `corrupt` lines,
         `forbidden` messages, or a `flood`. `watch` (monitoring/watch.py), if any, is told what came
         new, and over which link; `on_contradiction(one, other)`, of two good signed lines of one
@@ -232,9 +236,9 @@ class Spreading:
                 self._waiting.add(run, line, cover, link)
         for run, under_way in met.items():
             if under_way and not self._runs.is_open(run):  # `meet` has settled it at once
-                self.settled(run)
+                self.on_settled(run)
 
-    def settled(self, run: bytes) -> None:
+    def on_settled(self, run: bytes) -> None:
         """A run was found to be genuine, then its lines go on as if they came now; or not."""
         waiting, genuine = self._waiting.take(run), self._runs.is_known(run)
         if not genuine:
@@ -316,7 +320,7 @@ class Spreading:
 
     # Links.
 
-    def meet(self, link) -> None:
+    def on_met(self, link) -> None:
         """Two have become neighbours: compare what was seen, if anything is ever compared."""
         if self._compares:
             self.anti_entropy.compare(link)
@@ -327,7 +331,7 @@ class Spreading:
         self.anti_entropy.on_end(link)
         self.way.on_end(link)
 
-    def vouch(self, addresses) -> None:
+    def on_listed(self, addresses) -> None:
         """A seed names these addresses: there is room for what they have said."""
         if self.messages.vouch(addresses):
             self.anti_entropy.compare_anew()

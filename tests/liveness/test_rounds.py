@@ -1,169 +1,169 @@
 """Liveness rounds: misses, suspects, and rounds that blame nobody."""
 
-from gossip.liveness.rounds import Liveness
+from gossip.liveness.rounds import Rounds
 from tests.tools.fakes import FakeLink, peer
 
 
 def test_three_misses_in_a_row_make_a_suspect_and_one_reply_does_not():
-    liveness, link = Liveness(3, 2), FakeLink()
-    liveness.linked(peer(1), link, 0.0)
+    rounds, link = Rounds(3, 2), FakeLink()
+    rounds.linked(peer(1), link, 0.0)
     for number in range(10):
-        turn = liveness.next_round(str(number), number, late=False)
+        turn = rounds.next_round(str(number), number, late=False)
         assert turn.suspects == []
         if number % 3 == 2:
-            assert liveness.reply_from(peer(1), str(number), number + 0.5) == 0.5
-    assert liveness.reply_from(peer(1), "unknown", 10) is None
-    assert liveness.next_round("10", 10, late=False).missed == [(peer(1), 1)]
-    assert liveness.next_round("11", 11, late=False).missed == [(peer(1), 2)]
-    turn = liveness.next_round("12", 12, late=False)
+            assert rounds.reply_from(peer(1), str(number), number + 0.5) == 0.5
+    assert rounds.reply_from(peer(1), "unknown", 10) is None
+    assert rounds.next_round("10", 10, late=False).missed == [(peer(1), 1)]
+    assert rounds.next_round("11", 11, late=False).missed == [(peer(1), 2)]
+    turn = rounds.next_round("12", 12, late=False)
     assert turn.missed == [(peer(1), 3)] and turn.suspects == [peer(1)] and turn.ask == []
-    assert liveness.next_round("13", 13, late=False).suspects == []
-    assert liveness.verdict(peer(1)) == (True, link)
-    assert liveness.verdict(peer(1)) == (False, None)
+    assert rounds.next_round("13", 13, late=False).suspects == []
+    assert rounds.verdict(peer(1)) == (True, link)
+    assert rounds.verdict(peer(1)) == (False, None)
 
 
 def test_a_suspect_that_could_not_be_probed_is_one_again_in_the_next_round():
-    liveness, link = Liveness(2, 2), FakeLink()
-    liveness.linked(peer(1), link, 0.0)
+    rounds, link = Rounds(2, 2), FakeLink()
+    rounds.linked(peer(1), link, 0.0)
     for number in range(3):
-        turn = liveness.next_round(str(number), number, late=False)
+        turn = rounds.next_round(str(number), number, late=False)
     assert turn.suspects == [peer(1)]
-    liveness.postpone(peer(1))
-    assert liveness.verdict(peer(1)) == (False, None)
-    turn = liveness.next_round("3", 3, late=False)
+    rounds.postpone(peer(1))
+    assert rounds.verdict(peer(1)) == (False, None)
+    turn = rounds.next_round("3", 3, late=False)
     assert turn.missed == [(peer(1), 2)] and turn.suspects == [peer(1)]
-    liveness.postpone(peer(2))
-    assert liveness.verdict(peer(1)) == (True, link)
+    rounds.postpone(peer(2))
+    assert rounds.verdict(peer(1)) == (True, link)
 
 
 def test_a_broken_link_misses_every_round_until_it_is_linked_again():
-    liveness, link = Liveness(3, 2), FakeLink()
-    liveness.linked(peer(1), link, 0.0)
-    liveness.lost(peer(1), FakeLink())
-    assert liveness.next_round("1", 1, late=False).ask == [peer(1)]
-    liveness.lost(peer(1), link)
-    turn = liveness.next_round("2", 2, late=False)
+    rounds, link = Rounds(3, 2), FakeLink()
+    rounds.linked(peer(1), link, 0.0)
+    rounds.lost(peer(1), FakeLink())
+    assert rounds.next_round("1", 1, late=False).ask == [peer(1)]
+    rounds.lost(peer(1), link)
+    turn = rounds.next_round("2", 2, late=False)
     assert turn.missed == [(peer(1), 1)] and turn.lost == [peer(1)] and turn.ask == []
-    liveness.linked(peer(1), link, 2.0)
-    assert liveness.next_round("3", 3, late=False).missed == []
-    assert not liveness.forget(peer(1)) and liveness.forget(peer(1), link)
+    rounds.linked(peer(1), link, 2.0)
+    assert rounds.next_round("3", 3, late=False).missed == []
+    assert not rounds.forget(peer(1)) and rounds.forget(peer(1), link)
 
 
 def test_the_later_admission_counts_and_the_lost_are_bounded():
-    liveness, links = Liveness(3, 2), [FakeLink() for _ in range(4)]
-    liveness.linked(peer(1), links[0], 0.0)
-    liveness.linked(peer(1), links[1], 0.0)
-    assert not liveness.forget(peer(1), links[0]) and liveness.forget(peer(1), links[1])
+    rounds, links = Rounds(3, 2), [FakeLink() for _ in range(4)]
+    rounds.linked(peer(1), links[0], 0.0)
+    rounds.linked(peer(1), links[1], 0.0)
+    assert not rounds.forget(peer(1), links[0]) and rounds.forget(peer(1), links[1])
     for number, link in enumerate(links, 1):
-        liveness.linked(peer(number), link, 0.0)
+        rounds.linked(peer(number), link, 0.0)
     for number in (3, 1, 2):
-        liveness.lost(peer(number), links[number - 1])
-    turn = liveness.next_round("1", 1, late=False)
+        rounds.lost(peer(number), links[number - 1])
+    turn = rounds.next_round("1", 1, late=False)
     assert turn.ask == [peer(4)] and turn.lost == [peer(1), peer(3)]  # the last is forgotten
 
 
 def test_a_death_among_many_that_come_and_go_afterwards_is_counted_to_its_end():
-    liveness, dead = Liveness(3, 2), FakeLink()
-    liveness.linked(peer(1), dead, 0.0)
-    liveness.lost(peer(1), dead)
+    rounds, dead = Rounds(3, 2), FakeLink()
+    rounds.linked(peer(1), dead, 0.0)
+    rounds.lost(peer(1), dead)
     for number in range(2, 50):
         stranger = FakeLink()
-        liveness.linked(peer(number), stranger, 0.0)
-        liveness.lost(peer(number), stranger)
+        rounds.linked(peer(number), stranger, 0.0)
+        rounds.lost(peer(number), stranger)
     for number in range(3):
-        turn = liveness.next_round(str(number), number, late=False)
+        turn = rounds.next_round(str(number), number, late=False)
     assert (peer(1), 3) in turn.missed and peer(1) in turn.suspects
 
 
 def test_a_link_that_is_withdrawn_leaves_the_counting_as_it_was():
-    liveness, link = Liveness(3, 2), FakeLink()
-    liveness.linked(peer(1), FakeLink(), 0.0)
-    liveness.withdraw(peer(1), link)  # that was another link
-    assert liveness.next_round("1", 1, late=False).ask == [peer(1)]
-    liveness.linked(peer(2), link, 0.0)
-    liveness.proved(peer(2), FakeLink())  # that was another link, too
-    liveness.withdraw(peer(2), link)
-    assert list(liveness.counted()) == [peer(1)]
+    rounds, link = Rounds(3, 2), FakeLink()
+    rounds.linked(peer(1), FakeLink(), 0.0)
+    rounds.withdraw(peer(1), link)  # that was another link
+    assert rounds.next_round("1", 1, late=False).ask == [peer(1)]
+    rounds.linked(peer(2), link, 0.0)
+    rounds.proved(peer(2), FakeLink())  # that was another link, too
+    rounds.withdraw(peer(2), link)
+    assert list(rounds.counted()) == [peer(1)]
 
 
 def test_a_visitor_under_the_name_of_a_lost_one_does_not_delay_its_death():
-    liveness, link = Liveness(3, 2), FakeLink()
-    liveness.linked(peer(1), link, 0.0)
-    liveness.lost(peer(1), link)
+    rounds, link = Rounds(3, 2), FakeLink()
+    rounds.linked(peer(1), link, 0.0)
+    rounds.lost(peer(1), link)
     misses = []
     for number in range(2, 5):
-        misses += liveness.next_round(str(number), number, late=False).missed
+        misses += rounds.next_round(str(number), number, late=False).missed
         for _ in range(2):
             visitor = FakeLink()
-            liveness.linked(peer(1), visitor, number)
-            liveness.withdraw(peer(1), visitor)
+            rounds.linked(peer(1), visitor, number)
+            rounds.withdraw(peer(1), visitor)
     assert misses == [(peer(1), 1), (peer(1), 2), (peer(1), 3)]
 
 
 def test_a_visitor_that_replaced_the_silent_link_of_a_neighbour_does_not_end_its_counting():
-    liveness, link, visitor = Liveness(3, 2), FakeLink(), FakeLink()
-    liveness.linked(peer(1), link, 0.0)
-    liveness.proved(peer(1), link)
-    liveness.linked(peer(1), visitor, 1.0)
-    liveness.withdraw(peer(1), visitor)
-    assert liveness.next_round("1", 2, late=False).missed == [(peer(1), 1)]
+    rounds, link, visitor = Rounds(3, 2), FakeLink(), FakeLink()
+    rounds.linked(peer(1), link, 0.0)
+    rounds.proved(peer(1), link)
+    rounds.linked(peer(1), visitor, 1.0)
+    rounds.withdraw(peer(1), visitor)
+    assert rounds.next_round("1", 2, late=False).missed == [(peer(1), 1)]
 
 
 def test_visitors_of_whom_one_is_silent_for_a_round_make_up_for_no_miss():
-    liveness, links = Liveness(4, 2), [FakeLink() for _ in range(3)]
-    liveness.linked(peer(1), links[0], 0.0)
-    liveness.lost(peer(1), links[0])
+    rounds, links = Rounds(4, 2), [FakeLink() for _ in range(3)]
+    rounds.linked(peer(1), links[0], 0.0)
+    rounds.lost(peer(1), links[0])
     for number in (1, 2):
-        liveness.next_round(str(number), number, late=False)
-    liveness.linked(peer(1), links[1], 2.0)
-    assert liveness.next_round("3", 3, late=False).missed == []
-    assert liveness.next_round("4", 4, late=False).missed == [(peer(1), 1)]
-    liveness.linked(peer(1), links[2], 4.0)
-    liveness.withdraw(peer(1), links[2])
-    assert liveness.next_round("5", 5, late=False).missed == [(peer(1), 3)]
+        rounds.next_round(str(number), number, late=False)
+    rounds.linked(peer(1), links[1], 2.0)
+    assert rounds.next_round("3", 3, late=False).missed == []
+    assert rounds.next_round("4", 4, late=False).missed == [(peer(1), 1)]
+    rounds.linked(peer(1), links[2], 4.0)
+    rounds.withdraw(peer(1), links[2])
+    assert rounds.next_round("5", 5, late=False).missed == [(peer(1), 3)]
 
 
 def test_who_was_lost_and_has_answered_since_owes_nothing():
-    liveness, links = Liveness(3, 2), [FakeLink() for _ in range(3)]
-    liveness.linked(peer(1), links[0], 0.0)
-    liveness.lost(peer(1), links[0])
+    rounds, links = Rounds(3, 2), [FakeLink() for _ in range(3)]
+    rounds.linked(peer(1), links[0], 0.0)
+    rounds.lost(peer(1), links[0])
     for number in (1, 2):
-        liveness.next_round(str(number), number, late=False)
-    liveness.linked(peer(1), links[1], 2.0)
-    liveness.proved(peer(1), links[1])
-    liveness.linked(peer(1), links[2], 3.0)
-    liveness.withdraw(peer(1), links[2])
-    assert liveness.next_round("3", 3, late=False).missed == [(peer(1), 1)]
+        rounds.next_round(str(number), number, late=False)
+    rounds.linked(peer(1), links[1], 2.0)
+    rounds.proved(peer(1), links[1])
+    rounds.linked(peer(1), links[2], 3.0)
+    rounds.withdraw(peer(1), links[2])
+    assert rounds.next_round("3", 3, late=False).missed == [(peer(1), 1)]
 
 
 def test_who_was_spared_after_a_visit_owes_nothing():
-    liveness, links = Liveness(2, 2), [FakeLink() for _ in range(2)]
-    liveness.linked(peer(1), links[0], 0.0)
-    liveness.lost(peer(1), links[0])
-    liveness.next_round("1", 1, late=False)
-    liveness.linked(peer(1), links[1], 1.0)
+    rounds, links = Rounds(2, 2), [FakeLink() for _ in range(2)]
+    rounds.linked(peer(1), links[0], 0.0)
+    rounds.lost(peer(1), links[0])
+    rounds.next_round("1", 1, late=False)
+    rounds.linked(peer(1), links[1], 1.0)
     for number in (2, 3, 4):
-        turn = liveness.next_round(str(number), number, late=False)
-    assert turn.suspects == [peer(1)] and liveness.spare(peer(1), 3.5)
-    liveness.withdraw(peer(1), links[1])
-    assert liveness.next_round("5", 5, late=False).missed == [(peer(1), 1)]
+        turn = rounds.next_round(str(number), number, late=False)
+    assert turn.suspects == [peer(1)] and rounds.spare(peer(1), 3.5)
+    rounds.withdraw(peer(1), links[1])
+    assert rounds.next_round("5", 5, late=False).missed == [(peer(1), 1)]
 
 
 def test_of_neighbours_whom_visitors_have_replaced_no_more_are_missed_than_of_the_lost():
-    liveness, visitors = Liveness(3, 2), {}
+    rounds, visitors = Rounds(3, 2), {}
     for number in range(1, 6):
         link, visitors[number] = FakeLink(), FakeLink()
-        liveness.linked(peer(number), link, 0.0)
-        liveness.proved(peer(number), link)
+        rounds.linked(peer(number), link, 0.0)
+        rounds.proved(peer(number), link)
     for number, visitor in visitors.items():
-        liveness.linked(peer(number), visitor, 1.0)
-        liveness.withdraw(peer(number), visitor)
-    assert liveness.next_round("1", 2, late=False).lost == [peer(1), peer(2)]
+        rounds.linked(peer(number), visitor, 1.0)
+        rounds.withdraw(peer(number), visitor)
+    assert rounds.next_round("1", 2, late=False).lost == [peer(1), peer(2)]
 
 
 def test_a_late_round_blames_nobody():
-    liveness = Liveness(3, 2)
-    liveness.linked(peer(1), FakeLink(), 0.0)
+    rounds = Rounds(3, 2)
+    rounds.linked(peer(1), FakeLink(), 0.0)
     for number in range(20):
-        turn = liveness.next_round(str(number), number, late=True)
+        turn = rounds.next_round(str(number), number, late=True)
         assert turn.missed == [] and turn.suspects == [] and turn.ask == [peer(1)]

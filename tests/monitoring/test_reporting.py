@@ -269,10 +269,10 @@ def test_a_contradiction_of_a_run_that_is_not_known_is_told_when_it_is(net, seed
     peer.reporting.contradicted(one, other)
     assert not count(peer, "contradiction:")
     known.add(run)
-    peer.settled(run)
+    peer.reporting.on_settled(run)
     wait_event(peer, "contradiction:signed:")
     told = wire.contradiction(one, other).decode().rstrip("\n")
     wait_until(lambda: told in seed.heard)
-    peer.settled(run)
+    peer.reporting.on_settled(run)
     peer.reporting.contradicted(one, other)
     assert count(peer, "contradiction:") == 1

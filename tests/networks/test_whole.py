@@ -126,7 +126,7 @@ def test_gossip_for_two_minutes_while_peers_die_and_join(tmp_path):
                                    in peer.messages.latest(100)) == 10 for peer in peers))
         assert all(peer.messages.count() <= 2_000 for peer in peers)
         assert all(len(seed.registry.addresses()) <= 10 for seed in seeds)
-        assert all(len(peer.liveness._rows) <= 20 for peer in peers)
+        assert all(len(peer.rounds._rows) <= 20 for peer in peers)
     finally:
         net.stop()
     assert net.failures() == []

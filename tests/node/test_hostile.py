@@ -224,7 +224,7 @@ def test_neighbours_that_vanish_in_hundreds_cost_no_threads(net):
         end.close()
     wait_until(lambda: not neighbours(peer))
     assert threading.active_count() < before + 60
-    assert len(peer.liveness._rows) <= 3 + FAST.spare_links
+    assert len(peer.rounds._rows) <= 3 + FAST.spare_links
 
 
 class HangsUp(FakePeer):

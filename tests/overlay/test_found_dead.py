@@ -63,7 +63,7 @@ def test_one_machine_that_plays_many_peers_does_not_push_out_others():
 
 def strangers(one, other):
     """Whether nobody counts on anyone in the other half any more."""
-    return not any({node.address for node in others} & {*neighbours(node), *node.liveness._rows}
+    return not any({node.address for node in others} & {*neighbours(node), *node.rounds._rows}
                    for half, others in ((one, other), (other, one)) for node in half)
 
 
@@ -74,7 +74,7 @@ def rounds_of(node):
 def test_two_who_were_cut_apart_while_no_seed_lives_are_one_piece_within_ten_rounds(net):
     one, other = linked_net(net, 2)
     net.kill([net.nodes[0]])
-    wait_until(lambda: not one.has_seed() and not other.has_seed())
+    wait_until(lambda: not one.joining.has_seed() and not other.joining.has_seed())
     with cut([one], [other]):
         for node, lost in ((one, other), (other, one)):
             wait_event(node, f"dead:{lost.address}")

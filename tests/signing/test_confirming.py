@@ -7,8 +7,9 @@ import pytest
 from gossip import wire
 from gossip.liveness.prober import Prober
 from gossip.node.counters import Budget, Counters
+from gossip.node.part import Part
 from gossip.overlay.shut_out import ShutOut
-from gossip.signing.confirming import DENIED, Confirming
+from gossip.signing.confirming import ASKED, DENIED, Confirming
 from gossip.signing.known_runs import run_of
 from gossip.signing.signed_lines import Signer
 from tests.tools.fakes import peer
@@ -22,7 +23,7 @@ class Link:
     """A connection to a seed, or to a neighbour, on which lines only pile up."""
 
     def __init__(self, address):
-        self.peer = address
+        self.peer, self.role = address, ASKED
         self.sent = b""
         self.reason = None
 
@@ -36,7 +37,7 @@ class Link:
         self.reason = reason
 
 
-class Node:
+class Node(Part):
     """A node that dials when it is told to, and remembers what it was told."""
 
     def __init__(self):
@@ -44,7 +45,7 @@ class Node:
         self.counters = Counters()
         self.links, self.probes, self.written, self.runs_settled = [], [], [], []
         self.output = types.SimpleNamespace(write=self.written.append)
-        self.settled = self.runs_settled.append
+        self.on_settled, self.parts = self.runs_settled.append, [self]
         self.denied = ShutOut(*DENIED)
         self.confirming = Confirming(
             self, SEEDS, Signer(OWN, bytes(32)),

@@ -6,6 +6,7 @@ import pytest
 
 from gossip import wire
 from gossip.node.counters import Counters
+from gossip.node.part import Part
 from gossip.signing.homes import Homes
 from gossip.signing.known_runs import run_of
 from gossip.signing.link_proofs import BUSY, CHECKS, CHECKS_AT_ONCE, UNPROVEN, LinkProofs
@@ -35,15 +36,15 @@ class Runs:
         return run in self.asked
 
 
-class Node:
+class Node(Part):
     """A peer that signs, and looks for addresses when a test answers."""
 
     address = OWN
 
     def __init__(self):
         self.counters, self.clock, self.looks, self.over = Counters(), 0.0, [], []
-        self.runs, self.replaced = Runs(), self.over.append
-        self.proofs = LinkProofs(self, Signer(OWN, bytes(32)), self.runs)
+        self.runs, self.on_replaced, self.parts = Runs(), self.over.append, [self]
+        self.proofs = LinkProofs(self, Signer(OWN, bytes(32)), self.runs, self)
 
     def now(self):
         return self.clock
@@ -51,7 +52,7 @@ class Node:
     def time(self):
         return 1_700_000_000.0
 
-    def look_for(self, address, verdict, wanted, is_listed):
+    def ask(self, address, verdict, *how, **lane):
         self.looks.append(verdict)
 
 
@@ -75,14 +76,14 @@ def bad(at="1700000009.000000"):
 
 
 def test_both_ends_sign_the_same_text_in_turn(node):
-    answers = LinkProofs(Node(), Signer(OWN, bytes(32)), Runs())
+    answers = LinkProofs(Node(), Signer(OWN, bytes(32)), Runs(), None)
     link = asks("", OTHER)
     said = wire.parse(node.proofs.asking(link).rstrip(b"\n"))
     assert link.run == (0, 1_700_000_000.0)
     theirs = types.SimpleNamespace(peer=OWN, proof=said, run=None, remote_ip="127.0.0.1")
     other = Node()
     other.address = OTHER
-    answers = LinkProofs(other, Signer(OTHER, bytes(32)), other.runs)
+    answers = LinkProofs(other, Signer(OTHER, bytes(32)), other.runs, other)
     assert answers.fault_of_asker(theirs) is None
     link.proof = wire.parse(answers.answering(theirs).rstrip(b"\n"))
     node.runs.prove = lambda address, start: node.runs.known.add(run_of((address, start)))
@@ -115,11 +116,11 @@ def test_who_brings_an_unknown_run_waits_until_it_is_settled(node, genuine):
     assert verdicts == []
     if genuine:
         node.runs.known.add(RUN)
-    node.proofs.settled(RUN)
+    node.proofs.on_settled(RUN)
     for looked in node.looks:
         looked(False)
     assert verdicts == [genuine] * 2
-    node.proofs.settled(RUN)
+    node.proofs.on_settled(RUN)
     assert len(verdicts) == 2
 
 
@@ -131,7 +132,7 @@ def test_a_run_that_seeds_do_not_confirm_is_looked_for_at_its_address(node, room
     assert node.proofs.fault_of_asker(link) is None
     node.proofs.find_out(link, verdicts.append)
     if room:
-        node.proofs.settled(RUN)
+        node.proofs.on_settled(RUN)
     assert verdicts == []
     if at_home:
         node.runs.known.add(RUN)
@@ -158,7 +159,7 @@ def test_where_another_run_was_met_the_address_is_looked_at(node, at_home):
 def test_of_a_run_that_is_new_where_another_was_met_the_node_hears(node):
     node.runs.homes.met(ASKER, 9, 0.0)
     node.runs.known.add(RUN)
-    node.proofs.settled(RUN)
+    node.proofs.on_settled(RUN)
     assert node.over == []
     node.runs.homes.met(ASKER, SIGNER.start, 1.0)
     node.looks.pop()(True)

@@ -166,7 +166,7 @@ def test_a_run_that_was_refused_is_fetched_once_a_seed_names_its_origin(net):
     assert not any("want" in line for line in heard_at_once(peer, end))
     end.say(DIFFERENT)
     assert heard_at_once(peer, end) == []
-    peer.listed([newcomer.address])
+    peer.spreading.on_listed([newcomer.address])
     end.say(DIFFERENT)
     assert len(heard_at_once(peer, end)) == 2
     end.say(f"status:seen:{run}=1")

@@ -81,7 +81,7 @@ def gossip_is_sent_before_accepted(monkeypatch):
 
     @around(monkeypatch, Linking, "_welcome")
     def welcome(original, self, link, peer, admission):
-        self._node.spreading.meet(link)
+        self._node.spreading.on_met(link)
         original(self, link, peer, admission)
 
 

@@ -50,7 +50,7 @@ class Watched:
         for address in addresses:
             self.start_peer(address, hostile.get(address))
         peers = [*self.honest, *self.attackers]
-        wait_until(lambda: all(peer.has_seed() and neighbours(peer) for peer in peers)
+        wait_until(lambda: all(peer.joining.has_seed() and neighbours(peer) for peer in peers)
                    and agree(self.seeds), what="everybody to be registered and linked")
 
     def start_peer(self, address=None, role=None, **changes):
