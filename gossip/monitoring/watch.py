@@ -24,13 +24,14 @@ The tables hold hashes of lines, which are small, and which nobody outside can p
 """
 
 import collections
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from gossip import wire
 from gossip.addresses import Address
 from gossip.settings import Settings
 
-LOG_LIMIT = 20_000  # messages that wait to be judged; of more, the oldest are not
+LOG_LIMIT = 20_000  # messages by which a neighbour is still to be judged; of more, the oldest go
 COPIES_LIMIT = 50_000  # lines noted in one generation, before those that do not matter go
 GENERATIONS_LIMIT = 8  # of a neighbour that does not answer
 ASKED_LIMIT = 8  # requests of which a reply is awaited
@@ -44,17 +45,23 @@ class _Batch(NamedTuple):
 
     at: float
     lines: dict[bytes, list[int]]  # run -> its messages
-    link: object  # over which they came first; None: made here
+    size: int  # how many messages these were
+
+    def messages(self) -> list[int]:
+        """The messages of all runs."""
+        return [line for lines in self.lines.values() for line in lines]
 
 
 class _Row:
     """What is known of one link."""
 
-    def __init__(self, met: float, judged: int):
+    def __init__(self, met: float):
         self.met = met  # when the link began
         self.replies = 0
-        self.stands: float | None = None  # since when it stands
-        self.judged = judged  # the number of the first batch that is not judged yet, from 0 on
+        self.stands = float("inf")  # since when it stands
+        # what others brought, by which the neighbour is still to be judged
+        self.batches: collections.deque[_Batch] = collections.deque()
+        self.size = 0  # messages in them
         self.horizon = float("-inf")  # the neighbour has read what was said until then
         # TIME of a request -> (when it left, what the horizon was then)
         self.asked: dict[str, tuple[float, float]] = {}
@@ -62,14 +69,47 @@ class _Row:
         self.copies: collections.deque[list] = collections.deque([[float("inf"), set()]])
         self.counts = collections.Counter()  # by the names in an Entry
 
-    def begin_generation(self, now: float) -> set[int]:
-        """Note what comes from now on in a new set; return the oldest set."""
+    def owe(self, batch: _Batch) -> None:
+        """The neighbour is to be judged by this batch."""
+        self.batches.append(batch)
+        self.size += batch.size
+        while self.size > LOG_LIMIT and len(self.batches) > 1:
+            self.size -= self.batches.popleft().size
+
+    def due(self, horizon: float, settle: float) -> list[int]:
+        """Take out what came until then; return what the neighbour is judged by."""
+        due = []
+        while self.batches and self.batches[0].at <= horizon:
+            batch = self.batches.popleft()
+            self.size -= batch.size
+            if batch.at >= self.stands + settle:
+                due += batch.messages()
+        return due
+
+    def forgive(self) -> None:
+        """Judge the neighbour by nothing that is known by now."""
+        self.batches.clear()
+        self.size = 0
+
+    def begin_generation(self, now: float) -> None:
+        """Note what comes from now on in a new set."""
         self.copies[-1][0] = now
         self.copies.append([float("inf"), set()])
         if len(self.copies) > GENERATIONS_LIMIT:  # the two oldest become one
             _, oldest = self.copies.popleft()
             self.copies[0][1] |= oldest
-        return self.copies[0][1]
+        self.thin(self.copies[0][1])
+
+    def note(self, lines: Iterable[int]) -> None:
+        """Note lines that have come."""
+        self.thin(self.copies[-1][1])  # before these come in: their messages may not be known yet
+        self.copies[-1][1].update(lines)
+
+    def thin(self, copies: set[int]) -> None:
+        """Of too many copies, keep those of messages that are still to be judged."""
+        if len(copies) > COPIES_LIMIT:
+            copies.intersection_update([line for batch in self.batches
+                                        for line in batch.messages()])
 
     def forget_copies(self, horizon: float) -> None:
         """Drop the lines that came before all messages still to be judged."""
@@ -94,9 +134,6 @@ class Watch:
         self._floods = settings.spread == "flood"  # else nobody owes anybody a copy
         self._turned: float | None = None  # when the last turn was
         self._rows: dict[object, _Row] = {}  # link -> what is known of it
-        self._log: list[_Batch] = []  # what is not judged about all yet
-        self._begin = 0  # the number of the first batch in it
-        self._size = 0  # messages in it
         self._waiting: dict[int, dict] = {}  # line of an unknown run -> the links that brought it
         self._former: dict[Address, collections.Counter] = {}  # counts of links that have ended
 
@@ -104,7 +141,7 @@ class Watch:
 
     def linked(self, link, now: float) -> None:
         """A link to a neighbour begins."""
-        self._rows[link] = _Row(now, self._begin + len(self._log))
+        self._rows[link] = _Row(now)
 
     def asked(self, link, time: str, now: float) -> None:
         """A request leaves, behind all that was sent before; `time` is its TIME."""
@@ -114,7 +151,7 @@ class Watch:
         row.asked[time] = now, row.horizon
         if len(row.asked) > ASKED_LIMIT:
             del row.asked[next(iter(row.asked))]
-        self._thin(row.begin_generation(now))
+        row.begin_generation(now)
 
     def replied(self, link, time: str, now: float, caught_up: bool) -> None:
         """A reply has come: judge by messages known long enough before.
@@ -127,19 +164,20 @@ class Watch:
         at, horizon = row.asked.pop(time)
         row.asked = {other: asked for other, asked in row.asked.items() if asked[0] > at}
         row.replies += 1
-        if row.stands is None and (caught_up or row.replies >= CATCHING_UP):
-            row.stands = now
-        self._judge(link, row, horizon)
+        if caught_up or row.replies >= CATCHING_UP:
+            row.stands = min(row.stands, now)
+        if lines := row.due(horizon, self._settle):
+            row.counts["expected"] += len(lines)
+            if self._floods:
+                row.counts["missing"] += row.missing(lines)
         row.forget_copies(horizon)
         row.horizon = max(row.horizon, at - self._settle)
-        self._drop_judged()
 
     def on_end(self, link) -> None:
         """A link has ended: keep only its counts."""
         row = self._rows.pop(link, None)
         if row is None:
             return
-        self._drop_judged()
         for links in self._waiting.values():
             links.pop(link, None)
         if link.peer in self._former or len(self._former) < wire.ENTRIES_LIMIT:
@@ -150,11 +188,8 @@ class Watch:
     def noted(self, link, lines: list[bytes]) -> None:
         """These lines have come over a link, whatever they are."""
         row = self._rows.get(link)
-        if row is None:
-            return
-        copies = row.copies[-1][1]
-        self._thin(copies)  # before these come in: their messages may not be known yet
-        copies.update(map(hash, lines))
+        if row is not None:
+            row.note(map(hash, lines))
 
     def fresh(self, lines: list[bytes], link, now: float, owed: bool) -> None:
         """These messages have become known. `link` has brought them; None: they were made here.
@@ -165,13 +200,12 @@ class Watch:
         by_run = self._judged_by(lines) if owed else {}
         self._count_first(len(lines), link, now)  # an excuse, whoever knows what of the run
         by_run = {run: some for run, some in by_run.items() if run not in self._cheats}
-        if by_run:
-            self._log.append(_Batch(now, by_run, link))
-            self._size += sum(map(len, by_run.values()))
-        if self._size > LOG_LIMIT:
-            self._drop_judged()
-        while self._size > LOG_LIMIT and len(self._log) > 1:
-            self._drop(1)
+        if not by_run:
+            return
+        batch = _Batch(now, by_run, sum(map(len, by_run.values())))
+        for other, row in self._rows.items():
+            if other is not link:
+                row.owe(batch)
 
     def _judged_by(self, lines: list[bytes]) -> dict[bytes, list[int]]:
         """The messages by which neighbours are judged, by their runs."""
@@ -182,8 +216,9 @@ class Watch:
 
     def contradicted(self, run: bytes) -> None:
         """Judge nobody by the messages of a run that contradicted itself."""
-        for batch in self._log:
-            self._size -= len(batch.lines.pop(run, ()))
+        for row in self._rows.values():
+            for batch in row.batches:
+                batch.lines.pop(run, None)
 
     def brought(self, lines: list[bytes], link) -> None:
         """These lines have come, but their run has to be confirmed first."""
@@ -224,7 +259,7 @@ class Watch:
         if not self._floods:
             return True  # nothing was judged that an excuse could be missing for
         for row in self._rows.values():
-            row.judged = self._begin + len(self._log)
+            row.forgive()
         for counts in (*(row.counts for row in self._rows.values()), *self._former.values()):
             counts["expected"], counts["missing"] = counts["first"], 0
         return True
@@ -237,43 +272,8 @@ class Watch:
             counts[peer].update(counted)
             counted.clear()
         self._former.clear()
-        self._drop_judged()
         return [wire.Entry(peer, *[counted[name] for name in wire.Entry._fields[1:]])
                 for peer, counted in counts.items()]
-
-    # The log.
-
-    def _drop_judged(self) -> None:
-        """Drop what is judged about all neighbours."""
-        judged = min((row.judged for row in self._rows.values()),
-                     default=self._begin + len(self._log))
-        self._drop(max(0, judged - self._begin))
-
-    def _thin(self, copies: set[int]) -> None:
-        """Of too many copies, keep those of messages that wait to be judged."""
-        if len(copies) > COPIES_LIMIT:
-            copies.intersection_update(_lines_of(self._log))
-
-    def _drop(self, count: int) -> None:
-        self._size -= len(_lines_of(self._log[:count]))
-        del self._log[:count]
-        self._begin += count
-
-    def _judge(self, link, row: _Row, horizon: float) -> None:
-        """Judge what came until then."""
-        stood = float("inf") if row.stands is None else row.stands + self._settle
-        owed = []
-        row.judged = max(row.judged, self._begin)
-        for batch in self._log[row.judged - self._begin:]:
-            if batch.at > horizon:
-                break
-            row.judged += 1
-            if batch.link is not link and batch.at >= stood:
-                owed.append(batch)
-        if lines := _lines_of(owed):
-            row.counts["expected"] += len(lines)
-            if self._floods:
-                row.counts["missing"] += row.missing(lines)
 
     def _count_first(self, count: int, link, now: float) -> None:
         """Count at once what came first, because the neighbour may miss it soon."""
@@ -283,7 +283,3 @@ class Watch:
             if self._floods:
                 row.counts["first"] += count
 
-
-def _lines_of(batches: list[_Batch]) -> list[int]:
-    """The messages of all runs in these batches."""
-    return [line for batch in batches for lines in batch.lines.values() for line in lines]

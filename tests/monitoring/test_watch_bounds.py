@@ -60,13 +60,12 @@ def test_nothing_is_kept_of_links_that_have_ended_and_of_what_is_judged():
     one, other, third = watched.links
     watched.bring(one, lines(4), YOUNG)
     watched.settle(5.0)
-    assert not watched.watch._log
+    rows = watched.watch._rows
+    assert not any(row.batches or row.size for row in rows.values())
     watched.bring(one, lines(4, "y"), 7.0)
     watched.settle(10.0, one, other)
-    assert watched.watch._log
-    watched.watch.on_end(third)
-    assert not watched.watch._log and watched.watch._size == 0
-    for link in (one, other):
+    assert [link for link, row in rows.items() if row.batches or row.size] == [third]
+    for link in (one, other, third):
         watched.watch.on_end(link)
     assert not watched.watch._rows
 
