@@ -8,7 +8,7 @@ import pytest
 
 from gossip import wire
 from gossip.addresses import address_of
-from gossip.monitoring.intake import Intake
+from gossip.monitoring.keeping import Intake
 from gossip.monitoring.threaded_tree import ThreadedTree, first_key, key
 from gossip.signing.signed_lines import Signer
 from tests.tools.files import count, events, wait_event
