@@ -24,7 +24,6 @@ The tables hold hashes of lines, which are small, and which nobody outside can p
 """
 
 import collections
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from gossip import wire
@@ -98,18 +97,12 @@ class _Row:
         if len(self.copies) > GENERATIONS_LIMIT:  # the two oldest become one
             _, oldest = self.copies.popleft()
             self.copies[0][1] |= oldest
-        self.thin(self.copies[0][1])
-
-    def note(self, lines: Iterable[int]) -> None:
-        """Note lines that have come."""
-        self.thin(self.copies[-1][1])  # before these come in: their messages may not be known yet
-        self.copies[-1][1].update(lines)
+        if len(self.copies[0][1]) > COPIES_LIMIT:
+            self.thin(self.copies[0][1])
 
     def thin(self, copies: set[int]) -> None:
         """Of too many copies, keep those of messages that are still to be judged."""
-        if len(copies) > COPIES_LIMIT:
-            copies.intersection_update([line for batch in self.batches
-                                        for line in batch.messages()])
+        copies.intersection_update([line for batch in self.batches for line in batch.messages()])
 
     def forget_copies(self, horizon: float) -> None:
         """Drop the lines that came before all messages still to be judged."""
@@ -188,8 +181,12 @@ class Watch:
     def noted(self, link, lines: list[bytes]) -> None:
         """These lines have come over a link, whatever they are."""
         row = self._rows.get(link)
-        if row is not None:
-            row.note(map(hash, lines))
+        if row is None:
+            return
+        copies = row.copies[-1][1]
+        if len(copies) > COPIES_LIMIT:  # before these come in: their messages may not be known yet
+            row.thin(copies)
+        copies.update(map(hash, lines))
 
     def fresh(self, lines: list[bytes], link, now: float, owed: bool) -> None:
         """These messages have become known. `link` has brought them; None: they were made here.
