@@ -63,7 +63,8 @@ class Rows:
 
     def file(self, row: Row, now: float) -> bool:
         """Hold a row unless it is too old; answer whether it is news."""
-        rows, said = self._held.get(row.subject, {}).get(row.other, ()), row[:4]  # all but when
+        rows = self._held.get(row.subject, {}).get(row.other, ())
+        said = row[:4]  # side, reporter, START, PERIOD: one row of these two peers has them
         if row.at <= now - self._window or any(old[:4] == said for old in rows):
             return False
         if self._count >= self._limit:
