@@ -2,8 +2,8 @@
 
 Read top to bottom: the threads of a peer, the gossip generator, the liveness round and the dead
 report, membership, leaving, and an `on_<kind>` method for every kind of line (gossip/wire/) that is
-answered here and not by a part (gossip/node/part.py). The parts, each of which uses only those above
-it, but for what it tells all of them:
+answered here and not by a part (gossip/node/part.py). The parts, each of which asks only those
+above it, and tells events to all:
 
     confirming   which runs are genuine, if gossip is signed   gossip/signing/confirming.py
     link_proofs  which run is at the other end of a link       gossip/signing/link_proofs.py

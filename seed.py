@@ -64,7 +64,7 @@ class Seed(Node):
         self.rng = rng or random.Random()
         self.others = [seed for seed in seeds if seed != address]
         self.seed_ips = {seed.ip for seed in seeds}
-        self.registry = Registry(settings)
+        self.registry = Registry(settings, output.write)
         self.prober = Prober(self.probe, settings.probe_tries, settings.probes_at_once,
                              settings.quick_look, self.now, settings.quick_at_once,
                              settings.probe_limit)
@@ -103,7 +103,6 @@ class Seed(Node):
     def admitted(self, link: Link, address: Address, older: Link | None) -> None:
         """A peer is on the list; over an older connection it was before."""
         self.introduced(link, REGISTERED, address)
-        self.output.drain(self.registry.changes)
         if older is not None and older is not link:
             older.close("registered again")
         link.send(wire.REGISTERED)
@@ -235,7 +234,6 @@ class Seed(Node):
         """Take a registration off the list and close its connection, which a peer that lives
         notices; answer whether it was on the list."""
         removed, link = self.registry.remove(address, row, reason, self.now())
-        self.output.drain(self.registry.changes)
         if link is not None:
             link.close("removed")
         return removed

@@ -1,8 +1,7 @@
 """Who lives: unanswered requests counted in rounds, and probes before a verdict.
 
 rounds   a peer's neighbours: requests unanswered in a row
-prober   a seed's probes, so many at once; lanes: who of those that wait is next; slowness: how long
-         it waits for an answer where others were slow
+prober   a seed's probes, so many at once; lanes: who of those that wait is next
 
 What follows from a death is in peer.py and seed.py; the lines of a probe are in node/probe.py.
 """

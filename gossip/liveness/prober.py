@@ -5,7 +5,7 @@ share its probe. The verdict comes as a call: True, False, or None when it could
 
 An address gets a quick look first, a probe of a quarter of a second. Who answers it waits for
 nobody but others that get theirs. Who does not is probed patiently, `tries` times, in a lane apart,
-where waiting for silence takes its time, and more of it where others were slow (slowness.py). Where
+where waiting for silence takes its time, and more of it where others were slow (Slowness). Where
 the system refuses at once, as where nobody listens, that takes none, and it is probed as often
 right there. Registrations, reports, and what is less urgent have such two lanes each, so none of
 them waits for another; an address that was asked about for several of these waits in all their
@@ -18,11 +18,12 @@ import math
 
 from gossip.addresses import Address
 from gossip.liveness.lanes import Job, Lane
-from gossip.liveness.slowness import Slowness
 
 FIRST, USUAL, LAST = range(3)  # for registrations; for reports and lost connections; for all else
 QUEUE_LIMIT = 1_024  # addresses of each of the three that wait for a probe, or are being probed
 REFUSED = 0.5  # of a quick look: what has failed in less was refused, and not silent
+SLOWER, SLOWEST = 4, 8.0  # times the slowest answer is waited for, and seconds at most
+SLOW_FOR = 30.0  # seconds for which an answer counts as the slowest
 ASKERS_LIMIT = 100  # calls of `ask` that share one probe, for each of the three
 
 
@@ -197,3 +198,23 @@ class Prober:
             self._counts[lane] -= 1
         for verdict, _ in job.all_askers():
             verdict(alive)
+
+
+class Slowness:
+    """How slow answers were lately, and how long to wait for others therefore. A process that has
+    more to do than it can do answers late: the slowest of those that still answered in time tells
+    how long another one may take. It is bounded, so that nobody gains much by being slow."""
+
+    def __init__(self):
+        self._took = 0.0
+        self._until = float("-inf")  # when that answer counts no more
+
+    def note(self, took: float, now: float) -> None:
+        """An answer has come after so many seconds."""
+        if took >= self._took or now >= self._until:
+            self._took, self._until = took, now + SLOW_FOR
+
+    def limit(self, usual: float, now: float) -> float:
+        """Seconds to wait for an answer, where `usual` is right for those that are on time."""
+        slowest = self._took if now < self._until else 0.0
+        return max(usual, min(SLOWEST, SLOWER * slowest))

@@ -206,7 +206,6 @@ class Deciding(Part):
         """Take a peer off the list and hang up; was it listed?"""
         registry = self._node.registry
         removed, link = registry.remove(ban.address, registry.row(ban.address), ban.reason, now)
-        self._node.output.drain(registry.changes)
         if link is not None:
             link.send(ban.line(now))
             link.close("kicked")

@@ -62,8 +62,8 @@ class Node(Part):
         self._answers: dict[tuple[str, str], Part] = {}  # role of a link, kind of a line -> who
 
     def made_of(self, *parts: Part) -> None:
-        """Name the parts of this node, in the order in which they hear what happens. The node itself
-        is the last."""
+        """Name the parts of this node, in the order in which they hear what happens. The node is
+        the last."""
         self.parts = (*parts, self)
         self._answers = {(role, kind): part for part in self.parts
                          for role, kinds in part.ANSWERS.items() for kind in kinds}

@@ -8,9 +8,9 @@ else.
 In return, the world calls the node: `accept(connection, remote)` for a newcomer, `up(link)`
 when a dialled link stands, `lines(link, lines)` with what came, `fault(link, error)` when a link
 broke a rule or could not be dialled, `make_room(reason)` when descriptors are short, and last, once
-per link, `ended(link)`. Each of these calls is a turn: one at a time, and nobody waits in it. Before
-`lines`, and outside of a turn, it calls `sift(link, lines)`, which answers those that are worth one.
-A link whose `rest_until` the node has set in `lines` is not read before.
+per link, `ended(link)`. Each of these calls is a turn: one at a time, and nobody waits in it.
+Before `lines`, and outside of a turn, it calls `sift(link, lines)`, which returns those that are
+worth a turn. A link whose `rest_until` the node has set in `lines` is not read before.
 """
 
 from typing import Protocol

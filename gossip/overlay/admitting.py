@@ -10,10 +10,11 @@ may have made it. Where gossip is signed there is none: a newcomer has to prove 
 for a probe only if this peer does not know that its run is the one at its address.
 """
 
+from typing import NamedTuple
+
 from gossip import wire
 from gossip.addresses import Address
 from gossip.liveness.prober import FIRST, LAST, Prober
-from gossip.overlay.link_check import LinkCheck
 from gossip.seeds.joining import Joining
 
 CHECKED = "a peer that waits for its probe, or the check of its older link"  # a role of a link
@@ -173,3 +174,45 @@ class Admitting:
         """A link has ended: newcomers that waited for it are admitted."""
         for check in self._link_check.on_end(link):
             self._admit(check.newcomer, silent=link)
+
+
+class Check(NamedTuple):
+    """A newcomer, the standing link to the same peer, and the time by which it has to answer."""
+
+    newcomer: object
+    standing: object
+    until: float
+
+
+class LinkCheck:
+    """The newcomers that wait for the check of an older link to the same peer. A reply on it makes
+    the newcomer a duplicate; without one in time, or at its end, the newcomer takes its place."""
+
+    def __init__(self):
+        self._checks: list[Check] = []
+
+    def ask(self, newcomer, standing, until: float) -> None:
+        """Let a newcomer wait for a reply on the standing link."""
+        self._checks.append(Check(newcomer, standing, until))
+
+    def replied(self, link) -> list[Check]:
+        """A reply has come on this link: take out the checks that waited for it."""
+        return self._take(lambda check: check.standing is link)
+
+    def on_end(self, link) -> list[Check]:
+        """A link has ended: drop its own check; take out the checks that waited for it."""
+        self._take(lambda check: check.newcomer is link)
+        return self._take(lambda check: check.standing is link)
+
+    def overdue(self, now: float) -> list[Check]:
+        """Take out the checks whose time is over."""
+        return self._take(lambda check: check.until <= now)
+
+    def _take(self, chosen) -> list[Check]:
+        taken = [check for check in self._checks if chosen(check)]
+        self._checks = [check for check in self._checks if not chosen(check)]
+        return taken
+
+    def next_at(self) -> float | None:
+        """When the time of the next check is over; None while nobody waits."""
+        return min((check.until for check in self._checks), default=None)

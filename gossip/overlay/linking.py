@@ -53,7 +53,7 @@ class Linking(Part):
         self._joining = joining
         self._proofs = proofs
         address, settings = node.address, node.settings
-        self.neighbours = Neighbours(address, settings)
+        self.neighbours = Neighbours(address, settings, node.output.write)
         self.rounds = Rounds(settings.liveness_misses,
                              self.neighbours.capacity + settings.spare_links)
         self.places = Places(address, self.neighbours.capacity, settings, node.rng)
@@ -192,7 +192,6 @@ class Linking(Part):
         if replaced is not None:
             replaced.send(wire.refused(self._node.address, "duplicate"))
             replaced.close(admission.reason)
-        self._node.output.drain(self.neighbours.changes)
         if admission.proven:
             self.proven(peer, link)
 
@@ -253,7 +252,6 @@ class Linking(Part):
             self.rounds.withdraw(peer, link)
         known = self.rounds.forget(peer, link) or row is not None
         if link is not None:
-            self._node.output.drain(self.neighbours.changes)
             link.close(reason)
         if known:
             self.places.link_broke()
@@ -342,7 +340,6 @@ class Linking(Part):
             self.rounds.withdraw(peer, row.link)
         if counts and not self._joining.has_seed():
             self._joining.hurry()  # no seed will tell of others; neighbours may
-        self._node.output.drain(self.neighbours.changes)
         self.places.link_broke()
         if counts and self.places.redial_at_once(peer, now):
             self.dial(peer, chosen=row.chosen)

@@ -3,7 +3,7 @@
 Rules only. Forwarding reads `links()`.
 
 A newcomer is judged (one link per pair, room, the ring) and entered in one step. Every change is
-an event in `changes`, in order.
+written into the output file.
 
 A link is proven when its peer has answered at the address that it announces: to a probe, or when
 this peer dialled it. Until then it holds no place that another wants. `listed`, in the methods
@@ -69,11 +69,12 @@ class Neighbour:
 class Neighbours:
     """The neighbours of `own`, a link each."""
 
-    def __init__(self, own: Address, settings: Settings):
+    def __init__(self, own: Address, settings: Settings, write):
+        """`write(*events)` writes into the output file."""
         self._own = own
+        self._write = write
         self._settings = settings
         self.capacity = settings.capacity.of(own)
-        self.changes = collections.deque()  # event texts; taken by the output file
         self._rows: dict[Address, Neighbour] = {}
         self._dialling: dict[Address, _Dial] = {}
         self._newcomers = collections.deque(maxlen=AT_ONCE)  # when they were accepted at once
@@ -130,7 +131,7 @@ class Neighbours:
                     and not _has_room(self._unlisted, now, UNLISTED_WINDOW)):
                 return Admission(False, "full")
         self._enter(address, link, dialler, now, proven)
-        self._note_degree()
+        self._write(f"connected:{address}", self._degree())
         return Admission(True, proven=proven)
 
     def _at_once(self, now: float) -> bool:
@@ -151,15 +152,14 @@ class Neighbours:
             reason, proven = "duplicate", proven or standing.proven
         else:
             return Admission(False, "duplicate")
-        self.changes.append(f"disconnected:{address}:{reason}")
         self._enter(address, link, dialler, now, proven, standing.chosen)
+        self._write(f"disconnected:{address}:{reason}", f"connected:{address}")
         return Admission(True, reason, replaced=standing.link, proven=proven)
 
     def _enter(self, address, link, dialler, now, proven, chosen=False) -> None:
         dial = self._dialling.get(address) if dialler == self._own else None
         chosen = chosen or dial is not None and dial.chosen
         self._rows[address] = Neighbour(link, dialler, now, chosen, proven)
-        self.changes.append(f"connected:{address}")
         self._renew_links()
 
     def probed(self, address: Address, link, alive: bool) -> bool:
@@ -177,13 +177,12 @@ class Neighbours:
         if row is None or row.link is not link:
             return None
         del self._rows[address]
-        self.changes.append(f"disconnected:{address}:{reason}")
-        self._note_degree()
+        self._write(f"disconnected:{address}:{reason}", self._degree())
         self._renew_links()
         return row
 
-    def _note_degree(self) -> None:
-        self.changes.append(f"degree:{self._own}=>{len(self._rows)}")
+    def _degree(self) -> str:
+        return f"degree:{self._own}=>{len(self._rows)}"
 
     def _renew_links(self) -> None:
         self._links = tuple(row.link for row in self._rows.values())

@@ -1,9 +1,9 @@
 """Registering.
 
 registry        the peers that a seed lists      relays    what a seed tells other seeds
-registrations   the seeds that a peer is with    cadence   when to ask for the list again
-joining         the part of a peer that registers
-admission       the part of a seed that registers peers          rests     who is tried rarely
+registrations   the seeds that a peer is with
+joining         the part of a peer that registers, and asks for lists
+admission       the part of a seed that registers peers
 
 The seed itself is seed.py; how an address is probed is in liveness/.
 """

@@ -1,7 +1,7 @@
 """Admission: how a seed finds out who may be listed. A part of a seed.
 
 Before an address is listed it is probed, and the verdict comes by a call. An address that fails
-again and again rests: meanwhile it is refused without a probe (rests.py).
+again and again rests: meanwhile it is refused without a probe.
 
 A registration stands while its connection does, and speaks. Who listens at an address notices the
 probe, and repeats `register:` on the connection over which it is registered (joining.py). So when
@@ -19,13 +19,18 @@ from gossip import wire
 from gossip.addresses import Address
 from gossip.node.node import WAITING
 from gossip.node.part import Part
-from gossip.seeds.rests import Rests
+from gossip.seeds import LONG_AGO
+from gossip.tools import Backoff, Recent
 
 REGISTERED = "a registered peer"  # the role of a connection, as a seed sees the other end
 STANDS = "registered on another connection, which stands"  # reasons for a refusal
 FULL = "too many of your IP are registered"
 REFUSED_REST = 1.0  # seconds for which a connection is not read after a refusal
 WORD_LIMIT = 1.0  # seconds from a probe within which a registration that stands has to speak
+
+TRIES = 2  # failures in a row before an address rests
+FIRST_REST, LONGEST_REST = 1.0, 30.0  # seconds; it doubles with each further failure
+REMEMBERED = 10_000  # addresses whose failures are kept
 
 
 def _stands(row) -> bool:
@@ -226,3 +231,32 @@ class Admission(Part):
         patience = self._node.more_patience()
         return min((newcomer.until + patience for newcomer in self._contesting.values()),
                    default=None)
+
+
+class Rests:
+    """The addresses that did not answer when they were to be listed. The second failure in a row
+    begins a rest, so that an address that goes on being registered, and does not answer, takes a
+    seed's time more and more rarely."""
+
+    def __init__(self):
+        self._rows = Recent(REMEMBERED)  # address -> (failures in a row, when the last was, rest)
+
+    def failed(self, address: Address, asked: float, now: float) -> None:
+        """An address has not answered. Those who have asked at once, e.g. at `asked`, share a
+        probe, which counts once."""
+        number, last, rest = self._rows.get(
+            address, default=(0, LONG_AGO, Backoff(FIRST_REST, LONGEST_REST)))
+        if asked <= last:
+            return
+        if number + 1 >= TRIES:
+            rest.failed(now)
+        self._rows.put(address, (number + 1, now, rest))
+
+    def answered(self, address: Address) -> None:
+        """It has answered: all is forgotten."""
+        self._rows.pop(address)
+
+    def left(self, address: Address, now: float) -> float:
+        """The seconds for which an address rests; 0 when it does not."""
+        row = self._rows.get(address)
+        return 0.0 if row is None else max(0.0, row[2].due - now)

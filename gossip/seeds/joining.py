@@ -1,13 +1,12 @@
 """Joining: how a peer registers with seeds, and asks them for lists. A part of a peer.
 
 A peer works towards ⌊n/2⌋+1 registrations; the rules are in `registrations` (which seed is tried
-next) and `cadence` (when a list is due). What is done with the lists is not handled here.
+next) and in Cadence (when a list is due). What is done with the lists is not handled here.
 """
 
 from gossip import wire
 from gossip.addresses import Address
 from gossip.node.part import Part
-from gossip.seeds.cadence import Cadence
 from gossip.seeds.registrations import Registrations
 
 SEED = "a seed"  # the role of a link to one
@@ -129,3 +128,58 @@ class Joining(Part):
                 and not self._node.leaving):
             self._node.output.write(f"unregistered:{link.peer}:{link.reason}")
         self._node.membership.hurry()
+
+
+class Cadence:
+    """Due after `first` seconds, then after pauses that double up to `rest`, e.g. 0.5, 1, 2, 4, 4;
+    `begin`, `hurry` and `at_once` begin again with `first`."""
+
+    def __init__(self, first: float, rest: float, now: float):
+        self._first = min(first, rest)
+        self._rest = rest
+        self._delay = self._first
+        self._next_at = now + self._delay
+        self._last_at_once, self._pause = float("-inf"), self._first
+
+    def begin(self, now: float) -> None:
+        """The pauses begin again. What was due already is done with."""
+        if self._next_at <= now:
+            self._next_at = now + self._first
+        self._hasten(now)
+
+    def _hasten(self, now: float) -> None:
+        """Be due after the first pause at the latest."""
+        self._delay = self._first
+        self._next_at = min(self._next_at, now + self._delay)
+
+    def at_once(self, now: float) -> bool:
+        """Something is missing: return whether to ask for it now. If so, the pauses begin again. If
+        that comes again and again, it is so after pauses of their own, which double, too, until
+        nothing was missing for twice as long as the longest."""
+        quiet = now - self._last_at_once
+        if quiet < self._pause:
+            return False
+        self._pause = (self._first if quiet > 2 * self._rest
+                       else min(self._rest, 2 * self._pause))
+        self._last_at_once = now
+        self._hasten(now)
+        return True
+
+    def hurry(self, now: float) -> bool:
+        """Something changed: be due soon; False when the pauses are short anyway."""
+        if self._delay < self._rest:
+            return False
+        self._hasten(now)
+        return True
+
+    def due(self, now: float) -> bool:
+        """Return whether it is due; if so, the next pause begins."""
+        if now < self._next_at:
+            return False
+        self._delay = min(self._rest, self._delay * 2)
+        self._next_at = now + self._delay
+        return True
+
+    def next_at(self) -> float:
+        """When it is due next."""
+        return self._next_at

@@ -10,21 +10,20 @@ import random
 from gossip.addresses import Address
 from gossip.seeds import LONG_AGO
 from gossip.settings import Settings, majority
+from gossip.tools import Backoff
 
 REPEAT_PAUSE = 1.0  # seconds in which a probe of a seed has `register:` repeated there once
 
 
 class _Registration:
-    __slots__ = ("link", "registered", "due", "failures", "reason", "rests_until", "unanswered",
-                 "repeated")
+    __slots__ = ("link", "registered", "due", "reason", "rest", "unanswered", "repeated")
 
-    def __init__(self):
+    def __init__(self, settings: Settings):
         self.link = None  # the connection, from its dial to its end
         self.registered = False  # the seed has confirmed it on this link
         self.due = 0.0  # by when the seed has to answer `register:`
-        self.failures = 0  # in a row
-        self.reason = ""  # of the last of them
-        self.rests_until = 0.0
+        self.reason = ""  # of the last failure
+        self.rest = Backoff(settings.retry_first, settings.retry_last)
         self.unanswered = 0  # rounds in a row without an answer to `register:`
         self.repeated = LONG_AGO  # when a probe has had it repeated on this link last
 
@@ -36,7 +35,7 @@ class Registrations:
         self._settings = settings
         self._rng = rng
         self._wanted = majority(len(seeds)) if seeds else 0
-        self._rows = {seed: _Registration() for seed in seeds}
+        self._rows = {seed: _Registration(settings) for seed in seeds}
         self._turn = 0  # counts questions for the list: seeds are asked in turn
 
     def next_dials(self, link_for, now: float, limit: float) -> list[tuple[Address, object]]:
@@ -44,7 +43,7 @@ class Registrations:
         seed may take `limit` seconds to answer `register:`."""
         missing = self._wanted - sum(row.link is not None for row in self._rows.values())
         resting = [seed for seed, row in self._rows.items()
-                   if row.link is None and row.rests_until <= now]
+                   if row.link is None and row.rest.due <= now]
         picked = self._rng.sample(resting, max(0, min(missing, len(resting))))
         dials = [(seed, link_for(seed)) for seed in picked]
         for seed, link in dials:
@@ -58,7 +57,8 @@ class Registrations:
         if row.link is not link:
             return False
         news = not row.registered
-        row.registered, row.failures, row.reason, row.unanswered = True, 0, "", 0
+        row.registered, row.reason, row.unanswered = True, "", 0
+        row.rest.reset()
         return news
 
     def ended(self, seed: Address, link, reason: str, now: float) -> bool:
@@ -70,9 +70,7 @@ class Registrations:
         news = row.registered or reason != row.reason
         row.registered, row.link, row.reason = False, None, reason
         row.unanswered, row.repeated = 0, LONG_AGO
-        delay = min(self._settings.retry_last, self._settings.retry_first * 2**row.failures)
-        row.failures = min(row.failures + 1, 16)
-        row.rests_until = now + delay * self._rng.uniform(0.5, 1.0)
+        row.rest.failed(now, self._rng.uniform(0.5, 1.0))
         return news
 
     def next_round(self, late: bool) -> tuple[list, list, int]:
@@ -118,5 +116,5 @@ class Registrations:
         times = [row.due for row in self._rows.values()
                  if row.link is not None and not row.registered]
         if sum(row.link is not None for row in self._rows.values()) < self._wanted:
-            times += [row.rests_until for row in self._rows.values() if row.link is None]
+            times += [row.rest.due for row in self._rows.values() if row.link is None]
         return min(times, default=None)

@@ -52,9 +52,10 @@ class _Removal:
 class Registry:
     """The peers that a seed has verified."""
 
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: Settings, write):
+        """`write(event)` writes into the output file."""
         self._settings = settings
-        self.changes = collections.deque()  # event texts; taken by the output file
+        self._write = write
         self._rows: dict[Address, _Listing] = {}
         self._ordered: tuple[Address, ...] = ()  # their addresses, in order
         self._of_ip: collections.Counter = collections.Counter()  # IP -> how many are listed
@@ -72,7 +73,7 @@ class Registry:
             self._of_ip[address.ip] += 1
         self._rows[address] = _Listing(link, now)
         self._removed.pop(address, None)
-        self.changes.append(f"registered:{address}")
+        self._write(f"registered:{address}")
         return True, old.link if old is not None else None
 
     def is_full_for(self, address: Address) -> bool:
@@ -190,7 +191,7 @@ class Registry:
         self._removed[address] = _Removal(now)
         while len(self._removed) > REMEMBERED:
             self._removed.popitem(last=False)
-        self.changes.append(f"removed:{address}:{reason}")
+        self._write(f"removed:{address}:{reason}")
         return True, row.link
 
     def lately_removed(self, address: Address, now: float) -> bool:

@@ -55,7 +55,8 @@ def way_of_spreading(node, links, gathering, at_once: int, tries: int):
 
 def in_batches(lines: list[bytes], signs: bool) -> list[tuple[list[bytes], bool]]:
     """Cut lines that arrived together, in their order: (gossip lines that stand together, but not
-    too many, True), (any other line by itself, False). Where gossip is signed, signed lines go with it."""
+    too many, True), (any other line by itself, False). Where gossip is signed, signed lines go with
+    it."""
     batches: list[tuple[list[bytes], bool]] = []
     gossip: list[bytes] | None = None  # the batch that the next gossip line belongs to
     for line in lines:

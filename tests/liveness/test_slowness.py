@@ -2,9 +2,8 @@
 
 import pytest
 
-from gossip.liveness import slowness
-from gossip.liveness.prober import FIRST, LAST, USUAL, Prober
-from gossip.liveness.slowness import Slowness
+from gossip.liveness import prober
+from gossip.liveness.prober import FIRST, LAST, USUAL, Prober, Slowness
 from gossip.settings import Settings
 from tests.tools.fakes import peer
 
@@ -12,7 +11,7 @@ QUICK, USUALLY = 0.25, 2.0  # seconds
 
 
 def test_a_limit_is_four_times_the_slowest_answer_of_half_a_minute():
-    assert (slowness.FACTOR, slowness.MOST, slowness.KEPT) == (4, 8.0, 30.0)
+    assert (prober.SLOWER, prober.SLOWEST, prober.SLOW_FOR) == (4, 8.0, 30.0)
     slow = Slowness()
     assert slow.limit(USUALLY, 0.0) == USUALLY
     slow.note(0.4, 0.0)

@@ -42,18 +42,14 @@ class Output:
     def write(self, *events):
         self.events += events
 
-    def drain(self, changes):
-        while changes:
-            self.events.append(changes.popleft())
-
 
 class Node:
     """A seed, as far as deciding knows it."""
 
     def __init__(self):
         self.settings = Settings(report_interval=PERIOD, ban=BAN)
-        self.registry = Registry(self.settings)
         self.output = Output()
+        self.registry = Registry(self.settings, self.output.write)
         self.clock = NOW
 
     def now(self):
@@ -62,7 +58,6 @@ class Node:
     def register(self, address):
         link = Link(address)
         self.registry.register(address, link, self.clock)
-        self.output.drain(self.registry.changes)
         self.output.events.clear()
         return link
 

@@ -1,6 +1,6 @@
 """The check of a standing link: newcomers wait for a reply, for its end, or for their time."""
 
-from gossip.overlay.link_check import LinkCheck
+from gossip.overlay.admitting import LinkCheck
 from tests.tools.fakes import FakeLink
 
 

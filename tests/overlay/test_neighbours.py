@@ -19,7 +19,7 @@ def asks(table, address, now=0.0, **known):
 
 def test_of_two_links_the_one_dialled_by_the_smaller_address_stays():
     for own, other in ((peer(1), peer(2)), (peer(2), peer(1))):
-        table = Neighbours(own, Settings())
+        table = Neighbours(own, Settings(), print)
         first, admission = admit(table, other, own, 0.0)
         assert admission.accepted
         _, admission = admit(table, other, other, 0.5)
@@ -28,13 +28,14 @@ def test_of_two_links_the_one_dialled_by_the_smaller_address_stays():
 
 
 def test_of_two_links_by_one_dialler_the_first_stays():
-    table = Neighbours(peer(2), Settings())
+    table = Neighbours(peer(2), Settings(), print)
     admit(table, peer(1), peer(1), 0.0)
     assert admit(table, peer(1), peer(1), 0.5)[1].reason == "duplicate"
 
 
 def test_an_older_link_is_asked_first_and_replaced_when_silent_or_ended():
-    table = Neighbours(peer(1), Settings())
+    written = []
+    table = Neighbours(peer(1), Settings(), lambda *events: written.extend(events))
     standing, _ = admit(table, peer(2), peer(2), 0.0)
     newcomer, admission = admit(table, peer(2), peer(2), 2.0)
     assert admission.ask is standing and not admission.accepted
@@ -42,14 +43,14 @@ def test_an_older_link_is_asked_first_and_replaced_when_silent_or_ended():
     assert admission.accepted and admission.replaced is standing
     newcomer.ended = True
     assert admit(table, peer(2), peer(2), 3.1)[1].accepted
-    assert list(table.changes) == [
+    assert written == [
         "connected:127.0.0.1:2", "degree:127.0.0.1:1=>1",
         "disconnected:127.0.0.1:2:replaced", "connected:127.0.0.1:2",
         "disconnected:127.0.0.1:2:replaced", "connected:127.0.0.1:2"]
 
 
 def test_while_the_smaller_dials_it_refuses_the_others_dial():
-    table = Neighbours(peer(1), Settings())
+    table = Neighbours(peer(1), Settings(), print)
     assert table.begin_dial(peer(2), False) and not table.begin_dial(peer(2), False)
     assert admit(table, peer(2), peer(2), 0.0)[1].reason == "duplicate"
     table.end_dial(peer(2))
@@ -57,7 +58,7 @@ def test_while_the_smaller_dials_it_refuses_the_others_dial():
 
 
 def test_only_the_link_that_stands_is_removed():
-    table = Neighbours(peer(1), Settings())
+    table = Neighbours(peer(1), Settings(), print)
     link, _ = admit(table, peer(2), peer(2), 0.0)
     assert table.links() == (link,) and table.link(peer(2)) is link
     assert not table.remove(peer(2), FakeLink(), "x") and table.remove(peer(2), link, "x")
@@ -66,14 +67,14 @@ def test_only_the_link_that_stands_is_removed():
 
 def full_table(own, *others, listed=()):
     """A table without a free place, of proven links."""
-    table = Neighbours(own, Settings(capacity=fixed(len(others))))
+    table = Neighbours(own, Settings(capacity=fixed(len(others))), print)
     for other in others:
         assert asks(table, other, answered=True, listed=listed).accepted
     return table
 
 
 def test_a_newcomer_takes_a_free_place_at_once_and_is_probed_before_where_there_is_none():
-    table = Neighbours(peer(50), Settings(capacity=fixed(2)))
+    table = Neighbours(peer(50), Settings(capacity=fixed(2)), print)
     for port in (60, 70):
         admission = asks(table, peer(port))
         assert admission.accepted and not admission.proven
@@ -84,7 +85,7 @@ def test_a_newcomer_takes_a_free_place_at_once_and_is_probed_before_where_there_
 
 
 def test_twenty_newcomers_in_a_second_are_accepted_at_once_and_then_no_more():
-    table = Neighbours(peer(1), Settings(capacity=fixed(200)))
+    table = Neighbours(peer(1), Settings(capacity=fixed(200)), print)
     for port in range(2, 2 + AT_ONCE):
         assert asks(table, peer(port), 5.0).accepted
     assert AT_ONCE == 20 and asks(table, peer(99), 5.9).probe
@@ -98,7 +99,7 @@ def test_whom_a_full_peer_refuses_anyway_is_not_probed_before():
 
 
 def test_only_the_proven_stand_between_an_asker_and_its_place():
-    table = Neighbours(peer(50), Settings(capacity=fixed(1)))
+    table = Neighbours(peer(50), Settings(capacity=fixed(1)), print)
     link, _ = admit(table, peer(40), peer(40), 0.0)
     assert asks(table, peer(30)).probe
     assert table.probed(peer(40), link, True)
@@ -114,7 +115,7 @@ def test_only_the_listed_stand_between_a_listed_asker_and_its_place():
 
 
 def test_a_link_is_proven_by_a_probe_or_by_a_dial_and_only_once():
-    table = Neighbours(peer(50), Settings(capacity=fixed(9)))
+    table = Neighbours(peer(50), Settings(capacity=fixed(9)), print)
     link, _ = admit(table, peer(40), peer(40), 0.0)
     assert admit(table, peer(60), peer(50), 0.0)[1].proven
     assert table.unproven() == [(peer(40), link)] and table.proven() == [peer(60)]
@@ -130,7 +131,7 @@ def given_up(table, capacity, now=100.0):
 
 
 def test_a_renewed_link_that_others_made_is_no_choice_and_goes_first():
-    table = Neighbours(peer(50), Settings(capacity=fixed(9)))
+    table = Neighbours(peer(50), Settings(capacity=fixed(9)), print)
     for port, chosen in ((10, False), (40, True), (60, True), (80, True), (90, True)):
         table.begin_dial(peer(port), False, chosen=chosen)
         admit(table, peer(port), peer(50), port)
@@ -139,7 +140,7 @@ def test_a_renewed_link_that_others_made_is_no_choice_and_goes_first():
 
 
 def test_a_link_stays_chosen_when_the_other_end_makes_it_anew():
-    table = Neighbours(peer(50), Settings(capacity=fixed(9)))
+    table = Neighbours(peer(50), Settings(capacity=fixed(9)), print)
     table.begin_dial(peer(80), False)
     standing, _ = admit(table, peer(80), peer(50), 0.0)
     table.end_dial(peer(80))
@@ -151,7 +152,7 @@ def test_a_link_stays_chosen_when_the_other_end_makes_it_anew():
 
 
 def test_of_those_whom_no_list_names_250_in_ten_seconds_are_accepted_after_a_probe_and_all_others():
-    table = Neighbours(peer(1), Settings(capacity=fixed(1_000)))
+    table = Neighbours(peer(1), Settings(capacity=fixed(1_000)), print)
     assert (UNLISTED, UNLISTED_WINDOW) == (250, 10.0)
     for port in range(2, 2 + UNLISTED):
         assert asks(table, peer(port), 5.0 + port / 1000, answered=True).accepted
@@ -169,13 +170,13 @@ def proven(start, time):
 
 def standing(dialler, own=1, start=5, time=10.0):
     """The table of peer 1 or 3 with a link to peer 2, made at 0.0 by one of the two."""
-    table = Neighbours(peer(own), Settings())
+    table = Neighbours(peer(own), Settings(), print)
     assert admit(table, peer(2), dialler, 0.0, proven(start, time))[1].proven
     return table
 
 
 def test_a_link_that_a_run_has_proved_needs_no_probe_however_many_come():
-    table = Neighbours(peer(1), Settings(capacity=fixed(100)))
+    table = Neighbours(peer(1), Settings(capacity=fixed(100)), print)
     for port in range(2, 2 + 2 * AT_ONCE):
         _, admission = admit(table, peer(port), peer(port), 0.0, proven(5, 10.0))
         assert admission.accepted and admission.proven and not admission.probe

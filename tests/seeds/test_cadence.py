@@ -2,7 +2,7 @@
 
 import itertools
 
-from gossip.seeds.cadence import Cadence
+from gossip.seeds.joining import Cadence
 
 
 def test_a_cadence_hurries_and_settles():

@@ -11,7 +11,7 @@ from tests.tools.fakes import FakeLink, peer
 
 
 def test_the_registry_removes_a_registration_not_its_successor():
-    registry, first, second = Registry(Settings()), FakeLink(), FakeLink()
+    registry, first, second = Registry(Settings(), print), FakeLink(), FakeLink()
     assert registry.register(peer(1), first, 0.0) == (True, None)
     row = registry.row(peer(1))
     assert registry.register(peer(1), second, 0.0) == (True, first)
@@ -26,7 +26,7 @@ def test_the_registry_removes_a_registration_not_its_successor():
 
 
 def test_a_report_is_passed_on_once_per_removal_and_told_once_a_minute():
-    registry = Registry(Settings())
+    registry = Registry(Settings(), print)
     for _ in range(2):
         registry.register(peer(1), FakeLink(), 0.0)
         assert not registry.may_pass_on(peer(1))
@@ -43,7 +43,7 @@ def test_a_report_is_passed_on_once_per_removal_and_told_once_a_minute():
 
 
 def test_of_one_that_was_never_removed_nobody_is_told():
-    registry = Registry(Settings())
+    registry = Registry(Settings(), print)
     registry.register(peer(1), FakeLink(), 0.0)
     for one in (peer(1), peer(2)):
         assert not registry.lately_removed(one, 0.0) and not registry.may_pass_on(one)
@@ -54,7 +54,7 @@ def test_of_one_ip_256_are_listed_but_any_number_on_loopback_or_without_a_limit(
     assert Settings().registrations_per_ip == 256
     for ip, limit, most in (("10.0.0.1", 256, 256), ("10.0.0.1", 0, 300), ("127.0.0.1", 256, 300),
                             ("::1", 256, 300), ("2001:db8::1", 3, 3)):
-        registry = Registry(Settings(registrations_per_ip=limit))
+        registry = Registry(Settings(registrations_per_ip=limit), print)
         listed = [registry.register(address_of(ip, port), FakeLink(), 0.0)[0]
                   for port in range(1, 301)]
         assert listed == [True] * most + [False] * (300 - most)
@@ -64,7 +64,7 @@ def test_of_one_ip_256_are_listed_but_any_number_on_loopback_or_without_a_limit(
 
 
 def test_a_registration_that_is_removed_leaves_room_for_another_of_its_ip():
-    registry = Registry(Settings(registrations_per_ip=1))
+    registry = Registry(Settings(registrations_per_ip=1), print)
     one, other = address_of("10.0.0.1", 1), address_of("10.0.0.1", 2)
     assert registry.register(one, FakeLink(), 0.0)[0] and registry.register(one, FakeLink(), 0.0)[0]
     assert registry.register(other, FakeLink(), 0.0) == (False, None)
@@ -73,7 +73,7 @@ def test_a_registration_that_is_removed_leaves_room_for_another_of_its_ip():
 
 
 def test_a_silent_registration_is_named_once_until_its_probe_is_over():
-    registry, link = Registry(Settings()), FakeLink()
+    registry, link = Registry(Settings(), print), FakeLink()
     registry.register(peer(1), link, 0.0)
     registry.register(peer(2), FakeLink(), 5.0)
     row = registry.row(peer(1))
@@ -96,7 +96,7 @@ def test_a_silent_registration_is_named_once_until_its_probe_is_over():
     ((False, "answer", False, False), True)])
 def test_a_silent_registration_is_removed_when_it_has_not_answered_in_two_rounds(verdicts,
                                                                                  removed):
-    registry, link, gone = Registry(Settings()), FakeLink(), False
+    registry, link, gone = Registry(Settings(), print), FakeLink(), False
     registry.register(peer(1), link, 0.0)
     for now, verdict in enumerate(verdicts, 1):
         [(_, row, _)] = registry.silent(now, now)
@@ -109,7 +109,7 @@ def test_a_silent_registration_is_removed_when_it_has_not_answered_in_two_rounds
 
 
 def test_a_registration_whose_connection_broke_is_not_silent_as_well():
-    registry, link = Registry(Settings()), FakeLink()
+    registry, link = Registry(Settings(), print), FakeLink()
     registry.register(peer(1), link, 0.0)
     registry.lost(peer(1), link)
     assert registry.silent(100.0, 100.0) == []
@@ -117,7 +117,7 @@ def test_a_registration_whose_connection_broke_is_not_silent_as_well():
 
 
 def test_the_list_is_in_order_whatever_comes_and_goes():
-    registry, listed, rng = Registry(Settings()), set(), random.Random(1)
+    registry, listed, rng = Registry(Settings(), print), set(), random.Random(1)
     for _ in range(500):
         one = peer(rng.randrange(1, 60))
         if one in listed and rng.random() < 0.7:
@@ -130,7 +130,7 @@ def test_the_list_is_in_order_whatever_comes_and_goes():
 
 
 def test_of_many_that_are_silent_the_longest_silent_is_named_first():
-    registry, links = Registry(Settings()), {port: FakeLink() for port in (1, 2, 3)}
+    registry, links = Registry(Settings(), print), {port: FakeLink() for port in (1, 2, 3)}
     for port, link in links.items():
         registry.register(peer(port), link, 0.0)
     for port, now in ((2, 5.0), (1, 6.0), (3, 7.0)):

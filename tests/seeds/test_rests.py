@@ -2,13 +2,13 @@
 
 import pytest
 
-from gossip.seeds import rests
-from gossip.seeds.rests import Rests
+from gossip.seeds import admission
+from gossip.seeds.admission import Rests
 from tests.tools.fakes import peer
 
 
 def test_the_first_rest_is_a_second_and_the_longest_half_a_minute():
-    assert (rests.TRIES, rests.FIRST_REST, rests.LONGEST_REST) == (2, 1.0, 30.0)
+    assert (admission.TRIES, admission.FIRST_REST, admission.LONGEST_REST) == (2, 1.0, 30.0)
 
 
 def test_the_second_failure_in_a_row_begins_a_rest_that_doubles_with_each_further_one():
@@ -45,8 +45,8 @@ def test_those_who_shared_a_probe_are_one_failure():
 
 def test_so_many_addresses_are_remembered_and_the_one_that_failed_longest_ago_is_forgotten(
         monkeypatch):
-    assert rests.REMEMBERED == 10_000
-    monkeypatch.setattr(rests, "REMEMBERED", 2)
+    assert admission.REMEMBERED == 10_000
+    monkeypatch.setattr(admission, "REMEMBERED", 2)
     table = Rests()
     for now, port in enumerate((1, 2, 1, 2, 1, 3), 1):
         table.failed(peer(port), now, now)

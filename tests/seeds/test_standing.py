@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from gossip.liveness.prober import FIRST
-from gossip.seeds import admission, registrations, rests
+from gossip.seeds import admission, registrations
 from gossip.seeds.registrations import Registrations
 from gossip.settings import Settings
 from tests.tools.fakes import FakeLink, peer, run_late
@@ -180,7 +180,7 @@ def test_one_who_hangs_up_while_it_waits_for_the_word_of_another_is_forgotten(co
 
 
 def test_an_address_that_did_not_answer_twice_rests_and_is_not_even_probed(net, monkeypatch):
-    monkeypatch.setattr(rests, "FIRST_REST", 3.0)
+    monkeypatch.setattr(admission, "FIRST_REST", 3.0)
     net.settings = FAST._replace(probe_limit=0.3)
     seed, = net.seeds(1)
     run_late(seed, 0.0)  # also on a busy machine: else it would find nothing out

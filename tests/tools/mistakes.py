@@ -87,8 +87,8 @@ def gossip_is_sent_before_accepted(monkeypatch):
 
 def a_second_link_always_wins(monkeypatch):
     def second(self, address, link, dialler, now, standing, silent):
-        self.changes.append(f"disconnected:{address}:duplicate")
         self._enter(address, link, dialler, now, True)
+        self._write(f"disconnected:{address}:duplicate", f"connected:{address}")
         return Admission(True, "duplicate", replaced=standing.link, proven=True)
     monkeypatch.setattr(Neighbours, "_second", second)
 
