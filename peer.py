@@ -37,7 +37,6 @@ from gossip.addresses import Address
 from gossip.liveness.prober import Prober
 from gossip.liveness.rounds import slept
 from gossip.monitoring.reporting import Reporting
-from gossip.node.counters import Budget
 from gossip.node.link import Link
 from gossip.node.node import WAITING, Node
 from gossip.node.output_file import OutputFile
@@ -45,11 +44,10 @@ from gossip.node.world import NEVER
 from gossip.overlay.admitting import CHECKED
 from gossip.overlay.farewell import Farewell
 from gossip.overlay.linking import DIALLED, NEIGHBOUR, Linking
-from gossip.overlay.shut_out import ShutOut
 from gossip.programs.peer_program import peer_main
 from gossip.seeds.joining import SEED, Joining
 from gossip.settings import Settings
-from gossip.signing.confirming import ASKED, DENIED, Confirming
+from gossip.signing.confirming import ASKED, Confirming
 from gossip.signing.ed25519 import implementation
 from gossip.signing.link_proofs import LinkProofs
 from gossip.signing.signed_lines import new_signer
@@ -76,7 +74,7 @@ class Peer(Node):
         self.leaving: Farewell | None = None  # set once, by `quit`
         signer = new_signer(address, rng) if settings.sign else None
         prober = Prober(self.probe, 1, settings.probes_at_once)
-        self.confirming = Confirming(self, seeds, signer, prober.ask, ShutOut(*DENIED), Budget)
+        self.confirming = Confirming(self, seeds, signer, prober.ask)
         self.link_proofs = LinkProofs(self, signer, self.confirming, prober)
         self.joining = Joining(self, seeds, self.confirming.registration)
         self.linking = Linking(self, self.joining, prober, self.link_proofs)

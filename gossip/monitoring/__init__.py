@@ -12,11 +12,10 @@ At both:
 contradictions runs that have signed two messages with one number
 
 At a seed:
-intake         which reports of a peer count
 rows           the entries of reports, each filed under two keys
 threaded_tree  which seed holds which keys, and the way from one seed to another
 seed_links     connections between seeds that have proved who they are
-keeping        rows in, rows forwarded; the tree kept and its load shared out
+keeping        which reports count; rows in, rows forwarded; the tree kept, its load shared out
 tending        which seeds live; the tree as it ought to be
 verdicts       rows in; badness, charges and the guilty out; pure
 deciding       once a period: who is malicious; how that one is kicked out

@@ -1,7 +1,7 @@
 """Keeping the rows of all reports, each at one seed. A part of a seed.
 
 Which seed holds which keys is said by the newest tree (threaded_tree.py). A row that a peer has
-reported (intake.py says which reports count) is forwarded hop by hop to the owner of its key. When
+reported (Intake says which reports count) is forwarded hop by hop to the owner of its key. When
 the tree changes, each seed forwards what is no longer its own.
 
 Nothing is lost: the seed to which a peer has reported keeps the rows for their window, and forwards
@@ -13,9 +13,10 @@ Once a period, each seed tells all others the tree and its load, and one of them
 the seed that holds the first key of the subject, which decides about it.
 """
 
+from typing import NamedTuple
+
 from gossip import wire
 from gossip.addresses import Address
-from gossip.monitoring.intake import Intake
 from gossip.monitoring.rows import Row, Rows, lines_of, rows_in, rows_of
 from gossip.monitoring.seed_links import SPEAKER, SeedLinks
 from gossip.monitoring.tending import LIVING, Tending
@@ -23,8 +24,66 @@ from gossip.monitoring.threaded_tree import ThreadedTree, first_key
 from gossip.node.node import WAITING
 from gossip.node.part import Part
 from gossip.seeds.admission import REGISTERED
+from gossip.tools import Rate, Recent
 
 WINDOW = 12  # periods for which rows are kept
+KEPT = 6  # periods for which a peer keeps a report, to say it again to another seed
+CREDIT = 2  # new reports that may come together at first
+MOST_CREDIT = 12  # the same after so many periods of silence: this seed may have stood still
+HASTE = 0.9  # of a period: in this time a peer has credit for one more
+PATIENCE = 100  # reports that do not count and are borne at once; an honest peer makes six at most
+MENDING = 10  # so many more are borne after each period
+REPORTERS_LIMIT = 10_000  # peers that are remembered
+
+
+class _Reporter(NamedTuple):
+    start: int  # of its run
+    newest: int  # PERIOD of the newest report that counts
+    came: float  # when that came
+    counted: set[int]  # PERIODs that counted, of the last six
+
+
+class Intake:
+    """The reporters of one seed, and which of their reports count: one new PERIOD per period, and
+    recent older ones.
+
+    A report that was kept for a seed that is gone comes after newer ones, and its age follows from
+    its PERIOD. Late reports may come close together: they count while the peer has made no more of
+    them than periods have passed. Because a report is cheaper to send than to read, a peer that
+    sends too many that do not count is cut off."""
+
+    def __init__(self, period: float):
+        self._period = period  # in seconds
+        self._reporters = Recent(REPORTERS_LIMIT)  # address -> _Reporter
+        self._credit = Rate(1 / (HASTE * period), MOST_CREDIT, REPORTERS_LIMIT)
+        self._useless = Rate(MENDING / period, PATIENCE, REPORTERS_LIMIT)
+
+    def age(self, peer: Address, start: int, period: int, now: float) -> float | None:
+        """The age of a report in seconds; None: it does not count."""
+        reporter = self._reporters.get(peer)
+        if reporter is None or start != reporter.start or period > reporter.newest:
+            return 0.0 if self._begin(reporter, peer, start, period, now) else None
+        if period <= reporter.newest - KEPT or period in reporter.counted:
+            return None
+        reporter.counted.add(period)
+        return (reporter.newest - period) * self._period + now - reporter.came
+
+    def bears(self, peer: Address, now: float) -> bool:
+        """Whether to tolerate one more report that does not count."""
+        return not self._useless.take(now, key=peer)
+
+    def _begin(self, reporter: _Reporter | None, peer: Address, start: int, period: int,
+               now: float) -> bool:
+        """Let a newer report count, unless it comes too soon."""
+        if reporter is None:
+            self._credit.take(now, MOST_CREDIT - CREDIT, peer)
+        if self._credit.take(now, key=peer):
+            self._credit.take(now, -1, peer)
+            return False
+        counted = reporter.counted if reporter is not None and start == reporter.start else ()
+        self._reporters.put(peer, _Reporter(start, period, now, {
+            period, *(one for one in counted if one > period - KEPT)}))
+        return True
 
 
 class Keeping(Part):
@@ -63,13 +122,12 @@ class Keeping(Part):
         now, node = self._node.now(), self._node
         if any(entry.peer == link.peer for entry in message.entries):
             raise wire.WireError("a report that names its own reporter")
-        may_report = self._may_report(link, message)
-        age = self._intake.age(link.peer, message.start, message.period,
-                               now) if may_report else None
-        borne = age is not None or self._intake.bears(link.peer, now)
+        age = None
+        if self._may_report(link, message):
+            age = self._intake.age(link.peer, message.start, message.period, now)
         if age is None:
             node.counters.add("reports that do not count")
-            if not borne:
+            if not self._intake.bears(link.peer, now):
                 raise wire.WireError("too many reports that do not count")
             return
         node.output.write(f"report:{link.peer}:{message.period}:{len(message.entries)}")

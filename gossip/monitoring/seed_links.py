@@ -176,10 +176,9 @@ class SeedLinks(Part):
 
     def drop_silent(self, since: float) -> None:
         """End old links to silent seeds, because bytes may go nowhere."""
-        silent = [way.link for way in self._ways.values()
-                  if way.link is not None and max(way.dialled, way.heard()) < since]
-        for link in silent:
-            link.close("silent")
+        for way in self._ways.values():
+            if way.link is not None and max(way.dialled, way.heard()) < since:
+                way.link.close("silent")
 
     def on_end(self, link) -> None:
         """A link has ended: if this seed dialled it, retry after a pause."""

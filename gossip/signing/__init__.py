@@ -7,9 +7,10 @@ signed_lines  `signed:` lines and proofs, made and judged
 
 Which runs an address has had:
 
-known_runs    which runs a peer believes in       confirming   asks seeds about the others
-proven_runs   which runs a seed has verified      vouching     learns them, and tells who asks
-link_proofs   which run is at the other end of a link   homes   which run was met last
+known_runs    which runs a peer believes in, and which it met last
+confirming    asks seeds about the others
+vouching      which runs a seed has verified, and how it tells who asks
+link_proofs   which run is at the other end of a link
 
 Which message a signed line speaks of is kept in spread/covers.py.
 """

@@ -7,15 +7,16 @@ and does not know. When seeds do not decide, it dials the address itself and tak
 All parts of the node hear `on_settled` when a run is genuine, or was denied.
 """
 
-import collections
 import functools
 
 from gossip import wire
 from gossip.addresses import Address, can_be_dialled
+from gossip.node.counters import Budget
 from gossip.node.part import Part
-from gossip.signing.homes import Homes
-from gossip.signing.known_runs import Key, KnownRuns, Outcome, key_of, run_of
+from gossip.overlay.shut_out import ShutOut
+from gossip.signing.known_runs import Homes, Key, KnownRuns, Outcome, key_of, run_of
 from gossip.signing.signed_lines import Signer, proven_start, registering
+from gossip.tools import Recent
 
 ASKED = "a seed that is asked about runs"  # the role of a link to one
 FALSE_RUN = "a run that nobody confirms"  # what a neighbour has brought
@@ -45,23 +46,21 @@ class Confirming(Part):
 
     ANSWERS = {ASKED: {"runs"}}
 
-    def __init__(self, node, seeds: list[Address], signer: Signer | None, ask_prober, denied,
-                 new_budget):
-        """`ask_prober(address, verdict, wanted)` is a Prober's `ask`. `denied` counts the runs that
-        each neighbour brought and nobody confirmed; for `note` and `reason` see ShutOut. Who is in
-        there is not listened to about unknown runs. `new_budget(per_second)` makes a Budget."""
+    def __init__(self, node, seeds: list[Address], signer: Signer | None, ask_prober):
+        """`ask_prober(address, verdict, wanted)` is a Prober's `ask`."""
         self._node = node
         self._seeds = seeds
         self._signer = signer
         self._ask_prober = ask_prober
-        self._denied = denied
+        # who brought too many runs that nobody confirmed is not listened to about unknown runs
+        self._denied = ShutOut(*DENIED)
         self.own_run = b"" if signer is None else run_of((node.address, signer.start))
         self._runs = KnownRuns(seeds, self.own_run)
         self.homes = Homes()
-        self._proofs, self._proofs_for_others = new_budget(PROOFS), new_budget(PROOFS_FOR_OTHERS)
+        self._proofs, self._proofs_for_others = Budget(PROOFS), Budget(PROOFS_FOR_OTHERS)
         self._seed_ips = {seed.ip for seed in seeds}
         self._registering: dict[Address, bytes] = {}  # seed -> the proof for it
-        self._ahead: collections.OrderedDict[Address, None] = collections.OrderedDict()
+        self._ahead = Recent(AHEAD_LIMIT)  # address that was asked about ahead -> True
         # seed -> the questions that wait for the next connection to it
         self._waiting: dict[Address, dict[Key, None]] = {seed: {} for seed in seeds}
         # seed -> the questions that its connection carries, by address; None until it is up
@@ -152,13 +151,11 @@ class Confirming(Part):
         """Seeds name these peers: ask which runs they have had."""
         if self._signer is None:
             return
-        new = sorted(address for address in addresses if address not in self._ahead)
+        new = sorted(address for address in addresses if not self._ahead.get(address))
         keys = [(address, 0) for address in new
                 if self._runs.open((address, 0), None, self._node.now())]
         for address, _ in keys:
-            self._ahead[address] = None
-        while len(self._ahead) > AHEAD_LIMIT:
-            self._ahead.popitem(last=False)
+            self._ahead.put(address, True)
         self._ask(keys)
 
     def _ask(self, keys: list[Key]) -> None:
@@ -247,7 +244,7 @@ class Confirming(Part):
         """Seeds have not decided: take the word of who listens there."""
         address = key[0]
         if address.family == self._node.address.family and can_be_dialled(address):
-            self._ask_prober(address, functools.partial(self._dialled, key),
+            self._ask_prober(address, functools.partial(self._deny, key),
                              wanted=functools.partial(self._runs.is_open, key))
         else:
             self._deny(key)
@@ -260,18 +257,14 @@ class Confirming(Part):
         if start is not None:
             self.prove(probe.address, start)
 
-    def _dialled(self, key: Key, alive: bool | None) -> None:
-        """The address was dialled itself, or could not be (None), which is nobody's fault. What it
-        has proved is known already."""
-        self._deny(key, blame=alive is not None)
-
-    def _deny(self, key: Key, blame: bool = True) -> None:
-        """Nobody confirms a run, if it is still asked about."""
+    def _deny(self, key: Key, alive: bool | None = False) -> None:
+        """Nobody confirms a run, if it is still asked about. `alive` is what a dial has found; None
+        when the address could not be dialled, which is nobody's fault."""
         now, run = self._node.now(), run_of(key)
         denied, brought_by = self._runs.deny(key, now)
         if not denied:
             return
-        if blame and isinstance(brought_by, Address):
+        if alive is not None and isinstance(brought_by, Address):
             self._denied.note(brought_by, FALSE_RUN, 1, now)
         self._node.output.write(f"unconfirmed:{run.decode()}")
         self._settled(run)

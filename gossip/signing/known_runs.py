@@ -1,4 +1,5 @@
-"""Known runs: what seeds say about the runs that a peer meets, and which of them it believes.
+"""Known runs: what seeds say about the runs that a peer meets, and which of them it believes;
+homes: which run was met last at an address.
 
 Rules only; confirming.py carries them out. A signature proves that the key of a run has spoken.
 Whether the key belongs to who listens at the address, seeds have found out by a dial. A seed may
@@ -14,7 +15,9 @@ import collections
 import math
 from typing import NamedTuple
 
+from gossip import wire
 from gossip.addresses import Address, parse_address
+from gossip.tools import Recent
 
 KNOWN_LIMIT = 100_000  # genuine runs kept; of more, the first goes
 OPEN_LIMIT = 1_000  # runs asked about at the same time: one neighbour may have brought as many as
@@ -23,6 +26,7 @@ UNCONFIRMED_LIMIT = 10_000  # runs kept that were not confirmed; of more, the fi
 REST = 15.0  # seconds until such a run is asked about again, or one that few seeds name
 DOUBT = 20.0  # seconds after most seeds name a run on which they differed, until it counts
 DOUBTED_LIMIT = 10_000  # of these kept; of more, the first goes
+HOMES_LIMIT = 10_000  # addresses; of more, the one goes at which a run was met longest ago
 NEVER = math.inf
 
 Key = tuple[Address, int]  # a question: address and START; START 0 asks for all runs of the address
@@ -69,12 +73,11 @@ class KnownRuns:
         # genuine run -> from when on it counts in judgements, NEVER while few seeds name it; in the
         # order in which they were learnt
         self._known: dict[bytes, float] = {own_run: NEVER}
-        self._doubted: dict[bytes, None] = {}  # on which seeds differed, in the order of that
+        self._doubted = Recent(DOUBTED_LIMIT)  # run on which seeds differed -> True
         self._open: dict[Key, _Question] = {}
         # neighbour, IP of newcomers, or None for seeds -> open questions that it has brought
         self._of_one: collections.Counter[Address | str | None] = collections.Counter()
-        # run -> from when on it is asked about again
-        self._unconfirmed: collections.OrderedDict[bytes, float] = collections.OrderedDict()
+        self._unconfirmed = Recent(UNCONFIRMED_LIMIT)  # run -> from when on it is asked about again
 
     def is_known(self, run: bytes) -> bool:
         """Whether a run is genuine."""
@@ -86,7 +89,7 @@ class KnownRuns:
 
     def is_denied(self, run: bytes, now: float) -> bool:
         """Whether a run was not confirmed lately."""
-        return self._unconfirmed.get(run, now) > now
+        return self._unconfirmed.get(run, default=now) > now
 
     def is_open(self, key: Key) -> bool:
         """Whether it is being found out whether a run is genuine, or which are."""
@@ -111,23 +114,16 @@ class KnownRuns:
     def ask_again(self, key: Key, now: float) -> bool:
         """Open a question about a genuine run that few seeds name, unless that was done lately."""
         run = run_of(key)
-        if (self._known.get(run) != NEVER or key in self._open
-                or self._unconfirmed.get(run, now) > now
+        if (self._known.get(run) != NEVER or key in self._open or self.is_denied(run, now)
                 or self._of_one[None] >= OPEN_LIMIT - len(self._open)):
             return False
-        self._let_rest(run, now)
+        self._unconfirmed.put(run, now + REST)
         self._begin(key, None)
         return True
 
     def _begin(self, key: Key, brought_by: Address | None) -> None:
         self._open[key] = _Question(self._seeds, key[1], brought_by)
         self._of_one[brought_by] += 1
-
-    def _let_rest(self, run: bytes, now: float) -> None:
-        """Ask about a run again after a while only."""
-        self._unconfirmed[run] = now + REST
-        if len(self._unconfirmed) > UNCONFIRMED_LIMIT:
-            self._unconfirmed.popitem(last=False)
 
     def answer(self, seed: Address, key: Key, starts, now: float) -> Outcome:
         """A seed has answered with the runs that it knows; None: it has not answered in time."""
@@ -151,19 +147,14 @@ class KnownRuns:
 
     def _doubt(self, run: bytes, now: float) -> None:
         """Seeds differ about a run, or have denied it."""
-        if run in self._doubted:
-            return
-        self._doubted[run] = None
-        if len(self._doubted) > DOUBTED_LIMIT:
-            del self._doubted[next(iter(self._doubted))]
-        if self._known.get(run, NEVER) < NEVER:
+        if self._doubted.add(run, True) and self._known.get(run, NEVER) < NEVER:
             self._known[run] = now + DOUBT
 
     def _name(self, key: Key, now: float) -> bool:
         """Most seeds name a run; answer whether it is genuine only since now."""
         new, run = self._learn(key), run_of(key)
         if self._known[run] == NEVER:
-            self._known[run] = now + DOUBT if run in self._doubted else now
+            self._known[run] = now + DOUBT if self._doubted.get(run) else now
         return new
 
     def _is_decided(self, key: Key, question: _Question) -> bool:
@@ -201,8 +192,8 @@ class KnownRuns:
         if question is None or run in self._known:
             return False, None  # it was found genuine, or denied, meanwhile
         self._doubt(run, now)
-        first = run not in self._unconfirmed
-        self._let_rest(run, now)
+        first = self._unconfirmed.get(run) is None
+        self._unconfirmed.put(run, now + REST)
         return True, question.brought_by if first else None
 
     def _learn(self, key: Key) -> bool:
@@ -214,7 +205,7 @@ class KnownRuns:
         if run in self._known:
             return False
         self._known[run] = NEVER
-        self._unconfirmed.pop(run, None)
+        self._unconfirmed.pop(run)
         if len(self._known) > KNOWN_LIMIT:
             del self._known[next(iter(self._known))]
         return True
@@ -227,3 +218,42 @@ class KnownRuns:
             if not self._of_one[question.brought_by]:
                 del self._of_one[question.brought_by]
         return question
+
+
+class Homes:
+    """Which run a peer met last at each address, and which runs of it are over.
+
+    A run is one life of the peer that listens at its address, so the runs of an address follow one
+    another, and none comes back: once another run was met there, an earlier one is over, although
+    it is genuine for ever. Its messages are; a link in its name is not."""
+
+    def __init__(self):
+        # address -> STARTs, the one met last at the end; when that was
+        self._met = Recent(HOMES_LIMIT)
+
+    def met(self, address: Address, start: int, now: float) -> None:
+        """A run has proved itself at its address."""
+        before = [one for one in self._starts(address) if one != start][1 - wire.STARTS_LIMIT:]
+        self._met.put(address, ([*before, start], now))
+
+    def linked(self, address: Address, start: int, now: float) -> None:
+        """A link of a genuine run was admitted. That counts if no run was met at its address."""
+        self._met.add(address, ([start], now))
+
+    def is_over(self, address: Address, start: int) -> bool:
+        """Whether another run was met after this one."""
+        return start in self._starts(address)[:-1]
+
+    def is_last(self, address: Address, start: int) -> bool:
+        """Whether no other run was met at the address, or none since this one was."""
+        return self._starts(address)[-1:] in ([], [start])
+
+    def _starts(self, address: Address) -> list[int]:
+        return self._met.get(address, default=([], 0.0))[0]
+
+    def not_met(self, address: Address, start: int, since: float) -> None:
+        """A run was looked for at its address since then. If another one was met, it is over."""
+        starts, at = self._met.get(address, default=([start], since))
+        if at > since and start not in starts:
+            starts.insert(0, start)
+            del starts[:-wire.STARTS_LIMIT]

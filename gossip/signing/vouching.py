@@ -1,6 +1,6 @@
 """Vouching: how a seed learns which runs an address has had, and tells who asks. A part of a seed.
 
-Every probe of the seed may bring a proof; what was proved is kept in `proven_runs`. A registration
+Every probe of the seed may bring a proof; what was proved is kept, by address. A registration
 belongs to a run: only who has the key of the run that listens at an address can register it. So no
 other program on the same host can take a registration over, or say `leave` for it.
 """
@@ -14,9 +14,9 @@ from gossip.node.node import WAITING
 from gossip.node.part import Part
 from gossip.seeds.admission import REGISTERED
 from gossip.signing.known_runs import run_of
-from gossip.signing.proven_runs import ProvenRuns
 from gossip.signing.signed_lines import proven_start, registering
 
+RUNS_LIMIT = 100_000  # in all; of more, all of the address that was asked about least recently go
 PROBES = 100  # in a second, for those who ask about runs
 PROBES_OF_ONE = 3  # the same, of one address: it makes only so many proofs, and others need some
 ASKERS_LIMIT = 2_000  # questions that wait for one probe
@@ -30,35 +30,63 @@ class Vouching(Part):
     def __init__(self, node, ask_prober):
         self._node = node
         self._ask_prober = ask_prober
-        self._proven = ProvenRuns()
+        # address -> its last runs, the latest last, and the one that it proved in the last probe;
+        # the address that was asked about least recently stands first
+        self._runs: collections.OrderedDict[Address, tuple[list[int], int | None]] = (
+            collections.OrderedDict())
+        self._count = 0  # runs in all
         self._second = 0
         self._probed = collections.Counter()  # address -> probes in this second for who asks
         # address that is probed for who asks -> the links of the questions that wait for it
         self._asking: dict[Address, list] = {}
+
+    # What was proved.
 
     def on_probed(self, probe) -> None:
         """A probe is over."""
         if probe.alive:
             start = (None if probe.proof is None
                      else proven_start(probe.address, probe.proof, probe.proved))
-            self._proven.probed(probe.address, start)
+            self.proved(probe.address, start)
+
+    def proved(self, address: Address, start: int | None) -> None:
+        """An address has answered a probe, and proved that it is this run; None: it has not."""
+        before = self._runs_of(address)[0]
+        starts = before
+        if start is not None and start not in before:
+            starts = [*before, start][-wire.STARTS_LIMIT:]
+        if starts:
+            self._runs[address] = starts, start
+            self._count += len(starts) - len(before)
+        while self._count > RUNS_LIMIT:
+            _, (gone, _) = self._runs.popitem(last=False)
+            self._count -= len(gone)
+
+    def _runs_of(self, address: Address) -> tuple[list[int], int | None]:
+        return self._runs.get(address, ([], None))
+
+    def starts(self, address: Address) -> list[int]:
+        """The runs that an address has proved, the latest last, for who asks."""
+        if address in self._runs:
+            self._runs.move_to_end(address)
+        return self._runs_of(address)[0]
 
     def knows(self, address: Address, start: int) -> bool:
         """Whether the seed would name this run of an address now, without a probe."""
-        return self._proven.has(address, start)
+        return start in self._runs_of(address)[0]
 
     def run_of(self, address: Address) -> int | None:
         """The run that an address proved in its last probe; None when it proved none."""
-        return self._proven.latest(address)
+        return self._runs_of(address)[1]
 
     def latest_run(self, address: Address) -> bytes | None:
         """The last run that an address has proved, also if a later probe brought no proof."""
-        starts = [*self._proven.starts(address)[-1:], self._proven.latest(address)]
-        return next((run_of((address, start)) for start in reversed(starts) if start), None)
+        starts, latest = self._runs_of(address)
+        return run_of((address, latest or starts[-1])) if starts else None
 
     def has_proved(self, address: Address) -> bool:
         """Whether some run of an address has proved itself here."""
-        return self._proven.knows(address)
+        return address in self._runs
 
     def look_at(self, address: Address) -> None:
         """Somebody speaks of an address that has proved nothing here: find out, if possible."""
@@ -79,7 +107,7 @@ class Vouching(Part):
         None without one. `standing` is the link of an older registration that stands, if any: one
         that was proved goes to nobody without a proof, although the address is asked by so many
         that it has not proved itself now."""
-        start = self._proven.latest(address)
+        start = self.run_of(address)
         if link.proof is None:
             proved = start is not None or standing is not None and standing.proof is not None
             return f"{address} signs, and this is not signed with its key" if proved else None
@@ -98,34 +126,28 @@ class Vouching(Part):
         if len(message.starts) != 1:
             raise wire.WireError("one START is expected from who asks about runs")
         address, start = message.address, message.starts[0]
-        known = self._proven.starts(address)
+        known, waiting = self.starts(address), self._asking.get(address)
         if start in known or known and not start or not self._can_be_probed(address):
             self._tell(link, address)
-            return
-        begins = self._wait(link, address)
-        if begins:
+        elif waiting is not None and len(waiting) < ASKERS_LIMIT:
+            waiting.append(link)
+        elif waiting is None and self._may_probe(address):
+            self._asking[address] = [link]
             self._ask_prober(address, lambda alive: self._found_out(address),
                              wanted=functools.partial(self._is_wanted, address))
-        elif begins is not None:
+        else:
             self._node.counters.add("questions about runs without a probe")
             self._tell(link, address)
 
-    def _wait(self, link, address: Address) -> bool | None:
-        """Have a question wait for a probe of the address. True: this is to begin now. None: it is
-        under way. False: there is no room for it."""
+    def _may_probe(self, address: Address) -> bool:
+        """Whether one more probe may be made in this second for who asks."""
         second = int(self._node.now())
-        links = self._asking.get(address)
-        if links is not None and len(links) < ASKERS_LIMIT:
-            links.append(link)
-            return None
         if second != self._second:
             self._second = second
             self._probed.clear()
-        if (links is not None or self._probed[address] == PROBES_OF_ONE
-                or sum(self._probed.values()) == PROBES):
+        if self._probed[address] == PROBES_OF_ONE or self._probed.total() == PROBES:
             return False
         self._probed[address] += 1
-        self._asking[address] = [link]
         return True
 
     def _is_wanted(self, address: Address) -> bool:
@@ -138,4 +160,4 @@ class Vouching(Part):
             self._tell(link, address)
 
     def _tell(self, link, address: Address) -> None:
-        link.send(wire.runs(address, self._proven.starts(address)))
+        link.send(wire.runs(address, self.starts(address)))

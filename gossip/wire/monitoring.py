@@ -18,14 +18,19 @@
 ENTRY is `IP#PORT=EXPECTED,MISSING,FIRST,CORRUPT,FORBIDDEN`; START and KEY of the tree have 24 hex
 digits; AGE is in seconds; SIDE is `about` or `by`, see monitoring/rows.py. JUDGED is
 `IP#PORT=BADNESS …`, VOID `IP#PORT …`, UNCONFIRMED `IP#PORT>IP#PORT …`; all may be empty. Pure.
+
+The values come first, then the fields, then the lines: each line is declared once, and what reads
+and what writes it follows from that.
 """
 
 import functools
+import operator
 import re
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from gossip.addresses import Address
-from gossip.wire.fields import ADDRESS, IP, WireError, address_in
+from gossip.wire.fields import IP, WireError, address_in
 from gossip.wire.gossip_line import NUMBER_LIMIT
 
 ENTRIES_LIMIT = 68  # neighbours in one report, and in a line of rows: 60 places and 8 spare
@@ -35,21 +40,6 @@ SEEDS_LIMIT = 1_000  # in a tree
 JUDGED_LIMIT = 500  # of each kind in a line of verdicts; more of the longest pass LINE_LIMIT
 QUANTILES = 15  # keys in a load
 ABOUT, BY = "about", "by"  # the sides of a row
-
-_LISTED = IP + rb"#[1-9][0-9]{0,4}"
-_COUNT = rb"(?:0|[1-9][0-9]{0,9})"
-_SECONDS = rb"(?:0|[1-9][0-9]{0,8})\.[0-9]{3}"
-_BADNESS = rb"(?:0\.[0-9]{3}|1\.000)"
-_KEY = rb"[0-9a-f]{24}"
-_NONCE = rb"[0-9a-f]{32}"
-_NUMBER = rb"[1-9][0-9]{0,18}"
-_NUMBER_OR_0 = b"(0|" + _NUMBER + b")"
-_ENTRY = _LISTED + b"=" + b",".join([_COUNT] * 5)
-
-
-def _words(word: bytes, limit: int = ENTRIES_LIMIT) -> bytes:
-    """A group of at most `limit` words with blanks between."""
-    return rb"((?:%b(?: %b){0,%d})?)" % (word, word, limit - 1)
 
 
 class Entry(NamedTuple):
@@ -126,7 +116,7 @@ class Kick(NamedTuple):
 
     address: Address
     badness: float
-    seconds: float | None
+    seconds: float | None = None
     kind = "kick"
 
 
@@ -174,64 +164,21 @@ class Loads(NamedTuple):
     kind = "loads"
 
 
-# Writing: each of these makes a line, with its `\n`.
+# Fields.
 
-ASK_TREE = b"ask tree\n"
+class _Field(NamedTuple):
+    """How a field is spelt, read, and shown."""
 
-
-def report(start: int, period: int, entries) -> bytes:
-    return f"report:{start}:{period}:{_joined(entries)}\n".encode()
-
-
-def rows(age: float, side: str, reporter: Address, start: int, period: int, entries,
-         word: str = "rows") -> bytes:
-    return (f"{word}:{_seconds(age)}:{side}:{reporter}:{start}:{period}:"
-            f"{_joined(entries)}\n").encode()
+    pattern: bytes  # without groups
+    read: Callable[[bytes], Any]
+    show: Callable[[Any], str] = str
 
 
-def part(*fields) -> bytes:
-    return rows(*fields, "part")
-
-
-def tree(version: int, author: Address, starts) -> bytes:
-    shown = _joined(f"{seed.listed}={start:024x}" for start, seed in starts)
-    return f"tree:{version}:{author}:{shown}\n".encode()
-
-
-def load(held: int, keys) -> bytes:
-    return f"load:{held}:{_joined(f'{key:024x}' for key in keys)}\n".encode()
-
-
-def loads(held) -> bytes:
-    """`held` has (seed, rows)."""
-    return f"loads:{_joined(f'{seed.listed}={count}' for seed, count in held)}\n".encode()
-
-
-def verdicts(known: int, judged, void, unconfirmed) -> bytes:
-    bad = _joined(f"{peer.listed}={badness:.3f}" for peer, badness in judged)
-    pairs = _joined(f"{peer.listed}>{other.listed}" for peer, other in unconfirmed)
-    return f"verdicts:{known}:{bad}|{_joined(p.listed for p in void)}|{pairs}\n".encode()
-
-
-def kick(address: Address, badness: float, seconds: float | None = None) -> bytes:
-    until = "" if seconds is None else f":{_seconds(seconds)}"
-    return f"kick:{address}:{badness:.3f}{until}\n".encode()
-
-
-def unconfirmed(address: Address) -> bytes:
-    return f"unconfirmed:{address}\n".encode()
-
-
-def seed_hello(own: Address, to: Address, nonce: str) -> bytes:
-    return f"seed:{own}:to {to}:{nonce}\n".encode()
-
-
-def seed_check(own: Address, nonce: str) -> bytes:
-    return f"seed check:{own}:{nonce}\n".encode()
-
-
-def seed_checked(nonce: str) -> bytes:
-    return f"seed checked:{nonce}\n".encode()
+def _at_most(limit: int, wrong: str, field: bytes) -> int:
+    number = int(field)
+    if number > limit:
+        raise WireError(wrong)
+    return number
 
 
 def _seconds(seconds: float) -> str:
@@ -239,111 +186,113 @@ def _seconds(seconds: float) -> str:
     return f"{min(max(0.0, seconds), SECONDS_LIMIT):.3f}"
 
 
-def _joined(words) -> str:
-    return " ".join(map(str, words))
-
-
-# Reading.
-
-def _split(field: bytes) -> list[bytes]:
-    return field.split(b" ") if field else []
-
-
-def _listed(field: bytes) -> Address:
-    return address_in(field, "#")
-
-
-def _distinct(values: list, what: str) -> tuple:
-    if len(set(values)) < len(values):
-        raise WireError(f"{what} twice in one line")
-    return tuple(values)
-
-
-def _by_address(field: bytes, value, what: str) -> tuple[tuple[Address, Any], ...]:
-    """The pairs `IP#PORT=VALUE …`, with each address once."""
-    words = [word.split(b"=") for word in _split(field)]
-    _distinct([address for address, _ in words], what)
-    return tuple((_listed(address), value(text)) for address, text in words)
-
-
-def _count(field: bytes) -> int:
-    count = int(field)
-    if count > COUNT_LIMIT:
-        raise WireError(f"a count above {COUNT_LIMIT}")
-    return count
-
-
-def _counts(field: bytes) -> list[int]:
-    expected, missing, first, *broken = map(_count, field.split(b","))
-    if max(missing, first) > expected:
+def _entry(word: bytes) -> Entry:
+    peer, counts = word.split(b"=")
+    entry = Entry(_LISTED.read(peer), *map(_COUNT.read, counts.split(b",")))
+    if max(entry.missing, entry.first) > entry.expected:
         raise WireError("MISSING or FIRST is above EXPECTED")
-    return [expected, missing, first, *broken]
+    return entry
 
 
-def _entries(field: bytes) -> tuple[Entry, ...]:
-    return tuple(Entry(peer, *counts)
-                 for peer, counts in _by_address(field, _counts, "a neighbour"))
+def _start(word: bytes) -> tuple[int, Address]:
+    seed, key = word.split(b"=")
+    return _KEY.read(key), _LISTED.read(seed)
 
 
-def _bounded(field: bytes) -> int:
-    number = int(field)
-    if number > NUMBER_LIMIT:
-        raise WireError("a number above 2^63-1")
-    return number
+def _pair(one: _Field, mark: bytes, other: _Field) -> _Field:
+    """Two fields as one word, with a mark between them."""
+    def read(word: bytes) -> tuple[Any, Any]:
+        first, second = word.split(mark)
+        return one.read(first), other.read(second)
+
+    return _Field(one.pattern + mark + other.pattern, read,
+                  lambda pair: f"{one.show(pair[0])}{mark.decode()}{other.show(pair[1])}")
 
 
-def _rows(make, match):
-    return make(float(match[1]), match[2].decode(), address_in(match[3]), _bounded(match[4]),
-                _bounded(match[5]), _entries(match[6]))
+def _words(word: _Field, limit: int, what: str = "", check=lambda values: None) -> _Field:
+    """At most `limit` words with blanks between. `what`: none may stand there twice, or have the
+    same before its `=`. `check` looks at all of them."""
+    def read(field: bytes) -> tuple:
+        words = field.split(b" ") if field else []
+        if what and len({one.partition(b"=")[0] for one in words}) < len(words):
+            raise WireError(f"{what} twice in one line")
+        values = tuple(map(word.read, words))
+        check(values)
+        return values
+
+    return _Field(rb"(?:%b(?: %b){0,%d})?" % (word.pattern, word.pattern, limit - 1), read,
+                  lambda values: " ".join(map(word.show, values)))
 
 
-def _tree(match) -> Tree:
-    starts = [(start, seed) for seed, start in _by_address(match[3], _key, "a seed")]
+def _check_starts(starts: tuple) -> None:
     if not starts or starts[0][0] or any(one[0] >= other[0]
                                          for one, other in zip(starts, starts[1:])):
         raise WireError("STARTs that do not grow from 0")
-    return Tree(_bounded(match[1]), address_in(match[2]), tuple(starts))
 
 
-def _key(field: bytes) -> int:
-    return int(field, 16)
-
-
-def _load(match) -> Load:
-    keys = tuple(map(_key, _split(match[2])))
+def _check_keys(keys: tuple) -> None:
     if list(keys) != sorted(keys):
         raise WireError("quantiles that do not grow")
-    return Load(_count(match[1]), keys)
 
 
-def _verdicts(match) -> Verdicts:
-    judged = _by_address(match[2], float, "a peer")
-    void = _distinct(list(map(_listed, _split(match[3]))), "a void reporter")
-    pairs = [tuple(map(_listed, word.split(b">"))) for word in _split(match[4])]
-    return Verdicts(_bounded(match[1]), judged, void, _distinct(pairs, "a pair"))
+_PEER = _Field(IP + rb":[1-9][0-9]{0,4}", address_in)
+_LISTED = _Field(IP + rb"#[1-9][0-9]{0,4}", functools.partial(address_in, separator="#"),
+                 operator.attrgetter("listed"))
+_COUNT = _Field(rb"(?:0|[1-9][0-9]{0,9})",
+                functools.partial(_at_most, COUNT_LIMIT, f"a count above {COUNT_LIMIT}"))
+_bounded = functools.partial(_at_most, NUMBER_LIMIT, "a number above 2^63-1")
+_NUMBER = _Field(rb"[1-9][0-9]{0,18}", _bounded)
+_NUMBER_OR_0 = _Field(rb"(?:0|[1-9][0-9]{0,18})", _bounded)
+_SECONDS = _Field(rb"(?:0|[1-9][0-9]{0,8})\.[0-9]{3}", float, _seconds)
+_UNTIL = _Field(b"(?::%b)?" % _SECONDS.pattern,  # the only field that a line may lack
+                lambda field: float(field[1:]) if field else None,
+                lambda seconds: "" if seconds is None else f":{_seconds(seconds)}")
+_BADNESS = _Field(rb"(?:0\.[0-9]{3}|1\.000)", float, "{:.3f}".format)
+_SIDE = _Field(b"(?:about|by)", bytes.decode)
+_KEY = _Field(rb"[0-9a-f]{24}", lambda field: int(field, 16), "{:024x}".format)
+_NONCE = _Field(rb"[0-9a-f]{32}", bytes.decode)
+_ENTRIES = _words(_Field(_LISTED.pattern + b"=" + b",".join([_COUNT.pattern] * 5), _entry),
+                  ENTRIES_LIMIT, "a neighbour")
+_STARTS = _words(_Field(_LISTED.pattern + b"=" + _KEY.pattern, _start,
+                        lambda start: f"{start[1].listed}={start[0]:024x}"),
+                 SEEDS_LIMIT, "a seed", _check_starts)
 
 
-_ROWS = re.compile(rb"(%b):(about|by):%b:(%b):(%b):%b"
-                   % (_SECONDS, ADDRESS, _NUMBER, _NUMBER, _words(_ENTRY)))
-MONITORING = {  # first word of a line: (pattern of the rest, its match to a value)
-    b"report": (re.compile(rb"(%b):(%b):%b" % (_NUMBER, _NUMBER, _words(_ENTRY))),
-                lambda m: Report(_bounded(m[1]), _bounded(m[2]), _entries(m[3]))),
-    b"rows": (_ROWS, functools.partial(_rows, Rows)),
-    b"part": (_ROWS, functools.partial(_rows, Part)),
-    b"tree": (re.compile(rb"%b:%b:%b" % (
-        _NUMBER_OR_0, ADDRESS, _words(_LISTED + b"=" + _KEY, SEEDS_LIMIT))), _tree),
-    b"load": (re.compile(rb"(%b):%b" % (_COUNT, _words(_KEY, QUANTILES))), _load),
-    b"loads": (re.compile(_words(_LISTED + b"=" + _COUNT, SEEDS_LIMIT)),
-               lambda m: Loads(_by_address(m[1], _count, "a seed"))),
-    b"verdicts": (re.compile(rb"%b:%b\|%b\|%b" % (
-        _NUMBER_OR_0, _words(_LISTED + b"=" + _BADNESS, JUDGED_LIMIT),
-        _words(_LISTED, JUDGED_LIMIT), _words(_LISTED + b">" + _LISTED, JUDGED_LIMIT))), _verdicts),
-    b"kick": (re.compile(rb"%b:(%b)(?::(%b))?" % (ADDRESS, _BADNESS, _SECONDS)),
-              lambda m: Kick(address_in(m[1]), float(m[2]), None if m[3] is None else float(m[3]))),
-    b"unconfirmed": (re.compile(ADDRESS), lambda m: Unconfirmed(address_in(m[1]))),
-    b"seed": (re.compile(rb"%b:to %b:(%b)" % (ADDRESS, ADDRESS, _NONCE)),
-              lambda m: SeedHello(address_in(m[1]), address_in(m[2]), m[3].decode())),
-    b"seed check": (re.compile(rb"%b:(%b)" % (ADDRESS, _NONCE)),
-                    lambda m: SeedCheck(address_in(m[1]), m[2].decode())),
-    b"seed checked": (re.compile(b"(" + _NONCE + b")"), lambda m: SeedChecked(m[1].decode())),
-}
+# Lines.
+
+ASK_TREE = b"ask tree\n"
+MONITORING: dict[bytes, tuple] = {}  # first word: (pattern of the rest, its match to a value)
+
+
+def _line(value: type, spelling: str, *fields: _Field) -> Callable[..., bytes]:
+    """Declare a line; return what makes one, with its `\n`, from its fields."""
+    word, rest = spelling.encode().split(b":", 1)
+    pattern = rest.replace(b"|", rb"\|") % tuple(b"(%b)" % field.pattern for field in fields)
+
+    def read(match: re.Match):
+        return value(*[field.read(part) for field, part in zip(fields, match.groups())])
+
+    def write(*values) -> bytes:
+        shown = [field.show(part) for field, part in zip(fields, value(*values))]
+        return (spelling % tuple(shown)).encode() + b"\n"
+
+    MONITORING[word] = re.compile(pattern), read
+    return write
+
+
+_ROWS = _SECONDS, _SIDE, _PEER, _NUMBER, _NUMBER, _ENTRIES
+report = _line(Report, "report:%s:%s:%s", _NUMBER, _NUMBER, _ENTRIES)
+rows = _line(Rows, "rows:%s:%s:%s:%s:%s:%s", *_ROWS)
+part = _line(Part, "part:%s:%s:%s:%s:%s:%s", *_ROWS)
+tree = _line(Tree, "tree:%s:%s:%s", _NUMBER_OR_0, _PEER, _STARTS)
+load = _line(Load, "load:%s:%s", _COUNT, _words(_KEY, QUANTILES, check=_check_keys))
+loads = _line(Loads, "loads:%s", _words(_pair(_LISTED, b"=", _COUNT), SEEDS_LIMIT, "a seed"))
+verdicts = _line(Verdicts, "verdicts:%s:%s|%s|%s", _NUMBER_OR_0,
+                 _words(_pair(_LISTED, b"=", _BADNESS), JUDGED_LIMIT, "a peer"),
+                 _words(_LISTED, JUDGED_LIMIT, "a void reporter"),
+                 _words(_pair(_LISTED, b">", _LISTED), JUDGED_LIMIT, "a pair"))
+kick = _line(Kick, "kick:%s:%s%s", _PEER, _BADNESS, _UNTIL)
+unconfirmed = _line(Unconfirmed, "unconfirmed:%s", _PEER)
+seed_hello = _line(SeedHello, "seed:%s:to %s:%s", _PEER, _PEER, _NONCE)
+seed_check = _line(SeedCheck, "seed check:%s:%s", _PEER, _NONCE)
+seed_checked = _line(SeedChecked, "seed checked:%s", _NONCE)

@@ -1,7 +1,7 @@
 """Which reports of a peer count."""
 
-from gossip.monitoring import intake
-from gossip.monitoring.intake import Intake
+from gossip.monitoring import keeping
+from gossip.monitoring.keeping import Intake
 from tests.tools.fakes import peer
 
 R = peer(5001)
@@ -65,7 +65,7 @@ def test_a_hundred_reports_that_do_not_count_are_borne_and_ten_more_after_each_p
 
 
 def test_the_reporters_that_are_remembered_are_bounded(monkeypatch):
-    monkeypatch.setattr(intake, "REPORTERS_LIMIT", 10)
+    monkeypatch.setattr(keeping, "REPORTERS_LIMIT", 10)
     rule = Intake(PERIOD)
     for number in range(30):
         assert rule.age(peer(6000 + number), 7, 1, 0.0) == 0.0

@@ -8,7 +8,7 @@ import pytest
 
 from gossip import wire
 from gossip.addresses import address_of
-from gossip.monitoring.intake import Intake
+from gossip.monitoring.keeping import Intake
 from gossip.monitoring.threaded_tree import ThreadedTree, first_key, key
 from gossip.signing.signed_lines import Signer
 from tests.tools.files import count, events, wait_event
@@ -103,7 +103,7 @@ def test_who_is_not_registered_cannot_report(net):
 def test_a_run_that_the_address_has_not_proved_cannot_report(net):
     seed, = monitoring_seeds(net, 1)
     peer, end = registered(net, seed)
-    seed.vouching._proven.probed(peer.address, 8)
+    seed.vouching.proved(peer.address, 8)
     end.say(f"report:7:1:{entries([1])}", f"report:8:1:{entries([1])}")
     wait_until(lambda: held(seed) == 2)
     assert {row.start for row in rows_at(seed)} == {8}

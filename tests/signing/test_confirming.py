@@ -46,11 +46,9 @@ class Node(Part):
         self.links, self.probes, self.written, self.runs_settled = [], [], [], []
         self.output = types.SimpleNamespace(write=self.written.append)
         self.on_settled, self.parts = self.runs_settled.append, [self]
-        self.denied = ShutOut(*DENIED)
         self.confirming = Confirming(
             self, SEEDS, Signer(OWN, bytes(32)),
-            Prober(lambda address, verdict: self.probes.append((address, verdict)), 1, 4).ask,
-            self.denied, Budget)
+            Prober(lambda address, verdict: self.probes.append((address, verdict)), 1, 4).ask)
 
     def now(self):
         return 0.0
@@ -137,7 +135,7 @@ def test_an_address_is_dialled_once_for_all_its_runs_and_few_are_at_once(node):
     assert len(node.probes) == 4 and node.probes[0][0] == ORIGIN
     node.probes[0][1](False)
     assert len(node.written) == 20 and len(node.probes) == 5
-    assert node.denied.reason(NEIGHBOUR, 0.0)
+    assert node.confirming.is_denied(run_of((OTHER, 9)), NEIGHBOUR)  # another of its runs
 
 
 def test_a_machine_that_can_dial_nobody_blames_nobody(node):
@@ -145,7 +143,7 @@ def test_a_machine_that_can_dial_nobody_blames_nobody(node):
     node.confirming._ask_prober = lambda address, verdict, wanted: verdict(None)
     node.meet(KEYS)
     assert len(node.written) == len(KEYS) and node.runs_settled == list(map(run_of, KEYS))
-    assert not node.denied.reason(NEIGHBOUR, 0.0)
+    assert not node.confirming.is_denied(run_of((OTHER, 9)), NEIGHBOUR)
 
 
 def test_many_runs_of_one_address_end_no_thread_of_a_machine_that_can_dial_nobody(node):

@@ -1,6 +1,6 @@
 """Which run is at home at an address."""
 
-from gossip.signing.homes import LIMIT, Homes
+from gossip.signing.known_runs import HOMES_LIMIT, Homes
 from tests.tools.fakes import peer
 
 OWN = peer(5001)
@@ -45,7 +45,7 @@ def test_eight_runs_of_an_address_are_kept_and_so_many_addresses():
     for start in range(20, 30):
         homes.not_met(OWN, start, -1.0)
     assert [start for start in range(1, 30) if homes.is_over(OWN, start)] == list(range(3, 10))
-    for port in range(10_001, 10_001 + LIMIT):
+    for port in range(10_001, 10_001 + HOMES_LIMIT):
         (homes.met if port % 2 else homes.linked)(peer(port), 1, 0.0)
     assert homes.is_last(OWN, 99)
 

@@ -107,9 +107,10 @@ def test_neighbours_that_ask_about_ever_more_runs_leave_places_for_others(runs, 
     assert opened(peer(23), 6) == 1
 
 
-def test_what_is_remembered_is_bounded(runs, monkeypatch):
+def test_what_is_remembered_is_bounded(monkeypatch):
     monkeypatch.setattr(known_runs, "KNOWN_LIMIT", 3)
     monkeypatch.setattr(known_runs, "UNCONFIRMED_LIMIT", 3)
+    runs = KnownRuns(SEEDS)
     for start in range(1, 6):
         runs.prove((ORIGIN, start))
         runs.open((NEIGHBOUR, start), None, 0.0)

@@ -7,8 +7,7 @@ import pytest
 from gossip import wire
 from gossip.node.counters import Counters
 from gossip.node.part import Part
-from gossip.signing.homes import Homes
-from gossip.signing.known_runs import run_of
+from gossip.signing.known_runs import Homes, run_of
 from gossip.signing.link_proofs import BUSY, CHECKS, CHECKS_AT_ONCE, UNPROVEN, LinkProofs
 from gossip.signing.signed_lines import Signer
 from tests.tools.fakes import peer

@@ -20,7 +20,7 @@ def monitoring_seeds(net, number, period=PERIOD):
 def prove(seed, peers):
     """These have proved a run at a seed."""
     for peer in peers:
-        seed.vouching._proven.probed(peer, 7)
+        seed.vouching.proved(peer, 7)
 
 
 def beside(net, other, **changes):
