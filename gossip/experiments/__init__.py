@@ -11,10 +11,9 @@ voidphone_processes, voidphone_experiment, voidphone_bench     the same of gossi
 In virtual time:
 
 simulate   the command                         accidents        what befalls a network: schedules
-schedules  plays them, many or one smaller     virtual_network  nodes that start and end; the truth
-verdict    whether the network healed            messages_seen    which messages somebody lacks
-watched    schedules of networks that look for attackers
-playing    how far many schedules are, and which have failed
+drawing    schedules by chance                 schedules        plays them, many or one smaller
+virtual_network  nodes that start and end; the truth
+verdict    whether the network healed          messages_seen    which messages somebody lacks
 attackers  seeds and peers that lie; workers start them, too
 
 The commands of runner.py use this folder. What a network proves, proof/ reads from its files.

@@ -10,13 +10,13 @@ import random
 import time
 
 from gossip.addresses import Address
+from gossip.experiments.drawing import GOSSIP_INTERVAL
 from gossip.experiments.malice import Malice
 from gossip.experiments.network import Network, Plan
 from gossip.experiments.orders import Orders
 from gossip.experiments.ports import choose_ports
 from gossip.experiments.progress import Progress
 from gossip.experiments.steps import NetworkSteps, status_line_of
-from gossip.experiments.watched import GOSSIP_INTERVAL
 from gossip.programs.seed_program import local_seeds
 from gossip.proof import check, delivery
 from gossip.proof.records import Records
