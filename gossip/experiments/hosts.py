@@ -20,7 +20,7 @@ from gossip.terminal.signals import ctrl_c_withheld
 class Host:
     """A process that hosts nodes, and the pipe that keeps it alive."""
 
-    def __init__(self, what: str, arguments: list[str], addresses: list[Address], stdout):
+    def __init__(self, what: str, arguments: list[str], addresses: list[Address], stdout=None):
         self.what = what
         self.addresses = addresses
         with ctrl_c_withheld():
@@ -65,6 +65,12 @@ class Host:
         """Wait for a line of the standard output; empty at its end."""
         return self._process.stdout.readline().decode()
 
+    def die(self) -> None:
+        """End the process without a word."""
+        self._process.kill()
+        self._process.wait()
+        self.end()
+
     def ended(self) -> int | None:
         """The exit code of a process that has ended, None while it runs."""
         return self._process.poll()
@@ -98,9 +104,7 @@ class PeerProcess(Host):
 
     def kill(self, addresses: list[Address]) -> None:
         """End the peer without a word."""
-        self._process.kill()
-        self._process.wait()
-        self.end()
+        self.die()
 
     def say(self, address: Address, text: str) -> None:
         """Let the peer gossip a text of one line."""

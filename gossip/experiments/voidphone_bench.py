@@ -39,10 +39,7 @@ class MeasuredModules:
 
     def start(self) -> None:
         """Start the modules and wait until each has as many neighbours as it dials."""
-        for number in range(self._count):
-            self._processes.start(number, DEGREE, POW_BITS)
-        for number in range(self._count):
-            self._processes.connect(number, self._take)
+        self._processes.start(self._count, DEGREE, POW_BITS, lambda number: self._take)
         enough, deadline = min(DEGREE, self._count - 1) // 2, time.monotonic() + LIMIT
         while min(map(len, self._processes.links().values())) < max(1, enough):
             if time.monotonic() > deadline:
@@ -78,7 +75,7 @@ class MeasuredModules:
 
     def memory(self) -> float:
         """Mean resident memory of a module, MiB; 0 where the system does not tell."""
-        sizes = [_resident(process.pid) for process in self._processes.running.values()]
+        sizes = [_resident(host.id) for host in self._processes.running.values()]
         return sum(sizes) / len(sizes)
 
     def begin_handshakes(self, count: int) -> None:

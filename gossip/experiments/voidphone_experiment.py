@@ -38,8 +38,9 @@ class Experiment:
     def carry_out(self) -> bool:
         """Carry out all steps; answer whether all of them held."""
         try:
-            since = time.monotonic()
-            self._start()
+            since, args = time.monotonic(), self._args
+            self._processes.start(args.peers, args.degree, args.pow_bits, self._taker)
+            show(f"{args.peers} modules are up; the bootstrapper is {self._processes.address(0)}")
             self._show_view(since)
             self._announce()
             self._kill()
@@ -47,14 +48,6 @@ class Experiment:
             return all(self._rows)
         finally:
             self._processes.close()
-
-    def _start(self) -> None:
-        args = self._args
-        for number in range(args.peers):
-            self._processes.start(number, args.degree, args.pow_bits)
-        for number in range(args.peers):
-            self._processes.connect(number, self._taker(number))
-        show(f"{args.peers} modules are up; the bootstrapper is {self._processes.address(0)}")
 
     def _taker(self, number: int):
         """Return what a client calls with data: it counts the data and calls it valid."""
