@@ -5,7 +5,7 @@ hosts      such processes, from outside        orders    what the live page's bu
 following  from its start to its proof         progress  follows a network by its files
 malice     who attacks it, and how             bench     how fast, how large
 tree       the tree of running seeds, as text        steps     what a terminal shows of it, in words
-bench_steps   what a terminal shows of a benchmark   bench_table   its figures, as text
+bench_table   the figures of a benchmark, as text
 voidphone_processes, voidphone_experiment, voidphone_bench     the same of gossip modules
 
 In virtual time:

@@ -5,6 +5,8 @@ this process, however it ends. What is written there are lines: to a worker thos
 peer in a process of its own those of its console.
 """
 
+import os
+import pathlib
 import select
 import signal
 import subprocess
@@ -74,6 +76,23 @@ class Host:
     def ended(self) -> int | None:
         """The exit code of a process that has ended, None while it runs."""
         return self._process.poll()
+
+    def cpu(self) -> float:
+        """CPU seconds so far; 0 where the system does not tell."""
+        fields = self._read("stat").rpartition(")")[2].split()
+        return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
+
+    def size(self) -> tuple[float, int]:
+        """Resident memory in MiB, and threads; (0, 0) where the system does not tell."""
+        fields = dict(line.split(":", 1) for line in self._read("status").splitlines())
+        return (int(fields.get("VmRSS", "0 kB").split()[0]) / 1024, int(fields.get("Threads", 0)))
+
+    def _read(self, name: str) -> str:
+        """What the system tells of the process; empty where it tells nothing."""
+        try:
+            return pathlib.Path(f"/proc/{self.id}/{name}").read_text()
+        except OSError:
+            return ""
 
     def end(self) -> None:
         """End the input of the process, so that it ends."""

@@ -6,13 +6,13 @@ A latency is the time from the send of one client to the reading of another.
 
 import pathlib
 import socket
+import statistics
 import struct
 import tempfile
 import threading
 import time
 
 from gossip.addresses import address_of
-from gossip.experiments.bench import process_status
 from gossip.experiments.voidphone_processes import LOOK, Processes
 from gossip.proof.evidence import quantile
 from gossip.terminal.command_line import FAILED, CommandError, show
@@ -75,8 +75,7 @@ class MeasuredModules:
 
     def memory(self) -> float:
         """Mean resident memory of a module, MiB; 0 where the system does not tell."""
-        sizes = [_resident(host.id) for host in self._processes.running.values()]
-        return sum(sizes) / len(sizes)
+        return statistics.fmean(host.size()[0] for host in self._processes.running.values())
 
     def begin_handshakes(self, count: int) -> None:
         """Say HELLO to the first module and hang up, so many times."""
@@ -87,10 +86,6 @@ class MeasuredModules:
 
     def close(self) -> None:
         self._processes.close()
-
-
-def _resident(pid: int) -> float:
-    return int(process_status(pid).get("VmRSS", "0 kB").split()[0]) / 1024
 
 
 def measure_modules(base_port: int) -> int:
