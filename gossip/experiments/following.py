@@ -12,8 +12,7 @@ import time
 from gossip.addresses import Address
 from gossip.experiments.drawing import GOSSIP_INTERVAL
 from gossip.experiments.malice import Malice
-from gossip.experiments.network import Network, Plan
-from gossip.experiments.orders import Orders
+from gossip.experiments.network import Network, Orders, Plan
 from gossip.experiments.ports import choose_ports
 from gossip.experiments.progress import Progress
 from gossip.experiments.steps import NetworkSteps, status_line_of

@@ -2,7 +2,7 @@
 
 Which nodes share a process is decided before anything starts, by what the system allows
 (limits.py). Beside the runner's main thread the live page's may tell nodes to die, to say something
-and the like: nothing of that waits for a node, and what cannot be done now is refused.
+and the like (`Orders`): nothing of that waits for a node, and what cannot be done now is refused.
 """
 
 import os
@@ -12,7 +12,7 @@ import threading
 import time
 from typing import NamedTuple
 
-from gossip.addresses import Address
+from gossip.addresses import Address, parse_address
 from gossip.experiments.hosts import Host, PeerProcess, WorkerProcess
 from gossip.experiments.malice import Role
 from gossip.experiments.ports import next_free
@@ -201,7 +201,7 @@ class Network:
             host = self._host_of(address)
             if address not in self._gone and host.ended() is None:
                 raise NotNow(f"{address} is running")
-            _check_free_now(address)
+            check_free(address)
             if host.ended() is None:  # a worker, which has other nodes, too
                 host.start(address, self._roles.get(address))
             else:
@@ -254,11 +254,46 @@ class Network:
         raise NotNow(f"{address} was not started by this runner")
 
 
-def _check_free_now(address: Address) -> None:
-    try:
-        check_free(address)
-    except CommandError as error:
-        raise NotNow(str(error)) from None
+class Orders:
+    """What the buttons of the live page do to a network. `do` is called by the thread that serves
+    the page, with what a page has posted: an object with `do`, a word, and `node` and `text` where
+    the word needs them. It never waits for a node."""
+
+    def __init__(self, network: Network):
+        self._network = network
+        self._about_nodes = {"kill": network.kill_node, "start": network.start_again,
+                             "freeze": network.freeze, "thaw": network.thaw}
+
+    def words(self, own_processes: bool) -> tuple[str, ...]:
+        """The orders that a network takes whose peers have processes of their own, or not."""
+        freezing = ("freeze", "thaw") if own_processes else ()
+        return ("kill", "start", "say", *freezing, "add")
+
+    def do(self, order: dict[str, str]) -> tuple[int, str]:
+        """Carry out an order; answers (HTTP status, a line for who gave it)."""
+        word = order.get("do", "")
+        try:
+            if word == "add":
+                return 200, f"{self._network.add_peer()} starts"
+            if word != "say" and word not in self._about_nodes:
+                return 400, f"do is one of {', '.join(self.words(True))}"
+            address = parse_address(order.get("node", ""))
+            if word == "say":
+                return self._say(address, order.get("text", ""))
+            self._about_nodes[word](address)
+            return 200, f"{word} {address}: done"
+        except (NotNow, CommandError) as reason:  # CommandError: the port is taken, for example
+            return 409, str(reason)
+        except OSError as error:  # no room for one more process, for example
+            return 409, f"the system does not allow it: {error.strerror}"
+        except ValueError as error:
+            return 400, f"node: {error}"
+
+    def _say(self, address: Address, text: str) -> tuple[int, str]:
+        if not text.strip():
+            return 400, "text: what shall it say?"
+        self._network.say(address, text)
+        return 200, f"{address} says it"
 
 
 def _check_threads(needs: dict[Address, limits.Need]) -> None:

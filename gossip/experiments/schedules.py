@@ -25,7 +25,9 @@ from gossip.experiments.attackers import lying, misbehaving
 from gossip.experiments.verdict import Judge
 from gossip.experiments.virtual_network import VirtualNetwork
 from gossip.proof import check
+from gossip.proof.evidence import Proof
 from gossip.proof.malicious import Tally
+from gossip.proof.records import Records
 from gossip.settings import majority
 from gossip.signing import signed_lines
 from gossip.signing.confirming import ANSWER_LIMIT
@@ -242,13 +244,18 @@ class _Played:
             for peer, count in expected if peer.messages.count() != count])
 
     @functools.cached_property
+    def _records(self) -> Records:
+        """What the files say; read once, when nothing happens any more."""
+        return Records(self.network.folder).refresh()
+
+    @functools.cached_property
     def _proof(self) -> list[check.Row]:
-        """The rows of the check; made once, when nothing happens any more."""
-        return self._judge.proof()
+        """The rows of the check; made once, too."""
+        return check.prove(self._records)
 
     def outcome(self) -> Outcome:
         """What became of it, with the proof."""
-        tally = self._judge.tally() if self._conditions.malicious else None
+        tally = Tally.of(Proof(self._records)) if self._conditions.malicious else None
         return Outcome(self.faults, check.format_rows(self._proof), self._time.now,
                        self._time.calls, self.network.folder, tally)
 

@@ -4,7 +4,9 @@ It starts lives of nodes, ends them in every way, and knows the truth, which no 
 lives, and since when one could reach another.
 """
 
+import functools
 import random
+import types
 
 from gossip.addresses import Address
 from gossip.node.node import die_together
@@ -64,18 +66,20 @@ class VirtualNetwork:
 
     def _output(self, kind: str, address: Address) -> OutputFile:
         name = f"{kind}_{address.file_part}.txt"
-        return OutputFile(name, self._clock, _Ear(self, address), self.folder.file(name))
+        ear = types.SimpleNamespace(show=functools.partial(self._heard, address))
+        return OutputFile(name, self._clock, ear, self.folder.file(name))
 
     def _clock(self) -> int:
         """The true time, as files have it: Unix nanoseconds."""
         return START * 10**9 + round(self.time.now * 1e9)
 
-    def heard(self, address: Address, event: str) -> None:
-        """A node has written an event."""
-        self.hear(address, event)
-        if event.startswith("stopped:") and address in self.nodes:
-            self.trouble(address)
-            del self.nodes[address]
+    def _heard(self, address: Address, clock: str, events: list[str]) -> None:
+        """A node has written events: they come here, in place of a screen."""
+        for event in events:
+            self.hear(address, event)
+            if event.startswith("stopped:") and address in self.nodes:
+                self.trouble(address)
+                del self.nodes[address]
 
     def kill(self, address: Address) -> None:
         """A process dies; the kernel ends its connections."""
@@ -149,11 +153,7 @@ class VirtualNetwork:
         node = self.nodes.get(address)
         ends: list[End] = node.world.ends() if node is not None else []
         if ends:
-            end = ends[chosen % len(ends)]
-            self._broke[address] = self._broke[end.other.address] = self.time.now
-            end.reset()
-            if both:
-                end.other.reset()
+            self._break(ends[chosen % len(ends)], both)
 
     def break_links(self, share: float, rng: random.Random) -> None:
         """A share of the links between peers break, at both ends."""
@@ -161,11 +161,14 @@ class VirtualNetwork:
                 for end in node.world.ends()
                 if address < end.other.address and end.other.address not in self.seeds]
         for end in rng.sample(ends, min(len(ends), round(share * len(ends)))):
-            for address in (end.address, end.other.address):
-                self._broke[address] = self.time.now
-            other = end.other
-            end.reset()
-            other.reset()
+            self._break(end, both=True)
+
+    def _break(self, end: End, both: bool) -> None:
+        """A connection breaks at this end, or at both."""
+        self._broke[end.address] = self._broke[end.other.address] = self.time.now
+        end.reset()
+        if both:
+            end.other.reset()
 
     def say(self, address: Address, texts: list[str]) -> None:
         """A peer says something, as its console would."""
@@ -213,15 +216,3 @@ class VirtualNetwork:
         if self.cabling.parted(one, other):
             return None
         return max(self._troubled[one], self._troubled[other], self.mended)
-
-
-class _Ear:
-    """Hears what a node writes, in place of a screen."""
-
-    def __init__(self, network: VirtualNetwork, address: Address):
-        self._network = network
-        self._address = address
-
-    def show(self, clock: str, events: list[str]) -> None:
-        for event in events:
-            self._network.heard(self._address, event)
