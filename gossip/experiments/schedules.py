@@ -23,7 +23,7 @@ from gossip.addresses import Address
 from gossip.experiments.accidents import PERIOD, Accident, Conditions, Schedule
 from gossip.experiments.attackers import lying, misbehaving
 from gossip.experiments.verdict import Judge
-from gossip.experiments.virtual_network import VirtualNetwork
+from gossip.experiments.virtual_network import VirtualFolder, VirtualNetwork
 from gossip.proof import check
 from gossip.proof.evidence import Proof
 from gossip.proof.malicious import Tally
@@ -31,7 +31,6 @@ from gossip.proof.records import Records
 from gossip.settings import majority
 from gossip.signing import signed_lines
 from gossip.signing.confirming import ANSWER_LIMIT
-from gossip.simulation.virtual_files import VirtualFolder
 from gossip.simulation.virtual_links import Slowness
 from gossip.simulation.virtual_time import Spinning
 from gossip.simulation.virtual_world import NodeFailed

@@ -4,7 +4,10 @@ It starts lives of nodes, ends them in every way, and knows the truth, which no 
 lives, and since when one could reach another.
 """
 
+import fnmatch
 import functools
+import io
+import pathlib
 import random
 import types
 
@@ -12,7 +15,6 @@ from gossip.addresses import Address
 from gossip.node.node import die_together
 from gossip.node.output_file import OutputFile
 from gossip.settings import Settings
-from gossip.simulation.virtual_files import VirtualFolder
 from gossip.simulation.virtual_links import Cables, Cabling, End, Slowness
 from gossip.simulation.virtual_time import VirtualTime
 from gossip.simulation.virtual_world import START, VirtualWorld
@@ -29,7 +31,7 @@ class VirtualNetwork:
                  cables: Cables, lag: float = 0.0, clocks: float = 0.0,
                  hostile: dict[Address, type] | None = None):
         self.time = VirtualTime()
-        self.folder = VirtualFolder()
+        self.folder = VirtualFolder()  # of the output files
         self.nodes: dict[Address, object] = {}  # those that live, or leave
         self.settings = settings
         self.seeds = seeds
@@ -216,3 +218,50 @@ class VirtualNetwork:
         if self.cabling.parted(one, other):
             return None
         return max(self._troubled[one], self._troubled[other], self.mended)
+
+
+# Output files in memory, in a folder that the proof can read.
+
+class VirtualFile:
+    """A file that only grows. `write` and `close` are those of an output file's raw file; `name`,
+    `is_file` and `open` those of a path."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self.data = bytearray()
+
+    def __lt__(self, other: "VirtualFile") -> bool:
+        return self.name < other.name
+
+    def write(self, data: bytes) -> int:
+        self.data += data
+        return len(data)
+
+    def close(self) -> None:
+        """A node has ended; a later life of it may write on."""
+
+    def is_file(self) -> bool:
+        return True
+
+    def open(self, mode: str) -> io.BytesIO:
+        """Open it for reading."""
+        return io.BytesIO(self.data)
+
+
+class VirtualFolder:
+    """Files by name; `glob` is that of a path."""
+
+    def __init__(self):
+        self._files: dict[str, VirtualFile] = {}
+
+    def file(self, name: str) -> VirtualFile:
+        """The file of this name, made if need be."""
+        return self._files.setdefault(name, VirtualFile(name))
+
+    def glob(self, pattern: str) -> list[VirtualFile]:
+        return [file for name, file in self._files.items() if fnmatch.fnmatchcase(name, pattern)]
+
+    def save(self, folder: pathlib.Path) -> None:
+        """Write all files into a folder of the disk; OSError when that fails."""
+        for file in self._files.values():
+            (folder / file.name).write_bytes(file.data)

@@ -2,7 +2,7 @@
 
 from gossip.node.output_file import OutputFile
 from gossip.proof.records import Records
-from gossip.simulation.virtual_files import VirtualFolder
+from gossip.experiments.virtual_network import VirtualFolder
 
 NOON = 1_700_000_000 * 10**9  # Unix nanoseconds
 NAME = "peer_127.0.0.1_5000.txt"
