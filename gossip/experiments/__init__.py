@@ -1,12 +1,12 @@
 """Whole networks: in several processes or in virtual time, and benchmarks of them.
 
 network    seeds and peers in processes        worker    such a process: hosts many nodes
-hosts      such processes, from outside        progress  follows a network by its files
-following  from its start to its proof         ports     which are free
+hosts      such processes, from outside        ports     which are free
+following  from its start to its proof, by its files
 malice     who attacks it, and how             bench     how fast, how large
 tree       the tree of running seeds, as text        steps     what a terminal shows of it, in words
 bench_table   the figures of a benchmark, as text
-voidphone_processes, voidphone_experiment, voidphone_bench     the same of gossip modules
+voidphone_experiment, voidphone_bench     the same of gossip modules
 
 In virtual time:
 

@@ -21,8 +21,8 @@ import tempfile
 import time
 
 from gossip.experiments.bench_table import medians, table
+from gossip.experiments.following import Progress
 from gossip.experiments.network import Network
-from gossip.experiments.progress import Progress
 from gossip.experiments.steps import Steps, started, status_line_of
 from gossip.proof.evidence import quantile
 from gossip.proof.records import Records

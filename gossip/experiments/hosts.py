@@ -51,13 +51,14 @@ class Host:
                                             stdin=subprocess.PIPE)
         self._process.send_signal(signal.SIGSTOP)
 
-    def thaw(self) -> None:
-        """Let a frozen process go on."""
-        self._process.send_signal(signal.SIGCONT)
-        self._end_thawer()
+    def is_frozen(self) -> bool:
+        """Whether the process stands still."""
+        return self._thawer is not None
 
-    def _end_thawer(self) -> None:
+    def thaw(self) -> None:
+        """Let the process go on, if it is frozen."""
         if self._thawer is not None:
+            self._process.send_signal(signal.SIGCONT)
             self._thawer.kill()
             self._thawer.wait()
             self._thawer.stdin.close()
@@ -95,8 +96,8 @@ class Host:
             return ""
 
     def end(self) -> None:
-        """End the input of the process, so that it ends."""
-        self._end_thawer()
+        """End the input of the process, so that it ends; a frozen one goes on before."""
+        self.thaw()
         try:
             self._process.stdin.close()
         except OSError:
@@ -149,8 +150,9 @@ class WorkerProcess(Host):
             raise CommandError(f"a {self.what} could not start", FAILED)
 
     def kill(self, addresses: list[Address]) -> None:
-        """End these peers at once, without a word."""
+        """End these peers at once, without a word; a frozen one, when it reads that."""
         self.write(f"kill {' '.join(map(str, addresses))}\n")
+        self.thaw()
 
     def start(self, address: Address, role: Role | None) -> None:
         """Start a node here that has died here."""

@@ -3,8 +3,8 @@
 One schedule is played until its unrest is over, then through nine rounds and 80 seconds of rest;
 then the judge looks (verdict.py). A network that is watched for malicious peers never rests: of it
 the judge asks only what may never happen, and what its files prove, some seconds after the unrest.
-Many schedules are played by
-several processes. One that fails can be made smaller, line by line, until it is understood.
+Many schedules are played by several processes. One that fails can be made smaller, line by line,
+until it is understood.
 """
 
 import concurrent.futures

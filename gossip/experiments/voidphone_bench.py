@@ -13,7 +13,7 @@ import threading
 import time
 
 from gossip.addresses import address_of
-from gossip.experiments.voidphone_processes import LOOK, Processes
+from gossip.experiments.voidphone_experiment import LOOK, Processes
 from gossip.proof.evidence import quantile
 from gossip.terminal.command_line import FAILED, CommandError, show
 from gossip.voidphone import messages
