@@ -1,20 +1,19 @@
 """Whole networks: in several processes or in virtual time, and benchmarks of them.
 
 network    seeds and peers in processes        worker    such a process: hosts many nodes
-hosts      such processes, from outside        orders    what the live page's buttons do
-following  from its start to its proof         progress  follows a network by its files
+hosts      such processes, from outside        ports     which are free
+following  from its start to its proof, by its files
 malice     who attacks it, and how             bench     how fast, how large
 tree       the tree of running seeds, as text        steps     what a terminal shows of it, in words
-bench_steps   what a terminal shows of a benchmark   bench_table   its figures, as text
-voidphone_processes, voidphone_experiment, voidphone_bench     the same of gossip modules
+bench_table   the figures of a benchmark, as text
+voidphone_experiment, voidphone_bench     the same of gossip modules
 
 In virtual time:
 
 simulate   the command                         accidents        what befalls a network: schedules
-schedules  plays them, many or one smaller     virtual_network  nodes that start and end; the truth
-verdict    whether the network healed            messages_seen    which messages somebody lacks
-watched    schedules of networks that look for attackers
-playing    how far many schedules are, and which have failed
+drawing    schedules by chance                 schedules        plays them, many or one smaller
+virtual_network  nodes that start and end; the truth
+verdict    whether the network healed
 attackers  seeds and peers that lie; workers start them, too
 
 The commands of runner.py use this folder. What a network proves, proof/ reads from its files.

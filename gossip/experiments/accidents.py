@@ -1,4 +1,4 @@
-"""Accidents: what befalls a virtual network, drawn by chance from a number, or read from text.
+"""Accidents: what befalls a virtual network, and its text; drawing.py draws them by chance.
 
 A `Schedule` is a list of `Accident`s and the `Conditions` under which they happen. As text it is
 
@@ -13,8 +13,6 @@ SECONDS` until it is over, and `xN`, a number. The unrest (`unrest=60`, in secon
 which accidents happen: those that end do so before it is over.
 """
 
-import math
-import random
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -42,15 +40,10 @@ LIES = {  # word -> how a seed lies that is asked about runs
     "never": "it does not answer",
     "none": "it names no run",
 }
-LIED_TO = 3  # seeds of a schedule in which the last one lies, and one schedule of how many it is
-GENTLE = {"start", "say", "kill", "leave", "reset", "break"}  # the kinds of a gentle schedule
 UNREST = 60.0  # seconds at least, from the first start to the end of all accidents
-JOINING = 10.0  # seconds of it, in which all peers start; more when there are many:
-PACE = 170  # peers that start in a second then
 PERIOD = 1.0  # seconds between two reports of a peer, where the network is watched
-FEW = 20  # peers; when there are more, generators are silent, as everyone hears everything
 SEEDS_LIMIT = 1_000  # seeds, so that their ports are not those of peers
-SEED_PORT, PEER_PORT, PORTS = 4000, 5000, 50_000  # first ports, and peers on one IP
+SEED_PORT = 4000  # of the first seed
 
 
 class Conditions(NamedTuple):
@@ -193,156 +186,3 @@ def _parse_accident(words: list[str]) -> Accident:
         seconds = float(words.pop())
         words.pop()
     return Accident(float(at), kind, tuple(map(parse_address, words)), seconds, number)
-
-
-# By chance.
-
-def draw_schedule(number: int, peers: int | None = None, seeds: int | None = None,
-                  gentle: bool = False, sign: bool = False) -> Schedule:
-    """The schedule of this number: of so many peers (2 to 12 by default) and seeds (1 to 5). With
-    `sign`, every third number has three seeds by default, and if there are so many, one lies."""
-    rng = random.Random(f"schedule {number}")
-    some_peers, some_seeds = rng.randint(2, 12), rng.randint(1, 5)
-    lied_to = sign and number % LIED_TO == 0
-    if seeds is None:
-        seeds = LIED_TO if lied_to else some_seeds
-    peers = some_peers if peers is None else peers
-    schedule = _Draw(rng, number, peers, seeds, gentle).schedule()
-    lie = random.Random(f"lie {number}").choice([*LIES]) if lied_to and seeds >= LIED_TO else ""
-    return schedule._replace(conditions=schedule.conditions._replace(sign=int(sign), liar=lie))
-
-
-class _Draw:
-    """A schedule while it is drawn: chance, and what it has brought so far."""
-
-    def __init__(self, rng: random.Random, number: int, peers: int, seeds: int, gentle: bool):
-        self._rng = rng
-        self._number = number
-        self._gentle = gentle
-        self._seeds = seed_addresses(seeds)
-        self._peers = [address_of(f"127.0.0.{1 + n // PORTS}", PEER_PORT + n % PORTS)
-                       for n in range(peers)]
-        self._few = peers <= FEW
-        self._joining = max(JOINING, peers / PACE)  # seconds in which all peers start
-        self._unrest = self._joining + UNREST - JOINING  # seconds until all is over
-        self._accidents: list[Accident] = []
-
-    def schedule(self) -> Schedule:
-        """Draw everything: conditions, starts, what is said, and 1 to 14 accidents."""
-        rng = self._rng
-        conditions = self._conditions()
-        for seed in self._seeds:
-            late = rng.random() < 0.1 and self._few
-            self._add(rng.uniform(0, 10) if late else 0.0, "start", [seed])
-        for peer in self._peers:
-            self._add(rng.uniform(0, self._joining), "start", [peer])
-        for _ in range(rng.randint(1, 4)):
-            self._say(self._moment())
-        if not self._few:
-            self._say(self._joining + 5.0)
-        kinds = [self._death] * 3 + [self._break] * 2 + [self._seed] * 2 + [self._break_together]
-        if not self._gentle:
-            kinds += [self._freeze, self._cut, self._slow, self._power, self._seed_freeze]
-        for _ in range(rng.randint(1, 14)):
-            rng.choice(kinds)()
-        return Schedule(self._number, conditions,
-                        tuple(sorted(self._accidents, key=lambda accident: accident.at)))
-
-    def _conditions(self) -> Conditions:
-        rng, few = self._rng, self._few
-        latency = rng.choice([0.0002, 0.001, 0.01] if self._gentle else
-                             [0.0002, 0.001, 0.01, 0.05, 0.1])
-        lag = rng.choice([0.0, 0.001, 0.02] if self._gentle else [0.0, 0.001, 0.02, 0.3])
-        slow = latency > 0.01 or lag > 0.02  # then an answer may take longer than a second
-        return Conditions(
-            seeds=len(self._seeds),
-            capacity=parse_capacity(rng.choice(["fixed:2", "fixed:3", "fixed:4", "rule",
-                                                "powerlaw:2.5"]) if few else "fixed:6"),
-            spread=rng.choice(["flood", "flood", "rumor"]),
-            gossip_count=rng.randint(0, 6) if few else 0,
-            gossip_interval=rng.choice([1.0, 3.0, 5.0]),
-            liveness_interval=rng.choice([2.0, 3.0] if slow else [1.0, 2.0]) if few else 13.0,
-            antientropy_interval=rng.choice([2.0, 5.0, 10.0]),
-            latency=latency,
-            jitter=rng.choice([0.0, latency / 4, latency / 2]),
-            bandwidth=1e8 if self._gentle else rng.choice([1e5, 1e6, 1e8]),
-            buffer=rng.choice([16_384, 262_144, 4_194_304]),
-            lag=lag,
-            clocks=rng.choice([0.0, 1.0, 1000.0]),
-            unrest=self._unrest)
-
-    # One accident each.
-
-    def _add(self, at: float, kind: str, who: list[Address], seconds: float | None = None,
-             number: int | None = None) -> None:
-        """Add an accident; its end, if it has one, is within the unrest."""
-        at = round(at, 3)
-        if seconds is not None:
-            seconds = math.floor(1000 * min(seconds, self._unrest - at)) / 1000
-        self._accidents.append(Accident(at, kind, tuple(who), seconds, number))
-
-    def _moment(self) -> float:
-        """When an accident happens."""
-        return self._rng.uniform(1.0, self._unrest - 2.0)
-
-    def _say(self, at: float) -> None:
-        self._add(at, "say", [self._rng.choice(self._peers)],
-                  number=self._rng.choice([1, 3, 30]))
-
-    def _death(self) -> None:
-        """A peer dies or leaves; most come back, some at once."""
-        rng = self._rng
-        back = rng.choice([None, None, 0.0, rng.uniform(0.0, 3.0), rng.uniform(3.0, 30.0)])
-        self._add(self._moment(), rng.choice(["kill", "kill", "leave"]), [rng.choice(self._peers)],
-                  back)
-
-    def _power(self) -> None:
-        """A machine loses power; a third of them for a while."""
-        rng = self._rng
-        back = rng.choice([None, None, rng.uniform(1.0, 30.0)])
-        self._add(self._moment(), "power", [rng.choice(self._peers + self._seeds)], back)
-
-    def _break(self) -> None:
-        """A connection breaks, half of the time at one end only."""
-        rng = self._rng
-        self._add(self._moment(), rng.choice(["reset", "break"]),
-                  [rng.choice(self._peers + self._seeds)], number=rng.randrange(20))
-
-    def _seed(self) -> None:
-        """One or all seeds die; most are started again."""
-        rng, at = self._rng, self._moment()
-        back = rng.choice([None, rng.uniform(0.0, 3.0), rng.uniform(3.0, 40.0)])
-        for seed in (self._seeds if rng.random() < 0.4 else [rng.choice(self._seeds)]):
-            self._add(at, "kill", [seed], back)
-
-    def _break_together(self) -> None:
-        """Several connections break within a moment, so that both ends dial at once."""
-        rng, at = self._rng, self._moment()
-        for _ in range(rng.randint(2, 6)):
-            self._add(at + rng.choice([0.0, rng.uniform(0.0, 0.01)]),
-                      rng.choice(["reset", "break"]), [rng.choice(self._peers)],
-                      number=rng.randrange(20))
-
-    def _freeze(self) -> None:
-        """A peer stands still for a while."""
-        rng = self._rng
-        self._add(self._moment(), "freeze", [rng.choice(self._peers)], rng.uniform(0.5, 30.0))
-
-    def _seed_freeze(self) -> None:
-        """A seed does."""
-        rng = self._rng
-        self._add(self._moment(), "freeze", [rng.choice(self._seeds)], rng.uniform(0.5, 30.0))
-
-    def _cut(self) -> None:
-        """Some nodes are cut off, at most half of them; seeds are among these half of the time at
-        most."""
-        rng = self._rng
-        everyone = self._peers + (self._seeds if rng.random() < 0.5 else [])
-        side = rng.sample(everyone, rng.randint(1, max(1, len(everyone) // 2)))
-        self._add(self._moment(), "cut", sorted(side), rng.uniform(1.0, 40.0))
-
-    def _slow(self) -> None:
-        """A machine is slow for a while."""
-        rng = self._rng
-        self._add(self._moment(), "slow", [rng.choice(self._peers + self._seeds)],
-                  rng.uniform(1.0, 30.0), number=rng.choice([100, 500, 2000]))

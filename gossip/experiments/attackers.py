@@ -3,7 +3,6 @@
 A class of an attacker is made from the class of an honest node, which is handed in:
 
 lying         a seed that lies about runs              LIES in accidents.py
-forging       a peer that makes up a run when asked
 misbehaving   a peer that attacks all the time         KINDS in malice.py
 """
 
@@ -15,7 +14,6 @@ from gossip.addresses import Address, parse_address
 from gossip.experiments.malice import Role
 from gossip.settings import Filter
 from gossip.signing.ed25519 import SigningKey
-from gossip.signing.signed_lines import new_signer
 
 TOO_LATE = 3.0  # seconds until a late answer; a peer waits for two
 INVENTED = 2  # runs that a liar adds to an answer
@@ -83,22 +81,6 @@ class _Denying(_Silent):
 
 
 _LIARS = {"false": _Inventing, "late": _Late, "never": _Silent, "none": _Denying}
-
-
-def forging(peer_class: type) -> type:
-    """A peer that makes up runs in the names of others, with keys of its own."""
-    class Forger(peer_class):
-        """It is honest until `forge` is called."""
-
-        def forge(self, victim: Address, texts: list[str]) -> None:
-            """Tell all neighbours what a run has said that the victim never had."""
-            signer = new_signer(victim, self.rng)
-            lines = [wire.gossip(wire.format_time(self.time()), victim, signer.start, number, text)
-                     for number, text in enumerate(texts, 1)]
-            covers = signer.cover(1, [hashlib.sha256(line).digest() for line in lines])
-            for link in self.neighbours.links():
-                link.send(b"".join(line + b"\n" for line in [*covers, *lines]))
-    return Forger
 
 
 def misbehaving(peer_class: type, role: Role) -> type:

@@ -20,18 +20,17 @@ import subprocess
 import tempfile
 import time
 
-from gossip.experiments.bench_steps import BenchSteps
-from gossip.experiments.bench_table import table
+from gossip.experiments.bench_table import medians, table
+from gossip.experiments.following import Progress
 from gossip.experiments.network import Network
-from gossip.experiments.progress import Progress
-from gossip.experiments.steps import started, status_line_of
+from gossip.experiments.steps import Steps, started, status_line_of
 from gossip.proof.evidence import quantile
 from gossip.proof.records import Records
 from gossip.proof.runs import PeerRun
 from gossip.settings import Settings
 from gossip.terminal.command_line import FAILED, CommandError, show
 from gossip.terminal.signals import End
-from gossip.terminal.status_line import folded, terminal_width
+from gossip.terminal.status_line import StatusLine, folded, terminal_width
 
 RATE, STEADY_MESSAGES = 5, 100  # messages a second, and how many, in the first phase
 REST = 15.0  # seconds of rest that are measured
@@ -39,6 +38,32 @@ QUIET = 15.0  # seconds without a change of links after which the network is at 
 LIMIT = 120.0  # seconds that a phase may take
 STILL = 3.0  # seconds without a delivery after which no more will come
 COPIES = ("messages that were old", "messages in our name")  # of messages that came once more
+
+
+class BenchSteps(Steps):
+    """The steps of a benchmark. `planned` has the seconds that each network takes at least; the
+    time that is left is told by how much longer the first ones took."""
+
+    def __init__(self, planned: list[float], status: StatusLine | None):
+        super().__init__(status)
+        self._planned = planned  # of the last step, and of those to come
+        self._measured = self._took = 0.0  # seconds planned for what is measured, and taken
+
+    def begin_network(self, name: str) -> None:
+        """A network starts."""
+        self.begin(name, str, self._seconds_left)
+
+    def end_network(self, result: str) -> None:
+        """It was measured."""
+        self._measured += self._planned.pop(0)
+        self._took += time.monotonic() - self._begun
+        self._left = float
+        self.describe(lambda: result)
+
+    def _seconds_left(self) -> float:
+        pace = self._took / self._measured if self._measured else 1.0
+        last, *others = self._planned
+        return max(0.0, pace * last - (time.monotonic() - self._begun)) + pace * sum(others)
 
 
 def measure(args, peers, seeds, local, settings: Settings, spreads: list[str]) -> int:
@@ -119,20 +144,15 @@ def _show_table(results: dict[str, list[dict[str, float]]], args, steps: BenchSt
 
 
 def _write_json(args, settings: Settings, results: dict[str, list[dict[str, float]]]) -> None:
-    medians = {spread: _medians(networks) for spread, networks in results.items()}
     report = {"peers": args.peers, "messages": args.messages, "size": args.size,
               "settings": settings.words(), "python": platform.python_version(),
-              "cores": os.cpu_count(), "median": medians, "runs": results}
+              "cores": os.cpu_count(),
+              "median": {spread: medians(networks) for spread, networks in results.items()},
+              "runs": results}
     try:
         args.json.write_text(json.dumps(report, indent=2) + "\n")
     except OSError as error:
         raise CommandError(f"cannot write {args.json}: {error.strerror}", FAILED) from None
-
-
-def _medians(networks: list[dict[str, float]]) -> dict[str, float]:
-    names = {name for figures in networks for name in figures}
-    return {name: statistics.median([figures[name] for figures in networks if name in figures])
-            for name in names}
 
 
 class _MeasuredNetwork:
@@ -311,34 +331,12 @@ class _MeasuredNetwork:
 
     def _cpu(self) -> float:
         """CPU seconds of all peers so far; 0 where the system does not tell."""
-        total = 0
-        for host in self._network.hosts:
-            stat = _read(f"/proc/{host.id}/stat")
-            if stat:
-                fields = stat.rpartition(")")[2].split()
-                total += int(fields[11]) + int(fields[12])
-        return total / os.sysconf("SC_CLK_TCK") if total else 0.0
+        return sum(host.cpu() for host in self._network.hosts)
 
     def _note_size(self, name: str) -> None:
         """Note mean resident memory (MiB) and threads of a peer, where the system tells."""
-        memory, threads = [], []
-        for host in self._network.hosts:
-            fields = process_status(host.id)
-            if "VmRSS" in fields:
-                memory.append(int(fields["VmRSS"].split()[0]) / 1024)
-                threads.append(int(fields["Threads"]))
-        if memory:
-            self._figures[name] = sum(memory) / len(memory)
-            self._figures["threads"] = sum(threads) / len(threads)
-
-
-def process_status(pid: int) -> dict[str, str]:
-    """The fields that the system tells of a process, by name; empty where it tells none."""
-    return dict(line.split(":", 1) for line in _read(f"/proc/{pid}/status").splitlines())
-
-
-def _read(path: str) -> str:
-    try:
-        return pathlib.Path(path).read_text()
-    except OSError:
-        return ""
+        sizes = [size for host in self._network.hosts if (size := host.size())[0]]
+        if sizes:
+            memory, threads = zip(*sizes)
+            self._figures[name] = statistics.fmean(memory)
+            self._figures["threads"] = statistics.fmean(threads)

@@ -2,35 +2,26 @@
 
 import math
 import statistics
-from typing import NamedTuple
 
 HEADS = ("median", "least", "most")
 NAMES, CELL = 36, 12  # columns: of what is measured, and of each number
 NUMBERS = CELL * len(HEADS)  # columns of one way of spreading
 
 
-class Figure(NamedTuple):
-    """One row of the table."""
-
-    name: str
-    what: str  # the words before the number
-    form: str  # how the number is shown
-
-
-FIGURES = [
-    Figure("last_median", "to the last peer, median, ms", ".2f"),
-    Figure("last_p99", "to the last peer, 99 %, ms", ".2f"),
-    Figure("each_median", "to each peer, median, ms", ".2f"),
-    Figure("each_p99", "to each peer, 99 %, ms", ".2f"),
-    Figure("deliveries_per_second", "burst, deliveries/s", ",.0f"),
-    Figure("cpu_per_delivery", "CPU per delivery, µs", ".2f"),
-    Figure("transmissions", "transmissions per delivery, copies", ".2f"),
-    Figure("share", "without anti-entropy, % delivered", ".2f"),
-    Figure("share_transmissions", "and its transmissions, copies", ".2f"),
-    Figure("memory_idle", "memory of a peer, idle, MiB", ".1f"),
-    Figure("memory_after", "memory of a peer, after burst, MiB", ".1f"),
-    Figure("threads", "threads of a peer", ".1f"),
-    Figure("cpu_at_rest", "CPU at rest, of a peer, % of a core", ".3f"),
+FIGURES = [  # of each row: the name of the figure, the words before it, how it is shown
+    ("last_median", "to the last peer, median, ms", ".2f"),
+    ("last_p99", "to the last peer, 99 %, ms", ".2f"),
+    ("each_median", "to each peer, median, ms", ".2f"),
+    ("each_p99", "to each peer, 99 %, ms", ".2f"),
+    ("deliveries_per_second", "burst, deliveries/s", ",.0f"),
+    ("cpu_per_delivery", "CPU per delivery, µs", ".2f"),
+    ("transmissions", "transmissions per delivery, copies", ".2f"),
+    ("share", "without anti-entropy, % delivered", ".2f"),
+    ("share_transmissions", "and its transmissions, copies", ".2f"),
+    ("memory_idle", "memory of a peer, idle, MiB", ".1f"),
+    ("memory_after", "memory of a peer, after burst, MiB", ".1f"),
+    ("threads", "threads of a peer", ".1f"),
+    ("cpu_at_rest", "CPU at rest, of a peer, % of a core", ".3f"),
 ]
 
 
@@ -45,11 +36,20 @@ def table(results: dict[str, list[dict[str, float]]], room: float = math.inf) ->
     lines = [*_row("", [[spread] for spread in results], below),
              *_row("", [HEADS for _ in results], below)]
     for name, what, form in FIGURES:
-        cells = [_cells([figures[name] for figures in networks if name in figures], form)
-                 for networks in results.values()]
+        cells = [_cells(_values(networks, name), form) for networks in results.values()]
         if any(cells):
             lines += _row(what, cells, below)
     return lines
+
+
+def medians(networks: list[dict[str, float]]) -> dict[str, float]:
+    """The median of every figure that was measured in some of these networks."""
+    names = {name for figures in networks for name in figures}
+    return {name: statistics.median(_values(networks, name)) for name in names}
+
+
+def _values(networks: list[dict[str, float]], name: str) -> list[float]:
+    return [figures[name] for figures in networks if name in figures]
 
 
 def _cells(values: list[float], form: str) -> list[str]:

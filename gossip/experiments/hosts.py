@@ -5,6 +5,8 @@ this process, however it ends. What is written there are lines: to a worker thos
 peer in a process of its own those of its console.
 """
 
+import os
+import pathlib
 import select
 import signal
 import subprocess
@@ -20,7 +22,7 @@ from gossip.terminal.signals import ctrl_c_withheld
 class Host:
     """A process that hosts nodes, and the pipe that keeps it alive."""
 
-    def __init__(self, what: str, arguments: list[str], addresses: list[Address], stdout):
+    def __init__(self, what: str, arguments: list[str], addresses: list[Address], stdout=None):
         self.what = what
         self.addresses = addresses
         with ctrl_c_withheld():
@@ -49,13 +51,14 @@ class Host:
                                             stdin=subprocess.PIPE)
         self._process.send_signal(signal.SIGSTOP)
 
-    def thaw(self) -> None:
-        """Let a frozen process go on."""
-        self._process.send_signal(signal.SIGCONT)
-        self._end_thawer()
+    def is_frozen(self) -> bool:
+        """Whether the process stands still."""
+        return self._thawer is not None
 
-    def _end_thawer(self) -> None:
+    def thaw(self) -> None:
+        """Let the process go on, if it is frozen."""
         if self._thawer is not None:
+            self._process.send_signal(signal.SIGCONT)
             self._thawer.kill()
             self._thawer.wait()
             self._thawer.stdin.close()
@@ -65,13 +68,36 @@ class Host:
         """Wait for a line of the standard output; empty at its end."""
         return self._process.stdout.readline().decode()
 
+    def die(self) -> None:
+        """End the process without a word."""
+        self._process.kill()
+        self._process.wait()
+        self.end()
+
     def ended(self) -> int | None:
         """The exit code of a process that has ended, None while it runs."""
         return self._process.poll()
 
+    def cpu(self) -> float:
+        """CPU seconds so far; 0 where the system does not tell."""
+        fields = self._read("stat").rpartition(")")[2].split()
+        return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
+
+    def size(self) -> tuple[float, int]:
+        """Resident memory in MiB, and threads; (0, 0) where the system does not tell."""
+        fields = dict(line.split(":", 1) for line in self._read("status").splitlines())
+        return (int(fields.get("VmRSS", "0 kB").split()[0]) / 1024, int(fields.get("Threads", 0)))
+
+    def _read(self, name: str) -> str:
+        """What the system tells of the process; empty where it tells nothing."""
+        try:
+            return pathlib.Path(f"/proc/{self.id}/{name}").read_text()
+        except OSError:
+            return ""
+
     def end(self) -> None:
-        """End the input of the process, so that it ends."""
-        self._end_thawer()
+        """End the input of the process, so that it ends; a frozen one goes on before."""
+        self.thaw()
         try:
             self._process.stdin.close()
         except OSError:
@@ -98,9 +124,7 @@ class PeerProcess(Host):
 
     def kill(self, addresses: list[Address]) -> None:
         """End the peer without a word."""
-        self._process.kill()
-        self._process.wait()
-        self.end()
+        self.die()
 
     def say(self, address: Address, text: str) -> None:
         """Let the peer gossip a text of one line."""
@@ -126,8 +150,9 @@ class WorkerProcess(Host):
             raise CommandError(f"a {self.what} could not start", FAILED)
 
     def kill(self, addresses: list[Address]) -> None:
-        """End these peers at once, without a word."""
+        """End these peers at once, without a word; a frozen one, when it reads that."""
         self.write(f"kill {' '.join(map(str, addresses))}\n")
+        self.thaw()
 
     def start(self, address: Address, role: Role | None) -> None:
         """Start a node here that has died here."""

@@ -2,7 +2,7 @@
 
 Which nodes share a process is decided before anything starts, by what the system allows
 (limits.py). Beside the runner's main thread the live page's may tell nodes to die, to say something
-and the like: nothing of that waits for a node, and what cannot be done now is refused.
+and the like (`Orders`): nothing of that waits for a node, and what cannot be done now is refused.
 """
 
 import os
@@ -12,13 +12,11 @@ import threading
 import time
 from typing import NamedTuple
 
-from gossip.addresses import Address
+from gossip.addresses import Address, parse_address
 from gossip.experiments.hosts import Host, PeerProcess, WorkerProcess
 from gossip.experiments.malice import Role
 from gossip.experiments.ports import next_free
 from gossip.programs.starting import check_reachable
-from gossip.proof.records import Records
-from gossip.proof.runs import PeerRun
 from gossip.settings import Settings
 from gossip.terminal import limits
 from gossip.terminal.command_line import (
@@ -59,7 +57,6 @@ class Network:
         self.hosts: list[Host] = []  # of peers
         self._seed_hosts: list[Host] = []
         self._gone: set[Address] = set()  # nodes that died, or whose process did
-        self._frozen: set[Address] = set()
         self._added = 0
 
     def __enter__(self) -> "Network":
@@ -68,9 +65,6 @@ class Network:
     def __exit__(self, *error) -> None:
         with self._lock:
             self._runs = False
-        for host in self.hosts:
-            if self._frozen.intersection(host.addresses):
-                host.thaw()
         for hosts in (self.hosts, self._seed_hosts):  # seeds last: no peer loses its seeds
             until = time.monotonic() + END_LIMIT
             for host in hosts:
@@ -127,10 +121,7 @@ class Network:
             dying = [address for address in host.addresses if address in addresses]
             if dying:
                 host.kill(dying)
-            if self._frozen.intersection(dying):
-                host.thaw()  # a worker reads then that it is to kill
         self._gone.update(addresses)
-        self._frozen.difference_update(addresses)
 
     def newly_ended(self) -> list[Host]:
         """Processes that have ended since the last call, although nothing here ended them."""
@@ -139,18 +130,12 @@ class Network:
                      if not self._gone.issuperset(host.addresses) and host.ended() is not None]
             for host in ended:
                 self._gone.update(host.addresses)
-                self._frozen.difference_update(host.addresses)
         return ended
 
     def dead_peers(self) -> set[str]:
         """The addresses of all peers that died, and were not started again."""
         with self._lock:
             return {str(address) for address in self._gone.intersection(self.peers)}
-
-    def living_runs(self, records: Records) -> list[PeerRun]:
-        """The runs of the peers that live, as these records tell them."""
-        dead = self.dead_peers()
-        return [run for run in records.peers if run.address not in dead and not run.superseded]
 
     # What is asked for while it runs; NotNow when that cannot be done.
 
@@ -166,7 +151,7 @@ class Network:
             host = self._living(address)
             if address not in self.peers:
                 raise NotNow(f"{address} is a seed: only peers say something")
-            if address in self._frozen:
+            if host.is_frozen():
                 raise NotNow(f"{address} is frozen: it says nothing")
             if (is_forbidden := self._settings.filter.search()) and is_forbidden(text):
                 raise NotNow("it has a forbidden word; nothing was sent")
@@ -178,22 +163,20 @@ class Network:
         """A peer stops where it stands."""
         with self._lock:
             host = self._living(address)
-            if address in self._frozen:
+            if host.is_frozen():
                 raise NotNow(f"{address} is frozen")
             if address not in self.peers or len(host.addresses) > 1:
                 raise NotNow(f"{address} shares a process with others: start peers with "
                              "--process-per-peer")
             host.freeze()
-            self._frozen.add(address)
 
     def thaw(self, address: Address) -> None:
         """A frozen peer goes on."""
         with self._lock:
             host = self._living(address)
-            if address not in self._frozen:
+            if not host.is_frozen():
                 raise NotNow(f"{address} is not frozen")
             host.thaw()
-            self._frozen.remove(address)
 
     def start_again(self, address: Address) -> None:
         """A node that died begins another run."""
@@ -201,7 +184,7 @@ class Network:
             host = self._host_of(address)
             if address not in self._gone and host.ended() is None:
                 raise NotNow(f"{address} is running")
-            _check_free_now(address)
+            check_free(address)
             if host.ended() is None:  # a worker, which has other nodes, too
                 host.start(address, self._roles.get(address))
             else:
@@ -214,7 +197,6 @@ class Network:
                     host.end()
                     host.wait(0.0)
             self._gone.discard(address)
-            self._frozen.discard(address)
 
     def add_peer(self) -> Address:
         """One more peer, in a process of its own; its address is the next that is free."""
@@ -254,11 +236,46 @@ class Network:
         raise NotNow(f"{address} was not started by this runner")
 
 
-def _check_free_now(address: Address) -> None:
-    try:
-        check_free(address)
-    except CommandError as error:
-        raise NotNow(str(error)) from None
+class Orders:
+    """What the buttons of the live page do to a network. `do` is called by the thread that serves
+    the page, with what a page has posted: an object with `do`, a word, and `node` and `text` where
+    the word needs them. It never waits for a node."""
+
+    def __init__(self, network: Network):
+        self._network = network
+        self._about_nodes = {"kill": network.kill_node, "start": network.start_again,
+                             "freeze": network.freeze, "thaw": network.thaw}
+
+    def words(self, own_processes: bool) -> tuple[str, ...]:
+        """The orders that a network takes whose peers have processes of their own, or not."""
+        freezing = ("freeze", "thaw") if own_processes else ()
+        return ("kill", "start", "say", *freezing, "add")
+
+    def do(self, order: dict[str, str]) -> tuple[int, str]:
+        """Carry out an order; answers (HTTP status, a line for who gave it)."""
+        word = order.get("do", "")
+        try:
+            if word == "add":
+                return 200, f"{self._network.add_peer()} starts"
+            if word != "say" and word not in self._about_nodes:
+                return 400, f"do is one of {', '.join(self.words(True))}"
+            address = parse_address(order.get("node", ""))
+            if word == "say":
+                return self._say(address, order.get("text", ""))
+            self._about_nodes[word](address)
+            return 200, f"{word} {address}: done"
+        except (NotNow, CommandError) as reason:  # CommandError: the port is taken, for example
+            return 409, str(reason)
+        except OSError as error:  # no room for one more process, for example
+            return 409, f"the system does not allow it: {error.strerror}"
+        except ValueError as error:
+            return 400, f"node: {error}"
+
+    def _say(self, address: Address, text: str) -> tuple[int, str]:
+        if not text.strip():
+            return 400, "text: what shall it say?"
+        self._network.say(address, text)
+        return 200, f"{address} says it"
 
 
 def _check_threads(needs: dict[Address, limits.Need]) -> None:

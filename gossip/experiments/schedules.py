@@ -3,8 +3,8 @@
 One schedule is played until its unrest is over, then through nine rounds and 80 seconds of rest;
 then the judge looks (verdict.py). A network that is watched for malicious peers never rests: of it
 the judge asks only what may never happen, and what its files prove, some seconds after the unrest.
-Many schedules are played by
-several processes. One that fails can be made smaller, line by line, until it is understood.
+Many schedules are played by several processes. One that fails can be made smaller, line by line,
+until it is understood.
 """
 
 import concurrent.futures
@@ -23,13 +23,14 @@ from gossip.addresses import Address
 from gossip.experiments.accidents import PERIOD, Accident, Conditions, Schedule
 from gossip.experiments.attackers import lying, misbehaving
 from gossip.experiments.verdict import Judge
-from gossip.experiments.virtual_network import VirtualNetwork
+from gossip.experiments.virtual_network import VirtualFolder, VirtualNetwork
 from gossip.proof import check
+from gossip.proof.evidence import Proof
 from gossip.proof.malicious import Tally
+from gossip.proof.records import Records
 from gossip.settings import majority
 from gossip.signing import signed_lines
 from gossip.signing.confirming import ANSWER_LIMIT
-from gossip.simulation.virtual_files import VirtualFolder
 from gossip.simulation.virtual_links import Slowness
 from gossip.simulation.virtual_time import Spinning
 from gossip.simulation.virtual_world import NodeFailed
@@ -242,13 +243,18 @@ class _Played:
             for peer, count in expected if peer.messages.count() != count])
 
     @functools.cached_property
+    def _records(self) -> Records:
+        """What the files say; read once, when nothing happens any more."""
+        return Records(self.network.folder).refresh()
+
+    @functools.cached_property
     def _proof(self) -> list[check.Row]:
-        """The rows of the check; made once, when nothing happens any more."""
-        return self._judge.proof()
+        """The rows of the check; made once, too."""
+        return check.prove(self._records)
 
     def outcome(self) -> Outcome:
         """What became of it, with the proof."""
-        tally = self._judge.tally() if self._conditions.malicious else None
+        tally = Tally.of(Proof(self._records)) if self._conditions.malicious else None
         return Outcome(self.faults, check.format_rows(self._proof), self._time.now,
                        self._time.calls, self.network.folder, tally)
 

@@ -7,17 +7,17 @@ import os
 import pathlib
 import shlex
 import time
+from collections.abc import Callable
 
-from gossip.experiments.accidents import SEEDS_LIMIT, Schedule, draw_schedule, parse_schedule
+from gossip.experiments.accidents import SEEDS_LIMIT, Schedule, parse_schedule
+from gossip.experiments.drawing import WATCHED_PEERS, draw_schedule, draw_watched
 from gossip.experiments.malice import add_malicious
-from gossip.experiments.playing import Playing
 from gossip.experiments.schedules import Outcome, Result, play, play_many, shrink
-from gossip.experiments.watched import PEERS as WATCHED_PEERS
-from gossip.experiments.watched import draw_watched
 from gossip.proof.malicious import Tally
 from gossip.terminal.command_line import (
     FAILED, CommandError, Parser, capacity, number, show, whole_number)
 from gossip.terminal.folders import clear_outputs
+from gossip.terminal.status_line import StatusLine, folded, time_left
 
 FIRST = 1  # the number of the schedule that is played when none is asked for
 GARBAGE_LOOK = 100_000  # new objects after which Python looks for reference cycles: whole networks
@@ -141,28 +141,15 @@ def _show_one(schedule: Schedule, until: float | None, classes: dict) -> Outcome
 
 def _simulate_many(args, classes: dict) -> int:
     """Play many schedules; show those that fail, and how many held."""
-    begun = time.monotonic()
     first = FIRST if args.first is None else args.first
-    results: list[Result] = []
-    playing = Playing(args.schedules, functools.partial(_again, args))
+    many = Many(args.schedules, functools.partial(_again, args))
     try:
         for result in play_many(range(first, first + args.schedules), classes, _draw(args),
                                 os.cpu_count() or 1):
-            results.append(result)
-            playing.add(result)
+            many.add(result)
     finally:
-        playing.close()
-    took = time.monotonic() - begun
-    failed = sum(bool(result.fault) for result in results)
-    simulated = sum(result.simulated for result in results)
-    playing.say(f"{len(results) - failed} of {len(results)} schedules held; {simulated:.0f} "
-                f"simulated seconds in {took:.1f} s, {simulated / took:.0f} a second")
-    tallies = [result.tally for result in results if result.tally is not None]
-    if tallies:
-        total = functools.reduce(Tally.plus, tallies)
-        playing.say(f"{'malicious':<10} {'holds' if total.holds() else 'FAILS':<6} {total}")
-    playing.show_failed_again()
-    return FAILED if failed or tallies and not total.holds() else 0
+        many.close()
+    return 0 if many.judge() else FAILED
 
 
 def _again(args, number: int) -> str:
@@ -172,3 +159,76 @@ def _again(args, number: int) -> str:
         value = getattr(args, name)
         words += [] if value is None else [f"--{name}", str(value)]
     return shlex.join(words + [f"--{name}" for name in ("sign", "gentle") if getattr(args, name)])
+
+
+class Many:
+    """Shows the results of so many schedules. A terminal also shows how far they are, and at the
+    end again those that failed; `again(number)` is the command that plays one."""
+
+    def __init__(self, count: int, again: Callable[[int], str]):
+        self._count = count
+        self._again = again
+        self._begun = time.monotonic()
+        self._status = StatusLine() if os.isatty(1) else None
+        self._failed: list[Result] = []
+        self._played = 0
+        self._simulated = 0.0  # seconds
+        self._tally: Tally | None = None  # of all attackers, where networks were watched
+        self._show_status()
+
+    def add(self, result: Result) -> None:
+        """One more schedule has been played."""
+        self._played += 1
+        self._simulated += result.simulated
+        if result.tally is not None:
+            self._tally = result.tally if self._tally is None else self._tally.plus(result.tally)
+        if result.fault:
+            self._failed.append(result)
+            if self._status is None:
+                show(_failure(result))
+            else:
+                self._status.above(self._with_commands(result), 4)
+        self._show_status()
+
+    def _with_commands(self, result: Result) -> str:
+        again = self._again(result.number)
+        return f"{_failure(result)}\n  play it again: {again}\n  make it small: {again} --shrink"
+
+    def _show_status(self) -> None:
+        if self._status is None:
+            return
+        took = time.monotonic() - self._begun
+        text = f"{self._played:,} of {self._count:,} schedules, {len(self._failed)} failed"
+        if not self._played:
+            self._status.update(text)
+            return
+        left = took / self._played * (self._count - self._played)
+        pace = self._simulated / max(took, 1e-3)
+        self._status.update(f"{text}   {self._simulated:,.0f} simulated s, {pace:,.0f} a second",
+                            time_left(left))
+
+    def close(self) -> None:
+        """End the line that says how far they are; it goes away when all have been played."""
+        if self._status is not None:
+            self._status.clear() if self._played == self._count else self._status.end()
+
+    def judge(self) -> bool:
+        """Show how many held, and again those that failed; answer whether all held."""
+        took = time.monotonic() - self._begun
+        self._say(f"{self._played - len(self._failed)} of {self._played} schedules held; "
+                  f"{self._simulated:.0f} simulated seconds in {took:.1f} s, "
+                  f"{self._simulated / took:.0f} a second")
+        holds = self._tally is None or self._tally.holds()
+        if self._tally is not None:
+            self._say(f"{'malicious':<10} {'holds' if holds else 'FAILS':<6} {self._tally}")
+        for result in self._failed if self._status is not None else ():
+            self._say(self._with_commands(result))
+        return holds and not self._failed
+
+    def _say(self, text: str) -> None:
+        """Show lines that are not wider than a terminal."""
+        show(text if self._status is None else folded(text, 4))
+
+
+def _failure(result: Result) -> str:
+    return f"schedule {result.number} FAILS: {result.fault}"

@@ -76,63 +76,23 @@ class Steps:
         self.end()
         show(folded(text, indent) if self.are_shown else text)
 
-
-class NetworkSteps(Steps):
-    """The steps of one network."""
-
-    def __init__(self, network, records: Records, status: StatusLine | None):
-        super().__init__(status)
-        self._network = network
-        self._records = records
-
-    def _living(self) -> list[PeerRun]:
-        return self._network.living_runs(self._records)
-
-    def begin_start(self, gossip: str, kill: int, malice: Malice | None, once: bool,
-                    folder: pathlib.Path) -> None:
-        """Say what will happen; the peers start, and find each other."""
-        if self.are_shown:
-            plan = [f"each gossips {gossip}"]
-            plan += [f"{_are(malice.count(), 'attacks', 'attack')} ({malice})"] if malice else []
-            plan += [f"then {_are(kill, 'is', 'are')} killed"] if kill else []
-            plan += [] if once else ["Ctrl-C ends them"]
-            self.say(f"{len(self._network.peers)} peers; {'; '.join(plan)}.   ({shown(folder)})\n")
-        self.begin("start", lambda: started(self._living()))
-
-    def begin_gossip(self) -> None:
-        """All messages reach everybody."""
-        self.begin("gossip", lambda: gossiped(self._records, self._living()))
-
-    def begin_watch(self, until: float) -> None:
-        """Malicious peers are looked for, until a moment of the monotonic clock, and longer while
-        messages are on their way."""
-        self.begin("watch", lambda: watched(self._records), lambda: until - time.monotonic())
-
-    def begin_deaths(self, peers: list[str]) -> None:
-        """These were killed, and others find that out."""
-        self.begin(killed(peers), lambda: found_dead(self._records, self._living(), peers))
-
-    def begin_rest(self, is_watched: bool) -> None:
-        """The network goes on until Ctrl-C, and malicious peers are looked for, or not."""
-        self.begin("until Ctrl-C", (lambda: watched(self._records)) if is_watched else self._so_far)
-
-    def _so_far(self) -> str:
-        runs, dead = self._living(), self._network.dead_peers()
-        return (f"{len(runs)} peers, {gossiped(self._records, runs)}"
-                f"{f', {len(dead)} died' if dead else ''}")
-
-    def say_ended(self, folder: pathlib.Path) -> None:
-        """Say, after Ctrl-C, what has run, and how it is proved."""
-        made = sum(len(run.generated) for run in self._records.peers)
-        if self.are_shown:
-            self.say(f"Ended. {len(self._network.peers)} peers, {made:,} messages. "
-                     f"The proof: {advice.command('check', folder)}")
-
     def say_proof(self, rows: list[Row], *next_lines: str) -> None:
         """Show the proof, and what to do next."""
         self.say(f"{self._number + 1:3}  the proof, from the output files alone:\n\n"
                  f"{proof(rows)}", CLAIM)
         self.say("\n".join(next_lines), 4)
+
+
+# A network in words.
+
+def planned(peers: int, gossip: str, kill: int, malice: Malice | None, once: bool,
+            folder: pathlib.Path) -> str:
+    """What will happen in a network."""
+    plan = [f"each gossips {gossip}"]
+    plan += [f"{_are(malice.count(), 'attacks', 'attack')} ({malice})"] if malice else []
+    plan += [f"then {_are(kill, 'is', 'are')} killed"] if kill else []
+    plan += [] if once else ["Ctrl-C ends them"]
+    return f"{peers} peers; {'; '.join(plan)}.   ({shown(folder)})\n"
 
 
 def _are(count: int, one: str, more: str) -> str:
@@ -160,6 +120,11 @@ def gossiped(records: Records, runs: list[PeerRun]) -> str:
     due = made * len(runs) - sum(len(run.generated) for run in runs)
     delivered = sum(len(run.received) for run in runs)
     return f"{made:,} messages, {delivered:,} of {due:,} delivered"
+
+
+def so_far(records: Records, runs: list[PeerRun], died: int) -> str:
+    """What a network has done that goes on until Ctrl-C."""
+    return f"{len(runs)} peers, {gossiped(records, runs)}{f', {died} died' if died else ''}"
 
 
 def watched(records: Records) -> str:

@@ -7,13 +7,8 @@ answer what is wrong, in words, and nothing when all is well.
 """
 
 from gossip.addresses import Address, parse_address
-from gossip.experiments.messages_seen import runs_that_differ
 from gossip.experiments.virtual_network import VirtualNetwork
-from gossip.proof import check
-from gossip.proof.evidence import Proof
-from gossip.proof.malicious import Tally
 from gossip.proof.pieces import Pieces
-from gossip.proof.records import Records
 from gossip.settings import majority
 from gossip.wire import parse as parse_line
 
@@ -50,31 +45,31 @@ class Judge:
         kind, _, rest = event.partition(":")
         if kind in STIRS:
             self._stirred = self.network.time.now, f"{address} wrote {event}"
-        judged = self._JUDGED.get(kind)
-        if judged is not None:
-            judged(self, address, rest, event)
+        judge = getattr(self, f"on_{kind.replace(' ', '_')}", None)
+        if judge is not None:
+            judge(address, rest, event)
 
     def _wrong(self, address: Address, event: str, why: str) -> None:
         self.faults.append(f"at {self.network.time.now:.3f} {address} wrote {event}: {why}")
 
-    def _started(self, address: Address, rest: str, event: str) -> None:
+    def on_started(self, address: Address, rest: str, event: str) -> None:
         """A seed that is started again knows nothing of its earlier life."""
         for known in self._removals, self._to_pass_on:
             for key in [key for key in known if key[0] == address]:
                 del known[key]
 
-    def _failed(self, address: Address, rest: str, event: str) -> None:
+    def on_failed(self, address: Address, rest: str, event: str) -> None:
         self._wrong(address, event, "no thread may fail")
 
-    def _refused(self, address: Address, rest: str, event: str) -> None:
+    def on_refused(self, address: Address, rest: str, event: str) -> None:
         if "expected" in rest:
             self._wrong(address, event, "nobody here breaks the rules")
 
-    def _connected(self, address: Address, rest: str, event: str) -> None:
+    def on_connected(self, address: Address, rest: str, event: str) -> None:
         life = self.network.life
         self._met[life(address), life(parse_address(rest))] = None
 
-    def _disconnected(self, address: Address, rest: str, event: str) -> None:
+    def on_disconnected(self, address: Address, rest: str, event: str) -> None:
         """What its link has offered goes with it. Of two links of a pair the one that the smaller
         address has dialled stays."""
         now = self.network.time.now
@@ -97,10 +92,10 @@ class Judge:
                 self.faults.append(f"{address} keeps an offer of {link.peer} {FORGOTTEN:.0f} s "
                                    f"after the end of that link, at {ended:.3f}")
 
-    def _replied(self, address: Address, rest: str, event: str) -> None:
+    def on_liveness_reply(self, address: Address, rest: str, event: str) -> None:
         self._misses[address, rest.rpartition(":")[0]] = 0
 
-    def _missed(self, address: Address, rest: str, event: str) -> None:
+    def on_liveness_missed(self, address: Address, rest: str, event: str) -> None:
         """Misses are counted in a row: one more than before, or from 1 on; a suspect whose last
         probe has found nothing out misses its last round anew. Who can be reached is not missed
         until it becomes a suspect."""
@@ -112,10 +107,10 @@ class Judge:
         if int(count) == limit:
             self._blamed(address, parse_address(peer), event)
 
-    def _called_dead(self, address: Address, rest: str, event: str) -> None:
+    def on_dead(self, address: Address, rest: str, event: str) -> None:
         self._blamed(address, parse_address(rest), event)
 
-    def _heard_of_death(self, address: Address, rest: str, event: str) -> None:
+    def on_dead_report(self, address: Address, rest: str, event: str) -> None:
         """A seed has got a dead report; from a peer that it lists, or passed on by a seed."""
         report, now = parse_line(rest.encode()), self.network.time.now
         self._reports[address, report.dead] = now
@@ -128,7 +123,7 @@ class Judge:
             self.network.time.at(now + PASSED_ON, self._has_passed_on, address, report.dead, died,
                                  now)
 
-    def _rejects(self, address: Address, rest: str, event: str) -> None:
+    def on_rejected(self, address: Address, rest: str, event: str) -> None:
         dead = parse_line(":".join(rest.split(":")[:6]).encode()).dead
         self._rejected[address, dead] = None
 
@@ -147,7 +142,7 @@ class Judge:
                 self.faults.append(f"{seed} heard at {reported:.3f} that {dead} is dead, removed "
                                    f"it, and has not told {other}")
 
-    def _removed(self, address: Address, rest: str, event: str) -> None:
+    def on_removed(self, address: Address, rest: str, event: str) -> None:
         """If it lives, it must have been out of reach, or have gone elsewhere."""
         if ":malicious:" in rest:
             return  # the proof tells whether it is
@@ -161,7 +156,7 @@ class Judge:
             if reason == "dead" or registered:
                 self._blamed(address, accused, event)
 
-    def _judges(self, address: Address, rest: str, event: str) -> None:
+    def on_judged(self, address: Address, rest: str, event: str) -> None:
         """Where nobody attacks, nobody is found bad."""
         if self.network.hostile:
             return
@@ -182,12 +177,6 @@ class Judge:
         settings = self.network.settings
         return ((settings.liveness_misses + 2) * settings.liveness_interval
                 + settings.probe_tries * settings.probe_limit)
-
-    _JUDGED = {"started": _started, "failed": _failed, "refused": _refused, "connected": _connected,
-               "disconnected": _disconnected, "liveness reply": _replied,
-               "liveness missed": _missed, "dead": _called_dead, "removed": _removed,
-               "judged": _judges,
-               "dead report": _heard_of_death, "rejected": _rejects}
 
     # After the rest.
 
@@ -273,10 +262,10 @@ class Judge:
 
     def messages(self) -> list[str]:
         """Everybody living has seen the same messages, as far as links lead; but not all need those
-        of runs that have ended and are forgotten (messages_seen.py)."""
+        of runs that have ended and are forgotten."""
         return [f"messages differ: {', '.join(f'{p.address} {p.messages.count()}' for p in peers)}"
                 f"; of {', '.join(runs)}" for peers in self.in_pieces()
-                if (runs := runs_that_differ(self.network, peers))]
+                if (runs := _runs_that_differ(self.network, peers))]
 
     def registrations(self) -> list[str]:
         """Everybody is registered with a majority, or with all seeds there are."""
@@ -327,10 +316,34 @@ class Judge:
                 wrong.append(f"{duty.label} took {duty.turns - before} turns in the rest")
         return wrong
 
-    def tally(self) -> Tally:
-        """The attackers, and who was kicked."""
-        return Tally.of(Proof(Records(self.network.folder).refresh()))
 
-    def proof(self) -> list[check.Row]:
-        """The rows of the check, from the output files."""
-        return check.prove(Records(self.network.folder).refresh())
+def _runs_that_differ(network: VirtualNetwork, peers: list) -> list[str]:
+    """The runs of which these peers, which links join, should all have seen the same messages, and
+    have not. Where gossip is signed, a peer takes what a run has said when more than half of the
+    seeds name the run, or the run proves itself. A run that has ended cannot prove anything, and
+    seeds that were started again do not know it. So its messages stay with those who took them
+    while it was known, and others need not have them, but for neighbours that take them, too."""
+    seen = {peer.address: peer.messages.seen() for peer in peers}
+    runs = [run for run in sorted({run for one in seen.values() for run in one})
+            if any(one.get(run) != seen[peers[0].address].get(run) for one in seen.values())]
+    return [run.decode() for run in runs
+            if not network.settings.sign or _is_vouched_for(network, run)
+            or any(_was_not_told(peer, run, seen) for peer in peers)]
+
+
+def _is_vouched_for(network: VirtualNetwork, run: bytes) -> bool:
+    """Whether a run lives, or more than half of the seeds live, are honest, and know it."""
+    text, _, start = run.decode().rpartition(":")
+    address, start = parse_address(text), int(start)
+    node = network.nodes.get(address)
+    if node is not None and node.spreading.origin.start == start:
+        return True
+    knowing = [seed for seed in network.honest_seeds() if seed.vouching.knows(address, start)]
+    return len(knowing) >= majority(len(network.seeds))
+
+
+def _was_not_told(peer, run: bytes, seen: dict) -> bool:
+    """Whether a peer takes what a run has said, and lacks some that a neighbour has."""
+    return peer.confirming.is_known(run) and any(
+        peer.messages.lacking([(run, seen[other][run])])
+        for other in peer.neighbours.addresses() if run in seen.get(other, ()))

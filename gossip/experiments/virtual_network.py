@@ -4,13 +4,17 @@ It starts lives of nodes, ends them in every way, and knows the truth, which no 
 lives, and since when one could reach another.
 """
 
+import fnmatch
+import functools
+import io
+import pathlib
 import random
+import types
 
 from gossip.addresses import Address
 from gossip.node.node import die_together
 from gossip.node.output_file import OutputFile
 from gossip.settings import Settings
-from gossip.simulation.virtual_files import VirtualFolder
 from gossip.simulation.virtual_links import Cables, Cabling, End, Slowness
 from gossip.simulation.virtual_time import VirtualTime
 from gossip.simulation.virtual_world import START, VirtualWorld
@@ -27,7 +31,7 @@ class VirtualNetwork:
                  cables: Cables, lag: float = 0.0, clocks: float = 0.0,
                  hostile: dict[Address, type] | None = None):
         self.time = VirtualTime()
-        self.folder = VirtualFolder()
+        self.folder = VirtualFolder()  # of the output files
         self.nodes: dict[Address, object] = {}  # those that live, or leave
         self.settings = settings
         self.seeds = seeds
@@ -64,18 +68,20 @@ class VirtualNetwork:
 
     def _output(self, kind: str, address: Address) -> OutputFile:
         name = f"{kind}_{address.file_part}.txt"
-        return OutputFile(name, self._clock, _Ear(self, address), self.folder.file(name))
+        ear = types.SimpleNamespace(show=functools.partial(self._heard, address))
+        return OutputFile(name, self._clock, ear, self.folder.file(name))
 
     def _clock(self) -> int:
         """The true time, as files have it: Unix nanoseconds."""
         return START * 10**9 + round(self.time.now * 1e9)
 
-    def heard(self, address: Address, event: str) -> None:
-        """A node has written an event."""
-        self.hear(address, event)
-        if event.startswith("stopped:") and address in self.nodes:
-            self.trouble(address)
-            del self.nodes[address]
+    def _heard(self, address: Address, clock: str, events: list[str]) -> None:
+        """A node has written events: they come here, in place of a screen."""
+        for event in events:
+            self.hear(address, event)
+            if event.startswith("stopped:") and address in self.nodes:
+                self.trouble(address)
+                del self.nodes[address]
 
     def kill(self, address: Address) -> None:
         """A process dies; the kernel ends its connections."""
@@ -149,11 +155,7 @@ class VirtualNetwork:
         node = self.nodes.get(address)
         ends: list[End] = node.world.ends() if node is not None else []
         if ends:
-            end = ends[chosen % len(ends)]
-            self._broke[address] = self._broke[end.other.address] = self.time.now
-            end.reset()
-            if both:
-                end.other.reset()
+            self._break(ends[chosen % len(ends)], both)
 
     def break_links(self, share: float, rng: random.Random) -> None:
         """A share of the links between peers break, at both ends."""
@@ -161,11 +163,14 @@ class VirtualNetwork:
                 for end in node.world.ends()
                 if address < end.other.address and end.other.address not in self.seeds]
         for end in rng.sample(ends, min(len(ends), round(share * len(ends)))):
-            for address in (end.address, end.other.address):
-                self._broke[address] = self.time.now
-            other = end.other
-            end.reset()
-            other.reset()
+            self._break(end, both=True)
+
+    def _break(self, end: End, both: bool) -> None:
+        """A connection breaks at this end, or at both."""
+        self._broke[end.address] = self._broke[end.other.address] = self.time.now
+        end.reset()
+        if both:
+            end.other.reset()
 
     def say(self, address: Address, texts: list[str]) -> None:
         """A peer says something, as its console would."""
@@ -215,13 +220,48 @@ class VirtualNetwork:
         return max(self._troubled[one], self._troubled[other], self.mended)
 
 
-class _Ear:
-    """Hears what a node writes, in place of a screen."""
+# Output files in memory, in a folder that the proof can read.
 
-    def __init__(self, network: VirtualNetwork, address: Address):
-        self._network = network
-        self._address = address
+class VirtualFile:
+    """A file that only grows. `write` and `close` are those of an output file's raw file; `name`,
+    `is_file` and `open` those of a path."""
 
-    def show(self, clock: str, events: list[str]) -> None:
-        for event in events:
-            self._network.heard(self._address, event)
+    def __init__(self, name: str):
+        self.name = name
+        self.data = bytearray()
+
+    def __lt__(self, other: "VirtualFile") -> bool:
+        return self.name < other.name
+
+    def write(self, data: bytes) -> int:
+        self.data += data
+        return len(data)
+
+    def close(self) -> None:
+        """A node has ended; a later life of it may write on."""
+
+    def is_file(self) -> bool:
+        return True
+
+    def open(self, mode: str) -> io.BytesIO:
+        """Open it for reading."""
+        return io.BytesIO(self.data)
+
+
+class VirtualFolder:
+    """Files by name; `glob` is that of a path."""
+
+    def __init__(self):
+        self._files: dict[str, VirtualFile] = {}
+
+    def file(self, name: str) -> VirtualFile:
+        """The file of this name, made if need be."""
+        return self._files.setdefault(name, VirtualFile(name))
+
+    def glob(self, pattern: str) -> list[VirtualFile]:
+        return [file for name, file in self._files.items() if fnmatch.fnmatchcase(name, pattern)]
+
+    def save(self, folder: pathlib.Path) -> None:
+        """Write all files into a folder of the disk; OSError when that fails."""
+        for file in self._files.values():
+            (folder / file.name).write_bytes(file.data)

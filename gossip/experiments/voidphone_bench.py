@@ -6,14 +6,14 @@ A latency is the time from the send of one client to the reading of another.
 
 import pathlib
 import socket
+import statistics
 import struct
 import tempfile
 import threading
 import time
 
 from gossip.addresses import address_of
-from gossip.experiments.bench import process_status
-from gossip.experiments.voidphone_processes import LOOK, Processes
+from gossip.experiments.voidphone_experiment import LOOK, Processes
 from gossip.proof.evidence import quantile
 from gossip.terminal.command_line import FAILED, CommandError, show
 from gossip.voidphone import messages
@@ -39,10 +39,7 @@ class MeasuredModules:
 
     def start(self) -> None:
         """Start the modules and wait until each has as many neighbours as it dials."""
-        for number in range(self._count):
-            self._processes.start(number, DEGREE, POW_BITS)
-        for number in range(self._count):
-            self._processes.connect(number, self._take)
+        self._processes.start(self._count, DEGREE, POW_BITS, lambda number: self._take)
         enough, deadline = min(DEGREE, self._count - 1) // 2, time.monotonic() + LIMIT
         while min(map(len, self._processes.links().values())) < max(1, enough):
             if time.monotonic() > deadline:
@@ -78,8 +75,7 @@ class MeasuredModules:
 
     def memory(self) -> float:
         """Mean resident memory of a module, MiB; 0 where the system does not tell."""
-        sizes = [_resident(process.pid) for process in self._processes.running.values()]
-        return sum(sizes) / len(sizes)
+        return statistics.fmean(host.size()[0] for host in self._processes.running.values())
 
     def begin_handshakes(self, count: int) -> None:
         """Say HELLO to the first module and hang up, so many times."""
@@ -90,10 +86,6 @@ class MeasuredModules:
 
     def close(self) -> None:
         self._processes.close()
-
-
-def _resident(pid: int) -> float:
-    return int(process_status(pid).get("VmRSS", "0 kB").split()[0]) / 1024
 
 
 def measure_modules(base_port: int) -> int:

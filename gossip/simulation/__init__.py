@@ -4,7 +4,6 @@ virtual_time    what is going to happen, in order
 virtual_links   connections made of numbers, cuts, machines without power
 virtual_duties  what threads do live: turns, and sending
 virtual_world   what a node may ask for, in virtual time
-virtual_files   output files in memory
 
 It knows of a node only what every world knows (gossip/node/world.py). Which nodes there are is in
 gossip/experiments/virtual_network.py, what happens to them in accidents.py beside it.

@@ -1,12 +1,15 @@
 """Attackers: seeds that lie about runs, and a peer that makes one up in the name of another."""
 
+import hashlib
+
 import pytest
 
+from gossip import wire
 from gossip.addresses import address_of
 from gossip.experiments.accidents import LIES, Conditions, seed_addresses
-from gossip.experiments.attackers import forging, lying
+from gossip.experiments.attackers import lying
 from gossip.experiments.virtual_network import VirtualNetwork
-from gossip.wire import parse
+from gossip.signing.signed_lines import new_signer
 from peer import Peer
 from seed import Seed
 from tests.tools import mistakes
@@ -15,6 +18,19 @@ from tests.tools.simulated import CLASSES
 SEEDS = seed_addresses(3)
 PEERS = [address_of("127.0.0.1", 5000 + number) for number in range(5)]
 VICTIM, FORGER = PEERS[0], PEERS[-1]
+
+
+class Forger(Peer):
+    """A peer that is honest until `forge` is called."""
+
+    def forge(self, victim, texts):
+        """Tell all neighbours what a run has said that the victim never had, with an own key."""
+        signer = new_signer(victim, self.rng)
+        lines = [wire.gossip(wire.format_time(self.time()), victim, signer.start, number, text)
+                 for number, text in enumerate(texts, 1)]
+        covers = signer.cover(1, [hashlib.sha256(line).digest() for line in lines])
+        for link in self.neighbours.links():
+            link.send(b"".join(line + b"\n" for line in [*covers, *lines]))
 
 
 def network(hostile, seeds=SEEDS, peers=PEERS):
@@ -37,7 +53,7 @@ def received(net, text):
 
 def forged(lie, seeds=SEEDS):
     """Who has received what a forger made up, while a seed lies; and who has denied it."""
-    net = network({SEEDS[-1]: lying(Seed, lie), FORGER: forging(Peer)}, seeds)
+    net = network({SEEDS[-1]: lying(Seed, lie), FORGER: Forger}, seeds)
     net.nodes[FORGER].forge(VICTIM, ["never said"])
     net.time.run(60.0)
     net.say(VICTIM, ["said"])
@@ -67,8 +83,8 @@ def test_a_liar_names_a_run_that_never_was_or_none(lie, names):
     net = network({SEEDS[-1]: lying(Seed, lie)}, peers=PEERS[:1])
     link = Heard()
     net.nodes[SEEDS[-1]].on_line(link, b"runs:127.0.0.1:5000:77")
-    assert bool(parse(link.sent[0]).starts) is names
-    assert (77 in parse(link.sent[0]).starts) is names
+    assert bool(wire.parse(link.sent[0]).starts) is names
+    assert (77 in wire.parse(link.sent[0]).starts) is names
 
 
 @pytest.mark.parametrize("lie, after", [("late", 1), ("never", 0)])

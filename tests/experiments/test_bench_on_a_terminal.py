@@ -4,8 +4,7 @@ import re
 
 import pytest
 
-from gossip.experiments import bench_steps, bench_table, steps
-from gossip.experiments.bench_steps import BenchSteps
+from gossip.experiments import bench, bench_table, steps
 from gossip.terminal.status_line import StatusLine
 from tests.tools.ports import free_addresses, free_range
 from tests.tools.programs import run, write_config
@@ -91,8 +90,8 @@ def test_the_time_left_is_told_by_how_long_the_first_networks_took(monkeypatch, 
 
     clock = Clock()
     monkeypatch.setattr(steps, "time", clock)
-    monkeypatch.setattr(bench_steps, "time", clock)
-    shown = BenchSteps([10.0, 5.0, 5.0], StatusLine())
+    monkeypatch.setattr(bench, "time", clock)
+    shown = bench.BenchSteps([10.0, 5.0, 5.0], StatusLine())
     for passes, act, end in ((0, lambda: shown.begin_network("one"), " 20 s left"),
                              (4, shown.show, " 16 s left"),
                              (16, shown.show, " 10 s left"),  # longer than it was planned

@@ -7,8 +7,7 @@ import pytest
 
 from gossip.experiments import network as networks
 from gossip.experiments.malice import Role
-from gossip.experiments.network import Network
-from gossip.experiments.orders import Orders
+from gossip.experiments.network import Network, Orders
 from gossip.settings import Filter, Settings
 from tests.tools.files import lines_of
 from tests.tools.ports import free_addresses

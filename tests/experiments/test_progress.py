@@ -2,8 +2,8 @@
 
 import pytest
 
-from gossip.experiments import progress
-from gossip.experiments.progress import Progress, until_next_look
+from gossip.experiments import following
+from gossip.experiments.following import Progress, until_next_look
 from gossip.experiments.steps import Steps
 from gossip.settings import Settings
 
@@ -55,7 +55,7 @@ class Network:
 
 def test_the_runner_looks_less_often_while_looks_take_long(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(progress, "time", clock)
+    monkeypatch.setattr(following, "time", clock)
     follows = Progress(SlowRecords(clock), Network(), Settings(), clock, Steps(None), quiet=True)
     assert not follows.settle(lambda: False, 10.0)
     assert clock.pauses == pytest.approx([0.25, 0.4, 0.8, 1.2, 1.6, 2.0, 2.0])

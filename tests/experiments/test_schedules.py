@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from gossip.experiments.accidents import draw_schedule, parse_schedule
+from gossip.experiments.accidents import parse_schedule
+from gossip.experiments.drawing import draw_schedule
 from gossip.experiments.schedules import play, shrink
 from gossip.proof.records import Records
 from peer import Peer

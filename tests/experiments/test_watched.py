@@ -9,12 +9,13 @@ import runner
 from gossip.addresses import address_of
 from gossip.capacity import fixed
 from gossip.experiments.accidents import Conditions, parse_schedule, seed_addresses
+from gossip.experiments.drawing import (
+    WATCHED, WATCHED_PEERS, WATCHED_SEEDS, draw_watched)
 from gossip.experiments.malice import KINDS, parse_malice
 from gossip.experiments.network import Network, Plan
 from gossip.experiments.schedules import WATCHED_ROW, play
 from gossip.experiments.verdict import Judge
 from gossip.experiments.virtual_network import VirtualNetwork
-from gossip.experiments.watched import PEERS, SEEDS, WATCHED, draw_watched
 from gossip.settings import Settings
 from gossip.signing import signed_lines
 from tests.tools.ports import free_addresses
@@ -41,7 +42,7 @@ def test_half_of_the_schedules_bring_all_that_may_befall_such_a_network():
     schedules = [draw_watched(number, NONE) for number in range(100)]
     for schedule in schedules:
         started = {accident.who for accident in schedule.accidents if accident.kind == "start"}
-        assert len(started) == PEERS + SEEDS
+        assert len(started) == WATCHED_PEERS + WATCHED_SEEDS
     kinds = {accident.kind for schedule in schedules for accident in schedule.accidents}
     assert kinds == {"start", "kill", "freeze"}
     assert any(accident.who[0] in schedule.seeds() and accident.kind == "kill"

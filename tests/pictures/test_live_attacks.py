@@ -5,8 +5,7 @@ import os
 
 import pytest
 
-from gossip.experiments.network import NotNow
-from gossip.experiments.orders import Orders
+from gossip.experiments.network import NotNow, Orders
 from gossip.pictures import live_file, live_files, live_follow, live_lines
 from gossip.pictures.live_follow import Follow
 from gossip.pictures.live_lines import LiveLines

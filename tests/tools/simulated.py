@@ -1,7 +1,8 @@
 """The real seeds and peers in virtual time, for tests."""
 
 from gossip.addresses import address_of
-from gossip.experiments.accidents import Schedule, draw_schedule
+from gossip.experiments.accidents import Schedule
+from gossip.experiments.drawing import draw_schedule
 from gossip.experiments.schedules import Outcome, play
 from gossip.experiments.virtual_network import VirtualNetwork
 from gossip.settings import Settings

@@ -2,9 +2,9 @@
 
 import pytest
 
-from gossip.experiments import playing, simulate
-from gossip.experiments.playing import Playing
+from gossip.experiments import simulate
 from gossip.experiments.schedules import Result
+from gossip.experiments.simulate import Many
 from gossip.terminal import status_line
 from tests.tools.terminals import CTRL_C, ERASE, Terminal
 
@@ -13,7 +13,7 @@ FAULT = "5003 is on the list of 4001, and dead"
 
 @pytest.fixture
 def terminal(monkeypatch):
-    monkeypatch.setattr(playing.os, "isatty", lambda descriptor: True)
+    monkeypatch.setattr(simulate.os, "isatty", lambda descriptor: True)
     monkeypatch.setattr(status_line, "terminal_width", lambda: 60)
 
 
@@ -22,33 +22,36 @@ def results():
 
 
 def test_without_a_terminal_only_a_failure_is_shown(capfd):
-    playing = Playing(3, "again {}".format)
+    many = Many(3, "again {}".format)
     for result in results():
-        playing.add(result)
-    playing.close()
-    playing.show_failed_again()
-    assert capfd.readouterr().out == f"schedule 12 FAILS: {FAULT}\n"
+        many.add(result)
+    many.close()
+    assert not many.judge()
+    failed, held = capfd.readouterr().out.splitlines()
+    assert failed == f"schedule 12 FAILS: {FAULT}"
+    assert held.startswith("2 of 3 schedules held; 30 simulated seconds in ")
 
 
 def test_a_failure_stays_with_its_commands_and_is_shown_again_at_the_end(terminal, capfd):
-    playing = Playing(3, "again {}".format)
+    many = Many(3, "again {}".format)
     for result in results():
-        playing.add(result)
+        many.add(result)
     out = capfd.readouterr().out
     assert "2 of 3 schedules, 1 failed" in out and " left" in out
     kept = [line.rpartition(ERASE)[2] for line in out.split("\n")][:-1]
     assert kept == [f"schedule 12 FAILS: {FAULT}", "  play it again: again 12",
                     "  make it small: again 12 --shrink"]
-    playing.close()
-    playing.show_failed_again()
-    assert capfd.readouterr().out.removeprefix(ERASE) == "\n".join([*kept, ""])
+    many.close()
+    assert not many.judge()
+    again = capfd.readouterr().out.removeprefix(ERASE).splitlines()
+    assert again[0].startswith("2 of 3 schedules held; ") and again[-len(kept):] == kept
 
 
 def test_a_run_that_was_interrupted_keeps_its_last_line(terminal, capfd):
-    playing = Playing(3, "again {}".format)
-    playing.add(results()[0])
+    many = Many(3, "again {}".format)
+    many.add(results()[0])
     capfd.readouterr()
-    playing.close()
+    many.close()
     assert capfd.readouterr().out.startswith(f"{ERASE}1 of 3 schedules, 0 failed")
 
 

@@ -1,8 +1,8 @@
 """Virtual files: what nodes write is kept in memory, and can be read and saved."""
 
+from gossip.experiments.virtual_network import VirtualFolder
 from gossip.node.output_file import OutputFile
 from gossip.proof.records import Records
-from gossip.simulation.virtual_files import VirtualFolder
 
 NOON = 1_700_000_000 * 10**9  # Unix nanoseconds
 NAME = "peer_127.0.0.1_5000.txt"
