@@ -89,25 +89,15 @@ quit       leave gracefully: nobody reports me dead
                     self._gossip([text])
 
     def _command(self, command: str) -> None:
-        if not command:
-            return
         if command == "quit":
             self._peer.quit()
-        elif command == "help":
-            self._screen.say(self.HELP)
-        elif command == "peers":
-            self._screen.say(self._peers())
-        elif command == "messages":
-            self._screen.say(self._messages())
-        elif command == "status":
-            self._screen.say(self._status())
-        elif command == "say":
-            self._screen.say("say what? Type: say TEXT")
-        else:
-            self._screen.say(self._unknown(command))
+        elif command:
+            answers = {"help": lambda: self.HELP, "peers": self._peers, "status": self._status,
+                       "messages": self._messages, "say": lambda: "say what? Type: say TEXT"}
+            answer = answers.get(command, lambda: self._unknown(command))
+            self._screen.say(answer())
 
-    def _split(self, line: str) -> tuple[str, str]:
-        return split_command(line)
+    _split = staticmethod(split_command)
 
     def _unknown(self, command: str) -> str:
         return f"unknown command '{escape(command[:60])}'; type help"

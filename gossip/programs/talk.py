@@ -71,8 +71,21 @@ Ctrl-C ends me abruptly, so that others find me dead."""
         super().__init__(peer, keyboard, screen)
         self._words = words
 
-    def _split(self, line: str) -> tuple[str, str]:
-        return understood(line)
+    _split = staticmethod(understood)
+
+    def greet(self) -> None:
+        """Say what to do, before the peer starts."""
+        self._screen.say(f"I am {self._peer.address.port}. Type a message, or /help. "
+                         "/quit says goodbye, Ctrl-C does not.\n"
+                         "Every event, with all its fields, in UTC: "
+                         f"{_shown(self._peer.output.path)}\n")
+
+    def take_leave(self) -> None:
+        """Say that the peer has ended, and where to look now."""
+        how = "said goodbye" if self._peer.leaving else "was interrupted"
+        path = self._peer.output.path
+        self._screen.say(f"{self._peer.address.port} {how}. Its file: {_shown(path)}\n"
+                         f"The proof: python runner.py check {_shown(path.parent)}")
 
     def _command(self, command: str) -> None:
         if command == "raw":
@@ -102,34 +115,6 @@ Ctrl-C ends me abruptly, so that others find me dead."""
             f"{address}: {many(int(count), 'neighbour')} (room for {room}), {many(seeds, 'seed')}, "
             f"{many(known, 'known peer')}, {many(held, 'message')}",
             *[f"{name}: {value}" for name, value in status.items() if value != 0]])
-
-
-class Talking:
-    """What a peer on a terminal has instead of raw lines: words, a screen, and keys."""
-
-    def __init__(self, address: Address, misses: int, seeds: int):
-        """`misses` and `seeds` as in Words."""
-        self._words = Words(str(address), misses, seeds)
-        self._keys = Keys()
-        self.screen = PromptScreen(self._words, escapes=self._keys.escapes)
-        self._name = self._words.name(str(address))
-
-    def greet(self, path: pathlib.Path) -> None:
-        """Say what to do, before the peer starts that writes into this file."""
-        self.screen.say(f"I am {self._name}. Type a message, or /help. "
-                        "/quit says goodbye, Ctrl-C does not.\n"
-                        f"Every event, with all its fields, in UTC: {_shown(path)}\n")
-
-    def console(self, peer) -> Talk:
-        """What carries out what is typed."""
-        return Talk(peer, TypedLines(self._keys, self.screen), self.screen, self._words)
-
-    def end(self, peer) -> None:
-        """Say that the peer has ended, and where to look now."""
-        how = "said goodbye" if peer.leaving else "was interrupted"
-        path = peer.output.path
-        self.screen.say(f"{self._name} {how}. Its file: {_shown(path)}\n"
-                        f"The proof: python runner.py check {_shown(path.parent)}")
 
 
 def _shown(path: pathlib.Path) -> str:
