@@ -10,8 +10,8 @@ from gossip.chat.server import CHAT, ChatServer
 from gossip.net.live_world import LiveWorld
 from gossip.programs.starting import run_node
 from gossip.terminal.command_line import (
-    FAILED, CommandError, Parser, add_outputs, add_quiet, add_settings, load, parse_port,
-    run_command, seconds, whole_number)
+    FAILED, CommandError, Parser, add_outputs, add_settings, load, parse_port, run_command,
+    seconds, whole_number)
 
 
 def chat_main(doors: Doors | None) -> int:
@@ -58,7 +58,7 @@ def _parse():
     add_settings(parser, "rumor_stop", usual=CHAT)
     add_outputs(parser)
     add_settings(parser, "file_limit")
-    add_quiet(parser)
+    parser.add_argument("--quiet", action="store_true", help="show no events on the terminal")
     parser.add_argument("--end-with-pipe", type=int, metavar="FD",
                         help="end with this descriptor (for programs that start chat servers)")
     args = parser.parse_args()

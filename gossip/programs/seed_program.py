@@ -9,8 +9,7 @@ from gossip.terminal.command_line import (
     FAILED, CommandError, Parser, add_common_flags, add_settings, check_free, complain, is_local,
     load_seeds, peer_settings, port_or_address, run_command)
 from gossip.terminal.screen import Screen
-from gossip.terminal.seed_screen import SeedScreen
-from gossip.terminal.seed_words import SeedWords
+from gossip.terminal.seed_screen import SeedScreen, SeedWords
 from gossip.terminal.signals import End
 
 

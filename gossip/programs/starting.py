@@ -27,20 +27,22 @@ def open_output(folder: pathlib.Path, kind: str, address: Address, limit: int,
     return output
 
 
-def start_node(node) -> None:
+def start_node(node, wanted=None) -> None:
     """Start a node; CommandError says which address cannot be had, and why."""
-    prepare_node(node)
+    prepare_node(node, wanted)
     node.go()
 
 
-def prepare_node(node) -> None:
-    """Start a node but for its `go`; CommandError says which address cannot be had, and why."""
+def prepare_node(node, wanted=None) -> None:
+    """Start a node but for its `go`; CommandError says which address cannot be had, and why.
+
+    `wanted()` names that address, where it may be another than the node's own."""
     try:
         node.prepare()
     except OSError as error:
         node.output.finish()
         node.stop()
-        raise cannot_listen(node.address, error) from None
+        raise cannot_listen(wanted() if wanted else node.address, error) from None
 
 
 def run_node(kind: str, address: Address, args, make, start=start_node,

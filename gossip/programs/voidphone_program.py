@@ -3,10 +3,10 @@
 import pathlib
 
 from gossip.net.live_world import LiveWorld
-from gossip.programs.starting import run_node
+from gossip.programs.starting import run_node, start_node
 from gossip.settings import Settings
 from gossip.terminal.command_line import (
-    Parser, add_outputs, add_quiet, add_settings, cannot_listen, load, run_command, seconds)
+    Parser, add_outputs, add_settings, load, run_command, seconds)
 from gossip.voidphone.gossip_module import GossipModule
 from gossip.voidphone.ini import read_ini
 
@@ -38,7 +38,7 @@ def _parse():
                         help="between two PINGs (%(default)g)")
     add_outputs(parser)
     add_settings(parser, "file_limit")
-    add_quiet(parser)
+    parser.add_argument("--quiet", action="store_true", help="show no events on the terminal")
     parser.add_argument("--end-with-input", action="store_true",
                         help="end with standard input (for programs that start modules)")
     return parser.parse_args()
@@ -46,10 +46,5 @@ def _parse():
 
 def start_module(module: GossipModule) -> None:
     """Start a module; CommandError says which address cannot be had, and why."""
-    try:
-        module.start()
-    except OSError as error:
-        module.output.finish()
-        module.stop()
-        address = module.config.api_address[0] if module.api_address is None else module.address
-        raise cannot_listen(address, error) from None
+    start_node(module, lambda: module.config.api_address[0] if module.api_address is None
+               else module.address)

@@ -263,18 +263,13 @@ def add_common_flags(parser: argparse.ArgumentParser, outputs: pathlib.Path = OU
     parser.add_argument("--config", metavar="FILE", type=pathlib.Path,
                         default=CONFIG, help="the list of seeds (config.txt)")
     add_outputs(parser, outputs)
-    add_quiet(parser)
+    parser.add_argument("--quiet", action="store_true", help="show no events on the terminal")
 
 
 def add_outputs(parser: argparse.ArgumentParser, folder: pathlib.Path = OUTPUTS) -> None:
     """Add the flag for the folder of output files; `folder` is what it is without the flag."""
     parser.add_argument("--outputs", metavar="DIR", type=output_folder, default=folder,
                         help=f"where output files go ({folder.relative_to(ROOT).as_posix()})")
-
-
-def add_quiet(parser: argparse.ArgumentParser) -> None:
-    """Add the flag of all programs that show events."""
-    parser.add_argument("--quiet", action="store_true", help="show no events on the terminal")
 
 
 def peer_settings(args: argparse.Namespace) -> Settings:
