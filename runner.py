@@ -41,9 +41,9 @@ from gossip.programs.starting import open_output
 from gossip.proof import check
 from gossip.settings import WAYS, Settings
 from gossip.terminal.command_line import (
-    FAILED, OUTPUTS, CommandError, Parser, add_common_flags, add_file_limit, add_outputs,
-    add_peer_flags, add_seed_flags, complain, load_seeds, number, parse_host, parse_port,
-    peer_settings, run_command, show, whole_number)
+    FAILED, OF_SEEDS_ALONE, OUTPUTS, CommandError, Parser, add_common_flags, add_outputs,
+    add_peer_flags, add_settings, complain, load_seeds, parse_host, parse_port, peer_settings,
+    run_command, seconds, show, whole_number)
 from gossip.terminal.folders import DEMO, MODULES, NETWORK, newest_folder, shown
 from gossip.terminal.status_line import folded
 from peer import Peer
@@ -86,7 +86,7 @@ def start_command(arguments: list[str]) -> int | None:
                     usual=("--peers", "--kill", "--once", "--watch", "--outputs", "--plain"))
     add_common_flags(parser)
     add_peer_flags(parser)
-    add_seed_flags(parser)
+    add_settings(parser, *OF_SEEDS_ALONE)
     parser.add_argument("--peers", type=whole_number(1), metavar="N",
                         help="start N peers, too; the usual --outputs is then outputs/network")
     add_base_port(parser)
@@ -101,7 +101,6 @@ def start_command(arguments: list[str]) -> int | None:
     add_malicious(parser)
     add_watch(parser)
     parser.set_defaults(outputs=None, seeds=None)
-    add_plain(parser)
     args = parser.parse_args(arguments)
     implied = implied_by(args)
     if implied:  # where the command line does not name it
@@ -144,17 +143,20 @@ def check_alive(parser: Parser, lost: int, peers: int) -> None:
 
 
 def add_watch(parser: Parser) -> None:
+    """Add the flags of commands that start a network of which a page may be served."""
     parser.add_argument("--watch", action="store_true",
                         help="serve a page that shows the network while it runs, with buttons; "
                              "peers then gossip on without --once, and up to "
                              f"{OWN_PROCESSES} have four links and a process each")
-    parser.add_argument("--watch-port", type=parse_port, default=0, metavar="PORT",
-                        help="the page's port (any free one)")
-    add_page_host(parser, "--watch-host")
+    add_page(parser, "--watch-port", "--watch-host", metavar="PORT")
+    add_plain(parser)
 
 
-def add_page_host(parser: Parser, flag: str) -> None:
-    parser.add_argument(flag, type=parse_host, metavar="IP",
+def add_page(parser: Parser, port: str, host: str, **named) -> None:
+    """Add the flags that say where a page is served."""
+    parser.add_argument(port, type=parse_port, default=0, help="the page's port (any free one)",
+                        **named)
+    parser.add_argument(host, type=parse_host, metavar="IP",
                         help="an address of this machine at which others see the page, without "
                              "buttons (this machine alone)")
 
@@ -215,9 +217,8 @@ def demo_command(arguments: list[str]) -> int:
     add_base_port(parser)
     parser.add_argument("--sign", action=argparse.BooleanOptionalAction, default=True,
                         help="sign gossip, and take only what is signed (yes)")
-    add_file_limit(parser)
+    add_settings(parser, "file_limit")
     add_watch(parser)
-    add_plain(parser)
     parser.set_defaults(processes=default_processes(), host="127.0.0.1", again="demo")
     args = parser.parse_args(arguments)
     check_alive(parser, args.kill, args.peers)
@@ -234,7 +235,7 @@ def worker_command(arguments: list[str]) -> None:
     parser.add_argument("kind", choices=("seed", "peer"))
     add_common_flags(parser)
     add_peer_flags(parser)
-    add_seed_flags(parser)
+    add_settings(parser, *OF_SEEDS_ALONE)
     args = parser.parse_args(arguments)
     seeds, settings = load_seeds(args.config), peer_settings(args)
     Worker(Seed if args.kind == "seed" else Peer,
@@ -245,16 +246,10 @@ def worker_command(arguments: list[str]) -> None:
 def check_command(arguments: list[str]) -> int:
     """Print the proof, or one verdict for each of several folders; 1 when one does not hold."""
     parser = Parser(prog="runner.py check", description="Prove from output files what happened.")
-    parser.add_argument("folders", nargs="*", metavar="DIR", type=pathlib.Path,
-                        help="where the output files are (the newest of outputs, outputs/demo and "
-                             "outputs/network); of several folders each has a verdict, and what "
-                             "fails")
     parser.add_argument("--json", action="store_true",
                         help="write the rows as JSON, one object a line for each folder")
-    add_common_flags(parser)
-    parser.set_defaults(outputs=None)
-    args = parser.parse_args(arguments)
-    folders = [existing_folder(folder) for folder in args.folders or [chosen_folder(args.outputs)]]
+    folders, args = parse_folders(parser, arguments, "*", "; of several folders each has a "
+                                  "verdict, and what fails")
     judge = check.judge_folder if len(folders) > 1 else check.check_folder
     code = 0
     for folder in folders:
@@ -270,7 +265,7 @@ def plot_command(arguments: list[str]) -> None:
                     description="Draw degrees.svg, network.svg and report.html into the folder.")
     parser.add_argument("--csv", action="store_true",
                         help="write the figures behind them, too, as tables beside the report")
-    folder, args = parse_folder(parser, arguments)
+    (folder,), args = parse_folders(parser, arguments)
     try:
         paths = plot.plot_folder(folder, args.csv)
     except ValueError as error:
@@ -285,9 +280,8 @@ def watch_command(arguments: list[str]) -> None:
     """Serve a page that follows the output files."""
     parser = Parser(prog="runner.py watch",
                     description="Serve a page that follows whatever runs in the folder.")
-    parser.add_argument("--port", type=parse_port, default=0, help="the page's port (any free one)")
-    add_page_host(parser, "--host")
-    folder, args = parse_folder(parser, arguments)
+    add_page(parser, "--port", "--host")
+    (folder,), args = parse_folders(parser, arguments)
     from gossip.pictures import live_page  # workers do without
     live_page.watch(folder, args.port, args.host)
 
@@ -300,33 +294,26 @@ def tree_command(arguments: list[str]) -> None:
     show(shown_tree(load_seeds(parser.parse_args(arguments).config)))
 
 
-def parse_folder(parser: Parser, arguments: list[str]):
-    """(the folder of output files that a command line names, or else the newest; all flags);
-    CommandError when there is no such folder."""
-    parser.add_argument("folder", nargs="?", metavar="DIR", type=pathlib.Path,
+def parse_folders(parser: Parser, arguments: list[str], how_many="?", more="") -> tuple:
+    """Return the folders of output files that a command line names, else the newest, and all
+    flags; CommandError when there is no such folder."""
+    parser.add_argument("folders", nargs=how_many, metavar="DIR", type=pathlib.Path,
                         help="where the output files are (the newest of outputs, outputs/demo and "
-                             "outputs/network)")
+                             f"outputs/network){more}")
     add_common_flags(parser)
     parser.set_defaults(outputs=None)
     args = parser.parse_args(arguments)
-    return existing_folder(args.folder or chosen_folder(args.outputs)), args
-
-
-def chosen_folder(outputs: pathlib.Path | None) -> pathlib.Path:
-    """The folder that --outputs names, or else the newest one, which is then said."""
-    if outputs is None:
-        outputs = newest_folder()
-        complain(f"the newest output files: {shown(outputs)}")
-    return outputs
-
-
-def existing_folder(path: pathlib.Path) -> pathlib.Path:
-    """The path of a folder; CommandError when there is none."""
-    if path.exists() and not path.is_dir():
-        raise CommandError(f"{path} is no folder; give the folder of the output files")
-    if not path.is_dir():
-        raise CommandError(f"no folder {path}")
-    return path
+    folders = args.folders if how_many == "*" else [args.folders]
+    if not any(folders):
+        folders = [args.outputs or newest_folder()]
+        if args.outputs is None:
+            complain(f"the newest output files: {shown(folders[0])}")
+    for path in folders:
+        if path.exists() and not path.is_dir():
+            raise CommandError(f"{path} is no folder; give the folder of the output files")
+        if not path.is_dir():
+            raise CommandError(f"no folder {path}")
+    return folders, args
 
 
 def module_command(arguments: list[str]) -> int:
@@ -339,7 +326,7 @@ def module_command(arguments: list[str]) -> int:
     parser.add_argument("--once", action="store_true",
                         help="as always here: end when it is proved")
     add_outputs(parser, MODULES)
-    add_file_limit(parser)
+    add_settings(parser, "file_limit")
     add_base_port(parser)
     args = parser.parse_args(arguments)
     if args.base_port + 2 * args.peers > 65536:
@@ -387,9 +374,8 @@ def console_command(arguments: list[str]) -> None:
     parser.add_argument("--chat-key", type=pathlib.Path, metavar="FILE",
                         help="the key with which servers sign what they send each other")
     add_outputs(parser)
-    add_file_limit(parser)
-    parser.add_argument("--settle", type=number(0, "a number of seconds of 0 or more"),
-                        default=1.0, metavar="SECONDS",
+    add_settings(parser, "file_limit")
+    parser.add_argument("--settle", type=seconds(0), default=1.0, metavar="SECONDS",
                         help="quiet after the last msg and start before a get asks (1)")
     args = parser.parse_args(arguments)
     flags = ["--udp-base", str(args.udp_base), "--outputs", str(args.outputs),

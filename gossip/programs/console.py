@@ -1,18 +1,26 @@
-"""The console: what a person types at a running peer.
+"""The console: what a person types at a running peer, and on a terminal also the prompt.
 
 One thread reads the keyboard and carries out what it reads. Lines that were pasted together are
 gossiped together.
 """
 
+import difflib
+import os
+import pathlib
 import time
 
 from gossip.addresses import Address
 from gossip.escaping import escape
 from gossip.spread.origin import TooLong
-from gossip.terminal.keyboard import Keyboard
+from gossip.terminal.keyboard import Keyboard, Keys
+from gossip.terminal.line_editor import LineEditor
+from gossip.terminal.prompt_screen import PromptScreen
 from gossip.terminal.screen import Screen
+from gossip.terminal.words import Words, many
 
 SHOWN = 100  # messages that `messages` shows
+COMMANDS = ("peers", "messages", "status", "help", "quit", "exit", "raw")
+SIMILAR = 0.7  # of a word and a command, from 0 to 1: then the word is a slip, and no message
 
 
 def split_command(line: str) -> tuple[str, str]:
@@ -21,6 +29,23 @@ def split_command(line: str) -> tuple[str, str]:
     if line[:3] == "say" and line[3:4] in (" ", "\t"):
         return "say", line[4:]
     return line.rstrip(), ""
+
+
+def understood(line: str) -> tuple[str, str]:
+    """Return (command, text) for a typed line. A command may begin with `/`, in small or capital
+    letters. `say TEXT` is a message, and so is what looks like no command."""
+    command, text = split_command(line)
+    words = line.split()
+    if command == "say" or not words:
+        return command, text
+    first, slash = words[0].lower(), words[0][0] == "/"
+    if first == "/say":
+        return "say", line.split(maxsplit=1)[1] if len(words) > 1 else ""
+    if first.removeprefix("/") in COMMANDS and (slash or len(words) == 1):
+        return first.removeprefix("/").replace("exit", "quit"), ""
+    is_mistyped = slash or len(words) == 1 and difflib.get_close_matches(
+        first, COMMANDS, 1, SIMILAR)
+    return (command, "") if is_mistyped else ("say", command)
 
 
 class Console:
@@ -89,25 +114,15 @@ quit       leave gracefully: nobody reports me dead
                     self._gossip([text])
 
     def _command(self, command: str) -> None:
-        if not command:
-            return
         if command == "quit":
             self._peer.quit()
-        elif command == "help":
-            self._screen.say(self.HELP)
-        elif command == "peers":
-            self._screen.say(self._peers())
-        elif command == "messages":
-            self._screen.say(self._messages())
-        elif command == "status":
-            self._screen.say(self._status())
-        elif command == "say":
-            self._screen.say("say what? Type: say TEXT")
-        else:
-            self._screen.say(self._unknown(command))
+        elif command:
+            answers = {"help": lambda: self.HELP, "peers": self._peers, "status": self._status,
+                       "messages": self._messages, "say": lambda: "say what? Type: say TEXT"}
+            answer = answers.get(command, lambda: self._unknown(command))
+            self._screen.say(answer())
 
-    def _split(self, line: str) -> tuple[str, str]:
-        return split_command(line)
+    _split = staticmethod(split_command)
 
     def _unknown(self, command: str) -> str:
         return f"unknown command '{escape(command[:60])}'; type help"
@@ -135,3 +150,95 @@ quit       leave gracefully: nobody reports me dead
         lines = [escape(line.decode()) for line in latest]
         more = [f"({held - len(lines)} older ones are held, too)"] if held > len(lines) else []
         return "\n".join([*more, *lines]) or "no messages yet"
+
+
+class TypedLines:
+    """What is typed, for a console; with each key the screen shows the line anew."""
+
+    def __init__(self, keys: Keys, screen: PromptScreen):
+        self._keys = keys
+        self._screen = screen
+        self._editor = LineEditor()
+
+    def lines(self) -> list[bytes] | None:
+        """Wait for Enter; return all lines that have come together; None at the end."""
+        lines: list[bytes] = []
+        while not lines:
+            self._screen.typed(self._editor.view() if self._keys.in_front() else None)
+            keys = self._keys.read()
+            if keys is None:
+                self._screen.typed(None)
+                return None
+            lines = self._editor.feed(keys)
+        self._screen.typed(self._editor.view())
+        return lines
+
+
+class Talk(Console):
+    """Carries out what is typed on a terminal, and answers in words."""
+
+    HELP = """Type a message and press Enter: everybody gets it (as with say MESSAGE).
+/peers      my neighbours, and everyone I know
+/messages   the latest messages I hold
+/status     counts, also of everything dropped
+/raw        show events as they stand in the output file, or in words again
+/help       this
+/quit       leave gracefully: nobody reports me dead
+Ctrl-C ends me abruptly, so that others find me dead."""
+
+    def __init__(self, peer, keyboard: TypedLines, screen: PromptScreen, words: Words):
+        super().__init__(peer, keyboard, screen)
+        self._words = words
+
+    _split = staticmethod(understood)
+
+    def greet(self) -> None:
+        """Say what to do, before the peer starts."""
+        self._screen.say(f"I am {self._peer.address.port}. Type a message, or /help. "
+                         "/quit says goodbye, Ctrl-C does not.\n"
+                         "Every event, with all its fields, in UTC: "
+                         f"{_shown(self._peer.output.path)}\n")
+
+    def take_leave(self) -> None:
+        """Say that the peer has ended, and where to look now."""
+        how = "said goodbye" if self._peer.leaving else "was interrupted"
+        path = self._peer.output.path
+        self._screen.say(f"{self._peer.address.port} {how}. Its file: {_shown(path)}\n"
+                         f"The proof: python runner.py check {_shown(path.parent)}")
+
+    def _command(self, command: str) -> None:
+        if command == "raw":
+            self._screen.raw = not self._screen.raw
+            self._screen.say("Events as in the output file. In words again: /raw"
+                             if self._screen.raw else "Events in words.")
+        else:
+            super()._command(command)
+
+    def _unknown(self, command: str) -> str:
+        shown = escape(command[:60])
+        return f"unknown command '{shown}'; to gossip it: say {shown}"
+
+    def _named(self, address: Address) -> str:
+        return self._words.name(str(address))
+
+    def _messages(self) -> str:
+        return "\n".join(map(self._words.message, super()._messages().splitlines()))
+
+    def _status(self) -> str:
+        """What there is in one line, then what was counted, unless that is 0."""
+        status = self._counts()
+        address, neighbours, seeds, known, held = [status.pop(name) for name in (
+            "address", "neighbours", "seeds", "known peers", "messages held")]
+        count, _, room = neighbours.partition(" of ")
+        return "\n".join([
+            f"{address}: {many(int(count), 'neighbour')} (room for {room}), {many(seeds, 'seed')}, "
+            f"{many(known, 'known peer')}, {many(held, 'message')}",
+            *[f"{name}: {value}" for name, value in status.items() if value != 0]])
+
+
+def _shown(path: pathlib.Path) -> str:
+    """A path as it is shortest from here."""
+    try:
+        return min(os.path.relpath(path), str(path), key=len)
+    except ValueError:  # on another drive
+        return str(path)

@@ -9,15 +9,16 @@ import threading
 
 from gossip.addresses import Address, address_of
 from gossip.net.live_world import LiveWorld
-from gossip.programs.console import Console
+from gossip.programs.console import Console, Talk, TypedLines
 from gossip.programs.starting import check_reachable, open_output, start_node
-from gossip.programs.talk import Talking
 from gossip.terminal.command_line import (
     FAILED, CommandError, Parser, PortTaken, add_common_flags, add_peer_flags, check_free,
     load_seeds, parse_port, peer_settings, port_or_address, run_command, show)
-from gossip.terminal.keyboard import Keyboard
+from gossip.terminal.keyboard import Keyboard, Keys
+from gossip.terminal.prompt_screen import PromptScreen
 from gossip.terminal.screen import Screen
 from gossip.terminal.signals import End
+from gossip.terminal.words import Words
 
 FIRST_PORTS = range(5001, 5100)  # of which one is offered
 QUIT_LIMIT = 20.0  # seconds that leaving may take; with all who do not answer it takes six
@@ -57,22 +58,27 @@ def _peer_command(peer_class) -> None:
         raise _of_a_seed(address, seeds, args.config.name)
     check_free(address)
     end = End()
-    talking = Talking(address, args.liveness_misses, len(seeds)) if talks else None
-    screen = talking.screen if talking else Screen()
+    if talks:
+        words, keys = Words(str(address), args.liveness_misses, len(seeds)), Keys()
+        screen = PromptScreen(words, escapes=keys.escapes)
+    else:
+        screen = Screen()
     output = open_output(args.outputs, "peer", address, args.file_limit,
                          None if args.quiet else screen)
     peer = peer_class(address, seeds, peer_settings(args), output, LiveWorld)
-    if talking:
-        talking.greet(output.path)
+    if talks:
+        console = Talk(peer, TypedLines(keys, screen), screen, words)
+        console.greet()
+    else:
+        console = Console(peer, keyboard, screen)
     start_node(peer)
-    console = talking.console(peer) if talking else Console(peer, keyboard, screen)
     threading.Thread(  # not the peer's own: nothing can wake it while it reads
         target=peer.world.threads.guard, name="console", daemon=True,
         args=("console", _run_console, (peer, console, args.end_with_input, end))).start()
     end.wait(lambda: peer.stopping)
     peer.stop()
-    if talking:
-        talking.end(peer)
+    if talks:
+        console.take_leave()
     screen.close()
 
 
@@ -114,10 +120,7 @@ def ask_for_port(keyboard: Keyboard, offer=None) -> int:
     while True:
         offered = offer and offer()
         hint = f" (Enter for {offered})" if offered else ""
-        try:
-            os.write(1, f"Port to listen on{hint}: ".encode())
-        except OSError:
-            pass  # nobody sees the question; a port may be typed all the same
+        show(f"Port to listen on{hint}: ", end="")
         line = keyboard.line()
         if line is None:
             show("")

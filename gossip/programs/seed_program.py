@@ -1,19 +1,15 @@
 """The program seed.py: from its command line to running seeds, and their end."""
 
-import pathlib
-
 from gossip.addresses import Address, address_of
 from gossip.net.live_world import LiveWorld
 from gossip.programs.starting import open_output, start_node
-from gossip.settings import Settings, majority
+from gossip.settings import majority
 from gossip.terminal.advice import command, commands, peer_command, ports
 from gossip.terminal.command_line import (
-    FAILED, CommandError, Parser, add_common_flags, add_file_limit, add_monitor_flags,
-    add_seed_flags, check_free, complain, is_local, load_seeds, peer_settings, port_or_address,
-    run_command)
+    FAILED, CommandError, Parser, add_common_flags, add_settings, check_free, complain, is_local,
+    load_seeds, peer_settings, port_or_address, run_command)
 from gossip.terminal.screen import Screen
-from gossip.terminal.seed_screen import SeedScreen
-from gossip.terminal.seed_words import SeedWords
+from gossip.terminal.seed_screen import SeedScreen, SeedWords
 from gossip.terminal.signals import End
 
 
@@ -26,9 +22,7 @@ def _seed_command(seed_class) -> None:
     parser.add_argument("address", nargs="?", type=port_or_address, metavar="IP:PORT",
                         help="the seed to run; a PORT alone is the local seed with that port")
     add_common_flags(parser)
-    add_monitor_flags(parser)
-    add_seed_flags(parser)
-    add_file_limit(parser)
+    add_settings(parser, "monitor", "report_interval", "ban", "registrations_per_ip", "file_limit")
     args = parser.parse_args()
     seeds = load_seeds(args.config)
     if args.address is None:
@@ -56,40 +50,29 @@ def local_seeds(seeds: list[Address]) -> list[Address]:
     return local
 
 
-def start_seeds(seed_class, addresses, seeds, outputs: pathlib.Path, settings: Settings,
-                screen=None) -> list:
-    """Start seeds in this process. When one cannot start, those before it stop again."""
-    started = []
-    try:
-        for address in addresses:
-            check_free(address)
-            shown = screen.labelled(f"seed {address.port}") if screen is not None else None
-            seed = seed_class(address, seeds, settings,
-                              open_output(outputs, "seed", address, settings.file_limit, shown),
-                              LiveWorld)
-            start_node(seed)
-            started.append(seed)
-    except CommandError:
-        for seed in started:
-            seed.stop()
-        raise
-    return started
-
-
 def run_seeds(seed_class, addresses, seeds, args, in_words: bool = False) -> None:
-    """Run seeds until a signal comes; `in_words`: a terminal shows a line for each peer that comes
-    or goes, and what to do next."""
-    end = End()
+    """Run seeds until a signal comes; when one cannot start, those before it stop again.
+
+    `in_words`: a terminal shows a line for each peer that comes or goes, and what to do next."""
+    end, settings, running = End(), peer_settings(args), []
     screen = None if args.quiet else Screen()
     if in_words:
         screen = SeedScreen(SeedWords(majority(len(seeds)), len(addresses)),
                             f"The proof: {command('check', args.outputs)}")
-    running = start_seeds(seed_class, addresses, seeds, args.outputs, peer_settings(args), screen)
-    if in_words:
-        screen.say(_what_next(addresses, args))
-    end.wait()
-    for seed in running:
-        seed.stop()
+    try:
+        for address in addresses:
+            check_free(address)
+            output = open_output(args.outputs, "seed", address, settings.file_limit,
+                                 screen and screen.labelled(f"seed {address.port}"))
+            seed = seed_class(address, seeds, settings, output, LiveWorld)
+            start_node(seed)
+            running.append(seed)
+        if in_words:
+            screen.say(_what_next(addresses, args))
+        end.wait()
+    finally:
+        for seed in running:
+            seed.stop()
     if screen is not None:
         screen.close()
 

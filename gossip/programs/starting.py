@@ -1,12 +1,15 @@
-"""What the programs share: opening output files, starting nodes, checking addresses."""
+"""What the programs share: opening output files, starting nodes and awaiting their end."""
 
 import pathlib
+import threading
 import time
 
 from gossip.addresses import Address
 from gossip.node.output_file import OutputFile
 from gossip.terminal.command_line import FAILED, CommandError, cannot_listen
+from gossip.terminal.keyboard import Keyboard
 from gossip.terminal.screen import Screen
+from gossip.terminal.signals import End
 
 
 def open_output(folder: pathlib.Path, kind: str, address: Address, limit: int,
@@ -24,20 +27,49 @@ def open_output(folder: pathlib.Path, kind: str, address: Address, limit: int,
     return output
 
 
-def start_node(node) -> None:
+def start_node(node, wanted=None) -> None:
     """Start a node; CommandError says which address cannot be had, and why."""
-    prepare_node(node)
+    prepare_node(node, wanted)
     node.go()
 
 
-def prepare_node(node) -> None:
-    """Start a node but for its `go`; CommandError says which address cannot be had, and why."""
+def prepare_node(node, wanted=None) -> None:
+    """Start a node but for its `go`; CommandError says which address cannot be had, and why.
+
+    `wanted()` names that address, where it may be another than the node's own."""
     try:
         node.prepare()
     except OSError as error:
         node.output.finish()
         node.stop()
-        raise cannot_listen(node.address, error) from None
+        raise cannot_listen(wanted() if wanted else node.address, error) from None
+
+
+def run_node(kind: str, address: Address, args, make, start=start_node,
+             life_line: int | None = None, farewell=lambda node: None) -> None:
+    """Run the node that `make` makes of an output file, until it ends or a signal comes.
+
+    It ends, too, after a `farewell`, with its life line: a descriptor that the program which
+    started it holds the other end of."""
+    end = End()
+    screen = None if args.quiet else Screen()
+    node = make(open_output(args.outputs, kind, address, args.file_limit, screen))
+    start(node)
+
+    def await_end():
+        lines = Keyboard(life_line)
+        while lines.lines() is not None:
+            pass
+        farewell(node)
+        node.stop("quit")
+        end.come()
+
+    if life_line is not None:
+        threading.Thread(target=await_end, name="life line", daemon=True).start()
+    end.wait(lambda: node.stopping)
+    node.stop()
+    if screen is not None:
+        screen.close()
 
 
 def check_reachable(seeds: list[Address], own: Address) -> None:

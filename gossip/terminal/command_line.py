@@ -22,8 +22,6 @@ from gossip.terminal.limits import raise_descriptor_limit
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OUTPUTS, CONFIG = ROOT / "outputs", ROOT / "config.txt"
 FAILED, USAGE, INTERRUPTED = 1, 2, 130  # exit codes
-OF_SEEDS_ALONE = ("registrations_per_ip",)  # settings that are none of a peer
-OF_SEEDS = ("monitor", "report_interval", "file_limit", "ban", *OF_SEEDS_ALONE)
 
 
 class CommandError(Exception):
@@ -118,14 +116,14 @@ def keep_standard_descriptors() -> None:
 # Values of flags.
 
 
-def number(low: float, what: str, whole: bool = False):
+def number(low: float, what: str, whole: bool = False, most: float = 1e9):
     """A converter for numbers of at least `low`; `what` names such numbers in its errors."""
     def convert(text: str):
         try:
             value = int(text) if whole else float(text)
         except ValueError:
             value = math.nan
-        if not low <= value <= 1e9:
+        if not low <= value <= most:
             raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
         return value
     return convert
@@ -136,15 +134,12 @@ def whole_number(low: int):
     return number(low, f"a whole number of {low} or more", whole=True)
 
 
-def probability(text: str) -> float:
-    """A number from above 0 to 1; ArgumentTypeError says what one looks like."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a probability above 0, up to 1")
-    return value
+def seconds(low: float):
+    """A converter for numbers of seconds of at least `low`."""
+    return number(low, f"a number of seconds of {low:g} or more")
+
+
+probability = number(math.ulp(0.0), "a probability above 0, up to 1", most=1)
 
 
 def parse_port(text: str) -> int:
@@ -208,8 +203,63 @@ def parse_host(text: str) -> str:
     return address.ip
 
 
+# Flags. In a help text, argparse puts in what a flag is without being given.
+
+_COUNT, _SECONDS = whole_number(0), seconds(0.01)
+_SETTINGS = {  # name -> the kind of its values, what --help calls them, what it is
+    "monitor": (None, "", "watch neighbours, report to seeds, shut malicious peers out; implies "
+                          "--sign; all seeds and peers do, or none"),
+    "report_interval": (_SECONDS, "N", "seconds between reports (%(default)g)"),
+    "ban": (_SECONDS, "N", "seconds for which a malicious peer is refused (%(default)g)"),
+    "registrations_per_ip": (_COUNT, "N", "peers of one IP that a seed lists, except on loopback "
+                                          "(%(default)s); 0: any number"),
+    "file_limit": (_COUNT, "MIB", "MiB after which an output file is full, and only says so "
+                                  "(%(default)s); 0: never"),
+    "gossip_count": (_COUNT, "N", "messages that the peer generates (%(default)s)"),
+    "gossip_interval": (_SECONDS, "N", "seconds between them (%(default)g)"),
+    "liveness_interval": (_SECONDS, "N", "seconds between liveness rounds (%(default)g)"),
+    "liveness_misses": (whole_number(1), "N", "unanswered rounds that mean death (%(default)s)"),
+    "antientropy_interval": (seconds(0), "N", "seconds between comparisons with a neighbour; "
+                                              "0: never (%(default)g)"),
+    "cache_size": (_COUNT, "N", "messages kept for those who lack them (%(default)s)"),
+    "capacity": (capacity, "RULE", "neighbours: fixed:K or powerlaw:ALPHA, instead of the usual "
+                                   "rule"),
+    "spread": (WAYS, None, "how new messages travel (flood)"),
+    "rumor_stop": (probability, "P", "probability that a rumor is told no more after a telling "
+                                     "that was of no use (%(default)g)"),
+    "sign": (None, "", "sign gossip, and take only what is signed; all peers do, or none"),
+    "rate": (_COUNT, "N", "lines a second that a neighbour may say in its own name, before it is "
+                          "read more slowly (%(default)s); 0: any number"),
+    "burst": (_COUNT, "N", "lines that it may say beyond that at once (%(default)s)"),
+    "settle": (_SECONDS, "N", "seconds that a message is known before a neighbour that has not "
+                              "forwarded it counts as having missed it (%(default)g)"),
+    "filter": (word_filter, "FILE", "words that no message may have, one a line; with --monitor"),
+}
+_OF_BOTH = ("monitor", "report_interval", "ban", "file_limit")
+OF_SEEDS_ALONE = ("registrations_per_ip",)  # settings that are none of a peer
+OF_SEEDS = (*_OF_BOTH, *OF_SEEDS_ALONE)
+
+
+def add_settings(parser: argparse.ArgumentParser, *names: str, usual: Settings = Settings()):
+    """Add the flags of these settings; `usual` holds what they are without a flag."""
+    for name in names:
+        kind, unit, what = _SETTINGS[name]
+        kinds = ({"action": "store_true"} if kind is None else {"choices": kind} if kind is WAYS
+                 else {"type": kind, "metavar": unit})
+        parser.add_argument(f"--{name.replace('_', '-')}", default=getattr(usual, name), help=what,
+                            **kinds)
+
+
+def add_peer_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of a peer that runner.py passes on."""
+    add_settings(parser, *_OF_BOTH)
+    parser.add_argument("--host", type=parse_host, default="127.0.0.1", metavar="IP",
+                        help="the address to listen on and to announce (%(default)s)")
+    add_settings(parser, *(name for name in _SETTINGS if name not in OF_SEEDS))
+
+
 def add_common_flags(parser: argparse.ArgumentParser, outputs: pathlib.Path = OUTPUTS) -> None:
-    """The flags of all programs that start nodes or read their output files."""
+    """Add the flags of all programs that start nodes or read their output files."""
     parser.add_argument("--config", metavar="FILE", type=pathlib.Path,
                         default=CONFIG, help="the list of seeds (config.txt)")
     add_outputs(parser, outputs)
@@ -217,83 +267,9 @@ def add_common_flags(parser: argparse.ArgumentParser, outputs: pathlib.Path = OU
 
 
 def add_outputs(parser: argparse.ArgumentParser, folder: pathlib.Path = OUTPUTS) -> None:
-    """The flag of all programs that write output files; `folder` is what it is without it."""
+    """Add the flag for the folder of output files; `folder` is what it is without the flag."""
     parser.add_argument("--outputs", metavar="DIR", type=output_folder, default=folder,
                         help=f"where output files go ({folder.relative_to(ROOT).as_posix()})")
-
-
-def add_file_limit(parser: argparse.ArgumentParser) -> None:
-    """The flag of all programs that start nodes."""
-    usual = Settings().file_limit
-    parser.add_argument("--file-limit", default=usual, metavar="MIB",
-                        type=number(0, "a whole number of 0 or more", whole=True),
-                        help="MiB after which an output file is full, and only says so "
-                             f"({usual}); 0: never")
-
-
-def add_peer_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of a peer that runner.py passes on."""
-    add_monitor_flags(parser)
-    add_file_limit(parser)
-    usual = Settings()
-    interval = number(0.01, "a number of seconds of 0.01 or more")
-    count = number(0, "a whole number of 0 or more", whole=True)
-    parser.add_argument("--host", type=parse_host, default="127.0.0.1", metavar="IP",
-                        help="the address to listen on and to announce (127.0.0.1)")
-    for name, kind, what in (
-        ("gossip-count", count, "messages that the peer generates"),
-        ("gossip-interval", interval, "seconds between them"),
-        ("liveness-interval", interval, "seconds between liveness rounds"),
-        ("liveness-misses", number(1, "a whole number of 1 or more", whole=True),
-         "unanswered rounds that mean death"),
-        ("antientropy-interval", number(0, "a number of seconds of 0 or more"),
-         "seconds between comparisons with a neighbour; 0: never"),
-        ("cache-size", count, "messages kept for those who lack them"),
-    ):
-        default = getattr(usual, name.replace("-", "_"))
-        parser.add_argument(f"--{name}", type=kind, default=default, metavar="N",
-                            help=f"{what} ({default:g})")
-    parser.add_argument("--capacity", type=capacity, default=usual.capacity, metavar="RULE",
-                        help="neighbours: fixed:K or powerlaw:ALPHA, instead of the usual rule")
-    parser.add_argument("--spread", choices=WAYS, default=usual.spread,
-                        help="how new messages travel (flood)")
-    parser.add_argument("--rumor-stop", type=probability, default=usual.rumor_stop, metavar="P",
-                        help="probability that a rumor is told no more after a telling that was "
-                             f"of no use ({usual.rumor_stop:g})")
-    parser.add_argument("--sign", action="store_true",
-                        help="sign gossip, and take only what is signed; all peers do, or none")
-    parser.add_argument("--rate", type=count, default=usual.rate, metavar="N",
-                        help="lines a second that a neighbour may say in its own name, before it "
-                             f"is read more slowly ({usual.rate}); 0: any number")
-    parser.add_argument("--burst", type=count, default=usual.burst, metavar="N",
-                        help=f"lines that it may say beyond that at once ({usual.burst})")
-    parser.add_argument("--settle", type=interval, default=usual.settle, metavar="N",
-                        help="seconds that a message is known before a neighbour that has not "
-                             f"forwarded it counts as having missed it ({usual.settle:g})")
-    parser.add_argument("--filter", type=word_filter, default=usual.filter, metavar="FILE",
-                        help="words that no message may have, one a line; with --monitor")
-
-
-def add_monitor_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags about malicious peers that seeds and peers share."""
-    usual = Settings()
-    interval = number(0.01, "a number of seconds of 0.01 or more")
-    parser.add_argument("--monitor", action="store_true",
-                        help="watch neighbours, report to seeds, shut malicious peers out; implies "
-                             "--sign; all seeds and peers do, or none")
-    parser.add_argument("--report-interval", type=interval, default=usual.report_interval,
-                        metavar="N", help=f"seconds between reports ({usual.report_interval:g})")
-    parser.add_argument("--ban", type=interval, default=usual.ban, metavar="N",
-                        help=f"seconds for which a malicious peer is refused ({usual.ban:g})")
-
-
-def add_seed_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of a seed that are none of a peer."""
-    usual = Settings()
-    parser.add_argument("--registrations-per-ip", metavar="N", default=usual.registrations_per_ip,
-                        type=number(0, "a whole number of 0 or more", whole=True),
-                        help="peers of one IP that a seed lists, except on loopback "
-                             f"({usual.registrations_per_ip}); 0: any number")
 
 
 def peer_settings(args: argparse.Namespace) -> Settings:
@@ -310,7 +286,7 @@ def peer_flags(settings: Settings) -> list[str]:
 
 def seed_flags(settings: Settings) -> list[str]:
     """The same for a seed."""
-    return _flags(settings, OF_SEEDS)
+    return _flags(settings, [name for name in Settings._fields if name in OF_SEEDS])
 
 
 def _flags(settings: Settings, names) -> list[str]:
@@ -323,14 +299,19 @@ def _flags(settings: Settings, names) -> list[str]:
     return flags
 
 
-def load_seeds(path: pathlib.Path) -> list[Address]:
-    """Read config.txt; CommandError says which line is wrong."""
+def load(path: pathlib.Path, read):
+    """Return what `read` makes of a file; CommandError says what is wrong with it."""
     try:
-        return parse_config(path.read_bytes())
+        return read(path)
     except OSError as error:
         raise CommandError(f"cannot read {path}: {error.strerror}") from None
     except ValueError as error:
         raise CommandError(f"{path}: {error}") from None
+
+
+def load_seeds(path: pathlib.Path) -> list[Address]:
+    """Read config.txt; CommandError says which line is wrong."""
+    return load(path, lambda config: parse_config(config.read_bytes()))
 
 
 def is_local(address: Address) -> bool:

@@ -1,14 +1,30 @@
-"""The keyboard: the one reader of standard input, for the port prompt and for the console.
+"""The keyboard: reads lines from standard input, or a terminal key by key.
 
-It reads the descriptor, not `sys.stdin`: the prompt and the console share one buffer and lose
-nothing, and a thread that waits here does not delay the end of the process.
+It reads the descriptor, not `sys.stdin`: the port prompt and the console share one buffer and lose
+nothing, and a thread that waits here does not delay the end of the process. Keys are read on POSIX
+and on Windows, behind the same four methods: `read` returns their bytes, as a terminal sends them.
+Ctrl-C and Ctrl-Z work as ever. The terminal's mode is given back on every way out of the program,
+and taken again after `fg`.
 """
 
+import atexit
 import collections
+import contextlib
 import os
+import select
+import signal
+
+try:
+    import termios
+    import tty
+except ImportError:  # Windows
+    termios = tty = None
+    import ctypes
+    import msvcrt
 
 READ_SIZE = 65_536
 LONGEST = 131_073  # bytes kept of a line without an end; no use of a line takes more
+LOOK_AGAIN = 1.0  # seconds between two looks whether the program is in the foreground again
 
 
 class Keyboard:
@@ -44,3 +60,121 @@ class Keyboard:
             lines = (self._rest + data).split(b"\n")
             self._rest = lines.pop()[:LONGEST]
             self._lines.extend(line[:-1] if line.endswith(b"\r") else line for line in lines)
+
+
+class PosixKeys:
+    """The keys of a terminal. Made by the main thread, because it handles signals; read by one."""
+
+    def __init__(self, descriptor: int = 0):
+        self._descriptor = descriptor
+        self._usual = termios.tcgetattr(descriptor)
+        self._taken = False  # the terminal hands over key by key
+        self._woken, self._waker = os.pipe()  # a signal has come: `read` returns
+        os.set_blocking(self._waker, False)
+        self.escapes = True  # the terminal obeys escape sequences
+        atexit.register(self.give_back)
+        signal.signal(signal.SIGWINCH, self._wake)
+        signal.signal(signal.SIGCONT, self._go_on)
+        if signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL:
+            signal.signal(signal.SIGTSTP, self._stop)
+        if signal.getsignal(signal.SIGQUIT) == signal.SIG_DFL:
+            signal.signal(signal.SIGQUIT, self._abort)
+
+    def in_front(self) -> bool:
+        """Whether the keys are for this program, and not for the shell that runs it behind."""
+        try:
+            return os.tcgetpgrp(self._descriptor) == os.getpgrp()
+        except OSError:
+            return True  # a terminal without jobs
+
+    def read(self) -> bytes | None:
+        """Wait for keys; b"" when a signal has come instead, such as a new size of the terminal;
+        None at the end."""
+        if not self.in_front():
+            self._taken = False
+            select.select([self._woken], [], [], LOOK_AGAIN)
+            return self._drained()
+        try:
+            if not self._taken:
+                tty.setcbreak(self._descriptor, termios.TCSANOW)
+                self._taken = True
+            ready, _, _ = select.select([self._descriptor, self._woken], [], [])
+            if self._descriptor not in ready:
+                return self._drained()
+            return os.read(self._descriptor, READ_SIZE) or None  # nothing: it has hung up
+        except (OSError, termios.error):  # it has; or the shell has taken it just now
+            return b"" if not self.in_front() else None
+
+    def give_back(self) -> None:
+        """Put the terminal into the mode in which it was."""
+        if self.in_front():
+            with contextlib.suppress(termios.error):
+                termios.tcsetattr(self._descriptor, termios.TCSANOW, self._usual)
+
+    def _drained(self) -> bytes:
+        if select.select([self._woken], [], [], 0)[0]:
+            os.read(self._woken, READ_SIZE)
+        return b""
+
+    # Signals; the main thread calls these.
+
+    def _wake(self, number, frame) -> None:
+        with contextlib.suppress(BlockingIOError):  # so many wait to be read already
+            os.write(self._waker, b"!")
+
+    def _abort(self, number, frame) -> None:
+        """Ctrl-\\: end as every program does, but with the terminal as it was."""
+        self.give_back()
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGQUIT)
+
+    def _stop(self, number, frame) -> None:
+        """Ctrl-Z: stop as every program does, but with the terminal as it was."""
+        self.give_back()
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGTSTP)  # returns when the program goes on
+        signal.signal(signal.SIGTSTP, self._stop)
+        self._go_on(number, frame)
+
+    def _go_on(self, number, frame) -> None:
+        """The shell may have changed the terminal's mode meanwhile."""
+        self._taken = False
+        self._wake(number, frame)
+
+
+class WindowsKeys:
+    """The keys of a Windows console, as the bytes that a POSIX terminal sends for them."""
+
+    SPECIAL = {"H": "\x1b[A", "P": "\x1b[B", "M": "\x1b[C", "K": "\x1b[D", "G": "\x1b[H",
+               "O": "\x1b[F", "S": "\x1b[3~"}  # the second half of a key that has two
+
+    def __init__(self):
+        kernel, mode = ctypes.windll.kernel32, ctypes.c_ulong()
+        output = kernel.GetStdHandle(-11)
+        self.escapes = bool(kernel.GetConsoleMode(output, ctypes.byref(mode))
+                            and kernel.SetConsoleMode(output, mode.value | 4))
+
+    def in_front(self) -> bool:
+        return True
+
+    def read(self) -> bytes | None:
+        """Wait for keys, and return all that have come."""
+        keys = self._key()
+        while msvcrt.kbhit():
+            keys += self._key()
+        if "\x03" in keys:
+            signal.raise_signal(signal.SIGINT)
+        whole = keys.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return whole.replace("\x03", "").encode()
+
+    def _key(self) -> str:
+        key = msvcrt.getwch()
+        if key in ("\x00", "\xe0") and msvcrt.kbhit():
+            return self.SPECIAL.get(msvcrt.getwch(), "")
+        return key
+
+    def give_back(self) -> None:
+        pass  # a console keeps its mode
+
+
+Keys = PosixKeys if termios else WindowsKeys

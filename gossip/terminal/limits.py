@@ -4,8 +4,10 @@ The needs are estimates on the high side: one clear line before anything starts 
 network that fails halfway. A limit that the system does not tell counts as infinite.
 """
 
+import contextlib
 import os
 import pathlib
+import re
 
 from gossip.addresses import Address
 from gossip.settings import Settings, majority
@@ -96,13 +98,11 @@ def _threads_of_all() -> int:
 def _threads_of_user(user: int) -> int:
     total = 0
     for status in pathlib.Path("/proc").glob("[0-9]*/status"):
-        try:
-            lines = status.read_text(errors="replace").splitlines()
-            fields = dict(line.partition(":")[::2] for line in lines)
-            if int(fields["Uid"].split()[0]) == user:
-                total += int(fields["Threads"])
-        except (OSError, KeyError, ValueError):
-            continue  # the process has ended meanwhile
+        with contextlib.suppress(OSError):  # the process has ended meanwhile
+            fields = re.search(r"^Uid:\s+(\d+).*^Threads:\s+(\d+)",
+                               status.read_text(errors="replace"), re.MULTILINE | re.DOTALL)
+            if fields and int(fields[1]) == user:
+                total += int(fields[2])
     return total
 
 

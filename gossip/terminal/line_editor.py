@@ -7,7 +7,7 @@ is read up to its final byte, also when it comes in pieces. Keys without a meani
 import codecs
 import re
 
-from gossip.terminal.columns import width_of
+from gossip.terminal.status_line import width_of
 
 HISTORY = 200  # lines that arrow up finds again
 LONGEST = 131_073  # characters of a line; what is typed beyond them is dropped

@@ -10,10 +10,9 @@ import os
 import queue
 import re
 
-from gossip.terminal.columns import columns, cut, fold
 from gossip.terminal.line_editor import window
 from gossip.terminal.screen import Screen
-from gossip.terminal.status_line import terminal_width
+from gossip.terminal.status_line import columns, cut, fold, terminal_width
 from gossip.terminal.words import Sentence, Words
 
 LONGEST = 6  # lines of a sentence; a longer one is cut

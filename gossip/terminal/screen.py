@@ -4,9 +4,11 @@ A terminal that blocks or is closed stops nothing: lines that do not fit into th
 be written, are counted and forgotten.
 """
 
+import functools
 import os
 import queue
 import threading
+import types
 from collections.abc import Callable
 
 from gossip.terminal.command_line import complain
@@ -39,9 +41,9 @@ class Screen:
         self._thread = threading.Thread(target=self._run, name="screen", daemon=True)
         self._thread.start()
 
-    def labelled(self, label: str) -> "Labelled":
-        """A view of this screen whose lines begin with a label: several nodes share one."""
-        return Labelled(self, f"[{label}] ")
+    def labelled(self, label: str):
+        """Return what one of several nodes shows its events on: a label stands before each."""
+        return types.SimpleNamespace(show=functools.partial(self.show, label=f"[{label}] "))
 
     def show(self, clock: str, events: list[str], label: str = "") -> None:
         """Show events with the time `HH:MM:SS.ffffff`; never blocks."""
@@ -111,14 +113,3 @@ class Screen:
         except OSError:
             with self._lock:
                 self.dropped += text.count("\n")
-
-
-class Labelled:
-    """The screen as one of several nodes has it: a label stands before each of its lines."""
-
-    def __init__(self, screen: Screen, label: str):
-        self._screen = screen
-        self._label = label
-
-    def show(self, clock: str, events: list[str]) -> None:
-        self._screen.show(clock, events, self._label)

@@ -1,6 +1,6 @@
 """Sentences: what each kind of event means, in words, for all who show events to people.
 
-A peer's terminal (words.py) and the seeds' terminal (seed_words.py) tell what happens to the node
+A peer's terminal (words.py) and the seeds' terminal (seed_screen.py) tell what happens to the node
 itself: `mine`. The story of the live page tells it of one node among others, `one`, and of further
 nodes that do the same in the same second, `many`. In all of them {other} is whom the event is
 about and {rest} what follows; {node} is the node whose event it is, {count} how many nodes do it.

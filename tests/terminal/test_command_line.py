@@ -5,8 +5,8 @@ import pytest
 from gossip.capacity import Capacity, fixed
 from gossip.settings import Settings
 from gossip.terminal.command_line import (
-    CommandError, Parser, add_monitor_flags, add_peer_flags, add_seed_flags, peer_flags,
-    peer_settings, seed_flags)
+    OF_SEEDS, CommandError, Parser, add_peer_flags, add_settings, peer_flags, peer_settings,
+    seed_flags)
 from tests.tools.programs import run
 
 
@@ -35,8 +35,7 @@ def test_a_bad_config_line_is_named(tmp_path):
 def test_the_registrations_of_one_ip_are_passed_on_to_seeds_alone(per_ip):
     settings = Settings(registrations_per_ip=per_ip, gossip_count=3)
     parser = Parser()
-    add_monitor_flags(parser)
-    add_seed_flags(parser)
+    add_settings(parser, *OF_SEEDS)
     passed_on = peer_settings(parser.parse_args(seed_flags(settings)))
     assert passed_on == Settings(registrations_per_ip=per_ip)
     assert peer_flags(settings) == ["--gossip-count", "3"]

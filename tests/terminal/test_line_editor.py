@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from gossip.terminal.columns import columns, cut, fold
 from gossip.terminal.line_editor import LONGEST, LineEditor, window
+from gossip.terminal.status_line import columns, cut, fold
 
 UP, DOWN, RIGHT, LEFT = b"\x1b[A", b"\x1b[B", b"\x1b[C", b"\x1b[D"
 

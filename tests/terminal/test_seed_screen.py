@@ -10,9 +10,9 @@ from tests.tools.waiting import wait_until
 CTRL_S, CTRL_Q = "\x13", "\x11"
 PROGRAM = """
 import sys
-from gossip.terminal import screen, seed_screen, seed_words
+from gossip.terminal import screen, seed_screen
 screen.QUEUE_LIMIT = 20
-shown = seed_screen.SeedScreen(seed_words.SeedWords(1, 1), "That was all.")
+shown = seed_screen.SeedScreen(seed_screen.SeedWords(1, 1), "That was all.")
 seed = shown.labelled("seed 8080")
 shown.say("ready")
 input()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gossip.terminal.seed_words import GATHER, SeedWords
+from gossip.terminal.seed_screen import GATHER, SeedWords
 
 A, B, C = ("8080", 1), ("8081", 2), ("8082", 3)
 FIVE = "127.0.0.1:5005"

@@ -3,8 +3,7 @@
 import pytest
 
 from gossip.terminal import status_line
-from gossip.terminal.columns import columns
-from gossip.terminal.status_line import SPARE, StatusLine, folded
+from gossip.terminal.status_line import SPARE, StatusLine, columns, folded
 from tests.tools.terminals import ERASE
 
 
