@@ -3,7 +3,7 @@
 import re
 
 from gossip.addresses import parse_address
-from gossip.pictures.live_file import Line
+from gossip.pictures.live_lines import Line
 from gossip.proof.deaths import PARTED
 from gossip.proof.events import BY_SEED, DEAD, REMOVED
 from gossip.settings import Settings

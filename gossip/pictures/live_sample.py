@@ -12,7 +12,7 @@ Values in, events of the stream out; no clock. Times are microseconds.
 import collections
 import math
 
-from gossip.pictures.live_file import Line
+from gossip.pictures.live_lines import Line
 from gossip.pictures.live_nodes import Node
 from gossip.proof.events import GOSSIP
 
