@@ -5,10 +5,9 @@ import random
 
 import pytest
 
-from gossip.pictures import live_log, live_sample
-from gossip.pictures.live_follow import Follow
+from gossip.pictures import live_follow, live_sample
+from gossip.pictures.live_follow import Follow, Log
 from gossip.pictures.live_lines import Line
-from gossip.pictures.live_log import Log
 from gossip.pictures.live_nodes import Node
 from gossip.pictures.live_sample import Messages
 from tests.tools.live import BEGIN, LATER, add, text
@@ -188,7 +187,7 @@ def test_a_message_to_more_peers_than_a_second_shows_is_shown_now_and_then(tmp_p
 
 
 def test_of_a_full_log_the_oldest_messages_go_first_and_wholly(tmp_path, follow, monkeypatch):
-    monkeypatch.setattr(live_log, "LIMIT", 40_000)
+    monkeypatch.setattr(live_follow, "LIMIT", 40_000)
     crowd(tmp_path, peers=10, messages=300, gap=0.5)
     events = told(follow)
     assert follow.log.size <= 40_000
@@ -200,7 +199,7 @@ def test_of_a_full_log_the_oldest_messages_go_first_and_wholly(tmp_path, follow,
 
 
 def test_what_a_page_is_about_to_read_keeps_its_number(monkeypatch):
-    monkeypatch.setattr(live_log, "LIMIT", 8000)
+    monkeypatch.setattr(live_follow, "LIMIT", 8000)
     log, seen, number = Log(), [], 0
     for at in range(100):
         log.add([[at, "connected", 1, 2, ""]] if at % 5 == 0 else [[at, "story", 1, "words"]], 0)
@@ -213,7 +212,7 @@ def test_what_a_page_is_about_to_read_keeps_its_number(monkeypatch):
 
 
 def test_a_message_that_left_the_log_is_shown_no_more(monkeypatch):
-    monkeypatch.setattr(live_log, "LIMIT", 2000)
+    monkeypatch.setattr(live_follow, "LIMIT", 2000)
     forgotten = []
     log = Log(forgotten.append)
     for number in range(1, 20):
@@ -228,7 +227,7 @@ def test_a_message_that_left_the_log_is_shown_no_more(monkeypatch):
 
 
 def test_of_a_log_full_of_words_these_go_and_links_stay(monkeypatch):
-    monkeypatch.setattr(live_log, "LIMIT", 4000)
+    monkeypatch.setattr(live_follow, "LIMIT", 4000)
     log = Log()
     for at in range(100):
         log.add([[at, "story", 1, "words" * 10]] if at % 5 else [[at, "connected", 1, 2, ""]], 0)
