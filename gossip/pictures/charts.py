@@ -94,6 +94,12 @@ def path(points: Points, style: str) -> str:
     return f'<path class="{style}" d="M{steps}"/>'
 
 
+def dot(x: float, y: float, style: str, title: str = "") -> str:
+    """A dot, with a title that is shown when the mouse points at it."""
+    end = f"><title>{html.escape(title)}</title></path>" if title else "/>"
+    return f'<path class="gv-dots {style}" d="M{number(x)} {number(y)}h0"{end}'
+
+
 def rectangle(x: float, y: float, width: float, height: float, style: str, title: str) -> str:
     """A rectangle; its title is shown when the mouse points at it."""
     return (f'<rect x="{number(x)}" y="{number(y)}" width="{number(width)}" '
@@ -247,8 +253,7 @@ def badness_chart(curves: list[Curve], length: float) -> str:
     """The chart, over the seconds from 0 to length."""
     across, upright = Axis(0, max(length, 1.0), 90, 930), Axis(0, 1, 330, 70)
     parts = [text(20, 30, "How bad the seeds found each peer", "gv-text gv-title"),
-             *draw_across(across, linear_ticks(across.high, 10), 70, 330,
-                                 "{:g}".format),
+             *draw_across(across, linear_ticks(across.high, 10), 70, 330, "{:g}".format),
              *draw_upright(upright, [0, 0.25, 0.5, 0.75, 1], 90, 930, "{:g}".format),
              path([(90, upright(BAD)), (930, upright(BAD))], "gv-thin gv-axis gv-dashed"),
              text(930, upright(BAD) - 5, f"charged above {BAD:g}", "gv-muted", "end"),
@@ -269,8 +274,8 @@ def _badness_curve(curve: Curve, across: Axis, upright: Axis) -> list[str]:
                     f"gv-line {style}")
         parts.append(f"<g>{title}{line}</g>")
     if curve.kicked is not None:
-        x, y = map(number, (across(curve.kicked[0]), upright(curve.kicked[1])))
-        parts.append(f'<g>{title}<path class="gv-dots {style}" d="M{x} {y}h0"/></g>')
+        kicked = dot(across(curve.kicked[0]), upright(curve.kicked[1]), style)
+        parts.append(f"<g>{title}{kicked}</g>")
     return parts
 
 
@@ -281,4 +286,4 @@ def _badness_legend(curves: list[Curve]) -> list[str]:
             text(126, 56, f"{attackers} attackers"),
             path([(250, 51), (278, 51)], "gv-line gv-main-line"),
             text(286, 56, f"{len(curves) - attackers} honest"),
-            '<path class="gv-dots gv-axis" d="M404 51h0"/>', text(418, 56, f"{kicked} kicked")]
+            dot(404, 51, "gv-axis"), text(418, 56, f"{kicked} kicked")]

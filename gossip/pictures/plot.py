@@ -6,28 +6,17 @@ report.py. The same files give the same bytes.
 
 import pathlib
 from collections import Counter
-from typing import NamedTuple
 
 from gossip.capacity import shares
 from gossip.pictures import report
 from gossip.pictures.charts import (
-    Axis, Points, document, draw_across, draw_upright, linear_ticks, log_ticks, number, path,
+    Axis, Points, document, dot, draw_across, draw_upright, linear_ticks, log_ticks, path,
     rectangle, side_title, text)
 from gossip.pictures.network import network_svg
 from gossip.proof import powerlaw
 from gossip.proof.degrees import PowerLaw
 from gossip.proof.records import Records, read_folder
 from gossip.terminal.folders import PICTURES, REPORT
-
-
-class Curves(NamedTuple):
-    """The curves of the chart of degrees; a point is (k, share of peers with degree k or more)."""
-
-    measured: Points
-    predicted: Points
-    fitted: Points  # empty when there is no fit
-    predicted_label: str
-    fitted_label: str
 
 
 def plot_folder(folder: pathlib.Path, with_tables: bool = False) -> list[pathlib.Path]:
@@ -51,9 +40,11 @@ def degrees_svg(records: Records) -> str:
     elif law.fitted:
         fitted, label = _fit_curve(law), f"fit: P(k) ~ k^−a with a = {law.fitted}"
     predicted = "predicted by the capacities" + (f": a = {law.predicted}" if law.predicted else "")
-    curves = Curves(_cumulative(law.degrees), _cumulative(law.capacities), fitted,
-                           predicted, label)
-    return degrees_chart(curves, dict(Counter(law.degrees)))
+    peers = len(law.degrees)
+    curves = _cumulative(law.degrees), _cumulative(law.capacities), fitted
+    return document(470, f"Degrees of {peers} peers: cumulative distribution and histogram", [
+        *_distribution(*curves, peers), *_legend(peers, bool(fitted), label, predicted),
+        *_histogram(Counter(law.degrees))])
 
 
 def _cumulative(values: list[int]) -> Points:
@@ -69,16 +60,10 @@ def _fit_curve(law: PowerLaw) -> Points:
     return [(k, share * rest + above) for k, rest in tail]
 
 
-def degrees_chart(curves: Curves, counts: dict[int, int]) -> str:
-    """The complementary cumulative distribution of degrees, and a histogram beside it."""
-    peers = sum(counts.values())
-    parts = _distribution(curves, peers) + _histogram(counts)
-    return document(470, f"Degrees of {peers} peers: cumulative distribution and histogram", parts)
-
-
-def _distribution(curves: Curves, peers: int) -> list[str]:
+def _distribution(measured: Points, predicted: Points, fitted: Points, peers: int) -> list[str]:
     """The left half: P(K >= k) on logarithmic axes; degree 0 has no place on them."""
-    shown = [(k, share) for curve in curves[:3] for k, share in curve if k >= 1] or [(1, 1.0)]
+    shown = [(k, share) for curve in (measured, predicted, fitted) for k, share in curve if k >= 1]
+    shown = shown or [(1, 1.0)]
     low, high = _ends([k for k, _ in shown])
     least = min(0.5, max(log_ticks(1e-9, 1 / max(1, peers))))
     across = Axis(low / 1.08, high, 76, 540, True)
@@ -89,7 +74,7 @@ def _distribution(curves: Curves, peers: int) -> list[str]:
             *draw_upright(upright, log_ticks(least, 1), 76, 540, "{:g}".format),
             text(308, 448, "degree k (neighbours)", "gv-muted", "middle"),
             side_title(22, 258, "share of peers with degree ≥ k"),
-            *_curves(curves, across, upright), *_legend(curves, peers)]
+            *_curves(measured, predicted, fitted, across, upright)]
 
 
 def _ends(values: list[float]) -> tuple[float, float]:
@@ -99,33 +84,32 @@ def _ends(values: list[float]) -> tuple[float, float]:
             min(tick for tick in log_ticks(high, high * 10)))
 
 
-def _curves(curves: Curves, across: Axis, upright: Axis) -> list[str]:
+def _curves(measured: Points, predicted: Points, fitted: Points, across: Axis,
+            upright: Axis) -> list[str]:
     """The two lines, and the measured points upon them."""
     def at(k: float, share: float) -> tuple[float, float]:
         return across(k), upright(max(share, upright.low))
 
     parts = []
-    stairs = _stairs(curves.predicted, across.low, upright.low)
-    for curve, style in ((stairs, "gv-cool-line gv-dashed"), (curves.fitted, "gv-warm-line")):
+    stairs = _stairs(predicted, across.low, upright.low)
+    for curve, style in ((stairs, "gv-cool-line gv-dashed"), (fitted, "gv-warm-line")):
         if curve:
             parts.append(path([at(*point) for point in curve], "gv-line " + style))
-    for k, share in curves.measured:
+    for k, share in measured:
         if k >= 1:
-            x, y = map(number, at(k, share))
-            parts.append(f'<path class="gv-dots gv-main-line" d="M{x} {y}h0"><title>'
-                         f"degree {k:g} or more: {share:.3g} of the peers</title></path>")
+            parts.append(dot(*at(k, share), "gv-main-line",
+                             f"degree {k:g} or more: {share:.3g} of the peers"))
     return parts
 
 
-def _legend(curves: Curves, peers: int) -> list[str]:
+def _legend(peers: int, is_fitted: bool, fit: str, prediction: str) -> list[str]:
     """The meaning of points and lines, above the left half."""
-    parts = ['<path class="gv-dots gv-main-line" d="M40 51h0"/>',
-             text(62, 56, f"measured, {peers} peer{'s' * (peers != 1)}")]
-    parts += [path([(26, 73), (54, 73)], "gv-line gv-warm-line")] if curves.fitted else []
-    parts += [text(62, 78, curves.fitted_label),
-              path([(26, 95), (54, 95)], "gv-line gv-cool-line gv-dashed"),
-              text(62, 100, curves.predicted_label)]
-    return parts
+    return [dot(40, 51, "gv-main-line"),
+            text(62, 56, f"measured, {peers} peer{'s' * (peers != 1)}"),
+            *([path([(26, 73), (54, 73)], "gv-line gv-warm-line")] if is_fitted else []),
+            text(62, 78, fit),
+            path([(26, 95), (54, 95)], "gv-line gv-cool-line gv-dashed"),
+            text(62, 100, prediction)]
 
 
 def _stairs(curve: Points, start: float, bottom: float) -> Points:
