@@ -268,6 +268,15 @@ def test_streams_are_limited(served, monkeypatch):
     assert status(served.get("stream")) == 503
 
 
+def test_a_page_that_hangs_up_leaves_its_place_to_another(served, monkeypatch):
+    monkeypatch.setattr(live_server, "STREAMS", 1)
+    with served.stream() as stream:
+        block(stream)
+    served._open[-1].close()
+    wait_until(lambda: not served.server._open, what="the page to be dropped")
+    assert block(served.stream())["figures"]["peers"] == 3
+
+
 def test_a_page_that_does_not_read_is_dropped_and_others_are_served(tmp_path, monkeypatch):
     monkeypatch.setattr(live_server, "STALLED", 0.3)
     add(tmp_path / "peer_127.0.0.1_5001.txt", text(0, "started:peer:127.0.0.1:5001"),
