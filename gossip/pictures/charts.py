@@ -3,7 +3,8 @@
 Pure. Every chart is an SVG document with a background, and with colours for light and dark
 screens. Its classes begin with `gv-`, so that it can stand in a page as well. Texts are escaped
 here. Left out on purpose: ids, scripts, fonts, and anything that a viewer would have to fetch.
-The drawing of the network is in plot.py.
+The chart of degrees is in plot.py, the drawing of the
+network in network.py.
 """
 
 import html
@@ -12,6 +13,7 @@ from collections import Counter
 from typing import NamedTuple
 
 WIDTH = 960  # of all charts, in SVG units
+BAD = 0.10  # above this badness a peer is charged
 PER_DECADE = 8  # bars of the latency histogram from one power of ten to the next
 
 _LIGHT = {"bg": "#ffffff", "ink": "#1c2733", "muted": "#556270", "grid": "#e2e7ed",
@@ -41,22 +43,21 @@ STYLE = (
 Points = list[tuple[float, float]]
 
 
-class Curves(NamedTuple):
-    """The curves of the chart of degrees; a point is (k, share of peers with degree k or more)."""
-
-    measured: Points
-    predicted: Points
-    fitted: Points  # empty when there is no fit
-    predicted_label: str
-    fitted_label: str
-
-
 class Lane(NamedTuple):
     """One lane of the timeline: moments, or a number that changes at these moments."""
 
     name: str
     moments: list[float]
     values: list[int] | None = None
+
+
+class Curve(NamedTuple):
+    """One peer: (seconds, badness), whether it attacks, and where it was kicked."""
+
+    peer: str
+    points: Points
+    attacks: bool
+    kicked: tuple[float, float] | None
 
 
 class Axis(NamedTuple):
@@ -93,6 +94,12 @@ def path(points: Points, style: str) -> str:
     return f'<path class="{style}" d="M{steps}"/>'
 
 
+def dot(x: float, y: float, style: str, title: str = "") -> str:
+    """A dot, with a title that is shown when the mouse points at it."""
+    end = f"><title>{html.escape(title)}</title></path>" if title else "/>"
+    return f'<path class="gv-dots {style}" d="M{number(x)} {number(y)}h0"{end}'
+
+
 def rectangle(x: float, y: float, width: float, height: float, style: str, title: str) -> str:
     """A rectangle; its title is shown when the mouse points at it."""
     return (f'<rect x="{number(x)}" y="{number(y)}" width="{number(width)}" '
@@ -122,13 +129,6 @@ def linear_ticks(high: float, most: int = 6) -> list[float]:
     return [step * count for count in range(int(high / step) + 1)]
 
 
-def _ends(values: list[float]) -> tuple[float, float]:
-    """The ends of a logarithmic axis for these values: each a 1, 2 or 5 times a power of ten."""
-    low, high = min(values) * 0.999, max(values) * 1.1
-    return (max(tick for tick in log_ticks(low / 10, low * 1.002)),
-            min(tick for tick in log_ticks(high, high * 10)))
-
-
 def draw_across(axis: Axis, ticks: list[float], top: float, bottom: float, label) -> list[str]:
     """Ticks of a horizontal axis, with grid lines from top to bottom."""
     parts = []
@@ -147,100 +147,10 @@ def draw_upright(axis: Axis, ticks: list[float], left: float, right: float, labe
     return parts
 
 
-def _side_title(x: float, y: float, words: str) -> str:
+def side_title(x: float, y: float, words: str) -> str:
     """The title of a vertical axis."""
     turn = f' transform="rotate(-90 {number(x)} {number(y)})"'
     return text(x, y, words, "gv-muted", "middle", turn)
-
-
-def degrees_chart(curves: Curves, counts: dict[int, int]) -> str:
-    """The complementary cumulative distribution of degrees, and a histogram beside it."""
-    peers = sum(counts.values())
-    parts = _distribution(curves, peers) + _histogram(counts)
-    return document(470, f"Degrees of {peers} peers: cumulative distribution and histogram", parts)
-
-
-def _distribution(curves: Curves, peers: int) -> list[str]:
-    """The left half: P(K >= k) on logarithmic axes; degree 0 has no place on them."""
-    shown = [(k, share) for curve in curves[:3] for k, share in curve if k >= 1] or [(1, 1.0)]
-    low, high = _ends([k for k, _ in shown])
-    least = min(0.5, max(log_ticks(1e-9, 1 / max(1, peers))))
-    across = Axis(low / 1.08, high, 76, 540, True)
-    upright = Axis(least / 1.15, 1.15, 400, 116, True)
-    ticks = log_ticks(low, high) if high > 5 * low else list(range(int(low), int(high) + 1))
-    return [text(20, 30, "How many peers have so many neighbours or more", "gv-text gv-title"),
-            *draw_across(across, ticks, 116, 400, "{:g}".format),
-            *draw_upright(upright, log_ticks(least, 1), 76, 540, "{:g}".format),
-            text(308, 448, "degree k (neighbours)", "gv-muted", "middle"),
-            _side_title(22, 258, "share of peers with degree ≥ k"),
-            *_curves(curves, across, upright), *_legend(curves, peers)]
-
-
-def _curves(curves: Curves, across: Axis, upright: Axis) -> list[str]:
-    """The two lines, and the measured points upon them."""
-    def at(k: float, share: float) -> tuple[float, float]:
-        return across(k), upright(max(share, upright.low))
-
-    parts = []
-    stairs = _stairs(curves.predicted, across.low, upright.low)
-    for curve, style in ((stairs, "gv-cool-line gv-dashed"), (curves.fitted, "gv-warm-line")):
-        if curve:
-            parts.append(path([at(*point) for point in curve], "gv-line " + style))
-    for k, share in curves.measured:
-        if k >= 1:
-            x, y = map(number, at(k, share))
-            parts.append(f'<path class="gv-dots gv-main-line" d="M{x} {y}h0"><title>'
-                         f"degree {k:g} or more: {share:.3g} of the peers</title></path>")
-    return parts
-
-
-def _legend(curves: Curves, peers: int) -> list[str]:
-    """The meaning of points and lines, above the left half."""
-    parts = ['<path class="gv-dots gv-main-line" d="M40 51h0"/>',
-             text(62, 56, f"measured, {peers} peer{'s' * (peers != 1)}")]
-    parts += [path([(26, 73), (54, 73)], "gv-line gv-warm-line")] if curves.fitted else []
-    parts += [text(62, 78, curves.fitted_label),
-              path([(26, 95), (54, 95)], "gv-line gv-cool-line gv-dashed"),
-              text(62, 100, curves.predicted_label)]
-    return parts
-
-
-def _stairs(curve: Points, start: float, bottom: float) -> Points:
-    """P(K >= k) as stairs: level up to each whole k, then down."""
-    stairs, before = [], start
-    for k, share in curve:
-        stairs += [(before, share), (k, share)]
-        before = k
-    return stairs + [(k, bottom) for k, _ in stairs[-1:]]
-
-
-def _histogram(counts: dict[int, int]) -> list[str]:
-    """The right half: how many peers have which degree."""
-    most = max(counts, default=1) + 1
-    width = next(width for width in (1, 2, 5, 10, 20, 50, 100, 1000, 10**6) if most <= 46 * width)
-    bars: Counter[int] = Counter()
-    for degree, count in counts.items():
-        bars[degree // width * width] += count
-    across = Axis(-0.5, max(bars, default=1) + width + 0.5, 640, 940)
-    upright = Axis(0, max(bars.values(), default=1) * 1.08, 400, 116)
-    per = "" if width == 1 else f", {width} degrees a bar"
-    return [text(592, 30, "How many have which degree", "gv-text gv-title"),
-            *draw_upright(upright, linear_ticks(upright.high), 640, 940, "{:g}".format),
-            *(_degree_bar(first, width, bars[first], across, upright) for first in sorted(bars)),
-            *(text(across(k), 420, f"{k:g}", "gv-muted gv-number", "middle")
-              for k in linear_ticks(across.high)),
-            path([(640, 400), (940, 400)], "gv-thin gv-axis"),
-            text(790, 448, f"degree (neighbours{per})", "gv-muted", "middle"),
-            _side_title(592, 258, "peers")]
-
-
-def _degree_bar(first: int, width: int, count: int, across: Axis, upright: Axis) -> str:
-    """The bar of `width` degrees from the first one on."""
-    left, right = across(first - 0.5), across(first + width - 0.5)
-    gap = min(2.0, (right - left) * 0.1)
-    name = f"{first}" if width == 1 else f"{first} to {first + width - 1}"
-    return rectangle(left + gap / 2, upright(count), right - left - gap,
-                     upright.begin - upright(count), "gv-main", f"degree {name}: {count} peers")
 
 
 def duration(seconds: float) -> str:
@@ -267,7 +177,7 @@ def latency_chart(times: list[float], marks: dict[str, float]) -> str:
         *draw_upright(upright, linear_ticks(upright.high), 90, 930, "{:,g}".format),
         *_latency_bars(bars, across, upright), *_marks(across, marks),
         text(510, 306, "time from generated to received", "gv-muted", "middle"),
-        _side_title(24, 155, "deliveries")])
+        side_title(24, 155, "deliveries")])
 
 
 def _edge(bar: int) -> float:
@@ -337,3 +247,43 @@ def _step_lane(lane: Lane, across: Axis, y: float) -> list[str]:
             path([(210, upright(most)), (940, upright(most))], "gv-thin gv-grid"),
             path([(210, upright(0)), (940, upright(0))], "gv-thin gv-grid"),
             *([path(points, "gv-line gv-main-line")] if points else [])]
+
+
+def badness_chart(curves: list[Curve], length: float) -> str:
+    """The chart, over the seconds from 0 to length."""
+    across, upright = Axis(0, max(length, 1.0), 90, 930), Axis(0, 1, 330, 70)
+    parts = [text(20, 30, "How bad the seeds found each peer", "gv-text gv-title"),
+             *draw_across(across, linear_ticks(across.high, 10), 70, 330, "{:g}".format),
+             *draw_upright(upright, [0, 0.25, 0.5, 0.75, 1], 90, 930, "{:g}".format),
+             path([(90, upright(BAD)), (930, upright(BAD))], "gv-thin gv-axis gv-dashed"),
+             text(930, upright(BAD) - 5, f"charged above {BAD:g}", "gv-muted", "end"),
+             *_badness_legend(curves)]
+    for curve in curves:
+        parts += _badness_curve(curve, across, upright)
+    return document(386, f"Badness of {len(curves)} peers over time", [
+        *parts, text(510, 376, "seconds since the first line", "gv-muted", "middle")])
+
+
+def _badness_curve(curve: Curve, across: Axis, upright: Axis) -> list[str]:
+    """A line, and a dot where the peer was kicked."""
+    style, name = ("gv-bad-line", "attacker") if curve.attacks else ("gv-main-line", "honest")
+    title = f"<title>{html.escape(curve.peer)}, {name}</title>"
+    parts = []
+    if curve.points:
+        line = path([(across(at), upright(value)) for at, value in curve.points],
+                    f"gv-line {style}")
+        parts.append(f"<g>{title}{line}</g>")
+    if curve.kicked is not None:
+        kicked = dot(across(curve.kicked[0]), upright(curve.kicked[1]), style)
+        parts.append(f"<g>{title}{kicked}</g>")
+    return parts
+
+
+def _badness_legend(curves: list[Curve]) -> list[str]:
+    attackers = sum(curve.attacks for curve in curves)
+    kicked = sum(curve.kicked is not None for curve in curves)
+    return [path([(90, 51), (118, 51)], "gv-line gv-bad-line"),
+            text(126, 56, f"{attackers} attackers"),
+            path([(250, 51), (278, 51)], "gv-line gv-main-line"),
+            text(286, 56, f"{len(curves) - attackers} honest"),
+            dot(404, 51, "gv-axis"), text(418, 56, f"{kicked} kicked")]

@@ -1,70 +1,133 @@
-"""The lines of the output files of a folder, followed as they grow.
+"""The lines of the output files of a folder as they grow, in the order of time.
 
-`LiveLines.turn(now)` reads what is new, a bounded amount at a time: of the files that are behind,
-the one whose last line is oldest comes first, so that their past is read in the order of time.
-`horizon` tells up to when everything has been read; a file that grows about as fast as it is read,
-or faster, is not waited for. A line without an
-end waits for it; a line that is too long is dropped; a file that was begun anew is read from its
-start. What a file told that is not there any more ends with a line of the kind VANISHED.
+`LiveLines.turn(now)` reads what is new, a bounded amount at a time: the file whose last line is
+oldest comes first, so that a long past is read in the order of time. Lines wait until all files
+have been read up to their time, and 150 ms for those that are still being written. A line that
+comes later than that, because its machine has another clock, is told at once.
 
-One thread calls all this. Times are microseconds since 1970.
+A line without an end waits for it. A file that was begun anew is read from its start. What a file
+told that is not there any more ends with a line of the kind VANISHED. Nothing that is in a file
+ends anything. One thread at a time calls all this. Times are microseconds since 1970.
 """
 
+import bisect
+import errno
 import heapq
-import itertools
+import operator
 import os
 import pathlib
+import stat
+import sys
+from typing import NamedTuple
 
-from gossip.pictures.live_file import File, Line
-from gossip.terminal.limits import descriptors_allowed
+from gossip.proof.records import parse_line, started_by
 
-NODES = 5_000  # files that are read, at most
-DESCRIPTORS = 200  # that are left for connections, and for all else
-ROOM = 1 * 1024 * 1024  # bytes of all files together that are read ahead of the oldest, about
+TOLD = 2_000  # bytes of a line that are told: the page shows less
+HEAD = 64  # bytes by which the start of a file is known again
+VANISHED = "vanished"
+AHEAD = 1_000_000  # microseconds that a line may be ahead of the turn that reads it, which takes a
+# while; of a line that is further ahead, the clock is wrong
+HELD_BACK = 150_000  # microseconds
+LOOK = 100_000  # microseconds between two looks into the folder, while there is more to read
+ROOM = 1024 * 1024  # bytes of all files together that are read ahead of the oldest, about
 CHUNK = 1024, 256 * 1024  # bytes that are read of one file at a time: at least, at most
-LEAST = 256  # bytes for which a file counts that is read
-TURN = 512 * 1024  # bytes that one turn reads of files that are behind
-TORN = 16 * 1024 * 1024  # bytes that are kept of lines without an end, of all files together
-LOOK, SOON = 1_000_000, 100_000  # microseconds between two looks for new files: in a folder that
-# does not change, and in one that does
+TURN = 512 * 1024  # bytes that one turn reads
+_time = operator.itemgetter(0)
+
+
+class Line(NamedTuple):
+    """One line of a file, by its node; `kind` is the event's name."""
+
+    at: int
+    node: str
+    kind: str
+    rest: str
+
+
+def open_file(path: pathlib.Path) -> int:
+    """The descriptor of a file; OSError also of what is none. It never waits, as whoever opens a
+    FIFO does."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "no file", str(path))
+
+
+class _File:
+    """A file, how far it was read, and of which node it speaks."""
+
+    def __init__(self, path: pathlib.Path, inode: int):
+        self.path, self.inode = path, inode
+        self.size = self.read_bytes = 0
+        self.last = 0  # the time of its last line; the lines of one file keep their order
+        self.node: str | None = None  # as its last `started:` line says
+        self._head = self._rest = b""
+
+    def read(self, limit: int) -> list[bytes] | None:
+        """Read on: the lines that end here; None when nothing can be read, or nothing that
+        follows what was read before."""
+        try:
+            with open(open_file(self.path), "rb", buffering=0) as file:
+                if file.read(len(self._head)) != self._head:
+                    self.inode = 0  # it was overwritten: as if another one had taken its place
+                    return None
+                file.seek(self.read_bytes)
+                data = file.read(limit)
+        except OSError:
+            return None  # it is gone, or on a disk that fails
+        if not data:
+            return None
+        if len(self._head) < HEAD:
+            self._head = (self._head + data)[:HEAD]
+        self.read_bytes += len(data)
+        *lines, rest = (self._rest + data).split(b"\n")
+        self._rest = rest[:TOLD]
+        return lines
+
+    def take(self, raw: bytes, now: int) -> Line | None:
+        """The line as a value; None when it says nothing, or nobody knows of whom."""
+        found = parse_line(raw[:TOLD].decode(errors="replace"))
+        if found is None:
+            return None
+        seconds, kind, rest = found
+        if kind == "started":
+            node = started_by(rest)
+            if node is None:
+                return None
+            self.node = sys.intern(node)
+        elif self.node is None:
+            return None
+        at = round(seconds * 1_000_000)
+        if at > now + AHEAD:
+            at = now
+        if at > self.last:
+            self.last = at
+        return Line(self.last, self.node, kind, rest)
 
 
 class LiveLines:
-    """All files of a folder. `without_deliveries`: lines that begin with `received:` are counted,
-    and not read."""
+    """All files of a folder."""
 
-    def __init__(self, folder: pathlib.Path, without_deliveries: bool = False):
+    def __init__(self, folder: pathlib.Path):
         self._folder = folder
-        self._without_deliveries = without_deliveries
-        self._files: dict[str, File] = {}
-        self._behind: dict[str, File] = {}  # those of which there is more to read
-        # The same as a heap: first those that others wait for, by (0, last line, name), then the
-        # rest in turn.
-        self._next: list[tuple[int, int, str]] = []
-        self._turns = itertools.count()
-        self._seeds: set[str] = set()  # the nodes of which files of seeds have told
-        self._torn = 0  # bytes that are kept of lines without an end
-        self._looked = 0  # when it was looked for new files last
-        self._changed = 0  # when the folder had changed, as of then
-        room = (descriptors_allowed() - DESCRIPTORS) / 2  # a long past is read by two of these
-        self._most_files = min(NODES, max(1, room))
-        self.deliveries_left_out = 0
-        self.horizon: int | None = None  # all lines up to this time were read; None: all there are
+        self._files: dict[str, _File] = {}
+        self._unread: list[tuple[int, str]] = []  # a heap: (last line, name) where more is to read
+        self._looked = 0  # when it was looked into the folder last
+        self._waiting: list[Line] = []  # for older ones
+        self._told_until = 0  # up to when lines were handed out, once there were any
+        self.told_at = 0  # up to when lines were to be handed out the last time
+        self.seeds: set[str] = set()  # the nodes of which files of seeds have told
 
-    def close(self) -> None:
-        """Close the files."""
-        for file in self._files.values():
-            file.close()
-        self._files.clear()
-        self._behind.clear()
+    @property
+    def is_behind(self) -> bool:
+        """Whether there is more to read at once."""
+        return bool(self._unread)
 
     def to_read(self) -> int:
-        """How many bytes are still to be read before what others tell."""
-        return sum(file.to_read() for file in self._behind.values())
-
-    def is_seed(self, node: str) -> bool:
-        """Whether a file of a seed has said that it is this node's."""
-        return node in self._seeds
+        """How many bytes are still to be read."""
+        files = [self._files[name] for _, name in self._unread]
+        return sum(file.size - file.read_bytes for file in files)
 
     def path_of(self, node: str) -> pathlib.Path | None:
         """The file of a node."""
@@ -72,107 +135,88 @@ class LiveLines:
                     None)
 
     def turn(self, now: int) -> list[Line]:
-        """Read what is new, or a part of it. The lines of one file are in order."""
-        lines: list[Line] = []
-        changed = self._folder.stat().st_mtime_ns
-        if now >= self._looked + (LOOK if changed == self._changed else SOON):
-            self._looked, self._changed = now, changed
-            lines += self._look_for_files()
+        """Read what is new, or a part of it; the lines that are due, in the order of time. Those
+        of one file stay as they were. OSError when the folder cannot be read."""
+        if not self._unread or now >= self._looked + LOOK:
+            self._looked = now
+            self._look()
         low, high = CHUNK
         chunk = max(low, min(high, ROOM // max(1, len(self._files))))
-        for name, file in self._files.items():
-            if name not in self._behind:
-                self._read(file, chunk, now, lines)
-        self._read_behind(chunk, now, lines)
-        return lines
-
-    def _read_behind(self, chunk: int, now: int, lines: list[Line]) -> None:
         left = TURN
-        while left > 0 and self._next:
-            file = self._behind[heapq.heappop(self._next)[2]]
-            left -= max(LEAST, self._read(file, chunk, now, lines))
-        waits = bool(self._next) and self._next[0][0] == 0
-        self.horizon = self._next[0][1] if waits else None
+        while left > 0 and self._unread:
+            left -= self._read(heapq.heappop(self._unread)[1], chunk, now)
+        self.told_at = self._unread[0][0] if self._unread else now - HELD_BACK
+        return self._due(self.told_at)
 
-    def _read(self, file: File, chunk: int, now: int, lines: list[Line]) -> int:
-        """Read on in a file that is not in the heap; answer how many bytes."""
-        data = file.read(chunk)
-        if data:
-            self._take(file, data, now, lines)
-        if len(data) < chunk:
-            self._behind.pop(file.name, None)
-        else:
-            if file.name not in self._behind:
-                file.fall_behind()
-            self._put_behind(file)
-        return len(data)
-
-    def _put_behind(self, file: File) -> None:
-        self._behind[file.name] = file
-        if not file.to_read():
-            file.catch_up()
-        heapq.heappush(self._next, (0, file.last, file.name) if file.to_read()
-                       else (1, next(self._turns), file.name))
-
-    def _take(self, file: File, data: bytes, now: int, lines: list[Line]) -> None:
-        self._torn -= file.torn
-        raw = file.whole_lines(data)
-        if self._torn + file.torn > TORN:
-            file.drop_line()
-        self._torn += file.torn
-        if self._without_deliveries:
-            every = len(raw)
-            raw = [line for line in raw if line[27:36] != b"received:"]
-            self.deliveries_left_out += every - len(raw)
-        new = [line for line in [file.take(line, now) for line in raw] if line is not None]
-        if file.of_seed and len(self._seeds) < NODES:
-            self._seeds.update(line.node for line in new if line.kind == "started")
-        lines += new
-
-    def _look_for_files(self) -> list[Line]:
-        """Open files that are new; the ends of what files told that were removed or begun anew."""
+    def _look(self) -> None:
+        """Find files that are new or have grown, and those that were removed or begun anew."""
         with os.scandir(self._folder) as entries:
-            found = {entry.name: inode for entry in entries
+            found = {entry.name: status for entry in entries
                      if entry.name.endswith(".txt")
                      and entry.name.startswith(("peer_", "seed_"))
-                     and (inode := _inode(entry)) is not None}
-        ends: list[Line] = []
+                     and (status := _status(entry)) is not None}
         for name, file in list(self._files.items()):
-            if found.get(name) != file.inode:
-                ends += file.vanished()
-                self._torn -= file.torn
-                file.close()
+            status = found.get(name)
+            if status is None or status.st_ino != file.inode or status.st_size < file.read_bytes:
                 del self._files[name]
-                self._behind.pop(name, None)
-            elif self._has_begun_anew(file):
-                ends += file.vanished()
-        self._next = [entry for entry in self._next if entry[2] in self._behind]
-        heapq.heapify(self._next)
+                if file.node is not None:
+                    self._waiting.append(Line(file.last, file.node, VANISHED, ""))
         for name in sorted(found.keys() - self._files.keys()):
-            if len(self._files) < self._most_files:
-                self._open(name)
-        return ends
+            self._files[name] = _File(self._folder / name, found[name].st_ino)
+        for name, file in self._files.items():
+            file.size = found[name].st_size
+        self._unread = [(file.last, name) for name, file in self._files.items()
+                        if file.read_bytes < file.size]
+        heapq.heapify(self._unread)
 
-    def _has_begun_anew(self, file: File) -> bool:
-        torn = file.torn
-        has_begun = file.begin_anew_if_changed()
-        self._torn += file.torn - torn
-        return has_begun
+    def _read(self, name: str, limit: int, now: int) -> int:
+        """Read on in a file that was taken out of the heap; answer how many bytes."""
+        file, before = self._files[name], self._files[name].read_bytes
+        raw = file.read(limit)
+        if raw is None:
+            return 0
+        lines = [line for line in [file.take(line, now) for line in raw] if line is not None]
+        if name.startswith("seed_"):
+            self.seeds.update(line.node for line in lines if line.kind == "started")
+        self._waiting += lines
+        if file.read_bytes < file.size:
+            heapq.heappush(self._unread, (file.last, name))
+        return file.read_bytes - before
 
-    def _open(self, name: str) -> None:
-        try:
-            file = self._files[name] = File(self._folder / name)
-        except OSError:
-            return  # gone already, or not to be read: the next look tries again
-        file.fall_behind()
-        self._put_behind(file)
+    def _due(self, until: int) -> list[Line]:
+        """Hand out the lines up to a time."""
+        self._waiting.sort(key=_time)
+        count = bisect.bisect_right(self._waiting, max(until, self._told_until), key=_time)
+        due, self._waiting = self._waiting[:count], self._waiting[count:]
+        _put_messages_first(due)
+        late = bisect.bisect_left(due, self._told_until, key=_time)
+        due[:late] = [line._replace(at=self._told_until) for line in due[:late]]
+        if due or self._told_until:
+            self._told_until = max(until, self._told_until)
+        return due
 
 
-def _inode(entry: os.DirEntry) -> int | None:
-    """The inode of a file, also behind a symbolic link; None of what is none."""
+def _status(entry: os.DirEntry) -> os.stat_result | None:
+    """What the system says of a file, also behind a symbolic link; None of what is none."""
     try:
-        if not entry.is_file():
-            return None
-        return entry.stat().st_ino if entry.is_symlink() else entry.inode()
+        status = entry.stat()
     except OSError:
         return None  # a link that leads nowhere, or where nobody may go
+    return status if stat.S_ISREG(status.st_mode) else None
+
+
+def _put_messages_first(lines: list[Line]) -> None:
+    """Of one microsecond, what is received comes last: it may have been generated then."""
+    received_at = None
+    for at, _, kind, _ in lines:
+        if kind == "received":
+            received_at = at
+        elif kind == "generated" and at == received_at:
+            begin = bisect.bisect_left(lines, at, key=_time)
+            end = bisect.bisect_right(lines, at, key=_time)
+            lines[begin:end] = sorted(lines[begin:end], key=_is_received)
+            received_at = None
+
+
+def _is_received(line: Line) -> bool:
+    return line.kind == "received"

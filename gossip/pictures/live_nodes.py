@@ -3,8 +3,7 @@
 import re
 
 from gossip.addresses import parse_address
-from gossip.pictures.live_file import Line
-from gossip.proof.deaths import PARTED
+from gossip.pictures.live_lines import Line
 from gossip.proof.events import BY_SEED, DEAD, REMOVED
 from gossip.settings import Settings
 
@@ -59,18 +58,6 @@ class Node:
             found |= new
             todo += new
         return sorted(found, key=lambda node: node.number)
-
-
-def may_link(one: Node, other: Node) -> bool:
-    """Whether a link between these counts: not of one that leaves, and is met meanwhile."""
-    return one is not other and all(node.kind == "peer" and node.state != LEFT
-                                    for node in (one, other))
-
-
-def broke(reason: str) -> bool:
-    """Whether a link that ended for this reason broke, so that its ends count whether the other one
-    still answers."""
-    return reason not in PARTED
 
 
 def silent(group: list[Node]) -> bool:

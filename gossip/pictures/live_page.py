@@ -82,8 +82,8 @@ def watch(folder: pathlib.Path, port: int = 0, host: str | None = None) -> None:
 
 class LivePage:
     """The page of a network that this process has started; to be used in a `with`. `do(order)`
-    carries out what the buttons of these `orders` ask for, in the page's own thread. Where a
-    `host` is named, others see the page too, so there are no buttons."""
+    carries out what the buttons of these `orders` ask for, one at a time, in threads of the page.
+    Where a `host` is named, others see the page too, so there are no buttons."""
 
     def __init__(self, folder: pathlib.Path, port: int, do, orders: tuple[str, ...],
                  host: str | None = None):

@@ -10,9 +10,10 @@ Values in, events of the stream out; no clock. Times are microseconds.
 """
 
 import collections
+import dataclasses
 import math
 
-from gossip.pictures.live_file import Line
+from gossip.pictures.live_lines import Line
 from gossip.pictures.live_nodes import Node
 from gossip.proof.events import GOSSIP
 
@@ -26,20 +27,17 @@ _STEPS = 40 / math.log(10)  # latencies are told within 6 %: forty steps for eac
 SECOND = 1_000_000
 
 
+@dataclasses.dataclass(slots=True)
 class Message:
     """What is known of one message."""
 
-    __slots__ = ("number", "at", "held", "waiting", "text", "is_shown", "line")
-
-    def __init__(self, number: int, at: int, held: int, waiting: int, text: str, is_shown: bool,
-                 line: str):
-        self.line = line  # what follows `gmessage:`
-        self.number = number
-        self.at = at
-        self.held = held  # bits of those that have it, as long as somebody lacks it
-        self.waiting = waiting  # bits of the peers that were up when it was said, are, and lack it
-        self.text = text
-        self.is_shown = is_shown
+    number: int
+    at: int
+    held: int  # bits of those that have it, as long as somebody lacks it
+    waiting: int  # bits of the peers that were up when it was said, are, and lack it
+    text: str
+    is_shown: bool
+    line: str  # what follows `gmessage:`
 
 
 class _Second:

@@ -1,27 +1,38 @@
-"""The server of the live page: HTTP, usually on loopback, one thread, and streams of events.
+"""The server of the live page: HTTP, usually on loopback, and streams of events.
 
-`Server.serve(ended)` answers and lets the network be followed, in turn, until `ended` can be read.
-Nobody makes it stand still: no socket is waited for, a request has five seconds, a page that does
-not read is dropped and comes back by itself. Who may ask for what: live_requests.py.
+`Server.serve(ended)` lets the network be followed, and takes connections, until `ended` can be
+read. A thread for each connection answers it; so whoever is slow makes nobody wait. A request has
+five seconds; a page that does not read is dropped, and comes back by itself. One lock is held by
+whoever looks at the network, follows it, or carries out an order. Who may ask for what:
+live_requests.py.
 """
 
+import contextlib
 import json
+import math
+import os
+import pathlib
 import secrets
 import selectors
 import socket
+import threading
 import time
+from collections.abc import Iterator
 
-from gossip.pictures.live_files import has_report, last_lines, report
 from gossip.pictures.live_follow import Follow
+from gossip.pictures.live_lines import open_file
 from gossip.pictures.live_requests import LOOPBACK, Gate, Refused, Request
+from gossip.terminal.folders import REPORT
 
 REQUEST_TIME = 5.0  # seconds after the connect in which a request is complete, and answered
 CONNECTIONS, STREAMS = 64, 24  # at most
 STALLED = 10.0  # seconds without a byte taken, after which a page is dropped
-BACKLOG = 8 * 1024 * 1024  # bytes that a page may lag behind
-AHEAD = 256 * 1024  # bytes that wait for a page's socket, before more is taken from the log
+AHEAD = 256 * 1024  # bytes that are taken from the log at a time
 TICK = 0.1  # seconds between two blocks
 REST = 1.0  # seconds between two blocks while nothing happens
+BREATH = 0.001  # seconds in which pages may look at a long past, between two turns that read it
+TAIL, TAIL_LINES = 64 * 1024, 60  # of a node's file: bytes that are looked at, lines shown
+LARGEST = 16 * 1024 * 1024  # bytes of a report
 PLAIN = "default-src 'none'; frame-ancestors 'none'"
 # A page from a file may do nothing here: it is of no origin, and may load nothing.
 OF_REPORT = ("sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; "
@@ -30,30 +41,7 @@ _REASONS = {200: "OK", 400: "Bad Request", 403: "Forbidden", 404: "Not Found",
             405: "Method Not Allowed", 408: "Request Timeout", 409: "Conflict",
             411: "Length Required", 413: "Content Too Large", 415: "Unsupported Media Type",
             431: "Request Header Fields Too Large", 503: "Service Unavailable"}
-
-
-class _Connection:
-    """One connection: a request, then its answer, or a stream."""
-
-    def __init__(self, sock: socket.socket, now: float):
-        self.sock = sock
-        self.since = self.taken_at = now  # when it came; when it last took a byte
-        self.request = b""
-        self.out = bytearray()
-        self.is_answered = False
-        self.reader: _Reader | None = None  # of a stream
-
-
-class _Reader:
-    """How far a page has come in the log."""
-
-    def __init__(self, log):
-        self.log = log
-        self.joined = len(log.joined_at)
-        self.next = log.first
-        self.has_all = False  # it has come to the end of the log once
-        self.has_begun = False
-        self.figures_at = 0.0
+_HTML, _TEXT = "text/html; charset=utf-8", "text/plain; charset=utf-8"
 
 
 class Server:
@@ -76,9 +64,8 @@ class Server:
         self._gate = Gate(self.port, self.token, report_token, self._host)
         self._report = f"/{report_token}/report"
         self._figures: bytes | None = None  # as they are since the last turn, for all pages
-        self._connections: dict[socket.socket, _Connection] = {}
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._ticked = threading.Condition()  # the lock; each tick tells those that wait
+        self._open: dict[socket.socket, bool] = {}  # connection -> whether it is a stream
 
     @property
     def url(self) -> str:
@@ -87,210 +74,211 @@ class Server:
 
     def serve(self, ended) -> None:
         """Serve until the socket or file `ended` can be read; OSError when the folder cannot."""
-        self._selector.register(ended, selectors.EVENT_READ)
         tick_at = 0.0
-        try:
+        with selectors.DefaultSelector() as selector:
+            for one in (self._listener, ended):
+                selector.register(one, selectors.EVENT_READ)
             while True:
-                pause = 0.0 if self._follow.is_behind else max(0.0, tick_at - time.monotonic())
-                ready = self._selector.select(pause)
-                if any(key.fileobj is ended for key, _ in ready):
-                    return
-                for key, mask in ready:
-                    self._serve_ready(key.fileobj, mask)
                 now = time.monotonic()
                 if now >= tick_at or self._follow.is_behind:
-                    self._follow.turn(_micros())
-                    self._figures = None
-                if now >= tick_at:
-                    tick_at = now + TICK
-                    self._tick(now)
-        finally:
-            self._selector.unregister(ended)
+                    with self._ticked:
+                        self._follow.turn(_micros())
+                        self._figures = None
+                        if now >= tick_at:
+                            tick_at = now + TICK
+                            self._ticked.notify_all()
+                pause = BREATH if self._follow.is_behind else max(0.0, tick_at - time.monotonic())
+                ready = [key.fileobj for key, _ in selector.select(pause)]
+                if ended in ready:
+                    return
+                if self._listener in ready:
+                    self._accept()
 
     def close(self) -> None:
-        """Close everything."""
-        for connection in list(self._connections.values()):
-            self._drop(connection)
+        """Close everything; from now on no order is carried out."""
         self._listener.close()
-        self._selector.close()
-        self._follow.close()
+        with self._ticked:
+            for sock in list(self._open):
+                self._drop(sock)
+            self._ticked.notify_all()
 
-    # What sockets tell.
-
-    def _serve_ready(self, sock, mask: int) -> None:
-        if sock is self._listener:
-            self._accept()
-            return
-        connection = self._connections.get(sock)
-        if connection is not None and mask & selectors.EVENT_READ:
-            self._read(connection)
-        if sock in self._connections and mask & selectors.EVENT_WRITE:
-            self._write(connection)
+    # Connections.
 
     def _accept(self) -> None:
         try:
             sock, _ = self._listener.accept()
         except OSError:
             return  # it went meanwhile, or there is no descriptor left
-        sock.setblocking(False)
-        if len(self._connections) >= CONNECTIONS:
-            oldest = next((one for one in self._connections.values() if one.reader is None), None)
-            if oldest is not None:
-                self._drop(oldest)
-        self._connections[sock] = _Connection(sock, time.monotonic())
-        self._selector.register(sock, selectors.EVENT_READ)
-
-    def _read(self, connection: _Connection) -> None:
+        with self._ticked:
+            if len(self._open) >= CONNECTIONS:
+                self._drop(next(one for one, streams in self._open.items() if not streams))
+            self._open[sock] = False
         try:
-            data = connection.sock.recv(65_536)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self._drop(connection)
-        elif not connection.is_answered:  # what follows a request is read, and forgotten
-            connection.request += data
-            self._judge(connection)
+            threading.Thread(target=self._handle, args=(sock,), name="page", daemon=True).start()
+        except RuntimeError:  # the system has no room for one more thread
+            with self._ticked, sock:
+                self._drop(sock)
 
-    def _judge(self, connection: _Connection) -> None:
-        try:
-            request = self._gate.judge(connection.request, self._do is not None)
+    def _drop(self, sock: socket.socket) -> None:
+        """End a connection; with the lock held. Its thread wakes up, and closes it."""
+        self._open.pop(sock, None)
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+
+    def _handle(self, sock: socket.socket) -> None:
+        """Answer one connection: what its thread does."""
+        since = time.monotonic()
+        with sock, contextlib.suppress(OSError):  # it hung up, or takes nothing
+            try:
+                self._answer(sock, self._request(sock, since + REQUEST_TIME), since)
+            except Refused as refusal:
+                self._send(sock, since, refusal.status, _TEXT, f"{refusal}\n".encode())
+            self._see_off(sock, since + 2 * REQUEST_TIME)
+        with self._ticked:
+            self._open.pop(sock, None)
+
+    def _request(self, sock: socket.socket, until: float) -> Request:
+        """The request that comes by then; OSError when nobody asks any more."""
+        data = b""
+        while True:
+            sock.settimeout(max(BREATH, until - time.monotonic()))
+            try:
+                more = sock.recv(65_536)
+            except TimeoutError:
+                raise Refused(408, "the request took too long") from None
+            if not more:
+                raise ConnectionAbortedError
+            data += more
+            request = self._gate.judge(data, self._do is not None)
             if request is not None:
-                self._answer(connection, request)
-        except Refused as refusal:
-            self._refuse(connection, refusal)
+                return request
 
-    def _write(self, connection: _Connection) -> None:
-        try:
-            sent = connection.sock.send(connection.out[:AHEAD])
-            connection.taken_at = time.monotonic()
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            self._drop(connection)
-            return
-        del connection.out[:sent]
-        if connection.reader is not None and len(connection.out) < AHEAD:
-            self._feed(connection, time.monotonic())
-        elif not connection.out and connection.reader is None:
-            self._end(connection)
-        self._watch(connection)
-
-    def _end(self, connection: _Connection) -> None:
+    def _see_off(self, sock: socket.socket, until: float) -> None:
         """The answer is sent. The other side hangs up: whoever hangs up with something unread in
         its socket may take the answer away from it."""
-        try:
-            connection.sock.shutdown(socket.SHUT_WR)
-        except OSError:
-            self._drop(connection)
-
-    def _watch(self, connection: _Connection) -> None:
-        """Wait for room in the socket as long as something is to be sent."""
-        if connection.sock in self._connections:
-            mask = selectors.EVENT_WRITE if connection.out else 0
-            self._selector.modify(connection.sock, selectors.EVENT_READ | mask)
-
-    def _drop(self, connection: _Connection) -> None:
-        if self._connections.pop(connection.sock, None) is not None:
-            self._selector.unregister(connection.sock)
-            connection.sock.close()
+        sock.shutdown(socket.SHUT_WR)
+        while (left := until - time.monotonic()) > 0:
+            sock.settimeout(left)
+            if not sock.recv(65_536):
+                return
 
     # Answers.
 
-    def _answer(self, connection: _Connection, request: Request) -> None:
+    def _answer(self, sock: socket.socket, request: Request, since: float) -> None:
         if request.what == "page":
-            self._send(connection, 200, "text/html; charset=utf-8", self._page, self._policy)
+            self._send(sock, since, 200, _HTML, self._page, self._policy)
         elif request.what == "node":
-            self._send(connection, 200, "text/plain; charset=utf-8", last_lines(
-                self._follow.path_of(request.number)))
+            with self._ticked:
+                path = self._follow.path_of(request.number)
+            self._send(sock, since, 200, _TEXT, last_lines(path))
         elif request.what == "report":
-            self._send(connection, 200, "text/html; charset=utf-8", report(self._follow.folder),
-                       OF_REPORT)
+            self._send(sock, since, 200, _HTML, report(self._follow.folder), OF_REPORT)
         elif request.what == "do":
-            status, line = self._do(request.order)
-            self._send(connection, status, "text/plain; charset=utf-8", f"{line}\n".encode())
+            with self._ticked:
+                if sock not in self._open:
+                    return  # dropped meanwhile, or all is at its end
+                status, line = self._do(request.order)
+            self._send(sock, since, status, _TEXT, f"{line}\n".encode())
         else:
-            self._begin_stream(connection)
+            self._stream(sock, since)
 
-    def _refuse(self, connection: _Connection, refusal: Refused) -> None:
-        self._send(connection, refusal.status, "text/plain; charset=utf-8",
-                   f"{refusal}\n".encode())
-
-    def _send(self, connection: _Connection, status: int, kind: str, body: bytes | None,
-              policy: str = PLAIN) -> None:
-        """Answer with a body; without one the answer goes on."""
+    def _send(self, sock: socket.socket, since: float, status: int, kind: str,
+              body: bytes | None, policy: str = PLAIN) -> None:
+        """Answer with a body, in time; without one the answer goes on."""
         length = [] if body is None else [f"Content-Length: {len(body)}"]
         head = "\r\n".join([
             f"HTTP/1.1 {status} {_REASONS[status]}", f"Content-Type: {kind}", *length,
             f"Content-Security-Policy: {policy}", "Referrer-Policy: no-referrer",
             "Cache-Control: no-store", "X-Content-Type-Options: nosniff", "Connection: close",
             "", ""])
-        connection.is_answered, connection.request = True, b""
-        connection.out += head.encode() + (body or b"")
-        self._write(connection)
+        sock.settimeout(max(BREATH, since + 2 * REQUEST_TIME - time.monotonic()))
+        sock.sendall(head.encode() + (body or b""))
 
     # Streams.
 
-    def _begin_stream(self, connection: _Connection) -> None:
-        if sum(one.reader is not None for one in self._connections.values()) >= STREAMS:
-            raise Refused(503, f"{STREAMS} pages are open")
-        connection.reader = _Reader(self._follow.log)
-        self._send(connection, 200, "text/event-stream", None)
+    def _stream(self, sock: socket.socket, since: float) -> None:
+        with self._ticked:
+            if sum(self._open.values()) >= STREAMS:
+                raise Refused(503, f"{STREAMS} pages are open")
+            self._open[sock] = True
+        self._send(sock, since, 200, "text/event-stream", None)
+        for block in self._blocks(sock):
+            if _has_hung_up(sock):
+                return
+            sock.settimeout(STALLED)
+            while block:
+                block = block[sock.send(block):]
 
-    def _feed(self, connection: _Connection, now: float) -> None:
-        """Put what comes next in a page's log into its stream."""
-        reader = connection.reader
-        if reader.log is not self._follow.log or self._lost_its_place(reader):
-            if not connection.out:
-                self._drop(connection)  # it comes back, and begins anew
-            return
-        events, reader.next = reader.log.read(reader.next, AHEAD)
-        reader.has_all |= reader.next == reader.log.end
-        if not events and reader.has_begun and now < reader.figures_at + REST:
-            return
-        connection.out += self._block(reader, events, now)
+    def _blocks(self, sock: socket.socket) -> Iterator[memoryview]:
+        """What comes next for a page, again and again, perhaps nothing; the end when it has to
+        begin anew."""
+        log, number, told_at = self._follow.log, 0, -math.inf
+        while True:
+            block = b""
+            with self._ticked:
+                if number == log.end and sock in self._open:
+                    self._ticked.wait()
+                if log is not self._follow.log or sock not in self._open:
+                    return
+                events, number = log.read(number, AHEAD)
+                now = time.monotonic()
+                if events or now >= told_at + REST:
+                    block, told_at = self._block(events, told_at == -math.inf), now
+            yield memoryview(block)
 
-    def _lost_its_place(self, reader: _Reader) -> bool:
-        """Whether blocks were numbered anew that a page has not had yet."""
-        joined = reader.log.joined_at[reader.joined:]
-        reader.joined += len(joined)
-        return any(reader.next < number for number in joined)
-
-    def _block(self, reader: _Reader, events: list[bytes], now: float) -> bytes:
+    def _block(self, events: list[bytes], is_first: bool) -> bytes:
         head, begin = b"", b""
-        if not reader.has_begun:
-            reader.has_begun, head = True, b"retry: 300\n"
-            begin = b'"begin":%d,' % self._follow.begin(_micros())
-        reader.figures_at = now
+        if is_first:
+            head, begin = b"retry: 300\n", b'"begin":%d,' % self._follow.begin(_micros())
         if self._figures is None:
             figures = {**self._follow.figures(_micros()), "verdict": self.verdict,
                        "report": self._report if has_report(self._follow.folder) else None}
             self._figures = json.dumps(figures, separators=(",", ":")).encode()[1:]
         return b'%sdata: {"figures":{%s%s,"events":[%s]}\n\n' % (
-            head, begin, self._figures, b",".join([part for part in events if part]))
+            head, begin, self._figures, b",".join(events))
 
-    def _tick(self, now: float) -> None:
-        """Ten times a second: what has happened goes to the pages, and who is late is dropped."""
-        for connection in list(self._connections.values()):
-            reader = connection.reader
-            if reader is None:
-                self._hurry(connection, now)
-            elif connection.out and now - connection.taken_at > STALLED or (
-                    reader.has_all and reader.log.behind(reader.next, BACKLOG)):
-                self._drop(connection)
-            elif len(connection.out) < AHEAD:
-                self._feed(connection, now)
-                if connection.out:
-                    self._write(connection)
 
-    def _hurry(self, connection: _Connection, now: float) -> None:
-        """Whoever has not asked in time is told so; whoever does not take the answer is left."""
-        late = now - connection.since
-        if late > 2 * REQUEST_TIME:
-            self._drop(connection)
-        elif late > REQUEST_TIME and not connection.is_answered:
-            self._refuse(connection, Refused(408, "the request took too long"))
+def _has_hung_up(sock: socket.socket) -> bool:
+    """Whether the other side has; what it says instead is read, and forgotten."""
+    sock.settimeout(0)
+    try:
+        return not sock.recv(65_536)
+    except BlockingIOError:
+        return False
+
+
+# Files that a page asks for.
+
+def last_lines(path: pathlib.Path | None) -> bytes:
+    """The last whole lines of a node's file; Refused when there is none."""
+    try:
+        if path is None:
+            raise FileNotFoundError
+        with open(open_file(path), "rb", buffering=0) as file:
+            file.seek(max(0, file.seek(0, 2) - TAIL))
+            lines = file.read(TAIL).split(b"\n")
+    except OSError:
+        raise Refused(404, "there is no such node, or no file of it that can be read") from None
+    return b"\n".join(lines[-TAIL_LINES - 1:-1]) + b"\n"
+
+
+def report(folder: pathlib.Path) -> bytes:
+    """The report that `runner.py plot` has made; Refused when there is none."""
+    if not has_report(folder):
+        raise Refused(404, "there is no report: python runner.py plot makes it")
+    try:
+        with open(open_file(folder / REPORT), "rb") as file:
+            found = file.read(LARGEST + 1)
+    except OSError:
+        raise Refused(404, "the report cannot be read") from None
+    if len(found) > LARGEST:
+        raise Refused(404, f"the report is large: open {REPORT} itself in a browser")
+    return found
+
+
+def has_report(folder: pathlib.Path) -> bool:
+    """Whether there is one."""
+    return os.path.isfile(folder / REPORT)
 
 
 def _micros() -> int:

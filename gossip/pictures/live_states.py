@@ -10,12 +10,14 @@ Values in, events of the stream out; no clock. Nodes are numbered in the order i
 named first; beyond the first 5,000 they are left out.
 """
 
-from gossip.pictures.live_file import VANISHED, Line
-from gossip.pictures.live_lines import NODES
+from gossip.pictures.live_lines import VANISHED, Line
 from gossip.pictures.live_nodes import (
     ABOUT_OTHERS, ALONE, DEAD_STATE, ENDED, GONE, JOINING, LEFT, LOST, MISSES, NAMES_SEED, SHOWN,
-    UP, Node, broke, is_address, may_link, silent, split)
+    UP, Node, is_address, silent, split)
+from gossip.proof.deaths import PARTED
 from gossip.proof.pieces import Pieces
+
+NODES = 5_000
 
 
 class States:
@@ -63,13 +65,11 @@ class States:
         events, self._events = self._events, []
         return events
 
-    def take(self, line: Line, is_seed) -> None:
-        """Take a line that is no delivery. `is_seed(address)` answers whose file is a seed's."""
-        node = self.nodes.get(line.node)
+    def take(self, line: Line, is_seed: bool) -> None:
+        """Take a line that is no delivery, of the file of a seed or of a peer."""
+        node = self.node(line.node, line.at, "seed" if is_seed else "peer")
         if node is None:
-            if len(self.nodes) == NODES:
-                return
-            node = self.node(line.node, line.at, "seed" if is_seed(line.node) else "peer")
+            return
         self.heard(node, line.at)
         if node.kind == "seed" and node.state == GONE and line.kind not in (
                 "stopped", "failed", VANISHED):
@@ -148,8 +148,9 @@ class States:
     def _connected(self, node: Node, other: Node, rest: str, at: int) -> None:
         node.says.add(other)
         node.misses.pop(other, None)
-        if node not in other.says or other in node.links or not may_link(node, other):
-            return
+        if node not in other.says or other in node.links or node is other or any(
+                end.kind == "seed" or end.state == LEFT for end in (node, other)):
+            return  # of who leaves, and is met meanwhile, no link counts
         node.links.add(other)
         other.links.add(node)
         for end in (node, other):
@@ -166,7 +167,7 @@ class States:
             node.misses.pop(other, None)
         if other in node.links:
             self._unlink(node, other)
-            if broke(rest):
+            if rest not in PARTED:  # it broke: both ends count whether the other one still answers
                 node.parted.add(other)
                 other.parted.add(node)
             if node in other.says:

@@ -1,35 +1,22 @@
-"""Plot: degrees.svg, network.svg and report.html from the output files of a folder, and tables.
+"""Plot: degrees.svg, network.svg, report.html and tables from the output files of a folder.
 
-The drawing shows the network at the moment when most peers were up. A peer is a circle whose
-area is proportional to its degree; the hubs (peers with many links) stand in the middle. The
-other charts are in charts.py, the places of circles in layout.py, the page in report.py, the
-tables in tables.py. The same files give the same bytes.
+The chart of degrees is drawn here, the network in network.py; the page and the tables are made in
+report.py. The same files give the same bytes.
 """
 
-import math
 import pathlib
 from collections import Counter
 
-from gossip.addresses import parse_address
 from gossip.capacity import shares
-from gossip.pictures import charts, layout, report, tables
-from gossip.pictures.charts import number, text
-from gossip.pictures.drawn import DrawnPeer, drawn_peers
-from gossip.pictures.layout import Box, Point
-from gossip.proof import graph, powerlaw
+from gossip.pictures import report
+from gossip.pictures.charts import (
+    Axis, Points, document, dot, draw_across, draw_upright, linear_ticks, log_ticks, path,
+    rectangle, side_title, text)
+from gossip.pictures.network import network_svg
+from gossip.proof import powerlaw
 from gossip.proof.degrees import PowerLaw
 from gossip.proof.records import Records, read_folder
 from gossip.terminal.folders import PICTURES, REPORT
-
-OUTER = 440.0  # radius of the largest drawing, in SVG units
-ROOM = 130.0  # a small network's drawing has this radius times the root of its number of peers
-COVERED = 0.16  # share of the drawing's area that circles cover, at most
-LARGEST = 40.0  # radius of a circle, at most
-ALL_NAMED = 60  # with up to so many peers each has a label;
-HUBS_NAMED = 12  # with more, only so many have
-LABEL = 12  # size of a label's letters
-SMALLEST_LABEL = 8.5  # their smallest size inside a circle
-LETTER = 0.62  # width of a digit, as a share of its size
 
 
 def plot_folder(folder: pathlib.Path, with_tables: bool = False) -> list[pathlib.Path]:
@@ -37,7 +24,7 @@ def plot_folder(folder: pathlib.Path, with_tables: bool = False) -> list[pathlib
     paths, the report's last; ValueError when no file of a peer is in it."""
     records = read_folder(folder)
     pictures = degrees_svg(records), network_svg(records)
-    texts = {**dict(zip(PICTURES, pictures)), **(tables.tables(records) if with_tables else {}),
+    texts = {**dict(zip(PICTURES, pictures)), **(report.tables(records) if with_tables else {}),
              REPORT: report.page(records, folder, *pictures)}
     for name, content in texts.items():
         (folder / name).write_bytes(content.encode("utf-8", "replace"))
@@ -53,17 +40,19 @@ def degrees_svg(records: Records) -> str:
     elif law.fitted:
         fitted, label = _fit_curve(law), f"fit: P(k) ~ k^−a with a = {law.fitted}"
     predicted = "predicted by the capacities" + (f": a = {law.predicted}" if law.predicted else "")
-    curves = charts.Curves(_cumulative(law.degrees), _cumulative(law.capacities), fitted,
-                           predicted, label)
-    return charts.degrees_chart(curves, dict(Counter(law.degrees)))
+    peers = len(law.degrees)
+    curves = _cumulative(law.degrees), _cumulative(law.capacities), fitted
+    return document(470, f"Degrees of {peers} peers: cumulative distribution and histogram", [
+        *_distribution(*curves, peers), *_legend(peers, bool(fitted), label, predicted),
+        *_histogram(Counter(law.degrees))])
 
 
-def _cumulative(values: list[int]) -> charts.Points:
+def _cumulative(values: list[int]) -> Points:
     """(k, share of the values that are k or more)."""
     return powerlaw.at_least({k: count / len(values) for k, count in Counter(values).items()})
 
 
-def _fit_curve(law: PowerLaw) -> charts.Points:
+def _fit_curve(law: PowerLaw) -> Points:
     """The fit as a share of all peers, although it covers only degrees from low to high."""
     share = law.fitted.count / len(law.degrees)
     above = sum(degree > law.high for degree in law.degrees) / len(law.degrees)
@@ -71,139 +60,91 @@ def _fit_curve(law: PowerLaw) -> charts.Points:
     return [(k, share * rest + above) for k, rest in tail]
 
 
-def network_svg(records: Records) -> str:
-    """The drawing of the network."""
-    snapshot = graph.largest(records)
-    peers = drawn_peers(records, snapshot)
-    index = {peer.address: at for at, peer in enumerate(peers)}
-    return draw(peers, [(index[one], index[other]) for one, other in snapshot.links])
+def _distribution(measured: Points, predicted: Points, fitted: Points, peers: int) -> list[str]:
+    """The left half: P(K >= k) on logarithmic axes; degree 0 has no place on them."""
+    shown = [(k, share) for curve in (measured, predicted, fitted) for k, share in curve if k >= 1]
+    shown = shown or [(1, 1.0)]
+    low, high = _ends([k for k, _ in shown])
+    least = min(0.5, max(log_ticks(1e-9, 1 / max(1, peers))))
+    across = Axis(low / 1.08, high, 76, 540, True)
+    upright = Axis(least / 1.15, 1.15, 400, 116, True)
+    ticks = log_ticks(low, high) if high > 5 * low else list(range(int(low), int(high) + 1))
+    return [text(20, 30, "How many peers have so many neighbours or more", "gv-text gv-title"),
+            *draw_across(across, ticks, 116, 400, "{:g}".format),
+            *draw_upright(upright, log_ticks(least, 1), 76, 540, "{:g}".format),
+            text(308, 448, "degree k (neighbours)", "gv-muted", "middle"),
+            side_title(22, 258, "share of peers with degree ≥ k"),
+            *_curves(measured, predicted, fitted, across, upright)]
 
 
-def draw(peers: list[DrawnPeer], links: list[tuple[int, int]]) -> str:
-    """The drawing of these peers; a link is a pair of positions in their list."""
-    bound = min(OUTER, ROOM * math.sqrt(len(peers)))
-    radii = radii_of([peer.degree for peer in peers], bound)
-    spots = _spots(peers, links, radii, bound)
-    top = 84 - min(y - radius for (_, y), radius in zip(spots, radii))
-    spots = [(charts.WIDTH / 2 + x, top + y) for x, y in spots]
-    bottom = max(y + radius for (_, y), radius in zip(spots, radii))
-    parts = [*_legend(peers, links), *_edges(spots, links),
-             *(_circle(peer, spot, radius) for peer, spot, radius in zip(peers, spots, radii)),
-             *_labels(peers, spots, radii)]
-    name = f"Network of {len(peers)} peers and {len(links)} links, hubs in the middle"
-    return charts.document(bottom + 28, name, parts)
+def _ends(values: list[float]) -> tuple[float, float]:
+    """The ends of a logarithmic axis for these values: each a 1, 2 or 5 times a power of ten."""
+    low, high = min(values) * 0.999, max(values) * 1.1
+    return (max(tick for tick in log_ticks(low / 10, low * 1.002)),
+            min(tick for tick in log_ticks(high, high * 10)))
 
 
-def _edges(spots: list[Point], links: list[tuple[int, int]]) -> list[str]:
-    """The links. The more there are, the fainter and thinner each is; crossings are darker."""
-    few = 12 / math.sqrt(len(links) or 1)
-    opacity, width = max(0.12, min(0.6, few)), max(0.9, min(1.8, few))
-    return [f'<g class="gv-edge" stroke-opacity="{opacity:.2f}" stroke-width="{width:.2f}">',
-            *(f'<path d="M{number(spots[one][0])} {number(spots[one][1])}'
-              f'L{number(spots[other][0])} {number(spots[other][1])}"/>'
-              for one, other in links), "</g>"]
+def _curves(measured: Points, predicted: Points, fitted: Points, across: Axis,
+            upright: Axis) -> list[str]:
+    """The two lines, and the measured points upon them."""
+    def at(k: float, share: float) -> tuple[float, float]:
+        return across(k), upright(max(share, upright.low))
+
+    parts = []
+    stairs = _stairs(predicted, across.low, upright.low)
+    for curve, style in ((stairs, "gv-cool-line gv-dashed"), (fitted, "gv-warm-line")):
+        if curve:
+            parts.append(path([at(*point) for point in curve], "gv-line " + style))
+    for k, share in measured:
+        if k >= 1:
+            parts.append(dot(*at(k, share), "gv-main-line",
+                             f"degree {k:g} or more: {share:.3g} of the peers"))
+    return parts
 
 
-def radii_of(degrees: list[int], bound: float) -> list[float]:
-    """Radii of circles whose areas are proportional to the degrees; degree 0 is drawn like 1."""
-    sizes = [max(1, degree) for degree in degrees]
-    unit = min(COVERED * bound ** 2 / sum(sizes), LARGEST ** 2 / max(sizes))
-    return [math.sqrt(unit * size) for size in sizes]
+def _legend(peers: int, is_fitted: bool, fit: str, prediction: str) -> list[str]:
+    """The meaning of points and lines, above the left half."""
+    return [dot(40, 51, "gv-main-line"),
+            text(62, 56, f"measured, {peers} peer{'s' * (peers != 1)}"),
+            *([path([(26, 73), (54, 73)], "gv-line gv-warm-line")] if is_fitted else []),
+            text(62, 78, fit),
+            path([(26, 95), (54, 95)], "gv-line gv-cool-line gv-dashed"),
+            text(62, 100, prediction)]
 
 
-def _spots(peers: list[DrawnPeer], links: list[tuple[int, int]], radii: list[float],
-           bound: float) -> list[Point]:
-    """Places around (0, 0): peers that were up by their links, the others on rings outside."""
-    up = [at for at, peer in enumerate(peers) if peer.up]
-    away = [at for at, peer in enumerate(peers) if not peer.up]
-    spots = dict(zip(away, _rings(len(away), 2 * min(radii) + 8, bound)))
-    inner = min((math.hypot(*spot) for spot in spots.values()), default=bound + min(radii) + 8)
-    inner -= min(radii) + 8
-    place_of = {at: place for place, at in enumerate(up)}
-    inner_links = [(place_of[one], place_of[other]) for one, other in links]
-    places = layout.place([peers[at].degree for at in up], inner_links)
-    stretch = inner - max((radii[at] for at in up), default=0)
-    spots |= zip(up, layout.separate([(x * stretch, y * stretch) for x, y in places],
-                                     [radii[at] for at in up], inner, inner_links))
-    return [spots[at] for at in range(len(peers))]
+def _stairs(curve: Points, start: float, bottom: float) -> Points:
+    """P(K >= k) as stairs: level up to each whole k, then down."""
+    stairs, before = [], start
+    for k, share in curve:
+        stairs += [(before, share), (k, share)]
+        before = k
+    return stairs + [(k, bottom) for k, _ in stairs[-1:]]
 
 
-def _rings(count: int, step: float, bound: float) -> list[Point]:
-    """`count` places, `step` apart, on rings from the bound inwards."""
-    spots: list[Point] = []
-    radius = bound - step / 2
-    while len(spots) < count:
-        on_ring = min(count - len(spots), max(1, int(2 * math.pi * radius / step)))
-        spots += [(radius * math.sin(2 * math.pi * turn / on_ring),
-                   -radius * math.cos(2 * math.pi * turn / on_ring)) for turn in range(on_ring)]
-        radius = max(step, radius - step)
-    return spots
+def _histogram(counts: dict[int, int]) -> list[str]:
+    """The right half: how many peers have which degree."""
+    most = max(counts, default=1) + 1
+    width = next(width for width in (1, 2, 5, 10, 20, 50, 100, 1000, 10**6) if most <= 46 * width)
+    bars: Counter[int] = Counter()
+    for degree, count in counts.items():
+        bars[degree // width * width] += count
+    across = Axis(-0.5, max(bars, default=1) + width + 0.5, 640, 940)
+    upright = Axis(0, max(bars.values(), default=1) * 1.08, 400, 116)
+    per = "" if width == 1 else f", {width} degrees a bar"
+    return [text(592, 30, "How many have which degree", "gv-text gv-title"),
+            *draw_upright(upright, linear_ticks(upright.high), 640, 940, "{:g}".format),
+            *(_degree_bar(first, width, bars[first], across, upright) for first in sorted(bars)),
+            *(text(across(k), 420, f"{k:g}", "gv-muted gv-number", "middle")
+              for k in linear_ticks(across.high)),
+            path([(640, 400), (940, 400)], "gv-thin gv-axis"),
+            text(790, 448, f"degree (neighbours{per})", "gv-muted", "middle"),
+            side_title(592, 258, "peers")]
 
 
-def _circle(peer: DrawnPeer, spot: Point, radius: float) -> str:
-    name = f"peer_{parse_address(peer.address).file_part}"
-    return (f'<circle cx="{number(spot[0])}" cy="{number(spot[1])}" r="{radius:.2f}" '
-            f'class="{peer.style}" stroke-width="1.5" data-node="{name}">'
-            f"<title>{peer.title}</title></circle>")
-
-
-def _legend(peers: list[DrawnPeer], links: list[tuple[int, int]]) -> list[str]:
-    """A heading, and the meaning of each colour that occurs."""
-    up = sum(peer.up for peer in peers)
-    heading = (f"{up} peer{'s' * (up != 1)} and {len(links)} link{'s' * (len(links) != 1)} "
-               f"when most peers were up")
-    parts = [text(20, 30, heading, "gv-text gv-title")]
-    x = 20.0
-    for style, words, shown in (
-            ("gv-main", "up", any(p.up and not (p.died or p.malice) for p in peers)),
-            ("gv-warm", "died later", any(p.up and p.died and not p.malice for p in peers)),
-            ("gv-bad", "attacker", any(p.up and p.malice for p in peers)),
-            ("gv-hollow gv-kicked", "kicked later", any(p.up and p.kicked for p in peers)),
-            ("gv-hollow", "not up at that moment", any(not (p.up or p.died) for p in peers)),
-            ("gv-hollow gv-died", "died before", any(p.died and not p.up for p in peers))):
-        if shown:
-            parts += [f'<rect x="{number(x)}" y="46" width="13" height="13" rx="3" '
-                      f'class="{style}"/>', text(x + 20, 57.5, words)]
-            x += 50 + 7.5 * len(words)
-    return parts + [text(x, 57.5, "area of a circle: number of neighbours", "gv-muted")]
-
-
-def _labels(peers: list[DrawnPeer], spots: list[Point], radii: list[float]) -> list[str]:
-    """Ports of all peers, or of the largest hubs. A port stands in its circle if it fits, else
-    beside it; no label covers another."""
-    order = sorted(range(len(peers)), key=lambda at: (-peers[at].degree, at))
-    taken: list[Box] = []
-    labels = []
-    for at in order if len(peers) <= ALL_NAMED else order[:HUBS_NAMED]:
-        words, (x, y) = peers[at].address.rpartition(":")[2], spots[at]
-        size = min(LABEL, 1.75 * radii[at] / (LETTER * len(words)))
-        if peers[at].up and size >= SMALLEST_LABEL:
-            labels.append(_label(x, y + 0.36 * size, words, "gv-on", size))
-            continue
-        box = _free_box(words, at, spots, radii, taken)
-        if box is not None:
-            taken.append(box)
-            labels.append(_label((box.left + box.right) / 2, box.bottom - 3, words,
-                                 "gv-text gv-halo", LABEL,
-                                 ' paint-order="stroke" stroke-width="3"'))
-    return labels
-
-
-def _label(x: float, y: float, words: str, style: str, size: float, more: str = "") -> str:
-    return text(x, y, words, f"gv-number {style}", "middle",
-                f' font-size="{number(size)}" pointer-events="none"{more}')
-
-
-def _free_box(words: str, at: int, spots: list[Point], radii: list[float],
-              taken: list[Box]) -> Box | None:
-    """A place for a label beside its circle, on no other circle or label; None if none is free."""
-    (x, y), radius = spots[at], radii[at]
-    half, high = LETTER * LABEL * len(words) / 2 + 1, LABEL + 2
-    up, beside = radius + 2 + high / 2, radius + 2 + half
-    for dx, dy in ((0, up), (0, -up), (beside, 0), (-beside, 0)):
-        box = Box(x + dx - half, y + dy - high / 2, x + dx + half, y + dy + high / 2)
-        if not any(map(box.meets, taken)) and not any(
-                box.meets_circle(*spots[other], radii[other])
-                for other in range(len(spots)) if other != at):
-            return box
-    return None
+def _degree_bar(first: int, width: int, count: int, across: Axis, upright: Axis) -> str:
+    """The bar of `width` degrees from the first one on."""
+    left, right = across(first - 0.5), across(first + width - 0.5)
+    gap = min(2.0, (right - left) * 0.1)
+    name = f"{first}" if width == 1 else f"{first} to {first + width - 1}"
+    return rectangle(left + gap / 2, upright(count), right - left - gap,
+                     upright.begin - upright(count), "gv-main", f"degree {name}: {count} peers")

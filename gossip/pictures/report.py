@@ -1,25 +1,30 @@
-"""Report: one page that shows a network from its output files, and needs nothing but itself.
+"""Report: one page that shows a network from its output files, and the tables behind it.
 
-The page holds the proof of check.py, charts, and the output file of every node, compressed (of a
-long file only the end). When a reader chooses a node, page.js unpacks its file and lists the
-events. The files may hold hostile text: all text is escaped here, and page.js sets text only,
-never markup. Left out: following a network while it runs.
+The page needs nothing but itself. It holds the proof of check.py, charts, and the output file of
+every node, compressed (of a long file only the end). When a reader chooses a node, page.js unpacks
+its file and lists the events. The files may hold hostile text: all text is escaped here, and
+page.js sets text only, never markup. In the tables nothing stands that a node may say freely: a
+program that calculates with a table could take it for a formula.
 """
 
 import base64
+import csv
 import html
+import io
 import json
 import pathlib
 import string
 import zlib
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from gossip.pictures import charts
-from gossip.pictures.badness import badness_chart, curves_of
-from gossip.pictures.charts import Lane
+from gossip.pictures.charts import Curve, Lane, Points
+from gossip.pictures.network import drawn_peers
 from gossip.proof import check, delivery, graph
 from gossip.proof.evidence import Row, quantile
 from gossip.proof.records import Records
+from gossip.terminal.folders import TABLES
 
 TAIL = 2 * 1024 * 1024  # bytes of one node's file in the page, at most
 WHOLE = 128 * 1024 * 1024  # bytes of all files together in the page, at most
@@ -143,9 +148,26 @@ def _badness(records: Records) -> str:
     curves = curves_of(records)
     if not curves:
         return ""
-    chart = badness_chart(curves, timeline(records)[1])
+    chart = charts.badness_chart(curves, timeline(records)[1])
     return ('<section aria-labelledby="badness-title">\n<h2 id="badness-title">Badness</h2>\n'
             f'<div class="chart">{chart}</div>\n</section>')
+
+
+def curves_of(records: Records) -> list[Curve]:
+    """The curves of all peers that were judged or kicked, attackers last."""
+    start = min((run.first for run in [*records.peers, *records.seeds]), default=0.0)
+    points: dict[str, Points] = {}
+    kicks: dict[str, tuple[float, float]] = {}
+    for seed in records.seeds:
+        for at, badness in seed.judged:
+            for peer, value in badness.items():
+                points.setdefault(peer, []).append((at - start, value))
+    for kick in sorted(kick for seed in records.seeds for kick in seed.kicks):
+        kicks.setdefault(kick.peer, (kick.at - start, kick.badness))
+    attackers = {run.address for run in records.peers if run.malice is not None}
+    curves = [Curve(peer, sorted(points.get(peer, [])), peer in attackers, kicks.get(peer))
+              for peer in sorted(points.keys() | kicks.keys())]
+    return sorted(curves, key=lambda curve: curve.attacks)
 
 
 def timeline(records: Records) -> tuple[list[Lane], float]:
@@ -188,3 +210,55 @@ def _population(begun: list[float], ended: list[float]) -> list[tuple[float, int
         count += change
         changes.append((at, count))
     return changes
+
+
+# Tables: comma-separated values with a line of headings. Times are seconds since the first line of
+# all files.
+
+def tables(records: Records) -> dict[str, str]:
+    """The texts of all tables by the names of their files."""
+    makers = _peers_table, _deliveries_table, _timeline_table, _badness_table
+    return {name: make(records) for name, make in zip(TABLES, makers)}
+
+
+def _table(headings: str, rows: Iterable[tuple]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(headings.split())
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _peers_table(records: Records) -> str:
+    """Each peer at the moment when most were up, as the network is drawn."""
+    return _table("peer degree capacity up died attacks kicked", (
+        (peer.address, peer.degree, peer.capacity, _yes(peer.up), _yes(peer.died),
+         _yes(peer.malice is not None), _yes(peer.kicked))
+        for peer in drawn_peers(records, graph.largest(records))))
+
+
+def _deliveries_table(records: Records) -> str:
+    """Each delivery; the histogram leaves out those to peers that joined later."""
+    start = min(run.first for run in [*records.peers, *records.seeds])
+    return _table("message peer generated received milliseconds joined_later", (
+        (came.message, came.peer, f"{came.made - start:.6f}", f"{came.at - start:.6f}",
+         f"{(came.at - came.made) * 1e3:.3f}", _yes(came.late))
+        for came in delivery.timed(records)))
+
+
+def _timeline_table(records: Records) -> str:
+    """Each moment of the timeline; a number that changes has its new value beside it."""
+    return _table("lane seconds value", (
+        (lane.name, f"{moment:.6f}", value) for lane in timeline(records)[0]
+        for moment, value in zip(lane.moments, lane.values or [""] * len(lane.moments))))
+
+
+def _badness_table(records: Records) -> str:
+    """What seeds that monitor found each peer to be over time."""
+    return _table("peer attacks seconds badness", (
+        (curve.peer, _yes(curve.attacks), f"{seconds:.6f}", f"{badness:.3f}")
+        for curve in curves_of(records) for seconds, badness in curve.points))
+
+
+def _yes(holds: bool) -> str:
+    return "yes" if holds else "no"

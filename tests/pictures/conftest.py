@@ -25,6 +25,4 @@ def forty(tmp_path_factory):
 @pytest.fixture
 def lines(folder):
     """The lines of the files in `folder`, which each file of tests has its own way to fill."""
-    found = LiveLines(folder)
-    yield found
-    found.close()
+    return LiveLines(folder)

@@ -5,7 +5,8 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from gossip.pictures import plot
-from gossip.pictures.badness import badness_chart, curves_of
+from gossip.pictures.charts import badness_chart
+from gossip.pictures.report import curves_of
 from gossip.proof.records import Records
 from tests.tools.folders import Folder
 from tests.tools.pictures import HOSTILE, SVG, circles

@@ -6,10 +6,8 @@ import os
 import pytest
 
 from gossip.experiments.network import NotNow, Orders
-from gossip.pictures import live_file, live_files, live_follow, live_lines
+from gossip.pictures import live_follow, live_lines, live_server
 from gossip.pictures.live_follow import Follow
-from gossip.pictures.live_lines import LiveLines
-from gossip.pictures.live_order import Order
 from gossip.pictures.live_requests import Gate, Refused
 from gossip.pictures.live_story import KINDS, Story
 from tests.tools.live import BEGIN, LATER, Told, add, text
@@ -42,11 +40,11 @@ def test_what_only_looks_like_a_file_ends_nothing(folder, lines):
 
 def test_nobody_waits_for_what_became_a_fifo_meanwhile(folder):
     os.mkfifo(folder / "report.html")
-    for wanted in (live_file.open_file, live_files.last_lines):
+    for wanted in (live_lines.open_file, live_server.last_lines):
         with pytest.raises((OSError, Refused)):
             wanted(folder / "report.html")
     with pytest.raises(Refused):
-        live_files.report(folder)
+        live_server.report(folder)
 
 
 def test_a_file_behind_a_symbolic_link_is_read_once(folder, lines, tmp_path):
@@ -56,89 +54,43 @@ def test_a_file_behind_a_symbolic_link_is_read_once(folder, lines, tmp_path):
     assert kinds(lines, LATER + live_lines.LOOK) == []
 
 
-def test_lines_without_an_end_are_kept_for_few_files_only(folder, lines, monkeypatch):
-    monkeypatch.setattr(live_lines, "TORN", 10_000)
-    for port in range(5002, 5012):
-        add(folder / f"peer_127.0.0.1_{port}.txt", text(1, "told:" + "x" * 3_000)[:-1])
-    lines.turn(LATER)
-    assert sum(file.torn for file in lines._files.values()) == lines._torn <= 10_000
-    for port in range(5002, 5012):
-        add(folder / f"peer_127.0.0.1_{port}.txt", b"\n" + text(2, f"started:peer:{TWO}"))
-    assert kinds(lines).count("started") == 10
-    assert lines._torn == 0
+def test_of_a_line_without_an_end_the_beginning_is_kept(folder, lines):
+    path = folder / "peer_127.0.0.1_5001.txt"
+    add(path, text(1, "told:" + "x" * 3_000_000)[:-1])
+    assert kinds(lines) == ["started"]
+    while lines.is_behind:
+        assert kinds(lines) == []
+    assert len(lines._files[path.name]._rest) == live_lines.TOLD
+    add(path, b"\n" + text(2, "dead:x"))
+    assert kinds(lines) == ["told", "dead"]
 
 
 def test_of_a_long_line_the_beginning_is_told(folder, lines):
     add(folder / "peer_127.0.0.1_5001.txt", text(1, "generated:" + "x" * 100_000))
-    assert len(lines.turn(LATER)[1].rest) < live_file.TOLD
-
-
-def test_a_file_that_grows_faster_than_it_is_read_holds_up_nobody(folder, lines, monkeypatch):
-    monkeypatch.setattr(live_lines, "CHUNK", (256, 256))
-    monkeypatch.setattr(live_lines, "TURN", 256)
-    growing, other = folder / "peer_127.0.0.1_5001.txt", folder / "peer_127.0.0.1_5002.txt"
-    add(other, text(0, f"started:peer:{TWO}"))
-    lines.turn(LATER)
-    found = []
-    for _ in range(100):
-        add(growing, b"1970-01-01 00:00:00.000001:dead:x\n" * 100)
-        add(other, text(1, "dead:x"))
-        found += [line.kind for line in lines.turn(LATER) if line.node == TWO]
-        if lines.horizon is None and found.count("dead") > 10:
-            break
-    assert lines.horizon is None and lines.to_read() == 0
-    assert lines._behind
+    assert len(lines.turn(LATER)[1].rest) < live_lines.TOLD
 
 
 def test_what_comes_while_the_past_is_read_is_waited_for_too(folder, lines, monkeypatch):
     monkeypatch.setattr(live_lines, "CHUNK", (256, 256))
     monkeypatch.setattr(live_lines, "TURN", 256)
-    growing = folder / "peer_127.0.0.1_5001.txt"
+    growing, now = folder / "peer_127.0.0.1_5001.txt", LATER
     add(growing, text(1, *["dead:x"] * 200))
-    lines.turn(LATER)
-    while lines.to_read():
+    found = kinds(lines)
+    for turn in range(30):
         add(growing, text(2, "dead:y"))
-        assert lines.horizon is not None
-        lines.turn(LATER)
-    assert lines.horizon is None and lines._behind == {}
-
-
-def test_nobody_waits_for_the_end_of_a_line_that_is_dropped(folder, lines):
-    with (folder / "peer_sparse.txt").open("wb") as file:
-        file.truncate(1 << 40)
-    for _ in range(20):
-        lines.turn(LATER)
-        if lines.horizon is None:
-            break
-    assert lines.horizon is None and lines.to_read() == 0
-
-
-def test_two_readings_of_a_long_past_leave_room_for_connections(tmp_path, monkeypatch):
-    monkeypatch.setattr(live_follow, "LONG", 1_000)
-    monkeypatch.setattr(live_lines, "CHUNK", (100, 100))
-    monkeypatch.setattr(live_lines, "TURN", 1_000)
-    monkeypatch.setattr(live_lines, "descriptors_allowed", lambda: live_lines.DESCRIPTORS + 20)
-    for port in range(5001, 5031):
-        add(tmp_path / f"peer_127.0.0.1_{port}.txt", text(1, f"started:peer:127.0.0.1:{port}"),
-            text(2, *["dead:x"] * 100))
-    follow, before, most = Follow(tmp_path), len(os.listdir("/proc/self/fd")), 0
-    while not most or follow.is_behind:
-        follow.turn(LATER)
-        most = max(most, len(os.listdir("/proc/self/fd")) - before)
-    follow.close()
-    assert 10 < most <= 20
-
-
-def test_where_the_system_sets_no_limit_all_files_are_read(folder, monkeypatch):
-    monkeypatch.setattr(live_lines, "descriptors_allowed", lambda: float("inf"))
-    add(folder / "peer_127.0.0.1_5002.txt", text(1, f"started:peer:{TWO}"))
-    lines = LiveLines(folder)
-    assert kinds(lines) == ["started", "started"]
-    lines.close()
+        add(folder / "peer_127.0.0.1_5002.txt", text(0, f"started:peer:{TWO}") * (turn == 0),
+            text(3, "dead:z"))
+        now += live_lines.LOOK
+        found += kinds(lines, now)
+        assert lines.is_behind
+    while lines.is_behind:
+        found += kinds(lines, now)
+    assert found.count("dead") == 260 and lines.to_read() == 0
 
 
 def test_what_is_told_at_once_is_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr(live_follow, "MOST", 10)
+    monkeypatch.setattr(live_lines, "TURN", 2_000)
+    monkeypatch.setattr(live_lines, "CHUNK", (1_000, 1_000))
     add(tmp_path / "peer_127.0.0.1_5001.txt", STARTED, text(1, *["registered:127.0.0.1:8080"] * 99))
     follow = Follow(tmp_path)
     follow.turn(LATER)
@@ -146,13 +98,13 @@ def test_what_is_told_at_once_is_bounded(tmp_path, monkeypatch):
     while follow.is_behind:
         follow.turn(LATER)
     told = b",".join(follow.log.read(0, 1 << 30)[0])
-    follow.close()
     assert told.count(b'"registered"') == 99
 
 
 def test_links_that_come_and_go_without_an_end_take_no_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(live_follow, "FULL", 20_000)
-    monkeypatch.setattr(live_follow, "MOST", 100)
+    monkeypatch.setattr(live_lines, "TURN", 5_000)
+    monkeypatch.setattr(live_lines, "CHUNK", (5_000, 5_000))
     add(tmp_path / "peer_127.0.0.1_5002.txt", text(0, f"started:peer:{TWO}", f"connected:{ONE}"))
     add(tmp_path / "peer_127.0.0.1_5001.txt", STARTED, text(1, f"connected:{TWO}"),
         text(2, *["connected:127.0.0.1:5003", "disconnected:127.0.0.1:5003:x"] * 2_000))
@@ -163,24 +115,12 @@ def test_links_that_come_and_go_without_an_end_take_no_memory(tmp_path, monkeypa
         follow.turn(LATER)
         assert follow.log.size < 30_000
     told = json.loads(b"[%s]" % b",".join(follow.log.read(0, 1 << 30)[0]))
-    follow.close()
     assert follow.log is not first
     now = [event[1:] for event in told]
     assert now[:3] == [["node", 0, "peer", ONE], ["node", 1, "peer", TWO],
                        ["node", 2, "peer", "127.0.0.1:5003"]]
     for number, other in ((0, 1), (1, 0)):
         assert ["state", number, "up"] in now and ["connected", number, other, ""] in now
-
-
-def test_lines_that_are_handed_out_in_portions_keep_their_order(folder):
-    add(folder / "peer_127.0.0.1_5001.txt", *[text(n, f"dead:{n}") for n in range(9)])
-    lines, order, found = LiveLines(folder), Order(), []
-    order.add(lines.turn(LATER))
-    while not found or order.has_more:
-        found += order.take(LATER, 4)
-    lines.close()
-    assert [(line.at - BEGIN, line.rest) for line in found[1:]] == [
-        (n * 1_000_000, str(n)) for n in range(9)]
 
 
 def test_a_second_with_endless_kinds_of_steps_is_told_in_few_words(tmp_path):

@@ -69,7 +69,6 @@ class Served:
         self._thread.join(60)
         assert not self._thread.is_alive()
         self.server.close()
-        self.follow.close()
         for sock in [*self._open, self._end, self._ended]:
             sock.close()
 
@@ -247,7 +246,7 @@ def test_who_does_not_hang_up_is_left(served, monkeypatch):
     sock = served.connect()
     sock.sendall(served.request("/"))
     assert status(read_all(sock)) == 404
-    wait_until(lambda: not served.server._connections, what="the connection to be dropped")
+    wait_until(lambda: not served.server._open, what="the connection to be dropped")
 
 
 def test_of_too_many_connections_the_oldest_without_a_stream_ends(served, monkeypatch):
@@ -255,7 +254,7 @@ def test_of_too_many_connections_the_oldest_without_a_stream_ends(served, monkey
     stream = served.stream()
     block(stream)
     waiting = [served.connect() for _ in range(3)]
-    wait_until(lambda: len(served.server._connections) == 4)
+    wait_until(lambda: len(served.server._open) == 4)
     assert status(served.get()) == 200
     assert waiting[0].recv(1) == b""
     assert block(stream)["events"] == []
@@ -269,6 +268,15 @@ def test_streams_are_limited(served, monkeypatch):
     assert status(served.get("stream")) == 503
 
 
+def test_a_page_that_hangs_up_leaves_its_place_to_another(served, monkeypatch):
+    monkeypatch.setattr(live_server, "STREAMS", 1)
+    with served.stream() as stream:
+        block(stream)
+    served._open[-1].close()
+    wait_until(lambda: not served.server._open, what="the page to be dropped")
+    assert block(served.stream())["figures"]["peers"] == 3
+
+
 def test_a_page_that_does_not_read_is_dropped_and_others_are_served(tmp_path, monkeypatch):
     monkeypatch.setattr(live_server, "STALLED", 0.3)
     add(tmp_path / "peer_127.0.0.1_5001.txt", text(0, "started:peer:127.0.0.1:5001"),
@@ -277,6 +285,6 @@ def test_a_page_that_does_not_read_is_dropped_and_others_are_served(tmp_path, mo
     page_that_stalls = served.stream()
     wait_until(lambda: not served.follow.is_behind and served.follow.log.end)
     assert page_that_stalls.read(1)
-    wait_until(lambda: not served.server._connections, what="the page to be dropped")
+    wait_until(lambda: not served.server._open, what="the page to be dropped")
     assert len(events_until(served.stream(), "started")) > 2
     served.close()

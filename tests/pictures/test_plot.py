@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from gossip.pictures import charts, plot
+from gossip.pictures import charts, network, plot
 from tests.tools.folders import Folder
 from tests.tools.pictures import SVG, circles, power_law_links
 from tests.tools.programs import ROOT, environment
@@ -78,7 +78,7 @@ def test_small_drawings_label_every_peer_and_large_ones_the_hubs(tmp_path, forty
     plot.plot_folder(folder.write())
     hub = max(folder.peers, key=lambda peer: folder.degrees[peer])
     shown = ports(tmp_path / "network.svg")
-    assert hub.rpartition(":")[2] in shown and len(shown) <= plot.HUBS_NAMED
+    assert hub.rpartition(":")[2] in shown and len(shown) <= network.HUBS_NAMED
 
 
 def test_the_same_files_give_the_same_bytes_whatever_the_hashes(forty):

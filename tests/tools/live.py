@@ -2,9 +2,7 @@
 
 import datetime
 
-from gossip.pictures.live_file import Line
-from gossip.pictures.live_lines import LiveLines
-from gossip.pictures.live_order import Order
+from gossip.pictures.live_lines import Line, LiveLines
 from gossip.pictures.live_states import States
 from tests.tools.stories import START, tell
 
@@ -27,14 +25,11 @@ def add(path, *data: bytes) -> None:
 
 def lines_of_folder(folder, now=LATER) -> list[Line]:
     """All lines of a folder, in order."""
-    lines, order = LiveLines(folder), Order()
-    try:
-        order.add(lines.turn(now))
-        while lines.horizon is not None:
-            order.add(lines.turn(now))
-        return order.take(now)
-    finally:
-        lines.close()
+    lines = LiveLines(folder)
+    found = lines.turn(now)
+    while lines.is_behind:
+        found += lines.turn(now)
+    return found
 
 
 class Told:
@@ -50,7 +45,7 @@ class Told:
         """Take all lines before that second."""
         while self._lines and self._lines[0].at < BEGIN + second * 1_000_000:
             line = self._lines.pop(0)
-            self.states.take(line, lambda node: ":8" in node)
+            self.states.take(line, ":8" in line.node)
             self.events += self.states.events()
         return self
 
