@@ -97,7 +97,11 @@ class OutputFile:
             return
         stamp = self._stamp()
         if self._size < self._limit:
-            self._put_lines(stamp, head, lines)
+            try:
+                self._put_bytes(stamp + head, lines, self._notice(stamp) if self._lost else "")
+                self._lost = 0
+            except OSError:
+                self._lost += 1 + lines.count("\n")
         else:
             self._put_last(stamp, head, lines, last)
         if self._screen is not None:
@@ -111,16 +115,8 @@ class OutputFile:
             self._date = date.strftime("%Y-%m-%d %H:%M:%S")
         return f"{self._date}.{micros:06d}:"
 
-    def _put_lines(self, stamp: str, head: str, lines: str) -> None:
-        """Write lines; those that cannot be written are told of by the next that can."""
-        notice = ""
-        if self._lost:
-            notice = f"{stamp}lost:{self._lost} lines could not be written here\n"
-        try:
-            self._put_bytes(stamp + head, lines, notice)
-            self._lost = 0
-        except OSError:
-            self._lost += 1 + lines.count("\n")
+    def _notice(self, stamp: str) -> str:
+        return f"{stamp}lost:{self._lost} lines could not be written here\n"
 
     def _put_last(self, stamp: str, head: str, lines: str, last: bool) -> None:
         """The file is full: write last words alone. The first event that is left out becomes the

@@ -6,7 +6,7 @@ Each is a function that is given pytest's `monkeypatch`, and undone by it.
 import functools
 import math
 
-from gossip.liveness.rounds import Liveness
+from gossip.liveness.rounds import Rounds
 from gossip.node.link import Link
 from gossip.overlay import ring
 from gossip.overlay.linking import Linking
@@ -62,7 +62,7 @@ def a_row_is_removed_by_an_older_links_end(monkeypatch):
 
 
 def misses_are_not_forgotten_after_a_reply(monkeypatch):
-    @around(monkeypatch, Liveness, "reply_from")
+    @around(monkeypatch, Rounds, "reply_from")
     def reply_from(original, self, peer, time, now):
         row = self._rows.get(peer)
         misses = row.misses if row is not None else 0
