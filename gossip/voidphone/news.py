@@ -120,8 +120,7 @@ class Shelf(collections.OrderedDict):
 
     def take(self, number: int):
         """Take out news and return them."""
-        news = self[number]
-        del self[number]
+        news = self.pop(number)
         message = news.message
         same = self._of_type[message.data_type]
         del same[number]
@@ -149,7 +148,7 @@ class Shelf(collections.OrderedDict):
     def evict(self, most: float, room: int) -> list:
         """Take out the oldest while more are left than `most`, or more bytes than `room`."""
         gone = []
-        while self and (self.bytes > room or len(self) > most):
+        while self.bytes > room or len(self) > most:
             gone.append(self.take(next(iter(self))))
         return gone
 
