@@ -2,7 +2,7 @@
 
 Read top to bottom: the threads of a peer, the gossip generator, the liveness round and the dead
 report, membership, leaving, and an `on_<kind>` method for every kind of line (gossip/wire/) that is
-answered here and not by a part (gossip/node/part.py). The parts, each of which asks only those
+answered here and not by a part (gossip/node/part.py). The parts, each of which mostly asks those
 above it, and tells events to all:
 
     confirming   which runs are genuine, if gossip is signed   gossip/signing/confirming.py

@@ -51,7 +51,6 @@ class ChatServer(Node):
     """Process `own_id` of `count` in the line, behind two open sockets."""
 
     kind = "peer"
-    ALLOWED = {PROXY: set()}
 
     def __init__(self, own_id: int, count: int, doors: Doors, settings: Settings,
                  output: OutputFile, world, key: bytes | None = None):

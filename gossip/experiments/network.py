@@ -1,8 +1,9 @@
 """A network on this machine: seeds and peers, many in a worker process or each peer in its own.
 
 Which nodes share a process is decided before anything starts, by what the system allows
-(limits.py). Beside the runner's main thread the live page's may tell nodes to die, to say something
-and the like (`Orders`): nothing of that waits for a node, and what cannot be done now is refused.
+(limits.py). Beside the runner's main thread, threads of the live page may tell nodes to die, to say
+something and the like (`Orders`): nothing of that waits for a node, and what cannot be done now is
+refused.
 """
 
 import os
@@ -237,9 +238,9 @@ class Network:
 
 
 class Orders:
-    """What the buttons of the live page do to a network. `do` is called by the thread that serves
-    the page, with what a page has posted: an object with `do`, a word, and `node` and `text` where
-    the word needs them. It never waits for a node."""
+    """What the buttons of the live page do to a network. Threads of the page call `do`, one at a
+    time, with what a page has posted: an object with `do`, a word, and `node` and `text` where the
+    word needs them. It never waits for a node."""
 
     def __init__(self, network: Network):
         self._network = network

@@ -138,8 +138,16 @@ class ThreadedTree(wire.Tree):
     # Ways.
 
     def predecessor(self, seed: Address) -> Address | None:
-        """The seed before this one, to which a thread leads, or the way below a child."""
-        return self._at(self._places[seed] - 1) if seed in self else None
+        """The seed before this one, found by a thread or below a child."""
+        if seed not in self:
+            return None
+        links = self.links(seed)
+        before, is_thread = links.left, links.left_is_thread
+        while not is_thread:
+            links = self.links(before)
+            is_thread = links.right_is_thread
+            before = before if is_thread else links.right
+        return before
 
     def next_hop(self, at: Address, key: int) -> Address | None:
         """The next seed for a row with this key; None: it has arrived."""

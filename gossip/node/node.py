@@ -10,7 +10,7 @@ a turn. Who calls it otherwise, as the console does, takes a turn first: `with n
 
 How a link ends: its `close(reason)` is called; `disconnect` does so, and also writes the
 reason down. The world notices and calls `ended`, once. `ended` closes the connection,
-takes the link out of the tables, and calls `on_end`.
+takes the link out of the tables, and unless the node stops, all parts hear `on_end`.
 """
 
 from gossip import wire

@@ -1,7 +1,7 @@
 """A part of a node: one concern of it, such as liveness, and the lines that it answers.
 
-A node tells all its parts what happens, by the events below. What one part asks of another goes
-through a plain reference, which it is given when it is made.
+A node tells all its parts what happens, by the events below. What else one part wants of another
+goes through a plain reference to it, which it is given when it is made, or that its node has.
 """
 
 

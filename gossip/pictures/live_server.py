@@ -128,14 +128,16 @@ class Server:
     def _handle(self, sock: socket.socket) -> None:
         """Answer one connection: what its thread does."""
         since = time.monotonic()
-        with sock, contextlib.suppress(OSError):  # it hung up, or takes nothing
-            try:
-                self._answer(sock, self._request(sock, since + REQUEST_TIME), since)
-            except Refused as refusal:
-                self._send(sock, since, refusal.status, _TEXT, f"{refusal}\n".encode())
-            self._see_off(sock, since + 2 * REQUEST_TIME)
-        with self._ticked:
-            self._open.pop(sock, None)
+        try:
+            with sock, contextlib.suppress(OSError):  # it hung up, or takes nothing
+                try:
+                    self._answer(sock, self._request(sock, since + REQUEST_TIME), since)
+                except Refused as refusal:
+                    self._send(sock, since, refusal.status, _TEXT, f"{refusal}\n".encode())
+                self._see_off(sock, since + 2 * REQUEST_TIME)
+        finally:
+            with self._ticked:
+                self._open.pop(sock, None)
 
     def _request(self, sock: socket.socket, until: float) -> Request:
         """The request that comes by then; OSError when nobody asks any more."""

@@ -61,7 +61,7 @@ class GossipModule(Node):
         self._candidates: collections.deque[Address] = collections.deque()  # to be dialled in turn
         self.handshake = Handshake(self)
         self.relay = Relay(self, patience, memory)
-        self._answers = {  # kind of a message -> what is called with the link and the message
+        self._methods = {  # kind of a message -> what is called with the link and the message
             kind: getattr(part, "on_" + kind) for kinds in self.ALLOWED.values() for kind in kinds
             for part in (self, self.handshake, self.relay) if hasattr(part, "on_" + kind)}
 
@@ -142,7 +142,7 @@ class GossipModule(Node):
                 kind = message.kind
                 if kind not in self.ALLOWED[link.role]:
                     raise WireError(f"{kind.replace('_', ' ')} is not expected from {link.role}")
-                self._answers[kind](link, message)
+                self._methods[kind](link, message)
                 if link.ended:
                     return
         finally:

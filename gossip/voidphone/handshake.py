@@ -138,12 +138,14 @@ class Handshake:
         except OSError as error:
             self._module.disconnect(link, f"no worker could be started: {error.strerror}")
             return
+        if link.ended:
+            return
         if challenge is not None:
             link.role = ANSWERED
             link.await_line(self._module.now() + HELLO_LIMIT)
             answer = messages.VerificationResponse(link.nonce, challenge, self._module.address)
             link.send(answer.pack())
-        elif not link.ended:  # the workers were killed from outside
+        else:  # the workers were killed from outside
             self._module.disconnect(link, "the search for its work ended without a result")
 
     def welcome(self, link: PeerLink, peer: Address, dialled: bool) -> bool:
