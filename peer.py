@@ -8,6 +8,7 @@ above it, and tells events to all:
     confirming   which runs are genuine, if gossip is signed   gossip/signing/confirming.py
     link_proofs  which run is at the other end of a link       gossip/signing/link_proofs.py
     joining      registering with seeds, asking for lists      gossip/seeds/joining.py
+    learning     of which peers it has heard                   gossip/overlay/learning.py
     linking      how links to neighbours begin and end         gossip/overlay/linking.py
     reporting    what neighbours did, told to seeds            gossip/monitoring/reporting.py
     spreading    how a message reaches everyone, once          gossip/spread/spreading.py
@@ -43,7 +44,8 @@ from gossip.node.output_file import OutputFile
 from gossip.node.world import NEVER
 from gossip.overlay.admitting import CHECKED
 from gossip.overlay.farewell import Farewell
-from gossip.overlay.linking import DIALLED, NEIGHBOUR, Linking
+from gossip.overlay.linking import DIALLED, Linking
+from gossip.overlay.neighbours import NEIGHBOUR
 from gossip.programs.peer_program import peer_main
 from gossip.seeds.joining import SEED, Joining
 from gossip.settings import Settings
@@ -87,8 +89,8 @@ class Peer(Node):
                                    on_contradiction=self.reporting.contradicted
                                    if settings.monitor else None)
         self.messages = self.spreading.messages
-        self.made_of(self.linking, self.joining, self.confirming, self.reporting, self.spreading,
-                     self.link_proofs)
+        self.made_of(self.linking.learning, self.linking, self.joining, self.confirming,
+                     self.reporting, self.spreading, self.link_proofs)
         # Where lines are signed or watched, a repetition says something too.
         self._sifts = not settings.sign and self._watch is None
         self._generated = 0  # messages so far
@@ -201,7 +203,7 @@ class Peer(Node):
         if self.linking.keep_links(now):
             self.joining.hurry()
         if not self.joining.ask_for_list(now):
-            self.linking.ask_known_peers()
+            self.linking.learning.ask_somebody()
         due = [self.joining.next_at(), self.linking.next_at(now)]
         return max(now + SHORTEST_WAIT, min(moment for moment in due if moment is not None))
 

@@ -42,7 +42,7 @@ _WORDS = {  # what follows the ID, and a hint for who says something else
 
 
 class Command(NamedTuple):
-    """What a line asks for."""
+    """The command of a line."""
 
     word: str  # start, msg, get, crash or exit
     id: int = 0

@@ -47,7 +47,7 @@ SEED_PORT = 4000  # of the first seed
 
 
 class Conditions(NamedTuple):
-    """What a schedule's nodes and cables are like."""
+    """The nodes and cables of a schedule."""
 
     seeds: int = 1
     capacity: Capacity = fixed(2)
@@ -82,7 +82,7 @@ class Conditions(NamedTuple):
         return parse_malice(self.malicious or NONE)
 
     def cables(self) -> Cables:
-        """What the connections between them are like."""
+        """Return the cables between them."""
         return Cables((self.latency, 2 * self.latency), self.jitter, self.bandwidth, self.buffer)
 
     def words(self) -> str:
@@ -145,7 +145,7 @@ def parse_schedule(text: str) -> Schedule:
 
 
 def _parsed(line: str, parse: Callable):
-    """What a line says, by this function of its words."""
+    """Parse the words of a line by this function."""
     try:
         return parse(line.split())
     except ValueError as error:

@@ -117,7 +117,7 @@ class _Attack:
         peer.reporting.entries = self.entries
 
     def _forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
-        """What was made here goes on as it is."""
+        """Forward messages made here as they are, and the others by the attack."""
         if source is None or not covers:
             self.forward_honestly(lines, source, covers)
         else:
@@ -128,11 +128,11 @@ class _Attack:
         self.forward_honestly(lines, source, covers)
 
     def entries(self) -> list[wire.Entry]:
-        """What is reported of a period."""
+        """Return the report of a period."""
         return [self.told(entry) for entry in self.report_honestly()]
 
     def told(self, entry: wire.Entry) -> wire.Entry:
-        """What is reported of one neighbour."""
+        """Return the entry of one neighbour in a report."""
         return entry
 
     def is_chosen(self) -> bool:

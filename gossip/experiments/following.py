@@ -315,7 +315,7 @@ def _judge(records: Records, in_time: bool, steps: Steps, page, end: End, args) 
 
 
 def _what_next(args, page) -> list[str]:
-    """What a person may do after a proof, in lines."""
+    """Return lines that say what a person may do after a proof."""
     plot = advice.command("plot", args.outputs), "a page of this proof, with pictures"
     again = f"python runner.py {args.again} --watch", "the same again, live in a browser"
     if page is None:

@@ -89,7 +89,7 @@ class Host:
         return (int(fields.get("VmRSS", "0 kB").split()[0]) / 1024, int(fields.get("Threads", 0)))
 
     def _read(self, name: str) -> str:
-        """What the system tells of the process; empty where it tells nothing."""
+        """Return the figures that the system has of the process; empty without any."""
         try:
             return pathlib.Path(f"/proc/{self.id}/{name}").read_text()
         except OSError:

@@ -43,7 +43,7 @@ class Attack(NamedTuple):
 
 
 class Role(NamedTuple):
-    """What one attacker does, and who else does it: they know one another."""
+    """The attack of one peer, and its accomplices, who know one another."""
 
     kind: str
     share: float
@@ -69,7 +69,7 @@ class Malice(tuple):
         return sum(attack.count for attack in self)
 
     def deal(self, peers: list[Address], rng: random.Random) -> dict[Address, Role]:
-        """Who attacks, and how; the others are honest."""
+        """Return the attackers and their roles; the other peers are honest."""
         chosen = rng.sample(peers, self.count())
         roles = {}
         for attack in self:

@@ -28,14 +28,14 @@ ADDED = 100  # peers that may be added to a network that runs
 
 
 class Plan(NamedTuple):
-    """Which nodes share a process; `peers` is None where each peer has its own."""
+    """The plan of which nodes share a process; `peers` is None where each peer has its own."""
 
     seeds: list[list[Address]]
     peers: list[list[Address]] | None
 
 
 class NotNow(Exception):
-    """What was asked of a node cannot be done, and why."""
+    """An order to a node cannot be carried out; the text says why."""
 
 
 class Network:
@@ -238,7 +238,7 @@ class Network:
 
 
 class Orders:
-    """What the buttons of the live page do to a network. Threads of the page call `do`, one at a
+    """The orders of the live page's buttons to a network. Threads of the page call `do`, one at a
     time, with what a page has posted: an object with `do`, a word, and `node` and `text` where the
     word needs them. It never waits for a node."""
 

@@ -25,7 +25,7 @@ GARBAGE_LOOK = 100_000  # new objects after which Python looks for reference cyc
 
 
 def parse_simulate(arguments: list[str]) -> argparse.Namespace:
-    """What the command line asks for; CommandError for flags that do not go together."""
+    """Parse the command line; CommandError for flags that do not go together."""
     parser = Parser(prog="runner.py simulate",
                     description="Seeds and peers in virtual time, and accidents by chance.")
     _add_flags(parser)
@@ -112,7 +112,7 @@ def _schedule(args) -> Schedule:
 
 
 def _draw(args):
-    """What draws the schedule of a number, as the command line says."""
+    """Return the function that draws the schedule of a number."""
     if args.malicious is None:
         return functools.partial(draw_schedule, peers=args.peers, seeds=args.seeds,
                                  gentle=args.gentle, sign=args.sign)

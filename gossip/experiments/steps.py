@@ -26,7 +26,7 @@ CLAIM = 14  # column at which the claim of a row begins
 
 
 def status_line_of(args) -> StatusLine | None:
-    """What shows the steps of a command; None without a terminal, with --plain or --quiet."""
+    """Return the display of a command's steps; None without a terminal, with --plain or --quiet."""
     return StatusLine() if os.isatty(1) and not (args.plain or args.quiet) else None
 
 
@@ -87,7 +87,7 @@ class Steps:
 
 def planned(peers: int, gossip: str, kill: int, malice: Malice | None, once: bool,
             folder: pathlib.Path) -> str:
-    """What will happen in a network."""
+    """Tell the steps that a network will take."""
     plan = [f"each gossips {gossip}"]
     plan += [f"{_are(malice.count(), 'attacks', 'attack')} ({malice})"] if malice else []
     plan += [f"then {_are(kill, 'is', 'are')} killed"] if kill else []
@@ -123,12 +123,12 @@ def gossiped(records: Records, runs: list[PeerRun]) -> str:
 
 
 def so_far(records: Records, runs: list[PeerRun], died: int) -> str:
-    """What a network has done that goes on until Ctrl-C."""
+    """Tell the steps of a network that goes on until Ctrl-C."""
     return f"{len(runs)} peers, {gossiped(records, runs)}{f', {died} died' if died else ''}"
 
 
 def watched(records: Records) -> str:
-    """Who was kicked so far, and how much was said meanwhile."""
+    """Tell which peers were kicked so far, and how many messages there were."""
     kicked = {kick.peer for seed in records.seeds for kick in seed.kicks}
     attackers = {run.address for run in records.peers if run.malice is not None}
     honest = len(kicked - attackers)
@@ -139,14 +139,14 @@ def watched(records: Records) -> str:
 
 
 def killed(peers: list[str]) -> str:
-    """Who was killed."""
+    """Tell which peers were killed."""
     if len(peers) > NAMED:
         return f"{len(peers)} killed"
     return f"{' '.join(advice.ports(peers))} {'is' if len(peers) == 1 else 'are'} killed"
 
 
 def found_dead(records: Records, runs: list[PeerRun], peers: list[str]) -> str:
-    """Who of the neighbours of killed peers has found that they are dead."""
+    """Tell which neighbours of killed peers have found them dead."""
     if len(peers) > 1:
         found = {peer for run in runs for peer in run.dead}.intersection(peers)
         return f"{len(found)} of {len(peers)} found dead"

@@ -24,7 +24,7 @@ stands in for a missing child, and leads to the seed before, or after, in the or
 
 
 class Answer(NamedTuple):
-    """What a seed has answered."""
+    """The answer of a seed."""
 
     by: Address
     tree: ThreadedTree
@@ -50,7 +50,7 @@ def shown_tree(seeds: list[Address]) -> str:
 
 
 def _ask(sock: socket.socket, seed: Address) -> Answer | None:
-    """What a seed answers; None from one that does not keep a tree."""
+    """Return a seed's answer; None when the seed keeps no tree."""
     sock.sendall(wire.ASK_TREE)
     with sock.makefile("rb") as lines:
         try:
@@ -87,7 +87,7 @@ def _row(tree: ThreadedTree, seed: Address, branch: str,
 
 def _branches(tree: ThreadedTree, seed: Address, above: str, own: str,
               below: str) -> Iterator[tuple[str, Address]]:
-    """What stands before each seed of a subtree, in order: the lines of the drawing. `above` and
+    """Return the lines of the drawing before each seed of a subtree, in order. `above` and
     `below` stand before what is drawn above and below the subtree's root, `own` before itself."""
     links = tree.links(seed)
     if not links.left_is_thread:

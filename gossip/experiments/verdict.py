@@ -187,8 +187,8 @@ class Judge:
                        for duty in node.world.duties}
 
     def look(self) -> dict[tuple, str]:
-        """What should not last: (kind, object) -> in words. What two looks some seconds apart both
-        find was left over."""
+        """Return states that should not last: (kind, object) -> in words. A state that two looks
+        some seconds apart both find was left over."""
         found = {}
         for address, node in sorted(self.network.nodes.items()):
             for link in node.links():

@@ -2,7 +2,7 @@
 
 ring         successors, who must be accepted, who is surplus
 places       which peer to dial next        neighbours   the table, one link per pair
-peer_list    all peers that are known
+peer_list    all peers that are known       learning     how a peer hears of them
 shut_out     whom to refuse for what it sent
 found_dead   whom to dial now and then while no seed is up
 admitting    what becomes of newcomers: judged, looked for, accepted or refused

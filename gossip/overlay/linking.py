@@ -2,39 +2,33 @@
 
 A peer dials others for the ring and for its free places; `admitting` decides about newcomers. The
 rules are in files beside this one: `neighbours` (one link per pair, and how many), `places` (the
-next to dial), `peer_list` (all known peers), `shut_out` (whom to refuse for what it did),
+next to dial), `learning` (all known peers), `shut_out` (whom to refuse for what it did),
 `found_dead` (whom to dial when no seed can tell who lives).
 
 When a link broke, or ended for good, it tells the rounds of liveness, which count misses. When two
-have become neighbours, every part of the node hears `on_met`, and when a seed names peers that its
-last list did not name, `on_listed`. Gossip and liveness are not handled here.
+have become neighbours, every part of the node hears `on_met`. Gossip and liveness are not handled
+here.
 """
 
-import itertools
-
 from gossip import wire
-from gossip.addresses import Address, sample
+from gossip.addresses import Address
 from gossip.escaping import escape
 from gossip.liveness.prober import Prober
 from gossip.liveness.rounds import Rounds
 from gossip.node.node import WAITING
 from gossip.node.part import Part
-from gossip.overlay import ring
 from gossip.overlay.admitting import Admitting
 from gossip.overlay.found_dead import FoundDead
-from gossip.overlay.neighbours import Admission, Neighbour, Neighbours
-from gossip.overlay.peer_list import PeerUnion
+from gossip.overlay.learning import Learning
+from gossip.overlay.neighbours import NEIGHBOUR, Admission, Neighbour, Neighbours
 from gossip.overlay.places import Places
 from gossip.overlay.shut_out import ShutOut
-from gossip.seeds.joining import SEED, Joining
+from gossip.seeds.joining import Joining
 
 # Roles of a link, as this peer sees the other end.
 DIALLED = "a peer that has not answered yet"
 OVER = "a peer whose dial is over"
-NEIGHBOUR = "a neighbour"
 
-KNOWN_PEERS_PAUSE = 1.0  # seconds between two answers to a neighbour that asks for known peers
-KNOWN_PEERS_SENT = 200  # peers in one answer at random, besides the next on the ring
 REASON_SHOWN = 100  # bytes of another's reason in the output file
 STRANGE = "for a reason that cannot be shown"
 
@@ -43,8 +37,7 @@ class Linking(Part):
     """The links of one peer to its neighbours."""
 
     ANSWERS = {
-        WAITING: {"connect"}, DIALLED: {"accepted", "refused"},
-        NEIGHBOUR: {"leave", "refused", "ask_known_peers", "known_peers"}, SEED: {"peer_list"},
+        WAITING: {"connect"}, DIALLED: {"accepted", "refused"}, NEIGHBOUR: {"leave", "refused"},
     }
 
     def __init__(self, node, joining: Joining, prober: Prober, proofs):
@@ -57,14 +50,14 @@ class Linking(Part):
         self.rounds = Rounds(settings.liveness_misses,
                              self.neighbours.capacity + settings.spare_links)
         self.places = Places(address, self.neighbours.capacity, settings, node.rng)
-        self.peer_list = PeerUnion(address)
+        self.learning = Learning(node, joining, self.neighbours)
+        self.peer_list = self.learning.peer_list
         self.found_dead = FoundDead()
         self._shut_out = ShutOut(
             {"corrupt": settings.corrupt_most(), "forbidden": settings.corrupt_most(), "flood": 1},
             settings.corrupt_memory, settings.corrupt_window())
         self.admitting = Admitting(node, self, joining, prober, proofs)
         self._ring_stood = False  # whether the ring link did at the last turn; membership's own
-        self._asked = None  # the link on which known peers were asked for last
 
     # Called by liveness, every interval.
 
@@ -200,7 +193,7 @@ class Linking(Part):
         self.rounds.proved(peer, link)
         self.places.linked(peer)
         if self.found_dead.discard(peer) and not self._joining.has_seed():
-            self._ask_known_peers(link)  # it knows those who were cut off together with it
+            self.learning.ask(link)  # it knows those who were cut off together with it
         self._node.membership.hurry()
 
     def on_replaced(self, peer: Address) -> None:
@@ -309,8 +302,6 @@ class Linking(Part):
 
     def on_end(self, link) -> None:
         """A link has ended: newcomers that waited for it are admitted, its place is free."""
-        if link.role == SEED:
-            self.peer_list.seed_lost(link.peer)
         self.admitting.on_end(link)
         if link.role == DIALLED and link.lacked:
             self.neighbours.end_dial(link.peer)  # that says nothing of the peer
@@ -347,53 +338,6 @@ class Linking(Part):
             self.places.leave_alone(peer)
             self.places.put_off(peer, for_ring=True, now=now)
         self._node.membership.hurry()
-
-    # Other peers: named by seeds or, while there is no seed to ask, by neighbours.
-
-    def on_peer_list(self, link, message: wire.PeerList) -> None:
-        """A seed names all peers on its list."""
-        new = self.peer_list.add(link.peer, message.addresses)
-        if new is not None:
-            listed = ":".join(address.listed for address in sorted(message.addresses))
-            self._node.output.write(f"peer list:{link.peer}:{listed}")
-            self._node.membership.hurry()
-            for part in self._node.parts:
-                part.on_listed(new)
-
-    def ask_known_peers(self) -> None:
-        """Ask a neighbour, if there is one, for the peers that it knows."""
-        links = self.neighbours.links()
-        if links:
-            self._ask_known_peers(self._node.rng.choice(links))
-
-    def _ask_known_peers(self, link) -> None:
-        self._asked = link
-        link.send(wire.ASK_KNOWN_PEERS)
-
-    def on_ask_known_peers(self, link, message: wire.AskKnownPeers) -> None:
-        """A neighbour has no seed to ask. The answer names peers that seeds have named, this
-        peer's neighbours, and, even if only hearsay, the next after the asker on the ring. One
-        answer per second at most."""
-        now = self._node.now()
-        if now - link.answered < KNOWN_PEERS_PAUSE:
-            self._node.counters.add("questions for known peers not answered")
-            return
-        link.answered = now
-        known = sorted({*self.peer_list.named(), *self.neighbours.addresses()} - {link.peer})
-        told = set(sample(known, KNOWN_PEERS_SENT, self._node.rng))
-        everyone = ring.successors(link.peer, self.peer_list.addresses())
-        told.update(itertools.islice(everyone, ring.SUCCESSORS_SENT))
-        link.send(wire.known_peers(sorted(told - {link.peer})))
-
-    def on_known_peers(self, link, message: wire.KnownPeers) -> None:
-        """A neighbour names the peers that it knows. That counts only when it was asked, and only
-        while there is no seed to ask."""
-        if link is not self._asked or self._joining.has_seed():
-            self._node.counters.add("known peers told in vain")
-            return
-        self._asked = None
-        if self.peer_list.hear(message.addresses):
-            self._node.membership.hurry()
 
 
 def _shown(reason: str) -> str:

@@ -28,7 +28,7 @@ from gossip.addresses import Address
 from gossip.overlay import ring
 from gossip.settings import Settings
 
-
+NEIGHBOUR = "a neighbour"  # the role of a link, as this peer sees the other end
 AT_ONCE = 20  # newcomers in a second that are accepted before they are proven
 UNLISTED, UNLISTED_WINDOW = 250, 10.0  # newcomers in so many seconds that are accepted after that,
 # and that no seed has named: those of a whole network that starts at once, but not without end

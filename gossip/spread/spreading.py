@@ -12,7 +12,7 @@ of gossip/settings.py.
 from gossip import wire
 from gossip.addresses import Address
 from gossip.node.part import Part
-from gossip.overlay.linking import NEIGHBOUR
+from gossip.overlay.neighbours import NEIGHBOUR
 from gossip.settings import WAYS, Settings
 from gossip.spread.allowance import Allowance
 from gossip.spread.anti_entropy import AntiEntropy

@@ -11,7 +11,7 @@ from gossip.addresses import address_of
 from gossip.capacity import fixed
 from gossip.experiments.accidents import Accident, Conditions, Schedule, seed_addresses
 from gossip.experiments.malice import Role
-from gossip.overlay.linking import NEIGHBOUR
+from gossip.overlay.neighbours import NEIGHBOUR
 from gossip.proof.malicious import SHUNNED
 from gossip.settings import ON_COMMAND_LINE, Settings
 from gossip.terminal.command_line import peer_flags
