@@ -53,8 +53,7 @@ from gossip.signing.confirming import ASKED, Confirming
 from gossip.signing.ed25519 import implementation
 from gossip.signing.link_proofs import LinkProofs
 from gossip.signing.signed_lines import new_signer
-from gossip.spread.origin import portions
-from gossip.spread.restraint import Restraint
+from gossip.spread.origin import Restraint, portions
 from gossip.spread.spreading import Spreading, in_batches
 
 SHORTEST_WAIT = 0.02  # seconds at least between two turns of membership

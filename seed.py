@@ -27,7 +27,6 @@ from gossip.addresses import Address, sample
 from gossip.liveness.prober import FIRST, LAST, Prober
 from gossip.monitoring.deciding import Deciding
 from gossip.monitoring.keeping import Keeping
-from gossip.node.counters import Budget
 from gossip.node.link import Link
 from gossip.node.node import WAITING, Node
 from gossip.node.output_file import OutputFile
@@ -39,6 +38,7 @@ from gossip.seeds.registry import Registry
 from gossip.seeds.relays import RELAY_PAUSE, Relays
 from gossip.settings import LATE_FOR, Settings
 from gossip.signing.vouching import Vouching
+from gossip.tools import Budget
 
 SEED = "a seed that is told"  # the role of a connection to one
 
@@ -98,7 +98,7 @@ class Seed(Node):
     def hold_on(self, link: Link) -> None:
         """The next word on this connection is this seed's."""
         link.await_no_line()
-        self._waiting_room.leave(link)
+        self.waiting_room.leave(link)
 
     def admitted(self, link: Link, address: Address, older: Link | None) -> None:
         """A peer is on the list; over an older connection it was before."""

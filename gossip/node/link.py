@@ -7,18 +7,52 @@ at once wait in a bounded backlog, which the flusher empties. A link does not kn
 and it has no socket: its connection is any object with `send(data)`, which answers how many bytes
 were taken or raises BlockingIOError, `shutdown()`, `close()` and, where a flusher waits for it,
 `fileno()`.
+
+Bytes are cut into lines by `Lines`. Some programs (telnet) end a line in `\\r\\n`; all `\\r` before
+a `\\n` are dropped before the line is used: if only the last were dropped, the next peer would drop
+another one, and the two would not have the same message.
 """
 
 import threading
 
 from gossip.addresses import Address
 from gossip.node.backlog import Backlog
-from gossip.node.framing import Lines
 from gossip.settings import Settings
-from gossip.wire import Answer
+from gossip.wire import LINE_LIMIT, Answer, WireError
 
 NO_TIME = 0.001  # seconds to connect where there is no time left: it fails, and says why
 OVERFLOW = "backlog overflow"  # the reason when the other end does not read
+
+
+class Lines:
+    """Lines that end in `\\n`, each at most `limit` bytes long, with any `\\r` at its end."""
+
+    late = "no valid line in time"  # the reason when no line came by the deadline
+
+    def __init__(self, limit: int = LINE_LIMIT):
+        self._limit = limit
+        self._rest = b""  # the beginning of a line that has not ended yet
+        self.fault: WireError | None = None  # why the stream ends after the lines returned last
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Return the lines that end in `data`, up to the first that is too long."""
+        if self._rest:
+            data = self._rest + data
+        lines = data.split(b"\n")
+        if len(data) > self._limit:
+            for at, line in enumerate(lines):
+                if len(line) > self._limit:
+                    self.fault = WireError(f"line longer than {self._limit} bytes")
+                    del lines[at + 1:]
+                    break
+        self._rest = lines.pop()
+        if b"\r" in data:
+            lines = [line.rstrip(b"\r") for line in lines]
+        return lines
+
+    def unfinished(self) -> bool:
+        """Whether a line has begun and not ended."""
+        return bool(self._rest)
 
 
 def on_time() -> float:

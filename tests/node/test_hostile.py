@@ -119,7 +119,7 @@ def test_a_thousand_silent_connections_keep_nobody_out(net):
         wait_until(lambda: neighbours(late) == {peer.address})
         assert late.address in seed.registry.addresses()
         for node in (seed, peer):
-            assert len(node._waiting_room._waiting) <= FAST.waiting_limit
+            assert node.waiting_room.count() <= FAST.waiting_limit
             wait_until(lambda node=node: count(node, "refused:") >= 100)
     finally:
         for sock in silent:
