@@ -246,7 +246,8 @@ class Peer(Node):
             if self._watch is not None:
                 self._watch.noted(link, lines)
             lines = self.messages.unknown(lines, link)
-            if not lines or self.spreading.take_block(link, lines):
+            if not lines or (lines[0].startswith(wire.GOSSIP)
+                             and self.spreading.take_block(link, lines)):
                 return
         super().lines(link, lines)
 
