@@ -21,6 +21,8 @@ from gossip.settings import Settings
 from gossip.wire import LINE_LIMIT, Answer, WireError
 
 NO_TIME = 0.001  # seconds to connect where there is no time left: it fails, and says why
+WAITING_BACKLOG = 256 * 1024  # bytes that may wait for one that has not introduced itself
+ORIGIN_PATIENCE = 1.0  # seconds without progress after which it keeps no origin waiting
 OVERFLOW = "backlog overflow"  # the reason when the other end does not read
 
 
@@ -95,7 +97,7 @@ class Link:
         self.reason = ""  # why it ended, in words for the output file; set before `ended`
         self._open = True  # the connection is not closed yet
         self._backlog = Backlog()
-        self._limit = settings.waiting_backlog  # bytes that may wait
+        self._limit = WAITING_BACKLOG
         self._held = False  # `send` only fills the backlog, until `release`
         self._broken = False  # nothing can be sent any more
         self._taken = 0.0  # when the other end last took bytes from the backlog
@@ -308,7 +310,7 @@ class Link:
         """Whether new messages have to wait: much that the other end did not ask for waits for it,
         and it has read something within the last seconds, `patience` of them if that is given."""
         return (self._backlog.unasked > self._settings.origin_limit and not self.ended
-                and now - self._taken < (patience or self._settings.origin_patience))
+                and now - self._taken < (patience or ORIGIN_PATIENCE))
 
     def fileno(self) -> int:
         return self.connection.fileno()

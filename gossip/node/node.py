@@ -25,6 +25,7 @@ from gossip.node.world import Duty
 from gossip.settings import Settings
 from gossip.tools import Budget, Counters
 
+WAITING_LIMIT = 256  # connections that have not introduced themselves
 REFUSALS_WRITTEN = 70  # `refused:` lines, and others that strangers cause, per second in the
 # output file; more are only counted
 SHORT = 150  # bytes of an event; a longer one counts as several: so these are 12.5 kB a second
@@ -54,7 +55,7 @@ class Node(Part):
         self.turn, self.flusher = self.world.turn, self.world.flusher
         self.now, self.time = self.world.now, self.world.time
         self.lateness = self.world.lateness
-        self.waiting_room = WaitingRoom(settings.waiting_limit)
+        self.waiting_room = WaitingRoom(WAITING_LIMIT)
         self._refusals = Budget(REFUSALS_WRITTEN)
         self._stopped = False  # somebody has called `stop`
         self._links: dict[Link, None] = {}  # all that have not ended, the oldest first
