@@ -48,9 +48,9 @@ OTHERS_SENT = 100  # others at random
 SAID_TO_SEEDS = {"ask_peer_list", "dead_node", "leave"}
 QUICK_AT_ONCE = 256  # probes under way with which this seed has its quick look, in a lane
 REPORTS_READ = 1_000  # dead reports of registered peers in a second; more are only counted
-STRANGERS_READ = 50  # the same of those who are not registered
+STRANGERS_READ = 50  # the same of peers that are not registered
 UNTRUE = "a report of the death of a peer that answers"  # an offence, where seeds monitor
-UNTRUE_LIMIT, UNTRUE_PERIODS = 3, 8  # so many in so many periods, and a peer is disbelieved
+UNTRUE_LIMIT, UNTRUE_PERIODS = 3, 8  # such reports within how many periods: disbelieved
 
 
 class Seed(Node):
@@ -279,10 +279,9 @@ class Seed(Node):
         self.lookout.hurry()
 
     def look_after_registrations(self, now: float) -> float:
-        """A turn: replace registrations that have not spoken in time, remove peers that lost their
-        connection and did not come back in time, and have those probed again of whom it could not
-        be found out whether they answer; once a round, have those probed that have said nothing
-        for three rounds."""
+        """Replace registrations that did not speak in time; remove peers that lost their connection
+        and did not come back in time; repeat probes that found nothing out. Once a round, probe
+        peers that have been silent for three rounds."""
         self.admission.replace_silent(now)
         for address, row in self.registry.doubtful(now):
             self._probe_lost(address, row)

@@ -9,7 +9,7 @@
     liveness/      who lives: rounds of questions, and the prober
     node/          what seed and peer share: links, roles, dispatch, the output file, the world
     net/           the real world: threads, sockets and clocks that a node meets
-    simulation/    the same nodes in virtual time, without any of these
+    simulation/    the same nodes in virtual time, without threads, sockets and clocks
     chat/          the chat servers and their console
     voidphone/     the gossip module of the VoidPhone project
     proof/         what the output files prove
@@ -20,6 +20,6 @@
     addresses, intervals, capacity, settings, escaping     what every folder may name
 
 wire, seeds, overlay, spread and liveness are the words of the assignment: rules without a thread,
-a socket or a clock, which are handed the time. peer.py and seed.py are where they meet. Which folder
-may import which: tests/test_layers.py.
+a socket or a clock, which are handed the time. peer.py and seed.py are where they meet. Which
+folder may import which: tests/test_layers.py.
 """

@@ -128,7 +128,7 @@ def in_turns(addresses: Iterable[Address]) -> list[Address]:
 
 
 def sample(addresses: Iterable[Address], most: int, rng: random.Random) -> list[Address]:
-    """Draw so many addresses, or all: of each IP equally many, unless it has fewer."""
+    """Draw `most` addresses, or all: of each IP equally many, unless it has fewer."""
     of_ip: dict[str, list[Address]] = {}
     for address in addresses:
         of_ip.setdefault(address.ip, []).append(address)

@@ -109,7 +109,7 @@ class Settings(NamedTuple):
         return CORRUPT_WATCHED if self.monitor and self.corrupt_limit else self.corrupt_limit
 
     def corrupt_window(self) -> float:
-        """Seconds within which so many are too many."""
+        """Seconds within which `corrupt_most` corrupt lines are too many."""
         return self.report_interval if self.monitor else self.corrupt_memory
 
     def words(self) -> str:

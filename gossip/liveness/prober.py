@@ -1,16 +1,16 @@
-"""The prober: finds out for a seed whether addresses answer; those that do not are in nobody's way.
+"""The prober: finds out whether addresses answer; a silent address delays no other.
 
-Rules only: a probe itself is `probe(address, verdict)` of a node. Two who ask about one address
+Rules only: a probe itself is `probe(address, verdict)` of a node. Two questions about one address
 share its probe. The verdict comes as a call: True, False, or None when it could not be found out.
 
-An address gets a quick look first, a probe of a quarter of a second. Who answers it waits for
-nobody but others that get theirs. Who does not is probed patiently, `tries` times, in a lane apart,
-where waiting for silence takes its time, and more of it where others were slow (Slowness). Where
-the system refuses at once, as where nobody listens, that takes none, and it is probed as often
-right there. Registrations, reports, and what is less urgent have such two lanes each, so none of
-them waits for another; an address that was asked about for several of these waits in all their
-lanes. Each is bounded: an address beyond its limit takes the place of one that waits for patience,
-or of one of an IP of which more wait; or else its verdict is None at once.
+An address gets a quick look first, a probe of a quarter of a second, and waits only for the quick
+looks of other addresses. If it does not answer, it is probed patiently, `tries` times, in another
+lane, where waiting for silence takes its time, longer where others were slow (Slowness). Where the
+system refuses at once, because nobody listens, the tries follow at once instead. Registrations,
+reports, and all less urgent questions have two such lanes each, so none of them delays another; an
+address that several of them ask about waits in all their lanes. Each lane has a limit: a further
+address takes the place of an address that waits for its patient probe, or of an address whose IP
+has more that wait; or else its verdict is None at once.
 
 In a lane every IP has a share: the next address is of the IP that has the fewest probes under way,
 so an IP that fills the lane delays itself. Where all share one IP, the address that was listed
@@ -115,7 +115,7 @@ class Lane:
 
 class Prober:
     """Probes addresses, at most `at_once` of them at a time in a lane, each up to `tries` times;
-    before that it has a quick look of so many seconds, or none (None)."""
+    before that comes a quick look of `quick` seconds; None: there is none."""
 
     def __init__(self, probe, tries: int, at_once: int, quick: float | None = None,
                  now=None, quick_at_once: int | None = None, patience: float | None = None):
@@ -287,16 +287,16 @@ class Prober:
 
 
 class Slowness:
-    """How slow answers were lately, and how long to wait for others therefore. A process that has
-    more to do than it can do answers late: the slowest of those that still answered in time tells
-    how long another one may take. It is bounded, so that nobody gains much by being slow."""
+    """How slow answers were lately, and how long to wait for others therefore. An overloaded
+    process answers late: the slowest answer that still came in time tells how long another may
+    take. The wait is bounded, so that nobody gains much by being slow."""
 
     def __init__(self):
         self._took = 0.0
         self._until = float("-inf")  # when that answer counts no more
 
     def note(self, took: float, now: float) -> None:
-        """An answer has come after so many seconds."""
+        """An answer has come after `took` seconds."""
         if took >= self._took or now >= self._until:
             self._took, self._until = took, now + SLOW_FOR
 

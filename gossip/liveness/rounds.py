@@ -17,11 +17,11 @@ SLEPT = 0.5  # seconds; a round that is this late, and half an interval, counts 
 class Round(NamedTuple):
     """What is to be done in a liveness round, in the order of addresses."""
 
-    ask: list[Address]  # these are sent a request
-    missed: list[tuple[Address, int]]  # these have missed so many rounds in a row
-    suspects: list[Address]  # these have just reached the limit: one more probe
-    lost: list[Address]  # these have no link: they are dialled again
-    withheld: int  # how many have missed a round that was late, which does not count
+    ask: list[Address]  # peers that are sent a request
+    missed: list[tuple[Address, int]]  # peers that missed the round, and how many in a row
+    suspects: list[Address]  # peers that have just reached the limit: one more probe
+    lost: list[Address]  # peers without a link: they are dialled again
+    withheld: int  # how many missed a round that was late, which does not count
 
     def events(self) -> list[str]:
         """The round in the words of the output file."""
@@ -30,7 +30,7 @@ class Round(NamedTuple):
 
 
 def slept(behind: float, interval: float) -> bool:
-    """Whether a round comes so many seconds behind its time that this peer itself was asleep."""
+    """Whether a round that comes `behind` seconds late shows that this peer itself was asleep."""
     return behind > max(SLEPT, interval / 2)
 
 
@@ -183,6 +183,6 @@ class Rounds:
         return True, self._rows.pop(peer).link
 
     def answered_within(self, peer: Address, seconds: float, now: float) -> bool:
-        """Whether the peer has a link and proved that it lives within so many seconds."""
+        """Whether the peer has a link and proved within the last `seconds` that it lives."""
         row = self._rows.get(peer)
         return row is not None and row.link is not None and now - row.answered < seconds

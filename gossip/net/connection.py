@@ -46,7 +46,7 @@ class Connection:
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def wait_readable(self, seconds: float) -> None:
-        """Wait so many seconds at most for bytes, or for the end of the stream."""
+        """Wait, for `seconds` at most, for bytes or for the end of the stream."""
         with Selector() as selector:
             selector.register(self._sock, selectors.EVENT_READ)
             selector.select(seconds)

@@ -39,7 +39,7 @@ class Flusher:
         self._wake()
 
     def take_over(self, job, after: float = 0.0) -> None:
-        """Have the flusher's thread call `job()` after so many seconds."""
+        """Have the flusher's thread call `job()` after `after` seconds."""
         with self._lock:
             self._jobs.append((time.monotonic() + after, job))
         self._wake()
@@ -65,7 +65,7 @@ class Flusher:
         return not any(link.pauses_origin(now) for link in links)
 
     def wait_for_room(self, links, seconds: float = math.inf) -> None:
-        """Wait, so many seconds at most, until `has_room(links)`, so that new messages do not
+        """Wait, for `seconds` at most, until `has_room(links)`, so that new messages do not
         outrun slow neighbours."""
         end = time.monotonic() + seconds
         while not self._stopping.is_set():
@@ -79,7 +79,7 @@ class Flusher:
                     self._room.wait(min(left, 0.25))
 
     def wait_until(self, predicate, seconds: float) -> None:
-        """Wait, so many seconds at most, until the predicate holds."""
+        """Wait, for `seconds` at most, until the predicate holds."""
         end = time.monotonic() + seconds
         while not predicate() and time.monotonic() < end:
             with self._room:

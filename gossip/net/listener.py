@@ -1,7 +1,7 @@
 """The listener: one thread per node that accepts connections and hands them on.
 
 It survives the errors of accepting: a connection that is gone already, and a process that is out
-of descriptors or memory. When it is out of those, it has one connection ended and waits a moment.
+of descriptors or memory. When these are short, it has one connection ended and waits a moment.
 """
 
 import errno

@@ -8,7 +8,7 @@
                    of probes and relays have the names that `dial` is given
     NAME           one per duty, with the name that the node gave it
 
-Not of a node, but of the process: "pulse", which tells how late all of these run.
+Not of a node, but of the process: "pulse", which tells how late these threads run.
 
 One thread at a time calls the node: each call is a turn (turns.py). Connecting, reading, resting,
 starting threads and joining them are no part of one. This world does not know what lines mean: it
@@ -90,7 +90,7 @@ class LiveWorld:
         self.threads.go()
 
     def keep(self, name: str, turn, after: float = 0.0) -> LiveDuty:
-        """Have a thread call `turn(now)` after so many seconds, then at each time that it
+        """Have a thread call `turn(now)` after `after` seconds, then at each time that it
         answers; OSError when the system has no thread left."""
         duty = LiveDuty()
         self._duties.append(duty)

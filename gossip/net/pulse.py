@@ -30,7 +30,7 @@ class Lateness:
         self._lately: tuple[tuple[float, float], ...] = ()
 
     def note(self, now: float, late: float) -> None:
-        """Something was so many seconds late, as is known now."""
+        """Something was `late` seconds late, as is known now."""
         self.worst = max(self.worst, late)
         self._lately = (*[earlier for earlier in self._lately
                           if earlier[0] > now - LATE_FOR and earlier[1] > late], (now, late))

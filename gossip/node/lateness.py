@@ -8,7 +8,7 @@ by bit: what is late is less work. All of it is bounded, and ends with the laten
 
 LATE_FROM = 0.05  # seconds of lateness below which nothing changes
 JUDGE_LIMIT = 0.1  # seconds of lateness above which no verdict is passed
-FACTOR = 20  # seconds of patience for each second of lateness: an answer takes so many turns
+FACTOR = 20  # seconds of patience for each second of lateness: an answer takes about as many turns
 MOST_PATIENCE = 60.0  # seconds by which patience grows at most
 MOST_GATHERING = 4.0  # seconds for which a late node gathers at most
 

@@ -102,7 +102,7 @@ class Node(Part):
         raise NotImplementedError
 
     def keep(self, name: str, turn, after: float = 0.0) -> Duty:
-        """Have `turn(now)` called after so many seconds, then at each time it answers; see Duty."""
+        """Have `turn(now)` called after `after` seconds, then at each time it answers; see Duty."""
         return self.world.keep(name, turn, after)
 
     def hang_up(self) -> None:

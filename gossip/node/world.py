@@ -36,7 +36,7 @@ class Flushing(Protocol):
         """This link has ended."""
 
     def take_over(self, job, after: float = 0.0) -> None:
-        """Have `job()` called after so many seconds, while the caller goes on."""
+        """Have `job()` called after `after` seconds, while the caller goes on."""
 
     def condition(self):
         """Something to wait on as on a threading.Condition, outside of a turn. Where a node has no
@@ -46,7 +46,7 @@ class Flushing(Protocol):
         """Whether new messages may be made: no link `pauses_origin` (gossip/node/link.py)."""
 
     def wait_for_room(self, links, seconds: float) -> None:
-        """Wait until they may, so many seconds at most; only the console calls it."""
+        """Wait until they may, for `seconds` at most; only the console calls it."""
 
 
 class Turn(Protocol):
@@ -97,7 +97,7 @@ class World(Protocol):
         """Let everything that has begun do its work."""
 
     def keep(self, name: str, turn, after: float = 0.0) -> Duty:
-        """Have `turn(now)` called after so many seconds, then at each time that it answers."""
+        """Have `turn(now)` called after `after` seconds, then at each time that it answers."""
 
     def dial(self, link, thread: str = "link reader") -> None:
         """Connect a link to its peer, then read it. When that fails, `fault` and `ended` follow."""

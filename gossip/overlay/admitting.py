@@ -1,4 +1,4 @@
-"""Admitting: what becomes of those who ask for a link. A part of linking.
+"""Admitting: what becomes of peers that ask for a link. A part of linking.
 
 The table of neighbours judges a newcomer. Into a free place it is accepted at once, and its address
 is probed in the background, so that waiting for one who does not answer keeps nobody waiting. It

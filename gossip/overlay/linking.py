@@ -276,7 +276,7 @@ class Linking(Part):
             self.unlink(link.peer, reason[:REASON_SHOWN], link)
 
     def offended(self, link, offence: str, count: int) -> None:
-        """A neighbour has done so many times what nobody may do. When it is too often, its link
+        """A neighbour has committed an offence `count` times. When that is too often, its link
         ends, and it is refused for a while."""
         until = self._shut_out.note(link.peer, offence, count, self._node.now())
         if until is not None:

@@ -30,8 +30,8 @@ from gossip.settings import Settings
 
 NEIGHBOUR = "a neighbour"  # the role of a link, as this peer sees the other end
 AT_ONCE = 20  # newcomers in a second that are accepted before they are proven
-UNLISTED, UNLISTED_WINDOW = 250, 10.0  # newcomers in so many seconds that are accepted after that,
-# and that no seed has named: those of a whole network that starts at once, but not without end
+UNLISTED, UNLISTED_WINDOW = 250, 10.0  # newcomers that no seed has named are accepted after that,
+# at most, within how many seconds: enough for a whole network that starts at once
 
 
 class Admission(NamedTuple):
@@ -203,7 +203,7 @@ class Neighbours:
         return row.dialler if row is not None else None
 
     def links_to(self, addresses: list[Address]) -> list:
-        """The links to those of these peers that are neighbours."""
+        """The links to the neighbours among these peers."""
         return [self._rows[address].link for address in addresses if address in self._rows]
 
     def addresses(self) -> list[Address]:

@@ -113,6 +113,6 @@ def surplus(own: Address, ties: dict[Address, Tie], places: int, settled: float
 
 
 def draw(candidates: list[Address], capacity: Capacity, rng: random.Random) -> Address:
-    """Draw an IP by the mean capacity of its candidates, then one of these by its own."""
+    """Draw an IP by the mean capacity of its candidates, then a candidate of that IP by its own."""
     of_ip = collections.Counter(peer.ip for peer in candidates)
     return rng.choices(candidates, [capacity.of(peer) / of_ip[peer.ip] for peer in candidates])[0]

@@ -1,4 +1,4 @@
-"""Shut out: neighbours that did too often what nobody may do, and until when they are refused.
+"""Shut out: neighbours that committed offences too often, and until when they are refused.
 
 Rules only.
 """
@@ -20,8 +20,8 @@ class ShutOut:
         self._refused = Recent(REMEMBERED)  # peer -> until when, for which offence
 
     def note(self, peer: Address, offence: str, count: int, now: float) -> float | None:
-        """A neighbour has done this so many times. When it is too often, it is refused from now on;
-        return until when, else None."""
+        """A neighbour has done this `count` times. When that is too often, it is refused from now
+        on; return until when, else None."""
         limit, key = self._limits[offence], (peer, offence)
         times = [at for at in self._times.pop(key, default=[]) if now - at < self._window]
         times += [now] * min(count, limit - len(times))

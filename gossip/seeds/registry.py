@@ -2,9 +2,9 @@
 
 Rules only. A row stands for one verified registration. A probe takes time, and its verdict is
 about the row that it was made for: a newer row of the same address stays. A peer repeats
-`register:` every round, so a row also says when that was last. Every change of the list is an event
-in `changes`, in order. Of one IP so many are listed and no more; on loopback all share one, and
-there is no limit.
+`register:` every round, so a row also says when that was last. Every change of the list is written
+into the output file. The number of peers that are listed of one IP has a limit, but on loopback,
+where all share one.
 """
 
 import bisect
@@ -79,7 +79,7 @@ class Registry:
         return True, old.link if old is not None else None
 
     def is_full_for(self, address: Address) -> bool:
-        """Whether so many of its IP are listed that this address, which is not, cannot be."""
+        """Whether this address cannot be listed, because too many of its IP are."""
         limit = self._settings.registrations_per_ip
         return (0 < limit <= self._of_ip[address.ip] and address not in self._rows
                 and not is_loopback(address))

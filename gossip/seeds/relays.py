@@ -1,8 +1,9 @@
 """Relays: what a seed has to tell other seeds, and over which connections.
 
-Rules only. To each other seed there is one connection at a time, made when there is something
-to tell; so many lines go over it, and the next one follows after a pause, as a seed takes only so
-many in a second. A report that comes while a connection is being made goes along.
+Rules only. To each other seed there is one connection at a time, made when there is something to
+tell. It carries a limited number of lines, and the next connection follows after a pause, because a
+seed reads a limited number of reports in a second. A report that comes while a connection is being
+made goes along.
 """
 
 from gossip.addresses import Address

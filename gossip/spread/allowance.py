@@ -29,7 +29,7 @@ REMEMBERED = 1_000  # neighbours whose accounts are kept; of more, the longest s
 
 
 class Excess(NamedTuple):
-    """A neighbour has said more than it may: its link rests so many seconds; or it is a flood."""
+    """A neighbour has said more than it may: its link rests for `rest` seconds, or ends."""
 
     rest: float
     is_flood: bool

@@ -56,8 +56,8 @@ class AntiEntropy:
         return self._due if silent_at is None else min(self._due, silent_at)
 
     def _compare_in_turn(self, now: float) -> None:
-        """The periodic comparison is due: compare, unless this peer is late. It puts off so many
-        in a row at most: what a neighbour has lost may come in no other way."""
+        """The periodic comparison is due: compare, unless this peer is late. At most MOST_PUT_OFF
+        in a row are put off, because what a neighbour has lost may come in no other way."""
         self._due = now + self._interval
         if self._put_off < MOST_PUT_OFF and self._is_late():
             self._put_off += 1

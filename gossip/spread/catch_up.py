@@ -4,12 +4,12 @@ The rules of anti-entropy (Demers et al. 1987, section 1.3) for the side that la
 no socket, no clock.
 
 One neighbour is asked at a time, for one portion at a time: messages that six neighbours offer
-are fetched once, and a large catch-up never fills a backlog. All other offers wait. They take
-turns: one that was quick the last time, then one that was not asked yet, and the slow after all of
-these. So nobody holds up the others for long by bringing little, or late.
+are fetched once, and a large catch-up never fills a backlog. All other offers wait. Neighbours that
+were quick the last time and neighbours that were not asked yet are asked alternately, slow ones
+last. So no neighbour holds up the others for long by bringing little, or late.
 
-What a neighbour calls gone of that which it has offered, it is not asked for again for some time.
-That is its word about its own copies: others are asked for theirs.
+When a neighbour calls a message gone that it has offered, it is not asked for it again for some
+time. That is its word about its own copy: others are asked for theirs.
 """
 
 from typing import NamedTuple

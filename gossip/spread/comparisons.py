@@ -25,7 +25,7 @@ class _Comparison:
         self.told = float("-inf")  # and when a vector that it had not asked for,
         self.told_slices = 0  # that of these slices;
         self.second = float("-inf")  # since when, for a second, it was told
-        self.bytes = 0  # so many bytes unasked;
+        self.bytes = 0  # how many bytes unasked;
         self.shown = float("-inf")  # and when one that it had asked for
         self.begun = None  # the two digests, own and theirs, that were found to differ
         self.done = None  # the same, once the neighbour has told its vector

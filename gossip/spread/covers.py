@@ -1,7 +1,7 @@
 """Covers: the signed lines that were found good, and which message each of them speaks of.
 
-Rules only. A cover is kept as long as a text is held of which it speaks. One that speaks of none
-yet waits for them; of those only the latest are kept.
+Rules only. A cover is kept as long as a text is held of which it speaks. A cover without such a
+text waits for one; only the latest waiting covers are kept.
 
 Others may push out what waits. So the cover that came last on a link is remembered with the link,
 kept or not, and speaks for the lines behind it. Honest peers send every line behind its own cover,
@@ -52,7 +52,7 @@ class Cover:
         self.run = signed.run
         self.port = int(signed.run.split(b":")[-2])  # of its origin
         self.first = signed.first  # the number of the first message that it speaks of
-        self.texts = 0  # how many of these are held
+        self.texts = 0  # how many texts are held of which it speaks
         self.good = good  # its signature was checked, and it contradicts none that is kept
         self.unchecked = None if good else signed  # what is to be checked
         self.told: weakref.ref | None = None  # where a peer at its origin's address said it

@@ -108,7 +108,7 @@ class MessageList:
     def add(self, lines: list[bytes], made_here: bool = False, link=None,
             brought_by: Address | None = None) -> Fresh:
         """Take gossip lines, received on a link or made here; return the new ones, each checked in
-        full. After so many corrupt lines as end the link, the rest is not looked at. `brought_by`
+        full. After as many corrupt lines as end a link, the rest is not read. `brought_by`
         is the neighbour that has to answer for the room that they need."""
         fresh = Fresh([], "", None, [], [], [], [], [], collections.Counter(), [])
         covers, last, fault = {}, None, None  # `last`: the cover that came last on the link

@@ -102,14 +102,13 @@ class Mongering:
                 waits = self._wait_for_less(CROWDED, 1.0, shrinking=True)
 
     def wait_until_sent(self, seconds: float) -> None:
-        """Wait, so many seconds at most, until no rumor is being told any more."""
+        """Wait, for `seconds` at most, until no rumor is being told any more."""
         self._wait_for_less(1, seconds)
 
     def _wait_for_less(self, limit: int, seconds: float, shrinking: bool = False) -> bool:
-        """Wait until fewer than `limit` bytes of rumors are being told, so many seconds at most,
-        and answer whether it came to that;
-        if `shrinking`, the seconds begin anew whenever the number is smaller than ever, but the
-        longest wait does not."""
+        """Wait, for `seconds` at most, until fewer than `limit` bytes of rumors are being told, and
+        answer whether it came to that. If `shrinking`, the seconds begin anew whenever the number
+        is smaller than before, up to the longest wait."""
         begun, least = self._now(), math.inf
         end = begun + seconds
         while not self._stopped:

@@ -44,7 +44,7 @@ class Entry(NamedTuple):
 
     peer: Address
     expected: int  # that it was judged by
-    missing: int  # of these, that it never sent
+    missing: int  # of the expected, that it never sent
     first: int  # that it was the first to bring
     corrupt: int  # copies
     forbidden: int  # copies
@@ -109,7 +109,7 @@ class Verdicts(NamedTuple):
 
 
 class Kick(NamedTuple):
-    """A peer is malicious, and may be shut out for so many seconds."""
+    """A peer is malicious, and may be shut out for `seconds`."""
 
     address: Address
     badness: float

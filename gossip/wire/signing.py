@@ -140,7 +140,7 @@ def _starts(field: bytes) -> tuple[int, ...]:
 
 
 def _base64(size: int) -> Field:
-    """A field of so many characters."""
+    """A field of `size` characters."""
     return Field(rb"[A-Za-z0-9_-]{%d}" % size, from_base64, lambda data: to_base64(data).decode())
 
 
