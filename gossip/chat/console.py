@@ -10,7 +10,6 @@ The main thread reads the lines and carries them out one after the other. The ch
 the console as their proxy. A text may hold bytes that are not UTF-8: they are passed on as typed.
 """
 
-import argparse
 import contextlib
 import importlib
 import os
@@ -20,9 +19,9 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from gossip.chat.server_process import ChatError, Server, decode, encode, reason, say
+from gossip.chat.server_process import ChatError, Server, decode, encode, say
 from gossip.escaping import escape
-from gossip.terminal.command_line import parse_port, show
+from gossip.terminal.command_line import parse_port, show, write_all
 from gossip.terminal.keyboard import Keyboard
 from gossip.wire import LINE_LIMIT
 
@@ -70,10 +69,7 @@ def parse_command(line: str) -> Command:
     size = int(said[1])
     if number >= size:
         raise ValueError(f"IDs are 0 to N-1: with ID {number}, N is {number + 1} or more")
-    try:
-        return Command(word, number, size, parse_port(said[2]))
-    except argparse.ArgumentTypeError as error:
-        raise ValueError(str(error)) from None
+    return Command(word, number, size, parse_port(said[2]))
 
 
 class ChatConsole:
@@ -137,13 +133,8 @@ class ChatConsole:
             if other.port == command.port and other.lives():
                 raise ChatError(f"port {command.port} is server {other.id}'s")
         server = Server(command.id, command.port)
-        if not server.attach():
-            try:
-                server.start(["--chat", str(command.id), str(command.size), str(command.port),
-                              *self._flags])
-            except OSError as error:
-                server.end(time.monotonic())
-                raise ChatError(f"server {command.id} did not start: {reason(error)}") from None
+        server.begin(["--chat", str(command.id), str(command.size), str(command.port),
+                      *self._flags])
         self._servers[command.id] = server
 
     def _msg(self, command: Command) -> None:
@@ -184,15 +175,10 @@ class ChatConsole:
 
 def print_answer(answer: bytes) -> None:
     """Write an answer to standard output: byte for byte, but escaped on a terminal, which would
-    obey its control characters. A standard output that takes nothing is no error."""
+    obey its control characters."""
     if os.isatty(1):
         answer = encode(escape(decode(answer)))
-    left = memoryview(answer + b"\n")
-    try:
-        while left:
-            left = left[os.write(1, left):]
-    except OSError:
-        pass
+    write_all(1, answer + b"\n")
 
 
 def read_lines() -> Iterator[str]:

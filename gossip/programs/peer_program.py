@@ -1,6 +1,5 @@
 """The program peer.py: from its command line to a running peer, and its end."""
 
-import argparse
 import contextlib
 import functools
 import itertools
@@ -132,5 +131,5 @@ def ask_for_port(keyboard: Keyboard, offer=None) -> int:
             continue
         try:
             return parse_port(line.decode(errors="replace"))
-        except argparse.ArgumentTypeError as error:
+        except ValueError as error:
             show(f"{error}. Try again, for example 5001.")

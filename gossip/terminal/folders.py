@@ -1,4 +1,4 @@
-"""Folders of output files: where they are, which of them is the newest, and how one is emptied.
+"""Folders of output files: where they are, how one is emptied, and commands to type about one.
 
 Nodes that are started by hand write into `outputs`, and nobody deletes their files. A network that
 the runner starts has a folder of its own, which is emptied first.
@@ -8,13 +8,14 @@ import contextlib
 import os
 import pathlib
 import re
+import shlex
 
 try:
     import fcntl
 except ImportError:  # Windows: two networks in one folder are not noticed there
     fcntl = None
 
-from gossip.terminal.command_line import FAILED, OUTPUTS, CommandError
+from gossip.terminal.command_line import CONFIG, FAILED, OUTPUTS, CommandError
 
 DEMO, NETWORK, MODULES = (OUTPUTS / name for name in ("demo", "network", "modules"))
 RECORDED = ("seed_*.txt", "peer_*.txt")  # the output files that a check reads
@@ -89,3 +90,22 @@ def shown(folder: pathlib.Path) -> str:
         return str(folder.relative_to(os.getcwd()))
     except (OSError, ValueError):
         return str(folder)
+
+
+def command(words: str, folder: pathlib.Path) -> str:
+    """Return a command of runner.py about the output files of a folder."""
+    named = "" if folder.resolve() == OUTPUTS else f" {shlex.quote(shown(folder))}"
+    return f"python runner.py {words}{named}"
+
+
+def peer_command(config: pathlib.Path, folder: pathlib.Path) -> str:
+    """Return what starts a peer of these seeds that writes into this folder."""
+    flags = [("--config", config, CONFIG), ("--outputs", folder, OUTPUTS)]
+    return "python peer.py" + "".join(f" {flag} {shlex.quote(shown(path))}"
+                                      for flag, path, usual in flags if path.resolve() != usual)
+
+
+def commands(*lines: tuple[str, str]) -> str:
+    """Return lines of commands, and what each is for."""
+    longest = max(len(typed) for typed, _ in lines)
+    return "\n".join(f"  {typed:<{longest}}   {purpose}" for typed, purpose in lines)

@@ -11,7 +11,7 @@ import threading
 import types
 from collections.abc import Callable
 
-from gossip.terminal.command_line import complain
+from gossip.terminal.command_line import complain, write_all
 from gossip.tools import failure
 
 QUEUE_LIMIT = 1_000  # batches of events that may wait
@@ -106,10 +106,6 @@ class Screen:
         return f"\x1b[{colour}m{event}\x1b[0m" if colour else event
 
     def _put(self, text: str) -> None:
-        data = text.encode(errors="replace")
-        try:
-            while data:
-                data = data[os.write(self._descriptor, data):]
-        except OSError:
+        if not write_all(self._descriptor, text.encode(errors="replace")):
             with self._lock:
                 self.dropped += text.count("\n")

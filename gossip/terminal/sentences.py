@@ -18,6 +18,13 @@ class Forms(NamedTuple):
     many: str = ""
 
 
+def ports(addresses) -> list[str]:
+    """Return names of addresses for people: ports alone while all are on one IP."""
+    addresses = list(addresses)
+    hosts = {address.rpartition(":")[0] for address in addresses}
+    return [address.rpartition(":")[2] if len(hosts) == 1 else address for address in addresses]
+
+
 FORMS = {
     # Starts and ends.
     "started": Forms(one="{node} starts", many="{count} {kind}s start"),
