@@ -13,15 +13,18 @@ the console as their proxy. A text may hold bytes that are not UTF-8: they are p
 import contextlib
 import importlib
 import os
+import pathlib
 import re
 import sys
 import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from gossip.chat.doorstep import UDP_BASE
 from gossip.chat.server_process import ChatError, Server, decode, encode, say
 from gossip.escaping import escape
-from gossip.terminal.command_line import parse_port, show, write_all
+from gossip.terminal.command_line import (
+    Parser, add_outputs, add_settings, parse_port, seconds, show, write_all)
 from gossip.terminal.keyboard import Keyboard
 from gossip.wire import LINE_LIMIT
 
@@ -196,3 +199,24 @@ def read_lines() -> Iterator[str]:
             yield input("> ")
     except EOFError:
         show("")
+
+
+def console_command(arguments: list[str]) -> None:
+    """Start chat servers and talk to them, as the lines of standard input say."""
+    parser = Parser(prog="runner.py console", epilog=f"A line is {FORMS}.",
+                    description="Start chat servers and talk to them, as standard input says.")
+    parser.add_argument("--udp-base", type=parse_port, default=UDP_BASE, metavar="PORT",
+                        help="the UDP port of server 0; the others' follow it (%(default)s)")
+    parser.add_argument("--chat-key", type=pathlib.Path, metavar="FILE",
+                        help="the key with which servers sign what they send each other")
+    add_outputs(parser)
+    add_settings(parser, "file_limit")
+    parser.add_argument("--settle", type=seconds(0), default=1.0, metavar="SECONDS",
+                        help="quiet after the last msg and start before a get asks (1)")
+    args = parser.parse_args(arguments)
+    flags = ["--udp-base", str(args.udp_base), "--outputs", str(args.outputs),
+             "--file-limit", str(args.file_limit)]
+    if args.chat_key is not None:
+        flags += ["--chat-key", str(args.chat_key)]
+    with ChatConsole(args.settle, flags) as console:
+        console.carry_out_all(read_lines())

@@ -15,7 +15,8 @@ try:
 except ImportError:  # Windows: two networks in one folder are not noticed there
     fcntl = None
 
-from gossip.terminal.command_line import CONFIG, FAILED, OUTPUTS, CommandError
+from gossip.terminal.command_line import (
+    CONFIG, FAILED, OUTPUTS, CommandError, Parser, add_common_flags, complain)
 
 DEMO, NETWORK, MODULES = (OUTPUTS / name for name in ("demo", "network", "modules"))
 RECORDED = ("seed_*.txt", "peer_*.txt")  # the output files that a check reads
@@ -68,20 +69,38 @@ def reserved(folder: pathlib.Path):
 
 
 def newest_folder() -> pathlib.Path:
-    """The folder whose output files were written to last; OUTPUTS when there are none."""
+    """Return the folder whose output files were written to last; OUTPUTS when there are none."""
     return max((OUTPUTS, DEMO, NETWORK), key=_written_at)
 
 
 def _written_at(folder: pathlib.Path) -> float:
-    """When an output file of the folder was last written to; 0 without one."""
-    times = [0.0]
-    for pattern in RECORDED:
-        for path in folder.glob(pattern):
-            try:
-                times.append(path.stat().st_mtime)
-            except FileNotFoundError:
-                pass  # a network that starts has deleted it meanwhile
-    return max(times)
+    """Return when an output file of the folder was last written to; 0 without one."""
+    last = 0.0
+    for path in (path for pattern in RECORDED for path in folder.glob(pattern)):
+        with contextlib.suppress(FileNotFoundError):  # a network that starts has deleted it
+            last = max(last, path.stat().st_mtime)
+    return last
+
+
+def parse_folders(parser: Parser, arguments: list[str], how_many="?", more="") -> tuple:
+    """Return the folders of a command line, or the newest one, and all flags."""
+    parser.add_argument("folders", nargs=how_many, metavar="DIR", type=pathlib.Path,
+                        help="where the output files are (the newest of outputs, outputs/demo and "
+                             f"outputs/network){more}")
+    add_common_flags(parser)
+    parser.set_defaults(outputs=None)
+    args = parser.parse_args(arguments)
+    folders = args.folders if how_many == "*" else [args.folders]
+    if not any(folders):
+        folders = [args.outputs or newest_folder()]
+        if args.outputs is None:
+            complain(f"the newest output files: {shown(folders[0])}")
+    for path in folders:
+        if path.exists() and not path.is_dir():
+            raise CommandError(f"{path} is no folder; give the folder of the output files")
+        if not path.is_dir():
+            raise CommandError(f"no folder {path}")
+    return folders, args
 
 
 def shown(folder: pathlib.Path) -> str:
