@@ -12,9 +12,8 @@ import time
 from gossip.addresses import Address
 from gossip.escaping import escape
 from gossip.spread.origin import TooLong
-from gossip.terminal.keyboard import Keyboard, Keys
-from gossip.terminal.line_editor import LineEditor
-from gossip.terminal.prompt_screen import PromptScreen
+from gossip.terminal.keyboard import Keyboard
+from gossip.terminal.prompt import PromptScreen, TypedLines
 from gossip.terminal.screen import Screen
 from gossip.terminal.words import Words, many
 
@@ -150,28 +149,6 @@ quit       leave gracefully: nobody reports me dead
         lines = [escape(line.decode()) for line in latest]
         more = [f"({held - len(lines)} older ones are held, too)"] if held > len(lines) else []
         return "\n".join([*more, *lines]) or "no messages yet"
-
-
-class TypedLines:
-    """What is typed, for a console; with each key the screen shows the line anew."""
-
-    def __init__(self, keys: Keys, screen: PromptScreen):
-        self._keys = keys
-        self._screen = screen
-        self._editor = LineEditor()
-
-    def lines(self) -> list[bytes] | None:
-        """Wait for Enter; return all lines that have come together; None at the end."""
-        lines: list[bytes] = []
-        while not lines:
-            self._screen.typed(self._editor.view() if self._keys.in_front() else None)
-            keys = self._keys.read()
-            if keys is None:
-                self._screen.typed(None)
-                return None
-            lines = self._editor.feed(keys)
-        self._screen.typed(self._editor.view())
-        return lines
 
 
 class Talk(Console):

@@ -8,13 +8,13 @@ import threading
 
 from gossip.addresses import Address, address_of
 from gossip.net.live_world import LiveWorld
-from gossip.programs.console import Console, Talk, TypedLines
+from gossip.programs.console import Console, Talk
 from gossip.programs.starting import check_reachable, open_output, start_node
 from gossip.terminal.command_line import (
     FAILED, CommandError, Parser, PortTaken, add_common_flags, add_peer_flags, check_free,
     load_seeds, parse_port, peer_settings, port_or_address, run_command, show)
 from gossip.terminal.keyboard import Keyboard, Keys
-from gossip.terminal.prompt_screen import PromptScreen
+from gossip.terminal.prompt import PromptScreen, TypedLines
 from gossip.terminal.screen import Screen
 from gossip.terminal.signals import End
 from gossip.terminal.words import Words

@@ -64,7 +64,7 @@ def run_seeds(seed_class, addresses, seeds, args, in_words: bool = False) -> Non
         for address in addresses:
             check_free(address)
             output = open_output(args.outputs, "seed", address, settings.file_limit,
-                                 screen and screen.labelled(f"seed {address.port}"))
+                                 screen and screen.of(address))
             seed = seed_class(address, seeds, settings, output, LiveWorld)
             start_node(seed)
             running.append(seed)

@@ -11,11 +11,12 @@ import threading
 import types
 from collections.abc import Callable
 
+from gossip.addresses import Address
 from gossip.terminal.command_line import complain, write_all
 from gossip.tools import failure
 
 QUEUE_LIMIT = 1_000  # batches of events that may wait
-NOTHING = "", [], ""  # such a batch, without events
+NOTHING = "", [], None  # such a batch, without events
 
 _COLOURS = {  # event -> ANSI colour; all other events stay plain
     "started": "1", "stopped": "1", "registered": "32", "connected": "32", "degree": "2",
@@ -33,7 +34,7 @@ class Screen:
     def __init__(self, descriptor: int = 1):
         self._descriptor = descriptor
         self._colours = os.isatty(descriptor)
-        # Texts that are said; events with their clock and the label of their node; None at the end.
+        # Texts that are said; events with their clock and their seed; None at the end.
         self._queue: queue.Queue = queue.Queue(QUEUE_LIMIT)
         self._lock = threading.Lock()  # guards dropped
         self.dropped = 0  # lines that were never shown
@@ -41,13 +42,13 @@ class Screen:
         self._thread = threading.Thread(target=self._run, name="screen", daemon=True)
         self._thread.start()
 
-    def labelled(self, label: str):
-        """Return what one of several nodes shows its events on: a label stands before each."""
-        return types.SimpleNamespace(show=functools.partial(self.show, label=f"[{label}] "))
+    def of(self, seed: Address):
+        """Return what one of several seeds shows its events on."""
+        return types.SimpleNamespace(show=functools.partial(self.show, seed=seed))
 
-    def show(self, clock: str, events: list[str], label: str = "") -> None:
+    def show(self, clock: str, events: list[str], seed: Address | None = None) -> None:
         """Show events with the time `HH:MM:SS.ffffff`; never blocks."""
-        self._offer((clock, events, label), len(events))
+        self._offer((clock, events, seed), len(events))
 
     def say(self, text: str) -> None:
         """Show an answer to a typed command, without a time; never blocks."""
@@ -97,9 +98,9 @@ class Screen:
     def _end(self) -> None:
         """Show what waited."""
 
-    def _raw(self, clock: str, events: list[str], label: str) -> str:
-        clock = clock[:12]
-        return "".join(f"{clock} {label}{self._coloured(event)}\n" for event in events)
+    def _raw(self, clock: str, events: list[str], seed: Address | None) -> str:
+        head = clock[:12] + (f" [seed {seed.port}]" if seed else "")
+        return "".join(f"{head} {self._coloured(event)}\n" for event in events)
 
     def _coloured(self, event: str) -> str:
         colour = self._colours and _COLOURS.get(event.partition(":")[0])

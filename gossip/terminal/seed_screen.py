@@ -5,12 +5,11 @@ removes it; "goodbye" if any of them has heard that. What else happens is in the
 """
 
 import collections
-import functools
 import math
 import re
 import time
-import types
 
+from gossip.addresses import Address
 from gossip.terminal.command_line import show
 from gossip.terminal.screen import NOTHING, Screen
 from gossip.terminal.sentences import FORMS
@@ -29,13 +28,12 @@ _RAW = ("failed:", "full:", "kicked:")  # events that are shown as they are
 
 class SeedWords:
     """Tells what happens to the peers of seeds: events and times in, lines out. `wanted`: with how
-    many seeds each registers; a seed is a pair of its name and what tells it from others of this
-    name."""
+    many seeds each registers."""
 
     def __init__(self, wanted: int, seeds: int):
         self._wanted = wanted
         self._seeds = seeds  # of this process
-        self._listed: dict[str, dict[tuple, None]] = {}  # peer -> the seeds that list it
+        self._listed: dict[str, dict[Address, None]] = {}  # peer -> the seeds that list it
         self._coming: dict[str, tuple[float, str]] = {}  # not told yet -> until when, its clock
         self._ended = Recent(REMEMBERED)  # peer that a seed has removed -> why
         self._ends: collections.Counter[str] = collections.Counter()  # why -> how many peers
@@ -51,14 +49,14 @@ class SeedWords:
         return [self._tell_coming(peer) for peer, (at, _) in list(self._coming.items())
                 if at <= now]
 
-    def tell(self, now: float, clock: str, seed: tuple, event: str) -> list[str]:
+    def tell(self, now: float, clock: str, seed: Address, event: str) -> list[str]:
         """The lines about an event of a seed at `HH:MM:SS…`."""
         found = _EVENT.fullmatch(event)
         if found is None:
-            return [f"{clock[:8]}    seed {seed[0]}: {event}"] if event.startswith(_RAW) else []
+            return [f"{clock[:8]}    seed {seed.port}: {event}"] if event.startswith(_RAW) else []
         return _TELLING[found[1]](self, now, clock[:8], seed, found[2], found[3])
 
-    def _registered(self, now: float, clock: str, seed: tuple, peer: str, _: str) -> list[str]:
+    def _registered(self, now: float, clock: str, seed: Address, peer: str, _: str) -> list[str]:
         listed = self._listed.setdefault(peer, {})
         ended = self._ended.pop(peer)  # None where it is new, or was forgotten
         if not listed:
@@ -72,10 +70,10 @@ class SeedWords:
 
     def _tell_coming(self, peer: str) -> str:
         _, clock = self._coming.pop(peer)
-        names = " ".join(sorted(name for name, _ in self._listed[peer]))
+        names = " ".join(sorted(str(seed.port) for seed in self._listed[peer]))
         return f"{clock}  + {self._name(peer):<12} known to {names}"
 
-    def _removed(self, now: float, clock: str, seed: tuple, peer: str, why: str) -> list[str]:
+    def _removed(self, now: float, clock: str, seed: Address, peer: str, why: str) -> list[str]:
         listed = self._listed.get(peer, {})
         if seed not in listed:
             return []
@@ -91,7 +89,7 @@ class SeedWords:
         kind = f"removed {why}"
         return [*lines, self._say(clock, kind if kind in FORMS else "removed", peer, why)]
 
-    def _told_dead(self, now: float, clock: str, seed: tuple, peer: str, rest: str) -> list[str]:
+    def _told_dead(self, now: float, clock: str, seed: Address, peer: str, rest: str) -> list[str]:
         found = _REPORT.fullmatch(rest)
         if found is None or self._reported.get(peer) or not (
                 peer in self._listed or self._ended.get(peer)):
@@ -99,7 +97,7 @@ class SeedWords:
         self._reported.put(peer, True)
         return [self._say(clock, "dead report", found[1], self._name(peer))]
 
-    def _rejected(self, now: float, clock: str, seed: tuple, peer: str, rest: str) -> list[str]:
+    def _rejected(self, now: float, clock: str, seed: Address, peer: str, rest: str) -> list[str]:
         found = _REPORT.fullmatch(rest)
         if found is None or not self._reported.get(peer) or found[2] != "it answers":
             return []
@@ -149,15 +147,8 @@ class SeedScreen(Screen):
         self._words = words
         self._last = last
         self._status = StatusLine()
-        self._labels = 0
         self._begun = time.monotonic()
         super().__init__()
-
-    def labelled(self, label: str):
-        """The screen of one seed; the last word of the label is its name."""
-        self._labels += 1
-        label = f"{label.rpartition(' ')[2]} {self._labels} "
-        return types.SimpleNamespace(show=functools.partial(self.show, label=label))
 
     # The screen's thread calls these.
 
@@ -170,9 +161,9 @@ class SeedScreen(Screen):
         if said:
             self._status.above(item, 4)
         else:
-            clock, events, label = item
+            clock, events, seed = item
             for event in events:
-                lines += self._words.tell(time.monotonic(), clock, tuple(label.split()), event)
+                lines += self._words.tell(time.monotonic(), clock, seed, event)
         if self.dropped and self._queue.empty():
             lines.append(self._tell_dropped())
         for line in lines:
