@@ -1,10 +1,9 @@
 """The keyboard: reads lines from standard input, or a terminal key by key.
 
-It reads the descriptor, not `sys.stdin`: the port prompt and the console share one buffer and lose
-nothing, and a thread that waits here does not delay the end of the process. Keys are read on POSIX
-and on Windows, behind the same four methods: `read` returns their bytes, as a terminal sends them.
-Ctrl-C and Ctrl-Z work as ever. The terminal's mode is given back on every way out of the program,
-and taken again after `fg`.
+It reads the descriptor, not `sys.stdin`, so that a thread that waits here does not delay the end of
+the process. POSIX and Windows have the same methods; `read` returns keys as the bytes that a POSIX
+terminal sends. The terminal's mode is given back on every way out of the program, and taken again
+after `fg`.
 """
 
 import atexit
@@ -63,7 +62,7 @@ class Keyboard:
 
 
 class PosixKeys:
-    """The keys of a terminal. Made by the main thread, because it handles signals; read by one."""
+    """The keys of a terminal. The main thread makes it, because it handles signals."""
 
     def __init__(self, descriptor: int = 0):
         self._descriptor = descriptor
@@ -75,10 +74,9 @@ class PosixKeys:
         atexit.register(self.give_back)
         signal.signal(signal.SIGWINCH, self._wake)
         signal.signal(signal.SIGCONT, self._go_on)
-        if signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL:
-            signal.signal(signal.SIGTSTP, self._stop)
-        if signal.getsignal(signal.SIGQUIT) == signal.SIG_DFL:
-            signal.signal(signal.SIGQUIT, self._abort)
+        for number in (signal.SIGTSTP, signal.SIGQUIT):
+            if signal.getsignal(number) == signal.SIG_DFL:
+                signal.signal(number, self._leave)
 
     def in_front(self) -> bool:
         """Whether the keys are for this program, and not for the shell that runs it behind."""
@@ -88,20 +86,21 @@ class PosixKeys:
             return True  # a terminal without jobs
 
     def read(self) -> bytes | None:
-        """Wait for keys; b"" when a signal has come instead, such as a new size of the terminal;
-        None at the end."""
+        """Wait for keys; return b"" when a signal has come instead, None at the end."""
         if not self.in_front():
             self._taken = False
-            select.select([self._woken], [], [], LOOK_AGAIN)
-            return self._drained()
+            if select.select([self._woken], [], [], LOOK_AGAIN)[0]:
+                os.read(self._woken, READ_SIZE)
+            return b""
         try:
             if not self._taken:
                 tty.setcbreak(self._descriptor, termios.TCSANOW)
                 self._taken = True
             ready, _, _ = select.select([self._descriptor, self._woken], [], [])
-            if self._descriptor not in ready:
-                return self._drained()
-            return os.read(self._descriptor, READ_SIZE) or None  # nothing: it has hung up
+            if self._descriptor in ready:
+                return os.read(self._descriptor, READ_SIZE) or None  # nothing: it has hung up
+            os.read(self._woken, READ_SIZE)
+            return b""
         except (OSError, termios.error):  # it has; or the shell has taken it just now
             return b"" if not self.in_front() else None
 
@@ -111,29 +110,18 @@ class PosixKeys:
             with contextlib.suppress(termios.error):
                 termios.tcsetattr(self._descriptor, termios.TCSANOW, self._usual)
 
-    def _drained(self) -> bytes:
-        if select.select([self._woken], [], [], 0)[0]:
-            os.read(self._woken, READ_SIZE)
-        return b""
-
     # Signals; the main thread calls these.
 
     def _wake(self, number, frame) -> None:
         with contextlib.suppress(BlockingIOError):  # so many wait to be read already
             os.write(self._waker, b"!")
 
-    def _abort(self, number, frame) -> None:
-        """Ctrl-\\: end as every program does, but with the terminal as it was."""
+    def _leave(self, number, frame) -> None:
+        """Ctrl-Z or Ctrl-\\: stop or end as every program does, but with the terminal as it was."""
         self.give_back()
-        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
-        signal.raise_signal(signal.SIGQUIT)
-
-    def _stop(self, number, frame) -> None:
-        """Ctrl-Z: stop as every program does, but with the terminal as it was."""
-        self.give_back()
-        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        signal.raise_signal(signal.SIGTSTP)  # returns when the program goes on
-        signal.signal(signal.SIGTSTP, self._stop)
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)  # returns when a program that was stopped goes on
+        signal.signal(number, self._leave)
         self._go_on(number, frame)
 
     def _go_on(self, number, frame) -> None:
