@@ -16,8 +16,7 @@ from gossip.proof.pieces import Pieces
 from gossip.proof.records import Records
 from gossip.proof.runs import PeerRun
 from gossip.terminal.command_line import show
-from gossip.terminal.folders import shown
-from gossip.terminal.sentences import ports
+from gossip.terminal.folders import ports, shown
 from gossip.terminal.status_line import USUAL, StatusLine, folded, terminal_width, time_left
 
 NAME = 15  # columns of a step's name, where the terminal has room

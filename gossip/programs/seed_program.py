@@ -7,10 +7,9 @@ from gossip.settings import majority
 from gossip.terminal.command_line import (
     FAILED, CommandError, Parser, add_common_flags, add_settings, check_free, complain, is_local,
     load_seeds, peer_settings, port_or_address, run_command)
-from gossip.terminal.folders import command, commands, peer_command
+from gossip.terminal.folders import command, commands, peer_command, ports
 from gossip.terminal.screen import Screen
 from gossip.terminal.seed_screen import SeedScreen, SeedWords
-from gossip.terminal.sentences import ports
 from gossip.terminal.signals import End
 
 

@@ -1,4 +1,4 @@
-"""Folders of output files: where they are, how one is emptied, and commands to type about one.
+"""Folders of output files: where they are, how one is emptied, and what to type about one.
 
 Nodes that are started by hand write into `outputs`, and nobody deletes their files. A network that
 the runner starts has a folder of its own, which is emptied first.
@@ -128,3 +128,10 @@ def commands(*lines: tuple[str, str]) -> str:
     """Return lines of commands, and what each is for."""
     longest = max(len(typed) for typed, _ in lines)
     return "\n".join(f"  {typed:<{longest}}   {purpose}" for typed, purpose in lines)
+
+
+def ports(addresses) -> list[str]:
+    """Return names of addresses for people: ports alone while all are on one IP."""
+    addresses = list(addresses)
+    hosts = {address.rpartition(":")[0] for address in addresses}
+    return [address.rpartition(":")[2] if len(hosts) == 1 else address for address in addresses]

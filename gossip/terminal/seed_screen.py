@@ -12,9 +12,8 @@ import time
 from gossip.addresses import Address
 from gossip.terminal.command_line import show
 from gossip.terminal.screen import NOTHING, Screen
-from gossip.terminal.sentences import FORMS
 from gossip.terminal.status_line import StatusLine, folded
-from gossip.terminal.words import many
+from gossip.terminal.words import FORMS, many
 from gossip.tools import Recent
 
 INDENT = 12  # columns before the second line of a sentence
