@@ -1,11 +1,7 @@
 """A chat server: a peer without seeds that stands in a line, and serves the chat proxy.
 
 Process ID of N gossips with ID-1 and ID+1 alone, by datagrams (rumors, and once a second
-anti-entropy): see gossip/net/datagrams.py. The proxy connects by TCP and says lines:
-
-    msg MESSAGEID TEXT   TEXT is gossiped
-    get chatLog          is answered with `chatLog TEXT,TEXT,…` or `chatLog <empty>`
-    crash                ends the process without a last word; messages before it are sent once
+anti-entropy): see gossip/net/datagrams.py. What the proxy says over TCP is in README.md.
 """
 
 import math

@@ -3,7 +3,7 @@
 import pytest
 
 from gossip.addresses import address_of
-from gossip.terminal.seed_screen import GATHER, SeedWords
+from gossip.programs.seed_program import GATHER, SeedWords
 
 A, B, C = (address_of("127.0.0.1", port) for port in (8080, 8081, 8082))
 FIVE = "127.0.0.1:5005"

@@ -4,7 +4,7 @@ import re
 from unittest.mock import Mock
 
 from gossip.addresses import address_of
-from gossip.terminal.seed_screen import SeedScreen
+from gossip.programs.seed_program import SeedScreen
 from tests.tools.terminals import Terminal
 from tests.tools.waiting import wait_until
 
@@ -13,9 +13,10 @@ CTRL_S, CTRL_Q = "\x13", "\x11"
 PROGRAM = """
 import sys
 from gossip.addresses import address_of
-from gossip.terminal import screen, seed_screen
+from gossip.programs import seed_program
+from gossip.terminal import screen
 screen.QUEUE_LIMIT = 20
-shown = seed_screen.SeedScreen(seed_screen.SeedWords(1, 1), "That was all.")
+shown = seed_program.SeedScreen(seed_program.SeedWords(1, 1), "That was all.")
 seed = shown.of(address_of("127.0.0.1", 8080))
 shown.say("ready")
 input()
