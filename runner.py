@@ -36,7 +36,7 @@ from gossip.terminal.command_line import (
     add_peer_flags, add_settings, load_seeds, parse_host, parse_port, peer_settings, run_command,
     show, whole_number)
 from gossip.terminal.folders import DEMO, MODULES, NETWORK, parse_folders
-from gossip.terminal.status_line import folded
+from gossip.terminal.screen import folded
 from peer import Peer
 from seed import Seed
 

@@ -19,7 +19,7 @@ from gossip.chat.server_process import ChatError, Server, decode, encode, say
 from gossip.escaping import escape
 from gossip.terminal.command_line import (
     Parser, add_outputs, add_settings, parse_port, seconds, show, write_all)
-from gossip.terminal.keyboard import Keyboard
+from gossip.terminal.input import Keyboard
 from gossip.wire import LINE_LIMIT
 
 FINISH_LIMIT = 15.0  # seconds in which the servers must have read everything that they were told

@@ -28,8 +28,8 @@ from gossip.proof.runs import FULL, PeerRun
 from gossip.settings import Settings
 from gossip.terminal.command_line import FAILED, show
 from gossip.terminal.folders import clear_outputs, command, commands, reserved
-from gossip.terminal.signals import End
-from gossip.terminal.status_line import StatusLine
+from gossip.terminal.input import End
+from gossip.terminal.screen import StatusLine
 
 # Seconds without any progress after which a network is given up:
 START_LIMIT = 60.0  # until all peers run and are linked

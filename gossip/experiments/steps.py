@@ -17,7 +17,7 @@ from gossip.proof.records import Records
 from gossip.proof.runs import PeerRun
 from gossip.terminal.command_line import show
 from gossip.terminal.folders import ports, shown
-from gossip.terminal.status_line import USUAL, StatusLine, folded, terminal_width, time_left
+from gossip.terminal.screen import USUAL, StatusLine, folded, terminal_width, time_left
 
 NAME = 15  # columns of a step's name, where the terminal has room
 NAMED = 3  # killed peers whose names are shown; of more only the number

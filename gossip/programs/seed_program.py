@@ -17,9 +17,8 @@ from gossip.terminal.command_line import (
     FAILED, CommandError, Parser, add_common_flags, add_settings, check_free, complain, is_local,
     load_seeds, peer_settings, port_or_address, run_command, show)
 from gossip.terminal.folders import command, commands, peer_command, ports
-from gossip.terminal.screen import NOTHING, Screen
-from gossip.terminal.signals import End
-from gossip.terminal.status_line import StatusLine, folded
+from gossip.terminal.input import End
+from gossip.terminal.screen import NOTHING, Screen, StatusLine, folded
 from gossip.terminal.words import FORMS, many
 from gossip.tools import Recent
 

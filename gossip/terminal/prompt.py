@@ -13,9 +13,8 @@ import os
 import queue
 import re
 
-from gossip.terminal.keyboard import Keys
-from gossip.terminal.screen import Screen
-from gossip.terminal.status_line import columns, cut, fold, terminal_width, width_of
+from gossip.terminal.input import Keys
+from gossip.terminal.screen import Screen, columns, cut, fold, terminal_width, width_of
 from gossip.terminal.words import Sentence, Words
 
 HISTORY = 200  # lines that arrow up finds again

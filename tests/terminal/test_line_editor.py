@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from gossip.terminal.prompt import LINE_LIMIT, LineEditor, window
-from gossip.terminal.status_line import columns, cut, fold
+from gossip.terminal.screen import columns, cut, fold
 
 UP, DOWN, RIGHT, LEFT = b"\x1b[A", b"\x1b[B", b"\x1b[C", b"\x1b[D"
 

@@ -8,7 +8,7 @@ import pytest
 from gossip.addresses import parse_address
 from gossip.programs.starting import open_output
 from gossip.terminal.prompt import SENTENCE_LIMIT, PromptScreen
-from gossip.terminal.status_line import columns
+from gossip.terminal.screen import columns
 from gossip.terminal.words import Words
 from tests.tools.files import lines_of
 from tests.tools.waiting import wait_until

@@ -1,9 +1,13 @@
-"""The keyboard: reads lines from standard input, or a terminal key by key.
+"""What comes into a program: lines from standard input, a terminal's keys, and signals.
 
-It reads the descriptor, not `sys.stdin`, so that a thread that waits here does not delay the end of
-the process. POSIX and Windows have the same methods; `read` returns keys as the bytes that a POSIX
-terminal sends. The terminal's mode is given back on every way out of the program, and taken again
-after `fg`.
+Lines and keys are read from the descriptor, not `sys.stdin`, so that a thread that waits here does
+not delay the end of the process. POSIX and Windows have the same methods; `read` returns keys as
+the bytes that a POSIX terminal sends. The terminal's mode is given back on every way out of the
+program, and taken again after `fg`.
+
+The handler of Ctrl-C, SIGTERM and a closed terminal only takes a note, so that nothing is cut off
+halfway; the main thread looks at the note where it waits. The system may deliver a signal to any
+thread. Only the byte that a signal writes into a pair of sockets wakes the main thread for certain.
 """
 
 import atexit
@@ -12,6 +16,7 @@ import contextlib
 import os
 import select
 import signal
+import socket
 
 try:
     import termios
@@ -24,6 +29,7 @@ except ImportError:  # Windows
 READ_SIZE = 65_536
 LONGEST = 131_073  # bytes kept of a line without an end; no use of a line takes more
 LOOK_AGAIN = 1.0  # seconds between two looks whether the program is in the foreground again
+_kept: list = []  # every End of this process: none may be freed
 
 
 class Keyboard:
@@ -166,3 +172,58 @@ class WindowsKeys:
 
 
 Keys = PosixKeys if termios else WindowsKeys
+
+
+class End:
+    """The end that the main thread of a program waits for: a signal, or a word from a thread."""
+
+    def __init__(self):
+        self.signalled = False
+        self._receiver, self._sender = socket.socketpair()
+        self._sender.setblocking(False)
+        _kept.append(self)  # a signal writes to its socket until the process ends
+        signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number and (name != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN):
+                signal.signal(number, self._note)
+        for name in ("SIGTTIN", "SIGTTOU"):  # sent to a program in the background of its terminal
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+    @property
+    def readable(self) -> socket.socket:
+        """A socket that can be read once a signal has come, for a main thread that waits for
+        others, too."""
+        return self._receiver
+
+    def _note(self, number, frame) -> None:
+        self.signalled = True
+
+    def come(self) -> None:
+        """Wake the main thread; called by the thread that ended the node."""
+        self._sender.send(b"!")
+
+    def wait(self, ended=lambda: False) -> None:
+        """Wait for a signal, or for a `come()` after which `ended()` holds."""
+        while not self.signalled and not ended():
+            self._receiver.recv(1)
+
+    def pause(self, seconds: float) -> None:
+        """Wait so many seconds; KeyboardInterrupt if a signal has come before or meanwhile."""
+        if not self.signalled:
+            select.select([self._receiver], [], [], seconds)
+        if self.signalled:
+            raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def ctrl_c_withheld():
+    """Keep Ctrl-C, which a terminal sends to all, from processes that are started meanwhile."""
+    withheld = getattr(signal, "pthread_sigmask", None)
+    before = withheld(signal.SIG_BLOCK, {signal.SIGINT}) if withheld else None
+    try:
+        yield
+    finally:
+        if withheld:
+            withheld(signal.SIG_SETMASK, before)
