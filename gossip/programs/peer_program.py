@@ -91,7 +91,7 @@ def _peer_command(peer_class) -> None:
     screen.close()
 
 
-def _run_console(peer, console: Console, end_with_input: bool, end: End) -> None:
+def _run_console(peer, console: "Console", end_with_input: bool, end: End) -> None:
     console.read_lines()
     if peer.leaving:
         peer.world.await_end(QUIT_LIMIT)
