@@ -167,9 +167,6 @@ class WindowsKeys:
             return self.SPECIAL.get(msvcrt.getwch(), "")
         return key
 
-    def give_back(self) -> None:
-        pass  # a console keeps its mode
-
 
 Keys = PosixKeys if termios else WindowsKeys
 
