@@ -53,8 +53,7 @@ from gossip.signing.confirming import ASKED, Confirming
 from gossip.signing.ed25519 import implementation
 from gossip.signing.link_proofs import LinkProofs
 from gossip.signing.signed_lines import new_signer
-from gossip.spread.origin import portions
-from gossip.spread.restraint import Restraint
+from gossip.spread.origin import Restraint, portions
 from gossip.spread.spreading import Spreading, in_batches
 
 SHORTEST_WAIT = 0.02  # seconds at least between two turns of membership
@@ -247,7 +246,8 @@ class Peer(Node):
             if self._watch is not None:
                 self._watch.noted(link, lines)
             lines = self.messages.unknown(lines, link)
-            if not lines or self.spreading.take_block(link, lines):
+            if not lines or (lines[0].startswith(wire.GOSSIP)
+                             and self.spreading.take_block(link, lines)):
                 return
         super().lines(link, lines)
 

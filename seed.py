@@ -27,7 +27,6 @@ from gossip.addresses import Address, sample
 from gossip.liveness.prober import FIRST, LAST, Prober
 from gossip.monitoring.deciding import Deciding
 from gossip.monitoring.keeping import Keeping
-from gossip.node.counters import Budget
 from gossip.node.link import Link
 from gossip.node.node import WAITING, Node
 from gossip.node.output_file import OutputFile
@@ -39,6 +38,7 @@ from gossip.seeds.registry import Registry
 from gossip.seeds.relays import RELAY_PAUSE, Relays
 from gossip.settings import LATE_FOR, Settings
 from gossip.signing.vouching import Vouching
+from gossip.tools import Budget
 
 SEED = "a seed that is told"  # the role of a connection to one
 
@@ -46,6 +46,7 @@ SILENT_ROUNDS = 3  # rounds without `register:` after which a registered peer is
 LONG_LIST = 500  # peers; of a longer list an asker is sent the next after it on the ring, and
 OTHERS_SENT = 100  # others at random
 SAID_TO_SEEDS = {"ask_peer_list", "dead_node", "leave"}
+QUICK_AT_ONCE = 256  # probes under way with which this seed has its quick look, in a lane
 REPORTS_READ = 1_000  # dead reports of registered peers in a second; more are only counted
 STRANGERS_READ = 50  # the same of those who are not registered
 UNTRUE = "a report of the death of a peer that answers"  # an offence, where seeds monitor
@@ -66,7 +67,7 @@ class Seed(Node):
         self.seed_ips = {seed.ip for seed in seeds}
         self.registry = Registry(settings, output.write)
         self.prober = Prober(self.probe, settings.probe_tries, settings.probes_at_once,
-                             settings.quick_look, self.now, settings.quick_at_once,
+                             settings.quick_look, self.now, QUICK_AT_ONCE,
                              settings.probe_limit)
         self.relays = Relays(self.others)
         self.vouching = Vouching(self, functools.partial(self.prober.ask, lane=LAST))
@@ -98,7 +99,7 @@ class Seed(Node):
     def hold_on(self, link: Link) -> None:
         """The next word on this connection is this seed's."""
         link.await_no_line()
-        self._waiting_room.leave(link)
+        self.waiting_room.leave(link)
 
     def admitted(self, link: Link, address: Address, older: Link | None) -> None:
         """A peer is on the list; over an older connection it was before."""

@@ -78,12 +78,10 @@ class Settings(NamedTuple):
     intervals_of_one: int = 50_000  # of them, made by one neighbour
     gone_rounds: int = 10  # anti-entropy intervals for which a neighbour's `gone` is believed
     introduction_limit: float = 5.0  # seconds that a newcomer has for its first valid line
-    waiting_limit: int = 256  # connections that have not introduced themselves
     verifying_limit: int = 1_024  # registrations that wait for their probe at one seed
     registrations_per_ip: int = 256  # that a seed lists, except on loopback; 0: any number
     probe_limit: float = 2.0  # seconds for one probe, connecting included
     quick_look: float = 0.25  # seconds of the probe with which a seed begins
-    quick_at_once: int = 256  # such probes under way at one seed, in a lane
     probe_tries: int = 2  # probes after it that all fail before a seed refuses or removes a peer
     probes_at_once: int = 64  # probes under way at one seed, or at one peer that asks about runs
     register_limit: float = 10.0  # seconds that a seed may take to answer `register:`
@@ -96,19 +94,14 @@ class Settings(NamedTuple):
     leave_limit: float = 3.0  # seconds that a leaver waits for the others to hang up
     full_rounds: int = 10  # liveness rounds for which a peer that is full is not dialled
     full_tries: int = 4  # refusals after which free places rest, each time twice as long
-    spare_links: int = 8  # links above capacity that may settle; more are given up at once
     backlog_limit: int = 8 * MIB  # bytes that may wait for one neighbour
-    waiting_backlog: int = 256 * 1024  # the same for a connection that has not introduced itself
     origin_limit: int = 1 * MIB  # bytes waiting for a neighbour at which no new messages are made
-    origin_patience: float = 1.0  # seconds without progress after which it goes on all the same
     origin_wait: float = 2.0  # seconds that a portion of new messages waits for neighbours at most
     portion: int = 256 * 1024  # bytes of catch-up sent before the next is asked for
     fetch_patience: float = 2.0  # seconds without a word until another neighbour is asked
     rumor_window: int = 256 * 1024  # bytes of unanswered rumors at one neighbour
     rumor_patience: float = 2.0  # seconds until an unanswered rumor is told again, or given up
-    removed_memory: float = 3600.0  # seconds for which a seed remembers a removal
     grace: float = 60.0  # seconds that a peer has to register again when its connection broke
-    tell_again: float = 60.0  # seconds between two tellings of the same death by seeds
 
     def corrupt_most(self) -> int:
         """Corrupt lines that end a link. Where neighbours are watched it stands longer, else nobody

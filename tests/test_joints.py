@@ -81,10 +81,10 @@ def test_a_new_line_and_a_known_one_pass_few_functions(traced):
     acts = [functools.partial(ends[1].say, line) for line in lines]
     calls, functions, files = least(trace, acts)
     sends = 5 * 2
-    assert calls <= 25 + sends and functions <= 28 and files <= 17
+    assert calls <= 25 + sends and functions <= 27 and files <= 13
     acts = [functools.partial(ends[3].say, line) for line in lines]
     calls, functions, files = least(trace, acts)
-    assert calls <= 4 and files <= 4
+    assert calls <= 4 and files <= 3
 
 
 def test_a_liveness_reply_passes_few_functions(traced):
@@ -98,7 +98,7 @@ def test_a_liveness_reply_passes_few_functions(traced):
         reply = f"Liveness Reply:{second}.000000:{peer.address}:{fakes[0].address}"
         acts.append(functools.partial(ends[0].say, reply))
     calls, functions, files = least(trace, acts)
-    assert calls <= 36 and functions <= 34 and files <= 19
+    assert calls <= 30 and functions <= 28 and files <= 13
 
 
 def test_the_trace_sees_calls(traced):

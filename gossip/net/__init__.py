@@ -1,10 +1,9 @@
 """The real world of a node: the only place where it meets threads, sockets and clocks.
 
 live_world   what a node may ask for, live      threads      threads with an owner
-listener     accepts connections                connection   one TCP socket
-reading      waits for the lines of a link      flusher      sends what was not taken at once
-datagrams    lines over UDP, for the chat         pulse       how late threads run
-turns        one thread at a time calls a node
+listener     accepts connections                connection   one TCP socket, and its reader
+flusher      sends what was not taken at once   datagrams    lines over UDP, for the chat
+pulse        how late threads run               turns        one thread at a time calls a node
 
 It moves bytes, and does not know what lines mean. Nothing here imports node/.
 """

@@ -22,11 +22,10 @@ import threading
 import time
 
 from gossip.addresses import Address
-from gossip.net.connection import Connection
+from gossip.net.connection import Connection, next_lines
 from gossip.net.flusher import Flusher
 from gossip.net.listener import SHORT, Listener
 from gossip.net.pulse import PULSE
-from gossip.net.reading import next_lines
 from gossip.net.threads import Threads
 from gossip.net.turns import Turn
 from gossip.tools import failure

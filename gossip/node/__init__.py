@@ -2,11 +2,11 @@
 
 node         address, links with roles, start and stop   part       what a node is made of
 world        what a node asks of the world (live: net/; in virtual time: simulation/)
-link         one connection and who is at its end     framing    bytes into lines
+link         one connection, its lines, and who is at its end
 backlog      what waits to be sent                    probe      one question: do you answer?
 lateness     patience, verdicts and sending while late
 waiting_room links that have not introduced themselves
-output_file  one line per event                       counters   what is counted, budgets
+output_file  one line per event
 
 What lines mean is in seed.py and peer.py.
 """

@@ -7,18 +7,54 @@ at once wait in a bounded backlog, which the flusher empties. A link does not kn
 and it has no socket: its connection is any object with `send(data)`, which answers how many bytes
 were taken or raises BlockingIOError, `shutdown()`, `close()` and, where a flusher waits for it,
 `fileno()`.
+
+Bytes are cut into lines by `Lines`. Some programs (telnet) end a line in `\\r\\n`; all `\\r` before
+a `\\n` are dropped before the line is used: if only the last were dropped, the next peer would drop
+another one, and the two would not have the same message.
 """
 
 import threading
 
 from gossip.addresses import Address
 from gossip.node.backlog import Backlog
-from gossip.node.framing import Lines
 from gossip.settings import Settings
-from gossip.wire import Answer
+from gossip.wire import LINE_LIMIT, Answer, WireError
 
 NO_TIME = 0.001  # seconds to connect where there is no time left: it fails, and says why
+WAITING_BACKLOG = 256 * 1024  # bytes that may wait for one that has not introduced itself
+ORIGIN_PATIENCE = 1.0  # seconds without progress after which it keeps no origin waiting
 OVERFLOW = "backlog overflow"  # the reason when the other end does not read
+
+
+class Lines:
+    """Lines that end in `\\n`, each at most `limit` bytes long, with any `\\r` at its end."""
+
+    late = "no valid line in time"  # the reason when no line came by the deadline
+
+    def __init__(self, limit: int = LINE_LIMIT):
+        self._limit = limit
+        self._rest = b""  # the beginning of a line that has not ended yet
+        self.fault: WireError | None = None  # why the stream ends after the lines returned last
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Return the lines that end in `data`, up to the first that is too long."""
+        if self._rest:
+            data = self._rest + data
+        lines = data.split(b"\n")
+        if len(data) > self._limit:
+            for at, line in enumerate(lines):
+                if len(line) > self._limit:
+                    self.fault = WireError(f"line longer than {self._limit} bytes")
+                    del lines[at + 1:]
+                    break
+        self._rest = lines.pop()
+        if b"\r" in data:
+            lines = [line.rstrip(b"\r") for line in lines]
+        return lines
+
+    def unfinished(self) -> bool:
+        """Whether a line has begun and not ended."""
+        return bool(self._rest)
 
 
 def on_time() -> float:
@@ -61,7 +97,7 @@ class Link:
         self.reason = ""  # why it ended, in words for the output file; set before `ended`
         self._open = True  # the connection is not closed yet
         self._backlog = Backlog()
-        self._limit = settings.waiting_backlog  # bytes that may wait
+        self._limit = WAITING_BACKLOG
         self._held = False  # `send` only fills the backlog, until `release`
         self._broken = False  # nothing can be sent any more
         self._taken = 0.0  # when the other end last took bytes from the backlog
@@ -274,7 +310,7 @@ class Link:
         """Whether new messages have to wait: much that the other end did not ask for waits for it,
         and it has read something within the last seconds, `patience` of them if that is given."""
         return (self._backlog.unasked > self._settings.origin_limit and not self.ended
-                and now - self._taken < (patience or self._settings.origin_patience))
+                and now - self._taken < (patience or ORIGIN_PATIENCE))
 
     def fileno(self) -> int:
         return self.connection.fileno()

@@ -16,7 +16,6 @@ takes the link out of the tables, and unless the node stops, all parts hear `on_
 from gossip import wire
 from gossip.addresses import Address
 from gossip.node import lateness
-from gossip.node.counters import Budget, Counters
 from gossip.node.link import Link
 from gossip.node.output_file import OutputFile
 from gossip.node.part import Part
@@ -24,7 +23,9 @@ from gossip.node.probe import Probe
 from gossip.node.waiting_room import WaitingRoom
 from gossip.node.world import Duty
 from gossip.settings import Settings
+from gossip.tools import Budget, Counters
 
+WAITING_LIMIT = 256  # connections that have not introduced themselves
 REFUSALS_WRITTEN = 70  # `refused:` lines, and others that strangers cause, per second in the
 # output file; more are only counted
 SHORT = 150  # bytes of an event; a longer one counts as several: so these are 12.5 kB a second
@@ -54,7 +55,7 @@ class Node(Part):
         self.turn, self.flusher = self.world.turn, self.world.flusher
         self.now, self.time = self.world.now, self.world.time
         self.lateness = self.world.lateness
-        self._waiting_room = WaitingRoom(settings.waiting_limit)
+        self.waiting_room = WaitingRoom(WAITING_LIMIT)
         self._refusals = Budget(REFUSALS_WRITTEN)
         self._stopped = False  # somebody has called `stop`
         self._links: dict[Link, None] = {}  # all that have not ended, the oldest first
@@ -174,13 +175,9 @@ class Node(Part):
     def make_room(self, reason: str) -> None:
         """Descriptors or memory are short: end one link that nobody knows yet."""
         self.counters.add("times that descriptors were short")
-        link = self.next_to_go()
+        link = self.waiting_room.give_way()
         if link is not None:
             self.disconnect(link, f"gave way: {reason}")
-
-    def next_to_go(self) -> Link | None:
-        """Take out the oldest link that has not introduced itself; None when there is none."""
-        return self._waiting_room.pop_oldest()
 
     def up(self, link: Link) -> None:
         """A link that was dialled is connected."""
@@ -269,9 +266,9 @@ class Node(Part):
         self.dial(link, thread)
 
     def await_introduction(self, link: Link) -> None:
-        """Give a connection some seconds to say who it is; if too many wait, the oldest goes."""
+        """Give a connection some seconds to say who it is; if too many wait, one of them goes."""
         link.await_line(self.now() + self.settings.introduction_limit)
-        oldest = self._waiting_room.enter(link)
+        oldest = self.waiting_room.enter(link)
         if oldest is not None:
             self.disconnect(oldest, "gave way: too many are waiting")
 
@@ -280,12 +277,12 @@ class Node(Part):
         link.role = role
         link.peer = address
         link.trust()
-        self._waiting_room.leave(link)
+        self.waiting_room.leave(link)
 
     def forget(self, link: Link) -> None:
         """Close a link's connection and take the link out of the tables."""
         link.finish()
-        self._waiting_room.leave(link)
+        self.waiting_room.leave(link)
         self._links.pop(link, None)
 
     def disconnect(self, link: Link, reason: str, who: Address | None = None) -> None:

@@ -17,6 +17,7 @@ from gossip.liveness.prober import Prober
 from gossip.liveness.rounds import Rounds
 from gossip.node.node import WAITING
 from gossip.node.part import Part
+from gossip.overlay import ring
 from gossip.overlay.admitting import Admitting
 from gossip.overlay.found_dead import FoundDead
 from gossip.overlay.learning import Learning
@@ -48,7 +49,7 @@ class Linking(Part):
         address, settings = node.address, node.settings
         self.neighbours = Neighbours(address, settings, node.output.write)
         self.rounds = Rounds(settings.liveness_misses,
-                             self.neighbours.capacity + settings.spare_links)
+                             self.neighbours.capacity + ring.SPARE)
         self.places = Places(address, self.neighbours.capacity, settings, node.rng)
         self.learning = Learning(node, joining, self.neighbours)
         self.peer_list = self.learning.peer_list

@@ -122,8 +122,7 @@ class Neighbours:
                 return Admission(False, "duplicate")  # our own dial stays
             before = {other: tie for other, tie in self._ties(now, listed).items()
                       if tie.proven and (tie.listed or address not in listed)}
-            if not ring.accepts(self._own, address, before, self.capacity,
-                                self._settings.spare_links):
+            if not ring.accepts(self._own, address, before, self.capacity):
                 return Admission(False, "full")
             if answered is None and not self._at_once(now):
                 return Admission(False, probe=True)
@@ -234,7 +233,7 @@ class Neighbours:
         if len(self._rows) <= self.capacity:
             return []
         ties = self._ties(now, listed)
-        surplus = ring.surplus(self._own, ties, self.capacity, self._settings.spare_links, settled)
+        surplus = ring.surplus(self._own, ties, self.capacity, settled)
         return [(address, self._rows[address]) for address in surplus]
 
 

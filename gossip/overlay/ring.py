@@ -18,6 +18,7 @@ from gossip.addresses import Address
 from gossip.capacity import Capacity
 
 LEAD = 2  # links that an IP has to have more than another, to give it the place of one
+SPARE = 8  # links above capacity that may settle; more are given up at once
 RING_PLACES = 2  # links of the ring among those of a peer: successor and predecessor
 SUCCESSORS_SENT = 8  # the next after an asker on the ring, in an answer that names but some peers
 
@@ -58,15 +59,15 @@ class Tie(NamedTuple):
         return self.proven, self.listed, self.chosen
 
 
-def accepts(own: Address, asker: Address, ties: dict[Address, Tie], places: int,
-            spare: int) -> bool:
+def accepts(own: Address, asker: Address, ties: dict[Address, Tie], places: int
+            ) -> bool:
     """Whether a peer takes the asker as a neighbour. A peer with room does; a full one does if
     none of its neighbours lies between the asker and itself on the ring, for then it
     may be the asker's successor; or if an IP that has more links gives it a place, unless there
-    are `spare` above `places`. `ties` are those neighbours that count for this asker."""
+    are SPARE above `places`. `ties` are those neighbours that count for this asker."""
     if len(ties) < places or not any(between(asker, peer, own) for peer in ties):
         return True
-    return (len(ties) < places + spare
+    return (len(ties) < places + SPARE
             and bool(favoured({asker.ip}, ties, ring_holders(own, sorted(ties)), places)))
 
 
@@ -93,13 +94,13 @@ def _in_turn(ties: dict[Address, Tie], stay: set[Address], number: int) -> list[
     return gone
 
 
-def surplus(own: Address, ties: dict[Address, Tie], places: int, spare: int,
-            settled: float) -> list[Address]:
+def surplus(own: Address, ties: dict[Address, Tie], places: int, settled: float
+            ) -> list[Address]:
     """The neighbours to give up: as many as there are above `places`. First unproven ones, then
     unlisted ones, then those that others chose, then the rest; of each kind the youngest of the IP
     that has most links, so a younger link never costs an older one of an equally frequent IP its
     place. Who is reached and linked for less than `settled` seconds is not given up yet, nor is
-    another instead, unless there are more than `spare` above `places`. The nearest proven, listed
+    another instead, unless there are more than SPARE above `places`. The nearest proven, listed
     ones on either side always stay, and the nearest unlisted ones until they are settled: a seed
     may name them soon."""
     proven = sorted(peer for peer, tie in ties.items() if tie.proven)
@@ -108,7 +109,7 @@ def surplus(own: Address, ties: dict[Address, Tie], places: int, spare: int,
     excess = max(0, len(ties) - places)
     return [peer for at, peer in enumerate(_in_turn(ties, holders, excess))
             if ties[peer].unreached or ties[peer].age >= settled
-            or at < excess - spare and peer not in nearest]
+            or at < excess - SPARE and peer not in nearest]
 
 
 def draw(candidates: list[Address], capacity: Capacity, rng: random.Random) -> Address:

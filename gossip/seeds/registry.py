@@ -14,6 +14,8 @@ from gossip.addresses import Address, is_loopback
 from gossip.seeds import LONG_AGO
 from gossip.settings import Settings
 
+REMOVED_MEMORY = 3600.0  # seconds for which a removal is remembered
+TELL_AGAIN = 60.0  # seconds between two tellings of the same death
 REMEMBERED = 10_000  # addresses kept of those that were removed
 REPORTS_OF_ONE = 100  # deaths that a registered peer may report in a second: more than neighbours
 
@@ -197,7 +199,7 @@ class Registry:
     def lately_removed(self, address: Address, now: float) -> bool:
         """Whether it was removed so lately that a report about it can matter."""
         removal = self._removed.get(address)
-        return removal is not None and now - removal.when < self._settings.removed_memory
+        return removal is not None and now - removal.when < REMOVED_MEMORY
 
     def may_pass_on(self, address: Address) -> bool:
         """Return whether to pass a report on: True once per removal."""
@@ -211,12 +213,12 @@ class Registry:
     def was_told(self, address: Address, now: float) -> bool:
         """Whether peers were told of this death within the last minute."""
         removal = self._removed.get(address)
-        return removal is not None and now - removal.told < self._settings.tell_again
+        return removal is not None and now - removal.told < TELL_AGAIN
 
     def may_tell(self, address: Address, now: float) -> bool:
         """Return whether to tell peers of a death: True once per address and minute."""
         removal = self._removed.get(address)
-        if removal is None or now - removal.told < self._settings.tell_again:
+        if removal is None or now - removal.told < TELL_AGAIN:
             return False
         removal.told = now
         return True

@@ -11,12 +11,11 @@ import functools
 
 from gossip import wire
 from gossip.addresses import Address, can_be_dialled
-from gossip.node.counters import Budget
 from gossip.node.part import Part
 from gossip.overlay.shut_out import ShutOut
 from gossip.signing.known_runs import Homes, Key, KnownRuns, Outcome, key_of, run_of
 from gossip.signing.signed_lines import Signer, proven_start, registering
-from gossip.tools import Recent
+from gossip.tools import Budget, Recent
 
 ASKED = "a seed that is asked about runs"  # the role of a link to one
 FALSE_RUN = "a run that nobody confirms"  # what a neighbour has brought

@@ -1,14 +1,13 @@
 """How a message reaches everyone, once.
 
 spreading      the part of a node that uses all these: takes lines in, hands them on
-origin         numbers the messages made here   restraint     when the generator waits
+origin         makes messages, and says when the generator waits
 allowance      how much a neighbour may say in its own name, and have checked
 shares         whose texts are evicted first
-covers         which signed line speaks of which message, where gossip is signed
+covers         which signed line speaks of which message, and whether it is good
 waiting_lines  gossip of runs of which it is not known yet whether they are genuine
-judge          whether a signed line is good
-message_list   new or old, and the texts held     run            what is known of one life of a peer
-numbers        which were seen of a run           room           how much is remembered
+message_list   new or old, and the texts held
+run            what is known of one life of a peer   room       how much is remembered
 flood          to all neighbours                  rumors, mongering   to one after the other
 comparisons    when to compare again what was seen
 catch_up, anti_entropy   compare it, and fetch what is lacking

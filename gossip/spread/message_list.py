@@ -9,7 +9,7 @@ The numbers of a run are kept as intervals and outlive the texts, so that an evi
 is sent again is still old. How many intervals and runs there may be, room.py says: what finds no
 room is refused, and not asked for while it would be refused again.
 
-In a network that signs, a message is taken only when a cover speaks of it (covers.py, judge.py);
+In a network that signs, a message is taken only when a cover speaks of it (covers.py);
 otherwise its line is corrupt, and nothing of it is remembered.
 """
 
@@ -24,10 +24,9 @@ from gossip import wire
 from gossip.addresses import Address
 from gossip.intervals import Intervals, Range
 from gossip.settings import Settings
-from gossip.spread.covers import Corrupt, Cover, Covers, covered
-from gossip.spread.judge import Judge
+from gossip.spread.covers import Corrupt, Cover, Covers, Judge, covered
 from gossip.spread.room import Room
-from gossip.spread.run import ALL_SLICES, SLICES, Run, sha256
+from gossip.spread.run import ALL_SLICES, Digest, Run, Texts, sha256
 
 OLD = "messages that were old"  # the name of a counter
 
@@ -61,30 +60,23 @@ class MessageList:
         neighbour)`, whether they would be dropped now if the neighbour brought some;
         `checks_early(neighbour)`, whether to check one more signature of it that no message needs
         yet."""
-        self._settings = settings
         self._corrupt_most = settings.corrupt_most()
         self._forbidden_in = settings.filter.search()
         self._is_known, self._is_denied = is_known, is_denied
-        # the texts that are held, as they came, in that order: a repetition is found without a hash
-        # -> the cover of the line, where gossip is signed
-        self._lines: dict[bytes, Cover | None] = {}
-        self.holds = self._lines.__contains__  # whether it holds a line; this needs no turn
         self._own_run = own_run  # only this peer makes messages of this run
-        self._judge = None if is_genuine is None else Judge(
-            is_genuine, self._kept, self.holds, self._is_old, checks_early,
-            self._corrupt_most)
         self._covers = None if is_genuine is None else Covers()  # None: nothing is signed
-        self._digests: set[bytes] = set()  # of these texts: their runs hold them
-        self._bytes = 0  # size of all texts
-        self._least = settings.cache_bytes // max(1, settings.cache_size)  # weight of any text
-        self._grown: dict[Run, None] = {}  # runs whose weight grew since something was evicted
-        self._runs: dict[bytes, Run] = {}
         self._room = Room(settings, own_run)
-        self._changed: set[Run] = set()  # runs whose share of the digest is out of date
-        self._digest = [0] * SLICES  # of all that was seen
+        self._texts = Texts(settings, self._covers, self._room.shares)
+        # Whether it holds a line: a repetition is found without a hash. This needs no turn.
+        self.holds = self._texts.lines.__contains__
+        self._judge = None if is_genuine is None else Judge(
+            is_genuine, self._covers.kept, self.holds, self._is_old, checks_early,
+            self._corrupt_most)
+        self._runs: dict[bytes, Run] = {}
+        self._digest = Digest()  # of all that was seen
         self._old = 0  # messages dropped as old
         self._forged = 0  # messages of our own run that came from others
-        self._dropped = collections.Counter()  # the name of what else was dropped -> how often
+        self._forgotten = 0  # runs
 
     def unknown(self, lines: list[bytes], link=None) -> list[bytes]:
         """Return the lines, of whatever kind, without exact repetitions of a held gossip line.
@@ -104,19 +96,13 @@ class MessageList:
             return None
         if not run.seen.extend(block.first, block.last):
             return None
-        # It is taken: what follows is what `_take` and `_remember` do for one line.
         if run.vouched is not None:
             self._room.used(run)
-        run.hold(block.first, lines)
-        self._changed.add(run)
-        self._grown[run] = None
+        self._digest.changed(run)
         # None of these is held, because a text is held only when its number was seen.
-        self._digests.update([sha256(line).digest() for line in lines])
-        self._lines.update(dict.fromkeys(lines))
-        self._bytes += sum(map(len, lines))
-        run.weight += sum(map(max, map(len, lines), itertools.repeat(self._least)))
-        if self._is_over():
-            self._evict()
+        self._texts.hold(run, block.first, lines, [sha256(line).digest() for line in lines])
+        if self._texts.is_over():
+            self._texts.evict()
         return Fresh(lines, block.shown)
 
     def add(self, lines: list[bytes], made_here: bool = False, link=None,
@@ -150,8 +136,8 @@ class MessageList:
             except wire.WireError as error:
                 fault = error
                 break
-        if self._is_over():
-            self._evict()
+        if self._texts.is_over():
+            self._texts.evict()
         if self._covers is not None and self._covers.contradictions:
             fresh.contradictions.extend(self._covers.contradictions)
             self._covers.contradictions.clear()
@@ -162,7 +148,7 @@ class MessageList:
         """Take a gossip line, `last` being the cover that came last on its link. A message of one's
         own run that came from others is forged, and dropped."""
         digest = sha256(wire.gossip_part(line)).digest()
-        if digest in self._digests:
+        if digest in self._texts.digests:
             self._old += 1
             return
         message, cover = wire.parse_gossip(line), None
@@ -182,11 +168,11 @@ class MessageList:
                        or self._room.note(run.seen, message.number, brought_by))
         if new:
             run.changed()
-            self._changed.add(run)
+            self._digest.changed(run)
         if not made_here and self._is_forbidden(line):
             fresh.forbidden.append(message.shown)  # not held, and not asked for again
         elif new:
-            self._remember(run, message.number, digest, line, cover)
+            self._texts.hold(run, message.number, [line], [digest], cover)
             fresh.lines.append(line)
             if cover is not None:
                 fresh.covers.append(cover.line)
@@ -212,48 +198,35 @@ class MessageList:
         run = self._runs.get(key)
         return Intervals() if run is None else run.seen
 
-    # What the judge asks.
-
-    def _kept(self, line: bytes) -> Cover | None:
-        return self._covers.kept(line)
-
     def _is_old(self, cover: Cover, brought_by: Address | None) -> bool:
+        """Whether the judge need not verify a signed line."""
         is_old = self._covers.is_old(cover, self._seen_of(cover.run), brought_by)
         return is_old or self._is_denied(cover.run, brought_by)
 
     def count(self) -> int:
         """How many texts are held."""
-        return len(self._lines)
+        return len(self._texts.lines)
 
     def latest(self, most: int) -> list[bytes]:
         """The last texts, `most` of them, in the order in which they came."""
-        lines = list(itertools.islice(reversed(self._lines), most))
+        lines = list(itertools.islice(reversed(self._texts.lines), most))
         return [wire.gossip_part(line) for line in reversed(lines)]
 
     def dropped(self) -> dict[str, int]:
         """How often each kind of thing was dropped since the start."""
+        dropped = {"texts evicted": self._texts.evicted, "runs forgotten": self._forgotten}
         return {OLD: self._old,
                 "messages in our name": self._forged, **self._room.refused,
-                **self._dropped}
+                **{name: count for name, count in dropped.items() if count}}
 
     def digest(self) -> str:
         """A digest of all that was seen, as 32 hex digits: equal for two peers that have nothing to
         tell each other."""
-        self._renew_digest()
-        return f"{functools.reduce(operator.xor, self._digest):032x}"
+        return f"{functools.reduce(operator.xor, self._digest.slices()):032x}"
 
     def slices(self) -> list[int]:
         """The same digest in 64 slices, each a number of 32 bits."""
-        self._renew_digest()
-        return [one & 0xFFFF_FFFF for one in self._digest]
-
-    def _renew_digest(self) -> None:
-        """Bring the digest up to date."""
-        for run in self._changed:
-            share = run.digest()
-            self._digest[run.slice] ^= run.share ^ share
-            run.share = share
-        self._changed.clear()
+        return [one & 0xFFFF_FFFF for one in self._digest.slices()]
 
     def vector(self, slices: int = ALL_SLICES) -> list[bytes]:
         """All that was seen of the runs in some slices of the digest, as entries of a status line,
@@ -317,7 +290,7 @@ class MessageList:
                         gone.append((key, run.seen.common([(first, number - 1)])))
                     lines.append(run.held[number])
                     size += len(lines[-1]) + 1
-                    cover = self._lines[lines[-1]]
+                    cover = self._texts.lines[lines[-1]]
                     if cover is not None and cover not in covers:
                         covers.add(cover)
                         size += len(cover.line) + 1
@@ -330,7 +303,7 @@ class MessageList:
         """Lines that are held, behind the signed lines that cover them."""
         if self._covers is None:
             return lines
-        return covered(lines, [self._lines[line].line for line in lines])
+        return covered(lines, [self._texts.lines[line].line for line in lines])
 
     def vouch(self, addresses) -> bool:
         """Seeds name these addresses, and so vouch for their runs. Answer whether there may be room
@@ -358,64 +331,13 @@ class MessageList:
         while (surplus := self._room.surplus()) is not None:
             self._forget_run(surplus)
 
-    def _remember(self, run: Run, number: int, digest: bytes, line: bytes,
-                  cover: Cover | None) -> None:
-        """Keep a new text."""
-        run.hold(number, [line])
-        self._digests.add(digest)
-        self._lines[line] = cover
-        size = len(line)
-        self._bytes += size
-        run.weight += size if size > self._least else self._least
-        if cover is not None:
-            self._covers.held(cover)
-            if cover.texts == 1:
-                run.weight += len(cover.line)
-        self._grown[run] = None
-
-    def _evict(self) -> None:
-        """Drop texts beyond the limits, those of the largest share first."""
-        for run in self._grown:
-            self._room.shares.changed(run)
-        self._grown.clear()
-        while self._is_over():
-            run, weight = self._room.shares.largest()
-            while True:
-                self._drop_text(run, run.drop_oldest())
-                self._dropped["texts evicted"] += 1
-                if run.weight <= weight or not self._is_over():
-                    break
-            self._room.shares.changed(run)
-
-    def _is_over(self) -> bool:
-        """Whether more is held than may be."""
-        size = self._bytes if self._covers is None else self._bytes + self._covers.size
-        return (len(self._lines) > self._settings.cache_size
-                or size > self._settings.cache_bytes and bool(self._lines))
-
     def _forget_run(self, run: Run) -> None:
         """Drop everything about a run."""
         del self._runs[run.key]
-        self._changed.discard(run)
-        self._digest[run.slice] ^= run.share
+        self._digest.forget(run)
         self._room.forgotten(run)
-        self._grown.pop(run, None)
-        for line in run.held.values():
-            self._drop_text(run, line)
-        run.held.clear()
-        self._room.shares.changed(run)
-        self._dropped["runs forgotten"] += 1
-
-    def _drop_text(self, run: Run, line: bytes) -> None:
-        """Forget a text that its run holds no longer."""
-        self._digests.remove(sha256(wire.gossip_part(line)).digest())
-        self._bytes -= len(line)
-        run.weight -= max(len(line), self._least)
-        cover = self._lines.pop(line)
-        if cover is not None:
-            self._covers.dropped(cover)
-            if not cover.texts:
-                run.weight -= len(cover.line)
+        self._texts.forget(run)
+        self._forgotten += 1
 
 
 def _joined(entries):

@@ -17,8 +17,7 @@ from gossip import wire
 from gossip.addresses import Address
 from gossip.intervals import Range
 from gossip.settings import Settings
-from gossip.spread.numbers import FREE, Numbers
-from gossip.spread.run import Run
+from gossip.spread.run import FREE, Numbers, Run
 from gossip.spread.shares import Shares
 
 NAMED_LIMIT = 100_000  # addresses kept that seeds have named; of more, the first goes

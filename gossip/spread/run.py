@@ -1,19 +1,79 @@
-"""One run, that is one life of one peer: which of its messages were seen, which texts are held.
+"""Runs, each one life of one peer: which of its messages were seen, and which texts are held.
+
+Every interval of the numbers seen but the first is charged to a neighbour (room.py): to the one
+that brought the number with which the interval began. When two intervals become one, the neighbour
+of the upper one is relieved; a run that grows from 1 on so relieves all that made gaps above.
 
 Pure values.
 """
 
 import hashlib
+import itertools
 from bisect import bisect_left, bisect_right
 from zlib import crc32
 
 from gossip import wire
-from gossip.spread.numbers import Numbers
+from gossip.intervals import Intervals
+from gossip.settings import Settings
 
 sha256 = hashlib.sha256
 
 SLICES = wire.SLICES  # of a digest: two peers that differ a little show only slices that differ
 ALL_SLICES = (1 << SLICES) - 1
+FREE = object()  # instead of a maker: the first interval of a run is in nobody's account
+
+
+class Numbers(Intervals):
+    """The numbers seen of one run. They are only added, never taken out."""
+
+    __slots__ = ("_makers",)
+
+    def __init__(self):
+        super().__init__()
+        self._makers: list = []  # of each interval, the lowest first
+
+    def extend(self, first: int, last: int) -> bool:
+        """Add the numbers from first to last if they are the next above all others, as nearly
+        always; answer whether they were."""
+        lasts = self._lasts
+        if lasts and first == lasts[-1] + 1:
+            lasts[-1] = last
+            return True
+        return False
+
+    def join(self, number: int) -> tuple[bool, object]:
+        """Add a number that is not in the set, if it needs no interval of its own; answer whether
+        it was added, and the maker who is relieved of an interval, or FREE."""
+        at = bisect_right(self._firsts, number)  # of the interval above
+        touches_below = at > 0 and self._lasts[at - 1] == number - 1
+        touches_above = at < len(self._firsts) and self._firsts[at] == number + 1
+        if touches_below and touches_above:
+            return True, self._close(at)
+        if touches_below:
+            self._lasts[at - 1] = number
+        elif touches_above:
+            self._firsts[at] = number
+        return touches_below or touches_above, FREE
+
+    def _close(self, at: int) -> object:
+        """Make an interval and the one below it one; return the maker who is relieved."""
+        self._lasts[at - 1] = self._lasts.pop(at)
+        del self._firsts[at]
+        maker = self._makers.pop(at)
+        if maker is FREE:  # then the one that is left is free
+            maker, self._makers[at - 1] = self._makers[at - 1], FREE
+        return maker
+
+    def begin(self, number: int, maker: object) -> None:
+        """Add a number that touches no interval: it begins one."""
+        at = bisect_right(self._firsts, number)
+        self._firsts.insert(at, number)
+        self._lasts.insert(at, number)
+        self._makers.insert(at, maker)
+
+    def makers(self) -> list:
+        """The makers of all intervals that are in somebody's account."""
+        return [maker for maker in self._makers if maker is not FREE]
 
 
 class Run:
@@ -78,3 +138,97 @@ class Run:
             return 0  # as for a run that was never heard of
         ranges = repr(self.seen.ranges()).encode()
         return int.from_bytes(sha256(self.key + ranges).digest()[:16], "big")
+
+
+class Digest:
+    """A digest of all numbers that were seen, in slices: each run belongs to one of them."""
+
+    def __init__(self):
+        self._slices = [0] * SLICES
+        self._changed: set[Run] = set()  # runs whose share is out of date
+        self.changed = self._changed.add  # of this run more was seen
+
+    def forget(self, run: Run) -> None:
+        """Take a run out."""
+        self._changed.discard(run)
+        self._slices[run.slice] ^= run.share
+
+    def slices(self) -> list[int]:
+        """All slices, each a number of 128 bits."""
+        for run in self._changed:
+            share = run.digest()
+            self._slices[run.slice] ^= run.share ^ share
+            run.share = share
+        self._changed.clear()
+        return self._slices
+
+
+class Texts:
+    """The texts that are held, in the order in which they came, and how many bytes they are."""
+
+    def __init__(self, settings: Settings, covers, shares):
+        """`covers` (covers.py): None where nothing is signed. `shares` (shares.py) tells whose
+        texts are evicted first."""
+        self._settings = settings
+        self._covers = covers
+        self._shares = shares
+        # line as it came -> its cover, where gossip is signed
+        self.lines: dict[bytes, object | None] = {}
+        self.digests: set[bytes] = set()  # SHA-256 of each
+        self._bytes = 0
+        self._least = settings.cache_bytes // max(1, settings.cache_size)  # weight of any text
+        self._grown: dict[Run, None] = {}  # runs whose weight grew since something was evicted
+        self.evicted = 0  # texts, since the start
+
+    def hold(self, run: Run, first: int, lines: list[bytes], digests: list[bytes],
+             cover=None) -> None:
+        """Keep new texts with consecutive numbers."""
+        run.hold(first, lines)
+        self.digests.update(digests)
+        self.lines.update(dict.fromkeys(lines, cover))
+        self._bytes += sum(map(len, lines))
+        run.weight += sum(map(max, map(len, lines), itertools.repeat(self._least)))
+        if cover is not None:
+            self._covers.held(cover)
+            if cover.texts == 1:
+                run.weight += len(cover.line)
+        self._grown[run] = None
+
+    def is_over(self) -> bool:
+        """Whether more is held than may be."""
+        size = self._bytes if self._covers is None else self._bytes + self._covers.size
+        return (len(self.lines) > self._settings.cache_size
+                or size > self._settings.cache_bytes and bool(self.lines))
+
+    def evict(self) -> None:
+        """Drop texts beyond the limits, those of the largest share first."""
+        for run in self._grown:
+            self._shares.changed(run)
+        self._grown.clear()
+        while self.is_over():
+            run, weight = self._shares.largest()
+            while True:
+                self._drop(run, run.drop_oldest())
+                self.evicted += 1
+                if run.weight <= weight or not self.is_over():
+                    break
+            self._shares.changed(run)
+
+    def forget(self, run: Run) -> None:
+        """Drop all texts of a run."""
+        self._grown.pop(run, None)
+        for line in run.held.values():
+            self._drop(run, line)
+        run.held.clear()
+        self._shares.changed(run)
+
+    def _drop(self, run: Run, line: bytes) -> None:
+        """Forget a text that its run holds no longer."""
+        self.digests.remove(sha256(wire.gossip_part(line)).digest())
+        self._bytes -= len(line)
+        run.weight -= max(len(line), self._least)
+        cover = self.lines.pop(line)
+        if cover is not None:
+            self._covers.dropped(cover)
+            if not cover.texts:
+                run.weight -= len(cover.line)

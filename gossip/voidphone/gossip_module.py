@@ -20,8 +20,8 @@ from gossip.voidphone import messages
 from gossip.voidphone.handshake import Handshake
 from gossip.voidphone.ini import Config
 from gossip.voidphone.links import (
-    ANSWERED, CHALLENGED, DIALLED, DIALLED_BACK, MODULE, NEIGHBOUR, OUTSIDE_VIEW, STRANGER,
-    WORKED_FOR, Doorway, Outbox, PeerLink)
+    ANSWERED, CHALLENGED, DIALLED, DIALLED_BACK, MODULE, NEIGHBOUR, STRANGER,
+    WORKED_FOR, Outbox, PeerLink)
 from gossip.voidphone.relay import Relay
 from gossip.voidphone.view import View
 from gossip.wire import WireError
@@ -55,7 +55,6 @@ class GossipModule(Node):
         self.rng = rng or random.Random()
         self.outbox = Outbox(output)
         self.view = View(config, self.rng)
-        self.doorway = Doorway(OUTSIDE_VIEW)
         self.api_address: Address | None = None  # where modules connect, once that is open
         self._retry = Backoff(RETRY_FIRST, RETRY_LAST)  # of dials for a first neighbour
         self._candidates: collections.deque[Address] = collections.deque()  # to be dialled in turn
@@ -191,18 +190,10 @@ class GossipModule(Node):
         link = self.new_link(STRANGER, connection=connection)
         link.connected(*remote)
         self.handshake.await_hello(link)
-        oldest = self.doorway.enter(link)
+        oldest = self.waiting_room.enter(link)
         if oldest is not None:
             self.disconnect(oldest, "gave way: too many are not verified")
         return link
-
-    def next_to_go(self) -> PeerLink | None:
-        """Take out a link that is not verified; None when there is none."""
-        return self.doorway.give_way()
-
-    def forget(self, link: PeerLink) -> None:
-        super().forget(link)
-        self.doorway.leave(link)
 
     def _dial(self, peer: Address, needed: bool = False) -> None:
         """Begin a handshake with a peer, if a place in the view is free (or it is `needed`), and

@@ -31,7 +31,7 @@ class Handshake:
     """Makes neighbours of strangers: everything between the connection and the view."""
 
     def __init__(self, module):
-        """`module` is the GossipModule, whose view and doorway this changes."""
+        """`module` is the GossipModule, whose view and waiting room this changes."""
         self._module = module
         self._view = module.view
         self._secret = os.urandom(16)  # of it, nonces are derived
@@ -152,7 +152,7 @@ class Handshake:
         """Make a verified peer a neighbour; False if a better link to it exists already."""
         link.trust()  # first: a neighbour may have more news waiting than a stranger
         admitted = self._view.admit(peer, link, dialled)
-        self._module.doorway.leave(link)
+        self._module.waiting_room.leave(link)
         if not admitted.accepted:
             self._module.disconnect(link, "duplicate", peer)
             return False

@@ -1,18 +1,13 @@
-"""Links of the module: their roles, what is to be sent over them, and which are not verified yet.
-
-(The doorway differs from node/waiting_room.py: the oldest connection of the IP address that has
-most of them gives way, not the oldest of all. Proof of work takes minutes, so one host could
-otherwise push out everybody who works.)
-"""
+"""Links of the module: their roles, and what is to be sent over them."""
 
 import collections
 import itertools
 
 from gossip.addresses import Address
-from gossip.node.counters import Budget
 from gossip.node.link import Link
 from gossip.node.output_file import OutputFile
 from gossip.settings import Settings
+from gossip.tools import Budget
 from gossip.voidphone import messages
 
 # Roles of a link: what the other end is to us. They stand in `refused:` lines.
@@ -27,7 +22,6 @@ DIALLED_BACK = "one that we dial back"
 
 MESSAGE_LIMIT = 20.0  # seconds from the first byte of a message to its last
 ALONE = 100  # messages a second to one module that go out in a `send` each
-OUTSIDE_VIEW = 256  # connections that may be without verification at once
 
 
 class PeerLink(Link):
@@ -92,35 +86,3 @@ class Outbox:
             link.send_all(chunks)
         self._links.clear()
         self.size = 0
-
-
-class Doorway:
-    """The connections that are not verified yet, at most `most`.
-
-    Above that, one gives way: the oldest of the IP address that has most of them.
-    """
-
-    def __init__(self, most: int):
-        self._most = most
-        self._links: dict[PeerLink, None] = {}  # the oldest first
-
-    def enter(self, link: PeerLink) -> PeerLink | None:
-        """Let a connection in; return the one that gives way for it, or None."""
-        self._links[link] = None
-        return self.give_way() if len(self._links) > self._most else None
-
-    def give_way(self) -> PeerLink | None:
-        """Take one connection out and return it; None if there is none."""
-        if not self._links:
-            return None
-        crowd = collections.Counter(link.remote_ip for link in self._links).most_common(1)[0][0]
-        oldest = next(link for link in self._links if link.remote_ip == crowd)
-        self.leave(oldest)
-        return oldest
-
-    def leave(self, link: PeerLink) -> None:
-        """The other end is verified, or the connection has ended."""
-        self._links.pop(link, None)
-
-    def count(self) -> int:
-        return len(self._links)

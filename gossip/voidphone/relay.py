@@ -12,7 +12,7 @@ that read slowly modules wait two seconds at most: who knows why they do.
 import hashlib
 import math
 
-from gossip.node.counters import Budget
+from gossip.tools import Budget
 from gossip.voidphone import messages
 from gossip.voidphone.links import MODULE, NEIGHBOUR, PeerLink
 from gossip.voidphone.messages import PeerNotification

@@ -2,18 +2,17 @@
 
 lines        the lines of the assignment, written and read
 gossip_line  the gossip line: its fields, its prefixes, its key
-signed_line  the line that a run's key has signed, before the gossip lines that it covers
-runs         which runs an address has had: asked, answered, proved
+signing      lines that a run's key has signed; which runs an address has had
 status       the lines of anti-entropy
 monitoring   what peers report of one another, what seeds do with it
-fields       address, time, text, bytes; WireError
+fields       address, time, text, bytes; how a line is declared; WireError
 
 Pure. Which node may say what, and what follows, is in peer.py and seed.py.
 """
 
-from gossip.wire.fields import LINE_LIMIT, Answer, WireError, format_time
+from gossip.wire.fields import LINE_LIMIT, NUMBER_LIMIT, Answer, WireError, format_time
 from gossip.wire.gossip_line import (
-    GOSSIP, GOSSIP_LIMIT, NUMBER_LIMIT, RUMOR, SIGNED, Block, Gossip, check_run, gossip,
+    GOSSIP, GOSSIP_LIMIT, RUMOR, SIGNED, Block, Gossip, check_run, gossip,
     gossip_fields, gossip_key, gossip_part, parse_block, parse_gossip, rumors, shown)
 from gossip.wire.lines import (
     ASK_KNOWN_PEERS, ASK_PEER_LIST, REGISTERED, Accepted, AskKnownPeers, AskPeerList, Connect,
@@ -25,10 +24,9 @@ from gossip.wire.monitoring import (
     Part, Report, Rows, SeedCheck, SeedChecked, SeedHello, Tree, Unconfirmed,
     Verdicts, kick, load, loads, part, report, rows, seed_check, seed_checked,
     seed_hello, tree, unconfirmed, verdicts)
-from gossip.wire.runs import STARTS_LIMIT, Proof, Runs, proof, runs
-from gossip.wire.signed_line import (
-    HASH_SIZE, HASHES_LIMIT, KEY_SIZE, SIGNATURE_SIZE, Contradiction, Signed, contradict,
-    contradiction, parse_signed, signed, signed_head)
+from gossip.wire.signing import (
+    HASH_SIZE, HASHES_LIMIT, KEY_SIZE, SIGNATURE_SIZE, STARTS_LIMIT, Contradiction, Proof, Runs,
+    Signed, contradict, contradiction, parse_signed, proof, runs, signed, signed_head)
 from gossip.wire.status import (
     NOTHING_SEEN, RANGES_LIMIT, SHORT_ENTRY, SLICES, STATUS_TARGET, Status, entries, status,
     status_entries, status_entry, status_lines, status_show, status_slices)

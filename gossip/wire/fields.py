@@ -1,22 +1,23 @@
-"""The fields of a line: address, time, text, bytes; and how long a line may be.
+"""The fields of a line, and how a line is declared: what reads it and what writes it.
 
 Pure. A wrong field raises WireError.
+
+A line is declared once, by `declare`: the value that it is read as, its spelling, its fields.
 """
 
 import binascii
 import functools
+import operator
 import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from gossip.addresses import KEPT, Address, parse_address
 
 LINE_LIMIT = 131_072  # bytes of a line
+NUMBER_LIMIT = 2**63 - 1  # the largest START and NUMBER
 
 IP = rb"(?:[0-9.]{7,15}|\[[0-9a-f:.]{2,45}\])"
-ADDRESS = rb"(" + IP + rb":[1-9][0-9]{0,4})"
-_LISTED = re.compile(IP + rb"#[1-9][0-9]{0,4}")
-_LIST = re.compile(rb"%b(?::%b)*" % (_LISTED.pattern, _LISTED.pattern))
-TIME = rb"([0-9]{1,12}\.[0-9]{6})"
-BASE64 = rb"[A-Za-z0-9_-]"  # a character of it
 _TO_URL, _FROM_URL = bytes.maketrans(b"+/", b"-_"), bytes.maketrans(b"-_", b"+/")
 
 
@@ -54,16 +55,13 @@ def text_in(field: bytes) -> str:
         raise WireError("not UTF-8") from None
 
 
-def parse_list(word: bytes, body: bytes) -> frozenset:
-    """The addresses of a list `IP#PORT:IP#PORT:…`, which may be empty."""
-    if body and not _LIST.fullmatch(body):
-        raise WireError(f"{word.decode()} with something else than IP#PORT in it")
-    return frozenset(map(_listed, _LISTED.findall(body)))
-
-
-@functools.lru_cache(maxsize=KEPT)
-def _listed(field: bytes) -> Address:
-    return address_in(field, "#")
+def number_in(field: bytes, limit: int = NUMBER_LIMIT, wrong: str = "a number above 2^63-1"
+              ) -> int:
+    """The number in a field; WireError, which says what is `wrong`, when it is above the limit."""
+    number = int(field)
+    if number > limit:
+        raise WireError(wrong)
+    return number
 
 
 def to_base64(data: bytes) -> bytes:
@@ -80,3 +78,79 @@ def from_base64(field: bytes) -> bytes:
     if to_base64(data) != field:
         raise WireError("base64url in a strange spelling")
     return data
+
+
+# Kinds of fields.
+
+
+class Field(NamedTuple):
+    """How a field is spelt, read, and shown."""
+
+    pattern: bytes  # without groups
+    read: Callable[[bytes], Any]
+    show: Callable[[Any], str] = str
+
+
+def pair(one: Field, mark: bytes, other: Field) -> Field:
+    """Two fields as one word, with a mark between them."""
+    def read(word: bytes) -> tuple[Any, Any]:
+        first, second = word.split(mark)
+        return one.read(first), other.read(second)
+
+    return Field(one.pattern + mark + other.pattern, read,
+                 lambda pair: f"{one.show(pair[0])}{mark.decode()}{other.show(pair[1])}")
+
+
+def words(word: Field, limit: int, what: str = "", check=lambda values: None) -> Field:
+    """At most `limit` words with blanks between. `what`: none may stand there twice, or have the
+    same before its `=`. `check` looks at all of them."""
+    def read(field: bytes) -> tuple:
+        words = field.split(b" ") if field else []
+        if what and len({one.partition(b"=")[0] for one in words}) < len(words):
+            raise WireError(f"{what} twice in one line")
+        values = tuple(map(word.read, words))
+        check(values)
+        return values
+
+    return Field(rb"(?:%b(?: %b){0,%d})?" % (word.pattern, word.pattern, limit - 1), read,
+                 lambda values: " ".join(map(word.show, values)))
+
+
+TEXT = Field(rb"(?s:.*)", text_in)
+TIME = Field(rb"[0-9]{1,12}\.[0-9]{6}", bytes.decode)
+NUMBER = Field(rb"[1-9][0-9]{0,18}", number_in)
+NUMBER_OR_0 = Field(rb"(?:0|[1-9][0-9]{0,18})", number_in)
+PEER = Field(IP + rb":[1-9][0-9]{0,4}", address_in)
+LISTED = Field(IP + rb"#[1-9][0-9]{0,4}", functools.partial(address_in, separator="#"),
+               operator.attrgetter("listed"))
+_in_list = functools.lru_cache(maxsize=KEPT)(LISTED.read)
+ADDRESSES = Field(rb"(?:%b(?::%b)*)?" % (LISTED.pattern, LISTED.pattern),
+                  lambda field: frozenset(map(_in_list, re.findall(LISTED.pattern, field))),
+                  lambda addresses: ":".join(map(LISTED.show, addresses)))
+
+
+# Lines.
+
+LINES: dict[bytes, Callable[[bytes], Any]] = {}  # first word -> reads what follows its `:`
+
+
+def declare(value: Callable, spelling: str, *fields: Field, kinds=LINES, made: type = bytes
+            ) -> Callable[..., bytes]:
+    """Declare a line; return what makes one, with its `\n`, from its fields. The line is `made` an
+    Answer if it is one."""
+    word, rest = spelling.encode().split(b":", 1)
+    pattern = re.compile(rest.replace(b"|", rb"\|")
+                         % tuple(b"(%b)" % field.pattern for field in fields))
+
+    def read(body: bytes):
+        match = pattern.fullmatch(body)
+        if match is None:
+            raise WireError(f"malformed {word.decode()} line")
+        return value(*[field.read(part) for field, part in zip(fields, match.groups())])
+
+    def write(*values) -> bytes:
+        shown = [field.show(part) for field, part in zip(fields, value(*values))]
+        return made((spelling % tuple(shown)).encode() + b"\n")
+
+    kinds[word] = read
+    return write

@@ -11,18 +11,17 @@ import re
 from typing import NamedTuple
 
 from gossip.addresses import Address
-from gossip.wire.fields import ADDRESS, IP, WireError, address_in, text_in
+from gossip.wire.fields import IP, NUMBER_LIMIT, PEER, WireError, address_in, text_in
 
 GOSSIP_LIMIT = 65_536  # bytes of a line from `gmessage:` on
-NUMBER_LIMIT = 2**63 - 1  # the largest START and NUMBER
 
 GOSSIP = b"gmessage:"
-SIGNED = b"signed:"  # begins a line that covers gossip lines, see signed_line.py
+SIGNED = b"signed:"  # begins a line that covers gossip lines, see signing.py
 RUMOR = b"rumor:"  # a prefix: the receiver answers `took` or `knew`
 
 RUN = IP + rb":[1-9][0-9]{0,4}:[1-9][0-9]{0,18}"  # a pattern without groups
 
-_RUN = re.compile(ADDRESS + rb":([1-9][0-9]{0,18})")
+_RUN = re.compile(b"(" + PEER.pattern + rb"):([1-9][0-9]{0,18})")
 _GOSSIP = re.compile(rb"gmessage:[0-9]{1,12}\.[0-9]{6}:(" + RUN + rb"):([1-9][0-9]{0,18}):")
 _LINE = re.compile(rb"(?m:^)" + _GOSSIP.pattern + rb".*\n")
 

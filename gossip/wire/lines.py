@@ -5,17 +5,18 @@ or seed.py that handles it. `parse` checks a line in full: what a node passes on
 whoever receives it.
 """
 
-import re
 from typing import NamedTuple
 
 from gossip.addresses import Address
 from gossip.wire.fields import (
-    ADDRESS, TIME, Answer, WireError, address_in, parse_list, text_in)
+    ADDRESSES, LINES, PEER, TEXT, TIME, Answer, WireError, address_in, declare)
 from gossip.wire.gossip_line import GOSSIP
-from gossip.wire.monitoring import MONITORING, AskTree
-from gossip.wire.runs import parse_proof, parse_runs
-from gossip.wire.signed_line import parse_contradiction
-from gossip.wire.status import parse_status
+from gossip.wire.monitoring import ASK_TREE, MONITORING, AskTree
+
+REGISTERED = b"registered successfully\n"
+ASK_PEER_LIST = b"peer list\n"
+ASK_KNOWN_PEERS = b"known peers\n"
+NAMED_LIMIT = 300  # bytes of what a peer may name instead of an address
 
 
 class Register(NamedTuple):
@@ -76,7 +77,7 @@ class DeadNode(NamedTuple):
 
     @property
     def line(self) -> str:
-        return f"Dead Node:{self.dead}:{self.time}:{self.reporter}"
+        return dead_node(self).decode().rstrip("\n")
 
 
 class Leave(NamedTuple):
@@ -125,118 +126,58 @@ class LivenessReply(NamedTuple):
     kind = "liveness_reply"
 
 
-# Writing: each of these makes a line, with its `\n`.
+# Each declaration makes a function that writes the line, from its fields.
+
+registration_refused = declare(RegistrationRefused, "registration refused:%s", TEXT)
+peer_list = declare(PeerList, "peer list:%s", ADDRESSES)  # a line has room for 2,500 of the longest
+known_peers = declare(KnownPeers, "known peers:%s", ADDRESSES, made=Answer)
+leave = declare(Leave, "leave:%s", PEER)
+connect = declare(Connect, "Connection with Peer:%s", PEER)
+accepted = declare(Accepted, "connection accepted:%s", PEER)
+refused = declare(Refused, "connection refused:%s:%s", PEER, TEXT)
+liveness_request = declare(LivenessRequest, "Liveness Request:%s:%s", TIME, PEER)
+_dead_node = declare(DeadNode, "Dead Node:%s:%s:%s", PEER, TIME, PEER)
+_liveness_reply = declare(LivenessReply, "Liveness Reply:%s:%s:%s", TIME, PEER, PEER, made=Answer)
+
+
+def dead_node(report: DeadNode) -> bytes:
+    return _dead_node(*report)
+
+
+def liveness_reply(request: LivenessRequest, own: Address) -> Answer:
+    """The answer of `own` to a request."""
+    return _liveness_reply(*request, own)
 
 
 def register(own: Address) -> bytes:
     return f"register:{own}\n".encode()
 
 
-REGISTERED = b"registered successfully\n"
-ASK_PEER_LIST = b"peer list\n"
-ASK_KNOWN_PEERS = b"known peers\n"
-
-
-def registration_refused(reason: str) -> bytes:
-    return f"registration refused:{reason}\n".encode()
-
-
-def peer_list(addresses, word: str = "peer list") -> bytes:
-    """A list of addresses; a line has room for 2,500 of the longest."""
-    return f"{word}:{':'.join([address.listed for address in addresses])}\n".encode()
-
-
-def known_peers(addresses) -> Answer:
-    return Answer(peer_list(addresses, "known peers"))
-
-
-def dead_node(report: DeadNode) -> bytes:
-    return f"{report.line}\n".encode()
-
-
-def leave(own: Address) -> bytes:
-    return f"leave:{own}\n".encode()
-
-
-def connect(own: Address) -> bytes:
-    return f"Connection with Peer:{own}\n".encode()
-
-
-def accepted(own: Address) -> bytes:
-    return f"connection accepted:{own}\n".encode()
-
-
-def refused(own: Address, reason: str) -> bytes:
-    return f"connection refused:{own}:{reason}\n".encode()
-
-
-def liveness_request(time: str, own: Address) -> bytes:
-    return f"Liveness Request:{time}:{own}\n".encode()
-
-
-def liveness_reply(request: LivenessRequest, own: Address) -> Answer:
-    return Answer(f"Liveness Reply:{request.time}:{request.address}:{own}\n".encode())
-
-
-# Reading: a line comes without its `\n`.
-
-
 def _register(named: bytes) -> Register:
+    if len(named) > NAMED_LIMIT:
+        raise WireError("malformed register line")
     try:
         return Register(address_in(named))
     except WireError as error:
         return Register(None, str(error))
 
 
-_KINDS = {  # first word of a line: (pattern of the rest, its match to a value)
-    b"register": (re.compile(rb"(.{,300})", re.DOTALL), lambda m: _register(m[1])),
-    b"registration refused": (
-        re.compile(rb"(.*)", re.DOTALL), lambda m: RegistrationRefused(text_in(m[1]))),
-    b"Dead Node": (
-        re.compile(ADDRESS + b":" + TIME + b":" + ADDRESS),
-        lambda m: DeadNode(address_in(m[1]), m[2].decode(), address_in(m[3]))),
-    b"leave": (re.compile(ADDRESS), lambda m: Leave(address_in(m[1]))),
-    b"Connection with Peer": (re.compile(ADDRESS), lambda m: Connect(address_in(m[1]))),
-    b"connection accepted": (re.compile(ADDRESS), lambda m: Accepted(address_in(m[1]))),
-    b"connection refused": (
-        re.compile(ADDRESS + rb":(.*)", re.DOTALL),
-        lambda m: Refused(address_in(m[1]), text_in(m[2]))),
-    b"Liveness Request": (
-        re.compile(TIME + b":" + ADDRESS),
-        lambda m: LivenessRequest(m[1].decode(), address_in(m[2]))),
-    b"Liveness Reply": (
-        re.compile(TIME + b":" + ADDRESS + b":" + ADDRESS),
-        lambda m: LivenessReply(m[1].decode(), address_in(m[2]), address_in(m[3]))),
-}
-
-
-_LISTS = {b"peer list": PeerList, b"known peers": KnownPeers}
-_ELSEWHERE = {b"status": parse_status, b"runs": parse_runs, b"proof": parse_proof,
-              b"contradiction": parse_contradiction}
+LINES[b"register"] = _register
+_BARE = {line.rstrip(b"\n"): value for line, value in {
+    REGISTERED: Registered(), ASK_PEER_LIST: AskPeerList(), ASK_KNOWN_PEERS: AskKnownPeers(),
+    ASK_TREE: AskTree()}.items()}
 
 
 def parse(line: bytes):
-    """Return the value of a line that is not gossip; WireError when the line is not valid."""
-    if line == b"registered successfully":
-        return Registered()
-    if line == b"peer list":
-        return AskPeerList()
-    if line == b"known peers":
-        return AskKnownPeers()
-    if line == b"ask tree":
-        return AskTree()
+    """Return the value of a line that is not gossip, without its `\\n`; WireError when the line is
+    not valid."""
     word, colon, body = line.partition(b":")
-    if colon and word in _LISTS:
-        return _LISTS[word](parse_list(word, body))
-    if colon and word in _ELSEWHERE:
-        return _ELSEWHERE[word](body)
-    pattern, make = _KINDS.get(word) or MONITORING.get(word, (None, None))
-    if not colon or pattern is None:
+    if not colon and line in _BARE:
+        return _BARE[line]
+    read = LINES.get(word) or MONITORING.get(word)
+    if not colon or read is None:
         raise WireError(f"unknown line {line[:40]!r}")
-    match = pattern.fullmatch(body)
-    if not match:
-        raise WireError(f"malformed {word.decode()} line")
-    return make(match)
+    return read(body)
 
 
 def is_gossip(line: bytes) -> bool:
@@ -244,6 +185,4 @@ def is_gossip(line: bytes) -> bool:
     of monitoring may be prefixes, too: no line that they begin has anything of the kind in it."""
     if line.startswith(GOSSIP):
         return True
-    word = line.partition(b":")[0]
-    return (b":gmessage:" in line and word not in _KINDS and word not in _LISTS
-            and word not in _ELSEWHERE)
+    return b":gmessage:" in line and line.partition(b":")[0] not in LINES

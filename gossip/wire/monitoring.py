@@ -19,19 +19,16 @@ ENTRY is `IP#PORT=EXPECTED,MISSING,FIRST,CORRUPT,FORBIDDEN`; START and KEY of th
 digits; AGE is in seconds; SIDE is `about` or `by`, see monitoring/rows.py. JUDGED is
 `IP#PORT=BADNESS …`, VOID `IP#PORT …`, UNCONFIRMED `IP#PORT>IP#PORT …`; all may be empty. Pure.
 
-The values come first, then the fields, then the lines: each line is declared once, and what reads
-and what writes it follows from that.
+The values come first, then the fields, then the lines.
 """
 
 import functools
-import operator
-import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from gossip.addresses import Address
-from gossip.wire.fields import IP, WireError, address_in
-from gossip.wire.gossip_line import NUMBER_LIMIT
+from gossip.wire.fields import (
+    LISTED, NUMBER, NUMBER_OR_0, PEER, Field, WireError, declare, number_in, pair, words)
 
 ENTRIES_LIMIT = 68  # neighbours in one report, and in a line of rows: 60 places and 8 spare
 COUNT_LIMIT = 1_000_000_000  # of anything in one period
@@ -166,21 +163,6 @@ class Loads(NamedTuple):
 
 # Fields.
 
-class _Field(NamedTuple):
-    """How a field is spelt, read, and shown."""
-
-    pattern: bytes  # without groups
-    read: Callable[[bytes], Any]
-    show: Callable[[Any], str] = str
-
-
-def _at_most(limit: int, wrong: str, field: bytes) -> int:
-    number = int(field)
-    if number > limit:
-        raise WireError(wrong)
-    return number
-
-
 def _seconds(seconds: float) -> str:
     """Show seconds with three decimals; a rounding error below 0 is 0."""
     return f"{min(max(0.0, seconds), SECONDS_LIMIT):.3f}"
@@ -188,7 +170,7 @@ def _seconds(seconds: float) -> str:
 
 def _entry(word: bytes) -> Entry:
     peer, counts = word.split(b"=")
-    entry = Entry(_LISTED.read(peer), *map(_COUNT.read, counts.split(b",")))
+    entry = Entry(LISTED.read(peer), *map(_COUNT.read, counts.split(b",")))
     if max(entry.missing, entry.first) > entry.expected:
         raise WireError("MISSING or FIRST is above EXPECTED")
     return entry
@@ -196,32 +178,7 @@ def _entry(word: bytes) -> Entry:
 
 def _start(word: bytes) -> tuple[int, Address]:
     seed, key = word.split(b"=")
-    return _KEY.read(key), _LISTED.read(seed)
-
-
-def _pair(one: _Field, mark: bytes, other: _Field) -> _Field:
-    """Two fields as one word, with a mark between them."""
-    def read(word: bytes) -> tuple[Any, Any]:
-        first, second = word.split(mark)
-        return one.read(first), other.read(second)
-
-    return _Field(one.pattern + mark + other.pattern, read,
-                  lambda pair: f"{one.show(pair[0])}{mark.decode()}{other.show(pair[1])}")
-
-
-def _words(word: _Field, limit: int, what: str = "", check=lambda values: None) -> _Field:
-    """At most `limit` words with blanks between. `what`: none may stand there twice, or have the
-    same before its `=`. `check` looks at all of them."""
-    def read(field: bytes) -> tuple:
-        words = field.split(b" ") if field else []
-        if what and len({one.partition(b"=")[0] for one in words}) < len(words):
-            raise WireError(f"{what} twice in one line")
-        values = tuple(map(word.read, words))
-        check(values)
-        return values
-
-    return _Field(rb"(?:%b(?: %b){0,%d})?" % (word.pattern, word.pattern, limit - 1), read,
-                  lambda values: " ".join(map(word.show, values)))
+    return _KEY.read(key), LISTED.read(seed)
 
 
 def _check_starts(starts: tuple) -> None:
@@ -235,64 +192,42 @@ def _check_keys(keys: tuple) -> None:
         raise WireError("quantiles that do not grow")
 
 
-_PEER = _Field(IP + rb":[1-9][0-9]{0,4}", address_in)
-_LISTED = _Field(IP + rb"#[1-9][0-9]{0,4}", functools.partial(address_in, separator="#"),
-                 operator.attrgetter("listed"))
-_COUNT = _Field(rb"(?:0|[1-9][0-9]{0,9})",
-                functools.partial(_at_most, COUNT_LIMIT, f"a count above {COUNT_LIMIT}"))
-_bounded = functools.partial(_at_most, NUMBER_LIMIT, "a number above 2^63-1")
-_NUMBER = _Field(rb"[1-9][0-9]{0,18}", _bounded)
-_NUMBER_OR_0 = _Field(rb"(?:0|[1-9][0-9]{0,18})", _bounded)
-_SECONDS = _Field(rb"(?:0|[1-9][0-9]{0,8})\.[0-9]{3}", float, _seconds)
-_UNTIL = _Field(b"(?::%b)?" % _SECONDS.pattern,  # the only field that a line may lack
-                lambda field: float(field[1:]) if field else None,
-                lambda seconds: "" if seconds is None else f":{_seconds(seconds)}")
-_BADNESS = _Field(rb"(?:0\.[0-9]{3}|1\.000)", float, "{:.3f}".format)
-_SIDE = _Field(b"(?:about|by)", bytes.decode)
-_KEY = _Field(rb"[0-9a-f]{24}", lambda field: int(field, 16), "{:024x}".format)
-_NONCE = _Field(rb"[0-9a-f]{32}", bytes.decode)
-_ENTRIES = _words(_Field(_LISTED.pattern + b"=" + b",".join([_COUNT.pattern] * 5), _entry),
-                  ENTRIES_LIMIT, "a neighbour")
-_STARTS = _words(_Field(_LISTED.pattern + b"=" + _KEY.pattern, _start,
-                        lambda start: f"{start[1].listed}={start[0]:024x}"),
-                 SEEDS_LIMIT, "a seed", _check_starts)
+_COUNT = Field(rb"(?:0|[1-9][0-9]{0,9})", functools.partial(
+    number_in, limit=COUNT_LIMIT, wrong=f"a count above {COUNT_LIMIT}"))
+_SECONDS = Field(rb"(?:0|[1-9][0-9]{0,8})\.[0-9]{3}", float, _seconds)
+_UNTIL = Field(b"(?::%b)?" % _SECONDS.pattern,  # the only field that a line may lack
+               lambda field: float(field[1:]) if field else None,
+               lambda seconds: "" if seconds is None else f":{_seconds(seconds)}")
+_BADNESS = Field(rb"(?:0\.[0-9]{3}|1\.000)", float, "{:.3f}".format)
+_SIDE = Field(b"(?:about|by)", bytes.decode)
+_KEY = Field(rb"[0-9a-f]{24}", lambda field: int(field, 16), "{:024x}".format)
+_NONCE = Field(rb"[0-9a-f]{32}", bytes.decode)
+_ENTRIES = words(Field(LISTED.pattern + b"=" + b",".join([_COUNT.pattern] * 5), _entry),
+                 ENTRIES_LIMIT, "a neighbour")
+_STARTS = words(Field(LISTED.pattern + b"=" + _KEY.pattern, _start,
+                      lambda start: f"{start[1].listed}={start[0]:024x}"),
+                SEEDS_LIMIT, "a seed", _check_starts)
 
 
 # Lines.
 
 ASK_TREE = b"ask tree\n"
-MONITORING: dict[bytes, tuple] = {}  # first word: (pattern of the rest, its match to a value)
+MONITORING: dict[bytes, Callable[[bytes], Any]] = {}  # as LINES; these words may be prefixes, too
+_line = functools.partial(declare, kinds=MONITORING)
 
-
-def _line(value: type, spelling: str, *fields: _Field) -> Callable[..., bytes]:
-    """Declare a line; return what makes one, with its `\n`, from its fields."""
-    word, rest = spelling.encode().split(b":", 1)
-    pattern = rest.replace(b"|", rb"\|") % tuple(b"(%b)" % field.pattern for field in fields)
-
-    def read(match: re.Match):
-        return value(*[field.read(part) for field, part in zip(fields, match.groups())])
-
-    def write(*values) -> bytes:
-        shown = [field.show(part) for field, part in zip(fields, value(*values))]
-        return (spelling % tuple(shown)).encode() + b"\n"
-
-    MONITORING[word] = re.compile(pattern), read
-    return write
-
-
-_ROWS = _SECONDS, _SIDE, _PEER, _NUMBER, _NUMBER, _ENTRIES
-report = _line(Report, "report:%s:%s:%s", _NUMBER, _NUMBER, _ENTRIES)
+_ROWS = _SECONDS, _SIDE, PEER, NUMBER, NUMBER, _ENTRIES
+report = _line(Report, "report:%s:%s:%s", NUMBER, NUMBER, _ENTRIES)
 rows = _line(Rows, "rows:%s:%s:%s:%s:%s:%s", *_ROWS)
 part = _line(Part, "part:%s:%s:%s:%s:%s:%s", *_ROWS)
-tree = _line(Tree, "tree:%s:%s:%s", _NUMBER_OR_0, _PEER, _STARTS)
-load = _line(Load, "load:%s:%s", _COUNT, _words(_KEY, QUANTILES, check=_check_keys))
-loads = _line(Loads, "loads:%s", _words(_pair(_LISTED, b"=", _COUNT), SEEDS_LIMIT, "a seed"))
-verdicts = _line(Verdicts, "verdicts:%s:%s|%s|%s", _NUMBER_OR_0,
-                 _words(_pair(_LISTED, b"=", _BADNESS), JUDGED_LIMIT, "a peer"),
-                 _words(_LISTED, JUDGED_LIMIT, "a void reporter"),
-                 _words(_pair(_LISTED, b">", _LISTED), JUDGED_LIMIT, "a pair"))
-kick = _line(Kick, "kick:%s:%s%s", _PEER, _BADNESS, _UNTIL)
-unconfirmed = _line(Unconfirmed, "unconfirmed:%s", _PEER)
-seed_hello = _line(SeedHello, "seed:%s:to %s:%s", _PEER, _PEER, _NONCE)
-seed_check = _line(SeedCheck, "seed check:%s:%s", _PEER, _NONCE)
+tree = _line(Tree, "tree:%s:%s:%s", NUMBER_OR_0, PEER, _STARTS)
+load = _line(Load, "load:%s:%s", _COUNT, words(_KEY, QUANTILES, check=_check_keys))
+loads = _line(Loads, "loads:%s", words(pair(LISTED, b"=", _COUNT), SEEDS_LIMIT, "a seed"))
+verdicts = _line(Verdicts, "verdicts:%s:%s|%s|%s", NUMBER_OR_0,
+                 words(pair(LISTED, b"=", _BADNESS), JUDGED_LIMIT, "a peer"),
+                 words(LISTED, JUDGED_LIMIT, "a void reporter"),
+                 words(pair(LISTED, b">", LISTED), JUDGED_LIMIT, "a pair"))
+kick = _line(Kick, "kick:%s:%s%s", PEER, _BADNESS, _UNTIL)
+unconfirmed = _line(Unconfirmed, "unconfirmed:%s", PEER)
+seed_hello = _line(SeedHello, "seed:%s:to %s:%s", PEER, PEER, _NONCE)
+seed_check = _line(SeedCheck, "seed check:%s:%s", PEER, _NONCE)
 seed_checked = _line(SeedChecked, "seed checked:%s", _NONCE)

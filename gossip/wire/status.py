@@ -8,8 +8,8 @@ import re
 from typing import NamedTuple
 
 from gossip.intervals import Intervals, Range, format_ranges
-from gossip.wire.fields import IP, WireError
-from gossip.wire.gossip_line import NUMBER_LIMIT, check_run
+from gossip.wire.fields import IP, LINES, NUMBER_LIMIT, WireError
+from gossip.wire.gossip_line import check_run
 
 RANGES_LIMIT = 8_000  # ranges in one status line
 SHORT_ENTRY = 64  # bytes: entries up to this length are kept in a cache when parsed
@@ -164,3 +164,6 @@ def _parse_entry(entry: bytes) -> tuple[bytes, list[Range]]:
 
 
 _parse_short_entry = functools.lru_cache(maxsize=16_384)(_parse_entry)  # mostly repetitions
+
+
+LINES[b"status"] = parse_status

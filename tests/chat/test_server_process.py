@@ -6,8 +6,7 @@ import time
 
 import pytest
 
-from gossip.chat import console as chat_console
-from gossip.chat import server_process
+from gossip.chat import console as chat_console, server_process
 from gossip.chat.console import ChatConsole
 from tests.tools.chat import errors
 from tests.tools.ports import free_port

@@ -6,7 +6,7 @@ from gossip import wire
 from gossip.addresses import address_of
 from gossip.monitoring.rows import Row, Rows, lines_of, rows_in, rows_of
 from gossip.monitoring.threaded_tree import SPACE, first_key, key
-from gossip.node.counters import Counters
+from gossip.tools import Counters
 from tests.tools.fakes import peer
 
 R, S, T = map(peer, (5001, 5002, 5003))

@@ -4,9 +4,8 @@ import socket
 
 import pytest
 
-from gossip.net.connection import Connection
+from gossip.net.connection import Connection, next_lines
 from gossip.net.flusher import Flusher
-from gossip.net.reading import next_lines
 from gossip.net.turns import Turn
 from gossip.node.link import Link
 from gossip.settings import Settings

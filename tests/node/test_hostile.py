@@ -11,6 +11,8 @@ import pytest
 
 from gossip import wire
 from gossip.capacity import fixed
+from gossip.node.node import WAITING_LIMIT
+from gossip.overlay import ring
 from tests.tools.files import count, events, wait_event
 from tests.tools.hands import FakePeer
 from tests.tools.nets import FAST, connected, neighbours
@@ -119,7 +121,7 @@ def test_a_thousand_silent_connections_keep_nobody_out(net):
         wait_until(lambda: neighbours(late) == {peer.address})
         assert late.address in seed.registry.addresses()
         for node in (seed, peer):
-            assert len(node._waiting_room._waiting) <= FAST.waiting_limit
+            assert node.waiting_room.count() <= WAITING_LIMIT
             wait_until(lambda node=node: count(node, "refused:") >= 100)
     finally:
         for sock in silent:
@@ -224,7 +226,7 @@ def test_neighbours_that_vanish_in_hundreds_cost_no_threads(net):
         end.close()
     wait_until(lambda: not neighbours(peer))
     assert threading.active_count() < before + 60
-    assert len(peer.rounds._rows) <= 3 + FAST.spare_links
+    assert len(peer.rounds._rows) <= 3 + ring.SPARE
 
 
 class HangsUp(FakePeer):

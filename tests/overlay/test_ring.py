@@ -37,9 +37,9 @@ def test_between_goes_round_the_ring():
 
 def test_a_full_peer_takes_whom_nobody_linked_separates_from_it():
     own, linked = peer(50), ties((20, 40, 60))
-    assert ring.accepts(own, peer(45), linked, 3, 8)
-    assert not ring.accepts(own, peer(30), linked, 3, 8)
-    assert ring.accepts(own, peer(30), linked, 4, 8)
+    assert ring.accepts(own, peer(45), linked, 3)
+    assert not ring.accepts(own, peer(30), linked, 3)
+    assert ring.accepts(own, peer(30), linked, 4)
 
 
 def ties(ports, ip="127.0.0.1", **known):
@@ -60,18 +60,18 @@ ALONE = {address_of(f"127.0.0.{ip}", 7): Tie(9.0) for ip in (3, 4, 6, 7)}
     (RING, False), (ALONE, False)])
 def test_a_full_peer_takes_an_ip_to_which_a_more_frequent_one_gives_way(linked, taken):
     own = peer(50)
-    assert ring.accepts(own, ASKER, linked, len(linked), 8) == taken
-    assert not ring.accepts(own, ASKER, linked | ties(range(100, 108), age=0.0), len(linked), 8)
+    assert ring.accepts(own, ASKER, linked, len(linked)) == taken
+    assert not ring.accepts(own, ASKER, linked | ties(range(100, 108), age=0.0), len(linked))
     newest = linked | {ASKER: Tie(0.0)}
-    given_up = ring.surplus(own, newest, len(linked), 8, 0.0)
+    given_up = ring.surplus(own, newest, len(linked), 0.0)
     assert (given_up != [ASKER]) == taken, "who is taken is not given up for that"
 
 
 def test_the_youngest_link_that_others_chose_gives_way_of_the_ip_with_most():
     linked = {**ties([49, 51, 10], age=20.0), **ties([11], age=30.0), **ties([12], chosen=True),
               **ties([13, 14], ip="127.0.0.3", age=1.0), ASKER: Tie(0.0)}
-    assert ring.surplus(peer(50), linked, 7, 8, 0.0) == [peer(10)]
-    assert ring.surplus(peer(50), linked, 5, 8, 0.0) == [
+    assert ring.surplus(peer(50), linked, 7, 0.0) == [peer(10)]
+    assert ring.surplus(peer(50), linked, 5, 0.0) == [
         peer(10), peer(11), address_of("127.0.0.3", 13)]
 
 
@@ -83,11 +83,11 @@ def test_links_that_are_as_good_as_given_up_make_no_room():
 
 def test_surplus_spares_the_ring_and_the_young_unless_there_are_far_too_many():
     own = peer(50)
-    given_up = ring.surplus(own, ties((10, 20, 40, 60, 70)), 3, 8, 5.0)
+    given_up = ring.surplus(own, ties((10, 20, 40, 60, 70)), 3, 5.0)
     assert len(given_up) == 2 and not {peer(40), peer(60)} & set(given_up)
-    assert ring.surplus(own, ties((10, 20, 40, 60, 70), age=1.0), 3, 8, 5.0) == []
+    assert ring.surplus(own, ties((10, 20, 40, 60, 70), age=1.0), 3, 5.0) == []
     many = ties(range(100, 120), age=1.0)
-    assert len(ring.surplus(own, many, 3, 8, float("inf"))) == 20 - 3 - 8
+    assert len(ring.surplus(own, many, 3, float("inf"))) == 20 - 3 - 8
 
 
 def test_unproven_ones_are_given_up_first_then_unlisted_then_the_youngest_of_others_then_chosen():
@@ -97,33 +97,33 @@ def test_unproven_ones_are_given_up_first_then_unlisted_then_the_youngest_of_oth
               **ties([95], listed=False, age=20.0), **ties([96], proven=False, age=30.0)}
     order = [peer(port) for port in (96, 95, 93, 94, 91, 92)]
     for left in range(7):
-        assert ring.surplus(peer(50), linked, 2 + left, 8, 5.0) == order[:6 - left]
+        assert ring.surplus(peer(50), linked, 2 + left, 5.0) == order[:6 - left]
 
 
 def test_a_younger_link_costs_no_older_one_its_place_also_while_it_is_too_young_to_be_given_up():
     linked = {**ties([10, 90]), **ties([91, 92], age=20.0), **ties([93, 94], age=1.0)}
-    assert ring.surplus(peer(50), linked, 4, 8, 5.0) == []
-    assert ring.surplus(peer(50), linked, 3, 8, 5.0) == [peer(91)]
+    assert ring.surplus(peer(50), linked, 4, 5.0) == []
+    assert ring.surplus(peer(50), linked, 3, 5.0) == [peer(91)]
 
 
 def test_whoever_was_looked_for_in_vain_is_given_up_at_any_age():
     linked = {**ties([10, 90]), **ties([91], age=0.0, proven=False, unreached=True)}
-    assert ring.surplus(peer(50), linked, 2, 8, 5.0) == [peer(91)]
+    assert ring.surplus(peer(50), linked, 2, 5.0) == [peer(91)]
     linked |= ties([91], age=0.0, proven=False)  # it is still being looked for
-    assert ring.surplus(peer(50), linked, 2, 8, 5.0) == []
+    assert ring.surplus(peer(50), linked, 2, 5.0) == []
 
 
 def test_unproven_and_unlisted_ones_hold_no_place_on_the_ring():
     linked = {**ties([10, 90], age=6.0), **ties([45, 55], proven=False), **ties([46, 54],
                                                                             listed=False)}
-    assert set(ring.surplus(peer(50), linked, 2, 8, 5.0)) == {*map(peer, (45, 46, 54, 55))}
+    assert set(ring.surplus(peer(50), linked, 2, 5.0)) == {*map(peer, (45, 46, 54, 55))}
 
 
 def test_the_nearest_that_no_list_names_yet_stays_while_it_is_young():
     linked = {**ties(range(100, 120)), **ties([55, 56], age=1.0, listed=False)}
-    given_up = ring.surplus(peer(50), linked, 12, 8, float("inf"))
+    given_up = ring.surplus(peer(50), linked, 12, float("inf"))
     assert given_up == [peer(56)]
-    assert peer(55) in ring.surplus(peer(50), linked, 12, 8, 0.5)
+    assert peer(55) in ring.surplus(peer(50), linked, 12, 0.5)
 
 
 def test_places_are_drawn_with_probability_proportional_to_capacity():

@@ -5,10 +5,10 @@ import types
 import pytest
 
 from gossip import wire
-from gossip.node.counters import Counters
 from gossip.signing import vouching
 from gossip.signing.signed_lines import Signer
 from gossip.signing.vouching import Vouching
+from gossip.tools import Counters
 from tests.tools.fakes import peer
 
 ORIGIN = peer(10)

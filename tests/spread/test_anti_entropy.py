@@ -74,8 +74,8 @@ def test_without_antientropy_a_late_joiner_gets_nothing_old(net):
     late = net.peer(antientropy_interval=0)
     wait_until(lambda: neighbours(late) == {peer.address for peer in peers})
     peers[0].gossip(["after"])
-    wait_until(lambda: late.messages.count() == 1)
-    assert received(late)[0].endswith(":after")
+    wait_until(lambda: received(late))
+    assert received(late)[0].endswith(":after") and late.messages.count() == 1
 
 
 @pytest.mark.parametrize("interval", [FAST.antientropy_interval, 0])

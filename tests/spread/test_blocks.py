@@ -64,7 +64,7 @@ def state(messages):
     """What a message list knows."""
     runs = messages._runs.values()
     return (messages.digest(), messages.seen(), messages.latest(1_000), messages.dropped(),
-            messages.vector(), messages._bytes, messages._digests,
+            messages.vector(), messages._texts._bytes, messages._texts.digests,
             [(run.key, run.weight, run.vouched, run.owner) for run in runs])
 
 

@@ -3,7 +3,7 @@
 import random
 
 from gossip.intervals import Intervals
-from gossip.spread.numbers import FREE, Numbers
+from gossip.spread.run import FREE, Numbers
 
 
 def add(numbers: Numbers, number, maker=None):

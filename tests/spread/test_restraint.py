@@ -3,7 +3,7 @@
 import pytest
 
 from gossip.settings import Settings
-from gossip.spread.restraint import Restraint
+from gossip.spread.origin import Restraint
 
 
 @pytest.mark.parametrize("number, limit, longest", [(1, 0.05, 45.0), (2, 0.25, 20.0),

@@ -105,7 +105,7 @@ def test_among_very_many_shares_the_largest_goes_first_whatever_comes():
         if rng.random() < 0.01:
             messages.vouch([rng.choice(origins)])
     assert messages.dropped()["texts evicted"] > 100
-    assert sum(after.values()) == messages._bytes
+    assert sum(after.values()) == messages._texts._bytes
 
 
 def shares(messages):

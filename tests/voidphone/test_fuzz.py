@@ -47,7 +47,7 @@ def state(module) -> tuple:
     """What must be as it was when all is over."""
     return (threading.active_count(), descriptors(), module.link_count(),
             module.relay.subscriptions.count(), module.relay.pending.count(),
-            module.doorway.count(), module.view.addresses())
+            module.waiting_room.count(), module.view.addresses())
 
 
 SAID_BY = {

@@ -26,22 +26,22 @@ def test_a_thousand_half_open_handshakes_keep_nobody_out(modules):
                 end.say(messages.Hello(address_of(LOCAL, 1000 + number)))
             if number % 250 == 249:
                 still_there(modules.neighbour(module))
-        wait_until(lambda: module.link_count() <= links.OUTSIDE_VIEW + 4)
-        assert module.doorway.count() <= links.OUTSIDE_VIEW
+        wait_until(lambda: module.link_count() <= 256 + 4)
+        assert module.waiting_room.count() <= 256
         for ip in (LOCAL, "127.0.0.2"):
             still_there(modules.neighbour(module, free_address(ip)))
         wait_until(lambda: len(view(module)) == 6)
     finally:
         for end in half_open:
             end.close()
-    wait_until(lambda: module.link_count() == 6 and module.doorway.count() == 0)
+    wait_until(lambda: module.link_count() == 6 and module.waiting_room.count() == 0)
 
 
 def test_the_oldest_of_the_ip_that_has_most_gives_way(modules):
     module = modules.module()
     few = [modules.dial(module, "127.0.0.3") for _ in range(56)]
     many = [modules.dial(module, "127.0.0.2") for _ in range(200)]
-    wait_until(lambda: module.doorway.count() == 256)
+    wait_until(lambda: module.waiting_room.count() == 256)
     for victim in many[:3]:
         modules.dial(module, "127.0.0.4")
         assert victim.hear_end()
@@ -54,7 +54,7 @@ def test_the_oldest_of_the_ip_that_has_most_gives_way(modules):
 def test_neighbours_and_modules_are_not_counted_among_the_unverified(modules):
     module = modules.module()
     neighbour, client = modules.neighbour(module), modules.api(module, 7)
-    wait_until(lambda: module.doorway.count() == 0)
+    wait_until(lambda: module.waiting_room.count() == 0)
     for _ in range(300):
         modules.dial(module)
     wait_until(lambda: count(module, "refused:") == 44)
@@ -121,7 +121,7 @@ def test_who_does_not_say_hello_in_time_is_disconnected(modules, monkeypatch):
     silent, talker = modules.dial(module), modules.dial(module)
     talker.say(messages.Ping())
     assert silent.hear_end() and talker.hear_end()
-    wait_until(lambda: count(module, "refused:") == 2 and module.doorway.count() == 0)
+    wait_until(lambda: count(module, "refused:") == 2 and module.waiting_room.count() == 0)
 
 
 def test_who_does_not_work_in_time_is_disconnected(modules, monkeypatch):
@@ -142,7 +142,7 @@ def test_who_does_not_work_in_time_is_disconnected(modules, monkeypatch):
 
 def test_limits_are_those_of_the_specification():
     assert (handshake.HELLO_LIMIT, handshake.WORK_LIMIT) == (10.0, 300.0)
-    assert (links.MESSAGE_LIMIT, links.OUTSIDE_VIEW) == (20.0, 256)
+    assert links.MESSAGE_LIMIT == 20.0
     assert gossip_module.RETRY_LAST == 15.0
 
 

@@ -3,7 +3,7 @@
 import random
 
 from gossip import wire
-from gossip.node.framing import Lines
+from gossip.node.link import Lines
 
 
 def test_lines_are_cut_wherever_the_stream_is_cut():

@@ -1,7 +1,13 @@
-"""Signed lines: which messages of a run the key of that run has signed; two that contradict.
+"""The lines of signing: signed messages of a run, contradictions, and whose key is at home where.
 
     signed:IP:PORT:START:FIRST:KEY:HASHES:SIGNATURE
     contradiction:SIGNED|SIGNED    both of one run, with different hashes for one number
+    runs:IP:PORT:START             asks a seed; START is the run in question, or 0
+    runs:IP:PORT:START,START,…     answers: all that the seed has verified, nothing when there are
+                                   none
+    proof:KEY:SIGNATURE            stands before the line that it proves, `Liveness Reply:` or
+                                   `register:`; what is signed is said in signing/signed_lines.py
+    proof:KEY:SIGNATURE:TIME       the same before the two lines with which a link begins
 
 HASHES are the first 16 bytes of the SHA-256 of each of the gossip lines FIRST, FIRST+1, …, joined;
 the signature is over the bytes of the line before its last `:`. KEY, HASHES and SIGNATURE are in
@@ -12,9 +18,12 @@ decided here.
 import re
 from typing import NamedTuple
 
-from gossip.wire.fields import WireError, from_base64, to_base64
-from gossip.wire.gossip_line import NUMBER_LIMIT, RUN, SIGNED, check_run
+from gossip.addresses import Address
+from gossip.wire.fields import (
+    LINES, NUMBER_LIMIT, PEER, TIME, Field, WireError, declare, from_base64, number_in, to_base64)
+from gossip.wire.gossip_line import RUN, SIGNED, check_run
 
+STARTS_LIMIT = 8  # runs of one address that a line names
 HASH_SIZE = 16  # bytes of a SHA-256 that name a gossip line
 HASHES_LIMIT = 512  # lines that one signed line speaks of
 KEY_SIZE, SIGNATURE_SIZE = 32, 64  # bytes
@@ -41,6 +50,24 @@ class Signed(NamedTuple):
     def last(self) -> int:
         """The number of the last message that it speaks of."""
         return self.first + self.count() - 1
+
+
+class Runs(NamedTuple):
+    """A question or an answer: an address, and the STARTs of its runs."""
+
+    address: Address
+    starts: tuple[int, ...]
+    kind = "runs"
+
+
+class Proof(NamedTuple):
+    """A key of 32 bytes, its signature of 64 bytes over what the next line says; for a link the
+    TIME that was signed, else an empty text."""
+
+    key: bytes
+    signature: bytes
+    time: str = ""
+    kind = "proof"
 
 
 class Contradiction(NamedTuple):
@@ -99,3 +126,27 @@ def parse_contradiction(body: bytes) -> Contradiction:
     if one is None or one.run != other.run or not contradict(one, other):
         raise WireError("no two signed lines that contradict each other")
     return Contradiction(one.run, one, other, b"contradiction:" + body)
+
+
+LINES[b"contradiction"] = parse_contradiction
+
+
+# Runs and proofs.
+
+
+def _starts(field: bytes) -> tuple[int, ...]:
+    return tuple(number_in(start, wrong="START is larger than 2^63-1")
+                 for start in field.split(b",") if start)
+
+
+def _base64(size: int) -> Field:
+    """A field of so many characters."""
+    return Field(rb"[A-Za-z0-9_-]{%d}" % size, from_base64, lambda data: to_base64(data).decode())
+
+
+_STARTS = Field(rb"(?:(?:0|[1-9][0-9]{0,18})(?:,[1-9][0-9]{0,18}){0,7})?", _starts,
+                lambda starts: ",".join(map(str, starts)))
+_AT_TIME = Field(b"(?::%b)?" % TIME.pattern, lambda field: field[1:].decode(),
+                 lambda time: time and f":{time}")
+runs = declare(Runs, "runs:%s:%s", PEER, _STARTS)
+proof = declare(Proof, "proof:%s:%s%s", _base64(43), _base64(86), _AT_TIME)
