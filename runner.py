@@ -64,7 +64,7 @@ def no_command(word: str) -> None:
 
 
 def add_count(parser: Parser, flag: str, low: int, default: int, what: str, unit="N") -> None:
-    """A flag that takes a whole number of `low` or more; its help is `what` and the default."""
+    """Add a flag for whole numbers of `low` or more; its help is `what` and the default."""
     parser.add_argument(flag, type=whole_number(low), default=default, metavar=unit,
                         help=f"{what} ({default})")
 
@@ -114,7 +114,7 @@ def start_command(arguments: list[str]) -> int | None:
 
 
 def implied_by(args) -> dict[str, object]:
-    """The settings of a network that --malicious or --watch implies."""
+    """Return the settings of a network that --malicious or --watch implies."""
     if args.malicious is not None:
         return {**IMPLIED, "filter": args.malicious.words()}
     if not args.watch or args.peers is None:
@@ -171,7 +171,7 @@ def add_base_port(parser: Parser) -> None:
 
 
 def peer_addresses(parser: Parser, args) -> list[Address]:
-    """The addresses of the peers: --host, and ports from --base-port on."""
+    """Return the addresses of the peers: --host, and ports from --base-port on."""
     if args.base_port + args.peers > 65536:
         parser.error(f"{args.peers} peers from port {args.base_port} on pass port 65535")
     return [address_of(args.host, args.base_port + n) for n in range(args.peers)]
@@ -211,7 +211,7 @@ def demo_command(arguments: list[str]) -> int:
 
 
 def worker_command(arguments: list[str]) -> None:
-    """What --peers starts: a process with several nodes, told over its standard input."""
+    """Host several nodes, as told over standard input: the process that --peers starts."""
     parser = Parser(prog="runner.py worker", description="Hosts nodes for the runner.")
     parser.add_argument("kind", choices=("seed", "peer"))
     add_common_flags(parser)

@@ -144,7 +144,7 @@ class ChatConsole:
             self._forget(server)
 
     def _server(self, number: int) -> Server:
-        """The server with that ID, after its start has ended; ChatError if it is not up."""
+        """Return the server with that ID once its start has ended; ChatError if it is not up."""
         server = self._servers.get(number)
         if server is None:
             raise ChatError(f"server {number} is not started; start it: {number} start N PORT")
@@ -169,7 +169,7 @@ def print_answer(answer: bytes) -> None:
 
 
 def read_lines() -> Iterator[str]:
-    """The lines of standard input: with a prompt and a history on a terminal."""
+    """Yield the lines of standard input: with a prompt and a history on a terminal."""
     if not (os.isatty(0) and os.isatty(1)):
         keyboard = Keyboard()
         while (line := keyboard.line()) is not None:

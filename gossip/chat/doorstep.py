@@ -24,7 +24,7 @@ class Doors(NamedTuple):
     tcp: socket.socket
 
     def are(self, udp_port: int, tcp_port: int) -> bool:
-        """Whether the sockets have these ports."""
+        """Return whether the sockets have these ports."""
         return (self.udp.getsockname()[1], self.tcp.getsockname()[1]) == (udp_port, tcp_port)
 
     def close(self) -> None:

@@ -95,7 +95,7 @@ class ChatServer(Node):
     # Anti-entropy: at the start, every second, and soon again while a neighbour differs.
 
     def compare(self, now: float) -> float:
-        """A turn: compare with both neighbours if it is time, and answer when it is next."""
+        """Compare with both neighbours if it is time, and return when it is next; a turn."""
         interval = self.settings.antientropy_interval
         soon = self._compared_at + min(HASTE, interval)
         if now < soon:
@@ -141,7 +141,7 @@ class ChatServer(Node):
             self.write_refusal(link.peer, str(error))
 
     def _hear(self, link: DatagramLink) -> None:
-        """A datagram has come. With a neighbour that was gone or silent, compare at once."""
+        """Note a datagram. Compare at once with a neighbour that was gone or silent."""
         now = self.now()
         was_there = link in self._heard
         self._heard[link] = now
@@ -181,7 +181,7 @@ class ChatServer(Node):
     # What proxies say.
 
     def accept(self, connection, remote: tuple[str, int]) -> Link | None:
-        """A proxy has connected: it need not introduce itself, and may be quiet."""
+        """Take a proxy that has connected: it need not introduce itself, and may be quiet."""
         link = self.new_link(PROXY, connection=connection)
         link.connected(*remote)
         link.trust()
@@ -219,7 +219,7 @@ class ChatServer(Node):
             self.flusher.wait_until(lambda: link.ended or not link.waiting(), math.inf)
 
     def _fits(self, link: Link, text: bytes) -> bool:
-        """Whether a text can be gossiped; if not, that is written down."""
+        """Return whether a text can be gossiped; if not, write that down."""
         try:  # as long as the line may get: with the longest number
             line = wire.gossip(wire.format_time(self.time()), self.address,
                                self.spreading.origin.start, wire.NUMBER_LIMIT, text.decode())

@@ -91,7 +91,7 @@ class Server:
             self._thread.join()
 
     def _dial(self) -> bool:
-        """Connect; answer whether somebody listens."""
+        """Connect; return whether somebody listens."""
         try:
             sock = socket.create_connection((HOST, self.port), DIAL_LIMIT)
         except OSError:
@@ -107,7 +107,7 @@ class Server:
     # How it is spoken to.
 
     def lives(self) -> bool:
-        """Whether it is up or may still come up. A broken connection is made again."""
+        """Return whether it is up or may still come up. A broken connection is made again."""
         if self._thread is not None and self._thread.is_alive():
             return True
         if not self.up_at or (self._process is not None and self._process.poll() is not None):
@@ -156,7 +156,7 @@ class Server:
             raise ChatError(f"server {self.id} did not crash within {CRASH_LIMIT:g} s{why}")
 
     def _read_to_end(self, until: float) -> bool:
-        """Drop what still comes; answer whether the other end has hung up in time."""
+        """Drop what still comes; return whether the other end has hung up in time."""
         try:
             while (left := until - time.monotonic()) > 0:
                 self._socket.settimeout(left)
@@ -202,7 +202,7 @@ class Server:
         return words
 
     def failed(self) -> bool:
-        """Whether it came up, and its process has ended with an exit code other than 0."""
+        """Return whether it came up, and its process has ended with an exit code other than 0."""
         return bool(self.up_at and self._process is not None and self._process.returncode)
 
     def _wait_for_process(self, until: float) -> None:
@@ -216,7 +216,7 @@ class Server:
         self._process.wait()
 
     def _last_words(self) -> str:
-        """The last line that the process wrote on its standard error, or how it ended."""
+        """Return the last line that the process wrote on its standard error, or how it ended."""
         lines = os.pread(self._errors.fileno(), READ_SIZE, 0).decode(errors="replace").split("\n")
         words = [line for line in lines if line.strip()]
         return escape(words[-1]) if words else f"its exit code is {self._process.poll()}"
@@ -237,10 +237,10 @@ def say(text: str) -> None:
 
 
 def encode(text: str) -> bytes:
-    """The bytes that `decode` was given."""
+    """Return the bytes that `decode` was given."""
     return text.encode(errors="surrogateescape")
 
 
 def decode(data: bytes) -> str:
-    """Any bytes as a text; bytes that are not UTF-8 become surrogates."""
+    """Return any bytes as a text; bytes that are not UTF-8 become surrogates."""
     return data.decode(errors="surrogateescape")

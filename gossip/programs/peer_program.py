@@ -102,7 +102,7 @@ def _run_console(peer, console: "Console", end_with_input: bool, end: End) -> No
 
 
 def _of_a_seed(address: Address, seeds: list[Address], config: str) -> CommandError:
-    """The error for a peer at the address of a seed; it names a port that no seed has."""
+    """Return the error for a peer at a seed's address; it names a port that no seed has."""
     taken = {seed.port for seed in seeds}
     other = next(port for port in itertools.count(5001) if port not in taken)
     why = f"{address.port} is the port of a seed in {config}; take another, for example {other}"
@@ -114,7 +114,7 @@ def _of_a_seed(address: Address, seeds: list[Address], config: str) -> CommandEr
 
 
 def _free_port(host: str, seeds: list[Address]) -> int | None:
-    """The first of the ports that the examples use on which nobody listens, and no seed has to."""
+    """Return the first port of the examples on which nobody listens, and no seed has to."""
     for port in FIRST_PORTS:
         with contextlib.suppress(CommandError):
             if address_of(host, port) not in seeds:
@@ -220,7 +220,7 @@ quit       leave gracefully: nobody reports me dead
         self._gossip(texts)
 
     def _over(self) -> bool:
-        """Whether the peer has ended, or is about to."""
+        """Return whether the peer has ended, or is about to."""
         return self._peer.stopping or self._peer.leaving
 
     def _gossip(self, texts: list[str]) -> None:
@@ -325,7 +325,7 @@ Ctrl-C ends me abruptly, so that others find me dead."""
         return "\n".join(map(self._words.message, super()._messages().splitlines()))
 
     def _status(self) -> str:
-        """What there is in one line, then what was counted, unless that is 0."""
+        """Return what there is in one line, then what was counted, unless that is 0."""
         status = self._counts()
         address, neighbours, seeds, known, held = [status.pop(name) for name in (
             "address", "neighbours", "seeds", "known peers", "messages held")]
@@ -337,7 +337,7 @@ Ctrl-C ends me abruptly, so that others find me dead."""
 
 
 def _shown(path: pathlib.Path) -> str:
-    """A path as it is shortest from here."""
+    """Return a path as it is shortest from here."""
     try:
         return min(os.path.relpath(path), str(path), key=len)
     except ValueError:  # on another drive

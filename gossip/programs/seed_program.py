@@ -55,7 +55,7 @@ def _seed_command(seed_class) -> None:
 
 
 def _seed_at(port: int, seeds: list[Address]) -> Address:
-    """The seed with that port: the local one of the config, else one on 127.0.0.1."""
+    """Return the seed with that port: the local one of the config, else one on 127.0.0.1."""
     usual = address_of("127.0.0.1", port)
     local = [seed for seed in seeds if seed.port == port and is_local(seed)]
     return local[0] if local and usual not in local else usual
@@ -96,7 +96,7 @@ def run_seeds(seed_class, addresses, seeds, args, in_words: bool = False) -> Non
 
 
 def _what_next(addresses: list[Address], args) -> str:
-    """That seeds are up, and what a person may do with them."""
+    """Tell that seeds are up, and what a person may do with them."""
     names = " ".join(ports(map(str, addresses)))
     verb = "seed is" if len(addresses) == 1 else "seeds are"
     return "\n".join([
@@ -123,16 +123,16 @@ class SeedWords:
         self._host: str | None = None  # of the first peer
 
     def due_at(self) -> float:
-        """When `due` has something to tell."""
+        """Return when `due` has something to tell."""
         return min((at for at, _ in self._coming.values()), default=math.inf)
 
     def due(self, now: float) -> list[str]:
-        """The lines about peers that have come some time ago."""
+        """Return the lines about peers that have come some time ago."""
         return [self._tell_coming(peer) for peer, (at, _) in list(self._coming.items())
                 if at <= now]
 
     def tell(self, now: float, clock: str, seed: Address, event: str) -> list[str]:
-        """The lines about an event of a seed at `HH:MM:SS…`."""
+        """Return the lines about an event of a seed at `HH:MM:SS…`."""
         found = _EVENT.fullmatch(event)
         if found is None:
             return [f"{clock[:8]}    seed {seed.port}: {event}"] if event.startswith(_RAW) else []
@@ -191,13 +191,13 @@ class SeedWords:
         return f"{clock}  {forms.sign} " + forms.mine.format(other=self._name(other), rest=rest)
 
     def status(self) -> str:
-        """Who is there now."""
+        """Tell who is there now."""
         names = "".join(f" {self._name(peer)}" for peer in sorted(self._listed, key=_by_port))
         return f"{many(self._seeds, 'seed')}, {many(len(self._listed), 'peer')}" + (
             f":{names}" if names else "")
 
     def summary(self) -> str:
-        """Who came, and what became of them."""
+        """Tell who came, and what became of them."""
         ended = sum(count for why, count in self._ends.items() if why is not None)
         came, left = len(self._listed) + ended, self._ends["left"]
         died = self._ends["gone"] + self._ends["dead"]
@@ -206,7 +206,7 @@ class SeedWords:
                 f"{f', {out} were shut out' if out else ''}")
 
     def _name(self, peer: str) -> str:
-        """The port alone where the peer is on the IP of the first."""
+        """Return the port alone where the peer is on the IP of the first."""
         host, _, port = peer.rpartition(":")
         self._host = self._host or host
         return port if host == self._host else peer

@@ -120,7 +120,7 @@ def keep_standard_descriptors() -> None:
 
 
 def number(low: float, what: str, whole: bool = False, most: float = 1e9):
-    """A converter for numbers of at least `low`; `what` names such numbers in its errors."""
+    """Return a converter for numbers from `low` on; `what` names them in its errors."""
     def convert(text: str):
         try:
             value = int(text) if whole else float(text)
@@ -133,12 +133,12 @@ def number(low: float, what: str, whole: bool = False, most: float = 1e9):
 
 
 def whole_number(low: int):
-    """A converter for whole numbers of at least `low`."""
+    """Return a converter for whole numbers of at least `low`."""
     return number(low, f"a whole number of {low} or more", whole=True)
 
 
 def seconds(low: float):
-    """A converter for numbers of seconds of at least `low`."""
+    """Return a converter for numbers of seconds of at least `low`."""
     return number(low, f"a number of seconds of {low:g} or more")
 
 
@@ -267,19 +267,19 @@ def add_outputs(parser: argparse.ArgumentParser, folder: pathlib.Path = OUTPUTS)
 
 
 def peer_settings(args: argparse.Namespace) -> Settings:
-    """The settings that the flags of a peer, or those of a seed, ask for."""
+    """Return the settings that the flags of a peer, or those of a seed, ask for."""
     named = {name: getattr(args, name) for name in Settings._fields if hasattr(args, name)}
     settings = Settings(**named)
     return settings._replace(sign=settings.sign or settings.monitor)
 
 
 def peer_flags(settings: Settings) -> list[str]:
-    """The command line that asks for these settings, for a peer that is started elsewhere."""
+    """Return the flags that ask for these settings, for a peer that is started elsewhere."""
     return _flags(settings, [name for name in Settings._fields if name not in OF_SEEDS_ALONE])
 
 
 def seed_flags(settings: Settings) -> list[str]:
-    """The same for a seed."""
+    """Return the same for a seed."""
     return _flags(settings, [name for name in Settings._fields if name in OF_SEEDS])
 
 
@@ -309,7 +309,7 @@ def load_seeds(path: pathlib.Path) -> list[Address]:
 
 
 def is_local(address: Address) -> bool:
-    """Whether this machine can listen on that IP."""
+    """Return whether this machine can listen on that IP."""
     try:
         with socket.socket(address.family, socket.SOCK_STREAM) as sock:
             sock.bind((address.ip, 0))
@@ -331,7 +331,7 @@ def check_free(address: Address) -> None:
 
 
 def cannot_listen(address: Address, error: OSError) -> CommandError:
-    """The error for an address at which a node cannot listen."""
+    """Return the error for an address at which a node cannot listen."""
     kind = CommandError
     if error.errno == errno.EADDRINUSE:
         kind, why = PortTaken, f"port {address.port} is in use"

@@ -104,7 +104,7 @@ def parse_folders(parser: Parser, arguments: list[str], how_many="?", more="") -
 
 
 def shown(folder: pathlib.Path) -> str:
-    """The folder's path for people: relative where it is below the current folder."""
+    """Return the folder's path for people: relative where it is below the current folder."""
     try:
         return str(folder.relative_to(os.getcwd()))
     except (OSError, ValueError):

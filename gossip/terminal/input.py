@@ -85,7 +85,7 @@ class PosixKeys:
                 signal.signal(number, self._leave)
 
     def in_front(self) -> bool:
-        """Whether the keys are for this program, and not for the shell that runs it behind."""
+        """Return whether the keys are for this program, and not for the shell that started it."""
         try:
             return os.tcgetpgrp(self._descriptor) == os.getpgrp()
         except OSError:
@@ -131,7 +131,7 @@ class PosixKeys:
         self._go_on(number, frame)
 
     def _go_on(self, number, frame) -> None:
-        """The shell may have changed the terminal's mode meanwhile."""
+        """Take the terminal's mode again, which the shell may have changed meanwhile."""
         self._taken = False
         self._wake(number, frame)
 

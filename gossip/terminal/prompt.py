@@ -71,7 +71,7 @@ class LineEditor:
         return lines
 
     def view(self) -> tuple[str, int]:
-        """The line as it can be shown, character for character, and the cursor's place in it."""
+        """Return the line as it can be shown, each character, and the cursor's place in it."""
         return "".join(c if c.isprintable() else " " for c in self.text), self.cursor
 
     def _insert(self, text: str) -> None:
@@ -110,7 +110,7 @@ class LineEditor:
         self.text, self.cursor = before + after, len(before)
 
     def _step(self, way: int) -> int:
-        """How many characters one step of the cursor is: a letter goes with the marks above it."""
+        """Return how many characters one step of the cursor is: a letter and the marks above it."""
         place = self.cursor + way
         while 0 < place < len(self.text) and not width_of(self.text[place]):
             place += way
@@ -136,7 +136,7 @@ class LineEditor:
 
 
 def _meaning(key: str) -> str | None:
-    """What a key does; one with Ctrl, Alt or Shift does the same as without."""
+    """Return what a key does; one with Ctrl, Alt or Shift does the same as without."""
     if len(key) > 1:
         key = _MODIFIERS.sub("", key[2:])
         key = key[-1:] if key[:-1] == "1" and key != "1~" else key
@@ -144,8 +144,8 @@ def _meaning(key: str) -> str | None:
 
 
 def window(text: str, cursor: int, room: int) -> tuple[str, int]:
-    """The part of a long line around the cursor that fits into so many columns, and the columns
-    in it before the cursor."""
+    """Return the part of a long line around the cursor that fits into so many columns, and how
+    many of these stand before the cursor."""
     start = cursor
     taken = 0
     while start > 0 and taken + width_of(text[start - 1]) <= room:
@@ -171,7 +171,7 @@ class PromptScreen(Screen):
         self._colours = self._escapes and not os.environ.get("NO_COLOR")
 
     def typed(self, line: tuple[str, int] | None) -> None:
-        """The line that is typed, and the cursor's place in it; None: there is no prompt."""
+        """Show the line that is typed, and the cursor's place in it; None: no prompt."""
         self._line = line
         with contextlib.suppress(queue.Full):  # what waits there draws the line, too
             self._queue.put_nowait(_TYPED)
@@ -203,7 +203,7 @@ class PromptScreen(Screen):
         return [line for sentence in sentences for line in self._laid_out(sentence, room)]
 
     def _laid_out(self, sentence: Sentence, room: int) -> list[str]:
-        """The lines of a sentence, in colour; the remark stands at the right edge if it fits."""
+        """Return a sentence's lines, in colour; its remark stands at the right edge if it fits."""
         at, head, text, aside = sentence
         said = f"{head} " if len(head) == 1 else f"{head}  " if head else ""
         time = f"{at}  " if 2 * columns(at + said) + 4 <= room else ""
@@ -225,7 +225,7 @@ class PromptScreen(Screen):
         return f"\x1b[{colour}m{text}\x1b[0m" if self._colours and colour and text else text
 
     def _room(self) -> int:
-        """The columns that a line may take: one less than the terminal has."""
+        """Return the columns that a line may take: one less than the terminal has."""
         return max(2, terminal_width(self._descriptor) - 1)
 
     def _draw(self, lines: list[str], line: tuple[str, int] | None) -> None:
@@ -233,7 +233,7 @@ class PromptScreen(Screen):
         self._put(self._erased() + "".join(f"{text}\n" for text in lines) + self._prompt(line))
 
     def _erased(self) -> str:
-        """What erases the prompt line. A terminal that has become narrower has wrapped it."""
+        """Return what erases the prompt line, which a terminal that became narrower has wrapped."""
         if not self._drawn:
             return ""
         if not self._escapes:

@@ -1,8 +1,8 @@
 """What is written to a terminal: texts that fit its width, a status line, and events.
 
 Every line is cut or folded to the width that the terminal has at that moment, because `\\r` cannot
-erase a line that the terminal has wrapped. A wide character (Chinese, most emoji) takes two columns,
-a mark above another character none.
+erase a line that the terminal has wrapped. A wide character (Chinese, most emoji) takes two
+columns, a mark above another character none.
 
 A screen shows events by a thread of its own with a bounded queue. A terminal that blocks or is
 closed stops nothing: lines that do not fit into the queue, or cannot be written, are counted.
@@ -36,7 +36,7 @@ _COLOURS = {  # event -> ANSI colour; all other events stay plain
 
 
 def width_of(character: str) -> int:
-    """The columns of one printable character: 0, 1 or 2."""
+    """Return the columns of one printable character: 0, 1 or 2."""
     if character.isascii():
         return 1
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):
@@ -45,12 +45,12 @@ def width_of(character: str) -> int:
 
 
 def columns(text: str) -> int:
-    """The columns of a printable text."""
+    """Return the columns of a printable text."""
     return len(text) if text.isascii() else sum(map(width_of, text))
 
 
 def cut(text: str, room: int) -> str:
-    """The beginning of a text that fits into so many columns."""
+    """Return the beginning of a text that fits into so many columns."""
     if text.isascii():
         return text[:max(0, room)]
     taken = 0
@@ -62,8 +62,7 @@ def cut(text: str, room: int) -> str:
 
 
 def fold(text: str, room: int, indent: int = 0, whole: bool = False) -> Iterator[str]:
-    """The lines of a text, broken between words where there is no room; what follows a break is
-    indented. A word that is too long is cut, or stays `whole`, like the address of a page."""
+    """Yield the lines of a text, broken between words; what follows a break is indented. A word that is too long is cut, or stays `whole`, like the address of a page."""
     for line in text.split("\n"):
         begin = min(len(line) - len(line.lstrip(" ")), room // 3)
         line = " " * begin + line.strip(" ")
@@ -80,7 +79,7 @@ def fold(text: str, room: int, indent: int = 0, whole: bool = False) -> Iterator
 
 
 def terminal_width(descriptor: int = 1) -> int:
-    """The columns of the terminal that a descriptor is."""
+    """Return the columns of the terminal that a descriptor is."""
     try:
         return os.get_terminal_size(descriptor).columns or USUAL
     except OSError:
@@ -88,13 +87,13 @@ def terminal_width(descriptor: int = 1) -> int:
 
 
 def folded(text: str, indent: int = 0) -> str:
-    """A text whose lines are broken where the terminal ends; what follows a break is indented."""
+    """Break the lines of a text where the terminal ends; what follows a break is indented."""
     width = terminal_width()
     return "\n".join(fold(text, width, min(indent, width // 3), whole=True))
 
 
 def time_left(seconds: float) -> str:
-    """How much longer something takes, for the right end of a status line."""
+    """Tell how much longer something takes, for the right end of a status line."""
     return f"{seconds:.0f} s left" if seconds < 100 else f"{seconds / 60:.0f} min left"
 
 
@@ -187,14 +186,14 @@ class Screen:
                 Screen._show(self, item)
 
     def _next(self):
-        """What is to be shown; NOTHING when something that waited is due."""
+        """Return what is to be shown; NOTHING when something that waited is due."""
         try:
             return self._queue.get(timeout=self._due_in())
         except queue.Empty:
             return NOTHING
 
     def _due_in(self) -> float | None:
-        """The seconds until there is something to show, whatever comes; None: there is nothing."""
+        """Return the seconds until there is something to show, whatever comes, or None."""
         return None
 
     def _show(self, item) -> None:

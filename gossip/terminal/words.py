@@ -141,18 +141,18 @@ class Words:
                     or max(self._shown.values()) > SHOWN)
 
     def name(self, address: str) -> str:
-        """The port alone while all are on one IP."""
+        """Return the port alone while all are on one IP."""
         host, _, port = address.rpartition(":")
         self._one_ip = self._one_ip and host == self._host
         return port if self._one_ip else address
 
     def prompt(self) -> str:
-        """What stands before the line that is typed."""
+        """Return what stands before the line that is typed."""
         return (f"{self.name(self._own)}, {many(len(self._neighbours), 'neighbour')}, "
                 f"{many(self._messages, 'message')} > ")
 
     def tell(self, clock: str, events: list[str]) -> list[Sentence]:
-        """The sentences about events that came together at `HH:MM:SS.ffffff`."""
+        """Return the sentences about events that came together at `HH:MM:SS.ffffff`."""
         said = self._tell_second() if clock[:8] != self._now[:8] else []
         self._now, self._batch = clock, events
         if self._changed_at is not None and _age(self._changed_at, clock) >= 1:
@@ -169,7 +169,7 @@ class Words:
         return said
 
     def rest(self) -> list[Sentence]:
-        """What waited: nothing has come for a second."""
+        """Return what waited: nothing has come for a second."""
         return [*self._tell_second(), *self._tell_seeds()]
 
     def _say(self, kind: str, other: str = "", rest: str = "", aside: str = ""):
@@ -184,7 +184,7 @@ class Words:
     # Messages.
 
     def message(self, line: str) -> str:
-        """A line `gmessage:…` of the message list as a line for people."""
+        """Return a line `gmessage:…` of the message list as a line for people."""
         found = _GOSSIP.match(line)
         if found is None:
             return line
@@ -205,7 +205,7 @@ class Words:
         return set(old) if len(old) >= CAUGHT_UP else set()
 
     def _message(self, neighbour: str, line: str) -> list[Sentence]:
-        """A message that a neighbour has brought, or this peer has made."""
+        """Tell of a message that a neighbour has brought, or this peer has made."""
         self._messages += 1
         if line in self._old:
             self._caught_up[neighbour] = self._caught_up.get(neighbour, 0) + 1
@@ -221,7 +221,7 @@ class Words:
         return [Sentence(self._now[:8], self._speaker(found[2]), found[3], through)]
 
     def _tell_second(self) -> list[Sentence]:
-        """The messages of a second that were not shown one by one."""
+        """Return the messages of a second that were not shown one by one."""
         said = []
         for neighbour, count in self._caught_up.items():
             said += self._say("caught up", neighbour, many(count, "message"))
@@ -328,7 +328,7 @@ _TELLING = {  # kind of event -> what tells it, given whom it is about and what 
 
 
 def many(count: int, what: str) -> str:
-    """A number of things: `1 peer`, `1,200 peers`."""
+    """Name a number of things: `1 peer`, `1,200 peers`."""
     return f"{count:,} {what}" + ("" if count == 1 else "s")
 
 
@@ -340,11 +340,11 @@ def _parted(event: str) -> tuple[str, str, str]:
 
 
 def _seconds(clock: str) -> float:
-    """The seconds since midnight of `HH:MM:SS.ffffff`."""
+    """Return the seconds since midnight of `HH:MM:SS.ffffff`."""
     hours, minutes, seconds = clock.split(":")
     return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
 
 def _age(then: float, clock: str) -> float:
-    """The seconds from a moment to a time of day, less than a day."""
+    """Return the seconds from a moment to a time of day, less than a day."""
     return (_seconds(clock) - then) % 86_400
