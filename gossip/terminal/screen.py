@@ -62,7 +62,9 @@ def cut(text: str, room: int) -> str:
 
 
 def fold(text: str, room: int, indent: int = 0, whole: bool = False) -> Iterator[str]:
-    """Yield the lines of a text, broken between words; what follows a break is indented. A word that is too long is cut, or stays `whole`, like the address of a page."""
+    """Yield the lines of a text, broken between words; what follows a break is indented.
+
+    A word that is too long is cut, or stays `whole`, like the address of a page."""
     for line in text.split("\n"):
         begin = min(len(line) - len(line.lstrip(" ")), room // 3)
         line = " " * begin + line.strip(" ")
