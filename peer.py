@@ -2,8 +2,8 @@
 
 Read top to bottom: the threads of a peer, the gossip generator, the liveness round and the dead
 report, membership, leaving, and an `on_<kind>` method for every kind of line (gossip/wire/) that is
-answered here and not by a part (gossip/node/part.py). The parts, each of which mostly asks those
-above it, and tells events to all:
+answered here and not by a part (gossip/node/part.py). The parts; each mostly calls those above it,
+and events go to all:
 
     confirming   which runs are genuine, if gossip is signed   gossip/signing/confirming.py
     link_proofs  which run is at the other end of a link       gossip/signing/link_proofs.py
@@ -13,8 +13,8 @@ above it, and tells events to all:
     reporting    what neighbours did, told to seeds            gossip/monitoring/reporting.py
     spreading    how a message reaches everyone, once          gossip/spread/spreading.py
 
-Threads: "listener" accepts connections and a "link reader" per connection reads its lines (both in
-gossip/net/live_world.py); all others but probes stand in `start_threads`, with what they call.
+Threads: "listener" accepts connections, a "link reader" per connection reads its lines (both begin
+in gossip/net/live_world.py); all others but probes stand in `start_threads`, with what they call.
 
 Left out on purpose: nothing is encrypted, or kept on disk but the output file; a peer has to be
 reachable at the address that it announces. Gossip is signed only with `--sign`; most seeds are
@@ -189,7 +189,8 @@ class Peer(Node):
             self.linking.unlink(peer, "silent, but alive", link)
             return
         report = wire.DeadNode(peer, wire.format_time(self.time()), self.address)
-        self.output.write(f"dead:{peer}", *self.joining.report(report))
+        self.output.write(f"dead:{peer}")
+        self.joining.report(report)
         self.linking.bury(peer, "dead", link)
 
     # Membership, and leaving.
@@ -239,34 +240,27 @@ class Peer(Node):
         return new
 
     def lines(self, link: Link, lines: list[bytes]) -> None:
-        """These lines of a link have come together; while their reader waited for its turn, others
-        may have brought them. What is left is mostly the next gossip of a run: that is taken at
-        once."""
-        if link.role == NEIGHBOUR:
-            if self._watch is not None:
-                self._watch.noted(link, lines)
-            lines = self.messages.unknown(lines, link)
-            if not lines or (lines[0].startswith(wire.GOSSIP)
-                             and self.spreading.take_block(link, lines)):
-                return
-        super().lines(link, lines)
-
-    def on_lines(self, link: Link, lines: list[bytes]) -> None:
-        """Handle lines in order. Gossip lines that follow one another are one batch."""
+        """These lines of a link have come together. Of a neighbour's, repetitions are dropped again:
+        while the reader waited for its turn, others may have brought them. What is left is mostly
+        the next gossip of one run, which is taken at once; else gossip lines that follow one another
+        are taken as a batch, and any other line by itself."""
+        if link.role != NEIGHBOUR:
+            super().lines(link, lines)
+            return
+        if self._watch is not None:
+            self._watch.noted(link, lines)
+        lines = self.messages.unknown(lines, link)
+        if not lines or (lines[0].startswith(wire.GOSSIP)
+                         and self.spreading.take_block(link, lines)):
+            return
         for batch, is_gossip in in_batches(lines, self.settings.sign):
             if is_gossip:
-                self.on_gossip(link, batch)
+                self.spreading.take(link, batch)
             else:
                 self.on_line(link, batch[0])
             self.turn.share()
             if link.ended:
                 return
-
-    def on_gossip(self, link: Link, lines: list[bytes]) -> None:
-        """Gossip that is no block: remember what is new, write it down and forward it."""
-        if link.role != NEIGHBOUR:
-            raise wire.WireError("'gmessage' is expected from neighbours only")
-        self.spreading.take(link, lines)
 
     def on_liveness_request(self, link: Link, message: wire.LivenessRequest) -> None:
         reply = wire.liveness_reply(message, self.address)

@@ -20,6 +20,6 @@
     addresses, intervals, capacity, settings, escaping     what every folder may name
 
 wire, seeds, overlay, spread and liveness are the words of the assignment: rules without a thread,
-a socket or a clock, which are handed the time. They know wire, and never one another; peer.py and
-seed.py are where they meet. Which folder may import which: tests/test_layers.py.
+a socket or a clock, which are handed the time. peer.py and seed.py are where they meet. Which folder
+may import which: tests/test_layers.py.
 """

@@ -20,7 +20,7 @@ from gossip.node.output_file import OutputFile
 from gossip.settings import Settings
 from gossip.spread.mongering import Mongering
 from gossip.spread.origin import portions
-from gossip.spread.spreading import ANSWERS, Spreading
+from gossip.spread.spreading import TO_RUMORS, Spreading
 
 PROXY = "a chat proxy"  # the role of every TCP link
 PROXIES = 256  # proxies that may be connected at once
@@ -167,7 +167,7 @@ class ChatServer(Node):
     def _on_status(self, link: DatagramLink, message) -> None:
         if message.kind != "status":
             raise wire.WireError(f"{message.kind} is not expected from a chat server")
-        if message.verb not in ANSWERS:
+        if message.verb not in TO_RUMORS:
             differs = (message.verb != "digest"
                        or not self.anti_entropy.agrees(link, message.digest))
             differed = link in self._differ
@@ -191,7 +191,7 @@ class ChatServer(Node):
         self.forget(link)
         return None
 
-    def on_lines(self, link: Link, lines: list[bytes]) -> None:
+    def lines(self, link: Link, lines: list[bytes]) -> None:
         """Handle a proxy's lines in order; `msg` lines that follow one another are one batch."""
         texts, said = [], []
         for line in lines:

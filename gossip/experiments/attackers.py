@@ -241,8 +241,8 @@ class _FalseDead(_Attack):
         if neighbours:
             self._accused += 1
             accused = neighbours[self._accused % len(neighbours)]
-            self.peer.output.write(*self.peer.joining.report(wire.DeadNode(
-                accused, wire.format_time(self.peer.time()), self.peer.address)))
+            self.peer.joining.report(wire.DeadNode(
+                accused, wire.format_time(self.peer.time()), self.peer.address))
         return now + self.peer.settings.report_interval
 
 

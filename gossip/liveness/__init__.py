@@ -1,7 +1,7 @@
 """Who lives: unanswered requests counted in rounds, and probes before a verdict.
 
 rounds   a peer's neighbours: requests unanswered in a row
-prober   a seed's probes, so many at once, and which address is next
+prober   probes of seeds and peers, so many at once, and which address is next
 
 What follows from a death is in peer.py and seed.py; the lines of a probe are in node/probe.py.
 """

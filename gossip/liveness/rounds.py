@@ -1,10 +1,9 @@
 """Rounds of liveness: which neighbours answer, how often others have not, and which are suspects.
 
-Rules only. A neighbour whose link
-broke is still counted, and misses every round until it is linked again, forgotten, or dead.
-When too many are counted that way, those that were lost last are not: strangers that come and go
-push nobody out. A link proves that its peer lives only once that has answered at its address:
-until then the peer owes what it owed, and when such a link ends it is counted as before.
+Rules only. A neighbour whose link broke is still counted, and misses every round until it is linked
+again, forgotten, or dead. When too many are counted that way, those that were lost last are not:
+strangers that come and go push nobody out. A new link clears a peer's old misses only once the peer
+has answered at its address; if the link ends before that, they count again.
 """
 
 from typing import NamedTuple
@@ -48,7 +47,7 @@ class _Count:
         self.proven = False  # the peer has answered at its address since this link came
 
     def doubts(self) -> int | None:
-        """What the next link of this peer is to owe."""
+        """How many misses to carry over to this peer's next link."""
         if self.link is None or self.proven:
             return self.misses
         if self.owed is None:
@@ -69,8 +68,8 @@ class Rounds:
         self._rows[peer] = _Count(link, now, self._owed_after(self._rows.pop(peer, None)))
 
     def _owed_after(self, row: _Count | None) -> int | None:
-        """What the next link of a peer owes: nothing, if there is no room to count one more whose
-        link is gone."""
+        """The misses that the next link of a peer inherits: none, if there is no room to count one
+        more lost peer."""
         if row is None or row.link is not None and row.proven and self._lost() >= self._lost_limit:
             return None
         return row.doubts()
@@ -95,8 +94,7 @@ class Rounds:
                 del self._rows[peer]
 
     def withdraw(self, peer: Address, link) -> None:
-        """This link ended, of which nobody knows whether it was the peer's: the peer is counted as
-        it was before, if it was."""
+        """An unproven link ended: restore the count from before it, if there was one."""
         row = self._rows.get(peer)
         if row is None or row.link is not link:
             return

@@ -132,8 +132,10 @@ class Flusher:
             for link in links:
                 try:
                     selector.register(link, selectors.EVENT_WRITE)
-                except (ValueError, KeyError):
+                except ValueError:
                     self.forget(link)  # it has ended since
+                except KeyError:
+                    pass  # a link that has ended had the same descriptor: the next round is right
             ready = [key.fileobj for key, _ in selector.select(self._next_job())]
         if self._wake_receiver in ready:
             ready.remove(self._wake_receiver)

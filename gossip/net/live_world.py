@@ -82,7 +82,7 @@ class LiveWorld:
         """Start to accept and to flush; OSError when the system has no thread left."""
         PULSE.begin()
         for name, listener, accept in self._listeners:
-            self.threads.need(name, listener.accept_all, self._hand_on(accept), self._make_room)
+            self.threads.need(name, listener.accept_all, self._handler(accept), self._make_room)
         self.threads.need("link flusher", self.flusher.flush_all)
 
     def go(self) -> None:
@@ -142,7 +142,7 @@ class LiveWorld:
             with self.turn:
                 due = turn(self.now())
 
-    def _hand_on(self, accept):
+    def _handler(self, accept):
         """Make what the listener calls with a connection: it starts a thread that reads it."""
         def handle(sock: socket.socket, remote: tuple[str, int]) -> None:
             connection = Connection(sock)

@@ -66,8 +66,8 @@ class Turn:
             self._make(later)
 
     def _make(self, later: list[tuple]) -> None:
-        """Make calls. What one of them has made later follows in the same loop: a dial that fails
-        at once does not make the next one from within itself."""
+        """Make calls. Calls that they put off join this loop, so that dials which fail at once do
+        not nest."""
         calls = getattr(self._making, "calls", None)
         if calls is not None:
             calls.extend(later)

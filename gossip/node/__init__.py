@@ -8,5 +8,5 @@ lateness     patience, verdicts and sending while late
 waiting_room links that have not introduced themselves
 output_file  one line per event
 
-What lines mean is in seed.py and peer.py.
+What lines mean is in seed.py, peer.py and their parts.
 """

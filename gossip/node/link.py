@@ -100,7 +100,7 @@ class Link:
         self._limit = WAITING_BACKLOG
         self._held = False  # `send` only fills the backlog, until `release`
         self._broken = False  # nothing can be sent any more
-        self._taken = 0.0  # when the other end last took bytes from the backlog
+        self._taken = 0.0  # when the backlog began, or the other end last took bytes from it
 
     # For the one thread that connects and reads.
 
@@ -165,8 +165,8 @@ class Link:
         return min(deadline, unfinished)
 
     def last_look(self) -> bool:
-        """What is overdue may have come in time, and only wait to be read: answer whether to look
-        for it once more. The second answer is no, unless something else is overdue by then."""
+        """Whether to read once more, because the overdue line may have come in time: True once for
+        each deadline that passes."""
         due = self._due_if_on_time()
         first, self._looked_for = due != self._looked_for, due
         return first

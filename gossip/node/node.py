@@ -1,8 +1,8 @@
 """What seed and peer share: an address, links with roles, the output file, start and stop.
 
 The world of a node (gossip/node/world.py) tells it what happens to its links, and it tells its
-parts (part.py), which a subclass names by `made_of`. Every line is answered by the part that names
-its kind for the role of the link; a line that no part names breaks a rule. Probes are handled here:
+parts (part.py), which a subclass names by `made_of`. A line is answered by the part that names its
+kind for the role of the link; a line that no part names breaks a rule. Probes are handled here:
 each is a link that asks one question.
 
 The world calls a node, and everything that it is made of, by one thread at a time: such a call is
@@ -193,11 +193,16 @@ class Node(Part):
         return lines
 
     def lines(self, link: Link, lines: list[bytes]) -> None:
-        """These lines of a link have come together."""
-        if link.probe is None:
-            self.on_lines(link, lines)
-        elif link.probe.heard(lines):
-            link.close("answered")
+        """These lines of a link have come together: handle them in order; WireError ends it."""
+        if link.probe is not None:
+            if link.probe.heard(lines):
+                link.close("answered")
+            return
+        for line in lines:
+            self.on_line(link, line)
+            self.turn.share()
+            if link.ended:
+                return
 
     def fault(self, link: Link, error: Exception) -> None:
         """The other end broke a rule (WireError), or a dial has failed (OSError)."""
@@ -303,14 +308,6 @@ class Node(Part):
             self.counters.add(otherwise)
 
     # What lines mean.
-
-    def on_lines(self, link: Link, lines: list[bytes]) -> None:
-        """Handle what arrived together, in order; WireError ends the link."""
-        for line in lines:
-            self.on_line(link, line)
-            self.turn.share()
-            if link.ended:
-                return
 
     def on_line(self, link: Link, line: bytes) -> None:
         """Hand one line to the part that answers it."""

@@ -83,13 +83,12 @@ class Joining(Part):
         for link in silent:
             link.close("silent")
 
-    def report(self, report: wire.DeadNode) -> list[str]:
-        """Report a death to every seed that this peer is registered with; return the words of the
-        output file for that."""
+    def report(self, report: wire.DeadNode) -> None:
+        """Report a death to every seed that this peer is registered with."""
         links = self.registrations.links()
+        self._node.output.write(*[f"reported:{seed}:{report.line}" for seed, _ in links])
         for _, link in links:
             link.send(wire.dead_node(report))
-        return [f"reported:{seed}:{report.line}" for seed, _ in links]
 
     def probed(self, seed: Address, ip: str) -> None:
         """Somebody at this IP has probed this peer, and says that it is that seed. Maybe another

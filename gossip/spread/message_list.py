@@ -86,8 +86,8 @@ class MessageList:
         return unknown if self._covers is None else self._covers.unknown(unknown, link)
 
     def add_block(self, lines: list[bytes], made_here: bool = False) -> Fresh | None:
-        """Take gossip lines at once, if they continue a run: its next numbers make no gap, and need
-        no room. None when they are anything else, and then none of them was taken."""
+        """Take all these lines if they are gossip with the next numbers of a known run, which need
+        no room; otherwise take none, and return None."""
         if self._judge is not None or self._forbidden_in is not None:
             return None
         block = wire.parse_block(lines)
@@ -111,18 +111,11 @@ class MessageList:
         full. After so many corrupt lines as end the link, the rest is not looked at. `brought_by`
         is the neighbour that has to answer for the room that they need."""
         fresh = Fresh([], "", None, [], [], [], [], [], collections.Counter(), [])
-        if self._judge is None:
-            return self._add(lines, {}, None, made_here, link, brought_by, fresh)
-        last = link and link.cover
-        covers = self._judge.read(lines, last, made_here, brought_by, fresh.checks)
-        last = last and covers[last.line]
-        return self._add(lines, covers, last, made_here, link, brought_by, fresh)
-
-    def _add(self, lines: list[bytes], covers: dict[bytes, Cover | None], last: Cover | None,
-             made_here: bool, link, brought_by: Address | None, fresh: Fresh) -> Fresh:
-        """The same, with the covers that the judge has read, and the last one before these lines on
-        their link."""
-        fault = None
+        covers, last, fault = {}, None, None  # `last`: the cover that came last on the link
+        if self._judge is not None:
+            last = link and link.cover
+            covers = self._judge.read(lines, last, made_here, brought_by, fresh.checks)
+            last = last and covers[last.line]
         for line in lines:
             try:
                 if line in covers:

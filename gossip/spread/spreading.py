@@ -27,9 +27,9 @@ from gossip.spread.waiting_lines import WaitingLines
 BARE = (wire.GOSSIP, wire.SIGNED)  # beginnings of lines without a prefix
 MOST_LINES = 500  # gossip lines that are handled together
 CORRUPT_SHOWN = 500  # characters of a corrupt line in the output file
-ANSWERS = {"took", "knew"}  # verbs of status lines that answer rumors
-SHARE_OF_ROUND = 0.25  # of a liveness round: where neighbours are watched, nothing is gathered
-# for longer, because replies wait behind it, and have to come in their round
+TO_RUMORS = {"took", "knew"}  # verbs of status lines that answer rumors
+SHARE_OF_ROUND = 0.25  # of a liveness round: the longest gathering where neighbours are watched,
+# because liveness replies wait behind it
 
 
 def way_of_spreading(node, links, gathering, at_once: int, tries: int):
@@ -93,8 +93,8 @@ class Spreading(Part):
         """Where gossip is signed, `signer` (gossip/signing/signed_lines.py) has the `start` of
         this run, `cover(first, digests)` and `is_genuine(signed)`; `runs` (signing/confirming.py)
         tells by `is_known(run)` whether a run is genuine, by `is_denied(run, neighbour)` whether
-        its messages would neither be taken nor wait, by `meet(run, link)` has that found out,
-        and tells by `is_open(run)` whether it is being found out. Then `on_settled(run)` is called.
+        its messages would neither be taken nor wait; `meet(run, link)` begins to find that out, and
+        `is_open(run)` tells whether that is going on. Then `on_settled(run)` is called.
         `on_offence(link, reason, count)` is told of what a neighbour did wrong: `corrupt` lines,
         `forbidden` messages, or a `flood`. `watch` (monitoring/watch.py), if any, is told what came
         new, and over which link; `on_contradiction(one, other)`, of two good signed lines of one
@@ -188,7 +188,7 @@ class Spreading(Part):
         elif rumors:
             lines = [wire.gossip_part(line) if line.startswith(wire.RUMOR) else line
                      for line in lines]
-        fresh = self._add(lines, link.peer, link)
+        fresh = self._remember(lines, link.peer, link)
         if fresh.forbidden:
             self._write_forbidden(link, fresh.forbidden)
         if fresh.corrupt:
@@ -213,7 +213,7 @@ class Spreading(Part):
                           owed=not self.anti_entropy.catch_up.awaits(link))
         self._watch.fresh(fresh.refused, link, self._now(), owed=False)
 
-    def _add(self, lines: list[bytes], neighbour, link=None) -> Fresh:
+    def _remember(self, lines: list[bytes], neighbour, link=None) -> Fresh:
         """Remember what is new of the lines of a neighbour, before anybody counts it."""
         fresh = self.messages.add(lines, link=link, brought_by=neighbour)
         if self._on_contradiction is not None:
@@ -246,7 +246,7 @@ class Spreading(Part):
             self.anti_entropy.catch_up.denied(run)
             return
         for link, lines in waiting:
-            fresh = self._add(lines, link.peer)
+            fresh = self._remember(lines, link.peer)
             if self._watch is not None:
                 self._watch.confirmed([*fresh.lines, *fresh.refused], self._now())
             if fresh.forbidden:
@@ -271,8 +271,8 @@ class Spreading(Part):
         self._on_offence(link, "forbidden", len(shown))
 
     def _charge(self, link, lines: list[bytes], fresh: Fresh) -> None:
-        """Have a neighbour pay for what it says in its own name, but for what it was asked for:
-        beyond its allowance its link rests, and a flood ends it."""
+        """Charge a neighbour for what it says in its own name without being asked: beyond its
+        allowance its link rests, and a flood ends it."""
         signed = () if self._signer is None else [line for line in lines
                                                   if line.startswith(wire.SIGNED)]
         new = fresh.lines
@@ -314,7 +314,7 @@ class Spreading(Part):
 
     def on_status(self, link, message: wire.Status) -> None:
         """A neighbour answers rumors, or compares what it has seen."""
-        if message.verb in ANSWERS:
+        if message.verb in TO_RUMORS:
             self.way.answered(link, message)
         else:
             self.anti_entropy.on_status(link, message)

@@ -131,7 +131,7 @@ class GossipModule(Node):
 
     # What is said: here what neighbours say of others, all else at the parts.
 
-    def on_lines(self, link: PeerLink, frames: list[bytes]) -> None:
+    def lines(self, link: PeerLink, frames: list[bytes]) -> None:
         """Handle the messages that arrived together, and send their effects together."""
         link.announced.clear()
         link.free = 0

@@ -7,7 +7,7 @@ status       the lines of anti-entropy
 monitoring   what peers report of one another, what seeds do with it
 fields       address, time, text, bytes; how a line is declared; WireError
 
-Pure. Which node may say what, and what follows, is in peer.py and seed.py.
+Pure. Which node may say what, and what follows, say the parts that answer (node/part.py).
 """
 
 from gossip.wire.fields import LINE_LIMIT, NUMBER_LIMIT, Answer, WireError, format_time

@@ -1,7 +1,7 @@
 """The lines of the assignment: one line in, one value out, or a WireError; and back.
 
-Pure. Every kind of line is a class here, and its `kind` names the method `on_<kind>` of peer.py
-or seed.py that handles it. `parse` checks a line in full: what a node passes on is valid for
+Pure. Every kind of line is a class here, and its `kind` names the method `on_<kind>` of the part
+that answers it. `parse` checks a line in full: what a node passes on is valid for
 whoever receives it.
 """
 
@@ -176,7 +176,8 @@ def parse(line: bytes):
         return _BARE[line]
     read = LINES.get(word) or MONITORING.get(word)
     if not colon or read is None:
-        raise WireError(f"unknown line {line[:40]!r}")
+        raise WireError("'gmessage' is expected from neighbours only" if is_gossip(line)
+                        else f"unknown line {line[:40]!r}")
     return read(body)
 
 
