@@ -23,7 +23,7 @@ trusted.
 
 import sys
 
-from gossip.programs.switch import run_other_program
+from gossip.programs import run_other_program
 
 if __name__ == "__main__":  # before the slow imports: a chat server has to listen at once
     run_other_program(sys.argv)

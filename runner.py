@@ -1,17 +1,8 @@
 """The runner: starts seeds, whole networks and the demo; checks output files; measures; chats.
 
-    python runner.py                 every local seed of config.txt, until Ctrl-C
-    python runner.py --peers 10      seeds and ten peers
-    python runner.py demo            ten peers, one is killed, and the proof
-    python runner.py check           the proof, from the output files alone
-    python runner.py plot            pictures and a page about them
-    python runner.py watch           a page that follows a network while it runs
-    python runner.py tree            the tree of running seeds that keep reports about peers
-    python runner.py bench           how fast, how large
-    python runner.py simulate        the same nodes in virtual time, and accidents by chance
-    python runner.py console         the chat proxy: starts chat servers and talks to them
-    python runner.py module          gossip modules of the VoidPhone project, and the proof
-    python runner.py worker          what --peers starts: a process with several nodes
+`python runner.py` runs every local seed of config.txt until Ctrl-C, and with `--peers 10` ten
+peers, too. The table COMMANDS has its other commands. `--peers` starts processes with several
+nodes each by a command that nobody types, `python runner.py worker`.
 """
 
 import argparse
@@ -23,7 +14,7 @@ import sys
 
 from gossip.addresses import Address, address_of
 from gossip.capacity import fixed
-from gossip.chat.console import FORMS, ChatConsole, read_lines
+from gossip.chat.console import console_command
 from gossip.experiments import bench
 from gossip.experiments.following import FOR_EVER, IMPLIED, run_network
 from gossip.experiments.malice import add_malicious
@@ -42,10 +33,10 @@ from gossip.proof import check
 from gossip.settings import WAYS, Settings
 from gossip.terminal.command_line import (
     FAILED, OF_SEEDS_ALONE, OUTPUTS, CommandError, Parser, add_common_flags, add_outputs,
-    add_peer_flags, add_settings, complain, load_seeds, parse_host, parse_port, peer_settings,
-    run_command, seconds, show, whole_number)
-from gossip.terminal.folders import DEMO, MODULES, NETWORK, newest_folder, shown
-from gossip.terminal.status_line import folded
+    add_peer_flags, add_settings, load_seeds, parse_host, parse_port, peer_settings, run_command,
+    show, whole_number)
+from gossip.terminal.folders import DEMO, MODULES, NETWORK, parse_folders
+from gossip.terminal.screen import folded
 from peer import Peer
 from seed import Seed
 
@@ -73,7 +64,7 @@ def no_command(word: str) -> None:
 
 
 def add_count(parser: Parser, flag: str, low: int, default: int, what: str, unit="N") -> None:
-    """A flag that takes a whole number of `low` or more; its help is `what` and the default."""
+    """Add a flag for whole numbers of `low` or more; its help is `what` and the default."""
     parser.add_argument(flag, type=whole_number(low), default=default, metavar=unit,
                         help=f"{what} ({default})")
 
@@ -115,20 +106,15 @@ def start_command(arguments: list[str]) -> int | None:
             parser.error("--once, --kill and --malicious need --peers")
         return seeds_only(args)
     args.again = f"--peers {args.peers}"
-    malicious = 0
     if args.malicious is not None:
-        malicious = args.malicious.count()
         args.again += f" --malicious {args.malicious}"
-    if args.kill and args.malicious is not None:
-        parser.error("--malicious kicks peers, it kills none: leave --kill out")
-    check_alive(parser, max(args.kill, malicious), args.peers)
-    return run_network(args, peer_addresses(parser, args), peer_settings(args),
-                       processes_of(args, args.peers), args.once, args.kill, args.malicious,
-                       live_page_of(args))
+        if args.kill:
+            parser.error("--malicious kicks peers, it kills none: leave --kill out")
+    return network(parser, args, peer_settings(args))
 
 
 def implied_by(args) -> dict[str, object]:
-    """The settings of a network that --malicious or --watch implies."""
+    """Return the settings of a network that --malicious or --watch implies."""
     if args.malicious is not None:
         return {**IMPLIED, "filter": args.malicious.words()}
     if not args.watch or args.peers is None:
@@ -137,9 +123,22 @@ def implied_by(args) -> dict[str, object]:
     return {**implied, "capacity": fixed(4)} if args.peers <= OWN_PROCESSES else implied
 
 
-def check_alive(parser: Parser, lost: int, peers: int) -> None:
-    if lost >= peers:
-        parser.error(f"that leaves nobody honest and alive of {peers} peers")
+def network(parser: Parser, args, settings: Settings) -> int:
+    """Run the network that a command line asks for."""
+    attackers = 0 if args.malicious is None else args.malicious.count()
+    if max(args.kill, attackers) >= args.peers:
+        parser.error(f"that leaves nobody honest and alive of {args.peers} peers")
+    peers, processes, page = peer_addresses(parser, args), args.processes, None
+    if args.watch:
+        from gossip.pictures import live_page  # workers do without
+        page = functools.partial(live_page.LivePage, args.outputs, args.watch_port,
+                                 host=args.watch_host)
+        if args.peers <= OWN_PROCESSES:
+            processes = None
+    elif args.watch_host is not None:
+        raise CommandError("--watch-host needs --watch")
+    return run_network(args, peers, settings, processes, args.once, args.kill, args.malicious,
+                       page)
 
 
 def add_watch(parser: Parser) -> None:
@@ -166,29 +165,13 @@ def add_plain(parser: Parser) -> None:
                         help="show on a terminal what a pipe gets: rows and events, not sentences")
 
 
-def processes_of(args, peers: int) -> int | None:
-    """How many processes the peers share; None: each has its own."""
-    return None if args.watch and peers <= OWN_PROCESSES else args.processes
-
-
-def live_page_of(args):
-    """What serves the page of a network; None where none is asked for."""
-    if not args.watch:
-        if args.watch_host is not None:
-            raise CommandError("--watch-host needs --watch")
-        return None
-    from gossip.pictures import live_page  # workers do without
-    return functools.partial(live_page.LivePage, args.outputs, args.watch_port,
-                             host=args.watch_host)
-
-
 def add_base_port(parser: Parser) -> None:
     parser.add_argument("--base-port", type=parse_port, default=BASE_PORT, metavar="PORT",
                         help=f"the first peer's port ({BASE_PORT})")
 
 
 def peer_addresses(parser: Parser, args) -> list[Address]:
-    """The addresses of the peers: --host, and ports from --base-port on."""
+    """Return the addresses of the peers: --host, and ports from --base-port on."""
     if args.base_port + args.peers > 65536:
         parser.error(f"{args.peers} peers from port {args.base_port} on pass port 65535")
     return [address_of(args.host, args.base_port + n) for n in range(args.peers)]
@@ -219,18 +202,16 @@ def demo_command(arguments: list[str]) -> int:
                         help="sign gossip, and take only what is signed (yes)")
     add_settings(parser, "file_limit")
     add_watch(parser)
-    parser.set_defaults(processes=default_processes(), host="127.0.0.1", again="demo")
+    parser.set_defaults(processes=default_processes(), host="127.0.0.1", again="demo", once=True,
+                        malicious=None)
     args = parser.parse_args(arguments)
-    check_alive(parser, args.kill, args.peers)
-    settings = Settings(capacity=fixed(4), gossip_interval=0.3, liveness_interval=1.0,
-                        antientropy_interval=2.0, sign=args.sign, file_limit=args.file_limit)
-    return run_network(args, peer_addresses(parser, args), settings,
-                       processes_of(args, args.peers), once=True, kill=args.kill,
-                       live_page=live_page_of(args))
+    return network(parser, args, Settings(
+        capacity=fixed(4), gossip_interval=0.3, liveness_interval=1.0, antientropy_interval=2.0,
+        sign=args.sign, file_limit=args.file_limit))
 
 
 def worker_command(arguments: list[str]) -> None:
-    """What --peers starts: a process with several nodes, told over its standard input."""
+    """Host several nodes, as told over standard input: the process that --peers starts."""
     parser = Parser(prog="runner.py worker", description="Hosts nodes for the runner.")
     parser.add_argument("kind", choices=("seed", "peer"))
     add_common_flags(parser)
@@ -294,28 +275,6 @@ def tree_command(arguments: list[str]) -> None:
     show(shown_tree(load_seeds(parser.parse_args(arguments).config)))
 
 
-def parse_folders(parser: Parser, arguments: list[str], how_many="?", more="") -> tuple:
-    """Return the folders of output files that a command line names, else the newest, and all
-    flags; CommandError when there is no such folder."""
-    parser.add_argument("folders", nargs=how_many, metavar="DIR", type=pathlib.Path,
-                        help="where the output files are (the newest of outputs, outputs/demo and "
-                             f"outputs/network){more}")
-    add_common_flags(parser)
-    parser.set_defaults(outputs=None)
-    args = parser.parse_args(arguments)
-    folders = args.folders if how_many == "*" else [args.folders]
-    if not any(folders):
-        folders = [args.outputs or newest_folder()]
-        if args.outputs is None:
-            complain(f"the newest output files: {shown(folders[0])}")
-    for path in folders:
-        if path.exists() and not path.is_dir():
-            raise CommandError(f"{path} is no folder; give the folder of the output files")
-        if not path.is_dir():
-            raise CommandError(f"no folder {path}")
-    return folders, args
-
-
 def module_command(arguments: list[str]) -> int:
     """Run a network of gossip modules and prove it by what their clients hear."""
     parser = Parser(prog="runner.py module",
@@ -363,27 +322,6 @@ def bench_command(arguments: list[str]) -> int:
 def simulate_command(arguments: list[str]) -> int:
     """Let accidents befall a network in virtual time, and judge whether it healed."""
     return simulate(parse_simulate(arguments), {"seed": Seed, "peer": Peer})
-
-
-def console_command(arguments: list[str]) -> None:
-    """Start chat servers and talk to them, as the lines of standard input say."""
-    parser = Parser(prog="runner.py console", epilog=f"A line is {FORMS}.",
-                    description="Start chat servers and talk to them, as standard input says.")
-    parser.add_argument("--udp-base", type=parse_port, default=20000, metavar="PORT",
-                        help="the UDP port of server 0; the others' follow it (20000)")
-    parser.add_argument("--chat-key", type=pathlib.Path, metavar="FILE",
-                        help="the key with which servers sign what they send each other")
-    add_outputs(parser)
-    add_settings(parser, "file_limit")
-    parser.add_argument("--settle", type=seconds(0), default=1.0, metavar="SECONDS",
-                        help="quiet after the last msg and start before a get asks (1)")
-    args = parser.parse_args(arguments)
-    flags = ["--udp-base", str(args.udp_base), "--outputs", str(args.outputs),
-             "--file-limit", str(args.file_limit)]
-    if args.chat_key is not None:
-        flags += ["--chat-key", str(args.chat_key)]
-    with ChatConsole(args.settle, flags) as console:
-        console.carry_out_all(read_lines())
 
 
 COMMANDS = {  # word -> what carries it out, what it is for

@@ -1,34 +1,29 @@
 """The chat console: carries out the lines of people and scripts on chat servers (peer.py --chat).
 
-    ID start N PORT          start server ID of N; attach to it if it listens on PORT already
-    ID msg MESSAGEID TEXT    let it gossip TEXT
-    ID get chatLog           print its messages
-    ID crash                 let it die without a word
-    exit                     end the servers that were started here, as the end of input does
-
-The main thread reads the lines and carries them out one after the other. The chat servers know
-the console as their proxy. A text may hold bytes that are not UTF-8: they are passed on as typed.
+README.md has the lines. The main thread reads them and carries them out one after the other. The
+servers know the console as their proxy. A text may hold bytes that are not UTF-8: they are passed
+on as typed.
 """
 
-import argparse
 import contextlib
 import importlib
 import os
+import pathlib
 import re
 import sys
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
 
-from gossip.chat.server_process import ChatError, Server, decode, encode, reason, say
+from gossip.chat.doorstep import UDP_BASE
+from gossip.chat.server_process import ChatError, Server, decode, encode, say
 from gossip.escaping import escape
-from gossip.terminal.command_line import parse_port, show
-from gossip.terminal.keyboard import Keyboard
+from gossip.terminal.command_line import (
+    Parser, add_outputs, add_settings, parse_port, seconds, show, write_all)
+from gossip.terminal.input import Keyboard
 from gossip.wire import LINE_LIMIT
 
 FINISH_LIMIT = 15.0  # seconds in which the servers must have read everything that they were told
-END_LIMIT = 6.0  # seconds in which a server must end once its pipe is closed
-
+END_LIMIT = 6.0  # seconds in which a server must end once its input has ended
 
 FORMS = "ID start N PORT, ID msg MESSAGEID TEXT, ID get chatLog, ID crash, or exit"
 _LINE = re.compile(r"[ \t]*([0-9]{1,5})[ \t]+(start|msg|get|crash)(?:[ \t]+(.*))?", re.DOTALL)
@@ -41,22 +36,14 @@ _WORDS = {  # what follows the ID, and a hint for who says something else
     "crash": (re.compile(r"(crash)[ \t]*"), "it is: {} crash")}
 
 
-class Command(NamedTuple):
-    """The command of a line."""
+def parse_command(line: str) -> tuple:
+    """Understand a line that is not blank; ValueError says in a sentence what is wrong.
 
-    word: str  # start, msg, get, crash or exit
-    id: int = 0
-    size: int = 0  # start: how many servers stand in the line
-    port: int = 0  # start
-    line: str = ""  # msg, get, crash: what the server is told
-
-
-def parse_command(line: str) -> Command:
-    """Understand a line that is not blank; ValueError says in a sentence what is wrong."""
+    Return ("exit",), ("start", ID, N, PORT), or the word, the ID and the line for the server."""
     if len(encode(line)) > LINE_LIMIT:
         raise ValueError(f"a line has at most {LINE_LIMIT:,} bytes")
     if line.strip(" \t") == "exit":
-        return Command("exit")
+        return ("exit",)
     match = _LINE.fullmatch(line)
     if match is None:
         raise ValueError(f"a line is {FORMS}")
@@ -66,14 +53,11 @@ def parse_command(line: str) -> Command:
     if said is None:
         raise ValueError(hint.format(number))
     if word != "start":
-        return Command(word, number, line=said[1])
+        return word, number, said[1]
     size = int(said[1])
     if number >= size:
         raise ValueError(f"IDs are 0 to N-1: with ID {number}, N is {number + 1} or more")
-    try:
-        return Command(word, number, size, parse_port(said[2]))
-    except argparse.ArgumentTypeError as error:
-        raise ValueError(str(error)) from None
+    return word, number, size, parse_port(said[2])
 
 
 class ChatConsole:
@@ -116,57 +100,51 @@ class ChatConsole:
         if not line.strip():
             return True
         try:
-            command = parse_command(line)
-            if command.word == "exit":
+            word, *arguments = parse_command(line)
+            if word == "exit":
                 return False
-            getattr(self, f"_{command.word}")(command)
+            getattr(self, f"_{word}")(*arguments)
         except ValueError as error:
             say(f"'{escape(line[:60])}': {error}")
         except ChatError as error:
             say(str(error))
         return True
 
-    def _start(self, command: Command) -> None:
-        standing = self._servers.get(command.id)
+    def _start(self, number: int, size: int, port: int) -> None:
+        standing = self._servers.get(number)
         if standing is not None:
             standing.wait()
             if standing.lives():
-                raise ChatError(f"server {command.id} runs already, on port {standing.port}")
+                raise ChatError(f"server {number} runs already, on port {standing.port}")
             self._forget(standing)
         for other in self._servers.values():
-            if other.port == command.port and other.lives():
-                raise ChatError(f"port {command.port} is server {other.id}'s")
-        server = Server(command.id, command.port)
-        if not server.attach():
-            try:
-                server.start(["--chat", str(command.id), str(command.size), str(command.port),
-                              *self._flags])
-            except OSError as error:
-                server.end(time.monotonic())
-                raise ChatError(f"server {command.id} did not start: {reason(error)}") from None
-        self._servers[command.id] = server
+            if other.port == port and other.lives():
+                raise ChatError(f"port {port} is server {other.id}'s")
+        server = Server(number, port)
+        server.begin(["--chat", str(number), str(size), str(port), *self._flags])
+        self._servers[number] = server
 
-    def _msg(self, command: Command) -> None:
-        self._server(command.id).tell(command.line)
+    def _msg(self, number: int, line: str) -> None:
+        self._server(number).tell(line)
         self._said_at = time.monotonic()
 
-    def _get(self, command: Command) -> None:
-        self._server(command.id)
+    def _get(self, number: int, line: str) -> None:
+        self._server(number)
         for server in self._servers.values():
             server.wait()
         quiet_since = max(self._said_at, *(server.up_at for server in self._servers.values()))
         time.sleep(max(0.0, quiet_since + self._settle - time.monotonic()))
-        print_answer(self._server(command.id).ask(command.line))
+        print_answer(self._server(number).ask(line))
 
-    def _crash(self, command: Command) -> None:
-        server = self._server(command.id)
+    def _crash(self, number: int, line: str) -> None:
+        server = self._server(number)
         try:
-            server.crash(command.line)
+            server.crash(line)
         finally:
             self._forget(server)
 
     def _server(self, number: int) -> Server:
-        """The server with that ID, after its start has ended; ChatError if it is not up."""
+        """Return the server with that ID once its start has ended; ChatError if it is not up."""
         server = self._servers.get(number)
         if server is None:
             raise ChatError(f"server {number} is not started; start it: {number} start N PORT")
@@ -184,19 +162,14 @@ class ChatConsole:
 
 def print_answer(answer: bytes) -> None:
     """Write an answer to standard output: byte for byte, but escaped on a terminal, which would
-    obey its control characters. A standard output that takes nothing is no error."""
+    obey its control characters."""
     if os.isatty(1):
         answer = encode(escape(decode(answer)))
-    left = memoryview(answer + b"\n")
-    try:
-        while left:
-            left = left[os.write(1, left):]
-    except OSError:
-        pass
+    write_all(1, answer + b"\n")
 
 
 def read_lines() -> Iterator[str]:
-    """The lines of standard input: with a prompt and a history on a terminal."""
+    """Yield the lines of standard input: with a prompt and a history on a terminal."""
     if not (os.isatty(0) and os.isatty(1)):
         keyboard = Keyboard()
         while (line := keyboard.line()) is not None:
@@ -210,3 +183,24 @@ def read_lines() -> Iterator[str]:
             yield input("> ")
     except EOFError:
         show("")
+
+
+def console_command(arguments: list[str]) -> None:
+    """Start chat servers and talk to them, as the lines of standard input say."""
+    parser = Parser(prog="runner.py console", epilog=f"A line is {FORMS}.",
+                    description="Start chat servers and talk to them, as standard input says.")
+    parser.add_argument("--udp-base", type=parse_port, default=UDP_BASE, metavar="PORT",
+                        help="the UDP port of server 0; the others' follow it (%(default)s)")
+    parser.add_argument("--chat-key", type=pathlib.Path, metavar="FILE",
+                        help="the key with which servers sign what they send each other")
+    add_outputs(parser)
+    add_settings(parser, "file_limit")
+    parser.add_argument("--settle", type=seconds(0), default=1.0, metavar="SECONDS",
+                        help="quiet after the last msg and start before a get asks (1)")
+    args = parser.parse_args(arguments)
+    flags = ["--udp-base", str(args.udp_base), "--outputs", str(args.outputs),
+             "--file-limit", str(args.file_limit)]
+    if args.chat_key is not None:
+        flags += ["--chat-key", str(args.chat_key)]
+    with ChatConsole(args.settle, flags) as console:
+        console.carry_out_all(read_lines())

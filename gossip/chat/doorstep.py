@@ -1,7 +1,7 @@
 """The doorstep: opens the two sockets of a chat server before anything else is imported.
 
 The program that starts a server dials it at once, and most of a server's start is importing. So
-peer.py comes here first (through gossip/programs/switch.py), and this file imports little.
+peer.py comes here first (through gossip/programs), and this file imports little.
 """
 
 import errno
@@ -24,7 +24,7 @@ class Doors(NamedTuple):
     tcp: socket.socket
 
     def are(self, udp_port: int, tcp_port: int) -> bool:
-        """Whether the sockets have these ports."""
+        """Return whether the sockets have these ports."""
         return (self.udp.getsockname()[1], self.tcp.getsockname()[1]) == (udp_port, tcp_port)
 
     def close(self) -> None:
@@ -64,8 +64,8 @@ def _open(kind: int, port: int, patience: float) -> socket.socket:
 
 
 def open_early(arguments: list[str]) -> Doors | None:
-    """The doors that a command line asks for. None when it is not as simple as expected here, or
-    when a port is in use: gossip/programs/chat_program.py then parses it and tries again."""
+    """Return the doors that a command line asks for; None where chat_program.py has to parse it, or
+    has to wait for a port."""
     words = [word for argument in arguments for word in argument.split("=", 1)]
     try:
         at = words.index("--chat")

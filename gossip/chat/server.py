@@ -1,11 +1,7 @@
 """A chat server: a peer without seeds that stands in a line, and serves the chat proxy.
 
 Process ID of N gossips with ID-1 and ID+1 alone, by datagrams (rumors, and once a second
-anti-entropy): see gossip/net/datagrams.py. The proxy connects by TCP and says lines:
-
-    msg MESSAGEID TEXT   TEXT is gossiped
-    get chatLog          is answered with `chatLog TEXT,TEXT,…` or `chatLog <empty>`
-    crash                ends the process without a last word; messages before it are sent once
+anti-entropy): see gossip/net/datagrams.py. What the proxy says over TCP is in README.md.
 """
 
 import math
@@ -99,7 +95,7 @@ class ChatServer(Node):
     # Anti-entropy: at the start, every second, and soon again while a neighbour differs.
 
     def compare(self, now: float) -> float:
-        """A turn: compare with both neighbours if it is time, and answer when it is next."""
+        """Compare with both neighbours if it is time, and return when it is next; a turn."""
         interval = self.settings.antientropy_interval
         soon = self._compared_at + min(HASTE, interval)
         if now < soon:
@@ -145,7 +141,7 @@ class ChatServer(Node):
             self.write_refusal(link.peer, str(error))
 
     def _hear(self, link: DatagramLink) -> None:
-        """A datagram has come. With a neighbour that was gone or silent, compare at once."""
+        """Note a datagram. Compare at once with a neighbour that was gone or silent."""
         now = self.now()
         was_there = link in self._heard
         self._heard[link] = now
@@ -185,7 +181,7 @@ class ChatServer(Node):
     # What proxies say.
 
     def accept(self, connection, remote: tuple[str, int]) -> Link | None:
-        """A proxy has connected: it need not introduce itself, and may be quiet."""
+        """Take a proxy that has connected: it need not introduce itself, and may be quiet."""
         link = self.new_link(PROXY, connection=connection)
         link.connected(*remote)
         link.trust()
@@ -223,7 +219,7 @@ class ChatServer(Node):
             self.flusher.wait_until(lambda: link.ended or not link.waiting(), math.inf)
 
     def _fits(self, link: Link, text: bytes) -> bool:
-        """Whether a text can be gossiped; if not, that is written down."""
+        """Return whether a text can be gossiped; if not, write that down."""
         try:  # as long as the line may get: with the longest number
             line = wire.gossip(wire.format_time(self.time()), self.address,
                                self.spreading.origin.start, wire.NUMBER_LIMIT, text.decode())

@@ -1,8 +1,8 @@
-"""One chat server as the console holds it: its connection, its process, and the pipe between.
+"""One chat server as the console holds it: its connection, and its process.
 
 The main thread of the console calls it. Each start has a thread of its own, which waits until the
-process listens, so that several servers start at once. A started server ends with the console,
-even one that is killed: the server holds the read end of a pipe, and the console the write end.
+process listens, so that several servers start at once. A started server ends with its standard
+input, which the console holds, and so even when the console is killed.
 """
 
 import contextlib
@@ -35,15 +35,15 @@ class ChatError(Exception):
 
 
 class Server:
-    """One chat server: the connection to it and, if it was started here, its process and the pipe
-    that keeps it alive. While a start is pending, its thread alone uses the connection."""
+    """One chat server: the connection to it and, if it was started here, its process.
+
+    While a start is pending, its thread alone uses the connection."""
 
     def __init__(self, number: int, port: int):
         self.id = number
         self.port = port
         self.up_at = 0.0  # monotonic time of its first connection; 0 before
         self._process: subprocess.Popen | None = None  # None: it was not started here
-        self._pipe = -1  # the write end
         self._errors = None  # the standard error of the process, a file
         self._socket: socket.socket | None = None  # None: to be dialled again
         self._thread: threading.Thread | None = None  # waits until the process listens
@@ -51,34 +51,30 @@ class Server:
 
     # How it begins.
 
-    def attach(self) -> bool:
-        """Connect to a server that listens already, if one does."""
+    def begin(self, arguments: list[str]) -> None:
+        """Attach to a server that listens already, or start one; a thread waits until it listens.
+        ChatError when no process can be started."""
         if self._dial():
-            self.up_at = time.monotonic()
-        return bool(self.up_at)
-
-    def start(self, arguments: list[str]) -> None:
-        """Start the process; a thread waits until it listens."""
-        self._errors = tempfile.TemporaryFile()
-        read_end, self._pipe = os.pipe()
+            return
         try:
+            self._errors = tempfile.TemporaryFile()
             self._process = subprocess.Popen(
-                [sys.executable, "-S", "-E", str(ROOT / "peer.py"), *arguments,
-                 "--quiet", "--end-with-pipe", str(read_end)],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._errors,
-                pass_fds=[read_end], start_new_session=True)  # Ctrl-C is for the console alone
-        finally:
-            os.close(read_end)
+                [sys.executable, "-S", "-E", str(ROOT / "peer.py"), *arguments, "--quiet",
+                 "--end-with-pipe", "0"],
+                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._errors,
+                start_new_session=True)  # Ctrl-C is for the console alone
+        except OSError as error:
+            self.end(time.monotonic())
+            raise ChatError(f"server {self.id} did not start: {reason(error)}") from None
         self._thread = threading.Thread(target=self._come_up, name=f"start of {self.id}",
                                         daemon=True)
         self._thread.start()
 
     def _come_up(self) -> None:
-        """The thread of a start."""
+        """Wait until the process listens; the thread of a start."""
         until = time.monotonic() + START_LIMIT
         while not self._given_up.wait(LOOK):
             if self._dial():
-                self.up_at = time.monotonic()
                 return
             if self._process.poll() is not None:
                 say(f"server {self.id} did not start: {self._last_words()}")
@@ -95,7 +91,7 @@ class Server:
             self._thread.join()
 
     def _dial(self) -> bool:
-        """Connect; answer whether somebody listens."""
+        """Connect; return whether somebody listens."""
         try:
             sock = socket.create_connection((HOST, self.port), DIAL_LIMIT)
         except OSError:
@@ -105,12 +101,13 @@ class Server:
             return False
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = sock
+        self.up_at = self.up_at or time.monotonic()
         return True
 
     # How it is spoken to.
 
     def lives(self) -> bool:
-        """Whether it is up or may still come up. A broken connection is made again."""
+        """Return whether it is up or may still come up. A broken connection is made again."""
         if self._thread is not None and self._thread.is_alive():
             return True
         if not self.up_at or (self._process is not None and self._process.poll() is not None):
@@ -148,7 +145,7 @@ class Server:
         raise ChatError(f"server {self.id} {why}")
 
     def crash(self, line: str) -> None:
-        """Tell it to crash and wait until it is gone; ChatError when it did not go in time."""
+        """Tell it to crash and wait until it hangs up; ChatError when it does not in time."""
         until = time.monotonic() + CRASH_LIMIT
         self.tell(line)
         if not self._read_to_end(until):
@@ -157,11 +154,9 @@ class Server:
                 self._process.kill()
                 why = ", and was killed"
             raise ChatError(f"server {self.id} did not crash within {CRASH_LIMIT:g} s{why}")
-        if self._process is not None:
-            self._wait_for_process(until)
 
     def _read_to_end(self, until: float) -> bool:
-        """Drop what still comes; answer whether the other end has hung up in time."""
+        """Drop what still comes; return whether the other end has hung up in time."""
         try:
             while (left := until - time.monotonic()) > 0:
                 self._socket.settimeout(left)
@@ -187,13 +182,12 @@ class Server:
             self._read_to_end(until)
 
     def let_go(self) -> None:
-        """Hang up and close the pipe, which ends a process started here. May be called twice."""
+        """Hang up and end the input of a process started here, which ends. May be called twice."""
         self._given_up.set()
         self.wait()
         self._hang_up()
-        if self._pipe >= 0:
-            os.close(self._pipe)
-            self._pipe = -1
+        if self._process is not None:
+            self._process.stdin.close()
 
     def end(self, until: float) -> str:
         """Let it go and wait for the process, which is terminated when it does not end in time;
@@ -208,7 +202,7 @@ class Server:
         return words
 
     def failed(self) -> bool:
-        """Whether it came up, and its process has ended with an exit code other than 0."""
+        """Return whether it came up, and its process has ended with an exit code other than 0."""
         return bool(self.up_at and self._process is not None and self._process.returncode)
 
     def _wait_for_process(self, until: float) -> None:
@@ -222,7 +216,7 @@ class Server:
         self._process.wait()
 
     def _last_words(self) -> str:
-        """The last line that the process wrote on its standard error, or how it ended."""
+        """Return the last line that the process wrote on its standard error, or how it ended."""
         lines = os.pread(self._errors.fileno(), READ_SIZE, 0).decode(errors="replace").split("\n")
         words = [line for line in lines if line.strip()]
         return escape(words[-1]) if words else f"its exit code is {self._process.poll()}"
@@ -243,10 +237,10 @@ def say(text: str) -> None:
 
 
 def encode(text: str) -> bytes:
-    """The bytes that `decode` was given."""
+    """Return the bytes that `decode` was given."""
     return text.encode(errors="surrogateescape")
 
 
 def decode(data: bytes) -> str:
-    """Any bytes as a text; bytes that are not UTF-8 become surrogates."""
+    """Return any bytes as a text; bytes that are not UTF-8 become surrogates."""
     return data.decode(errors="surrogateescape")

@@ -29,8 +29,8 @@ from gossip.proof.records import Records
 from gossip.proof.runs import PeerRun
 from gossip.settings import Settings
 from gossip.terminal.command_line import FAILED, CommandError, show
-from gossip.terminal.signals import End
-from gossip.terminal.status_line import StatusLine, folded, terminal_width
+from gossip.terminal.input import End
+from gossip.terminal.screen import StatusLine, folded, terminal_width
 
 RATE, STEADY_MESSAGES = 5, 100  # messages a second, and how many, in the first phase
 REST = 15.0  # seconds of rest that are measured

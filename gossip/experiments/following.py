@@ -26,11 +26,10 @@ from gossip.proof.evidence import Proof
 from gossip.proof.records import Records
 from gossip.proof.runs import FULL, PeerRun
 from gossip.settings import Settings
-from gossip.terminal import advice
 from gossip.terminal.command_line import FAILED, show
-from gossip.terminal.folders import clear_outputs, reserved
-from gossip.terminal.signals import End
-from gossip.terminal.status_line import StatusLine
+from gossip.terminal.folders import clear_outputs, command, commands, reserved
+from gossip.terminal.input import End
+from gossip.terminal.screen import StatusLine
 
 # Seconds without any progress after which a network is given up:
 START_LIMIT = 60.0  # until all peers run and are linked
@@ -279,7 +278,7 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
         if steps.are_shown:
             made = sum(len(run.generated) for run in records.refresh().peers)
             steps.say(f"Ended. {len(network.peers)} peers, {made:,} messages. "
-                      f"The proof: {advice.command('check', args.outputs)}")
+                      f"The proof: {command('check', args.outputs)}")
         return 0
 
 
@@ -316,8 +315,8 @@ def _judge(records: Records, in_time: bool, steps: Steps, page, end: End, args) 
 
 def _what_next(args, page) -> list[str]:
     """Return lines that say what a person may do after a proof."""
-    plot = advice.command("plot", args.outputs), "a page of this proof, with pictures"
+    plot = command("plot", args.outputs), "a page of this proof, with pictures"
     again = f"python runner.py {args.again} --watch", "the same again, live in a browser"
     if page is None:
-        return [advice.commands(plot, again)]
-    return [advice.commands(plot), "The live page stays until Ctrl-C."]
+        return [commands(plot, again)]
+    return [commands(plot), "The live page stays until Ctrl-C."]

@@ -16,7 +16,7 @@ import time
 from gossip.addresses import Address
 from gossip.experiments.malice import Role
 from gossip.terminal.command_line import FAILED, ROOT, CommandError
-from gossip.terminal.signals import ctrl_c_withheld
+from gossip.terminal.input import ctrl_c_withheld
 
 
 class Host:

@@ -17,7 +17,7 @@ from gossip.proof.malicious import Tally
 from gossip.terminal.command_line import (
     FAILED, CommandError, Parser, capacity, number, show, whole_number)
 from gossip.terminal.folders import clear_outputs
-from gossip.terminal.status_line import StatusLine, folded, time_left
+from gossip.terminal.screen import StatusLine, folded, time_left
 
 FIRST = 1  # the number of the schedule that is played when none is asked for
 GARBAGE_LOOK = 100_000  # new objects after which Python looks for reference cycles: whole networks

@@ -15,10 +15,9 @@ from gossip.proof.evidence import Row
 from gossip.proof.pieces import Pieces
 from gossip.proof.records import Records
 from gossip.proof.runs import PeerRun
-from gossip.terminal import advice
 from gossip.terminal.command_line import show
-from gossip.terminal.folders import shown
-from gossip.terminal.status_line import USUAL, StatusLine, folded, terminal_width, time_left
+from gossip.terminal.folders import ports, shown
+from gossip.terminal.screen import USUAL, StatusLine, folded, terminal_width, time_left
 
 NAME = 15  # columns of a step's name, where the terminal has room
 NAMED = 3  # killed peers whose names are shown; of more only the number
@@ -142,7 +141,7 @@ def killed(peers: list[str]) -> str:
     """Tell which peers were killed."""
     if len(peers) > NAMED:
         return f"{len(peers)} killed"
-    return f"{' '.join(advice.ports(peers))} {'is' if len(peers) == 1 else 'are'} killed"
+    return f"{' '.join(ports(peers))} {'is' if len(peers) == 1 else 'are'} killed"
 
 
 def found_dead(records: Records, runs: list[PeerRun], peers: list[str]) -> str:
@@ -152,7 +151,7 @@ def found_dead(records: Records, runs: list[PeerRun], peers: list[str]) -> str:
         return f"{len(found)} of {len(peers)} found dead"
     found = [run.address for run in runs if peers[0] in run.dead]
     if found:
-        return f"found dead by {' '.join(advice.ports(found))}"
+        return f"found dead by {' '.join(ports(found))}"
     last = {run.address: run.last for run in records.peers}
     waiting = sum(run.had_link(peers[0], last.get(peers[0], 0.0)) for run in runs)
     return f"no answer for its {waiting} neighbour{'' if waiting == 1 else 's'}"

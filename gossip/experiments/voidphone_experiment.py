@@ -20,7 +20,7 @@ from gossip.proof.records import parse_line
 from gossip.settings import Settings
 from gossip.terminal.command_line import FAILED, ROOT, CommandError, show
 from gossip.terminal.folders import OF_MODULES, clear_outputs
-from gossip.terminal.signals import End
+from gossip.terminal.input import End
 from gossip.voidphone.client import Client
 
 DATA_TYPE = 1337  # of all data that clients announce

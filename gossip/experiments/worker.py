@@ -27,7 +27,7 @@ from gossip.node.lateness import LATE_FROM
 from gossip.node.node import die_together
 from gossip.programs.starting import prepare_node
 from gossip.terminal.command_line import CommandError, show
-from gossip.terminal.keyboard import Keyboard
+from gossip.terminal.input import Keyboard
 
 PACE, PACE_LIMIT = 0.05, 1.0  # seconds between two starts, and for all of them, on a process that
 # is on time: nodes that start at once join at once, which is hardest, and their generators stay in

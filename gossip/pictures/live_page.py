@@ -20,7 +20,7 @@ from gossip.pictures.live_requests import LOOPBACK
 from gossip.pictures.live_server import Server
 from gossip.terminal.command_line import FAILED, CommandError, complain, show
 from gossip.terminal.folders import shown
-from gossip.terminal.signals import End
+from gossip.terminal.input import End
 
 _HERE = pathlib.Path(__file__).parent
 OBJECTS = 200_000  # made between two searches for garbage in circles: a long past is millions of

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from gossip.pictures.live_nodes import LOST, UP, Node
 from gossip.proof.events import DEAD
-from gossip.terminal.sentences import FORMS, Forms
+from gossip.terminal.words import FORMS, Forms
 
 TOGETHER = 1_000_000  # microseconds
 KINDS = 200  # of steps that are told together at a time; what is of more kinds is not told

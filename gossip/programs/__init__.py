@@ -1,5 +1,21 @@
-"""From a command line to running nodes: one file per program.
+"""From a command line to running nodes: one file per program, and the choice between them.
 
-starting.py is what the programs share; switch.py chooses between those of peer.py; console.py is
-what a person types at a peer. seed.py and peer.py hand in their classes: nothing here imports them.
+starting.py is what the programs share. seed.py and peer.py hand in their classes: nothing here
+imports them. peer.py comes here before its slow imports, so this file imports the doorstep alone,
+and a program only when it is asked for.
 """
+
+import sys
+
+from gossip.chat.doorstep import open_early
+
+
+def run_other_program(arguments: list[str]) -> None:
+    """Run the chat server or gossip module that a command line of peer.py asks for, and exit."""
+    if "--chat" in arguments:
+        doors = open_early(arguments)
+        from gossip.programs.chat_program import chat_main
+        sys.exit(chat_main(doors))
+    if any(word[:2] == "-c" for word in arguments):
+        from gossip.programs.voidphone_program import module_main
+        sys.exit(module_main())

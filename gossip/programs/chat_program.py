@@ -1,6 +1,5 @@
 """The program peer.py --chat: from its command line to a running chat server, and its end."""
 
-import argparse
 import errno
 import pathlib
 
@@ -28,14 +27,12 @@ def _chat_command(doors: Doors | None) -> None:
                              file_limit=args.file_limit)
 
     def make(output):
-        if doors is not None and doors.are(udp_port, args.port):
-            opened = doors
-        else:
-            if doors is not None:
-                doors.close()
-            opened = _open_doors(udp_port, args.port)
+        opened = doors or _open_doors(udp_port, args.port)
         return ChatServer(args.own_id, args.count, opened, settings, output, LiveWorld, key)
 
+    if doors is not None and not doors.are(udp_port, args.port):
+        doors.close()
+        doors = None
     run_node("peer", address_of(HOST, udp_port), args, make, life_line=args.end_with_pipe,
              farewell=ChatServer.finish_talking)
 
@@ -59,23 +56,19 @@ def _parse():
     add_outputs(parser)
     add_settings(parser, "file_limit")
     parser.add_argument("--quiet", action="store_true", help="show no events on the terminal")
-    parser.add_argument("--end-with-pipe", type=int, metavar="FD",
+    parser.add_argument("--end-with-pipe", type=whole_number(0), metavar="FD",
                         help="end with this descriptor (for programs that start chat servers)")
     args = parser.parse_args()
     own_id, count, port = args.chat
     if not (own_id.isdecimal() and count.isdecimal() and int(own_id) < int(count)):
         parser.error(f"--chat {own_id} {count}: ID is from 0 to N-1")
-    args.own_id, args.count, args.port = int(own_id), int(count), _port(parser, port)
+    try:
+        args.own_id, args.count, args.port = int(own_id), int(count), parse_port(port)
+    except ValueError as error:
+        parser.error(str(error))
     if args.udp_base + args.count > 65536:
         parser.error(f"--udp-base {args.udp_base} leaves no UDP port for each of {count} servers")
     return args
-
-
-def _port(parser: Parser, text: str) -> int:
-    try:
-        return parse_port(text)
-    except argparse.ArgumentTypeError as error:
-        parser.error(str(error))
 
 
 def _secret(path: pathlib.Path) -> bytes:

@@ -1,27 +1,36 @@
-"""The program peer.py: from its command line to a running peer, and its end."""
+"""The program peer.py: from its command line to a running peer, its console, and its end.
 
-import argparse
+A thread reads what is typed and carries it out. Lines that were pasted together are gossiped
+together.
+"""
+
 import contextlib
+import difflib
 import functools
 import itertools
 import os
+import pathlib
 import threading
+import time
 
 from gossip.addresses import Address, address_of
+from gossip.escaping import escape
 from gossip.net.live_world import LiveWorld
-from gossip.programs.console import Console, Talk, TypedLines
 from gossip.programs.starting import check_reachable, open_output, start_node
+from gossip.spread.origin import TooLong
 from gossip.terminal.command_line import (
     FAILED, CommandError, Parser, PortTaken, add_common_flags, add_peer_flags, check_free,
     load_seeds, parse_port, peer_settings, port_or_address, run_command, show)
-from gossip.terminal.keyboard import Keyboard, Keys
-from gossip.terminal.prompt_screen import PromptScreen
+from gossip.terminal.input import End, Keyboard, Keys
+from gossip.terminal.prompt import PromptScreen, TypedLines
 from gossip.terminal.screen import Screen
-from gossip.terminal.signals import End
-from gossip.terminal.words import Words
+from gossip.terminal.words import Words, many
 
 FIRST_PORTS = range(5001, 5100)  # of which one is offered
 QUIT_LIMIT = 20.0  # seconds that leaving may take; with all who do not answer it takes six
+SHOWN = 100  # messages that `messages` shows
+COMMANDS = ("peers", "messages", "status", "help", "quit", "exit", "raw")
+SIMILAR = 0.7  # of a word and a command, from 0 to 1: then the word is a slip, and no message
 
 
 def peer_main(peer_class) -> int:
@@ -82,7 +91,7 @@ def _peer_command(peer_class) -> None:
     screen.close()
 
 
-def _run_console(peer, console: Console, end_with_input: bool, end: End) -> None:
+def _run_console(peer, console: "Console", end_with_input: bool, end: End) -> None:
     console.read_lines()
     if peer.leaving:
         peer.world.await_end(QUIT_LIMIT)
@@ -93,7 +102,7 @@ def _run_console(peer, console: Console, end_with_input: bool, end: End) -> None
 
 
 def _of_a_seed(address: Address, seeds: list[Address], config: str) -> CommandError:
-    """The error for a peer at the address of a seed; it names a port that no seed has."""
+    """Return the error for a peer at a seed's address; it names a port that no seed has."""
     taken = {seed.port for seed in seeds}
     other = next(port for port in itertools.count(5001) if port not in taken)
     why = f"{address.port} is the port of a seed in {config}; take another, for example {other}"
@@ -105,7 +114,7 @@ def _of_a_seed(address: Address, seeds: list[Address], config: str) -> CommandEr
 
 
 def _free_port(host: str, seeds: list[Address]) -> int | None:
-    """The first of the ports that the examples use on which nobody listens, and no seed has to."""
+    """Return the first port of the examples on which nobody listens, and no seed has to."""
     for port in FIRST_PORTS:
         with contextlib.suppress(CommandError):
             if address_of(host, port) not in seeds:
@@ -132,5 +141,204 @@ def ask_for_port(keyboard: Keyboard, offer=None) -> int:
             continue
         try:
             return parse_port(line.decode(errors="replace"))
-        except argparse.ArgumentTypeError as error:
+        except ValueError as error:
             show(f"{error}. Try again, for example 5001.")
+
+
+def split_command(line: str) -> tuple[str, str]:
+    """Return (command, text); only `say` has a text: all that follows one blank behind it."""
+    line = line.lstrip()
+    if line[:3] == "say" and line[3:4] in (" ", "\t"):
+        return "say", line[4:]
+    return line.rstrip(), ""
+
+
+def understood(line: str) -> tuple[str, str]:
+    """Return (command, text) for a typed line. A command may begin with `/`, in small or capital
+    letters. `say TEXT` is a message, and so is what looks like no command."""
+    command, text = split_command(line)
+    words = line.split()
+    if command == "say" or not words:
+        return command, text
+    first, slash = words[0].lower(), words[0][0] == "/"
+    if first == "/say":
+        return "say", line.split(maxsplit=1)[1] if len(words) > 1 else ""
+    if first.removeprefix("/") in COMMANDS and (slash or len(words) == 1):
+        return first.removeprefix("/").replace("exit", "quit"), ""
+    is_mistyped = slash or len(words) == 1 and difflib.get_close_matches(
+        first, COMMANDS, 1, SIMILAR)
+    return (command, "") if is_mistyped else ("say", command)
+
+
+class Console:
+    """Carries out typed lines on a peer and shows the answers."""
+
+    HELP = """say TEXT   gossip TEXT to everyone
+peers      my neighbours, and everyone I know
+messages   the latest messages I hold
+status     counts, also of everything dropped
+help       this
+quit       leave gracefully: nobody reports me dead
+(Ctrl-C ends me abruptly, so that others find me dead)"""
+
+    def __init__(self, peer, keyboard: Keyboard, screen: Screen):
+        self._peer = peer
+        self._keyboard = keyboard
+        self._screen = screen
+
+    def read_lines(self) -> None:
+        """Read lines until the end of input or `quit`."""
+        while not self._over():
+            lines = self._keyboard.lines()
+            if lines is None:
+                return
+            self.carry_out(lines)
+
+    def carry_out(self, lines: list[bytes]) -> None:
+        """Carry out lines in order; texts that stand together are gossiped together."""
+        texts = []
+        for line in lines:
+            if self._over():
+                return
+            try:
+                word, text = self._split(line.decode())
+                if word == "say" and text:
+                    with self._peer.turn:
+                        self._peer.spreading.origin.check(text, time.time())
+                    if self._peer.messages.forbids(text):
+                        self._screen.say("it has a forbidden word; nothing was sent")
+                    else:
+                        texts.append(text)
+                    continue
+                self._gossip(texts)
+                texts = []
+                self._command(word)
+            except UnicodeDecodeError:
+                self._screen.say("not UTF-8; nothing was done")
+            except TooLong as error:
+                self._screen.say(str(error))
+        self._gossip(texts)
+
+    def _over(self) -> bool:
+        """Return whether the peer has ended, or is about to."""
+        return self._peer.stopping or self._peer.leaving
+
+    def _gossip(self, texts: list[str]) -> None:
+        """Gossip texts together; if one has become too long (numbers grow), one after the other."""
+        try:
+            if texts:
+                self._peer.gossip(texts)
+        except TooLong as error:
+            if len(texts) == 1:
+                self._screen.say(str(error))
+            else:
+                for text in texts:
+                    self._gossip([text])
+
+    def _command(self, command: str) -> None:
+        if command == "quit":
+            self._peer.quit()
+        elif command:
+            answers = {"help": lambda: self.HELP, "peers": self._peers, "status": self._status,
+                       "messages": self._messages, "say": lambda: "say what? Type: say TEXT"}
+            answer = answers.get(command, lambda: self._unknown(command))
+            self._screen.say(answer())
+
+    _split = staticmethod(split_command)
+
+    def _unknown(self, command: str) -> str:
+        return f"unknown command '{escape(command[:60])}'; type help"
+
+    def _counts(self) -> dict[str, object]:
+        with self._peer.turn:
+            return {**self._peer.status(), "lines not shown": self._screen.dropped}
+
+    def _status(self) -> str:
+        return "\n".join(f"{name}: {value}" for name, value in self._counts().items())
+
+    def _peers(self) -> str:
+        with self._peer.turn:
+            neighbours = self._peer.neighbours.addresses()
+            known = self._peer.peer_list.addresses()
+        return (f"neighbours ({len(neighbours)}): {' '.join(map(self._named, neighbours))}\n"
+                f"known peers ({len(known)}): {' '.join(map(self._named, known))}")
+
+    def _named(self, address: Address) -> str:
+        return str(address)
+
+    def _messages(self) -> str:
+        with self._peer.turn:
+            held, latest = self._peer.messages.count(), self._peer.messages.latest(SHOWN)
+        lines = [escape(line.decode()) for line in latest]
+        more = [f"({held - len(lines)} older ones are held, too)"] if held > len(lines) else []
+        return "\n".join([*more, *lines]) or "no messages yet"
+
+
+class Talk(Console):
+    """Carries out what is typed on a terminal, and answers in words."""
+
+    HELP = """Type a message and press Enter: everybody gets it (as with say MESSAGE).
+/peers      my neighbours, and everyone I know
+/messages   the latest messages I hold
+/status     counts, also of everything dropped
+/raw        show events as they stand in the output file, or in words again
+/help       this
+/quit       leave gracefully: nobody reports me dead
+Ctrl-C ends me abruptly, so that others find me dead."""
+
+    def __init__(self, peer, keyboard: TypedLines, screen: PromptScreen, words: Words):
+        super().__init__(peer, keyboard, screen)
+        self._words = words
+
+    _split = staticmethod(understood)
+
+    def greet(self) -> None:
+        """Say what to do, before the peer starts."""
+        self._screen.say(f"I am {self._peer.address.port}. Type a message, or /help. "
+                         "/quit says goodbye, Ctrl-C does not.\n"
+                         "Every event, with all its fields, in UTC: "
+                         f"{_shown(self._peer.output.path)}\n")
+
+    def take_leave(self) -> None:
+        """Say that the peer has ended, and where to look now."""
+        how = "said goodbye" if self._peer.leaving else "was interrupted"
+        path = self._peer.output.path
+        self._screen.say(f"{self._peer.address.port} {how}. Its file: {_shown(path)}\n"
+                         f"The proof: python runner.py check {_shown(path.parent)}")
+
+    def _command(self, command: str) -> None:
+        if command == "raw":
+            self._screen.raw = not self._screen.raw
+            self._screen.say("Events as in the output file. In words again: /raw"
+                             if self._screen.raw else "Events in words.")
+        else:
+            super()._command(command)
+
+    def _unknown(self, command: str) -> str:
+        shown = escape(command[:60])
+        return f"unknown command '{shown}'; to gossip it: say {shown}"
+
+    def _named(self, address: Address) -> str:
+        return self._words.name(str(address))
+
+    def _messages(self) -> str:
+        return "\n".join(map(self._words.message, super()._messages().splitlines()))
+
+    def _status(self) -> str:
+        """Return what there is in one line, then what was counted, unless that is 0."""
+        status = self._counts()
+        address, neighbours, seeds, known, held = [status.pop(name) for name in (
+            "address", "neighbours", "seeds", "known peers", "messages held")]
+        count, _, room = neighbours.partition(" of ")
+        return "\n".join([
+            f"{address}: {many(int(count), 'neighbour')} (room for {room}), {many(seeds, 'seed')}, "
+            f"{many(known, 'known peer')}, {many(held, 'message')}",
+            *[f"{name}: {value}" for name, value in status.items() if value != 0]])
+
+
+def _shown(path: pathlib.Path) -> str:
+    """Return a path as it is shortest from here."""
+    try:
+        return min(os.path.relpath(path), str(path), key=len)
+    except ValueError:  # on another drive
+        return str(path)

@@ -1,16 +1,34 @@
-"""The program seed.py: from its command line to running seeds, and their end."""
+"""The program seed.py: from its command line to running seeds, and what a terminal shows of them.
+
+A peer that registers with several seeds is told of once, and so is its end, when the last of them
+removes it; "goodbye" if any of them has heard that. What else happens is in the output files.
+"""
+
+import collections
+import math
+import re
+import time
 
 from gossip.addresses import Address, address_of
 from gossip.net.live_world import LiveWorld
 from gossip.programs.starting import open_output, start_node
 from gossip.settings import majority
-from gossip.terminal.advice import command, commands, peer_command, ports
 from gossip.terminal.command_line import (
     FAILED, CommandError, Parser, add_common_flags, add_settings, check_free, complain, is_local,
-    load_seeds, peer_settings, port_or_address, run_command)
-from gossip.terminal.screen import Screen
-from gossip.terminal.seed_screen import SeedScreen, SeedWords
-from gossip.terminal.signals import End
+    load_seeds, peer_settings, port_or_address, run_command, show)
+from gossip.terminal.folders import command, commands, peer_command, ports
+from gossip.terminal.input import End
+from gossip.terminal.screen import NOTHING, Screen, StatusLine, folded
+from gossip.terminal.words import FORMS, many
+from gossip.tools import Recent
+
+INDENT = 12  # columns before the second line of a sentence
+REMEMBERED = 10_000  # peers that have ended; ever new addresses may come and go
+GATHER = 0.5  # seconds in which a peer registers with several seeds, before it is told
+_ADDRESS = r"((?:[0-9.]+|\[[^\]]*\]):[0-9]+)"
+_EVENT = re.compile(rf"(registered|removed|dead report|rejected):(?:Dead Node:)?{_ADDRESS}:?(.*)")
+_REPORT = re.compile(rf"[0-9.]+:{_ADDRESS}(?::(.*))?")
+_RAW = ("failed:", "full:", "kicked:")  # events that are shown as they are
 
 
 def seed_main(seed_class) -> int:
@@ -37,7 +55,7 @@ def _seed_command(seed_class) -> None:
 
 
 def _seed_at(port: int, seeds: list[Address]) -> Address:
-    """The seed with that port: the local one of the config, else one on 127.0.0.1."""
+    """Return the seed with that port: the local one of the config, else one on 127.0.0.1."""
     usual = address_of("127.0.0.1", port)
     local = [seed for seed in seeds if seed.port == port and is_local(seed)]
     return local[0] if local and usual not in local else usual
@@ -63,7 +81,7 @@ def run_seeds(seed_class, addresses, seeds, args, in_words: bool = False) -> Non
         for address in addresses:
             check_free(address)
             output = open_output(args.outputs, "seed", address, settings.file_limit,
-                                 screen and screen.labelled(f"seed {address.port}"))
+                                 screen and screen.of(address))
             seed = seed_class(address, seeds, settings, output, LiveWorld)
             start_node(seed)
             running.append(seed)
@@ -78,7 +96,7 @@ def run_seeds(seed_class, addresses, seeds, args, in_words: bool = False) -> Non
 
 
 def _what_next(addresses: list[Address], args) -> str:
-    """That seeds are up, and what a person may do with them."""
+    """Tell that seeds are up, and what a person may do with them."""
     names = " ".join(ports(map(str, addresses)))
     verb = "seed is" if len(addresses) == 1 else "seeds are"
     return "\n".join([
@@ -88,3 +106,162 @@ def _what_next(addresses: list[Address], args) -> str:
             (command("watch", args.outputs), "the network in a browser"),
             (command("check", args.outputs), "the proof, whenever you like")),
         "Ctrl-C ends the seeds; the peers go on.", ""])
+
+
+class SeedWords:
+    """Tells what happens to the peers of seeds: events and times in, lines out. `wanted`: with how
+    many seeds each registers."""
+
+    def __init__(self, wanted: int, seeds: int):
+        self._wanted = wanted
+        self._seeds = seeds  # of this process
+        self._listed: dict[str, dict[Address, None]] = {}  # peer -> the seeds that list it
+        self._coming: dict[str, tuple[float, str]] = {}  # not told yet -> until when, its clock
+        self._ended = Recent(REMEMBERED)  # peer that a seed has removed -> why
+        self._ends: collections.Counter[str] = collections.Counter()  # why -> how many peers
+        self._reported = Recent(REMEMBERED)  # peer whose death was reported -> True
+        self._host: str | None = None  # of the first peer
+
+    def due_at(self) -> float:
+        """Return when `due` has something to tell."""
+        return min((at for at, _ in self._coming.values()), default=math.inf)
+
+    def due(self, now: float) -> list[str]:
+        """Return the lines about peers that have come some time ago."""
+        return [self._tell_coming(peer) for peer, (at, _) in list(self._coming.items())
+                if at <= now]
+
+    def tell(self, now: float, clock: str, seed: Address, event: str) -> list[str]:
+        """Return the lines about an event of a seed at `HH:MM:SS…`."""
+        found = _EVENT.fullmatch(event)
+        if found is None:
+            return [f"{clock[:8]}    seed {seed.port}: {event}"] if event.startswith(_RAW) else []
+        return _TELLING[found[1]](self, now, clock[:8], seed, found[2], found[3])
+
+    def _registered(self, now: float, clock: str, seed: Address, peer: str, _: str) -> list[str]:
+        listed = self._listed.setdefault(peer, {})
+        ended = self._ended.pop(peer)  # None where it is new, or was forgotten
+        if not listed:
+            self._ends[ended] -= 1
+            self._reported.pop(peer)
+            self._coming[peer] = now + GATHER, clock
+        listed[seed] = None
+        if peer in self._coming and len(listed) >= self._wanted:
+            return [self._tell_coming(peer)]
+        return []
+
+    def _tell_coming(self, peer: str) -> str:
+        _, clock = self._coming.pop(peer)
+        names = " ".join(sorted(str(seed.port) for seed in self._listed[peer]))
+        return f"{clock}  + {self._name(peer):<12} known to {names}"
+
+    def _removed(self, now: float, clock: str, seed: Address, peer: str, why: str) -> list[str]:
+        listed = self._listed.get(peer, {})
+        if seed not in listed:
+            return []
+        lines = [self._tell_coming(peer)] if peer in self._coming else []
+        del listed[seed]
+        if why == "gone" and self._ended.get(peer) == "left":
+            why = "left"  # where it had just registered, its goodbye came too late
+        self._ended.put(peer, why)
+        if listed:
+            return lines
+        del self._listed[peer]
+        self._ends[why] += 1
+        kind = f"removed {why}"
+        return [*lines, self._say(clock, kind if kind in FORMS else "removed", peer, why)]
+
+    def _told_dead(self, now: float, clock: str, seed: Address, peer: str, rest: str) -> list[str]:
+        found = _REPORT.fullmatch(rest)
+        if found is None or self._reported.get(peer) or not (
+                peer in self._listed or self._ended.get(peer)):
+            return []
+        self._reported.put(peer, True)
+        return [self._say(clock, "dead report", found[1], self._name(peer))]
+
+    def _rejected(self, now: float, clock: str, seed: Address, peer: str, rest: str) -> list[str]:
+        found = _REPORT.fullmatch(rest)
+        if found is None or not self._reported.get(peer) or found[2] != "it answers":
+            return []
+        self._reported.pop(peer)
+        return [self._say(clock, "rejected", peer)]
+
+    def _say(self, clock: str, kind: str, other: str, rest: str = "") -> str:
+        forms = FORMS[kind]
+        return f"{clock}  {forms.sign} " + forms.mine.format(other=self._name(other), rest=rest)
+
+    def status(self) -> str:
+        """Tell who is there now."""
+        names = "".join(f" {self._name(peer)}" for peer in sorted(self._listed, key=_by_port))
+        return f"{many(self._seeds, 'seed')}, {many(len(self._listed), 'peer')}" + (
+            f":{names}" if names else "")
+
+    def summary(self) -> str:
+        """Tell who came, and what became of them."""
+        ended = sum(count for why, count in self._ends.items() if why is not None)
+        came, left = len(self._listed) + ended, self._ends["left"]
+        died = self._ends["gone"] + self._ends["dead"]
+        out = ended - left - died
+        return (f"{many(came, 'peer')} came, {left} left, {died} died"
+                f"{f', {out} were shut out' if out else ''}")
+
+    def _name(self, peer: str) -> str:
+        """Return the port alone where the peer is on the IP of the first."""
+        host, _, port = peer.rpartition(":")
+        self._host = self._host or host
+        return port if host == self._host else peer
+
+
+_TELLING = {"registered": SeedWords._registered, "removed": SeedWords._removed,
+            "dead report": SeedWords._told_dead, "rejected": SeedWords._rejected}
+
+
+def _by_port(peer: str) -> tuple[str, int]:
+    host, _, port = peer.rpartition(":")
+    return host, int(port)
+
+
+class SeedScreen(Screen):
+    """Shows the events of seeds in words, a line for each peer that comes or goes, and below it who
+    is there now; at the end how it was, and the last words."""
+
+    def __init__(self, words: SeedWords, last: str):
+        self._words = words
+        self._last = last
+        self._status = StatusLine()
+        self._begun = time.monotonic()
+        super().__init__()
+
+    # The screen's thread calls these.
+
+    def _due_in(self) -> float | None:
+        due_at = self._words.due_at()
+        return None if due_at == math.inf else max(0.0, due_at - time.monotonic())
+
+    def _show(self, item) -> None:
+        lines, said = self._words.due(time.monotonic()), isinstance(item, str)
+        if said:
+            self._status.above(item, 4)
+        else:
+            clock, events, seed = item
+            for event in events:
+                lines += self._words.tell(time.monotonic(), clock, seed, event)
+        if self.dropped and self._queue.empty():
+            lines.append(self._tell_dropped())
+        for line in lines:
+            self._status.above(line, INDENT)
+        if said or lines:
+            self._status.update(self._words.status())
+
+    def _tell_dropped(self) -> str:
+        with self._lock:
+            dropped, self.dropped = self.dropped, 0
+        return (f"{'':{INDENT}}{many(dropped, 'event')} not shown, because the terminal was "
+                "blocked; the output files have all")
+
+    def _end(self) -> None:
+        self._show(NOTHING)
+        self._status.clear()
+        minutes, seconds = divmod(round(time.monotonic() - self._begun), 60)
+        show(folded(f"The seeds have ended after {f'{minutes} min ' if minutes else ''}{seconds} "
+                    f"s: {self._words.summary()}. {self._last}"))

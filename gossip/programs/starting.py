@@ -7,9 +7,8 @@ import time
 from gossip.addresses import Address
 from gossip.node.output_file import OutputFile
 from gossip.terminal.command_line import FAILED, CommandError, cannot_listen
-from gossip.terminal.keyboard import Keyboard
+from gossip.terminal.input import End, Keyboard
 from gossip.terminal.screen import Screen
-from gossip.terminal.signals import End
 
 
 def open_output(folder: pathlib.Path, kind: str, address: Address, limit: int,

@@ -37,26 +37,27 @@ class PortTaken(CommandError):
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser of arguments that says in one line what is wrong. `usual`: the flags that its help
-    names first, apart from the others."""
+    """A parser of arguments that says in one line what is wrong.
+
+    `usual` names the flags that its help shows first. A converter of values raises ValueError,
+    with what is wrong as its text."""
 
     def __init__(self, *args, usual: tuple[str, ...] = (), **named):
-        super().__init__(*args, allow_abbrev=False, **named)
         self._usual = usual
+        super().__init__(*args, allow_abbrev=False, **named)
+        if usual:
+            self.formatter_class = argparse.RawDescriptionHelpFormatter
+            self._positionals.title, self._optionals.title = "the usual flags", "all other flags"
 
-    def format_help(self) -> str:
-        if not self._usual:
-            return super().format_help()
-        formatter = argparse.RawDescriptionHelpFormatter(self.prog)
-        formatter.add_text(f"usage: {self.usage}")
-        formatter.add_text(self.description)
-        for title, among in (("the usual flags", True), ("all other flags", False)):
-            formatter.start_section(title)
-            formatter.add_arguments([action for action in self._actions if among == (
-                not action.option_strings or action.option_strings[-1] in self._usual)])
-            formatter.end_section()
-        formatter.add_text(self.epilog)
-        return formatter.format_help()
+    def _add_action(self, action):
+        first = not action.option_strings or action.option_strings[-1] in self._usual
+        return (self._positionals if first else self._optionals)._add_action(action)
+
+    def _get_value(self, action, text: str):
+        try:
+            return action.type(text) if action.type else text
+        except (ValueError, argparse.ArgumentTypeError) as error:
+            raise argparse.ArgumentError(action, str(error)) from None
 
     def error(self, message: str):
         unknown = re.match("unrecognized arguments: (--[^ =]+)", message)
@@ -83,25 +84,27 @@ def run_command(name: str, command, *args) -> int:
 
 
 def complain(text: str) -> None:
-    """Write one line to standard error, which a terminal breaks between words; nothing happens if
-    that is closed."""
-    try:
-        if os.isatty(2):
-            text = textwrap.fill(text, os.get_terminal_size(2).columns or 80,
-                                 break_long_words=False, break_on_hyphens=False)
-        os.write(2, f"{text}\n".encode(errors="replace"))
-    except OSError:
-        pass
+    """Write one line to standard error, which a terminal breaks between words."""
+    if os.isatty(2):
+        text = textwrap.fill(text, os.get_terminal_size(2).columns or 80,
+                             break_long_words=False, break_on_hyphens=False)
+    write_all(2, f"{text}\n".encode(errors="replace"))
 
 
 def show(text: str, end: str = "\n") -> None:
-    """Write lines to standard output; nothing happens if that is closed."""
-    data = f"{text}{end}".encode(errors="replace")
+    """Write lines to standard output."""
+    write_all(1, f"{text}{end}".encode(errors="replace"))
+
+
+def write_all(descriptor: int, data: bytes) -> bool:
+    """Write to a descriptor; return False if it is closed or takes nothing more."""
+    left = memoryview(data)
     try:
-        while data:
-            data = data[os.write(1, data):]
+        while left:
+            left = left[os.write(descriptor, left):]
     except OSError:
-        pass
+        return False
+    return True
 
 
 def keep_standard_descriptors() -> None:
@@ -113,29 +116,29 @@ def keep_standard_descriptors() -> None:
             os.open(os.devnull, os.O_RDWR)
 
 
-# Values of flags.
+# Converters of what is typed after a flag; ValueError says what is wrong with it.
 
 
 def number(low: float, what: str, whole: bool = False, most: float = 1e9):
-    """A converter for numbers of at least `low`; `what` names such numbers in its errors."""
+    """Return a converter for numbers from `low` on; `what` names them in its errors."""
     def convert(text: str):
         try:
             value = int(text) if whole else float(text)
         except ValueError:
             value = math.nan
         if not low <= value <= most:
-            raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+            raise ValueError(f"{text!r} is not {what}")
         return value
     return convert
 
 
 def whole_number(low: int):
-    """A converter for whole numbers of at least `low`."""
+    """Return a converter for whole numbers of at least `low`."""
     return number(low, f"a whole number of {low} or more", whole=True)
 
 
 def seconds(low: float):
-    """A converter for numbers of seconds of at least `low`."""
+    """Return a converter for numbers of seconds of at least `low`."""
     return number(low, f"a number of seconds of {low:g} or more")
 
 
@@ -143,27 +146,24 @@ probability = number(math.ulp(0.0), "a probability above 0, up to 1", most=1)
 
 
 def parse_port(text: str) -> int:
-    """A port number; ArgumentTypeError says what one looks like."""
+    """Return a port number."""
     if not re.fullmatch(r"[0-9]{1,5}", text.strip()) or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port (1 to 65535)")
+        raise ValueError(f"{text!r} is not a port (1 to 65535)")
     return int(text)
 
 
 def port_or_address(text: str) -> int | Address:
-    """A port, or an address with its IP; ArgumentTypeError says what is wrong."""
+    """Return a port, or an address with its IP."""
     text = text.strip()
     if not re.search(r"[\s:,.]", text):
         return parse_port(text)
-    try:
-        address = parse_typed(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+    address = parse_typed(text)
     parse_host(address.ip)
     return address
 
 
 def output_folder(text: str) -> pathlib.Path:
-    """A folder, which need not exist yet; CommandError when it is a file."""
+    """Return a folder, which need not exist yet; CommandError when it is a file."""
     path = pathlib.Path(text)
     if path.exists() and not path.is_dir():
         raise CommandError(f"{text} is a file, not a folder", FAILED)
@@ -171,34 +171,28 @@ def output_folder(text: str) -> pathlib.Path:
 
 
 def capacity(text: str) -> Capacity:
-    """A capacity rule; ArgumentTypeError says what one looks like."""
+    """Return a capacity rule."""
     if re.fullmatch("[2-9]|[1-9][0-9]{1,3}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no rule; did you mean fixed:{text}?")
-    try:
-        return parse_capacity(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+        raise ValueError(f"{text!r} is no rule; did you mean fixed:{text}?")
+    return parse_capacity(text)
 
 
 def word_filter(text: str) -> Filter:
-    """The words in a file; ArgumentTypeError says what is wrong with it."""
+    """Return the words in a file."""
     path = pathlib.Path(text).resolve()
     try:
         return Filter(str(path), parse_filter(path.read_bytes()))
     except OSError as error:
-        raise argparse.ArgumentTypeError(f"cannot read {text}: {error.strerror}") from None
+        raise ValueError(f"cannot read {text}: {error.strerror}") from None
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text}: {error}") from None
+        raise ValueError(f"{text}: {error}") from None
 
 
 def parse_host(text: str) -> str:
-    """An IP to listen on and to announce."""
-    try:
-        address = address_of(typed_ip(text.strip("[]")), 1)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+    """Return an IP to listen on and to announce."""
+    address = address_of(typed_ip(text.strip("[]")), 1)
     if not can_be_dialled(address):
-        raise argparse.ArgumentTypeError(
+        raise ValueError(
             f"{text} is no address that others can dial; give the one they shall use")
     return address.ip
 
@@ -273,19 +267,19 @@ def add_outputs(parser: argparse.ArgumentParser, folder: pathlib.Path = OUTPUTS)
 
 
 def peer_settings(args: argparse.Namespace) -> Settings:
-    """The settings that the flags of a peer, or those of a seed, ask for."""
+    """Return the settings that the flags of a peer, or those of a seed, ask for."""
     named = {name: getattr(args, name) for name in Settings._fields if hasattr(args, name)}
     settings = Settings(**named)
     return settings._replace(sign=settings.sign or settings.monitor)
 
 
 def peer_flags(settings: Settings) -> list[str]:
-    """The command line that asks for these settings, for a peer that is started elsewhere."""
+    """Return the flags that ask for these settings, for a peer that is started elsewhere."""
     return _flags(settings, [name for name in Settings._fields if name not in OF_SEEDS_ALONE])
 
 
 def seed_flags(settings: Settings) -> list[str]:
-    """The same for a seed."""
+    """Return the same for a seed."""
     return _flags(settings, [name for name in Settings._fields if name in OF_SEEDS])
 
 
@@ -315,7 +309,7 @@ def load_seeds(path: pathlib.Path) -> list[Address]:
 
 
 def is_local(address: Address) -> bool:
-    """Whether this machine can listen on that IP."""
+    """Return whether this machine can listen on that IP."""
     try:
         with socket.socket(address.family, socket.SOCK_STREAM) as sock:
             sock.bind((address.ip, 0))
@@ -337,7 +331,7 @@ def check_free(address: Address) -> None:
 
 
 def cannot_listen(address: Address, error: OSError) -> CommandError:
-    """The error for an address at which a node cannot listen."""
+    """Return the error for an address at which a node cannot listen."""
     kind = CommandError
     if error.errno == errno.EADDRINUSE:
         kind, why = PortTaken, f"port {address.port} is in use"

@@ -1,4 +1,4 @@
-"""Folders of output files: where they are, which of them is the newest, and how one is emptied.
+"""Folders of output files: where they are, how one is emptied, and what to type about one.
 
 Nodes that are started by hand write into `outputs`, and nobody deletes their files. A network that
 the runner starts has a folder of its own, which is emptied first.
@@ -8,13 +8,15 @@ import contextlib
 import os
 import pathlib
 import re
+import shlex
 
 try:
     import fcntl
 except ImportError:  # Windows: two networks in one folder are not noticed there
     fcntl = None
 
-from gossip.terminal.command_line import FAILED, OUTPUTS, CommandError
+from gossip.terminal.command_line import (
+    CONFIG, FAILED, OUTPUTS, CommandError, Parser, add_common_flags, complain)
 
 DEMO, NETWORK, MODULES = (OUTPUTS / name for name in ("demo", "network", "modules"))
 RECORDED = ("seed_*.txt", "peer_*.txt")  # the output files that a check reads
@@ -67,25 +69,69 @@ def reserved(folder: pathlib.Path):
 
 
 def newest_folder() -> pathlib.Path:
-    """The folder whose output files were written to last; OUTPUTS when there are none."""
+    """Return the folder whose output files were written to last; OUTPUTS when there are none."""
     return max((OUTPUTS, DEMO, NETWORK), key=_written_at)
 
 
 def _written_at(folder: pathlib.Path) -> float:
-    """When an output file of the folder was last written to; 0 without one."""
-    times = [0.0]
-    for pattern in RECORDED:
-        for path in folder.glob(pattern):
-            try:
-                times.append(path.stat().st_mtime)
-            except FileNotFoundError:
-                pass  # a network that starts has deleted it meanwhile
-    return max(times)
+    """Return when an output file of the folder was last written to; 0 without one."""
+    last = 0.0
+    for path in (path for pattern in RECORDED for path in folder.glob(pattern)):
+        with contextlib.suppress(FileNotFoundError):  # a network that starts has deleted it
+            last = max(last, path.stat().st_mtime)
+    return last
+
+
+def parse_folders(parser: Parser, arguments: list[str], how_many="?", more="") -> tuple:
+    """Return the folders of a command line, or the newest one, and all flags."""
+    parser.add_argument("folders", nargs=how_many, metavar="DIR", type=pathlib.Path,
+                        help="where the output files are (the newest of outputs, outputs/demo and "
+                             f"outputs/network){more}")
+    add_common_flags(parser)
+    parser.set_defaults(outputs=None)
+    args = parser.parse_args(arguments)
+    folders = args.folders if how_many == "*" else [args.folders]
+    if not any(folders):
+        folders = [args.outputs or newest_folder()]
+        if args.outputs is None:
+            complain(f"the newest output files: {shown(folders[0])}")
+    for path in folders:
+        if path.exists() and not path.is_dir():
+            raise CommandError(f"{path} is no folder; give the folder of the output files")
+        if not path.is_dir():
+            raise CommandError(f"no folder {path}")
+    return folders, args
 
 
 def shown(folder: pathlib.Path) -> str:
-    """The folder's path for people: relative where it is below the current folder."""
+    """Return the folder's path for people: relative where it is below the current folder."""
     try:
         return str(folder.relative_to(os.getcwd()))
     except (OSError, ValueError):
         return str(folder)
+
+
+def command(words: str, folder: pathlib.Path) -> str:
+    """Return a command of runner.py about the output files of a folder."""
+    named = "" if folder.resolve() == OUTPUTS else f" {shlex.quote(shown(folder))}"
+    return f"python runner.py {words}{named}"
+
+
+def peer_command(config: pathlib.Path, folder: pathlib.Path) -> str:
+    """Return what starts a peer of these seeds that writes into this folder."""
+    flags = [("--config", config, CONFIG), ("--outputs", folder, OUTPUTS)]
+    return "python peer.py" + "".join(f" {flag} {shlex.quote(shown(path))}"
+                                      for flag, path, usual in flags if path.resolve() != usual)
+
+
+def commands(*lines: tuple[str, str]) -> str:
+    """Return lines of commands, and what each is for."""
+    longest = max(len(typed) for typed, _ in lines)
+    return "\n".join(f"  {typed:<{longest}}   {purpose}" for typed, purpose in lines)
+
+
+def ports(addresses) -> list[str]:
+    """Return names of addresses for people: ports alone while all are on one IP."""
+    addresses = list(addresses)
+    hosts = {address.rpartition(":")[0] for address in addresses}
+    return [address.rpartition(":")[2] if len(hosts) == 1 else address for address in addresses]

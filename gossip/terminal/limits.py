@@ -26,7 +26,7 @@ PROBES = 32  # connections of a seed that are probes, or end after one question
 
 
 class Need:
-    """The descriptors and threads that a node takes once it has all its links."""
+    """What descriptors and threads a node takes once it has all its links."""
 
     def __init__(self, links: int):
         self.descriptors = NODE_DESCRIPTORS + links
@@ -34,13 +34,13 @@ class Need:
 
 
 def peer_needs(address: Address, peers: int, seeds: int, settings: Settings) -> Need:
-    """The needs of one peer in a network of so many peers and seeds."""
+    """Return the needs of one peer in a network of so many peers and seeds."""
     neighbours = min(settings.capacity.of(address), peers - 1)
     return Need(neighbours + majority(seeds) + COMING_AND_GOING)
 
 
 def seed_needs(peers: int) -> Need:
-    """The needs of a seed with which all of so many peers may register."""
+    """Return the needs of a seed with which all of so many peers may register."""
     return Need(peers + PROBES)
 
 
@@ -48,14 +48,12 @@ def raise_descriptor_limit() -> None:
     """Let this process open as many files and sockets as the system allows."""
     if resource is not None:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        try:
+        with contextlib.suppress(OSError, ValueError):  # some systems allow less than they say
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        except (OSError, ValueError):
-            pass  # some systems allow less than they say
 
 
 def descriptors_allowed() -> float:
-    """How many files and sockets a process like this one may have open."""
+    """Return how many files and sockets a process like this one may have open."""
     if resource is None:
         return float("inf")
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -63,9 +61,10 @@ def descriptors_allowed() -> float:
 
 
 def threads_allowed() -> float:
-    """How many more threads, in all processes together, the system allows."""
-    rooms = [_number("/proc/sys/kernel/threads-max") - _threads_of_all(),
-             _number("/proc/sys/kernel/pid_max") - _threads_of_all()]
+    """Return how many more threads, in all processes together, the system allows."""
+    running = _number("/proc/loadavg", 0, r"/([0-9]+)")
+    rooms = [_number("/proc/sys/kernel/threads-max") - running,
+             _number("/proc/sys/kernel/pid_max") - running]
     for folder in _cgroups():
         rooms.append(_number(f"{folder}/pids.max") - _number(f"{folder}/pids.current", 0))
     if resource is not None and os.geteuid() != 0:  # the superuser is not limited
@@ -76,23 +75,17 @@ def threads_allowed() -> float:
 
 
 def threads_per_process() -> float:
-    """How many threads one process may have: each maps its stack and two guards."""
+    """Return how many threads a process may have: each maps its stack and two guards."""
     return (_number("/proc/sys/vm/max_map_count") - PROCESS_MAPS) // THREAD_MAPS
 
 
-def _number(path: str, otherwise: float = float("inf")) -> float:
-    """The number in a file of the system; `otherwise` where there is none."""
+def _number(path: str, otherwise: float = float("inf"), pattern: str = "^([0-9]+)$") -> float:
+    """Return the number in a file of the system; `otherwise` where there is none."""
     try:
-        return int(pathlib.Path(path).read_text())
-    except (OSError, ValueError):
-        return otherwise
-
-
-def _threads_of_all() -> int:
-    try:
-        return int(pathlib.Path("/proc/loadavg").read_text().split()[3].partition("/")[2])
-    except (OSError, ValueError, IndexError):
-        return 0
+        found = re.search(pattern, pathlib.Path(path).read_text())
+    except OSError:
+        found = None
+    return int(found[1]) if found else otherwise
 
 
 def _threads_of_user(user: int) -> int:
@@ -106,18 +99,15 @@ def _threads_of_user(user: int) -> int:
     return total
 
 
-def _cgroups() -> list[str]:
-    """The folders of the control groups that this process is in, and those around them."""
-    folders = []
-    try:
-        lines = pathlib.Path("/proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return []
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers in ("", "pids"):
-            top = pathlib.Path("/sys/fs/cgroup" + ("/pids" if controllers else ""))
-            group = top / path.lstrip("/")
-            folders += [str(folder) for folder in (group, *group.parents)
-                        if folder == top or top in folder.parents]
+def _cgroups() -> list[pathlib.Path]:
+    """Return the folders of the control groups that this process is in, and those around them."""
+    folders: list[pathlib.Path] = []
+    with contextlib.suppress(OSError):
+        for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers in ("", "pids"):
+                top = pathlib.Path("/sys/fs/cgroup" + ("/pids" if controllers else ""))
+                group = top / path.lstrip("/")
+                folders += [folder for folder in (group, *group.parents)
+                            if folder.is_relative_to(top)]
     return folders

@@ -1,7 +1,11 @@
-"""The screen: shows events on the terminal, by a thread of its own with a bounded queue.
+"""What is written to a terminal: texts that fit its width, a status line, and events.
 
-A terminal that blocks or is closed stops nothing: lines that do not fit into the queue, or cannot
-be written, are counted and forgotten.
+Every line is cut or folded to the width that the terminal has at that moment, because `\\r` cannot
+erase a line that the terminal has wrapped. A wide character (Chinese, most emoji) takes two
+columns, a mark above another character none.
+
+A screen shows events by a thread of its own with a bounded queue. A terminal that blocks or is
+closed stops nothing: lines that do not fit into the queue, or cannot be written, are counted.
 """
 
 import functools
@@ -9,13 +13,18 @@ import os
 import queue
 import threading
 import types
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Iterator
 
-from gossip.terminal.command_line import complain
+from gossip.addresses import Address
+from gossip.terminal.command_line import complain, show, write_all
 from gossip.tools import failure
 
+USUAL = 80  # columns of a terminal that does not tell; the right part of a line ends here at most
+SPARE = 3  # columns that stay free at the right: for the cursor, and for the ^C of Ctrl-C
+_ERASE = "\r\x1b[K"
 QUEUE_LIMIT = 1_000  # batches of events that may wait
-NOTHING = "", [], ""  # such a batch, without events
+NOTHING = "", [], None  # such a batch, without events
 
 _COLOURS = {  # event -> ANSI colour; all other events stay plain
     "started": "1", "stopped": "1", "registered": "32", "connected": "32", "degree": "2",
@@ -26,6 +35,104 @@ _COLOURS = {  # event -> ANSI colour; all other events stay plain
 }
 
 
+def width_of(character: str) -> int:
+    """Return the columns of one printable character: 0, 1 or 2."""
+    if character.isascii():
+        return 1
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def columns(text: str) -> int:
+    """Return the columns of a printable text."""
+    return len(text) if text.isascii() else sum(map(width_of, text))
+
+
+def cut(text: str, room: int) -> str:
+    """Return the beginning of a text that fits into so many columns."""
+    if text.isascii():
+        return text[:max(0, room)]
+    taken = 0
+    for place, character in enumerate(text):
+        taken += width_of(character)
+        if taken > room:
+            return text[:place]
+    return text
+
+
+def fold(text: str, room: int, indent: int = 0, whole: bool = False) -> Iterator[str]:
+    """Yield the lines of a text, broken between words; what follows a break is indented.
+
+    A word that is too long is cut, or stays `whole`, like the address of a page."""
+    for line in text.split("\n"):
+        begin = min(len(line) - len(line.lstrip(" ")), room // 3)
+        line = " " * begin + line.strip(" ")
+        while len(part := cut(line, room) or line[:1]) < len(line):
+            at = len(part) if line[len(part)] == " " else part.rfind(" ", begin)
+            if whole and at < 0 and (at := line.find(" ", len(part))) < 0:
+                break
+            if not whole and at <= (begin + len(part)) // 2:
+                at = max(len(part), begin + 1)
+            yield line[:at]
+            begin = min(indent, room - 1)
+            line = " " * begin + line[at:].lstrip(" ")
+        yield line
+
+
+def terminal_width(descriptor: int = 1) -> int:
+    """Return the columns of the terminal that a descriptor is."""
+    try:
+        return os.get_terminal_size(descriptor).columns or USUAL
+    except OSError:
+        return USUAL
+
+
+def folded(text: str, indent: int = 0) -> str:
+    """Break the lines of a text where the terminal ends; what follows a break is indented."""
+    width = terminal_width()
+    return "\n".join(fold(text, width, min(indent, width // 3), whole=True))
+
+
+def time_left(seconds: float) -> str:
+    """Tell how much longer something takes, for the right end of a status line."""
+    return f"{seconds:.0f} s left" if seconds < 100 else f"{seconds / 60:.0f} min left"
+
+
+class StatusLine:
+    """The last line of standard output, which is a terminal. For one thread at a time."""
+
+    def __init__(self):
+        self._left = self._right = ""
+
+    def update(self, left: str, right: str = "") -> None:
+        """Show this instead of what the line showed; `right` stands at its end, and is not cut."""
+        self._left, self._right = left, right
+        show(f"{_ERASE}{self._line()}", end="")
+
+    def above(self, text: str, indent: int = 0) -> None:
+        """Show lines that stay, above this one."""
+        show(f"{_ERASE}{folded(text, indent)}\n{self._line()}", end="")
+
+    def end(self) -> None:
+        """Let the line stay as it is, without the ^C behind it; what follows begins below it."""
+        if self._left:
+            show(f"{_ERASE}{self._line()}")
+        self._left = self._right = ""
+
+    def clear(self) -> None:
+        """Take the line away; what follows begins in its place."""
+        self.update("")
+
+    def _line(self) -> str:
+        room = terminal_width() - SPARE
+        if not self._right:
+            return cut(self._left, max(0, room))
+        room = max(0, min(room, USUAL - SPARE) - columns(self._right))
+        left = cut(self._left, max(0, room - 1))
+        return f"{left}{' ' * (room - columns(left))}{self._right}"
+
+
 class Screen:
     """Writes `HH:MM:SS.mmm event` lines to a descriptor. Others show events in another way; where
     one of these fails, `on_failure` is told, and the rest is shown in this way."""
@@ -33,7 +140,7 @@ class Screen:
     def __init__(self, descriptor: int = 1):
         self._descriptor = descriptor
         self._colours = os.isatty(descriptor)
-        # Texts that are said; events with their clock and the label of their node; None at the end.
+        # Texts that are said; events with their clock and their seed; None at the end.
         self._queue: queue.Queue = queue.Queue(QUEUE_LIMIT)
         self._lock = threading.Lock()  # guards dropped
         self.dropped = 0  # lines that were never shown
@@ -41,13 +148,13 @@ class Screen:
         self._thread = threading.Thread(target=self._run, name="screen", daemon=True)
         self._thread.start()
 
-    def labelled(self, label: str):
-        """Return what one of several nodes shows its events on: a label stands before each."""
-        return types.SimpleNamespace(show=functools.partial(self.show, label=f"[{label}] "))
+    def of(self, seed: Address):
+        """Return what one of several seeds shows its events on."""
+        return types.SimpleNamespace(show=functools.partial(self.show, seed=seed))
 
-    def show(self, clock: str, events: list[str], label: str = "") -> None:
+    def show(self, clock: str, events: list[str], seed: Address | None = None) -> None:
         """Show events with the time `HH:MM:SS.ffffff`; never blocks."""
-        self._offer((clock, events, label), len(events))
+        self._offer((clock, events, seed), len(events))
 
     def say(self, text: str) -> None:
         """Show an answer to a typed command, without a time; never blocks."""
@@ -81,14 +188,14 @@ class Screen:
                 Screen._show(self, item)
 
     def _next(self):
-        """What is to be shown; NOTHING when something that waited is due."""
+        """Return what is to be shown; NOTHING when something that waited is due."""
         try:
             return self._queue.get(timeout=self._due_in())
         except queue.Empty:
             return NOTHING
 
     def _due_in(self) -> float | None:
-        """The seconds until there is something to show, whatever comes; None: there is nothing."""
+        """Return the seconds until there is something to show, whatever comes, or None."""
         return None
 
     def _show(self, item) -> None:
@@ -97,19 +204,15 @@ class Screen:
     def _end(self) -> None:
         """Show what waited."""
 
-    def _raw(self, clock: str, events: list[str], label: str) -> str:
-        clock = clock[:12]
-        return "".join(f"{clock} {label}{self._coloured(event)}\n" for event in events)
+    def _raw(self, clock: str, events: list[str], seed: Address | None) -> str:
+        head = clock[:12] + (f" [seed {seed.port}]" if seed else "")
+        return "".join(f"{head} {self._coloured(event)}\n" for event in events)
 
     def _coloured(self, event: str) -> str:
         colour = self._colours and _COLOURS.get(event.partition(":")[0])
         return f"\x1b[{colour}m{event}\x1b[0m" if colour else event
 
     def _put(self, text: str) -> None:
-        data = text.encode(errors="replace")
-        try:
-            while data:
-                data = data[os.write(self._descriptor, data):]
-        except OSError:
+        if not write_all(self._descriptor, text.encode(errors="replace")):
             with self._lock:
                 self.dropped += text.count("\n")

@@ -1,15 +1,16 @@
-"""Words: the events of a peer, as they stand in its output file, told in sentences on a terminal.
+"""Words: what each kind of event means, and the events of a peer told in sentences on a terminal.
 
 Events in, sentences out: no terminal, clock or thread. What matters to nobody who looks on
 (settings, peer lists, liveness requests, refused strangers) has no sentence; the file has it.
-The signs: `+` came, `-` went, `?` is silent or does wrong, `x` dead, `~` caught up.
+
+In a form {other} is whom the event is about and {rest} what follows; {node} is the node whose event
+it is, {count} how many nodes do it.
 """
 
 import re
 from typing import NamedTuple
 
 from gossip.settings import majority
-from gossip.terminal.sentences import FORMS
 from gossip.tools import Recent
 
 SHOWN = 20  # messages a second that are shown, and as many of one's own; more are folded
@@ -24,8 +25,75 @@ _GOSSIP = re.compile(rf"gmessage:([0-9]{{1,12}})[0-9.]*:({_ADDRESS}):[0-9]+:[0-9
                      re.DOTALL)
 _HIDDEN = {"started", "settings", "peer list", "degree", "liveness request", "refused", "reported",
            "unconfirmed", "stopped"}
-_TOLD_ELSEWHERE = ("dead", "told dead")  # reasons of an end that another sentence tells
-_REPLACED = ("replaced", "duplicate")  # one of two links to the same neighbour has ended
+
+
+class Forms(NamedTuple):
+    """The words for one kind of event. A form that is empty is not told."""
+
+    sign: str = ""  # + came, - went, ? is silent or does wrong, x dead, ~ caught up
+    mine: str = ""  # on the terminal of the node itself, or of the seed
+    one: str = ""  # in the story of the live page
+    many: str = ""  # there, of further nodes that do the same in the same second
+
+
+FORMS = {
+    # Starts and ends.
+    "started": Forms(one="{node} starts", many="{count} {kind}s start"),
+    "stopped": Forms(one="{node} is stopped: {rest}",
+                     many="{count} more peers are stopped: {rest}"),
+    "leaving": Forms("-", "saying goodbye to all", "{node} says goodbye",
+                     "{count} more peers say goodbye"),
+    "failed": Forms("x", "a thread failed: {rest}", "a thread of {node} failed: {rest}",
+                    "threads of {count} more nodes failed"),
+    "full": Forms("?", "the output file is full: what comes now is not written down",
+                  "the file of {node} is full", "the files of {count} more nodes are full"),
+    # Neighbours.
+    "connected": Forms("+", "{other} is a neighbour"),
+    "disconnected": Forms("-", "{other} is no neighbour any more: {rest}"),
+    "disconnected left": Forms("-", "{other} said goodbye"),
+    "disconnected closed by the other end": Forms("-", "{other} closed its connection"),
+    "lost": Forms("?", "{rest}", "{node}: every connection to it has broken",
+                  "{count} more peers: every connection to them has broken"),
+    "back": Forms(one="{node} is connected again", many="{count} more peers are connected again"),
+    "caught up": Forms("~", "caught up: {rest} from {other}"),
+    # Liveness.
+    "liveness missed": Forms("?", "{other} does not answer: {rest} of {limit}",
+                             "{node} gets no answer from {other}: miss {rest} of {limit}",
+                             "{count} more get no answer from {other}: miss {rest} of {limit}"),
+    "liveness reply": Forms("+", "{other} answers again",
+                            "{other} answers again: {node} has heard from it",
+                            "{other} answers again: {count} more have heard from it"),
+    "dead": Forms("x", "{other} is dead; {rest}", "{node} probes once more, and calls {other} dead",
+                  "{count} more call {other} dead"),
+    "reported": Forms(one="{node} reports {dead} to {other}",
+                      many="{count} more reports: {dead} is dead"),
+    "told": Forms("x", "{rest} dead, says seed {other}"),
+    # Misbehaviour.
+    "flood": Forms("?", "{other} says more than it may"),
+    "corrupt": Forms("?", "{other} sent a message whose signature is wrong"),
+    "forbidden": Forms("?", "{other} sent a message with a forbidden word"),
+    "contradiction": Forms("?", "somebody has signed two messages with the same number"),
+    "kicked": Forms("x", "seed {other} shuts me out as malicious ({rest})",
+                    "{other} shuts {node} out", "{count} more seeds shut {node} out"),
+    # Seeds, as peers see them.
+    "registered": Forms("", "registered with {rest}"),
+    "unregistered": Forms("-", "seed {other} is gone: {rest}"),
+    "registration refused": Forms("?", "seed {other} does not list me: {rest}"),
+    "seed gone": Forms(one="{node} is gone", many="{count} more seeds are gone"),
+    "seed back": Forms(one="{node} is up again", many="{count} more seeds are up again"),
+    # Peers, as seeds see them.
+    "dead report": Forms("x", "{other} reports {rest} dead"),
+    "rejected": Forms(" ", "{other} answers: it stays on the lists"),
+    "removed": Forms("x", "{other} is shut out: {rest}", "{node} removed {other}: {rest}",
+                     "{count} more seeds removed {other}"),
+    "removed left": Forms("-", "{other} said goodbye"),
+    "removed gone": Forms("-", "{other} is gone: its connection has ended, and it does not answer",
+                          "{node} lost its connection to {other}, probed it, and removed it",
+                          "{count} more seeds removed {other}"),
+    "removed dead": Forms("x", "{other} is dead: a peer has reported it, and it does not answer",
+                          "{node} probed {other}, and removed it as dead",
+                          "{count} more seeds removed {other}"),
+}
 
 
 class Sentence(NamedTuple):
@@ -73,37 +141,35 @@ class Words:
                     or max(self._shown.values()) > SHOWN)
 
     def name(self, address: str) -> str:
-        """The port alone while all are on one IP."""
+        """Return the port alone while all are on one IP."""
         host, _, port = address.rpartition(":")
         self._one_ip = self._one_ip and host == self._host
         return port if self._one_ip else address
 
     def prompt(self) -> str:
-        """What stands before the line that is typed."""
+        """Return what stands before the line that is typed."""
         return (f"{self.name(self._own)}, {many(len(self._neighbours), 'neighbour')}, "
                 f"{many(self._messages, 'message')} > ")
 
     def tell(self, clock: str, events: list[str]) -> list[Sentence]:
-        """The sentences about events that came together at `HH:MM:SS.ffffff`."""
+        """Return the sentences about events that came together at `HH:MM:SS.ffffff`."""
         said = self._tell_second() if clock[:8] != self._now[:8] else []
         self._now, self._batch = clock, events
         if self._changed_at is not None and _age(self._changed_at, clock) >= 1:
             said += self._tell_seeds()
         self._old = self._old_ones(events)
         for event in events:
-            kind, _, rest = event.partition(":")
-            about = _ABOUT.match(rest)
-            one, rest = (about[1], about[2] or "") if about else ("", rest)
+            kind, one, rest = _parted(event)
             if kind in _TELLING:
                 said += _TELLING[kind](self, one, rest)
-            elif kind in FORMS and FORMS[kind].mine and kind not in _HIDDEN:
+            elif kind in FORMS and FORMS[kind].mine:
                 said += self._say(kind, one, rest)
             elif kind not in _HIDDEN:
                 said += self._say_so(event)
         return said
 
     def rest(self) -> list[Sentence]:
-        """What waited: nothing has come for a second."""
+        """Return what waited: nothing has come for a second."""
         return [*self._tell_second(), *self._tell_seeds()]
 
     def _say(self, kind: str, other: str = "", rest: str = "", aside: str = ""):
@@ -118,7 +184,7 @@ class Words:
     # Messages.
 
     def message(self, line: str) -> str:
-        """A line `gmessage:…` of the message list as a line for people."""
+        """Return a line `gmessage:…` of the message list as a line for people."""
         found = _GOSSIP.match(line)
         if found is None:
             return line
@@ -130,19 +196,16 @@ class Words:
         return f"{'me' if origin == self._own else self.name(origin):>6}"
 
     def _old_ones(self, events: list[str]) -> set[str]:
-        """Of the messages that one neighbour has brought together, those that are told together,
-        because they are old: this peer catches up."""
+        """Return the old messages, which are told together: this peer catches up."""
         old = []
-        for event in events if len(events) >= CAUGHT_UP else ():
-            kind, _, rest = event.partition(":")
-            about = _ABOUT.match(rest) if kind == "received" else None
-            found = _GOSSIP.match(about[2] or "") if about else None
+        for kind, neighbour, line in map(_parted, events if len(events) >= CAUGHT_UP else ()):
+            found = _GOSSIP.match(line) if kind == "received" and neighbour else None
             if found and OLD < _age(int(found[1]), self._now) < 43_200:
-                old.append(about[2])
+                old.append(line)
         return set(old) if len(old) >= CAUGHT_UP else set()
 
     def _message(self, neighbour: str, line: str) -> list[Sentence]:
-        """A message that a neighbour has brought, or this peer has made."""
+        """Tell of a message that a neighbour has brought, or this peer has made."""
         self._messages += 1
         if line in self._old:
             self._caught_up[neighbour] = self._caught_up.get(neighbour, 0) + 1
@@ -158,7 +221,7 @@ class Words:
         return [Sentence(self._now[:8], self._speaker(found[2]), found[3], through)]
 
     def _tell_second(self) -> list[Sentence]:
-        """The messages of a second that were not shown one by one."""
+        """Return the messages of a second that were not shown one by one."""
         said = []
         for neighbour, count in self._caught_up.items():
             said += self._say("caught up", neighbour, many(count, "message"))
@@ -182,11 +245,11 @@ class Words:
 
     def _disconnected(self, one: str, reason: str) -> list[Sentence]:
         self._silent.discard(one)
-        if reason in _REPLACED:
+        if reason in ("replaced", "duplicate"):  # one of two links to it has ended
             self._replaced = one
             return []
         self._neighbours.discard(one)
-        if reason in _TOLD_ELSEWHERE or self._leaving:
+        if reason in ("dead", "told dead") or self._leaving:  # another sentence tells it
             return []
         kind = f"disconnected {reason}"
         return self._say(kind if kind in FORMS else "disconnected", one, reason, self._degree())
@@ -203,10 +266,9 @@ class Words:
         return self._say("liveness missed", one, count)
 
     def _replied(self, one: str, _: str) -> list[Sentence]:
-        if one not in self._silent:
-            return []
+        was_silent = one in self._silent
         self._silent.discard(one)
-        return self._say("liveness reply", one)
+        return self._say("liveness reply", one) if was_silent else []
 
     def _died(self, one: str, _: str) -> list[Sentence]:
         self._dead.put(one, True)
@@ -266,16 +328,23 @@ _TELLING = {  # kind of event -> what tells it, given whom it is about and what 
 
 
 def many(count: int, what: str) -> str:
-    """A number of things: `1 peer`, `1,200 peers`."""
+    """Name a number of things: `1 peer`, `1,200 peers`."""
     return f"{count:,} {what}" + ("" if count == 1 else "s")
 
 
+def _parted(event: str) -> tuple[str, str, str]:
+    """Return the kind of an event, the address that it is about or "", and what follows."""
+    kind, _, rest = event.partition(":")
+    about = _ABOUT.match(rest)
+    return (kind, about[1], about[2] or "") if about else (kind, "", rest)
+
+
 def _seconds(clock: str) -> float:
-    """The seconds since midnight of `HH:MM:SS.ffffff`."""
+    """Return the seconds since midnight of `HH:MM:SS.ffffff`."""
     hours, minutes, seconds = clock.split(":")
     return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
 
 def _age(then: float, clock: str) -> float:
-    """The seconds from a moment to a time of day, less than a day."""
+    """Return the seconds from a moment to a time of day, less than a day."""
     return (_seconds(clock) - then) % 86_400

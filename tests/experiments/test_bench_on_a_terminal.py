@@ -5,7 +5,7 @@ import re
 import pytest
 
 from gossip.experiments import bench, bench_table, steps
-from gossip.terminal.status_line import StatusLine
+from gossip.terminal.screen import StatusLine
 from tests.tools.ports import free_addresses, free_range
 from tests.tools.programs import run, write_config
 from tests.tools.terminals import CTRL_C, ERASE, Terminal

@@ -5,7 +5,7 @@ import pytest
 from gossip.experiments import simulate
 from gossip.experiments.schedules import Result
 from gossip.experiments.simulate import Many
-from gossip.terminal import status_line
+from gossip.terminal import screen
 from tests.tools.terminals import CTRL_C, ERASE, Terminal
 
 FAULT = "5003 is on the list of 4001, and dead"
@@ -14,7 +14,7 @@ FAULT = "5003 is on the list of 4001, and dead"
 @pytest.fixture
 def terminal(monkeypatch):
     monkeypatch.setattr(simulate.os, "isatty", lambda descriptor: True)
-    monkeypatch.setattr(status_line, "terminal_width", lambda: 60)
+    monkeypatch.setattr(screen, "terminal_width", lambda: 60)
 
 
 def results():

@@ -12,7 +12,6 @@ import pytest
 from gossip.addresses import address_of, parse_address
 from gossip.node.world import NEVER
 from gossip.programs import peer_program
-from gossip.programs.console import Console
 from gossip.terminal.command_line import load_seeds
 from peer import Peer
 from tests.tools.files import events, lines_of
@@ -72,7 +71,7 @@ def test_quit_ends_a_peer_also_when_nothing_carries_the_leaving_out(net, monkeyp
     monkeypatch.setattr(peer_program, "QUIT_LIMIT", 0.2)
     peer = net._start(Idle, free_address(), {})
     keyboard, end = Mock(lines=lambda: [b"quit"]), Mock()
-    peer_program._run_console(peer, Console(peer, keyboard, Mock()), False, end)
+    peer_program._run_console(peer, peer_program.Console(peer, keyboard, Mock()), False, end)
     end.come.assert_called_once()
     assert events(peer)[-2:] == [f"leaving:{peer.address}", "stopped:interrupted"]
 

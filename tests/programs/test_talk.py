@@ -7,8 +7,8 @@ from unittest.mock import MagicMock, Mock
 
 import pytest
 
-from gossip.programs.console import Talk, understood
-from gossip.terminal import keyboard
+from gossip.programs.peer_program import Talk, understood
+from gossip.terminal import input as terminal_input
 from tests.tools.files import lines_of
 from tests.tools.ports import free_port
 from tests.tools.programs import Program, peer_file
@@ -45,9 +45,9 @@ def test_lines_that_come_together_go_out_together_and_a_slip_does_not():
 
 def test_a_windows_console_sends_the_same_keys(monkeypatch):
     waiting = ["h", "\xe0", "K", "\xe4", "\ud83c", "\udf47", "\x00", "\x3b", "\r", "\xe0"]
-    monkeypatch.setattr(keyboard, "msvcrt", Mock(
+    monkeypatch.setattr(terminal_input, "msvcrt", Mock(
         getwch=lambda: waiting.pop(0), kbhit=lambda: bool(waiting)), raising=False)
-    console = keyboard.WindowsKeys.__new__(keyboard.WindowsKeys)
+    console = terminal_input.WindowsKeys.__new__(terminal_input.WindowsKeys)
     assert console.read().decode() == "h\x1b[D\xe4\U0001f347\r\xe0"
 
 

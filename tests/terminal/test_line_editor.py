@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from gossip.terminal.line_editor import LONGEST, LineEditor, window
-from gossip.terminal.status_line import columns, cut, fold
+from gossip.terminal.prompt import LINE_LIMIT, LineEditor, window
+from gossip.terminal.screen import columns, cut, fold
 
 UP, DOWN, RIGHT, LEFT = b"\x1b[A", b"\x1b[B", b"\x1b[C", b"\x1b[D"
 
@@ -72,8 +72,8 @@ def test_bytes_that_are_no_text_come_out_as_they_were():
 
 def test_a_line_has_a_limit():
     editor = LineEditor()
-    editor.feed(b"x" * (LONGEST + 10))
-    assert len(editor.text) == editor.cursor == LONGEST
+    editor.feed(b"x" * (LINE_LIMIT + 10))
+    assert len(editor.text) == editor.cursor == LINE_LIMIT
 
 
 def test_arrow_up_finds_earlier_lines_and_arrow_down_what_was_typed():

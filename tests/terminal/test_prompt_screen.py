@@ -7,8 +7,8 @@ import pytest
 
 from gossip.addresses import parse_address
 from gossip.programs.starting import open_output
-from gossip.terminal.prompt_screen import LONGEST, PromptScreen
-from gossip.terminal.status_line import columns
+from gossip.terminal.prompt import SENTENCE_LIMIT, PromptScreen
+from gossip.terminal.screen import columns
 from gossip.terminal.words import Words
 from tests.tools.files import lines_of
 from tests.tools.waiting import wait_until
@@ -77,7 +77,7 @@ def test_a_text_that_is_too_long_for_its_lines_says_so(shown):
     screen, close = shown
     screen.show("22:01:45.901000", [f"unknown:{'x' * 1000}"])
     *lines, last, end = close().split("\n")
-    assert len(lines) == LONGEST - 1 and last.endswith("x…") and end == ""
+    assert len(lines) == SENTENCE_LIMIT - 1 and last.endswith("x…") and end == ""
     assert {columns(line) for line in [*lines, last]} == {79}
 
 

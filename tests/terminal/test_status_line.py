@@ -2,8 +2,8 @@
 
 import pytest
 
-from gossip.terminal import status_line
-from gossip.terminal.status_line import SPARE, StatusLine, columns, folded
+from gossip.terminal import screen
+from gossip.terminal.screen import SPARE, StatusLine, columns, folded
 from tests.tools.terminals import ERASE
 
 
@@ -11,7 +11,7 @@ from tests.tools.terminals import ERASE
 def wide(monkeypatch):
     """Sets the width of the terminal."""
     def set_width(width):
-        monkeypatch.setattr(status_line, "terminal_width", lambda: width)
+        monkeypatch.setattr(screen, "terminal_width", lambda: width)
     set_width(40)
     return set_width
 
@@ -59,5 +59,5 @@ def test_long_lines_are_folded_between_words(wide, text, indent, lines):
 def test_a_terminal_that_does_not_tell_its_width_has_the_usual_one(monkeypatch):
     def refuse(descriptor):
         raise OSError
-    monkeypatch.setattr(status_line.os, "get_terminal_size", refuse)
-    assert status_line.terminal_width() == status_line.USUAL
+    monkeypatch.setattr(screen.os, "get_terminal_size", refuse)
+    assert screen.terminal_width() == screen.USUAL

@@ -9,7 +9,7 @@ import shlex
 import sys
 import time
 
-from gossip.terminal.status_line import StatusLine
+from gossip.terminal.screen import StatusLine
 
 COUNT = re.compile(r"(\d+) (failed|passed|skipped|error)")
 FAILED = re.compile(r"(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)

@@ -1,10 +1,13 @@
-"""The keyboard: reads lines from standard input, or a terminal key by key.
+"""What comes into a program: lines from standard input, a terminal's keys, and signals.
 
-It reads the descriptor, not `sys.stdin`: the port prompt and the console share one buffer and lose
-nothing, and a thread that waits here does not delay the end of the process. Keys are read on POSIX
-and on Windows, behind the same four methods: `read` returns their bytes, as a terminal sends them.
-Ctrl-C and Ctrl-Z work as ever. The terminal's mode is given back on every way out of the program,
-and taken again after `fg`.
+Lines and keys are read from the descriptor, not `sys.stdin`, so that a thread that waits here does
+not delay the end of the process. POSIX and Windows have the same methods; `read` returns keys as
+the bytes that a POSIX terminal sends. The terminal's mode is given back on every way out of the
+program, and taken again after `fg`.
+
+The handler of Ctrl-C, SIGTERM and a closed terminal only takes a note, so that nothing is cut off
+halfway; the main thread looks at the note where it waits. The system may deliver a signal to any
+thread. Only the byte that a signal writes into a pair of sockets wakes the main thread for certain.
 """
 
 import atexit
@@ -13,6 +16,7 @@ import contextlib
 import os
 import select
 import signal
+import socket
 
 try:
     import termios
@@ -25,6 +29,7 @@ except ImportError:  # Windows
 READ_SIZE = 65_536
 LONGEST = 131_073  # bytes kept of a line without an end; no use of a line takes more
 LOOK_AGAIN = 1.0  # seconds between two looks whether the program is in the foreground again
+_kept: list = []  # every End of this process: none may be freed
 
 
 class Keyboard:
@@ -63,7 +68,7 @@ class Keyboard:
 
 
 class PosixKeys:
-    """The keys of a terminal. Made by the main thread, because it handles signals; read by one."""
+    """The keys of a terminal. The main thread makes it, because it handles signals."""
 
     def __init__(self, descriptor: int = 0):
         self._descriptor = descriptor
@@ -75,33 +80,33 @@ class PosixKeys:
         atexit.register(self.give_back)
         signal.signal(signal.SIGWINCH, self._wake)
         signal.signal(signal.SIGCONT, self._go_on)
-        if signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL:
-            signal.signal(signal.SIGTSTP, self._stop)
-        if signal.getsignal(signal.SIGQUIT) == signal.SIG_DFL:
-            signal.signal(signal.SIGQUIT, self._abort)
+        for number in (signal.SIGTSTP, signal.SIGQUIT):
+            if signal.getsignal(number) == signal.SIG_DFL:
+                signal.signal(number, self._leave)
 
     def in_front(self) -> bool:
-        """Whether the keys are for this program, and not for the shell that runs it behind."""
+        """Return whether the keys are for this program, and not for the shell that started it."""
         try:
             return os.tcgetpgrp(self._descriptor) == os.getpgrp()
         except OSError:
             return True  # a terminal without jobs
 
     def read(self) -> bytes | None:
-        """Wait for keys; b"" when a signal has come instead, such as a new size of the terminal;
-        None at the end."""
+        """Wait for keys; return b"" when a signal has come instead, None at the end."""
         if not self.in_front():
             self._taken = False
-            select.select([self._woken], [], [], LOOK_AGAIN)
-            return self._drained()
+            if select.select([self._woken], [], [], LOOK_AGAIN)[0]:
+                os.read(self._woken, READ_SIZE)
+            return b""
         try:
             if not self._taken:
                 tty.setcbreak(self._descriptor, termios.TCSANOW)
                 self._taken = True
             ready, _, _ = select.select([self._descriptor, self._woken], [], [])
-            if self._descriptor not in ready:
-                return self._drained()
-            return os.read(self._descriptor, READ_SIZE) or None  # nothing: it has hung up
+            if self._descriptor in ready:
+                return os.read(self._descriptor, READ_SIZE) or None  # nothing: it has hung up
+            os.read(self._woken, READ_SIZE)
+            return b""
         except (OSError, termios.error):  # it has; or the shell has taken it just now
             return b"" if not self.in_front() else None
 
@@ -111,33 +116,22 @@ class PosixKeys:
             with contextlib.suppress(termios.error):
                 termios.tcsetattr(self._descriptor, termios.TCSANOW, self._usual)
 
-    def _drained(self) -> bytes:
-        if select.select([self._woken], [], [], 0)[0]:
-            os.read(self._woken, READ_SIZE)
-        return b""
-
     # Signals; the main thread calls these.
 
     def _wake(self, number, frame) -> None:
         with contextlib.suppress(BlockingIOError):  # so many wait to be read already
             os.write(self._waker, b"!")
 
-    def _abort(self, number, frame) -> None:
-        """Ctrl-\\: end as every program does, but with the terminal as it was."""
+    def _leave(self, number, frame) -> None:
+        """Ctrl-Z or Ctrl-\\: stop or end as every program does, but with the terminal as it was."""
         self.give_back()
-        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
-        signal.raise_signal(signal.SIGQUIT)
-
-    def _stop(self, number, frame) -> None:
-        """Ctrl-Z: stop as every program does, but with the terminal as it was."""
-        self.give_back()
-        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        signal.raise_signal(signal.SIGTSTP)  # returns when the program goes on
-        signal.signal(signal.SIGTSTP, self._stop)
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)  # returns when a program that was stopped goes on
+        signal.signal(number, self._leave)
         self._go_on(number, frame)
 
     def _go_on(self, number, frame) -> None:
-        """The shell may have changed the terminal's mode meanwhile."""
+        """Take the terminal's mode again, which the shell may have changed meanwhile."""
         self._taken = False
         self._wake(number, frame)
 
@@ -173,8 +167,60 @@ class WindowsKeys:
             return self.SPECIAL.get(msvcrt.getwch(), "")
         return key
 
-    def give_back(self) -> None:
-        pass  # a console keeps its mode
-
 
 Keys = PosixKeys if termios else WindowsKeys
+
+
+class End:
+    """The end that the main thread of a program waits for: a signal, or a word from a thread."""
+
+    def __init__(self):
+        self.signalled = False
+        self._receiver, self._sender = socket.socketpair()
+        self._sender.setblocking(False)
+        _kept.append(self)  # a signal writes to its socket until the process ends
+        signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number and (name != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN):
+                signal.signal(number, self._note)
+        for name in ("SIGTTIN", "SIGTTOU"):  # sent to a program in the background of its terminal
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+    @property
+    def readable(self) -> socket.socket:
+        """A socket that can be read once a signal has come, for a main thread that waits for
+        others, too."""
+        return self._receiver
+
+    def _note(self, number, frame) -> None:
+        self.signalled = True
+
+    def come(self) -> None:
+        """Wake the main thread; called by the thread that ended the node."""
+        self._sender.send(b"!")
+
+    def wait(self, ended=lambda: False) -> None:
+        """Wait for a signal, or for a `come()` after which `ended()` holds."""
+        while not self.signalled and not ended():
+            self._receiver.recv(1)
+
+    def pause(self, seconds: float) -> None:
+        """Wait so many seconds; KeyboardInterrupt if a signal has come before or meanwhile."""
+        if not self.signalled:
+            select.select([self._receiver], [], [], seconds)
+        if self.signalled:
+            raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def ctrl_c_withheld():
+    """Keep Ctrl-C, which a terminal sends to all, from processes that are started meanwhile."""
+    withheld = getattr(signal, "pthread_sigmask", None)
+    before = withheld(signal.SIG_BLOCK, {signal.SIGINT}) if withheld else None
+    try:
+        yield
+    finally:
+        if withheld:
+            withheld(signal.SIG_SETMASK, before)

@@ -2,9 +2,10 @@
 
 import pytest
 
-from gossip.terminal.seed_screen import GATHER, SeedWords
+from gossip.addresses import address_of
+from gossip.programs.seed_program import GATHER, SeedWords
 
-A, B, C = ("8080", 1), ("8081", 2), ("8082", 3)
+A, B, C = (address_of("127.0.0.1", port) for port in (8080, 8081, 8082))
 FIVE = "127.0.0.1:5005"
 REPORT = f"Dead Node:{FIVE}:17.5:127.0.0.1:5001"
 

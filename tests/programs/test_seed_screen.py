@@ -3,17 +3,21 @@
 import re
 from unittest.mock import Mock
 
-from gossip.terminal.seed_screen import SeedScreen
+from gossip.addresses import address_of
+from gossip.programs.seed_program import SeedScreen
 from tests.tools.terminals import Terminal
 from tests.tools.waiting import wait_until
 
+SEED = address_of("127.0.0.1", 8080)
 CTRL_S, CTRL_Q = "\x13", "\x11"
 PROGRAM = """
 import sys
-from gossip.terminal import screen, seed_screen
+from gossip.addresses import address_of
+from gossip.programs import seed_program
+from gossip.terminal import screen
 screen.QUEUE_LIMIT = 20
-shown = seed_screen.SeedScreen(seed_screen.SeedWords(1, 1), "That was all.")
-seed = shown.labelled("seed 8080")
+shown = seed_program.SeedScreen(seed_program.SeedWords(1, 1), "That was all.")
+seed = shown.of(address_of("127.0.0.1", 8080))
 shown.say("ready")
 input()
 for port in range(1, 101):
@@ -42,7 +46,7 @@ def test_events_that_a_blocked_terminal_did_not_show_are_counted(tmp_path):
 
 def test_a_failure_is_told_on_standard_error_and_events_are_shown_as_they_are(capfd):
     screen = SeedScreen(Mock(due_at=lambda: float("inf"), due=Mock(side_effect=KeyError("x"))), "")
-    screen.labelled("seed 8080").show("10:11:12.123456", ["registered:127.0.0.1:5001"])
+    screen.of(SEED).show("10:11:12.123456", ["registered:127.0.0.1:5001"])
     screen.say("said")
     screen.close(60)
     out, err = capfd.readouterr()

@@ -1,0 +1,275 @@
+"""The prompt of a peer on a terminal: the line that is typed, and the events above it.
+
+The line editor is pure. A key that sends several bytes (`ESC [ 1 ; 5 C`) is read up to its final
+byte, also when it comes in pieces; keys without a meaning do nothing. Of the screen only its own
+thread writes: it erases the prompt line, prints what has come above it, and draws it again, in one
+write. No line is as wide as the terminal, so none is wrapped by it or torn.
+"""
+
+import codecs
+import contextlib
+import itertools
+import os
+import queue
+import re
+
+from gossip.terminal.input import Keys
+from gossip.terminal.screen import Screen, columns, cut, fold, terminal_width, width_of
+from gossip.terminal.words import Sentence, Words
+
+HISTORY = 200  # lines that arrow up finds again
+LINE_LIMIT = 131_073  # characters of a line; what is typed beyond them is dropped
+END_OF_INPUT = b"quit"  # what Ctrl-D on an empty line stands for
+SENTENCE_LIMIT = 6  # lines of a sentence; a longer one is cut
+
+_KEYS = re.compile(r"""
+    \x1b \[ \[? [0-?]* [ -/]* [@-~]       # arrows, Home, Delete, …: up to the final byte
+    | \x1b O .                            # the same keys, in another mode of the terminal
+    | (?P<part> \x1b (?: \[ [0-?]* [ -/]* | O )? \Z)
+    | \x1b [^\x1b]                        # with Alt
+    | (?P<text> [^\x00-\x08\x0a-\x1f\x7f]+ )
+    | .""", re.DOTALL | re.VERBOSE)
+_MEANINGS = {
+    "\r": "enter", "\n": "enter", "\x7f": "backspace", "\x08": "backspace", "\x04": "end of input",
+    "\x01": "home", "\x02": "left", "\x05": "end", "\x06": "right", "\x0b": "cut after",
+    "\x0e": "down", "\x10": "up", "\x15": "cut before", "\x17": "cut word",
+    "A": "up", "B": "down", "C": "right", "D": "left", "H": "home", "F": "end",
+    "1~": "home", "7~": "home", "4~": "end", "8~": "end", "3~": "delete",
+}
+_MODIFIERS = re.compile(";[0-9]+")
+_BEFORE_TEXT = re.compile("([0-9:]{8} +[^ ]+  )?")  # of a message: when, and who said it
+_COLOURS = {"+": "32", "-": "33", "?": "33", "x": "31", "~": "36", "    me": "36"}
+_TYPED = "", [], None  # in the queue: the line that is typed has changed
+
+
+class LineEditor:
+    """The line that is being typed. For one thread."""
+
+    def __init__(self):
+        self.text = ""
+        self.cursor = 0  # characters before it
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        self._part = ""  # of a key that has not come whole
+        self._history: list[str] = []
+        self._place = 0  # of the line that is shown, in the history
+        self._draft = ""  # what was typed before arrow up
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take keys; return the lines that Enter has ended."""
+        typed = self._decoder.decode(data)
+        if self._part == "\x1b" and typed[:1] not in ("[", "O"):
+            self._part = ""  # the key Esc alone
+        typed, self._part = self._part + typed, ""
+        lines: list[bytes] = []
+        for key in _KEYS.finditer(typed):
+            if key["part"]:
+                self._part = key["part"][:64]
+            elif key["text"]:
+                self._insert(key["text"])
+            else:
+                self._press(_meaning(key[0]), lines)
+        return lines
+
+    def view(self) -> tuple[str, int]:
+        """Return the line as it can be shown, each character, and the cursor's place in it."""
+        return "".join(c if c.isprintable() else " " for c in self.text), self.cursor
+
+    def _insert(self, text: str) -> None:
+        text = text[:LINE_LIMIT - len(self.text)]
+        self.text = self.text[:self.cursor] + text + self.text[self.cursor:]
+        self.cursor += len(text)
+
+    def _press(self, key: str | None, lines: list[bytes]) -> None:
+        before, after = self.text[:self.cursor], self.text[self.cursor:]
+        if key == "enter":
+            lines.append(self._enter())
+        elif key == "end of input" and not self.text:
+            lines.append(END_OF_INPUT)
+        elif key in ("delete", "end of input"):
+            self._set(before, after[self._step(1):])
+        elif key == "backspace":
+            self._set(before[:self.cursor - self._step(-1)], after)
+        elif key == "left":
+            self.cursor -= self._step(-1)
+        elif key == "right":
+            self.cursor += self._step(1)
+        elif key == "home":
+            self.cursor = 0
+        elif key == "end":
+            self.cursor = len(self.text)
+        elif key == "cut before":
+            self._set("", after)
+        elif key == "cut after":
+            self._set(before, "")
+        elif key == "cut word":
+            self._set(re.sub(r"\S*\s*\Z", "", before), after)
+        elif key in ("up", "down"):
+            self._recall(-1 if key == "up" else 1)
+
+    def _set(self, before: str, after: str) -> None:
+        self.text, self.cursor = before + after, len(before)
+
+    def _step(self, way: int) -> int:
+        """Return how many characters one step of the cursor is: a letter and the marks above it."""
+        place = self.cursor + way
+        while 0 < place < len(self.text) and not width_of(self.text[place]):
+            place += way
+        return abs(min(max(place, 0), len(self.text)) - self.cursor)
+
+    def _enter(self) -> bytes:
+        line = self.text
+        if line.strip() and self._history[-1:] != [line]:
+            self._history = [*self._history, line][-HISTORY:]
+        self._place = len(self._history)
+        self._draft = ""
+        self._set("", "")
+        return line.encode(errors="surrogateescape")
+
+    def _recall(self, way: int) -> None:
+        place = self._place + way
+        if not 0 <= place <= len(self._history):
+            return
+        if self._place == len(self._history):
+            self._draft = self.text
+        self._place = place
+        self._set((*self._history, self._draft)[place], "")
+
+
+def _meaning(key: str) -> str | None:
+    """Return what a key does; one with Ctrl, Alt or Shift does the same as without."""
+    if len(key) > 1:
+        key = _MODIFIERS.sub("", key[2:])
+        key = key[-1:] if key[:-1] == "1" and key != "1~" else key
+    return _MEANINGS.get(key)
+
+
+def window(text: str, cursor: int, room: int) -> tuple[str, int]:
+    """Return the part of a long line around the cursor that fits into so many columns, and how
+    many of these stand before the cursor."""
+    start = cursor
+    taken = 0
+    while start > 0 and taken + width_of(text[start - 1]) <= room:
+        start -= 1
+        taken += width_of(text[start])
+    before, end = taken, cursor
+    while end < len(text) and taken + width_of(text[end]) <= room:
+        taken += width_of(text[end])
+        end += 1
+    return text[start:end], before
+
+
+class PromptScreen(Screen):
+    """Shows events in words, or, while `raw` is set, as they stand in the output file."""
+
+    def __init__(self, words: Words, descriptor: int = 1, escapes: bool = True):
+        self._words = words
+        self._line: tuple[str, int] | None = None  # what is typed, and the cursor's place in it
+        self._drawn = self._before = 0  # columns of the prompt line shown, and before the cursor
+        self._escapes = escapes and os.environ.get("TERM") != "dumb"
+        self.raw = False
+        super().__init__(descriptor)
+        self._colours = self._escapes and not os.environ.get("NO_COLOR")
+
+    def typed(self, line: tuple[str, int] | None) -> None:
+        """Show the line that is typed, and the cursor's place in it; None: no prompt."""
+        self._line = line
+        with contextlib.suppress(queue.Full):  # what waits there draws the line, too
+            self._queue.put_nowait(_TYPED)
+
+    # The screen's thread calls these.
+
+    def _due_in(self) -> float | None:
+        return 1.0 if self._words.waiting else None
+
+    def _show(self, item) -> None:
+        lines = [] if item is _TYPED else self._lines(item)
+        if lines or item is _TYPED:
+            self._draw(lines, self._line)
+
+    def _end(self) -> None:
+        self._draw(self._told(self._words.rest()), None)
+
+    def _lines(self, item) -> list[str]:
+        if isinstance(item, str):
+            room = self._room()
+            return [line for text in item.split("\n")
+                    for line in fold(text, room, min(_BEFORE_TEXT.match(text).end(), room // 2))]
+        clock, events, _ = item
+        sentences = self._words.tell(clock, events) if events else self._words.rest()
+        return self._raw(*item).splitlines() if self.raw else self._told(sentences)
+
+    def _told(self, sentences: list[Sentence]) -> list[str]:
+        room = self._room()
+        return [line for sentence in sentences for line in self._laid_out(sentence, room)]
+
+    def _laid_out(self, sentence: Sentence, room: int) -> list[str]:
+        """Return a sentence's lines, in colour; its remark stands at the right edge if it fits."""
+        at, head, text, aside = sentence
+        said = f"{head} " if len(head) == 1 else f"{head}  " if head else ""
+        time = f"{at}  " if 2 * columns(at + said) + 4 <= room else ""
+        if 2 * columns(time + said) > room:
+            text, said = f"{said}{text}", ""
+        indent = columns(time + said)
+        lines = list(itertools.islice(fold(text, room - indent), SENTENCE_LIMIT + 1))
+        if len(lines) > SENTENCE_LIMIT:
+            lines[-2:] = [cut(lines[-2], room - indent - 1) + "…"]
+        gap = room - indent - columns(lines[-1]) - len(aside)
+        if aside and gap >= 2:
+            lines[-1] += " " * gap + aside
+        lines[0] = said + lines[0]
+        painted = [self._painted(line, _COLOURS.get(head)) for line in lines]
+        return [self._painted(time, "2") + painted[0], *[" " * indent + line
+                                                         for line in painted[1:]]]
+
+    def _painted(self, text: str, colour: str | None) -> str:
+        return f"\x1b[{colour}m{text}\x1b[0m" if self._colours and colour and text else text
+
+    def _room(self) -> int:
+        """Return the columns that a line may take: one less than the terminal has."""
+        return max(2, terminal_width(self._descriptor) - 1)
+
+    def _draw(self, lines: list[str], line: tuple[str, int] | None) -> None:
+        """Print lines above the prompt line, and that anew."""
+        self._put(self._erased() + "".join(f"{text}\n" for text in lines) + self._prompt(line))
+
+    def _erased(self) -> str:
+        """Return what erases the prompt line, which a terminal that became narrower has wrapped."""
+        if not self._drawn:
+            return ""
+        if not self._escapes:
+            return f"\r{' ' * self._drawn}\r"
+        rows = self._before // (self._room() + 1)
+        return (f"\x1b[{rows}A" if rows else "") + "\r\x1b[J"
+
+    def _prompt(self, line: tuple[str, int] | None) -> str:
+        self._drawn = 0
+        if line is None:
+            return ""
+        room, head = self._room(), self._words.prompt()
+        if 2 * len(head) > room:
+            head = "> "
+        shown, before = window(*line, room - len(head))
+        self._drawn, self._before = len(head) + columns(shown), len(head) + before
+        return head + shown + "\b" * (self._drawn - self._before)
+
+
+class TypedLines:
+    """What is typed, for a console; with each key the screen shows the line anew."""
+
+    def __init__(self, keys: Keys, screen: PromptScreen):
+        self._keys = keys
+        self._screen = screen
+        self._editor = LineEditor()
+
+    def lines(self) -> list[bytes] | None:
+        """Wait for Enter; return all lines that have come together; None at the end."""
+        lines: list[bytes] = []
+        while not lines:
+            self._screen.typed(self._editor.view() if self._keys.in_front() else None)
+            keys = self._keys.read()
+            if keys is None:
+                self._screen.typed(None)
+                return None
+            lines = self._editor.feed(keys)
+        self._screen.typed(self._editor.view())
+        return lines
