@@ -17,7 +17,7 @@ import textwrap
 from gossip.addresses import Address, address_of, can_be_dialled, parse_typed, typed_ip
 from gossip.capacity import Capacity, parse_capacity
 from gossip.settings import WAYS, Filter, Settings, parse_config, parse_filter
-from gossip.terminal.limits import raise_descriptor_limit
+from gossip.terminal.limits import keep_standard_descriptors, raise_descriptor_limit
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OUTPUTS, CONFIG = ROOT / "outputs", ROOT / "config.txt"
@@ -44,20 +44,24 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *args, usual: tuple[str, ...] = (), **named):
         self._usual = usual
-        super().__init__(*args, allow_abbrev=False, **named)
         if usual:
-            self.formatter_class = argparse.RawDescriptionHelpFormatter
-            self._positionals.title, self._optionals.title = "the usual flags", "all other flags"
+            super().__init__(*args, allow_abbrev=False, add_help=False,
+                             formatter_class=argparse.RawDescriptionHelpFormatter, **named)
+            self._first = self.add_argument_group("the usual flags")
+            self._others = self.add_argument_group("all other flags")
+            self.add_argument("-h", "--help", action="help",
+                              help="show this help message and exit")
+        else:
+            super().__init__(*args, allow_abbrev=False, **named)
 
-    def _add_action(self, action):
-        first = not action.option_strings or action.option_strings[-1] in self._usual
-        return (self._positionals if first else self._optionals)._add_action(action)
-
-    def _get_value(self, action, text: str):
-        try:
-            return action.type(text) if action.type else text
-        except (ValueError, argparse.ArgumentTypeError) as error:
-            raise argparse.ArgumentError(action, str(error)) from None
+    def add_argument(self, *flags: str, type=None, **named):
+        """Add a flag, or a value that has none."""
+        if type is not None:
+            named["type"] = _with_its_text(type)
+        if not self._usual:
+            return super().add_argument(*flags, **named)
+        is_first = not flags[0].startswith("-") or flags[-1] in self._usual
+        return (self._first if is_first else self._others).add_argument(*flags, **named)
 
     def error(self, message: str):
         unknown = re.match("unrecognized arguments: (--[^ =]+)", message)
@@ -65,6 +69,16 @@ class Parser(argparse.ArgumentParser):
             if unknown else ()
         raise CommandError(f"{message}{f'; did you mean {meant[0]}?' if meant else ''} "
                            f"(see {self.prog} --help)")
+
+
+def _with_its_text(convert):
+    """Return a converter whose ValueError argparse shows as it is."""
+    def converted(text: str):
+        try:
+            return convert(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+    return converted
 
 
 def run_command(name: str, command, *args) -> int:
@@ -105,15 +119,6 @@ def write_all(descriptor: int, data: bytes) -> bool:
     except OSError:
         return False
     return True
-
-
-def keep_standard_descriptors() -> None:
-    """Open descriptors 0 to 2 where they are closed, so that no socket gets such a number."""
-    for descriptor in (0, 1, 2):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)
 
 
 # Converters of what is typed after a flag; ValueError says what is wrong with it.

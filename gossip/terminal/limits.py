@@ -44,6 +44,15 @@ def seed_needs(peers: int) -> Need:
     return Need(peers + PROBES)
 
 
+def keep_standard_descriptors() -> None:
+    """Open descriptors 0 to 2 where they are closed, so that no socket gets such a number."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
 def raise_descriptor_limit() -> None:
     """Let this process open as many files and sockets as the system allows."""
     if resource is not None:
