@@ -27,12 +27,11 @@ from gossip.chat.console import FORMS, ChatConsole, read_lines
 from gossip.experiments import bench
 from gossip.experiments.following import FOR_EVER, IMPLIED, run_network
 from gossip.experiments.malice import add_malicious
+from gossip.experiments.modules import measure_modules, run_experiment
 from gossip.experiments.network import default_processes
 from gossip.experiments.ports import BASE_PORT, check_seed_ports
 from gossip.experiments.simulate import parse_simulate, simulate
 from gossip.experiments.tree import shown_tree
-from gossip.experiments.voidphone_bench import measure_modules
-from gossip.experiments.voidphone_experiment import run_experiment
 from gossip.experiments.worker import Worker
 from gossip.net.live_world import LiveWorld
 from gossip.pictures import plot
