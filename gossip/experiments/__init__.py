@@ -5,7 +5,6 @@ hosts      such processes, from outside        ports     which are free
 following  from its start to its proof, by its files
 malice     who attacks it, and how             bench     how fast, how large
 tree       the tree of running seeds, as text        steps     what a terminal shows of it, in words
-bench_table   the figures of a benchmark, as text
 modules    networks of gossip modules: their proof, and how fast they are
 
 In virtual time:
