@@ -1,11 +1,10 @@
 """Whole networks: in several processes or in virtual time, and benchmarks of them.
 
-network    seeds and peers in processes        worker    such a process: hosts many nodes
-hosts      such processes, from outside        ports     which are free
-following  from its start to its proof, by its files
-malice     who attacks it, and how             bench     how fast, how large
-tree       the tree of running seeds, as text        steps     what a terminal shows of it, in words
-modules    networks of gossip modules: their proof, and how fast they are
+network    seeds and peers in processes        worker    such a process: one peer, or many nodes
+following  from its start to its proof         steps     what a terminal shows of it, in words
+malice     who attacks it, and how             ports     which are free
+tree       the tree of running seeds           bench     how fast, how large
+modules    networks of gossip modules, their proof, and how fast they are
 
 In virtual time:
 

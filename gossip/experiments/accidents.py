@@ -87,13 +87,10 @@ class Conditions(NamedTuple):
 
     def words(self) -> str:
         """`NAME=VALUE NAME=VALUE …`, as in the first line of a schedule, without empty values."""
-        return " ".join(f"{name.replace('_', '-')}={_shown(value)}"
-                        for name, value in self._asdict().items()
-                        if value != "" and (name, value) != ("churn", 0))
-
-
-def _shown(value) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+        return " ".join(
+            f"{name.replace('_', '-')}={f'{value:g}' if isinstance(value, float) else value}"
+            for name, value in self._asdict().items()
+            if value != "" and (name, value) != ("churn", 0))
 
 
 class Accident(NamedTuple):
@@ -155,12 +152,8 @@ def _parsed(line: str, parse: Callable):
 def _parse_head(words: list[str]) -> tuple[int, Conditions]:
     if words[:1] != ["schedule"] or not words[1:]:
         raise ValueError("the first line is: schedule NUMBER NAME=VALUE …")
-    return int(words[1]), _parse_conditions(words[2:])
-
-
-def _parse_conditions(words: list[str]) -> Conditions:
-    values = {}
-    for word in words:
+    number, values = int(words[1]), {}
+    for word in words[2:]:
         name, _, value = word.partition("=")
         name = name.replace("-", "_")
         usual = Conditions._field_defaults.get(name)
@@ -170,7 +163,7 @@ def _parse_conditions(words: list[str]) -> Conditions:
     parse_malice(values.get("malicious", NONE))
     if values.get("liar", "") not in ("", *LIES):
         raise ValueError(f"{values['liar']!r} is none of {', '.join(LIES)}")
-    return Conditions(**values)
+    return number, Conditions(**values)
 
 
 def _parse_accident(words: list[str]) -> Accident:

@@ -197,7 +197,10 @@ def draw_watched(number: int, malice: Malice, peers: int | None = None, seeds: i
     seeds = seed_addresses(WATCHED_SEEDS if seeds is None else seeds)
     restless = rng.random() < 0.5
     accidents = [Accident(0.0, "start", (seed,)) for seed in seeds]
-    accidents += _starts(rng, peers, restless)
+    late = rng.sample(peers, rng.randint(0, len(peers) // 4)) if restless else []  # they join later
+    accidents += [Accident(round(rng.uniform(5.0, WATCHED / 2) if peer in late
+                                 else rng.uniform(0.0, STARTING), 3), "start", (peer,))
+                  for peer in peers]
     if restless:
         accidents += _unrest(rng, peers, seeds)
     drawn = parse_capacity(rng.choice(CAPACITIES))
@@ -208,14 +211,6 @@ def draw_watched(number: int, malice: Malice, peers: int | None = None, seeds: i
         lag=rng.choice([0.0, 0.001, 0.02]), sign=1,
         malicious=str(malice), churn=rng.choice([0, CHURN]) if restless else 0, unrest=WATCHED)
     return Schedule(number, conditions, _in_order(accidents))
-
-
-def _starts(rng: random.Random, peers: list[Address], restless: bool) -> list[Accident]:
-    """When each peer starts; up to a quarter of them join in the middle."""
-    late = rng.sample(peers, rng.randint(0, len(peers) // 4)) if restless else []
-    return [Accident(round(rng.uniform(5.0, WATCHED / 2) if peer in late
-                           else rng.uniform(0.0, STARTING), 3), "start", (peer,))
-            for peer in peers]
 
 
 def _unrest(rng: random.Random, peers: list[Address], seeds: list[Address]) -> list[Accident]:

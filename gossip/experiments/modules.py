@@ -19,7 +19,7 @@ import threading
 import time
 
 from gossip.addresses import Address, address_of
-from gossip.experiments.hosts import Host
+from gossip.experiments.worker import Host
 from gossip.proof.evidence import quantile
 from gossip.proof.pieces import Pieces
 from gossip.proof.records import parse_line

@@ -102,7 +102,7 @@ def _notice(usual: list[Address], chosen: list[Address]) -> str:
     moved = [(old.port, new.port) for old, new in zip(usual, chosen) if old != new]
     if not moved:
         return ""
-    left, instead = ({ports[which] for ports in moved} for which in (0, 1))
+    left, instead = map(set, zip(*moved))
     return f"ports taken, all or in part: {_ranges(left)}; used instead: {_ranges(instead)}"
 
 

@@ -14,6 +14,7 @@ from gossip.node.world import NEVER
 
 STILL_LIMIT = 20_000  # calls without time passing: somebody spins
 TALLIED = 1_000  # of them, the last ones, are counted by name
+OVER = -NEVER  # of a duty, when its next turn is due: no other time is sooner
 
 
 class Spinning(Exception):
@@ -104,8 +105,7 @@ class VirtualDuty:
         self.turns = 0  # how often it was called
         self._world = world
         self._turn = turn
-        self._due = NEVER  # when the next turn is due
-        self._over = False  # it has answered that it is not to be called again
+        self._due = NEVER  # when the next turn is due; OVER once it is not to be called again
         self._set(world.now() + after)
 
     def hurry(self) -> None:
@@ -114,7 +114,7 @@ class VirtualDuty:
 
     def _set(self, due: float) -> None:
         """Be due at this moment, unless sooner anyway."""
-        if not self._over and due < self._due:
+        if due < self._due:
             self._due = due
             self._world.later(due, self, self._take, due)
 
@@ -126,7 +126,7 @@ class VirtualDuty:
         self.turns += 1
         answer = self._turn(self._world.now())
         if answer == NEVER:
-            self._over, self._due = True, NEVER
+            self._due = OVER
         elif answer is not None:
             self._set(answer)
 
