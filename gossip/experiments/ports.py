@@ -82,7 +82,8 @@ def free_block(addresses: list[Address], avoid: list[Address]) -> list[Address]:
         block = [address_of(address.ip, address.port + step) for address in addresses]
         if not any(map(_is_taken, block)) and not {*block} & {*avoid}:
             return block
-    raise CommandError(f"no {len(addresses)} ports in a row are free; name one: --base-port", FAILED)
+    raise CommandError(f"no {len(addresses)} ports in a row are free; name one: --base-port",
+                       FAILED)
 
 
 def next_free(ip: str, port: int, avoid: list[Address]) -> Address | None:
