@@ -25,8 +25,8 @@ from gossip.addresses import Address, address_of
 from gossip.capacity import fixed
 from gossip.chat.console import FORMS, ChatConsole, read_lines
 from gossip.experiments import bench
+from gossip.experiments.accidents import add_malicious
 from gossip.experiments.following import FOR_EVER, IMPLIED, run_network
-from gossip.experiments.malice import add_malicious
 from gossip.experiments.modules import measure_modules, run_experiment
 from gossip.experiments.network import default_processes
 from gossip.experiments.ports import BASE_PORT, check_seed_ports

@@ -2,14 +2,14 @@
 
 network    seeds and peers in processes        worker    such a process: one peer, or many nodes
 following  from its start to its proof         steps     what a terminal shows of it, in words
-malice     who attacks it, and how             ports     which are free
-tree       the tree of running seeds           bench     how fast, how large
+ports      which are free                      bench     how fast, how large
+tree       the tree of running seeds           accidents who attacks it, and how
 modules    networks of gossip modules, their proof, and how fast they are
 
 In virtual time:
 
-simulate   the command                         accidents        what befalls a network: schedules
-drawing    schedules by chance                 schedules        plays them, many or one smaller
+simulate   the command                         accidents what befalls a network: schedules
+drawing    schedules by chance                 schedules plays them, many or one smaller
 virtual_network  nodes that start and end; the truth
 verdict    whether the network healed
 attackers  seeds and peers that lie; workers start them, too

@@ -3,7 +3,7 @@
 A class of an attacker is made from the class of an honest node, which is handed in:
 
 lying         a seed that lies about runs              LIES in accidents.py
-misbehaving   a peer that attacks all the time         KINDS in malice.py
+misbehaving   a peer that attacks all the time         ATTACKS in accidents.py
 """
 
 import collections
@@ -12,7 +12,7 @@ import hashlib
 
 from gossip import wire
 from gossip.addresses import Address, parse_address
-from gossip.experiments.malice import Role
+from gossip.experiments.accidents import Role
 from gossip.settings import Filter
 from gossip.signing.ed25519 import SigningKey
 

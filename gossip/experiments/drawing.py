@@ -1,7 +1,7 @@
 """Drawing: schedules of accidents by chance, each from a number.
 
 `draw_schedule` draws all kinds of accidents. `draw_watched` draws for a network whose seeds look
-for malicious peers. Its peers gossip until the end, and some of them attack (malice.py). In one
+for malicious peers. Its peers gossip until the end, and some of them attack. In one
 half of the schedules nothing else happens. In the other half a share of all links breaks in every
 period, peers join late, die or stand still, and a seed is killed, most of the time to come back.
 """
@@ -12,8 +12,7 @@ import random
 from gossip.addresses import Address, address_of
 from gossip.capacity import Capacity, parse_capacity
 from gossip.experiments.accidents import (
-    LIES, UNREST, Accident, Conditions, Schedule, seed_addresses)
-from gossip.experiments.malice import Malice
+    LIES, UNREST, Accident, Conditions, Malice, Schedule, seed_addresses)
 
 PEER_PORT, PORTS = 5000, 50_000  # of the first peer, and how many peers are on one IP
 LIED_TO = 3  # seeds of a schedule in which the last one lies, and one schedule of how many it is

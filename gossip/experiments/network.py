@@ -14,7 +14,7 @@ import time
 from typing import NamedTuple
 
 from gossip.addresses import Address, parse_address
-from gossip.experiments.malice import Role
+from gossip.experiments.accidents import Role
 from gossip.experiments.ports import next_free
 from gossip.experiments.worker import Host, PeerProcess, WorkerProcess
 from gossip.programs.starting import check_reachable

@@ -9,9 +9,9 @@ import shlex
 import time
 from collections.abc import Callable
 
-from gossip.experiments.accidents import SEEDS_LIMIT, Schedule, parse_schedule
+from gossip.experiments.accidents import (
+    SEEDS_LIMIT, Schedule, add_malicious, parse_schedule)
 from gossip.experiments.drawing import WATCHED_PEERS, draw_schedule, draw_watched
-from gossip.experiments.malice import add_malicious
 from gossip.experiments.schedules import Outcome, Result, play, play_many, shrink
 from gossip.proof.malicious import Tally
 from gossip.terminal.command_line import (

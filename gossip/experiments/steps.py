@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from gossip.experiments.malice import Malice
+from gossip.experiments.accidents import Malice
 from gossip.proof.check import CLAIMS, SHOWN
 from gossip.proof.evidence import Row
 from gossip.proof.pieces import Pieces

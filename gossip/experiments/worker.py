@@ -5,8 +5,8 @@ ends: so all end with the runner, however it ends. To a peer in a process of its
 writes lines of the peer's console. To a worker it writes these:
 
     start IP:PORT                            start a node with this address
-    start IP:PORT KIND SHARE IP:PORT ...     start a peer that attacks the network in a way of KINDS
-                                             (malice.py), and knows these to do the same
+    start IP:PORT KIND SHARE IP:PORT ...     start a peer that attacks the network (ATTACKS in
+                                             accidents.py), and knows these to do the same
     ready                                    say `ready` on standard output: all of them listen
     kill IP:PORT IP:PORT ...                 these nodes die: no last line in a file, sockets shut
     say IP:PORT TEXT                         this peer gossips a text
@@ -26,8 +26,8 @@ import threading
 import time
 
 from gossip.addresses import Address, parse_address
+from gossip.experiments.accidents import Role
 from gossip.experiments.attackers import misbehaving
-from gossip.experiments.malice import Role
 from gossip.node.lateness import LATE_FROM
 from gossip.node.node import die_together
 from gossip.programs.starting import prepare_node
