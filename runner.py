@@ -16,14 +16,13 @@ from gossip.addresses import Address, address_of
 from gossip.capacity import fixed
 from gossip.chat.console import console_command
 from gossip.experiments import bench
+from gossip.experiments.accidents import add_malicious
 from gossip.experiments.following import FOR_EVER, IMPLIED, run_network
-from gossip.experiments.malice import add_malicious
+from gossip.experiments.modules import measure_modules, run_experiment
 from gossip.experiments.network import default_processes
 from gossip.experiments.ports import BASE_PORT, check_seed_ports
 from gossip.experiments.simulate import parse_simulate, simulate
 from gossip.experiments.tree import shown_tree
-from gossip.experiments.voidphone_bench import measure_modules
-from gossip.experiments.voidphone_experiment import run_experiment
 from gossip.experiments.worker import Worker
 from gossip.net.live_world import LiveWorld
 from gossip.pictures import plot

@@ -3,15 +3,16 @@
 A class of an attacker is made from the class of an honest node, which is handed in:
 
 lying         a seed that lies about runs              LIES in accidents.py
-misbehaving   a peer that attacks all the time         KINDS in malice.py
+misbehaving   a peer that attacks all the time         ATTACKS in accidents.py
 """
 
 import collections
+import functools
 import hashlib
 
 from gossip import wire
 from gossip.addresses import Address, parse_address
-from gossip.experiments.malice import Role
+from gossip.experiments.accidents import Role
 from gossip.settings import Filter
 from gossip.signing.ed25519 import SigningKey
 
@@ -27,32 +28,37 @@ def lying(seed_class: type, lie: str) -> type:
 
         def start_threads(self) -> None:
             super().start_threads()
-            self.vouching.on_runs = _LIARS[lie](self).on_runs
+            answer = _Late(self) if lie == "late" else _LIARS[lie]
+            self.vouching.on_runs = functools.partial(answer, self)
     return Liar
 
 
-class _Inventing:
-    """Names every run that is asked for, and invented ones."""
+def _invent(seed, link, message: wire.Runs) -> None:
+    """Name every run that is asked for, and invented ones."""
+    asked = [start for start in message.starts if start]
+    invented = [seed.rng.randint(1, wire.NUMBER_LIMIT) for _ in range(INVENTED)]
+    link.send(wire.runs(message.address, asked + invented))
 
-    def __init__(self, seed):
-        self._rng = seed.rng
 
-    def on_runs(self, link, message: wire.Runs) -> None:
-        asked = [start for start in message.starts if start]
-        invented = [self._rng.randint(1, wire.NUMBER_LIMIT) for _ in range(INVENTED)]
-        link.send(wire.runs(message.address, asked + invented))
+def _name_none(seed, link, message: wire.Runs) -> None:
+    """Name no run."""
+    link.send(wire.runs(message.address, []))
+
+
+def _say_nothing(seed, link, message: wire.Runs) -> None:
+    """Do not answer."""
 
 
 class _Late:
     """Answers the truth when nobody waits for it any more."""
 
     def __init__(self, seed):
-        self._seed, self._answer = seed, seed.vouching.on_runs
+        self._answer = seed.vouching.on_runs
         self._due: collections.deque = collections.deque()  # (when, link, question)
         self._duty = seed.keep("late answers", self._turn)
 
-    def on_runs(self, link, message: wire.Runs) -> None:
-        self._due.append((self._seed.now() + TOO_LATE, link, message))
+    def __call__(self, seed, link, message: wire.Runs) -> None:
+        self._due.append((seed.now() + TOO_LATE, link, message))
         self._duty.hurry()
 
     def _turn(self, now: float) -> float | None:
@@ -63,24 +69,7 @@ class _Late:
         return self._due[0][0] if self._due else None
 
 
-class _Silent:
-    """Does not answer."""
-
-    def __init__(self, seed):
-        """It needs nothing of the seed."""
-
-    def on_runs(self, link, message: wire.Runs) -> None:
-        """Say nothing."""
-
-
-class _Denying(_Silent):
-    """Names no run."""
-
-    def on_runs(self, link, message: wire.Runs) -> None:
-        link.send(wire.runs(message.address, []))
-
-
-_LIARS = {"false": _Inventing, "late": _Late, "never": _Silent, "none": _Denying}
+_LIARS = {"false": _invent, "never": _say_nothing, "none": _name_none}
 
 
 def misbehaving(peer_class: type, role: Role) -> type:
@@ -171,21 +160,18 @@ class _Tamper(_Attack):
     """Changes a share of what it forwards."""
 
     def forward(self, lines, source, covers):
-        if self.is_on():
-            lines = [line + b"!" if self.is_chosen() else line for line in lines]
+        lines = [line + b"!" if self.is_chosen() else line for line in lines]
         self.forward_honestly(lines, source, covers)
-
-    def is_on(self) -> bool:
-        """Whether it attacks now."""
-        return True
 
 
 class _OnOff(_Tamper):
     """Tampers in two of four periods: the first and the last. In strictly every other one it would
     attack all of what is said every two periods, or nothing."""
 
-    def is_on(self):
-        return int(self.peer.now() / self.peer.settings.report_interval) % 4 in (0, 3)
+    def forward(self, lines, source, covers):
+        is_on = int(self.peer.now() / self.peer.settings.report_interval) % 4 in (0, 3)
+        forward = super().forward if is_on else self.forward_honestly
+        forward(lines, source, covers)
 
 
 class _Forge(_Attack):

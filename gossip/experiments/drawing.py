@@ -1,7 +1,7 @@
 """Drawing: schedules of accidents by chance, each from a number.
 
 `draw_schedule` draws all kinds of accidents. `draw_watched` draws for a network whose seeds look
-for malicious peers. Its peers gossip until the end, and some of them attack (malice.py). In one
+for malicious peers. Its peers gossip until the end, and some of them attack. In one
 half of the schedules nothing else happens. In the other half a share of all links breaks in every
 period, peers join late, die or stand still, and a seed is killed, most of the time to come back.
 """
@@ -12,8 +12,7 @@ import random
 from gossip.addresses import Address, address_of
 from gossip.capacity import Capacity, parse_capacity
 from gossip.experiments.accidents import (
-    LIES, UNREST, Accident, Conditions, Schedule, seed_addresses)
-from gossip.experiments.malice import Malice
+    LIES, UNREST, Accident, Conditions, Malice, Schedule, seed_addresses)
 
 PEER_PORT, PORTS = 5000, 50_000  # of the first peer, and how many peers are on one IP
 LIED_TO = 3  # seeds of a schedule in which the last one lies, and one schedule of how many it is
@@ -197,7 +196,10 @@ def draw_watched(number: int, malice: Malice, peers: int | None = None, seeds: i
     seeds = seed_addresses(WATCHED_SEEDS if seeds is None else seeds)
     restless = rng.random() < 0.5
     accidents = [Accident(0.0, "start", (seed,)) for seed in seeds]
-    accidents += _starts(rng, peers, restless)
+    late = rng.sample(peers, rng.randint(0, len(peers) // 4)) if restless else []  # they join later
+    accidents += [Accident(round(rng.uniform(5.0, WATCHED / 2) if peer in late
+                                 else rng.uniform(0.0, STARTING), 3), "start", (peer,))
+                  for peer in peers]
     if restless:
         accidents += _unrest(rng, peers, seeds)
     drawn = parse_capacity(rng.choice(CAPACITIES))
@@ -208,14 +210,6 @@ def draw_watched(number: int, malice: Malice, peers: int | None = None, seeds: i
         lag=rng.choice([0.0, 0.001, 0.02]), sign=1,
         malicious=str(malice), churn=rng.choice([0, CHURN]) if restless else 0, unrest=WATCHED)
     return Schedule(number, conditions, _in_order(accidents))
-
-
-def _starts(rng: random.Random, peers: list[Address], restless: bool) -> list[Accident]:
-    """When each peer starts; up to a quarter of them join in the middle."""
-    late = rng.sample(peers, rng.randint(0, len(peers) // 4)) if restless else []
-    return [Accident(round(rng.uniform(5.0, WATCHED / 2) if peer in late
-                           else rng.uniform(0.0, STARTING), 3), "start", (peer,))
-            for peer in peers]
 
 
 def _unrest(rng: random.Random, peers: list[Address], seeds: list[Address]) -> list[Accident]:

@@ -14,8 +14,8 @@ import random
 import time
 
 from gossip.addresses import Address
+from gossip.experiments.accidents import Malice
 from gossip.experiments.drawing import GOSSIP_INTERVAL
-from gossip.experiments.malice import Malice
 from gossip.experiments.network import Network, Orders, Plan
 from gossip.experiments.ports import choose_ports
 from gossip.experiments.steps import (

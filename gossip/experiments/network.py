@@ -14,9 +14,9 @@ import time
 from typing import NamedTuple
 
 from gossip.addresses import Address, parse_address
-from gossip.experiments.hosts import Host, PeerProcess, WorkerProcess
-from gossip.experiments.malice import Role
+from gossip.experiments.accidents import Role
 from gossip.experiments.ports import next_free
+from gossip.experiments.worker import Host, PeerProcess, WorkerProcess
 from gossip.programs.starting import check_reachable
 from gossip.settings import Settings
 from gossip.terminal import limits
@@ -25,6 +25,7 @@ from gossip.terminal.command_line import (
 
 END_LIMIT = 2.0  # seconds that peers, and then seeds, have to end before they are killed
 ADDED = 100  # peers that may be added to a network that runs
+NOT_RUNNING = "the network does not run now"
 
 
 class Plan(NamedTuple):
@@ -50,8 +51,9 @@ class Network:
         self._settings = settings
         self._roles = roles or {}
         folders = ["--config", str(config), "--outputs", str(outputs)]
-        self._seed_flags = [*folders, *seed_flags(settings)]
-        self._peer_flags = [*folders, "--host", peers[0].ip, *peer_flags(settings)]
+        self._flags = {
+            "seed": [*folders, *seed_flags(settings)],
+            "peer": [*folders, "--host", peers[0].ip, *peer_flags(settings)]}
         self._lock = threading.Lock()  # guards all below; held for no longer than a start takes
         self._runs = False  # all processes have been started, and none has been told to end
         self.peers = peers  # replaced as a whole
@@ -86,7 +88,11 @@ class Network:
         needs = {address: limits.seed_needs(len(self.peers)) for address in self._local}
         needs |= {address: limits.peer_needs(address, len(self.peers), len(self._seeds),
                                              self._settings) for address in self.peers}
-        _check_threads(needs)
+        threads, allowed = sum(need.threads for need in needs.values()), limits.threads_allowed()
+        if threads > allowed:
+            raise CommandError(f"{len(needs)} nodes take about {threads:,} threads, and the system "
+                               f"has room for {allowed:,.0f}: fewer --peers, or a smaller "
+                               "--capacity", FAILED)
         return Plan(_groups(self._local, 1, needs),
                     None if processes is None else _groups(self.peers, processes, needs))
 
@@ -94,7 +100,7 @@ class Network:
         """Start seeds, then peers; `stdout` is where a peer with a process of its own writes.
         `look()` is called before each process of peers, and may raise what ends all this."""
         for group in plan.seeds:
-            self._seed_hosts.append(WorkerProcess("seed", group, self._seed_flags))
+            self._seed_hosts.append(self._worker("seed", group))
         for host in self._seed_hosts:
             host.wait_ready()
         for address in self.peers if plan.peers is None else ():
@@ -102,27 +108,29 @@ class Network:
             self.hosts.append(self._own_process(address, stdout))
         for group in plan.peers or ():
             look()
-            self.hosts.append(WorkerProcess("peer", group, self._peer_flags, self._roles))
+            self.hosts.append(self._worker("peer", group))
         with self._lock:
             self._runs = True
 
+    def _worker(self, kind: str, addresses: list[Address]) -> Host:
+        """Return a new process of several nodes of one kind."""
+        return WorkerProcess(kind, addresses, self._flags[kind], self._roles)
+
     def _own_process(self, address: Address, stdout=subprocess.DEVNULL) -> Host:
-        """A process for one peer."""
-        if address in self._roles:
-            return WorkerProcess("peer", [address], self._peer_flags, self._roles)
-        return PeerProcess(address, self._peer_flags, stdout)
+        """Return a new process of one node: of a seed or an attacker a worker."""
+        if address in self._seeds or address in self._roles:
+            return self._worker("seed" if address in self._seeds else "peer", [address])
+        return PeerProcess(address, self._flags["peer"], stdout)
 
     def kill(self, addresses: list[Address]) -> None:
         """These nodes die at once, without a word, if they have not died before."""
         with self._lock:
-            self._kill([address for address in addresses if address not in self._gone])
-
-    def _kill(self, addresses: list[Address]) -> None:
-        for host in [*self.hosts, *self._seed_hosts]:
-            dying = [address for address in host.addresses if address in addresses]
-            if dying:
-                host.kill(dying)
-        self._gone.update(addresses)
+            for host in [*self.hosts, *self._seed_hosts]:
+                dying = [address for address in host.addresses
+                         if address in addresses and address not in self._gone]
+                if dying:
+                    host.kill(dying)
+            self._gone.update(addresses)
 
     def newly_ended(self) -> list[Host]:
         """Processes that have ended since the last call, although nothing here ended them."""
@@ -144,7 +152,7 @@ class Network:
         """A node dies at once."""
         with self._lock:
             self._living(address)
-            self._kill([address])
+        self.kill([address])
 
     def say(self, address: Address, text: str) -> None:
         """A peer gossips a text of one line."""
@@ -190,8 +198,7 @@ class Network:
                 host.start(address, self._roles.get(address))
             else:
                 hosts = self._seed_hosts if host in self._seed_hosts else self.hosts
-                hosts.append(self._own_process(address) if hosts is self.hosts
-                             else WorkerProcess("seed", [address], self._seed_flags))
+                hosts.append(self._own_process(address))
                 host.addresses.remove(address)
                 if not host.addresses:
                     hosts.remove(host)
@@ -202,25 +209,18 @@ class Network:
     def add_peer(self) -> Address:
         """One more peer, in a process of its own; its address is the next that is free."""
         with self._lock:
-            self._check_runs()
+            if not self._runs:
+                raise NotNow(NOT_RUNNING)
             if self._added == ADDED:
                 raise NotNow(f"{ADDED} peers have been added: that is enough")
-            address = self._next_address()
+            port = max(peer.port for peer in self.peers)
+            address = next_free(self.peers[0].ip, port, self._seeds)
+            if address is None:
+                raise NotNow(f"no port above {port} is free")
             self.hosts.append(self._own_process(address))
             self._added += 1
             self.peers = [*self.peers, address]
             return address
-
-    def _next_address(self) -> Address:
-        port = max(peer.port for peer in self.peers)
-        address = next_free(self.peers[0].ip, port, self._seeds)
-        if address is None:
-            raise NotNow(f"no port above {port} is free")
-        return address
-
-    def _check_runs(self) -> None:
-        if not self._runs:
-            raise NotNow("the network does not run now")
 
     def _living(self, address: Address) -> Host:
         """The process of a node that lives."""
@@ -230,7 +230,8 @@ class Network:
         return host
 
     def _host_of(self, address: Address) -> Host:
-        self._check_runs()
+        if not self._runs:
+            raise NotNow(NOT_RUNNING)
         for host in [*self.hosts, *self._seed_hosts]:
             if address in host.addresses:
                 return host
@@ -258,11 +259,15 @@ class Orders:
         try:
             if word == "add":
                 return 200, f"{self._network.add_peer()} starts"
-            if word != "say" and word not in self._about_nodes:
+            if word not in self.words(True):
                 return 400, f"do is one of {', '.join(self.words(True))}"
             address = parse_address(order.get("node", ""))
             if word == "say":
-                return self._say(address, order.get("text", ""))
+                text = order.get("text", "")
+                if not text.strip():
+                    return 400, "text: what shall it say?"
+                self._network.say(address, text)
+                return 200, f"{address} says it"
             self._about_nodes[word](address)
             return 200, f"{word} {address}: done"
         except (NotNow, CommandError) as reason:  # CommandError: the port is taken, for example
@@ -271,20 +276,6 @@ class Orders:
             return 409, f"the system does not allow it: {error.strerror}"
         except ValueError as error:
             return 400, f"node: {error}"
-
-    def _say(self, address: Address, text: str) -> tuple[int, str]:
-        if not text.strip():
-            return 400, "text: what shall it say?"
-        self._network.say(address, text)
-        return 200, f"{address} says it"
-
-
-def _check_threads(needs: dict[Address, limits.Need]) -> None:
-    threads, allowed = sum(need.threads for need in needs.values()), limits.threads_allowed()
-    if threads > allowed:
-        raise CommandError(f"{len(needs)} nodes take about {threads:,} threads, and the system "
-                           f"has room for {allowed:,.0f}: fewer --peers, or a smaller --capacity",
-                           FAILED)
 
 
 def _groups(addresses: list[Address], processes: int, needs) -> list[list[Address]]:

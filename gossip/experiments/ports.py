@@ -82,7 +82,8 @@ def free_block(addresses: list[Address], avoid: list[Address]) -> list[Address]:
         block = [address_of(address.ip, address.port + step) for address in addresses]
         if not any(map(_is_taken, block)) and not {*block} & {*avoid}:
             return block
-    raise CommandError(f"no {len(addresses)} ports in a row are free; name one: --base-port", FAILED)
+    raise CommandError(f"no {len(addresses)} ports in a row are free; name one: --base-port",
+                       FAILED)
 
 
 def next_free(ip: str, port: int, avoid: list[Address]) -> Address | None:
@@ -102,7 +103,7 @@ def _notice(usual: list[Address], chosen: list[Address]) -> str:
     moved = [(old.port, new.port) for old, new in zip(usual, chosen) if old != new]
     if not moved:
         return ""
-    left, instead = ({ports[which] for ports in moved} for which in (0, 1))
+    left, instead = map(set, zip(*moved))
     return f"ports taken, all or in part: {_ranges(left)}; used instead: {_ranges(instead)}"
 
 

@@ -10,7 +10,6 @@ until it is understood.
 import concurrent.futures
 import contextlib
 import functools
-import itertools
 import multiprocessing
 import os
 import random
@@ -179,20 +178,23 @@ class _Played:
 
     def run(self, until: float | None) -> None:
         """Play it, let it rest, and ask every question; or play it until a simulated second."""
-        if until is None and self._conditions.malicious:
+        if until is not None:
+            self._time.run(until)
+            self._ask("while it happened", self._judge.faults)
+            return
+        if self._conditions.malicious:
             self._time.run(self._conditions.unrest + CALM - SILENCE)
             for peer in self.network.peers():
                 peer.spreading.fall_silent()  # what is said at the very end reaches nobody
             self._time.run(self._time.now + SILENCE)
             self._ask("while it happened", self._judge.faults)
-            self._ask_proof()
-        elif until is None:
-            self._to_the_end()
         else:
-            self._time.run(until)
-            self._ask("while it happened", self._judge.faults)
+            self._rest()
+        for row in self._proof:
+            if row.holds is False:
+                self._ask(f"check of {row.name}", ["; ".join(row.details[:2])])
 
-    def _to_the_end(self) -> None:
+    def _rest(self) -> None:
         judge, time = self._judge, self._time
         round_ = self._conditions.liveness_interval
         end = self._conditions.unrest
@@ -211,12 +213,6 @@ class _Played:
                          judge.quiet, judge.messages):
             self._ask(question.__name__, question())
         self._speak()
-        self._ask_proof()
-
-    def _ask_proof(self) -> None:
-        for row in self._proof:
-            if row.holds is False:
-                self._ask(f"check of {row.name}", ["; ".join(row.details[:2])])
 
     def _ask(self, question: str, wrong: list[str]) -> None:
         self.faults += [Fault(question, words) for words in wrong]
@@ -270,14 +266,12 @@ class Result(NamedTuple):
     tally: Tally | None  # where the network was watched
 
 
-def play_many(numbers: range, classes: dict, draw: Callable[[int], Schedule],
-              processes: int) -> Iterator[Result]:
-    """Play the schedules that `draw` has for these numbers in so many processes; the results in
+def play_many(numbers: range, classes: dict, draw: Callable[[int], Schedule]) -> Iterator[Result]:
+    """Play the schedules that `draw` has for these numbers on all cores; yield the results in
     their order."""
-    pool = concurrent.futures.ProcessPoolExecutor(processes, initializer=_begin_process)
+    pool = concurrent.futures.ProcessPoolExecutor(os.cpu_count() or 1, initializer=_begin_process)
     try:
-        yield from pool.map(_play_number, numbers, itertools.repeat(classes),
-                            itertools.repeat(draw))
+        yield from pool.map(functools.partial(_play_number, classes, draw), numbers)
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -294,7 +288,7 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _play_number(number: int, classes: dict, draw: Callable[[int], Schedule]) -> Result:
+def _play_number(classes: dict, draw: Callable[[int], Schedule], number: int) -> Result:
     outcome = play(draw(number), classes)
     faults = [fault for fault in outcome.faults
               if outcome.tally is None or fault.question != WATCHED_ROW]

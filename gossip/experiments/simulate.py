@@ -9,9 +9,9 @@ import shlex
 import time
 from collections.abc import Callable
 
-from gossip.experiments.accidents import SEEDS_LIMIT, Schedule, parse_schedule
+from gossip.experiments.accidents import (
+    SEEDS_LIMIT, Schedule, add_malicious, parse_schedule)
 from gossip.experiments.drawing import WATCHED_PEERS, draw_schedule, draw_watched
-from gossip.experiments.malice import add_malicious
 from gossip.experiments.schedules import Outcome, Result, play, play_many, shrink
 from gossip.proof.malicious import Tally
 from gossip.terminal.command_line import (
@@ -144,8 +144,7 @@ def _simulate_many(args, classes: dict) -> int:
     first = FIRST if args.first is None else args.first
     many = Many(args.schedules, functools.partial(_again, args))
     try:
-        for result in play_many(range(first, first + args.schedules), classes, _draw(args),
-                                os.cpu_count() or 1):
+        for result in play_many(range(first, first + args.schedules), classes, _draw(args)):
             many.add(result)
     finally:
         many.close()
@@ -197,15 +196,14 @@ class Many:
     def _show_status(self) -> None:
         if self._status is None:
             return
-        took = time.monotonic() - self._begun
-        text = f"{self._played:,} of {self._count:,} schedules, {len(self._failed)} failed"
-        if not self._played:
-            self._status.update(text)
-            return
-        left = took / self._played * (self._count - self._played)
-        pace = self._simulated / max(took, 1e-3)
-        self._status.update(f"{text}   {self._simulated:,.0f} simulated s, {pace:,.0f} a second",
-                            time_left(left))
+        left, text = "", (f"{self._played:,} of {self._count:,} schedules, "
+                          f"{len(self._failed)} failed")
+        if self._played:
+            took = time.monotonic() - self._begun
+            pace = self._simulated / max(took, 1e-3)
+            text += f"   {self._simulated:,.0f} simulated s, {pace:,.0f} a second"
+            left = time_left(took / self._played * (self._count - self._played))
+        self._status.update(text, left)
 
     def close(self) -> None:
         """End the line that says how far they are; it goes away when all have been played."""

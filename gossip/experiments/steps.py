@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from gossip.experiments.malice import Malice
+from gossip.experiments.accidents import Malice
 from gossip.proof.check import CLAIMS, SHOWN
 from gossip.proof.evidence import Row
 from gossip.proof.pieces import Pieces
@@ -80,6 +80,32 @@ class Steps:
         self.say(f"{self._number + 1:3}  the proof, from the output files alone:\n\n"
                  f"{proof(rows)}", CLAIM)
         self.say("\n".join(next_lines), 4)
+
+
+class BenchSteps(Steps):
+    """The steps of a benchmark. `planned` has the seconds that each network takes at least; the
+    time that is left is told by how much longer the first ones took."""
+
+    def __init__(self, planned: list[float], status: StatusLine | None):
+        super().__init__(status)
+        self._planned = planned  # of the last step, and of those to come
+        self._measured = self._took = 0.0  # seconds planned for what is measured, and taken
+
+    def begin_network(self, name: str) -> None:
+        """A network starts."""
+        self.begin(name, str, self._seconds_left)
+
+    def end_network(self, result: str) -> None:
+        """It was measured."""
+        self._measured += self._planned.pop(0)
+        self._took += time.monotonic() - self._begun
+        self._left = float
+        self.describe(lambda: result)
+
+    def _seconds_left(self) -> float:
+        pace = self._took / self._measured if self._measured else 1.0
+        last, *others = self._planned
+        return max(0.0, pace * last - (time.monotonic() - self._begun)) + pace * sum(others)
 
 
 # A network in words.

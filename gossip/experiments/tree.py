@@ -5,7 +5,7 @@ Any seed that monitors tells the whole tree to whoever asks, so one answer is en
 """
 
 import socket
-from typing import Iterator, NamedTuple
+from collections.abc import Iterator
 
 from gossip import wire
 from gossip.addresses import Address
@@ -23,14 +23,6 @@ the mean. Lines lead to children: the left child is drawn above, the right one b
 stands in for a missing child, and leads to the seed before, or after, in the order of the keys."""
 
 
-class Answer(NamedTuple):
-    """The answer of a seed."""
-
-    by: Address
-    tree: ThreadedTree
-    rows: dict[Address, int]  # of the seeds whose load is known
-
-
 def shown_tree(seeds: list[Address]) -> str:
     """The tree of the first seed that tells one, as text; CommandError when none does."""
     running = 0
@@ -38,19 +30,20 @@ def shown_tree(seeds: list[Address]) -> str:
         try:
             with socket.create_connection(seed.dial, PATIENCE) as sock:
                 running += 1
-                answer = _ask(sock, seed)
+                answer = _ask(sock)
         except OSError:
             continue
         if answer is not None:
-            return drawn(answer)
+            return _drawn(seed, *answer)
     if running:
         raise CommandError(f"{running} of {len(seeds)} seeds run, but none keeps a tree; "
                            f"{START_SEEDS}", FAILED)
     raise CommandError(f"none of {len(seeds)} seeds runs; {START_SEEDS}", FAILED)
 
 
-def _ask(sock: socket.socket, seed: Address) -> Answer | None:
-    """Return a seed's answer; None when the seed keeps no tree."""
+def _ask(sock: socket.socket) -> tuple[ThreadedTree, dict[Address, int]] | None:
+    """Return a seed's tree, and the rows of each seed whose load it knows; None when it keeps no
+    tree."""
     sock.sendall(wire.ASK_TREE)
     with sock.makefile("rb") as lines:
         try:
@@ -60,17 +53,16 @@ def _ask(sock: socket.socket, seed: Address) -> Answer | None:
             return None
     if not isinstance(tree, wire.Tree) or not isinstance(loads, wire.Loads):
         return None
-    return Answer(seed, ThreadedTree(*tree), dict(loads.rows))
+    return ThreadedTree(*tree), dict(loads.rows)
 
 
-def drawn(answer: Answer) -> str:
+def _drawn(teller: Address, tree: ThreadedTree, rows: dict[Address, int]) -> str:
     """The tree as text: a seed per line, in the order of the keys."""
-    tree, rows = answer.tree, answer.rows
     table = [HEADS, *(_row(tree, seed, branch, rows)
                       for branch, seed in _branches(tree, tree.root, "", "", ""))]
     count = len(tree.seeds())
     return "\n".join([
-        f"tree {tree.version}, made by {tree.author}, told by {answer.by}: "
+        f"tree {tree.version}, made by {tree.author}, told by {teller}: "
         f"{count} seed{'s' if count > 1 else ''}, {sum(rows.values())} rows", "",
         *_aligned(table), "", LEGEND])
 
@@ -79,7 +71,8 @@ def _row(tree: ThreadedTree, seed: Address, branch: str,
          rows: dict[Address, int]) -> tuple[str, ...]:
     """The cells of a seed's line."""
     (first, last), links = tree.interval(seed), tree.links(seed)
-    return (f"{branch}{seed}", f"{_short(first)} to {_short(last)}",
+    keys = " to ".join(f"{key:024x}"[:SHOWN_DIGITS] for key in (first, last))
+    return (f"{branch}{seed}", keys,
             f"{(last - first + 1) / SPACE:.1%}", *_load(rows, seed),
             str(links.left or "nobody") if links.left_is_thread else "-",
             str(links.right or "nobody") if links.right_is_thread else "-")
@@ -97,11 +90,6 @@ def _branches(tree: ThreadedTree, seed: Address, above: str, own: str,
         yield from _branches(tree, links.right, below + "|   ", below + "'-- ", below + "    ")
 
 
-def _short(key: int) -> str:
-    """The first digits of a key."""
-    return f"{key:024x}"[:SHOWN_DIGITS]
-
-
 def _load(rows: dict[Address, int], seed: Address) -> tuple[str, str]:
     """The rows of a seed, and the same divided by the mean; a newcomer has told nothing yet."""
     if seed not in rows:
@@ -113,9 +101,6 @@ def _load(rows: dict[Address, int], seed: Address) -> tuple[str, str]:
 def _aligned(table: list[tuple[str, ...]]) -> list[str]:
     """The lines of a table."""
     widths = [max(map(len, column)) for column in zip(*table)]
-    lines = []
-    for row in table:
-        cells = [cell.rjust(width) if place in NUMBERS else cell.ljust(width)
-                 for place, (cell, width) in enumerate(zip(row, widths))]
-        lines.append("  ".join(cells).rstrip())
-    return lines
+    return ["  ".join(cell.rjust(width) if place in NUMBERS else cell.ljust(width)
+                      for place, (cell, width) in enumerate(zip(row, widths))).rstrip()
+            for row in table]

@@ -85,7 +85,7 @@ class Judge:
     def _has_dropped_offers(self, address: Address, ended: float) -> None:
         """A peer that was up and not frozen since a link has ended keeps no offer of such."""
         node = self.network.nodes.get(address)
-        if node is None or node.world.is_frozen() or self.network.troubled(address) >= ended:
+        if node is None or node.world.is_frozen() or self.network.troubled[address] >= ended:
             return
         for link in node.spreading.anti_entropy.catch_up.offering():
             if link.ended:
@@ -116,7 +116,7 @@ class Judge:
         self._reports[address, report.dead] = now
         if self.network.nodes[address].registry.row(report.reporter) is not None:
             self._rejected.pop((address, report.dead), None)
-            died = self.network.troubled(report.dead)
+            died = self.network.troubled[report.dead]
             if self._to_pass_on.get((address, report.dead), -1.0) >= died:
                 return  # it passes the death on once
             self._to_pass_on[address, report.dead] = now
@@ -130,14 +130,12 @@ class Judge:
     def _has_passed_on(self, seed: Address, dead: Address, died: float, reported: float) -> None:
         """A seed that believed the report of a peer on its list has told every other seed that it
         could reach."""
-        if (dead in self.network.nodes or self.network.troubled(dead) > died
+        if (dead in self.network.nodes or self.network.troubled[dead] > died
                 or (seed, dead) in self._rejected
                 or self._removals.get((seed, dead), -1.0) < died):
             return  # it was only cut off, or lived on; or it was removed and passed on before
         for other in self.network.seeds:
-            since = self.network.in_reach_since(seed, other) if other != seed else None
-            broke = max(self.network.broke(seed), self.network.broke(other))
-            if (since is not None and max(since, broke) < reported
+            if (other != seed and self.network.undisturbed_since(seed, other) < reported
                     and self._reports.get((other, dead), -1.0) < died):
                 self.faults.append(f"{seed} heard at {reported:.3f} that {dead} is dead, removed "
                                    f"it, and has not told {other}")
@@ -165,18 +163,13 @@ class Judge:
                 self._wrong(address, f"judged:{word}", "nobody attacks")
 
     def _blamed(self, finder: Address, accused: Address, event: str) -> None:
-        """A node calls another dead: it must have had a reason. What stands half-open since a
-        connection broke may hold up the next one."""
-        since = self.network.in_reach_since(finder, accused)
-        broke = max(self.network.broke(finder), self.network.broke(accused))
-        if since is not None and self.network.time.now - max(since, broke) > self._patience():
-            self._wrong(finder, event, f"it lives, and could be reached since {since:.3f}")
-
-    def _patience(self) -> float:
-        """Seconds for which one must have been in reach, so that nobody may call it dead."""
-        settings = self.network.settings
-        return ((settings.liveness_misses + 2) * settings.liveness_interval
-                + settings.probe_tries * settings.probe_limit)
+        """A node calls another dead: it must not have been in reach all the time."""
+        network, settings = self.network, self.network.settings
+        patience = ((settings.liveness_misses + 2) * settings.liveness_interval
+                    + settings.probe_tries * settings.probe_limit)
+        if network.time.now - network.undisturbed_since(finder, accused) > patience:
+            self._wrong(finder, event, "it lives, and could be reached since "
+                                       f"{network.in_reach_since(finder, accused):.3f}")
 
     # After the rest.
 

@@ -4,9 +4,11 @@ It starts lives of nodes, ends them in every way, and knows the truth, which no 
 lives, and since when one could reach another.
 """
 
+import collections
 import fnmatch
 import functools
 import io
+import math
 import pathlib
 import random
 import types
@@ -38,14 +40,15 @@ class VirtualNetwork:
         self.hostile = hostile or {}
         self.hear = lambda address, event: None
         self.cabling = Cabling(self.time, cables, random.Random(f"{number}:cables"))
-        self.mended = 0.0  # when the last cut ended
+        self._mended = 0.0  # when the last cut ended
         self._number = number
         self._classes = classes
         self._lag = lag  # seconds at most until a thread runs whose time has come
         self._clocks = clocks  # seconds by which a node's clock is ahead, at most
         self._lives: dict[Address, int] = {}  # how many lives an address has had
-        self._broke: dict[Address, float] = {}  # when a connection of a node was broken last
-        self._troubled: dict[Address, float] = {}  # until when a node was frozen, slow, or not up
+        # When a connection of a node was broken last; until when a node was frozen, slow, not up:
+        self._broke: dict[Address, float] = collections.defaultdict(float)
+        self.troubled: dict[Address, float] = {}
 
     # Lives.
 
@@ -85,14 +88,12 @@ class VirtualNetwork:
 
     def kill(self, address: Address) -> None:
         """A process dies; the kernel ends its connections."""
-        node = self._gone(address)
-        if node is not None:
+        if (node := self._gone(address)) is not None:
             die_together([node])
 
     def lose_power(self, address: Address) -> None:
         """A machine is off, and nobody is told."""
-        node = self._gone(address)
-        if node is not None:
+        if (node := self._gone(address)) is not None:
             node.output.finish()
             node.world.lose_power()
 
@@ -137,9 +138,9 @@ class VirtualNetwork:
         self.cabling.cut(side)
 
     def mend(self, side: frozenset[Address]) -> None:
-        """End that cut."""
+        """End a cut."""
         self.cabling.mend(side)
-        self.mended = self.time.now
+        self._mended = self.time.now
 
     def slow(self, address: Address, slowness: Slowness) -> None:
         """A machine's connections become slow."""
@@ -182,7 +183,7 @@ class VirtualNetwork:
 
     def trouble(self, address: Address) -> None:
         """A node was frozen, slow, or not up until this moment."""
-        self._troubled[address] = self.time.now
+        self.troubled[address] = self.time.now
 
     def peers(self) -> list:
         """The peers that live and do not leave, in the order of their addresses."""
@@ -201,14 +202,6 @@ class VirtualNetwork:
         """The seeds that live and do not lie."""
         return [seed for seed in self.living_seeds() if seed.address not in self.hostile]
 
-    def troubled(self, address: Address) -> float:
-        """Until when a node was frozen, slow, or not up."""
-        return self._troubled[address]
-
-    def broke(self, address: Address) -> float:
-        """When a connection of a node was broken last."""
-        return self._broke.get(address, 0.0)
-
     def in_reach_since(self, one: Address, other: Address) -> float | None:
         """Since when the two could reach each other without any trouble; None when they cannot."""
         for address in (one, other):
@@ -217,14 +210,20 @@ class VirtualNetwork:
                 return None
         if self.cabling.parted(one, other):
             return None
-        return max(self._troubled[one], self._troubled[other], self.mended)
+        return max(self.troubled[one], self.troubled[other], self._mended)
+
+    def undisturbed_since(self, one: Address, other: Address) -> float:
+        """The same, and no connection of either broke; infinite when they cannot. What stands
+        half-open since a connection broke may hold up the next one."""
+        since = self.in_reach_since(one, other)
+        return math.inf if since is None else max(since, self._broke[one], self._broke[other])
 
 
 # Output files in memory, in a folder that the proof can read.
 
 class VirtualFile:
-    """A file that only grows. `write` and `close` are those of an output file's raw file; `name`,
-    `is_file` and `open` those of a path."""
+    """A file that only grows. An output file needs `write` and `close`; the proof `name`, an order,
+    `is_file` and `open`, as of a path."""
 
     def __init__(self, name: str):
         self.name = name

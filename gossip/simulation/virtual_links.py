@@ -8,6 +8,7 @@ connection of a link (gossip/node/link.py): `send` takes bytes, or raises what a
 """
 
 import errno
+import itertools
 import random
 from typing import NamedTuple
 
@@ -45,40 +46,32 @@ class Cabling:
         self.cables = cables
         self.rng = rng
         self.slow: dict[Address, Slowness] = {}  # machines whose connections are slow
-        self._listening: dict[Address, object] = {}  # address -> the world that listens there
+        self.listening: dict[Address, object] = {}  # address -> the world that listens there
         self.cuts: list[frozenset[Address]] = []  # the machines on one side of each cut
-        self._stuck: dict["End", None] = {}  # ends to which something is on its way through a cut
-        self._unpowered: dict[Address, list["End"]] = {}  # ends of machines without power
-        self._port = 0
+        self.stuck: dict["End", None] = {}  # ends to which something is on its way through a cut
+        self.unpowered: dict[Address, list["End"]] = {}  # ends of machines without power
+        self.ports = (FIRST_PORT + n % PORTS for n in itertools.count(1))  # of ends that dial
 
     # Machines.
 
     def listen(self, address: Address, world) -> None:
         """A world listens from now on; OSError when another one does. If the machine was without
         power, it resets what its earlier life has not ended."""
-        if address in self._listening:
+        if address in self.listening:
             raise OSError(errno.EADDRINUSE, "Address already in use")
-        self._listening[address] = world
-        for end in self._unpowered.pop(address, ()):
+        self.listening[address] = world
+        for end in self.unpowered.pop(address, ()):
             end.machine_is_back()
 
     def hush(self, address: Address, world) -> None:
         """A world no longer listens; nothing when another one does."""
-        if self._listening.get(address) is world:
-            del self._listening[address]
+        if self.listening.get(address) is world:
+            del self.listening[address]
 
     def lose_power(self, address: Address, ends: list["End"]) -> None:
         """A machine is off: nobody is told, and nobody answers there."""
-        self._listening.pop(address, None)
-        self._unpowered[address] = ends
-
-    def listener(self, address: Address):
-        """The world that listens at an address, or None."""
-        return self._listening.get(address)
-
-    def is_off(self, address: Address) -> bool:
-        """Whether the machine has no power."""
-        return address in self._unpowered
+        self.listening.pop(address, None)
+        self.unpowered[address] = ends
 
     # Ways.
 
@@ -89,21 +82,13 @@ class Cabling:
     def mend(self, side: frozenset[Address]) -> None:
         """End this cut: what waited goes on."""
         self.cuts.remove(side)
-        stuck, self._stuck = self._stuck, {}
+        stuck, self.stuck = self.stuck, {}
         for end in stuck:
             end.send_again()
 
     def parted(self, one: Address, other: Address) -> bool:
         """Whether a cut is between two machines."""
         return any((one in side) != (other in side) for side in self.cuts)
-
-    def wait_for_mend(self, end: "End") -> None:
-        """Something for this end waits for the end of the cut."""
-        self._stuck[end] = None
-
-    def new_latency(self) -> float:
-        """The latency of a new connection, in seconds."""
-        return self.rng.uniform(*self.cables.latency)
 
     def delay(self, latency: float, one: Address, other: Address) -> float:
         """How long a byte takes from one machine to another now."""
@@ -121,11 +106,6 @@ class Cabling:
             return self.cables.bandwidth
         return min([self.cables.bandwidth, *(self.slow[machine].bandwidth
                                              for machine in (one, other) if machine in self.slow)])
-
-    def next_port(self) -> int:
-        """A port for an end that dials."""
-        self._port = (self._port + 1) % PORTS
-        return FIRST_PORT + self._port
 
 
 class End:
@@ -248,14 +228,14 @@ class End:
         cabling = self._cabling
         if cabling.cuts and cabling.parted(self.address, self.other.address):
             self._stuck += 1
-            cabling.wait_for_mend(self)
+            cabling.stuck[self] = None
         elif self._coming:  # nothing is, when its sender lost power during a cut
             self._take_in(self._coming.pop(0))
 
     def _take_in(self, item: bytes | None) -> None:
         """Something is here: bytes, or the end of the stream, or a reset."""
         if self.world.off:
-            if item and not self._cabling.is_off(self.address):
+            if item and self.address not in self._cabling.unpowered:
                 self.other._expect(RESET)  # it has power again, and does not know this connection
         elif self._closed or self._broken:
             if item:

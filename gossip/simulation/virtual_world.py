@@ -1,7 +1,7 @@
 """The virtual world of a node: what it may ask for, and what calls it, in virtual time.
 
 `World` in gossip/node/world.py says what a node may ask of it. Here nothing waits: every call of
-the node returns, and then the next event of the network is due. Duties are in virtual_duties.py,
+the node returns, and then the next event of the network is due. Duties are in virtual_time.py,
 connections in virtual_links.py; this file dials and accepts, and tells the node what comes.
 
 While a node is frozen its turns and bytes wait. Afterwards they come in any order, but those of
@@ -14,8 +14,8 @@ import os
 import random
 
 from gossip.settings import LATE_FOR
-from gossip.simulation.virtual_duties import VirtualDuty, VirtualFlusher, VirtualTurn
 from gossip.simulation.virtual_links import Cabling, End
+from gossip.simulation.virtual_time import VirtualDuty, VirtualFlusher, VirtualTurn
 from gossip.wire import WireError
 
 START = 1_700_000_000  # Unix seconds of the moment 0
@@ -162,7 +162,7 @@ class VirtualWorld:
     def _connect(self, link) -> None:
         """Send the first packet of a connection."""
         cabling, target = self.cabling, link.peer
-        latency = cabling.new_latency()
+        latency = cabling.rng.uniform(*cabling.cables.latency)
         end = End(cabling, self.node.address, self, latency)
         end.link = link
         self._ends[end] = None
@@ -177,11 +177,11 @@ class VirtualWorld:
 
     def _knock(self, end: End, target, limit: float, way: float) -> None:
         """The first packet arrives: the kernel there answers, even for a frozen process."""
-        answered = self.now() + way
-        world = self.cabling.listener(target)
+        cabling, answered = self.cabling, self.now() + way
+        world = cabling.listening.get(target)
         if end.is_over():
             return  # whoever dialled has given up
-        if (self.cabling.parted(self.node.address, target) or self.cabling.is_off(target)
+        if (cabling.parted(self.node.address, target) or target in cabling.unpowered
                 or answered >= limit):
             self._give_up(limit, end, errno.ETIMEDOUT)
         elif world is None:
@@ -200,7 +200,7 @@ class VirtualWorld:
         end = End(self.cabling, self.node.address, self, dialler.latency)
         end.join(dialler, answered)
         self._ends[end] = None
-        remote = dialler.address.ip, self.cabling.next_port()
+        remote = dialler.address.ip, next(self.cabling.ports)
         self._time.at(self.now(), self._do, end, self._accept, end, remote)
 
     def _accept(self, end: End, remote: tuple[str, int]) -> None:
@@ -237,7 +237,7 @@ class VirtualWorld:
 
     def writable(self, end: End) -> None:
         """There is room in the buffer again."""
-        self._do(end, self._flush, end)
+        self._do(end, end.link.flush)
 
     def over(self, end: End, reason: str) -> None:
         """Nothing more will come: it was closed, here or there, or broken."""
@@ -260,9 +260,6 @@ class VirtualWorld:
             self.node.fault(link, error)
         if not link.ended:
             self._watch(end)
-
-    def _flush(self, end: End) -> None:
-        end.link.flush()
 
     def _end(self, end: End, reason: str) -> None:
         if end not in self._ends:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from gossip.experiments import bench, bench_table, steps
+from gossip.experiments import bench, steps
 from gossip.terminal.screen import StatusLine
 from tests.tools.ports import free_addresses, free_range
 from tests.tools.programs import run, write_config
@@ -89,8 +89,7 @@ def test_the_time_left_is_told_by_how_long_the_first_networks_took(monkeypatch, 
 
     clock = Clock()
     monkeypatch.setattr(steps, "time", clock)
-    monkeypatch.setattr(bench, "time", clock)
-    shown = bench.BenchSteps([10.0, 5.0, 5.0], StatusLine())
+    shown = steps.BenchSteps([10.0, 5.0, 5.0], StatusLine())
     for passes, act, end in ((0, lambda: shown.begin_network("one"), " 20 s left"),
                              (4, shown.show, " 16 s left"),
                              (16, shown.show, " 10 s left"),  # longer than it was planned
@@ -106,11 +105,11 @@ def test_the_time_left_is_told_by_how_long_the_first_networks_took(monkeypatch, 
 @pytest.mark.parametrize("room, widest, tables", [
     (1000, 108, 1), (108, 108, 1), (107, 72, 2), (72, 72, 2), (71, 36, 2), (40, 36, 2)])
 def test_the_table_fits_where_it_stands(room, widest, tables):
-    figures = {name: 1234.5 for name, _, _ in bench_table.FIGURES}
-    lines = bench_table.table({"flood": [figures] * 2, "rumor": [figures] * 2}, room)
+    figures = {name: 1234.5 for name, _, _ in bench.FIGURES}
+    lines = bench.table({"flood": [figures] * 2, "rumor": [figures] * 2}, room)
     assert max(map(len, lines)) == widest
     assert sum("median" in line.split() for line in lines) == tables
-    for _, what, form in bench_table.FIGURES:
+    for _, what, form in bench.FIGURES:
         at = [number for number, line in enumerate(lines) if line.startswith(what)]
         assert len(at) == tables
         numbers = [f"{1234.5:{form}}"] * (6 // tables)

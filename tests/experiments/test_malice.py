@@ -5,7 +5,7 @@ import random
 import pytest
 
 from gossip.addresses import address_of
-from gossip.experiments.malice import SHARE, Attack, parse_malice
+from gossip.experiments.accidents import SHARE, Attack, parse_malice
 
 PEERS = [address_of("127.0.0.1", 5000 + number) for number in range(20)]
 

@@ -5,9 +5,8 @@ import pytest
 
 from gossip import wire
 from gossip.addresses import address_of
-from gossip.experiments.accidents import Conditions, seed_addresses
+from gossip.experiments.accidents import ATTACKS, Conditions, Role, seed_addresses
 from gossip.experiments.attackers import AHEAD, misbehaving
-from gossip.experiments.malice import KINDS, Role
 from gossip.experiments.virtual_network import VirtualNetwork
 from gossip.settings import Filter
 from peer import Peer
@@ -127,7 +126,7 @@ def test_one_that_reports_the_living_dead_is_disbelieved_after_three_reports():
             if any(f"Dead Node:{address}:" in event for event in rejected)} == {SPEAKER, LISTENER}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ATTACKS)
 def test_an_attacker_says_in_its_file_what_it_is(kind):
     written = [event for who, event in played(kind, 0.25, monitor=True).written if who == ATTACKER]
     assert written[0].startswith("started:") and f"misbehaving:{kind}:0.25" in written[:3]

@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from gossip.experiments import network as networks
-from gossip.experiments.malice import Role
+from gossip.experiments.accidents import Role
 from gossip.experiments.network import Network, Orders
 from gossip.settings import Filter, Settings
 from tests.tools.files import lines_of

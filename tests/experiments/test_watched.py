@@ -8,10 +8,10 @@ import pytest
 import runner
 from gossip.addresses import address_of
 from gossip.capacity import fixed
-from gossip.experiments.accidents import Conditions, parse_schedule, seed_addresses
+from gossip.experiments.accidents import (
+    ATTACKS, Conditions, parse_malice, parse_schedule, seed_addresses)
 from gossip.experiments.drawing import (
     WATCHED, WATCHED_PEERS, WATCHED_SEEDS, draw_watched)
-from gossip.experiments.malice import KINDS, parse_malice
 from gossip.experiments.network import Network, Plan
 from gossip.experiments.schedules import WATCHED_ROW, play
 from gossip.experiments.verdict import Judge
@@ -160,7 +160,7 @@ def test_a_signature_is_checked_once_for_all_nodes_of_a_process(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", [kind if kind == "mute" else
-                                  pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS])
+                                  pytest.param(kind, marks=pytest.mark.slow) for kind in ATTACKS])
 def test_in_virtual_time_attackers_are_kicked_and_nobody_else_is(kind):
     """One that is mute is kicked by nobody, and kept by nobody. How soon is not tested here: peers
     join one after the other, and few are enough reporters at first."""

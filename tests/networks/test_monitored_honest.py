@@ -9,8 +9,8 @@ import pytest
 
 from gossip.addresses import address_of
 from gossip.capacity import fixed
-from gossip.experiments.accidents import Accident, Conditions, Schedule, seed_addresses
-from gossip.experiments.malice import Role
+from gossip.experiments.accidents import (
+    Accident, Conditions, Role, Schedule, seed_addresses)
 from gossip.overlay.neighbours import NEIGHBOUR
 from gossip.proof.malicious import SHUNNED
 from gossip.settings import ON_COMMAND_LINE, Settings

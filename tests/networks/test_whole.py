@@ -8,7 +8,7 @@ import time
 import pytest
 
 from gossip.capacity import fixed
-from gossip.experiments import bench_table
+from gossip.experiments import bench
 from gossip.proof.degrees import PowerLaw
 from gossip.proof.records import Records
 from tests.tools.files import count
@@ -174,7 +174,7 @@ def test_bench_measures_every_figure(tmp_path):
     for spread, networks in report["runs"].items():
         medians, (*whole, alone) = report["median"][spread], networks
         assert len(whole) == 2 and set(whole[0]) | set(alone) == set(medians)
-        for name, what, _ in bench_table.FIGURES:
+        for name, what, _ in bench.FIGURES:
             assert what in out, (spread, name)
             # the kernel counts in hundredths of a second: five peers at rest may need none
             assert medians[name] > 0 or name == "cpu_at_rest", (spread, name)

@@ -3,7 +3,7 @@
 import pytest
 
 from gossip.node.world import NEVER
-from gossip.simulation.virtual_duties import WouldWait
+from gossip.simulation.virtual_time import WouldWait
 from gossip.simulation.virtual_world import START, NodeFailed
 from tests.tools.virtual import LATENCY, SETTINGS, Node, Pair
 

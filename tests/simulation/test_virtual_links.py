@@ -50,7 +50,7 @@ class Wire:
         self.here, self.there = self.connect()
 
     def connect(self):
-        here = End(self.cabling, A, self.one, self.cabling.new_latency())
+        here = End(self.cabling, A, self.one, LATENCY)
         there = End(self.cabling, B, self.other, here.latency)
         there.join(here, 0.0)
         return here, there
@@ -309,7 +309,7 @@ def test_a_machine_without_power_says_nothing_and_a_new_life_resets_what_was_sen
     wire.power_off()
     wire.here.send(b"are you there?")
     wire.run()
-    assert wire.one.told == wire.other.told == [] and wire.cabling.is_off(B)
+    assert wire.one.told == wire.other.told == [] and B in wire.cabling.unpowered
     wire.power_on()
     wire.run()
     assert wire.one.what() == ["Connection reset by peer"] and wire.other.told == []
@@ -346,6 +346,6 @@ def test_only_one_world_listens_at_an_address():
     with pytest.raises(OSError, match="in use"):
         wire.cabling.listen(B, Machine(wire.time))
     wire.cabling.hush(B, wire.one)  # not its own
-    assert wire.cabling.listener(B) is wire.other
+    assert wire.cabling.listening[B] is wire.other
     wire.cabling.hush(B, wire.other)
-    assert wire.cabling.listener(B) is None and not wire.cabling.is_off(B)
+    assert B not in wire.cabling.listening and B not in wire.cabling.unpowered

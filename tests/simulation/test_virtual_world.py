@@ -118,7 +118,7 @@ def test_a_node_that_ends_closes_its_connections_and_is_not_called_again(pair):
     pair.one.world.close()
     pair.run()
     assert pair.one.told == [] and pair.other.told == ["ended"]
-    assert pair.cabling.listener(pair.one.address) is None
+    assert pair.one.address not in pair.cabling.listening
 
 
 def test_a_node_without_power_is_not_called_and_its_neighbour_hears_of_its_return(pair):

@@ -4,7 +4,7 @@ import socket
 import time
 import types
 
-from gossip.experiments import voidphone_experiment
+from gossip.experiments import modules
 from tests.tools.module_words import LOCAL
 from tests.tools.ports import free_range
 from tests.tools.programs import Program
@@ -19,14 +19,13 @@ def test_the_experiment_of_one_command(tmp_path):
 
 
 def test_the_experiment_fails_when_something_is_not_told(tmp_path, monkeypatch, capfd):
-    monkeypatch.setattr(voidphone_experiment, "DELIVER_LIMIT", 0.3)
-    monkeypatch.setattr(voidphone_experiment, "STILL", 0.1)
-    monkeypatch.setattr(voidphone_experiment, "End",
-                        lambda: types.SimpleNamespace(pause=time.sleep))
-    monkeypatch.setattr(voidphone_experiment.Experiment, "_count", lambda self, number, data: 0)
+    monkeypatch.setattr(modules, "DELIVER_LIMIT", 0.3)
+    monkeypatch.setattr(modules, "STILL", 0.1)
+    monkeypatch.setattr(modules, "End", lambda: types.SimpleNamespace(pause=time.sleep))
+    monkeypatch.setattr(modules.Experiment, "_counts", lambda self, pairs: [0 for _ in pairs])
     args = types.SimpleNamespace(outputs=tmp_path, base_port=free_range(6), peers=3, degree=3,
                                  pow_bits=4, file_limit=0)
-    assert voidphone_experiment.run_experiment(args) == 1
+    assert modules.run_experiment(args) == 1
     assert "broadcast  FAILS  0 of 6 told once, 6 not" in capfd.readouterr().out
 
 
