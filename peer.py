@@ -244,17 +244,18 @@ class Peer(Node):
         while the reader waited for its turn, others may have brought them. What is left is mostly
         the next gossip of one run, which is taken at once; else gossip lines that follow one another
         are taken as a batch, and any other line by itself."""
-        if link.role != NEIGHBOUR:
+        if link.probe is not None:
             super().lines(link, lines)
             return
-        if self._watch is not None:
-            self._watch.noted(link, lines)
-        lines = self.messages.unknown(lines, link)
-        if not lines or (lines[0].startswith(wire.GOSSIP)
-                         and self.spreading.take_block(link, lines)):
-            return
+        if link.role == NEIGHBOUR:
+            if self._watch is not None:
+                self._watch.noted(link, lines)
+            lines = self.messages.unknown(lines, link)
+            if not lines or (lines[0].startswith(wire.GOSSIP)
+                             and self.spreading.take_block(link, lines)):
+                return
         for batch, is_gossip in in_batches(lines, self.settings.sign):
-            if is_gossip:
+            if is_gossip and link.role == NEIGHBOUR:  # it may have become one by the line before
                 self.spreading.take(link, batch)
             else:
                 self.on_line(link, batch[0])

@@ -9,6 +9,7 @@ from gossip import wire
 from gossip.capacity import fixed
 from gossip.overlay.linking import STRANGE
 from tests.tools.files import count, events, wait_event
+from tests.tools.hands import FakePeer
 from tests.tools.nets import connected, neighbours, ring_whole
 from tests.tools.ports import free_address, free_addresses
 from tests.tools.waiting import wait_until
@@ -168,3 +169,22 @@ def test_anothers_reason_takes_a_hundred_bytes_of_the_file_at_most(net, reason, 
     end.say(f"connection refused:{fake.address}:{reason}")
     wait_event(peer, f"disconnected:{fake.address}:")
     assert f"disconnected:{fake.address}:{shown}" in events(peer)
+
+
+class Talker(FakePeer):
+    """Accepts a dial and gossips in the same breath."""
+
+    def reply(self, line):
+        if line.startswith("Connection with Peer:"):
+            said = wire.gossip("1.000000", self.address, 7, 1, "hello").decode()
+            return f"connection accepted:{self.address}\n{said}\n"
+        return super().reply(line)
+
+
+def test_gossip_may_come_together_with_the_answer_that_makes_a_neighbour(net):
+    peer, talker = net.peer(), Talker(free_address())
+    net.ends.append(talker)
+    with peer.turn:
+        peer.linking.dial(talker.address)
+    assert wait_event(peer, f"received:{talker.address}:").endswith(":hello")
+    assert neighbours(peer) == {talker.address}
