@@ -205,10 +205,10 @@ class Company:
                      for time in mine.common(theirs[seed]))
 
     def had_time_to_meet(self, one: PeerRun, other: PeerRun, since: float = 0.0) -> bool:
-        """Whether both were up, and a seed in reach of both, from `since` on for so long that they
-        had to be joined: two rounds, and some more if they have lost neighbours meanwhile. A
-        seed that comes back is tried again after a pause. Who takes itself for registered with
-        enough seeds looks for no other: the time until it notices that one is silent counts not."""
+        """Whether both were up and awake, and a seed in reach of both, from `since` on for so long
+        that they had to be joined: two rounds, and some more if they have lost neighbours. A seed
+        that comes back is tried again after a pause. Who takes itself for registered with enough
+        seeds looks for no other: the time until it notices that one is silent counts not."""
         rounds = 2.0
         if one.links and other.links:
             rounds = 3 + max(one.setting("liveness-misses"), other.setting("liveness-misses"))
@@ -219,7 +219,9 @@ class Company:
         end = min(self._in_touch_until(one), self._in_touch_until(other))
         times = Spans((max(begin, up + pause(first, up)), min(end, down))
                       for up, down in self._common_seed_times(one, other))
-        return times.minus(self.misled(one)).minus(self.misled(other)).longest() > patience
+        for run in (one, other):
+            times = times.minus(self.misled(run)).minus(run.frozen())
+        return times.longest() > patience
 
     def _in_touch_until(self, run: PeerRun) -> float:
         """When a run ended; if it never had a neighbour and ended without a word, the last moment

@@ -118,8 +118,7 @@ def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -
     if not proof.has_ended(run):  # a neighbour that wrote no line since may have ended before
         return run.first_linked is not None and run.last < made
     end = proof.company.end_of(run)
-    frozen = max(ON_ITS_WAY, run.setting("liveness-interval"))  # seconds; else its links stand
-    woke = max((until for begin, until in run.late if until - begin > frozen), default=0.0)
+    woke = max((until for _, until in run.frozen()), default=0.0)
     if made < woke and end - woke < _two_rounds(run):
         return True
     return end - max(made, run.first_linked or 0.0) < ON_ITS_WAY

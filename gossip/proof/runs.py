@@ -107,6 +107,11 @@ class PeerRun:
         waited = Spans((begin, late + WAITS) for begin, late in self.late).merged()
         return end - self.first - waited.common([(self.first, end)]).total()
 
+    def frozen(self) -> Spans:
+        """Return when it was late for longer than a round, and a second: its links may break."""
+        long = max(1.0, self.setting("liveness-interval"))
+        return Spans((begin, until) for begin, until in self.late if until - begin > long)
+
     def linked_at(self, at: float) -> set[str]:
         """The neighbours at that time."""
         linked = set()

@@ -119,6 +119,12 @@ def test_who_was_killed_before_it_met_anybody_may_have_been_cut_off(tmp_path, en
     """, word) is healthy
 
 
+@pytest.mark.parametrize("late, healthy", [
+    ("late:67.000", True), ("late:9.000", False), ("lives", False)])
+def test_who_was_frozen_while_a_seed_was_up_may_have_met_nobody(tmp_path, late, healthy):
+    assert holds(tmp_path, STRANGERS, ENDED, ONE_LINE, f"69.9 5001 {late}") is healthy
+
+
 def test_two_that_were_neighbours_once_have_to_find_each_other_without_a_seed(tmp_path):
     assert not holds(tmp_path, STRANGERS, BOTH_WITHOUT, """
         1.0 5001 links 5002
