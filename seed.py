@@ -280,8 +280,8 @@ class Seed(Node):
 
     def look_after_registrations(self, now: float) -> float:
         """Replace registrations that did not speak in time; remove peers that lost their connection
-        and did not come back in time; repeat probes that found nothing out. Once a round, probe
-        peers that have been silent for three rounds."""
+        and did not come back in time; repeat probes that found nothing out. Once a round, write
+        that this seed is up, and probe peers that have been silent for three rounds."""
         self.admission.replace_silent(now)
         for address, row in self.registry.doubtful(now):
             self._probe_lost(address, row)
@@ -294,6 +294,7 @@ class Seed(Node):
         if self._look_at <= now:
             interval = self.settings.liveness_interval
             self._look_at = now + interval
+            self.output.note(f"alive:{interval:g}")
             for address, row, link in self.registry.silent(now - SILENT_ROUNDS * interval, now):
                 self.prober.ask(address, functools.partial(self._judge_silent, address, row, link),
                                 lane=LAST)

@@ -14,6 +14,7 @@ MIB = 1 << 20
 
 CORRUPT_WATCHED = 1_000  # corrupt lines in a period that end a link where neighbours are watched
 
+LATE_FROM = 0.05  # seconds by which threads run late, below which nothing changes
 LATE_FOR = 4.0  # seconds for which a process counts as late once its threads have run late
 
 WAYS = ("flood", "rumor")  # ways of spreading; gossip/spread/spreading.py makes them

@@ -57,7 +57,8 @@ class LiveWorld:
         self._node = node
         self.now, self.time = time.monotonic, time.time
         self.lateness, self.worst_lateness = PULSE.lateness, PULSE.worst_lateness
-        self.turn = Turn(lambda error: node.output.write_failure(failure("after a turn", error)))
+        self.turn = Turn(lambda error: node.output.write_failure(failure("after a turn", error)),
+                         node.output.late)
         self.threads = Threads(node)
         self.flusher = Flusher(self.turn)
         self._stopping = threading.Event()  # the node stops
@@ -81,6 +82,7 @@ class LiveWorld:
     def begin(self) -> None:
         """Start to accept and to flush; OSError when the system has no thread left."""
         PULSE.begin()
+        PULSE.tell(self._node.output, self._node.settings.liveness_interval)
         for name, listener, accept in self._listeners:
             self.threads.need(name, listener.accept_all, self._handler(accept), self._make_room)
         self.threads.need("link flusher", self.flusher.flush_all)

@@ -12,7 +12,7 @@ import contextlib
 import threading
 import time
 
-from gossip.net.pulse import NOTICED, Lateness
+from gossip.net.pulse import AT_ONCE, NOTICED, PULSE, Lateness
 
 LONG = 0.01  # seconds after which a turn lets others go first, where it may be interrupted
 PAUSE = 0.001  # seconds for which it is left then: who leaves it for less mostly takes it again
@@ -21,10 +21,12 @@ PAUSE = 0.001  # seconds for which it is left then: who leaves it for less mostl
 class Turn:
     """The lock of one node, as a context manager. A turn within a turn is a part of it."""
 
-    def __init__(self, report):
-        """`report(error)` hears of a call that has failed after a turn; the others are made."""
-        self._report = report
-        self._lock = threading.RLock()  # guards the node, and the next two
+    def __init__(self, report, late=lambda seconds: None):
+        """`report(error)` hears of a call that has failed after a turn; the others are made.
+        `late(seconds)` hears of long waits, once of those at the same time."""
+        self._report, self._late = report, late
+        self._lock = threading.RLock()  # guards the node, and the next three
+        self._told = 0.0  # when `late` was called
         self._depth = 0  # how many turns, one within the other, its holder has taken
         self._begun = 0.0  # when the outermost of them began
         self._later: list[tuple] = []  # (call, arguments) to be made when the lock is free
@@ -38,6 +40,8 @@ class Turn:
             self._wait()
         if not self._depth:
             self._begun = time.monotonic()
+            if self._begun > PULSE.expected:
+                PULSE.look()
         self._depth += 1
 
     def _wait(self) -> None:
@@ -49,6 +53,9 @@ class Turn:
         now = time.monotonic()
         if now - since >= NOTICED:
             self._waits.note(now, now - since)
+        if now - since >= AT_ONCE and since >= self._told:
+            self._told = now
+            self._late(now - since)
 
     def waited(self) -> float:
         """Seconds for which a thread waited for its turn at longest in the last LATE_FOR seconds;

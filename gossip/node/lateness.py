@@ -6,7 +6,8 @@ gives others more time, passes no verdict on them, and sends together what it wo
 by bit: what is late is less work. All of it is bounded, and ends with the lateness. Rules only.
 """
 
-LATE_FROM = 0.05  # seconds of lateness below which nothing changes
+from gossip.settings import LATE_FROM
+
 JUDGE_LIMIT = 0.1  # seconds of lateness above which no verdict is passed
 FACTOR = 20  # seconds of patience for each second of lateness: an answer takes about as many turns
 MOST_PATIENCE = 60.0  # seconds by which patience grows at most

@@ -52,6 +52,16 @@ class OutputFile:
                 self._put("", "\n".join(map(escape, events)))
             return not self._finished
 
+    def note(self, event: str) -> None:
+        """Write an event that only the proof needs: no screen shows it."""
+        with self._lock:
+            if not self._finished:
+                self._put("", event, shown=False)
+
+    def late(self, seconds: float) -> None:
+        """Note that the process stood still, or ran its threads late, within so many seconds."""
+        self.note(f"late:{seconds:.3f}")
+
     def write_lines(self, head: str, lines: str) -> bool:
         """Write an event for each of these lines, which have `\\n` between them: a head, then the
         line, escaped. The rest is as for `write`."""
@@ -90,7 +100,7 @@ class OutputFile:
         return {"events that the full output file left out": self._left_out} if self._left_out \
             else {}
 
-    def _put(self, head: str, lines: str, last: bool = False) -> None:
+    def _put(self, head: str, lines: str, last: bool = False, shown: bool = True) -> None:
         """Write events with the present time, as far as there is room, and show them. Expects the
         lock, as all below do."""
         if not lines:
@@ -104,7 +114,7 @@ class OutputFile:
                 self._lost += 1 + lines.count("\n")
         else:
             self._put_last(stamp, head, lines, last)
-        if self._screen is not None:
+        if shown and self._screen is not None:
             self._screen.show(stamp[11:-1], [head + line for line in lines.split("\n")])
 
     def _stamp(self) -> str:

@@ -8,7 +8,7 @@ graph      who was linked when                 pieces     connected components, 
 degrees    measured and predicted              powerlaw   the exponent that fits them
 records    files, read as they grow; one life of a seed
 runs       one life of a peer                  events     what a line tells, as a value
-spans      times, and when a peer was frozen, by the gaps in its file
+spans      times, and what they have in common
 
 Nothing here knows a node, a socket or a thread. Pictures of the same files: pictures/.
 """

@@ -44,6 +44,7 @@ CLAIMS = {  # row -> what it proves; one without a verdict only shows figures
     "threads": "No thread died of an error.",
     "full": "Which files reached --file-limit: of what came later they prove nothing.",
     "unread": "Which files are named like a node's, and tell of none.",
+    "earlier": "Which files are of an earlier version, and prove less.",
     "malicious": "Who attacked was kicked in time; nobody else was.",
 }
 
@@ -56,7 +57,7 @@ def prove(records: Records) -> list[Row]:
     rows = [delivery.gossips(proof), delivery.broadcast(proof), delivery.once(proof),
             delivery.latency(proof), registered(proof), liveness(proof),
             deaths.dead(proof), degrees(proof), pieces(proof), threads(proof), malicious(proof),
-            full(proof), unread(records)]
+            full(proof), unread(records), earlier(records)]
     return [row for row in rows if row is not None]
 
 
@@ -90,7 +91,7 @@ def _had_to_register(proof: Proof, run: PeerRun, wanted: int) -> bool:
     patience = min(LONGEST, ROUNDS * run.setting("liveness-interval") + MORE)
     times = _in_reach(proof, run)
     for begin in sorted({max(run.first, begin) for spans in times.values() for begin, _ in spans}):
-        until = run.sleep.later(begin, patience)
+        until = run.late.later(begin, patience)
         if any(word.lost == MUTE and begin < word.at <= until + REGISTER_LIMIT for word in lost):
             until += REGISTER_LIMIT
         if sum(spans.cover(begin, until) for spans in times.values()) >= wanted:
@@ -139,7 +140,7 @@ def liveness(proof: Proof) -> Row:
 
 def _rounds_due(run: PeerRun, end: float) -> int:
     """In how many rounds a run had somebody to ask until its end: one is due once an interval while
-    a peer has a neighbour that is no suspect, but for the time for which the peer was silent."""
+    a peer has a neighbour that is no suspect, but for the time for which the peer was late."""
     interval = max(SHORTEST, run.setting("liveness-interval"))
     times = Spans()
     for peer, links in run.links.items():
@@ -147,7 +148,7 @@ def _rounds_due(run: PeerRun, end: float) -> int:
         for link in links:
             times += Spans([(link.begin, link.end)]).common([(0.0, end)]).minus(
                 span for span in suspected if span[0] >= link.begin)
-    return int(sum((until - begin - run.sleep.silences.common([(begin, until)]).total()) // interval
+    return int(sum((until - begin - run.late.common([(begin, until)]).total()) // interval
                    for begin, until in times.merged()))
 
 
@@ -236,6 +237,17 @@ def unread(records: Records) -> Row | None:
         return None
     return Row("unread", None, "files named like a node's, but without a started: line: "
                f"{len(names)}", names)
+
+
+def earlier(records: Records) -> Row | None:
+    """The files of earlier versions, which do not tell enough; None without one."""
+    names = [f"{run.address}: nobody knows whether it was late, and gossiped as it should"
+             for run in records.peers if not run.tells_lateness]
+    names += [f"seed {run.address}: only what peers say tells whether it was up"
+              for run in records.seeds if not run.tells_lateness]
+    if not names:
+        return None
+    return Row("earlier", None, f"{len(names)} runs of an earlier version: they prove less", names)
 
 
 def format_rows(rows: list[Row]) -> str:

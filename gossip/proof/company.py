@@ -5,21 +5,18 @@ by a word of the other end, or because there was none. In the second case the tw
 contact when one of them had a Liveness Reply from the other; and so they were when one of them has
 missed a reply since, as a cut may be mended, or a frozen peer end, without a word getting through.
 
-A seed that is killed writes nothing, and one that has nothing to do writes nothing either. But a
-peer writes `unregistered:SEED:REASON` when it has lost a seed, or has tried one in vain. From then
-until its next `registered:SEED` the seed is out of its reach. That has a limit where the connection
-was closed or refused: then the seed did not run, but lines of its own afterwards tell that it ran
-again, and that the peer had to try again. A seed that refuses a peer is up; if it refuses because
-it cannot reach the peer, and has registered others, the two are too far apart meanwhile.
+A seed is up from its first line to its last, as it writes `alive:` once a round, but for what its
+`late:` lines tell. One without such lines is up while peers are registered there. Whether a peer
+can reach it, the peer tells: from `unregistered:SEED:REASON` until its next `registered:SEED` it
+cannot, unless the reason is that the seed did not run, as the seed tells when it ran again. A seed
+that refuses a peer is up; if it refuses because it cannot reach the peer, and has registered
+others, the two are too far apart meanwhile.
 
-Before a peer writes that word the seed may have been frozen or cut off: for four rounds if the peer
-was registered there. If it was not, the seed may have been frozen for the ten seconds that a seed
-has to answer, and during which a peer that ends writes nothing; or cut off since the peer began, as
-it tries a seed only when it needs one. Lines of a seed whose connection was closed tell that it was
-not frozen.
+Before a peer writes that word it may have been cut off from the seed: for four rounds if it was
+registered there, else since it began, as it tries a seed only when it needs one; but for ten
+seconds, in which a seed has to answer, if the connection stood and then broke.
 """
 
-import bisect
 import collections
 import functools
 import math
@@ -48,64 +45,33 @@ class _Seed:
     """What all files tell of one seed."""
 
     def __init__(self):
+        self.tells = False  # by its own file when it was up
         self.lives = Spans()
-        self.spoke: list[float] = []  # when it wrote a line, or told a peer of a death
-        # when a peer wrote that it was out of reach, since when that may have been so
-        self.lost: list[tuple[float, float]] = []
-        self.registered: list[float] = []  # when, by the word of peers
-        self.registered_until = 0.0  # by the last word of each peer
+        self.registers = False  # a peer was registered there
 
-    def add_life(self, run: SeedRun) -> None:
+    def add_life(self, run: SeedRun, newest: float) -> None:
         """Take a life from the seed's own file."""
-        if self.lives and self.lives[-1][1] > run.first:
-            self.lives[-1] = (self.lives[-1][0], run.first)
-        self.lives.append((run.first, run.last if run.stopped else math.inf))
-        self.spoke += run.times
+        if run.pace:
+            self.tells = True
+            self.lives += Spans([(run.first, run.end(newest))]).minus(run.late)
 
     def add_words(self, run: PeerRun, words: list[Registered], end: float) -> None:
-        """Take what a peer says of the seed until its end."""
-        patience = max(REGISTER_LIMIT, notice_time(run))
-        self.lost += [(loss.at, max(loss.since, loss.at - patience))
-                      for loss in _losses(run, words) if loss.down]
-        self.registered += [word.at for word in words if word.lost is None]
-        if words[-1].lost is None:
-            self.registered_until = max(self.registered_until, end)
-
-    def complete(self) -> None:
-        """Sort what was taken. A seed without a file is up from the first registration on."""
-        if self.registered and not self.lives:
-            self.lives.append((min(self.registered), math.inf))
-            self.spoke += self.registered
-        self.lost.sort()
-        self.spoke.sort()
-
-    def end_of(self, run: SeedRun) -> float:
-        """Return when a life of it ended, see `Company.seed_end`."""
-        if run.stopped:
-            return run.last
-        again = next((begin for begin, _ in self.lives if begin > run.first), math.inf)
-        lost = [(at, since) for at, since in self.lost if run.last < at < again]
-        if lost:
-            spoke = self.spoke[bisect.bisect_right(self.spoke, lost[0][0]) - 1]
-            return max(spoke, min(since for _, since in lost))
-        return run.last if run.superseded else max(run.last, self.registered_until)
+        """Take what a peer says of the seed until its end. A seed that does not tell itself is up
+        while peers are registered there."""
+        registered = [word.at for word in words if word.lost is None]
+        self.registers |= bool(registered)
+        if registered and not self.tells:
+            self.lives += Spans([(registered[0], end)]).minus(
+                (loss.since, loss.until) for loss in _losses(run, words))
+            self.lives = self.lives.merged()
 
     def in_reach(self, run: PeerRun, words: list[Registered]) -> Spans:
-        """Return when it was up, but for the times in which a peer says that it was not."""
-        times = self.lives
-        for loss in _losses(run, words):
-            if loss.down or self.registered and loss.reason.startswith(NOT_REACHED):
-                times = times.minus([(loss.since, loss.until)])
-                if loss.reason in NOT_RUNNING:
-                    times += (self._ran_again(loss.since, loss.at)
-                              + self._ran_again(loss.at, loss.until))
-        return times
-
-    def _ran_again(self, begin: float, end: float) -> Spans:
-        """Return the time between the first and the last line that it wrote within a time."""
-        first = bisect.bisect_right(self.spoke, begin)
-        after = bisect.bisect_left(self.spoke, end)
-        return Spans([(self.spoke[first], self.spoke[after - 1])] if after - first > 1 else [])
+        """Return when it was up, but for the times in which a peer says that it could not be
+        reached. Where it did not run, its own file tells when it ran again."""
+        return self.lives.minus(
+            (loss.since, loss.until) for loss in _losses(run, words)
+            if loss.down and not (self.tells and loss.reason in NOT_RUNNING)
+            or self.registers and loss.reason.startswith(NOT_REACHED))
 
 
 class _Loss(NamedTuple):
@@ -131,12 +97,9 @@ def _losses(run: PeerRun, words: list[Registered]) -> list[_Loss]:
         if reason is None:
             until = at
             continue
-        if reason == "Connection refused":
-            limit = 0.0
-        elif before.lost is None:
+        limit = REGISTER_LIMIT if reason in CLOSED else math.inf
+        if before.lost is None:
             limit = notice_time(run)
-        else:
-            limit = REGISTER_LIMIT if reason in CLOSED else math.inf
         losses.append(_Loss(at, reason, max(at - limit, before.at), until, before.lost is None))
     return losses[::-1]
 
@@ -175,21 +138,16 @@ class Company:
     def _seeds(self) -> dict[str, _Seed]:
         seeds = collections.defaultdict(_Seed)
         for run in self._records.seeds:
-            seeds[run.address].add_life(run)
+            seeds[run.address].add_life(run, self._newest)
         for run in self._records.peers:
             end = run.last if run.has_ended(self._newest) else math.inf
-            for at, seed, _ in run.told:
-                seeds[seed].spoke.append(at)
             for seed, words in run.registrations.words.items():
                 seeds[seed].add_words(run, words, end)
-        for seed in seeds.values():
-            seed.complete()
         return seeds
 
     def seed_end(self, seed: SeedRun) -> float:
-        """When a seed ended, or may have: at its last line, or when a peer lost it after that, or
-        when the last peer that was registered there ended. Infinity: one still is."""
-        return self._seeds[seed.address].end_of(seed)
+        """When a seed ended, or may have: at its last line; infinity for one that is up."""
+        return seed.end(self._newest)
 
     def _seed_times(self, run: PeerRun) -> dict[str, Spans]:
         """For every seed, when it was up and in reach of a peer."""
@@ -198,8 +156,7 @@ class Company:
             end = run.last if run.left is None else run.left
             waited = [(end - REGISTER_LIMIT, math.inf)]
         return {address: seed.in_reach(run, words[address]) if address in words
-                else seed.lives.minus(waited)
-                for address, seed in self._seeds.items() if seed.lives}
+                else seed.lives.minus(waited) for address, seed in self._seeds.items()}
 
     def misled(self, run: PeerRun) -> Spans:
         """When a peer may have taken a seed for one that it was registered with, and that did not
@@ -248,10 +205,10 @@ class Company:
                      for time in mine.common(theirs[seed]))
 
     def had_time_to_meet(self, one: PeerRun, other: PeerRun, since: float = 0.0) -> bool:
-        """Whether both were up, and a seed in reach of both, from `since` on for so long that they
-        had to be joined: two rounds, and some more if they have lost neighbours meanwhile. A
-        seed that comes back is tried again after a pause. Who takes itself for registered with
-        enough seeds looks for no other: the time until it notices that one is silent counts not."""
+        """Whether both were up and awake, and a seed in reach of both, from `since` on for so long
+        that they had to be joined: two rounds, and some more if they have lost neighbours. A seed
+        that comes back is tried again after a pause. Who takes itself for registered with enough
+        seeds looks for no other: the time until it notices that one is silent counts not."""
         rounds = 2.0
         if one.links and other.links:
             rounds = 3 + max(one.setting("liveness-misses"), other.setting("liveness-misses"))
@@ -262,7 +219,9 @@ class Company:
         end = min(self._in_touch_until(one), self._in_touch_until(other))
         times = Spans((max(begin, up + pause(first, up)), min(end, down))
                       for up, down in self._common_seed_times(one, other))
-        return times.minus(self.misled(one)).minus(self.misled(other)).longest() > patience
+        for run in (one, other):
+            times = times.minus(self.misled(run)).minus(run.frozen())
+        return times.longest() > patience
 
     def _in_touch_until(self, run: PeerRun) -> float:
         """When a run ended; if it never had a neighbour and ended without a word, the last moment

@@ -126,11 +126,12 @@ def _due(run: PeerRun, since: float) -> float:
 
 
 def _had_to_find(other: PeerRun, run: PeerRun) -> bool:
-    """Whether a peer was the dead one's neighbour, and awake for long enough to find it dead."""
+    """Whether a peer was the dead one's neighbour, and in time for long enough to find it dead."""
     if not other.had_link(run.address, run.last):
         return False
+    late = max((until for _, until in other.late), default=0.0)
     return (other.links[run.address][-1].reason not in PARTED
-            and other.last >= _due(run, max(run.last, other.sleep.woke or 0.0)))
+            and other.last >= _due(run, max(run.last, late)))
 
 
 def _reported(seed: SeedRun, run: PeerRun) -> list[float]:
@@ -201,7 +202,7 @@ def _without_misses(proof: Proof, run: PeerRun, at: float, dead: str) -> list[st
 def _not_reported(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
     """The seeds that it was registered with all the time, and has not told. It writes both down
     together, so of a run that ends soon it is known, too."""
-    due = run.sleep.later(at, REPORT_TIME)
+    due = run.late.later(at, REPORT_TIME)
     if run.last == at or run.left is not None and run.left < due:
         return []
     told = {report.seed for report in run.reported
@@ -222,7 +223,7 @@ def _called_dead(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
     return [f"{proof.name(run)} found {dead} dead, which lived"
             for other in proof.peers
             if other.address == dead and _lived(proof, other, probed - interval, at)
-            and not other.sleep.silences.cover(probed, at)
+            and not other.late.cover(probed, at)
             and run.address in _in_touch(proof, dead, probed - interval, probed)]
 
 
@@ -239,7 +240,7 @@ def removed(proof: Proof, seed: SeedRun, at: float, peer: str, reason: str) -> l
         if run.address != peer or run.chat:
             continue
         told = reason == "dead" and _lived(proof, run, at - interval, at + interval) and any(
-            _could_know_better(proof, run, who, probed) and not run.sleep.silences.cover(probed, at)
+            _could_know_better(proof, run, who, probed) and not run.late.cover(probed, at)
             for who, probed in _probes(proof, seed, peer, at))
         if told or _has_not_noticed(proof, seed, at, run):
             return [f"seed {seed.address} removed {peer}, which lived"]

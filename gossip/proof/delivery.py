@@ -28,6 +28,7 @@ def gossips(proof: Proof) -> Row:
         count = int(run.setting("gossip-count"))
         interval = run.setting("gossip-interval") or 1.0
         due = max(0, min(count, int((0.9 * run.awake() - 1.0) / interval)))
+        due *= run.tells_lateness  # else it may have waited
         expected += due
         if run.by_generator < due:
             failures.append(f"{run.address} generated {run.by_generator} messages of {due}")
@@ -117,8 +118,8 @@ def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -
     if not proof.has_ended(run):  # a neighbour that wrote no line since may have ended before
         return run.first_linked is not None and run.last < made
     end = proof.company.end_of(run)
-    woke = run.sleep.woke
-    if woke is not None and made < woke and end - woke < _two_rounds(run):
+    woke = max((until for _, until in run.frozen()), default=0.0)
+    if made < woke and end - woke < _two_rounds(run):
         return True
     return end - max(made, run.first_linked or 0.0) < ON_ITS_WAY
 

@@ -9,6 +9,7 @@ GOSSIP = re.compile(r"gmessage:([0-9.]+):((?:[0-9.]+|\[[^\]]*\]):[0-9]+:[0-9]+:[
 BY_GENERATOR = re.compile("message [0-9]+")
 SEEDS = re.compile("(?:^|:)seeds=([0-9]{1,4})(?:$|:)")
 COUNT = re.compile("[0-9]{1,6}")
+SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?")
 RUN = re.compile(rf"{ADDRESS}:[0-9]+")
 DEAD = re.compile(rf"Dead Node:{ADDRESS}:[0-9.]+:{ADDRESS}")
 BY_SEED = re.compile(rf"{ADDRESS}:(.*)", re.DOTALL)

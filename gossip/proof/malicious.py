@@ -122,7 +122,7 @@ class _Found:
         self.buried = _buried(proof, {run.address for run in liars})
 
     def _look_at(self, run: PeerRun, kick: Kick | None) -> None:
-        end = min(self._end, graph.up_until(run, self._proof.newest)) - run.sleep.asleep
+        end = min(self._end, graph.up_until(run, self._proof.newest)) - run.late.total()
         took = self._periods(run, end if kick is None else kick.at)
         if kick is not None:
             self.took.append(took)

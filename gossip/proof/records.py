@@ -12,8 +12,9 @@ import time
 from typing import NamedTuple
 
 from gossip.addresses import parse_address
-from gossip.proof.events import DEAD, JUDGED, LOAD, REMOVED, SEEDS, Kick, Load
+from gossip.proof.events import DEAD, JUDGED, LOAD, REMOVED, SECONDS, SEEDS, Kick, Load
 from gossip.proof.runs import PeerRun
+from gossip.proof.spans import Spans
 
 
 class SeedRun:
@@ -21,11 +22,13 @@ class SeedRun:
 
     def __init__(self, address: str, at: float):
         self.address = address
-        self.first = self.last = at
+        self.first = self.last = self.until = at  # its last line, and the last that is not `alive`
         self.superseded = False  # the seed was started again
         self.stopped = False  # by its own word; a seed that is killed writes none
         self.full = False  # its file is: nobody knows what it does then
-        self.times = [at]  # when it wrote a line
+        self.tells_lateness = False  # when it was late; in earlier versions files did not
+        self.pace = 0.0  # seconds between two lines `alive`; 0: it writes none
+        self.late = Spans()  # when it stood still, or ran late
         self.registered: list[tuple[float, str]] = []  # when, whom
         self.known = 0  # how many seeds its configuration names
         self.listed: list[tuple[float, str]] = []  # when it told whom of the others
@@ -46,11 +49,16 @@ class SeedRun:
                 self.failures.append(rest)
             return
         self.last = at
-        self.times.append(at)
+        if event == "alive" and SECONDS.fullmatch(rest):
+            self.pace = float(rest)
+            return
+        self.until = at
         if event == "registered":
             self.registered.append((at, rest))
-        elif event == "settings" and SEEDS.search(rest):
-            self.known = int(SEEDS.search(rest)[1])
+        elif event == "settings":
+            self.tells_lateness = "late=" in rest
+            if SEEDS.search(rest):
+                self.known = int(SEEDS.search(rest)[1])
         elif event == "peer list":
             self.listed.append((at, rest.rpartition(":")[0]))
         elif event == "removed" and REMOVED.fullmatch(rest):
@@ -73,12 +81,20 @@ class SeedRun:
             self.disbelieved[rest] = min(at, self.disbelieved.get(rest, at))
         elif event == "passed on" and DEAD.match(rest):
             self.passed_on.append((at, DEAD.match(rest)[1]))
+        elif event == "late":
+            self.late.take_late(at, rest)
         elif event == "stopped":
             self.stopped = True
         elif event == "full":
             self.full = self.stopped = True
         elif event == "failed":
             self.failures.append(rest)
+
+    def end(self, newest: float) -> float:
+        """Return when it ended, as far as its file tells; infinity for one that is up."""
+        silent = self.last < newest - 2 * self.pace
+        over = self.stopped or self.superseded or silent or not self.pace
+        return self.last if over else math.inf
 
     def believes(self, peer: str, at: float) -> bool:
         """Whether it looks at what a peer says of deaths at a time; when a disbelief is over, the
@@ -198,8 +214,9 @@ class Records:
         return self._runs(SeedRun)
 
     def newest(self) -> float:
-        """The time of the newest line of the folder."""
-        return max((run.last for run in self.peers + self.seeds), default=0.0)
+        """The time of the newest line of the folder, but for what seeds write in any case."""
+        return max([*(run.last for run in self.peers), *(run.until for run in self.seeds)],
+                   default=0.0)
 
     def honest(self) -> Runs:
         """The same without the attackers of an experiment, who have said what they are."""

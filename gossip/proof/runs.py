@@ -12,13 +12,16 @@ import sys
 from gossip.proof.events import (
     BY_GENERATOR, BY_SEED, COUNT, DEAD, GOSSIP, KICKED_FOR, NOT_REACHED, RUN, Delivery, Linked,
     Missed, Registered, Reply, Report)
-from gossip.proof.spans import ASLEEP, Sleep
-from gossip.settings import Settings
+from gossip.proof.spans import Spans
+from gossip.settings import LATE_FOR, Settings
 
 CHAT_SILENCE = 3.0  # seconds of silence, while others write, that mean a chat server is dead
 PROBE_TIME = Settings().probe_limit  # seconds that the last probe of a silent neighbour may take
 TEXT_SHOWN = 40  # characters by which a message is named
 OF_SEEDS = {"unregistered", "refused", "peer list", "reported", "told"}
+WAITS = 2 * LATE_FOR + 1.0  # seconds after a `late:` line in which a generator may still wait:
+# small lateness is told once in LATE_FOR seconds, waited for as long, and looked for once a second
+LONG_GAP = 1.5  # liveness intervals without a line, where files do not tell of lateness
 QUIT, KICKED, FULL = "quit", "kicked", "full"  # ends of runs that are no deaths
 
 
@@ -33,7 +36,7 @@ class PeerRun:
         self.malice: str | None = None  # of an attacker: its kind
         self.superseded = False  # the peer was started again
         self.left: float | None = None  # when it began to leave
-        self.sleep = Sleep(at)
+        self.late = Spans()  # when it stood still, or ran late
         self.generated: dict[str, float] = {}  # message (IP:PORT:RUN:NUMBER) -> when
         self.by_generator = 0  # how many of them the generator made
         self.received: dict[str, Delivery] = {}
@@ -68,6 +71,11 @@ class PeerRun:
         return value if 0 <= value < math.inf else usual
 
     @property
+    def tells_lateness(self) -> bool:
+        """Whether its file says when it was late; in earlier versions it did not."""
+        return "late" in self.settings
+
+    @property
     def chat(self) -> bool:
         """Whether this is a run of a chat server."""
         return "chat" in self.settings
@@ -94,12 +102,15 @@ class PeerRun:
         return self.received[message].at
 
     def awake(self) -> float:
-        """Seconds for which its generator could speak: it was up, not asleep, and not late."""
+        """Seconds for which its generator could speak: it was up, and not late."""
         end = self.left or self.last
-        lost = self.sleep.asleep + self.sleep.late
-        if self.by_generator < self.setting("gossip-count"):
-            lost += self.sleep.overdue(end, self.setting("gossip-interval"))
-        return end - self.first - lost
+        waited = Spans((begin, late + WAITS) for begin, late in self.late).merged()
+        return end - self.first - waited.common([(self.first, end)]).total()
+
+    def frozen(self) -> Spans:
+        """Return when it was late for longer than a round, and a second: its links may break."""
+        long = max(1.0, self.setting("liveness-interval"))
+        return Spans((begin, until) for begin, until in self.late if until - begin > long)
 
     def linked_at(self, at: float) -> set[str]:
         """The neighbours at that time."""
@@ -129,9 +140,9 @@ class PeerRun:
             if self.ended == FULL and event == "failed":
                 self.failures.append(rest)
             return
-        if at - self.last > ASLEEP and self.left is None:  # a leaver has nothing to write
-            self.sleep.look_at_gap(self.last, at, self.setting("gossip-interval"),
-                                   self.setting("liveness-interval"), bool(self.linked))
+        if not self.tells_lateness and self.left is None and (
+                at - self.last > LONG_GAP * self.setting("liveness-interval")):
+            self.late.append((self.last, at))
         self.last = at
         handler = self._OFTEN.get(event)
         if handler is not None:
@@ -155,7 +166,6 @@ class PeerRun:
             self.texts[message] = sys.intern(text)  # generators of many peers say the same
             if BY_GENERATOR.fullmatch(match[3]):
                 self.by_generator += 1
-                self.sleep.generator_spoke(at, self.setting("gossip-interval"))
 
     def _received(self, at, rest):
         source, _, line = rest.partition(":gmessage:")
@@ -163,7 +173,6 @@ class PeerRun:
         match = GOSSIP.match(line)
         if not match:
             return
-        self.sleep.look_at_delivery(at, match[1])
         message = sys.intern(match[2])
         if message in self.received or message in self.generated:
             self.repeated.append(message)
@@ -236,6 +245,8 @@ class PeerRun:
         elif event == "unconfirmed":  # a run that nobody confirmed, IP:PORT:START; or IP:PORT, a
             # neighbour that never names this peer in its reports, as seeds have found
             (self.denied if RUN.fullmatch(rest) else self.left_alone).add(rest)
+        elif event == "late":
+            self.late.take_late(at, rest)
         elif event == "misbehaving":
             self.malice = rest.partition(":")[0]
         elif event == "leaving":

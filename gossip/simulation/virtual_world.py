@@ -118,6 +118,7 @@ class VirtualWorld:
         anything else happens to it."""
         self._frozen = False
         self.run_late(self.now() - self._frozen_at)
+        self.node.output.late(self._late)
         waiting, self._waiting = self._waiting, {}
         while waiting:
             whom = self._rng.choice(list(waiting))

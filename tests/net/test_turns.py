@@ -1,6 +1,8 @@
 """Turns: one thread at a time, what comes after a turn, and how a turn is left in order to wait."""
 
+import math
 import threading
+import types
 
 import pytest
 
@@ -145,3 +147,34 @@ def test_a_long_turn_is_left_for_a_moment_when_somebody_waits():
             wait_until(lambda: turn.share() or told, what="the other to have its turn")
     thread.join(60)
     assert told == ["the other"]
+
+
+def test_a_turn_that_begins_while_the_pulse_is_overdue_has_it_look_first(monkeypatch):
+    looked = []
+    late = types.SimpleNamespace(expected=0.0, look=lambda: looked.append(1))
+    monkeypatch.setattr("gossip.net.turns.PULSE", late)
+    turn = Turn(pytest.fail)
+    with turn, turn:
+        assert looked == [1]
+    late.expected = math.inf
+    with turn:
+        assert looked == [1]
+
+
+def test_long_waits_at_the_same_time_are_told_once(monkeypatch):
+    waits = []
+    monkeypatch.setattr("gossip.net.turns.AT_ONCE", 0.2)
+    turn = Turn(pytest.fail, waits.append)
+
+    def wait():
+        with turn:
+            pass
+
+    threads = [threading.Thread(target=wait) for _ in range(3)]
+    with turn:
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: turn.waited() > 0.3)
+    for thread in threads:
+        thread.join()
+    assert len(waits) == 1 and waits[0] > 0.2

@@ -121,3 +121,15 @@ def test_a_node_goes_on_with_a_full_file_and_counts_what_it_leaves_out(net):
         assert neighbour.hear_until("gmessage:").endswith(f":{text}")
     net.end(peer)
     assert events(pathlib.Path(peer.output.path))[-2:] == ["full:1", "stopped:interrupted"]
+
+
+def test_what_only_the_proof_needs_is_written_and_not_shown(path):
+    ear = Ear()
+    output = OutputFile(path, lambda: 0, ear)
+    output.note("alive:13")
+    output.late(2.5)
+    output.write("shown")
+    output.finish()
+    output.late(1.0)
+    output.close()
+    assert events(path) == ["alive:13", "late:2.500", "shown"] and ear.shown == ["shown"]

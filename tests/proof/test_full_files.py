@@ -8,6 +8,7 @@ from tests.tools.stories import PAIR, tell
 
 UP = """
     0.0 8080 starts
+    0.05 8080 lives until 70
     1.1 8080 registered:@5001
     1.1 8080 registered:@5002
     1.1 5001 registered:@8080
@@ -64,7 +65,7 @@ FOUND = "25 5001 finds 5002 dead \n 25 5001 reports 5002 to 8080 \n 26 8080 remo
     (FOUND, True),
     (FOUND + "\n 30 5001 says 1", True),  # it cannot write that it has received it,
     (FOUND + "\n 30 5001 hears 5002/1 from 5002", False),  # or that it has said it
-    ("70 5002 stopped:interrupted", True),
+    ("70 5002 stopped:interrupted", False),  # it was up, and asked nobody
     ("60 5001 parts 5002 closed by the other end", False),
 ])
 def test_nothing_is_proved_about_a_peer_whose_file_is_full(tmp_path, story, healthy):

@@ -21,11 +21,8 @@ ENDED = """
     70.2 5002 stopped:quit
 """
 BOTH_WITHOUT = NO_SEED.format(5001) + NO_SEED.format(5002)
-ONE_LINE = "0.0 8080 starts"
-AGAIN = """
-    5 8080 starts
-    60 8080 refused:@5009:no Liveness Reply
-"""
+ONE_LINE = "0.0 8080 starts \n 0.05 8080 lives until 70"
+KILLED = "\n 0.4 8080 dies"
 
 
 @pytest.mark.parametrize("end", ["", ENDED])
@@ -33,11 +30,12 @@ AGAIN = """
     ("", True),  # no seed, as far as files tell
     (BOTH_WITHOUT, True),  # the same, by the peers' own word
     (ONE_LINE, False),  # a seed that has nothing to do is up
-    (ONE_LINE + BOTH_WITHOUT, True),  # it is not: it was killed
-    (ONE_LINE + "\n 0.3 8080 stopped:interrupted", True),
+    ("0.0 8080 starts", True),  # of an earlier version
+    (ONE_LINE + BOTH_WITHOUT + KILLED, True),
+    (ONE_LINE + KILLED + "\n 0.3 8080 stopped:interrupted", True),
     (ONE_LINE + "\n 5 8080 starts", False),
-    (ONE_LINE + BOTH_WITHOUT + "\n 5 8080 starts \n 6 8080 stopped:interrupted", True),  # soon
-    (ONE_LINE + BOTH_WITHOUT + AGAIN, False),  # they had to try again
+    (ONE_LINE + BOTH_WITHOUT + KILLED + "\n 5 8080 starts \n 6.5 8080 dies", True),  # soon again
+    (ONE_LINE + BOTH_WITHOUT + KILLED + "\n 5 8080 starts", False),  # they had to try again
     (ONE_LINE + NO_SEED.format(5001).replace("refused", "timed out"), True),  # cut off from it
     (ONE_LINE + "\n 0.7 5001 unregistered:@8080:registration refused: busy", False),
     ("0.7 5001 registered:@8080 \n 0.8 5002 registered:@8080", False),  # a seed elsewhere
@@ -52,9 +50,11 @@ def test_two_that_never_met_are_a_failure_only_if_both_could_reach_a_seed(tmp_pa
 def test_a_seed_that_comes_back_is_tried_again_after_a_pause(tmp_path, up, healthy):
     assert holds(tmp_path, STRANGERS, BOTH_WITHOUT, ENDED, f"""
         {up} 8080 starts
-        66 8080 refused:@5009:no Liveness Reply
+        {up} 8080 lives until 66
+        66.5 8080 dies
     """) is healthy
-    assert not holds(tmp_path, STRANGERS, f"{up} 8080 starts")  # it is still up, and so are they
+    still_up = f"{up} 8080 starts \n {up} 8080 lives until 70"
+    assert not holds(tmp_path, STRANGERS, still_up)  # and so are they
 
 
 @pytest.mark.parametrize("end, healthy", [(10, True), (25, False)])
@@ -72,12 +72,13 @@ def test_who_ends_before_a_seed_had_to_answer_it_may_have_met_nobody(tmp_path, e
 
 
 @pytest.mark.parametrize("broke, story, healthy", [
-    (12, "", True),
-    (20, "", False),  # after ten seconds it had to give up the seed
-    (12, "3 8080 refused:@5009:not its IP \n 11 8080 refused:@5009:not its IP", False),
+    (12, "", False),
+    (12, "11.9 8080 late:11.000", True),  # it was frozen
+    (12, "0.9 8080 dies", True),  # and killed
+    (20, "19.9 8080 late:11.000", False),
 ])
-def test_a_seed_that_has_not_answered_when_its_connection_breaks_may_be_frozen(tmp_path, broke,
-                                                                               story, healthy):
+def test_a_seed_that_has_not_answered_when_its_connection_breaks_may_be_frozen(
+        tmp_path, broke, story, healthy):
     assert holds(tmp_path, ONE_LINE, story, f"""
         0.5 5001 starts
         0.7 5001 registered:@8080
@@ -118,6 +119,12 @@ def test_who_was_killed_before_it_met_anybody_may_have_been_cut_off(tmp_path, en
     """, word) is healthy
 
 
+@pytest.mark.parametrize("late, healthy", [
+    ("late:67.000", True), ("late:9.000", False), ("lives", False)])
+def test_who_was_frozen_while_a_seed_was_up_may_have_met_nobody(tmp_path, late, healthy):
+    assert holds(tmp_path, STRANGERS, ENDED, ONE_LINE, f"69.9 5001 {late}") is healthy
+
+
 def test_two_that_were_neighbours_once_have_to_find_each_other_without_a_seed(tmp_path):
     assert not holds(tmp_path, STRANGERS, BOTH_WITHOUT, """
         1.0 5001 links 5002
@@ -141,11 +148,13 @@ def test_pieces_that_no_seed_could_join_are_no_failure(tmp_path, seed_lost, heal
     """A seed that was started anew knew 5003 and 5004 only, and was killed at once."""
     lost = "".join(f"\n {seed_lost} {port} unregistered:@8080:closed by the other end"
                    for port in (5003, 5004))
-    proof = tell(tmp_path, PAIR, """
+    proof = tell(tmp_path, PAIR, f"""
         0.0 8080 starts
+        0.05 8080 lives until 8.5
         9.0 5001 unregistered:@8080:closed by the other end
         9.0 5002 unregistered:@8080:closed by the other end
         32.0 8080 starts
+        32.0 8080 lives until {seed_lost - 1}
         32.5 5003 starts
         32.5 5004 starts
         33.0 5003 registered:@8080
@@ -157,6 +166,6 @@ def test_pieces_that_no_seed_could_join_are_no_failure(tmp_path, seed_lost, heal
         90 5003 asks 5004
         90 5002 asks 5001
         90 5004 asks 5003
-    """, lost, "" if healthy else "75 8080 peer list:@5003:1")
+    """, lost)
     for row in (delivery.broadcast(proof), check.pieces(proof)):
         assert row.holds is healthy, row

@@ -80,7 +80,8 @@ def test_a_death_that_was_found_is_reported_to_every_seed_of_the_finder_within_f
 
 def test_a_finder_that_freezes_before_it_has_reported_reports_later(tmp_path):
     up = THREE.replace("5001 asks 5002 until 60",
-                       "5001 asks 5002 until 23\n 40 5001 lives until 60")
+                       "5001 asks 5002 until 23\n 40 5001 late:16.900\n"
+                       "40 5001 lives until 60")
     found = failures(tmp_path, up, DIES, "23 5002 finds 5003 dead", misses(1, 2, 3),
                      "40 5001 reports 5003 to 8080")
     assert not any("not reported" in failure for failure in found)

@@ -7,8 +7,8 @@ from tests.tools.stories import tell
 
 SEEDS = "".join(f"""
     0.0 {port} starts
-    0.0 {port} settings:seeds=3
-    40 {port} refused:x
+    0.0 {port} settings:seeds=3:late=0.05
+    0.05 {port} lives until 40
 """ for port in (8080, 8081, 8082))
 LIFE = """
     1.0 5001 starts
@@ -52,6 +52,7 @@ def test_who_waits_for_a_mute_seed_tries_another_one_after_that(tmp_path, reason
         1.1 5001 registered:@8080
         11.0 5001 unregistered:@8081:{reason}
         11.05 5001 unregistered:@8080:closed by the other end
+        11.05 8080 dies
         11.1 5001 registered:@8082
     """
     assert (failures(tmp_path, story) == []) is healthy
@@ -81,7 +82,7 @@ def test_a_word_that_only_a_seed_in_reach_can_have_said_proves_that_it_was_in_re
 
 def test_three_intervals_and_two_seconds_are_a_minute_at_most(tmp_path):
     known = "\n".join(KNOWN[0].format(2).replace("8080", str(port)) for port in (8080, 8081))
-    long = SEEDS.replace("40 80", "90 80")
+    long = SEEDS.replace("until 40", "until 90")
     for until, healthy in ((61, True), (63, False)):
         row = check.registered(tell(tmp_path, long, LIFE.format(until), known,
                                           liveness_interval=50))
@@ -89,14 +90,12 @@ def test_three_intervals_and_two_seconds_are_a_minute_at_most(tmp_path):
 
 
 @pytest.mark.parametrize("story, healthy", [
-    ("2 8080 stopped:interrupted \n 2 8081 stopped:interrupted", True),
-    ("2 8080 stopped:interrupted", False),  # two are left
+    ("2 8080 stopped:interrupted \n 2.01 8080 dies \n 2 8081 dies", True),
+    ("20 8080 late:18.000 \n 20 8081 late:18.000 \n 23 5001 stopped:quit \n 23.1 5001 dies", True),
+    ("2 8080 stopped:interrupted \n 2.01 8080 dies", False),  # two are left
 ])
-def test_only_seeds_that_are_up_count(tmp_path, story, healthy):
-    stopped = [line.split()[1] for line in story.splitlines()]
-    seeds = "\n".join(line for line in SEEDS.splitlines()
-                      if not ("refused" in line and any(port in line for port in stopped)))
-    row = check.registered(tell(tmp_path, seeds, story, LIFE.format(40)))
+def test_only_seeds_that_are_up_and_not_frozen_count(tmp_path, story, healthy):
+    row = check.registered(tell(tmp_path, SEEDS, LIFE.format(40), story))
     assert row.holds is healthy
 
 
@@ -105,20 +104,25 @@ def test_a_seed_that_comes_back_is_tried_again_after_a_pause(tmp_path):
         row = check.registered(tell(tmp_path, f"""
             0.0 8080 starts
             0.0 8080 settings:seeds=1
+            0.0 8080 lives until 2
             1.0 5001 starts
             3.0 5001 unregistered:@8080:Connection refused
             20 8080 starts
             20 8080 settings:seeds=1
-            50 8080 refused:x
-            1.0 5001 lives until {until}
+            20 8080 lives until 50
+            1.0 5001 degree:@5001=>0 until {until}
             {until} 5001 stopped:interrupted
-        """.replace("lives", "degree:@5001=>0")))
+        """))
         assert row.holds is healthy, until
 
 
 def test_a_frozen_peer_has_more_time(tmp_path):
     known = "\n".join(KNOWN[0].format(2).replace("8080", str(port)) for port in (8080, 8081))
-    story = LIFE.format(3) + "\n 10 5001 degree:@5001=>0 until 12 \n 12 5001 stopped:interrupted"
+    story = LIFE.format(3) + """
+        10 5001 late:6.000
+        10 5001 degree:@5001=>0 until 12
+        12 5001 stopped:interrupted
+    """
     assert failures(tmp_path, story, known) == []
 
 

@@ -67,7 +67,8 @@ def test_a_suspect_is_not_asked_until_it_answers(tmp_path, misses, answered, hea
 
 def test_a_frozen_peer_asks_nobody(tmp_path):
     up = UP.replace("5001 asks 5002 until 41", "5001 asks 5002 until 9").replace(
-        "5001 lives until 41", "5001 lives until 9 \n 38 5001 lives until 41")
+        "5001 lives until 41",
+        "5001 lives until 9 \n 38 5001 late:28.500 \n 38 5001 lives until 41")
     assert check.liveness(tell(tmp_path, up, ASKS.format(1.5, 9), """
         1.6 5002 liveness request:@5001 until 41
     """)).holds

@@ -144,6 +144,17 @@ def test_what_a_connection_did_not_take_is_sent_when_there_is_room():
     assert pair.other.told == sent and here.waiting() == 0
 
 
+def test_a_node_that_was_frozen_says_that_it_was_late_before_anything_else(pair):
+    here, _ = pair.linked()
+    told = len(pair.other.told)
+    pair.other.world.freeze()
+    here.send(b"a line\n")
+    pair.run(3.0)
+    pair.other.world.thaw()
+    assert pair.other.late == [(pytest.approx(3.0), told)]
+    assert pair.other.told[told:] == [b"a line"]
+
+
 def test_a_frozen_node_holds_up_its_neighbour_and_reads_everything_later():
     pair = Pair(buffer=100)
     here, there = pair.linked()

@@ -17,10 +17,11 @@ class Folder:
         self.degrees = dict.fromkeys(self.peers, 0)
         self.dead = set()
         self.say(self.seed, 0, f"started:seed:{self.seed}")
+        self.say(self.seed, 0, "settings:late=0.05")
         for at, peer in enumerate(self.peers):
             self.say(peer, at / 1000, f"started:peer:{peer}")
             self.say(peer, at / 1000, f"settings:gossip-count=0:gossip-interval=1:"
-                                      f"liveness-interval=1:capacity={capacity}")
+                                      f"liveness-interval=1:capacity={capacity}:late=0.05")
             self.say(peer, 1, f"registered:{self.seed}")
             self.say(self.seed, 1, f"registered:{peer}")
         for one, other in links:
@@ -52,6 +53,8 @@ class Folder:
         """Write the files; a node that neither stopped nor died has a last line at that second."""
         for node, lines in self.lines.items():
             if node not in self.dead and not lines[-1][1].startswith("stopped"):
+                if not any(event.startswith("liveness") for _, event in lines):
+                    self.say(node, second, f"late:{second:.3f}")  # no rounds were due
                 self.say(node, second, "peer list:x:0")
             name = "seed" if node == self.seed else "peer"
             text = "".join(f"{START + datetime.timedelta(seconds=at):%Y-%m-%d %H:%M:%S.%f}:"

@@ -9,7 +9,8 @@ A line of a story is a second, a node (by its port; seeds have ports from 8000 o
     3.1 5002 hears 5001/7 from 5003       and received
     4.0 5001 asks 5002                    a liveness reply of 5002
     4.0 5001 asks 5002 until 9            the same every second
-    4.0 5001 lives until 9                it writes a line every second
+    4.0 5001 lives until 9                it writes a line every second; a seed `alive:1`
+    9.5 8080 dies                         it writes nothing from then on, until it starts again
     7.9 5001 finds 5002 dead              after three misses
     8.0 5001 reports 5002 to 8080         a dead report, in the files of both
 
@@ -17,6 +18,7 @@ Anything else is written as it stands, with `@5002` for an address.
 """
 
 import datetime
+import math
 import re
 
 from gossip.proof import delivery
@@ -24,9 +26,11 @@ from gossip.proof.evidence import Proof
 from gossip.proof.records import Records
 
 START = datetime.datetime(2026, 1, 2, 3, 4, 5)
-SETTINGS = "settings:gossip-count=0:gossip-interval=1:liveness-interval=1:liveness-misses=3"
+SETTINGS = ("settings:gossip-count=0:gossip-interval=1:liveness-interval=1:liveness-misses=3"
+            ":late=0.05")
 SEED = """
     0.0 8080 starts
+    0.05 8080 lives until 70
     70.0 8080 peer list:@5001:1
 """
 PAIR = """
@@ -39,6 +43,8 @@ PAIR = """
 THREE = """
     0.0 8080 starts
     0.0 8081 starts
+    0.05 8080 lives until 60
+    0.05 8081 lives until 60
     0.5 5001 starts
     0.5 5002 starts
     0.5 5003 starts
@@ -75,15 +81,23 @@ def tell(folder, *stories: str, **settings) -> Proof:
     shown = SETTINGS + "".join(f":{name.replace('_', '-')}={value}"
                                for name, value in settings.items())
     lines: dict[str, list] = {}
+    dies = []
     for story in stories:
         for line in filter(None, map(str.strip, story.splitlines())):
             second, node, event = line.split(" ", 2)
             event, _, until = event.partition(" until ")
+            if event == "dies":
+                dies.append((float(second), node))
+                continue
             for at in range(int(float(until or second) - float(second)) + 1):
                 for who, text in _written(node, event, shown):
                     text = re.sub(r"@(\d+)", r"127.0.0.1:\1", text)
                     before = PROBED if event.startswith("finds ") and "missed" in text else 0.0
                     lines.setdefault(who, []).append((float(second) + at - before, text))
+    for second, node in dies:
+        again = min((at for at, text in lines[node] if at > second and text.startswith("started:")),
+                    default=math.inf)
+        lines[node] = [line for line in lines[node] if not second <= line[0] < again]
     for node, events in lines.items():
         text = "".join(f"{START + datetime.timedelta(seconds=at):%Y-%m-%d %H:%M:%S.%f}:{event}\n"
                        for at, event in sorted(events, key=lambda event: event[0]))
@@ -98,6 +112,8 @@ def _kind(node: str) -> str:
 def _written(node: str, event: str, settings: str) -> list[tuple[str, str]]:
     if event == "starts":
         return [(node, f"started:{_kind(node)}:@{node}"), (node, settings)]
+    if event == "lives" and _kind(node) == "seed":
+        return [(node, "alive:1")]
     for form, parts in FORMS.items():
         match = re.fullmatch(form, event)
         if match:

@@ -1,6 +1,7 @@
 """Two nodes in virtual time that write down what their worlds tell them."""
 
 import random
+import types
 
 from gossip.addresses import address_of
 from gossip.node.link import Link
@@ -21,6 +22,9 @@ class Node:
         self.address = address_of("127.0.0.1", port)
         self.settings = SETTINGS
         self.told = []  # words, with what they are about
+        self.late = []  # for how many seconds it was late, and how much it had been told before
+        self.output = types.SimpleNamespace(
+            late=lambda seconds: self.late.append((seconds, len(self.told))))
         self.links = []
         self.words = []  # what this node says when a dialled link stands
         self.limit = None  # seconds until whoever is accepted has to say something
