@@ -22,7 +22,7 @@ from gossip.node.part import Part
 from gossip.node.probe import Probe
 from gossip.node.waiting_room import WaitingRoom
 from gossip.node.world import Duty
-from gossip.settings import LATE_FROM, Settings
+from gossip.settings import Settings
 from gossip.tools import Budget, Counters
 
 WAITING_LIMIT = 256  # connections that have not introduced themselves
@@ -82,7 +82,8 @@ class Node(Part):
         many nodes prepares all of them before the first begins to work."""
         self.listen()
         self.output.write(f"started:{self.kind}:{self.address}",
-                          f"settings:{self.settings_shown()}:late={LATE_FROM}")
+                          f"settings:{self.settings_shown()}")
+        self.output.late(0.0)  # so the file says that it tells
         self.start_threads()
 
     def go(self) -> None:

@@ -241,7 +241,7 @@ def unread(records: Records) -> Row | None:
 
 def earlier(records: Records) -> Row | None:
     """The files of earlier versions, which do not tell enough; None without one."""
-    names = [f"{run.address}: nobody knows whether it was late, and gossiped as it should"
+    names = [f"{run.address}: nobody knows whether it was late"
              for run in records.peers if not run.tells_lateness]
     names += [f"seed {run.address}: only what peers say tells whether it was up"
               for run in records.seeds if not run.tells_lateness]

@@ -28,7 +28,6 @@ def gossips(proof: Proof) -> Row:
         count = int(run.setting("gossip-count"))
         interval = run.setting("gossip-interval") or 1.0
         due = max(0, min(count, int((0.9 * run.awake() - 1.0) / interval)))
-        due *= run.tells_lateness  # else it may have waited
         expected += due
         if run.by_generator < due:
             failures.append(f"{run.address} generated {run.by_generator} messages of {due}")

@@ -55,10 +55,8 @@ class SeedRun:
         self.until = at
         if event == "registered":
             self.registered.append((at, rest))
-        elif event == "settings":
-            self.tells_lateness = "late=" in rest
-            if SEEDS.search(rest):
-                self.known = int(SEEDS.search(rest)[1])
+        elif event == "settings" and SEEDS.search(rest):
+            self.known = int(SEEDS.search(rest)[1])
         elif event == "peer list":
             self.listed.append((at, rest.rpartition(":")[0]))
         elif event == "removed" and REMOVED.fullmatch(rest):
@@ -82,6 +80,7 @@ class SeedRun:
         elif event == "passed on" and DEAD.match(rest):
             self.passed_on.append((at, DEAD.match(rest)[1]))
         elif event == "late":
+            self.tells_lateness = True
             self.late.take_late(at, rest)
         elif event == "stopped":
             self.stopped = True

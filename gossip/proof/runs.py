@@ -36,6 +36,7 @@ class PeerRun:
         self.malice: str | None = None  # of an attacker: its kind
         self.superseded = False  # the peer was started again
         self.left: float | None = None  # when it began to leave
+        self.tells_lateness = False  # when it was late; in earlier versions files did not
         self.late = Spans()  # when it stood still, or ran late
         self.generated: dict[str, float] = {}  # message (IP:PORT:RUN:NUMBER) -> when
         self.by_generator = 0  # how many of them the generator made
@@ -69,11 +70,6 @@ class PeerRun:
         except ValueError:
             return usual
         return value if 0 <= value < math.inf else usual
-
-    @property
-    def tells_lateness(self) -> bool:
-        """Whether its file says when it was late; in earlier versions it did not."""
-        return "late" in self.settings
 
     @property
     def chat(self) -> bool:
@@ -246,6 +242,7 @@ class PeerRun:
             # neighbour that never names this peer in its reports, as seeds have found
             (self.denied if RUN.fullmatch(rest) else self.left_alone).add(rest)
         elif event == "late":
+            self.tells_lateness = True
             self.late.take_late(at, rest)
         elif event == "misbehaving":
             self.malice = rest.partition(":")[0]

@@ -57,6 +57,7 @@ class Spans(list[tuple[float, float]]):
         return end
 
     def take_late(self, at: float, seconds: str) -> None:
-        """Take a `late:` line; what an earlier one has told does not count twice."""
-        if SECONDS.fullmatch(seconds):
+        """Take a `late:` line; what an earlier one has told does not count twice. That of 0 s says
+        that the file tells of lateness."""
+        if SECONDS.fullmatch(seconds) and float(seconds):
             self.append((max(at - float(seconds), self[-1][1] if self else 0.0), at))

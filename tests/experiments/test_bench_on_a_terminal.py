@@ -13,6 +13,7 @@ from tests.tools.terminals import CTRL_C, ERASE, Terminal
 SHORT = """
 import sys
 import runner
+from gossip.experiments import bench
 bench.QUIET, bench.REST, bench.STEADY_MESSAGES, bench.LIMIT = 1.0, 1.0, 5, {limit}
 sys.exit(runner.main(sys.argv[1:]))
 """

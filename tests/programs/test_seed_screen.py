@@ -12,6 +12,7 @@ SEED = address_of("127.0.0.1", 8080)
 CTRL_S, CTRL_Q = "\x13", "\x11"
 PROGRAM = """
 import sys
+from gossip.addresses import address_of
 from gossip.programs import seed_program
 from gossip.terminal import screen
 screen.QUEUE_LIMIT = 20

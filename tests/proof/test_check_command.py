@@ -45,7 +45,7 @@ def test_a_message_that_did_not_arrive_is_named_by_its_text_and_its_whole_name_s
     assert not holds and failures(text) == ['"message 3" of 5001 did not reach 5003']
     plot.plot_folder(folder)
     report = (folder / "report.html").read_text()
-    assert "<li>127.0.0.1:5001:1:9 did not reach 127.0.0.1:5003</li>" in report
+    assert "<li>127.0.0.1:5001:1:10 did not reach 127.0.0.1:5003</li>" in report
 
 
 @pytest.mark.parametrize("ip, says", [
@@ -144,7 +144,7 @@ def test_the_rows_are_written_as_json_with_whole_names_and_all_failures(tmp_path
     assert broadcast == {
         "name": "broadcast", "holds": False,
         "figures": "2 of 3 deliveries, 0 of them through others than the origin",
-        "details": ["127.0.0.1:5001:1:9 did not reach 127.0.0.1:5003"]}
+        "details": ["127.0.0.1:5001:1:10 did not reach 127.0.0.1:5003"]}
     assert dora["rows"] == [] and dora["error"].endswith(NOTHING)
     code, out, _ = run("runner.py", "check", good, "--json")
     assert code == 0 and json.loads(out) == anna

@@ -7,7 +7,8 @@ from tests.tools.stories import tell
 
 SEEDS = "".join(f"""
     0.0 {port} starts
-    0.0 {port} settings:seeds=3:late=0.05
+    0.0 {port} settings:seeds=3
+    0.0 {port} late:0
     0.05 {port} lives until 40
 """ for port in (8080, 8081, 8082))
 LIFE = """

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from gossip.signing import ed25519, edwards, openssl
+from gossip.signing import ed25519, edwards
 from tests.tools.files import lines_of
 from tests.tools.ports import free_port
 from tests.tools.programs import ROOT, Program, environment, peer_file, run
@@ -211,6 +211,7 @@ def test_no_error_is_left_to_others():
 LEAK = """
 import random, sys
 sys.path.insert(0, {root!r})
+from gossip.signing import openssl
 
 def resident():
     with open("/proc/self/statm") as statm:

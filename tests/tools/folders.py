@@ -17,11 +17,12 @@ class Folder:
         self.degrees = dict.fromkeys(self.peers, 0)
         self.dead = set()
         self.say(self.seed, 0, f"started:seed:{self.seed}")
-        self.say(self.seed, 0, "settings:late=0.05")
+        self.say(self.seed, 0, "late:0")
         for at, peer in enumerate(self.peers):
             self.say(peer, at / 1000, f"started:peer:{peer}")
             self.say(peer, at / 1000, f"settings:gossip-count=0:gossip-interval=1:"
-                                      f"liveness-interval=1:capacity={capacity}:late=0.05")
+                                      f"liveness-interval=1:capacity={capacity}")
+            self.say(peer, at / 1000, "late:0")
             self.say(peer, 1, f"registered:{self.seed}")
             self.say(self.seed, 1, f"registered:{peer}")
         for one, other in links:

@@ -26,8 +26,7 @@ from gossip.proof.evidence import Proof
 from gossip.proof.records import Records
 
 START = datetime.datetime(2026, 1, 2, 3, 4, 5)
-SETTINGS = ("settings:gossip-count=0:gossip-interval=1:liveness-interval=1:liveness-misses=3"
-            ":late=0.05")
+SETTINGS = "settings:gossip-count=0:gossip-interval=1:liveness-interval=1:liveness-misses=3"
 SEED = """
     0.0 8080 starts
     0.05 8080 lives until 70
@@ -111,7 +110,7 @@ def _kind(node: str) -> str:
 
 def _written(node: str, event: str, settings: str) -> list[tuple[str, str]]:
     if event == "starts":
-        return [(node, f"started:{_kind(node)}:@{node}"), (node, settings)]
+        return [(node, f"started:{_kind(node)}:@{node}"), (node, settings), (node, "late:0")]
     if event == "lives" and _kind(node) == "seed":
         return [(node, "alive:1")]
     for form, parts in FORMS.items():
