@@ -121,7 +121,7 @@ def test_what_happens_is_told_in_words(tmp_path, follow):
 
 
 def test_seeds_that_are_killed_and_come_back_are_told_once(tmp_path, follow):
-    tell(tmp_path, THREE.replace("70.0 8080 peer list:@5001:1", ""),
+    tell(tmp_path, THREE, "2.5 8080 dies", "5.01 8081 dies",
          *(f"3.{port} {port} unregistered:@8080:closed" for port in (5001, 5002, 5003)),
          "5.0 8081 stopped:interrupted", "9.0 5002 registered:@8080")
     assert story(told(follow))[2:] == ["seed 8080 is gone", "seed 8081 is gone",

@@ -40,7 +40,7 @@ def test_each_peer_has_its_degree_and_what_became_of_it(folder):
 def test_each_delivery_has_its_times(folder):
     second = folder.peers[1]
     assert [list(row.values()) for row in table(folder.path, "deliveries")] == [
-        [f"{second}:1:7", peer, "3.000000", at, late, joined_later]
+        [f"{second}:1:8", peer, "3.000000", at, late, joined_later]
         for peer, at, late, joined_later in zip(
             [folder.peers[0], *folder.peers[2:]], ["3.010000", "3.020000", "8.000000"],
             ["10.000", "20.000", "5000.000"], ["no", "no", "yes"])]
