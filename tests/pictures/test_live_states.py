@@ -108,7 +108,8 @@ def test_who_is_started_again_before_the_others_notice_is_never_lost(tmp_path):
 
 
 def test_who_is_interrupted_is_gone_seeds_too(tmp_path):
-    told = Told(tmp_path, THREE, "5.0 5001 stopped:interrupted", "6.0 8080 stopped:interrupted")
+    told = Told(tmp_path, THREE, "5.0 5001 stopped:interrupted", "6.0 8080 stopped:interrupted",
+                "6.01 8080 dies")
     assert told.until(5.5).all(5001) == {"gone"}
     assert told.until(6.5).all(8080) == {"gone"}
 
@@ -256,7 +257,8 @@ def test_peers_that_were_cut_off_and_still_write_are_up_and_a_piece(tmp_path):
 
 
 def test_a_seed_is_gone_when_everybody_lost_it_and_up_when_somebody_has_it_again(tmp_path):
-    told = Told(tmp_path, THREE.replace("70.0 8080 peer list:@5001:1", ""), """
+    told = Told(tmp_path, THREE, """
+        2.5 8080 dies
         3.0 5001 unregistered:@8080:closed
         3.1 5002 unregistered:@8080:closed
         3.2 5003 unregistered:@8080:closed
