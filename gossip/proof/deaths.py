@@ -71,7 +71,9 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
                    for at in proof.told.get((seed.address, run.address), ()))
         if not removed:
             known = _known(proof, seed, run)
-            if told or end > max([known, *reported[:1]]) + SEED_PROBES + ON_ITS_WAY:
+            hears = reported or _told_by_peers(proof, seed, run)  # else another seed probes first
+            due = max(known, min(hears)) if hears else known + SEED_PROBES
+            if told or end > due + SEED_PROBES + ON_ITS_WAY:
                 failures.append(f"{run.address} died {proof.newest - run.last:.0f} s before the "
                                 f"newest line, and seed {seed.address} has not removed it (yet)")
         elif reported and not _was_found(proof, seed, run):
@@ -136,6 +138,12 @@ def _had_to_find(other: PeerRun, run: PeerRun) -> bool:
 
 def _reported(seed: SeedRun, run: PeerRun) -> list[float]:
     return [at for at, peer, _ in seed.reports if peer == run.address and at >= run.last]
+
+
+def _told_by_peers(proof: Proof, seed: SeedRun, run: PeerRun) -> list[float]:
+    """When peers have reported a death to a seed, by their own word."""
+    return [report.at for other in proof.peers for report in other.reported
+            if (report.seed, report.dead) == (seed.address, run.address) and report.at >= run.last]
 
 
 def _believed(seed: SeedRun, run: PeerRun, heard: float) -> bool:
