@@ -12,7 +12,7 @@ class Rate:
     """A leaky bucket for each key: so much a second in the long run, so much beyond it at once."""
 
     def __init__(self, per_second: float, burst: float, keys: int = 1_000):
-        """Of more than `keys` keys the one used longest ago is forgotten."""
+        """The key used longest ago is forgotten when there are more than `keys`."""
         self._per_second = per_second
         self._burst = burst
         self._keys = keys

@@ -59,7 +59,7 @@ class Fault(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of a schedule."""
+    """The result of one schedule."""
 
     faults: list[Fault]
     proof: str  # the rows of the check
@@ -141,8 +141,8 @@ class _Played:
                 self._time.at(self._time.now + accident.seconds, end, whom)
 
     def _both_halves(self, kind: str, number: int) -> tuple[Callable, Callable | None]:
-        """What to call with a node (for `cut` with the machines of one side) when an accident
-        begins, and when it ends."""
+        """Return the functions to call with a node (for `cut` with the machines of one side) when
+        an accident begins, and when it ends."""
         network = self.network
         return {
             "start": (network.start, None),
@@ -218,8 +218,9 @@ class _Played:
         self.faults += [Fault(question, words) for words in wrong]
 
     def _speak(self) -> None:
-        """What is said after the rest arrives everywhere, by flood within the longest ways. On each
-        of them a peer may wait in vain for what seeds say of a run that has said nothing before."""
+        """Check that messages said after the rest arrive everywhere, by flood within the longest
+        ways. On each of these ways a peer may wait in vain for what seeds say of a run that has
+        said nothing before."""
         conditions, time = self._conditions, self._time
         expected = []  # (peer, messages that it has to have then)
         for peers in self._judge.in_pieces():
@@ -240,7 +241,7 @@ class _Played:
 
     @functools.cached_property
     def _records(self) -> Records:
-        """What the files say; read once, when nothing happens any more."""
+        """The records of the files; read once, when nothing happens any more."""
         return Records(self.network.folder).refresh()
 
     @functools.cached_property
@@ -249,7 +250,7 @@ class _Played:
         return check.prove(self._records)
 
     def outcome(self) -> Outcome:
-        """What became of it, with the proof."""
+        """The result of the schedule, with the proof."""
         tally = Tally.of(Proof(self._records)) if self._conditions.malicious else None
         return Outcome(self.faults, check.format_rows(self._proof), self._time.now,
                        self._time.calls, self.network.folder, tally)
@@ -258,7 +259,7 @@ class _Played:
 # Many.
 
 class Result(NamedTuple):
-    """What became of one of many schedules."""
+    """The result of one of many schedules."""
 
     number: int
     fault: str  # the first one; empty when it held

@@ -70,7 +70,7 @@ class Judge:
         self._met[life(address), life(parse_address(rest))] = None
 
     def on_disconnected(self, address: Address, rest: str, event: str) -> None:
-        """What its link has offered goes with it. Of two links of a pair the one that the smaller
+        """Forget what the link has offered. Of two links of a pair the one that the smaller
         address has dialled stays."""
         now = self.network.time.now
         self.network.time.at(now + FORGOTTEN, self._has_dropped_offers, address, now)

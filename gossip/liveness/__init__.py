@@ -1,4 +1,4 @@
-"""Who lives: unanswered requests counted in rounds, and probes before a verdict.
+"""Liveness: unanswered requests counted in rounds, and probes before a verdict.
 
 rounds   a peer's neighbours: requests unanswered in a row
 prober   probes of seeds and peers, a limited number at once, and which address is next

@@ -98,8 +98,9 @@ class Lane:
             del self._under_way[job.address.ip]
 
     def next_to_go(self) -> Job | None:
-        """Who gives way first: of the IP of which most wait, the job that was listed last; of
-        equals, the one that waits longest. While a slot is free, they are about to begin."""
+        """Return the job that gives way first: of the IP of which most wait, the job that was
+        listed last; of equals, the one that waits longest. While a slot is free, jobs are about to
+        begin, and none gives way."""
         if self._free or not self._waiting:
             return None
         return max(max(self._waiting.values(), key=len), key=LISTED_SINCE)

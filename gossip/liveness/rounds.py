@@ -15,7 +15,7 @@ SLEPT = 0.5  # seconds; a round that is this late, and half an interval, counts 
 
 
 class Round(NamedTuple):
-    """What is to be done in a liveness round, in the order of addresses."""
+    """The tasks of a liveness round, in the order of addresses."""
 
     ask: list[Address]  # peers that are sent a request
     missed: list[tuple[Address, int]]  # peers that missed the round, and how many in a row
@@ -113,7 +113,7 @@ class Rounds:
         return True
 
     def counted(self) -> dict[Address, object]:
-        """Who is counted, and the link of each; None for one whose link broke."""
+        """The peers that are counted, and the link of each; None for one whose link broke."""
         return {peer: row.link for peer, row in self._rows.items()}
 
     def next_round(self, time: str, now: float, late: bool) -> Round:

@@ -1,4 +1,4 @@
-"""Who cheats: peers watch their neighbours, and seeds decide who is malicious.
+"""Monitoring: peers watch their neighbours, and seeds decide who is malicious.
 
 After Jin and Chan, "Detecting malicious nodes in peer-to-peer streaming by peer-based monitoring"
 (ACM TOMCCAP 6(2), 2010): reports about neighbours, kept by trusted nodes in a threaded binary tree.

@@ -42,7 +42,7 @@ class Ban(NamedTuple):
 
 
 class Opinion(NamedTuple):
-    """What this seed found about a peer; without badness if not judged."""
+    """The findings of this seed about a peer; without badness if not judged."""
 
     at: float
     badness: float | None
@@ -103,7 +103,7 @@ class Deciding(Part):
         return due
 
     def _found_before(self, newer, now: float) -> wire.Verdicts:
-        """What to repeat about peers not judged now, because rows move."""
+        """Repeat the last verdict on peers not judged now, because rows move."""
         self._found = {peer: opinion for peer, opinion in self._found.items()
                        if peer not in newer and now - opinion.at < BELIEVED * self._period}
         judged = tuple((peer, opinion.badness) for peer, opinion in self._found.items()
@@ -231,7 +231,7 @@ def _joined(one: wire.Verdicts, other: wire.Verdicts) -> wire.Verdicts:
 
 
 def _lines(found: Found, before: wire.Verdicts) -> bytes:
-    """What a seed tells the others, in as few lines as possible."""
+    """Return the lines for the other seeds, in as few lines as possible."""
     kinds = ([*found.judged.items(), *before.judged], [*found.void, *before.void],
              found.unconfirmed)
     size = wire.JUDGED_LIMIT

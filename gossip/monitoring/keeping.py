@@ -233,7 +233,7 @@ class Keeping(Part):
         self._lend_parts(now)
 
     def _said_first(self, seed: Address) -> bytes:
-        """What is said on a new link to another seed before anything else."""
+        """Return the first lines on a new link to another seed."""
         return (wire.tree(*self.tree) + self._node.deciding.said_first(seed)
                 + lines_of(self._handed[seed].all(), self._node.now()))
 

@@ -62,7 +62,7 @@ class Reporting(Part):
         return self._due
 
     def entries(self) -> list[wire.Entry]:
-        """What is said of each neighbour in the period that is over."""
+        """Return the entry of each neighbour for the period that is over."""
         entries = self.watch.entries()
         if len(entries) > wire.ENTRIES_LIMIT:  # the present ones first, in random order
             present, rng = set(self._node.neighbours.addresses()), self._node.rng

@@ -81,7 +81,7 @@ class Rows:
         return [row for pair in self._pairs() for row in _unpacked(*pair)]
 
     def of(self, subject: Address) -> list[Row]:
-        """What a subject says of others, and what they say of it."""
+        """The rows by a subject, and those about it."""
         named = self._said.get((wire.BY, subject), {})
         pairs = [*(((wire.BY, subject), other, packed) for other, packed in named.items()),
                  *(((wire.ABOUT, other), subject, self._held((wire.ABOUT, other), subject))

@@ -26,7 +26,7 @@ STEADY = 3  # periods in a row in which loads are uneven before the keys are cut
 
 
 class _Told:
-    """What another seed has told."""
+    """The last words of another seed."""
 
     def __init__(self):
         self.at = -math.inf  # when it told its load last
@@ -36,7 +36,7 @@ class _Told:
 
 
 class Tending:
-    """What one seed knows of the others; `heard(seed)`: its last word."""
+    """The state of the other seeds, as one seed knows it; `heard(seed)`: its last word."""
 
     def __init__(self, own: Address, seeds: list[Address], period: float, heard, now: float):
         self._own = own
@@ -79,7 +79,7 @@ class Tending:
             self._trees.popleft()
 
     def _others(self) -> list[_Told]:
-        """What the other seeds of the newest tree have told."""
+        """The last words of the other seeds in the newest tree."""
         return [self._told[seed] for seed in self._trees[-1][1].seeds() if seed != self._own]
 
     # What is asked.

@@ -47,8 +47,8 @@ OVERLAP = 2.5  # periods after the neighbour named the peer last, in which these
 
 
 class Said(NamedTuple):
-    """What one peer has said of another in a window: three counts of what it says as a reporter,
-    two of what it says as a subject."""
+    """The claims of one peer about another in a window: three counts as a reporter, two as a
+    subject."""
 
     expected: int
     missing: int
@@ -58,7 +58,7 @@ class Said(NamedTuple):
 
 
 class View(NamedTuple):
-    """What one peer makes of another."""
+    """The judgement of one peer about another."""
 
     rate: float
     unexcused: float  # the same if nothing is excused; it may be above 1
@@ -74,7 +74,7 @@ class Guilt(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What one seed finds in one round; the first four are what it tells the others."""
+    """The findings of one seed in one round; the first four are what it tells the others."""
 
     known: int
     judged: dict[Address, float]
@@ -122,13 +122,13 @@ class Case:
         return min(1.0, EXCUSED * max(known, statistics.median_high(judged or [0])) / claimed)
 
     def views(self, k: int) -> dict[Address, View]:
-        """What the subject makes of its neighbours in window k, all that they claim excused."""
+        """Return the subject's views of its neighbours in window k, all their claims excused."""
         return _views(self._by[k], self._about[k], 1.0)
 
 
 def _in_windows(rows_of, now: float, period: float, aged: float = 0.0
                 ) -> list[dict[Address, Said]]:
-    """What each has said in each window, or what was said of each. A reporter is heard only in what
+    """The claims by each peer in each window, or about each. A reporter is heard only in what
     is at least `aged` periods old."""
     windows = [{} for _ in range(WINDOWS)]
     for other, rows in rows_of.items():

@@ -48,7 +48,7 @@ class _Batch(NamedTuple):
 
 
 class _Row:
-    """What is known of one link."""
+    """The state of one watched link."""
 
     def __init__(self, met: float, judged: int):
         self.met = met  # when the link began
@@ -83,7 +83,7 @@ class _Row:
 
 
 class Watch:
-    """What one peer saw of its neighbours, by their links."""
+    """The observations of one peer about its neighbours, by their links."""
 
     def __init__(self, settings: Settings, counts=lambda run: True, cheats=()):
         """`counts(run)`: do most seeds name a run? `cheats`: runs that contradict themselves."""
@@ -250,7 +250,7 @@ class Watch:
         self._drop(max(0, judged - self._begin))
 
     def _thin(self, copies: set[int]) -> None:
-        """Of too many copies, keep those of messages that wait to be judged."""
+        """If there are too many copies, keep only those of messages that wait to be judged."""
         if len(copies) > COPIES_LIMIT:
             copies.intersection_update(_lines_of(self._log))
 

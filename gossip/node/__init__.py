@@ -1,4 +1,4 @@
-"""What seed and peer share.
+"""The node: everything that seed and peer share.
 
 node         address, links with roles, start and stop   part       what a node is made of
 world        what a node asks of the world (live: net/; in virtual time: simulation/)

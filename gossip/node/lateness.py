@@ -1,4 +1,4 @@
-"""What lateness means: how patient a late node is with others, when it judges, when it sends.
+"""The effects of lateness: how patient a late node is with others, when it judges, when it sends.
 
 Lateness is the number of seconds by which a process runs its threads late; a node asks its world
 for it. A process that has more to do than it can do reads answers late that came in time. So it

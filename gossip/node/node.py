@@ -1,4 +1,4 @@
-"""What seed and peer share: an address, links with roles, the output file, start and stop.
+"""The node that seed and peer share: an address, links with roles, the output file, start and stop.
 
 The world of a node (gossip/node/world.py) tells it what happens to its links, and it tells its
 parts (part.py), which a subclass names by `made_of`. A line is answered by the part that names its

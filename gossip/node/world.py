@@ -1,4 +1,4 @@
-"""What a node asks of the world: time, lateness, turns, connections, and a place to listen.
+"""The world that a node needs: time, lateness, turns, connections, and a place to listen.
 
 A node is rules, tables and an output file. Whatever takes time or moves bytes goes through its
 world. The live one (gossip/net/live_world.py) has clocks, threads and sockets; the virtual one

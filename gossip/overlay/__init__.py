@@ -1,4 +1,4 @@
-"""Who is whose neighbour.
+"""The overlay: which peer is whose neighbour.
 
 ring         successors, who must be accepted, who is surplus
 places       which peer to dial next        neighbours   the table, one link per pair

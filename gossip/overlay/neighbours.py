@@ -35,7 +35,7 @@ UNLISTED, UNLISTED_WINDOW = 250, 10.0  # newcomers that no seed has named are ac
 
 
 class Admission(NamedTuple):
-    """What becomes of a newcomer: it is accepted, or refused for a reason, or the link `ask` has
+    """The decision about a newcomer: it is accepted, or refused for a reason, or the link `ask` has
     to be asked first whether it still lives, or its address has to be probed first. `replaced` is
     an older link that gave way for this reason."""
 
@@ -198,7 +198,7 @@ class Neighbours:
         return row.link if row is not None else None
 
     def dialler(self, address: Address) -> Address | None:
-        """Which of the two made the link to a neighbour; None when there is no link."""
+        """Return which of the two made the link to a neighbour; None without a link."""
         row = self._rows.get(address)
         return row.dialler if row is not None else None
 

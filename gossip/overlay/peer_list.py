@@ -107,8 +107,8 @@ class PeerUnion:
         self._ordered = None
 
     def listed_among(self, addresses: list[Address]) -> set[Address]:
-        """Which of these peers seeds have named; all of them while no seed has sent a list, because
-        then no peer is known better than others."""
+        """Return which of these peers seeds have named; all of them while no seed has sent a list,
+        because then no peer is known better than others."""
         return {address for address in addresses
                 if not self._latest or address in self._unnamed or self._is_named(address)}
 

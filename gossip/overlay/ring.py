@@ -46,7 +46,7 @@ def ring_holders(own: Address, ordered: Sequence[Address]) -> set[Address]:
 
 
 class Tie(NamedTuple):
-    """What decides which neighbours are given up first."""
+    """The facts that decide which neighbours are given up first."""
 
     age: float  # seconds since the link was made
     proven: bool = True  # the peer has answered at the address that it announces
@@ -55,7 +55,7 @@ class Tie(NamedTuple):
     chosen: bool = False  # the peer that decides wanted the link by itself
 
     def kind(self) -> tuple:
-        """Whoever has the smaller one is given up first."""
+        """Rank a neighbour: the smallest rank is given up first."""
         return self.proven, self.listed, self.chosen
 
 
@@ -73,7 +73,7 @@ def accepts(own: Address, asker: Address, ties: dict[Address, Tie], places: int
 
 def favoured(ips: Iterable[str], ties: dict[Address, Tie], stay: set[Address],
              places: int) -> set[str]:
-    """Those IPs to which another with at least LEAD links more gives a place: the place of a link
+    """The IPs to which another with at least LEAD links more gives a place: the place of a link
     that others chose and that does not `stay`. Ties beyond `places` are as good as given up."""
     kept = ties.keys() - set(_in_turn(ties, stay, len(ties) - places))
     links = collections.Counter(peer.ip for peer in kept)

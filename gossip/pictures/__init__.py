@@ -1,4 +1,4 @@
-"""What can be looked at: charts, the network, and a page about it, made of the records of proof/.
+"""Pictures: charts, the network, and a page about it, made of the records of proof/.
 
 Values in, SVG, HTML or tables out. What the files prove about a network is decided in proof/, not
 here. A network that runs is followed by the files live_*.py:

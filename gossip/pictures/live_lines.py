@@ -197,7 +197,7 @@ class LiveLines:
 
 
 def _status(entry: os.DirEntry) -> os.stat_result | None:
-    """What the system says of a file, also behind a symbolic link; None of what is none."""
+    """Return the status of a file, also behind a symbolic link; None for anything else."""
     try:
         status = entry.stat()
     except OSError:
@@ -206,7 +206,7 @@ def _status(entry: os.DirEntry) -> os.stat_result | None:
 
 
 def _put_messages_first(lines: list[Line]) -> None:
-    """Of one microsecond, what is received comes last: it may have been generated then."""
+    """Put deliveries last within one microsecond: their message may have been generated then."""
     received_at = None
     for at, _, kind, _ in lines:
         if kind == "received":

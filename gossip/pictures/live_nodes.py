@@ -1,4 +1,4 @@
-"""What is known of one node, and of which other node a line of its file speaks."""
+"""The state of one node, and which other node a line of its file speaks of."""
 
 import re
 
@@ -19,7 +19,7 @@ SHOWN = 200  # letters of a rest
 
 
 class Node:
-    """What is known of a peer or a seed."""
+    """The state of a peer or a seed."""
 
     def __init__(self, number: int, address: str, kind: str):
         self.number = number
@@ -68,8 +68,8 @@ def silent(group: list[Node]) -> bool:
 
 
 def as_events(nodes: list[Node], at: int) -> list[list]:
-    """What is now, as events of that time: all nodes, and of those that run their states, links
-    and misses."""
+    """Return the present state, as events of that time: all nodes, and the states, links and misses
+    of running ones."""
     events = [[at, "node", node.number, node.kind, node.address] for node in nodes]
     for node in nodes:
         if node.state is not None and (node.kind == "seed" or node.state not in ENDED):

@@ -77,7 +77,7 @@ class Gate:
             raise Refused(403, "the Origin is another one")
 
     def _path(self, target: bytes) -> str:
-        """What is asked for, behind the token."""
+        """Return the path behind the token."""
         slash, token, rest = target[:1], *target[1:].partition(b"/")[::2]
         is_report = hmac.compare_digest(token, self._report_token)
         is_right = hmac.compare_digest(token, self._token) or is_report

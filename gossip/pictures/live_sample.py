@@ -29,7 +29,7 @@ SECOND = 1_000_000
 
 @dataclasses.dataclass(slots=True)
 class Message:
-    """What is known of one message."""
+    """The state of one message."""
 
     number: int
     at: int
@@ -41,7 +41,7 @@ class Message:
 
 
 class _Second:
-    """What was delivered in one second."""
+    """The deliveries of one second."""
 
     def __init__(self, at: int):
         self.at = at

@@ -212,8 +212,8 @@ class Server:
                 block = block[sock.send(block):]
 
     def _blocks(self, sock: socket.socket) -> Iterator[memoryview]:
-        """What comes next for a page, again and again, perhaps nothing; the end when it has to
-        begin anew."""
+        """Yield the next events for a page again and again, perhaps none, until it has to begin
+        anew."""
         log, number, told_at = self._follow.log, 0, -math.inf
         while True:
             block = b""

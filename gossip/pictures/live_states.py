@@ -61,7 +61,7 @@ class States:
         return node
 
     def events(self) -> list[list]:
-        """What is to be streamed since the last call, in order."""
+        """Return the events to be streamed since the last call, in order."""
         events, self._events = self._events, []
         return events
 

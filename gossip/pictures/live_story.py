@@ -1,4 +1,4 @@
-"""What happens, in words: one line a step, as events [TIME, "story", NODE, TEXT].
+"""The story in words: one line a step, as events [TIME, "story", NODE, TEXT].
 
 The first of a kind is told at once; more of it within a second are one line, at the end of that
 second: `4 more get no answer from 5008: miss 1 of 3`. Starts are only told together: `40 peers

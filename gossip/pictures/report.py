@@ -254,7 +254,7 @@ def _timeline_table(records: Records) -> str:
 
 
 def _badness_table(records: Records) -> str:
-    """What seeds that monitor found each peer to be over time."""
+    """The badness of each peer over time, as monitoring seeds found it."""
     return _table("peer attacks seconds badness", (
         (curve.peer, _yes(curve.attacks), f"{seconds:.6f}", f"{badness:.3f}")
         for curve in curves_of(records) for seconds, badness in curve.points))

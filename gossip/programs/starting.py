@@ -1,4 +1,4 @@
-"""What the programs share: opening output files, starting nodes and awaiting their end."""
+"""The start of all programs: opening output files, starting nodes and awaiting their end."""
 
 import pathlib
 import threading

@@ -1,4 +1,4 @@
-"""What the output files prove: records read from files, and rows of the check made of them.
+"""The proof by output files: records read from files, and rows of the check made of them.
 
 check      all rows, and how they are shown    evidence   a row, and what several rows need
 delivery   the rows about messages             deaths     the row about life and death

@@ -42,7 +42,7 @@ HEARD = {*CLOSED, "left", "full", "duplicate"}
 
 
 class _Seed:
-    """What all files tell of one seed."""
+    """The life of one seed, as all files tell it."""
 
     def __init__(self):
         self.tells = False  # by its own file when it was up

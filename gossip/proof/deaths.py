@@ -179,7 +179,7 @@ def _apart(proof: Proof, one: SeedRun, other: SeedRun, at: float) -> bool:
 
 
 def _blames(proof: Proof) -> list[str]:
-    """What is wrong with the deaths that peers and seeds tell of."""
+    """Return the faults of the deaths that peers and seeds tell of."""
     found = [failure for run in proof.peers if not run.chat for at, dead in run.found_dead
              for failure in (*_without_misses(proof, run, at, dead),
                              *_not_reported(proof, run, at, dead),
@@ -295,7 +295,7 @@ def _stays(seed: SeedRun, run: PeerRun, begin: float, end: float) -> bool:
 
 
 def _probes(proof: Proof, seed: SeedRun, peer: str, removed: float) -> list[tuple[str, float]]:
-    """Who reported a peer that was then removed, and when the reporter's last probe began."""
+    """Return the reporters of a peer that was then removed, and when their last probes began."""
     listed = max((at for at, who in seed.registered if who == peer and at <= removed), default=0.0)
     probes = []
     for heard, whom, who in seed.reports:

@@ -40,7 +40,7 @@ class Linked(NamedTuple):
 
 
 class Registered(NamedTuple):
-    """What a run says of a seed: that it is registered there, or why it is not (any more)."""
+    """The word of a run about a seed: that it is registered there, or why it is not (any more)."""
 
     at: float
     lost: str | None  # None: registered
@@ -79,8 +79,8 @@ class Kick(NamedTuple):
 
 
 class Load(NamedTuple):
-    """What a seed says once a period of the rows of reports: how many it holds, how many the seeds
-    hold at most and on average, how many moved, and how many hops rows took."""
+    """The figures of a seed for a period, about rows of reports: how many it holds, how many the
+    seeds hold at most and on average, how many moved, and how many hops rows took."""
 
     at: float
     rows: int

@@ -86,7 +86,7 @@ def run_of(message: str) -> str:
 
 
 def start_time(run: PeerRun) -> str:
-    """What tells a run from other runs of the same peer."""
+    """Return a name that tells a run from other runs of the same peer."""
     return f" (started {time.strftime('%F %T', time.gmtime(run.first))})"
 
 

@@ -93,7 +93,7 @@ class Tally(NamedTuple):
 
 
 class _Found:
-    """What was found of the attackers of a proof; lists of what is wrong, in words."""
+    """The findings about the attackers of a proof, and the faults, in words."""
 
     def __init__(self, proof: Proof):
         self._proof = proof

@@ -281,7 +281,7 @@ class RegistrationHistory:
         return {seed for seed, word in self._all if word.lost is None}
 
     def last(self, seed: str, at: float) -> Registered | None:
-        """What it had said of a seed last, at that time."""
+        """Return its last word about a seed at that time."""
         return next((word for word in reversed(self.words.get(seed, [])) if word.at <= at), None)
 
     def stands_from(self, seed: str, begin: float, end: float) -> bool:

@@ -53,7 +53,7 @@ class _Newcomer:
 
 
 class Admission(Part):
-    """Who wants to be listed by one seed."""
+    """The peers that want to be listed by one seed."""
 
     ANSWERS = {WAITING: {"register"}, REGISTERED: {"register"}}
 

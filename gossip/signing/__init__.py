@@ -1,4 +1,4 @@
-"""Who said it: signed gossip.
+"""Signing: who said what, in signed gossip.
 
 ed25519       keys, sign, check (RFC 8032), by
 openssl       that of Python's hashlib, or else

@@ -68,7 +68,7 @@ class Confirming(Part):
     # Proofs.
 
     def proof_of_life(self, link, reply: bytes) -> bytes:
-        """What stands before a Liveness Reply to somebody who has not introduced himself."""
+        """Return the proof that goes before a Liveness Reply to an asker without a name."""
         if self._signer is None:
             return b""
         now, is_seed = self._node.now(), link.remote_ip in self._seed_ips
@@ -78,7 +78,7 @@ class Confirming(Part):
         return self._signer.proof(reply.decode().rstrip("\n"))
 
     def registration(self, seed: Address) -> bytes:
-        """What a peer says to be listed by a seed."""
+        """Return the lines with which a peer registers at a seed."""
         register = wire.register(self._node.address)
         if self._signer is None:
             return register

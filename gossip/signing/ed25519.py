@@ -44,7 +44,7 @@ def _is_spelled(public: bytes, signature: bytes) -> bool:
 
 @functools.cache
 def implementation():
-    """What makes and checks signatures in this process: the module `openssl`, or `edwards`."""
+    """Return the module that signs and verifies in this process: `openssl`, or `edwards`."""
     try:
         from gossip.signing import openssl  # not above: only who signs needs it, and it takes 1 ms
     except (ImportError, MemoryError):  # a hardened system gives ctypes no memory for code

@@ -44,7 +44,7 @@ def key_of(run: bytes) -> Key:
 
 
 class Outcome(NamedTuple):
-    """What follows from an answer: runs that are genuine now, a question that is settled with no,
+    """The consequences of an answer: runs that are genuine now, a question that is settled with no,
     a question for which the address itself is to be dialled."""
 
     genuine: list[bytes]
@@ -221,7 +221,7 @@ class KnownRuns:
 
 
 class Homes:
-    """Which run a peer met last at each address, and which runs of it are over.
+    """The run that a peer met last at each address, and the runs that are over.
 
     A run is one life of the peer that listens at its address, so the runs of an address follow one
     another, and none comes back: once another run was met there, an earlier one is over, although

@@ -56,14 +56,14 @@ class LinkProofs(Part):
     # What this peer says.
 
     def asking(self, link) -> bytes:
-        """What stands before `Connection with Peer`."""
+        """Return the proof that goes before `Connection with Peer`."""
         if self._signer is None:
             return b""
         link.run = 0, self._node.time()  # which run is there is not known yet
         return self._sign(link, wire.format_time(link.run[1]))
 
     def answering(self, link) -> bytes:
-        """What stands before `connection accepted`, as the newcomer is admitted."""
+        """Return the proof that goes before `connection accepted`."""
         if self._signer is None:
             return b""
         self._runs.homes.linked(link.peer, link.run[0], self._node.now())

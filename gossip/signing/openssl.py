@@ -132,7 +132,7 @@ def fits(public: bytes, message: bytes, signature: bytes) -> bool:
 
 
 def _made(pointer: int | None) -> int:
-    """What OpenSSL has made, if it could."""
+    """Return the object that OpenSSL has made, if it could."""
     _succeeded(pointer is not None)
     return pointer
 

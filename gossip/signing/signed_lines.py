@@ -70,10 +70,10 @@ def proven_start(address: Address, proof: wire.Proof, text: str) -> int | None:
 
 
 def registering(address: Address, seed: Address) -> str:
-    """What a peer signs that registers with a seed."""
+    """Return the text that a peer signs to register with a seed."""
     return f"register:{address} to {seed}"
 
 
 def linking(own: Address, other: Address, time: str) -> str:
-    """What a peer signs that asks for a link, or accepts one."""
+    """Return the text that a peer signs to ask for a link, or to accept one."""
     return f"{own} links to {other} at {time}"

@@ -23,7 +23,7 @@ ASKERS_LIMIT = 2_000  # questions that wait for one probe
 
 
 class Vouching(Part):
-    """What one seed knows of runs. `ask_prober(address, verdict, wanted)` is a Prober's `ask`."""
+    """The runs that one seed knows. `ask_prober(address, verdict, wanted)` is a Prober's `ask`."""
 
     ANSWERS = {WAITING: {"proof", "runs"}, REGISTERED: {"proof", "runs"}}
 

@@ -23,7 +23,7 @@ FIRST_PORT, PORTS = 32_768, 28_000  # the ports of the ends that dial: the first
 
 
 class Cables(NamedTuple):
-    """What a network's connections are like."""
+    """The properties of a network's connections."""
 
     latency: tuple[float, float] = (0.001, 0.002)  # seconds; a connection has one of this range
     jitter: float = 0.0  # seconds at most that bytes take longer
@@ -32,7 +32,7 @@ class Cables(NamedTuple):
 
 
 class Slowness(NamedTuple):
-    """What a slow machine adds to the latency of its connections, and their bandwidth then."""
+    """The latency that a slow machine adds to its connections, and their bandwidth then."""
 
     latency: float  # seconds
     bandwidth: float  # bytes a second

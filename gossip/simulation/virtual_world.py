@@ -77,7 +77,7 @@ class VirtualWorld:
         """There are no threads to make."""
 
     def go(self) -> None:
-        """What has begun works already."""
+        """Everything that has begun works already."""
 
     def keep(self, name: str, turn, after: float = 0.0) -> VirtualDuty:
         duty = VirtualDuty(self, name, turn, after)

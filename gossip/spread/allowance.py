@@ -36,7 +36,7 @@ class Excess(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What a neighbour has to pay for: lines, and the bytes with which they are sent on."""
+    """The cost of what a neighbour says: lines, and the bytes with which they are sent on."""
 
     lines: int
     size: int
@@ -58,7 +58,7 @@ class Allowance:
 
     def cost(self, peer: Address, new: list[bytes], signed: list[bytes], covers: list[bytes]
              ) -> Cost | None:
-        """What a neighbour has to pay for new gossip lines, and for signed lines, that came from
+        """Return the cost of new gossip lines, and for signed lines, that came from
         it, and for the `covers` with which the lines are sent on, which may be far longer: only
         those count that speak in its own name."""
         own = str(peer).encode()

@@ -176,5 +176,5 @@ class AntiEntropy:
         link.send(wire.Answer(b"\n".join([*lines, rest])))
 
     def dropped(self) -> dict[str, int]:
-        """What was dropped since the start, and how often."""
+        """Return the counts of everything dropped since the start."""
         return {**self.catch_up.dropped(), **self._comparisons.dropped()}

@@ -28,7 +28,7 @@ QUICK, NEW, LATE = range(3)  # how a neighbour was when it was asked last
 
 
 class Offered(NamedTuple):
-    """What follows from an offer: the runs that are not known to be genuine, and whether all was
+    """The consequences of an offer: the runs that are not known to be genuine, and whether all was
     kept for which there is room."""
 
     unknown: list[bytes]
@@ -54,7 +54,7 @@ class _Messages:
 
 
 class _Told:
-    """What a neighbour has told."""
+    """The offer of a neighbour, and what it called gone."""
 
     __slots__ = ("offer", "gone", "gone_until", "gone_lines", "pace", "owed")
 
@@ -130,7 +130,7 @@ class CatchUp:
             told.offer.put(run, Intervals())
 
     def forget_gone(self) -> None:
-        """What neighbours have called gone may be asked for again."""
+        """Let messages that neighbours have called gone be asked for again."""
         for told in self._told.values():
             told.gone = _Messages()
 

@@ -15,7 +15,7 @@ TOLD_LEAST = 8 << 10  # bytes that each telling counts for at least
 
 
 class _Comparison:
-    """What was compared with one neighbour."""
+    """The comparisons with one neighbour."""
 
     __slots__ = ("digest_told", "told", "told_slices", "second", "bytes", "shown", "begun", "done",
                  "done_until")

@@ -32,7 +32,7 @@ OLD = "messages that were old"  # the name of a counter
 
 
 class Fresh(NamedTuple):
-    """What has become of a batch of gossip lines."""
+    """The result of taking a batch of gossip lines."""
 
     lines: list[bytes]  # the new ones, in order
     shown: str  # the same as output files show them, with line ends between them
@@ -254,7 +254,7 @@ class MessageList:
         return lacking
 
     def _unseen(self, entries) -> Iterator[tuple[bytes, list[Range], Run | None]]:
-        """What was not seen of another peer's vector: run, ranges, what is known of the run."""
+        """Yield the part of another peer's vector not seen here: run, ranges, its Run if any."""
         for key, ranges in entries:
             if key == self._own_run:
                 continue  # messages of our own run that only others have are forged

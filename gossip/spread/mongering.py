@@ -67,7 +67,7 @@ class Mongering:
         self.tell()
 
     def dropped(self) -> dict[str, int]:
-        """What was dropped since the start, and how often."""
+        """Return the counts of everything dropped since the start."""
         return self.rumors.dropped()
 
     def turn(self, now: float) -> float | None:

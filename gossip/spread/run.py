@@ -77,7 +77,7 @@ class Numbers(Intervals):
 
 
 class Run:
-    """What this peer knows of one run."""
+    """The messages of one run, as this peer knows them."""
 
     __slots__ = ("key", "slice", "seen", "held", "share", "brought_by", "vouched", "owner",
                  "weight", "counted", "rank", "_oldest", "_sorted", "_entry")

@@ -338,7 +338,7 @@ class Spreading(Part):
             self.anti_entropy.compare_anew()
 
     def dropped(self) -> dict[str, int]:
-        """What was dropped since the start, and how often."""
+        """Return the counts of everything dropped since the start."""
         dropped = {**self.messages.dropped(), **self._waiting.dropped(),
                    **self.anti_entropy.dropped(), **self.way.dropped()}
         dropped[OLD] += self._repetitions + sum(link.repetitions for link in self._links())

@@ -1,4 +1,4 @@
-"""What comes into a program: lines from standard input, a terminal's keys, and signals.
+"""The input of a program: lines from standard input, a terminal's keys, and signals.
 
 Lines and keys are read from the descriptor, not `sys.stdin`, so that a thread that waits here does
 not delay the end of the process. POSIX and Windows have the same methods; `read` returns keys as

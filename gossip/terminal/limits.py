@@ -26,7 +26,7 @@ PROBES = 32  # connections of a seed that are probes, or end after one question
 
 
 class Need:
-    """What descriptors and threads a node takes once it has all its links."""
+    """The descriptors and threads that a node takes once it has all its links."""
 
     def __init__(self, links: int):
         self.descriptors = NODE_DESCRIPTORS + links

@@ -254,7 +254,7 @@ class PromptScreen(Screen):
 
 
 class TypedLines:
-    """What is typed, for a console; with each key the screen shows the line anew."""
+    """The typed lines, for a console; with each key the screen shows the line anew."""
 
     def __init__(self, keys: Keys, screen: PromptScreen):
         self._keys = keys

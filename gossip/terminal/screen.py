@@ -1,4 +1,4 @@
-"""What is written to a terminal: texts that fit its width, a status line, and events.
+"""The output on a terminal: texts that fit its width, a status line, and events.
 
 Every line is cut or folded to the width that the terminal has at that moment, because `\\r` cannot
 erase a line that the terminal has wrapped. A wide character (Chinese, most emoji) takes two

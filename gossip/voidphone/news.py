@@ -21,7 +21,7 @@ REMEMBERED = 65_536  # messages that the memory has room for, even if cache_size
 
 
 class Subscriptions:
-    """Which connections have subscribed to which data types."""
+    """The subscriptions of connections to data types."""
 
     def __init__(self):
         self._links: dict[int, dict[object, None]] = {}  # type -> links, in their order

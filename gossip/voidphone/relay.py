@@ -203,7 +203,7 @@ class Relay:
         return due if due < math.inf else None
 
     def status(self) -> dict[str, int]:
-        """What is held, and what was dropped since the start."""
+        """Return the counts of everything held, and dropped since the start."""
         unwanted = {UNWANTED: self._unwanted.dropped} if self._unwanted.dropped else {}
         return {"subscriptions": self.subscriptions.count(),
                 "messages that wait for validation": self.pending.count(),

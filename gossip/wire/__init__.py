@@ -1,4 +1,4 @@
-"""What is said: the grammar of the wire; one line in, one value out, and back.
+"""The grammar of the wire: one line in, one value out, and back.
 
 lines        the lines of the assignment, written and read
 gossip_line  the gossip line: its fields, its prefixes, its key

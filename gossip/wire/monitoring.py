@@ -40,7 +40,7 @@ ABOUT, BY = "about", "by"  # the sides of a row
 
 
 class Entry(NamedTuple):
-    """What a peer saw of a neighbour in a period, in messages."""
+    """The observations of a peer about a neighbour in a period, in messages."""
 
     peer: Address
     expected: int  # that it was judged by
@@ -55,7 +55,7 @@ class Entry(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What a peer has seen in a period of its run; periods count from 1."""
+    """The observations of a peer in a period of its run; periods count from 1."""
 
     start: int
     period: int
@@ -99,7 +99,7 @@ class Load(NamedTuple):
 
 
 class Verdicts(NamedTuple):
-    """What a seed has found in a period."""
+    """The findings of a seed in a period."""
 
     known: int  # messages that there were to know
     judged: tuple[tuple[Address, float], ...]  # subjects, and their badness
