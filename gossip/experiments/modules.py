@@ -165,14 +165,9 @@ class Experiment(Modules):
                    f"{degrees[0]}, median {degrees[len(degrees) // 2]}, maximum {degrees[-1]}")
 
     def _pieces(self) -> int:
-        links, pieces = self.links(), Pieces()
-        for own in links:
-            pieces.add(own)
-        for own, linked in links.items():
-            for other in linked:
-                if own in links.get(other, ()):
-                    pieces.link(own, other)
-        return len(pieces)
+        links = self.links()
+        return len(Pieces({own: [other for other in linked if own in links.get(other, ())]
+                           for own, linked in links.items()}))
 
     def _announce(self) -> None:
         """Every client announces; every other client has to be told of it, once."""

@@ -127,13 +127,7 @@ def _are(count: int, one: str, more: str) -> str:
 
 def started(runs: list[PeerRun]) -> str:
     """How far the peers have found each other."""
-    graph = Pieces()
-    for run in runs:
-        graph.add(run.address)
-    for run in runs:
-        for other in run.linked:
-            if other in graph:
-                graph.link(run.address, other)
+    graph = Pieces({run.address: run.linked for run in runs})
     links = sum(len(run.linked) for run in runs) // 2
     pieces = "one piece" if len(graph) == 1 else f"{len(graph)} pieces"
     return f"{len(runs)} peers, {links} links, {pieces}"

@@ -225,14 +225,8 @@ class Judge:
 
     def _graph(self) -> Pieces:
         """The living peers and their links."""
-        graph, peers = Pieces(), self.network.peers()
-        for peer in peers:
-            graph.add(peer.address)
-        for peer in peers:
-            for other in peer.neighbours.addresses():
-                if other in graph:
-                    graph.link(peer.address, other)
-        return graph
+        return Pieces({peer.address: peer.neighbours.addresses()
+                       for peer in self.network.peers()})
 
     def in_pieces(self) -> list[list]:
         """The living peers, piece by piece."""

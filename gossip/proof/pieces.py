@@ -5,17 +5,26 @@ two searches start at its ends and take turns. In a well connected graph they me
 graph that fell apart the search of the smaller piece ends first.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Mapping
 
 
 class Pieces:
     """A graph of nodes and links, and which piece each node belongs to."""
 
-    def __init__(self):
+    def __init__(self, links: Mapping[Hashable, Iterable] | None = None):
+        """`links`: each node of the graph, and the nodes that it is linked with; those that are not
+        in the graph are left out."""
         self._links: dict[Hashable, set] = {}
         self._piece: dict[Hashable, int] = {}  # node -> number of its piece
         self._members: dict[int, set] = {}  # number of a piece -> its nodes
         self._last = 0
+        links = links or {}
+        for node in links:
+            self.add(node)
+        for node, others in links.items():
+            for other in others:
+                if other in self:
+                    self.link(node, other)
 
     def __len__(self) -> int:
         """The number of pieces."""
