@@ -240,10 +240,12 @@ class Peer(Node):
         return new
 
     def lines(self, link: Link, lines: list[bytes]) -> None:
-        """These lines of a link have come together. Of a neighbour's, repetitions are dropped again:
-        while the reader waited for its turn, others may have brought them. What is left is mostly
-        the next gossip of one run, which is taken at once; else gossip lines that follow one another
-        are taken as a batch, and any other line by itself."""
+        """Take the lines that came together over a link.
+
+        Repetitions from a neighbour are dropped again, because other links may have brought the
+        same lines while the reader waited for its turn. What is left is mostly the next gossip of
+        one run, which is taken at once; else successive gossip lines are taken as a batch, and any
+        other line by itself."""
         if link.probe is not None:
             super().lines(link, lines)
             return

@@ -15,20 +15,20 @@ import sys
 from gossip.addresses import Address, address_of
 from gossip.capacity import fixed
 from gossip.chat.console import console_command
-from gossip.experiments import bench
-from gossip.experiments.accidents import add_malicious
-from gossip.experiments.following import FOR_EVER, IMPLIED, run_network
-from gossip.experiments.modules import measure_modules, run_experiment
-from gossip.experiments.network import default_processes
-from gossip.experiments.ports import BASE_PORT, check_seed_ports
-from gossip.experiments.simulate import parse_simulate, simulate
-from gossip.experiments.tree import shown_tree
-from gossip.experiments.worker import Worker
+from gossip.lab.experiments import bench
+from gossip.lab.experiments.accidents import add_malicious
+from gossip.lab.experiments.following import FOR_EVER, IMPLIED, run_network
+from gossip.lab.experiments.modules import measure_modules, run_experiment
+from gossip.lab.experiments.network import default_processes
+from gossip.lab.experiments.ports import BASE_PORT, check_seed_ports
+from gossip.lab.experiments.simulate import parse_simulate, simulate
+from gossip.lab.experiments.tree import shown_tree
+from gossip.lab.experiments.worker import Worker
+from gossip.lab.pictures import plot
+from gossip.lab.proof import check
 from gossip.net.live_world import LiveWorld
-from gossip.pictures import plot
 from gossip.programs.seed_program import local_seeds, run_seeds
 from gossip.programs.starting import open_output
-from gossip.proof import check
 from gossip.settings import WAYS, Settings
 from gossip.terminal.command_line import (
     FAILED, OF_SEEDS_ALONE, OUTPUTS, CommandError, Parser, add_common_flags, add_outputs,
@@ -129,7 +129,7 @@ def network(parser: Parser, args, settings: Settings) -> int:
         parser.error(f"that leaves nobody honest and alive of {args.peers} peers")
     peers, processes, page = peer_addresses(parser, args), args.processes, None
     if args.watch:
-        from gossip.pictures import live_page  # workers do without
+        from gossip.lab.pictures import live_page  # workers do without
         page = functools.partial(live_page.LivePage, args.outputs, args.watch_port,
                                  host=args.watch_host)
         if args.peers <= OWN_PROCESSES:
@@ -262,7 +262,7 @@ def watch_command(arguments: list[str]) -> None:
                     description="Serve a page that follows whatever runs in the folder.")
     add_page(parser, "--port", "--host")
     (folder,), args = parse_folders(parser, arguments)
-    from gossip.pictures import live_page  # workers do without
+    from gossip.lab.pictures import live_page  # workers do without
     live_page.watch(folder, args.port, args.host)
 
 

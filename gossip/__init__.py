@@ -9,14 +9,15 @@
     liveness/      who lives: rounds of questions, and the prober
     node/          what seed and peer share: links, roles, dispatch, the output file, the world
     net/           the real world: threads, sockets and clocks that a node meets
-    simulation/    the same nodes in virtual time, without threads, sockets and clocks
     chat/          the chat servers and their console
     voidphone/     the gossip module of the VoidPhone project
-    proof/         what the output files prove
-    pictures/      what can be looked at
     terminal/      a program and its terminal
     programs/      from a command line to running nodes, one file per program
-    experiments/   whole networks, live or with accidents in virtual time, and benchmarks
+    lab/           what looks at a network from outside; runner.py alone imports it
+      simulation/  the same nodes in virtual time, without threads, sockets and clocks
+      experiments/ whole networks, live or with accidents in virtual time, and benchmarks
+      proof/       what the output files prove
+      pictures/    what can be looked at
     addresses, intervals, capacity, settings, escaping     what every folder may name
 
 wire, seeds, overlay, spread and liveness are the words of the assignment: rules without a thread,

@@ -13,23 +13,23 @@ CONCEPTS = set(CORE[2:])
 MAY_IMPORT = {  # folder -> what else than itself and the hall
     **{folder: set(CORE[:at]) for at, folder in enumerate(CORE)},  # those before it
     "net": {"wire"},
-    "proof": set(),
-    "pictures": {"proof", "terminal"},
     "terminal": set(),
     "chat": {"wire", "spread", "node", "net", "terminal"},
     "voidphone": {"wire", "spread", "node", "net", "terminal"},
     "programs": {"node", "net", "chat", "voidphone", "terminal", "spread"},
-    "simulation": {"wire", "node"},
-    "experiments": {"wire", "signing", "monitoring", "node", "simulation", "programs", "terminal",
-                    "proof", "voidphone"},
     "seed.py": {*CONCEPTS, "wire", "node", "programs"},
     "peer.py": {*CONCEPTS, "wire", "node", "programs"},
-    "runner.py": {"chat", "experiments", "net", "pictures", "programs", "proof", "terminal",
-                  "seed.py", "peer.py"},
+    "runner.py": {"chat", "net", "programs", "terminal", "lab/experiments", "lab/pictures",
+                  "lab/proof", "seed.py", "peer.py"},
+    "lab/simulation": {"wire", "node"},
+    "lab/experiments": {"wire", "signing", "monitoring", "node", "programs", "terminal", "voidphone",
+                        "lab/simulation", "lab/proof"},
+    "lab/proof": set(),
+    "lab/pictures": {"lab/proof", "terminal"},
 }
-ASKS_THE_SYSTEM = {"net", "chat", "voidphone", "terminal", "programs", "experiments", "proof",
-                   "pictures",  # the live page is served, and shows what happens now
-                   "runner.py"}  # here alone are clocks, sockets and threads
+ASKS_THE_SYSTEM = {"net", "chat", "voidphone", "terminal", "programs", "runner.py", "lab/proof",
+                   "lab/experiments",
+                   "lab/pictures"}  # here alone are clocks, sockets and threads
 OF_THE_SYSTEM = {"time", "socket", "select", "selectors"}
 LOCKS = {"node": {"Lock"}}  # of links and output files; rules have none: their node has turns
 FAMILIES = ROOT / "gossip" / "addresses.py"  # names the families of addresses, opens no socket
@@ -38,7 +38,12 @@ FAMILIES = ROOT / "gossip" / "addresses.py"  # names the families of addresses, 
 def place_of(path):
     """The folder of gossip/ that a file stands in, `hall`, or the file's own name at the top."""
     parts = path.relative_to(ROOT).parts
-    return parts[0] if len(parts) == 1 else parts[1] if len(parts) > 2 else "hall"
+    return parts[0] if len(parts) == 1 else folder(parts[1:-1])
+
+
+def folder(parts):
+    """The folder that a path below gossip/ names: `wire`, `lab/proof`, or `hall`."""
+    return "/".join(parts[:2 if parts[0] == "lab" else 1]) if parts else "hall"
 
 
 def sources():
@@ -61,7 +66,7 @@ def wrong_imports(place, tree):
         if top in ("seed", "peer"):
             target = f"{top}.py"
         elif top == "gossip":
-            target = rest[0]
+            target = folder(rest)
         elif top not in sys.stdlib_module_names:
             yield name
             continue
@@ -124,19 +129,20 @@ def test_files_import_only_what_their_folder_may(path):
 
 def test_attackers_are_started_by_schedules_and_workers_alone():
     """So a peer, a seed or a verdict cannot know who is one. Nor may they read who says so."""
-    name = "gossip.experiments.attackers"
+    name = "gossip.lab.experiments.attackers"
     assert sorted(path.name for path in sources() if any(
         one.startswith(name) for one in imports(ast.parse(path.read_text())))
     ) == ["schedules.py", "worker.py"]
     speaking = {place_of(path) for path in sources() if "misbehaving" in path.read_text()}
-    assert speaking == {"experiments", "proof"}
+    assert speaking == {"lab/experiments", "lab/proof"}
 
 
 @pytest.mark.parametrize("place, line", [
     ("wire", "from gossip.spread.flood import Flood"),
     ("overlay", "from gossip.spread.flood import Flood"),
     ("node", "from gossip.net.link import Link"), ("net", "from gossip.node.node import Node"),
-    ("proof", "from gossip import wire"), ("pictures", "import gossip.node.link"),
+    ("lab/proof", "from gossip import wire"), ("lab/pictures", "import gossip.node.link"),
+    ("programs", "from gossip.lab.proof import check"),
     ("chat", "from gossip.voidphone.news import Item"), ("programs", "from peer import Peer"),
     ("peer.py", "from gossip.net.live_world import LiveWorld"), ("hall", "from gossip import wire"),
     ("seeds", "import numpy")])

@@ -56,7 +56,7 @@ def test_the_first_page_leads_to_every_other_one():
 
 
 def test_the_schedule_that_is_shown_is_what_the_command_above_it_shows():
-    page = (ROOT / "gossip" / "simulation" / "README.md").read_text()
+    page = (ROOT / "gossip" / "lab" / "simulation" / "README.md").read_text()
     command, *shown = re.findall(r"^    (.*)$", page.partition("## Accidents")[0], re.M)
     code, out, _ = run(*command.split()[1:])
     said = out.splitlines()

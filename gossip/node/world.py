@@ -1,9 +1,9 @@
 """The world that a node needs: time, lateness, turns, connections, and a place to listen.
 
 A node is rules, tables and an output file. Whatever takes time or moves bytes goes through its
-world. The live one (gossip/net/live_world.py) has clocks, threads and sockets; the virtual one
-(gossip/simulation/virtual_world.py) has a heap of calls instead, as the node asks the time nowhere
-else.
+world. The live one (net/live_world.py) has clocks, threads and sockets; the virtual one
+(lab/simulation/virtual_world.py) has a heap of calls instead, because the node asks the time
+nowhere else.
 
 In return, the world calls the node: `accept(connection, remote)` for a newcomer, `up(link)`
 when a dialled link stands, `lines(link, lines)` with what came, `fault(link, error)` when a link

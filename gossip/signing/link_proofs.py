@@ -4,8 +4,8 @@ A proof stands before `Connection with Peer` and before `connection accepted`; w
 both ends, and the TIME at which the dialler asked (signed_lines.py). The dialler reaches the
 address itself and gets a fresh signature, so a good answer proves the run that answers. Of an asker
 the signature is verified; then its run has to be genuine, which confirming finds out if it is not
-known, and the last one that was met at its address (known_runs.py): else the address is probed. Seeds
-that are busy confirm nobody, and whoever starts would be refused: so then it is probed, too.
+known, and the last one that was met at its address (known_runs.py): else the address is probed.
+Seeds that are busy confirm nobody, and whoever starts would be refused: so then it is probed, too.
 
 Signatures of askers have a rate limit, which counts those that are not good. Its accounts are the
 runs that are known, and for all other runs the IP: so whoever connects with bad proofs uses up the

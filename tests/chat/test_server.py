@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from gossip.chat.server import QUIET
-from gossip.proof import check
+from gossip.lab.proof import check
 from tests.tools.chat import A, gossip_line, log, texts
 from tests.tools.files import count, events, lines_of, received, wait_event
 from tests.tools.hands import End

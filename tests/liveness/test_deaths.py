@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-from gossip.proof.records import Records
+from gossip.lab.proof.records import Records
 from tests.tools.files import count, events, wait_event
 from tests.tools.nets import FAST, connected, neighbours, ring_whole
 from tests.tools.ports import free_address

@@ -3,8 +3,8 @@
 import pytest
 
 from gossip.capacity import fixed
-from gossip.proof import graph
-from gossip.proof.records import Records
+from gossip.lab.proof import graph
+from gossip.lab.proof.records import Records
 from tests.tools.files import count, events, wait_event
 from tests.tools.hands import FakePeer
 from tests.tools.nets import FAST, Net, connected, ring_whole

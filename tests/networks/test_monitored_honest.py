@@ -9,10 +9,10 @@ import pytest
 
 from gossip.addresses import address_of
 from gossip.capacity import fixed
-from gossip.experiments.accidents import (
+from gossip.lab.experiments.accidents import (
     Accident, Conditions, Role, Schedule, seed_addresses)
+from gossip.lab.proof.malicious import SHUNNED
 from gossip.overlay.neighbours import NEIGHBOUR
-from gossip.proof.malicious import SHUNNED
 from gossip.settings import ON_COMMAND_LINE, Settings
 from gossip.terminal.command_line import peer_flags
 from tests.tools.files import events, lines_of

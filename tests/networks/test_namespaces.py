@@ -13,8 +13,8 @@ import time
 import pytest
 
 from gossip.addresses import address_of
-from gossip.proof import check, graph
-from gossip.proof.records import Records
+from gossip.lab.proof import check, graph
+from gossip.lab.proof.records import Records
 from tests.tools.files import one_piece
 from tests.tools.hands import End
 from tests.tools.namespaces import Cable, Namespace, Relay

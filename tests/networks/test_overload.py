@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from gossip.proof.records import Records
+from gossip.lab.proof.records import Records
 from tests.tools.busy import busy_loops
 from tests.tools.ports import free_addresses, free_range
 from tests.tools.programs import run, write_config

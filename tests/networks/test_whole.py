@@ -8,9 +8,9 @@ import time
 import pytest
 
 from gossip.capacity import fixed
-from gossip.experiments import bench
-from gossip.proof.degrees import PowerLaw
-from gossip.proof.records import Records
+from gossip.lab.experiments import bench
+from gossip.lab.proof.degrees import PowerLaw
+from gossip.lab.proof.records import Records
 from tests.tools.files import count
 from tests.tools.nets import FAST, Net, connected, holds_all, ring_whole
 from tests.tools.ports import free_addresses, free_range

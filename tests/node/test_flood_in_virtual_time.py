@@ -3,9 +3,9 @@
 import pytest
 
 from gossip.addresses import address_of
-from gossip.experiments.virtual_network import VirtualNetwork
+from gossip.lab.experiments.virtual_network import VirtualNetwork
+from gossip.lab.simulation.virtual_links import Cables
 from gossip.settings import Settings
-from gossip.simulation.virtual_links import Cables
 from peer import Peer
 from seed import Seed
 

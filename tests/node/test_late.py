@@ -2,10 +2,10 @@
 
 import pytest
 
+from gossip.lab.simulation.virtual_world import DEADLINE_LOOK
 from gossip.liveness.prober import FIRST
 from gossip.node.node import WAITING, WITHHELD
 from gossip.settings import LATE_FOR
-from gossip.simulation.virtual_world import DEADLINE_LOOK
 from tests.tools.fakes import peer, run_late
 from tests.tools.nets import neighbours
 from tests.tools.simulated import ONE, OTHER, SEED, Nodes

@@ -3,9 +3,9 @@ and a network on several IPs at rest."""
 
 from gossip.addresses import address_of
 from gossip.capacity import fixed
-from gossip.experiments.virtual_network import VirtualNetwork
+from gossip.lab.experiments.virtual_network import VirtualNetwork
+from gossip.lab.simulation.virtual_links import Cables
 from gossip.settings import Settings
-from gossip.simulation.virtual_links import Cables
 from tests.tools.files import received
 from tests.tools.hands import FakePeer
 from tests.tools.liars import Liar, around

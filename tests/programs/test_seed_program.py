@@ -3,8 +3,8 @@
 import signal
 
 from gossip.addresses import parse_address
-from gossip.proof import check
-from gossip.proof.records import Records
+from gossip.lab.proof import check
+from gossip.lab.proof.records import Records
 from tests.tools.files import lines_of
 from tests.tools.ports import free_addresses, free_port
 from tests.tools.programs import Program, peer_file, run, write_config

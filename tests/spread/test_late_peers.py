@@ -7,9 +7,9 @@ import pytest
 
 from gossip import wire
 from gossip.addresses import address_of
-from gossip.experiments.virtual_network import VirtualNetwork
+from gossip.lab.experiments.virtual_network import VirtualNetwork
+from gossip.lab.simulation.virtual_links import Cables
 from gossip.settings import Settings
-from gossip.simulation.virtual_links import Cables
 from gossip.spread.anti_entropy import MOST_PUT_OFF, AntiEntropy
 from gossip.spread.message_list import MessageList
 from peer import Peer

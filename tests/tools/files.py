@@ -3,9 +3,9 @@
 import pathlib
 import time
 
+from gossip.lab.proof import graph
+from gossip.lab.proof.records import Records
 from gossip.node.output_file import OutputFile
-from gossip.proof import graph
-from gossip.proof.records import Records
 from tests.tools.waiting import wait_until
 
 

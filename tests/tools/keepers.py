@@ -8,9 +8,9 @@ import random
 
 from gossip import wire
 from gossip.addresses import address_of
-from gossip.experiments.virtual_network import VirtualNetwork
+from gossip.lab.experiments.virtual_network import VirtualNetwork
+from gossip.lab.simulation.virtual_links import Cables
 from gossip.settings import Settings
-from gossip.simulation.virtual_links import Cables
 from seed import Seed
 from tests.tools.monitoring_seeds import prove
 

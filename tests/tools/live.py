@@ -2,8 +2,8 @@
 
 import datetime
 
-from gossip.pictures.live_lines import Line, LiveLines
-from gossip.pictures.live_states import States
+from gossip.lab.pictures.live_lines import Line, LiveLines
+from gossip.lab.pictures.live_states import States
 from tests.tools.stories import START, tell
 
 BEGIN = int(START.replace(tzinfo=datetime.timezone.utc).timestamp()) * 1_000_000

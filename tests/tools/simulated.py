@@ -1,12 +1,12 @@
 """The real seeds and peers in virtual time, for tests."""
 
 from gossip.addresses import address_of
-from gossip.experiments.accidents import Schedule
-from gossip.experiments.drawing import draw_schedule
-from gossip.experiments.schedules import Outcome, play
-from gossip.experiments.virtual_network import VirtualNetwork
+from gossip.lab.experiments.accidents import Schedule
+from gossip.lab.experiments.drawing import draw_schedule
+from gossip.lab.experiments.schedules import Outcome, play
+from gossip.lab.experiments.virtual_network import VirtualNetwork
+from gossip.lab.simulation.virtual_links import Cables
 from gossip.settings import Settings
-from gossip.simulation.virtual_links import Cables
 from peer import Peer
 from seed import Seed
 from tests.tools.nets import neighbours

@@ -4,11 +4,11 @@ import random
 import types
 
 from gossip.addresses import address_of
+from gossip.lab.simulation.virtual_links import Cables, Cabling
+from gossip.lab.simulation.virtual_time import VirtualTime
+from gossip.lab.simulation.virtual_world import VirtualWorld
 from gossip.node.link import Link
 from gossip.settings import Settings
-from gossip.simulation.virtual_links import Cables, Cabling
-from gossip.simulation.virtual_time import VirtualTime
-from gossip.simulation.virtual_world import VirtualWorld
 from gossip.wire import WireError
 
 SETTINGS = Settings(probe_limit=2.0)

@@ -5,7 +5,7 @@ import functools
 
 from gossip import wire
 from gossip.capacity import fixed
-from gossip.experiments.attackers import misbehaving
+from gossip.lab.experiments.attackers import misbehaving
 from gossip.monitoring.rows import rows_of
 from gossip.signing import signed_lines
 from gossip.signing.signed_lines import Signer, registering

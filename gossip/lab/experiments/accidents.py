@@ -1,0 +1,297 @@
+"""Attacks on a network, live or virtual, accidents that befall a virtual one, and their text.
+
+Attacks are `KIND:COUNT` or `KIND:COUNT:SHARE`, several with commas between, or `none`. Chance deals
+them out to peers. What an attacker does is in attackers.py; whether it was found out, the proof
+tells (proof/malicious.py).
+
+A `Schedule`, which drawing.py draws by chance, is a list of `Accident`s and the `Conditions` under
+which they happen. As text it is
+
+    schedule 220 seeds=1 capacity=fixed:2 spread=flood ...
+    0.000 start 127.0.0.1:4000
+    1.200 start 127.0.0.1:5000
+    48.300 power 127.0.0.1:5000
+
+The first line has the number and the conditions. Every other line is an accident: the second at
+which it happens, a word of KINDS, and the nodes that it concerns; then, where they matter, `for
+SECONDS` until it is over, and `xN`, a number. The unrest (`unrest=60`, in seconds) is the time in
+which accidents happen: those that end do so before it is over.
+"""
+
+import argparse
+import math
+import random
+from collections.abc import Callable
+from typing import NamedTuple
+
+from gossip.addresses import Address, address_of, parse_address
+from gossip.capacity import Capacity, fixed, parse_capacity
+from gossip.lab.simulation.virtual_links import Cables
+from gossip.settings import Filter, Settings
+from gossip.terminal.command_line import ROOT, word_filter
+
+KINDS = {  # word -> what happens
+    "start": "the node begins to live",
+    "say": "the peer says N messages",
+    "kill": "the process dies; `for`: it is started again then",
+    "power": "the machine loses power, and nobody is told; `for`: it is started again then",
+    "leave": "the peer leaves gracefully; `for`: it comes back then",
+    "freeze": "the process stands still for some seconds",
+    "cut": "these nodes are cut off from all others for some seconds",
+    "slow": "what the machine sends and gets takes N ms longer for some seconds",
+    "reset": "the node's Nth connection breaks, at both ends",
+    "break": "the node's Nth connection breaks, at its own end only",
+}
+LIES = {  # word -> how a seed lies that is asked about runs
+    "false": "it names every run that it is asked for, and invented ones",
+    "late": "it answers too late",
+    "never": "it does not answer",
+    "none": "it names no run",
+}
+UNREST = 60.0  # seconds at least, from the first start to the end of all accidents
+PERIOD = 1.0  # seconds between two reports of a peer, where the network is watched
+SEEDS_LIMIT = 1_000  # seeds, so that their ports are not those of peers
+SEED_PORT = 4000  # of the first seed
+
+
+# Attacks.
+
+ATTACKS = {  # word -> what a peer does that attacks its network
+    "drop": "forwards nothing, and says that it was the first to bring everything",
+    "drophalf": "forwards one half of the messages, and says the same",
+    "tamper": "changes a share of what it forwards",
+    "forge": "adds lines in the names of others to a share of what it forwards",
+    "forbidden": "says forbidden words for a share of what it forwards",
+    "falsedead": "reports its neighbours dead, one in each period",
+    "slander": "reports that copies by honest neighbours are corrupt",
+    "collude": "tampers, slanders the honest, and praises its kind",
+    "onoff": "tampers in every other period",
+    "twotexts": "signs two texts with one number, and tells one neighbour the other one",
+    "mute": "forwards nothing, and reports nothing",
+}
+SHARE = 0.3  # of messages, when none is given
+NONE = "none"
+FORBIDDEN = ROOT / "tests" / "data" / "filter.txt"  # the words, where no other file is named
+
+
+class Attack(NamedTuple):
+    """So many peers of one kind."""
+
+    kind: str
+    count: int
+    share: float = SHARE
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.count}" + (f":{self.share:g}" if self.share != SHARE else "")
+
+
+class Role(NamedTuple):
+    """The attack of one peer, and its accomplices, who know one another."""
+
+    kind: str
+    share: float
+    accomplices: tuple[Address, ...] = ()
+
+    def __str__(self) -> str:
+        return " ".join([self.kind, f"{self.share:g}", *map(str, self.accomplices)])
+
+
+class Malice(tuple):
+    """The attacks on one network; none in a network that is only watched."""
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self)) or NONE
+
+    def words(self) -> Filter:
+        """The words that nobody may say; some are needed where somebody says them."""
+        says = any(attack.kind == "forbidden" for attack in self)
+        return word_filter(str(FORBIDDEN)) if says else Filter()
+
+    def count(self) -> int:
+        """How many peers attack."""
+        return sum(attack.count for attack in self)
+
+    def deal(self, peers: list[Address], rng: random.Random) -> dict[Address, Role]:
+        """Return the attackers and their roles; the other peers are honest."""
+        chosen = rng.sample(peers, self.count())
+        roles = {}
+        for attack in self:
+            kin, chosen = chosen[:attack.count], chosen[attack.count:]
+            roles |= {peer: Role(attack.kind, attack.share,
+                                 tuple(other for other in kin if other != peer)) for peer in kin}
+        return roles
+
+
+def parse_malice(text: str) -> Malice:
+    """The attacks that a text names; ValueError says which of its words is bad."""
+    if text == NONE:
+        return Malice()
+    attacks = Malice(map(_parse_attack, text.split(",")))
+    if len({attack.kind for attack in attacks}) < len(attacks):
+        raise ValueError(f"{text!r} names a kind twice")
+    return attacks
+
+
+def _parse_attack(word: str) -> Attack:
+    kind, *rest = word.split(":")
+    try:
+        attack = Attack(kind, int(rest[0]), *map(float, rest[1:2]))
+    except (IndexError, ValueError):
+        raise ValueError(f"{word!r} is not KIND:COUNT or KIND:COUNT:SHARE") from None
+    if kind not in ATTACKS:
+        raise ValueError(f"{kind!r} is none of {', '.join(ATTACKS)}")
+    if attack.count < 1 or len(rest) > 2 or math.isnan(attack.share) or not 0 < attack.share <= 1:
+        raise ValueError(f"{word!r} has a COUNT below 1, or a SHARE that is not above 0, up to 1")
+    return attack
+
+
+def add_malicious(parser: argparse.ArgumentParser) -> None:
+    """The flag that names the attacks on a network."""
+    parser.add_argument("--malicious", type=_flag, metavar="KIND:COUNT[:SHARE],…",
+                        help=f"peers that attack the network, or {NONE}, and monitoring to find "
+                             f"them out; a KIND is one of {', '.join(ATTACKS)}; SHARE is that of "
+                             f"the messages that are attacked ({SHARE})")
+
+
+def _flag(text: str) -> Malice:
+    try:
+        return parse_malice(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+# Schedules of accidents.
+
+class Conditions(NamedTuple):
+    """The nodes and cables of a schedule."""
+
+    seeds: int = 1
+    capacity: Capacity = fixed(2)
+    spread: str = "flood"
+    gossip_count: int = 0
+    gossip_interval: float = 5.0  # seconds, as all below
+    liveness_interval: float = 2.0
+    antientropy_interval: float = 5.0
+    latency: float = 0.001  # at least; twice as much at most
+    jitter: float = 0.0
+    bandwidth: float = 1e8  # bytes a second
+    buffer: int = 262_144  # bytes
+    lag: float = 0.0  # at most, until a thread runs whose time has come
+    clocks: float = 0.0  # by which clocks are ahead, at most
+    sign: int = 0  # 1: gossip is signed
+    liar: str = ""  # one of LIES: how the last seed lies; empty: no seed does
+    unrest: float = UNREST
+    malicious: str = ""  # the attacks on a network that is watched; empty: it is not
+    churn: int = 0  # percent of all links that break in every period of such a network
+
+    def settings(self) -> Settings:
+        """The settings of its nodes."""
+        named = {name: value for name, value in self._asdict().items() if name in Settings._fields}
+        settings = Settings(**named)._replace(sign=bool(self.sign))
+        if not self.malicious:
+            return settings
+        return settings._replace(sign=True, monitor=True, report_interval=PERIOD,
+                                 filter=self.malice().words())
+
+    def malice(self) -> Malice:
+        """The attacks on the network."""
+        return parse_malice(self.malicious or NONE)
+
+    def cables(self) -> Cables:
+        """Return the cables between them."""
+        return Cables((self.latency, 2 * self.latency), self.jitter, self.bandwidth, self.buffer)
+
+    def words(self) -> str:
+        """`NAME=VALUE NAME=VALUE …`, as in the first line of a schedule, without empty values."""
+        return " ".join(
+            f"{name.replace('_', '-')}={f'{value:g}' if isinstance(value, float) else value}"
+            for name, value in self._asdict().items()
+            if value != "" and (name, value) != ("churn", 0))
+
+
+class Accident(NamedTuple):
+    """Something that happens at `at`. `seconds` (None: for good) and `number` are as in KINDS."""
+
+    at: float
+    kind: str
+    who: tuple[Address, ...]
+    seconds: float | None = None
+    number: int | None = None
+
+    def __str__(self) -> str:
+        words = [f"{self.at:.3f}", self.kind, *map(str, self.who)]
+        if self.seconds is not None:
+            words.append(f"for {self.seconds:.3f}")
+        if self.number is not None:
+            words.append(f"x{self.number}")
+        return " ".join(words)
+
+
+class Schedule(NamedTuple):
+    """Accidents in the order of their times. Chance within the nodes follows from `number`."""
+
+    number: int
+    conditions: Conditions
+    accidents: tuple[Accident, ...]
+
+    def seeds(self) -> list[Address]:
+        """The seeds that every node is told of."""
+        return seed_addresses(self.conditions.seeds)
+
+    def __str__(self) -> str:
+        return "\n".join([f"schedule {self.number} {self.conditions.words()}",
+                          *map(str, self.accidents)])
+
+
+def seed_addresses(count: int) -> list[Address]:
+    """The addresses of so many seeds."""
+    return [address_of("127.0.0.1", SEED_PORT + n) for n in range(count)]
+
+
+# Schedules from text.
+
+def parse_schedule(text: str) -> Schedule:
+    """A schedule from its text; ValueError names the bad line."""
+    head, *lines = text.strip().splitlines() or [""]
+    number, conditions = _parsed(head, _parse_head)
+    return Schedule(number, conditions, tuple(_parsed(line, _parse_accident) for line in lines))
+
+
+def _parsed(line: str, parse: Callable):
+    """Parse the words of a line by this function."""
+    try:
+        return parse(line.split())
+    except ValueError as error:
+        raise ValueError(f"{line!r}: {error}") from None
+
+
+def _parse_head(words: list[str]) -> tuple[int, Conditions]:
+    if words[:1] != ["schedule"] or not words[1:]:
+        raise ValueError("the first line is: schedule NUMBER NAME=VALUE …")
+    number, values = int(words[1]), {}
+    for word in words[2:]:
+        name, _, value = word.partition("=")
+        name = name.replace("-", "_")
+        usual = Conditions._field_defaults.get(name)
+        if usual is None:
+            raise ValueError(f"no condition is called {name}")
+        values[name] = parse_capacity(value) if name == "capacity" else type(usual)(value)
+    parse_malice(values.get("malicious", NONE))
+    if values.get("liar", "") not in ("", *LIES):
+        raise ValueError(f"{values['liar']!r} is none of {', '.join(LIES)}")
+    return number, Conditions(**values)
+
+
+def _parse_accident(words: list[str]) -> Accident:
+    if len(words) < 3:
+        raise ValueError("a line is: SECOND ACCIDENT IP:PORT …")
+    at, kind, *words = words
+    if kind not in KINDS:
+        raise ValueError(f"{kind!r} is none of {', '.join(KINDS)}")
+    seconds = number = None
+    if words[-1].startswith("x"):
+        number = int(words.pop()[1:])
+    if words[-2:-1] == ["for"]:
+        seconds = float(words.pop())
+        words.pop()
+    return Accident(float(at), kind, tuple(map(parse_address, words)), seconds, number)

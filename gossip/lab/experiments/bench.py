@@ -1,0 +1,346 @@
+"""The benchmark: what a network of processes on this machine does per second, and costs.
+
+Every measurement is of a new network, in which each peer is a process, and has three phases:
+messages at a steady rate (how long until each peer, and the last one, has a message), a burst said
+by one peer (deliveries per second; CPU and transmissions per delivery), and rest. Flooding and
+rumor mongering are measured in turn, and each once more without anti-entropy, which shows how much
+of the steady messages spreading delivers alone. Times come from the output files, transmissions
+from what peers say they received; CPU, memory and threads come from the accounting of the system
+(on Linux; elsewhere they are left out).
+"""
+
+import json
+import math
+import os
+import pathlib
+import platform
+import random
+import statistics
+import subprocess
+import tempfile
+import time
+
+from gossip.lab.experiments.following import Progress
+from gossip.lab.experiments.network import Network
+from gossip.lab.experiments.steps import BenchSteps, started, status_line_of
+from gossip.lab.proof.evidence import quantile
+from gossip.lab.proof.records import Records
+from gossip.settings import Settings
+from gossip.terminal.command_line import FAILED, CommandError, show
+from gossip.terminal.input import End
+from gossip.terminal.screen import folded, terminal_width
+
+RATE, STEADY_MESSAGES = 5, 100  # messages a second, and how many, in the first phase
+REST = 15.0  # seconds of rest that are measured
+QUIET = 15.0  # seconds without a change of links after which the network is at rest
+LIMIT = 120.0  # seconds that a phase may take
+STILL = 3.0  # seconds without a delivery after which no more will come
+COPIES = ("messages that were old", "messages in our name")  # of messages that came once more
+
+HEADS = ("median", "least", "most")
+NAMES, CELL = 36, 12  # columns: of what is measured, and of each number
+NUMBERS = CELL * len(HEADS)  # columns of one way of spreading
+FIGURES = [  # of each row: the name of the figure, the words before it, how it is shown
+    ("last_median", "to the last peer, median, ms", ".2f"),
+    ("last_p99", "to the last peer, 99 %, ms", ".2f"),
+    ("each_median", "to each peer, median, ms", ".2f"),
+    ("each_p99", "to each peer, 99 %, ms", ".2f"),
+    ("deliveries_per_second", "burst, deliveries/s", ",.0f"),
+    ("cpu_per_delivery", "CPU per delivery, µs", ".2f"),
+    ("transmissions", "transmissions per delivery, copies", ".2f"),
+    ("share", "without anti-entropy, % delivered", ".2f"),
+    ("share_transmissions", "and its transmissions, copies", ".2f"),
+    ("memory_idle", "memory of a peer, idle, MiB", ".1f"),
+    ("memory_after", "memory of a peer, after burst, MiB", ".1f"),
+    ("threads", "threads of a peer", ".1f"),
+    ("cpu_at_rest", "CPU at rest, of a peer, % of a core", ".3f"),
+]
+
+
+def measure(args, peers, seeds, local, settings: Settings, spreads: list[str]) -> int:
+    """Measure `args.runs` networks of these peers for every way of spreading; print the table,
+    write the JSON file."""
+    least = settings.liveness_interval + QUIET + STEADY_MESSAGES / RATE  # seconds of a network
+    planned = [*[least + REST] * args.runs, least] * len(spreads)
+    end, steps, results = End(), BenchSteps(planned, status_line_of(args)), {}
+    if steps.are_shown:
+        steps.say(f"{args.peers} peers, each a process; {len(planned)} networks of them are "
+                  "measured one after the other.\n")
+    try:
+        for spread in spreads:
+            chosen = settings._replace(spread=spread)
+            for number in range(args.runs + 1):
+                figures = _measure_one(args, peers, seeds, local, chosen, number, end, steps,
+                                       is_first=not results)
+                if figures is None:
+                    return FAILED
+                results.setdefault(spread, []).append(figures)
+    finally:
+        steps.end()
+    room = math.inf
+    if steps.are_shown:
+        room = terminal_width()
+        steps.say("\n" + _heading(args, results[spreads[0]][0]))
+    for line in table(results, room):
+        show(line if len(line) <= room else folded(line))
+    if args.json is not None:
+        _write_json(args, settings, results)
+    return 0
+
+
+def _measure_one(args, peers, seeds, local, settings: Settings, number: int, end: End,
+                 steps: BenchSteps, is_first: bool) -> dict[str, float] | None:
+    """Return the figures of a network, the last of which has no anti-entropy; None if it did not
+    do its work. Where no steps are shown, show a line, and before the first one a heading."""
+    alone = number == args.runs
+    if alone:
+        settings = settings._replace(antientropy_interval=0.0)
+    which = f"{number + 1} of {args.runs}"
+    steps.begin_network(f"{settings.spread} {'alone' if alone else which}")
+    with tempfile.TemporaryDirectory(prefix="grapevine-") as folder:
+        outputs = pathlib.Path(folder)
+        with Network(seeds, local, peers, settings, args.config, outputs) as network:
+            def look() -> None:
+                steps.show()
+                end.pause(0)
+
+            steps.describe(lambda: f"{len(network.hosts)} of {args.peers} peers started")
+            network.start(network.plan(None), subprocess.PIPE, look)
+            measured = _MeasuredNetwork(Records(outputs), network, settings, end, steps, args)
+            figures = measured.measure_alone() if alone else measured.measure()
+    if figures is None:
+        return None
+    result = (f"{figures['share']:.2f} % delivered without anti-entropy" if alone
+              else f"{figures['deliveries_per_second']:,.0f} deliveries/s")
+    steps.end_network(result)
+    if is_first and not steps.are_shown:
+        show(_heading(args, figures))
+    if not alone and not steps.are_shown:
+        show(f"{settings.spread}, run {which}: {result}")
+    return figures
+
+
+class _MeasuredNetwork(Progress):
+    """One network under measurement."""
+
+    def __init__(self, records: Records, network: Network, settings: Settings, end: End,
+                 steps: BenchSteps, args):
+        super().__init__(records, network, settings, end, steps, quiet=True)
+        self._args = args
+        self._said = 0
+        self._greetings: set[str] = set()  # messages that are not measured
+        self._figures: dict[str, float] = {}
+
+    def measure(self) -> dict[str, float] | None:
+        """Return the figures; None, after a line that says why, if the network did not work."""
+        if not self._come_to_rest():
+            return None
+        self._note_size("memory_idle")
+        if not (self._steady() and self._burst()):
+            self.steps.say("not every message arrived")
+            return None
+        self._note_size("memory_after")
+        self.steps.describe(lambda: f"at rest for {REST:.0f} s")
+        cpu = self._cpu()
+        self._pause(REST)
+        if cpu:
+            self._figures["cpu_at_rest"] = (self._cpu() - cpu) / REST / self._args.peers * 100
+        return self._figures
+
+    def measure_alone(self) -> dict[str, float] | None:
+        """The share of the steady messages that spreading alone delivers, in percent."""
+        if not self._come_to_rest():
+            return None
+        copies, before = self._copies(), self._delivered()
+        self._say_steadily()
+        self.settle(self._all_delivered, STILL)
+        copies = self._copies() - copies
+        due = STEADY_MESSAGES * (self._args.peers - 1)
+        delivered = self._delivered() - before
+        self._figures["share"] = delivered / due * 100
+        self._figures["share_transmissions"] = (copies + delivered) / delivered
+        return self._figures
+
+    def _come_to_rest(self) -> bool:
+        """Wait until all peers are linked, and no link has come or gone for 15 seconds: then the
+        ring is closed, places are filled and surplus links given up. This takes up to two liveness
+        rounds. False, after a line that says so, if the peers do not find each other."""
+        self.steps.describe(lambda: started(self._records.peers))
+        if not self.settle(self.linked, LIMIT):
+            self.steps.say("the peers did not find each other")
+            return False
+        seen, quiet_since = [], time.monotonic()
+        end = quiet_since + LIMIT
+        self.steps.describe(lambda: f"{sum(len(linked) for _, linked in seen) // 2} links, the "
+                            f"same for {time.monotonic() - quiet_since:.0f} of {QUIET:.0f} s")
+        while time.monotonic() - quiet_since < QUIET and time.monotonic() < end:
+            self._pause(1)
+            self._records.refresh()
+            links = [(run.address, sorted(run.linked)) for run in self._records.peers]
+            if links != seen:
+                seen, quiet_since = links, time.monotonic()
+        self._figures["degree"] = statistics.fmean(len(linked) for _, linked in seen)
+        if self._settings.sign:
+            self._greet()
+        return True
+
+    def _pause(self, seconds: float) -> None:
+        """Wait, and show meanwhile how much time is left. KeyboardInterrupt when a signal comes."""
+        left, end = math.inf, time.monotonic() + seconds
+        while left > 1.0:
+            self.steps.show()
+            left = end - time.monotonic()
+            self._end.pause(max(0.0, min(1.0, left)))
+
+    def _greet(self) -> None:
+        """Have every peer say one message, so that all keys are known when the measuring begins."""
+        self.steps.describe(lambda: "all keys become known")
+        for host in self._network.hosts:
+            self._say(host, 1)
+        self.settle(self._all_delivered, LIMIT)
+        self._greetings = {message for run in self._records.peers for message in run.generated}
+
+    def _all_delivered(self) -> bool:
+        return all(len(run.received) + len(run.generated) == self._said
+                   for run in self._records.peers)
+
+    def _delivered(self) -> int:
+        return sum(len(run.received) for run in self._records.refresh().peers)
+
+    def _say(self, host, count: int) -> None:
+        """Have a peer say so many messages at once."""
+        self._said += count
+        host.write(f"say {'x' * self._args.size}\n" * count)
+
+    def _steady(self) -> bool:
+        """Say messages one by one, each at a random peer; note how long they took."""
+        self._say_steadily()
+        if not self.settle(self._all_delivered, LIMIT):
+            return False
+        peers = self._records.peers
+        said = {message: at for run in peers for message, at in run.generated.items()
+                if message not in self._greetings}
+        last = [self._last(message) - at for message, at in said.items()]
+        each = [delivery.at - said[message] for run in peers
+                for message, delivery in run.received.items() if message in said]
+        for name, times in (("last", last), ("each", each)):
+            self._figures[f"{name}_median"] = quantile(times, 0.5) * 1e3
+            self._figures[f"{name}_p99"] = quantile(times, 0.99) * 1e3
+        return True
+
+    def _say_steadily(self) -> None:
+        rng = random.Random(1)
+        began, number = time.monotonic(), 0
+        self.steps.describe(lambda: f"message {number} of {STEADY_MESSAGES}, one by one")
+        for number in range(1, STEADY_MESSAGES + 1):
+            self._say(rng.choice(self._network.hosts), 1)
+            self._pause(began + number / RATE - time.monotonic())
+
+    def _last(self, message: str) -> float:
+        return max(run.received[message].at for run in self._records.peers
+                   if message in run.received)
+
+    def _burst(self) -> bool:
+        """Have one peer say many messages at once; note what they cost."""
+        args, speaker = self._args, self._network.hosts[0]
+        run = next(run for run in self._records.peers
+                   if run.address == str(speaker.addresses[0]))
+        before, copies, cpu = set(run.generated), self._copies(), self._cpu()
+        self.steps.describe(lambda: f"{args.messages:,} messages at once")
+        self._say(speaker, args.messages)
+        if not self._wait_quietly():
+            return False
+        cpu, copies = self._cpu() - cpu, self._copies() - copies
+        burst = [message for message in run.generated if message not in before]
+        deliveries = len(burst) * (args.peers - 1)
+        took = max(map(self._last, burst)) - min(run.generated[message] for message in burst)
+        self._figures["deliveries_per_second"] = deliveries / took
+        self._figures["transmissions"] = (copies + deliveries) / deliveries
+        if cpu:
+            self._figures["cpu_per_delivery"] = cpu / deliveries * 1e6
+        return True
+
+    def _wait_quietly(self) -> bool:
+        """Wait until the peers have used no CPU for a second, then for the files: looking at them
+        earlier would take CPU from the peers."""
+        used, end = self._cpu(), time.monotonic() + LIMIT
+        self._pause(1)
+        while self._cpu() - used > 0.05 and time.monotonic() < end:
+            used = self._cpu()
+            self._pause(1)
+        return self.settle(self._all_delivered, LIMIT)
+
+    def _copies(self) -> int:
+        """How many messages came to peers that had them already, by the peers' own count."""
+        total = 0
+        for host in self._network.hosts:
+            host.write("status\n")
+            while (line := host.read_line()) and not line.startswith("lines not shown:"):
+                name, _, value = line.partition(": ")
+                total += int(value) if name in COPIES else 0
+        return total
+
+    def _cpu(self) -> float:
+        """CPU seconds of all peers so far; 0 where the system does not tell."""
+        return sum(host.cpu() for host in self._network.hosts)
+
+    def _note_size(self, name: str) -> None:
+        """Note mean resident memory (MiB) and threads of a peer, where the system tells."""
+        sizes = [size for host in self._network.hosts if (size := host.size())[0]]
+        if sizes:
+            memory, threads = zip(*sizes)
+            self._figures[name] = statistics.fmean(memory)
+            self._figures["threads"] = statistics.fmean(threads)
+
+
+# What is shown and written.
+
+def _heading(args, figures: dict[str, float]) -> str:
+    return (f"{args.peers} peers, each a process, mean degree {figures['degree']:.1f}; "
+            f"burst of {args.messages} messages of {args.size} bytes")
+
+
+def table(results: dict[str, list[dict[str, float]]], room: float = math.inf) -> list[str]:
+    """The lines of the table: of each figure the median, the least and the most, in columns for
+    every way of spreading. A figure that was measured once stands under the median. Where that is
+    wider than `room`, each way has a table of its own, with the numbers below the names if need
+    be."""
+    if len(results) > 1 and NAMES + NUMBERS * len(results) > room:
+        return [line for one in results.items() for line in table(dict([one]), room)]
+    below = NAMES + NUMBERS > room
+    lines = [*_row("", [[spread] for spread in results], below),
+             *_row("", [HEADS for _ in results], below)]
+    for name, what, form in FIGURES:
+        cells = [[f"{value:{form}}" for value in _summary(networks, name)]
+                 for networks in results.values()]
+        if any(cells):
+            lines += _row(what, cells, below)
+    return lines
+
+
+def _summary(networks: list[dict[str, float]], name: str) -> list[float]:
+    """Median, least and most of a figure; the median alone of one value, nothing of none."""
+    values = [figures[name] for figures in networks if name in figures]
+    return [statistics.median(values), min(values), max(values)] if values[1:] else values
+
+
+def _row(what: str, cells, below: bool) -> list[str]:
+    """A line of the table with the cells of every way of spreading, or with them `below` it."""
+    numbers = "".join("".join(f"{cell:>{CELL}}" for cell in of_one).ljust(NUMBERS)
+                      for of_one in cells).rstrip()
+    if not below:
+        return [f"{what:<{NAMES}}{numbers}"]
+    return [what, numbers] if what else [numbers]
+
+
+def _write_json(args, settings: Settings, results: dict[str, list[dict[str, float]]]) -> None:
+    medians = {spread: {name: _summary(networks, name)[0]
+                        for name in {name for figures in networks for name in figures}}
+               for spread, networks in results.items()}
+    report = {"peers": args.peers, "messages": args.messages, "size": args.size,
+              "settings": settings.words(), "python": platform.python_version(),
+              "cores": os.cpu_count(), "median": medians, "runs": results}
+    try:
+        args.json.write_text(json.dumps(report, indent=2) + "\n")
+    except OSError as error:
+        raise CommandError(f"cannot write {args.json}: {error.strerror}", FAILED) from None

@@ -1,0 +1,227 @@
+"""Drawing: schedules of accidents by chance, each from a number.
+
+`draw_schedule` draws all kinds of accidents. `draw_watched` draws for a network whose seeds look
+for malicious peers. Its peers gossip until the end, and some of them attack. In one
+half of the schedules nothing else happens. In the other half a share of all links breaks in every
+period, peers join late, die or stand still, and a seed is killed, most of the time to come back.
+"""
+
+import math
+import random
+
+from gossip.addresses import Address, address_of
+from gossip.capacity import Capacity, parse_capacity
+from gossip.lab.experiments.accidents import (
+    LIES, UNREST, Accident, Conditions, Malice, Schedule, seed_addresses)
+
+PEER_PORT, PORTS = 5000, 50_000  # of the first peer, and how many peers are on one IP
+LIED_TO = 3  # seeds of a schedule in which the last one lies, and one schedule of how many it is
+JOINING = 10.0  # seconds of the unrest, in which all peers start; more when there are many:
+PACE = 170  # peers that start in a second then
+FEW = 20  # peers; when there are more, generators are silent, as everyone hears everything
+
+WATCHED_PEERS, WATCHED_SEEDS = 40, 5  # when the command line does not say how many
+STARTING = 3.0  # seconds in which peers start that do not join later
+WATCHED = 24.0  # seconds of a schedule, and as many periods
+CHURN = 5  # percent of all links that break in a period, if any do
+AWAY = 6.0  # seconds until a seed is started again
+FROZEN = 10.0  # seconds for which a peer stands still at most
+GOSSIP_INTERVAL = 2.0  # seconds between two messages of a peer, also live; but fewer where all
+IN_ALL = 20  # peers together would say less than so many a second
+CAPACITIES = ["rule", "rule", "rule", "fixed:3", "fixed:6", "powerlaw:2.5", "fixed:39"]
+
+
+def _peer_addresses(count: int) -> list[Address]:
+    """The addresses of so many peers."""
+    return [address_of(f"127.0.0.{1 + n // PORTS}", PEER_PORT + n % PORTS) for n in range(count)]
+
+
+def _in_order(accidents: list[Accident]) -> tuple[Accident, ...]:
+    """The accidents in the order of their times."""
+    return tuple(sorted(accidents, key=lambda accident: accident.at))
+
+
+def draw_schedule(number: int, peers: int | None = None, seeds: int | None = None,
+                  gentle: bool = False, sign: bool = False) -> Schedule:
+    """The schedule of this number: of so many peers (2 to 12 by default) and seeds (1 to 5). With
+    `sign`, every third number has three seeds by default, and if there are so many, one lies."""
+    rng = random.Random(f"schedule {number}")
+    some_peers, some_seeds = rng.randint(2, 12), rng.randint(1, 5)
+    lied_to = sign and number % LIED_TO == 0
+    if seeds is None:
+        seeds = LIED_TO if lied_to else some_seeds
+    peers = some_peers if peers is None else peers
+    schedule = _Draw(rng, number, peers, seeds, gentle).schedule()
+    lie = random.Random(f"lie {number}").choice([*LIES]) if lied_to and seeds >= LIED_TO else ""
+    return schedule._replace(conditions=schedule.conditions._replace(sign=int(sign), liar=lie))
+
+
+class _Draw:
+    """A schedule while it is drawn: chance, and what it has brought so far."""
+
+    def __init__(self, rng: random.Random, number: int, peers: int, seeds: int, gentle: bool):
+        self._rng = rng
+        self._number = number
+        self._gentle = gentle
+        self._seeds = seed_addresses(seeds)
+        self._peers = _peer_addresses(peers)
+        self._few = peers <= FEW
+        self._joining = max(JOINING, peers / PACE)  # seconds in which all peers start
+        self._unrest = self._joining + UNREST - JOINING  # seconds until all is over
+        self._accidents: list[Accident] = []
+
+    def schedule(self) -> Schedule:
+        """Draw everything: conditions, starts, what is said, and 1 to 14 accidents."""
+        rng = self._rng
+        conditions = self._conditions()
+        for seed in self._seeds:
+            late = rng.random() < 0.1 and self._few
+            self._add(rng.uniform(0, 10) if late else 0.0, "start", [seed])
+        for peer in self._peers:
+            self._add(rng.uniform(0, self._joining), "start", [peer])
+        for _ in range(rng.randint(1, 4)):
+            self._say(self._moment())
+        if not self._few:
+            self._say(self._joining + 5.0)
+        kinds = [self._death] * 3 + [self._break] * 2 + [self._seed] * 2 + [self._break_together]
+        if not self._gentle:
+            kinds += [lambda: self._freeze(self._peers), self._cut, self._slow, self._power,
+                      lambda: self._freeze(self._seeds)]
+        for _ in range(rng.randint(1, 14)):
+            rng.choice(kinds)()
+        return Schedule(self._number, conditions, _in_order(self._accidents))
+
+    def _conditions(self) -> Conditions:
+        rng, few = self._rng, self._few
+        latency = rng.choice([0.0002, 0.001, 0.01] if self._gentle else
+                             [0.0002, 0.001, 0.01, 0.05, 0.1])
+        lag = rng.choice([0.0, 0.001, 0.02] if self._gentle else [0.0, 0.001, 0.02, 0.3])
+        slow = latency > 0.01 or lag > 0.02  # then an answer may take longer than a second
+        return Conditions(
+            seeds=len(self._seeds),
+            capacity=parse_capacity(rng.choice(["fixed:2", "fixed:3", "fixed:4", "rule",
+                                                "powerlaw:2.5"]) if few else "fixed:6"),
+            spread=rng.choice(["flood", "flood", "rumor"]),
+            gossip_count=rng.randint(0, 6) if few else 0,
+            gossip_interval=rng.choice([1.0, 3.0, 5.0]),
+            liveness_interval=rng.choice([2.0, 3.0] if slow else [1.0, 2.0]) if few else 13.0,
+            antientropy_interval=rng.choice([2.0, 5.0, 10.0]),
+            latency=latency,
+            jitter=rng.choice([0.0, latency / 4, latency / 2]),
+            bandwidth=1e8 if self._gentle else rng.choice([1e5, 1e6, 1e8]),
+            buffer=rng.choice([16_384, 262_144, 4_194_304]),
+            lag=lag,
+            clocks=rng.choice([0.0, 1.0, 1000.0]),
+            unrest=self._unrest)
+
+    # One accident each.
+
+    def _add(self, at: float, kind: str, who: list[Address], seconds: float | None = None,
+             number: int | None = None) -> None:
+        """Add an accident; its end, if it has one, is within the unrest."""
+        at = round(at, 3)
+        if seconds is not None:
+            seconds = math.floor(1000 * min(seconds, self._unrest - at)) / 1000
+        self._accidents.append(Accident(at, kind, tuple(who), seconds, number))
+
+    def _moment(self) -> float:
+        """When an accident happens."""
+        return self._rng.uniform(1.0, self._unrest - 2.0)
+
+    def _say(self, at: float) -> None:
+        self._add(at, "say", [self._rng.choice(self._peers)],
+                  number=self._rng.choice([1, 3, 30]))
+
+    def _death(self) -> None:
+        """A peer dies or leaves; most come back, some at once."""
+        rng = self._rng
+        back = rng.choice([None, None, 0.0, rng.uniform(0.0, 3.0), rng.uniform(3.0, 30.0)])
+        self._add(self._moment(), rng.choice(["kill", "kill", "leave"]), [rng.choice(self._peers)],
+                  back)
+
+    def _power(self) -> None:
+        """A machine loses power; a third of them for a while."""
+        rng = self._rng
+        back = rng.choice([None, None, rng.uniform(1.0, 30.0)])
+        self._add(self._moment(), "power", [rng.choice(self._peers + self._seeds)], back)
+
+    def _break(self) -> None:
+        """A connection breaks, half of the time at one end only."""
+        rng = self._rng
+        self._add(self._moment(), rng.choice(["reset", "break"]),
+                  [rng.choice(self._peers + self._seeds)], number=rng.randrange(20))
+
+    def _seed(self) -> None:
+        """One or all seeds die; most are started again."""
+        rng, at = self._rng, self._moment()
+        back = rng.choice([None, rng.uniform(0.0, 3.0), rng.uniform(3.0, 40.0)])
+        for seed in (self._seeds if rng.random() < 0.4 else [rng.choice(self._seeds)]):
+            self._add(at, "kill", [seed], back)
+
+    def _break_together(self) -> None:
+        """Several connections break within a moment, so that both ends dial at once."""
+        rng, at = self._rng, self._moment()
+        for _ in range(rng.randint(2, 6)):
+            self._add(at + rng.choice([0.0, rng.uniform(0.0, 0.01)]),
+                      rng.choice(["reset", "break"]), [rng.choice(self._peers)],
+                      number=rng.randrange(20))
+
+    def _freeze(self, nodes: list[Address]) -> None:
+        """One of these nodes stands still for a while."""
+        rng = self._rng
+        self._add(self._moment(), "freeze", [rng.choice(nodes)], rng.uniform(0.5, 30.0))
+
+    def _cut(self) -> None:
+        """Some nodes are cut off, at most half of them; seeds are among these half of the time at
+        most."""
+        rng = self._rng
+        everyone = self._peers + (self._seeds if rng.random() < 0.5 else [])
+        side = rng.sample(everyone, rng.randint(1, max(1, len(everyone) // 2)))
+        self._add(self._moment(), "cut", sorted(side), rng.uniform(1.0, 40.0))
+
+    def _slow(self) -> None:
+        """A machine is slow for a while."""
+        rng = self._rng
+        self._add(self._moment(), "slow", [rng.choice(self._peers + self._seeds)],
+                  rng.uniform(1.0, 30.0), number=rng.choice([100, 500, 2000]))
+
+
+# Where the seeds look for malicious peers.
+
+def draw_watched(number: int, malice: Malice, peers: int | None = None, seeds: int | None = None,
+                 capacity: Capacity | None = None) -> Schedule:
+    """The schedule of this number with these attacks: of 40 peers and 5 seeds by default."""
+    rng = random.Random(f"watched {number}")
+    peers = _peer_addresses(WATCHED_PEERS if peers is None else peers)
+    seeds = seed_addresses(WATCHED_SEEDS if seeds is None else seeds)
+    restless = rng.random() < 0.5
+    accidents = [Accident(0.0, "start", (seed,)) for seed in seeds]
+    late = rng.sample(peers, rng.randint(0, len(peers) // 4)) if restless else []  # they join later
+    accidents += [Accident(round(rng.uniform(5.0, WATCHED / 2) if peer in late
+                                 else rng.uniform(0.0, STARTING), 3), "start", (peer,))
+                  for peer in peers]
+    if restless:
+        accidents += _unrest(rng, peers, seeds)
+    drawn = parse_capacity(rng.choice(CAPACITIES))
+    conditions = Conditions(
+        seeds=len(seeds), capacity=capacity or drawn,
+        gossip_count=1_000_000_000, gossip_interval=min(GOSSIP_INTERVAL, len(peers) / IN_ALL),
+        liveness_interval=5.0, latency=rng.choice([0.0002, 0.001, 0.01]),
+        lag=rng.choice([0.0, 0.001, 0.02]), sign=1,
+        malicious=str(malice), churn=rng.choice([0, CHURN]) if restless else 0, unrest=WATCHED)
+    return Schedule(number, conditions, _in_order(accidents))
+
+
+def _unrest(rng: random.Random, peers: list[Address], seeds: list[Address]) -> list[Accident]:
+    """Peers that die or stand still, and a seed that dies."""
+    def moment() -> float:
+        return round(rng.uniform(STARTING + 2.0, WATCHED - FROZEN), 3)
+
+    accidents = [Accident(moment(), "kill", (peer,)) for peer in
+                 rng.sample(peers, rng.choice([0, 0, rng.randint(1, 1 + len(peers) // 5)]))]
+    accidents += [Accident(moment(), "freeze", (peer,), round(rng.uniform(1.0, FROZEN), 3))
+                  for peer in rng.sample(peers, rng.choice([0, 0, 3]))]
+    if len(seeds) > 1 and rng.random() < 0.5:
+        accidents.append(Accident(moment(), "kill", (rng.choice(seeds),),
+                                  rng.choice([AWAY, AWAY, None])))
+    return accidents

@@ -1,0 +1,322 @@
+"""Following: starts a network of processes, waits for what has to happen, and prints the proof.
+
+`Progress` follows a network through its output files. It shows a status line on a terminal, and a
+line every 3 seconds elsewhere.
+
+A network of honest peers ends when all is delivered, and the dead are reported. One that is
+watched for malicious peers ends so many periods after all are linked, and when the honest have
+what the honest have said by then: the proof tells who was found out.
+"""
+
+import contextlib
+import os
+import random
+import time
+
+from gossip.addresses import Address
+from gossip.lab.experiments.accidents import Malice
+from gossip.lab.experiments.drawing import GOSSIP_INTERVAL
+from gossip.lab.experiments.network import Network, Orders, Plan
+from gossip.lab.experiments.ports import choose_ports
+from gossip.lab.experiments.steps import (
+    Steps, found_dead, gossiped, killed, planned, so_far, started, status_line_of, watched)
+from gossip.lab.proof import check, deaths, delivery
+from gossip.lab.proof.evidence import Proof
+from gossip.lab.proof.records import Records
+from gossip.lab.proof.runs import FULL, PeerRun
+from gossip.programs.seed_program import local_seeds
+from gossip.settings import Settings
+from gossip.terminal.command_line import FAILED, show
+from gossip.terminal.folders import clear_outputs, command, commands, reserved
+from gossip.terminal.input import End
+from gossip.terminal.screen import StatusLine
+
+# Seconds without any progress after which a network is given up:
+START_LIMIT = 60.0  # until all peers run and are linked
+SPREAD_LIMIT = 60.0  # beyond a generator's interval, until all is delivered
+BURY_LIMIT = 60.0  # beyond the liveness misses, until the dead are reported
+LINGER = delivery.ON_ITS_WAY + 0.2  # seconds without gossip before a kill or the end, after which
+# the check excuses no missing message as one that was on its way
+WATCHED = 24  # periods of a network that is watched, from when all are linked
+ARRIVING = 10.0  # seconds without progress after that, in which messages may still arrive
+LOOK, LONGEST_LOOK = 0.25, 2.0  # seconds between two looks at the files, at least and at most
+REST = 4  # times as long as a look takes: the runner leaves the processor to the network
+SAY = 3.0  # seconds between two lines where the screen is no terminal
+FOR_EVER = 1_000_000_000  # messages
+IMPLIED = {  # by --malicious, where the command line does not name it
+    "monitor": True, "report_interval": 1.0, "gossip_interval": GOSSIP_INTERVAL,
+    "gossip_count": FOR_EVER}
+
+
+class Progress:
+    """The state of a network, as its files show it so far."""
+
+    def __init__(self, records: Records, network, settings: Settings, end: End, steps: Steps,
+                 quiet: bool = False):
+        """Where a terminal shows `steps`, it does not show one line."""
+        self._records = records
+        self._network = network
+        self._settings = settings
+        self._end = end
+        self._quiet = quiet
+        self.steps = steps
+        self._status = steps.status or (StatusLine() if os.isatty(1) and not quiet else None)
+        self._said_at = 0.0
+        self._began: float | None = None  # when it looked first
+
+    def look(self) -> None:
+        """Read what is new in the files, and show it."""
+        self._records.refresh()
+        now = time.monotonic()
+        self._began = self._began or now
+        if self.steps.are_shown:
+            self.steps.show()
+        elif self._status is not None:
+            self._status.update(self._line())
+        elif not self._quiet and now - self._said_at >= SAY:
+            self._said_at = now
+            show(self._line())
+
+    def finish(self) -> None:
+        """End the status line."""
+        if self._status is not None:
+            self._status.end()
+
+    def _line(self) -> str:
+        runs = self.living()
+        linked = [len(run.linked) for run in runs]
+        made = sum(len(run.generated) for run in self._records.peers)
+        delivered = sum(len(run.received) for run in runs)
+        text = (f"{time.monotonic() - self._began:5.1f} s  {len(runs)} of "
+                f"{len(self._network.peers)} peers, "
+                f"{sum(linked) // 2} links (degree {min(linked, default=0)} to "
+                f"{max(linked, default=0)}), {made} messages, {delivered} deliveries")
+        kicked = {kick.peer for seed in self._records.seeds for kick in seed.kicks}
+        if kicked:
+            text += f", {len(kicked)} kicked"
+        killed = self._network.dead_peers()
+        if killed:
+            found = {peer for run in runs for peer in run.dead} & killed
+            text += f", {len(killed)} killed, {len(found)} of them found dead"
+        return text
+
+    def living(self) -> list[PeerRun]:
+        """The runs of the peers that live."""
+        dead = self._network.dead_peers()
+        return [run for run in self._records.peers
+                if run.address not in dead and not run.superseded]
+
+    def _all_run(self, runs: list[PeerRun]) -> bool:
+        """Whether these are the runs of all peers that live."""
+        return len(runs) + len(self._network.dead_peers()) >= len(self._network.peers)
+
+    def linked(self) -> bool:
+        """Whether all peers are up and have a neighbour."""
+        runs = self.living()
+        alone = len(self._network.peers) == 1
+        return self._all_run(runs) and (alone or all(run.linked for run in runs))
+
+    def delivered(self) -> bool:
+        """Whether all messages are generated, and have reached all peers that live."""
+        runs = self.living()
+        if not self._all_run(runs):
+            return False
+        runs = [run for run in runs if run.ended != FULL]
+        if any(run.by_generator < self._settings.gossip_count for run in runs):
+            return False
+        if len(runs) < len(self._records.peers):  # what the dead said last may have died with them
+            made = set().union(*(run.generated.keys() | run.received.keys() for run in runs))
+            return all(made <= run.received.keys() | run.generated.keys() for run in runs)
+        made = sum(len(run.generated) for run in runs)
+        return all(len(run.received) + len(run.generated) >= made for run in runs)
+
+    def honest_have_all(self) -> bool:
+        """Whether all honest peers that were not kicked have generated all their messages, and
+        have received those of one another."""
+        runs = [run for run in self._records.honest().peers if run.ended is None]
+        made = {message for run in runs for message in run.generated}
+        return (all(run.by_generator >= self._settings.gossip_count for run in runs)
+                and all(made <= run.received.keys() | run.generated.keys() for run in runs))
+
+    def buried(self) -> bool:
+        """Whether every killed peer was found dead (if a neighbour of it lives), and its seeds
+        have heard of the death, removed the peer, and told others."""
+        proof, dead = Proof(self._records), self._network.dead_peers()
+        for run in self._records.peers:
+            if run.address not in dead or run.superseded:
+                continue
+            neighbours = any(other.had_link(run.address, run.last) for other in self.living())
+            if neighbours and not (deaths.found_dead(proof, run) and deaths.is_told(proof, run)):
+                return False
+            if deaths.death(proof, run)[0]:
+                return False
+        return True
+
+    def _state(self) -> tuple:
+        """Numbers that grow as long as the network makes progress."""
+        peers = self._records.peers
+        return (len(peers), sum(run.first_linked is not None for run in peers),
+                sum(len(run.generated) + len(run.received) for run in peers),
+                sum(len(run.dead) for run in peers),
+                sum(len(run.removed) for run in self._records.seeds))
+
+    def settle(self, done, patience: float) -> bool:
+        """Look until `done()` holds; False if there is no progress for `patience` seconds, or a
+        peer failed. KeyboardInterrupt when a signal comes."""
+        state, end = None, 0.0
+        while True:
+            began = time.monotonic()
+            self.look()
+            if done():
+                return True
+            if self._state() != state:
+                state, end = self._state(), time.monotonic() + patience
+            if time.monotonic() > end:
+                return False
+            if not self._all_well():
+                return False
+            self._end.pause(until_next_look(time.monotonic() - began))
+
+    def _all_well(self) -> bool:
+        """Show which processes have ended; False if one has failed. A process that was killed by
+        hand has not failed: it is part of the experiment."""
+        well = True
+        for host in self._network.newly_ended():
+            tell = show if self._status is None else self._status.above
+            tell(f"{host.what} has ended (exit code {host.ended()})")
+            well = well and host.ended() <= 0
+        return well
+
+    # What is waited for.
+
+    def follow(self, kill: int) -> bool:
+        """Wait for the deliveries (not where gossip never ends), kill peers, wait until the deaths
+        are reported; False when it takes too long."""
+        network, settings, records = self._network, self._settings, self._records
+        patience = settings.gossip_interval + SPREAD_LIMIT
+        if not self.settle(self.linked, START_LIMIT):
+            return False
+        self.steps.begin("gossip", lambda: gossiped(records, self.living()))
+        if settings.gossip_count < FOR_EVER and not self.settle(self.delivered, patience):
+            return False
+        self._end.pause(LINGER + (settings.liveness_interval if kill else 0))
+        dead = network.dead_peers()
+        living = [peer for peer in network.peers if str(peer) not in dead]
+        dying = random.sample(living, min(kill, len(living)))
+        network.kill(dying)
+        if dying:
+            names = sorted(map(str, dying))
+            self.steps.begin(killed(names), lambda: found_dead(records, self.living(), names))
+        rounds = (settings.liveness_misses + 2) * settings.liveness_interval
+        return self.settle(self.buried, rounds + BURY_LIMIT)
+
+    def watch(self) -> bool:
+        """Let WATCHED periods go by after all are linked; False when that takes too long. What was
+        said then arrives, or the check tells; that is waited for unless gossip never ends."""
+        if not self.settle(self.linked, START_LIMIT):
+            return False
+        end = time.monotonic() + WATCHED * self._settings.report_interval
+        self.steps.begin("watch", lambda: watched(self._records), lambda: end - time.monotonic())
+        if not self.settle(lambda: time.monotonic() >= end, float("inf")):
+            return False
+        if self._settings.gossip_count < FOR_EVER:
+            self.settle(self.honest_have_all, ARRIVING)
+        return True
+
+    def go_on(self, is_watched: bool) -> None:
+        """Go on until Ctrl-C; deaths meanwhile are part of the experiment."""
+        self.steps.begin("until Ctrl-C", lambda: watched(self._records) if is_watched else so_far(
+            self._records, self.living(), len(self._network.dead_peers())))
+        while True:
+            self.settle(lambda: False, float("inf"))
+
+
+def until_next_look(took: float) -> float:
+    """Seconds until the files are looked at again when a look has taken so many."""
+    return min(LONGEST_LOOK, max(LOOK, REST * took))
+
+
+def run_network(args, peers: list[Address], settings: Settings, processes: int | None,
+                once: bool, kill: int, malice: Malice | None = None, live_page=None) -> int:
+    """Start a network, follow it, kill `kill` peers; with `once` end it and print the proof. With
+    `malice`, which may be empty, it is watched for malicious peers. `live_page(do, orders)` serves
+    a page of it; with `once` until Ctrl-C."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(reserved(args.outputs))
+        ports = choose_ports(args, peers)
+        if once and settings.gossip_count == FOR_EVER:  # until about the end, so that all arrive
+            settings = settings._replace(gossip_count=1 + int(
+                WATCHED * settings.report_interval / settings.gossip_interval))
+        roles = {} if malice is None else malice.deal(ports.peers, random.Random())
+        end, records, steps = End(), Records(args.outputs), Steps(status_line_of(args))
+        in_time = None
+        with Network(ports.seeds, local_seeds(ports.seeds), ports.peers, settings, ports.config,
+                     args.outputs, roles) as network:
+            plan = network.plan(processes)
+            clear_outputs(args.outputs)
+            ports.write_config(args.outputs)
+            if ports.notice:
+                steps.say(ports.notice)
+            progress = Progress(records, network, settings, end, steps, args.quiet)
+            try:
+                page = stack.enter_context(_page(live_page, network, plan))
+                if steps.are_shown:
+                    steps.say(planned(len(peers), _gossip(settings), kill, malice, once,
+                                      args.outputs))
+                steps.begin("start", lambda: started(progress.living()))
+                network.start(plan, look=lambda: end.pause(0))
+                in_time = progress.follow(kill) if malice is None else progress.watch()
+                if not once:
+                    progress.go_on(malice is not None)
+            except KeyboardInterrupt:
+                if once:
+                    raise
+            finally:
+                progress.finish()
+        if once:
+            return _judge(records, in_time, steps, page, end, args)
+        if steps.are_shown:
+            made = sum(len(run.generated) for run in records.refresh().peers)
+            steps.say(f"Ended. {len(network.peers)} peers, {made:,} messages. "
+                      f"The proof: {command('check', args.outputs)}")
+        return 0
+
+
+def _gossip(settings: Settings) -> str:
+    """How much each peer gossips, in words."""
+    count = settings.gossip_count
+    return "without end" if count == FOR_EVER else f"{count} message{'' if count == 1 else 's'}"
+
+
+def _page(live_page, network: Network, plan: Plan):
+    """The page of a network, to be used in a `with`; None where none is asked for."""
+    if live_page is None:
+        return contextlib.nullcontext()
+    orders = Orders(network)
+    return live_page(orders.do, orders.words(plan.peers is None))
+
+
+def _judge(records: Records, in_time: bool, steps: Steps, page, end: End, args) -> int:
+    """Print the proof, and show it on the page until Ctrl-C; the exit code."""
+    if not in_time:
+        steps.say("not everything happened as it should, or in time:")
+    rows = check.with_texts(records, check.prove(records.refresh()))
+    text = check.format_rows(rows)
+    if steps.are_shown:
+        steps.say_proof(rows, *_what_next(args, page))
+    else:
+        show(text)
+    holds = check.holds(rows) and in_time
+    if page is not None:
+        page.tell(holds, text)
+        end.wait()
+    return 0 if holds else FAILED
+
+
+def _what_next(args, page) -> list[str]:
+    """Return lines that say what a person may do after a proof."""
+    plot = command("plot", args.outputs), "a page of this proof, with pictures"
+    again = f"python runner.py {args.again} --watch", "the same again, live in a browser"
+    if page is None:
+        return [commands(plot, again)]
+    return [commands(plot), "The live page stays until Ctrl-C."]

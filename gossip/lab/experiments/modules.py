@@ -1,0 +1,311 @@
+"""Networks of gossip modules: `runner.py module` proves one, `bench --module` measures two.
+
+Every module is a process with one client, which subscribes and validates; the clients are threads
+here. In the proof every client announces; the bootstrapper and a third of the others are killed;
+when the living modules are one piece again, every client announces again. In the benchmark one
+client announces, and a latency is the time from its send to the reading of another client.
+"""
+
+import collections
+import contextlib
+import functools
+import pathlib
+import random
+import socket
+import statistics
+import struct
+import tempfile
+import threading
+import time
+
+from gossip.addresses import Address, address_of
+from gossip.lab.experiments.worker import Host
+from gossip.lab.proof.evidence import quantile
+from gossip.lab.proof.pieces import Pieces
+from gossip.lab.proof.records import parse_line
+from gossip.settings import Settings
+from gossip.terminal.command_line import FAILED, ROOT, CommandError, show
+from gossip.terminal.folders import OF_MODULES, clear_outputs
+from gossip.terminal.input import End
+from gossip.voidphone import messages
+from gossip.voidphone.client import Client
+
+DATA_TYPE = 1337  # of all data that clients announce
+UP_LIMIT = 60.0  # seconds that a module has until it listens
+END_LIMIT = 10.0  # seconds that modules have to end before they are killed
+LOOK = 0.05  # seconds between two looks at whether something has happened
+
+JOIN_LIMIT = 60.0  # seconds that modules have to become one piece
+DELIVER_LIMIT = 30.0  # seconds that announcements have to reach all clients
+STILL = 1.0  # seconds at the end in which nothing may come twice
+
+STAMP = struct.Struct(">dQ")  # time and number: measured data begins with these
+ONE_BY_ONE = 500  # messages whose latency is measured
+PAUSE = 0.004  # seconds between them
+DEGREE, POW_BITS = 6, 8  # of measured modules
+LIMIT = 120.0  # seconds that a part of a measurement may take
+HANDSHAKES = 30_000  # handshakes that are begun and given up
+
+
+class Modules:
+    """Modules by number, each a process with a client; module 0 is the bootstrapper. Module N has
+    the ports base+2N (for peers) and base+2N+1 (for clients). `close` ends those that live."""
+
+    def __init__(self, base_port: int, inis: pathlib.Path, outputs: pathlib.Path,
+                 file_limit: int = Settings().file_limit):
+        self._base = base_port
+        self._inis = inis
+        self._outputs = outputs
+        self._file_limit = file_limit  # MiB
+        self._running: dict[int, Host] = {}
+        self._clients: dict[int, Client] = {}
+
+    def on_data(self, number: int, data: bytes) -> bool:
+        """Take data of which the client of a module was told; answer whether it is valid."""
+        raise NotImplementedError
+
+    def _address(self, number: int) -> Address:
+        """Where other modules find this one."""
+        return address_of("127.0.0.1", self._base + 2 * number)
+
+    def start(self, count: int, degree: int, pow_bits: int) -> None:
+        """Start so many modules, and a client of each as soon as it listens; CommandError when a
+        module does not listen."""
+        for number in range(count):
+            ini = self._inis / f"{number}.ini"
+            ini.write_text(f"[gossip]\ncache_size = 100\ndegree = {degree}\n"
+                           f"pow_bits = {pow_bits}\nbootstrapper = {self._address(0)}\n"
+                           f"p2p_address = {self._address(number)}\n"
+                           f"api_address = 127.0.0.1:{self._base + 2 * number + 1}\n")
+            self._running[number] = Host(
+                f"module {number}",
+                [str(ROOT / "peer.py"), "-c", str(ini), "--quiet", "--outputs", str(self._outputs),
+                 "--file-limit", str(self._file_limit), "--end-with-input"],
+                [self._address(number)])
+        for number in range(count):
+            self._connect(number)
+
+    def _connect(self, number: int) -> None:
+        """Connect a client as soon as its module listens."""
+        deadline = time.monotonic() + UP_LIMIT
+        while number not in self._clients:
+            try:
+                self._clients[number] = Client(
+                    ("127.0.0.1", self._base + 2 * number + 1), DATA_TYPE,
+                    functools.partial(self.on_data, number))
+            except OSError:
+                if self._running[number].ended() is not None or time.monotonic() > deadline:
+                    raise CommandError(f"module {number} did not start", FAILED) from None
+                time.sleep(LOOK)
+
+    def links(self) -> dict[str, set[str]]:
+        """The neighbours of each living module, by its output file."""
+        links = {}
+        for number in self._running:
+            address = self._address(number)
+            path, linked = self._outputs / f"module_{address.file_part}.txt", set()
+            links[str(address)] = linked
+            for line in path.read_text().splitlines() if path.exists() else ():
+                _, event, rest = parse_line(line) or (0.0, "", "")
+                if event == "connected":
+                    linked.add(rest)
+                elif event == "disconnected":
+                    linked.discard(":".join(rest.split(":")[:2]))
+        return links
+
+    def close(self) -> None:
+        """End the modules that live, and the clients."""
+        until = time.monotonic() + END_LIMIT
+        for host in self._running.values():
+            host.end()
+        for host in self._running.values():
+            host.wait(until)
+        for client in self._clients.values():
+            client.close()
+
+
+# The proof.
+
+class Experiment(Modules):
+    """Modules that lose some of them, and the data that clients were told of."""
+
+    def __init__(self, args, folder: pathlib.Path):
+        super().__init__(args.base_port, folder, args.outputs, args.file_limit)
+        self._args = args
+        self._end = End()
+        self._rng = random.Random()
+        self._lock = threading.Lock()  # guards _told
+        self._told: collections.Counter = collections.Counter()  # (number, data it was told of)
+        self._rows: list[bool] = []  # what held so far
+
+    def on_data(self, number: int, data: bytes) -> bool:
+        with self._lock:
+            self._told[number, data] += 1
+        return True
+
+    def carry_out(self) -> bool:
+        """Carry out all steps; answer whether all of them held."""
+        since, args = time.monotonic(), self._args
+        self.start(args.peers, args.degree, args.pow_bits)
+        show(f"{args.peers} modules are up; the bootstrapper is {self._address(0)}")
+        self._show_view(since)
+        self._announce()
+        self._kill()
+        self._announce()
+        return all(self._rows)
+
+    def _show_view(self, since: float) -> None:
+        """Wait until the modules are one piece, and show how long that took."""
+        deadline = time.monotonic() + JOIN_LIMIT
+        while (pieces := self._pieces()) > 1 and time.monotonic() < deadline:
+            self._end.pause(LOOK)
+        degrees = sorted(map(len, self.links().values()))
+        self._note("view", pieces == 1,
+                   f"{pieces} pieces after {time.monotonic() - since:.1f} s; neighbours: minimum "
+                   f"{degrees[0]}, median {degrees[len(degrees) // 2]}, maximum {degrees[-1]}")
+
+    def _pieces(self) -> int:
+        links = self.links()
+        return len(Pieces({own: [other for other in linked if own in links.get(other, ())]
+                           for own, linked in links.items()}))
+
+    def _announce(self) -> None:
+        """Every client announces; every other client has to be told of it, once."""
+        said = {number: f"from {number} {self._rng.getrandbits(64):016x}".encode()
+                for number in self._clients}
+        for number, data in said.items():
+            self._clients[number].announce(data)
+        due = [(number, data) for number in said for other, data in said.items()
+               if number != other]
+        deadline = time.monotonic() + DELIVER_LIMIT
+        while time.monotonic() < deadline and not all(self._counts(due)):
+            self._end.pause(LOOK)
+        self._end.pause(STILL)
+        counts, own = self._counts(due), sum(self._counts(said.items()))
+        self._note("broadcast", counts.count(1) == len(due) and not own,
+                   f"{counts.count(1)} of {len(due)} told once, {counts.count(0)} not, "
+                   f"{sum(count > 1 for count in counts)} more than once, {own} of one's own")
+
+    def _counts(self, pairs) -> list[int]:
+        """How often the client of each module was told of this data."""
+        with self._lock:
+            return [self._told[pair] for pair in pairs]
+
+    def _kill(self) -> None:
+        """Kill the bootstrapper and a third of the others, without a word to anyone."""
+        others = [number for number in self._running if number != 0]
+        victims = [0, *self._rng.sample(others, len(others) // 3)]
+        since = time.monotonic()
+        for number in victims:
+            self._running.pop(number).die()
+            self._clients.pop(number).close()
+        show(f"killed: the bootstrapper and {len(victims) - 1} others")
+        self._show_view(since)
+
+    def _note(self, name: str, holds: bool, figures: str) -> None:
+        self._rows.append(holds)
+        show(f"{name:<10} {'holds' if holds else 'FAILS':<6} {figures}")
+
+
+def run_experiment(args) -> int:
+    """Run the experiment; exit code 1 if something did not hold."""
+    clear_outputs(args.outputs, OF_MODULES)
+    with (tempfile.TemporaryDirectory(prefix="grapevine-") as folder,
+          contextlib.closing(Experiment(args, pathlib.Path(folder))) as experiment):
+        return 0 if experiment.carry_out() else FAILED
+
+
+# The benchmark.
+
+class MeasuredModules(Modules):
+    """Modules in one view, and when their clients are told of what the first one announces."""
+
+    def __init__(self, base_port: int, folder: pathlib.Path):
+        super().__init__(base_port, folder, folder)
+        self._changed = threading.Condition()  # guards the next two; notified when one came
+        self._came = 0
+        self._latencies: dict[int, list[float]] = {}  # number of a message -> of its deliveries
+
+    def on_data(self, number: int, data: bytes) -> bool:
+        said, message = STAMP.unpack_from(data)
+        took = time.perf_counter() - said
+        with self._changed:
+            self._latencies.setdefault(message, []).append(took)
+            self._came += 1
+            self._changed.notify()
+        return True
+
+    def measure(self, count: int) -> bool:
+        """Print what so many modules do, of which two do more; False if not all messages came."""
+        self.start(count, DEGREE, POW_BITS)
+        enough, deadline = min(DEGREE, count - 1) // 2, time.monotonic() + LIMIT
+        while min(map(len, self.links().values())) < max(1, enough):
+            if time.monotonic() > deadline:
+                raise CommandError("the modules did not find each other", FAILED)
+            time.sleep(LOOK)
+        show(f"{count} modules, every message validated by every client:")
+        idle = self._memory()
+        slow = self._announce(ONE_BY_ONE, 64, PAUSE)
+        fast = self._announce(200_000 if count == 2 else 20_000, 64, 0.0)
+        if slow is None or fast is None:
+            return False
+        last = [max(latencies) for latencies in slow[1]]
+        _row("to the last client, median", f"{quantile(last, 0.5) * 1e3:.2f} ms")
+        _row("to the last client, 99 %", f"{quantile(last, 0.99) * 1e3:.2f} ms")
+        _row("announces of 64 bytes", f"{len(fast[1]) / fast[0]:,.0f} a second")
+        if count == 2:
+            large = self._announce(5_000, 60_000, 0.0)
+            if large is None:
+                return False
+            _row("announces of 60,000 bytes", f"{len(large[1]) / large[0]:,.0f} a second")
+        _row("memory of a module, idle", f"{idle:.1f} MiB")
+        _row("and afterwards", f"{self._memory():.1f} MiB")
+        if count == 2:
+            before = self._memory()
+            self._begin_handshakes()
+            _row(f"and after {HANDSHAKES:,} handshakes given up",
+                 f"{self._memory():.1f} MiB ({self._memory() - before:+.1f})")
+        return True
+
+    def _announce(self, count: int, size: int,
+                  pause: float) -> tuple[float, list[list[float]]] | None:
+        """Announce so many messages on the first module; (seconds until every client was told of
+        every message, latencies per message), or None if not all came."""
+        with self._changed:
+            self._came, self._latencies = 0, {}
+        begun, rest = time.perf_counter(), bytes(size - STAMP.size)
+        for message in range(count):
+            self._clients[0].announce(STAMP.pack(time.perf_counter(), message) + rest)
+            if pause:
+                time.sleep(pause)
+        due = count * (len(self._clients) - 1)
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._came >= due, LIMIT):
+                show(f"{self._came} of {due} came")
+                return None
+            return time.perf_counter() - begun, list(self._latencies.values())
+
+    def _memory(self) -> float:
+        """Mean resident memory of a module, MiB; 0 where the system does not tell."""
+        return statistics.fmean(host.size()[0] for host in self._running.values())
+
+    def _begin_handshakes(self) -> None:
+        """Say HELLO to the first module and hang up, again and again."""
+        for number in range(HANDSHAKES):
+            with socket.create_connection(("127.0.0.1", self._base)) as sock:
+                address = address_of("127.0.0.1", 1 + number % 60_000)
+                sock.sendall(messages.Hello(address).pack())
+
+
+def measure_modules(base_port: int) -> int:
+    """Measure two modules, then ten; print the table."""
+    for count in (2, 10):
+        with (tempfile.TemporaryDirectory(prefix="grapevine-") as folder,
+              contextlib.closing(MeasuredModules(base_port, pathlib.Path(folder))) as modules):
+            if not modules.measure(count):
+                return FAILED
+    return 0
+
+
+def _row(what: str, figure: str) -> None:
+    show(f"  {what:<42}{figure:>20}")

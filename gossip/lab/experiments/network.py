@@ -1,0 +1,300 @@
+"""A network on this machine: seeds and peers, many in a worker process or each peer in its own.
+
+Which nodes share a process is decided before anything starts, by what the system allows
+(limits.py). Beside the runner's main thread, threads of the live page may tell nodes to die, to say
+something and the like (`Orders`): nothing of that waits for a node, and what cannot be done now is
+refused.
+"""
+
+import os
+import pathlib
+import subprocess
+import threading
+import time
+from typing import NamedTuple
+
+from gossip.addresses import Address, parse_address
+from gossip.lab.experiments.accidents import Role
+from gossip.lab.experiments.ports import next_free
+from gossip.lab.experiments.worker import Host, PeerProcess, WorkerProcess
+from gossip.programs.starting import check_reachable
+from gossip.settings import Settings
+from gossip.terminal import limits
+from gossip.terminal.command_line import (
+    FAILED, CommandError, check_free, peer_flags, seed_flags)
+
+END_LIMIT = 2.0  # seconds that peers, and then seeds, have to end before they are killed
+ADDED = 100  # peers that may be added to a network that runs
+NOT_RUNNING = "the network does not run now"
+
+
+class Plan(NamedTuple):
+    """The plan of which nodes share a process; `peers` is None where each peer has its own."""
+
+    seeds: list[list[Address]]
+    peers: list[list[Address]] | None
+
+
+class NotNow(Exception):
+    """An order to a node cannot be carried out; the text says why."""
+
+
+class Network:
+    """Seeds and peers, to be used in a `with`."""
+
+    def __init__(self, seeds: list[Address], local: list[Address], peers: list[Address],
+                 settings: Settings, config: pathlib.Path, outputs: pathlib.Path,
+                 roles: dict[Address, Role] | None = None):
+        """`roles` has the peers that are to attack the network; each of them lives in a worker."""
+        self._seeds = seeds  # all of the config
+        self._local = local  # those that this network starts
+        self._settings = settings
+        self._roles = roles or {}
+        folders = ["--config", str(config), "--outputs", str(outputs)]
+        self._flags = {
+            "seed": [*folders, *seed_flags(settings)],
+            "peer": [*folders, "--host", peers[0].ip, *peer_flags(settings)]}
+        self._lock = threading.Lock()  # guards all below; held for no longer than a start takes
+        self._runs = False  # all processes have been started, and none has been told to end
+        self.peers = peers  # replaced as a whole
+        self.hosts: list[Host] = []  # of peers
+        self._seed_hosts: list[Host] = []
+        self._gone: set[Address] = set()  # nodes that died, or whose process did
+        self._added = 0
+
+    def __enter__(self) -> "Network":
+        return self
+
+    def __exit__(self, *error) -> None:
+        with self._lock:
+            self._runs = False
+        for hosts in (self.hosts, self._seed_hosts):  # seeds last: no peer loses its seeds
+            until = time.monotonic() + END_LIMIT
+            for host in hosts:
+                host.end()
+            for host in hosts:
+                host.wait(until)
+
+    def plan(self, processes: int | None) -> Plan:
+        """Decide which nodes share a process. The peers share `processes`, or more if so few
+        cannot hold them; None means a process for each. CommandError, before anything is touched,
+        if an address cannot be used or the system does not allow so many nodes."""
+        for address in self.peers:
+            if address in self._seeds:
+                raise CommandError(f"port {address.port} is a seed's; choose another --base-port")
+        check_reachable(self._seeds, self.peers[0])
+        for address in [*self._local, *self.peers]:
+            check_free(address)
+        needs = {address: limits.seed_needs(len(self.peers)) for address in self._local}
+        needs |= {address: limits.peer_needs(address, len(self.peers), len(self._seeds),
+                                             self._settings) for address in self.peers}
+        threads, allowed = sum(need.threads for need in needs.values()), limits.threads_allowed()
+        if threads > allowed:
+            raise CommandError(f"{len(needs)} nodes take about {threads:,} threads, and the system "
+                               f"has room for {allowed:,.0f}: fewer --peers, or a smaller "
+                               "--capacity", FAILED)
+        return Plan(_groups(self._local, 1, needs),
+                    None if processes is None else _groups(self.peers, processes, needs))
+
+    def start(self, plan: Plan, stdout=subprocess.DEVNULL, look=lambda: None) -> None:
+        """Start seeds, then peers; `stdout` is where a peer with a process of its own writes.
+        `look()` is called before each process of peers, and may raise what ends all this."""
+        for group in plan.seeds:
+            self._seed_hosts.append(self._worker("seed", group))
+        for host in self._seed_hosts:
+            host.wait_ready()
+        for address in self.peers if plan.peers is None else ():
+            look()
+            self.hosts.append(self._own_process(address, stdout))
+        for group in plan.peers or ():
+            look()
+            self.hosts.append(self._worker("peer", group))
+        with self._lock:
+            self._runs = True
+
+    def _worker(self, kind: str, addresses: list[Address]) -> Host:
+        """Return a new process of several nodes of one kind."""
+        return WorkerProcess(kind, addresses, self._flags[kind], self._roles)
+
+    def _own_process(self, address: Address, stdout=subprocess.DEVNULL) -> Host:
+        """Return a new process of one node: of a seed or an attacker a worker."""
+        if address in self._seeds or address in self._roles:
+            return self._worker("seed" if address in self._seeds else "peer", [address])
+        return PeerProcess(address, self._flags["peer"], stdout)
+
+    def kill(self, addresses: list[Address]) -> None:
+        """These nodes die at once, without a word, if they have not died before."""
+        with self._lock:
+            for host in [*self.hosts, *self._seed_hosts]:
+                dying = [address for address in host.addresses
+                         if address in addresses and address not in self._gone]
+                if dying:
+                    host.kill(dying)
+            self._gone.update(addresses)
+
+    def newly_ended(self) -> list[Host]:
+        """Processes that have ended since the last call, although nothing here ended them."""
+        with self._lock:
+            ended = [host for host in [*self.hosts, *self._seed_hosts]
+                     if not self._gone.issuperset(host.addresses) and host.ended() is not None]
+            for host in ended:
+                self._gone.update(host.addresses)
+        return ended
+
+    def dead_peers(self) -> set[str]:
+        """The addresses of all peers that died, and were not started again."""
+        with self._lock:
+            return {str(address) for address in self._gone.intersection(self.peers)}
+
+    # What is asked for while it runs; NotNow when that cannot be done.
+
+    def kill_node(self, address: Address) -> None:
+        """A node dies at once."""
+        with self._lock:
+            self._living(address)
+        self.kill([address])
+
+    def say(self, address: Address, text: str) -> None:
+        """A peer gossips a text of one line."""
+        with self._lock:
+            host = self._living(address)
+            if address not in self.peers:
+                raise NotNow(f"{address} is a seed: only peers say something")
+            if host.is_frozen():
+                raise NotNow(f"{address} is frozen: it says nothing")
+            if (is_forbidden := self._settings.filter.search()) and is_forbidden(text):
+                raise NotNow("it has a forbidden word; nothing was sent")
+            if not host.takes_lines():
+                raise NotNow(f"{address} does not read what it is told")
+            host.say(address, text)
+
+    def freeze(self, address: Address) -> None:
+        """A peer stops where it stands."""
+        with self._lock:
+            host = self._living(address)
+            if host.is_frozen():
+                raise NotNow(f"{address} is frozen")
+            if address not in self.peers or len(host.addresses) > 1:
+                raise NotNow(f"{address} shares a process with others: start peers with "
+                             "--process-per-peer")
+            host.freeze()
+
+    def thaw(self, address: Address) -> None:
+        """A frozen peer goes on."""
+        with self._lock:
+            host = self._living(address)
+            if not host.is_frozen():
+                raise NotNow(f"{address} is not frozen")
+            host.thaw()
+
+    def start_again(self, address: Address) -> None:
+        """A node that died begins another run."""
+        with self._lock:
+            host = self._host_of(address)
+            if address not in self._gone and host.ended() is None:
+                raise NotNow(f"{address} is running")
+            check_free(address)
+            if host.ended() is None:  # a worker, which has other nodes, too
+                host.start(address, self._roles.get(address))
+            else:
+                hosts = self._seed_hosts if host in self._seed_hosts else self.hosts
+                hosts.append(self._own_process(address))
+                host.addresses.remove(address)
+                if not host.addresses:
+                    hosts.remove(host)
+                    host.end()
+                    host.wait(0.0)
+            self._gone.discard(address)
+
+    def add_peer(self) -> Address:
+        """One more peer, in a process of its own; its address is the next that is free."""
+        with self._lock:
+            if not self._runs:
+                raise NotNow(NOT_RUNNING)
+            if self._added == ADDED:
+                raise NotNow(f"{ADDED} peers have been added: that is enough")
+            port = max(peer.port for peer in self.peers)
+            address = next_free(self.peers[0].ip, port, self._seeds)
+            if address is None:
+                raise NotNow(f"no port above {port} is free")
+            self.hosts.append(self._own_process(address))
+            self._added += 1
+            self.peers = [*self.peers, address]
+            return address
+
+    def _living(self, address: Address) -> Host:
+        """The process of a node that lives."""
+        host = self._host_of(address)
+        if address in self._gone or host.ended() is not None:
+            raise NotNow(f"{address} is dead")
+        return host
+
+    def _host_of(self, address: Address) -> Host:
+        if not self._runs:
+            raise NotNow(NOT_RUNNING)
+        for host in [*self.hosts, *self._seed_hosts]:
+            if address in host.addresses:
+                return host
+        raise NotNow(f"{address} was not started by this runner")
+
+
+class Orders:
+    """The orders of the live page's buttons to a network. Threads of the page call `do`, one at a
+    time, with what a page has posted: an object with `do`, a word, and `node` and `text` where the
+    word needs them. It never waits for a node."""
+
+    def __init__(self, network: Network):
+        self._network = network
+        self._about_nodes = {"kill": network.kill_node, "start": network.start_again,
+                             "freeze": network.freeze, "thaw": network.thaw}
+
+    def words(self, own_processes: bool) -> tuple[str, ...]:
+        """The orders that a network takes whose peers have processes of their own, or not."""
+        freezing = ("freeze", "thaw") if own_processes else ()
+        return ("kill", "start", "say", *freezing, "add")
+
+    def do(self, order: dict[str, str]) -> tuple[int, str]:
+        """Carry out an order; answers (HTTP status, a line for who gave it)."""
+        word = order.get("do", "")
+        try:
+            if word == "add":
+                return 200, f"{self._network.add_peer()} starts"
+            if word not in self.words(True):
+                return 400, f"do is one of {', '.join(self.words(True))}"
+            address = parse_address(order.get("node", ""))
+            if word == "say":
+                text = order.get("text", "")
+                if not text.strip():
+                    return 400, "text: what shall it say?"
+                self._network.say(address, text)
+                return 200, f"{address} says it"
+            self._about_nodes[word](address)
+            return 200, f"{word} {address}: done"
+        except (NotNow, CommandError) as reason:  # CommandError: the port is taken, for example
+            return 409, str(reason)
+        except OSError as error:  # no room for one more process, for example
+            return 409, f"the system does not allow it: {error.strerror}"
+        except ValueError as error:
+            return 400, f"node: {error}"
+
+
+def _groups(addresses: list[Address], processes: int, needs) -> list[list[Address]]:
+    """Deal the nodes out to so many processes, or to more if so few cannot hold them."""
+    allowed = limits.descriptors_allowed() - limits.PROCESS_DESCRIPTORS
+    while processes < len(addresses):
+        groups = [addresses[at::processes] for at in range(processes)]
+        if all(sum(needs[a].descriptors for a in group) <= allowed
+               and sum(needs[a].threads for a in group) <= limits.threads_per_process()
+               for group in groups):
+            return groups
+        processes += 1
+    most = max(needs[address].descriptors for address in addresses)
+    if most > allowed:
+        raise CommandError(f"a node of this network needs about {most:,} open files, and a "
+                           f"process may have {allowed:,.0f} (ulimit -n)", FAILED)
+    return [[address] for address in addresses]
+
+
+def default_processes() -> int:
+    """One per core."""
+    return os.cpu_count() or 1

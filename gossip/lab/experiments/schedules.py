@@ -1,0 +1,331 @@
+"""Schedules: lets accidents befall a virtual network, and tells whether it healed.
+
+One schedule is played until its unrest is over, then through nine rounds and 80 seconds of rest;
+then the judge looks (verdict.py). A network that is watched for malicious peers never rests: of it
+the judge asks only what may never happen, and what its files prove, some seconds after the unrest.
+Many schedules are played by several processes. One that fails can be made smaller, line by line,
+until it is understood.
+"""
+
+import concurrent.futures
+import contextlib
+import functools
+import multiprocessing
+import os
+import random
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from gossip.addresses import Address
+from gossip.lab.experiments.accidents import PERIOD, Accident, Conditions, Schedule
+from gossip.lab.experiments.attackers import lying, misbehaving
+from gossip.lab.experiments.verdict import Judge
+from gossip.lab.experiments.virtual_network import VirtualFolder, VirtualNetwork
+from gossip.lab.proof import check
+from gossip.lab.proof.evidence import Proof
+from gossip.lab.proof.malicious import Tally
+from gossip.lab.proof.records import Records
+from gossip.lab.simulation.virtual_links import Slowness
+from gossip.lab.simulation.virtual_time import Spinning
+from gossip.lab.simulation.virtual_world import NodeFailed
+from gossip.settings import majority
+from gossip.signing import signed_lines
+from gossip.signing.confirming import ANSWER_LIMIT
+
+REST_ROUNDS, REST = 9, 80.0  # liveness rounds and seconds between the unrest and the verdict
+MEND_ROUNDS, MEND = 10, 6.0  # the same until a network without seeds has to be one piece again
+LOOKS = 5.0  # seconds between the two looks at what should not last (see Judge.look)
+SPEAKERS = 3  # peers that say something after the rest
+CALM = 6.0  # seconds after the unrest of a network that is watched, in which what was lost comes
+SILENCE = 1.0  # seconds of it, the last, in which nobody says anything
+HOPS = 12  # links on the way of a message to the last peer, at most
+SLOW_BANDWIDTH = 20_000.0  # bytes a second, of a slow machine's connections
+ROOM_LOOK = 0.25  # seconds until a peer without room tries again to say something
+WATCHED_ROW = "check of malicious"  # of many schedules, the sum is judged
+SIGNATURES_KEPT = 100_000  # that were checked last
+TEXT = "said {} of {}"  # what peers say; not `message N`, which the generator says
+
+
+class Fault(NamedTuple):
+    """Something that is wrong: which of the verdict's questions found it, and in words."""
+
+    question: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.question}: {self.text}"
+
+
+class Outcome(NamedTuple):
+    """The result of one schedule."""
+
+    faults: list[Fault]
+    proof: str  # the rows of the check
+    simulated: float  # seconds
+    calls: int  # made by the events of its virtual time
+    folder: VirtualFolder  # the output files
+    tally: Tally | None  # of attackers, where the network was watched
+
+
+def play(schedule: Schedule, classes: dict, until: float | None = None) -> Outcome:
+    """Play a schedule to its verdict, or until a simulated second: then the verdict is only about
+    what went wrong up to there. `classes` has the class of a "seed" and of a "peer"."""
+    played = _Played(schedule, classes)
+    try:
+        with _checking_once():
+            played.run(until)
+    except Spinning as error:
+        played.faults.append(Fault("spins", str(error)))
+    except NodeFailed as error:
+        played.faults.append(Fault("failed", str(error)))
+    return played.outcome()
+
+
+def _hostile(schedule: Schedule, classes: dict) -> dict[Address, type]:
+    """The nodes of a schedule that are not honest, by address."""
+    lie, seeds = schedule.conditions.liar, schedule.seeds()
+    hostile = {seeds[-1]: lying(classes["seed"], lie)} if lie else {}
+    peers = [accident.who[0] for accident in schedule.accidents
+             if accident.kind == "start" and accident.who[0] not in seeds]
+    roles = schedule.conditions.malice().deal(sorted(peers), random.Random(schedule.number))
+    return hostile | {peer: misbehaving(classes["peer"], role) for peer, role in roles.items()}
+
+
+@contextlib.contextmanager
+def _checking_once():
+    """Meanwhile, a signature that one node has checked is checked for all nodes of this process.
+    That takes most of the time of a network that signs, and the answer is the same."""
+    check_signature = signed_lines.check
+    signed_lines.check = functools.lru_cache(SIGNATURES_KEPT)(check_signature)
+    try:
+        yield
+    finally:
+        signed_lines.check = check_signature
+
+
+class _Played:
+    """One schedule while it is played."""
+
+    def __init__(self, schedule: Schedule, classes: dict):
+        conditions = schedule.conditions
+        self._conditions = conditions
+        self.network = VirtualNetwork(schedule.number, classes, schedule.seeds(),
+                                      conditions.settings(), conditions.cables(),
+                                      conditions.lag, conditions.clocks,
+                                      _hostile(schedule, classes))
+        self._judge = Judge(self.network)
+        self.faults: list[Fault] = []
+        self._time = self.network.time
+        self._rng = random.Random(f"{schedule.number}:links")
+        for accident in schedule.accidents:
+            self._time.at(accident.at, self._befall, accident)
+        if conditions.churn:
+            self._time.at(PERIOD, self._churn)
+
+    # What happens.
+
+    def _befall(self, accident: Accident) -> None:
+        """Let an accident happen, and be over later. Nothing befalls who does not live."""
+        concerned = [frozenset(accident.who)] if accident.kind == "cut" else accident.who
+        if accident.kind not in ("start", "cut"):
+            concerned = [address for address in concerned if address in self.network.nodes]
+        begin, end = self._both_halves(accident.kind, accident.number or 0)
+        for whom in concerned:
+            try:
+                begin(whom)
+            except Exception as error:
+                raise NodeFailed(f"{accident}: {error!r}") from error
+            if accident.seconds is not None:
+                self._time.at(self._time.now + accident.seconds, end, whom)
+
+    def _both_halves(self, kind: str, number: int) -> tuple[Callable, Callable | None]:
+        """Return the functions to call with a node (for `cut` with the machines of one side) when
+        an accident begins, and when it ends."""
+        network = self.network
+        return {
+            "start": (network.start, None),
+            "say": (lambda peer: self._say(peer, number), None),
+            "kill": (network.kill, network.start_again),
+            "power": (network.lose_power, network.start_again),
+            "leave": (network.leave, network.start_again),
+            "freeze": (network.freeze, network.thaw),
+            "cut": (network.cut, network.mend),
+            "slow": (lambda node: network.slow(node, Slowness(number / 1000, SLOW_BANDWIDTH)),
+                     network.fast),
+            "reset": (lambda node: network.reset(node, number, both=True), None),
+            "break": (lambda node: network.reset(node, number, both=False), None),
+        }[kind]
+
+    def _churn(self) -> None:
+        """In every period, so many percent of the links between peers break, at both ends."""
+        self.network.break_links(self._conditions.churn / 100, self._rng)
+        if self._time.now + PERIOD < self._conditions.unrest:
+            self._time.at(self._time.now + PERIOD, self._churn)
+
+    def _say(self, peer, count: int, said: int = 0) -> None:
+        """A peer says so many messages, one after the other while it has room."""
+        node = self.network.nodes.get(peer)
+        while said < count and node is not None:
+            if not node.flusher.has_room(node.neighbours.links()):
+                self._time.at(self._time.now + ROOM_LOOK, self._say, peer, count, said)
+                return
+            said += 1
+            self.network.say(peer, [TEXT.format(said, count)])
+
+    # The rest, and the verdict.
+
+    def run(self, until: float | None) -> None:
+        """Play it, let it rest, and ask every question; or play it until a simulated second."""
+        if until is not None:
+            self._time.run(until)
+            self._ask("while it happened", self._judge.faults)
+            return
+        if self._conditions.malicious:
+            self._time.run(self._conditions.unrest + CALM - SILENCE)
+            for peer in self.network.peers():
+                peer.spreading.fall_silent()  # what is said at the very end reaches nobody
+            self._time.run(self._time.now + SILENCE)
+            self._ask("while it happened", self._judge.faults)
+        else:
+            self._rest()
+        for row in self._proof:
+            if row.holds is False:
+                self._ask(f"check of {row.name}", ["; ".join(row.details[:2])])
+
+    def _rest(self) -> None:
+        judge, time = self._judge, self._time
+        round_ = self._conditions.liveness_interval
+        end = self._conditions.unrest
+        time.run(end)
+        judge.begin_rest()
+        if not self.network.living_seeds():
+            time.run(end + MEND_ROUNDS * round_ + MEND)
+            self._ask("pieces", judge.pieces())
+        time.run(end + REST_ROUNDS * round_ + REST)
+        first = judge.look()
+        time.run(time.now + LOOKS)
+        second = judge.look()
+        self._ask("while it happened", judge.faults)
+        self._ask("left over", [words for what, words in second.items() if what in first])
+        for question in (judge.pieces, judge.links, judge.registrations, judge.lists,
+                         judge.quiet, judge.messages):
+            self._ask(question.__name__, question())
+        self._speak()
+
+    def _ask(self, question: str, wrong: list[str]) -> None:
+        self.faults += [Fault(question, words) for words in wrong]
+
+    def _speak(self) -> None:
+        """Check that messages said after the rest arrive everywhere, by flood within the longest
+        ways. On each of these ways a peer may wait in vain for what seeds say of a run that has
+        said nothing before."""
+        conditions, time = self._conditions, self._time
+        expected = []  # (peer, messages that it has to have then)
+        for peers in self._judge.in_pieces():
+            speakers = peers[:SPEAKERS]
+            expected += [(peer, peer.messages.count() + len(speakers)) for peer in peers]
+            for peer in speakers:
+                self.network.say(peer.address, ["after the rest"])
+        way = 2 * conditions.latency + conditions.jitter + 2 * conditions.lag
+        if conditions.sign and len(self.network.honest_seeds()) < majority(conditions.seeds):
+            way += ANSWER_LIMIT + self.network.settings.probe_limit  # runs have to prove themselves
+        wait = 1.0 + HOPS * way
+        if conditions.spread == "rumor":  # a rumor may die; comparing brings it
+            wait += 4 * conditions.antientropy_interval
+        time.run(time.now + wait)
+        self._ask("after the rest", [
+            f"{peer.address} has {peer.messages.count()} messages, not {count}"
+            for peer, count in expected if peer.messages.count() != count])
+
+    @functools.cached_property
+    def _records(self) -> Records:
+        """The records of the files; read once, when nothing happens any more."""
+        return Records(self.network.folder).refresh()
+
+    @functools.cached_property
+    def _proof(self) -> list[check.Row]:
+        """The rows of the check; made once, too."""
+        return check.prove(self._records)
+
+    def outcome(self) -> Outcome:
+        """The result of the schedule, with the proof."""
+        tally = Tally.of(Proof(self._records)) if self._conditions.malicious else None
+        return Outcome(self.faults, check.format_rows(self._proof), self._time.now,
+                       self._time.calls, self.network.folder, tally)
+
+
+# Many.
+
+class Result(NamedTuple):
+    """The result of one of many schedules."""
+
+    number: int
+    fault: str  # the first one; empty when it held
+    simulated: float  # seconds
+    tally: Tally | None  # where the network was watched
+
+
+def play_many(numbers: range, classes: dict, draw: Callable[[int], Schedule]) -> Iterator[Result]:
+    """Play the schedules that `draw` has for these numbers on all cores; yield the results in
+    their order."""
+    pool = concurrent.futures.ProcessPoolExecutor(os.cpu_count() or 1, initializer=_begin_process)
+    try:
+        yield from pool.map(functools.partial(_play_number, classes, draw), numbers)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin_process() -> None:
+    """Ctrl-C is for the process that has started this one, which then ends it. If that was killed
+    and could not, this one ends, too: nobody else would ever give it work."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def _play_number(classes: dict, draw: Callable[[int], Schedule], number: int) -> Result:
+    outcome = play(draw(number), classes)
+    faults = [fault for fault in outcome.faults
+              if outcome.tally is None or fault.question != WATCHED_ROW]
+    return Result(number, str(faults[0]) if faults else "", outcome.simulated, outcome.tally)
+
+
+# Smaller.
+
+def shrink(schedule: Schedule, question: str, classes: dict) -> Schedule:
+    """The smallest schedule found that fails the same question: first lines are taken out, many at
+    once and then one by one (A. Zeller, R. Hildebrandt, "Simplifying and isolating
+    failure-inducing input", 2002), then conditions become the usual ones."""
+    def fails(smaller: Schedule) -> bool:
+        return any(fault.question == question for fault in play(smaller, classes).faults)
+
+    size = len(schedule.accidents) // 2
+    while size:
+        schedule, less = _without_some(schedule, size, fails)
+        size = size // 2 if size > 1 else int(less)
+    for name, usual in Conditions._field_defaults.items():
+        if name == "seeds" and schedule.conditions.liar:
+            continue  # among fewer seeds a liar would be no minority
+        smaller = schedule._replace(conditions=schedule.conditions._replace(**{name: usual}))
+        if smaller != schedule and fails(smaller):
+            schedule = smaller
+    return schedule
+
+
+def _without_some(schedule: Schedule, size: int, fails) -> tuple[Schedule, bool]:
+    """Take out every run of so many lines that is not needed; answer whether there was one."""
+    at, less = 0, False
+    while at < len(schedule.accidents):
+        accidents = schedule.accidents[:at] + schedule.accidents[at + size:]
+        smaller = schedule._replace(accidents=accidents)
+        if fails(smaller):
+            schedule, less = smaller, True
+        else:
+            at += size
+    return schedule, less

@@ -1,0 +1,203 @@
+"""Steps: what happens, on a terminal: numbered lines that update themselves, in words.
+
+At the end of a network the proof, and what to do next. Elsewhere no step is shown.
+"""
+
+import os
+import pathlib
+import sys
+import time
+from collections.abc import Callable
+
+from gossip.lab.experiments.accidents import Malice
+from gossip.lab.proof.check import CLAIMS, SHOWN
+from gossip.lab.proof.evidence import Row
+from gossip.lab.proof.pieces import Pieces
+from gossip.lab.proof.records import Records
+from gossip.lab.proof.runs import PeerRun
+from gossip.terminal.command_line import show
+from gossip.terminal.folders import ports, shown
+from gossip.terminal.screen import USUAL, StatusLine, folded, terminal_width, time_left
+
+NAME = 15  # columns of a step's name, where the terminal has room
+NAMED = 3  # killed peers whose names are shown; of more only the number
+CLAIM = 14  # column at which the claim of a row begins
+
+
+def status_line_of(args) -> StatusLine | None:
+    """Return the display of a command's steps; None without a terminal, with --plain or --quiet."""
+    return StatusLine() if os.isatty(1) and not (args.plain or args.quiet) else None
+
+
+class Steps:
+    """Numbered steps, the last of which is the status line; without that, no step is shown."""
+
+    def __init__(self, status: StatusLine | None):
+        self.status = status
+        self._number = 0
+        self._begun = 0.0
+        self._name, self._words = "", str  # of the last one
+        self._left = float  # of the last one: the seconds that are left; 0 where nobody knows
+
+    @property
+    def are_shown(self) -> bool:
+        """Whether a terminal shows steps."""
+        return self.status is not None
+
+    def begin(self, name: str, words: Callable[[], str], left: Callable[[], float] = float) -> None:
+        """Begin a step, which `words()` describe whenever it is shown; beside them stands for how
+        long it goes on, where `left()` tells, or else how long it has taken."""
+        self.end()
+        self._number += 1
+        self._begun, self._name, self._words, self._left = time.monotonic(), name, words, left
+        self.show()
+
+    def describe(self, words: Callable[[], str]) -> None:
+        """Other words describe the last step from now on."""
+        self._words = words
+        self.show()
+
+    def show(self) -> None:
+        """Show how far the last step is."""
+        if self.are_shown:
+            name = f"{self._name:<{NAME if terminal_width() >= USUAL else 0}}"
+            left = self._left()
+            self.status.update(f"{self._number:3}  {name}  {self._words()}", time_left(left)
+                               if left > 0 else f"{time.monotonic() - self._begun:.1f} s")
+
+    def end(self) -> None:
+        """The last step stays as it is."""
+        if self.are_shown:
+            self.status.end()
+
+    def say(self, text: str, indent: int = 0) -> None:
+        """Show lines below all steps, also where none are shown; there they are not folded."""
+        self.end()
+        show(folded(text, indent) if self.are_shown else text)
+
+    def say_proof(self, rows: list[Row], *next_lines: str) -> None:
+        """Show the proof, and what to do next."""
+        self.say(f"{self._number + 1:3}  the proof, from the output files alone:\n\n"
+                 f"{proof(rows)}", CLAIM)
+        self.say("\n".join(next_lines), 4)
+
+
+class BenchSteps(Steps):
+    """The steps of a benchmark. `planned` has the seconds that each network takes at least; the
+    time that is left is told by how much longer the first ones took."""
+
+    def __init__(self, planned: list[float], status: StatusLine | None):
+        super().__init__(status)
+        self._planned = planned  # of the last step, and of those to come
+        self._measured = self._took = 0.0  # seconds planned for what is measured, and taken
+
+    def begin_network(self, name: str) -> None:
+        """A network starts."""
+        self.begin(name, str, self._seconds_left)
+
+    def end_network(self, result: str) -> None:
+        """It was measured."""
+        self._measured += self._planned.pop(0)
+        self._took += time.monotonic() - self._begun
+        self._left = float
+        self.describe(lambda: result)
+
+    def _seconds_left(self) -> float:
+        pace = self._took / self._measured if self._measured else 1.0
+        last, *others = self._planned
+        return max(0.0, pace * last - (time.monotonic() - self._begun)) + pace * sum(others)
+
+
+# A network in words.
+
+def planned(peers: int, gossip: str, kill: int, malice: Malice | None, once: bool,
+            folder: pathlib.Path) -> str:
+    """Tell the steps that a network will take."""
+    plan = [f"each gossips {gossip}"]
+    plan += [f"{_are(malice.count(), 'attacks', 'attack')} ({malice})"] if malice else []
+    plan += [f"then {_are(kill, 'is', 'are')} killed"] if kill else []
+    plan += [] if once else ["Ctrl-C ends them"]
+    return f"{peers} peers; {'; '.join(plan)}.   ({shown(folder)})\n"
+
+
+def _are(count: int, one: str, more: str) -> str:
+    """So many of the peers, and a verb."""
+    return f"{count} of them {one if count == 1 else more}"
+
+
+def started(runs: list[PeerRun]) -> str:
+    """How far the peers have found each other."""
+    graph = Pieces({run.address: run.linked for run in runs})
+    links = sum(len(run.linked) for run in runs) // 2
+    pieces = "one piece" if len(graph) == 1 else f"{len(graph)} pieces"
+    return f"{len(runs)} peers, {links} links, {pieces}"
+
+
+def gossiped(records: Records, runs: list[PeerRun]) -> str:
+    """How far the messages have come that were generated so far."""
+    made = sum(len(run.generated) for run in records.peers)
+    due = made * len(runs) - sum(len(run.generated) for run in runs)
+    delivered = sum(len(run.received) for run in runs)
+    return f"{made:,} messages, {delivered:,} of {due:,} delivered"
+
+
+def so_far(records: Records, runs: list[PeerRun], died: int) -> str:
+    """Tell the steps of a network that goes on until Ctrl-C."""
+    return f"{len(runs)} peers, {gossiped(records, runs)}{f', {died} died' if died else ''}"
+
+
+def watched(records: Records) -> str:
+    """Tell which peers were kicked so far, and how many messages there were."""
+    kicked = {kick.peer for seed in records.seeds for kick in seed.kicks}
+    attackers = {run.address for run in records.peers if run.malice is not None}
+    honest = len(kicked - attackers)
+    whom = [f"{len(kicked & attackers)} of {len(attackers)} attackers"] if attackers else []
+    whom += [f"{honest} honest"] if honest or not attackers else []
+    made = sum(len(run.generated) for run in records.peers)
+    return f"{' and '.join(whom)} kicked, {made:,} messages"
+
+
+def killed(peers: list[str]) -> str:
+    """Tell which peers were killed."""
+    if len(peers) > NAMED:
+        return f"{len(peers)} killed"
+    return f"{' '.join(ports(peers))} {'is' if len(peers) == 1 else 'are'} killed"
+
+
+def found_dead(records: Records, runs: list[PeerRun], peers: list[str]) -> str:
+    """Tell which neighbours of killed peers have found them dead."""
+    if len(peers) > 1:
+        found = {peer for run in runs for peer in run.dead}.intersection(peers)
+        return f"{len(found)} of {len(peers)} found dead"
+    found = [run.address for run in runs if peers[0] in run.dead]
+    if found:
+        return f"found dead by {' '.join(ports(found))}"
+    last = {run.address: run.last for run in records.peers}
+    waiting = sum(run.had_link(peers[0], last.get(peers[0], 0.0)) for run in runs)
+    return f"no answer for its {waiting} neighbour{'' if waiting == 1 else 's'}"
+
+
+def proof(rows: list[Row]) -> str:
+    """The rows of a proof in words, and whether all claims hold."""
+    yes, no = _marks()
+    lines = []
+    for row in rows:
+        mark = {True: yes, False: no, None: " "}[row.holds]
+        lines.append(f"{mark} {row.name:<10}  {CLAIMS.get(row.name, '')}")
+        lines += [f"{'':<{CLAIM}}{text}" for text in [row.figures, *row.details[:SHOWN]]]
+        if len(row.details) > SHOWN:
+            lines.append(f"{'':<{CLAIM}}and {len(row.details) - SHOWN} more")
+    claims = sum(row.holds is not None for row in rows)
+    failing = [row.name for row in rows if row.holds is False]
+    verdict = (f"{len(failing)} of {claims} claims do not hold: {', '.join(failing)}." if failing
+               else f"All {claims} claims hold.")
+    return "\n".join([*lines, "", verdict])
+
+
+def _marks() -> tuple[str, str]:
+    """Before a claim that holds, and before one that does not."""
+    try:
+        "✓✗".encode(sys.stdout.encoding or "ascii")
+    except UnicodeError:
+        return "+", "-"
+    return "✓", "✗"

@@ -1,0 +1,266 @@
+"""A virtual network: seeds and peers of the real classes in virtual time, and what befalls them.
+
+It starts lives of nodes, ends them in every way, and knows the truth, which no node knows: who
+lives, and since when one could reach another.
+"""
+
+import collections
+import fnmatch
+import functools
+import io
+import math
+import pathlib
+import random
+import types
+
+from gossip.addresses import Address
+from gossip.lab.simulation.virtual_links import Cables, Cabling, End, Slowness
+from gossip.lab.simulation.virtual_time import VirtualTime
+from gossip.lab.simulation.virtual_world import START, VirtualWorld
+from gossip.node.node import die_together
+from gossip.node.output_file import OutputFile
+from gossip.settings import Settings
+
+LOOK = 0.25  # seconds between two looks whether a node that leaves has ended
+
+
+class VirtualNetwork:
+    """Nodes by address. `classes` has the class of a "seed" and of a "peer", `hostile` the classes
+    of those at some addresses that are not honest; what chance brings follows from `number`.
+    `hear(address, event)` is told what nodes write, and may be replaced."""
+
+    def __init__(self, number: int, classes: dict, seeds: list[Address], settings: Settings,
+                 cables: Cables, lag: float = 0.0, clocks: float = 0.0,
+                 hostile: dict[Address, type] | None = None):
+        self.time = VirtualTime()
+        self.folder = VirtualFolder()  # of the output files
+        self.nodes: dict[Address, object] = {}  # those that live, or leave
+        self.settings = settings
+        self.seeds = seeds
+        self.hostile = hostile or {}
+        self.hear = lambda address, event: None
+        self.cabling = Cabling(self.time, cables, random.Random(f"{number}:cables"))
+        self._mended = 0.0  # when the last cut ended
+        self._number = number
+        self._classes = classes
+        self._lag = lag  # seconds at most until a thread runs whose time has come
+        self._clocks = clocks  # seconds by which a node's clock is ahead, at most
+        self._lives: dict[Address, int] = {}  # how many lives an address has had
+        # When a connection of a node was broken last; until when a node was frozen, slow, not up:
+        self._broke: dict[Address, float] = collections.defaultdict(float)
+        self.troubled: dict[Address, float] = {}
+
+    # Lives.
+
+    def start(self, address: Address) -> None:
+        """A node begins to live; nothing when it does already."""
+        if address in self.nodes:
+            return
+        kind = "seed" if address in self.seeds else "peer"
+        ahead = self._clocks * random.Random(f"{self._number}:{address}").random()
+        self._lives[address] = life = self._lives.get(address, 0) + 1
+        chance = f"{self._number}:{address}:{life}"
+        node = self.hostile.get(address, self._classes[kind])(
+            address, self.seeds, self.settings, self._output(kind, address),
+            lambda node: VirtualWorld(self.cabling, node, random.Random(chance + ":world"),
+                                      ahead, self._lag),
+            random.Random(chance))
+        self.nodes[address] = node
+        self.trouble(address)
+        node.start()
+
+    def _output(self, kind: str, address: Address) -> OutputFile:
+        name = f"{kind}_{address.file_part}.txt"
+        ear = types.SimpleNamespace(show=functools.partial(self._heard, address))
+        return OutputFile(name, self._clock, ear, self.folder.file(name))
+
+    def _clock(self) -> int:
+        """The true time, as files have it: Unix nanoseconds."""
+        return START * 10**9 + round(self.time.now * 1e9)
+
+    def _heard(self, address: Address, clock: str, events: list[str]) -> None:
+        """A node has written events: they come here, in place of a screen."""
+        for event in events:
+            self.hear(address, event)
+            if event.startswith("stopped:") and address in self.nodes:
+                self.trouble(address)
+                del self.nodes[address]
+
+    def kill(self, address: Address) -> None:
+        """A process dies; the kernel ends its connections."""
+        if (node := self._gone(address)) is not None:
+            die_together([node])
+
+    def lose_power(self, address: Address) -> None:
+        """A machine is off, and nobody is told."""
+        if (node := self._gone(address)) is not None:
+            node.output.finish()
+            node.world.lose_power()
+
+    def _gone(self, address: Address):
+        """A node lives no more; return it, or None if it did not live."""
+        node = self.nodes.pop(address, None)
+        if node is not None:
+            self.trouble(address)
+        return node
+
+    def leave(self, address: Address) -> None:
+        """A peer leaves gracefully."""
+        node = self.nodes.get(address)
+        if node is not None and not node.world.is_frozen():
+            node.quit()
+
+    def start_again(self, address: Address) -> None:
+        """A node that has ended is started again; one that still leaves, as soon as it has ended.
+        Nothing happens to one that lives."""
+        if address in self.nodes:
+            if getattr(self.nodes[address], "leaving", None):
+                self.time.at(self.time.now + LOOK, self.start_again, address)
+            return
+        self.start(address)
+
+    # Accidents that end.
+
+    def freeze(self, address: Address) -> None:
+        """A process stands still."""
+        if address in self.nodes:
+            self.nodes[address].world.freeze()
+
+    def thaw(self, address: Address) -> None:
+        """It goes on."""
+        node = self.nodes.get(address)
+        if node is not None and node.world.is_frozen():
+            self.trouble(address)
+            node.world.thaw()
+
+    def cut(self, side: frozenset[Address]) -> None:
+        """Cut these machines off from all others."""
+        self.cabling.cut(side)
+
+    def mend(self, side: frozenset[Address]) -> None:
+        """End a cut."""
+        self.cabling.mend(side)
+        self._mended = self.time.now
+
+    def slow(self, address: Address, slowness: Slowness) -> None:
+        """A machine's connections become slow."""
+        self.cabling.slow[address] = slowness
+
+    def fast(self, address: Address) -> None:
+        """They are as they were."""
+        if self.cabling.slow.pop(address, None) is not None:
+            self.trouble(address)
+
+    def reset(self, address: Address, chosen: int, both: bool) -> None:
+        """One of a node's connections breaks, here or at both ends."""
+        node = self.nodes.get(address)
+        ends: list[End] = node.world.ends() if node is not None else []
+        if ends:
+            self._break(ends[chosen % len(ends)], both)
+
+    def break_links(self, share: float, rng: random.Random) -> None:
+        """A share of the links between peers break, at both ends."""
+        ends = [end for address, node in sorted(self.nodes.items()) if address not in self.seeds
+                for end in node.world.ends()
+                if address < end.other.address and end.other.address not in self.seeds]
+        for end in rng.sample(ends, min(len(ends), round(share * len(ends)))):
+            self._break(end, both=True)
+
+    def _break(self, end: End, both: bool) -> None:
+        """A connection breaks at this end, or at both."""
+        self._broke[end.address] = self._broke[end.other.address] = self.time.now
+        end.reset()
+        if both:
+            end.other.reset()
+
+    def say(self, address: Address, texts: list[str]) -> None:
+        """A peer says something, as its console would."""
+        node = self.nodes.get(address)
+        if node is not None and not node.leaving and not node.world.is_frozen():
+            node.gossip(texts)
+
+    # The truth.
+
+    def trouble(self, address: Address) -> None:
+        """A node was frozen, slow, or not up until this moment."""
+        self.troubled[address] = self.time.now
+
+    def peers(self) -> list:
+        """The peers that live and do not leave, in the order of their addresses."""
+        return [node for address, node in sorted(self.nodes.items())
+                if address not in self.seeds and not node.leaving]
+
+    def life(self, address: Address) -> tuple[Address, int]:
+        """An address and the number of its latest life."""
+        return address, self._lives.get(address, 0)
+
+    def living_seeds(self) -> list:
+        """The seeds that live, in the order of their addresses."""
+        return [node for address, node in sorted(self.nodes.items()) if address in self.seeds]
+
+    def honest_seeds(self) -> list:
+        """The seeds that live and do not lie."""
+        return [seed for seed in self.living_seeds() if seed.address not in self.hostile]
+
+    def in_reach_since(self, one: Address, other: Address) -> float | None:
+        """Since when the two could reach each other without any trouble; None when they cannot."""
+        for address in (one, other):
+            node = self.nodes.get(address)
+            if node is None or node.world.is_frozen() or address in self.cabling.slow:
+                return None
+        if self.cabling.parted(one, other):
+            return None
+        return max(self.troubled[one], self.troubled[other], self._mended)
+
+    def undisturbed_since(self, one: Address, other: Address) -> float:
+        """The same, and no connection of either broke; infinite when they cannot. What stands
+        half-open since a connection broke may hold up the next one."""
+        since = self.in_reach_since(one, other)
+        return math.inf if since is None else max(since, self._broke[one], self._broke[other])
+
+
+# Output files in memory, in a folder that the proof can read.
+
+class VirtualFile:
+    """A file that only grows. An output file needs `write` and `close`; the proof `name`, an order,
+    `is_file` and `open`, as of a path."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self.data = bytearray()
+
+    def __lt__(self, other: "VirtualFile") -> bool:
+        return self.name < other.name
+
+    def write(self, data: bytes) -> int:
+        self.data += data
+        return len(data)
+
+    def close(self) -> None:
+        """A node has ended; a later life of it may write on."""
+
+    def is_file(self) -> bool:
+        return True
+
+    def open(self, mode: str) -> io.BytesIO:
+        """Open it for reading."""
+        return io.BytesIO(self.data)
+
+
+class VirtualFolder:
+    """Files by name; `glob` is that of a path."""
+
+    def __init__(self):
+        self._files: dict[str, VirtualFile] = {}
+
+    def file(self, name: str) -> VirtualFile:
+        """The file of this name, made if need be."""
+        return self._files.setdefault(name, VirtualFile(name))
+
+    def glob(self, pattern: str) -> list[VirtualFile]:
+        return [file for name, file in self._files.items() if fnmatch.fnmatchcase(name, pattern)]
+
+    def save(self, folder: pathlib.Path) -> None:
+        """Write all files into a folder of the disk; OSError when that fails."""
+        for file in self._files.values():
+            (folder / file.name).write_bytes(file.data)

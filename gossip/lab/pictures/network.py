@@ -1,0 +1,205 @@
+"""Network: the drawing of the peers and their links at the moment when most peers were up.
+
+A peer is a circle whose area is proportional to its degree; the hubs (peers with many links) stand
+in the middle. The places of circles are in layout.py.
+"""
+
+import html
+import math
+from typing import NamedTuple
+
+from gossip.addresses import parse_address
+from gossip.lab.pictures import charts, layout
+from gossip.lab.pictures.charts import number, text
+from gossip.lab.pictures.layout import Box, Point
+from gossip.lab.proof import graph
+from gossip.lab.proof.graph import Snapshot
+from gossip.lab.proof.records import Records
+
+OUTER = 440.0  # radius of the largest drawing, in SVG units
+ROOM = 130.0  # a small network's drawing has this radius times the root of its number of peers
+COVERED = 0.16  # share of the drawing's area that circles cover, at most
+LARGEST = 40.0  # radius of a circle, at most
+ALL_NAMED = 60  # with up to so many peers each has a label;
+HUBS_NAMED = 12  # with more, only so many have
+LABEL = 12  # size of a label's letters
+SMALLEST_LABEL = 8.5  # their smallest size inside a circle
+LETTER = 0.62  # width of a digit, as a share of its size
+
+
+class DrawnPeer(NamedTuple):
+    """A peer in the drawing."""
+
+    address: str
+    degree: int
+    capacity: int
+    up: bool  # at the moment that is drawn
+    died: bool
+    malice: str | None = None  # its kind, if it attacks
+    kicked: bool = False
+
+    @property
+    def style(self) -> str:
+        """The classes of its circle."""
+        if self.up:
+            colour = "gv-bad" if self.malice else "gv-warm" if self.died else "gv-main"
+            return f"{colour} {'gv-kicked' if self.kicked else 'gv-halo'}"
+        return "gv-hollow gv-died" if self.died else "gv-hollow"
+
+    @property
+    def title(self) -> str:
+        """The text that is shown when the mouse points at the circle."""
+        return (f"{self.address}: degree {self.degree}, capacity {self.capacity}"
+                + (f", attacker ({html.escape(self.malice)})" if self.malice else "")
+                + (", kicked" if self.kicked else "")
+                + ("" if self.up else ", not up at that moment") + (", died" if self.died else ""))
+
+
+def drawn_peers(records: Records, snapshot: Snapshot) -> list[DrawnPeer]:
+    """All peers, by address, at the moment of the snapshot."""
+    newest = records.newest()
+    runs = {run.address: run for run in records.peers}
+    kicked = {kick.peer for seed in records.seeds for kick in seed.kicks}
+    return [DrawnPeer(address, snapshot.degrees.get(address, 0),
+                      graph.capacity_of(runs[address]).of(parse_address(address)),
+                      address in snapshot.degrees, runs[address].is_dead(newest),
+                      runs[address].malice, address in kicked)
+            for address in sorted(runs, key=parse_address)]
+
+
+def network_svg(records: Records) -> str:
+    """The drawing of the network."""
+    snapshot = graph.largest(records)
+    peers = drawn_peers(records, snapshot)
+    index = {peer.address: at for at, peer in enumerate(peers)}
+    return draw(peers, [(index[one], index[other]) for one, other in snapshot.links])
+
+
+def draw(peers: list[DrawnPeer], links: list[tuple[int, int]]) -> str:
+    """The drawing of these peers; a link is a pair of positions in their list."""
+    bound = min(OUTER, ROOM * math.sqrt(len(peers)))
+    radii = radii_of([peer.degree for peer in peers], bound)
+    spots = _spots(peers, links, radii, bound)
+    top = 84 - min(y - radius for (_, y), radius in zip(spots, radii))
+    spots = [(charts.WIDTH / 2 + x, top + y) for x, y in spots]
+    bottom = max(y + radius for (_, y), radius in zip(spots, radii))
+    parts = [*_legend(peers, links), *_edges(spots, links),
+             *(_circle(peer, spot, radius) for peer, spot, radius in zip(peers, spots, radii)),
+             *_labels(peers, spots, radii)]
+    name = f"Network of {len(peers)} peers and {len(links)} links, hubs in the middle"
+    return charts.document(bottom + 28, name, parts)
+
+
+def _edges(spots: list[Point], links: list[tuple[int, int]]) -> list[str]:
+    """The links. The more there are, the fainter and thinner each is; crossings are darker."""
+    few = 12 / math.sqrt(len(links) or 1)
+    opacity, width = max(0.12, min(0.6, few)), max(0.9, min(1.8, few))
+    return [f'<g class="gv-edge" stroke-opacity="{opacity:.2f}" stroke-width="{width:.2f}">',
+            *(f'<path d="M{number(spots[one][0])} {number(spots[one][1])}'
+              f'L{number(spots[other][0])} {number(spots[other][1])}"/>'
+              for one, other in links), "</g>"]
+
+
+def radii_of(degrees: list[int], bound: float) -> list[float]:
+    """Radii of circles whose areas are proportional to the degrees; degree 0 is drawn like 1."""
+    sizes = [max(1, degree) for degree in degrees]
+    unit = min(COVERED * bound ** 2 / sum(sizes), LARGEST ** 2 / max(sizes))
+    return [math.sqrt(unit * size) for size in sizes]
+
+
+def _spots(peers: list[DrawnPeer], links: list[tuple[int, int]], radii: list[float],
+           bound: float) -> list[Point]:
+    """Places around (0, 0): peers that were up by their links, the others on rings outside."""
+    up = [at for at, peer in enumerate(peers) if peer.up]
+    away = [at for at, peer in enumerate(peers) if not peer.up]
+    spots = dict(zip(away, _rings(len(away), 2 * min(radii) + 8, bound)))
+    inner = min((math.hypot(*spot) for spot in spots.values()), default=bound + min(radii) + 8)
+    inner -= min(radii) + 8
+    place_of = {at: place for place, at in enumerate(up)}
+    inner_links = [(place_of[one], place_of[other]) for one, other in links]
+    places = layout.place([peers[at].degree for at in up], inner_links)
+    stretch = inner - max((radii[at] for at in up), default=0)
+    spots |= zip(up, layout.separate([(x * stretch, y * stretch) for x, y in places],
+                                     [radii[at] for at in up], inner, inner_links))
+    return [spots[at] for at in range(len(peers))]
+
+
+def _rings(count: int, step: float, bound: float) -> list[Point]:
+    """`count` places, `step` apart, on rings from the bound inwards."""
+    spots: list[Point] = []
+    radius = bound - step / 2
+    while len(spots) < count:
+        on_ring = min(count - len(spots), max(1, int(2 * math.pi * radius / step)))
+        spots += [(radius * math.sin(2 * math.pi * turn / on_ring),
+                   -radius * math.cos(2 * math.pi * turn / on_ring)) for turn in range(on_ring)]
+        radius = max(step, radius - step)
+    return spots
+
+
+def _circle(peer: DrawnPeer, spot: Point, radius: float) -> str:
+    name = f"peer_{parse_address(peer.address).file_part}"
+    return (f'<circle cx="{number(spot[0])}" cy="{number(spot[1])}" r="{radius:.2f}" '
+            f'class="{peer.style}" stroke-width="1.5" data-node="{name}">'
+            f"<title>{peer.title}</title></circle>")
+
+
+def _legend(peers: list[DrawnPeer], links: list[tuple[int, int]]) -> list[str]:
+    """A heading, and the meaning of each colour that occurs."""
+    up = sum(peer.up for peer in peers)
+    heading = (f"{up} peer{'s' * (up != 1)} and {len(links)} link{'s' * (len(links) != 1)} "
+               f"when most peers were up")
+    parts = [text(20, 30, heading, "gv-text gv-title")]
+    x = 20.0
+    for style, words, shown in (
+            ("gv-main", "up", any(p.up and not (p.died or p.malice) for p in peers)),
+            ("gv-warm", "died later", any(p.up and p.died and not p.malice for p in peers)),
+            ("gv-bad", "attacker", any(p.up and p.malice for p in peers)),
+            ("gv-hollow gv-kicked", "kicked later", any(p.up and p.kicked for p in peers)),
+            ("gv-hollow", "not up at that moment", any(not (p.up or p.died) for p in peers)),
+            ("gv-hollow gv-died", "died before", any(p.died and not p.up for p in peers))):
+        if shown:
+            parts += [f'<rect x="{number(x)}" y="46" width="13" height="13" rx="3" '
+                      f'class="{style}"/>', text(x + 20, 57.5, words)]
+            x += 50 + 7.5 * len(words)
+    return parts + [text(x, 57.5, "area of a circle: number of neighbours", "gv-muted")]
+
+
+def _labels(peers: list[DrawnPeer], spots: list[Point], radii: list[float]) -> list[str]:
+    """Ports of all peers, or of the largest hubs. A port stands in its circle if it fits, else
+    beside it; no label covers another."""
+    order = sorted(range(len(peers)), key=lambda at: (-peers[at].degree, at))
+    taken: list[Box] = []
+    labels = []
+    for at in order if len(peers) <= ALL_NAMED else order[:HUBS_NAMED]:
+        words, (x, y) = peers[at].address.rpartition(":")[2], spots[at]
+        size = min(LABEL, 1.75 * radii[at] / (LETTER * len(words)))
+        if peers[at].up and size >= SMALLEST_LABEL:
+            labels.append(_label(x, y + 0.36 * size, words, "gv-on", size))
+            continue
+        box = _free_box(words, at, spots, radii, taken)
+        if box is not None:
+            taken.append(box)
+            labels.append(_label((box.left + box.right) / 2, box.bottom - 3, words,
+                                 "gv-text gv-halo", LABEL,
+                                 ' paint-order="stroke" stroke-width="3"'))
+    return labels
+
+
+def _label(x: float, y: float, words: str, style: str, size: float, more: str = "") -> str:
+    return text(x, y, words, f"gv-number {style}", "middle",
+                f' font-size="{number(size)}" pointer-events="none"{more}')
+
+
+def _free_box(words: str, at: int, spots: list[Point], radii: list[float],
+              taken: list[Box]) -> Box | None:
+    """A place for a label beside its circle, on no other circle or label; None if none is free."""
+    (x, y), radius = spots[at], radii[at]
+    half, high = LETTER * LABEL * len(words) / 2 + 1, LABEL + 2
+    up, beside = radius + 2 + high / 2, radius + 2 + half
+    for dx, dy in ((0, up), (0, -up), (beside, 0), (-beside, 0)):
+        box = Box(x + dx - half, y + dy - high / 2, x + dx + half, y + dy + high / 2)
+        if not any(map(box.meets, taken)) and not any(
+                box.meets_circle(*spots[other], radii[other])
+                for other in range(len(spots)) if other != at):
+            return box
+    return None

@@ -1,0 +1,264 @@
+"""Report: one page that shows a network from its output files, and the tables behind it.
+
+The page needs nothing but itself. It holds the proof of check.py, charts, and the output file of
+every node, compressed (of a long file only the end). When a reader chooses a node, page.js unpacks
+its file and lists the events. The files may hold hostile text: all text is escaped here, and
+page.js sets text only, never markup. In the tables nothing stands that a node may say freely: a
+program that calculates with a table could take it for a formula.
+"""
+
+import base64
+import csv
+import html
+import io
+import json
+import pathlib
+import string
+import zlib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from gossip.lab.pictures import charts
+from gossip.lab.pictures.charts import Curve, Lane, Points
+from gossip.lab.pictures.network import drawn_peers
+from gossip.lab.proof import check, delivery, graph
+from gossip.lab.proof.evidence import Row, quantile
+from gossip.lab.proof.records import Records
+from gossip.terminal.folders import TABLES
+
+TAIL = 2 * 1024 * 1024  # bytes of one node's file in the page, at most
+WHOLE = 128 * 1024 * 1024  # bytes of all files together in the page, at most
+SHOWN = 20  # failures of one row that are shown
+
+_HERE = pathlib.Path(__file__).parent
+
+
+class NodeFile(NamedTuple):
+    """The lines of one node's output file that the page holds."""
+
+    name: str  # of the file, without its suffix
+    data: bytes
+    left_out: int  # lines of the file before these
+
+
+def page(records: Records, folder: pathlib.Path, degrees: str, network: str) -> str:
+    """The text of report.html, around the two given charts."""
+    rows = check.prove(records)
+    files = node_files(folder)
+    times, late = delivery.latencies(records)
+    return string.Template(_page_file("page.html")).substitute(
+        style=_page_file("page.css"), script=_page_file("page.js"), verdict=_verdict(rows),
+        summary=_summary(records), proof=_proof(rows), degrees=degrees, network=network,
+        timeline=charts.timeline_chart(*timeline(records)), badness=_badness(records),
+        latency=_latency(times, late),
+        names=_json([[file.name, file.left_out] for file in files]),
+        files="\n".join(map(_embedded, range(len(files)), files)))
+
+
+def _page_file(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")
+
+
+def _json(value) -> str:
+    """JSON that cannot end the script element it stands in."""
+    return json.dumps(value).replace("<", "\\u003c")
+
+
+def _embedded(number: int, file: NodeFile) -> str:
+    data = base64.b64encode(zlib.compress(file.data)).decode()
+    return f'<script type="text/plain" id="file-{number}">{data}</script>'
+
+
+def node_files(folder: pathlib.Path) -> list[NodeFile]:
+    """The ends of all nodes' files, seeds first, in the order of their names' numbers."""
+    paths = [path for kind in ("seed", "peer") for path in
+             sorted(folder.glob(f"{kind}_*.txt"), key=lambda path: (len(path.name), path.name))
+             if path.is_file()]
+    limit = min(TAIL, WHOLE // max(1, len(paths)))
+    return [NodeFile(path.stem, *tail(path.read_bytes(), limit)) for path in paths]
+
+
+def tail(data: bytes, limit: int) -> tuple[bytes, int]:
+    """(the last whole lines of the data, up to `limit` bytes; the number of lines before)."""
+    if len(data) <= limit:
+        return data, 0
+    cut = data.find(b"\n", len(data) - limit - 1) + 1 or len(data) - limit
+    return data[cut:], data.count(b"\n", 0, cut)
+
+
+def _verdict(rows: list[Row]) -> str:
+    """One sentence that says whether the proof holds."""
+    failing = [row.name for row in rows if row.holds is False]
+    claims = sum(row.holds is not None for row in rows)
+    if failing:
+        return (f'<p class="verdict fails"><strong>✗ The proof fails.</strong> '
+                f"{len(failing)} of {claims} claims do not hold: "
+                f"{html.escape(', '.join(failing))}.</p>")
+    return (f'<p class="verdict holds"><strong>✓ The proof holds.</strong> '
+            f"All {claims} claims are true of these files.</p>")
+
+
+def _summary(records: Records) -> str:
+    """The size of the network in numbers."""
+    runs, newest = records.peers, records.newest()
+    start = min(run.first for run in [*runs, *records.seeds])
+    figures = {
+        "peers": len({run.address for run in runs}), "runs of peers": len(runs),
+        "died": sum(run.is_dead(newest) for run in runs),
+        "seeds": len({run.address for run in records.seeds}),
+        "messages": len({message for run in runs for message in run.generated}),
+        "deliveries": sum(len(run.received) for run in runs),
+    }
+    items = {name: f"{count:,}" for name, count in figures.items()
+             if name != "runs of peers" or count != figures["peers"]}
+    items["seconds"] = f"{newest - start:,.1f}"
+    return "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in items.items())
+
+
+def _proof(rows: list[Row]) -> str:
+    """The rows of the table of the proof."""
+    return "\n".join(_proof_row(row) for row in rows)
+
+
+def _proof_row(row: Row) -> str:
+    style, verdict = {True: ("holds", "✓ holds"), False: ("fails", "✗ FAILS"),
+                      None: ("none", "figures")}[row.holds]
+    items = [f"<li>{html.escape(failure)}</li>" for failure in row.details[:SHOWN]]
+    if len(row.details) > SHOWN:
+        items.append(f"<li>and {len(row.details) - SHOWN:,} more</li>")
+    return (f'<tr><th scope="row">{html.escape(row.name)}</th>'
+            f'<td><span class="mark {style}">{verdict}</span></td>'
+            f"<td>{html.escape(row.figures)}"
+            f'<div class="claim">{check.CLAIMS.get(row.name, "")}</div>'
+            + (f"<ul>{''.join(items)}</ul>" if items else "") + "</td></tr>")
+
+
+def _latency(times: list[float], late: int) -> str:
+    """The histogram, and a note about the deliveries that are not in it."""
+    note = (f"<p>{late:,} deliveries to peers that joined after the message was generated are "
+            f"left out.</p>")
+    if not times:
+        return "<p>Nothing was delivered.</p>" + note
+    marks = {"median": quantile(times, 0.5), "99 %": quantile(times, 0.99)}
+    return f'<div class="chart">{charts.latency_chart(times, marks)}</div>' + note
+
+
+def _badness(records: Records) -> str:
+    """A section with the chart of badness, where seeds tell of it."""
+    curves = curves_of(records)
+    if not curves:
+        return ""
+    chart = charts.badness_chart(curves, timeline(records)[1])
+    return ('<section aria-labelledby="badness-title">\n<h2 id="badness-title">Badness</h2>\n'
+            f'<div class="chart">{chart}</div>\n</section>')
+
+
+def curves_of(records: Records) -> list[Curve]:
+    """The curves of all peers that were judged or kicked, attackers last."""
+    start = min((run.first for run in [*records.peers, *records.seeds]), default=0.0)
+    points: dict[str, Points] = {}
+    kicks: dict[str, tuple[float, float]] = {}
+    for seed in records.seeds:
+        for at, badness in seed.judged:
+            for peer, value in badness.items():
+                points.setdefault(peer, []).append((at - start, value))
+    for kick in sorted(kick for seed in records.seeds for kick in seed.kicks):
+        kicks.setdefault(kick.peer, (kick.at - start, kick.badness))
+    attackers = {run.address for run in records.peers if run.malice is not None}
+    curves = [Curve(peer, sorted(points.get(peer, [])), peer in attackers, kicks.get(peer))
+              for peer in sorted(points.keys() | kicks.keys())]
+    return sorted(curves, key=lambda curve: curve.attacks)
+
+
+def timeline(records: Records) -> tuple[list[Lane], float]:
+    """The lanes of the timeline, in seconds since the first line, and its length."""
+    runs, seeds, newest = records.peers, records.seeds, records.newest()
+    start = min(run.first for run in [*runs, *seeds])
+    ends = [graph.up_until(run, newest) for run in runs]
+    moments = {
+        "peers started": [run.first for run in runs],
+        "peers died": [run.last for run in runs if run.is_dead(newest)],
+        "found dead by a peer": [at for run in runs for at in run.dead.values()],
+        "reported to a seed": [at for seed in seeds for at, *_ in seed.reports],
+        "removed by a seed": [at for seed in seeds for at, _, _ in seed.removed],
+        "kicked by a seed": [kick.at for seed in seeds for kick in seed.kicks],
+        "peers left": [run.left for run in runs if run.left is not None],
+    }
+    steps = {
+        "peers up": _until(_population([run.first for run in runs],
+                                       [end for end in ends if end < newest]), newest),
+        "pieces of the graph": _until(graph.history(records), graph.end_of(records)),
+    }
+    lanes = [_step_lane(name, changes, start) for name, changes in steps.items()]
+    lanes += [Lane(name, [at - start for at in times]) for name, times in moments.items()]
+    return lanes, newest - start
+
+
+def _until(changes: list[tuple[float, int]], end: float) -> list[tuple[float, int]]:
+    """Changes of a number, and its last value once more at the end."""
+    return changes + [(max(end, at), count) for at, count in changes[-1:]]
+
+
+def _step_lane(name: str, changes: list[tuple[float, int]], start: float) -> Lane:
+    return Lane(name, [at - start for at, _ in changes], [count for _, count in changes])
+
+
+def _population(begun: list[float], ended: list[float]) -> list[tuple[float, int]]:
+    """(time, number of peers that are up from then on)."""
+    changes, count = [], 0
+    for at, change in sorted([(at, 1) for at in begun] + [(at, -1) for at in ended]):
+        count += change
+        changes.append((at, count))
+    return changes
+
+
+# Tables: comma-separated values with a line of headings. Times are seconds since the first line of
+# all files.
+
+def tables(records: Records) -> dict[str, str]:
+    """The texts of all tables by the names of their files."""
+    makers = _peers_table, _deliveries_table, _timeline_table, _badness_table
+    return {name: make(records) for name, make in zip(TABLES, makers)}
+
+
+def _table(headings: str, rows: Iterable[tuple]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(headings.split())
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _peers_table(records: Records) -> str:
+    """Each peer at the moment when most were up, as the network is drawn."""
+    return _table("peer degree capacity up died attacks kicked", (
+        (peer.address, peer.degree, peer.capacity, _yes(peer.up), _yes(peer.died),
+         _yes(peer.malice is not None), _yes(peer.kicked))
+        for peer in drawn_peers(records, graph.largest(records))))
+
+
+def _deliveries_table(records: Records) -> str:
+    """Each delivery; the histogram leaves out those to peers that joined later."""
+    start = min(run.first for run in [*records.peers, *records.seeds])
+    return _table("message peer generated received milliseconds joined_later", (
+        (came.message, came.peer, f"{came.made - start:.6f}", f"{came.at - start:.6f}",
+         f"{(came.at - came.made) * 1e3:.3f}", _yes(came.late))
+        for came in delivery.timed(records)))
+
+
+def _timeline_table(records: Records) -> str:
+    """Each moment of the timeline; a number that changes has its new value beside it."""
+    return _table("lane seconds value", (
+        (lane.name, f"{moment:.6f}", value) for lane in timeline(records)[0]
+        for moment, value in zip(lane.moments, lane.values or [""] * len(lane.moments))))
+
+
+def _badness_table(records: Records) -> str:
+    """The badness of each peer over time, as monitoring seeds found it."""
+    return _table("peer attacks seconds badness", (
+        (curve.peer, _yes(curve.attacks), f"{seconds:.6f}", f"{badness:.3f}")
+        for curve in curves_of(records) for seconds, badness in curve.points))
+
+
+def _yes(holds: bool) -> str:
+    return "yes" if holds else "no"

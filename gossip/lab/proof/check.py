@@ -1,0 +1,331 @@
+"""The check: proves from the output files alone that a network did what it should.
+
+Every row of the proof is a function from `Proof` to a `Row`. The rows about messages are in
+delivery.py, the rows about deaths in deaths.py, the one about attackers in malicious.py, the others
+here.
+"""
+
+import collections
+import itertools
+import json
+import math
+import pathlib
+import re
+import time
+
+from gossip.lab.proof import deaths, delivery, graph
+from gossip.lab.proof.company import REGISTER_LIMIT, pause
+from gossip.lab.proof.degrees import PowerLaw
+from gossip.lab.proof.events import ADDRESS, REFUSED
+from gossip.lab.proof.evidence import Proof, Row, quantile, start_time
+from gossip.lab.proof.malicious import malicious
+from gossip.lab.proof.records import Records, read_folder
+from gossip.lab.proof.runs import FULL, PROBE_TIME, PeerRun
+from gossip.lab.proof.spans import Spans
+from gossip.settings import majority
+
+ROUNDS, MORE = 3, 2.0  # liveness intervals, and seconds, in which a peer has to be registered
+LONGEST = 60.0  # seconds: the same at most
+MUTE = "no answer to register"  # of a seed: until then no other one is tried in its place
+BANNED = f"{REFUSED}: kicked"  # by seeds that have found it malicious
+SHORTEST = 1.0  # seconds: rounds that are due more often may come so rarely on a busy machine
+SHARE = 0.5  # of the rounds due, at least
+SHOWN = 5  # failures of one row that are shown
+CLAIMS = {  # row -> what it proves; one without a verdict only shows figures
+    "gossips": "Every peer generated what its settings say.",
+    "broadcast": "Every message reached every peer that was up, or came later.",
+    "once": "Nothing was received twice.",
+    "latency": "How long messages took; none was received before it was generated.",
+    "registered": "Every peer was registered with more than half of the seeds at once.",
+    "liveness": "Neighbours asked each other for a sign of life, round after round.",
+    "dead": "Who died was reported and removed; nobody who lived was.",
+    "degrees": "How many neighbours peers had when most of them were up.",
+    "pieces": "The network did not stay apart.",
+    "threads": "No thread died of an error.",
+    "full": "Which files reached --file-limit: of what came later they prove nothing.",
+    "unread": "Which files are named like a node's, and tell of none.",
+    "earlier": "Which files are of an earlier version, and prove less.",
+    "malicious": "Who attacked was kicked in time; nobody else was.",
+}
+
+_NAMED = re.compile(rf"{ADDRESS}(:[0-9]+:[0-9]+)?")  # an address, or a message: IP:PORT:RUN:NUMBER
+
+
+def prove(records: Records) -> list[Row]:
+    """All rows of the proof."""
+    proof = Proof(records)
+    rows = [delivery.gossips(proof), delivery.broadcast(proof), delivery.once(proof),
+            delivery.latency(proof), registered(proof), liveness(proof),
+            deaths.dead(proof), degrees(proof), pieces(proof), threads(proof), malicious(proof),
+            full(proof), unread(records), earlier(records)]
+    return [row for row in rows if row is not None]
+
+
+def registered(proof: Proof) -> Row | None:
+    """Every run that had the time was registered with a majority of the seeds at once, some time;
+    None where no seed tells how many there are."""
+    known = [seed.known for seed in proof.seeds if seed.known]
+    if not known:
+        return None
+    wanted = majority(min(known))
+    failures, took = [], []
+    for run in proof.peers:
+        since = run.registrations.since_with(wanted)
+        if since is not None:
+            took.append(since - run.first)
+        elif not run.chat and _had_to_register(proof, run, wanted):
+            failures.append(f"{proof.name(run)} was never registered with {wanted} seeds at once")
+    figures = f"{len(took)} runs with {wanted} seeds of {min(known)}"
+    if took:
+        figures += f", after {quantile(took, 0.5):.2f} s (median), {max(took):.2f} s (max)"
+    return Row("registered", not failures, figures, failures)
+
+
+def _had_to_register(proof: Proof, run: PeerRun, wanted: int) -> bool:
+    """Whether so many seeds were up, and in reach of a run, at once for three liveness intervals
+    and two seconds (a minute at most); it may have waited for another one in vain before."""
+    lost = [word for words in run.registrations.words.values() for word in words
+            if word.lost is not None]
+    if any(word.lost.startswith(BANNED) for word in lost):
+        return False
+    patience = min(LONGEST, ROUNDS * run.setting("liveness-interval") + MORE)
+    times = _in_reach(proof, run)
+    for begin in sorted({max(run.first, begin) for spans in times.values() for begin, _ in spans}):
+        until = run.late.later(begin, patience)
+        if any(word.lost == MUTE and begin < word.at <= until + REGISTER_LIMIT for word in lost):
+            until += REGISTER_LIMIT
+        if sum(spans.cover(begin, until) for spans in times.values()) >= wanted:
+            return True
+    return False
+
+
+def _in_reach(proof: Proof, run: PeerRun) -> dict[str, Spans]:
+    """For every seed, the times of a run's life in which it was up and in reach: as the words of
+    the run tell (company.py), and from the moment at which one of the two wrote what it can know
+    from the other alone, until one of them says otherwise. A seed that comes back is tried again
+    after a pause, and of one that is silent a run says nothing for a while."""
+    end = min(run.last, proof.company.end_of(run))
+    words, times = run.registrations.words, {}
+    for seed, spans in proof.company.seed_times(run).items():
+        sure = end if seed in words else end - REGISTER_LIMIT
+        times[seed] = Spans((begin + pause(run.first, begin), min(sure, until))
+                            for begin, until in spans)
+    for seed in proof.seeds:
+        signs = [at for at, peer in [*seed.registered, *seed.listed] if peer == run.address]
+        signs += [at for at, name in run.lists if name == seed.address]
+        begin = min((at for at in signs if run.first <= at <= end), default=None)
+        if begin is not None:
+            over = [at for at, peer, _ in seed.removed if peer == run.address and at >= begin]
+            over += [word.at for word in words.get(seed.address, ())
+                     if word.lost is not None and word.at >= begin]
+            times[seed.address].append((begin, min([*over, end, proof.company.seed_end(seed)])))
+    return times
+
+
+def liveness(proof: Proof) -> Row:
+    """How many liveness requests, replies and misses there were; it fails if a run with neighbours
+    asked them in fewer than half of the rounds due."""
+    failures = []
+    for run in proof.peers:
+        due = 0 if run.chat else _rounds_due(run, min(run.last, proof.company.end_of(run)))
+        if len(run.rounds) < SHARE * due:
+            failures.append(f"{proof.name(run)} asked its neighbours in {len(run.rounds)} rounds "
+                            f"of {due}")
+    requests = sum(run.requests for run in proof.peers)
+    replies = sum(len(run.replies) for run in proof.peers)
+    misses = sum(len(run.missed) for run in proof.peers)
+    return Row("liveness", not failures,
+               f"{requests} requests, {replies} replies, {misses} misses", failures)
+
+
+def _rounds_due(run: PeerRun, end: float) -> int:
+    """In how many rounds a run had somebody to ask until its end: one is due once an interval while
+    a peer has a neighbour that is no suspect, but for the time for which the peer was late."""
+    interval = max(SHORTEST, run.setting("liveness-interval"))
+    times = Spans()
+    for peer, links in run.links.items():
+        suspected = _suspected(run, peer)
+        for link in links:
+            times += Spans([(link.begin, link.end)]).common([(0.0, end)]).minus(
+                span for span in suspected if span[0] >= link.begin)
+    return int(sum((until - begin - run.late.common([(begin, until)]).total()) // interval
+                   for begin, until in times.merged()))
+
+
+def _suspected(run: PeerRun, peer: str) -> Spans:
+    """When a run asked a neighbour nothing: from when on it had missed too many rounds until it
+    answered."""
+    limit = run.setting("liveness-misses")
+    return Spans(
+        (missed.at, min((reply.at for reply in run.replies
+                         if reply.peer == peer and reply.at >= missed.at), default=math.inf))
+        for missed in run.missed if missed.peer == peer and missed.count >= limit)
+
+
+def degrees(proof: Proof) -> Row:
+    """The degrees when most peers were up, and the power law that fits them best."""
+    law = PowerLaw(proof.records)
+    if not law.degrees:
+        return Row("degrees", None, "no peer said what its degree is", [])
+    figures = (f"minimum {law.degrees[0]}, median {law.degrees[len(law.degrees) // 2]}, "
+               f"maximum {law.degrees[-1]}")
+    if law.fitted and law.predicted:
+        figures += (f"; P(k) ~ k^-a with a = {law.fitted} for k from {law.low} to {law.high}; "
+                    f"the capacities of these peers predict {law.predicted}")
+    return Row("degrees", None, figures, [])
+
+
+def pieces(proof: Proof) -> Row:
+    """How long the graph was in several pieces; it fails if the graph stays so for too long, unless
+    no two of different pieces ever had to meet, as no seed was up (company.py). Nobody knows how
+    long it stays so when a file is full."""
+    end = graph.end_of(proof.records)
+    history = graph.history(proof.records)
+    if not history:
+        return Row("pieces", None, "chat servers in a line are not looked at"
+                   if any(run.chat for run in proof.peers) else "no peer had a neighbour", [])
+    spans = graph.spans_apart(history, end)
+    figures = "the graph was never in more than one piece"
+    if spans:
+        figures = (f"in more than one piece for {sum(s.end - s.begin for s in spans):.2f} s in "
+                   f"all, {max(s.end - s.begin for s in spans):.2f} s at most at a time, "
+                   f"{max(s.most for s in spans)} pieces at most")
+    if history[-1][1] == 1:
+        start = min(run.first for run in proof.peers)
+        figures += f"; in one since {history[-1][0] - start:.2f} s after the start"
+    failures = []
+    patience = max((run.setting("liveness-misses") + 3) * run.setting("liveness-interval")
+                   for run in proof.peers) + PROBE_TIME
+    if (history[-1][1] > 1 and end - spans[-1].begin > patience
+            and not proof.full and _had_to_meet(proof, graph.pieces_at_end(proof.records))):
+        failures = [f"the graph is in {history[-1][1]} pieces at the end, and has been in more "
+                    f"than one for {end - spans[-1].begin:.0f} s"]
+    return Row("pieces", not failures, figures, failures)
+
+
+def _had_to_meet(proof: Proof, apart: list[set[str]]) -> bool:
+    """Whether two peers of different pieces had to be in one."""
+    runs = {run.address: run for run in proof.peers}
+    return any(proof.company.had_to_meet(runs[one], runs[other])
+               for first, second in itertools.combinations(apart, 2)
+               for one in first for other in second)
+
+
+def threads(proof: Proof) -> Row:
+    """No thread of any node died of an error."""
+    failures = [f"{run.address}: {text}" for run in [*proof.peers, *proof.seeds]
+                for text in run.failures]
+    return Row("threads", not failures, f"{len(failures)} threads failed", failures)
+
+
+def full(proof: Proof) -> Row | None:
+    """The files that are full; None without one."""
+    since = {**proof.full, **{run.address: run.last for run in proof.attackers
+                              if run.ended == FULL},
+             **{f"seed {run.address}": run.last for run in proof.seeds if run.full}}
+    if not since:
+        return None
+    facts = [f"{name} since {time.strftime('%F %T', time.gmtime(at))}: nothing is proved about it "
+             f"from then on" for name, at in since.items()]
+    return Row("full", None, f"{len(since)} files reached their limit", facts)
+
+
+def unread(records: Records) -> Row | None:
+    """The files that are named like a node's and tell of none; None without one."""
+    names = records.unread()
+    if not names:
+        return None
+    return Row("unread", None, "files named like a node's, but without a started: line: "
+               f"{len(names)}", names)
+
+
+def earlier(records: Records) -> Row | None:
+    """The files of earlier versions, which do not tell enough; None without one."""
+    names = [f"{run.address}: nobody knows whether it was late"
+             for run in records.peers if not run.tells_lateness]
+    names += [f"seed {run.address}: only what peers say tells whether it was up"
+              for run in records.seeds if not run.tells_lateness]
+    if not names:
+        return None
+    return Row("earlier", None, f"{len(names)} runs of an earlier version: they prove less", names)
+
+
+def format_rows(rows: list[Row]) -> str:
+    """The proof as text: one line a row, and the details of the row below it."""
+    lines = []
+    for row in rows:
+        verdict = {True: "holds", False: "FAILS", None: ""}[row.holds]
+        lines.append(f"{row.name:<10} {verdict:<6} {row.figures}")
+        lines += [f"{'':<17} {failure}" for failure in row.details[:SHOWN]]
+        if len(row.details) > SHOWN:
+            lines.append(f"{'':<17} and {len(row.details) - SHOWN} more")
+    return "\n".join(lines)
+
+
+def holds(rows: list[Row]) -> bool:
+    """Whether no row fails."""
+    return all(row.holds is not False for row in rows)
+
+
+def check_folder(folder: pathlib.Path) -> tuple[bool, str]:
+    """Check the output files of a folder; returns (whether the proof holds, its text)."""
+    try:
+        return check_records(read_folder(folder))
+    except ValueError as error:
+        return False, str(error)
+
+
+def check_records(records: Records) -> tuple[bool, str]:
+    """The same for records that have been read already."""
+    rows = prove(records)
+    return holds(rows), format_rows(with_texts(records, rows))
+
+
+def judge_folder(folder: pathlib.Path) -> tuple[bool, str]:
+    """The same in one line, and below it the rows that fail, or name files that prove nothing."""
+    try:
+        records = read_folder(folder)
+    except ValueError as error:
+        return False, f"FAILS  {folder}\n       {error}"
+    rows = prove(records)
+    shown = [row for row in rows if row.holds is False or row.holds is None and row.details]
+    lines = format_rows(with_texts(records, shown)).splitlines()
+    verdict = "holds" if holds(rows) else "FAILS"
+    return holds(rows), "\n       ".join([f"{verdict}  {folder}", *lines])
+
+
+def check_as_json(folder: pathlib.Path) -> tuple[bool, str]:
+    """The same as an object of JSON on one line, with all details and the whole names of messages;
+    without an output file of a peer, `error` says so."""
+    verdict = {"folder": str(folder), "holds": False, "rows": []}
+    try:
+        rows = prove(read_folder(folder))
+        verdict |= {"holds": holds(rows), "rows": [row._asdict() for row in rows]}
+    except ValueError as error:
+        verdict["error"] = str(error)
+    return verdict["holds"], json.dumps(verdict)
+
+
+def with_texts(records: Records, rows: list[Row]) -> list[Row]:
+    """The rows with messages named by text and origin, like `"message 3" of 5001`, in their
+    details, and peers beside them by their ports alone if all peers have one IP."""
+    origins = {message: run for run in records.peers for message in run.texts}
+    lives = collections.Counter(run.address for run in records.peers)
+    ips = {address.rpartition(":")[0] for address in lives}
+
+    def short(match: re.Match) -> str:
+        address, origin = match[1], origins.get(match[0])
+        ip, _, port = address.rpartition(":")
+        name = port if ips == {ip} else address
+        if origin is None:
+            return name if match[2] is None else match[0]
+        since = start_time(origin) if lives[address] > 1 else ""
+        text = "".join(c if c.isprintable() else "?" for c in origin.texts[match[0]])
+        return f'"{text}" of {name}{since}'
+
+    def told(detail: str) -> str:
+        if not any(match[0] in origins for match in _NAMED.finditer(detail)):
+            return detail
+        return _NAMED.sub(short, detail)
+
+    return [row._replace(details=[told(detail) for detail in row.details]) for row in rows]

@@ -1,0 +1,341 @@
+"""The row about deaths: whether the dead, and just they, were found, reported and removed.
+
+A peer that finds another dead has missed its answers in so many rounds in a row before, and tells
+every seed that it is registered with. Nobody that lives may be called dead by a peer, or taken off
+a seed's list. It is no failure if that could not be known better: there was no sign of life, as
+whoever lived was frozen or cut off, or such signs were slower than the answer to a probe may be.
+"""
+
+import bisect
+import math
+
+from gossip.lab.proof.company import ON_ITS_WAY, notice_time
+from gossip.lab.proof.evidence import Proof, Row, quantile
+from gossip.lab.proof.records import SeedRun
+from gossip.lab.proof.runs import PROBE_TIME, PeerRun
+from gossip.settings import Settings
+
+# seconds for which a seed may probe
+SEED_PROBES = Settings().quick_look + Settings().probe_tries * PROBE_TIME
+REPORT_TIME = 5.0  # seconds in which a death has to be reported
+NOTICE_TIME = REPORT_TIME  # seconds more until a peer that was cut off notices its removal
+RETURN_TIME = 60.0  # seconds in which one that was called dead may be registered again
+
+# Reasons for which a neighbour is parted with, and its rounds are not counted any more.
+PARTED = {"left", "full", "given up", "told dead", "silent, but alive", "kicked", "unconfirmed"}
+
+
+def dead(proof: Proof) -> Row:
+    """Every peer that died was reported to its seeds and removed by them; no living peer was."""
+    failures, delays = [], []
+    deaths = proof.deaths()
+    for run in deaths:
+        faults, took = death(proof, run)
+        failures += faults
+        delays += took
+    failures += _blames(proof)
+    figures = f"{len(deaths)} died"
+    if delays:
+        figures += (f"; removed and reported after {quantile(delays, 0.5):.1f} s (median), "
+                    f"{max(delays):.1f} s (max)")
+    return Row("dead", not failures, figures, failures)
+
+
+def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
+    """The failures after a death; and for each seed that did what it should, the seconds from the
+    last line of the dead peer until the seed had heard of the death and removed the peer.
+
+    A seed that listed the peer has to remove it, unless the seed ended before it could know, or
+    while it probed; if it told others of the death it knew. It has to hear of the death if a
+    finder was registered with it, or if another seed heard and had the time to tell it; but not
+    across a cut (company.py).
+    """
+    failures, delays = [], []
+    if not found_dead(proof, run) and not any(_had_to_find(other, run) for other in proof.peers):
+        return [], []  # no neighbour lived long enough to find out
+    missing = run.registrations.ever() - {seed.address for seed in proof.seeds}
+    failures += [f"{run.address} died, and there is no file of seed {seed} to tell more"
+                 for seed in sorted(missing)]
+    for seed in proof.seeds:
+        listed = [at for at, peer in seed.registered if peer == run.address and at <= run.last]
+        left = [at for at, peer, _ in seed.removed if peer == run.address and at < run.last]
+        end = proof.company.seed_end(seed)
+        if not listed or (left and max(left) > max(listed)) or end < run.last:
+            continue
+        removed = [at for at, peer, _ in seed.removed
+                   if peer == run.address and at >= max(listed) and at >= run.last]
+        reported = _reported(seed, run)
+        heard = any(peer == run.address and at >= max(listed) for at, peer, _ in seed.reports)
+        way = 0.0 if seed.full else ON_ITS_WAY  # one whose file is full goes on telling
+        told = any(max(seed.first, run.last) <= at <= end + way
+                   for at in proof.told.get((seed.address, run.address), ()))
+        if not removed:
+            known = _known(proof, seed, run)
+            hears = reported or _told_by_peers(proof, seed, run)  # else another seed probes first
+            due = max(known, min(hears)) if hears else known + SEED_PROBES
+            if told or end > due + SEED_PROBES + ON_ITS_WAY:
+                failures.append(f"{run.address} died {proof.newest - run.last:.0f} s before the "
+                                f"newest line, and seed {seed.address} has not removed it (yet)")
+        elif reported and not _was_found(proof, seed, run):
+            failures.append(f"{run.address} was reported dead to seed {seed.address}, "
+                            f"but no peer found it dead")
+        elif not reported and (told and not heard or _had_to_hear(proof, seed, run)):
+            failures.append(f"{run.address} died {proof.newest - run.last:.0f} s before the "
+                            f"newest line, and seed {seed.address} has not heard of it (yet)")
+        else:
+            delays.append(max(removed[0], *reported[:1], 0.0) - run.last)
+    return failures, delays
+
+
+def _finders(proof: Proof, run: PeerRun) -> list[tuple[PeerRun, float]]:
+    """Return the peers that found this one dead after its last line, and when."""
+    return [(other, other.dead[run.address]) for other in proof.peers
+            if other.dead.get(run.address, 0) >= run.last]
+
+
+def found_dead(proof: Proof, run: PeerRun) -> list[float]:
+    """The times at which other peers found this one dead, after its last line."""
+    return [at for _, at in _finders(proof, run)]
+
+
+def _known(proof: Proof, seed: SeedRun, run: PeerRun) -> float:
+    """When a death was found by a peer whose report a seed looks at, or had to be found."""
+    finders = _finders(proof, run)
+    if not finders:
+        return _due(run, run.last)
+    return min((at for other, at in finders if seed.believes(other.address, at + ON_ITS_WAY)),
+               default=math.inf)
+
+
+def is_told(proof: Proof, run: PeerRun) -> bool:
+    """Whether every seed that a dead peer was registered with has told others of the death, or has
+    had the time to: from then on whatever is missing in the files is a failure."""
+    found = min(found_dead(proof, run), default=_due(run, run.last))
+    return proof.newest > found + SEED_PROBES + ON_ITS_WAY or all(
+        proof.told.get((seed, run.address)) for seed in run.registrations.ever())
+
+
+def _was_found(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
+    """Whether a peer found this one dead; or one that a seed names, whose file was full."""
+    return any(run.address in other.dead for other in [*proof.peers, *proof.attackers]) or any(
+        peer == run.address and who in proof.full for _, peer, who in seed.reports)
+
+
+def _due(run: PeerRun, since: float) -> float:
+    """When a neighbour has to have found a peer dead that has been silent since a time."""
+    rounds = run.setting("liveness-misses") + 1
+    return since + rounds * run.setting("liveness-interval") + PROBE_TIME
+
+
+def _had_to_find(other: PeerRun, run: PeerRun) -> bool:
+    """Whether a peer was the dead one's neighbour, and in time for long enough to find it dead."""
+    if not other.had_link(run.address, run.last):
+        return False
+    late = max((until for _, until in other.late), default=0.0)
+    return (other.links[run.address][-1].reason not in PARTED
+            and other.last >= _due(run, max(run.last, late)))
+
+
+def _reported(seed: SeedRun, run: PeerRun) -> list[float]:
+    return [at for at, peer, _ in seed.reports if peer == run.address and at >= run.last]
+
+
+def _told_by_peers(proof: Proof, seed: SeedRun, run: PeerRun) -> list[float]:
+    """When peers have reported a death to a seed, by their own word."""
+    return [report.at for other in proof.peers for report in other.reported
+            if (report.seed, report.dead) == (seed.address, run.address) and report.at >= run.last]
+
+
+def _believed(seed: SeedRun, run: PeerRun, heard: float) -> bool:
+    """Whether a seed that heard of a death had listed the dead; else it believes nobody."""
+    return any(peer == run.address and run.last <= at <= heard + SEED_PROBES + ON_ITS_WAY
+               for at, peer, _ in seed.removed)
+
+
+def _had_to_hear(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
+    """Whether a report of a death had to come to a seed, from a peer that found it or from another
+    seed."""
+    company = proof.company
+    finders = [(other, at) for other, at in _finders(proof, run)
+               if company.seed_end(seed) > at + ON_ITS_WAY
+               and company.seed_times(other)[seed.address].hold(at)
+               and ((word := other.registrations.last(seed.address, at)) is None
+                    or word.lost is None)]
+    if any(other.is_registered(seed.address, at)
+           and seed.believes(other.address, at + ON_ITS_WAY) for other, at in finders):
+        return True
+    tellers = [(teller, heard[0]) for teller in proof.seeds
+               if (heard := _reported(teller, run)) and _believed(teller, run, heard[0])]
+    return bool(finders) and any(
+        min(map(company.seed_end, (teller, seed))) > heard + SEED_PROBES + ON_ITS_WAY
+        and not _apart(proof, teller, seed, heard) for teller, heard in tellers)
+
+
+def _apart(proof: Proof, one: SeedRun, other: SeedRun, at: float) -> bool:
+    """Whether a peer could reach only one of two seeds: then they may have been cut apart."""
+    times = [proof.company.seed_times(run) for run in proof.peers
+             if run.first <= at <= proof.company.end_of(run)]
+    return any(of[one.address].hold(at) != of[other.address].hold(at) for of in times)
+
+
+def _blames(proof: Proof) -> list[str]:
+    """Return the faults of the deaths that peers and seeds tell of."""
+    found = [failure for run in proof.peers if not run.chat for at, dead in run.found_dead
+             for failure in (*_without_misses(proof, run, at, dead),
+                             *_not_reported(proof, run, at, dead),
+                             *_called_dead(proof, run, at, dead))]
+    for seed in proof.seeds:
+        for at, peer, reason in seed.removed:
+            found += removed(proof, seed, at, peer, reason)
+        found += _told_dead(proof, seed)
+    return found
+
+
+def _without_misses(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
+    """Misses are counted in a row, from one to the limit; the last ones may be counted anew, when a
+    last probe has found nothing out."""
+    limit = int(run.setting("liveness-misses"))
+    counts = [missed.count for missed in run.missed if missed.peer == dead and missed.at <= at]
+    expected = limit
+    for count in reversed(counts):
+        if count == expected - 1:
+            expected = count
+        if count != expected or expected == 1:
+            break
+    if counts and counts[-1] == limit and expected == 1:
+        return []
+    return [f"{proof.name(run)} found {dead} dead without {limit} misses in a row"]
+
+
+def _not_reported(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
+    """The seeds that it was registered with all the time, and has not told. It writes both down
+    together, so of a run that ends soon it is known, too."""
+    due = run.late.later(at, REPORT_TIME)
+    if run.last == at or run.left is not None and run.left < due:
+        return []
+    told = {report.seed for report in run.reported
+            if report.dead == dead and at <= report.at <= due}
+    return [f"{proof.name(run)} found {dead} dead, and has not reported it to seed {seed}"
+            for seed in run.registrations.words
+            if seed not in told and run.registrations.stands_from(seed, at - ON_ITS_WAY, due)]
+
+
+def _called_dead(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
+    """A peer found another dead, with which it was in touch in the interval before its last probe
+    began, and which was not registered again soon."""
+    if any(at < again <= at + RETURN_TIME and who == dead
+           for seed in proof.seeds for again, who in seed.registered):
+        return []
+    interval = run.setting("liveness-interval")
+    probed = _probed(run, dead, at)
+    return [f"{proof.name(run)} found {dead} dead, which lived"
+            for other in proof.peers
+            if other.address == dead and _lived(proof, other, probed - interval, at)
+            and not other.late.cover(probed, at)
+            and run.address in _in_touch(proof, dead, probed - interval, probed)]
+
+
+def _lived(proof: Proof, run: PeerRun, begin: float, at: float) -> bool:
+    """Whether a run had begun, and goes on after a time."""
+    return run.first <= begin and min(run.last, proof.company.end_of(run)) > at + ON_ITS_WAY
+
+
+def removed(proof: Proof, seed: SeedRun, at: float, peer: str, reason: str) -> list[str]:
+    """A seed has removed a peer that lived. It was in touch with who told of its death; or with
+    another that this seed kept on its list, and has never heard that it was removed itself."""
+    for run in proof.peers:
+        interval = run.setting("liveness-interval")
+        if run.address != peer or run.chat:
+            continue
+        told = reason == "dead" and _lived(proof, run, at - interval, at + interval) and any(
+            _could_know_better(proof, run, who, probed) and not run.late.cover(probed, at)
+            for who, probed in _probes(proof, seed, peer, at))
+        if told or _has_not_noticed(proof, seed, at, run):
+            return [f"seed {seed.address} removed {peer}, which lived"]
+    return []
+
+
+def _could_know_better(proof: Proof, accused: PeerRun, reporter: str, probed: float) -> bool:
+    """Whether signs of life of the accused led to its reporter before the last probe began, and it
+    did not take the reporter for dead, too: then they were cut apart again."""
+    interval = accused.setting("liveness-interval")
+    apart = any(whom == reporter and abs(at - probed) < 2 * interval
+                for at, whom in accused.found_dead)
+    return not apart and reporter in _in_touch(proof, accused.address, probed - interval, probed)
+
+
+def _told_dead(proof: Proof, seed: SeedRun) -> list[str]:
+    """A seed has told others of the death of a peer that knows of no removal, and lived."""
+    told = seed.passed_on + [
+        (min(times), peer) for (who, peer), times in proof.told.items()
+        if who == seed.address and seed.first <= min(times) <= seed.last]
+    lived = {peer: None for at, peer in sorted(told) for run in proof.peers
+             if run.address == peer and not run.chat and _has_not_noticed(proof, seed, at, run)}
+    return [f"seed {seed.address} told of the death of {peer}, which lived" for peer in lived]
+
+
+def _has_not_noticed(proof: Proof, seed: SeedRun, at: float, run: PeerRun) -> bool:
+    """Whether a run that a seed has removed calls itself registered there, although it cannot have
+    been cut off."""
+    interval = run.setting("liveness-interval")
+    until = min(at + notice_time(run) + NOTICE_TIME, run.last, proof.newest)
+    if (not _lived(proof, run, at - interval, at)
+            or any(at < again <= until for again, who in seed.registered if who == run.address)
+            or not run.registrations.stands_from(seed.address, at - ON_ITS_WAY, until)):
+        return False
+    touched = _in_touch(proof, run.address, at - interval, at)
+    return any(other.address in touched and _stays(seed, other, at - interval, until)
+               for other in proof.peers)
+
+
+def _stays(seed: SeedRun, run: PeerRun, begin: float, end: float) -> bool:
+    """Whether a peer was registered with a seed all the time, by the word of both."""
+    return run.registrations.stands_from(seed.address, begin, end) and not any(
+        begin <= at <= end and who == run.address for at, who, _ in seed.removed)
+
+
+def _probes(proof: Proof, seed: SeedRun, peer: str, removed: float) -> list[tuple[str, float]]:
+    """Return the reporters of a peer that was then removed, and when their last probes began."""
+    listed = max((at for at, who in seed.registered if who == peer and at <= removed), default=0.0)
+    probes = []
+    for heard, whom, who in seed.reports:
+        if whom == peer and listed <= heard <= removed:
+            reporters = [run for run in proof.peers if run.address == who]
+            found = max((at for run in reporters for at, dead in run.found_dead
+                         if dead == peer and at <= heard),
+                        default=heard)  # a report that another seed passed on comes later
+            began = max((_probed(run, peer, found) for run in reporters),
+                        default=found - PROBE_TIME)
+            probes.append((who, began))
+    return probes
+
+
+def _probed(run: PeerRun, peer: str, found: float) -> float:
+    """When the last probe began after which a run found a peer dead: with the last miss, or, if
+    that is longer ago, as long before its end as a probe may take. Whether a cut was mended during
+    that probe, or during the seed's, does not count."""
+    missed = max((missed.at for missed in run.missed
+                  if missed.peer == peer and missed.at <= found), default=0.0)
+    return max(missed, found - PROBE_TIME)
+
+
+def _in_touch(proof: Proof, peer: str, begin: float, end: float) -> set[str]:
+    """The peers in touch with a peer between two moments: liveness replies lead from one to the
+    other, directly or, one after the other, through other peers. Replies that were slower than
+    the answer to a probe do not count; a probe goes to and fro twice, once to connect."""
+    meetings = []
+    for run in proof.peers:
+        replies = run.replies
+        for at in range(bisect.bisect_left(replies, (begin, "")), len(replies)):
+            if replies[at].at > end:
+                break
+            if replies[at].took < PROBE_TIME / 2:
+                meetings.append((replies[at].at, run.address, replies[at].peer))
+    reached, before = {peer: begin}, 0  # who has heard of the peer, and since when
+    while len(reached) > before:
+        before = len(reached)
+        for at, one, other in sorted(meetings):
+            for who, whom in ((one, other), (other, one)):
+                if reached.get(who, math.inf) <= at:
+                    reached.setdefault(whom, at)
+    return reached.keys() - {peer}

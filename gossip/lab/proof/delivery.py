@@ -1,0 +1,295 @@
+"""The rows about messages: whether each was generated, reached everybody, and came once.
+
+A message that a run misses in the last second before its end is no failure: the message may
+have been on its way.
+"""
+
+import bisect
+import collections
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from gossip.lab.proof.company import ON_ITS_WAY
+from gossip.lab.proof.evidence import Proof, Row, quantile, run_of
+from gossip.lab.proof.records import Records
+from gossip.lab.proof.runs import PROBE_TIME, PeerRun
+
+AHEAD = 1.0  # seconds by which the clock of one file may be ahead of another's
+QUESTIONS = 4  # lines that go to and fro before a text, when two meet of whom one has it already
+ANSWER_TIME = 2.0  # seconds that seeds have to answer, until a peer probes the address itself
+RUMOR_ROUNDS = 4  # comparisons with random neighbours that bring a message whose rumor has died
+
+
+def gossips(proof: Proof) -> Row:
+    """Every run generated as many messages as its settings ask for in the time that it had."""
+    failures, expected = [], 0
+    for run in proof.peers:
+        count = int(run.setting("gossip-count"))
+        interval = run.setting("gossip-interval") or 1.0
+        due = max(0, min(count, int((0.9 * run.awake() - 1.0) / interval)))
+        expected += due
+        if run.by_generator < due:
+            failures.append(f"{run.address} generated {run.by_generator} messages of {due}")
+    made = sum(run.by_generator for run in proof.peers)
+    said = len(proof.origin) - made
+    return Row("gossips", not failures and bool(proof.peers),
+               f"{len(proof.peers)} runs generated {made} messages ({expected} were due)"
+               + (f", and said {said}" if said else ""), failures)
+
+
+def broadcast(proof: Proof) -> Row:
+    """Every message reached every run that was up when the message was generated, or later.
+
+    Where runs lack a message, it is looked for a place where the message had to go on and did not.
+    It had to go from a run that has it to one that lacks it
+
+    - if both are up, and are, or had to be, in one piece of the graph;
+    - if one of them has ended, and the two were neighbours in contact for more than a second after
+      the first had the message, or longer on a slow link, where they first have to compare what
+      they know if it had the message before they met, or if it was a rumor, which may die:
+      whoever leaves says goodbye after its messages, on the same links, and a connection that is
+      closed tells that it was not cut;
+    - if the first is its origin and has left, the second heard that goodbye, and they were
+      neighbours when the message was made;
+    - if one of them has ended without a neighbour in all that time, although both could reach a
+      seed for long enough to meet.
+
+    Without such a place the message is lost: all that had it died with it, left before they met
+    anybody, were cut off, or no seed was up that could have brought the others together. What
+    nobody confirmed is told in `_is_denied`.
+    """
+    failures, lost, denied = _not_delivered(proof)
+    missing = len(failures)
+    failures += _altered(proof)
+    delivered = sum(len(run.received) for run in proof.peers)
+    through = sum(not message.startswith(delivery.source + ":")
+                  for run in proof.peers for message, delivery in run.received.items())
+    if not through and _had_to_travel(proof):
+        failures.append("no message travelled through a peer other than its origin")
+    return Row("broadcast", not failures,
+               f"{delivered} of {delivered + missing} deliveries, {through} of them through "
+               f"others than the origin" + (f"; {denied} not confirmed" if denied else "")
+               + (f"; lost {len(lost)}" if lost else ""),
+               failures + lost)
+
+
+def _not_delivered(proof: Proof) -> tuple[list[str], list[str], int]:
+    """The rule of `broadcast`, message by message: (failures, what is lost, how many deliveries
+    are missing because nobody confirmed the message)."""
+    failures, lost, denied = [], [], 0
+    received = {message: [] for message in proof.origin}  # also what no file generated
+    for run in proof.peers:
+        for message in run.received:
+            received.setdefault(message, []).append(run)
+    for message, receivers in received.items():
+        origin = proof.origin.get(message)
+        if origin is None:
+            if not proof.is_unproven(message, min(run.received[message].at for run in receivers)):
+                failures.append(f"{message} was received, but no file tells who generated it")
+            continue
+        holders = [origin, *receivers]
+        if all(map(proof.is_dead, holders)):
+            lost.append(f"{message} is lost with its dead origin")
+            continue
+        without = [run for run in proof.peers
+                   if run is not origin and message not in run.received
+                   and not _excused(proof, message, run, holders)]
+        lacking = [run for run in without if not _is_denied(proof, message, run, holders)]
+        denied += len(without) - len(lacking)
+        if lacking and _stuck(proof, message, holders, lacking):
+            failures += [f"{message} did not reach {proof.name(run)}" for run in lacking]
+        elif lacking:
+            lost.append(f"{message} had no way to {proof.name(lacking[0])}"
+                        + (f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""))
+    return failures, lost, denied
+
+
+def _excused(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -> bool:
+    """Whether the run may lack the message, whoever has it: the run ended too soon, or began too
+    late, or was frozen until shortly before its end."""
+    made = proof.origin[message].generated[message]
+    if made < run.first:  # the run began later, and can get only what others still keep
+        newer = bisect.bisect(proof.times, run.first) - bisect.bisect(proof.times, made)
+        if (all(holder.last <= run.first for holder in holders)
+                or newer >= run.setting("cache-size") or not run.setting("antientropy-interval")):
+            return True
+    if not proof.has_ended(run):  # a neighbour that wrote no line since may have ended before
+        return run.first_linked is not None and run.last < made
+    end = proof.company.end_of(run)
+    woke = max((until for _, until in run.frozen()), default=0.0)
+    if made < woke and end - woke < _two_rounds(run):
+        return True
+    return end - max(made, run.first_linked or 0.0) < ON_ITS_WAY
+
+
+def _is_denied(proof: Proof, message: str, run: PeerRun, holders: list[PeerRun]) -> bool:
+    """Whether a run may lack a message, because
+
+    - it has denied the run that said it, and one of the two has ended;
+    - another has denied that run, which has ended, and the run that lacks the message was not in
+      contact with any that had it.
+
+    Where gossip is signed, a peer takes what a run has said when more than half of the seeds name
+    the run, or it proves itself; else it writes `unconfirmed:RUN`. While a run is up, that cannot
+    last. One that has ended cannot prove anything, and seeds that were started again do not know
+    it: then its messages stay with those who took them before, and do not go through those who
+    deny it.
+    """
+    said_by, origin = run_of(message), proof.origin[message]
+    if said_by not in proof.denied:
+        return False
+    over = origin.left is not None or proof.has_ended(origin)
+    if said_by in run.denied and said_by not in proof.taken_by(run):
+        return over or proof.has_ended(run)
+    return over and not any(end > max(begin, holder.has_since(message)) for holder in holders
+                            for begin, end in proof.company.contacts(holder, run))
+
+
+def _two_rounds(run: PeerRun) -> float:
+    """Seconds that a peer may need to join again, e.g. when it was frozen and called dead."""
+    return 2 * run.setting("liveness-interval") + PROBE_TIME
+
+
+def _stuck(proof: Proof, message: str, holders: list[PeerRun], lacking: list[PeerRun]) -> bool:
+    """Whether there is a place where the message had to go on and did not. There are many pairs of
+    runs, so only those are looked at of which the rule speaks: both are up and had to meet, or have
+    been neighbours, or one was alone."""
+    company = proof.company
+    had = {holder: holder.has_since(message) for holder in holders}
+    alone = [holder for holder in holders if company.alone_since(holder, had[holder]) is not None]
+    by_address = collections.defaultdict(list)
+    for holder in holders:
+        by_address[holder.address].append(holder)
+    for run in lacking:
+        if not company.had_to_be_joined(run).isdisjoint(holders):
+            return True
+        pairs = holders
+        if company.alone_since(run, max(had.values())) is None:
+            pairs = [*alone, *(holder for address in run.links.keys() & by_address.keys()
+                               for holder in by_address[address])]
+        if (any(_had_to_go(proof, message, holder, had[holder], run) for holder in pairs)
+                or _came_before_goodbye(proof.origin[message], message, run)):
+            return True
+    return False
+
+
+def _came_before_goodbye(origin: PeerRun, message: str, run: PeerRun) -> bool:
+    """Whether a run heard the goodbye of the origin over a link that stood when the message was
+    made. What is flooded goes out at once, so it was on that link before the goodbye."""
+    said, left = origin.generated[message], origin.left
+    if left is None or origin.settings.get("spread") == "rumor":
+        return False
+    return any(mine.reason == "left" and max(mine.begin, theirs.begin) + ON_ITS_WAY <= said
+               and said <= left <= min(mine.end, theirs.end)
+               and (run.left is None or run.left > mine.end)
+               for mine in run.links.get(origin.address, ())
+               for theirs in origin.links.get(run.address, ()))
+
+
+def _had_to_go(proof: Proof, message: str, holder: PeerRun, had: float, run: PeerRun) -> bool:
+    """Whether a message had to go from a run that had it at a time to another run; the rule is
+    told in `broadcast`."""
+    company = proof.company
+    if not proof.has_ended(holder) and not proof.has_ended(run):
+        return company.had_to_meet(holder, run)
+    slow = company.slowness(run, holder, had - _two_rounds(run))
+    way = ON_ITS_WAY + max(company.goodbye(run, holder), slow)  # what it is told was as slow
+    if run.settings.get("sign") == "yes" and (
+            proof.taken_by(run).get(run_of(message), math.inf) > had):
+        way += ANSWER_TIME + PROBE_TIME  # it has to find out whether it takes the message
+    if holder.settings.get("spread") == "rumor":
+        way += RUMOR_ROUNDS * holder.setting("antientropy-interval")
+    if any(end - max(had, begin) >= way + (slow * QUESTIONS if had < begin else 0.0)
+           for begin, end in company.contacts(holder, run)):
+        return True
+    alone = [since for one in (holder, run)
+             if (since := company.alone_since(one, had)) is not None]
+    return bool(alone) and company.had_time_to_meet(holder, run, min(alone))
+
+
+def _altered(proof: Proof) -> list[str]:
+    """Failures: messages that arrived altered, or from an address that was no neighbour."""
+    failures = []
+    for run in proof.peers:
+        for message, delivery in run.received.items():
+            origin = proof.origin.get(message)
+            if origin is not None and origin.marks[message] != delivery.mark:
+                failures.append(f"{message} reached {proof.name(run)} altered")
+            if delivery.source not in run.links:
+                failures.append(f"{message} came to {proof.name(run)} from {delivery.source}, "
+                                f"which was no neighbour")
+    return failures
+
+
+def _had_to_travel(proof: Proof) -> bool:
+    """Whether a run received a message of which it had to hear through another: when the message
+    was generated, the run and its origin had a neighbour in common that was in contact with both
+    for long enough, and were no neighbours themselves."""
+    contacts = proof.company.contacts
+    for run in proof.peers:
+        for message in run.received.keys() & proof.origin.keys():
+            origin = proof.origin[message]
+            made = origin.generated[message]
+            arrived = made + 2 * ON_ITS_WAY
+            if any(begin < arrived and end > made for begin, end in contacts(origin, run)):
+                continue
+            for other in proof.peers:
+                if all(contacts(other, one).cover(made, arrived) for one in (origin, run)):
+                    return True
+    return False
+
+
+def once(proof: Proof) -> Row:
+    """No run received a message twice."""
+    failures = [f"{proof.name(run)} received or generated {message} more than once"
+                for run in proof.peers for message in run.repeated]
+    return Row("once", not failures, f"{len(failures)} messages received twice", failures)
+
+
+def latency(proof: Proof) -> Row:
+    """The time from `generated` to `received`; deliveries to runs that began after the message was
+    generated are only counted. It fails if something came more than a second before it was said."""
+    times, late = latencies(proof.records)
+    figures = "nothing was delivered"
+    if times:
+        figures = (f"median {quantile(times, 0.5) * 1000:.2f} ms, 99 % "
+                   f"{quantile(times, 0.99) * 1000:.2f} ms, max {max(times) * 1000:.2f} ms")
+    failures = [f"{message} reached {proof.name(run)} {made - delivery.at:.2f} s before "
+                f"{proof.name(proof.origin[message])} generated it"
+                for run in proof.peers for message, delivery in run.received.items()
+                if message in proof.origin
+                and delivery.at + AHEAD < (made := proof.origin[message].generated[message])]
+    return Row("latency", not failures, f"{figures}; {late} late deliveries, to who joined later",
+               failures)
+
+
+def latencies(records: Records) -> tuple[list[float], int]:
+    """(seconds from generated to received, number of deliveries to runs that began later)."""
+    times, late = [], 0
+    for came in timed(records):
+        if came.late:
+            late += 1
+        else:
+            times.append(came.at - came.made)
+    return times, late
+
+
+class Timed(NamedTuple):
+    """A delivery to a peer: when the message was generated, and when it was received."""
+
+    message: str
+    peer: str
+    made: float
+    at: float
+    late: bool  # the peer began after the message was generated
+
+
+def timed(records: Records) -> Iterator[Timed]:
+    """All deliveries of messages of which a file tells when they were generated."""
+    made = {message: at for run in records.peers for message, at in run.generated.items()}
+    for run in records.peers:
+        for message, delivery in run.received.items():
+            if message in made:
+                yield Timed(message, run.address, made[message], delivery.at,
+                            made[message] < run.first)

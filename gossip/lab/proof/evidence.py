@@ -1,0 +1,96 @@
+"""Evidence: what a row of the proof is, and what several rows need to know of the records.
+
+A run is dead if it did not end with `stopped:quit` and its last line is more than two liveness
+intervals older than the newest line of the folder. It counts as dead from its last line on.
+"""
+
+import collections
+import functools
+import math
+import time
+from typing import NamedTuple
+
+from gossip.lab.proof.company import Company
+from gossip.lab.proof.records import Records
+from gossip.lab.proof.runs import FULL, KICKED, PeerRun
+
+
+class Row(NamedTuple):
+    """One line of the proof. `holds` is None in a row that only shows figures; `details` lists
+    the failures, then other facts worth knowing."""
+
+    name: str
+    holds: bool | None
+    figures: str
+    details: list[str]
+
+
+class Proof:
+    """The records, and what several rows need to know of them. Attackers are held to nothing: but
+    for the row about them, the proof is about all others."""
+
+    def __init__(self, records: Records):
+        self.attackers = [run for run in records.peers if run.malice is not None]
+        self.records = records = records.honest()
+        self.peers = records.peers
+        self.seeds = records.seeds
+        self.newest = records.newest()
+        self.company = Company(records)
+        self.taken_by = functools.cache(_taken_by)
+        self.denied = {run for peer in self.peers for run in peer.denied}
+        # whose files do not tell of all that they have said
+        self._unproven = {run.address for run in self.attackers}
+        self._unproven |= {run.address for run in self.peers if run.ended == KICKED}
+        self.full = {run.address: run.last for run in self.peers if run.ended == FULL}
+        self.origin = {message: run for run in self.peers for message in run.generated}
+        self.lives = collections.Counter(run.address for run in self.peers)
+        self.told = collections.defaultdict(list)  # (seed, dead peer) -> when the seed told a peer
+        for run in self.peers:
+            for at, seed, dead in run.told:
+                self.told[seed, dead].append(at)
+        self.times = sorted(run.generated[m] for m, run in self.origin.items())
+
+    def is_unproven(self, message: str, heard: float) -> bool:
+        """Whether a message that was heard first at that time may have been said by an attacker,
+        by a peer that was kicked, maybe later, or by one whose file was full."""
+        origin = message.rsplit(":", 2)[0]
+        return origin in self._unproven or self.full.get(origin, math.inf) <= heard
+
+    def is_dead(self, run: PeerRun) -> bool:
+        return run.is_dead(self.newest)
+
+    def has_ended(self, run: PeerRun) -> bool:
+        return run.has_ended(self.newest)
+
+    def name(self, run: PeerRun) -> str:
+        """The address of a run, and its start if the peer was started more than once."""
+        return run.address + (start_time(run) if self.lives[run.address] > 1 else "")
+
+    def deaths(self) -> list[PeerRun]:
+        """The last run of each dead peer; chat servers are left out, as nobody reports them."""
+        last = {run.address: run for run in self.peers if not run.chat}
+        return [run for run in last.values() if self.is_dead(run)]
+
+
+def _taken_by(run: PeerRun) -> dict[str, float]:
+    """Return the runs of which a run has messages, and when each of them was first heard."""
+    taken: dict[str, float] = {}
+    for message, delivery in run.received.items():
+        taken.setdefault(run_of(message), delivery.at)
+    return taken
+
+
+def run_of(message: str) -> str:
+    """The run that has said a message, as in `unconfirmed:RUN`."""
+    return message.rpartition(":")[0]
+
+
+def start_time(run: PeerRun) -> str:
+    """Return a name that tells a run from other runs of the same peer."""
+    return f" (started {time.strftime('%F %T', time.gmtime(run.first))})"
+
+
+def quantile(values: list[float], share: float) -> float:
+    """The value below which that share of the values lies; a share of 0.5 gives the median."""
+    values = sorted(values)
+    return values[min(len(values) - 1, int(share * len(values)))]

@@ -1,0 +1,275 @@
+"""Virtual links: TCP connections made of numbers, and the cables between virtual machines.
+
+Bytes take time: a latency, a random part more (jitter), and their number divided by the bandwidth.
+The buffers of a connection hold so many bytes that are not read yet, and take no more then. What is
+on its way when a cut comes waits for the end of the cut, as TCP sends it again. A machine without
+power answers nothing; one that is up answers with a reset what it does not know. An `End` is the
+connection of a link (gossip/node/link.py): `send` takes bytes, or raises what a socket would.
+"""
+
+import errno
+import itertools
+import random
+from typing import NamedTuple
+
+from gossip.addresses import Address
+from gossip.lab.simulation.virtual_time import VirtualTime
+
+FIN = b""  # on a cable, behind the last bytes: the stream ends here
+RESET = None  # on a cable: the machine there knows nothing of this connection
+TOGETHER = 0.001  # seconds: what is sent at one moment arrives as one, if the cable takes less
+RETRY = 3.0  # seconds at most from the end of a cut until TCP has sent again what waited
+FIRST_PORT, PORTS = 32_768, 28_000  # the ports of the ends that dial: the first, and how many
+
+
+class Cables(NamedTuple):
+    """The properties of a network's connections."""
+
+    latency: tuple[float, float] = (0.001, 0.002)  # seconds; a connection has one of this range
+    jitter: float = 0.0  # seconds at most that bytes take longer
+    bandwidth: float = 100e6  # bytes a second, of each connection
+    buffer: int = 256 * 1024  # bytes that one end may have sent and the other not read
+
+
+class Slowness(NamedTuple):
+    """The latency that a slow machine adds to its connections, and their bandwidth then."""
+
+    latency: float  # seconds
+    bandwidth: float  # bytes a second
+
+
+class Cabling:
+    """The machines by address, and what the ways between them are like at the moment."""
+
+    def __init__(self, time: VirtualTime, cables: Cables, rng: random.Random):
+        self.time = time
+        self.cables = cables
+        self.rng = rng
+        self.slow: dict[Address, Slowness] = {}  # machines whose connections are slow
+        self.listening: dict[Address, object] = {}  # address -> the world that listens there
+        self.cuts: list[frozenset[Address]] = []  # the machines on one side of each cut
+        self.stuck: dict["End", None] = {}  # ends to which something is on its way through a cut
+        self.unpowered: dict[Address, list["End"]] = {}  # ends of machines without power
+        self.ports = (FIRST_PORT + n % PORTS for n in itertools.count(1))  # of ends that dial
+
+    # Machines.
+
+    def listen(self, address: Address, world) -> None:
+        """A world listens from now on; OSError when another one does. If the machine was without
+        power, it resets what its earlier life has not ended."""
+        if address in self.listening:
+            raise OSError(errno.EADDRINUSE, "Address already in use")
+        self.listening[address] = world
+        for end in self.unpowered.pop(address, ()):
+            end.machine_is_back()
+
+    def hush(self, address: Address, world) -> None:
+        """A world no longer listens; nothing when another one does."""
+        if self.listening.get(address) is world:
+            del self.listening[address]
+
+    def lose_power(self, address: Address, ends: list["End"]) -> None:
+        """A machine is off: nobody is told, and nobody answers there."""
+        self.listening.pop(address, None)
+        self.unpowered[address] = ends
+
+    # Ways.
+
+    def cut(self, side: frozenset[Address]) -> None:
+        """Let nothing pass between these machines and all others, until `mend`."""
+        self.cuts.append(side)
+
+    def mend(self, side: frozenset[Address]) -> None:
+        """End this cut: what waited goes on."""
+        self.cuts.remove(side)
+        stuck, self.stuck = self.stuck, {}
+        for end in stuck:
+            end.send_again()
+
+    def parted(self, one: Address, other: Address) -> bool:
+        """Whether a cut is between two machines."""
+        return any((one in side) != (other in side) for side in self.cuts)
+
+    def delay(self, latency: float, one: Address, other: Address) -> float:
+        """How long a byte takes from one machine to another now."""
+        delay = latency
+        if self.cables.jitter:
+            delay += self.rng.random() * self.cables.jitter
+        if self.slow:
+            delay += sum(self.slow[machine].latency for machine in (one, other)
+                         if machine in self.slow)
+        return delay
+
+    def bandwidth(self, one: Address, other: Address) -> float:
+        """Bytes a second between two machines now."""
+        if not self.slow:
+            return self.cables.bandwidth
+        return min([self.cables.bandwidth, *(self.slow[machine].bandwidth
+                                             for machine in (one, other) if machine in self.slow)])
+
+
+class End:
+    """One end of a connection. Its world is told `readable(end)`, `writable(end)` and
+    `over(end, reason)`, and says by `off` whether its machine has lost power since; `link` is the
+    link that the end belongs to, once there is one."""
+
+    __slots__ = ("address", "world", "link", "other", "look_at", "_cabling", "latency",
+                 "_coming", "_sent_at", "_arrives", "_free_at", "_arrived", "_in_buffer",
+                 "_blocked", "_closed", "_broken", "_stuck")
+
+    def __init__(self, cabling: Cabling, address: Address, world, latency: float):
+        self.address = address  # of the machine
+        self.world = world
+        self.link = None
+        self.other: End | None = None
+        self.look_at: float | None = None  # when its world looks at its link's deadline
+        self._cabling = cabling
+        self.latency = latency  # seconds, of this connection
+        self._coming: list = []  # bytes, FIN or RESET, on the way
+        self._sent_at = -1.0  # when the last of these was sent
+        self._arrives = 0.0  # when the last of these arrives
+        self._free_at = 0.0  # when the cable to here is free again
+        self._stuck = 0  # how many of these would have arrived, but for a cut
+        self._arrived: list[bytes] = []  # here, and not read yet
+        self._in_buffer = 0  # bytes on the way to here, or not read yet
+        self._blocked = False  # `send` has not taken everything; `writable` is due
+        self._closed = False  # this end was closed by its own process
+        self._broken = False  # it was reset
+
+    def join(self, dialler: "End", answered: float) -> None:
+        """Make these two the ends of one connection; nothing reaches the dialler before it has
+        been answered."""
+        self.other, dialler.other = dialler, self
+        dialler._arrives = answered
+
+    # What a link and its world call.
+
+    @property
+    def label(self) -> str:
+        """How it is named to a reader."""
+        return f"a connection of {self.address}"
+
+    def send(self, data: bytes) -> int:
+        """Hand bytes to the kernel, and return how many it took; BlockingIOError when none,
+        BrokenPipeError when the connection is over here."""
+        if self._closed or self._broken:
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+        room = self._cabling.cables.buffer - self.other._in_buffer
+        if room < len(data):
+            self._blocked = True
+            if room <= 0:
+                raise BlockingIOError
+            data = data[:room]
+        self.other._expect(data)
+        return len(data)
+
+    def shutdown(self) -> None:
+        """End the stream: the other end reads what is on its way, then the end."""
+        if not self._closed:
+            self.close()
+            self.world.over(self, "closed")
+
+    def close(self) -> None:
+        """The process has closed it: what has arrived is not read, what was sent still goes."""
+        if not self._closed:
+            self._closed = True
+            self._arrived.clear()
+            if not self._broken and self.other is not None:
+                self.other._expect(FIN)
+
+    def read(self) -> bytes:
+        """The bytes that have arrived; the other end has room for as many again."""
+        data = b"".join(self._arrived)
+        self._arrived.clear()
+        self._in_buffer -= len(data)
+        other = self.other
+        if other._blocked:
+            other._blocked = False
+            time = self._cabling.time
+            time.at(time.now + self.latency, other.world.writable, other)
+        return data
+
+    def has_unread(self) -> bool:
+        """Whether bytes have arrived that were not read yet."""
+        return bool(self._arrived)
+
+    def is_over(self) -> bool:
+        """Whether this end was closed by its own process, or reset."""
+        return self._closed or self._broken
+
+    def leads_to(self, end: "End") -> bool:
+        """Whether these are the two ends of one connection, and neither is over."""
+        return self.other is end and not self.is_over() and not end.is_over()
+
+    # On the cable.
+
+    def _expect(self, item: bytes | None) -> None:
+        """The other end has sent something to here."""
+        cabling, size = self._cabling, len(item) if item else 0
+        now = cabling.time.now
+        self._in_buffer += size
+        if self._free_at < now:
+            self._free_at = now
+        sender = self.other.address
+        self._free_at += size / cabling.bandwidth(sender, self.address)
+        if (self._sent_at == now and item and self._free_at - now < TOGETHER
+                and self._coming and self._coming[-1]):
+            self._coming[-1] += item
+            return
+        self._sent_at = now
+        self._coming.append(item)
+        arrives = self._free_at + cabling.delay(self.latency, sender, self.address)
+        if arrives > self._arrives:
+            self._arrives = arrives
+        cabling.time.at(self._arrives, self._arrive)
+
+    def _arrive(self) -> None:
+        """The next thing on the way is here, unless a cut is between."""
+        cabling = self._cabling
+        if cabling.cuts and cabling.parted(self.address, self.other.address):
+            self._stuck += 1
+            cabling.stuck[self] = None
+        elif self._coming:  # nothing is, when its sender lost power during a cut
+            self._take_in(self._coming.pop(0))
+
+    def _take_in(self, item: bytes | None) -> None:
+        """Something is here: bytes, or the end of the stream, or a reset."""
+        if self.world.off:
+            if item and self.address not in self._cabling.unpowered:
+                self.other._expect(RESET)  # it has power again, and does not know this connection
+        elif self._closed or self._broken:
+            if item:
+                self.other._expect(RESET)
+        elif item:
+            self._arrived.append(item)
+            if len(self._arrived) == 1:
+                self.world.readable(self)
+        elif item == FIN:
+            self.world.over(self, "closed by the other end")
+        else:
+            self.reset()
+
+    def send_again(self) -> None:
+        """The cut has ended: what waited comes after a while, in its order; but nobody sends it
+        again for a machine that has lost power since."""
+        time = self._cabling.time
+        if self.other.world.off:
+            self._stuck = 0
+            self._coming.clear()
+            return
+        self._arrives = max(self._arrives, time.now + self._cabling.rng.uniform(0.0, RETRY))
+        for _ in range(self._stuck):
+            time.at(self._arrives, self._arrive)
+        self._stuck = 0
+
+    def machine_is_back(self) -> None:
+        """This end's machine has power again, and knows nothing of this connection: if the other
+        end has sent something since, that is sent again now, and answered by a reset."""
+        if self._in_buffer > sum(map(len, self._arrived)):
+            self.other._expect(RESET)
+
+    def reset(self) -> None:
+        """Break the connection at this end; the other end is not told."""
+        if not self.is_over():
+            self._broken = True
+            self.world.over(self, "Connection reset by peer")

@@ -1,0 +1,312 @@
+"""The virtual world of a node: what it may ask for, and what calls it, in virtual time.
+
+`World` in gossip/node/world.py says what a node may ask of it. Here nothing waits: every call of
+the node returns, and then the next event of the network is due. Duties are in virtual_time.py,
+connections in virtual_links.py; this file dials and accepts, and tells the node what comes.
+
+While a node is frozen its turns and bytes wait. Afterwards they come in any order, but those of
+one connection in theirs. When it has no power, nothing comes any more.
+"""
+
+import collections
+import errno
+import os
+import random
+
+from gossip.lab.simulation.virtual_links import Cabling, End
+from gossip.lab.simulation.virtual_time import VirtualDuty, VirtualFlusher, VirtualTurn
+from gossip.settings import LATE_FOR
+from gossip.wire import WireError
+
+START = 1_700_000_000  # Unix seconds of the moment 0
+DEADLINE_LOOK = 5.0  # seconds after which a world looks whether a link's deadline was changed
+
+
+class NodeFailed(Exception):
+    """A call of a node raised what no node may raise; live, a thread would have died of it."""
+
+
+class VirtualWorld:
+    """The world of one life of a node, made with it as `lambda node: VirtualWorld(…, node)`."""
+
+    def __init__(self, cabling: Cabling, node, rng: random.Random, clock: float = 0.0,
+                 lag: float = 0.0):
+        self.cabling = cabling
+        self.node = node
+        self.turn, self.flusher = VirtualTurn(), VirtualFlusher(self)
+        self.duties: list[VirtualDuty] = []
+        self._time = cabling.time
+        self._rng = rng
+        self._clock = clock  # seconds by which the node's own clock is ahead
+        self._lag = lag  # seconds at most until a thread runs whose time has come
+        self._ends: dict[End, None] = {}  # of all connections and dials that are not over
+        self._gone = False  # the node has ended, or its machine lost power
+        self.off = False  # its machine lost power
+        self._frozen = False
+        self._frozen_at = 0.0  # when it was frozen last
+        self._late = 0.0  # seconds for which it stood still last
+        self._late_until = 0.0  # when that no longer counts
+        self._worst = 0.0  # seconds for which it stood still longest
+        self._waiting: dict[object, collections.deque] = {}  # while frozen: whom -> calls
+
+    @property
+    def label(self) -> str:
+        """How it is named to a reader."""
+        return f"the node {self.node.address}"
+
+    # What a node asks for.
+
+    def now(self) -> float:
+        return self._time.now
+
+    def time(self) -> float:
+        return START + self._clock + self._time.now
+
+    def lateness(self) -> float:
+        """How long the process stood still lately. The `lag` is not counted: it is the same always,
+        and a process that is late for ever would judge nobody."""
+        return self._late if self.now() < self._late_until else 0.0
+
+    def worst_lateness(self) -> float:
+        return self._worst
+
+    def listen(self) -> None:
+        self.cabling.listen(self.node.address, self)
+
+    def begin(self) -> None:
+        """There are no threads to make."""
+
+    def go(self) -> None:
+        """Everything that has begun works already."""
+
+    def keep(self, name: str, turn, after: float = 0.0) -> VirtualDuty:
+        duty = VirtualDuty(self, name, turn, after)
+        self.duties.append(duty)
+        return duty
+
+    def dial(self, link, thread: str = "link reader") -> None:
+        self.later(self.now(), link, self._connect, link)
+
+    def lacks(self, error: OSError) -> bool:
+        """Nothing is ever short."""
+        return False
+
+    def wake(self) -> None:
+        self.cabling.hush(self.node.address, self)
+
+    def close(self) -> None:
+        """The node has ended: what its connections have not read or sent goes with it."""
+        self._gone = True
+        ends, self._ends = self._ends, {}
+        for end in ends:
+            end.close()
+
+    # Accidents.
+
+    def lose_power(self) -> None:
+        """The machine is off. Nobody is told; the node is not called again."""
+        self._gone = self.off = True
+        self.cabling.lose_power(self.node.address, list(self._ends))
+
+    def freeze(self) -> None:
+        """The process stands still, its connections do not."""
+        self._frozen = True
+        self._frozen_at = self.now()
+
+    def thaw(self) -> None:
+        """The process goes on with what has waited, in an order that nobody can foresee, before
+        anything else happens to it."""
+        self._frozen = False
+        self.run_late(self.now() - self._frozen_at)
+        self.node.output.late(self._late)
+        waiting, self._waiting = self._waiting, {}
+        while waiting:
+            whom = self._rng.choice(list(waiting))
+            call, arguments = waiting[whom].popleft()
+            self._do(whom, call, *arguments)
+            if not waiting[whom]:
+                del waiting[whom]
+
+    def run_late(self, seconds: float) -> None:
+        """From now on the process counts as that late, for as long as a live one would."""
+        self._late, self._late_until = seconds, self.now() + LATE_FOR
+        self._worst = max(self._worst, seconds)
+
+    def is_frozen(self) -> bool:
+        return self._frozen
+
+    def ends(self) -> list[End]:
+        """The ends of all its connections that are not over; what is still dialled has none."""
+        return [end for end in self._ends if end.other is not None]
+
+    # Calls of the node.
+
+    def later(self, when: float, whom, call, *arguments) -> None:
+        """Have the node called at this moment, or a little later."""
+        self._time.at(when + self._rng.random() * self._lag, self._do, whom, call, *arguments)
+
+    def _do(self, whom, call, *arguments) -> None:
+        """Call the node; `whom` names the duty or connection that the call belongs to."""
+        if self._gone:
+            return
+        if self._frozen:
+            self._waiting.setdefault(whom, collections.deque()).append((call, arguments))
+            return
+        try:
+            call(*arguments)
+        except Exception as error:
+            label = getattr(whom, "label", type(whom).__name__)
+            raise NodeFailed(f"{self.node.address}, {label}: {error!r}") from error
+
+    # Dialling and accepting.
+
+    def _connect(self, link) -> None:
+        """Send the first packet of a connection."""
+        cabling, target = self.cabling, link.peer
+        latency = cabling.rng.uniform(*cabling.cables.latency)
+        end = End(cabling, self.node.address, self, latency)
+        end.link = link
+        self._ends[end] = None
+        try:
+            link.attach(end)
+        except ConnectionAbortedError as error:
+            self._dial_failed(end, error)
+            return
+        there = cabling.delay(latency, self.node.address, target)
+        limit = self.now() + link.time_to_connect()
+        self._time.at(self.now() + there, self._knock, end, target, limit, there)
+
+    def _knock(self, end: End, target, limit: float, way: float) -> None:
+        """The first packet arrives: the kernel there answers, even for a frozen process."""
+        cabling, answered = self.cabling, self.now() + way
+        world = cabling.listening.get(target)
+        if end.is_over():
+            return  # whoever dialled has given up
+        if (cabling.parted(self.node.address, target) or target in cabling.unpowered
+                or answered >= limit):
+            self._give_up(limit, end, errno.ETIMEDOUT)
+        elif world is None:
+            self._give_up(answered, end, errno.ECONNREFUSED)
+        else:
+            world.welcome(end, answered)
+            self._time.at(answered, self._do, end, self._connected, end)
+
+    def _give_up(self, when: float, end: End, error: int) -> None:
+        """Have a dial fail at this moment."""
+        self._time.at(when, self._do, end, self._dial_failed, end,
+                      OSError(error, os.strerror(error)))
+
+    def welcome(self, dialler: End, answered: float) -> None:
+        """Somebody dials this node, and hears at that moment that the kernel has accepted."""
+        end = End(self.cabling, self.node.address, self, dialler.latency)
+        end.join(dialler, answered)
+        self._ends[end] = None
+        remote = dialler.address.ip, next(self.cabling.ports)
+        self._time.at(self.now(), self._do, end, self._accept, end, remote)
+
+    def _accept(self, end: End, remote: tuple[str, int]) -> None:
+        """Hand a newcomer to the node, which may not want it."""
+        link = self.node.accept(end, remote)
+        if link is None:
+            del self._ends[end]
+            end.close()
+            return
+        end.link = link
+        self._watch(end)
+
+    def _connected(self, end: End) -> None:
+        """A dial has been accepted."""
+        if end not in self._ends:
+            return  # it was closed or reset before anybody noticed that it was connected
+        link = end.link
+        link.connected(*link.peer.dial)
+        self.node.up(link)
+        self._watch(end)
+
+    def _dial_failed(self, end: End, error: OSError) -> None:
+        """A dial has failed."""
+        if end in self._ends:
+            del self._ends[end]
+            self.node.fault(end.link, error)
+            self.node.ended(end.link)
+
+    # What connections tell.
+
+    def readable(self, end: End) -> None:
+        """Bytes have arrived."""
+        self._do(end, self._read, end)
+
+    def writable(self, end: End) -> None:
+        """There is room in the buffer again."""
+        self._do(end, end.link.flush)
+
+    def over(self, end: End, reason: str) -> None:
+        """Nothing more will come: it was closed, here or there, or broken."""
+        self._time.at(self.now(), self._do, end, self._end, end, reason)
+
+    def _read(self, end: End) -> None:
+        link = end.link
+        if link.ended or self._fault_if_late(link, arrived=end.has_unread()):
+            return  # nobody wants to know any more
+        if link.rest_until > self.now():
+            self.later(link.rest_until, end, self._read, end)
+            return
+        try:
+            lines = link.take(end.read())
+            if sifted := self.node.sift(link, lines):
+                self.node.lines(link, sifted)
+            if lines:
+                link.read_on()
+        except WireError as error:
+            self.node.fault(link, error)
+        if not link.ended:
+            self._watch(end)
+
+    def _end(self, end: End, reason: str) -> None:
+        if end not in self._ends:
+            return
+        link = end.link
+        if end.has_unread():  # the link rests: what came before the end is read first
+            if link.rest_until <= self.now():
+                self._read(end)
+            self.later(link.rest_until, end, self._end, end, reason)
+            return
+        del self._ends[end]
+        if not link.ended:
+            self._fault_if_late(link, arrived=True)
+        link.end_of_stream(reason)
+        self.node.ended(link)
+
+    # Deadlines.
+
+    def _fault_if_late(self, link, arrived: bool) -> bool:
+        """Tell the node if a line is overdue, and answer whether it is. If something has arrived,
+        it may have come in time: it is looked at first, once."""
+        due = link.due()
+        if due is None or due > self._time.now or arrived and link.last_look():
+            return False
+        self.node.fault(link, WireError(link.overdue()))
+        return True
+
+    def _watch(self, end: End) -> None:
+        """Look at a link when a line is due; without a deadline there is nothing to look at, but
+        an infinite one may be moved by other calls of the node."""
+        due = end.link.due()
+        if due is None:
+            return
+        due = min(due, self.now() + DEADLINE_LOOK)
+        if end.look_at is None or due < end.look_at:
+            end.look_at = due
+            self._time.at(due, self._do, end, self._look, end, due)
+
+    def _look(self, end: End, at: float) -> None:
+        if at != end.look_at:
+            return
+        end.look_at = None
+        link = end.link
+        if link.ended:
+            return
+        if end.has_unread():
+            self._read(end)
+        elif not self._fault_if_late(link, arrived=False):
+            self._watch(end)

@@ -1,0 +1,118 @@
+"""The benchmark on a terminal: steps, how much time is left, and a table that fits."""
+
+import re
+
+import pytest
+
+from gossip.lab.experiments import bench, steps
+from gossip.terminal.screen import StatusLine
+from tests.tools.ports import free_addresses, free_range
+from tests.tools.programs import run, write_config
+from tests.tools.terminals import CTRL_C, ERASE, Terminal
+
+SHORT = """
+import sys
+import runner
+from gossip.lab.experiments import bench
+bench.QUIET, bench.REST, bench.STEADY_MESSAGES, bench.LIMIT = 1.0, 1.0, 5, {limit}
+sys.exit(runner.main(sys.argv[1:]))
+"""
+FLAGS = ["--peers", 3, "--messages", 20, "--runs", 1, "--spread", "flood", "--liveness-interval", 2]
+
+
+@pytest.fixture
+def command(tmp_path):
+    """A benchmark of three peers, in whose networks every phase is short."""
+    return ["-c", SHORT.format(limit=120.0), "bench", *FLAGS,
+            "--config", write_config(tmp_path, free_addresses(3)), "--base-port", free_range(3)]
+
+
+@pytest.mark.parametrize("rows, width", [(24, 80), (10, 40)])
+def test_each_network_is_a_step_with_the_time_that_is_left(rows, width, command):
+    with Terminal(*command, rows=rows, width=width) as terminal:
+        assert terminal.finish() == 0, terminal.text
+        assert not terminal.glass.too_wide
+        lines = [line.split() for line in terminal.texts()]
+        first, second = [line for line in lines if line[1:2] == ["flood"]]
+        assert first[:5] == ["1", "flood", "1", "of", "1"] and second[:3] == ["2", "flood", "alone"]
+        assert first[-1] == second[-1] == "s"  # that it took
+        assert " s left" in terminal.text
+        name, cells = ("flood 1 of 1   ", 36 * " ") if width == 80 else ("flood 1 of 1", "")
+        assert f"{ERASE}  1  {name}  2 of 3" in terminal.text
+        assert f"{cells}{'median':>12}{'least':>12}{'most':>12}" in terminal.texts()
+        shown = " ".join(" ".join(terminal.texts()).split())
+        assert shown.startswith("3 peers, each a process; 2 networks of them")
+        assert all(what in shown for what in ("mean degree", "threads of a peer", " least "))
+        if width == 80:
+            assert "message 5 of 5, one by one" in terminal.text
+
+
+def test_without_a_terminal_and_with_plain_no_step_is_shown(command):
+    code, out, err = run(*command)
+    assert (code, err) == (0, "")
+    with Terminal(*command, "--plain") as terminal:
+        assert terminal.finish() == 0
+        plain = terminal.text
+    for text in out, plain:
+        heading, ran, *rows = text.splitlines()
+        assert re.fullmatch(r"3 peers, each a process, mean degree [12]\.[0-9]; "
+                            "burst of 20 messages of 64 bytes", heading)
+        assert ran.startswith("flood, run 1 of 1: ") and ran.endswith(" deliveries/s")
+        assert [row.split() for row in rows[:2]] == [["flood"], ["median", "least", "most"]]
+        assert rows[2].startswith("to the last peer, median, ms        ")
+        assert ERASE not in text
+
+
+def test_the_prompt_stands_on_a_line_of_its_own_after_ctrl_c(command):
+    with Terminal(*command) as terminal:
+        terminal.shows("links, the same for")
+        terminal.type(CTRL_C)
+        assert terminal.finish() == 130
+        *_, step, end = terminal.texts()
+        assert step.startswith("  1  flood 1 of 1") and "^C" not in step and end == ""
+
+
+def test_what_went_wrong_stands_below_the_steps(command):
+    command[1] = SHORT.format(limit=0.0)
+    with Terminal(*command) as terminal:
+        assert terminal.finish() == 1
+        *_, step, words, end = terminal.texts()
+        assert step.startswith("  1  flood 1 of 1")
+        assert (words, end) == ("the peers did not find each other", "")
+
+
+def test_the_time_left_is_told_by_how_long_the_first_networks_took(monkeypatch, capfd):
+    class Clock:
+        now = 0.0
+
+        def monotonic(self):
+            return self.now
+
+    clock = Clock()
+    monkeypatch.setattr(steps, "time", clock)
+    shown = steps.BenchSteps([10.0, 5.0, 5.0], StatusLine())
+    for passes, act, end in ((0, lambda: shown.begin_network("one"), " 20 s left"),
+                             (4, shown.show, " 16 s left"),
+                             (16, shown.show, " 10 s left"),  # longer than it was planned
+                             (0, lambda: shown.end_network("fast"), " fast"),
+                             (0, lambda: shown.begin_network("two"), " 20 s left"),
+                             (5, shown.show, " 15 s left")):
+        clock.now += passes
+        act()
+        line = capfd.readouterr().out.rpartition(ERASE)[2]
+        assert line.endswith(end if "left" in end else " 20.0 s") and end in line
+
+
+@pytest.mark.parametrize("room, widest, tables", [
+    (1000, 108, 1), (108, 108, 1), (107, 72, 2), (72, 72, 2), (71, 36, 2), (40, 36, 2)])
+def test_the_table_fits_where_it_stands(room, widest, tables):
+    figures = {name: 1234.5 for name, _, _ in bench.FIGURES}
+    lines = bench.table({"flood": [figures] * 2, "rumor": [figures] * 2}, room)
+    assert max(map(len, lines)) == widest
+    assert sum("median" in line.split() for line in lines) == tables
+    for _, what, form in bench.FIGURES:
+        at = [number for number, line in enumerate(lines) if line.startswith(what)]
+        assert len(at) == tables
+        numbers = [f"{1234.5:{form}}"] * (6 // tables)
+        assert all(" ".join(lines[n:n + 2]).removeprefix(what).split()[:len(numbers)] == numbers
+                   for n in at)

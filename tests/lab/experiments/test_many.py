@@ -1,0 +1,86 @@
+"""Many schedules on a terminal: how far they are, which have failed, and what plays those again."""
+
+import pytest
+
+from gossip.lab.experiments import simulate
+from gossip.lab.experiments.schedules import Result
+from gossip.lab.experiments.simulate import Many
+from gossip.terminal import screen
+from tests.tools.terminals import CTRL_C, ERASE, Terminal
+
+FAULT = "5003 is on the list of 4001, and dead"
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    monkeypatch.setattr(simulate.os, "isatty", lambda descriptor: True)
+    monkeypatch.setattr(screen, "terminal_width", lambda: 60)
+
+
+def results():
+    return [Result(number, FAULT if number == 12 else "", 10.0, None) for number in (11, 12, 13)]
+
+
+def test_without_a_terminal_only_a_failure_is_shown(capfd):
+    many = Many(3, "again {}".format)
+    for result in results():
+        many.add(result)
+    many.close()
+    assert not many.judge()
+    failed, held = capfd.readouterr().out.splitlines()
+    assert failed == f"schedule 12 FAILS: {FAULT}"
+    assert held.startswith("2 of 3 schedules held; 30 simulated seconds in ")
+
+
+def test_a_failure_stays_with_its_commands_and_is_shown_again_at_the_end(terminal, capfd):
+    many = Many(3, "again {}".format)
+    for result in results():
+        many.add(result)
+    out = capfd.readouterr().out
+    assert "2 of 3 schedules, 1 failed" in out and " left" in out
+    kept = [line.rpartition(ERASE)[2] for line in out.split("\n")][:-1]
+    assert kept == [f"schedule 12 FAILS: {FAULT}", "  play it again: again 12",
+                    "  make it small: again 12 --shrink"]
+    many.close()
+    assert not many.judge()
+    again = capfd.readouterr().out.removeprefix(ERASE).splitlines()
+    assert again[0].startswith("2 of 3 schedules held; ") and again[-len(kept):] == kept
+
+
+def test_a_run_that_was_interrupted_keeps_its_last_line(terminal, capfd):
+    many = Many(3, "again {}".format)
+    many.add(results()[0])
+    capfd.readouterr()
+    many.close()
+    assert capfd.readouterr().out.startswith(f"{ERASE}1 of 3 schedules, 0 failed")
+
+
+@pytest.mark.parametrize("flags", [
+    ["--gentle"], ["--sign"], ["--malicious", "drop:2,forge:1"],
+    ["--malicious", "none", "--peers", "7", "--seeds", "2", "--capacity", "fixed:3"]])
+def test_the_command_plays_the_same_schedule(flags):
+    many = simulate.parse_simulate(["--schedules", "9", "--from", "3", *flags])
+    again = simulate._again(many, 5).split()
+    assert again[:5] == ["python", "runner.py", "simulate", "--schedule", "5"]
+    one = simulate.parse_simulate(again[3:])
+    assert simulate._schedule(one) == simulate._draw(many)(5)
+    assert one.schedules is None
+
+
+@pytest.mark.parametrize("rows, width", [(24, 80), (10, 40)])
+def test_no_line_is_wider_than_the_terminal(rows, width):
+    with Terminal("runner.py", "simulate", "--schedules", 2, "--from", 4, rows=rows,
+                  width=width) as terminal:
+        assert terminal.finish() == 0
+        assert terminal.glass.too_wide == {}
+        assert "1 of 2 schedules, 0 failed" in terminal.text
+        assert any(line.startswith("2 of 2 schedules held; ") for line in terminal.texts())
+
+
+def test_the_prompt_stands_on_a_line_of_its_own_after_ctrl_c():
+    with Terminal("runner.py", "simulate", "--schedules", 2000) as terminal:
+        terminal.shows("1 of 2,000 schedules, 0 failed")
+        terminal.type(CTRL_C)
+        assert terminal.finish() == 130
+        *_, line, end = terminal.texts()
+        assert " of 2,000 schedules, 0 failed" in line and line.endswith(" left") and end == ""

@@ -1,0 +1,61 @@
+"""Progress: how often the runner looks at the files of its network."""
+
+import pytest
+
+from gossip.lab.experiments import following
+from gossip.lab.experiments.following import Progress, until_next_look
+from gossip.lab.experiments.steps import Steps
+from gossip.settings import Settings
+
+
+@pytest.mark.parametrize("took, pause", [(0.0, 0.25), (0.06, 0.25), (0.1, 0.4), (0.3, 1.2),
+                                         (0.5, 2.0), (30.0, 2.0)])
+def test_a_look_that_takes_long_is_followed_by_a_long_pause(took, pause):
+    assert until_next_look(took) == pytest.approx(pause)
+
+
+class Clock:
+    """The seconds that looks and pauses take, and the pauses."""
+
+    def __init__(self):
+        self.now = 100.0
+        self.pauses = []
+
+    def monotonic(self):
+        return self.now
+
+    def pause(self, seconds):
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
+class SlowRecords:
+    """Files of which each look takes longer."""
+
+    peers, seeds = [], []
+
+    def __init__(self, clock):
+        self._clock = clock
+        self._looks = 0
+
+    def refresh(self):
+        self._clock.now += 0.1 * self._looks
+        self._looks += 1
+
+
+class Network:
+    peers = []
+
+    def newly_ended(self):
+        return []
+
+    def dead_peers(self):
+        return set()
+
+
+def test_the_runner_looks_less_often_while_looks_take_long(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(following, "time", clock)
+    follows = Progress(SlowRecords(clock), Network(), Settings(), clock, Steps(None), quiet=True)
+    assert not follows.settle(lambda: False, 10.0)
+    assert clock.pauses == pytest.approx([0.25, 0.4, 0.8, 1.2, 1.6, 2.0, 2.0])

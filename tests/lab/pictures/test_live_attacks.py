@@ -1,0 +1,170 @@
+"""Attacks on the live page: files that are no output files, and what somebody puts into them."""
+
+import json
+import os
+
+import pytest
+
+from gossip.lab.experiments.network import NotNow, Orders
+from gossip.lab.pictures import live_follow, live_lines, live_server
+from gossip.lab.pictures.live_follow import Follow
+from gossip.lab.pictures.live_requests import Gate, Refused
+from gossip.lab.pictures.live_story import KINDS, Story
+from tests.tools.live import BEGIN, LATER, Told, add, text
+
+ONE, TWO = "127.0.0.1:5001", "127.0.0.1:5002"
+STARTED = text(0, f"started:peer:{ONE}")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    add(folder / "peer_127.0.0.1_5001.txt", STARTED)
+    return folder
+
+
+def kinds(lines, now=LATER):
+    return [line.kind for line in lines.turn(now)]
+
+
+def test_what_only_looks_like_a_file_ends_nothing(folder, lines):
+    (folder / "peer_loop.txt").symlink_to("peer_loop.txt")
+    (folder / "peer_nowhere.txt").symlink_to("none")
+    (folder / "peer_zero.txt").symlink_to("/dev/zero")
+    (folder / "peer_folder.txt").mkdir()
+    (folder / "peer_memory.txt").symlink_to("/proc/self/mem")  # of which no byte can be read
+    os.mkfifo(folder / "peer_fifo.txt")
+    assert kinds(lines) == ["started"]
+
+
+def test_nobody_waits_for_what_became_a_fifo_meanwhile(folder):
+    os.mkfifo(folder / "report.html")
+    for wanted in (live_lines.open_file, live_server.last_lines):
+        with pytest.raises((OSError, Refused)):
+            wanted(folder / "report.html")
+    with pytest.raises(Refused):
+        live_server.report(folder)
+
+
+def test_a_file_behind_a_symbolic_link_is_read_once(folder, lines, tmp_path):
+    add(tmp_path / "elsewhere.txt", text(1, f"started:peer:{TWO}"))
+    (folder / "peer_linked.txt").symlink_to(tmp_path / "elsewhere.txt")
+    assert kinds(lines) == ["started", "started"]
+    assert kinds(lines, LATER + live_lines.LOOK) == []
+
+
+def test_of_a_line_without_an_end_the_beginning_is_kept(folder, lines):
+    path = folder / "peer_127.0.0.1_5001.txt"
+    add(path, text(1, "told:" + "x" * 3_000_000)[:-1])
+    assert kinds(lines) == ["started"]
+    while lines.is_behind:
+        assert kinds(lines) == []
+    assert len(lines._files[path.name]._rest) == live_lines.TOLD
+    add(path, b"\n" + text(2, "dead:x"))
+    assert kinds(lines) == ["told", "dead"]
+
+
+def test_of_a_long_line_the_beginning_is_told(folder, lines):
+    add(folder / "peer_127.0.0.1_5001.txt", text(1, "generated:" + "x" * 100_000))
+    assert len(lines.turn(LATER)[1].rest) < live_lines.TOLD
+
+
+def test_what_comes_while_the_past_is_read_is_waited_for_too(folder, lines, monkeypatch):
+    monkeypatch.setattr(live_lines, "CHUNK", (256, 256))
+    monkeypatch.setattr(live_lines, "TURN", 256)
+    growing, now = folder / "peer_127.0.0.1_5001.txt", LATER
+    add(growing, text(1, *["dead:x"] * 200))
+    found = kinds(lines)
+    for turn in range(30):
+        add(growing, text(2, "dead:y"))
+        add(folder / "peer_127.0.0.1_5002.txt", text(0, f"started:peer:{TWO}") * (turn == 0),
+            text(3, "dead:z"))
+        now += live_lines.LOOK
+        found += kinds(lines, now)
+        assert lines.is_behind
+    while lines.is_behind:
+        found += kinds(lines, now)
+    assert found.count("dead") == 260 and lines.to_read() == 0
+
+
+def test_what_is_told_at_once_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(live_lines, "TURN", 2_000)
+    monkeypatch.setattr(live_lines, "CHUNK", (1_000, 1_000))
+    add(tmp_path / "peer_127.0.0.1_5001.txt", STARTED, text(1, *["registered:127.0.0.1:8080"] * 99))
+    follow = Follow(tmp_path)
+    follow.turn(LATER)
+    assert follow.is_behind and follow.figures(LATER)["now"] == BEGIN + 1_000_000
+    while follow.is_behind:
+        follow.turn(LATER)
+    told = b",".join(follow.log.read(0, 1 << 30)[0])
+    assert told.count(b'"registered"') == 99
+
+
+def test_links_that_come_and_go_without_an_end_take_no_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(live_follow, "FULL", 20_000)
+    monkeypatch.setattr(live_lines, "TURN", 5_000)
+    monkeypatch.setattr(live_lines, "CHUNK", (5_000, 5_000))
+    add(tmp_path / "peer_127.0.0.1_5002.txt", text(0, f"started:peer:{TWO}", f"connected:{ONE}"))
+    add(tmp_path / "peer_127.0.0.1_5001.txt", STARTED, text(1, f"connected:{TWO}"),
+        text(2, *["connected:127.0.0.1:5003", "disconnected:127.0.0.1:5003:x"] * 2_000))
+    follow = Follow(tmp_path)
+    first = follow.log
+    follow.turn(LATER)
+    while follow.is_behind:
+        follow.turn(LATER)
+        assert follow.log.size < 30_000
+    told = json.loads(b"[%s]" % b",".join(follow.log.read(0, 1 << 30)[0]))
+    assert follow.log is not first
+    now = [event[1:] for event in told]
+    assert now[:3] == [["node", 0, "peer", ONE], ["node", 1, "peer", TWO],
+                       ["node", 2, "peer", "127.0.0.1:5003"]]
+    for number, other in ((0, 1), (1, 0)):
+        assert ["state", number, "up"] in now and ["connected", number, other, ""] in now
+
+
+def test_a_second_with_endless_kinds_of_steps_is_told_in_few_words(tmp_path):
+    told, story = Told(tmp_path), Story()
+    add(tmp_path / "peer_127.0.0.1_5001.txt", STARTED)
+    told.states.node(ONE, BEGIN)
+    found = [story.take([BEGIN, "stopped", 0, None, f"reason {n}"], told.states)
+             for n in range(1_000)]
+    assert sum(map(bool, found)) == KINDS
+    assert story.due(BEGIN + 2_000_000) == []
+
+
+def test_the_report_has_a_token_of_its_own_which_opens_nothing_else():
+    gate, fields = Gate(80, "a" * 22, "b" * 22), " HTTP/1.1\r\nHost: localhost:80\r\n\r\n"
+    assert gate.judge(f"GET /{'b' * 22}/report{fields}".encode(), True).what == "report"
+    for method, path in [("GET", "a/report"), ("GET", "b/"), ("GET", "b/stream"),
+                         ("GET", "b/node/0"), ("POST", "b/do"), ("GET", "b/report/")]:
+        with pytest.raises(Refused) as refusal:
+            gate.judge(f"{method} /{path[0] * 22}{path[1:]}{fields}".encode(), True)
+        assert refusal.value.status == 404, path
+
+
+def test_an_order_in_another_encoding_is_no_json():
+    gate = Gate(80, "a" * 22, "b" * 22)
+    body = json.dumps({"do": "say", "text": "\u4e00" * 1_000}, ensure_ascii=False).encode("utf-16")
+    head = (f"POST /{'a' * 22}/do HTTP/1.1\r\nHost: localhost:80\r\nContent-Type: "
+            f"application/json\r\nContent-Length: {len(body)}\r\n\r\n")
+    with pytest.raises(Refused) as refusal:
+        gate.judge(head.encode() + body, True)
+    assert refusal.value.status == 400
+
+
+class FullNetwork:
+    """A network on a machine that has no room for one more process."""
+
+    def __getattr__(self, name):
+        def refuse(*arguments):
+            raise NotNow("never") if name == "kill_node" else BlockingIOError(11, "no room")
+        return refuse
+
+
+def test_an_order_for_which_the_system_has_no_room_is_answered():
+    orders = Orders(FullNetwork())
+    assert orders.do({"do": "add"}) == (
+        409, "the system does not allow it: no room")
+    assert orders.do({"do": "start", "node": ONE})[0] == 409
+    assert orders.do({"do": "kill", "node": ONE}) == (409, "never")

@@ -1,0 +1,164 @@
+"""How the lines of a folder are followed as they grow, and put in the order of time."""
+
+import pytest
+
+from gossip.lab.pictures import live_lines
+from gossip.lab.pictures.live_lines import Line, LiveLines
+from gossip.lab.proof.records import Records
+from tests.tools.live import BEGIN, LATER, add, lines_of_folder, text
+
+ONE, TWO = "127.0.0.1:5001", "127.0.0.1:5002"
+SECOND = 1_000_000
+
+
+@pytest.fixture
+def folder(tmp_path):
+    add(tmp_path / "peer_127.0.0.1_5001.txt", text(0, f"started:peer:{ONE}"))
+    add(tmp_path / "peer_127.0.0.1_5002.txt", text(0.5, f"started:peer:{TWO}"))
+    return tmp_path
+
+
+def events(lines, now=LATER):
+    return [(line.node, line.kind, line.rest) for line in lines.turn(now)]
+
+
+def test_lines_are_told_by_node_time_and_kind(lines):
+    assert lines.turn(LATER) == [Line(BEGIN, ONE, "started", f"peer:{ONE}"),
+                                 Line(BEGIN + SECOND // 2, TWO, "started", f"peer:{TWO}")]
+    assert lines.turn(LATER) == []
+
+
+def test_a_torn_line_waits_for_its_end(folder, lines):
+    lines.turn(LATER)
+    whole = text(1, f"connected:{TWO}")
+    add(folder / "peer_127.0.0.1_5001.txt", whole[:40])
+    assert lines.turn(LATER) == []
+    add(folder / "peer_127.0.0.1_5001.txt", whole[40:])
+    assert events(lines) == [(ONE, "connected", TWO)]
+
+
+@pytest.mark.parametrize("damaged", [
+    b"\xff\xfe\x00\n", b"\n", b"2026-01-02 03:04:05.000000\n",
+    b"2026-99-02 03:04:05.000000:dead:x\n",
+    b"2026-01-02 03:04:05.00000x:dead:x\n", b"2026-01-02 03:04:05.000000:started:peer:nobody\n"])
+def test_damaged_lines_end_nothing(folder, lines, damaged):
+    add(folder / "peer_127.0.0.1_5001.txt", damaged, text(1, "dead:x"))
+    assert events(lines)[-1] == (ONE, "dead", "x")
+
+
+def test_lines_before_the_first_start_are_nobodys(folder, lines):
+    add(folder / "peer_127.0.0.1_5003.txt", text(1, "dead:x"))
+    add(folder / "peer_of_nobody", text(1, "started:peer:127.0.0.1:5004"))
+    assert len(events(lines)) == 2
+
+
+@pytest.mark.parametrize("emptied", [False, True])
+def test_a_file_that_was_begun_anew_is_read_from_its_start(folder, lines, emptied):
+    path = folder / "peer_127.0.0.1_5001.txt"
+    add(path, text(1, "dead:x"))
+    lines.turn(LATER)
+    if emptied:
+        path.write_bytes(b"")
+    else:
+        path.unlink()
+    add(path, text(2, f"started:peer:{ONE}"))
+    assert events(lines, LATER + live_lines.LOOK) == [
+        (ONE, live_lines.VANISHED, ""), (ONE, "started", f"peer:{ONE}")]
+
+
+def test_a_file_that_was_overwritten_by_a_longer_one_is_read_from_its_start(folder, lines):
+    lines.turn(LATER)
+    (folder / "peer_127.0.0.1_5001.txt").write_bytes(
+        text(2, f"started:peer:{ONE}", "dead:x", "dead:y"))
+    assert events(lines) == []
+    assert [kind for _, kind, _ in events(lines)] == [
+        live_lines.VANISHED, "started", "dead", "dead"]
+
+
+def test_a_file_that_was_removed_ends_what_it_told(folder, lines):
+    lines.turn(LATER)
+    (folder / "peer_127.0.0.1_5001.txt").unlink()
+    assert events(lines, LATER + live_lines.LOOK) == [(ONE, live_lines.VANISHED, "")]
+    assert events(lines, LATER + 2 * live_lines.LOOK) == []
+
+
+def test_files_are_followed_that_come_later(folder, lines):
+    lines.turn(LATER)
+    add(folder / "seed_127.0.0.1_8080.txt", text(1, "started:seed:127.0.0.1:8080"))
+    assert events(lines, LATER + live_lines.LOOK) == [
+        ("127.0.0.1:8080", "started", "seed:127.0.0.1:8080")]
+    assert lines.seeds == {"127.0.0.1:8080"}
+
+
+def test_a_file_that_comes_is_read_within_a_tenth_of_a_second(folder, lines):
+    lines.turn(LATER)
+    add(folder / "peer_127.0.0.1_5003.txt", text(1, "started:peer:127.0.0.1:5003"))
+    assert [(line.node, line.kind) for line in lines.turn(LATER + 100_000)] == [
+        ("127.0.0.1:5003", "started")]
+
+
+def test_lines_that_are_written_while_a_turn_reads_keep_their_times(folder, lines):
+    add(folder / "peer_127.0.0.1_5001.txt", text(3600.03, "received:a"))
+    add(folder / "peer_127.0.0.1_5002.txt", text(3600.02, "peer list:x", "generated:a"))
+    assert len(lines.turn(LATER)) == 2
+    assert [(line.at - LATER, line.kind) for line in lines.turn(LATER + SECOND)] == [
+        (20_000, "peer list"), (20_000, "generated"), (30_000, "received")]
+
+
+def test_of_two_files_with_one_clock_the_message_comes_before_its_delivery(folder):
+    add(folder / "peer_127.0.0.1_5001.txt", text(1, "received:a"), text(2, "dead:x"))
+    add(folder / "peer_127.0.0.1_5002.txt", text(1, "told:z", "generated:a"), text(2, "dead:y"))
+    assert [line.kind for line in lines_of_folder(folder)][2:] == [
+        "told", "generated", "received", "dead", "dead"]
+
+
+def test_lines_of_one_file_keep_their_order_when_its_clock_goes_back(folder):
+    add(folder / "peer_127.0.0.1_5001.txt", text(9, "connected:x"), text(3, "disconnected:x"),
+        text(4, "generated:a"), text(10, "dead:x"))
+    add(folder / "peer_127.0.0.1_5002.txt", text(5, "dead:z"))
+    found = [(line.kind, (line.at - BEGIN) // SECOND) for line in lines_of_folder(folder)][2:]
+    assert found[0] == ("dead", 5) and found[-1] == ("dead", 10)
+    assert [kind for kind, _ in found if kind.endswith("connected")] == [
+        "connected", "disconnected"]
+
+
+def test_a_clock_that_is_ahead_is_taken_for_this_moment(folder, lines):
+    add(folder / "peer_127.0.0.1_5001.txt", text(7200, "dead:x"))
+    assert len(lines.turn(LATER)) == 2
+    assert [line.at for line in lines.turn(LATER + SECOND)] == [LATER]
+
+
+def test_lines_that_come_too_late_are_not_waited_for(folder, lines):
+    lines.turn(LATER)
+    add(folder / "peer_127.0.0.1_5001.txt", text(3000, "dead:a"))
+    add(folder / "peer_127.0.0.1_5002.txt", text(3601, "dead:b"))
+    assert events(lines, LATER + 2 * SECOND)[1:] == [(TWO, "dead", "b")]
+    add(folder / "peer_127.0.0.1_5001.txt", text(3599, "dead:c"), text(3600, "dead:d"))
+    add(folder / "peer_127.0.0.1_5002.txt", text(3602, "dead:e"))
+    late = LATER + 2 * SECOND - live_lines.HELD_BACK
+    assert [(line.at, line.rest) for line in lines.turn(LATER + 3 * SECOND)] == [
+        (late, "c"), (late, "d"), (LATER + 2 * SECOND, "e")]
+
+
+def test_the_past_of_many_files_is_read_in_the_order_of_time(folder, monkeypatch):
+    monkeypatch.setattr(live_lines, "CHUNK", (200, 200))
+    monkeypatch.setattr(live_lines, "TURN", 400)
+    for second in range(1, 100):
+        add(folder / f"peer_127.0.0.1_500{1 + second % 2}.txt", text(second, f"dead:{second}"))
+    lines = LiveLines(folder)
+    taken = lines.turn(LATER)
+    assert lines.to_read() > 0
+    while lines.is_behind:
+        taken += lines.turn(LATER)
+    assert [int(line.rest) for line in taken if line.kind == "dead"] == list(range(1, 100))
+    assert lines.to_read() == 0
+
+
+def test_records_and_the_live_page_read_lines_alike(network):
+    folder = network[0]
+    lines = lines_of_folder(folder, now=1 << 60)
+    records = Records(folder).refresh()
+    for run in records.peers:
+        mine = [line for line in lines if line.node == run.address]
+        assert mine[0].at == round(run.first * 1e6) and mine[-1].at == round(run.last * 1e6)
+        assert sum(line.kind == "received" for line in mine) == len(run.received)

@@ -1,0 +1,290 @@
+"""The server of the live page: who may, what is refused, and that nobody makes it stand still."""
+
+import contextlib
+import json
+import socket
+import threading
+
+import pytest
+
+from gossip.lab.pictures import live_server
+from gossip.lab.pictures.live_follow import Follow
+from gossip.lab.pictures.live_page import page
+from gossip.lab.pictures.live_server import Server
+from tests.tools.live import add, text
+from tests.tools.ports import free_port
+from tests.tools.stories import THREE, tell
+from tests.tools.waiting import wait_until
+
+SAFE = ["Content-Security-Policy: default-src 'none'", "frame-ancestors 'none'",
+        "Referrer-Policy: no-referrer", "Cache-Control: no-store",
+        "X-Content-Type-Options: nosniff"]
+
+
+class Served:
+    """A server in a thread of its own, and its clients."""
+
+    def __init__(self, folder, do=None):
+        self.follow = Follow(folder)
+        self.server = Server(self.follow, *page(), free_port(), do)
+        self.path = f"/{self.server.token}/"
+        self._end, ended = socket.socketpair()
+        self._ended, self._open = ended, []
+        self._thread = threading.Thread(target=self.server.serve, args=(ended,))
+        self._thread.start()
+
+    def connect(self):
+        sock = socket.create_connection(("127.0.0.1", self.server.port), timeout=60)
+        self._open.append(sock)
+        return sock
+
+    def ask(self, data):
+        """All that is answered to these bytes."""
+        sock = self.connect()
+        with contextlib.suppress(ConnectionError):
+            sock.sendall(data)
+        return read_all(sock)
+
+    def request(self, path=None, method="GET", host=None, body=b"", **fields):
+        host = f"127.0.0.1:{self.server.port}" if host is None else host
+        lines = [f"{method} {self.path if path is None else path} HTTP/1.1", f"Host: {host}",
+                 *(f"{name.replace('_', '-')}: {value}" for name, value in fields.items())]
+        return "\r\n".join([*lines, "", ""]).encode() + body
+
+    def get(self, path="", **fields):
+        return self.ask(self.request(self.path + path, **fields))
+
+    def order(self, body, **fields):
+        fields = {"Content_Type": "application/json", "Content_Length": len(body), **fields}
+        return self.ask(self.request(self.path + "do", "POST", body=body, **{
+            name: value for name, value in fields.items() if value is not None}))
+
+    def stream(self):
+        sock = self.connect()
+        sock.sendall(self.request(self.path + "stream"))
+        return sock.makefile("rb")
+
+    def close(self):
+        self._end.send(b"!")
+        self._thread.join(60)
+        assert not self._thread.is_alive()
+        self.server.close()
+        for sock in [*self._open, self._end, self._ended]:
+            sock.close()
+
+
+def read_all(sock):
+    data = b""
+    with contextlib.suppress(ConnectionResetError):
+        while more := sock.recv(65_536):
+            data += more
+    return data.decode()
+
+
+def status(answer):
+    return int(answer.split(" ", 2)[1])
+
+
+def block(stream):
+    """The next block of a stream, as a value."""
+    for line in stream:
+        if line.startswith(b"data: "):
+            return json.loads(line[6:])
+    raise AssertionError("the stream has ended")
+
+
+def events_until(stream, kind):
+    """All events up to the first block that has one of this kind."""
+    found = []
+    while not any(event[1] == kind for event in found):
+        found += block(stream)["events"]
+    return found
+
+
+@pytest.fixture
+def served(tmp_path):
+    tell(tmp_path, THREE)
+    found = Served(tmp_path)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def ordered(tmp_path):
+    """A server with buttons, and the orders it was given."""
+    orders = []
+    found = Served(tmp_path, lambda order: orders.append(order) or (200, "done"))
+    yield found, orders
+    found.close()
+
+
+def test_the_page_loads_nothing_from_elsewhere(served):
+    answer = served.get()
+    assert status(answer) == 200 and all(line in answer for line in SAFE)
+    assert "http" not in answer.partition("\r\n\r\n")[2].replace("http://www.w3.org/", "")
+    assert "script-src 'sha256-" in answer and "style-src 'sha256-" in answer
+
+
+def test_a_stream_tells_the_past_then_what_comes(served, tmp_path):
+    stream = served.stream()
+    first = block(stream)
+    assert first["figures"]["peers"] == 3 and "begin" in first["figures"]
+    assert [event[1] for event in first["events"]][:3] == ["node", "started", "state"]
+    add(tmp_path / "peer_127.0.0.1_5001.txt", text(80, "leaving:127.0.0.1:5001"))
+    assert [event[3] for event in events_until(stream, "leaving") if event[1] == "state"] == [
+        "left"]
+
+
+def test_figures_come_while_nothing_happens(served):
+    stream = served.stream()
+    blocks = [block(stream) for _ in range(3)]
+    assert blocks[1]["events"] == blocks[2]["events"] == []
+    assert blocks[2]["figures"]["now"] > blocks[1]["figures"]["now"]
+
+
+def test_pages_begin_anew_when_another_network_begins(tmp_path):
+    served = Served(tmp_path)
+    stream = served.stream()
+    block(stream)
+    tell(tmp_path, THREE)
+    assert not all(stream.readline() for _ in range(100))  # it ends, and a browser comes back
+    assert len(events_until(served.stream(), "connected")) > 10
+    served.close()
+
+
+def test_the_last_lines_of_a_node_are_shown(served):
+    answer = served.get("node/2")
+    lines = answer.partition("\r\n\r\n")[2].splitlines()
+    assert status(answer) == 200 and all(line in answer for line in SAFE)
+    assert len(lines) == 60 and "liveness reply" in lines[-2]
+
+
+def raw(*lines):
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def test_each_refusal_has_its_status_and_is_safe(served):
+    host, path, wrong = f"Host: 127.0.0.1:{served.server.port}", served.path, "/" + "A" * 22 + "/"
+    get = f"GET {path} HTTP/1.1"
+    cases = [
+        (404, served.request("/")), (404, served.request(wrong)), (404, served.request(path[:-1])),
+        (404, served.request("/favicon.ico")), (404, served.request(path + "other")),
+        (404, served.request(path + "../" + path)), (404, served.request("*")),
+        (404, served.request(f"http://127.0.0.1:{served.server.port}{path}")),
+        (404, served.request(path + "node/99")), (404, served.request(path + "node/x")),
+        (404, served.request(path + "node/-1")), (404, served.request(path + "node/1e3")),
+        (404, served.request(path + "do", "POST")), (404, served.request(path + "stream?x")),
+        (403, served.request(host="evil.example")), (403, served.request(host="127.0.0.1")),
+        (403, served.request(host="")), (403, served.request("/", host="evil.example")),
+        (403, raw(get)), (403, raw(get, host, host)), (403, raw(get, host, "Host: evil.example")),
+        (403, served.request(Origin="http://evil.example")), (403, served.request(Origin="null")),
+        (403, raw(get, host, "Origin: http://" + host[6:], "Origin: null")),
+        (403, served.request(Origin=f"https://127.0.0.1:{served.server.port}")),
+        (405, served.request(method="POST")), (405, served.request(method="OPTIONS")),
+        (405, served.request(path + "stream", "PUT")),
+        (400, served.request(Content_Length="5", body=b"hello")),
+        (400, served.request(Transfer_Encoding="chunked")),
+        (400, raw("GET  / HTTP/1.1", host)), (400, raw("hello")), (400, raw("", host)),
+        (400, raw("GET / HTTP/2.0", host)), (400, raw(get, host, "no field")),
+        (400, raw(get, host, "Name : value")), (400, raw(get, host, " folded")),
+        (400, raw(get, host + "\nX: y")), (400, raw(get, host, "X: a\0b")),
+        (400, raw(get, host, "X:" + " " * 16_000 + "\0")),
+        (400, b"\x16\x03\x01\x02\r\n\r\n"), (400, raw("GET /" + "a" * 5000 + " HTTP/1.1", host)),
+        (431, b"GET / HTTP/1.1\r\nX: " + b"a" * 20_000), (431, served.request(X="a" * 20_000)),
+    ]
+    for expected, data in cases:
+        answer = served.ask(data)
+        assert (status(answer), data[:200]) == (expected, data[:200])
+        assert all(line in answer for line in SAFE), data[:200]
+        assert answer.partition("\r\n\r\n")[2].count("\n") == 1 and "<" not in answer
+
+
+def test_localhost_and_its_origin_are_let_in(served):
+    host = f"localhost:{served.server.port}"
+    assert status(served.get(host=host, Origin=f"http://{host}")) == 200
+
+
+def test_an_order_is_carried_out(ordered):
+    served, orders = ordered
+    body = json.dumps({"do": "kill", "node": "127.0.0.1:5001"}).encode()
+    assert status(served.order(body)) == 200
+    assert status(served.order(body, Content_Type="application/json; charset=utf-8")) == 200
+    assert orders == [{"do": "kill", "node": "127.0.0.1:5001"}] * 2
+
+
+@pytest.mark.parametrize("expected, body, fields", [
+    (415, b"{}", {"Content_Type": "text/plain"}), (415, b"{}", {"Content_Type": None}),
+    (415, b"{}", {"Content_Type": "application/x-www-form-urlencoded"}),
+    (411, b"{}", {"Content_Length": None}), (411, b"{}", {"Transfer_Encoding": "chunked"}),
+    (400, b"{}", {"Content_Length": "-1"}), (400, b"{}", {"Content_Length": "2, 2"}),
+    (413, b"{}", {"Content_Length": "4097"}), (413, b" " * 100_000, {}),
+    (400, b"", {}), (400, b"[]", {}), (400, b"1", {}), (400, b"{", {}), (400, b"\xff", {}),
+    (400, b"[" * 4000, {}), (400, b'{"do": 1}', {}), (400, b'{"text": ["a"]}', {}),
+    (400, b'{"text": "a\\nkill"}', {}), (400, b'{"text": "a\\u2028b"}', {}),
+    (403, b"{}", {"Origin": "http://evil.example"})])
+def test_orders_that_are_none_are_refused(ordered, expected, body, fields):
+    served, orders = ordered
+    answer = served.order(body, **fields)
+    assert status(answer) == expected and all(line in answer for line in SAFE)
+    assert orders == []
+
+
+def test_an_order_is_a_post(ordered):
+    served, orders = ordered
+    assert status(served.get("do")) == 405 and orders == []
+
+
+def test_a_request_that_drips_is_ended_in_time(served, monkeypatch):
+    monkeypatch.setattr(live_server, "REQUEST_TIME", 0.3)
+    sock = served.connect()
+    sock.sendall(b"GET")
+    assert status(read_all(sock)) == 408
+
+
+def test_who_does_not_hang_up_is_left(served, monkeypatch):
+    monkeypatch.setattr(live_server, "REQUEST_TIME", 0.2)
+    sock = served.connect()
+    sock.sendall(served.request("/"))
+    assert status(read_all(sock)) == 404
+    wait_until(lambda: not served.server._open, what="the connection to be dropped")
+
+
+def test_of_too_many_connections_the_oldest_without_a_stream_ends(served, monkeypatch):
+    monkeypatch.setattr(live_server, "CONNECTIONS", 4)
+    stream = served.stream()
+    block(stream)
+    waiting = [served.connect() for _ in range(3)]
+    wait_until(lambda: len(served.server._open) == 4)
+    assert status(served.get()) == 200
+    assert waiting[0].recv(1) == b""
+    assert block(stream)["events"] == []
+
+
+def test_streams_are_limited(served, monkeypatch):
+    monkeypatch.setattr(live_server, "STREAMS", 2)
+    streams = [served.stream() for _ in range(2)]
+    for stream in streams:
+        block(stream)
+    assert status(served.get("stream")) == 503
+
+
+def test_a_page_that_hangs_up_leaves_its_place_to_another(served, monkeypatch):
+    monkeypatch.setattr(live_server, "STREAMS", 1)
+    with served.stream() as stream:
+        block(stream)
+    served._open[-1].close()
+    wait_until(lambda: not served.server._open, what="the page to be dropped")
+    assert block(served.stream())["figures"]["peers"] == 3
+
+
+def test_a_page_that_does_not_read_is_dropped_and_others_are_served(tmp_path, monkeypatch):
+    monkeypatch.setattr(live_server, "STALLED", 0.3)
+    add(tmp_path / "peer_127.0.0.1_5001.txt", text(0, "started:peer:127.0.0.1:5001"),
+        text(1, *["rejected:Dead Node:127.0.0.1:5002:1.0:127.0.0.1:5003:" + "x" * 190] * 60_000))
+    served = Served(tmp_path)
+    page_that_stalls = served.stream()
+    wait_until(lambda: not served.follow.is_behind and served.follow.log.end)
+    assert page_that_stalls.read(1)
+    wait_until(lambda: not served.server._open, what="the page to be dropped")
+    assert len(events_until(served.stream(), "started")) > 2
+    served.close()

@@ -1,0 +1,150 @@
+"""The command `check`: what it says of files that it cannot read, how it names a message that did
+not arrive, and its verdicts about several folders, as text and as JSON."""
+
+import json
+
+import pytest
+
+from gossip.lab.pictures import plot
+from gossip.lab.proof import check
+from tests.tools.folders import Folder
+from tests.tools.programs import ROOT, run
+from tests.tools.terminals import Terminal
+
+ALL = [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
+NOTHING = "(they are named peer_IP_PORT.txt)"
+ROWS = ["gossips", "broadcast", "once", "latency", "liveness", "dead", "degrees", "pieces",
+        "threads"]
+
+
+def written(path, missing=None, text="message 3", other_ip="127.0.0.1"):
+    """A folder of four peers that are all linked; one of them, if it is named, misses a message."""
+    path.mkdir()
+    folder = Folder(path, 4, ALL, base=5001)
+    folder.gossip(folder.peers[0], 4, text)
+    if missing:
+        lines = folder.lines[missing]
+        lines[:] = [line for line in lines if not line[1].startswith("received:")]
+    folder.write()
+    for file in path.iterdir():
+        file.write_text(file.read_text().replace("127.0.0.1:5004", f"{other_ip}:5004"))
+    return path
+
+
+def failures(text):
+    """The lines below the row that tells of the deliveries."""
+    lines = text.splitlines()
+    at = next(at for at, line in enumerate(lines) if line.startswith("broadcast  FAILS"))
+    return [line.strip() for line in lines[at + 1:] if line.startswith(" ")]
+
+
+def test_a_message_that_did_not_arrive_is_named_by_its_text_and_its_whole_name_stands_in_the_report(
+        tmp_path):
+    folder = written(tmp_path / "one", missing="127.0.0.1:5003")
+    holds, text = check.check_folder(folder)
+    assert not holds and failures(text) == ['"message 3" of 5001 did not reach 5003']
+    plot.plot_folder(folder)
+    report = (folder / "report.html").read_text()
+    assert "<li>127.0.0.1:5001:1:10 did not reach 127.0.0.1:5003</li>" in report
+
+
+@pytest.mark.parametrize("ip, says", [
+    ("127.0.0.1", '"message 3" of 5001 did not reach 5003'),
+    ("127.0.0.2", '"message 3" of 127.0.0.1:5001 did not reach 127.0.0.1:5003')])
+def test_peers_are_named_by_their_ports_alone_while_all_have_one_ip(tmp_path, ip, says):
+    folder = written(tmp_path / "one", missing="127.0.0.1:5003", other_ip=ip)
+    assert failures(check.check_folder(folder)[1]) == [says]
+
+
+@pytest.mark.parametrize("text, shown", [
+    ("", '""'), ("x" * 40, f'"{"x" * 40}"'), ("x" * 41, f'"{"x" * 39}…"'),
+    ("at 127.0.0.1:5002", '"at 127.0.0.1:5002"'), ("127.0.0.1:5001:1:9", '"127.0.0.1:5001:1:9"'),
+    ("a\x1b[31mb", '"a?[31mb"')])
+def test_the_text_of_a_message_is_shown_as_it_is_but_short_and_printable(tmp_path, text, shown):
+    folder = written(tmp_path / "one", missing="127.0.0.1:5003", text=text)
+    assert failures(check.check_folder(folder)[1]) == [f"{shown} of 5001 did not reach 5003"]
+
+
+def test_runs_of_one_peer_are_told_apart_by_their_starts(tmp_path):
+    folder = written(tmp_path / "one", missing="127.0.0.1:5003")
+    with (folder / "peer_127.0.0.1_5001.txt").open("a") as file:
+        file.write("2026-01-02 03:04:15.500000:started:peer:127.0.0.1:5001\n"
+                   "2026-01-02 03:04:16.000000:stopped:quit\n")
+    assert '"message 3" of 5001 (started 2026-01-02 03:04:05) did not reach 5003' in failures(
+        check.check_folder(folder)[1])
+
+
+@pytest.mark.parametrize("which", ["peer_*_5001.txt", "*.txt"])
+def test_files_with_line_ends_of_windows_are_read_as_if_they_had_others(tmp_path, which):
+    folder = written(tmp_path / "one")
+    before = check.check_folder(folder)
+    for path in folder.glob(which):
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert before[0] and check.check_folder(folder) == before
+
+
+@pytest.mark.parametrize("content", [b"", b"node started\n", b"\xff\xfe2\x000\x00\n\x00",
+                                     b"2026-01-02 03:04:05.000000:connected:127.0.0.1:5002\n"])
+def test_a_file_that_is_named_like_a_node_s_and_tells_of_none_is_named(tmp_path, content):
+    folder = written(tmp_path / "one")
+    before = check.check_folder(folder)[1]
+    (folder / "peer_127.0.0.1_5009.txt").write_bytes(content)
+    assert check.check_folder(folder) == (True, f"""{before}
+unread            files named like a node's, but without a started: line: 1
+                  peer_127.0.0.1_5009.txt""")
+    plot.plot_folder(folder)
+    assert "Which files are named like a node's" in (folder / "report.html").read_text()
+
+
+def test_a_folder_without_an_output_file_of_a_peer_says_how_these_are_named(tmp_path):
+    code, out, err = run("runner.py", "check", tmp_path)
+    assert (code, out, err) == (1, f"no output file of a peer in {tmp_path} {NOTHING}\n", "")
+    (tmp_path / "peer_1.txt").write_text("nothing\n")
+    (tmp_path / "peer_2.txt").write_text("nothing\n")
+    assert check.check_folder(tmp_path) == (
+        False, f"no output file of a peer in {tmp_path} {NOTHING}; no started: line in peer_1.txt "
+               "and 1 more")
+
+
+def test_a_terminal_breaks_the_rows_between_words(tmp_path):
+    written(tmp_path / "anna")
+    with Terminal(ROOT / "runner.py", "check", "anna", width=60, cwd=tmp_path) as terminal:
+        assert terminal.finish() == 0
+        assert not terminal.glass.too_wide
+        shown = terminal.texts()
+    at = shown.index("broadcast  holds  3 of 3 deliveries, 0 of them through")
+    assert shown[at + 1] == "                  others than the origin"
+
+
+def test_of_several_folders_each_has_a_verdict_and_what_fails(tmp_path):
+    good, bad = written(tmp_path / "anna"), written(tmp_path / "carl", missing="127.0.0.1:5003")
+    (tmp_path / "dora").mkdir()
+    code, out, err = run("runner.py", "check", good, bad, tmp_path / "dora")
+    assert (code, err) == (1, "")
+    assert out.splitlines() == [
+        f"holds  {good}",
+        f"FAILS  {bad}",
+        "       broadcast  FAILS  2 of 3 deliveries, 0 of them through others than the origin",
+        '                         "message 3" of 5001 did not reach 5003',
+        f"FAILS  {tmp_path / 'dora'}",
+        f"       no output file of a peer in {tmp_path / 'dora'} {NOTHING}"]
+    assert run("runner.py", "check", good, good) == (0, f"holds  {good}\n" * 2, "")
+
+
+def test_the_rows_are_written_as_json_with_whole_names_and_all_failures(tmp_path):
+    good, bad = written(tmp_path / "anna"), written(tmp_path / "carl", missing="127.0.0.1:5003")
+    (tmp_path / "dora").mkdir()
+    code, out, err = run("runner.py", "check", "--json", good, bad, tmp_path / "dora")
+    assert (code, err) == (1, "")
+    anna, carl, dora = map(json.loads, out.splitlines())
+    assert [one["holds"] for one in (anna, carl, dora)] == [True, False, False]
+    assert [one["folder"] for one in (anna, carl)] == [str(good), str(bad)]
+    assert [row["name"] for row in anna["rows"]] == ROWS
+    broadcast = carl["rows"][ROWS.index("broadcast")]
+    assert broadcast == {
+        "name": "broadcast", "holds": False,
+        "figures": "2 of 3 deliveries, 0 of them through others than the origin",
+        "details": ["127.0.0.1:5001:1:10 did not reach 127.0.0.1:5003"]}
+    assert dora["rows"] == [] and dora["error"].endswith(NOTHING)
+    code, out, _ = run("runner.py", "check", good, "--json")
+    assert code == 0 and json.loads(out) == anna

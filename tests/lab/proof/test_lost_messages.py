@@ -1,0 +1,356 @@
+"""Messages that a healthy network does not deliver, and those that a broken one does not."""
+
+import pytest
+
+from gossip.lab.proof import check, delivery
+from tests.tools.stories import PAIR, SEED, holds, tell
+
+# Whoever leaves.
+
+@pytest.mark.parametrize("linked, left, healthy", [
+    (20.2, 20.0, True),  # its first link came after it began to leave
+    (19.5, 20.0, True),  # or shortly before
+    (18.6, 20.0, False),  # it says goodbye after its messages
+])
+def test_what_one_said_that_met_nobody_before_it_left_is_lost(tmp_path, linked, left, healthy):
+    assert holds(tmp_path, SEED, PAIR, f"""
+        18.0 5003 starts
+        {min(18.5, left)} 5003 says 1
+        {linked} 5003 links 5001
+        {left} 5003 leaving:@5003
+        20.4 5001 parts 5003 left
+        20.4 5003 parts 5001 left
+        20.5 5003 stopped:quit
+    """) is healthy
+
+
+@pytest.mark.parametrize("left, healthy", [(21, True), (50, False)])
+def test_one_that_met_nobody_although_a_seed_was_up_for_long_is_a_failure(tmp_path, left,
+                                                                          healthy):
+    assert holds(tmp_path, SEED, PAIR, f"""
+        18.0 5003 starts
+        18.5 5003 says 1
+        {left} 5003 leaving:@5003
+        {left + 0.1} 5003 stopped:quit
+    """) is healthy
+
+
+@pytest.mark.parametrize("heard, healthy", [(29.5, True), (25, False)])
+def test_a_message_is_lost_when_all_that_had_it_ended_before_they_could_tell_it(tmp_path, heard,
+                                                                                healthy):
+    """5003 has a message from 5004, which quits at once, and then 5003 quits as well."""
+    assert holds(tmp_path, SEED, PAIR, f"""
+        18 5003 starts
+        18 5004 starts
+        20 5003 links 5004
+        20 5003 links 5001
+        20 5003 asks 5001 until 30
+        20 5004 lives until 29
+        22 5001 says 9
+        22.1 5002 hears 5001/9 from 5001
+        22.1 5003 hears 5001/9 from 5001
+        22.2 5004 hears 5001/9 from 5003
+        {heard - 0.1} 5004 says 1
+        {heard} 5003 hears 5004/1 from 5004
+        {heard} 5004 leaving:@5004
+        {heard + 0.1} 5003 parts 5004 left
+        {heard + 0.1} 5004 parts 5003 left
+        {heard + 0.1} 5004 stopped:quit
+        30 5003 leaving:@5003
+        30.1 5003 parts 5001 left
+        30.1 5001 parts 5003 left
+        30.1 5003 stopped:quit
+    """) is healthy
+
+
+# Cuts, power, frozen peers.
+
+CUT_OFF = """
+    0.5 5003 starts
+    1.0 5003 links 5001
+    1.0 5003 links 5002
+    2.0 5003 asks 5001 until {contact}
+    30 5001 says 1
+    30.1 5002 hears 5001/1 from 5001
+    30.0 5003 lives until 34
+"""
+END_OF_THREE = """
+    {second} 5001 parts 5003 {reason}
+    {second} 5002 parts 5003 {reason}
+"""
+
+
+@pytest.mark.parametrize("contact, second, reason, healthy", [
+    (29.0, 36, "dead", True),  # cut off, or without power
+    (32.0, 36, "dead", False),  # it has heard of 5001 later than the message
+    (29.0, 34.1, "closed by the other end", False),  # so there was no cut
+    (29.0, 60, "Connection reset by peer", True),  # the cut was mended when it had long been dead
+])
+def test_who_ended_while_cut_off_may_lack_what_the_others_said_meanwhile(tmp_path, contact, second,
+                                                                         reason, healthy):
+    assert holds(tmp_path, SEED, PAIR, CUT_OFF.format(contact=contact),
+                 END_OF_THREE.format(second=second, reason=reason)) is healthy
+
+
+BOTH_MISSED = "\n 33 5001 liveness missed:@5003:1 \n 33 5002 liveness missed:@5003:1"
+RESET_HERE = END_OF_THREE.format(second=31.5, reason="Connection reset by peer")
+RESET_THERE = "".join(f"\n 31.5 5003 parts {port} Connection reset by peer"
+                      for port in (5001, 5002))
+
+
+@pytest.mark.parametrize("story, healthy", [
+    (END_OF_THREE.format(second=34.1, reason="closed by the other end") + BOTH_MISSED, True),
+    (END_OF_THREE.format(second=31.5, reason="given up"), True),
+    (END_OF_THREE.format(second=31.5, reason="given up")
+     + "\n 31.5 5003 parts 5001 full \n 31.5 5003 parts 5002 full", False),  # it has heard of that
+    (RESET_HERE, True),  # its end still stood
+    (RESET_HERE.replace("31.5", "33.5"), False),  # its end did not, for all that one can tell
+    (RESET_HERE + RESET_THERE, True),
+])
+def test_an_end_of_a_link_tells_of_contact_only_by_a_word_of_the_other_end(tmp_path, story,
+                                                                           healthy):
+    assert holds(tmp_path, SEED, PAIR, CUT_OFF.format(contact=29), story) is healthy
+
+
+@pytest.mark.parametrize("stopped, healthy", [("", True),
+                                              ("\n {0} {1} stopped:interrupted", False)])
+def test_two_that_ended_without_a_word_were_in_contact_until_their_last_reply(tmp_path, stopped,
+                                                                              healthy):
+    """5003 is cut off; of the others 5004 is killed before it can notice."""
+    ends = stopped.format(32, 5004) + stopped.format(34, 5003)
+    assert holds(tmp_path, SEED, PAIR, CUT_OFF.format(contact=29), """
+        0.5 5004 starts
+        1.0 5004 links 5001
+        1.0 5004 links 5003
+        2.0 5004 asks 5003 until 29
+        30.1 5004 hears 5001/1 from 5001
+        30.0 5004 lives until 32
+        32.0 5001 parts 5004 closed by the other end
+    """, END_OF_THREE.format(second=36, reason="dead"), ends) is healthy
+
+
+@pytest.mark.parametrize("heard, healthy", [(33.5, True), (31.6, False)])
+def test_what_is_told_to_a_leaver_may_be_as_slow_as_its_goodbye(tmp_path, heard, healthy):
+    assert holds(tmp_path, SEED, PAIR, f"""
+        0.5 5003 starts
+        1.0 5003 links 5001
+        2.0 5003 asks 5001 until 31
+        30 5001 says 1
+        30.1 5002 hears 5001/1 from 5001
+        31.5 5003 leaving:@5003
+        {heard} 5001 parts 5003 left
+        34.5 5003 stopped:quit
+    """) is healthy
+
+
+@pytest.mark.parametrize("milliseconds, healthy", [(3000, True), (1000, False)])
+def test_what_is_told_to_one_that_is_killed_may_be_as_slow_as_its_replies(tmp_path, milliseconds,
+                                                                          healthy):
+    assert holds(tmp_path, SEED, PAIR, f"""
+        0.5 5003 starts
+        1.0 5003 links 5001
+        2.0 5003 asks 5001 until 28
+        29.5 5003 liveness reply:@5001:{milliseconds}.000
+        30 5001 says 1
+        30.1 5002 hears 5001/1 from 5001
+        30.8 5003 lives until 31.8
+        31.9 5001 parts 5003 closed by the other end
+    """) is healthy
+
+
+@pytest.mark.parametrize("spread, left, healthy", [
+    ("rumor", 40, True), ("rumor", 60, False), ("flood", 40, False)])
+def test_a_rumor_that_has_died_is_brought_by_comparing_some_time_later(tmp_path, spread, left,
+                                                                       healthy):
+    assert holds(tmp_path, SEED, PAIR, f"""
+        0.5 5003 starts
+        1.0 5003 links 5001
+        2.0 5003 asks 5001 until {left}
+        30 5001 says 1
+        30.1 5002 hears 5001/1 from 5001
+        {left} 5003 leaving:@5003
+        {left} 5001 parts 5003 left
+        {left} 5003 stopped:quit
+    """, spread=spread, antientropy_interval=4) is healthy
+
+
+def test_what_one_said_while_it_was_cut_off_until_it_left_is_lost(tmp_path):
+    story = """
+        0.5 5003 starts
+        1.0 5003 links 5001
+        2.0 5003 asks 5001 until 29
+        30.0 5003 lives until 35
+        32 5003 says 1
+        35 5003 leaving:@5003
+        38 5003 stopped:quit
+    """
+    assert holds(tmp_path, SEED, PAIR, story, "36 5001 parts 5003 dead")
+    assert not holds(tmp_path, SEED, PAIR, story, "35.1 5001 parts 5003 left")
+
+
+def test_who_lives_has_to_get_what_was_said_while_it_was_cut_off(tmp_path):
+    story = CUT_OFF.format(contact=25) + "".join(
+        f"\n 32 {one} parts {other} dead"
+        for one, other in ((5003, 5001), (5001, 5003), (5003, 5002), (5002, 5003)))
+    mended = "\n 50 5003 links 5001 \n 70 5003 asks 5001"
+    assert not holds(tmp_path, SEED, PAIR, story + mended)
+    assert holds(tmp_path, SEED, PAIR, story + mended + "\n 50.2 5003 hears 5001/1 from 5001")
+
+
+@pytest.mark.parametrize("end, healthy", [(53, True), (60, False)])
+def test_a_frozen_peer_that_ends_when_it_has_just_woken_may_lack_messages(tmp_path, end, healthy):
+    assert holds(tmp_path, SEED, PAIR, f"""
+        0.5 5003 starts
+        1.0 5003 links 5001
+        2.0 5003 asks 5001 until 28
+        30 5001 says 1
+        30.1 5002 hears 5001/1 from 5001
+        31 5001 parts 5003 dead
+        49.9 5003 late:20.500
+        50 5003 liveness missed:@5001:1
+        50 5003 parts 5001 closed by the other end
+        50.6 5003 links 5002
+        50.7 5003 asks 5002 until {end}
+        {end} 5003 leaving:@5003
+        {end + 0.1} 5003 parts 5002 left
+        {end + 0.1} 5002 parts 5003 left
+        {end + 0.1} 5003 stopped:quit
+    """) is healthy
+
+
+@pytest.mark.parametrize("said, end, healthy", [(33, 36, True), (33, 66, False), (65.5, 66, True)])
+def test_who_has_lost_all_neighbours_had_to_find_others(tmp_path, said, end,
+                                                              healthy):
+    assert holds(tmp_path, SEED, PAIR, f"""
+        0.5 5003 starts
+        0.5 5004 starts
+        1.0 5003 links 5004
+        1.0 5003 links 5001
+        1.0 5003 links 5002
+        1.0 5004 links 5001
+        1.0 5004 links 5002
+        9.0 5003 parts 5001 given up
+        9.0 5003 parts 5002 given up
+        9.0 5001 parts 5003 full
+        9.0 5002 parts 5003 full
+        2.0 5003 asks 5004 until 30
+        2.0 5004 lives until 30
+        30.1 5003 parts 5004 closed by the other end
+        {said} 5001 says 1
+        {said + 0.1} 5002 hears 5001/1 from 5001
+        {end} 5003 leaving:@5003
+        {end} 5003 stopped:quit
+    """) is healthy
+
+
+def test_a_peer_that_was_killed_and_returned_at_once_needs_all_messages_in_its_second_life(
+        tmp_path):
+    story = """
+        0.5 5003 starts
+        1.0 5003 links 5001
+        2.5 5003 asks 5001 until 29.5
+        29 5001 says 1
+        29.1 5002 hears 5001/1 from 5001
+        29.6 5001 parts 5003 closed by the other end
+        30 5003 starts
+        1.0 5003 links 5002
+        29.6 5002 parts 5003 closed by the other end
+        30.3 5003 links 5001
+        30.3 5003 links 5002
+        30.5 5003 asks 5001 until 70
+    """
+    assert not holds(tmp_path, SEED, PAIR, story)
+    assert holds(tmp_path, SEED, PAIR, story + "\n 30.5 5003 hears 5001/1 from 5001")
+
+
+# The generator.
+
+def generating(port, *times):
+    return "".join(f"\n {at} {port} generated:gmessage:1.000000:@{port}:1:{number}:message {number}"
+                   for number, at in enumerate(times, 1))
+
+
+FROZEN = "7.4 5001 late:4.800 \n 7.5 5001 asks 5002"  # it goes on until
+
+
+@pytest.mark.parametrize("times, awake, healthy", [
+    ((1.5, 2.5, 42, 43), "41.9 5001 late:39.000", True),  # frozen for long
+    ((1.5, 2.5, 7.5, 8.5), "7.4 5001 late:4.800", True),  # for 5 s
+    ((1.5, 2.5, 16.0, 17.0), f"{FROZEN} until 17", True),  # it was late afterwards, and waited
+    ((1.5, 2.5), f"{FROZEN} until 16", True),  # it ended meanwhile
+    ((1.5, 2.5, 25.4, 26.4), f"{FROZEN} until 26", False),  # it waited for too long
+    ((1.5, 2.5, 7.5, 8.5), "1.7 5001 asks 5002", False),  # it does not say that it was frozen
+    ((1.5, 2.5, 3.5, 4.5), "1.7 5001 asks 5002 until 9", False),  # it fell silent
+    ((1.5, 2.5, 3.5, 7.5, 8.5), "1.7 5001 asks 5002 until 9", False),  # for a while
+    ((1.5, 4.0, 6.5, 9.0), "1.7 5001 asks 5002 until 9", False),  # it is slow
+])
+@pytest.mark.parametrize("liveness_interval", [1, 10])
+def test_a_frozen_peer_need_not_generate_and_one_that_is_awake_has_to(tmp_path, times, awake,
+                                                                      healthy,
+                                                                      liveness_interval):
+    proof = tell(tmp_path, SEED, "0.5 5001 starts \n 1 5001 connected:@5002", awake,
+                 generating(5001, *times), gossip_count=10,
+                 liveness_interval=liveness_interval)
+    assert delivery.gossips(proof).holds is healthy
+
+
+def test_who_has_said_everything_is_not_late_in_the_silence_after_that(tmp_path):
+    proof = tell(tmp_path, SEED, "0.5 5001 starts \n 1 5001 connected:@5002",
+                 generating(5001, 1.5, 2.5), "8.5 5001 asks 5002", gossip_count=2,
+                 gossip_interval=1, liveness_interval=10)
+    assert delivery.gossips(proof).figures == "1 runs generated 2 messages (2 were due)"
+
+
+def test_a_file_of_an_earlier_version_is_named_and_proves_less(tmp_path):
+    tell(tmp_path, SEED, "0.5 5001 starts \n 1 5001 connected:@5002",
+         generating(5001, 1.5, 2.5), "2 5001 asks 5002 until 9", gossip_count=10)
+    assert "gossips    FAILS" in check.check_folder(tmp_path)[1]
+    path = tmp_path / "peer_127.0.0.1_5001.txt"
+    path.write_text(path.read_text().replace("late:0\n", "earlier:\n"))
+    text = check.check_folder(tmp_path)[1]
+    assert "gossips    FAILS" in text  # nothing excuses it
+    assert "earlier           1 runs of an earlier version: they prove less" in text
+
+
+# Through others.
+
+@pytest.mark.parametrize("linked, story, healthy", [
+    (50, "", False),
+    (10, "", True),  # they were neighbours
+    (50, "21 5002 leaving:@5002", True),  # the neighbour in common may not have got it
+    (50, "15 5003 parts 5002 dead", True),
+    (50, """
+        65 5003 says 1
+        65.1 5002 hears 5003/1 from 5003
+        65.2 5001 hears 5003/1 from 5002
+    """, True),  # another message did travel
+])
+def test_messages_have_to_travel_where_not_all_are_neighbours(tmp_path, linked, story, healthy):
+    assert holds(tmp_path, SEED, f"""
+        0.5 5001 starts
+        0.5 5002 starts
+        0.5 5003 starts
+        1 5001 links 5002
+        1 5002 links 5003
+        20 5001 says 1
+        20.1 5002 hears 5001/1 from 5001
+        {linked} 5001 links 5003
+        {linked + 15} 5003 hears 5001/1 from 5001
+        70 5003 asks 5002
+        70 5001 asks 5002
+        70 5002 asks 5001
+    """, story) is healthy
+
+
+@pytest.mark.parametrize("last, healthy", [(8, True), (10, False)])
+def test_who_wrote_nothing_since_a_message_may_have_ended_before_it(tmp_path, last, healthy):
+    assert holds(tmp_path, f"""
+        0.5 8080 starts
+        0.5 5001 starts
+        0.5 5002 starts
+        1.0 5001 links 5002
+        2.0 5001 asks 5002 until 8
+        2.0 5002 asks 5001 until {last}
+        8.5 5001 says 1
+        9.5 5001 asks 5002
+    """) is healthy

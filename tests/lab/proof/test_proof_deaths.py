@@ -1,0 +1,51 @@
+"""The rows about who died, from output files of networks that never ran."""
+
+import math
+
+import pytest
+
+from gossip.lab.proof import deaths
+from gossip.lab.proof.evidence import Proof
+from gossip.lab.proof.records import Records
+from tests.tools.folders import Folder
+from tests.tools.stories import THREE, tell
+
+
+@pytest.mark.parametrize("times, cut", [
+    ((2.5, 2.5, 2.5), False),
+    ((2.5, None, 2.5), True),
+    ((2.5, 2.45, 2.4), False),
+    ((2.4, 2.45, 2.5), True),  # cut off from c, when c was already cut off from the others
+])
+def test_a_living_peer_that_is_removed_fails_the_check_unless_it_was_cut_off(tmp_path, times, cut):
+    folder = Folder(tmp_path, 4, [(0, 1), (1, 2), (2, 3), (0, 3)])
+    a, b, c, d = folder.peers
+    for at, one, other in zip(times, (a, b, c), (b, c, d)):
+        if at is not None:
+            folder.say(one, at, f"liveness reply:{other}:1.000")
+    for at in range(3, 8):  # it is not frozen
+        folder.say(d, at, f"liveness request:{c}")
+    for seed_says in (f"dead report:Dead Node:{d}:1.000000:{a}", f"removed:{d}:dead"):
+        folder.say(folder.seed, 5, seed_says)
+    row = deaths.dead(Proof(Records(folder.write()).refresh()))
+    assert row.holds is cut
+    assert cut or row.details == [f"seed {folder.seed} removed {d}, which lived"]
+
+
+@pytest.mark.parametrize("disbelieved, holds", [(None, False), (10, True), (40, False)])
+@pytest.mark.parametrize("noticed", [True, False], ids=["the seed removes it", "nobody does"])
+def test_a_seed_need_not_hear_of_a_death_from_a_peer_that_it_disbelieves(tmp_path, disbelieved,
+                                                                        holds, noticed):
+    proof = tell(tmp_path, THREE.replace("5002 asks 5001 until 60", "5002 asks 5001 until 20"),
+                 "2 5003 asks 5001 until 60", "24 5001 finds 5002 dead",
+                 "24.5 5001 reported:@8080:Dead Node:@5002:1.000000:@5001",
+                 "24.5 5001 reported:@8081:Dead Node:@5002:1.000000:@5001",
+                 "60 8080 peer list:@5001:1", "60 8081 peer list:@5001:1",
+                 *(["20.5 8080 removed:@5002:gone"] if noticed else []),
+                 *([] if disbelieved is None else [f"{disbelieved} 8080 disbelieved:@5001"]))
+    seed, = (seed for seed in proof.seeds if seed.address.endswith("8080"))
+    assert seed.disbelieved.get("127.0.0.1:5001", math.inf) == (
+        math.inf if disbelieved is None else seed.first + disbelieved)
+    failures, _ = deaths.death(proof, next(run for run in proof.peers
+                                           if run.address.endswith("5002")))
+    assert bool(failures) is not holds

@@ -1,0 +1,50 @@
+"""Records read from output files."""
+
+import fnmatch
+import io
+from typing import NamedTuple
+
+from gossip.lab.proof import check
+from gossip.lab.proof.records import Records
+from tests.tools.folders import Folder
+
+
+class File(NamedTuple):
+    """A file that is not on a disk."""
+
+    name: str
+    data: bytearray
+
+    def is_file(self):
+        return True
+
+    def open(self, mode):
+        assert mode == "rb"
+        return io.BytesIO(self.data)
+
+
+class Memory:
+    """A folder that is not on a disk."""
+
+    def __init__(self):
+        self.files = []
+
+    def glob(self, pattern):
+        return [file for file in self.files if fnmatch.fnmatch(file.name, pattern)]
+
+
+def test_files_in_memory_are_read_as_they_grow(tmp_path):
+    folder = Folder(tmp_path, 3, [(0, 1), (1, 2)])
+    folder.gossip(folder.peers[0], 3, "message 1")
+    folder.write()
+    memory = Memory()
+    texts = {path.name: path.read_bytes() for path in tmp_path.glob("*")}
+    for name in sorted(texts, reverse=True):
+        memory.files.append(File(name, bytearray()))
+    records = Records(memory)
+    for begin, end in ((0, 100), (100, None)):  # the second time in the middle of a line
+        for file in memory.files:
+            file.data.extend(texts[file.name][begin:end])
+        records.refresh()
+    assert [run.address for run in records.peers] == folder.peers
+    assert check.check_records(records) == check.check_folder(tmp_path)
