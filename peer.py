@@ -52,7 +52,8 @@ from gossip.settings import Settings
 from gossip.signing.confirming import ASKED, Confirming
 from gossip.signing.ed25519 import implementation
 from gossip.signing.link_proofs import LinkProofs
-from gossip.signing.signed_lines import new_signer
+from gossip.signing.signed_lines import Signer, new_signer
+from gossip.signing.signed_spreading import SignedSpreading
 from gossip.spread.origin import Restraint, portions
 from gossip.spread.spreading import Spreading, in_batches
 
@@ -83,10 +84,7 @@ class Peer(Node):
         self.rounds = self.linking.rounds
         self.reporting = Reporting(self, self.joining.registrations.links)
         self._watch = self.reporting.watch if settings.monitor else None
-        self.spreading = Spreading(self, self.neighbours.links, signer=signer, runs=self.confirming,
-                                   on_offence=self.linking.offended, watch=self._watch,
-                                   on_contradiction=self.reporting.contradicted
-                                   if settings.monitor else None)
+        self.spreading = self._spreading(signer)
         self.messages = self.spreading.messages
         self.made_of(self.linking.learning, self.linking, self.joining, self.confirming,
                      self.reporting, self.spreading, self.link_proofs)
@@ -95,6 +93,13 @@ class Peer(Node):
         self._generated = 0  # messages so far
         self._restraint = Restraint(settings.origin_wait)
         self._round_due: float | None = None  # when the next round is due
+
+    def _spreading(self, signer: Signer | None) -> Spreading:
+        links, on_offence = self.neighbours.links, self.linking.offended
+        if signer is None:
+            return Spreading(self, links, on_offence=on_offence, watch=self._watch)
+        return SignedSpreading(self, links, signer, self.confirming, on_offence, self._watch,
+                               self.reporting.contradicted if self.settings.monitor else None)
 
     def settings_shown(self) -> str:
         return f"{self.settings.words()}:start={self.spreading.origin.start}"
@@ -256,7 +261,7 @@ class Peer(Node):
             if not lines or (lines[0].startswith(wire.GOSSIP)
                              and self.spreading.take_block(link, lines)):
                 return
-        for batch, is_gossip in in_batches(lines, self.settings.sign):
+        for batch, is_gossip in in_batches(lines, self.spreading.BEGINNINGS):
             if is_gossip and link.role == NEIGHBOUR:  # it may have become one by the line before
                 self.spreading.take(link, batch)
             else:

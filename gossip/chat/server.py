@@ -12,8 +12,8 @@ import threading
 
 from gossip import wire
 from gossip.addresses import address_of
+from gossip.chat.datagrams import LONGEST, SIGNATURE, DatagramLink, Datagrams
 from gossip.chat.doorstep import HOST, Doors
-from gossip.net.datagrams import LONGEST, SIGNATURE, DatagramLink, Datagrams
 from gossip.node.link import Link
 from gossip.node.node import Node
 from gossip.node.output_file import OutputFile

@@ -2,8 +2,8 @@
 
 live_world   what a node may ask for, live      threads      threads with an owner
 listener     accepts connections                connection   one TCP socket, and its reader
-flusher      sends what was not taken at once   datagrams    lines over UDP, for the chat
-pulse        how late threads run               turns        one thread at a time calls a node
+flusher      sends what was not taken at once   turns        one thread at a time calls a node
+pulse        how late threads run
 
 It moves bytes, and does not know what lines mean. Nothing here imports node/.
 """

@@ -12,5 +12,9 @@ confirming    asks seeds about the others
 vouching      which runs a seed has verified, and how it tells who asks
 link_proofs   which run is at the other end of a link
 
-Which message a signed line speaks of is kept in spread/covers.py.
+How signed gossip spreads, on what spread/ does for any gossip:
+
+signed_spreading  the part of a peer: lines wait until their run is known, checks have accounts
+signed_messages   the message list: what a cover speaks of is taken
+covers            which signed line speaks of which message, and whether it is good
 """

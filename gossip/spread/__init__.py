@@ -2,10 +2,8 @@
 
 spreading      the part of a node that uses all these: takes lines in, hands them on
 origin         makes messages, and says when the generator waits
-allowance      how much a neighbour may say in its own name, and have checked
+allowance      how much a neighbour may say in its own name
 shares         whose texts are evicted first
-covers         which signed line speaks of which message, and whether it is good
-waiting_lines  gossip of runs of which it is not known yet whether they are genuine
 message_list   new or old, and the texts held
 run            what is known of one life of a peer   room       how much is remembered
 flood          to all neighbours                  rumors, mongering   to one after the other

@@ -9,7 +9,7 @@ since. That is less work, and a late peer has too much of it. Up to 1 MiB is gat
 
 import math
 
-from gossip.spread.covers import covered
+from gossip import wire
 
 CROWDED = 1 << 20  # bytes: when more than these wait, they are sent at once
 MANY = 16  # links from which on the flusher does the sending: it would keep a reader too long
@@ -37,7 +37,7 @@ class Flood:
     def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
         """Have lines, which have no line ends, sent to all but their source, behind the signed
         lines that cover each of them."""
-        data = b"\n".join(covered(lines, covers) if covers else lines) + b"\n"
+        data = b"\n".join(wire.covered(lines, covers) if covers else lines) + b"\n"
         self._waiting.append((data, source))
         self._size += len(data)
         now, links = self._now(), self._links()

@@ -9,22 +9,19 @@ The numbers of a run are kept as intervals and outlive the texts, so that an evi
 is sent again is still old. How many intervals and runs there may be, room.py says: what finds no
 room is refused, and not asked for while it would be refused again.
 
-In a network that signs, a message is taken only when a cover speaks of it (covers.py);
-otherwise its line is corrupt, and nothing of it is remembered.
+The list of a network that signs: gossip/signing/signed_messages.py.
 """
 
-import collections
 import functools
 import itertools
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from gossip import wire
 from gossip.addresses import Address
-from gossip.intervals import Intervals, Range
+from gossip.intervals import Range
 from gossip.settings import Settings
-from gossip.spread.covers import Corrupt, Cover, Covers, Judge, covered
 from gossip.spread.room import Room
 from gossip.spread.run import ALL_SLICES, Digest, Run, Texts, sha256
 
@@ -37,41 +34,24 @@ class Fresh(NamedTuple):
     lines: list[bytes]  # the new ones, in order
     shown: str  # the same as output files show them, with line ends between them
     fault: wire.WireError | None = None  # at which reading ended
-    covers: list[bytes] | tuple = ()  # of each new line, where gossip is signed
-    corrupt: list[bytes] | tuple = ()
-    # good, but of a run that is not known to be genuine: (run, line, its cover)
-    unknown: list[tuple[bytes, bytes, bytes]] | tuple = ()
     forbidden: list[str] | tuple = ()  # with a forbidden word, as output files show them
     refused: list[bytes] | tuple = ()  # for lack of room
-    # neighbour -> signatures checked on its account, less those that have let a message in
-    checks: dict[Address | None, int] | tuple = ()
-    contradictions: list[tuple[bytes, bytes]] | tuple = ()  # pairs of good signed lines
+    covers: list[bytes] | tuple = ()  # of each new line, where gossip is signed
 
 
 class MessageList:
     """The messages that this peer has seen. `unknown` drops exact repetitions; `add_block` takes
     most of the rest, and `add` what that leaves."""
 
-    def __init__(self, settings: Settings, own_run: bytes = b"", is_genuine=None,
-                 is_known=lambda run: True, is_denied=lambda run, neighbour: False,
-                 checks_early=lambda neighbour: True):
-        """`is_genuine(signed)` tells whether a signature is good, where gossip is signed;
-        `is_known(run)`, whether the run is genuine, so that its messages are taken; `is_denied(run,
-        neighbour)`, whether they would be dropped now if the neighbour brought some;
-        `checks_early(neighbour)`, whether to check one more signature of it that no message needs
-        yet."""
-        self._corrupt_most = settings.corrupt_most()
+    def __init__(self, settings: Settings, own_run: bytes = b"", texts=Texts):
+        """`own_run` is the run of which only this peer makes messages; `texts(settings, shares)`
+        makes the texts."""
         self._forbidden_in = settings.filter.search()
-        self._is_known, self._is_denied = is_known, is_denied
-        self._own_run = own_run  # only this peer makes messages of this run
-        self._covers = None if is_genuine is None else Covers()  # None: nothing is signed
+        self._own_run = own_run
         self._room = Room(settings, own_run)
-        self._texts = Texts(settings, self._covers, self._room.shares)
+        self._texts = texts(settings, self._room.shares)
         # Whether it holds a line: a repetition is found without a hash. This needs no turn.
         self.holds = self._texts.lines.__contains__
-        self._judge = None if is_genuine is None else Judge(
-            is_genuine, self._covers.kept, self.holds, self._is_old, checks_early,
-            self._corrupt_most)
         self._runs: dict[bytes, Run] = {}
         self._digest = Digest()  # of all that was seen
         self._old = 0  # messages dropped as old
@@ -79,16 +59,16 @@ class MessageList:
         self._forgotten = 0  # runs
 
     def unknown(self, lines: list[bytes], link=None) -> list[bytes]:
-        """Return the lines, of whatever kind, without exact repetitions of a held gossip line.
+        """Return the lines of a link without exact repetitions of a held gossip line.
         Most lines that arrive are repetitions, and here they cost no parsing and no hash."""
         unknown = list(itertools.filterfalse(self.holds, lines))
         self._old += len(lines) - len(unknown)
-        return unknown if self._covers is None else self._covers.unknown(unknown, link)
+        return unknown
 
     def add_block(self, lines: list[bytes], made_here: bool = False) -> Fresh | None:
         """Take all these lines if they are gossip with the next numbers of a known run, which need
         no room; otherwise take none, and return None."""
-        if self._judge is not None or self._forbidden_in is not None:
+        if self._forbidden_in is not None:
             return None
         block = wire.parse_block(lines)
         run = None if block is None else self._runs.get(block.run)
@@ -105,57 +85,41 @@ class MessageList:
             self._texts.evict()
         return Fresh(lines, block.shown)
 
-    def add(self, lines: list[bytes], made_here: bool = False, link=None,
-            brought_by: Address | None = None) -> Fresh:
-        """Take gossip lines, received on a link or made here; return the new ones, each checked in
-        full. After as many corrupt lines as end a link, the rest is not read. `brought_by`
-        is the neighbour that has to answer for the room that they need."""
-        fresh = Fresh([], "", None, [], [], [], [], [], collections.Counter(), [])
-        covers, last, fault = {}, None, None  # `last`: the cover that came last on the link
-        if self._judge is not None:
-            last = link and link.cover
-            covers = self._judge.read(lines, last, made_here, brought_by, fresh.checks)
-            last = last and covers[last.line]
+    def add(self, lines: list[bytes], made_here: bool = False, brought_by: Address | None = None
+            ) -> Fresh:
+        """Take gossip lines, received or made here; return the new ones, each checked in full.
+        `brought_by` is the neighbour that has to answer for the room that they need."""
+        fresh, fault = Fresh([], "", None, [], []), None
         for line in lines:
             try:
-                if line in covers:
-                    last = self._covers.take(covers[line], link)
-                else:
-                    self._take(line, made_here, last, brought_by, fresh)
-            except Corrupt:
-                fresh.corrupt.append(line)
-                if len(fresh.corrupt) == self._corrupt_most:
-                    break
+                self._take(line, made_here, brought_by, fresh)
             except wire.WireError as error:
                 fault = error
                 break
         if self._texts.is_over():
             self._texts.evict()
-        if self._covers is not None and self._covers.contradictions:
-            fresh.contradictions.extend(self._covers.contradictions)
-            self._covers.contradictions.clear()
         return fresh._replace(fault=fault, shown=wire.shown(fresh.lines))
 
-    def _take(self, line: bytes, made_here: bool, last: Cover | None, brought_by: Address | None,
-              fresh: Fresh) -> None:
-        """Take a gossip line, `last` being the cover that came last on its link. A message of one's
-        own run that came from others is forged, and dropped."""
+    def _take(self, line: bytes, made_here: bool, brought_by: Address | None, fresh: Fresh
+              ) -> None:
+        """Take a gossip line."""
         digest = sha256(wire.gossip_part(line)).digest()
         if digest in self._texts.digests:
             self._old += 1
             return
-        message, cover = wire.parse_gossip(line), None
-        if self._covers is not None:
-            cover = self._covers.speaking(message, digest, last, self._seen_of)
-            if cover is None:
-                self._old += 1
-                return
-        if message.run == self._own_run and not made_here:
-            self._forged += 1
-            return
-        if cover is not None and not made_here and not self._is_known(message.run):
-            fresh.unknown.append((message.run, line, cover.line))
-            return
+        message = wire.parse_gossip(line)
+        if not self._is_forged(message, made_here):
+            self._keep(line, digest, message, made_here, brought_by, fresh)
+
+    def _is_forged(self, message: wire.Gossip, made_here: bool) -> bool:
+        """Whether others have made a message in this peer's name. It is counted, and dropped."""
+        is_forged = message.run == self._own_run and not made_here
+        self._forged += is_forged
+        return is_forged
+
+    def _keep(self, line: bytes, digest: bytes, message: wire.Gossip, made_here: bool,
+              brought_by: Address | None, fresh: Fresh) -> Run | None:
+        """Keep a message whose line is not held, if its number is new, and return its run if so."""
         run = self._run(message.run, brought_by)
         new = run and (run.seen.extend(message.number, message.number)
                        or self._room.note(run.seen, message.number, brought_by))
@@ -165,17 +129,14 @@ class MessageList:
         if not made_here and self._is_forbidden(line):
             fresh.forbidden.append(message.shown)  # not held, and not asked for again
         elif new:
-            self._texts.hold(run, message.number, [line], [digest], cover)
+            self._texts.hold(run, message.number, [line], [digest])
             fresh.lines.append(line)
-            if cover is not None:
-                fresh.covers.append(cover.line)
-                if cover.payer is not None:
-                    fresh.checks[cover.payer] -= 1
-                    cover.payer = None
+            return run
         elif new is None:
             fresh.refused.append(line)
         else:
             self._old += 1
+        return None
 
     def _is_forbidden(self, line: bytes) -> bool:
         """Whether a gossip line that was checked already has a forbidden word."""
@@ -185,16 +146,6 @@ class MessageList:
     def forbids(self, text: str) -> bool:
         """Whether no message may have this text: it has a word of the filter."""
         return self._forbidden_in is not None and self._forbidden_in(text) is not None
-
-    def _seen_of(self, key: bytes) -> Intervals:
-        """The numbers seen of a run."""
-        run = self._runs.get(key)
-        return Intervals() if run is None else run.seen
-
-    def _is_old(self, cover: Cover, brought_by: Address | None) -> bool:
-        """Whether the judge need not verify a signed line."""
-        is_old = self._covers.is_old(cover, self._seen_of(cover.run), brought_by)
-        return is_old or self._is_denied(cover.run, brought_by)
 
     def count(self) -> int:
         """How many texts are held."""
@@ -267,36 +218,30 @@ class MessageList:
                 yield key, ranges, run
 
     def texts(self, entries, limit: int):
-        """Return (the wanted lines that are held, in number order but for those of one cover, which
-        stand together behind it; the wanted numbers that were seen, but are no longer held).
+        """Return (the wanted lines that are held, in number order; the wanted numbers that were
+        seen, but are no longer held).
 
         Stops after about `limit` bytes; later numbers are in neither.
         """
-        lines, gone, size, covers = [], [], 0, set()
+        lines, gone, size, weigh = [], [], 0, self._scales()
         for key, ranges in entries:
             run = self._runs.get(key) or Run(key)
             for first, last in ranges:
                 for number in run.numbers(first, last):
                     if size >= limit:
-                        return self._with_covers(lines), _joined(gone)
+                        return lines, _joined(gone)
                     if first < number:
                         gone.append((key, run.seen.common([(first, number - 1)])))
                     lines.append(run.held[number])
-                    size += len(lines[-1]) + 1
-                    cover = self._texts.lines[lines[-1]]
-                    if cover is not None and cover not in covers:
-                        covers.add(cover)
-                        size += len(cover.line) + 1
+                    size += weigh(lines[-1])
                     first = number + 1
                 if first <= last:
                     gone.append((key, run.seen.common([(first, last)])))
-        return self._with_covers(lines), _joined(gone)
+        return lines, _joined(gone)
 
-    def _with_covers(self, lines: list[bytes]) -> list[bytes]:
-        """Lines that are held, behind the signed lines that cover them."""
-        if self._covers is None:
-            return lines
-        return covered(lines, [self._texts.lines[line].line for line in lines])
+    def _scales(self) -> Callable[[bytes], int]:
+        """Return what tells how many bytes one more text is on the wire."""
+        return lambda line: len(line) + 1
 
     def vouch(self, addresses) -> bool:
         """Seeds name these addresses, and so vouch for their runs. Answer whether there may be room

@@ -17,8 +17,8 @@ import itertools
 import math
 from typing import NamedTuple
 
+from gossip import wire
 from gossip.intervals import Intervals
-from gossip.spread.covers import covered
 
 HOT_LIMIT = 20_000  # rumors told at the same time; of more, the oldest is told no longer
 HOT_BYTES = 16 << 20  # the same in bytes of their lines
@@ -298,7 +298,7 @@ class Rumors:
 
 def _lines_of(rumors) -> list[bytes]:
     """The lines of rumors, those of one cover together behind it."""
-    return covered([rumor.line for rumor in rumors],
+    return wire.covered([rumor.line for rumor in rumors],
                    [rumor.cover for rumor in rumors if rumor.cover is not None])
 
 

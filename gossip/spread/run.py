@@ -166,39 +166,30 @@ class Digest:
 class Texts:
     """The texts that are held, in the order in which they came, and how many bytes they are."""
 
-    def __init__(self, settings: Settings, covers, shares):
-        """`covers` (covers.py): None where nothing is signed. `shares` (shares.py) tells whose
-        texts are evicted first."""
+    def __init__(self, settings: Settings, shares):
+        """`shares` (shares.py) tells whose texts are evicted first."""
         self._settings = settings
-        self._covers = covers
         self._shares = shares
-        # line as it came -> its cover, where gossip is signed
-        self.lines: dict[bytes, object | None] = {}
+        self.lines: dict[bytes, None] = {}  # as they came
         self.digests: set[bytes] = set()  # SHA-256 of each
         self._bytes = 0
         self._least = settings.cache_bytes // max(1, settings.cache_size)  # weight of any text
         self._grown: dict[Run, None] = {}  # runs whose weight grew since something was evicted
         self.evicted = 0  # texts, since the start
 
-    def hold(self, run: Run, first: int, lines: list[bytes], digests: list[bytes],
-             cover=None) -> None:
+    def hold(self, run: Run, first: int, lines: list[bytes], digests: list[bytes]) -> None:
         """Keep new texts with consecutive numbers."""
         run.hold(first, lines)
         self.digests.update(digests)
-        self.lines.update(dict.fromkeys(lines, cover))
+        self.lines.update(dict.fromkeys(lines))
         self._bytes += sum(map(len, lines))
         run.weight += sum(map(max, map(len, lines), itertools.repeat(self._least)))
-        if cover is not None:
-            self._covers.held(cover)
-            if cover.texts == 1:
-                run.weight += len(cover.line)
         self._grown[run] = None
 
     def is_over(self) -> bool:
         """Whether more is held than may be."""
-        size = self._bytes if self._covers is None else self._bytes + self._covers.size
         return (len(self.lines) > self._settings.cache_size
-                or size > self._settings.cache_bytes and bool(self.lines))
+                or self._bytes > self._settings.cache_bytes and bool(self.lines))
 
     def evict(self) -> None:
         """Drop texts beyond the limits, those of the largest share first."""
@@ -227,8 +218,4 @@ class Texts:
         self.digests.remove(sha256(wire.gossip_part(line)).digest())
         self._bytes -= len(line)
         run.weight -= max(len(line), self._least)
-        cover = self.lines.pop(line)
-        if cover is not None:
-            self._covers.dropped(cover)
-            if not cover.texts:
-                run.weight -= len(cover.line)
+        del self.lines[line]

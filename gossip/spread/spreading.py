@@ -3,7 +3,7 @@
 New lines are remembered (message_list), written down, and handed on by the way of spreading that
 `--spread` names (flood, or mongering with rumors); old ones are dropped. Anti-entropy fetches what
 did not arrive that way. A neighbour that says too much in its own name is read more slowly
-(allowance).
+(allowance). How signed gossip spreads: gossip/signing/signed_spreading.py.
 
 A third way of spreading is a class like `Flood`, a line in `way_of_spreading`, and a word in WAYS
 of gossip/settings.py.
@@ -14,19 +14,15 @@ from gossip.addresses import Address
 from gossip.node.part import Part
 from gossip.overlay.neighbours import NEIGHBOUR
 from gossip.settings import WAYS, Settings
-from gossip.spread.allowance import Allowance
+from gossip.spread.allowance import Allowance, Cost
 from gossip.spread.anti_entropy import AntiEntropy
 from gossip.spread.flood import Flood
 from gossip.spread.message_list import OLD, Fresh, MessageList
 from gossip.spread.mongering import Mongering
 from gossip.spread.origin import Origin
 from gossip.spread.rumors import Telling
-from gossip.spread.run import sha256
-from gossip.spread.waiting_lines import WaitingLines
 
-BARE = (wire.GOSSIP, wire.SIGNED)  # beginnings of lines without a prefix
 MOST_LINES = 500  # gossip lines that are handled together
-CORRUPT_SHOWN = 500  # characters of a corrupt line in the output file
 TO_RUMORS = {"took", "knew"}  # verbs of status lines that answer rumors
 SHARE_OF_ROUND = 0.25  # of a liveness round: the longest gathering where neighbours are watched,
 # because liveness replies wait behind it
@@ -53,15 +49,14 @@ def way_of_spreading(node, links, gathering, at_once: int, tries: int):
     raise ValueError(f"{settings.spread!r} is no way of spreading: {', '.join(WAYS)}")
 
 
-def in_batches(lines: list[bytes], signs: bool) -> list[tuple[list[bytes], bool]]:
+def in_batches(lines: list[bytes], beginnings: tuple[bytes, ...]) -> list[tuple[list[bytes], bool]]:
     """Cut lines that arrived together, in their order: (gossip lines that stand together, but not
-    too many, True), (any other line by itself, False). Where gossip is signed, signed lines go with
-    it."""
+    too many, True), (any other line by itself, False). Lines with one of the `beginnings` go with
+    gossip."""
     batches: list[tuple[list[bytes], bool]] = []
     gossip: list[bytes] | None = None  # the batch that the next gossip line belongs to
     for line in lines:
-        if (line.startswith(wire.GOSSIP) or wire.is_gossip(line)  # nearly always the former
-                or signs and line.startswith(wire.SIGNED)):
+        if line.startswith(beginnings) or wire.is_gossip(line):  # nearly always the former
             if gossip is None or len(gossip) == MOST_LINES:
                 gossip = []
                 batches.append((gossip, True))
@@ -87,43 +82,37 @@ class Spreading(Part):
     over the links that `links()` returns."""
 
     ANSWERS = {NEIGHBOUR: {"status"}}
+    BEGINNINGS = (wire.GOSSIP,)  # of lines that `take` expects, besides gossip with prefixes
+    ALLOWANCE = Allowance
 
-    def __init__(self, node, links, at_once: int = 1, tries: int = 1, signer=None, runs=None,
-                 on_offence=None, watch=None, on_contradiction=None):
-        """Where gossip is signed, `signer` (gossip/signing/signed_lines.py) has the `start` of
-        this run, `cover(first, digests)` and `is_genuine(signed)`; `runs` (signing/confirming.py)
-        tells by `is_known(run)` whether a run is genuine, by `is_denied(run, neighbour)` whether
-        its messages would neither be taken nor wait; `meet(run, link)` begins to find that out, and
-        `is_open(run)` tells whether that is going on. Then `on_settled(run)` is called.
-        `on_offence(link, reason, count)` is told of what a neighbour did wrong: `corrupt` lines,
-        `forbidden` messages, or a `flood`. `watch` (monitoring/watch.py), if any, is told what came
-        new, and over which link; `on_contradiction(one, other)`, of two good signed lines of one
-        run that name different messages for one number."""
+    def __init__(self, node, links, at_once: int = 1, tries: int = 1, on_offence=None, watch=None,
+                 start: int | None = None, runs=Trusting()):
+        """`on_offence(link, reason, count)` is told of what a neighbour did wrong: `forbidden`
+        messages, or a `flood`. `watch` (monitoring/watch.py), if any, is told what came new, and
+        over which link. `start` is the START of this run, the time unless given; `runs` tells which
+        runs are genuine."""
         settings = node.settings
         self._watch = watch
         self._on_offence = on_offence
-        self._on_contradiction = on_contradiction
-        self._signer = signer
-        self._runs = runs or Trusting()
-        self._waiting = WaitingLines()
-        start = int(node.time() * 1000) if signer is None else signer.start
+        start = int(node.time() * 1000) if start is None else start
         self.origin = Origin(node.address, start)
-        own_run = f"{node.address}:{start}".encode()
-        self._allowance = Allowance(settings.rate, settings.burst)
-        self.messages = MessageList(settings, own_run, signer and signer.is_genuine,
-                                    self._runs.is_known, self._runs.is_denied, self._checks_early)
-        self.anti_entropy = AntiEntropy(self.messages, node, links, self._runs)
+        self._allowance = self.ALLOWANCE(settings.rate, settings.burst)
+        self.messages = self._message_list(settings, f"{node.address}:{start}".encode())
+        self.anti_entropy = AntiEntropy(self.messages, node, links, runs)
         self.gathering = node.gathering
         if settings.monitor:
             most = settings.liveness_interval * SHARE_OF_ROUND
             self.gathering = lambda: min(node.gathering(), most)
         self.way = way_of_spreading(node, links, self.gathering, at_once, tries)
         self._compares = settings.antientropy_interval > 0  # else nothing is ever compared
-        self._output, self._write_sparingly = node.output, node.write_sparingly
+        self._output = node.output
         self._now, self._time = node.now, node.time
         self._links = links
         self._repetitions = 0  # that links had brought which have ended
         self._silent = False  # nothing more is originated here
+
+    def _message_list(self, settings: Settings, own_run: bytes) -> MessageList:
+        return MessageList(settings, own_run)
 
     def keep_duties(self, keep) -> None:
         """Begin the duties that spreading needs, by `keep(name, turn)`."""
@@ -143,7 +132,7 @@ class Spreading(Part):
         if self._silent:
             return False
         fresh = (self.messages.add_block(lines, made_here=True)
-                 or self.messages.add([*self.signed(lines), *lines], made_here=True))
+                 or self.messages.add(self.signed(lines), made_here=True))
         if not self._output.write_lines("generated:", fresh.shown):
             return False  # the last word is in the file: nothing more is said
         if self._watch is not None:
@@ -153,11 +142,8 @@ class Spreading(Part):
         return True
 
     def signed(self, lines: list[bytes]) -> list[bytes]:
-        """The signed lines that cover lines made here, where gossip is signed."""
-        if self._signer is None or not lines:
-            return []
-        first = wire.gossip_key(lines[0])[1]
-        return self._signer.cover(first, [sha256(line).digest() for line in lines])
+        """Return lines that were made here, behind what has to go before them: nothing."""
+        return lines
 
     def fall_silent(self) -> bool:
         """Originate nothing from now on; False when this was called before."""
@@ -176,34 +162,25 @@ class Spreading(Part):
             self._tell_watch(link, fresh)
         self._hand_on(link, fresh)
         if f":{link.peer}:" in fresh.shown:  # else it says nothing in its own name
-            self._charge(link, lines, fresh)
+            self._charge(link, self._allowance.cost(link.peer, fresh.lines))
         return True
 
     def take(self, link, lines: list[bytes]) -> None:
-        """Take gossip lines that a neighbour has sent; WireError for the first invalid one. Among
-        corrupt lines no rumor is answered: not all were read."""
+        """Take gossip lines that a neighbour has sent; WireError for the first invalid one."""
         rumors = [wire.gossip_part(line) for line in lines if line.startswith(wire.RUMOR)]
-        if self._signer is not None:  # nobody has signed a prefix
-            lines = [line if line.startswith(BARE) else wire.gossip_part(line) for line in lines]
-        elif rumors:
+        if rumors:
             lines = [wire.gossip_part(line) if line.startswith(wire.RUMOR) else line
                      for line in lines]
-        fresh = self._remember(lines, link.peer, link)
+        fresh = self.messages.add(lines, brought_by=link.peer)
         if fresh.forbidden:
             self._write_forbidden(link, fresh.forbidden)
-        if fresh.corrupt:
-            self._write_corrupt(link, fresh.corrupt)
-        elif rumors and fresh.fault is None:
-            self._answer(link, rumors, [*fresh.lines, *[line for _, line, _ in fresh.unknown]])
+        if rumors and fresh.fault is None:
+            self._answer(link, rumors, fresh.lines)
         if self._watch is not None:
             self._tell_watch(link, fresh)
         if fresh.lines:
             self._hand_on(link, fresh)
-        if fresh.unknown:
-            self._keep_waiting(link, fresh.unknown)
-        if fresh.checks:
-            self._charge_checks(link, fresh.checks)
-        self._charge(link, lines, fresh)
+        self._charge(link, self._allowance.cost(link.peer, [*fresh.lines, *fresh.refused]))
         if fresh.fault is not None:
             raise fresh.fault
 
@@ -213,56 +190,10 @@ class Spreading(Part):
                           owed=not self.anti_entropy.catch_up.awaits(link))
         self._watch.fresh(fresh.refused, link, self._now(), owed=False)
 
-    def _remember(self, lines: list[bytes], neighbour, link=None) -> Fresh:
-        """Remember what is new of the lines of a neighbour, before anybody counts it."""
-        fresh = self.messages.add(lines, link=link, brought_by=neighbour)
-        if self._on_contradiction is not None:
-            for one, other in fresh.contradictions:
-                self._on_contradiction(one, other)
-        return fresh
-
     def _hand_on(self, link, fresh: Fresh) -> None:
         """Write down new lines that a neighbour has brought, and forward them."""
         if self._output.write_lines(f"received:{link.peer}:", fresh.shown):
             self.way.forward(fresh.lines, link, fresh.covers)
-
-    def _keep_waiting(self, link, unknown: list[tuple[bytes, bytes, bytes]]) -> None:
-        """Lines have come of runs that are not known: keep them until it is known whether these are
-        genuine."""
-        if self._watch is not None:
-            self._watch.brought([line for _, line, _ in unknown], link)
-        met = {run: self._runs.meet(run, link) for run, _, _ in unknown}
-        for run, line, cover in unknown:
-            if met[run]:
-                self._waiting.add(run, line, cover, link)
-        for run, under_way in met.items():
-            if under_way and not self._runs.is_open(run):  # `meet` has settled it at once
-                self.on_settled(run)
-
-    def on_settled(self, run: bytes) -> None:
-        """A run was found to be genuine, then its lines go on as if they came now; or not."""
-        waiting, genuine = self._waiting.take(run), self._runs.is_known(run)
-        if not genuine:
-            self.anti_entropy.catch_up.denied(run)
-            return
-        for link, lines in waiting:
-            fresh = self._remember(lines, link.peer)
-            if self._watch is not None:
-                self._watch.confirmed([*fresh.lines, *fresh.refused], self._now())
-            if fresh.forbidden:
-                self._write_forbidden(link, fresh.forbidden)
-            if fresh.lines:
-                self._hand_on(link, fresh)
-            self._allowance.check(link.peer, fresh.checks, self._now())
-        self.anti_entropy.fetch()
-
-    def _write_corrupt(self, link, lines: list[bytes]) -> None:
-        for line in lines:
-            shown = line.decode(errors="replace")[:CORRUPT_SHOWN]
-            self._write_sparingly(f"corrupt:{link.peer}:{shown}", "corrupt lines not written")
-        if self._watch is not None:
-            self._watch.broken(link, "corrupt", len(lines))
-        self._on_offence(link, "corrupt", len(lines))
 
     def _write_forbidden(self, link, shown: list[str]) -> None:
         self._output.write(*[f"forbidden:{link.peer}:{text}" for text in shown])
@@ -270,15 +201,9 @@ class Spreading(Part):
             self._watch.broken(link, "forbidden", len(shown))
         self._on_offence(link, "forbidden", len(shown))
 
-    def _charge(self, link, lines: list[bytes], fresh: Fresh) -> None:
+    def _charge(self, link, cost: Cost | None) -> None:
         """Charge a neighbour for what it says in its own name without being asked: beyond its
         allowance its link rests, and a flood ends it."""
-        signed = () if self._signer is None else [line for line in lines
-                                                  if line.startswith(wire.SIGNED)]
-        new = fresh.lines
-        if fresh.unknown or fresh.refused:
-            new = [*new, *[line for _, line, _ in fresh.unknown], *fresh.refused]
-        cost = self._allowance.cost(link.peer, new, signed, fresh.covers)
         if cost is None or self.anti_entropy.catch_up.awaits(link):
             return
         now = self._now()
@@ -289,17 +214,6 @@ class Spreading(Part):
         if excess.is_flood:
             self._output.write(f"flood:{link.peer}")
             self._on_offence(link, "flood", 1)
-
-    def _checks_early(self, neighbour: Address | None) -> bool:
-        return self._allowance.checks_early(neighbour, self._now())
-
-    def _charge_checks(self, link, checks: dict[Address, int]) -> None:
-        """Have neighbours pay for signatures that were checked, also for those that were asked for:
-        what they let in gives the checks back. Beyond its account the link rests."""
-        now = self._now()
-        rest = self._allowance.check(link.peer, checks, now)
-        if rest:
-            link.rest_until = max(link.rest_until, now + rest)
 
     def _answer(self, link, rumors: list[bytes], fresh: list[bytes]) -> None:
         """Tell a neighbour which of its rumors were new here."""
@@ -339,7 +253,6 @@ class Spreading(Part):
 
     def dropped(self) -> dict[str, int]:
         """Return the counts of everything dropped since the start."""
-        dropped = {**self.messages.dropped(), **self._waiting.dropped(),
-                   **self.anti_entropy.dropped(), **self.way.dropped()}
+        dropped = {**self.messages.dropped(), **self.anti_entropy.dropped(), **self.way.dropped()}
         dropped[OLD] += self._repetitions + sum(link.repetitions for link in self._links())
         return dropped

@@ -12,7 +12,7 @@ Pure. Which node may say what, and what follows, say the parts that answer (node
 
 from gossip.wire.fields import LINE_LIMIT, NUMBER_LIMIT, Answer, WireError, format_time
 from gossip.wire.gossip_line import (
-    GOSSIP, GOSSIP_LIMIT, RUMOR, SIGNED, Block, Gossip, check_run, gossip,
+    GOSSIP, GOSSIP_LIMIT, RUMOR, SIGNED, Block, Gossip, check_run, covered, gossip,
     gossip_fields, gossip_key, gossip_part, parse_block, parse_gossip, rumors, shown)
 from gossip.wire.lines import (
     ASK_KNOWN_PEERS, ASK_PEER_LIST, REGISTERED, Accepted, AskKnownPeers, AskPeerList, Connect,

@@ -7,6 +7,7 @@ fields only when it is new: those of the next lines of a run together (`parse_bl
 other line by itself (`parse_gossip`).
 """
 
+import itertools
 import re
 from typing import NamedTuple
 
@@ -67,6 +68,17 @@ def shown(lines: list[bytes]) -> str:
 def gossip_part(line: bytes) -> bytes:
     """The line from `gmessage:` on, without its prefixes: the hash of a message covers this."""
     return line if line.startswith(GOSSIP) else line[line.index(GOSSIP):]
+
+
+def covered(lines: list[bytes], covers: list[bytes]) -> list[bytes]:
+    """Gossip lines, those of one cover together behind it; `covers` has the cover of each line. As
+    they are when nothing is signed."""
+    if not covers:
+        return lines
+    groups: dict[bytes, list[bytes]] = {}
+    for cover, line in zip(covers, lines):
+        groups.setdefault(cover, [cover]).append(line)
+    return list(itertools.chain.from_iterable(groups.values()))
 
 
 def rumors(lines: list[bytes]) -> bytes:

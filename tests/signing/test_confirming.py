@@ -7,11 +7,10 @@ import pytest
 from gossip import wire
 from gossip.liveness.prober import Prober
 from gossip.node.part import Part
-from gossip.overlay.shut_out import ShutOut
-from gossip.signing.confirming import ASKED, DENIED, Confirming
+from gossip.signing.confirming import ASKED, Confirming
 from gossip.signing.known_runs import run_of
 from gossip.signing.signed_lines import Signer
-from gossip.tools import Budget, Counters
+from gossip.tools import Counters
 from tests.tools.fakes import peer
 
 SEEDS = [peer(1), peer(2), peer(3)]

@@ -9,7 +9,8 @@ import pytest
 from gossip import wire
 from gossip.settings import Settings
 from gossip.signing.signed_lines import Signer, proven_start, registering
-from gossip.spread.message_list import MessageList
+from gossip.signing.signed_messages import SignedMessages
+from gossip.signing.signed_spreading import SignedSpreading
 from gossip.spread.spreading import in_batches
 from tests.tools.fakes import peer
 
@@ -160,7 +161,7 @@ def proven(line):
 def fresh_lines(messages, lines):
     """What a peer that signs takes of lines: as its link reader does, up to a fault."""
     taken = []
-    for batch, is_gossip in in_batches(messages.unknown(lines), True):
+    for batch, is_gossip in in_batches(messages.unknown(lines), SignedSpreading.BEGINNINGS):
         if is_gossip:
             fresh = messages.add(batch)
             taken += fresh.lines
@@ -174,7 +175,7 @@ def fresh_lines(messages, lines):
 
 
 def message_list():
-    return MessageList(Settings(corrupt_limit=0), b"", Signer.is_genuine)
+    return SignedMessages(Settings(corrupt_limit=0), b"", Signer.is_genuine)
 
 
 def test_no_changed_signed_line_is_genuine(valid):

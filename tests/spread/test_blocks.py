@@ -7,6 +7,7 @@ import pytest
 from gossip import wire
 from gossip.addresses import address_of
 from gossip.settings import Settings
+from gossip.signing.signed_messages import SignedMessages
 from gossip.spread.message_list import MessageList
 
 OWN = b"127.0.0.1:5000:1"
@@ -133,7 +134,7 @@ def test_a_block_is_what_its_lines_are_one_by_one():
 
 def test_no_block_is_taken_where_words_are_forbidden_or_gossip_is_signed():
     words = Settings(filter=Settings().filter._replace(words=("virus",)))
-    for messages in (MessageList(words, OWN), MessageList(Settings(), OWN, lambda signed: True)):
+    for messages in (MessageList(words, OWN), SignedMessages(Settings(), OWN, lambda signed: True)):
         messages.add([line(RUNS[0], 1)])
         assert messages.add_block([line(RUNS[0], 2)]) is None
     messages = MessageList(Settings(), OWN)

@@ -9,6 +9,7 @@ from gossip import wire
 from gossip.addresses import address_of
 from gossip.settings import Settings
 from gossip.signing.signed_lines import Signer
+from gossip.signing.signed_messages import SignedMessages
 from gossip.spread.message_list import MessageList
 from gossip.spread.run import sha256
 from gossip.spread.shares import Heaviest
@@ -135,7 +136,7 @@ def test_the_heaviest_is_found_and_what_is_left_behind_stays_little():
 def test_a_signed_line_counts_for_the_run_of_which_it_speaks():
     """A run of small texts that takes much by its signed lines is the one that loses them."""
     wide, few = Signer(A, bytes(32)), Signer(B, bytes(32))
-    messages = MessageList(Settings(cache_bytes=100_000), b"", lambda signed: True)
+    messages = SignedMessages(Settings(cache_bytes=100_000), b"", lambda signed: True)
     messages.vouch([A, B])
     for number in range(1, 11):
         messages.add(signed_alone(few, B, number, "x" * 2_000, 1))

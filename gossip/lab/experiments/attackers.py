@@ -252,7 +252,7 @@ class _TwoTexts(_Attack):
         victim = min(links, key=lambda link: link.peer)
         self.forward_honestly(lines, victim, covers)
         lines = [line + b" or not" for line in lines]
-        victim.send(b"".join(line + b"\n" for line in (*self.peer.spreading.signed(lines), *lines)))
+        victim.send(b"".join(line + b"\n" for line in self.peer.spreading.signed(lines)))
 
 
 class _Collude(_Tamper):

@@ -6,9 +6,9 @@ import pytest
 
 from gossip import wire
 from gossip.settings import Settings
+from gossip.signing.covers import WAITING_LIMIT
 from gossip.signing.signed_lines import Signer
-from gossip.spread.covers import WAITING_LIMIT
-from gossip.spread.message_list import MessageList
+from gossip.signing.signed_messages import SignedMessages
 from tests.tools.fakes import FakeLink, peer
 
 ORIGIN = peer(5001)
@@ -20,7 +20,7 @@ def signer():
 
 
 def message_list(**settings):
-    return MessageList(Settings(**settings), b"", Signer.is_genuine)
+    return SignedMessages(Settings(**settings), b"", Signer.is_genuine)
 
 
 def gossip(signer, number, text="hello"):
@@ -205,7 +205,7 @@ def test_a_relayed_contradiction_needs_a_good_signature(signer):
 
 def test_after_as_many_corrupt_lines_as_end_the_link_nothing_more_is_looked_at(signer):
     checks = []
-    messages = MessageList(Settings(corrupt_limit=3), b"",
+    messages = SignedMessages(Settings(corrupt_limit=3), b"",
                            lambda signed: checks.append(signed) or Signer.is_genuine(signed))
     covers, lines = said(signer, 1, 1)
     bad = [said(signer, number, 1)[0][0][:-4] + b"AAAA" for number in range(2, 9)]
@@ -219,7 +219,7 @@ def test_of_a_message_that_comes_twice_one_signature_is_checked(signer, other_co
     covers, lines = said(signer, 1, 1)
     others = said(signer, 1, 2)[0] if other_cover else covers
     checks = []
-    messages = MessageList(Settings(), b"", lambda signed: checks.append(signed) or True,
+    messages = SignedMessages(Settings(), b"", lambda signed: checks.append(signed) or True,
                            checks_early=lambda neighbour: False)
     messages.add([*covers, *lines])
     messages.add([*others, *lines])

@@ -12,9 +12,9 @@ import pytest
 
 from gossip import wire
 from gossip.settings import Settings
-from gossip.spread import covers
-from gossip.spread.covers import covered
-from gossip.spread.message_list import MessageList
+from gossip.signing import covers
+from gossip.signing.signed_messages import SignedMessages
+from gossip.signing.signed_spreading import SignedSpreading
 from gossip.spread.spreading import in_batches
 from tests.tools.fakes import FakeLink, peer
 
@@ -57,7 +57,7 @@ class Honest(Origin):
 
     def __init__(self, number, rng):
         super().__init__(number)
-        self.messages = MessageList(Settings(
+        self.messages = SignedMessages(Settings(
             cache_size=rng.choice([2, 5, 20, 1_000]), corrupt_limit=rng.choice([0, 3]),
             runs_kept=rng.choice([3, 1_000])), self.run, is_genuine)
         self.others = []
@@ -76,7 +76,7 @@ class Honest(Origin):
     def _tell(self, fresh, source):
         for other in self.others:
             if other is not source and self._rng.random() < 0.9:
-                other.coming[self] += covered(fresh.lines, fresh.covers)
+                other.coming[self] += wire.covered(fresh.lines, fresh.covers)
 
     def ask(self, other, runs):
         lines, _ = other.messages.texts([(run, [(1, 100)]) for run in runs],
@@ -92,7 +92,8 @@ class Honest(Origin):
         link = self._links.setdefault(source, Neighbour(source.address))
         piece, self.coming[source] = self.coming[source][:size], self.coming[source][size:]
         taken = []
-        for batch, is_gossip in in_batches(self.messages.unknown(piece, link), True):
+        for batch, is_gossip in in_batches(self.messages.unknown(piece, link),
+                                            SignedSpreading.BEGINNINGS):
             if is_gossip:
                 fresh = self.messages.add(batch, link=link)
                 assert not isinstance(source, Honest) or (fresh.corrupt, fresh.fault) == ([], None)

@@ -5,17 +5,11 @@ text waits for one; only the latest waiting covers are kept.
 
 Others may push out what waits. So the cover that came last on a link is remembered with the link,
 kept or not, and speaks for the lines behind it. Honest peers send every line behind its own cover,
-those of one cover together (`covered`): whatever others send, none of them ever looks guilty.
-
-The judge is asked before anything under a signed line is taken. It verifies a signature when a
-message stands behind it that is not held, on the account of the neighbour that brought both. Any
-other is verified early, or not at all: an origin may sign the same message anew for each of its
-neighbours, and these must not pay for it.
+those of one cover together (`wire.covered`): whatever others send, none of them ever looks guilty.
 """
 
 import bisect
 import collections
-import itertools
 import weakref
 
 from gossip import wire
@@ -24,17 +18,6 @@ from gossip.intervals import Intervals
 
 WAITING_LIMIT = 1_000  # covers kept that speak of no text that is held
 LIARS_LIMIT = 1_000  # runs remembered that have contradicted themselves; of more, the first goes
-
-
-def covered(lines: list[bytes], covers: list[bytes]) -> list[bytes]:
-    """Gossip lines, those of one cover together behind it; `covers` has the cover of each line. As
-    they are when nothing is signed."""
-    if not covers:
-        return lines
-    groups: dict[bytes, list[bytes]] = {}
-    for cover, line in zip(covers, lines):
-        groups.setdefault(cover, [cover]).append(line)
-    return list(itertools.chain.from_iterable(groups.values()))
 
 
 class Corrupt(Exception):
@@ -129,7 +112,7 @@ class Covers:
         return is_seen and self._rival_of(cover) is None
 
     def take(self, cover: Cover | None, link=None) -> Cover:
-        """Take a signed line as the judge has read it: it speaks for what comes next on this link.
+        """Take a signed line that was verified: it speaks for what comes next on this link.
         Corrupt when it is bad, or contradicts another by the fault of who has sent it: of its
         origin, which has said both on this link. Any other neighbour may have met them in another
         order; so may an honest peer that listens now where their origin has listened before."""
@@ -231,62 +214,3 @@ class Covers:
 
 def _first(cover: Cover) -> int:
     return cover.first
-
-
-class Judge:
-    """Reads signed lines. `is_genuine(signed)` tells whether a signature is good; `kept(line)`, the
-    cover of a line, if it is kept; `is_held(line)`, whether a gossip line is; `is_old(cover,
-    brought_by)`, whether its signature does not matter; and `checks_early(neighbour)`, whether one
-    more may be checked before a message needs it."""
-
-    def __init__(self, is_genuine, kept, is_held, is_old, checks_early, corrupt_limit: int):
-        self._is_genuine = is_genuine
-        self._kept = kept
-        self._is_held = is_held
-        self._is_old = is_old
-        self._checks_early = checks_early
-        self._corrupt_limit = corrupt_limit
-
-    def read(self, lines: list[bytes], last: Cover | None, made_here: bool,
-             brought_by: Address | None, checks: collections.Counter) -> dict[bytes, Cover | None]:
-        """The signed lines among these, and `last`, the one that came before, as covers; None for a
-        corrupt one. What was made here is good. After as many corrupt ones as end the link, no more
-        signatures are checked. Those that messages needed are counted in `checks` for the neighbour
-        that brought them."""
-        covers = {} if last is None else {last.line: last}
-        needed = {}
-        for line in lines:
-            if line.startswith(wire.SIGNED):
-                if line not in covers:
-                    covers[line] = self._cover(line, made_here)
-                last = covers[line]
-            elif (last is not None and last.unchecked is not None and last not in needed
-                  and not self._is_held(line)):
-                needed[last] = True
-        for cover in dict.fromkeys([*needed, *covers.values()]):
-            if cover is None or cover.unchecked is None or self._is_old(cover, brought_by):
-                continue
-            if cover in needed:
-                checks[brought_by] += 1
-                cover.payer = brought_by
-            elif not self._checks_early(brought_by):
-                break
-            if not self._is_good(cover):
-                covers[cover.line] = None
-                if list(covers.values()).count(None) == self._corrupt_limit:
-                    break
-        return covers
-
-    def _cover(self, line: bytes, made_here: bool) -> Cover | None:
-        cover = self._kept(line)
-        if cover is not None:
-            return cover
-        try:
-            return Cover(line, wire.parse_signed(line), good=made_here)
-        except wire.WireError:
-            return None
-
-    def _is_good(self, cover: Cover) -> bool:
-        cover.good = self._is_genuine(cover.unchecked)
-        cover.unchecked = None
-        return cover.good

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gossip.spread import waiting_lines
-from gossip.spread.waiting_lines import WaitingLines
+from gossip.signing import signed_spreading
+from gossip.signing.signed_spreading import WaitingLines
 from tests.tools.fakes import FakeLink
 
 RUN, OTHER = b"127.0.0.1:5001:7", b"127.0.0.1:5001:8"
@@ -22,7 +22,7 @@ def test_lines_are_taken_out_once_behind_their_covers_in_the_order_in_which_they
 
 @pytest.mark.parametrize("what, limit", [("lines", 4), ("bytes", 80), ("runs", 4)])
 def test_what_finds_no_room_is_counted_and_room_is_found_again(monkeypatch, what, limit):
-    monkeypatch.setitem(waiting_lines.LIMITS, what, limit)
+    monkeypatch.setitem(signed_spreading.LIMITS, what, limit)
     waiting, link = WaitingLines(), FakeLink()
     for number in range(3):
         waiting.add(b"127.0.0.1:5001:%d" % number, b"%010d" % number, b"%010d" % number, link)
@@ -35,7 +35,7 @@ def test_what_finds_no_room_is_counted_and_room_is_found_again(monkeypatch, what
 
 @pytest.mark.parametrize("what", ["lines", "bytes", "runs"])
 def test_links_that_bring_ever_more_leave_room_for_others(monkeypatch, what):
-    monkeypatch.setitem(waiting_lines.LIMITS, what, 320 if what == "bytes" else 16)
+    monkeypatch.setitem(signed_spreading.LIMITS, what, 320 if what == "bytes" else 16)
     waiting = WaitingLines()
 
     def kept(first):

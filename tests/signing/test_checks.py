@@ -7,8 +7,8 @@ import pytest
 from gossip import wire
 from gossip.settings import Settings
 from gossip.signing.signed_lines import Signer
-from gossip.spread.allowance import CHECKS_AT_ONCE
-from gossip.spread.message_list import MessageList
+from gossip.signing.signed_messages import SignedMessages
+from gossip.signing.signed_spreading import CHECKS_AT_ONCE
 from tests.networks.test_flooder import rested  # noqa: F401
 from tests.networks.test_signed import said
 from tests.tools.fakes import FakeLink, peer
@@ -24,7 +24,7 @@ def signer():
 
 
 def message_list(**asked):
-    return MessageList(Settings(cache_size=5), b"", Signer.is_genuine, **asked)
+    return SignedMessages(Settings(cache_size=5), b"", Signer.is_genuine, **asked)
 
 
 def single(signer, number, text="x"):
@@ -135,8 +135,8 @@ def signing_peer(net):
     """A peer that counts the signatures that it checks, and a neighbour in the hands of the test
     with the origin of what it says."""
     one = net.peer(sign=True, liveness_interval=600, antientropy_interval=600)
-    judge, checks = one.messages._judge, []
-    is_genuine, judge._is_genuine = judge._is_genuine, lambda signed: (
+    messages, checks = one.messages, []
+    is_genuine, messages._is_genuine = messages._is_genuine, lambda signed: (
         checks.append(signed) or is_genuine(signed))
     relay, origin = net.fake(), net.fake()
     origin.signer = Signer(origin.address, bytes(32))

@@ -8,9 +8,9 @@ import pytest
 
 from gossip import wire
 from gossip.settings import Settings
-from gossip.spread import covers
-from gossip.spread.covers import WAITING_LIMIT
-from gossip.spread.message_list import MessageList
+from gossip.signing import covers
+from gossip.signing.covers import WAITING_LIMIT
+from gossip.signing.signed_messages import SignedMessages
 from tests.tools.fakes import FakeLink, peer
 
 ORIGIN, START, KEY = peer(5001), 7, bytes(32)
@@ -19,7 +19,7 @@ MIB = 1 << 20
 
 def message_list(**settings):
     """A message list to which every signature is good, but one of ones."""
-    return MessageList(Settings(**settings), b"", lambda signed: signed.signature != b"\1" * 64)
+    return SignedMessages(Settings(**settings), b"", lambda signed: signed.signature != b"\1" * 64)
 
 
 def gossip(number):

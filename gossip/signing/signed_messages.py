@@ -1,0 +1,211 @@
+"""Signed messages: the message list of a network that signs.
+
+Rules only. A message is taken when a cover speaks of it (covers.py); otherwise its line is corrupt,
+and nothing of it is remembered.
+
+Signatures are verified before anything under a signed line is taken. A signature is verified when a
+message stands behind it that is not held, on the account of the neighbour that brought both. Any
+other is verified early, or not at all: an origin may sign the same message anew for each of its
+neighbours, and these must not pay for it.
+"""
+
+import collections
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+from gossip import wire
+from gossip.addresses import Address
+from gossip.intervals import Intervals
+from gossip.settings import Settings
+from gossip.signing.covers import Corrupt, Cover, Covers
+from gossip.spread.message_list import MessageList
+from gossip.spread.run import Run, Texts, sha256
+
+
+class SignedFresh(NamedTuple):
+    """The result of taking a batch of gossip lines and signed lines, as Fresh, and more."""
+
+    lines: list[bytes]
+    shown: str
+    fault: wire.WireError | None
+    forbidden: list[str]
+    refused: list[bytes]
+    covers: list[bytes]  # of each new line
+    corrupt: list[bytes]
+    # good, but of a run that is not known to be genuine: (run, line, its cover)
+    unknown: list[tuple[bytes, bytes, bytes]]
+    # neighbour -> signatures checked on its account, less those that have let a message in
+    checks: dict[Address | None, int]
+    contradictions: list[tuple[bytes, bytes]]  # pairs of good signed lines
+
+
+class SignedTexts(Texts):
+    """The texts that are held, with their covers, which take room, too."""
+
+    def __init__(self, covers: Covers, settings: Settings, shares):
+        super().__init__(settings, shares)
+        self._covers = covers
+        self.lines: dict[bytes, Cover] = {}
+
+    def cover(self, run: Run, line: bytes, cover: Cover) -> None:
+        """This cover speaks of a new text of the run."""
+        self.lines[line] = cover
+        self._covers.held(cover)
+        if cover.texts == 1:
+            run.weight += len(cover.line)
+
+    def is_over(self) -> bool:
+        return (len(self.lines) > self._settings.cache_size
+                or self._bytes + self._covers.size > self._settings.cache_bytes
+                and bool(self.lines))
+
+    def _drop(self, run: Run, line: bytes) -> None:
+        cover = self.lines[line]
+        super()._drop(run, line)
+        self._covers.dropped(cover)
+        if not cover.texts:
+            run.weight -= len(cover.line)
+
+
+class SignedMessages(MessageList):
+    """The messages that this peer has seen, and the signed lines that cover them."""
+
+    def __init__(self, settings: Settings, own_run: bytes, is_genuine,
+                 is_known=lambda run: True, is_denied=lambda run, neighbour: False,
+                 checks_early=lambda neighbour: True):
+        """`is_genuine(signed)` tells whether a signature is good; `is_known(run)`, whether the run
+        is genuine, so that its messages are taken; `is_denied(run, neighbour)`, whether they would
+        be dropped now if the neighbour brought some; `checks_early(neighbour)`, whether to check
+        one more signature of it that no message needs yet."""
+        self._covers = Covers()
+        super().__init__(settings, own_run, functools.partial(SignedTexts, self._covers))
+        self._corrupt_most = settings.corrupt_most()
+        self._is_genuine = is_genuine
+        self._is_known, self._is_denied = is_known, is_denied
+        self._checks_early = checks_early
+
+    def unknown(self, lines: list[bytes], link=None) -> list[bytes]:
+        """Return the lines of a link without exact repetitions, of signed lines either."""
+        return self._covers.unknown(super().unknown(lines), link)
+
+    def add_block(self, lines: list[bytes], made_here: bool = False) -> None:
+        """Take none: each line needs a cover."""
+
+    def add(self, lines: list[bytes], made_here: bool = False, brought_by: Address | None = None,
+            link=None) -> SignedFresh:
+        """Take gossip lines and signed lines. After as many corrupt lines as end a link, the rest
+        is not read."""
+        fresh, fault = SignedFresh([], "", None, [], [], [], [], [], collections.Counter(), []), None
+        last = link and link.cover  # the cover that came last on the link
+        covers = self._verified(lines, last, made_here, brought_by, fresh.checks)
+        last = last and covers[last.line]
+        for line in lines:
+            try:
+                if line in covers:
+                    last = self._covers.take(covers[line], link)
+                else:
+                    self._take_covered(line, last, made_here, brought_by, fresh)
+            except Corrupt:
+                fresh.corrupt.append(line)
+                if len(fresh.corrupt) == self._corrupt_most:
+                    break
+            except wire.WireError as error:
+                fault = error
+                break
+        if self._texts.is_over():
+            self._texts.evict()
+        fresh.contradictions.extend(self._covers.contradictions)
+        self._covers.contradictions.clear()
+        return fresh._replace(fault=fault, shown=wire.shown(fresh.lines))
+
+    def _take_covered(self, line: bytes, last: Cover | None, made_here: bool,
+                      brought_by: Address | None, fresh: SignedFresh) -> None:
+        """Take a gossip line, `last` being the cover that came last on its link."""
+        digest = sha256(wire.gossip_part(line)).digest()
+        if digest in self._texts.digests:
+            self._old += 1
+            return
+        message = wire.parse_gossip(line)
+        cover = self._covers.speaking(message, digest, last, self._seen_of)
+        if cover is None:
+            self._old += 1
+        elif self._is_forged(message, made_here):
+            return
+        elif not made_here and not self._is_known(message.run):
+            fresh.unknown.append((message.run, line, cover.line))
+        elif (run := self._keep(line, digest, message, made_here, brought_by, fresh)) is not None:
+            self._texts.cover(run, line, cover)
+            fresh.covers.append(cover.line)
+            if cover.payer is not None:
+                fresh.checks[cover.payer] -= 1
+                cover.payer = None
+
+    def _verified(self, lines: list[bytes], last: Cover | None, made_here: bool,
+                  brought_by: Address | None, checks: collections.Counter
+                  ) -> dict[bytes, Cover | None]:
+        """The signed lines among these, and `last`, the one that came before, as covers; None for a
+        corrupt one. What was made here is good. After as many corrupt ones as end the link, no more
+        signatures are checked. Those that messages needed are counted in `checks` for the neighbour
+        that brought them."""
+        covers = {} if last is None else {last.line: last}
+        needed = {}
+        for line in lines:
+            if line.startswith(wire.SIGNED):
+                if line not in covers:
+                    covers[line] = self._cover(line, made_here)
+                last = covers[line]
+            elif (last is not None and last.unchecked is not None and last not in needed
+                  and not self.holds(line)):
+                needed[last] = True
+        for cover in dict.fromkeys([*needed, *covers.values()]):
+            if cover is None or cover.unchecked is None or self._is_old(cover, brought_by):
+                continue
+            if cover in needed:
+                checks[brought_by] += 1
+                cover.payer = brought_by
+            elif not self._checks_early(brought_by):
+                break
+            cover.good, cover.unchecked = self._is_genuine(cover.unchecked), None
+            if not cover.good:
+                covers[cover.line] = None
+                if list(covers.values()).count(None) == self._corrupt_most:
+                    break
+        return covers
+
+    def _cover(self, line: bytes, made_here: bool) -> Cover | None:
+        cover = self._covers.kept(line)
+        if cover is not None:
+            return cover
+        try:
+            return Cover(line, wire.parse_signed(line), good=made_here)
+        except wire.WireError:
+            return None
+
+    def _is_old(self, cover: Cover, brought_by: Address | None) -> bool:
+        """Whether a signed line need not be verified."""
+        is_old = self._covers.is_old(cover, self._seen_of(cover.run), brought_by)
+        return is_old or self._is_denied(cover.run, brought_by)
+
+    def _seen_of(self, key: bytes) -> Intervals:
+        """The numbers seen of a run."""
+        run = self._runs.get(key)
+        return Intervals() if run is None else run.seen
+
+    def texts(self, entries, limit: int):
+        """Return what MessageList does, lines of one cover together behind it."""
+        lines, gone = super().texts(entries, limit)
+        return wire.covered(lines, [self._texts.lines[line].line for line in lines]), gone
+
+    def _scales(self) -> Callable[[bytes], int]:
+        covers = set()
+
+        def weigh(line: bytes) -> int:
+            cover = self._texts.lines[line]
+            size = len(line) + 1
+            if cover not in covers:
+                covers.add(cover)
+                size += len(cover.line) + 1
+            return size
+
+        return weigh

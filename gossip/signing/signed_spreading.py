@@ -1,0 +1,246 @@
+"""Signed spreading: how a message reaches everyone in a network that signs. A part of a peer.
+
+As in gossip/spread/spreading.py, but a message goes behind the signed line that covers it, and only
+if its run is genuine. Until that is known, its lines wait.
+"""
+
+import collections
+
+from gossip import wire
+from gossip.addresses import Address
+from gossip.settings import Settings
+from gossip.signing.signed_lines import Signer
+from gossip.signing.signed_messages import SignedFresh, SignedMessages
+from gossip.spread.allowance import REMEMBERED, REST_LIMIT, Allowance, Cost
+from gossip.spread.run import sha256
+from gossip.spread.spreading import Spreading
+from gossip.tools import Rate
+
+CORRUPT_SHOWN = 500  # characters of a corrupt line in the output file
+CHECKS, CHECKS_AT_ONCE = 20, 200  # signatures a second that are checked in vain, and beyond that
+SIGNED_COST = 5  # lines that a signed line costs, as to check one takes every peer some 0.4 ms; a
+# generator that makes 100 messages a second, and signs each, stays within the usual rate
+# One link may bring as much as there is room left for others: half of this if it is alone, and
+# several together never all.
+LIMITS = {"lines": 1_000, "bytes": 1 << 20, "runs": 100}
+
+
+class SignedAllowance(Allowance):
+    """What a neighbour may say in its own name where gossip is signed, and its signature checks.
+
+    To check a signature costs time, whoever has made it. So each neighbour has an account of
+    checks, and is given back a check when the signature lets a message in for the first time.
+    Checks that no message needs yet are another account: beyond it none is made."""
+
+    def __init__(self, rate: int, burst: int):
+        super().__init__(rate, burst)
+        self._checks = Rate(CHECKS, CHECKS_AT_ONCE, REMEMBERED)
+        self._early_checks = Rate(CHECKS, CHECKS_AT_ONCE, REMEMBERED)
+
+    def cost(self, peer: Address, new: list[bytes], lines: list[bytes] = (),
+             covers: list[bytes] = ()) -> Cost | None:
+        """Return the cost of new gossip lines, and of signed `lines`, that came from a neighbour;
+        and of the `covers` with which the gossip is sent on, which may be far longer. Only those
+        count that speak in its own name."""
+        head = wire.SIGNED + str(peer).encode() + b":"
+        signed = [line for line in lines if line.startswith(head)]
+        said = super().cost(peer, new)
+        if not self._rates or not (said or signed):
+            return None  # nearly always
+        said = said or Cost(0, 0)
+        sent_on = [cover for cover in dict.fromkeys(covers) if cover.startswith(head)]
+        return Cost(said.lines + SIGNED_COST * len(signed), said.size + sum(map(len, sent_on)))
+
+    def check(self, peer: Address, checks: dict[Address, int], now: float) -> float:
+        """Signatures were checked on account of some neighbours, or are given back (below 0);
+        return the seconds for which the link to `peer` has to rest."""
+        for payer, count in checks.items():
+            self._checks.take(now, count, payer)
+        return min(self._checks.take(now, 0, peer), REST_LIMIT)
+
+    def checks_early(self, peer: Address | None, now: float) -> bool:
+        """Whether a signature that a neighbour has brought may be checked although no message needs
+        that yet. Then it has been charged."""
+        if self._early_checks.take(now, 0, peer):
+            return False
+        self._early_checks.take(now, 1, peer)
+        return True
+
+
+class SignedSpreading(Spreading):
+    """The messages of one peer that signs its own, and verifies those of others."""
+
+    BEGINNINGS = wire.GOSSIP, wire.SIGNED
+    ALLOWANCE = SignedAllowance
+
+    def __init__(self, node, links, signer: Signer, runs, on_offence, watch=None,
+                 on_contradiction=None):
+        """`runs` (confirming.py) tells by `is_known(run)` whether a run is genuine, by
+        `is_denied(run, neighbour)` whether its messages would neither be taken nor wait;
+        `meet(run, link)` begins to find that out, and `is_open(run)` tells whether that is going
+        on. Then `on_settled(run)` is called. `on_offence` is told of `corrupt` lines, too;
+        `on_contradiction(one, other)`, of two good signed lines of one run that name different
+        messages for one number."""
+        self._signer = signer
+        self._runs = runs
+        self._on_contradiction = on_contradiction
+        self._waiting = WaitingLines()
+        super().__init__(node, links, on_offence=on_offence, watch=watch, start=signer.start,
+                         runs=runs)
+        self._write_sparingly = node.write_sparingly
+
+    def _message_list(self, settings: Settings, own_run: bytes) -> SignedMessages:
+        return SignedMessages(settings, own_run, self._signer.is_genuine, self._runs.is_known,
+                              self._runs.is_denied, self._checks_early)
+
+    def signed(self, lines: list[bytes]) -> list[bytes]:
+        """Return lines that were made here, behind the signed lines that cover them."""
+        if not lines:
+            return []
+        first = wire.gossip_key(lines[0])[1]
+        return [*self._signer.cover(first, [sha256(line).digest() for line in lines]), *lines]
+
+    def take(self, link, lines: list[bytes]) -> None:
+        """Take gossip lines and signed lines that a neighbour has sent; WireError for the first
+        invalid one. Among corrupt lines no rumor is answered: not all were read."""
+        rumors = [wire.gossip_part(line) for line in lines if line.startswith(wire.RUMOR)]
+        lines = [line if line.startswith(self.BEGINNINGS) else wire.gossip_part(line)
+                 for line in lines]  # nobody has signed a prefix
+        fresh = self._remember(lines, link.peer, link)
+        if fresh.forbidden:
+            self._write_forbidden(link, fresh.forbidden)
+        unknown = [line for _, line, _ in fresh.unknown]
+        if fresh.corrupt:
+            self._write_corrupt(link, fresh.corrupt)
+        elif rumors and fresh.fault is None:
+            self._answer(link, rumors, [*fresh.lines, *unknown])
+        if self._watch is not None:
+            self._tell_watch(link, fresh)
+        if fresh.lines:
+            self._hand_on(link, fresh)
+        if unknown:
+            self._keep_waiting(link, fresh.unknown)
+        if fresh.checks:
+            self._charge_checks(link, fresh.checks)
+        new = [*fresh.lines, *unknown, *fresh.refused]
+        self._charge(link, self._allowance.cost(link.peer, new, lines, fresh.covers))
+        if fresh.fault is not None:
+            raise fresh.fault
+
+    def _remember(self, lines: list[bytes], neighbour: Address, link=None) -> SignedFresh:
+        """Remember what is new of the lines of a neighbour, before anybody counts it."""
+        fresh = self.messages.add(lines, brought_by=neighbour, link=link)
+        if self._on_contradiction is not None:
+            for one, other in fresh.contradictions:
+                self._on_contradiction(one, other)
+        return fresh
+
+    def _keep_waiting(self, link, unknown: list[tuple[bytes, bytes, bytes]]) -> None:
+        """Lines have come of runs that are not known: keep them until it is known whether these are
+        genuine."""
+        if self._watch is not None:
+            self._watch.brought([line for _, line, _ in unknown], link)
+        met = {run: self._runs.meet(run, link) for run, _, _ in unknown}
+        for run, line, cover in unknown:
+            if met[run]:
+                self._waiting.add(run, line, cover, link)
+        for run, under_way in met.items():
+            if under_way and not self._runs.is_open(run):  # `meet` has settled it at once
+                self.on_settled(run)
+
+    def on_settled(self, run: bytes) -> None:
+        """A run was found to be genuine, then its lines go on as if they came now; or not."""
+        waiting, genuine = self._waiting.take(run), self._runs.is_known(run)
+        if not genuine:
+            self.anti_entropy.catch_up.denied(run)
+            return
+        for link, lines in waiting:
+            fresh = self._remember(lines, link.peer)
+            if self._watch is not None:
+                self._watch.confirmed([*fresh.lines, *fresh.refused], self._now())
+            if fresh.forbidden:
+                self._write_forbidden(link, fresh.forbidden)
+            if fresh.lines:
+                self._hand_on(link, fresh)
+            self._allowance.check(link.peer, fresh.checks, self._now())
+        self.anti_entropy.fetch()
+
+    def _write_corrupt(self, link, lines: list[bytes]) -> None:
+        for line in lines:
+            shown = line.decode(errors="replace")[:CORRUPT_SHOWN]
+            self._write_sparingly(f"corrupt:{link.peer}:{shown}", "corrupt lines not written")
+        if self._watch is not None:
+            self._watch.broken(link, "corrupt", len(lines))
+        self._on_offence(link, "corrupt", len(lines))
+
+    def _checks_early(self, neighbour: Address | None) -> bool:
+        return self._allowance.checks_early(neighbour, self._now())
+
+    def _charge_checks(self, link, checks: dict[Address, int]) -> None:
+        """Have neighbours pay for signatures that were checked, also for those that were asked for:
+        what they let in gives the checks back. Beyond its account the link rests."""
+        now = self._now()
+        rest = self._allowance.check(link.peer, checks, now)
+        if rest:
+            link.rest_until = max(link.rest_until, now + rest)
+
+    def dropped(self) -> dict[str, int]:
+        """Return the counts of everything dropped since the start."""
+        return {**super().dropped(), **self._waiting.dropped()}
+
+
+class WaitingLines:
+    """Lines by run, in the order in which they came. One beyond the limits is not kept, but
+    counted: anti-entropy brings it again."""
+
+    def __init__(self):
+        # run -> line -> (its cover, the link that brought it)
+        self._runs: dict[bytes, dict[bytes, tuple[bytes, object]]] = {}
+        # what there is a limit of -> link -> how much of it
+        self._used = {what: collections.Counter() for what in LIMITS}
+        self._dropped = 0
+
+    def add(self, run: bytes, line: bytes, cover: bytes, link) -> None:
+        """Keep a line, and the signed line that covers it."""
+        lines = self._runs.get(run, {})
+        if line in lines:
+            return
+        before = next(reversed(lines.values()))[0] if lines else b""
+        needs = {"lines": 1, "bytes": _size(line, cover, before), "runs": int(not lines)}
+        if not all(self._has_room(what, link, need) for what, need in needs.items() if need):
+            self._dropped += 1
+            return
+        self._runs.setdefault(run, lines)[line] = cover, link
+        for what, need in needs.items():
+            self._used[what][link] += need
+
+    def _has_room(self, what: str, link, need: int) -> bool:
+        """Whether a link may have so much more."""
+        used = self._used[what]
+        return used[link] + need <= LIMITS[what] - sum(used.values())
+
+    def take(self, run: bytes) -> list[tuple[object, list[bytes]]]:
+        """Take out the lines of a run: (link, lines behind their covers) for every link that has
+        brought some."""
+        by_link: dict[object, list[bytes]] = collections.defaultdict(list)
+        lines = self._runs.pop(run, {})
+        gone, before = {what: collections.Counter() for what in LIMITS}, b""
+        for line, (cover, link) in lines.items():
+            gone["runs"][link] += not by_link  # the run counts for who has brought it first
+            gone["lines"][link] += 1
+            gone["bytes"][link] += _size(line, cover, before)
+            before = cover
+            by_link[link].append(line)
+        for what, used in self._used.items():
+            used -= gone[what]  # what falls to 0 is forgotten
+        return [(link, wire.covered(some, [lines[line][0] for line in some]))
+                for link, some in by_link.items()]
+
+    def dropped(self) -> dict[str, int]:
+        """How many lines were not kept."""
+        return {"lines of unknown runs": self._dropped}
+
+
+def _size(line: bytes, cover: bytes, before: bytes) -> int:
+    """The bytes of a line, and of its cover, unless that is the cover of the line before."""
+    return len(line) + (0 if cover == before else len(cover))
