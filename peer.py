@@ -193,9 +193,9 @@ class Peer(Node):
         if alive:
             self.linking.unlink(peer, "silent, but alive", link)
             return
-        report = wire.DeadNode(peer, wire.format_time(self.time()), self.address)
-        self.output.write(f"dead:{peer}")
-        self.joining.report(report)
+        if not self.output.write(f"dead:{peer}"):
+            return  # the last word is in the file: nothing more is said
+        self.joining.report(wire.DeadNode(peer, wire.format_time(self.time()), self.address))
         self.linking.bury(peer, "dead", link)
 
     # Membership, and leaving.

@@ -323,8 +323,10 @@ class Node(Part):
 
 
 def die_together(nodes: list[Node]) -> None:
-    """End nodes at once and without a word: no node's file tells that another ended."""
+    """End nodes at once and without a word: no node's file tells that another ended, and none has
+    time to notice it, however long it takes to hang up for all."""
     for node in nodes:
+        node.stopping = True
         node.output.finish()
     for node in nodes:
         node.hang_up()

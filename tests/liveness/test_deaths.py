@@ -12,6 +12,7 @@ from tests.tools.files import count, events, wait_event
 from tests.tools.nets import FAST, connected, neighbours, ring_whole
 from tests.tools.ports import free_address
 from tests.tools.programs import Program, write_config
+from tests.tools.simulated import OTHER, Nodes
 from tests.tools.waiting import wait_until
 
 
@@ -186,3 +187,13 @@ def test_a_frozen_peer_is_found_dead_and_comes_back_blaming_nobody(net):
         assert run.dead == {} and run.missed == []
         frozen.type("quit\n")
         assert frozen.finish()[0] == 0
+
+
+def test_who_has_said_its_last_word_reports_nobody():
+    nodes = Nodes(liveness_interval=1.0)
+    nodes.one.output.finish()  # of many that are killed together, some are hung up for late
+    nodes.network.kill(OTHER)
+    nodes.until(lambda: nodes.count(nodes.seed, f"removed:{OTHER}:"), 20)
+    end = nodes.network.time.now + 20
+    nodes.until(lambda: nodes.network.time.now >= end, 30)
+    assert not nodes.count(nodes.seed, "dead report:")
