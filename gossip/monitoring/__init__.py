@@ -9,6 +9,7 @@ watch          what a peer saw of its neighbours, counted
 reporting      a report once a period; who is kicked, who never names this peer
 
 At both:
+grammar        the lines that they say
 contradictions runs that have signed two messages with one number
 
 At a seed:

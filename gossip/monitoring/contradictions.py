@@ -6,6 +6,7 @@ run is verified once. With a limit, a peer that has much to tell would fall sile
 """
 
 from gossip import wire
+from gossip.signing.grammar import Contradiction
 from gossip.signing.signed_lines import Signer
 from gossip.tools import Recent
 
@@ -25,7 +26,7 @@ class Contradictions:
         """Remember a run; answer whether that is news."""
         return self._runs.add(run, True)
 
-    def proves(self, message: wire.Contradiction) -> bool:
+    def proves(self, message: Contradiction) -> bool:
         """Verify what a link brings, or raise WireError; answer whether it is news."""
         if message.run in self:
             return False

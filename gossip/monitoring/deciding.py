@@ -14,11 +14,13 @@ from typing import NamedTuple
 
 from gossip import wire
 from gossip.addresses import Address
+from gossip.monitoring import grammar
 from gossip.monitoring.contradictions import Contradictions
 from gossip.monitoring.seed_links import SPEAKER
 from gossip.monitoring.verdicts import NAMED_FROM, Case, Found, Guilt, evaluate
 from gossip.node.part import Part
 from gossip.seeds.admission import REGISTERED
+from gossip.signing.grammar import Contradiction
 from gossip.tools import Recent
 
 SUBJECTS = 500  # judged in one turn; the others in the next
@@ -38,7 +40,7 @@ class Ban(NamedTuple):
         return f"malicious:{self.badness:.3f}"
 
     def line(self, now: float) -> bytes:
-        return wire.kick(self.address, self.badness, self.until - now)
+        return grammar.kick(self.address, self.badness, self.until - now)
 
 
 class Opinion(NamedTuple):
@@ -64,7 +66,7 @@ class Deciding(Part):
         self._bans = Recent(REMEMBERED)  # address -> Ban
         self._warned = Recent(REMEMBERED)  # (peer, neighbour that never names it) -> True
         # seed -> (when it began to tell, what it has told in that period)
-        self._told: dict[Address, tuple[float, wire.Verdicts]] = {}
+        self._told: dict[Address, tuple[float, grammar.Verdicts]] = {}
         self._found: dict[Address, Opinion] = {}  # what was found last
         self._last: tuple = ()  # the subject that was judged last
         self._verdicts = b""  # lines of the last turn
@@ -102,13 +104,13 @@ class Deciding(Part):
         self._last = due[-1] if due else self._last
         return due
 
-    def _found_before(self, newer, now: float) -> wire.Verdicts:
+    def _found_before(self, newer, now: float) -> grammar.Verdicts:
         """Repeat the last verdict on peers not judged now, because rows move."""
         self._found = {peer: opinion for peer, opinion in self._found.items()
                        if peer not in newer and now - opinion.at < BELIEVED * self._period}
         judged = tuple((peer, opinion.badness) for peer, opinion in self._found.items()
                        if opinion.badness is not None)
-        return wire.Verdicts(0, judged, tuple(peer for peer, opinion in self._found.items()
+        return grammar.Verdicts(0, judged, tuple(peer for peer, opinion in self._found.items()
                                               if opinion.is_void), ())
 
     def _convict(self, subject: Address, guilt: Guilt, now: float) -> None:
@@ -118,11 +120,11 @@ class Deciding(Part):
                          for reporter, rate in sorted(guilt.rates.items()))
         if self._kick(Ban(subject, now + seconds, guilt.badness), now,
                       f"verdict:{subject}:{guilt.badness:.3f}:{rates}"):
-            self._keeping.links.to_all(wire.kick(subject, guilt.badness, seconds))
+            self._keeping.links.to_all(grammar.kick(subject, guilt.badness, seconds))
 
     # What other seeds say, and peers of contradictions.
 
-    def on_contradiction(self, link, message: wire.Contradiction) -> None:
+    def on_contradiction(self, link, message: Contradiction) -> None:
         """Somebody has proof that a run signed two messages with one number.
 
         The peer is kicked out if that is the latest run that it has proved to this seed. About
@@ -142,7 +144,7 @@ class Deciding(Part):
             until = now + self._node.settings.ban
             self._kick(Ban(address, until, 1.0), now, message.line.decode())
 
-    def on_verdicts(self, link, message: wire.Verdicts) -> None:
+    def on_verdicts(self, link, message: grammar.Verdicts) -> None:
         """Another seed tells its verdicts, in one line or several together."""
         now = self._node.now()
         at, before = self._told.get(link.peer, (-math.inf, message))
@@ -150,7 +152,7 @@ class Deciding(Part):
                                  (at, _joined(before, message)))
         self._warn(message.unconfirmed, now)
 
-    def on_kick(self, link, message: wire.Kick) -> None:
+    def on_kick(self, link, message: grammar.Kick) -> None:
         """Another seed has kicked a malicious peer: do the same."""
         if message.seconds is None:
             raise wire.WireError("a kick between seeds names the seconds")
@@ -223,17 +225,17 @@ class Deciding(Part):
             until = now + self._node.settings.ban
             is_news = link is not None and self._warned.add((peer, neighbour), True, now, until)
             if is_news:
-                link.send(wire.unconfirmed(neighbour))
+                link.send(grammar.unconfirmed(neighbour))
 
 
-def _joined(one: wire.Verdicts, other: wire.Verdicts) -> wire.Verdicts:
-    return wire.Verdicts(other.known, *(some + more for some, more in zip(one[1:], other[1:])))
+def _joined(one: grammar.Verdicts, other: grammar.Verdicts) -> grammar.Verdicts:
+    return grammar.Verdicts(other.known, *(some + more for some, more in zip(one[1:], other[1:])))
 
 
-def _lines(found: Found, before: wire.Verdicts) -> bytes:
+def _lines(found: Found, before: grammar.Verdicts) -> bytes:
     """Return the lines for the other seeds, in as few lines as possible."""
     kinds = ([*found.judged.items(), *before.judged], [*found.void, *before.void],
              found.unconfirmed)
-    size = wire.JUDGED_LIMIT
-    return b"".join(wire.verdicts(found.known, *(values[at: at + size] for values in kinds))
+    size = grammar.JUDGED_LIMIT
+    return b"".join(grammar.verdicts(found.known, *(values[at: at + size] for values in kinds))
                     for at in range(0, max(1, *map(len, kinds)), size))

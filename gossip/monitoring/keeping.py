@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from gossip import wire
 from gossip.addresses import Address
+from gossip.monitoring import grammar
 from gossip.monitoring.rows import Row, Rows, lines_of, rows_in, rows_of
 from gossip.monitoring.seed_links import SPEAKER, SeedLinks
 from gossip.monitoring.tending import LIVING, Tending
@@ -117,7 +118,7 @@ class Keeping(Part):
 
     # Rows in.
 
-    def on_report(self, link, message: wire.Report) -> None:
+    def on_report(self, link, message: grammar.Report) -> None:
         """A peer reports: keep and forward its rows, if the report counts."""
         now, node = self._node.now(), self._node
         if any(entry.peer == link.peer for entry in message.entries):
@@ -139,12 +140,12 @@ class Keeping(Part):
             self._taken_in.file(row, now)
         self._hand_on(rows, now)
 
-    def _may_report(self, link, message: wire.Report) -> bool:
+    def _may_report(self, link, message: grammar.Report) -> bool:
         node, peer = self._node, link.peer
         return (node.settings.monitor and node.registry.is_registered(peer, link)
                 and node.vouching.run_of(peer) in (None, message.start))
 
-    def _known(self, entries: tuple[wire.Entry, ...]) -> tuple[wire.Entry, ...]:
+    def _known(self, entries: tuple[grammar.Entry, ...]) -> tuple[grammar.Entry, ...]:
         """The entries about peers that are listed or proved a run here."""
         node = self._node
         unknown = [entry.peer for entry in entries if node.registry.row(entry.peer) is None
@@ -160,12 +161,12 @@ class Keeping(Part):
         return [row for row in rows if not is_banned(row.reporter, now)
                 and not is_banned(row.entry.peer, now)]
 
-    def on_rows(self, link, message: wire.Rows) -> None:
+    def on_rows(self, link, message: grammar.Rows) -> None:
         """Rows come on their way to the owners of their keys."""
         now = self._node.now()
         self._hand_on(self._wanted(rows_in(message, now), now), now)
 
-    def on_part(self, link, message: wire.Part) -> None:
+    def on_part(self, link, message: grammar.Part) -> None:
         """The seed behind lends rows to this seed or an earlier one."""
         now = self._node.now()
         rows = self._wanted(rows_in(message, now), now)
@@ -205,14 +206,14 @@ class Keeping(Part):
         """Send rows to the seed before this one."""
         before = self.tree.predecessor(self._own)
         if rows and before is not None:
-            self.links.send(before, lines_of(rows, now, wire.part))
+            self.links.send(before, lines_of(rows, now, grammar.part))
 
     def _has_first_key(self, subject: Address) -> bool:
         return self.tree.owner(first_key(subject)) == self._own
 
     # The tree.
 
-    def on_tree(self, link, message: wire.Tree) -> None:
+    def on_tree(self, link, message: grammar.Tree) -> None:
         """Another seed tells its tree."""
         tree = ThreadedTree(*message)
         if any(seed not in self._seeds for seed in (tree.author, *tree.seeds())):
@@ -224,31 +225,31 @@ class Keeping(Part):
         """Take a newer tree."""
         if tree <= self.tree:
             return
-        self.links.to_all(wire.tree(*tree))  # before any row, so that no row comes back by the old
-        now = self._node.now()
+        now, line = self._node.now(), grammar.tree(*tree)
+        self.links.to_all(line)  # before any row, so that no row comes back by the old
         self.tree, self._handed = tree, {seed: self._table() for seed in self._others}
         self.tending.took(tree, now)
-        self._node.output.write(wire.tree(*tree).decode().rstrip("\n"))
+        self._node.output.write(line.decode().rstrip("\n"))
         self._hand_on_foreign(now, self._taken_in.all())
         self._lend_parts(now)
 
     def _said_first(self, seed: Address) -> bytes:
         """Return the first lines on a new link to another seed."""
-        return (wire.tree(*self.tree) + self._node.deciding.said_first(seed)
+        return (grammar.tree(*self.tree) + self._node.deciding.said_first(seed)
                 + lines_of(self._handed[seed].all(), self._node.now()))
 
-    def on_load(self, link, message: wire.Load) -> None:
+    def on_load(self, link, message: grammar.Load) -> None:
         """Another seed tells how many rows it holds."""
         self.tending.told(link.peer, message, self._node.now())
 
-    def on_ask_tree(self, link, message: wire.AskTree) -> None:
+    def on_ask_tree(self, link, message: grammar.AskTree) -> None:
         """Anybody asks for the tree and the loads."""
         if not self._node.settings.monitor:
             raise wire.WireError("this seed keeps no reports")
-        link.send(wire.tree(*self.tree) + wire.loads(self._rows_by_seed()))
+        link.send(grammar.tree(*self.tree) + grammar.loads(self._rows_by_seed()))
 
-    def _load(self) -> wire.Load:
-        return wire.Load(self._held.count(), tuple(self._held.quantiles()))
+    def _load(self) -> grammar.Load:
+        return grammar.Load(self._held.count(), tuple(self._held.quantiles()))
 
     def _rows_by_seed(self) -> list[tuple[Address, int]]:
         """How many rows each seed of the tree says it holds."""
@@ -264,7 +265,7 @@ class Keeping(Part):
             table.expire(now)
         self.links.drop_silent(now - LIVING * self._period)
         self._hand_on_foreign(now)
-        self.links.to_all(wire.tree(*self.tree) + wire.load(*self._load()))
+        self.links.to_all(grammar.tree(*self.tree) + grammar.load(*self._load()))
         if self.tending.is_keeper(now):
             self._take_over(self.tending.mended(self.tree, self._load(), now))
         self._lend_parts(now)

@@ -11,10 +11,12 @@ import collections
 
 from gossip import wire
 from gossip.addresses import Address
+from gossip.monitoring import grammar
 from gossip.monitoring.contradictions import Contradictions
 from gossip.monitoring.watch import Watch
 from gossip.node.part import Part
 from gossip.seeds.joining import SEED
+from gossip.signing.grammar import Contradiction, contradiction, parse_signed
 
 KEPT = 6  # reports, each of a period
 EVIDENCE_LIMIT = 100  # runs that are not known, and whose contradictions wait
@@ -55,19 +57,19 @@ class Reporting(Part):
                 link, wire.liveness_request(time, self._node.address), urgent=False)
         self._node.confirming.counts(self._node.confirming.own_run)  # have seeds asked about it
         self._period += 1
-        self._kept.appendleft(wire.report(self._node.spreading.origin.start, self._period,
+        self._kept.appendleft(grammar.report(self._node.spreading.origin.start, self._period,
                                            self.entries()))
         self._send()
         self._due = max(self._due + self._interval, now)
         return self._due
 
-    def entries(self) -> list[wire.Entry]:
+    def entries(self) -> list[grammar.Entry]:
         """Return the entry of each neighbour for the period that is over."""
         entries = self.watch.entries()
-        if len(entries) > wire.ENTRIES_LIMIT:  # the present ones first, in random order
+        if len(entries) > grammar.ENTRIES_LIMIT:  # the present ones first, in random order
             present, rng = set(self._node.neighbours.addresses()), self._node.rng
             entries.sort(key=lambda entry: (entry.peer not in present, rng.random()))
-        return entries[:wire.ENTRIES_LIMIT]
+        return entries[:grammar.ENTRIES_LIMIT]
 
     def _send(self) -> None:
         """Send the new report to the same seed, or all to another."""
@@ -95,7 +97,7 @@ class Reporting(Part):
         offering = self._node.spreading.anti_entropy.catch_up.offering()
         self.watch.replied(link, time, self._node.now(), caught_up=link not in offering)
 
-    def on_kick(self, link, message: wire.Kick) -> None:
+    def on_kick(self, link, message: grammar.Kick) -> None:
         """A seed says who is malicious: shut that peer out."""
         self._check(link)
         if message.address != self._node.address:
@@ -104,7 +106,7 @@ class Reporting(Part):
             self._kicked_by[link.peer] = None
             self._node.output.write(f"kicked:{link.peer}:{message.badness:.3f}")
 
-    def on_unconfirmed(self, link, message: wire.Unconfirmed) -> None:
+    def on_unconfirmed(self, link, message: grammar.Unconfirmed) -> None:
         """A neighbour cannot be judged, because it never names this peer."""
         self._check(link)
         if self._shut_out(message.address, "unconfirmed"):
@@ -113,12 +115,12 @@ class Reporting(Part):
     def contradicted(self, one: bytes, other: bytes) -> None:
         """Tell all seeds, once, that two good signed lines contradict each other. Until it is known
         whether their run is genuine, they wait."""
-        run = wire.parse_signed(one).run
+        run = parse_signed(one).run
         if not self._node.confirming.is_known(run):
             if len(self._evidence) < EVIDENCE_LIMIT:
                 self._evidence[run] = one, other
         elif self._cheats.add(run):
-            line = wire.contradiction(one, other)
+            line = contradiction(one, other)
             self._found_out(run, line)
             for _, link in self._seeds():
                 link.send(line)
@@ -129,7 +131,7 @@ class Reporting(Part):
         if evidence is not None and self._node.confirming.is_known(run):
             self.contradicted(*evidence)
 
-    def on_contradiction(self, link, message: wire.Contradiction) -> None:
+    def on_contradiction(self, link, message: Contradiction) -> None:
         """A seed has proof that a run signed two messages with one number."""
         self._check(link)
         if self._node.confirming.is_known(message.run) and self._cheats.proves(message):

@@ -13,8 +13,8 @@ import itertools
 import struct
 from typing import Hashable, Iterable, NamedTuple
 
-from gossip import wire
 from gossip.addresses import Address, is_loopback
+from gossip.monitoring import grammar
 from gossip.monitoring.threaded_tree import key
 
 ROWS_LIMIT = 200_000  # rows in one table
@@ -29,7 +29,7 @@ class Row(NamedTuple):
     start: int
     period: int
     at: float  # when it was reported, by the clock of this seed
-    entry: wire.Entry
+    entry: grammar.Entry
 
     @property
     def subject(self) -> Address:
@@ -82,15 +82,15 @@ class Rows:
 
     def of(self, subject: Address) -> list[Row]:
         """The rows by a subject, and those about it."""
-        named = self._said.get((wire.BY, subject), {})
-        pairs = [*(((wire.BY, subject), other, packed) for other, packed in named.items()),
-                 *(((wire.ABOUT, other), subject, self._held((wire.ABOUT, other), subject))
+        named = self._said.get((grammar.BY, subject), {})
+        pairs = [*(((grammar.BY, subject), other, packed) for other, packed in named.items()),
+                 *(((grammar.ABOUT, other), subject, self._held((grammar.ABOUT, other), subject))
                    for other in named)]
         return [row for pair in pairs for row in _unpacked(*pair)]
 
     def subjects(self) -> list[Address]:
         """The peers that have reported, in order: only they can be judged."""
-        return sorted(reporter for side, reporter in self._said if side == wire.BY)
+        return sorted(reporter for side, reporter in self._said if side == grammar.BY)
 
     def count(self) -> int:
         """How many rows are held."""
@@ -101,7 +101,7 @@ class Rows:
         keys = sorted(itertools.chain.from_iterable(
             [key(*_pair(*said, peer))] * (len(packed) // _PACKED.size)
             for said, peer, packed in self._pairs()))
-        shares = wire.QUANTILES + 1
+        shares = grammar.QUANTILES + 1
         return [keys[len(keys) * share // shares] for share in range(1, shares)] if keys else []
 
     def take_out(self, first: int, last: int) -> list[Row]:
@@ -165,35 +165,35 @@ def _owner(reporter: Address) -> Hashable:
 
 def _pair(side: str, reporter: Address, peer: Address) -> tuple[Address, Address]:
     """The subject of a row, and the other."""
-    return (peer, reporter) if side == wire.ABOUT else (reporter, peer)
+    return (peer, reporter) if side == grammar.ABOUT else (reporter, peer)
 
 
 def _unpacked(said: tuple[str, Address], peer: Address, packed: bytes) -> list[Row]:
-    return [Row(*said, start, period, at, wire.Entry(peer, *counts))
+    return [Row(*said, start, period, at, grammar.Entry(peer, *counts))
             for start, period, at, *counts in _PACKED.iter_unpack(packed)]
 
 
 # From reports and lines to rows, and back.
 
 
-def rows_of(report: wire.Report | wire.Rows, reporter: Address, at: float,
-            sides: Iterable[str] = (wire.ABOUT, wire.BY)) -> list[Row]:
+def rows_of(report: grammar.Report | grammar.Rows, reporter: Address, at: float,
+            sides: Iterable[str] = (grammar.ABOUT, grammar.BY)) -> list[Row]:
     """The rows of a report that was made at this moment."""
     return [Row(side, reporter, report.start, report.period, at, entry)
             for side in sides for entry in report.entries]
 
 
-def rows_in(message: wire.Rows, now: float) -> list[Row]:
+def rows_in(message: grammar.Rows, now: float) -> list[Row]:
     """The rows in a line from another seed."""
     return rows_of(message, message.reporter, now - message.age, (message.side,))
 
 
-def lines_of(rows: Iterable[Row], now: float, line=wire.rows) -> bytes:
-    """The lines that carry rows to a seed, or lend them (`wire.part`)."""
+def lines_of(rows: Iterable[Row], now: float, line=grammar.rows) -> bytes:
+    """The lines that carry rows to a seed, or lend them (`grammar.part`)."""
     reports: dict[tuple, list[Row]] = {}
     for row in rows:
         reports.setdefault((row.side, row.reporter, row.start, row.period), []).append(row)
-    lines = [(what, some[at: at + wire.ENTRIES_LIMIT]) for what, some in reports.items()
-             for at in range(0, len(some), wire.ENTRIES_LIMIT)]
+    lines = [(what, some[at: at + grammar.ENTRIES_LIMIT]) for what, some in reports.items()
+             for at in range(0, len(some), grammar.ENTRIES_LIMIT)]
     return b"".join(line(max(0.0, now - some[0].at), *what, [row.entry for row in some])
                     for what, some in lines)

@@ -21,6 +21,7 @@ import secrets
 
 from gossip import wire
 from gossip.addresses import Address
+from gossip.monitoring import grammar
 from gossip.node.node import WAITING
 from gossip.node.part import Part
 from gossip.tools import Backoff
@@ -95,17 +96,18 @@ class SeedLinks(Part):
     def on_up(self, link) -> None:
         """A dialled link stands: introduce this seed, or ask the other end."""
         if link.role == ASKED:
-            link.send(wire.seed_check(self._node.address, self._checks[link][1]))
+            link.send(grammar.seed_check(self._node.address, self._checks[link][1]))
         elif link.role == LISTENER:
             link.await_line(self._node.now() + self._node.settings.introduction_limit)
-            link.send(wire.seed_hello(self._node.address, link.peer, self._ways[link.peer].nonce))
+            nonce = self._ways[link.peer].nonce
+            link.send(grammar.seed_hello(self._node.address, link.peer, nonce))
 
-    def on_seed_check(self, link, message: wire.SeedCheck) -> None:
+    def on_seed_check(self, link, message: grammar.SeedCheck) -> None:
         """A seed asks whether this seed has dialled it."""
         way = self._ways.get(message.address)
         if way is None or not way.has_said(message.nonce):
             raise wire.WireError(f"this seed has not said that to {message.address}")
-        link.send(wire.seed_checked(message.nonce))
+        link.send(grammar.seed_checked(message.nonce))
 
     def send(self, seed: Address, lines: bytes) -> None:
         """Say something to another seed, if it listens."""
@@ -121,7 +123,7 @@ class SeedLinks(Part):
 
     # For the seed that listens.
 
-    def on_seed_hello(self, link, message: wire.SeedHello) -> None:
+    def on_seed_hello(self, link, message: grammar.SeedHello) -> None:
         """Somebody claims to be another seed: dial that seed, and ask."""
         if not self._node.settings.monitor:
             raise wire.WireError("this seed keeps no reports")
@@ -139,7 +141,7 @@ class SeedLinks(Part):
         check.await_line(now + settings.probe_limit)
         self._node.dial(check)
 
-    def on_seed_checked(self, link, message: wire.SeedChecked) -> None:
+    def on_seed_checked(self, link, message: grammar.SeedChecked) -> None:
         """A seed confirms its nonce; or, on a dialled link, listens now."""
         if link.role == LISTENER:
             self._open(link, message.nonce)
@@ -155,7 +157,7 @@ class SeedLinks(Part):
         older, way.heard_before, way.heard_on = way.heard_on, way.heard(), checked
         if older is not None:
             older.close("another link of this seed")
-        checked.send(wire.seed_checked(nonce))
+        checked.send(grammar.seed_checked(nonce))
 
     def _open(self, link, nonce: str) -> None:
         """The other end listens: send what comes first before all else."""

@@ -15,8 +15,8 @@ this seed stood still, or a seed of the tree had not told its load for two perio
 import collections
 import math
 
-from gossip import wire
 from gossip.addresses import Address
+from gossip.monitoring import grammar
 from gossip.monitoring.threaded_tree import ThreadedTree, first_key, last_key
 
 LIVING = 3  # periods for which a seed counts as living after its last word
@@ -30,7 +30,7 @@ class _Told:
 
     def __init__(self):
         self.at = -math.inf  # when it told its load last
-        self.load: wire.Load | None = None
+        self.load: grammar.Load | None = None
         self.tree: ThreadedTree | None = None
         self.agreed = math.inf  # when it first told its load under this seed's tree
 
@@ -60,7 +60,7 @@ class Tending:
         """Another seed has told its tree."""
         self._told[seed].tree = tree
 
-    def told(self, seed: Address, load: wire.Load, now: float) -> None:
+    def told(self, seed: Address, load: grammar.Load, now: float) -> None:
         """Another seed has told its load."""
         told = self._told[seed]
         told.at, told.load = now, load
@@ -84,7 +84,7 @@ class Tending:
 
     # What is asked.
 
-    def loads(self, own: wire.Load) -> dict[Address, wire.Load]:
+    def loads(self, own: grammar.Load) -> dict[Address, grammar.Load]:
         """The last loads of all seeds, with this one's own."""
         return {**{seed: told.load for seed, told in self._told.items() if told.load is not None},
                 self._own: own}
@@ -114,7 +114,7 @@ class Tending:
         return all(tree.owner(last_key(subject)) == self._own and seeds.issubset(tree.seeds())
                    for _, tree in self._trees)
 
-    def mended(self, tree: ThreadedTree, own: wire.Load, now: float) -> ThreadedTree:
+    def mended(self, tree: ThreadedTree, own: grammar.Load, now: float) -> ThreadedTree:
         """The tree as it should be; the same if nothing is wrong."""
         loads, mended = self.loads(own), tree
         living = [seed for seed in self._seeds if self.is_living(seed, now)]

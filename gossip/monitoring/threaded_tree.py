@@ -21,14 +21,14 @@ import functools
 import hashlib
 from typing import Mapping, NamedTuple
 
-from gossip import wire
 from gossip.addresses import KEPT, Address
+from gossip.monitoring import grammar
 
 SPACE = 1 << 96  # keys
 UNEVEN = 1.25  # the largest load divided by the mean, above which loads are shared out anew
 WORTH = 20  # rows per seed, below which they are not
 
-Loads = Mapping[Address, wire.Load]
+Loads = Mapping[Address, grammar.Load]
 
 
 @functools.lru_cache(maxsize=KEPT)
@@ -61,7 +61,7 @@ class Links(NamedTuple):
     right_is_thread: bool
 
 
-class ThreadedTree(wire.Tree):
+class ThreadedTree(grammar.Tree):
     """The first key of each seed's interval, in order; the first is 0.
 
     Of two trees the greater counts: the higher version, then author. The starts decide last,

@@ -25,7 +25,7 @@ import statistics
 from typing import NamedTuple
 
 from gossip.addresses import Address
-from gossip.wire import BY, Verdicts
+from gossip.monitoring.grammar import BY, Verdicts
 
 WINDOWS = 4  # the newest ends now, each other one a period earlier
 # Periods before the end of a window, from which on and up to which rows count:

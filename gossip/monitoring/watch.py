@@ -28,6 +28,7 @@ from typing import NamedTuple
 
 from gossip import wire
 from gossip.addresses import Address
+from gossip.monitoring import grammar
 from gossip.settings import Settings
 
 LOG_LIMIT = 20_000  # messages that wait to be judged; of more, the oldest are not
@@ -142,7 +143,7 @@ class Watch:
         self._drop_judged()
         for links in self._waiting.values():
             links.pop(link, None)
-        if link.peer in self._former or len(self._former) < wire.ENTRIES_LIMIT:
+        if link.peer in self._former or len(self._former) < grammar.ENTRIES_LIMIT:
             self._former.setdefault(link.peer, collections.Counter()).update(row.counts)
 
     # Messages.
@@ -229,7 +230,7 @@ class Watch:
             counts["expected"], counts["missing"] = counts["first"], 0
         return True
 
-    def entries(self) -> list[wire.Entry]:
+    def entries(self) -> list[grammar.Entry]:
         """End the period: what was seen of each neighbour in it."""
         counts = collections.defaultdict(collections.Counter)
         for peer, counted in [*((link.peer, row.counts) for link, row in self._rows.items()),
@@ -238,7 +239,7 @@ class Watch:
             counted.clear()
         self._former.clear()
         self._drop_judged()
-        return [wire.Entry(peer, *[counted[name] for name in wire.Entry._fields[1:]])
+        return [grammar.Entry(peer, *[counted[name] for name in grammar.Entry._fields[1:]])
                 for peer, counted in counts.items()]
 
     # The log.

@@ -22,7 +22,7 @@ class Probe:
         self.proved = wire.liveness_reply(request, address).decode().rstrip("\n")
         self.verdict = verdict
         self.alive: bool | None = False
-        self.proof: wire.Proof | None = None
+        self.proof = None  # a Proof of gossip/signing/grammar.py, if one came
         self._reply = wire.LivenessReply(time, own, address)
 
     def heard(self, lines: list[bytes]) -> bool:

@@ -3,6 +3,7 @@
 ed25519       keys, sign, check (RFC 8032), by
 openssl       that of Python's hashlib, or else
 edwards       our own code, which judges alike; pure
+grammar       the lines: signed, proofs, contradictions, runs
 signed_lines  `signed:` lines and proofs, made and judged
 
 Which runs an address has had:

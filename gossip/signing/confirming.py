@@ -13,6 +13,7 @@ from gossip import wire
 from gossip.addresses import Address, can_be_dialled
 from gossip.node.part import Part
 from gossip.overlay.shut_out import ShutOut
+from gossip.signing import grammar
 from gossip.signing.known_runs import Homes, Key, KnownRuns, Outcome, key_of, run_of
 from gossip.signing.signed_lines import Signer, proven_start, registering
 from gossip.tools import Budget, Recent
@@ -184,7 +185,7 @@ class Confirming(Part):
         if link.role != ASKED:
             return
         questions = self._take(link.peer)
-        link.send(b"".join([wire.runs(address, [start]) for address, start in questions]))
+        link.send(b"".join([grammar.runs(address, [start]) for address, start in questions]))
         if not questions:
             link.close("nothing to ask any longer")
 
@@ -200,7 +201,7 @@ class Confirming(Part):
             about.awaited += 1
         return keys[:QUESTIONS]
 
-    def on_runs(self, link, message: wire.Runs) -> None:
+    def on_runs(self, link, message: grammar.Runs) -> None:
         """A seed names the runs of an address. Which it does not name is known from its last answer
         about that address."""
         asked = self._asked[link.peer]

@@ -15,6 +15,7 @@ import weakref
 from gossip import wire
 from gossip.addresses import Address
 from gossip.intervals import Intervals
+from gossip.signing import grammar
 
 WAITING_LIMIT = 1_000  # covers kept that speak of no text that is held
 LIARS_LIMIT = 1_000  # runs remembered that have contradicted themselves; of more, the first goes
@@ -30,7 +31,7 @@ class Cover:
     __slots__ = ("line", "run", "first", "texts", "good", "told", "liar", "payer", "hashes",
                  "port", "unchecked")
 
-    def __init__(self, line: bytes, signed: wire.Signed, good: bool = False):
+    def __init__(self, line: bytes, signed: grammar.Signed, good: bool = False):
         self.line = line
         self.run = signed.run
         self.port = int(signed.run.split(b":")[-2])  # of its origin
@@ -46,7 +47,7 @@ class Cover:
 
     def count(self) -> int:
         """How many messages it speaks of."""
-        return len(self.hashes) // wire.HASH_SIZE
+        return len(self.hashes) // grammar.HASH_SIZE
 
     def origin(self) -> bytes:
         """The address of its origin."""
@@ -58,8 +59,8 @@ class Cover:
 
     def hash_of(self, number: int) -> bytes:
         """The hash that it names for a number; empty when it does not speak of it."""
-        at = (number - self.first) * wire.HASH_SIZE
-        return self.hashes[at:at + wire.HASH_SIZE] if at >= 0 else b""
+        at = (number - self.first) * grammar.HASH_SIZE
+        return self.hashes[at:at + grammar.HASH_SIZE] if at >= 0 else b""
 
 
 class Covers:
@@ -154,7 +155,7 @@ class Covers:
         for other in self._near(cover.run, cover.first, cover.last()):
             last = other.last()
             if last >= compared:
-                if wire.contradict(cover, other, compared):
+                if grammar.contradict(cover, other, compared):
                     return other
                 compared = last + 1
         return None
@@ -170,7 +171,7 @@ class Covers:
         """The cover that lets in a message that is not held: the last that came on its link, or any
         that is kept. None when it is old; Corrupt when a cover names another hash for it, or none
         speaks of it and its number was not seen: `seen_of(run)` has those that were."""
-        run, number, named = message.run, message.number, digest[:wire.HASH_SIZE]
+        run, number, named = message.run, message.number, digest[:grammar.HASH_SIZE]
         if last is not None and last.run == run and last.hash_of(number) == named:
             return last if last.texts else self.keep(last)
         cover = next((cover for cover in self._near(run, number, number)

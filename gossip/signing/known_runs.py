@@ -15,8 +15,8 @@ import collections
 import math
 from typing import NamedTuple
 
-from gossip import wire
 from gossip.addresses import Address, parse_address
+from gossip.signing import grammar
 from gossip.tools import Recent
 
 KNOWN_LIMIT = 100_000  # genuine runs kept; of more, the first goes
@@ -233,7 +233,7 @@ class Homes:
 
     def met(self, address: Address, start: int, now: float) -> None:
         """A run has proved itself at its address."""
-        before = [one for one in self._starts(address) if one != start][1 - wire.STARTS_LIMIT:]
+        before = [one for one in self._starts(address) if one != start][1 - grammar.STARTS_LIMIT:]
         self._met.put(address, ([*before, start], now))
 
     def linked(self, address: Address, start: int, now: float) -> None:
@@ -256,4 +256,4 @@ class Homes:
         starts, at = self._met.get(address, default=([start], since))
         if at > since and start not in starts:
             starts.insert(0, start)
-            del starts[:-wire.STARTS_LIMIT]
+            del starts[:-grammar.STARTS_LIMIT]

@@ -23,6 +23,7 @@ from gossip.liveness.prober import FIRST, LAST, Prober
 from gossip.node.node import WAITING
 from gossip.node.part import Part
 from gossip.overlay.linking import DIALLED
+from gossip.signing import grammar
 from gossip.signing.confirming import Confirming
 from gossip.signing.known_runs import key_of, run_of
 from gossip.signing.signed_lines import Signer, linking, proven_start, start_of
@@ -47,7 +48,7 @@ class LinkProofs(Part):
         # run -> newcomers that wait until it is known whether it is genuine, and who is told
         self._waiting: dict[bytes, list] = {}
 
-    def on_proof(self, link, message: wire.Proof) -> None:
+    def on_proof(self, link, message: grammar.Proof) -> None:
         """A proof for the line that comes next."""
         if self._signer is None:
             raise wire.WireError("that peer signs, and this one does not")

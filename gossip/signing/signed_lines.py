@@ -12,8 +12,8 @@ time and the asker of the request, so nobody can have heard it before), when a p
 import hashlib
 import random
 
-from gossip import wire
 from gossip.addresses import Address
+from gossip.signing import grammar
 from gossip.signing.ed25519 import SigningKey, check
 
 
@@ -43,26 +43,26 @@ class Signer:
         """The signed lines for messages of this run, from the number `first` on; `digests` are the
         SHA-256 of their lines."""
         lines = []
-        for at in range(0, len(digests), wire.HASHES_LIMIT):
-            hashes = b"".join(digest[:wire.HASH_SIZE]
-                              for digest in digests[at:at + wire.HASHES_LIMIT])
-            head = wire.signed_head(self._run, first + at, self._key.public, hashes)
-            lines.append(wire.signed(head, self._key.sign(head)))
+        for at in range(0, len(digests), grammar.HASHES_LIMIT):
+            hashes = b"".join(digest[:grammar.HASH_SIZE]
+                              for digest in digests[at:at + grammar.HASHES_LIMIT])
+            head = grammar.signed_head(self._run, first + at, self._key.public, hashes)
+            lines.append(grammar.signed(head, self._key.sign(head)))
         return lines
 
     def proof(self, text: str, time: str = "") -> bytes:
         """The line of a proof: this key has signed the text, which names the TIME of a link."""
-        return wire.proof(self._key.public, self._key.sign(text.encode()), time)
+        return grammar.proof(self._key.public, self._key.sign(text.encode()), time)
 
     @staticmethod
-    def is_genuine(signed: wire.Signed) -> bool:
+    def is_genuine(signed: grammar.Signed) -> bool:
         """Whether the key of a signed line is the one that its START names, and has signed it."""
         address, _, start = signed.run.decode().rpartition(":")
         return (int(start) == start_of(address, signed.key)
                 and check(signed.key, signed.covered, signed.signature))
 
 
-def proven_start(address: Address, proof: wire.Proof, text: str) -> int | None:
+def proven_start(address: Address, proof: grammar.Proof, text: str) -> int | None:
     """The START of the run at this address whose key has signed the text; None without one."""
     if not check(proof.key, text.encode(), proof.signature):
         return None

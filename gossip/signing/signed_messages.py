@@ -18,6 +18,7 @@ from gossip import wire
 from gossip.addresses import Address
 from gossip.intervals import Intervals
 from gossip.settings import Settings
+from gossip.signing import grammar
 from gossip.signing.covers import Corrupt, Cover, Covers
 from gossip.spread.message_list import MessageList
 from gossip.spread.run import Run, Texts, sha256
@@ -96,7 +97,8 @@ class SignedMessages(MessageList):
             link=None) -> SignedFresh:
         """Take gossip lines and signed lines. After as many corrupt lines as end a link, the rest
         is not read."""
-        fresh, fault = SignedFresh([], "", None, [], [], [], [], [], collections.Counter(), []), None
+        fault = None
+        fresh = SignedFresh([], "", fault, [], [], [], [], [], collections.Counter(), [])
         last = link and link.cover  # the cover that came last on the link
         covers = self._verified(lines, last, made_here, brought_by, fresh.checks)
         last = last and covers[last.line]
@@ -178,7 +180,7 @@ class SignedMessages(MessageList):
         if cover is not None:
             return cover
         try:
-            return Cover(line, wire.parse_signed(line), good=made_here)
+            return Cover(line, grammar.parse_signed(line), good=made_here)
         except wire.WireError:
             return None
 

@@ -13,6 +13,7 @@ from gossip.addresses import Address, can_be_dialled
 from gossip.node.node import WAITING
 from gossip.node.part import Part
 from gossip.seeds.admission import REGISTERED
+from gossip.signing import grammar
 from gossip.signing.known_runs import run_of
 from gossip.signing.signed_lines import proven_start, registering
 
@@ -54,7 +55,7 @@ class Vouching(Part):
         before = self._runs_of(address)[0]
         starts = before
         if start is not None and start not in before:
-            starts = [*before, start][-wire.STARTS_LIMIT:]
+            starts = [*before, start][-grammar.STARTS_LIMIT:]
         if starts:
             self._runs[address] = starts, start
             self._count += len(starts) - len(before)
@@ -98,7 +99,7 @@ class Vouching(Part):
 
     # Who registers.
 
-    def on_proof(self, link, message: wire.Proof) -> None:
+    def on_proof(self, link, message: grammar.Proof) -> None:
         """A proof for the line that comes next."""
         link.proof = message
 
@@ -120,7 +121,7 @@ class Vouching(Part):
 
     # Who asks.
 
-    def on_runs(self, link, message: wire.Runs) -> None:
+    def on_runs(self, link, message: grammar.Runs) -> None:
         """Somebody asks for the runs of an address. One that is not known may be running now: find
         out first."""
         if len(message.starts) != 1:
@@ -160,4 +161,4 @@ class Vouching(Part):
             self._tell(link, address)
 
     def _tell(self, link, address: Address) -> None:
-        link.send(wire.runs(address, self.starts(address)))
+        link.send(grammar.runs(address, self.starts(address)))

@@ -36,7 +36,8 @@ class Cost(NamedTuple):
 
 
 class Allowance:
-    """So many lines a second (0: any number) beyond a burst, and their bytes, for each neighbour."""
+    """So many lines a second (0: any number) beyond a burst, and their bytes, for each of the
+    neighbours."""
 
     def __init__(self, rate: int, burst: int):
         self._rates = [] if not rate else [  # of lines, and of bytes

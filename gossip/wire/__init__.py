@@ -2,10 +2,11 @@
 
 lines        the lines of the assignment, written and read
 gossip_line  the gossip line: its fields, its prefixes, its key
-signing      lines that a run's key has signed; which runs an address has had
 status       the lines of anti-entropy
-monitoring   what peers report of one another, what seeds do with it
 fields       address, time, text, bytes; how a line is declared; WireError
+
+The lines of signing and of monitoring stand in the files `grammar` of those folders: they can be read
+where these are imported, as seed.py and peer.py do.
 
 Pure. Which node may say what, and what follows, say the parts that answer (node/part.py).
 """
@@ -19,14 +20,6 @@ from gossip.wire.lines import (
     DeadNode, KnownPeers, Leave, LivenessReply, LivenessRequest, PeerList, Refused, Register,
     Registered, RegistrationRefused, accepted, connect, dead_node, is_gossip, known_peers, leave,
     liveness_reply, liveness_request, parse, peer_list, refused, register, registration_refused)
-from gossip.wire.monitoring import (
-    ABOUT, ASK_TREE, BY, ENTRIES_LIMIT, JUDGED_LIMIT, QUANTILES, AskTree, Entry, Kick, Load, Loads,
-    Part, Report, Rows, SeedCheck, SeedChecked, SeedHello, Tree, Unconfirmed,
-    Verdicts, kick, load, loads, part, report, rows, seed_check, seed_checked,
-    seed_hello, tree, unconfirmed, verdicts)
-from gossip.wire.signing import (
-    HASH_SIZE, HASHES_LIMIT, KEY_SIZE, SIGNATURE_SIZE, STARTS_LIMIT, Contradiction, Proof, Runs,
-    Signed, contradict, contradiction, parse_signed, proof, runs, signed, signed_head)
 from gossip.wire.status import (
     NOTHING_SEEN, RANGES_LIMIT, SHORT_ENTRY, SLICES, STATUS_TARGET, Status, entries, status,
     status_entries, status_entry, status_lines, status_show, status_slices)

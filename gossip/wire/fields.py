@@ -132,6 +132,8 @@ ADDRESSES = Field(rb"(?:%b(?::%b)*)?" % (LISTED.pattern, LISTED.pattern),
 # Lines.
 
 LINES: dict[bytes, Callable[[bytes], Any]] = {}  # first word -> reads what follows its `:`
+LINES_OR_PREFIXES: dict[bytes, Callable[[bytes], Any]] = {}  # of words that may be prefixes, too
+BARE: dict[bytes, Any] = {}  # line without a `:` -> what it means
 
 
 def declare(value: Callable, spelling: str, *fields: Field, kinds=LINES, made: type = bytes

@@ -17,7 +17,7 @@ from gossip.wire.fields import IP, NUMBER_LIMIT, PEER, WireError, address_in, te
 GOSSIP_LIMIT = 65_536  # bytes of a line from `gmessage:` on
 
 GOSSIP = b"gmessage:"
-SIGNED = b"signed:"  # begins a line that covers gossip lines, see signing.py
+SIGNED = b"signed:"  # begins a line that covers gossip lines: signing/grammar.py
 RUMOR = b"rumor:"  # a prefix: the receiver answers `took` or `knew`
 
 RUN = IP + rb":[1-9][0-9]{0,4}:[1-9][0-9]{0,18}"  # a pattern without groups

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from gossip.addresses import Address
 from gossip.wire.fields import (
-    ADDRESSES, LINES, PEER, TEXT, TIME, Answer, WireError, address_in, declare)
+    ADDRESSES, BARE, LINES, LINES_OR_PREFIXES, PEER, TEXT, TIME, Answer, WireError, address_in,
+    declare)
 from gossip.wire.gossip_line import GOSSIP
-from gossip.wire.monitoring import ASK_TREE, MONITORING, AskTree
 
 REGISTERED = b"registered successfully\n"
 ASK_PEER_LIST = b"peer list\n"
@@ -163,18 +163,17 @@ def _register(named: bytes) -> Register:
 
 
 LINES[b"register"] = _register
-_BARE = {line.rstrip(b"\n"): value for line, value in {
-    REGISTERED: Registered(), ASK_PEER_LIST: AskPeerList(), ASK_KNOWN_PEERS: AskKnownPeers(),
-    ASK_TREE: AskTree()}.items()}
+BARE.update({b"registered successfully": Registered(), b"peer list": AskPeerList(),
+             b"known peers": AskKnownPeers()})
 
 
 def parse(line: bytes):
     """Return the value of a line that is not gossip, without its `\\n`; WireError when the line is
     not valid."""
     word, colon, body = line.partition(b":")
-    if not colon and line in _BARE:
-        return _BARE[line]
-    read = LINES.get(word) or MONITORING.get(word)
+    if not colon and line in BARE:
+        return BARE[line]
+    read = LINES.get(word) or LINES_OR_PREFIXES.get(word)
     if not colon or read is None:
         raise WireError("'gmessage' is expected from neighbours only" if is_gossip(line)
                         else f"unknown line {line[:40]!r}")
@@ -182,8 +181,8 @@ def parse(line: bytes):
 
 
 def is_gossip(line: bytes) -> bool:
-    """Whether the line is gossip: it starts with `gmessage:`, or with prefixes before that. Words
-    of monitoring may be prefixes, too: no line that they begin has anything of the kind in it."""
+    """Whether the line is gossip: it starts with `gmessage:`, or with prefixes before that. A word
+    of LINES_OR_PREFIXES before it is a prefix, because no line that it begins has gossip in it."""
     if line.startswith(GOSSIP):
         return True
     return b":gmessage:" in line and line.partition(b":")[0] not in LINES

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gossip import wire
 from gossip.monitoring import deciding as deciding_module
+from gossip.monitoring import grammar
 from gossip.monitoring.verdicts import evaluate
 from tests.tools.fakes import peer
 from tests.tools.rows import PERIOD, of, said
@@ -20,7 +20,7 @@ def seat():
 def test_each_period_all_seeds_are_told_what_was_found(seat):
     seat.keeping.judge(S, against(S, honest=[A, B, C]))
     seat.keeping.judge(D, against(D, A, B))
-    assert seat.turn() == [wire.Verdicts(120, ((S, 0.0),), (), ())]
+    assert seat.turn() == [grammar.Verdicts(120, ((S, 0.0),), (), ())]
     seat.keeping.judge(D, against(D, A, B, C, corrupt=5))
     assert seat.turn()[0].judged == ((S, 0.0), (D, 0.2))
 
@@ -44,7 +44,7 @@ def test_what_was_found_is_told_for_three_periods_more_while_rows_move(seat):
     [told] = seat.turn()
     assert told.void == (A,) and told.judged == ((S, 0.0), (A, 0.0))
     seat.node.clock += 0.2 * PERIOD
-    assert seat.turn() == [wire.Verdicts(0, (), (), ())]
+    assert seat.turn() == [grammar.Verdicts(0, (), (), ())]
 
 
 def test_a_void_reporter_whose_rows_have_moved_away_does_not_count_meanwhile(seat):
@@ -57,11 +57,11 @@ def test_a_void_reporter_whose_rows_have_moved_away_does_not_count_meanwhile(sea
 
 
 def test_a_seed_without_subjects_tells_that_it_has_nothing_to_tell(seat):
-    assert seat.turn() == [wire.Verdicts(0, (), (), ())]
+    assert seat.turn() == [grammar.Verdicts(0, (), (), ())]
 
 
 def test_much_is_told_in_several_lines(seat, monkeypatch):
-    monkeypatch.setattr(wire, "JUDGED_LIMIT", 2)
+    monkeypatch.setattr(grammar, "JUDGED_LIMIT", 2)
     for subject in (A, B, C, D, E):
         seat.keeping.judge(subject, against(subject, honest=map(peer, (6000, 6001, 6002))))
     told = seat.turn()
@@ -96,7 +96,7 @@ def test_what_a_seed_tells_half_a_period_later_takes_the_place_of_what_it_told(
     seat.hear(void=[A])
     seat.node.clock += PERIOD / 2 + later
     seat.hear(void=[B])
-    assert heard(seat, monkeypatch) == [wire.Verdicts(0, (), tuple(sorted(void)), ())]
+    assert heard(seat, monkeypatch) == [grammar.Verdicts(0, (), tuple(sorted(void)), ())]
 
 
 @pytest.mark.parametrize("later, count", [(-0.1, 2), (0.0, 1)])

@@ -8,6 +8,7 @@ import pytest
 
 from gossip import wire
 from gossip.addresses import address_of
+from gossip.monitoring import grammar
 from gossip.monitoring.keeping import Intake
 from gossip.monitoring.threaded_tree import ThreadedTree, first_key, key
 from gossip.signing.signed_lines import Signer
@@ -38,9 +39,9 @@ def test_each_entry_of_a_report_is_two_rows_at_the_owners_of_their_keys(net):
         other = subject(number)
         holder = owner(seeds, key(other, peer.address))
         about, = [row for row in rows_at(holder) if row.subject == other]
-        assert about.entry == wire.Entry(other, 10, 1, 2, 0, 0) and about.side == wire.ABOUT
+        assert about.entry == grammar.Entry(other, 10, 1, 2, 0, 0) and about.side == grammar.ABOUT
         by = owner(seeds, key(peer.address, other)).keeping._held.of(peer.address)
-        assert about._replace(side=wire.BY, at=0) in [row._replace(at=0) for row in by]
+        assert about._replace(side=grammar.BY, at=0) in [row._replace(at=0) for row in by]
     assert wait_event(seeds[0], f"report:{peer.address}:1:68")
 
 
@@ -114,7 +115,7 @@ def test_reports_of_and_about_a_banned_peer_are_not_kept(net):
     peer, end = registered(net, seeds[0])
     end.say(f"report:7:1:{entries(range(10))}")
     wait_until(lambda: held(*seeds) == 20)
-    kick = wire.Kick(subject(3), 0.9, 600.0)
+    kick = grammar.Kick(subject(3), 0.9, 600.0)
     for seed in seeds:
         seed.deciding.on_kick(None, kick)
     assert held(*seeds) == 18
@@ -149,7 +150,7 @@ def test_a_tree_with_a_stranger_in_it_is_not_taken(net):
     for author, starts in ((stranger, ((0, seeds[0].address),)),
                            (seeds[0].address, ((0, stranger),))):
         with pytest.raises(wire.WireError):
-            seeds[0].keeping.on_tree(link, wire.Tree(99, author, starts))
+            seeds[0].keeping.on_tree(link, grammar.Tree(99, author, starts))
     assert agree(seeds)
 
 

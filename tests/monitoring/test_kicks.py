@@ -6,6 +6,7 @@ import pytest
 
 from gossip import wire
 from gossip.monitoring import deciding as deciding_module
+from gossip.monitoring import grammar
 from tests.tools.fakes import peer
 from tests.tools.rows import NOW, PERIOD, of, said
 from tests.tools.seats import BAN, KICK, SEED, A, B, C, D, E, S, Seat, against, convict
@@ -48,7 +49,7 @@ def test_who_is_guilty_is_kicked_and_the_reasons_are_written_down(seat):
         f"removed:{S}:malicious:0.500"]
     assert own.sent == other.sent == KICK
     assert own.reason == "kicked" and other.reason is None
-    assert seat.keeping.take("kick") == [wire.Kick(S, 0.5, BAN)]
+    assert seat.keeping.take("kick") == [grammar.Kick(S, 0.5, BAN)]
     assert seat.keeping.forgotten == [S]
     assert seat.node.registry.addresses() == (A,)
 
@@ -101,7 +102,7 @@ def test_a_kick_of_another_seed_is_obeyed_and_told_to_registered_peers_alone(sea
     own, other = seat.node.register(S), seat.node.register(A)
     seat.hear_kick(S, 0.75, 100.0)
     assert seat.events() == [f"removed:{S}:malicious:0.750"]
-    assert own.sent == other.sent == wire.kick(S, 0.75, 100.0) and own.reason == "kicked"
+    assert own.sent == other.sent == grammar.kick(S, 0.75, 100.0) and own.reason == "kicked"
     assert seat.keeping.take("kick") == [] and seat.keeping.forgotten == [S]
 
 
@@ -125,8 +126,8 @@ def test_a_seed_that_starts_anew_is_told_the_bans_in_force_and_what_was_found_la
     seat.hear_kick(A, 0.5, 20.0)
     seat.turn()
     seat.node.clock += 30
-    assert seat.deciding.said_first(SEED) == (wire.kick(S, 0.75, 70.0)
-                                              + wire.verdicts(0, (), (), ()))
+    assert seat.deciding.said_first(SEED) == (grammar.kick(S, 0.75, 70.0)
+                                              + grammar.verdicts(0, (), (), ()))
 
 
 # Registrations.
@@ -156,7 +157,7 @@ def test_who_registers_is_told_who_is_shut_out_and_for_how_long(seat):
     seat.node.clock += 30
     link = seat.node.register(A)
     seat.deciding.on_registered(A, link)
-    assert link.sent == wire.kick(S, 0.75, 70.0)
+    assert link.sent == grammar.kick(S, 0.75, 70.0)
 
 
 def test_who_registers_is_told_nothing_while_nobody_is_shut_out(seat):
@@ -171,7 +172,7 @@ def test_who_was_kicked_while_it_was_being_registered_is_taken_off_the_list(seat
     link = seat.node.register(S)
     seat.deciding.on_registered(S, link)
     assert seat.events() == [f"removed:{S}:malicious:0.750"]
-    assert link.sent == wire.kick(S, 0.75, BAN) and link.reason == "kicked"
+    assert link.sent == grammar.kick(S, 0.75, BAN) and link.reason == "kicked"
 
 
 # Warnings.
@@ -181,17 +182,17 @@ def test_a_peer_that_a_neighbour_never_names_is_warned_once_in_the_time_of_a_ban
     for _ in range(3):
         seat.hear(unconfirmed=[(A, S)])
         seat.node.clock += PERIOD
-    assert link.sent == wire.unconfirmed(S) and other.sent == b""
+    assert link.sent == grammar.unconfirmed(S) and other.sent == b""
     seat.node.clock = NOW + BAN
     seat.hear(unconfirmed=[(A, S)])
-    assert link.sent == 2 * wire.unconfirmed(S)
+    assert link.sent == 2 * grammar.unconfirmed(S)
 
 
 def test_a_peer_is_warned_by_the_seed_that_judges_it_too(seat):
     link = seat.node.register(A)
     seat.keeping.judge(A, [said(A, S, age, expected=5) for age in (0.5, 1.5, 2.5, 3.5)])
     seat.turn()
-    assert link.sent == wire.unconfirmed(S)
+    assert link.sent == grammar.unconfirmed(S)
 
 
 def test_a_peer_that_registers_later_is_warned_then(seat):
@@ -201,4 +202,4 @@ def test_a_peer_that_registers_later_is_warned_then(seat):
     seat.hear(unconfirmed=[(A, S)])
     link = seat.node.register(A)
     seat.hear(unconfirmed=[(A, S)])
-    assert link.sent == wire.unconfirmed(S)
+    assert link.sent == grammar.unconfirmed(S)

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from gossip import wire
+from gossip.signing.grammar import contradiction, parse_signed
 from gossip.signing.signed_lines import Signer
 from tests.tools.files import count, events, received, wait_event
 from tests.tools.nets import neighbours
@@ -265,13 +265,13 @@ def test_a_contradiction_of_a_run_that_is_not_known_is_told_when_it_is(net, seed
     monkeypatch.setattr(peer.confirming, "is_known", known.__contains__)
     signer = Signer(net.fake().address, bytes(32))
     one, other = (signer.cover(1, [bytes([text] * 32)])[0] for text in (1, 2))
-    run = wire.parse_signed(one).run
+    run = parse_signed(one).run
     peer.reporting.contradicted(one, other)
     assert not count(peer, "contradiction:")
     known.add(run)
     peer.reporting.on_settled(run)
     wait_event(peer, "contradiction:signed:")
-    told = wire.contradiction(one, other).decode().rstrip("\n")
+    told = contradiction(one, other).decode().rstrip("\n")
     wait_until(lambda: told in seed.heard)
     peer.reporting.on_settled(run)
     peer.reporting.contradicted(one, other)

@@ -4,6 +4,7 @@ import pytest
 
 from gossip import wire
 from gossip.addresses import address_of
+from gossip.monitoring import grammar
 from gossip.monitoring.rows import Row, Rows, lines_of, rows_in, rows_of
 from gossip.monitoring.threaded_tree import SPACE, first_key, key
 from gossip.tools import Counters
@@ -14,11 +15,11 @@ WINDOW = 12.0
 
 
 def entry(about, expected=10):
-    return wire.Entry(about, expected, 1, 2, 0, 0)
+    return grammar.Entry(about, expected, 1, 2, 0, 0)
 
 
 def report(*about, period=1):
-    return wire.Report(7, period, tuple(map(entry, about)))
+    return grammar.Report(7, period, tuple(map(entry, about)))
 
 
 def table(*rows, now=100.0, limit=1_000):
@@ -46,7 +47,7 @@ def test_a_row_is_filed_once_also_when_it_comes_again_with_another_time():
 
 
 @pytest.mark.parametrize("change", [
-    {"side": wire.BY}, {"reporter": T}, {"start": 8}, {"period": 2}, {"entry": entry(T)}])
+    {"side": grammar.BY}, {"reporter": T}, {"start": 8}, {"period": 2}, {"entry": entry(T)}])
 def test_rows_of_other_sides_reporters_runs_periods_and_peers_are_other_rows(change):
     row = rows_of(report(S), R, 100.0)[0]
     assert table(row, row._replace(**change)).count() == 2
@@ -65,7 +66,7 @@ def test_a_row_that_is_older_than_the_window_is_not_held_and_goes_when_it_gets_s
 def test_a_subject_has_the_rows_of_both_sides():
     held = table(*rows_of(report(S, T), R, 100.0), *rows_of(report(R), S, 100.0))
     assert {(row.side, row.other) for row in held.of(R)} == {
-        (wire.BY, S), (wire.BY, T), (wire.ABOUT, S)}
+        (grammar.BY, S), (grammar.BY, T), (grammar.ABOUT, S)}
     assert held.subjects() == [R, S] and held.count() == 6  # T says nothing
     assert held.of(T) == []
 
@@ -137,10 +138,10 @@ def test_rows_travel_in_few_lines_and_arrive_as_they_were():
 
 
 def test_a_line_has_no_more_entries_than_may_be_in_one():
-    rows = [Row(wire.ABOUT, R, 7, 1, 100.0, entry(peer(6000 + number))) for number in range(450)]
+    rows = [Row(grammar.ABOUT, R, 7, 1, 100.0, entry(peer(6000 + number))) for number in range(450)]
     assert [len(message.entries) for message in lines(lines_of(rows, 100.0))] == [68] * 6 + [42]
 
 
 def test_rows_that_are_lent_are_parts():
     assert {message.kind for message in lines(
-        lines_of(rows_of(report(S), R, 100.0), 100.0, wire.part))} == {"part"}
+        lines_of(rows_of(report(S), R, 100.0), 100.0, grammar.part))} == {"part"}

@@ -2,14 +2,14 @@
 
 import pytest
 
-from gossip import wire
+from gossip.monitoring import grammar
 from gossip.monitoring.tending import Tending
 from gossip.monitoring.threaded_tree import ThreadedTree, first_key, last_key
 from tests.tools.fakes import peer
 
 A, B, C = map(peer, (4000, 4001, 4002))
 PERIOD = 10.0
-NONE = wire.Load(0, ())
+NONE = grammar.Load(0, ())
 
 
 class Seen:
@@ -132,14 +132,14 @@ def test_the_tree_is_mended_until_it_holds_the_living_seeds():
 def test_the_keys_are_cut_anew_when_the_loads_are_uneven_for_three_periods():
     tending = Seen(seeds=(A, B)).turns(50, heard=[B])
     tree = ThreadedTree(1, A, ((0, A), (1 << 95, B)))
-    own = wire.Load(400, tuple(number << 90 for number in range(1, 16)))
+    own = grammar.Load(400, tuple(number << 90 for number in range(1, 16)))
     tending.took(tree, 40.0)
-    tending.told(B, wire.Load(100, ()), 50.0)
+    tending.told(B, grammar.Load(100, ()), 50.0)
     assert tending.mended(tree, own, 50.0) is tree
     assert tending.mended(tree, own, 60.0) is tree
-    tending.told(B, wire.Load(380, ()), 60.0)
+    tending.told(B, grammar.Load(380, ()), 60.0)
     assert tending.mended(tree, own, 65.0) is tree, "nothing is uneven: counting begins anew"
-    tending.told(B, wire.Load(100, ()), 65.0)
+    tending.told(B, grammar.Load(100, ()), 65.0)
     assert tending.mended(tree, own, 66.0) is tree and tending.mended(tree, own, 67.0) is tree
     cut = tending.mended(tree, own, 68.0)
     assert cut.version == 2 and cut.interval(A)[1] < tree.interval(A)[1]
@@ -149,11 +149,11 @@ def test_the_keys_are_cut_anew_when_the_loads_are_uneven_for_three_periods():
 def test_loads_count_only_if_they_were_told_since_rows_have_moved():
     tending = Seen(seeds=(A, B)).turns(50, heard=[B])
     tree = ThreadedTree(1, A, ((0, A), (1 << 95, B)))
-    own = wire.Load(400, tuple(number << 90 for number in range(1, 16)))
+    own = grammar.Load(400, tuple(number << 90 for number in range(1, 16)))
     tending.took(tree, 40.0)
     for told, now in ((None, 50.0), (49.9, 50.0), (50.0, 49.9)):
         if told is not None:
-            tending.told(B, wire.Load(100, ()), told)
+            tending.told(B, grammar.Load(100, ()), told)
         assert all(tending.mended(tree, own, now) is tree for _ in range(4)), (told, now)
     assert [tending.mended(tree, own, 50.0).version for _ in range(3)] == [1, 1, 2]
 

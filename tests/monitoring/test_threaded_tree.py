@@ -10,6 +10,7 @@ import pytest
 
 from gossip import wire
 from gossip.addresses import address_of
+from gossip.monitoring import grammar
 from gossip.monitoring.threaded_tree import SPACE, ThreadedTree, first_key, key
 
 SEEDS = [address_of("127.0.0.1", 8000 + number) for number in range(300)]
@@ -72,7 +73,7 @@ def random_load(rng):
     """The load of a seed, whose quantiles may lie anywhere, close together, or all at one key."""
     low = rng.randrange(SPACE)
     high = min(SPACE - 1, low + 2 ** rng.choice([0, 1, 8, 30, 60, 93, 96]))
-    return wire.Load(rng.choice([0, 1, 20, 5_000]),
+    return grammar.Load(rng.choice([0, 1, 20, 5_000]),
                      tuple(sorted(rng.randint(low, high) for _ in range(15))))
 
 
@@ -164,7 +165,7 @@ def test_all_keys_of_a_peer_are_together_and_told_apart_by_the_other():
 
 def test_what_is_said_is_the_tree_and_comes_back_as_it():
     tree = tree_of(300)
-    line = wire.tree(tree.version, tree.author, tree.starts)
+    line = grammar.tree(tree.version, tree.author, tree.starts)
     assert ThreadedTree(*wire.parse(line.rstrip(b"\n"))) == tree
 
 
@@ -197,7 +198,7 @@ def loads(tree, keys):
     for seed in tree.seeds():
         first, last = tree.interval(seed)
         own = keys[bisect.bisect_left(keys, first):bisect.bisect_right(keys, last)]
-        told[seed] = wire.Load(len(own), tuple(own[len(own) * part // 16] for part in range(1, 16))
+        told[seed] = grammar.Load(len(own), tuple(own[len(own) * part // 16] for part in range(1, 16))
                                if own else ())
     return told
 
@@ -264,7 +265,7 @@ def test_two_newcomers_at_once_do_not_split_what_was_split_already():
 def test_what_a_lost_seed_had_falls_to_the_less_loaded_one_beside_it(fuller, heir):
     tree = tree_of(5)
     seeds = tree.seeds()
-    left = tree.without(KEEPER, seeds[2], {seeds[fuller]: wire.Load(100, ())})
+    left = tree.without(KEEPER, seeds[2], {seeds[fuller]: grammar.Load(100, ())})
     assert left.owner(tree.interval(seeds[2])[0]) == seeds[heir]
     assert left.owner(tree.interval(seeds[2])[1]) == seeds[heir]
     assert left.seeds() == [seed for seed in seeds if seed != seeds[2]]
@@ -289,5 +290,5 @@ def test_without_known_rows_keys_are_shared_out_evenly():
     ([0, 0, 59], False), ([0, 0, 60], True), ([100, 100], False)])
 def test_a_cut_is_wanted_when_all_have_told_and_one_has_too_much(rows, uneven):
     tree = tree_of(3)
-    told = {seed: wire.Load(held, ()) for seed, held in zip(tree.seeds(), rows)}
+    told = {seed: grammar.Load(held, ()) for seed, held in zip(tree.seeds(), rows)}
     assert tree.too_uneven(told) == uneven

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gossip import wire
+from gossip.monitoring import grammar
 from gossip.monitoring.verdicts import (
     Case, View, badness_of, evaluate, false_share, is_void, outcome_of, slanders)
 from tests.tools.fakes import peer
@@ -21,7 +21,7 @@ def rates(rows, k=0, known=None, banned=()):
 
 
 def told(known=0, judged=None, void=()):
-    return wire.Verdicts(known, tuple((judged or {}).items()), tuple(void), ())
+    return grammar.Verdicts(known, tuple((judged or {}).items()), tuple(void), ())
 
 
 def mutual(reporter, subject=S, first=0, **counts):
@@ -140,7 +140,7 @@ def test_who_is_kicked_does_not_count_and_its_excuses_do_not_either():
 
 def test_nobody_is_its_own_reporter():
     rows = always(S, S, expected=20) + mutual(A, missing=10)
-    both_sides = of(S, rows) + [row._replace(side=wire.ABOUT) for row in always(S, S, expected=20)]
+    both_sides = of(S, rows) + [row._replace(side=grammar.ABOUT) for row in always(S, S, expected=20)]
     assert Case(S, both_sides, NOW, PERIOD).rates(0, None) == {A: 0.5}
 
 

@@ -1,6 +1,6 @@
 """How much a peer keeps of what it counts about its neighbours."""
 
-from gossip import wire
+from gossip.monitoring import grammar
 from gossip.monitoring import watch as limits
 from tests.tools.watching import YOUNG, Link, Watched, lines
 
@@ -75,18 +75,18 @@ def test_a_report_names_so_many_neighbours_at_most_the_present_ones_first(net):
     peer = net.peer(monitor=True, sign=True, report_interval=3600.0)
     present = [peer.address._replace(port=20_000 + at) for at in range(60)]
     gone = [peer.address._replace(port=30_000 + at) for at in range(60)]
-    entries = [wire.Entry(one, 1, 0, 0, 0, 0) for one in (*gone, *present)]
+    entries = [grammar.Entry(one, 1, 0, 0, 0, 0) for one in (*gone, *present)]
     peer.reporting.watch.entries = lambda: list(entries)
     peer.neighbours.addresses = lambda: present
     named = [{entry.peer for entry in peer.reporting.entries()} for _ in range(20)]
-    assert all(len(some) == wire.ENTRIES_LIMIT and some >= set(present) for some in named)
-    assert len(set().union(*named)) > wire.ENTRIES_LIMIT  # not always the same
+    assert all(len(some) == grammar.ENTRIES_LIMIT and some >= set(present) for some in named)
+    assert len(set().union(*named)) > grammar.ENTRIES_LIMIT  # not always the same
 
 
 def test_of_former_neighbours_is_told_behind_the_present_ones():
-    watched = Watched(wire.ENTRIES_LIMIT)
+    watched = Watched(grammar.ENTRIES_LIMIT)
     for number, link in enumerate(watched.links):
         watched.watch.on_end(link)
         watched.watch.linked(Link(1_000 + number), 0.0)
     told = list(watched.counted())
-    assert told[:wire.ENTRIES_LIMIT] == [1_000 + at for at in range(wire.ENTRIES_LIMIT)]
+    assert told[:grammar.ENTRIES_LIMIT] == [1_000 + at for at in range(grammar.ENTRIES_LIMIT)]

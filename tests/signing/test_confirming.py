@@ -7,6 +7,7 @@ import pytest
 from gossip import wire
 from gossip.liveness.prober import Prober
 from gossip.node.part import Part
+from gossip.signing import grammar
 from gossip.signing.confirming import ASKED, Confirming
 from gossip.signing.known_runs import run_of
 from gossip.signing.signed_lines import Signer
@@ -62,7 +63,7 @@ class Node(Part):
         return [self.confirming.meet(run_of(key), Link(neighbour)) for key in keys]
 
     def answer(self, link, address, starts):
-        self.confirming.on_runs(link, wire.Runs(address, starts))
+        self.confirming.on_runs(link, grammar.Runs(address, starts))
 
     def end(self, links):
         for link in links:
@@ -79,7 +80,7 @@ def test_one_connection_to_each_seed_carries_all_questions(node):
     assert [link.peer for link in node.links] == SEEDS
     for link in node.links:
         node.confirming.on_up(link)
-        assert link.sent == b"".join(wire.runs(address, [start])
+        assert link.sent == b"".join(grammar.runs(address, [start])
                                      for address, start in [*KEYS[:3], (OTHER, 9)])
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from gossip import wire
 from gossip.settings import Settings
+from gossip.signing import grammar
 from gossip.signing.covers import WAITING_LIMIT
 from gossip.signing.signed_lines import Signer
 from gossip.signing.signed_messages import SignedMessages
@@ -162,7 +163,7 @@ def test_a_cover_that_is_dropped_between_two_looks_still_speaks_for_its_lines(si
 def test_a_cover_that_was_old_unchecked_lets_nothing_in_when_its_run_is_forgotten(signer):
     messages, link = message_list(runs_kept=2, cache_size=1), Neighbour(5002)
     forged = gossip(signer, 1, "forged")
-    head = wire.signed_head(f"{ORIGIN}:{signer.start}".encode(), 1, bytes(32),
+    head = grammar.signed_head(f"{ORIGIN}:{signer.start}".encode(), 1, bytes(32),
                             hashlib.sha256(forged).digest()[:16])
     covers, lines = said(signer, 1, 1)
     messages.add([*covers, *lines])
@@ -171,7 +172,7 @@ def test_a_cover_that_was_old_unchecked_lets_nothing_in_when_its_run_is_forgotte
         line = wire.gossip("1700000000.000000", peer(port), other.start, 1, "x")
         cover = other.cover(1, [hashlib.sha256(line).digest()])
         assert messages.add([*cover, line]).lines == [line]
-        messages.add([wire.signed(head, bytes(64))] if port == 5008 else [forged], link=link)
+        messages.add([grammar.signed(head, bytes(64))] if port == 5008 else [forged], link=link)
         assert messages.latest(9) == [line]
 
 

@@ -9,6 +9,7 @@ import pytest
 from gossip import wire
 from gossip.settings import Settings
 from gossip.signing import covers
+from gossip.signing import grammar
 from gossip.signing.covers import WAITING_LIMIT
 from gossip.signing.signed_messages import SignedMessages
 from tests.tools.fakes import FakeLink, peer
@@ -28,10 +29,10 @@ def gossip(number):
 
 def cover(first, count, serial=0):
     """A signed line for messages from `first` on; who has the key can make many for the same."""
-    hashes = b"".join(hashlib.sha256(gossip(number)).digest()[:wire.HASH_SIZE]
+    hashes = b"".join(hashlib.sha256(gossip(number)).digest()[:grammar.HASH_SIZE]
                       for number in range(first, first + count))
-    head = wire.signed_head(f"{ORIGIN}:{START}".encode(), first, KEY, hashes)
-    return wire.signed(head, serial.to_bytes(64, "big"))
+    head = grammar.signed_head(f"{ORIGIN}:{START}".encode(), first, KEY, hashes)
+    return grammar.signed(head, serial.to_bytes(64, "big"))
 
 
 def kept(messages, lines):
@@ -99,7 +100,7 @@ def test_covers_go_with_their_texts():
 
 def test_a_cover_is_compared_with_what_others_say_together_not_with_each(monkeypatch):
     compared = []
-    whole = wire.contradict
+    whole = grammar.contradict
     monkeypatch.setattr(wire, "contradict",
                         lambda *args: compared.append(args) or whole(*args))
     messages = message_list()
@@ -119,9 +120,9 @@ def test_a_contradiction_is_found_wherever_it_is(first, count):
         messages.add([cover(1, 3), cover(2, 1), cover(2, 3), cover(7, 2), cover(7, 4)], link=link)
         good = cover(first, count)
         fields = good.split(b":")
-        hashes = bytearray(wire.parse_signed(good).hashes)
-        hashes[(number - first) * wire.HASH_SIZE] ^= 1
-        bad = wire.signed(wire.signed_head(b":".join(fields[1:4]), first, KEY, bytes(hashes)),
+        hashes = bytearray(grammar.parse_signed(good).hashes)
+        hashes[(number - first) * grammar.HASH_SIZE] ^= 1
+        bad = grammar.signed(grammar.signed_head(b":".join(fields[1:4]), first, KEY, bytes(hashes)),
                           bytes(64))
         spoken_of = number in {1, 2, 3, 4, 7, 8, 9, 10}
         assert messages.add([bad], link=link).corrupt == [bad] * spoken_of

@@ -13,6 +13,7 @@ import pytest
 from gossip import wire
 from gossip.settings import Settings
 from gossip.signing import covers
+from gossip.signing import grammar
 from gossip.signing.signed_messages import SignedMessages
 from gossip.signing.signed_spreading import SignedSpreading
 from gossip.spread.spreading import in_batches
@@ -42,9 +43,9 @@ class Origin:
                 for number in range(first, first + count)]
 
     def cover(self, first, lines, spelling=0):
-        hashes = [hashlib.sha256(line).digest()[:wire.HASH_SIZE] for line in lines]
-        head = wire.signed_head(self.run, first, self._key, b"".join(hashes))
-        return wire.signed(head, signature(self._key, head, spelling))
+        hashes = [hashlib.sha256(line).digest()[:grammar.HASH_SIZE] for line in lines]
+        head = grammar.signed_head(self.run, first, self._key, b"".join(hashes))
+        return grammar.signed(head, signature(self._key, head, spelling))
 
 
 class Neighbour(FakeLink):

@@ -8,6 +8,7 @@ import pytest
 
 from gossip import wire
 from gossip.settings import Settings
+from gossip.signing import grammar
 from gossip.signing.signed_lines import Signer, proven_start, registering
 from gossip.signing.signed_messages import SignedMessages
 from gossip.signing.signed_spreading import SignedSpreading
@@ -141,7 +142,7 @@ def _next_in_base64(field, step):
 
 def genuine(line):
     try:
-        return Signer.is_genuine(wire.parse_signed(line))
+        return Signer.is_genuine(grammar.parse_signed(line))
     except wire.WireError:
         return False
 

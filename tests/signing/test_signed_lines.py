@@ -5,6 +5,7 @@ import hashlib
 import pytest
 
 from gossip import wire
+from gossip.signing import grammar
 from gossip.signing.signed_lines import Signer, start_of
 from tests.tools.fakes import peer
 
@@ -22,14 +23,14 @@ def digests(count):
 
 def test_a_signed_line_names_its_run_its_numbers_and_their_hashes(signer):
     [line] = signer.cover(7, digests(3))
-    read = wire.parse_signed(line)
+    read = grammar.parse_signed(line)
     assert read.run == f"{OWN}:{signer.start}".encode() and (read.first, read.count()) == (7, 3)
     assert read.hashes == b"".join(digest[:16] for digest in digests(3))
     assert line.startswith(read.covered) and signer.is_genuine(read)
 
 
 def test_what_is_said_at_once_is_covered_by_one_line_up_to_its_limit(signer):
-    read = [wire.parse_signed(line) for line in signer.cover(1, digests(1_025))]
+    read = [grammar.parse_signed(line) for line in signer.cover(1, digests(1_025))]
     assert [(one.first, one.count()) for one in read] == [(1, 512), (513, 512), (1_025, 1)]
     assert all(map(signer.is_genuine, read))
 
@@ -44,13 +45,13 @@ def test_a_run_is_its_key_at_its_address():
 
 def test_nobody_speaks_for_a_run_with_another_key_or_from_another_address(signer):
     other = Signer(OWN, bytes(32))
-    read = wire.parse_signed(signer.cover(1, digests(1))[0])
+    read = grammar.parse_signed(signer.cover(1, digests(1))[0])
     run = f"{OWN}:{other.start}".encode()
-    head = wire.signed_head(run, 1, read.key, read.hashes)
-    assert not signer.is_genuine(wire.parse_signed(wire.signed(head, signer._key.sign(head))))
+    head = grammar.signed_head(run, 1, read.key, read.hashes)
+    assert not signer.is_genuine(grammar.parse_signed(grammar.signed(head, signer._key.sign(head))))
     elsewhere = f"127.0.0.1:5009:{signer.start}".encode()
-    head = wire.signed_head(elsewhere, 1, read.key, read.hashes)
-    assert not signer.is_genuine(wire.parse_signed(wire.signed(head, signer._key.sign(head))))
+    head = grammar.signed_head(elsewhere, 1, read.key, read.hashes)
+    assert not signer.is_genuine(grammar.parse_signed(grammar.signed(head, signer._key.sign(head))))
 
 
 @pytest.mark.parametrize("change", [
@@ -62,18 +63,18 @@ def test_nobody_speaks_for_a_run_with_another_key_or_from_another_address(signer
     lambda line: line.replace(b"127.0.0.1", b"localhost")])
 def test_a_line_has_one_spelling(change, signer):
     with pytest.raises(wire.WireError):
-        wire.parse_signed(change(signer.cover(1, digests(1))[0]))
+        grammar.parse_signed(change(signer.cover(1, digests(1))[0]))
 
 
 def test_as_many_hashes_as_a_line_may_have_and_not_one_more():
     key, signature = bytes(32), bytes(64)
 
     def line(hashes, first=1):
-        return wire.signed(wire.signed_head(b"127.0.0.1:5001:7", first, key, hashes), signature)
-    assert wire.parse_signed(line(bytes(16 * 512))).count() == 512
+        return grammar.signed(grammar.signed_head(b"127.0.0.1:5001:7", first, key, hashes), signature)
+    assert grammar.parse_signed(line(bytes(16 * 512))).count() == 512
     for hashes in bytes(16 * 513), bytes(15), b"":
         with pytest.raises(wire.WireError):
-            wire.parse_signed(line(hashes))
-    assert wire.parse_signed(line(bytes(16), first=2**63 - 1)).first == 2**63 - 1
+            grammar.parse_signed(line(hashes))
+    assert grammar.parse_signed(line(bytes(16), first=2**63 - 1)).first == 2**63 - 1
     with pytest.raises(wire.WireError):
-        wire.parse_signed(line(bytes(32), first=2**63 - 1))
+        grammar.parse_signed(line(bytes(32), first=2**63 - 1))

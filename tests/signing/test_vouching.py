@@ -5,6 +5,7 @@ import types
 import pytest
 
 from gossip import wire
+from gossip.signing import grammar
 from gossip.signing import vouching
 from gossip.signing.signed_lines import Signer
 from gossip.signing.vouching import Vouching
@@ -41,7 +42,7 @@ class Seed:
 
     def ask(self, address, start, asker=None):
         asker = asker or Asker()
-        self.vouching.on_runs(asker, wire.Runs(address, (start,)))
+        self.vouching.on_runs(asker, grammar.Runs(address, (start,)))
         return asker
 
     def find_out(self, proof=None):

@@ -6,10 +6,10 @@ each period; when its seed is lost, all reports of the last six periods go to an
 
 import random
 
-from gossip import wire
 from gossip.addresses import address_of
 from gossip.lab.experiments.virtual_network import VirtualNetwork
 from gossip.lab.simulation.virtual_links import Cables
+from gossip.monitoring import grammar
 from gossip.settings import Settings
 from seed import Seed
 from tests.tools.monitoring_seeds import prove
@@ -54,9 +54,9 @@ class ReportingPeer:
     def turn(self):
         """Report, and again in a period."""
         self.period += 1
-        entries = tuple(wire.Entry(peer, 10, 0, 1, 5 if peer in self.keepers.tampering else 0, 0)
+        entries = tuple(grammar.Entry(peer, 10, 0, 1, 5 if peer in self.keepers.tampering else 0, 0)
                         for peer in self.neighbours)
-        report = wire.Report(7, self.period, entries)
+        report = grammar.Report(7, self.period, entries)
         self.kept = [*self.kept, (self.keepers.time.now, report)][-KEPT:]
         if self.seed is not None:
             self.say(report)
@@ -228,8 +228,8 @@ class Keepers:
                 if not 1 <= young < WINDOW - 2 or not any(seed in up for seed in seeds):
                     continue
                 for other in peer.neighbours:
-                    yield wire.ABOUT, peer.address, 7, period, other
-                    yield wire.BY, peer.address, 7, period, other
+                    yield grammar.ABOUT, peer.address, 7, period, other
+                    yield grammar.BY, peer.address, 7, period, other
 
 
 def play(number):

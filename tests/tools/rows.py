@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from gossip.addresses import Address
-from gossip.wire import ABOUT, BY, Entry
+from gossip.monitoring.grammar import ABOUT, BY, Entry
 
 PERIOD = 10.0
 NOW = 1_000.0

@@ -4,6 +4,7 @@ import collections
 import types
 
 from gossip import wire
+from gossip.monitoring import grammar
 from gossip.monitoring.deciding import Deciding
 from gossip.seeds.registry import Registry
 from gossip.settings import Settings
@@ -13,7 +14,7 @@ from tests.tools.rows import NOW, PERIOD, always, of
 S, A, B, C, D, E = map(peer, range(5000, 5006))
 SEED = peer(4000)
 BAN = 600.0
-KICK = wire.kick(S, 0.5, BAN)
+KICK = grammar.kick(S, 0.5, BAN)
 
 
 class Link:
@@ -106,11 +107,11 @@ class Seat:
         return self.keeping.take("verdicts")
 
     def hear(self, seed=SEED, known=0, judged=(), void=(), unconfirmed=()):
-        self.deciding.on_verdicts(Link(seed), wire.Verdicts(
+        self.deciding.on_verdicts(Link(seed), grammar.Verdicts(
             known, tuple(judged), tuple(void), tuple(unconfirmed)))
 
     def hear_kick(self, address, badness=0.75, seconds=BAN):
-        self.deciding.on_kick(Link(SEED), wire.Kick(address, badness, seconds))
+        self.deciding.on_kick(Link(SEED), grammar.Kick(address, badness, seconds))
 
     def events(self, judged=False):
         """What was written since this was last asked; what is judged in each turn, or all else."""

@@ -10,8 +10,8 @@ import collections
 import itertools
 import random
 
-from gossip import wire
 from gossip.capacity import BY_RULE
+from gossip.monitoring import grammar
 from gossip.monitoring.verdicts import Case, evaluate
 from tests.tools.fakes import peer
 from tests.tools.rows import Row
@@ -196,8 +196,8 @@ class Society:
                 for message in self.waiting.pop((one, other), ()):
                     self._judge_link(one, other, message, counts)
         for other, (expected, missing, first, broken) in counts.items():
-            entry = self._lie(one, wire.Entry(other, expected, missing, first, broken, 0))
-            for side in (wire.ABOUT, wire.BY):
+            entry = self._lie(one, grammar.Entry(other, expected, missing, first, broken, 0))
+            for side in (grammar.ABOUT, grammar.BY):
                 self.reported.append(Row(side, one, 1, self.period + 1, now + 1, entry))
 
     def _judge_message(self, one, message, counts):
@@ -231,7 +231,7 @@ class Society:
 
     def _file_reports(self):
         for row in self.reported:
-            subject = row.entry.peer if row.side == wire.ABOUT else row.reporter
+            subject = row.entry.peer if row.side == grammar.ABOUT else row.reporter
             self.rows[subject].append(row)
         self.reported.clear()
         for rows in self.rows.values():
@@ -248,7 +248,7 @@ class Society:
             others = [told for at, told in enumerate(self.told) if told is not None and at != seed]
             found = evaluate(cases, others, self.void[seed])
             self.void[seed] = found.void
-            self.told[seed] = wire.Verdicts(found.known, tuple(found.judged.items()),
+            self.told[seed] = grammar.Verdicts(found.known, tuple(found.judged.items()),
                                             tuple(found.void), tuple(found.unconfirmed))
             self._act(found, now)
 

@@ -13,7 +13,9 @@ import hashlib
 from gossip import wire
 from gossip.addresses import Address, parse_address
 from gossip.lab.experiments.accidents import Role
+from gossip.monitoring.grammar import Entry
 from gossip.settings import Filter
+from gossip.signing import grammar
 from gossip.signing.ed25519 import SigningKey
 
 TOO_LATE = 3.0  # seconds until a late answer; a peer waits for two
@@ -33,19 +35,19 @@ def lying(seed_class: type, lie: str) -> type:
     return Liar
 
 
-def _invent(seed, link, message: wire.Runs) -> None:
+def _invent(seed, link, message: grammar.Runs) -> None:
     """Name every run that is asked for, and invented ones."""
     asked = [start for start in message.starts if start]
     invented = [seed.rng.randint(1, wire.NUMBER_LIMIT) for _ in range(INVENTED)]
-    link.send(wire.runs(message.address, asked + invented))
+    link.send(grammar.runs(message.address, asked + invented))
 
 
-def _name_none(seed, link, message: wire.Runs) -> None:
+def _name_none(seed, link, message: grammar.Runs) -> None:
     """Name no run."""
-    link.send(wire.runs(message.address, []))
+    link.send(grammar.runs(message.address, []))
 
 
-def _say_nothing(seed, link, message: wire.Runs) -> None:
+def _say_nothing(seed, link, message: grammar.Runs) -> None:
     """Do not answer."""
 
 
@@ -57,7 +59,7 @@ class _Late:
         self._due: collections.deque = collections.deque()  # (when, link, question)
         self._duty = seed.keep("late answers", self._turn)
 
-    def __call__(self, seed, link, message: wire.Runs) -> None:
+    def __call__(self, seed, link, message: grammar.Runs) -> None:
         self._due.append((seed.now() + TOO_LATE, link, message))
         self._duty.hurry()
 
@@ -116,11 +118,11 @@ class _Attack:
         """Forward lines that a neighbour has brought; `covers` has the signed line of each."""
         self.forward_honestly(lines, source, covers)
 
-    def entries(self) -> list[wire.Entry]:
+    def entries(self) -> list[Entry]:
         """Return the report of a period."""
         return [self.told(entry) for entry in self.report_honestly()]
 
-    def told(self, entry: wire.Entry) -> wire.Entry:
+    def told(self, entry: Entry) -> Entry:
         """Return the entry of one neighbour in a report."""
         return entry
 
@@ -193,9 +195,9 @@ class _Forge(_Attack):
         address, _, start = run.decode().rpartition(":")
         time = wire.format_time(self.peer.time())
         said = wire.gossip(time, parse_address(address), int(start), number, "never said")
-        head = wire.signed_head(run, number, self._key.public,
-                                hashlib.sha256(said).digest()[:wire.HASH_SIZE])
-        return said, wire.signed(head, self._key.sign(head))
+        head = grammar.signed_head(run, number, self._key.public,
+                                hashlib.sha256(said).digest()[:grammar.HASH_SIZE])
+        return said, grammar.signed(head, self._key.sign(head))
 
 
 class _Forbidden(_Attack):

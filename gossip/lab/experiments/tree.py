@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from gossip import wire
 from gossip.addresses import Address
+from gossip.monitoring import grammar
 from gossip.monitoring.threaded_tree import SPACE, ThreadedTree
 from gossip.terminal.command_line import FAILED, CommandError
 
@@ -44,14 +45,14 @@ def shown_tree(seeds: list[Address]) -> str:
 def _ask(sock: socket.socket) -> tuple[ThreadedTree, dict[Address, int]] | None:
     """Return a seed's tree, and the rows of each seed whose load it knows; None when it keeps no
     tree."""
-    sock.sendall(wire.ASK_TREE)
+    sock.sendall(grammar.ASK_TREE)
     with sock.makefile("rb") as lines:
         try:
             tree, loads = (wire.parse(lines.readline(wire.LINE_LIMIT + 1).removesuffix(b"\n"))
                            for _ in range(2))
         except wire.WireError:
             return None
-    if not isinstance(tree, wire.Tree) or not isinstance(loads, wire.Loads):
+    if not isinstance(tree, grammar.Tree) or not isinstance(loads, grammar.Loads):
         return None
     return ThreadedTree(*tree), dict(loads.rows)
 

@@ -8,7 +8,9 @@ from gossip.addresses import address_of
 from gossip.lab.experiments.accidents import ATTACKS, Conditions, Role, seed_addresses
 from gossip.lab.experiments.attackers import AHEAD, misbehaving
 from gossip.lab.experiments.virtual_network import VirtualNetwork
+from gossip.monitoring.grammar import Entry
 from gossip.settings import Filter
+from gossip.signing import grammar
 from peer import Peer
 from seed import Seed
 
@@ -101,7 +103,7 @@ def test_what_is_forged_is_signed_and_ahead_of_its_run():
     forged = [line for _, who, line in net.nodes[LISTENER].heard
               if who == ATTACKER and b":never said" in line]
     assert forged and all(wire.gossip_key(line)[1] > AHEAD for line in forged)
-    signed = [wire.parse_signed(line) for _, who, line in net.nodes[LISTENER].heard
+    signed = [grammar.parse_signed(line) for _, who, line in net.nodes[LISTENER].heard
               if who == ATTACKER and line.startswith(b"signed:")]
     assert {wire.gossip_key(line)[1] for line in forged} <= {one.first for one in signed}
 
@@ -132,7 +134,7 @@ def test_an_attacker_says_in_its_file_what_it_is(kind):
     assert written[0].startswith("started:") and f"misbehaving:{kind}:0.25" in written[:3]
 
 
-ENTRY = wire.Entry(SPEAKER, 10, 4, 3, 2, 1)
+ENTRY = Entry(SPEAKER, 10, 4, 3, 2, 1)
 KIN = ENTRY._replace(peer=LISTENER)
 
 

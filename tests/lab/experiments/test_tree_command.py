@@ -3,6 +3,7 @@
 import pytest
 
 from gossip import wire
+from gossip.monitoring import grammar
 from gossip.monitoring.threaded_tree import SPACE, ThreadedTree
 from tests.tools.hands import FakePeer
 from tests.tools.ports import free_addresses
@@ -44,7 +45,7 @@ def even_tree(seeds):
 
 
 def said(tree, rows):
-    return [wire.tree(tree.version, tree.author, tree.starts), wire.loads(rows)]
+    return [grammar.tree(tree.version, tree.author, tree.starts), grammar.loads(rows)]
 
 
 def test_the_tree_of_the_first_seed_that_runs_is_drawn(tmp_path, answering):
@@ -67,7 +68,7 @@ def test_the_tree_of_the_first_seed_that_runs_is_drawn(tmp_path, answering):
 def test_seeds_that_are_down_or_keep_no_tree_are_passed_over(tmp_path, answering):
     down, odd, empty, good = seeds = free_addresses(4)
     answering(odd, b"what?\n")
-    answering(empty, wire.REGISTERED, wire.loads([]))
+    answering(empty, wire.REGISTERED, grammar.loads([]))
     answering(good, *said(ThreadedTree.alone(good), []))
     code, out, err = tree_command(tmp_path, seeds)
     assert (code, err) == (0, "")

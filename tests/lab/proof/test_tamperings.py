@@ -46,6 +46,16 @@ class Files:
             line for line in lines if line[1].startswith(start)) or lines)
         return found[0]
 
+    def touched(self, seed):
+        """When a peer on this seed's list last had a sign of life of `one` before the death."""
+        found = []
+        for run in Records(self.folder).refresh().peers:
+            if seed in run.registrations.words and run.address not in (self.one, self.dead):
+                self.change(run.address, lambda lines: found.extend(
+                    at for at, event in lines
+                    if event.startswith(f"liveness reply:{self.one}:") and at < self.died) or lines)
+        return max(found)
+
     def insert(self, node, at, *events):
         """Let a node write something right after that time."""
         self.change(node, lambda lines: sorted([*lines, *((at, event) for event in events)],
@@ -79,7 +89,7 @@ def a_peer_registered_with_one_seed(files):
 
 
 def a_seed_that_removes_one_that_lives(files):
-    files.insert(files.seeds[0], files.died, f"removed:{files.one}:gone")
+    files.insert(files.seeds[0], files.touched(files.seeds[0]), f"removed:{files.one}:gone")
     return "dead", f"seed {files.seeds[0]} removed {files.one}, which lived"
 
 

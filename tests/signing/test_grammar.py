@@ -4,6 +4,7 @@ import pytest
 
 from gossip import wire
 from gossip.addresses import address_of
+from gossip.signing import grammar
 
 ADDRESS = address_of("127.0.0.1", 5001)
 
@@ -11,21 +12,21 @@ ADDRESS = address_of("127.0.0.1", 5001)
 @pytest.mark.parametrize("address", [ADDRESS, address_of("::1", 5001)])
 @pytest.mark.parametrize("starts", [(), (0,), (7,), tuple(range(1, 9)), (2**63 - 1,)])
 def test_a_line_of_runs_reads_as_it_was_written(address, starts):
-    line = wire.runs(address, starts)
+    line = grammar.runs(address, starts)
     assert line.endswith(b"\n")
-    assert wire.parse(line[:-1]) == wire.Runs(address, starts)
+    assert wire.parse(line[:-1]) == grammar.Runs(address, starts)
 
 
 def test_a_proof_reads_as_it_was_written():
     key, signature = bytes(range(32)), bytes(range(64))
-    assert wire.parse(wire.proof(key, signature)[:-1]) == wire.Proof(key, signature)
+    assert wire.parse(grammar.proof(key, signature)[:-1]) == grammar.Proof(key, signature)
 
 
 def test_the_proof_of_a_link_has_its_time_behind_it():
     key, signature = bytes(range(32)), bytes(range(64))
-    line = wire.proof(key, signature, "1700000000.123456")
-    assert line == wire.proof(key, signature)[:-1] + b":1700000000.123456\n"
-    assert wire.parse(line[:-1]) == wire.Proof(key, signature, "1700000000.123456")
+    line = grammar.proof(key, signature, "1700000000.123456")
+    assert line == grammar.proof(key, signature)[:-1] + b":1700000000.123456\n"
+    assert wire.parse(line[:-1]) == grammar.Proof(key, signature, "1700000000.123456")
 
 
 @pytest.mark.parametrize("line", [

@@ -6,7 +6,7 @@ import pytest
 
 from gossip import wire
 from gossip.addresses import address_of, parse_address
-from gossip.wire import monitoring
+from gossip.monitoring import grammar
 
 A, B, C = map(parse_address, ["127.0.0.1:5001", "[::1]:5002", "10.0.0.9:65535"])
 NONCE = "0123456789abcdef" * 2
@@ -15,31 +15,31 @@ NUMBER_LIMIT = 2**63 - 1
 LONGEST = [address_of(f"{number:x}:db81:aaaa:bbbb:cccc:dddd:eeee:ffff", 65535)
            for number in range(4_096, 4_096 + 1_000)]  # the longest addresses there are
 
-ENTRIES = (wire.Entry(A, 10, 0, 0, 0, 0), wire.Entry(B, 100, 7, 93, 5, 12),
-           wire.Entry(C, 10**9, 10**9, 10**9, 10**9, 10**9))
+ENTRIES = (grammar.Entry(A, 10, 0, 0, 0, 0), grammar.Entry(B, 100, 7, 93, 5, 12),
+           grammar.Entry(C, 10**9, 10**9, 10**9, 10**9, 10**9))
 STARTS = ((0, B), (1, A), (2**96 - 1, C))
 
 VALUES = [
-    wire.Report(1, 1, ()), wire.Report(NUMBER_LIMIT, NUMBER_LIMIT, ENTRIES),
-    wire.Rows(0.0, "about", parse_address("127.0.0.1:1"), 17, 4, ENTRIES),
-    wire.Rows(12345.678, "by", parse_address("[::2]:9"), 17, 4, ENTRIES[:1]),
-    wire.Part(0.001, "about", parse_address("127.0.0.1:1"), NUMBER_LIMIT, 1, ENTRIES),
-    wire.Tree(0, A, STARTS[:1]), wire.Tree(NUMBER_LIMIT, C, STARTS),
-    wire.Load(0, ()), wire.Load(5, (3, 3)), wire.Load(10**9, tuple(range(15))),
-    wire.Loads(()), wire.Loads(((A, 0), (B, 17))),
-    wire.Verdicts(0, (), (), ()), wire.Verdicts(NUMBER_LIMIT, (), (), ()),
-    wire.Verdicts(117, ((A, 0.0), (C, 0.333), (B, 1.0)), (A, B), ((A, B), (B, A))),
-    wire.Kick(B, 0.125, None), wire.Kick(A, 1.0, 0.0), wire.Kick(A, 0.101, 599.999),
-    wire.Unconfirmed(B), wire.SeedHello(B, A, NONCE), wire.SeedCheck(A, NONCE),
-    wire.SeedChecked(NONCE),
-    wire.AskTree()]
+    grammar.Report(1, 1, ()), grammar.Report(NUMBER_LIMIT, NUMBER_LIMIT, ENTRIES),
+    grammar.Rows(0.0, "about", parse_address("127.0.0.1:1"), 17, 4, ENTRIES),
+    grammar.Rows(12345.678, "by", parse_address("[::2]:9"), 17, 4, ENTRIES[:1]),
+    grammar.Part(0.001, "about", parse_address("127.0.0.1:1"), NUMBER_LIMIT, 1, ENTRIES),
+    grammar.Tree(0, A, STARTS[:1]), grammar.Tree(NUMBER_LIMIT, C, STARTS),
+    grammar.Load(0, ()), grammar.Load(5, (3, 3)), grammar.Load(10**9, tuple(range(15))),
+    grammar.Loads(()), grammar.Loads(((A, 0), (B, 17))),
+    grammar.Verdicts(0, (), (), ()), grammar.Verdicts(NUMBER_LIMIT, (), (), ()),
+    grammar.Verdicts(117, ((A, 0.0), (C, 0.333), (B, 1.0)), (A, B), ((A, B), (B, A))),
+    grammar.Kick(B, 0.125, None), grammar.Kick(A, 1.0, 0.0), grammar.Kick(A, 0.101, 599.999),
+    grammar.Unconfirmed(B), grammar.SeedHello(B, A, NONCE), grammar.SeedCheck(A, NONCE),
+    grammar.SeedChecked(NONCE),
+    grammar.AskTree()]
 
 WRITERS = {
-    "report": wire.report, "rows": wire.rows, "part": wire.part, "tree": wire.tree,
-    "load": wire.load, "loads": wire.loads,
-    "verdicts": wire.verdicts, "kick": wire.kick, "unconfirmed": wire.unconfirmed,
-    "seed_hello": wire.seed_hello, "seed_check": wire.seed_check,
-    "seed_checked": wire.seed_checked, "ask_tree": lambda: wire.ASK_TREE}
+    "report": grammar.report, "rows": grammar.rows, "part": grammar.part, "tree": grammar.tree,
+    "load": grammar.load, "loads": grammar.loads,
+    "verdicts": grammar.verdicts, "kick": grammar.kick, "unconfirmed": grammar.unconfirmed,
+    "seed_hello": grammar.seed_hello, "seed_check": grammar.seed_check,
+    "seed_checked": grammar.seed_checked, "ask_tree": lambda: grammar.ASK_TREE}
 
 
 def written(value):
@@ -60,24 +60,24 @@ def test_every_line_of_monitoring_is_read_as_it_was_written(value):
 
 
 def test_the_words_of_monitoring_are_as_designed():
-    assert wire.report(9, 2, ENTRIES[:2]) == (
+    assert grammar.report(9, 2, ENTRIES[:2]) == (
         b"report:9:2:127.0.0.1#5001=10,0,0,0,0 [::1]#5002=100,7,93,5,12\n")
-    assert wire.kick(B, 0.5) == b"kick:[::1]:5002:0.500\n"
-    assert wire.kick(B, 0.5, 60) == b"kick:[::1]:5002:0.500:60.000\n"
-    assert wire.unconfirmed(A) == b"unconfirmed:127.0.0.1:5001\n"
-    assert wire.seed_hello(A, B, NONCE) == (
+    assert grammar.kick(B, 0.5) == b"kick:[::1]:5002:0.500\n"
+    assert grammar.kick(B, 0.5, 60) == b"kick:[::1]:5002:0.500:60.000\n"
+    assert grammar.unconfirmed(A) == b"unconfirmed:127.0.0.1:5001\n"
+    assert grammar.seed_hello(A, B, NONCE) == (
         f"seed:127.0.0.1:5001:to [::1]:5002:{NONCE}\n".encode())
-    assert wire.seed_check(A, NONCE) == f"seed check:127.0.0.1:5001:{NONCE}\n".encode()
-    assert wire.tree(3, A, ((0, A), (255, B))) == (
+    assert grammar.seed_check(A, NONCE) == f"seed check:127.0.0.1:5001:{NONCE}\n".encode()
+    assert grammar.tree(3, A, ((0, A), (255, B))) == (
         b"tree:3:127.0.0.1:5001:127.0.0.1#5001=" + b"0" * 24 + b" [::1]#5002=" + b"0" * 22
         + b"ff\n")
-    assert wire.load(7, (16,)) == b"load:7:" + b"0" * 22 + b"10\n"
-    assert wire.rows(0.25, wire.ABOUT, C, 9, 2, ENTRIES[:1]) == (
+    assert grammar.load(7, (16,)) == b"load:7:" + b"0" * 22 + b"10\n"
+    assert grammar.rows(0.25, grammar.ABOUT, C, 9, 2, ENTRIES[:1]) == (
         b"rows:0.250:about:10.0.0.9:65535:9:2:127.0.0.1#5001=10,0,0,0,0\n")
-    assert wire.part(0.25, wire.BY, C, 9, 2, []) == b"part:0.250:by:10.0.0.9:65535:9:2:\n"
-    assert wire.verdicts(5, [(A, 0.5)], [B], [(A, B)]) == (
+    assert grammar.part(0.25, grammar.BY, C, 9, 2, []) == b"part:0.250:by:10.0.0.9:65535:9:2:\n"
+    assert grammar.verdicts(5, [(A, 0.5)], [B], [(A, B)]) == (
         b"verdicts:5:127.0.0.1#5001=0.500|[::1]#5002|127.0.0.1#5001>[::1]#5002\n")
-    assert wire.loads([(A, 3), (B, 0)]) == b"loads:127.0.0.1#5001=3 [::1]#5002=0\n"
+    assert grammar.loads([(A, 3), (B, 0)]) == b"loads:127.0.0.1#5001=3 [::1]#5002=0\n"
 
 
 @pytest.mark.parametrize("line", [
@@ -202,7 +202,7 @@ def test_ten_thousand_changed_lines_raise_nothing_else_and_have_one_spelling():
 # Limits.
 
 def entries(count):
-    return [wire.Entry(peer, 10**9, 10**9, 10**9, 10**9, 10**9) for peer in LONGEST[:count]]
+    return [grammar.Entry(peer, 10**9, 10**9, 10**9, 10**9, 10**9) for peer in LONGEST[:count]]
 
 
 def seeds(count):
@@ -210,20 +210,20 @@ def seeds(count):
 
 
 def verdicts(judged, void, pairs):
-    return wire.verdicts(1, [(peer, 0.5) for peer in LONGEST[:judged]], LONGEST[:void],
+    return grammar.verdicts(1, [(peer, 0.5) for peer in LONGEST[:judged]], LONGEST[:void],
                          list(zip(LONGEST[1:], LONGEST))[:pairs])
 
 
 @pytest.mark.parametrize("make, limit", [
-    (lambda count: wire.report(NUMBER_LIMIT, NUMBER_LIMIT, entries(count)), wire.ENTRIES_LIMIT),
-    (lambda count: wire.rows(9e8, wire.ABOUT, A, NUMBER_LIMIT, NUMBER_LIMIT, entries(count)),
-     wire.ENTRIES_LIMIT),
-    (lambda count: wire.part(9e8, wire.ABOUT, A, NUMBER_LIMIT, NUMBER_LIMIT, entries(count)),
-     wire.ENTRIES_LIMIT),
-    (lambda count: wire.load(10**9, range(count)), wire.QUANTILES),
-    (lambda count: verdicts(count, wire.JUDGED_LIMIT, wire.JUDGED_LIMIT), wire.JUDGED_LIMIT),
-    (lambda count: verdicts(wire.JUDGED_LIMIT, count, wire.JUDGED_LIMIT), wire.JUDGED_LIMIT),
-    (lambda count: verdicts(wire.JUDGED_LIMIT, wire.JUDGED_LIMIT, count), wire.JUDGED_LIMIT)])
+    (lambda count: grammar.report(NUMBER_LIMIT, NUMBER_LIMIT, entries(count)), grammar.ENTRIES_LIMIT),
+    (lambda count: grammar.rows(9e8, grammar.ABOUT, A, NUMBER_LIMIT, NUMBER_LIMIT, entries(count)),
+     grammar.ENTRIES_LIMIT),
+    (lambda count: grammar.part(9e8, grammar.ABOUT, A, NUMBER_LIMIT, NUMBER_LIMIT, entries(count)),
+     grammar.ENTRIES_LIMIT),
+    (lambda count: grammar.load(10**9, range(count)), grammar.QUANTILES),
+    (lambda count: verdicts(count, grammar.JUDGED_LIMIT, grammar.JUDGED_LIMIT), grammar.JUDGED_LIMIT),
+    (lambda count: verdicts(grammar.JUDGED_LIMIT, count, grammar.JUDGED_LIMIT), grammar.JUDGED_LIMIT),
+    (lambda count: verdicts(grammar.JUDGED_LIMIT, grammar.JUDGED_LIMIT, count), grammar.JUDGED_LIMIT)])
 def test_a_line_as_long_as_its_limit_is_read_and_a_longer_one_is_refused(make, limit):
     assert len(make(limit)) <= wire.LINE_LIMIT
     wire.parse(make(limit)[:-1])
@@ -232,8 +232,8 @@ def test_a_line_as_long_as_its_limit_is_read_and_a_longer_one_is_refused(make, l
 
 
 @pytest.mark.parametrize("make", [
-    lambda starts: wire.tree(NUMBER_LIMIT, LONGEST[0], starts),
-    lambda starts: wire.loads((seed, 10**9) for _, seed in starts)])
+    lambda starts: grammar.tree(NUMBER_LIMIT, LONGEST[0], starts),
+    lambda starts: grammar.loads((seed, 10**9) for _, seed in starts)])
 def test_a_thousand_seeds_fit_into_a_line_and_no_more_are_read(make):
     assert len(make(seeds(1_000))) <= wire.LINE_LIMIT
     wire.parse(make(seeds(1_000))[:-1])
@@ -244,7 +244,7 @@ def test_a_thousand_seeds_fit_into_a_line_and_no_more_are_read(make):
 @pytest.mark.parametrize("seconds, shown", [
     (-1e-9, b"0.000"), (0.0, b"0.000"), (1e300, b"999999999.000"), (0.0004, b"0.000")])
 def test_seconds_are_said_so_that_they_can_be_read(seconds, shown):
-    line = wire.kick(A, 0.5, seconds)
+    line = grammar.kick(A, 0.5, seconds)
     assert line == b"kick:127.0.0.1:5001:0.500:%b\n" % shown
     assert wire.parse(line[:-1]).seconds == float(shown)
 
@@ -269,6 +269,6 @@ def test_a_long_line_of_anything_is_refused(start, part):
 
 
 def test_every_writer_of_monitoring_is_tried_here():
-    kinds = {value.kind for value in vars(monitoring).values()
+    kinds = {value.kind for value in vars(grammar).values()
              if isinstance(value, type) and isinstance(getattr(value, "kind", None), str)}
     assert kinds == set(WRITERS) == {value.kind for value in VALUES}

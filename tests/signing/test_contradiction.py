@@ -5,6 +5,7 @@ import hashlib
 import pytest
 
 from gossip import wire
+from gossip.signing import grammar
 from gossip.signing.signed_lines import Signer
 from tests.tools.fakes import peer
 
@@ -18,11 +19,11 @@ def cover(signer, first, *texts):
 
 def test_two_signed_lines_travel_in_one_line():
     one, other = cover(SIGNER, 1, "a", "b"), cover(SIGNER, 2, "c")
-    line = wire.contradiction(one, other)
+    line = grammar.contradiction(one, other)
     message = wire.parse(line[:-1])
     assert message.kind == "contradiction" and message.line + b"\n" == line
     assert message.run == f"{peer(1)}:{SIGNER.start}".encode()
-    assert (message.one, message.other) == (wire.parse_signed(one), wire.parse_signed(other))
+    assert (message.one, message.other) == (grammar.parse_signed(one), grammar.parse_signed(other))
 
 
 @pytest.mark.parametrize("one, other", [
@@ -35,7 +36,7 @@ def test_two_signed_lines_travel_in_one_line():
 ])
 def test_what_is_no_contradiction_is_refused(one, other):
     with pytest.raises(wire.WireError):
-        wire.parse(wire.contradiction(one, other)[:-1])
+        wire.parse(grammar.contradiction(one, other)[:-1])
 
 
 def test_a_line_without_two_halves_is_refused():

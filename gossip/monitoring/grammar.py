@@ -23,12 +23,12 @@ The values come first, then the fields, then the lines.
 """
 
 import functools
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gossip.addresses import Address
 from gossip.wire.fields import (
-    LISTED, NUMBER, NUMBER_OR_0, PEER, Field, WireError, declare, number_in, pair, words)
+    BARE, LINES_OR_PREFIXES, LISTED, NUMBER, NUMBER_OR_0, PEER, Field, WireError, declare,
+    number_in, pair, words)
 
 ENTRIES_LIMIT = 68  # neighbours in one report, and in a line of rows: 60 places and 8 spare
 COUNT_LIMIT = 1_000_000_000  # of anything in one period
@@ -212,8 +212,8 @@ _STARTS = words(Field(LISTED.pattern + b"=" + _KEY.pattern, _start,
 # Lines.
 
 ASK_TREE = b"ask tree\n"
-MONITORING: dict[bytes, Callable[[bytes], Any]] = {}  # as LINES; these words may be prefixes, too
-_line = functools.partial(declare, kinds=MONITORING)
+BARE[b"ask tree"] = AskTree()
+_line = functools.partial(declare, kinds=LINES_OR_PREFIXES)
 
 _ROWS = _SECONDS, _SIDE, PEER, NUMBER, NUMBER, _ENTRIES
 report = _line(Report, "report:%s:%s:%s", NUMBER, NUMBER, _ENTRIES)
