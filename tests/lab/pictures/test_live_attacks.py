@@ -6,9 +6,9 @@ import os
 import pytest
 
 from gossip.lab.experiments.network import NotNow, Orders
-from gossip.lab.pictures import live_follow, live_lines, live_server
+from gossip.lab.pictures import live_follow, live_lines
 from gossip.lab.pictures.live_follow import Follow
-from gossip.lab.pictures.live_requests import Gate, Refused
+from gossip.lab.pictures.live_requests import Gate, Refused, parsed_order
 from gossip.lab.pictures.live_story import KINDS, Story
 from tests.tools.live import BEGIN, LATER, Told, add, text
 
@@ -36,15 +36,6 @@ def test_what_only_looks_like_a_file_ends_nothing(folder, lines):
     (folder / "peer_memory.txt").symlink_to("/proc/self/mem")  # of which no byte can be read
     os.mkfifo(folder / "peer_fifo.txt")
     assert kinds(lines) == ["started"]
-
-
-def test_nobody_waits_for_what_became_a_fifo_meanwhile(folder):
-    os.mkfifo(folder / "report.html")
-    for wanted in (live_lines.open_file, live_server.last_lines):
-        with pytest.raises((OSError, Refused)):
-            wanted(folder / "report.html")
-    with pytest.raises(Refused):
-        live_server.report(folder)
 
 
 def test_a_file_behind_a_symbolic_link_is_read_once(folder, lines, tmp_path):
@@ -133,23 +124,27 @@ def test_a_second_with_endless_kinds_of_steps_is_told_in_few_words(tmp_path):
     assert story.due(BEGIN + 2_000_000) == []
 
 
+def judge(gate, method, target):
+    return gate.judge(f"{method} {target} HTTP/1.1\r\nHost: localhost:80\r\n\r\n".encode(), True)
+
+
 def test_the_report_has_a_token_of_its_own_which_opens_nothing_else():
-    gate, fields = Gate(80, "a" * 22, "b" * 22), " HTTP/1.1\r\nHost: localhost:80\r\n\r\n"
-    assert gate.judge(f"GET /{'b' * 22}/report{fields}".encode(), True).what == "report"
-    for method, path in [("GET", "a/report"), ("GET", "b/"), ("GET", "b/stream"),
-                         ("GET", "b/node/0"), ("POST", "b/do"), ("GET", "b/report/")]:
+    gate = Gate(80)
+    assert judge(gate, "GET", gate.report) == ("report", 0)
+    assert judge(gate, "GET", gate.page) == ("", 0)
+    of_report = gate.report.removesuffix("report")
+    for method, target in [("GET", gate.page + "report"), ("GET", of_report), ("GET", "/report"),
+                           ("GET", of_report + "stream"), ("GET", of_report + "node/0"),
+                           ("POST", of_report + "do"), ("GET", of_report + "report/")]:
         with pytest.raises(Refused) as refusal:
-            gate.judge(f"{method} /{path[0] * 22}{path[1:]}{fields}".encode(), True)
-        assert refusal.value.status == 404, path
+            judge(gate, method, target)
+        assert refusal.value.status == 404, target
 
 
 def test_an_order_in_another_encoding_is_no_json():
-    gate = Gate(80, "a" * 22, "b" * 22)
     body = json.dumps({"do": "say", "text": "\u4e00" * 1_000}, ensure_ascii=False).encode("utf-16")
-    head = (f"POST /{'a' * 22}/do HTTP/1.1\r\nHost: localhost:80\r\nContent-Type: "
-            f"application/json\r\nContent-Length: {len(body)}\r\n\r\n")
     with pytest.raises(Refused) as refusal:
-        gate.judge(head.encode() + body, True)
+        parsed_order(body)
     assert refusal.value.status == 400
 
 
