@@ -260,7 +260,7 @@ def test_a_late_page_sees_the_same_as_an_early_one(tmp_path, seed):
 
 
 def test_a_long_past_is_read_bit_by_bit(tmp_path, monkeypatch):
-    monkeypatch.setattr("gossip.lab.pictures.live_lines.CHUNK", (200, 200))
+    monkeypatch.setattr("gossip.lab.pictures.live_lines.SHARE", 200)
     monkeypatch.setattr("gossip.lab.pictures.live_lines.TURN", 2_000)
     crowd(tmp_path, peers=10, messages=50, gap=0.5)
     follow = Follow(tmp_path)
