@@ -12,6 +12,7 @@ calls all this. Times are microseconds since 1970.
 """
 
 import bisect
+import heapq
 import operator
 import os
 import pathlib
@@ -26,7 +27,7 @@ AHEAD = 1_000_000  # microseconds that a line may be ahead of the turn that read
 HELD_BACK = 150_000  # microseconds
 TURN = 512 * 1024  # bytes that one turn reads, about; of one file at a time its share, or more
 SHARE = 1024  # bytes
-_time, _last = operator.itemgetter(0), operator.attrgetter("last")
+_time = operator.itemgetter(0)
 
 
 class Line(NamedTuple):
@@ -77,7 +78,7 @@ class LiveLines:
     def __init__(self, folder: pathlib.Path):
         self._folder = folder
         self._files: dict[str, _File] = {}
-        self._unread: list[_File] = []  # which have more than was read, as of the last look
+        self._unread: list[tuple[int, str]] = []  # a heap: (last line, name) where more is to read
         self._looked = 0  # when it was looked into the folder last
         self._waiting: list[Line] = []  # for older ones
         self._told_until = 0  # up to when lines were handed out, once there were any
@@ -91,7 +92,7 @@ class LiveLines:
 
     def to_read(self) -> int:
         """How many bytes are still to be read."""
-        return sum(file.to_read() for file in self._unread)
+        return sum(self._files[name].to_read() for _, name in self._unread)
 
     def path_of(self, node: str) -> pathlib.Path | None:
         """The file of a node."""
@@ -106,9 +107,9 @@ class LiveLines:
             self._look()
         left, share = TURN, max(SHARE, TURN // max(1, len(self._files)))
         while left > 0 and self._unread:
-            left -= self._read(min(self._unread, key=_last), share, now)
-        self.told_at = max(self._told_until, self._looked - HELD_BACK if not self._unread
-                           else min(map(_last, self._unread)))
+            left -= self._read(heapq.heappop(self._unread)[1], share, now)
+        until = self._unread[0][0] if self._unread else self._looked - HELD_BACK
+        self.told_at = max(self._told_until, until)
         return self._due()
 
     def _look(self) -> None:
@@ -118,36 +119,37 @@ class LiveLines:
                      if entry.name.endswith(".txt")
                      and entry.name.startswith(("peer_", "seed_"))
                      and (size := _size(entry)) is not None}
-        for file in list(self._files.values()):
-            file.size = sizes.get(file.path.name, -1)
-            if file.to_read() < 0:
-                self._forget(file)
+        for name, file in list(self._files.items()):
+            if sizes.get(name, -1) < file.tail.position:
+                self._forget(name)
         for name in sorted(sizes.keys() - self._files.keys()):
             self._files[name] = _File(self._folder / name)
-            self._files[name].size = sizes[name]
-        self._unread = [file for file in self._files.values() if file.to_read() > 0]
-        for file in self._unread:
-            file.last = max(file.last, self._told_until)  # what comes is not told as of before
+        self._unread = []
+        for name, file in self._files.items():
+            file.size = sizes[name]
+            if file.to_read() > 0:
+                file.last = max(file.last, self._told_until)  # lines that are late are told now
+                heapq.heappush(self._unread, (file.last, name))
 
-    def _forget(self, file: _File) -> None:
-        del self._files[file.path.name]
+    def _forget(self, name: str) -> None:
+        file = self._files.pop(name)
         if file.tail.node is not None:
             at = max(file.last, self._told_until)
             self._waiting.append(Line(at, file.tail.node, VANISHED, ""))
 
-    def _read(self, file: _File, most: int, now: int) -> int:
-        """Read on in a file; answer how many bytes."""
-        before = file.tail.position
+    def _read(self, name: str, most: int, now: int) -> int:
+        """Read on in a file that was taken out of the heap; answer how many bytes."""
+        file, before = self._files[name], self._files[name].tail.position
         try:
             self._waiting += file.read(most, now)
         except FileNotFoundError:
-            self._forget(file)
+            self._forget(name)
         except OSError:
             pass  # it is on a disk that fails
-        if file.path.name.startswith("seed_"):
+        if name.startswith("seed_"):
             self.seeds.add(file.tail.node)
-        if file.to_read() <= 0 or file.tail.position == before:
-            self._unread.remove(file)
+        if file.tail.position > before and file.to_read() > 0:
+            heapq.heappush(self._unread, (file.last, name))
         return file.tail.position - before
 
     def _due(self) -> list[Line]:
