@@ -17,7 +17,7 @@ import operator
 import pathlib
 
 from gossip.lab.pictures.live_lines import Line, LiveLines
-from gossip.lab.pictures.live_nodes import ENDED, LOST, Node, as_events
+from gossip.lab.pictures.live_nodes import ENDED, LOST, as_events
 from gossip.lab.pictures.live_sample import LATENCIES, Messages
 from gossip.lab.pictures.live_states import States
 from gossip.lab.pictures.live_story import Story
@@ -195,15 +195,13 @@ class Follow:
             event = self._messages.generated(line, node, self.states.expected)
         else:
             address, _, text = rest.partition(":gmessage:")
-            sender = self.states.nodes.get(address) or self._introduced(address, at, events)
+            sender = self.states.nodes.get(address)
+            if sender is None:
+                sender = self.states.node(address, at)
+                self._add(events, self.states.events())
             event = self._messages.received(at, node, sender, text, self.log.dropped)
         if event is not None:
             events.append(event)
-
-    def _introduced(self, address: str, at: int, events: list[list]) -> Node | None:
-        node = self.states.node(address, at)
-        self._add(events, self.states.events())
-        return node
 
     def figures(self, now: int) -> dict:
         """The figures of the stream."""

@@ -57,16 +57,11 @@ def _server(folder: pathlib.Path, port: int, host: str | None, do=None,
         server = Server(Follow(folder), *page(orders), port, do, host)
     except OSError as error:
         raise CommandError(f"cannot listen on {host}:{port}: {error.strerror}", FAILED) from None
-    show(_announcement(folder, server.url))
+    if os.isatty(1):  # a line of its own: many terminals open only an address that is not wrapped
+        show(f"watching {shown(folder)}   (Ctrl-C ends it)\n{server.url}")
+    else:
+        show(f"watching {folder} at {server.url}   (Ctrl-C ends it)")
     return server
-
-
-def _announcement(folder: pathlib.Path, url: str) -> str:
-    """Where the page is. On a terminal the address is a line of its own, because many terminals
-    open only an address that is not wrapped."""
-    if os.isatty(1):
-        return f"watching {shown(folder)}   (Ctrl-C ends it)\n{url}"
-    return f"watching {folder} at {url}   (Ctrl-C ends it)"
 
 
 def watch(folder: pathlib.Path, port: int = 0, host: str | None = None) -> None:

@@ -57,7 +57,7 @@ class Gate:
             raise Refused(404, "there is nothing here")
         if method != "GET":
             raise Refused(405, "only GET is allowed here")
-        if "transfer-encoding" in fields or fields.get("content-length", "0") != "0":
+        if "transfer-encoding" in fields or fields.get_all("content-length", ["0"]) != ["0"]:
             raise Refused(400, "a GET has no body")
         return path, 0
 

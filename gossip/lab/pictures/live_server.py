@@ -186,7 +186,7 @@ class _Visit(socketserver.StreamRequestHandler):
                 block = block[self.request.send(block):]
 
     def _head(self) -> bytes:
-        """The head of the request; OSError when nobody asks any more."""
+        """Return the head of the request; OSError when nobody asks any more."""
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             line = self.rfile.readline(HEAD_LIMIT - len(head))
@@ -212,7 +212,7 @@ class _Visit(socketserver.StreamRequestHandler):
 # Files that a page asks for.
 
 def last_lines(path: pathlib.Path | None) -> bytes:
-    """The last whole lines of a node's file; Refused when there is none."""
+    """Return the last whole lines of a node's file; Refused when there is none."""
     try:
         if path is None:
             raise FileNotFoundError
@@ -225,7 +225,7 @@ def last_lines(path: pathlib.Path | None) -> bytes:
 
 
 def report(folder: pathlib.Path) -> bytes:
-    """The report that `runner.py plot` has made; Refused when there is none."""
+    """Return the report that `runner.py plot` has made; Refused when there is none."""
     try:
         with (folder / REPORT).open("rb") as file:
             found = file.read(LARGEST + 1)
