@@ -3,8 +3,7 @@
 Pure. Every chart is an SVG document with a background, and with colours for light and dark
 screens. Its classes begin with `gv-`, so that it can stand in a page as well. Texts are escaped
 here. Left out on purpose: ids, scripts, fonts, and anything that a viewer would have to fetch.
-The chart of degrees is in plot.py, the drawing of the
-network in network.py.
+The chart of degrees is in plot.py, the drawing of the network in network.py.
 """
 
 import html

@@ -17,7 +17,7 @@ import operator
 import pathlib
 
 from gossip.lab.pictures.live_lines import Line, LiveLines
-from gossip.lab.pictures.live_nodes import ENDED, LOST, Node, as_events
+from gossip.lab.pictures.live_nodes import ENDED, LOST, as_events
 from gossip.lab.pictures.live_sample import LATENCIES, Messages
 from gossip.lab.pictures.live_states import States
 from gossip.lab.pictures.live_story import Story
@@ -37,14 +37,14 @@ FULL = 48 * 1024 * 1024  # bytes of the log with which it begins anew: it leaves
 class Log:
     """All events that pages are shown, so that a late page sees what was: a row of parts, each of
     events of one message, or of none, as the bytes of their JSON. Parts keep their numbers, by
-    which pages remember how far they have come. `forgotten(number)` is called for each message
-    that is dropped."""
+    which pages remember how far they have come. Messages up to the number `dropped` have been left
+    out."""
 
-    def __init__(self, forgotten=lambda number: None):
+    def __init__(self, dropped: int = 0):
+        self.dropped = dropped
         self.size = 0
         self.end = 0  # the number of the part that comes next
         self._try_at = 0  # the size with which it is tried again to leave something out
-        self._forgotten = forgotten
         self._parts: list[tuple[int, int, bytes]] = []  # (number, message, text), by number
         self._messages: dict[int, int] = {}  # message -> bytes of its parts; by age
 
@@ -75,18 +75,16 @@ class Log:
         return found, self.end
 
     def _shrink(self, goal: int) -> None:
-        dropped = set()
         for message in list(self._messages):
             if self.size <= goal:
                 break
             self.size -= self._messages.pop(message)
-            self._forgotten(message)
-            dropped.add(message)
+            self.dropped = message
         kept = []
         for part in self._parts:
             if part[1] == _LEAST and self.size > goal:
                 self.size -= PART + len(part[2])
-            elif part[1] not in dropped:
+            elif not 0 < part[1] <= self.dropped:
                 kept.append(part)
         self._parts = kept
 
@@ -120,7 +118,7 @@ class Follow:
     def _begin_anew(self) -> None:
         self._begin: int | None = None  # the time of the first event
         self.states, self._messages, self._story = States(), Messages(), Story()
-        self.log = Log(self._messages.forget)  # another object when pages have to begin anew
+        self.log = Log()  # another object when pages have to begin anew
         self._full = FULL
 
     def begin(self, now: int) -> int:
@@ -167,7 +165,7 @@ class Follow:
                 self._leave_the_past_out(events[-1][0])
 
     def _leave_the_past_out(self, at: int) -> None:
-        self.log = Log(self._messages.forget)
+        self.log = Log(self._messages.messages)  # of those so far no delivery is shown any more
         self.log.add(as_events(self.states.numbered, at), self._begin)
         self._full = max(FULL, 2 * self.log.size)
 
@@ -197,15 +195,13 @@ class Follow:
             event = self._messages.generated(line, node, self.states.expected)
         else:
             address, _, text = rest.partition(":gmessage:")
-            sender = self.states.nodes.get(address) or self._introduced(address, at, events)
-            event = self._messages.received(at, node, sender, text)
+            sender = self.states.nodes.get(address)
+            if sender is None:
+                sender = self.states.node(address, at)
+                self._add(events, self.states.events())
+            event = self._messages.received(at, node, sender, text, self.log.dropped)
         if event is not None:
             events.append(event)
-
-    def _introduced(self, address: str, at: int, events: list[list]) -> Node | None:
-        node = self.states.node(address, at)
-        self._add(events, self.states.events())
-        return node
 
     def figures(self, now: int) -> dict:
         """The figures of the stream."""

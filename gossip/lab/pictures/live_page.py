@@ -7,11 +7,11 @@ own: with buttons, and at the end with the verdict of the proof.
 """
 
 import base64
+import contextlib
 import gc
 import hashlib
 import os
 import pathlib
-import socket
 import string
 import threading
 
@@ -57,27 +57,19 @@ def _server(folder: pathlib.Path, port: int, host: str | None, do=None,
         server = Server(Follow(folder), *page(orders), port, do, host)
     except OSError as error:
         raise CommandError(f"cannot listen on {host}:{port}: {error.strerror}", FAILED) from None
-    show(_announcement(folder, server.url))
+    if os.isatty(1):  # a line of its own: many terminals open only an address that is not wrapped
+        show(f"watching {shown(folder)}   (Ctrl-C ends it)\n{server.url}")
+    else:
+        show(f"watching {folder} at {server.url}   (Ctrl-C ends it)")
     return server
-
-
-def _announcement(folder: pathlib.Path, url: str) -> str:
-    """Where the page is. On a terminal the address is a line of its own, because many terminals
-    open only an address that is not wrapped."""
-    if os.isatty(1):
-        return f"watching {shown(folder)}   (Ctrl-C ends it)\n{url}"
-    return f"watching {folder} at {url}   (Ctrl-C ends it)"
 
 
 def watch(folder: pathlib.Path, port: int = 0, host: str | None = None) -> None:
     """Serve the page of what runs in a folder, until Ctrl-C or SIGTERM."""
     gc.set_threshold(OBJECTS)
     end = End()
-    server = _server(folder, port, host)
-    try:
-        server.serve(end.readable)
-    finally:
-        server.close()
+    with contextlib.suppress(KeyboardInterrupt):
+        _server(folder, port, host).serve(end.pause)
 
 
 class LivePage:
@@ -89,17 +81,15 @@ class LivePage:
                  host: str | None = None):
         allowed = (do, orders) if host is None else ()
         self._server = _server(folder, port, host, *allowed)
-        self._ended, self._end = socket.socketpair()
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="live page", daemon=True)
         self._thread.start()
 
     def _serve(self) -> None:
         try:
-            self._server.serve(self._ended)
+            self._server.serve(self._ended.wait)
         except Exception as error:  # of whatever it dies, the network goes on
             complain(f"runner.py: the live page has ended: {error!r}")
-        finally:
-            self._server.close()
 
     def tell(self, holds: bool, text: str) -> None:
         """Show the verdict of the proof, and its rows."""
@@ -109,6 +99,5 @@ class LivePage:
         return self
 
     def __exit__(self, *error) -> None:
-        self._end.close()
+        self._ended.set()
         self._thread.join()
-        self._ended.close()

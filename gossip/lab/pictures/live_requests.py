@@ -1,23 +1,26 @@
-"""Requests: who may ask the live page's server for what, decided from the bytes of a request.
+"""Requests: who may ask the live page's server for what, decided from the head of a request.
 
-Pure. Everything lies under a token that nobody guesses; the report under another one: a script in
+Everything lies under a token that nobody guesses; the report under another one: a script in
 it sees its own address, and may tell that to others. `Host` has to name this server, and
 `Origin`, where there is one, too: so a page of another site that had its name point here is
 refused. Each refusal is a status and one line.
 """
 
+import email
 import hmac
 import json
 import re
-from typing import NamedTuple
+import secrets
+from email.message import Message
 
 HEAD_LIMIT = 16 * 1024  # bytes of a request's head
 BODY_LIMIT = 4 * 1024  # bytes of the body of an order
 LOOPBACK = "127.0.0.1"
-REPORT = b"report"
+REPORT = "report"
+_PATH = re.compile(f"|stream|{REPORT}|node/[0-9]{{1,6}}")
 _LINE_ENDS = "\x7f\x85\u2028\u2029"  # and the like, beside the first 32 characters
-_HEAD = re.compile(rb"([A-Z]{1,16}) ([!-~]{1,4096}) HTTP/1\.[01]"
-                   rb"((?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*)*)")
+_HEAD = re.compile(rb"([A-Z]{1,16}) ([!-~]{1,4096}) HTTP/1\.[01]\r\n"
+                   rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*\r\n)*)\r\n")
 
 
 class Refused(Exception):
@@ -28,106 +31,71 @@ class Refused(Exception):
         self.status = status
 
 
-class Request(NamedTuple):
-    """A request that may be answered."""
-
-    what: str  # page, stream, report, node or do
-    number: int = 0  # of a node
-    order: dict | None = None  # the body of `do`
-
-
 class Gate:
-    """Lets requests through that come to this port with this token; with the other one, only
-    those for the report. `host` is how a URL names the IP."""
+    """Lets requests through that come to this port with the right token. `host` is how a URL names
+    the IP."""
 
-    def __init__(self, port: int, token: str, report_token: str, host: str = LOOPBACK):
+    def __init__(self, port: int, host: str = LOOPBACK):
+        self.page = f"/{secrets.token_urlsafe(16)}/"
+        self.report = f"/{secrets.token_urlsafe(16)}/{REPORT}"
         names = (host, "localhost") if host == LOOPBACK else (host,)
-        self._hosts = {f"{name}:{port}".encode().lower() for name in names}
-        self._origins = {b"http://" + host for host in self._hosts}
-        self._token, self._report_token = token.encode(), report_token.encode()
+        self._hosts = {f"{name}:{port}".lower() for name in names}
+        self._origins = {f"http://{host}" for host in self._hosts}
 
-    def judge(self, data: bytes, takes_orders: bool) -> Request | None:
-        """The request in these bytes; None when it is not complete yet; Refused."""
-        head, found, body = data.partition(b"\r\n\r\n")
-        if len(head) > HEAD_LIMIT:
-            raise Refused(431, "the head of the request is too long")
-        if not found:
-            return None
+    def judge(self, head: bytes, takes_orders: bool) -> tuple[str, int]:
+        """Return the path behind the token, and how many bytes of an order follow; Refused."""
         match = _HEAD.fullmatch(head)
         if match is None:
             raise Refused(400, "this is no request")
-        fields = _fields(match[3])
+        method, target, lines = (part.decode("latin-1") for part in match.groups())
+        fields = email.message_from_string(lines)
         self._check_source(fields)
-        method, path = match[1], self._path(match[2])
+        path = self._path(target)
         if path == "do" and takes_orders:
-            return _order(method, fields, body)
-        request = _wanted(path)
-        if method != b"GET":
+            return path, _length(method, fields)
+        if not _PATH.fullmatch(path):
+            raise Refused(404, "there is nothing here")
+        if method != "GET":
             raise Refused(405, "only GET is allowed here")
-        if b"transfer-encoding" in fields or fields.get(b"content-length", [b"0"]) != [b"0"]:
+        if "transfer-encoding" in fields or fields.get_all("content-length", ["0"]) != ["0"]:
             raise Refused(400, "a GET has no body")
-        return request
+        return path, 0
 
-    def _check_source(self, fields: dict[bytes, list[bytes]]) -> None:
-        hosts = fields.get(b"host", [])
-        if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
+    def _check_source(self, fields: Message) -> None:
+        hosts, origins = ([value.strip(" \t").lower() for value in fields.get_all(name, [])]
+                          for name in ("host", "origin"))
+        if len(hosts) != 1 or hosts[0] not in self._hosts:
             raise Refused(403, "the Host is another one")
-        origins = fields.get(b"origin", [])
-        if len(origins) > 1 or any(origin.lower() not in self._origins for origin in origins):
+        if len(origins) > 1 or not self._origins.issuperset(origins):
             raise Refused(403, "the Origin is another one")
 
-    def _path(self, target: bytes) -> str:
-        """Return the path behind the token."""
-        slash, token, rest = target[:1], *target[1:].partition(b"/")[::2]
-        is_report = hmac.compare_digest(token, self._report_token)
-        is_right = hmac.compare_digest(token, self._token) or is_report
-        if slash != b"/" or not is_right or b"/" not in target[1:] or (
-                is_report != (rest == REPORT)):
-            raise Refused(404, "there is nothing here")
-        return rest.decode("ascii")
-
-
-def _fields(lines: bytes) -> dict[bytes, list[bytes]]:
-    """The values of each field of a head, by its name in small letters."""
-    fields: dict[bytes, list[bytes]] = {}
-    for line in lines.split(b"\r\n")[1:]:
-        name, _, value = line.partition(b":")
-        fields.setdefault(name.lower(), []).append(value.strip(b" \t"))
-    return fields
-
-
-def _wanted(path: str) -> Request:
-    if path == "":
-        return Request("page")
-    if path in ("stream", REPORT.decode()):
-        return Request(path)
-    match = re.fullmatch("node/([0-9]{1,6})", path)
-    if match is None:
+    def _path(self, target: str) -> str:
+        begin, path = target[:len(self.page)], target[len(self.page):]
+        if hmac.compare_digest(begin, self.page) and path != REPORT:
+            return path
+        if hmac.compare_digest(target, self.report):
+            return REPORT
         raise Refused(404, "there is nothing here")
-    return Request("node", int(match[1]))
 
 
-def _order(method: bytes, fields: dict[bytes, list[bytes]], body: bytes) -> Request | None:
-    """The order in the body of a POST."""
-    if method != b"POST":
+def _length(method: str, fields: Message) -> int:
+    """Return how many bytes the body of an order has."""
+    if method != "POST":
         raise Refused(405, "only POST is allowed here")
-    kind = fields.get(b"content-type", [b""])
-    if len(kind) != 1 or kind[0].partition(b";")[0].strip().lower() != b"application/json":
+    if fields.get_content_type() != "application/json":
         raise Refused(415, "orders are application/json")
-    lengths = fields.get(b"content-length", [])
-    if b"transfer-encoding" in fields or not lengths:
+    length = ",".join(fields.get_all("content-length", []))
+    if "transfer-encoding" in fields or not length:
         raise Refused(411, "an order has a Content-Length")
-    if len(lengths) != 1 or not re.fullmatch(rb"[0-9]{1,18}", lengths[0]):
+    if not re.fullmatch("[0-9]{1,18}", length):
         raise Refused(400, "this is no Content-Length")
-    length = int(lengths[0])
-    if length > BODY_LIMIT:
+    if int(length) > BODY_LIMIT:
         raise Refused(413, f"an order has {BODY_LIMIT} bytes at most")
-    if len(body) < length:
-        return None
-    return Request("do", order=_parsed(body[:length]))
+    return int(length)
 
 
-def _parsed(body: bytes) -> dict:
+def parsed_order(body: bytes) -> dict:
+    """Return the order in the body of a POST; Refused."""
     try:
         order = json.loads(body.decode())  # by itself it would take UTF-16 as well
     except (ValueError, RecursionError):

@@ -58,7 +58,6 @@ class Messages:
         # IP:PORT:RUN:NUMBER -> message, oldest first
         self._known: collections.OrderedDict[str, Message] = collections.OrderedDict()
         self._by_line: dict[str, Message] = {}  # the same by what follows `gmessage:`
-        self._by_number: dict[int, Message] = {}  # those that are shown
         self._lacking: dict[int, Message] = {}  # number -> message that somebody lacks
         # What follows `gmessage:` -> bits of those that had it before it was said, oldest first
         self._early: collections.OrderedDict[str, int] = collections.OrderedDict()
@@ -85,15 +84,15 @@ class Messages:
             _, oldest = self._known.popitem(last=False)
             self._by_line.pop(oldest.line, None)
             self._lacking.pop(oldest.number, None)
-            self._by_number.pop(oldest.number, None)
         if not is_shown:
             self.only_counted += 1
             return None
-        self._by_number[message.number] = message
         return [line.at, "generated", node.number, message.number, message.text]
 
-    def received(self, at: int, node: Node, sender: Node | None, text: str) -> list | None:
-        """The event of a delivery; None when it is only counted. `text` follows `gmessage:`."""
+    def received(self, at: int, node: Node, sender: Node | None, text: str,
+                 dropped: int = 0) -> list | None:
+        """Return the event of a delivery; None when it is only counted, as those of messages up to
+        the number `dropped` are. `text` follows `gmessage:`."""
         self.deliveries += 1
         message = self._by_line.get(text) or self._with_other_words(text)
         is_recent = at >= self.latencies_from
@@ -109,7 +108,7 @@ class Messages:
                 self._take_latency(max(1, at - message.at))
             if not message.waiting:
                 self._lacking.pop(message.number, None)
-        if not message.is_shown or sender is None:
+        if not message.is_shown or sender is None or message.number <= dropped:
             return None
         return [at, "received", node.number, sender.number, message.number]
 
@@ -135,12 +134,6 @@ class Messages:
             message.held &= ~node.bit
             if not message.waiting or not message.held:
                 del self._lacking[message.number]
-
-    def forget(self, number: int) -> None:
-        """The deliveries of this message have been left out: of those to come none is shown."""
-        message = self._by_number.pop(number, None)
-        if message is not None:
-            message.is_shown = False
 
     def figures(self, now: int) -> dict:
         """The figures about messages, at a time."""

@@ -29,7 +29,6 @@ class States:
         self.pieces = Pieces()  # peers that are up, from their first link on
         self.ended: list[Node] = []  # peers of which a run ended, until somebody takes them out
         self.expected = 0  # the bits of these: whom a message is to reach that is said now
-        self._in_graph: set[Node] = set()  # the peers in `pieces`
         self._degrees: list[int] | None = []  # None: something has changed
         self._off_lists: dict[Node, None] = {}  # peers that a seed has removed, as they were gone
         self._unsettled = False  # somebody may have died of whom nobody is left to tell
@@ -39,7 +38,8 @@ class States:
         """The degrees of all peers that are up and had a link, in order. A link counts as long as
         both of its ends are up."""
         if self._degrees is None:
-            self._degrees = sorted([len(node.links & self._in_graph) for node in self._in_graph])
+            peers = set().union(*self.pieces.all())
+            self._degrees = sorted([len(node.links & peers) for node in peers])
         return self._degrees
 
     def links(self) -> int:
@@ -281,7 +281,6 @@ class States:
     def _join_graph(self, node: Node) -> None:
         if node not in self.pieces:
             self._degrees = None
-            self._in_graph.add(node)
             self.expected |= node.bit
             self.pieces.add(node)
             for other in node.links:
@@ -289,7 +288,6 @@ class States:
 
     def _leave_graph(self, node: Node) -> None:
         self._degrees = None
-        self._in_graph.discard(node)
         self.expected &= ~node.bit
         self.pieces.remove(node)
 

@@ -5,6 +5,7 @@ second: `4 more get no answer from 5008: miss 1 of 3`. Starts are only told toge
 start`. Values in, events out; no clock.
 """
 
+import dataclasses
 import math
 from typing import NamedTuple
 
@@ -28,17 +29,13 @@ class _Told(NamedTuple):
     fields: dict[str, str]
 
 
+@dataclasses.dataclass
 class _Together:
     """Steps of a kind that are told together."""
 
-    def __init__(self, end: int):
-        self.end = end  # when they are told
-        self.first: _Told | None = None
-        self.many = 0
-
-    def add(self, told: _Told) -> None:
-        self.first = self.first or told
-        self.many += 1
+    end: int  # when they are told
+    first: _Told | None = None
+    many: int = 0
 
 
 class Story:
@@ -59,16 +56,16 @@ class Story:
         at, about = event[0], told.fields[_ABOUT.get(kind, "other")]
         rest = told.fields["rest"] if "{rest}" in told.words.many else ""
         key = (kind, told.node.kind, about, rest)
-        if key in self._open:
-            self._open[key].add(told)
-            return []
-        if len(self._open) == KINDS:
-            return []
-        self.due_at = min(self.due_at, at + TOGETHER)
-        self._open[key] = _Together(at + TOGETHER)
-        if kind != "started":
-            return [[at, "story", told.node.number, _sentence(told)]]
-        self._open[key].add(told)
+        steps = self._open.get(key)
+        if steps is None:
+            if len(self._open) == KINDS:
+                return []
+            self.due_at = min(self.due_at, at + TOGETHER)
+            steps = self._open[key] = _Together(at + TOGETHER)
+            if kind != "started":
+                return [[at, "story", told.node.number, _sentence(told)]]
+        steps.first = steps.first or told
+        steps.many += 1
         return []
 
     def due(self, now: int) -> list[list]:

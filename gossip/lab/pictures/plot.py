@@ -74,7 +74,8 @@ def _distribution(measured: Points, predicted: Points, fitted: Points, peers: in
             *draw_upright(upright, log_ticks(least, 1), 76, 540, "{:g}".format),
             text(308, 448, "degree k (neighbours)", "gv-muted", "middle"),
             side_title(22, 258, "share of peers with degree ≥ k"),
-            *_curves(measured, predicted, fitted, across, upright)]
+            *_curves(measured, _stairs(predicted, across.low, upright.low), fitted, across,
+                     upright)]
 
 
 def _ends(values: list[float]) -> tuple[float, float]:
@@ -84,22 +85,17 @@ def _ends(values: list[float]) -> tuple[float, float]:
             min(tick for tick in log_ticks(high, high * 10)))
 
 
-def _curves(measured: Points, predicted: Points, fitted: Points, across: Axis,
+def _curves(measured: Points, stairs: Points, fitted: Points, across: Axis,
             upright: Axis) -> list[str]:
     """The two lines, and the measured points upon them."""
     def at(k: float, share: float) -> tuple[float, float]:
         return across(k), upright(max(share, upright.low))
 
-    parts = []
-    stairs = _stairs(predicted, across.low, upright.low)
-    for curve, style in ((stairs, "gv-cool-line gv-dashed"), (fitted, "gv-warm-line")):
-        if curve:
-            parts.append(path([at(*point) for point in curve], "gv-line " + style))
-    for k, share in measured:
-        if k >= 1:
-            parts.append(dot(*at(k, share), "gv-main-line",
-                             f"degree {k:g} or more: {share:.3g} of the peers"))
-    return parts
+    lines = (stairs, "gv-cool-line gv-dashed"), (fitted, "gv-warm-line")
+    return [*(path([at(*point) for point in curve], f"gv-line {style}")
+              for curve, style in lines if curve),
+            *(dot(*at(k, share), "gv-main-line", f"degree {k:g} or more: {share:.3g} of the peers")
+              for k, share in measured if k >= 1)]
 
 
 def _legend(peers: int, is_fitted: bool, fit: str, prediction: str) -> list[str]:

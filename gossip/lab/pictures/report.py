@@ -16,6 +16,7 @@ import pathlib
 import string
 import zlib
 from collections.abc import Iterable
+from itertools import accumulate
 from typing import NamedTuple
 
 from gossip.lab.pictures import charts
@@ -24,6 +25,7 @@ from gossip.lab.pictures.network import drawn_peers
 from gossip.lab.proof import check, delivery, graph
 from gossip.lab.proof.evidence import Row, quantile
 from gossip.lab.proof.records import Records
+from gossip.lab.proof.runs import PeerRun
 from gossip.terminal.folders import TABLES
 
 TAIL = 2 * 1024 * 1024  # bytes of one node's file in the page, at most
@@ -46,10 +48,12 @@ def page(records: Records, folder: pathlib.Path, degrees: str, network: str) -> 
     rows = check.prove(records)
     files = node_files(folder)
     times, late = delivery.latencies(records)
+    lanes, length = timeline(records)
     return string.Template(_page_file("page.html")).substitute(
         style=_page_file("page.css"), script=_page_file("page.js"), verdict=_verdict(rows),
-        summary=_summary(records), proof=_proof(rows), degrees=degrees, network=network,
-        timeline=charts.timeline_chart(*timeline(records)), badness=_badness(records),
+        summary=_summary(records), proof="\n".join(map(_proof_row, rows)), degrees=degrees,
+        network=network,
+        timeline=charts.timeline_chart(lanes, length), badness=_badness(records, length),
         latency=_latency(times, late),
         names=_json([[file.name, file.left_out] for file in files]),
         files="\n".join(map(_embedded, range(len(files)), files)))
@@ -115,12 +119,8 @@ def _summary(records: Records) -> str:
     return "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in items.items())
 
 
-def _proof(rows: list[Row]) -> str:
-    """The rows of the table of the proof."""
-    return "\n".join(_proof_row(row) for row in rows)
-
-
 def _proof_row(row: Row) -> str:
+    """Return a row of the table of the proof."""
     style, verdict = {True: ("holds", "✓ holds"), False: ("fails", "✗ FAILS"),
                       None: ("none", "figures")}[row.holds]
     items = [f"<li>{html.escape(failure)}</li>" for failure in row.details[:SHOWN]]
@@ -143,12 +143,12 @@ def _latency(times: list[float], late: int) -> str:
     return f'<div class="chart">{charts.latency_chart(times, marks)}</div>' + note
 
 
-def _badness(records: Records) -> str:
-    """A section with the chart of badness, where seeds tell of it."""
+def _badness(records: Records, length: float) -> str:
+    """Return a section with the chart of badness, where seeds tell of it."""
     curves = curves_of(records)
     if not curves:
         return ""
-    chart = charts.badness_chart(curves, timeline(records)[1])
+    chart = charts.badness_chart(curves, length)
     return ('<section aria-labelledby="badness-title">\n<h2 id="badness-title">Badness</h2>\n'
             f'<div class="chart">{chart}</div>\n</section>')
 
@@ -174,7 +174,6 @@ def timeline(records: Records) -> tuple[list[Lane], float]:
     """The lanes of the timeline, in seconds since the first line, and its length."""
     runs, seeds, newest = records.peers, records.seeds, records.newest()
     start = min(run.first for run in [*runs, *seeds])
-    ends = [graph.up_until(run, newest) for run in runs]
     moments = {
         "peers started": [run.first for run in runs],
         "peers died": [run.last for run in runs if run.is_dead(newest)],
@@ -185,11 +184,11 @@ def timeline(records: Records) -> tuple[list[Lane], float]:
         "peers left": [run.left for run in runs if run.left is not None],
     }
     steps = {
-        "peers up": _until(_population([run.first for run in runs],
-                                       [end for end in ends if end < newest]), newest),
+        "peers up": _until(_population(runs, newest), newest),
         "pieces of the graph": _until(graph.history(records), graph.end_of(records)),
     }
-    lanes = [_step_lane(name, changes, start) for name, changes in steps.items()]
+    lanes = [Lane(name, [at - start for at, _ in changes], [count for _, count in changes])
+             for name, changes in steps.items()]
     lanes += [Lane(name, [at - start for at in times]) for name, times in moments.items()]
     return lanes, newest - start
 
@@ -199,17 +198,11 @@ def _until(changes: list[tuple[float, int]], end: float) -> list[tuple[float, in
     return changes + [(max(end, at), count) for at, count in changes[-1:]]
 
 
-def _step_lane(name: str, changes: list[tuple[float, int]], start: float) -> Lane:
-    return Lane(name, [at - start for at, _ in changes], [count for _, count in changes])
-
-
-def _population(begun: list[float], ended: list[float]) -> list[tuple[float, int]]:
-    """(time, number of peers that are up from then on)."""
-    changes, count = [], 0
-    for at, change in sorted([(at, 1) for at in begun] + [(at, -1) for at in ended]):
-        count += change
-        changes.append((at, count))
-    return changes
+def _population(runs: list[PeerRun], newest: float) -> list[tuple[float, int]]:
+    """Return (time, number of peers that are up from then on)."""
+    ends = [graph.up_until(run, newest) for run in runs]
+    changes = sorted([(run.first, 1) for run in runs] + [(end, -1) for end in ends if end < newest])
+    return list(zip([at for at, _ in changes], accumulate(change for _, change in changes)))
 
 
 # Tables: comma-separated values with a line of headings. Times are seconds since the first line of

@@ -9,7 +9,8 @@ import functools
 import math
 import pathlib
 import time
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
 
 from gossip.addresses import parse_address
 from gossip.lab.proof.events import DEAD, JUDGED, LOAD, REMOVED, SECONDS, SEEDS, Kick, Load
@@ -101,40 +102,53 @@ class SeedRun:
         return at < self.disbelieved.get(peer, math.inf)
 
 
+class Tail:
+    """The events of one output file, read on as it grows."""
+
+    def __init__(self):
+        self.position = 0  # how many bytes were read
+        self.node: str | None = None  # whose file it is, as its last `started:` line says
+        self._rest = b""  # a line that has no end yet
+
+    def read(self, file: BinaryIO, most: int = -1) -> Iterator[tuple[float, str, str]]:
+        """Yield (Unix seconds, event, rest) of each line that ends in the next bytes, `most` at
+        most. Left out are damaged lines, and those before the first start: nobody knows of whom
+        they tell."""
+        file.seek(self.position)
+        data = file.read(most)
+        self.position += len(data)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            found = parse_line(line.decode(errors="replace"))
+            if found is None:
+                continue
+            if found[1] == "started":
+                node = _started_by(found[2])
+                if node is None:
+                    continue  # the lines after it count for the run before, if any
+                self.node = node
+            if self.node is not None:
+                yield found
+
+
 class _File:
     """One output file, and the runs in it; `refresh` reads on where it stopped."""
 
     def __init__(self, path: pathlib.Path, make_run):
         self._path = path
         self._make_run = make_run
-        self._read = 0
-        self._rest = b""
+        self._tail = Tail()
         self.runs: list = []
 
     def refresh(self) -> None:
         with self._path.open("rb") as file:
-            file.seek(self._read)
-            data = file.read()
-        self._read += len(data)
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            self._take(line.decode(errors="replace"))
-
-    def _take(self, line: str) -> None:
-        found = parse_line(line)
-        if found is None:
-            return
-        at, event, rest = found
-        if event != "started":
-            if self.runs:
-                self.runs[-1].take(at, event, rest)
-            return
-        address = started_by(rest)
-        if address is None:
-            return  # a damaged line: the lines after it count for the run before, if any
-        if self.runs:
-            self.runs[-1].superseded = True
-        self.runs.append(self._make_run(address, at))
+            for at, event, rest in self._tail.read(file):
+                if event != "started":
+                    self.runs[-1].take(at, event, rest)
+                    continue
+                if self.runs:
+                    self.runs[-1].superseded = True
+                self.runs.append(self._make_run(self._tail.node, at))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -156,7 +170,7 @@ def parse_line(line: str) -> tuple[float, str, str] | None:
     return second + int(micros) / 1e6, event, rest
 
 
-def started_by(rest: str) -> str | None:
+def _started_by(rest: str) -> str | None:
     """The address in the rest of a `started:` line; None when it is damaged."""
     try:
         return str(parse_address(rest.partition(":")[2]))

@@ -6,9 +6,9 @@ import os
 import pytest
 
 from gossip.lab.experiments.network import NotNow, Orders
-from gossip.lab.pictures import live_follow, live_lines, live_server
+from gossip.lab.pictures import live_follow, live_lines
 from gossip.lab.pictures.live_follow import Follow
-from gossip.lab.pictures.live_requests import Gate, Refused
+from gossip.lab.pictures.live_requests import Gate, Refused, parsed_order
 from gossip.lab.pictures.live_story import KINDS, Story
 from tests.tools.live import BEGIN, LATER, Told, add, text
 
@@ -38,59 +38,38 @@ def test_what_only_looks_like_a_file_ends_nothing(folder, lines):
     assert kinds(lines) == ["started"]
 
 
-def test_nobody_waits_for_what_became_a_fifo_meanwhile(folder):
-    os.mkfifo(folder / "report.html")
-    for wanted in (live_lines.open_file, live_server.last_lines):
-        with pytest.raises((OSError, Refused)):
-            wanted(folder / "report.html")
-    with pytest.raises(Refused):
-        live_server.report(folder)
-
-
 def test_a_file_behind_a_symbolic_link_is_read_once(folder, lines, tmp_path):
     add(tmp_path / "elsewhere.txt", text(1, f"started:peer:{TWO}"))
     (folder / "peer_linked.txt").symlink_to(tmp_path / "elsewhere.txt")
     assert kinds(lines) == ["started", "started"]
-    assert kinds(lines, LATER + live_lines.LOOK) == []
+    assert kinds(lines, LATER + 100_000) == []
 
 
-def test_of_a_line_without_an_end_the_beginning_is_kept(folder, lines):
-    path = folder / "peer_127.0.0.1_5001.txt"
-    add(path, text(1, "told:" + "x" * 3_000_000)[:-1])
-    assert kinds(lines) == ["started"]
-    while lines.is_behind:
-        assert kinds(lines) == []
-    assert len(lines._files[path.name]._rest) == live_lines.TOLD
-    add(path, b"\n" + text(2, "dead:x"))
-    assert kinds(lines) == ["told", "dead"]
-
-
-def test_of_a_long_line_the_beginning_is_told(folder, lines):
-    add(folder / "peer_127.0.0.1_5001.txt", text(1, "generated:" + "x" * 100_000))
-    assert len(lines.turn(LATER)[1].rest) < live_lines.TOLD
-
-
-def test_what_comes_while_the_past_is_read_is_waited_for_too(folder, lines, monkeypatch):
-    monkeypatch.setattr(live_lines, "CHUNK", (256, 256))
+def test_what_comes_while_the_past_is_read_is_told_in_the_order_of_time(folder, lines,
+                                                                        monkeypatch):
+    monkeypatch.setattr(live_lines, "SHARE", 256)
     monkeypatch.setattr(live_lines, "TURN", 256)
     growing, now = folder / "peer_127.0.0.1_5001.txt", LATER
-    add(growing, text(1, *["dead:x"] * 200))
-    found = kinds(lines)
+    add(growing, text(1, *["dead:x"] * 400))
+    found = lines.turn(now)
     for turn in range(30):
+        assert lines.to_read() > 0
         add(growing, text(2, "dead:y"))
         add(folder / "peer_127.0.0.1_5002.txt", text(0, f"started:peer:{TWO}") * (turn == 0),
             text(3, "dead:z"))
-        now += live_lines.LOOK
-        found += kinds(lines, now)
-        assert lines.is_behind
-    while lines.is_behind:
-        found += kinds(lines, now)
-    assert found.count("dead") == 260 and lines.to_read() == 0
+        now += 10_000
+        found += lines.turn(now)
+    while len(found) < 462:
+        found += lines.turn(now)
+    assert [line.at for line in found] == sorted(line.at for line in found)
+    assert [line.rest for line in found if line.kind == "dead"] == (
+        ["x"] * 400 + ["y"] * 30 + ["z"] * 30)
+    assert lines.turn(now) == [] and lines.to_read() == 0
 
 
 def test_what_is_told_at_once_is_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr(live_lines, "TURN", 2_000)
-    monkeypatch.setattr(live_lines, "CHUNK", (1_000, 1_000))
+    monkeypatch.setattr(live_lines, "SHARE", 1_000)
     add(tmp_path / "peer_127.0.0.1_5001.txt", STARTED, text(1, *["registered:127.0.0.1:8080"] * 99))
     follow = Follow(tmp_path)
     follow.turn(LATER)
@@ -104,7 +83,7 @@ def test_what_is_told_at_once_is_bounded(tmp_path, monkeypatch):
 def test_links_that_come_and_go_without_an_end_take_no_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(live_follow, "FULL", 20_000)
     monkeypatch.setattr(live_lines, "TURN", 5_000)
-    monkeypatch.setattr(live_lines, "CHUNK", (5_000, 5_000))
+    monkeypatch.setattr(live_lines, "SHARE", 5_000)
     add(tmp_path / "peer_127.0.0.1_5002.txt", text(0, f"started:peer:{TWO}", f"connected:{ONE}"))
     add(tmp_path / "peer_127.0.0.1_5001.txt", STARTED, text(1, f"connected:{TWO}"),
         text(2, *["connected:127.0.0.1:5003", "disconnected:127.0.0.1:5003:x"] * 2_000))
@@ -133,23 +112,27 @@ def test_a_second_with_endless_kinds_of_steps_is_told_in_few_words(tmp_path):
     assert story.due(BEGIN + 2_000_000) == []
 
 
+def judge(gate, method, target):
+    return gate.judge(f"{method} {target} HTTP/1.1\r\nHost: localhost:80\r\n\r\n".encode(), True)
+
+
 def test_the_report_has_a_token_of_its_own_which_opens_nothing_else():
-    gate, fields = Gate(80, "a" * 22, "b" * 22), " HTTP/1.1\r\nHost: localhost:80\r\n\r\n"
-    assert gate.judge(f"GET /{'b' * 22}/report{fields}".encode(), True).what == "report"
-    for method, path in [("GET", "a/report"), ("GET", "b/"), ("GET", "b/stream"),
-                         ("GET", "b/node/0"), ("POST", "b/do"), ("GET", "b/report/")]:
+    gate = Gate(80)
+    assert judge(gate, "GET", gate.report) == ("report", 0)
+    assert judge(gate, "GET", gate.page) == ("", 0)
+    of_report = gate.report.removesuffix("report")
+    for method, target in [("GET", gate.page + "report"), ("GET", of_report), ("GET", "/report"),
+                           ("GET", of_report + "stream"), ("GET", of_report + "node/0"),
+                           ("POST", of_report + "do"), ("GET", of_report + "report/")]:
         with pytest.raises(Refused) as refusal:
-            gate.judge(f"{method} /{path[0] * 22}{path[1:]}{fields}".encode(), True)
-        assert refusal.value.status == 404, path
+            judge(gate, method, target)
+        assert refusal.value.status == 404, target
 
 
 def test_an_order_in_another_encoding_is_no_json():
-    gate = Gate(80, "a" * 22, "b" * 22)
     body = json.dumps({"do": "say", "text": "\u4e00" * 1_000}, ensure_ascii=False).encode("utf-16")
-    head = (f"POST /{'a' * 22}/do HTTP/1.1\r\nHost: localhost:80\r\nContent-Type: "
-            f"application/json\r\nContent-Length: {len(body)}\r\n\r\n")
     with pytest.raises(Refused) as refusal:
-        gate.judge(head.encode() + body, True)
+        parsed_order(body)
     assert refusal.value.status == 400
 
 

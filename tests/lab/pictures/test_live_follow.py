@@ -213,16 +213,16 @@ def test_what_a_page_is_about_to_read_keeps_its_number(monkeypatch):
 
 def test_a_message_that_left_the_log_is_shown_no_more(monkeypatch):
     monkeypatch.setattr(live_follow, "LIMIT", 2000)
-    forgotten = []
-    log = Log(forgotten.append)
+    log = Log()
     for number in range(1, 20):
         log.add([[number, "generated", 0, number, "x"], [number, "received", 1, 0, number]], 0)
-    assert forgotten and forgotten == list(range(1, forgotten[-1] + 1))
+    assert 0 < log.dropped < 19
+    left = [event[3] for event in events_of(log) if event[1] == "generated"]
+    assert left == list(range(log.dropped + 1, 20))
     messages, origin, other = Messages(), Node(0, "127.0.0.1:5001", "peer"), Node(1, "x", "peer")
     said = Line(1, origin.address, "generated", "gmessage:1.0:127.0.0.1:5001:1:1:x")
     assert messages.generated(said, origin, other.bit) is not None
-    messages.forget(1)
-    assert messages.received(2, other, origin, said.rest[9:]) is None
+    assert messages.received(2, other, origin, said.rest[9:], dropped=1) is None
     assert messages.figures(2)["missing"] is None
 
 
@@ -260,7 +260,7 @@ def test_a_late_page_sees_the_same_as_an_early_one(tmp_path, seed):
 
 
 def test_a_long_past_is_read_bit_by_bit(tmp_path, monkeypatch):
-    monkeypatch.setattr("gossip.lab.pictures.live_lines.CHUNK", (200, 200))
+    monkeypatch.setattr("gossip.lab.pictures.live_lines.SHARE", 200)
     monkeypatch.setattr("gossip.lab.pictures.live_lines.TURN", 2_000)
     crowd(tmp_path, peers=10, messages=50, gap=0.5)
     follow = Follow(tmp_path)

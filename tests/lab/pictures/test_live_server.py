@@ -27,10 +27,9 @@ class Served:
     def __init__(self, folder, do=None):
         self.follow = Follow(folder)
         self.server = Server(self.follow, *page(), free_port(), do)
-        self.path = f"/{self.server.token}/"
-        self._end, ended = socket.socketpair()
-        self._ended, self._open = ended, []
-        self._thread = threading.Thread(target=self.server.serve, args=(ended,))
+        self.path = self.server.gate.page
+        self._end, self._open = threading.Event(), []
+        self._thread = threading.Thread(target=self.server.serve, args=(self._end.wait,))
         self._thread.start()
 
     def connect(self):
@@ -65,11 +64,10 @@ class Served:
         return sock.makefile("rb")
 
     def close(self):
-        self._end.send(b"!")
+        self._end.set()
         self._thread.join(60)
         assert not self._thread.is_alive()
-        self.server.close()
-        for sock in [*self._open, self._end, self._ended]:
+        for sock in self._open:
             sock.close()
 
 
@@ -246,7 +244,7 @@ def test_who_does_not_hang_up_is_left(served, monkeypatch):
     sock = served.connect()
     sock.sendall(served.request("/"))
     assert status(read_all(sock)) == 404
-    wait_until(lambda: not served.server._open, what="the connection to be dropped")
+    wait_until(lambda: not served.server.open, what="the connection to be dropped")
 
 
 def test_of_too_many_connections_the_oldest_without_a_stream_ends(served, monkeypatch):
@@ -254,7 +252,7 @@ def test_of_too_many_connections_the_oldest_without_a_stream_ends(served, monkey
     stream = served.stream()
     block(stream)
     waiting = [served.connect() for _ in range(3)]
-    wait_until(lambda: len(served.server._open) == 4)
+    wait_until(lambda: len(served.server.open) == 4)
     assert status(served.get()) == 200
     assert waiting[0].recv(1) == b""
     assert block(stream)["events"] == []
@@ -273,7 +271,7 @@ def test_a_page_that_hangs_up_leaves_its_place_to_another(served, monkeypatch):
     with served.stream() as stream:
         block(stream)
     served._open[-1].close()
-    wait_until(lambda: not served.server._open, what="the page to be dropped")
+    wait_until(lambda: not served.server.open, what="the page to be dropped")
     assert block(served.stream())["figures"]["peers"] == 3
 
 
@@ -285,6 +283,6 @@ def test_a_page_that_does_not_read_is_dropped_and_others_are_served(tmp_path, mo
     page_that_stalls = served.stream()
     wait_until(lambda: not served.follow.is_behind and served.follow.log.end)
     assert page_that_stalls.read(1)
-    wait_until(lambda: not served.server._open, what="the page to be dropped")
+    wait_until(lambda: not served.server.open, what="the page to be dropped")
     assert len(events_until(served.stream(), "started")) > 2
     served.close()
