@@ -14,14 +14,15 @@ import random
 import types
 
 from gossip.addresses import Address
-from gossip.lab.simulation.virtual_links import Cables, Cabling, End, Slowness
+from gossip.lab.simulation.virtual_links import Cables, Cabling, End
 from gossip.lab.simulation.virtual_time import VirtualTime
 from gossip.lab.simulation.virtual_world import START, VirtualWorld
 from gossip.node.node import die_together
 from gossip.node.output_file import OutputFile
 from gossip.settings import Settings
 
-LOOK = 0.25  # seconds between two looks whether a node that leaves has ended
+LOOK = 0.25  # seconds between two looks whether a node that leaves has ended, or has room to speak
+TEXT = "said {} of {}"  # what peers say; not `message N`, which the generator says
 
 
 class VirtualNetwork:
@@ -142,9 +143,9 @@ class VirtualNetwork:
         self.cabling.mend(side)
         self._mended = self.time.now
 
-    def slow(self, address: Address, slowness: Slowness) -> None:
-        """A machine's connections become slow."""
-        self.cabling.slow[address] = slowness
+    def slow(self, address: Address, seconds: float) -> None:
+        """A machine's connections become slow: all takes so much longer."""
+        self.cabling.slow[address] = seconds
 
     def fast(self, address: Address) -> None:
         """They are as they were."""
@@ -178,6 +179,16 @@ class VirtualNetwork:
         node = self.nodes.get(address)
         if node is not None and not node.leaving and not node.world.is_frozen():
             node.gossip(texts)
+
+    def say_all(self, address: Address, count: int, said: int = 0) -> None:
+        """A peer says so many messages, one after the other while it has room."""
+        node = self.nodes.get(address)
+        while said < count and node is not None:
+            if not node.flusher.has_room(node.neighbours.links()):
+                self.time.at(self.time.now + LOOK, self.say_all, address, count, said)
+                return
+            said += 1
+            self.say(address, [TEXT.format(said, count)])
 
     # The truth.
 

@@ -6,7 +6,7 @@ writes lines of the peer's console. To a worker it writes these:
 
     start IP:PORT                            start a node with this address
     start IP:PORT KIND SHARE IP:PORT ...     start a peer that attacks the network (ATTACKS in
-                                             accidents.py), and knows these to do the same
+                                             attackers.py), and knows these to do the same
     ready                                    say `ready` on standard output: all of them listen
     kill IP:PORT IP:PORT ...                 these nodes die: no last line in a file, sockets shut
     say IP:PORT TEXT                         this peer gossips a text
@@ -26,7 +26,7 @@ import threading
 import time
 
 from gossip.addresses import Address, parse_address
-from gossip.lab.experiments.accidents import Role
+from gossip.lab.experiments.attackers import Role
 from gossip.lab.experiments.attackers import misbehaving
 from gossip.node.lateness import LATE_FROM
 from gossip.node.node import die_together
@@ -246,7 +246,7 @@ class Worker:
         """Make a node and start its threads, which wait until `go` is called."""
         named, *role = text.split()
         address = parse_address(named)
-        node_class = (misbehaving(self._node_class, _parse_role(*role)) if role
+        node_class = (misbehaving(self._node_class, Role.parse(*role)) if role
                       else self._node_class)
         node = self._make_node(node_class, address, self._open_file(node_class.kind, address))
         node.all_begun = self._all_begun
@@ -296,7 +296,3 @@ def begin_in_turn(nodes: list) -> None:
         while late and (now := time.monotonic()) < latest:
             time.sleep(pace)
             late = time.monotonic() - now > pace + LATE_FROM
-
-
-def _parse_role(kind: str, share: str, *accomplices: str) -> Role:
-    return Role(kind, float(share), tuple(map(parse_address, accomplices)))
