@@ -25,7 +25,7 @@ from gossip.lab.experiments.verdict import Judge
 from gossip.lab.experiments.virtual_network import VirtualFolder, VirtualNetwork
 from gossip.lab.proof import check
 from gossip.lab.proof.evidence import Proof
-from gossip.lab.proof.malicious import Tally
+from gossip.lab.proof.malicious import Found, Tally
 from gossip.lab.proof.records import Records
 from gossip.lab.simulation.virtual_time import Spinning
 from gossip.lab.simulation.virtual_world import NodeFailed
@@ -205,7 +205,7 @@ class _Played:
 
     def outcome(self) -> Outcome:
         """The result of the schedule, with the proof."""
-        tally = Tally.of(Proof(self._records)) if self._conditions.malicious else None
+        tally = Found(Proof(self._records)).tally() if self._conditions.malicious else None
         return Outcome(self.faults, check.format_rows(self._proof), self._time.now,
                        self._time.calls, self.network.folder, tally)
 

@@ -118,7 +118,7 @@ def _in_reach(proof: Proof, run: PeerRun) -> dict[str, Spans]:
             over = [at for at, peer, _ in seed.removed if peer == run.address and at >= begin]
             over += [word.at for word in words.get(seed.address, ())
                      if word.lost is not None and word.at >= begin]
-            times[seed.address].append((begin, min([*over, end, proof.company.seed_end(seed)])))
+            times[seed.address].append((begin, min([*over, end, seed.end(proof.newest)])))
     return times
 
 

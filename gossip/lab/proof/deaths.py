@@ -59,7 +59,7 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
     for seed in proof.seeds:
         listed = [at for at, peer in seed.registered if peer == run.address and at <= run.last]
         left = [at for at, peer, _ in seed.removed if peer == run.address and at < run.last]
-        end = proof.company.seed_end(seed)
+        end = seed.end(proof.newest)
         if not listed or (left and max(left) > max(listed)) or end < run.last:
             continue
         removed = [at for at, peer, _ in seed.removed
@@ -87,20 +87,15 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
     return failures, delays
 
 
-def _finders(proof: Proof, run: PeerRun) -> list[tuple[PeerRun, float]]:
+def found_dead(proof: Proof, run: PeerRun) -> list[tuple[PeerRun, float]]:
     """Return the peers that found this one dead after its last line, and when."""
     return [(other, other.dead[run.address]) for other in proof.peers
             if other.dead.get(run.address, 0) >= run.last]
 
 
-def found_dead(proof: Proof, run: PeerRun) -> list[float]:
-    """The times at which other peers found this one dead, after its last line."""
-    return [at for _, at in _finders(proof, run)]
-
-
 def _known(proof: Proof, seed: SeedRun, run: PeerRun) -> float:
     """When a death was found by a peer whose report a seed looks at, or had to be found."""
-    finders = _finders(proof, run)
+    finders = found_dead(proof, run)
     if not finders:
         return _due(run, run.last)
     return min((at for other, at in finders if seed.believes(other.address, at + ON_ITS_WAY)),
@@ -110,7 +105,7 @@ def _known(proof: Proof, seed: SeedRun, run: PeerRun) -> float:
 def is_told(proof: Proof, run: PeerRun) -> bool:
     """Whether every seed that a dead peer was registered with has told others of the death, or has
     had the time to: from then on whatever is missing in the files is a failure."""
-    found = min(found_dead(proof, run), default=_due(run, run.last))
+    found = min((at for _, at in found_dead(proof, run)), default=_due(run, run.last))
     return proof.newest > found + SEED_PROBES + ON_ITS_WAY or all(
         proof.told.get((seed, run.address)) for seed in run.registrations.ever())
 
@@ -155,10 +150,9 @@ def _believed(seed: SeedRun, run: PeerRun, heard: float) -> bool:
 def _had_to_hear(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
     """Whether a report of a death had to come to a seed, from a peer that found it or from another
     seed."""
-    company = proof.company
-    finders = [(other, at) for other, at in _finders(proof, run)
-               if company.seed_end(seed) > at + ON_ITS_WAY
-               and company.seed_times(other)[seed.address].hold(at)
+    finders = [(other, at) for other, at in found_dead(proof, run)
+               if seed.end(proof.newest) > at + ON_ITS_WAY
+               and proof.company.seed_times(other)[seed.address].hold(at)
                and ((word := other.registrations.last(seed.address, at)) is None
                     or word.lost is None)]
     if any(other.is_registered(seed.address, at)
@@ -167,7 +161,7 @@ def _had_to_hear(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
     tellers = [(teller, heard[0]) for teller in proof.seeds
                if (heard := _reported(teller, run)) and _believed(teller, run, heard[0])]
     return bool(finders) and any(
-        min(map(company.seed_end, (teller, seed))) > heard + SEED_PROBES + ON_ITS_WAY
+        min(one.end(proof.newest) for one in (teller, seed)) > heard + SEED_PROBES + ON_ITS_WAY
         and not _apart(proof, teller, seed, heard) for teller, heard in tellers)
 
 
