@@ -10,8 +10,7 @@ import pytest
 from gossip.addresses import address_of
 from gossip.capacity import fixed
 from gossip.lab.experiments.accidents import (
-    Accident, Conditions, Schedule, seed_addresses)
-from gossip.lab.experiments.attackers import Role
+    Accident, Conditions, Role, Schedule, seed_addresses)
 from gossip.lab.proof.malicious import SHUNNED
 from gossip.overlay.neighbours import NEIGHBOUR
 from gossip.settings import ON_COMMAND_LINE, Settings

@@ -7,7 +7,7 @@ tree.
 import pytest
 
 from gossip.capacity import fixed
-from gossip.lab.experiments.attackers import Role
+from gossip.lab.experiments.accidents import Role
 from tests.tools.files import count
 from tests.tools.monitoring_seeds import agree
 from tests.tools.waiting import wait_until

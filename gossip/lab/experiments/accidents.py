@@ -27,7 +27,6 @@ from typing import NamedTuple
 
 from gossip.addresses import Address, address_of, parse_address
 from gossip.capacity import Capacity, fixed, parse_capacity
-from gossip.lab.experiments.attackers import ATTACKS, LIES, Role
 from gossip.lab.experiments.virtual_network import VirtualNetwork
 from gossip.lab.simulation.virtual_links import Cables
 from gossip.lab.simulation.virtual_world import NodeFailed
@@ -51,6 +50,9 @@ UNREST = 60.0  # seconds at least, from the first start to the end of all accide
 PERIOD = 1.0  # seconds between two reports of a peer, where the network is watched
 SEEDS_LIMIT = 1_000  # seeds, so that their ports are not those of peers
 SEED_PORT = 4000  # of the first seed
+LIES = ("false", "late", "never", "none")  # how a seed lies; what each does is in attackers.py
+ATTACKS = ("drop", "drophalf", "tamper", "forge", "forbidden", "falsedead", "slander", "collude",
+           "onoff", "twotexts", "mute")  # how a peer attacks its network
 SHARE = 0.3  # of messages that an attack changes, when none is given
 NONE = "none"
 FORBIDDEN = ROOT / "tests" / "data" / "filter.txt"  # the words, where no other file is named
@@ -67,6 +69,22 @@ class Attack(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.count}" + (f":{self.share:g}" if self.share != SHARE else "")
+
+
+class Role(NamedTuple):
+    """The attack of one peer, and its accomplices, who know one another."""
+
+    kind: str
+    share: float
+    accomplices: tuple[Address, ...] = ()
+
+    def __str__(self) -> str:
+        return " ".join([self.kind, f"{self.share:g}", *map(str, self.accomplices)])
+
+    @classmethod
+    def parse(cls, kind: str, share: str, *accomplices: str) -> "Role":
+        """The role that these words name."""
+        return cls(kind, float(share), tuple(map(parse_address, accomplices)))
 
 
 class Malice(tuple):

@@ -1,17 +1,18 @@
 """Attackers: seeds and peers that lie, for experiments and tests; no program starts one otherwise.
 
-A class of an attacker is made from the class of an honest node, which is handed in: `lying` makes a
-seed that lies about runs, in the way that a word of LIES names, `misbehaving` a peer that attacks
-all the time, in that of a word of ATTACKS.
+A class of an attacker is made from the class of an honest node, which is handed in:
+
+lying         a seed that lies about runs              LIES in accidents.py
+misbehaving   a peer that attacks all the time         ATTACKS in accidents.py
 """
 
 import collections
 import functools
 import hashlib
-from typing import NamedTuple
 
 from gossip import wire
 from gossip.addresses import Address, parse_address
+from gossip.lab.experiments.accidents import Role
 from gossip.settings import Filter
 from gossip.signing.ed25519 import SigningKey
 
@@ -21,13 +22,13 @@ AHEAD = 1_000_000  # numbers by which a message that is made up is ahead of a re
 
 
 def lying(seed_class: type, lie: str) -> type:
-    """A seed that lies to all who ask about runs, in the way of LIES."""
+    """A seed that lies to all who ask about runs, in the way of LIES (accidents.py)."""
     class Liar(seed_class):
         """It is honest in all else."""
 
         def start_threads(self) -> None:
             super().start_threads()
-            answer = _Late(self) if lie == "late" else LIES[lie]
+            answer = _Late(self) if lie == "late" else _LIARS[lie]
             self.vouching.on_runs = functools.partial(answer, self)
     return Liar
 
@@ -68,28 +69,12 @@ class _Late:
         return self._due[0][0] if self._due else None
 
 
-LIES = {"false": _invent, "late": _Late, "never": _say_nothing, "none": _name_none}
-
-
-class Role(NamedTuple):
-    """The attack of one peer, and its accomplices, who know one another."""
-
-    kind: str
-    share: float
-    accomplices: tuple[Address, ...] = ()
-
-    def __str__(self) -> str:
-        return " ".join([self.kind, f"{self.share:g}", *map(str, self.accomplices)])
-
-    @classmethod
-    def parse(cls, kind: str, share: str, *accomplices: str) -> "Role":
-        """The role that these words name."""
-        return cls(kind, float(share), tuple(map(parse_address, accomplices)))
+_LIARS = {"false": _invent, "never": _say_nothing, "none": _name_none}
 
 
 def misbehaving(peer_class: type, role: Role) -> type:
     """A peer that attacks its network in the way of its role."""
-    attack_class = ATTACKS[role.kind]
+    attack_class = _ATTACKS[role.kind]
 
     class Attacker(peer_class):
         """It is honest in all else."""
@@ -279,6 +264,6 @@ class _Collude(_Tamper):
         return entry._replace(corrupt=entry.expected)
 
 
-ATTACKS = {"drop": _Drop, "drophalf": _DropHalf, "tamper": _Tamper, "forge": _Forge,
+_ATTACKS = {"drop": _Drop, "drophalf": _DropHalf, "tamper": _Tamper, "forge": _Forge,
             "forbidden": _Forbidden, "falsedead": _FalseDead, "slander": _Slander,
             "collude": _Collude, "onoff": _OnOff, "twotexts": _TwoTexts, "mute": _Mute}

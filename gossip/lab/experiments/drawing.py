@@ -12,8 +12,7 @@ import random
 from gossip.addresses import Address, address_of
 from gossip.capacity import Capacity, parse_capacity
 from gossip.lab.experiments.accidents import (
-    UNREST, Accident, Conditions, Malice, Schedule, seed_addresses)
-from gossip.lab.experiments.attackers import LIES
+    LIES, UNREST, Accident, Conditions, Malice, Schedule, seed_addresses)
 
 PEER_PORT, PORTS = 5000, 50_000  # of the first peer, and how many peers are on one IP
 LIED_TO = 3  # seeds of a schedule in which the last one lies, and one schedule of how many it is

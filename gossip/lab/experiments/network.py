@@ -14,7 +14,7 @@ import time
 from typing import NamedTuple
 
 from gossip.addresses import Address, parse_address
-from gossip.lab.experiments.attackers import Role
+from gossip.lab.experiments.accidents import Role
 from gossip.lab.experiments.ports import next_free
 from gossip.lab.experiments.worker import Host, PeerProcess, WorkerProcess
 from gossip.programs.starting import check_reachable

@@ -22,6 +22,7 @@ from gossip.terminal.screen import USUAL, StatusLine, folded, terminal_width, ti
 NAME = 15  # columns of a step's name, where the terminal has room
 NAMED = 3  # killed peers whose names are shown; of more only the number
 CLAIM = 14  # column at which the claim of a row begins
+FOR_EVER = 1_000_000_000  # messages of a peer that gossips without end
 
 
 def status_line_of(args) -> StatusLine | None:
@@ -110,10 +111,11 @@ class BenchSteps(Steps):
 
 # A network in words.
 
-def planned(peers: int, gossip: str, kill: int, malice: Malice | None, once: bool,
+def planned(peers: int, gossip: int, kill: int, malice: Malice | None, once: bool,
             folder: pathlib.Path) -> str:
     """Tell the steps that a network will take."""
-    plan = [f"each gossips {gossip}"]
+    plan = ["each gossips " + ("without end" if gossip == FOR_EVER else
+                               f"{gossip} message{'' if gossip == 1 else 's'}")]
     plan += [f"{_are(malice.count(), 'attacks', 'attack')} ({malice})"] if malice else []
     plan += [f"then {_are(kill, 'is', 'are')} killed"] if kill else []
     plan += [] if once else ["Ctrl-C ends them"]

@@ -258,20 +258,17 @@ class VirtualFile:
         return io.BytesIO(self.data)
 
 
-class VirtualFolder:
+class VirtualFolder(dict[str, VirtualFile]):
     """Files by name; `glob` is that of a path."""
-
-    def __init__(self):
-        self._files: dict[str, VirtualFile] = {}
 
     def file(self, name: str) -> VirtualFile:
         """The file of this name, made if need be."""
-        return self._files.setdefault(name, VirtualFile(name))
+        return self.setdefault(name, VirtualFile(name))
 
     def glob(self, pattern: str) -> list[VirtualFile]:
-        return [file for name, file in self._files.items() if fnmatch.fnmatchcase(name, pattern)]
+        return [file for name, file in self.items() if fnmatch.fnmatchcase(name, pattern)]
 
     def save(self, folder: pathlib.Path) -> None:
         """Write all files into a folder of the disk; OSError when that fails."""
-        for file in self._files.values():
+        for file in self.values():
             (folder / file.name).write_bytes(file.data)

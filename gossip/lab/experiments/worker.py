@@ -6,7 +6,7 @@ writes lines of the peer's console. To a worker it writes these:
 
     start IP:PORT                            start a node with this address
     start IP:PORT KIND SHARE IP:PORT ...     start a peer that attacks the network (ATTACKS in
-                                             attackers.py), and knows these to do the same
+                                             accidents.py), and knows these to do the same
     ready                                    say `ready` on standard output: all of them listen
     kill IP:PORT IP:PORT ...                 these nodes die: no last line in a file, sockets shut
     say IP:PORT TEXT                         this peer gossips a text
@@ -26,7 +26,7 @@ import threading
 import time
 
 from gossip.addresses import Address, parse_address
-from gossip.lab.experiments.attackers import Role
+from gossip.lab.experiments.accidents import Role
 from gossip.lab.experiments.attackers import misbehaving
 from gossip.node.lateness import LATE_FROM
 from gossip.node.node import die_together

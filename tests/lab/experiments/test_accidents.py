@@ -2,8 +2,7 @@
 
 import pytest
 
-from gossip.lab.experiments.accidents import KINDS, parse_schedule
-from gossip.lab.experiments.attackers import LIES
+from gossip.lab.experiments.accidents import KINDS, LIES, parse_schedule
 from gossip.lab.experiments.drawing import draw_schedule
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from gossip import wire
 from gossip.addresses import address_of
-from gossip.lab.experiments.accidents import Conditions, seed_addresses
-from gossip.lab.experiments.attackers import LIES, lying
+from gossip.lab.experiments.accidents import LIES, Conditions, seed_addresses
+from gossip.lab.experiments.attackers import lying
 from gossip.lab.experiments.virtual_network import VirtualNetwork
 from gossip.signing.signed_lines import new_signer
 from peer import Peer

@@ -5,8 +5,8 @@ import pytest
 
 from gossip import wire
 from gossip.addresses import address_of
-from gossip.lab.experiments.accidents import Conditions, seed_addresses
-from gossip.lab.experiments.attackers import AHEAD, ATTACKS, Role, misbehaving
+from gossip.lab.experiments.accidents import ATTACKS, Conditions, Role, seed_addresses
+from gossip.lab.experiments.attackers import AHEAD, misbehaving
 from gossip.lab.experiments.virtual_network import VirtualNetwork
 from gossip.settings import Filter
 from peer import Peer

@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from gossip.lab.experiments import network as networks
-from gossip.lab.experiments.attackers import Role
+from gossip.lab.experiments.accidents import Role
 from gossip.lab.experiments.network import Network, Orders
 from gossip.settings import Filter, Settings
 from tests.tools.files import lines_of

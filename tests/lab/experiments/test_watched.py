@@ -9,8 +9,7 @@ import runner
 from gossip.addresses import address_of
 from gossip.capacity import fixed
 from gossip.lab.experiments.accidents import (
-    Conditions, parse_malice, parse_schedule, seed_addresses)
-from gossip.lab.experiments.attackers import ATTACKS
+    ATTACKS, Conditions, parse_malice, parse_schedule, seed_addresses)
 from gossip.lab.experiments.drawing import (
     WATCHED, WATCHED_PEERS, WATCHED_SEEDS, draw_watched)
 from gossip.lab.experiments.network import Network, Plan
