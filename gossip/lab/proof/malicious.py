@@ -18,7 +18,7 @@ from typing import NamedTuple
 from gossip.addresses import parse_address
 from gossip.lab.proof import deaths, graph
 from gossip.lab.proof.company import ON_ITS_WAY
-from gossip.lab.proof.events import Kick
+from gossip.lab.proof.events import Kick, when
 from gossip.lab.proof.evidence import Proof, Row, quantile
 from gossip.lab.proof.records import SeedRun
 from gossip.lab.proof.runs import PeerRun
@@ -166,7 +166,7 @@ class Found:
 
 def _had_to_doubt(seed: SeedRun, run: PeerRun) -> bool:
     """Whether a seed found three reports of an attacker untrue, and has not disbelieved it."""
-    times = [at for at, who in seed.untrue if who == run.address]
+    times = when(seed.untrue, run.address)
     window = UNTRUE_PERIODS * run.setting("report-interval")
     doubts = [third for first, third in zip(times, times[UNTRUE - 1:]) if third < first + window]
     return bool(doubts) and seed.believes(run.address, doubts[0] + ON_ITS_WAY)
