@@ -14,7 +14,6 @@ import random
 import time
 
 from gossip.addresses import Address
-from gossip.lab.experiments.accidents import Malice
 from gossip.lab.experiments.drawing import GOSSIP_INTERVAL
 from gossip.lab.experiments.network import Network, Orders
 from gossip.lab.experiments.ports import choose_ports
@@ -237,10 +236,11 @@ def until_next_look(took: float) -> float:
 
 
 def run_network(args, peers: list[Address], settings: Settings, processes: int | None,
-                once: bool, kill: int, malice: Malice | None = None, live_page=None) -> int:
-    """Start a network, follow it, kill `kill` peers; with `once` end it and print the proof. With
-    `malice`, which may be empty, it is watched for malicious peers. `live_page(do, orders)` serves
-    a page of it; with `once` until Ctrl-C."""
+                live_page=None) -> int:
+    """Start a network, follow it, kill `args.kill` peers; with `args.once` end it and print the
+    proof. With `args.malicious`, which may be empty, it is watched for malicious peers.
+    `live_page(do, orders)` serves a page of it; with `args.once` until Ctrl-C."""
+    once, malice = args.once, args.malicious
     with contextlib.ExitStack() as stack:
         stack.enter_context(reserved(args.outputs))
         ports = choose_ports(args, peers)
@@ -264,11 +264,10 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
                     page = stack.enter_context(
                         live_page(orders.do, orders.words(plan.peers is None)))
                 if steps.are_shown:
-                    steps.say(planned(len(peers), settings.gossip_count, kill, malice, once,
-                                      args.outputs))
+                    steps.say(planned(args, settings.gossip_count))
                 steps.begin("start", lambda: started(progress.living()))
                 network.start(plan, look=lambda: end.pause(0))
-                in_time = progress.follow(kill) if malice is None else progress.watch()
+                in_time = progress.follow(args.kill) if malice is None else progress.watch()
                 if not once:
                     progress.go_on(malice is not None)
             except KeyboardInterrupt:

@@ -4,12 +4,10 @@ At the end of a network the proof, and what to do next. Elsewhere no step is sho
 """
 
 import os
-import pathlib
 import sys
 import time
 from collections.abc import Callable
 
-from gossip.lab.experiments.accidents import Malice
 from gossip.lab.proof.check import CLAIMS, SHOWN
 from gossip.lab.proof.evidence import Row
 from gossip.lab.proof.pieces import Pieces
@@ -111,15 +109,15 @@ class BenchSteps(Steps):
 
 # A network in words.
 
-def planned(peers: int, gossip: int, kill: int, malice: Malice | None, once: bool,
-            folder: pathlib.Path) -> str:
-    """Tell the steps that a network will take."""
+def planned(args, gossip: int) -> str:
+    """Tell the steps that a network will take whose peers say so many messages."""
+    malice, kill = args.malicious, args.kill
     plan = ["each gossips " + ("without end" if gossip == FOR_EVER else
                                f"{gossip} message{'' if gossip == 1 else 's'}")]
     plan += [f"{_are(malice.count(), 'attacks', 'attack')} ({malice})"] if malice else []
     plan += [f"then {_are(kill, 'is', 'are')} killed"] if kill else []
-    plan += [] if once else ["Ctrl-C ends them"]
-    return f"{peers} peers; {'; '.join(plan)}.   ({shown(folder)})\n"
+    plan += [] if args.once else ["Ctrl-C ends them"]
+    return f"{args.peers} peers; {'; '.join(plan)}.   ({shown(args.outputs)})\n"
 
 
 def _are(count: int, one: str, more: str) -> str:

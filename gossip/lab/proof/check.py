@@ -179,7 +179,7 @@ def pieces(proof: Proof) -> Row:
     no two of different pieces ever had to meet, as no seed was up (company.py). Nobody knows how
     long it stays so when a file is full."""
     end = graph.end_of(proof.records)
-    history = graph.history(proof.records)
+    history, last = graph.replay(proof.records)
     if not history:
         return Row("pieces", None, "chat servers in a line are not looked at"
                    if any(run.chat for run in proof.peers) else "no peer had a neighbour", [])
@@ -196,7 +196,7 @@ def pieces(proof: Proof) -> Row:
     patience = max((run.setting("liveness-misses") + 3) * run.setting("liveness-interval")
                    for run in proof.peers) + PROBE_TIME
     if (history[-1][1] > 1 and end - spans[-1].begin > patience
-            and not proof.full and _had_to_meet(proof, graph.pieces_at_end(proof.records))):
+            and not proof.full and _had_to_meet(proof, last.all())):
         failures = [f"the graph is in {history[-1][1]} pieces at the end, and has been in more "
                     f"than one for {end - spans[-1].begin:.0f} s"]
     return Row("pieces", not failures, figures, failures)

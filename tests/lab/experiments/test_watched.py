@@ -88,8 +88,8 @@ def test_what_the_flag_implies_may_be_given_otherwise(given, monkeypatch, config
     flags = [word for name, value in given.items()
              for word in (f"--{name.replace('_', '-')}", str(value))]
     runner.start_command(["--config", str(config), "--peers", "5", "--malicious", "drop:1", *flags])
-    _, _, settings, *_, malice, _ = asked[0]
-    assert settings.monitor and settings.sign and malice == parse_malice("drop:1")
+    args, _, settings, *_ = asked[0]
+    assert settings.monitor and settings.sign and args.malicious == parse_malice("drop:1")
     for name, value in {"report_interval": 1.0, "gossip_interval": 2.0, **given}.items():
         assert getattr(settings, name) == value
     assert settings.gossip_count == given.get("gossip_count", 1_000_000_000)
