@@ -136,8 +136,7 @@ def network(parser: Parser, args, settings: Settings) -> int:
             processes = None
     elif args.watch_host is not None:
         raise CommandError("--watch-host needs --watch")
-    return run_network(args, peers, settings, processes, args.once, args.kill, args.malicious,
-                       page)
+    return run_network(args, peers, settings, processes, page)
 
 
 def add_watch(parser: Parser) -> None:

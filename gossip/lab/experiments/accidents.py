@@ -5,7 +5,8 @@ them out to peers. What an attacker does is in attackers.py; whether it was foun
 tells (proof/malicious.py).
 
 A `Schedule`, which drawing.py draws by chance, is a list of `Accident`s and the `Conditions` under
-which they happen. As text it is
+which they happen. KINDS says what each does, and README.md of the simulation tells it in words. As
+text a schedule is
 
     schedule 220 seeds=1 capacity=fixed:2 spread=flood ...
     0.000 start 127.0.0.1:4000
@@ -26,53 +27,38 @@ from typing import NamedTuple
 
 from gossip.addresses import Address, address_of, parse_address
 from gossip.capacity import Capacity, fixed, parse_capacity
+from gossip.lab.experiments.virtual_network import VirtualNetwork
 from gossip.lab.simulation.virtual_links import Cables
+from gossip.lab.simulation.virtual_world import NodeFailed
 from gossip.settings import Filter, Settings
 from gossip.terminal.command_line import ROOT, word_filter
 
-KINDS = {  # word -> what happens
-    "start": "the node begins to live",
-    "say": "the peer says N messages",
-    "kill": "the process dies; `for`: it is started again then",
-    "power": "the machine loses power, and nobody is told; `for`: it is started again then",
-    "leave": "the peer leaves gracefully; `for`: it comes back then",
-    "freeze": "the process stands still for some seconds",
-    "cut": "these nodes are cut off from all others for some seconds",
-    "slow": "what the machine sends and gets takes N ms longer for some seconds",
-    "reset": "the node's Nth connection breaks, at both ends",
-    "break": "the node's Nth connection breaks, at its own end only",
-}
-LIES = {  # word -> how a seed lies that is asked about runs
-    "false": "it names every run that it is asked for, and invented ones",
-    "late": "it answers too late",
-    "never": "it does not answer",
-    "none": "it names no run",
+KINDS: dict[str, tuple[Callable, Callable | None]] = {  # word -> what begins it, called with
+    # the network, a node (`cut`: the machines of one side) and the number, and what ends it
+    "start": (lambda network, node, n: network.start(node), None),
+    "say": (VirtualNetwork.say_all, None),
+    "kill": (lambda network, node, n: network.kill(node), VirtualNetwork.start_again),
+    "power": (lambda network, node, n: network.lose_power(node), VirtualNetwork.start_again),
+    "leave": (lambda network, node, n: network.leave(node), VirtualNetwork.start_again),
+    "freeze": (lambda network, node, n: network.freeze(node), VirtualNetwork.thaw),
+    "cut": (lambda network, side, n: network.cut(side), VirtualNetwork.mend),
+    "slow": (lambda network, node, n: network.slow(node, n / 1000), VirtualNetwork.fast),
+    "reset": (lambda network, node, n: network.reset(node, n, both=True), None),
+    "break": (lambda network, node, n: network.reset(node, n, both=False), None),
 }
 UNREST = 60.0  # seconds at least, from the first start to the end of all accidents
 PERIOD = 1.0  # seconds between two reports of a peer, where the network is watched
 SEEDS_LIMIT = 1_000  # seeds, so that their ports are not those of peers
 SEED_PORT = 4000  # of the first seed
-
-
-# Attacks.
-
-ATTACKS = {  # word -> what a peer does that attacks its network
-    "drop": "forwards nothing, and says that it was the first to bring everything",
-    "drophalf": "forwards one half of the messages, and says the same",
-    "tamper": "changes a share of what it forwards",
-    "forge": "adds lines in the names of others to a share of what it forwards",
-    "forbidden": "says forbidden words for a share of what it forwards",
-    "falsedead": "reports its neighbours dead, one in each period",
-    "slander": "reports that copies by honest neighbours are corrupt",
-    "collude": "tampers, slanders the honest, and praises its kind",
-    "onoff": "tampers in every other period",
-    "twotexts": "signs two texts with one number, and tells one neighbour the other one",
-    "mute": "forwards nothing, and reports nothing",
-}
-SHARE = 0.3  # of messages, when none is given
+LIES = ("false", "late", "never", "none")  # how a seed lies; what each does is in attackers.py
+ATTACKS = ("drop", "drophalf", "tamper", "forge", "forbidden", "falsedead", "slander", "collude",
+           "onoff", "twotexts", "mute")  # how a peer attacks its network
+SHARE = 0.3  # of messages that an attack changes, when none is given
 NONE = "none"
 FORBIDDEN = ROOT / "tests" / "data" / "filter.txt"  # the words, where no other file is named
 
+
+# Attacks.
 
 class Attack(NamedTuple):
     """So many peers of one kind."""
@@ -94,6 +80,11 @@ class Role(NamedTuple):
 
     def __str__(self) -> str:
         return " ".join([self.kind, f"{self.share:g}", *map(str, self.accomplices)])
+
+    @classmethod
+    def parse(cls, kind: str, share: str, *accomplices: str) -> "Role":
+        """The role that these words name."""
+        return cls(kind, float(share), tuple(map(parse_address, accomplices)))
 
 
 class Malice(tuple):
@@ -225,6 +216,20 @@ class Accident(NamedTuple):
         if self.number is not None:
             words.append(f"x{self.number}")
         return " ".join(words)
+
+    def befall(self, network: VirtualNetwork) -> None:
+        """Begin, and be over later. Nothing befalls a node that does not live."""
+        concerned = [frozenset(self.who)] if self.kind == "cut" else self.who
+        if self.kind not in ("start", "cut"):
+            concerned = [address for address in concerned if address in network.nodes]
+        begin, end = KINDS[self.kind]
+        for whom in concerned:
+            try:
+                begin(network, whom, self.number or 0)
+            except Exception as error:
+                raise NodeFailed(f"{self}: {error!r}") from error
+            if self.seconds is not None:
+                network.time.at(network.time.now + self.seconds, end, network, whom)
 
 
 class Schedule(NamedTuple):

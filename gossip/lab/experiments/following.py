@@ -14,12 +14,12 @@ import random
 import time
 
 from gossip.addresses import Address
-from gossip.lab.experiments.accidents import Malice
 from gossip.lab.experiments.drawing import GOSSIP_INTERVAL
-from gossip.lab.experiments.network import Network, Orders, Plan
+from gossip.lab.experiments.network import Network, Orders
 from gossip.lab.experiments.ports import choose_ports
 from gossip.lab.experiments.steps import (
-    Steps, found_dead, gossiped, killed, planned, so_far, started, status_line_of, watched)
+    FOR_EVER, Steps, found_dead, gossiped, killed, planned, so_far, started, status_line_of,
+    watched)
 from gossip.lab.proof import check, deaths, delivery
 from gossip.lab.proof.evidence import Proof
 from gossip.lab.proof.records import Records
@@ -42,7 +42,6 @@ ARRIVING = 10.0  # seconds without progress after that, in which messages may st
 LOOK, LONGEST_LOOK = 0.25, 2.0  # seconds between two looks at the files, at least and at most
 REST = 4  # times as long as a look takes: the runner leaves the processor to the network
 SAY = 3.0  # seconds between two lines where the screen is no terminal
-FOR_EVER = 1_000_000_000  # messages
 IMPLIED = {  # by --malicious, where the command line does not name it
     "monitor": True, "report_interval": 1.0, "gossip_interval": GOSSIP_INTERVAL,
     "gossip_count": FOR_EVER}
@@ -237,10 +236,11 @@ def until_next_look(took: float) -> float:
 
 
 def run_network(args, peers: list[Address], settings: Settings, processes: int | None,
-                once: bool, kill: int, malice: Malice | None = None, live_page=None) -> int:
-    """Start a network, follow it, kill `kill` peers; with `once` end it and print the proof. With
-    `malice`, which may be empty, it is watched for malicious peers. `live_page(do, orders)` serves
-    a page of it; with `once` until Ctrl-C."""
+                live_page=None) -> int:
+    """Start a network, follow it, kill `args.kill` peers; with `args.once` end it and print the
+    proof. With `args.malicious`, which may be empty, it is watched for malicious peers.
+    `live_page(do, orders)` serves a page of it; with `args.once` until Ctrl-C."""
+    once, malice = args.once, args.malicious
     with contextlib.ExitStack() as stack:
         stack.enter_context(reserved(args.outputs))
         ports = choose_ports(args, peers)
@@ -249,7 +249,7 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
                 WATCHED * settings.report_interval / settings.gossip_interval))
         roles = {} if malice is None else malice.deal(ports.peers, random.Random())
         end, records, steps = End(), Records(args.outputs), Steps(status_line_of(args))
-        in_time = None
+        in_time = page = None
         with Network(ports.seeds, local_seeds(ports.seeds), ports.peers, settings, ports.config,
                      args.outputs, roles) as network:
             plan = network.plan(processes)
@@ -259,13 +259,15 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
                 steps.say(ports.notice)
             progress = Progress(records, network, settings, end, steps, args.quiet)
             try:
-                page = stack.enter_context(_page(live_page, network, plan))
+                if live_page is not None:
+                    orders = Orders(network)
+                    page = stack.enter_context(
+                        live_page(orders.do, orders.words(plan.peers is None)))
                 if steps.are_shown:
-                    steps.say(planned(len(peers), _gossip(settings), kill, malice, once,
-                                      args.outputs))
+                    steps.say(planned(args, settings.gossip_count))
                 steps.begin("start", lambda: started(progress.living()))
                 network.start(plan, look=lambda: end.pause(0))
-                in_time = progress.follow(kill) if malice is None else progress.watch()
+                in_time = progress.follow(args.kill) if malice is None else progress.watch()
                 if not once:
                     progress.go_on(malice is not None)
             except KeyboardInterrupt:
@@ -282,20 +284,6 @@ def run_network(args, peers: list[Address], settings: Settings, processes: int |
         return 0
 
 
-def _gossip(settings: Settings) -> str:
-    """How much each peer gossips, in words."""
-    count = settings.gossip_count
-    return "without end" if count == FOR_EVER else f"{count} message{'' if count == 1 else 's'}"
-
-
-def _page(live_page, network: Network, plan: Plan):
-    """The page of a network, to be used in a `with`; None where none is asked for."""
-    if live_page is None:
-        return contextlib.nullcontext()
-    orders = Orders(network)
-    return live_page(orders.do, orders.words(plan.peers is None))
-
-
 def _judge(records: Records, in_time: bool, steps: Steps, page, end: End, args) -> int:
     """Print the proof, and show it on the page until Ctrl-C; the exit code."""
     if not in_time:
@@ -303,7 +291,10 @@ def _judge(records: Records, in_time: bool, steps: Steps, page, end: End, args) 
     rows = check.with_texts(records, check.prove(records.refresh()))
     text = check.format_rows(rows)
     if steps.are_shown:
-        steps.say_proof(rows, *_what_next(args, page))
+        plot = command("plot", args.outputs), "a page of this proof, with pictures"
+        again = f"python runner.py {args.again} --watch", "the same again, live in a browser"
+        steps.say_proof(rows, *([commands(plot, again)] if page is None else
+                                [commands(plot), "The live page stays until Ctrl-C."]))
     else:
         show(text)
     holds = check.holds(rows) and in_time
@@ -311,12 +302,3 @@ def _judge(records: Records, in_time: bool, steps: Steps, page, end: End, args) 
         page.tell(holds, text)
         end.wait()
     return 0 if holds else FAILED
-
-
-def _what_next(args, page) -> list[str]:
-    """Return lines that say what a person may do after a proof."""
-    plot = command("plot", args.outputs), "a page of this proof, with pictures"
-    again = f"python runner.py {args.again} --watch", "the same again, live in a browser"
-    if page is None:
-        return [commands(plot, again)]
-    return [commands(plot), "The live page stays until Ctrl-C."]

@@ -17,12 +17,14 @@ import struct
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 
 from gossip.addresses import Address, address_of
 from gossip.lab.experiments.worker import Host
 from gossip.lab.proof.evidence import quantile
 from gossip.lab.proof.pieces import Pieces
 from gossip.lab.proof.records import parse_line
+from gossip.lab.proof.runs import PeerRun
 from gossip.settings import Settings
 from gossip.terminal.command_line import FAILED, ROOT, CommandError, show
 from gossip.terminal.folders import OF_MODULES, clear_outputs
@@ -57,6 +59,7 @@ class Modules:
         self._inis = inis
         self._outputs = outputs
         self._file_limit = file_limit  # MiB
+        self.pause: Callable[[float], None] = time.sleep  # waits between two looks
         self._running: dict[int, Host] = {}
         self._clients: dict[int, Client] = {}
 
@@ -83,34 +86,37 @@ class Modules:
                  "--file-limit", str(self._file_limit), "--end-with-input"],
                 [self._address(number)])
         for number in range(count):
-            self._connect(number)
+            if not self.until(lambda: self._connect(number), UP_LIMIT):
+                raise CommandError(f"module {number} did not start", FAILED)
 
-    def _connect(self, number: int) -> None:
-        """Connect a client as soon as its module listens."""
-        deadline = time.monotonic() + UP_LIMIT
-        while number not in self._clients:
-            try:
-                self._clients[number] = Client(
-                    ("127.0.0.1", self._base + 2 * number + 1), DATA_TYPE,
-                    functools.partial(self.on_data, number))
-            except OSError:
-                if self._running[number].ended() is not None or time.monotonic() > deadline:
-                    raise CommandError(f"module {number} did not start", FAILED) from None
-                time.sleep(LOOK)
+    def _connect(self, number: int) -> bool:
+        """Connect a client if its module listens; answer whether it does."""
+        try:
+            self._clients[number] = Client(
+                ("127.0.0.1", self._base + 2 * number + 1), DATA_TYPE,
+                functools.partial(self.on_data, number))
+        except OSError:
+            if self._running[number].ended() is not None:
+                raise CommandError(f"module {number} did not start", FAILED) from None
+        return number in self._clients
+
+    def until(self, holds: Callable[[], bool], limit: float) -> bool:
+        """Wait until something holds, for so many seconds at most; answer whether it does."""
+        deadline = time.monotonic() + limit
+        while not (held := holds()) and time.monotonic() < deadline:
+            self.pause(LOOK)
+        return held
 
     def links(self) -> dict[str, set[str]]:
         """The neighbours of each living module, by its output file."""
         links = {}
         for number in self._running:
             address = self._address(number)
-            path, linked = self._outputs / f"module_{address.file_part}.txt", set()
-            links[str(address)] = linked
+            run = PeerRun(str(address), 0.0)
+            path = self._outputs / f"module_{address.file_part}.txt"
             for line in path.read_text().splitlines() if path.exists() else ():
-                _, event, rest = parse_line(line) or (0.0, "", "")
-                if event == "connected":
-                    linked.add(rest)
-                elif event == "disconnected":
-                    linked.discard(":".join(rest.split(":")[:2]))
+                run.take(*(parse_line(line) or (0.0, "", "")))
+            links[run.address] = run.linked
         return links
 
     def close(self) -> None:
@@ -132,7 +138,7 @@ class Experiment(Modules):
     def __init__(self, args, folder: pathlib.Path):
         super().__init__(args.base_port, folder, args.outputs, args.file_limit)
         self._args = args
-        self._end = End()
+        self.pause = End().pause
         self._rng = random.Random()
         self._lock = threading.Lock()  # guards _told
         self._told: collections.Counter = collections.Counter()  # (number, data it was told of)
@@ -156,9 +162,8 @@ class Experiment(Modules):
 
     def _show_view(self, since: float) -> None:
         """Wait until the modules are one piece, and show how long that took."""
-        deadline = time.monotonic() + JOIN_LIMIT
-        while (pieces := self._pieces()) > 1 and time.monotonic() < deadline:
-            self._end.pause(LOOK)
+        joined = self.until(lambda: self._pieces() == 1, JOIN_LIMIT)
+        pieces = 1 if joined else self._pieces()
         degrees = sorted(map(len, self.links().values()))
         self._note("view", pieces == 1,
                    f"{pieces} pieces after {time.monotonic() - since:.1f} s; neighbours: minimum "
@@ -177,10 +182,8 @@ class Experiment(Modules):
             self._clients[number].announce(data)
         due = [(number, data) for number in said for other, data in said.items()
                if number != other]
-        deadline = time.monotonic() + DELIVER_LIMIT
-        while time.monotonic() < deadline and not all(self._counts(due)):
-            self._end.pause(LOOK)
-        self._end.pause(STILL)
+        self.until(lambda: all(self._counts(due)), DELIVER_LIMIT)
+        self.pause(STILL)
         counts, own = self._counts(due), sum(self._counts(said.items()))
         self._note("broadcast", counts.count(1) == len(due) and not own,
                    f"{counts.count(1)} of {len(due)} told once, {counts.count(0)} not, "
@@ -238,11 +241,9 @@ class MeasuredModules(Modules):
     def measure(self, count: int) -> bool:
         """Print what so many modules do, of which two do more; False if not all messages came."""
         self.start(count, DEGREE, POW_BITS)
-        enough, deadline = min(DEGREE, count - 1) // 2, time.monotonic() + LIMIT
-        while min(map(len, self.links().values())) < max(1, enough):
-            if time.monotonic() > deadline:
-                raise CommandError("the modules did not find each other", FAILED)
-            time.sleep(LOOK)
+        enough = max(1, min(DEGREE, count - 1) // 2)
+        if not self.until(lambda: min(map(len, self.links().values())) >= enough, LIMIT):
+            raise CommandError("the modules did not find each other", FAILED)
         show(f"{count} modules, every message validated by every client:")
         idle = self._memory()
         slow = self._announce(ONE_BY_ONE, 64, PAUSE)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from gossip import wire
 from gossip.addresses import Address, address_of
+from gossip.intervals import Intervals, format_ranges
 from gossip.programs.seed_program import local_seeds
 from gossip.terminal.command_line import (
     CONFIG, FAILED, CommandError, PortTaken, check_free, load_seeds)
@@ -109,10 +110,8 @@ def _notice(usual: list[Address], chosen: list[Address]) -> str:
 
 def _ranges(ports: set[int]) -> str:
     """Ports in order, those in a row as `FIRST-LAST`."""
-    firsts = [port for port in sorted(ports) if port - 1 not in ports]
-    lasts = [port for port in sorted(ports) if port + 1 not in ports]
-    return ", ".join(str(first) if first == last else f"{first}-{last}"
-                     for first, last in zip(firsts, lasts))
+    ranges = Intervals((port, port) for port in ports).ranges()
+    return format_ranges(ranges).replace(",", ", ")
 
 
 def check_seed_ports(seeds: list[Address], config: pathlib.Path) -> None:

@@ -19,15 +19,14 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from gossip.addresses import Address
-from gossip.lab.experiments.accidents import PERIOD, Accident, Conditions, Schedule
+from gossip.lab.experiments.accidents import PERIOD, Conditions, Schedule
 from gossip.lab.experiments.attackers import lying, misbehaving
 from gossip.lab.experiments.verdict import Judge
 from gossip.lab.experiments.virtual_network import VirtualFolder, VirtualNetwork
 from gossip.lab.proof import check
 from gossip.lab.proof.evidence import Proof
-from gossip.lab.proof.malicious import Tally
+from gossip.lab.proof.malicious import Found, Tally
 from gossip.lab.proof.records import Records
-from gossip.lab.simulation.virtual_links import Slowness
 from gossip.lab.simulation.virtual_time import Spinning
 from gossip.lab.simulation.virtual_world import NodeFailed
 from gossip.settings import majority
@@ -41,11 +40,8 @@ SPEAKERS = 3  # peers that say something after the rest
 CALM = 6.0  # seconds after the unrest of a network that is watched, in which what was lost comes
 SILENCE = 1.0  # seconds of it, the last, in which nobody says anything
 HOPS = 12  # links on the way of a message to the last peer, at most
-SLOW_BANDWIDTH = 20_000.0  # bytes a second, of a slow machine's connections
-ROOM_LOOK = 0.25  # seconds until a peer without room tries again to say something
 WATCHED_ROW = "check of malicious"  # of many schedules, the sum is judged
 SIGNATURES_KEPT = 100_000  # that were checked last
-TEXT = "said {} of {}"  # what peers say; not `message N`, which the generator says
 
 
 class Fault(NamedTuple):
@@ -120,59 +116,17 @@ class _Played:
         self._time = self.network.time
         self._rng = random.Random(f"{schedule.number}:links")
         for accident in schedule.accidents:
-            self._time.at(accident.at, self._befall, accident)
+            self._time.at(accident.at, accident.befall, self.network)
         if conditions.churn:
             self._time.at(PERIOD, self._churn)
 
     # What happens.
-
-    def _befall(self, accident: Accident) -> None:
-        """Let an accident happen, and be over later. Nothing befalls who does not live."""
-        concerned = [frozenset(accident.who)] if accident.kind == "cut" else accident.who
-        if accident.kind not in ("start", "cut"):
-            concerned = [address for address in concerned if address in self.network.nodes]
-        begin, end = self._both_halves(accident.kind, accident.number or 0)
-        for whom in concerned:
-            try:
-                begin(whom)
-            except Exception as error:
-                raise NodeFailed(f"{accident}: {error!r}") from error
-            if accident.seconds is not None:
-                self._time.at(self._time.now + accident.seconds, end, whom)
-
-    def _both_halves(self, kind: str, number: int) -> tuple[Callable, Callable | None]:
-        """Return the functions to call with a node (for `cut` with the machines of one side) when
-        an accident begins, and when it ends."""
-        network = self.network
-        return {
-            "start": (network.start, None),
-            "say": (lambda peer: self._say(peer, number), None),
-            "kill": (network.kill, network.start_again),
-            "power": (network.lose_power, network.start_again),
-            "leave": (network.leave, network.start_again),
-            "freeze": (network.freeze, network.thaw),
-            "cut": (network.cut, network.mend),
-            "slow": (lambda node: network.slow(node, Slowness(number / 1000, SLOW_BANDWIDTH)),
-                     network.fast),
-            "reset": (lambda node: network.reset(node, number, both=True), None),
-            "break": (lambda node: network.reset(node, number, both=False), None),
-        }[kind]
 
     def _churn(self) -> None:
         """In every period, so many percent of the links between peers break, at both ends."""
         self.network.break_links(self._conditions.churn / 100, self._rng)
         if self._time.now + PERIOD < self._conditions.unrest:
             self._time.at(self._time.now + PERIOD, self._churn)
-
-    def _say(self, peer, count: int, said: int = 0) -> None:
-        """A peer says so many messages, one after the other while it has room."""
-        node = self.network.nodes.get(peer)
-        while said < count and node is not None:
-            if not node.flusher.has_room(node.neighbours.links()):
-                self._time.at(self._time.now + ROOM_LOOK, self._say, peer, count, said)
-                return
-            said += 1
-            self.network.say(peer, [TEXT.format(said, count)])
 
     # The rest, and the verdict.
 
@@ -251,7 +205,7 @@ class _Played:
 
     def outcome(self) -> Outcome:
         """The result of the schedule, with the proof."""
-        tally = Tally.of(Proof(self._records)) if self._conditions.malicious else None
+        tally = Found(Proof(self._records)).tally() if self._conditions.malicious else None
         return Outcome(self.faults, check.format_rows(self._proof), self._time.now,
                        self._time.calls, self.network.folder, tally)
 

@@ -4,12 +4,10 @@ At the end of a network the proof, and what to do next. Elsewhere no step is sho
 """
 
 import os
-import pathlib
 import sys
 import time
 from collections.abc import Callable
 
-from gossip.lab.experiments.accidents import Malice
 from gossip.lab.proof.check import CLAIMS, SHOWN
 from gossip.lab.proof.evidence import Row
 from gossip.lab.proof.pieces import Pieces
@@ -22,6 +20,7 @@ from gossip.terminal.screen import USUAL, StatusLine, folded, terminal_width, ti
 NAME = 15  # columns of a step's name, where the terminal has room
 NAMED = 3  # killed peers whose names are shown; of more only the number
 CLAIM = 14  # column at which the claim of a row begins
+FOR_EVER = 1_000_000_000  # messages of a peer that gossips without end
 
 
 def status_line_of(args) -> StatusLine | None:
@@ -110,14 +109,15 @@ class BenchSteps(Steps):
 
 # A network in words.
 
-def planned(peers: int, gossip: str, kill: int, malice: Malice | None, once: bool,
-            folder: pathlib.Path) -> str:
-    """Tell the steps that a network will take."""
-    plan = [f"each gossips {gossip}"]
+def planned(args, gossip: int) -> str:
+    """Tell the steps that a network will take whose peers say so many messages."""
+    malice, kill = args.malicious, args.kill
+    plan = ["each gossips " + ("without end" if gossip == FOR_EVER else
+                               f"{gossip} message{'' if gossip == 1 else 's'}")]
     plan += [f"{_are(malice.count(), 'attacks', 'attack')} ({malice})"] if malice else []
     plan += [f"then {_are(kill, 'is', 'are')} killed"] if kill else []
-    plan += [] if once else ["Ctrl-C ends them"]
-    return f"{peers} peers; {'; '.join(plan)}.   ({shown(folder)})\n"
+    plan += [] if args.once else ["Ctrl-C ends them"]
+    return f"{args.peers} peers; {'; '.join(plan)}.   ({shown(args.outputs)})\n"
 
 
 def _are(count: int, one: str, more: str) -> str:

@@ -14,14 +14,15 @@ import random
 import types
 
 from gossip.addresses import Address
-from gossip.lab.simulation.virtual_links import Cables, Cabling, End, Slowness
+from gossip.lab.simulation.virtual_links import Cables, Cabling, End
 from gossip.lab.simulation.virtual_time import VirtualTime
 from gossip.lab.simulation.virtual_world import START, VirtualWorld
 from gossip.node.node import die_together
 from gossip.node.output_file import OutputFile
 from gossip.settings import Settings
 
-LOOK = 0.25  # seconds between two looks whether a node that leaves has ended
+LOOK = 0.25  # seconds between two looks whether a node that leaves has ended, or has room to speak
+TEXT = "said {} of {}"  # what peers say; not `message N`, which the generator says
 
 
 class VirtualNetwork:
@@ -142,9 +143,9 @@ class VirtualNetwork:
         self.cabling.mend(side)
         self._mended = self.time.now
 
-    def slow(self, address: Address, slowness: Slowness) -> None:
-        """A machine's connections become slow."""
-        self.cabling.slow[address] = slowness
+    def slow(self, address: Address, seconds: float) -> None:
+        """A machine's connections become slow: all takes so much longer."""
+        self.cabling.slow[address] = seconds
 
     def fast(self, address: Address) -> None:
         """They are as they were."""
@@ -178,6 +179,16 @@ class VirtualNetwork:
         node = self.nodes.get(address)
         if node is not None and not node.leaving and not node.world.is_frozen():
             node.gossip(texts)
+
+    def say_all(self, address: Address, count: int, said: int = 0) -> None:
+        """A peer says so many messages, one after the other while it has room."""
+        node = self.nodes.get(address)
+        while said < count and node is not None:
+            if not node.flusher.has_room(node.neighbours.links()):
+                self.time.at(self.time.now + LOOK, self.say_all, address, count, said)
+                return
+            said += 1
+            self.say(address, [TEXT.format(said, count)])
 
     # The truth.
 
@@ -247,20 +258,17 @@ class VirtualFile:
         return io.BytesIO(self.data)
 
 
-class VirtualFolder:
+class VirtualFolder(dict[str, VirtualFile]):
     """Files by name; `glob` is that of a path."""
-
-    def __init__(self):
-        self._files: dict[str, VirtualFile] = {}
 
     def file(self, name: str) -> VirtualFile:
         """The file of this name, made if need be."""
-        return self._files.setdefault(name, VirtualFile(name))
+        return self.setdefault(name, VirtualFile(name))
 
     def glob(self, pattern: str) -> list[VirtualFile]:
-        return [file for name, file in self._files.items() if fnmatch.fnmatchcase(name, pattern)]
+        return [file for name, file in self.items() if fnmatch.fnmatchcase(name, pattern)]
 
     def save(self, folder: pathlib.Path) -> None:
         """Write all files into a folder of the disk; OSError when that fails."""
-        for file in self._files.values():
+        for file in self.values():
             (folder / file.name).write_bytes(file.data)

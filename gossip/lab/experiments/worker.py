@@ -246,7 +246,7 @@ class Worker:
         """Make a node and start its threads, which wait until `go` is called."""
         named, *role = text.split()
         address = parse_address(named)
-        node_class = (misbehaving(self._node_class, _parse_role(*role)) if role
+        node_class = (misbehaving(self._node_class, Role.parse(*role)) if role
                       else self._node_class)
         node = self._make_node(node_class, address, self._open_file(node_class.kind, address))
         node.all_begun = self._all_begun
@@ -296,7 +296,3 @@ def begin_in_turn(nodes: list) -> None:
         while late and (now := time.monotonic()) < latest:
             time.sleep(pace)
             late = time.monotonic() - now > pace + LATE_FROM
-
-
-def _parse_role(kind: str, share: str, *accomplices: str) -> Role:
-    return Role(kind, float(share), tuple(map(parse_address, accomplices)))

@@ -13,8 +13,7 @@ from gossip.lab.pictures.charts import (
     Axis, Points, document, dot, draw_across, draw_upright, linear_ticks, log_ticks, path,
     rectangle, side_title, text)
 from gossip.lab.pictures.network import network_svg
-from gossip.lab.proof import powerlaw
-from gossip.lab.proof.degrees import PowerLaw
+from gossip.lab.proof.degrees import PowerLaw, at_least
 from gossip.lab.proof.records import Records, read_folder
 from gossip.terminal.folders import PICTURES, REPORT
 
@@ -49,14 +48,14 @@ def degrees_svg(records: Records) -> str:
 
 def _cumulative(values: list[int]) -> Points:
     """(k, share of the values that are k or more)."""
-    return powerlaw.at_least({k: count / len(values) for k, count in Counter(values).items()})
+    return at_least({k: count / len(values) for k, count in Counter(values).items()})
 
 
 def _fit_curve(law: PowerLaw) -> Points:
     """The fit as a share of all peers, although it covers only degrees from low to high."""
     share = law.fitted.count / len(law.degrees)
     above = sum(degree > law.high for degree in law.degrees) / len(law.degrees)
-    tail = powerlaw.at_least(shares(law.fitted.exponent, law.low, law.high))
+    tail = at_least(shares(law.fitted.exponent, law.low, law.high))
     return [(k, share * rest + above) for k, rest in tail]
 
 

@@ -16,7 +16,7 @@ import time
 from gossip.lab.proof import deaths, delivery, graph
 from gossip.lab.proof.company import REGISTER_LIMIT, pause
 from gossip.lab.proof.degrees import PowerLaw
-from gossip.lab.proof.events import ADDRESS, REFUSED
+from gossip.lab.proof.events import ADDRESS, REFUSED, when
 from gossip.lab.proof.evidence import Proof, Row, quantile, start_time
 from gossip.lab.proof.malicious import malicious
 from gossip.lab.proof.records import Records, read_folder
@@ -111,14 +111,14 @@ def _in_reach(proof: Proof, run: PeerRun) -> dict[str, Spans]:
         times[seed] = Spans((begin + pause(run.first, begin), min(sure, until))
                             for begin, until in spans)
     for seed in proof.seeds:
-        signs = [at for at, peer in [*seed.registered, *seed.listed] if peer == run.address]
-        signs += [at for at, name in run.lists if name == seed.address]
-        begin = min((at for at in signs if run.first <= at <= end), default=None)
-        if begin is not None:
-            over = [at for at, peer, _ in seed.removed if peer == run.address and at >= begin]
+        signs = when([*seed.registered, *seed.listed], run.address, run.first, end)
+        signs += when(run.lists, seed.address, run.first, end)
+        if signs:
+            begin = min(signs)
+            over = when(seed.removed, run.address, begin)
             over += [word.at for word in words.get(seed.address, ())
                      if word.lost is not None and word.at >= begin]
-            times[seed.address].append((begin, min([*over, end, proof.company.seed_end(seed)])))
+            times[seed.address].append((begin, min([*over, end, seed.end(proof.newest)])))
     return times
 
 
@@ -157,8 +157,7 @@ def _suspected(run: PeerRun, peer: str) -> Spans:
     answered."""
     limit = run.setting("liveness-misses")
     return Spans(
-        (missed.at, min((reply.at for reply in run.replies
-                         if reply.peer == peer and reply.at >= missed.at), default=math.inf))
+        (missed.at, min(when(run.replies, peer, missed.at), default=math.inf))
         for missed in run.missed if missed.peer == peer and missed.count >= limit)
 
 
@@ -180,7 +179,7 @@ def pieces(proof: Proof) -> Row:
     no two of different pieces ever had to meet, as no seed was up (company.py). Nobody knows how
     long it stays so when a file is full."""
     end = graph.end_of(proof.records)
-    history = graph.history(proof.records)
+    history, last = graph.replay(proof.records)
     if not history:
         return Row("pieces", None, "chat servers in a line are not looked at"
                    if any(run.chat for run in proof.peers) else "no peer had a neighbour", [])
@@ -197,7 +196,7 @@ def pieces(proof: Proof) -> Row:
     patience = max((run.setting("liveness-misses") + 3) * run.setting("liveness-interval")
                    for run in proof.peers) + PROBE_TIME
     if (history[-1][1] > 1 and end - spans[-1].begin > patience
-            and not proof.full and _had_to_meet(proof, graph.pieces_at_end(proof.records))):
+            and not proof.full and _had_to_meet(proof, last.all())):
         failures = [f"the graph is in {history[-1][1]} pieces at the end, and has been in more "
                     f"than one for {end - spans[-1].begin:.0f} s"]
     return Row("pieces", not failures, figures, failures)

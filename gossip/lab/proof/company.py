@@ -121,12 +121,9 @@ class Company:
     def __init__(self, records: Runs):
         self._records = records
         self._newest = records.newest()
-        # These are asked again and again.
-        self.contacts = functools.cache(self._contacts)
-        self.had_to_meet = functools.cache(self._had_to_meet)
-        self.had_to_be_joined = functools.cache(self._had_to_be_joined)
-        self.seed_times = functools.cache(self._seed_times)
-        self._last_link_end = functools.cache(self._find_last_link_end)
+        for asked_again in ("contacts", "had_to_meet", "had_to_be_joined", "seed_times",
+                            "_last_link_end"):
+            setattr(self, asked_again, functools.cache(getattr(self, asked_again)))
 
     def end_of(self, run: PeerRun) -> float:
         """When a run left, ended or died; the time of the newest line for a run that is up."""
@@ -145,11 +142,7 @@ class Company:
                 seeds[seed].add_words(run, words, end)
         return seeds
 
-    def seed_end(self, seed: SeedRun) -> float:
-        """When a seed ended, or may have: at its last line; infinity for one that is up."""
-        return seed.end(self._newest)
-
-    def _seed_times(self, run: PeerRun) -> dict[str, Spans]:
+    def seed_times(self, run: PeerRun) -> dict[str, Spans]:
         """For every seed, when it was up and in reach of a peer."""
         words, waited = run.registrations.words, []
         if not run.registrations.ever() and run.has_ended(self._newest):
@@ -167,7 +160,7 @@ class Company:
 
     # Pairs of peers.
 
-    def _had_to_meet(self, one: PeerRun, other: PeerRun) -> bool:
+    def had_to_meet(self, one: PeerRun, other: PeerRun) -> bool:
         """Whether two runs had to be joined by links, directly or through others: because they were
         before, or because a seed that both can reach is up now, or was up for long enough."""
         return (self._joined.joined(one, other)
@@ -175,7 +168,7 @@ class Company:
                 and any(end >= self._newest for _, end in self._common_seed_times(one, other))
                 or self.had_time_to_meet(one, other))
 
-    def _had_to_be_joined(self, run: PeerRun) -> frozenset[PeerRun]:
+    def had_to_be_joined(self, run: PeerRun) -> frozenset[PeerRun]:
         """The runs that had to meet this one; only those that are up, and none if it is not."""
         if run.has_ended(self._newest):
             return frozenset()
@@ -231,7 +224,7 @@ class Company:
             end -= notice_time(run)
         return end
 
-    def _contacts(self, one: PeerRun, other: PeerRun) -> Spans:
+    def contacts(self, one: PeerRun, other: PeerRun) -> Spans:
         """From when until when two runs were neighbours, by the word of both, and in contact."""
         times = Spans()
         for mine in one.links.get(other.address, ()):
@@ -290,7 +283,7 @@ class Company:
             return run.first
         return last if last < at else None
 
-    def _find_last_link_end(self, run: PeerRun) -> float | None:
+    def _last_link_end(self, run: PeerRun) -> float | None:
         end = self.end_of(run)
         return max((link.end for links in run.links.values() for link in links
                     if link.begin <= end), default=None)

@@ -10,6 +10,7 @@ import bisect
 import math
 
 from gossip.lab.proof.company import ON_ITS_WAY, notice_time
+from gossip.lab.proof.events import when
 from gossip.lab.proof.evidence import Proof, Row, quantile
 from gossip.lab.proof.records import SeedRun
 from gossip.lab.proof.runs import PROBE_TIME, PeerRun
@@ -57,15 +58,14 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
     failures += [f"{run.address} died, and there is no file of seed {seed} to tell more"
                  for seed in sorted(missing)]
     for seed in proof.seeds:
-        listed = [at for at, peer in seed.registered if peer == run.address and at <= run.last]
-        left = [at for at, peer, _ in seed.removed if peer == run.address and at < run.last]
-        end = proof.company.seed_end(seed)
-        if not listed or (left and max(left) > max(listed)) or end < run.last:
+        listed = max(when(seed.registered, run.address, end=run.last), default=None)
+        end = seed.end(proof.newest)
+        if listed is None or end < run.last or any(
+                listed < at < run.last for at in when(seed.removed, run.address)):
             continue
-        removed = [at for at, peer, _ in seed.removed
-                   if peer == run.address and at >= max(listed) and at >= run.last]
-        reported = _reported(seed, run)
-        heard = any(peer == run.address and at >= max(listed) for at, peer, _ in seed.reports)
+        removed = when(seed.removed, run.address, run.last)
+        reported = when(seed.reports, run.address, run.last)
+        heard = when(seed.reports, run.address, listed)
         way = 0.0 if seed.full else ON_ITS_WAY  # one whose file is full goes on telling
         told = any(max(seed.first, run.last) <= at <= end + way
                    for at in proof.told.get((seed.address, run.address), ()))
@@ -87,20 +87,15 @@ def death(proof: Proof, run: PeerRun) -> tuple[list[str], list[float]]:
     return failures, delays
 
 
-def _finders(proof: Proof, run: PeerRun) -> list[tuple[PeerRun, float]]:
+def found_dead(proof: Proof, run: PeerRun) -> list[tuple[PeerRun, float]]:
     """Return the peers that found this one dead after its last line, and when."""
     return [(other, other.dead[run.address]) for other in proof.peers
             if other.dead.get(run.address, 0) >= run.last]
 
 
-def found_dead(proof: Proof, run: PeerRun) -> list[float]:
-    """The times at which other peers found this one dead, after its last line."""
-    return [at for _, at in _finders(proof, run)]
-
-
 def _known(proof: Proof, seed: SeedRun, run: PeerRun) -> float:
     """When a death was found by a peer whose report a seed looks at, or had to be found."""
-    finders = _finders(proof, run)
+    finders = found_dead(proof, run)
     if not finders:
         return _due(run, run.last)
     return min((at for other, at in finders if seed.believes(other.address, at + ON_ITS_WAY)),
@@ -110,7 +105,7 @@ def _known(proof: Proof, seed: SeedRun, run: PeerRun) -> float:
 def is_told(proof: Proof, run: PeerRun) -> bool:
     """Whether every seed that a dead peer was registered with has told others of the death, or has
     had the time to: from then on whatever is missing in the files is a failure."""
-    found = min(found_dead(proof, run), default=_due(run, run.last))
+    found = min((at for _, at in found_dead(proof, run)), default=_due(run, run.last))
     return proof.newest > found + SEED_PROBES + ON_ITS_WAY or all(
         proof.told.get((seed, run.address)) for seed in run.registrations.ever())
 
@@ -136,38 +131,30 @@ def _had_to_find(other: PeerRun, run: PeerRun) -> bool:
             and other.last >= _due(run, max(run.last, late)))
 
 
-def _reported(seed: SeedRun, run: PeerRun) -> list[float]:
-    return [at for at, peer, _ in seed.reports if peer == run.address and at >= run.last]
-
-
 def _told_by_peers(proof: Proof, seed: SeedRun, run: PeerRun) -> list[float]:
     """When peers have reported a death to a seed, by their own word."""
     return [report.at for other in proof.peers for report in other.reported
             if (report.seed, report.dead) == (seed.address, run.address) and report.at >= run.last]
 
 
-def _believed(seed: SeedRun, run: PeerRun, heard: float) -> bool:
-    """Whether a seed that heard of a death had listed the dead; else it believes nobody."""
-    return any(peer == run.address and run.last <= at <= heard + SEED_PROBES + ON_ITS_WAY
-               for at, peer, _ in seed.removed)
-
-
 def _had_to_hear(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
     """Whether a report of a death had to come to a seed, from a peer that found it or from another
     seed."""
-    company = proof.company
-    finders = [(other, at) for other, at in _finders(proof, run)
-               if company.seed_end(seed) > at + ON_ITS_WAY
-               and company.seed_times(other)[seed.address].hold(at)
+    finders = [(other, at) for other, at in found_dead(proof, run)
+               if seed.end(proof.newest) > at + ON_ITS_WAY
+               and proof.company.seed_times(other)[seed.address].hold(at)
                and ((word := other.registrations.last(seed.address, at)) is None
                     or word.lost is None)]
     if any(other.is_registered(seed.address, at)
            and seed.believes(other.address, at + ON_ITS_WAY) for other, at in finders):
         return True
     tellers = [(teller, heard[0]) for teller in proof.seeds
-               if (heard := _reported(teller, run)) and _believed(teller, run, heard[0])]
+               if (heard := when(teller.reports, run.address, run.last))
+               # it had listed the dead, or else it believes nobody
+               and when(teller.removed, run.address, run.last,
+                        heard[0] + SEED_PROBES + ON_ITS_WAY)]
     return bool(finders) and any(
-        min(map(company.seed_end, (teller, seed))) > heard + SEED_PROBES + ON_ITS_WAY
+        min(one.end(proof.newest) for one in (teller, seed)) > heard + SEED_PROBES + ON_ITS_WAY
         and not _apart(proof, teller, seed, heard) for teller, heard in tellers)
 
 
@@ -223,8 +210,8 @@ def _not_reported(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]
 def _called_dead(proof: Proof, run: PeerRun, at: float, dead: str) -> list[str]:
     """A peer found another dead, with which it was in touch in the interval before its last probe
     began, and which was not registered again soon."""
-    if any(at < again <= at + RETURN_TIME and who == dead
-           for seed in proof.seeds for again, who in seed.registered):
+    if any(again > at for seed in proof.seeds
+           for again in when(seed.registered, dead, at, at + RETURN_TIME)):
         return []
     interval = run.setting("liveness-interval")
     probed = _probed(run, dead, at)
@@ -259,8 +246,7 @@ def _could_know_better(proof: Proof, accused: PeerRun, reporter: str, probed: fl
     """Whether signs of life of the accused led to its reporter before the last probe began, and it
     did not take the reporter for dead, too: then they were cut apart again."""
     interval = accused.setting("liveness-interval")
-    apart = any(whom == reporter and abs(at - probed) < 2 * interval
-                for at, whom in accused.found_dead)
+    apart = any(abs(at - probed) < 2 * interval for at in when(accused.found_dead, reporter))
     return not apart and reporter in _in_touch(proof, accused.address, probed - interval, probed)
 
 
@@ -280,7 +266,7 @@ def _has_not_noticed(proof: Proof, seed: SeedRun, at: float, run: PeerRun) -> bo
     interval = run.setting("liveness-interval")
     until = min(at + notice_time(run) + NOTICE_TIME, run.last, proof.newest)
     if (not _lived(proof, run, at - interval, at)
-            or any(at < again <= until for again, who in seed.registered if who == run.address)
+            or any(again > at for again in when(seed.registered, run.address, at, until))
             or not run.registrations.stands_from(seed.address, at - ON_ITS_WAY, until)):
         return False
     touched = _in_touch(proof, run.address, at - interval, at)
@@ -290,19 +276,18 @@ def _has_not_noticed(proof: Proof, seed: SeedRun, at: float, run: PeerRun) -> bo
 
 def _stays(seed: SeedRun, run: PeerRun, begin: float, end: float) -> bool:
     """Whether a peer was registered with a seed all the time, by the word of both."""
-    return run.registrations.stands_from(seed.address, begin, end) and not any(
-        begin <= at <= end and who == run.address for at, who, _ in seed.removed)
+    return run.registrations.stands_from(seed.address, begin, end) and not when(
+        seed.removed, run.address, begin, end)
 
 
 def _probes(proof: Proof, seed: SeedRun, peer: str, removed: float) -> list[tuple[str, float]]:
     """Return the reporters of a peer that was then removed, and when their last probes began."""
-    listed = max((at for at, who in seed.registered if who == peer and at <= removed), default=0.0)
+    listed = max(when(seed.registered, peer, end=removed), default=0.0)
     probes = []
     for heard, whom, who in seed.reports:
         if whom == peer and listed <= heard <= removed:
             reporters = [run for run in proof.peers if run.address == who]
-            found = max((at for run in reporters for at, dead in run.found_dead
-                         if dead == peer and at <= heard),
+            found = max((at for run in reporters for at in when(run.found_dead, peer, end=heard)),
                         default=heard)  # a report that another seed passed on comes later
             began = max((_probed(run, peer, found) for run in reporters),
                         default=found - PROBE_TIME)
@@ -314,9 +299,7 @@ def _probed(run: PeerRun, peer: str, found: float) -> float:
     """When the last probe began after which a run found a peer dead: with the last miss, or, if
     that is longer ago, as long before its end as a probe may take. Whether a cut was mended during
     that probe, or during the seed's, does not count."""
-    missed = max((missed.at for missed in run.missed
-                  if missed.peer == peer and missed.at <= found), default=0.0)
-    return max(missed, found - PROBE_TIME)
+    return max([found - PROBE_TIME, *when(run.missed, peer, end=found)])
 
 
 def _in_touch(proof: Proof, peer: str, begin: float, end: float) -> set[str]:

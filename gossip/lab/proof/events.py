@@ -1,6 +1,8 @@
 """Events: what lines of output files tell, as values, and the patterns that read them."""
 
+import math
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 ADDRESS = r"((?:[0-9.]+|\[[^\]]*\]):[0-9]+)"
@@ -20,6 +22,11 @@ JUDGED = re.compile(rf"((?:[0-9.]+|\[[^\]]*\])#[0-9]+)={_BADNESS}")
 LOAD = re.compile(r"([0-9]{1,10}):([0-9.]{1,20})/([0-9.]{1,20}):([0-9]{1,10}):([0-9.]{1,20})")
 REFUSED = "registration refused"
 NOT_REACHED = f"{REFUSED}: no Liveness Reply"  # by a seed that could not reach the peer
+
+
+def when(events: Iterable[tuple], who: str, begin=-math.inf, end=math.inf) -> list[float]:
+    """Return when events were about a node, between two moments; each begins `(at, who, …)`."""
+    return [at for at, whom, *_ in events if whom == who and begin <= at <= end]
 
 
 class Delivery(NamedTuple):

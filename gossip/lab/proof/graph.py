@@ -79,15 +79,11 @@ def end_of(records: Records) -> float:
 
 def history(records: Records) -> list[tuple[float, int]]:
     """(time, number of pieces from then on), one for every change of that number."""
-    return _replay(records)[0]
+    return replay(records)[0]
 
 
-def pieces_at_end(records: Records) -> list[set[str]]:
-    """The peers of each piece when the network ended."""
-    return _replay(records)[1].all()
-
-
-def _replay(records: Records) -> tuple[list[tuple[float, int]], Pieces]:
+def replay(records: Records) -> tuple[list[tuple[float, int]], Pieces]:
+    """The history, and the graph when the network ended."""
     end, newest = end_of(records), records.newest()
     events = []
     for run in records.peers:

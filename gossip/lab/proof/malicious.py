@@ -18,7 +18,7 @@ from typing import NamedTuple
 from gossip.addresses import parse_address
 from gossip.lab.proof import deaths, graph
 from gossip.lab.proof.company import ON_ITS_WAY
-from gossip.lab.proof.events import Kick
+from gossip.lab.proof.events import Kick, when
 from gossip.lab.proof.evidence import Proof, Row, quantile
 from gossip.lab.proof.records import SeedRun
 from gossip.lab.proof.runs import PeerRun
@@ -43,7 +43,7 @@ def malicious(proof: Proof) -> Row | None:
     """Every attacker was kicked, and nobody else; None where nobody monitors."""
     if not any(run.settings.get("monitor") == "yes" for run in [*proof.peers, *proof.attackers]):
         return None
-    found = _Found(proof)
+    found = Found(proof)
     tally = found.tally()
     figures = [str(tally)]
     if found.took:
@@ -51,9 +51,8 @@ def malicious(proof: Proof) -> Row | None:
                        f"{max(found.took):.1f} (max)")
     honest = sum(message in proof.origin for run in proof.peers for message in run.received)
     figures += [*_costs(proof), f"{honest} deliveries among honest peers"]
-    return Row("malicious", tally.holds(), "; ".join(figures), [
-        *found.missed, *found.late, *found.falsely, *found.kept, *found.parted, *found.believed,
-        *found.buried])
+    return Row("malicious", tally.holds(), "; ".join(figures),
+               [*found.missed, *found.late, *found.falsely, *found.faults])
 
 
 class Tally(NamedTuple):
@@ -65,18 +64,10 @@ class Tally(NamedTuple):
     late: int  # those that were kicked too late
     honest: int
     falsely: int  # honest peers that were kicked
-    kept: int  # silent attackers that an honest peer keeps
-    parted: int  # pairs of honest peers of whom one never named the other, as seeds have found
-    believed: int  # how often a seed did not disbelieve an attacker that reports living peers dead
-    buried: int  # living peers that were removed because of such a one
+    faults: int  # all else that may never happen, see Found
     lacking: int  # attackers that were not found as they had to be;
     may_lack: float  # so many may
     may_fall: float  # honest peers that may be kicked
-
-    @classmethod
-    def of(cls, proof: Proof) -> "Tally":
-        """The tally of one network."""
-        return _Found(proof).tally()
 
     def plus(self, other: "Tally") -> "Tally":
         """The tally of both."""
@@ -85,14 +76,14 @@ class Tally(NamedTuple):
     def holds(self) -> bool:
         """Whether all was reached that has to be."""
         return (self.lacking <= self.may_lack and self.falsely <= self.may_fall
-                and not (self.kept or self.parted or self.believed or self.buried))
+                and not self.faults)
 
     def __str__(self) -> str:
         return (f"kicked {self.kicked} of {self.attackers} attackers, missed {self.missed}, late "
                 f"{self.late}, and falsely {self.falsely} of {self.honest} honest peers")
 
 
-class _Found:
+class Found:
     """The findings about the attackers of a proof, and the faults, in words."""
 
     def __init__(self, proof: Proof):
@@ -110,16 +101,16 @@ class _Found:
         self.falsely = [
             f"{kick.peer} was kicked with a badness of {kick.badness:.3f}, and is honest"
             for kick in kicks.values() if kick.peer not in self._attackers]
-        self.kept = [f"{run.address} has kept {attacker.address} ({SILENT}), which names no "
-                     f"neighbour" for run in proof.peers for attacker in self._attackers.values()
-                     if attacker.malice == SILENT and self._has_kept(run, attacker)]
-        self.parted = [f"{run.address} had to leave {other} alone, which is honest, too"
-                       for run in proof.peers
-                       for other in sorted(run.left_alone) if other not in self._attackers]
+        self.faults = [f"{run.address} has kept {attacker.address} ({SILENT}), which names no "
+                       f"neighbour" for run in proof.peers for attacker in self._attackers.values()
+                       if attacker.malice == SILENT and self._has_kept(run, attacker)]
+        self.faults += [f"{run.address} had to leave {other} alone, which is honest, too"
+                        for run in proof.peers
+                        for other in sorted(run.left_alone) if other not in self._attackers]
         liars = [run for run in proof.attackers if run.malice == FALSE_DEAD]
-        self.believed = [f"seed {seed.address} did not disbelieve {run.address} ({FALSE_DEAD})"
-                         for seed in proof.seeds for run in liars if _had_to_doubt(seed, run)]
-        self.buried = _buried(proof, {run.address for run in liars})
+        self.faults += [f"seed {seed.address} did not disbelieve {run.address} ({FALSE_DEAD})"
+                        for seed in proof.seeds for run in liars if _had_to_doubt(seed, run)]
+        self.faults += _buried(proof, {run.address for run in liars})
 
     def _look_at(self, run: PeerRun, kick: Kick | None) -> None:
         end = min(self._end, graph.up_until(run, self._proof.newest)) - run.late.total()
@@ -167,8 +158,7 @@ class _Found:
         many = len(self._attackers) >= MANY * (len(honest) + len(self._attackers))
         to_find = sum(run.malice not in (SILENT, FALSE_DEAD) for run in self._attackers.values())
         return Tally(len(self._attackers), len(self.took), len(self.missed), len(self.late),
-                     len(honest), len(self.falsely), len(self.kept), len(self.parted),
-                     len(self.believed), len(self.buried),
+                     len(honest), len(self.falsely), len(self.faults),
                      len(self.missed) + (0 if few else len(self.late)),
                      to_find * (1 - (KICKED_FEW_LINKS if few else KICKED_SHARE)),
                      len(honest) * (HONEST_SHARE if many else 0))
@@ -176,7 +166,7 @@ class _Found:
 
 def _had_to_doubt(seed: SeedRun, run: PeerRun) -> bool:
     """Whether a seed found three reports of an attacker untrue, and has not disbelieved it."""
-    times = [at for at, who in seed.untrue if who == run.address]
+    times = when(seed.untrue, run.address)
     window = UNTRUE_PERIODS * run.setting("report-interval")
     doubts = [third for first, third in zip(times, times[UNTRUE - 1:]) if third < first + window]
     return bool(doubts) and seed.believes(run.address, doubts[0] + ON_ITS_WAY)

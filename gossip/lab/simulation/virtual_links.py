@@ -19,6 +19,7 @@ FIN = b""  # on a cable, behind the last bytes: the stream ends here
 RESET = None  # on a cable: the machine there knows nothing of this connection
 TOGETHER = 0.001  # seconds: what is sent at one moment arrives as one, if the cable takes less
 RETRY = 3.0  # seconds at most from the end of a cut until TCP has sent again what waited
+SLOW_BANDWIDTH = 20_000.0  # bytes a second, of a slow machine's connections
 FIRST_PORT, PORTS = 32_768, 28_000  # the ports of the ends that dial: the first, and how many
 
 
@@ -31,13 +32,6 @@ class Cables(NamedTuple):
     buffer: int = 256 * 1024  # bytes that one end may have sent and the other not read
 
 
-class Slowness(NamedTuple):
-    """The latency that a slow machine adds to its connections, and their bandwidth then."""
-
-    latency: float  # seconds
-    bandwidth: float  # bytes a second
-
-
 class Cabling:
     """The machines by address, and what the ways between them are like at the moment."""
 
@@ -45,7 +39,7 @@ class Cabling:
         self.time = time
         self.cables = cables
         self.rng = rng
-        self.slow: dict[Address, Slowness] = {}  # machines whose connections are slow
+        self.slow: dict[Address, float] = {}  # slow machines: seconds that all takes longer there
         self.listening: dict[Address, object] = {}  # address -> the world that listens there
         self.cuts: list[frozenset[Address]] = []  # the machines on one side of each cut
         self.stuck: dict["End", None] = {}  # ends to which something is on its way through a cut
@@ -96,16 +90,14 @@ class Cabling:
         if self.cables.jitter:
             delay += self.rng.random() * self.cables.jitter
         if self.slow:
-            delay += sum(self.slow[machine].latency for machine in (one, other)
-                         if machine in self.slow)
+            delay += sum(self.slow.get(machine, 0.0) for machine in (one, other))
         return delay
 
     def bandwidth(self, one: Address, other: Address) -> float:
         """Bytes a second between two machines now."""
-        if not self.slow:
-            return self.cables.bandwidth
-        return min([self.cables.bandwidth, *(self.slow[machine].bandwidth
-                                             for machine in (one, other) if machine in self.slow)])
+        if self.slow and (one in self.slow or other in self.slow):
+            return min(self.cables.bandwidth, SLOW_BANDWIDTH)
+        return self.cables.bandwidth
 
 
 class End:

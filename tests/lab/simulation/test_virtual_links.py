@@ -5,7 +5,7 @@ import random
 import pytest
 
 from gossip.addresses import address_of
-from gossip.lab.simulation.virtual_links import RETRY, Cables, Cabling, End, Slowness
+from gossip.lab.simulation.virtual_links import RETRY, Cables, Cabling, End
 from gossip.lab.simulation.virtual_time import VirtualTime
 
 A, B, C = (address_of("127.0.0.1", 5000 + n) for n in range(3))
@@ -116,8 +116,8 @@ def test_a_slow_machine_makes_its_connections_slow_and_no_other():
     third = Machine(wire.time)
     end = End(wire.cabling, C, third, LATENCY)
     end.join(End(wire.cabling, A, wire.one, LATENCY), 0.0)
-    wire.cabling.slow[B] = Slowness(2.0, 100.0)
-    wire.here.send(bytes(50))
+    wire.cabling.slow[B] = 2.0
+    wire.here.send(bytes(10_000))
     end.other.send(bytes(50))
     wire.run()
     assert [when for when, _ in wire.other.told] == [2.6]
