@@ -1,8 +1,8 @@
 """From a command line to running nodes: one file per program, and the choice between them.
 
-starting.py is what the programs share. seed.py and peer.py hand in their classes: nothing here
-imports them. peer.py comes here before its slow imports, so this file imports the doorstep alone,
-and a program only when it is asked for.
+starting.py is what the programs share. seed.py and peer.py pass their classes in, so that nothing
+here imports them. peer.py calls this file before its slow imports, so it imports only the doorstep,
+and a program when it is asked for.
 """
 
 import sys
