@@ -144,8 +144,7 @@ def _meaning(key: str) -> str | None:
 
 
 def window(text: str, cursor: int, room: int) -> tuple[str, int]:
-    """Return the text around the cursor that fits into `room` columns, and its columns before
-    it."""
+    """Return the text around the cursor that fits `room` columns, and its columns before it."""
     start = cursor
     taken = 0
     while start > 0 and taken + width_of(text[start - 1]) <= room:
