@@ -36,9 +36,8 @@ _WORDS = {  # what follows the ID, and a hint when something else does
 
 
 def parse_command(line: str) -> tuple:
-    """Parse a line that is not blank; ValueError says in a sentence what is wrong.
-
-    Return ("exit",), ("start", ID, N, PORT), or the word, the ID and the line for the server."""
+    """Parse a line that is not blank; ValueError says in a sentence what is wrong. Return
+    ("exit",), ("start", ID, N, PORT), or the word, the ID and the line for the server."""
     if len(encode(line)) > LINE_LIMIT:
         raise ValueError(f"a line has at most {LINE_LIMIT:,} bytes")
     if line.strip(" \t") == "exit":

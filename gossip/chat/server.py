@@ -240,9 +240,8 @@ class ChatServer(Node):
 
 
 def chat_log(lines: list[bytes]) -> bytes:
-    """Return `TEXT,TEXT,…` of gossip lines in order of arrival, but those of one run by number.
-
-    Each run keeps its places in the log: of runs a and b, `a2,b1,a1` becomes `a1,b1,a2`."""
+    """Return `TEXT,TEXT,…` of gossip lines in order of arrival. But a run's places in the log are
+    filled by number: of runs a and b, `a2,b1,a1` becomes `a1,b1,a2`."""
     messages = [wire.gossip_fields(line) for line in lines]
     numbered: dict[bytes, list[tuple[int, bytes]]] = {}
     for run, number, text in messages:

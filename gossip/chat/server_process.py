@@ -1,8 +1,7 @@
 """One chat server as the console holds it: its connection, and its process.
 
-The main thread of the console calls it. A thread per start waits until the process listens, so that
-several servers start at once. A started server ends when its standard input closes, so that it ends
-even when the console is killed.
+The console's main thread calls it. A thread per start waits until the process listens, so that
+servers start at once. A started server ends with its standard input, even if the console is killed.
 """
 
 import contextlib
@@ -35,9 +34,8 @@ class ChatError(Exception):
 
 
 class Server:
-    """A chat server: the connection to it and, if it was started here, its process.
-
-    While a start is pending, only its thread uses the connection."""
+    """A chat server: the connection to it and, if it was started here, its process. While a start
+    is pending, only its thread uses the connection."""
 
     def __init__(self, number: int, port: int):
         self.id = number

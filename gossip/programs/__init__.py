@@ -1,8 +1,7 @@
 """From a command line to running nodes: one file per program, and the choice between them.
 
-starting.py is what the programs share. seed.py and peer.py pass their classes in, so that nothing
-here imports them. peer.py calls this file before its slow imports, so it imports only the doorstep,
-and a program when it is asked for.
+seed.py and peer.py pass in their classes. This file imports only the doorstep, and a program when
+needed, because peer.py calls it before its slow imports. starting.py is what programs share.
 """
 
 import sys

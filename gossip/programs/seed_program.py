@@ -69,9 +69,8 @@ def local_seeds(seeds: list[Address]) -> list[Address]:
 
 
 def run_seeds(seed_class, addresses, seeds, args, in_words: bool = False) -> None:
-    """Run seeds until a signal comes; if a seed cannot start, stop the seeds before it.
-
-    `in_words`: a terminal shows a line for each peer that comes or goes, and what to do next."""
+    """Run seeds until a signal comes; if a seed cannot start, stop the seeds before it. `in_words`:
+    a terminal shows a line for each peer that comes or goes, and what to do next."""
     end, settings, running = End(), peer_settings(args), []
     screen = None if args.quiet else Screen()
     if in_words:

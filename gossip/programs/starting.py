@@ -32,9 +32,8 @@ def start_node(node, wanted=None) -> None:
 
 
 def prepare_node(node, wanted=None) -> None:
-    """Do all of `start_node` but `go`; CommandError names the unavailable address, and says why.
-
-    `wanted()` returns that address if it may be another than the node's own."""
+    """Start a node but for its `go`; CommandError names the address that is not available, and says
+    why. `wanted()` returns that address if it may be another than the node's own."""
     try:
         node.prepare()
     except OSError as error:
@@ -45,10 +44,9 @@ def prepare_node(node, wanted=None) -> None:
 
 def run_node(kind: str, address: Address, args, make, start=start_node,
              life_line: int | None = None, farewell=lambda node: None) -> None:
-    """Run the node that `make(output)` returns, until it ends or a signal comes.
-
-    `life_line` is a descriptor whose other end the program that started this one holds. When it
-    ends, so does the node, after `farewell(node)`."""
+    """Run the node that `make(output)` returns, until it ends or a signal comes. It also ends,
+    after `farewell(node)`, with `life_line`, a descriptor that the program that started it
+    holds."""
     end = End()
     screen = None if args.quiet else Screen()
     node = make(open_output(args.outputs, kind, address, args.file_limit, screen))

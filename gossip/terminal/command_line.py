@@ -36,10 +36,8 @@ class PortTaken(CommandError):
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser of arguments that says in one line what is wrong; its help shows `usual` flags
-    first.
-
-    A converter raises ValueError, with what is wrong as its text."""
+    """Parses arguments; an error is one line. The `usual` flags come first in the help. A converter
+    of values raises ValueError, with what is wrong as its text."""
 
     def __init__(self, *args, usual: tuple[str, ...] = (), **named):
         self._usual = usual

@@ -4,9 +4,9 @@ Lines and keys are read from the descriptor, not `sys.stdin`, so that a thread t
 not delay the end of the process. `read` returns keys as the bytes that a POSIX terminal sends. The
 terminal's mode is restored on every way out of the program, and set again after `fg`.
 
-Ctrl-C, SIGTERM and a closed terminal only set a flag, which the main thread checks where it waits,
-so that nothing is cut off halfway. The system may deliver a signal to any thread; the byte that a
-signal writes into a pair of sockets wakes the main thread.
+Ctrl-C, SIGTERM and a closed terminal only set a flag, so that nothing is cut off halfway. The main
+thread checks it when woken by the byte that a signal writes into a pair of sockets, because the
+system may deliver the signal itself to any thread.
 """
 
 import atexit

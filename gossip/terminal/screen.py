@@ -1,8 +1,7 @@
 """The output on a terminal: texts that fit its width, a status line, and events.
 
-Every line is cut or folded to the present width of the terminal, because `\\r` cannot erase a line
-that the terminal has wrapped. A wide character (Chinese, most emoji) takes two columns, a mark
-above another character none.
+Every line is cut or folded to the terminal's present width, because `\\r` cannot erase a line that
+was wrapped. A wide character (Chinese, most emoji) takes two columns, a combining mark none.
 
 A screen has a thread and a bounded queue, so that a terminal that blocks or is closed stops
 nothing. Lines that the queue or the terminal does not take are only counted.

@@ -1,10 +1,8 @@
 """Words: what each kind of event means, and the events of a peer told in sentences on a terminal.
 
 Pure: no terminal, clock or thread. Events that do not matter to an onlooker (settings, peer lists,
-liveness requests, refused strangers) have no sentence; they are in the output file.
-
-In a form, {node} is the node whose event it is, {other} the node that it is about, {rest} what
-follows, and {count} how many nodes have such an event.
+liveness requests, refused strangers) have no sentence. In a form, {node} is the node whose event it
+is, {other} the node that it is about, {rest} what follows, {count} how many nodes have the event.
 """
 
 import re

@@ -1,8 +1,7 @@
 """The relay: takes news from modules and neighbours, and forwards them.
 
 News go to the modules of this host that subscribed to their type. When a module has called the news
-valid, they go to the neighbours. The duty "validations" drops news that no module has validated, or
-wanted, in time.
+valid, they go to the neighbours. The duty "validations" drops news that wait or are kept too long.
 
 A sender of news waits for modules that read slowly: an announcer for as long as they read at all, a
 neighbour's reader only some seconds at a time, because it has to read PINGs. Modules wait for slow
@@ -52,8 +51,7 @@ class Relay:
     # What modules say.
 
     def on_notify(self, link: PeerLink, message: messages.Notify) -> None:
-        """Subscribe a module to a type; tell it, as fast as it reads, what waits or has just
-        come."""
+        """Subscribe a module; tell it, as fast as it reads, what waits or has just come."""
         if not self.subscriptions.add(link, message.data_type):
             return
         for here in self.pending.join(message.data_type, link, self._module.now()):
@@ -93,8 +91,8 @@ class Relay:
     def _hold_back(self, announcer: PeerLink, data_type: int) -> None:
         """Slow a fast announcer down, so that no receiver falls so far behind that it is dropped.
 
-        Wait, in the announcer's own reader, while a receiver has a long backlog that still shrinks,
-        and while modules validate but are far behind. Look at one announce in LOOK_EVERY."""
+        In the announcer's own reader, wait while a receiver has a long backlog that still shrinks,
+        or modules validate but are far behind. Look at one announce of a type in LOOK_EVERY."""
         announcer.announced[data_type] += 1
         if announcer.announced[data_type] % LOOK_EVERY != 1:
             return
@@ -114,10 +112,8 @@ class Relay:
                     or self._module.stopping)
 
     def on_validation(self, link: PeerLink, message: messages.Validation) -> None:
-        """Forward a message that a module calls valid.
-
-        Many validations at once are sent in pieces of FLUSH bytes, because they would overflow the
-        backlog even of a neighbour that reads."""
+        """Forward a message that a module calls valid. Many at once are sent in pieces of FLUSH
+        bytes, because together they would overflow the backlog even of a neighbour that reads."""
         waiting = self.pending.validated(message.id, link, message.valid)
         if waiting is not None and message.valid and waiting.message.ttl >= 0:
             others = [other for other in self._module.view.links()

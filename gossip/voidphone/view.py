@@ -40,10 +40,9 @@ class View:
         self._pushed = Recent(PUSHES)
 
     def admit(self, peer: Address, link: PeerLink, dialled: bool) -> Admitted:
-        """Make a verified peer a neighbour, unless a better link to it exists already.
-
-        Of two links in opposite directions the one dialled by the smaller address stays; of two in
-        one direction the newer. Above `max_connections` another neighbour is given up."""
+        """Make a verified peer a neighbour, unless a better link to it exists already: of two in
+        opposite directions the one dialled by the smaller address, of two in one direction the
+        newer. Above `max_connections` another neighbour is given up."""
         teller = self._dialling.pop(peer, None)
         parted = []
         standing = self._neighbours.get(peer)
