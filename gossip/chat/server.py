@@ -152,9 +152,9 @@ class ChatServer(Node):
             self.anti_entropy.compare(link)
 
     def finish_talking(self) -> None:
-        """Wait, LAST_WORDS seconds at most, until the last messages have spread: no rumor is being
-        told, no gossip came for QUIET seconds, no present neighbour has other messages. So servers
-        that end together all have them, even if one of them paused."""
+        """Wait, LAST_WORDS seconds at most, until the last messages have spread. Then no rumor is
+        being told, no gossip came for QUIET seconds, and no present neighbour has other messages.
+        So servers that end together all have the last messages, even if one of them paused."""
         deadline = self.now() + LAST_WORDS
         while self.now() < deadline and not self.stopping:
             self.mongering.wait_until_sent(deadline - self.now())

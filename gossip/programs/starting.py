@@ -45,8 +45,7 @@ def prepare_node(node, wanted=None) -> None:
 def run_node(kind: str, address: Address, args, make, start=start_node,
              life_line: int | None = None, farewell=lambda node: None) -> None:
     """Run the node that `make(output)` returns, until it ends or a signal comes. It also ends,
-    after `farewell(node)`, with `life_line`, a descriptor that the program that started it
-    holds."""
+    after `farewell(node)`, with `life_line`, a descriptor that the starting program holds."""
     end = End()
     screen = None if args.quiet else Screen()
     node = make(open_output(args.outputs, kind, address, args.file_limit, screen))

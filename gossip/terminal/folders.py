@@ -28,8 +28,8 @@ OF_MODULES = ("module_*.txt",)
 
 
 def clear_outputs(folder: pathlib.Path, patterns: tuple[str, ...] = OF_A_NETWORK) -> None:
-    """Make a folder, or delete an earlier network's files in it: output files and, if there are
-    any, the files that were made of them. No other file is touched."""
+    """Make a folder, or delete an earlier network's files in it. If there are output files, the
+    files that were made of them go, too. No other file is touched."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         paths = [path for pattern in patterns for path in folder.glob(pattern)]

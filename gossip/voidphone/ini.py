@@ -26,7 +26,7 @@ class Config(NamedTuple):
     cache_size: int  # known addresses beside the neighbours; messages remembered, if over 65,536
     degree: int  # places of the view: the module dials only while one is free
     p2p_address: Address  # where other peers find this module
-    api_address: tuple[Address, ...]  # where modules find it: the first that can be had
+    api_address: tuple[Address, ...]  # where modules find it: the first that works
     p2p_ttl: int = 5  # hops that a PUSH travels
     bootstrapper: Address | None = None  # None: this is the bootstrapper
     pow_bits: int = 24  # zero bits that a proof of work begins with

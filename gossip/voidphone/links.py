@@ -41,7 +41,7 @@ class PeerLink(Link):
         self.proven = False  # it was found at its address
         self.teller: Address | None = None  # the neighbour that named it, if we dialled it for that
         self._alone = Budget(ALONE)  # of a module: messages that go out in a `send` each
-        # Of the messages that have come together:
+        # Of the messages that arrived together:
         self.announced = collections.Counter()  # data type -> announces so far
         self.free = 0  # bytes of news that need not wait for modules that read slowly
 
@@ -51,8 +51,8 @@ class PeerLink(Link):
         self.unfinished_limit = MESSAGE_LIMIT
 
     def send_all(self, chunks: list[bytes]) -> None:
-        """Send messages together, but a few to a module one by one, because several clients take
-        what one `recv` returns for one message."""
+        """Send messages together, but a few to a module one by one. Several clients take what one
+        `recv` returns for one message."""
         alone = 0
         while self.role == MODULE and alone < len(chunks) and self._alone.spend(self._now()):
             self.send(chunks[alone])

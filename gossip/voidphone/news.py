@@ -230,7 +230,7 @@ class Pending:
         return [weakref.ref(news) for news in sorted(joined, key=lambda news: news.came)]
 
     def copy(self, key: tuple, sender, ttl: int) -> bool:
-        """Note a copy and its TTL, if higher, at the message that waits; False if none waits."""
+        """Add a copy's sender and higher TTL to a waiting message; return False if none waits."""
         news = self._of_key.get(key)
         if news is None:
             return False
@@ -240,8 +240,8 @@ class Pending:
         return True
 
     def validated(self, number: int, link, valid: bool = True) -> News | None:
-        """Take out and return a message that a module has validated; None if the module was not
-        told of it, or another module was first."""
+        """Take out and return a message that a module calls valid or invalid. None if the module
+        was not told of it, or another module was first."""
         news = self._waiting.get(number)
         if news is None or link not in news.notified:
             self.dropped["validations of what does not wait"] += 1
@@ -260,8 +260,8 @@ class Pending:
         return min(self._waiting.due(), self._kept.due() + KEPT_FOR)
 
     def lag(self, now: float) -> float | None:
-        """Return the age of the oldest message in seconds if modules are far behind, else None:
-        half of the patience is used up, or half of the room (messages or bytes)."""
+        """Return the age of the oldest message, in seconds, if modules are far behind, else None.
+        Far behind means that half of the patience, the messages or the bytes is used up."""
         age = now + self._patience - self._waiting.due()
         behind = (age > self._patience / 2 or len(self._waiting) > WAITING // 2
                   or self._waiting.bytes > WAITING_BYTES // 2)

@@ -40,9 +40,9 @@ class View:
         self._pushed = Recent(PUSHES)
 
     def admit(self, peer: Address, link: PeerLink, dialled: bool) -> Admitted:
-        """Make a verified peer a neighbour, unless a better link to it exists already: of two in
-        opposite directions the one dialled by the smaller address, of two in one direction the
-        newer. Above `max_connections` another neighbour is given up."""
+        """Make a verified peer a neighbour, unless a better link to it exists already. Of two links
+        in opposite directions, the better is dialled by the smaller address; of two in one
+        direction, it is the newer. Above `max_connections` another neighbour is given up."""
         teller = self._dialling.pop(peer, None)
         parted = []
         standing = self._neighbours.get(peer)
@@ -67,7 +67,7 @@ class View:
 
     def _surplus(self, newcomer: Address) -> Address:
         """Return a neighbour to give up for a newcomer: an unproven one, else one that dialled us,
-        else any; of the IP that has most of them, at random."""
+        else any. Draw at random from the IP that has most of them."""
         others = [peer for peer in self._neighbours if peer != newcomer]
         links = self._neighbours
         others = ([peer for peer in others if not links[peer].proven]
@@ -158,8 +158,8 @@ class View:
         return self._config.degree - len(self._neighbours) - len(self._dialling)
 
     def _free_for(self, teller: Address | None) -> int:
-        """Return how many places a neighbour's addresses may take: half of those that others leave
-        free, less what it has filled; but one while neighbours are too few."""
+        """Return how many places may go to addresses from `teller`. These are half of the places
+        that others leave free, less those filled already; but one while neighbours are too few."""
         free = max(0, self._free())
         if teller is None or not free:
             return free
