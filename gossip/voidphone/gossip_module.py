@@ -72,7 +72,8 @@ class GossipModule(Node):
                 f"file-limit={self.settings.file_limit}")
 
     def listen(self) -> None:
-        """Open both listeners, the API at its first address that works; OSError if none does."""
+        """Open both listeners, the API at the first of its addresses that this machine has. OSError
+        if there is none, or if an address is in use."""
         for address in self.config.api_address:
             try:
                 self.world.listen(address, accept=self.accept_module, name="API listener")
@@ -164,7 +165,7 @@ class GossipModule(Node):
                             messages.Push(ttl, address).pack())
 
     def on_peer_response(self, link: PeerLink, message: messages.PeerResponse) -> None:
-        """End a handshake that we began, or take an answer that we asked for; dial newcomers."""
+        """End the handshake that we began, or take the answer asked for; dial some addresses."""
         if link.role != NEIGHBOUR:
             if not self.handshake.welcome(link, link.peer, dialled=True):
                 return
@@ -195,7 +196,7 @@ class GossipModule(Node):
         return link
 
     def _dial(self, peer: Address, needed: bool = False) -> None:
-        """Dial a peer, unless it is left alone or no place is free (`needed`: without a place)."""
+        """Dial a peer, unless it is left alone or no place is free (`needed`: even without one)."""
         if not self.handshake.is_left_alone(peer) and self.view.begin_dial(peer, needed):
             link = self.new_link(DIALLED, peer)
             self.handshake.await_hello(link)
