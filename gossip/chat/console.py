@@ -1,8 +1,7 @@
-"""The chat console: carries out the lines of people and scripts on chat servers (peer.py --chat).
+"""The chat console: carries out lines of people and scripts on chat servers (peer.py --chat).
 
-README.md has the lines. The main thread reads them and carries them out one after the other. The
-servers know the console as their proxy. A text may hold bytes that are not UTF-8: they are passed
-on as typed.
+README.md lists the lines. The main thread carries them out in order. To a server the console is its
+proxy. Bytes that are not UTF-8 are passed on as typed.
 """
 
 import contextlib
@@ -22,12 +21,12 @@ from gossip.terminal.command_line import (
 from gossip.terminal.input import Keyboard
 from gossip.wire import LINE_LIMIT
 
-FINISH_LIMIT = 15.0  # seconds in which the servers must have read everything that they were told
+FINISH_LIMIT = 15.0  # seconds in which the servers must have read all that was sent
 END_LIMIT = 6.0  # seconds in which a server must end once its input has ended
 
 FORMS = "ID start N PORT, ID msg MESSAGEID TEXT, ID get chatLog, ID crash, or exit"
 _LINE = re.compile(r"[ \t]*([0-9]{1,5})[ \t]+(start|msg|get|crash)(?:[ \t]+(.*))?", re.DOTALL)
-_WORDS = {  # what follows the ID, and a hint for who says something else
+_WORDS = {  # what follows the ID, and a hint when something else does
     "start": (re.compile(r"start ([0-9]{1,5})[ \t]+([^ \t]+)[ \t]*"),
               "N and PORT follow start, for example: 0 start 4 10000"),
     "msg": (re.compile("(msg [0-9]+ .+)", re.DOTALL),
@@ -37,9 +36,8 @@ _WORDS = {  # what follows the ID, and a hint for who says something else
 
 
 def parse_command(line: str) -> tuple:
-    """Understand a line that is not blank; ValueError says in a sentence what is wrong.
-
-    Return ("exit",), ("start", ID, N, PORT), or the word, the ID and the line for the server."""
+    """Parse a line that is not blank; ValueError says in a sentence what is wrong. Return
+    ("exit",), ("start", ID, N, PORT), or the word, the ID and the line for the server."""
     if len(encode(line)) > LINE_LIMIT:
         raise ValueError(f"a line has at most {LINE_LIMIT:,} bytes")
     if line.strip(" \t") == "exit":
@@ -61,12 +59,11 @@ def parse_command(line: str) -> tuple:
 
 
 class ChatConsole:
-    """Carries out lines in order; at the end of its `with`, the servers that it has started end.
-    Each of them is started with `flags`."""
+    """Carries out lines in order; the end of its `with` ends the servers that it has started."""
 
     def __init__(self, settle: float, flags: list[str]):
         self._settle = settle  # seconds of quiet before a `get` asks
-        self._flags = flags
+        self._flags = flags  # of each server that is started
         self._servers: dict[int, Server] = {}
         self._said_at = 0.0  # when the last `msg` was sent
 
@@ -83,7 +80,7 @@ class ChatConsole:
                 say(f"server {server.id} failed: {words}")
 
     def carry_out_all(self, lines: Iterator[str]) -> None:
-        """Carry out lines until `exit` or their end; wait until the servers have read theirs."""
+        """Carry out lines until `exit` or the end; then wait until the servers have read theirs."""
         for line in lines:
             if not self.carry_out(line):
                 break
@@ -96,7 +93,7 @@ class ChatConsole:
             server.wait_finished(until)
 
     def carry_out(self, line: str) -> bool:
-        """Carry out a line, or say why not; answer False for `exit`."""
+        """Carry out a line, or say why not; return False for `exit`."""
         if not line.strip():
             return True
         try:
@@ -161,15 +158,14 @@ class ChatConsole:
 
 
 def print_answer(answer: bytes) -> None:
-    """Write an answer to standard output: byte for byte, but escaped on a terminal, which would
-    obey its control characters."""
+    """Write an answer byte for byte, but escaped on a terminal, which obeys control characters."""
     if os.isatty(1):
         answer = encode(escape(decode(answer)))
     write_all(1, answer + b"\n")
 
 
 def read_lines() -> Iterator[str]:
-    """Yield the lines of standard input: with a prompt and a history on a terminal."""
+    """Yield the lines of standard input; on a terminal, with a prompt and a history."""
     if not (os.isatty(0) and os.isatty(1)):
         keyboard = Keyboard()
         while (line := keyboard.line()) is not None:

@@ -1,10 +1,9 @@
 """Datagrams: lines to and from the few neighbours of a node, over one UDP socket.
 
-A datagram holds whole lines, each with its `\\n`. Datagrams may be lost, doubled and reordered:
-gossip/spread/ copes with that. Only datagrams from neighbours count; with a key, only those whose
-first line is a valid HMAC-SHA256 over sender, receiver and content; without one, only those without
-such a line. So two that do not share a key, or the lack of one, take nothing from each other.
-What is dropped is counted, and the first of each kind from a neighbour is told.
+A datagram holds whole lines, each with its `\\n`. Datagrams may be lost, duplicated and reordered;
+gossip/spread/ copes with that. A datagram is dropped unless it comes from a neighbour. With a key,
+its first line has to be a valid HMAC-SHA256 over sender, receiver and content; without a key, a
+datagram with such a line is dropped, too. Dropped datagrams are counted.
 """
 
 import hmac
@@ -18,7 +17,7 @@ from gossip.net.connection import DONT_WAIT
 LONGEST = 60_000  # bytes of a datagram
 SIGNATURE = 64 + 1  # bytes of the line that holds the HMAC
 READ_SIZE = 65_536
-TOGETHER = 64  # datagrams that are read before they are handled
+TOGETHER = 64  # most datagrams that are read before they are handled
 _SIGNED = re.compile(rb"[0-9a-f]{%d}\n" % (SIGNATURE - 1))  # how a signed datagram begins
 
 # Why a datagram of a neighbour is dropped.
@@ -29,8 +28,8 @@ TORN = "not of whole lines"
 
 
 class DatagramLink:
-    """The way to one neighbour. `send` is for everyone and never blocks. `refuse(peer, reason)` is
-    called for the first datagram that is dropped for each reason."""
+    """Sends to one neighbour; any thread may call `send`, which never blocks. `refuse(peer,
+    reason)` is called for the first datagram that is dropped for each reason."""
 
     def __init__(self, sock: socket.socket, own: Address, peer: Address, key: bytes | None,
                  counters, refuse):
@@ -57,7 +56,7 @@ class DatagramLink:
                 self._counters.add("datagrams that could not be sent")
 
     def open(self, datagram: bytes) -> list[bytes] | None:
-        """Return the lines of a datagram that this neighbour sent; None when it does not count."""
+        """Return the lines of a datagram from this neighbour; None when it is dropped."""
         reason = self._fault(datagram)
         if reason is None:
             return datagram[0 if self._key is None else SIGNATURE:-1].split(b"\n")
@@ -68,7 +67,7 @@ class DatagramLink:
         return None
 
     def _fault(self, datagram: bytes) -> str | None:
-        """Why a datagram does not count; None when it does."""
+        """Return why a datagram is dropped; None when it is not."""
         if self._key is None:
             if _SIGNED.match(datagram):
                 return NO_KEY
@@ -93,7 +92,7 @@ def pack(data: bytes, room: int) -> list[bytes]:
 
 
 def signature(key: bytes, sender: Address, receiver: Address, content: bytes) -> bytes:
-    """The line that proves who sent this content to whom: making it takes the key."""
+    """Return the line that proves, with the key, who sent this content to whom."""
     route = f"{sender}>{receiver}\n".encode()
     return hmac.new(key, route + content, "sha256").hexdigest().encode() + b"\n"
 
@@ -121,7 +120,7 @@ class Datagrams:
                     handle(link, lines)
 
     def _opened(self, received: list[tuple[bytes, tuple]]) -> dict[DatagramLink, list[bytes]]:
-        """The lines that have come from each neighbour."""
+        """Return the lines that have come from each neighbour."""
         arrived: dict[DatagramLink, list[bytes]] = {}
         for datagram, source in received:
             link = self._links.get(source)
@@ -141,11 +140,11 @@ class Datagrams:
                 arrived.append(self._sock.recvfrom(READ_SIZE, flags))
                 flags = DONT_WAIT
         except OSError:
-            pass  # nothing more has come, or a neighbour that is gone refused what was sent
+            pass  # nothing more has come, or a neighbour that is gone refused a datagram
         return arrived
 
     def stop(self) -> None:
-        """End the thread: a datagram to oneself wakes it. The owner then calls `close`."""
+        """End the reading thread, woken by a datagram to oneself. The owner then calls `close`."""
         self._stopping.set()
         self._sock.sendto(b"", self._sock.getsockname())
 

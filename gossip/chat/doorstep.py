@@ -33,8 +33,8 @@ class Doors(NamedTuple):
 
 
 def open_doors(udp_port: int, tcp_port: int, patience: float = PATIENCE) -> Doors:
-    """Bind both sockets; TCP comes last, so that a proxy that connects finds a whole server.
-    OSError, with the port as its `filename`, when a port cannot be had."""
+    """Bind both sockets, TCP last, so that a proxy that connects finds a whole server. OSError,
+    with the port as its `filename`, when a port cannot be bound."""
     udp = _open(socket.SOCK_DGRAM, udp_port, patience)
     udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
     try:
@@ -64,8 +64,8 @@ def _open(kind: int, port: int, patience: float) -> socket.socket:
 
 
 def open_early(arguments: list[str]) -> Doors | None:
-    """Return the doors that a command line asks for; None where chat_program.py has to parse it, or
-    has to wait for a port."""
+    """Return the sockets that a command line asks for. None leaves the command line to
+    chat_program.py, which also waits for a port, and reports what is wrong."""
     words = [word for argument in arguments for word in argument.split("=", 1)]
     try:
         at = words.index("--chat")

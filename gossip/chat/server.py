@@ -1,7 +1,7 @@
 """A chat server: a peer without seeds that stands in a line, and serves the chat proxy.
 
-Process ID of N gossips with ID-1 and ID+1 alone, by datagrams (rumors, and once a second
-anti-entropy): see gossip/net/datagrams.py. What the proxy says over TCP is in README.md.
+Process ID of N gossips with ID-1 and ID+1 alone, over datagrams.py: rumors, and once a second
+anti-entropy. README.md lists what the proxy says over TCP.
 """
 
 import math
@@ -25,17 +25,17 @@ from gossip.spread.spreading import TO_RUMORS, Spreading
 PROXY = "a chat proxy"  # the role of every TCP link
 PROXIES = 256  # proxies that may be connected at once
 
-CHAT = Settings(  # what differs from other peers: neighbours are near, datagrams get lost
+CHAT = Settings(  # other values than a peer's: neighbours are near, datagrams get lost
     gossip_count=0, antientropy_interval=1.0, spread="rumor", portion=32 * 1024,
     fetch_patience=0.2,
     backlog_limit=1 << 30,  # a log is answered in one piece, whatever its length
     rumor_window=64 * 1024, rumor_patience=0.15,
     rate=0)  # a datagram that is not read is lost
-TRIES = 4  # a rumor is told once, and three times again
-HASTE = 0.2  # seconds between two comparisons while a neighbour knows other messages
-LAST_WORDS, QUIET = 4.0, 0.3  # seconds that a server waits at its end for the last messages to
-# spread: at most, and after the last news
-SILENCE = 3.5  # anti-entropy intervals: a neighbour that says nothing for so long counts as gone
+TRIES = 4  # a rumor is told once, and retried three times
+HASTE = 0.2  # seconds between two comparisons while a neighbour has other messages
+LAST_WORDS, QUIET = 4.0, 0.3  # seconds that an ending server waits for the last messages to
+# spread: at most, and after gossip came last
+SILENCE = 3.5  # anti-entropy intervals without a datagram after which a neighbour counts as gone
 
 MSG = re.compile(rb"msg [0-9]+ (.+)", re.DOTALL)
 GET, CRASH = b"get chatLog", b"crash"
@@ -65,8 +65,8 @@ class ChatServer(Node):
         self._news_at = 0.0  # monotonic time at which gossip came last
         self._compared_at = -math.inf  # when both neighbours were told a digest last
         self._ended = threading.Event()  # the server stops
-        self._heard: dict[DatagramLink, float] = {}  # neighbours that are there -> heard last
-        self._differ: set[DatagramLink] = set()  # as they said last, they know other messages
+        self._heard: dict[DatagramLink, float] = {}  # neighbours that are there -> when heard last
+        self._differ: set[DatagramLink] = set()  # by their last word, they have other messages
 
     def settings_shown(self) -> str:
         return (f"{self.settings.words()}:chat={self.place}:port={self._tcp.getsockname()[1]}"
@@ -95,7 +95,7 @@ class ChatServer(Node):
     # Anti-entropy: at the start, every second, and soon again while a neighbour differs.
 
     def compare(self, now: float) -> float:
-        """Compare with both neighbours if it is time, and return when it is next; a turn."""
+        """Compare with both neighbours if it is time, and return when it is next."""
         interval = self.settings.antientropy_interval
         soon = self._compared_at + min(HASTE, interval)
         if now < soon:
@@ -113,7 +113,7 @@ class ChatServer(Node):
         return not self._differ.isdisjoint(self._heard)
 
     def _look_for_silence(self, limit: float) -> None:
-        """Write down which neighbours are not there any more."""
+        """Write down the neighbours that have been silent for more than `limit` seconds."""
         now = self.now()
         silent = [link for link, heard in self._heard.items() if now - heard > limit]
         for link in silent:
@@ -127,7 +127,7 @@ class ChatServer(Node):
     # What neighbours say.
 
     def on_datagrams(self, link: DatagramLink, lines: list[bytes]) -> None:
-        """Handle what came together from one neighbour."""
+        """Handle lines that came together from one neighbour."""
         self._hear(link)
         gossip = [line for line in lines if wire.is_gossip(line)]
         try:
@@ -141,7 +141,7 @@ class ChatServer(Node):
             self.write_refusal(link.peer, str(error))
 
     def _hear(self, link: DatagramLink) -> None:
-        """Note a datagram. Compare at once with a neighbour that was gone or silent."""
+        """Note that a neighbour has sent; compare at once if it was gone or silent."""
         now = self.now()
         was_there = link in self._heard
         self._heard[link] = now
@@ -152,9 +152,9 @@ class ChatServer(Node):
             self.anti_entropy.compare(link)
 
     def finish_talking(self) -> None:
-        """Wait, LAST_WORDS seconds at most, until no rumor is being told here, no gossip has come
-        for QUIET seconds, and no neighbour that is there knows other messages. Servers that end
-        together then all have the last ones, even if one of them stood still for a moment."""
+        """Wait, LAST_WORDS seconds at most, until the last messages have spread. Then no rumor is
+        being told, no gossip came for QUIET seconds, and no present neighbour has other messages.
+        So servers that end together all have the last messages, even if one of them paused."""
         deadline = self.now() + LAST_WORDS
         while self.now() < deadline and not self.stopping:
             self.mongering.wait_until_sent(deadline - self.now())
@@ -181,7 +181,7 @@ class ChatServer(Node):
     # What proxies say.
 
     def accept(self, connection, remote: tuple[str, int]) -> Link | None:
-        """Take a proxy that has connected: it need not introduce itself, and may be quiet."""
+        """Accept a proxy, which may stay silent; return None if too many are connected."""
         link = self.new_link(PROXY, connection=connection)
         link.connected(*remote)
         link.trust()
@@ -192,7 +192,7 @@ class ChatServer(Node):
         return None
 
     def lines(self, link: Link, lines: list[bytes]) -> None:
-        """Handle a proxy's lines in order; `msg` lines that follow one another are one batch."""
+        """Handle a proxy's lines in order; consecutive `msg` lines are one batch."""
         texts, said = [], []
         for line in lines:
             match = MSG.fullmatch(line)
@@ -212,7 +212,7 @@ class ChatServer(Node):
         self._gossip(texts)
 
     def _show_log(self, link: Link) -> None:
-        """Answer with the log, of whatever length; read on when the proxy has taken it."""
+        """Send the log; return once the proxy has taken all of it or hung up."""
         log = chat_log(self.messages.latest(self.settings.cache_size))
         link.send(b"chatLog " + log + b"\n")
         with self.turn.left():
@@ -220,7 +220,7 @@ class ChatServer(Node):
 
     def _fits(self, link: Link, text: bytes) -> bool:
         """Return whether a text can be gossiped; if not, write that down."""
-        try:  # as long as the line may get: with the longest number
+        try:  # the longest that the line may get, with the highest number
             line = wire.gossip(wire.format_time(self.time()), self.address,
                                self.spreading.origin.start, wire.NUMBER_LIMIT, text.decode())
         except UnicodeDecodeError:
@@ -231,7 +231,7 @@ class ChatServer(Node):
         return len(line) <= ROOM
 
     def _gossip(self, texts: list[str]) -> list[bytes]:
-        """Gossip texts, as fast as neighbours hear of them; return their lines."""
+        """Gossip texts, no faster than neighbours take them; return their lines."""
         made = self.spreading.make(texts)
         for lines in portions(made):
             self.mongering.wait_for_room(self.turn)
@@ -240,9 +240,8 @@ class ChatServer(Node):
 
 
 def chat_log(lines: list[bytes]) -> bytes:
-    """Return `TEXT,TEXT,…` of gossip lines in the order of their arrival. But the messages of one
-    run are sorted by their numbers, within the places that they have in the log: of run a and run
-    b, `a2,b1,a1` becomes `a1,b1,a2`."""
+    """Return `TEXT,TEXT,…` of gossip lines in order of arrival. But a run's places in the log are
+    filled by number: of runs a and b, `a2,b1,a1` becomes `a1,b1,a2`."""
     messages = [wire.gossip_fields(line) for line in lines]
     numbered: dict[bytes, list[tuple[int, bytes]]] = {}
     for run, number, text in messages:

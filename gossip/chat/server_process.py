@@ -1,8 +1,7 @@
 """One chat server as the console holds it: its connection, and its process.
 
-The main thread of the console calls it. Each start has a thread of its own, which waits until the
-process listens, so that several servers start at once. A started server ends with its standard
-input, which the console holds, and so even when the console is killed.
+The console's main thread calls it. A thread per start waits until the process listens, so that
+servers start at once. A started server ends with its standard input, even if the console is killed.
 """
 
 import contextlib
@@ -20,11 +19,11 @@ from gossip.escaping import escape
 from gossip.terminal.command_line import ROOT, complain
 
 START_LIMIT = 10.0  # seconds until a server that was started must listen
-DIAL_LIMIT = 1.0  # seconds until a server must take a connection
+DIAL_LIMIT = 1.0  # seconds until a server must accept a connection
 ANSWER_LIMIT = 5.0  # seconds of silence after which a server does not answer
 CRASH_LIMIT = 5.0  # seconds in which a server must have crashed
 KILL_LIMIT = 1.0  # seconds in which a terminated process must end; then it is killed
-LOOK = 0.005  # seconds between two looks whether a server listens
+LOOK = 0.005  # seconds between two attempts to connect to a server that starts
 READ_SIZE = 1 << 20  # bytes
 
 ANSWER = b"chatLog "
@@ -35,9 +34,8 @@ class ChatError(Exception):
 
 
 class Server:
-    """One chat server: the connection to it and, if it was started here, its process.
-
-    While a start is pending, its thread alone uses the connection."""
+    """A chat server: the connection to it and, if it was started here, its process. While a start
+    is pending, only its thread uses the connection."""
 
     def __init__(self, number: int, port: int):
         self.id = number
@@ -52,8 +50,8 @@ class Server:
     # How it begins.
 
     def begin(self, arguments: list[str]) -> None:
-        """Attach to a server that listens already, or start one; a thread waits until it listens.
-        ChatError when no process can be started."""
+        """Connect to the server, or start it if nobody listens, and a thread that waits until it
+        does. ChatError when no process can be started."""
         if self._dial():
             return
         try:
@@ -107,7 +105,7 @@ class Server:
     # How it is spoken to.
 
     def lives(self) -> bool:
-        """Return whether it is up or may still come up. A broken connection is made again."""
+        """Return whether it is up or may still come up; redial a broken connection."""
         if self._thread is not None and self._thread.is_alive():
             return True
         if not self.up_at or (self._process is not None and self._process.poll() is not None):
@@ -127,8 +125,8 @@ class Server:
             raise ChatError(f"server {self.id} cannot be told: {reason(error)}") from None
 
     def ask(self, line: str) -> bytes:
-        """Send a line and return what follows `chatLog` in the answer. Without an answer the
-        connection is closed: a late one would be taken for the answer to the next question."""
+        """Send a line; return what follows `chatLog` in the answer. Without an answer, raise
+        ChatError and hang up, because a late answer would be taken for the next one."""
         self.tell(line)
         try:
             with self._socket.makefile("rb", READ_SIZE) as stream:
@@ -156,7 +154,7 @@ class Server:
             raise ChatError(f"server {self.id} did not crash within {CRASH_LIMIT:g} s{why}")
 
     def _read_to_end(self, until: float) -> bool:
-        """Drop what still comes; return whether the other end has hung up in time."""
+        """Drop what still comes; return whether the other end hangs up in time."""
         try:
             while (left := until - time.monotonic()) > 0:
                 self._socket.settimeout(left)
@@ -182,7 +180,7 @@ class Server:
             self._read_to_end(until)
 
     def let_go(self) -> None:
-        """Hang up and end the input of a process started here, which ends. May be called twice."""
+        """Hang up, and end a process started here by closing its input. May be called twice."""
         self._given_up.set()
         self.wait()
         self._hang_up()
@@ -190,8 +188,7 @@ class Server:
             self._process.stdin.close()
 
     def end(self, until: float) -> str:
-        """Let it go and wait for the process, which is terminated when it does not end in time;
-        return its last words."""
+        """Let it go, terminate its process if it has not ended in time, return its last words."""
         self.let_go()
         words = "it does not listen any more"
         if self._process is not None:
@@ -216,7 +213,7 @@ class Server:
         self._process.wait()
 
     def _last_words(self) -> str:
-        """Return the last line that the process wrote on its standard error, or how it ended."""
+        """Return the last line on the process's standard error, or else its exit code."""
         lines = os.pread(self._errors.fileno(), READ_SIZE, 0).decode(errors="replace").split("\n")
         words = [line for line in lines if line.strip()]
         return escape(words[-1]) if words else f"its exit code is {self._process.poll()}"

@@ -1,8 +1,7 @@
 """From a command line to running nodes: one file per program, and the choice between them.
 
-starting.py is what the programs share. seed.py and peer.py hand in their classes: nothing here
-imports them. peer.py comes here before its slow imports, so this file imports the doorstep alone,
-and a program only when it is asked for.
+seed.py and peer.py pass in their classes. This file imports only the doorstep, and a program when
+needed, because peer.py calls it before its slow imports. starting.py is what programs share.
 """
 
 import sys

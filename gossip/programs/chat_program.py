@@ -72,7 +72,7 @@ def _parse():
 
 
 def _secret(path: pathlib.Path) -> bytes:
-    """Return what is in a file, without white space around it; CommandError if that is nothing."""
+    """Return the content of a file without white space around it; CommandError if it is empty."""
     key = path.read_bytes().strip()
     if not key:
         raise CommandError(f"{path} is empty; write a secret into it")

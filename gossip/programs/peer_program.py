@@ -1,7 +1,6 @@
 """The program peer.py: from its command line to a running peer, its console, and its end.
 
-A thread reads what is typed and carries it out. Lines that were pasted together are gossiped
-together.
+A thread reads and carries out what is typed. Texts that are pasted together are gossiped together.
 """
 
 import contextlib
@@ -26,11 +25,11 @@ from gossip.terminal.prompt import PromptScreen, TypedLines
 from gossip.terminal.screen import Screen
 from gossip.terminal.words import Words, many
 
-FIRST_PORTS = range(5001, 5100)  # of which one is offered
-QUIT_LIMIT = 20.0  # seconds that leaving may take; with all who do not answer it takes six
+FIRST_PORTS = range(5001, 5100)  # the first that is free is offered
+QUIT_LIMIT = 20.0  # seconds that leaving may take; it takes six if no neighbour answers
 SHOWN = 100  # messages that `messages` shows
 COMMANDS = ("peers", "messages", "status", "help", "quit", "exit", "raw")
-SIMILAR = 0.7  # of a word and a command, from 0 to 1: then the word is a slip, and no message
+SIMILAR = 0.7  # similarity to a command, 0 to 1, from which a word is a typing error
 
 
 def peer_main(peer_class) -> int:
@@ -81,7 +80,7 @@ def _peer_command(peer_class) -> None:
     else:
         console = Console(peer, keyboard, screen)
     start_node(peer)
-    threading.Thread(  # not the peer's own: nothing can wake it while it reads
+    threading.Thread(  # not the peer's own, because nothing can wake it while it reads
         target=peer.world.threads.guard, name="console", daemon=True,
         args=("console", _run_console, (peer, console, args.end_with_input, end))).start()
     end.wait(lambda: peer.stopping)
@@ -114,7 +113,7 @@ def _of_a_seed(address: Address, seeds: list[Address], config: str) -> CommandEr
 
 
 def _free_port(host: str, seeds: list[Address]) -> int | None:
-    """Return the first port of the examples on which nobody listens, and no seed has to."""
+    """Return the first of FIRST_PORTS that is free and no seed's; None if there is none."""
     for port in FIRST_PORTS:
         with contextlib.suppress(CommandError):
             if address_of(host, port) not in seeds:
@@ -124,8 +123,7 @@ def _free_port(host: str, seeds: list[Address]) -> int | None:
 
 
 def ask_for_port(keyboard: Keyboard, offer=None) -> int:
-    """Ask until a port is typed; Enter alone takes the free one that `offer()` names. CommandError
-    at the end of input."""
+    """Ask until a port is typed, or Enter accepts `offer()`; CommandError at the end of input."""
     while True:
         offered = offer and offer()
         hint = f" (Enter for {offered})" if offered else ""
@@ -146,7 +144,7 @@ def ask_for_port(keyboard: Keyboard, offer=None) -> int:
 
 
 def split_command(line: str) -> tuple[str, str]:
-    """Return (command, text); only `say` has a text: all that follows one blank behind it."""
+    """Return (command, text); only `say` has a text, which begins after one blank or tab."""
     line = line.lstrip()
     if line[:3] == "say" and line[3:4] in (" ", "\t"):
         return "say", line[4:]
@@ -154,8 +152,8 @@ def split_command(line: str) -> tuple[str, str]:
 
 
 def understood(line: str) -> tuple[str, str]:
-    """Return (command, text) for a typed line. A command may begin with `/`, in small or capital
-    letters. `say TEXT` is a message, and so is what looks like no command."""
+    """Return (command, text) for a typed line. A command may begin with `/`, in upper or lower
+    case. `say TEXT` is a message, and so is a line that does not resemble a command."""
     command, text = split_command(line)
     words = line.split()
     if command == "say" or not words:
@@ -195,7 +193,7 @@ quit       leave gracefully: nobody reports me dead
             self.carry_out(lines)
 
     def carry_out(self, lines: list[bytes]) -> None:
-        """Carry out lines in order; texts that stand together are gossiped together."""
+        """Carry out lines in order; consecutive texts are gossiped together."""
         texts = []
         for line in lines:
             if self._over():
@@ -224,7 +222,7 @@ quit       leave gracefully: nobody reports me dead
         return self._peer.stopping or self._peer.leaving
 
     def _gossip(self, texts: list[str]) -> None:
-        """Gossip texts together; if one has become too long (numbers grow), one after the other."""
+        """Gossip texts together; one by one if a text is too long by now, because numbers grow."""
         try:
             if texts:
                 self._peer.gossip(texts)
@@ -325,7 +323,7 @@ Ctrl-C ends me abruptly, so that others find me dead."""
         return "\n".join(map(self._words.message, super()._messages().splitlines()))
 
     def _status(self) -> str:
-        """Return what there is in one line, then what was counted, unless that is 0."""
+        """Return a line of what there is, and a line for each count that is not 0."""
         status = self._counts()
         address, neighbours, seeds, known, held = [status.pop(name) for name in (
             "address", "neighbours", "seeds", "known peers", "messages held")]
@@ -337,7 +335,7 @@ Ctrl-C ends me abruptly, so that others find me dead."""
 
 
 def _shown(path: pathlib.Path) -> str:
-    """Return a path as it is shortest from here."""
+    """Return a path, or its relative form if that is shorter."""
     try:
         return min(os.path.relpath(path), str(path), key=len)
     except ValueError:  # on another drive

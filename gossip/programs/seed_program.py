@@ -1,7 +1,7 @@
 """The program seed.py: from its command line to running seeds, and what a terminal shows of them.
 
-A peer that registers with several seeds is told of once, and so is its end, when the last of them
-removes it; "goodbye" if any of them has heard that. What else happens is in the output files.
+A peer that registers with several seeds is shown once. So is its end, when the last of these seeds
+removes it; it is a goodbye if one of them heard a goodbye. The output files have all events.
 """
 
 import collections
@@ -23,8 +23,8 @@ from gossip.terminal.words import FORMS, many
 from gossip.tools import Recent
 
 INDENT = 12  # columns before the second line of a sentence
-REMEMBERED = 10_000  # peers that have ended; ever new addresses may come and go
-GATHER = 0.5  # seconds in which a peer registers with several seeds, before it is told
+REMEMBERED = 10_000  # ended peers, limited because ever new addresses may come and go
+GATHER = 0.5  # seconds in which a peer may register with several seeds, before it is shown
 _ADDRESS = r"((?:[0-9.]+|\[[^\]]*\]):[0-9]+)"
 _EVENT = re.compile(rf"(registered|removed|dead report|rejected):(?:Dead Node:)?{_ADDRESS}:?(.*)")
 _REPORT = re.compile(rf"[0-9.]+:{_ADDRESS}(?::(.*))?")
@@ -69,9 +69,8 @@ def local_seeds(seeds: list[Address]) -> list[Address]:
 
 
 def run_seeds(seed_class, addresses, seeds, args, in_words: bool = False) -> None:
-    """Run seeds until a signal comes; when one cannot start, those before it stop again.
-
-    `in_words`: a terminal shows a line for each peer that comes or goes, and what to do next."""
+    """Run seeds until a signal comes; if a seed cannot start, stop the seeds before it. `in_words`:
+    a terminal shows a line for each peer that comes or goes, and what to do next."""
     end, settings, running = End(), peer_settings(args), []
     screen = None if args.quiet else Screen()
     if in_words:
@@ -109,14 +108,13 @@ def _what_next(addresses: list[Address], args) -> str:
 
 
 class SeedWords:
-    """Tells what happens to the peers of seeds: events and times in, lines out. `wanted`: with how
-    many seeds each registers."""
+    """Turns events of seeds into lines about peers, each of which registers with `wanted` seeds."""
 
     def __init__(self, wanted: int, seeds: int):
         self._wanted = wanted
         self._seeds = seeds  # of this process
         self._listed: dict[str, dict[Address, None]] = {}  # peer -> the seeds that list it
-        self._coming: dict[str, tuple[float, str]] = {}  # not told yet -> until when, its clock
+        self._coming: dict[str, tuple[float, str]] = {}  # not shown yet -> until when, since when
         self._ended = Recent(REMEMBERED)  # peer that a seed has removed -> why
         self._ends: collections.Counter[str] = collections.Counter()  # why -> how many peers
         self._reported = Recent(REMEMBERED)  # peer whose death was reported -> True
@@ -127,7 +125,7 @@ class SeedWords:
         return min((at for at, _ in self._coming.values()), default=math.inf)
 
     def due(self, now: float) -> list[str]:
-        """Return the lines about peers that have come some time ago."""
+        """Return the lines about peers that came GATHER seconds ago."""
         return [self._tell_coming(peer) for peer, (at, _) in list(self._coming.items())
                 if at <= now]
 
@@ -162,7 +160,7 @@ class SeedWords:
         lines = [self._tell_coming(peer)] if peer in self._coming else []
         del listed[seed]
         if why == "gone" and self._ended.get(peer) == "left":
-            why = "left"  # where it had just registered, its goodbye came too late
+            why = "left"  # its goodbye came too late for a seed that had just listed it
         self._ended.put(peer, why)
         if listed:
             return lines
@@ -191,13 +189,13 @@ class SeedWords:
         return f"{clock}  {forms.sign} " + forms.mine.format(other=self._name(other), rest=rest)
 
     def status(self) -> str:
-        """Tell who is there now."""
+        """Return a line with the seeds and the listed peers."""
         names = "".join(f" {self._name(peer)}" for peer in sorted(self._listed, key=_by_port))
         return f"{many(self._seeds, 'seed')}, {many(len(self._listed), 'peer')}" + (
             f":{names}" if names else "")
 
     def summary(self) -> str:
-        """Tell who came, and what became of them."""
+        """Return how many peers came, left, died and were shut out."""
         ended = sum(count for why, count in self._ends.items() if why is not None)
         came, left = len(self._listed) + ended, self._ends["left"]
         died = self._ends["gone"] + self._ends["dead"]
@@ -206,7 +204,7 @@ class SeedWords:
                 f"{f', {out} were shut out' if out else ''}")
 
     def _name(self, peer: str) -> str:
-        """Return the port alone where the peer is on the IP of the first."""
+        """Return a peer's port, with its IP if that is not the first peer's."""
         host, _, port = peer.rpartition(":")
         self._host = self._host or host
         return port if host == self._host else peer
@@ -222,8 +220,7 @@ def _by_port(peer: str) -> tuple[str, int]:
 
 
 class SeedScreen(Screen):
-    """Shows the events of seeds in words, a line for each peer that comes or goes, and below it who
-    is there now; at the end how it was, and the last words."""
+    """Shows the events of seeds in words above a status line; at the end a summary and `last`."""
 
     def __init__(self, words: SeedWords, last: str):
         self._words = words

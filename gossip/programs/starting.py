@@ -13,8 +13,7 @@ from gossip.terminal.screen import Screen
 
 def open_output(folder: pathlib.Path, kind: str, address: Address, limit: int,
                 screen=None) -> OutputFile:
-    """Open a node's output file, of `limit` MiB at most (0: of any size); its folder is made if it
-    is missing."""
+    """Open an output file of `limit` MiB at most (0: any size), in a folder made if missing."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         output = OutputFile(folder / f"{kind}_{address.file_part}.txt", time.time_ns, screen,
@@ -27,15 +26,14 @@ def open_output(folder: pathlib.Path, kind: str, address: Address, limit: int,
 
 
 def start_node(node, wanted=None) -> None:
-    """Start a node; CommandError says which address cannot be had, and why."""
+    """Start a node; CommandError names the address that is not available, and says why."""
     prepare_node(node, wanted)
     node.go()
 
 
 def prepare_node(node, wanted=None) -> None:
-    """Start a node but for its `go`; CommandError says which address cannot be had, and why.
-
-    `wanted()` names that address, where it may be another than the node's own."""
+    """Start a node but for its `go`; CommandError names the address that is not available, and says
+    why. `wanted()` returns that address if it may be another than the node's own."""
     try:
         node.prepare()
     except OSError as error:
@@ -46,10 +44,8 @@ def prepare_node(node, wanted=None) -> None:
 
 def run_node(kind: str, address: Address, args, make, start=start_node,
              life_line: int | None = None, farewell=lambda node: None) -> None:
-    """Run the node that `make` makes of an output file, until it ends or a signal comes.
-
-    It ends, too, after a `farewell`, with its life line: a descriptor that the program which
-    started it holds the other end of."""
+    """Run the node that `make(output)` returns, until it ends or a signal comes. It also ends,
+    after `farewell(node)`, with `life_line`, a descriptor that the starting program holds."""
     end = End()
     screen = None if args.quiet else Screen()
     node = make(open_output(args.outputs, kind, address, args.file_limit, screen))
@@ -72,7 +68,7 @@ def run_node(kind: str, address: Address, args, make, start=start_node,
 
 
 def check_reachable(seeds: list[Address], own: Address) -> None:
-    """CommandError when no seed has the kind of the peer's address: IPv4 or IPv6."""
+    """Raise CommandError if no seed has an address of the peer's family, IPv4 or IPv6."""
     if all(seed.family != own.family for seed in seeds):
         raise CommandError(f"no seed of the config has an address like {own.host}; "
                            f"give an IPv{4 if ':' in own.ip else 6} address with --host")

@@ -45,6 +45,6 @@ def _parse():
 
 
 def start_module(module: GossipModule) -> None:
-    """Start a module; CommandError says which address cannot be had, and why."""
+    """Start a module; CommandError names the address that is not available, and says why."""
     start_node(module, lambda: module.config.api_address[0] if module.api_address is None
                else module.address)

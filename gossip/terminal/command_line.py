@@ -1,7 +1,6 @@
 """Command lines: flags and their values, one-line errors and exit codes.
 
-A usage error is one line that says what to do, and exit code 2. An address or a folder that cannot
-be used is one line and exit code 1.
+An error is one line that says what to do. The exit code is 2 for a usage error, else 1.
 """
 
 import argparse
@@ -37,10 +36,8 @@ class PortTaken(CommandError):
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser of arguments that says in one line what is wrong.
-
-    `usual` names the flags that its help shows first. A converter of values raises ValueError,
-    with what is wrong as its text."""
+    """Parses arguments; an error is one line. The `usual` flags come first in the help. A converter
+    of values raises ValueError, with what is wrong as its text."""
 
     def __init__(self, *args, usual: tuple[str, ...] = (), **named):
         self._usual = usual
@@ -55,7 +52,7 @@ class Parser(argparse.ArgumentParser):
             super().__init__(*args, allow_abbrev=False, **named)
 
     def add_argument(self, *flags: str, type=None, **named):
-        """Add a flag, or a value that has none."""
+        """Add a flag or a positional argument."""
         if type is not None:
             named["type"] = _with_its_text(type)
         if not self._usual:
@@ -72,7 +69,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def _with_its_text(convert):
-    """Return a converter whose ValueError argparse shows as it is."""
+    """Wrap a converter, so that argparse shows the text of its ValueError."""
     def converted(text: str):
         try:
             return convert(text)
@@ -82,7 +79,7 @@ def _with_its_text(convert):
 
 
 def run_command(name: str, command, *args) -> int:
-    """Run a program's body; an error that a user can cause becomes one line and an exit code."""
+    """Run a program; return its exit code. An error that a user can cause becomes one line."""
     keep_standard_descriptors()
     raise_descriptor_limit()
     try:
@@ -98,7 +95,7 @@ def run_command(name: str, command, *args) -> int:
 
 
 def complain(text: str) -> None:
-    """Write one line to standard error, which a terminal breaks between words."""
+    """Write one line to standard error; a terminal gets it broken between words."""
     if os.isatty(2):
         text = textwrap.fill(text, os.get_terminal_size(2).columns or 80,
                              break_long_words=False, break_on_hyphens=False)
@@ -121,11 +118,11 @@ def write_all(descriptor: int, data: bytes) -> bool:
     return True
 
 
-# Converters of what is typed after a flag; ValueError says what is wrong with it.
+# Converters of the values of flags; ValueError says what is wrong with a value.
 
 
 def number(low: float, what: str, whole: bool = False, most: float = 1e9):
-    """Return a converter for numbers from `low` on; `what` names them in its errors."""
+    """Return a converter for numbers from `low` to `most`; `what` names them in its errors."""
     def convert(text: str):
         try:
             value = int(text) if whole else float(text)
@@ -202,10 +199,10 @@ def parse_host(text: str) -> str:
     return address.ip
 
 
-# Flags. In a help text, argparse puts in what a flag is without being given.
+# Flags. In a help text, argparse inserts the default.
 
 _COUNT, _SECONDS = whole_number(0), seconds(0.01)
-_SETTINGS = {  # name -> the kind of its values, what --help calls them, what it is
+_SETTINGS = {  # name -> converter (None: a switch), name of the value in --help, help text
     "monitor": (None, "", "watch neighbours, report to seeds, shut malicious peers out; implies "
                           "--sign; all seeds and peers do, or none"),
     "report_interval": (_SECONDS, "N", "seconds between reports (%(default)g)"),
@@ -235,12 +232,12 @@ _SETTINGS = {  # name -> the kind of its values, what --help calls them, what it
     "filter": (word_filter, "FILE", "words that no message may have, one a line; with --monitor"),
 }
 _OF_BOTH = ("monitor", "report_interval", "ban", "file_limit")
-OF_SEEDS_ALONE = ("registrations_per_ip",)  # settings that are none of a peer
+OF_SEEDS_ALONE = ("registrations_per_ip",)  # settings that a peer does not have
 OF_SEEDS = (*_OF_BOTH, *OF_SEEDS_ALONE)
 
 
 def add_settings(parser: argparse.ArgumentParser, *names: str, usual: Settings = Settings()):
-    """Add the flags of these settings; `usual` holds what they are without a flag."""
+    """Add the flags of these settings; `usual` holds their defaults."""
     for name in names:
         kind, unit, what = _SETTINGS[name]
         kinds = ({"action": "store_true"} if kind is None else {"choices": kind} if kind is WAYS
@@ -266,25 +263,25 @@ def add_common_flags(parser: argparse.ArgumentParser, outputs: pathlib.Path = OU
 
 
 def add_outputs(parser: argparse.ArgumentParser, folder: pathlib.Path = OUTPUTS) -> None:
-    """Add the flag for the folder of output files; `folder` is what it is without the flag."""
+    """Add the flag for the folder of output files; `folder` is its default."""
     parser.add_argument("--outputs", metavar="DIR", type=output_folder, default=folder,
                         help=f"where output files go ({folder.relative_to(ROOT).as_posix()})")
 
 
 def peer_settings(args: argparse.Namespace) -> Settings:
-    """Return the settings that the flags of a peer, or those of a seed, ask for."""
+    """Return the settings that the flags of a peer or a seed ask for."""
     named = {name: getattr(args, name) for name in Settings._fields if hasattr(args, name)}
     settings = Settings(**named)
     return settings._replace(sign=settings.sign or settings.monitor)
 
 
 def peer_flags(settings: Settings) -> list[str]:
-    """Return the flags that ask for these settings, for a peer that is started elsewhere."""
+    """Return the flags that give a peer in another process these settings."""
     return _flags(settings, [name for name in Settings._fields if name not in OF_SEEDS_ALONE])
 
 
 def seed_flags(settings: Settings) -> list[str]:
-    """Return the same for a seed."""
+    """Return the flags that give a seed in another process these settings."""
     return _flags(settings, [name for name in Settings._fields if name in OF_SEEDS])
 
 
@@ -324,7 +321,7 @@ def is_local(address: Address) -> bool:
 
 
 def check_free(address: Address) -> None:
-    """CommandError when a node could not listen there: PortTaken when another program does."""
+    """Raise CommandError if a node cannot listen there: PortTaken if another program does."""
     try:
         with socket.socket(address.family, socket.SOCK_STREAM) as sock:
             if os.name == "posix":

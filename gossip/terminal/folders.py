@@ -1,4 +1,4 @@
-"""Folders of output files: where they are, how one is emptied, and what to type about one.
+"""Folders of output files: where they are, how to empty them, and the commands about them.
 
 Nodes that are started by hand write into `outputs`, and nobody deletes their files. A network that
 the runner starts has a folder of its own, which is emptied first.
@@ -20,7 +20,7 @@ from gossip.terminal.command_line import (
 
 DEMO, NETWORK, MODULES = (OUTPUTS / name for name in ("demo", "network", "modules"))
 RECORDED = ("seed_*.txt", "peer_*.txt")  # the output files that a check reads
-REPORT, PICTURES = "report.html", ("degrees.svg", "network.svg")  # made of such files, beside them
+REPORT, PICTURES = "report.html", ("degrees.svg", "network.svg")  # made of output files
 TABLES = tuple(f"report-{name}.csv" for name in ("peers", "deliveries", "timeline", "badness"))
 OTHER_CONFIG = "config-other-ports.txt"  # the seeds, where those of config.txt had no free ports
 OF_A_NETWORK = (*RECORDED, REPORT, *PICTURES, *TABLES, OTHER_CONFIG)
@@ -28,8 +28,8 @@ OF_MODULES = ("module_*.txt",)
 
 
 def clear_outputs(folder: pathlib.Path, patterns: tuple[str, ...] = OF_A_NETWORK) -> None:
-    """Make the folder if need be, and delete what an earlier network left there: output files of
-    nodes and, where there are any, what was made of them. No other file is touched."""
+    """Make a folder, or delete an earlier network's files in it. If there are output files, the
+    files that were made of them go, too. No other file is touched."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         paths = [path for pattern in patterns for path in folder.glob(pattern)]
@@ -47,7 +47,7 @@ def _is_of_a_node(path: pathlib.Path) -> bool:
 
 @contextlib.contextmanager
 def reserved(folder: pathlib.Path):
-    """Keep other networks out of a folder meanwhile; CommandError when there is one in it."""
+    """Lock a folder against other networks; CommandError if there is one in it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = None if fcntl is None else os.open(folder, os.O_RDONLY)
@@ -83,7 +83,7 @@ def _written_at(folder: pathlib.Path) -> float:
 
 
 def parse_folders(parser: Parser, arguments: list[str], how_many="?", more="") -> tuple:
-    """Return the folders of a command line, or the newest one, and all flags."""
+    """Return the folders of a command line, or else the newest one; and all flags."""
     parser.add_argument("folders", nargs=how_many, metavar="DIR", type=pathlib.Path,
                         help="where the output files are (the newest of outputs, outputs/demo and "
                              f"outputs/network){more}")
@@ -118,7 +118,7 @@ def command(words: str, folder: pathlib.Path) -> str:
 
 
 def peer_command(config: pathlib.Path, folder: pathlib.Path) -> str:
-    """Return what starts a peer of these seeds that writes into this folder."""
+    """Return the command for a peer that knows these seeds and writes into this folder."""
     flags = [("--config", config, CONFIG), ("--outputs", folder, OUTPUTS)]
     return "python peer.py" + "".join(f" {flag} {shlex.quote(shown(path))}"
                                       for flag, path, usual in flags if path.resolve() != usual)
@@ -131,7 +131,7 @@ def commands(*lines: tuple[str, str]) -> str:
 
 
 def ports(addresses) -> list[str]:
-    """Return names of addresses for people: ports alone while all are on one IP."""
+    """Return names of addresses for people: ports alone if all are on one IP."""
     addresses = list(addresses)
     hosts = {address.rpartition(":")[0] for address in addresses}
     return [address.rpartition(":")[2] if len(hosts) == 1 else address for address in addresses]

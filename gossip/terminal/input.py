@@ -1,13 +1,12 @@
 """The input of a program: lines from standard input, a terminal's keys, and signals.
 
 Lines and keys are read from the descriptor, not `sys.stdin`, so that a thread that waits here does
-not delay the end of the process. POSIX and Windows have the same methods; `read` returns keys as
-the bytes that a POSIX terminal sends. The terminal's mode is given back on every way out of the
-program, and taken again after `fg`.
+not delay the end of the process. `read` returns keys as the bytes that a POSIX terminal sends. The
+terminal's mode is restored on every way out of the program, and set again after `fg`.
 
-The handler of Ctrl-C, SIGTERM and a closed terminal only takes a note, so that nothing is cut off
-halfway; the main thread looks at the note where it waits. The system may deliver a signal to any
-thread. Only the byte that a signal writes into a pair of sockets wakes the main thread for certain.
+Ctrl-C, SIGTERM and a closed terminal only set a flag, so that nothing is cut off halfway. The main
+thread checks it when woken by the byte that a signal writes into a pair of sockets, because the
+system may deliver the signal itself to any thread.
 """
 
 import atexit
@@ -27,8 +26,8 @@ except ImportError:  # Windows
     import msvcrt
 
 READ_SIZE = 65_536
-LONGEST = 131_073  # bytes kept of a line without an end; no use of a line takes more
-LOOK_AGAIN = 1.0  # seconds between two looks whether the program is in the foreground again
+LONGEST = 131_073  # bytes kept of an unfinished line; no valid line is longer
+LOOK_AGAIN = 1.0  # seconds between two checks whether the program is in the foreground again
 _kept: list = []  # every End of this process: none may be freed
 
 
@@ -47,7 +46,7 @@ class Keyboard:
         return self._lines.popleft() if self._lines else None
 
     def lines(self) -> list[bytes] | None:
-        """Wait for input; return all whole lines that have come together; None at the end."""
+        """Wait for input; return all whole lines that arrived together, None at the end."""
         self._fill()
         lines = list(self._lines)
         self._lines.clear()
@@ -68,12 +67,12 @@ class Keyboard:
 
 
 class PosixKeys:
-    """The keys of a terminal. The main thread makes it, because it handles signals."""
+    """The keys of a terminal. Made by the main thread, because only that can handle signals."""
 
     def __init__(self, descriptor: int = 0):
         self._descriptor = descriptor
         self._usual = termios.tcgetattr(descriptor)
-        self._taken = False  # the terminal hands over key by key
+        self._taken = False  # the terminal is in the mode that sends key by key
         self._woken, self._waker = os.pipe()  # a signal has come: `read` returns
         os.set_blocking(self._waker, False)
         self.escapes = True  # the terminal obeys escape sequences
@@ -85,11 +84,11 @@ class PosixKeys:
                 signal.signal(number, self._leave)
 
     def in_front(self) -> bool:
-        """Return whether the keys are for this program, and not for the shell that started it."""
+        """Return whether this program, and not the shell that started it, gets the keys."""
         try:
             return os.tcgetpgrp(self._descriptor) == os.getpgrp()
         except OSError:
-            return True  # a terminal without jobs
+            return True  # a terminal without job control
 
     def read(self) -> bytes | None:
         """Wait for keys; return b"" when a signal has come instead, None at the end."""
@@ -107,11 +106,11 @@ class PosixKeys:
                 return os.read(self._descriptor, READ_SIZE) or None  # nothing: it has hung up
             os.read(self._woken, READ_SIZE)
             return b""
-        except (OSError, termios.error):  # it has; or the shell has taken it just now
+        except (OSError, termios.error):  # it has hung up; or the shell has taken it just now
             return b"" if not self.in_front() else None
 
     def give_back(self) -> None:
-        """Put the terminal into the mode in which it was."""
+        """Restore the terminal's mode."""
         if self.in_front():
             with contextlib.suppress(termios.error):
                 termios.tcsetattr(self._descriptor, termios.TCSANOW, self._usual)
@@ -119,19 +118,19 @@ class PosixKeys:
     # Signals; the main thread calls these.
 
     def _wake(self, number, frame) -> None:
-        with contextlib.suppress(BlockingIOError):  # so many wait to be read already
+        with contextlib.suppress(BlockingIOError):  # the pipe is full, so `read` wakes anyway
             os.write(self._waker, b"!")
 
     def _leave(self, number, frame) -> None:
-        """Ctrl-Z or Ctrl-\\: stop or end as every program does, but with the terminal as it was."""
+        """Handle Ctrl-Z or Ctrl-\\: restore the terminal, then stop or end as usual."""
         self.give_back()
         signal.signal(number, signal.SIG_DFL)
-        signal.raise_signal(number)  # returns when a program that was stopped goes on
+        signal.raise_signal(number)  # returns when a stopped program is continued
         signal.signal(number, self._leave)
         self._go_on(number, frame)
 
     def _go_on(self, number, frame) -> None:
-        """Take the terminal's mode again, which the shell may have changed meanwhile."""
+        """Have `read` set the terminal's mode again, because the shell may have changed it."""
         self._taken = False
         self._wake(number, frame)
 
@@ -140,7 +139,7 @@ class WindowsKeys:
     """The keys of a Windows console, as the bytes that a POSIX terminal sends for them."""
 
     SPECIAL = {"H": "\x1b[A", "P": "\x1b[B", "M": "\x1b[C", "K": "\x1b[D", "G": "\x1b[H",
-               "O": "\x1b[F", "S": "\x1b[3~"}  # the second half of a key that has two
+               "O": "\x1b[F", "S": "\x1b[3~"}  # the second code of a key that sends two
 
     def __init__(self):
         kernel, mode = ctypes.windll.kernel32, ctypes.c_ulong()
@@ -172,7 +171,7 @@ Keys = PosixKeys if termios else WindowsKeys
 
 
 class End:
-    """The end that the main thread of a program waits for: a signal, or a word from a thread."""
+    """What the main thread of a program waits for: a signal, or a `come` from a thread."""
 
     def __init__(self):
         self.signalled = False
@@ -190,8 +189,7 @@ class End:
 
     @property
     def readable(self) -> socket.socket:
-        """A socket that can be read once a signal has come, for a main thread that waits for
-        others, too."""
+        """A socket that is readable after a signal, for a main thread that waits for more."""
         return self._receiver
 
     def _note(self, number, frame) -> None:
@@ -207,7 +205,7 @@ class End:
             self._receiver.recv(1)
 
     def pause(self, seconds: float) -> None:
-        """Wait so many seconds; KeyboardInterrupt if a signal has come before or meanwhile."""
+        """Wait; KeyboardInterrupt if a signal has come before or meanwhile."""
         if not self.signalled:
             select.select([self._receiver], [], [], seconds)
         if self.signalled:
@@ -216,7 +214,7 @@ class End:
 
 @contextlib.contextmanager
 def ctrl_c_withheld():
-    """Keep Ctrl-C, which a terminal sends to all, from processes that are started meanwhile."""
+    """Withhold Ctrl-C, which a terminal sends to all, from processes started meanwhile."""
     withheld = getattr(signal, "pthread_sigmask", None)
     before = withheld(signal.SIG_BLOCK, {signal.SIGINT}) if withheld else None
     try:

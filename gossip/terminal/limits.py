@@ -1,7 +1,7 @@
 """Limits: how many descriptors and threads the system allows, and how many a network needs.
 
-The needs are estimates on the high side: one clear line before anything starts is better than a
-network that fails halfway. A limit that the system does not tell counts as infinite.
+Needs are overestimated, because one clear line before anything starts is better than a network that
+fails halfway. An unknown limit counts as infinite.
 """
 
 import contextlib
@@ -34,18 +34,18 @@ class Need:
 
 
 def peer_needs(address: Address, peers: int, seeds: int, settings: Settings) -> Need:
-    """Return the needs of one peer in a network of so many peers and seeds."""
+    """Return the needs of one peer in a network of `peers` peers and `seeds` seeds."""
     neighbours = min(settings.capacity.of(address), peers - 1)
     return Need(neighbours + majority(seeds) + COMING_AND_GOING)
 
 
 def seed_needs(peers: int) -> Need:
-    """Return the needs of a seed with which all of so many peers may register."""
+    """Return the needs of a seed with which all `peers` may register."""
     return Need(peers + PROBES)
 
 
 def keep_standard_descriptors() -> None:
-    """Open descriptors 0 to 2 where they are closed, so that no socket gets such a number."""
+    """Open descriptors 0 to 2 if they are closed, so that no socket gets one of them."""
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
@@ -84,7 +84,7 @@ def threads_allowed() -> float:
 
 
 def threads_per_process() -> float:
-    """Return how many threads a process may have: each maps its stack and two guards."""
+    """Return how many threads fit into a process, because each maps its stack and two guards."""
     return (_number("/proc/sys/vm/max_map_count") - PROCESS_MAPS) // THREAD_MAPS
 
 
@@ -109,7 +109,7 @@ def _threads_of_user(user: int) -> int:
 
 
 def _cgroups() -> list[pathlib.Path]:
-    """Return the folders of the control groups that this process is in, and those around them."""
+    """Return the folders of this process's control groups, and of their parents."""
     folders: list[pathlib.Path] = []
     with contextlib.suppress(OSError):
         for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines():

@@ -1,9 +1,9 @@
 """The prompt of a peer on a terminal: the line that is typed, and the events above it.
 
-The line editor is pure. A key that sends several bytes (`ESC [ 1 ; 5 C`) is read up to its final
-byte, also when it comes in pieces; keys without a meaning do nothing. Of the screen only its own
-thread writes: it erases the prompt line, prints what has come above it, and draws it again, in one
-write. No line is as wide as the terminal, so none is wrapped by it or torn.
+The line editor is pure. It reads a key of several bytes (`ESC [ 1 ; 5 C`) to its final byte, even
+in pieces, and ignores keys without a meaning. Only the screen's thread writes to the screen: in one
+write it erases the prompt line, prints what has come above it, and draws it again. Every line is
+narrower than the terminal, so that the terminal wraps and tears none.
 """
 
 import codecs
@@ -49,7 +49,7 @@ class LineEditor:
         self.text = ""
         self.cursor = 0  # characters before it
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-        self._part = ""  # of a key that has not come whole
+        self._part = ""  # of a key of which not all bytes have come
         self._history: list[str] = []
         self._place = 0  # of the line that is shown, in the history
         self._draft = ""  # what was typed before arrow up
@@ -71,7 +71,7 @@ class LineEditor:
         return lines
 
     def view(self) -> tuple[str, int]:
-        """Return the line as it can be shown, each character, and the cursor's place in it."""
+        """Return the line, blanks for unprintable characters, and the cursor's place in it."""
         return "".join(c if c.isprintable() else " " for c in self.text), self.cursor
 
     def _insert(self, text: str) -> None:
@@ -110,7 +110,7 @@ class LineEditor:
         self.text, self.cursor = before + after, len(before)
 
     def _step(self, way: int) -> int:
-        """Return how many characters one step of the cursor is: a letter and the marks above it."""
+        """Return the number of characters in one step of the cursor: a letter and its marks."""
         place = self.cursor + way
         while 0 < place < len(self.text) and not width_of(self.text[place]):
             place += way
@@ -136,7 +136,7 @@ class LineEditor:
 
 
 def _meaning(key: str) -> str | None:
-    """Return what a key does; one with Ctrl, Alt or Shift does the same as without."""
+    """Return what a key does, with or without Ctrl, Alt or Shift; None if it does nothing."""
     if len(key) > 1:
         key = _MODIFIERS.sub("", key[2:])
         key = key[-1:] if key[:-1] == "1" and key != "1~" else key
@@ -144,8 +144,7 @@ def _meaning(key: str) -> str | None:
 
 
 def window(text: str, cursor: int, room: int) -> tuple[str, int]:
-    """Return the part of a long line around the cursor that fits into so many columns, and how
-    many of these stand before the cursor."""
+    """Return the text around the cursor that fits `room` columns, and its columns before it."""
     start = cursor
     taken = 0
     while start > 0 and taken + width_of(text[start - 1]) <= room:
@@ -171,9 +170,9 @@ class PromptScreen(Screen):
         self._colours = self._escapes and not os.environ.get("NO_COLOR")
 
     def typed(self, line: tuple[str, int] | None) -> None:
-        """Show the line that is typed, and the cursor's place in it; None: no prompt."""
+        """Show the typed line, and the cursor at its place in it; None: show no prompt."""
         self._line = line
-        with contextlib.suppress(queue.Full):  # what waits there draws the line, too
+        with contextlib.suppress(queue.Full):  # what waits in the queue draws the line, too
             self._queue.put_nowait(_TYPED)
 
     # The screen's thread calls these.
@@ -229,11 +228,11 @@ class PromptScreen(Screen):
         return max(2, terminal_width(self._descriptor) - 1)
 
     def _draw(self, lines: list[str], line: tuple[str, int] | None) -> None:
-        """Print lines above the prompt line, and that anew."""
+        """Print lines, and below them the prompt line again."""
         self._put(self._erased() + "".join(f"{text}\n" for text in lines) + self._prompt(line))
 
     def _erased(self) -> str:
-        """Return what erases the prompt line, which a terminal that became narrower has wrapped."""
+        """Return what erases the prompt line, even if a narrower terminal has wrapped it."""
         if not self._drawn:
             return ""
         if not self._escapes:
@@ -254,7 +253,7 @@ class PromptScreen(Screen):
 
 
 class TypedLines:
-    """The typed lines, for a console; with each key the screen shows the line anew."""
+    """The typed lines, for a console; each key updates the line on the screen."""
 
     def __init__(self, keys: Keys, screen: PromptScreen):
         self._keys = keys
@@ -262,7 +261,7 @@ class TypedLines:
         self._editor = LineEditor()
 
     def lines(self) -> list[bytes] | None:
-        """Wait for Enter; return all lines that have come together; None at the end."""
+        """Wait for Enter; return all lines that arrived together, None at the end."""
         lines: list[bytes] = []
         while not lines:
             self._screen.typed(self._editor.view() if self._keys.in_front() else None)

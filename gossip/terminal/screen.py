@@ -1,11 +1,10 @@
 """The output on a terminal: texts that fit its width, a status line, and events.
 
-Every line is cut or folded to the width that the terminal has at that moment, because `\\r` cannot
-erase a line that the terminal has wrapped. A wide character (Chinese, most emoji) takes two
-columns, a mark above another character none.
+Every line is cut or folded to the terminal's present width, because `\\r` cannot erase a line that
+was wrapped. A wide character (Chinese, most emoji) takes two columns, a combining mark none.
 
-A screen shows events by a thread of its own with a bounded queue. A terminal that blocks or is
-closed stops nothing: lines that do not fit into the queue, or cannot be written, are counted.
+A screen has a thread and a bounded queue, so that a terminal that blocks or is closed stops
+nothing. Lines that the queue or the terminal does not take are only counted.
 """
 
 import functools
@@ -20,11 +19,11 @@ from gossip.addresses import Address
 from gossip.terminal.command_line import complain, show, write_all
 from gossip.tools import failure
 
-USUAL = 80  # columns of a terminal that does not tell; the right part of a line ends here at most
+USUAL = 80  # columns if a terminal does not tell; the right part of a line ends here at most
 SPARE = 3  # columns that stay free at the right: for the cursor, and for the ^C of Ctrl-C
 _ERASE = "\r\x1b[K"
 QUEUE_LIMIT = 1_000  # batches of events that may wait
-NOTHING = "", [], None  # such a batch, without events
+NOTHING = "", [], None  # a batch without events
 
 _COLOURS = {  # event -> ANSI colour; all other events stay plain
     "started": "1", "stopped": "1", "registered": "32", "connected": "32", "degree": "2",
@@ -50,7 +49,7 @@ def columns(text: str) -> int:
 
 
 def cut(text: str, room: int) -> str:
-    """Return the beginning of a text that fits into so many columns."""
+    """Return the beginning of a text that fits into `room` columns."""
     if text.isascii():
         return text[:max(0, room)]
     taken = 0
@@ -62,9 +61,8 @@ def cut(text: str, room: int) -> str:
 
 
 def fold(text: str, room: int, indent: int = 0, whole: bool = False) -> Iterator[str]:
-    """Yield the lines of a text, broken between words; what follows a break is indented.
-
-    A word that is too long is cut, or stays `whole`, like the address of a page."""
+    """Yield the lines of a text, broken between words; what follows a break is indented. A word
+    that is too long, such as a URL, is cut unless `whole` is set."""
     for line in text.split("\n"):
         begin = min(len(line) - len(line.lstrip(" ")), room // 3)
         line = " " * begin + line.strip(" ")
@@ -81,7 +79,7 @@ def fold(text: str, room: int, indent: int = 0, whole: bool = False) -> Iterator
 
 
 def terminal_width(descriptor: int = 1) -> int:
-    """Return the columns of the terminal that a descriptor is."""
+    """Return the columns of a descriptor's terminal."""
     try:
         return os.get_terminal_size(descriptor).columns or USUAL
     except OSError:
@@ -89,13 +87,13 @@ def terminal_width(descriptor: int = 1) -> int:
 
 
 def folded(text: str, indent: int = 0) -> str:
-    """Break the lines of a text where the terminal ends; what follows a break is indented."""
+    """Fold a text to the terminal's width; what follows a break is indented."""
     width = terminal_width()
     return "\n".join(fold(text, width, min(indent, width // 3), whole=True))
 
 
 def time_left(seconds: float) -> str:
-    """Tell how much longer something takes, for the right end of a status line."""
+    """Return how long something still takes, for the right end of a status line."""
     return f"{seconds:.0f} s left" if seconds < 100 else f"{seconds / 60:.0f} min left"
 
 
@@ -106,16 +104,16 @@ class StatusLine:
         self._left = self._right = ""
 
     def update(self, left: str, right: str = "") -> None:
-        """Show this instead of what the line showed; `right` stands at its end, and is not cut."""
+        """Replace the line; `right` stands at its end, and is not cut."""
         self._left, self._right = left, right
         show(f"{_ERASE}{self._line()}", end="")
 
     def above(self, text: str, indent: int = 0) -> None:
-        """Show lines that stay, above this one."""
+        """Show lines that stay, above the status line."""
         show(f"{_ERASE}{folded(text, indent)}\n{self._line()}", end="")
 
     def end(self) -> None:
-        """Let the line stay as it is, without the ^C behind it; what follows begins below it."""
+        """Leave the line as it is, without the ^C behind it; what follows begins below it."""
         if self._left:
             show(f"{_ERASE}{self._line()}")
         self._left = self._right = ""
@@ -134,8 +132,8 @@ class StatusLine:
 
 
 class Screen:
-    """Writes `HH:MM:SS.mmm event` lines to a descriptor. Others show events in another way; where
-    one of these fails, `on_failure` is told, and the rest is shown in this way."""
+    """Writes `HH:MM:SS.mmm event` lines to a descriptor. Subclasses show events in another way; if
+    that fails, `on_failure` is called, and the rest is shown in this way."""
 
     def __init__(self, descriptor: int = 1):
         self._descriptor = descriptor
@@ -149,7 +147,7 @@ class Screen:
         self._thread.start()
 
     def of(self, seed: Address):
-        """Return what one of several seeds shows its events on."""
+        """Return a screen for one of several seeds; it can only `show`."""
         return types.SimpleNamespace(show=functools.partial(self.show, seed=seed))
 
     def show(self, clock: str, events: list[str], seed: Address | None = None) -> None:
@@ -188,14 +186,14 @@ class Screen:
                 Screen._show(self, item)
 
     def _next(self):
-        """Return what is to be shown; NOTHING when something that waited is due."""
+        """Return what to show next; NOTHING when something that waited is due."""
         try:
             return self._queue.get(timeout=self._due_in())
         except queue.Empty:
             return NOTHING
 
     def _due_in(self) -> float | None:
-        """Return the seconds until there is something to show, whatever comes, or None."""
+        """Return the seconds until something that waits is due; None if nothing waits."""
         return None
 
     def _show(self, item) -> None:

@@ -1,10 +1,8 @@
 """Words: what each kind of event means, and the events of a peer told in sentences on a terminal.
 
-Events in, sentences out: no terminal, clock or thread. What matters to nobody who looks on
-(settings, peer lists, liveness requests, refused strangers) has no sentence; the file has it.
-
-In a form {other} is whom the event is about and {rest} what follows; {node} is the node whose event
-it is, {count} how many nodes do it.
+Pure: no terminal, clock or thread. Events that do not matter to an onlooker (settings, peer lists,
+liveness requests, refused strangers) have no sentence. In a form, {node} is the node whose event it
+is, {other} the node that it is about, {rest} what follows, {count} how many nodes have the event.
 """
 
 import re
@@ -13,10 +11,10 @@ from typing import NamedTuple
 from gossip.settings import majority
 from gossip.tools import Recent
 
-SHOWN = 20  # messages a second that are shown, and as many of one's own; more are folded
-OLD = 10.0  # seconds after which a message that comes is old
-CAUGHT_UP = 5  # old messages that have to come together to be told as one
-DEATHS = 1_000  # that are told once, however many tell of them
+SHOWN = 20  # messages shown a second, and as many of the peer's own; the rest is folded
+OLD = 10.0  # age in seconds above which an arriving message is old
+CAUGHT_UP = 5  # old messages that have to arrive together to be told in one sentence
+DEATHS = 1_000  # dead peers remembered, so that each death is told once
 START_SEEDS = "Start them in another terminal: python runner.py"
 
 _ADDRESS = r"(?:[0-9.]+|\[[^\]]*\]):[0-9]+"
@@ -28,7 +26,7 @@ _HIDDEN = {"started", "settings", "peer list", "degree", "liveness request", "re
 
 
 class Forms(NamedTuple):
-    """The words for one kind of event. A form that is empty is not told."""
+    """The words for one kind of event. An empty form is not shown."""
 
     sign: str = ""  # + came, - went, ? is silent or does wrong, x dead, ~ caught up
     mine: str = ""  # on the terminal of the node itself, or of the seed
@@ -106,42 +104,41 @@ class Sentence(NamedTuple):
 
 
 class Words:
-    """Tells the events of one peer. `misses`: of liveness, in a row, that mean death. `seeds`: how
-    many there are."""
+    """Tells the events of one peer; `misses` in a row mean death, and there are `seeds` seeds."""
 
     def __init__(self, own: str, misses: int, seeds: int):
         self._own = own
         self._host = own.rpartition(":")[0]
-        self._one_ip = True  # as far as is known: then ports are names enough
+        self._one_ip = True  # so far: then ports suffice as names
         self._misses, self._seeds = misses, seeds
         self._now, self._batch = "", []  # what is being told: HH:MM:SS.ffffff, events
-        self._old: set[str] = set()  # lines of it that are told together
+        self._old: set[str] = set()  # lines of the batch that are told together
         self._neighbours: set[str] = set()
         self._silent: set[str] = set()  # neighbours that have missed a round
         self._leaving = False
-        self._replaced = ""  # the neighbour of which one of two links has ended
+        self._replaced = ""  # a neighbour that had two links, of which one has ended
         self._dead = Recent(DEATHS)
         self._messages = 0
         self._registered: set[str] = set()  # seeds that list this peer
-        self._changed_at: float | None = None  # when that changed, until it is told
+        self._changed_at: float | None = None  # when `_registered` changed, until that is told
         self._was_listed = False  # by any seed, at any time
         self._needs_seeds = False  # it was told that no seed answers
         self._refusals: dict[str, str] = {}  # seed -> why it does not list this peer
         self._begin_second()
 
     def _begin_second(self) -> None:
-        self._shown = {True: 0, False: 0}  # messages in it, by whether they are this peer's own
-        self._speakers: set[str] = set()  # of those that are folded
+        self._shown = {True: 0, False: 0}  # messages in it, by whether this peer made them
+        self._speakers: set[str] = set()  # origins of folded messages
         self._caught_up: dict[str, int] = {}  # neighbour -> old messages that it brought
 
     @property
     def waiting(self) -> bool:
-        """Whether something is to be told later, together with what comes until then."""
+        """Whether something waits to be told together with what comes next."""
         return bool(self._changed_at is not None or self._caught_up
                     or max(self._shown.values()) > SHOWN)
 
     def name(self, address: str) -> str:
-        """Return the port alone while all are on one IP."""
+        """Return an address, or the port alone while all are on one IP."""
         host, _, port = address.rpartition(":")
         self._one_ip = self._one_ip and host == self._host
         return port if self._one_ip else address
@@ -169,7 +166,7 @@ class Words:
         return said
 
     def rest(self) -> list[Sentence]:
-        """Return what waited: nothing has come for a second."""
+        """Return the sentences about what waited."""
         return [*self._tell_second(), *self._tell_seeds()]
 
     def _say(self, kind: str, other: str = "", rest: str = "", aside: str = ""):
@@ -196,7 +193,7 @@ class Words:
         return f"{'me' if origin == self._own else self.name(origin):>6}"
 
     def _old_ones(self, events: list[str]) -> set[str]:
-        """Return the old messages, which are told together: this peer catches up."""
+        """Return the old messages of a batch by which this peer catches up, to be told together."""
         old = []
         for kind, neighbour, line in map(_parted, events if len(events) >= CAUGHT_UP else ()):
             found = _GOSSIP.match(line) if kind == "received" and neighbour else None
@@ -205,7 +202,7 @@ class Words:
         return set(old) if len(old) >= CAUGHT_UP else set()
 
     def _message(self, neighbour: str, line: str) -> list[Sentence]:
-        """Tell of a message that a neighbour has brought, or this peer has made."""
+        """Tell of a message that a neighbour has sent, or this peer has made."""
         self._messages += 1
         if line in self._old:
             self._caught_up[neighbour] = self._caught_up.get(neighbour, 0) + 1
@@ -318,7 +315,7 @@ class Words:
         return self._say("registered", "", f"{count} of {many(self._seeds, 'seed')}: {names}")
 
 
-_TELLING = {  # kind of event -> what tells it, given whom it is about and what follows
+_TELLING = {  # kind of event -> its method, called with the address and what follows
     "generated": Words._message, "received": Words._message,
     "connected": Words._connected, "disconnected": Words._disconnected,
     "liveness missed": Words._missed, "liveness reply": Words._replied, "dead": Words._died,
@@ -346,5 +343,5 @@ def _seconds(clock: str) -> float:
 
 
 def _age(then: float, clock: str) -> float:
-    """Return the seconds from a moment to a time of day, less than a day."""
+    """Return the seconds from a moment to a time of day, modulo a day."""
     return (_seconds(clock) - then) % 86_400

@@ -6,5 +6,5 @@ view           neighbours, known addresses     news       what is new, waits, or
 links          links, and their outbox         work       proof of work, in workers
 client         who uses the API                ini        its configuration
 
-Not here: the program peer.py -c (programs/), modules as processes (experiments/).
+Not here: the program peer.py -c (programs/), modules as processes (lab/experiments/).
 """

@@ -10,7 +10,7 @@ class Client:
     """One connection to a gossip module; a thread reads it until `close`."""
 
     def __init__(self, address: tuple[str, int], data_type: int, on_data):
-        """`on_data(data)` is called for each notification; it answers whether the data is valid."""
+        """Subscribe to a type; `on_data(data)` is called with notified data, and validates it."""
         self._on_data = on_data
         self._sock = socket.create_connection(address, 5)
         self._sock.settimeout(None)

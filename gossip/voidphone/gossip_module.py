@@ -1,9 +1,8 @@
 """The gossip module: a node that modules of this host talk to, and peers of other hosts.
 
-It has two listeners. A connection to the API is a module. A connection to the peer-to-peer port
-is another peer, which says HELLO, does the proof of work, and becomes a neighbour. Read top to
-bottom: roles, threads, membership, what is said, how links begin and end.
-The handshake and the relay of news are parts that do not know each other: this file joins them.
+It has two listeners: the API for modules, and the peer-to-peer port for peers, which say HELLO, do
+a proof of work, and become neighbours. This file joins the handshake and the relay of news, which
+do not know each other. Read top to bottom: roles, threads, membership, messages, links.
 """
 
 import collections
@@ -73,7 +72,8 @@ class GossipModule(Node):
                 f"file-limit={self.settings.file_limit}")
 
     def listen(self) -> None:
-        """Open both listeners; OSError if an address is in use or not of this machine."""
+        """Open both listeners, the API at the first of its addresses that this machine has. OSError
+        if there is none, or if an address is in use."""
         for address in self.config.api_address:
             try:
                 self.world.listen(address, accept=self.accept_module, name="API listener")
@@ -94,7 +94,7 @@ class GossipModule(Node):
     # Turns.
 
     def check_liveness(self, now: float) -> float:
-        """Every interval: send PING to each neighbour, and drop those that are silent."""
+        """Drop silent neighbours, and send PING to the others; return when to do so again."""
         interval = self.settings.liveness_interval
         for link in self.view.links():
             if now - link.heard > SILENT_ROUNDS * interval:
@@ -129,7 +129,7 @@ class GossipModule(Node):
         if self._candidates:
             self._dial(self._candidates.popleft(), needed)
 
-    # What is said: here what neighbours say of others, all else at the parts.
+    # Messages: here those that tell of other peers; the parts have the rest.
 
     def lines(self, link: PeerLink, frames: list[bytes]) -> None:
         """Handle the messages that arrived together, and send their effects together."""
@@ -148,14 +148,14 @@ class GossipModule(Node):
             self.outbox.send()
 
     def on_ping(self, link: PeerLink, message: messages.Ping) -> None:
-        """Nothing to do: the link has noted the time of arrival in `link.heard`."""
+        """Do nothing, because the link has noted the time of arrival in `link.heard`."""
 
     def on_peer_request(self, link: PeerLink, message: messages.PeerRequest) -> None:
         others = [address for address in self.view.addresses() if address != link.peer]
         self.outbox.add([link], messages.PeerResponse(tuple(others)).pack())
 
     def on_push(self, link: PeerLink, message: messages.Push) -> None:
-        """A peer is new: dial it if a place is free, and tell the neighbours once."""
+        """Dial a new peer if a place is free, and forward its address once."""
         address = message.address
         ttl = min(message.ttl, self.config.p2p_ttl) - 1
         first = self.view.pushed(address, self.now())
@@ -165,7 +165,7 @@ class GossipModule(Node):
                             messages.Push(ttl, address).pack())
 
     def on_peer_response(self, link: PeerLink, message: messages.PeerResponse) -> None:
-        """On a link that we dialled, the first one ends the handshake; later ones are answers."""
+        """End the handshake that we began, or take the answer asked for; dial some addresses."""
         if link.role != NEIGHBOUR:
             if not self.handshake.welcome(link, link.peer, dialled=True):
                 return
@@ -179,14 +179,14 @@ class GossipModule(Node):
     # How links begin and end.
 
     def accept_module(self, connection, remote: tuple[str, int]) -> PeerLink:
-        """A program of this host has connected to the API."""
+        """Accept a program of this host at the API."""
         link = self.new_link(MODULE, connection=connection)
         link.connected(*remote)
         link.trust()
         return link
 
     def accept(self, connection, remote: tuple[str, int]) -> PeerLink:
-        """A stranger has connected."""
+        """Accept a stranger, which has to say HELLO in time."""
         link = self.new_link(STRANGER, connection=connection)
         link.connected(*remote)
         self.handshake.await_hello(link)
@@ -196,32 +196,31 @@ class GossipModule(Node):
         return link
 
     def _dial(self, peer: Address, needed: bool = False) -> None:
-        """Begin a handshake with a peer, if a place in the view is free (or it is `needed`), and
-        it takes our work."""
+        """Dial a peer, unless it is left alone or no place is free (`needed`: even without one)."""
         if not self.handshake.is_left_alone(peer) and self.view.begin_dial(peer, needed):
             link = self.new_link(DIALLED, peer)
             self.handshake.await_hello(link)
             self.dial(link)
 
     def on_up(self, link: PeerLink) -> None:
-        """A peer that was dialled is connected: say HELLO."""
+        """Say HELLO to a peer that was dialled."""
         link.send(messages.Hello(self.address).pack())
 
     def fault(self, link: PeerLink, error: Exception) -> None:
-        """A peer that cannot be reached is forgotten, until somebody names it again."""
+        """Forget a peer that cannot be reached, until a message names it again."""
         if isinstance(error, OSError) and not self.world.lacks(error):
             self.view.forget(link.peer)
         super().fault(link, error)
 
     def _unlink(self, link: PeerLink, reason: str) -> None:
-        """A neighbour leaves the view."""
+        """Remove a neighbour from the view, and close its link."""
         if self.view.remove(link.peer, link, reason):
             self.output.drain(self.view.changes)
             self.membership.hurry()
         link.close(reason)
 
     def on_end(self, link: PeerLink) -> None:
-        """A link has ended; called once, by its reader."""
+        """Clean up after a link that has ended; called once, by its reader."""
         self.handshake.on_end(link)
         self.relay.on_end(link)
         if link.role == MODULE and link.reason == OVERFLOW:
@@ -232,7 +231,7 @@ class GossipModule(Node):
             self.write_refusal(link.peer or link.remote, "the stream ended inside a message")
 
     def stop(self, reason: str = "interrupted") -> None:
-        """End the module; the counts of dropped messages are the last event but one."""
+        """End the module; its counts are the last event but one."""
         with self.turn:
             self.output.write("counts:" + ":".join(
                 f"{name.replace(':', '')}={value}" for name, value in self.status().items()

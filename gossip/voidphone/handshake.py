@@ -1,11 +1,11 @@
 """The handshake: a peer that dials says HELLO, does a proof of work, and is welcomed.
 
-Both sides are here: giving work and checking it, and doing the work that other peers give.
-The duty "work" searches. Accepting and dialling are in gossip_module.py.
+Both sides are here: giving and checking work, and, as the duty "work", doing the work that other
+peers give. Accepting and dialling are in gossip_module.py.
 
-A peer that was welcomed is dialled back once, and told HELLO: who hands out work for that is found
-at the address that it named (proven), and the work is not done. Who did not take our work is left
-alone for a while: it would have us work for nothing, again and again.
+A peer that was welcomed is dialled back once, and told HELLO. If it gives work for that, it is
+proven to be at the address that it named; this work is not done. A peer that did not accept our
+work is left alone for a while, because it could have us work for nothing again and again.
 """
 
 import collections
@@ -22,8 +22,8 @@ from gossip.wire import WireError
 
 HELLO_LIMIT = 10.0  # seconds to wait for HELLO, for the reply to ours, and to our work
 WORK_LIMIT = 300.0  # seconds that a peer may take for its work, counted from its HELLO
-LEFT_ALONE = 60.0  # seconds for which nobody works for a peer that did not take our work
-MOST_LEFT_ALONE = 1_000  # such peers that are remembered
+LEFT_ALONE = 60.0  # seconds without work for a peer that did not accept our work
+MOST_LEFT_ALONE = 1_000  # peers left alone that are remembered
 SLOT, SLOTS = 60.0, 6  # seconds of a slot; a nonce counts in its own slot and the 5 after it
 
 
@@ -34,18 +34,18 @@ class Handshake:
         """`module` is the GossipModule, whose view and waiting room this changes."""
         self._module = module
         self._view = module.view
-        self._secret = os.urandom(16)  # of it, nonces are derived
-        self._dialled_back: set[Address] = set()  # those being dialled
+        self._secret = os.urandom(16)  # nonces are derived from it
+        self._dialled_back: set[Address] = set()  # neighbours being dialled back
         self._left_alone = Recent(MOST_LEFT_ALONE)
         self._searches: collections.deque[PeerLink] = collections.deque()
-        self.duty = None  # takes `work`, once it is kept
+        self.duty = None  # the duty that calls `work`, once there is one
 
     def await_hello(self, link: PeerLink) -> None:
         """Give the other end HELLO_LIMIT seconds for its HELLO, or for the reply to ours."""
         link.await_line(self._module.now() + HELLO_LIMIT)
 
     def on_hello(self, link: PeerLink, message: messages.Hello) -> None:
-        """A peer says HELLO with its listening address: give it work."""
+        """Give work to a peer that says HELLO with its listening address."""
         address = message.address
         if address.ip != link.remote_ip:
             raise WireError(f"HELLO from {link.remote_ip} for {address}")
@@ -64,14 +64,13 @@ class Handshake:
         link.send(messages.VerificationRequest(self._nonce(link, slot)).pack())
 
     def _nonce(self, link: PeerLink, slot: int) -> int:
-        """The nonce of a connection in a slot. It is derived, so that nothing has to be kept."""
+        """Return the nonce of a connection in a slot, derived so that none has to be kept."""
         text = f"{link.serial}:{slot}".encode()
         return int.from_bytes(hmac.digest(self._secret, text, "sha256")[:8], "big")
 
     def on_verification_response(self, link: PeerLink,
                                  message: messages.VerificationResponse) -> None:
-        """A peer sends its work. If it counts, welcome the peer: tell it the view, and the
-        neighbours of it."""
+        """Check a peer's work; welcome the peer, send it the view, and tell its new neighbours."""
         slot, peer = present_slot(self._module.now()), message.address
         if peer != link.hello:
             raise WireError(f"work for {peer}, not for {link.hello}")
@@ -89,8 +88,8 @@ class Handshake:
             self._dial_back(peer)
 
     def _dial_back(self, peer: Address) -> None:
-        """A neighbour has come by itself: find out whether it is there where it said. There are
-        `probes_at_once` such dials at most, and it has `probe_limit` seconds to answer."""
+        """Dial a neighbour that dialled us, to prove its address, within `probe_limit` seconds. At
+        most `probes_at_once` such dials are under way."""
         settings = self._module.settings
         if (not self._view.lacks_proof(peer) or peer in self._dialled_back
                 or len(self._dialled_back) >= settings.probes_at_once):
@@ -102,8 +101,7 @@ class Handshake:
 
     def on_verification_request(self, link: PeerLink,
                                 message: messages.VerificationRequest) -> None:
-        """The peer that we dialled gives us work: queue it for the thread "work", unless we only
-        wanted to know whether it is there."""
+        """Queue work from a peer that we dialled; if we only dialled back, the peer is proven."""
         self._view.prove(link.peer)
         if link.role == DIALLED_BACK:
             link.close("proven")
@@ -115,15 +113,15 @@ class Handshake:
         self.duty.hurry()
 
     def is_left_alone(self, peer: Address) -> bool:
-        """Whether nobody works for a peer, as it did not take our work lately."""
+        """Return whether a peer did not accept our work in the last LEFT_ALONE seconds."""
         return self._left_alone.get(peer, self._module.now()) is not None
 
     def _leave_alone(self, peer: Address) -> None:
-        """A peer did not take our work."""
+        """Do no work for a peer for the next LEFT_ALONE seconds."""
         self._left_alone.put(peer, True, self._module.now() + LEFT_ALONE)
 
     def work(self, now: float) -> float | None:
-        """A turn: do the next work that a peer has given; answer None when there is none."""
+        """Do the next work that a peer has given; return None when there is none."""
         if not self._searches:
             return None
         link = self._searches.popleft()
@@ -149,7 +147,7 @@ class Handshake:
             self._module.disconnect(link, "the search for its work ended without a result")
 
     def welcome(self, link: PeerLink, peer: Address, dialled: bool) -> bool:
-        """Make a verified peer a neighbour; False if a better link to it exists already."""
+        """Make a verified peer a neighbour; return False if a better link to it exists already."""
         link.trust()  # first: a neighbour may have more news waiting than a stranger
         admitted = self._view.admit(peer, link, dialled)
         self._module.waiting_room.leave(link)
@@ -164,7 +162,7 @@ class Handshake:
         return True
 
     def on_end(self, link: PeerLink) -> None:
-        """A link has ended: free its place among the dials."""
+        """Free the place of a dial, and leave a peer alone that did not accept our work."""
         if link.role == DIALLED_BACK:
             self._dialled_back.discard(link.peer)
         if link.role in (DIALLED, WORKED_FOR, ANSWERED):
@@ -177,5 +175,5 @@ class Handshake:
 
 
 def present_slot(now: float) -> int:
-    """The number of the time slot."""
+    """Return the number of the time slot."""
     return int(now // SLOT)

@@ -1,6 +1,6 @@
 """The configuration of the gossip module: section [gossip] of an .ini file.
 
-Keys before the first section and other sections are ignored: other modules of the host use them.
+Other sections, and keys before the first one, are ignored, because other modules use them.
 """
 
 import configparser
@@ -26,7 +26,7 @@ class Config(NamedTuple):
     cache_size: int  # known addresses beside the neighbours; messages remembered, if over 65,536
     degree: int  # places of the view: the module dials only while one is free
     p2p_address: Address  # where other peers find this module
-    api_address: tuple[Address, ...]  # where modules find it: the first that can be had
+    api_address: tuple[Address, ...]  # where modules find it: the first that works
     p2p_ttl: int = 5  # hops that a PUSH travels
     bootstrapper: Address | None = None  # None: this is the bootstrapper
     pow_bits: int = 24  # zero bits that a proof of work begins with
@@ -35,8 +35,8 @@ class Config(NamedTuple):
 
 
 def read_ini(path) -> Config:
-    """Read a file; ConfigError or OSError if that fails. Bytes that are not UTF-8 are no error:
-    they can only belong to other modules."""
+    """Read a file; ConfigError or OSError if that fails. Bytes that are not UTF-8 are no error,
+    because they can only belong to other modules."""
     with open(path, encoding="utf-8-sig", errors="replace") as file:
         return parse_ini(file.read())
 
@@ -88,7 +88,7 @@ def _number(section, key: str, low: int, high: int, usual: int | None = None) ->
 
 
 def _addresses(section, key: str, family: int, expected: str) -> tuple[Address, ...]:
-    """The addresses of a name or an IP, and a port; IPv4 first."""
+    """Return the addresses of a name or an IP, with a port; IPv4 first."""
     value = _value(section, key, expected)
     host, _, port = value.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")

@@ -10,7 +10,7 @@ from gossip.settings import Settings
 from gossip.tools import Budget
 from gossip.voidphone import messages
 
-# Roles of a link: what the other end is to us. They stand in `refused:` lines.
+# Roles of a link: what the other end is to us. They appear in `refused:` lines.
 MODULE = "a module"
 STRANGER = "one who has not said HELLO"
 CHALLENGED = "one who has not done the work"
@@ -41,18 +41,18 @@ class PeerLink(Link):
         self.proven = False  # it was found at its address
         self.teller: Address | None = None  # the neighbour that named it, if we dialled it for that
         self._alone = Budget(ALONE)  # of a module: messages that go out in a `send` each
-        # Of the messages that have come together:
+        # Of the messages that arrived together:
         self.announced = collections.Counter()  # data type -> announces so far
         self.free = 0  # bytes of news that need not wait for modules that read slowly
 
     def trust(self) -> None:
-        """A module or a neighbour may be silent, but has to end a message that it began."""
+        """Let the other end be silent, but limit the time in which it ends a message."""
         super().trust()
         self.unfinished_limit = MESSAGE_LIMIT
 
     def send_all(self, chunks: list[bytes]) -> None:
-        """Send messages together. But a module is sent them one by one, as long as they are few:
-        several clients take what one `recv` brings for one message."""
+        """Send messages together, but a few to a module one by one. Several clients take what one
+        `recv` returns for one message."""
         alone = 0
         while self.role == MODULE and alone < len(chunks) and self._alone.spend(self._now()):
             self.send(chunks[alone])
@@ -62,8 +62,7 @@ class PeerLink(Link):
 
 
 class Outbox:
-    """The effects of messages that came together: events for the output file and bytes for links,
-    kept until `send`. It is empty whenever nobody has a turn."""
+    """The effects of messages that arrived together, kept until `send`; empty between turns."""
 
     def __init__(self, output: OutputFile):
         self._output = output
@@ -72,7 +71,7 @@ class Outbox:
         self.size = 0  # bytes to be sent
 
     def add(self, links, data: bytes) -> None:
-        """Have bytes sent over each of these links."""
+        """Keep bytes for each of these links."""
         for link in links:
             self._links.setdefault(link, []).append(data)
             self.size += len(data)

@@ -1,8 +1,8 @@
-"""The binary messages of the gossip module: `parse` makes a value of bytes, `pack` makes bytes.
+"""The binary messages of the gossip module: `parse` turns bytes into a value, `pack` back again.
 
-Pure. Every message begins with its size in bytes (u16, the header included) and its type (u16);
-all numbers are big-endian. Types 500 to 503 are the VoidPhone API, between modules of a host and
-the gossip module; 504 to 511 are said between peers. Each message is declared once, by `said_as`.
+Pure. A message begins with its size in bytes (u16, with the header) and its type (u16); all numbers
+are big-endian. Types 500 to 503 are the VoidPhone API, between modules of a host and the gossip
+module; 504 to 511 go between peers. Each message is declared once, by `said_as`.
 """
 
 import functools
@@ -16,12 +16,12 @@ from gossip.wire import WireError
 HEADER_SIZE = 4  # bytes
 LONGEST = 65_535  # bytes of a message
 _ENDPOINT = struct.Struct(">4sH")
-# type -> the reader of its messages, and how many bytes each of them has; None: any number
+# type -> the reader of its messages, and the bytes of each message; None: any number
 _TYPES: dict[int, tuple[Callable[[bytes], Any], int | None]] = {}
 
 
 class Tail(NamedTuple):
-    """The bytes behind the numbers of a message: the last field of its value."""
+    """How the last field of a message, which follows its numbers, is written and read."""
 
     write: Callable[[Any], bytes]
     read: Callable[[bytes], Any]
@@ -49,9 +49,8 @@ ENDPOINTS = Tail(lambda addresses: b"".join(map(_endpoint, addresses)),
 
 
 def said_as(number: int, kind: str, numbers: str = "", tail: Tail | None = None):
-    """Declare a NamedTuple as the value of a message: give it `pack` and `kind`, and `parse` it.
-    `numbers`: the struct format of its fields; a byte `x` is reserved, sent as 0 and ignored. If
-    there is a tail, it is the last field."""
+    """Declare a NamedTuple as a message: give it `pack` and `kind`, and `parse` it. `numbers` is
+    the struct format of all fields but a `tail`; `x` is a reserved byte, sent as 0 and ignored."""
     head, fields = struct.Struct(f">HH{numbers}"), struct.Struct(f">{numbers}")
     size, pack_head, unpack = head.size, head.pack, fields.unpack_from
 
@@ -105,7 +104,7 @@ class Notification(NamedTuple):
 
 @said_as(503, "validation", "HH")
 class Validation(NamedTuple):
-    """A module says whether the data of a notification is valid, that is, to be spread on."""
+    """A module says whether the data of a notification is valid, and so to be forwarded."""
 
     id: int
     flags: int  # the lowest bit counts
@@ -152,7 +151,7 @@ class Hello(NamedTuple):
 
 @said_as(509, "push", "H", ENDPOINT)
 class Push(NamedTuple):
-    """A peer has become somebody's neighbour; `ttl` hops are left for telling others."""
+    """A peer has become somebody's neighbour; the message may be forwarded `ttl` more hops."""
 
     ttl: int
     address: Address
@@ -165,7 +164,7 @@ class Ping(NamedTuple):
 
 @said_as(511, "peer_notification", "BxHH", DATA)
 class PeerNotification(NamedTuple):
-    """Data that spreads; `ttl` hops are left, 255 is any number."""
+    """Data that spreads; `ttl` hops are left, 255 is without limit."""
 
     ttl: int
     id: int
@@ -205,7 +204,7 @@ class Frames:
         return messages
 
     def unfinished(self) -> bool:
-        """Whether a message has begun and not ended."""
+        """Return whether a message has begun and not ended."""
         return bool(self._rest)
 
 
@@ -221,7 +220,7 @@ def parse(message: bytes):
 
 
 def _fault(size: int, number: int) -> WireError | None:
-    """The error of a wrong header: found early, nobody waits for the rest of the message."""
+    """Return the error of a wrong header, for which nobody has to await the rest; else None."""
     if number not in _TYPES:
         return WireError(f"unknown type {number}")
     if _TYPES[number][1] not in (None, size):

@@ -15,8 +15,8 @@ UNLIMITED = 255  # on the wire: a TTL that is never counted down
 WAITING_BYTES = 64 << 20  # bytes of data that may wait; above, the oldest message is dropped
 WAITING = 60_000  # messages that may wait: 5,536 ids stay free, so that one is drawn quickly
 KEPT_FOR = 1.0  # seconds from the arrival of news that are kept for newcomers
-KEPT_BYTES = 8 << 20  # bytes of all that are kept, of each kind; above, the oldest goes
-OVERHEAD = 512  # bytes that news which are kept count for besides their data
+KEPT_BYTES = 8 << 20  # bytes that each shelf of kept news may hold; above, the oldest is evicted
+OVERHEAD = 512  # bytes that kept news count for besides their data
 REMEMBERED = 65_536  # messages that the memory has room for, even if cache_size is smaller
 
 
@@ -28,7 +28,7 @@ class Subscriptions:
         self._types: dict[object, set[int]] = {}  # link -> types
 
     def add(self, link, data_type: int) -> bool:
-        """Note a subscription; answer whether it is new."""
+        """Note a subscription; return whether it is new."""
         links = self._links.setdefault(data_type, {})
         if link in links:
             return False
@@ -37,11 +37,11 @@ class Subscriptions:
         return True
 
     def of(self, data_type: int, but=None) -> list:
-        """The connections that subscribed to a type, without the one named."""
+        """Return the connections that subscribed to a type, except `but`."""
         return [link for link in self._links.get(data_type, ()) if link is not but]
 
     def on_end(self, link) -> None:
-        """A connection has ended: its subscriptions end, too."""
+        """End the subscriptions of a connection that has ended."""
         for data_type in self._types.pop(link, ()):
             links = self._links[data_type]
             del links[link]
@@ -64,7 +64,7 @@ class Memory:
         self.dropped = 0  # forgotten before their time
 
     def add(self, item: "Item", now: float) -> bool:
-        """Remember a message; answer whether it is new."""
+        """Remember a message; return whether it is new."""
         key = b"%d.%d." % item[:2] + item.digest
         while self._until and self._until[0] <= now:
             self._forget_oldest()
@@ -96,14 +96,13 @@ class News:
         self.number = number  # its id on the API
         self.message = message  # as it will be spread, its TTL counted down already
         self.key = key
-        self.senders = senders  # links that it came over: who is there has it
+        self.senders = senders  # links that it came over, whose other ends have it
         self.notified = notified  # links of the modules told of it: only they may validate it
         self.came = came
 
 
 class Shelf(collections.OrderedDict):
-    """News by number, in the order in which they were put here, for some seconds. News are anything
-    with a `message`, which `came` at some time."""
+    """News by number, in the order of `put`, for `seconds`; each has a `message`, and `came`."""
 
     def __init__(self, seconds: float, overhead: int = 0):
         super().__init__()
@@ -130,23 +129,23 @@ class Shelf(collections.OrderedDict):
         return news
 
     def of_type(self, data_type: int, now: float) -> dict[int, Any]:
-        """The news of a type whose time is not over, by number."""
+        """Return the news of a type that have not expired, by number."""
         return {number: news for number, news in self._of_type.get(data_type, {}).items()
                 if news.came + self._seconds > now}
 
     def due(self) -> float:
-        """When the time of the oldest is over."""
+        """Return when the oldest expires."""
         return next(iter(self.values())).came + self._seconds if self else math.inf
 
     def expire(self, now: float) -> list:
-        """Take out the oldest while its time is over."""
+        """Take out and return the oldest while it has expired."""
         gone = []
         while self.due() <= now:
             gone.append(self.take(next(iter(self))))
         return gone
 
     def evict(self, most: float, room: int) -> list:
-        """Take out the oldest while more are left than `most`, or more bytes than `room`."""
+        """Take out and return the oldest until at most `most` news and `room` bytes are left."""
         gone = []
         while self.bytes > room or len(self) > most:
             gone.append(self.take(next(iter(self))))
@@ -162,8 +161,8 @@ class Kept(NamedTuple):
 
 
 class Unwanted:
-    """Messages of a type that no module wants, kept for one that is about to want them: a module
-    that starts says NOTIFY a moment after the news came that it was started for."""
+    """Messages that no module wants, kept for a moment, because a module that starts says NOTIFY
+    just after the news came that it was started for."""
 
     def __init__(self):
         self._numbers = itertools.count()
@@ -171,7 +170,7 @@ class Unwanted:
         self.dropped = 0  # messages that nobody wanted in time, since the start
 
     def add(self, message: PeerNotification, link, now: float) -> bool:
-        """Keep a message; answer whether it is the only one."""
+        """Keep a message; return whether it is the only one."""
         self._shelf.put(next(self._numbers), Kept(message, link, now))
         self.dropped += len(self._shelf.evict(math.inf, KEPT_BYTES))
         return len(self._shelf) == 1
@@ -182,14 +181,14 @@ class Unwanted:
         return [self._shelf.take(number) for number in self._shelf.of_type(data_type, now)]
 
     def expire(self, now: float) -> float:
-        """Drop what was kept for its time; return when the next one is due."""
+        """Drop expired messages; return when the next one expires."""
         self.dropped += len(self._shelf.expire(now))
         return self._shelf.due()
 
 
 class Pending:
-    """Messages that wait for validation; on the API each has an id of its own. Those that wait no
-    longer are kept to the end of their first second, for modules that are about to subscribe."""
+    """Messages that wait for validation, by their id on the API. Afterwards they are kept to the
+    end of their first second, for modules that are about to subscribe."""
 
     def __init__(self, rng, patience: float):
         self._rng = rng
@@ -201,8 +200,8 @@ class Pending:
 
     def add(self, message: PeerNotification, key: tuple, senders, notified,
             now: float) -> tuple[int, bool]:
-        """Let a message wait, or only keep it when no module is notified; return the id that
-        modules are told, and whether it is the first for which `expire` has to be called."""
+        """Let a message wait, or only keep it when no module is notified. Return its id on the API,
+        and whether `expire` may be due sooner."""
         number = self._rng.getrandbits(16)
         while number in self._waiting or number in self._kept:
             number = self._rng.getrandbits(16)
@@ -219,10 +218,10 @@ class Pending:
         return number, alone
 
     def join(self, data_type: int, link, now: float) -> list[weakref.ref]:
-        """A module has subscribed: it is notified of what waits or is kept of that type, the oldest
-        first, but not of what came from itself. Return weak references: a newcomer that reads
-        slowly keeps none of it in memory, and is told nothing under an id that has another meaning
-        by then."""
+        """Add a new subscriber to the news of a type; return these, oldest first, without its own.
+
+        The references are weak, so that a newcomer that reads slowly keeps no news in memory, and
+        is told nothing under an id that other news have by then."""
         here = [*self._waiting.of_type(data_type, now).values(),
                 *self._kept.of_type(data_type, now).values()]
         joined = [news for news in here if link not in news.senders]
@@ -231,8 +230,7 @@ class Pending:
         return [weakref.ref(news) for news in sorted(joined, key=lambda news: news.came)]
 
     def copy(self, key: tuple, sender, ttl: int) -> bool:
-        """A neighbour has sent a message; answer whether the same message waits already. If so,
-        the higher of both TTLs counts."""
+        """Add a copy's sender and higher TTL to a waiting message; return False if none waits."""
         news = self._of_key.get(key)
         if news is None:
             return False
@@ -242,8 +240,8 @@ class Pending:
         return True
 
     def validated(self, number: int, link, valid: bool = True) -> News | None:
-        """A module calls a message valid, or not: take and return it. None if the module was not
-        told of it, or another module was first."""
+        """Take out and return a message that a module calls valid or invalid. None if the module
+        was not told of it, or another module was first."""
         news = self._waiting.get(number)
         if news is None or link not in news.notified:
             self.dropped["validations of what does not wait"] += 1
@@ -255,22 +253,22 @@ class Pending:
         return news
 
     def expire(self, now: float) -> float:
-        """Drop messages past their deadline; return when to look again. What is kept is dropped
-        about once a second, because a look at each in its time costs more."""
+        """Drop expired messages; return when to look again. Kept messages are looked at only once a
+        second, because a look at each in its time costs more."""
         self._drop(self._waiting.expire(now), "messages without a validation in time")
         self._kept.expire(now)
         return min(self._waiting.due(), self._kept.due() + KEPT_FOR)
 
     def lag(self, now: float) -> float | None:
-        """The age of the oldest message in seconds, if modules are far behind; else None. Far
-        behind: half of the patience is used up, or half of the room (messages or bytes)."""
+        """Return the age of the oldest message, in seconds, if modules are far behind, else None.
+        Far behind means that half of the patience, the messages or the bytes is used up."""
         age = now + self._patience - self._waiting.due()
         behind = (age > self._patience / 2 or len(self._waiting) > WAITING // 2
                   or self._waiting.bytes > WAITING_BYTES // 2)
         return age if behind else None
 
     def on_end(self, link) -> None:
-        """A connection has ended: its validation does not count, and it is no sender to skip."""
+        """Forget a connection that has ended: it validates nothing, and is no sender to skip."""
         for news in self._waiting.values():
             news.notified.discard(link)
             news.senders.discard(link)
@@ -284,23 +282,23 @@ class Pending:
             self.dropped[reason] += 1
 
     def _forget(self, news: News) -> None:
-        """These news wait no longer."""
+        """Note that these news wait no longer."""
         if self._of_key.get(news.key) is news:  # else the memory forgot them, and they came again
             del self._of_key[news.key]
 
 
 def first_ttl(announced: int) -> int:
-    """The TTL on the wire of an announced message: the hops left after the first one."""
+    """Return the TTL on the wire of an announced message: the hops left after the first."""
     return UNLIMITED if announced == 0 else announced - 1
 
 
 def next_ttl(ttl: int) -> int:
-    """The TTL with which a received message is sent on; -1 if it goes no further."""
+    """Return the TTL with which to forward a received message; -1: do not forward it."""
     return UNLIMITED if ttl == UNLIMITED else ttl - 1
 
 
 class Item(NamedTuple):
-    """Id, type and SHA-256 of the data: they identify a message among peers."""
+    """Id, type and SHA-256 of the data, which identify a message among peers."""
 
     id: int
     data_type: int

@@ -1,12 +1,11 @@
-"""The relay: takes news from modules and neighbours, and hands them on.
+"""The relay: takes news from modules and neighbours, and forwards them.
 
-News go to the modules of this host that subscribed to their type. When one of them has called
-the news valid, they go to the neighbours. The duty "validations" drops news that nobody validates
-in time, and those that nobody wants.
+News go to the modules of this host that subscribed to their type. When a module has called the news
+valid, they go to the neighbours. The duty "validations" drops news that wait or are kept too long.
 
-Whoever brings news waits for modules that read slowly: announcers for as long as these read at
-all, readers of neighbours for some seconds at a time, for they have to hear PINGs. For neighbours
-that read slowly modules wait two seconds at most: who knows why they do.
+A sender of news waits for modules that read slowly: an announcer for as long as they read at all, a
+neighbour's reader only some seconds at a time, because it has to read PINGs. Modules wait for slow
+neighbours at most `origin_wait` seconds, because nobody knows why these are slow.
 """
 
 import hashlib
@@ -20,19 +19,19 @@ from gossip.voidphone.news import (
     Item, Memory, Pending, Subscriptions, Unwanted, first_ttl, next_ttl)
 
 UNWANTED = "messages of a type that no module wants"  # the name of a counter
-DRAWS = 100  # random ids tried for data announced before; all in use: nearly all 65,536 are
+DRAWS = 100  # random ids tried for data announced before; if all are in use, nearly all 65,536 are
 LOOK_EVERY = 64  # announces of one type between two looks whether receivers keep up
 STILL_VALIDATING = 1.0  # seconds without a validation after which announcers no longer wait
-FLUSH = 256 << 10  # bytes: more than that in the outbox is sent before the next validation
-MODULE_WAIT = 4.0  # seconds that the reader of a neighbour waits at a time for modules that have
-# taken something within as many seconds; half a liveness interval, if that is shorter
-PIECE = 64 << 10  # bytes of news that a neighbour brings all the same after a wait in vain
+FLUSH = 256 << 10  # bytes; an outbox with more is sent before the next validation
+MODULE_WAIT = 4.0  # seconds that the reader of a neighbour waits at a time for modules that took
+# something within MODULE_WAIT; half a liveness interval, if that is shorter
+PIECE = 64 << 10  # bytes of news taken from a neighbour after a wait in vain all the same
 PIECES = 8  # a second, of all neighbours together
-SMALL = 16 << 10  # bytes: more than that in the outbox is sent before it is looked who is slow
+SMALL = 16 << 10  # bytes; an outbox with more is sent before looking for slow modules
 
 
 class Relay:
-    """Decides for each message: is it new, which modules hear it, when is it spread."""
+    """Decides whether a message is new, which modules hear it, and when it is forwarded."""
 
     def __init__(self, module, patience: float, memory: float):
         """`module` is the GossipModule; `patience`: seconds that news wait for a validation;
@@ -47,13 +46,12 @@ class Relay:
         self._pieces = Budget(PIECES)
         self._module_wait = min(MODULE_WAIT, module.settings.liveness_interval / 2)
         self._validated_at = 0.0  # when a validation came last
-        self.duty = None  # takes `expire`, once it is kept
+        self.duty = None  # the duty that calls `expire`, once there is one
 
     # What modules say.
 
     def on_notify(self, link: PeerLink, message: messages.Notify) -> None:
-        """A module wants news of a type, also those that wait, or came a moment ago. It is told of
-        these as fast as it reads them."""
+        """Subscribe a module; tell it, as fast as it reads, what waits or has just come."""
         if not self.subscriptions.add(link, message.data_type):
             return
         for here in self.pending.join(message.data_type, link, self._module.now()):
@@ -68,7 +66,7 @@ class Relay:
             self._take(kept.link, kept.message)  # as if it came now
 
     def on_announce(self, link: PeerLink, message: messages.Announce) -> None:
-        """A module announces: tell the other modules; without any, spread the news at once."""
+        """Tell the other modules of an announcement; if none subscribed, forward it at once."""
         self._hold_back(link, message.data_type)
         fits = len(message.data) <= messages.SPREADABLE
         if not fits:
@@ -93,10 +91,8 @@ class Relay:
     def _hold_back(self, announcer: PeerLink, data_type: int) -> None:
         """Slow a fast announcer down, so that no receiver falls so far behind that it is dropped.
 
-        Called in the announcer's own reader. Waits while a receiver has a long backlog that
-        still shrinks, and while modules validate but are far behind. Of the announces of a
-        type that arrived together, it looks at every 64th.
-        """
+        In the announcer's own reader, wait while a receiver has a long backlog that still shrinks,
+        or modules validate but are far behind. Look at one announce of a type in LOOK_EVERY."""
         announcer.announced[data_type] += 1
         if announcer.announced[data_type] % LOOK_EVERY != 1:
             return
@@ -108,7 +104,7 @@ class Relay:
                 self._module.flusher.wait_until(self._keep_up, math.inf)
 
     def _keep_up(self) -> bool:
-        """Whether nobody is far behind with validations, or modules have stopped validating."""
+        """Return whether modules keep up with validations, or have stopped validating."""
         with self._module.turn:
             now = self._module.now()
             lag = self.pending.lag(now)
@@ -116,11 +112,8 @@ class Relay:
                     or self._module.stopping)
 
     def on_validation(self, link: PeerLink, message: messages.Validation) -> None:
-        """A module validates a message: spread it if it is valid.
-
-        A thousand validations at once are sent in pieces of FLUSH bytes; otherwise they would
-        overflow the backlog even of a neighbour that reads.
-        """
+        """Forward a message that a module calls valid. Many at once are sent in pieces of FLUSH
+        bytes, because together they would overflow the backlog even of a neighbour that reads."""
         waiting = self.pending.validated(message.id, link, message.valid)
         if waiting is not None and message.valid and waiting.message.ttl >= 0:
             others = [other for other in self._module.view.links()
@@ -134,7 +127,7 @@ class Relay:
         self._wait_for(self._module.view.links(), self._module.settings.origin_wait)
 
     def _wait_for(self, links, seconds: float = math.inf) -> None:
-        """Send what there is, then wait for links with a long backlog, out of turn."""
+        """Send what there is, then wait, out of turn, for links with a long backlog."""
         self._outbox.send()
         with self._module.turn.left():
             self._module.flusher.wait_for_room(links, seconds)
@@ -142,7 +135,7 @@ class Relay:
     # What neighbours say.
 
     def on_peer_notification(self, link: PeerLink, message: PeerNotification) -> None:
-        """A neighbour sends news: tell the modules of their type, or keep them for a moment."""
+        """Tell the modules that subscribed; without any, keep the news for a moment."""
         told = self.subscriptions.of(message.data_type)
         if told:
             self._wait_for_modules(link, told, len(message.data))
@@ -151,8 +144,8 @@ class Relay:
             self.duty.hurry()  # it slept without a deadline
 
     def _wait_for_modules(self, link: PeerLink, told, size: int) -> None:
-        """Take no more from a neighbour while a module that still reads has much waiting. After
-        MODULE_WAIT seconds a piece goes on all the same, unless too many of others do."""
+        """Pause a neighbour while a module that still reads has much waiting. After each wait, a
+        piece may pass all the same, within the rate limit of all neighbours."""
         link.free -= size
         if link.free >= 0:
             return
@@ -167,13 +160,13 @@ class Relay:
             self._outbox.send()
             with self._module.turn.left():
                 self._module.flusher.wait_until(is_over, self._module_wait)
-            link.heard = self._module.now()  # who is not read is not silent
+            link.heard = self._module.now()  # a neighbour that is not read is not silent
             if self._pieces.spend(link.heard):
                 link.free = PIECE - size
                 return
 
     def _take(self, link: PeerLink, message: PeerNotification) -> None:
-        """Tell modules what a neighbour has sent, unless it is old."""
+        """Tell modules what a neighbour has sent, unless it is a duplicate."""
         ttl = next_ttl(message.ttl)
         item = _item(message)
         if (self.pending.copy(item, link, ttl)
@@ -185,7 +178,7 @@ class Relay:
         self._notify(message._replace(ttl=ttl), item, link, told)
 
     def _notify(self, news: PeerNotification, item: Item, sender, told) -> None:
-        """Tell modules; the message waits for their validation. TTL -1: it is not spread on."""
+        """Tell modules; the message waits for their validation. With TTL -1 it goes no further."""
         number, alone = self.pending.add(news, item, (sender,), told, self._module.now())
         self._tell(told, number, news)
         if alone:  # the duty "validations" slept without a deadline
@@ -198,7 +191,7 @@ class Relay:
     # What the module asks for.
 
     def expire(self, now: float) -> float | None:
-        """A turn: drop messages that nobody has validated, or wanted, in time."""
+        """Drop messages not validated or wanted in time; return when the next one expires."""
         due = min(self.pending.expire(now), self._unwanted.expire(now))
         return due if due < math.inf else None
 
@@ -211,7 +204,7 @@ class Relay:
                 **self.pending.dropped, **unwanted}
 
     def on_end(self, link: PeerLink) -> None:
-        """A link has ended: it hears nothing more, and its validations do not count."""
+        """Forget a link that has ended: its subscriptions, and its validations."""
         self.subscriptions.on_end(link)
         if link.role in (MODULE, NEIGHBOUR):
             self.pending.on_end(link)

@@ -1,9 +1,9 @@
 """The view: the neighbours of a gossip module, the other addresses it knows, and whom to dial.
 
-Rules only: no socket, no clock. A peer that dials us and does its work is always taken; we dial
-others only while one of `degree` places is free. A dial under way takes a place as well. What one
-neighbour names fills half of the places at most that others left free. Above `max_connections`
-somebody goes: first who is not proven to be found at its address.
+Rules only: no socket, no clock. A peer that dials us and does its work is always accepted; we dial
+only while one of `degree` places is free, and each dial under way takes a place. Addresses that one
+neighbour names fill at most half of the places that others leave free. Above `max_connections` a
+neighbour is given up, first one that is not proven to be at its address.
 """
 
 import collections
@@ -14,7 +14,7 @@ from gossip.tools import Recent
 from gossip.voidphone.ini import Config
 from gossip.voidphone.links import PeerLink
 
-PUSH_MEMORY = 10.0  # seconds in which only the first PUSH of an address is passed on
+PUSH_MEMORY = 10.0  # seconds in which only the first PUSH of an address is forwarded
 PUSHES = 10_000  # addresses remembered for PUSH_MEMORY
 
 
@@ -26,8 +26,7 @@ class Admitted(NamedTuple):
 
 
 class View:
-    """Neighbours and known addresses of one module. What a link is to the view, whether it was
-    `dialled`, `proven`, and who its `teller` was, stands in the link."""
+    """Neighbours and known addresses. `dialled`, `proven` and `teller` stand in the links."""
 
     def __init__(self, config: Config, rng):
         self._own = config.p2p_address
@@ -36,16 +35,14 @@ class View:
         self.changes = collections.deque()  # events for the output file, in order
         self._neighbours: dict[Address, PeerLink] = {}
         self._dialling: dict[Address, Address | None] = {}  # -> the neighbour that named it
-        # -> the neighbour that named it last, in a 505
+        # address -> the neighbour that named it last, in a 505
         self._known: collections.OrderedDict[Address, Address | None] = collections.OrderedDict()
         self._pushed = Recent(PUSHES)
 
     def admit(self, peer: Address, link: PeerLink, dialled: bool) -> Admitted:
-        """Make a verified peer a neighbour, unless a better link to it stands already.
-
-        Of two links in opposite directions the one dialled by the smaller address stays; of
-        two in one direction the newer. Above `max_connections` another neighbour goes.
-        """
+        """Make a verified peer a neighbour, unless a better link to it exists already. Of two links
+        in opposite directions, the better is dialled by the smaller address; of two in one
+        direction, it is the newer. Above `max_connections` another neighbour is given up."""
         teller = self._dialling.pop(peer, None)
         parted = []
         standing = self._neighbours.get(peer)
@@ -69,8 +66,8 @@ class View:
         return Admitted(True, parted)
 
     def _surplus(self, newcomer: Address) -> Address:
-        """Whom to give up for a newcomer: one who is not proven, else one who has dialled us, else
-        anybody; of the IP that has most of those; by chance."""
+        """Return a neighbour to give up for a newcomer: an unproven one, else one that dialled us,
+        else any. Draw at random from the IP that has most of them."""
         others = [peer for peer in self._neighbours if peer != newcomer]
         links = self._neighbours
         others = ([peer for peer in others if not links[peer].proven]
@@ -80,16 +77,16 @@ class View:
         return self._rng.choice([peer for peer in others if crowds[peer.ip] == most])
 
     def lacks_proof(self, peer: Address) -> bool:
-        """Whether this is a neighbour, and nobody knows whether it is found at its address."""
+        """Return whether this is a neighbour that is not proven."""
         return peer in self._neighbours and not self._neighbours[peer].proven
 
     def prove(self, peer: Address) -> None:
-        """Somebody has answered there. If it is a neighbour, it is proven."""
+        """Note that a peer has answered at its address; if it is a neighbour, it is proven."""
         if peer in self._neighbours:
             self._neighbours[peer].proven = True
 
     def remove(self, peer: Address, link: PeerLink, reason: str = "") -> bool:
-        """A link has ended; answer whether it was the one to that neighbour."""
+        """Remove a neighbour whose link has ended; return whether this was its present link."""
         if self._neighbours.get(peer) is not link:
             return False
         del self._neighbours[peer]
@@ -99,8 +96,8 @@ class View:
         return True
 
     def begin_dial(self, peer: Address, needed: bool = False) -> bool:
-        """Take a place for an address that is about to be dialled; answer whether there is one.
-        `needed`: dial even without a free place, because there is no neighbour at all."""
+        """Take a place for a dial; return whether there is one. `needed`: dial even without a free
+        place, because there is no neighbour at all."""
         teller = self._known.get(peer)
         if (peer == self._own or peer in self._neighbours or peer in self._dialling
                 or not (needed or self._free_for(teller) > 0)):
@@ -109,7 +106,7 @@ class View:
         return True
 
     def end_dial(self, peer: Address) -> None:
-        """A dial has failed: its place is free again."""
+        """Free the place of a dial that has ended."""
         self._dialling.pop(peer, None)
 
     def heard_of(self, addresses, teller: Address | None) -> list[Address]:
@@ -125,7 +122,7 @@ class View:
         return sample(strangers, self._free_for(teller), self._rng)
 
     def pushed(self, address: Address, now: float) -> bool:
-        """Remember the address of a PUSH; answer whether to pass it on."""
+        """Remember the address of a PUSH; return whether to forward it."""
         if address != self._own and address not in self._neighbours:
             self._note(address)
         if self._pushed.get(address, now):
@@ -137,14 +134,14 @@ class View:
         return list(self._neighbours.values())
 
     def link(self, peer: Address) -> PeerLink | None:
-        """The link to a neighbour, or None."""
+        """Return the link to a neighbour, or None."""
         return self._neighbours.get(peer)
 
     def addresses(self) -> list[Address]:
         return list(self._neighbours)
 
     def known(self) -> list[Address]:
-        """Known addresses that are no neighbours: by IP, the latest of each first."""
+        """Return known addresses that are no neighbours: by IP, the latest of each first."""
         return in_turns(reversed(self._known))
 
     def lacks_neighbours(self) -> bool:
@@ -161,8 +158,8 @@ class View:
         return self._config.degree - len(self._neighbours) - len(self._dialling)
 
     def _free_for(self, teller: Address | None) -> int:
-        """How many places are free for what a neighbour names: half of those that others leave
-        free, less what it has filled; but one while neighbours are too few."""
+        """Return how many places may go to addresses from `teller`. These are half of the places
+        that others leave free, less those filled already; but one while neighbours are too few."""
         free = max(0, self._free())
         if teller is None or not free:
             return free

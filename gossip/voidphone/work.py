@@ -13,25 +13,25 @@ import sys
 import threading
 import time
 
-EASY = 16  # zero bits: a search for so many takes milliseconds
+EASY = 16  # zero bits for which a search takes milliseconds
 NICE = 5  # niceness of workers, or more if this process has more
 ROUND = 20_000  # challenges tried between two looks whether the search is still wanted
-LOOK = 0.01  # seconds between two such looks while workers search
+LOOK = 0.01  # seconds between two looks while workers search
 
 
 def is_work(nonce: int, challenge: int, bits: int) -> bool:
-    """Whether the hash of nonce and challenge begins with so many zero bits."""
+    """Return whether the hash of nonce and challenge begins with `bits` zero bits."""
     return hashlib.sha256(nonce.to_bytes(8, "big") + challenge.to_bytes(8, "big")).digest() \
         < bound(bits)
 
 
 def bound(bits: int) -> bytes:
-    """The smallest bytes above all digests that begin with so many zero bits."""
+    """Return the smallest bytes above all digests that begin with `bits` zero bits."""
     return ((1 << 256 - bits) - 1).to_bytes(32, "big") + b"\0"
 
 
 def search(nonce: int, bits: int, first: int, step: int, wanted) -> int | None:
-    """The first of first, first + step, ... that does the work; None if no longer wanted."""
+    """Return the first of first, first + step, ... that does the work; None if no longer wanted."""
     sha256, prefix, below = hashlib.sha256, nonce.to_bytes(8, "big"), bound(bits)
     while wanted():
         for challenge in range(first, first + step * ROUND, step):
@@ -65,7 +65,7 @@ def find(nonce: int, bits: int, wanted) -> int | None:
 
 
 def work(arguments: list[str]) -> None:
-    """A worker process: write the challenge found; end when the parent has ended."""
+    """Search as a worker process: write the challenge found; end when the parent has ended."""
     nonce, bits, first, step = map(int, arguments)
     if hasattr(os, "nice"):
         os.nice(max(0, NICE - os.nice(0)))
@@ -75,7 +75,7 @@ def work(arguments: list[str]) -> None:
 
 
 def _end_with_parent() -> None:
-    """Wait for the end of standard input: the parent has closed it, or has ended."""
+    """End this process when its standard input ends: the parent has closed it, or has ended."""
     os.read(0, 1)
     os._exit(0)
 
