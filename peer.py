@@ -80,7 +80,6 @@ class Peer(Node):
         self.joining = Joining(self, seeds, self.confirming.registration)
         self.linking = Linking(self, self.joining, prober, self.link_proofs)
         self.neighbours, self.peer_list = self.linking.neighbours, self.linking.peer_list
-        self.rounds = self.linking.rounds
         self.reporting = Reporting(self, self.joining.registrations.links)
         self._watch = self.reporting.watch if settings.monitor else None
         self.spreading = Spreading(self, self.neighbours.links, signer=signer, runs=self.confirming,
@@ -162,12 +161,12 @@ class Peer(Node):
         """Count misses, ask everyone once, have suspects probed, dial those whose link broke. A
         late round counts no miss: this peer itself was asleep or overloaded."""
         time_asked = wire.format_time(self.time())
-        found = self.rounds.next_round(time_asked, now, late)
+        found = self.neighbours.next_round(time_asked, now, late)
         self.withhold(found.withheld)
         self.output.write(*found.events())
         request = wire.liveness_request(time_asked, self.address)
-        for link in self.neighbours.links_to(found.ask):
-            link.send(request, urgent=True)
+        for peer in found.ask:
+            self.neighbours.link(peer).send(request, urgent=True)
         for peer in found.suspects:
             self.probe(peer, functools.partial(self._judge, peer), "last probe")
         for peer in found.lost:
@@ -176,22 +175,21 @@ class Peer(Node):
     def _judge(self, peer: Address, alive: bool | None) -> None:
         """The last probe of a suspect has ended. `alive`: True when it answered, False when not
         (that is death), None when that could not be found out (then a later round asks again)."""
+        suspect = self.neighbours.row(peer)
+        if suspect is None or not suspect.suspect:  # it has answered or linked again meanwhile
+            return
         if alive is None:
-            self.rounds.postpone(peer)
-            return
-        link = self.neighbours.link(peer)
-        if alive and link is not None and self.rounds.spare(peer, link.heard):
-            return
-        suspect, link = self.rounds.verdict(peer)
-        if not suspect:
-            return
-        if alive:
-            self.linking.unlink(peer, "silent, but alive", link)
-            return
-        report = wire.DeadNode(peer, wire.format_time(self.time()), self.address)
-        self.output.write(f"dead:{peer}")
-        self.joining.report(report)
-        self.linking.bury(peer, "dead", link)
+            suspect.postpone()
+        elif alive and suspect.spare():
+            self.linking.admitting.answered(peer)
+        elif alive:
+            self.neighbours.forget(peer)
+            self.linking.unlink(peer, "silent, but alive", suspect.link)
+        else:
+            report = wire.DeadNode(peer, wire.format_time(self.time()), self.address)
+            self.output.write(f"dead:{peer}")
+            self.joining.report(report)
+            self.linking.bury(peer, "dead", suspect.link)
 
     # Membership, and leaving.
 
@@ -281,17 +279,19 @@ class Peer(Node):
         self.linking.admitting.replied(link)
         if self._watch is not None:
             self.reporting.replied(link, message.time)
-        took = self.rounds.reply_from(link.peer, message.time, self.now())
+        row = self.neighbours.row(link.peer)
+        took = None if row is None else row.replied(message.time, self.now())
         if took is not None:
             self.output.write(f"liveness reply:{link.peer}:{took * 1000:.3f}")
 
     def on_dead_node(self, link: Link, message: wire.DeadNode) -> None:
         """A seed tells of a death. A neighbour that answered within the last interval is kept."""
         self.output.write(f"told:{link.peer}:{message.line}")
-        dead, lately = message.dead, self.settings.liveness_interval
-        if dead == self.address or self.rounds.answered_within(dead, lately, self.now()):
-            return
-        self.linking.bury(dead, "told dead", self.neighbours.link(dead))
+        dead, link = message.dead, self.neighbours.link(message.dead)
+        lives = (link is not None and self.now() - self.neighbours.row(dead).answered
+                 < self.settings.liveness_interval)
+        if dead != self.address and not lives:
+            self.linking.bury(dead, "told dead", link)
 
     def status(self) -> dict[str, object]:
         """Counts of what there is and of everything that was dropped."""

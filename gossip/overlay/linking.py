@@ -5,23 +5,20 @@ rules are in files beside this one: `neighbours` (one link per pair, and how man
 next to dial), `learning` (all known peers), `shut_out` (whom to refuse for what it did),
 `found_dead` (whom to dial when no seed can tell who lives).
 
-When a link broke, or ended for good, it tells the rounds of liveness, which count misses. When two
-have become neighbours, every part of the node hears `on_met`. Gossip and liveness are not handled
-here.
+When two have become neighbours, every part of the node hears `on_met`. Gossip and liveness are not
+handled here.
 """
 
 from gossip import wire
 from gossip.addresses import Address
 from gossip.escaping import escape
 from gossip.liveness.prober import Prober
-from gossip.liveness.rounds import Rounds
 from gossip.node.node import WAITING
 from gossip.node.part import Part
-from gossip.overlay import ring
 from gossip.overlay.admitting import Admitting
 from gossip.overlay.found_dead import FoundDead
 from gossip.overlay.learning import Learning
-from gossip.overlay.neighbours import NEIGHBOUR, Admission, Neighbour, Neighbours
+from gossip.overlay.neighbours import NEIGHBOUR, Admission, Neighbours
 from gossip.overlay.places import Places
 from gossip.overlay.shut_out import ShutOut
 from gossip.seeds.joining import Joining
@@ -48,8 +45,6 @@ class Linking(Part):
         self._proofs = proofs
         address, settings = node.address, node.settings
         self.neighbours = Neighbours(address, settings, node.output.write)
-        self.rounds = Rounds(settings.liveness_misses,
-                             self.neighbours.capacity + ring.SPARE)
         self.places = Places(address, self.neighbours.capacity, settings, node.rng)
         self.learning = Learning(node, joining, self.neighbours)
         self.peer_list = self.learning.peer_list
@@ -180,7 +175,6 @@ class Linking(Part):
 
     def _welcome(self, link, peer: Address, admission: Admission) -> None:
         """A link is in the table of neighbours: note that, and end the link that it replaces."""
-        self.rounds.linked(peer, link, self._node.now())
         self._node.introduced(link, NEIGHBOUR, peer)
         replaced = admission.replaced
         if replaced is not None:
@@ -191,7 +185,6 @@ class Linking(Part):
 
     def proven(self, peer: Address, link) -> None:
         """A neighbour has answered at its address."""
-        self.rounds.proved(peer, link)
         self.places.linked(peer)
         if self.found_dead.discard(peer) and not self._joining.has_seed():
             self.learning.ask(link)  # it knows those who were cut off together with it
@@ -224,7 +217,7 @@ class Linking(Part):
         self._node.counters.add("dials that were refused")
         for_ring = self._dial_over(link)
         self.places.put_off(peer, for_ring, self._node.now())
-        self.rounds.forget(peer)  # it lives, so a link that broke before is no sign of death
+        self.neighbours.forget(peer)  # it lives, so a link that broke before is no sign of death
         self.admitting.answered(peer)
         link.close("refused")
         self._node.membership.hurry()
@@ -241,13 +234,12 @@ class Linking(Part):
 
     def unlink(self, peer: Address, reason: str, link) -> None:
         """End the link to a neighbour for good; without a link, forget a peer whose link broke."""
-        row = self.neighbours.remove(peer, link, reason) if link is not None else None
-        if row is not None and not row.proven:
-            self.rounds.withdraw(peer, link)
-        known = self.rounds.forget(peer, link) or row is not None
-        if link is not None:
+        if link is None:
+            was_counted = self.neighbours.forget(peer)
+        else:
+            was_counted = self.neighbours.remove(peer, link, reason)
             link.close(reason)
-        if known:
+        if was_counted:
             self.places.link_broke()
         self._node.membership.hurry()
 
@@ -255,7 +247,7 @@ class Linking(Part):
         """A peer was found or told dead: it is known no longer, but remembered."""
         self.peer_list.discard(peer)
         self.found_dead.add(peer, self._node.now())
-        self.rounds.forget(peer, link)
+        self.neighbours.forget(peer)
         self.unlink(peer, reason, link)
 
     def on_leave(self, link, message: wire.Leave) -> None:
@@ -312,8 +304,8 @@ class Linking(Part):
         elif link.role == NEIGHBOUR:
             if self._node.leaving:
                 self.unlink(link.peer, "left", link)
-            elif row := self.neighbours.remove(link.peer, link, link.reason):
-                self._lost(link.peer, row)
+            elif self.neighbours.link(link.peer) is link:
+                self._lost(link.peer, link)
 
     def _pass_over(self, peer: Address) -> None:
         """A peer does not answer at its address: the ring goes on behind it for a while."""
@@ -321,15 +313,12 @@ class Linking(Part):
         self.peer_list.unreachable(peer)
         self._node.membership.hurry()
 
-    def _lost(self, peer: Address, row: Neighbour) -> None:
+    def _lost(self, peer: Address, link) -> None:
         """A link broke. That is not death: the peer is dialled anew, while rounds count misses. Of
         one that was not proven, and did not stand for an interval, nothing is to be missed."""
-        now = self._node.now()
+        now, row = self._node.now(), self.neighbours.row(peer)
         counts = row.proven or now - row.since >= self._node.settings.liveness_interval
-        if counts:
-            self.rounds.lost(peer, row.link)
-        else:
-            self.rounds.withdraw(peer, row.link)
+        self.neighbours.remove(peer, link, link.reason, missed=counts)
         if counts and not self._joining.has_seed():
             self._joining.hurry()  # no seed will tell of others; neighbours may
         self.places.link_broke()

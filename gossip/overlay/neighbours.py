@@ -1,6 +1,8 @@
 """The table of neighbours: which peers are linked, by which links, and which are being dialled.
 
-Rules only. Forwarding reads `links()`.
+Rules only. Forwarding reads `links()`. A neighbour whose link broke is still counted by the rounds
+of liveness. When too many are counted that way, those that were lost last are not: strangers that
+come and go push nobody out.
 
 A newcomer is judged (one link per pair, room, the ring) and entered in one step. Every change is
 written into the output file.
@@ -25,6 +27,7 @@ import collections
 from typing import NamedTuple
 
 from gossip.addresses import Address
+from gossip.liveness.rounds import Count, Round, next_round
 from gossip.overlay import ring
 from gossip.settings import Settings
 
@@ -52,18 +55,18 @@ class _Dial(NamedTuple):
     chosen: bool  # not only to renew a link that others made
 
 
-class Neighbour:
-    """A link in the table, and what is known of it."""
+class Neighbour(Count):
+    """A peer in the table: its link, what is known of it, and the rounds that it has missed."""
 
-    __slots__ = ("link", "dialler", "since", "chosen", "proven", "unreached")
+    __slots__ = ("dialler", "since", "chosen", "unreached")
 
-    def __init__(self, link, dialler: Address, since: float, chosen: bool, proven: bool):
-        self.link = link
+    def __init__(self, link, dialler: Address, now: float, chosen: bool, proven: bool,
+                 owed: int | None):
+        super().__init__(link, proven, now, owed)
         self.dialler = dialler  # which of the two made the link
-        self.since = since
+        self.since = now
         self.chosen = chosen  # this peer wanted the link by itself
-        self.proven = proven  # the peer has answered at its address
-        self.unreached = False  # it was looked for there, in vain
+        self.unreached = False  # it was looked for at its address, in vain
 
 
 class Neighbours:
@@ -76,6 +79,7 @@ class Neighbours:
         self._settings = settings
         self.capacity = settings.capacity.of(own)
         self._rows: dict[Address, Neighbour] = {}
+        self._lost: dict[Address, Neighbour] = {}  # those that are counted without a link
         self._dialling: dict[Address, _Dial] = {}
         self._newcomers = collections.deque(maxlen=AT_ONCE)  # when they were accepted at once
         self._unlisted = collections.deque(maxlen=UNLISTED)  # when such were accepted
@@ -158,8 +162,16 @@ class Neighbours:
     def _enter(self, address, link, dialler, now, proven, chosen=False) -> None:
         dial = self._dialling.get(address) if dialler == self._own else None
         chosen = chosen or dial is not None and dial.chosen
-        self._rows[address] = Neighbour(link, dialler, now, chosen, proven)
+        before = self._lost.pop(address, None) or self._rows.get(address)
+        owed = None if before is None else before.doubts()
+        if address in self._rows and before.proven and not self._may_lose():
+            owed = None  # no more of those whom visitors replaced are missed than of the lost
+        self._rows[address] = Neighbour(link, dialler, now, chosen, proven, owed)
         self._renew_links()
+
+    def _may_lose(self) -> bool:
+        """Whether one more may be counted without a link."""
+        return len(self._lost) < self.capacity + ring.SPARE
 
     def probed(self, address: Address, link, alive: bool) -> bool:
         """The address of the peer of exactly this link was probed; return whether that is news
@@ -170,15 +182,31 @@ class Neighbours:
         row.proven, row.unreached = alive, not alive
         return True
 
-    def remove(self, address: Address, link, reason: str) -> Neighbour | None:
-        """Take out the row of exactly this link and return it; None if it was not there."""
+    def remove(self, address: Address, link, reason: str, missed: bool = False) -> bool:
+        """Take out exactly this link; return whether it was there. If it is `missed`, rounds
+        without it are misses from now on; if it was not proven, the misses from before it count
+        again, if there were any."""
         row = self._rows.get(address)
         if row is None or row.link is not link:
-            return None
+            return False
         del self._rows[address]
         self._write(f"disconnected:{address}:{reason}", self._degree())
         self._renew_links()
-        return row
+        if missed and self._may_lose() or not (missed or row.proven or row.owed is None):
+            row.is_lost(row.misses if missed else row.doubts())
+            self._lost[address] = row
+        return True
+
+    def forget(self, address: Address) -> bool:
+        """Count no miss of a peer from before its present link, if it has one; return whether it
+        was counted without one."""
+        if address in self._rows:
+            self._rows[address].owed = None
+        return self._lost.pop(address, None) is not None
+
+    def next_round(self, time: str, now: float, late: bool) -> Round:
+        """Begin a round of liveness."""
+        return next_round(self._rows | self._lost, self._settings.liveness_misses, time, now, late)
 
     def _degree(self) -> str:
         return f"degree:{self._own}=>{len(self._rows)}"
@@ -202,9 +230,13 @@ class Neighbours:
         row = self._rows.get(address)
         return row.dialler if row is not None else None
 
-    def links_to(self, addresses: list[Address]) -> list:
-        """The links to the neighbours among these peers."""
-        return [self._rows[address].link for address in addresses if address in self._rows]
+    def row(self, address: Address) -> Neighbour | None:
+        """What is known of a neighbour, or of one whose link broke."""
+        return self._rows.get(address) or self._lost.get(address)
+
+    def lost(self) -> list[Address]:
+        """The peers that are counted without a link."""
+        return list(self._lost)
 
     def addresses(self) -> list[Address]:
         return sorted(self._rows)

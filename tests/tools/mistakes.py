@@ -6,7 +6,7 @@ Each is a function that is given pytest's `monkeypatch`, and undone by it.
 import functools
 import math
 
-from gossip.liveness.rounds import Rounds
+from gossip.liveness.rounds import Count
 from gossip.node.link import Link
 from gossip.overlay import ring
 from gossip.overlay.linking import Linking
@@ -57,18 +57,16 @@ def the_ring_link_leads_to_the_first_address(monkeypatch):
 
 def a_row_is_removed_by_an_older_links_end(monkeypatch):
     @around(monkeypatch, Neighbours, "remove")
-    def remove(original, self, address, link, reason):
-        return original(self, address, self.link(address) or link, reason)
+    def remove(original, self, address, link, reason, **how):
+        return original(self, address, self.link(address) or link, reason, **how)
 
 
 def misses_are_not_forgotten_after_a_reply(monkeypatch):
-    @around(monkeypatch, Rounds, "reply_from")
-    def reply_from(original, self, peer, time, now):
-        row = self._rows.get(peer)
-        misses = row.misses if row is not None else 0
-        took = original(self, peer, time, now)
-        if row is not None:
-            row.misses = misses
+    @around(monkeypatch, Count, "replied")
+    def replied(original, self, time, now):
+        misses = self.misses
+        took = original(self, time, now)
+        self.misses = misses
         return took
 
 

@@ -200,9 +200,7 @@ class Judge:
                 found["check", node] = f"{peer} checks a standing link"
             if not node.spreading.way.all_sent():
                 found["rumor", node] = f"{peer} still tells rumors"
-            counted = {other: link for other, link in node.rounds.counted().items()}
-            if set(counted) != set(node.neighbours.addresses()) or any(
-                    node.neighbours.link(other) is not link for other, link in counted.items()):
+            if node.neighbours.lost():
                 found["counted", node] = f"liveness of {peer} counts others than its neighbours"
         for seed in self.network.living_seeds():
             for address in seed.registry.addresses():
