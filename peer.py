@@ -8,7 +8,7 @@ and events go to all:
     confirming   which runs are genuine, if gossip is signed   gossip/signing/confirming.py
     link_proofs  which run is at the other end of a link       gossip/signing/link_proofs.py
     joining      registering with seeds, asking for lists      gossip/seeds/joining.py
-    learning     of which peers it has heard                   gossip/overlay/learning.py
+    learning     of which peers it has heard                   gossip/overlay/peer_list.py
     linking      how links to neighbours begin and end         gossip/overlay/linking.py
     reporting    what neighbours did, told to seeds            gossip/monitoring/reporting.py
     spreading    how a message reaches everyone, once          gossip/spread/spreading.py
@@ -43,7 +43,6 @@ from gossip.node.node import WAITING, Node
 from gossip.node.output_file import OutputFile
 from gossip.node.world import NEVER
 from gossip.overlay.admitting import CHECKED
-from gossip.overlay.farewell import Farewell
 from gossip.overlay.linking import DIALLED, Linking
 from gossip.overlay.neighbours import NEIGHBOUR
 from gossip.programs.peer_program import peer_main
@@ -57,6 +56,7 @@ from gossip.spread.origin import Restraint, portions
 from gossip.spread.spreading import Spreading, in_batches
 
 SHORTEST_WAIT = 0.02  # seconds at least between two turns of membership
+LOOK = 0.05  # seconds between two looks of a leaver, whether all is sent and all have hung up
 
 
 class Peer(Node):
@@ -72,7 +72,9 @@ class Peer(Node):
                  output: OutputFile, world, rng: random.Random | None = None):
         super().__init__(address, settings, output, world)
         self.rng = rng or random.Random()
-        self.leaving: Farewell | None = None  # set once, by `quit`
+        self.leaving = False  # set once, by `quit`
+        self._leave_until = 0.0  # when the present wait of a leaver ends
+        self._told_leave: list[Link] | None = None  # links to the seeds that were told `leave`
         signer = new_signer(address, rng) if settings.sign else None
         prober = Prober(self.probe, 1, settings.probes_at_once)
         self.confirming = Confirming(self, seeds, signer, prober.ask)
@@ -209,16 +211,32 @@ class Peer(Node):
         """Leave gracefully: the turns of membership say goodbye, and the last stops the node."""
         with self.turn:
             if self.spreading.fall_silent():
-                self.leaving = Farewell(self, self.neighbours)
+                self.leaving = True
+                self._leave_until = self.now() + self.settings.leave_limit
                 self.output.write(f"leaving:{self.address}")
                 self.spreading.way.hurry()
                 self.membership.hurry()
 
     def _leave(self, now: float) -> float:
-        due = self.leaving.turn(now, self.spreading.way.all_sent(), self.joining.links())
-        if due == NEVER:
+        """Send the gossip that waits; then tell neighbours and seeds `leave`, and let them read it
+        and hang up; then stop. A neighbour that comes meanwhile is told when it is met."""
+        if now < self._leave_until and self._keeps_waiting():
+            return now + LOOK
+        if self._told_leave is not None:
             self.stop("quit")
-        return due
+            return NEVER
+        self._told_leave = self.joining.links()
+        for link in [*self.neighbours.links(), *self._told_leave]:
+            link.send(wire.leave(self.address))
+        self._leave_until = now + self.settings.leave_limit
+        return now + LOOK
+
+    def _keeps_waiting(self) -> bool:
+        """Whether somebody has not read yet what a leaver says."""
+        if self._told_leave is None:
+            return not self.spreading.way.all_sent()
+        return bool(self.neighbours.links() or self.neighbours.dialling()
+                    or not all(link.ended for link in self._told_leave))
 
     def disconnect(self, link: Link, reason: str, who: Address | None = None) -> None:
         if link.role == ASKED:  # a seed that is slow to answer breaks no rule

@@ -10,8 +10,6 @@ may have made it. Where gossip is signed there is none: a newcomer has to prove 
 for a probe only if this peer does not know that its run is the one at its address.
 """
 
-from typing import NamedTuple
-
 from gossip import wire
 from gossip.addresses import Address
 from gossip.liveness.prober import FIRST, LAST, Prober
@@ -34,7 +32,8 @@ class Admitting:
         self._proofs = proofs
         self._linking = linking
         self._neighbours = linking.neighbours
-        self._link_check = LinkCheck()
+        # newcomer -> the older link to the same peer, and the time by which that has to answer
+        self._checks: dict = {}
 
     def decide(self, link, asker: Address) -> None:
         """A newcomer wants to become a neighbour."""
@@ -140,79 +139,42 @@ class Admitting:
         if link is not None and self._neighbours.probed(peer, link, True):
             self._linking.proven(peer, link)
 
-    # Checks of standing links.
+    # Checks of standing links. A reply on one makes the newcomers that wait duplicates; without
+    # one in time, or at its end, a newcomer takes its place.
 
     def _check(self, standing, newcomer) -> None:
         """Ask for a sign of life on the standing link, whose place a newcomer wants."""
         node = self._node
         newcomer.role = CHECKED
         until = node.now() + node.settings.link_check_limit + node.more_patience()
-        self._link_check.ask(newcomer, standing, until)
+        self._checks[newcomer] = standing, until
         standing.send(wire.liveness_request(wire.format_time(node.time()), node.address),
                       urgent=True)
         node.membership.hurry()
 
     def replied(self, link) -> None:
         """A Liveness Reply has come: newcomers that waited for it are duplicates."""
-        for check in self._link_check.replied(link):
-            self._turn_away(check.newcomer, "duplicate")
-
-    def checks(self) -> bool:
-        """Whether a newcomer waits until it is known if an older link still answers."""
-        return self._link_check.next_at() is not None
-
-    def next_at(self) -> float | None:
-        """When the next check is overdue."""
-        return self._link_check.next_at()
-
-    def turn(self, now: float) -> None:
-        """Admit those whose older link has not answered in time."""
-        for check in self._link_check.overdue(now):
-            self._admit(check.newcomer, silent=check.standing)
+        for newcomer in self._take(lambda standing, until: standing is link):
+            self._turn_away(newcomer, "duplicate")
 
     def on_end(self, link) -> None:
         """A link has ended: newcomers that waited for it are admitted."""
-        for check in self._link_check.on_end(link):
-            self._admit(check.newcomer, silent=link)
+        self._checks.pop(link, None)
+        for newcomer in self._take(lambda standing, until: standing is link):
+            self._admit(newcomer, silent=link)
 
+    def turn(self, now: float) -> None:
+        """Admit those whose older link has not answered in time."""
+        for newcomer, standing in self._take(lambda standing, until: until <= now).items():
+            self._admit(newcomer, silent=standing)
 
-class Check(NamedTuple):
-    """A newcomer, the standing link to the same peer, and the time by which it has to answer."""
-
-    newcomer: object
-    standing: object
-    until: float
-
-
-class LinkCheck:
-    """The newcomers that wait for the check of an older link to the same peer. A reply on it makes
-    the newcomer a duplicate; without one in time, or at its end, the newcomer takes its place."""
-
-    def __init__(self):
-        self._checks: list[Check] = []
-
-    def ask(self, newcomer, standing, until: float) -> None:
-        """Let a newcomer wait for a reply on the standing link."""
-        self._checks.append(Check(newcomer, standing, until))
-
-    def replied(self, link) -> list[Check]:
-        """A reply has come on this link: take out the checks that waited for it."""
-        return self._take(lambda check: check.standing is link)
-
-    def on_end(self, link) -> list[Check]:
-        """A link has ended: drop its own check; take out the checks that waited for it."""
-        self._take(lambda check: check.newcomer is link)
-        return self._take(lambda check: check.standing is link)
-
-    def overdue(self, now: float) -> list[Check]:
-        """Take out the checks whose time is over."""
-        return self._take(lambda check: check.until <= now)
-
-    def _take(self, chosen) -> list[Check]:
-        taken = [check for check in self._checks if chosen(check)]
-        self._checks = [check for check in self._checks if not chosen(check)]
+    def _take(self, chosen) -> dict:
+        """Take out checks; return the newcomers, each with the link that it waited for."""
+        taken = {newcomer: check[0] for newcomer, check in self._checks.items() if chosen(*check)}
+        for newcomer in taken:
+            del self._checks[newcomer]
         return taken
 
     def next_at(self) -> float | None:
-        """When the time of the next check is over; None while nobody waits."""
-        return min((check.until for check in self._checks), default=None)
+        """When the next check is overdue; None while nobody waits."""
+        return min((until for _, until in self._checks.values()), default=None)

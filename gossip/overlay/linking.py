@@ -2,7 +2,7 @@
 
 A peer dials others for the ring and for its free places; `admitting` decides about newcomers. The
 rules are in files beside this one: `neighbours` (one link per pair, and how many), `places` (the
-next to dial), `learning` (all known peers), `shut_out` (whom to refuse for what it did),
+next to dial), `peer_list` (all known peers), `shut_out` (whom to refuse for what it did),
 `found_dead` (whom to dial when no seed can tell who lives).
 
 When two have become neighbours, every part of the node hears `on_met`. Gossip and liveness are not
@@ -17,8 +17,8 @@ from gossip.node.node import WAITING
 from gossip.node.part import Part
 from gossip.overlay.admitting import Admitting
 from gossip.overlay.found_dead import FoundDead
-from gossip.overlay.learning import Learning
 from gossip.overlay.neighbours import NEIGHBOUR, Admission, Neighbours
+from gossip.overlay.peer_list import Learning
 from gossip.overlay.places import Places
 from gossip.overlay.shut_out import ShutOut
 from gossip.seeds.joining import Joining
@@ -67,7 +67,7 @@ class Linking(Part):
         has_seed = self._joining.has_seed()
         self.peer_list.next_round(self.neighbours.addresses(), has_seed)
         if not has_seed:
-            peer = self.found_dead.in_turn(now, frozenset(self.peer_list.named()))
+            peer = self.found_dead.in_turn(now, self.peer_list.named())
             if peer is not None:
                 self.dial(peer)
         self._node.membership.hurry()

@@ -50,11 +50,6 @@ class Admission(NamedTuple):
     proven: bool = False
 
 
-class _Dial(NamedTuple):
-    for_ring: bool
-    chosen: bool  # not only to renew a link that others made
-
-
 class Neighbour(Count):
     """A peer in the table: its link, what is known of it, and the rounds that it has missed."""
 
@@ -80,7 +75,8 @@ class Neighbours:
         self.capacity = settings.capacity.of(own)
         self._rows: dict[Address, Neighbour] = {}
         self._lost: dict[Address, Neighbour] = {}  # those that are counted without a link
-        self._dialling: dict[Address, _Dial] = {}
+        # for the ring?, and chosen, not only to renew a link that others made?
+        self._dialling: dict[Address, tuple[bool, bool]] = {}
         self._newcomers = collections.deque(maxlen=AT_ONCE)  # when they were accepted at once
         self._unlisted = collections.deque(maxlen=UNLISTED)  # when such were accepted
         self._links = ()  # all links, replaced as a whole
@@ -92,13 +88,12 @@ class Neighbours:
         is not `chosen` when it only renews a link that others made."""
         if address in self._rows or address in self._dialling or address == self._own:
             return False
-        self._dialling[address] = _Dial(for_ring, chosen)
+        self._dialling[address] = for_ring, chosen
         return True
 
     def end_dial(self, address: Address) -> bool:
         """Note that a dial has ended; return whether it was for the ring."""
-        dial = self._dialling.pop(address, None)
-        return dial is not None and dial.for_ring
+        return self._dialling.pop(address, (False, False))[0]
 
     def dialling(self) -> set[Address]:
         return set(self._dialling)
@@ -160,8 +155,8 @@ class Neighbours:
         return Admission(True, reason, replaced=standing.link, proven=proven)
 
     def _enter(self, address, link, dialler, now, proven, chosen=False) -> None:
-        dial = self._dialling.get(address) if dialler == self._own else None
-        chosen = chosen or dial is not None and dial.chosen
+        if dialler == self._own and address in self._dialling:
+            chosen = chosen or self._dialling[address][1]
         before = self._lost.pop(address, None) or self._rows.get(address)
         owed = None if before is None else before.doubts()
         if address in self._rows and before.proven and not self._may_lose():

@@ -53,7 +53,7 @@ def dial(node):
 
 def link_check(node):
     node.linking.admitting._check(node.neighbours.link(OTHER), node.new_link(WAITING))
-    return node.linking.admitting._link_check.next_at()
+    return node.linking.admitting.next_at()
 
 
 def registration(node):

@@ -48,7 +48,7 @@ def a_lost_registration_is_not_probed(monkeypatch):
 def a_dial_never_ends(monkeypatch):
     monkeypatch.setattr(Neighbours, "end_dial",
                         lambda self, address: address in self._dialling
-                        and self._dialling[address].for_ring)
+                        and self._dialling[address][0])
 
 
 def the_ring_link_leads_to_the_first_address(monkeypatch):
