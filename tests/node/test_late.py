@@ -191,8 +191,7 @@ def test_a_late_seed_removes_nobody_who_may_have_come_back(nodes):
     for again in ("next_round", "probed"):  # it does not register again
         setattr(nodes.other.joining, again, lambda *_: None)
     row = seed.registry.row(OTHER)
-    seed.registry.lost(OTHER, row.link)
-    seed.registry.spare(OTHER, row, seed.now() + grace)
+    row.link, row.grace_until = None, seed.now() + grace
     seed.lookout.hurry()
     run_late(seed, LATE)
     pass_time(nodes, grace + 10 * LATE_FOR)

@@ -12,7 +12,8 @@ from gossip.overlay import ring
 from gossip.overlay.linking import Linking
 from gossip.overlay.neighbours import Admission, Neighbours
 from gossip.seeds.registrations import Registrations
-from gossip.seeds.registry import Registry
+from gossip.seeds.registry import Listing
+from gossip.seeds.relays import Relays
 from gossip.signing.known_runs import KnownRuns, Outcome, run_of
 from gossip.spread.catch_up import CatchUp
 from seed import Seed
@@ -41,8 +42,7 @@ def an_offer_is_kept_after_its_link(monkeypatch):
 
 
 def a_lost_registration_is_not_probed(monkeypatch):
-    monkeypatch.setattr(Seed, "_connection_lost",
-                        lambda self, link: self.registry.lost(link.peer, link))
+    monkeypatch.setattr(Seed, "_probe_lost", lambda self, row: None)
 
 
 def a_dial_never_ends(monkeypatch):
@@ -71,7 +71,7 @@ def misses_are_not_forgotten_after_a_reply(monkeypatch):
 
 
 def a_report_is_not_passed_on_to_seeds(monkeypatch):
-    monkeypatch.setattr(Seed, "_pass_on", Seed._tell_peers)
+    monkeypatch.setattr(Relays, "tell", lambda self, line: None)
 
 
 def gossip_is_sent_before_accepted(monkeypatch):
@@ -92,7 +92,7 @@ def a_second_link_always_wins(monkeypatch):
 
 
 def a_probe_of_a_silent_registration_never_ends(monkeypatch):
-    monkeypatch.setattr(Registry, "probed", lambda self, row: row.heard < row.probed_at)
+    monkeypatch.setattr(Listing, "probed", lambda self, alive: self.heard < self.probed_at)
 
 
 def one_seed_that_names_a_run_is_believed(monkeypatch):
