@@ -82,7 +82,7 @@ class Peer(Node):
         self.joining = Joining(self, seeds, self.confirming.registration)
         self.linking = Linking(self, self.joining, prober, self.link_proofs)
         self.neighbours, self.peer_list = self.linking.neighbours, self.linking.peer_list
-        self.reporting = Reporting(self, self.joining.registrations.links)
+        self.reporting = Reporting(self, self.joining.registered)
         self._watch = self.reporting.watch if settings.monitor else None
         self.spreading = Spreading(self, self.neighbours.links, signer=signer, runs=self.confirming,
                                    on_offence=self.linking.offended, watch=self._watch,

@@ -1,15 +1,13 @@
 """A registration stands while its connection does and speaks; who else wants it is refused."""
 
-import random
 import threading
 
 import pytest
 
 from gossip.liveness.prober import FIRST
-from gossip.seeds import admission, registrations
-from gossip.seeds.registrations import Registrations
+from gossip.seeds import admission, joining
 from gossip.settings import Settings
-from tests.tools.fakes import FakeLink, peer, run_late
+from tests.tools.fakes import peer, run_late
 from tests.tools.files import count, wait_event
 from tests.tools.hands import FakePeer
 from tests.tools.nets import FAST
@@ -47,7 +45,7 @@ def rivals(net):
 
 
 def test_a_word_is_awaited_for_a_second_and_said_once_a_second():
-    assert admission.WORD_LIMIT == registrations.REPEAT_PAUSE == 1.0
+    assert admission.WORD_LIMIT == joining.REPEAT_PAUSE == 1.0
 
 
 def test_nobody_takes_the_registration_of_a_peer_that_lives(net):
@@ -223,21 +221,6 @@ def test_there_may_be_1024_registrations_that_wait_for_their_probe():
 
 
 # The peer.
-
-def test_a_peer_repeats_register_once_a_second_to_the_seed_that_has_probed_it():
-    table, link = Registrations([SEED], Settings(), random.Random(1)), FakeLink()
-    assert table.probed(SEED, 0.0) is None  # it is not registered
-    table.next_dials(lambda seed: link, 0.0, 10.0)
-    assert table.probed(SEED, 0.0) is None
-    table.answered(SEED, link)
-    assert table.probed(peer(1), 1.0) is None  # no seed
-    assert table.probed(SEED, 1.0) is link
-    assert table.probed(SEED, 1.9) is None and table.probed(SEED, 2.0) is link
-    table.ended(SEED, link, "closed", 2.1)
-    table.next_dials(lambda seed: link, 60.0, 10.0)
-    table.answered(SEED, link)
-    assert table.probed(SEED, 2.2) is link  # another link: nothing was said there
-
 
 @pytest.mark.parametrize("asker, repeats", [(SEED, 1), (peer(4999), 0)])
 def test_a_probe_of_a_seed_has_the_registration_repeated_on_its_connection(asker, repeats):

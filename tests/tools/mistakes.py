@@ -11,7 +11,7 @@ from gossip.node.link import Link
 from gossip.overlay import ring
 from gossip.overlay.linking import Linking
 from gossip.overlay.neighbours import Admission, Neighbours
-from gossip.seeds.registrations import Registrations
+from gossip.seeds.joining import SEED, Joining
 from gossip.seeds.registry import Listing
 from gossip.seeds.relays import Relays
 from gossip.signing.known_runs import KnownRuns, Outcome, run_of
@@ -30,11 +30,11 @@ def around(monkeypatch, owner, name: str):
 
 
 def a_seed_that_failed_is_not_tried_again(monkeypatch):
-    @around(monkeypatch, Registrations, "ended")
-    def ended(original, self, seed, link, reason, now):
-        news = original(self, seed, link, reason, now)
-        self._rows[seed].rests_until = math.inf
-        return news
+    @around(monkeypatch, Joining, "on_end")
+    def on_end(original, self, link):
+        original(self, link)
+        if link.role == SEED:
+            self._rows[link.peer].rest.due = math.inf
 
 
 def an_offer_is_kept_after_its_link(monkeypatch):
