@@ -9,6 +9,7 @@ and events go to all:
     link_proofs  which run is at the other end of a link       gossip/signing/link_proofs.py
     joining      registering with seeds, asking for lists      gossip/seeds/joining.py
     learning     of which peers it has heard                   gossip/overlay/peer_list.py
+    admitting    what becomes of newcomers                     gossip/overlay/admitting.py
     linking      how links to neighbours begin and end         gossip/overlay/linking.py
     reporting    what neighbours did, told to seeds            gossip/monitoring/reporting.py
     spreading    how a message reaches everyone, once          gossip/spread/spreading.py
@@ -89,8 +90,8 @@ class Peer(Node):
                                    on_contradiction=self.reporting.contradicted
                                    if settings.monitor else None)
         self.messages = self.spreading.messages
-        self.made_of(self.linking.learning, self.linking, self.joining, self.confirming,
-                     self.reporting, self.spreading, self.link_proofs)
+        self.made_of(self.linking.learning, self.linking.admitting, self.linking, self.joining,
+                     self.confirming, self.reporting, self.spreading, self.link_proofs)
         # Where lines are signed or watched, a repetition says something too.
         self._sifts = not settings.sign and self._watch is None
         self._generated = 0  # messages so far
@@ -172,7 +173,7 @@ class Peer(Node):
         for peer in found.suspects:
             self.probe(peer, functools.partial(self._judge, peer), "last probe")
         for peer in found.lost:
-            self.linking.renew(peer)
+            self.linking.dial(peer, chosen=False)  # who made that link is not known any more
 
     def _judge(self, peer: Address, alive: bool | None) -> None:
         """The last probe of a suspect has ended. `alive`: True when it answered, False when not

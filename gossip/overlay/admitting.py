@@ -1,31 +1,32 @@
-"""Admitting: what becomes of peers that ask for a link. A part of linking.
+"""Admitting: what becomes of peers that ask for a link. A part of a peer, beside linking.py.
 
 The table of neighbours judges a newcomer. Into a free place it is accepted at once, and its address
-is probed in the background, so that waiting for one who does not answer keeps nobody waiting. It
-has to wait for the probe when there is no free place, or when too many come. Who is linked already
-waits until it is known whether the older link still answers.
+is probed in the background, so that nobody waits for a silent address. Without a free place, or
+when too many come, the probe comes first. A peer that is linked already waits until it is known
+whether the older link still answers.
 
-An unproven link tells nothing about the peer whose address it announces: anybody on the same host
-may have made it. Where gossip is signed there is none: a newcomer has to prove its key, and waits
-for a probe only if this peer does not know that its run is the one at its address.
+An unproven link tells nothing about the peer whose address it announces, because anybody on the
+same host may have made it. Where gossip is signed there is none: a newcomer has to prove its key,
+and waits for a probe only if this peer does not know that its run is the one at its address.
 """
 
 from gossip import wire
 from gossip.addresses import Address
 from gossip.liveness.prober import FIRST, LAST, Prober
+from gossip.node.node import WAITING
+from gossip.node.part import Part
 from gossip.seeds.joining import Joining
 
 CHECKED = "a peer that waits for its probe, or the check of its older link"  # a role of a link
 NOT_AT_HOME = "unproven"  # the reason for a newcomer whose run is not the one at its address
 
 
-class Admitting:
-    """The newcomers of one peer."""
+class Admitting(Part):
+    """The newcomers of one peer. `linking` has the tables."""
+
+    ANSWERS = {WAITING: {"connect"}}
 
     def __init__(self, node, linking, joining: Joining, prober: Prober, proofs):
-        """`linking` has the tables. It is told `enter(link, admission)` when a newcomer is
-        accepted, `proven(peer, link)` or `unreached(peer)` when an unproven neighbour was looked
-        for."""
         self._node = node
         self._joining = joining
         self._prober = prober
@@ -35,8 +36,9 @@ class Admitting:
         # newcomer -> the older link to the same peer, and the time by which that has to answer
         self._checks: dict = {}
 
-    def decide(self, link, asker: Address) -> None:
-        """A newcomer wants to become a neighbour."""
+    def on_connect(self, link, message: wire.Connect) -> None:
+        """A newcomer wants to become a neighbour. Its run has to be the one at its address."""
+        asker = message.address
         if asker.ip != link.remote_ip:
             link.send(wire.refused(self._node.address, "another IP"))
             self._node.disconnect(link, f"{asker} is not its IP")
@@ -45,16 +47,12 @@ class Admitting:
         else:
             link.hold()  # gossip begins when it is admitted, but has to follow the answer
             link.peer = asker
-            self._verify(link)
-
-    def _verify(self, link) -> None:
-        """Have it found out whether the run that a newcomer proves is the one at its address."""
-        fault = self._linking.offence(link.peer) or self._proofs.fault_of_asker(link)
-        if fault is not None:
-            self._turn_away(link, fault)
-            return
-        link.role = CHECKED
-        self._proofs.find_out(link, lambda at_home: self._found_out(link, at_home))
+            fault = self._linking.offence(asker) or self._proofs.fault_of_asker(link)
+            if fault is not None:
+                self._turn_away(link, fault)
+                return
+            link.role = CHECKED
+            self._proofs.find_out(link, lambda at_home: self._found_out(link, at_home))
 
     def _found_out(self, link, at_home: bool) -> None:
         if at_home:
@@ -74,7 +72,7 @@ class Admitting:
             return
         if asker not in self._linking.peer_list:
             self._joining.hurry()  # a newer list may name it
-        listed = self._listed(asker, *self._neighbours.addresses())
+        listed = self._linking.peer_list.listed_among([asker, *self._neighbours.addresses()])
         admission = self._neighbours.admit(asker, link, asker, now, listed, silent, answered)
         if admission.ask is not None and silent is None:
             self._check(admission.ask, link)
@@ -88,9 +86,6 @@ class Admitting:
             if not admission.proven:
                 self._prove(link)
 
-    def _listed(self, *addresses: Address) -> set[Address]:
-        return self._linking.peer_list.listed_among(addresses)
-
     def _turn_away(self, link, reason: str) -> None:
         """Refuse a newcomer."""
         link.release(wire.refused(self._node.address, reason))
@@ -100,8 +95,8 @@ class Admitting:
 
     def _probe(self, link, verdict) -> None:
         """Find out whether a newcomer answers at its address, those first whom seeds have named.
-        Who is late has enough to do, and believes the seeds: they have looked."""
-        is_listed = bool(self._listed(link.peer))
+        A late peer has enough to do, and believes the seeds, because they have looked."""
+        is_listed = bool(self._linking.peer_list.listed_among([link.peer]))
         if is_listed and self._node.is_late() and self._joining.has_seed():
             verdict(True)
         else:
@@ -109,8 +104,8 @@ class Admitting:
                              FIRST if is_listed else LAST)
 
     def _probed_first(self, link, alive: bool | None) -> None:
-        """It is known now whether a newcomer answers, for whom there was no free place. When this
-        peer was too late to find it out, that is not the newcomer's fault."""
+        """A newcomer without a free place was probed. If this peer was too late to find out whether
+        it answers, that is not the newcomer's fault."""
         if alive or alive is None and self._node.is_late():
             self._admit(link, answered=bool(alive))
         elif not link.ended:
@@ -136,8 +131,8 @@ class Admitting:
     def answered(self, peer: Address) -> None:
         """A peer has answered a dial: so a link that it made meanwhile is proven."""
         link = self._neighbours.link(peer)
-        if link is not None and self._neighbours.probed(peer, link, True):
-            self._linking.proven(peer, link)
+        if link is not None:
+            self._probed(link, True)
 
     # Checks of standing links. A reply on one makes the newcomers that wait duplicates; without
     # one in time, or at its end, a newcomer takes its place.

@@ -1,19 +1,14 @@
 """Linking: how links to neighbours begin and end. A part of a peer, beside seeds/joining.py.
 
 A peer dials others for the ring and for its free places; `admitting` decides about newcomers. The
-rules are in files beside this one: `neighbours` (one link per pair, and how many), `places` (the
-next to dial), `peer_list` (all known peers), `shut_out` (whom to refuse for what it did),
-`found_dead` (whom to dial when no seed can tell who lives).
-
-When two have become neighbours, every part of the node hears `on_met`. Gossip and liveness are not
-handled here.
+rules are in the files beside this one. When two have become neighbours, every part of the node
+hears `on_met`. Gossip and liveness are not handled here.
 """
 
 from gossip import wire
 from gossip.addresses import Address
 from gossip.escaping import escape
 from gossip.liveness.prober import Prober
-from gossip.node.node import WAITING
 from gossip.node.part import Part
 from gossip.overlay.admitting import Admitting
 from gossip.overlay.found_dead import FoundDead
@@ -34,9 +29,7 @@ STRANGE = "for a reason that cannot be shown"
 class Linking(Part):
     """The links of one peer to its neighbours."""
 
-    ANSWERS = {
-        WAITING: {"connect"}, DIALLED: {"accepted", "refused"}, NEIGHBOUR: {"leave", "refused"},
-    }
+    ANSWERS = {DIALLED: {"accepted", "refused"}, NEIGHBOUR: {"leave", "refused"}}
 
     def __init__(self, node, joining: Joining, prober: Prober, proofs):
         """`proofs` are the LinkProofs (gossip/signing/link_proofs.py)."""
@@ -53,14 +46,14 @@ class Linking(Part):
             {"corrupt": settings.corrupt_most(), "forbidden": settings.corrupt_most(), "flood": 1},
             settings.corrupt_memory, settings.corrupt_window())
         self.admitting = Admitting(node, self, joining, prober, proofs)
-        self._ring_stood = False  # whether the ring link did at the last turn; membership's own
+        self._ring_stood = False  # whether the ring link did at the last turn of membership
 
     # Called by liveness, every interval.
 
     def next_round(self, now: float) -> None:
         """Try free places again, look for unproven neighbours, give up surplus links, forget whom
-        no list names any more. While no seed can tell who lives, dial one who was found dead: it
-        may only have been cut off."""
+        no list names any more. While no seed can tell who lives, dial a peer that was found dead,
+        because it may only have been cut off."""
         self.places.next_round(now)
         self.admitting.next_round()
         self.give_up_surplus(settled=self._node.settings.liveness_interval)
@@ -71,10 +64,6 @@ class Linking(Part):
             if peer is not None:
                 self.dial(peer)
         self._node.membership.hurry()
-
-    def renew(self, peer: Address) -> None:
-        """Dial a peer whose link broke. Who made that link is not known any more."""
-        self.dial(peer, chosen=False)
 
     # Called by membership.
 
@@ -116,7 +105,7 @@ class Linking(Part):
 
     def dial(self, peer: Address, for_ring: bool = False, chosen: bool = True) -> None:
         """Ask a peer to become a neighbour, unless it is one or is being asked already. It is not
-        `chosen` when that only renews a link that others made."""
+        `chosen` if that only renews a link that others made."""
         if (self._node.leaving or self.offence(peer)
                 or not self.neighbours.begin_dial(peer, for_ring, chosen)):
             return
@@ -129,13 +118,9 @@ class Linking(Part):
         if link.role == DIALLED:
             link.send(self._proofs.asking(link) + wire.connect(self._node.address))
 
-    def on_connect(self, link, message: wire.Connect) -> None:
-        """A newcomer wants to become a neighbour."""
-        self.admitting.decide(link, message.address)
-
     def enter(self, link, admission: Admission) -> None:
         """A newcomer is accepted."""
-        self._welcome(link, link.peer, admission)
+        self._welcome(link, admission)
         link.release(self._proofs.answering(link) + wire.accepted(self._node.address))
         self._met(link)
 
@@ -159,7 +144,7 @@ class Linking(Part):
             link.send(wire.refused(self._node.address, admission.reason))
             self._node.disconnect(link, admission.reason)
             return
-        self._welcome(link, peer, admission)
+        self._welcome(link, admission)
         self.neighbours.end_dial(peer)
         self._met(link)
 
@@ -173,15 +158,15 @@ class Linking(Part):
         self.give_up_surplus(settled=float("inf"))  # only when there are far too many
         self._node.membership.hurry()
 
-    def _welcome(self, link, peer: Address, admission: Admission) -> None:
+    def _welcome(self, link, admission: Admission) -> None:
         """A link is in the table of neighbours: note that, and end the link that it replaces."""
-        self._node.introduced(link, NEIGHBOUR, peer)
+        self._node.introduced(link, NEIGHBOUR, link.peer)
         replaced = admission.replaced
         if replaced is not None:
             replaced.send(wire.refused(self._node.address, "duplicate"))
             replaced.close(admission.reason)
         if admission.proven:
-            self.proven(peer, link)
+            self.proven(link.peer, link)
 
     def proven(self, peer: Address, link) -> None:
         """A neighbour has answered at its address."""
@@ -208,8 +193,7 @@ class Linking(Part):
             self._joining.ask_at_once()  # maybe somebody is nearer whom no list has named yet
         if link.role == NEIGHBOUR:
             if reason == "full" and peer in self.neighbours.proven():
-                self.places.leave_alone(peer)
-                self.places.put_off(peer, for_ring=True, now=self._node.now())
+                self._leave_alone(peer)
             self.unlink(peer, reason, link)
             return
         if reason == "full":
@@ -263,13 +247,12 @@ class Linking(Part):
     def broke_rules(self, link, reason: str) -> None:
         """A neighbour is disconnected for what it did, and then left alone for a while."""
         if link.role == NEIGHBOUR:
-            self.places.leave_alone(link.peer)
-            self.places.put_off(link.peer, for_ring=True, now=self._node.now())
+            self._leave_alone(link.peer)
             self.unlink(link.peer, reason[:REASON_SHOWN], link)
 
     def offended(self, link, offence: str, count: int) -> None:
-        """A neighbour has committed an offence `count` times. When that is too often, its link
-        ends, and it is refused for a while."""
+        """A neighbour has committed an offence `count` times; too often, and it is refused for a
+        while."""
         until = self._shut_out.note(link.peer, offence, count, self._node.now())
         if until is not None:
             self._node.write_refusal(link.peer, offence)
@@ -294,28 +277,31 @@ class Linking(Part):
         return self._shut_out.reason(peer, self._node.now())
 
     def on_end(self, link) -> None:
-        """A link has ended: newcomers that waited for it are admitted, its place is free."""
-        self.admitting.on_end(link)
-        if link.role == DIALLED and link.lacked:
-            self.neighbours.end_dial(link.peer)  # that says nothing of the peer
-        elif link.role == DIALLED:
+        """A link has ended: its place is free."""
+        if link.role == DIALLED:
             self.neighbours.end_dial(link.peer)
-            self._pass_over(link.peer)
+            if not link.lacked:  # else that says nothing of the peer
+                self._pass_over(link.peer)
         elif link.role == NEIGHBOUR:
             if self._node.leaving:
                 self.unlink(link.peer, "left", link)
             elif self.neighbours.link(link.peer) is link:
                 self._lost(link.peer, link)
 
+    def _leave_alone(self, peer: Address) -> None:
+        """Dial a peer for the ring only, and after a pause."""
+        self.places.leave_alone(peer)
+        self.places.put_off(peer, for_ring=True, now=self._node.now())
+
     def _pass_over(self, peer: Address) -> None:
-        """A peer does not answer at its address: the ring goes on behind it for a while."""
-        self.places.unreachable(peer, self._node.now())
+        """A peer does not answer at its address: the ring goes on behind it for an interval."""
+        self.places.pass_over(peer, self._node.now() + self._node.settings.liveness_interval)
         self.peer_list.unreachable(peer)
         self._node.membership.hurry()
 
     def _lost(self, peer: Address, link) -> None:
-        """A link broke. That is not death: the peer is dialled anew, while rounds count misses. Of
-        one that was not proven, and did not stand for an interval, nothing is to be missed."""
+        """A link broke. That is not death: the peer is dialled anew, while rounds count misses. A
+        link that was not proven, and did not stand for an interval, is not missed."""
         now, row = self._node.now(), self.neighbours.row(peer)
         counts = row.proven or now - row.since >= self._node.settings.liveness_interval
         self.neighbours.remove(peer, link, link.reason, missed=counts)
@@ -325,8 +311,7 @@ class Linking(Part):
         if counts and self.places.redial_at_once(peer, now):
             self.dial(peer, chosen=row.chosen)
         elif counts:
-            self.places.leave_alone(peer)
-            self.places.put_off(peer, for_ring=True, now=now)
+            self._leave_alone(peer)
         self._node.membership.hurry()
 
 

@@ -220,11 +220,6 @@ class Neighbours:
         row = self._rows.get(address)
         return row.link if row is not None else None
 
-    def dialler(self, address: Address) -> Address | None:
-        """Return which of the two made the link to a neighbour; None without a link."""
-        row = self._rows.get(address)
-        return row.dialler if row is not None else None
-
     def row(self, address: Address) -> Neighbour | None:
         """What is known of a neighbour, or of one whose link broke."""
         return self._rows.get(address) or self._lost.get(address)

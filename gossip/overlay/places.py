@@ -70,10 +70,6 @@ class Places:
             wait.failed(now)
             self._ring_waits.put(address, wait, wait.due + interval)
 
-    def unreachable(self, address: Address, now: float) -> None:
-        """The peer does not answer: it is passed over for one liveness interval."""
-        self.pass_over(address, now + self._settings.liveness_interval)
-
     def pass_over(self, address: Address, until: float) -> None:
         """Dial the peer for no place before then; the ring goes on behind it."""
         self._passed_over.put(address, until, until)

@@ -78,9 +78,9 @@ def gossip_is_sent_before_accepted(monkeypatch):
     monkeypatch.setattr(Link, "hold", lambda self: None)
 
     @around(monkeypatch, Linking, "_welcome")
-    def welcome(original, self, link, peer, admission):
+    def welcome(original, self, link, admission):
         self._node.spreading.on_met(link)
-        original(self, link, peer, admission)
+        original(self, link, admission)
 
 
 def a_second_link_always_wins(monkeypatch):

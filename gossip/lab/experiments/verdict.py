@@ -78,8 +78,8 @@ class Judge:
         if peer == rest:
             return
         other = parse_address(peer)
-        dialler = self.network.nodes[address].neighbours.dialler(other)
-        if dialler not in (None, min(address, other)):
+        row = self.network.nodes[address].neighbours.row(other)
+        if row is not None and row.link is not None and row.dialler != min(address, other):
             self._wrong(address, event, "the link that the larger address dialled stays")
 
     def _has_dropped_offers(self, address: Address, ended: float) -> None:
