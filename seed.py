@@ -123,11 +123,15 @@ class Seed(Node):
         old = removal is not None and removal.was_told(now)
         budget = (self._from_peers if is_peer else self._from_others if not is_seed
                   else self._old_from_seeds if old else self._from_seeds)
-        if is_peer and not self._may_report(link.peer, now) or not budget.spend(now):
+        reporter = self.registry.row(link.peer)  # without a row the budget for all is enough
+        if (is_peer and (self._disbelieved.reason(link.peer, now) is not None
+                         or reporter is not None and not reporter.reports.spend(now))
+                or not budget.spend(now)):
             self.counters.add("dead reports not looked at")
             return
         self.output.write(f"dead report:{message.line}")
-        if is_peer and not (message.reporter == link.peer and self.registry.row(link.peer, link)):
+        if is_peer and (message.reporter != link.peer or reporter is None
+                        or reporter.link is not link):
             self._reject(message, "not the reporter's own registration")
         elif not (is_peer or is_seed):
             self._reject(message, "neither a registered peer nor a seed")
@@ -135,12 +139,6 @@ class Seed(Node):
             self._reject(message, "not registered here")
         elif removal is None or not (removal.passed_on if is_peer else old):  # else all is done
             self._probe(dead, row, functools.partial(self._judge_report, message, row, is_peer))
-
-    def _may_report(self, peer: Address, now: float) -> bool:
-        """Whether to look at a report of a registered peer."""
-        row = self.registry.row(peer)  # without one the budget for all is enough
-        return (self._disbelieved.reason(peer, now) is None
-                and (row is None or row.may_report(now)))
 
     def _was_untrue(self, reporter: Address, now: float) -> None:
         """A peer reported a death, and the dead answers. That is no proof against the reporter,

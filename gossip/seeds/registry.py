@@ -13,7 +13,7 @@ import collections
 from gossip.addresses import Address, is_loopback
 from gossip.seeds import LONG_AGO
 from gossip.settings import Settings
-from gossip.tools import Recent
+from gossip.tools import Budget, Recent
 
 REMOVED_MEMORY = 3600.0  # seconds for which a report of a removed peer can matter
 TELL_AGAIN = 60.0  # seconds between two tellings of the same death
@@ -25,7 +25,7 @@ class Listing:
     """A row of the registry: one verified registration."""
 
     __slots__ = ("address", "link", "since", "grace_until", "in_doubt", "others", "heard",
-                 "repeated", "probed_at", "in_vain", "second", "reports")
+                 "repeated", "probed_at", "in_vain", "reports")
 
     def __init__(self, address: Address, link, now: float):
         self.address = address
@@ -38,7 +38,7 @@ class Listing:
         self.repeated = LONG_AGO  # when it last said `register:` again
         self.probed_at: float | None = None  # since when it is probed because it was silent
         self.in_vain = False  # it did not answer such a probe, and was not heard since
-        self.second = self.reports = 0  # how many deaths it has reported in which second
+        self.reports = Budget(REPORTS_OF_ONE)  # of deaths
 
     def stands(self) -> bool:
         """Whether its connection has not ended."""
@@ -47,13 +47,6 @@ class Listing:
     def lives(self, now: float) -> None:
         """The peer has said `register:`, or answered a probe."""
         self.heard, self.in_vain = now, False
-
-    def may_report(self, now: float) -> bool:
-        """The peer reports a death; return whether it has not reported too many lately."""
-        if self.second != int(now):
-            self.second, self.reports = int(now), 0
-        self.reports += 1
-        return self.reports <= REPORTS_OF_ONE
 
     def doubt(self, until: float) -> None:
         """The connection is gone, and whether the peer answers could not be found out: it is to be
