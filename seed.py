@@ -130,8 +130,7 @@ class Seed(Node):
             self.counters.add("dead reports not looked at")
             return
         self.output.write(f"dead report:{message.line}")
-        if is_peer and (message.reporter != link.peer or reporter is None
-                        or reporter.link is not link):
+        if is_peer and not (reporter and reporter.link is link and message.reporter == link.peer):
             self._reject(message, "not the reporter's own registration")
         elif not (is_peer or is_seed):
             self._reject(message, "neither a registered peer nor a seed")

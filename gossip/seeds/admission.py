@@ -1,13 +1,12 @@
 """Admission: how a seed finds out who may be listed. A part of a seed.
 
-Before an address is listed it is probed, and the verdict comes by a call. An address that fails
-again and again rests: meanwhile it is refused without a probe.
+Before an address is listed it is probed. An address that fails again and again rests: meanwhile it
+is refused without a probe.
 
-A registration stands while its connection does, and speaks. Who listens at an address notices the
-probe, and repeats `register:` on the connection over which it is registered (joining.py). So when
-another connection wants the address, and `register:` comes over the older one within a second of
-the probe, the older one stands and the newer one is refused. Else it is replaced: its other end is
-gone, and nobody has told this seed.
+A registration is valid while its connection is open and the peer repeats `register:`. A peer that
+is probed does so at once (joining.py). When another connection wants its address, and `register:`
+comes over the older one within a second of the probe, the newer one is refused. Else it replaces
+the older one, whose other end is gone.
 """
 
 import functools
@@ -74,7 +73,7 @@ class Admission(Part):
             self._refuse(link, address, f"this connection is {link.peer}'s")
         elif (refusal := self._refusal(address, now)) is not None:
             self._refuse(link, address, refusal)
-        else:
+        elif link not in self._newcomers:  # else it waits for a verdict already
             self._verify(_Newcomer(link, address, now))
 
     def _refuse(self, link, who: Address | str, reason: str) -> None:
@@ -88,10 +87,9 @@ class Admission(Part):
     def _refusal(self, address: Address, now: float) -> str | None:
         """Why an address is not even probed; None: it is."""
         row = self._node.registry.row(address)
-        if row is not None and row.stands() and row.repeated >= now - WORD_LIMIT:
-            return STANDS  # it has spoken
-        if address in self._contesting:
-            return STANDS  # or another one is listed that was sooner
+        has_spoken = row is not None and row.stands() and row.repeated >= now - WORD_LIMIT
+        if has_spoken or address in self._contesting:
+            return STANDS  # or the other newcomer is listed, which was sooner
         if self._node.registry.is_full_for(address):
             return FULL
         if self._rests.left(address, now):
@@ -101,28 +99,19 @@ class Admission(Part):
     # Verifying.
 
     def _verify(self, newcomer: _Newcomer) -> None:
-        """Have the address probed, unless this connection waits for a verdict already."""
-        link = newcomer.link
-        if self._let_in(newcomer):
-            link.await_no_line()  # the next word is this seed's
-            self._node.waiting_room.leave(link)
-            self._node.prober.ask(newcomer.address, functools.partial(self._verified, newcomer),
-                                  lambda: not link.ended, FIRST)
-
-    def _let_in(self, newcomer: _Newcomer) -> bool:
-        """Note who waits for a verdict; answer whether that is news, and there was room. Where too
-        many wait, one goes for whom nothing but patience is left. Those that have their verdict,
-        and wait for a word, take no room: there are no more of them than are registered."""
-        if newcomer.link in self._newcomers:
-            return False
-        while (len(self._newcomers) - len(self._contesting)
-               >= self._node.settings.verifying_limit):
-            if not self._node.prober.give_way(FIRST, newcomer.address):
-                self._refuse(newcomer.link, newcomer.address,
-                             "too many registrations at once, try again")
-                return False
-        self._newcomers[newcomer.link] = newcomer
-        return True
+        """Have the address probed, if there is room. Where too many wait, one goes for whom nothing
+        but patience is left. Those that wait for a word take no room: there are no more of them
+        than are registered."""
+        link, node = newcomer.link, self._node
+        while len(self._newcomers) - len(self._contesting) >= node.settings.verifying_limit:
+            if not node.prober.give_way(FIRST, newcomer.address):
+                self._refuse(link, newcomer.address, "too many registrations at once, try again")
+                return
+        self._newcomers[link] = newcomer
+        link.await_no_line()  # the next word is this seed's
+        node.waiting_room.leave(link)
+        node.prober.ask(newcomer.address, functools.partial(self._verified, newcomer),
+                        lambda: not link.ended, FIRST)
 
     def _verified(self, newcomer: _Newcomer, alive: bool | None) -> None:
         """The prober's verdict on an address that wants to be listed."""
@@ -190,14 +179,14 @@ class Admission(Part):
 
     def _await_word(self, newcomer: _Newcomer, older) -> None:
         """Give the registration that stands a while to speak; one newcomer waits for that."""
-        is_first = self._contesting.setdefault(newcomer.address, newcomer) is newcomer
-        if is_first:
-            newcomer.older, newcomer.until = older, self._node.now() + WORD_LIMIT
-        if not is_first or older.repeated >= newcomer.asked - WORD_LIMIT:
+        address = newcomer.address
+        if address in self._contesting or older.repeated >= newcomer.asked - WORD_LIMIT:
             self._turn_away(newcomer, STANDS)
             return
+        self._contesting[address] = newcomer
+        newcomer.older, newcomer.until = older, self._node.now() + WORD_LIMIT
         if older.since >= newcomer.asked:  # it was probed before it was registered: once more
-            self._node.prober.ask(newcomer.address, lambda alive: None, lane=FIRST)
+            self._node.prober.ask(address, lambda alive: None, lane=FIRST)
         self._node.lookout.hurry()
 
     def replace_silent(self, now: float) -> None:
@@ -220,16 +209,15 @@ class Admission(Part):
 
 
 class Rests:
-    """The addresses that did not answer when they were to be listed. The second failure in a row
-    begins a rest, so that an address that goes on being registered, and does not answer, takes a
-    seed's time more and more rarely."""
+    """The addresses that did not answer when they were to be listed. From the second failure in a
+    row on each begins a longer rest, so that such an address takes little of a seed's time."""
 
     def __init__(self):
         self._rows = Recent(REMEMBERED)  # address -> (failures in a row, when the last was, rest)
 
     def failed(self, address: Address, asked: float, now: float) -> None:
-        """An address has not answered. Those who have asked at once, e.g. at `asked`, share a
-        probe, which counts once."""
+        """An address has not answered. Newcomers that have asked before share a probe, which counts
+        once."""
         number, last, rest = self._rows.get(
             address, default=(0, LONG_AGO, Backoff(FIRST_REST, LONGEST_REST)))
         if asked <= last:
@@ -239,7 +227,7 @@ class Rests:
         self._rows.put(address, (number + 1, now, rest))
 
     def answered(self, address: Address) -> None:
-        """It has answered: all is forgotten."""
+        """An address has answered: forget its failures."""
         self._rows.pop(address)
 
     def left(self, address: Address, now: float) -> float:

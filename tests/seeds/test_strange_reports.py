@@ -113,7 +113,8 @@ def test_untrue_reports_count_for_eight_periods_and_disbelief_for_the_time_of_a_
     seed, = net.seeds(1, monitor=True, report_interval=1.0, ban=ban)
     for number in range(3):
         seed._was_untrue(DEAD, 100.0 + number * apart * 0.999)
-    assert seed._may_report(DEAD, 100.0 + 2 * apart + 1.0) is not disbelieved
+    reason = seed._disbelieved.reason(DEAD, 100.0 + 2 * apart + 1.0)
+    assert (reason is not None) is disbelieved
 
 
 def test_a_flood_of_them_keeps_no_peer_from_reporting(net, still):
