@@ -36,7 +36,7 @@ import random
 
 from gossip import wire
 from gossip.addresses import Address
-from gossip.liveness.prober import Prober
+from gossip.liveness.prober import USUAL, probers
 from gossip.liveness.rounds import slept
 from gossip.monitoring.reporting import Reporting
 from gossip.node.link import Link
@@ -77,11 +77,11 @@ class Peer(Node):
         self._leave_until = 0.0  # when the present wait of a leaver ends
         self._told_leave: list[Link] | None = None  # links to the seeds that were told `leave`
         signer = new_signer(address, rng) if settings.sign else None
-        prober = Prober(self.probe, 1, settings.probes_at_once)
-        self.confirming = Confirming(self, seeds, signer, prober.ask)
-        self.link_proofs = LinkProofs(self, signer, self.confirming, prober)
+        lanes = probers(self.probe, self.now, 1, settings.probes_at_once)
+        self.confirming = Confirming(self, seeds, signer, lanes[USUAL].ask)
+        self.link_proofs = LinkProofs(self, signer, self.confirming, lanes)
         self.joining = Joining(self, seeds, self.confirming.registration)
-        self.linking = Linking(self, self.joining, prober, self.link_proofs)
+        self.linking = Linking(self, self.joining, lanes, self.link_proofs)
         self.neighbours, self.peer_list = self.linking.neighbours, self.linking.peer_list
         self.reporting = Reporting(self, self.joining.registered)
         self._watch = self.reporting.watch if settings.monitor else None

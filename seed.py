@@ -24,7 +24,7 @@ import sys
 
 from gossip import wire
 from gossip.addresses import Address, sample
-from gossip.liveness.prober import LAST, Prober
+from gossip.liveness.prober import LAST, USUAL, probers
 from gossip.monitoring.deciding import Deciding
 from gossip.monitoring.keeping import Keeping
 from gossip.node.link import Link
@@ -64,11 +64,10 @@ class Seed(Node):
         self.others = [seed for seed in seeds if seed != address]
         self.seed_ips = {seed.ip for seed in seeds}
         self.registry = Registry(settings, output.write)
-        self.prober = Prober(self.probe, settings.probe_tries, settings.probes_at_once,
-                             settings.quick_look, self.now, QUICK_AT_ONCE,
-                             settings.probe_limit)
+        self.probers = probers(self.probe, self.now, settings.probe_tries, settings.probes_at_once,
+                               settings.quick_look, QUICK_AT_ONCE, settings.probe_limit)
         self.relays = Relays(self, self.others)
-        self.vouching = Vouching(self, functools.partial(self.prober.ask, lane=LAST))
+        self.vouching = Vouching(self, self.probers[LAST].ask)
         self.keeping = Keeping(self, seeds)
         self.seed_links = self.keeping.links
         self.deciding = Deciding(self, self.keeping)
@@ -208,7 +207,7 @@ class Seed(Node):
     def _probe(self, address: Address, row: Listing | None, verdict) -> None:
         """Find out whether one lives that was reported or lost its connection, and now is listed
         by this row (None: not any more); those first that have been listed for long."""
-        self.prober.ask(address, verdict, since=math.inf if row is None else row.since)
+        self.probers[USUAL].ask(address, verdict, since=math.inf if row is None else row.since)
 
     def _judge_lost(self, row: Listing, alive: bool | None) -> None:
         if alive is False:
@@ -238,8 +237,8 @@ class Seed(Node):
             self._look_at = now + interval
             self.output.note(f"alive:{interval:g}")
             for row in self.registry.silent(now - SILENT_ROUNDS * interval, now):
-                self.prober.ask(row.address, functools.partial(self._judge_silent, row, row.link),
-                                lane=LAST)
+                self.probers[LAST].ask(row.address,
+                                       functools.partial(self._judge_silent, row, row.link))
         due = [self._look_at, self.registry.next_at(), self.admission.next_at()]
         return min(moment for moment in due if moment is not None)
 

@@ -12,7 +12,7 @@ and waits for a probe only if this peer does not know that its run is the one at
 
 from gossip import wire
 from gossip.addresses import Address
-from gossip.liveness.prober import FIRST, LAST, Prober
+from gossip.liveness.prober import FIRST, LAST
 from gossip.node.node import WAITING
 from gossip.node.part import Part
 from gossip.seeds.joining import Joining
@@ -26,10 +26,10 @@ class Admitting(Part):
 
     ANSWERS = {WAITING: {"connect"}}
 
-    def __init__(self, node, linking, joining: Joining, prober: Prober, proofs):
+    def __init__(self, node, linking, joining: Joining, probers: list, proofs):
         self._node = node
         self._joining = joining
-        self._prober = prober
+        self._probers = probers
         self._proofs = proofs
         self._linking = linking
         self._neighbours = linking.neighbours
@@ -100,8 +100,8 @@ class Admitting(Part):
         if is_listed and self._node.is_late() and self._joining.has_seed():
             verdict(True)
         else:
-            self._prober.ask(link.peer, verdict, lambda: not link.ended,
-                             FIRST if is_listed else LAST)
+            lane = FIRST if is_listed else LAST
+            self._probers[lane].ask(link.peer, verdict, lambda: not link.ended)
 
     def _probed_first(self, link, alive: bool | None) -> None:
         """A newcomer without a free place was probed. If this peer was too late to find out whether

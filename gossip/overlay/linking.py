@@ -8,7 +8,6 @@ hears `on_met`. Gossip and liveness are not handled here.
 from gossip import wire
 from gossip.addresses import Address
 from gossip.escaping import escape
-from gossip.liveness.prober import Prober
 from gossip.node.part import Part
 from gossip.overlay.admitting import Admitting
 from gossip.overlay.found_dead import FoundDead
@@ -31,8 +30,8 @@ class Linking(Part):
 
     ANSWERS = {DIALLED: {"accepted", "refused"}, NEIGHBOUR: {"leave", "refused"}}
 
-    def __init__(self, node, joining: Joining, prober: Prober, proofs):
-        """`proofs` are the LinkProofs (gossip/signing/link_proofs.py)."""
+    def __init__(self, node, joining: Joining, probers: list, proofs):
+        """`probers` are the lanes of liveness/prober.py, `proofs` the LinkProofs (signing/)."""
         self._node = node
         self._joining = joining
         self._proofs = proofs
@@ -45,7 +44,7 @@ class Linking(Part):
         self._shut_out = ShutOut(
             {"corrupt": settings.corrupt_most(), "forbidden": settings.corrupt_most(), "flood": 1},
             settings.corrupt_memory, settings.corrupt_window())
-        self.admitting = Admitting(node, self, joining, prober, proofs)
+        self.admitting = Admitting(node, self, joining, probers, proofs)
         self._ring_stood = False  # whether the ring link did at the last turn of membership
 
     # Called by liveness, every interval.

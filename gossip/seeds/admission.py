@@ -104,14 +104,14 @@ class Admission(Part):
         than are registered."""
         link, node = newcomer.link, self._node
         while len(self._newcomers) - len(self._contesting) >= node.settings.verifying_limit:
-            if not node.prober.give_way(FIRST, newcomer.address):
+            if not node.probers[FIRST].give_way(newcomer.address):
                 self._refuse(link, newcomer.address, "too many registrations at once, try again")
                 return
         self._newcomers[link] = newcomer
         link.await_no_line()  # the next word is this seed's
         node.waiting_room.leave(link)
-        node.prober.ask(newcomer.address, functools.partial(self._verified, newcomer),
-                        lambda: not link.ended, FIRST)
+        node.probers[FIRST].ask(newcomer.address, functools.partial(self._verified, newcomer),
+                                lambda: not link.ended)
 
     def _verified(self, newcomer: _Newcomer, alive: bool | None) -> None:
         """The prober's verdict on an address that wants to be listed."""
@@ -186,7 +186,7 @@ class Admission(Part):
         self._contesting[address] = newcomer
         newcomer.older, newcomer.until = older, self._node.now() + WORD_LIMIT
         if older.since >= newcomer.asked:  # it was probed before it was registered: once more
-            self._node.prober.ask(address, lambda alive: None, lane=FIRST)
+            self._node.probers[FIRST].ask(address, lambda alive: None)
         self._node.lookout.hurry()
 
     def replace_silent(self, now: float) -> None:

@@ -154,13 +154,13 @@ def test_a_late_peer_gives_up_no_seed_that_is_silent_and_one_on_time_does(nodes)
 def test_a_probe_that_fails_while_its_seed_is_late_has_found_nothing_out(nodes):
     seed, verdicts = nodes.seed, []
     run_late(seed, LATE)
-    seed.prober.ask(peer(6000), verdicts.append, lane=FIRST)
-    seed.prober.ask(ONE, verdicts.append, lane=FIRST)
+    seed.probers[FIRST].ask(peer(6000), verdicts.append)
+    seed.probers[FIRST].ask(ONE, verdicts.append)
     pass_time(nodes, 1.0)
     assert sorted(verdicts, key=str) == [None, True]  # an answer is an answer
     assert seed.status()[WITHHELD] == 3  # a quick look, and two tries
     run_late(seed, 0.0)
-    seed.prober.ask(peer(6000), verdicts.append, lane=FIRST)
+    seed.probers[FIRST].ask(peer(6000), verdicts.append)
     pass_time(nodes, 1.0)
     assert verdicts[2:] == [False]
 

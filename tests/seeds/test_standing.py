@@ -140,7 +140,7 @@ def test_those_that_wait_for_a_word_take_no_place_of_newcomers(net, monkeypatch)
     for fake in fakes:
         probes = len(fake._ends)
         register(net, seed, fake)
-        wait_until(lambda: len(fake._ends) > probes and not seed.prober._jobs)
+        wait_until(lambda: len(fake._ends) > probes and not seed.probers[FIRST].jobs)
     assert register(net, seed, net.fake()).hear() == "registered successfully"
 
 
@@ -164,7 +164,7 @@ def test_of_several_that_want_a_registration_one_waits_for_its_word(net, contest
     for end in [net.dial(seed) for _ in range(3)]:
         end.say(f"register:{address}")
         assert end.hear().startswith(STANDS)
-    assert not seed.prober._jobs  # it was not even probed
+    assert not seed.probers[FIRST].jobs  # it was not even probed
     old.close()
     assert new.hear() == "registered successfully"
 
@@ -208,7 +208,7 @@ def test_one_that_waits_for_patience_gives_way_to_a_newcomer(net):
         register(net, seed, fake)
     wait_until(lambda: sorted(len(fake._ends) for fake in silent) == [1, 1, 2],
                what="a quick look at each, and patience with one")
-    wait_until(lambda: seed.prober._patient_lanes[FIRST].next_to_go(), what="one that waits")
+    wait_until(lambda: seed.probers[FIRST].patient.next_to_go(), what="one that waits")
     assert register(net, seed, net.fake()).hear() == "registered successfully"
     waited = [fake.address for fake in silent if len(fake._ends) == 1]
     refused = [address for address in waited

@@ -187,7 +187,7 @@ def test_a_death_that_was_passed_on_is_not_probed_again_for_a_peer_of_the_seed(n
     probes = len(dead._ends)
     end.say(*[said] * 20, "peer list")
     assert end.hear() == "peer list:"
-    wait_until(lambda: not seed.prober._jobs, what="the end of all probes")
+    wait_until(lambda: not any(lane.jobs for lane in seed.probers), what="the end of all probes")
     assert count(seed, f"dead report:{said}") == 21 and len(dead._ends) == probes
 
 
