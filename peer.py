@@ -176,8 +176,8 @@ class Peer(Node):
             self.linking.dial(peer, chosen=False)  # who made that link is not known any more
 
     def _judge(self, peer: Address, alive: bool | None) -> None:
-        """The last probe of a suspect has ended. `alive`: True when it answered, False when not
-        (that is death), None when that could not be found out (then a later round asks again)."""
+        """The last probe of a suspect has ended. `alive` is False when it did not answer, which is
+        death, None when that could not be found out."""
         suspect = self.neighbours.row(peer)
         if suspect is None or not suspect.suspect:  # it has answered or linked again meanwhile
             return
@@ -201,8 +201,7 @@ class Peer(Node):
         if self.leaving:
             return self._leave(now)
         self.joining.keep_registrations(now)
-        if self.linking.keep_links(now):
-            self.joining.hurry()
+        self.linking.keep_links(now)
         if not self.joining.ask_for_list(now):
             self.linking.learning.ask_somebody()
         due = [self.joining.next_at(), self.linking.next_at(now)]

@@ -6,14 +6,8 @@ lists an address or calls it dead, it probes it over a connection of its own
 gossip/seeds/admission.py, the list is in registry.py beside it. What seed and peer share is in
 gossip/node/.
 
-Its threads: "listener" accepts connections; a "link reader" per connection reads its lines (it is
-called "prober" for a probe, "relay" for reports to another seed); "link flusher" sends what was not
-taken at once; "lookout" removes peers that lost their connection and did not come back, has those
-probed that have fallen silent, and replaces registrations that do not speak when they have to. With
---monitor also "seed links", which dials the other seeds, and "monitoring", which keeps what peers
-report, and decides who is malicious (gossip/monitoring/).
-
-Left out on purpose: a seed keeps nothing on disk but its output file, and does not gossip.
+Its threads are told in gossip/README.md. Left out on purpose: a seed keeps nothing on disk but its
+output file, and does not gossip.
 """
 
 import functools
@@ -139,8 +133,8 @@ class Seed(Node):
             self._probe(dead, row, functools.partial(self._judge_report, message, row, is_peer))
 
     def _was_untrue(self, reporter: Address, now: float) -> None:
-        """A peer reported a death, and the dead answers. That is no proof against the reporter,
-        because others may play dead to it; but its reports need not be looked at for a while."""
+        """A peer reported a death, and the dead answers. Others may have played dead to it, so that
+        is no proof; but its reports need not be looked at for a while."""
         if (self._disbelieved.reason(reporter, now) is None
                 and self._disbelieved.note(reporter, UNTRUE, 1, now) is not None):
             self.output.write(f"disbelieved:{reporter}")
@@ -205,8 +199,8 @@ class Seed(Node):
         self._probe(row.address, row, functools.partial(self._judge_lost, row))
 
     def _probe(self, address: Address, row: Listing | None, verdict) -> None:
-        """Find out whether one lives that was reported or lost its connection, and now is listed
-        by this row (None: not any more); those first that have been listed for long."""
+        """Find out whether a peer lives that was reported, or lost its connection; those first that
+        have been listed for long, by their `row`."""
         self.probers[USUAL].ask(address, verdict, since=math.inf if row is None else row.since)
 
     def _judge_lost(self, row: Listing, alive: bool | None) -> None:
@@ -219,9 +213,9 @@ class Seed(Node):
         self.lookout.hurry()
 
     def look_after_registrations(self, now: float) -> float:
-        """Replace registrations that did not speak in time; remove peers that lost their connection
-        and did not come back in time; repeat probes that found nothing out. Once a round, write
-        that this seed is up, and probe peers that have been silent for three rounds."""
+        """Replace registrations that did not speak in time, remove peers that did not come back in
+        time, repeat probes that found nothing out. Once a round, write that this seed is up, and
+        probe peers that have been silent for three rounds."""
         self.admission.replace_silent(now)
         for row in self.registry.outstayed(now):
             if row.in_doubt:

@@ -1,9 +1,8 @@
 """Rounds of liveness: which neighbours answer, how often others have not, and which are suspects.
 
-Rules only. The table of all counts is that of the neighbours (overlay/neighbours.py). A peer whose
-link broke misses every round until it is linked again, forgotten, or dead. A new link clears a
-peer's old misses only once the peer has answered at its address; if the link ends before that, they
-count again.
+Rules only; the table is overlay/neighbours.py. A peer whose link broke misses every round until it
+is linked again, forgotten, or dead. A new link clears a peer's old misses only once the peer has
+answered at its address; if the link ends before that, they count again.
 """
 
 from typing import NamedTuple
@@ -83,8 +82,7 @@ class Count:
         return True
 
     def postpone(self) -> None:
-        """The last probe has found nothing out: one miss less, so that the next round that is not
-        late has the peer probed again."""
+        """The last probe has found nothing out: the next round on time has the peer probed again."""
         self.misses -= 1
         self.suspect = False
 

@@ -1,10 +1,8 @@
 """Found dead: the peers that a peer dials now and then while it has no seed to ask who lives.
 
-Rules only. A peer that seems dead may only have been cut off, and thinks the same of this one. A
-seed would list it again; without one, this memory alone leads from one half of a network to the
-other. It keeps a peer that was found dead or told dead for an hour; a peer that has left is not
-kept. When the memory is full, the IP that has the most places loses one: a machine that plays many
-peers does not push out others.
+Rules only. A peer that seems dead may only have been cut off. A seed would list it again; without
+one, this memory alone leads from one half of a network to the other. When it is full, the IP that
+has the most places loses one, so that a machine that plays many peers does not push out others.
 """
 
 import collections
@@ -34,8 +32,8 @@ class FoundDead:
         return self._until.pop(peer, None) is not None
 
     def in_turn(self, now: float, known: set[Address]) -> Address | None:
-        """The peer whose turn it is to be dialled, the newest first; None without one. `known` are
-        those that a list names again: they have no turn, because they are dialled like others."""
+        """Return the peer whose turn it is, the newest first; None without one. Those that are
+        `known`, because a list names them again, are dialled like others and have no turn."""
         for peer in [peer for peer, until in self._until.items() if until <= now]:
             del self._until[peer]
         peer = next((peer for peer in reversed(self._until) if peer not in known), None)

@@ -66,8 +66,9 @@ class Linking(Part):
 
     # Called by membership.
 
-    def keep_links(self, now: float) -> bool:
-        """Dial for the ring, then for a free place; answer whether the ring link has just gone."""
+    def keep_links(self, now: float) -> None:
+        """Dial for the ring, then for a free place. If the ring link has just gone, ask for a list
+        soon."""
         self.admitting.turn(now)
         listed = self.peer_list.addresses()
         linked, dialling = self.neighbours.addresses(), self.neighbours.dialling()
@@ -83,7 +84,8 @@ class Linking(Part):
             self.dial(other)
         successor = self.places.successor(listed, now)
         stood, self._ring_stood = self._ring_stood, successor is None or successor in linked
-        return stood and not self._ring_stood
+        if stood and not self._ring_stood:
+            self._joining.hurry()
 
     def next_at(self, now: float) -> float | None:
         """When `keep_links` has something to do next, if nothing happens before."""
@@ -188,7 +190,8 @@ class Linking(Part):
     def on_refused(self, link, message: wire.Refused) -> None:
         """A peer that was dialled refuses this one, or a neighbour gives the link up."""
         peer, reason = link.peer, _shown(message.reason)
-        if reason == "full" and peer == self._successor():
+        if reason == "full" and peer == self.places.successor(
+                self.peer_list.addresses(), self._node.now()):
             self._joining.ask_at_once()  # maybe somebody is nearer whom no list has named yet
         if link.role == NEIGHBOUR:
             if reason == "full" and peer in self.neighbours.proven():
@@ -204,9 +207,6 @@ class Linking(Part):
         self.admitting.answered(peer)
         link.close("refused")
         self._node.membership.hurry()
-
-    def _successor(self) -> Address | None:
-        return self.places.successor(self.peer_list.addresses(), self._node.now())
 
     def _dial_over(self, link) -> bool:
         """A dial is over; answer whether it was for the ring."""
@@ -255,21 +255,18 @@ class Linking(Part):
         until = self._shut_out.note(link.peer, offence, count, self._node.now())
         if until is not None:
             self._node.write_refusal(link.peer, offence)
-            self._end_for(link.peer, offence, until, link)
+            self.shut_out(link.peer, offence, until)
 
     def shut_out(self, peer: Address, reason: str, until: float) -> bool:
         """A peer is refused until then, and not dialled; its link ends. Return whether it was not
         shut out for this reason already."""
         is_news = self._shut_out.refuse(peer, reason, until, self._node.now())
-        self._end_for(peer, reason, until, self.neighbours.link(peer))
-        return is_news
-
-    def _end_for(self, peer: Address, reason: str, until: float, link) -> None:
-        """End the link to a peer that is shut out, if any, and dial it no more until then."""
         self.places.pass_over(peer, until)
+        link = self.neighbours.link(peer)
         if link is not None:
             link.send(wire.refused(self._node.address, reason), urgent=True)
         self.unlink(peer, reason, link)
+        return is_news
 
     def offence(self, peer: Address) -> str | None:
         """For what the peer is shut out now; None when it is not."""
@@ -285,7 +282,7 @@ class Linking(Part):
             if self._node.leaving:
                 self.unlink(link.peer, "left", link)
             elif self.neighbours.link(link.peer) is link:
-                self._lost(link.peer, link)
+                self._lost(link)
 
     def _leave_alone(self, peer: Address) -> None:
         """Dial a peer for the ring only, and after a pause."""
@@ -298,10 +295,10 @@ class Linking(Part):
         self.peer_list.unreachable(peer)
         self._node.membership.hurry()
 
-    def _lost(self, peer: Address, link) -> None:
+    def _lost(self, link) -> None:
         """A link broke. That is not death: the peer is dialled anew, while rounds count misses. A
         link that was not proven, and did not stand for an interval, is not missed."""
-        now, row = self._node.now(), self.neighbours.row(peer)
+        peer, now, row = link.peer, self._node.now(), self.neighbours.row(link.peer)
         counts = row.proven or now - row.since >= self._node.settings.liveness_interval
         self.neighbours.remove(peer, link, link.reason, missed=counts)
         if counts and not self._joining.has_seed():

@@ -1,11 +1,9 @@
 """The table of neighbours: which peers are linked, by which links, and which are being dialled.
 
-Rules only. Forwarding reads `links()`. A neighbour whose link broke is still counted by the rounds
-of liveness. When too many are counted that way, those that were lost last are not: strangers that
-come and go push nobody out.
-
-A newcomer is judged (one link per pair, room, the ring) and entered in one step. Every change is
-written into the output file.
+Rules only. A newcomer is judged (one link per pair, room, the ring) and entered in one step. Every
+change is written into the output file. A neighbour whose link broke is still counted by the rounds
+of liveness; of too many, those that were lost last are not, so that strangers that come and go push
+nobody out.
 
 A link is proven when its peer has answered at the address that it announces: to a probe, or when
 this peer dialled it. Until then it holds no place that another wants. `listed`, in the methods
@@ -38,15 +36,13 @@ UNLISTED, UNLISTED_WINDOW = 250, 10.0  # newcomers that no seed has named are ac
 
 
 class Admission(NamedTuple):
-    """The decision about a newcomer: it is accepted, or refused for a reason, or the link `ask` has
-    to be asked first whether it still lives, or its address has to be probed first. `replaced` is
-    an older link that gave way for this reason."""
+    """The decision about a newcomer."""
 
     accepted: bool
-    reason: str = ""
-    ask: object = None
-    probe: bool = False
-    replaced: object = None
+    reason: str = ""  # of a refusal, or for which another link gave way
+    ask: object = None  # a link that has to be asked first whether it still lives
+    probe: bool = False  # the address has to be probed first
+    replaced: object = None  # the older link that gave way
     proven: bool = False
 
 
@@ -104,10 +100,9 @@ class Neighbours:
               silent=None, answered: bool | None = None) -> Admission:
         """Judge a new link and, if it is accepted, enter it: gossip flows over it from now on.
 
-        `silent` is an older link that was asked for a reply and gave none: it gives way.
-        `answered` tells whether a newcomer was probed and has answered: False means that this could
-        not be found out, None that it was not probed yet.
-        """
+        `silent` is an older link that gave no reply, and so gives way. `answered` tells whether the
+        newcomer has answered a probe: False means that this could not be found out, None that there
+        was no probe yet."""
         if link.run is not None:
             answered = True
         if address == self._own:
@@ -178,9 +173,8 @@ class Neighbours:
         return True
 
     def remove(self, address: Address, link, reason: str, missed: bool = False) -> bool:
-        """Take out exactly this link; return whether it was there. If it is `missed`, rounds
-        without it are misses from now on; if it was not proven, the misses from before it count
-        again, if there were any."""
+        """Take out exactly this link; return whether it was there. If it is `missed`, rounds without
+        it are misses. Else the misses from before it count again, if it was not proven."""
         row = self._rows.get(address)
         if row is None or row.link is not link:
             return False
@@ -193,8 +187,7 @@ class Neighbours:
         return True
 
     def forget(self, address: Address) -> bool:
-        """Count no miss of a peer from before its present link, if it has one; return whether it
-        was counted without one."""
+        """Count no miss from before a peer's present link; return whether it had none."""
         if address in self._rows:
             self._rows[address].owed = None
         return self._lost.pop(address, None) is not None
@@ -225,7 +218,7 @@ class Neighbours:
         return self._rows.get(address) or self._lost.get(address)
 
     def lost(self) -> list[Address]:
-        """The peers that are counted without a link."""
+        """The peers whose link broke, and that are still counted."""
         return list(self._lost)
 
     def addresses(self) -> list[Address]:

@@ -1,15 +1,12 @@
 """The peers that a peer knows, and how it hears of them.
 
-The union of the seeds' lists is rules only. A peer is taken out
+A peer is taken out of the union of the seeds' lists when it was found or told dead, or has left;
+when no seed's latest list names it and it cannot be reached; and when no latest list has named it
+for ten rounds, because a peer that leaves tells only its seeds and its neighbours.
 
-- when it was found dead or told dead, or has left;
-- when no seed's latest list names it and it cannot be reached;
-- when no seed's latest list has named it for ten rounds: a peer that leaves tells only its seeds
-  and its neighbours.
-
-Without a seed, the word of neighbours adds to it, too. That is hearsay and proves nothing: it is
-bounded, hardly passed on, and forgotten as soon as a seed answers again. Where addresses are too
-many, the IPs that have most lose theirs.
+Addresses from neighbours are hearsay: their number is limited, they are hardly passed on, and they
+are dropped as soon as a seed answers again. Where addresses are too many, the IPs that have most
+lose theirs.
 """
 
 import itertools
@@ -43,8 +40,7 @@ class PeerUnion:
         self._round = 0  # counts rounds with a seed
 
     def add(self, seed: Address, addresses: frozenset) -> frozenset | None:
-        """Take a seed's list; return those on it that its last list did not name, or None when
-        the two are the same."""
+        """Take a seed's list; return what its last list did not name, None if it is the same."""
         addresses = addresses - {self._own}
         before = self._latest.get(seed)
         if before == addresses and not self._heard:
@@ -61,8 +57,8 @@ class PeerUnion:
         self._no_longer_named(self._latest.pop(seed, frozenset()))
 
     def _no_longer_named(self, before: frozenset) -> None:
-        """A list was the latest, and is not any more. Of those that are in no latest list now, the
-        next on the ring are kept longest: the ring link needs them."""
+        """A list is not the latest any more. Of the peers that are in no latest list now, the next
+        on the ring are kept longest, because the ring link needs them."""
         gone = sorted(before.difference(*self._latest.values()))
         for address in reversed(list(ring.successors(self._own, gone))):
             self._unnamed[address] = self._round
@@ -116,8 +112,8 @@ class PeerUnion:
         self._ordered = None
 
     def listed_among(self, addresses: list[Address]) -> set[Address]:
-        """Return which of these peers seeds have named; all of them while no seed has sent a list,
-        because then no peer is known better than others."""
+        """Return which of these peers seeds have named; all of them while no seed has sent a
+        list."""
         return {address for address in addresses
                 if not self._latest or address in self._unnamed or self._is_named(address)}
 
@@ -176,9 +172,8 @@ class Learning(Part):
         link.send(wire.ASK_KNOWN_PEERS)
 
     def on_ask_known_peers(self, link, message: wire.AskKnownPeers) -> None:
-        """A neighbour has no seed to ask. The answer names peers that seeds have named, this
-        peer's neighbours, and, even if only hearsay, the next after the asker on the ring. One
-        answer per second at most."""
+        """A neighbour has no seed to ask. The answer, once per second at most, names peers that
+        seeds have named, neighbours, and, even if hearsay, the next after the asker on the ring."""
         now = self._node.now()
         if now - link.answered < PAUSE:
             self._node.counters.add("questions for known peers not answered")
@@ -191,8 +186,7 @@ class Learning(Part):
         link.send(wire.known_peers(sorted(told - {link.peer})))
 
     def on_known_peers(self, link, message: wire.KnownPeers) -> None:
-        """A neighbour names the peers that it knows. That counts only when it was asked, and only
-        while there is no seed to ask."""
+        """A neighbour names peers. That counts if it was asked, and while there is no seed."""
         if link is not self._asked or self._joining.has_seed():
             self._node.counters.add("known peers told in vain")
             return

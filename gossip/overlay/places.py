@@ -41,8 +41,8 @@ class Places:
         self._rest.reset()
 
     def redial_at_once(self, address: Address, now: float) -> bool:
-        """Return whether to dial a peer at once whose link broke: True once per liveness interval.
-        A peer that accepts and hangs up again and again is left to the rounds."""
+        """Return whether to dial a peer at once whose link broke: once per liveness interval. The
+        rounds dial a peer that accepts and hangs up again and again."""
         return self._redialled.add(address, True, now, now + self._settings.liveness_interval)
 
     def linked(self, address: Address) -> None:
@@ -90,8 +90,8 @@ class Places:
 
     def ordinary_dial(self, listed, linked, dialling, now: float,
                       counted: dict[Address, ring.Tie]) -> Address | None:
-        """A peer to dial for an ordinary place that is free, or that a more frequent IP would give
-        to it; one dial at a time. `counted` are those of the linked that take a place."""
+        """A peer to dial, one at a time, for an ordinary place that is free, or that a more
+        frequent IP would give to it. `counted` are those of the linked that take a place."""
         holders = ring.ring_holders(self._own, listed)
         if set(dialling) - holders:
             return None

@@ -2,8 +2,7 @@
 
 The aim is always ⌊n/2⌋+1 registrations, with seeds picked at random. A seed that refuses, is down
 or says nothing rests, and another takes its place. Its rest doubles with every failure, up to a
-limit, and has a random part. When a list is due is told by Cadence. What is done with the lists is
-not handled here.
+limit, and has a random part. What is done with the lists is in overlay/peer_list.py.
 """
 
 from gossip import wire
@@ -66,8 +65,7 @@ class Joining(Part):
         return self._wanted - sum(row.link is not None for row in self._rows.values())
 
     def ask_for_list(self, now: float) -> bool:
-        """When a list is due, ask the seed whose turn it is; False only when it is due and there is
-        no seed to ask."""
+        """When a list is due, ask the seed whose turn it is; False if there is no seed to ask."""
         if not self._list_cadence.due(now):
             return True
         links = self.links()
@@ -132,8 +130,8 @@ class Joining(Part):
             link.send(wire.dead_node(report))
 
     def probed(self, seed: Address, ip: str) -> None:
-        """Somebody at this IP has probed this peer, and says that it is that seed. Maybe another
-        connection wants this peer's registration: repeat `register:`, so that it stands."""
+        """Somebody at this IP says that it is that seed, and has probed this peer. Repeat
+        `register:`, because another connection may want this peer's registration."""
         row, now = self._rows.get(seed), self._node.now()
         if (seed.ip == ip and row is not None and row.registered
                 and now - row.repeated >= REPEAT_PAUSE):
@@ -203,9 +201,8 @@ class Cadence:
         self._next_at = min(self._next_at, now + self._delay)
 
     def at_once(self, now: float) -> bool:
-        """Something is missing: return whether to ask for it now. If so, the pauses begin again. If
-        that comes again and again, it is so after pauses of their own, which double, too, until
-        nothing was missing for twice as long as the longest."""
+        """Something is missing: return whether to ask for it now; if so, the pauses begin again.
+        Repeated calls back off as well, until nothing was missing for twice the longest pause."""
         quiet = now - self._last_at_once
         if quiet < self._pause:
             return False

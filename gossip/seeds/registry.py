@@ -1,10 +1,8 @@
 """The registry: which peers a seed lists, over which connections, and which it lately removed.
 
-Rules only. A row stands for one verified registration. A probe takes time, and its verdict is
-about the row that it was made for: a newer row of the same address stays. A peer repeats
-`register:` every round, so a row also says when that was last. Every change of the list is written
-into the output file. The number of peers that are listed of one IP has a limit, but on loopback,
-where all share one.
+Rules only. A row is one verified registration. A probe takes time, and its verdict is about the row
+that it was made for: a newer row of the same address stays. Every change of the list is written
+into the output file. The number of peers listed of one IP has a limit, except on loopback.
 """
 
 import bisect
@@ -49,14 +47,13 @@ class Listing:
         self.heard, self.in_vain = now, False
 
     def doubt(self, until: float) -> None:
-        """The connection is gone, and whether the peer answers could not be found out: it is to be
-        probed again then."""
+        """Whether the peer answers could not be found out: probe it again then."""
         self.in_doubt, self.grace_until = True, until
 
     def probed(self, alive: bool | None) -> bool:
-        """The probe of a silent registration is over; return whether it is to be removed: it was
-        silent meanwhile, and answered neither this probe nor one in an earlier round. Of who has
-        more to do than it can do, a single probe may well fail."""
+        """The probe of a silent registration is over; return whether to remove it, because it
+        answered neither this probe nor one in an earlier round. A single probe of a peer with too
+        much to do may well fail."""
         in_vain = alive is False and self.heard < self.probed_at
         twice = self.in_vain and in_vain
         self.in_vain |= in_vain
@@ -128,9 +125,8 @@ class Registry:
         return row if row is None or link is None or row.link is link else None
 
     def silent(self, since: float, now: float) -> list[Listing]:
-        """The registrations from which nothing was heard after `since`, the longest silent first,
-        as not all may find room in the prober's queue. They are to be probed: until `probed` is
-        called, none is named again."""
+        """The registrations from which nothing was heard after `since`, the longest silent first.
+        They are to be probed; none is named again until `probed` is called."""
         found = [row for row in self._rows.values()
                  if row.link is not None and row.probed_at is None and row.heard <= since]
         for row in found:
