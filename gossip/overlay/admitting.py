@@ -32,7 +32,7 @@ class Admitting(Part):
         self._probers = probers
         self._proofs = proofs
         self._linking = linking
-        self._neighbours = linking.neighbours
+        self._neighbours, self._peer_list = linking.neighbours, linking.peer_list
         # newcomer -> the older link to the same peer, and the time by which that has to answer
         self._checks: dict = {}
 
@@ -57,7 +57,7 @@ class Admitting(Part):
     def _found_out(self, link, at_home: bool) -> None:
         if at_home:
             self._admit(link)
-        elif not link.ended:
+        else:
             self._turn_away(link, NOT_AT_HOME)
 
     def _admit(self, link, silent=None, answered: bool | None = None) -> None:
@@ -66,13 +66,12 @@ class Admitting(Part):
         if link.ended:
             return
         asker, now = link.peer, self._node.now()
-        offence = self._linking.offence(asker)
-        if offence is not None:
+        if offence := self._linking.offence(asker):
             self._turn_away(link, offence)
             return
-        if asker not in self._linking.peer_list:
+        if asker not in self._peer_list:
             self._joining.hurry()  # a newer list may name it
-        listed = self._linking.peer_list.listed_among([asker, *self._neighbours.addresses()])
+        listed = self._peer_list.listed_among([asker, *self._neighbours.addresses()])
         admission = self._neighbours.admit(asker, link, asker, now, listed, silent, answered)
         if admission.ask is not None and silent is None:
             self._check(admission.ask, link)
@@ -87,16 +86,17 @@ class Admitting(Part):
                 self._prove(link)
 
     def _turn_away(self, link, reason: str) -> None:
-        """Refuse a newcomer."""
-        link.release(wire.refused(self._node.address, reason))
-        self._node.disconnect(link, reason)
+        """Refuse a newcomer, unless it has ended."""
+        if not link.ended:
+            link.release(wire.refused(self._node.address, reason))
+            self._node.disconnect(link, reason)
 
     # Probes of the addresses that newcomers announce.
 
     def _probe(self, link, verdict) -> None:
         """Find out whether a newcomer answers at its address, those first whom seeds have named.
         A late peer has enough to do, and believes the seeds, because they have looked."""
-        is_listed = bool(self._linking.peer_list.listed_among([link.peer]))
+        is_listed = bool(self._peer_list.listed_among([link.peer]))
         if is_listed and self._node.is_late() and self._joining.has_seed():
             verdict(True)
         else:
@@ -108,7 +108,7 @@ class Admitting(Part):
         it answers, that is not the newcomer's fault."""
         if alive or alive is None and self._node.is_late():
             self._admit(link, answered=bool(alive))
-        elif not link.ended:
+        else:
             self._turn_away(link, "full")
 
     def _prove(self, link) -> None:
@@ -125,7 +125,7 @@ class Admitting(Part):
 
     def next_round(self) -> None:
         """Look once more for neighbours that are not proven."""
-        for _, link in self._neighbours.unproven():
+        for link in self._neighbours.unproven():
             self._prove(link)
 
     def answered(self, peer: Address) -> None:

@@ -132,8 +132,7 @@ class Linking(Part):
             raise wire.WireError(f"{message.address} answered instead")
         if fault := self._proofs.fault_of_answer(link):
             raise wire.WireError(fault)
-        reason = self.offence(peer)
-        if reason is not None:  # it was shut out since it was dialled
+        if reason := self.offence(peer):  # it was shut out since it was dialled
             self._dial_over(link)
             link.close(reason)
             return

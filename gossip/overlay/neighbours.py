@@ -227,10 +227,9 @@ class Neighbours:
     def proven(self) -> list[Address]:
         return sorted(address for address, row in self._rows.items() if row.proven)
 
-    def unproven(self) -> list[tuple[Address, object]]:
-        """The neighbours that are not proven, and their links."""
-        return [(address, row.link) for address, row in sorted(self._rows.items())
-                if not row.proven]
+    def unproven(self) -> list:
+        """The links to neighbours that are not proven."""
+        return [row.link for _, row in sorted(self._rows.items()) if not row.proven]
 
     def counted(self, now: float, listed: set[Address]) -> dict[Address, ring.Tie]:
         """The neighbours that take a place: they are proven and listed."""
