@@ -242,7 +242,7 @@ class Seed(Node):
         if row.probed(alive):
             self._remove(row, "gone")
         elif alive and self.registry.row(row.address, link) is row:
-            row.lives(self.now())
+            row.note_life(self.now())
             link.send(wire.REGISTERED)
 
     # Monitoring.

@@ -54,7 +54,7 @@ class Count:
             return self.misses or None
         return max(self.misses, self.owed)
 
-    def is_lost(self, misses: int) -> None:
+    def lose(self, misses: int) -> None:
         """The link is over, and every round from now on is a miss after so many."""
         self.misses, self.link = misses, None
         self.asked.clear()

@@ -182,7 +182,7 @@ class Neighbours:
         self._write(f"disconnected:{address}:{reason}", self._degree())
         self._renew_links()
         if missed and self._may_lose() or not (missed or row.proven or row.owed is None):
-            row.is_lost(row.misses if missed else row.doubts())
+            row.lose(row.misses if missed else row.doubts())
             self._lost[address] = row
         return True
 

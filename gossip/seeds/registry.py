@@ -42,7 +42,7 @@ class Listing:
         """Whether its connection has not ended."""
         return self.link is not None and not self.link.ended
 
-    def lives(self, now: float) -> None:
+    def note_life(self, now: float) -> None:
         """The peer has said `register:`, or answered a probe."""
         self.heard, self.in_vain = now, False
 
