@@ -82,7 +82,7 @@ class Count:
         return True
 
     def postpone(self) -> None:
-        """The last probe has found nothing out: the next round on time has the peer probed again."""
+        """The last probe has found nothing out: have the next round on time repeat it."""
         self.misses -= 1
         self.suspect = False
 

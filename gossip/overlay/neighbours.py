@@ -173,8 +173,8 @@ class Neighbours:
         return True
 
     def remove(self, address: Address, link, reason: str, missed: bool = False) -> bool:
-        """Take out exactly this link; return whether it was there. If it is `missed`, rounds without
-        it are misses. Else the misses from before it count again, if it was not proven."""
+        """Take out exactly this link; return whether it was there. If it is `missed`, rounds
+        without it are misses; else the misses from before it count again if it was not proven."""
         row = self._rows.get(address)
         if row is None or row.link is not link:
             return False

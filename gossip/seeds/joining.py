@@ -125,8 +125,9 @@ class Joining(Part):
 
     def report(self, report: wire.DeadNode) -> None:
         """Report a death to every seed that this peer is registered with."""
-        self._node.output.write(*[f"reported:{seed}:{report.line}" for seed, _ in self.registered()])
-        for link in self.links():
+        listed_by = self.registered()
+        self._node.output.write(*[f"reported:{seed}:{report.line}" for seed, _ in listed_by])
+        for _, link in listed_by:
             link.send(wire.dead_node(report))
 
     def probed(self, seed: Address, ip: str) -> None:
