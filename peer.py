@@ -8,7 +8,8 @@ and events go to all:
     confirming   which runs are genuine, if gossip is signed   gossip/signing/confirming.py
     link_proofs  which run is at the other end of a link       gossip/signing/link_proofs.py
     joining      registering with seeds, asking for lists      gossip/seeds/joining.py
-    learning     of which peers it has heard                   gossip/overlay/learning.py
+    learning     of which peers it has heard                   gossip/overlay/peer_list.py
+    admitting    what becomes of newcomers                     gossip/overlay/admitting.py
     linking      how links to neighbours begin and end         gossip/overlay/linking.py
     reporting    what neighbours did, told to seeds            gossip/monitoring/reporting.py
     spreading    how a message reaches everyone, once          gossip/spread/spreading.py
@@ -35,7 +36,7 @@ import random
 
 from gossip import wire
 from gossip.addresses import Address
-from gossip.liveness.prober import Prober
+from gossip.liveness.prober import USUAL, probers
 from gossip.liveness.rounds import slept
 from gossip.monitoring.reporting import Reporting
 from gossip.node.link import Link
@@ -43,7 +44,6 @@ from gossip.node.node import WAITING, Node
 from gossip.node.output_file import OutputFile
 from gossip.node.world import NEVER
 from gossip.overlay.admitting import CHECKED
-from gossip.overlay.farewell import Farewell
 from gossip.overlay.linking import DIALLED, Linking
 from gossip.overlay.neighbours import NEIGHBOUR
 from gossip.programs.peer_program import peer_main
@@ -58,6 +58,7 @@ from gossip.spread.origin import Restraint, portions
 from gossip.spread.spreading import Spreading, in_batches
 
 SHORTEST_WAIT = 0.02  # seconds at least between two turns of membership
+LOOK = 0.05  # seconds between two looks of a leaver, whether all is sent and all have hung up
 
 
 class Peer(Node):
@@ -73,21 +74,22 @@ class Peer(Node):
                  output: OutputFile, world, rng: random.Random | None = None):
         super().__init__(address, settings, output, world)
         self.rng = rng or random.Random()
-        self.leaving: Farewell | None = None  # set once, by `quit`
+        self.leaving = False  # set once, by `quit`
+        self._leave_until = 0.0  # when the present wait of a leaver ends
+        self._told_leave: list[Link] | None = None  # links to the seeds that were told `leave`
         signer = new_signer(address, rng) if settings.sign else None
-        prober = Prober(self.probe, 1, settings.probes_at_once)
-        self.confirming = Confirming(self, seeds, signer, prober.ask)
-        self.link_proofs = LinkProofs(self, signer, self.confirming, prober)
+        lanes = probers(self.probe, self.now, 1, settings.probes_at_once)
+        self.confirming = Confirming(self, seeds, signer, lanes[USUAL].ask)
+        self.link_proofs = LinkProofs(self, signer, self.confirming, lanes)
         self.joining = Joining(self, seeds, self.confirming.registration)
-        self.linking = Linking(self, self.joining, prober, self.link_proofs)
+        self.linking = Linking(self, self.joining, lanes, self.link_proofs)
         self.neighbours, self.peer_list = self.linking.neighbours, self.linking.peer_list
-        self.rounds = self.linking.rounds
-        self.reporting = Reporting(self, self.joining.registrations.links)
+        self.reporting = Reporting(self, self.joining.registered)
         self._watch = self.reporting.watch if settings.monitor else None
         self.spreading = self._spreading(signer)
         self.messages = self.spreading.messages
-        self.made_of(self.linking.learning, self.linking, self.joining, self.confirming,
-                     self.reporting, self.spreading, self.link_proofs)
+        self.made_of(self.linking.learning, self.linking.admitting, self.linking, self.joining,
+                     self.confirming, self.reporting, self.spreading, self.link_proofs)
         # Where lines are signed or watched, a repetition says something too.
         self._sifts = not settings.sign and self._watch is None
         self._generated = 0  # messages so far
@@ -167,36 +169,33 @@ class Peer(Node):
         """Count misses, ask everyone once, have suspects probed, dial those whose link broke. A
         late round counts no miss: this peer itself was asleep or overloaded."""
         time_asked = wire.format_time(self.time())
-        found = self.rounds.next_round(time_asked, now, late)
+        found = self.neighbours.next_round(time_asked, now, late)
         self.withhold(found.withheld)
         self.output.write(*found.events())
         request = wire.liveness_request(time_asked, self.address)
-        for link in self.neighbours.links_to(found.ask):
-            link.send(request, urgent=True)
+        for peer in found.ask:
+            self.neighbours.link(peer).send(request, urgent=True)
         for peer in found.suspects:
             self.probe(peer, functools.partial(self._judge, peer), "last probe")
         for peer in found.lost:
-            self.linking.renew(peer)
+            self.linking.dial(peer, chosen=False)  # who made that link is not known any more
 
     def _judge(self, peer: Address, alive: bool | None) -> None:
-        """The last probe of a suspect has ended. `alive`: True when it answered, False when not
-        (that is death), None when that could not be found out (then a later round asks again)."""
+        """The last probe of a suspect has ended. `alive` is False when it did not answer, which is
+        death, None when that could not be found out."""
+        suspect = self.neighbours.row(peer)
+        if suspect is None or not suspect.suspect:  # it has answered or linked again meanwhile
+            return
         if alive is None:
-            self.rounds.postpone(peer)
-            return
-        link = self.neighbours.link(peer)
-        if alive and link is not None and self.rounds.spare(peer, link.heard):
-            return
-        suspect, link = self.rounds.verdict(peer)
-        if not suspect:
-            return
-        if alive:
-            self.linking.unlink(peer, "silent, but alive", link)
-            return
-        if not self.output.write(f"dead:{peer}"):
-            return  # the last word is in the file: nothing more is said
-        self.joining.report(wire.DeadNode(peer, wire.format_time(self.time()), self.address))
-        self.linking.bury(peer, "dead", link)
+            suspect.postpone()
+        elif alive and suspect.spare():
+            self.linking.admitting.answered(peer)
+        elif alive:
+            self.neighbours.forget(peer)
+            self.linking.unlink(peer, "silent, but alive", suspect.link)
+        elif self.output.write(f"dead:{peer}"):  # nothing is said after the last word
+            self.joining.report(wire.DeadNode(peer, wire.format_time(self.time()), self.address))
+            self.linking.bury(peer, "dead", suspect.link)
 
     # Membership, and leaving.
 
@@ -205,8 +204,7 @@ class Peer(Node):
         if self.leaving:
             return self._leave(now)
         self.joining.keep_registrations(now)
-        if self.linking.keep_links(now):
-            self.joining.hurry()
+        self.linking.keep_links(now)
         if not self.joining.ask_for_list(now):
             self.linking.learning.ask_somebody()
         due = [self.joining.next_at(), self.linking.next_at(now)]
@@ -216,16 +214,32 @@ class Peer(Node):
         """Leave gracefully: the turns of membership say goodbye, and the last stops the node."""
         with self.turn:
             if self.spreading.fall_silent():
-                self.leaving = Farewell(self, self.neighbours)
+                self.leaving = True
+                self._leave_until = self.now() + self.settings.leave_limit
                 self.output.write(f"leaving:{self.address}")
                 self.spreading.way.hurry()
                 self.membership.hurry()
 
     def _leave(self, now: float) -> float:
-        due = self.leaving.turn(now, self.spreading.way.all_sent(), self.joining.links())
-        if due == NEVER:
+        """Send the gossip that waits; then tell neighbours and seeds `leave`, and let them read it
+        and hang up; then stop. A neighbour that comes meanwhile is told when it is met."""
+        if now < self._leave_until and self._keeps_waiting():
+            return now + LOOK
+        if self._told_leave is not None:
             self.stop("quit")
-        return due
+            return NEVER
+        self._told_leave = self.joining.links()
+        for link in [*self.neighbours.links(), *self._told_leave]:
+            link.send(wire.leave(self.address))
+        self._leave_until = now + self.settings.leave_limit
+        return now + LOOK
+
+    def _keeps_waiting(self) -> bool:
+        """Whether somebody has not read yet what a leaver says."""
+        if self._told_leave is None:
+            return not self.spreading.way.all_sent()
+        return bool(self.neighbours.links() or self.neighbours.dialling()
+                    or not all(link.ended for link in self._told_leave))
 
     def disconnect(self, link: Link, reason: str, who: Address | None = None) -> None:
         if link.role == ASKED:  # a seed that is slow to answer breaks no rule
@@ -286,17 +300,19 @@ class Peer(Node):
         self.linking.admitting.replied(link)
         if self._watch is not None:
             self.reporting.replied(link, message.time)
-        took = self.rounds.reply_from(link.peer, message.time, self.now())
+        row = self.neighbours.row(link.peer)
+        took = None if row is None else row.replied(message.time, self.now())
         if took is not None:
             self.output.write(f"liveness reply:{link.peer}:{took * 1000:.3f}")
 
     def on_dead_node(self, link: Link, message: wire.DeadNode) -> None:
         """A seed tells of a death. A neighbour that answered within the last interval is kept."""
         self.output.write(f"told:{link.peer}:{message.line}")
-        dead, lately = message.dead, self.settings.liveness_interval
-        if dead == self.address or self.rounds.answered_within(dead, lately, self.now()):
-            return
-        self.linking.bury(dead, "told dead", self.neighbours.link(dead))
+        dead, link = message.dead, self.neighbours.link(message.dead)
+        lives = (link is not None and self.now() - self.neighbours.row(dead).answered
+                 < self.settings.liveness_interval)
+        if dead != self.address and not lives:
+            self.linking.bury(dead, "told dead", link)
 
     def status(self) -> dict[str, object]:
         """Counts of what there is and of everything that was dropped."""

@@ -6,14 +6,8 @@ lists an address or calls it dead, it probes it over a connection of its own
 gossip/seeds/admission.py, the list is in registry.py beside it. What seed and peer share is in
 gossip/node/.
 
-Its threads: "listener" accepts connections; a "link reader" per connection reads its lines (it is
-called "prober" for a probe, "relay" for reports to another seed); "link flusher" sends what was not
-taken at once; "lookout" removes peers that lost their connection and did not come back, has those
-probed that have fallen silent, and replaces registrations that do not speak when they have to. With
---monitor also "seed links", which dials the other seeds, and "monitoring", which keeps what peers
-report, and decides who is malicious (gossip/monitoring/).
-
-Left out on purpose: a seed keeps nothing on disk but its output file, and does not gossip.
+Its threads are told in gossip/README.md. Left out on purpose: a seed keeps nothing on disk but its
+output file, and does not gossip.
 """
 
 import functools
@@ -24,7 +18,7 @@ import sys
 
 from gossip import wire
 from gossip.addresses import Address, sample
-from gossip.liveness.prober import FIRST, LAST, Prober
+from gossip.liveness.prober import LAST, USUAL, probers
 from gossip.monitoring.deciding import Deciding
 from gossip.monitoring.keeping import Keeping
 from gossip.node.link import Link
@@ -34,13 +28,11 @@ from gossip.overlay import ring
 from gossip.overlay.shut_out import ShutOut
 from gossip.programs.seed_program import seed_main
 from gossip.seeds.admission import REGISTERED, Admission
-from gossip.seeds.registry import Registry
-from gossip.seeds.relays import RELAY_PAUSE, Relays
+from gossip.seeds.registry import Listing, Registry, Removal
+from gossip.seeds.relays import Relays
 from gossip.settings import LATE_FOR, Settings
 from gossip.signing.vouching import Vouching
 from gossip.tools import Budget
-
-SEED = "a seed that is told"  # the role of a connection to one
 
 SILENT_ROUNDS = 3  # rounds without `register:` after which a registered peer is probed
 LONG_LIST = 500  # peers; of a longer list an asker is sent the next after it on the ring, and
@@ -66,22 +58,21 @@ class Seed(Node):
         self.others = [seed for seed in seeds if seed != address]
         self.seed_ips = {seed.ip for seed in seeds}
         self.registry = Registry(settings, output.write)
-        self.prober = Prober(self.probe, settings.probe_tries, settings.probes_at_once,
-                             settings.quick_look, self.now, QUICK_AT_ONCE,
-                             settings.probe_limit)
-        self.relays = Relays(self.others)
-        self.vouching = Vouching(self, functools.partial(self.prober.ask, lane=LAST))
+        self.probers = probers(self.probe, self.now, settings.probe_tries, settings.probes_at_once,
+                               settings.quick_look, QUICK_AT_ONCE, settings.probe_limit)
+        self.relays = Relays(self, self.others)
+        self.vouching = Vouching(self, self.probers[LAST].ask)
         self.keeping = Keeping(self, seeds)
         self.seed_links = self.keeping.links
         self.deciding = Deciding(self, self.keeping)
-        self.admission = Admission(self, functools.partial(self.prober.ask, lane=FIRST),
-                                   functools.partial(self.prober.give_way, FIRST))
+        self.admission = Admission(self)
         self._from_peers = Budget(REPORTS_READ)
         self._from_seeds, self._old_from_seeds, self._from_others = (
             Budget(STRANGERS_READ) for _ in range(3))
         self._disbelieved = ShutOut({UNTRUE: UNTRUE_LIMIT if settings.monitor else 0}, settings.ban,
                                     UNTRUE_PERIODS * settings.report_interval)
-        self.made_of(self.admission, self.vouching, self.keeping, self.seed_links, self.deciding)
+        self.made_of(self.admission, self.relays, self.vouching, self.keeping, self.seed_links,
+                     self.deciding)
         self._look_at = 0.0  # when to look for silent peers again
 
     def settings_shown(self) -> str:
@@ -94,21 +85,6 @@ class Seed(Node):
             self.seed_links.begin()
             self.keep("monitoring", self.monitor, after=self.settings.report_interval)
 
-    # Registration: what admission asks of a seed.
-
-    def hold_on(self, link: Link) -> None:
-        """The next word on this connection is this seed's."""
-        link.await_no_line()
-        self.waiting_room.leave(link)
-
-    def admitted(self, link: Link, address: Address, older: Link | None) -> None:
-        """A peer is on the list; over an older connection it was before."""
-        self.introduced(link, REGISTERED, address)
-        if older is not None and older is not link:
-            older.close("registered again")
-        link.send(wire.REGISTERED)
-        self.deciding.on_registered(address, link)
-
     # The peer list.
 
     def on_ask_peer_list(self, link: Link, message: wire.AskPeerList) -> None:
@@ -117,7 +93,9 @@ class Seed(Node):
         told = listed if len(listed) <= LONG_LIST else self._sample(listed, asker)
         link.send(wire.peer_list([address for address in told if address != asker]))
         others = len(listed) - 1
-        if asker is not None and self.registry.list_changed(asker, link, others):
+        row = self.registry.row(asker, link)
+        if row is not None and row.others != others:
+            row.others = others
             self.output.write(f"peer list:{asker}:{others}")
 
     def _sample(self, listed: tuple[Address, ...], asker: Address | None) -> list[Address]:
@@ -134,35 +112,29 @@ class Seed(Node):
         """A peer or another seed says that somebody is dead. Find out."""
         now, dead = self.now(), message.dead
         is_peer, is_seed = link.role == REGISTERED, link.remote_ip in self.seed_ips
-        listed = self.registry.row(dead) is not None
-        old = not listed and self.registry.was_told(dead, now)
+        row, removal = self.registry.row(dead), self.registry.removal(dead)
+        old = removal is not None and removal.was_told(now)
         budget = (self._from_peers if is_peer else self._from_others if not is_seed
                   else self._old_from_seeds if old else self._from_seeds)
-        if is_peer and not self._may_report(link.peer, now) or not budget.spend(now):
+        reporter = self.registry.row(link.peer)  # without a row the budget for all is enough
+        if (is_peer and (self._disbelieved.reason(link.peer, now) is not None
+                         or reporter is not None and not reporter.reports.spend(now))
+                or not budget.spend(now)):
             self.counters.add("dead reports not looked at")
             return
         self.output.write(f"dead report:{message.line}")
-        if is_peer and not (message.reporter == link.peer
-                            and self.registry.is_registered(link.peer, link)):
+        if is_peer and not (reporter and reporter.link is link and message.reporter == link.peer):
             self._reject(message, "not the reporter's own registration")
         elif not (is_peer or is_seed):
             self._reject(message, "neither a registered peer nor a seed")
-        elif not (listed or self.registry.lately_removed(dead, now)):
+        elif row is None and (removal is None or not removal.matters(now)):
             self._reject(message, "not registered here")
-        elif is_peer:
-            if listed or not self.registry.was_passed_on(dead):  # else nothing follows from it
-                self._examine(message, self._judge_report)
-        elif not old:
-            self._examine(message, self._judge_relay)
-
-    def _may_report(self, peer: Address, now: float) -> bool:
-        """Whether to look at a report of a registered peer."""
-        return (self._disbelieved.reason(peer, now) is None
-                and self.registry.may_report(peer, now))
+        elif removal is None or not (removal.passed_on if is_peer else old):  # else all is done
+            self._probe(dead, row, functools.partial(self._judge_report, message, row, is_peer))
 
     def _was_untrue(self, reporter: Address, now: float) -> None:
-        """A peer reported a death, and the dead answers. That is no proof against the reporter,
-        because others may play dead to it; but its reports need not be looked at for a while."""
+        """A peer reported a death, and the dead answers. Others may have played dead to it, so that
+        is no proof; but its reports need not be looked at for a while."""
         if (self._disbelieved.reason(reporter, now) is None
                 and self._disbelieved.note(reporter, UNTRUE, 1, now) is not None):
             self.output.write(f"disbelieved:{reporter}")
@@ -170,143 +142,107 @@ class Seed(Node):
     def _reject(self, report: wire.DeadNode, reason: str) -> None:
         self.output.write(f"rejected:{report.line}:{reason}")
 
-    def _examine(self, report: wire.DeadNode, judge) -> None:
-        row = self.registry.row(report.dead)
-        self._probe(report.dead, row, lambda alive: judge(report, row, alive))
-
-    def _judge_report(self, report: wire.DeadNode, row, alive: bool | None) -> None:
-        """A registered peer's report, after the probe."""
-        now = self.now()
-        if alive:
+    def _judge_report(self, report: wire.DeadNode, row, is_peers: bool,
+                      alive: bool | None) -> None:
+        """A report of a registered peer, or else of another seed, after the probe. What a peer
+        reports is passed on; what a seed reports is only told to our peers."""
+        now, dead = self.now(), report.dead
+        if alive and is_peers:
             self._was_untrue(report.reporter, now)
         if alive is not False:
             self._reject(report, "it answers" if alive else "too busy to find out")
-        elif self._remove(report.dead, row, "dead"):
-            self._pass_on(report)
-        elif self.registry.lately_removed(report.dead, now):
-            self._pass_on(report)
-        else:
+            return
+        self._remove(row, "dead")
+        removal = self.registry.removal(dead)
+        if not is_peers:
+            if removal is not None and removal.may_tell(now):
+                self._tell_peers(report, removal)
+        elif removal is None or not removal.matters(now):
             self._reject(report, "not registered here")
+        elif not removal.passed_on:
+            removal.passed_on = True
+            removal.may_tell(now)
+            self._tell_peers(report, removal)
+            self.relays.tell(wire.dead_node(report))
 
-    def _judge_relay(self, report: wire.DeadNode, row, alive: bool | None) -> None:
-        """Another seed's report, after the probe: our peers are told, other seeds are not."""
-        if alive is not False:
-            self._reject(report, "it answers" if alive else "too busy to find out")
-            return
-        self._remove(report.dead, row, "dead")
-        if self.registry.may_tell(report.dead, self.now()):
-            self._tell_peers(report)
-
-    def _pass_on(self, report: wire.DeadNode) -> None:
-        """Tell every other seed and all registered peers of a death, once per removal."""
-        if not self.registry.may_pass_on(report.dead):
-            return
-        self.registry.may_tell(report.dead, self.now())
-        self._tell_peers(report)
-        for seed in self.others:
-            if self.relays.add(seed, wire.dead_node(report)):
-                self._dial_seed(seed)
-
-    def _tell_peers(self, report: wire.DeadNode) -> None:
-        if self.registry.may_note(report.dead):
+    def _tell_peers(self, report: wire.DeadNode, removal: Removal) -> None:
+        """Tell all registered peers of a death, and write that down once per removal."""
+        if not removal.noted:
+            removal.noted = True
             self.output.write(f"passed on:{report.line}")
         for link in self.registry.links():
             link.send(wire.dead_node(report))
 
-    def _dial_seed(self, seed: Address) -> None:
-        """Make a connection over which another seed is told of deaths."""
-        self.dial(self.new_link(SEED, seed), "relay")
-
-    def on_up(self, link: Link) -> None:
-        """Another seed is connected: send it the reports that wait for it, and hang up."""
-        if link.role == SEED:
-            link.send(self.relays.take(link.peer))
-            link.close("told")
-
-    def _relay_ended(self, seed: Address) -> None:
-        self.counters.add("reports that another seed could not be told", self.relays.ended(seed))
-        self.flusher.take_over(functools.partial(self._relay_rested, seed), after=RELAY_PAUSE)
-
-    def _relay_rested(self, seed: Address) -> None:
-        if self.relays.rested(seed):
-            self._dial_seed(seed)
-
-    def _remove(self, address: Address, row, reason: str) -> bool:
+    def _remove(self, row: Listing | None, reason: str) -> bool:
         """Take a registration off the list and close its connection, which a peer that lives
         notices; answer whether it was on the list."""
-        removed, link = self.registry.remove(address, row, reason, self.now())
-        if link is not None:
-            link.close("removed")
+        removed = self.registry.remove(row, reason, self.now())
+        if removed and row.link is not None:
+            row.link.close("removed")
         return removed
 
     def on_leave(self, link: Link, message: wire.Leave) -> None:
         """A peer leaves gracefully; only its own registered connection can say so."""
-        if self.registry.is_registered(message.address, link):
-            self._remove(message.address, self.registry.row(message.address), "left")
-        else:
+        if not self._remove(self.registry.row(message.address, link), "left"):
             self.counters.add("leaves in the name of others")
 
     # Lost connections, and silent ones.
 
     def on_end(self, link: Link) -> None:
-        if link.role == SEED:
-            self._relay_ended(link.peer)
-        elif link.role == REGISTERED:
-            self._connection_lost(link)
-
-    def _connection_lost(self, link: Link) -> None:
         """A registered peer's connection broke: a probe tells whether it is gone or may return."""
-        address = link.peer
-        row = self.registry.lost(address, link)
+        row = self.registry.row(link.peer, link) if link.role == REGISTERED else None
         if row is not None:
-            self._probe_lost(address, row)
+            row.link = None
+            self._probe_lost(row)
 
-    def _probe_lost(self, address: Address, row) -> None:
-        self._probe(address, row, lambda alive: self._judge_lost(address, row, alive))
+    def _probe_lost(self, row: Listing) -> None:
+        self._probe(row.address, row, functools.partial(self._judge_lost, row))
 
-    def _probe(self, address: Address, row, verdict) -> None:
-        """Find out whether one lives that was reported or lost its connection, and now is listed
-        by this row (None: not any more); those first that have been listed for long."""
-        self.prober.ask(address, verdict, since=math.inf if row is None else row.since)
+    def _probe(self, address: Address, row: Listing | None, verdict) -> None:
+        """Find out whether a peer lives that was reported, or lost its connection; those first that
+        have been listed for long, by their `row`."""
+        self.probers[USUAL].ask(address, verdict, since=math.inf if row is None else row.since)
 
-    def _judge_lost(self, address: Address, row, alive: bool | None) -> None:
+    def _judge_lost(self, row: Listing, alive: bool | None) -> None:
         if alive is False:
-            self._remove(address, row, "gone")
+            self._remove(row, "gone")
         elif alive:
-            self.registry.spare(address, row, self.now() + self.settings.grace)
+            row.grace_until = self.now() + self.settings.grace
         else:
-            self.registry.doubt(address, row, self.now() + LATE_FOR)
+            row.doubt(self.now() + LATE_FOR)
         self.lookout.hurry()
 
     def look_after_registrations(self, now: float) -> float:
-        """Replace registrations that did not speak in time; remove peers that lost their connection
-        and did not come back in time; repeat probes that found nothing out. Once a round, write
-        that this seed is up, and probe peers that have been silent for three rounds."""
+        """Replace registrations that did not speak in time, remove peers that did not come back in
+        time, repeat probes that found nothing out. Once a round, write that this seed is up, and
+        probe peers that have been silent for three rounds."""
         self.admission.replace_silent(now)
-        for address, row in self.registry.doubtful(now):
-            self._probe_lost(address, row)
-        for address, row in self.registry.outstayed(now):
-            if self.is_late():  # it may have come back, and nobody has looked yet
-                self.registry.doubt(address, row, now + LATE_FOR)
+        for row in self.registry.outstayed(now):
+            if row.in_doubt:
+                row.in_doubt, row.grace_until = False, math.inf
+                self._probe_lost(row)
+            elif self.is_late():  # it may have come back, and nobody has looked yet
+                row.doubt(now + LATE_FOR)
                 self.withhold()
             else:
-                self._remove(address, row, "gone")
+                self._remove(row, "gone")
         if self._look_at <= now:
             interval = self.settings.liveness_interval
             self._look_at = now + interval
             self.output.note(f"alive:{interval:g}")
-            for address, row, link in self.registry.silent(now - SILENT_ROUNDS * interval, now):
-                self.prober.ask(address, functools.partial(self._judge_silent, address, row, link),
-                                lane=LAST)
+            for row in self.registry.silent(now - SILENT_ROUNDS * interval, now):
+                self.probers[LAST].ask(row.address,
+                                       functools.partial(self._judge_silent, row, row.link))
         due = [self._look_at, self.registry.next_at(), self.admission.next_at()]
         return min(moment for moment in due if moment is not None)
 
-    def _judge_silent(self, address: Address, row, link: Link, alive: bool | None) -> None:
+    def _judge_silent(self, row: Listing, link: Link, alive: bool | None) -> None:
         """A silent peer was probed. One that lives hears from this seed: if its end of the
         connection is dead, the connection breaks, and `on_end` follows."""
-        if self.registry.probed(row, alive):
-            self._remove(address, row, "gone")
-        elif alive and self.registry.answers(address, link, self.now()):
+        if row.probed(alive):
+            self._remove(row, "gone")
+        elif alive and self.registry.row(row.address, link) is row:
+            row.note_life(self.now())
             link.send(wire.REGISTERED)
 
     # Monitoring.
@@ -321,7 +257,7 @@ class Seed(Node):
         """Counts of what there is and of everything that was dropped."""
         with self.turn:
             return {"address": self.address, "registered": len(self.registry.addresses()),
-                    **self.relays.dropped(), **self.counts()}
+                    **self.counts()}
 
 
 if __name__ == "__main__":

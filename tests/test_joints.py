@@ -94,7 +94,7 @@ def test_a_liveness_reply_passes_few_functions(traced):
     acts = []
     for second in range(2, 8):
         with peer.turn:
-            peer.rounds.next_round(f"{second}.000000", peer.now(), True)  # no miss
+            peer.neighbours.next_round(f"{second}.000000", peer.now(), True)  # no miss
         reply = f"Liveness Reply:{second}.000000:{peer.address}:{fakes[0].address}"
         acts.append(functools.partial(ends[0].say, reply))
     calls, functions, files = least(trace, acts)

@@ -8,7 +8,7 @@ import pytest
 from tests.tools.programs import ROOT
 
 HALL = {"addresses", "intervals", "capacity", "settings", "escaping", "tools"}  # everyone may name it
-CORE = ("wire", "node", "seeds", "liveness", "overlay", "spread", "signing", "monitoring")
+CORE = ("wire", "node", "liveness", "seeds", "overlay", "spread", "signing", "monitoring")
 CONCEPTS = set(CORE[2:])
 MAY_IMPORT = {  # folder -> what else than itself and the hall
     **{folder: set(CORE[:at]) for at, folder in enumerate(CORE)},  # those before it

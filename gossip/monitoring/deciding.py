@@ -206,11 +206,11 @@ class Deciding(Part):
 
     def _remove(self, ban: Ban, now: float) -> bool:
         """Take a peer off the list and hang up; was it listed?"""
-        registry = self._node.registry
-        removed, link = registry.remove(ban.address, registry.row(ban.address), ban.reason, now)
-        if link is not None:
-            link.send(ban.line(now))
-            link.close("kicked")
+        row = self._node.registry.row(ban.address)
+        removed = self._node.registry.remove(row, ban.reason, now)
+        if removed and row.link is not None:
+            row.link.send(ban.line(now))
+            row.link.close("kicked")
         return removed
 
     def _kicks(self, now: float) -> bytes:

@@ -142,7 +142,7 @@ class Keeping(Part):
 
     def _may_report(self, link, message: grammar.Report) -> bool:
         node, peer = self._node, link.peer
-        return (node.settings.monitor and node.registry.is_registered(peer, link)
+        return (node.settings.monitor and node.registry.row(peer, link) is not None
                 and node.vouching.run_of(peer) in (None, message.start))
 
     def _known(self, entries: tuple[grammar.Entry, ...]) -> tuple[grammar.Entry, ...]:

@@ -1,43 +1,44 @@
-"""Admitting: what becomes of peers that ask for a link. A part of linking.
+"""Admitting: what becomes of peers that ask for a link. A part of a peer, beside linking.py.
 
 The table of neighbours judges a newcomer. Into a free place it is accepted at once, and its address
-is probed in the background, so that waiting for one who does not answer keeps nobody waiting. It
-has to wait for the probe when there is no free place, or when too many come. Who is linked already
-waits until it is known whether the older link still answers.
+is probed in the background, so that nobody waits for a silent address. Without a free place, or
+when too many come, the probe comes first. A peer that is linked already waits until it is known
+whether the older link still answers.
 
-An unproven link tells nothing about the peer whose address it announces: anybody on the same host
-may have made it. Where gossip is signed there is none: a newcomer has to prove its key, and waits
-for a probe only if this peer does not know that its run is the one at its address.
+An unproven link tells nothing about the peer whose address it announces, because anybody on the
+same host may have made it. Where gossip is signed there is none: a newcomer has to prove its key,
+and waits for a probe only if this peer does not know that its run is the one at its address.
 """
-
-from typing import NamedTuple
 
 from gossip import wire
 from gossip.addresses import Address
-from gossip.liveness.prober import FIRST, LAST, Prober
+from gossip.liveness.prober import FIRST, LAST
+from gossip.node.node import WAITING
+from gossip.node.part import Part
 from gossip.seeds.joining import Joining
 
 CHECKED = "a peer that waits for its probe, or the check of its older link"  # a role of a link
 NOT_AT_HOME = "unproven"  # the reason for a newcomer whose run is not the one at its address
 
 
-class Admitting:
-    """The newcomers of one peer."""
+class Admitting(Part):
+    """The newcomers of one peer. `linking` has the tables."""
 
-    def __init__(self, node, linking, joining: Joining, prober: Prober, proofs):
-        """`linking` has the tables. It is told `enter(link, admission)` when a newcomer is
-        accepted, `proven(peer, link)` or `unreached(peer)` when an unproven neighbour was looked
-        for."""
+    ANSWERS = {WAITING: {"connect"}}
+
+    def __init__(self, node, linking, joining: Joining, probers: list, proofs):
         self._node = node
         self._joining = joining
-        self._prober = prober
+        self._probers = probers
         self._proofs = proofs
         self._linking = linking
-        self._neighbours = linking.neighbours
-        self._link_check = LinkCheck()
+        self._neighbours, self._peer_list = linking.neighbours, linking.peer_list
+        # newcomer -> the older link to the same peer, and the time by which that has to answer
+        self._checks: dict = {}
 
-    def decide(self, link, asker: Address) -> None:
-        """A newcomer wants to become a neighbour."""
+    def on_connect(self, link, message: wire.Connect) -> None:
+        """A newcomer wants to become a neighbour. Its run has to be the one at its address."""
+        asker = message.address
         if asker.ip != link.remote_ip:
             link.send(wire.refused(self._node.address, "another IP"))
             self._node.disconnect(link, f"{asker} is not its IP")
@@ -46,21 +47,17 @@ class Admitting:
         else:
             link.hold()  # gossip begins when it is admitted, but has to follow the answer
             link.peer = asker
-            self._verify(link)
-
-    def _verify(self, link) -> None:
-        """Have it found out whether the run that a newcomer proves is the one at its address."""
-        fault = self._linking.offence(link.peer) or self._proofs.fault_of_asker(link)
-        if fault is not None:
-            self._turn_away(link, fault)
-            return
-        link.role = CHECKED
-        self._proofs.find_out(link, lambda at_home: self._found_out(link, at_home))
+            fault = self._linking.offence(asker) or self._proofs.fault_of_asker(link)
+            if fault is not None:
+                self._turn_away(link, fault)
+                return
+            link.role = CHECKED
+            self._proofs.find_out(link, lambda at_home: self._found_out(link, at_home))
 
     def _found_out(self, link, at_home: bool) -> None:
         if at_home:
             self._admit(link)
-        elif not link.ended:
+        else:
             self._turn_away(link, NOT_AT_HOME)
 
     def _admit(self, link, silent=None, answered: bool | None = None) -> None:
@@ -69,13 +66,12 @@ class Admitting:
         if link.ended:
             return
         asker, now = link.peer, self._node.now()
-        offence = self._linking.offence(asker)
-        if offence is not None:
+        if offence := self._linking.offence(asker):
             self._turn_away(link, offence)
             return
-        if asker not in self._linking.peer_list:
+        if asker not in self._peer_list:
             self._joining.hurry()  # a newer list may name it
-        listed = self._listed(asker, *self._neighbours.addresses())
+        listed = self._peer_list.listed_among([asker, *self._neighbours.addresses()])
         admission = self._neighbours.admit(asker, link, asker, now, listed, silent, answered)
         if admission.ask is not None and silent is None:
             self._check(admission.ask, link)
@@ -89,32 +85,30 @@ class Admitting:
             if not admission.proven:
                 self._prove(link)
 
-    def _listed(self, *addresses: Address) -> set[Address]:
-        return self._linking.peer_list.listed_among(addresses)
-
     def _turn_away(self, link, reason: str) -> None:
-        """Refuse a newcomer."""
-        link.release(wire.refused(self._node.address, reason))
-        self._node.disconnect(link, reason)
+        """Refuse a newcomer, unless it has ended."""
+        if not link.ended:
+            link.release(wire.refused(self._node.address, reason))
+            self._node.disconnect(link, reason)
 
     # Probes of the addresses that newcomers announce.
 
     def _probe(self, link, verdict) -> None:
         """Find out whether a newcomer answers at its address, those first whom seeds have named.
-        Who is late has enough to do, and believes the seeds: they have looked."""
-        is_listed = bool(self._listed(link.peer))
+        A late peer has enough to do, and believes the seeds, because they have looked."""
+        is_listed = bool(self._peer_list.listed_among([link.peer]))
         if is_listed and self._node.is_late() and self._joining.has_seed():
             verdict(True)
         else:
-            self._prober.ask(link.peer, verdict, lambda: not link.ended,
-                             FIRST if is_listed else LAST)
+            lane = FIRST if is_listed else LAST
+            self._probers[lane].ask(link.peer, verdict, lambda: not link.ended)
 
     def _probed_first(self, link, alive: bool | None) -> None:
-        """It is known now whether a newcomer answers, for whom there was no free place. When this
-        peer was too late to find it out, that is not the newcomer's fault."""
+        """A newcomer without a free place was probed. If this peer was too late to find out whether
+        it answers, that is not the newcomer's fault."""
         if alive or alive is None and self._node.is_late():
             self._admit(link, answered=bool(alive))
-        elif not link.ended:
+        else:
             self._turn_away(link, "full")
 
     def _prove(self, link) -> None:
@@ -131,88 +125,51 @@ class Admitting:
 
     def next_round(self) -> None:
         """Look once more for neighbours that are not proven."""
-        for _, link in self._neighbours.unproven():
+        for link in self._neighbours.unproven():
             self._prove(link)
 
     def answered(self, peer: Address) -> None:
         """A peer has answered a dial: so a link that it made meanwhile is proven."""
         link = self._neighbours.link(peer)
-        if link is not None and self._neighbours.probed(peer, link, True):
-            self._linking.proven(peer, link)
+        if link is not None:
+            self._probed(link, True)
 
-    # Checks of standing links.
+    # Checks of standing links. A reply on one makes the newcomers that wait duplicates; without
+    # one in time, or at its end, a newcomer takes its place.
 
     def _check(self, standing, newcomer) -> None:
         """Ask for a sign of life on the standing link, whose place a newcomer wants."""
         node = self._node
         newcomer.role = CHECKED
         until = node.now() + node.settings.link_check_limit + node.more_patience()
-        self._link_check.ask(newcomer, standing, until)
+        self._checks[newcomer] = standing, until
         standing.send(wire.liveness_request(wire.format_time(node.time()), node.address),
                       urgent=True)
         node.membership.hurry()
 
     def replied(self, link) -> None:
         """A Liveness Reply has come: newcomers that waited for it are duplicates."""
-        for check in self._link_check.replied(link):
-            self._turn_away(check.newcomer, "duplicate")
-
-    def checks(self) -> bool:
-        """Whether a newcomer waits until it is known if an older link still answers."""
-        return self._link_check.next_at() is not None
-
-    def next_at(self) -> float | None:
-        """When the next check is overdue."""
-        return self._link_check.next_at()
-
-    def turn(self, now: float) -> None:
-        """Admit those whose older link has not answered in time."""
-        for check in self._link_check.overdue(now):
-            self._admit(check.newcomer, silent=check.standing)
+        for newcomer in self._take(lambda standing, until: standing is link):
+            self._turn_away(newcomer, "duplicate")
 
     def on_end(self, link) -> None:
         """A link has ended: newcomers that waited for it are admitted."""
-        for check in self._link_check.on_end(link):
-            self._admit(check.newcomer, silent=link)
+        self._checks.pop(link, None)
+        for newcomer in self._take(lambda standing, until: standing is link):
+            self._admit(newcomer, silent=link)
 
+    def turn(self, now: float) -> None:
+        """Admit those whose older link has not answered in time."""
+        for newcomer, standing in self._take(lambda standing, until: until <= now).items():
+            self._admit(newcomer, silent=standing)
 
-class Check(NamedTuple):
-    """A newcomer, the standing link to the same peer, and the time by which it has to answer."""
-
-    newcomer: object
-    standing: object
-    until: float
-
-
-class LinkCheck:
-    """The newcomers that wait for the check of an older link to the same peer. A reply on it makes
-    the newcomer a duplicate; without one in time, or at its end, the newcomer takes its place."""
-
-    def __init__(self):
-        self._checks: list[Check] = []
-
-    def ask(self, newcomer, standing, until: float) -> None:
-        """Let a newcomer wait for a reply on the standing link."""
-        self._checks.append(Check(newcomer, standing, until))
-
-    def replied(self, link) -> list[Check]:
-        """A reply has come on this link: take out the checks that waited for it."""
-        return self._take(lambda check: check.standing is link)
-
-    def on_end(self, link) -> list[Check]:
-        """A link has ended: drop its own check; take out the checks that waited for it."""
-        self._take(lambda check: check.newcomer is link)
-        return self._take(lambda check: check.standing is link)
-
-    def overdue(self, now: float) -> list[Check]:
-        """Take out the checks whose time is over."""
-        return self._take(lambda check: check.until <= now)
-
-    def _take(self, chosen) -> list[Check]:
-        taken = [check for check in self._checks if chosen(check)]
-        self._checks = [check for check in self._checks if not chosen(check)]
+    def _take(self, chosen) -> dict:
+        """Take out checks; return the newcomers, each with the link that it waited for."""
+        taken = {newcomer: check[0] for newcomer, check in self._checks.items() if chosen(*check)}
+        for newcomer in taken:
+            del self._checks[newcomer]
         return taken
 
     def next_at(self) -> float | None:
-        """When the time of the next check is over; None while nobody waits."""
-        return min((check.until for check in self._checks), default=None)
+        """When the next check is overdue; None while nobody waits."""
+        return min((until for _, until in self._checks.values()), default=None)

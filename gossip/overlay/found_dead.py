@@ -1,10 +1,8 @@
 """Found dead: the peers that a peer dials now and then while it has no seed to ask who lives.
 
-Rules only. A peer that seems dead may only have been cut off, and thinks the same of this one. A
-seed would list it again; without one, this memory alone leads from one half of a network to the
-other. It keeps a peer that was found dead or told dead for an hour; a peer that has left is not
-kept. When the memory is full, the IP that has the most places loses one: a machine that plays many
-peers does not push out others.
+Rules only. A peer that seems dead may only have been cut off. A seed would list it again; without
+one, this memory alone leads from one half of a network to the other. When it is full, the IP that
+has the most places loses one, so that a machine that plays many peers does not push out others.
 """
 
 import collections
@@ -19,39 +17,33 @@ class FoundDead:
     """The peers that died lately, as far as this peer knows."""
 
     def __init__(self):
-        self._until: dict[Address, float] = {}  # until when each is remembered, the oldest first
-        self._turns: list[Address] = []  # the same peers; the turn of the last one comes next
+        # until when each is remembered; the turn of the last one comes next
+        self._until: collections.OrderedDict[Address, float] = collections.OrderedDict()
 
     def add(self, peer: Address, now: float) -> None:
         """A peer was found dead: remember it, and let its turn be the next."""
         self.discard(peer)
         self._until[peer] = now + MEMORY
-        self._turns.append(peer)
         if len(self._until) > REMEMBERED:
-            self.discard(self._one_too_many())
+            del self._until[self._one_too_many()]
 
     def discard(self, peer: Address) -> bool:
         """The peer lives, or has left: forget it; return whether it was remembered."""
-        if peer not in self._until:
-            return False
-        del self._until[peer]
-        self._turns.remove(peer)
-        return True
+        return self._until.pop(peer, None) is not None
 
-    def in_turn(self, now: float, known: frozenset[Address]) -> Address | None:
-        """The peer whose turn it is to be dialled, the newest first; None without one. `known` are
-        those that a list names again: they have no turn, because they are dialled like others."""
+    def in_turn(self, now: float, known: set[Address]) -> Address | None:
+        """Return the peer whose turn it is, the newest first; None without one. Those that are
+        `known`, because a list names them again, are dialled like others and have no turn."""
         for peer in [peer for peer, until in self._until.items() if until <= now]:
-            self.discard(peer)
-        for at in reversed(range(len(self._turns))):
-            if self._turns[at] not in known:
-                peer = self._turns.pop(at)
-                self._turns.insert(0, peer)
-                return peer
-        return None
+            del self._until[peer]
+        peer = next((peer for peer in reversed(self._until) if peer not in known), None)
+        if peer is not None:
+            self._until.move_to_end(peer, last=False)
+        return peer
 
     def _one_too_many(self) -> Address:
         """The oldest of the IP that has the most places."""
         places = collections.Counter(peer.ip for peer in self._until)
         most = max(places.values())
-        return next(peer for peer in self._until if places[peer.ip] == most)
+        return min((peer for peer in self._until if places[peer.ip] == most),
+                   key=self._until.__getitem__)

@@ -1,27 +1,18 @@
 """Linking: how links to neighbours begin and end. A part of a peer, beside seeds/joining.py.
 
 A peer dials others for the ring and for its free places; `admitting` decides about newcomers. The
-rules are in files beside this one: `neighbours` (one link per pair, and how many), `places` (the
-next to dial), `learning` (all known peers), `shut_out` (whom to refuse for what it did),
-`found_dead` (whom to dial when no seed can tell who lives).
-
-When a link broke, or ended for good, it tells the rounds of liveness, which count misses. When two
-have become neighbours, every part of the node hears `on_met`. Gossip and liveness are not handled
-here.
+rules are in the files beside this one. When two have become neighbours, every part of the node
+hears `on_met`. Gossip and liveness are not handled here.
 """
 
 from gossip import wire
 from gossip.addresses import Address
 from gossip.escaping import escape
-from gossip.liveness.prober import Prober
-from gossip.liveness.rounds import Rounds
-from gossip.node.node import WAITING
 from gossip.node.part import Part
-from gossip.overlay import ring
 from gossip.overlay.admitting import Admitting
 from gossip.overlay.found_dead import FoundDead
-from gossip.overlay.learning import Learning
-from gossip.overlay.neighbours import NEIGHBOUR, Admission, Neighbour, Neighbours
+from gossip.overlay.neighbours import NEIGHBOUR, Admission, Neighbours
+from gossip.overlay.peer_list import Learning
 from gossip.overlay.places import Places
 from gossip.overlay.shut_out import ShutOut
 from gossip.seeds.joining import Joining
@@ -37,19 +28,15 @@ STRANGE = "for a reason that cannot be shown"
 class Linking(Part):
     """The links of one peer to its neighbours."""
 
-    ANSWERS = {
-        WAITING: {"connect"}, DIALLED: {"accepted", "refused"}, NEIGHBOUR: {"leave", "refused"},
-    }
+    ANSWERS = {DIALLED: {"accepted", "refused"}, NEIGHBOUR: {"leave", "refused"}}
 
-    def __init__(self, node, joining: Joining, prober: Prober, proofs):
-        """`proofs` are the LinkProofs (gossip/signing/link_proofs.py)."""
+    def __init__(self, node, joining: Joining, probers: list, proofs):
+        """`probers` are the lanes of liveness/prober.py, `proofs` the LinkProofs (signing/)."""
         self._node = node
         self._joining = joining
         self._proofs = proofs
         address, settings = node.address, node.settings
         self.neighbours = Neighbours(address, settings, node.output.write)
-        self.rounds = Rounds(settings.liveness_misses,
-                             self.neighbours.capacity + ring.SPARE)
         self.places = Places(address, self.neighbours.capacity, settings, node.rng)
         self.learning = Learning(node, joining, self.neighbours)
         self.peer_list = self.learning.peer_list
@@ -57,34 +44,31 @@ class Linking(Part):
         self._shut_out = ShutOut(
             {"corrupt": settings.corrupt_most(), "forbidden": settings.corrupt_most(), "flood": 1},
             settings.corrupt_memory, settings.corrupt_window())
-        self.admitting = Admitting(node, self, joining, prober, proofs)
-        self._ring_stood = False  # whether the ring link did at the last turn; membership's own
+        self.admitting = Admitting(node, self, joining, probers, proofs)
+        self._ring_stood = False  # whether the ring link did at the last turn of membership
 
     # Called by liveness, every interval.
 
     def next_round(self, now: float) -> None:
         """Try free places again, look for unproven neighbours, give up surplus links, forget whom
-        no list names any more. While no seed can tell who lives, dial one who was found dead: it
-        may only have been cut off."""
+        no list names any more. While no seed can tell who lives, dial a peer that was found dead,
+        because it may only have been cut off."""
         self.places.next_round(now)
         self.admitting.next_round()
         self.give_up_surplus(settled=self._node.settings.liveness_interval)
         has_seed = self._joining.has_seed()
         self.peer_list.next_round(self.neighbours.addresses(), has_seed)
         if not has_seed:
-            peer = self.found_dead.in_turn(now, frozenset(self.peer_list.named()))
+            peer = self.found_dead.in_turn(now, self.peer_list.named())
             if peer is not None:
                 self.dial(peer)
         self._node.membership.hurry()
 
-    def renew(self, peer: Address) -> None:
-        """Dial a peer whose link broke. Who made that link is not known any more."""
-        self.dial(peer, chosen=False)
-
     # Called by membership.
 
-    def keep_links(self, now: float) -> bool:
-        """Dial for the ring, then for a free place; answer whether the ring link has just gone."""
+    def keep_links(self, now: float) -> None:
+        """Dial for the ring, then for a free place. If the ring link has just gone, ask for a list
+        soon."""
         self.admitting.turn(now)
         listed = self.peer_list.addresses()
         linked, dialling = self.neighbours.addresses(), self.neighbours.dialling()
@@ -100,7 +84,8 @@ class Linking(Part):
             self.dial(other)
         successor = self.places.successor(listed, now)
         stood, self._ring_stood = self._ring_stood, successor is None or successor in linked
-        return stood and not self._ring_stood
+        if stood and not self._ring_stood:
+            self._joining.hurry()
 
     def next_at(self, now: float) -> float | None:
         """When `keep_links` has something to do next, if nothing happens before."""
@@ -121,7 +106,7 @@ class Linking(Part):
 
     def dial(self, peer: Address, for_ring: bool = False, chosen: bool = True) -> None:
         """Ask a peer to become a neighbour, unless it is one or is being asked already. It is not
-        `chosen` when that only renews a link that others made."""
+        `chosen` if that only renews a link that others made."""
         if (self._node.leaving or self.offence(peer)
                 or not self.neighbours.begin_dial(peer, for_ring, chosen)):
             return
@@ -134,13 +119,9 @@ class Linking(Part):
         if link.role == DIALLED:
             link.send(self._proofs.asking(link) + wire.connect(self._node.address))
 
-    def on_connect(self, link, message: wire.Connect) -> None:
-        """A newcomer wants to become a neighbour."""
-        self.admitting.decide(link, message.address)
-
     def enter(self, link, admission: Admission) -> None:
         """A newcomer is accepted."""
-        self._welcome(link, link.peer, admission)
+        self._welcome(link, admission)
         link.release(self._proofs.answering(link) + wire.accepted(self._node.address))
         self._met(link)
 
@@ -151,8 +132,7 @@ class Linking(Part):
             raise wire.WireError(f"{message.address} answered instead")
         if fault := self._proofs.fault_of_answer(link):
             raise wire.WireError(fault)
-        reason = self.offence(peer)
-        if reason is not None:  # it was shut out since it was dialled
+        if reason := self.offence(peer):  # it was shut out since it was dialled
             self._dial_over(link)
             link.close(reason)
             return
@@ -164,7 +144,7 @@ class Linking(Part):
             link.send(wire.refused(self._node.address, admission.reason))
             self._node.disconnect(link, admission.reason)
             return
-        self._welcome(link, peer, admission)
+        self._welcome(link, admission)
         self.neighbours.end_dial(peer)
         self._met(link)
 
@@ -178,20 +158,18 @@ class Linking(Part):
         self.give_up_surplus(settled=float("inf"))  # only when there are far too many
         self._node.membership.hurry()
 
-    def _welcome(self, link, peer: Address, admission: Admission) -> None:
+    def _welcome(self, link, admission: Admission) -> None:
         """A link is in the table of neighbours: note that, and end the link that it replaces."""
-        self.rounds.linked(peer, link, self._node.now())
-        self._node.introduced(link, NEIGHBOUR, peer)
+        self._node.introduced(link, NEIGHBOUR, link.peer)
         replaced = admission.replaced
         if replaced is not None:
             replaced.send(wire.refused(self._node.address, "duplicate"))
             replaced.close(admission.reason)
         if admission.proven:
-            self.proven(peer, link)
+            self.proven(link.peer, link)
 
     def proven(self, peer: Address, link) -> None:
         """A neighbour has answered at its address."""
-        self.rounds.proved(peer, link)
         self.places.linked(peer)
         if self.found_dead.discard(peer) and not self._joining.has_seed():
             self.learning.ask(link)  # it knows those who were cut off together with it
@@ -211,12 +189,12 @@ class Linking(Part):
     def on_refused(self, link, message: wire.Refused) -> None:
         """A peer that was dialled refuses this one, or a neighbour gives the link up."""
         peer, reason = link.peer, _shown(message.reason)
-        if reason == "full" and peer == self._successor():
+        if reason == "full" and peer == self.places.successor(
+                self.peer_list.addresses(), self._node.now()):
             self._joining.ask_at_once()  # maybe somebody is nearer whom no list has named yet
         if link.role == NEIGHBOUR:
             if reason == "full" and peer in self.neighbours.proven():
-                self.places.leave_alone(peer)
-                self.places.put_off(peer, for_ring=True, now=self._node.now())
+                self._leave_alone(peer)
             self.unlink(peer, reason, link)
             return
         if reason == "full":
@@ -224,13 +202,10 @@ class Linking(Part):
         self._node.counters.add("dials that were refused")
         for_ring = self._dial_over(link)
         self.places.put_off(peer, for_ring, self._node.now())
-        self.rounds.forget(peer)  # it lives, so a link that broke before is no sign of death
+        self.neighbours.forget(peer)  # it lives, so a link that broke before is no sign of death
         self.admitting.answered(peer)
         link.close("refused")
         self._node.membership.hurry()
-
-    def _successor(self) -> Address | None:
-        return self.places.successor(self.peer_list.addresses(), self._node.now())
 
     def _dial_over(self, link) -> bool:
         """A dial is over; answer whether it was for the ring."""
@@ -241,13 +216,12 @@ class Linking(Part):
 
     def unlink(self, peer: Address, reason: str, link) -> None:
         """End the link to a neighbour for good; without a link, forget a peer whose link broke."""
-        row = self.neighbours.remove(peer, link, reason) if link is not None else None
-        if row is not None and not row.proven:
-            self.rounds.withdraw(peer, link)
-        known = self.rounds.forget(peer, link) or row is not None
-        if link is not None:
+        if link is None:
+            was_counted = self.neighbours.forget(peer)
+        else:
+            was_counted = self.neighbours.remove(peer, link, reason)
             link.close(reason)
-        if known:
+        if was_counted:
             self.places.link_broke()
         self._node.membership.hurry()
 
@@ -255,7 +229,7 @@ class Linking(Part):
         """A peer was found or told dead: it is known no longer, but remembered."""
         self.peer_list.discard(peer)
         self.found_dead.add(peer, self._node.now())
-        self.rounds.forget(peer, link)
+        self.neighbours.forget(peer)
         self.unlink(peer, reason, link)
 
     def on_leave(self, link, message: wire.Leave) -> None:
@@ -271,73 +245,68 @@ class Linking(Part):
     def broke_rules(self, link, reason: str) -> None:
         """A neighbour is disconnected for what it did, and then left alone for a while."""
         if link.role == NEIGHBOUR:
-            self.places.leave_alone(link.peer)
-            self.places.put_off(link.peer, for_ring=True, now=self._node.now())
+            self._leave_alone(link.peer)
             self.unlink(link.peer, reason[:REASON_SHOWN], link)
 
     def offended(self, link, offence: str, count: int) -> None:
-        """A neighbour has committed an offence `count` times. When that is too often, its link
-        ends, and it is refused for a while."""
+        """A neighbour has committed an offence `count` times; too often, and it is refused for a
+        while."""
         until = self._shut_out.note(link.peer, offence, count, self._node.now())
         if until is not None:
             self._node.write_refusal(link.peer, offence)
-            self._end_for(link.peer, offence, until, link)
+            self.shut_out(link.peer, offence, until)
 
     def shut_out(self, peer: Address, reason: str, until: float) -> bool:
         """A peer is refused until then, and not dialled; its link ends. Return whether it was not
         shut out for this reason already."""
         is_news = self._shut_out.refuse(peer, reason, until, self._node.now())
-        self._end_for(peer, reason, until, self.neighbours.link(peer))
-        return is_news
-
-    def _end_for(self, peer: Address, reason: str, until: float, link) -> None:
-        """End the link to a peer that is shut out, if any, and dial it no more until then."""
         self.places.pass_over(peer, until)
+        link = self.neighbours.link(peer)
         if link is not None:
             link.send(wire.refused(self._node.address, reason), urgent=True)
         self.unlink(peer, reason, link)
+        return is_news
 
     def offence(self, peer: Address) -> str | None:
         """For what the peer is shut out now; None when it is not."""
         return self._shut_out.reason(peer, self._node.now())
 
     def on_end(self, link) -> None:
-        """A link has ended: newcomers that waited for it are admitted, its place is free."""
-        self.admitting.on_end(link)
-        if link.role == DIALLED and link.lacked:
-            self.neighbours.end_dial(link.peer)  # that says nothing of the peer
-        elif link.role == DIALLED:
+        """A link has ended: its place is free."""
+        if link.role == DIALLED:
             self.neighbours.end_dial(link.peer)
-            self._pass_over(link.peer)
+            if not link.lacked:  # else that says nothing of the peer
+                self._pass_over(link.peer)
         elif link.role == NEIGHBOUR:
             if self._node.leaving:
                 self.unlink(link.peer, "left", link)
-            elif row := self.neighbours.remove(link.peer, link, link.reason):
-                self._lost(link.peer, row)
+            elif self.neighbours.link(link.peer) is link:
+                self._lost(link)
+
+    def _leave_alone(self, peer: Address) -> None:
+        """Dial a peer for the ring only, and after a pause."""
+        self.places.leave_alone(peer)
+        self.places.put_off(peer, for_ring=True, now=self._node.now())
 
     def _pass_over(self, peer: Address) -> None:
-        """A peer does not answer at its address: the ring goes on behind it for a while."""
-        self.places.unreachable(peer, self._node.now())
+        """A peer does not answer at its address: the ring goes on behind it for an interval."""
+        self.places.pass_over(peer, self._node.now() + self._node.settings.liveness_interval)
         self.peer_list.unreachable(peer)
         self._node.membership.hurry()
 
-    def _lost(self, peer: Address, row: Neighbour) -> None:
-        """A link broke. That is not death: the peer is dialled anew, while rounds count misses. Of
-        one that was not proven, and did not stand for an interval, nothing is to be missed."""
-        now = self._node.now()
+    def _lost(self, link) -> None:
+        """A link broke. That is not death: the peer is dialled anew, while rounds count misses. A
+        link that was not proven, and did not stand for an interval, is not missed."""
+        peer, now, row = link.peer, self._node.now(), self.neighbours.row(link.peer)
         counts = row.proven or now - row.since >= self._node.settings.liveness_interval
-        if counts:
-            self.rounds.lost(peer, row.link)
-        else:
-            self.rounds.withdraw(peer, row.link)
+        self.neighbours.remove(peer, link, link.reason, missed=counts)
         if counts and not self._joining.has_seed():
             self._joining.hurry()  # no seed will tell of others; neighbours may
         self.places.link_broke()
         if counts and self.places.redial_at_once(peer, now):
             self.dial(peer, chosen=row.chosen)
         elif counts:
-            self.places.leave_alone(peer)
-            self.places.put_off(peer, for_ring=True, now=now)
+            self._leave_alone(peer)
         self._node.membership.hurry()
 
 

@@ -1,9 +1,9 @@
 """The table of neighbours: which peers are linked, by which links, and which are being dialled.
 
-Rules only. Forwarding reads `links()`.
-
-A newcomer is judged (one link per pair, room, the ring) and entered in one step. Every change is
-written into the output file.
+Rules only. A newcomer is judged (one link per pair, room, the ring) and entered in one step. Every
+change is written into the output file. A neighbour whose link broke is still counted by the rounds
+of liveness; of too many, those that were lost last are not, so that strangers that come and go push
+nobody out.
 
 A link is proven when its peer has answered at the address that it announces: to a probe, or when
 this peer dialled it. Until then it holds no place that another wants. `listed`, in the methods
@@ -25,6 +25,7 @@ import collections
 from typing import NamedTuple
 
 from gossip.addresses import Address
+from gossip.liveness.rounds import Count, Round, next_round
 from gossip.overlay import ring
 from gossip.settings import Settings
 
@@ -35,35 +36,28 @@ UNLISTED, UNLISTED_WINDOW = 250, 10.0  # newcomers that no seed has named are ac
 
 
 class Admission(NamedTuple):
-    """The decision about a newcomer: it is accepted, or refused for a reason, or the link `ask` has
-    to be asked first whether it still lives, or its address has to be probed first. `replaced` is
-    an older link that gave way for this reason."""
+    """The decision about a newcomer."""
 
     accepted: bool
-    reason: str = ""
-    ask: object = None
-    probe: bool = False
-    replaced: object = None
+    reason: str = ""  # of a refusal, or for which another link gave way
+    ask: object = None  # a link that has to be asked first whether it still lives
+    probe: bool = False  # the address has to be probed first
+    replaced: object = None  # the older link that gave way
     proven: bool = False
 
 
-class _Dial(NamedTuple):
-    for_ring: bool
-    chosen: bool  # not only to renew a link that others made
+class Neighbour(Count):
+    """A peer in the table: its link, what is known of it, and the rounds that it has missed."""
 
+    __slots__ = ("dialler", "since", "chosen", "unreached")
 
-class Neighbour:
-    """A link in the table, and what is known of it."""
-
-    __slots__ = ("link", "dialler", "since", "chosen", "proven", "unreached")
-
-    def __init__(self, link, dialler: Address, since: float, chosen: bool, proven: bool):
-        self.link = link
+    def __init__(self, link, dialler: Address, now: float, chosen: bool, proven: bool,
+                 owed: int | None):
+        super().__init__(link, proven, now, owed)
         self.dialler = dialler  # which of the two made the link
-        self.since = since
+        self.since = now
         self.chosen = chosen  # this peer wanted the link by itself
-        self.proven = proven  # the peer has answered at its address
-        self.unreached = False  # it was looked for there, in vain
+        self.unreached = False  # it was looked for at its address, in vain
 
 
 class Neighbours:
@@ -76,7 +70,9 @@ class Neighbours:
         self._settings = settings
         self.capacity = settings.capacity.of(own)
         self._rows: dict[Address, Neighbour] = {}
-        self._dialling: dict[Address, _Dial] = {}
+        self._lost: dict[Address, Neighbour] = {}  # those that are counted without a link
+        # for the ring?, and chosen, not only to renew a link that others made?
+        self._dialling: dict[Address, tuple[bool, bool]] = {}
         self._newcomers = collections.deque(maxlen=AT_ONCE)  # when they were accepted at once
         self._unlisted = collections.deque(maxlen=UNLISTED)  # when such were accepted
         self._links = ()  # all links, replaced as a whole
@@ -88,13 +84,12 @@ class Neighbours:
         is not `chosen` when it only renews a link that others made."""
         if address in self._rows or address in self._dialling or address == self._own:
             return False
-        self._dialling[address] = _Dial(for_ring, chosen)
+        self._dialling[address] = for_ring, chosen
         return True
 
     def end_dial(self, address: Address) -> bool:
         """Note that a dial has ended; return whether it was for the ring."""
-        dial = self._dialling.pop(address, None)
-        return dial is not None and dial.for_ring
+        return self._dialling.pop(address, (False, False))[0]
 
     def dialling(self) -> set[Address]:
         return set(self._dialling)
@@ -105,10 +100,9 @@ class Neighbours:
               silent=None, answered: bool | None = None) -> Admission:
         """Judge a new link and, if it is accepted, enter it: gossip flows over it from now on.
 
-        `silent` is an older link that was asked for a reply and gave none: it gives way.
-        `answered` tells whether a newcomer was probed and has answered: False means that this could
-        not be found out, None that it was not probed yet.
-        """
+        `silent` is an older link that gave no reply, and so gives way. `answered` tells whether the
+        newcomer has answered a probe: False means that this could not be found out, None that there
+        was no probe yet."""
         if link.run is not None:
             answered = True
         if address == self._own:
@@ -156,10 +150,18 @@ class Neighbours:
         return Admission(True, reason, replaced=standing.link, proven=proven)
 
     def _enter(self, address, link, dialler, now, proven, chosen=False) -> None:
-        dial = self._dialling.get(address) if dialler == self._own else None
-        chosen = chosen or dial is not None and dial.chosen
-        self._rows[address] = Neighbour(link, dialler, now, chosen, proven)
+        if dialler == self._own and address in self._dialling:
+            chosen = chosen or self._dialling[address][1]
+        before = self._lost.pop(address, None) or self._rows.get(address)
+        owed = None if before is None else before.doubts()
+        if address in self._rows and before.proven and not self._may_lose():
+            owed = None  # no more of those whom visitors replaced are missed than of the lost
+        self._rows[address] = Neighbour(link, dialler, now, chosen, proven, owed)
         self._renew_links()
+
+    def _may_lose(self) -> bool:
+        """Whether one more may be counted without a link."""
+        return len(self._lost) < self.capacity + ring.SPARE
 
     def probed(self, address: Address, link, alive: bool) -> bool:
         """The address of the peer of exactly this link was probed; return whether that is news
@@ -170,15 +172,29 @@ class Neighbours:
         row.proven, row.unreached = alive, not alive
         return True
 
-    def remove(self, address: Address, link, reason: str) -> Neighbour | None:
-        """Take out the row of exactly this link and return it; None if it was not there."""
+    def remove(self, address: Address, link, reason: str, missed: bool = False) -> bool:
+        """Take out exactly this link; return whether it was there. If it is `missed`, rounds
+        without it are misses; else the misses from before it count again if it was not proven."""
         row = self._rows.get(address)
         if row is None or row.link is not link:
-            return None
+            return False
         del self._rows[address]
         self._write(f"disconnected:{address}:{reason}", self._degree())
         self._renew_links()
-        return row
+        if missed and self._may_lose() or not (missed or row.proven or row.owed is None):
+            row.lose(row.misses if missed else row.doubts())
+            self._lost[address] = row
+        return True
+
+    def forget(self, address: Address) -> bool:
+        """Count no miss from before a peer's present link; return whether it had none."""
+        if address in self._rows:
+            self._rows[address].owed = None
+        return self._lost.pop(address, None) is not None
+
+    def next_round(self, time: str, now: float, late: bool) -> Round:
+        """Begin a round of liveness."""
+        return next_round(self._rows | self._lost, self._settings.liveness_misses, time, now, late)
 
     def _degree(self) -> str:
         return f"degree:{self._own}=>{len(self._rows)}"
@@ -197,14 +213,13 @@ class Neighbours:
         row = self._rows.get(address)
         return row.link if row is not None else None
 
-    def dialler(self, address: Address) -> Address | None:
-        """Return which of the two made the link to a neighbour; None without a link."""
-        row = self._rows.get(address)
-        return row.dialler if row is not None else None
+    def row(self, address: Address) -> Neighbour | None:
+        """What is known of a neighbour, or of one whose link broke."""
+        return self._rows.get(address) or self._lost.get(address)
 
-    def links_to(self, addresses: list[Address]) -> list:
-        """The links to the neighbours among these peers."""
-        return [self._rows[address].link for address in addresses if address in self._rows]
+    def lost(self) -> list[Address]:
+        """The peers whose link broke, and that are still counted."""
+        return list(self._lost)
 
     def addresses(self) -> list[Address]:
         return sorted(self._rows)
@@ -212,10 +227,9 @@ class Neighbours:
     def proven(self) -> list[Address]:
         return sorted(address for address, row in self._rows.items() if row.proven)
 
-    def unproven(self) -> list[tuple[Address, object]]:
-        """The neighbours that are not proven, and their links."""
-        return [(address, row.link) for address, row in sorted(self._rows.items())
-                if not row.proven]
+    def unproven(self) -> list:
+        """The links to neighbours that are not proven."""
+        return [row.link for _, row in sorted(self._rows.items()) if not row.proven]
 
     def counted(self, now: float, listed: set[Address]) -> dict[Address, ring.Tie]:
         """The neighbours that take a place: they are proven and listed."""

@@ -1,19 +1,25 @@
-"""The union of the seeds' peer lists: the peers that this peer knows.
+"""The peers that a peer knows, and how it hears of them.
 
-Rules only. Seeds' lists add to it. A peer is taken out
+A peer is taken out of the union of the seeds' lists when it was found or told dead, or has left;
+when no seed's latest list names it and it cannot be reached; and when no latest list has named it
+for ten rounds, because a peer that leaves tells only its seeds and its neighbours.
 
-- when it was found dead or told dead, or has left;
-- when no seed's latest list names it and it cannot be reached;
-- when no seed's latest list has named it for ten rounds: a peer that leaves tells only its seeds
-  and its neighbours.
-
-Without a seed, the word of neighbours adds to it, too. That is hearsay and proves nothing: it is
-bounded, hardly passed on, and forgotten as soon as a seed answers again. Where addresses are too
-many, the IPs that have most lose theirs.
+Addresses from neighbours are hearsay: their number is limited, they are hardly passed on, and they
+are dropped as soon as a seed answers again. Where addresses are too many, the IPs that have most
+lose theirs.
 """
 
-from gossip.addresses import Address, can_be_dialled, in_turns
+import itertools
+
+from gossip import wire
+from gossip.addresses import Address, can_be_dialled, in_turns, sample
+from gossip.node.part import Part
 from gossip.overlay import ring
+from gossip.overlay.neighbours import NEIGHBOUR, Neighbours
+from gossip.seeds.joining import SEED, Joining
+
+PAUSE = 1.0  # seconds between two answers to a neighbour that asks for known peers
+SENT = 200  # peers in one answer at random, besides the next on the ring
 
 HEARD_LIMIT = 1_000  # addresses kept that neighbours have named, but no seed
 UNNAMED_LIMIT = 500  # addresses kept that no seed's latest list names, besides neighbours
@@ -34,8 +40,7 @@ class PeerUnion:
         self._round = 0  # counts rounds with a seed
 
     def add(self, seed: Address, addresses: frozenset) -> frozenset | None:
-        """Take a seed's list; return those on it that its last list did not name, or None when
-        the two are the same."""
+        """Take a seed's list; return what its last list did not name, None if it is the same."""
         addresses = addresses - {self._own}
         before = self._latest.get(seed)
         if before == addresses and not self._heard:
@@ -52,8 +57,8 @@ class PeerUnion:
         self._no_longer_named(self._latest.pop(seed, frozenset()))
 
     def _no_longer_named(self, before: frozenset) -> None:
-        """A list was the latest, and is not any more. Of those that are in no latest list now, the
-        next on the ring are kept longest: the ring link needs them."""
+        """A list is not the latest any more. Of the peers that are in no latest list now, the next
+        on the ring are kept longest, because the ring link needs them."""
         gone = sorted(before.difference(*self._latest.values()))
         for address in reversed(list(ring.successors(self._own, gone))):
             self._unnamed[address] = self._round
@@ -107,8 +112,8 @@ class PeerUnion:
         self._ordered = None
 
     def listed_among(self, addresses: list[Address]) -> set[Address]:
-        """Return which of these peers seeds have named; all of them while no seed has sent a list,
-        because then no peer is known better than others."""
+        """Return which of these peers seeds have named; all of them while no seed has sent a
+        list."""
         return {address for address in addresses
                 if not self._latest or address in self._unnamed or self._is_named(address)}
 
@@ -125,3 +130,66 @@ class PeerUnion:
     def __contains__(self, address: Address) -> bool:
         return (address in self._unnamed or address in self._heard
                 or self._is_named(address))
+
+
+class Learning(Part):
+    """The part of a peer that hears of others, beside linking.py: of seeds, and of neighbours while
+    there is no seed to ask."""
+
+    ANSWERS = {SEED: {"peer_list"}, NEIGHBOUR: {"ask_known_peers", "known_peers"}}
+
+    def __init__(self, node, joining: Joining, neighbours: Neighbours):
+        self._node = node
+        self._joining = joining
+        self._neighbours = neighbours
+        self.peer_list = PeerUnion(node.address)
+        self._asked = None  # the link on which known peers were asked for last
+
+    def on_peer_list(self, link, message: wire.PeerList) -> None:
+        """A seed names all peers on its list."""
+        new = self.peer_list.add(link.peer, message.addresses)
+        if new is not None:
+            listed = ":".join(address.listed for address in sorted(message.addresses))
+            self._node.output.write(f"peer list:{link.peer}:{listed}")
+            self._node.membership.hurry()
+            for part in self._node.parts:
+                part.on_listed(new)
+
+    def on_end(self, link) -> None:
+        """A link has ended: the list of a seed that is lost does not count any more."""
+        if link.role == SEED:
+            self.peer_list.seed_lost(link.peer)
+
+    def ask_somebody(self) -> None:
+        """Ask a neighbour, if there is one, for the peers that it knows."""
+        links = self._neighbours.links()
+        if links:
+            self.ask(self._node.rng.choice(links))
+
+    def ask(self, link) -> None:
+        """Ask this neighbour."""
+        self._asked = link
+        link.send(wire.ASK_KNOWN_PEERS)
+
+    def on_ask_known_peers(self, link, message: wire.AskKnownPeers) -> None:
+        """A neighbour has no seed to ask. The answer, once per second at most, names peers that
+        seeds have named, neighbours, and, even if hearsay, the next after the asker on the ring."""
+        now = self._node.now()
+        if now - link.answered < PAUSE:
+            self._node.counters.add("questions for known peers not answered")
+            return
+        link.answered = now
+        known = sorted({*self.peer_list.named(), *self._neighbours.addresses()} - {link.peer})
+        told = set(sample(known, SENT, self._node.rng))
+        everyone = ring.successors(link.peer, self.peer_list.addresses())
+        told.update(itertools.islice(everyone, ring.SUCCESSORS_SENT))
+        link.send(wire.known_peers(sorted(told - {link.peer})))
+
+    def on_known_peers(self, link, message: wire.KnownPeers) -> None:
+        """A neighbour names peers. That counts if it was asked, and while there is no seed."""
+        if link is not self._asked or self._joining.has_seed():
+            self._node.counters.add("known peers told in vain")
+            return
+        self._asked = None
+        if self.peer_list.hear(message.addresses):
+            self._node.membership.hurry()

@@ -8,7 +8,9 @@ import random
 from gossip.addresses import Address
 from gossip.overlay import ring
 from gossip.settings import Settings
-from gossip.tools import Backoff
+from gossip.tools import Backoff, Recent
+
+REMEMBERED = 10_000  # peers kept in each of the memories; of more, the first goes
 
 
 class Places:
@@ -22,19 +24,16 @@ class Places:
         self._round = 0
         self._refusals = 0  # since the last rest, or since a place became free
         self._rest = Backoff(settings.retry_first, settings.liveness_interval)
-        self._passed_over: dict[Address, float] = {}  # unreachable peer -> until when
-        self._full: dict[Address, int] = {}  # full peer -> round until which it is left alone
-        self._redialled: dict[Address, float] = {}  # peer dialled again at once -> when
-        self._ring_waits: dict[Address, Backoff] = {}  # peer that refused
+        self._passed_over = Recent(REMEMBERED)  # unreachable peer -> until when
+        self._full = Recent(REMEMBERED)  # full peers, by rounds: which are left alone
+        self._redialled = Recent(REMEMBERED)  # peers dialled again at once
+        self._ring_waits = Recent(REMEMBERED)  # peer that refused -> Backoff
 
     def next_round(self, now: float) -> None:
         """A liveness round: forget the waits that are long over."""
-        settled = now - self._settings.liveness_interval
-        self._redialled = {a: t for a, t in self._redialled.items() if t > settled}
-        self._ring_waits = {a: wait for a, wait in self._ring_waits.items()
-                            if wait.due > settled}
+        for memory in (self._ring_waits, self._redialled):
+            memory.all(now)
         self._round += 1
-        self._full = {a: until for a, until in self._full.items() if until > self._round}
 
     def link_broke(self) -> None:
         """A place became free: it may be filled at once."""
@@ -42,23 +41,20 @@ class Places:
         self._rest.reset()
 
     def redial_at_once(self, address: Address, now: float) -> bool:
-        """Return whether to dial a peer at once whose link broke: True once per liveness interval.
-        A peer that accepts and hangs up again and again is left to the rounds."""
-        if now - self._redialled.get(address, float("-inf")) < self._settings.liveness_interval:
-            return False
-        self._redialled[address] = now
-        return True
+        """Return whether to dial a peer at once whose link broke: once per liveness interval. The
+        rounds dial a peer that accepts and hangs up again and again."""
+        return self._redialled.add(address, True, now, now + self._settings.liveness_interval)
 
     def linked(self, address: Address) -> None:
         """The peer is a neighbour now. Its wait for the ring goes on, so that a peer that accepts
         and hangs up is not dialled in circles."""
-        self._passed_over.pop(address, None)
-        self._full.pop(address, None)
+        self._passed_over.pop(address)
+        self._full.pop(address)
 
     def leave_alone(self, address: Address) -> None:
         """The peer is full, gave the link up, or broke the rules: for some rounds it is dialled
         for the ring only."""
-        self._full[address] = self._round + self._settings.full_rounds
+        self._full.put(address, True, self._round + self._settings.full_rounds)
 
     def put_off(self, address: Address, for_ring: bool, now: float) -> None:
         """The peer refused, or its link broke too often: for the ring it is dialled again after a
@@ -68,25 +64,21 @@ class Places:
             self._refusals = 0
             self._rest.failed(now)
         if for_ring:
-            wait = Backoff(self._settings.retry_first, self._settings.liveness_interval)
-            self._ring_waits.setdefault(address, wait).failed(now)
-
-    def unreachable(self, address: Address, now: float) -> None:
-        """The peer does not answer: it is passed over for one liveness interval."""
-        self.pass_over(address, now + self._settings.liveness_interval)
+            interval = self._settings.liveness_interval
+            wait = self._ring_waits.get(
+                address, default=Backoff(self._settings.retry_first, interval))
+            wait.failed(now)
+            self._ring_waits.put(address, wait, wait.due + interval)
 
     def pass_over(self, address: Address, until: float) -> None:
         """Dial the peer for no place before then; the ring goes on behind it."""
-        self._passed_over[address] = until
+        self._passed_over.put(address, until, until)
 
     def successor(self, listed, now: float) -> Address | None:
         """The first listed address after one's own that is not passed over; None without one."""
-        self._passed_over = {a: t for a, t in self._passed_over.items() if t > now}
-        passed_over = set(self._passed_over)
-        for address in ring.successors(self._own, listed):
-            if address not in passed_over:
-                return address
-        return None
+        passed_over = self._passed_over.all(now)
+        return next((address for address in ring.successors(self._own, listed)
+                     if address not in passed_over), None)
 
     def ring_dial(self, listed, linked, dialling, now: float) -> Address | None:
         """The successor, if it is to be dialled: neither linked, nor dialling, nor in a wait."""
@@ -98,8 +90,8 @@ class Places:
 
     def ordinary_dial(self, listed, linked, dialling, now: float,
                       counted: dict[Address, ring.Tie]) -> Address | None:
-        """A peer to dial for an ordinary place that is free, or that a more frequent IP would give
-        to it; one dial at a time. `counted` are those of the linked that take a place."""
+        """A peer to dial, one at a time, for an ordinary place that is free, or that a more
+        frequent IP would give to it. `counted` are those of the linked that take a place."""
         holders = ring.ring_holders(self._own, listed)
         if set(dialling) - holders:
             return None
@@ -109,8 +101,8 @@ class Places:
             ips = ring.favoured(ips, counted, holders, places)
         if not ips or self._rest.due > now:
             return None
-        left_out = {*linked, *dialling, *holders, *self._full}
-        left_out.update(a for a, t in self._passed_over.items() if t > now)
+        left_out = {*linked, *dialling, *holders, *self._full.all(self._round),
+                    *self._passed_over.all(now)}
         candidates = [address for address in listed
                       if address.ip in ips and address not in left_out]
         if not candidates:
@@ -119,5 +111,6 @@ class Places:
 
     def next_at(self, now: float) -> float | None:
         """When the next wait ends after which a dial may be made; None without one."""
-        waits = [wait.due for wait in (self._rest, *self._ring_waits.values())]
-        return min((t for t in (*waits, *self._passed_over.values()) if t > now), default=None)
+        waits = [wait.due for wait in (self._rest, *self._ring_waits.all().values())]
+        passed_over = self._passed_over.all(now).values()
+        return min((t for t in (*waits, *passed_over) if t > now), default=None)

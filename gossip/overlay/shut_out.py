@@ -20,8 +20,8 @@ class ShutOut:
         self._refused = Recent(REMEMBERED)  # peer -> until when, for which offence
 
     def note(self, peer: Address, offence: str, count: int, now: float) -> float | None:
-        """A neighbour has done this `count` times. When that is too often, it is refused from now
-        on; return until when, else None."""
+        """A neighbour has done this `count` times. If that is too often, refuse it from now on, and
+        return until when."""
         limit, key = self._limits[offence], (peer, offence)
         times = [at for at in self._times.pop(key, default=[]) if now - at < self._window]
         times += [now] * min(count, limit - len(times))
@@ -32,8 +32,8 @@ class ShutOut:
         return now + self._seconds
 
     def refuse(self, peer: Address, reason: str, until: float, now: float) -> bool:
-        """A peer is refused until then, whatever it did; return whether that is news: it was not
-        refused for this reason already. Whoever is refused for longer stays so."""
+        """Refuse a peer until then, or longer if it is refused for longer already; return whether
+        it was not refused for this reason before."""
         before = self._refused.get(peer, now)
         longest = max(self._refused.get(peer, default=(until, reason)), (until, reason))
         self._refused.put(peer, longest, longest[0])

@@ -1,7 +1,6 @@
 """Registering.
 
 registry        the peers that a seed lists      relays    what a seed tells other seeds
-registrations   the seeds that a peer is with
 joining         the part of a peer that registers, and asks for lists
 admission       the part of a seed that registers peers
 

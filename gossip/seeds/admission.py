@@ -1,22 +1,19 @@
 """Admission: how a seed finds out who may be listed. A part of a seed.
 
-Before an address is listed it is probed, and the verdict comes by a call. An address that fails
-again and again rests: meanwhile it is refused without a probe.
+Before an address is listed it is probed. An address that fails again and again rests: meanwhile it
+is refused without a probe.
 
-A registration stands while its connection does, and speaks. Who listens at an address notices the
-probe, and repeats `register:` on the connection over which it is registered (joining.py). So when
-another connection wants the address, and `register:` comes over the older one within a second of
-the probe, the older one stands and the newer one is refused. Else it is replaced: its other end is
-gone, and nobody has told this seed.
-
-The seed is told `hold_on(link)` when the next word on a connection is the seed's, and
-`admitted(link, address, older)` when an address is listed.
+A registration is valid while its connection is open and the peer repeats `register:`. A peer that
+is probed does so at once (joining.py). When another connection wants its address, and `register:`
+comes over the older one within a second of the probe, the newer one is refused. Else it replaces
+the older one, whose other end is gone.
 """
 
 import functools
 
 from gossip import wire
 from gossip.addresses import Address
+from gossip.liveness.prober import FIRST
 from gossip.node.node import WAITING
 from gossip.node.part import Part
 from gossip.seeds import LONG_AGO
@@ -31,12 +28,6 @@ WORD_LIMIT = 1.0  # seconds from a probe within which a registration that stands
 TRIES = 2  # failures in a row before an address rests
 FIRST_REST, LONGEST_REST = 1.0, 30.0  # seconds; it doubles with each further failure
 REMEMBERED = 10_000  # addresses whose failures are kept
-
-
-def _stands(row) -> bool:
-    """Whether the connection of a registration has not ended."""
-    link = row.link
-    return link is not None and not link.ended
 
 
 class _Newcomer:
@@ -57,12 +48,8 @@ class Admission(Part):
 
     ANSWERS = {WAITING: {"register"}, REGISTERED: {"register"}}
 
-    def __init__(self, node, ask_prober, give_way):
-        """`ask_prober(address, verdict, wanted)` has an address probed; `give_way(address)` lets
-        one that waits go for a newcomer, with a verdict, and answers whether there was one."""
+    def __init__(self, node):
         self._node = node
-        self._ask_prober = ask_prober
-        self._give_way = give_way
         self._rests = Rests()
         self._newcomers: dict = {}  # link -> newcomer, the oldest first
         # address -> the one of them that waits for the word of an older registration
@@ -76,14 +63,17 @@ class Admission(Part):
         elif address.ip != link.remote_ip:
             node.write_refusal(link.remote, f"{address} is not its IP")
             link.send(wire.registration_refused(f"{address.ip} is not your IP"))
-        elif node.registry.repeats(address, link, now):
+        elif (row := node.registry.row(address, link)) is not None:
+            row.note_life(now)
+            row.repeated = now
             link.send(wire.REGISTERED)
-            self._has_spoken(address)
+            if address in self._contesting:  # the registration stands
+                self._turn_away(self._contesting[address], STANDS)
         elif link.role == REGISTERED and link.peer != address:
             self._refuse(link, address, f"this connection is {link.peer}'s")
         elif (refusal := self._refusal(address, now)) is not None:
             self._refuse(link, address, refusal)
-        else:
+        elif link not in self._newcomers:  # else it waits for a verdict already
             self._verify(_Newcomer(link, address, now))
 
     def _refuse(self, link, who: Address | str, reason: str) -> None:
@@ -97,10 +87,9 @@ class Admission(Part):
     def _refusal(self, address: Address, now: float) -> str | None:
         """Why an address is not even probed; None: it is."""
         row = self._node.registry.row(address)
-        if row is not None and _stands(row) and row.repeated >= now - WORD_LIMIT:
-            return STANDS  # it has spoken
-        if address in self._contesting:
-            return STANDS  # or another one is listed that was sooner
+        has_spoken = row is not None and row.stands() and row.repeated >= now - WORD_LIMIT
+        if has_spoken or address in self._contesting:
+            return STANDS  # or the other newcomer is listed, which was sooner
         if self._node.registry.is_full_for(address):
             return FULL
         if self._rests.left(address, now):
@@ -110,27 +99,19 @@ class Admission(Part):
     # Verifying.
 
     def _verify(self, newcomer: _Newcomer) -> None:
-        """Have the address probed, unless this connection waits for a verdict already."""
-        link = newcomer.link
-        if self._let_in(newcomer):
-            self._node.hold_on(link)
-            self._ask_prober(newcomer.address, functools.partial(self._verified, newcomer),
-                             wanted=lambda: not link.ended)
-
-    def _let_in(self, newcomer: _Newcomer) -> bool:
-        """Note who waits for a verdict; answer whether that is news, and there was room. Where too
-        many wait, one goes for whom nothing but patience is left. Those that have their verdict,
-        and wait for a word, take no room: there are no more of them than are registered."""
-        if newcomer.link in self._newcomers:
-            return False
-        while (len(self._newcomers) - len(self._contesting)
-               >= self._node.settings.verifying_limit):
-            if not self._give_way(newcomer.address):
-                self._refuse(newcomer.link, newcomer.address,
-                             "too many registrations at once, try again")
-                return False
-        self._newcomers[newcomer.link] = newcomer
-        return True
+        """Have the address probed, if there is room. Where too many wait, one goes for whom nothing
+        but patience is left. Those that wait for a word take no room: there are no more of them
+        than are registered."""
+        link, node = newcomer.link, self._node
+        while len(self._newcomers) - len(self._contesting) >= node.settings.verifying_limit:
+            if not node.probers[FIRST].give_way(newcomer.address):
+                self._refuse(link, newcomer.address, "too many registrations at once, try again")
+                return
+        self._newcomers[link] = newcomer
+        link.await_no_line()  # the next word is this seed's
+        node.waiting_room.leave(link)
+        node.probers[FIRST].ask(newcomer.address, functools.partial(self._verified, newcomer),
+                                lambda: not link.ended)
 
     def _verified(self, newcomer: _Newcomer, alive: bool | None) -> None:
         """The prober's verdict on an address that wants to be listed."""
@@ -145,7 +126,7 @@ class Admission(Part):
         fault = self._fault_of(newcomer, alive, None if row is None else row.link)
         if fault is not None:
             self._turn_away(newcomer, fault)
-        elif row is not None and _stands(row) and row.link is not newcomer.link:
+        elif row is not None and row.stands() and row.link is not newcomer.link:
             self._await_word(newcomer, row)
         else:
             self._list(newcomer)
@@ -161,27 +142,27 @@ class Admission(Part):
 
     def _list(self, newcomer: _Newcomer) -> None:
         """Put a newcomer on the list, in place of an older registration if there is one."""
-        link, address = newcomer.link, newcomer.address
+        link, address, node = newcomer.link, newcomer.address, self._node
+        if node.registry.is_full_for(address):
+            self._turn_away(newcomer, FULL)
+            return
         self._drop(newcomer)
         if link.ended:
             return
-        listed, older = self._node.registry.register(address, link, self._node.now())
-        if listed:
-            self._node.admitted(link, address, older)
-        else:
-            self._send_away(newcomer, FULL)
+        older = node.registry.register(address, link, node.now())
+        node.introduced(link, REGISTERED, address)
+        if older is not None and older is not link:
+            older.close("registered again")
+        link.send(wire.REGISTERED)
+        node.deciding.on_registered(address, link)
 
     def _turn_away(self, newcomer: _Newcomer, reason: str) -> None:
-        """Refuse a newcomer that waits."""
+        """Refuse a newcomer that waits. Its connection may say something else."""
         self._drop(newcomer)
         if not newcomer.link.ended:
-            self._send_away(newcomer, reason)
-
-    def _send_away(self, newcomer: _Newcomer, reason: str) -> None:
-        """Refuse a newcomer that waits no more. Its connection may say something else."""
-        self._refuse(newcomer.link, newcomer.address, reason)
-        if newcomer.link.role != REGISTERED:
-            self._node.await_introduction(newcomer.link)
+            self._refuse(newcomer.link, newcomer.address, reason)
+            if newcomer.link.role != REGISTERED:
+                self._node.await_introduction(newcomer.link)
 
     def _drop(self, newcomer: _Newcomer) -> None:
         """A newcomer waits for nothing any longer."""
@@ -198,27 +179,21 @@ class Admission(Part):
 
     def _await_word(self, newcomer: _Newcomer, older) -> None:
         """Give the registration that stands a while to speak; one newcomer waits for that."""
-        is_first = self._contesting.setdefault(newcomer.address, newcomer) is newcomer
-        if is_first:
-            newcomer.older, newcomer.until = older, self._node.now() + WORD_LIMIT
-        if not is_first or older.repeated >= newcomer.asked - WORD_LIMIT:
+        address = newcomer.address
+        if address in self._contesting or older.repeated >= newcomer.asked - WORD_LIMIT:
             self._turn_away(newcomer, STANDS)
             return
+        self._contesting[address] = newcomer
+        newcomer.older, newcomer.until = older, self._node.now() + WORD_LIMIT
         if older.since >= newcomer.asked:  # it was probed before it was registered: once more
-            self._ask_prober(newcomer.address, lambda alive: None)
+            self._node.probers[FIRST].ask(address, lambda alive: None)
         self._node.lookout.hurry()
-
-    def _has_spoken(self, address: Address) -> None:
-        """`register:` has come over the registration of an address: it stands."""
-        rival = self._contesting.get(address)
-        if rival is not None:
-            self._turn_away(rival, STANDS)
 
     def replace_silent(self, now: float) -> None:
         """Part of a turn: list those whose older registration has not spoken in time."""
         patience = self._node.more_patience()
         due = [newcomer for newcomer in self._contesting.values()
-               if newcomer.until + patience <= now or not _stands(newcomer.older)]
+               if newcomer.until + patience <= now or not newcomer.older.stands()]
         for newcomer in due:
             row = self._node.registry.row(newcomer.address)
             if row is None or row is newcomer.older:
@@ -234,16 +209,15 @@ class Admission(Part):
 
 
 class Rests:
-    """The addresses that did not answer when they were to be listed. The second failure in a row
-    begins a rest, so that an address that goes on being registered, and does not answer, takes a
-    seed's time more and more rarely."""
+    """The addresses that did not answer when they were to be listed. From the second failure in a
+    row on each begins a longer rest, so that such an address takes little of a seed's time."""
 
     def __init__(self):
         self._rows = Recent(REMEMBERED)  # address -> (failures in a row, when the last was, rest)
 
     def failed(self, address: Address, asked: float, now: float) -> None:
-        """An address has not answered. Those who have asked at once, e.g. at `asked`, share a
-        probe, which counts once."""
+        """An address has not answered. Newcomers that have asked before share a probe, which counts
+        once."""
         number, last, rest = self._rows.get(
             address, default=(0, LONG_AGO, Backoff(FIRST_REST, LONGEST_REST)))
         if asked <= last:
@@ -253,7 +227,7 @@ class Rests:
         self._rows.put(address, (number + 1, now, rest))
 
     def answered(self, address: Address) -> None:
-        """It has answered: all is forgotten."""
+        """An address has answered: forget its failures."""
         self._rows.pop(address)
 
     def left(self, address: Address, now: float) -> float:

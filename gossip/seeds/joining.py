@@ -1,19 +1,36 @@
 """Joining: how a peer registers with seeds, and asks them for lists. A part of a peer.
 
-A peer works towards ⌊n/2⌋+1 registrations; the rules are in `registrations` (which seed is tried
-next) and in Cadence (when a list is due). What is done with the lists is not handled here.
+The aim is always ⌊n/2⌋+1 registrations, with seeds picked at random. A seed that refuses, is down
+or says nothing rests, and another takes its place. Its rest doubles with every failure, up to a
+limit, and has a random part. What is done with the lists is in overlay/peer_list.py.
 """
 
 from gossip import wire
 from gossip.addresses import Address
 from gossip.node.part import Part
-from gossip.seeds.registrations import Registrations
+from gossip.seeds import LONG_AGO
+from gossip.settings import Settings, majority
+from gossip.tools import Backoff
 
 SEED = "a seed"  # the role of a link to one
+REPEAT_PAUSE = 1.0  # seconds in which a probe of a seed has `register:` repeated there once
+
+
+class _Registration:
+    __slots__ = ("link", "registered", "due", "reason", "rest", "unanswered", "repeated")
+
+    def __init__(self, settings: Settings):
+        self.link = None  # the connection, from its dial to its end
+        self.registered = False  # the seed has confirmed it on this link
+        self.due = 0.0  # by when the seed has to answer `register:`
+        self.reason = ""  # of the last failure
+        self.rest = Backoff(settings.retry_first, settings.retry_last)
+        self.unanswered = 0  # rounds in a row without an answer to `register:`
+        self.repeated = LONG_AGO  # when a probe has had it repeated on this link last
 
 
 class Joining(Part):
-    """The registrations of one peer."""
+    """The registrations of one peer with the seeds of config.txt."""
 
     ANSWERS = {SEED: {"registered", "registration_refused"}}
 
@@ -22,31 +39,40 @@ class Joining(Part):
         self._node = node
         self._registration = registration
         settings = node.settings
-        self.registrations = Registrations(seeds, settings, node.rng)
+        self._wanted = majority(len(seeds)) if seeds else 0
+        self._rows = {seed: _Registration(settings) for seed in seeds}
+        self._turn = 0  # counts questions for the list: seeds are asked in turn
         self._list_cadence = Cadence(settings.retry_first, settings.liveness_interval, node.now())
 
     # What is due.
 
     def keep_registrations(self, now: float) -> None:
         """Give up seeds that do not answer in time, and dial as many as are missing."""
-        for link in self.registrations.overdue(now):
-            link.close("no answer to register")
-        limit = self._node.settings.register_limit + self._node.more_patience()
-        for _, link in self.registrations.next_dials(self._link_to, now, limit):
-            self._node.dial(link)
+        node = self._node
+        for row in self._rows.values():
+            if row.link is not None and not row.registered and row.due <= now:
+                row.link.close("no answer to register")
+        resting = [seed for seed, row in self._rows.items()
+                   if row.link is None and row.rest.due <= now]
+        missing = max(0, min(self._missing(), len(resting)))
+        for seed in node.rng.sample(resting, missing):
+            link = self._rows[seed].link = node.new_link(SEED, seed)
+            self._rows[seed].due = now + node.settings.register_limit + node.more_patience()
+            node.dial(link)
 
-    def _link_to(self, seed: Address):
-        return self._node.new_link(SEED, seed)
+    def _missing(self) -> int:
+        """How many seeds more are to be dialled."""
+        return self._wanted - sum(row.link is not None for row in self._rows.values())
 
     def ask_for_list(self, now: float) -> bool:
-        """When a list is due, ask the seed whose turn it is; False only when it is due and there is
-        no seed to ask."""
+        """When a list is due, ask the seed whose turn it is; False if there is no seed to ask."""
         if not self._list_cadence.due(now):
             return True
-        seed = self.registrations.in_turn()
-        if seed is not None:
-            seed.send(wire.ASK_PEER_LIST)
-        return seed is not None
+        links = self.links()
+        self._turn += 1
+        if links:
+            links[self._turn % len(links)].send(wire.ASK_PEER_LIST)
+        return bool(links)
 
     def ask_at_once(self) -> None:
         """Ask all seeds for a list now: one seed may not know yet who is missing."""
@@ -63,39 +89,55 @@ class Joining(Part):
 
     def next_at(self) -> float:
         """When a registration or a list is due next."""
-        due = [self.registrations.next_at(), self._list_cadence.next_at()]
-        return min(moment for moment in due if moment is not None)
+        rows, due = self._rows.values(), [self._list_cadence.next_at()]
+        due += [row.due for row in rows if row.link is not None and not row.registered]
+        if self._missing() > 0:
+            due += [row.rest.due for row in rows if row.link is None]
+        return min(due)
+
+    def registered(self) -> list[tuple[Address, object]]:
+        """The seeds that list this peer, and the links to them."""
+        return [(seed, row.link) for seed, row in self._rows.items() if row.registered]
 
     def links(self) -> list:
         """The links to the seeds that list this peer."""
-        return [link for _, link in self.registrations.links()]
+        return [link for _, link in self.registered()]
 
     def has_seed(self) -> bool:
         """Whether a seed lists this peer."""
-        return bool(self.registrations.links())
+        return any(row.registered for row in self._rows.values())
 
     def next_round(self) -> None:
-        """Repeat `register:` on each registration; a seed that is silent is given up."""
-        repeat, silent, withheld = self.registrations.next_round(self._node.is_late())
-        self._node.withhold(withheld)
-        for link in repeat:
-            self._register(link)
+        """Repeat `register:` on each registration; a seed that is silent is given up. A late round
+        finds no seed silent."""
+        late, silent = self._node.is_late(), []
+        for seed, row in self._rows.items():
+            if row.registered:
+                if late and row.unanswered:
+                    self._node.withhold()
+                row.unanswered += not late
+                if row.unanswered > self._node.settings.register_misses:
+                    silent.append(row.link)
+                else:
+                    self._register(row.link)
         for link in silent:
             link.close("silent")
 
     def report(self, report: wire.DeadNode) -> None:
         """Report a death to every seed that this peer is registered with."""
-        links = self.registrations.links()
-        self._node.output.write(*[f"reported:{seed}:{report.line}" for seed, _ in links])
-        for _, link in links:
+        listed_by = self.registered()
+        self._node.output.write(*[f"reported:{seed}:{report.line}" for seed, _ in listed_by])
+        for _, link in listed_by:
             link.send(wire.dead_node(report))
 
     def probed(self, seed: Address, ip: str) -> None:
-        """Somebody at this IP has probed this peer, and says that it is that seed. Maybe another
-        connection wants this peer's registration: repeat `register:`, so that it stands."""
-        link = self.registrations.probed(seed, self._node.now()) if seed.ip == ip else None
-        if link is not None:
-            self._register(link)
+        """Somebody at this IP says that it is that seed, and has probed this peer. Repeat
+        `register:`, because another connection may want this peer's registration."""
+        row, now = self._rows.get(seed), self._node.now()
+        if (seed.ip == ip and row is not None and row.registered
+                and now - row.repeated >= REPEAT_PAUSE):
+            row.repeated = now
+            self._register(row.link)
 
     # What seeds say.
 
@@ -109,7 +151,11 @@ class Joining(Part):
 
     def on_registered(self, link, message: wire.Registered) -> None:
         """A seed has listed this peer: ask for its list now, and soon again."""
-        if self.registrations.answered(link.peer, link):
+        row = self._rows[link.peer]
+        is_news = not row.registered
+        row.registered, row.reason, row.unanswered = True, "", 0
+        row.rest.reset()
+        if is_news:
             self._node.output.write(f"registered:{link.peer}")
             link.send(wire.ASK_PEER_LIST)
             self._list_cadence.begin(self._node.now())
@@ -120,13 +166,17 @@ class Joining(Part):
         self._node.disconnect(link, f"registration refused: {message.reason}")
 
     def on_end(self, link) -> None:
-        """The link to a seed has ended: another seed, or later the same, takes its place."""
+        """The link to a seed has ended: another seed, or later the same, takes its place. A further
+        failure for the same reason is no news."""
         if link.role != SEED:
             return
-        if (self.registrations.ended(link.peer, link, link.reason, self._node.now())
-                and not self._node.leaving):
-            self._node.output.write(f"unregistered:{link.peer}:{link.reason}")
-        self._node.membership.hurry()
+        node, row = self._node, self._rows[link.peer]
+        if (row.registered or link.reason != row.reason) and not node.leaving:
+            node.output.write(f"unregistered:{link.peer}:{link.reason}")
+        row.registered, row.link, row.reason = False, None, link.reason
+        row.unanswered, row.repeated = 0, LONG_AGO
+        row.rest.failed(node.now(), node.rng.uniform(0.5, 1.0))
+        node.membership.hurry()
 
 
 class Cadence:
@@ -152,9 +202,8 @@ class Cadence:
         self._next_at = min(self._next_at, now + self._delay)
 
     def at_once(self, now: float) -> bool:
-        """Something is missing: return whether to ask for it now. If so, the pauses begin again. If
-        that comes again and again, it is so after pauses of their own, which double, too, until
-        nothing was missing for twice as long as the longest."""
+        """Something is missing: return whether to ask for it now; if so, the pauses begin again.
+        Repeated calls back off as well, until nothing was missing for twice the longest pause."""
         quiet = now - self._last_at_once
         if quiet < self._pause:
             return False

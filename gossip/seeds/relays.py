@@ -1,67 +1,68 @@
-"""Relays: what a seed has to tell other seeds, and over which connections.
+"""Relays: how a seed tells other seeds of deaths. A part of a seed.
 
-Rules only. To each other seed there is one connection at a time, made when there is something to
-tell. It carries a limited number of lines, and the next connection follows after a pause, because a
-seed reads a limited number of reports in a second. A report that comes while a connection is being
-made goes along.
+To each other seed there is one connection at a time, made when there is something to tell. It
+carries a limited number of lines, and the next connection follows after a pause, because a seed
+reads a limited number of reports in a second. A report that comes while a connection is being made
+goes along.
 """
 
-from gossip.addresses import Address
+import functools
 
+from gossip.addresses import Address
+from gossip.node.part import Part
+
+SEED = "a seed that is told"  # the role of a connection to one
 AT_ONCE = 25  # lines told over one connection
 RELAY_PAUSE = 1.0  # seconds between two connections to a seed
 WAITING_LIMIT = 2_500  # lines that wait for one seed; more are only counted
+TOLD = "told"  # why a connection ends over which lines were sent
 
 
-class _Relay:
-    __slots__ = ("lines", "under_way", "told")
+class Relays(Part):
+    """The lines of one seed that wait for others."""
 
-    def __init__(self):
-        self.lines: list[bytes] = []  # reports that wait
-        self.under_way = False  # a connection to the seed is being made, or stands, or is to rest
-        self.told = False  # it stands, and something was said over it
+    def __init__(self, node, seeds: list[Address]):
+        self._node = node
+        self._lines: dict[Address, list[bytes]] = {seed: [] for seed in seeds}
+        # to whom a connection is being made, or stands, or is to rest
+        self._under_way: set[Address] = set()
 
+    def tell(self, line: bytes) -> None:
+        """Tell every other seed a line, in its turn."""
+        for seed, lines in self._lines.items():
+            if len(lines) >= WAITING_LIMIT:
+                self._node.counters.add("reports too many for another seed")
+                continue
+            lines.append(line)
+            if seed not in self._under_way:
+                self._under_way.add(seed)
+                self._dial(seed)
 
-class Relays:
-    """Lines on their way to other seeds."""
+    def _dial(self, seed: Address) -> None:
+        self._node.dial(self._node.new_link(SEED, seed), "relay")
 
-    def __init__(self, seeds: list[Address]):
-        self._rows = {seed: _Relay() for seed in seeds}
-        self._dropped = 0
+    def on_up(self, link) -> None:
+        """Another seed is connected: send it the lines that wait for it, and hang up."""
+        if link.role == SEED:
+            lines = self._lines[link.peer]
+            link.send(b"".join(lines[:AT_ONCE]))
+            del lines[:AT_ONCE]
+            link.close(TOLD)
 
-    def add(self, seed: Address, line: bytes) -> bool:
-        """Take a line for a seed; answer whether a connection is to be made."""
-        relay = self._rows[seed]
-        if len(relay.lines) >= WAITING_LIMIT:
-            self._dropped += 1
-            return False
-        relay.lines.append(line)
-        new, relay.under_way = not relay.under_way, True
-        return new
+    def on_end(self, link) -> None:
+        """A connection has ended. The lines are lost when the seed could not be reached."""
+        if link.role != SEED:
+            return
+        lines = self._lines[link.peer]
+        if link.reason != TOLD:
+            self._node.counters.add("reports that another seed could not be told", len(lines))
+            lines.clear()
+        rested = functools.partial(self._rested, link.peer)
+        self._node.flusher.take_over(rested, after=RELAY_PAUSE)
 
-    def take(self, seed: Address) -> bytes:
-        """The connection to a seed stands: take the lines to send over it."""
-        relay = self._rows[seed]
-        relay.told = True
-        lines, relay.lines = relay.lines[:AT_ONCE], relay.lines[AT_ONCE:]
-        return b"".join(lines)
-
-    def ended(self, seed: Address) -> int:
-        """The connection has ended; return how many lines are lost, because the seed could not be
-        reached. After a pause `rested` is to be called."""
-        relay = self._rows[seed]
-        lost = 0
-        if not relay.told:
-            lost, relay.lines = len(relay.lines), []
-        relay.told = False
-        return lost
-
-    def rested(self, seed: Address) -> bool:
-        """The pause is over; return whether another connection is to be made."""
-        relay = self._rows[seed]
-        relay.under_way = bool(relay.lines)
-        return relay.under_way
-
-    def dropped(self) -> dict[str, int]:
-        """How many lines were not taken, since the start."""
-        return {"reports too many for another seed": self._dropped} if self._dropped else {}
+    def _rested(self, seed: Address) -> None:
+        """The pause is over: make another connection, if there is something to tell."""
+        if self._lines[seed]:
+            self._dial(seed)
+        else:
+            self._under_way.discard(seed)

@@ -19,7 +19,7 @@ import functools
 
 from gossip import wire
 from gossip.addresses import Address
-from gossip.liveness.prober import FIRST, LAST, Prober
+from gossip.liveness.prober import FIRST, LAST
 from gossip.node.node import WAITING
 from gossip.node.part import Part
 from gossip.overlay.linking import DIALLED
@@ -39,9 +39,9 @@ class LinkProofs(Part):
 
     ANSWERS = {WAITING: {"proof"}, DIALLED: {"proof"}}
 
-    def __init__(self, node, signer: Signer | None, runs: Confirming, prober: Prober):
+    def __init__(self, node, signer: Signer | None, runs: Confirming, probers: list):
         self._node = node
-        self._prober = prober
+        self._probers = probers
         self._signer = signer
         self._runs = runs
         self._checks = Rate(CHECKS, CHECKS_AT_ONCE)
@@ -161,7 +161,7 @@ class LinkProofs(Part):
             if is_there:
                 self._give_back(link.remote_ip)
             verdict(is_there)
-        self._prober.ask(link.peer, looked, lambda: not link.ended, LAST)
+        self._probers[LAST].ask(link.peer, looked, lambda: not link.ended)
 
     def _look(self, address: Address, start: int, verdict) -> None:
         """A run is genuine. If another one was met at its address, look which is there now."""
@@ -169,7 +169,7 @@ class LinkProofs(Part):
             verdict(True)
         else:
             looked = functools.partial(self._looked, address, start, verdict, self._node.now())
-            self._prober.ask(address, looked, lane=FIRST)
+            self._probers[FIRST].ask(address, looked)
 
     def _looked(self, address: Address, start: int, verdict, since: float,
                 alive: bool | None) -> None:

@@ -1,12 +1,13 @@
 """The prober: a quick look for everybody, and patience in lanes apart, bounded and in shares."""
 
+import itertools
 import math
 
 import pytest
 
 from gossip.addresses import address_of
 from gossip.liveness import prober
-from gossip.liveness.prober import FIRST, LAST, USUAL, Prober
+from gossip.liveness.prober import FIRST, LAST, USUAL, probers
 from gossip.settings import Settings
 from tests.tools.fakes import peer
 
@@ -19,19 +20,19 @@ class Probes:
 
     def __init__(self):
         self.begun = []  # (address, kind), in order
-        self._verdicts = {}  # address -> the call that ends its probe
+        self._verdicts = {}  # address -> the calls that end its probes, one of each lane
 
     def __call__(self, address, verdict, limit=None):
-        assert address not in self._verdicts, "one probe of an address at a time"
         self.begun.append((address, PATIENT if limit is None else QUICK))
         assert limit in (None, QUICK_LOOK)
-        self._verdicts[address] = verdict
+        self._verdicts.setdefault(address, []).append(verdict)
 
     def under_way(self):
         return list(self._verdicts)
 
     def end(self, address, alive=True):
-        self._verdicts.pop(address)(alive)
+        for verdict in self._verdicts.pop(address):
+            verdict(alive)
 
     def end_all(self, alive=True):
         """End those that are under way, and those that begin then, until none is left."""
@@ -43,12 +44,14 @@ class Asker:
     """Asks a prober, and notes its verdicts."""
 
     def __init__(self, at_once, tries=2, quick=QUICK_LOOK, now=None):
+        """Without a clock, a probe that fails has taken its time."""
         self.probes, self.verdicts = Probes(), []
-        self.prober = Prober(self.probes, tries, at_once, quick, now)
+        now = now or itertools.count().__next__
+        self.probers = probers(self.probes, now, tries, at_once, quick)
 
     def ask(self, address, lane=USUAL, wanted=lambda: True, since=math.inf):
-        self.prober.ask(address, lambda alive: self.verdicts.append((address, alive)), wanted, lane,
-                        since)
+        self.probers[lane].ask(address, lambda alive: self.verdicts.append((address, alive)),
+                               wanted, since)
 
 
 def of(ip, port):
@@ -141,29 +144,13 @@ def test_reports_and_registrations_have_lanes_apart(lane, others):
     assert sorted(asker.probes.under_way()) == [peer(1), peer(2)]
 
 
-def test_who_is_asked_about_in_two_lanes_is_probed_once_in_the_first_slot_that_is_free():
+def test_who_is_asked_about_in_two_lanes_is_probed_in_each():
     asker = Asker(1)
-    for port in (1, 2, 3):
-        asker.ask(peer(port), FIRST)
-    asker.ask(peer(3), USUAL)
-    assert asker.probes.begun == [(peer(1), QUICK), (peer(3), QUICK)]
-    for port in (1, 2, 3):
-        asker.probes.end(peer(port), False)
-    assert asker.probes.begun[-1] == (peer(3), PATIENT)  # 2 waits for 1, and 3 does not
-    asker.probes.end(peer(3))
-    assert asker.verdicts == [(peer(3), True)] * 2
-    asker.probes.end_all()
-    assert [address for address, _ in asker.probes.begun].count(peer(3)) == 2
-
-
-def test_one_that_is_asked_about_while_it_is_probed_waits_for_patience_in_both_lanes():
-    asker = Asker(1)
-    asker.ask(peer(1), FIRST)
-    asker.probes.end(peer(1), False)
-    asker.ask(peer(2), FIRST)
-    asker.ask(peer(2), USUAL)  # its quick look is under way
-    asker.probes.end(peer(2), False)
-    assert asker.probes.begun[-1] == (peer(2), PATIENT)
+    for lane in (FIRST, USUAL):
+        asker.ask(peer(1), lane)
+    assert asker.probes.begun == [(peer(1), QUICK)] * 2
+    asker.probes.end(peer(1))
+    assert asker.verdicts == [(peer(1), True)] * 2
 
 
 def test_in_a_patient_lane_an_ip_that_fills_it_holds_up_itself_alone():
@@ -215,7 +202,7 @@ def test_when_nobody_waits_for_patience_the_newcomer_gives_way(monkeypatch):
     assert asker.verdicts == [(peer(3), None)]
     asker.probes.end(peer(1), False)
     # one is being probed, the other has its quick look
-    assert not asker.prober.give_way(USUAL, peer(3))
+    assert not asker.probers[USUAL].give_way(peer(3))
     asker.probes.end_all()
     asker.ask(peer(3))
     asker.probes.end(peer(3))
@@ -241,8 +228,8 @@ def test_who_gives_way_in_one_lane_is_still_probed_for_another(monkeypatch):
         asker.probes.end(peer(lane + 1), False)
         asker.ask(peer(9), lane)
     asker.probes.end(peer(9), False)
-    assert asker.prober.give_way(FIRST, peer(8)) and asker.verdicts == [(peer(9), None)]
-    assert not asker.prober.give_way(FIRST, peer(8))
+    assert asker.probers[FIRST].give_way(peer(8)) and asker.verdicts == [(peer(9), None)]
+    assert not asker.probers[FIRST].give_way(peer(8))
     asker.probes.end(peer(2))
     asker.probes.end(peer(9))
     assert asker.verdicts == [(peer(9), None), (peer(2), True), (peer(9), True)]
@@ -264,19 +251,20 @@ def test_many_who_ask_at_once_share_a_probe_up_to_a_limit(monkeypatch):
     asker = Asker(1)
     for _ in range(3):
         asker.ask(peer(1), FIRST)
-    asker.ask(peer(1), USUAL)  # of this lane it is the first
+    asker.ask(peer(1), USUAL)  # another lane
     assert asker.verdicts == [(peer(1), None)]
     asker.probes.end(peer(1))
-    assert asker.verdicts[1:] == [(peer(1), True)] * 3 and len(asker.probes.begun) == 1
+    assert asker.verdicts[1:] == [(peer(1), True)] * 3 and len(asker.probes.begun) == 2
 
 
 @pytest.mark.parametrize("quick", [QUICK_LOOK, None])
 def test_nobody_waits_for_ever_when_no_probe_can_be_begun(quick):
     """As when no thread can be started: the verdict comes from within the call."""
     verdicts = []
-    no_threads = Prober(lambda address, verdict, limit=None: verdict(None), 2, 1, quick)
+    no_threads = probers(lambda address, verdict, limit: verdict(None),
+                         itertools.count().__next__, 2, 1, quick)
     for port in range(1, 5_000):
-        no_threads.ask(peer(port), verdicts.append, lane=port % 3)
+        no_threads[port % 3].ask(peer(port), verdicts.append)
     assert verdicts == [None] * 4_999
 
 
@@ -289,7 +277,7 @@ def test_a_probe_that_cannot_be_begun_keeps_neither_its_askers_nor_others_waitin
             raise failures.pop()
         verdict(True)
 
-    fails = Prober(probe, 1, 1, quick)
+    fails = probers(probe, itertools.count().__next__, 1, 1, quick)[USUAL]
     with pytest.raises(MemoryError):
         fails.ask(peer(1), verdicts.append)
     assert verdicts == [None]

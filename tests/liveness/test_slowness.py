@@ -3,7 +3,7 @@
 import pytest
 
 from gossip.liveness import prober
-from gossip.liveness.prober import FIRST, LAST, USUAL, Prober, Slowness
+from gossip.liveness.prober import FIRST, LAST, USUAL, Slowness, probers
 from gossip.settings import Settings
 from tests.tools.fakes import peer
 
@@ -30,15 +30,15 @@ class Machine:
     def __init__(self):
         self.now, self.limits, self._verdicts = 0.0, [], {}
         settings = Settings()
-        self.prober = Prober(self._probe, settings.probe_tries, settings.probes_at_once, QUICK,
-                             lambda: self.now, None, settings.probe_limit)
+        self.probers = probers(self._probe, lambda: self.now, settings.probe_tries,
+                               settings.probes_at_once, QUICK, None, settings.probe_limit)
 
     def _probe(self, address, verdict, limit=None):
         self.limits.append(limit)
         self._verdicts[address] = verdict
 
     def ask(self, address, lane):
-        self.prober.ask(address, lambda alive: None, lane=lane)
+        self.probers[lane].ask(address, lambda alive: None)
 
     def pass_by(self, address, seconds, alive):
         """The probe that is under way ends after so many seconds."""

@@ -198,7 +198,7 @@ def test_a_peer_is_warned_by_the_seed_that_judges_it_too(seat):
 def test_a_peer_that_registers_later_is_warned_then(seat):
     seat.hear(unconfirmed=[(A, S)])
     link = seat.node.register(A)
-    seat.node.registry.lost(A, link)
+    seat.node.registry.row(A, link).link = None
     seat.hear(unconfirmed=[(A, S)])
     link = seat.node.register(A)
     seat.hear(unconfirmed=[(A, S)])

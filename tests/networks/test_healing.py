@@ -7,7 +7,7 @@ from gossip.lab.proof import graph
 from gossip.lab.proof.records import Records
 from tests.tools.files import count, events, wait_event
 from tests.tools.hands import FakePeer
-from tests.tools.nets import FAST, Net, connected, ring_whole
+from tests.tools.nets import FAST, Net, connected, neighbours, ring_whole
 from tests.tools.ports import free_address
 from tests.tools.waiting import wait_until
 
@@ -116,7 +116,8 @@ def test_without_seeds_the_survivors_of_a_third_are_one_piece_within_two_rounds(
         net.kill(victims)
         survivors = [peer for peer in peers if peer not in victims]
         dead = {victim.address for victim in victims}
-        wait_until(lambda: not any(dead & set(peer.rounds._rows) for peer in survivors), 60)
+        wait_until(lambda: not any(
+            dead & {*neighbours(peer), *peer.neighbours.lost()} for peer in survivors), 60)
         wait_until(lambda: connected(survivors) and ring_whole(survivors), 60)
         records = Records(tmp_path).refresh()
         known = max(at for run in records.peers for at in run.dead.values())

@@ -12,7 +12,7 @@ from gossip.lab.experiments import bench
 from gossip.lab.proof.degrees import PowerLaw
 from gossip.lab.proof.records import Records
 from tests.tools.files import count
-from tests.tools.nets import FAST, Net, connected, holds_all, ring_whole
+from tests.tools.nets import FAST, Net, connected, holds_all, neighbours, ring_whole
 from tests.tools.ports import free_addresses, free_range
 from tests.tools.programs import Program, run, write_config
 from tests.tools.waiting import wait_until
@@ -126,7 +126,7 @@ def test_gossip_for_two_minutes_while_peers_die_and_join(tmp_path):
                                    in peer.messages.latest(100)) == 10 for peer in peers))
         assert all(peer.messages.count() <= 2_000 for peer in peers)
         assert all(len(seed.registry.addresses()) <= 10 for seed in seeds)
-        assert all(len(peer.rounds._rows) <= 20 for peer in peers)
+        assert all(len(neighbours(peer)) + len(peer.neighbours.lost()) <= 20 for peer in peers)
     finally:
         net.stop()
     assert net.failures() == []

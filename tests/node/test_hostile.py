@@ -226,7 +226,7 @@ def test_neighbours_that_vanish_in_hundreds_cost_no_threads(net):
         end.close()
     wait_until(lambda: not neighbours(peer))
     assert threading.active_count() < before + 60
-    assert len(peer.rounds._rows) <= 3 + ring.SPARE
+    assert len(peer.neighbours.lost()) <= 3 + ring.SPARE
 
 
 class HangsUp(FakePeer):

@@ -53,14 +53,14 @@ def dial(node):
 
 def link_check(node):
     node.linking.admitting._check(node.neighbours.link(OTHER), node.new_link(WAITING))
-    return node.linking.admitting._link_check.next_at()
+    return node.linking.admitting.next_at()
 
 
 def registration(node):
-    limits = []
-    node.joining.registrations.next_dials = lambda link_for, now, limit: limits.append(limit) or []
+    row, = node.joining._rows.values()
+    row.link, row.registered = None, False
     node.joining.keep_registrations(node.now())
-    return node.now() + limits[0]
+    return row.due
 
 
 @pytest.mark.parametrize("deadline, seconds", [
@@ -154,13 +154,13 @@ def test_a_late_peer_gives_up_no_seed_that_is_silent_and_one_on_time_does(nodes)
 def test_a_probe_that_fails_while_its_seed_is_late_has_found_nothing_out(nodes):
     seed, verdicts = nodes.seed, []
     run_late(seed, LATE)
-    seed.prober.ask(peer(6000), verdicts.append, lane=FIRST)
-    seed.prober.ask(ONE, verdicts.append, lane=FIRST)
+    seed.probers[FIRST].ask(peer(6000), verdicts.append)
+    seed.probers[FIRST].ask(ONE, verdicts.append)
     pass_time(nodes, 1.0)
     assert sorted(verdicts, key=str) == [None, True]  # an answer is an answer
     assert seed.status()[WITHHELD] == 3  # a quick look, and two tries
     run_late(seed, 0.0)
-    seed.prober.ask(peer(6000), verdicts.append, lane=FIRST)
+    seed.probers[FIRST].ask(peer(6000), verdicts.append)
     pass_time(nodes, 1.0)
     assert verdicts[2:] == [False]
 
@@ -191,8 +191,7 @@ def test_a_late_seed_removes_nobody_who_may_have_come_back(nodes):
     for again in ("next_round", "probed"):  # it does not register again
         setattr(nodes.other.joining, again, lambda *_: None)
     row = seed.registry.row(OTHER)
-    seed.registry.lost(OTHER, row.link)
-    seed.registry.spare(OTHER, row, seed.now() + grace)
+    row.link, row.grace_until = None, seed.now() + grace
     seed.lookout.hurry()
     run_late(seed, LATE)
     pass_time(nodes, grace + 10 * LATE_FOR)

@@ -241,7 +241,7 @@ def test_when_two_dial_each_other_the_link_that_stays_is_proven(net):
     with peer.turn:
         peer.linking.dial(smaller)
     wait_until(lambda: peer.neighbours.proven() == [smaller])
-    assert peer.neighbours.dialler(smaller) == smaller
+    assert peer.neighbours.row(smaller).dialler == smaller
 
 
 def test_a_successor_that_accepts_and_gives_up_at_once_is_not_dialled_in_circles(net):

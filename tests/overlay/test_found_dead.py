@@ -63,7 +63,7 @@ def test_one_machine_that_plays_many_peers_does_not_push_out_others():
 
 def strangers(one, other):
     """Whether nobody counts on anyone in the other half any more."""
-    return not any({node.address for node in others} & {*neighbours(node), *node.rounds._rows}
+    return not any({node.address for node in others} & {*neighbours(node), *node.neighbours.lost()}
                    for half, others in ((one, other), (other, one)) for node in half)
 
 

@@ -118,7 +118,7 @@ def test_a_link_is_proven_by_a_probe_or_by_a_dial_and_only_once():
     table = Neighbours(peer(50), Settings(capacity=fixed(9)), print)
     link, _ = admit(table, peer(40), peer(40), 0.0)
     assert admit(table, peer(60), peer(50), 0.0)[1].proven
-    assert table.unproven() == [(peer(40), link)] and table.proven() == [peer(60)]
+    assert table.unproven() == [link] and table.proven() == [peer(60)]
     assert not table.probed(peer(40), FakeLink(), True)  # that was about another link
     assert table.probed(peer(40), link, True) and not table.probed(peer(40), link, False)
     assert table.unproven() == [] and table.proven() == [peer(40), peer(60)]

@@ -21,7 +21,7 @@ def test_who_refused_as_full_or_cannot_be_reached_is_left_alone_for_a_while():
     places = Places(peer(50), 3, settings, random.Random(1))
     listed = [peer(port) for port in (10, 20, 30, 60)]
     assert places.ring_dial(listed, [], [], 0.0) == peer(60)
-    places.unreachable(peer(60), 0.0)
+    places.pass_over(peer(60), 10.0)
     assert places.ring_dial(listed, [], [], 1.0) == peer(10)
     assert places.ring_dial(listed, [], [], 10.1) == peer(60)
     places.put_off(peer(60), True, 10.1)

@@ -99,7 +99,7 @@ def test_a_link_that_ends_while_it_is_admitted_is_missed_if_its_peer_had_answere
         admission = peer.neighbours.admit(gone, link, gone, peer.now(), {gone}, answered=answers)
         peer.linking.enter(link, admission)
         peer.ended(link)
-    assert list(peer.rounds.counted()) == [gone] * answers
+    assert peer.neighbours.lost() == [gone] * answers
 
 
 def test_a_link_that_is_renewed_belongs_to_whoever_chose_it_first(net):

@@ -69,7 +69,7 @@ def test_beside_many_idle_ones_newcomers_are_listed_and_the_dead_removed_before_
     killed.close()
     its_end.close()
     assert wait_event(seed, f"removed:{killed.address}:gone")
-    wait_until(lambda: not seed.prober._patient_lanes[FIRST]._free, what="all patience to be spent")
+    wait_until(lambda: not seed.probers[FIRST].patient._free, what="all patience to be spent")
     seed.settings = seed.settings._replace(probe_limit=0.5)
     frozen.answers = False
     end.say(report(frozen, reporter))

@@ -1,74 +1,111 @@
 """A peer's registrations: a majority of the seeds, whatever fails."""
 
-import random
-
 import pytest
 
-from gossip.seeds.registrations import Registrations
-from gossip.settings import Settings, majority
-from tests.tools.fakes import FakeLink, peer
+from gossip.seeds.joining import REPEAT_PAUSE
+from gossip.settings import majority
+from tests.tools.fakes import peer
+from tests.tools.joining import Joiner
 
-LIMIT = 20.0  # seconds that a seed may take to answer
+LIMIT = 10.0  # seconds that a seed may take to answer
 
 
 @pytest.mark.parametrize("seeds", [1, 2, 3, 6, 60])
 def test_registrations_work_towards_a_majority_whatever_fails(seeds):
-    addresses = [peer(8000 + n) for n in range(seeds)]
-    table = Registrations(addresses, Settings(), random.Random(2))
-    dials = dict(table.next_dials(lambda seed: FakeLink(), 0.0, LIMIT))
-    assert len(dials) == majority(seeds)
-    assert table.next_dials(lambda seed: FakeLink(), 0.0, LIMIT) == []
-    for seed, link in dials.items():
-        assert table.answered(seed, link) and not table.answered(seed, link)
-    assert len(table.links()) == majority(seeds) and table.next_at() is None
-    lost = list(dials)[0]
-    assert table.ended(lost, dials[lost], "x", 1.0) and not table.ended(lost, dials[lost], "x", 1.0)
-    assert table.next_at() <= 1.5
-    again = table.next_dials(lambda seed: FakeLink(), 1.5, LIMIT)
-    assert len(again) == 1
-    assert table.overdue(21.0) == [] and len(table.overdue(1.5 + LIMIT)) == 1
+    joiner = Joiner([peer(8000 + n) for n in range(seeds)])
+    dials = joiner.dials(0.0)
+    assert len(dials) == majority(seeds) and joiner.dials(0.0) == []
+    for link in dials:
+        joiner.registered(link)
+    assert len(joiner.joining.links()) == majority(seeds)
+    assert joiner.joining.has_seed() and joiner.dials(1_000.0) == []
+    joiner.end(dials[0], "x", 1_000.0)
+    again, = joiner.dials(1_000.5)
+    joiner.dials(1_000.4 + LIMIT)
+    assert not again.ended
+    joiner.dials(1_000.5 + LIMIT)
+    assert again.reason == "no answer to register"
 
 
 def test_back_off_doubles_up_to_its_limit():
-    table = Registrations([peer(8000)], Settings(), random.Random(2))
-    now, rests = 0.0, []
+    joiner, rests = Joiner([peer(8000)]), []
     for _ in range(9):
-        (seed, link), = table.next_dials(lambda s: FakeLink(), now, LIMIT)
-        table.ended(seed, link, "refused", now)
-        rests.append(table.next_at() - now)
-        now = table.next_at()
+        link, = joiner.dials(joiner.clock)
+        joiner.end(link, "refused", joiner.clock)
+        rests.append(joiner.rest(8000))
+        joiner.clock += rests[-1]
     assert 0.25 <= rests[0] <= 0.5 and 7.5 <= rests[-1] <= 15.0
     assert max(rests) <= 15.0
 
 
 def test_a_failure_is_news_when_its_reason_is():
-    table = Registrations([peer(8000)], Settings(), random.Random(2))
-    now, news = 0.0, []
+    joiner, news = Joiner([peer(8000)]), []
     for reason in ("refused", "refused", "timed out", "timed out", "", "timed out", "timed out"):
-        (seed, link), = table.next_dials(lambda s: FakeLink(), now, LIMIT)
+        link, = joiner.dials(joiner.clock)
         if not reason:
-            table.answered(seed, link)
-        news.append(table.ended(seed, link, reason or "closed", now))
-        now = table.next_at()
+            joiner.registered(link)
+        joiner.events.clear()
+        joiner.end(link, reason or "closed", joiner.clock)
+        news.append(joiner.events == [f"unregistered:{peer(8000)}:{reason or 'closed'}"])
+        joiner.clock += 20.0
     assert news == [True, False, True, False, True, True, False]
 
 
+def test_a_seed_is_registered_once_however_often_it_says_so():
+    joiner = Joiner([peer(8000)])
+    link, = joiner.dials(0.0)
+    for _ in range(3):
+        joiner.registered(link)
+    assert joiner.events == [f"registered:{peer(8000)}"]
+
+
+def rounds(joiner, link, number, late=False):
+    """So many rounds: how often `register:` was repeated, and which verdicts were withheld."""
+    link.sent.clear()
+    joiner.late, joiner.withheld = late, 0
+    for _ in range(number):
+        joiner.joining.next_round()
+    return len(link.sent), joiner.withheld
+
+
 def test_a_silent_seed_is_given_up_after_three_rounds():
-    table = Registrations([peer(8000)], Settings(), random.Random(2))
-    (seed, link), = table.next_dials(lambda s: FakeLink(), 0.0, LIMIT)
-    table.answered(seed, link)
-    assert [table.next_round(late=False) for _ in range(3)] == [([link], [], 0)] * 3
-    assert table.next_round(late=False) == ([], [link], 0)
-    table.answered(seed, link)
-    assert table.next_round(late=False) == ([link], [], 0)
+    joiner = Joiner([peer(8000)])
+    link, = joiner.dials(0.0)
+    joiner.registered(link)
+    assert rounds(joiner, link, 3) == (3, 0) and not link.ended
+    joiner.registered(link)
+    assert rounds(joiner, link, 3) == (3, 0) and not link.ended
+    assert rounds(joiner, link, 1) == (0, 0) and link.reason == "silent"
 
 
 def test_a_late_round_finds_no_seed_silent_and_tells_of_it():
-    table = Registrations([peer(8000)], Settings(), random.Random(2))
-    (seed, link), = table.next_dials(lambda s: FakeLink(), 0.0, LIMIT)
-    table.answered(seed, link)
-    assert table.next_round(late=True) == ([link], [], 0)  # nothing was asked before
-    assert table.next_round(late=False) == ([link], [], 0)
-    assert [table.next_round(late=True) for _ in range(9)] == [([link], [], 1)] * 9
-    assert [table.next_round(late=False) for _ in range(2)] == [([link], [], 0)] * 2
-    assert table.next_round(late=False) == ([], [link], 0)
+    joiner = Joiner([peer(8000)])
+    link, = joiner.dials(0.0)
+    joiner.registered(link)
+    assert rounds(joiner, link, 1, late=True) == (1, 0)  # nothing was asked before
+    assert rounds(joiner, link, 1) == (1, 0)
+    assert rounds(joiner, link, 9, late=True) == (9, 9)
+    assert rounds(joiner, link, 2) == (2, 0) and not link.ended
+    assert rounds(joiner, link, 1) == (0, 0) and link.reason == "silent"
+
+
+def test_a_peer_repeats_register_once_a_second_to_the_seed_that_has_probed_it():
+    joiner, seed = Joiner([peer(8000)]), peer(8000)
+
+    def repeats(seed, now, link, ip="127.0.0.1"):
+        link.sent.clear()
+        joiner.clock = now
+        joiner.joining.probed(seed, ip)
+        return len(link.sent)
+
+    link, = joiner.dials(0.0)
+    assert REPEAT_PAUSE == 1.0 and not repeats(seed, 0.0, link)  # it is not registered
+    joiner.registered(link)
+    assert not repeats(peer(1), 1.0, link)  # no seed
+    assert not repeats(seed, 1.0, link, "127.0.0.2")  # not the seed's IP
+    assert repeats(seed, 1.0, link)
+    assert not repeats(seed, 1.9, link) and repeats(seed, 2.0, link)
+    joiner.end(link, "closed", 2.1)
+    again, = joiner.dials(60.0)
+    joiner.registered(again)
+    assert repeats(seed, 2.2, again)  # another link: nothing was said there

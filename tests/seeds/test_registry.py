@@ -12,42 +12,31 @@ from tests.tools.fakes import FakeLink, peer
 
 def test_the_registry_removes_a_registration_not_its_successor():
     registry, first, second = Registry(Settings(), print), FakeLink(), FakeLink()
-    assert registry.register(peer(1), first, 0.0) == (True, None)
+    assert registry.register(peer(1), first, 0.0) is None
     row = registry.row(peer(1))
-    assert registry.register(peer(1), second, 0.0) == (True, first)
-    assert registry.remove(peer(1), row, "dead", 0.0) == (False, None)
-    assert registry.lost(peer(1), first) is None
-    row = registry.lost(peer(1), second)
+    assert registry.register(peer(1), second, 0.0) is first
+    assert not registry.remove(row, "dead", 0.0) and not registry.remove(None, "dead", 0.0)
+    assert registry.row(peer(1), first) is None
+    row = registry.row(peer(1), second)
+    row.link = None
     assert registry.next_at() is None and registry.outstayed(1e9) == []
-    registry.spare(peer(1), row, 60.0)
-    assert registry.next_at() == 60.0 and registry.outstayed(60.0) == [(peer(1), row)]
-    assert registry.remove(peer(1), row, "gone", 60.0) == (True, None)
-    assert registry.addresses() == ()
+    row.grace_until = 60.0
+    assert registry.next_at() == 60.0 and registry.outstayed(60.0) == [row]
+    assert registry.remove(row, "gone", 60.0) and registry.addresses() == ()
 
 
-def test_a_report_is_passed_on_once_per_removal_and_told_once_a_minute():
+def test_a_removal_is_told_once_a_minute_and_matters_for_an_hour():
     registry = Registry(Settings(), print)
     for _ in range(2):
         registry.register(peer(1), FakeLink(), 0.0)
-        assert not registry.may_pass_on(peer(1))
-        registry.remove(peer(1), registry.row(peer(1)), "gone", 0.0)
-        assert registry.lately_removed(peer(1), 10.0)
-        assert not registry.was_passed_on(peer(1))
-        assert registry.may_pass_on(peer(1)) and not registry.may_pass_on(peer(1))
-        assert registry.was_passed_on(peer(1))
-        assert registry.may_note(peer(1)) and not registry.may_note(peer(1))
-        assert not registry.was_told(peer(1), 0.0)
-        assert registry.may_tell(peer(1), 0.0) and not registry.may_tell(peer(1), 59.0)
-        assert registry.was_told(peer(1), 59.0) and not registry.was_told(peer(1), 60.0)
-        assert registry.may_tell(peer(1), 60.0)
-
-
-def test_of_one_that_was_never_removed_nobody_is_told():
-    registry = Registry(Settings(), print)
-    registry.register(peer(1), FakeLink(), 0.0)
-    for one in (peer(1), peer(2)):
-        assert not registry.lately_removed(one, 0.0) and not registry.may_pass_on(one)
-        assert not registry.may_tell(one, 0.0) and not registry.may_note(one)
+        assert registry.removal(peer(1)) is None and registry.removal(peer(2)) is None
+        registry.remove(registry.row(peer(1)), "gone", 0.0)
+        removal = registry.removal(peer(1))
+        assert removal.matters(3_599.0) and not removal.matters(3_600.0)
+        assert not removal.passed_on and not removal.noted and not removal.was_told(0.0)
+        assert removal.may_tell(0.0) and not removal.may_tell(59.0)
+        assert removal.was_told(59.0) and not removal.was_told(60.0)
+        assert removal.may_tell(60.0)
 
 
 def test_of_one_ip_256_are_listed_but_any_number_on_loopback_or_without_a_limit():
@@ -55,39 +44,38 @@ def test_of_one_ip_256_are_listed_but_any_number_on_loopback_or_without_a_limit(
     for ip, limit, most in (("10.0.0.1", 256, 256), ("10.0.0.1", 0, 300), ("127.0.0.1", 256, 300),
                             ("::1", 256, 300), ("2001:db8::1", 3, 3)):
         registry = Registry(Settings(registrations_per_ip=limit), print)
-        listed = [registry.register(address_of(ip, port), FakeLink(), 0.0)[0]
-                  for port in range(1, 301)]
-        assert listed == [True] * most + [False] * (300 - most)
+        for port in range(1, most + 1):
+            assert not registry.is_full_for(address_of(ip, port))
+            registry.register(address_of(ip, port), FakeLink(), 0.0)
         assert registry.is_full_for(address_of(ip, 301)) == (most < 300)
         assert not registry.is_full_for(address_of(ip, 1))  # it may register again
-        assert registry.register(address_of("10.0.0.2", 1), FakeLink(), 0.0)[0]
+        assert not registry.is_full_for(address_of("10.0.0.2", 1))
 
 
 def test_a_registration_that_is_removed_leaves_room_for_another_of_its_ip():
     registry = Registry(Settings(registrations_per_ip=1), print)
     one, other = address_of("10.0.0.1", 1), address_of("10.0.0.1", 2)
-    assert registry.register(one, FakeLink(), 0.0)[0] and registry.register(one, FakeLink(), 0.0)[0]
-    assert registry.register(other, FakeLink(), 0.0) == (False, None)
-    registry.remove(one, registry.row(one), "gone", 0.0)
-    assert registry.register(other, FakeLink(), 0.0) == (True, None)
+    for _ in range(2):
+        registry.register(one, FakeLink(), 0.0)
+    assert registry.is_full_for(other) and not registry.is_full_for(one)
+    registry.remove(registry.row(one), "gone", 0.0)
+    assert not registry.is_full_for(other)
 
 
 def test_a_silent_registration_is_named_once_until_its_probe_is_over():
-    registry, link = Registry(Settings(), print), FakeLink()
-    registry.register(peer(1), link, 0.0)
+    registry = Registry(Settings(), print)
+    registry.register(peer(1), FakeLink(), 0.0)
     registry.register(peer(2), FakeLink(), 5.0)
     row = registry.row(peer(1))
     assert registry.silent(-1.0, 9.0) == []
-    assert registry.silent(4.0, 10.0) == [(peer(1), row, link)]
+    assert registry.silent(4.0, 10.0) == [row]
     assert registry.silent(4.0, 20.0) == []
-    assert not registry.probed(row, None)
-    assert registry.silent(4.0, 20.0) == [(peer(1), row, link)]
-    assert registry.repeats(peer(1), link, 20.0)
-    assert not registry.probed(row, False)  # it said something meanwhile
-    assert [address for address, _, _ in registry.silent(19.0, 30.0)] == [peer(2)]
-    assert not registry.repeats(peer(1), FakeLink(), 40.0)
-    assert not registry.repeats(peer(3), link, 40.0)
-    assert registry.silent(20.0, 40.0) == [(peer(1), row, link)]
+    assert not row.probed(None)
+    assert registry.silent(4.0, 20.0) == [row]
+    row.note_life(20.0)
+    assert not row.probed(False)  # it said something meanwhile
+    assert registry.silent(19.0, 30.0) == [registry.row(peer(2))]
+    assert registry.silent(20.0, 40.0) == [row]
 
 
 @pytest.mark.parametrize("verdicts, removed", [
@@ -96,24 +84,23 @@ def test_a_silent_registration_is_named_once_until_its_probe_is_over():
     ((False, "answer", False, False), True)])
 def test_a_silent_registration_is_removed_when_it_has_not_answered_in_two_rounds(verdicts,
                                                                                  removed):
-    registry, link, gone = Registry(Settings(), print), FakeLink(), False
-    registry.register(peer(1), link, 0.0)
+    registry, gone = Registry(Settings(), print), False
+    registry.register(peer(1), FakeLink(), 0.0)
     for now, verdict in enumerate(verdicts, 1):
-        [(_, row, _)] = registry.silent(now, now)
+        row, = registry.silent(now, now)
         if verdict == "register":
-            registry.repeats(peer(1), link, now)
-        elif verdict == "answer":
-            registry.answers(peer(1), link, now)
-        gone = registry.probed(row, verdict if verdict in (False, None) else True)
+            row.note_life(now)
+        gone = row.probed(verdict if verdict in (False, None) else True)
+        if verdict == "answer":
+            row.note_life(now)
     assert gone is removed
 
 
 def test_a_registration_whose_connection_broke_is_not_silent_as_well():
-    registry, link = Registry(Settings(), print), FakeLink()
-    registry.register(peer(1), link, 0.0)
-    registry.lost(peer(1), link)
+    registry = Registry(Settings(), print)
+    registry.register(peer(1), FakeLink(), 0.0)
+    registry.row(peer(1)).link = None
     assert registry.silent(100.0, 100.0) == []
-    assert not registry.repeats(peer(1), link, 100.0)
 
 
 def test_the_list_is_in_order_whatever_comes_and_goes():
@@ -121,7 +108,7 @@ def test_the_list_is_in_order_whatever_comes_and_goes():
     for _ in range(500):
         one = peer(rng.randrange(1, 60))
         if one in listed and rng.random() < 0.7:
-            registry.remove(one, registry.row(one), "gone", 0.0)
+            registry.remove(registry.row(one), "gone", 0.0)
             listed.discard(one)
         else:
             registry.register(one, FakeLink(), 0.0)
@@ -130,9 +117,9 @@ def test_the_list_is_in_order_whatever_comes_and_goes():
 
 
 def test_of_many_that_are_silent_the_longest_silent_is_named_first():
-    registry, links = Registry(Settings(), print), {port: FakeLink() for port in (1, 2, 3)}
-    for port, link in links.items():
-        registry.register(peer(port), link, 0.0)
+    registry = Registry(Settings(), print)
+    for port in (1, 2, 3):
+        registry.register(peer(port), FakeLink(), 0.0)
     for port, now in ((2, 5.0), (1, 6.0), (3, 7.0)):
-        registry.repeats(peer(port), links[port], now)
-    assert [address for address, _, _ in registry.silent(9.0, 9.0)] == [peer(2), peer(1), peer(3)]
+        registry.row(peer(port)).note_life(now)
+    assert [row.address for row in registry.silent(9.0, 9.0)] == [peer(2), peer(1), peer(3)]

@@ -13,7 +13,7 @@ from tests.tools.waiting import wait_until
 def await_patience(seed, number):
     """Wait until one that was reported, or lost its connection, is probed patiently, and so many
     others wait for that."""
-    lane = seed.prober._patient_lanes[USUAL]
+    lane = seed.probers[USUAL].patient
     wait_until(lambda: not lane._free and sum(map(len, lane._waiting.values())) == number)
 
 

@@ -1,15 +1,13 @@
 """A registration stands while its connection does and speaks; who else wants it is refused."""
 
-import random
 import threading
 
 import pytest
 
 from gossip.liveness.prober import FIRST
-from gossip.seeds import admission, registrations
-from gossip.seeds.registrations import Registrations
+from gossip.seeds import admission, joining
 from gossip.settings import Settings
-from tests.tools.fakes import FakeLink, peer, run_late
+from tests.tools.fakes import peer, run_late
 from tests.tools.files import count, wait_event
 from tests.tools.hands import FakePeer
 from tests.tools.nets import FAST
@@ -47,7 +45,7 @@ def rivals(net):
 
 
 def test_a_word_is_awaited_for_a_second_and_said_once_a_second():
-    assert admission.WORD_LIMIT == registrations.REPEAT_PAUSE == 1.0
+    assert admission.WORD_LIMIT == joining.REPEAT_PAUSE == 1.0
 
 
 def test_nobody_takes_the_registration_of_a_peer_that_lives(net):
@@ -142,7 +140,7 @@ def test_those_that_wait_for_a_word_take_no_place_of_newcomers(net, monkeypatch)
     for fake in fakes:
         probes = len(fake._ends)
         register(net, seed, fake)
-        wait_until(lambda: len(fake._ends) > probes and not seed.prober._jobs)
+        wait_until(lambda: len(fake._ends) > probes and not seed.probers[FIRST].jobs)
     assert register(net, seed, net.fake()).hear() == "registered successfully"
 
 
@@ -166,7 +164,7 @@ def test_of_several_that_want_a_registration_one_waits_for_its_word(net, contest
     for end in [net.dial(seed) for _ in range(3)]:
         end.say(f"register:{address}")
         assert end.hear().startswith(STANDS)
-    assert not seed.prober._jobs  # it was not even probed
+    assert not seed.probers[FIRST].jobs  # it was not even probed
     old.close()
     assert new.hear() == "registered successfully"
 
@@ -210,7 +208,7 @@ def test_one_that_waits_for_patience_gives_way_to_a_newcomer(net):
         register(net, seed, fake)
     wait_until(lambda: sorted(len(fake._ends) for fake in silent) == [1, 1, 2],
                what="a quick look at each, and patience with one")
-    wait_until(lambda: seed.prober._patient_lanes[FIRST].next_to_go(), what="one that waits")
+    wait_until(lambda: seed.probers[FIRST].patient.next_to_go(), what="one that waits")
     assert register(net, seed, net.fake()).hear() == "registered successfully"
     waited = [fake.address for fake in silent if len(fake._ends) == 1]
     refused = [address for address in waited
@@ -223,21 +221,6 @@ def test_there_may_be_1024_registrations_that_wait_for_their_probe():
 
 
 # The peer.
-
-def test_a_peer_repeats_register_once_a_second_to_the_seed_that_has_probed_it():
-    table, link = Registrations([SEED], Settings(), random.Random(1)), FakeLink()
-    assert table.probed(SEED, 0.0) is None  # it is not registered
-    table.next_dials(lambda seed: link, 0.0, 10.0)
-    assert table.probed(SEED, 0.0) is None
-    table.answered(SEED, link)
-    assert table.probed(peer(1), 1.0) is None  # no seed
-    assert table.probed(SEED, 1.0) is link
-    assert table.probed(SEED, 1.9) is None and table.probed(SEED, 2.0) is link
-    table.ended(SEED, link, "closed", 2.1)
-    table.next_dials(lambda seed: link, 60.0, 10.0)
-    table.answered(SEED, link)
-    assert table.probed(SEED, 2.2) is link  # another link: nothing was said there
-
 
 @pytest.mark.parametrize("asker, repeats", [(SEED, 1), (peer(4999), 0)])
 def test_a_probe_of_a_seed_has_the_registration_repeated_on_its_connection(asker, repeats):

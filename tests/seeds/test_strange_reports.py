@@ -1,8 +1,10 @@
 """Dead reports of those who are not registered: few are looked at, and only about known peers."""
 
+import functools
 import itertools
 import threading
 import time
+import types
 
 import pytest
 
@@ -10,7 +12,8 @@ import seed as seed_program
 from gossip.addresses import address_of
 from gossip.seeds import registry, relays
 from gossip.seeds.relays import Relays
-from tests.tools.fakes import run_late
+from gossip.tools import Counters
+from tests.tools.fakes import peer, run_late
 from tests.tools.files import count, events, wait_event
 from tests.tools.hands import FakePeer
 from tests.tools.nets import FAST
@@ -110,7 +113,8 @@ def test_untrue_reports_count_for_eight_periods_and_disbelief_for_the_time_of_a_
     seed, = net.seeds(1, monitor=True, report_interval=1.0, ban=ban)
     for number in range(3):
         seed._was_untrue(DEAD, 100.0 + number * apart * 0.999)
-    assert seed._may_report(DEAD, 100.0 + 2 * apart + 1.0) is not disbelieved
+    reason = seed._disbelieved.reason(DEAD, 100.0 + 2 * apart + 1.0)
+    assert (reason is not None) is disbelieved
 
 
 def test_a_flood_of_them_keeps_no_peer_from_reporting(net, still):
@@ -183,7 +187,7 @@ def test_a_death_that_was_passed_on_is_not_probed_again_for_a_peer_of_the_seed(n
     probes = len(dead._ends)
     end.say(*[said] * 20, "peer list")
     assert end.hear() == "peer list:"
-    wait_until(lambda: not seed.prober._jobs, what="the end of all probes")
+    wait_until(lambda: not any(lane.jobs for lane in seed.probers), what="the end of all probes")
     assert count(seed, f"dead report:{said}") == 21 and len(dead._ends) == probes
 
 
@@ -214,13 +218,23 @@ def test_a_seed_tells_another_of_many_deaths_at_half_the_pace_at_which_that_one_
 
 def test_of_what_another_seed_is_to_be_told_so_much_waits_and_no_more():
     assert relays.WAITING_LIMIT == 2_500
-    seed = free_address()
-    waiting = Relays([seed])
-    begun = [waiting.add(seed, b"%d\n" % number) for number in range(3_000)]
-    assert begun == [True] + [False] * 2_999
-    assert waiting.dropped() == {"reports too many for another seed": 500}
-    told = []
-    while not told or waiting.rested(seed):
-        told += waiting.take(seed).split()
-        waiting.ended(seed)
-    assert told == [b"%d" % number for number in range(2_500)]
+    dials, jobs, seed = [], [], peer(1)
+    node = types.SimpleNamespace(
+        counters=Counters(),
+        new_link=lambda role, peer: types.SimpleNamespace(role=role, peer=peer),
+        dial=lambda link, thread: dials.append(link),
+        flusher=types.SimpleNamespace(take_over=lambda job, after: jobs.append(job)))
+    waiting, sent = Relays(node, [seed]), []
+    for number in range(3_000):
+        waiting.tell(b"%d\n" % number)
+    assert len(dials) == 1
+    assert node.counters.all() == {"reports too many for another seed": 500}
+    while dials:
+        link = dials.pop()
+        link.send, link.close = sent.append, functools.partial(setattr, link, "reason")
+        waiting.on_up(link)
+        waiting.on_end(link)
+        jobs.pop()()
+    assert b"".join(sent).split() == [b"%d" % number for number in range(2_500)]
+    waiting.tell(b"more\n")
+    assert len(dials) == 1

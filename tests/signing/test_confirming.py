@@ -5,7 +5,7 @@ import types
 import pytest
 
 from gossip import wire
-from gossip.liveness.prober import Prober
+from gossip.liveness.prober import USUAL, probers
 from gossip.node.part import Part
 from gossip.signing import grammar
 from gossip.signing.confirming import ASKED, Confirming
@@ -48,7 +48,8 @@ class Node(Part):
         self.on_settled, self.parts = self.runs_settled.append, [self]
         self.confirming = Confirming(
             self, SEEDS, Signer(OWN, bytes(32)),
-            Prober(lambda address, verdict: self.probes.append((address, verdict)), 1, 4).ask)
+            probers(lambda address, verdict, limit: self.probes.append((address, verdict)),
+                    lambda: 0.0, 1, 4)[USUAL].ask)
 
     def now(self):
         return 0.0

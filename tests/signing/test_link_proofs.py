@@ -43,7 +43,7 @@ class Node(Part):
     def __init__(self):
         self.counters, self.clock, self.looks, self.over = Counters(), 0.0, [], []
         self.runs, self.on_replaced, self.parts = Runs(), self.over.append, [self]
-        self.proofs = LinkProofs(self, Signer(OWN, bytes(32)), self.runs, self)
+        self.proofs = LinkProofs(self, Signer(OWN, bytes(32)), self.runs, [self] * 3)
 
     def now(self):
         return self.clock
@@ -51,7 +51,7 @@ class Node(Part):
     def time(self):
         return 1_700_000_000.0
 
-    def ask(self, address, verdict, *how, **lane):
+    def ask(self, address, verdict, *how):
         self.looks.append(verdict)
 
 
@@ -82,7 +82,7 @@ def test_both_ends_sign_the_same_text_in_turn(node):
     theirs = types.SimpleNamespace(peer=OWN, proof=said, run=None, remote_ip="127.0.0.1")
     other = Node()
     other.address = OTHER
-    answers = LinkProofs(other, Signer(OTHER, bytes(32)), other.runs, other)
+    answers = LinkProofs(other, Signer(OTHER, bytes(32)), other.runs, [other] * 3)
     assert answers.fault_of_asker(theirs) is None
     link.proof = wire.parse(answers.answering(theirs).rstrip(b"\n"))
     node.runs.prove = lambda address, start: node.runs.known.add(run_of((address, start)))

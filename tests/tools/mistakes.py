@@ -6,13 +6,14 @@ Each is a function that is given pytest's `monkeypatch`, and undone by it.
 import functools
 import math
 
-from gossip.liveness.rounds import Rounds
+from gossip.liveness.rounds import Count
 from gossip.node.link import Link
 from gossip.overlay import ring
 from gossip.overlay.linking import Linking
 from gossip.overlay.neighbours import Admission, Neighbours
-from gossip.seeds.registrations import Registrations
-from gossip.seeds.registry import Registry
+from gossip.seeds.joining import SEED, Joining
+from gossip.seeds.registry import Listing
+from gossip.seeds.relays import Relays
 from gossip.signing.known_runs import KnownRuns, Outcome, run_of
 from gossip.spread.catch_up import CatchUp
 from seed import Seed
@@ -29,11 +30,11 @@ def around(monkeypatch, owner, name: str):
 
 
 def a_seed_that_failed_is_not_tried_again(monkeypatch):
-    @around(monkeypatch, Registrations, "ended")
-    def ended(original, self, seed, link, reason, now):
-        news = original(self, seed, link, reason, now)
-        self._rows[seed].rests_until = math.inf
-        return news
+    @around(monkeypatch, Joining, "on_end")
+    def on_end(original, self, link):
+        original(self, link)
+        if link.role == SEED:
+            self._rows[link.peer].rest.due = math.inf
 
 
 def an_offer_is_kept_after_its_link(monkeypatch):
@@ -41,14 +42,13 @@ def an_offer_is_kept_after_its_link(monkeypatch):
 
 
 def a_lost_registration_is_not_probed(monkeypatch):
-    monkeypatch.setattr(Seed, "_connection_lost",
-                        lambda self, link: self.registry.lost(link.peer, link))
+    monkeypatch.setattr(Seed, "_probe_lost", lambda self, row: None)
 
 
 def a_dial_never_ends(monkeypatch):
     monkeypatch.setattr(Neighbours, "end_dial",
                         lambda self, address: address in self._dialling
-                        and self._dialling[address].for_ring)
+                        and self._dialling[address][0])
 
 
 def the_ring_link_leads_to_the_first_address(monkeypatch):
@@ -57,32 +57,30 @@ def the_ring_link_leads_to_the_first_address(monkeypatch):
 
 def a_row_is_removed_by_an_older_links_end(monkeypatch):
     @around(monkeypatch, Neighbours, "remove")
-    def remove(original, self, address, link, reason):
-        return original(self, address, self.link(address) or link, reason)
+    def remove(original, self, address, link, reason, **how):
+        return original(self, address, self.link(address) or link, reason, **how)
 
 
 def misses_are_not_forgotten_after_a_reply(monkeypatch):
-    @around(monkeypatch, Rounds, "reply_from")
-    def reply_from(original, self, peer, time, now):
-        row = self._rows.get(peer)
-        misses = row.misses if row is not None else 0
-        took = original(self, peer, time, now)
-        if row is not None:
-            row.misses = misses
+    @around(monkeypatch, Count, "replied")
+    def replied(original, self, time, now):
+        misses = self.misses
+        took = original(self, time, now)
+        self.misses = misses
         return took
 
 
 def a_report_is_not_passed_on_to_seeds(monkeypatch):
-    monkeypatch.setattr(Seed, "_pass_on", Seed._tell_peers)
+    monkeypatch.setattr(Relays, "tell", lambda self, line: None)
 
 
 def gossip_is_sent_before_accepted(monkeypatch):
     monkeypatch.setattr(Link, "hold", lambda self: None)
 
     @around(monkeypatch, Linking, "_welcome")
-    def welcome(original, self, link, peer, admission):
+    def welcome(original, self, link, admission):
         self._node.spreading.on_met(link)
-        original(self, link, peer, admission)
+        original(self, link, admission)
 
 
 def a_second_link_always_wins(monkeypatch):
@@ -94,7 +92,7 @@ def a_second_link_always_wins(monkeypatch):
 
 
 def a_probe_of_a_silent_registration_never_ends(monkeypatch):
-    monkeypatch.setattr(Registry, "probed", lambda self, row: row.heard < row.probed_at)
+    monkeypatch.setattr(Listing, "probed", lambda self, alive: self.heard < self.probed_at)
 
 
 def one_seed_that_names_a_run_is_believed(monkeypatch):

@@ -78,8 +78,8 @@ class Judge:
         if peer == rest:
             return
         other = parse_address(peer)
-        dialler = self.network.nodes[address].neighbours.dialler(other)
-        if dialler not in (None, min(address, other)):
+        row = self.network.nodes[address].neighbours.row(other)
+        if row is not None and row.link is not None and row.dialler != min(address, other):
             self._wrong(address, event, "the link that the larger address dialled stays")
 
     def _has_dropped_offers(self, address: Address, ended: float) -> None:
@@ -196,13 +196,11 @@ class Judge:
             for other in node.neighbours.dialling():
                 if not any(link.peer == other for link in node.links()):
                     found["dial", peer, other] = f"{peer} dials {other} without a link"
-            if node.linking.admitting.checks():
+            if node.linking.admitting.next_at() is not None:
                 found["check", node] = f"{peer} checks a standing link"
             if not node.spreading.way.all_sent():
                 found["rumor", node] = f"{peer} still tells rumors"
-            counted = {other: link for other, link in node.rounds.counted().items()}
-            if set(counted) != set(node.neighbours.addresses()) or any(
-                    node.neighbours.link(other) is not link for other, link in counted.items()):
+            if node.neighbours.lost():
                 found["counted", node] = f"liveness of {peer} counts others than its neighbours"
         for seed in self.network.living_seeds():
             for address in seed.registry.addresses():
