@@ -35,7 +35,7 @@ def clear_outputs(folder: pathlib.Path, patterns: tuple[str, ...] = OF_A_NETWORK
         paths = [path for pattern in patterns for path in folder.glob(pattern)]
         if any(map(_is_of_a_node, paths)):
             for path in paths:
-                if _is_of_a_node(path) or not path.name.startswith(("seed_", "peer_")):
+                if _is_of_a_node(path) or not path.name.startswith(("seed_", "peer_", "module_")):
                     path.unlink()
     except OSError as error:
         raise CommandError(f"cannot clear {folder}: {error.strerror}", FAILED) from None

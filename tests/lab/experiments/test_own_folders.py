@@ -120,6 +120,14 @@ def test_only_output_files_and_what_was_made_of_them_are_deleted(tmp_path):
     assert not (tmp_path / "peer_127.0.0.1_5000.txt").exists()
 
 
+def test_of_a_folder_of_modules_the_users_own_files_stay(tmp_path):
+    own, module = tmp_path / "module_notes.txt", tmp_path / "module_127.0.0.1_1.txt"
+    for path in (own, module):
+        path.write_text("")
+    folders.clear_outputs(tmp_path, folders.OF_MODULES)
+    assert own.exists() and not module.exists()
+
+
 @pytest.mark.skipif(folders.fcntl is None, reason="folders cannot be locked here")
 def test_two_networks_at_once_do_not_write_into_one_folder(tmp_path):
     with folders.reserved(tmp_path):
