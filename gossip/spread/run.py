@@ -172,7 +172,7 @@ class Texts:
         self.lines: dict[bytes, None] = {}  # in order of arrival
         self.digests: set[bytes] = set()  # SHA-256 of each text
         self._bytes = 0
-        self._least = settings.cache_bytes // max(1, settings.cache_size)  # that any text has
+        self._least = settings.cache_bytes // max(1, settings.cache_size)  # the minimal weight
         self._grown: dict[Run, None] = {}  # runs whose weight grew since the last eviction
         self.evicted = 0  # texts, since the start
 

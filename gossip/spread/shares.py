@@ -29,9 +29,8 @@ class Heaviest:
         self._most = 0  # heap entries above which stale ones are removed
 
     def changed(self, item) -> None:
-        """Note that the weight of an item has changed. An item that outgrows its entry gets an
-        entry of twice its weight, because weights change more often than the heaviest is looked
-        for."""
+        """Note a changed weight. An item that outgrows its heap entry gets an entry of twice its
+        weight, because weights change more often than the heaviest is looked for."""
         if not item.weight:
             item.rank = None
         if not item.weight or item.rank is not None and item.weight <= -item.rank[0]:

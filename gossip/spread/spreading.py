@@ -2,9 +2,9 @@
 files.
 
 New lines are remembered (message_list), written down, and forwarded in the way that `--spread`
-names (flood, or mongering with rumors); old ones are dropped. Anti-entropy fetches what did not
-arrive that way. A neighbour that says too much in its own name is read more slowly (allowance). How
-signed gossip spreads: gossip/signing/signed_spreading.py.
+names (flood, or mongering with rumors); duplicates are dropped. Anti-entropy fetches what did not
+arrive. A neighbour that says too much in its own name is read more slowly (allowance). Signed
+gossip spreads by gossip/signing/signed_spreading.py.
 
 A third way of spreading needs a class like `Flood`, a line in `way_of_spreading`, and a word in
 WAYS of gossip/settings.py.
@@ -30,7 +30,7 @@ SHARE_OF_ROUND = 0.25  # of a liveness round: the longest gathering if neighbour
 
 
 def way_of_spreading(node, links, gathering, at_once: int, tries: int):
-    """Make the way of spreading that `--spread` names; ValueError if it is unknown.
+    """Make the way that `--spread` names; ValueError if it is unknown.
 
     Flood explains `gathering`, Telling `at_once` and `tries`. Every way has `forward(lines, source,
     covers)`, `say_behind(link, data, urgent)`, `answered(link, message)`, `note_known(link, keys)`,
@@ -86,13 +86,9 @@ class Spreading(Part):
 
     def __init__(self, node, links, at_once: int = 1, tries: int = 1, on_offence=None, watch=None,
                  start: int | None = None, runs=Trusting()):
-        """`on_offence(link, reason, count)` is told of a neighbour's `forbidden` messages, or
-        `flood`.
-
-        `watch` (monitoring/watch.py), if any, is told which lines were new, and over which link
-        they came. `start` is the START of this run, by default the time; `runs` tells which runs
-        are genuine.
-        """
+        """`on_offence(link, reason, count)` is told of `forbidden` messages, or a `flood`; `watch`
+        (monitoring/watch.py), if any, which lines are new, and over which link they came. `start`
+        is the START of this run, by default the time; `runs` tells which runs are genuine."""
         settings = node.settings
         self._watch = watch
         self._on_offence = on_offence
@@ -126,13 +122,11 @@ class Spreading(Part):
     # What is made here.
 
     def make(self, texts: list[str]) -> list[bytes]:
-        """Return the lines of new messages with these texts. Raise TooLong, and make none, if a
-        text does not fit."""
+        """Return the lines of new messages; raise TooLong, and make none, if a text is."""
         return self.origin.lines(texts, self._time())
 
     def originate(self, lines: list[bytes]) -> bool:
-        """Remember and forward lines that were made here; return False after the node's last
-        word."""
+        """Remember and forward lines made here; return False after the node's last word."""
         if self._silent:
             return False
         fresh = (self.messages.add_block(lines, made_here=True)
