@@ -1,10 +1,9 @@
 """Addresses: a node is identified by the IP and the port that it listens on.
 
 Pure values. Lines and files write an address as `127.0.0.1:5001` or `[::1]:5001`, peer lists as
-`127.0.0.1#5001` or `[::1]#5001`. A host name is not an address, and is refused. People may also
-write `localhost`, and a comma or blanks before the port.
-
-Because ports cost nothing and IPs do, a choice among many addresses goes by IP first, then by port.
+`127.0.0.1#5001` or `[::1]#5001`. A host name is refused. People may also write `localhost`, and a
+comma or blanks before the port. Because ports cost nothing and IPs do, a choice among many
+addresses goes by IP first, then by port.
 """
 
 import collections

@@ -1,26 +1,23 @@
 """Escaping: how text that others sent is shown in files and on screens.
 
-Printable characters stay as they are. A backslash is doubled, so that escaped text differs from
-text that only looks escaped, and two different texts never look the same. Everything else becomes
-its code: control characters, which would end a line or control a terminal; marks that reverse the
-direction of text; invisible characters; unusual spaces; and bytes that are no text (halves of a
-surrogate pair).
+Printable characters stay, except that a backslash is doubled, so that two different texts never
+look the same. Everything else becomes its code: control characters, which would end a line or
+control a terminal; marks that reverse the direction of text; invisible characters; unusual spaces;
+and bytes that are no text (halves of a surrogate pair).
 """
 
 _PLAIN = bytes({*range(32, 127)} - {ord("\\")}) + b"\n"
 
 
 def escape(text: str) -> str:
-    """Show unprintable characters as `\\x1b`, `\\u202e` or `\\U000e0001`, and double
-    backslashes."""
+    """Double backslashes, and show unprintable characters as `\\x1b` or `\\U000e0001`."""
     if text.isprintable() and "\\" not in text:
         return text
     return "".join(map(_shown, text))
 
 
 def escape_lines(text: str) -> str:
-    """Escape each of the lines that `\\n` separates; plain ASCII, the usual case, is returned at
-    once."""
+    """Escape lines with `\\n` between them. Plain ASCII, the usual case, is fast."""
     if text.isascii() and not text.encode().translate(None, _PLAIN):
         return text
     return "\n".join(map(escape, text.split("\n")))

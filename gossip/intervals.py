@@ -1,7 +1,4 @@
-"""Sets of whole numbers, kept as intervals: the numbers that a peer has seen of a run.
-
-Pure values without a lock; the owner of a set guards it.
-"""
+"""Sets of whole numbers, kept as intervals. Pure values without a lock: their owner guards them."""
 
 from bisect import bisect_left, bisect_right
 

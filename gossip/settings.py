@@ -1,7 +1,4 @@
-"""The settings of a node, each with its unit; the list of seeds in config.txt; the word filter.
-
-Pure: terminal/command_line.py reads the files.
-"""
+"""The settings of a node, each with its unit; the list of seeds in config.txt; the word filter."""
 
 import re
 from typing import NamedTuple

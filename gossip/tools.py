@@ -1,7 +1,4 @@
-"""Small tools: a rate limit, a cache whose entries expire, a backoff, counters.
-
-Pure values without a lock; the owner of a value guards it.
-"""
+"""Small tools: a rate limit, an expiring cache, a backoff, counters. Their owner guards them."""
 
 import collections
 import os
@@ -21,8 +18,7 @@ class Rate:
             collections.OrderedDict())
 
     def take(self, now: float, cost: float = 1.0, key: Hashable = None) -> float:
-        """Charge a key; return the seconds until it is within its rate again, 0 if it is. A
-        negative cost gives back."""
+        """Charge a key (credit it if below 0); return the seconds until it is within its rate."""
         level, at = self._levels.pop(key, (0.0, now))
         level = max(0.0, max(0.0, level - (now - at) * self._per_second) + cost)
         self._levels[key] = level, now

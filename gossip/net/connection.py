@@ -69,10 +69,10 @@ class Connection:
 
 
 def next_lines(link, now, overdue) -> list[bytes] | None:
-    """Wait for whole lines and return them; None at the end of the stream.
+    """Return the next whole lines; None at the end of the stream.
 
-    WireError if a line is too long. `now()` is the clock of deadlines. `overdue(link)` is called
-    when a line is late, and ends the link or sets another deadline.
+    WireError if a line is too long. `now()` is the clock of deadlines. If a line is late,
+    `overdue(link)` is called, which ends the link or sets another deadline.
     """
     if link.unfinished is not None or link.framing.fault is not None:
         link.read_on()

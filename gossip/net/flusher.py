@@ -1,8 +1,8 @@
 """The flusher: one thread per node that sends what could not be sent at once.
 
 A link whose backlog begins to fill calls `watch`; the flusher waits until its socket takes bytes
-again. By `take_over`, flooding leaves the flusher what is to be sent a little later. The console
-waits here, for some seconds at most, while neighbours are slow; the generator only asks for that.
+again. Flooding leaves it what is to be sent a little later, by `take_over`. The console waits here,
+for some seconds at most, while neighbours are slow; the generator only asks whether they are.
 """
 
 import math

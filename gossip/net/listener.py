@@ -1,7 +1,7 @@
 """The listener: one thread per node that accepts connections and passes them on.
 
-It survives errors: a connection that is already gone, and a process short of descriptors or memory.
-Then it has one connection ended, and waits a moment.
+It survives a connection that is already gone. If descriptors or memory are short, it has a
+connection ended, and waits a moment.
 """
 
 import errno
@@ -22,8 +22,7 @@ class Listener:
 
     def __init__(self, address: Address, stopping: threading.Event,
                  sock: socket.socket | None = None):
-        """Listen at once, so that a port in use raises OSError here; or take a socket that listens
-        already."""
+        """Listen at once, so that a port in use raises OSError here; or take a listening socket."""
         self._address = address
         self._stopping = stopping
         self._sock = sock or self._open()
@@ -41,8 +40,7 @@ class Listener:
         return sock
 
     def accept_all(self, handle, make_room) -> None:
-        """Call `handle(socket, (IP, port))` for each connection, and `make_room(reason)` when
-        descriptors or memory are short."""
+        """Call `handle(socket, (IP, port))` per connection, `make_room(reason)` in a shortage."""
         while not self._stopping.is_set():
             try:
                 sock, remote = self._sock.accept()
@@ -56,8 +54,7 @@ class Listener:
             handle(sock, remote[:2])
 
     def close(self) -> None:
-        """Stop listening and wake the thread; the caller has set `stopping`. May be called
-        twice."""
+        """Stop listening and wake the thread, after `stopping` was set; may be called twice."""
         if self._sock.fileno() < 0:
             return
         try:

@@ -4,14 +4,13 @@
 
     listener       accepts connections
     link flusher   sends the backlogs of slow links
-    link reader    one per connection: connects it if need be, then reads it to its end; for probes
-                   and relays it has the name that `dial` is given
+    link reader    one per connection: connects it if need be, then reads it to its end; `dial`
+                   gives it another name for probes and relays
     NAME           one per duty, with the name that the node gave it
 
-The thread "pulse", one per process, measures how late these threads run.
-
-One thread at a time calls the node: each call is a turn (turns.py). Threads connect, read, rest,
-start and join outside of turns. This world does not know what lines mean.
+The thread "pulse", one per process, measures how late these threads run. One thread at a time calls
+the node: each call is a turn (turns.py). Threads connect, read, rest, start and join outside of
+turns.
 """
 
 import errno
@@ -98,8 +97,7 @@ class LiveWorld:
         return duty
 
     def dial(self, link, thread: str = "link reader") -> None:
-        """Connect a link to its peer, then read it. The thread of that name starts after the
-        present turn."""
+        """Connect a link, then read it, on a thread that starts after the present turn."""
         self.turn.after(self._start, link, thread, self._connect_and_read)
 
     def lacks(self, error: OSError) -> bool:
@@ -227,8 +225,7 @@ class LiveWorld:
             self._end(link, fault)
 
     def _overdue(self, link) -> None:
-        """End a link whose line is overdue, unless another thread has meanwhile given it more
-        time."""
+        """End a link with an overdue line, unless another thread has just given it more time."""
         with self.turn:
             if link.is_overdue(self.now()):
                 self._node.fault(link, WireError(link.overdue()))

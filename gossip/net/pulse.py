@@ -2,8 +2,8 @@
 
 A thread of its own, "pulse", wakes up again and again and measures how late it is, because it waits
 for the processor and for the interpreter as all others do. It beats every 0.5 s at first and while
-it is late, else every 4 s, so that it costs next to nothing at rest. A process has one pulse, which
-begins with its first node, and ends with the process.
+it is late, else every 4 s, so that it costs next to nothing at rest. There is one per process, from
+its first node to its end.
 
 When a beat is late, the output files of all nodes say so by `late:SECONDS`. A node that wakes up
 before the pulse makes the pulse look first (turns.py), so that this line precedes whatever follows.
@@ -25,10 +25,9 @@ AT_ONCE = 1.0  # seconds of lateness that files tell each time; less only once i
 
 
 class Lateness:
-    """How late something was: the worst of the last LATE_FOR seconds, and the worst of all.
-
-    It needs no lock if one thread at a time calls `note`: what others read is replaced as a whole.
-    """
+    """How late something was: the worst of the last LATE_FOR seconds, and the worst of all. It
+    needs no lock if one thread at a time calls `note`, because what others read is replaced as a
+    whole."""
 
     def __init__(self):
         self.worst = 0.0  # seconds
@@ -47,11 +46,9 @@ class Lateness:
 
 
 class Pulse:
-    """How late the beats come. Callers pass in the clock, so that tests can set it.
-
-    It needs no lock, because one thread calls `beat`, which moves the due time last. So a reader
-    counts a late beat either as noted or as overdue.
-    """
+    """How late the beats come, by a clock that callers pass in. It needs no lock, because one
+    thread calls `beat`, which moves the due time last: others see a late beat as noted or as
+    overdue."""
 
     def __init__(self, now: float):
         self._late = Lateness()
@@ -68,8 +65,7 @@ class Pulse:
         return pause
 
     def lateness(self, now: float) -> float:
-        """Return the worst lateness of threads in the last LATE_FOR seconds, in seconds; an overdue
-        beat counts."""
+        """Return the seconds of the worst lateness within LATE_FOR, an overdue beat included."""
         overdue = now - self._due  # read first, because `beat` writes it last
         return max(self._late.lately(now), overdue)
 

@@ -1,10 +1,9 @@
 """Turns: one thread at a time calls a node; calls that may wait follow after the turn.
 
 This is the only lock of a node and its rules: a link reader, a duty, the flusher or the console
-takes a turn, and then calls the node. Nothing waits within a turn.
-
-A turn may still be long, because a disk may stall. A thread that waited for its turn reads late
-what came in time, so a node asks for the longest wait before it judges others.
+takes a turn, and then calls the node. Nothing waits within a turn. A turn may still be long,
+because a disk may stall. A thread that waited for its turn reads late what came in time, so a node
+asks for the longest wait before it judges others.
 """
 
 import collections
@@ -15,7 +14,7 @@ import time
 from gossip.net.pulse import AT_ONCE, NOTICED, PULSE, Lateness
 
 LONG = 0.01  # seconds after which a turn lets others go first, where it calls `share`
-PAUSE = 0.001  # seconds for which it then leaves; after a shorter pause it mostly gets the lock again
+PAUSE = 0.001  # seconds for which it then leaves; after less it would mostly get the lock again
 
 
 class Turn:
@@ -58,8 +57,7 @@ class Turn:
             self._late(now - since)
 
     def waited(self) -> float:
-        """Return the longest wait of a thread for its turn in the last LATE_FOR seconds, in
-        seconds; a thread that still waits counts."""
+        """Return the seconds of the longest wait within LATE_FOR, waiting threads included."""
         now = time.monotonic()
         return max(self._waits.lately(now), now - min(list(self._waiting.values()), default=now))
 
@@ -73,8 +71,8 @@ class Turn:
             self._make(later)
 
     def _make(self, later: list[tuple]) -> None:
-        """Make calls. Calls that these put off join this loop, so that dials that fail at once do
-        not nest."""
+        """Make calls; calls that these put off join this loop, so that failing dials do not
+        nest."""
         calls = getattr(self._making, "calls", None)
         if calls is not None:
             calls.extend(later)
@@ -91,8 +89,7 @@ class Turn:
             self._making.calls = None
 
     def after(self, call, *arguments) -> None:
-        """Make a call that may wait, e.g. for a thread, when this thread has left the present turn;
-        at once if there is none."""
+        """Make a call that may wait, once this thread has left its turn; at once if it has none."""
         with self:
             self._later.append((call, arguments))
 

@@ -1,8 +1,8 @@
 """The backlog of a link: bytes that the other end has not taken yet. Pure, not locked.
 
-It holds chunks of whole lines in sending order. The first chunk may be half sent; an urgent chunk
-overtakes all but a half-sent chunk. Answers, which the other end has requested, are counted to the
-byte, so they are never joined with other chunks.
+It holds chunks of whole lines in sending order. An urgent chunk overtakes all others but a
+half-sent chunk. Answers are counted apart from what nobody requested, so chunks of both are never
+joined.
 """
 
 import collections
@@ -13,8 +13,7 @@ JOIN_SIZE = 262_144  # bytes up to which small chunks are joined into one write
 
 
 class Backlog:
-    """Chunks that wait to be sent. `size` counts all their bytes, `unasked` those that are no
-    answers."""
+    """Chunks that wait to be sent: `size` bytes in all, `unasked` bytes that are no answers."""
 
     __slots__ = ("_chunks", "_begun", "size", "unasked")
 
@@ -38,8 +37,8 @@ class Backlog:
         self._count(len(data), asked)
 
     def take(self) -> tuple[bytes, bool]:
-        """Take the next bytes to send, small chunks of a kind joined, and whether they are an
-        answer. The caller then calls `sent`."""
+        """Take bytes to send, small chunks joined, and whether they are an answer; then call
+        `sent`."""
         data, asked = self._chunks.popleft()
         size, chunks = len(data), [data]
         while (self._chunks and not self._begun and size < JOIN_SIZE

@@ -1,9 +1,9 @@
 """The effects of lateness: a late node waits longer, passes no verdict, and sends less often.
 
 Lateness is the number of seconds by which a process runs its threads late; a node asks its world
-for it. An overloaded process reads late the answers that came in time. So it gives others more
-time, judges nobody, and sends in batches, because that is less work. All of this is bounded, and
-ends with the lateness. Rules only.
+for it. Because an overloaded process reads late what came in time, it gives others more time,
+judges nobody, and sends in batches, which is less work. All of this is bounded, and ends with the
+lateness.
 """
 
 from gossip.settings import LATE_FROM

@@ -8,9 +8,8 @@ lines mean, and has no socket. Its connection is any object with `send(data)`, w
 many bytes were taken or raises BlockingIOError, `shutdown()`, `close()` and, for a flusher,
 `fileno()`.
 
-`Lines` cuts bytes into lines. Because some programs (telnet) end a line in `\\r\\n`, all `\\r`
-before a `\\n` are dropped. If only the last were dropped, each peer would drop another one, and
-peers would not have the same message.
+`Lines` drops all `\\r` before a `\\n`, because some programs (telnet) end a line in `\\r\\n`. If it
+dropped only the last, each peer would drop another one, and their messages would differ.
 """
 
 import threading
@@ -165,8 +164,7 @@ class Link:
         return min(deadline, unfinished)
 
     def last_look(self) -> bool:
-        """Return whether to read once more, because the overdue line may have come in time. True
-        only once for each deadline."""
+        """Return, once per deadline, whether to read again in case the line came in time."""
         due = self._due_if_on_time()
         first, self._looked_for = due != self._looked_for, due
         return first
@@ -260,8 +258,7 @@ class Link:
                 return
 
     def _not_sent(self, data: bytes, error: OSError) -> int:
-        """Return how many bytes are settled: 0 if sending would block, all if it fails for good.
-        Expects the lock."""
+        """Return how many bytes count as sent: 0 if it would block, else all. Expects the lock."""
         if isinstance(error, BlockingIOError):
             return 0
         self._broken = True  # the reader finds out why after reading the rest

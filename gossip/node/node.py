@@ -5,12 +5,12 @@ its parts (part.py), which a subclass names by `made_of`. A line is answered by 
 its kind for the role of the link; a line that no part lists breaks a rule. The node itself handles
 probes: each is a link that asks one question.
 
-The world calls a node, and everything that it is made of, from one thread at a time: such a call is
-a turn. Any other caller, such as the console, takes a turn first: `with node.turn`.
+The world calls a node, and all that it is made of, from one thread at a time: such a call is a
+turn. Any other caller, such as the console, takes a turn first: `with node.turn`.
 
-How a link ends: somebody calls its `close(reason)`, or `disconnect`, which also writes the reason
-down. The world notices, and calls `ended` once. `ended` closes the connection and removes the link
-from the tables. Then all parts get `on_end`, unless the node stops.
+A link ends by its `close(reason)`, or by `disconnect`, which also writes the reason down. The world
+notices, and calls `ended` once. `ended` closes the connection, and removes the link from the
+tables. Then all parts get `on_end`, unless the node stops.
 """
 
 from gossip import wire
@@ -71,8 +71,7 @@ class Node(Part):
     # Start and stop.
 
     def start(self) -> None:
-        """Listen, then begin to work. OSError if the address or a thread is not available; then
-        call `stop`."""
+        """Listen, then begin to work; call `stop` after an OSError (no address, or no thread)."""
         self.prepare()
         self.go()
 
@@ -260,11 +259,11 @@ class Node(Part):
 
     def probe(self, address: Address, verdict, thread: str = "prober",
               limit: float | None = None) -> None:
-        """Ask for a Liveness Reply over a new connection, and call `verdict(alive)` once.
+        """Ask for a Liveness Reply over a new connection.
 
-        True: the reply came within `limit` seconds (by default `probe_limit`). False: it did not.
-        None: this machine had no descriptor or port left, or this node was too late. No call if the
-        node stops first.
+        `verdict(alive)` is called once, unless the node stops: True if the reply came within
+        `limit` seconds (else `probe_limit`), None if descriptors or ports were short here or this
+        node was late, else False.
         """
         link = self.new_link(PROBING, address)
         link.probe = Probe(self.address, address, wire.format_time(self.time()), verdict)
@@ -301,8 +300,8 @@ class Node(Part):
         self.write_sparingly(f"refused:{who}:{reason[:200]}", "refusals not written")
 
     def write_sparingly(self, event: str, otherwise: str) -> None:
-        """Write an event that any stranger can cause. Above the limit of this second, only count it
-        under the name `otherwise`."""
+        """Write what a stranger can cause, or count it as `otherwise` above the limit per
+        second."""
         if self._refusals.spend(self.now(), 1 + len(ascii(event)) // SHORT):
             self.output.write(event)
         else:

@@ -1,9 +1,9 @@
 """The output file of a node: one line per event, written at once; and the form of a line.
 
-The node writes in its turns. An error that ends a thread is written outside of turns, so there is a
-lock. What others sent is escaped (gossip/escaping.py), so that an event is always one line. Lines
-that cannot be written (a full disk) never stop the node: they are counted, and the file tells how
-many as soon as it can be written.
+The node writes in its turns. Because an error that ends a thread is written outside of turns, there
+is a lock. What others sent is escaped (gossip/escaping.py), so that an event is always one line.
+Lines that cannot be written (a full disk) never stop the node: they are counted, and the file tells
+how many as soon as it can be written.
 
 A file may have a limit, so that nobody can fill the disk by what he makes a node write. At the
 limit the file gets the line `full:LIMIT` (in MiB) instead of the next event, and then only last
@@ -21,12 +21,10 @@ NEXT = "\n"  # before Python 3.12, the braces of an f-string may contain no back
 
 
 class OutputFile:
-    """Appends `YYYY-MM-DD HH:MM:SS.ffffff:EVENT` lines (UTC) to one file.
-
-    `clock()` returns Unix nanoseconds, as `time.time_ns` does. `file` takes the bytes like an
-    unbuffered file; without it, the file at `path` is opened. `limit`: MiB at which it is full; 0:
-    never. A line is in the file when the call that writes it returns.
-    """
+    """Appends `YYYY-MM-DD HH:MM:SS.ffffff:EVENT` lines (UTC) to one file. A line is in the file
+    when the call that writes it returns. `clock()` returns Unix nanoseconds, as `time.time_ns`
+    does. `file` takes the bytes like an unbuffered file; without it, the file at `path` is opened.
+    `limit`: MiB at which it is full; 0: never."""
 
     def __init__(self, path, clock, screen=None, file=None, limit: int = 0):
         self.path = path
@@ -45,8 +43,7 @@ class OutputFile:
         self._torn = False  # the last line in the file is incomplete
 
     def write(self, *events: str) -> bool:
-        """Write events, escaped, together and with the same time; return False after the last
-        word."""
+        """Write events, escaped, with the same time; return False after the last word."""
         with self._lock:
             if not self._finished:
                 self._put("", "\n".join(map(escape, events)))
@@ -63,8 +60,7 @@ class OutputFile:
         self.note(f"late:{seconds:.3f}")
 
     def write_lines(self, head: str, lines: str) -> bool:
-        """Write an event for each line, with `\\n` between lines: a head, then the line, escaped.
-        The rest is as for `write`."""
+        """Write, as `write` does, an event for each of the `\\n`-separated lines, behind a head."""
         lines = escape_lines(lines)
         with self._lock:
             if not self._finished:
@@ -101,8 +97,8 @@ class OutputFile:
             else {}
 
     def _put(self, head: str, lines: str, last: bool = False, shown: bool = True) -> None:
-        """Write events with the present time, as far as there is room, and show them. Expects the
-        lock, as all below do."""
+        """Write events with the time if there is room, and show them. Expects the lock, as all
+        below."""
         if not lines:
             return
         stamp = self._stamp()
@@ -129,8 +125,8 @@ class OutputFile:
         return f"{stamp}lost:{self._lost} lines could not be written here\n"
 
     def _put_last(self, stamp: str, head: str, lines: str, last: bool) -> None:
-        """Write only last words, because the file is full. The first event that is left out becomes
-        the line that says so."""
+        """Write last words to a full file; replace the first event left out by the line
+        `full:…`."""
         if not last:
             self._left_out += 1 + lines.count("\n")
             if self._told_full:

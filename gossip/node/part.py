@@ -6,8 +6,8 @@ part by a plain reference, which it gets when it is made, or from its node.
 
 
 class Part:
-    """A part ignores an event unless it overrides its method. It has a method `on_<kind>(link,
-    message)` for every kind of line that it answers."""
+    """A part ignores an event unless it overrides its method. For every kind of line that it
+    answers, it has a method `on_<kind>(link, message)`."""
 
     ANSWERS: dict[str, set[str]] = {}  # role of a link -> kinds of lines that it answers there
 

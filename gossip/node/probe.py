@@ -1,7 +1,4 @@
-"""A probe: a new connection with one Liveness Request on it, and whether the reply came.
-
-Values only: the node (gossip/node/node.py) sends and receives the lines.
-"""
+"""A probe: a new connection with one Liveness Request, and whether the reply came. Values only."""
 
 from gossip import wire
 from gossip.addresses import Address
@@ -25,8 +22,8 @@ class Probe:
         self._reply = wire.LivenessReply(time, own, address)
 
     def heard(self, lines: list[bytes]) -> bool:
-        """Return whether the reply to exactly this request has come. WireError if a line before the
-        reply is invalid."""
+        """Return whether the reply to this request has come; WireError for an invalid line before
+        it."""
         for line in lines:
             message = wire.parse(line)
             if message.kind == "proof":

@@ -7,10 +7,9 @@ virtual world (lab/simulation/virtual_world.py). Nothing else tells a node the t
 In return, the world calls the node: `accept(connection, remote)` for a newcomer, `up(link)` when a
 dialled link is connected, `lines(link, lines)` with what came, `fault(link, error)` when a link
 broke a rule or could not be dialled, `make_room(reason)` when descriptors are short, and last, once
-per link, `ended(link)`. Each of these calls is a turn: one at a time, and nobody waits in it.
-Before `lines`, outside of a turn, it calls `sift(link, lines)`, which returns the lines that are
-worth a turn. If the node sets `rest_until` of a link in `lines`, the link is not read before that
-time.
+per link, `ended(link)`. Each call is a turn. Before `lines`, outside of a turn, it calls
+`sift(link, lines)`, which returns the lines that are worth a turn. If the node sets `rest_until` of
+a link in `lines`, the link is not read before that time.
 """
 
 from typing import Protocol
@@ -60,12 +59,10 @@ class Turn(Protocol):
         """Leave a long turn for a moment if another thread waits."""
 
     def waited(self) -> float:
-        """Return the longest wait of a thread for its turn within the last LATE_FOR seconds, in
-        seconds; 0 where a node has no threads."""
+        """Return the seconds of the longest wait for a turn within LATE_FOR; 0 without threads."""
 
     def left(self):
-        """Return a context manager that leaves the present turn meanwhile. It does not exist where
-        a node has no threads, because nobody can wait there."""
+        """Return a context manager that leaves the present turn; missing without threads."""
 
 
 class World(Protocol):
@@ -81,8 +78,7 @@ class World(Protocol):
         """Return Unix seconds, by this node's own clock."""
 
     def lateness(self) -> float:
-        """Return the worst lateness of this process within the last LATE_FOR seconds
-        (gossip/settings.py), in seconds; gossip/node/lateness.py has its effects."""
+        """Return the seconds of the worst lateness within LATE_FOR (gossip/settings.py)."""
 
     def worst_lateness(self) -> float:
         """Return the worst lateness since the process began to measure it, in seconds."""

@@ -36,8 +36,8 @@ class Cost(NamedTuple):
 
 
 class Allowance:
-    """The accounts of all neighbours: `rate` lines a second (0: no limit) beyond a burst, and bytes
-    in proportion."""
+    """The accounts of all neighbours: `rate` lines a second (0: no limit), and bytes in
+    proportion."""
 
     def __init__(self, rate: int, burst: int):
         self._rates = [] if not rate else [  # of lines, and of bytes

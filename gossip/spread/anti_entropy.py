@@ -23,8 +23,7 @@ FEW = 16  # runs: a vector of so few is hardly longer than 64 digests, so it is 
 
 
 class AntiEntropy:
-    """Compares one peer's message list with those of its neighbours. A neighbour is identified by
-    its link: any object with `send(data)`."""
+    """Compares a peer's messages with its neighbours'; a link is any object with `send(data)`."""
 
     def __init__(self, messages: MessageList, node, links, runs):
         """`runs` tells which runs are genuine, see Spreading."""

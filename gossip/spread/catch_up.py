@@ -1,12 +1,10 @@
 """Catching up: which messages are missing here, and which neighbour is asked for them next.
 
-The rules of anti-entropy (Demers et al. 1987, section 1.3) for the side that lacks messages; no
-socket, no clock.
+Rules only, for the side of anti-entropy that lacks messages (Demers et al. 1987, section 1.3).
 
 One neighbour at a time is asked, for one portion at a time, so that messages that six neighbours
-offer are fetched once, and a large catch-up never fills a backlog. All other offers wait. Fast
-neighbours and neighbours not asked yet are asked alternately, slow ones last, so that no neighbour
-delays the others for long by sending little, or late.
+offer are fetched once, and a large catch-up never fills a backlog. Fast neighbours and neighbours
+not asked yet are asked alternately, slow ones last, so that none delays the others for long.
 
 A neighbour that calls an offered message gone is not asked for it again for some time. It speaks
 only for its own copy, so other neighbours are still asked.
@@ -89,9 +87,9 @@ class CatchUp:
     def offered(self, link, entries, now: float) -> Offered:
         """Keep what this neighbour has and this peer lacks as its offer.
 
-        Messages of a run are not requested before the run is known to be genuine. Older runs come
-        first, because entries are sorted by START. (A START that is the hash of a key says nothing
-        about age, but both neighbours sort by it.)
+        A run is requested only when it is known to be genuine. Older runs come first, sorted by
+        START. (A START that is the hash of a key says nothing about age, but both neighbours sort
+        by it.)
         """
         with_room = dict(self._messages.lacking(entries, link.peer))
         unseen = self._messages.unseen([entry for entry in entries if entry[0] in with_room])

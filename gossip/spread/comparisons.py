@@ -1,9 +1,9 @@
 """Comparisons: what was compared with each neighbour, and when it is worth comparing again.
 
-Rules only; anti_entropy.py sends the lines, and passes in the time. Two peers may differ for long
-and have nothing for each other, because a peer has no room for some numbers, or nobody holds their
-texts any more. So once two digests were compared, they are not compared again before one changes. A
-vector is what a peer has seen of some slices of the digest, as `status:seen:` tells it.
+Rules only. Two peers may differ for long and have nothing for each other, because a peer has no
+room for some numbers, or nobody holds their texts any more. So the same two digests are not
+compared again for some time. A vector is what a peer has seen of some slices of the digest
+(`status:seen:`).
 """
 
 import weakref

@@ -1,10 +1,8 @@
 """Flooding: forwards new lines to every neighbour except their source.
 
 New lines are sent at once. If there are many links, the flusher sends them a little later, together
-with what has come meanwhile, so that the reader's thread goes on reading.
-
-A late peer gathers: every few seconds it sends each neighbour all that has come since, because that
-is less work. At most 1 MiB is gathered.
+with what has come meanwhile, so that the reader's thread goes on reading. A late peer gathers up to
+1 MiB: every few seconds it sends each neighbour all that has come since, because that is less work.
 """
 
 import math
@@ -35,8 +33,8 @@ class Flood:
         self._hurried = False  # gather nothing any more
 
     def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
-        """Forward lines, without their `\n`, to all but their source. `covers`, if any, are the
-        signed lines that cover each of them, and go before them."""
+        """Forward lines, without their `\\n`, to all but their source, behind their covers, if
+        any."""
         data = b"\n".join(wire.covered(lines, covers) if covers else lines) + b"\n"
         self._waiting.append((data, source))
         self._size += len(data)

@@ -1,12 +1,10 @@
 """The message list: which gossip messages a peer has seen, and which texts it still holds.
 
 Rules only. A message is identified by its run (one life of its origin) and its number, a text by
-the SHA-256 of its line. When too many texts are held, the oldest of the run that takes most are
-evicted (shares.py).
-
-The numbers seen of a run are kept as intervals, and outlive the texts, so that an evicted message
-is still a duplicate when it comes again. room.py limits intervals and runs. A message without room
-is refused, and is not requested while it would be refused again.
+the SHA-256 of its line. Texts above the limit are evicted (shares.py). The numbers seen of a run
+are kept as intervals, and outlive the texts, so that an evicted message is still a duplicate when
+it comes again. room.py limits intervals and runs. A message without room is refused, and is not
+requested while it would be refused again.
 
 The list of a network that signs: gossip/signing/signed_messages.py.
 """

@@ -1,7 +1,6 @@
 """Rumor mongering: sends rumors to neighbours, and waits for their answers.
 
-This file sends the lines and keeps the time; rumors.py decides what to tell to which neighbour. A
-duty, `turn`, retries what was not answered.
+This file sends lines and keeps time; rumors.py decides what to tell to which neighbour.
 """
 
 import math
@@ -46,8 +45,7 @@ class Mongering:
             self._calmer.notify_all()
 
     def flush(self, last: list[bytes]) -> None:
-        """Send all queued rumors, whatever the windows allow; `last` are the lines that were
-        forwarded last."""
+        """Send all queued rumors, whatever the windows allow; `last`: the lines forwarded last."""
         for link, lines in self.rumors.flush(self._links(), last):
             link.send(wire.rumors(lines))
 

@@ -1,10 +1,8 @@
 """The origin of gossip: the lines of messages that this peer makes, and when it waits with them.
 
-The gossip generator waits while its peer is late, or while a neighbour has too much to read; for a
-limited time. The first message waits longest, and even when the peer is only slightly late, because
-gossip that begins too early keeps a forming network from becoming connected.
-
-Rules only.
+Rules only. The gossip generator waits, for a limited time, while its peer is late, or a neighbour
+has too much to read. The first message waits longest, and for less lateness, because gossip that
+begins too early keeps a forming network from becoming connected.
 """
 
 from collections.abc import Iterator
@@ -43,8 +41,7 @@ class Origin:
         return line
 
     def lines(self, texts: list[str], now: float) -> list[bytes]:
-        """Make messages with these texts and return their lines. Raise TooLong, and make none, if a
-        text does not fit."""
+        """Make messages with these texts, return their lines; TooLong, and none made, if one is."""
         lines = [self._line(text, number, now)
                  for number, text in enumerate(texts, self._number + 1)]
         self._number += len(lines)

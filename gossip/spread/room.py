@@ -2,13 +2,12 @@
 
 Rules only. A message without room is refused: it is neither remembered nor forwarded, and is
 fetched when there is room. Nothing is forgotten to make room, so that a duplicate stays a
-duplicate. The one exception: of too many runs for which seeds vouch, the least recently used is
+duplicate. One exception: of too many runs for which seeds vouch, the least recently used is
 forgotten.
 
-A number needs room only if neither number next to it was seen in its run, so the next number of a
-run needs none. A run needs room unless seeds vouch for it, that is, have named its origin. Both are
-charged to the account of the neighbour that brought them. An account belongs to the neighbour's
-address, and outlives its links.
+A number needs room only if neither number next to it was seen in its run. A run needs room unless
+seeds vouch for it, that is, have named its origin. Both are charged to the account of the neighbour
+that brought them. An account belongs to the neighbour's address, and outlives its links.
 """
 
 import collections
@@ -50,8 +49,8 @@ class Tally:
 
 
 class Room:
-    """The room for the numbers and runs of one peer. `neighbour` is the address of the neighbour
-    that brings a message, None if nobody in particular does."""
+    """The room for a peer's numbers and runs. `neighbour` brings a message; None: nobody in
+    particular."""
 
     def __init__(self, settings: Settings, own_run: bytes):
         self._settings = settings
@@ -146,8 +145,7 @@ class Room:
         self._vouched[run.key] = run
 
     def vouch(self, addresses) -> bool:
-        """Note that seeds name these addresses. Return whether runs were refused before, some of
-        which may have room now."""
+        """Note that seeds name these addresses; return whether refused runs may have room now."""
         new = sorted(address for address in addresses if address not in self._named)
         if not new:
             return False

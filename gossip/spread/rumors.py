@@ -1,9 +1,9 @@
 """Rumors: which rumor is told to which neighbour next, and when telling it ends.
 
-Rules only: no socket, no clock. A. Demers et al., "Epidemic algorithms for replicated database
-maintenance", PODC 1987, section 1.4: rumor mongering with feedback and a coin. A rumor is told to a
-random neighbour not known to have it. If it was new there, another neighbour is told; if the
-neighbour already had it, a coin decides whether another one is told.
+Rules only. A. Demers et al., "Epidemic algorithms for replicated database maintenance", PODC 1987,
+section 1.4: rumor mongering with feedback and a coin. A rumor is told to a random neighbour not
+known to have it. If it was new there, another neighbour is told; otherwise a coin decides whether
+another neighbour is told.
 
 A rumor without an answer is retried, up to `tries` times in all. Then the neighbour counts as
 silent: its rumors go to others, and it is told nothing until something comes from it. The window is
@@ -77,8 +77,7 @@ class _Channel:
 
 
 class Rumors:
-    """The rumors that a peer tells, and the answers of its neighbours. A neighbour is identified by
-    its link, which may be any object."""
+    """The rumors that a peer tells, and its neighbours' answers. A link may be any object."""
 
     def __init__(self, telling: Telling, rng):
         self._telling = telling
@@ -133,8 +132,7 @@ class Rumors:
             self._closed(rumor)
 
     def turn(self, links, now: float) -> list[tuple[object, list[bytes]]]:
-        """Return the rumors to tell now: (link, lines) for some of the links. Signed lines precede
-        the lines that they cover."""
+        """Return the rumors to tell now, as (link, lines); covers precede their lines."""
         self._forget_others(links)
         tellings = self._repeat(now) if now >= self._repeat_at else {}
         self._choose(links)
@@ -184,8 +182,8 @@ class Rumors:
             del self._channels[link]
 
     def _choose(self, links) -> None:
-        """Choose neighbours for every rumor that needs some, the same ones for many rumors, so that
-        these are sent together."""
+        """Choose neighbours for rumors that need some: the same for many, to send these
+        together."""
         ready, self._ready = [rumor for rumor in self._ready if not rumor.stopped], []
         if not ready:
             return

@@ -1,10 +1,8 @@
 """Runs, each one life of one peer: which of its messages were seen, and which texts are held.
 
-Every interval of seen numbers except the first is charged to its maker, the neighbour that brought
-the number with which the interval began (room.py). When two intervals merge, the maker of the upper
-one is credited. So a run that grows from 1 on credits everybody that made gaps above.
-
-Pure values.
+Pure values. Every interval of seen numbers except the first is charged to its maker, the neighbour
+that brought the number with which it began (room.py). When two intervals merge, the maker of the
+upper one is credited. So a run that grows from 1 on credits everybody that made gaps above.
 """
 
 import hashlib
@@ -33,8 +31,7 @@ class Numbers(Intervals):
         self._makers: list = []  # the maker of each interval, lowest first
 
     def extend(self, first: int, last: int) -> bool:
-        """Add first..last if they directly follow all other numbers, the usual case; return whether
-        they do."""
+        """Add first..last if they follow all others, the usual case; return whether they do."""
         lasts = self._lasts
         if lasts and first == lasts[-1] + 1:
             lasts[-1] = last

@@ -1,12 +1,10 @@
 """Shares: who uses how much of the memory for texts, and whose texts are evicted first.
 
-Pure values.
-
-A run for which a seed vouches has a share of its own. Because anybody can invent runs, all others
-are counted together for the address that is charged for them (`Run.owner`): their origin if a seed
-has named it, else the neighbour that brought them. The largest share loses texts first, and in it
-the largest run. So among n shares, a share below an nth of the memory loses no text: the many texts
-of a sender never evict the few of another.
+Pure values. A run for which a seed vouches has a share of its own. Because anybody can invent runs,
+all others are counted together for the address that is charged for them (`Run.owner`): their origin
+if a seed has named it, else the neighbour that brought them. The largest share loses texts first,
+and in it the largest run. So among n shares, a share below an nth of the memory loses no text: the
+many texts of a sender never evict the few of another.
 """
 
 import heapq
@@ -86,8 +84,7 @@ class Shares:
             self._all.changed(run)
 
     def leave(self, run: Run) -> None:
-        """Remove a run from its owner's share, before it gets another owner or its own share. Call
-        `changed` afterwards."""
+        """Remove a run from its owner's share; `changed` then enters it in another share."""
         if run.counted:
             self._count(self._joint[run.owner], run, 0)
             run.rank = None

@@ -1,13 +1,10 @@
-"""Spreading: how a message reaches everyone, once. The part of a node that uses this folder's
-files.
+"""Spreading: the part of a node that takes messages in, and forwards them to everyone, once.
 
 New lines are remembered (message_list), written down, and forwarded in the way that `--spread`
 names (flood, or mongering with rumors); duplicates are dropped. Anti-entropy fetches what did not
 arrive. A neighbour that says too much in its own name is read more slowly (allowance). Signed
-gossip spreads by gossip/signing/signed_spreading.py.
-
-A third way of spreading needs a class like `Flood`, a line in `way_of_spreading`, and a word in
-WAYS of gossip/settings.py.
+gossip spreads by gossip/signing/signed_spreading.py. A third way of spreading needs a class like
+`Flood`, a line in `way_of_spreading`, and a word in WAYS of gossip/settings.py.
 """
 
 from gossip import wire
@@ -32,11 +29,9 @@ SHARE_OF_ROUND = 0.25  # of a liveness round: the longest gathering if neighbour
 def way_of_spreading(node, links, gathering, at_once: int, tries: int):
     """Make the way that `--spread` names; ValueError if it is unknown.
 
-    Flood explains `gathering`, Telling `at_once` and `tries`. Every way has `forward(lines, source,
-    covers)`, `say_behind(link, data, urgent)`, `answered(link, message)`, `note_known(link, keys)`,
-    `on_end(link)`, `hurry()`, `has_room()`, `wait_for_room(turn)` (which leaves the present turn
-    meanwhile), `all_sent()`, `stop()`, `dropped()`, and `duty_name`. If that is not None, the way
-    also has a `turn(now)`, and is given the `duty` that calls it.
+    Flood explains `gathering`, Telling `at_once` and `tries`. Every way has the public methods of
+    Flood; only in `wait_for_room(turn)` it may wait, and leaves the present turn meanwhile. If its
+    `duty_name` is not None, it also has a `turn(now)`, and is given the `duty` that calls it.
     """
     settings: Settings = node.settings
     if settings.spread == "flood":
@@ -151,8 +146,8 @@ class Spreading(Part):
     # What comes from neighbours.
 
     def take_block(self, link, lines: list[bytes]) -> bool:
-        """Take a neighbour's lines if all are gossip that continues one run, the usual case; return
-        whether they were."""
+        """Take lines if all are gossip that continues one run, as usual; return whether they
+        are."""
         fresh = self.messages.add_block(lines)
         if fresh is None:
             return False

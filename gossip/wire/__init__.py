@@ -5,10 +5,8 @@ gossip_line  the gossip line: its fields, its prefixes, its key
 status       the lines of anti-entropy
 fields       address, time, text, bytes; how a line is declared; WireError
 
-The files `grammar` of signing and monitoring declare the lines of those folders. These lines are
-known once the files are imported, as seed.py and peer.py do.
-
-Pure. The parts of a node that answer lines (node/part.py) decide which node may say what.
+Pure. The files `grammar` of signing and monitoring declare further lines, which are known once the
+files are imported, as seed.py and peer.py do. Parts (node/part.py) decide which node may say what.
 """
 
 from gossip.wire.fields import LINE_LIMIT, NUMBER_LIMIT, Answer, WireError, format_time

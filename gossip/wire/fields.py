@@ -1,7 +1,6 @@
 """The fields of a line, and how a line is declared: its value, its spelling, and its fields.
 
-Pure. `declare` registers what reads a line, and returns what writes it. A wrong field raises
-WireError.
+Pure. `declare` registers what reads a line, and returns what writes it. Wrong fields: WireError.
 """
 
 import binascii

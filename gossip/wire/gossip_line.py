@@ -27,8 +27,7 @@ _LINE = re.compile(rb"(?m:^)" + _GOSSIP.pattern + rb".*\n")
 
 
 class Gossip(NamedTuple):
-    """A parsed gossip line: its run (`IP:PORT:START`), its number, and the line from `gmessage:` on
-    as output files show it."""
+    """A parsed gossip line: run (`IP:PORT:START`), number, and the line from `gmessage:` on."""
 
     run: bytes
     number: int
@@ -81,8 +80,8 @@ def covered(lines: list[bytes], covers: list[bytes]) -> list[bytes]:
 
 
 def rumors(lines: list[bytes]) -> bytes:
-    """Return these gossip lines as rumors, with `\\n`, without other prefixes; signed lines among
-    them stay as they are."""
+    """Return gossip lines as rumors, with `\\n`, without other prefixes; covers stay as they
+    are."""
     return b"".join([(line if line.startswith(SIGNED) else RUMOR + gossip_part(line)) + b"\n"
                      for line in lines])
 

@@ -19,8 +19,7 @@ NAMED_LIMIT = 300  # bytes of the address that a peer names, valid or not
 
 
 class Register(NamedTuple):
-    """A peer asks a seed to list it. `address` is None if the text was no address; `fault` says
-    why."""
+    """A peer asks a seed to list it. If `address` is None, `fault` says what is wrong with it."""
 
     address: Address | None
     fault: str = ""

@@ -1,7 +1,4 @@
-"""The lines of anti-entropy, `status:VERB:…`: two neighbours compare what they have seen.
-
-Pure. spread/anti_entropy.py decides which line follows which.
-"""
+"""The lines of anti-entropy, `status:VERB:…`; spread/anti_entropy.py sends them. Pure."""
 
 import functools
 import re
@@ -29,10 +26,9 @@ class Status(NamedTuple):
 
     digest   sums up all that the sender has seen; a receiver whose own digest differs answers
              with `parts`, or, if it knows few runs, with `seen` and `show` at once
-    parts    the same digest in 64 slices, each for some of the runs; the receiver answers with
-             `seen` and `show` for the slices that differ
-    show     asks for `seen` of some slices (64 bits, one per slice); ignored for slices that the
-             receiver has told within the last second
+    parts    the same in 64 slices, each for some of the runs; the receiver answers with `seen`
+             and `show` for the slices that differ
+    show     asks for `seen` of some slices (64 bits); ignored for slices told in the last second
     seen     what the sender has seen of some runs; empty if there is nothing to tell
     want     asks for texts; the receiver sends a portion of them, in number order
     gone     then names the texts that it no longer holds
@@ -40,8 +36,7 @@ class Status(NamedTuple):
     took     answers a rumor that was new here (now and then a `digest` follows)
     knew     answers a rumor that was known here
 
-    `digest`, `parts` and `seen` may have `meet ` before them, as peers once sent it to a new
-    neighbour. It means nothing.
+    `meet ` may precede `digest`, `parts` and `seen`, as peers once sent it. It means nothing.
     """
 
     verb: str
