@@ -17,9 +17,9 @@ import weakref
 
 from gossip.settings import LATE_FOR, LATE_FROM
 
-BEAT = 0.5  # seconds between two beats at first, and while the pulse is late
+BEAT = 0.5  # seconds between two beats at first, and for LATE_FOR s after a late beat
 REST = 4.0  # seconds at most between two beats while all is in time
-BEATS = 3  # at least, in a liveness interval, so that it notices what neighbours notice
+BEATS = 3  # per liveness interval at least, so that it notices what neighbours notice
 NOTICED = 0.005  # seconds of lateness below which a beat is in time
 AT_ONCE = 1.0  # seconds of lateness that files tell each time; less only once in LATE_FOR s
 
@@ -31,7 +31,7 @@ class Lateness:
 
     def __init__(self):
         self.worst = 0.0  # seconds
-        # (when, how late), the latest last; each is later than all after it
+        # (when, how late), the latest last; each was worse than all after it
         self._lately: tuple[tuple[float, float], ...] = ()
 
     def note(self, now: float, late: float) -> None:
