@@ -44,7 +44,7 @@ class Address(NamedTuple):
 
     @property
     def file_part(self) -> str:
-        """`IP_PORT`, for the name of an output file; the colons of an IPv6 address become `-`."""
+        """`IP_PORT`, for the name of an output file. The colons of an IPv6 address become `-`."""
         return f"{self.ip.replace(':', '-')}_{self.port}"
 
     @property
@@ -65,7 +65,7 @@ def _listed(address: Address) -> str:
 
 @functools.lru_cache(maxsize=KEPT)
 def address_of(ip: str, port: int) -> Address:
-    """Return the address for an IP in any spelling; ValueError if it is no IP. Equal calls return
+    """Return the address for an IP in any spelling. ValueError if it is no IP. Equal calls return
     the same object, so that many copies of a long list take little memory."""
     if "%" in ip:
         raise ValueError(f"{ip!r} names an interface; give the plain IP")
@@ -79,7 +79,7 @@ def address_of(ip: str, port: int) -> Address:
 
 @functools.lru_cache(maxsize=KEPT)
 def parse_address(text: str, separator: str = ":") -> Address:
-    """Parse `IP:PORT`, or the same with another separator; ValueError says what is wrong."""
+    """Parse `IP:PORT`, or the same with another separator. ValueError says what is wrong."""
     host, found, port = text.rpartition(separator)
     if not found or not _PORT.fullmatch(port):
         raise ValueError(f"{text!r} is not IP{separator}PORT")
@@ -99,7 +99,7 @@ def typed_ip(text: str) -> str:
 
 def parse_typed(text: str) -> Address:
     """Parse an address as people write it: `IP:PORT`, `IP,PORT` or `IP PORT`, where IP may be
-    `localhost`; ValueError says what is wrong."""
+    `localhost`. ValueError says what is wrong."""
     match = _TYPED.fullmatch(text)
     return parse_address(f"{typed_ip(match[1])}:{match[2]}" if match else text)
 
@@ -112,7 +112,7 @@ def can_be_dialled(address: Address) -> bool:
 
 @functools.lru_cache(maxsize=KEPT)
 def is_loopback(address: Address) -> bool:
-    """Return whether it is a loopback address: on this machine all nodes may share one IP."""
+    """Return whether it is a loopback address, which all nodes of a machine may share."""
     return ipaddress.ip_address(address.ip).is_loopback
 
 

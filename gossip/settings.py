@@ -28,7 +28,7 @@ class Filter(NamedTuple):
 
     def search(self):
         """Return a function that tells whether a text contains one of the words, as a whole word in
-        any case; None if there are no words."""
+        any case. None if there are no words."""
         if not self.words:
             return None
         whole = "|".join(_whole(word) for word in self.words)
@@ -123,7 +123,7 @@ ON_COMMAND_LINE = Settings._fields[: Settings._fields.index("ban") + 1]
 
 
 def parse_filter(text: bytes) -> tuple[str, ...]:
-    """Parse the words of a filter file, one a line; ValueError names the bad line."""
+    """Parse the words of a filter file, one a line. ValueError names the bad line."""
     words = []
     for number, raw in enumerate(text.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         try:
@@ -138,12 +138,12 @@ def parse_filter(text: bytes) -> tuple[str, ...]:
 
 
 def majority(seeds: int) -> int:
-    """Return with how many of n seeds a peer registers: ⌊n/2⌋+1, so any two peers share a seed."""
+    """Return with how many of n seeds a peer registers: ⌊n/2⌋+1. So any two peers share a seed."""
     return seeds // 2 + 1
 
 
 def parse_config(text: bytes) -> list[Address]:
-    """Return the seeds in a config.txt, each once; ValueError names the bad line."""
+    """Return the seeds in a config.txt, each once. ValueError names the bad line."""
     seeds = []
     for number, raw in enumerate(text.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         try:

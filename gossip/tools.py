@@ -18,7 +18,7 @@ class Rate:
             collections.OrderedDict())
 
     def take(self, now: float, cost: float = 1.0, key: Hashable = None) -> float:
-        """Charge a key (credit it if below 0); return the seconds until it is within its rate."""
+        """Charge a key (credit it if below 0). Return the seconds until it is within its rate."""
         level, at = self._levels.pop(key, (0.0, now))
         level = max(0.0, max(0.0, level - (now - at) * self._per_second) + cost)
         self._levels[key] = level, now
@@ -48,7 +48,7 @@ class Recent:
             self._entries.popitem(last=False)
 
     def add(self, key: Hashable, value, now: float = 0.0, until: float = float("inf")) -> bool:
-        """Store a value unless the key has one; return whether it was stored."""
+        """Store a value unless the key has one. Return whether it was stored."""
         if until <= now or self.get(key, now) is not None:
             return False
         self.put(key, value, until)
@@ -60,7 +60,7 @@ class Recent:
         return value if until > now else default
 
     def pop(self, key: Hashable, now: float = 0.0, default=None):
-        """Remove a key; return its value, or `default` if it has none or has expired."""
+        """Remove a key. Return its value, or `default` if it has none or has expired."""
         until, value = self._entries.pop(key, (now, default))
         return value if until > now else default
 

@@ -30,7 +30,7 @@ class Connection:
             sock.setblocking(False)
 
     def connect(self, own: Address, address: Address, limit: float) -> None:
-        """Connect from this node's own IP within `limit` seconds; OSError if that fails."""
+        """Connect from this node's own IP within `limit` seconds. OSError if that fails."""
         self._sock.settimeout(limit)
         if sys.platform == "linux":
             self._sock.setsockopt(socket.IPPROTO_IP, _BIND_ADDRESS_NO_PORT, 1)
@@ -41,7 +41,7 @@ class Connection:
             raise ConnectionRefusedError("connected to itself: nobody listens there")
 
     def no_delay(self) -> None:
-        """Make the kernel send every line at once; OSError if the other end is gone."""
+        """Make the kernel send every line at once. OSError if the other end is gone."""
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def wait_readable(self, seconds: float) -> None:

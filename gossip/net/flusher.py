@@ -60,13 +60,12 @@ class Flusher:
             self._room.notify_all()
 
     def has_room(self, links) -> bool:
-        """Return whether new messages may be made: no link has a long backlog that still moves."""
+        """Return whether new messages may be made: no long backlog still moves."""
         now = time.monotonic()
         return not any(link.pauses_origin(now) for link in links)
 
     def wait_for_room(self, links, seconds: float = math.inf) -> None:
-        """Wait, for `seconds` at most, until `has_room(links)`, so that new messages do not outrun
-        slow neighbours."""
+        """Wait up to `seconds` for `has_room(links)`, so that messages outrun no neighbour."""
         end = time.monotonic() + seconds
         while not self._stopping.is_set():
             with self._room:
@@ -110,14 +109,14 @@ class Flusher:
             return due
 
     def _next_job(self) -> float | None:
-        """Return the seconds until the next call is due; None if there is none."""
+        """Return the seconds until the next call is due. None if there is none."""
         with self._lock:
             if not self._jobs:
                 return None
             return max(0.0, min(when for when, _ in self._jobs) - time.monotonic())
 
     def _leave_if_empty(self, link) -> None:
-        """Discard a link, then check its backlog, so that a send in between is not overlooked."""
+        """Discard a link, then check its backlog, so that no send is overlooked."""
         with self._lock:
             self._links.discard(link)
         if link.waiting():
@@ -125,7 +124,7 @@ class Flusher:
                 self._links.add(link)
 
     def _writable(self, links):
-        """Return links that take bytes; wait for them, for the next call, or for `_wake`."""
+        """Wait for links that take bytes, for the next call, or for `_wake`. Return these links."""
         with Selector() as selector:
             selector.register(self._wake_receiver, selectors.EVENT_READ)
             for link in links:

@@ -54,7 +54,7 @@ class Listener:
             handle(sock, remote[:2])
 
     def close(self) -> None:
-        """Stop listening and wake the thread, after `stopping` was set; may be called twice."""
+        """Stop listening and wake the thread, after `stopping` was set. May be called twice."""
         if self._sock.fileno() < 0:
             return
         try:

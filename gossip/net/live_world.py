@@ -69,7 +69,7 @@ class LiveWorld:
 
     def listen(self, address: Address | None = None, sock: socket.socket | None = None,
                accept=None, name: str = "listener") -> None:
-        """Listen on the node's address, or on `address`, or take the listening `sock`; OSError if
+        """Listen on the node's address, or on `address`, or take the listening `sock`. OSError if
         the address is not available. `accept`, by default `node.accept`, gets its connections."""
         listener = Listener(address or self._node.address, self._stopping, sock)
         self._listeners.append((name, listener, accept or self._node.accept))
@@ -77,7 +77,7 @@ class LiveWorld:
             listener.close()  # another thread stopped the node, and missed this listener
 
     def begin(self) -> None:
-        """Start to accept and to flush; OSError if the system has no thread left."""
+        """Start to accept and to flush. OSError if the system has no thread left."""
         PULSE.begin()
         PULSE.tell(self._node.output, self._node.settings.liveness_interval)
         for name, listener, accept in self._listeners:
@@ -89,7 +89,7 @@ class LiveWorld:
         self.threads.go()
 
     def keep(self, name: str, turn, after: float = 0.0) -> LiveDuty:
-        """Have a thread call `turn(now)` after `after` seconds, then whenever it is due; OSError if
+        """Have a thread call `turn(now)` after `after` seconds, then whenever it is due. OSError if
         the system has no thread left."""
         duty = LiveDuty()
         self._duties.append(duty)
@@ -141,7 +141,7 @@ class LiveWorld:
                 due = turn(self.now())
 
     def _handler(self, accept):
-        """Return what the listener calls for a connection; it starts a thread that reads it."""
+        """Return what the listener calls for a connection. It starts a thread that reads it."""
         def handle(sock: socket.socket, remote: tuple[str, int]) -> None:
             connection = Connection(sock)
             with self.turn:
@@ -157,7 +157,7 @@ class LiveWorld:
             self._node.make_room(reason)
 
     def _start(self, link, thread: str, read) -> None:
-        """Start the thread of a link; if there is none left, end the link."""
+        """Start the thread of a link. If there is none left, end the link."""
         if not self.threads.start(thread, read, link):
             with self.turn:
                 if not self._node.stopping:
@@ -165,7 +165,7 @@ class LiveWorld:
                 self._end(link, OSError(errno.EAGAIN, "this machine has no thread left"))
 
     def _end(self, link, error: Exception | None = None) -> None:
-        """Tell the node that a link has ended, and before that with which error, if any."""
+        """Tell the node with which error, if any, a link has ended."""
         with self.turn:
             try:
                 if error is not None:
@@ -225,7 +225,7 @@ class LiveWorld:
             self._end(link, fault)
 
     def _overdue(self, link) -> None:
-        """End a link with an overdue line, unless another thread has just given it more time."""
+        """End an overdue link, unless it has just been given more time."""
         with self.turn:
             if link.is_overdue(self.now()):
                 self._node.fault(link, WireError(link.overdue()))
@@ -233,7 +233,7 @@ class LiveWorld:
                 link.look_again()
 
     def _rest(self, link) -> None:
-        """Read nothing of a link for as long as the node asked, or until the link ends."""
+        """Read nothing for as long as the node asked, or until the link ends."""
         seconds = link.rest_until - self.now()
         if seconds > 0:
             self.flusher.wait_until(lambda: link.ended, seconds)

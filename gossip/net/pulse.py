@@ -90,7 +90,7 @@ class LivePulse:
         self.expected = math.inf  # from then on, every turn looks first; anybody may read it
 
     def begin(self) -> None:
-        """Start the thread, unless it runs; OSError if the system has no thread left."""
+        """Start the thread, unless it runs. OSError if the system has no thread left."""
         with self._lock:
             if self._begun:
                 return
@@ -117,7 +117,7 @@ class LivePulse:
             self.look(pause)
 
     def look(self, pause: float = BEAT) -> None:
-        """Tell files if this look is late; the next follows in `pause` seconds. `expected` is set
+        """Tell files if this look is late. The next follows in `pause` seconds. `expected` is set
         after all files were told, so that no node writes anything before."""
         with self._lock:
             now = self._clock()

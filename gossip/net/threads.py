@@ -25,7 +25,7 @@ class Threads:
         self._running: set[threading.Thread] = set()
 
     def start(self, name: str, target, *args) -> bool:
-        """Start a thread; False if the node stops or the system has no thread left."""
+        """Start a thread. False if the node stops or the system has no thread left."""
         thread = threading.Thread(
             target=self.guard, name=f"{name} {self._node.address}", args=(name, target, args),
             daemon=True)
@@ -41,7 +41,7 @@ class Threads:
         return True
 
     def need(self, name: str, target, *args) -> None:
-        """Start a thread that the node cannot do without; OSError if that fails."""
+        """Start a thread that the node cannot do without. OSError if that fails."""
         if not self.start(name, target, *args) and not self._node.stopping:
             raise OSError(errno.EAGAIN, "the system has no thread left for it")
 
@@ -50,7 +50,7 @@ class Threads:
         self._going.set()
 
     def guard(self, name: str, target, args) -> None:
-        """Run the body of a thread; write an unexpected error into the output file."""
+        """Run the body of a thread. Write an unexpected error into the output file."""
         self._going.wait()
         try:
             target(*args)
@@ -70,7 +70,7 @@ class Threads:
             return threading.current_thread() in self._running
 
     def join(self) -> None:
-        """Wait for all threads but the caller's; a thread that is just starting ends by itself."""
+        """Wait for all threads but the caller's. A thread that is just starting ends by itself."""
         current = threading.current_thread()
         deadline = time.monotonic() + JOIN_LIMIT
         with self._ended:

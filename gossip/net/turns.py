@@ -71,7 +71,7 @@ class Turn:
             self._make(later)
 
     def _make(self, later: list[tuple]) -> None:
-        """Make calls; calls that these put off join this loop, so that failing dials do not
+        """Make calls. Calls that these put off join this loop, so that failing dials do not
         nest."""
         calls = getattr(self._making, "calls", None)
         if calls is not None:
@@ -89,7 +89,7 @@ class Turn:
             self._making.calls = None
 
     def after(self, call, *arguments) -> None:
-        """Make a call that may wait, once this thread has left its turn; at once if it has none."""
+        """Make a call that may wait as soon as this thread is in no turn."""
         with self:
             self._later.append((call, arguments))
 
@@ -102,7 +102,7 @@ class Turn:
 
     @contextlib.contextmanager
     def left(self):
-        """Leave the present turn for as long as this lasts, in order to wait for others."""
+        """Leave the present turn meanwhile, in order to wait for others."""
         with self:
             depth = self._depth - 1
         for _ in range(depth):

@@ -37,7 +37,7 @@ class Backlog:
         self._count(len(data), asked)
 
     def take(self) -> tuple[bytes, bool]:
-        """Take bytes to send, small chunks joined, and whether they are an answer; then call
+        """Take bytes to send, small chunks joined, and whether they are an answer. Then call
         `sent`."""
         data, asked = self._chunks.popleft()
         size, chunks = len(data), [data]
@@ -49,7 +49,7 @@ class Backlog:
         return b"".join(chunks), asked
 
     def sent(self, data: bytes, count: int, asked: bool) -> None:
-        """Note that the first `count` bytes of `data` have been sent; the rest is sent next."""
+        """Note that the first `count` bytes of `data` have been sent. The rest is sent next."""
         if count == len(data):
             self._begun = False
             return

@@ -139,7 +139,7 @@ class Link:
             self.unfinished = self.heard + self.unfinished_limit
 
     def read_on(self) -> None:
-        """Read on after the last lines were handled; WireError if the next line is too long. A
+        """Read on after the last lines were handled. WireError if the next line is too long. A
         half-read line gets its full time again, because the delay was not the other end's."""
         if self.unfinished is not None:
             self.unfinished = self._now() + self.unfinished_limit
@@ -147,7 +147,7 @@ class Link:
             raise self.framing.fault
 
     def due(self) -> float | None:
-        """Return when a line, or the rest of a line, is due; None: never. Other threads may change
+        """Return when a line, or the rest of a line, is due. None: never. Other threads may change
         it, and so does the lateness of the node."""
         due = self._due_if_on_time()
         return None if due is None else due + self.more_patience()
@@ -197,7 +197,7 @@ class Link:
     # For everyone.
 
     def send(self, data: bytes, urgent: bool = False) -> None:
-        """Send whole lines, now or by the flusher; urgent lines overtake the backlog. A
+        """Send whole lines, now or by the flusher. Urgent lines overtake the backlog. A
         wire.Answer, which the other end has requested, makes no origin wait."""
         with self._lock:
             if self.ended or self._broken:
@@ -266,7 +266,7 @@ class Link:
         return len(data)
 
     def close(self, reason: str) -> None:
-        """End the link and drop its backlog; bytes that the connection took still arrive. Only the
+        """End the link and drop its backlog. Bytes that the connection took still arrive. Only the
         first reason counts."""
         with self._lock:
             self._end(reason)
@@ -299,13 +299,13 @@ class Link:
             self.deadline = deadline
 
     def waiting(self) -> int:
-        """Return how many bytes of the backlog may be sent now; 0 after the link's end."""
+        """Return the bytes of backlog that may be sent now; 0 after the end."""
         with self._lock:
             return 0 if self.ended or self._held else self._backlog.size
 
     def pauses_origin(self, now: float, patience: float | None = None) -> bool:
-        """Return whether new messages wait for this link: it has a long unrequested backlog, and
-        has read some of it within `patience` seconds (ORIGIN_PATIENCE by default)."""
+        """Return whether new messages wait for this link. Then its unrequested backlog is long, and
+        has shrunk within `patience` seconds (ORIGIN_PATIENCE by default)."""
         return (self._backlog.unasked > self._settings.origin_limit and not self.ended
                 and now - self._taken < (patience or ORIGIN_PATIENCE))
 

@@ -63,7 +63,7 @@ class Node(Part):
         self._answers: dict[tuple[str, str], Part] = {}  # (role of a link, kind of a line) -> part
 
     def made_of(self, *parts: Part) -> None:
-        """Name the parts of this node, in the order in which they get events; the node is last."""
+        """Name the parts of this node, in the order in which they get events. The node is last."""
         self.parts = (*parts, self)
         self._answers = {(role, kind): part for part in self.parts
                          for role, kinds in part.ANSWERS.items() for kind in kinds}
@@ -71,7 +71,7 @@ class Node(Part):
     # Start and stop.
 
     def start(self) -> None:
-        """Listen, then begin to work; call `stop` after an OSError (no address, or no thread)."""
+        """Listen, then begin to work. Call `stop` after an OSError (no address, or no thread)."""
         self.prepare()
         self.go()
 
@@ -101,12 +101,12 @@ class Node(Part):
         raise NotImplementedError
 
     def keep(self, name: str, turn, after: float = 0.0) -> Duty:
-        """Have `turn(now)` called after `after` seconds, then whenever it is due; see Duty."""
+        """Have `turn(now)` called after `after` seconds, then whenever it is due. See Duty."""
         return self.world.keep(name, turn, after)
 
     def hang_up(self) -> None:
-        """Close every connection and wake every thread, but wait for none: the first half of
-        `stop`. If the output file was finished without a last line, this is a sudden death."""
+        """Close every connection and wake every thread: the first half of `stop`. It waits for
+        none. If the output file was finished without a last line, this is a sudden death."""
         with self.turn:
             self.stopping = True
             self.world.wake()
@@ -135,12 +135,12 @@ class Node(Part):
     # How late this process is; gossip/node/lateness.py has the effects.
 
     def more_patience(self) -> float:
-        """Return how many seconds longer to wait for others; 0 unless this node is late."""
+        """Return how many seconds longer to wait for others; 0 on time."""
         return lateness.more_patience(max(self.lateness(), self.turn.waited()))
 
     def gathering(self) -> float:
-        """Return for how many seconds to gather before sending; 0 unless this node is late. Waits
-        for turns do not count, because gathering would slow the node down in every burst."""
+        """Return for how many seconds to gather before sending; 0 on time. Waits for turns do not
+        count, because gathering would slow the node down in every burst."""
         late = self.lateness()
         return lateness.gathering(late) if late else 0.0
 
@@ -164,7 +164,7 @@ class Node(Part):
     # What the world tells of links.
 
     def accept(self, connection, remote: tuple[str, int]) -> Link | None:
-        """Return a new link to read for a connection that was accepted, or None to refuse it."""
+        """Return a link to read for an accepted connection; None refuses it."""
         link = self.new_link(WAITING, connection=connection)
         link.connected(*remote)
         self.await_introduction(link)
@@ -191,7 +191,7 @@ class Node(Part):
         return lines
 
     def lines(self, link: Link, lines: list[bytes]) -> None:
-        """Handle lines of a link that came together, in order; a WireError ends the link."""
+        """Handle lines of a link that came together, in order. A WireError ends the link."""
         if link.probe is not None:
             if link.probe.heard(lines):
                 link.close("answered")
@@ -203,7 +203,7 @@ class Node(Part):
                 return
 
     def fault(self, link: Link, error: Exception) -> None:
-        """Handle an error of a link: a broken rule (WireError), or a failed dial (OSError)."""
+        """Handle a broken rule (WireError), or a failed dial (OSError), of a link."""
         if isinstance(error, OSError):
             link.lacked = self.world.lacks(error)
             if link.probe is not None and link.lacked:
@@ -237,7 +237,7 @@ class Node(Part):
     # Links.
 
     def new_link(self, role: str, address: Address | None = None, connection=None) -> Link:
-        """Make a link, which `stop` will close; without a connection, it will be dialled."""
+        """Make a link, which `stop` will close. Without a connection, it will be dialled."""
         link = self.link_class(role, self.settings, self.flusher, self.now, connection)
         link.peer, link.more_patience = address, self.more_patience
         self._links[link] = None
@@ -271,7 +271,7 @@ class Node(Part):
         self.dial(link, thread)
 
     def await_introduction(self, link: Link) -> None:
-        """Give a connection some seconds to introduce itself; too many end one of those waiting."""
+        """Give a connection some seconds to introduce itself. Too many end one of those waiting."""
         link.await_line(self.now() + self.settings.introduction_limit)
         oldest = self.waiting_room.enter(link)
         if oldest is not None:
@@ -291,7 +291,7 @@ class Node(Part):
         self._links.pop(link, None)
 
     def disconnect(self, link: Link, reason: str, who: Address | None = None) -> None:
-        """End a link because of what its other end did, and write the reason down."""
+        """End a link, and write the reason down."""
         self.write_refusal(who or link.peer or link.remote, reason)
         link.close(reason)
 

@@ -43,7 +43,7 @@ class OutputFile:
         self._torn = False  # the last line in the file is incomplete
 
     def write(self, *events: str) -> bool:
-        """Write events, escaped, with the same time; return False after the last word."""
+        """Write events, escaped, with the same time. Return False after the last word."""
         with self._lock:
             if not self._finished:
                 self._put("", "\n".join(map(escape, events)))
@@ -68,7 +68,7 @@ class OutputFile:
             return not self._finished
 
     def drain(self, changes) -> None:
-        """Write, escaped, the events that a table has put into a deque, and empty it."""
+        """Write a table's events from a deque, escaped, and empty the deque."""
         self.write(*changes)
         changes.clear()
 
@@ -125,7 +125,7 @@ class OutputFile:
         return f"{stamp}lost:{self._lost} lines could not be written here\n"
 
     def _put_last(self, stamp: str, head: str, lines: str, last: bool) -> None:
-        """Write last words to a full file; replace the first event left out by the line
+        """Write last words to a full file. Replace the first event left out by the line
         `full:…`."""
         if not last:
             self._left_out += 1 + lines.count("\n")

@@ -30,4 +30,4 @@ class Part:
         """Note that it is known whether a run is genuine, where gossip is signed."""
 
     def on_replaced(self, peer) -> None:
-        """Note that a new run is at the address of a peer that was met there before."""
+        """Note that a new run is at the address of a known peer."""

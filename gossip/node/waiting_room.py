@@ -16,12 +16,12 @@ class WaitingRoom:
         self._links: dict = {}  # in the order of arrival
 
     def enter(self, link):
-        """Let a link in; return the link that has to go instead, or None."""
+        """Let a link in. Return the link that has to go instead, or None."""
         self._links[link] = None
         return self.give_way() if len(self._links) > self._limit else None
 
     def give_way(self):
-        """Remove the oldest link of the IP with most links; None if the room is empty."""
+        """Remove the oldest link of the IP with most links. None if the room is empty."""
         if not self._links:
             return None
         crowd = collections.Counter(link.remote_ip for link in self._links).most_common(1)[0][0]

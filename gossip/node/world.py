@@ -99,7 +99,7 @@ class World(Protocol):
         """Connect a link to its peer, then read it. If that fails, `fault` and `ended` follow."""
 
     def lacks(self, error: OSError) -> bool:
-        """Return whether an error means that this machine is short of descriptors, memory or ports,
+        """Return whether an error is a shortage of descriptors, memory or ports on this machine,
         and so says nothing about the other end."""
 
     def wake(self) -> None:

@@ -48,7 +48,7 @@ class Allowance:
             collections.OrderedDict())
 
     def cost(self, peer: Address, new: list[bytes]) -> Cost | None:
-        """Return the cost of new lines that a neighbour says in its own name; None if free."""
+        """Return the cost of new lines that a neighbour says in its own name. None if free."""
         own = str(peer).encode()
         mark = b":" + own + b":"
         if not self._rates or mark not in b"\n".join(new):

@@ -45,8 +45,8 @@ class AntiEntropy:
         self._turn_is_set = False  # for when the neighbour that was asked counts as silent
 
     def turn(self, now: float) -> float:
-        """Compare with one random neighbour every interval; fetch from the next one after a
-        timeout. Return when the next turn is due. A late peer skips most comparisons."""
+        """Compare with a random neighbour every interval, but seldom if late. Request the next
+        portion, after a timeout from another neighbour. Return when the next turn is due."""
         if now >= self._due:
             self._compare_in_turn(now)
         self.fetch()
@@ -77,17 +77,17 @@ class AntiEntropy:
             self.compare(link)
 
     def agrees(self, link, digest: str) -> bool:
-        """Return whether there is nothing to compare with a neighbour that sent this digest."""
+        """Return whether a neighbour with this digest needs no comparison."""
         own = self._messages.digest()
         return digest == own or self._comparisons.is_done(link, own, digest, self._now())
 
     def compare_anew(self) -> None:
-        """Let the next comparison ask for runs that were refused: now there is room for them."""
+        """Let comparisons begin anew, because runs that were refused may have room now."""
         self.catch_up.forget_gone()
         self._comparisons.forget_all()
 
     def fetch(self) -> None:
-        """Ask a neighbour for the next portion of missing messages, if it is time."""
+        """Request the next portion of missing messages, if it is time."""
         turn = self.catch_up.next_want(self._now())
         if turn is not None:
             link, want = turn
@@ -97,7 +97,7 @@ class AntiEntropy:
                 self.duty.hurry()
 
     def on_end(self, link) -> None:
-        """Fetch from others what the neighbour of this link, which has ended, had offered."""
+        """Fetch from others what this link, which has ended, had offered."""
         self.catch_up.on_end(link)
         self.fetch()
 
@@ -137,7 +137,7 @@ class AntiEntropy:
             self._tell_and_ask(link, differing)
 
     def _tell_and_ask(self, link, slices: int) -> None:
-        """Send the vector, and ask for the neighbour's, unless much was sent within this second."""
+        """Exchange vectors, unless much was sent within this second."""
         now = self._now()
         if self._comparisons.may_tell(link, now):
             self._comparisons.told(link, slices, now)
@@ -145,19 +145,19 @@ class AntiEntropy:
             link.send(wire.status_show("show", slices))
 
     def _show(self, link, slices: int) -> None:
-        """Send the vector to a neighbour that asks for it, unless it was sent a moment ago."""
+        """Answer a request for the vector, unless it was sent a moment ago."""
         slices = self._comparisons.to_show(link, slices, self._now())
         if slices:
             self._tell(link, slices)
 
     def _tell(self, link, slices: int) -> int:
-        """Send a neighbour the vector, so that it fetches what it lacks; return its bytes."""
+        """Send a neighbour the vector, so that it fetches what it lacks. Return its bytes."""
         lines = b"".join(wire.status_lines("seen", self._messages.vector(slices)))
         link.send(wire.Answer(lines or wire.NOTHING_SEEN))
         return len(lines)
 
     def _hear_vector(self, link, entries) -> None:
-        """Fetch what is missing here, now that a neighbour has sent its vector."""
+        """Fetch what a neighbour's vector shows to be missing here."""
         now = self._now()
         self._comparisons.heard_vector(link, now)
         unknown, whole = self.catch_up.offered(link, entries, now)
@@ -168,7 +168,7 @@ class AntiEntropy:
         self.fetch()
 
     def _send_portion(self, link, entries) -> None:
-        """Send the next portion of what a neighbour asked for; it asks again after taking that."""
+        """Send the next portion of what a neighbour asked for. It asks again after taking that."""
         lines, gone = self._messages.texts(entries, self._portion)
         rest = b"".join([*wire.status_entries("gone", gone), wire.status("sent")])
         link.send(wire.Answer(b"\n".join([*lines, rest])))

@@ -100,7 +100,7 @@ class CatchUp:
         return Offered([run for run in with_room if not self._is_known(run)], whole)
 
     def _keep(self, told: _Told, unseen, now: float) -> bool:
-        """Keep an offer except what the neighbour has called gone; return whether all of it fit."""
+        """Keep an offer except what the neighbour has called gone. Return whether all of it fit."""
         if now >= told.gone_until:
             told.gone, told.gone_until = _Messages(), float("inf")
         for run, ranges in unseen:
@@ -114,7 +114,7 @@ class CatchUp:
         return True
 
     def _limit(self) -> None:
-        """Drop what the largest senders have told, while all of it together is too much."""
+        """Drop what the largest senders have told, while the total is too large."""
         while sum(told.size() for told in self._told.values()) > TOLD_LIMIT:
             most = max(self._told, key=lambda link: self._told[link].size())
             self._told[most] = _Told(self._told[most].pace, self._told[most].owed)
@@ -139,13 +139,13 @@ class CatchUp:
         return [*self._with_offers(), *([] if self._asked is None else [self._asked])]
 
     def _with_offers(self) -> list:
-        """Return the links with offers, in the order in which they are to be asked."""
+        """Return the links with offers, in the order to ask them."""
         offers = [(told.pace, link) for link, told in self._told.items() if told.offer.runs]
         offers.sort(key=lambda offer: (offer[0] == LATE, offer[0] != self._first))
         return [link for _, link in offers]
 
     def next_want(self, now: float):
-        """Return (link to ask, entries to ask for), or None while there is nothing to ask."""
+        """Return (link, entries to ask for), or None if there is nothing to ask."""
         if self._asked is not None and now < self._silent_at:
             return None
         if self._asked is not None:
@@ -172,12 +172,12 @@ class CatchUp:
         return self._asked is link
 
     def silent_at(self) -> float | None:
-        """Return when to ask another neighbour if no portion comes; None if none is expected."""
+        """Return when to ask another neighbour if no portion comes. None if none is expected."""
         return None if self._asked is None else self._silent_at
 
     def _still_lacking(self, link) -> list[tuple[bytes, list[Range]]]:
-        """Return what to ask a neighbour for, WANT_LIMIT ranges at most: missing, with room, of
-        known runs. If that is nothing, these runs leave the offer; unknown runs stay."""
+        """Return what to ask for, at most WANT_LIMIT ranges: missing, with room, of genuine runs.
+        If there are none, these runs leave the offer; runs in question stay in it."""
         offer = self._told[link].offer
         known = [(run, numbers.ranges()) for run, numbers in offer.runs.items()
                  if self._is_known(run)]
@@ -194,7 +194,7 @@ class CatchUp:
         return want
 
     def gone(self, link, entries, now: float) -> None:
-        """Ask this neighbour no more for messages that it offered and no longer holds."""
+        """Stop asking a neighbour for offered messages that it no longer holds."""
         told = self._told.get(link)
         if told is None or not told.gone_lines:
             return

@@ -79,7 +79,7 @@ class Comparisons:
             comparison.done_until = now + self._rest
 
     def forget(self, link) -> None:
-        """Compare again soon, because not all that a neighbour offers can be fetched yet."""
+        """Compare again soon, because not all offers can be fetched yet."""
         self._with(link).done = None
 
     def forget_all(self) -> None:
@@ -88,8 +88,8 @@ class Comparisons:
             comparison.done = None
 
     def may_tell(self, link, now: float) -> bool:
-        """Return whether a neighbour may be sent an unasked vector: a limit of bytes a second.
-        Otherwise the comparison is dropped, and the neighbour's next digest begins it anew."""
+        """Return whether a neighbour may be sent an unasked vector. Above a limit of bytes a
+        second, the comparison is dropped, and the neighbour's next digest begins it anew."""
         comparison = self._with(link)
         if comparison.second + SHOWN_AGAIN <= now:
             comparison.second, comparison.bytes = now, 0
@@ -112,7 +112,7 @@ class Comparisons:
         comparison.told_slices |= slices
 
     def to_show(self, link, slices: int, now: float) -> int:
-        """Return which of the slices that a neighbour asks for to send it; 0: none."""
+        """Return the requested slices to send to a neighbour now; 0: none."""
         comparison = self._with(link)
         if comparison.shown + SHOWN_AGAIN > now:
             self._not_shown += 1

@@ -55,7 +55,7 @@ class Flood:
             link.send(data, urgent=urgent)
 
     def hurry(self) -> None:
-        """Send what is gathered, and gather nothing any more, because this peer leaves."""
+        """Send what is gathered and gather no more, because this peer leaves."""
         self._hurried = True
         self._flusher.take_over(self._send_due)
 

@@ -63,8 +63,8 @@ class MessageList:
         return unknown
 
     def add_block(self, lines: list[bytes], made_here: bool = False) -> Fresh | None:
-        """Add all lines if they are gossip with the next numbers of a known run, which need no
-        room. Otherwise add none and return None."""
+        """Add all lines if they are gossip that continues a known run, and so need no room.
+        Otherwise add none and return None."""
         if self._forbidden_in is not None:
             return None
         block = wire.parse_block(lines)
@@ -84,7 +84,7 @@ class MessageList:
 
     def add(self, lines: list[bytes], made_here: bool = False, brought_by: Address | None = None
             ) -> Fresh:
-        """Add gossip lines, received or made here, each checked in full; return the new ones.
+        """Add gossip lines, received or made here, each checked in full. Return the new ones.
         `brought_by` is the neighbour that is charged for the room that they need."""
         fresh, fault = Fresh([], "", None, [], []), None
         for line in lines:
@@ -109,14 +109,14 @@ class MessageList:
             self._keep(line, digest, message, made_here, brought_by, fresh)
 
     def _is_forged(self, message: wire.Gossip, made_here: bool) -> bool:
-        """Return whether another peer made a message in this peer's name; count it if so."""
+        """Return whether another peer made a message in this peer's name. Count it if so."""
         is_forged = message.run == self._own_run and not made_here
         self._forged += is_forged
         return is_forged
 
     def _keep(self, line: bytes, digest: bytes, message: wire.Gossip, made_here: bool,
               brought_by: Address | None, fresh: Fresh) -> Run | None:
-        """Keep a message whose text is not held, if its number is new; return its run if kept."""
+        """Keep a message whose text is not held, if its number is new. Return its run if kept."""
         run = self._run(message.run, brought_by)
         new = run and (run.seen.extend(message.number, message.number)
                        or self._room.note(run.seen, message.number, brought_by))
@@ -141,7 +141,7 @@ class MessageList:
                 and self.forbids(wire.gossip_fields(line)[2].decode()))
 
     def forbids(self, text: str) -> bool:
-        """Return whether a text has a word of the filter, so that no message may have it."""
+        """Return whether a text has a word of the filter."""
         return self._forbidden_in is not None and self._forbidden_in(text) is not None
 
     def count(self) -> int:
@@ -170,8 +170,8 @@ class MessageList:
         return [one & 0xFFFF_FFFF for one in self._digest.slices()]
 
     def vector(self, slices: int = ALL_SLICES) -> list[bytes]:
-        """Return the numbers seen of each run in some slices of the digest, as entries of a status
-        line. Bit n of `slices` stands for slice n."""
+        """Return the numbers seen of runs in some slices, as entries of a status line. Bit n of
+        `slices` stands for slice n."""
         return [run.entry() for run in self._runs.values()
                 if slices >> run.slice & 1 and len(run.seen)]
 
@@ -189,7 +189,7 @@ class MessageList:
 
     def lacking(self, entries, neighbour: Address | None = None
                 ) -> list[tuple[bytes, list[Range]]]:
-        """Return the part of a neighbour's vector that was not seen here, and for which there is
+        """Return what to fetch from a neighbour with this vector. It was not seen here, and has
         room if this neighbour brings it now."""
         lacking = []
         for key, ranges, run in self._unseen(entries):
@@ -202,7 +202,7 @@ class MessageList:
         return lacking
 
     def _unseen(self, entries) -> Iterator[tuple[bytes, list[Range], Run | None]]:
-        """Yield (run, ranges, its Run or None) for what was not seen here of a peer's vector."""
+        """Yield (run, ranges, its Run or None) for what was not seen here."""
         for key, ranges in entries:
             if key == self._own_run:
                 continue  # messages of our own run that only others have are forged
@@ -240,14 +240,14 @@ class MessageList:
         return lambda line: len(line) + 1
 
     def vouch(self, addresses) -> bool:
-        """Note that seeds vouch for the runs of these addresses, because they name them. Return
-        whether runs that were refused may have room now."""
+        """Note that seeds name these addresses, and so vouch for their runs. Return whether runs
+        that were refused may have room now."""
         refused = self._room.vouch(addresses)
         self._forget_surplus()
         return refused
 
     def _run(self, key: bytes, brought_by: Address | None) -> Run | None:
-        """Return the record of a run, new if need be; None if there is no room for it."""
+        """Return the record of a run, new if need be. None if there is no room for it."""
         run = self._runs.get(key)
         if run is not None:
             if run.vouched is not None:

@@ -45,12 +45,12 @@ class Mongering:
             self._calmer.notify_all()
 
     def flush(self, last: list[bytes]) -> None:
-        """Send all queued rumors, whatever the windows allow; `last`: the lines forwarded last."""
+        """Send all queued rumors, whatever the windows allow. `last`: the lines forwarded last."""
         for link, lines in self.rumors.flush(self._links(), last):
             link.send(wire.rumors(lines))
 
     def note_known(self, link, keys) -> None:
-        """Note that a neighbour has these messages (run and number each), because it sent them."""
+        """Note that a neighbour has these messages (run and number each)."""
         self.rumors.note_known(link, keys)
 
     def answered(self, link, message: wire.Status) -> None:
@@ -69,7 +69,7 @@ class Mongering:
         return self.rumors.dropped()
 
     def turn(self, now: float) -> float | None:
-        """Send rumors; return when the next retry is due, None if nothing is unanswered."""
+        """Send rumors. Return when the next retry is due, None if nothing is unanswered."""
         self._idle = False
         self.tell()
         due = self.rumors.next_at()
@@ -92,19 +92,19 @@ class Mongering:
         return self.rumors.size() < CROWDED
 
     def wait_for_room(self, turn) -> None:
-        """Leave the present turn while too many rumors are being told and their bytes shrink, so
-        that no neighbour is passed over because its queue is full."""
+        """Leave the present turn while too many rumors are told, and their bytes shrink. Otherwise
+        neighbours would be passed over, because their queues are full."""
         waits = True
         while waits and not self.has_room():
             with turn.left():
                 waits = self._wait_for_less(CROWDED, 1.0, shrinking=True)
 
     def wait_until_sent(self, seconds: float) -> None:
-        """Wait, for `seconds` at most, until no rumor is being told any more."""
+        """Wait, for `seconds` at most, until no rumor is being told."""
         self._wait_for_less(1, seconds)
 
     def _wait_for_less(self, limit: int, seconds: float, shrinking: bool = False) -> bool:
-        """Wait, for `seconds` at most, for less than `limit` bytes of rumors; return whether it
+        """Wait, for `seconds` at most, for less than `limit` bytes of rumors. Return whether it
         came. If `shrinking`, each decrease restarts the seconds, up to the longest wait."""
         begun, least = self._now(), math.inf
         end = begun + seconds

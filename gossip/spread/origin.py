@@ -41,7 +41,7 @@ class Origin:
         return line
 
     def lines(self, texts: list[str], now: float) -> list[bytes]:
-        """Make messages with these texts, return their lines; TooLong, and none made, if one is."""
+        """Return the lines of new messages. If a text is too long, raise TooLong and make none."""
         lines = [self._line(text, number, now)
                  for number, text in enumerate(texts, self._number + 1)]
         self._number += len(lines)
@@ -49,7 +49,7 @@ class Origin:
 
 
 def portions(lines: list[bytes]) -> Iterator[list[bytes]]:
-    """Cut lines into portions that are forwarded at once, each of PORTION bytes or just above."""
+    """Cut lines into portions to forward at once, of PORTION bytes or just above."""
     portion, size = [], 0
     for line in lines:
         portion.append(line)

@@ -68,7 +68,7 @@ class Room:
     # Numbers.
 
     def note(self, seen: Numbers, number: int, neighbour: Address | None) -> bool | None:
-        """Note a number; return True if it is new, False if it was seen, None if refused."""
+        """Note a number. Return True if it is new, False if it was seen, None if refused."""
         if number in seen:
             return False
         joined, relieved = seen.join(number)
@@ -97,8 +97,8 @@ class Room:
 
     def part_with_room(self, seen: Numbers, gaps: list[Range], neighbour: Address | None
                        ) -> list[Range]:
-        """Return the part of some gaps that a neighbour may bring now, lowest first. A gap behind a
-        seen number needs no room, nor does the last number of a gap before a seen number."""
+        """Return the part of some gaps that has room now, lowest first. A gap behind a seen number
+        needs no room, nor does the last number of a gap before a seen number."""
         if len(seen) < self._settings.intervals_kept and self._gaps.has_room(neighbour):
             return gaps  # nearly always
         part = []
@@ -112,7 +112,7 @@ class Room:
     # Runs.
 
     def begins(self, run: Run, origin: Address, neighbour: Address | None) -> bool:
-        """Enter a run that is new here; return False if there is no room for it."""
+        """Enter a run that is new here. Return False if there is no room for it."""
         if run.key == self._own_run:
             return True
         if self._would_vouch(origin):
@@ -145,7 +145,7 @@ class Room:
         self._vouched[run.key] = run
 
     def vouch(self, addresses) -> bool:
-        """Note that seeds name these addresses; return whether refused runs may have room now."""
+        """Note that seeds name these addresses. Return whether refused runs may have room now."""
         new = sorted(address for address in addresses if address not in self._named)
         if not new:
             return False
@@ -158,7 +158,7 @@ class Room:
         return refused
 
     def _vouch_for_known(self, origin: Address) -> None:
-        """Take known runs of an origin that is named now out of the accounts."""
+        """Stop charging for known runs of an origin that is named now."""
         known = self._unvouched.pop(origin, ())
         for run in known:
             self.shares.leave(run)
@@ -176,7 +176,7 @@ class Room:
         self._vouched.move_to_end(run.key)
 
     def surplus(self) -> Run | None:
-        """Return a run to forget, if seeds vouch for too many; else None."""
+        """Return a run to forget if seeds vouch for too many, else None."""
         if len(self._vouched) <= self._settings.runs_kept:
             return None
         return next(iter(self._vouched.values()))

@@ -112,7 +112,7 @@ class Rumors:
                 self._hot[key].known.add(link)
 
     def heard(self, link, now: float) -> bool:
-        """Note that something came from a neighbour; return whether it had been silent."""
+        """Note that something came from a neighbour. Return whether it had been silent."""
         channel = self._channel(link)
         channel.heard = now
         was_silent, channel.silent = channel.silent, False
@@ -132,12 +132,12 @@ class Rumors:
             self._closed(rumor)
 
     def turn(self, links, now: float) -> list[tuple[object, list[bytes]]]:
-        """Return the rumors to tell now, as (link, lines); covers precede their lines."""
+        """Return the rumors to tell now, as (link, lines). Covers precede their lines."""
         self._forget_others(links)
         tellings = self._repeat(now) if now >= self._repeat_at else {}
         self._choose(links)
         self._take(tellings, now)
-        while self._ready:  # rumors whose queue's neighbour turned out to have them
+        while self._ready:  # a neighbour has told its queued rumors itself
             self._choose(links)
             self._take(tellings, now)
         return [(link, _lines_of(told)) for link, told in tellings.items() if told]
@@ -154,8 +154,8 @@ class Rumors:
             del self._channels[link]
 
     def flush(self, links, last: list[bytes]) -> list[tuple[object, list[bytes]]]:
-        """Return all queued rumors, whatever the windows allow, and the last lines for silent
-        neighbours. For a process that is about to end: the queues stay as they are."""
+        """Return all queued rumors, and the last lines for silent neighbours. For a process that is
+        about to end: it ignores the windows, and leaves the queues as they are."""
         self._choose(links)
         flushed = [(link, _lines_of(channel.queue))
                    for link, channel in self._channels.items() if channel.queue]
@@ -182,8 +182,7 @@ class Rumors:
             del self._channels[link]
 
     def _choose(self, links) -> None:
-        """Choose neighbours for rumors that need some: the same for many, to send these
-        together."""
+        """Choose the same neighbours for many rumors, to send these together."""
         ready, self._ready = [rumor for rumor in self._ready if not rumor.stopped], []
         if not ready:
             return
@@ -299,7 +298,7 @@ def _lines_of(rumors) -> list[bytes]:
 
 
 def _named(unanswered, entries) -> list[Key]:
-    """Return the unanswered keys that the entries name, in bounded time: a hostile answer may name
+    """Return the unanswered keys that the entries name, in bounded time. A hostile answer may name
     1-9223372036854775807, which is one range, too."""
     if sum(last - first + 1 for _, ranges in entries for first, last in ranges) <= len(unanswered):
         return [(run, number) for run, ranges in entries for first, last in ranges

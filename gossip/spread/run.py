@@ -31,7 +31,7 @@ class Numbers(Intervals):
         self._makers: list = []  # the maker of each interval, lowest first
 
     def extend(self, first: int, last: int) -> bool:
-        """Add first..last if they follow all others, the usual case; return whether they do."""
+        """Add first..last if they follow all others, the usual case. Return whether they do."""
         lasts = self._lasts
         if lasts and first == lasts[-1] + 1:
             lasts[-1] = last
@@ -53,7 +53,7 @@ class Numbers(Intervals):
         return touches_below or touches_above, FREE
 
     def _close(self, at: int) -> object:
-        """Merge an interval with the one below; return the maker that is credited."""
+        """Merge an interval with the one below. Return the maker that is credited."""
         self._lasts[at - 1] = self._lasts.pop(at)
         del self._firsts[at]
         maker = self._makers.pop(at)

@@ -84,7 +84,7 @@ class Shares:
             self._all.changed(run)
 
     def leave(self, run: Run) -> None:
-        """Remove a run from its owner's share; `changed` then enters it in another share."""
+        """Remove a run from its owner's share. `changed` then enters it in another share."""
         if run.counted:
             self._count(self._joint[run.owner], run, 0)
             run.rank = None

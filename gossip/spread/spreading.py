@@ -45,8 +45,8 @@ def way_of_spreading(node, links, gathering, at_once: int, tries: int):
 
 
 def in_batches(lines: list[bytes], beginnings: tuple[bytes, ...]) -> list[tuple[list[bytes], bool]]:
-    """Cut lines into batches, in order: (adjacent gossip lines, at most MOST_LINES, True), or (one
-    other line, False). Lines with one of the `beginnings` count as gossip."""
+    """Cut lines, in order, into (adjacent gossip, True) and (another line, False). A batch has at
+    most MOST_LINES. Lines with one of the `beginnings` count as gossip."""
     batches: list[tuple[list[bytes], bool]] = []
     gossip: list[bytes] | None = None  # the batch that the next gossip line belongs to
     for line in lines:
@@ -117,11 +117,11 @@ class Spreading(Part):
     # What is made here.
 
     def make(self, texts: list[str]) -> list[bytes]:
-        """Return the lines of new messages; raise TooLong, and make none, if a text is."""
+        """Return the lines of new messages. If a text is too long, raise TooLong and make none."""
         return self.origin.lines(texts, self._time())
 
     def originate(self, lines: list[bytes]) -> bool:
-        """Remember and forward lines made here; return False after the node's last word."""
+        """Remember and forward lines made here. Return False after the node's last word."""
         if self._silent:
             return False
         fresh = (self.messages.add_block(lines, made_here=True)
@@ -135,7 +135,7 @@ class Spreading(Part):
         return True
 
     def signed(self, lines: list[bytes]) -> list[bytes]:
-        """Return lines that were made here, signed if need be: here, as they are."""
+        """Return lines made here as they are; a network that signs overrides this."""
         return lines
 
     def fall_silent(self) -> bool:
@@ -146,7 +146,7 @@ class Spreading(Part):
     # What comes from neighbours.
 
     def take_block(self, link, lines: list[bytes]) -> bool:
-        """Take lines if all are gossip that continues one run, as usual; return whether they
+        """Take lines if all are gossip that continues one run, as usual. Return whether they
         are."""
         fresh = self.messages.add_block(lines)
         if fresh is None:
@@ -234,7 +234,7 @@ class Spreading(Part):
             self.anti_entropy.compare(link)
 
     def on_end(self, link) -> None:
-        """Note that a link has ended: others are asked for what it offered, and told its rumors."""
+        """Note that a link has ended. Others are asked for its offer, and told its rumors."""
         self._repetitions, link.repetitions = self._repetitions + link.repetitions, 0
         self.anti_entropy.on_end(link)
         self.way.on_end(link)

@@ -34,7 +34,7 @@ def format_time(seconds: float) -> str:
 
 
 def address_in(field: bytes, separator: str = ":") -> Address:
-    """Return the address in a field; WireError if its spelling is not canonical (`[0::1]:5001`)."""
+    """Return the address in a field. WireError if its spelling is not canonical (`[0::1]:5001`)."""
     text = text_in(field)
     try:
         address = parse_address(text, separator)
@@ -55,7 +55,7 @@ def text_in(field: bytes) -> str:
 
 def number_in(field: bytes, limit: int = NUMBER_LIMIT, wrong: str = "a number above 2^63-1"
               ) -> int:
-    """Return the number in a field; WireError with the text `wrong` above the limit."""
+    """Return the number in a field. WireError with the text `wrong` above the limit."""
     number = int(field)
     if number > limit:
         raise WireError(wrong)
@@ -68,7 +68,7 @@ def to_base64(data: bytes) -> bytes:
 
 
 def from_base64(field: bytes) -> bytes:
-    """Return the bytes of a field; WireError unless it is their canonical spelling."""
+    """Return the bytes of a field. WireError unless it is their canonical spelling."""
     try:
         data = binascii.a2b_base64(field.translate(_FROM_URL) + b"==")
     except ValueError:
@@ -136,8 +136,8 @@ BARE: dict[bytes, Any] = {}  # line without a `:` -> its value
 
 def declare(value: Callable, spelling: str, *fields: Field, kinds=LINES, made: type = bytes
             ) -> Callable[..., bytes]:
-    """Declare a line: register how to read it, and return what writes it, with its `\\n`, from its
-    fields. `made` is Answer for a line that the other end requests."""
+    """Declare a line: register what reads it, and return what makes it. The made line, with its
+    `\\n`, is of the type `made`: Answer if the other end requests it."""
     word, rest = spelling.encode().split(b":", 1)
     pattern = re.compile(rest.replace(b"|", rb"\|")
                          % tuple(b"(%b)" % field.pattern for field in fields))

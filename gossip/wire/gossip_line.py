@@ -64,12 +64,12 @@ def shown(lines: list[bytes]) -> str:
 
 
 def gossip_part(line: bytes) -> bytes:
-    """Return the line from `gmessage:` on, without prefixes; a message's hash covers this."""
+    """Return the line from `gmessage:` on, without prefixes. A message's hash covers this."""
     return line if line.startswith(GOSSIP) else line[line.index(GOSSIP):]
 
 
 def covered(lines: list[bytes], covers: list[bytes]) -> list[bytes]:
-    """Return gossip lines grouped by cover, each cover before its lines; `covers` has the cover of
+    """Return gossip lines grouped by cover, each cover before its lines. `covers` has the cover of
     each line. If `covers` is empty, return the lines unchanged."""
     if not covers:
         return lines
@@ -80,7 +80,7 @@ def covered(lines: list[bytes], covers: list[bytes]) -> list[bytes]:
 
 
 def rumors(lines: list[bytes]) -> bytes:
-    """Return gossip lines as rumors, with `\\n`, without other prefixes; covers stay as they
+    """Return gossip lines as rumors, with `\\n`, without other prefixes. Covers stay as they
     are."""
     return b"".join([(line if line.startswith(SIGNED) else RUMOR + gossip_part(line)) + b"\n"
                      for line in lines])
@@ -118,7 +118,7 @@ def parse_block(lines: list[bytes]) -> Block | None:
 
 
 def parse_gossip(line: bytes) -> Gossip:
-    """Check and parse a gossip line except its run, which `check_run` checks once per run."""
+    """Check and parse a gossip line. `check_run` checks the run, once for all its lines."""
     match = _GOSSIP.match(line)
     if match is None:
         at = line.find(b":" + GOSSIP) + 1

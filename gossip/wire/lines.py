@@ -166,7 +166,7 @@ BARE.update({b"registered successfully": Registered(), b"peer list": AskPeerList
 
 
 def parse(line: bytes):
-    """Parse a line that is not gossip, without its `\\n`; WireError if it is invalid."""
+    """Parse a line that is not gossip, without its `\\n`. WireError if it is invalid."""
     word, colon, body = line.partition(b":")
     if not colon and line in BARE:
         return BARE[line]

@@ -66,7 +66,7 @@ def status_entry(run: bytes, ranges: list[Range]) -> bytes:
 
 
 def status_entries(verb: str, entries: list[tuple[bytes, list[Range]]]) -> list[bytes]:
-    """Make the status lines of these entries, a single one unless it gets too long."""
+    """Make the status lines of these entries, mostly a single line."""
     return status_lines(verb, [status_entry(run, ranges) for run, ranges in entries])
 
 
