@@ -53,7 +53,7 @@ def fixed(number: int) -> Capacity:
 
 
 def parse_capacity(text: str, separator: str = ":") -> Capacity:
-    """Parse `rule`, `fixed:K` (K from 2 to 9999) or `powerlaw:ALPHA` (ALPHA up to 10). ValueError
+    """Parse `rule`, `fixed:K` (2 <= K <= 9999) or `powerlaw:ALPHA` (0 < ALPHA <= 10). ValueError
     otherwise. In output files the separator is a blank, because colons separate settings."""
     match = re.fullmatch(rf"(fixed){separator}([0-9]{{1,4}})|"
                          rf"(powerlaw){separator}([0-9]{{1,2}}(?:\.[0-9]{{1,3}})?)|(rule)", text)

@@ -22,7 +22,7 @@ TOLD_LIMIT = 200_000  # ranges from all neighbours; beyond that, the largest sen
 WANT_LIMIT = 500  # ranges asked for at once
 SLOW = 1 / 8  # of the patience: a neighbour that takes longer for a portion is asked last
 
-QUICK, NEW, LATE = range(3)  # how fast a neighbour answered when it was asked last
+QUICK, NEW, LATE = range(3)  # how fast a neighbour's last answer was; NEW: none yet
 
 
 class Offered(NamedTuple):

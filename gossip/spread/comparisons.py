@@ -10,7 +10,7 @@ import weakref
 
 SHOWN_AGAIN = 1.0  # seconds at least between two answers to `show` on one link, and after an
 # unasked vector, because two peers that meet both send a digest, then a vector, then `show`
-TOLD_BYTES = 64 << 10  # of unasked vectors on one link in a second; then no more are sent
+TOLD_BYTES = 64 << 10  # bytes of unasked vectors on one link in a second; then no more
 TOLD_LEAST = 8 << 10  # bytes for which each unasked vector counts at least
 
 

@@ -161,8 +161,8 @@ class MessageList:
                 **{name: count for name, count in dropped.items() if count}}
 
     def digest(self) -> str:
-        """Return the digest of all that was seen, as 32 hex digits. It is equal for two peers that
-        have nothing to tell each other."""
+        """Return the digest of all that was seen, 32 hex digits, equal for peers that saw the
+        same."""
         return f"{functools.reduce(operator.xor, self._digest.slices()):032x}"
 
     def slices(self) -> list[int]:

@@ -49,7 +49,7 @@ class Origin:
 
 
 def portions(lines: list[bytes]) -> Iterator[list[bytes]]:
-    """Cut lines into portions to forward at once, of PORTION bytes or just above."""
+    """Cut lines into portions to forward at once; only the last is below PORTION bytes."""
     portion, size = [], 0
     for line in lines:
         portion.append(line)
