@@ -1,10 +1,9 @@
-"""Addresses: a node is known by the IP and the port that it listens on.
+"""Addresses: a node is identified by the IP and the port that it listens on.
 
-Pure values. On the wire and in files an address reads `127.0.0.1:5001` or `[::1]:5001`; in a
-peer list `127.0.0.1#5001` or `[::1]#5001`. A host name is not an address and is refused; people
-may write `localhost`, and a comma or blanks before the port.
-
-Ports cost nothing, IPs do. So of many addresses some are taken by IP, and then by port.
+Pure values. Lines and files write an address as `127.0.0.1:5001` or `[::1]:5001`, peer lists as
+`127.0.0.1#5001` or `[::1]#5001`. A host name is refused. People may also write `localhost`, and a
+comma or blanks before the port. Because ports cost nothing and IPs do, a choice among many
+addresses goes by IP first, then by port.
 """
 
 import collections
@@ -16,7 +15,7 @@ import socket
 from collections.abc import Iterable
 from typing import NamedTuple
 
-KEPT = 32_768  # addresses whose parts, texts and spellings are kept; a peer knows far fewer
+KEPT = 32_768  # entries of each cache of addresses; a peer knows far fewer
 
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _TYPED = re.compile(r"([^\s,]+?)(?::|\s*,\s*|\s+)([0-9]+)")  # as people write it
@@ -35,7 +34,7 @@ class Address(NamedTuple):
 
     @property
     def host(self) -> str:
-        """The IP as it stands before a port: an IPv6 address in brackets."""
+        """The IP as written before a port: an IPv6 address in brackets."""
         return f"[{self.ip}]" if ":" in self.ip else self.ip
 
     @property
@@ -45,7 +44,7 @@ class Address(NamedTuple):
 
     @property
     def file_part(self) -> str:
-        """`IP_PORT`, for the name of an output file; the colons of an IPv6 address become `-`."""
+        """`IP_PORT`, for the name of an output file. The colons of an IPv6 address become `-`."""
         return f"{self.ip.replace(':', '-')}_{self.port}"
 
     @property
@@ -66,8 +65,8 @@ def _listed(address: Address) -> str:
 
 @functools.lru_cache(maxsize=KEPT)
 def address_of(ip: str, port: int) -> Address:
-    """Return the address with an IP in any spelling; ValueError when it is no IP. Whoever asks for
-    it again is given the same object, so that a long list held by many takes little memory."""
+    """Return the address for an IP in any spelling. ValueError if it is no IP. Equal calls return
+    the same object, so that many copies of a long list take little memory."""
     if "%" in ip:
         raise ValueError(f"{ip!r} names an interface; give the plain IP")
     value = ipaddress.ip_address(ip)
@@ -80,7 +79,7 @@ def address_of(ip: str, port: int) -> Address:
 
 @functools.lru_cache(maxsize=KEPT)
 def parse_address(text: str, separator: str = ":") -> Address:
-    """Parse `IP:PORT`, or the same with another separator; ValueError says what is wrong."""
+    """Parse `IP:PORT`, or the same with another separator. ValueError says what is wrong."""
     host, found, port = text.rpartition(separator)
     if not found or not _PORT.fullmatch(port):
         raise ValueError(f"{text!r} is not IP{separator}PORT")
@@ -94,31 +93,31 @@ def parse_address(text: str, separator: str = ":") -> Address:
 
 
 def typed_ip(text: str) -> str:
-    """The IP that a person means: `localhost` is 127.0.0.1, everything else is left as it is."""
+    """Return the IP that a person means: 127.0.0.1 for `localhost`, else the text itself."""
     return "127.0.0.1" if text.lower() == "localhost" else text
 
 
 def parse_typed(text: str) -> Address:
-    """Parse an address as people write it: `IP:PORT`, `IP,PORT` or `IP PORT`, and `localhost` for
-    an IP; ValueError says what is wrong."""
+    """Parse an address as people write it: `IP:PORT`, `IP,PORT` or `IP PORT`, where IP may be
+    `localhost`. ValueError says what is wrong."""
     match = _TYPED.fullmatch(text)
     return parse_address(f"{typed_ip(match[1])}:{match[2]}" if match else text)
 
 
 def can_be_dialled(address: Address) -> bool:
-    """False for 0.0.0.0, ::, multicast and broadcast."""
+    """Return False for 0.0.0.0, ::, multicast and broadcast."""
     ip = ipaddress.ip_address(address.ip)
     return not (ip.is_unspecified or ip.is_multicast or address.ip == "255.255.255.255")
 
 
 @functools.lru_cache(maxsize=KEPT)
 def is_loopback(address: Address) -> bool:
-    """Whether it is on this machine alone, where all nodes may share one IP."""
+    """Return whether it is a loopback address, which all nodes of a machine may share."""
     return ipaddress.ip_address(address.ip).is_loopback
 
 
 def in_turns(addresses: Iterable[Address]) -> list[Address]:
-    """The first address of each IP, then the second of each, and so on."""
+    """Return the first address of each IP, then the second of each, and so on."""
     turns: collections.Counter[str] = collections.Counter()
     placed = []
     for address in addresses:
@@ -128,7 +127,7 @@ def in_turns(addresses: Iterable[Address]) -> list[Address]:
 
 
 def sample(addresses: Iterable[Address], most: int, rng: random.Random) -> list[Address]:
-    """Draw `most` addresses, or all: of each IP equally many, unless it has fewer."""
+    """Draw `most` addresses, or all: equally many of each IP, unless it has fewer."""
     of_ip: dict[str, list[Address]] = {}
     for address in addresses:
         of_ip.setdefault(address.ip, []).append(address)

@@ -6,10 +6,10 @@ rule            int(40 · 1.5^(−id/10)) with id = port mod 100, never below 3,
 fixed:K         K for everyone
 powerlaw:ALPHA  from 3 to 60, P(k) proportional to k^−ALPHA, drawn by a hash of the address
 
-Why the first one makes a power law: when x is uniform on [0, 100), k = 40 · 1.5^(−x/10) is
-smaller than c exactly when x > 10 · ln(40/c) / ln 1.5; so P(K < c) grows with ln c, and the
-density, its derivative, is proportional to 1/c: a power law with exponent 1 between the smallest
-and the largest capacity. Whole ports and int() round that a little, and all ids above 56, for
+Why the first rule makes a power law: if x is uniform on [0, 100), then k = 40 · 1.5^(−x/10) is
+smaller than c exactly when x > 10 · ln(40/c) / ln 1.5. So P(K < c) grows with ln c, and its
+derivative, the density, is proportional to 1/c: a power law with exponent 1 between the smallest
+and the largest capacity. Whole ports and int() distort that a little, and all ids above 56, for
 which the formula gives less than 4, share the smallest capacity.
 """
 
@@ -23,11 +23,11 @@ from typing import NamedTuple
 from gossip.addresses import Address
 
 LARGEST, SMALLEST = 60, 3
-IDS = 100  # the id of a peer is its port modulo this; the first rule goes by it
+IDS = 100  # the id of a peer, which the first rule uses, is its port modulo this
 
 
 class Capacity(NamedTuple):
-    """One of the rules; `number` is K or ALPHA."""
+    """A rule; `number` is K or ALPHA."""
 
     kind: str = "rule"
     number: float = 0
@@ -36,7 +36,7 @@ class Capacity(NamedTuple):
         return f"{self.kind}:{self.number:g}" if self.number else self.kind
 
     def of(self, address: Address) -> int:
-        """How many neighbours the peer with this address may have."""
+        """Return how many neighbours the peer at this address may have."""
         if self.kind == "fixed":
             return int(self.number)
         if self.kind == "powerlaw":
@@ -48,13 +48,13 @@ BY_RULE = Capacity()
 
 
 def fixed(number: int) -> Capacity:
-    """The same capacity for everyone."""
+    """Return the rule that gives everyone the same capacity."""
     return Capacity("fixed", number)
 
 
 def parse_capacity(text: str, separator: str = ":") -> Capacity:
-    """`rule`, `fixed:K` (K from 2 to 9999) or `powerlaw:ALPHA` (0 to 10); ValueError otherwise.
-    Output files separate settings by colons: there the separator is a blank."""
+    """Parse `rule`, `fixed:K` (2 <= K <= 9999) or `powerlaw:ALPHA` (0 < ALPHA <= 10). ValueError
+    otherwise. In output files the separator is a blank, because colons separate settings."""
     match = re.fullmatch(rf"(fixed){separator}([0-9]{{1,4}})|"
                          rf"(powerlaw){separator}([0-9]{{1,2}}(?:\.[0-9]{{1,3}})?)|(rule)", text)
     if match and match[1] and int(match[2]) >= 2:
@@ -68,7 +68,7 @@ def parse_capacity(text: str, separator: str = ":") -> Capacity:
 
 
 def shares(alpha: float, low: int, high: int) -> dict[int, float]:
-    """P(k) proportional to k^−alpha for whole k from low to high."""
+    """Return P(k), proportional to k^−alpha, for whole k from low to high."""
     weights = {k: k ** -alpha for k in range(low, high + 1)}
     total = sum(weights.values())
     return {k: weight / total for k, weight in weights.items()}
@@ -86,7 +86,7 @@ def _cumulative(alpha: float) -> list[float]:
 
 @functools.lru_cache(maxsize=16_384)
 def _drawn(alpha: float, address: str) -> int:
-    """The capacity that the hash of an address draws: as a fraction of 1 it is the quantile."""
+    """Return the capacity at the quantile given by the hash of an address."""
     quantile = int.from_bytes(hashlib.sha256(address.encode()).digest()[:6], "big") / 2**48
     at = bisect.bisect_right(_cumulative(alpha), quantile)
     return min(LARGEST, SMALLEST + at)

@@ -1,7 +1,4 @@
-"""Sets of whole numbers, kept as intervals: the numbers that a peer has seen of a run.
-
-Pure values without a lock: the owner of a set guards it.
-"""
+"""Sets of whole numbers, kept as intervals. Pure values without a lock: their owner guards them."""
 
 from bisect import bisect_left, bisect_right
 
@@ -24,7 +21,7 @@ class Intervals:
         return at >= 0 and number <= self._lasts[at]
 
     def __len__(self) -> int:
-        """How many intervals there are (not how many numbers)."""
+        """Return how many intervals there are (not how many numbers)."""
         return len(self._firsts)
 
     def add(self, number: int) -> bool:
@@ -39,7 +36,7 @@ class Intervals:
         return True
 
     def add_range(self, first: int, last: int) -> None:
-        """Add all numbers from first to last; ranges that then touch become one."""
+        """Add all numbers from first to last; ranges that touch are merged."""
         low = bisect_left(self._lasts, first - 1)
         high = bisect_right(self._firsts, last + 1)
         if low < high:
@@ -49,12 +46,12 @@ class Intervals:
         self._lasts[low:high] = [last]
 
     def minus(self, ranges: list[Range]) -> "Intervals":
-        """The numbers that are in the set and in none of the sorted ranges."""
+        """Return the numbers of this set that are in none of the sorted ranges."""
         others = Intervals(ranges)
         return Intervals(gap for low, high in self.ranges() for gap in others.missing(low, high))
 
     def common(self, ranges: list[Range]) -> list[Range]:
-        """The parts of the sorted ranges that are in the set, lowest first."""
+        """Return the parts of the sorted ranges that are in the set, lowest first."""
         parts = []
         for first, last in ranges:
             at = bisect_left(self._lasts, first)
@@ -64,15 +61,15 @@ class Intervals:
         return parts
 
     def ranges(self) -> list[Range]:
-        """All ranges, lowest first."""
+        """Return all ranges, lowest first."""
         return list(zip(self._firsts, self._lasts))
 
     def lowest(self) -> int:
-        """The lowest number; IndexError when there is none."""
+        """Return the lowest number; IndexError if the set is empty."""
         return self._firsts[0]
 
     def missing(self, first: int, last: int) -> list[Range]:
-        """The parts of first..last that are not in the set, lowest first."""
+        """Return the parts of first..last that are not in the set, lowest first."""
         gaps = []
         at = bisect_left(self._lasts, first)
         while first <= last:
@@ -87,5 +84,5 @@ class Intervals:
 
 
 def format_ranges(ranges: list[Range]) -> str:
-    """The ranges as on the wire: `1-10,12,15-20`."""
+    """Format ranges as on the wire: `1-10,12,15-20`."""
     return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in ranges)

@@ -1,7 +1,4 @@
-"""The settings of a node, each with its unit; the list of seeds in config.txt; the word filter.
-
-Pure: the files are read by terminal/command_line.py.
-"""
+"""The settings of a node, each with its unit; the list of seeds in config.txt; the word filter."""
 
 import re
 from typing import NamedTuple
@@ -12,16 +9,16 @@ from gossip.capacity import BY_RULE, Capacity
 MIB = 1 << 20
 
 
-CORRUPT_WATCHED = 1_000  # corrupt lines in a period that end a link where neighbours are watched
+CORRUPT_WATCHED = 1_000  # corrupt lines within a period that end a link, if neighbours are watched
 
-LATE_FROM = 0.05  # seconds by which threads run late, below which nothing changes
-LATE_FOR = 4.0  # seconds for which a process counts as late once its threads have run late
+LATE_FROM = 0.05  # seconds of lateness below which nothing changes
+LATE_FOR = 4.0  # seconds for which a process counts as late after its threads ran late
 
-WAYS = ("flood", "rumor")  # ways of spreading; gossip/spread/spreading.py makes them
+WAYS = ("flood", "rumor")  # of spreading; gossip/spread/spreading.py makes them
 
 
 class Filter(NamedTuple):
-    """The words that no message of a network may have, and the file that names them."""
+    """The words that no message of a network may contain, and the file that lists them."""
 
     file: str = ""
     words: tuple[str, ...] = ()
@@ -30,8 +27,8 @@ class Filter(NamedTuple):
         return self.file
 
     def search(self):
-        """A function that tells whether a text has one of the words, as a whole word, in small or
-        capital letters; None when there are none."""
+        """Return a function that tells whether a text contains one of the words, as a whole word in
+        any case. None if there are no words."""
         if not self.words:
             return None
         whole = "|".join(_whole(word) for word in self.words)
@@ -39,7 +36,7 @@ class Filter(NamedTuple):
 
 
 def _whole(word: str) -> str:
-    """A pattern for a whole word: `virus` is none in `antivirus`, and `#!@` is none in `x#!@`."""
+    """Return a pattern for a whole word: not `virus` in `antivirus`, nor `#!@` in `x#!@`."""
     before = r"(?<!\w)" if word[0].isalnum() else r"(?<!\S)"
     after = r"(?!\w)" if word[-1].isalnum() else r"(?!\S)"
     return before + re.escape(word) + after
@@ -51,70 +48,70 @@ class Settings(NamedTuple):
     gossip_count: int = 10  # messages that the generator makes
     gossip_interval: float = 5.0  # seconds between them
     liveness_interval: float = 13.0  # seconds between liveness rounds
-    liveness_misses: int = 3  # unanswered rounds in a row, after which one more probe decides
+    liveness_misses: int = 3  # unanswered rounds in a row before a last probe decides
     antientropy_interval: float = 10.0  # seconds between comparisons; 0: never compare
     cache_size: int = 100_000  # texts held for peers that lack them
     capacity: Capacity = BY_RULE  # how many neighbours a peer may have
     spread: str = "flood"  # the way of spreading, one of WAYS
-    rumor_stop: float = 0.25  # probability that a rumor stops when it was told in vain
+    rumor_stop: float = 0.25  # probability that a rumor stops after a neighbour already knew it
     sign: bool = False  # whether gossip is signed; all peers of a network sign, or none does
-    rate: int = 1_000  # lines a second that a neighbour may say in its own name; 0: any number
-    burst: int = 10_000  # lines that it may say beyond that at once
+    rate: int = 1_000  # rate limit: a neighbour's own lines per second; 0: no limit
+    burst: int = 10_000  # lines that it may send at once beyond the rate
     monitor: bool = False  # whether neighbours are watched, and seeds decide who is malicious
-    report_interval: float = 10.0  # seconds of a period: a report in each
-    settle: float = 2.0  # seconds that a message is known before it is missed
-    filter: Filter = Filter()  # words that no message may have
-    file_limit: int = 4096  # MiB of an output file, after which it is full; 0: of any size
+    report_interval: float = 10.0  # seconds of a period; each peer reports once in it
+    settle: float = 2.0  # seconds that a message is known before a neighbour must have it
+    filter: Filter = Filter()  # words that no message may contain
+    file_limit: int = 4096  # MiB at which an output file is full; 0: no limit
     ban: float = 600.0  # seconds for which a malicious peer is refused
 
     corrupt_limit: int = 3  # corrupt lines within `corrupt_memory` that end a link; 0: never
-    corrupt_memory: float = 60.0  # seconds, also those for which a neighbour is shut out
+    corrupt_memory: float = 60.0  # seconds; a neighbour is also shut out for so long
     cache_bytes: int = 64 * MIB  # bytes of all texts held
-    runs_kept: int = 100_000  # runs remembered that seeds vouch for; a run is one life of a peer
-    runs_of_address: int = 8  # of them, of one address that a seed has named
+    runs_kept: int = 100_000  # runs remembered for which seeds vouch; a run is one life of a peer
+    runs_of_address: int = 8  # of `runs_kept`, for one address that a seed has named
     runs_unvouched: int = 30_000  # runs remembered for which no seed vouches
-    runs_of_one: int = 10_000  # of them, brought by one neighbour
-    intervals_kept: int = 1_000  # intervals of seen numbers per run
-    intervals_in_all: int = 200_000  # beyond the first of each run
-    intervals_of_one: int = 50_000  # of them, made by one neighbour
+    runs_of_one: int = 10_000  # of `runs_unvouched`, brought by one neighbour
+    intervals_kept: int = 1_000  # intervals of seen numbers in one run
+    intervals_in_all: int = 200_000  # of all runs, beyond the first of each
+    intervals_of_one: int = 50_000  # of `intervals_in_all`, brought by one neighbour
     gone_rounds: int = 10  # anti-entropy intervals for which a neighbour's `gone` is believed
     introduction_limit: float = 5.0  # seconds that a newcomer has for its first valid line
-    verifying_limit: int = 1_024  # registrations that wait for their probe at one seed
+    verifying_limit: int = 1_024  # registrations that wait for a probe at one seed
     registrations_per_ip: int = 256  # that a seed lists, except on loopback; 0: any number
     probe_limit: float = 2.0  # seconds for one probe, connecting included
-    quick_look: float = 0.25  # seconds of the probe with which a seed begins
-    probe_tries: int = 2  # probes after it that all fail before a seed refuses or removes a peer
+    quick_look: float = 0.25  # seconds for a seed's first, quick probe
+    probe_tries: int = 2  # further probes that must fail before a seed refuses or removes a peer
     probes_at_once: int = 64  # probes under way at one seed, or at one peer that asks about runs
     register_limit: float = 10.0  # seconds that a seed may take to answer `register:`
     register_misses: int = 3  # unanswered rounds before another seed is tried
-    retry_first: float = 0.5  # seconds: the first pause after a failure; it doubles
-    retry_last: float = 15.0  # seconds: the longest pause before a seed is tried again
+    retry_first: float = 0.5  # seconds: the first backoff after a failure; it doubles
+    retry_last: float = 15.0  # seconds: the longest backoff before a seed is tried again
     answer_limit: float = 5.0  # seconds that a dialled peer may take to accept or refuse
-    young: float = 1.0  # seconds: a younger link may give way to a duplicate unasked
-    link_check_limit: float = 1.0  # seconds that an older link has to answer before it gives way
-    leave_limit: float = 3.0  # seconds that a leaver waits for the others to hang up
+    young: float = 1.0  # seconds: a younger link may be replaced by a duplicate unasked
+    link_check_limit: float = 1.0  # seconds that an older link has to answer before it is replaced
+    leave_limit: float = 3.0  # seconds that a leaving peer waits for the others to hang up
     full_rounds: int = 10  # liveness rounds for which a peer that is full is not dialled
-    full_tries: int = 4  # refusals after which free places rest, each time twice as long
+    full_tries: int = 4  # refusals after which dialling for free places backs off
     backlog_limit: int = 8 * MIB  # bytes that may wait for one neighbour
-    origin_limit: int = 1 * MIB  # bytes waiting for a neighbour at which no new messages are made
-    origin_wait: float = 2.0  # seconds that a portion of new messages waits for neighbours at most
-    portion: int = 256 * 1024  # bytes of catch-up sent before the next is asked for
-    fetch_patience: float = 2.0  # seconds without a word until another neighbour is asked
+    origin_limit: int = 1 * MIB  # bytes waiting for a neighbour above which new messages wait
+    origin_wait: float = 2.0  # seconds at most that a portion of new messages waits for neighbours
+    portion: int = 256 * 1024  # bytes sent in answer to one `want`
+    fetch_patience: float = 2.0  # seconds without a portion until another neighbour is asked
     rumor_window: int = 256 * 1024  # bytes of unanswered rumors at one neighbour
-    rumor_patience: float = 2.0  # seconds until an unanswered rumor is told again, or given up
-    grace: float = 60.0  # seconds that a peer has to register again when its connection broke
+    rumor_patience: float = 2.0  # seconds until an unanswered rumor is retried, or given up
+    grace: float = 60.0  # seconds that a peer has to register again after its connection broke
 
     def corrupt_most(self) -> int:
-        """Corrupt lines that end a link. Where neighbours are watched it stands longer, else nobody
-        would be left to report them; 0: never."""
+        """Return how many corrupt lines end a link; 0: never. Where neighbours are watched the
+        limit is higher, because a peer that is cut off at once is reported by nobody."""
         return CORRUPT_WATCHED if self.monitor and self.corrupt_limit else self.corrupt_limit
 
     def corrupt_window(self) -> float:
-        """Seconds within which `corrupt_most` corrupt lines are too many."""
+        """Return the seconds within which `corrupt_most` corrupt lines are too many."""
         return self.report_interval if self.monitor else self.corrupt_memory
 
     def words(self) -> str:
-        """`NAME=VALUE:…` as in a `settings:` line: the settings that the command line can set."""
+        """Return the command-line settings as `NAME=VALUE:…`, for a `settings:` line."""
         shown = self._asdict() | {"capacity": str(self.capacity).replace(":", " "),
                                   "sign": "yes" if self.sign else "no",
                                   "monitor": "yes" if self.monitor else "no",
@@ -126,7 +123,7 @@ ON_COMMAND_LINE = Settings._fields[: Settings._fields.index("ban") + 1]
 
 
 def parse_filter(text: bytes) -> tuple[str, ...]:
-    """The words of a filter file, one a line; ValueError names the bad line."""
+    """Parse the words of a filter file, one a line. ValueError names the bad line."""
     words = []
     for number, raw in enumerate(text.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         try:
@@ -141,12 +138,12 @@ def parse_filter(text: bytes) -> tuple[str, ...]:
 
 
 def majority(seeds: int) -> int:
-    """With how many of n seeds a peer registers: ⌊n/2⌋+1, so that any two peers share one."""
+    """Return with how many of n seeds a peer registers: ⌊n/2⌋+1. So any two peers share a seed."""
     return seeds // 2 + 1
 
 
 def parse_config(text: bytes) -> list[Address]:
-    """Return the seeds named in a config.txt, each once; ValueError names the bad line."""
+    """Return the seeds in a config.txt, each once. ValueError names the bad line."""
     seeds = []
     for number, raw in enumerate(text.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         try:

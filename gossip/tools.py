@@ -1,7 +1,4 @@
-"""Tools that are written once: rate limits, a table that forgets, a back-off, counters.
-
-Pure values without a lock: whoever owns one guards it.
-"""
+"""Small tools: a rate limit, an expiring cache, a backoff, counters. Their owner guards them."""
 
 import collections
 import os
@@ -9,20 +6,19 @@ from typing import Any, Hashable
 
 
 class Rate:
-    """A leaky bucket for each key: so much a second in the long run, so much beyond it at once."""
+    """A leaky bucket for each key: `per_second` in the long run, plus a burst at once."""
 
     def __init__(self, per_second: float, burst: float, keys: int = 1_000):
-        """The key used longest ago is forgotten when there are more than `keys`."""
+        """Keep at most `keys` keys; beyond that, the least recently used is forgotten."""
         self._per_second = per_second
         self._burst = burst
         self._keys = keys
-        # key -> (what it has taken and not worked off, when that was so)
+        # key -> (level of its bucket, when that was so)
         self._levels: collections.OrderedDict[Hashable, tuple[float, float]] = (
             collections.OrderedDict())
 
     def take(self, now: float, cost: float = 1.0, key: Hashable = None) -> float:
-        """Charge a key, and return the seconds that it has to wait until it is within its rate; 0
-        when it is. A negative cost gives back."""
+        """Charge a key (credit it if below 0). Return the seconds until it is within its rate."""
         level, at = self._levels.pop(key, (0.0, now))
         level = max(0.0, max(0.0, level - (now - at) * self._per_second) + cost)
         self._levels[key] = level, now
@@ -31,12 +27,12 @@ class Rate:
         return max(0.0, (level - self._burst) / self._per_second)
 
     def forget(self, key: Hashable) -> None:
-        """A key begins anew."""
+        """Empty the bucket of a key."""
         self._levels.pop(key, None)
 
 
 class Recent:
-    """A dictionary whose entries expire; of too many, the oldest is evicted."""
+    """A dictionary whose entries expire; above its limit, the oldest entry is evicted."""
 
     def __init__(self, limit: int):
         self._limit = limit
@@ -45,31 +41,31 @@ class Recent:
             collections.OrderedDict())
 
     def put(self, key: Hashable, value, until: float = float("inf")) -> None:
-        """Remember a value up to that moment, as the newest."""
+        """Store a value, as the newest, until it expires at `until`."""
         self._entries[key] = until, value
         self._entries.move_to_end(key)
         if len(self._entries) > self._limit:
             self._entries.popitem(last=False)
 
     def add(self, key: Hashable, value, now: float = 0.0, until: float = float("inf")) -> bool:
-        """Remember a value unless the key has one; answer whether it is news."""
+        """Store a value unless the key has one. Return whether it was stored."""
         if until <= now or self.get(key, now) is not None:
             return False
         self.put(key, value, until)
         return True
 
     def get(self, key: Hashable, now: float = 0.0, default=None):
-        """The value, unless it has expired."""
+        """Return the value of a key, or `default` if it has none or has expired."""
         until, value = self._entries.get(key, (now, default))
         return value if until > now else default
 
     def pop(self, key: Hashable, now: float = 0.0, default=None):
-        """Forget a key, and return its value, unless it has expired."""
+        """Remove a key. Return its value, or `default` if it has none or has expired."""
         until, value = self._entries.pop(key, (now, default))
         return value if until > now else default
 
     def all(self, now: float = 0.0) -> dict:
-        """All that has not expired, oldest first; the rest is dropped."""
+        """Return all that has not expired, oldest first, and drop the rest."""
         for key in [key for key, (until, _) in self._entries.items() if until <= now]:
             del self._entries[key]
         return {key: value for key, (_, value) in self._entries.items()}
@@ -84,18 +80,18 @@ class Backoff:
         self.reset()
 
     def failed(self, now: float, part: float = 1.0) -> None:
-        """Begin a pause, or so much of it."""
+        """Begin a pause, or only the fraction `part` of it."""
         self.due = now + self._pause * part
         self._pause = min(self._last, self._pause * 2)
 
     def reset(self) -> None:
-        """Forget all failures: the next attempt is due at once."""
+        """Forget all failures, so that the next attempt is due at once."""
         self._pause = min(self._first, self._last)
         self.due = float("-inf")  # when the pause ends
 
 
 class Counters:
-    """Counts, by name, what the output file leaves out, such as "dials that were refused"."""
+    """Counts, by name, of what the output file leaves out, such as "dials that were refused"."""
 
     def __init__(self):
         self._counts = collections.Counter()
@@ -109,7 +105,7 @@ class Counters:
 
 
 class Budget:
-    """Lets `per_second` lines pass in every second; a long one may cost as much as several."""
+    """A limit of `per_second` lines in each second; a long line may cost several."""
 
     def __init__(self, per_second: int):
         self._per_second = per_second
@@ -117,7 +113,7 @@ class Budget:
         self._spent = 0
 
     def spend(self, now: float, cost: int = 1) -> bool:
-        """Return whether one more may pass now."""
+        """Return whether one more line may pass now."""
         if int(now) != self._second:
             self._second, self._spent = int(now), 0
         self._spent += cost
@@ -125,7 +121,7 @@ class Budget:
 
 
 def failure(thread: str, error: Exception) -> str:
-    """The event that tells what a thread died of, and where."""
+    """Return the event that tells which error ended a thread, and where."""
     at = error.__traceback__
     while at.tb_next is not None:
         at = at.tb_next

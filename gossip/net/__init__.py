@@ -5,5 +5,5 @@ listener     accepts connections                connection   one TCP socket, and
 flusher      sends what was not taken at once   turns        one thread at a time calls a node
 pulse        how late threads run
 
-It moves bytes, and does not know what lines mean. Nothing here imports node/.
+This folder moves bytes, and does not know what lines mean. Nothing here imports node/.
 """

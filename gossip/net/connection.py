@@ -1,7 +1,7 @@
 """A connection: one TCP socket, and how the reader of a link waits for lines and deadlines.
 
-`send` and `shutdown` never block. `connect`, `receive`, `wait_readable` and `next_lines` may block:
-only the thread that reads a link calls them.
+`send` and `shutdown` never block. `connect`, `receive`, `wait_readable` and `next_lines` may block,
+so only the thread that reads a link calls them.
 """
 
 import selectors
@@ -10,16 +10,16 @@ import sys
 
 from gossip.addresses import Address
 
-READ_SIZE = 96 << 10  # bytes asked of the kernel at once: a portion of new gossip with its cover
-SIP = 8_192  # bytes asked for after a rest: many short rests disturb others less than few long ones
-DEADLINE_LOOK = 5.0  # seconds after which a reader looks whether its deadline was changed
-DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)  # 0: not known here, so sockets are non-blocking
+READ_SIZE = 96 << 10  # bytes read at once: a portion of new gossip with its cover
+SIP = 8_192  # bytes read after a rest: many short rests disturb others less than few long rests
+DEADLINE_LOOK = 5.0  # seconds after which a reader checks whether its deadline has changed
+DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)  # 0: unknown here, so sockets are non-blocking
 Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 _BIND_ADDRESS_NO_PORT = getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24)  # no port before connect
 
 
 class Connection:
-    """A TCP socket: one that is connected, or a new one, which `connect` connects."""
+    """A TCP socket: connected already, or a new socket, which `connect` connects."""
 
     __slots__ = ("_sock", "receive")
 
@@ -30,7 +30,7 @@ class Connection:
             sock.setblocking(False)
 
     def connect(self, own: Address, address: Address, limit: float) -> None:
-        """Connect from this node's own IP, within `limit` seconds; OSError when that fails."""
+        """Connect from this node's own IP within `limit` seconds. OSError if that fails."""
         self._sock.settimeout(limit)
         if sys.platform == "linux":
             self._sock.setsockopt(socket.IPPROTO_IP, _BIND_ADDRESS_NO_PORT, 1)
@@ -41,8 +41,7 @@ class Connection:
             raise ConnectionRefusedError("connected to itself: nobody listens there")
 
     def no_delay(self) -> None:
-        """Let the kernel send every line when it is written; OSError when the other end is
-        gone."""
+        """Make the kernel send every line at once. OSError if the other end is gone."""
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def wait_readable(self, seconds: float) -> None:
@@ -52,11 +51,11 @@ class Connection:
             selector.select(seconds)
 
     def send(self, data: bytes) -> int:
-        """Hand the kernel bytes; return how many it took. BlockingIOError when none."""
+        """Pass bytes to the kernel; return how many it took. BlockingIOError if none."""
         return self._sock.send(data, DONT_WAIT)
 
     def shutdown(self) -> None:
-        """End both directions and wake the thread that reads."""
+        """End both directions, and wake the thread that reads."""
         try:
             self._sock.shutdown(socket.SHUT_RDWR)
         except OSError:
@@ -70,15 +69,17 @@ class Connection:
 
 
 def next_lines(link, now, overdue) -> list[bytes] | None:
-    """Wait for whole lines and return those that came together; None at the end of the stream.
-    WireError when a line is too long. `now()` is the clock of deadlines; `overdue(link)` is called
-    when a line is too late, and ends the link or sets another deadline."""
+    """Return the next whole lines; None at the end of the stream.
+
+    WireError if a line is too long. `now()` is the clock of deadlines. If a line is late,
+    `overdue(link)` is called, which ends the link or sets another deadline.
+    """
     if link.unfinished is not None or link.framing.fault is not None:
         link.read_on()
     while True:
         size = SIP if link.rest_until else READ_SIZE
         try:
-            if link.deadline is None and link.unfinished is None:  # so it is with neighbours
+            if link.deadline is None and link.unfinished is None:  # as for neighbours
                 data = link.connection.receive(size)
             else:
                 data = _receive_in_time(link, size, now(), overdue)
@@ -97,16 +98,15 @@ def next_lines(link, now, overdue) -> list[bytes] | None:
 
 
 def _receive_in_time(link, size: int, now: float, overdue) -> bytes:
-    """Return bytes that have come; BlockingIOError when there are none. Mostly there are some, and
-    asking the kernel first saves a wait. After the deadline it is asked once more: what came in
-    time may be read late."""
+    """Return bytes that have come; BlockingIOError if there are none. After the deadline it tries
+    once more, because what came in time may be read late."""
     if link.is_overdue(now) and not link.last_look():
         overdue(link)
     return link.connection.receive(size, DONT_WAIT)
 
 
 def _wait_readable(link, now) -> None:
-    """Wait for bytes until the deadline, but not for long: another thread may change it."""
+    """Wait for bytes until the deadline, but not long, because another thread may change it."""
     due = link.due()
     wait = DEADLINE_LOOK if due is None else min(DEADLINE_LOOK, due - now())
     if wait > 0:

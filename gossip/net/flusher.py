@@ -1,8 +1,8 @@
 """The flusher: one thread per node that sends what could not be sent at once.
 
 A link whose backlog begins to fill calls `watch`; the flusher waits until its socket takes bytes
-again. Flooding hands over, by `take_over`, what is to be sent a little later. The console waits
-here while neighbours are slow, some seconds at most; the generator only asks whether they are.
+again. Flooding leaves it what is to be sent a little later, by `take_over`. The console waits here,
+for some seconds at most, while neighbours are slow; the generator only asks whether they are.
 """
 
 import math
@@ -15,23 +15,23 @@ from gossip.net.connection import Selector
 
 
 class Flusher:
-    """Empties backlogs. `flush_all` is the thread; `stop` ends it."""
+    """Sends backlogs. `flush_all` is the thread; `stop` ends it."""
 
     def __init__(self, turn):
-        """`turn`: within it, what was left by `take_over` is called."""
+        """`turn`: the jobs of `take_over` are called within it."""
         self._turn = turn
         self._wake_receiver, self._wake_sender = socket.socketpair()
         self._wake_sender.setblocking(False)
         self._wake_receiver.setblocking(False)
         self._stopping = threading.Event()
         self._lock = threading.Lock()  # guards _links and _jobs
-        self._links = set()  # those with a backlog
-        self._jobs: list[tuple] = []  # what `take_over` has left for this thread: (when, call)
+        self._links = set()  # links with a backlog
+        self._jobs: list[tuple] = []  # (when, call), from `take_over`
         self._room = threading.Condition()  # notified when a backlog has shrunk or a link ended
         self._changes = 0  # how often _room was notified; guarded by _room
 
     def watch(self, link) -> None:
-        """This link has a backlog (or overflowed, and has ended)."""
+        """Send the backlog of this link, which may also have overflowed and ended."""
         with self._lock:
             if link in self._links:
                 return
@@ -45,11 +45,11 @@ class Flusher:
         self._wake()
 
     def condition(self) -> threading.Condition:
-        """Something to wait on, outside of a turn."""
+        """Return an object to wait on, outside of a turn."""
         return threading.Condition()
 
     def forget(self, link) -> None:
-        """This link has ended."""
+        """Forget a link that has ended."""
         with self._lock:
             self._links.discard(link)
         self._notify_room()
@@ -60,13 +60,12 @@ class Flusher:
             self._room.notify_all()
 
     def has_room(self, links) -> bool:
-        """Whether new messages may be made: no link has a long backlog that still moves."""
+        """Return whether new messages may be made: no long backlog still moves."""
         now = time.monotonic()
         return not any(link.pauses_origin(now) for link in links)
 
     def wait_for_room(self, links, seconds: float = math.inf) -> None:
-        """Wait, for `seconds` at most, until `has_room(links)`, so that new messages do not
-        outrun slow neighbours."""
+        """Wait up to `seconds` for `has_room(links)`, so that messages outrun no neighbour."""
         end = time.monotonic() + seconds
         while not self._stopping.is_set():
             with self._room:
@@ -75,7 +74,7 @@ class Flusher:
             if left <= 0 or self.has_room(links):
                 return
             with self._room:
-                if self._changes == before:  # the other end may stop reading without a notice
+                if self._changes == before:  # nobody notifies when the other end stops reading
                     self._room.wait(min(left, 0.25))
 
     def wait_until(self, predicate, seconds: float) -> None:
@@ -83,10 +82,10 @@ class Flusher:
         end = time.monotonic() + seconds
         while not predicate() and time.monotonic() < end:
             with self._room:
-                self._room.wait(0.05)  # the predicate may come true without a notice
+                self._room.wait(0.05)  # nobody notifies when the predicate becomes true
 
     def flush_all(self) -> None:
-        """Write backlogs until stopped."""
+        """Send backlogs until stopped."""
         while not self._stopping.is_set():
             for job in self._due_jobs():
                 with self._turn:
@@ -100,7 +99,7 @@ class Flusher:
             self._notify_room()
 
     def _due_jobs(self) -> list:
-        """Take out the calls that are due."""
+        """Remove and return the calls that are due."""
         with self._lock:
             if not self._jobs:
                 return []
@@ -110,14 +109,14 @@ class Flusher:
             return due
 
     def _next_job(self) -> float | None:
-        """Seconds until the next call is due; None when there is none."""
+        """Return the seconds until the next call is due. None if there is none."""
         with self._lock:
             if not self._jobs:
                 return None
             return max(0.0, min(when for when, _ in self._jobs) - time.monotonic())
 
     def _leave_if_empty(self, link) -> None:
-        """Discard a link, then look at its backlog, so that a send in between is not overlooked."""
+        """Discard a link, then check its backlog, so that no send is overlooked."""
         with self._lock:
             self._links.discard(link)
         if link.waiting():
@@ -125,8 +124,7 @@ class Flusher:
                 self._links.add(link)
 
     def _writable(self, links):
-        """Wait until links take bytes, a call is due, or `_wake` is called; return the links that
-        take bytes."""
+        """Wait for links that take bytes, for the next call, or for `_wake`. Return these links."""
         with Selector() as selector:
             selector.register(self._wake_receiver, selectors.EVENT_READ)
             for link in links:
@@ -135,7 +133,7 @@ class Flusher:
                 except ValueError:
                     self.forget(link)  # it has ended since
                 except KeyError:
-                    pass  # a link that has ended had the same descriptor: the next round is right
+                    pass  # an ended link had the same descriptor; the next round will work
             ready = [key.fileobj for key, _ in selector.select(self._next_job())]
         if self._wake_receiver in ready:
             ready.remove(self._wake_receiver)
@@ -146,7 +144,7 @@ class Flusher:
         try:
             self._wake_sender.send(b"!")
         except BlockingIOError:
-            pass  # it is about to wake anyway
+            pass  # the thread is about to wake anyway
         except OSError:
             if not self._stopping.is_set():
                 raise

@@ -1,7 +1,7 @@
-"""The listener: one thread per node that accepts connections and hands them on.
+"""The listener: one thread per node that accepts connections and passes them on.
 
-It survives the errors of accepting: a connection that is gone already, and a process that is out
-of descriptors or memory. When these are short, it has one connection ended and waits a moment.
+It survives a connection that is already gone. If descriptors or memory are short, it has a
+connection ended, and waits a moment.
 """
 
 import errno
@@ -14,7 +14,7 @@ from gossip.addresses import Address
 BACKLOG = 4096  # connections that may wait in the kernel
 SHORT_REST = 0.1  # seconds to wait while descriptors are short
 SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL,
-         errno.EAGAIN}  # errors of a machine that is short of descriptors, memory, ports or threads
+         errno.EAGAIN}  # of a machine short of descriptors, memory, ports or threads
 
 
 class Listener:
@@ -22,8 +22,7 @@ class Listener:
 
     def __init__(self, address: Address, stopping: threading.Event,
                  sock: socket.socket | None = None):
-        """Bind and listen at once, so that a port in use shows here, as an OSError; or take a
-        socket that listens already."""
+        """Listen at once, so that a port in use raises OSError here; or take a listening socket."""
         self._address = address
         self._stopping = stopping
         self._sock = sock or self._open()
@@ -41,8 +40,7 @@ class Listener:
         return sock
 
     def accept_all(self, handle, make_room) -> None:
-        """Call `handle(socket, (IP, port))` for each connection, `make_room(reason)` when
-        descriptors or memory are short."""
+        """Call `handle(socket, (IP, port))` per connection, `make_room(reason)` in a shortage."""
         while not self._stopping.is_set():
             try:
                 sock, remote = self._sock.accept()
@@ -56,8 +54,7 @@ class Listener:
             handle(sock, remote[:2])
 
     def close(self) -> None:
-        """Stop listening and wake the thread; the caller has set `stopping`. May be called
-        again."""
+        """Stop listening and wake the thread, after `stopping` was set. May be called twice."""
         if self._sock.fileno() < 0:
             return
         try:

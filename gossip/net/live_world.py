@@ -3,16 +3,14 @@
 `World` in gossip/node/world.py says what a node may ask of it. Threads of a node:
 
     listener       accepts connections
-    link flusher   writes the backlogs of links that were slow
-    link reader    one per connection: connects it if need be, then reads it to its end; those
-                   of probes and relays have the names that `dial` is given
+    link flusher   sends the backlogs of slow links
+    link reader    one per connection: connects it if need be, then reads it to its end; `dial`
+                   gives it another name for probes and relays
     NAME           one per duty, with the name that the node gave it
 
-Not of a node, but of the process: "pulse", which tells how late these threads run.
-
-One thread at a time calls the node: each call is a turn (turns.py). Connecting, reading, resting,
-starting threads and joining them are no part of one. This world does not know what lines mean: it
-hands them to the node.
+The thread "pulse", one per process, measures how late these threads run. One thread at a time calls
+the node: each call is a turn (turns.py). Threads connect, read, rest, start and join outside of
+turns.
 """
 
 import errno
@@ -41,7 +39,7 @@ class LiveDuty:
         self._hurried = threading.Event()
 
     def hurry(self) -> None:
-        """Have the turn called soon, before the time that it answered."""
+        """Have the turn called soon, before it is due."""
         self._hurried.set()
 
     def wait(self, seconds: float | None) -> None:
@@ -64,23 +62,22 @@ class LiveWorld:
         self._stopping = threading.Event()  # the node stops
         self._closing = threading.Lock()  # taken by the first `close`, and never released
         self._closed = threading.Event()
-        self._listeners: list[tuple] = []  # (name of the thread, listener, what it calls)
+        self._listeners: list[tuple] = []  # (name of the thread, listener, accept)
         self._duties: list[LiveDuty] = []
 
     # What a node asks for.
 
     def listen(self, address: Address | None = None, sock: socket.socket | None = None,
                accept=None, name: str = "listener") -> None:
-        """Listen on the node's address, or on another one, or take a socket that listens. Its
-        connections go to `node.accept(connection, remote)`, or to another `accept`. OSError
-        when the address is not available."""
+        """Listen on the node's address, or on `address`, or take the listening `sock`. OSError if
+        the address is not available. `accept`, by default `node.accept`, gets its connections."""
         listener = Listener(address or self._node.address, self._stopping, sock)
         self._listeners.append((name, listener, accept or self._node.accept))
         if self._stopping.is_set():
-            listener.close()  # another thread has stopped the node, and has not seen this one
+            listener.close()  # another thread stopped the node, and missed this listener
 
     def begin(self) -> None:
-        """Start to accept and to flush; OSError when the system has no thread left."""
+        """Start to accept and to flush. OSError if the system has no thread left."""
         PULSE.begin()
         PULSE.tell(self._node.output, self._node.settings.liveness_interval)
         for name, listener, accept in self._listeners:
@@ -92,24 +89,23 @@ class LiveWorld:
         self.threads.go()
 
     def keep(self, name: str, turn, after: float = 0.0) -> LiveDuty:
-        """Have a thread call `turn(now)` after `after` seconds, then at each time that it
-        answers; OSError when the system has no thread left."""
+        """Have a thread call `turn(now)` after `after` seconds, then whenever it is due. OSError if
+        the system has no thread left."""
         duty = LiveDuty()
         self._duties.append(duty)
         self.threads.need(name, self._keep, duty, turn, after)
         return duty
 
     def dial(self, link, thread: str = "link reader") -> None:
-        """Connect a link to its peer, then read it, on a thread of that name, which starts after
-        the present turn."""
+        """Connect a link, then read it, on a thread that starts after the present turn."""
         self.turn.after(self._start, link, thread, self._connect_and_read)
 
     def lacks(self, error: OSError) -> bool:
-        """Whether an error means that this machine is short of descriptors, memory or ports."""
+        """Return whether an error means that this machine lacks descriptors, memory or ports."""
         return error.errno in SHORT
 
     def wake(self) -> None:
-        """The node stops: accept nothing more, and end the duties."""
+        """Stop: accept nothing more, and end the duties."""
         self._stopping.set()
         for _, listener, _ in self._listeners:
             listener.close()
@@ -120,7 +116,7 @@ class LiveWorld:
 
     def close(self) -> None:
         """Wait for every thread but the caller's, some seconds at most, then free everything. A
-        second caller waits for the first; one of these threads does not: it is waited for."""
+        second caller waits for the first, unless it is one of these threads."""
         if self._closing.acquire(blocking=False):
             self.threads.join()
             self.flusher.close()
@@ -129,13 +125,13 @@ class LiveWorld:
             self.await_end()
 
     def await_end(self, seconds: float | None = None) -> None:
-        """Wait until the node has stopped, that long at most."""
+        """Wait until the node has stopped, for `seconds` at most."""
         self._closed.wait(seconds)
 
     # What the threads do.
 
     def _keep(self, duty: LiveDuty, turn, after: float) -> None:
-        """The thread of a duty."""
+        """Run the thread of a duty."""
         due = self.now() + after
         while due != math.inf:
             duty.wait(None if due is None else max(0.0, due - self.now()))
@@ -145,7 +141,7 @@ class LiveWorld:
                 due = turn(self.now())
 
     def _handler(self, accept):
-        """Make what the listener calls with a connection: it starts a thread that reads it."""
+        """Return what the listener calls for a connection. It starts a thread that reads it."""
         def handle(sock: socket.socket, remote: tuple[str, int]) -> None:
             connection = Connection(sock)
             with self.turn:
@@ -161,7 +157,7 @@ class LiveWorld:
             self._node.make_room(reason)
 
     def _start(self, link, thread: str, read) -> None:
-        """Start the thread of a link; without one, the link ends."""
+        """Start the thread of a link. If there is none left, end the link."""
         if not self.threads.start(thread, read, link):
             with self.turn:
                 if not self._node.stopping:
@@ -169,7 +165,7 @@ class LiveWorld:
                 self._end(link, OSError(errno.EAGAIN, "this machine has no thread left"))
 
     def _end(self, link, error: Exception | None = None) -> None:
-        """Tell the node that a link has ended, and before that what error it ended with."""
+        """Tell the node with which error, if any, a link has ended."""
         with self.turn:
             try:
                 if error is not None:
@@ -178,16 +174,16 @@ class LiveWorld:
                 self._node.ended(link)
 
     def _read_accepted(self, link) -> None:
-        """The thread of a connection that was accepted."""
+        """Run the thread of a connection that was accepted."""
         try:
             link.connection.no_delay()
         except OSError:
-            self._end(link)  # it was gone before anybody looked
+            self._end(link)  # it was gone already
             return
         self._read(link)
 
     def _connect_and_read(self, link) -> None:
-        """The thread of a connection that this node makes."""
+        """Run the thread of a connection that this node makes."""
         try:
             self._connect(link)
         except OSError as error:
@@ -210,7 +206,7 @@ class LiveWorld:
         link.connected(*link.peer.dial)
 
     def _read(self, link, begin=lambda link: None) -> None:
-        """Read a connected link to its end, and hand its lines to the node."""
+        """Read a connected link to its end, and pass its lines to the node."""
         fault, sift, handle = None, self._node.sift, self._node.lines
         try:
             with self.turn:
@@ -218,7 +214,7 @@ class LiveWorld:
             while (lines := next_lines(link, self.now, self._overdue)) is not None:
                 if lines := sift(link, lines):
                     with self.turn:
-                        if link.ended:  # while this thread waited, another one has closed it
+                        if link.ended:  # another thread has closed it meanwhile
                             break
                         handle(link, lines)
                 if link.rest_until:
@@ -229,8 +225,7 @@ class LiveWorld:
             self._end(link, fault)
 
     def _overdue(self, link) -> None:
-        """A line is overdue: that ends the link, unless another thread has given it more time by
-        the time that this one has its turn."""
+        """End an overdue link, unless it has just been given more time."""
         with self.turn:
             if link.is_overdue(self.now()):
                 self._node.fault(link, WireError(link.overdue()))
@@ -238,9 +233,9 @@ class LiveWorld:
                 link.look_again()
 
     def _rest(self, link) -> None:
-        """Read no more of a link for as long as the node has asked for, or until the link ends."""
+        """Read nothing for as long as the node asked, or until the link ends."""
         seconds = link.rest_until - self.now()
         if seconds > 0:
             self.flusher.wait_until(lambda: link.ended, seconds)
         else:
-            link.rest_until = 0.0  # that was before the lines that have just been handled
+            link.rest_until = 0.0  # an earlier rest, which is over

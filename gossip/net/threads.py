@@ -1,6 +1,6 @@
-"""Threads with an owner: those of one node, started by name and ended together.
+"""The threads of one node, started by name and ended together.
 
-Every thread is daemonic, carries its name and the node's address, and an error that ends it
+Every thread is a daemon, and carries its name and the node's address. An error that ends a thread
 becomes a line in the node's output file. Threads wait for `go` before they do anything.
 """
 
@@ -10,8 +10,8 @@ import time
 
 from gossip.tools import failure
 
-STACK_SIZE = 512 * 1024  # bytes per thread: nothing here recurses deeply
-JOIN_LIMIT = 5.0  # seconds that `join` waits for threads; they mostly need milliseconds
+STACK_SIZE = 512 * 1024  # bytes per thread, because nothing here recurses deeply
+JOIN_LIMIT = 5.0  # seconds at most that `join` waits; threads mostly need milliseconds
 
 
 class Threads:
@@ -25,7 +25,7 @@ class Threads:
         self._running: set[threading.Thread] = set()
 
     def start(self, name: str, target, *args) -> bool:
-        """Start a thread; False when the node stops or the system has no thread left."""
+        """Start a thread. False if the node stops or the system has no thread left."""
         thread = threading.Thread(
             target=self.guard, name=f"{name} {self._node.address}", args=(name, target, args),
             daemon=True)
@@ -41,7 +41,7 @@ class Threads:
         return True
 
     def need(self, name: str, target, *args) -> None:
-        """Start a thread that the node cannot do without; OSError when that fails."""
+        """Start a thread that the node cannot do without. OSError if that fails."""
         if not self.start(name, target, *args) and not self._node.stopping:
             raise OSError(errno.EAGAIN, "the system has no thread left for it")
 
@@ -50,7 +50,7 @@ class Threads:
         self._going.set()
 
     def guard(self, name: str, target, args) -> None:
-        """The body of every thread: an unexpected error becomes a line in the output file."""
+        """Run the body of a thread. Write an unexpected error into the output file."""
         self._going.wait()
         try:
             target(*args)
@@ -65,13 +65,12 @@ class Threads:
             self._ended.notify_all()
 
     def own_this(self) -> bool:
-        """Whether the calling thread is one of these."""
+        """Return whether the calling thread belongs to this node."""
         with self._lock:
             return threading.current_thread() in self._running
 
     def join(self) -> None:
-        """Wait for all threads but the calling one; a thread that is just being started ends by
-        itself."""
+        """Wait for all threads but the caller's. A thread that is just starting ends by itself."""
         current = threading.current_thread()
         deadline = time.monotonic() + JOIN_LIMIT
         with self._ended:

@@ -1,10 +1,9 @@
-"""Turns: one thread at a time calls a node, and what may wait comes after the turn.
+"""Turns: one thread at a time calls a node; calls that may wait follow after the turn.
 
-A node and its rules have one lock, this one: a link reader, a duty, the flusher or the console
-takes a turn, and then calls the node. Nothing waits within a turn.
-
-A turn may be long all the same, as a disk may stall. A thread that waited for one reads late what
-came in time, so a node asks for the longest wait before it judges others.
+This is the only lock of a node and its rules: a link reader, a duty, the flusher or the console
+takes a turn, and then calls the node. Nothing waits within a turn. A turn may still be long,
+because a disk may stall. A thread that waited for its turn reads late what came in time, so a node
+asks for the longest wait before it judges others.
 """
 
 import collections
@@ -14,26 +13,26 @@ import time
 
 from gossip.net.pulse import AT_ONCE, NOTICED, PULSE, Lateness
 
-LONG = 0.01  # seconds after which a turn lets others go first, where it may be interrupted
-PAUSE = 0.001  # seconds for which it is left then: who leaves it for less mostly takes it again
+LONG = 0.01  # seconds after which a turn lets others go first, where it calls `share`
+PAUSE = 0.001  # seconds for which it then leaves; after less it would mostly get the lock again
 
 
 class Turn:
-    """The lock of one node, as a context manager. A turn within a turn is a part of it."""
+    """The lock of one node, as a context manager. A turn within a turn is part of it."""
 
     def __init__(self, report, late=lambda seconds: None):
-        """`report(error)` hears of a call that has failed after a turn; the others are made.
-        `late(seconds)` hears of long waits, once of those at the same time."""
+        """`report(error)` is told of a call that failed after a turn; the other calls are still
+        made. `late(seconds)` is told of long waits, once for waits at the same time."""
         self._report, self._late = report, late
         self._lock = threading.RLock()  # guards the node, and the next three
         self._told = 0.0  # when `late` was called
-        self._depth = 0  # how many turns, one within the other, its holder has taken
+        self._depth = 0  # how many nested turns its holder has taken
         self._begun = 0.0  # when the outermost of them began
-        self._later: list[tuple] = []  # (call, arguments) to be made when the lock is free
-        self._making = threading.local()  # `calls`: those that the thread is about to make
-        # how long threads have waited: who holds the lock notes it, anybody may read it
+        self._later: list[tuple] = []  # (call, arguments) to make when the lock is free
+        self._making = threading.local()  # `calls`: what this thread is about to call
+        # how long threads have waited: the holder of the lock notes it, anybody may read it
         self._waits = Lateness()
-        self._waiting: dict[int, float] = {}  # threads that wait for it -> since when
+        self._waiting: dict[int, float] = {}  # waiting thread -> since when
 
     def __enter__(self) -> None:
         if not self._lock.acquire(blocking=False):
@@ -58,8 +57,7 @@ class Turn:
             self._late(now - since)
 
     def waited(self) -> float:
-        """Seconds for which a thread waited for its turn at longest in the last LATE_FOR seconds;
-        one that still waits counts."""
+        """Return the seconds of the longest wait within LATE_FOR, waiting threads included."""
         now = time.monotonic()
         return max(self._waits.lately(now), now - min(list(self._waiting.values()), default=now))
 
@@ -73,8 +71,8 @@ class Turn:
             self._make(later)
 
     def _make(self, later: list[tuple]) -> None:
-        """Make calls. Calls that they put off join this loop, so that dials which fail at once do
-        not nest."""
+        """Make calls. Calls that these put off join this loop, so that failing dials do not
+        nest."""
         calls = getattr(self._making, "calls", None)
         if calls is not None:
             calls.extend(later)
@@ -91,21 +89,20 @@ class Turn:
             self._making.calls = None
 
     def after(self, call, *arguments) -> None:
-        """Have this thread make a call when it has left the present turn: one that may wait, as it
-        starts a thread or joins one. Without a present turn it is made at once."""
+        """Make a call that may wait as soon as this thread is in no turn."""
         with self:
             self._later.append((call, arguments))
 
     def share(self) -> None:
-        """Leave a turn that takes long for a moment, if somebody waits. Between two lines, a node
-        calls this: so nobody who sends many keeps others waiting."""
+        """Leave a long turn for a moment if another thread waits. A node calls this between lines,
+        so that a neighbour that sends many lines keeps nobody waiting."""
         if self._waiting and time.monotonic() > self._begun + LONG:
             with self.left():
                 time.sleep(PAUSE)
 
     @contextlib.contextmanager
     def left(self):
-        """Leave the present turn for as long as this lasts, in order to wait for others."""
+        """Leave the present turn meanwhile, in order to wait for others."""
         with self:
             depth = self._depth - 1
         for _ in range(depth):

@@ -1,12 +1,12 @@
 """The node: everything that seed and peer share.
 
 node         address, links with roles, start and stop   part       what a node is made of
-world        what a node asks of the world (live: net/; in virtual time: simulation/)
+world        what a node asks of the world (live: net/; in virtual time: lab/simulation/)
 link         one connection, its lines, and who is at its end
 backlog      what waits to be sent                    probe      one question: do you answer?
 lateness     patience, verdicts and sending while late
 waiting_room links that have not introduced themselves
 output_file  one line per event
 
-What lines mean is in seed.py, peer.py and their parts.
+seed.py, peer.py and their parts decide what lines mean.
 """

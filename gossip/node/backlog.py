@@ -1,45 +1,44 @@
 """The backlog of a link: bytes that the other end has not taken yet. Pure, not locked.
 
-It holds chunks of whole lines in the order in which they leave. The first
-chunk may be half sent already; an urgent chunk overtakes all but a half-sent one. Answers, which
-the other end has asked for, are told apart to the last byte: they are never joined with others.
+It holds chunks of whole lines in sending order. An urgent chunk overtakes all others but a
+half-sent chunk. Answers are counted apart from what nobody requested, so chunks of both are never
+joined.
 """
 
 import collections
 
 from gossip.wire import Answer
 
-JOIN_SIZE = 262_144  # bytes: small chunks are joined into one write up to this size
+JOIN_SIZE = 262_144  # bytes up to which small chunks are joined into one write
 
 
 class Backlog:
-    """Chunks that wait to be sent; `size` is the number of their bytes, and `unasked` the number of
-    those that are no answers."""
+    """Chunks that wait to be sent: `size` bytes in all, `unasked` bytes that are no answers."""
 
     __slots__ = ("_chunks", "_begun", "size", "unasked")
 
     def __init__(self):
-        # Bytes, and whether they are an answer. A deque once there is one: most links never have a
-        # backlog, and an empty deque takes 760 bytes.
+        # (bytes, whether they are an answer). A deque only once there is a chunk, because most
+        # links never have a backlog, and an empty deque takes 760 bytes.
         self._chunks: collections.deque[tuple[bytes, bool]] | tuple = ()
-        self._begun = False  # the first chunk is the rest of one that is half sent
+        self._begun = False  # the first chunk is half sent
         self.size = self.unasked = 0
 
     def append(self, data: bytes) -> None:
-        """Let these bytes leave after all others."""
+        """Send these bytes after all others."""
         asked = type(data) is Answer
         self._filled().append((data, asked))
         self._count(len(data), asked)
 
     def overtake(self, data: bytes) -> None:
-        """Let these bytes leave next, but after the rest of a chunk that is half sent."""
+        """Send these bytes next, but after the rest of a chunk that is half sent."""
         asked = type(data) is Answer
         self._filled().insert(1 if self._begun else 0, (data, asked))
         self._count(len(data), asked)
 
     def take(self) -> tuple[bytes, bool]:
-        """Take the next bytes to send, small chunks of one kind joined, and whether they are an
-        answer; the caller then calls `sent`."""
+        """Take bytes to send, small chunks joined, and whether they are an answer. Then call
+        `sent`."""
         data, asked = self._chunks.popleft()
         size, chunks = len(data), [data]
         while (self._chunks and not self._begun and size < JOIN_SIZE
@@ -50,7 +49,7 @@ class Backlog:
         return b"".join(chunks), asked
 
     def sent(self, data: bytes, count: int, asked: bool) -> None:
-        """The first `count` bytes of `data` have been sent; the rest leaves next."""
+        """Note that the first `count` bytes of `data` have been sent. The rest is sent next."""
         if count == len(data):
             self._begun = False
             return
@@ -65,13 +64,13 @@ class Backlog:
         self.size = self.unasked = 0
 
     def _count(self, change: int, asked: bool) -> None:
-        """So many bytes more, or fewer, wait."""
+        """Add `change` to the bytes that wait."""
         self.size += change
         if not asked:
             self.unasked += change
 
     def _filled(self) -> collections.deque[tuple[bytes, bool]]:
-        """The chunks, as a deque that can be filled."""
+        """Return the chunks, as a deque that can be filled."""
         if not self._chunks:
             self._chunks = collections.deque()
         return self._chunks

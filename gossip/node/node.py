@@ -1,16 +1,16 @@
 """The node that seed and peer share: an address, links with roles, the output file, start and stop.
 
-The world of a node (gossip/node/world.py) tells it what happens to its links, and it tells its
-parts (part.py), which a subclass names by `made_of`. A line is answered by the part that names its
-kind for the role of the link; a line that no part names breaks a rule. Probes are handled here:
-each is a link that asks one question.
+The world of a node (gossip/node/world.py) tells it what happens to its links, and the node tells
+its parts (part.py), which a subclass names by `made_of`. A line is answered by the part that lists
+its kind for the role of the link; a line that no part lists breaks a rule. The node itself handles
+probes: each is a link that asks one question.
 
-The world calls a node, and everything that it is made of, by one thread at a time: such a call is
-a turn. Who calls it otherwise, as the console does, takes a turn first: `with node.turn`.
+The world calls a node, and all that it is made of, from one thread at a time: such a call is a
+turn. Any other caller, such as the console, takes a turn first: `with node.turn`.
 
-How a link ends: its `close(reason)` is called; `disconnect` does so, and also writes the
-reason down. The world notices and calls `ended`, once. `ended` closes the connection,
-takes the link out of the tables, and unless the node stops, all parts hear `on_end`.
+A link ends by its `close(reason)`, or by `disconnect`, which also writes the reason down. The world
+notices, and calls `ended` once. `ended` closes the connection, and removes the link from the
+tables. Then all parts get `on_end`, unless the node stops.
 """
 
 from gossip import wire
@@ -25,12 +25,12 @@ from gossip.node.world import Duty
 from gossip.settings import Settings
 from gossip.tools import Budget, Counters
 
-WAITING_LIMIT = 256  # connections that have not introduced themselves
-REFUSALS_WRITTEN = 70  # `refused:` lines, and others that strangers cause, per second in the
-# output file; more are only counted
-SHORT = 150  # bytes of an event; a longer one counts as several: so these are 12.5 kB a second
-SHARE_OF_PROBE = 0.25  # of the time for a probe: if a thread waited longer for its turn, no verdict
-# is passed, because the answer may have come meanwhile
+WAITING_LIMIT = 256  # connections that may be waiting to introduce themselves
+REFUSALS_WRITTEN = 70  # lines a second in the output file that strangers cause, such as `refused:`;
+# more are only counted
+SHORT = 150  # bytes of an event; a longer event counts as several, so that is 12.5 kB a second
+SHARE_OF_PROBE = 0.25  # of the time for a probe: after a longer wait of a thread for its turn, no
+# verdict is passed, because the answer may have come meanwhile
 WITHHELD = "verdicts withheld, being late"  # the name of a counter
 
 # Roles of a link that every node knows; seed.py and peer.py have more.
@@ -50,7 +50,7 @@ class Node(Part):
         self.output = output
         self.counters = Counters()
         self.stopping = False  # set once, read by everyone
-        self.all_begun = lambda: True  # answers whether all nodes of this process have begun
+        self.all_begun = lambda: True  # returns whether all nodes of this process have begun
         self.world = world(self)
         self.turn, self.flusher = self.world.turn, self.world.flusher
         self.now, self.time = self.world.now, self.world.time
@@ -60,11 +60,10 @@ class Node(Part):
         self._stopped = False  # somebody has called `stop`
         self._links: dict[Link, None] = {}  # all that have not ended, the oldest first
         self.parts: tuple[Part, ...] = (self,)
-        self._answers: dict[tuple[str, str], Part] = {}  # role of a link, kind of a line -> who
+        self._answers: dict[tuple[str, str], Part] = {}  # (role of a link, kind of a line) -> part
 
     def made_of(self, *parts: Part) -> None:
-        """Name the parts of this node, in the order in which they hear what happens. The node is
-        the last."""
+        """Name the parts of this node, in the order in which they get events. The node is last."""
         self.parts = (*parts, self)
         self._answers = {(role, kind): part for part in self.parts
                          for role, kinds in part.ANSWERS.items() for kind in kinds}
@@ -72,30 +71,29 @@ class Node(Part):
     # Start and stop.
 
     def start(self) -> None:
-        """Listen, then begin to work; OSError when the address or a thread is not available (call
-        `stop` then)."""
+        """Listen, then begin to work. Call `stop` after an OSError (no address, or no thread)."""
         self.prepare()
         self.go()
 
     def prepare(self) -> None:
-        """The first half of `start`: listen, and start threads that do nothing yet. A process of
+        """Listen, and start threads that wait for `go`: the first half of `start`. A process of
         many nodes prepares all of them before the first begins to work."""
         self.listen()
         self.output.write(f"started:{self.kind}:{self.address}",
                           f"settings:{self.settings_shown()}")
-        self.output.late(0.0)  # so the file says that it tells
+        self.output.late(0.0)  # shows that this file tells of lateness
         self.start_threads()
 
     def go(self) -> None:
-        """The second half of `start`: let the threads do their work."""
+        """Let the threads do their work: the second half of `start`."""
         self.world.go()
 
     def listen(self) -> None:
-        """Listen on the address; OSError when it is not available."""
+        """Listen on the address; OSError if it is not available."""
         self.world.listen()
 
     def settings_shown(self) -> str:
-        """The settings in the words of the output file."""
+        """Return the settings in the words of the output file."""
         return self.settings.words()
 
     def start_threads(self) -> None:
@@ -103,12 +101,12 @@ class Node(Part):
         raise NotImplementedError
 
     def keep(self, name: str, turn, after: float = 0.0) -> Duty:
-        """Have `turn(now)` called after `after` seconds, then at each time it answers; see Duty."""
+        """Have `turn(now)` called after `after` seconds, then whenever it is due. See Duty."""
         return self.world.keep(name, turn, after)
 
     def hang_up(self) -> None:
-        """The first half of `stop`: shut every connection, wake every thread, wait for none. When
-        the output file was finished before without a last line, this is a sudden death."""
+        """Close every connection and wake every thread: the first half of `stop`. It waits for
+        none. If the output file was finished without a last line, this is a sudden death."""
         with self.turn:
             self.stopping = True
             self.world.wake()
@@ -120,8 +118,8 @@ class Node(Part):
         """Wake threads that wait for something of a subclass; called by `hang_up`."""
 
     def stop(self, reason: str = "interrupted") -> None:
-        """End all threads and connections abruptly; may be called twice, also by a turn: what has
-        to wait for threads is then done after it."""
+        """End all threads and connections abruptly. May be called twice, also within a turn:
+        waiting for threads then follows the turn."""
         with self.turn:
             if not self._stopped:
                 self._stopped = True
@@ -130,25 +128,24 @@ class Node(Part):
             self.turn.after(self.free)
 
     def free(self) -> None:
-        """The last of `stop`: wait for threads, and close what they used."""
+        """Wait for threads, and close what they used: the last of `stop`."""
         self.world.close()
         self.output.close()
 
-    # How late this process is; what follows from that is in gossip/node/lateness.py.
+    # How late this process is; gossip/node/lateness.py has the effects.
 
     def more_patience(self) -> float:
-        """How many seconds longer to wait for others; 0 unless this node is late."""
+        """Return how many seconds longer to wait for others; 0 on time."""
         return lateness.more_patience(max(self.lateness(), self.turn.waited()))
 
     def gathering(self) -> float:
-        """For how many seconds to gather what is then sent together; 0 unless this node is late.
-        Waits for turns do not count, because a node that gathers for them would be slower in every
-        burst."""
+        """Return for how many seconds to gather before sending; 0 on time. Waits for turns do not
+        count, because gathering would slow the node down in every burst."""
         late = self.lateness()
         return lateness.gathering(late) if late else 0.0
 
     def is_late(self) -> bool:
-        """Whether this node is too late to judge others."""
+        """Return whether this node is too late to judge others."""
         return (lateness.is_late(self.lateness())
                 or self.turn.waited() > self.settings.probe_limit * SHARE_OF_PROBE)
 
@@ -157,7 +154,7 @@ class Node(Part):
         self.counters.add(WITHHELD, verdicts)
 
     def counts(self) -> dict[str, object]:
-        """How late this process runs, and everything that was counted, for `status`."""
+        """Return the lateness of this process, and all counters, for `status`."""
         worst = self.world.worst_lateness()
         waited = self.turn.waited()
         return {"late": f"{self.lateness():.3f} s, at worst {worst:.3f} s",
@@ -167,21 +164,21 @@ class Node(Part):
     # What the world tells of links.
 
     def accept(self, connection, remote: tuple[str, int]) -> Link | None:
-        """Somebody has connected: return the link that is to be read, or None to refuse it."""
+        """Return a link to read for an accepted connection; None refuses it."""
         link = self.new_link(WAITING, connection=connection)
         link.connected(*remote)
         self.await_introduction(link)
         return link
 
     def make_room(self, reason: str) -> None:
-        """Descriptors or memory are short: end one link that nobody knows yet."""
+        """End a link of a stranger, because descriptors or memory are short."""
         self.counters.add("times that descriptors were short")
         link = self.waiting_room.give_way()
         if link is not None:
             self.disconnect(link, f"gave way: {reason}")
 
     def up(self, link: Link) -> None:
-        """A link that was dialled is connected."""
+        """Begin to use a dialled link, which is connected now."""
         if link.probe is not None:
             link.send(link.probe.request)
             return
@@ -189,12 +186,12 @@ class Node(Part):
             part.on_up(link)
 
     def sift(self, link: Link, lines: list[bytes]) -> list[bytes]:
-        """Leave out lines of a link that change nothing. Its reader calls this outside of a turn,
-        while others may change any table: it only looks, and counts at the link."""
+        """Return a link's lines without those that change nothing. The reader calls this outside of
+        a turn, while tables may change, so this only looks, and counts at the link."""
         return lines
 
     def lines(self, link: Link, lines: list[bytes]) -> None:
-        """These lines of a link have come together: handle them in order; WireError ends it."""
+        """Handle lines of a link that came together, in order. A WireError ends the link."""
         if link.probe is not None:
             if link.probe.heard(lines):
                 link.close("answered")
@@ -206,7 +203,7 @@ class Node(Part):
                 return
 
     def fault(self, link: Link, error: Exception) -> None:
-        """The other end broke a rule (WireError), or a dial has failed (OSError)."""
+        """Handle a broken rule (WireError), or a failed dial (OSError), of a link."""
         if isinstance(error, OSError):
             link.lacked = self.world.lacks(error)
             if link.probe is not None and link.lacked:
@@ -218,7 +215,7 @@ class Node(Part):
             self.disconnect(link, str(error))
 
     def ended(self, link: Link) -> None:
-        """A link has ended: the last call about it, made once."""
+        """Forget a link that has ended: the last call about it, made once."""
         self.forget(link)
         if self.stopping:
             return
@@ -229,7 +226,7 @@ class Node(Part):
             self._probed(link.probe)
 
     def _probed(self, probe: Probe) -> None:
-        """A probe is over."""
+        """Report a probe that is over."""
         if probe.alive is False and self.is_late():
             probe.alive = None
             self.withhold()
@@ -240,7 +237,7 @@ class Node(Part):
     # Links.
 
     def new_link(self, role: str, address: Address | None = None, connection=None) -> Link:
-        """Make a link, which `stop` will close; without a connection it is to be dialled."""
+        """Make a link, which `stop` will close. Without a connection, it will be dialled."""
         link = self.link_class(role, self.settings, self.flusher, self.now, connection)
         link.peer, link.more_patience = address, self.more_patience
         self._links[link] = None
@@ -249,11 +246,11 @@ class Node(Part):
         return link
 
     def links(self) -> list[Link]:
-        """All links that have not ended, the oldest first."""
+        """Return all links that have not ended, the oldest first."""
         return list(self._links)
 
     def link_count(self) -> int:
-        """How many connections there are."""
+        """Return how many links have not ended."""
         return len(self._links)
 
     def dial(self, link: Link, thread: str = "link reader") -> None:
@@ -262,47 +259,49 @@ class Node(Part):
 
     def probe(self, address: Address, verdict, thread: str = "prober",
               limit: float | None = None) -> None:
-        """Ask for a Liveness Reply over a fresh connection. `verdict(alive)` is called once: True
-        when it came within `limit` seconds (usually `probe_limit`), False when not, None when this
-        machine had no descriptor or port left to ask, or this node was too late to find it out.
-        When the node stops meanwhile, it is not called."""
+        """Ask for a Liveness Reply over a new connection.
+
+        `verdict(alive)` is called once, unless the node stops: True if the reply came within
+        `limit` seconds (else `probe_limit`), None if descriptors or ports were short here or this
+        node was late, else False.
+        """
         link = self.new_link(PROBING, address)
         link.probe = Probe(self.address, address, wire.format_time(self.time()), verdict)
         link.await_line(self.now() + (limit or self.settings.probe_limit))
         self.dial(link, thread)
 
     def await_introduction(self, link: Link) -> None:
-        """Give a connection some seconds to say who it is; if too many wait, one of them goes."""
+        """Give a connection some seconds to introduce itself. Too many end one of those waiting."""
         link.await_line(self.now() + self.settings.introduction_limit)
         oldest = self.waiting_room.enter(link)
         if oldest is not None:
             self.disconnect(oldest, "gave way: too many are waiting")
 
     def introduced(self, link: Link, role: str, address: Address) -> None:
-        """The other end has said who it is, and stays."""
+        """Note that the other end has introduced itself, and stays."""
         link.role = role
         link.peer = address
         link.trust()
         self.waiting_room.leave(link)
 
     def forget(self, link: Link) -> None:
-        """Close a link's connection and take the link out of the tables."""
+        """Close a link's connection, and remove the link from the tables."""
         link.finish()
         self.waiting_room.leave(link)
         self._links.pop(link, None)
 
     def disconnect(self, link: Link, reason: str, who: Address | None = None) -> None:
-        """End a link for what its other end did, and write the reason down."""
+        """End a link, and write the reason down."""
         self.write_refusal(who or link.peer or link.remote, reason)
         link.close(reason)
 
     def write_refusal(self, who, reason: str) -> None:
-        """Write a `refused:` line, or only count it when this second has had too many."""
+        """Write a `refused:` line, or only count it above the limit of this second."""
         self.write_sparingly(f"refused:{who}:{reason[:200]}", "refusals not written")
 
     def write_sparingly(self, event: str, otherwise: str) -> None:
-        """Write what any stranger can cause, or only count it, under the name `otherwise`, when
-        this second has had too much of that."""
+        """Write what a stranger can cause, or count it as `otherwise` above the limit per
+        second."""
         if self._refusals.spend(self.now(), 1 + len(ascii(event)) // SHORT):
             self.output.write(event)
         else:
@@ -311,7 +310,7 @@ class Node(Part):
     # What lines mean.
 
     def on_line(self, link: Link, line: bytes) -> None:
-        """Hand one line to the part that answers it."""
+        """Pass a line to the part that answers it."""
         message = wire.parse(line)
         part = self._answers.get((link.role, message.kind))
         if part is None:
@@ -323,8 +322,8 @@ class Node(Part):
 
 
 def die_together(nodes: list[Node]) -> None:
-    """End nodes at once and without a word: no node's file tells that another ended, and none has
-    time to notice it, however long it takes to hang up for all."""
+    """End nodes at once and without a last word. No node's file tells that another one ended,
+    because all files are finished before the first node hangs up, which may take long."""
     for node in nodes:
         node.stopping = True
         node.output.finish()

@@ -1,13 +1,13 @@
 """The output file of a node: one line per event, written at once; and the form of a line.
 
-The node writes in its turns. What a thread dies of is written outside of them, so there is a lock.
-What others sent is escaped (gossip/escaping.py), so that a line is always one line. Lines that
-cannot be written (a full disk) are counted, and the file tells how many as soon as it can be
-written: they never stop the node.
+The node writes in its turns. Because an error that ends a thread is written outside of turns, there
+is a lock. What others sent is escaped (gossip/escaping.py), so that an event is always one line.
+Lines that cannot be written (a full disk) never stop the node: they are counted, and the file tells
+how many as soon as it can be written.
 
-A file may have a limit, so that nobody fills the disk by what he makes a node write. One that has
-reached it takes the line `full:LIMIT` (in MiB) in place of the next event, then last words alone:
-`stopped:…` and `failed:…`. The node goes on; what is left out is counted.
+A file may have a limit, so that nobody can fill the disk by what he makes a node write. At the
+limit the file gets the line `full:LIMIT` (in MiB) instead of the next event, and then only last
+words: `stopped:…` and `failed:…`. The node goes on; what is left out is counted.
 """
 
 import datetime
@@ -17,16 +17,14 @@ import threading
 from gossip.escaping import escape, escape_lines
 from gossip.settings import MIB
 
-NEXT = "\n"  # before Python 3.12 no backslash may stand within the braces of an f-string
+NEXT = "\n"  # before Python 3.12, the braces of an f-string may contain no backslash
 
 
 class OutputFile:
-    """Appends `YYYY-MM-DD HH:MM:SS.ffffff:EVENT` lines (UTC) to one file. `clock()` answers Unix
-    nanoseconds, as `time.time_ns` does. `file` takes the bytes, as an unbuffered file does; without
-    one, the file at `path` is opened. `limit`: MiB after which it is full; 0: never.
-
-    A line is in the file when the call that writes it returns.
-    """
+    """Appends `YYYY-MM-DD HH:MM:SS.ffffff:EVENT` lines (UTC) to one file. A line is in the file
+    when the call that writes it returns. `clock()` returns Unix nanoseconds, as `time.time_ns`
+    does. `file` takes the bytes like an unbuffered file; without it, the file at `path` is opened.
+    `limit`: MiB at which it is full; 0: never."""
 
     def __init__(self, path, clock, screen=None, file=None, limit: int = 0):
         self.path = path
@@ -35,36 +33,34 @@ class OutputFile:
         self._lock = threading.Lock()  # orders the lines; guards everything below
         self._second = -1  # the second whose date is formatted in _date
         self._date = ""
-        self._finished = False  # the last word has been written
+        self._finished = False  # the last word was written
         self._file = open(path, "ab", buffering=0) if file is None else file  # None once closed
         self._limit = limit * MIB or math.inf
         self._size = self._file.tell() if file is None else 0  # bytes
-        self._told_full = False  # the file says that it is full
-        self._left_out = 0  # events that came since
-        self._lost = 0  # lines that could not be written since one last could
-        self._torn = False  # the last line in the file is cut off
+        self._told_full = False  # the file has its line `full:…`
+        self._left_out = 0  # events left out since
+        self._lost = 0  # lines lost since the last successful write
+        self._torn = False  # the last line in the file is incomplete
 
     def write(self, *events: str) -> bool:
-        """Write events, escaped, in one go and with the same time; answer False when the last word
-        has been written before."""
+        """Write events, escaped, with the same time. Return False after the last word."""
         with self._lock:
             if not self._finished:
                 self._put("", "\n".join(map(escape, events)))
             return not self._finished
 
     def note(self, event: str) -> None:
-        """Write an event that only the proof needs: no screen shows it."""
+        """Write an event that only the proof needs; no screen shows it."""
         with self._lock:
             if not self._finished:
                 self._put("", event, shown=False)
 
     def late(self, seconds: float) -> None:
-        """Note that the process stood still, or ran its threads late, within so many seconds."""
+        """Note that the process stood still, or ran late, within the last `seconds`."""
         self.note(f"late:{seconds:.3f}")
 
     def write_lines(self, head: str, lines: str) -> bool:
-        """Write an event for each of these lines, which have `\\n` between them: a head, then the
-        line, escaped. The rest is as for `write`."""
+        """Write, as `write` does, an event for each of the `\\n`-separated lines, behind a head."""
         lines = escape_lines(lines)
         with self._lock:
             if not self._finished:
@@ -72,37 +68,37 @@ class OutputFile:
             return not self._finished
 
     def drain(self, changes) -> None:
-        """Write, escaped, the events that a table has put into a deque, and empty it."""
+        """Write a table's events from a deque, escaped, and empty the deque."""
         self.write(*changes)
         changes.clear()
 
     def finish(self, last_word: str = "") -> None:
-        """Write the last word, if there is one; what happens from now on is not written down."""
+        """Write the last word, if any; later events are not written."""
         with self._lock:
             if not self._finished:
                 self._put("", escape(last_word), last=True)
             self._finished = True
 
     def write_failure(self, event: str) -> None:
-        """Write what a thread died of, even after the last word."""
+        """Write the error that ended a thread, even after the last word."""
         with self._lock:
             self._put("", escape(event), last=True)
 
     def close(self) -> None:
-        """Close the file; later events are dropped (the node has ended)."""
+        """Close the file; later events are dropped, because the node has ended."""
         with self._lock:
             if self._file is not None:
                 self._file.close()
                 self._file = None
 
     def dropped(self) -> dict[str, int]:
-        """How many events a full file has left out."""
+        """Return how many events a full file has left out."""
         return {"events that the full output file left out": self._left_out} if self._left_out \
             else {}
 
     def _put(self, head: str, lines: str, last: bool = False, shown: bool = True) -> None:
-        """Write events with the present time, as far as there is room, and show them. Expects the
-        lock, as all below do."""
+        """Write events with the time if there is room, and show them. Expects the lock, as all
+        below."""
         if not lines:
             return
         stamp = self._stamp()
@@ -129,8 +125,8 @@ class OutputFile:
         return f"{stamp}lost:{self._lost} lines could not be written here\n"
 
     def _put_last(self, stamp: str, head: str, lines: str, last: bool) -> None:
-        """The file is full: write last words alone. The first event that is left out becomes the
-        line that says so."""
+        """Write last words to a full file. Replace the first event left out by the line
+        `full:…`."""
         if not last:
             self._left_out += 1 + lines.count("\n")
             if self._told_full:
@@ -143,7 +139,7 @@ class OutputFile:
             pass  # a full disk, too
 
     def _put_bytes(self, head: str, lines: str, notice: str = "") -> None:
-        end = "\n" if self._torn else ""  # of a line that is cut off
+        end = "\n" if self._torn else ""  # of an incomplete line
         data = f"{end}{notice}{head}{lines.replace(NEXT, NEXT + head)}\n".encode()
         while data and self._file is not None:
             written = self._file.write(data)

@@ -1,17 +1,13 @@
-"""A probe: a fresh connection with one Liveness Request on it, and whether the reply came.
-
-Values only: the node (gossip/node/node.py) sends and receives the lines.
-"""
+"""A probe: a new connection with one Liveness Request, and whether the reply came. Values only."""
 
 from gossip import wire
 from gossip.addresses import Address
 
 
 class Probe:
-    """One question: does `address` answer? `verdict(alive)` is called when that is known: True,
-    False, or None when this machine had no descriptor or port left to ask, or the asking node was
-    too late to find it out. `proof` is the proof that stood before the reply, if one did, of the
-    text `proved`."""
+    """A question: does `address` answer? `verdict(alive)` is called with True, False, or None if
+    this machine had no descriptor or port left, or the asking node was too late to find out.
+    `proof` is the proof before the reply, if any; it signs the text `proved`."""
 
     __slots__ = ("address", "request", "proved", "verdict", "alive", "proof", "_reply")
 
@@ -26,8 +22,8 @@ class Probe:
         self._reply = wire.LivenessReply(time, own, address)
 
     def heard(self, lines: list[bytes]) -> bool:
-        """Look for the reply to exactly this request; answer whether it was among the lines.
-        WireError when a line before the reply is not valid."""
+        """Return whether the reply to this request has come. WireError for an invalid line before
+        it."""
         for line in lines:
             message = wire.parse(line)
             if message.kind == "proof":

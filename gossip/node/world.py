@@ -1,71 +1,68 @@
 """The world that a node needs: time, lateness, turns, connections, and a place to listen.
 
 A node is rules, tables and an output file. Whatever takes time or moves bytes goes through its
-world. The live one (net/live_world.py) has clocks, threads and sockets; the virtual one
-(lab/simulation/virtual_world.py) has a heap of calls instead, because the node asks the time
-nowhere else.
+world: clocks, threads and sockets in the live world (net/live_world.py), a heap of calls in the
+virtual world (lab/simulation/virtual_world.py). Nothing else tells a node the time.
 
-In return, the world calls the node: `accept(connection, remote)` for a newcomer, `up(link)`
-when a dialled link stands, `lines(link, lines)` with what came, `fault(link, error)` when a link
+In return, the world calls the node: `accept(connection, remote)` for a newcomer, `up(link)` when a
+dialled link is connected, `lines(link, lines)` with what came, `fault(link, error)` when a link
 broke a rule or could not be dialled, `make_room(reason)` when descriptors are short, and last, once
-per link, `ended(link)`. Each of these calls is a turn: one at a time, and nobody waits in it.
-Before `lines`, and outside of a turn, it calls `sift(link, lines)`, which returns those that are
-worth a turn. A link whose `rest_until` the node has set in `lines` is not read before.
+per link, `ended(link)`. Each call is a turn. Before `lines`, outside of a turn, it calls
+`sift(link, lines)`, which returns the lines that are worth a turn. If the node sets `rest_until` of
+a link in `lines`, the link is not read before that time.
 """
 
 from typing import Protocol
 
-NEVER = float("inf")  # the answer of a turn that is not to be called again
+NEVER = float("inf")  # returned by a turn that is not to be called again
 
 
 class Duty(Protocol):
-    """The handle of a method `turn(now)` that the world calls again and again. The method does
-    what is due by `now` and returns when it is due next (None: only if hurried; NEVER: no more)."""
+    """The handle of a method `turn(now)` that the world calls again and again. The method does what
+    is due by `now` and returns when it is due next (None: only if hurried; NEVER: no more)."""
 
     def hurry(self) -> None:
-        """Have `turn` called soon, before the time that it answered. It must bear extra calls."""
+        """Have `turn` called soon, before it is due. The method must bear extra calls."""
 
 
 class Flushing(Protocol):
     """The flusher: sends what the other ends of links did not take at once."""
 
     def watch(self, link) -> None:
-        """This link has a backlog."""
+        """Have the backlog of this link sent."""
 
     def forget(self, link) -> None:
-        """This link has ended."""
+        """Forget a link that has ended."""
 
     def take_over(self, job, after: float = 0.0) -> None:
         """Have `job()` called after `after` seconds, while the caller goes on."""
 
     def condition(self):
-        """Something to wait on as on a threading.Condition, outside of a turn. Where a node has no
-        threads, whoever waits on it fails."""
+        """Return an object like a threading.Condition, to wait on outside of a turn. Where a node
+        has no threads, waiting on it fails."""
 
     def has_room(self, links) -> bool:
-        """Whether new messages may be made: no link `pauses_origin` (gossip/node/link.py)."""
+        """Return whether new messages may be made: no link `pauses_origin` (node/link.py)."""
 
     def wait_for_room(self, links, seconds: float) -> None:
-        """Wait until they may, for `seconds` at most; only the console calls it."""
+        """Wait, for `seconds` at most, until `has_room(links)`; only the console calls it."""
 
 
 class Turn(Protocol):
-    """A context manager: within it, no other thread calls the node. The world takes a turn for
-    each of its calls. Nobody waits within a turn."""
+    """A context manager: within it, no other thread calls the node. The world takes a turn for each
+    of its calls. Nobody waits within a turn."""
 
     def after(self, call, *arguments) -> None:
-        """Have a call made that may wait, once the present turn is over."""
+        """Make a call, which may wait, once the present turn is over."""
 
     def share(self) -> None:
-        """Leave a turn that takes long for a moment, if somebody waits."""
+        """Leave a long turn for a moment if another thread waits."""
 
     def waited(self) -> float:
-        """Seconds for which a thread waited for its turn at longest within the last LATE_FOR
-        seconds; 0 where a node has no threads."""
+        """Return the seconds of the longest wait for a turn within LATE_FOR; 0 without threads."""
 
     def left(self):
-        """A context manager: the present turn is interrupted for as long as it lasts. Where a node
-        has no threads, nobody can wait, and there is none."""
+        """Return a context manager that leaves the present turn; missing without threads."""
 
 
 class World(Protocol):
@@ -75,39 +72,38 @@ class World(Protocol):
     flusher: Flushing
 
     def now(self) -> float:
-        """Seconds of a clock that never goes back."""
+        """Return the seconds of a clock that never goes back."""
 
     def time(self) -> float:
-        """Unix seconds, by this node's own clock."""
+        """Return Unix seconds, by this node's own clock."""
 
     def lateness(self) -> float:
-        """Seconds by which this process ran its threads late at worst within the last LATE_FOR
-        seconds (gossip/settings.py); what follows from that is in gossip/node/lateness.py."""
+        """Return the seconds of the worst lateness within LATE_FOR (gossip/settings.py)."""
 
     def worst_lateness(self) -> float:
-        """The same since the process began to look."""
+        """Return the worst lateness since the process began to measure it, in seconds."""
 
     def listen(self) -> None:
-        """Listen on the node's address; OSError when it is not available."""
+        """Listen on the node's address; OSError if it is not available."""
 
     def begin(self) -> None:
-        """Make what accepts connections and what flushes backlogs; they wait for `go`."""
+        """Make what accepts connections and what flushes backlogs; both wait for `go`."""
 
     def go(self) -> None:
         """Let everything that has begun do its work."""
 
     def keep(self, name: str, turn, after: float = 0.0) -> Duty:
-        """Have `turn(now)` called after `after` seconds, then at each time that it answers."""
+        """Have `turn(now)` called after `after` seconds, then whenever it is due."""
 
     def dial(self, link, thread: str = "link reader") -> None:
-        """Connect a link to its peer, then read it. When that fails, `fault` and `ended` follow."""
+        """Connect a link to its peer, then read it. If that fails, `fault` and `ended` follow."""
 
     def lacks(self, error: OSError) -> bool:
-        """Whether an error means that this machine is short of descriptors, memory or ports, and
-        so says nothing of the other end."""
+        """Return whether an error is a shortage of descriptors, memory or ports on this machine,
+        and so says nothing about the other end."""
 
     def wake(self) -> None:
-        """The node stops: accept nothing more, and end the duties."""
+        """Stop: accept nothing more, and end the duties."""
 
     def close(self) -> None:
         """Wait until everything has ended, and free it."""

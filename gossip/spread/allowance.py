@@ -1,9 +1,9 @@
 """The allowance: how much a neighbour may say in its own name, and when that is a flood.
 
-Rules only, for every neighbour by itself: a new link is no new allowance. Spreading tells it of new
-lines; whoever says more than its allowance is read more slowly, and TCP hands that on to the one
-who floods. What a neighbour relays costs it nothing, or the honest would pay for others. What is
-old costs nothing either: it travels no further, and a repetition is found without a hash.
+Rules only. Each neighbour has an account, which outlives its links. Spreading charges the new lines
+that a neighbour says in its own name. Above the allowance its link is read more slowly, and TCP
+slows down the sender in turn. Relayed lines are free, because honest peers would otherwise pay for
+others. Duplicates are free, because they are not forwarded, and are recognised without a hash.
 """
 
 import collections
@@ -13,31 +13,31 @@ from gossip import wire
 from gossip.addresses import Address
 from gossip.tools import Rate
 
-LINE_BYTES = (1 << 20) / 1_000  # bytes a second that a neighbour may say, for each line a second
-BURST_BYTES = (32 << 20) / 10_000  # the same at once, for each line at once
-REST_LIMIT = 1.0  # seconds that a link rests at once, at most: its liveness lines wait as long
-PATIENCE = 60.0  # seconds of excess after which a neighbour floods
-PAUSE = 1.0  # seconds within its allowance after which an excess is over
-REMEMBERED = 1_000  # neighbours whose accounts are kept; of more, the longest silent goes
+LINE_BYTES = (1 << 20) / 1_000  # bytes a second, for each line a second
+BURST_BYTES = (32 << 20) / 10_000  # bytes of a burst, for each line of a burst
+REST_LIMIT = 1.0  # seconds at most that a link rests at a time, because liveness lines wait, too
+PATIENCE = 60.0  # seconds of excess after which it counts as a flood
+PAUSE = 1.0  # seconds within the allowance after which an excess is over
+REMEMBERED = 1_000  # accounts kept; beyond that, the least recently used is dropped
 
 
 class Excess(NamedTuple):
-    """A neighbour has said more than it may: its link rests for `rest` seconds, or ends."""
+    """A neighbour has said more than it may: its link rests for `rest` seconds; a flood ends it."""
 
     rest: float
     is_flood: bool
 
 
 class Cost(NamedTuple):
-    """The cost of what a neighbour says: lines, and the bytes with which they are sent on."""
+    """The cost of what a neighbour says: lines, and the bytes with which they are forwarded."""
 
     lines: int
     size: int
 
 
 class Allowance:
-    """So many lines a second (0: any number) beyond a burst, and their bytes, for each of the
-    neighbours."""
+    """The accounts of all neighbours: `rate` lines a second (0: no limit), and bytes in
+    proportion."""
 
     def __init__(self, rate: int, burst: int):
         self._rates = [] if not rate else [  # of lines, and of bytes
@@ -48,7 +48,7 @@ class Allowance:
             collections.OrderedDict())
 
     def cost(self, peer: Address, new: list[bytes]) -> Cost | None:
-        """Return the cost of those new gossip lines from a neighbour that speak in its own name."""
+        """Return the cost of new lines that a neighbour says in its own name. None if free."""
         own = str(peer).encode()
         mark = b":" + own + b":"
         if not self._rates or mark not in b"\n".join(new):
@@ -58,7 +58,7 @@ class Allowance:
         return Cost(len(said), sum(map(len, said))) if said else None
 
     def spend(self, peer: Address, cost: Cost, now: float) -> Excess | None:
-        """A neighbour has to pay this; None when it can. A flood closes its account."""
+        """Charge a neighbour; return its excess, if any. A flood closes its account."""
         wait = max([rate.take(now, amount, peer) for rate, amount in zip(self._rates, cost)])
         if not wait:
             return None

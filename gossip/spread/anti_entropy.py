@@ -1,12 +1,12 @@
-"""Anti-entropy: two neighbours compare what they know, and each fetches what it lacks.
+"""Anti-entropy: two neighbours compare what they have seen, and each fetches what it lacks.
 
 This file sends and answers the lines (`status:…`, see wire.Status); catch_up.py decides what to
-fetch from whom, comparisons.py when to compare again. A. Demers et al., "Epidemic algorithms for
-replicated database maintenance", PODC 1987, section 1.3.
+fetch from which neighbour, comparisons.py when to compare again. A. Demers et al., "Epidemic
+algorithms for replicated database maintenance", PODC 1987, section 1.3.
 
-First the two compare one digest of all that they have seen; if it is equal, they say no more. When
-it differs, they compare digests of 64 slices. For slices that differ they tell their vectors: for
-each run, the numbers of its messages that were seen.
+Two neighbours first compare one digest of all that they have seen; if it is equal, they stop. If it
+differs, they compare digests of 64 slices. For slices that differ they send their vectors: the
+numbers of the messages seen, for each run.
 """
 
 from gossip import wire
@@ -16,22 +16,21 @@ from gossip.spread.comparisons import Comparisons
 from gossip.spread.message_list import MessageList
 from gossip.spread.run import ALL_SLICES
 
-PAUSE = 1.0  # seconds at least between two comparisons that go along with answers to rumors: while
-# messages are on their way, the digests of any two differ
-MOST_PUT_OFF = 4  # periodic comparisons that a late peer leaves out in a row
-FEW = 16  # runs: the vector of so few is hardly longer than 64 digests, so it is told at once
+PAUSE = 1.0  # seconds at least between two comparisons that accompany answers to rumors, because
+# digests always differ while messages are on their way
+MOST_PUT_OFF = 4  # periodic comparisons in a row that a late peer skips
+FEW = 16  # runs: a vector of so few is hardly longer than 64 digests, so it is sent at once
 
 
 class AntiEntropy:
-    """Compares one peer's message list with those of its neighbours. A neighbour is known by
-    its link: any object with `send(data)`."""
+    """Compares a peer's messages with its neighbours'; a link is any object with `send(data)`."""
 
     def __init__(self, messages: MessageList, node, links, runs):
         """`runs` tells which runs are genuine, see Spreading."""
         settings: Settings = node.settings
         self._messages = messages
         self._runs = runs
-        self._links = links  # names the links to all neighbours
+        self._links = links  # returns the links to all neighbours
         self._now = node.now  # the clock
         self._rng = node.rng
         self._is_late = node.is_late
@@ -39,15 +38,15 @@ class AntiEntropy:
         self._portion = settings.portion
         self._interval = settings.antientropy_interval
         self._due = node.now() + self._interval * node.rng.uniform(0.5, 1.0)  # the next comparison
-        self._put_off = 0  # comparisons in a row
+        self._put_off = 0  # periodic comparisons skipped in a row
         rest = settings.gone_rounds * self._interval
         self.catch_up = CatchUp(messages, settings.fetch_patience, rest, runs.is_known)
         self._comparisons = Comparisons(rest)
         self._turn_is_set = False  # for when the neighbour that was asked counts as silent
 
     def turn(self, now: float) -> float:
-        """Every interval, compare what was seen with one random neighbour, but seldom while this
-        peer is late. Sooner, when a neighbour that was asked does not send, ask another one."""
+        """Compare with a random neighbour every interval, but seldom if late. Request the next
+        portion, after a timeout from another neighbour. Return when the next turn is due."""
         if now >= self._due:
             self._compare_in_turn(now)
         self.fetch()
@@ -56,8 +55,8 @@ class AntiEntropy:
         return self._due if silent_at is None else min(self._due, silent_at)
 
     def _compare_in_turn(self, now: float) -> None:
-        """The periodic comparison is due: compare, unless this peer is late. At most MOST_PUT_OFF
-        in a row are put off, because what a neighbour has lost may come in no other way."""
+        """Make the periodic comparison. A late peer skips it, but at most MOST_PUT_OFF times in a
+        row, because messages that were lost may come in no other way."""
         self._due = now + self._interval
         if self._put_off < MOST_PUT_OFF and self._is_late():
             self._put_off += 1
@@ -68,7 +67,7 @@ class AntiEntropy:
             self.compare(self._rng.choice(links))
 
     def compare(self, link) -> None:
-        """Tell a neighbour the digest; it answers when its own differs."""
+        """Send a neighbour the digest; it answers if its own differs."""
         self._comparisons.told_digest(link, self._now())
         link.send(wire.status("digest", self._messages.digest()))
 
@@ -78,17 +77,17 @@ class AntiEntropy:
             self.compare(link)
 
     def agrees(self, link, digest: str) -> bool:
-        """Whether there is nothing to compare with a neighbour that has told this digest."""
+        """Return whether a neighbour with this digest needs no comparison."""
         own = self._messages.digest()
         return digest == own or self._comparisons.is_done(link, own, digest, self._now())
 
     def compare_anew(self) -> None:
-        """There is room for runs that were refused: they are asked for at the next comparison."""
+        """Let comparisons begin anew, because runs that were refused may have room now."""
         self.catch_up.forget_gone()
         self._comparisons.forget_all()
 
     def fetch(self) -> None:
-        """Ask a neighbour for the next portion of what is lacking here, if it is time."""
+        """Request the next portion of missing messages, if it is time."""
         turn = self.catch_up.next_want(self._now())
         if turn is not None:
             link, want = turn
@@ -98,12 +97,12 @@ class AntiEntropy:
                 self.duty.hurry()
 
     def on_end(self, link) -> None:
-        """The link has ended: what it offered has to come from others."""
+        """Fetch from others what this link, which has ended, had offered."""
         self.catch_up.on_end(link)
         self.fetch()
 
     def on_status(self, link, message: wire.Status) -> None:
-        """A neighbour compares, asks, or answers."""
+        """Handle a line of a neighbour that compares, asks, or answers."""
         if message.verb == "digest":
             self._compare_digest(link, message.digest)
         elif message.verb == "parts":
@@ -121,7 +120,7 @@ class AntiEntropy:
             self.fetch()
 
     def _compare_digest(self, link, theirs: str) -> None:
-        """A neighbour has told its digest: if it differs, find out where."""
+        """Find out where a neighbour's digest differs, if it does."""
         own = self._messages.digest()
         if theirs == own or not self._comparisons.begins(link, own, theirs, self._now()):
             return
@@ -131,14 +130,14 @@ class AntiEntropy:
             self._tell_and_ask(link, ALL_SLICES)
 
     def _compare_slices(self, link, theirs) -> None:
-        """A neighbour has sent its slices of the digest: go on with those that differ."""
+        """Exchange vectors for the slices in which a neighbour's digest differs."""
         own = self._messages.slices()
         differing = sum(1 << at for at, one in enumerate(own) if one != theirs[at])
         if differing:
             self._tell_and_ask(link, differing)
 
     def _tell_and_ask(self, link, slices: int) -> None:
-        """Tell what was seen here, and ask for the same, unless so much was told a moment ago."""
+        """Exchange vectors, unless much was sent within this second."""
         now = self._now()
         if self._comparisons.may_tell(link, now):
             self._comparisons.told(link, slices, now)
@@ -146,20 +145,19 @@ class AntiEntropy:
             link.send(wire.status_show("show", slices))
 
     def _show(self, link, slices: int) -> None:
-        """A neighbour asks what was seen here: tell it, unless it was told a moment ago."""
+        """Answer a request for the vector, unless it was sent a moment ago."""
         slices = self._comparisons.to_show(link, slices, self._now())
         if slices:
             self._tell(link, slices)
 
     def _tell(self, link, slices: int) -> int:
-        """Tell a neighbour what was seen here, so that it fetches what it lacks; answer in how many
-        bytes."""
+        """Send a neighbour the vector, so that it fetches what it lacks. Return its bytes."""
         lines = b"".join(wire.status_lines("seen", self._messages.vector(slices)))
         link.send(wire.Answer(lines or wire.NOTHING_SEEN))
         return len(lines)
 
     def _hear_vector(self, link, entries) -> None:
-        """A neighbour tells what it has seen: fetch what is lacking here."""
+        """Fetch what a neighbour's vector shows to be missing here."""
         now = self._now()
         self._comparisons.heard_vector(link, now)
         unknown, whole = self.catch_up.offered(link, entries, now)
@@ -170,7 +168,7 @@ class AntiEntropy:
         self.fetch()
 
     def _send_portion(self, link, entries) -> None:
-        """Send the next portion of what a neighbour lacks; it asks again when it has taken that."""
+        """Send the next portion of what a neighbour asked for. It asks again after taking that."""
         lines, gone = self._messages.texts(entries, self._portion)
         rest = b"".join([*wire.status_entries("gone", gone), wire.status("sent")])
         link.send(wire.Answer(b"\n".join([*lines, rest])))

@@ -1,15 +1,13 @@
-"""Catching up: which messages are lacking here, which neighbour offers them, which is asked next.
+"""Catching up: which messages are missing here, and which neighbour is asked for them next.
 
-The rules of anti-entropy (Demers et al. 1987, section 1.3) for the side that lacks something;
-no socket, no clock.
+Rules only, for the side of anti-entropy that lacks messages (Demers et al. 1987, section 1.3).
 
-One neighbour is asked at a time, for one portion at a time: messages that six neighbours offer
-are fetched once, and a large catch-up never fills a backlog. All other offers wait. Neighbours that
-were quick the last time and neighbours that were not asked yet are asked alternately, slow ones
-last. So no neighbour holds up the others for long by bringing little, or late.
+One neighbour at a time is asked, for one portion at a time, so that messages that six neighbours
+offer are fetched once, and a large catch-up never fills a backlog. Fast neighbours and neighbours
+not asked yet are asked alternately, slow ones last, so that none delays the others for long.
 
-When a neighbour calls a message gone that it has offered, it is not asked for it again for some
-time. That is its word about its own copy: others are asked for theirs.
+A neighbour that calls an offered message gone is not asked for it again for some time. It speaks
+only for its own copy, so other neighbours are still asked.
 """
 
 from typing import NamedTuple
@@ -17,26 +15,25 @@ from typing import NamedTuple
 from gossip.intervals import Intervals, Range
 from gossip.spread.message_list import MessageList
 
-OFFER_LIMIT = 20_000  # ranges that an offer may have; a later comparison brings the rest
-GONE_LIMIT = 20_000  # ranges that a neighbour may call gone; of more, all may be asked for again
-GONE_LINES = 10  # in which it may do so, each time that it is asked: each costs milliseconds
-TOLD_LIMIT = 200_000  # ranges that all have told together; of more, those of who has told most go
+OFFER_LIMIT = 20_000  # ranges of one offer; a later comparison brings the rest
+GONE_LIMIT = 20_000  # ranges that a neighbour may call gone; beyond that, all are asked for again
+GONE_LINES = 10  # `gone` lines read for each `want`, because each costs milliseconds
+TOLD_LIMIT = 200_000  # ranges from all neighbours; beyond that, the largest sender's are dropped
 WANT_LIMIT = 500  # ranges asked for at once
-SLOW = 1 / 8  # of the patience: who takes longer for a portion is asked after all others
+SLOW = 1 / 8  # of the patience: a neighbour that takes longer for a portion is asked last
 
-QUICK, NEW, LATE = range(3)  # how a neighbour was when it was asked last
+QUICK, NEW, LATE = range(3)  # how fast a neighbour's last answer was; NEW: none yet
 
 
 class Offered(NamedTuple):
-    """The consequences of an offer: the runs that are not known to be genuine, and whether all was
-    kept for which there is room."""
+    """The result of an offer: the runs not known to be genuine, and whether all of it was kept."""
 
     unknown: list[bytes]
     whole: bool
 
 
 class _Messages:
-    """Messages by their runs, and how many ranges they have together."""
+    """Messages by run, and how many ranges they have together."""
 
     __slots__ = ("runs", "size")
 
@@ -54,7 +51,7 @@ class _Messages:
 
 
 class _Told:
-    """The offer of a neighbour, and what it called gone."""
+    """What a neighbour has offered, and what it has called gone."""
 
     __slots__ = ("offer", "gone", "gone_until", "gone_lines", "pace", "owed")
 
@@ -62,37 +59,37 @@ class _Told:
         self.offer = _Messages()
         self.gone = _Messages()
         self.pace = pace  # QUICK, NEW or LATE
-        self.owed = owed  # portions that it was asked for, and whose end has not come
-        self.gone_until = float("inf")  # when it may be asked for these again
-        self.gone_lines = GONE_LINES  # that still count
+        self.owed = owed  # portions requested whose end has not come
+        self.gone_until = float("inf")  # when it may be asked for `gone` messages again
+        self.gone_lines = GONE_LINES  # `gone` lines that are still read
 
     def size(self) -> int:
         return self.offer.size + self.gone.size
 
 
 class CatchUp:
-    """The offers of neighbours: messages that are lacking here, fetched portion by portion."""
+    """The offers of neighbours: messages that are missing here, fetched portion by portion."""
 
     def __init__(self, messages: MessageList, patience: float, rest: float,
                  is_known=lambda run: True):
-        """`is_known(run)` tells whether the messages of a run would be taken."""
+        """`is_known(run)` tells whether the messages of a run would be accepted."""
         self._messages = messages
         self._is_known = is_known
         self._patience = patience  # seconds for a portion, before another neighbour is asked
-        self._rest = rest  # seconds for which what is gone is not asked for again
-        self._told: dict[object, _Told] = {}  # link -> what it has told; who was asked last is last
+        self._rest = rest  # seconds before a message called gone is asked for again
+        self._told: dict[object, _Told] = {}  # by link; the link asked last comes last
         self._asked = None  # the link that was asked for a portion
-        self._first = QUICK  # or NEW: whose turn it is next, if there are some
-        self._silent_at = 0.0  # when it counts as silent, unless its portion has come
-        self._want = []  # the entries it was asked for
-        self._ignored = 0  # offers that were cut off, or forgotten
+        self._first = QUICK  # or NEW: which of these two is preferred next
+        self._silent_at = 0.0  # when `_asked` counts as silent, unless its portion comes
+        self._want = []  # the entries that `_asked` was asked for
+        self._ignored = 0  # offers that were truncated or dropped
 
     def offered(self, link, entries, now: float) -> Offered:
-        """A neighbour tells what it has seen: the part that is lacking here is its offer. Messages
-        of runs that are not known to be genuine are not asked for until they are.
+        """Keep what this neighbour has and this peer lacks as its offer.
 
-        Runs come in the order of their STARTs: the older ones first, or where START is the hash of
-        a key, in any order that two neighbours agree about.
+        A run is requested only when it is known to be genuine. Older runs come first, sorted by
+        START. (A START that is the hash of a key says nothing about age, but both neighbours sort
+        by it.)
         """
         with_room = dict(self._messages.lacking(entries, link.peer))
         unseen = self._messages.unseen([entry for entry in entries if entry[0] in with_room])
@@ -103,8 +100,7 @@ class CatchUp:
         return Offered([run for run in with_room if not self._is_known(run)], whole)
 
     def _keep(self, told: _Told, unseen, now: float) -> bool:
-        """Keep what a neighbour offers, but for what it has called gone; answer whether that was
-        all."""
+        """Keep an offer except what the neighbour has called gone. Return whether all of it fit."""
         if now >= told.gone_until:
             told.gone, told.gone_until = _Messages(), float("inf")
         for run, ranges in unseen:
@@ -118,14 +114,14 @@ class CatchUp:
         return True
 
     def _limit(self) -> None:
-        """Forget what those have told who have told most, while it is too much together."""
+        """Drop what the largest senders have told, while the total is too large."""
         while sum(told.size() for told in self._told.values()) > TOLD_LIMIT:
             most = max(self._told, key=lambda link: self._told[link].size())
             self._told[most] = _Told(self._told[most].pace, self._told[most].owed)
             self._ignored += 1
 
     def denied(self, run: bytes) -> None:
-        """A run is not genuine: it leaves all offers."""
+        """Remove a run that is not genuine from all offers."""
         for told in self._told.values():
             told.offer.put(run, Intervals())
 
@@ -135,21 +131,21 @@ class CatchUp:
             told.gone = _Messages()
 
     def dropped(self) -> dict[str, int]:
-        """How often an offer was cut off since the start."""
+        """Return how often an offer was truncated or dropped since the start."""
         return {"offers too large to keep": self._ignored}
 
     def offering(self) -> list:
-        """The links whose offers are kept, and the one that was asked for a portion."""
+        """Return the links with offers, and the link that was asked for a portion."""
         return [*self._with_offers(), *([] if self._asked is None else [self._asked])]
 
     def _with_offers(self) -> list:
-        """In the order in which they are asked."""
+        """Return the links with offers, in the order to ask them."""
         offers = [(told.pace, link) for link, told in self._told.items() if told.offer.runs]
         offers.sort(key=lambda offer: (offer[0] == LATE, offer[0] != self._first))
         return [link for _, link in offers]
 
     def next_want(self, now: float):
-        """Return (link to ask, entries to ask for), or None while there is nothing to ask."""
+        """Return (link, entries to ask for), or None if there is nothing to ask."""
         if self._asked is not None and now < self._silent_at:
             return None
         if self._asked is not None:
@@ -164,7 +160,7 @@ class CatchUp:
         return None
 
     def _asked_over(self, pace: int) -> None:
-        """The turn of who was asked is over: others are next."""
+        """Stop waiting for the neighbour that was asked; others are next."""
         link, self._asked = self._asked, None
         if link in self._told:
             told = self._told[link] = self._told.pop(link)
@@ -172,18 +168,16 @@ class CatchUp:
             told.pace = pace
 
     def awaits(self, link) -> bool:
-        """Whether a portion is awaited from this link."""
+        """Return whether a portion is expected from this link."""
         return self._asked is link
 
     def silent_at(self) -> float | None:
-        """When another neighbour is asked, unless the portion comes first; None while no portion
-        is awaited."""
+        """Return when to ask another neighbour if no portion comes. None if none is expected."""
         return None if self._asked is None else self._silent_at
 
     def _still_lacking(self, link) -> list[tuple[bytes, list[Range]]]:
-        """The part of an offer that is still lacking and for which there is room, at most so much
-        as is asked for at once; an offer of which nothing is left is dropped. Runs that are not
-        known wait in it."""
+        """Return what to ask for, at most WANT_LIMIT ranges: missing, with room, of genuine runs.
+        If there are none, these runs leave the offer; runs in question stay in it."""
         offer = self._told[link].offer
         known = [(run, numbers.ranges()) for run, numbers in offer.runs.items()
                  if self._is_known(run)]
@@ -200,8 +194,7 @@ class CatchUp:
         return want
 
     def gone(self, link, entries, now: float) -> None:
-        """A neighbour no longer holds these: it is not asked for that part of them again that it
-        has offered."""
+        """Stop asking a neighbour for offered messages that it no longer holds."""
         told = self._told.get(link)
         if told is None or not told.gone_lines:
             return
@@ -222,9 +215,8 @@ class CatchUp:
         self._limit()
 
     def portion_taken(self, link, now: float) -> None:
-        """A portion has come. If it brought nothing of what was asked for, that is gone there,
-        unless the answer is still to come: this one was to an earlier question, of a neighbour that
-        had taken too long."""
+        """End the wait for a portion. If it brought nothing requested, all of that is gone, unless
+        another portion is owed, because then it answered an earlier request."""
         told = self._told.get(link)
         if told is not None:
             told.owed = max(0, told.owed - 1)
@@ -240,12 +232,12 @@ class CatchUp:
             self._note_gone(link, self._want, now)
 
     def on_end(self, link) -> None:
-        """A link has ended."""
+        """Forget a link that has ended."""
         self._told.pop(link, None)
         if self._asked is link:
             self._asked = None
 
 
 def _start(entry) -> int:
-    """The START of the run of an entry."""
+    """Return the START of an entry's run."""
     return int(entry[0].rpartition(b":")[2])

@@ -1,42 +1,40 @@
-"""Flooding: hands new lines to every neighbour but the one that they came from.
+"""Flooding: forwards new lines to every neighbour except their source.
 
-New lines are sent at once, unless there are many links: then the flusher sends them soon, together
-with what has come by then, so that a reader goes on reading.
-
-A peer that is late gathers: it sends once in some seconds, to each neighbour all that has come
-since. That is less work, and a late peer has too much of it. Up to 1 MiB is gathered.
+New lines are sent at once. If there are many links, the flusher sends them a little later, together
+with what has come meanwhile, so that the reader's thread goes on reading. A late peer gathers up to
+1 MiB: every few seconds it sends each neighbour all that has come since, because that is less work.
 """
 
 import math
 
 from gossip import wire
 
-CROWDED = 1 << 20  # bytes: when more than these wait, they are sent at once
-MANY = 16  # links from which on the flusher does the sending: it would keep a reader too long
+CROWDED = 1 << 20  # bytes of waiting lines above which they are sent at once
+MANY = 16  # links from which on the flusher sends, because sending would block a reader too long
 
 
 class Flood:
-    """Forwards to the links that `links()` names; `flusher` sends what has to wait.
-    `gathering()` answers how many seconds lie between two sendings at least: 0 unless late."""
+    """Forwards to the links that `links()` returns; `flusher` sends what has to wait. `gathering()`
+    returns the seconds at least between two sendings: 0 unless late."""
 
-    duty_name = None  # it needs none
+    duty_name = None  # it needs no duty
 
     def __init__(self, links, flusher, now, gathering):
         self._links = links
         self._flusher = flusher
         self._now = now
         self._gathering = gathering
-        self._waiting: list[tuple[bytes, object]] = []  # lines with `\n`, their source
-        # links, and what is said to them after that, and whether it is urgent
+        self._waiting: list[tuple[bytes, object]] = []  # lines with `\n`, and their source
+        # (link, data sent to it after the waiting lines, whether it is urgent)
         self._behind: list[tuple[object, bytes, bool]] = []
         self._size = 0  # bytes waiting
         self._sent = -math.inf  # when lines were sent last
         self._due = math.inf  # when the flusher will send what waits
-        self._hurried = False  # nothing is gathered any more
+        self._hurried = False  # gather nothing any more
 
     def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
-        """Have lines, which have no line ends, sent to all but their source, behind the signed
-        lines that cover each of them."""
+        """Forward lines, without their `\\n`, to all but their source, behind their covers, if
+        any."""
         data = b"\n".join(wire.covered(lines, covers) if covers else lines) + b"\n"
         self._waiting.append((data, source))
         self._size += len(data)
@@ -50,19 +48,19 @@ class Flood:
             self._flusher.take_over(self._send_due, wait)
 
     def say_behind(self, link, data: bytes, urgent: bool = True) -> None:
-        """Say something to a neighbour when all that waits now has been sent."""
+        """Send a neighbour data after all that waits now."""
         if self._waiting:
             self._behind.append((link, data, urgent))
         else:
             link.send(data, urgent=urgent)
 
     def hurry(self) -> None:
-        """Send what is gathered, and gather nothing any more: this peer leaves."""
+        """Send what is gathered and gather no more, because this peer leaves."""
         self._hurried = True
         self._flusher.take_over(self._send_due)
 
     def _send_due(self) -> None:
-        """Send what was left to the flusher, which calls this."""
+        """Send what was left to the flusher, whose thread calls this."""
         self._due = math.inf
         if self._waiting:
             self._send(self._now(), self._links())
@@ -86,28 +84,28 @@ class Flood:
             link.send(data, urgent=urgent)
 
     def has_room(self) -> bool:
-        """Whether new messages may be made: only the backlogs of neighbours count here."""
+        """Return True: the backlogs of neighbours alone limit new messages."""
         return True
 
     def wait_for_room(self, turn) -> None:
-        """Nobody has to wait: there is always room."""
+        """Return at once, because there is always room."""
 
     def all_sent(self) -> bool:
-        """Whether nothing waits here any more."""
+        """Return whether nothing waits here any more."""
         return not self._waiting
 
     def answered(self, link, message) -> None:
-        """Answers to rumors: none were told here."""
+        """Ignore an answer to rumors, because flooding tells none."""
 
     def note_known(self, link, keys) -> None:
-        """Flooding does not need to know: everything goes to everyone."""
+        """Ignore what a neighbour knows, because everything goes to everyone."""
 
     def on_end(self, link) -> None:
-        """A link has ended: it is no longer among those to send to."""
+        """Do nothing: `links()` no longer returns a link that has ended."""
 
     def dropped(self) -> dict[str, int]:
-        """Flooding drops nothing."""
+        """Return nothing, because flooding drops nothing."""
         return {}
 
     def stop(self) -> None:
-        """Nobody waits here."""
+        """Do nothing, because nobody waits here."""

@@ -1,13 +1,10 @@
 """The message list: which gossip messages a peer has seen, and which texts it still holds.
 
-Rules only.
-
-A message is known by its run (one life of its origin) and its number. A text is known by the
-SHA-256 of its line, and held until more have come than may be: then the oldest of the run that
-takes most is evicted (shares.py).
-The numbers of a run are kept as intervals and outlive the texts, so that an evicted message that
-is sent again is still old. How many intervals and runs there may be, room.py says: what finds no
-room is refused, and not asked for while it would be refused again.
+Rules only. A message is identified by its run (one life of its origin) and its number, a text by
+the SHA-256 of its line. Texts above the limit are evicted (shares.py). The numbers seen of a run
+are kept as intervals, and outlive the texts, so that an evicted message is still a duplicate when
+it comes again. room.py limits intervals and runs. A message without room is refused, and is not
+requested while it would be refused again.
 
 The list of a network that signs: gossip/signing/signed_messages.py.
 """
@@ -29,45 +26,45 @@ OLD = "messages that were old"  # the name of a counter
 
 
 class Fresh(NamedTuple):
-    """The result of taking a batch of gossip lines."""
+    """What a batch of gossip lines brought."""
 
     lines: list[bytes]  # the new ones, in order
-    shown: str  # the same as output files show them, with line ends between them
-    fault: wire.WireError | None = None  # at which reading ended
-    forbidden: list[str] | tuple = ()  # with a forbidden word, as output files show them
-    refused: list[bytes] | tuple = ()  # for lack of room
-    covers: list[bytes] | tuple = ()  # of each new line, where gossip is signed
+    shown: str  # the new lines as output files show them, with `\n` between them
+    fault: wire.WireError | None = None  # the error at which reading stopped
+    forbidden: list[str] | tuple = ()  # lines with a forbidden word, as output files show them
+    refused: list[bytes] | tuple = ()  # lines refused for lack of room
+    covers: list[bytes] | tuple = ()  # the cover of each new line, where gossip is signed
 
 
 class MessageList:
-    """The messages that this peer has seen. `unknown` drops exact repetitions; `add_block` takes
-    most of the rest, and `add` what that leaves."""
+    """The messages that this peer has seen. `unknown` drops exact duplicates; `add_block` takes
+    most other lines, and `add` the rest."""
 
     def __init__(self, settings: Settings, own_run: bytes = b"", texts=Texts):
         """`own_run` is the run of which only this peer makes messages; `texts(settings, shares)`
-        makes the texts."""
+        makes the store of texts."""
         self._forbidden_in = settings.filter.search()
         self._own_run = own_run
         self._room = Room(settings, own_run)
         self._texts = texts(settings, self._room.shares)
-        # Whether it holds a line: a repetition is found without a hash. This needs no turn.
+        # Whether a line is held: finds duplicates without a hash. This needs no turn.
         self.holds = self._texts.lines.__contains__
         self._runs: dict[bytes, Run] = {}
         self._digest = Digest()  # of all that was seen
-        self._old = 0  # messages dropped as old
-        self._forged = 0  # messages of our own run that came from others
-        self._forgotten = 0  # runs
+        self._old = 0  # duplicates dropped
+        self._forged = 0  # messages of our own run that others made
+        self._forgotten = 0  # runs that were forgotten
 
     def unknown(self, lines: list[bytes], link=None) -> list[bytes]:
-        """Return the lines of a link without exact repetitions of a held gossip line.
-        Most lines that arrive are repetitions, and here they cost no parsing and no hash."""
+        """Return the lines that are not exact duplicates of held gossip. Most lines that arrive are
+        duplicates, and this drops them without parsing or hashing."""
         unknown = list(itertools.filterfalse(self.holds, lines))
         self._old += len(lines) - len(unknown)
         return unknown
 
     def add_block(self, lines: list[bytes], made_here: bool = False) -> Fresh | None:
-        """Take all these lines if they are gossip with the next numbers of a known run, which need
-        no room; otherwise take none, and return None."""
+        """Add all lines if they are gossip that continues a known run, and so need no room.
+        Otherwise add none and return None."""
         if self._forbidden_in is not None:
             return None
         block = wire.parse_block(lines)
@@ -79,7 +76,7 @@ class MessageList:
         if run.vouched is not None:
             self._room.used(run)
         self._digest.changed(run)
-        # None of these is held, because a text is held only when its number was seen.
+        # None of these texts is held yet, because only texts with seen numbers are held.
         self._texts.hold(run, block.first, lines, [sha256(line).digest() for line in lines])
         if self._texts.is_over():
             self._texts.evict()
@@ -87,8 +84,8 @@ class MessageList:
 
     def add(self, lines: list[bytes], made_here: bool = False, brought_by: Address | None = None
             ) -> Fresh:
-        """Take gossip lines, received or made here; return the new ones, each checked in full.
-        `brought_by` is the neighbour that has to answer for the room that they need."""
+        """Add gossip lines, received or made here, each checked in full. Return the new ones.
+        `brought_by` is the neighbour that is charged for the room that they need."""
         fresh, fault = Fresh([], "", None, [], []), None
         for line in lines:
             try:
@@ -102,7 +99,7 @@ class MessageList:
 
     def _take(self, line: bytes, made_here: bool, brought_by: Address | None, fresh: Fresh
               ) -> None:
-        """Take a gossip line."""
+        """Add one gossip line."""
         digest = sha256(wire.gossip_part(line)).digest()
         if digest in self._texts.digests:
             self._old += 1
@@ -112,14 +109,14 @@ class MessageList:
             self._keep(line, digest, message, made_here, brought_by, fresh)
 
     def _is_forged(self, message: wire.Gossip, made_here: bool) -> bool:
-        """Whether others have made a message in this peer's name. It is counted, and dropped."""
+        """Return whether another peer made a message in this peer's name. Count it if so."""
         is_forged = message.run == self._own_run and not made_here
         self._forged += is_forged
         return is_forged
 
     def _keep(self, line: bytes, digest: bytes, message: wire.Gossip, made_here: bool,
               brought_by: Address | None, fresh: Fresh) -> Run | None:
-        """Keep a message whose line is not held, if its number is new, and return its run if so."""
+        """Keep a message whose text is not held, if its number is new. Return its run if kept."""
         run = self._run(message.run, brought_by)
         new = run and (run.seen.extend(message.number, message.number)
                        or self._room.note(run.seen, message.number, brought_by))
@@ -139,61 +136,61 @@ class MessageList:
         return None
 
     def _is_forbidden(self, line: bytes) -> bool:
-        """Whether a gossip line that was checked already has a forbidden word."""
+        """Return whether a gossip line, already checked, has a forbidden word."""
         return (self._forbidden_in is not None
                 and self.forbids(wire.gossip_fields(line)[2].decode()))
 
     def forbids(self, text: str) -> bool:
-        """Whether no message may have this text: it has a word of the filter."""
+        """Return whether a text has a word of the filter."""
         return self._forbidden_in is not None and self._forbidden_in(text) is not None
 
     def count(self) -> int:
-        """How many texts are held."""
+        """Return how many texts are held."""
         return len(self._texts.lines)
 
     def latest(self, most: int) -> list[bytes]:
-        """The last texts, `most` of them, in the order in which they came."""
+        """Return the last `most` texts, in the order in which they came."""
         lines = list(itertools.islice(reversed(self._texts.lines), most))
         return [wire.gossip_part(line) for line in reversed(lines)]
 
     def dropped(self) -> dict[str, int]:
-        """How often each kind of thing was dropped since the start."""
+        """Return how many messages, texts and runs were dropped, and why."""
         dropped = {"texts evicted": self._texts.evicted, "runs forgotten": self._forgotten}
         return {OLD: self._old,
                 "messages in our name": self._forged, **self._room.refused,
                 **{name: count for name, count in dropped.items() if count}}
 
     def digest(self) -> str:
-        """A digest of all that was seen, as 32 hex digits: equal for two peers that have nothing to
-        tell each other."""
+        """Return the digest of all that was seen, 32 hex digits, equal for peers that saw the
+        same."""
         return f"{functools.reduce(operator.xor, self._digest.slices()):032x}"
 
     def slices(self) -> list[int]:
-        """The same digest in 64 slices, each a number of 32 bits."""
+        """Return the digest in 64 slices, each a number of 32 bits."""
         return [one & 0xFFFF_FFFF for one in self._digest.slices()]
 
     def vector(self, slices: int = ALL_SLICES) -> list[bytes]:
-        """All that was seen of the runs in some slices of the digest, as entries of a status line,
-        one per run. Bit n of `slices` stands for slice n."""
+        """Return the numbers seen of runs in some slices, as entries of a status line. Bit n of
+        `slices` stands for slice n."""
         return [run.entry() for run in self._runs.values()
                 if slices >> run.slice & 1 and len(run.seen)]
 
     def seen(self) -> dict[bytes, list[Range]]:
-        """The numbers seen of each run of which some were."""
+        """Return the numbers seen, by run."""
         return {key: run.seen.ranges() for key, run in self._runs.items() if len(run.seen)}
 
     def runs(self) -> int:
-        """How many runs are known."""
+        """Return how many runs are known."""
         return len(self._runs)
 
     def unseen(self, entries) -> list[tuple[bytes, list[Range]]]:
-        """The part of another peer's vector that was not seen here."""
+        """Return the part of another peer's vector that was not seen here."""
         return [(key, ranges) for key, ranges, _ in self._unseen(entries)]
 
     def lacking(self, entries, neighbour: Address | None = None
                 ) -> list[tuple[bytes, list[Range]]]:
-        """The part of a neighbour's vector that was not seen here, and for which there is room if
-        it brings that now."""
+        """Return what to fetch from a neighbour with this vector. It was not seen here, and has
+        room if this neighbour brings it now."""
         lacking = []
         for key, ranges, run in self._unseen(entries):
             if run is not None:
@@ -205,7 +202,7 @@ class MessageList:
         return lacking
 
     def _unseen(self, entries) -> Iterator[tuple[bytes, list[Range], Run | None]]:
-        """Yield the part of another peer's vector not seen here: run, ranges, its Run if any."""
+        """Yield (run, ranges, its Run or None) for what was not seen here."""
         for key, ranges in entries:
             if key == self._own_run:
                 continue  # messages of our own run that only others have are forged
@@ -218,8 +215,7 @@ class MessageList:
                 yield key, ranges, run
 
     def texts(self, entries, limit: int):
-        """Return (the wanted lines that are held, in number order; the wanted numbers that were
-        seen, but are no longer held).
+        """Return (held lines in number order, numbers seen but no longer held).
 
         Stops after about `limit` bytes; later numbers are in neither.
         """
@@ -240,18 +236,18 @@ class MessageList:
         return lines, _joined(gone)
 
     def _scales(self) -> Callable[[bytes], int]:
-        """Return what tells how many bytes one more text is on the wire."""
+        """Return a function that tells how many bytes a text takes on the wire."""
         return lambda line: len(line) + 1
 
     def vouch(self, addresses) -> bool:
-        """Seeds name these addresses, and so vouch for their runs. Answer whether there may be room
-        now for runs that were refused."""
+        """Note that seeds name these addresses, and so vouch for their runs. Return whether runs
+        that were refused may have room now."""
         refused = self._room.vouch(addresses)
         self._forget_surplus()
         return refused
 
     def _run(self, key: bytes, brought_by: Address | None) -> Run | None:
-        """The row of a run; None when there is no room for one more."""
+        """Return the record of a run, new if need be. None if there is no room for it."""
         run = self._runs.get(key)
         if run is not None:
             if run.vouched is not None:
@@ -265,12 +261,12 @@ class MessageList:
         return run
 
     def _forget_surplus(self) -> None:
-        """Forget the runs that are too many."""
+        """Forget the runs above the limit."""
         while (surplus := self._room.surplus()) is not None:
             self._forget_run(surplus)
 
     def _forget_run(self, run: Run) -> None:
-        """Drop everything about a run."""
+        """Forget everything about a run."""
         del self._runs[run.key]
         self._digest.forget(run)
         self._room.forgotten(run)
@@ -279,7 +275,7 @@ class MessageList:
 
 
 def _joined(entries):
-    """Entries of the same run joined into one."""
+    """Join the entries of each run into one entry."""
     joined: dict[bytes, list[Range]] = {}
     for key, ranges in entries:
         if ranges:

@@ -1,7 +1,6 @@
-"""Rumor mongering: tells rumors to neighbours, and waits for their answers.
+"""Rumor mongering: sends rumors to neighbours, and waits for their answers.
 
-This file sends the lines and keeps the time; rumors.py decides whom to tell what. A duty, `turn`,
-tells again what was not answered.
+This file sends lines and keeps time; rumors.py decides what to tell to which neighbour.
 """
 
 import math
@@ -9,33 +8,33 @@ import math
 from gossip import wire
 from gossip.spread.rumors import QUEUE_BYTES, Rumors, Telling
 
-CROWDED = QUEUE_BYTES // 2  # bytes of rumors being told; beyond, whoever makes messages waits
+CROWDED = QUEUE_BYTES // 2  # bytes of rumors being told above which new messages wait
 
 
 class Mongering:
-    """Tells rumors to the links that `links()` names."""
+    """Tells rumors to the links that `links()` returns."""
 
-    duty_name = "rumors"  # of the duty that takes `turn`
+    duty_name = "rumors"  # of the duty that calls `turn`
 
     def __init__(self, links, telling: Telling, now, rng, condition, longest: float):
-        """`longest`: seconds for which whoever makes messages waits for each portion at most."""
+        """`longest`: seconds at most for which each portion of new messages waits."""
         self.rumors = Rumors(telling, rng)
         self._now = now  # the clock
-        self.duty = None  # takes `turn`, once it is kept
+        self.duty = None  # calls `turn`, once it is kept
         self._links = links
-        self._idle = False  # the turn waits for the first rumor
-        self._calmer = condition  # notified when fewer rumors are told, or stopped
+        self._idle = False  # nothing is due, so `turn` waits until it is hurried
+        self._calmer = condition  # notified whenever rumors were told, and by `stop`
         self._changes = 0  # how often _calmer was notified; guarded by _calmer
         self._longest = longest
         self._stopped = False
 
     def forward(self, lines: list[bytes], source, covers: list[bytes] = ()) -> None:
-        """Tell new gossip lines to others than their source."""
+        """Tell new gossip lines to neighbours other than their source."""
         self.rumors.add([(wire.gossip_key(line), line) for line in lines], source, covers)
         self.tell()
 
     def tell(self) -> None:
-        """Tell whatever may be told now."""
+        """Send all rumors that may be sent now."""
         tellings = self.rumors.turn(self._links(), self._now())
         for link, lines in tellings:
             link.send(wire.rumors(lines))
@@ -46,23 +45,22 @@ class Mongering:
             self._calmer.notify_all()
 
     def flush(self, last: list[bytes]) -> None:
-        """Send what has not been sent even once, also beyond the windows; `last` are the lines
-        that were forwarded last."""
+        """Send all queued rumors, whatever the windows allow. `last`: the lines forwarded last."""
         for link, lines in self.rumors.flush(self._links(), last):
             link.send(wire.rumors(lines))
 
     def note_known(self, link, keys) -> None:
-        """A neighbour has told these messages (run and number each), so it has them."""
+        """Note that a neighbour has these messages (run and number each)."""
         self.rumors.note_known(link, keys)
 
     def answered(self, link, message: wire.Status) -> None:
-        """A neighbour has answered what it was told."""
+        """Take a neighbour's answer to rumors."""
         self.rumors.heard(link, self._now())
         self.rumors.answered(link, message.entries, message.verb == "knew")
         self.tell()
 
     def on_end(self, link) -> None:
-        """A link has ended."""
+        """Tell the rumors of a link that has ended to others."""
         self.rumors.on_end(link)
         self.tell()
 
@@ -71,7 +69,7 @@ class Mongering:
         return self.rumors.dropped()
 
     def turn(self, now: float) -> float | None:
-        """Tell; answer when an unanswered rumor is to be told again, None when there is none."""
+        """Send rumors. Return when the next retry is due, None if nothing is unanswered."""
         self._idle = False
         self.tell()
         due = self.rumors.next_at()
@@ -79,36 +77,35 @@ class Mongering:
         return due
 
     def say_behind(self, link, data: bytes, urgent: bool = True) -> None:
-        """Say something to a neighbour, at once: nobody is owed a rumor."""
+        """Send a neighbour data at once, because it need not wait for any rumor."""
         link.send(data, urgent=urgent)
 
     def hurry(self) -> None:
-        """This peer leaves: rumors are told at once anyway."""
+        """Do nothing, because a peer that leaves has gathered no rumors."""
 
     def all_sent(self) -> bool:
-        """Whether no rumor is being told any more."""
+        """Return whether no rumor is being told any more."""
         return self.rumors.count() == 0
 
     def has_room(self) -> bool:
-        """Whether new messages may be made: not too many rumors are being told."""
+        """Return whether new messages may be made: not too many rumors are being told."""
         return self.rumors.size() < CROWDED
 
     def wait_for_room(self, turn) -> None:
-        """Leave the present turn while many rumors are being told and their number shrinks. So no
-        neighbour is passed over, however many messages were made at once."""
+        """Leave the present turn while too many rumors are told, and their bytes shrink. Otherwise
+        neighbours would be passed over, because their queues are full."""
         waits = True
         while waits and not self.has_room():
             with turn.left():
                 waits = self._wait_for_less(CROWDED, 1.0, shrinking=True)
 
     def wait_until_sent(self, seconds: float) -> None:
-        """Wait, for `seconds` at most, until no rumor is being told any more."""
+        """Wait, for `seconds` at most, until no rumor is being told."""
         self._wait_for_less(1, seconds)
 
     def _wait_for_less(self, limit: int, seconds: float, shrinking: bool = False) -> bool:
-        """Wait, for `seconds` at most, until fewer than `limit` bytes of rumors are being told, and
-        answer whether it came to that. If `shrinking`, the seconds begin anew whenever the number
-        is smaller than before, up to the longest wait."""
+        """Wait, for `seconds` at most, for less than `limit` bytes of rumors. Return whether it
+        came. If `shrinking`, each decrease restarts the seconds, up to the longest wait."""
         begun, least = self._now(), math.inf
         end = begun + seconds
         while not self._stopped:

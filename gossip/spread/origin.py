@@ -1,10 +1,8 @@
-"""The origin of gossip: the lines of messages that this peer makes, and when it makes none.
+"""The origin of gossip: the lines of messages that this peer makes, and when it waits with them.
 
-The gossip generator makes no message while its peer is late, or while a neighbour has too much to
-read; for some time at most. A network that forms has enough to do, and gossip that begins too early
-keeps it from becoming whole: so the first message waits longest, and for less lateness.
-
-Rules only.
+Rules only. The gossip generator waits, for a limited time, while its peer is late, or a neighbour
+has too much to read. The first message waits longest, and for less lateness, because gossip that
+begins too early keeps a forming network from becoming connected.
 """
 
 from collections.abc import Iterator
@@ -12,15 +10,15 @@ from collections.abc import Iterator
 from gossip import wire
 from gossip.addresses import Address
 
-FIRST = 0.05, 45.0  # seconds of lateness from which on the first message waits, and for how long
+FIRST = 0.05, 45.0  # seconds: lateness from which the first message waits, the longest wait
 LATER = 0.25, 20.0  # the same for every other message
-LOOK = 1.0  # seconds between two looks: to look often is work, too
+LOOK = 1.0  # seconds between two checks, because checking costs time, too
 ROOM_LOOK = 0.25  # the same while a neighbour has too much to read
 PORTION = 64 * 1024  # bytes of new messages handed on at once
 
 
 class TooLong(ValueError):
-    """The text does not fit into a gossip line."""
+    """A text does not fit into a gossip line."""
 
 
 class Origin:
@@ -32,7 +30,7 @@ class Origin:
         self._number = 0  # the number of the last message made
 
     def check(self, text: str, now: float) -> None:
-        """Raise TooLong when a text does not fit into the next message."""
+        """Raise TooLong if a text does not fit into the next message."""
         self._line(text, self._number + 1, now)
 
     def _line(self, text: str, number: int, now: float) -> bytes:
@@ -43,8 +41,7 @@ class Origin:
         return line
 
     def lines(self, texts: list[str], now: float) -> list[bytes]:
-        """Make messages with these texts and return their lines; TooLong, and none made, when one
-        text does not fit."""
+        """Return the lines of new messages. If a text is too long, raise TooLong and make none."""
         lines = [self._line(text, number, now)
                  for number, text in enumerate(texts, self._number + 1)]
         self._number += len(lines)
@@ -52,7 +49,7 @@ class Origin:
 
 
 def portions(lines: list[bytes]) -> Iterator[list[bytes]]:
-    """Cut lines into portions that are handed on at once, each just above PORTION bytes."""
+    """Cut lines into portions to forward at once; only the last is below PORTION bytes."""
     portion, size = [], 0
     for line in lines:
         portion.append(line)
@@ -68,14 +65,14 @@ class Restraint:
     """How long the next message of a peer has to wait."""
 
     def __init__(self, room_wait: float):
-        """`room_wait`: seconds for which a message waits for neighbours at most."""
+        """`room_wait`: seconds at most for which a message waits for neighbours."""
         self._room_wait = room_wait
         self._limit, self._longest = FIRST
         self._since: float | None = None  # when the next message was due
 
     def wait(self, now: float, lateness: float, has_room: bool) -> float:
-        """In how many seconds to ask again whether the message that is due may be made; 0: it is
-        made now. `has_room`: no neighbour has too much to read."""
+        """Return the seconds until to ask again; 0: make the message now. `has_room`: no neighbour
+        has too much to read."""
         if self._since is None:
             self._since = now
         if not has_room and now < self._since + self._room_wait:

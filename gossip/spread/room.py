@@ -1,14 +1,13 @@
-"""Room: how much a peer remembers of what others say, and in which neighbour's account it is.
+"""Room: how much a peer remembers of what others send, charged to the neighbour that sent it.
 
-Rules only. A message that finds no room is refused: it
-is neither remembered nor passed on, and it is fetched when there is room. Nothing is forgotten to
-make room for it, so what was heard once stays old. The one exception: of very many runs that seeds
-vouch for, the one used longest ago is forgotten.
+Rules only. A message without room is refused: it is neither remembered nor forwarded, and is
+fetched when there is room. Nothing is forgotten to make room, so that a duplicate stays a
+duplicate. One exception: of too many runs for which seeds vouch, the least recently used is
+forgotten.
 
-A number needs room when it touches no other that was seen of its run: the next number of a run
-never does. A run needs room when no seed vouches for it, that is, has named its origin. Both are in
-the account of the neighbour that brought them. An account goes by the neighbour's address: a new
-link is no new account.
+A number needs room only if neither number next to it was seen in its run. A run needs room unless
+seeds vouch for it, that is, have named its origin. Both are charged to the account of the neighbour
+that brought them. An account belongs to the neighbour's address, and outlives its links.
 """
 
 import collections
@@ -20,11 +19,11 @@ from gossip.settings import Settings
 from gossip.spread.run import FREE, Numbers, Run
 from gossip.spread.shares import Shares
 
-NAMED_LIMIT = 100_000  # addresses kept that seeds have named; of more, the first goes
+NAMED_LIMIT = 100_000  # addresses kept that seeds have named; beyond that, the oldest is dropped
 
 
 class Tally:
-    """How many of something each neighbour has brought."""
+    """How many items of a kind each neighbour has brought, with a quota for one and for all."""
 
     def __init__(self, of_one: int, in_all: int):
         self._of_one = of_one
@@ -33,7 +32,7 @@ class Tally:
         self._total = 0
 
     def has_room(self, neighbour: Address | None) -> bool:
-        """Whether this neighbour may bring one more."""
+        """Return whether this neighbour may bring one more."""
         return self._total < self._in_all and self._brought.get(neighbour, 0) < self._of_one
 
     def add(self, neighbour: Address | None) -> None:
@@ -50,26 +49,26 @@ class Tally:
 
 
 class Room:
-    """The room for the numbers and runs of one peer. Whoever brings something is given as the
-    address of a neighbour; None stands for nobody in particular."""
+    """The room for a peer's numbers and runs. `neighbour` brings a message; None: nobody in
+    particular."""
 
     def __init__(self, settings: Settings, own_run: bytes):
         self._settings = settings
         self._own_run = own_run  # needs no room
         self._gaps = Tally(settings.intervals_of_one, settings.intervals_in_all)
         self._strangers = Tally(settings.runs_of_one, settings.runs_unvouched)
-        self._named: dict[Address, int] = {}  # by seeds -> how many runs of it they vouch for here
-        self._unvouched: dict[Address, list[Run]] = {}  # origin -> its runs that nobody vouches for
-        # the runs that seeds vouch for, the one used longest ago first
+        self._named: dict[Address, int] = {}  # by seeds -> how many of its runs they vouch for
+        self._unvouched: dict[Address, list[Run]] = {}  # origin -> runs that nobody vouches for
+        # the runs for which seeds vouch, the least recently used first
         self._vouched: collections.OrderedDict[bytes, Run] = collections.OrderedDict()
         self.shares = Shares()  # of the memory for texts
-        self._refused_runs = False  # since `vouch` was called last
-        self.refused = collections.Counter()  # what was refused, in words -> how often
+        self._refused_runs = False  # runs were refused since the last `vouch`
+        self.refused = collections.Counter()  # reason of a refusal -> how often
 
     # Numbers.
 
     def note(self, seen: Numbers, number: int, neighbour: Address | None) -> bool | None:
-        """Note a number: True when it is new, False when it was seen, None when it is refused."""
+        """Note a number. Return True if it is new, False if it was seen, None if refused."""
         if number in seen:
             return False
         joined, relieved = seen.join(number)
@@ -88,9 +87,8 @@ class Room:
         return True
 
     def _may_begin(self, seen: Numbers, number: int, neighbour: Address | None) -> bool:
-        """Whether a number may begin an interval. 1 always may. In a run that has all its
-        intervals, a number still may at half of the lowest that was seen, or less: a number has 63
-        bits, so there are 63 such intervals at most, and nobody can use up the room below."""
+        """Return whether a number may begin an interval; 1 always may. A full run still takes half
+        of its lowest number or less, at most 63 times (63 bits), so that nobody fills that room."""
         if number == 1:
             return True
         if len(seen) >= self._settings.intervals_kept and number > seen.lowest() // 2:
@@ -99,9 +97,8 @@ class Room:
 
     def part_with_room(self, seen: Numbers, gaps: list[Range], neighbour: Address | None
                        ) -> list[Range]:
-        """The part of some gaps that would be taken if a neighbour brought it now, the lowest
-        number first. A gap that follows a seen number needs no room: each number touches the one
-        before. Of a gap that only ends at a seen number, the last number needs none."""
+        """Return the part of some gaps that has room now, lowest first. A gap behind a seen number
+        needs no room, nor does the last number of a gap before a seen number."""
         if len(seen) < self._settings.intervals_kept and self._gaps.has_room(neighbour):
             return gaps  # nearly always
         part = []
@@ -115,7 +112,7 @@ class Room:
     # Runs.
 
     def begins(self, run: Run, origin: Address, neighbour: Address | None) -> bool:
-        """A run is heard of; answer whether there is room for it."""
+        """Enter a run that is new here. Return False if there is no room for it."""
         if run.key == self._own_run:
             return True
         if self._would_vouch(origin):
@@ -132,7 +129,7 @@ class Room:
         return True
 
     def would_begin(self, key: bytes, neighbour: Address | None) -> bool:
-        """Whether there is room for a run that was not heard of yet."""
+        """Return whether there is room for a run that is not known yet."""
         if self._strangers.has_room(neighbour) or self._would_vouch(wire.check_run(key)):
             return True
         self._refused_runs = True
@@ -148,8 +145,7 @@ class Room:
         self._vouched[run.key] = run
 
     def vouch(self, addresses) -> bool:
-        """Seeds name these addresses. Answer whether runs were refused before, of which there may
-        be some for which there is room now."""
+        """Note that seeds name these addresses. Return whether refused runs may have room now."""
         new = sorted(address for address in addresses if address not in self._named)
         if not new:
             return False
@@ -162,7 +158,7 @@ class Room:
         return refused
 
     def _vouch_for_known(self, origin: Address) -> None:
-        """Take runs that were heard of out of the accounts, as their origin is named now."""
+        """Stop charging for known runs of an origin that is named now."""
         known = self._unvouched.pop(origin, ())
         for run in known:
             self.shares.leave(run)
@@ -176,17 +172,17 @@ class Room:
             self._unvouched[origin] = known[self._settings.runs_of_address:]
 
     def used(self, run: Run) -> None:
-        """Something was said of a run that seeds vouch for."""
+        """Note that a message of a run for which seeds vouch has come."""
         self._vouched.move_to_end(run.key)
 
     def surplus(self) -> Run | None:
-        """A run to be forgotten, of too many that seeds vouch for."""
+        """Return a run to forget if seeds vouch for too many, else None."""
         if len(self._vouched) <= self._settings.runs_kept:
             return None
         return next(iter(self._vouched.values()))
 
     def forgotten(self, run: Run) -> None:
-        """A run that seeds vouch for is remembered no longer."""
+        """Remove a run for which seeds vouch, and credit the makers of its intervals."""
         del self._vouched[run.key]
         if run.vouched in self._named:
             self._named[run.vouched] -= 1

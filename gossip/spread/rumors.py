@@ -1,15 +1,14 @@
-"""Rumors: which of them is told to which neighbour next, and when telling it ends.
+"""Rumors: which rumor is told to which neighbour next, and when telling it ends.
 
-Rules only: no socket, no clock. A. Demers et al., "Epidemic algorithms for replicated database
-maintenance", PODC 1987, section 1.4: rumor mongering with feedback and a coin. A rumor is told to
-a random neighbour among those not known to have it. When the neighbour did not have it, another
-one is told; when it had it, a coin decides whether another one is told.
+Rules only. A. Demers et al., "Epidemic algorithms for replicated database maintenance", PODC 1987,
+section 1.4: rumor mongering with feedback and a coin. A rumor is told to a random neighbour not
+known to have it. If it was new there, another neighbour is told; otherwise a coin decides whether
+another neighbour is told.
 
-A rumor that a neighbour does not answer is told to it again, up to `tries` times in all. Then the
-neighbour is silent: its rumors go to others, and it is told nothing until something is heard
-from it. The window is the number of bytes that one neighbour may leave unanswered; further
-rumors wait in its queue. Over TCP, only an answer is heard; over datagrams, which may get lost,
-everything that comes is.
+A rumor without an answer is retried, up to `tries` times in all. Then the neighbour counts as
+silent: its rumors go to others, and it is told nothing until something comes from it. The window is
+the number of bytes that one neighbour may leave unanswered; further rumors wait in its queue. Over
+TCP only an answer ends the silence; over datagrams, which may get lost, anything does.
 """
 
 import collections
@@ -20,10 +19,10 @@ from typing import NamedTuple
 from gossip import wire
 from gossip.intervals import Intervals
 
-HOT_LIMIT = 20_000  # rumors told at the same time; of more, the oldest is told no longer
-HOT_BYTES = 16 << 20  # the same in bytes of their lines
+HOT_LIMIT = 20_000  # rumors told at the same time; beyond that, the oldest is stopped
+HOT_BYTES = 16 << 20  # the same limit, in bytes of their lines
 QUEUE_BYTES = 256 << 10  # bytes in one queue; a neighbour with more is passed over
-SEND_CHARGE = 1_000  # bytes of the window that one sending takes beside its lines
+SEND_CHARGE = 1_000  # bytes of the window that one sending takes besides its lines
 
 Key = tuple[bytes, int]  # run and number of a message
 
@@ -31,11 +30,11 @@ Key = tuple[bytes, int]  # run and number of a message
 class Telling(NamedTuple):
     """How rumors are told."""
 
-    stop: float  # probability that a rumor stops when it was told in vain
+    stop: float  # probability that a rumor stops when a neighbour already knew it
     at_once: int  # neighbours to which one rumor is told at the same time
     window: int  # bytes that one neighbour may leave unanswered
-    patience: float  # seconds until an unanswered rumor is told again
-    tries: int  # tellings until the neighbour counts as silent
+    patience: float  # seconds until an unanswered rumor is retried
+    tries: int  # attempts before the neighbour counts as silent
 
 
 class _Rumor:
@@ -49,56 +48,55 @@ class _Rumor:
         self.cover = cover  # the signed line that covers it, where gossip is signed
         self.size = size  # bytes that it takes
         self.known = {source}  # links to neighbours that have it
-        self.asked = set()  # links to neighbours that were told it, or are to be
-        self.open = 0  # to how many links it is being told
-        self.stopped = False  # no further link is told it
+        self.asked = set()  # links to neighbours that were told it, or will be
+        self.open = 0  # number of links to which it is being told
+        self.stopped = False  # it is told to no further link
 
 
 class _Unanswered(NamedTuple):
-    """One telling that has not been answered."""
+    """A telling that has not been answered."""
 
     rumor: _Rumor
     at: float  # when it was told
-    tries: int  # how often it was told so far
-    charge: int  # bytes of the window that it takes, with the signed line that it brought
+    tries: int  # attempts so far
+    charge: int  # bytes of the window that it takes, its cover included if sent along
 
 
 class _Channel:
-    """The rumors for one neighbour: waiting, and unanswered."""
+    """The rumors for one neighbour: queued, and unanswered."""
 
     __slots__ = ("queue", "queued", "unanswered", "used", "heard", "silent")
 
     def __init__(self):
         self.queue: collections.deque[_Rumor] = collections.deque()  # waiting for the window
-        self.queued = 0  # bytes of them
+        self.queued = 0  # bytes in the queue
         self.unanswered: collections.OrderedDict[Key, _Unanswered] = collections.OrderedDict()
-        self.used = 0  # bytes of the window that are unanswered
-        self.heard = 0.0  # when something was last heard from the neighbour
+        self.used = 0  # bytes of the window in use
+        self.heard = 0.0  # when something last came from the neighbour
         self.silent = False
 
 
 class Rumors:
-    """The rumors that a peer tells, and the answers of its neighbours. Links stand for
-    neighbours; a link may be any object."""
+    """The rumors that a peer tells, and its neighbours' answers. A link may be any object."""
 
     def __init__(self, telling: Telling, rng):
         self._telling = telling
         self._rng = rng
         self._hot: collections.OrderedDict[Key, _Rumor] = collections.OrderedDict()
-        self._bytes = 0  # that they take
-        self._ready: list[_Rumor] = []  # a neighbour to tell is to be found for these
+        self._bytes = 0  # that the rumors take
+        self._ready: list[_Rumor] = []  # rumors for which a neighbour has to be chosen
         self._channels: dict[object, _Channel] = {}
         self._queued: dict[object, _Channel] = {}  # the channels whose queue is not empty
-        self._repeat_at = math.inf  # nothing unanswered is due earlier
+        self._repeat_at = math.inf  # no retry is due earlier
         self._dropped = collections.Counter()
 
     def add(self, messages: list[tuple[Key, bytes]], source, covers: list[bytes] = ()) -> None:
-        """Begin to tell new messages; the neighbour `source` has them. `covers` are the signed
-        lines that cover each of them, where gossip is signed."""
+        """Begin to tell new messages, which the neighbour `source` has. `covers`, if any, are the
+        signed lines that cover each of them."""
         before = None
         for (key, line), cover in itertools.zip_longest(messages, covers):
             size = len(line)
-            if cover is not None and cover is not before:  # one cover serves those behind it
+            if cover is not None and cover is not before:  # one cover serves all lines behind it
                 size, before = size + len(cover), cover
             rumor = self._hot[key] = _Rumor(key, line, source, cover, size)
             self._bytes += size
@@ -108,20 +106,20 @@ class Rumors:
             self._dropped["rumors told no longer: too many"] += 1
 
     def note_known(self, link, keys) -> None:
-        """A neighbour has these messages, for it has told them."""
+        """Note that a neighbour has these messages, because it sent them."""
         for key in keys:
             if key in self._hot:
                 self._hot[key].known.add(link)
 
     def heard(self, link, now: float) -> bool:
-        """Something came from a neighbour; return whether it had been silent."""
+        """Note that something came from a neighbour. Return whether it had been silent."""
         channel = self._channel(link)
         channel.heard = now
         was_silent, channel.silent = channel.silent, False
         return was_silent
 
     def answered(self, link, entries, knew: bool) -> None:
-        """A neighbour answers rumors (run and ranges each): it took them as new, or knew them."""
+        """Take an answer (run and ranges each): rumors were new there, or known (`knew`)."""
         channel = self._channels.get(link)
         if channel is None:
             return
@@ -134,32 +132,30 @@ class Rumors:
             self._closed(rumor)
 
     def turn(self, links, now: float) -> list[tuple[object, list[bytes]]]:
-        """The rumors to tell now: (link, lines) for some of the links. Signed lines stand before
-        those that they cover."""
+        """Return the rumors to tell now, as (link, lines). Covers precede their lines."""
         self._forget_others(links)
         tellings = self._repeat(now) if now >= self._repeat_at else {}
         self._choose(links)
         self._take(tellings, now)
-        while self._ready:  # a neighbour in whose queue they were has told them itself
+        while self._ready:  # a neighbour has told its queued rumors itself
             self._choose(links)
             self._take(tellings, now)
         return [(link, _lines_of(told)) for link, told in tellings.items() if told]
 
     def next_at(self) -> float | None:
-        """When an unanswered rumor is due to be told again; None while there is none."""
+        """Return when the next retry is due; None if nothing is unanswered."""
         due = self._first_due()
         return due if due < math.inf else None
 
     def on_end(self, link) -> None:
-        """A link has ended: its rumors are told to others."""
+        """Tell the rumors of a link that has ended to others."""
         if link in self._channels:
             self._give_up(link)
             del self._channels[link]
 
     def flush(self, links, last: list[bytes]) -> list[tuple[object, list[bytes]]]:
-        """All rumors in the queues, whatever the windows say; and for silent neighbours the last
-        lines, in case they listen again. For a process that is about to end: the queues stay
-        as they are."""
+        """Return all queued rumors, and the last lines for silent neighbours. For a process that is
+        about to end: it ignores the windows, and leaves the queues as they are."""
         self._choose(links)
         flushed = [(link, _lines_of(channel.queue))
                    for link, channel in self._channels.items() if channel.queue]
@@ -167,27 +163,26 @@ class Rumors:
                           if link in self._channels and self._channels[link].silent]
 
     def count(self) -> int:
-        """How many rumors are being told."""
+        """Return how many rumors are being told."""
         return len(self._hot)
 
     def size(self) -> int:
-        """Bytes that the rumors being told take; 0 when none is told."""
+        """Return how many bytes the rumors being told take."""
         return self._bytes
 
     def dropped(self) -> dict[str, int]:
-        """How often each kind of thing was dropped since the start."""
+        """Return how often each kind of thing was dropped since the start."""
         return dict(self._dropped)
 
     def _forget_others(self, links) -> None:
-        """Remove the channels of links that are not told anything any more."""
+        """Remove the channels of links that are told nothing any more."""
         standing = set(links)
         for link in [link for link in self._channels if link not in standing]:
             self._give_up(link)
             del self._channels[link]
 
     def _choose(self, links) -> None:
-        """Find neighbours to tell for every rumor that needs some; the same for many rumors, so
-        that these are sent together."""
+        """Choose the same neighbours for many rumors, to send these together."""
         ready, self._ready = [rumor for rumor in self._ready if not rumor.stopped], []
         if not ready:
             return
@@ -205,14 +200,14 @@ class Rumors:
                 self._stop(rumor)
 
     def _occupied(self, entry: tuple[object, _Channel]) -> bool:
-        """Whether a neighbour's window is full: others are chosen first."""
+        """Return whether a neighbour's window is full, so that others are chosen first."""
         return bool(entry[1].queue) or entry[1].used >= self._telling.window
 
     def _channel(self, link) -> _Channel:
         return self._channels.setdefault(link, _Channel())
 
     def _assign(self, rumor: _Rumor, link, channel: _Channel) -> None:
-        """Put a rumor into a neighbour's queue, to be told as soon as the window allows."""
+        """Queue a rumor for a neighbour until the window has room."""
         rumor.asked.add(link)
         rumor.open += 1
         channel.queue.append(rumor)
@@ -242,8 +237,8 @@ class Rumors:
                 del self._queued[link]
 
     def _repeat(self, now: float) -> dict[object, list[_Rumor]]:
-        """Tell again the rumors that were not answered in time. A rumor that was told often
-        enough is given up; a neighbour from which nothing was heard since then is silent."""
+        """Retry overdue rumors, and give up a rumor after its last try. A neighbour that has sent
+        nothing since that try counts as silent."""
         tellings = {}
         for link, channel in self._channels.items():
             batch = tellings[link] = []
@@ -267,13 +262,13 @@ class Rumors:
         return tellings
 
     def _first_due(self) -> float:
-        """When the first unanswered rumor is due; infinity without one."""
+        """Return when the first retry is due; infinity if nothing is unanswered."""
         first = [next(iter(channel.unanswered.values())).at
                  for channel in self._channels.values() if channel.unanswered]
         return min(first, default=math.inf) + self._telling.patience
 
     def _give_up(self, link) -> None:
-        """Take all rumors from a link: they are told to others instead."""
+        """Take all rumors from a link, so that others are told them."""
         channel = self._channels[link]
         self._queued.pop(link, None)
         rumors = [*(told.rumor for told in channel.unanswered.values()), *channel.queue]
@@ -284,7 +279,7 @@ class Rumors:
             self._closed(rumor)
 
     def _closed(self, rumor: _Rumor) -> None:
-        """One telling of a rumor is over."""
+        """End one telling of a rumor."""
         rumor.open -= 1
         if not rumor.stopped:
             self._ready.append(rumor)
@@ -297,14 +292,14 @@ class Rumors:
 
 
 def _lines_of(rumors) -> list[bytes]:
-    """The lines of rumors, those of one cover together behind it."""
+    """Return the lines of rumors, the lines of one cover together behind it."""
     return wire.covered([rumor.line for rumor in rumors],
                    [rumor.cover for rumor in rumors if rumor.cover is not None])
 
 
 def _named(unanswered, entries) -> list[Key]:
-    """The unanswered keys that the entries name. A hostile answer costs no more than others,
-    although 1-9223372036854775807 is one range, too."""
+    """Return the unanswered keys that the entries name, in bounded time. A hostile answer may name
+    1-9223372036854775807, which is one range, too."""
     if sum(last - first + 1 for _, ranges in entries for first, last in ranges) <= len(unanswered):
         return [(run, number) for run, ranges in entries for first, last in ranges
                 for number in range(first, last + 1) if (run, number) in unanswered]

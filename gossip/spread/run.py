@@ -1,10 +1,8 @@
 """Runs, each one life of one peer: which of its messages were seen, and which texts are held.
 
-Every interval of the numbers seen but the first is charged to a neighbour (room.py): to the one
-that brought the number with which the interval began. When two intervals become one, the neighbour
-of the upper one is relieved; a run that grows from 1 on so relieves all that made gaps above.
-
-Pure values.
+Pure values. Every interval of seen numbers except the first is charged to its maker, the neighbour
+that brought the number with which it began (room.py). When two intervals merge, the maker of the
+upper one is credited. So a run that grows from 1 on credits everybody that made gaps above.
 """
 
 import hashlib
@@ -18,23 +16,22 @@ from gossip.settings import Settings
 
 sha256 = hashlib.sha256
 
-SLICES = wire.SLICES  # of a digest: two peers that differ a little show only slices that differ
+SLICES = wire.SLICES  # of a digest: two peers exchange vectors only of slices that differ
 ALL_SLICES = (1 << SLICES) - 1
-FREE = object()  # instead of a maker: the first interval of a run is in nobody's account
+FREE = object()  # instead of a maker: the first interval of a run is charged to nobody
 
 
 class Numbers(Intervals):
-    """The numbers seen of one run. They are only added, never taken out."""
+    """The numbers seen of one run. Numbers are only added, never removed."""
 
     __slots__ = ("_makers",)
 
     def __init__(self):
         super().__init__()
-        self._makers: list = []  # of each interval, the lowest first
+        self._makers: list = []  # the maker of each interval, lowest first
 
     def extend(self, first: int, last: int) -> bool:
-        """Add the numbers from first to last if they are the next above all others, as nearly
-        always; answer whether they were."""
+        """Add first..last if they follow all others, the usual case. Return whether they do."""
         lasts = self._lasts
         if lasts and first == lasts[-1] + 1:
             lasts[-1] = last
@@ -42,8 +39,8 @@ class Numbers(Intervals):
         return False
 
     def join(self, number: int) -> tuple[bool, object]:
-        """Add a number that is not in the set, if it needs no interval of its own; answer whether
-        it was added, and the maker who is relieved of an interval, or FREE."""
+        """Add a new number if it extends or joins intervals. Return whether it was added, and the
+        maker who is credited with an interval, or FREE."""
         at = bisect_right(self._firsts, number)  # of the interval above
         touches_below = at > 0 and self._lasts[at - 1] == number - 1
         touches_above = at < len(self._firsts) and self._firsts[at] == number + 1
@@ -56,23 +53,23 @@ class Numbers(Intervals):
         return touches_below or touches_above, FREE
 
     def _close(self, at: int) -> object:
-        """Make an interval and the one below it one; return the maker who is relieved."""
+        """Merge an interval with the one below. Return the maker that is credited."""
         self._lasts[at - 1] = self._lasts.pop(at)
         del self._firsts[at]
         maker = self._makers.pop(at)
-        if maker is FREE:  # then the one that is left is free
+        if maker is FREE:  # then the merged interval is free instead
             maker, self._makers[at - 1] = self._makers[at - 1], FREE
         return maker
 
     def begin(self, number: int, maker: object) -> None:
-        """Add a number that touches no interval: it begins one."""
+        """Begin a new interval with a number that touches none."""
         at = bisect_right(self._firsts, number)
         self._firsts.insert(at, number)
         self._lasts.insert(at, number)
         self._makers.insert(at, maker)
 
     def makers(self) -> list:
-        """The makers of all intervals that are in somebody's account."""
+        """Return the makers of all intervals that are charged to somebody."""
         return [maker for maker in self._makers if maker is not FREE]
 
 
@@ -84,28 +81,27 @@ class Run:
 
     def __init__(self, key: bytes):
         self.key = key  # IP:PORT:START
-        self.slice = crc32(key) % SLICES  # the slice of the digest that it belongs to
+        self.slice = crc32(key) % SLICES  # the slice of the digest to which it belongs
         self.seen = Numbers()
         self.held: dict[int, bytes] = {}  # number -> its line as received
-        self.share = 0  # in the digest of all that was seen, when it was counted last
-        self.brought_by = None  # the neighbour in whose account the run is, see room.py
-        self.vouched = None  # its origin, once seeds vouch for it: then it is in no account
-        self.owner = None  # the address that has to answer for its texts until then
-        self.weight = 0  # of the texts held; for shares.py, like the next two
+        self.share = 0  # its part of the digest, as computed last
+        self.brought_by = None  # the neighbour that is charged for the run, see room.py
+        self.vouched = None  # its origin, once seeds vouch for the run: then nobody is charged
+        self.owner = None  # the address that is charged for its texts until then
+        self.weight = 0  # of the texts held; shares.py uses this and the next two
         self.counted = 0  # this much of the weight is in the share of `owner`
         self.rank = None  # the entry of the run in a heap
-        self._oldest: list[int] = []  # numbers held when these were listed, the oldest arrival last
-        self._sorted: list[int] | None = None  # the numbers held, while they do not change
-        self._entry: bytes | None = None  # the numbers seen as an entry of a status line
+        self._oldest: list[int] = []  # numbers held when last listed, the oldest arrival last
+        self._sorted: list[int] | None = None  # the numbers held; None after a change
+        self._entry: bytes | None = None  # the entry of a status line; None after a change
 
     def hold(self, first: int, lines: list[bytes]) -> None:
-        """Hold lines with consecutive numbers. More was seen, so what is kept of that is out of
-        date."""
+        """Hold lines with consecutive numbers, and drop the cached entry and order."""
         self.held.update(enumerate(lines, first))
         self._sorted = self._entry = None
 
     def drop_oldest(self) -> bytes:
-        """Stop holding the text that came first; return its line. There must be one."""
+        """Stop holding the text that came first, and return its line. There must be a text."""
         if not self._oldest:
             self._oldest = list(reversed(self.held))
         self._sorted = None
@@ -115,7 +111,7 @@ class Run:
         return line
 
     def numbers(self, first: int, last: int) -> list[int]:
-        """The numbers held from first to last, in order."""
+        """Return the numbers held from first to last, in order."""
         if last - first < 100:
             return [number for number in range(first, last + 1) if number in self.held]
         if self._sorted is None:
@@ -123,38 +119,38 @@ class Run:
         return self._sorted[bisect_left(self._sorted, first):bisect_right(self._sorted, last)]
 
     def changed(self) -> None:
-        """Call this when more was seen."""
+        """Drop the cached entry. Call this when more was seen."""
         self._entry = None
 
     def entry(self) -> bytes:
-        """The numbers seen, as an entry of a status line."""
+        """Return the numbers seen, as an entry of a status line."""
         if self._entry is None:
             self._entry = wire.status_entry(self.key, self.seen.ranges())
         return self._entry
 
     def digest(self) -> int:
-        """The share that the run ought to have in the digest."""
+        """Return the run's part of the digest, computed from what was seen."""
         if not len(self.seen):
-            return 0  # as for a run that was never heard of
+            return 0  # as for an unknown run
         ranges = repr(self.seen.ranges()).encode()
         return int.from_bytes(sha256(self.key + ranges).digest()[:16], "big")
 
 
 class Digest:
-    """A digest of all numbers that were seen, in slices: each run belongs to one of them."""
+    """A digest of all numbers seen, in slices; each run belongs to one slice."""
 
     def __init__(self):
         self._slices = [0] * SLICES
-        self._changed: set[Run] = set()  # runs whose share is out of date
-        self.changed = self._changed.add  # of this run more was seen
+        self._changed: set[Run] = set()  # runs with an outdated share
+        self.changed = self._changed.add  # to call when more was seen of a run
 
     def forget(self, run: Run) -> None:
-        """Take a run out."""
+        """Remove a run."""
         self._changed.discard(run)
         self._slices[run.slice] ^= run.share
 
     def slices(self) -> list[int]:
-        """All slices, each a number of 128 bits."""
+        """Return all slices, each a number of 128 bits."""
         for run in self._changed:
             share = run.digest()
             self._slices[run.slice] ^= run.share ^ share
@@ -164,21 +160,21 @@ class Digest:
 
 
 class Texts:
-    """The texts that are held, in the order in which they came, and how many bytes they are."""
+    """The texts held, in order of arrival, and their size in bytes."""
 
     def __init__(self, settings: Settings, shares):
-        """`shares` (shares.py) tells whose texts are evicted first."""
+        """`shares` (shares.py) decides whose texts are evicted first."""
         self._settings = settings
         self._shares = shares
-        self.lines: dict[bytes, None] = {}  # as they came
-        self.digests: set[bytes] = set()  # SHA-256 of each
+        self.lines: dict[bytes, None] = {}  # in order of arrival
+        self.digests: set[bytes] = set()  # SHA-256 of each text
         self._bytes = 0
-        self._least = settings.cache_bytes // max(1, settings.cache_size)  # weight of any text
-        self._grown: dict[Run, None] = {}  # runs whose weight grew since something was evicted
+        self._least = settings.cache_bytes // max(1, settings.cache_size)  # the minimal weight
+        self._grown: dict[Run, None] = {}  # runs whose weight grew since the last eviction
         self.evicted = 0  # texts, since the start
 
     def hold(self, run: Run, first: int, lines: list[bytes], digests: list[bytes]) -> None:
-        """Keep new texts with consecutive numbers."""
+        """Hold new texts with consecutive numbers."""
         run.hold(first, lines)
         self.digests.update(digests)
         self.lines.update(dict.fromkeys(lines))
@@ -187,12 +183,12 @@ class Texts:
         self._grown[run] = None
 
     def is_over(self) -> bool:
-        """Whether more is held than may be."""
+        """Return whether more texts, or bytes, are held than allowed."""
         return (len(self.lines) > self._settings.cache_size
                 or self._bytes > self._settings.cache_bytes and bool(self.lines))
 
     def evict(self) -> None:
-        """Drop texts beyond the limits, those of the largest share first."""
+        """Evict texts beyond the limits, first from the largest share."""
         for run in self._grown:
             self._shares.changed(run)
         self._grown.clear()
@@ -214,7 +210,7 @@ class Texts:
         self._shares.changed(run)
 
     def _drop(self, run: Run, line: bytes) -> None:
-        """Forget a text that its run holds no longer."""
+        """Drop a text that its run no longer holds."""
         self.digests.remove(sha256(wire.gossip_part(line)).digest())
         self._bytes -= len(line)
         run.weight -= max(len(line), self._least)

@@ -1,12 +1,10 @@
-"""Shares: who takes how much of the memory for texts, and whose texts are evicted first.
+"""Shares: who uses how much of the memory for texts, and whose texts are evicted first.
 
-Pure values.
-
-A run that a seed vouches for has a share of its own. All others are counted together for the
-address that has to answer for them (`Run.owner`), because anybody can invent runs: their origin if
-a seed has named it, or else the neighbour that brought them. The texts of the largest share go
-first, and in it those of the run that takes most. So among n shares none loses a text while it is
-smaller than an nth of the memory: the many texts of somebody never evict the few of somebody else.
+Pure values. A run for which a seed vouches has a share of its own. Because anybody can invent runs,
+all others are counted together for the address that is charged for them (`Run.owner`): their origin
+if a seed has named it, else the neighbour that brought them. The largest share loses texts first,
+and in it the largest run. So among n shares, a share below an nth of the memory loses no text: the
+many texts of a sender never evict the few of another.
 """
 
 import heapq
@@ -15,22 +13,22 @@ import itertools
 from gossip.addresses import Address
 from gossip.spread.run import Run
 
-SPARED = 7 / 8  # of the weight of the next item: to this the heaviest may be reduced at once
+SPARED = 7 / 8  # of the weight of the next item; the heaviest may be reduced to this at once
 
 
 class Heaviest:
     """Finds the heaviest of many items whose weights change. An item has a `weight`, and a `rank`,
-    which is its entry here, None at first."""
+    which is its heap entry (None at first)."""
 
     def __init__(self):
-        # (less than or equal to -weight, serial number, item); stale unless it is the item's rank
+        # (at most -weight, serial number, item); stale unless it is the item's rank
         self._heap: list[tuple] = []
-        self._serial = itertools.count()  # so that equal weights are found in the same order again
-        self._most = 0  # entries of the heap, beyond which the stale ones are taken out
+        self._serial = itertools.count()  # so that equal weights have a fixed order
+        self._most = 0  # heap entries above which stale ones are removed
 
     def changed(self, item) -> None:
-        """The weight of an item has changed. If it has outgrown its entry, it gets one with room to
-        grow, because items are changed more often than the heaviest is looked for."""
+        """Note a changed weight. An item that outgrows its heap entry gets an entry of twice its
+        weight, because weights change more often than the heaviest is looked for."""
         if not item.weight:
             item.rank = None
         if not item.weight or item.rank is not None and item.weight <= -item.rank[0]:
@@ -43,8 +41,7 @@ class Heaviest:
             self._most = 100 + 2 * len(self._heap)
 
     def find(self) -> tuple:
-        """Return the heaviest item, and SPARED of the weight of the next one. There must be an
-        item."""
+        """Return the heaviest item, and SPARED of the weight of the next. There must be an item."""
         while True:
             entry = self._heap[0]
             item = entry[2]
@@ -58,7 +55,7 @@ class Heaviest:
 
 
 class _Joint:
-    """The share of all runs for which an address has to answer."""
+    """The share of all runs that are charged to one address."""
 
     __slots__ = ("weight", "rank", "runs")
 
@@ -69,14 +66,14 @@ class _Joint:
 
 
 class Shares:
-    """The shares of all runs. Each run has a `weight`, that of its texts."""
+    """The shares of all runs. Each run has a `weight`: that of its texts."""
 
     def __init__(self):
         self._all = Heaviest()
         self._joint: dict[Address | None, _Joint] = {}  # owner -> its share, if any
 
     def changed(self, run: Run) -> None:
-        """The weight of a run has changed."""
+        """Note that the weight of a run has changed."""
         if run.vouched is None:
             share = self._joint.get(run.owner)
             if share is None:
@@ -87,14 +84,13 @@ class Shares:
             self._all.changed(run)
 
     def leave(self, run: Run) -> None:
-        """A run with this owner is to have another one, or a share of its own. Call `changed`
-        afterwards."""
+        """Remove a run from its owner's share. `changed` then enters it in another share."""
         if run.counted:
             self._count(self._joint[run.owner], run, 0)
             run.rank = None
 
     def _count(self, share: _Joint, run: Run, weight: int) -> None:
-        """Count so much of a run in the share of its owner."""
+        """Count `weight` of a run in the share of its owner."""
         share.weight += weight - run.counted
         run.counted = weight
         self._all.changed(share)
@@ -102,8 +98,7 @@ class Shares:
             del self._joint[run.owner]
 
     def largest(self) -> tuple[Run, int]:
-        """The run of which texts have to go, and the weight at which others come next. There must
-        be a text."""
+        """Return the run that loses texts next, and down to which weight. There must be a text."""
         share, floor = self._all.find()
         if type(share) is Run:
             return share, floor

@@ -1,12 +1,10 @@
-"""Spreading: how a message reaches everyone, once. A part of a node; this folder's files meet here.
+"""Spreading: the part of a node that takes messages in, and forwards them to everyone, once.
 
-New lines are remembered (message_list), written down, and handed on by the way of spreading that
-`--spread` names (flood, or mongering with rumors); old ones are dropped. Anti-entropy fetches what
-did not arrive that way. A neighbour that says too much in its own name is read more slowly
-(allowance). How signed gossip spreads: gossip/signing/signed_spreading.py.
-
-A third way of spreading is a class like `Flood`, a line in `way_of_spreading`, and a word in WAYS
-of gossip/settings.py.
+New lines are remembered (message_list), written down, and forwarded in the way that `--spread`
+names (flood, or mongering with rumors); duplicates are dropped. Anti-entropy fetches what did not
+arrive. A neighbour that says too much in its own name is read more slowly (allowance). Signed
+gossip spreads by gossip/signing/signed_spreading.py. A third way of spreading needs a class like
+`Flood`, a line in `way_of_spreading`, and a word in WAYS of gossip/settings.py.
 """
 
 from gossip import wire
@@ -24,19 +22,16 @@ from gossip.spread.rumors import Telling
 
 MOST_LINES = 500  # gossip lines that are handled together
 TO_RUMORS = {"took", "knew"}  # verbs of status lines that answer rumors
-SHARE_OF_ROUND = 0.25  # of a liveness round: the longest gathering where neighbours are watched,
-# because liveness replies wait behind it
+SHARE_OF_ROUND = 0.25  # of a liveness round: the longest gathering if neighbours are watched,
+# because liveness replies then wait behind it
 
 
 def way_of_spreading(node, links, gathering, at_once: int, tries: int):
-    """Make the way of spreading that `--spread` names; for `gathering` see Flood, for `at_once` and
-    `tries` Telling.
+    """Make the way that `--spread` names; ValueError if it is unknown.
 
-    Every way has `forward(lines, source, covers)`, `say_behind(link, data, urgent)`,
-    `answered(link, message)`, `note_known(link, keys)`, `on_end(link)`, `hurry()`,
-    `has_room()`, `wait_for_room(turn)` (which leaves the present turn meanwhile), `all_sent()`,
-    `stop()`, `dropped()`, and `duty_name`: None, or a name. With a name it has a `turn(now)` as
-    well, and is given the `duty` that calls it. ValueError for a way that is not known.
+    Flood explains `gathering`, Telling `at_once` and `tries`. Every way has the public methods of
+    Flood; only in `wait_for_room(turn)` it may wait, and leaves the present turn meanwhile. If its
+    `duty_name` is not None, it also has a `turn(now)`, and is given the `duty` that calls it.
     """
     settings: Settings = node.settings
     if settings.spread == "flood":
@@ -50,9 +45,8 @@ def way_of_spreading(node, links, gathering, at_once: int, tries: int):
 
 
 def in_batches(lines: list[bytes], beginnings: tuple[bytes, ...]) -> list[tuple[list[bytes], bool]]:
-    """Cut lines that arrived together, in their order: (gossip lines that stand together, but not
-    too many, True), (any other line by itself, False). Lines with one of the `beginnings` go with
-    gossip."""
+    """Cut lines, in order, into (adjacent gossip, True) and (another line, False). A batch has at
+    most MOST_LINES. Lines with one of the `beginnings` count as gossip."""
     batches: list[tuple[list[bytes], bool]] = []
     gossip: list[bytes] | None = None  # the batch that the next gossip line belongs to
     for line in lines:
@@ -68,7 +62,7 @@ def in_batches(lines: list[bytes], beginnings: tuple[bytes, ...]) -> list[tuple[
 
 
 class Trusting:
-    """Where nothing is signed, every run is taken as genuine."""
+    """Takes every run as genuine, where nothing is signed."""
 
     def is_known(self, run: bytes) -> bool:
         return True
@@ -78,8 +72,8 @@ class Trusting:
 
 
 class Spreading(Part):
-    """The messages of one node (which needs an `rng` besides what every Node has). They spread
-    over the links that `links()` returns."""
+    """The messages of one node, which needs an `rng` besides what every Node has. They spread over
+    the links that `links()` returns."""
 
     ANSWERS = {NEIGHBOUR: {"status"}}
     BEGINNINGS = (wire.GOSSIP,)  # of lines that `take` expects, besides gossip with prefixes
@@ -87,10 +81,9 @@ class Spreading(Part):
 
     def __init__(self, node, links, at_once: int = 1, tries: int = 1, on_offence=None, watch=None,
                  start: int | None = None, runs=Trusting()):
-        """`on_offence(link, reason, count)` is told of what a neighbour did wrong: `forbidden`
-        messages, or a `flood`. `watch` (monitoring/watch.py), if any, is told what came new, and
-        over which link. `start` is the START of this run, the time unless given; `runs` tells which
-        runs are genuine."""
+        """`on_offence(link, reason, count)` is told of `forbidden` messages, or a `flood`; `watch`
+        (monitoring/watch.py), if any, which lines are new, and over which link they came. `start`
+        is the START of this run, by default the time; `runs` tells which runs are genuine."""
         settings = node.settings
         self._watch = watch
         self._on_offence = on_offence
@@ -108,8 +101,8 @@ class Spreading(Part):
         self._output = node.output
         self._now, self._time = node.now, node.time
         self._links = links
-        self._repetitions = 0  # that links had brought which have ended
-        self._silent = False  # nothing more is originated here
+        self._repetitions = 0  # duplicates on links that have ended
+        self._silent = False  # originate nothing more
 
     def _message_list(self, settings: Settings, own_run: bytes) -> MessageList:
         return MessageList(settings, own_run)
@@ -124,17 +117,17 @@ class Spreading(Part):
     # What is made here.
 
     def make(self, texts: list[str]) -> list[bytes]:
-        """The lines of new messages with these texts; TooLong (and none made) when one is."""
+        """Return the lines of new messages. If a text is too long, raise TooLong and make none."""
         return self.origin.lines(texts, self._time())
 
     def originate(self, lines: list[bytes]) -> bool:
-        """Take lines that were made here; False when the node has said its last word."""
+        """Remember and forward lines made here. Return False after the node's last word."""
         if self._silent:
             return False
         fresh = (self.messages.add_block(lines, made_here=True)
                  or self.messages.add(self.signed(lines), made_here=True))
         if not self._output.write_lines("generated:", fresh.shown):
-            return False  # the last word is in the file: nothing more is said
+            return False  # the last word is in the file, so nothing more is sent
         if self._watch is not None:
             self._watch.fresh(fresh.lines, None, self._now(), owed=True)
         if fresh.lines:
@@ -142,31 +135,31 @@ class Spreading(Part):
         return True
 
     def signed(self, lines: list[bytes]) -> list[bytes]:
-        """Return lines that were made here, behind what has to go before them: nothing."""
+        """Return lines made here as they are; a network that signs overrides this."""
         return lines
 
     def fall_silent(self) -> bool:
-        """Originate nothing from now on; False when this was called before."""
+        """Originate nothing from now on; return False if this was called before."""
         spoke, self._silent = not self._silent, True
         return spoke
 
     # What comes from neighbours.
 
     def take_block(self, link, lines: list[bytes]) -> bool:
-        """Take lines that came together from a neighbour if they are nothing but gossip that
-        continues a run, as nearly always; answer whether they were."""
+        """Take lines if all are gossip that continues one run, as usual. Return whether they
+        are."""
         fresh = self.messages.add_block(lines)
         if fresh is None:
             return False
         if self._watch is not None:
             self._tell_watch(link, fresh)
         self._hand_on(link, fresh)
-        if f":{link.peer}:" in fresh.shown:  # else it says nothing in its own name
+        if f":{link.peer}:" in fresh.shown:  # otherwise nothing is in its own name
             self._charge(link, self._allowance.cost(link.peer, fresh.lines))
         return True
 
     def take(self, link, lines: list[bytes]) -> None:
-        """Take gossip lines that a neighbour has sent; WireError for the first invalid one."""
+        """Take a neighbour's gossip lines; WireError for the first invalid line."""
         rumors = [wire.gossip_part(line) for line in lines if line.startswith(wire.RUMOR)]
         if rumors:
             lines = [wire.gossip_part(line) if line.startswith(wire.RUMOR) else line
@@ -191,7 +184,7 @@ class Spreading(Part):
         self._watch.fresh(fresh.refused, link, self._now(), owed=False)
 
     def _hand_on(self, link, fresh: Fresh) -> None:
-        """Write down new lines that a neighbour has brought, and forward them."""
+        """Write down a neighbour's new lines, and forward them."""
         if self._output.write_lines(f"received:{link.peer}:", fresh.shown):
             self.way.forward(fresh.lines, link, fresh.covers)
 
@@ -202,7 +195,7 @@ class Spreading(Part):
         self._on_offence(link, "forbidden", len(shown))
 
     def _charge(self, link, cost: Cost | None) -> None:
-        """Charge a neighbour for what it says in its own name without being asked: beyond its
+        """Charge a neighbour for its own messages, except those that were requested. Above the
         allowance its link rests, and a flood ends it."""
         if cost is None or self.anti_entropy.catch_up.awaits(link):
             return
@@ -227,7 +220,7 @@ class Spreading(Part):
             self.anti_entropy.compare_now_and_then(link)
 
     def on_status(self, link, message: wire.Status) -> None:
-        """A neighbour answers rumors, or compares what it has seen."""
+        """Handle an answer to rumors, or a line of anti-entropy."""
         if message.verb in TO_RUMORS:
             self.way.answered(link, message)
         else:
@@ -236,18 +229,18 @@ class Spreading(Part):
     # Links.
 
     def on_met(self, link) -> None:
-        """Two have become neighbours: compare what was seen, if anything is ever compared."""
+        """Compare with a new neighbour what was seen, if anything is ever compared."""
         if self._compares:
             self.anti_entropy.compare(link)
 
     def on_end(self, link) -> None:
-        """A link has ended: what it offered is asked of others, what it lacked is told others."""
+        """Note that a link has ended. Others are asked for its offer, and told its rumors."""
         self._repetitions, link.repetitions = self._repetitions + link.repetitions, 0
         self.anti_entropy.on_end(link)
         self.way.on_end(link)
 
     def on_listed(self, addresses) -> None:
-        """A seed names these addresses: there is room for what they have said."""
+        """Make room for runs of these addresses, because a seed names them."""
         if self.messages.vouch(addresses):
             self.anti_entropy.compare_anew()
 

@@ -1,14 +1,12 @@
-"""The grammar of the wire: one line in, one value out, and back.
+"""The grammar of the wire: parsing a line into a value, and making a line from a value.
 
-lines        the lines of the assignment, written and read
+lines        the lines of the assignment
 gossip_line  the gossip line: its fields, its prefixes, its key
 status       the lines of anti-entropy
 fields       address, time, text, bytes; how a line is declared; WireError
 
-The lines of signing and of monitoring stand in the files `grammar` of those folders: they can be read
-where these are imported, as seed.py and peer.py do.
-
-Pure. Which node may say what, and what follows, say the parts that answer (node/part.py).
+Pure. The files `grammar` of signing and monitoring declare further lines, which are known once the
+files are imported, as seed.py and peer.py do. Parts (node/part.py) decide which node may say what.
 """
 
 from gossip.wire.fields import LINE_LIMIT, NUMBER_LIMIT, Answer, WireError, format_time

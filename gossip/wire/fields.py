@@ -1,8 +1,6 @@
-"""The fields of a line, and how a line is declared: what reads it and what writes it.
+"""The fields of a line, and how a line is declared: its value, its spelling, and its fields.
 
-Pure. A wrong field raises WireError.
-
-A line is declared once, by `declare`: the value that it is read as, its spelling, its fields.
+Pure. `declare` registers what reads a line, and returns what writes it. Wrong fields: WireError.
 """
 
 import binascii
@@ -26,17 +24,17 @@ class WireError(ValueError):
 
 
 class Answer(bytes):
-    """Lines that the other end has asked for. They may wait there for as long as it likes to read
-    slowly: nobody makes fewer messages because of them."""
+    """Lines that the other end has requested. They may wait there while it reads slowly; nobody
+    makes fewer messages because of them."""
 
 
 def format_time(seconds: float) -> str:
-    """TIME: Unix seconds with six decimals, e.g. `1700000000.123456`."""
+    """Format TIME: Unix seconds with six decimals, e.g. `1700000000.123456`."""
     return f"{seconds:.6f}"
 
 
 def address_in(field: bytes, separator: str = ":") -> Address:
-    """The address in a field; each has one spelling: `[::1]:5001`, but not `[0::1]:5001`."""
+    """Return the address in a field. WireError if its spelling is not canonical (`[0::1]:5001`)."""
     text = text_in(field)
     try:
         address = parse_address(text, separator)
@@ -48,7 +46,7 @@ def address_in(field: bytes, separator: str = ":") -> Address:
 
 
 def text_in(field: bytes) -> str:
-    """The text of a field; WireError unless it is UTF-8."""
+    """Return the text of a field; WireError unless it is UTF-8."""
     try:
         return field.decode()
     except UnicodeDecodeError:
@@ -57,7 +55,7 @@ def text_in(field: bytes) -> str:
 
 def number_in(field: bytes, limit: int = NUMBER_LIMIT, wrong: str = "a number above 2^63-1"
               ) -> int:
-    """The number in a field; WireError, which says what is `wrong`, when it is above the limit."""
+    """Return the number in a field. WireError with the text `wrong` above the limit."""
     number = int(field)
     if number > limit:
         raise WireError(wrong)
@@ -65,12 +63,12 @@ def number_in(field: bytes, limit: int = NUMBER_LIMIT, wrong: str = "a number ab
 
 
 def to_base64(data: bytes) -> bytes:
-    """Bytes as a field: base64url without padding."""
+    """Return bytes as a field: base64url without padding."""
     return binascii.b2a_base64(data, newline=False).translate(_TO_URL).rstrip(b"=")
 
 
 def from_base64(field: bytes) -> bytes:
-    """The bytes of a field; WireError unless it is the canonical spelling of them."""
+    """Return the bytes of a field. WireError unless it is their canonical spelling."""
     try:
         data = binascii.a2b_base64(field.translate(_FROM_URL) + b"==")
     except ValueError:
@@ -92,7 +90,7 @@ class Field(NamedTuple):
 
 
 def pair(one: Field, mark: bytes, other: Field) -> Field:
-    """Two fields as one word, with a mark between them."""
+    """Return the field of two fields with a mark between them."""
     def read(word: bytes) -> tuple[Any, Any]:
         first, second = word.split(mark)
         return one.read(first), other.read(second)
@@ -102,8 +100,8 @@ def pair(one: Field, mark: bytes, other: Field) -> Field:
 
 
 def words(word: Field, limit: int, what: str = "", check=lambda values: None) -> Field:
-    """At most `limit` words with blanks between. `what`: none may stand there twice, or have the
-    same before its `=`. `check` looks at all of them."""
+    """Return the field of at most `limit` words, separated by blanks. `what` names words that must
+    differ in the part before their `=`; `check` gets all values."""
     def read(field: bytes) -> tuple:
         words = field.split(b" ") if field else []
         if what and len({one.partition(b"=")[0] for one in words}) < len(words):
@@ -131,15 +129,15 @@ ADDRESSES = Field(rb"(?:%b(?::%b)*)?" % (LISTED.pattern, LISTED.pattern),
 
 # Lines.
 
-LINES: dict[bytes, Callable[[bytes], Any]] = {}  # first word -> reads what follows its `:`
+LINES: dict[bytes, Callable[[bytes], Any]] = {}  # first word -> reads what follows the `:`
 LINES_OR_PREFIXES: dict[bytes, Callable[[bytes], Any]] = {}  # of words that may be prefixes, too
-BARE: dict[bytes, Any] = {}  # line without a `:` -> what it means
+BARE: dict[bytes, Any] = {}  # line without a `:` -> its value
 
 
 def declare(value: Callable, spelling: str, *fields: Field, kinds=LINES, made: type = bytes
             ) -> Callable[..., bytes]:
-    """Declare a line; return what makes one, with its `\n`, from its fields. The line is `made` an
-    Answer if it is one."""
+    """Declare a line: register what reads it, and return what makes it. The made line, with its
+    `\\n`, is of the type `made`: Answer if the other end requests it."""
     word, rest = spelling.encode().split(b":", 1)
     pattern = re.compile(rest.replace(b"|", rb"\|")
                          % tuple(b"(%b)" % field.pattern for field in fields))

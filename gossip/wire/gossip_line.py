@@ -1,10 +1,9 @@
 """The gossip line: `gmessage:TIME:IP:PORT:START:NUMBER:TEXT`.
 
 Pure. `IP:PORT:START` is the run, one life of a peer; run and number are the key of a message.
-Prefixes are fields in front of `gmessage:`, e.g. `rumor:`; they belong to one way of spreading
-or to a later system, not to the message. A peer forwards a line byte for byte, and reads its
-fields only when it is new: those of the next lines of a run together (`parse_block`), those of any
-other line by itself (`parse_gossip`).
+Prefixes are fields before `gmessage:`, e.g. `rumor:`; they belong to a way of spreading, or to a
+later system, not to the message. A peer forwards a line byte for byte, and parses it only if it is
+new: consecutive lines of a run together (`parse_block`), other lines singly (`parse_gossip`).
 """
 
 import itertools
@@ -17,7 +16,7 @@ from gossip.wire.fields import IP, NUMBER_LIMIT, PEER, WireError, address_in, te
 GOSSIP_LIMIT = 65_536  # bytes of a line from `gmessage:` on
 
 GOSSIP = b"gmessage:"
-SIGNED = b"signed:"  # begins a line that covers gossip lines: signing/grammar.py
+SIGNED = b"signed:"  # begins a cover, see signing/grammar.py
 RUMOR = b"rumor:"  # a prefix: the receiver answers `took` or `knew`
 
 RUN = IP + rb":[1-9][0-9]{0,4}:[1-9][0-9]{0,18}"  # a pattern without groups
@@ -28,8 +27,7 @@ _LINE = re.compile(rb"(?m:^)" + _GOSSIP.pattern + rb".*\n")
 
 
 class Gossip(NamedTuple):
-    """The content of a gossip line: its run (`IP:PORT:START`), its number, and the line from
-    `gmessage:` on as it is shown in output files."""
+    """A parsed gossip line: run (`IP:PORT:START`), number, and the line from `gmessage:` on."""
 
     run: bytes
     number: int
@@ -37,8 +35,8 @@ class Gossip(NamedTuple):
 
 
 class Block(NamedTuple):
-    """The content of gossip lines of one run that follow one another: their run, the numbers of the
-    first and the last, and the lines as they are shown in output files, with `\\n` between them."""
+    """Parsed consecutive gossip lines of one run: the run, the first and the last number, and the
+    lines as output files show them, with `\\n` between them."""
 
     run: bytes
     first: int
@@ -47,13 +45,13 @@ class Block(NamedTuple):
 
 
 def gossip(time: str, own: Address, start: int, number: int, text: str) -> bytes:
-    """One gossip line, without its `\\n`. A `\\r` at the end of the text is left out, because it
+    """Make a gossip line, without its `\\n`. `\\r` at the end of the text is dropped, because it
     would be taken for the end of the line."""
     return f"gmessage:{time}:{own}:{start}:{number}:{text}".rstrip("\r").encode()
 
 
 def check_run(run: bytes) -> Address:
-    """The address of a run, e.g. `127.0.0.1:5001:1700000000000`; WireError unless it is one."""
+    """Return the address of a run, e.g. `127.0.0.1:5001:1700000000000`; WireError if it is none."""
     match = _RUN.fullmatch(run)
     if not match or int(match[2]) > NUMBER_LIMIT:
         raise WireError("START is not between 1 and 2^63-1")
@@ -61,18 +59,18 @@ def check_run(run: bytes) -> Address:
 
 
 def shown(lines: list[bytes]) -> str:
-    """Gossip lines that were checked already, as output files show them, with `\\n` between."""
+    """Return checked gossip lines as output files show them, with `\\n` between them."""
     return b"\n".join(map(gossip_part, lines)).decode()
 
 
 def gossip_part(line: bytes) -> bytes:
-    """The line from `gmessage:` on, without its prefixes: the hash of a message covers this."""
+    """Return the line from `gmessage:` on, without prefixes. A message's hash covers this."""
     return line if line.startswith(GOSSIP) else line[line.index(GOSSIP):]
 
 
 def covered(lines: list[bytes], covers: list[bytes]) -> list[bytes]:
-    """Gossip lines, those of one cover together behind it; `covers` has the cover of each line. As
-    they are when nothing is signed."""
+    """Return gossip lines grouped by cover, each cover before its lines. `covers` has the cover of
+    each line. If `covers` is empty, return the lines unchanged."""
     if not covers:
         return lines
     groups: dict[bytes, list[bytes]] = {}
@@ -82,28 +80,27 @@ def covered(lines: list[bytes], covers: list[bytes]) -> list[bytes]:
 
 
 def rumors(lines: list[bytes]) -> bytes:
-    """These gossip lines as rumors (with their `\\n`), without any other prefix; signed lines among
-    them as they are."""
+    """Return gossip lines as rumors, with `\\n`, without other prefixes. Covers stay as they
+    are."""
     return b"".join([(line if line.startswith(SIGNED) else RUMOR + gossip_part(line)) + b"\n"
                      for line in lines])
 
 
 def gossip_key(line: bytes) -> tuple[bytes, int]:
-    """Run and number of a gossip line that was checked already."""
+    """Return the run and number of a checked gossip line."""
     return gossip_fields(line)[:2]
 
 
 def gossip_fields(line: bytes) -> tuple[bytes, int, bytes]:
-    """Run, number and text of a gossip line that was checked already."""
+    """Return the run, number and text of a checked gossip line."""
     line = gossip_part(line)
     match = _GOSSIP.match(line)
     return match[1], int(match[2]), line[match.end():]
 
 
 def parse_block(lines: list[bytes]) -> Block | None:
-    """Check and read gossip lines at once, which takes less time than one by one. None when they
-    are something else than lines without prefixes, of one run, with consecutive numbers; or when
-    one of them is not valid."""
+    """Check and parse gossip lines at once, which is faster than singly. Return None unless all are
+    valid, have no prefix, are of one run, and have consecutive numbers."""
     data, count = b"\n".join(lines), len(lines)
     heads = _LINE.findall(data + b"\n") if data.startswith(GOSSIP) else ()
     if not count or len(heads) != count:
@@ -121,7 +118,7 @@ def parse_block(lines: list[bytes]) -> Block | None:
 
 
 def parse_gossip(line: bytes) -> Gossip:
-    """Check and read a gossip line; `check_run` checks the run, once for all its messages."""
+    """Check and parse a gossip line. `check_run` checks the run, once for all its lines."""
     match = _GOSSIP.match(line)
     if match is None:
         at = line.find(b":" + GOSSIP) + 1

@@ -1,8 +1,7 @@
-"""The lines of the assignment: one line in, one value out, or a WireError; and back.
+"""The lines of the assignment: parsing a line into a value, or a WireError; and making lines.
 
-Pure. Every kind of line is a class here, and its `kind` names the method `on_<kind>` of the part
-that answers it. `parse` checks a line in full: what a node passes on is valid for
-whoever receives it.
+Pure. Every kind of line is a class here, whose `kind` names the method `on_<kind>` of the part that
+answers it. `parse` checks a line in full, so that what a node forwards is valid for every receiver.
 """
 
 from typing import NamedTuple
@@ -16,12 +15,11 @@ from gossip.wire.gossip_line import GOSSIP
 REGISTERED = b"registered successfully\n"
 ASK_PEER_LIST = b"peer list\n"
 ASK_KNOWN_PEERS = b"known peers\n"
-NAMED_LIMIT = 300  # bytes of what a peer may name instead of an address
+NAMED_LIMIT = 300  # bytes of the address that a peer names, valid or not
 
 
 class Register(NamedTuple):
-    """A peer asks a seed to list it. Without an address: `fault` says what is wrong with the one
-    that it named."""
+    """A peer asks a seed to list it. If `address` is None, `fault` says what is wrong with it."""
 
     address: Address | None
     fault: str = ""
@@ -61,14 +59,14 @@ class AskKnownPeers(NamedTuple):
 
 
 class KnownPeers(NamedTuple):
-    """Some of the peers that a peer knows; the asker's successors on the ring are among them."""
+    """Some of the peers that a peer knows, among them the asker's successors on the ring."""
 
     addresses: frozenset
     kind = "known_peers"
 
 
 class DeadNode(NamedTuple):
-    """A death: the dead peer, the time of the report as its reporter wrote it, the reporter."""
+    """A death: the dead peer, the time of the report in the reporter's spelling, the reporter."""
 
     dead: Address
     time: str
@@ -95,14 +93,14 @@ class Connect(NamedTuple):
 
 
 class Accepted(NamedTuple):
-    """The peer that was asked takes the asker as a neighbour."""
+    """The peer that was asked accepts the asker as a neighbour."""
 
     address: Address
     kind = "accepted"
 
 
 class Refused(NamedTuple):
-    """The peer that was asked does not take the asker; or, later, a neighbour ends the link."""
+    """The peer that was asked refuses the asker; or, later, a neighbour ends the link."""
 
     address: Address
     reason: str
@@ -110,7 +108,7 @@ class Refused(NamedTuple):
 
 
 class LivenessRequest(NamedTuple):
-    """Are you there?"""
+    """A peer or seed asks whether a peer is alive."""
 
     time: str
     address: Address
@@ -118,7 +116,7 @@ class LivenessRequest(NamedTuple):
 
 
 class LivenessReply(NamedTuple):
-    """I am: time and address of the request, then the address of the replier."""
+    """A peer is alive: time and address of the request, then the address of the replier."""
 
     time: str
     asker: Address
@@ -126,10 +124,10 @@ class LivenessReply(NamedTuple):
     kind = "liveness_reply"
 
 
-# Each declaration makes a function that writes the line, from its fields.
+# Each declaration returns a function that writes the line from its fields.
 
 registration_refused = declare(RegistrationRefused, "registration refused:%s", TEXT)
-peer_list = declare(PeerList, "peer list:%s", ADDRESSES)  # a line has room for 2,500 of the longest
+peer_list = declare(PeerList, "peer list:%s", ADDRESSES)  # 2,500 of the longest fit
 known_peers = declare(KnownPeers, "known peers:%s", ADDRESSES, made=Answer)
 leave = declare(Leave, "leave:%s", PEER)
 connect = declare(Connect, "Connection with Peer:%s", PEER)
@@ -145,7 +143,7 @@ def dead_node(report: DeadNode) -> bytes:
 
 
 def liveness_reply(request: LivenessRequest, own: Address) -> Answer:
-    """The answer of `own` to a request."""
+    """Return the answer of `own` to a request."""
     return _liveness_reply(*request, own)
 
 
@@ -168,8 +166,7 @@ BARE.update({b"registered successfully": Registered(), b"peer list": AskPeerList
 
 
 def parse(line: bytes):
-    """Return the value of a line that is not gossip, without its `\\n`; WireError when the line is
-    not valid."""
+    """Parse a line that is not gossip, without its `\\n`. WireError if it is invalid."""
     word, colon, body = line.partition(b":")
     if not colon and line in BARE:
         return BARE[line]
@@ -181,8 +178,8 @@ def parse(line: bytes):
 
 
 def is_gossip(line: bytes) -> bool:
-    """Whether the line is gossip: it starts with `gmessage:`, or with prefixes before that. A word
-    of LINES_OR_PREFIXES before it is a prefix, because no line that it begins has gossip in it."""
+    """Return whether a line is gossip: `gmessage:`, perhaps behind prefixes. A word of
+    LINES_OR_PREFIXES counts as a prefix, because no line that it begins contains gossip."""
     if line.startswith(GOSSIP):
         return True
     return b":gmessage:" in line and line.partition(b":")[0] not in LINES

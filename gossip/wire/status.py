@@ -1,7 +1,4 @@
-"""The lines of anti-entropy, `status:VERB:…`: two neighbours compare what they have seen.
-
-Pure. Which line follows which is in spread/anti_entropy.py.
-"""
+"""The lines of anti-entropy, `status:VERB:…`; spread/anti_entropy.py sends them. Pure."""
 
 import functools
 import re
@@ -12,9 +9,9 @@ from gossip.wire.fields import IP, LINES, NUMBER_LIMIT, WireError
 from gossip.wire.gossip_line import check_run
 
 RANGES_LIMIT = 8_000  # ranges in one status line
-SHORT_ENTRY = 64  # bytes: entries up to this length are kept in a cache when parsed
+SHORT_ENTRY = 64  # bytes of an entry up to which its parsed form is cached
 SLICES = 64  # slices of a digest, each 32 bits long
-STATUS_TARGET = 50_000  # bytes after which a list of entries goes on in another line
+STATUS_TARGET = 50_000  # bytes after which entries continue on another line
 
 NOTHING_SEEN = b"status:seen:\n"
 
@@ -28,20 +25,18 @@ class Status(NamedTuple):
     """A line of anti-entropy: a verb with a digest, slices (numbers) or entries (run, ranges).
 
     digest   sums up all that the sender has seen; a receiver whose own digest differs answers
-             with `parts`, or, if it knows of few runs only, with `seen` and `show` at once
-    parts    the same digest in 64 slices, each of which sums up some of the runs; the receiver
-             answers with `seen` and `show` for the slices that differ
-    show     asks for `seen` of some slices (64 bits, one per slice); it is not answered by who has
-             told that within the last second
-    seen     what the sender has seen of some runs; nothing behind it when there is nothing to tell
-    want     asks for texts; the receiver sends them in number order, as many as make a portion
-    gone     then names those that it no longer holds
-    sent     then ends the portion: the next may be asked for
-    took     answers a rumor: it was new here (now and then a `digest` follows)
-    knew     answers a rumor: it was known here
+             with `parts`, or, if it knows few runs, with `seen` and `show` at once
+    parts    the same in 64 slices, each for some of the runs; the receiver answers with `seen`
+             and `show` for the slices that differ
+    show     asks for `seen` of some slices (64 bits); ignored for slices told in the last second
+    seen     what the sender has seen of some runs; empty if there is nothing to tell
+    want     asks for texts; the receiver sends a portion of them, in number order
+    gone     then names the texts that it no longer holds
+    sent     then ends the portion, so that the next may be asked for
+    took     answers a rumor that was new here (now and then a `digest` follows)
+    knew     answers a rumor that was known here
 
-    Before `digest`, `parts` and `seen` there may be `meet `, as peers once said when they had just
-    become neighbours. It means nothing.
+    `meet ` may precede `digest`, `parts` and `seen`, as peers once sent it. It means nothing.
     """
 
     verb: str
@@ -56,27 +51,27 @@ def status(verb: str, body: str = "") -> bytes:
 
 
 def status_slices(verb: str, slices: list[int]) -> bytes:
-    """The slices of a digest."""
+    """Make a line of the slices of a digest."""
     return status(verb, "".join([f"{one:08x}" for one in slices]))
 
 
 def status_show(verb: str, slices: int) -> bytes:
-    """A question for `seen` of some slices: bit n stands for slice n."""
+    """Make a request for `seen` of some slices: bit n stands for slice n."""
     return status(verb, f"{slices:016x}")
 
 
 def status_entry(run: bytes, ranges: list[Range]) -> bytes:
-    """One entry, `RUN=NUMBERS`, e.g. `127.0.0.1:5001:7=1-10,12`."""
+    """Make an entry, `RUN=NUMBERS`, e.g. `127.0.0.1:5001:7=1-10,12`."""
     return run + b"=" + format_ranges(ranges).encode()
 
 
 def status_entries(verb: str, entries: list[tuple[bytes, list[Range]]]) -> list[bytes]:
-    """Status lines with these entries; one line unless it would get too long."""
+    """Make the status lines of these entries, mostly a single line."""
     return status_lines(verb, [status_entry(run, ranges) for run, ranges in entries])
 
 
 def status_lines(verb: str, entries: list[bytes]) -> list[bytes]:
-    """The same for entries that `status_entry` has made already."""
+    """Make the status lines of entries that `status_entry` has made."""
     line = b" ".join(entries)
     if len(line) <= STATUS_TARGET and _ranges_of(line) <= RANGES_LIMIT:
         return [b"status:%b:%b\n" % (verb.encode(), line)] if line else []
@@ -92,7 +87,7 @@ def status_lines(verb: str, entries: list[bytes]) -> list[bytes]:
 
 
 def entries(keys: list[tuple[bytes, int]]) -> list[tuple[bytes, list[Range]]]:
-    """The entries that name these messages (run and number each)."""
+    """Return the entries that name these messages (run and number each)."""
     runs: dict[bytes, Intervals] = {}
     for run, number in keys:
         runs.setdefault(run, Intervals()).add(number)
@@ -100,7 +95,7 @@ def entries(keys: list[tuple[bytes, int]]) -> list[tuple[bytes, list[Range]]]:
 
 
 def _ranges_of(entries: bytes) -> int:
-    """How many ranges these entries have together."""
+    """Return how many ranges these entries have together."""
     return entries.count(b",") + entries.count(b" ") + 1
 
 
@@ -116,7 +111,7 @@ def _parse_ranges(text: bytes) -> list[Range]:
         ranges.append((first, last))
     if any(last + 1 >= first for (_, last), (first, _) in zip(ranges, ranges[1:])):
         return Intervals(ranges).ranges()
-    return ranges  # nearly always: they are in order, and do not touch
+    return ranges  # the usual case: in order, and not touching
 
 
 def parse_status(body: bytes) -> Status:
@@ -141,7 +136,7 @@ def parse_status(body: bytes) -> Status:
 _HEX_STATUS = {b"digest": 32, b"parts": 8 * SLICES, b"show": SLICES // 4}  # verb -> hex digits
 _ENTRY_STATUS = {b"seen", b"want", b"gone", b"took", b"knew"}
 _MAY_BE_EMPTY = {b"seen", b"want"}
-_AT_MEETINGS = {b"digest", b"parts", b"seen"}  # what may have _MEET before it
+_AT_MEETINGS = {b"digest", b"parts", b"seen"}  # verbs that may have _MEET before them
 _HEX = re.compile(rb"[0-9a-f]+")
 
 
