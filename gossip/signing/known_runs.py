@@ -43,8 +43,7 @@ def key_of(run: bytes) -> Key:
 
 
 class Outcome(NamedTuple):
-    """The consequences of an answer: runs that are genuine now, a question whose run is denied, a
-    question whose address has to be dialled."""
+    """The consequences of an answer: genuine runs, a denied question, an address to dial."""
 
     genuine: list[bytes]
     denied: Key | None = None

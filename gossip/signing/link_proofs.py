@@ -6,11 +6,9 @@ reached its address. A newcomer without a good signature is refused. Its run has
 (confirming asks seeds about an unknown run), and the last met at its address (known_runs.py).
 Otherwise the address is probed, because seeds that do not confirm a run may be too busy.
 
-Signatures of newcomers that are not good have a rate limit for each known run, and for each IP for
-all unknown runs. So bad proofs use up the quota of the sender's own IP, or of the run whose key it
-repeats, and no other.
-
-All parts of the node hear `on_replaced` when an address has another genuine run than was met there.
+Bad signatures of newcomers have a rate limit for each known run, and for each IP for all unknown
+runs, so that they use up the quota of the sender's IP, or of a run whose key it repeats, and no
+other. All parts hear `on_replaced` when an address has another genuine run than was met there.
 """
 
 import functools

@@ -29,8 +29,7 @@ class SignedAllowance(Allowance):
     """What a neighbour may say in its own name where gossip is signed, and its signature checks.
 
     Verifying costs time, whoever has signed. So each neighbour has a quota of checks, and gets one
-    back when the signature lets a message in. Checks of which no message is in need have
-    another."""
+    back when the signature lets a message in. Early checks have a quota of their own."""
 
     def __init__(self, rate: int, burst: int):
         super().__init__(rate, burst)
