@@ -1,4 +1,4 @@
-"""Deciding who is malicious, and kicking them out. A part of a seed.
+"""Deciding which peers are malicious, and kicking them out. A part of a seed.
 
 Once a period the seed judges its own subjects by their rows (verdicts.py), and exchanges verdicts
 with all other seeds. A guilty peer is kicked: every seed takes the peer off its list, refuses it
@@ -180,7 +180,7 @@ class Deciding(Part):
         return f"the run of {address} has contradicted itself" if cheats else None
 
     def on_registered(self, address: Address, link) -> None:
-        """Tell a peer that has just been registered who is shut out."""
+        """Tell a peer that was just registered which peers are shut out."""
         now = self._node.now()
         ban = self._bans.get(address, now)
         if ban is not None:  # it was kicked while it was being registered

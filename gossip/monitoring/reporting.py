@@ -4,7 +4,7 @@ Once a period, the duty "monitoring" sends every neighbour a liveness request (w
 for; nothing is written down, and no miss is counted), and sends one report to one of the seeds that
 list this peer. A report is kept for six periods: when its seed is lost, all kept reports go to the
 next seed, the newest first, because a seed infers the age of older reports from their PERIOD. Seeds
-say who is malicious; the node's `linking` shuts these peers out.
+say which peers are malicious; the node's `linking` shuts these out.
 """
 
 import collections

@@ -1,4 +1,4 @@
-"""Links between seeds that have proved who they are, for keeping.py.
+"""Links between seeds that have proved their addresses, for keeping.py.
 
 For each pair of seeds there are two links, one in each direction: the dialler speaks, the other
 end listens. Whether the dialler is the seed that it claims to be is found out by dialling back:

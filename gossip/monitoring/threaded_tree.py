@@ -72,7 +72,7 @@ class ThreadedTree(grammar.Tree):
         """Return the tree of a seed that has heard of no other."""
         return cls(0, seed, ((0, seed),))
 
-    # Who holds what.
+    # Owners of keys.
 
     @functools.cached_property
     def _firsts(self) -> list[int]:

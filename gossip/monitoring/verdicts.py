@@ -15,8 +15,8 @@ in four windows that end 0, 1, 2 and 3 periods ago:
     charged   in one window: bad by at least three reporters that are not void, or a slanderer
     guilty    charged in all four windows
 
-Pure, and without memory: whoever holds the same rows decides the same. deciding.py calls
-`evaluate` once a period.
+Pure, and without memory, so seeds with the same rows decide the same. deciding.py calls `evaluate`
+once a period.
 """
 
 import collections
@@ -28,7 +28,7 @@ from gossip.addresses import Address
 from gossip.monitoring.grammar import BY, Verdicts
 
 WINDOWS = 4  # the newest ends now, each other one a period earlier
-# Rows count that were reported from so many to so many periods before the end of a window:
+# Rows count if they were reported between these times, in periods before the end of a window:
 SAID_FROM, SAID_TO = 6.5, 1.5  # what a reporter says, but nothing after the last report of the
 # subject, because a subject that died could not say any more what excuses it
 FIRST_FROM, FIRST_TO = 12.0, 0.0  # what the subject had first, counted when it came; its reporter

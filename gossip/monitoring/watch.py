@@ -159,7 +159,7 @@ class Watch:
         if not lines:
             return
         by_run = self._judged_by(lines) if owed else {}
-        self._count_first(len(lines), link, now)  # an excuse, whoever knows what of the run
+        self._count_first(len(lines), link, now)  # an excuse, even if few seeds name the run
         by_run = {run: some for run, some in by_run.items() if run not in self._cheats}
         if by_run:
             self._log.append(_Batch(now, by_run, link))

@@ -1,7 +1,7 @@
 """Covers: verified signed lines, and which messages each of them speaks for.
 
-Rules only. A cover is kept while a text that it speaks for is held. A cover without such a text
-waits for one; only the latest waiting covers are kept.
+Rules only. A cover is kept while a text that it speaks for is held. Of the covers whose
+texts have not come yet, only the latest are kept.
 
 Other peers may evict a waiting cover. So a link remembers the last cover that came over it, kept or
 not, which speaks for the lines behind it. Because honest peers send every line right behind its own
@@ -106,9 +106,9 @@ class Covers:
     def is_old(self, cover: Cover, seen: Intervals, brought_by: Address | None) -> bool:
         """Return whether the signature of a cover need not be verified.
 
-        All its messages were seen, and no kept cover contradicts it. Or its run is a known liar, of
-        which another neighbour than the origin may honestly bring a contradiction, or what was
-        seen."""
+        All its messages were seen, and no kept cover contradicts it. If its run is a known liar,
+        seen messages or a contradiction are enough, unless the neighbour that brought it is the
+        origin, because any other neighbour may be honest."""
         is_seen = not seen.missing(cover.first, cover.last())
         if cover.run in self._liars and cover.origin() != str(brought_by).encode():
             return is_seen or self._rival_of(cover) is not None

@@ -60,7 +60,7 @@ class _Question:
         self.answered = 0  # how many seeds have
         # START -> how many seeds have named it; the START in question is there with 0
         self.naming = collections.Counter({start: 0} if start else {})
-        self.brought_by = brought_by  # who named the run first: a neighbour, an IP; None: a seed
+        self.brought_by = brought_by  # the neighbour or IP that named the run first; None: a seed
 
 
 class KnownRuns:
@@ -184,7 +184,7 @@ class KnownRuns:
         return Outcome([run_of(key)] if self._learn(key) else [])
 
     def deny(self, key: Key, now: float) -> tuple[bool, Address | str | None]:
-        """Deny a run; return whether it was open, and who brought it. The latter is None after the
+        """Deny a run; return whether it was open, and `brought_by`. The latter is None after the
         first denial, because an honest neighbour may bring the run again and again."""
         question, run = self._close(key), run_of(key)
         if question is None or run in self._known:

@@ -20,15 +20,15 @@ CORRUPT_SHOWN = 500  # characters of a corrupt line in the output file
 CHECKS, CHECKS_AT_ONCE = 20, 200  # signatures that let no message in: a second, burst
 SIGNED_COST = 5  # lines that a signed line costs, because verifying takes each peer 0.4 ms; a
 # generator that makes 100 messages a second, and signs each, stays within the usual rate
-# What may wait in all. One link may use at most as much as it leaves free: half if it is alone, and
-# several together never all.
+# What may wait in all. One link may use at most as much as it leaves free, so half if it is alone,
+# and several together never all.
 LIMITS = {"lines": 1_000, "bytes": 1 << 20, "runs": 100}
 
 
 class SignedAllowance(Allowance):
     """What a neighbour may say in its own name where gossip is signed, and its signature checks.
 
-    Verifying costs time, whoever has signed. So each neighbour has a quota of checks, and gets one
+    Verifying costs time, whichever peer signed. So each neighbour has a quota of checks, and gets one
     back when the signature lets a message in. Early checks have a quota of their own."""
 
     def __init__(self, rate: int, burst: int):

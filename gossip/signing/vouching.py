@@ -97,7 +97,7 @@ class Vouching(Part):
     def _can_be_probed(self, address: Address) -> bool:
         return can_be_dialled(address) and address.family == self._node.address.family
 
-    # Who registers.
+    # Registrations.
 
     def on_proof(self, link, message: grammar.Proof) -> None:
         """Keep the proof of the line that comes next."""
@@ -119,7 +119,7 @@ class Vouching(Part):
             return f"not signed with the key of {address}"
         return None
 
-    # Who asks.
+    # Questions.
 
     def on_runs(self, link, message: grammar.Runs) -> None:
         """Tell the runs of an address, after a probe if need be."""
