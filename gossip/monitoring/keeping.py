@@ -32,7 +32,7 @@ KEPT = 6  # periods for which a peer keeps a report, to say it again to another 
 CREDIT = 2  # new reports that may come together at first
 MOST_CREDIT = 12  # the same after as many silent periods, because this seed may have stood still
 HASTE = 0.9  # of a period, after which a peer has credit for one more report
-PATIENCE = 100  # reports that do not count and are tolerated at once; an honest peer makes six
+PATIENCE = 100  # tolerated reports that do not count, at once; an honest peer makes six at most
 MENDING = 10  # as many more are tolerated after each period
 REPORTERS_LIMIT = 10_000  # peers that are remembered
 
@@ -45,12 +45,12 @@ class _Reporter(NamedTuple):
 
 
 class Intake:
-    """The reporters of one seed, and which of their reports count: one new PERIOD per period, and
-    recent older ones.
+    """The reporters of one seed, and which of their reports count.
 
-    Older reports were kept for a seed that is gone; their age follows from their PERIOD. They may
-    come close together, but no more of them than periods have passed. A peer that sends too many
-    others is cut off, because a report costs less to send than to read."""
+    These are one new PERIOD per period, and recent older ones, kept for a seed that is gone. The
+    age of an older report follows from its PERIOD. Older reports may come close together, but no
+    more of them than periods have passed. A peer that sends too many others is cut off, because a
+    report costs less to send than to read."""
 
     def __init__(self, period: float):
         self._period = period  # in seconds

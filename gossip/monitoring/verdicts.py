@@ -30,7 +30,7 @@ from gossip.monitoring.grammar import BY, Verdicts
 WINDOWS = 4  # the newest ends now, each other one a period earlier
 # Rows count if they were reported between these times, in periods before the end of a window:
 SAID_FROM, SAID_TO = 6.5, 1.5  # what a reporter says, but nothing after the last report of the
-# subject, because a subject that died could not say any more what excuses it
+# subject, because a dead subject cannot say any more what excuses it
 FIRST_FROM, FIRST_TO = 12.0, 0.0  # what the subject had first, counted when it came; its reporter
 # counts it when it is missed, up to five periods later
 KNOWN_FROM, KNOWN_TO = 6.5, 0.5  # what there was to know; others hear of that up to a period later
@@ -47,7 +47,7 @@ OVERLAP = 2.5  # periods after the neighbour last named the peer, for which repo
 
 
 class Said(NamedTuple):
-    """A peer's claims about another in a window; the last two it makes as a subject."""
+    """A peer's claims about another in a window, the last two as a subject."""
 
     expected: int
     missing: int

@@ -33,7 +33,7 @@ COPIES_LIMIT = 50_000  # lines noted in one generation, before irrelevant lines 
 GENERATIONS_LIMIT = 8  # of a neighbour that does not answer
 ASKED_LIMIT = 8  # requests of which a reply is awaited
 WAITING_LIMIT = 2_000  # lines that wait until their run is confirmed
-STILL = 1.5  # periods: when two turns are farther apart than that, this peer itself stood still
+STILL = 1.5  # periods between two turns above which this peer itself stood still
 CATCHING_UP = 6  # replies after which a link stands, even if there is still something to fetch
 
 
