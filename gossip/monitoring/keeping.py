@@ -47,10 +47,10 @@ class _Reporter(NamedTuple):
 class Intake:
     """The reporters of one seed, and which of their reports count.
 
-    These are one new PERIOD per period, and recent older ones, kept for a seed that is gone. The
-    age of an older report follows from its PERIOD. Older reports may come close together, but no
-    more of them than periods have passed. A peer that sends too many others is cut off, because a
-    report costs less to send than to read."""
+    These are one new PERIOD per period, and recent older ones, kept for a seed that is gone; their
+    age follows from their PERIOD. Late reports may come close together, but no more of them than
+    periods have passed. A peer that sends too many others is cut off, because a report costs less
+    to send than to read."""
 
     def __init__(self, period: float):
         self._period = period  # in seconds

@@ -2,8 +2,7 @@
 
 Rules only, of one seed. The keeper, the first living seed in the order of config.txt, makes the
 tree hold exactly the living seeds, and cuts the keys anew when loads are too uneven. A seed that
-has just begun, or stood still, has not heard the others yet, so it is no keeper, and decides about
-nobody.
+has just begun, or stood still, has not heard the others yet, so it neither keeps nor decides.
 
 A seed decides about a subject after owning it for two periods, and a period after all seeds have
 told their loads under this tree. Until then rows may be on their way, because a seed tells its load

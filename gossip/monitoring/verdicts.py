@@ -15,8 +15,7 @@ in four windows that end 0, 1, 2 and 3 periods ago:
     charged   in one window: bad by at least three reporters that are not void, or a slanderer
     guilty    charged in all four windows
 
-Pure, and without memory, so seeds with the same rows decide the same. deciding.py calls `evaluate`
-once a period.
+Pure, and without memory, so seeds with the same rows decide the same. `evaluate` is one round.
 """
 
 import collections
@@ -109,7 +108,7 @@ class Case:
 
     def _excused(self, k: int, known: int | None) -> float:
         """Return the share of its excuses that a subject is granted. No message came first from two
-        neighbours, so at most `known`, or as many as were expected after a freeze."""
+        neighbours, so all excuses are at most `known`, or after a freeze what was expected."""
         by = self._by[k]
         about = {other: said for other, said in self._about[k].items() if other in by}
         claimed = sum(min(said.missing, by[other].first) for other, said in about.items())

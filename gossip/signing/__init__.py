@@ -7,14 +7,12 @@ grammar       the lines: signed, proofs, contradictions, runs
 signed_lines  `signed:` lines and proofs, made and verified
 
 Which runs an address has had:
-
 known_runs    which runs are genuine, and which was met last at an address
 confirming    asks seeds about the others
 vouching      which runs a seed has verified, and its answers to peers
 link_proofs   which run is at the other end of a link
 
 How signed gossip spreads, on what spread/ does for any gossip:
-
 signed_spreading  the part of a peer: lines that wait for their run, rate limits of verifying
 signed_messages   the message list, which takes only messages that have a cover
 covers            which cover speaks for which message, and whether it is good

@@ -107,8 +107,8 @@ class Covers:
         """Return whether the signature of a cover need not be verified.
 
         All its messages were seen, and no kept cover contradicts it. If its run is a known liar,
-        seen messages or a contradiction are enough, unless the neighbour that brought it is the
-        origin, because any other neighbour may be honest."""
+        seen messages or a contradiction are enough, unless the origin itself has brought it,
+        because any other neighbour may be honest."""
         is_seen = not seen.missing(cover.first, cover.last())
         if cover.run in self._liars and cover.origin() != str(brought_by).encode():
             return is_seen or self._rival_of(cover) is not None
@@ -173,8 +173,8 @@ class Covers:
         """Return the cover that speaks for a message that is not held.
 
         It is `last` or a kept one; None if the message is old, or its cover a contradiction.
-        Corrupt if a cover has another hash for it, or none has any and `seen_of(run)` lacks its
-        number."""
+        Corrupt if a cover has another hash, or if none has any and the number is not in
+        `seen_of(run)`."""
         run, number, named = message.run, message.number, digest[:grammar.HASH_SIZE]
         if last is not None and last.run == run and last.hash_of(number) == named:
             return last if last.texts else self.keep(last)

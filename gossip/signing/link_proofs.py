@@ -4,7 +4,7 @@ A proof precedes `Connection with Peer` and `connection accepted`, and names bot
 of the dial (signed_lines.py). A good answer proves the run that answers, because the dialler has
 reached its address. A newcomer without a good signature is refused. Its run has to be genuine
 (confirming asks seeds about an unknown run), and the last met at its address (known_runs.py).
-Otherwise the address is probed, because seeds that do not confirm a run may be too busy.
+Otherwise the address is probed, because seeds may be too busy, or another run may be there now.
 
 Bad signatures of newcomers have a rate limit for each known run, and for each IP for all unknown
 runs, so that they use up the quota of the sender's IP, or of a run whose key it repeats, and no
@@ -26,8 +26,8 @@ from gossip.signing.signed_lines import Signer, linking, proven_start, start_of
 from gossip.tools import Rate
 
 CHECKS, CHECKS_AT_ONCE = 50, 100  # bad signatures verified: a second, burst
-BUSY = "busy"  # the reason of a refusal without a check
-UNPROVEN = "unproven"  # the reason of a refusal for lack of a good proof
+BUSY = "busy"  # the reason for a refusal without a check
+UNPROVEN = "unproven"  # the reason for a refusal without a good proof
 
 
 class LinkProofs(Part):

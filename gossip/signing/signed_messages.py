@@ -74,8 +74,7 @@ class SignedMessages(MessageList):
                  checks_early=lambda neighbour: True):
         """`is_genuine(signed)`: is a signature good? `is_known(run)`: is a run genuine?
         `is_denied(run, neighbour)`: would its messages be dropped if the neighbour brought them
-        now? `checks_early(neighbour)`: may one more signature be verified before a message needs
-        it?"""
+        now? `checks_early(neighbour)`: may one more signature be verified before it is needed?"""
         self._covers = Covers()
         super().__init__(settings, own_run, functools.partial(SignedTexts, self._covers))
         self._corrupt_most = settings.corrupt_most()
