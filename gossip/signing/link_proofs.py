@@ -7,8 +7,8 @@ reached its address. A newcomer without a good signature is refused. Its run has
 Otherwise the address is probed, because seeds may be too busy, or another run may be there now.
 
 Bad signatures of newcomers have a rate limit for each known run, and for each IP for all unknown
-runs, so that they use up the quota of the sender's IP, or of a run whose key it repeats, and no
-other. All parts hear `on_replaced` when an address has another genuine run than was met there.
+runs. So they use up the quota of the sender's IP, or of the run whose key the sender repeats, and
+no other. All parts hear `on_replaced` when an address has another genuine run than was met there.
 """
 
 import functools

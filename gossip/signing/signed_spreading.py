@@ -234,5 +234,5 @@ class WaitingLines:
 
 
 def _size(line: bytes, cover: bytes, before: bytes) -> int:
-    """Return the bytes of a line, and of its cover unless `before`."""
+    """Return the bytes of a line, and of a cover other than `before`."""
     return len(line) + (0 if cover == before else len(cover))
