@@ -1,8 +1,8 @@
 """Contradictions: runs that provably signed two messages with one number.
 
-The same for a seed and a peer. Nobody is believed: a node that hears of a contradiction verifies
-both signatures, and ends the link that brought a bad one. That needs no rate limit, because each
-run is verified once. With a limit, a peer that has much to tell would fall silent.
+The same for seeds and peers. Because nobody is believed, a node verifies both signatures, and ends
+the link that brought a bad one. There is no rate limit, because each run is verified once, and a
+limit would silence a peer that has many contradictions to tell.
 """
 
 from gossip import wire
@@ -23,11 +23,11 @@ class Contradictions:
         return self._runs.get(run, default=False)
 
     def add(self, run: bytes) -> bool:
-        """Remember a run; answer whether that is news."""
+        """Remember a run; return whether that is news."""
         return self._runs.add(run, True)
 
     def proves(self, message: Contradiction) -> bool:
-        """Verify what a link brings, or raise WireError; answer whether it is news."""
+        """Verify a contradiction, or raise WireError; return whether it is news."""
         if message.run in self:
             return False
         if not (Signer.is_genuine(message.one) and Signer.is_genuine(message.other)):

@@ -1,11 +1,9 @@
-"""Deciding who is malicious, and kicking them out. A part of a seed.
+"""Deciding which peers are malicious, and kicking them out. A part of a seed.
 
-Once a period the seed judges its own subjects by their rows (verdicts.py), and exchanges what it
-has found with all other seeds. It kicks a guilty peer out: it tells all seeds, and each of them
-takes the peer off its list, refuses it for the time of a ban, and tells its registered peers. A
-peer whose neighbour never names it is warned by the seeds that list it.
-
-Rows and the links to other seeds are kept by the part `keeping`, which this part asks.
+Once a period the seed judges its own subjects by their rows (verdicts.py), and exchanges verdicts
+with all other seeds. A guilty peer is kicked: every seed takes the peer off its list, refuses it
+for the time of a ban, and tells its registered peers. A peer whose neighbour never names it is
+warned by the seeds that list it. The part `keeping` has the rows and the links to other seeds.
 """
 
 import bisect
@@ -24,7 +22,7 @@ from gossip.signing.grammar import Contradiction
 from gossip.tools import Recent
 
 SUBJECTS = 500  # judged in one turn; the others in the next
-BELIEVED = 3  # periods for which what a seed has told counts, if it tells nothing newer
+BELIEVED = 3  # periods for which the verdicts of a seed count, unless newer ones come
 REMEMBERED = 10_000  # bans, and warnings
 
 
@@ -65,7 +63,7 @@ class Deciding(Part):
         self._cheats = Contradictions()
         self._bans = Recent(REMEMBERED)  # address -> Ban
         self._warned = Recent(REMEMBERED)  # (peer, neighbour that never names it) -> True
-        # seed -> (when it began to tell, what it has told in that period)
+        # seed -> (when its verdicts began to come, all of that period)
         self._told: dict[Address, tuple[float, grammar.Verdicts]] = {}
         self._found: dict[Address, Opinion] = {}  # what was found last
         self._last: tuple = ()  # the subject that was judged last
@@ -74,7 +72,7 @@ class Deciding(Part):
     # The duty.
 
     def turn(self, now: float) -> None:
-        """A period is over: judge, tell, convict."""
+        """Judge, tell the other seeds, and convict, once a period."""
         banned = self._bans.all(now)
         told = [message for at, message in self._told.values()
                 if now - at < BELIEVED * self._period]
@@ -84,7 +82,7 @@ class Deciding(Part):
         before = self._found_before({*banned, *(case.subject for case in cases)}, now)
         found = evaluate(cases, [before, *told], void_before)
         if now - self._keeping.tending.behind < NAMED_FROM * self._period:
-            found.unconfirmed.clear()  # what was not named may only not be here yet
+            found.unconfirmed.clear()  # rows that name a peer may still be on their way
         self._found.update((case.subject, Opinion(now, found.judged.get(case.subject),
                                                   case.subject in found.void)) for case in cases)
         self._verdicts = _lines(found, before)
@@ -97,7 +95,7 @@ class Deciding(Part):
             self._convict(subject, guilt, now)
 
     def _in_turn(self, now: float) -> list[Address]:
-        """The subjects that are judged now, from where the last turn ended."""
+        """Return the subjects to judge now, after those of the last turn."""
         subjects = self._keeping.judged_here(now)
         after = bisect.bisect_right(subjects, self._last)
         due = [*subjects[after:], *subjects[:after]][:SUBJECTS]
@@ -105,7 +103,7 @@ class Deciding(Part):
         return due
 
     def _found_before(self, newer, now: float) -> grammar.Verdicts:
-        """Repeat the last verdict on peers not judged now, because rows move."""
+        """Return the last verdicts on peers not judged now, because rows move."""
         self._found = {peer: opinion for peer, opinion in self._found.items()
                        if peer not in newer and now - opinion.at < BELIEVED * self._period}
         judged = tuple((peer, opinion.badness) for peer, opinion in self._found.items()
@@ -114,7 +112,7 @@ class Deciding(Part):
                                               if opinion.is_void), ())
 
     def _convict(self, subject: Address, guilt: Guilt, now: float) -> None:
-        """This seed has found out that a peer is malicious."""
+        """Kick a peer that this seed found guilty, and tell all seeds."""
         seconds = self._node.settings.ban
         rates = " ".join(f"{reporter.listed}={rate:.3f}"
                          for reporter, rate in sorted(guilt.rates.items()))
@@ -125,10 +123,10 @@ class Deciding(Part):
     # What other seeds say, and peers of contradictions.
 
     def on_contradiction(self, link, message: Contradiction) -> None:
-        """Somebody has proof that a run signed two messages with one number.
+        """Kick a peer if its latest run has contradicted itself.
 
-        The peer is kicked out if that is the latest run that it has proved to this seed. About
-        other runs only seeds are heard, so that such a run cannot be registered here later."""
+        Contradictions of its other runs are accepted from seeds alone, so that such a run cannot be
+        registered here later."""
         if not self._node.settings.monitor:
             raise wire.WireError("this seed keeps no reports")
         now, address = self._node.now(), wire.check_run(message.run)
@@ -145,7 +143,7 @@ class Deciding(Part):
             self._kick(Ban(address, until, 1.0), now, message.line.decode())
 
     def on_verdicts(self, link, message: grammar.Verdicts) -> None:
-        """Another seed tells its verdicts, in one line or several together."""
+        """Take the verdicts of another seed, from one line or several."""
         now = self._node.now()
         at, before = self._told.get(link.peer, (-math.inf, message))
         self._told[link.peer] = ((now, message) if now - at >= self._period / 2 else
@@ -153,7 +151,7 @@ class Deciding(Part):
         self._warn(message.unconfirmed, now)
 
     def on_kick(self, link, message: grammar.Kick) -> None:
-        """Another seed has kicked a malicious peer: do the same."""
+        """Kick a peer that another seed has kicked."""
         if message.seconds is None:
             raise wire.WireError("a kick between seeds names the seconds")
         now = self._node.now()
@@ -161,28 +159,28 @@ class Deciding(Part):
         self._kick(Ban(message.address, now + seconds, message.badness), now)
 
     def said_first(self, seed: Address) -> bytes:
-        """The bans in force, and the last verdicts, for a new link."""
+        """Return the first lines on a link: bans, and the last verdicts."""
         return self._kicks(self._node.now()) + self._verdicts
 
     # Called by the seed, about registrations.
 
     def is_banned(self, address: Address, now: float) -> bool:
-        """Whether a peer is shut out, so that its rows are dropped."""
+        """Return whether a peer is shut out; then its rows are dropped."""
         return self._bans.get(address, now) is not None
 
     def refusal(self, address: Address, now: float) -> str | None:
-        """Why an address must not be registered now; None: it may be."""
+        """Return why an address must not be registered now, or None."""
         ban = self._bans.get(address, now)
         return None if ban is None else (
             f"kicked as malicious, again in {math.ceil(ban.until - now)} s")
 
     def fault_of(self, address: Address) -> str | None:
-        """Why the run that an address has just proved is never registered."""
+        """Return why an address's latest run is never registered, or None."""
         cheats = self._node.vouching.latest_run(address) in self._cheats
         return f"the run of {address} has contradicted itself" if cheats else None
 
     def on_registered(self, address: Address, link) -> None:
-        """Tell a peer that has just been registered who is shut out."""
+        """Tell a peer that was just registered which peers are shut out."""
         now = self._node.now()
         ban = self._bans.get(address, now)
         if ban is not None:  # it was kicked while it was being registered
@@ -193,7 +191,7 @@ class Deciding(Part):
     # A kick, and a warning.
 
     def _kick(self, ban: Ban, now: float, *verdict: str) -> bool:
-        """Shut a peer out, and tell all registered peers, if that is news."""
+        """Ban a peer and tell all peers; return whether that is news."""
         if not self._bans.add(ban.address, ban, now, ban.until):
             return False
         self._node.output.write(*verdict)
@@ -205,7 +203,7 @@ class Deciding(Part):
         return True
 
     def _remove(self, ban: Ban, now: float) -> bool:
-        """Take a peer off the list and hang up; was it listed?"""
+        """Unlist a peer and hang up; return whether it was listed."""
         row = self._node.registry.row(ban.address)
         removed = self._node.registry.remove(row, ban.reason, now)
         if removed and row.link is not None:
@@ -233,7 +231,7 @@ def _joined(one: grammar.Verdicts, other: grammar.Verdicts) -> grammar.Verdicts:
 
 
 def _lines(found: Found, before: grammar.Verdicts) -> bytes:
-    """Return the lines for the other seeds, in as few lines as possible."""
+    """Return verdicts for the other seeds, in as few lines as possible."""
     kinds = ([*found.judged.items(), *before.judged], [*found.void, *before.void],
              found.unconfirmed)
     size = grammar.JUDGED_LIMIT

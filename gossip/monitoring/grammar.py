@@ -9,11 +9,11 @@
     seed checked:NONCE                         yes
     tree:VERSION:IP:PORT:IP#PORT=START …       which keys each seed holds; the tree's author
     load:ROWS:KEY KEY …                        how many rows a seed holds; quantiles of their keys
-    rows:AGE:SIDE:IP:PORT:START:PERIOD:ENTRY … rows on their way to who owns their keys
+    rows:AGE:SIDE:IP:PORT:START:PERIOD:ENTRY … rows on their way to the owner of their keys
     part:AGE:SIDE:IP:PORT:START:PERIOD:ENTRY … rows lent to the seed that decides about a peer
     verdicts:T:JUDGED|VOID|UNCONFIRMED         what a seed has found in this period
-    ask tree                                   anyone asks a seed, which answers with two lines:
-    loads:IP#PORT=ROWS …                       the second; the first is `tree:`
+    ask tree                                   anyone asks a seed, which answers `tree:` and:
+    loads:IP#PORT=ROWS …                       how many rows each seed holds
 
 ENTRY is `IP#PORT=EXPECTED,MISSING,FIRST,CORRUPT,FORBIDDEN`; START and KEY of the tree have 24 hex
 digits; AGE is in seconds; SIDE is `about` or `by`, see monitoring/rows.py. JUDGED is
@@ -32,9 +32,9 @@ from gossip.wire.fields import (
 
 ENTRIES_LIMIT = 68  # neighbours in one report, and in a line of rows: 60 places and 8 spare
 COUNT_LIMIT = 1_000_000_000  # of anything in one period
-SECONDS_LIMIT = 999_999_999.0  # 31 years; longer is said as this
+SECONDS_LIMIT = 999_999_999.0  # 31 years; a longer time is sent as this
 SEEDS_LIMIT = 1_000  # in a tree
-JUDGED_LIMIT = 500  # of each kind in a line of verdicts; more of the longest pass LINE_LIMIT
+JUDGED_LIMIT = 500  # of each kind in a line of verdicts, so that it stays below LINE_LIMIT
 QUANTILES = 15  # keys in a load
 ABOUT, BY = "about", "by"  # the sides of a row
 
@@ -43,7 +43,7 @@ class Entry(NamedTuple):
     """The observations of a peer about a neighbour in a period, in messages."""
 
     peer: Address
-    expected: int  # that it was judged by
+    expected: int  # messages that it was judged by
     missing: int  # of the expected, that it never sent
     first: int  # that it was the first to bring
     corrupt: int  # copies
@@ -82,7 +82,7 @@ class Part(Rows):
 
 
 class Tree(NamedTuple):
-    """Where the interval of each seed starts, in order; its author."""
+    """The first key of each seed's interval, in order; the author."""
 
     version: int
     author: Address
@@ -109,7 +109,7 @@ class Verdicts(NamedTuple):
 
 
 class Kick(NamedTuple):
-    """A peer is malicious, and may be shut out for `seconds`."""
+    """A malicious peer, which may be shut out for `seconds`."""
 
     address: Address
     badness: float
@@ -125,7 +125,7 @@ class Unconfirmed(NamedTuple):
 
 
 class SeedHello(NamedTuple):
-    """A seed introduces itself to another."""
+    """The introduction of a seed to another."""
 
     address: Address
     to: Address
@@ -134,7 +134,7 @@ class SeedHello(NamedTuple):
 
 
 class SeedCheck(NamedTuple):
-    """A seed asks another: did you introduce yourself to me with this nonce?"""
+    """A question to a seed: did you introduce yourself to me with this nonce?"""
 
     address: Address
     nonce: str
@@ -142,14 +142,14 @@ class SeedCheck(NamedTuple):
 
 
 class SeedChecked(NamedTuple):
-    """Yes."""
+    """The answer: yes."""
 
     nonce: str
     kind = "seed_checked"
 
 
 class AskTree(NamedTuple):
-    """Somebody asks for the tree and the loads."""
+    """A request for the tree and the loads."""
 
     kind = "ask_tree"
 

@@ -1,16 +1,16 @@
 """Keeping the rows of all reports, each at one seed. A part of a seed.
 
-Which seed holds which keys is said by the newest tree (threaded_tree.py). A row that a peer has
-reported (Intake says which reports count) is forwarded hop by hop to the owner of its key. When
-the tree changes, each seed forwards what is no longer its own.
+The newest tree (threaded_tree.py) says which seed holds which keys. A row of a report that counts
+(see Intake) is forwarded hop by hop to the owner of its key. When the tree changes, each seed
+forwards the rows that are no longer its own.
 
-Nothing is lost: the seed to which a peer has reported keeps the rows for their window, and forwards
-them again when the tree has changed. What goes to a seed over a link is repeated on the next link
-to it (seed_links.py). To file a row twice changes nothing.
+No row is lost, because the seed that took it in keeps it for its window, and forwards it again when
+the tree has changed. What was sent over a link is repeated on the next link to the same seed
+(seed_links.py). A row that is filed twice counts once.
 
 Once a period, each seed tells all others the tree and its load, and one of them mends the tree
-(tending.py). If a cut goes through the rows of a subject, the later part is lent, seed by seed, to
-the seed that holds the first key of the subject, which decides about it.
+(tending.py). If several seeds hold rows of a subject, the later ones lend them, seed by seed, to
+the seed with the first key of the subject, which decides about it.
 """
 
 from typing import NamedTuple
@@ -30,10 +30,10 @@ from gossip.tools import Rate, Recent
 WINDOW = 12  # periods for which rows are kept
 KEPT = 6  # periods for which a peer keeps a report, to say it again to another seed
 CREDIT = 2  # new reports that may come together at first
-MOST_CREDIT = 12  # the same after so many periods of silence: this seed may have stood still
-HASTE = 0.9  # of a period: in this time a peer has credit for one more
-PATIENCE = 100  # reports that do not count and are borne at once; an honest peer makes six at most
-MENDING = 10  # so many more are borne after each period
+MOST_CREDIT = 12  # the same after as many silent periods, because this seed may have stood still
+HASTE = 0.9  # of a period, after which a peer has credit for one more report
+PATIENCE = 100  # tolerated reports that do not count, at once; an honest peer makes six at most
+MENDING = 10  # as many more are tolerated after each period
 REPORTERS_LIMIT = 10_000  # peers that are remembered
 
 
@@ -45,13 +45,12 @@ class _Reporter(NamedTuple):
 
 
 class Intake:
-    """The reporters of one seed, and which of their reports count: one new PERIOD per period, and
-    recent older ones.
+    """The reporters of one seed, and which of their reports count.
 
-    A report that was kept for a seed that is gone comes after newer ones, and its age follows from
-    its PERIOD. Late reports may come close together: they count while the peer has made no more of
-    them than periods have passed. Because a report is cheaper to send than to read, a peer that
-    sends too many that do not count is cut off."""
+    These are one new PERIOD per period, and recent older ones, kept for a seed that is gone; their
+    age follows from their PERIOD. Late reports may come close together, but no more of them than
+    periods have passed. A peer that sends too many others is cut off, because a report costs less
+    to send than to read."""
 
     def __init__(self, period: float):
         self._period = period  # in seconds
@@ -60,7 +59,7 @@ class Intake:
         self._useless = Rate(MENDING / period, PATIENCE, REPORTERS_LIMIT)
 
     def age(self, peer: Address, start: int, period: int, now: float) -> float | None:
-        """The age of a report in seconds; None: it does not count."""
+        """Return a report's age in seconds; None: it does not count."""
         reporter = self._reporters.get(peer)
         if reporter is None or start != reporter.start or period > reporter.newest:
             return 0.0 if self._begin(reporter, peer, start, period, now) else None
@@ -70,7 +69,7 @@ class Intake:
         return (reporter.newest - period) * self._period + now - reporter.came
 
     def bears(self, peer: Address, now: float) -> bool:
-        """Whether to tolerate one more report that does not count."""
+        """Return whether to tolerate one more report that does not count."""
         return not self._useless.take(now, key=peer)
 
     def _begin(self, reporter: _Reporter | None, peer: Address, start: int, period: int,
@@ -107,7 +106,7 @@ class Keeping(Part):
         self._held = self._table()  # rows whose keys are its own
         self._lent = self._table()  # rows of subjects that it decides about, held by others
         self.tending = Tending(self._own, self._seeds, self._period, self.links.heard, node.now())
-        self.tree = ThreadedTree.alone(self._own)  # the newest that this seed has heard of
+        self.tree = ThreadedTree.alone(self._own)  # the newest that this seed knows
         # other seed -> what was forwarded to it by this tree
         self._handed = {seed: self._table() for seed in self._others}
         self._moved = 0  # rows forwarded to other owners since the last `load:` in the file
@@ -119,7 +118,7 @@ class Keeping(Part):
     # Rows in.
 
     def on_report(self, link, message: grammar.Report) -> None:
-        """A peer reports: keep and forward its rows, if the report counts."""
+        """Keep and forward the rows of a report, if it counts."""
         now, node = self._node.now(), self._node
         if any(entry.peer == link.peer for entry in message.entries):
             raise wire.WireError("a report that names its own reporter")
@@ -146,7 +145,7 @@ class Keeping(Part):
                 and node.vouching.run_of(peer) in (None, message.start))
 
     def _known(self, entries: tuple[grammar.Entry, ...]) -> tuple[grammar.Entry, ...]:
-        """The entries about peers that are listed or proved a run here."""
+        """Return the entries about peers that are listed or proven here."""
         node = self._node
         unknown = [entry.peer for entry in entries if node.registry.row(entry.peer) is None
                    and not node.vouching.has_proved(entry.peer)]
@@ -156,18 +155,18 @@ class Keeping(Part):
         return tuple(entry for entry in entries if entry.peer not in unknown)
 
     def _wanted(self, rows: list[Row], now: float) -> list[Row]:
-        """The rows without a banned peer."""
+        """Return the rows without a banned peer."""
         is_banned = self._node.deciding.is_banned
         return [row for row in rows if not is_banned(row.reporter, now)
                 and not is_banned(row.entry.peer, now)]
 
     def on_rows(self, link, message: grammar.Rows) -> None:
-        """Rows come on their way to the owners of their keys."""
+        """Forward rows to the owners of their keys."""
         now = self._node.now()
         self._hand_on(self._wanted(rows_in(message, now), now), now)
 
     def on_part(self, link, message: grammar.Part) -> None:
-        """The seed behind lends rows to this seed or an earlier one."""
+        """Take rows that are lent to this seed, and pass others on."""
         now = self._node.now()
         rows = self._wanted(rows_in(message, now), now)
         for row in rows:
@@ -179,7 +178,7 @@ class Keeping(Part):
 
     def _hand_on(self, rows: list[Row], now: float) -> None:
         """File this seed's own rows; forward the rest one hop."""
-        by_hop: dict[Address | None, list] = {}  # None: it is here that they belong
+        by_hop: dict[Address | None, list] = {}  # None: rows of this seed
         for row in rows:
             by_hop.setdefault(self.tree.next_hop(self._own, row.key), []).append(row)
         for row in by_hop.pop(None, ()):
@@ -214,7 +213,7 @@ class Keeping(Part):
     # The tree.
 
     def on_tree(self, link, message: grammar.Tree) -> None:
-        """Another seed tells its tree."""
+        """Take the tree of another seed, if it is newer."""
         tree = ThreadedTree(*message)
         if any(seed not in self._seeds for seed in (tree.author, *tree.seeds())):
             raise wire.WireError("a tree with somebody in it who is no seed")
@@ -222,7 +221,7 @@ class Keeping(Part):
         self.tending.said(link.peer, tree)
 
     def _take_over(self, tree: ThreadedTree) -> None:
-        """Take a newer tree."""
+        """Take a newer tree, and forward rows by it."""
         if tree <= self.tree:
             return
         now, line = self._node.now(), grammar.tree(*tree)
@@ -239,11 +238,11 @@ class Keeping(Part):
                 + lines_of(self._handed[seed].all(), self._node.now()))
 
     def on_load(self, link, message: grammar.Load) -> None:
-        """Another seed tells how many rows it holds."""
+        """Note how many rows another seed holds."""
         self.tending.told(link.peer, message, self._node.now())
 
     def on_ask_tree(self, link, message: grammar.AskTree) -> None:
-        """Anybody asks for the tree and the loads."""
+        """Tell anybody the tree and the loads."""
         if not self._node.settings.monitor:
             raise wire.WireError("this seed keeps no reports")
         link.send(grammar.tree(*self.tree) + grammar.loads(self._rows_by_seed()))
@@ -252,7 +251,7 @@ class Keeping(Part):
         return grammar.Load(self._held.count(), tuple(self._held.quantiles()))
 
     def _rows_by_seed(self) -> list[tuple[Address, int]]:
-        """How many rows each seed of the tree says it holds."""
+        """Return how many rows each seed of the tree says it holds."""
         loads = self.tending.loads(self._load())
         return [(seed, loads[seed].rows) for seed in self.tree.seeds() if seed in loads]
 
@@ -286,12 +285,12 @@ class Keeping(Part):
     # What `deciding` asks for.
 
     def judged_here(self, now: float) -> list[Address]:
-        """The subjects that this seed decides about, and whose rows have come."""
+        """Return the subjects that this seed can decide about now."""
         subjects = sorted({*self._held.subjects(), *self._lent.subjects()})
         return [subject for subject in subjects if self.tending.decides(subject, now)]
 
     def rows_of(self, subject: Address) -> list[Row]:
-        """All rows of a subject that are here, its own and lent ones."""
+        """Return all rows of a subject here, this seed's and lent ones."""
         rows = {row.identity: row for table in (self._held, self._lent)
                 for row in table.of(subject)}
         return list(rows.values())

@@ -4,7 +4,7 @@ Once a period, the duty "monitoring" sends every neighbour a liveness request (w
 for; nothing is written down, and no miss is counted), and sends one report to one of the seeds that
 list this peer. A report is kept for six periods: when its seed is lost, all kept reports go to the
 next seed, the newest first, because a seed infers the age of older reports from their PERIOD. Seeds
-say who is malicious; the node's `linking` shuts these peers out.
+say which peers are malicious; the node's `linking` shuts these out.
 """
 
 import collections
@@ -19,7 +19,7 @@ from gossip.seeds.joining import SEED
 from gossip.signing.grammar import Contradiction, contradiction, parse_signed
 
 KEPT = 6  # reports, each of a period
-EVIDENCE_LIMIT = 100  # runs that are not known, and whose contradictions wait
+EVIDENCE_LIMIT = 100  # unknown runs whose contradictions wait
 
 
 class Reporting(Part):
@@ -36,7 +36,7 @@ class Reporting(Part):
         self._period = 0  # of the last report
         self._told = None  # the link to the seed that has had all reports so far
         self._due: float | None = None  # when the next report is
-        self._kicked_by: dict[Address, None] = {}  # seeds that have said so of this peer
+        self._kicked_by: dict[Address, None] = {}  # seeds that have kicked this peer
         self._cheats = Contradictions()
         self._evidence: dict[bytes, tuple[bytes, bytes]] = {}  # run not known yet -> signed lines
         self.watch = Watch(node.settings, node.confirming.counts, self._cheats)
@@ -44,8 +44,8 @@ class Reporting(Part):
     # The duty.
 
     def turn(self, now: float) -> float:
-        """A period is over: ask all neighbours, report what they did."""
-        if self._due is None:  # the first period ends at any time, so that not all do together
+        """Ask all neighbours, and report what they did, once a period."""
+        if self._due is None:  # the first period is random, so that peers do not act together
             self._due = now + self._interval * self._node.rng.random()
             return self._due
         if self.watch.turn(now):
@@ -53,7 +53,7 @@ class Reporting(Part):
         time = wire.format_time(self._node.time())
         for link in self._node.neighbours.links():
             self.watch.asked(link, time, now)
-            self._node.spreading.way.say_behind(  # all that this peer knew by now comes before it
+            self._node.spreading.way.say_behind(  # behind all that this peer knows by now
                 link, wire.liveness_request(time, self._node.address), urgent=False)
         self._node.confirming.counts(self._node.confirming.own_run)  # have seeds asked about it
         self._period += 1
@@ -85,20 +85,20 @@ class Reporting(Part):
     # What happens to links, and what neighbours and seeds say.
 
     def on_met(self, link) -> None:
-        """A peer has become a neighbour."""
+        """Watch a peer that has become a neighbour."""
         self.watch.linked(link, self._node.now())
 
     def on_end(self, link) -> None:
-        """A link has ended."""
+        """Watch a link no longer."""
         self.watch.on_end(link)
 
     def replied(self, link, time: str) -> None:
-        """A neighbour has answered a liveness request."""
+        """Judge a neighbour that has answered a liveness request."""
         offering = self._node.spreading.anti_entropy.catch_up.offering()
         self.watch.replied(link, time, self._node.now(), caught_up=link not in offering)
 
     def on_kick(self, link, message: grammar.Kick) -> None:
-        """A seed says who is malicious: shut that peer out."""
+        """Shut out a peer that a seed calls malicious, unless this one."""
         self._check(link)
         if message.address != self._node.address:
             self._shut_out(message.address, "kicked", message.seconds)
@@ -107,14 +107,14 @@ class Reporting(Part):
             self._node.output.write(f"kicked:{link.peer}:{message.badness:.3f}")
 
     def on_unconfirmed(self, link, message: grammar.Unconfirmed) -> None:
-        """A neighbour cannot be judged, because it never names this peer."""
+        """Shut out a neighbour that never names this peer."""
         self._check(link)
         if self._shut_out(message.address, "unconfirmed"):
             self._node.output.write(f"unconfirmed:{message.address}")
 
     def contradicted(self, one: bytes, other: bytes) -> None:
-        """Tell all seeds, once, that two good signed lines contradict each other. Until it is known
-        whether their run is genuine, they wait."""
+        """Tell all seeds once that two good signed lines contradict each other. If their run is
+        unknown, keep them until it is settled."""
         run = parse_signed(one).run
         if not self._node.confirming.is_known(run):
             if len(self._evidence) < EVIDENCE_LIMIT:
@@ -126,19 +126,19 @@ class Reporting(Part):
                 link.send(line)
 
     def on_settled(self, run: bytes) -> None:
-        """It was found out whether a run is genuine."""
+        """Report the contradiction of a run that is genuine now."""
         evidence = self._evidence.pop(run, None)
         if evidence is not None and self._node.confirming.is_known(run):
             self.contradicted(*evidence)
 
     def on_contradiction(self, link, message: Contradiction) -> None:
-        """A seed has proof that a run signed two messages with one number."""
+        """Verify a seed's proof that a run has contradicted itself."""
         self._check(link)
         if self._node.confirming.is_known(message.run) and self._cheats.proves(message):
             self._found_out(message.run, message.line)
 
     def _found_out(self, run: bytes, line: bytes) -> None:
-        """A run contradicts itself: nobody is judged by its messages from now on."""
+        """Write a contradiction down, and judge nobody by its run any more."""
         self._node.output.write(line.decode().rstrip("\n"))
         self.watch.contradicted(run)
 

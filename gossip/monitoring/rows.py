@@ -1,11 +1,8 @@
 """Rows: the entries of reports, each filed twice, and their table.
 
-What R says about S is filed under key(S, R), side `about`, and under key(R, S), side `by`: so one
-range of keys holds all that is said about a peer and all that the peer says. The peer whose range
-that is, is the subject of the row.
-
-Rules only: keeping.py hands the table the time. Whether a row is
-held already is told by its identity, in which the time has no part.
+What R says about S is filed under key(S, R), side `about`, and under key(R, S), side `by`. So one
+range of keys holds all that is said about a peer, the subject of these rows, and all that it says.
+Rules only: keeping.py hands in the time, which has no part in the identity of a row.
 """
 
 import collections
@@ -50,9 +47,8 @@ class Row(NamedTuple):
 
 
 class Rows:
-    """A table of rows, packed, by their reporters and the peers named.
-
-    A row belongs to the host of its reporter; on loopback, which all share, to the reporter."""
+    """A table of rows, packed, by their reporters and the peers named. A row is charged to the host
+    of its reporter, but on loopback, which all share, to the reporter."""
 
     def __init__(self, window: float, counters, limit: int = ROWS_LIMIT):
         self._window = window  # seconds for which a row is kept
@@ -64,7 +60,7 @@ class Rows:
         self._count = 0  # rows in all
 
     def file(self, row: Row, now: float) -> bool:
-        """Hold a row unless it is too old; answer whether it is news."""
+        """Hold a row unless too old; return whether it is news."""
         said, peer = (row.side, row.reporter), row.entry.peer
         if row.at <= now - self._window or any(
                 old[:2] == (row.start, row.period)
@@ -77,11 +73,11 @@ class Rows:
         return True
 
     def all(self) -> list[Row]:
-        """All that is held."""
+        """Return all rows."""
         return [row for pair in self._pairs() for row in _unpacked(*pair)]
 
     def of(self, subject: Address) -> list[Row]:
-        """The rows by a subject, and those about it."""
+        """Return the rows by a subject, and those about it."""
         named = self._said.get((grammar.BY, subject), {})
         pairs = [*(((grammar.BY, subject), other, packed) for other, packed in named.items()),
                  *(((grammar.ABOUT, other), subject, self._held((grammar.ABOUT, other), subject))
@@ -89,15 +85,15 @@ class Rows:
         return [row for pair in pairs for row in _unpacked(*pair)]
 
     def subjects(self) -> list[Address]:
-        """The peers that have reported, in order: only they can be judged."""
+        """Return the peers that have reported, sorted; only they can be judged."""
         return sorted(reporter for side, reporter in self._said if side == grammar.BY)
 
     def count(self) -> int:
-        """How many rows are held."""
+        """Return how many rows are held."""
         return self._count
 
     def quantiles(self) -> list[int]:
-        """Keys that cut the rows into equal shares, if there are rows."""
+        """Return keys that cut the rows into equal shares, if any."""
         keys = sorted(itertools.chain.from_iterable(
             [key(*_pair(*said, peer))] * (len(packed) // _PACKED.size)
             for said, peer, packed in self._pairs()))
@@ -122,7 +118,7 @@ class Rows:
                 for row in _unpacked(said, peer, self._put(said, peer, b""))]
 
     def _pairs(self, owner: Hashable = None) -> list[tuple[tuple[str, Address], Address, bytes]]:
-        """(side and reporter, peer named, rows), of one owner or all."""
+        """Return (side and reporter, peer named, rows), of one owner or all."""
         return [(said, peer, packed) for said, peers in self._said.items()
                 if owner in (None, _owner(said[1])) for peer, packed in peers.items()]
 
@@ -152,7 +148,7 @@ class Rows:
         self._counters.add("rows evicted", rows - self._of_owner[owner])
 
     def _drop(self, at: float, owner: Hashable = None) -> None:
-        """Drop rows that are as old, of one owner or of all."""
+        """Drop rows reported up to `at`, of one owner or of all."""
         for said, peer, packed in self._pairs(owner):
             left = [row for row in _PACKED.iter_unpack(packed) if row[2] > at]
             if len(left) < len(packed) // _PACKED.size:
@@ -164,7 +160,7 @@ def _owner(reporter: Address) -> Hashable:
 
 
 def _pair(side: str, reporter: Address, peer: Address) -> tuple[Address, Address]:
-    """The subject of a row, and the other."""
+    """Return the subject of a row, and the other peer."""
     return (peer, reporter) if side == grammar.ABOUT else (reporter, peer)
 
 
@@ -178,18 +174,18 @@ def _unpacked(said: tuple[str, Address], peer: Address, packed: bytes) -> list[R
 
 def rows_of(report: grammar.Report | grammar.Rows, reporter: Address, at: float,
             sides: Iterable[str] = (grammar.ABOUT, grammar.BY)) -> list[Row]:
-    """The rows of a report that was made at this moment."""
+    """Return the rows of a report that was made at `at`."""
     return [Row(side, reporter, report.start, report.period, at, entry)
             for side in sides for entry in report.entries]
 
 
 def rows_in(message: grammar.Rows, now: float) -> list[Row]:
-    """The rows in a line from another seed."""
+    """Return the rows in a line from another seed."""
     return rows_of(message, message.reporter, now - message.age, (message.side,))
 
 
 def lines_of(rows: Iterable[Row], now: float, line=grammar.rows) -> bytes:
-    """The lines that carry rows to a seed, or lend them (`grammar.part`)."""
+    """Return lines that carry rows to a seed, or lend them (`grammar.part`)."""
     reports: dict[tuple, list[Row]] = {}
     for row in rows:
         reports.setdefault((row.side, row.reporter, row.start, row.period), []).append(row)

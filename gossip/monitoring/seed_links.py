@@ -1,4 +1,4 @@
-"""Links between seeds that have proved who they are, for keeping.py.
+"""Links between seeds that have proved their addresses, for keeping.py.
 
 For each pair of seeds there are two links, one in each direction: the dialler speaks, the other
 end listens. Whether the dialler is the seed that it claims to be is found out by dialling back:
@@ -8,13 +8,10 @@ end listens. Whether the dialler is the seed that it claims to be is found out b
     A to B, in answer to that                 seed checked:NONCE
     B to A, on the first link                 seed checked:NONCE
 
-From then on A speaks, and B takes what it says. Before that nothing else may be said. A confirms
-to B only what it said to B, because whoever listens on the port of a seed that is down is told
-nonces, too, and could repeat them to another seed. A retries for ever, and backs off from 0.25 to
-2 seconds.
-
-What is sent while there is no such link is lost; what must not be lost is repeated when a new link
-stands, by `said_first`.
+Only then may A say anything else. A confirms to B only a NONCE that it said to B, because a program
+on the port of a seed that is down is told nonces, too, and could repeat them to another seed. A
+retries for ever, with a back-off. Lines are lost while there is no such link; `said_first` repeats
+on each new link what must not be lost.
 """
 
 import secrets
@@ -55,11 +52,11 @@ class _Way:
         return link
 
     def has_said(self, nonce: str) -> bool:
-        """Whether the other end is still to confirm this nonce."""
+        """Return whether the other end is still to confirm this nonce."""
         return self.link is not None and not self.open and self.nonce == nonce
 
     def heard(self) -> float:
-        """When something came from the other seed last."""
+        """Return when something came from the other seed last."""
         return NEVER if self.heard_on is None else max(self.heard_on.heard, self.heard_before)
 
 
@@ -85,7 +82,7 @@ class SeedLinks(Part):
     # For the seed that speaks.
 
     def dial_missing(self, now: float) -> float | None:
-        """A turn: dial seeds without a link whose pause is over."""
+        """Dial seeds without a link whose pause is over."""
         links = [way.dial(self._node.new_link(LISTENER, seed), now)
                  for seed, way in self._ways.items()
                  if way.link is None and way.retry.due <= now]
@@ -94,7 +91,7 @@ class SeedLinks(Part):
         return min((way.retry.due for way in self._ways.values() if way.link is None), default=None)
 
     def on_up(self, link) -> None:
-        """A dialled link stands: introduce this seed, or ask the other end."""
+        """Introduce this seed on a dialled link, or ask the other end."""
         if link.role == ASKED:
             link.send(grammar.seed_check(self._node.address, self._checks[link][1]))
         elif link.role == LISTENER:
@@ -103,7 +100,7 @@ class SeedLinks(Part):
             link.send(grammar.seed_hello(self._node.address, link.peer, nonce))
 
     def on_seed_check(self, link, message: grammar.SeedCheck) -> None:
-        """A seed asks whether this seed has dialled it."""
+        """Confirm to a seed that this seed has dialled it."""
         way = self._ways.get(message.address)
         if way is None or not way.has_said(message.nonce):
             raise wire.WireError(f"this seed has not said that to {message.address}")
@@ -124,7 +121,7 @@ class SeedLinks(Part):
     # For the seed that listens.
 
     def on_seed_hello(self, link, message: grammar.SeedHello) -> None:
-        """Somebody claims to be another seed: dial that seed, and ask."""
+        """Dial the seed that a link claims to come from, and ask."""
         if not self._node.settings.monitor:
             raise wire.WireError("this seed keeps no reports")
         if message.address not in self._ways or message.address.ip != link.remote_ip:
@@ -137,12 +134,12 @@ class SeedLinks(Part):
         check = self._node.new_link(ASKED, message.address)
         self._checks[check] = link, message.nonce
         link.role = UNCHECKED
-        link.await_line(now + settings.introduction_limit)  # nothing may come: it is over by then
+        link.await_line(now + settings.introduction_limit)  # nothing may come before the check ends
         check.await_line(now + settings.probe_limit)
         self._node.dial(check)
 
     def on_seed_checked(self, link, message: grammar.SeedChecked) -> None:
-        """A seed confirms its nonce; or, on a dialled link, listens now."""
+        """Accept a seed as a speaker, or begin to speak to it."""
         if link.role == LISTENER:
             self._open(link, message.nonce)
             return
@@ -160,7 +157,7 @@ class SeedLinks(Part):
         checked.send(grammar.seed_checked(nonce))
 
     def _open(self, link, nonce: str) -> None:
-        """The other end listens: send what comes first before all else."""
+        """Begin to speak to a seed that listens, with `said_first`."""
         way = self._ways[link.peer]
         if way.link is not link or not way.has_said(nonce):
             raise wire.WireError("another nonce than was said, or said again")
@@ -171,7 +168,7 @@ class SeedLinks(Part):
         link.release(self._said_first(link.peer))
 
     def heard(self, seed: Address) -> float:
-        """When something came from another seed last."""
+        """Return when something came from another seed last."""
         return self._ways[seed].heard()
 
     # For both.
@@ -183,7 +180,7 @@ class SeedLinks(Part):
                 way.link.close("silent")
 
     def on_end(self, link) -> None:
-        """A link has ended: if this seed dialled it, retry after a pause."""
+        """Retry after a pause, if this seed had dialled the link."""
         checked = self._checks.pop(link, (None, ""))[0]
         way = self._ways.get(link.peer)
         again = way is not None and way.link is link

@@ -1,15 +1,14 @@
 """Tending the tree: which seeds live, and what tree they should have.
 
-Rules only, of one seed. The keeper is the first living
-seed in the order of config.txt: it makes the tree hold exactly the living seeds, and cuts the keys
-anew when the loads are too uneven. A seed that has just begun, or stood still, has not heard the
-others yet, so it is no keeper, and decides about nobody.
+Rules only, of one seed. The keeper, the first living seed in the order of config.txt, makes the
+tree hold exactly the living seeds, and cuts the keys anew when loads are too uneven. A seed that
+has just begun, or stood still, has not heard the others yet, so it neither keeps nor decides.
 
-No seed decides about subjects that it has owned for less than two periods; nor before a period has
-passed in which every seed has told its load under this tree, because rows may be on their way until
-then (a seed tells its load behind the rows that it forwards). When the same seeds cut the keys
-anew, this concerns only the subjects whose rows move. `behind` is when rows were late last: when
-this seed stood still, or a seed of the tree had not told its load for two periods.
+A seed decides about a subject after owning it for two periods, and a period after all seeds have
+told their loads under this tree. Until then rows may be on their way, because a seed tells its load
+behind the rows that it forwards. After a recut among the same seeds, only subjects whose rows move
+have to wait. `behind` is when rows were late last, because this seed stood still, or a seed of the
+tree had not told its load for two periods.
 """
 
 import collections
@@ -21,8 +20,8 @@ from gossip.monitoring.threaded_tree import ThreadedTree, first_key, last_key
 
 LIVING = 3  # periods for which a seed counts as living after its last word
 SETTLED = 2  # periods after which a seed is sure of what it sees
-STEADY = 3  # periods in a row in which loads are uneven before the keys are cut anew: a peer that
-# was just found out takes its rows along, and others are about to be, whose rows should stay now
+STEADY = 3  # uneven periods in a row before a recut, because a peer just kicked takes its rows
+# along, and others are about to be kicked, whose rows should stay now
 
 
 class _Told:
@@ -51,24 +50,24 @@ class Tending:
     # What is told.
 
     def took(self, tree: ThreadedTree, now: float) -> None:
-        """This seed has taken a newer tree."""
+        """Note that this seed has taken a newer tree."""
         self._trees.append((now, tree))
         for told in self._told.values():
             told.agreed = math.inf
 
     def said(self, seed: Address, tree: ThreadedTree) -> None:
-        """Another seed has told its tree."""
+        """Note the tree of another seed."""
         self._told[seed].tree = tree
 
     def told(self, seed: Address, load: grammar.Load, now: float) -> None:
-        """Another seed has told its load."""
+        """Note the load of another seed."""
         told = self._told[seed]
         told.at, told.load = now, load
         if told.tree == self._trees[-1][1]:
             told.agreed = min(told.agreed, now)
 
     def turn(self, now: float) -> None:
-        """A period is over: forget old trees; notice whether anything was late."""
+        """Forget old trees, and notice whether anything was late, once a period."""
         long_ago = now - SETTLED * self._period
         if now - self._last_turn > SETTLED * self._period:
             self._awake_since = self.behind = now
@@ -79,43 +78,43 @@ class Tending:
             self._trees.popleft()
 
     def _others(self) -> list[_Told]:
-        """The last words of the other seeds in the newest tree."""
+        """Return the last words of the other seeds in the newest tree."""
         return [self._told[seed] for seed in self._trees[-1][1].seeds() if seed != self._own]
 
     # What is asked.
 
     def loads(self, own: grammar.Load) -> dict[Address, grammar.Load]:
-        """The last loads of all seeds, with this one's own."""
+        """Return the last loads of all seeds, and `own` for this one."""
         return {**{seed: told.load for seed, told in self._told.items() if told.load is not None},
                 self._own: own}
 
     def is_living(self, seed: Address, now: float) -> bool:
-        """Whether a seed has said something lately, or is this seed."""
+        """Return whether a seed is this one, or has spoken lately."""
         return seed == self._own or self._heard(seed) > now - LIVING * self._period
 
     def is_keeper(self, now: float) -> bool:
-        """Whether it is this seed that mends the tree."""
+        """Return whether this seed mends the tree."""
         first = next(seed for seed in self._seeds if self.is_living(seed, now))
         return first == self._own and self._is_settled(now)
 
     def decides(self, subject: Address, now: float) -> bool:
-        """Whether this seed decides about a peer, and has for long enough."""
+        """Return whether this seed decides about a peer, for long enough already."""
         return (self._is_settled(now)
                 and all(tree.owner(first_key(subject)) == self._own for _, tree in self._trees)
                 and (self._has_all(now) or self._kept(subject)))
 
     def _has_all(self, now: float) -> bool:
-        """Whether all rows have come that were forwarded when the tree changed last."""
+        """Return whether all rows have come since the last change of tree."""
         return all(told.agreed <= now - self._period for told in self._others())
 
     def _kept(self, subject: Address) -> bool:
-        """Whether all rows of a subject were this seed's in all recent trees."""
-        seeds = set(self._trees[-1][1].seeds())  # a new seed may have rows of before it joined
+        """Return whether a subject's rows were all here in recent trees."""
+        seeds = set(self._trees[-1][1].seeds())  # a new seed may have rows from before it joined
         return all(tree.owner(last_key(subject)) == self._own and seeds.issubset(tree.seeds())
                    for _, tree in self._trees)
 
     def mended(self, tree: ThreadedTree, own: grammar.Load, now: float) -> ThreadedTree:
-        """The tree as it should be; the same if nothing is wrong."""
+        """Return the tree as it should be, which may be the same."""
         loads, mended = self.loads(own), tree
         living = [seed for seed in self._seeds if self.is_living(seed, now)]
         for seed in living:
@@ -132,11 +131,11 @@ class Tending:
         return tree.recut(self._own, loads)
 
     def _is_settled(self, now: float) -> bool:
-        """Whether this seed has been up without a pause for long enough."""
+        """Return whether this seed was up without pause for long enough."""
         return (self._seeds == [self._own]
                 or now - self._awake_since >= SETTLED * self._period)
 
     def _all_told(self, now: float) -> bool:
-        """Whether all loads were told after the rows had moved."""
+        """Return whether all loads were told after the rows had moved."""
         moved = self._trees[-1][0] + self._period
         return now >= moved and all(told.at >= moved for told in self._others())

@@ -1,19 +1,19 @@
 r"""The threaded binary tree: which seed holds which keys, and the way from one seed to another.
 
 The space of keys is cut into intervals, one per seed. The seeds in the order of their intervals
-make a binary tree: the one in the middle is the root, the halves beside it are its subtrees. Where
+make a binary tree: the middle seed is the root, the halves beside it are its subtrees. Where
 a child is missing, the link is a thread to the seed before or after in the order (Perlis and
 Thornton, 1960):
 
             D            A has threads to nobody and to B, C to B and to D, E to D and to F.
-         /     \         To the seed before it needs no stack and no parents: before B comes A,
-       B         F       the rightmost below its child at the left; before E, which has none,
-     /   \     /         its thread leads to D.
+         /     \         The seed before another is found without a stack: before B comes A, the
+       B         F       rightmost below the left child of B; before E, without a left child,
+     /   \     /         comes D, to which the thread of E leads.
     A     C   E
 
-All of this follows from the list of intervals, so only the list is told. A tree is a value: it is
-never changed, but the next tree is made from it. Loads are what the seeds have told of their rows;
-the load of a seed that is not in the tree counts for nothing. Pure.
+All of this follows from the list of intervals, so only the list is sent. A tree never changes; the
+next tree is made from it. Loads are what seeds have told of their rows; the load of a seed outside
+the tree is ignored. Pure.
 """
 
 import bisect
@@ -25,7 +25,7 @@ from gossip.addresses import KEPT, Address
 from gossip.monitoring import grammar
 
 SPACE = 1 << 96  # keys
-UNEVEN = 1.25  # the largest load divided by the mean, above which loads are shared out anew
+UNEVEN = 1.25  # the largest load divided by the mean, above which the keys are cut anew
 WORTH = 20  # rows per seed, below which they are not
 
 Loads = Mapping[Address, grammar.Load]
@@ -37,17 +37,17 @@ def _hashed(address: Address, length: int) -> int:
 
 
 def first_key(x: Address) -> int:
-    """The lowest key of `x`: whoever owns it decides about `x`."""
+    """Return the lowest key of `x`; its owner decides about `x`."""
     return _hashed(x, 8) << 32
 
 
 def last_key(x: Address) -> int:
-    """The highest key of `x`."""
+    """Return the highest key of `x`."""
     return first_key(x) | (1 << 32) - 1
 
 
 def key(x: Address, y: Address) -> int:
-    """The key of what `y` says of `x`, or `x` says of `y`."""
+    """Return the key of what `y` says of `x`, or `x` of `y`."""
     return first_key(x) | _hashed(y, 4)
 
 
@@ -69,10 +69,10 @@ class ThreadedTree(grammar.Tree):
 
     @classmethod
     def alone(cls, seed: Address) -> "ThreadedTree":
-        """The tree of a seed that has heard of no other."""
+        """Return the tree of a seed that has heard of no other."""
         return cls(0, seed, ((0, seed),))
 
-    # Who holds what.
+    # Owners of keys.
 
     @functools.cached_property
     def _firsts(self) -> list[int]:
@@ -86,18 +86,18 @@ class ThreadedTree(grammar.Tree):
         return seed in self._places
 
     def seeds(self) -> list[Address]:
-        """All seeds, in the order of their intervals."""
+        """Return all seeds, in the order of their intervals."""
         return [seed for _, seed in self.starts]
 
     def owner(self, key: int) -> Address:
-        """The seed that holds the rows of a key."""
+        """Return the seed that holds the rows of a key."""
         return self.starts[self._place_of(key)][1]
 
     def _place_of(self, key: int) -> int:
         return bisect.bisect_right(self._firsts, key) - 1
 
     def interval(self, seed: Address) -> tuple[int, int]:
-        """The first and last key of a seed; 0, -1 without any."""
+        """Return a seed's first and last key; 0, -1 without any."""
         if seed not in self:
             return 0, -1
         place = self._places[seed]
@@ -112,7 +112,7 @@ class ThreadedTree(grammar.Tree):
         return self.starts[len(self.starts) // 2][1]
 
     def links(self, seed: Address) -> Links:
-        """The links of a seed, over which all others can be reached."""
+        """Return the links of a seed, by which it reaches all others."""
         place = self._places[seed]
         parent, low, high = self._subtree(place)
         left_is_thread, right_is_thread = low == place, place + 1 == high
@@ -122,7 +122,7 @@ class ThreadedTree(grammar.Tree):
                      self._at(right), right_is_thread)
 
     def _subtree(self, place: int) -> tuple[int, int, int]:
-        """(parent, or -1; low, high) of a subtree with places low to high - 1."""
+        """Return (parent, or -1; low, high): places low to high - 1."""
         parent, low, high = -1, 0, len(self.starts)
         while (middle := _middle(low, high)) != place:
             parent = middle
@@ -138,7 +138,7 @@ class ThreadedTree(grammar.Tree):
     # Ways.
 
     def predecessor(self, seed: Address) -> Address | None:
-        """The seed before this one, found by a thread or below a child."""
+        """Return the seed before this one, by thread or below a child."""
         if seed not in self:
             return None
         links = self.links(seed)
@@ -150,7 +150,7 @@ class ThreadedTree(grammar.Tree):
         return before
 
     def next_hop(self, at: Address, key: int) -> Address | None:
-        """The next seed for a row with this key; None: it has arrived."""
+        """Return the next seed for a row with this key; None: arrived."""
         if at not in self:  # not yet
             return self.root
         place, goal = self._places[at], self._place_of(key)
@@ -163,7 +163,7 @@ class ThreadedTree(grammar.Tree):
         return side if is_thread or low <= goal < high else links.parent
 
     def path(self, at: Address, key: int) -> list[Address]:
-        """The seeds that a row with this key passes, its owner last."""
+        """Return the seeds that a row passes to the owner of `key`."""
         passed = []
         while (hop := self.next_hop(at, key)) is not None:
             passed.append(hop)
@@ -173,9 +173,8 @@ class ThreadedTree(grammar.Tree):
     # The next tree.
 
     def joined(self, author: Address, seed: Address, loads: Loads) -> "ThreadedTree":
-        """The tree with a newcomer that takes half of the largest load.
-
-        Where no rows are known, it takes half the keys of the largest interval."""
+        """Return the tree with a newcomer that takes half the largest load. Without loads, it takes
+        half the keys of the largest interval."""
         held = self._shares_by_place(loads)
         widths = [last - first for first, last in map(self.interval, self.seeds())]
         place = max((place for place, width in enumerate(widths) if width > 0),
@@ -185,7 +184,7 @@ class ThreadedTree(grammar.Tree):
                                    *self.starts[place + 1:]))
 
     def without(self, author: Address, seed: Address, loads: Loads) -> "ThreadedTree":
-        """The tree without a seed; its less loaded neighbour is its heir."""
+        """Return the tree without a seed, whose less loaded neighbour inherits."""
         place = self._places[seed]
         beside = [place for place in (place - 1, place + 1) if 0 <= place < len(self.starts)]
         heir = min(beside, key=lambda place: _told(loads, self.starts[place][1]))
@@ -195,13 +194,13 @@ class ThreadedTree(grammar.Tree):
         return self._next(author, tuple(starts))
 
     def recut(self, author: Address, loads: Loads) -> "ThreadedTree":
-        """The tree in which each seed has equally many rows by the loads."""
+        """Return the tree in which each seed has equally many rows."""
         shares = [share for held in self._shares_by_place(loads) for share in held]
         cuts = _cuts(shares, len(self.starts), 0, SPACE - 1)
         return self._next(author, tuple(zip([0, *cuts], self.seeds())))
 
     def too_uneven(self, loads: Loads) -> bool:
-        """Whether to recut; not before every seed has told its load."""
+        """Return whether to recut; not before every seed has told its load."""
         told = [loads[seed].rows for seed in self.seeds() if seed in loads]
         mean = sum(told) / len(self.starts)
         return len(told) == len(self.starts) and mean >= WORTH and max(told) > UNEVEN * mean
@@ -210,9 +209,8 @@ class ThreadedTree(grammar.Tree):
         return ThreadedTree(self.version + 1, author, starts)
 
     def _shares_by_place(self, loads: Loads) -> list[list[tuple[int, float]]]:
-        """For each owner, (the key after the last, rows) between two quantiles.
-
-        A load may be older than the tree, so a seed may have rows of another owner."""
+        """Return each owner's (key after the last, rows) between two quantiles. A load may be older
+        than the tree, so a seed may have rows of another owner."""
         shares = [(end + 1, loads[seed].rows / (len(loads[seed].keys) + 1))
                   for seed in self.seeds() if _told(loads, seed)
                   for end in (*loads[seed].keys, self.interval(seed)[1])]
@@ -223,7 +221,7 @@ class ThreadedTree(grammar.Tree):
 
 
 def _middle(low: int, high: int) -> int:
-    """The root of the subtree with places low to high - 1."""
+    """Return the root of the subtree with places low to high - 1."""
     return (low + high) // 2
 
 
@@ -236,9 +234,8 @@ def _rows(shares: list[tuple[int, float]]) -> float:
 
 
 def _cuts(shares: list[tuple[int, float]], parts: int, first: int, last: int) -> list[int]:
-    """The keys at which all parts but the first begin, with equal rows in each part.
-
-    In a share rows are taken to lie evenly; so are keys when there is no share."""
+    """Return the first keys of all parts but the first. Each part has equal rows, which are taken
+    to lie evenly within a share; without a share, keys are."""
     shares = shares or [(last + 1, 1.0)]
     wanted, cuts, at, below = _rows(shares) / parts, [], first, 0.0
     for after, rows in shares:

@@ -1,22 +1,21 @@
 """Verdicts: rows in; badness, charges and the guilty out.
 
-A subject is a peer that is judged. Its case has all that is said about it and all that it says
-itself, as rows (see rows.py), summed in four windows that end 0, 1, 2 and 3 periods ago:
+A subject is a peer that is judged. Its case has all rows about it and by it (see rows.py), summed
+in four windows that end 0, 1, 2 and 3 periods ago:
 
     rate      what one reporter makes of the subject, from 0 to 1: the share of its copies that were
-              corrupt or forbidden, and the share of messages that never came and are not excused
-    excuse    a peer owes no message to the neighbour that brought it first. How many those were, it
-              says itself; but all that is excused cannot be more than there were messages
+              corrupt or forbidden, plus the share of messages that never came and are not excused
+    excuse    a peer owes no message to the neighbour that brought it first. It says itself how many
+              those were, but all excuses together cannot exceed the messages that there were
     badness   the lower median of the rates
-    outcome   the badness, now; a reporter that is void is one of the three that a judgement needs,
-              else its neighbours could not be judged and nobody would see that it lies
+    outcome   the badness now. Void reporters count among the three that a judgement needs, because
+              else their neighbours could not be judged, and no seed would see that they lie
     void      a reporter that differs from the outcome on more than half of its neighbours; its
               rates are left out
-    charged   in one window: bad by at least three that are not void, or a slanderer
+    charged   in one window: bad by at least three reporters that are not void, or a slanderer
     guilty    charged in all four windows
 
-Pure, and without memory: whoever holds the same rows decides the same. `evaluate` is one seed's
-round; the duty of deciding.py calls it.
+Pure, and without memory, so seeds with the same rows decide the same. `evaluate` is one round.
 """
 
 import collections
@@ -28,27 +27,26 @@ from gossip.addresses import Address
 from gossip.monitoring.grammar import BY, Verdicts
 
 WINDOWS = 4  # the newest ends now, each other one a period earlier
-# Periods before the end of a window, from which on and up to which rows count:
-SAID_FROM, SAID_TO = 6.5, 1.5  # what a reporter says, up to the last report of the subject: one
-# that died did not get to say what excuses it later
-FIRST_FROM, FIRST_TO = 12.0, 0.0  # what the subject had first: it counts a message when it comes,
-# the reporter when it is missed, that is up to five periods later
+# Rows count if they were reported between these times, in periods before the end of a window:
+SAID_FROM, SAID_TO = 6.5, 1.5  # what a reporter says, but nothing after the last report of the
+# subject, because a dead subject cannot say any more what excuses it
+FIRST_FROM, FIRST_TO = 12.0, 0.0  # what the subject had first, counted when it came; its reporter
+# counts it when it is missed, up to five periods later
 KNOWN_FROM, KNOWN_TO = 6.5, 0.5  # what there was to know; others hear of that up to a period later
 THRESHOLD = 0.10  # of a rate, or a badness: above it is bad
 MESSAGES = 20  # that a reporter must have judged the subject by
-REPORTERS = 3  # that a judgement needs, and a charge without those that are void
-SUBJECTS = 3  # whom a reporter must have judged before it can be void, or have slandered
-EXCUSED = 1.1  # times as many messages as there were: more is excused to nobody
-SILENT = 6.5  # periods for which a neighbour must not have named a peer that has judged it
-NAMED_IN = 4  # reports: a neighbour may be judged in every other one, where its replies take long
-NAMED_FROM = 7.5  # periods that these are from
-OVERLAP = 2.5  # periods after the neighbour named the peer last, in which these do not count: it
-# may have been frozen since, and either reports once a period, or a little later
+REPORTERS = 3  # that a judgement needs; in a charge, void reporters do not count
+SUBJECTS = 3  # that a reporter must have judged to be void, or slandered to be charged
+EXCUSED = 1.1  # times the messages that there were: nobody is excused more
+SILENT = 6.5  # periods for which a neighbour has not named the peer, before the peer is warned
+NAMED_IN = 4  # reports in which the peer judged it, at best every other one if replies take long
+NAMED_FROM = 7.5  # periods from which these reports are
+OVERLAP = 2.5  # periods after the neighbour last named the peer, for which reports do not count,
+# because it may have been frozen since, and either reports once a period, or a little later
 
 
 class Said(NamedTuple):
-    """The claims of one peer about another in a window: three counts as a reporter, two as a
-    subject."""
+    """A peer's claims about another in a window, the last two as a subject."""
 
     expected: int
     missing: int
@@ -66,8 +64,8 @@ class View(NamedTuple):
 
 
 class Guilt(NamedTuple):
-    """Why a subject is guilty: its badness, and the rates of its reporters. The badness of a
-    slanderer is the share of its neighbours of whom it says what is not so."""
+    """The badness of a guilty subject, and the rates of its reporters. A slanderer's badness is the
+    share of its neighbours about which it lies."""
 
     badness: float
     rates: dict[Address, float]
@@ -84,8 +82,7 @@ class Found(NamedTuple):
 
 
 class Case:
-    """A subject, with what is said about it and by it; what is about or by somebody who is banned
-    is left out, and so is what it says of itself."""
+    """A subject with all rows about it and by it, without banned peers and itself."""
 
     def __init__(self, subject: Address, rows, now: float, period: float, banned=()):
         self.subject = subject
@@ -100,19 +97,18 @@ class Case:
                             if _is_unconfirmed(by[other], about.get(other, ()), now, period)]
 
     def known(self, k: int = 0) -> int | None:
-        """How many messages the subject knew in window k, by its own reports; None without one."""
+        """Return how many messages the subject reports for window k, if any."""
         return max((said.known for said in self._by[k].values()), default=None)
 
     def rates(self, k: int, known: int | None) -> dict[Address, float]:
-        """The rates of the reporters that count in window k. `known` is how many messages there
-        were to know; without it, everything is excused that is claimed."""
+        """Return the rates of the reporters that count in window k. `known` is how many messages
+        there were; without it, all excuses are granted."""
         views = _views(self._about[k], self._by[k], self._excused(k, known))
         return {other: view.rate for other, view in views.items()}
 
     def _excused(self, k: int, known: int | None) -> float:
-        """The part of its excuses that a subject is granted: it had no message first from two
-        neighbours. After it was frozen it hands on more at once than others knew meanwhile; then
-        its reporters, but for those whose links are new, have judged it by as much."""
+        """Return the share of its excuses that a subject is granted. No message came first from two
+        neighbours, so all excuses are at most `known`, or after a freeze what was expected."""
         by = self._by[k]
         about = {other: said for other, said in self._about[k].items() if other in by}
         claimed = sum(min(said.missing, by[other].first) for other, said in about.items())
@@ -128,8 +124,8 @@ class Case:
 
 def _in_windows(rows_of, now: float, period: float, aged: float = 0.0
                 ) -> list[dict[Address, Said]]:
-    """The claims by each peer in each window, or about each. A reporter is heard only in what
-    is at least `aged` periods old."""
+    """Return the claims by each peer, or about each, in each window. Peers are heard as reporters
+    only in what is at least `aged` periods old."""
     windows = [{} for _ in range(WINDOWS)]
     for other, rows in rows_of.items():
         entries = [((now - row.at) / period, row.entry) for row in rows]
@@ -141,7 +137,7 @@ def _in_windows(rows_of, now: float, period: float, aged: float = 0.0
 
 
 def _said(entries, k: int, said_to: float) -> Said | None:
-    """The sum of entries, with their ages in periods, in window k; None when there are none."""
+    """Return the sum of entries in window k, if any; ages in periods."""
     expected = missing = broken = first = known = 0
     found = False
     for age, entry in entries:
@@ -158,7 +154,7 @@ def _said(entries, k: int, said_to: float) -> Said | None:
 
 
 def _views(said_of, own_of, excused: float) -> dict[Address, View]:
-    """The views that count: each of the two has named the other, and there were enough messages."""
+    """Return views by peers that named each other, with enough messages."""
     return {other: _view(said, own_of[other].first, excused) for other, said in said_of.items()
             if other in own_of and said.expected + said.broken >= MESSAGES}
 
@@ -171,8 +167,8 @@ def _view(said: Said, first: int, excused: float) -> View:
 
 
 def _is_unconfirmed(by, about, now: float, period: float) -> bool:
-    """Whether a neighbour whom a peer has judged again and again never names that peer. A row that
-    has FIRST alone does not count: its messages may have waited since the neighbour was frozen."""
+    """Return whether a neighbour that a peer judges never names the peer. A row with FIRST alone
+    does not count, because its messages may have waited since the neighbour was frozen."""
     last = max((row.at for row in about), default=float("-inf"))
     since = max(now - NAMED_FROM * period, last + OVERLAP * period)
     judged = [row for row in by if row.at >= since and (
@@ -181,13 +177,13 @@ def _is_unconfirmed(by, about, now: float, period: float) -> bool:
 
 
 def badness_of(rates: dict[Address, float], void) -> float | None:
-    """The badness that a peer is charged with; None when too few reporters are left."""
+    """Return the badness for a charge; None: too few reporters are left."""
     left = _without(rates, void)
     return _lower_median(left) if len(left) >= REPORTERS else None
 
 
 def outcome_of(rates: dict[Address, float], void) -> float | None:
-    """The badness by which reporters are judged in turn; None without one."""
+    """Return the badness by which reporters are judged in turn, or None."""
     left = _without(rates, void)
     return _lower_median(left) if left and len(rates) >= REPORTERS else None
 
@@ -205,28 +201,28 @@ def is_bad(share: float) -> bool:
 
 
 def false_share(views: dict[Address, View], judged: dict[Address, float]) -> float:
-    """The share of its judged neighbours on which a peer differs from the outcome, whatever of it
-    is excused; 0 when there are too few."""
+    """Return the share of judged neighbours about which a peer is wrong. It differs from their
+    outcome whatever is excused; 0 if too few are judged."""
     both = [(view, is_bad(judged[other])) for other, view in views.items() if other in judged]
     differing = sum(not is_bad(view.unexcused) if bad else is_bad(view.rate) for view, bad in both)
     return differing / len(both) if len(both) >= SUBJECTS else 0.0
 
 
 def is_void(views: dict[Address, View], judged: dict[Address, float]) -> bool:
-    """Whether a reporter is not to be counted."""
+    """Return whether a reporter is not to be counted."""
     return false_share(views, judged) > 0.5
 
 
 def slanders(views: dict[Address, View], judged: dict[Address, float]) -> bool:
-    """Whether a void reporter calls copies corrupt or forbidden that were not. What it only says
-    to be missing is no slander: who is starved misses honestly."""
+    """Return whether a void reporter calls good copies corrupt or forbidden. Missing messages are
+    no slander, because a starved peer misses them honestly."""
     return sum(is_bad(view.broken) and not is_bad(judged.get(other, 1.0))
                for other, view in views.items()) >= SUBJECTS
 
 
 def evaluate(cases: list[Case], others: list[Verdicts], void_before=()) -> Found:
-    """One round of a seed: judge its subjects. `others` is what the other seeds have told last,
-    `void_before` the reporters that this seed found void in its round before."""
+    """Judge the subjects of a seed in one round. `others` is what the other seeds have told last,
+    `void_before` the reporters that this seed found void in its last round."""
     known, known_here = _known(cases, others)
     void = {*void_before, *_void_elsewhere(others)}
     judged = _judged_elsewhere(others) | _judged(cases, known, void)
@@ -242,8 +238,8 @@ def evaluate(cases: list[Case], others: list[Verdicts], void_before=()) -> Found
 
 
 def _known(cases: list[Case], others: list[Verdicts]) -> tuple[int | None, int]:
-    """How many messages there were to know, by all seeds and by this one (0: it cannot tell). The
-    upper median twice, as a seed's only subject may lie."""
+    """Return how many messages there were by all seeds, by this seed. None and 0: unknown. The
+    upper median is taken twice, because a seed's only subject may lie."""
     told = [known for case in cases if (known := case.known()) is not None]
     here = statistics.median_high(told) if told else 0
     seeds = [known for known in (here, *(other.known for other in others)) if known]
@@ -251,8 +247,8 @@ def _known(cases: list[Case], others: list[Verdicts]) -> tuple[int | None, int]:
 
 
 def _known_in(k: int, cases: list[Case], known: int | None) -> int | None:
-    """How many messages there were to know in window k: fewer than now while gossip begins. The
-    share of it is that of the subjects of this seed."""
+    """Return how many messages there were in window k. They are fewer while gossip begins, by the
+    share of this seed's subjects."""
     before, now = ([told for case in cases if (told := case.known(at)) is not None]
                    for at in (k, 0))
     if known is None or not before or not now:
@@ -270,20 +266,19 @@ def _judged_elsewhere(others: list[Verdicts]) -> dict[Address, float]:
 
 
 def _judged(cases: list[Case], known: int | None, void) -> dict[Address, float]:
-    """The outcome of every subject that can be judged."""
+    """Return the outcome of every subject that can be judged."""
     found = {case.subject: outcome_of(case.rates(0, known), void) for case in cases}
     return {subject: badness for subject, badness in found.items() if badness is not None}
 
 
 def _guilt(case: Case, known_in: list[int | None], judged, void) -> Guilt | None:
-    """Why a subject is guilty; None: it is not. `known_in`: what there was to know in each
-    window."""
+    """Return why a subject is guilty, or None; `known_in` is by window."""
     shares = [_charge(case, k, known, judged, void) for k, known in enumerate(known_in)]
     return Guilt(shares[0], _without(case.rates(0, known_in[0]), void)) if all(shares) else None
 
 
 def _charge(case: Case, k: int, known: int | None, judged, void) -> float:
-    """How bad a subject was in window k, if it is to be charged; else 0."""
+    """Return how bad a subject was in window k; 0: no charge."""
     badness = badness_of(case.rates(k, known), void)
     if badness is not None and is_bad(badness):
         return badness

@@ -1,26 +1,23 @@
-"""The watch: counts of what a peer saw of its neighbours each period.
+"""The watch: counts of what a peer saw of its neighbours each period. Rules only.
 
-Rules only; the time is handed in.
-
-Every peer owes every message to every neighbour but the neighbour that brought it first. So that
+A peer has to send every message to every neighbour but the neighbour that brought it first. So that
 honest peers are never blamed, a neighbour is judged by a message only when
 
 - the link had stood for `settle` seconds when the message came. A link stands from the first reply
-  on that comes when this peer has caught up with the neighbour: by then the neighbour has this peer
-  in its table, too, and what the neighbour knew before has been fetched;
-- the neighbour has answered two requests, the first of which left at least `settle` seconds after
-  the message came, and the second when the first was answered. They leave in order, behind the
-  message, so a neighbour that answers has read it: either it had the message first from here, and
-  says so itself, or it is about to send it. Two requests are needed because an answer may overtake
-  what waits to be sent. A neighbour that is frozen or slow is judged later, not wrongly.
+  after this peer has caught up with the neighbour, because then the neighbour has this peer in its
+  table, too, and this peer has fetched what the neighbour knew before;
+- the neighbour has answered two requests: the first left at least `settle` seconds after the
+  message came, the second after the first answer. They leave behind the message, so a neighbour
+  that answers has read it: either it had the message first from here, and says so, or it is about
+  to send it. Two are needed because an answer may overtake what waits to be sent. A neighbour that
+  is frozen or slow is judged later, not wrongly.
 
-Nobody else is judged by messages whose run had to be confirmed first, or that a neighbour sent when
-it was asked for what it knows (anti-entropy). Nobody is judged by a message whose run few seeds
-name, because the neighbour may have denied that run; nor by a run that has contradicted itself,
-because the neighbour may have another text; nor, after a pause of this peer, by older messages,
-because what excuses a neighbour may have expired.
+A message whose run had to be confirmed first, or that anti-entropy has fetched, counts only for the
+neighbour that brought it. No neighbour is judged by a run that few seeds name, because it may have
+denied that run; nor by a run that has contradicted itself, because it may have the other text; nor,
+after a pause of this peer, by older messages, because its excuses may have expired.
 
-The tables hold hashes of lines, which are small, and which nobody outside can predict.
+Lines are kept as hashes, which are small, and which nobody outside can predict.
 """
 
 import collections
@@ -31,12 +28,12 @@ from gossip.addresses import Address
 from gossip.monitoring import grammar
 from gossip.settings import Settings
 
-LOG_LIMIT = 20_000  # messages that wait to be judged; of more, the oldest are not
-COPIES_LIMIT = 50_000  # lines noted in one generation, before those that do not matter go
+LOG_LIMIT = 20_000  # messages that neighbours are to be judged by; of more, the oldest are dropped
+COPIES_LIMIT = 50_000  # lines noted in one generation, before irrelevant lines are dropped
 GENERATIONS_LIMIT = 8  # of a neighbour that does not answer
 ASKED_LIMIT = 8  # requests of which a reply is awaited
 WAITING_LIMIT = 2_000  # lines that wait until their run is confirmed
-STILL = 1.5  # periods: when two turns are farther apart than that, this peer itself stood still
+STILL = 1.5  # periods between two turns above which this peer itself stood still
 CATCHING_UP = 6  # replies after which a link stands, even if there is still something to fetch
 
 
@@ -79,7 +76,7 @@ class _Row:
             self.copies.popleft()
 
     def missing(self, lines: list[int]) -> int:
-        """How many of these lines never came over the link."""
+        """Return how many of these lines never came over the link."""
         return len(set(lines).difference(*[copies for _, copies in self.copies]))
 
 
@@ -95,7 +92,7 @@ class Watch:
         self._floods = settings.spread == "flood"  # else nobody owes anybody a copy
         self._turned: float | None = None  # when the last turn was
         self._rows: dict[object, _Row] = {}  # link -> what is known of it
-        self._log: list[_Batch] = []  # what is not judged about all yet
+        self._log: list[_Batch] = []  # batches by which not all neighbours are judged yet
         self._begin = 0  # the number of the first batch in it
         self._size = 0  # messages in it
         self._waiting: dict[int, dict] = {}  # line of an unknown run -> the links that brought it
@@ -104,11 +101,11 @@ class Watch:
     # Links.
 
     def linked(self, link, now: float) -> None:
-        """A link to a neighbour begins."""
+        """Begin to watch a link to a neighbour."""
         self._rows[link] = _Row(now, self._begin + len(self._log))
 
     def asked(self, link, time: str, now: float) -> None:
-        """A request leaves, behind all that was sent before; `time` is its TIME."""
+        """Note a request that leaves behind everything sent; `time` is its TIME."""
         row = self._rows.get(link)
         if row is None:
             return
@@ -118,9 +115,8 @@ class Watch:
         self._thin(row.begin_generation(now))
 
     def replied(self, link, time: str, now: float, caught_up: bool) -> None:
-        """A reply has come: judge by messages known long enough before.
-
-        `caught_up`: nothing is to be fetched from this neighbour."""
+        """Judge a neighbour that replied, by messages known long enough before. `caught_up`:
+        nothing is to be fetched from it."""
         self._notice_stand(now)
         row = self._rows.get(link)
         if row is None or time not in row.asked:
@@ -136,7 +132,7 @@ class Watch:
         self._drop_judged()
 
     def on_end(self, link) -> None:
-        """A link has ended: keep only its counts."""
+        """Forget a link that has ended, but for its counts."""
         row = self._rows.pop(link, None)
         if row is None:
             return
@@ -149,7 +145,7 @@ class Watch:
     # Messages.
 
     def noted(self, link, lines: list[bytes]) -> None:
-        """These lines have come over a link, whatever they are."""
+        """Note lines that have come over a link, whatever they are."""
         row = self._rows.get(link)
         if row is None:
             return
@@ -158,13 +154,12 @@ class Watch:
         copies.update(map(hash, lines))
 
     def fresh(self, lines: list[bytes], link, now: float, owed: bool) -> None:
-        """These messages have become known. `link` has brought them; None: they were made here.
-
-        `owed`: all other neighbours owe a copy."""
+        """Note new messages from `link`, or from this peer itself (None). `owed`: all other
+        neighbours owe a copy."""
         if not lines:
             return
         by_run = self._judged_by(lines) if owed else {}
-        self._count_first(len(lines), link, now)  # an excuse, whoever knows what of the run
+        self._count_first(len(lines), link, now)  # an excuse, even if few seeds name the run
         by_run = {run: some for run, some in by_run.items() if run not in self._cheats}
         if by_run:
             self._log.append(_Batch(now, by_run, link))
@@ -175,7 +170,7 @@ class Watch:
             self._drop(1)
 
     def _judged_by(self, lines: list[bytes]) -> dict[bytes, list[int]]:
-        """The messages by which neighbours are judged, by their runs."""
+        """Return the messages by which neighbours are judged, by their runs."""
         by_run: dict[bytes, list[int]] = {}
         for line in lines:
             by_run.setdefault(wire.gossip_key(line)[0], []).append(hash(line))
@@ -187,7 +182,7 @@ class Watch:
             self._size -= len(batch.lines.pop(run, ()))
 
     def brought(self, lines: list[bytes], link) -> None:
-        """These lines have come, but their run has to be confirmed first."""
+        """Note lines that have come, but whose run has to be confirmed."""
         if link not in self._rows:
             return
         for line in map(hash, lines):
@@ -196,34 +191,32 @@ class Watch:
             del self._waiting[next(iter(self._waiting))]
 
     def confirmed(self, lines: list[bytes], now: float) -> None:
-        """The run of these lines is confirmed, so they are known now.
-
-        All that brought a line meanwhile were first: this peer may seem to have withheld it."""
+        """Count lines whose run is confirmed now as known. Every link that has brought a line
+        counts as first, because this peer may seem to have withheld the line."""
         for line in map(hash, lines):
             for link in self._waiting.pop(line, ()):
                 self._count_first(1, link, now)
 
     def broken(self, link, what: str, count: int) -> None:
-        """So many copies have come that were "corrupt", or "forbidden"."""
+        """Count copies that were "corrupt", or "forbidden"."""
         if link in self._rows:
             self._rows[link].counts[what] += count
 
     # The period.
 
     def turn(self, now: float) -> bool:
-        """A period is over; return whether this peer stood still meanwhile."""
+        """Return whether this peer stood still in the period that ends."""
         stood = self._notice_stand(now)
         self._turned = now
         return stood
 
     def _notice_stand(self, now: float) -> bool:
-        """Return whether this peer stood still; then judge nobody by old messages.
-
-        What was judged in this period is taken back."""
+        """Return whether this peer stood still; then judge by no old messages. What was judged in
+        this period is taken back."""
         if self._turned is None or now <= self._turned + self._longest:
             return False
         if not self._floods:
-            return True  # nothing was judged that an excuse could be missing for
+            return True  # nobody was judged by missing messages, so nobody needs an excuse
         for row in self._rows.values():
             row.judged = self._begin + len(self._log)
         for counts in (*(row.counts for row in self._rows.values()), *self._former.values()):
@@ -231,7 +224,7 @@ class Watch:
         return True
 
     def entries(self) -> list[grammar.Entry]:
-        """End the period: what was seen of each neighbour in it."""
+        """End the period; return what was seen of each neighbour."""
         counts = collections.defaultdict(collections.Counter)
         for peer, counted in [*((link.peer, row.counts) for link, row in self._rows.items()),
                               *self._former.items()]:
@@ -245,13 +238,13 @@ class Watch:
     # The log.
 
     def _drop_judged(self) -> None:
-        """Drop what is judged about all neighbours."""
+        """Drop messages by which all neighbours are judged."""
         judged = min((row.judged for row in self._rows.values()),
                      default=self._begin + len(self._log))
         self._drop(max(0, judged - self._begin))
 
     def _thin(self, copies: set[int]) -> None:
-        """If there are too many copies, keep only those of messages that wait to be judged."""
+        """If copies are too many, keep those of messages still to judge."""
         if len(copies) > COPIES_LIMIT:
             copies.intersection_update(_lines_of(self._log))
 
@@ -261,7 +254,7 @@ class Watch:
         self._begin += count
 
     def _judge(self, link, row: _Row, horizon: float) -> None:
-        """Judge what came until then."""
+        """Judge a neighbour by messages that came up to `horizon`."""
         stood = float("inf") if row.stands is None else row.stands + self._settle
         owed = []
         row.judged = max(row.judged, self._begin)
@@ -277,14 +270,14 @@ class Watch:
                 row.counts["missing"] += row.missing(lines)
 
     def _count_first(self, count: int, link, now: float) -> None:
-        """Count at once what came first, because the neighbour may miss it soon."""
+        """Count FIRST at once, because the neighbour may miss the message soon."""
         row = self._rows.get(link)
-        if row is not None and now >= row.met + self._settle:  # it does not judge by a young link
+        if row is not None and now >= row.met + self._settle:  # it judges no young link
             row.counts["expected"] += count
             if self._floods:
                 row.counts["first"] += count
 
 
 def _lines_of(batches: list[_Batch]) -> list[int]:
-    """The messages of all runs in these batches."""
+    """Return the messages of all runs in these batches."""
     return [line for batch in batches for lines in batch.lines.values() for line in lines]

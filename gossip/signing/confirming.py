@@ -1,10 +1,9 @@
 """Confirming: how a peer finds out which runs are genuine, and proves its own. A part of a peer.
 
-The rules are in `known_runs`. A peer asks every configured seed over fresh short connections, many
-questions over each: ahead for every address that a list names, and again for a run that it meets
-and does not know. When seeds do not decide, it dials the address itself and takes the proof.
-
-All parts of the node hear `on_settled` when a run is genuine, or was denied.
+The rules are in `known_runs`. A peer asks every configured seed, with many questions over each
+short connection: in advance about all addresses on a list, and later about each unknown run that it
+meets. If the seeds do not decide, the peer dials the address itself and takes the proof. When a run
+is found to be genuine or is denied, all parts of the node hear `on_settled`.
 """
 
 import functools
@@ -18,20 +17,20 @@ from gossip.signing.known_runs import Homes, Key, KnownRuns, Outcome, key_of, ru
 from gossip.signing.signed_lines import Signer, proven_start, registering
 from gossip.tools import Budget, Recent
 
-ASKED = "a seed that is asked about runs"  # the role of a link to one
+ASKED = "a seed that is asked about runs"  # the role of the link to it
 FALSE_RUN = "a run that nobody confirms"  # what a neighbour has brought
 
-PROOFS = 50  # in a second that are made for those who ask for a sign of life,
-PROOFS_FOR_OTHERS = 40  # and for those who are not at the IP of a seed: they leave some for seeds
-DENIED = {FALSE_RUN: 16}, 60.0  # so many within seconds, and a neighbour's new ones do not count
+PROOFS = 50  # a second at most, made for strangers that send a Liveness Request
+PROOFS_FOR_OTHERS = 40  # of these, for strangers without the IP of a seed, so that seeds get some
+DENIED = {FALSE_RUN: 16}, 60.0  # in seconds, for which a neighbour's unknown runs are then ignored
 ANSWER_LIMIT = 2.0  # seconds for the answers over one connection, connecting included
 QUESTIONS = 500  # that one connection carries
-AHEAD_LIMIT = 10_000  # addresses kept that were asked about ahead
+AHEAD_LIMIT = 10_000  # addresses kept that were asked about in advance
 
 
 class _About:
-    """The questions about one address that a connection carries. An answer does not say which of
-    them it answers: a seed that has to find out first answers others before."""
+    """The questions about one address over one connection. An answer does not name its question,
+    and may overtake others, because a seed may have to probe first."""
 
     __slots__ = ("keys", "awaited")
 
@@ -41,8 +40,7 @@ class _About:
 
 
 class Confirming(Part):
-    """The questions of one peer, and its own proofs. Without a `signer` nothing is signed, asked,
-    or proved."""
+    """The questions and the proofs of one peer; none of either without a `signer`."""
 
     ANSWERS = {ASKED: {"runs"}}
 
@@ -52,7 +50,7 @@ class Confirming(Part):
         self._seeds = seeds
         self._signer = signer
         self._ask_prober = ask_prober
-        # who brought too many runs that nobody confirmed is not listened to about unknown runs
+        # neighbours whose unknown runs are ignored, because they brought too many that were denied
         self._denied = ShutOut(*DENIED)
         self.own_run = b"" if signer is None else run_of((node.address, signer.start))
         self._runs = KnownRuns(seeds, self.own_run)
@@ -60,7 +58,7 @@ class Confirming(Part):
         self._proofs, self._proofs_for_others = Budget(PROOFS), Budget(PROOFS_FOR_OTHERS)
         self._seed_ips = {seed.ip for seed in seeds}
         self._registering: dict[Address, bytes] = {}  # seed -> the proof for it
-        self._ahead = Recent(AHEAD_LIMIT)  # address that was asked about ahead -> True
+        self._ahead = Recent(AHEAD_LIMIT)  # address that was asked about in advance -> True
         # seed -> the questions that wait for the next connection to it
         self._waiting: dict[Address, dict[Key, None]] = {seed: {} for seed in seeds}
         # seed -> the questions that its connection carries, by address; None until it is up
@@ -69,7 +67,7 @@ class Confirming(Part):
     # Proofs.
 
     def proof_of_life(self, link, reply: bytes) -> bytes:
-        """Return the proof that goes before a Liveness Reply to an asker without a name."""
+        """Return the proof for a Liveness Reply to a stranger, if any."""
         if self._signer is None:
             return b""
         now, is_seed = self._node.now(), link.remote_ip in self._seed_ips
@@ -90,12 +88,11 @@ class Confirming(Part):
     # What the peer asks.
 
     def is_known(self, run: bytes) -> bool:
-        """Whether a run is genuine; every run is where nothing is signed."""
+        """Return whether a run is genuine; without signatures every run is."""
         return self._signer is None or self._runs.is_known(run)
 
     def counts(self, run: bytes) -> bool:
-        """Whether neighbours are judged by messages of a run: most seeds name it. Where few do,
-        they are asked again now and then."""
+        """Return whether a run counts; if few seeds name it, ask again."""
         now = self._node.now()
         if self._runs.counts(run, now):
             return True
@@ -105,40 +102,40 @@ class Confirming(Part):
         return False
 
     def is_denied(self, run: bytes, neighbour: Address | None) -> bool:
-        """Whether nobody is asked about a run if this neighbour brings it now."""
+        """Return whether a run is ignored if this neighbour brings it now."""
         if self._runs.is_known(run):
             return False
         now = self._node.now()
         return self._runs.is_denied(run, now) or self._is_disbelieved(neighbour, now)
 
     def _is_disbelieved(self, neighbour: Address | None, now: float) -> bool:
-        """Whether a neighbour that brings an unknown run has brought false ones."""
+        """Return whether a neighbour's unknown runs are ignored, and count that."""
         disbelieved = self._denied.reason(neighbour, now) is not None
         if disbelieved:
             self._node.counters.add("unknown runs of neighbours that brought false ones")
         return disbelieved
 
     def is_open(self, run: bytes) -> bool:
-        """Whether it is being found out whether a run is genuine."""
+        """Return whether a run is being confirmed."""
         return self._runs.is_open(key_of(run))
 
     def prove(self, address: Address, start: int) -> None:
-        """A run has proved itself to this peer, which had dialled its address."""
+        """Note that a run proved itself when this peer dialled its address."""
         self._act(self._runs.prove((address, start)))
         self.homes.met(address, start, self._node.now())
         if self._node.settings.monitor:
             self.counts(run_of((address, start)))  # have seeds asked, too
 
     def meet(self, run: bytes, link) -> bool:
-        """A neighbour has brought a run that was not known. Have found out whether it is genuine;
-        return whether that is under way, or has just been found out. Then `on_settled` follows,
-        unless it came before."""
+        """Find out whether a run that a neighbour brought is genuine.
+
+        Return False if nobody is asked now; else `on_settled` follows, or was called already."""
         if self._is_disbelieved(link.peer, self._node.now()):
             return False
         return self.find_out(run, link.peer)
 
     def find_out(self, run: bytes, brought_by: Address | str) -> bool:
-        """The same for a run that a neighbour, or a newcomer from this IP, has brought."""
+        """Do the same, even if a neighbour or IP brought false runs."""
         key = key_of(run)
         opened = self._runs.open(key, brought_by, self._node.now())
         if opened:
@@ -148,7 +145,7 @@ class Confirming(Part):
         return opened is not False
 
     def on_listed(self, addresses) -> None:
-        """Seeds name these peers: ask which runs they have had."""
+        """Ask in advance about the runs of peers that seeds name."""
         if self._signer is None:
             return
         new = sorted(address for address in addresses if not self._ahead.get(address))
@@ -159,7 +156,7 @@ class Confirming(Part):
         self._ask(keys)
 
     def _ask(self, keys: list[Key]) -> None:
-        """Ask every seed."""
+        """Ask every seed; if there is none, dial."""
         if not self._seeds:
             for key in keys:
                 self._act(self._runs.undecided(key))
@@ -172,7 +169,7 @@ class Confirming(Part):
     # Connections to seeds.
 
     def _connect(self, seed: Address) -> None:
-        """Begin to ask a seed, unless that has begun or there is nothing to ask."""
+        """Dial a seed, unless that was done or no question waits."""
         if seed in self._asked or not self._waiting[seed]:
             return
         self._asked[seed] = None
@@ -181,7 +178,7 @@ class Confirming(Part):
         self._node.dial(link)
 
     def on_up(self, link) -> None:
-        """A seed is connected: ask."""
+        """Ask a seed that is now connected."""
         if link.role != ASKED:
             return
         questions = self._take(link.peer)
@@ -190,7 +187,7 @@ class Confirming(Part):
             link.close("nothing to ask any longer")
 
     def _take(self, seed: Address) -> list[Key]:
-        """Have the connection to a seed carry the questions that wait and are still open."""
+        """Return the open questions that the connection to a seed now carries."""
         waiting, self._waiting[seed] = self._waiting[seed], {}
         keys = [key for key in waiting if self._runs.is_asked(key)]
         self._waiting[seed] = dict.fromkeys(keys[QUESTIONS:]) | self._waiting[seed]
@@ -202,8 +199,8 @@ class Confirming(Part):
         return keys[:QUESTIONS]
 
     def on_runs(self, link, message: grammar.Runs) -> None:
-        """A seed names the runs of an address. Which it does not name is known from its last answer
-        about that address."""
+        """Take the runs of an address that a seed names. Only its last answer about that address
+        tells which runs it does not name."""
         asked = self._asked[link.peer]
         about = asked.get(message.address)
         if about is None:
@@ -219,11 +216,11 @@ class Confirming(Part):
             self._act(self._runs.answer(link.peer, key, message.starts, self._node.now()))
 
     def on_end(self, link) -> None:
-        """The connection to a seed is over: what it has not answered stays unanswered."""
+        """Give up the answers that a seed owes when its link ends."""
         if link.role != ASKED:
             return
         seed = link.peer
-        if self._asked[seed] is None:  # it was never up
+        if self._asked[seed] is None:  # the link was never up
             self._take(seed)
         unanswered = [key for about in self._asked.pop(seed).values() for key in about.keys]
         for key in unanswered:
@@ -241,7 +238,7 @@ class Confirming(Part):
             self._dial(outcome.dial)
 
     def _dial(self, key: Key) -> None:
-        """Seeds have not decided: take the word of who listens there."""
+        """Probe the address of a run about which seeds have not decided."""
         address = key[0]
         if address.family == self._node.address.family and can_be_dialled(address):
             self._ask_prober(address, functools.partial(self._deny, key),
@@ -250,7 +247,7 @@ class Confirming(Part):
             self._deny(key)
 
     def on_probed(self, probe) -> None:
-        """A probe is over. A proof that came with the answer tells of a run."""
+        """Take the proof that came with the answer to a probe."""
         if self._signer is None or not probe.alive or probe.proof is None:
             return
         start = proven_start(probe.address, probe.proof, probe.proved)
@@ -258,8 +255,8 @@ class Confirming(Part):
             self.prove(probe.address, start)
 
     def _deny(self, key: Key, alive: bool | None = False) -> None:
-        """Nobody confirms a run, if it is still asked about. `alive` is what a dial has found; None
-        when the address could not be dialled, which is nobody's fault."""
+        """Deny a run that is still open. `alive` is what a dial has found; None: the address could
+        not be dialled, for which no neighbour is blamed."""
         now, run = self._node.now(), run_of(key)
         denied, brought_by = self._runs.deny(key, now)
         if not denied:

@@ -1,11 +1,11 @@
-"""Covers: the signed lines that were found good, and which message each of them speaks of.
+"""Covers: verified signed lines, and which messages each of them speaks for.
 
-Rules only. A cover is kept as long as a text is held of which it speaks. A cover without such a
-text waits for one; only the latest waiting covers are kept.
+Rules only. A cover is kept while a text that it speaks for is held. Of the covers whose
+texts have not come yet, only the latest are kept.
 
-Others may push out what waits. So the cover that came last on a link is remembered with the link,
-kept or not, and speaks for the lines behind it. Honest peers send every line behind its own cover,
-those of one cover together (`wire.covered`): whatever others send, none of them ever looks guilty.
+Other peers may evict a waiting cover. So a link remembers the last cover that came over it, kept or
+not, which speaks for the lines behind it. Because honest peers send every line right behind its own
+cover (`wire.covered`), an honest peer never looks guilty, whatever others send.
 """
 
 import bisect
@@ -17,12 +17,12 @@ from gossip.addresses import Address
 from gossip.intervals import Intervals
 from gossip.signing import grammar
 
-WAITING_LIMIT = 1_000  # covers kept that speak of no text that is held
+WAITING_LIMIT = 1_000  # covers kept without a text that is held
 LIARS_LIMIT = 1_000  # runs remembered that have contradicted themselves; of more, the first goes
 
 
 class Corrupt(Exception):
-    """A line was changed, or said by another than its origin."""
+    """A line was changed, or was not made by its origin."""
 
 
 class Cover:
@@ -35,30 +35,30 @@ class Cover:
         self.line = line
         self.run = signed.run
         self.port = int(signed.run.split(b":")[-2])  # of its origin
-        self.first = signed.first  # the number of the first message that it speaks of
-        self.texts = 0  # how many texts are held of which it speaks
-        self.good = good  # its signature was checked, and it contradicts none that is kept
-        self.unchecked = None if good else signed  # what is to be checked
-        self.told: weakref.ref | None = None  # where a peer at its origin's address said it
-        self.liar: weakref.ref | None = None  # the same of a kept one that it contradicts
-        # the neighbour on whose account it was checked, until it lets a message in
+        self.first = signed.first  # the number of the first message that it speaks for
+        self.texts = 0  # how many of its texts are held
+        self.good = good  # verified, and contradicts no kept cover
+        self.unchecked = None if good else signed  # its content, until it is verified
+        self.told: weakref.ref | None = None  # the link to its origin's address that brought it
+        self.liar: weakref.ref | None = None  # `told` of the kept cover that it contradicts
+        # the neighbour charged for its verification, until it lets a message in
         self.payer: Address | None = None
         self.hashes = signed.hashes
 
     def count(self) -> int:
-        """How many messages it speaks of."""
+        """Return how many messages it speaks for."""
         return len(self.hashes) // grammar.HASH_SIZE
 
     def origin(self) -> bytes:
-        """The address of its origin."""
+        """Return the address of its origin."""
         return self.run.rpartition(b":")[0]
 
     def last(self) -> int:
-        """The number of the last message that it speaks of."""
+        """Return the number of the last message that it speaks for."""
         return self.first + self.count() - 1
 
     def hash_of(self, number: int) -> bytes:
-        """The hash that it names for a number; empty when it does not speak of it."""
+        """Return its hash for a message number; empty if it has none."""
         at = (number - self.first) * grammar.HASH_SIZE
         return self.hashes[at:at + grammar.HASH_SIZE] if at >= 0 else b""
 
@@ -70,17 +70,17 @@ class Covers:
         self.size = 0  # bytes of all that are kept
         self._lines: dict[bytes, Cover] = {}  # all covers that are kept
         self._runs: dict[bytes, list[Cover]] = {}  # run -> its covers, in order of their `first`
-        self._longest: dict[bytes, int] = {}  # run -> of how many messages one of them speaks
+        self._longest: dict[bytes, int] = {}  # run -> the most messages of one of its covers
         self._waiting: collections.OrderedDict[Cover, None] = collections.OrderedDict()
         self._liars: dict[bytes, None] = {}  # runs that have contradicted themselves
-        # pairs of good signed lines that contradict each other, since they were taken out last
+        # pairs of good signed lines that contradict each other, not taken out yet
         self.contradictions: list[tuple[bytes, bytes]] = []
 
     def unknown(self, lines: list[bytes], link=None) -> list[bytes]:
-        """The lines without repetitions of a cover behind which nothing else came."""
+        """Return the lines without known covers behind which nothing new came."""
         if not any(map(self._lines.__contains__, lines)):
             return lines
-        if len(lines) == 1:  # nearly always: of what it covers, all was dropped before
+        if len(lines) == 1:  # nearly always: its messages were all dropped before
             self._came(self._lines[lines[0]], link)
             return []
         unknown, repeated = [], None
@@ -92,7 +92,7 @@ class Covers:
                 unknown.append(repeated)
                 repeated = None
             unknown.append(line)
-        if repeated is not None:  # what it covers may come with the next bytes
+        if repeated is not None:  # its messages may come with the next bytes
             if unknown:
                 unknown.append(repeated)
             else:
@@ -100,23 +100,25 @@ class Covers:
         return unknown
 
     def kept(self, line: bytes) -> Cover | None:
-        """The cover of this line, if it is kept."""
+        """Return the cover of this line, if it is kept."""
         return self._lines.get(line)
 
     def is_old(self, cover: Cover, seen: Intervals, brought_by: Address | None) -> bool:
-        """Whether its signature does not matter: all that it speaks of was seen, with no other hash
-        as far as is known; or it contradicts a kept one, as others of its run have done before, and
-        another than its origin has brought it, who may be honest."""
+        """Return whether the signature of a cover need not be verified.
+
+        All its messages were seen, and no kept cover contradicts it. If its run is a known liar,
+        seen messages or a contradiction are enough, unless the origin itself has brought it,
+        because any other neighbour may be honest."""
         is_seen = not seen.missing(cover.first, cover.last())
         if cover.run in self._liars and cover.origin() != str(brought_by).encode():
             return is_seen or self._rival_of(cover) is not None
         return is_seen and self._rival_of(cover) is None
 
     def take(self, cover: Cover | None, link=None) -> Cover:
-        """Take a signed line that was verified: it speaks for what comes next on this link.
-        Corrupt when it is bad, or contradicts another by the fault of who has sent it: of its
-        origin, which has said both on this link. Any other neighbour may have met them in another
-        order; so may an honest peer that listens now where their origin has listened before."""
+        """Take a verified signed line, which speaks for what comes next.
+
+        Corrupt if it is bad, or if its origin has sent a contradiction to it on this very link. Any
+        other peer, even a later one at the same address, may have met the two in another order."""
         if cover is None:
             raise Corrupt
         kept = self.keep(cover)
@@ -127,7 +129,7 @@ class Covers:
         return cover
 
     def keep(self, cover: Cover) -> Cover | None:
-        """The cover as it is kept, from now on if it was not. None when it is not good."""
+        """Keep a cover; return it as kept, None if it is bad."""
         kept = self._lines.get(cover.line)
         if kept is not None or not cover.good:
             return kept
@@ -149,8 +151,8 @@ class Covers:
         return cover
 
     def _rival_of(self, cover: Cover) -> Cover | None:
-        """A kept cover that contradicts this one. The kept ones agree, so each has to be compared
-        only beyond the numbers of which those before it speak: a signer may make many."""
+        """Return a kept cover that contradicts this one. Kept covers agree, so each is compared
+        only beyond those before it, because a signer may make many."""
         compared = cover.first  # all below was compared
         for other in self._near(cover.run, cover.first, cover.last()):
             last = other.last()
@@ -168,14 +170,16 @@ class Covers:
 
     def speaking(self, message: wire.Gossip, digest: bytes, last: Cover | None,
                  seen_of) -> Cover | None:
-        """The cover that lets in a message that is not held: the last that came on its link, or any
-        that is kept. None when it is old; Corrupt when a cover names another hash for it, or none
-        speaks of it and its number was not seen: `seen_of(run)` has those that were."""
+        """Return the cover that speaks for a message that is not held.
+
+        It is `last` or a kept one; None if the message is old, or its cover a contradiction.
+        Corrupt if a cover has another hash, or if none has any and the number is not in
+        `seen_of(run)`."""
         run, number, named = message.run, message.number, digest[:grammar.HASH_SIZE]
         if last is not None and last.run == run and last.hash_of(number) == named:
             return last if last.texts else self.keep(last)
         cover = next((cover for cover in self._near(run, number, number)
-                      if cover.hash_of(number)), None)  # they all name the same hash for it
+                      if cover.hash_of(number)), None)  # kept covers all have the same hash
         if cover is None and number in seen_of(run):
             return None
         if cover is None or cover.hash_of(number) != named:
@@ -183,19 +187,19 @@ class Covers:
         return cover
 
     def _near(self, run: bytes, first: int, last: int) -> list[Cover]:
-        """The covers that may speak of these numbers."""
+        """Return the covers that may speak for these numbers."""
         covers = self._runs.get(run, [])
         return covers[bisect.bisect_right(covers, first - self._longest.get(run, 0), key=_first):
                       bisect.bisect_right(covers, last, key=_first)]
 
     def held(self, cover: Cover) -> None:
-        """A text of which it speaks is held."""
+        """Note that one more text of a cover is held."""
         cover.texts += 1
         if cover.texts == 1:
             self._waiting.pop(cover, None)
 
     def dropped(self, cover: Cover) -> None:
-        """A text of which it speaks is held no longer; the cover is forgotten with the last."""
+        """Note that a text was dropped; drop a cover with its last."""
         cover.texts -= 1
         if not cover.texts:
             self._drop(cover)

@@ -1,7 +1,7 @@
-"""Ed25519 signatures (RFC 8032): make a key, sign, check. It knows nothing of gossip.
+"""Ed25519 signatures (RFC 8032): make a key, sign, verify. It knows nothing of gossip.
 
-OpenSSL does it where Python has one that passes the test below, else our own code. Peers judge each
-other by signatures, so both have to judge alike: what libraries see differently is looked at here.
+OpenSSL does this if Python has one that passes the test below, else our own code. Peers blame each
+other for bad signatures, so both must judge alike, also in cases about which libraries differ.
 """
 
 import functools
@@ -15,7 +15,7 @@ Y_OF_SMALL_ORDER = {0, 1, edwards.P - 1, Y_OF_ORDER_8, edwards.P - Y_OF_ORDER_8}
 
 
 class SigningKey:
-    """A key pair; `public` is the 32 bytes by which others check."""
+    """A key pair; others verify with `public`, 32 bytes."""
 
     def __init__(self, secret: bytes):
         """`secret` is 32 random bytes, which are the key."""
@@ -23,13 +23,13 @@ class SigningKey:
         self.public: bytes = self._key.public
 
     def sign(self, message: bytes) -> bytes:
-        """The signature of a message: 64 bytes."""
+        """Return the signature of a message, 64 bytes."""
         return self._key.sign(message)
 
 
 def check(public: bytes, message: bytes, signature: bytes) -> bool:
-    """Whether the owner of a public key has signed this message. Only the one canonical spelling of
-    a key, and of a signature, is accepted. A key of small order fits every message: it is none."""
+    """Return whether the owner of a public key has signed this message. Spellings other than the
+    canonical one are rejected, and so are keys of small order, because they fit any message."""
     return (_is_spelled(public, signature)
             and implementation().fits(public, message, signature))
 
@@ -46,7 +46,7 @@ def _is_spelled(public: bytes, signature: bytes) -> bool:
 def implementation():
     """Return the module that signs and verifies in this process: `openssl`, or `edwards`."""
     try:
-        from gossip.signing import openssl  # not above: only who signs needs it, and it takes 1 ms
+        from gossip.signing import openssl  # here, because only signing needs it, and it takes 1 ms
     except (ImportError, MemoryError):  # a hardened system gives ctypes no memory for code
         return edwards
     return openssl if _is_right(openssl) else edwards
@@ -64,8 +64,8 @@ SIGNED = [  # secret, public, message, signature: tests 1 and 3 of RFC 8032, sec
      "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f760984d"
      "c6594a7c15e9716ed28dc027beceea1ec40a")]
 ODD_KEY = "b154bd62188ae283dd187fefe8c31f5e276edf083b4cff11c9d5cff856c74440"
-JUDGED = [  # public, message, signature, whether it fits: made by the owner of a key that is the
-    # sum of an honest one and a point of small order; fit is S·B = R + k·A, with no factor before
+JUDGED = [  # public, message, signature, whether it fits, that is, S·B = R + k·A without a factor;
+    # ODD_KEY is the sum of an honest key and a point of small order
     (ODD_KEY, "3130",
      "0c13e1a77df474702be58a3f4c319b4328df3917f6e7a3dbb7e08bef7ec43cfd09735bf40886bd6ccea10fb29c97"
      "aeea9caac3519c03b0ea603fe0d8d98f630c", True),
@@ -76,7 +76,7 @@ JUDGED = [  # public, message, signature, whether it fits: made by the owner of 
 
 
 def _is_right(openssl) -> bool:
-    """Whether this OpenSSL has Ed25519 (one that follows FIPS may lack it), and judges as we do."""
+    """Return whether OpenSSL has Ed25519 (FIPS may lack it) and judges alike."""
     try:
         return (all(_signs(openssl, *map(bytes.fromhex, vector)) for vector in SIGNED)
                 and all(openssl.fits(*map(bytes.fromhex, vector)) == fit

@@ -1,17 +1,17 @@
-"""Ed25519 by Python's own numbers, for a Python without OpenSSL's. Pure.
+"""Ed25519 with Python's own integers, for a Python without OpenSSL. Pure.
 
 A point of the curve is multiplied by a comb (C. Lim, P. Lee, "More flexible exponentiation with
-precomputation", 1994): the 258 bits of a scalar are cut into TEETH runs of SPAN bits, and each bit
-stands for +1 or -1. A table has every sum of the point times 1, 2^SPAN, 2^(2·SPAN), …, each plus or
-minus; then every column of bits costs one doubling and one addition. A check adds from two tables,
-B's and the key's, while it doubles once. The table of a key takes twice as long as a check with it,
-so keys are kept.
+precomputation", 1994): the 258 bits of a scalar are cut into TEETH groups of SPAN bits, and each
+bit stands for +1 or -1. A table has every sum of the point times 1, 2^SPAN, 2^(2·SPAN), …, each
+plus or minus; then every column of bits costs one doubling and one addition. A check adds from two
+tables, B's and the key's, while it doubles once. The table of a key takes twice as long as a check
+with it, so tables are cached.
 
-Python's numbers take time that depends on their values. Whoever can measure a signer to a
+The time that Python's integers take depends on their values, so whoever can time a signer to a
 microsecond might learn its key. A key here lives as long as its peer, and signs what is said.
 
-A key may be the sum of an honest one and a point of small order. Then a scalar must not be taken
-modulo L, or this would judge other than OpenSSL, and neighbours would blame one another.
+A key may be the sum of an honest key and a point of small order. So no multiple of L may be added
+to the scalar of a key, else OpenSSL would judge differently, and neighbours blame one another.
 """
 
 import functools
@@ -22,18 +22,18 @@ NAME = "Python"  # as `status` tells it
 P = 2**255 - 19  # the field
 L = 2**252 + 27742317777372353535851937790883648493  # the order of the base point B
 D = -121665 * pow(121666, -1, P) % P  # of the curve -x² + y² = 1 + D·x²·y²
-D2 = 2 * D % P  # as formulas need it
+D2 = 2 * D % P  # for the formulas
 ROOT = pow(2, (P - 1) // 4, P)  # a square root of -1
 
 TEETH, SPAN = 6, 43  # 6 · 43 = 258 bits
-KEYS_KEPT = 1_024  # tables of keys that were used last, some 12 KiB each
+KEYS_KEPT = 1_024  # tables cached of keys used last, some 12 KiB each
 
 # A point is (X, Y, Z, T): x = X/Z, y = Y/Z, x·y = T/Z. In a table it is (y + x, y - x, 2·D·x·y).
 NEUTRAL = (0, 1, 1, 0)
 
 
 class SigningKey:
-    """A key pair; `public` is the 32 bytes by which others check."""
+    """A key pair; others verify with `public`, 32 bytes."""
 
     def __init__(self, secret: bytes):
         """`secret` is 32 random bytes, which are the key."""
@@ -44,7 +44,7 @@ class SigningKey:
         self.public = _encode(_times_base(self._scalar % L))
 
     def sign(self, message: bytes) -> bytes:
-        """The signature of a message: 64 bytes."""
+        """Return the signature of a message, 64 bytes."""
         nonce = _number(self._prefix, message)
         point = _encode(_times_base(nonce))
         challenge = _number(point, self.public, message)
@@ -52,7 +52,7 @@ class SigningKey:
 
 
 def fits(public: bytes, message: bytes, signature: bytes) -> bool:
-    """Whether a signature fits; `ed25519.check` has looked at the spelling of both."""
+    """Return whether a signature fits; `ed25519.check` has checked all spellings."""
     key = _table_of_key(public)
     if key is None:
         return False
@@ -60,21 +60,21 @@ def fits(public: bytes, message: bytes, signature: bytes) -> bool:
     scalar = int.from_bytes(signature[32:], "little")
     challenge = _number(signature[:32], public, message)
     point = _comb(((_odd(scalar), _base_table()), (-(challenge | 1), table)))
-    if not challenge & 1:  # one time too often was subtracted
+    if not challenge & 1:  # the key was subtracted once too often
         point = _add(point, entry)
     return _encode(point) == signature[:32]
 
 
 def _number(*parts: bytes) -> int:
-    """A number below the order, drawn by a hash."""
+    """Return a number below the order, from a hash."""
     return int.from_bytes(hashlib.sha512(b"".join(parts)).digest(), "little") % L
 
 
-# Points. A sum is first had as four factors: X = E·F, Y = G·H, Z = F·G, T = E·H. As a doubling
-# needs no T, loops keep the factors until they know.
+# Points. A sum has four factors: X = E·F, Y = G·H, Z = F·G, T = E·H. Loops compute T only where it
+# is needed, because a doubling does without.
 
 def _doubled(point, times: int):
-    """A point times 2^times."""
+    """Return a point times 2^times."""
     x, y, z, _ = point
     for _ in range(times):
         a, b = x * x % P, y * y % P
@@ -85,7 +85,7 @@ def _doubled(point, times: int):
 
 
 def _add(point, entry):
-    """The sum of a point and an entry of a table."""
+    """Return the sum of a point and an entry of a table."""
     x, y, z, t = point
     plus, minus, product = entry
     a, b, c, d = (y - x) * minus % P, (y + x) * plus % P, t * product % P, 2 * z
@@ -99,7 +99,7 @@ def _negative(entry):
 
 
 def _entries(points) -> list[tuple[int, int, int]]:
-    """Points as entries of a table, by a single inversion (P. Montgomery's trick)."""
+    """Return points as entries of a table, by one inversion (P. Montgomery's trick)."""
     products = [1]
     for point in points:
         products.append(products[-1] * point[2] % P)
@@ -120,7 +120,7 @@ def _encode(point) -> bytes:
 
 
 def _decode(data: bytes):
-    """A point from its 32 bytes; None when they are no point in its canonical spelling."""
+    """Return the point that 32 bytes spell canonically, None without one."""
     number = int.from_bytes(data, "little")
     y, odd = number & (2**255 - 1), number >> 255
     if len(data) != 32 or y >= P:
@@ -141,8 +141,8 @@ def _decode(data: bytes):
 # Tables.
 
 def _table(point) -> list[tuple[int, int, int]]:
-    """For each number from 0 to 63: the sum of the points times 2^(SPAN·i), each positive where bit
-    i of the number is 1, and negative where it is 0."""
+    """Return 64 sums of the point times 2^(SPAN·i), each plus or minus. In the sum at place n,
+    multiple i is positive if bit i of n is 1, and negative if it is 0."""
     teeth = [point]
     for _ in range(TEETH - 1):
         teeth.append(_doubled(teeth[-1], SPAN))
@@ -164,7 +164,7 @@ def _base_table() -> list[tuple[int, int, int]]:
 
 @functools.lru_cache(maxsize=KEYS_KEPT)
 def _table_of_key(public: bytes):
-    """The table of a key, and the key as an entry; None when the bytes are no key."""
+    """Return a key's table, and the key as an entry, if any."""
     point = _decode(public)
     return None if point is None else (_table(point), _entries([point])[0])
 
@@ -174,13 +174,13 @@ def _times_base(scalar: int):
 
 
 def _odd(scalar: int) -> int:
-    """An odd scalar that makes the same of the base point."""
+    """Return an odd scalar with the same product of the base point."""
     return scalar if scalar & 1 else scalar + L
 
 
 def _comb(products):
-    """The sum of odd scalars times the points of their tables. The loop is `_doubled` and `_add`,
-    without their calls."""
+    """Return the sum of odd scalars times the points of their tables. The loop repeats the code of
+    `_doubled` and `_add`, because calls take time."""
     x, y, z, _ = NEUTRAL
     chosen = [[table[column] for column in _columns(scalar)] for scalar, table in products]
     for entries in zip(*chosen):
@@ -196,8 +196,8 @@ def _comb(products):
 
 
 def _columns(scalar: int) -> list[int]:
-    """For each bit of a run, the highest first: the number that this bit of all runs makes. A bit
-    stands for +1 or -1, not for 1 or 0, and so for an odd scalar, also a negative one."""
+    """Return the entry of the table for each column, highest first. A bit stands for +1 or -1, so
+    the scalar is odd; it may be negative."""
     bits = f"{(scalar + 2**(TEETH * SPAN) - 1) // 2:0{TEETH * SPAN}b}"
     runs = [bits[at:at + SPAN] for at in range(0, TEETH * SPAN, SPAN)]
     return [int("".join(column), 2) for column in zip(*runs)]

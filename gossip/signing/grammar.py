@@ -1,18 +1,16 @@
-"""The lines of signing: signed messages of a run, contradictions, and whose key is at home where.
+"""The lines of signing: signed lines, contradictions, runs and proofs.
 
     signed:IP:PORT:START:FIRST:KEY:HASHES:SIGNATURE
     contradiction:SIGNED|SIGNED    both of one run, with different hashes for one number
-    runs:IP:PORT:START             asks a seed; START is the run in question, or 0
-    runs:IP:PORT:START,START,…     answers: all that the seed has verified, nothing when there are
-                                   none
-    proof:KEY:SIGNATURE            stands before the line that it proves, `Liveness Reply:` or
-                                   `register:`; what is signed is said in signing/signed_lines.py
+    runs:IP:PORT:START             asks a seed; START is the run in question, or 0 for all
+    runs:IP:PORT:START,START,…     answers: all that the seed has verified, if any
+    proof:KEY:SIGNATURE            precedes the line that it proves, `Liveness Reply:` or
+                                   `register:`; for what is signed see signing/signed_lines.py
     proof:KEY:SIGNATURE:TIME       the same before the two lines with which a link begins
 
 HASHES are the first 16 bytes of the SHA-256 of each of the gossip lines FIRST, FIRST+1, …, joined;
 the signature is over the bytes of the line before its last `:`. KEY, HASHES and SIGNATURE are in
-base64url without padding, in the one canonical spelling. Pure: whether a signature is good is not
-decided here.
+base64url without padding, in the one canonical spelling. Pure: no signature is verified here.
 """
 
 import re
@@ -25,7 +23,7 @@ from gossip.wire.gossip_line import RUN, SIGNED, check_run
 
 STARTS_LIMIT = 8  # runs of one address that a line names
 HASH_SIZE = 16  # bytes of a SHA-256 that name a gossip line
-HASHES_LIMIT = 512  # lines that one signed line speaks of
+HASHES_LIMIT = 512  # lines that one signed line speaks for
 KEY_SIZE, SIGNATURE_SIZE = 32, 64  # bytes
 
 _SIGNED = re.compile(SIGNED + rb"(" + RUN + rb"):([1-9][0-9]{0,18}):"
@@ -33,8 +31,8 @@ _SIGNED = re.compile(SIGNED + rb"(" + RUN + rb"):([1-9][0-9]{0,18}):"
 
 
 class Signed(NamedTuple):
-    """The content of a signed line: the run (`IP:PORT:START`), the number of its first message,
-    the key, the hashes of the messages in one piece, and what the signature covers."""
+    """The content of a signed line: the run `IP:PORT:START`, the number of its first message, the
+    key, the joined hashes of the messages, the signature, and the bytes that it covers."""
 
     run: bytes
     first: int
@@ -44,11 +42,11 @@ class Signed(NamedTuple):
     covered: bytes
 
     def count(self) -> int:
-        """How many messages it speaks of."""
+        """Return how many messages it speaks for."""
         return len(self.hashes) // HASH_SIZE
 
     def last(self) -> int:
-        """The number of the last message that it speaks of."""
+        """Return the number of the last message that it speaks for."""
         return self.first + self.count() - 1
 
 
@@ -61,8 +59,8 @@ class Runs(NamedTuple):
 
 
 class Proof(NamedTuple):
-    """A key of 32 bytes, its signature of 64 bytes over what the next line says; for a link the
-    TIME that was signed, else an empty text."""
+    """A key of 32 bytes, and its signature of 64 bytes for the next line. `time` is the TIME that
+    was signed for a link, else empty."""
 
     key: bytes
     signature: bytes
@@ -71,8 +69,8 @@ class Proof(NamedTuple):
 
 
 class Contradiction(NamedTuple):
-    """Two signed lines of one run that name different hashes for one number, and the whole line:
-    proof that its origin cheats, if both signatures are good."""
+    """Two signed lines of one run with different hashes for one number, and the whole line. If both
+    signatures are good, their origin cheats."""
 
     run: bytes
     one: Signed
@@ -82,8 +80,7 @@ class Contradiction(NamedTuple):
 
 
 def contradict(one, other, first: int = 1) -> bool:
-    """Whether two of the same run name different hashes for a number, from `first` on. Each has
-    `first`, `hashes` and `last()`, as Signed."""
+    """Return whether covers of one run contradict each other from `first` on."""
     first, last = max(first, one.first, other.first), min(one.last(), other.last())
     size = max(0, last - first + 1) * HASH_SIZE
     mine, theirs = ((first - line.first) * HASH_SIZE for line in (one, other))
@@ -91,12 +88,12 @@ def contradict(one, other, first: int = 1) -> bool:
 
 
 def signed_head(run: bytes, first: int, key: bytes, hashes: bytes) -> bytes:
-    """The part of a signed line that the signature covers."""
+    """Return the part of a signed line that the signature covers."""
     return b":".join([b"signed", run, str(first).encode(), to_base64(key), to_base64(hashes)])
 
 
 def signed(head: bytes, signature: bytes) -> bytes:
-    """A signed line, without its `\\n`."""
+    """Return a signed line, without its `\\n`."""
     return head + b":" + to_base64(signature)
 
 
@@ -116,12 +113,12 @@ def parse_signed(line: bytes) -> Signed:
 
 
 def contradiction(one: bytes, other: bytes) -> bytes:
-    """The line that shows two signed lines, with its `\\n`."""
+    """Return the line that shows two signed lines, with its `\\n`."""
     return b"contradiction:%b|%b\n" % (one, other)
 
 
 def parse_contradiction(body: bytes) -> Contradiction:
-    """Read what follows `contradiction:`; WireError when the two do not contradict each other."""
+    """Read what follows `contradiction:`; WireError unless two lines contradict each other."""
     one, other = map(parse_signed, body.split(b"|", 1)) if b"|" in body else (None, None)
     if one is None or one.run != other.run or not contradict(one, other):
         raise WireError("no two signed lines that contradict each other")
@@ -140,7 +137,7 @@ def _starts(field: bytes) -> tuple[int, ...]:
 
 
 def _base64(size: int) -> Field:
-    """A field of `size` characters."""
+    """Return a field of `size` characters."""
     return Field(rb"[A-Za-z0-9_-]{%d}" % size, from_base64, lambda data: to_base64(data).decode())
 
 

@@ -1,14 +1,13 @@
-"""Known runs: what seeds say about the runs that a peer meets, and which of them it believes;
-homes: which run was met last at an address.
+"""Known runs: which runs a peer believes in, and which it met last at an address.
 
 Rules only; confirming.py carries them out. A signature proves that the key of a run has spoken.
-Whether the key belongs to who listens at the address, seeds have found out by a dial. A seed may
-lie or be silent: a run is genuine when more than half of the configured seeds name it, and denied
-as soon as more than half have answered and do not. Between these, the peer dials the address.
+Seeds find out by a probe whether the key belongs to the peer at the address. Because a seed may lie
+or be silent, a run is genuine when more than half of the configured seeds name it, and denied when
+more than half have answered without it. If it is neither, the peer dials the address itself.
 
-Neighbours are judged only by messages of runs that most seeds name, because others may deny what
-only this peer has found by its own dial. Whoever was told "no" asks again after REST; so a run on
-which seeds ever differed counts only when that is over, too.
+Neighbours are judged only by messages of runs that most seeds name, because a neighbour may have
+denied a run that only this peer's own dial has found. A denied run is asked about again after REST;
+so a run on which seeds ever differed counts only DOUBT seconds after most of them name it.
 """
 
 import collections
@@ -20,32 +19,31 @@ from gossip.signing import grammar
 from gossip.tools import Recent
 
 KNOWN_LIMIT = 100_000  # genuine runs kept; of more, the first goes
-OPEN_LIMIT = 1_000  # runs asked about at the same time: one neighbour may have brought as many as
-# there is room left for others, so half of these alone, and several together never all
+OPEN_LIMIT = 1_000  # runs asked about at the same time; a neighbour may bring at most as many as
+# it leaves free, so one alone gets half of them, and several together never all
 UNCONFIRMED_LIMIT = 10_000  # runs kept that were not confirmed; of more, the first goes
-REST = 15.0  # seconds until such a run is asked about again, or one that few seeds name
-DOUBT = 20.0  # seconds after most seeds name a run on which they differed, until it counts
-DOUBTED_LIMIT = 10_000  # of these kept; of more, the first goes
-HOMES_LIMIT = 10_000  # addresses; of more, the one goes at which a run was met longest ago
+REST = 15.0  # seconds between questions about a run that was not confirmed, or that few seeds name
+DOUBT = 20.0  # seconds after most seeds name a run, until it counts, if they ever differed about it
+DOUBTED_LIMIT = 10_000  # runs kept on which seeds differed; of more, the first goes
+HOMES_LIMIT = 10_000  # addresses; of more, the one where a run was met longest ago goes
 NEVER = math.inf
 
 Key = tuple[Address, int]  # a question: address and START; START 0 asks for all runs of the address
 
 
 def run_of(key: Key) -> bytes:
-    """The run `IP:PORT:START` that a question is about."""
+    """Return the run `IP:PORT:START` that a question is about."""
     return b"%b:%d" % (str(key[0]).encode(), key[1])
 
 
 def key_of(run: bytes) -> Key:
-    """The question that asks about a run."""
+    """Return the question that asks about a run."""
     address, _, start = run.decode().rpartition(":")
     return parse_address(address), int(start)
 
 
 class Outcome(NamedTuple):
-    """The consequences of an answer: runs that are genuine now, a question that is settled with no,
-    a question for which the address itself is to be dialled."""
+    """The consequences of an answer: genuine runs, a denied question, an address to dial."""
 
     genuine: list[bytes]
     denied: Key | None = None
@@ -59,14 +57,14 @@ class _Question:
 
     def __init__(self, seeds, start, brought_by):
         self.left = set(seeds)  # the seeds that have not answered
-        self.answered = 0  # how many have
-        # START -> how many of them have named it; with the one in question, if none has
+        self.answered = 0  # how many seeds have
+        # START -> how many seeds have named it; the START in question is there with 0
         self.naming = collections.Counter({start: 0} if start else {})
-        self.brought_by = brought_by  # who named the run first: a neighbour, an IP; None: a seed
+        self.brought_by = brought_by  # the neighbour or IP that named the run first; None: a seed
 
 
 class KnownRuns:
-    """The runs that are genuine, and the questions that are open, of one peer."""
+    """The genuine runs, and the open questions, of one peer."""
 
     def __init__(self, seeds: list[Address], own_run: bytes = b""):
         self._seeds = seeds
@@ -80,29 +78,30 @@ class KnownRuns:
         self._unconfirmed = Recent(UNCONFIRMED_LIMIT)  # run -> from when on it is asked about again
 
     def is_known(self, run: bytes) -> bool:
-        """Whether a run is genuine."""
+        """Return whether a run is genuine."""
         return run in self._known
 
     def counts(self, run: bytes, now: float) -> bool:
-        """Whether neighbours are judged by messages of a run."""
+        """Return whether neighbours are judged by messages of a run."""
         return self._known.get(run, NEVER) <= now
 
     def is_denied(self, run: bytes, now: float) -> bool:
-        """Whether a run was not confirmed lately."""
+        """Return whether a run was not confirmed lately."""
         return self._unconfirmed.get(run, default=now) > now
 
     def is_open(self, key: Key) -> bool:
-        """Whether it is being found out whether a run is genuine, or which are."""
+        """Return whether a question is open, and its run not genuine yet."""
         return key in self._open and run_of(key) not in self._known
 
     def is_asked(self, key: Key) -> bool:
-        """Whether seeds are being asked; they are for a moment after the run is genuine."""
+        """Return whether seeds are being asked, even about a genuine run."""
         return key in self._open
 
     def open(self, key: Key, brought_by: Address | str | None, now: float) -> bool | None:
-        """Open a question of a neighbour, of the newcomers from an IP, or of seeds. True: ask the
-        seeds. None: they are being asked, or the run is genuine by now. False: not now, as the run
-        was denied lately, or too much is asked."""
+        """Open a question of a neighbour, a newcomer's IP, or a seed.
+
+        True: ask the seeds. None: they are being asked, or the run is genuine. False: not now,
+        because the run was denied lately, or too many questions are open."""
         if key in self._open or run_of(key) in self._known:
             return None
         if (self.is_denied(run_of(key), now)
@@ -112,7 +111,7 @@ class KnownRuns:
         return True
 
     def ask_again(self, key: Key, now: float) -> bool:
-        """Open a question about a genuine run that few seeds name, unless that was done lately."""
+        """Ask again about a genuine run that few seeds name, if due."""
         run = run_of(key)
         if (self._known.get(run) != NEVER or key in self._open or self.is_denied(run, now)
                 or self._of_one[None] >= OPEN_LIMIT - len(self._open)):
@@ -126,7 +125,7 @@ class KnownRuns:
         self._of_one[brought_by] += 1
 
     def answer(self, seed: Address, key: Key, starts, now: float) -> Outcome:
-        """A seed has answered with the runs that it knows; None: it has not answered in time."""
+        """Take the STARTs that a seed names; None: it has not answered."""
         question = self._open.get(key)
         if question is None or seed not in question.left:
             return Outcome([])
@@ -146,20 +145,20 @@ class KnownRuns:
         return Outcome(new)
 
     def _doubt(self, run: bytes, now: float) -> None:
-        """Seeds differ about a run, or have denied it."""
+        """Note that seeds differ about a run, or have denied it."""
         if self._doubted.add(run, True) and self._known.get(run, NEVER) < NEVER:
             self._known[run] = now + DOUBT
 
     def _name(self, key: Key, now: float) -> bool:
-        """Most seeds name a run; answer whether it is genuine only since now."""
+        """Note that most seeds name a run; return whether it becomes genuine."""
         new, run = self._learn(key), run_of(key)
         if self._known[run] == NEVER:
             self._known[run] = now + DOUBT if self._doubted.get(run) else now
         return new
 
     def _is_decided(self, key: Key, question: _Question) -> bool:
-        """Whether no seed that is left can change what follows. Of a genuine run all are heard, as
-        they may differ about it."""
+        """Return whether the remaining seeds cannot change the outcome. About a genuine run all
+        seeds are heard, because they may differ."""
         majority = len(self._seeds) // 2 + 1
         can_be_named = question.naming[key[1]] + len(question.left) >= majority
         return not question.left or (
@@ -167,12 +166,12 @@ class KnownRuns:
             and run_of(key) not in self._known)
 
     def undecided(self, key: Key) -> Outcome:
-        """There is no seed to ask: decide about a question that was opened."""
+        """Decide about an open question without seeds."""
         question = self._open.get(key)
         return Outcome([]) if question is None else self._decide(key, question, [])
 
     def _decide(self, key: Key, question: _Question, new: list[bytes]) -> Outcome:
-        """All have answered that can make a difference."""
+        """Return what follows from the answers so far."""
         if not key[1] or run_of(key) in self._known:
             self._close(key)
             return Outcome(new)
@@ -181,13 +180,12 @@ class KnownRuns:
         return Outcome(new, dial=key)
 
     def prove(self, key: Key) -> Outcome:
-        """The run has proved itself at its address."""
+        """Note that a run has proved itself at its address."""
         return Outcome([run_of(key)] if self._learn(key) else [])
 
     def deny(self, key: Key, now: float) -> tuple[bool, Address | str | None]:
-        """The run is not confirmed. Return whether that was still the question; and the one
-        that has brought the run, if it is the first to bring it. An honest one may know more than
-        seeds do, and bring it again and again."""
+        """Deny a run; return whether it was open, and `brought_by`. The latter is None after the
+        first denial, because an honest neighbour may bring the run again and again."""
         question, run = self._close(key), run_of(key)
         if question is None or run in self._known:
             return False, None  # it was found genuine, or denied, meanwhile
@@ -197,8 +195,7 @@ class KnownRuns:
         return True, question.brought_by if first else None
 
     def _learn(self, key: Key) -> bool:
-        """A run is genuine; answer whether that is new. Seeds that are asked about it are heard
-        out."""
+        """Note that a run is genuine; return whether that is news."""
         if key in self._open and not self._open[key].left:
             self._close(key)
         run = run_of(key)
@@ -211,7 +208,7 @@ class KnownRuns:
         return True
 
     def _close(self, key: Key) -> _Question | None:
-        """A question is open no longer."""
+        """Close a question, and return it if it was open."""
         question = self._open.pop(key, None)
         if question is not None:
             self._of_one[question.brought_by] -= 1
@@ -223,36 +220,35 @@ class KnownRuns:
 class Homes:
     """The run that a peer met last at each address, and the runs that are over.
 
-    A run is one life of the peer that listens at its address, so the runs of an address follow one
-    another, and none comes back: once another run was met there, an earlier one is over, although
-    it is genuine for ever. Its messages are; a link in its name is not."""
+    The runs of an address follow one another, and none comes back. When another run was met there,
+    an earlier one is over: its messages stay genuine, but a link in its name is not."""
 
     def __init__(self):
-        # address -> STARTs, the one met last at the end; when that was
+        # address -> (STARTs, the last one met at the end; when that was)
         self._met = Recent(HOMES_LIMIT)
 
     def met(self, address: Address, start: int, now: float) -> None:
-        """A run has proved itself at its address."""
+        """Note that a run has proved itself at its address."""
         before = [one for one in self._starts(address) if one != start][1 - grammar.STARTS_LIMIT:]
         self._met.put(address, ([*before, start], now))
 
     def linked(self, address: Address, start: int, now: float) -> None:
-        """A link of a genuine run was admitted. That counts if no run was met at its address."""
+        """Note the run of an admitted link, unless one was met there."""
         self._met.add(address, ([start], now))
 
     def is_over(self, address: Address, start: int) -> bool:
-        """Whether another run was met after this one."""
+        """Return whether another run was met after this one."""
         return start in self._starts(address)[:-1]
 
     def is_last(self, address: Address, start: int) -> bool:
-        """Whether no other run was met at the address, or none since this one was."""
+        """Return whether this run was met last there, or none was."""
         return self._starts(address)[-1:] in ([], [start])
 
     def _starts(self, address: Address) -> list[int]:
         return self._met.get(address, default=([], 0.0))[0]
 
     def not_met(self, address: Address, start: int, since: float) -> None:
-        """A run was looked for at its address since then. If another one was met, it is over."""
+        """Note that a run is over if another was met `since` then."""
         starts, at = self._met.get(address, default=([start], since))
         if at > since and start not in starts:
             starts.insert(0, start)

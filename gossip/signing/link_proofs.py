@@ -1,18 +1,14 @@
 """Link proofs: where gossip is signed, both ends of a link prove their keys. A part of a peer.
 
-A proof stands before `Connection with Peer` and before `connection accepted`; what is signed names
-both ends, and the TIME at which the dialler asked (signed_lines.py). The dialler reaches the
-address itself and gets a fresh signature, so a good answer proves the run that answers. Of an asker
-the signature is verified; then its run has to be genuine, which confirming finds out if it is not
-known, and the last one that was met at its address (known_runs.py): else the address is probed.
-Seeds that are busy confirm nobody, and whoever starts would be refused: so then it is probed, too.
+A proof precedes `Connection with Peer` and `connection accepted`, and names both ends and the TIME
+of the dial (signed_lines.py). A good answer proves the run that answers, because the dialler has
+reached its address. A newcomer without a good signature is refused. Its run has to be genuine
+(confirming asks seeds about an unknown run), and the last met at its address (known_runs.py).
+Otherwise the address is probed, because seeds may be too busy, or another run may be there now.
 
-Signatures of askers have a rate limit, which counts those that are not good. Its accounts are the
-runs that are known, and for all other runs the IP: so whoever connects with bad proofs uses up the
-account of its own IP, or of the run whose key it repeats, and of nobody else.
-
-All parts of the node hear `on_replaced` when a genuine run was found at an address that is not the
-one met there before.
+Bad signatures of newcomers have a rate limit for each known run, and for each IP for all unknown
+runs. So they use up the quota of the sender's IP, or of the run whose key the sender repeats, and
+no other. All parts hear `on_replaced` when an address has another genuine run than was met there.
 """
 
 import functools
@@ -29,13 +25,13 @@ from gossip.signing.known_runs import key_of, run_of
 from gossip.signing.signed_lines import Signer, linking, proven_start, start_of
 from gossip.tools import Rate
 
-CHECKS, CHECKS_AT_ONCE = 50, 100  # of signatures that prove nothing: in a second, and beyond that
-BUSY = "busy"  # the reason for who is refused without a check
-UNPROVEN = "unproven"  # the reason for who has no good proof
+CHECKS, CHECKS_AT_ONCE = 50, 100  # bad signatures verified: a second, burst
+BUSY = "busy"  # the reason for a refusal without a check
+UNPROVEN = "unproven"  # the reason for a refusal without a good proof
 
 
 class LinkProofs(Part):
-    """The proofs of one peer's links. Without a `signer` none is made, and none is asked for."""
+    """The proofs of one peer's links; without a `signer` there are none."""
 
     ANSWERS = {WAITING: {"proof"}, DIALLED: {"proof"}}
 
@@ -45,11 +41,11 @@ class LinkProofs(Part):
         self._signer = signer
         self._runs = runs
         self._checks = Rate(CHECKS, CHECKS_AT_ONCE)
-        # run -> newcomers that wait until it is known whether it is genuine, and who is told
+        # unknown run -> (newcomer that waits until it is settled, verdict to call)
         self._waiting: dict[bytes, list] = {}
 
     def on_proof(self, link, message: grammar.Proof) -> None:
-        """A proof for the line that comes next."""
+        """Keep the proof of the line that comes next."""
         if self._signer is None:
             raise wire.WireError("that peer signs, and this one does not")
         link.proof = message
@@ -76,7 +72,7 @@ class LinkProofs(Part):
     # What others say.
 
     def fault_of_answer(self, link) -> str | None:
-        """Why a dial fails that was accepted; None when a run has signed, or nobody signs."""
+        """Return why an accepted dial fails after all, or None."""
         if self._signer is None:
             return None
         if link.proof is None or link.proof.time != wire.format_time(link.run[1]):
@@ -89,8 +85,7 @@ class LinkProofs(Part):
         return None
 
     def fault_of_asker(self, link) -> str | None:
-        """Why a newcomer is refused; None when its key has signed, or nobody signs. Whether its run
-        is at home at its address is the next question."""
+        """Return why a newcomer is refused for its proof, or None."""
         if self._signer is None:
             return None
         if link.proof is None or not link.proof.time:
@@ -115,8 +110,7 @@ class LinkProofs(Part):
         return run_of((link.peer, link.run[0]))
 
     def find_out(self, link, verdict) -> None:
-        """Call `verdict(at_home)` once it is known whether the run of a newcomer that has signed is
-        the one at its address."""
+        """Find out whether a newcomer's run is at its address; call `verdict(at_home)`."""
         if self._signer is None:
             verdict(True)
         elif self._runs.is_known(self._run(link)):
@@ -125,18 +119,18 @@ class LinkProofs(Part):
             self._wait(link, verdict)
 
     def is_at_home(self, link) -> bool:
-        """Whether the run that has proved a link was the last one met at its address."""
+        """Return whether a link's run was the last met at its address."""
         return self._runs.homes.is_last(link.peer, link.run[0])
 
     def _wait(self, link, verdict) -> None:
-        """Have the seeds asked about a run that is not known; `on_settled` follows."""
+        """Ask the seeds about an unknown run; `on_settled` follows."""
         run = self._run(link)
         self._waiting.setdefault(run, []).append((link, verdict))
         if not self._runs.find_out(run, link.remote_ip) or not self._runs.is_open(run):
             self.on_settled(run)
 
     def on_settled(self, run: bytes) -> None:
-        """It is known now whether a run is genuine, or it is not asked about now."""
+        """Decide about newcomers whose run is settled, or not asked about."""
         waiting = self._waiting.pop(run, [])
         address, start = key_of(run)
         if not self._runs.is_known(run):
@@ -154,8 +148,7 @@ class LinkProofs(Part):
             part.on_replaced(address)
 
     def _look_anyway(self, link, run: bytes, verdict) -> None:
-        """Seeds have not confirmed a newcomer's run; maybe they were too busy to look. So this peer
-        looks which is there."""
+        """Probe a newcomer's address, because seeds may have been too busy."""
         def looked(alive: bool | None) -> None:
             is_there = self._runs.is_known(run) and self.is_at_home(link)
             if is_there:
@@ -164,7 +157,7 @@ class LinkProofs(Part):
         self._probers[LAST].ask(link.peer, looked, lambda: not link.ended)
 
     def _look(self, address: Address, start: int, verdict) -> None:
-        """A run is genuine. If another one was met at its address, look which is there now."""
+        """Probe the address of a genuine run if another was met last."""
         if self._runs.homes.is_last(address, start):
             verdict(True)
         else:
@@ -173,17 +166,17 @@ class LinkProofs(Part):
 
     def _looked(self, address: Address, start: int, verdict, since: float,
                 alive: bool | None) -> None:
-        """The address was probed, and may have proved a run."""
+        """Pass on what a probe found, which may have proved a run."""
         self._runs.homes.not_met(address, start, since)
         verdict(self._runs.homes.is_last(address, start))
 
     def _proven_start(self, link) -> int | None:
-        """The START of the run that has signed what the other end of a link said."""
+        """Return the START that the other end of a link has proved."""
         text = linking(link.peer, self._node.address, link.proof.time)
         return proven_start(link.peer, link.proof, text)
 
     def _may_check(self, account) -> bool:
-        """Whether an account has room for one more check."""
+        """Charge an account for one check; return whether it could pay."""
         if not self._checks.take(self._node.now(), 1, account):
             return True
         self._give_back(account)

@@ -1,8 +1,8 @@
-"""Ed25519 by the OpenSSL that Python's own hashlib brings along. Without one the import fails.
+"""Ed25519 by the OpenSSL of Python's own hashlib. Without one the import fails.
 
-A check takes a fifth of what it takes in Python, and others run meanwhile. Threads share nothing
-but keys, which OpenSSL only reads; each check makes a context of its own. On macOS no other
-libcrypto may be looked for: the system ends a process that loads its own.
+A check takes a fifth of the time that it takes in Python, and other threads run meanwhile. Threads
+share only keys, which OpenSSL does not change; each check makes a context of its own. No other
+libcrypto is looked for, because macOS ends a process that loads the system's.
 """
 
 import ctypes
@@ -17,7 +17,7 @@ NAME = "OpenSSL"  # as `status` tells it
 ED25519 = 1087  # OpenSSL's number of this kind of key (NID_ED25519)
 PUBLIC_SIZE = 32  # bytes
 SIGNATURE_SIZE = 64  # bytes
-KEYS_KEPT = 256  # public keys that were used last
+KEYS_KEPT = 256  # public keys cached that were used last
 
 POINTER, INT, SIZE = ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t
 BYTES, SIZE_OUT = ctypes.c_char_p, ctypes.POINTER(ctypes.c_size_t)
@@ -30,8 +30,8 @@ class Unable(Exception):
 
 
 def _libraries() -> list[str | None]:
-    """Where libcrypto may be. What a file depends on is looked at, too, except on Windows; None is
-    the program itself, into which `_hashlib` may be built."""
+    """Return where to look for libcrypto. None is the program itself, into which `_hashlib` may be
+    built. Except on Windows, what a file depends on is searched, too."""
     file = getattr(_hashlib, "__file__", None)
     if os.name != "nt":
         return [file]
@@ -44,9 +44,9 @@ class _Functions:
     """The functions of libcrypto that are needed."""
 
     def __init__(self, library: str | None):
-        """AttributeError when one is missing, OSError when there is no such library."""
-        held = ctypes.PyDLL(library)  # keeps the interpreter: to give it away takes longer
-        released = ctypes.CDLL(library)  # lets other threads run meanwhile
+        """Raise AttributeError without one of them, OSError without the library."""
+        held = ctypes.PyDLL(library)  # keeps the interpreter lock: releasing it takes longer
+        released = ctypes.CDLL(library)  # releases it, so that other threads run
         self.new_secret = _typed(held.EVP_PKEY_new_raw_private_key, *NEW_KEY)
         self.new_public = _typed(held.EVP_PKEY_new_raw_public_key, *NEW_KEY)
         self.raw_public = _typed(held.EVP_PKEY_get_raw_public_key, INT, POINTER, BYTES, SIZE_OUT)
@@ -90,7 +90,7 @@ class _Key:
 
 
 class SigningKey:
-    """A key pair; `public` is the 32 bytes by which others check."""
+    """A key pair; others verify with `public`, 32 bytes."""
 
     def __init__(self, secret: bytes):
         self._key = _Key(_openssl.new_secret, secret)
@@ -100,7 +100,7 @@ class SigningKey:
         self.public = public.raw
 
     def sign(self, message: bytes) -> bytes:
-        """The signature of a message: 64 bytes."""
+        """Return the signature of a message, 64 bytes."""
         signature = ctypes.create_string_buffer(SIGNATURE_SIZE)
         size = ctypes.c_size_t(SIGNATURE_SIZE)
         context = _made(_openssl.new_context())
@@ -118,7 +118,7 @@ def _public_key(public: bytes) -> _Key:
 
 
 def fits(public: bytes, message: bytes, signature: bytes) -> bool:
-    """Whether a signature fits; `ed25519.check` has looked at the spelling of both."""
+    """Return whether a signature fits; `ed25519.check` has checked all spellings."""
     key = _public_key(public)
     context = _made(_openssl.new_context())
     try:
@@ -132,7 +132,7 @@ def fits(public: bytes, message: bytes, signature: bytes) -> bool:
 
 
 def _made(pointer: int | None) -> int:
-    """Return the object that OpenSSL has made, if it could."""
+    """Return what OpenSSL has made; Unable without it."""
     _succeeded(pointer is not None)
     return pointer
 

@@ -1,12 +1,12 @@
-"""Signed lines and proofs, made and judged: a run speaks by the key that its START names.
+"""Signed lines and proofs, made and verified: a run speaks by the key that its START names.
 
-In a network that signs, START is no time but a hash of the address and the key. So whoever has not
-the key cannot speak for the run, and nobody has to be asked about that. Whether a key belongs to
-who listens at the address is another question. A proof answers it: it stands before a line of
-which it is the signature, in answer to a Liveness Request (`Liveness Reply:…`, which repeats the
-time and the asker of the request, so nobody can have heard it before), when a peer registers
-(`register:IP:PORT to SEEDIP:PORT`, so that no seed can use it at another), or when a link begins
-(`IP:PORT links to IP:PORT at TIME`, so that nobody can use it at another end, or for another dial).
+In a network that signs, START is a hash of the address and the key, so nobody can speak for a run
+without its key, and nobody has to be asked about that. A proof shows that the key belongs to the
+peer at the address. It precedes a line, and signs a text that is of no use anywhere else:
+
+    Liveness Reply:…                    repeats the TIME and the asker of the request, so is new
+    register:IP:PORT to SEEDIP:PORT     so that no seed can use it to register at another seed
+    IP:PORT links to IP:PORT at TIME    the beginning of a link: its two ends, and this one dial
 """
 
 import hashlib
@@ -18,15 +18,13 @@ from gossip.signing.ed25519 import SigningKey, check
 
 
 def start_of(address: str, key: bytes) -> int:
-    """The START of the run that this public key makes at an address `IP:PORT`: 63 bits of a hash,
-    at least 1."""
+    """Return the START of a key at `IP:PORT`: 63 bits, not 0."""
     digest = hashlib.sha256(address.encode() + b" " + key).digest()
     return int.from_bytes(digest[:8], "big") >> 1 or 1
 
 
 def new_signer(address: Address, rng: random.Random | None) -> "Signer":
-    """A signer with a new key: drawn from `rng` so that a run can be repeated, or else from the
-    system, which nobody can foresee."""
+    """Make a signer with a new key, from `rng` or the system."""
     return Signer(address, (rng or random.SystemRandom()).randbytes(32))
 
 
@@ -40,8 +38,7 @@ class Signer:
         self._run = f"{address}:{self.start}".encode()
 
     def cover(self, first: int, digests: list[bytes]) -> list[bytes]:
-        """The signed lines for messages of this run, from the number `first` on; `digests` are the
-        SHA-256 of their lines."""
+        """Return signed lines for messages with these SHA-256, from number `first` on."""
         lines = []
         for at in range(0, len(digests), grammar.HASHES_LIMIT):
             hashes = b"".join(digest[:grammar.HASH_SIZE]
@@ -51,19 +48,19 @@ class Signer:
         return lines
 
     def proof(self, text: str, time: str = "") -> bytes:
-        """The line of a proof: this key has signed the text, which names the TIME of a link."""
+        """Return the proof of a text; `time` is a link's TIME, if any."""
         return grammar.proof(self._key.public, self._key.sign(text.encode()), time)
 
     @staticmethod
     def is_genuine(signed: grammar.Signed) -> bool:
-        """Whether the key of a signed line is the one that its START names, and has signed it."""
+        """Return whether the key that START names has signed a line."""
         address, _, start = signed.run.decode().rpartition(":")
         return (int(start) == start_of(address, signed.key)
                 and check(signed.key, signed.covered, signed.signature))
 
 
 def proven_start(address: Address, proof: grammar.Proof, text: str) -> int | None:
-    """The START of the run at this address whose key has signed the text; None without one."""
+    """Return the START whose key has signed a text; None if none."""
     if not check(proof.key, text.encode(), proof.signature):
         return None
     return start_of(str(address), proof.key)

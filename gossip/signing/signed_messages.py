@@ -1,12 +1,9 @@
 """Signed messages: the message list of a network that signs.
 
-Rules only. A message is taken when a cover speaks of it (covers.py); otherwise its line is corrupt,
-and nothing of it is remembered.
-
-Signatures are verified before anything under a signed line is taken. A signature is verified when a
-message stands behind it that is not held, on the account of the neighbour that brought both. Any
-other is verified early, or not at all: an origin may sign the same message anew for each of its
-neighbours, and these must not pay for it.
+Rules only. A message is taken when a cover speaks for it (covers.py); otherwise its line is
+corrupt, and nothing of it is remembered. A signature is verified before what it covers is taken,
+and charged to the neighbour if a message behind it is not held. Other signatures are verified early
+or not at all, and cost nothing, because an origin may sign a message anew for each neighbour.
 """
 
 import collections
@@ -25,7 +22,7 @@ from gossip.spread.run import Run, Texts, sha256
 
 
 class SignedFresh(NamedTuple):
-    """The result of taking a batch of gossip lines and signed lines, as Fresh, and more."""
+    """The result of taking a batch of gossip lines and signed lines: Fresh, and more."""
 
     lines: list[bytes]
     shown: str
@@ -36,7 +33,7 @@ class SignedFresh(NamedTuple):
     corrupt: list[bytes]
     # good, but of a run that is not known to be genuine: (run, line, its cover)
     unknown: list[tuple[bytes, bytes, bytes]]
-    # neighbour -> signatures checked on its account, less those that have let a message in
+    # neighbour -> signatures charged to it, less those that have let a message in
     checks: dict[Address | None, int]
     contradictions: list[tuple[bytes, bytes]]  # pairs of good signed lines
 
@@ -50,7 +47,7 @@ class SignedTexts(Texts):
         self.lines: dict[bytes, Cover] = {}
 
     def cover(self, run: Run, line: bytes, cover: Cover) -> None:
-        """This cover speaks of a new text of the run."""
+        """Note the cover of a new text of a run."""
         self.lines[line] = cover
         self._covers.held(cover)
         if cover.texts == 1:
@@ -75,10 +72,9 @@ class SignedMessages(MessageList):
     def __init__(self, settings: Settings, own_run: bytes, is_genuine,
                  is_known=lambda run: True, is_denied=lambda run, neighbour: False,
                  checks_early=lambda neighbour: True):
-        """`is_genuine(signed)` tells whether a signature is good; `is_known(run)`, whether the run
-        is genuine, so that its messages are taken; `is_denied(run, neighbour)`, whether they would
-        be dropped now if the neighbour brought some; `checks_early(neighbour)`, whether to check
-        one more signature of it that no message needs yet."""
+        """`is_genuine(signed)`: is a signature good? `is_known(run)`: is a run genuine?
+        `is_denied(run, neighbour)`: would its messages be dropped if the neighbour brought them
+        now? `checks_early(neighbour)`: may one more signature be verified before it is needed?"""
         self._covers = Covers()
         super().__init__(settings, own_run, functools.partial(SignedTexts, self._covers))
         self._corrupt_most = settings.corrupt_most()
@@ -87,16 +83,15 @@ class SignedMessages(MessageList):
         self._checks_early = checks_early
 
     def unknown(self, lines: list[bytes], link=None) -> list[bytes]:
-        """Return the lines of a link without exact repetitions, of signed lines either."""
+        """Return the lines without held gossip lines and repeated covers."""
         return self._covers.unknown(super().unknown(lines), link)
 
     def add_block(self, lines: list[bytes], made_here: bool = False) -> None:
-        """Take none: each line needs a cover."""
+        """Take nothing, because each line needs a cover."""
 
     def add(self, lines: list[bytes], made_here: bool = False, brought_by: Address | None = None,
             link=None) -> SignedFresh:
-        """Take gossip lines and signed lines. After as many corrupt lines as end a link, the rest
-        is not read."""
+        """Take gossip and signed lines, but none after too many corrupt lines."""
         fault = None
         fresh = SignedFresh([], "", fault, [], [], [], [], [], collections.Counter(), [])
         last = link and link.cover  # the cover that came last on the link
@@ -123,7 +118,7 @@ class SignedMessages(MessageList):
 
     def _take_covered(self, line: bytes, last: Cover | None, made_here: bool,
                       brought_by: Address | None, fresh: SignedFresh) -> None:
-        """Take a gossip line, `last` being the cover that came last on its link."""
+        """Take a gossip line; `last` is the last cover on its link."""
         digest = sha256(wire.gossip_part(line)).digest()
         if digest in self._texts.digests:
             self._old += 1
@@ -146,10 +141,10 @@ class SignedMessages(MessageList):
     def _verified(self, lines: list[bytes], last: Cover | None, made_here: bool,
                   brought_by: Address | None, checks: collections.Counter
                   ) -> dict[bytes, Cover | None]:
-        """The signed lines among these, and `last`, the one that came before, as covers; None for a
-        corrupt one. What was made here is good. After as many corrupt ones as end the link, no more
-        signatures are checked. Those that messages needed are counted in `checks` for the neighbour
-        that brought them."""
+        """Return the covers of these lines, by signed line; None if corrupt.
+
+        The cover `last`, which came before, is included. Lines made here are good. After as many
+        corrupt lines as end a link, nothing is verified. `checks` counts what messages needed."""
         covers = {} if last is None else {last.line: last}
         needed = {}
         for line in lines:
@@ -185,12 +180,12 @@ class SignedMessages(MessageList):
             return None
 
     def _is_old(self, cover: Cover, brought_by: Address | None) -> bool:
-        """Whether a signed line need not be verified."""
+        """Return whether a signed line need not be verified."""
         is_old = self._covers.is_old(cover, self._seen_of(cover.run), brought_by)
         return is_old or self._is_denied(cover.run, brought_by)
 
     def _seen_of(self, key: bytes) -> Intervals:
-        """The numbers seen of a run."""
+        """Return the numbers seen of a run."""
         run = self._runs.get(key)
         return Intervals() if run is None else run.seen
 

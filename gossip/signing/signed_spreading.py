@@ -1,7 +1,7 @@
 """Signed spreading: how a message reaches everyone in a network that signs. A part of a peer.
 
-As in gossip/spread/spreading.py, but a message goes behind the signed line that covers it, and only
-if its run is genuine. Until that is known, its lines wait.
+As gossip/spread/spreading.py, but a message follows the signed line that covers it, and its run has
+to be genuine. Until that is known, the lines of the run wait.
 """
 
 import collections
@@ -17,20 +17,19 @@ from gossip.spread.spreading import Spreading
 from gossip.tools import Rate
 
 CORRUPT_SHOWN = 500  # characters of a corrupt line in the output file
-CHECKS, CHECKS_AT_ONCE = 20, 200  # signatures a second that are checked in vain, and beyond that
-SIGNED_COST = 5  # lines that a signed line costs, as to check one takes every peer some 0.4 ms; a
+CHECKS, CHECKS_AT_ONCE = 20, 200  # signatures that let no message in: a second, burst
+SIGNED_COST = 5  # lines that a signed line costs, because verifying takes each peer 0.4 ms; a
 # generator that makes 100 messages a second, and signs each, stays within the usual rate
-# One link may bring as much as there is room left for others: half of this if it is alone, and
-# several together never all.
+# What may wait in all. One link may use at most as much as it leaves free, so half if it is alone,
+# and several together never all.
 LIMITS = {"lines": 1_000, "bytes": 1 << 20, "runs": 100}
 
 
 class SignedAllowance(Allowance):
     """What a neighbour may say in its own name where gossip is signed, and its signature checks.
 
-    To check a signature costs time, whoever has made it. So each neighbour has an account of
-    checks, and is given back a check when the signature lets a message in for the first time.
-    Checks that no message needs yet are another account: beyond it none is made."""
+    Verifying costs time, whichever peer signed. So a neighbour has a quota of checks, and gets one
+    back when the signature lets a message in. Early checks have a quota of their own."""
 
     def __init__(self, rate: int, burst: int):
         super().__init__(rate, burst)
@@ -39,9 +38,8 @@ class SignedAllowance(Allowance):
 
     def cost(self, peer: Address, new: list[bytes], lines: list[bytes] = (),
              covers: list[bytes] = ()) -> Cost | None:
-        """Return the cost of new gossip lines, and of signed `lines`, that came from a neighbour;
-        and of the `covers` with which the gossip is sent on, which may be far longer. Only those
-        count that speak in its own name."""
+        """Return the cost of what a neighbour said in its own name. That may be in `new` gossip
+        lines, in signed `lines`, or in `covers` to forward, which may be far longer."""
         head = wire.SIGNED + str(peer).encode() + b":"
         signed = [line for line in lines if line.startswith(head)]
         said = super().cost(peer, new)
@@ -52,15 +50,14 @@ class SignedAllowance(Allowance):
         return Cost(said.lines + SIGNED_COST * len(signed), said.size + sum(map(len, sent_on)))
 
     def check(self, peer: Address, checks: dict[Address, int], now: float) -> float:
-        """Signatures were checked on account of some neighbours, or are given back (below 0);
-        return the seconds for which the link to `peer` has to rest."""
+        """Charge neighbours for checks, or give them back (below 0). Return the seconds for which
+        the link to `peer` has to rest."""
         for payer, count in checks.items():
             self._checks.take(now, count, payer)
         return min(self._checks.take(now, 0, peer), REST_LIMIT)
 
     def checks_early(self, peer: Address | None, now: float) -> bool:
-        """Whether a signature that a neighbour has brought may be checked although no message needs
-        that yet. Then it has been charged."""
+        """Charge a neighbour for an early check; return whether it could pay."""
         if self._early_checks.take(now, 0, peer):
             return False
         self._early_checks.take(now, 1, peer)
@@ -75,12 +72,9 @@ class SignedSpreading(Spreading):
 
     def __init__(self, node, links, signer: Signer, runs, on_offence, watch=None,
                  on_contradiction=None):
-        """`runs` (confirming.py) tells by `is_known(run)` whether a run is genuine, by
-        `is_denied(run, neighbour)` whether its messages would neither be taken nor wait;
-        `meet(run, link)` begins to find that out, and `is_open(run)` tells whether that is going
-        on. Then `on_settled(run)` is called. `on_offence` is told of `corrupt` lines, too;
-        `on_contradiction(one, other)`, of two good signed lines of one run that name different
-        messages for one number."""
+        """`runs`, a Confirming, has `is_known`, `is_denied`, `is_open` and `meet`, after which it
+        calls `on_settled(run)`. `on_offence` is told of `corrupt` lines, too;
+        `on_contradiction(one, other)`, of two good signed lines that contradict each other."""
         self._signer = signer
         self._runs = runs
         self._on_contradiction = on_contradiction
@@ -94,15 +88,15 @@ class SignedSpreading(Spreading):
                               self._runs.is_denied, self._checks_early)
 
     def signed(self, lines: list[bytes]) -> list[bytes]:
-        """Return lines that were made here, behind the signed lines that cover them."""
+        """Return lines that were made here, behind their covers."""
         if not lines:
             return []
         first = wire.gossip_key(lines[0])[1]
         return [*self._signer.cover(first, [sha256(line).digest() for line in lines]), *lines]
 
     def take(self, link, lines: list[bytes]) -> None:
-        """Take gossip lines and signed lines that a neighbour has sent; WireError for the first
-        invalid one. Among corrupt lines no rumor is answered: not all were read."""
+        """Take gossip and signed lines from a neighbour. WireError for the first invalid line. If a
+        line is corrupt, no rumor is answered, because not all were read."""
         rumors = [wire.gossip_part(line) for line in lines if line.startswith(wire.RUMOR)]
         lines = [line if line.startswith(self.BEGINNINGS) else wire.gossip_part(line)
                  for line in lines]  # nobody has signed a prefix
@@ -128,7 +122,7 @@ class SignedSpreading(Spreading):
             raise fresh.fault
 
     def _remember(self, lines: list[bytes], neighbour: Address, link=None) -> SignedFresh:
-        """Remember what is new of the lines of a neighbour, before anybody counts it."""
+        """Remember a neighbour's new lines; report contradictions before the watch counts."""
         fresh = self.messages.add(lines, brought_by=neighbour, link=link)
         if self._on_contradiction is not None:
             for one, other in fresh.contradictions:
@@ -136,8 +130,7 @@ class SignedSpreading(Spreading):
         return fresh
 
     def _keep_waiting(self, link, unknown: list[tuple[bytes, bytes, bytes]]) -> None:
-        """Lines have come of runs that are not known: keep them until it is known whether these are
-        genuine."""
+        """Keep lines of unknown runs until it is known which are genuine."""
         if self._watch is not None:
             self._watch.brought([line for _, line, _ in unknown], link)
         met = {run: self._runs.meet(run, link) for run, _, _ in unknown}
@@ -149,7 +142,7 @@ class SignedSpreading(Spreading):
                 self.on_settled(run)
 
     def on_settled(self, run: bytes) -> None:
-        """A run was found to be genuine, then its lines go on as if they came now; or not."""
+        """Take the waiting lines of a genuine run, drop those of others."""
         waiting, genuine = self._waiting.take(run), self._runs.is_known(run)
         if not genuine:
             self.anti_entropy.catch_up.denied(run)
@@ -177,8 +170,8 @@ class SignedSpreading(Spreading):
         return self._allowance.checks_early(neighbour, self._now())
 
     def _charge_checks(self, link, checks: dict[Address, int]) -> None:
-        """Have neighbours pay for signatures that were checked, also for those that were asked for:
-        what they let in gives the checks back. Beyond its account the link rests."""
+        """Charge neighbours for verified signatures; beyond its quota the link rests. Requested
+        signatures are charged, too, because a check is given back for what they let in."""
         now = self._now()
         rest = self._allowance.check(link.peer, checks, now)
         if rest:
@@ -190,18 +183,18 @@ class SignedSpreading(Spreading):
 
 
 class WaitingLines:
-    """Lines by run, in the order in which they came. One beyond the limits is not kept, but
-    counted: anti-entropy brings it again."""
+    """Lines by run, in the order in which they came. A line beyond LIMITS is dropped and counted,
+    because anti-entropy brings it again."""
 
     def __init__(self):
         # run -> line -> (its cover, the link that brought it)
         self._runs: dict[bytes, dict[bytes, tuple[bytes, object]]] = {}
-        # what there is a limit of -> link -> how much of it
+        # what LIMITS names -> link -> how much of it the link uses
         self._used = {what: collections.Counter() for what in LIMITS}
         self._dropped = 0
 
     def add(self, run: bytes, line: bytes, cover: bytes, link) -> None:
-        """Keep a line, and the signed line that covers it."""
+        """Keep a line and its cover, if there is room."""
         lines = self._runs.get(run, {})
         if line in lines:
             return
@@ -215,18 +208,17 @@ class WaitingLines:
             self._used[what][link] += need
 
     def _has_room(self, what: str, link, need: int) -> bool:
-        """Whether a link may have so much more."""
+        """Return whether a link may use `need` more."""
         used = self._used[what]
         return used[link] + need <= LIMITS[what] - sum(used.values())
 
     def take(self, run: bytes) -> list[tuple[object, list[bytes]]]:
-        """Take out the lines of a run: (link, lines behind their covers) for every link that has
-        brought some."""
+        """Take out a run's lines: for each link (link, lines behind covers)."""
         by_link: dict[object, list[bytes]] = collections.defaultdict(list)
         lines = self._runs.pop(run, {})
         gone, before = {what: collections.Counter() for what in LIMITS}, b""
         for line, (cover, link) in lines.items():
-            gone["runs"][link] += not by_link  # the run counts for who has brought it first
+            gone["runs"][link] += not by_link  # charged to the link that brought the run first
             gone["lines"][link] += 1
             gone["bytes"][link] += _size(line, cover, before)
             before = cover
@@ -237,10 +229,10 @@ class WaitingLines:
                 for link, some in by_link.items()]
 
     def dropped(self) -> dict[str, int]:
-        """How many lines were not kept."""
+        """Return how many lines were not kept."""
         return {"lines of unknown runs": self._dropped}
 
 
 def _size(line: bytes, cover: bytes, before: bytes) -> int:
-    """The bytes of a line, and of its cover, unless that is the cover of the line before."""
+    """Return the bytes of a line, and of a cover other than `before`."""
     return len(line) + (0 if cover == before else len(cover))

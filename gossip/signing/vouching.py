@@ -1,8 +1,8 @@
-"""Vouching: how a seed learns which runs an address has had, and tells who asks. A part of a seed.
+"""Vouching: how a seed learns which runs an address has had, and tells peers. A part of a seed.
 
-Every probe of the seed may bring a proof; what was proved is kept, by address. A registration
-belongs to a run: only who has the key of the run that listens at an address can register it. So no
-other program on the same host can take a registration over, or say `leave` for it.
+Every probe of the seed may bring a proof, which is kept by address. A registration belongs to a
+run: only the owner of the key that listens at an address can register it, so that no other program
+on the same host can take a registration over, or say `leave` for it.
 """
 
 import collections
@@ -17,9 +17,9 @@ from gossip.signing import grammar
 from gossip.signing.known_runs import run_of
 from gossip.signing.signed_lines import proven_start, registering
 
-RUNS_LIMIT = 100_000  # in all; of more, all of the address that was asked about least recently go
-PROBES = 100  # in a second, for those who ask about runs
-PROBES_OF_ONE = 3  # the same, of one address: it makes only so many proofs, and others need some
+RUNS_LIMIT = 100_000  # in all; of more, all runs of the address asked about longest ago go
+PROBES = 100  # a second, for peers that ask about runs
+PROBES_OF_ONE = 3  # the same of one address, because its proofs are limited, and others need some
 ASKERS_LIMIT = 2_000  # questions that wait for one probe
 
 
@@ -37,21 +37,21 @@ class Vouching(Part):
             collections.OrderedDict())
         self._count = 0  # runs in all
         self._second = 0
-        self._probed = collections.Counter()  # address -> probes in this second for who asks
-        # address that is probed for who asks -> the links of the questions that wait for it
+        self._probed = collections.Counter()  # address -> probes in this second for askers
+        # address that is probed for askers -> their links
         self._asking: dict[Address, list] = {}
 
     # What was proved.
 
     def on_probed(self, probe) -> None:
-        """A probe is over."""
+        """Note what a probe has proved."""
         if probe.alive:
             start = (None if probe.proof is None
                      else proven_start(probe.address, probe.proof, probe.proved))
             self.proved(probe.address, start)
 
     def proved(self, address: Address, start: int | None) -> None:
-        """An address has answered a probe, and proved that it is this run; None: it has not."""
+        """Note which run, if any, an address proved in a probe."""
         before = self._runs_of(address)[0]
         starts = before
         if start is not None and start not in before:
@@ -67,47 +67,47 @@ class Vouching(Part):
         return self._runs.get(address, ([], None))
 
     def starts(self, address: Address) -> list[int]:
-        """The runs that an address has proved, the latest last, for who asks."""
+        """Return an address's runs for an asker, the latest last."""
         if address in self._runs:
             self._runs.move_to_end(address)
         return self._runs_of(address)[0]
 
     def knows(self, address: Address, start: int) -> bool:
-        """Whether the seed would name this run of an address now, without a probe."""
+        """Return whether the seed would name this run now without a probe."""
         return start in self._runs_of(address)[0]
 
     def run_of(self, address: Address) -> int | None:
-        """The run that an address proved in its last probe; None when it proved none."""
+        """Return the run that an address proved in its last probe."""
         return self._runs_of(address)[1]
 
     def latest_run(self, address: Address) -> bytes | None:
-        """The last run that an address has proved, also if a later probe brought no proof."""
+        """Return the last proved run, even if later probes brought no proof."""
         starts, latest = self._runs_of(address)
         return run_of((address, latest or starts[-1])) if starts else None
 
     def has_proved(self, address: Address) -> bool:
-        """Whether some run of an address has proved itself here."""
+        """Return whether an address has proved any run here."""
         return address in self._runs
 
     def look_at(self, address: Address) -> None:
-        """Somebody speaks of an address that has proved nothing here: find out, if possible."""
+        """Probe an address that has proved nothing here, if possible."""
         if self._can_be_probed(address):
             self._ask_prober(address, lambda alive: None)
 
     def _can_be_probed(self, address: Address) -> bool:
         return can_be_dialled(address) and address.family == self._node.address.family
 
-    # Who registers.
+    # Registrations.
 
     def on_proof(self, link, message: grammar.Proof) -> None:
-        """A proof for the line that comes next."""
+        """Keep the proof of the line that comes next."""
         link.proof = message
 
     def fault_of(self, link, address: Address, standing) -> str | None:
-        """The reason for which an address that was just probed must not be registered on this link;
-        None without one. `standing` is the link of an older registration that stands, if any: one
-        that was proved goes to nobody without a proof, although the address is asked by so many
-        that it has not proved itself now."""
+        """Return why a probed address must not be registered here, or None.
+
+        `standing` is the link of its registration, if any. A proven registration never yields to an
+        unproven one, even if the address was asked by too many to prove itself now."""
         start = self.run_of(address)
         if link.proof is None:
             proved = start is not None or standing is not None and standing.proof is not None
@@ -119,11 +119,10 @@ class Vouching(Part):
             return f"not signed with the key of {address}"
         return None
 
-    # Who asks.
+    # Questions.
 
     def on_runs(self, link, message: grammar.Runs) -> None:
-        """Somebody asks for the runs of an address. One that is not known may be running now: find
-        out first."""
+        """Tell the runs of an address, after a probe if need be."""
         if len(message.starts) != 1:
             raise wire.WireError("one START is expected from who asks about runs")
         address, start = message.address, message.starts[0]
@@ -141,7 +140,7 @@ class Vouching(Part):
             self._tell(link, address)
 
     def _may_probe(self, address: Address) -> bool:
-        """Whether one more probe may be made in this second for who asks."""
+        """Count one more probe for askers; return False beyond the limits."""
         second = int(self._node.now())
         if second != self._second:
             self._second = second
@@ -152,11 +151,11 @@ class Vouching(Part):
         return True
 
     def _is_wanted(self, address: Address) -> bool:
-        """Whether somebody still waits for the probe of an address."""
+        """Return whether somebody still waits for the probe of an address."""
         return not all(link.ended for link in self._asking[address])
 
     def _found_out(self, address: Address) -> None:
-        """The probe is over, or could not be made: tell all who wait for it."""
+        """Tell all askers that wait for a probe, even if it failed."""
         for link in self._asking.pop(address):
             self._tell(link, address)
 
