@@ -101,7 +101,7 @@ def test_covers_go_with_their_texts():
 def test_a_cover_is_compared_with_what_others_say_together_not_with_each(monkeypatch):
     compared = []
     whole = grammar.contradict
-    monkeypatch.setattr(wire, "contradict",
+    monkeypatch.setattr(grammar, "contradict",
                         lambda *args: compared.append(args) or whole(*args))
     messages = message_list()
     same = cover(1, 512)
