@@ -126,7 +126,7 @@ class Peer(Node):
         """Gossip the next of `message 1` to `message 10`; answer when the one after it is due."""
         if self.leaving:
             return NEVER
-        all_begun = self.all_begun()  # who forms a network is busy, like one that is late
+        all_begun = self.all_begun()  # a process that starts its nodes is busy
         has_room = (all_begun and self.flusher.has_room(self.neighbours.links())
                     and self.spreading.way.has_room())
         lateness = self.lateness() if all_begun else math.inf

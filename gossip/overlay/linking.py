@@ -176,7 +176,7 @@ class Linking(Part):
         self._node.membership.hurry()
 
     def on_replaced(self, peer: Address) -> None:
-        """Another run is at the address of a peer than that of its link: this one is over."""
+        """End the link to a run when another run has its address."""
         link = self.neighbours.link(peer)
         if link is not None and not self._proofs.is_at_home(link):
             self.unlink(peer, "replaced", link)

@@ -18,7 +18,8 @@ its START, and the TIME of the dial by its dialler's clock). Of two links of one
     they cross, and the older one is young        the one stays that the lower address dialled
     they cross, and the older one is not young    the older one, if it answers a request
 
-Unsigned, the rows about runs do not apply: whatever does not cross while young is asked.
+Unsigned, the rows about runs do not apply. While the older link is young, two links that cross are
+settled as above, and any other newcomer is refused. Later the older link is asked.
 """
 
 import collections
@@ -31,8 +32,8 @@ from gossip.settings import Settings
 
 NEIGHBOUR = "a neighbour"  # the role of a link, as this peer sees the other end
 AT_ONCE = 20  # newcomers in a second that are accepted before they are proven
-UNLISTED, UNLISTED_WINDOW = 250, 10.0  # newcomers that no seed has named are accepted after that,
-# at most, within how many seconds: enough for a whole network that starts at once
+UNLISTED, UNLISTED_WINDOW = 250, 10.0  # newcomers that no seed has named and that were probed: so
+# many are accepted within so many seconds, enough for a whole network that starts at once
 
 
 class Admission(NamedTuple):
@@ -155,7 +156,7 @@ class Neighbours:
         before = self._lost.pop(address, None) or self._rows.get(address)
         owed = None if before is None else before.doubts()
         if address in self._rows and before.proven and not self._may_lose():
-            owed = None  # no more of those whom visitors replaced are missed than of the lost
+            owed = None  # the limit on peers counted without a link covers replaced links, too
         self._rows[address] = Neighbour(link, dialler, now, chosen, proven, owed)
         self._renew_links()
 
@@ -174,7 +175,8 @@ class Neighbours:
 
     def remove(self, address: Address, link, reason: str, missed: bool = False) -> bool:
         """Take out exactly this link; return whether it was there. If it is `missed`, rounds
-        without it are misses; else the misses from before it count again if it was not proven."""
+        without it are misses. Otherwise, if it was not proven, the misses from before it count
+        again."""
         row = self._rows.get(address)
         if row is None or row.link is not link:
             return False

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from gossip.addresses import Address
 from gossip.capacity import Capacity
 
-LEAD = 2  # links that an IP has to have more than another, to give it the place of one
+LEAD = 2  # how many more links an IP must have before it gives a place to another IP
 SPARE = 8  # links above capacity that may settle; more are given up at once
 RING_PLACES = 2  # links of the ring among those of a peer: successor and predecessor
 SUCCESSORS_SENT = 8  # the next after an asker on the ring, in an answer that names but some peers

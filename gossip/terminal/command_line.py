@@ -221,8 +221,8 @@ _SETTINGS = {  # name -> converter (None: a switch), name of the value in --help
     "capacity": (capacity, "RULE", "neighbours: fixed:K or powerlaw:ALPHA, instead of the usual "
                                    "rule"),
     "spread": (WAYS, None, "how new messages travel (flood)"),
-    "rumor_stop": (probability, "P", "probability that a rumor is told no more after a telling "
-                                     "that was of no use (%(default)g)"),
+    "rumor_stop": (probability, "P", "probability that a rumor is dropped after it was told "
+                                     "to a neighbour that knew it (%(default)g)"),
     "sign": (None, "", "sign gossip, and take only what is signed; all peers do, or none"),
     "rate": (_COUNT, "N", "lines a second that a neighbour may say in its own name, before it is "
                           "read more slowly (%(default)s); 0: any number"),

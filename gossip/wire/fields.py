@@ -24,8 +24,8 @@ class WireError(ValueError):
 
 
 class Answer(bytes):
-    """Lines that the other end has requested. They may wait there while it reads slowly; nobody
-    makes fewer messages because of them."""
+    """Lines that the other end has requested. Their backlog does not pause the making of new
+    messages."""
 
 
 def format_time(seconds: float) -> str:

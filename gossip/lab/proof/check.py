@@ -83,7 +83,7 @@ def registered(proof: Proof) -> Row | None:
 
 def _had_to_register(proof: Proof, run: PeerRun, wanted: int) -> bool:
     """Whether so many seeds were up, and in reach of a run, at once for three liveness intervals
-    and two seconds (a minute at most); it may have waited for another one in vain before."""
+    and two seconds (a minute at most), because it may first have waited for a seed in vain."""
     lost = [word for words in run.registrations.words.values() for word in words
             if word.lost is not None]
     if any(word.lost.startswith(BANNED) for word in lost):

@@ -132,7 +132,7 @@ def _had_to_find(other: PeerRun, run: PeerRun) -> bool:
 
 
 def _told_by_peers(proof: Proof, seed: SeedRun, run: PeerRun) -> list[float]:
-    """When peers have reported a death to a seed, by their own word, and were not cut off from it."""
+    """When peers reported a death to a seed that they could reach, by their own word."""
     return [report.at for other in proof.peers for report in other.reported
             if (report.seed, report.dead) == (seed.address, run.address) and report.at >= run.last
             and proof.company.seed_times(other)[seed.address].hold(report.at)]

@@ -41,8 +41,8 @@ def gossips(proof: Proof) -> Row:
 def broadcast(proof: Proof) -> Row:
     """Every message reached every run that was up when the message was generated, or later.
 
-    Where runs lack a message, it is looked for a place where the message had to go on and did not.
-    It had to go from a run that has it to one that lacks it
+    For a missing message, two runs are looked for between which it had to travel and did not. It
+    had to travel from a run that has it to one that lacks it
 
     - if both are up, and are, or had to be, in one piece of the graph;
     - if one of them has ended, and the two were neighbours in contact for more than a second after
