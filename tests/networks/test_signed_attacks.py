@@ -14,7 +14,7 @@ import pytest
 from gossip import wire
 from gossip.capacity import fixed
 from gossip.signing.signed_lines import Signer
-from gossip.spread.allowance import CHECKS, CHECKS_AT_ONCE
+from gossip.signing.signed_spreading import CHECKS, CHECKS_AT_ONCE
 from tests.tools.files import count, events, received, wait_event
 from tests.tools.nets import linked_net, neighbours
 from tests.tools.waiting import wait_until
