@@ -67,11 +67,6 @@ class OutputFile:
                 self._put(head, lines)
             return not self._finished
 
-    def drain(self, changes) -> None:
-        """Write a table's events from a deque, escaped, and empty the deque."""
-        self.write(*changes)
-        changes.clear()
-
     def finish(self, last_word: str = "") -> None:
         """Write the last word, if any; later events are not written."""
         with self._lock:

@@ -188,10 +188,6 @@ class End:
                 signal.signal(getattr(signal, name), signal.SIG_IGN)
 
     @property
-    def readable(self) -> socket.socket:
-        """A socket that is readable after a signal, for a main thread that waits for more."""
-        return self._receiver
-
     def _note(self, number, frame) -> None:
         self.signalled = True
 

@@ -53,7 +53,7 @@ class GossipModule(Node):
         self.config = config
         self.rng = rng or random.Random()
         self.outbox = Outbox(output)
-        self.view = View(config, self.rng)
+        self.view = View(config, self.rng, output.write)
         self.api_address: Address | None = None  # where modules connect, once that is open
         self._retry = Backoff(RETRY_FIRST, RETRY_LAST)  # of dials for a first neighbour
         self._candidates: collections.deque[Address] = collections.deque()  # to be dialled in turn
@@ -215,7 +215,6 @@ class GossipModule(Node):
     def _unlink(self, link: PeerLink, reason: str) -> None:
         """Remove a neighbour from the view, and close its link."""
         if self.view.remove(link.peer, link, reason):
-            self.output.drain(self.view.changes)
             self.membership.hurry()
         link.close(reason)
 

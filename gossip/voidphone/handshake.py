@@ -155,7 +155,6 @@ class Handshake:
             self._module.disconnect(link, "duplicate", peer)
             return False
         link.role, link.peer = NEIGHBOUR, peer
-        self._module.output.drain(self._view.changes)
         for old, reason in admitted.parted:
             old.close(reason)
         self._module.membership.hurry()

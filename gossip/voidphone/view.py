@@ -28,11 +28,12 @@ class Admitted(NamedTuple):
 class View:
     """Neighbours and known addresses. `dialled`, `proven` and `teller` stand in the links."""
 
-    def __init__(self, config: Config, rng):
+    def __init__(self, config: Config, rng, write):
+        """`write(event)` writes an event into the output file."""
         self._own = config.p2p_address
         self._config = config
         self._rng = rng
-        self.changes = collections.deque()  # events for the output file, in order
+        self._write = write
         self._neighbours: dict[Address, PeerLink] = {}
         self._dialling: dict[Address, Address | None] = {}  # -> the neighbour that named it
         # address -> the neighbour that named it last, in a 505
@@ -50,17 +51,17 @@ class View:
             if standing.dialled != dialled and standing.dialled == (self._own < peer):
                 return Admitted(False, [])
             parted.append((standing, "replaced"))
-            self.changes.append(f"disconnected:{peer}:replaced")
+            self._write(f"disconnected:{peer}:replaced")
         link.dialled, link.teller = dialled, teller if dialled else None
         link.proven = dialled or standing is not None and standing.proven
         self._neighbours[peer] = link
-        self.changes.append(f"connected:{peer}")
+        self._write(f"connected:{peer}")
         self._known.pop(peer, None)
         if len(self._neighbours) > self._config.max_connections:
             other = self._surplus(peer)
             surplus = self._neighbours.pop(other)
             parted.append((surplus, "one too many"))
-            self.changes.append(f"disconnected:{other}:one too many")
+            self._write(f"disconnected:{other}:one too many")
             self._note(other, surplus.teller)
         self._note_degree()
         return Admitted(True, parted)
@@ -90,7 +91,7 @@ class View:
         if self._neighbours.get(peer) is not link:
             return False
         del self._neighbours[peer]
-        self.changes.append(f"disconnected:{peer}:{reason}")
+        self._write(f"disconnected:{peer}:{reason}")
         self._note_degree()
         self._note(peer, link.teller)
         return True
@@ -152,7 +153,7 @@ class View:
         self._known.pop(address, None)
 
     def _note_degree(self) -> None:
-        self.changes.append(f"degree:{self._own}=>{len(self._neighbours)}")
+        self._write(f"degree:{self._own}=>{len(self._neighbours)}")
 
     def _free(self) -> int:
         return self._config.degree - len(self._neighbours) - len(self._dialling)

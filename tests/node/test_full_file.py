@@ -1,6 +1,5 @@
 """An output file with a limit: once it is full it says so, and takes last words alone."""
 
-import collections
 import errno
 import pathlib
 
@@ -55,7 +54,7 @@ def test_a_full_file_says_so_once_then_takes_last_words_alone(path):
     fill(output)
     assert output.write("one", "two") and output.write("three")
     output.write_failure("failed:listener")
-    output.drain(collections.deque(["four"]))
+    output.write("four")
     output.finish("stopped:quit")
     assert not output.write("after the end")
     output.close()
