@@ -254,7 +254,8 @@ class Linking(Part):
         until = self._shut_out.note(link.peer, offence, count, self._node.now())
         if until is not None:
             self._node.write_refusal(link.peer, offence)
-            self.shut_out(link.peer, offence, until)
+            if self.neighbours.link(link.peer) is link:  # else it is over already
+                self.shut_out(link.peer, offence, until)
 
     def shut_out(self, peer: Address, reason: str, until: float) -> bool:
         """A peer is refused until then, and not dialled; its link ends. Return whether it was not

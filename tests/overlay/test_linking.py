@@ -11,6 +11,7 @@ from gossip.overlay.linking import STRANGE
 from tests.tools.files import count, events, wait_event
 from tests.tools.hands import FakePeer
 from tests.tools.nets import connected, neighbours, ring_whole
+from tests.tools.newcomers import ask
 from tests.tools.ports import free_address, free_addresses
 from tests.tools.waiting import wait_until
 
@@ -188,3 +189,21 @@ def test_gossip_may_come_together_with_the_answer_that_makes_a_neighbour(net):
         peer.linking.dial(talker.address)
     assert wait_event(peer, f"received:{talker.address}:").endswith(":hello")
     assert neighbours(peer) == {talker.address}
+
+
+def test_a_visitor_in_the_name_of_a_lost_neighbour_does_not_end_its_count_by_two_offences(net):
+    peer, fake = net.peer(liveness_interval=600, antientropy_interval=600), net.fake()
+    end = net.neighbour(peer, fake)
+    wait_until(lambda: peer.neighbours.proven() == [fake.address])
+    fake.answers = False
+    end.close()
+    wait_event(peer, f"disconnected:{fake.address}:")
+    with peer.turn:
+        peer.neighbours.row(fake.address).misses = 1
+    wait_until(lambda: ask(net, peer, fake.address).hear().startswith("connection accepted"))
+    with peer.turn:
+        link = peer.neighbours.link(fake.address)
+        peer.linking.offended(link, "forbidden", 1000)
+        peer.linking.offended(link, "flood", 1000)
+        assert peer.neighbours.row(fake.address) is not None
+    assert peer.neighbours.lost() == [fake.address]

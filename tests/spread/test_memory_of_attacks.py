@@ -73,7 +73,7 @@ def test_350_000_ranges_of_gone(net, growth):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cache_size, most", [(100_000, 16), (1_000, 8)])
+@pytest.mark.parametrize("cache_size, most", [(100_000, 20), (1_000, 8)])
 def test_120_000_gaps(net, growth, cache_size, most):
     """Of what they take, most are texts: the cache limits those."""
     peer, fake = net.peer(liveness_interval=600, antientropy_interval=600,

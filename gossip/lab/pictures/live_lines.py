@@ -12,14 +12,17 @@ calls all this. Times are microseconds since 1970.
 """
 
 import bisect
+import errno
 import heapq
 import operator
 import os
 import pathlib
-from typing import NamedTuple
+import stat
+from typing import BinaryIO, NamedTuple
 
 from gossip.lab.proof.records import Tail
 
+LONGEST = 2_000  # bytes of a line that are read: the page shows less
 HEAD = 64  # bytes by which the start of a file is known again
 VANISHED = "vanished"
 AHEAD = 1_000_000  # microseconds that a line may be ahead of the turn that reads it, which takes a
@@ -39,12 +42,21 @@ class Line(NamedTuple):
     rest: str
 
 
+def open_file(path: pathlib.Path) -> BinaryIO:
+    """Open a file; OSError also for anything else. It never waits, as whoever opens a FIFO does."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return open(descriptor, "rb", buffering=0)
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "no file", str(path))
+
+
 class _File:
     """A file, how far it was read, and of which node it speaks."""
 
     def __init__(self, path: pathlib.Path):
         self.path = path
-        self.tail = Tail()
+        self.tail = Tail(LONGEST)
         self.size = 0
         self.last = 0  # the time of its last line; the lines of one file keep their order
         self._head = b""
@@ -53,7 +65,7 @@ class _File:
         """Read on; FileNotFoundError when another file has taken its place, OSError when it
         cannot be read."""
         found = []
-        with self.path.open("rb", buffering=0) as file:
+        with open_file(self.path) as file:
             head = file.read(HEAD)
             if not head.startswith(self._head):
                 raise FileNotFoundError
@@ -128,14 +140,12 @@ class LiveLines:
         for name, file in self._files.items():
             file.size = sizes[name]
             if file.to_read() > 0:
-                file.last = max(file.last, self._told_until)  # lines that are late are told now
-                heapq.heappush(self._unread, (file.last, name))
+                self._to_be_read(file, name)
 
     def _forget(self, name: str) -> None:
         file = self._files.pop(name)
         if file.tail.node is not None:
-            at = max(file.last, self._told_until)
-            self._waiting.append(Line(at, file.tail.node, VANISHED, ""))
+            self._waiting.append(Line(file.last, file.tail.node, VANISHED, ""))
 
     def _read(self, name: str, most: int, now: int) -> int:
         """Read on in a file that was taken out of the heap; answer how many bytes."""
@@ -146,18 +156,23 @@ class LiveLines:
             self._forget(name)
         except OSError:
             pass  # it is on a disk that fails
-        if name.startswith("seed_"):
+        if name.startswith("seed_") and file.tail.node is not None:
             self.seeds.add(file.tail.node)
         if file.tail.position > before and file.to_read() > 0:
-            heapq.heappush(self._unread, (file.last, name))
+            self._to_be_read(file, name)
         return file.tail.position - before
 
+    def _to_be_read(self, file: _File, name: str) -> None:
+        heapq.heappush(self._unread, (max(file.last, self._told_until), name))
+
     def _due(self) -> list[Line]:
-        """Hand out the lines up to the time that is to be told."""
-        self._waiting.sort(key=_is_received)  # their message may be of the same microsecond
+        """Hand out the lines up to the time that is to be told; late ones as of now."""
         self._waiting.sort(key=_time)
         count = bisect.bisect_right(self._waiting, self.told_at, key=_time)
         due, self._waiting = self._waiting[:count], self._waiting[count:]
+        _put_messages_first(due)
+        late = bisect.bisect_left(due, self._told_until, key=_time)
+        due[:late] = [line._replace(at=self._told_until) for line in due[:late]]
         if due or self._told_until:
             self._told_until = self.told_at
         return due
@@ -169,6 +184,19 @@ def _size(entry: os.DirEntry) -> int | None:
         return entry.stat().st_size if entry.is_file() else None
     except OSError:
         return None  # a link that leads nowhere, or where nobody may go
+
+
+def _put_messages_first(lines: list[Line]) -> None:
+    """Put deliveries behind a message that was generated in the same microsecond."""
+    received_at = None
+    for at, _, kind, _ in lines:
+        if kind == "received":
+            received_at = at
+        elif kind == "generated" and at == received_at:
+            begin = bisect.bisect_left(lines, at, key=_time)
+            end = bisect.bisect_right(lines, at, key=_time)
+            lines[begin:end] = sorted(lines[begin:end], key=_is_received)
+            received_at = None
 
 
 def _is_received(line: Line) -> bool:

@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 
 from gossip.lab.pictures.live_follow import Follow
+from gossip.lab.pictures.live_lines import open_file
 from gossip.lab.pictures.live_requests import HEAD_LIMIT, LOOPBACK, Gate, Refused, parsed_order
 from gossip.terminal.folders import REPORT
 
@@ -65,9 +66,10 @@ class Server(socketserver.ThreadingTCPServer):
     def serve(self, wait) -> None:
         """Serve until `wait(seconds)` is true, or raises, then close everything; OSError when the
         folder cannot be read. No order is carried out afterwards."""
-        threading.Thread(target=self.serve_forever, args=(TICK,), name="pages",
-                         daemon=True).start()
+        pages = threading.Thread(target=self.serve_forever, args=(TICK,), name="pages",
+                                 daemon=True)
         try:
+            pages.start()
             pause = 0.0
             while not wait(pause):
                 with self.ticked:
@@ -76,7 +78,8 @@ class Server(socketserver.ThreadingTCPServer):
                     self.ticked.notify_all()
                 pause = BREATH if self.follow.is_behind else TICK
         finally:
-            self.shutdown()
+            if pages.ident is not None:
+                self.shutdown()
             self.server_close()
             with self.ticked:
                 for connection in list(self.open):
@@ -146,9 +149,11 @@ class _Visit(socketserver.StreamRequestHandler):
             except Refused as refusal:
                 self._send(refusal.status, _TEXT, f"{refusal}\n".encode())
             self.request.shutdown(socket.SHUT_WR)
-            self.request.settimeout(REQUEST_TIME)
-            while self.request.recv(65_536):
-                pass
+            until = time.monotonic() + REQUEST_TIME
+            while (left := until - time.monotonic()) > 0:
+                self.request.settimeout(left)
+                if not self.request.recv(65_536):
+                    break
 
     def _answer(self) -> None:
         server = self.server
@@ -157,6 +162,8 @@ class _Visit(socketserver.StreamRequestHandler):
             body = self.rfile.read(length)
         except TimeoutError:
             raise Refused(408, "the request took too long") from None
+        if len(body) < length:
+            return  # whoever asked hung up
         if path == "":
             self._send(200, _HTML, server.page, server.policy)
         elif path == "stream":
@@ -216,7 +223,7 @@ def last_lines(path: pathlib.Path | None) -> bytes:
     try:
         if path is None:
             raise FileNotFoundError
-        with path.open("rb") as file:
+        with open_file(path) as file:
             file.seek(max(0, file.seek(0, 2) - TAIL))
             lines = file.read(TAIL).split(b"\n")
     except OSError:
@@ -227,7 +234,7 @@ def last_lines(path: pathlib.Path | None) -> bytes:
 def report(folder: pathlib.Path) -> bytes:
     """Return the report that `runner.py plot` has made; Refused when there is none."""
     try:
-        with (folder / REPORT).open("rb") as file:
+        with open_file(folder / REPORT) as file:
             found = file.read(LARGEST + 1)
     except OSError:
         raise Refused(404, "there is no report: python runner.py plot makes it") from None

@@ -103,9 +103,11 @@ class SeedRun:
 
 
 class Tail:
-    """The events of one output file, read on as it grows."""
+    """The events of one output file, read on as it grows. Of a longer line, the first `longest`
+    bytes are read."""
 
-    def __init__(self):
+    def __init__(self, longest: int | None = None):
+        self._longest = longest
         self.position = 0  # how many bytes were read
         self.node: str | None = None  # whose file it is, as its last `started:` line says
         self._rest = b""  # a line that has no end yet
@@ -117,9 +119,10 @@ class Tail:
         file.seek(self.position)
         data = file.read(most)
         self.position += len(data)
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        *lines, rest = (self._rest + data).split(b"\n")
+        self._rest = rest[:self._longest]
         for line in lines:
-            found = parse_line(line.decode(errors="replace"))
+            found = parse_line(line[:self._longest].decode(errors="replace"))
             if found is None:
                 continue
             if found[1] == "started":

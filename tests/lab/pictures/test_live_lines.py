@@ -1,5 +1,7 @@
 """How the lines of a folder are followed as they grow, and put in the order of time."""
 
+import os
+
 import pytest
 
 from gossip.lab.pictures import live_lines
@@ -161,3 +163,32 @@ def test_records_and_the_live_page_read_lines_alike(network):
         mine = [line for line in lines if line.node == run.address]
         assert mine[0].at == round(run.first * 1e6) and mine[-1].at == round(run.last * 1e6)
         assert sum(line.kind == "received" for line in mine) == len(run.received)
+
+
+def test_late_lines_of_one_file_keep_their_order_and_files_that_of_time(folder, lines):
+    add(folder / "peer_127.0.0.1_5002.txt", text(9, "dead:x"))
+    events(lines)
+    add(folder / "peer_127.0.0.1_5001.txt", text(4, "connected:x"), text(5, "received:y:z"))
+    add(folder / "peer_127.0.0.1_5002.txt", text(9, "received:y:z", "disconnected:x"))
+    add(folder / "peer_127.0.0.1_5001.txt", text(6, "received:y:z", "stopped:quit"))
+    assert [kind for node, kind, _ in events(lines) if node == ONE] == [
+        "connected", "received", "received", "stopped"]
+
+
+def test_of_a_long_line_the_beginning_is_kept_also_while_it_grows(folder, lines):
+    path = folder / "peer_127.0.0.1_5001.txt"
+    add(path, text(1, "dead:" + "x" * 60_000)[:-1])
+    lines.turn(LATER)
+    add(path, b"y" * 60_000 + b"\n" + text(2, "dead:z"))
+    told = [rest for _, kind, rest in events(lines) if kind == "dead"]
+    assert [len(rest) < live_lines.LONGEST for rest in told] == [True, True] and told[1] == "z"
+
+
+def test_what_is_no_file_is_not_waited_for(folder, lines):
+    lines.turn(LATER)
+    path = folder / "peer_127.0.0.1_5001.txt"
+    path.unlink()
+    os.mkfifo(path)
+    assert events(lines, LATER + TICK) == [(ONE, live_lines.VANISHED, "")]
+    with pytest.raises(OSError):
+        live_lines.open_file(path)

@@ -227,6 +227,15 @@ def test_orders_that_are_none_are_refused(ordered, expected, body, fields):
     assert orders == []
 
 
+def test_an_order_that_is_cut_off_is_not_carried_out(ordered):
+    served, orders = ordered
+    sock, body = served.connect(), b'{"do": "kill", "node": "127.0.0.1:5001"}'
+    sock.sendall(served.request(served.path + "do", "POST", body=body, Content_Length=200,
+                                Content_Type="application/json"))
+    sock.shutdown(socket.SHUT_WR)
+    assert read_all(sock) == "" and orders == []
+
+
 def test_an_order_is_a_post(ordered):
     served, orders = ordered
     assert status(served.get("do")) == 405 and orders == []
@@ -245,6 +254,15 @@ def test_who_does_not_hang_up_is_left(served, monkeypatch):
     sock.sendall(served.request("/"))
     assert status(read_all(sock)) == 404
     wait_until(lambda: not served.server.open, what="the connection to be dropped")
+
+
+def test_who_talks_on_after_the_answer_is_left(served, monkeypatch):
+    monkeypatch.setattr(live_server, "REQUEST_TIME", 0.2)
+    sock = served.connect()
+    sock.sendall(served.request("/"))
+    assert status(read_all(sock)) == 404
+    with pytest.raises(ConnectionError):
+        wait_until(lambda: sock.send(b"x" * 1024) < 0, what="an end of the connection")
 
 
 def test_of_too_many_connections_the_oldest_without_a_stream_ends(served, monkeypatch):
