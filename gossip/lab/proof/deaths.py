@@ -153,7 +153,9 @@ def _had_to_hear(proof: Proof, seed: SeedRun, run: PeerRun) -> bool:
                if (heard := when(teller.reports, run.address, run.last))
                # it had listed the dead, or else it believes nobody
                and when(teller.removed, run.address, run.last,
-                        heard[0] + SEED_PROBES + ON_ITS_WAY)]
+                        heard[0] + SEED_PROBES + ON_ITS_WAY)
+               and (when(teller.passed_on, run.address, run.last)
+                    or not when(teller.too_busy, run.address, run.last))]
     return bool(finders) and any(
         min(one.end(proof.newest) for one in (teller, seed)) > heard + SEED_PROBES + ON_ITS_WAY
         and not _apart(proof, teller, seed, heard) for teller, heard in tellers)

@@ -39,6 +39,8 @@ class SeedRun:
         self.loads: list[Load] = []
         self.reports: list[tuple[float, str, str]] = []  # when, whose death, reported by whom
         self.untrue: list[tuple[float, str]] = []  # when whose report was untrue: the dead answered
+        # about whom a report was rejected, because this seed was late
+        self.too_busy: list[tuple[float, str]] = []
         self.disbelieved: dict[str, float] = {}  # whose reports it does not look at, from when on
         self.passed_on: list[tuple[float, str]] = []  # when it told others of whose death
         self.failures: list[str] = []
@@ -76,6 +78,8 @@ class SeedRun:
             self.reports.append((at, *DEAD.match(rest).groups()))
         elif event == "rejected" and DEAD.match(rest) and rest.endswith(":it answers"):
             self.untrue.append((at, DEAD.match(rest)[2]))
+        elif event == "rejected" and DEAD.match(rest) and rest.endswith(":too busy to find out"):
+            self.too_busy.append((at, DEAD.match(rest)[1]))
         elif event == "disbelieved":
             self.disbelieved[rest] = min(at, self.disbelieved.get(rest, at))
         elif event == "passed on" and DEAD.match(rest):
