@@ -187,7 +187,6 @@ class End:
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), signal.SIG_IGN)
 
-    @property
     def _note(self, number, frame) -> None:
         self.signalled = True
 
