@@ -13,6 +13,11 @@ from tests.tools.files import copy
 FORM = "%Y-%m-%d %H:%M:%S.%f"
 
 
+def shown(seconds):
+    """A time as output files have it."""
+    return f"{datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc):{FORM}}"
+
+
 class Files:
     """The files of a small network, in which one peer was killed."""
 
@@ -23,7 +28,7 @@ class Files:
         self.dead = min(dead)
         self.finder = next(run.address for run in runs if self.dead in run.dead)
         died = next(run.last for run in runs if run.address == self.dead)
-        self.died = f"{datetime.datetime.fromtimestamp(died, datetime.timezone.utc):{FORM}}"
+        self.died = shown(died)
         living = [run for run in runs if run.address not in dead]
         self.one = min(run.address for run in living)
         self.other = next(run.address for run in living if run.address != self.one)
@@ -46,14 +51,15 @@ class Files:
             line for line in lines if line[1].startswith(start)) or lines)
         return found[0]
 
-    def touched(self, seed):
-        """When a peer on this seed's list last had a sign of life of `one` before the death."""
-        found = []
+    def touched(self):
+        """When a peer last had a sign of life of `one`, but for the end; a seed that lists both."""
+        found, last = [], shown(self.run.last - 1.5)
         for run in Records(self.folder).refresh().peers:
-            if seed in run.registrations.words and run.address not in (self.one, self.dead):
-                self.change(run.address, lambda lines: found.extend(
-                    at for at, event in lines
-                    if event.startswith(f"liveness reply:{self.one}:") and at < self.died) or lines)
+            if run.address not in (self.one, self.dead):
+                self.change(run.address, lambda lines, run=run: found.extend(
+                    (at, seed) for at, event in lines for seed in run.registrations.words
+                    if event.startswith(f"liveness reply:{self.one}:") and at < last
+                    and seed in self.seeds) or lines)
         return max(found)
 
     def insert(self, node, at, *events):
@@ -89,8 +95,9 @@ def a_peer_registered_with_one_seed(files):
 
 
 def a_seed_that_removes_one_that_lives(files):
-    files.insert(files.seeds[0], files.touched(files.seeds[0]), f"removed:{files.one}:gone")
-    return "dead", f"seed {files.seeds[0]} removed {files.one}, which lived"
+    at, seed = files.touched()
+    files.insert(seed, at, f"removed:{files.one}:gone")
+    return "dead", f"seed {seed} removed {files.one}, which lived"
 
 
 def all_seeds_that_remove_one_that_lives(files):
