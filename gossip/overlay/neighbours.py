@@ -216,7 +216,7 @@ class Neighbours:
         return row.link if row is not None else None
 
     def row(self, address: Address) -> Neighbour | None:
-        """What is known of a neighbour, or of one whose link broke."""
+        """Return the row of a neighbour, or of a peer whose link broke."""
         return self._rows.get(address) or self._lost.get(address)
 
     def lost(self) -> list[Address]:

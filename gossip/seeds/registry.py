@@ -62,7 +62,7 @@ class Listing:
 
 
 class Removal:
-    """What has followed from the removal of an address."""
+    """The consequences of the removal of an address."""
 
     __slots__ = ("when", "passed_on", "told", "noted")
 
@@ -158,7 +158,7 @@ class Registry:
         return True
 
     def removal(self, address: Address) -> Removal | None:
-        """What has followed since an address was removed; None if it is listed, or never was."""
+        """Return the removal of an address; None if it is listed, or never was."""
         return self._removed.get(address)
 
     def addresses(self) -> tuple[Address, ...]:

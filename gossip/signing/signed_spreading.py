@@ -26,7 +26,7 @@ LIMITS = {"lines": 1_000, "bytes": 1 << 20, "runs": 100}
 
 
 class SignedAllowance(Allowance):
-    """What a neighbour may say in its own name where gossip is signed, and its signature checks.
+    """The limits on a neighbour's own messages where gossip is signed, and on its signature checks.
 
     Verifying costs time, whichever peer signed. So a neighbour has a quota of checks, and gets one
     back when the signature lets a message in. Early checks have a quota of their own."""

@@ -51,7 +51,7 @@ class _Messages:
 
 
 class _Told:
-    """What a neighbour has offered, and what it has called gone."""
+    """The messages that a neighbour has offered, and those that it has called gone."""
 
     __slots__ = ("offer", "gone", "gone_until", "gone_lines", "pace", "owed")
 

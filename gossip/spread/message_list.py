@@ -26,7 +26,7 @@ OLD = "messages that were old"  # the name of a counter
 
 
 class Fresh(NamedTuple):
-    """What a batch of gossip lines brought."""
+    """The result of taking a batch of gossip lines."""
 
     lines: list[bytes]  # the new ones, in order
     shown: str  # the new lines as output files show them, with `\n` between them
