@@ -171,7 +171,7 @@ Keys = PosixKeys if termios else WindowsKeys
 
 
 class End:
-    """The end of a program, for which its main thread waits: a signal, or a `come` from a thread."""
+    """The end of a program, awaited by its main thread: a signal, or a `come` from a thread."""
 
     def __init__(self):
         self.signalled = False
