@@ -27,8 +27,8 @@ from typing import NamedTuple
 
 from gossip.addresses import Address
 from gossip.wire.fields import (
-    BARE, LINES_OR_PREFIXES, LISTED, NUMBER, NUMBER_OR_0, PEER, Field, WireError, declare,
-    number_in, pair, words)
+    LINES_OR_PREFIXES, LISTED, NUMBER, NUMBER_OR_0, PEER, Field, WireError, declare,
+    declare_bare, number_in, pair, words)
 
 ENTRIES_LIMIT = 68  # neighbours in one report, and in a line of rows: 60 places and 8 spare
 COUNT_LIMIT = 1_000_000_000  # of anything in one period
@@ -211,8 +211,7 @@ _STARTS = words(Field(LISTED.pattern + b"=" + _KEY.pattern, _start,
 
 # Lines.
 
-ASK_TREE = b"ask tree\n"
-BARE[b"ask tree"] = AskTree()
+ASK_TREE = declare_bare("ask tree", AskTree())
 _line = functools.partial(declare, kinds=LINES_OR_PREFIXES)
 
 _ROWS = _SECONDS, _SIDE, PEER, NUMBER, NUMBER, _ENTRIES

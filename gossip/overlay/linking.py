@@ -254,15 +254,14 @@ class Linking(Part):
         until = self._shut_out.note(link.peer, offence, count, self._node.now())
         if until is not None:
             self._node.write_refusal(link.peer, offence)
-            if self.neighbours.link(link.peer) is link:  # else it is over already
-                self.shut_out(link.peer, offence, until)
+            self.shut_out(link.peer, offence, until, link)
 
-    def shut_out(self, peer: Address, reason: str, until: float) -> bool:
-        """A peer is refused until then, and not dialled; its link ends. Return whether it was not
-        shut out for this reason already."""
+    def shut_out(self, peer: Address, reason: str, until: float, link=None) -> bool:
+        """A peer is refused until then, and not dialled; its link ends, or just the `link` that is
+        named. Return whether it was not shut out for this reason already."""
         is_news = self._shut_out.refuse(peer, reason, until, self._node.now())
         self.places.pass_over(peer, until)
-        link = self.neighbours.link(peer)
+        link = link or self.neighbours.link(peer)
         if link is not None:
             link.send(wire.refused(self._node.address, reason), urgent=True)
         self.unlink(peer, reason, link)

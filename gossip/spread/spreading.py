@@ -8,7 +8,6 @@ gossip spreads by gossip/signing/signed_spreading.py. A third way of spreading n
 """
 
 from gossip import wire
-from gossip.addresses import Address
 from gossip.node.part import Part
 from gossip.overlay.neighbours import NEIGHBOUR
 from gossip.settings import WAYS, Settings
@@ -66,9 +65,6 @@ class Trusting:
 
     def is_known(self, run: bytes) -> bool:
         return True
-
-    def is_denied(self, run: bytes, neighbour: Address | None) -> bool:
-        return False
 
 
 class Spreading(Part):

@@ -154,3 +154,9 @@ def declare(value: Callable, spelling: str, *fields: Field, kinds=LINES, made: t
 
     kinds[word] = read
     return write
+
+
+def declare_bare(line: str, value) -> bytes:
+    """Declare a line without fields, and what it is read as; return it, with its `\n`."""
+    BARE[line.encode()] = value
+    return line.encode() + b"\n"

@@ -9,12 +9,9 @@ from typing import NamedTuple
 from gossip.addresses import Address
 from gossip.wire.fields import (
     ADDRESSES, BARE, LINES, LINES_OR_PREFIXES, PEER, TEXT, TIME, Answer, WireError, address_in,
-    declare)
+    declare, declare_bare)
 from gossip.wire.gossip_line import GOSSIP
 
-REGISTERED = b"registered successfully\n"
-ASK_PEER_LIST = b"peer list\n"
-ASK_KNOWN_PEERS = b"known peers\n"
 NAMED_LIMIT = 300  # bytes of the address that a peer names, valid or not
 
 
@@ -126,6 +123,9 @@ class LivenessReply(NamedTuple):
 
 # Each declaration returns a function that writes the line from its fields.
 
+REGISTERED = declare_bare("registered successfully", Registered())
+ASK_PEER_LIST = declare_bare("peer list", AskPeerList())
+ASK_KNOWN_PEERS = declare_bare("known peers", AskKnownPeers())
 registration_refused = declare(RegistrationRefused, "registration refused:%s", TEXT)
 peer_list = declare(PeerList, "peer list:%s", ADDRESSES)  # 2,500 of the longest fit
 known_peers = declare(KnownPeers, "known peers:%s", ADDRESSES, made=Answer)
@@ -161,8 +161,6 @@ def _register(named: bytes) -> Register:
 
 
 LINES[b"register"] = _register
-BARE.update({b"registered successfully": Registered(), b"peer list": AskPeerList(),
-             b"known peers": AskKnownPeers()})
 
 
 def parse(line: bytes):
