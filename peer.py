@@ -7,7 +7,7 @@ and events go to all:
 
     confirming   which runs are genuine, if gossip is signed   gossip/signing/confirming.py
     link_proofs  which run is at the other end of a link       gossip/signing/link_proofs.py
-    joining      registering with seeds, asking for lists      gossip/seeds/joining.py
+    joining      registering with seeds, asking for lists      gossip/registering/joining.py
     learning     of which peers it has heard                   gossip/overlay/peer_list.py
     admitting    what becomes of newcomers                     gossip/overlay/admitting.py
     linking      how links to neighbours begin and end         gossip/overlay/linking.py
@@ -47,7 +47,7 @@ from gossip.overlay.admitting import CHECKED
 from gossip.overlay.linking import DIALLED, Linking
 from gossip.overlay.neighbours import NEIGHBOUR
 from gossip.programs.peer_program import peer_main
-from gossip.seeds.joining import SEED, Joining
+from gossip.registering.joining import SEED, Joining
 from gossip.settings import Settings
 from gossip.signing.confirming import ASKED, Confirming
 from gossip.signing.ed25519 import implementation

@@ -3,7 +3,7 @@
 Read top to bottom: its parts and threads, the peer list, deaths. A seed believes nobody: before it
 lists an address or calls it dead, it probes it over a connection of its own
 (gossip/liveness/prober.py), and the verdict comes by a call. How a peer is listed is told in
-gossip/seeds/admission.py, the list is in registry.py beside it. What seed and peer share is in
+gossip/registering/admission.py, the list is in registry.py beside it. What seed and peer share is in
 gossip/node/.
 
 Its threads are told in gossip/README.md. Left out on purpose: a seed keeps nothing on disk but its
@@ -27,9 +27,9 @@ from gossip.node.output_file import OutputFile
 from gossip.overlay import ring
 from gossip.overlay.shut_out import ShutOut
 from gossip.programs.seed_program import seed_main
-from gossip.seeds.admission import REGISTERED, Admission
-from gossip.seeds.registry import Listing, Registry, Removal
-from gossip.seeds.relays import Relays
+from gossip.registering.admission import REGISTERED, Admission
+from gossip.registering.registry import Listing, Registry, Removal
+from gossip.registering.relays import Relays
 from gossip.settings import LATE_FOR, Settings
 from gossip.signing.vouching import Vouching
 from gossip.tools import Budget

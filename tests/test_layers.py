@@ -8,7 +8,7 @@ import pytest
 from tests.tools.programs import ROOT
 
 HALL = {"addresses", "intervals", "capacity", "settings", "escaping", "tools"}  # everyone may name it
-CORE = ("wire", "node", "liveness", "seeds", "overlay", "spread", "signing", "monitoring")
+CORE = ("wire", "node", "liveness", "registering", "overlay", "spread", "signing", "monitoring")
 CONCEPTS = set(CORE[2:])
 MAY_IMPORT = {  # folder -> what else than itself and the hall
     **{folder: set(CORE[:at]) for at, folder in enumerate(CORE)},  # those before it
@@ -145,14 +145,14 @@ def test_attackers_are_started_by_schedules_and_workers_alone():
     ("programs", "from gossip.lab.proof import check"),
     ("chat", "from gossip.voidphone.news import Item"), ("programs", "from peer import Peer"),
     ("peer.py", "from gossip.net.live_world import LiveWorld"), ("hall", "from gossip import wire"),
-    ("seeds", "import numpy")])
+    ("registering", "import numpy")])
 def test_a_wrong_import_is_found(place, line):
     assert list(wrong_imports(place, ast.parse(line)))
 
 
 @pytest.mark.parametrize("place, line", [
     ("overlay", "import time"), ("node", "from socket import socket"), ("peer.py", "import select"),
-    ("seeds", "from threading import Event"), ("spread", "threading.Thread(target=print)"),
+    ("registering", "from threading import Event"), ("spread", "threading.Thread(target=print)"),
     ("liveness", "threading.Lock()"), ("node", "threading.Condition()")])
 def test_a_word_of_the_system_is_found_where_it_is_not_allowed(place, line):
     assert list(system_words(place, ast.parse(line)))

@@ -17,7 +17,7 @@ from gossip.monitoring.contradictions import Contradictions
 from gossip.monitoring.seed_links import SPEAKER
 from gossip.monitoring.verdicts import NAMED_FROM, Case, Found, Guilt, evaluate
 from gossip.node.part import Part
-from gossip.seeds.admission import REGISTERED
+from gossip.registering.admission import REGISTERED
 from gossip.signing.grammar import Contradiction
 from gossip.tools import Recent
 

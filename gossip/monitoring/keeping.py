@@ -24,7 +24,7 @@ from gossip.monitoring.tending import LIVING, Tending
 from gossip.monitoring.threaded_tree import ThreadedTree, first_key
 from gossip.node.node import WAITING
 from gossip.node.part import Part
-from gossip.seeds.admission import REGISTERED
+from gossip.registering.admission import REGISTERED
 from gossip.tools import Rate, Recent
 
 WINDOW = 12  # periods for which rows are kept

@@ -15,7 +15,7 @@ from gossip.monitoring import grammar
 from gossip.monitoring.contradictions import Contradictions
 from gossip.monitoring.watch import Watch
 from gossip.node.part import Part
-from gossip.seeds.joining import SEED
+from gossip.registering.joining import SEED
 from gossip.signing.grammar import Contradiction, contradiction, parse_signed
 
 KEPT = 6  # reports, each of a period

@@ -15,7 +15,7 @@ from gossip.addresses import Address
 from gossip.liveness.prober import FIRST, LAST
 from gossip.node.node import WAITING
 from gossip.node.part import Part
-from gossip.seeds.joining import Joining
+from gossip.registering.joining import Joining
 
 CHECKED = "a peer that waits for its probe, or the check of its older link"  # a role of a link
 NOT_AT_HOME = "unproven"  # the reason for a newcomer whose run is not the one at its address

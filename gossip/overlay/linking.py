@@ -1,4 +1,4 @@
-"""Linking: how links to neighbours begin and end. A part of a peer, beside seeds/joining.py.
+"""Linking: how links to neighbours begin and end. A part of a peer, beside registering/joining.py.
 
 A peer dials others for the ring and for its free places; `admitting` decides about newcomers. The
 rules are in the files beside this one. When two have become neighbours, every part of the node
@@ -15,7 +15,7 @@ from gossip.overlay.neighbours import NEIGHBOUR, Admission, Neighbours
 from gossip.overlay.peer_list import Learning
 from gossip.overlay.places import Places
 from gossip.overlay.shut_out import ShutOut
-from gossip.seeds.joining import Joining
+from gossip.registering.joining import Joining
 
 # Roles of a link, as this peer sees the other end.
 DIALLED = "a peer that has not answered yet"

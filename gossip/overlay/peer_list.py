@@ -16,7 +16,7 @@ from gossip.addresses import Address, can_be_dialled, in_turns, sample
 from gossip.node.part import Part
 from gossip.overlay import ring
 from gossip.overlay.neighbours import NEIGHBOUR, Neighbours
-from gossip.seeds.joining import SEED, Joining
+from gossip.registering.joining import SEED, Joining
 
 PAUSE = 1.0  # seconds between two answers to a neighbour that asks for known peers
 SENT = 200  # peers in one answer at random, besides the next on the ring

@@ -12,7 +12,7 @@ from gossip import wire
 from gossip.addresses import Address, can_be_dialled
 from gossip.node.node import WAITING
 from gossip.node.part import Part
-from gossip.seeds.admission import REGISTERED
+from gossip.registering.admission import REGISTERED
 from gossip.signing import grammar
 from gossip.signing.known_runs import run_of
 from gossip.signing.signed_lines import proven_start, registering

@@ -3,7 +3,7 @@
 import random
 import types
 
-from gossip.seeds.joining import Joining
+from gossip.registering.joining import Joining
 from gossip.settings import Settings
 from tests.tools.fakes import peer
 

@@ -11,9 +11,9 @@ from gossip.node.link import Link
 from gossip.overlay import ring
 from gossip.overlay.linking import Linking
 from gossip.overlay.neighbours import Admission, Neighbours
-from gossip.seeds.joining import SEED, Joining
-from gossip.seeds.registry import Listing
-from gossip.seeds.relays import Relays
+from gossip.registering.joining import SEED, Joining
+from gossip.registering.registry import Listing
+from gossip.registering.relays import Relays
 from gossip.signing.known_runs import KnownRuns, Outcome, run_of
 from gossip.spread.catch_up import CatchUp
 from seed import Seed

@@ -6,7 +6,7 @@ import types
 from gossip import wire
 from gossip.monitoring import grammar
 from gossip.monitoring.deciding import Deciding
-from gossip.seeds.registry import Registry
+from gossip.registering.registry import Registry
 from gossip.settings import Settings
 from tests.tools.fakes import peer
 from tests.tools.rows import NOW, PERIOD, always, of

@@ -4,7 +4,7 @@ and askers about one address."""
 import threading
 
 from gossip.liveness import prober
-from gossip.seeds import registry
+from gossip.registering import registry
 from tests.tools.files import count, wait_event
 from tests.tools.hands import FakePeer
 from tests.tools.nets import FAST

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from gossip.addresses import address_of
-from gossip.seeds.registry import Registry
+from gossip.registering.registry import Registry
 from gossip.settings import Settings
 from tests.tools.fakes import FakeLink, peer
 

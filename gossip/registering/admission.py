@@ -16,7 +16,7 @@ from gossip.addresses import Address
 from gossip.liveness.prober import FIRST
 from gossip.node.node import WAITING
 from gossip.node.part import Part
-from gossip.seeds import LONG_AGO
+from gossip.registering import LONG_AGO
 from gossip.tools import Backoff, Recent
 
 REGISTERED = "a registered peer"  # the role of a connection, as a seed sees the other end

@@ -10,8 +10,8 @@ import pytest
 
 import seed as seed_program
 from gossip.addresses import address_of
-from gossip.seeds import registry, relays
-from gossip.seeds.relays import Relays
+from gossip.registering import registry, relays
+from gossip.registering.relays import Relays
 from gossip.tools import Counters
 from tests.tools.fakes import peer, run_late
 from tests.tools.files import count, events, wait_event

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gossip.seeds.joining import REPEAT_PAUSE
+from gossip.registering.joining import REPEAT_PAUSE
 from gossip.settings import majority
 from tests.tools.fakes import peer
 from tests.tools.joining import Joiner

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from gossip.liveness.prober import FIRST
-from gossip.seeds import admission, joining
+from gossip.registering import admission, joining
 from gossip.settings import Settings
 from tests.tools.fakes import peer, run_late
 from tests.tools.files import count, wait_event

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gossip.seeds import admission
-from gossip.seeds.admission import Rests
+from gossip.registering import admission
+from gossip.registering.admission import Rests
 from tests.tools.fakes import peer
 
 

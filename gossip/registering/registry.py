@@ -9,7 +9,7 @@ import bisect
 import collections
 
 from gossip.addresses import Address, is_loopback
-from gossip.seeds import LONG_AGO
+from gossip.registering import LONG_AGO
 from gossip.settings import Settings
 from gossip.tools import Budget, Recent
 

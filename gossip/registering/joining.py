@@ -8,7 +8,7 @@ limit, and has a random part. What is done with the lists is in overlay/peer_lis
 from gossip import wire
 from gossip.addresses import Address
 from gossip.node.part import Part
-from gossip.seeds import LONG_AGO
+from gossip.registering import LONG_AGO
 from gossip.settings import Settings, majority
 from gossip.tools import Backoff
 

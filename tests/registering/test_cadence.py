@@ -2,7 +2,7 @@
 
 import itertools
 
-from gossip.seeds.joining import Cadence
+from gossip.registering.joining import Cadence
 
 
 def test_a_cadence_hurries_and_settles():

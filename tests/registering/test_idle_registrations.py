@@ -7,7 +7,7 @@ import pytest
 
 from gossip.addresses import address_of
 from gossip.liveness.prober import FIRST
-from gossip.seeds.admission import REFUSED_REST
+from gossip.registering.admission import REFUSED_REST
 from gossip.settings import Settings
 from tests.tools.fakes import run_late
 from tests.tools.files import count, wait_event
