@@ -137,17 +137,22 @@ class Peer(Node):
         last = self._generated == self.settings.gossip_count
         return NEVER if last else now + self.settings.gossip_interval
 
-    def gossip(self, texts: list[str]) -> None:
-        """Originate messages, for the console; TooLong when a text does not fit into a line.
-        Waits for neighbours that read slowly, so no turn may call it."""
-        with self.turn:
-            made = list(portions(self.spreading.make(texts)))
-        for lines in made:
+    def gossip(self, texts: list[str]) -> list[bytes]:
+        """Originate messages, for the console or a program; return their lines, none if the peer
+        has had its last word. TooLong when a text does not fit into a line, ValueError when it is
+        not one line. Waits for neighbours that read slowly, so no turn may call it."""
+        made: list[bytes] = []
+        left: list[list[bytes]] | None = None  # portions to send, once the lines are made
+        while left is None or left:
             self.flusher.wait_for_room(self.neighbours.links(), self.settings.origin_wait)
             with self.turn:
                 self.spreading.way.wait_for_room(self.turn)
-                if not self.spreading.originate(lines):
-                    return
+                if left is None:
+                    made = self.spreading.make(texts)
+                    left = list(portions(made))
+                if left and not self.spreading.originate(left.pop(0)):
+                    return []
+        return made
 
     # Liveness, and the dead report.
 
@@ -327,6 +332,12 @@ class Peer(Node):
                 **self.spreading.dropped(),
                 **self.counts(),
             }
+
+
+def command() -> int:
+    """Run the program; `pip install` makes a command of this."""
+    run_other_program(sys.argv)
+    return peer_main(Peer)
 
 
 if __name__ == "__main__":

@@ -341,5 +341,10 @@ examples:
 """
 
 
+def command() -> int:
+    """Run the program; `pip install` makes a command of this."""
+    return main(sys.argv[1:])
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(command())

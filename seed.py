@@ -260,5 +260,10 @@ class Seed(Node):
                     **self.counts()}
 
 
+def command() -> int:
+    """Run the program; `pip install` makes a command of this."""
+    return seed_main(Seed)
+
+
 if __name__ == "__main__":
-    sys.exit(seed_main(Seed))
+    sys.exit(command())

@@ -1,26 +1,41 @@
-"""A map of the folders that seed.py, peer.py and runner.py are made of.
+"""Grapevine: a broadcast among processes that survives anything.
 
-    wire/          the lines that nodes send: parsing and making them
-    seeds/         registering: a seed's list, a peer's side of it, reports between seeds
-    overlay/       who is whose neighbour: the ring, places, links that begin and end
-    spread/        how a message reaches everyone, once
-    signing/       who said it: keys, signatures, which runs are genuine
-    monitoring/    who cheats: what peers report, the tree of seeds that keeps it, the verdicts
-    liveness/      who lives: rounds of requests, and probes
-    node/          what seed and peer share: links, roles, dispatch, the output file, the world
-    net/           the real world of a node: threads, sockets and clocks
-    chat/          the chat servers and their console
-    voidphone/     the gossip module of the VoidPhone project
-    terminal/      a program and its terminal
-    programs/      from a command line to running nodes, one file per program
-    lab/           tools that look at a network from outside; only runner.py imports them
-      simulation/  the same nodes in virtual time, without threads, sockets and clocks
-      experiments/ whole networks, live or with accidents in virtual time, and benchmarks
-      proof/       what the output files prove
-      pictures/    charts, the report, the live page
-    addresses, intervals, capacity, settings, escaping, tools     what every folder may import
+    with gossip.join(5001) as peer:            # says goodbye at the end
+        peer.say("hello")
+        for message in peer:                   # ends when the peer does
+            print(message.origin, message.text)
 
-wire, seeds, overlay, spread and liveness hold the rules of the assignment, without a thread, a
-socket or a clock: their callers pass in the time. peer.py and seed.py bring the rules together.
-tests/test_layers.py defines which folder may import which.
+    join(port, seeds=…, on_message=…, …)       a Peer in this process
+    aio.join(port, …)                          the same for asyncio
+    seeds("config.txt")                        the local seeds, in this process
+    network(peers=5)                           a whole network, for tests
+    Message, Peer, PortInUse, NoSeed, Refused
+
+help(gossip.join) names all arguments; gossip/library/README.md shows programs, and
+gossip/README.md how the network works, with a map of these folders.
 """
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gossip.library import aio as aio
+    from gossip.library.messages import Message as Message
+    from gossip.library.networks import network as network, seeds as seeds
+    from gossip.library.peer import Peer as Peer, join as join
+    from gossip.library.starting import (
+        NoSeed as NoSeed, PortInUse as PortInUse, Refused as Refused)
+
+__all__ = ["Message", "NoSeed", "Peer", "PortInUse", "Refused", "aio", "join", "network", "seeds"]
+
+_HOMES = {"Message": "messages", "network": "networks", "seeds": "networks", "Peer": "peer",
+          "join": "peer", "NoSeed": "starting", "PortInUse": "starting", "Refused": "starting"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name of the library when it is used first, so that `import gossip` costs nothing."""
+    if name == "aio":
+        return importlib.import_module("gossip.library.aio")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gossip' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"gossip.library.{_HOMES[name]}"), name)

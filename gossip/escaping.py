@@ -6,7 +6,10 @@ control a terminal; marks that reverse the direction of text; invisible characte
 and bytes that are no text (halves of a surrogate pair).
 """
 
+import re
+
 _PLAIN = bytes({*range(32, 127)} - {ord("\\")}) + b"\n"
+_ESCAPED = re.compile(r"\\(?:\\|x(..)|u(....)|U(........))")
 
 
 def escape(text: str) -> str:
@@ -21,6 +24,16 @@ def escape_lines(text: str) -> str:
     if text.isascii() and not text.encode().translate(None, _PLAIN):
         return text
     return "\n".join(map(escape, text.split("\n")))
+
+
+def unescape(text: str) -> str:
+    """Return the text that was escaped."""
+    return _ESCAPED.sub(_meant, text)
+
+
+def _meant(match: re.Match) -> str:
+    code = match[1] or match[2] or match[3]
+    return chr(int(code, 16)) if code else "\\"
 
 
 def _shown(character: str) -> str:

@@ -1,11 +1,12 @@
 """Escaping: what others sent cannot do anything to a file or a screen."""
 
+import random
 import sys
 import unicodedata
 
 import pytest
 
-from gossip.escaping import escape
+from gossip.escaping import escape, unescape
 
 
 @pytest.mark.parametrize("text, shown", [
@@ -34,3 +35,11 @@ def test_nothing_that_is_escaped_is_of_a_kind_that_no_eye_can_see():
 def test_different_texts_are_never_shown_the_same():
     texts = ["\x1b", "\\x1b", "\\\\x1b", "\u202e", "\\u202e", "\\\x1b", "\U000e0041", "\\"]
     assert len({escape(text) for text in texts}) == len(texts)
+
+
+def test_what_was_escaped_is_got_back():
+    chance = random.Random(3)
+    characters = "\\xuU0123456789abcdef\n\x1b\u202e\udc9b\U000e0041漢😀 "
+    for _ in range(20_000):
+        text = "".join(chance.choice(characters) for _ in range(chance.randrange(12)))
+        assert unescape(escape(text)) == text

@@ -17,6 +17,20 @@ SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOT
          errno.EAGAIN}  # of a machine short of descriptors, memory, ports or threads
 
 
+def listening(address: Address) -> socket.socket:
+    """Return a socket that listens at an address; OSError if it is not available."""
+    sock = socket.socket(address.family, socket.SOCK_STREAM)
+    try:
+        if os.name == "posix":  # elsewhere it would let two processes share the port
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address.dial)
+        sock.listen(BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
 class Listener:
     """A listening socket; `accept_all` is the thread."""
 
@@ -25,19 +39,7 @@ class Listener:
         """Listen at once, so that a port in use raises OSError here; or take a listening socket."""
         self._address = address
         self._stopping = stopping
-        self._sock = sock or self._open()
-
-    def _open(self) -> socket.socket:
-        sock = socket.socket(self._address.family, socket.SOCK_STREAM)
-        try:
-            if os.name == "posix":  # elsewhere it would let two processes share the port
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind(self._address.dial)
-            sock.listen(BACKLOG)
-        except OSError:
-            sock.close()
-            raise
-        return sock
+        self._sock = sock or listening(address)
 
     def accept_all(self, handle, make_room) -> None:
         """Call `handle(socket, (IP, port))` per connection, `make_room(reason)` in a shortage."""
@@ -61,6 +63,10 @@ class Listener:
             self._sock.shutdown(socket.SHUT_RDWR)
         except OSError:
             self._wake()
+        self._sock.close()
+
+    def abandon(self) -> None:
+        """Close the socket in a child process, while the parent goes on to listen."""
         self._sock.close()
 
     def _wake(self) -> None:

@@ -51,8 +51,10 @@ class LiveDuty:
 class LiveWorld:
     """Time, threads and sockets of one node."""
 
-    def __init__(self, node):
+    def __init__(self, node, sock: socket.socket | None = None):
+        """`sock`, if any, already listens on the node's address."""
         self._node = node
+        self._sock = sock
         self.now, self.time = time.monotonic, time.time
         self.lateness, self.worst_lateness = PULSE.lateness, PULSE.worst_lateness
         self.turn = Turn(lambda error: node.output.write_failure(failure("after a turn", error)),
@@ -71,7 +73,9 @@ class LiveWorld:
                accept=None, name: str = "listener") -> None:
         """Listen on the node's address, or on `address`, or take the listening `sock`. OSError if
         the address is not available. `accept`, by default `node.accept`, gets its connections."""
-        listener = Listener(address or self._node.address, self._stopping, sock)
+        if address is None and sock is None:
+            address, sock = self._node.address, self._sock
+        listener = Listener(address, self._stopping, sock)
         self._listeners.append((name, listener, accept or self._node.accept))
         if self._stopping.is_set():
             listener.close()  # another thread stopped the node, and missed this listener
@@ -127,6 +131,14 @@ class LiveWorld:
     def await_end(self, seconds: float | None = None) -> None:
         """Wait until the node has stopped, for `seconds` at most."""
         self._closed.wait(seconds)
+
+    def abandon(self, links) -> None:
+        """Close the sockets in a child process that was forked: they belong to the parent."""
+        for _, listener, _ in self._listeners:
+            listener.abandon()
+        for link in links:
+            if link.connection is not None:
+                link.connection.close()
 
     # What the threads do.
 

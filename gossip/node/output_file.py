@@ -24,19 +24,22 @@ class OutputFile:
     """Appends `YYYY-MM-DD HH:MM:SS.ffffff:EVENT` lines (UTC) to one file. A line is in the file
     when the call that writes it returns. `clock()` returns Unix nanoseconds, as `time.time_ns`
     does. `file` takes the bytes like an unbuffered file; without it, the file at `path` is opened.
-    `limit`: MiB at which it is full; 0: never."""
+    If there is no path either, nothing is written, and only the `subscriber`, if any, is told by
+    `show(clock, events)`: a screen, or a program. `limit`: MiB at which the file is full; 0:
+    never."""
 
-    def __init__(self, path, clock, screen=None, file=None, limit: int = 0):
+    def __init__(self, path, clock, subscriber=None, file=None, limit: int = 0):
         self.path = path
         self._clock = clock
-        self._screen = screen  # something with show(clock, events), or None
+        self._subscriber = subscriber
         self._lock = threading.Lock()  # orders the lines; guards everything below
         self._second = -1  # the second whose date is formatted in _date
         self._date = ""
         self._finished = False  # the last word was written
-        self._file = open(path, "ab", buffering=0) if file is None else file  # None once closed
+        opens = file is None and path is not None
+        self._file = open(path, "ab", buffering=0) if opens else file  # None once closed
         self._limit = limit * MIB or math.inf
-        self._size = self._file.tell() if file is None else 0  # bytes
+        self._size = self._file.tell() if opens else 0  # bytes
         self._told_full = False  # the file has its line `full:…`
         self._left_out = 0  # events left out since
         self._lost = 0  # lines lost since the last successful write
@@ -50,7 +53,7 @@ class OutputFile:
             return not self._finished
 
     def note(self, event: str) -> None:
-        """Write an event that only the proof needs; no screen shows it."""
+        """Write an event that only the proof needs; no subscriber is told."""
         with self._lock:
             if not self._finished:
                 self._put("", event, shown=False)
@@ -92,7 +95,7 @@ class OutputFile:
             else {}
 
     def _put(self, head: str, lines: str, last: bool = False, shown: bool = True) -> None:
-        """Write events with the time if there is room, and show them. Expects the lock, as all
+        """Write events with the time if there is room, and tell the subscriber. Expects the lock, as all
         below."""
         if not lines:
             return
@@ -105,8 +108,8 @@ class OutputFile:
                 self._lost += 1 + lines.count("\n")
         else:
             self._put_last(stamp, head, lines, last)
-        if shown and self._screen is not None:
-            self._screen.show(stamp[11:-1], [head + line for line in lines.split("\n")])
+        if shown and self._subscriber is not None:
+            self._subscriber.show(stamp[11:-1], [head + line for line in lines.split("\n")])
 
     def _stamp(self) -> str:
         second, micros = divmod(self._clock() // 1000, 1_000_000)
@@ -134,9 +137,11 @@ class OutputFile:
             pass  # a full disk, too
 
     def _put_bytes(self, head: str, lines: str, notice: str = "") -> None:
+        if self._file is None:
+            return
         end = "\n" if self._torn else ""  # of an incomplete line
         data = f"{end}{notice}{head}{lines.replace(NEXT, NEXT + head)}\n".encode()
-        while data and self._file is not None:
+        while data:
             written = self._file.write(data)
             self._size += written
             self._torn = data[written - 1] != 10

@@ -30,10 +30,13 @@ class Origin:
         self._number = 0  # the number of the last message made
 
     def check(self, text: str, now: float) -> None:
-        """Raise TooLong if a text does not fit into the next message."""
+        """Raise TooLong if a text does not fit into the next message, ValueError if it is not one
+        line."""
         self._line(text, self._number + 1, now)
 
     def _line(self, text: str, number: int, now: float) -> bytes:
+        if "\n" in text:
+            raise ValueError("a message is one line, without a line end")
         line = wire.gossip(wire.format_time(now), self._own, self.start, number, text)
         excess = len(line) + 1 - wire.GOSSIP_LIMIT
         if excess > 0:
@@ -41,7 +44,8 @@ class Origin:
         return line
 
     def lines(self, texts: list[str], now: float) -> list[bytes]:
-        """Return the lines of new messages. If a text is too long, raise TooLong and make none."""
+        """Return the lines of new messages. If a text is too long (TooLong), or is not one line
+        (ValueError), make none."""
         lines = [self._line(text, number, now)
                  for number, text in enumerate(texts, self._number + 1)]
         self._number += len(lines)

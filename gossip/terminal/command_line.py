@@ -18,8 +18,10 @@ from gossip.capacity import Capacity, parse_capacity
 from gossip.settings import WAYS, Filter, Settings, parse_config, parse_filter
 from gossip.terminal.limits import keep_standard_descriptors, raise_descriptor_limit
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-OUTPUTS, CONFIG = ROOT / "outputs", ROOT / "config.txt"
+ROOT = pathlib.Path(__file__).resolve().parents[2]  # the folder of the programs
+# a package that was installed has no config.txt beside it
+HOME = ROOT if (ROOT / "config.txt").exists() else pathlib.Path.cwd()
+OUTPUTS, CONFIG = HOME / "outputs", HOME / "config.txt"
 FAILED, USAGE, INTERRUPTED = 1, 2, 130  # exit codes
 
 
@@ -202,7 +204,7 @@ def parse_host(text: str) -> str:
 # Flags. In a help text, argparse inserts the default.
 
 _COUNT, _SECONDS = whole_number(0), seconds(0.01)
-_SETTINGS = {  # name -> converter (None: a switch), name of the value in --help, help text
+SETTINGS = {  # name -> converter (None: a switch), name of the value in --help, help text
     "monitor": (None, "", "watch neighbours, report to seeds, shut malicious peers out; implies "
                           "--sign; all seeds and peers do, or none"),
     "report_interval": (_SECONDS, "N", "seconds between reports (%(default)g)"),
@@ -239,7 +241,7 @@ OF_SEEDS = (*_OF_BOTH, *OF_SEEDS_ALONE)
 def add_settings(parser: argparse.ArgumentParser, *names: str, usual: Settings = Settings()):
     """Add the flags of these settings; `usual` holds their defaults."""
     for name in names:
-        kind, unit, what = _SETTINGS[name]
+        kind, unit, what = SETTINGS[name]
         kinds = ({"action": "store_true"} if kind is None else {"choices": kind} if kind is WAYS
                  else {"type": kind, "metavar": unit})
         parser.add_argument(f"--{name.replace('_', '-')}", default=getattr(usual, name), help=what,
@@ -251,7 +253,7 @@ def add_peer_flags(parser: argparse.ArgumentParser) -> None:
     add_settings(parser, *_OF_BOTH)
     parser.add_argument("--host", type=parse_host, default="127.0.0.1", metavar="IP",
                         help="the address to listen on and to announce (%(default)s)")
-    add_settings(parser, *(name for name in _SETTINGS if name not in OF_SEEDS))
+    add_settings(parser, *(name for name in SETTINGS if name not in OF_SEEDS))
 
 
 def add_common_flags(parser: argparse.ArgumentParser, outputs: pathlib.Path = OUTPUTS) -> None:
@@ -265,7 +267,7 @@ def add_common_flags(parser: argparse.ArgumentParser, outputs: pathlib.Path = OU
 def add_outputs(parser: argparse.ArgumentParser, folder: pathlib.Path = OUTPUTS) -> None:
     """Add the flag for the folder of output files; `folder` is its default."""
     parser.add_argument("--outputs", metavar="DIR", type=output_folder, default=folder,
-                        help=f"where output files go ({folder.relative_to(ROOT).as_posix()})")
+                        help=f"where output files go ({folder.relative_to(HOME).as_posix()})")
 
 
 def peer_settings(args: argparse.Namespace) -> Settings:

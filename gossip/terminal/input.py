@@ -34,8 +34,8 @@ _kept: list = []  # every End of this process: none may be freed
 class Keyboard:
     """Cuts the input (typed, piped or pasted) into lines. For one thread at a time."""
 
-    def __init__(self, descriptor: int = 0):
-        self._descriptor = descriptor
+    def __init__(self, descriptor: int = 0, longest: int = LONGEST):
+        self._descriptor, self._longest = descriptor, longest
         self._lines = collections.deque()  # whole lines not yet asked for
         self._rest = b""  # the beginning of the next line
         self._ended = False
@@ -62,7 +62,7 @@ class Keyboard:
                 self._ended = True
                 data = b"\n" if self._rest else b""
             lines = (self._rest + data).split(b"\n")
-            self._rest = lines.pop()[:LONGEST]
+            self._rest = lines.pop()[:self._longest]
             self._lines.extend(line[:-1] if line.endswith(b"\r") else line for line in lines)
 
 

@@ -5,9 +5,9 @@ liveness requests, refused strangers) have no sentence. In a form, {node} is the
 is, {other} the node that it is about, {rest} what follows, {count} how many nodes have the event.
 """
 
-import re
 from typing import NamedTuple
 
+from gossip.events import about, gossip_fields, parted
 from gossip.settings import majority
 from gossip.tools import Recent
 
@@ -17,10 +17,6 @@ CAUGHT_UP = 5  # old messages that have to arrive together to be told in one sen
 DEATHS = 1_000  # dead peers remembered, so that each death is told once
 START_SEEDS = "Start them in another terminal: python runner.py"
 
-_ADDRESS = r"(?:[0-9.]+|\[[^\]]*\]):[0-9]+"
-_ABOUT = re.compile(rf"({_ADDRESS})(?::(.*))?", re.DOTALL)
-_GOSSIP = re.compile(rf"gmessage:([0-9]{{1,12}})[0-9.]*:({_ADDRESS}):[0-9]+:[0-9]+:(.*)",
-                     re.DOTALL)
 _HIDDEN = {"started", "settings", "peer list", "degree", "liveness request", "refused", "reported",
            "unconfirmed", "stopped"}
 
@@ -156,7 +152,7 @@ class Words:
             said += self._tell_seeds()
         self._old = self._old_ones(events)
         for event in events:
-            kind, one, rest = _parted(event)
+            kind, one, rest = parted(event)
             if kind in _TELLING:
                 said += _TELLING[kind](self, one, rest)
             elif kind in FORMS and FORMS[kind].mine:
@@ -182,12 +178,13 @@ class Words:
 
     def message(self, line: str) -> str:
         """Return a line `gmessage:…` of the message list as a line for people."""
-        found = _GOSSIP.match(line)
+        found = gossip_fields(line)
         if found is None:
             return line
-        second = int(found[1]) % 86_400
+        moment, origin, _, _, text = found
+        second = int(moment) % 86_400
         return (f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}  "
-                f"{self._speaker(found[2])}  {found[3]}")
+                f"{self._speaker(origin)}  {text}")
 
     def _speaker(self, origin: str) -> str:
         return f"{'me' if origin == self._own else self.name(origin):>6}"
@@ -195,9 +192,9 @@ class Words:
     def _old_ones(self, events: list[str]) -> set[str]:
         """Return the old messages of a batch by which this peer catches up, to be told together."""
         old = []
-        for kind, neighbour, line in map(_parted, events if len(events) >= CAUGHT_UP else ()):
-            found = _GOSSIP.match(line) if kind == "received" and neighbour else None
-            if found and OLD < _age(int(found[1]), self._now) < 43_200:
+        for kind, neighbour, line in map(parted, events if len(events) >= CAUGHT_UP else ()):
+            found = gossip_fields(line) if kind == "received" and neighbour else None
+            if found and OLD < _age(int(found[0]), self._now) < 43_200:
                 old.append(line)
         return set(old) if len(old) >= CAUGHT_UP else set()
 
@@ -207,15 +204,16 @@ class Words:
         if line in self._old:
             self._caught_up[neighbour] = self._caught_up.get(neighbour, 0) + 1
             return []
-        own, found = not neighbour, _GOSSIP.match(line)
+        own, found = not neighbour, gossip_fields(line)
         if found is None:
             return self._say_so(line)
+        _, origin, _, _, text = found
         self._shown[own] += 1
         if self._shown[own] > SHOWN:
-            self._speakers.add(found[2])
+            self._speakers.add(origin)
             return []
-        through = "" if own or neighbour == found[2] else f"through {self.name(neighbour)}"
-        return [Sentence(self._now[:8], self._speaker(found[2]), found[3], through)]
+        through = "" if own or neighbour == origin else f"through {self.name(neighbour)}"
+        return [Sentence(self._now[:8], self._speaker(origin), text, through)]
 
     def _tell_second(self) -> list[Sentence]:
         """Return the messages of a second that were not shown one by one."""
@@ -275,10 +273,10 @@ class Words:
                          f"told my {many(told, 'seed')}" if told else "no seed could be told")
 
     def _told(self, seed: str, report: str) -> list[Sentence]:
-        found = _ABOUT.match(report.removeprefix("Dead Node:"))
-        if found is None or not self._dead.add(found[1], True):
+        dead, _ = about(report.removeprefix("Dead Node:"))
+        if not dead or not self._dead.add(dead, True):
             return []
-        who = "I am" if found[1] == self._own else f"{self.name(found[1])} is"
+        who = "I am" if dead == self._own else f"{self.name(dead)} is"
         return self._say("told", seed, who)
 
     # Seeds.
@@ -327,13 +325,6 @@ _TELLING = {  # kind of event -> its method, called with the address and what fo
 def many(count: int, what: str) -> str:
     """Name a number of things: `1 peer`, `1,200 peers`."""
     return f"{count:,} {what}" + ("" if count == 1 else "s")
-
-
-def _parted(event: str) -> tuple[str, str, str]:
-    """Return the kind of an event, the address that it is about or "", and what follows."""
-    kind, _, rest = event.partition(":")
-    about = _ABOUT.match(rest)
-    return (kind, about[1], about[2] or "") if about else (kind, "", rest)
 
 
 def _seconds(clock: str) -> float:

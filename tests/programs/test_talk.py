@@ -7,7 +7,7 @@ from unittest.mock import MagicMock, Mock
 
 import pytest
 
-from gossip.programs.peer_program import Talk, understood
+from gossip.programs.consoles import Talk, understood
 from gossip.terminal import input as terminal_input
 from tests.tools.files import lines_of
 from tests.tools.ports import free_port

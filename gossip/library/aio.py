@@ -1,0 +1,121 @@
+"""The library for asyncio: `async with gossip.aio.join(5001) as peer`.
+
+A thin class around `gossip.Peer`. What waits runs in a thread of the event loop's executor; taking
+messages does not, so that no thread waits where nobody speaks.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Generator
+from typing import Any
+
+from gossip.library.messages import Message
+from gossip.library.peer import Peer as BlockingPeer, join_telling
+
+
+class Peer:
+    """A peer that has joined; made by `gossip.aio.join`. Its attributes are those of `gossip.Peer`;
+    `async for` takes messages until the peer ends. For one event loop."""
+
+    def __init__(self, peer: BlockingPeer, came: asyncio.Event):
+        """`came` is set when messages come to the empty inbox, and at the end."""
+        self._peer, self._came = peer, came
+        self.address = peer.address
+
+    @property
+    def neighbours(self) -> list[str]:
+        """The addresses of the peers linked to this one, now."""
+        return self._peer.neighbours
+
+    @property
+    def known(self) -> list[str]:
+        """The addresses of all peers that this one knows, now."""
+        return self._peer.known
+
+    def status(self) -> dict[str, object]:
+        """Return counts of what there is, and of everything that was dropped, by their names."""
+        return self._peer.status()
+
+    async def joined(self, timeout: float | None = None) -> bool:
+        """Wait until enough seeds list this peer; return False if that takes longer."""
+        return await asyncio.to_thread(self._peer.joined.wait, timeout)
+
+    async def say(self, text: str) -> Message:
+        """Say a text of one line to everyone; see `gossip.Peer.say`."""
+        return await asyncio.to_thread(self._peer.say, text)
+
+    async def say_bytes(self, data: bytes) -> Message:
+        """Say bytes to everyone; see `gossip.Peer.say_bytes`."""
+        return await asyncio.to_thread(self._peer.say_bytes, data)
+
+    async def next(self, timeout: float | None = None) -> Message:
+        """Wait for the next message of others. TimeoutError if none comes within `timeout` seconds,
+        EOFError when the peer has ended and every message was taken."""
+        try:
+            return await asyncio.wait_for(self._next(), timeout)
+        except asyncio.TimeoutError:  # another class than TimeoutError before Python 3.11
+            raise TimeoutError(f"no message within {timeout} s") from None
+
+    async def _next(self) -> Message:
+        while True:
+            self._came.clear()
+            try:
+                return self._peer.next(0)
+            except TimeoutError:
+                await self._came.wait()
+
+    def __aiter__(self) -> AsyncIterator[Message]:
+        return self
+
+    async def __anext__(self) -> Message:
+        try:
+            return await self._next()
+        except EOFError:
+            raise StopAsyncIteration from None
+
+    async def leave(self) -> None:
+        """Say goodbye, and end; see `gossip.Peer.leave`."""
+        await asyncio.to_thread(self._peer.leave)
+
+    async def close(self) -> None:
+        """End abruptly; see `gossip.Peer.close`."""
+        await asyncio.to_thread(self._peer.close)
+
+    async def __aenter__(self) -> "Peer":
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.leave()
+
+
+class _Joining:
+    """What `join` returns: awaited, or entered by `async with`, it is the peer."""
+
+    def __init__(self, port: int | str, arguments: dict[str, Any]):
+        self._port, self._arguments = port, arguments
+
+    async def _join(self) -> Peer:
+        loop, came = asyncio.get_running_loop(), asyncio.Event()
+
+        def wake() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop was closed before the peer
+                loop.call_soon_threadsafe(came.set)
+
+        return Peer(await asyncio.to_thread(join_telling, wake, self._port, **self._arguments),
+                    came)
+
+    def __await__(self) -> Generator[Any, None, Peer]:
+        return self._join().__await__()
+
+    async def __aenter__(self) -> Peer:
+        self._peer = await self._join()
+        return self._peer
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._peer.leave()
+
+
+def join(port: int | str = 0, **arguments: Any) -> _Joining:
+    """Join as `gossip.join` does, with the same arguments: `async with join(…) as peer`, or
+    `peer = await join(…)`. Callbacks are called by a thread of their own, not by the loop."""
+    return _Joining(port, arguments)

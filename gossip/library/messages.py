@@ -1,0 +1,164 @@
+"""Messages as programs get them, and the bounded inbox where they wait to be taken."""
+
+import base64
+import binascii
+import collections
+import re
+import threading
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from gossip.escaping import unescape
+from gossip.events import ADDRESS, GOSSIP, gossip_fields
+
+LOOK = 0.2  # seconds between two looks of a link reader that waits for room, whether its link ended
+BYTES = "base64:"  # begins the text of a message of bytes
+_RECEIVED = re.compile(rf"^received:({ADDRESS}):{GOSSIP}$", re.MULTILINE)
+_TIME = re.compile(rf"received:{ADDRESS}:gmessage:([0-9.]+):")
+
+
+class Message(NamedTuple):
+    """A message of the network. `origin`, `run` and `number` together name it."""
+
+    origin: str  # IP:PORT of the peer that made it
+    run: int  # one life of its origin: begins with another number after a restart
+    number: int  # 1, 2, 3 … within the run
+    time: float  # Unix seconds, by the clock of its origin
+    text: str
+    came_from: str  # IP:PORT of the neighbour that brought it; the peer itself if it made it
+
+    @property
+    def data(self) -> bytes | None:
+        """The bytes of a message said by `say_bytes`; None if it was said as a text."""
+        if not self.text.startswith(BYTES):
+            return None
+        try:
+            return base64.b64decode(self.text[len(BYTES):], validate=True)
+        except (binascii.Error, ValueError):
+            return None
+
+
+def text_of(data: bytes) -> str:
+    """Return the text of a message of bytes."""
+    return BYTES + base64.b64encode(data).decode()
+
+
+def said(line: bytes) -> Message:
+    """Return the message in a gossip line that this peer has made."""
+    found = gossip_fields(line.decode())
+    assert found is not None
+    moment, origin, run, number, text = found
+    return Message(origin, run, number, moment, text, origin)
+
+
+def received(events: list[str]) -> list[Message]:
+    """Return the messages in events `received:PEER:gmessage:…` of an output file."""
+    found = _RECEIVED.findall("\n".join(events))
+    if any("\\" in event for event in events):
+        found = [(*head, unescape(text)) for *head, text in found]
+    return [Message(origin, int(run), int(number), float(moment), text, came_from)
+            for came_from, moment, origin, run, number, text in found]
+
+
+class Inbox:
+    """The messages of others that the program has not taken yet, the oldest first.
+
+    The node puts events in within its turns; any thread takes messages out. Events are parsed when
+    they are taken, so that the node's turns stay short. Beyond `limit` messages the oldest are
+    dropped, and counted; if `waits` is set, link readers wait for room instead.
+    """
+
+    def __init__(self, limit: int, waits: bool, since: float = 0.0,
+                 on_arrival: Callable[[], None] = lambda: None):
+        """Messages with a time before `since` are left out. `on_arrival()` is called when the empty
+        inbox gets a message, and at the end."""
+        self._limit, self._waits, self._since = limit, waits, since
+        self._on_arrival = on_arrival
+        self._lock = threading.Lock()  # guards all below; popping from _ready needs none
+        self._arrived = threading.Condition(self._lock)
+        self._room = threading.Condition(self._lock)
+        self._ready: collections.deque[Message] = collections.deque()
+        self._batches: collections.deque[list[str]] = collections.deque()  # not parsed yet
+        self._unparsed = 0  # events in them
+        self._ended = False  # nothing more is put in
+        self.dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._ready) + self._unparsed
+
+    def put(self, events: list[str]) -> None:
+        """Put in events that came together."""
+        if self._since:
+            events = [event for event in events if self._is_new(event)]
+            if not events:
+                return
+        with self._lock:
+            was_empty = not len(self)
+            self._batches.append(events)
+            self._unparsed += len(events)
+            if not self._waits:
+                self._drop(len(self) - self._limit)
+            self._arrived.notify()
+        if was_empty:
+            self._on_arrival()
+
+    def _is_new(self, event: str) -> bool:
+        match = _TIME.match(event)
+        return match is not None and float(match[1]) >= self._since
+
+    def _drop(self, count: int) -> None:
+        """Drop the oldest messages. Expects the lock, as `_parse` does."""
+        while count > 0:
+            if not self._ready:
+                self._parse()
+            try:
+                self._ready.popleft()
+                self.dropped += 1
+            except IndexError:
+                pass  # it was taken meanwhile
+            count -= 1
+
+    def _parse(self) -> None:
+        events = self._batches.popleft()
+        self._ready.extend(received(events))
+        self._unparsed -= len(events)
+        self._room.notify_all()
+
+    def take(self, timeout: float | None = None) -> Message:
+        """Wait for a message, and take it. TimeoutError if none comes within `timeout` seconds,
+        EOFError if the peer has ended and every message was taken."""
+        try:
+            return self._ready.popleft()
+        except IndexError:
+            pass  # parse more, or wait
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self._lock:
+            while True:
+                if not self._ready and self._batches:
+                    self._parse()
+                try:
+                    return self._ready.popleft()
+                except IndexError:
+                    pass  # another thread was faster, or there is none
+                left = None if deadline is None else deadline - time.monotonic()
+                if self._ended and not self._batches:
+                    raise EOFError("the peer has ended")
+                if not self._batches and not self._arrived.wait(left) and not len(self):
+                    raise TimeoutError(f"no message within {timeout} s")
+
+    def wait_for_room(self, is_over: Callable[[], bool]) -> None:
+        """If the inbox waits instead of dropping, wait until it has room, or `is_over()`."""
+        if not self._waits or len(self) < self._limit:
+            return
+        with self._lock:
+            while len(self) >= self._limit and not self._ended and not is_over():
+                self._room.wait(LOOK)
+
+    def end(self) -> None:
+        """Note that the peer has ended: what is left can still be taken."""
+        with self._lock:
+            self._ended = True
+            self._arrived.notify_all()
+            self._room.notify_all()
+        self._on_arrival()

@@ -1,0 +1,373 @@
+"""Joining: a peer of the network inside a program, and what the program may ask of it.
+
+The threads are those of any peer, in the background; `say`, `next` and iteration may be called from
+any thread. What the node writes as events, whether there is an output file or not, comes to
+`_Subscriber`, which fills the inbox and has callbacks called by a thread of their own. Nothing is
+printed and no signal is touched.
+"""
+
+import contextlib
+import logging
+import os
+import queue
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from gossip.events import about
+from gossip.library.messages import Inbox, Message, said, text_of
+from gossip.library.starting import (
+    Folder, NoSeed, Refused, Seeds, address_asked_for, list_of_seeds, listen,
+    settings_of, start)
+from gossip.programs.starting import check_reachable
+from gossip.settings import Settings, majority
+from gossip.terminal.command_line import CommandError
+from gossip.tools import Recent
+
+BACKLOG = 10_000  # messages that wait for the program
+QUIT_LIMIT = 20.0  # seconds that leaving may take; it takes six if no neighbour answers
+DEATHS = 1_000  # dead peers remembered, so that each death is told once
+ALONE_LIMIT = 3.0  # seconds that leaving waits for a neighbour to which to pass on what was said
+FETCHED = 0.5  # seconds after which a new neighbour has fetched it
+LOOK = 0.02  # seconds between two looks
+CALLS_LIMIT = 5.0  # seconds that leaving waits for callbacks
+
+_peers: "weakref.WeakSet[Peer]" = weakref.WeakSet()  # of this process
+_log = logging.getLogger("gossip")
+
+
+def join(port: int | str = 0, *, host: str = "127.0.0.1", seeds: Seeds = None,
+         on_message: Callable[[Message], object] | None = None,
+         on_neighbour: Callable[[str], object] | None = None,
+         on_death: Callable[[str], object] | None = None,
+         outputs: Folder = None, backlog: int | str = BACKLOG, since: str | float | None = None,
+         **settings: Any) -> "Peer":
+    """Start a peer that listens on a port (0: any free one), or at `IP:PORT`, and joins.
+
+    `seeds`: a list of `IP:PORT`, or the path of a config.txt; by default the config.txt beside the
+    program, or in the current folder. Without a seed that answers the peer goes on trying; its
+    `joined` is set once enough seeds list it.
+    `on_message(message)`, `on_neighbour(address)` and `on_death(address)` are called by a thread of
+    their own, one at a time. An error in them goes to `logging.getLogger("gossip")`.
+    `outputs`: a folder for the output file; None: no file.
+    `backlog`: how many messages may wait for the program, before the oldest are dropped and
+    counted; "wait": neighbours wait instead (if that takes long, they give up the link).
+    `since`: "now" leaves out what was said before, as does a Unix time.
+    Every other argument is a setting by its name, such as `sign` or `liveness_interval`.
+
+    PortInUse, NoSeed, Refused, ValueError or TypeError say why it cannot start.
+    """
+    return join_telling(lambda: None, port, host=host, seeds=seeds, on_message=on_message,
+                        on_neighbour=on_neighbour, on_death=on_death, outputs=outputs,
+                        backlog=backlog, since=since, **settings)
+
+
+def join_telling(on_arrival: Callable[[], None], port: int | str = 0, *, host: str = "127.0.0.1",
+                 seeds: Seeds = None, on_message: Callable[[Message], object] | None = None,
+                 on_neighbour: Callable[[str], object] | None = None,
+                 on_death: Callable[[str], object] | None = None, outputs: Folder = None,
+                 backlog: int | str = BACKLOG, since: str | float | None = None,
+                 **settings: Any) -> "Peer":
+    """Do as `join`. Unless there is an `on_message`, call `on_arrival()` when messages come to the
+    empty inbox, and at the end; it must not wait."""
+    node_settings = settings_of(settings, Settings(gossip_count=0))
+    seed_list = list_of_seeds(seeds)
+    address = address_asked_for(port, host)
+    try:
+        check_reachable(seed_list, address)
+    except CommandError as error:
+        raise NoSeed(str(error)) from None
+    if address in seed_list:
+        raise Refused(f"{address} is the address of a seed; take another port")
+    limit = _checked_backlog(backlog)
+    address, sock = listen(address)
+    calls = _Calls(str(address), on_message)
+    inbox = Inbox(limit, backlog == "wait", time.time() if since == "now" else float(since or 0),
+                  calls.messages_came if on_message else on_arrival)
+    subscriber = _Subscriber(str(address), inbox, calls, majority(len(seed_list)), on_neighbour,
+                             on_death)
+    node = start("peer", "Peer", address, sock, seed_list, node_settings, outputs, subscriber,
+                 lambda kind: _listened(kind, inbox))
+    peer = Peer(node, inbox, calls, subscriber)
+    if on_message or on_neighbour or on_death:
+        calls.begin(inbox)
+    return peer
+
+
+def _checked_backlog(backlog: int | str) -> int:
+    if backlog == "wait":
+        return BACKLOG
+    if not isinstance(backlog, int) or backlog < 1:
+        raise ValueError(f"backlog is a number of messages, or \"wait\", not {backlog!r}")
+    return backlog
+
+
+def _listened(kind: Any, inbox: Inbox) -> type:
+    """Return the class of a peer whose link readers wait while the inbox is full."""
+    class Listened(kind):  # type: ignore[misc]
+        def sift(self, link: Any, lines: list[bytes]) -> list[bytes]:
+            inbox.wait_for_room(lambda: link.ended)
+            return super().sift(link, lines)  # type: ignore[no-any-return]
+
+        def wake(self) -> None:
+            super().wake()
+            inbox.end()
+
+    return Listened
+
+
+class Peer:
+    """A peer that has joined; made by `gossip.join`. As a context manager it leaves at the end.
+
+    Each message of others comes once in the life of this peer, in no order between origins:
+    iterating waits for the next, and ends when the peer does.
+    """
+
+    def __init__(self, node: Any, inbox: Inbox, calls: "_Calls", subscriber: "_Subscriber"):
+        self.address: str = str(node.address)  # IP:PORT
+        self.joined = subscriber.joined  # set once a majority of the seeds list this peer
+        self._node, self._inbox, self._calls, self._subscriber = node, inbox, calls, subscriber
+        self._said_at: float | None = None  # by the node's clock
+        self._is_forked = False  # this process is a child of the one that joined
+        _peers.add(self)
+
+    def say(self, text: str) -> Message:
+        """Say a text of one line to everyone; return the message. Waits for neighbours that read
+        slowly, two seconds at most. ValueError if the text is too long or has a line end, Refused
+        if it has a forbidden word or the peer has ended."""
+        self._check_process()
+        if not isinstance(text, str):
+            raise TypeError(f"a text is a str, not {type(text).__name__}; see say_bytes")
+        if text.endswith("\r"):
+            raise ValueError("a message is one line, without a line end")
+        if self._node.messages.forbids(text):
+            raise Refused("it has a forbidden word; nothing was sent")
+        lines = self._node.gossip([text])
+        if not lines:
+            raise Refused(f"{self.address} has ended; nothing was sent")
+        self._said_at = self._node.now()
+        return said(lines[0])
+
+    def say_bytes(self, data: bytes) -> Message:
+        """Say bytes to everyone, as base64; they come as `message.data`. At most 49,000 bytes."""
+        return self.say(text_of(data))
+
+    def next(self, timeout: float | None = None) -> Message:
+        """Wait for the next message of others. TimeoutError if none comes within `timeout` seconds,
+        EOFError when the peer has ended and every message was taken."""
+        self._check_process()
+        if self._calls.takes_messages:
+            raise RuntimeError("on_message gets the messages of this peer")
+        return self._inbox.take(timeout)
+
+    def __iter__(self) -> "Iterator[Message]":
+        return self
+
+    def __next__(self) -> Message:
+        try:
+            return self.next()
+        except EOFError:
+            raise StopIteration from None
+
+    @property
+    def neighbours(self) -> list[str]:
+        """The addresses of the peers linked to this one, now."""
+        with self._node.turn:
+            return list(map(str, self._node.neighbours.addresses()))
+
+    @property
+    def known(self) -> list[str]:
+        """The addresses of all peers that this one knows, now."""
+        with self._node.turn:
+            return list(map(str, self._node.peer_list.addresses()))
+
+    def status(self) -> dict[str, object]:
+        """Return counts of what there is, and of everything that was dropped, by their names."""
+        self._check_process()
+        return {**self._node.status(), "address": self.address,
+                "messages not taken yet": len(self._inbox),
+                "messages dropped, because they were not taken": self._inbox.dropped}
+
+    def leave(self) -> None:
+        """Say goodbye to neighbours and seeds, and end; nobody reports a death. Callbacks get what
+        has come before. If no neighbour can have what was said last, because this peer has only
+        just joined, wait for one, three seconds at most."""
+        if self._is_forked:
+            return
+        deadline = time.monotonic() + ALONE_LIMIT
+        while not self._is_passed_on() and time.monotonic() < deadline:
+            time.sleep(LOOK)
+        self._node.quit()
+        self._node.world.await_end(QUIT_LIMIT)
+        self._node.stop("quit")
+        self._calls.end(CALLS_LIMIT)
+
+    def _is_passed_on(self) -> bool:
+        """Return whether a neighbour has what was said last: it was one already, or has had the
+        time to fetch it. True, too, if there is nobody who could be one."""
+        node, now = self._node, self._node.now()
+        with node.turn:
+            if self._said_at is None or node.stopping:
+                return True
+            rows = [node.neighbours.row(peer) for peer in node.neighbours.addresses()]
+            is_alone = self._subscriber.has_lists() and not node.peer_list.addresses()
+        return is_alone or any(row.since <= self._said_at or now - row.since >= FETCHED
+                               for row in rows)
+
+    def close(self) -> None:
+        """End abruptly, as a crash does: others find this peer dead."""
+        if self._is_forked:
+            return
+        self._calls.drop()
+        self._node.stop()
+        self._calls.end(CALLS_LIMIT)
+
+    def __enter__(self) -> "Peer":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.leave()
+
+    def __repr__(self) -> str:
+        return f"<gossip.Peer {self.address}>"
+
+    def _check_process(self) -> None:
+        if self._is_forked:
+            raise RuntimeError("this peer joined before a fork, and lives in the parent process; "
+                               "join after the fork")
+
+    def _abandon(self) -> None:
+        """Close the sockets in a child process, where no thread of the peer runs."""
+        self._is_forked = True
+        self._node.world.abandon(self._node.links())
+
+
+class _Subscriber:
+    """Takes what the node writes as events, within its turns."""
+
+    def __init__(self, own: str, inbox: Inbox, calls: "_Calls", wanted: int,
+                 on_neighbour: Callable[[str], object] | None,
+                 on_death: Callable[[str], object] | None):
+        """`wanted`: seeds that have to list the peer before `joined` is set."""
+        self.joined = threading.Event()
+        self._own, self._inbox, self._calls, self._wanted = own, inbox, calls, wanted
+        self._on_neighbour, self._on_death = on_neighbour, on_death
+        self._listed_by: set[str] = set()
+        self._lists_of: set[str] = set()  # seeds whose list has come
+        self._neighbours: set[str] = set()
+        self._dead = Recent(DEATHS)
+
+    def show(self, clock: str, events: list[str]) -> None:
+        """Take events that were written together; `received:` never stands beside others."""
+        if events[0].startswith("received:"):
+            self._inbox.put(events)
+            return
+        for event in events:
+            kind, _, rest = event.partition(":")
+            if kind in _TAKEN:
+                _TAKEN[kind](self, rest)
+
+    def _registered(self, seed: str) -> None:
+        self._listed_by.add(seed)
+        if len(self._listed_by) >= self._wanted:
+            self.joined.set()
+
+    def _list_came(self, rest: str) -> None:
+        self._lists_of.add(about(rest)[0])
+
+    def has_lists(self) -> bool:
+        """Return whether a majority of the seeds have told their lists."""
+        return len(self._lists_of) >= self._wanted
+
+    def _connected(self, peer: str) -> None:
+        self._dead.pop(peer)
+        if self._on_neighbour is not None and peer not in self._neighbours:
+            self._calls.put(self._on_neighbour, peer)
+        self._neighbours.add(peer)
+
+    def _disconnected(self, rest: str) -> None:
+        peer, reason = about(rest)
+        if reason not in ("replaced", "duplicate"):  # one of two links to it has ended
+            self._neighbours.discard(peer)
+        if reason == "told dead":
+            self._died(peer)
+
+    def _died(self, peer: str) -> None:
+        if self._on_death is not None and self._dead.add(peer, True):
+            self._calls.put(self._on_death, peer)
+
+    def _told(self, rest: str) -> None:
+        """A seed tells of a death: of a neighbour this peer makes sure, and may keep the link."""
+        _, report = about(rest)
+        peer, _ = about(report.removeprefix("Dead Node:"))
+        if peer not in self._neighbours and peer != self._own:
+            self._died(peer)
+
+
+_TAKEN = {"registered": _Subscriber._registered, "peer list": _Subscriber._list_came,
+          "connected": _Subscriber._connected, "disconnected": _Subscriber._disconnected,
+          "dead": _Subscriber._died, "told": _Subscriber._told}
+
+
+class _Calls:
+    """The thread that makes the calls a program has asked for, one at a time."""
+
+    def __init__(self, address: str, on_message: Callable[[Message], object] | None):
+        self.takes_messages = on_message is not None
+        self._on_message = on_message
+        self._queue: queue.SimpleQueue[tuple[Callable[..., object], tuple[Any, ...]] | None] = (
+            queue.SimpleQueue())
+        self._dropped = False
+        self._thread: threading.Thread | None = None
+        self._name = f"callbacks {address}"
+
+    def begin(self, inbox: Inbox) -> None:
+        """Start the thread."""
+        self._inbox = inbox
+        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+        self._thread.start()
+
+    def put(self, call: Callable[..., object], *arguments: Any) -> None:
+        """Have a call made."""
+        self._queue.put((call, arguments))
+
+    def messages_came(self) -> None:
+        """Have the messages in the inbox handed to `on_message`."""
+        self.put(self._hand_on)
+
+    def drop(self) -> None:
+        """Make no call any more."""
+        self._dropped = True
+
+    def end(self, patience: float) -> None:
+        """End the thread after the calls that wait; wait for it, `patience` seconds at most."""
+        self._queue.put(None)
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(patience)
+
+    def _run(self) -> None:
+        while (item := self._queue.get()) is not None and not self._dropped:
+            self._make(item[0], *item[1])
+
+    def _hand_on(self) -> None:
+        assert self._on_message is not None
+        with contextlib.suppress(TimeoutError, EOFError):
+            while not self._dropped:
+                self._make(self._on_message, self._inbox.take(0))
+
+    def _make(self, call: Callable[..., object], *arguments: Any) -> None:
+        try:
+            call(*arguments)
+        except Exception:
+            _log.exception("a callback of %s failed", self._name.partition(" ")[2])
+
+
+def _after_fork() -> None:
+    for peer in list(_peers):
+        peer._abandon()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

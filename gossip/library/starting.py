@@ -1,0 +1,158 @@
+"""How the library starts a node: errors, classes, settings, lists of seeds, ports, output files."""
+
+import contextlib
+import difflib
+import functools
+import importlib.util
+import os
+import pathlib
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from gossip.addresses import Address, address_of, can_be_dialled, parse_typed
+from gossip.net.listener import listening
+from gossip.net.live_world import LiveWorld
+from gossip.node.output_file import OutputFile
+from gossip.programs.starting import open_output, start_node
+from gossip.settings import WAYS, Settings, parse_config
+from gossip.terminal.command_line import (
+    ROOT, SETTINGS, CommandError, PortTaken, cannot_listen, load_seeds)
+
+Seeds = Sequence[str] | str | os.PathLike[str] | None  # addresses, the path of a list, or the usual
+Folder = str | os.PathLike[str] | None  # for output files; None: no files
+CONFIG = "config.txt"
+
+
+class PortInUse(OSError):
+    """Another program listens at the address."""
+
+
+class NoSeed(ValueError):
+    """There is no list of seeds, or it has no seed that a peer with this address can dial."""
+
+
+class Refused(RuntimeError):
+    """The peer cannot have this address, may not say this text, or has ended."""
+
+
+@contextlib.contextmanager
+def errors_of_a_start() -> Iterator[None]:
+    """Raise the errors of the terminal as errors of the library, with the same sentence."""
+    try:
+        yield
+    except PortTaken as error:
+        raise PortInUse(str(error)) from None
+    except CommandError as error:
+        raise Refused(str(error)) from None
+
+
+def start(module: str, name: str, address: Address, sock: socket.socket, seeds: list[Address],
+          settings: Settings, outputs: Folder, subscriber: Any = None,
+          derive: Callable[[type], type] = lambda kind: kind) -> Any:
+    """Start a node of class `name` of `module` (or of a class derived from it), to which `sock`
+    listens already; without a folder for outputs it has no output file."""
+    kind = derive(_class(module, name))
+    try:
+        with errors_of_a_start():
+            output = (OutputFile(None, time.time_ns, subscriber) if outputs is None else
+                      open_output(pathlib.Path(outputs), kind.kind, address, settings.file_limit,
+                                  subscriber))
+            node = kind(address, seeds, settings, output, functools.partial(LiveWorld, sock=sock))
+            start_node(node)
+    except BaseException:
+        sock.close()
+        raise
+    return node
+
+
+def _class(module: str, name: str) -> Any:
+    """Return a class of peer.py or seed.py, which stand beside this package. They are loaded by
+    their paths, because a program may have a peer.py or a seed.py of its own."""
+    path = ROOT / f"{module}.py"
+    own_name = f"gossip.library.{module}_py"
+    for known in (module, own_name):
+        loaded = sys.modules.get(known)
+        if loaded is not None and getattr(loaded, "__file__", None) == str(path):
+            return getattr(loaded, name)
+    spec = importlib.util.spec_from_file_location(own_name, path)
+    assert spec is not None and spec.loader is not None
+    sys.modules[own_name] = loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return getattr(loaded, name)
+
+
+def settings_of(named: dict[str, Any], usual: Settings) -> Settings:
+    """Return `usual` with these settings. TypeError for an unknown name, ValueError for a value
+    that the setting cannot have."""
+    settings = usual._replace(**{name: _checked(name, value) for name, value in named.items()})
+    return settings._replace(sign=settings.sign or settings.monitor)
+
+
+def _checked(name: str, value: Any) -> Any:
+    if name not in Settings._fields:
+        near = difflib.get_close_matches(name, Settings._fields, 2)
+        raise TypeError(f"there is no setting {name!r}"
+                        + (f"; did you mean {' or '.join(near)}?" if near else ""))
+    usual = Settings._field_defaults[name]
+    convert = SETTINGS[name][0] if name in SETTINGS else None
+    if isinstance(usual, bool):
+        good = isinstance(value, bool)
+    elif convert is WAYS:
+        good = value in WAYS
+    elif convert is None:
+        good = isinstance(value, (int, float)) and value >= 0
+    else:
+        try:
+            return convert(str(value))
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+    if not good:
+        raise ValueError(f"{name} cannot be {value!r}; usually it is {usual!r}")
+    return value
+
+
+def list_of_seeds(seeds: Seeds) -> list[Address]:
+    """Return the addresses of seeds; NoSeed says why there are none."""
+    try:
+        if seeds is None or isinstance(seeds, (str, os.PathLike)):
+            return load_seeds(_usual_config() if seeds is None else pathlib.Path(seeds))
+        return parse_config("\n".join(seeds).encode())
+    except (CommandError, ValueError) as error:
+        raise NoSeed(f"seeds: {error}") from None
+
+
+def _usual_config() -> pathlib.Path:
+    """Return config.txt beside the program, or else in the current folder."""
+    program = getattr(sys.modules.get("__main__"), "__file__", None)
+    folders = [pathlib.Path(program).resolve().parent] if program else []
+    for folder in (*folders, pathlib.Path.cwd()):
+        if (folder / CONFIG).exists():
+            return folder / CONFIG
+    raise CommandError(f"no {CONFIG} beside the program or in the current folder; "
+                       "give seeds=[\"IP:PORT\", …]")
+
+
+def address_asked_for(port: int | str, host: str) -> Address:
+    """Return the address of a port (0: any free one), or of `IP:PORT`. ValueError if it is none."""
+    if isinstance(port, str):
+        address = parse_typed(port)
+    elif 0 <= port <= 65535:
+        address = address_of(host, port or 1)._replace(port=port)
+    else:
+        raise ValueError(f"{port} is not a port (0 to 65535)")
+    if not can_be_dialled(address):
+        raise ValueError(f"{address.ip} is no address that others can dial")
+    return address
+
+
+def listen(address: Address) -> tuple[Address, socket.socket]:
+    """Listen at an address; return it with its port, and the socket. PortInUse, or Refused."""
+    with errors_of_a_start():
+        try:
+            sock = listening(address)
+        except OSError as error:
+            raise cannot_listen(address, error) from None
+    return address._replace(port=sock.getsockname()[1]), sock

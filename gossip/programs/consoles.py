@@ -1,0 +1,229 @@
+"""The consoles of a peer: what is typed, pasted or piped is carried out, and answered.
+
+A line at a time in a pipe; in words on a terminal, where a line that is no command is a message.
+Texts that come together are gossiped together.
+"""
+
+import difflib
+import os
+import pathlib
+import time
+
+from gossip.addresses import Address
+from gossip.escaping import escape
+from gossip.spread.origin import TooLong
+from gossip.terminal.input import Keyboard
+from gossip.terminal.prompt import PromptScreen, TypedLines
+from gossip.terminal.screen import Screen
+from gossip.terminal.words import Words, many
+
+SHOWN = 100  # messages that `messages` shows
+COMMANDS = ("peers", "messages", "status", "help", "quit", "exit", "raw")
+SIMILAR = 0.7  # similarity to a command, 0 to 1, from which a word is a typing error
+
+
+def split_command(line: str) -> tuple[str, str]:
+    """Return (command, text); only `say` has a text, which begins after one blank or tab."""
+    line = line.lstrip()
+    if line[:3] == "say" and line[3:4] in (" ", "\t"):
+        return "say", line[4:]
+    return line.rstrip(), ""
+
+
+def understood(line: str) -> tuple[str, str]:
+    """Return (command, text) for a typed line. A command may begin with `/`, in upper or lower
+    case. `say TEXT` is a message, and so is a line that does not resemble a command."""
+    command, text = split_command(line)
+    words = line.split()
+    if command == "say" or not words:
+        return command, text
+    first, slash = words[0].lower(), words[0][0] == "/"
+    if first == "/say":
+        return "say", line.split(maxsplit=1)[1] if len(words) > 1 else ""
+    if first.removeprefix("/") in COMMANDS and (slash or len(words) == 1):
+        return first.removeprefix("/").replace("exit", "quit"), ""
+    is_mistyped = slash or len(words) == 1 and difflib.get_close_matches(
+        first, COMMANDS, 1, SIMILAR)
+    return (command, "") if is_mistyped else ("say", command)
+
+
+class Console:
+    """Carries out typed lines on a peer and shows the answers."""
+
+    HELP = """say TEXT   gossip TEXT to everyone
+peers      my neighbours, and everyone I know
+messages   the latest messages I hold
+status     counts, also of everything dropped
+help       this
+quit       leave gracefully: nobody reports me dead
+(Ctrl-C ends me abruptly, so that others find me dead)"""
+
+    def __init__(self, peer, keyboard: Keyboard, screen: Screen):
+        self._peer = peer
+        self._keyboard = keyboard
+        self._screen = screen
+
+    def read_lines(self) -> None:
+        """Read lines until the end of input or `quit`."""
+        while not self._over():
+            lines = self._keyboard.lines()
+            if lines is None:
+                return
+            self.carry_out(lines)
+
+    def carry_out(self, lines: list[bytes]) -> None:
+        """Carry out lines in order; consecutive texts are gossiped together."""
+        texts = []
+        for line in lines:
+            if self._over():
+                return
+            try:
+                word, text = self._split(line.decode())
+                if word == "say" and text:
+                    with self._peer.turn:
+                        self._peer.spreading.origin.check(text, time.time())
+                    if self._peer.messages.forbids(text):
+                        self._complain("it has a forbidden word; nothing was sent")
+                    else:
+                        texts.append(text)
+                    continue
+                self._gossip(texts)
+                texts = []
+                self._command(word)
+            except UnicodeDecodeError:
+                self._complain("not UTF-8; nothing was done")
+            except ValueError as error:
+                self._complain(str(error))
+        self._gossip(texts)
+
+    def _complain(self, why: str) -> None:
+        """Answer a line that was not carried out."""
+        self._screen.say(why)
+
+    def _over(self) -> bool:
+        """Return whether the peer has ended, or is about to."""
+        return self._peer.stopping or self._peer.leaving
+
+    def _gossip(self, texts: list[str]) -> None:
+        """Gossip texts together; one by one if a text is too long by now, because numbers grow."""
+        try:
+            if texts:
+                self._peer.gossip(texts)
+        except TooLong as error:
+            if len(texts) == 1:
+                self._complain(str(error))
+            else:
+                for text in texts:
+                    self._gossip([text])
+
+    def _command(self, command: str) -> None:
+        if command == "quit":
+            self._peer.quit()
+        elif command:
+            answers = {"help": lambda: self.HELP, "peers": self._peers, "status": self._status,
+                       "messages": self._messages, "say": lambda: "say what? Type: say TEXT"}
+            answer = answers.get(command, lambda: self._unknown(command))
+            self._screen.say(answer())
+
+    _split = staticmethod(split_command)
+
+    def _unknown(self, command: str) -> str:
+        return f"unknown command '{escape(command[:60])}'; type help"
+
+    def _counts(self) -> dict[str, object]:
+        with self._peer.turn:
+            return {**self._peer.status(), "lines not shown": self._screen.dropped}
+
+    def _status(self) -> str:
+        return "\n".join(f"{name}: {value}" for name, value in self._counts().items())
+
+    def _addresses(self) -> tuple[list[Address], list[Address]]:
+        """Return the neighbours, and all known peers."""
+        with self._peer.turn:
+            return (list(self._peer.neighbours.addresses()),
+                    list(self._peer.peer_list.addresses()))
+
+    def _peers(self) -> str:
+        neighbours, known = self._addresses()
+        return (f"neighbours ({len(neighbours)}): {' '.join(map(self._named, neighbours))}\n"
+                f"known peers ({len(known)}): {' '.join(map(self._named, known))}")
+
+    def _named(self, address: Address) -> str:
+        return str(address)
+
+    def _messages(self) -> str:
+        with self._peer.turn:
+            held, latest = self._peer.messages.count(), self._peer.messages.latest(SHOWN)
+        lines = [escape(line.decode()) for line in latest]
+        more = [f"({held - len(lines)} older ones are held, too)"] if held > len(lines) else []
+        return "\n".join([*more, *lines]) or "no messages yet"
+
+
+class Talk(Console):
+    """Carries out what is typed on a terminal, and answers in words."""
+
+    HELP = """Type a message and press Enter: everybody gets it (as with say MESSAGE).
+/peers      my neighbours, and everyone I know
+/messages   the latest messages I hold
+/status     counts, also of everything dropped
+/raw        show events as they stand in the output file, or in words again
+/help       this
+/quit       leave gracefully: nobody reports me dead
+Ctrl-C ends me abruptly, so that others find me dead."""
+
+    def __init__(self, peer, keyboard: TypedLines, screen: PromptScreen, words: Words):
+        super().__init__(peer, keyboard, screen)
+        self._words = words
+
+    _split = staticmethod(understood)
+
+    def greet(self) -> None:
+        """Say what to do, before the peer starts."""
+        self._screen.say(f"I am {self._peer.address.port}. Type a message, or /help. "
+                         "/quit says goodbye, Ctrl-C does not.\n"
+                         "Every event, with all its fields, in UTC: "
+                         f"{_shown(self._peer.output.path)}\n")
+
+    def take_leave(self) -> None:
+        """Say that the peer has ended, and where to look now."""
+        how = "said goodbye" if self._peer.leaving else "was interrupted"
+        path = self._peer.output.path
+        self._screen.say(f"{self._peer.address.port} {how}. Its file: {_shown(path)}\n"
+                         f"The proof: python runner.py check {_shown(path.parent)}")
+
+    def _command(self, command: str) -> None:
+        if command == "raw":
+            self._screen.raw = not self._screen.raw
+            self._screen.say("Events as in the output file. In words again: /raw"
+                             if self._screen.raw else "Events in words.")
+        else:
+            super()._command(command)
+
+    def _unknown(self, command: str) -> str:
+        shown = escape(command[:60])
+        return f"unknown command '{shown}'; to gossip it: say {shown}"
+
+    def _named(self, address: Address) -> str:
+        return self._words.name(str(address))
+
+    def _messages(self) -> str:
+        return "\n".join(map(self._words.message, super()._messages().splitlines()))
+
+    def _status(self) -> str:
+        """Return a line of what there is, and a line for each count that is not 0."""
+        status = self._counts()
+        address, neighbours, seeds, known, held = [status.pop(name) for name in (
+            "address", "neighbours", "seeds", "known peers", "messages held")]
+        count, _, room = neighbours.partition(" of ")
+        return "\n".join([
+            f"{address}: {many(int(count), 'neighbour')} (room for {room}), {many(seeds, 'seed')}, "
+            f"{many(known, 'known peer')}, {many(held, 'message')}",
+            *[f"{name}: {value}" for name, value in status.items() if value != 0]])
+
+
+def _shown(path: pathlib.Path) -> str:
+    """Return a path, or its relative form if that is shorter."""
+    try:
+        return min(os.path.relpath(path), str(path), key=len)
+    except ValueError:  # on another drive
+        return str(path)
