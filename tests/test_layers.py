@@ -18,6 +18,7 @@ MAY_IMPORT = {  # folder -> what else than itself and the hall
     "chat": {"wire", "spread", "node", "net", "terminal"},
     "voidphone": {"wire", "spread", "node", "net", "terminal"},
     "programs": {"node", "net", "chat", "voidphone", "terminal", "spread"},
+    "front": {"library"},
     "library": {"node", "net", "programs", "terminal"},  # and seed.py, peer.py by their paths
     "seed.py": {*CONCEPTS, "wire", "node", "programs"},
     "peer.py": {*CONCEPTS, "wire", "node", "programs"},
@@ -34,11 +35,14 @@ ASKS_THE_SYSTEM = {"net", "library", "chat", "voidphone", "terminal", "programs"
                    "lab/pictures"}  # here alone are clocks, sockets and threads
 OF_THE_SYSTEM = {"time", "socket", "select", "selectors"}
 LOCKS = {"node": {"Lock"}}  # of links and output files; rules have none: their node has turns
+FRONT = ROOT / "gossip" / "__init__.py"  # names what programs use
 FAMILIES = ROOT / "gossip" / "addresses.py"  # names the families of addresses, opens no socket
 
 
 def place_of(path):
     """The folder of gossip/ that a file stands in, `hall`, or the file's own name at the top."""
+    if path == FRONT:
+        return "front"
     parts = path.relative_to(ROOT).parts
     return parts[0] if len(parts) == 1 else folder(parts[1:-1])
 

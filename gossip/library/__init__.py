@@ -1,8 +1,8 @@
 """The library: a peer inside a program, as `gossip.join()`.
 
 peer        join, Peer           messages    Message, and the messages not taken yet
-networks    seeds, network       starting    settings, lists of seeds, ports, errors
-aio         the same for asyncio
+networks    seeds, network       subscribing what the node tells; callbacks
+aio         join for asyncio     starting    settings, lists of seeds, ports, errors
 
 `gossip/__init__.py` names what programs use. README.md in this folder shows it in use.
 """

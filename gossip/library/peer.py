@@ -1,41 +1,33 @@
 """Joining: a peer of the network inside a program, and what the program may ask of it.
 
 The threads are those of any peer, in the background; `say`, `next` and iteration may be called from
-any thread. What the node writes as events, whether there is an output file or not, comes to
-`_Subscriber`, which fills the inbox and has callbacks called by a thread of their own. Nothing is
-printed and no signal is touched.
+any thread. subscribing.py takes what the node tells. Nothing is printed, and no signal is touched.
 """
 
-import contextlib
-import logging
 import os
-import queue
-import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from gossip.events import about
 from gossip.library.messages import Inbox, Message, said, text_of
 from gossip.library.starting import (
     Folder, NoSeed, Refused, Seeds, address_asked_for, list_of_seeds, listen,
     settings_of, start)
+from gossip.library.subscribing import Calls, Subscriber
+from gossip.net.pulse import PULSE
 from gossip.programs.starting import check_reachable
 from gossip.settings import Settings, majority
 from gossip.terminal.command_line import CommandError
-from gossip.tools import Recent
 
 BACKLOG = 10_000  # messages that wait for the program
 QUIT_LIMIT = 20.0  # seconds that leaving may take; it takes six if no neighbour answers
-DEATHS = 1_000  # dead peers remembered, so that each death is told once
 ALONE_LIMIT = 3.0  # seconds that leaving waits for a neighbour to which to pass on what was said
 FETCHED = 0.5  # seconds after which a new neighbour has fetched it
 LOOK = 0.02  # seconds between two looks
 CALLS_LIMIT = 5.0  # seconds that leaving waits for callbacks
 
 _peers: "weakref.WeakSet[Peer]" = weakref.WeakSet()  # of this process
-_log = logging.getLogger("gossip")
 
 
 def join(port: int | str = 0, *, host: str = "127.0.0.1", seeds: Seeds = None,
@@ -81,12 +73,12 @@ def join_telling(on_arrival: Callable[[], None], port: int | str = 0, *, host: s
         raise NoSeed(str(error)) from None
     if address in seed_list:
         raise Refused(f"{address} is the address of a seed; take another port")
-    limit = _checked_backlog(backlog)
+    limit, first = _checked_backlog(backlog), _moment(since)
     address, sock = listen(address)
-    calls = _Calls(str(address), on_message)
-    inbox = Inbox(limit, backlog == "wait", time.time() if since == "now" else float(since or 0),
-                  calls.messages_came if on_message else on_arrival)
-    subscriber = _Subscriber(str(address), inbox, calls, majority(len(seed_list)), on_neighbour,
+    calls = Calls(str(address), on_message)
+    inbox = Inbox(limit, backlog == "wait", first, calls.messages_came if on_message
+                  else on_arrival)
+    subscriber = Subscriber(str(address), inbox, calls, majority(len(seed_list)), on_neighbour,
                              on_death)
     node = start("peer", "Peer", address, sock, seed_list, node_settings, outputs, subscriber,
                  lambda kind: _listened(kind, inbox))
@@ -102,6 +94,15 @@ def _checked_backlog(backlog: int | str) -> int:
     if not isinstance(backlog, int) or backlog < 1:
         raise ValueError(f"backlog is a number of messages, or \"wait\", not {backlog!r}")
     return backlog
+
+
+def _moment(since: str | float | None) -> float:
+    """Return the time from which on messages count."""
+    if since == "now":
+        return time.time()
+    if not isinstance(since, (int, float, type(None))):
+        raise ValueError(f"since is \"now\" or a Unix time, not {since!r}")
+    return since or 0.0
 
 
 def _listened(kind: Any, inbox: Inbox) -> type:
@@ -125,7 +126,7 @@ class Peer:
     iterating waits for the next, and ends when the peer does.
     """
 
-    def __init__(self, node: Any, inbox: Inbox, calls: "_Calls", subscriber: "_Subscriber"):
+    def __init__(self, node: Any, inbox: Inbox, calls: Calls, subscriber: Subscriber):
         self.address: str = str(node.address)  # IP:PORT
         self.joined = subscriber.joined  # set once a majority of the seeds list this peer
         self._node, self._inbox, self._calls, self._subscriber = node, inbox, calls, subscriber
@@ -244,127 +245,8 @@ class Peer:
         self._node.world.abandon(self._node.links())
 
 
-class _Subscriber:
-    """Takes what the node writes as events, within its turns."""
-
-    def __init__(self, own: str, inbox: Inbox, calls: "_Calls", wanted: int,
-                 on_neighbour: Callable[[str], object] | None,
-                 on_death: Callable[[str], object] | None):
-        """`wanted`: seeds that have to list the peer before `joined` is set."""
-        self.joined = threading.Event()
-        self._own, self._inbox, self._calls, self._wanted = own, inbox, calls, wanted
-        self._on_neighbour, self._on_death = on_neighbour, on_death
-        self._listed_by: set[str] = set()
-        self._lists_of: set[str] = set()  # seeds whose list has come
-        self._neighbours: set[str] = set()
-        self._dead = Recent(DEATHS)
-
-    def show(self, clock: str, events: list[str]) -> None:
-        """Take events that were written together; `received:` never stands beside others."""
-        if events[0].startswith("received:"):
-            self._inbox.put(events)
-            return
-        for event in events:
-            kind, _, rest = event.partition(":")
-            if kind in _TAKEN:
-                _TAKEN[kind](self, rest)
-
-    def _registered(self, seed: str) -> None:
-        self._listed_by.add(seed)
-        if len(self._listed_by) >= self._wanted:
-            self.joined.set()
-
-    def _list_came(self, rest: str) -> None:
-        self._lists_of.add(about(rest)[0])
-
-    def has_lists(self) -> bool:
-        """Return whether a majority of the seeds have told their lists."""
-        return len(self._lists_of) >= self._wanted
-
-    def _connected(self, peer: str) -> None:
-        self._dead.pop(peer)
-        if self._on_neighbour is not None and peer not in self._neighbours:
-            self._calls.put(self._on_neighbour, peer)
-        self._neighbours.add(peer)
-
-    def _disconnected(self, rest: str) -> None:
-        peer, reason = about(rest)
-        if reason not in ("replaced", "duplicate"):  # one of two links to it has ended
-            self._neighbours.discard(peer)
-        if reason == "told dead":
-            self._died(peer)
-
-    def _died(self, peer: str) -> None:
-        if self._on_death is not None and self._dead.add(peer, True):
-            self._calls.put(self._on_death, peer)
-
-    def _told(self, rest: str) -> None:
-        """A seed tells of a death: of a neighbour this peer makes sure, and may keep the link."""
-        _, report = about(rest)
-        peer, _ = about(report.removeprefix("Dead Node:"))
-        if peer not in self._neighbours and peer != self._own:
-            self._died(peer)
-
-
-_TAKEN = {"registered": _Subscriber._registered, "peer list": _Subscriber._list_came,
-          "connected": _Subscriber._connected, "disconnected": _Subscriber._disconnected,
-          "dead": _Subscriber._died, "told": _Subscriber._told}
-
-
-class _Calls:
-    """The thread that makes the calls a program has asked for, one at a time."""
-
-    def __init__(self, address: str, on_message: Callable[[Message], object] | None):
-        self.takes_messages = on_message is not None
-        self._on_message = on_message
-        self._queue: queue.SimpleQueue[tuple[Callable[..., object], tuple[Any, ...]] | None] = (
-            queue.SimpleQueue())
-        self._dropped = False
-        self._thread: threading.Thread | None = None
-        self._name = f"callbacks {address}"
-
-    def begin(self, inbox: Inbox) -> None:
-        """Start the thread."""
-        self._inbox = inbox
-        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-        self._thread.start()
-
-    def put(self, call: Callable[..., object], *arguments: Any) -> None:
-        """Have a call made."""
-        self._queue.put((call, arguments))
-
-    def messages_came(self) -> None:
-        """Have the messages in the inbox handed to `on_message`."""
-        self.put(self._hand_on)
-
-    def drop(self) -> None:
-        """Make no call any more."""
-        self._dropped = True
-
-    def end(self, patience: float) -> None:
-        """End the thread after the calls that wait; wait for it, `patience` seconds at most."""
-        self._queue.put(None)
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(patience)
-
-    def _run(self) -> None:
-        while (item := self._queue.get()) is not None and not self._dropped:
-            self._make(item[0], *item[1])
-
-    def _hand_on(self) -> None:
-        assert self._on_message is not None
-        with contextlib.suppress(TimeoutError, EOFError):
-            while not self._dropped:
-                self._make(self._on_message, self._inbox.take(0))
-
-    def _make(self, call: Callable[..., object], *arguments: Any) -> None:
-        try:
-            call(*arguments)
-        except Exception:
-            _log.exception("a callback of %s failed", self._name.partition(" ")[2])
-
-
 def _after_fork() -> None:
+    PULSE.begin_anew()
     for peer in list(_peers):
         peer._abandon()
 

@@ -103,6 +103,10 @@ class LivePulse:
                 raise OSError(errno.EAGAIN, "the system has no thread left for it") from None
             self._begun = True
 
+    def begin_anew(self) -> None:
+        """Forget everything, in a child process that was forked: its thread is not there."""
+        self.__init__(self._now, self._sleep, self._clock)
+
     def tell(self, output, interval: float) -> None:
         """Have the output file of a node with this liveness interval tell of late beats."""
         with self._lock:

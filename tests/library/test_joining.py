@@ -177,7 +177,7 @@ def test_a_port_in_use_a_missing_list_and_an_address_of_a_seed_have_their_errors
     ({"livenes_interval": 2}, TypeError, "liveness_interval"), ({"sign": 1}, ValueError, "sign"),
     ({"liveness_interval": 0}, ValueError, "0.01 or more"), ({"spread": "mail"}, ValueError, "mail"),
     ({"capacity": "fixed:1"}, ValueError, "fixed:K"), ({"cache_bytes": "x"}, ValueError, "cache"),
-    ({"backlog": 0}, ValueError, "backlog"), ({"port": 70_000}, ValueError, "not a port")])
+    ({"since": "then"}, ValueError, "Unix time"), ({"backlog": 0}, ValueError, "backlog"), ({"port": 70_000}, ValueError, "not a port")])
 def test_a_wrong_setting_is_named(named, error, why):
     with pytest.raises(error, match=why):
         gossip.join(seeds=["127.0.0.1:9"], **named)
@@ -224,6 +224,23 @@ def test_a_child_of_fork_is_refused_and_the_parent_goes_on(pair):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
     one.say("from the parent")
     assert other.next(timeout=30).text == "from the parent"
+
+
+def test_a_child_of_fork_may_join_by_itself(pair, seeds):
+    one, other = pair
+    child = os.fork()
+    if child == 0:
+        try:
+            with gossip.join(seeds=seeds) as own:
+                own.say("from the child")
+                answered = own.next(timeout=30).text == "from the parent"
+                os._exit(7 if answered and own._node.lateness() < 1 else 8)
+        finally:
+            os._exit(9)
+    assert other.next(timeout=30).text == "from the child"
+    time.sleep(1.2)  # without a pulse of its own, the child would count as late from now on
+    other.say("from the parent")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
 def test_fifty_joins_and_leaves_leave_nothing(seeds):

@@ -66,8 +66,8 @@ def test_status_peers_and_leaving(pair, seeds):
     status = one.hear(event="status")
     assert status["address"] == f"127.0.0.1:{one.port}" and status["messages_held"] == 0
     peers = one.hear(event="peers")
-    assert peers == {"event": "peers", "neighbours": [f"127.0.0.1:{other.port}"],
-                     "known": [f"127.0.0.1:{other.port}"]}
+    assert peers["neighbours"] == [f"127.0.0.1:{other.port}"]
+    assert peers["known"] in ([], peers["neighbours"])  # the list of a seed may come later
     one.tell({"do": "leave"})
     assert other.hear(event="disconnected")["detail"] == "left"
     code, out, err = one.finish()

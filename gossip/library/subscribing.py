@@ -1,0 +1,139 @@
+"""What a node tells a program: events fill the inbox, and callbacks are called by a thread.
+
+The node calls `Subscriber.show` within its turns, so nothing here waits but the thread of `Calls`.
+"""
+
+import contextlib
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from gossip.events import about
+from gossip.library.messages import Inbox, Message
+from gossip.tools import Recent
+
+DEATHS = 1_000  # dead peers remembered, so that each death is told once
+
+_log = logging.getLogger("gossip")
+
+
+class Calls:
+    """The thread that makes the calls a program has asked for, one at a time."""
+
+    def __init__(self, address: str, on_message: Callable[[Message], object] | None):
+        self.takes_messages = on_message is not None
+        self._on_message = on_message
+        self._queue: queue.SimpleQueue[tuple[Callable[..., object], tuple[Any, ...]] | None] = (
+            queue.SimpleQueue())
+        self._dropped = False
+        self._thread: threading.Thread | None = None
+        self._name = f"callbacks {address}"
+
+    def begin(self, inbox: Inbox) -> None:
+        """Start the thread."""
+        self._inbox = inbox
+        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+        self._thread.start()
+
+    def put(self, call: Callable[..., object], *arguments: Any) -> None:
+        """Have a call made."""
+        self._queue.put((call, arguments))
+
+    def messages_came(self) -> None:
+        """Have the messages in the inbox handed to `on_message`."""
+        self.put(self._hand_on)
+
+    def drop(self) -> None:
+        """Make no call any more."""
+        self._dropped = True
+
+    def end(self, patience: float) -> None:
+        """End the thread after the calls that wait; wait for it, `patience` seconds at most."""
+        self._queue.put(None)
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(patience)
+
+    def _run(self) -> None:
+        while (item := self._queue.get()) is not None and not self._dropped:
+            self._make(item[0], *item[1])
+
+    def _hand_on(self) -> None:
+        assert self._on_message is not None
+        with contextlib.suppress(TimeoutError, EOFError):
+            while not self._dropped:
+                self._make(self._on_message, self._inbox.take(0))
+
+    def _make(self, call: Callable[..., object], *arguments: Any) -> None:
+        try:
+            call(*arguments)
+        except Exception:
+            _log.exception("a callback of %s failed", self._name.partition(" ")[2])
+
+
+class Subscriber:
+    """Takes what the node writes as events, within its turns."""
+
+    def __init__(self, own: str, inbox: Inbox, calls: Calls, wanted: int,
+                 on_neighbour: Callable[[str], object] | None,
+                 on_death: Callable[[str], object] | None):
+        """`wanted`: seeds that have to list the peer before `joined` is set."""
+        self.joined = threading.Event()
+        self._own, self._inbox, self._calls, self._wanted = own, inbox, calls, wanted
+        self._on_neighbour, self._on_death = on_neighbour, on_death
+        self._listed_by: set[str] = set()
+        self._lists_of: set[str] = set()  # seeds whose list has come
+        self._neighbours: set[str] = set()
+        self._dead = Recent(DEATHS)
+
+    def show(self, clock: str, events: list[str]) -> None:
+        """Take events that were written together; `received:` never stands beside others."""
+        if events[0].startswith("received:"):
+            self._inbox.put(events)
+            return
+        for event in events:
+            kind, _, rest = event.partition(":")
+            if kind in _TAKEN:
+                _TAKEN[kind](self, rest)
+
+    def _registered(self, seed: str) -> None:
+        self._listed_by.add(seed)
+        if len(self._listed_by) >= self._wanted:
+            self.joined.set()
+
+    def _list_came(self, rest: str) -> None:
+        self._lists_of.add(about(rest)[0])
+
+    def has_lists(self) -> bool:
+        """Return whether a majority of the seeds have told their lists."""
+        return len(self._lists_of) >= self._wanted
+
+    def _connected(self, peer: str) -> None:
+        self._dead.pop(peer)
+        if self._on_neighbour is not None and peer not in self._neighbours:
+            self._calls.put(self._on_neighbour, peer)
+        self._neighbours.add(peer)
+
+    def _disconnected(self, rest: str) -> None:
+        peer, reason = about(rest)
+        if reason not in ("replaced", "duplicate"):  # one of two links to it has ended
+            self._neighbours.discard(peer)
+        if reason == "told dead":
+            self._died(peer)
+
+    def _died(self, peer: str) -> None:
+        if self._on_death is not None and self._dead.add(peer, True):
+            self._calls.put(self._on_death, peer)
+
+    def _told(self, rest: str) -> None:
+        """A seed tells of a death: of a neighbour this peer makes sure, and may keep the link."""
+        _, report = about(rest)
+        peer, _ = about(report.removeprefix("Dead Node:"))
+        if peer not in self._neighbours and peer != self._own:
+            self._died(peer)
+
+
+_TAKEN = {"registered": Subscriber._registered, "peer list": Subscriber._list_came,
+          "connected": Subscriber._connected, "disconnected": Subscriber._disconnected,
+          "dead": Subscriber._died, "told": Subscriber._told}
