@@ -54,7 +54,7 @@ def start(module: str, name: str, address: Address, sock: socket.socket, seeds: 
           derive: Callable[[type], type] = lambda kind: kind) -> Any:
     """Start a node of class `name` of `module` (or of a class derived from it), to which `sock`
     listens already; without a folder for outputs it has no output file."""
-    kind = derive(_class(module, name))
+    kind: Any = derive(_class(module, name))
     try:
         with errors_of_a_start():
             output = (OutputFile(None, time.time_ns, subscriber) if outputs is None else
