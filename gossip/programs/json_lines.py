@@ -5,6 +5,7 @@ Standard output has an object per event, in the words of the output file:
     {"event": "received", "from": "IP:PORT", "origin": "IP:PORT", "run": 1795340745753,
      "number": 1, "time": 1795340750.758945, "text": "hello"}
     {"event": "generated", "origin": …, "run": …, "number": …, "time": …, "text": …}
+    {"event": "started", "peer": "IP:PORT"}               this peer itself
     {"event": "joined", "seeds": 4}                       enough seeds list this peer
     {"event": "connected", "peer": "IP:PORT"}             and so on: the kind of the event, the
     {"event": "registered", "seed": "IP:PORT"}            peer or seed that it is about, and what
@@ -57,6 +58,8 @@ class JsonScreen(Screen):
         if fields is not None:
             source = {"from": address} if address else {}
             return [{"event": kind, **source, **dict(zip(GOSSIP, fields))}]
+        if kind == "started":
+            return [{"event": kind, "peer": rest.partition(":")[2]}]
         about = {"seed" if address in self._seeds else "peer": address} if address else {}
         said = [{"event": kind, **about, **({"detail": rest} if rest else {})}]
         if kind == "registered":

@@ -46,10 +46,14 @@ def _peer_command(peer_class) -> None:
     parser.add_argument("--raw", action="store_true",
                         help="show events on a terminal as they stand in the output file")
     parser.add_argument("--json", action="store_true",
-                        help="tell events, and take commands, as lines of JSON (for programs)")
+                        help="tell events, and take commands, as lines of JSON, for a program; the "
+                             "usual --gossip-count is then 0")
     args = parser.parse_args()
-    if args.json and args.port is None:
-        parser.error("--json needs a PORT")
+    if args.json:
+        if args.port is None:
+            parser.error("--json needs a PORT")
+        parser.set_defaults(gossip_count=0)  # the program says what is to be said
+        args = parser.parse_args()
     seeds = load_seeds(args.config)
     talks = os.isatty(0) and os.isatty(1) and not (args.raw or args.quiet or args.json)
     keyboard = Keyboard(longest=LONGEST) if args.json else Keyboard()

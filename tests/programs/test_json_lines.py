@@ -15,7 +15,7 @@ class JsonPeer(Program):
 
     def __init__(self, flags, *more):
         self.port = free_port()
-        super().__init__("peer.py", self.port, "--json", "--gossip-count", 0, *more, *flags)
+        super().__init__("peer.py", self.port, "--json", *more, *flags)
         self._rest = b""
 
     def tell(self, *commands) -> None:
@@ -78,7 +78,14 @@ def test_status_peers_and_leaving(pair, seeds):
 
 def test_joining_is_told_once_with_the_number_of_seeds(flags, seeds):
     with JsonPeer(flags) as peer:
+        assert peer.hear() == {"event": "started", "peer": f"127.0.0.1:{peer.port}"}
+        assert peer.hear(event="settings")["detail"].startswith("gossip-count=0:")
         assert peer.hear(event="joined") == {"event": "joined", "seeds": 2}
+
+
+def test_the_generator_runs_if_it_is_asked_for(flags, seeds):
+    with JsonPeer(flags, "--gossip-count", 2, "--gossip-interval", 0.05) as peer:
+        assert [peer.hear(event="generated")["text"] for _ in range(2)] == ["message 1", "message 2"]
 
 
 @pytest.mark.parametrize("line, why", [
