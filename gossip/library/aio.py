@@ -20,7 +20,11 @@ class Peer:
     def __init__(self, peer: BlockingPeer, came: asyncio.Event):
         """`came` is set when messages come to the empty inbox, and at the end."""
         self._peer, self._came = peer, came
-        self.address = peer.address
+
+    @property
+    def address(self) -> str:
+        """`IP:PORT`, where this peer listens."""
+        return self._peer.address
 
     @property
     def neighbours(self) -> list[str]:
@@ -39,6 +43,10 @@ class Peer:
     async def joined(self, timeout: float | None = None) -> bool:
         """Wait until enough seeds list this peer; return False if that takes longer."""
         return await asyncio.to_thread(self._peer.joined.wait, timeout)
+
+    async def caught_up(self, timeout: float | None = None) -> bool:
+        """Wait until this peer holds all that its neighbours hold; see `gossip.Peer.caught_up`."""
+        return await asyncio.to_thread(self._peer.caught_up, timeout)
 
     async def say(self, text: str) -> Message:
         """Say a text of one line to everyone; see `gossip.Peer.say`."""

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import collections
+import logging
 import re
 import threading
 import time
@@ -16,6 +17,7 @@ LOOK = 0.2  # seconds between two looks of a link reader that waits for room, wh
 BYTES = "base64:"  # begins the text of a message of bytes
 _RECEIVED = re.compile(rf"^received:({ADDRESS}):{GOSSIP}$", re.MULTILINE)
 _TIME = re.compile(rf"received:{ADDRESS}:gmessage:([0-9.]+):")
+_log = logging.getLogger("gossip")
 
 
 class Message(NamedTuple):
@@ -83,6 +85,7 @@ class Inbox:
         self._unparsed = 0  # events in them
         self._ended = False  # nothing more is put in
         self.dropped = 0
+        self._warned = False  # of the first that was dropped
 
     def __len__(self) -> int:
         return len(self._ready) + self._unparsed
@@ -128,6 +131,10 @@ class Inbox:
     def take(self, timeout: float | None = None) -> Message:
         """Wait for a message, and take it. TimeoutError if none comes within `timeout` seconds,
         EOFError if the peer has ended and every message was taken."""
+        if self.dropped and not self._warned:
+            self._warned = True
+            _log.warning("messages were dropped, because they were not taken in time; "
+                         "status() counts them; see backlog in help(gossip.join)")
         try:
             return self._ready.popleft()
         except IndexError:

@@ -20,11 +20,19 @@ QUICK = Settings(gossip_count=0, liveness_interval=0.5, antientropy_interval=0.5
 
 
 class Seeds:
-    """Seeds that run in this process; made by `gossip.seeds`. As a context manager they end."""
+    """Seeds that run in this process; made by `gossip.seeds`. As a context manager they end.
+    `gossip.join(seeds=…)` takes them as they are."""
 
     def __init__(self, nodes: list[Any]):
         self._nodes = nodes
-        self.addresses: list[str] = [str(node.address) for node in nodes]
+
+    @property
+    def addresses(self) -> list[str]:
+        """`IP:PORT` of each."""
+        return [str(node.address) for node in self._nodes]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.addresses)
 
     def status(self) -> list[dict[str, object]]:
         """Return counts of each seed, by their names."""
@@ -73,8 +81,13 @@ class Network:
     it ends with all of its nodes. Peers are numbered: `network[0]` is the first."""
 
     def __init__(self, seeds: Seeds, peers: list[Peer]):
-        self.seeds = seeds
+        self._seeds = seeds
         self._peers = peers
+
+    @property
+    def seeds(self) -> Seeds:
+        """Its seeds: `gossip.join(seeds=network.seeds)` joins as one more peer."""
+        return self._seeds
 
     def __getitem__(self, number: int) -> Peer:
         return self._peers[number]

@@ -4,7 +4,9 @@ The threads are those of any peer, in the background; `say`, `next` and iteratio
 any thread. subscribing.py takes what the node tells. Nothing is printed, and no signal is touched.
 """
 
+import math
 import os
+import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -38,15 +40,18 @@ def join(port: int | str = 0, *, host: str = "127.0.0.1", seeds: Seeds = None,
          **settings: Any) -> "Peer":
     """Start a peer that listens on a port (0: any free one), or at `IP:PORT`, and joins.
 
-    `seeds`: a list of `IP:PORT`, or the path of a config.txt; by default the config.txt beside the
-    program, or in the current folder. Without a seed that answers the peer goes on trying; its
-    `joined` is set once enough seeds list it.
+    `seeds`: `IP:PORT` of each, or the path of a config.txt (one IP:PORT a line); by default the
+    config.txt beside the program, or in the current folder. Without a seed that answers the peer
+    goes on trying; its `joined` is set once enough seeds list it.
     `on_message(message)`, `on_neighbour(address)` and `on_death(address)` are called by a thread of
-    their own, one at a time. An error in them goes to `logging.getLogger("gossip")`.
+    their own, one at a time, perhaps before this returns. They may say something, or leave. An
+    error in them goes to `logging.getLogger("gossip")`.
     `outputs`: a folder for the output file; None: no file.
-    `backlog`: how many messages may wait for the program, before the oldest are dropped and
-    counted; "wait": neighbours wait instead (if that takes long, they give up the link).
-    `since`: "now" leaves out what was said before, as does a Unix time.
+    `backlog`: how many messages may wait to be taken, or for `on_message`, before the oldest are
+    dropped, counted, and a warning is logged; "wait": neighbours wait instead (if that takes
+    long, they give up the link).
+    `since`: "now", or a Unix time, leaves out what was said before; by default all that others
+    still hold comes first.
     Every other argument is a setting by its name, such as `sign` or `liveness_interval`.
 
     PortInUse, NoSeed, Refused, ValueError or TypeError say why it cannot start.
@@ -73,6 +78,9 @@ def join_telling(on_arrival: Callable[[], None], port: int | str = 0, *, host: s
         raise NoSeed(str(error)) from None
     if address in seed_list:
         raise Refused(f"{address} is the address of a seed; take another port")
+    for call in (on_message, on_neighbour, on_death):
+        if call is not None and not callable(call):
+            raise TypeError(f"{call!r} cannot be called")
     limit, first = _checked_backlog(backlog), _moment(since)
     address, sock = listen(address)
     calls = Calls(str(address), on_message)
@@ -127,22 +135,36 @@ class Peer:
     """
 
     def __init__(self, node: Any, inbox: Inbox, calls: Calls, subscriber: Subscriber):
-        self.address: str = str(node.address)  # IP:PORT
-        self.joined = subscriber.joined  # set once a majority of the seeds list this peer
         self._node, self._inbox, self._calls, self._subscriber = node, inbox, calls, subscriber
         self._said_at: float | None = None  # by the node's clock
         self._is_forked = False  # this process is a child of the one that joined
         _peers.add(self)
 
+    @property
+    def address(self) -> str:
+        """`IP:PORT`, where this peer listens."""
+        return str(self._node.address)
+
+    @property
+    def joined(self) -> threading.Event:
+        """An event that is set once a majority of the seeds list this peer. It may have no
+        neighbour then; see `caught_up`."""
+        return self._subscriber.joined
+
     def say(self, text: str) -> Message:
         """Say a text of one line to everyone; return the message. Waits for neighbours that read
-        slowly, two seconds at most. ValueError if the text is too long or has a line end, Refused
-        if it has a forbidden word or the peer has ended."""
+        slowly, two seconds at most; who is not linked yet fetches it later. ValueError if the text
+        has more than some 65,400 bytes or a line end; Refused if it has a word of the setting
+        `filter`, or the peer has ended."""
         self._check_process()
         if not isinstance(text, str):
             raise TypeError(f"a text is a str, not {type(text).__name__}; see say_bytes")
         if text.endswith("\r"):
             raise ValueError("a message is one line, without a line end")
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ValueError("the text is not Unicode: it has half of a surrogate pair") from None
         if self._node.messages.forbids(text):
             raise Refused("it has a forbidden word; nothing was sent")
         lines = self._node.gossip([text])
@@ -154,6 +176,27 @@ class Peer:
     def say_bytes(self, data: bytes) -> Message:
         """Say bytes to everyone, as base64; they come as `message.data`. At most 49,000 bytes."""
         return self.say(text_of(data))
+
+    def caught_up(self, timeout: float | None = None) -> bool:
+        """Wait until this peer holds all that its neighbours hold, or there is no other peer.
+        Return False if that takes longer than `timeout` seconds. Messages may still wait to be
+        taken."""
+        self._check_process()
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        while not (done := self._has_caught_up()) and time.monotonic() < deadline \
+                and not self._node.stopping:
+            time.sleep(LOOK)
+        return done
+
+    def _has_caught_up(self) -> bool:
+        with self._node.turn:
+            return self._is_alone() or (self._node.spreading.anti_entropy.has_caught_up()
+                                        if self._node.settings.antientropy_interval else
+                                        bool(self._node.neighbours.addresses()))
+
+    def _is_alone(self) -> bool:
+        """Return whether the seeds know no other peer."""
+        return self._subscriber.has_lists() and not self._node.peer_list.addresses()
 
     def next(self, timeout: float | None = None) -> Message:
         """Wait for the next message of others. TimeoutError if none comes within `timeout` seconds,
@@ -213,7 +256,7 @@ class Peer:
             if self._said_at is None or node.stopping:
                 return True
             rows = [node.neighbours.row(peer) for peer in node.neighbours.addresses()]
-            is_alone = self._subscriber.has_lists() and not node.peer_list.addresses()
+            is_alone = self._is_alone()
         return is_alone or any(row.since <= self._said_at or now - row.since >= FETCHED
                                for row in rows)
 

@@ -9,7 +9,7 @@ import pathlib
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from gossip.addresses import Address, address_of, can_be_dialled, parse_typed
@@ -21,7 +21,7 @@ from gossip.settings import WAYS, Settings, parse_config
 from gossip.terminal.command_line import (
     ROOT, SETTINGS, CommandError, PortTaken, cannot_listen, load_seeds)
 
-Seeds = Sequence[str] | str | os.PathLike[str] | None  # addresses, the path of a list, or the usual
+Seeds = Iterable[str] | str | os.PathLike[str] | None  # addresses, the path of a list, or the usual
 Folder = str | os.PathLike[str] | None  # for output files; None: no files
 CONFIG = "config.txt"
 
@@ -31,7 +31,8 @@ class PortInUse(OSError):
 
 
 class NoSeed(ValueError):
-    """There is no list of seeds, or it has no seed that a peer with this address can dial."""
+    """The list of seeds cannot be used: it is missing or wrong, or it has no seed that a peer with
+    this address can dial. Seeds that do not answer are no error."""
 
 
 class Refused(RuntimeError):
@@ -119,9 +120,18 @@ def list_of_seeds(seeds: Seeds) -> list[Address]:
     try:
         if seeds is None or isinstance(seeds, (str, os.PathLike)):
             return load_seeds(_usual_config() if seeds is None else pathlib.Path(seeds))
-        return parse_config("\n".join(seeds).encode())
-    except (CommandError, ValueError) as error:
-        raise NoSeed(f"seeds: {error}") from None
+    except CommandError as error:
+        hint = f"; for an address give seeds=[{seeds!r}]" if ":" in str(seeds) else ""
+        raise NoSeed(f"{error}{hint}") from None
+    addresses: dict[Address, None] = {}
+    for number, seed in enumerate(seeds):
+        try:
+            addresses.update(dict.fromkeys(parse_config(seed.encode())))
+        except (ValueError, AttributeError):
+            raise NoSeed(f"seeds[{number}] is {seed!r}; a seed is \"IP:PORT\"") from None
+    if not addresses:
+        raise NoSeed("seeds is empty")
+    return list(addresses)
 
 
 def _usual_config() -> pathlib.Path:

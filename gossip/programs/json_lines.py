@@ -9,11 +9,13 @@ Standard output has an object per event, in the words of the output file:
     {"event": "joined", "seeds": 4}                       enough seeds list this peer
     {"event": "connected", "peer": "IP:PORT"}             and so on: the kind of the event, the
     {"event": "registered", "seed": "IP:PORT"}            peer or seed that it is about, and what
-    {"event": "disconnected", "peer": …, "detail": …}     follows in the file as `detail`
+    {"event": "disconnected", "peer": …, "detail": …}     follows in the file as `detail`; all
+    {"event": "dead", "peer": "IP:PORT"}                  kinds: gossip/lab/proof/README.md
 
-Standard input takes `{"say": "hello"}` and `{"do": "status"}`, `{"do": "peers"}`, `{"do": "leave"}`;
-status and peers are answered by an object with that event. Any other line is answered by
-`{"error": "why"}`, and changes nothing. At the end of the input the peer leaves.
+Standard input takes `{"say": "hello"}`, `{"do": "status"}`, `{"do": "peers"}` and `{"do": "leave"}`.
+Status is answered by `{"event": "status", …}`, peers by `{"event": "peers", "neighbours":
+["IP:PORT", …], "known": […]}`. Any other line is answered by `{"error": "why"}`, and changes
+nothing. At the end of the input the peer leaves.
 """
 
 import json

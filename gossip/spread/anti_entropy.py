@@ -122,7 +122,10 @@ class AntiEntropy:
     def _compare_digest(self, link, theirs: str) -> None:
         """Find out where a neighbour's digest differs, if it does."""
         own = self._messages.digest()
-        if theirs == own or not self._comparisons.begins(link, own, theirs, self._now()):
+        if theirs == own:
+            self._comparisons.agreed(link)
+            return
+        if not self._comparisons.begins(link, own, theirs, self._now()):
             return
         if self._messages.runs() > FEW:
             link.send(wire.Answer(wire.status_slices("parts", self._messages.slices())))
@@ -172,6 +175,13 @@ class AntiEntropy:
         lines, gone = self._messages.texts(entries, self._portion)
         rest = b"".join([*wire.status_entries("gone", gone), wire.status("sent")])
         link.send(wire.Answer(b"\n".join([*lines, rest])))
+
+    def has_caught_up(self) -> bool:
+        """Return whether all present neighbours were compared with, and all that they offered was
+        fetched."""
+        links = self._links()
+        return (bool(links) and all(map(self._comparisons.was_compared, links))
+                and not self.catch_up.offering())
 
     def dropped(self) -> dict[str, int]:
         """Return the counts of everything dropped since the start."""

@@ -18,7 +18,7 @@ class _Comparison:
     """The comparisons with one neighbour."""
 
     __slots__ = ("digest_told", "told", "told_slices", "second", "bytes", "shown", "begun", "done",
-                 "done_until")
+                 "done_until", "compared")
 
     def __init__(self):
         self.digest_told = float("-inf")  # when it was last sent a digest
@@ -30,6 +30,8 @@ class _Comparison:
         self.begun = None  # the digests, own and theirs, that were found to differ
         self.done = None  # the same, once the neighbour has sent its vector
         self.done_until = float("-inf")  # from then on they are compared again anyway
+
+        self.compared = False  # its digest was equal once, or its vector was heard
 
     def rests(self, own: str, theirs: str, now: float) -> bool:
         """Return whether these digests were compared, and need no comparison for now."""
@@ -74,9 +76,18 @@ class Comparisons:
     def heard_vector(self, link, now: float) -> None:
         """Note that a neighbour has sent its vector, which ends the comparison."""
         comparison = self._with(link)
+        comparison.compared = True
         if comparison.begun is not None:
             comparison.done, comparison.begun = comparison.begun, None
             comparison.done_until = now + self._rest
+
+    def agreed(self, link) -> None:
+        """Note that a neighbour has the same digest."""
+        self._with(link).compared = True
+
+    def was_compared(self, link) -> bool:
+        """Return whether a comparison with this neighbour has ended."""
+        return self._with(link).compared
 
     def forget(self, link) -> None:
         """Compare again soon, because not all offers can be fetched yet."""

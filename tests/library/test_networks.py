@@ -30,7 +30,7 @@ def test_eight_peers_hear_one_another_also_after_two_are_killed():
 def test_a_killed_peer_is_found_dead_by_its_neighbours():
     with gossip.network(2, liveness_misses=1) as net:
         dead = []
-        with gossip.join(seeds=net.seeds.addresses, liveness_interval=0.2,
+        with gossip.join(seeds=net.seeds, liveness_interval=0.2,
                          on_death=dead.append) as peer:
             wait_until(lambda: net[0].address in peer.neighbours)
             net.kill(0)
