@@ -22,7 +22,8 @@ from gossip.lab.experiments.modules import measure_modules, run_experiment
 from gossip.lab.experiments.network import default_processes
 from gossip.lab.experiments.ports import BASE_PORT, check_seed_ports
 from gossip.lab.experiments.simulate import parse_simulate, simulate
-from gossip.lab.experiments.tree import shown_tree
+from gossip.lab.experiments.status import status_command
+from gossip.lab.experiments.tree import tree_command
 from gossip.lab.experiments.worker import Worker
 from gossip.lab.pictures import plot
 from gossip.lab.proof import check
@@ -265,14 +266,6 @@ def watch_command(arguments: list[str]) -> None:
     live_page.watch(folder, args.port, args.host)
 
 
-def tree_command(arguments: list[str]) -> None:
-    """Show the tree of the running seeds."""
-    parser = Parser(prog="runner.py tree", description="Ask running seeds which of them keeps "
-                    "which reports about peers, and show the tree that they make.")
-    add_common_flags(parser)
-    show(shown_tree(load_seeds(parser.parse_args(arguments).config)))
-
-
 def module_command(arguments: list[str]) -> int:
     """Run a network of gossip modules and prove it by what their clients hear."""
     parser = Parser(prog="runner.py module",
@@ -331,6 +324,7 @@ COMMANDS = {  # word -> what carries it out, what it is for
     "simulate": (simulate_command, "networks with accidents, in virtual time"),
     "console": (console_command, "chat servers, and a console that talks to them"),
     "module": (module_command, "networks of VoidPhone gossip modules"),
+    "status": (status_command, "which seeds and peers answer, now"),
     "tree": (tree_command, "the binary tree in which seeds keep reports"),
 }
 EXAMPLES = """\

@@ -19,8 +19,7 @@ from gossip.settings import WAYS, Filter, Settings, parse_config, parse_filter
 from gossip.terminal.limits import keep_standard_descriptors, raise_descriptor_limit
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]  # the folder of the programs
-# a package that was installed has no config.txt beside it
-HOME = ROOT if (ROOT / "config.txt").exists() else pathlib.Path.cwd()
+HOME = ROOT if (ROOT / "config.txt").exists() else pathlib.Path.cwd()  # it was installed
 OUTPUTS, CONFIG = HOME / "outputs", HOME / "config.txt"
 FAILED, USAGE, INTERRUPTED = 1, 2, 130  # exit codes
 
@@ -258,10 +257,15 @@ def add_peer_flags(parser: argparse.ArgumentParser) -> None:
 
 def add_common_flags(parser: argparse.ArgumentParser, outputs: pathlib.Path = OUTPUTS) -> None:
     """Add the flags of all programs that start nodes or read their output files."""
-    parser.add_argument("--config", metavar="FILE", type=pathlib.Path,
-                        default=CONFIG, help="the list of seeds (config.txt)")
+    add_config(parser)
     add_outputs(parser, outputs)
     parser.add_argument("--quiet", action="store_true", help="show no events on the terminal")
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add the flag for the list of seeds."""
+    parser.add_argument("--config", metavar="FILE", type=pathlib.Path,
+                        default=CONFIG, help="the list of seeds (config.txt)")
 
 
 def add_outputs(parser: argparse.ArgumentParser, folder: pathlib.Path = OUTPUTS) -> None:

@@ -11,7 +11,8 @@ from gossip import wire
 from gossip.addresses import Address
 from gossip.monitoring import grammar
 from gossip.monitoring.threaded_tree import SPACE, ThreadedTree
-from gossip.terminal.command_line import FAILED, CommandError
+from gossip.terminal.command_line import (
+    FAILED, CommandError, Parser, add_common_flags, load_seeds, show)
 
 PATIENCE = 2.0  # seconds to connect to a seed, and to hear from it
 SHOWN_DIGITS = 8  # of the 24 of a key
@@ -22,6 +23,14 @@ LEGEND = """\
 Each seed holds an interval of the keys (their first digits are shown); load is its rows divided by
 the mean. Lines lead to children: the left child is drawn above, the right one below. A thread
 stands in for a missing child, and leads to the seed before, or after, in the order of the keys."""
+
+
+def tree_command(arguments: list[str]) -> None:
+    """Show the tree of the running seeds."""
+    parser = Parser(prog="runner.py tree", description="Ask running seeds which of them keeps "
+                    "which reports about peers, and show the tree that they make.")
+    add_common_flags(parser)
+    show(shown_tree(load_seeds(parser.parse_args(arguments).config)))
 
 
 def shown_tree(seeds: list[Address]) -> str:
