@@ -7,6 +7,7 @@ import contextlib
 import functools
 import itertools
 import os
+import signal
 import threading
 
 from gossip.addresses import Address, address_of
@@ -23,6 +24,7 @@ from gossip.terminal.screen import Screen
 from gossip.terminal.words import Words
 
 FIRST_PORTS = range(5001, 5100)  # the first that is free is offered
+LEAVE_LIMIT = 3.5  # seconds that leaving may take after SIGTERM
 QUIT_LIMIT = 20.0  # seconds that leaving may take; it takes six if no neighbour answers
 
 
@@ -45,6 +47,8 @@ def _peer_command(peer_class) -> None:
                         help="end with standard input (for programs that start peers)")
     parser.add_argument("--raw", action="store_true",
                         help="show events on a terminal as they stand in the output file")
+    parser.add_argument("--leave", action="store_true",
+                        help="on SIGTERM say goodbye, as `quit` does; a second SIGTERM is abrupt")
     parser.add_argument("--json", action="store_true",
                         help="tell events, and take commands, as lines of JSON, for a program; the "
                              "usual --gossip-count is then 0")
@@ -86,6 +90,9 @@ def _peer_command(peer_class) -> None:
         target=peer.world.threads.guard, name="console", daemon=True,
         args=("console", _run_console, (peer, console, args.end_with_input, end))).start()
     end.wait(lambda: peer.stopping)
+    if args.leave and end.signalled == signal.SIGTERM:
+        peer.quit()
+        end.wait_for_more(lambda: peer.stopping, LEAVE_LIMIT)
     peer.stop()
     if talks:
         console.take_leave()

@@ -16,6 +16,7 @@ import os
 import select
 import signal
 import socket
+import time
 
 try:
     import termios
@@ -27,6 +28,7 @@ except ImportError:  # Windows
 
 READ_SIZE = 65_536
 LONGEST = 131_073  # bytes kept of an unfinished line; no valid line is longer
+LOOK = 0.02  # seconds between two looks whether the program may end
 LOOK_AGAIN = 1.0  # seconds between two checks whether the program is in the foreground again
 _kept: list = []  # every End of this process: none may be freed
 
@@ -174,7 +176,7 @@ class End:
     """The end of a program, awaited by its main thread: a signal, or a `come` from a thread."""
 
     def __init__(self):
-        self.signalled = False
+        self.signalled: int | None = None  # the signal that came last
         self._receiver, self._sender = socket.socketpair()
         self._sender.setblocking(False)
         _kept.append(self)  # a signal writes to its socket until the process ends
@@ -188,7 +190,7 @@ class End:
                 signal.signal(getattr(signal, name), signal.SIG_IGN)
 
     def _note(self, number, frame) -> None:
-        self.signalled = True
+        self.signalled = number
 
     def come(self) -> None:
         """Wake the main thread; called by the thread that ended the node."""
@@ -198,6 +200,12 @@ class End:
         """Wait for a signal, or for a `come()` after which `ended()` holds."""
         while not self.signalled and not ended():
             self._receiver.recv(1)
+
+    def wait_for_more(self, ended, seconds: float) -> None:
+        """Wait for another signal, or until `ended()` holds, for `seconds` at most."""
+        self.signalled, deadline = None, time.monotonic() + seconds
+        while self.signalled is None and not ended() and time.monotonic() < deadline:
+            select.select([self._receiver], [], [], LOOK)
 
     def pause(self, seconds: float) -> None:
         """Wait; KeyboardInterrupt if a signal has come before or meanwhile."""

@@ -99,6 +99,34 @@ def test_signals_end_a_peer_abruptly(flags, seeds, number, reason):
     assert lines_of(peer_file(flags, port))[-1] == f"stopped:{reason}"
 
 
+@pytest.mark.parametrize("number, signals, last", [
+    (signal.SIGTERM, 1, "stopped:quit"), (signal.SIGINT, 1, "stopped:interrupted"),
+    (signal.SIGTERM, 2, "stopped:interrupted")])
+def test_with_leave_the_first_sigterm_says_goodbye_and_a_second_is_abrupt(
+        net, number, signals, last):
+    net.seeds(1)
+    other, port = net.peer(), free_port()
+    silent = net.fake()  # it never hangs up, so that leaving takes its time
+    config = write_config(net.folder, net.seed_addresses)
+    path = net.folder / f"peer_127.0.0.1_{port}.txt"
+    with Program("peer.py", port, "--config", config, "--outputs", net.folder, "--leave") as peer:
+        wait_until(lambda: f"connected:127.0.0.1:{port}" in events(other))
+        if signals == 2:
+            end = net.neighbour(Mock(address=address_of("127.0.0.1", port), settings=net.settings),
+                                silent)
+        peer.process.send_signal(number)
+        if signals == 2:
+            end.hear_until("leave:")
+            peer.process.send_signal(number)
+        code, _, err = peer.finish(timeout=10)
+    assert (code, err, lines_of(path)[-1]) == (0, "", last)
+    said_goodbye = f"leaving:127.0.0.1:{port}" in lines_of(path)
+    assert said_goodbye == (number == signal.SIGTERM)
+    wait_until(lambda: any(event.startswith(f"disconnected:127.0.0.1:{port}:")
+                           for event in events(other)))
+    assert (f"disconnected:127.0.0.1:{port}:left" in events(other)) == said_goodbye
+
+
 @pytest.mark.parametrize("redirection", [
     "<&-", "<&- >&- 2>&-", "</dev/null >/dev/full", "</dev/null 1</dev/null",
     "</dev/null | head -c 1 >/dev/null"])
