@@ -6,9 +6,8 @@ Pure. `received:127.0.0.1:5002:gmessage:…` is of the kind `received`, about 12
 import re
 
 ADDRESS = r"(?:[0-9.]+|\[[^\]]*\]):[0-9]+"
-GOSSIP = rf"gmessage:([0-9.]+):({ADDRESS}):([0-9]+):([0-9]+):(.*)"  # time, origin, START, …
 _ABOUT = re.compile(rf"({ADDRESS})(?::(.*))?", re.DOTALL)
-_LINE = re.compile(GOSSIP, re.DOTALL)
+_LINE = re.compile(rf"gmessage:([0-9.]+):({ADDRESS}):([0-9]+):([0-9]+):(.*)", re.DOTALL)
 
 
 def parted(event: str) -> tuple[str, str, str]:

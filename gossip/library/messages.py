@@ -3,19 +3,20 @@
 import base64
 import binascii
 import collections
+import contextlib
+import functools
 import logging
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from gossip.escaping import unescape
-from gossip.events import ADDRESS, GOSSIP, gossip_fields
+from gossip.events import ADDRESS, about, gossip_fields
 
 LOOK = 0.2  # seconds between two looks of a link reader that waits for room, whether its link ended
 BYTES = "base64:"  # begins the text of a message of bytes
-_RECEIVED = re.compile(rf"^received:({ADDRESS}):{GOSSIP}$", re.MULTILINE)
 _TIME = re.compile(rf"received:{ADDRESS}:gmessage:([0-9.]+):")
 _log = logging.getLogger("gossip")
 
@@ -41,6 +42,10 @@ class Message(NamedTuple):
             return None
 
 
+# as Message(*fields), which is slower
+_message: Callable[[tuple[object, ...]], Message] = functools.partial(tuple.__new__, Message)
+
+
 def text_of(data: bytes) -> str:
     """Return the text of a message of bytes."""
     return BYTES + base64.b64encode(data).decode()
@@ -48,19 +53,33 @@ def text_of(data: bytes) -> str:
 
 def said(line: bytes) -> Message:
     """Return the message in a gossip line that this peer has made."""
-    found = gossip_fields(line.decode())
-    assert found is not None
-    moment, origin, run, number, text = found
+    moment, origin, run, number, text = _fields(line.decode().removeprefix("gmessage:"))
     return Message(origin, run, number, moment, text, origin)
 
 
 def received(events: list[str]) -> list[Message]:
-    """Return the messages in events `received:PEER:gmessage:…` of an output file."""
-    found = _RECEIVED.findall("\n".join(events))
-    if any("\\" in event for event in events):
-        found = [(*head, unescape(text)) for *head, text in found]
-    return [Message(origin, int(run), int(number), float(moment), text, came_from)
-            for came_from, moment, origin, run, number, text in found]
+    """Return the messages in events `received:PEER:gmessage:…` that came together. Mostly each is
+    of the same run as the one before, so that only its time, number and text are new."""
+    came_from, _ = about(events[0].partition(":")[2])
+    at = len(f"received:{came_from}:gmessage:")  # of the time
+    messages, origin, run, between = [], "", 0, ":of no run:"
+    for event in events:
+        end = event.index(":", at)
+        if not event.startswith(between, end):
+            _, origin, run, _, _ = _fields(event[at:])
+            between = f":{origin}:{run}:"
+        number, _, text = event[end + len(between):].partition(":")
+        if "\\" in text:
+            text = unescape(text)
+        messages.append(_message((origin, run, int(number), float(event[at:end]), text, came_from)))
+    return messages
+
+
+def _fields(line: str) -> tuple[float, str, int, int, str]:
+    """Return the fields of a gossip line without `gmessage:`."""
+    found = gossip_fields(f"gmessage:{line}")
+    assert found is not None
+    return found
 
 
 class Inbox:
@@ -127,6 +146,15 @@ class Inbox:
         self._ready.extend(received(events))
         self._unparsed -= len(events)
         self._room.notify_all()
+
+    def take_all(self) -> Iterator[Message]:
+        """Wait for messages and take them, until the peer has ended."""
+        with contextlib.suppress(EOFError):
+            while True:
+                yield self.take()
+                with contextlib.suppress(IndexError):
+                    while True:
+                        yield self._ready.popleft()
 
     def take(self, timeout: float | None = None) -> Message:
         """Wait for a message, and take it. TimeoutError if none comes within `timeout` seconds,

@@ -201,19 +201,12 @@ class Peer:
     def next(self, timeout: float | None = None) -> Message:
         """Wait for the next message of others. TimeoutError if none comes within `timeout` seconds,
         EOFError when the peer has ended and every message was taken."""
-        self._check_process()
-        if self._calls.takes_messages:
-            raise RuntimeError("on_message gets the messages of this peer")
+        self._check_taking()
         return self._inbox.take(timeout)
 
-    def __iter__(self) -> "Iterator[Message]":
-        return self
-
-    def __next__(self) -> Message:
-        try:
-            return self.next()
-        except EOFError:
-            raise StopIteration from None
+    def __iter__(self) -> Iterator[Message]:
+        self._check_taking()
+        return self._inbox.take_all()
 
     @property
     def neighbours(self) -> list[str]:
@@ -276,6 +269,11 @@ class Peer:
 
     def __repr__(self) -> str:
         return f"<gossip.Peer {self.address}>"
+
+    def _check_taking(self) -> None:
+        self._check_process()
+        if self._calls.takes_messages:
+            raise RuntimeError("on_message gets the messages of this peer")
 
     def _check_process(self) -> None:
         if self._is_forked:
