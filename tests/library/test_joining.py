@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import socket
 import threading
 import time
@@ -214,6 +215,18 @@ def test_every_setting_of_the_command_line_is_taken(seeds):
                                 report_interval=1.5) and str(settings.capacity) == "fixed:4"
 
 
+def exit_code(child):
+    """Wait for the end of a child process, which is killed if it does not end in time."""
+    try:
+        status = wait_until(lambda: [status for ended, status in [os.waitpid(child, os.WNOHANG)]
+                                     if ended], what="the child to end")
+        return os.waitstatus_to_exitcode(status[0])
+    except AssertionError:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise
+
+
 def test_a_child_of_fork_is_refused_and_the_parent_goes_on(pair):
     one, other = pair
     child = os.fork()
@@ -224,7 +237,7 @@ def test_a_child_of_fork_is_refused_and_the_parent_goes_on(pair):
             os._exit(7 if "fork" in str(error) else 8)
         finally:
             os._exit(9)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert exit_code(child) == 7
     one.say("from the parent")
     assert other.next(timeout=30).text == "from the parent"
 
@@ -243,7 +256,7 @@ def test_a_child_of_fork_may_join_by_itself(pair, seeds):
     assert other.next(timeout=30).text == "from the child"
     time.sleep(1.2)  # without a pulse of its own, the child would count as late from now on
     other.say("from the parent")
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert exit_code(child) == 7
 
 
 def test_fifty_joins_and_leaves_leave_nothing(seeds):
