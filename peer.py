@@ -58,6 +58,7 @@ from gossip.spread.origin import Restraint, portions
 from gossip.spread.spreading import Spreading, in_batches
 
 SHORTEST_WAIT = 0.02  # seconds at least between two turns of membership
+LEAVE_MOST = 15.0  # seconds at most that a leaver lets neighbours read what was sent
 LOOK = 0.05  # seconds between two looks of a leaver, whether all is sent and all have hung up
 
 
@@ -75,7 +76,7 @@ class Peer(Node):
         super().__init__(address, settings, output, world)
         self.rng = rng or random.Random()
         self.leaving = False  # set once, by `quit`
-        self._leave_until = 0.0  # when the present wait of a leaver ends
+        self._leave_until = self._leave_latest = 0.0  # when a leaver's waits end: this one, and all
         self._told_leave: list[Link] | None = None  # links to the seeds that were told `leave`
         signer = new_signer(address, rng) if settings.sign else None
         lanes = probers(self.probe, self.now, 1, settings.probes_at_once)
@@ -221,6 +222,7 @@ class Peer(Node):
             if self.spreading.fall_silent():
                 self.leaving = True
                 self._leave_until = self.now() + self.settings.leave_limit
+                self._leave_latest = self.now() + LEAVE_MOST
                 self.output.write(f"leaving:{self.address}")
                 self.spreading.way.hurry()
                 self.membership.hurry()
@@ -228,7 +230,9 @@ class Peer(Node):
     def _leave(self, now: float) -> float:
         """Send the gossip that waits; then tell neighbours and seeds `leave`, and let them read it
         and hang up; then stop. A neighbour that comes meanwhile is told when it is met."""
-        if now < self._leave_until and self._keeps_waiting():
+        is_read = any(link.is_read(now) for link in self.neighbours.links())
+        if (now < self._leave_until and self._keeps_waiting()
+                or now < self._leave_latest and is_read):
             return now + LOOK
         if self._told_leave is not None:
             self.stop("quit")

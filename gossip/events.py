@@ -6,7 +6,7 @@ Pure. `received:127.0.0.1:5002:gmessage:…` is of the kind `received`, about 12
 import re
 
 ADDRESS = r"(?:[0-9.]+|\[[^\]]*\]):[0-9]+"
-_ABOUT = re.compile(rf"({ADDRESS})(?::(.*))?", re.DOTALL)
+_ABOUT = re.compile(ADDRESS)
 _LINE = re.compile(rf"gmessage:([0-9.]+):({ADDRESS}):([0-9]+):([0-9]+):(.*)", re.DOTALL)
 
 
@@ -19,7 +19,7 @@ def parted(event: str) -> tuple[str, str, str]:
 def about(rest: str) -> tuple[str, str]:
     """Return the address with which a text begins or "", and what follows."""
     match = _ABOUT.match(rest)
-    return (match[1], match[2] or "") if match else ("", rest)
+    return (match[0], rest[match.end():].removeprefix(":")) if match else ("", rest)
 
 
 def gossip_fields(line: str) -> tuple[float, str, int, int, str] | None:

@@ -19,7 +19,7 @@ MAY_IMPORT = {  # folder -> what else than itself and the hall
     "voidphone": {"wire", "spread", "node", "net", "terminal"},
     "programs": {"node", "net", "chat", "voidphone", "terminal", "spread"},
     "front": {"library"},
-    "library": {"node", "net", "programs", "terminal"},  # and seed.py, peer.py by their paths
+    "library": {"node", "net", "overlay", "programs", "terminal"},  # and seed.py, peer.py by their paths
     "seed.py": {*CONCEPTS, "wire", "node", "programs"},
     "peer.py": {*CONCEPTS, "wire", "node", "programs"},
     "runner.py": {"chat", "net", "programs", "terminal", "lab/experiments", "lab/pictures",

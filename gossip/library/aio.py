@@ -6,11 +6,12 @@ messages does not, so that no thread waits where nobody speaks.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Generator
+import math
+from collections.abc import AsyncIterator, Callable, Generator
 from typing import Any
 
 from gossip.library.messages import Message
-from gossip.library.peer import Peer as BlockingPeer, join_telling
+from gossip.library.peer import LOOK, Peer as BlockingPeer, join_telling
 
 
 class Peer:
@@ -42,11 +43,19 @@ class Peer:
 
     async def joined(self, timeout: float | None = None) -> bool:
         """Wait until enough seeds list this peer; return False if that takes longer."""
-        return await asyncio.to_thread(self._peer.joined.wait, timeout)
+        return await self._poll(self._peer.joined.is_set, timeout)
 
     async def caught_up(self, timeout: float | None = None) -> bool:
         """Wait until this peer holds all that its neighbours hold; see `gossip.Peer.caught_up`."""
-        return await asyncio.to_thread(self._peer.caught_up, timeout)
+        return await self._poll(self._peer.has_caught_up, timeout)
+
+    async def _poll(self, holds: Callable[[], bool], timeout: float | None) -> bool:
+        """Wait without a thread, of which an event loop has few."""
+        loop = asyncio.get_running_loop()
+        deadline = math.inf if timeout is None else loop.time() + timeout
+        while not (done := holds()) and loop.time() < deadline and not self._peer.has_ended():
+            await asyncio.sleep(LOOK)
+        return done
 
     async def say(self, text: str) -> Message:
         """Say a text of one line to everyone; see `gossip.Peer.say`."""
@@ -59,6 +68,8 @@ class Peer:
     async def next(self, timeout: float | None = None) -> Message:
         """Wait for the next message of others. TimeoutError if none comes within `timeout` seconds,
         EOFError when the peer has ended and every message was taken."""
+        if timeout is not None and timeout <= 0:
+            return self._peer.next(0)
         try:
             return await asyncio.wait_for(self._next(), timeout)
         except asyncio.TimeoutError:  # another class than TimeoutError before Python 3.11
@@ -96,6 +107,12 @@ class Peer:
         await self.leave()
 
 
+def _close_unwanted(joining: "asyncio.Future[BlockingPeer]") -> None:
+    """End a peer for which nobody waits any more."""
+    if not joining.cancelled() and joining.exception() is None:
+        joining.result().close()
+
+
 class _Joining:
     """What `join` returns: awaited, or entered by `async with`, it is the peer."""
 
@@ -109,8 +126,13 @@ class _Joining:
             with contextlib.suppress(RuntimeError):  # the loop was closed before the peer
                 loop.call_soon_threadsafe(came.set)
 
-        return Peer(await asyncio.to_thread(join_telling, wake, self._port, **self._arguments),
-                    came)
+        joining = asyncio.ensure_future(
+            asyncio.to_thread(join_telling, wake, self._port, **self._arguments))
+        try:
+            return Peer(await asyncio.shield(joining), came)
+        except asyncio.CancelledError:
+            joining.add_done_callback(_close_unwanted)
+            raise
 
     def __await__(self) -> Generator[Any, None, Peer]:
         return self._join().__await__()

@@ -5,7 +5,6 @@ import binascii
 import collections
 import contextlib
 import functools
-import logging
 import re
 import threading
 import time
@@ -15,10 +14,10 @@ from typing import NamedTuple
 from gossip.escaping import unescape
 from gossip.events import ADDRESS, about, gossip_fields
 
+MOST_CHARACTERS = 64 << 20  # of messages that wait, besides the limit of their number
 LOOK = 0.2  # seconds between two looks of a link reader that waits for room, whether its link ended
 BYTES = "base64:"  # begins the text of a message of bytes
 _TIME = re.compile(rf"received:{ADDRESS}:gmessage:([0-9.]+):")
-_log = logging.getLogger("gossip")
 
 
 class Message(NamedTuple):
@@ -91,20 +90,21 @@ class Inbox:
     """
 
     def __init__(self, limit: int, waits: bool, since: float = 0.0,
-                 on_arrival: Callable[[], None] = lambda: None):
+                 on_arrival: Callable[[], None] = lambda: None,
+                 on_dropped: Callable[[], None] = lambda: None):
         """Messages with a time before `since` are left out. `on_arrival()` is called when the empty
-        inbox gets a message, and at the end."""
+        inbox gets a message, and at the end; `on_dropped()` when the first message is dropped."""
         self._limit, self._waits, self._since = limit, waits, since
-        self._on_arrival = on_arrival
+        self._on_arrival, self._on_dropped = on_arrival, on_dropped
         self._lock = threading.Lock()  # guards all below; popping from _ready needs none
         self._arrived = threading.Condition(self._lock)
         self._room = threading.Condition(self._lock)
         self._ready: collections.deque[Message] = collections.deque()
         self._batches: collections.deque[list[str]] = collections.deque()  # not parsed yet
         self._unparsed = 0  # events in them
+        self._size = 0  # characters in them
         self._ended = False  # nothing more is put in
         self.dropped = 0
-        self._warned = False  # of the first that was dropped
 
     def __len__(self) -> int:
         return len(self._ready) + self._unparsed
@@ -116,35 +116,45 @@ class Inbox:
             if not events:
                 return
         with self._lock:
-            was_empty = not len(self)
+            was_empty, had_dropped = not len(self), self.dropped
             self._batches.append(events)
             self._unparsed += len(events)
+            self._size += sum(map(len, events))
             if not self._waits:
-                self._drop(len(self) - self._limit)
-            self._arrived.notify()
+                self._drop()
+            self._arrived.notify(len(events))
         if was_empty:
             self._on_arrival()
+        if self.dropped and not had_dropped:
+            self._on_dropped()
 
     def _is_new(self, event: str) -> bool:
         match = _TIME.match(event)
         return match is not None and float(match[1]) >= self._since
 
-    def _drop(self, count: int) -> None:
+    def _is_full(self) -> bool:
+        """Return whether as much waits as may wait."""
+        return len(self) >= self._limit or self._size > MOST_CHARACTERS
+
+    def _is_over(self) -> bool:
+        """Return whether more waits than may wait."""
+        return len(self) > self._limit or self._size > MOST_CHARACTERS
+
+    def _drop(self) -> None:
         """Drop the oldest messages. Expects the lock, as `_parse` does."""
-        while count > 0:
-            if not self._ready:
+        while self._is_over():
+            if not self._ready and self._batches:
                 self._parse()
-            try:
+            with contextlib.suppress(IndexError):  # it was taken meanwhile
                 self._ready.popleft()
                 self.dropped += 1
-            except IndexError:
-                pass  # it was taken meanwhile
-            count -= 1
 
     def _parse(self) -> None:
-        events = self._batches.popleft()
+        events = self._batches[0]
         self._ready.extend(received(events))
+        self._batches.popleft()
         self._unparsed -= len(events)
+        self._size -= sum(map(len, events))
         self._room.notify_all()
 
     def take_all(self) -> Iterator[Message]:
@@ -159,10 +169,6 @@ class Inbox:
     def take(self, timeout: float | None = None) -> Message:
         """Wait for a message, and take it. TimeoutError if none comes within `timeout` seconds,
         EOFError if the peer has ended and every message was taken."""
-        if self.dropped and not self._warned:
-            self._warned = True
-            _log.warning("messages were dropped, because they were not taken in time; "
-                         "status() counts them; see backlog in help(gossip.join)")
         try:
             return self._ready.popleft()
         except IndexError:
@@ -179,15 +185,17 @@ class Inbox:
                 left = None if deadline is None else deadline - time.monotonic()
                 if self._ended and not self._batches:
                     raise EOFError("the peer has ended")
-                if not self._batches and not self._arrived.wait(left) and not len(self):
+                if not self._batches and not self._arrived.wait(
+                        None if left is None else min(left, threading.TIMEOUT_MAX)) \
+                        and not len(self):
                     raise TimeoutError(f"no message within {timeout} s")
 
     def wait_for_room(self, is_over: Callable[[], bool]) -> None:
         """If the inbox waits instead of dropping, wait until it has room, or `is_over()`."""
-        if not self._waits or len(self) < self._limit:
+        if not self._waits or not self._is_full():
             return
         with self._lock:
-            while len(self) >= self._limit and not self._ended and not is_over():
+            while self._is_full() and not self._ended and not is_over():
                 self._room.wait(LOOK)
 
     def end(self) -> None:

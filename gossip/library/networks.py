@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gossip.addresses import Address, address_of
-from gossip.library.peer import Peer, join
+from gossip.library.peer import USUAL, Peer, join
 from gossip.library.starting import (
     Folder, NoSeed, Refused, Seeds as ListOfSeeds, errors_of_a_start, list_of_seeds, listen,
     settings_of, start)
@@ -121,7 +121,7 @@ def network(peers: int = 5, *, seeds: int = 3, host: str = "127.0.0.1", outputs:
     within two seconds, because its liveness interval is 0.5 s. Arguments as for `gossip.join`."""
     chosen = settings_of(settings, QUICK)
     changed = {name: value for name, value in chosen._asdict().items()
-               if value != Settings._field_defaults[name]}
+               if value != getattr(USUAL, name)}
     anywhere = [address_of(host, 1)._replace(port=0)] * seeds
     started: list[Peer] = []
     registry = _start_seeds(anywhere, anywhere, chosen, outputs)

@@ -1,35 +1,35 @@
 """Joining: a peer of the network inside a program, and what the program may ask of it.
 
 The threads are those of any peer, in the background; `say`, `next` and iteration may be called from
-any thread. subscribing.py takes what the node tells. Nothing is printed, and no signal is touched.
+any thread. subscribing.py takes what the node tells. Nothing is printed, and the program's handlers
+of signals stay: they are called as ever, but after a call of the node (signals.py).
 """
 
 import math
 import os
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from gossip.library.messages import Inbox, Message, said, text_of
+from gossip.library.signals import put_off
 from gossip.library.starting import (
     Folder, NoSeed, Refused, Seeds, address_asked_for, list_of_seeds, listen,
     settings_of, start)
 from gossip.library.subscribing import Calls, Subscriber
-from gossip.net.pulse import PULSE
+from gossip.overlay.neighbours import NEIGHBOUR
 from gossip.programs.starting import check_reachable
 from gossip.settings import Settings, majority
 from gossip.terminal.command_line import CommandError
 
+USUAL = Settings(gossip_count=0)  # a program says what is to be said
 BACKLOG = 10_000  # messages that wait for the program
-QUIT_LIMIT = 20.0  # seconds that leaving may take; it takes six if no neighbour answers
+QUIT_LIMIT = 25.0  # seconds that leaving may take; it takes six if no neighbour answers
 ALONE_LIMIT = 3.0  # seconds that leaving waits for a neighbour to which to pass on what was said
 FETCHED = 0.5  # seconds after which a new neighbour has fetched it
 LOOK = 0.02  # seconds between two looks
 CALLS_LIMIT = 5.0  # seconds that leaving waits for callbacks
-
-_peers: "weakref.WeakSet[Peer]" = weakref.WeakSet()  # of this process
 
 
 def join(port: int | str = 0, *, host: str = "127.0.0.1", seeds: Seeds = None,
@@ -69,7 +69,7 @@ def join_telling(on_arrival: Callable[[], None], port: int | str = 0, *, host: s
                  **settings: Any) -> "Peer":
     """Do as `join`. Unless there is an `on_message`, call `on_arrival()` when messages come to the
     empty inbox, and at the end; it must not wait."""
-    node_settings = settings_of(settings, Settings(gossip_count=0))
+    node_settings = settings_of(settings, USUAL)
     seed_list = list_of_seeds(seeds)
     address = address_asked_for(port, host)
     try:
@@ -84,16 +84,18 @@ def join_telling(on_arrival: Callable[[], None], port: int | str = 0, *, host: s
     limit, first = _checked_backlog(backlog), _moment(since)
     address, sock = listen(address)
     calls = Calls(str(address), on_message)
-    inbox = Inbox(limit, backlog == "wait", first, calls.messages_came if on_message
-                  else on_arrival)
+    inbox = Inbox(limit, backlog == "wait", first,
+                  calls.messages_came if on_message else on_arrival, calls.messages_were_dropped)
     subscriber = Subscriber(str(address), inbox, calls, majority(len(seed_list)), on_neighbour,
                              on_death)
     node = start("peer", "Peer", address, sock, seed_list, node_settings, outputs, subscriber,
                  lambda kind: _listened(kind, inbox))
-    peer = Peer(node, inbox, calls, subscriber)
-    if on_message or on_neighbour or on_death:
+    try:
         calls.begin(inbox)
-    return peer
+    except BaseException:
+        node.stop()
+        raise
+    return Peer(node, inbox, calls, subscriber)
 
 
 def _checked_backlog(backlog: int | str) -> int:
@@ -117,7 +119,8 @@ def _listened(kind: Any, inbox: Inbox) -> type:
     """Return the class of a peer whose link readers wait while the inbox is full."""
     class Listened(kind):  # type: ignore[misc]
         def sift(self, link: Any, lines: list[bytes]) -> list[bytes]:
-            inbox.wait_for_room(lambda: link.ended)
+            if link.role == NEIGHBOUR:  # probes and seeds are answered meanwhile
+                inbox.wait_for_room(lambda: link.ended or self.leaving)
             return super().sift(link, lines)  # type: ignore[no-any-return]
 
         def wake(self) -> None:
@@ -137,8 +140,7 @@ class Peer:
     def __init__(self, node: Any, inbox: Inbox, calls: Calls, subscriber: Subscriber):
         self._node, self._inbox, self._calls, self._subscriber = node, inbox, calls, subscriber
         self._said_at: float | None = None  # by the node's clock
-        self._is_forked = False  # this process is a child of the one that joined
-        _peers.add(self)
+        self._process = os.getpid()
 
     @property
     def address(self) -> str:
@@ -165,6 +167,10 @@ class Peer:
             text.encode()
         except UnicodeEncodeError:
             raise ValueError("the text is not Unicode: it has half of a surrogate pair") from None
+        with put_off():
+            return self._say(text)
+
+    def _say(self, text: str) -> Message:
         if self._node.messages.forbids(text):
             raise Refused("it has a forbidden word; nothing was sent")
         lines = self._node.gossip([text])
@@ -183,16 +189,21 @@ class Peer:
         taken."""
         self._check_process()
         deadline = math.inf if timeout is None else time.monotonic() + timeout
-        while not (done := self._has_caught_up()) and time.monotonic() < deadline \
+        while not (done := self.has_caught_up()) and time.monotonic() < deadline \
                 and not self._node.stopping:
             time.sleep(LOOK)
         return done
 
-    def _has_caught_up(self) -> bool:
-        with self._node.turn:
+    def has_caught_up(self) -> bool:
+        """Return at once what `caught_up` waits for."""
+        with put_off(), self._node.turn:
             return self._is_alone() or (self._node.spreading.anti_entropy.has_caught_up()
                                         if self._node.settings.antientropy_interval else
                                         bool(self._node.neighbours.addresses()))
+
+    def has_ended(self) -> bool:
+        """Return whether this peer has left, was closed, or was shut out."""
+        return bool(self._node.stopping)
 
     def _is_alone(self) -> bool:
         """Return whether the seeds know no other peer."""
@@ -211,28 +222,38 @@ class Peer:
     @property
     def neighbours(self) -> list[str]:
         """The addresses of the peers linked to this one, now."""
-        with self._node.turn:
-            return list(map(str, self._node.neighbours.addresses()))
+        return self._addresses(lambda: self._node.neighbours)
 
     @property
     def known(self) -> list[str]:
-        """The addresses of all peers that this one knows, now."""
-        with self._node.turn:
-            return list(map(str, self._node.peer_list.addresses()))
+        """The addresses of all other peers that this one knows, now."""
+        return self._addresses(lambda: self._node.peer_list)
+
+    def _addresses(self, table: Callable[[], Any]) -> list[str]:
+        self._check_process()
+
+        with put_off(), self._node.turn:
+            return [] if self._node.stopping else list(map(str, table().addresses()))
 
     def status(self) -> dict[str, object]:
         """Return counts of what there is, and of everything that was dropped, by their names."""
         self._check_process()
-        return {**self._node.status(), "address": self.address,
+        with put_off():
+            status = self._node.status()
+        return {**status, "address": self.address,
                 "messages not taken yet": len(self._inbox),
                 "messages dropped, because they were not taken": self._inbox.dropped}
 
     def leave(self) -> None:
-        """Say goodbye to neighbours and seeds, and end; nobody reports a death. Callbacks get what
-        has come before. If no neighbour can have what was said last, because this peer has only
-        just joined, wait for one, three seconds at most."""
-        if self._is_forked:
-            return
+        """Say goodbye to neighbours and seeds, and end; nobody reports a death. First let
+        neighbours read what was said, 15 seconds at most; if there is no neighbour yet, because
+        this peer has only just joined, wait for one, three seconds at most. Callbacks get what has
+        come before, for five seconds at most."""
+        if os.getpid() == self._process:
+            with put_off():
+                self._leave()
+
+    def _leave(self) -> None:
         deadline = time.monotonic() + ALONE_LIMIT
         while not self._is_passed_on() and time.monotonic() < deadline:
             time.sleep(LOOK)
@@ -240,6 +261,7 @@ class Peer:
         self._node.world.await_end(QUIT_LIMIT)
         self._node.stop("quit")
         self._calls.end(CALLS_LIMIT)
+        self._calls.drop()
 
     def _is_passed_on(self) -> bool:
         """Return whether a neighbour has what was said last: it was one already, or has had the
@@ -255,8 +277,11 @@ class Peer:
 
     def close(self) -> None:
         """End abruptly, as a crash does: others find this peer dead."""
-        if self._is_forked:
-            return
+        if os.getpid() == self._process:
+            with put_off():
+                self._close()
+
+    def _close(self) -> None:
         self._calls.drop()
         self._node.stop()
         self._calls.end(CALLS_LIMIT)
@@ -276,21 +301,6 @@ class Peer:
             raise RuntimeError("on_message gets the messages of this peer")
 
     def _check_process(self) -> None:
-        if self._is_forked:
+        if os.getpid() != self._process:
             raise RuntimeError("this peer joined before a fork, and lives in the parent process; "
                                "join after the fork")
-
-    def _abandon(self) -> None:
-        """Close the sockets in a child process, where no thread of the peer runs."""
-        self._is_forked = True
-        self._node.world.abandon(self._node.links())
-
-
-def _after_fork() -> None:
-    PULSE.begin_anew()
-    for peer in list(_peers):
-        peer._abandon()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -8,13 +8,16 @@ import os
 import pathlib
 import socket
 import sys
+import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from gossip.addresses import Address, address_of, can_be_dialled, parse_typed
 from gossip.net.listener import listening
 from gossip.net.live_world import LiveWorld
+from gossip.net.pulse import PULSE
 from gossip.node.output_file import OutputFile
 from gossip.programs.starting import open_output, start_node
 from gossip.settings import WAYS, Settings, parse_config
@@ -24,6 +27,9 @@ from gossip.terminal.command_line import (
 Seeds = Iterable[str] | str | os.PathLike[str] | None  # addresses, the path of a list, or the usual
 Folder = str | os.PathLike[str] | None  # for output files; None: no files
 CONFIG = "config.txt"
+
+_loading = threading.Lock()  # of peer.py and seed.py
+_nodes: "weakref.WeakSet[Any]" = weakref.WeakSet()  # that this process has started
 
 
 class PortInUse(OSError):
@@ -62,6 +68,7 @@ def start(module: str, name: str, address: Address, sock: socket.socket, seeds: 
                       open_output(pathlib.Path(outputs), kind.kind, address, settings.file_limit,
                                   subscriber))
             node = kind(address, seeds, settings, output, functools.partial(LiveWorld, sock=sock))
+            _nodes.add(node)
             start_node(node)
     except BaseException:
         sock.close()
@@ -74,15 +81,17 @@ def _class(module: str, name: str) -> Any:
     their paths, because a program may have a peer.py or a seed.py of its own."""
     path = ROOT / f"{module}.py"
     own_name = f"gossip.library.{module}_py"
-    for known in (module, own_name):
-        loaded = sys.modules.get(known)
-        if loaded is not None and getattr(loaded, "__file__", None) == str(path):
-            return getattr(loaded, name)
-    spec = importlib.util.spec_from_file_location(own_name, path)
-    assert spec is not None and spec.loader is not None
-    sys.modules[own_name] = loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return getattr(loaded, name)
+    with _loading:
+        for known in (module, own_name):
+            loaded = sys.modules.get(known)
+            if loaded is not None and getattr(loaded, "__file__", None) == str(path):
+                return getattr(loaded, name)
+        spec = importlib.util.spec_from_file_location(own_name, path)
+        assert spec is not None and spec.loader is not None
+        loaded = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(loaded)
+        sys.modules[own_name] = loaded
+        return getattr(loaded, name)
 
 
 def settings_of(named: dict[str, Any], usual: Settings) -> Settings:
@@ -166,3 +175,15 @@ def listen(address: Address) -> tuple[Address, socket.socket]:
         except OSError as error:
             raise cannot_listen(address, error) from None
     return address._replace(port=sock.getsockname()[1]), sock
+
+
+def _after_fork() -> None:
+    """In a child process, where no thread of the parent's nodes runs, close their sockets."""
+    PULSE.begin_anew()
+    for node in list(_nodes):
+        node.world.abandon(node.links())
+    _nodes.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

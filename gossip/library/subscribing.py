@@ -14,6 +14,7 @@ from gossip.events import about
 from gossip.library.messages import Inbox, Message
 from gossip.tools import Recent
 
+AT_ONCE = 100  # messages handed on before other calls have their turn
 DEATHS = 1_000  # dead peers remembered, so that each death is told once
 
 _log = logging.getLogger("gossip")
@@ -45,6 +46,11 @@ class Calls:
         """Have the messages in the inbox handed to `on_message`."""
         self.put(self._hand_on)
 
+    def messages_were_dropped(self) -> None:
+        """Have the program's log tell it."""
+        self.put(_log.warning, "messages were dropped, because they were not taken in time; "
+                 "status() counts them; see backlog in help(gossip.join)")
+
     def drop(self) -> None:
         """Make no call any more."""
         self._dropped = True
@@ -62,14 +68,18 @@ class Calls:
     def _hand_on(self) -> None:
         assert self._on_message is not None
         with contextlib.suppress(TimeoutError, EOFError):
-            while not self._dropped:
+            for _ in range(AT_ONCE):
+                if self._dropped:
+                    return
                 self._make(self._on_message, self._inbox.take(0))
+            self.put(self._hand_on)
 
     def _make(self, call: Callable[..., object], *arguments: Any) -> None:
         try:
             call(*arguments)
-        except Exception:
-            _log.exception("a callback of %s failed", self._name.partition(" ")[2])
+        except BaseException:  # also SystemExit: it would end this thread, and all calls
+            with contextlib.suppress(Exception):  # of a handler of the program
+                _log.exception("a callback of %s failed", self._name.partition(" ")[2])
 
 
 class Subscriber:
@@ -86,6 +96,8 @@ class Subscriber:
         self._lists_of: set[str] = set()  # seeds whose list has come
         self._neighbours: set[str] = set()
         self._dead = Recent(DEATHS)
+        self._told_of = ""  # the peer of whose death a seed told last
+        self._replaced = ""  # the peer whose link was replaced by another one just now
 
     def show(self, clock: str, events: list[str]) -> None:
         """Take events that were written together; `received:` never stands beside others."""
@@ -96,6 +108,8 @@ class Subscriber:
             kind, _, rest = event.partition(":")
             if kind in _TAKEN:
                 _TAKEN[kind](self, rest)
+            elif kind == "failed":
+                self._calls.put(_log.error, "%s: %s", self._own, event)
 
     def _registered(self, seed: str) -> None:
         self._listed_by.add(seed)
@@ -111,15 +125,16 @@ class Subscriber:
 
     def _connected(self, peer: str) -> None:
         self._dead.pop(peer)
-        if self._on_neighbour is not None and peer not in self._neighbours:
+        if self._on_neighbour is not None and peer != self._replaced:
             self._calls.put(self._on_neighbour, peer)
+        self._replaced = ""
         self._neighbours.add(peer)
 
     def _disconnected(self, rest: str) -> None:
         peer, reason = about(rest)
-        if reason not in ("replaced", "duplicate"):  # one of two links to it has ended
-            self._neighbours.discard(peer)
-        if reason == "told dead":
+        self._neighbours.discard(peer)
+        self._replaced = peer if reason in ("replaced", "duplicate") else ""
+        if reason == "told dead" and peer == self._told_of:
             self._died(peer)
 
     def _died(self, peer: str) -> None:
@@ -127,11 +142,11 @@ class Subscriber:
             self._calls.put(self._on_death, peer)
 
     def _told(self, rest: str) -> None:
-        """A seed tells of a death: of a neighbour this peer makes sure, and may keep the link."""
+        """A seed tells of a death. A neighbour that has just answered stays linked, and lives."""
         _, report = about(rest)
-        peer, _ = about(report.removeprefix("Dead Node:"))
-        if peer not in self._neighbours and peer != self._own:
-            self._died(peer)
+        self._told_of, _ = about(report.removeprefix("Dead Node:"))
+        if self._told_of not in self._neighbours and self._told_of != self._own:
+            self._died(self._told_of)
 
 
 _TAKEN = {"registered": Subscriber._registered, "peer list": Subscriber._list_came,

@@ -34,7 +34,7 @@ class Threads:
                 return False
             self._running.add(thread)
         try:
-            thread.start()
+            _start_small(thread)
         except RuntimeError:
             self._forget(thread)
             return False
@@ -81,4 +81,14 @@ class Threads:
                 thread.join(max(0.0, deadline - time.monotonic()))
 
 
-threading.stack_size(STACK_SIZE)
+def _start_small(thread: threading.Thread) -> None:
+    """Start a thread with a small stack. The program's own threads keep the usual size."""
+    with _sizing:
+        usual = threading.stack_size(STACK_SIZE)
+        try:
+            thread.start()
+        finally:
+            threading.stack_size(usual)
+
+
+_sizing = threading.Lock()

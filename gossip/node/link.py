@@ -309,5 +309,9 @@ class Link:
         return (self._backlog.unasked > self._settings.origin_limit and not self.ended
                 and now - self._taken < (patience or ORIGIN_PATIENCE))
 
+    def is_read(self, now: float) -> bool:
+        """Return whether a backlog waits, and has shrunk within ORIGIN_PATIENCE seconds."""
+        return bool(self._backlog.size) and not self.ended and now - self._taken < ORIGIN_PATIENCE
+
     def fileno(self) -> int:
         return self.connection.fileno()

@@ -1,0 +1,266 @@
+"""What programs do by mistake or by chance, and neighbours on purpose: nothing breaks."""
+
+import asyncio
+import signal
+import sys
+import threading
+import time
+
+import pytest
+
+import gossip
+from tests.tools.nets import Net
+from tests.tools.ports import free_address
+from tests.tools.programs import ROOT, environment, run
+from tests.tools.waiting import wait_until
+
+
+@pytest.fixture
+def net():
+    before = set(threading.enumerate())
+    with gossip.network(2, seeds=1) as running:
+        yield running
+    wait_until(lambda: {thread for thread in threading.enumerate()
+                        if not thread.name.startswith("asyncio")} <= before)
+
+
+def python(code, *arguments):
+    return run("-c", code, *arguments, env=environment(PYTHONPATH=str(ROOT)))
+
+
+class Shot(Exception):
+    """Raised by a handler of signals, as KeyboardInterrupt is."""
+
+
+@pytest.mark.parametrize("call", ["say", "neighbours", "status", "caught_up"])
+def test_signals_in_the_middle_of_a_call_leave_the_peer_whole(net, call):
+    one, other = net
+    calls = {"say": lambda: one.say("x"), "neighbours": lambda: one.neighbours,
+             "status": one.status, "caught_up": lambda: one.caught_up(0)}
+
+    def shoot(number, frame):
+        raise Shot
+
+    before, shots = signal.signal(signal.SIGALRM, shoot), 0
+    end = time.monotonic() + 60
+    try:
+        while shots < 300 and time.monotonic() < end:
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+                while True:
+                    calls[call]()
+            except Shot:
+                shots += 1
+    finally:
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert shots == 300
+    last = one.say("the last")
+    found = threading.Thread(target=one.status)  # another thread gets its turn
+    found.start()
+    found.join(30)
+    assert not found.is_alive()
+    wait_until(lambda: other.next(30) == last._replace(came_from=one.address))
+
+
+def test_first_joins_at_the_same_time():
+    code, out, err = python("""
+import threading, gossip
+peers = []
+with gossip.seeds(["127.0.0.1:%s"]) as seeds:
+    threads = [threading.Thread(target=lambda: peers.append(gossip.join(seeds=seeds)))
+               for _ in range(4)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    print(len(peers))
+    [peer.close() for peer in peers]
+""" % free_address().port)
+    assert (code, out, err) == (0, "4\n", "")
+
+
+def test_threads_of_the_program_keep_their_stack():
+    """Deep recursion is an error of Python there, no crash of the process."""
+    code, out, err = python("""
+import threading, gossip
+def deep(number):
+    return sorted([number], key=lambda one: deep(one + 1))
+def run():
+    try:
+        deep(0)
+    except RecursionError:
+        print("an error")
+with gossip.network(2, seeds=1):
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+""")
+    assert (code, out, err) == (0, "an error\n", "")
+
+
+def test_a_program_that_takes_nothing_is_not_called_dead(net):
+    deaths = []
+    with gossip.join(seeds=net.seeds, backlog="wait", liveness_interval=0.5) as slow, \
+            gossip.join(seeds=net.seeds, liveness_interval=0.3, probe_limit=0.5,
+                        on_death=deaths.append) as witness:
+        wait_until(lambda: slow.neighbours and slow.address in witness.neighbours)
+        for _ in range(12_000):
+            net[0].say("x" * 100)
+        wait_until(lambda: slow.status()["messages not taken yet"] >= 10_000)
+        # long enough to be silent, to be probed, and to be unlinked
+        wait_until(lambda: slow.address not in witness.neighbours)
+        assert deaths == [] and net.seeds.status()[0]["registered"] == 4
+        began = time.monotonic()
+        slow.leave()
+        assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize("reason", ["told dead", "duplicate", "replaced"])
+def test_a_neighbour_that_names_a_reason_makes_nobody_dead(net, tmp_path, reason):
+    deaths, hands = [], Net(tmp_path)
+    with gossip.join(seeds=net.seeds, on_death=deaths.append) as peer:
+        victim = net[0].address
+        wait_until(lambda: victim in peer.neighbours)
+        fake = hands.fake(free_address())
+        node = peer._node
+        end = hands.neighbour(node, fake)
+        end.say(f"connection refused:{fake.address}:{reason}")
+        wait_until(lambda: str(fake.address) not in peer.neighbours)
+        subscriber = peer._subscriber
+        wait_until(lambda: str(fake.address) not in subscriber._neighbours)
+        assert deaths == []
+    hands.stop()
+
+
+def test_four_threads_that_wait_all_get_a_message_of_a_batch(net):
+    taken = []
+
+    def take():
+        taken.append((net[1].next(timeout=60).number, time.monotonic()))
+
+    threads = [threading.Thread(target=take) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    net[0]._node.gossip(["a", "b", "c", "d"])
+    for thread in threads:
+        thread.join(30)
+    assert sorted(number for number, _ in taken) == [1, 2, 3, 4]
+
+
+def test_leaving_after_a_burst_lets_neighbours_read_it(net):
+    with gossip.join(seeds=net.seeds, rate=0, backlog=100_000) as reader:
+        with gossip.join(seeds=net.seeds, rate=0) as talker:
+            wait_until(lambda: talker.neighbours and reader.address in talker.neighbours)
+            for _ in range(30_000):
+                talker.say("x" * 200)
+        wait_until(lambda: reader.status()["messages held"] == 30_000)
+
+
+def test_a_callback_that_exits_ends_no_other_call(net):
+    heard = []
+
+    def leave(message):
+        heard.append(message.text)
+        sys.exit(3)
+
+    with gossip.join(seeds=net.seeds, on_message=leave):
+        net[0].say("one")
+        net[0].say("two")
+        wait_until(lambda: sorted(heard) == ["one", "two"])
+
+
+def test_deaths_are_told_while_messages_keep_coming(net):
+    deaths, stop = [], threading.Event()
+
+    def talk():
+        while not stop.wait(0.001):
+            net[0].say("x")
+
+    with gossip.join(seeds=net.seeds, liveness_interval=0.3, probe_limit=0.5,
+                     on_message=lambda message: time.sleep(0.005),
+                     on_death=deaths.append) as peer:
+        wait_until(lambda: net[1].address in peer.neighbours)
+        talker = threading.Thread(target=talk)
+        talker.start()
+        net.kill(1)
+        wait_until(lambda: deaths == [net[1].address])
+        stop.set()
+        talker.join()
+
+
+def test_asyncio_takes_what_is_there_without_waiting_and_cancels_a_join(net):
+    async def use():
+        async with gossip.aio.join(seeds=net.seeds) as peer:
+            net[0].say("x")
+            await peer.caught_up(30)
+            while True:
+                try:
+                    assert (await peer.next(0)).text == "x"
+                    break
+                except TimeoutError:
+                    await asyncio.sleep(0.01)
+            address = str(free_address())
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(gossip.aio.join(address, seeds=net.seeds), 0.001)
+            with pytest.raises(asyncio.TimeoutError):
+                nobody = await gossip.aio.join(seeds=[str(free_address())])
+                try:
+                    await asyncio.wait_for(nobody.joined(), 0.1)
+                finally:
+                    await nobody.close()
+            while True:  # nobody listens there any more
+                try:
+                    again = await gossip.aio.join(address, seeds=net.seeds)
+                    await again.close()
+                    return
+                except gossip.PortInUse:
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(use(), 60))
+
+
+def test_a_child_of_fork_does_not_keep_the_ports_of_seeds():
+    code, out, err = python("""
+import os, gossip
+address = "127.0.0.1:%s"
+seeds = gossip.seeds([address])
+ready, go = os.pipe(), os.pipe()
+if os.fork() == 0:
+    os.close(go[1])
+    os.write(ready[1], b"!")
+    os.read(go[0], 1)
+    os._exit(0)
+os.read(ready[0], 1)
+seeds.close()
+with gossip.seeds([address]):
+    print("again")
+os.write(go[1], b"!")
+os.wait()
+""" % free_address().port)
+    assert (code, out, err) == (0, "again\n", "")
+
+
+def test_the_inbox_is_bounded_in_bytes_too(net):
+    with gossip.join(seeds=net.seeds, cache_size=100_000) as peer:
+        wait_until(lambda: peer.neighbours)
+        for _ in range(400):
+            net[0].say("\x01" * 60_000)  # four characters each, escaped
+        lost = "messages dropped, because they were not taken"
+        wait_until(lambda: peer.status()[lost] > 50)
+        assert peer._inbox._size <= 64 << 20
+
+
+def test_what_a_thread_of_the_node_died_of_is_logged(net, caplog):
+    with gossip.join(seeds=net.seeds) as peer:
+        peer._node.output.write_failure("failed:a test")
+        wait_until(lambda: any("failed:a test" in record.message for record in caplog.records))
+
+
+def test_settings_of_a_network_reach_its_peers():
+    with gossip.network(2, seeds=1, gossip_count=1, gossip_interval=0.01) as net:
+        assert net[0].next(30).text == net[1].next(30).text == "message 1"
+
+
+def test_the_longest_wait_is_a_wait(net):
+    threading.Timer(0.2, net[0].say, ("x",)).start()
+    assert net[1].next(timeout=1e12).text == "x"
