@@ -58,7 +58,7 @@ def main(arguments: list[str]) -> int:
 
 def no_command(word: str) -> None:
     """Name all commands, and the one that was meant if its name is similar."""
-    meant = difflib.get_close_matches(word.lower(), COMMANDS, 1)
+    meant = difflib.get_close_matches(word.lower(), COMMANDS, 1, 0.73)  # start is not status
     raise CommandError(f"no command {word!r}{f'; did you mean {meant[0]}?' if meant else '.'} "
                        f"Commands: {', '.join(COMMANDS)}")
 

@@ -5,19 +5,18 @@ import binascii
 import collections
 import contextlib
 import functools
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from gossip.escaping import unescape
-from gossip.events import ADDRESS, about, gossip_fields
+from gossip.events import gossip_fields
 
 MOST_CHARACTERS = 64 << 20  # of messages that wait, besides the limit of their number
 LOOK = 0.2  # seconds between two looks of a link reader that waits for room, whether its link ended
+GOSSIP = "gmessage:"
 BYTES = "base64:"  # begins the text of a message of bytes
-_TIME = re.compile(rf"received:{ADDRESS}:gmessage:([0-9.]+):")
 
 
 class Message(NamedTuple):
@@ -52,31 +51,32 @@ def text_of(data: bytes) -> str:
 
 def said(line: bytes) -> Message:
     """Return the message in a gossip line that this peer has made."""
-    moment, origin, run, number, text = _fields(line.decode().removeprefix("gmessage:"))
+    moment, origin, run, number, text = _fields(line.decode().removeprefix(GOSSIP))
     return Message(origin, run, number, moment, text, origin)
 
 
-def received(events: list[str]) -> list[Message]:
-    """Return the messages in events `received:PEER:gmessage:…` that came together. Mostly each is
-    of the same run as the one before, so that only its time, number and text are new."""
-    came_from, _ = about(events[0].partition(":")[2])
-    at = len(f"received:{came_from}:gmessage:")  # of the time
+def received(came_from: str, lines: list[str]) -> list[Message]:
+    """Return the messages in gossip lines that a neighbour has sent at once, without the
+    `gmessage:` of the first. Mostly each is of the same run as the one before, so that only its
+    time, number and text are new."""
     messages, origin, run, between = [], "", 0, ":of no run:"
-    for event in events:
-        end = event.index(":", at)
-        if not event.startswith(between, end):
-            _, origin, run, _, _ = _fields(event[at:])
+    for line in lines:
+        moment, _, rest = line.partition(between)
+        count, _, text = rest.partition(":")
+        try:
+            sent, number = float(moment), int(count)
+        except ValueError:  # another run: `between` stands nowhere, or in the text
+            sent, origin, run, number, text = _fields(line)
             between = f":{origin}:{run}:"
-        number, _, text = event[end + len(between):].partition(":")
         if "\\" in text:
             text = unescape(text)
-        messages.append(_message((origin, run, int(number), float(event[at:end]), text, came_from)))
+        messages.append(_message((origin, run, number, sent, text, came_from)))
     return messages
 
 
 def _fields(line: str) -> tuple[float, str, int, int, str]:
-    """Return the fields of a gossip line without `gmessage:`."""
-    found = gossip_fields(f"gmessage:{line}")
+    """Return the fields of a gossip line that lacks its `gmessage:`."""
+    found = gossip_fields(f"{GOSSIP}{line}")
     assert found is not None
     return found
 
@@ -84,8 +84,8 @@ def _fields(line: str) -> tuple[float, str, int, int, str]:
 class Inbox:
     """The messages of others that the program has not taken yet, the oldest first.
 
-    The node puts events in within its turns; any thread takes messages out. Events are parsed when
-    they are taken, so that the node's turns stay short. Beyond `limit` messages the oldest are
+    The node puts gossip lines in within its turns; any thread takes messages out. Lines are parsed
+    when they are taken, so that the node's turns stay short. Beyond `limit` messages the oldest are
     dropped, and counted; if `waits` is set, link readers wait for room instead.
     """
 
@@ -100,8 +100,8 @@ class Inbox:
         self._arrived = threading.Condition(self._lock)
         self._room = threading.Condition(self._lock)
         self._ready: collections.deque[Message] = collections.deque()
-        self._batches: collections.deque[list[str]] = collections.deque()  # not parsed yet
-        self._unparsed = 0  # events in them
+        self._batches: collections.deque[tuple[str, list[str]]] = collections.deque()  # unparsed
+        self._unparsed = 0  # lines in them
         self._size = 0  # characters in them
         self._ended = False  # nothing more is put in
         self.dropped = 0
@@ -109,28 +109,26 @@ class Inbox:
     def __len__(self) -> int:
         return len(self._ready) + self._unparsed
 
-    def put(self, events: list[str]) -> None:
-        """Put in events that came together."""
+    def put(self, came_from: str, shown: str) -> None:
+        """Put in the gossip lines that came together from a neighbour, as the output file shows
+        them."""
+        lines = shown.removeprefix(GOSSIP).split(f"\n{GOSSIP}")
         if self._since:
-            events = [event for event in events if self._is_new(event)]
-            if not events:
+            lines = [line for line in lines if float(line.partition(":")[0]) >= self._since]
+            if not lines:
                 return
         with self._lock:
             was_empty, had_dropped = not len(self), self.dropped
-            self._batches.append(events)
-            self._unparsed += len(events)
-            self._size += sum(map(len, events))
+            self._batches.append((came_from, lines))
+            self._unparsed += len(lines)
+            self._size += sum(map(len, lines))
             if not self._waits:
                 self._drop()
-            self._arrived.notify(len(events))
+            self._arrived.notify(len(lines))
         if was_empty:
             self._on_arrival()
         if self.dropped and not had_dropped:
             self._on_dropped()
-
-    def _is_new(self, event: str) -> bool:
-        match = _TIME.match(event)
-        return match is not None and float(match[1]) >= self._since
 
     def _is_full(self) -> bool:
         """Return whether as much waits as may wait."""
@@ -150,11 +148,11 @@ class Inbox:
                 self.dropped += 1
 
     def _parse(self) -> None:
-        events = self._batches[0]
-        self._ready.extend(received(events))
+        came_from, lines = self._batches[0]
+        self._ready.extend(received(came_from, lines))
         self._batches.popleft()
-        self._unparsed -= len(events)
-        self._size -= sum(map(len, events))
+        self._unparsed -= len(lines)
+        self._size -= sum(map(len, lines))
         self._room.notify_all()
 
     def take_all(self) -> Iterator[Message]:

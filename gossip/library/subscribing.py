@@ -99,12 +99,14 @@ class Subscriber:
         self._told_of = ""  # the peer of whose death a seed told last
         self._replaced = ""  # the peer whose link was replaced by another one just now
 
-    def show(self, clock: str, events: list[str]) -> None:
-        """Take events that were written together; `received:` never stands beside others."""
-        if events[0].startswith("received:"):
-            self._inbox.put(events)
+    def show(self, clock: str, head: str, lines: str) -> None:
+        """Take events that were written together. Only gossip lines have a head, and the peer's own
+        are of no interest."""
+        if head.startswith("received:"):
+            self._inbox.put(about(head.partition(":")[2])[0], lines)
+        if head:
             return
-        for event in events:
+        for event in lines.split("\n"):
             kind, _, rest = event.partition(":")
             if kind in _TAKEN:
                 _TAKEN[kind](self, rest)

@@ -24,9 +24,9 @@ class OutputFile:
     """Appends `YYYY-MM-DD HH:MM:SS.ffffff:EVENT` lines (UTC) to one file. A line is in the file
     when the call that writes it returns. `clock()` returns Unix nanoseconds, as `time.time_ns`
     does. `file` takes the bytes like an unbuffered file; without it, the file at `path` is opened.
-    If there is no path either, nothing is written, and only the `subscriber`, if any, is told by
-    `show(clock, events)`: a screen, or a program. `limit`: MiB at which the file is full; 0:
-    never."""
+    If there is no path either, nothing is written. The `subscriber`, if any, a screen or a program,
+    is told by `show(clock, head, lines)`: an event for each of the `\\n`-separated lines, behind the
+    head. `limit`: MiB at which the file is full; 0: never."""
 
     def __init__(self, path, clock, subscriber=None, file=None, limit: int = 0):
         self.path = path
@@ -109,7 +109,7 @@ class OutputFile:
         else:
             self._put_last(stamp, head, lines, last)
         if shown and self._subscriber is not None:
-            self._subscriber.show(stamp[11:-1], [head + line for line in lines.split("\n")])
+            self._subscriber.show(stamp[11:-1], head, lines)
 
     def _stamp(self) -> str:
         second, micros = divmod(self._clock() // 1000, 1_000_000)

@@ -150,8 +150,9 @@ class Screen:
         """Return a screen for one of several seeds; it can only `show`."""
         return types.SimpleNamespace(show=functools.partial(self.show, seed=seed))
 
-    def show(self, clock: str, events: list[str], seed: Address | None = None) -> None:
+    def show(self, clock: str, head: str, lines: str, seed: Address | None = None) -> None:
         """Show events with the time `HH:MM:SS.ffffff`; never blocks."""
+        events = [head + line for line in lines.split("\n")]
         self._offer((clock, events, seed), len(events))
 
     def say(self, text: str) -> None:

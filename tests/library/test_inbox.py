@@ -8,8 +8,12 @@ import pytest
 from gossip.library.messages import Inbox, received
 
 
-def event(number, text="x", second=100):
-    return f"received:127.0.0.1:2:gmessage:{second}.000000:127.0.0.1:1:7:{number}:{text}"
+def line(number, text="x", second=100, run="127.0.0.1:1:7"):
+    return f"gmessage:{second}.000000:{run}:{number}:{text}"
+
+
+def put(inbox, *lines):
+    inbox.put("127.0.0.1:2", "\n".join(lines))
 
 
 def taken(inbox):
@@ -23,8 +27,8 @@ def taken(inbox):
 
 def test_messages_are_taken_in_order_and_parsed_as_they_were_said():
     inbox = Inbox(100, False)
-    inbox.put([event(1, "a\\\\b\\x1b\\u202e\\U000e0001"), event(2)])
-    inbox.put([event(3, "")])
+    put(inbox, line(1, "a\\\\b\\x1b\\u202e\\U000e0001"), line(2))
+    put(inbox, line(3, ""))
     first = inbox.take(0)
     assert first.text == "a\\b\x1b\u202e\U000e0001" and first.came_from == "127.0.0.1:2"
     assert (first.origin, first.run, first.number, first.time) == ("127.0.0.1:1", 7, 1, 100.0)
@@ -32,8 +36,21 @@ def test_messages_are_taken_in_order_and_parsed_as_they_were_said():
 
 
 def test_addresses_of_ipv6_are_parsed():
-    [message] = received(["received:[::1]:2:gmessage:1.000000:[fe80::1]:5:7:1:a:b"])
+    [message] = received("[::1]:2", ["1.000000:[fe80::1]:5:7:1:a:b"])
     assert (message.origin, message.came_from, message.text) == ("[fe80::1]:5", "[::1]:2", "a:b")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_messages_of_many_runs_that_came_together_are_parsed_as_one_by_one(seed):
+    chance = random.Random(seed)
+    runs = ["127.0.0.1:1:7", "127.0.0.1:1:71", "127.0.0.1:11:7", "[::1]:1:7", "[::1]:1:8"]
+    texts = ["", ":", *(f"{mark}:{run}:{mark}:" for run in runs for mark in ("", "1", "a"))]
+    lines = [line(number, chance.choice(texts), number, chance.choice(runs)).removeprefix(
+        "gmessage:") for number in range(50)]
+    together = received("127.0.0.1:2", lines)
+    assert together == [received("127.0.0.1:2", [line])[0] for line in lines]
+    assert [f"{message.time:.6f}:{message.origin}:{message.run}:{message.number}:{message.text}"
+            for message in together] == lines
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -43,7 +60,7 @@ def test_never_more_than_the_limit_and_the_newest_stay(seed):
         if chance.random() < 0.6:
             batch = list(range(number, number + chance.randrange(1, 15)))
             number = batch[-1] + 1
-            inbox.put(list(map(event, batch)))
+            put(inbox, *map(line, batch))
             expected = (expected + batch)[-10:]
         elif expected:
             assert inbox.take(0).number == expected.pop(0)
@@ -53,8 +70,8 @@ def test_never_more_than_the_limit_and_the_newest_stay(seed):
 
 def test_what_is_older_than_since_is_left_out():
     inbox = Inbox(10, False, 100.0)
-    inbox.put([event(1, second=99), event(2, second=100)])
-    inbox.put([event(3, second=1)])
+    put(inbox, line(1, second=99), line(2, second=100))
+    put(inbox, line(3, second=1))
     assert taken(inbox) == [2]
 
 
@@ -72,7 +89,7 @@ def test_takers_in_four_threads_get_each_message_once_until_the_end():
     for thread in threads:
         thread.start()
     for first in range(0, 20_000, 50):
-        inbox.put(list(map(event, range(first, first + 50))))
+        put(inbox, *map(line, range(first, first + 50)))
     inbox.end()
     for thread in threads:
         thread.join(30)
@@ -82,7 +99,7 @@ def test_takers_in_four_threads_get_each_message_once_until_the_end():
 
 def test_a_reader_waits_for_room_until_something_is_taken_or_its_link_ends():
     inbox, over = Inbox(2, True), threading.Event()
-    inbox.put([event(1), event(2), event(3)])
+    put(inbox, line(1), line(2), line(3))
     reader = threading.Thread(target=inbox.wait_for_room, args=(over.is_set,))
     reader.start()
     reader.join(0.05)
@@ -96,9 +113,9 @@ def test_a_reader_waits_for_room_until_something_is_taken_or_its_link_ends():
 def test_arrival_is_told_when_the_empty_inbox_gets_something_and_at_the_end():
     told = []
     inbox = Inbox(10, False, on_arrival=lambda: told.append(len(inbox)))
-    inbox.put([event(1)])
-    inbox.put([event(2)])
+    put(inbox, line(1))
+    put(inbox, line(2))
     assert told == [1] and taken(inbox) == [1, 2]
-    inbox.put([event(3)])
+    put(inbox, line(3))
     inbox.end()
     assert told == [1, 1, 1]

@@ -18,8 +18,8 @@ class Ear:
     def __init__(self):
         self.shown = []
 
-    def show(self, clock, events):
-        self.shown += events
+    def show(self, clock, head, lines):
+        self.shown += [head + line for line in lines.split("\n")]
 
 
 class FullDisk:

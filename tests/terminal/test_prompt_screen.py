@@ -34,8 +34,8 @@ def shown(monkeypatch):
 def test_remarks_stand_at_the_right_edge_and_long_texts_below_themselves(shown):
     screen, close = shown
     gossip = f"gmessage:1795212105.899630:127.0.0.1:5002:17:1:{'word ' * 30}end"
-    screen.show("22:01:45.901000", ["connected:127.0.0.1:5003",
-                                    f"received:127.0.0.1:5003:{gossip}"])
+    screen.show("22:01:45.901000", "", "connected:127.0.0.1:5003")
+    screen.show("22:01:45.901000", "received:127.0.0.1:5003:", gossip)
     screen.say("an answer\nof two lines")
     assert close().split("\n") == [
         "22:01:45  + 5003 is a neighbour" + "1 neighbour".rjust(48),
@@ -58,7 +58,7 @@ def test_a_message_in_an_answer_is_folded_below_its_text(shown):
 def test_an_event_is_printed_above_the_line_that_is_typed(shown):
     screen, close = shown
     screen.typed(("typed", 2))
-    screen.show("22:01:45.901000", ["connected:127.0.0.1:5003"])
+    screen.show("22:01:45.901000", "", "connected:127.0.0.1:5003")
     prompts = [f"5001, {many}, 0 messages > typed" for many in ("0 neighbours", "1 neighbour")]
     blanks = [f"\r{' ' * len(prompt)}\r" for prompt in prompts]
     event = "22:01:45  + 5003 is a neighbour" + "1 neighbour".rjust(48) + "\n"
@@ -69,13 +69,13 @@ def test_an_event_is_printed_above_the_line_that_is_typed(shown):
 def test_raw_events_are_shown_as_in_the_output_file(shown):
     screen, close = shown
     screen.raw = True
-    screen.show("22:01:45.901000", ["settings:a=b", "degree:127.0.0.1:5001=>3"])
+    screen.show("22:01:45.901000", "", "settings:a=b\ndegree:127.0.0.1:5001=>3")
     assert close() == "22:01:45.901 settings:a=b\n22:01:45.901 degree:127.0.0.1:5001=>3\n"
 
 
 def test_a_text_that_is_too_long_for_its_lines_says_so(shown):
     screen, close = shown
-    screen.show("22:01:45.901000", [f"unknown:{'x' * 1000}"])
+    screen.show("22:01:45.901000", "", f"unknown:{'x' * 1000}")
     *lines, last, end = close().split("\n")
     assert len(lines) == SENTENCE_LIMIT - 1 and last.endswith("x…") and end == ""
     assert {columns(line) for line in [*lines, last]} == {79}

@@ -12,7 +12,8 @@ from tests.tools.programs import Program, run, write_config
 from tests.tools.terminals import Terminal
 from tests.tools.waiting import wait_until
 
-COMMANDS = ("Commands: demo, check, plot, watch, bench, simulate, console, module, tree")
+COMMANDS = ("Commands: demo, check, plot, watch, bench, simulate, console, module, status, "
+            "tree")
 
 WRONG = [  # command line, what it says; README.md is a file, gossip a folder of this project
     ("runner.py dmeo", f"no command 'dmeo'; did you mean demo? {COMMANDS}"),
