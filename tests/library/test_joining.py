@@ -120,9 +120,11 @@ def test_a_program_that_is_slow_loses_the_oldest_and_is_told_how_many(seeds, cap
 
 def test_a_backlog_that_waits_loses_nothing(seeds):
     with gossip.join(seeds=seeds, **IN_ORDER) as one, \
-            gossip.join(seeds=seeds, backlog="wait", **IN_ORDER) as slow:
+            gossip.join(seeds=seeds, backlog="wait", rate=0, **IN_ORDER) as slow:
         wait_until(lambda: one.neighbours and slow.neighbours)
-        said = [one.say(f"{'x' * 100} {number}").text for number in range(30_000)]
+        said = [f"{'x' * 100} {number}" for number in range(30_000)]
+        for first in range(0, 30_000, 500):
+            one._node.gossip(said[first:first + 500])
         wait_until(lambda: slow.status()["messages not taken yet"] >= 10_000)
         assert slow.status()["messages not taken yet"] < 15_000  # the rest waits at the neighbour
         assert [slow.next(timeout=30).text for _ in said] == said
