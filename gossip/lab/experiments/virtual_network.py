@@ -79,9 +79,10 @@ class VirtualNetwork:
         """The true time, as files have it: Unix nanoseconds."""
         return START * 10**9 + round(self.time.now * 1e9)
 
-    def _heard(self, address: Address, clock: str, events: list[str]) -> None:
+    def _heard(self, address: Address, clock: str, head: str, lines: str) -> None:
         """A node has written events: they come here, in place of a screen."""
-        for event in events:
+        for line in lines.split("\n"):
+            event = head + line
             self.hear(address, event)
             if event.startswith("stopped:") and address in self.nodes:
                 self.trouble(address)
