@@ -28,11 +28,12 @@ from gossip.lab.experiments.worker import Worker
 from gossip.lab.pictures import plot
 from gossip.lab.proof import check
 from gossip.net.live_world import LiveWorld
+from gossip.programs.own_addresses import host_of
 from gossip.programs.seed_program import local_seeds, run_seeds
 from gossip.programs.starting import open_output
 from gossip.settings import WAYS, Settings
 from gossip.terminal.command_line import (
-    FAILED, OF_SEEDS_ALONE, OUTPUTS, CommandError, Parser, add_common_flags, add_outputs,
+    AUTO, FAILED, OF_SEEDS_ALONE, OUTPUTS, CommandError, Parser, add_common_flags, add_outputs,
     add_peer_flags, add_settings, load_seeds, parse_host, parse_port, peer_settings, run_command,
     show, whole_number)
 from gossip.terminal.folders import DEMO, MODULES, NETWORK, parse_folders
@@ -173,7 +174,8 @@ def peer_addresses(parser: Parser, args) -> list[Address]:
     """Return the addresses of the peers: --host, and ports from --base-port on."""
     if args.base_port + args.peers > 65536:
         parser.error(f"{args.peers} peers from port {args.base_port} on pass port 65535")
-    return [address_of(args.host, args.base_port + n) for n in range(args.peers)]
+    host = host_of(args.host, load_seeds(args.config))
+    return [address_of(host, args.base_port + n) for n in range(args.peers)]
 
 
 def seeds_only(args) -> None:
@@ -201,7 +203,7 @@ def demo_command(arguments: list[str]) -> int:
                         help="sign gossip, and take only what is signed (yes)")
     add_settings(parser, "file_limit")
     add_watch(parser)
-    parser.set_defaults(processes=default_processes(), host="127.0.0.1", again="demo", once=True,
+    parser.set_defaults(processes=default_processes(), host=AUTO, again="demo", once=True,
                         malicious=None)
     args = parser.parse_args(arguments)
     return network(parser, args, Settings(

@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from gossip.addresses import Address, can_be_dialled, parse_typed
+from gossip.addresses import Address, can_be_dialled, is_loopback, parse_typed
 from gossip.capacity import BY_RULE, Capacity
 
 MIB = 1 << 20
@@ -143,12 +143,13 @@ def majority(seeds: int) -> int:
 
 
 def parse_config(text: bytes) -> list[Address]:
-    """Return the seeds in a config.txt, each once. ValueError names the bad line."""
-    seeds = []
+    """Return the seeds in a config.txt, each once. A first line without any digit is a header.
+    ValueError names the bad line."""
+    seeds: dict[Address, int] = {}  # -> its line
     for number, raw in enumerate(text.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         try:
             line = raw.decode().partition("#")[0].strip()
-            if not line:
+            if not line or number == 1 and not re.search("[0-9]", line):
                 continue
             seed = parse_typed(line)
             if not can_be_dialled(seed):
@@ -157,8 +158,11 @@ def parse_config(text: bytes) -> list[Address]:
             raise ValueError(f"line {number}: not UTF-8 text") from None
         except ValueError as error:
             raise ValueError(f"line {number}: {error}") from None
-        if seed not in seeds:
-            seeds.append(seed)
+        seeds.setdefault(seed, number)
     if not seeds:
         raise ValueError("no seed in it; write one IP:PORT a line")
-    return seeds
+    at_home = [seed for seed in seeds if is_loopback(seed)]
+    if 0 < len(at_home) < len(seeds):
+        raise ValueError(f"line {seeds[at_home[0]]}: {at_home[0]} is another seed on every machine; "
+                         "give its address in the network")
+    return list(seeds)

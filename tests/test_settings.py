@@ -29,6 +29,18 @@ def test_a_bad_config_line_is_named_with_its_number(text, number):
         parse_config(b"# nothing\n")
 
 
+def test_a_first_line_without_a_digit_is_a_header():
+    assert [str(seed) for seed in parse_config(b"IP,Port\n127.0.0.1,8081\n")] == ["127.0.0.1:8081"]
+    with pytest.raises(ValueError, match="line 2: 'IP,Port' is not IP:PORT"):
+        parse_config(b"127.0.0.1,8081\nIP,Port\n")
+
+
+def test_a_config_that_mixes_loopback_with_other_addresses_is_an_error():
+    with pytest.raises(ValueError, match="^line 3: 127.0.0.1:8080 is another seed on every machine; "
+                                         "give its address in the network$"):
+        parse_config(b"10.0.0.1:8080\n\n127.0.0.1:8080\n127.0.0.1:8081\n")
+
+
 def test_a_filter_has_one_word_a_line_each_once():
     text = "\ufeff virus \r\n\nclick\nvirus\n#!@\n\u4e2d\n"
     assert parse_filter(text.encode()) == ("virus", "click", "#!@", "\u4e2d")

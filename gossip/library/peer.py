@@ -19,9 +19,9 @@ from gossip.library.starting import (
     settings_of, start)
 from gossip.library.subscribing import Calls, Subscriber
 from gossip.overlay.neighbours import NEIGHBOUR
-from gossip.programs.starting import check_reachable
+from gossip.programs.own_addresses import check_reachable
 from gossip.settings import Settings, majority
-from gossip.terminal.command_line import CommandError
+from gossip.terminal.command_line import AUTO, CommandError
 
 USUAL = Settings(gossip_count=0)  # a program says what is to be said
 BACKLOG = 10_000  # messages that wait for the program
@@ -32,7 +32,7 @@ LOOK = 0.02  # seconds between two looks
 CALLS_LIMIT = 5.0  # seconds that leaving waits for callbacks
 
 
-def join(port: int | str = 0, *, host: str = "127.0.0.1", seeds: Seeds = None,
+def join(port: int | str = 0, *, host: str = AUTO, seeds: Seeds = None,
          on_message: Callable[[Message], object] | None = None,
          on_neighbour: Callable[[str], object] | None = None,
          on_death: Callable[[str], object] | None = None,
@@ -40,6 +40,7 @@ def join(port: int | str = 0, *, host: str = "127.0.0.1", seeds: Seeds = None,
          **settings: Any) -> "Peer":
     """Start a peer that listens on a port (0: any free one), or at `IP:PORT`, and joins.
 
+    `host`: the IP to listen on and to announce; `auto`: that from which it reaches the seeds.
     `seeds`: `IP:PORT` of each, or the path of a config.txt (one IP:PORT a line); by default the
     config.txt beside the program, or in the current folder. Without a seed that answers the peer
     goes on trying; its `joined` is set once enough seeds list it.
@@ -61,7 +62,7 @@ def join(port: int | str = 0, *, host: str = "127.0.0.1", seeds: Seeds = None,
                         backlog=backlog, since=since, **settings)
 
 
-def join_telling(on_arrival: Callable[[], None], port: int | str = 0, *, host: str = "127.0.0.1",
+def join_telling(on_arrival: Callable[[], None], port: int | str = 0, *, host: str = AUTO,
                  seeds: Seeds = None, on_message: Callable[[Message], object] | None = None,
                  on_neighbour: Callable[[str], object] | None = None,
                  on_death: Callable[[str], object] | None = None, outputs: Folder = None,
@@ -71,7 +72,7 @@ def join_telling(on_arrival: Callable[[], None], port: int | str = 0, *, host: s
     empty inbox, and at the end; it must not wait."""
     node_settings = settings_of(settings, USUAL)
     seed_list = list_of_seeds(seeds)
-    address = address_asked_for(port, host)
+    address = address_asked_for(port, host, seed_list)
     try:
         check_reachable(seed_list, address)
     except CommandError as error:

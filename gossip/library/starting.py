@@ -19,10 +19,11 @@ from gossip.net.listener import listening
 from gossip.net.live_world import LiveWorld
 from gossip.net.pulse import PULSE
 from gossip.node.output_file import OutputFile
+from gossip.programs.own_addresses import PortTaken, cannot_listen, host_of
 from gossip.programs.starting import open_output, start_node
 from gossip.settings import WAYS, Settings, parse_config
 from gossip.terminal.command_line import (
-    ROOT, SETTINGS, CommandError, PortTaken, cannot_listen, load_seeds)
+    ROOT, SETTINGS, CommandError, load_seeds)
 
 Seeds = Iterable[str] | str | os.PathLike[str] | None  # addresses, the path of a list, or the usual
 Folder = str | os.PathLike[str] | None  # for output files; None: no files
@@ -154,12 +155,15 @@ def _usual_config() -> pathlib.Path:
                        "give seeds=[\"IP:PORT\", …]")
 
 
-def address_asked_for(port: int | str, host: str) -> Address:
-    """Return the address of a port (0: any free one), or of `IP:PORT`. ValueError if it is none."""
+def address_asked_for(port: int | str, host: str, seeds: list[Address]) -> Address:
+    """Return the address of a port (0: any free one), or of `IP:PORT`. ValueError if it is none,
+    Refused if the host is `auto`, and there is no way to any seed."""
     if isinstance(port, str):
         address = parse_typed(port)
     elif 0 <= port <= 65535:
-        address = address_of(host, port or 1)._replace(port=port)
+        with errors_of_a_start():
+            ip = host_of(host, seeds, 0.0)
+        address = address_of(ip, port or 1)._replace(port=port)
     else:
         raise ValueError(f"{port} is not a port (0 to 65535)")
     if not can_be_dialled(address):

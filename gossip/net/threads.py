@@ -10,7 +10,6 @@ import time
 
 from gossip.tools import failure
 
-STACK_SIZE = 512 * 1024  # bytes per thread, because nothing here recurses deeply
 JOIN_LIMIT = 5.0  # seconds at most that `join` waits; threads mostly need milliseconds
 
 
@@ -34,7 +33,7 @@ class Threads:
                 return False
             self._running.add(thread)
         try:
-            _start_small(thread)
+            thread.start()
         except RuntimeError:
             self._forget(thread)
             return False
@@ -79,16 +78,3 @@ class Threads:
         for thread in threads:
             if thread.is_alive():
                 thread.join(max(0.0, deadline - time.monotonic()))
-
-
-def _start_small(thread: threading.Thread) -> None:
-    """Start a thread with a small stack. The program's own threads keep the usual size."""
-    with _sizing:
-        usual = threading.stack_size(STACK_SIZE)
-        try:
-            thread.start()
-        finally:
-            threading.stack_size(usual)
-
-
-_sizing = threading.Lock()

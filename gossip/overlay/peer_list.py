@@ -12,7 +12,7 @@ lose theirs.
 import itertools
 
 from gossip import wire
-from gossip.addresses import Address, can_be_dialled, in_turns, sample
+from gossip.addresses import Address, can_be_dialled, in_turns, is_loopback, sample
 from gossip.node.part import Part
 from gossip.overlay import ring
 from gossip.overlay.neighbours import NEIGHBOUR, Neighbours
@@ -41,7 +41,7 @@ class PeerUnion:
 
     def add(self, seed: Address, addresses: frozenset) -> frozenset | None:
         """Take a seed's list; return what its last list did not name, None if it is the same."""
-        addresses = addresses - {self._own}
+        addresses = self._reachable(addresses)
         before = self._latest.get(seed)
         if before == addresses and not self._heard:
             return None
@@ -51,6 +51,12 @@ class PeerUnion:
             del self._unnamed[address]
         self._no_longer_named(before or frozenset())
         return None if before == addresses else addresses - (before or frozenset())
+
+    def _reachable(self, addresses: frozenset) -> frozenset:
+        """Without this peer, and, unless it is on loopback itself, without loopback addresses, at
+        which every machine has nodes of its own."""
+        others = addresses - {self._own}
+        return others if is_loopback(self._own) else others - set(filter(is_loopback, others))
 
     def seed_lost(self, seed: Address) -> None:
         """A registration has ended: the latest list of that seed no longer counts."""
@@ -83,7 +89,7 @@ class PeerUnion:
 
     def hear(self, addresses: frozenset) -> bool:
         """A neighbour tells which peers it knows; return whether a new one was among them."""
-        unknown = sorted(addresses - self.named() - self._heard.keys() - {self._own})
+        unknown = sorted(self._reachable(addresses) - self.named() - self._heard.keys())
         new = [address for address in unknown
                if address.family == self._own.family and can_be_dialled(address)]
         before = self._heard

@@ -14,10 +14,11 @@ from gossip.addresses import Address, address_of
 from gossip.net.live_world import LiveWorld
 from gossip.programs.consoles import Console, Talk
 from gossip.programs.json_lines import LONGEST, JsonConsole, JsonScreen
-from gossip.programs.starting import check_reachable, open_output, start_node
+from gossip.programs.own_addresses import PortTaken, check_free, check_reachable, host_of
+from gossip.programs.starting import open_output, start_node
 from gossip.terminal.command_line import (
-    FAILED, CommandError, Parser, PortTaken, add_common_flags, add_peer_flags, check_free,
-    load_seeds, parse_port, peer_settings, port_or_address, run_command, show)
+    AUTO, FAILED, CommandError, Parser, add_address, add_common_flags, add_peer_flags, load_seeds,
+    parse_port, peer_settings, run_command, show, typed_address)
 from gossip.terminal.input import End, Keyboard, Keys
 from gossip.terminal.prompt import PromptScreen, TypedLines
 from gossip.terminal.screen import Screen
@@ -39,8 +40,7 @@ def _peer_command(peer_class) -> None:
                            "(more: peer.py --chat 0 1 10000 --help)\n"
                            "peer.py -c FILE.ini         a gossip module of VoidPhone",
                     usual=("--config", "--outputs", "--quiet", "--gossip-count", "--sign", "--raw"))
-    parser.add_argument("port", nargs="?", type=port_or_address, metavar="PORT",
-                        help="the port to listen on, or IP:PORT (asked for when missing)")
+    add_address(parser, "the port to listen on (asked for when missing); also as IP:PORT")
     add_common_flags(parser)
     add_peer_flags(parser)
     parser.add_argument("--end-with-input", action="store_true",
@@ -53,20 +53,23 @@ def _peer_command(peer_class) -> None:
                         help="tell events, and take commands, as lines of JSON, for a program; the "
                              "usual --gossip-count is then 0")
     args = parser.parse_args()
+    asked_for = typed_address(parser, args)
     if args.json:
-        if args.port is None:
+        if asked_for is None:
             parser.error("--json needs a PORT")
         parser.set_defaults(gossip_count=0)  # the program says what is to be said
         args = parser.parse_args()
     seeds = load_seeds(args.config)
     talks = os.isatty(0) and os.isatty(1) and not (args.raw or args.quiet or args.json)
     keyboard = Keyboard(longest=LONGEST) if args.json else Keyboard()
-    offer = functools.partial(_free_port, args.host, seeds) if talks else None
-    address = args.port or ask_for_port(keyboard, offer)
-    if not isinstance(address, Address):
-        address = address_of(args.host, address)
-    elif args.host not in (parser.get_default("host"), address.ip):
-        parser.error(f"--host {args.host} and {address} are two addresses; give one")
+    if isinstance(asked_for, Address):
+        address = asked_for
+        if args.host not in (AUTO, address.ip):
+            parser.error(f"--host {args.host} and {address} are two addresses; give one")
+    else:
+        host = host_of(args.host, seeds)
+        offer = functools.partial(_free_port, host, seeds) if talks else None
+        address = address_of(host, asked_for or ask_for_port(keyboard, offer))
     check_reachable(seeds, address)
     if address in seeds:
         raise _of_a_seed(address, seeds, args.config.name)

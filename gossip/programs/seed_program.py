@@ -11,11 +11,12 @@ import time
 
 from gossip.addresses import Address, address_of
 from gossip.net.live_world import LiveWorld
+from gossip.programs.own_addresses import check_free, is_local
 from gossip.programs.starting import open_output, start_node
 from gossip.settings import majority
 from gossip.terminal.command_line import (
-    FAILED, CommandError, Parser, add_common_flags, add_settings, check_free, complain, is_local,
-    load_seeds, peer_settings, port_or_address, run_command, show)
+    FAILED, CommandError, Parser, add_address, add_common_flags, add_settings, complain, load_seeds,
+    peer_settings, run_command, show, typed_address)
 from gossip.terminal.folders import command, commands, peer_command, ports
 from gossip.terminal.input import End
 from gossip.terminal.screen import NOTHING, Screen, StatusLine, folded
@@ -37,16 +38,16 @@ def seed_main(seed_class) -> int:
 
 def _seed_command(seed_class) -> None:
     parser = Parser(prog="seed.py", description="One seed, or all local ones of config.txt.")
-    parser.add_argument("address", nargs="?", type=port_or_address, metavar="IP:PORT",
-                        help="the seed to run; a PORT alone is the local seed with that port")
+    add_address(parser, "the seed to run, also as IP:PORT; without an IP, the local seed with that "
+                        "port")
     add_common_flags(parser)
     add_settings(parser, "monitor", "report_interval", "ban", "registrations_per_ip", "file_limit")
     args = parser.parse_args()
     seeds = load_seeds(args.config)
-    if args.address is None:
+    address = typed_address(parser, args)
+    if address is None:
         run_seeds(seed_class, local_seeds(seeds), seeds, args)
         return
-    address = args.address
     if isinstance(address, int):
         address = _seed_at(address, seeds)
     if address not in seeds:

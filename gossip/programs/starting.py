@@ -6,7 +6,8 @@ import time
 
 from gossip.addresses import Address
 from gossip.node.output_file import OutputFile
-from gossip.terminal.command_line import FAILED, CommandError, cannot_listen
+from gossip.programs.own_addresses import cannot_listen
+from gossip.terminal.command_line import FAILED, CommandError
 from gossip.terminal.input import End, Keyboard
 from gossip.terminal.screen import Screen
 
@@ -65,10 +66,3 @@ def run_node(kind: str, address: Address, args, make, start=start_node,
     node.stop()
     if screen is not None:
         screen.close()
-
-
-def check_reachable(seeds: list[Address], own: Address) -> None:
-    """Raise CommandError if no seed has an address of the peer's family, IPv4 or IPv6."""
-    if all(seed.family != own.family for seed in seeds):
-        raise CommandError(f"no seed of the config has an address like {own.host}; "
-                           f"give an IPv{4 if ':' in own.ip else 6} address with --host")

@@ -12,7 +12,7 @@ the older one, whose other end is gone.
 import functools
 
 from gossip import wire
-from gossip.addresses import Address
+from gossip.addresses import Address, is_loopback
 from gossip.liveness.prober import FIRST
 from gossip.node.node import WAITING
 from gossip.node.part import Part
@@ -90,6 +90,8 @@ class Admission(Part):
         has_spoken = row is not None and row.stands() and row.repeated >= now - WORD_LIMIT
         if has_spoken or address in self._contesting:
             return STANDS  # or the other newcomer is listed, which was sooner
+        if is_loopback(address) and not is_loopback(self._node.address):
+            return f"{address.ip} cannot be reached from other machines"
         if self._node.registry.is_full_for(address):
             return FULL
         if self._rests.left(address, now):

@@ -5,23 +5,24 @@ An error is one line that says what to do. The exit code is 2 for a usage error,
 
 import argparse
 import difflib
-import errno
 import math
 import os
 import pathlib
 import re
-import socket
 import textwrap
+import threading
 
 from gossip.addresses import Address, address_of, can_be_dialled, parse_typed, typed_ip
 from gossip.capacity import Capacity, parse_capacity
 from gossip.settings import WAYS, Filter, Settings, parse_config, parse_filter
-from gossip.terminal.limits import keep_standard_descriptors, raise_descriptor_limit
+from gossip.terminal.limits import (
+    STACK_SIZE, keep_standard_descriptors, raise_descriptor_limit)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]  # the folder of the programs
 HOME = ROOT if (ROOT / "config.txt").exists() else pathlib.Path.cwd()  # it was installed
 OUTPUTS, CONFIG = HOME / "outputs", HOME / "config.txt"
 FAILED, USAGE, INTERRUPTED = 1, 2, 130  # exit codes
+AUTO = "auto"  # as --host: the IP from which this machine reaches the seeds
 
 
 class CommandError(Exception):
@@ -30,10 +31,6 @@ class CommandError(Exception):
     def __init__(self, message: str, code: int = USAGE):
         super().__init__(message)
         self.code = code
-
-
-class PortTaken(CommandError):
-    """Another program listens at an address."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -83,6 +80,7 @@ def run_command(name: str, command, *args) -> int:
     """Run a program; return its exit code. An error that a user can cause becomes one line."""
     keep_standard_descriptors()
     raise_descriptor_limit()
+    threading.stack_size(STACK_SIZE)
     try:
         return command(*args) or 0
     except CommandError as error:
@@ -165,6 +163,21 @@ def port_or_address(text: str) -> int | Address:
     return address
 
 
+def add_address(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add the arguments for a node's address: `[IP] PORT`, or `IP:PORT`."""
+    parser.add_argument("ip", nargs="?", metavar="IP", help="the IP to listen on (may be left out)")
+    parser.add_argument("port", nargs="?", metavar="PORT", help=what)
+
+
+def typed_address(parser: argparse.ArgumentParser, args) -> int | Address | None:
+    """Return the port or address that was typed, if any."""
+    text = " ".join(filter(None, (args.ip, args.port)))
+    try:
+        return port_or_address(text) if text else None
+    except ValueError as error:
+        parser.error(f"argument PORT: {error}")
+
+
 def output_folder(text: str) -> pathlib.Path:
     """Return a folder, which need not exist yet; CommandError when it is a file."""
     path = pathlib.Path(text)
@@ -198,6 +211,10 @@ def parse_host(text: str) -> str:
         raise ValueError(
             f"{text} is no address that others can dial; give the one they shall use")
     return address.ip
+
+
+def _host_or_auto(text: str) -> str:
+    return AUTO if text == AUTO else parse_host(text)
 
 
 # Flags. In a help text, argparse inserts the default.
@@ -250,8 +267,9 @@ def add_settings(parser: argparse.ArgumentParser, *names: str, usual: Settings =
 def add_peer_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags of a peer that runner.py passes on."""
     add_settings(parser, *_OF_BOTH)
-    parser.add_argument("--host", type=parse_host, default="127.0.0.1", metavar="IP",
-                        help="the address to listen on and to announce (%(default)s)")
+    parser.add_argument("--host", type=_host_or_auto, default=AUTO, metavar="IP",
+                        help="the address to listen on and to announce (%(default)s: the one from "
+                             "which this machine reaches the seeds)")
     add_settings(parser, *(name for name in SETTINGS if name not in OF_SEEDS))
 
 
@@ -314,37 +332,3 @@ def load(path: pathlib.Path, read):
 def load_seeds(path: pathlib.Path) -> list[Address]:
     """Read config.txt; CommandError says which line is wrong."""
     return load(path, lambda config: parse_config(config.read_bytes()))
-
-
-def is_local(address: Address) -> bool:
-    """Return whether this machine can listen on that IP."""
-    try:
-        with socket.socket(address.family, socket.SOCK_STREAM) as sock:
-            sock.bind((address.ip, 0))
-    except OSError:
-        return False
-    return True
-
-
-def check_free(address: Address) -> None:
-    """Raise CommandError if a node cannot listen there: PortTaken if another program does."""
-    try:
-        with socket.socket(address.family, socket.SOCK_STREAM) as sock:
-            if os.name == "posix":
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind(address.dial)
-            sock.listen()
-    except OSError as error:
-        raise cannot_listen(address, error) from None
-
-
-def cannot_listen(address: Address, error: OSError) -> CommandError:
-    """Return the error for an address at which a node cannot listen."""
-    kind = CommandError
-    if error.errno == errno.EADDRINUSE:
-        kind, why = PortTaken, f"port {address.port} is in use"
-    elif error.errno == errno.EADDRNOTAVAIL:
-        why = f"{address.ip} is not an address of this machine"
-    else:
-        why = error.strerror or str(error)
-    return kind(f"cannot listen on {address}: {why}", FAILED)

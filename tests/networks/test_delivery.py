@@ -7,7 +7,7 @@ import pytest
 from gossip.addresses import address_of
 from gossip.capacity import fixed
 from gossip.net.connection import Connection
-from gossip.terminal.command_line import is_local
+from gossip.programs.own_addresses import is_local
 from tests.tools.files import count, events
 from tests.tools.nets import (
     FAST, all_once, connected, holds_all, linked_net, neighbours, ring_whole)

@@ -24,6 +24,16 @@ def test_the_union_grows_by_lists_and_shrinks_by_deaths():
     assert set(known.addresses()) == set()
 
 
+def test_loopback_addresses_are_of_use_on_loopback_only():
+    elsewhere, home = address_of("10.0.0.2", 5001), address_of("::1", 5002)
+    known = PeerUnion(address_of("10.0.0.1", 5001))
+    assert known.add(peer(80), frozenset([peer(2), home, elsewhere])) == {elsewhere}
+    assert not known.hear(frozenset([peer(3), home]))
+    assert set(known.addresses()) == {elsewhere}
+    at_home = PeerUnion(peer(1))
+    assert at_home.add(peer(80), frozenset([peer(2), elsewhere])) == {peer(2), elsewhere}
+
+
 def test_whom_a_seed_has_named_is_listed_and_without_a_list_everybody_is():
     known, both = PeerUnion(peer(1)), {peer(2), peer(3)}
     assert known.listed_among(both) == both

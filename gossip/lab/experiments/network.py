@@ -17,11 +17,10 @@ from gossip.addresses import Address, parse_address
 from gossip.lab.experiments.accidents import Role
 from gossip.lab.experiments.ports import next_free
 from gossip.lab.experiments.worker import Host, PeerProcess, WorkerProcess
-from gossip.programs.starting import check_reachable
+from gossip.programs.own_addresses import check_free, check_reachable
 from gossip.settings import Settings
 from gossip.terminal import limits
-from gossip.terminal.command_line import (
-    FAILED, CommandError, check_free, peer_flags, seed_flags)
+from gossip.terminal.command_line import FAILED, CommandError, peer_flags, seed_flags
 
 END_LIMIT = 2.0  # seconds that peers, and then seeds, have to end before they are killed
 ADDED = 100  # peers that may be added to a network that runs

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from gossip import wire
 from gossip.addresses import Address, address_of
 from gossip.intervals import Intervals, format_ranges
+from gossip.programs.own_addresses import PortTaken, check_free
 from gossip.programs.seed_program import local_seeds
-from gossip.terminal.command_line import (
-    CONFIG, FAILED, CommandError, PortTaken, check_free, load_seeds)
+from gossip.terminal.command_line import CONFIG, FAILED, CommandError, load_seeds
 from gossip.terminal.folders import OTHER_CONFIG, shown
 
 BASE_PORT = 5000  # of the first peer, where the command line names no other

@@ -151,9 +151,9 @@ def test_pages_begin_anew_when_another_network_begins(tmp_path):
 
 
 def test_the_last_lines_of_a_node_are_shown(served):
-    answer = served.get("node/2")
+    answer = wait_until(lambda: status(found := served.get("node/2")) == 200 and found)
     lines = answer.partition("\r\n\r\n")[2].splitlines()
-    assert status(answer) == 200 and all(line in answer for line in SAFE)
+    assert all(line in answer for line in SAFE)
     assert len(lines) == 60 and "liveness reply" in lines[-2]
 
 

@@ -1,0 +1,102 @@
+"""Several machines with one config.txt, and no flag about addresses.
+
+Each machine is a network namespace of the test, at one end of a cable (namespaces.py).
+"""
+
+import contextlib
+import socket
+
+import pytest
+
+from gossip.addresses import address_of
+from gossip.lab.proof import check
+from gossip.lab.proof.records import Records
+from gossip.programs.own_addresses import host_of
+from gossip.terminal.command_line import AUTO, CommandError
+from tests.tools.files import lines_of, one_piece
+from tests.tools.hands import End
+from tests.tools.namespaces import Cable, Namespace
+from tests.tools.programs import Program, run, write_config
+from tests.tools.waiting import wait_until
+
+IPS = ("10.78.0.1", "10.78.0.2")
+SEEDS = [address_of(IPS[0], 13_001), address_of(IPS[0], 13_002), address_of(IPS[1], 13_001)]
+PORTS = (13_010, 13_011, 13_012)
+
+
+@pytest.fixture
+def machines():
+    with Namespace() as one, Namespace() as other:
+        Cable(one, IPS[0], other, IPS[1])
+        yield one, other
+
+
+@contextlib.contextmanager
+def seeds_on(machine, folder):
+    common = ["--config", write_config(folder, SEEDS), "--outputs", folder, "--quiet"]
+    with machine.do(Program, "seed.py", *common):
+        wait_until(lambda: list(folder.glob("seed_*.txt")))
+        yield common
+
+
+def test_peers_of_two_machines_announce_where_the_others_reach_them(machines, tmp_path):
+    with seeds_on(machines[0], tmp_path) as common, seeds_on(machines[1], tmp_path), \
+            contextlib.ExitStack() as stack:
+        for machine in machines:
+            for port in PORTS:
+                stack.enter_context(machine.do(
+                    Program, "peer.py", port, "--gossip-interval", 0.2, *common))
+        wait_until(lambda: one_piece(tmp_path, 6), what="one piece")
+        holds, text = wait_until(lambda: (told := check.check_records(
+            Records(tmp_path).refresh()))[0] and told, what="delivery")
+    assert holds, text
+    assert {path.name for path in tmp_path.glob("peer_*.txt")} == {
+        f"peer_{ip}_{port}.txt" for ip in IPS for port in PORTS}
+
+
+def test_a_loopback_address_stays_at_home(machines, tmp_path):
+    with seeds_on(machines[0], tmp_path) as common:
+        code, _, err = machines[0].do(
+            run, "peer.py", PORTS[0], "--host", "127.0.0.1", *common)
+        assert (code, err) == (2, "peer.py: 127.0.0.1 cannot be reached from other machines, where "
+                                  "the seeds are; leave --host out, or give an address in their "
+                                  "network\n")
+        sock = machines[0].do(socket.create_connection, SEEDS[0].dial, 30, ("127.0.0.1", 0))
+        end = End(sock)
+        end.say(f"register:127.0.0.1:{PORTS[0]}")
+        why = "127.0.0.1 cannot be reached from other machines"
+        assert end.hear_until("registration refused") == f"registration refused:{why}"
+        end.close()
+        own = tmp_path / f"seed_{IPS[0]}_{SEEDS[0].port}.txt"
+        wait_until(lambda: f"refused:127.0.0.1:{PORTS[0]}:{why}" in lines_of(own))
+
+
+def test_a_peer_waits_until_there_is_a_way_to_the_seeds(tmp_path):
+    with Namespace() as one, Namespace() as other:
+        with pytest.raises(CommandError, match="no way to any seed of the config; is its network"):
+            one.do(host_of, AUTO, SEEDS, 0.0)
+        common = ["--config", write_config(tmp_path, SEEDS), "--outputs", tmp_path, "--quiet"]
+        with one.do(Program, "peer.py", PORTS[0], *common) as peer:
+            assert peer.process.stderr.readline() == (
+                b"no way to any seed of the config yet; trying for 30 s\n")
+            Cable(one, IPS[0], other, IPS[1])
+            wait_until(lambda: (tmp_path / f"peer_{IPS[0]}_{PORTS[0]}.txt").exists())
+
+
+def test_the_address_is_the_one_from_which_most_seeds_are_reached(machines):
+    far = address_of("10.99.0.1", 1)  # no way there
+    assert machines[1].do(host_of, AUTO, [far, *SEEDS], 0.0) == IPS[1]
+    assert machines[1].do(host_of, "10.78.0.7", SEEDS, 0.0) == "10.78.0.7"
+    assert host_of(AUTO, [address_of("127.0.0.2", 1)], 0.0).startswith("127.")
+    assert host_of(AUTO, [address_of("::1", 1)], 0.0) == "::1"
+
+
+def test_addresses_may_be_typed_with_a_blank(tmp_path):
+    config = write_config(tmp_path, [address_of("127.0.0.1", 13_001)])
+    common = ["--config", config, "--outputs", tmp_path, "--quiet"]
+    with Program("seed.py", "127.0.0.1", 13_001, *common), \
+            Program("peer.py", *common, "127.0.0.2", 13_010):
+        wait_until(lambda: "registered:127.0.0.2:13010" in lines_of(
+            tmp_path / "seed_127.0.0.1_13001.txt"))
+    assert run("peer.py", 13_010, "127.0.0.2", *common)[::2] == (
+        2, "peer.py: argument PORT: '13010 127.0.0.2' is not IP:PORT (see peer.py --help)\n")
