@@ -2,7 +2,6 @@
 
 import signal
 
-from gossip.addresses import parse_address
 from gossip.lab.proof import check
 from gossip.lab.proof.records import Records
 from tests.tools.files import lines_of
@@ -13,7 +12,7 @@ from tests.tools.waiting import wait_until
 
 def test_seeds_of_the_config_are_started_by_the_runner(tmp_path):
     addresses = free_addresses(3)
-    config = write_config(tmp_path, [*addresses, parse_address("203.0.113.9:8080")])
+    config = write_config(tmp_path, addresses)
     with Program("runner.py", "--config", config, "--outputs", tmp_path) as runner:
         wait_until(lambda: len(list(tmp_path.glob("seed_*.txt"))) == 3)
         wait_until(lambda: all(lines_of(tmp_path / f"seed_{a.file_part}.txt")

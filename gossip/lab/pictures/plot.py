@@ -13,6 +13,7 @@ from gossip.lab.pictures.charts import (
     Axis, Points, document, dot, draw_across, draw_upright, linear_ticks, log_ticks, path,
     rectangle, side_title, text)
 from gossip.lab.pictures.network import network_svg
+from gossip.lab.proof.clocks import put_right
 from gossip.lab.proof.degrees import PowerLaw, at_least
 from gossip.lab.proof.records import Records, read_folder
 from gossip.terminal.folders import PICTURES, REPORT
@@ -21,7 +22,7 @@ from gossip.terminal.folders import PICTURES, REPORT
 def plot_folder(folder: pathlib.Path, with_tables: bool = False) -> list[pathlib.Path]:
     """Write the pictures, the tables if asked for, and the report into the folder, and return their
     paths, the report's last; ValueError when no file of a peer is in it."""
-    records = read_folder(folder)
+    records = put_right(read_folder(folder))
     pictures = degrees_svg(records), network_svg(records)
     texts = {**dict(zip(PICTURES, pictures)), **(report.tables(records) if with_tables else {}),
              REPORT: report.page(records, folder, *pictures)}

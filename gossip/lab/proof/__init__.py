@@ -6,6 +6,7 @@ malicious  the row about who was kicked
 company    which runs had to meet, and until when they heard of one another, or of a seed
 graph      who was linked when                 pieces     connected components, as links come and go
 degrees    measured and predicted, and the exponents that fit them
+clocks     whose clock was wrong, and the times of its files put right
 records    files, read as they grow; one life of a seed
 runs       one life of a peer                  events     what a line tells, as a value
 spans      times, and what they have in common

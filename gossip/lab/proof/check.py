@@ -14,6 +14,7 @@ import re
 import time
 
 from gossip.lab.proof import deaths, delivery, graph
+from gossip.lab.proof.clocks import put_right
 from gossip.lab.proof.company import REGISTER_LIMIT, pause
 from gossip.lab.proof.degrees import PowerLaw
 from gossip.lab.proof.events import ADDRESS, REFUSED, when
@@ -32,6 +33,7 @@ SHORTEST = 1.0  # seconds: rounds that are due more often may come so rarely on 
 SHARE = 0.5  # of the rounds due, at least
 SHOWN = 5  # failures of one row that are shown
 CLAIMS = {  # row -> what it proves; one without a verdict only shows figures
+    "clocks": "The clocks of all machines agree, or could be put right.",
     "gossips": "Every peer generated what its settings say.",
     "broadcast": "Every message reached every peer that was up, or came later.",
     "once": "Nothing was received twice.",
@@ -53,8 +55,9 @@ _NAMED = re.compile(rf"{ADDRESS}(:[0-9]+:[0-9]+)?")  # an address, or a message:
 
 def prove(records: Records) -> list[Row]:
     """All rows of the proof."""
+    records = put_right(records)
     proof = Proof(records)
-    rows = [delivery.gossips(proof), delivery.broadcast(proof), delivery.once(proof),
+    rows = [records.clocks.row(), delivery.gossips(proof), delivery.broadcast(proof), delivery.once(proof),
             delivery.latency(proof), registered(proof), liveness(proof),
             deaths.dead(proof), degrees(proof), pieces(proof), threads(proof), malicious(proof),
             full(proof), unread(records), earlier(records)]

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-from gossip.addresses import parse_address
+from gossip.addresses import is_loopback, parse_address
 from gossip.lab.proof.events import DEAD, JUDGED, LOAD, REMOVED, SECONDS, SEEDS, Kick, Load
 from gossip.lab.proof.runs import PeerRun
 from gossip.lab.proof.spans import Spans
@@ -139,23 +139,34 @@ class Tail:
 
 
 class _File:
-    """One output file, and the runs in it; `refresh` reads on where it stopped."""
+    """One output file, and the runs in it; `refresh` reads on where it stopped. `ahead`: seconds
+    that the clocks of machines are ahead."""
 
-    def __init__(self, path: pathlib.Path, make_run):
+    def __init__(self, path: pathlib.Path, make_run, ahead: dict[str, float]):
         self._path = path
         self._make_run = make_run
+        self._ahead = ahead
         self._tail = Tail()
         self.runs: list = []
 
     def refresh(self) -> None:
         with self._path.open("rb") as file:
             for at, event, rest in self._tail.read(file):
+                if self._ahead:
+                    at -= self._ahead.get(machine_of(self._tail.node), 0.0)
                 if event != "started":
                     self.runs[-1].take(at, event, rest)
                     continue
                 if self.runs:
                     self.runs[-1].superseded = True
                 self.runs.append(self._make_run(self._tail.node, at))
+
+
+@functools.lru_cache(maxsize=None)
+def machine_of(address: str) -> str:
+    """Return a name for the machine that has an address: its IP, or one name for all loopback."""
+    parsed = parse_address(address)
+    return "loopback" if is_loopback(parsed) else parsed.ip
 
 
 @functools.lru_cache(maxsize=1024)
@@ -202,9 +213,16 @@ class Records:
     anything else with `glob(pattern)`, whose files have an order, `name`, `is_file()` and
     `open(mode)`, like a folder that is kept in memory."""
 
-    def __init__(self, folder: pathlib.Path):
+    def __init__(self, folder: pathlib.Path, ahead: dict[str, float] | None = None):
+        """`ahead`: by how many seconds clocks of machines are ahead; their times are put right."""
         self._folder = folder
+        self._ahead = ahead or {}
         self._files: dict[str, _File] = {}
+        self.clocks = None  # what clocks.py has found
+
+    def by_one_clock(self, ahead: dict[str, float]) -> "Records":
+        """Read the folder once more, and put the times of some machines right."""
+        return Records(self._folder, ahead).refresh()
 
     def refresh(self) -> "Records":
         """Read what is new; OSError when the folder cannot be read."""
@@ -212,7 +230,7 @@ class Records:
             kind = {"peer": PeerRun, "seed": SeedRun}.get(path.name.partition("_")[0])
             if kind is not None and path.is_file():
                 if path.name not in self._files:
-                    self._files[path.name] = _File(path, kind)
+                    self._files[path.name] = _File(path, kind, self._ahead)
                 self._files[path.name].refresh()
         return self
 

@@ -1,0 +1,184 @@
+"""Clocks: how much the clocks of several machines differ, as their output files tell.
+
+What A has sent, B receives later. So B's time of a line, minus A's, is at least what B's clock is
+ahead of A's: the least difference of all lines from A to B bounds that from above, and lines from B
+to A bound it from below (F. Cristian, "Probabilistic clock synchronization", Distributed Computing
+3, 1989, with the least delays seen). Lines are messages, and registrations.
+
+An IP is a machine; all addresses on loopback are of one, which has one clock.
+"""
+
+import collections
+import itertools
+import math
+import time
+from typing import NamedTuple
+
+from gossip.lab.proof.evidence import Row
+from gossip.lab.proof.records import Records, machine_of
+
+DRIFT = 0.5  # seconds by which bounds may contradict each other: clocks of hours run apart by that
+
+
+class Sample(NamedTuple):
+    """A line that one machine has sent and another one received."""
+
+    sender: str  # IP
+    receiver: str
+    sent: float  # by the sender's clock
+    received: float  # by the receiver's
+
+
+class Set(NamedTuple):
+    """A clock that was set to another time while its machine ran."""
+
+    ip: str
+    step: float  # seconds
+    at: float  # by the clock of another machine
+
+
+class Clocks:
+    """The clocks of the machines whose files are in a folder."""
+
+    def __init__(self, records: Records):
+        self._files = collections.Counter(
+            machine_of(run.address) for run in [*records.honest().peers, *records.seeds])
+        self.ahead: dict[str, float] = {}  # machine -> seconds, unless it is right
+        self.unsure: dict[str, float] = {}  # machine -> by how many seconds that may be wrong
+        self.set: list[Set] = []
+        if len(self._files) > 1:
+            self._compare(_samples(records))
+
+    def _compare(self, samples: list[Sample]) -> None:
+        most = _most(samples)
+        ips = sorted(self._files, key=lambda ip: (-self._files[ip], ip))
+        widths = {(one, other): most[one, other] + most[other, one]
+                  for one, other in itertools.permutations(ips, 2)}
+        self._find_set(samples, {pair for pair, width in widths.items() if width < -DRIFT})
+        ips = [ip for ip in ips if all(ip != found.ip for found in self.set)]
+        known = {ips[0]: (0.0, 0.0)}  # -> seconds ahead of the first, and how unsure that is
+        while len(known) < len(ips):
+            width, one, other = min((abs(widths[one, other]), one, other) for one in known
+                                    for other in ips if other not in known)
+            if width == math.inf:
+                break  # the others have sent nothing to these, or nothing came back
+            low, high = sorted((-most[other, one], most[one, other]))
+            ahead = 0.0 if low <= 0 <= high else (low + high) / 2
+            known[other] = known[one][0] + ahead, known[one][1] + width / 2
+        self.ahead = {ip: ahead for ip, (ahead, _) in known.items() if ahead}
+        self.unsure = {ip: unsure for ip, (_, unsure) in known.items()}
+
+    def _find_set(self, samples: list[Sample], contradictions: set[tuple[str, str]]) -> None:
+        """Find the clocks that were set: those of most contradictions, one after the other."""
+        while contradictions:
+            counts = collections.Counter(one for one, _ in contradictions)
+            ip = max(counts, key=lambda ip: (counts[ip], -self._files[ip], ip))
+            self.set.append(_step(ip, [sample for sample in samples
+                                       if (sample.sender, sample.receiver) in contradictions
+                                       and ip in (sample.sender, sample.receiver)]))
+            contradictions = {pair for pair in contradictions if ip not in pair}
+
+    def row(self) -> Row | None:
+        """Return the row of the proof; None where there is only one machine."""
+        if len(self._files) < 2:
+            return None
+        said = [f"{ip} is {abs(ahead):.3f} s {'ahead' if ahead > 0 else 'behind'} "
+                f"(± {max(0.001, self.unsure[ip]):.3f}), put right"
+                for ip, ahead in self.ahead.items()]
+        failures = [f"the clock of {ip} was set {'forward' if step > 0 else 'back'} by "
+                    f"{abs(step):.1f} s at {time.strftime('%F %T', time.gmtime(at))}: its times "
+                    "cannot be compared with others" for ip, step, at in self.set]
+        lonely = [f"no lines went to {ip} and back: nobody knows whether its clock is right"
+                  for ip in self._files
+                  if ip not in self.unsure and all(ip != found.ip for found in self.set)]
+        figures = [f"{len(self._files)} hosts", *said] if said or failures or lonely else [
+            f"the clocks of {len(self._files)} hosts agree"]
+        return Row("clocks", not failures, "; ".join(figures), [*failures, *lonely])
+
+
+def put_right(records: Records) -> Records:
+    """Return the records with the times of all machines by one clock; `clocks` tells what was
+    found."""
+    if records.clocks is None:
+        clocks = Clocks(records)
+        if clocks.ahead:
+            records = records.by_one_clock(clocks.ahead)
+        records.clocks = clocks
+    return records
+
+
+def _most(samples: list[Sample]) -> dict[tuple[str, str], float]:
+    """Return what the second machine's clock is ahead of the first's at most."""
+    most: dict[tuple[str, str], float] = collections.defaultdict(lambda: math.inf)
+    for sample in samples:
+        pair = sample.sender, sample.receiver
+        most[pair] = min(most[pair], sample.received - sample.sent)
+    return most
+
+
+def _samples(records: Records) -> list[Sample]:
+    """Return the lines that went from one machine to another, by the files of both."""
+    runs = collections.defaultdict(list)
+    peers = records.honest().peers
+    for run in peers:
+        runs[run.address].append(run)
+    samples = []
+    for run in peers:
+        own = machine_of(run.address)
+        for message, delivery in run.received.items():
+            if delivery.source not in runs or (sender := machine_of(delivery.source)) == own:
+                continue
+            had = [source.has_since(message) for source in runs[delivery.source]
+                   if message in source.generated or message in source.received]
+            if had:
+                samples.append(Sample(sender, own, min(had), delivery.at))
+    return samples + _registrations(records, runs)
+
+
+def _registrations(records: Records, runs: dict) -> list[Sample]:
+    """Return a peer's start, a seed's word `registered:PEER` and the peer's `registered:SEED`, the
+    first of each, as lines."""
+    first: dict[tuple[str, str], float] = {}  # (seed, peer) -> when
+    for seed in records.seeds:
+        for at, peer in seed.registered:
+            first.setdefault((seed.address, peer), at)
+    samples = []
+    for (seed, peer), at in first.items():
+        there, here = machine_of(seed), machine_of(peer)
+        if there == here or peer not in runs:
+            continue
+        samples.append(Sample(here, there, runs[peer][0].first, at))
+        words = [word.at for run in runs[peer] for word in run.registrations.words.get(seed, ())
+                 if word.lost is None]
+        samples += [Sample(there, here, at, words[0])] if words else []
+    return samples
+
+
+def _step(ip: str, samples: list[Sample]) -> Set:
+    """Return when a clock was set, and by how much, by lines from and to its machine."""
+    def elsewhere(sample: Sample) -> float:
+        return sample.received if sample.sender == ip else sample.sent
+
+    samples.sort(key=elsewhere)
+    low, high = -math.inf, math.inf  # what the clock is ahead of the others'
+    for place, sample in enumerate(samples):
+        before = low, high
+        low, high = _narrowed(ip, sample, low, high)
+        if low > high + DRIFT:
+            break
+    after = -math.inf, math.inf
+    for sample in samples[place:]:
+        after = _narrowed(ip, sample, *after)
+    return Set(ip, _middle(*after) - _middle(*before), elsewhere(sample))
+
+
+def _narrowed(ip: str, sample: Sample, low: float, high: float) -> tuple[float, float]:
+    ahead = sample.received - sample.sent
+    return (max(low, -ahead), high) if sample.sender == ip else (low, min(high, ahead))
+
+
+def _middle(low: float, high: float) -> float:
+    """Return the middle of two bounds, or the only one that there is."""
+    if low == -math.inf:
+        return high
+    return low if high == math.inf else (low + high) / 2
