@@ -6,10 +6,9 @@ import socket
 from typing import NamedTuple
 
 from gossip import wire
-from gossip.addresses import Address, address_of
+from gossip.addresses import Address, address_of, is_loopback
 from gossip.intervals import Intervals, format_ranges
 from gossip.programs.own_addresses import PortTaken, check_free
-from gossip.programs.seed_program import local_seeds
 from gossip.terminal.command_line import CONFIG, FAILED, CommandError, load_seeds
 from gossip.terminal.folders import OTHER_CONFIG, shown
 
@@ -40,7 +39,7 @@ def choose_ports(args, peers: list[Address]) -> Ports:
     of_config, config = load_seeds(args.config), args.config
     seeds = usual = of_config if args.seeds is None else _as_many(of_config, args.seeds, peers)
     chosen = peers
-    if args.config == CONFIG and local_seeds(usual) == usual:
+    if args.config == CONFIG and all(map(is_loopback, usual)):
         seeds = free_instead(usual, peers)
     if args.base_port == BASE_PORT and (seeds != usual or any(map(_is_taken, peers))):
         chosen = free_block(peers, seeds)
