@@ -9,7 +9,7 @@ An IP is a machine; all addresses on loopback are of one, which has one clock.
 """
 
 import collections
-import itertools
+import heapq
 import math
 import time
 from typing import NamedTuple
@@ -51,22 +51,31 @@ class Clocks:
 
     def _compare(self, samples: list[Sample]) -> None:
         most = _most(samples)
-        ips = sorted(self._files, key=lambda ip: (-self._files[ip], ip))
-        widths = {(one, other): most[one, other] + most[other, one]
-                  for one, other in itertools.permutations(ips, 2)}
+        widths = {(one, other): high + most[other, one] for (one, other), high in most.items()
+                  if (other, one) in most}
         self._find_set(samples, {pair for pair, width in widths.items() if width < -DRIFT})
-        ips = [ip for ip in ips if all(ip != found.ip for found in self.set)]
-        known = {ips[0]: (0.0, 0.0)}  # -> seconds ahead of the first, and how unsure that is
-        while len(known) < len(ips):
-            width, one, other = min((abs(widths[one, other]), one, other) for one in known
-                                    for other in ips if other not in known)
-            if width == math.inf:
-                break  # the others have sent nothing to these, or nothing came back
+        found = {one.ip for one in self.set}
+        links = collections.defaultdict(list)  # machine -> the others, and how sure these would be
+        for (one, other), width in widths.items():
+            if not {one, other} & found:
+                links[one].append((abs(width), one, other))
+        first = min(self._files.keys() - found, key=lambda ip: (-self._files[ip], ip))
+        self._go_round(first, links, most)
+
+    def _go_round(self, first: str, links: dict, most: dict[tuple[str, str], float]) -> None:
+        """Go from machine to machine, the surest way first, and add up what clocks are ahead."""
+        ahead, self.unsure = {first: 0.0}, {first: 0.0}
+        due = sorted(links[first])
+        while due:
+            width, one, other = heapq.heappop(due)
+            if other in ahead:
+                continue
             low, high = sorted((-most[other, one], most[one, other]))
-            ahead = 0.0 if low <= 0 <= high else (low + high) / 2
-            known[other] = known[one][0] + ahead, known[one][1] + width / 2
-        self.ahead = {ip: ahead for ip, (ahead, _) in known.items() if ahead}
-        self.unsure = {ip: unsure for ip, (_, unsure) in known.items()}
+            ahead[other] = ahead[one] + (0.0 if low <= 0 <= high else (low + high) / 2)
+            self.unsure[other] = self.unsure[one] + width / 2
+            for link in links[other]:
+                heapq.heappush(due, link)
+        self.ahead = {ip: seconds for ip, seconds in ahead.items() if seconds}
 
     def _find_set(self, samples: list[Sample], contradictions: set[tuple[str, str]]) -> None:
         """Find the clocks that were set: those of most contradictions, one after the other."""
@@ -109,10 +118,10 @@ def put_right(records: Records) -> Records:
 
 def _most(samples: list[Sample]) -> dict[tuple[str, str], float]:
     """Return what the second machine's clock is ahead of the first's at most."""
-    most: dict[tuple[str, str], float] = collections.defaultdict(lambda: math.inf)
+    most: dict[tuple[str, str], float] = {}
     for sample in samples:
-        pair = sample.sender, sample.receiver
-        most[pair] = min(most[pair], sample.received - sample.sent)
+        pair, ahead = (sample.sender, sample.receiver), sample.received - sample.sent
+        most[pair] = min(most.get(pair, math.inf), ahead)
     return most
 
 
