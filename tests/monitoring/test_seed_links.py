@@ -77,8 +77,8 @@ def test_who_says_a_nonce_that_the_seed_has_not_said_is_cut_off(net, fake_seed):
     end.say(hello(fake_seed.address, seed))
     assert end.hear() is None
     assert fake_seed.asked == [NONCE]
-    assert any(event.endswith(f"{fake_seed.address} has not said that it dialled")
-               for event in events(seed))
+    wait_until(lambda: any(event.endswith(f"{fake_seed.address} has not said that it dialled")
+                           for event in events(seed)))
 
 
 def test_who_answers_with_another_nonce_is_not_believed(net, fake_seed):

@@ -27,9 +27,9 @@ WRONG = [  # command line, what it says; README.md is a file, gossip a folder of
     ("runner.py demo --peers 3 --kill 3", "that leaves nobody honest and alive of 3 peers"),
     ("runner.py demo --seeds 0", "argument --seeds: '0' is not a whole number of 1 or more"),
     ("runner.py demo --peers 0", "argument --peers: '0' is not a whole number of 1 or more"),
-    ("seed.py 70000", "argument IP:PORT: '70000' is not a port (1 to 65535)"),
-    ("seed.py 127.0.0.1", "argument IP:PORT: '127.0.0.1' is not IP:PORT"),
-    ("seed.py 0.0.0.0:8080", "argument IP:PORT: 0.0.0.0 is no address that others can dial; "
+    ("seed.py 70000", "argument PORT: '70000' is not a port (1 to 65535)"),
+    ("seed.py 127.0.0.1", "argument PORT: '127.0.0.1' is not IP:PORT"),
+    ("seed.py 0.0.0.0:8080", "argument PORT: 0.0.0.0 is no address that others can dial; "
                              "give the one they shall use"),
     ("peer.py x", "argument PORT: 'x' is not a port (1 to 65535)"),
     ("peer.py 127.0.0.1:0", "argument PORT: '127.0.0.1:0' is not IP:PORT"),
